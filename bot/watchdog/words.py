@@ -198,12 +198,12 @@ def _listing(state: State, look: Look) -> list[str]:
         named = f"gpubot's {which} has {plural(len(rest), 'machine')}, at {_total(rest)}:"
         return [*lines, named, *listed, *_more(rest)]
     unlisted = (
-        "gpubot has never listed these machines to me, so I'll never delete them:"
+        "Machines that gpubot has never reported to me, so I'll never delete them:"
         if state.answered_at is None
         else "Not on gpubot's list of machines, so I'll never delete them:"
     )
     groups: dict[str, list[tuple[str, Decimal | None]]] = {
-        "Due to end later:": [],
+        "Not yet at their end:": [],
         "Past their end:": [],
         "With an unknown end:": [],
         unlisted: [],

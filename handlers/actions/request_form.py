@@ -58,7 +58,7 @@ async def chosen(context: Context, interaction: UserInteraction) -> ShowPrice:
     try:
         get = read_form(interaction.inputs, catalog, context.deps.rules, now=now, zone=zone)
     except InvalidForm as invalid:
-        return ShowPrice(person=person, words=not_sold(escape(next(iter(invalid.errors.values())), 300)))
+        return ShowPrice(person=person, words=escape(next(iter(invalid.errors.values())), 300))
     return ShowPrice(person=person, request=get.request)
 
 
@@ -93,7 +93,7 @@ async def _words(context: Context, person: Person, request: Request) -> str:
     except MarketAway:
         return no_price(request, "Compute Clear hasn't responded")
     except GpubotError as problem:
-        return not_sold(error_text(problem))
+        return error_text(problem)
     return price_text(request, offer)
 
 
@@ -118,7 +118,7 @@ def price_text(request: Request, offer: Offer | None) -> str:
     """Return `*From $2.15/h, about $12.90* for 6 h: 1x H100 in EU, on demand, at Hyperstack`. It names what the
     price is for, because people go on choosing while they read it."""
     if offer is None:
-        return f'Nobody offers this right now: {_wanted(request)}. To see similar offers, click "Show offers".'
+        return f'Nobody offers this right now: {_wanted(request)}. The button "Show offers" shows similar ones.'
     longest = ""
     if request.longest > request.lease:
         longest = f" or {dollars(cost(offer.rate, request.longest))} for {span(request.longest)}"
@@ -130,11 +130,6 @@ def price_text(request: Request, offer: Offer | None) -> str:
 def no_price(request: Request, why: str) -> str:
     """Return what the form says if the market did not tell a price."""
     return f'I have no price for {_wanted(request)}, because {why}. You can continue: "Show offers" asks again.'
-
-
-def not_sold(words: str) -> str:
-    """Return what the form says if its choice can't be read or isn't allowed. `words` are mrkdwn."""
-    return f"I can't look up offers yet. {words}"
 
 
 def with_line(view: Mapping[str, Any], text: str) -> Json | None:

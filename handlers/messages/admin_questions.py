@@ -166,7 +166,7 @@ def _answered(purchase: Purchase, view: AdminQuestionView, times: Times) -> str:
 
 def asked_twice(what: str) -> str:
     """Return what a question says whose machines another one asks about too."""
-    return f"Another message asks the same question about {what}. Answer that one instead."
+    return f"Another message asks what to do with {what}. Decide there."
 
 
 def _what(purchase: Purchase) -> str:
@@ -363,7 +363,7 @@ def destroy(view: AdminQuestionView) -> Modal:
         f"{label}?",
         blocks.alert(f"Everything on {_words(purchase).disk} will be deleted."),
         blocks.section(
-            f"{_in_short(view)} You'll become the owner, so that I can follow the deletion and count the cost."
+            f"{_in_short(view)} It will be yours, so that I can confirm its deletion and record what it cost."
         ),
         typed,
         submit=label,

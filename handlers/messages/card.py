@@ -218,7 +218,7 @@ def _current(details: RentalDetails) -> tuple[str, str]:
         return "Trying the next offer", "I'm trying the next offer."
     name = vendor(attempt.vendor)
     if attempt.state is AttemptState.UNKNOWN:
-        return f"Checking whether {name} rented it out", f"I'm checking whether {name} rented the machine out."
+        return f"Checking whether {name} rented me a machine", f"I'm checking whether {name} rented me a machine."
     rate = f"at {per_hour(rental.rate)}" if rental.rate else ""
     return join(name, rate), f"{join(name, 'is starting the machine', rate)}."
 

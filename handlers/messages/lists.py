@@ -266,10 +266,10 @@ def _shown_events(events: Sequence[Event]) -> list[Event]:
 
 
 def _allowed(details: RentalDetails) -> str:
-    """Return `Highest accepted cost: $2.47/h and $16.06 in total.`, or `requested` if nobody accepted it."""
+    """Return `Cost limits: $2.47/h and $16.06 in total.`, or `Requested limits: ..` if nobody accepted them."""
     envelope = details.rental.envelope
-    word = "requested" if details.rental.state in _NEVER_ALLOWED else "accepted"
-    return f"Highest {word} cost: {highest(envelope)} and {say_at_most(envelope.total)} in total."
+    word = "Requested" if details.rental.state in _NEVER_ALLOWED else "Cost"
+    return f"{word} limits: {highest(envelope)} and {say_at_most(envelope.total)} in total."
 
 
 def _buttons(details: RentalDetails, reader: Reader) -> list[Json | None]:

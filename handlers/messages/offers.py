@@ -345,7 +345,7 @@ def _night(quote: Quote, best: OfferChoice | None, reader: Reader) -> tuple[str,
     # Only its owner reads this answer, so a button may have a clock time.
     until = f"until {clock_time(night.morning, now, known)}" if known else f"for {about_span(night.morning - now)}"
     more = say_at_most(cost_at_most(best.envelope.max_rate, night.more))
-    label = f"Keep it {until}: costs up to {more}"
+    label = f"Keep it {until} in any case, for up to {more}"
     value = QuoteUntilValue(quote_id=quote.id, first=night.morning)
     return text, button(label, Action.KEEP_UNTIL, value, about=describe(quote.request))
 

@@ -43,7 +43,7 @@ def monitored(details: RentalDetails, rules: Rules) -> str:
         return ""
     sees = f"I check {_SEES} every {span(VISIT_EVERY[rental.request.contract])}"
     if rental.probe_answered_at is not None and rental.on_ending is None:
-        return f"{sees}. The machine can't run a script at {PATH} before it ends. To set that up: /gpu probe"
+        return f"{sees}. A script at {PATH} won't be run before the machine ends. To have it run: /gpu probe"
     return f"{sees}. To see the scripts for that: /gpu probe"
 
 

@@ -131,7 +131,10 @@ def starts(view: QuoteView, understood: Sequence[Part], reader: Reader) -> Rende
     if view.wait_refused is not None:
         lines = [f"I can't plan this rental. {refusal_text(view.wait_refused)}"]
     elif wait is None:
-        lines = [f"{NOT_OFFERED}, so add your highest price to the request, such as: under $3 per GPU"]
+        lines = [
+            f"{NOT_OFFERED}. If I should rent it at the start time anyway, add your highest price to the request, "
+            "such as: under $3 per GPU"
+        ]
     else:
         label = (
             f"Ask for approval at {limit_per_hour(wait.envelope.max_rate)} or less"

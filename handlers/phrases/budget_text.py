@@ -149,7 +149,7 @@ def price_fact(envelope: Envelope) -> Fact:
     each = f" ({price(envelope.price / envelope.count)} per GPU-hour)" if envelope.count > 1 else ""
     if envelope.max_rate <= envelope.price:
         return Fact("Price", rate, f"It costs {rate}{each}.")
-    sold_out = f"or up to {most} if that offer sells out"
+    sold_out = f"or up to {most} if the chosen offer sells out"
     return Fact("Price", f"{rate}, {sold_out}", f"It costs {rate}{each}, {sold_out}.")
 
 

@@ -46,9 +46,7 @@ _CAP = re.compile(rf"(?:us\$|usd|\$)? ?({NUMBER})", re.ASCII | re.IGNORECASE)
 _TOTAL = re.compile(rf"{_CAP.pattern} ?(?:in all|(?:in )?total|altogether)", re.ASCII | re.IGNORECASE)
 _COUNT = re.compile(r"[1-9]\d{0,3}", re.ASCII)
 _SECONDS = re.compile(r"[1-9]\d{0,8}", re.ASCII)
-_NO_CAP = (
-    f"Type your highest price in dollars per GPU-hour, such as 3 or 2.50. It can be {say_rate(MAX_CAP)} at most."
-)
+_NO_CAP = f"Type your highest price in dollars per GPU-hour: {say_rate(MAX_CAP)} or less, such as 3 or 2.50."
 _FIELDS = {
     Part.FEATURE: Field.GPU,
     Part.START: Field.START,

@@ -264,8 +264,8 @@ async def test_an_old_button_of_a_machine_is_answered_or_opens_its_dialog(tmp_pa
     async with old_team(tmp_path) as ours:
         await running(ours)
         for action_id, words in (
-            ("details", "Highest accepted cost: $2.47/h"),
-            ("show_rental", "Highest accepted cost: $2.47/h"),
+            ("details", "Cost limits: $2.47/h"),
+            ("show_rental", "Cost limits: $2.47/h"),
             ("taken_on", "k7mq2 has ended, confirmed by the vendor."),
         ):
             before = len(await ours.replies())

@@ -132,7 +132,7 @@ async def test_owners_who_became_guests_still_get_the_ssh_command(tmp_path: Path
         await ours.world.act(f"people/{ANA}", "PATCH", guest="restricted")
         await ours.world.get("events", wait=10)
         assert "ssh root@203.0.113.7" in await ours.command(ANA, f"ssh {rental.id}")
-        assert "Highest accepted cost: " in await ours.command(ANA, f"show {rental.id}")
+        assert "Cost limits: " in await ours.command(ANA, f"show {rental.id}")
 
 
 def values_of(value_type: type[Value], rental: Rental) -> list[str]:

@@ -195,7 +195,7 @@ async def test_details_show_money_only_to_people_who_may_see_it(tmp_path: Path) 
         rental = await running(ours)
         await ours.add_eve_and_gus()
         await ours.click(BEN, await card(ours, BEN), "Details")
-        assert "Highest accepted cost: $2.47/h" in (await ours.replies())[-1]
+        assert "Cost limits: $2.47/h" in (await ours.replies())[-1]
         await ours.click(EVE, await card(ours, EVE), "Details")
         assert "$" not in (await ours.replies())[-1]
         assert rental.id in (await ours.replies())[-1]

@@ -123,7 +123,7 @@ async def test_a_click_keeps_it_until_the_morning_within_what_was_asked_for(tmp_
             in shown["reads"]
         )
         ours.clock.put(NOON + 7 * H)
-        await ours.click(ANA, shown, "Keep it until 8:00: up to $")
+        await ours.click(ANA, shown, "Keep it until 8:00 in any case")
         request = [quote.request for quote in await ours.quotes(ANA)][-1]
         assert (request.until, request.lease, request.up_to) == (NOON + 19 * H, 12 * H, 13 * H)
         assert await ours.rentals() == []

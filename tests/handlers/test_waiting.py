@@ -73,7 +73,7 @@ async def test_a_wait_that_ends_before_the_hours_begin_offers_to_look_at_any_tim
         ours.clock.jump(10 * H)  # 23:00 in Berlin
         await answered(ours, ANA, "wait H200 EU until 6:00 tomorrow")
         shown = await reads(
-            ours, "Your wait ends before those hours begin, so I won't look for an offer unless you add"
+            ours, "The wait would be over before those hours begin, so I won't look for an offer unless you add"
         )
         await ours.click(ANA, shown, "Tell me")
         waits = await reads(ours, 'so I won\'t look for an offer unless you click "Any time".')
@@ -193,7 +193,7 @@ async def test_who_decides_whether_a_request_goes_on_can_be_told_instead_when_th
     ("text", "words"),
     [
         ("wait H100 for 2h", "Tell me when there's an offer"),
-        ("get H100 EU at 9:00 tomorrow", "so add your highest price"),
+        ("get H100 EU at 9:00 tomorrow", "add your highest price"),
     ],
 )
 async def test_a_search_can_be_repeated_with_what_was_typed_about_waiting(

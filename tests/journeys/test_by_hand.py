@@ -100,7 +100,7 @@ async def test_a_rental_is_listed_extended_and_destroyed_while_slack_is_away_and
     assert f"Ready: 1x H100 SXM 80 GB ({rental}) in EU for Ana. " in listed
     assert f"Waiting for you: 8x H100 SXM 80 GB ({waiting}) in EU for Ana." in listed
     shown = await at_the_socket(world, Command(kind=Kind.SHOW, id=rental))
-    assert "UTC  Ana rented within the limits" in shown
+    assert "UTC  Ana rented a machine without needing approval" in shown
     (machine,) = await world.alive()
     assert shown.endswith(f" gpubot destroy --resource {machine.resource_id}")
     longer = await at_the_socket(world, Command(kind=Kind.EXTEND, id=rental, by="1h", why=WHY))

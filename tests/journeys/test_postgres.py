@@ -109,13 +109,13 @@ async def test_after_a_failover_to_an_older_copy_nothing_is_bought_twice_for_one
     bought = await world.bought()
     assert len(bought) == 2
     await postgres.fail_over(copy)
-    question = await world.reads("Cleo", "My database seems to be an older backup: 2 machines")
+    question = await world.reads("Cleo", "My database seems to be an older backup: it lacks 2 machines")
     decided = None
     while decided is None:  # right after the failover, a click may find that nothing can be written down yet
         await world.clicks("Cleo", question, "Restore all 2")
         await world.play.settle()
         with suppress(Missed):
-            decided = world.play.sees("Cleo", "My database was an older backup: 2 machines")
+            decided = world.play.sees("Cleo", "My database was an older backup: it lacked 2 machines")
     assert await world.bought() == bought
     # Ana's request, of which the standby has no purchase, is closed; her machine is a new rental.
     (of_ana,) = re.findall(r"with the new ID ([a-z0-9]{5})\) for Ana", decided.text)

@@ -47,7 +47,7 @@ async def test_a_machine_bought_since_the_backup_is_put_back_and_not_bought_agai
 
     await world.restart()
     message = await world.reads(
-        "Cleo", "My database seems to be an older backup: 1 machine that I rented is running"
+        "Cleo", "My database seems to be an older backup: it lacks 1 machine that I rented and that is running"
     )
     assert since in message.text
     asked = [

@@ -15,7 +15,9 @@ WANTED = "wait H100 EU under $3 per GPU for 1h any time"
 async def waits(world: World, name: str, label: str) -> SeenMessage:
     """Let a person ask to wait for an H100, and click a button. Return the answer, which can stop that."""
     await world.play.types(name, "#training", WANTED)
-    await world.play.clicks(name, world.play.sees(name, "No H100 in EU under $3.00", only_you=True), label)
+    await world.play.clicks(
+        name, world.play.sees(name, "Right now, there's no H100 in EU under $3.00", only_you=True), label
+    )
     return world.play.sees(name, "You're on the waitlist for", only_you=True)
 
 

@@ -35,21 +35,23 @@ def test_a_request_mentions_the_approvers_once() -> None:
     first = approval(ASKED, waiting(), clock(14, 5), shown=0)
     assert page(first, approval(ASKED, waiting(), clock(14, 5))) == snapshot("""\
 
-(fallback) It costs $18.40/h ($2.30 per GPU-hour), or up to $21.16/h if that offer sells out. The
-      request exceeds the limits of $10.00/h and $100.00 per rental. Ana also has 1x A100 (a2bc3).
+(fallback) It costs $18.40/h ($2.30 per GPU-hour), or up to $21.16/h if the chosen offer sells out.
+      The request exceeds the limits of $10.00/h and $100.00 per rental. Ana also has 1x A100
+      (a2bc3).
 # Approve up to $137.54?
 Ana wants *8x H100 (p4wd9) in EU for 6 h*: "fine-tune run 7". <!subteam^S0GPU>, <@U0BEN>
-| Price: $18.40/h, or up to $21.16/h if that offer sells out
+| Price: $18.40/h, or up to $21.16/h if the chosen offer sells out
 | Exceeds: the limits of $10.00/h and $100.00 per rental
 | Also running: 1x A100 (a2bc3)
   The request expires at 22:05.
 [Approve up to $137.54] [Approve fewer hours] [Deny] [Ana's spending]
 
-(fallback) It costs $18.40/h ($2.30 per GPU-hour), or up to $21.16/h if that offer sells out. The
-      request exceeds the limits of $10.00/h and $100.00 per rental. Ana also has 1x A100 (a2bc3).
+(fallback) It costs $18.40/h ($2.30 per GPU-hour), or up to $21.16/h if the chosen offer sells out.
+      The request exceeds the limits of $10.00/h and $100.00 per rental. Ana also has 1x A100
+      (a2bc3).
 # Approve up to $137.54?
 Ana wants *8x H100 (p4wd9) in EU for 6 h*: "fine-tune run 7".
-| Price: $18.40/h, or up to $21.16/h if that offer sells out
+| Price: $18.40/h, or up to $21.16/h if the chosen offer sells out
 | Exceeds: the limits of $10.00/h and $100.00 per rental
 | Also running: 1x A100 (a2bc3)
   The request expires at 22:05.
@@ -69,22 +71,23 @@ def test_a_request_says_both_prices_when_they_were_read_and_how_the_other_machin
         approval(only, waiting(only), clock(14, 5)),
     ) == snapshot("""\
 
-(fallback) It costs $18.40/h ($2.30 per GPU-hour), or up to $21.16/h if that offer sells out. The
-      request exceeds the limits of $10.00/h and $100.00 per rental. Ana also has 1x A100 (a2bc3),
-      idle for 50 min.
+(fallback) It costs $18.40/h ($2.30 per GPU-hour), or up to $21.16/h if the chosen offer sells out.
+      The request exceeds the limits of $10.00/h and $100.00 per rental. Ana also has 1x A100
+      (a2bc3), idle for 50 min.
 # Approve up to $137.54?
 Ana wants *8x H100 (p4wd9) in EU for 6 h*: "fine-tune run 7".
-| Price: $18.40/h, or up to $21.16/h if that offer sells out
+| Price: $18.40/h, or up to $21.16/h if the chosen offer sells out
 | Exceeds: the limits of $10.00/h and $100.00 per rental
 | Also running: 1x A100 (a2bc3), idle for 50 min
   Next cheapest at 14:03: $19.36/h, Nebius eu-north1. The request expires at 22:05.
 [Approve up to $137.54] [Approve fewer hours] [Deny] [Ana's spending]
 
-(fallback) It costs $18.40/h ($2.30 per GPU-hour), or up to $21.16/h if that offer sells out. The
-      request exceeds the limits of $10.00/h and $100.00 per rental. Ana also has 1x A100 (a2bc3).
+(fallback) It costs $18.40/h ($2.30 per GPU-hour), or up to $21.16/h if the chosen offer sells out.
+      The request exceeds the limits of $10.00/h and $100.00 per rental. Ana also has 1x A100
+      (a2bc3).
 # Approve up to $137.54?
 Ana wants *8x H100 (p4wd9) in EU for 6 h*: "fine-tune run 7".
-| Price: $18.40/h, or up to $21.16/h if that offer sells out
+| Price: $18.40/h, or up to $21.16/h if the chosen offer sells out
 | Exceeds: the limits of $10.00/h and $100.00 per rental
 | Also running: 1x A100 (a2bc3)
   No other offer matched at 14:03. The request expires at 22:05.
@@ -107,11 +110,11 @@ def test_a_change_is_shown_in_the_same_message_until_it_is_decided() -> None:
         ),
     ) == snapshot("""\
 
-(fallback) It costs $18.40/h ($2.30 per GPU-hour), or up to $21.16/h if that offer sells out. The
-      request exceeds the limit of $10.00/h. Ana also has 1x A100 (a2bc3).
+(fallback) It costs $18.40/h ($2.30 per GPU-hour), or up to $21.16/h if the chosen offer sells out.
+      The request exceeds the limit of $10.00/h. Ana also has 1x A100 (a2bc3).
 # Approve up to $95.22?
 Ana wants *8x H100 (p4wd9) in EU for 4 h*: "fine-tune run 7".
-| Price: $18.40/h, or up to $21.16/h if that offer sells out
+| Price: $18.40/h, or up to $21.16/h if the chosen offer sells out
 | Exceeds: the limit of $10.00/h
 | Also running: 1x A100 (a2bc3)
   Ana changed the request at 14:10. No other offer matched at 14:10. The request expires at 22:05.

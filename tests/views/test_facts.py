@@ -190,8 +190,8 @@ CASES: Mapping[str, tuple[Callable[[], Rendered | None], Facts]] = {
             "why": '"fine-tune run 7"',
             "who is asked": "<!subteam^S0GPU>, <@U0BEN>",
             "the price and the highest one": (
-                "Price: $18.40/h, or up to $21.16/h if that offer sells out",
-                "It costs $18.40/h ($2.30 per GPU-hour), or up to $21.16/h if that offer sells out.",
+                "Price: $18.40/h, or up to $21.16/h if the chosen offer sells out",
+                "It costs $18.40/h ($2.30 per GPU-hour), or up to $21.16/h if the chosen offer sells out.",
             ),
             "the limits that it is over": (
                 "Exceeds: the limits of $10.00/h and $100.00 per rental",

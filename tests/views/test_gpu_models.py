@@ -89,11 +89,12 @@ About $54.00. $65.00 is for 6 h plus 30 min to start and shut down, at up to $10
       that you rent sells out, I'll take another up to that price.
 [Rent from $9.00/h] [Go back]
 
-(fallback) It costs $18.40/h ($2.30 per GPU-hour), or up to $21.16/h if that offer sells out. The
-      request exceeds the limits of $10.00/h and $100.00 per rental. Ana also has 1x A100 (a2bc3).
+(fallback) It costs $18.40/h ($2.30 per GPU-hour), or up to $21.16/h if the chosen offer sells out.
+      The request exceeds the limits of $10.00/h and $100.00 per rental. Ana also has 1x A100
+      (a2bc3).
 # Approve up to $137.54?
 Ana wants *8x A100 PCIe 80 GB (p4wd9) in EU for 6 h*: "fine-tune run 7".
-| Price: $18.40/h, or up to $21.16/h if that offer sells out
+| Price: $18.40/h, or up to $21.16/h if the chosen offer sells out
 | Exceeds: the limits of $10.00/h and $100.00 per rental
 | Also running: 1x A100 (a2bc3)
   The request expires at 22:05.
@@ -220,11 +221,11 @@ Only A100 SXM 40 GB is left, not A100 PCIe 80 GB. The request expires at 20:39.
 This request needs a new decision, because only A100 SXM 40 GB is left, not A100 PCIe 80 GB. Nothing
       is rented. A machine now costs $1.31/h at DataCrunch FIN-03. The request expires at 20:39.
 
-(fallback) It costs $1.31/h, or up to $1.50/h if that offer sells out.
+(fallback) It costs $1.31/h, or up to $1.50/h if the chosen offer sells out.
 # Approve up to $9.00?
 Ana wants *1x A100 SXM 40 GB (k7mq2) in EU for 6 h*: "fine-tune run 7". Only A100 SXM 40 GB is left,
       not A100 PCIe 80 GB.
-| Price: $1.31/h, or up to $1.50/h if that offer sells out
+| Price: $1.31/h, or up to $1.50/h if the chosen offer sells out
   The request expires at 20:39.
 [Approve up to $9.00] [Approve fewer hours] [Deny] [Ana's spending]
 """)

@@ -196,8 +196,8 @@ def test_a_history_has_one_time_for_each_line_and_keeps_the_end_as_it_was_then()
     assert page(show(over), show(over, BEN), show(later), show(denied)) == snapshot("""\
 
 Ended: 1x H100 (k7mq2) in EU for Ana.
-  $14.68 for 6 h 4 min. Nebius eu-north1. Highest accepted cost: $2.47/h and $16.06 in total.
-      "fine-tune run 7"
+  $14.68 for 6 h 4 min. Nebius eu-north1. Cost limits: $2.47/h and $16.06 in total. "fine-tune run
+      7"
   12:36  Renting from Nebius at $2.42/h.
   14:40  I asked Ana whether this machine is still needed. Nobody has clicked or typed anything
       about it in Slack for 2 h.
@@ -215,7 +215,7 @@ Ended: 1x H100 (k7mq2) in EU for Ana.
   18:41  This machine ended, confirmed by the vendor.
 
 Ready: 1x H100 (k7mq2) in EU for Ana. It ends Nov 26 at 09:00. $2.42/h, $4.96 so far.
-  Nebius eu-north1. Highest accepted cost: $2.47/h and $16.06 in total. "fine-tune run 7"
+  Nebius eu-north1. Cost limits: $2.47/h and $16.06 in total. "fine-tune run 7"
   12:36  Renting from Nebius at $2.42/h.
   14:40  I asked Ana whether this machine is still needed. Nobody has clicked or typed anything
       about it in Slack for 2 h.
@@ -224,7 +224,7 @@ Ready: 1x H100 (k7mq2) in EU for Ana. It ends Nov 26 at 09:00. $2.42/h, $4.96 so
 [Ask for 2 h more, about $4.84] [Destroy k7mq2]
 
 Declined: 8x H100 (p4wd9) in EU for Ana.
-  Nothing was rented. Highest requested cost: $21.16/h and $137.54 in total. "fine-tune run 7"
+  Nothing was rented. Requested limits: $21.16/h and $137.54 in total. "fine-tune run 7"
   14:05  Ana asked for approval.
   14:12  Ben declined this request. Nothing was rented.
 """)
@@ -234,7 +234,7 @@ def test_a_history_also_has_the_events_that_make_no_reply() -> None:
     start = happened(K.STARTED, clock(12, 36), ANA, max_rate=Decimal("2.47"), hours=6 * H)
     assert show(changed(making(), events=(start,))) == snapshot("""\
 Starting: 1x H100 (k7mq2) in EU for Ana. $2.15/h, $0.06 so far.
-  Hyperstack nor-1. Highest accepted cost: $2.47/h and $16.06 in total. "fine-tune run 7"
+  Hyperstack nor-1. Cost limits: $2.47/h and $16.06 in total. "fine-tune run 7"
   12:36  Ana rented a machine without needing approval, for 6 h at up to $2.47/h.\
 """)
 
@@ -276,7 +276,7 @@ def test_a_rental_shows_the_set_up_that_it_was_asked_for_with() -> None:
 def test_limits_that_nobody_allowed_are_shown_as_asked_for() -> None:
     states = (State.AWAITING_APPROVAL, State.DENIED, State.EXPIRED, State.WITHDRAWN)
     assert all(
-        "Highest requested cost: $21.16/h and $137.54 in total." in show(waiting(state=state)) for state in states
+        "Requested limits: $21.16/h and $137.54 in total." in show(waiting(state=state)) for state in states
     )
 
 

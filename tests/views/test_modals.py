@@ -101,7 +101,7 @@ About $110.40. $137.54 is for 6 h plus 30 min to start and shut down, at up to $
 == Approve p4wd9? ==
 ! This can cost up to $137.54.
 Ana wants 8x H100 (p4wd9) in EU for 6 h: "fine-tune run 7".
-It costs $18.40/h ($2.30 per GPU-hour), or up to $21.16/h if that offer sells out. The request
+It costs $18.40/h ($2.30 per GPU-hour), or up to $21.16/h if the chosen offer sells out. The request
       exceeds the limits of $10.00/h and $100.00 per rental.
 [Approve up to $137.54] [Go back]
 

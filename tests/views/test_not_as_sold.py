@@ -74,7 +74,7 @@ Your 8x H100 (k7mq2) was sold with 8 GPUs, but I see only 7. You decided to keep
   Computed from price and time; the invoice may differ.
 
 Ready: 8x H100 (k7mq2) in EU for Ana. It ends at 18:40. $2.42/h, $4.96 so far.
-  Nebius eu-north1. Highest accepted cost: $2.47/h and $16.06 in total. "fine-tune run 7"
+  Nebius eu-north1. Cost limits: $2.47/h and $16.06 in total. "fine-tune run 7"
   12:40  Ready after 2 min 51 s: Ana's 8x H100 (k7mq2).
   12:42  This machine was sold with 8 GPUs, but I see only 7.
   12:44  Ana is keeping this machine as it is.

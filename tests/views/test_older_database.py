@@ -210,14 +210,13 @@ def test_a_message_that_was_sent_twice_points_to_the_one_that_stays() -> None:
         shown(over[0], ONE, can=(ONE,)),
     ) == snapshot("""\
 
-Another message asks the same question about 2 machines that I rented. Answer that one instead.
+Another message asks what to do with 2 machines that I rented. Decide there.
 
-Another message asks the same question about 2 machines that weren't rented through me. Answer that
-      one instead.
+Another message asks what to do with 2 machines that weren't rented through me. Decide there.
 
 My database seems to be an older backup: it lacks 1 machine that I rented and that is running.
 1x H100 SXM 80 GB (p2wqx), Ben's, since 09:12 at $2.10/h, $11.48 so far.
-Another message asks the same question about f6rat. Answer that one instead.
+Another message asks what to do with f6rat. Decide there.
 Buying is paused, and pending requests can't be approved, until an admin types /gpu resume.
 Restoring a machine adds it to my database. It then ends in 24 h, and its owner can extend it.
 [Restore it] [More choices]

@@ -351,8 +351,8 @@ I'll destroy 1x H100 (k7mq2) when its script /root/on-ending.sh is done, at 14:1
 [Keep k7mq2] [Destroy k7mq2 now]
 
 Ready: 1x H100 (k7mq2) in EU for Ana. It ends at 14:10. $2.42/h, $4.96 so far.
-  Nebius eu-north1. Highest accepted cost: $2.47/h and $16.06 in total. The script
-      /root/on-ending.sh has been running since 14:01. "fine-tune run 7"
+  Nebius eu-north1. Cost limits: $2.47/h and $16.06 in total. The script /root/on-ending.sh has been
+      running since 14:01. "fine-tune run 7"
   12:40  Ready after 2 min 51 s: Ana's 1x H100 (k7mq2).
   14:00  As Ben asked, I'll destroy this machine when its script /root/on-ending.sh is done, at
       14:10 at the latest.

@@ -94,21 +94,23 @@ def test_the_approvers_are_asked_nothing_while_the_admins_decide_whose_it_become
 
 Ana left the workspace, so admins decide what happens to 1x H100 (k7mq2).
 
-(fallback) It costs $18.40/h ($2.30 per GPU-hour), or up to $21.16/h if that offer sells out. The
-      request exceeds the limits of $10.00/h and $100.00 per rental. Ana also has 1x A100 (a2bc3).
+(fallback) It costs $18.40/h ($2.30 per GPU-hour), or up to $21.16/h if the chosen offer sells out.
+      The request exceeds the limits of $10.00/h and $100.00 per rental. Ana also has 1x A100
+      (a2bc3).
 *Ana left the workspace, so the admins decide about the request below. Approvers don't decide about
       it any more.*
 Ana wants *8x H100 (p4wd9) in EU for 6 h*: "fine-tune run 7".
-| Price: $18.40/h, or up to $21.16/h if that offer sells out
+| Price: $18.40/h, or up to $21.16/h if the chosen offer sells out
 | Exceeds: the limits of $10.00/h and $100.00 per rental
 | Also running: 1x A100 (a2bc3)
   The request expires at 22:05.
 
-(fallback) It costs $18.40/h ($2.30 per GPU-hour), or up to $21.16/h if that offer sells out. The
-      request exceeds the limits of $10.00/h and $100.00 per rental. Ana also has 1x A100 (a2bc3).
+(fallback) It costs $18.40/h ($2.30 per GPU-hour), or up to $21.16/h if the chosen offer sells out.
+      The request exceeds the limits of $10.00/h and $100.00 per rental. Ana also has 1x A100
+      (a2bc3).
 # Approve up to $137.54?
 Ana wants *8x H100 (p4wd9) in EU for 6 h*: "fine-tune run 7".
-| Price: $18.40/h, or up to $21.16/h if that offer sells out
+| Price: $18.40/h, or up to $21.16/h if the chosen offer sells out
 | Exceeds: the limits of $10.00/h and $100.00 per rental
 | Also running: 1x A100 (a2bc3)
   The request expires at 22:05.

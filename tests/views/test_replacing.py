@@ -139,8 +139,8 @@ Its replacement will be f6rat.
 [Extend] [Details] [Destroy k7mq2]
 
 Ready: 1x H100 (k7mq2) in EU for Ana. It ends at 18:40. $2.42/h, $4.96 so far.
-  Nebius eu-north1. Highest accepted cost: $2.47/h and $16.06 in total. Its replacement will be
-      f6rat. "fine-tune run 7"
+  Nebius eu-north1. Cost limits: $2.47/h and $16.06 in total. Its replacement will be f6rat.
+      "fine-tune run 7"
   12:40  Ready after 2 min 51 s: Ana's 1x H100 (k7mq2).
   12:49  Ana says that this machine doesn't work: "no <GPU> in it".
   12:50  The replacement for this machine will be f6rat. Until that is rented, this machine keeps
@@ -183,15 +183,15 @@ def test_if_the_second_one_is_not_bought_its_owner_reads_that_the_first_runs_on(
     assert page(direct(failed, second), direct(dearer, waits), direct(expired, over)) == snapshot("""\
 
 Your request for 1x H100 (f6rat) in EU failed at 12:58: no offer is left that matches the request.
-      It cost nothing. The old machine, k7mq2, keeps running.
+      It cost nothing. k7mq2, which it was to replace, keeps running.
 
 Your request for 1x H100 (f6rat) in EU needs your decision, because the offers that are left cost
       more than the price accepted before. A machine now costs $3.11/h at Scaleway. It can cost up
-      to $3.57/h and $23.21 in all. The old machine, k7mq2, keeps running.
+      to $3.57/h and $23.21 in all. k7mq2, which it was to replace, keeps running.
 [Accept up to $3.57/h] [Withdraw]
 
-Your request for 1x H100 (f6rat) in EU expired at 20:55 without a decision. Nothing was rented. The
-      old machine, k7mq2, keeps running.
+Your request for 1x H100 (f6rat) in EU expired at 20:55 without a decision. Nothing was rented.
+      k7mq2, which it was to replace, keeps running.
 [Ask again]
 """)
 
@@ -252,15 +252,14 @@ def test_both_rentals_name_the_other_in_their_details() -> None:
     assert page(*(message(each, clock(15, 15)) for each in shown)) == snapshot("""\
 
 Lost: 1x H100 (k7mq2) in EU for Ana.
-  Nebius took the machine back. $6.25 for 2 h 35 min. Nebius eu-north1. Highest accepted cost:
-      $2.47/h and $16.06 in total. Its replacement is f6rat. "fine-tune run 7"
+  Nebius took the machine back. $6.25 for 2 h 35 min. Nebius eu-north1. Cost limits: $2.47/h and
+      $16.06 in total. Its replacement is f6rat. "fine-tune run 7"
   12:40  Ready after 2 min 51 s: Ana's 1x H100 (k7mq2).
   15:12  Nebius ended Ana's 1x H100 (k7mq2). Everything on it is lost. It cost $6.25.
   15:14  The replacement for this machine is f6rat.
 
 Starting: 1x H100 (f6rat) in EU for Ana. $2.15/h, $0.06 so far.
-  Hyperstack nor-1. Highest accepted cost: $2.47/h and $16.06 in total. It replaces k7mq2.
-      "fine-tune run 7"
+  Hyperstack nor-1. Cost limits: $2.47/h and $16.06 in total. It replaces k7mq2. "fine-tune run 7"
   15:14  Ana rented a replacement for k7mq2, for 3 h at up to $2.47/h.
 """)
 

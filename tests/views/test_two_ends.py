@@ -88,15 +88,15 @@ def test_offers_and_approvers_read_both_ends_and_what_each_costs() -> None:
 About $12.90 for 6 h or $25.80 for 12 h, *at most $30.88* including startup and shutdown. If this
       offer sells out, I'll take another up to $2.47/h.
 
+      (a2bc3).
 # Approve up to $264.50?
 Ana wants *8x H100 (p4wd9) in EU for 6 h, or up to 12 h if its GPUs are busy*: "fine-tune run 7".
-| Price: $18.40/h, or up to $21.16/h if that offer sells out
 
 == Approve p4wd9? ==
 ! This can cost up to $264.50.
 Ana wants 8x H100 (p4wd9) in EU, 6 h from when it's ready, or up to 12 h if its GPUs are busy:
       "fine-tune run 7".
-It costs $18.40/h ($2.30 per GPU-hour), or up to $21.16/h if that offer sells out. The request
+It costs $18.40/h ($2.30 per GPU-hour), or up to $21.16/h if the chosen offer sells out. The request
       exceeds the limits of $10.00/h and $100.00 per rental.
 [Approve up to $264.50] [Go back]
 """)
@@ -197,7 +197,7 @@ Ready: 1x H100 (k7mq2) in EU. In use. It ends at 19:40, or tomorrow at 00:40 at 
 Ready: 1x H100 (k7mq2) in EU for Ana. It ends at 19:40, or tomorrow at 00:40 at the latest if its
       GPUs are busy. $2.42/h, $4.96 so far.
 In use since 13:00.
-  Nebius eu-north1. Highest accepted cost: $2.47/h and $30.88 in total. "fine-tune run 7"
+  Nebius eu-north1. Cost limits: $2.47/h and $30.88 in total. "fine-tune run 7"
   12:40  Ready after 2 min 51 s: Ana's 1x H100 (k7mq2).
   18:40  This machine was in use at its end, so it keeps running until 19:40.
 """)
@@ -303,15 +303,15 @@ About $329.67 for 17 h 55 min or $366.47 for 19 h 55 min. $432.02 is for 19 h 55
       another up to that price.
 [Rent from $18.40/h] [Go back]
 
+      (a2bc3).
 # Approve up to $432.02?
 Ana wants *8x H100 (p4wd9) in EU until tomorrow at 08:00 (17 h 55 min), or tomorrow at 10:00 at the
-      latest if its GPUs are busy*: "fine-tune run 7".
 
 == Approve p4wd9? ==
 ! This can cost up to $432.02.
 Ana wants 8x H100 (p4wd9) in EU, ending in 17 h 55 min, or in 19 h 55 min at the latest if its GPUs
       are busy: "fine-tune run 7".
-It costs $18.40/h ($2.30 per GPU-hour), or up to $21.16/h if that offer sells out. The request
+It costs $18.40/h ($2.30 per GPU-hour), or up to $21.16/h if the chosen offer sells out. The request
       exceeds the limits of $10.00/h and $100.00 per rental.
 [Approve up to $432.02] [Go back]
 
@@ -373,23 +373,23 @@ def test_an_end_that_may_come_at_night_is_said_before_the_click_with_the_way_out
 About $4.30 for 2 h or $30.10 for 14 h, *at most $35.82* including startup and shutdown. If this
       offer sells out, I'll take another up to $2.47/h.
 If the machine's GPUs stop being busy during the night, it ends and its disk is deleted.   [Keep it
-      until 8:00: costs up to $25.94]
+      until 8:00 in any case, for up to $25.94]
   Prices are valid until 19:00.
 [Details] [Refresh] [Change]
 
 If the machine's GPUs stop being busy during the night, it ends and its disk is deleted.   [Keep it
-      for 13 h 30 min: costs up to $28.41]
+      for 13 h 30 min in any case, for up to $28.41]
 
 If the machine's GPUs stop being busy during the night, it ends and its disk is deleted.   [Keep it
-      for 13 h 30 min: costs up to $28.41]
+      for 13 h 30 min in any case, for up to $28.41]
 
 If the machine's GPUs stop being busy during the night, it ends and its disk is deleted.   [Keep it
-      until Thu 8:00: costs up to $58.05]
+      until Thu 8:00 in any case, for up to $58.05]
 
 If the machine's GPUs stop being busy during the night, it ends and its disk is deleted.
 
 If the machine's GPUs stop being busy during the night, it ends and its disk is deleted.   [Keep it
-      until 8:00: costs up to $12.35]
+      until 8:00 in any case, for up to $12.35]
 
 not at night
 """)

@@ -149,10 +149,7 @@ def test_a_question_that_was_asked_twice_points_to_the_message_that_stays() -> N
     repeated = changed(repeated, about=changed(repeated.purchase, same_as="u1"), over_at=clock(14, 30))
     times = reading(NOW, zone="UTC").times
     assert message(views.admin_question(QuestionContext(EVENT, view(repeated), times)), NOW) == snapshot(
-        """\
-Another message asks the same question about train-3 <!here>, 1x H100 SXM 80 GB at Hyperstack.
-      Answer that one instead.\
-"""
+        "Another message asks what to do with train-3 <!here>, 1x H100 SXM 80 GB at Hyperstack. Decide there."
     )
 
 
@@ -180,15 +177,15 @@ Why: ()
 
 == Destroy train-3 <!here>? ==
 ! Everything on the disk will be deleted.
-train-3 <!here>, 1x H100 SXM 80 GB at Hyperstack, at $2.10/h, $11.48 so far. You'll become the
-      owner, so that I can follow the deletion and count the cost.
+train-3 <!here>, 1x H100 SXM 80 GB at Hyperstack, at $2.10/h, $11.48 so far. It will be yours, so
+      that I can confirm its deletion and record what it cost.
 To confirm, type the name: train-3 <!here>: ()
 [Destroy train-3 <!here>] [Go back]
 
 == Destroy gpubot-k7mq2-1-… ==
 ! Everything on the disk will be deleted.
-gpubot-k7mq2-1-u0ana, 1x H100 SXM 80 GB at Hyperstack, at $2.10/h, $11.48 so far. You'll become the
-      owner, so that I can follow the deletion and count the cost.
+gpubot-k7mq2-1-u0ana, 1x H100 SXM 80 GB at Hyperstack, at $2.10/h, $11.48 so far. It will be yours,
+      so that I can confirm its deletion and record what it cost.
 [Destroy] [Go back]
 """)
 

@@ -98,42 +98,42 @@ Ready: 8x H100 (k7mq2) in EU for Ana. It ends at 18:40. $2.42/h, $4.96 so far.
 In use. In the last 30 min: GPUs 0-7 at up to 98%, 1 SSH connection. Each GPU uses up to 71 GiB and
       640 W.
   GPU load over the last day  ·········▁▁▂▇▇▇▅▁▁▄▂▃▆▂▁ (not in the fallback)
-  Nebius eu-north1. Highest accepted cost: $2.47/h and $16.06 in total. "fine-tune run 7"
+  Nebius eu-north1. Cost limits: $2.47/h and $16.06 in total. "fine-tune run 7"
   12:40  Ready after 2 min 51 s: Ana's 8x H100 (k7mq2).
 
 Ready: 8x H100 (k7mq2) in EU for Ana. It ends at 18:40. $2.42/h, $4.96 so far.
 In use. In the last 30 min: GPUs 0-2 at up to 4%, GPU 3 at up to 97%, GPU 4 at up to 3%, GPUs 5-6
       without a reading, GPU 7 at 0%, nobody connected.
   GPU load over the last day  ·········▁▁▂▇▇▇▅▁▁▄▂▃▆▂▁ (not in the fallback)
-  Nebius eu-north1. Highest accepted cost: $2.47/h and $16.06 in total. "fine-tune run 7"
+  Nebius eu-north1. Cost limits: $2.47/h and $16.06 in total. "fine-tune run 7"
   12:40  Ready after 2 min 51 s: Ana's 8x H100 (k7mq2).
 
 Ready: 1x H100 (k7mq2) in EU for Ana. It ends at 18:40. $2.42/h, $4.96 so far.
 Idle for 1 h 55 min. In the last 30 min: GPU 0 at 0%, nobody connected.
   GPU load over the last day  ·······················▁ (not in the fallback)
-  Nebius eu-north1. Highest accepted cost: $2.47/h and $16.06 in total. "fine-tune run 7"
+  Nebius eu-north1. Cost limits: $2.47/h and $16.06 in total. "fine-tune run 7"
   12:40  Ready after 2 min 51 s: Ana's 1x H100 (k7mq2).
 
 Ready: 1x H100 (k7mq2) in EU for Ana. It ends at 18:40. $2.42/h, $4.96 so far.
 Idle for 1 h 55 min. In the last 30 min: GPU 0 at 0%, 1 new SSH connection.
   GPU load over the last day  ·······················▁ (not in the fallback)
-  Nebius eu-north1. Highest accepted cost: $2.47/h and $16.06 in total. "fine-tune run 7"
+  Nebius eu-north1. Cost limits: $2.47/h and $16.06 in total. "fine-tune run 7"
   12:40  Ready after 2 min 51 s: Ana's 1x H100 (k7mq2).
 
 Ready: 1x H100 (k7mq2) in EU for Ana. It ends at 18:40. $2.42/h, $4.96 so far.
 I haven't been able to monitor it since 12:42 (a GPU doesn't report its usage, as in MIG mode).
   GPU load over the last day  ·········▁▁▂▇▇▇▅▁▁▄▂▃▆▂▁ (not in the fallback)
-  Nebius eu-north1. Highest accepted cost: $2.47/h and $16.06 in total. "fine-tune run 7"
+  Nebius eu-north1. Cost limits: $2.47/h and $16.06 in total. "fine-tune run 7"
   12:40  Ready after 2 min 51 s: Ana's 1x H100 (k7mq2).
 
 Ready: 1x H100 (k7mq2) in EU for Ana. It ends at 18:40. $2.42/h, $4.96 so far.
 Idle for 1 h 55 min.
-  Nebius eu-north1. Highest accepted cost: $2.47/h and $16.06 in total. "fine-tune run 7"
+  Nebius eu-north1. Cost limits: $2.47/h and $16.06 in total. "fine-tune run 7"
   12:40  Ready after 2 min 51 s: Ana's 1x H100 (k7mq2).
 
 Ready: 1x H100 (k7mq2) in EU for Ana. It ends at 18:40. $2.42/h, $4.96 so far.
 I haven't been able to monitor it since 12:42 (it rejects my key).
-  Nebius eu-north1. Highest accepted cost: $2.47/h and $16.06 in total. "fine-tune run 7"
+  Nebius eu-north1. Cost limits: $2.47/h and $16.06 in total. "fine-tune run 7"
   12:40  Ready after 2 min 51 s: Ana's 1x H100 (k7mq2).
 """)
 
@@ -150,7 +150,7 @@ def test_a_history_has_the_last_changes_of_the_verdict_as_they_were_then() -> No
     assert show(ready(*events, use=unseen.facts.use)) == snapshot("""\
 Ready: 1x H100 (k7mq2) in EU for Ana. It ends at 18:40. $2.42/h, $4.96 so far.
 I haven't been able to monitor it since 14:15 (its host key changed).
-  Nebius eu-north1. Highest accepted cost: $2.47/h and $16.06 in total. "fine-tune run 7"
+  Nebius eu-north1. Cost limits: $2.47/h and $16.06 in total. "fine-tune run 7"
   6 earlier events aren't shown.
   12:40  Ready after 2 min 51 s: Ana's 1x H100 (k7mq2).
   13:32  In use since 13:27.
@@ -237,28 +237,27 @@ This machine ended at 18:41, confirmed by the vendor. It cost $14.68.
 
 Ended: 1x H100 (k7mq2) in EU for Ana.
   $14.68 for 6 h 4 min. Cost by usage: $7.38 in use, $3.00 connected but idle, $3.10 idle and $1.20
-      not monitored. Nebius eu-north1. Highest accepted cost: $2.47/h and $16.06 in total.
-      "fine-tune run 7"
+      not monitored. Nebius eu-north1. Cost limits: $2.47/h and $16.06 in total. "fine-tune run 7"
   12:40  Ready after 2 min 51 s: Ana's 1x H100 (k7mq2).
   14:40  I asked Ana whether this machine is still needed.
   18:41  This machine ended, confirmed by the vendor. It cost $14.68, of which $3.10 was idle.
 
 Ended: 1x H100 (k7mq2) in EU for Ana.
-  $14.68 for 6 h 4 min. Cost by usage: $14.68 in use. Nebius eu-north1. Highest accepted cost:
-      $2.47/h and $16.06 in total. "fine-tune run 7"
+  $14.68 for 6 h 4 min. Cost by usage: $14.68 in use. Nebius eu-north1. Cost limits: $2.47/h and
+      $16.06 in total. "fine-tune run 7"
   12:40  Ready after 2 min 51 s: Ana's 1x H100 (k7mq2).
   14:40  I asked Ana whether this machine is still needed.
   18:41  This machine ended, confirmed by the vendor. It cost $14.68.
 
 Ended: 1x H100 (k7mq2) in EU for Ana.
-  $14.68 for 6 h 4 min. Nebius eu-north1. Highest accepted cost: $2.47/h and $16.06 in total.
-      "fine-tune run 7"
+  $14.68 for 6 h 4 min. Nebius eu-north1. Cost limits: $2.47/h and $16.06 in total. "fine-tune run
+      7"
   12:40  Ready after 2 min 51 s: Ana's 1x H100 (k7mq2).
   18:41  This machine ended, confirmed by the vendor. It cost $14.68.
 
 Ready: 1x H100 (k7mq2) in EU for Ana. It ends at 18:40. $2.42/h, $4.96 so far.
-  Cost by usage: $3.16 in use, $1.30 idle and $0.50 not monitored. Nebius eu-north1. Highest
-      accepted cost: $2.47/h and $16.06 in total. "fine-tune run 7"
+  Cost by usage: $3.16 in use, $1.30 idle and $0.50 not monitored. Nebius eu-north1. Cost limits:
+      $2.47/h and $16.06 in total. "fine-tune run 7"
   12:40  Ready after 2 min 51 s: Ana's 1x H100 (k7mq2).
 """)
 

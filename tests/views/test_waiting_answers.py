@@ -179,7 +179,8 @@ Any H100 model counts as a match.
 [Rent at the start time] [Refresh] [Change]
 
 *8x H100 in EU* · from tomorrow at 09:00 until tomorrow at 17:00 (8 h)
-Nobody offers it right now, so add your highest price to the request, such as: under $3 per GPU
+Nobody offers it right now. If I should rent it at the start time anyway, add your highest price to
+      the request, such as: under $3 per GPU
 Any H100 model counts as a match.
 [Refresh] [Change]
 

@@ -285,11 +285,11 @@ def test_the_approvers_read_that_it_waits_first() -> None:
     )
     assert page(approval(asked, details, NOW), approval(asked, first, NOW)) == snapshot("""\
 
-(fallback) It costs $18.40/h ($2.30 per GPU-hour), or up to $21.16/h if that offer sells out. The
-      request exceeds the limits of $10.00/h and $100.00 per rental.
+(fallback) It costs $18.40/h ($2.30 per GPU-hour), or up to $21.16/h if the chosen offer sells out.
+      The request exceeds the limits of $10.00/h and $100.00 per rental.
 # Approve up to $179.86?
 Ana wants *8x H100 (k7mq2) in EU from tomorrow at 09:00 until tomorrow at 17:00 (8 h)*.
-| Price: $18.40/h, or up to $21.16/h if that offer sells out
+| Price: $18.40/h, or up to $21.16/h if the chosen offer sells out
 | Exceeds: the limits of $10.00/h and $100.00 per rental
   The request expires at 22:05.
 [Approve up to $179.86] [Approve fewer hours] [Deny] [Ana's spending]

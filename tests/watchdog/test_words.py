@@ -40,7 +40,7 @@ def test_a_bot_that_cannot_be_reached_may_run() -> None:
 UTC (nothing accepts connections at its address). It may still be running. I don't know whether
 anyone has extended a machine since then.
 4 machines are running, at about $9.76/h.
-Due to end later:
+Not yet at their end:
 • `1x H100 SXM 80 GB (k7mq1)`, `Ana`, $2.10/h, until 03:30 UTC at the latest
 Past their end:
 • `1x H100 SXM 80 GB (k7mq2)`, `Ana`, $2.10/h, past its end since 23:00 UTC
@@ -58,7 +58,7 @@ def test_a_bot_that_is_not_well_says_why() -> None:
 <@U0CLEO000> <@U0BEN0000> This is gpubot's watchdog. gpubot has had a problem since 02:00 UTC: `the
 database can't be written`. I don't know whether anyone has extended a machine since then.
 1 machine is running, at $2.10/h.
-Due to end later:
+Not yet at their end:
 • `1x H100 SXM 80 GB (k7mq1)`, `Ana`, $2.10/h, until 03:30 UTC at the latest
 Shutting a machine down from inside doesn't stop billing. I won't delete anything.\
 """)
@@ -87,7 +87,7 @@ def test_a_watchdog_that_never_had_an_answer_knows_no_end() -> None:
 UTC (nothing accepts connections at its address). It may still be running. I don't know when
 gpubot's machines end, because it has never sent me a list of them.
 1 machine is running, at about $3.46/h.
-gpubot has never listed these machines to me, so I'll never delete them:
+Machines that gpubot has never reported to me, so I'll never delete them:
 • `gpubot-x` (`res-9`), `1x A100 PCIe 80 GB`, about $3.46/h, since Sun 22 Nov 00:00 UTC
 Shutting a machine down from inside doesn't stop billing. I won't delete anything.\
 """)
