@@ -92,7 +92,8 @@ async def test_a_file_that_is_read_again_holds_at_once_and_is_stored_with_who_an
         await ours.deliver_all()
         (told,) = [m["reads"] for m in await ours.world.see(BEN) if "changed the team's rules" in m["reads"]]
         assert told == (
-            "Cleo changed the team's rules. Changed: admins, auto_approve.per_hour, lease.max. /gpu policy shows all rules."
+            "Cleo changed the team's rules. Changed: admins, auto_approve.per_hour, lease.max. "
+            "/gpu policy shows all rules."
         )
         assert not [m for m in await ours.world.see(CLEO) if "changed the team's rules" in m["reads"]]
         assert "Nothing has changed" in await ours.command(BEN, "policy reload")

@@ -53,7 +53,7 @@ async def test_rules_and_tokens_change_at_sighup_and_a_bad_file_never_replaces_g
     await world.sandbox.slack.post("sockets/disconnect", {"kill": True, "socket": sockets.names[0]})
     assert "up to $20.00/h and" in str((await world.play.types("Ana", "#training", "policy")).payload)
     told = await world.reads(
-        "Cleo", "The team's rules changed: auto_approve.per_hour. /gpu policy shows all rules."
+        "Cleo", "The team's rules changed. Changed: auto_approve.per_hour. /gpu policy shows all rules."
     )
     assert told.is_dm
     # The token of Compute Clear is read again when it is refused. Nobody notices it.
