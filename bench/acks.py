@@ -57,7 +57,8 @@ class Run(NamedTuple):
 
 async def measure(size: Size, folder: Path) -> AsyncIterator[Figure]:
     """Yield how many transactions a command and a click commit, then the figures of their acknowledgements. Raise
-    NotRunning if a click was not committed."""
+    NotRunning if a click was not committed.
+    """
     for name, commits in (await _count_commits(size, folder)).items():
         yield figure(f"commits_{name}", commits, "")
     for place, parent, count in (("", MEMORY, size.ack_runs), ("_disk", folder, size.ack_disk_runs)):
@@ -74,7 +75,8 @@ async def measure(size: Size, folder: Path) -> AsyncIterator[Figure]:
 
 def _figures(name: str, place: str, runs: Sequence[Run]) -> Iterator[Figure]:
     """Yield median, p99 and the largest. The first two come from the run whose ratio is the median of the valid
-    runs. If no run is valid, there are no figures."""
+    runs. If no run is valid, there are no figures.
+    """
     counted = [run for run in runs if run.valid]
     note = f"{len(counted)} of {len(runs)} runs valid" if len(counted) < len(runs) else ""
     if not counted:
@@ -117,7 +119,8 @@ async def _run(size: Size, folder: Path) -> tuple[Run, Run]:
 
 async def _count_commits(size: Size, folder: Path) -> dict[str, float]:
     """Return how many transactions the bot commits for one action, on average, until nothing of it is left to
-    do."""
+    do.
+    """
     commits: dict[str, float] = {}
     few = changed(size, people=size.counted)
     async with open_world(folder, "commits") as world, _bot(world, few, few.people) as (command, click):

@@ -1,5 +1,6 @@
 """Measures what `polls_per_cpu_second` is compared with: status polls per second of CPU of the peer, and of the
-bare client of the marketplace in a loop."""
+bare client of the marketplace in a loop.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +33,7 @@ async def measure(size: Size, folder: Path) -> Baselines:
     async with open_world(folder, "cpu", speed=size.poll_speed) as world:
         owners, channel = await invite(world, min(OWNERS, size.provisioning))
         crowd = await gather(world, owners, channel)
-        counts = Counts(size.provisioning, visited=1, ready=1)
+        counts = Counts(size.provisioning, probed=1, ready=1)
         await crowd.grow(counts)
         return Baselines(await _bare(size, crowd, counts), await _peer(size, crowd, counts, channel))
 

@@ -1,5 +1,6 @@
 """Thousands of live rentals: one of each kind is bought and written through the bot's store. The others are copies
-of its rows, and of its machine in the sandbox. The same rentals can be written for the peer."""
+of its rows, and of its machine in the sandbox. The same rentals can be written for the peer.
+"""
 
 from __future__ import annotations
 
@@ -16,14 +17,14 @@ from typing import NamedTuple
 
 from bench.history import copies_of, number_copies
 from bench.peer import Rental
+from bench.probed import run_machine
 from bench.rentals import KEY, LEASE, SPREAD, Bought, buy, clock_of, database, seed
-from bench.visited import run_machine
 from bench.worlds import ADMIN, World
 from bot.lifecycle.deps import Deps
 from bot.lifecycle.loops.policy_versions import reload, rules_at_start
 from bot.model.state import State
 from bot.policy.team.policy_file import PolicySource
-from bot.policy.use.visit_times import CHECK_EVERY, VISIT_EVERY
+from bot.policy.use.probe_times import CHECK_EVERY, PROBE_EVERY
 from sandbox.compute.market import copy_id
 
 TABLES = ("quotes", "rentals", "attempts", "resources", "events", "messages", "visits")
@@ -58,17 +59,18 @@ class Counts(NamedTuple):
     """How many live rentals there are of each kind."""
 
     provisioning: int
-    visited: int
+    probed: int
     ready: int
     """Those that are not visited: their machines have no probe."""
 
     @classmethod
-    def of(cls, live: int, most_visited: int) -> Counts:
-        """Return the parts of so many live rentals: 5 % provision, and up to `most_visited` are visited. There is
-        at least one of each."""
+    def of(cls, live: int, most_probed: int) -> Counts:
+        """Return the parts of so many live rentals: 5 % provision, and up to `most_probed` are visited. There is
+        at least one of each.
+        """
         provisioning = max(live // 20, 1)
-        visited = min(live - provisioning - 1, most_visited)
-        return cls(provisioning, visited, live - provisioning - visited)
+        probed = min(live - provisioning - 1, most_probed)
+        return cls(provisioning, probed, live - provisioning - probed)
 
 
 @dataclass(frozen=True)
@@ -95,7 +97,7 @@ class Crowd:
         await asyncio.to_thread(self._write, counts)
 
     def _write(self, counts: Counts) -> None:
-        put_back(self.world.folder / TEMPLATE, self.world.file)
+        restored(self.world.folder / TEMPLATE, self.world.file)
         with closing(sqlite3.connect(self.world.file)) as connection, connection:
             for kind in self.first:
                 self._copy(connection, kind, getattr(counts, kind))
@@ -144,10 +146,10 @@ class Crowd:
                 "UPDATE resources SET read_at = ? WHERE rental_id = ?",
                 [((at - CHECK_EVERY).strftime(_TEXT), live.rental_id) for live, at in due.items()],
             )
-        visits = spread(self.live("visited", counts), start, min(VISIT_EVERY.values()) * 2)
+        probe_runs = spread(self.live("visited", counts), start, min(PROBE_EVERY.values()) * 2)
         connection.executemany(
             "UPDATE visits SET due_at = ? WHERE rental_id = ?",
-            [(at.strftime(_TEXT), live.rental_id) for live, at in visits.items()],
+            [(at.strftime(_TEXT), live.rental_id) for live, at in probe_runs.items()],
         )
 
     def planned(self, kind: str, counts: Counts, start: datetime) -> dict[Live, datetime]:
@@ -177,7 +179,8 @@ class Crowd:
 
 async def gather(world: World, owners: Sequence[str], channel: str) -> Crowd:
     """Buy a machine of each kind, write its rental, and keep that database to copy from. Its rules are in force,
-    as if the bot had run before: a first start would count the budgets of all rentals."""
+    as if the bot had run before: a first start would count the budgets of all rentals.
+    """
     clock = await clock_of(world)
     policy = Path(world.settings(channel)["GPUBOT_POLICY"])
     source = PolicySource(path=policy, home_channel=channel, admins=(ADMIN,))
@@ -190,7 +193,7 @@ async def gather(world: World, owners: Sequence[str], channel: str) -> Crowd:
     await write([machine], state=State.READY, probed=probed)
     await write([provisioning], state=State.PROVISIONING)
     await write([ready], state=State.READY, quiet=True)
-    put_back(world.file, world.folder / TEMPLATE)
+    restored(world.file, world.folder / TEMPLATE)
     bought = {"provisioning": provisioning, "visited": machine, "ready": ready}
     return Crowd(world, owners, {kind: _live(world.file, one) for kind, one in bought.items()})
 
@@ -202,7 +205,7 @@ def _live(file: Path, one: Bought) -> Live:
     return Live(rental_id, one.offer.offer_id, one.resource.resource_id)
 
 
-def put_back(source: Path, target: Path) -> None:
+def restored(source: Path, target: Path) -> None:
     """Replace a SQLite database by a copy of another one."""
     for ending in ("", "-wal", "-shm"):
         target.with_name(target.name + ending).unlink(missing_ok=True)

@@ -81,14 +81,14 @@ def _ended(change: Change) -> Change:
     """Return the change with its machine gone and billed, the end in the history, and the card closed."""
     (attempt,), (resource,), ((_, card),) = change.attempts, change.resources, change.messages
     at = change.after.over_at
-    gone = changed(resource, status="deleted", valid_to=at, gone_at=at)
+    gone = changed(resource, status="deleted", valid_to=at, terminated_at=at)
     destroying, end = (
         changed(change.events[-1], kind=kind, at=at, facts=EndedFacts(end=State.DESTROYED))
         for kind in (EventKind.DESTROYING, EventKind.ENDED)
     )
     history: dict[str, Any] = {
         "events": (*change.events, destroying, end),
-        "attempts": (changed(attempt, state=AttemptState.GONE, delete_accepted_at=at),),
+        "attempts": (changed(attempt, state=AttemptState.TERMINATED, delete_accepted_at=at),),
         "resources": (gone,),
         "ledger": (ledger_row(gone, attempt, change.after.owner),),
         "messages": ((None, changed(card, closed=True, due_at=None)),),

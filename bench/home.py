@@ -1,5 +1,6 @@
 """Measures how much CPU it takes to render a person's Home tab and to publish it, with many live rentals of theirs
-and with none."""
+and with none.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +33,7 @@ async def measure(size: Size, folder: Path) -> AsyncIterator[Figure]:
         publish = [await stack.enter_async_context(_publisher(world, empty, owner))]
         crowd = await gather(world, [owner], channel)
         for live in size.home_live:
-            await crowd.write(Counts(provisioning=1, visited=1, ready=live - 2))
+            await crowd.write(Counts(provisioning=1, probed=1, ready=live - 2))
             file = world.file.rename(folder / f"home-{live}.sqlite")
             publish.append(await stack.enter_async_context(_publisher(world, file, owner)))
         none, *some = await compare(publish, size.homes)

@@ -18,7 +18,7 @@ from bot.clock import Clock, SystemClock
 from bot.lifecycle.deps import Deps, StepDeps
 from bot.lifecycle.loops.due import DueLoop
 from bot.lifecycle.loops.engine import Searches, Steps
-from bot.lifecycle.loops.wishes import Wishes
+from bot.lifecycle.loops.waitlist import Waitlist
 from bot.market.client import ComputeClear
 from bot.policy.team.rules import Rules
 from bot.probe.prober import SshProber
@@ -57,7 +57,7 @@ async def _engine(file: Path, clock: Clock) -> AsyncIterator[Loops]:
             channels=SlackChannels(deps, client),
             directory=People(deps, client),
         )
-        yield Searches(step_deps), Wishes(step_deps), Steps(step_deps)
+        yield Searches(step_deps), Waitlist(step_deps), Steps(step_deps)
     finally:
         await market.aclose()
         await store.close()

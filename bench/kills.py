@@ -1,6 +1,7 @@
 """Measures what a SIGKILL costs, for the bot and for the peer: people rent, the app is killed while purchases are
 under way, and started again. An hour of the sandbox's time later, every machine that bills must be watched, and
-none may bill past its end."""
+none may bill past its end.
+"""
 
 from __future__ import annotations
 
@@ -58,7 +59,7 @@ async def _lose(size: Size, folder: Path, name: str, program: Sequence[str], con
     async with open_world(folder, f"kills-{name}", speed=0) as world:
         owners, channel = await invite(world, size.rents)
         crowd = await gather(world, owners, channel)
-        counts = Counts.of(size.killed_live, most_visited=1)  # while time jumps, visits would lag behind
+        counts = Counts.of(size.killed_live, most_probed=1)  # while time jumps, visits would lag behind
         await crowd.grow(counts)
         start = await world.sandbox.now() + timedelta(seconds=size.lead_seconds)
         await crowd.write(counts)

@@ -49,13 +49,14 @@ class Run(NamedTuple):
 
 async def measure(size: Size, folder: Path) -> AsyncIterator[Figure]:
     """Yield the lateness for each number of live rentals, beside the peer with httpx's limits and without, and the
-    restart with most rentals. Raise NotRunning if an app does not start."""
+    restart with most rentals. Raise NotRunning if an app does not start.
+    """
     async with open_world(folder, "late", speed=size.poll_speed) as world:
         owners, channel = await invite(world, min(OWNERS, size.live[0]))
         crowd = await gather(world, owners, channel)
         await world.switch_on_rate_limits()
         for live in size.live:
-            counts = Counts.of(live, size.visited)
+            counts = Counts.of(live, size.probed)
             await crowd.grow(counts)
             kill = live == size.live[-1]
             ours = await _run(size, crowd, counts, BOT, channel, kill=kill)
@@ -108,7 +109,8 @@ async def _run(
 
 async def _restart(world: World, program: Sequence[str], settings: Mapping[str, str], connections: int) -> float:
     """Start an app again. Return how many seconds of the sandbox's time later it polls an offer. Raise NotRunning
-    if it doesn't."""
+    if it doesn't.
+    """
     last = await last_request(world)
     began = await world.sandbox.now()
     async with running(world, program, settings, connections=connections):

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from bench import acks, cpu, home, idle, kills, late, page, polls, spends, starts, takeover, visits
+from bench import acks, cpu, home, idle, kills, late, page, polls, probe_runs, spends, starts, takeover
 from bench.figures import HEADER, Figure, figure, write
 from bench.peer import LACKS
 from bench.sizes import FULL, Size
@@ -55,9 +55,9 @@ async def _polls(size: Size, folder: Path) -> AsyncIterator[Figure]:
     many = await polls.measure(size, folder, provisioning=size.many_provisioning)
     yield figure("poll_many_p99", many.lateness, "s", polled.lateness)
     yield figure("polls_many_per_cpu", many.per_cpu_second, "1/s", polled.per_cpu_second)
-    visited = await polls.measure(size, folder, provisioning=size.provisioning, visited=size.visited)
-    yield figure("poll_visited_p99", visited.lateness, "s", polled.lateness)
-    yield figure("probe_memory", visited.memory - polled.memory, "MB")
+    probed = await polls.measure(size, folder, provisioning=size.provisioning, probed=size.probed)
+    yield figure("poll_visited_p99", probed.lateness, "s", polled.lateness)
+    yield figure("probe_memory", probed.memory - polled.memory, "MB")
 
 
 async def _takeover(size: Size, folder: Path) -> AsyncIterator[Figure]:
@@ -72,8 +72,8 @@ async def _spends(size: Size, folder: Path) -> AsyncIterator[Figure]:
     yield await spends.measure(size, folder)
 
 
-async def _visits(size: Size, _folder: Path) -> AsyncIterator[Figure]:
-    yield await visits.measure(size)
+async def _probe_runs(size: Size, _folder: Path) -> AsyncIterator[Figure]:
+    yield await probe_runs.measure(size)
 
 
 async def _page(size: Size, _folder: Path) -> AsyncIterator[Figure]:
@@ -90,7 +90,7 @@ PARTS = (
     Part(("idle_engine",), _idle),
     Part(("spend_query",), _spends),
     Part(("home_publish",), home.measure),
-    Part(("probe_cpu",), _visits),
+    Part(("probe_cpu",), _probe_runs),
     Part(("page_effect",), _page),
 )
 """All but TAKEOVER, which is measured only if it is named."""

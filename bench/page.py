@@ -49,7 +49,8 @@ ROUND_TRIPS = """async ([url, count]) => {
 
 async def measure(size: Size) -> Figure:
     """Return the milliseconds from an edit in the workspace until the browser draws it, 95th percentile. The
-    baseline is a bare round trip. Raise Unusable if Chromium is missing."""
+    baseline is a bare round trip. Raise Unusable if Chromium is missing.
+    """
     chromium = find("chromium")
     if chromium is None:
         raise Unusable("The bench of the page needs Chromium: apt-get install chromium")

@@ -20,10 +20,10 @@ import asyncpg
 
 from bench.figures import p99
 from bench.people import invite
+from bench.probed import seed_probed
 from bench.rentals import buy, clock_of, seed
 from bench.sizes import Size
 from bench.timing import seconds, wait
-from bench.visited import seed_visited
 from bench.worlds import BOT, World, open_world, running
 from bot.model.base import Frozen
 from bot.model.state import State
@@ -39,7 +39,7 @@ DUE = """
     where rentals.state = 'provisioning'
 """
 ANSWERED = "select count(distinct rental_id) from samples where missed is null"
-VISITS_PER_SECOND = 5
+PROBE_RUNS_PER_SECOND = 5
 """The fewest visits in a real second. The bot logs in 10 times a second."""
 
 Times = Mapping[str, Sequence[datetime]]
@@ -58,17 +58,18 @@ class Polls(Frozen):
 
 
 async def measure(
-    size: Size, folder: Path, *, provisioning: int, visited: int = 0, postgres: str | None = None
+    size: Size, folder: Path, *, provisioning: int, probed: int = 0, postgres: str | None = None
 ) -> Polls:
-    """Return the figures of `provisioning` rentals, beside `visited` machines that are visited, on SQLite. With
+    """Return the figures of `provisioning` rentals, beside `probed` machines that are visited, on SQLite. With
     the URL `postgres`, return those of rentals there. Raise NotRunning if a rental was not polled, or a machine
-    not visited."""
-    name = f"polls-{'postgres' if postgres else 'sqlite'}-{provisioning}-{visited}"
+    not visited.
+    """
+    name = f"polls-{'postgres' if postgres else 'sqlite'}-{provisioning}-{probed}"
     async with open_world(folder, name, speed=size.poll_speed, postgres=postgres) as world:
         owners, channel = await invite(world, min(OWNERS, provisioning))
         clock = await clock_of(world)
-        if visited:
-            await seed_visited(world, clock, visited, owners=owners, channel=channel)
+        if probed:
+            await seed_probed(world, clock, probed, owners=owners, channel=channel)
         bought = await buy(world, clock, provisioning)
         await seed(world, clock, bought, state=State.PROVISIONING, owners=owners, channel=channel)
         await world.switch_on_rate_limits()
@@ -78,12 +79,12 @@ async def measure(
             due = await watch_due(world, size.poll_seconds)
             cpu, memory = bot.cpu_seconds() - cpu_before, bot.memory()
             polled = await polled_since(world, since)
-        answered = await asyncio.to_thread(_answered, world.file) if visited else 0
+        answered = await asyncio.to_thread(_answered, world.file) if probed else 0
     late = late_by(due, polled)
     if len(polled) < provisioning:
         raise NotRunning(f"{provisioning} rentals, but only {len(polled)} of them were polled.")
-    if answered < min(visited, VISITS_PER_SECOND * size.poll_seconds):
-        raise NotRunning(f"{visited} machines, but only {answered} of them answered a visit.")
+    if answered < min(probed, PROBE_RUNS_PER_SECOND * size.poll_seconds):
+        raise NotRunning(f"{probed} machines, but only {answered} of them answered a visit.")
     polls = sum(map(len, polled.values()))
     return Polls(lateness=p99(late) / size.poll_speed, memory=memory, per_cpu_second=polls / cpu)
 

@@ -19,7 +19,7 @@ from bot.market.client import ComputeClear
 from bot.model.attempt import Attempt, AttemptState, Resource, SentScript
 from bot.model.base import changed
 from bot.model.event import EFFECTS, Event, EventKind
-from bot.model.machine_use import Use, Verdict
+from bot.model.machine_use import UsageStatus, Use
 from bot.model.message import Message, MessageKind, to_channel
 from bot.model.offer import Offer
 from bot.model.person import Key
@@ -28,11 +28,11 @@ from bot.model.records import Change
 from bot.model.rental import Lease, Question, Rental
 from bot.model.request import Request
 from bot.model.state import State
-from bot.policy.access.boot import SCRIPT_VERSION
+from bot.policy.access.startup_script import SCRIPT_VERSION
 from bot.policy.buying.spending import propose
 from bot.policy.team.rules import Rules
 from bot.policy.use.end_notices import QUIET
-from bot.policy.use.visit_times import CHECK_EVERY
+from bot.policy.use.probe_times import CHECK_EVERY
 from store.db import Database
 
 LEASE = timedelta(hours=4)
@@ -140,7 +140,7 @@ async def seed(
             made = rental_of(one.offer, state, owner=owner, channel=channel, now=now)
             spread = SPREAD
             if probed is not None:
-                made, spread = _visited(made, probed, now), CHECK_EVERY
+                made, spread = _probed(made, probed, now), CHECK_EVERY
             elif quiet and made.lease is not None:
                 made = changed(made, host_key=FINGERPRINT, lease=changed(made.lease, seen_at=now))
             at_once = state is State.READY and probed is None
@@ -156,7 +156,7 @@ async def _cards(world: World, channel: str, count: int) -> list[str]:
     return [str(answer["ts"]) for answer in answers]
 
 
-def _visited(rental: Rental, probed: Probed, now: datetime) -> Rental:
+def _probed(rental: Rental, probed: Probed, now: datetime) -> Rental:
     """Return a ready rental as it is after some visits. Its next visit changes nothing."""
     quiet = changed(rental.running_lease, seen_at=now)
     return changed(
@@ -164,7 +164,7 @@ def _visited(rental: Rental, probed: Probed, now: datetime) -> Rental:
         port=probed.port,
         host_key=probed.host_key,
         probe_answered_at=now,
-        use=Use(verdict=Verdict.IN_USE, since=now, worked=True),
+        use=Use(status=UsageStatus.IN_USE, since=now, worked=True),
         lease=quiet,
     )
 
@@ -180,7 +180,7 @@ def rental_of(offer: Offer, state: State, *, owner: str, channel: str, now: date
         card_channel=channel,
         request=WANTED,
         clicked_offer=offer.offer_id,
-        envelope=propose(WANTED, offer.gpu, offer.rate, Rules()).envelope,
+        terms=propose(WANTED, offer.gpu, offer.rate, Rules()).terms,
         created_at=now,
         procuring_since=now,
         attempts=1,

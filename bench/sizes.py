@@ -29,7 +29,7 @@ class Size(Frozen):
     """For how many actions of each kind the commits are counted."""
     provisioning: int = 1000
     many_provisioning: int = 3000
-    visited: int = 1000
+    probed: int = 1000
     """How many machines are visited while polls are measured a second time."""
     settle_seconds: float = 16
     """How long until the first round of polls, which were due before the bot started, is over."""
@@ -37,7 +37,7 @@ class Size(Frozen):
     poll_speed: float = 1
     """The speed of the sandbox's clock while polls are measured."""
     live: tuple[int, ...] = (100, 1000, 3000, 10_000)
-    """How many live rentals there are while the lateness of polls is measured. At most `visited` are visited."""
+    """How many live rentals there are while the lateness of polls is measured. At most `probed` are visited."""
     lead_seconds: float = 5
     """How long an app has to start before the first poll is planned."""
     late_seconds: float = 16
@@ -64,7 +64,7 @@ class Size(Frozen):
     """How many live rentals somebody has whose Home tab is published."""
     homes: int = 30
     passes: int = 1000
-    visits: int = 500
+    probe_runs: int = 500
     edits: int = 200
     """How many edits of a message the sandbox's page shows."""
 
@@ -82,7 +82,7 @@ TINY = Size(
     counted=1,
     provisioning=2,
     many_provisioning=4,
-    visited=2,
+    probed=2,
     settle_seconds=0,
     poll_seconds=4,
     poll_speed=10,
@@ -102,6 +102,6 @@ TINY = Size(
     home_live=(5,),
     homes=10,
     passes=10,
-    visits=10,
+    probe_runs=10,
     edits=5,
 )

@@ -40,7 +40,8 @@ _PLAN = """
 
 async def measure(size: Size, folder: Path) -> Figure:
     """Return `takeover`: real seconds from the kill to the next message. Raise NotRunning if the two don't run
-    beside each other, if not exactly one of them delivers, or if no message comes."""
+    beside each other, if not exactly one of them delivers, or if no message comes.
+    """
     async with databases({POSTGRES}) as new, open_world(folder, "takeover") as sandbox:
         world = replace(sandbox, postgres=(await new.new(POSTGRES, folder)).url)
         owners, channel = await invite(world, size.questions)

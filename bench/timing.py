@@ -43,7 +43,8 @@ def cpu_ms() -> float:
 
 async def compare(acts: Sequence[Callable[[], Awaitable[None]]], count: int) -> list[float]:
     """Return the CPU milliseconds of each act, over about `count` runs of it, in turns. A first run of each is not
-    counted."""
+    counted.
+    """
     took = [0.0] * len(acts)
     each = max(count // ROUNDS, 1)
     for act in acts:
@@ -108,7 +109,8 @@ class Machine:
 @asynccontextmanager
 async def idle_machine() -> AsyncIterator[Machine]:
     """Look how busy the machine is, and let an idle process sleep and wake until the end of the block. Start the
-    app in the block."""
+    app in the block.
+    """
     psutil.cpu_percent()
     await wait(_LOOK)
     busy = psutil.cpu_percent()

@@ -128,7 +128,8 @@ async def running(
     world: World, program: Sequence[str], settings: Mapping[str, str], *, connections: int = CONNECTIONS
 ) -> AsyncIterator[App]:
     """Run an app, and wait until there are so many connections. Stop it at the end of the block. Raise
-    NotRunning."""
+    NotRunning.
+    """
     log = world.folder / "app.log"
     with private_log(log) as out:
         began = seconds()

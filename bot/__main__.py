@@ -406,7 +406,8 @@ def _command() -> str:
 
 def main() -> None:
     """Run a command. On an error that a person can fix, print its words and exit with 1. On a bug, log only its
-    class and where it was raised, and exit with 1."""
+    class and where it was raised, and exit with 1.
+    """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             # Without this, printing a character that the terminal's encoding lacks would end the command.

@@ -29,12 +29,12 @@ from bot.lifecycle.loops.engine import Searches, Steps
 from bot.lifecycle.loops.jobs import DELIVERY, Job, Jobs, LocalJob, every, every_day, every_hour
 from bot.lifecycle.loops.overdue import OverdueDeletion
 from bot.lifecycle.loops.policy_versions import follow, rules_at_start
+from bot.lifecycle.loops.probe_runs import ProbeRuns
 from bot.lifecycle.loops.replica import Replica
 from bot.lifecycle.loops.retention import drop_old, drop_old_samples, look_for_people_who_left
 from bot.lifecycle.loops.running import LOOK_AGAIN, Loop, Part, finish
 from bot.lifecycle.loops.selfcheck import SelfCheck, check_balances
-from bot.lifecycle.loops.visit import Visits
-from bot.lifecycle.loops.wishes import Wishes
+from bot.lifecycle.loops.waitlist import Waitlist
 from bot.lifecycle.money.budgets import ALERTS_JOB
 from bot.lifecycle.money.buying_blocks import note_token
 from bot.lifecycle.money.month_files import file_months
@@ -104,7 +104,8 @@ class Bot:
 
 async def run(settings: Settings) -> None:
     """Run until SIGTERM or SIGINT; at SIGHUP, read the tokens and the policy file again. Raise Mistake, with words
-    for the operator, if the bot can't start."""
+    for the operator, if the bot can't start.
+    """
     stop, hang_up = asyncio.Event(), asyncio.Event()
     on_signal = asyncio.get_running_loop().add_signal_handler
     for number, event in ((signal.SIGTERM, stop), (signal.SIGINT, stop), (signal.SIGHUP, hang_up)):
@@ -254,10 +255,10 @@ async def build(
         )
         loops: tuple[DueLoop[Any], ...] = (
             Searches(step_deps, on_bug=metrics.failed, claim_seconds=claim_seconds),
-            Wishes(step_deps, on_bug=metrics.failed, claim_seconds=claim_seconds),
+            Waitlist(step_deps, on_bug=metrics.failed, claim_seconds=claim_seconds),
             Steps(step_deps, on_bug=metrics.failed, claim_seconds=claim_seconds, on_late=metrics.late.observe),
         )
-        visits = Visits(step_deps, on_visit=metrics.visit, claim_seconds=claim_seconds)
+        probe_runs = ProbeRuns(step_deps, on_probe_run=metrics.run_probe, claim_seconds=claim_seconds)
         selfcheck = SelfCheck(
             step_deps,
             loops,
@@ -291,7 +292,7 @@ async def build(
         )
         parts: list[Part] = [
             *loops,
-            visits,
+            probe_runs,
             jobs,
             selfcheck,
             OverdueDeletion(step_deps),
@@ -356,7 +357,8 @@ def tokens_of(settings: Settings) -> Tokens:
 
 def _read_secrets(market: ComputeClear, connection: Connection) -> None:
     """Read the settings again, and use their tokens from the next call on. If a setting is wrong, change
-    nothing."""
+    nothing.
+    """
     try:
         settings = read_settings()
     except GpubotError as error:
@@ -369,7 +371,8 @@ def _read_secrets(market: ComputeClear, connection: Connection) -> None:
 
 async def _run_until(stop: asyncio.Event, bot: Bot) -> None:
     """Run every part until `stop` is set. Then let listeners acknowledge, let steps and delivery finish, and end
-    this process's claims. Raise CannotOpen if the database is being migrated."""
+    this process's claims. Raise CannotOpen if the database is being migrated.
+    """
     await bot.replica.look()
     if bot.store.joined:
         bot.delivery.begin_later()
@@ -400,7 +403,8 @@ async def _run_until(stop: asyncio.Event, bot: Bot) -> None:
 
 async def _run_later(witnesses: Witnesses, part: Part) -> None:
     """Run a part once Compute Clear and Slack have answered, or after a few seconds. Until then, nobody knows
-    whether this machine's clock, by which the part would work, is right."""
+    whether this machine's clock, by which the part would work, is right.
+    """
     with suppress(TimeoutError):
         async with asyncio.timeout(FIRST_ANSWERS):
             await witnesses.heard()

@@ -41,7 +41,8 @@ class Clock(Protocol):
 
     def monotonic(self) -> float:
         """Return real seconds since some moment, for deadlines. Unlike `real`, they never go back. On Linux, time
-        for which the machine was suspended counts."""
+        for which the machine was suspended counts.
+        """
 
     async def sleep_until(self, moment: datetime | None, wake: asyncio.Event) -> None:
         """Return once our time has reached `moment`, or `wake` is set. If `moment` is None, wait for `wake` alone.
@@ -145,7 +146,8 @@ class MovedClock(SystemClock):
 
 class CorrectedClock:
     """A clock that shows what another one shows, less what that one is ahead. Spans of time are those of the other
-    one."""
+    one.
+    """
 
     def __init__(self, uncorrected: Clock) -> None:
         self.uncorrected = uncorrected
@@ -187,7 +189,8 @@ class Reading(NamedTuple):
 
     def ahead(self, clock: Clock) -> timedelta:
         """Return by how much this machine's clock is now ahead of the other one, at least. Negative if it is
-        behind."""
+        behind.
+        """
         since, now = clock.real() - self.time, clock.monotonic()
         least = since - timedelta(seconds=now - self.before)
         most = since - timedelta(seconds=now - self.after)
@@ -216,7 +219,8 @@ class Witness:
 
     def ahead(self) -> timedelta | None:
         """Return by how much this machine's clock is ahead of the server's, at least. Return None if no header of
-        the last ten minutes says so."""
+        the last ten minutes says so.
+        """
         if self._reading is None or self.clock.monotonic() - self._reading.after > WITNESS_LASTS:
             return None
         return self._reading.ahead(self.clock)

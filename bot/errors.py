@@ -109,7 +109,8 @@ class RequestMistake(Mistake):
 
 class NeedsKey(Mistake):
     """The person needs a public SSH key first. `github` tells whether the team's rules take keys from GitHub, and
-    `so_far` what has not happened yet."""
+    `so_far` what has not happened yet.
+    """
 
     def __init__(self, *, github: bool, so_far: str = "nothing has been rented yet") -> None:
         super().__init__(f"To log in, you'll need an SSH key. Add your public key and I'll continue; {so_far}.")
@@ -133,7 +134,8 @@ class Unusable(Mistake):
 
 class WrongPolicy(Mistake):
     """The policy file has mistakes. `lines` says them all, each with its line in the file and its key, without a
-    full stop. The words have the first of them."""
+    full stop. The words have the first of them.
+    """
 
     MOST_LINES = 20
 
@@ -155,7 +157,8 @@ class DuplicateRental(Mistake):
 
 class Refused(GpubotError):
     """The rules don't allow it. `channels` has the channels in which the bot may be used, if it was used in
-    another one. `again_at` is the time from which on it is allowed."""
+    another one. `again_at` is the time from which on it is allowed.
+    """
 
     def __init__(
         self,
@@ -184,7 +187,8 @@ class OverBudget(Refused):
 
 class BuyingBlocked(Refused):
     """Nothing is bought for anyone now. `block` is the reason. If an admin paused buying, `by` is their name, if
-    known, `at` is when they did, and `why` has their words."""
+    known, `at` is when they did, and `why` has their words.
+    """
 
     def __init__(
         self, block: BuyingBlock, *, by: str | None = None, at: datetime | None = None, why: str = ""

@@ -1,5 +1,6 @@
 """Reads small text files that people write, `.env` among them, up to a maximum size and with one clear reason for
-each failure."""
+each failure.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +24,8 @@ class Unreadable(Exception):
 
 def read_text(path: Path, largest: int = LARGEST) -> str:
     """Return the file's text. Raise Unreadable if it can't be opened, is larger than `largest` bytes, or is not
-    UTF-8. Never read more than `largest` bytes: `/dev/zero` or a disk image would fill the memory."""
+    UTF-8. Never read more than `largest` bytes: `/dev/zero` or a disk image would fill the memory.
+    """
     try:
         with path.open("rb") as file:
             content = file.read(largest + 1)

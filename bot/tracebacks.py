@@ -31,7 +31,8 @@ class Part(TypedDict):
 
 def parts_of(error: BaseException) -> list[Part]:
     """Return the exception, then its cause or context and the members of a group, each followed by its own parts.
-    Return at most MOST_EXCEPTIONS."""
+    Return at most MOST_EXCEPTIONS.
+    """
     parts: list[Part] = []
     seen: set[int] = set()
     waiting = [(error, "raised")]

@@ -71,7 +71,8 @@ class Play:
 
     async def confirms(self, name: str, choice: str | None = None) -> None:
         """Submit the open modal, and settle. With a `choice`, choose the option with this text first. Raise Missed
-        if there is none, or if the bot refuses it."""
+        if there is none, or if the bot refuses it.
+        """
         modal = await self.sandbox.open_modal(self.people[name])
         shown = f"{modal.title}: {modal.reads} {f'({choice}) ' if choice else ''}[{modal.submit}]"
         self.on_action(name, "dialog", shown, await self.sandbox.now())
@@ -109,7 +110,8 @@ class Play:
 
     async def is_sent(self, name: str, words: str) -> SeenMessage:
         """Wait, in real time, until `name` sees these words in a file's post: Slack makes it a while after the
-        bot's last call. Raise Missed if it does not come."""
+        bot's last call. Raise Missed if it does not come.
+        """
         user = self.people[name]
         while await self.sandbox.see(user, self._read.get(name, 0), wait=SETTLE_SECONDS):
             await self.read()
@@ -161,7 +163,8 @@ class Play:
 
     async def until_sees(self, name: str, words: str, within: timedelta, *, dm: bool | None = None) -> SeenMessage:
         """Let time pass until `name` sees these words in a message that came since somebody acted or since time
-        passed. It may have come while the bot settled after the action. Raise Missed."""
+        passed. It may have come while the bot settled after the action. Raise Missed.
+        """
         since = self._since.get(name, 0)
 
         def happened() -> bool:

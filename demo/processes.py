@@ -126,7 +126,8 @@ def environment(
     slack_http: str | None = None,
 ) -> dict[str, str]:
     """Return the settings of a bot in the sandbox, without a policy file if there is none. It is in HTTP mode if
-    it has an address for Slack, `slack_http`."""
+    it has an address for Slack, `slack_http`.
+    """
     inherited = ("PATH", "HOME", "LANG", "LC_ALL", "VIRTUAL_ENV", "PYTHONPATH", "PYTHONWARNINGS")
     return {
         **{name: os.environ[name] for name in inherited if name in os.environ},

@@ -58,7 +58,8 @@ class Cost:
 
 async def demo(printer: Printer, note: Callable[[str], None], *, http: bool = False) -> Cost:
     """Play the story, in HTTP mode if `http`. Raise Missed at the first thing that should have happened and did
-    not, and CancelledError after SIGTERM."""
+    not, and CancelledError after SIGTERM.
+    """
     playing = asyncio.current_task()
     assert playing is not None  # noqa: S101 - a coroutine runs in a task
     # As after Ctrl-C, both processes are stopped too.
@@ -93,7 +94,7 @@ async def demo(printer: Printer, note: Callable[[str], None], *, http: bool = Fa
                 await _rent_within_limits(play, tell, laptops)
                 await _fail_over_twice(play, tell)
                 await _rent_with_approval(play, tell)
-                await _find_an_unknown_machine(play, tell)
+                await _find_an_unmanaged_machine(play, tell)
                 await _stop_working(play, tell)
                 await _go_on_while_in_use(play, tell)
                 await _replace_what_is_lost(play, tell)
@@ -120,7 +121,8 @@ async def demo(printer: Printer, note: Callable[[str], None], *, http: bool = Fa
 async def _rent_within_limits(play: Play, tell: Tell, laptops: Mapping[str, Laptop]) -> None:
     """Ana rents one H100, and lets Cleo in. She is asked for her keys, and the rental begins once she takes those
     that GitHub has. Her first choice is sold out, and the next offer is within what she accepted. Her machine
-    computes for 45 min."""
+    computes for 45 min.
+    """
     tell(
         "Ana rents one GPU, and lets Cleo in. Her first choice is sold out, so gpubot takes the next offer\n"
         "within the price that she accepted. The startup script brings the keys, the setup and gpubot's probe."
@@ -137,7 +139,7 @@ async def _rent_within_limits(play: Play, tell: Tell, laptops: Mapping[str, Lapt
     rental = rental_of(ready)
     play.sees("Cleo", "seems to be sold out. Trying Nebius at $2.42/h, $0.27 more than the offer")
     play.sees("Cleo", "Ready after")
-    await _check_boot_script(play)
+    await _check_startup_script(play)
     await _log_in(play, "Ana", laptops["ana@laptop"], rental)
     play.sees("Cleo", f"({rental}) with you", dm=True)
     await _log_in(play, "Cleo", laptops["cleo@laptop"], rental)
@@ -166,7 +168,7 @@ async def _fail_over_twice(play: Play, tell: Tell) -> None:
     await play.until_sees("Cleo", "Ended at", SOON, dm=True)
 
 
-async def _check_boot_script(play: Play) -> None:
+async def _check_startup_script(play: Play) -> None:
     """Raise Missed unless the vendor got the setup script with the purchase. The sandbox doesn't run it."""
     (resource,) = [resource for resource in (await play.sandbox.account()).resources if resource.alive]
     machine = await play.sandbox.machine(resource.resource_id)
@@ -213,7 +215,8 @@ async def _machine_of(play: Play, rental: str) -> str:
 
 async def _rent_with_approval(play: Play, tell: Tell) -> None:
     """Cleo wants eight GPUs. That is over the limits, and more than is left of the project's budget. Ben approves
-    fewer hours. They compute for 10 min."""
+    fewer hours. They compute for 10 min.
+    """
     tell(
         "Cleo needs eight GPUs. That is over the team's limits, and the project sweeps has only $96 a month, so\n"
         "an approver decides. Here that is Ben. He approves fewer hours, which need over 80% of the budget."
@@ -228,7 +231,7 @@ async def _rent_with_approval(play: Play, tell: Tell) -> None:
     await play.until_sees("Ben", "sweeps has spent or reserved 8", SOON, dm=True)
 
 
-async def _find_an_unknown_machine(play: Play, tell: Tell) -> None:
+async def _find_an_unmanaged_machine(play: Play, tell: Tell) -> None:
     """A machine runs that nobody rented here. Ben gives it to Cleo, and she destroys it."""
     tell(
         "Somebody rented a machine without gpubot, so it bills without an end. gpubot compares the account with\n"
@@ -301,7 +304,8 @@ async def _use_and_end(play: Play, tell: Tell) -> None:
 
 async def _read_what_was_spent(play: Play, tell: Tell, billed: int) -> None:
     """Ben, an admin, reads what the month cost, and gets its file. Raise Missed unless both have what the sandbox
-    `billed`, in micro-dollars."""
+    `billed`, in micro-dollars.
+    """
     tell(
         "Everyone can read what the month cost: their own, and the team's. Approvers, admins and finance see\n"
         "each person. Slack shows the table so that people can sort it, and a chart; here are its rows. [CSV]\n"
@@ -325,7 +329,8 @@ async def _read_what_was_spent(play: Play, tell: Tell, billed: int) -> None:
 
 def _check_deliveries(log: Path) -> list[str]:
     """Return the types of blocks that Slack refused, as the bot's log has them. Raise Missed if it also has a
-    message or a dialog that Slack refused."""
+    message or a dialog that Slack refused.
+    """
     lines = log.read_text(encoding="utf-8").splitlines()
     for line in lines:
         if _REFUSED.search(line):

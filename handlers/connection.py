@@ -207,7 +207,8 @@ class Connection(Part):
 
     async def drain(self, seconds: float) -> None:
         """Leave Slack's requests to other processes, and acknowledge those that came: for at most `seconds` of
-        real time, and as long again for what is done after acknowledgements."""
+        real time, and as long again for what is done after acknowledgements.
+        """
         self.draining = True
         if self._receiver is not None:
             if self.http is not None:
@@ -321,7 +322,8 @@ class Connection(Part):
 
     async def _check_token(self) -> None:
         """Wait until the next check of the bot's token, and check it. While Slack refuses it, read the settings
-        again every minute. Before, ask which blocks Slack takes, unless that is known."""
+        again every minute. Before, ask which blocks Slack takes, unless that is known.
+        """
         refused = self.delivery.refused
         await self.context.block_types.ask(self.context.client)
         with suppress(TimeoutError):

@@ -159,12 +159,14 @@ class People:
 
     async def refresh(self, user_ids: Collection[str]) -> None:
         """Bring what the store knows of these people up to date, as `get` does, all at once and within about
-        LOOKUP_TIMEOUT. Leave those about whom Slack doesn't answer as they are. Never raise."""
+        LOOKUP_TIMEOUT. Leave those about whom Slack doesn't answer as they are. Never raise.
+        """
         await asyncio.gather(*(self._refresh(user_id, self.get) for user_id in user_ids))
 
     async def ask_anew(self, user_id: str) -> bool:
         """Ask Slack about a person, although the store may have a new answer. Return whether Slack answered within
-        about LOOKUP_TIMEOUT. If it didn't, leave what the store knows as it is. Never raise."""
+        about LOOKUP_TIMEOUT. If it didn't, leave what the store knows as it is. Never raise.
+        """
         return await self._refresh(user_id, self._ask)
 
     async def _refresh(self, user_id: str, ask: Callable[[str], Awaitable[Person]]) -> bool:
@@ -188,7 +190,8 @@ class People:
 
     async def members(self, group: str) -> frozenset[str] | None:
         """Return the members of a user group, or an empty set if Slack says for certain that there is no such
-        group for us. Return None if Slack or the store doesn't answer within LOOKUP_TIMEOUT. Never raise."""
+        group for us. Return None if Slack or the store doesn't answer within LOOKUP_TIMEOUT. Never raise.
+        """
         try:
             async with asyncio.timeout(self._lookup_timeout):
                 return await self._members(group)
@@ -205,7 +208,8 @@ class People:
     async def _change_counts(self, user_id: str) -> dict[str, int]:
         """Return how often this user and each user group changed. If the counts differ after a lookup, its
         answer may be old. Another process may hear of a group's change, and groups decide who may do what, so they
-        are counted in the store."""
+        are counted in the store.
+        """
         async with self._deps.store.read() as tx:
             groups = await tx.account.all(GROUP_ANSWER)
         changes = {group: one.changes for group, one in groups.items() if one.changes}
@@ -328,7 +332,8 @@ def _zone(name: object) -> str:
 
 def is_direct(channel_id: str) -> bool:
     """Return whether an id is that of a direct message: with the bot, or between two people. A person's id stands
-    for their direct message with the bot, as it does for Slack when a message is posted."""
+    for their direct message with the bot, as it does for Slack when a message is posted.
+    """
     return channel_id.startswith(("D", "U", "W"))
 
 
@@ -341,7 +346,8 @@ class SlackChannels:
 
     async def get(self, channel_id: str) -> Channel:
         """Return a conversation. If neither the store nor Slack answers, return one of which the bot is no member.
-        Never raise."""
+        Never raise.
+        """
         if is_direct(channel_id):
             return Channel(id=channel_id, member=True, direct=True)
         cached = await self._cached(channel_id)
@@ -387,7 +393,8 @@ class SlackChannels:
 
 def channel_of(channel_id: str, info: Any) -> Channel:
     """Return a conversation from the `channel` of conversations.info; an absent flag counts as false. Raise
-    ValueError if `info` is no object."""
+    ValueError if `info` is no object.
+    """
     if not isinstance(info, Mapping):
         raise ValueError("conversations.info without a channel")
 

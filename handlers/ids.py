@@ -173,7 +173,8 @@ class GithubKeysValue(Value):
 
 class LineValue(Value):
     """`H100 EU under $2.50/GPU/h`: a request as Slack sends what people type after `/gpu get`. If they type `wait`
-    instead, the text begins with that word. The click reads it again, for the person who clicks."""
+    instead, the text begins with that word. The click reads it again, for the person who clicks.
+    """
 
     text: str
 
@@ -214,7 +215,7 @@ class Field(StrEnum):
     OWNER = "owner"
     REASON = "reason"
     MACHINE_NAME = "machine_name"
-    SCRIPT_FIRST = "script_first"
+    GRACEFUL_DESTROY = "script_first"
     MORE = "more"
     WAITS = "waits"
 
@@ -266,7 +267,8 @@ class SpanValue(Value):
 
 class EndValue(Value):
     """`k7mq2:1763982000`: the end that the reader of a message or dialog saw. A second submission of a longer
-    lease then adds nothing, and nobody takes a machine that ends at another time."""
+    lease then adds nothing, and nobody takes a machine that ends at another time.
+    """
 
     rental_id: str
     shown_end: Moment
@@ -274,7 +276,8 @@ class EndValue(Value):
 
 class ExtendValue(Value):
     """`k7mq2:2:1763982000`, or `k7mq2:5400s:1763982000`: by how much a lease becomes longer, and the end that the
-    reader saw, so that a second click adds nothing."""
+    reader saw, so that a second click adds nothing.
+    """
 
     SHAPE: ClassVar[str] = f"{_group('rental_id')}:{_group('by', f'{_HOURS}|{_SECONDS}')}:{_group('shown_end')}"
 
@@ -373,7 +376,8 @@ class SpendValue(Value):
 
 class SpendRowsValue(Value):
     """`week:team::people` or `2026-10:project:vision:people`: a period in the words that people type, whose money,
-    and what the rows are."""
+    and what the rows are.
+    """
 
     period: str
     scope: WhoseMoney
@@ -399,7 +403,7 @@ class Action:
     """Every action. Tests check that each has a view that shows it and a handler.
 
     CHANGE is for a search, CHANGE_RENTAL for a request that waits for approval. With ACCEPT, the owner agrees to a
-    price outside the envelope. With TAKEN_ON, somebody takes on a machine that the vendor doesn't delete.
+    price outside the envelope. With ACKNOWLEDGED, somebody takes on a machine that the vendor doesn't delete.
     """
 
     RENT = ActionId("rent", OfferValue)
@@ -457,11 +461,11 @@ class Action:
     DESTROY = ActionId("destroy", RentalValue)
     REPLACE = ActionId("replace", RentalValue)
     NOT_WORKING = ActionId("not_working", RentalValue)
-    TAKEN_ON = ActionId("taken_on", RentalValue, answers=True)
+    ACKNOWLEDGED = ActionId("taken_on", RentalValue, answers=True)
     GIVE_OWNER = ActionId("give_owner", QuestionValue, answers=True)
     NOT_OURS = ActionId("not_ours", QuestionValue, answers=True)
     ASK_ABOUT_AGAIN = ActionId("ask_about_again", QuestionValue)
-    DESTROY_UNKNOWN = ActionId("destroy_unknown", QuestionValue)
+    DESTROY_UNMANAGED = ActionId("destroy_unknown", QuestionValue)
     PUT_ALL_BACK = ActionId("put_all_back", QuestionValue, answers=True)
     ONE_BY_ONE = ActionId("one_by_one", QuestionValue, answers=True)
     SHOW_SPEND = ActionId("show_spend", SpendRowsValue)
@@ -482,7 +486,8 @@ class CallbackId(Generic[V]):
 
     def decode(self, text: str, type_name: str) -> V:
         """Return the value of a submitted modal, whose TYPE_NAME is `type_name`. Raise Mistake if the text is no
-        value that this modal may have."""
+        value that this modal may have.
+        """
         for value_type in self.value_types:
             if type_name == value_type.TYPE_NAME:
                 return value_type.decode(text)
@@ -515,7 +520,7 @@ class Callback:
     REPLACE = CallbackId("replace_rental", RentalValue, confirms=True)
     GIVE_OWNER = CallbackId("give_owner_form", QuestionValue)
     NOT_OURS = CallbackId("not_ours_form", QuestionValue)
-    DESTROY_UNKNOWN = CallbackId("destroy_unknown_confirm", QuestionValue)
+    DESTROY_UNMANAGED = CallbackId("destroy_unknown_confirm", QuestionValue)
     NOTICE = CallbackId("notice", NoValue)
 
 
@@ -543,7 +548,8 @@ def numbered(action_id: str, n: int) -> str:
 
 def action_of(action_id: str) -> str:
     """Return an `action_id` without its number. Raise Mistake if the bot has no such action: an older version may
-    have posted the button."""
+    have posted the button.
+    """
     found = re.fullmatch(r"([a-z_]+)(?:\.[0-9]{1,2})?", action_id, flags=re.ASCII)
     if found is None or found[1] not in ACTION_VALUES:
         raise Mistake("That button is from an older version. Nothing was changed. /gpu list shows your machines.")
@@ -552,7 +558,8 @@ def action_of(action_id: str) -> str:
 
 def callback_of(callback_id: str) -> CallbackId[Any]:
     """Return what a modal is for. Raise Mistake if the bot has no such modal: an older version may have opened
-    it."""
+    it.
+    """
     if callback_id not in _CALLBACKS:
         raise Mistake("This dialog is from an older version. Nothing was changed. To start again, type /gpu")
     return _CALLBACKS[callback_id]

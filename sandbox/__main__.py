@@ -1,5 +1,6 @@
 """`python -m sandbox`: Compute Clear, SSH hosts, the Slack workspace, GitHub and the page in one process, with one
-clock."""
+clock.
+"""
 
 import asyncio
 

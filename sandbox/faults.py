@@ -234,7 +234,8 @@ class Faults:
 
     def _matching(self, endpoint: str, request: web.Request, raw: bytes) -> tuple[list[Fault], Fault | None]:
         """Return the faults that this request meets, every latency and one other, and count the request for
-        them."""
+        them.
+        """
         latencies: list[Fault] = []
         other: Fault | None = None
         for fault in self._faults.values():

@@ -1,5 +1,6 @@
 """The part of a machine that is told its end and starts its owner's on-ending.sh; docs/probe.md describes it. No
-script is run here: the control API says how long one takes."""
+script is run here: the control API says how long one takes.
+"""
 
 import re
 from dataclasses import dataclass, field

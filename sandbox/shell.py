@@ -41,7 +41,8 @@ class Shell:
 
     def run_forced(self, command: str, asked: str) -> tuple[str, int]:
         """Run the only command that a key may run, whose client asked for `asked` (SSH_ORIGINAL_COMMAND). Return
-        and raise as `run`."""
+        and raise as `run`.
+        """
         info = self._info()
         if info.ending is not None and command == info.probe:
             info.ending.told(asked, self._clock.now())

@@ -111,7 +111,8 @@ class SshHost:
 
     async def _serve(self, client: socket.socket) -> None:
         """Serve a connection until its client has logged in. After that, the connection goes on by asyncssh
-        alone."""
+        alone.
+        """
         try:
             await asyncssh.run_server(
                 client,

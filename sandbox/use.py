@@ -36,7 +36,8 @@ class Phase:
 @dataclass(frozen=True)
 class Use:
     """The phases of a machine's use from `since` on, one after the other. If `repeats`, they begin again after the
-    last."""
+    last.
+    """
 
     phases: tuple[Phase, ...]
     since: datetime
@@ -57,7 +58,8 @@ class Use:
 @dataclass(frozen=True)
 class SetUp:
     """How far the team's setup script is: `running`, `done` or `failed`, with the line of the failure if
-    known."""
+    known.
+    """
 
     state: str
     line: int | None = None

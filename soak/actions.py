@@ -84,7 +84,7 @@ GPUS = ("H100 EU", "H100 US", "A100", "L40S", "4090", "H100 EU under $3", "2xH10
 OVER_THE_LIMIT = ("8xH100 EU", "8xH100 US", "8xA100")
 LEASES = ("for 30m", "for 45m", "for 1h", "for 90m", "until {+45}", "until {+80}")
 TWO_ENDS = ("for 30m up to 90m", "for 45m up to 2h", "until {+50} up to {+100}")
-WISHES = (
+WAITLIST_COMMANDS = (
     "wait H100 EU under $1.50 until {+40} for 30m",
     "wait H100 EU until {+60} for 30m",
     "wait 8xH100 US until {+50} for 30m",
@@ -121,7 +121,7 @@ _MEMBER = (
     (4, "click", ("Withdraw", "Accept up to")),
     (3, "click", ("Replace", "It doesn't work")),
     (2, "click", ("Refresh", "All", "Try again", "Ask again", "Change", "Show", "Details", "Choose")),
-    (3, "command", WISHES),
+    (3, "command", WAITLIST_COMMANDS),
     (3, "command", STARTS),
     (
         6,
@@ -139,8 +139,8 @@ _MEMBER = (
     (1, "click", ("Use ", "Choose")),
 )
 """Weight, kind, and the labels or commands to choose from."""
-_TAKE_ON = (4, "click", ("I'm on it",))
-_APPROVER = ((60, "click", ("Approve",)), (8, "click", ("Deny",)), _TAKE_ON)
+_ACKNOWLEDGE = (4, "click", ("I'm on it",))
+_APPROVER = ((60, "click", ("Approve",)), (8, "click", ("Deny",)), _ACKNOWLEDGE)
 _ADMIN = (
     (3, "command", ("pause",)),
     (5, "command", ("resume",)),
@@ -160,7 +160,8 @@ _STRANGER = (
 
 def opening_actions(rng: random.Random) -> tuple[Action, ...]:
     """Return the actions before anything fails: everyone sets a key, three rent with two ends, one asks, one waits
-    for an offer, one names a start, and one opens the Home tab, which is edited from then on."""
+    for an offer, one names a start, and one opens the Home tab, which is edited from then on.
+    """
     keys = [Action(after=0, who=name, kind=ActionKind.KEY) for name in TEAM]
     rents = [_get(rng, 0, name, GPUS[:3], " now", leases=TWO_ENDS) for name in ("Ana", "Cleo", LEAVER)]
     asks = [
@@ -168,7 +169,7 @@ def opening_actions(rng: random.Random) -> tuple[Action, ...]:
         Action(after=0, who="Ana", kind=ActionKind.CLICK, labels=("Ask for",)),
     ]
     waits = [
-        Action(after=0, who="Ben", kind=ActionKind.COMMAND, text=rng.choice(WISHES)),
+        Action(after=0, who="Ben", kind=ActionKind.COMMAND, text=rng.choice(WAITLIST_COMMANDS)),
         Action(after=0, who="Ben", kind=ActionKind.CLICK, labels=("Rent it for me", "Ask for approval")),
         Action(after=0, who="Cleo", kind=ActionKind.COMMAND, text=rng.choice(STARTS)),
         Action(after=0, who="Cleo", kind=ActionKind.CLICK, labels=("Rent at the start time", "Ask for approval")),
@@ -205,7 +206,7 @@ def draw_action(rng: random.Random, seconds: float) -> Action:
         return _click(rng, after, who, _STRANGERS_LABELS)
     menu = _STRANGER if who == GUEST else _MEMBER + (_APPROVER if who == APPROVER else ())
     if who == ADMIN:
-        menu = _MEMBER + _ADMIN + (_TAKE_ON,)
+        menu = _MEMBER + _ADMIN + (_ACKNOWLEDGE,)
     _, kind, choices = rng.choices(menu, [row[0] for row in menu])[0]
     match kind:
         case "get":

@@ -40,7 +40,7 @@ class Store(Protocol):
     def copy(self) -> bool:
         """Keep a copy of the database as it is now. Return False if this kind is not copied."""
 
-    def put_back(self) -> bool:
+    def restored(self) -> bool:
         """Replace the database by the copy, while the bot is down. Return False if there is no copy."""
 
 
@@ -71,7 +71,7 @@ class Sqlite:
         _copy(self.path, self._copied)
         return True
 
-    def put_back(self) -> bool:
+    def restored(self) -> bool:
         """Put the copy in its place."""
         if self._copied.exists():
             _copy(self._copied, self.path)
@@ -112,7 +112,7 @@ class Postgres:
         """Return False: the programs that copy a PostgreSQL database are not part of its Python package."""
         return False
 
-    def put_back(self) -> bool:
+    def restored(self) -> bool:
         """Return False: there is no copy."""
         return False
 
@@ -172,7 +172,8 @@ async def databases(kinds: set[str]) -> AsyncIterator[Databases]:
 
 def spare_the_disk(writer: AsyncEngine) -> None:
     """Let a SQLite database seldom wait for the disk at its commits: a test's data need not survive a power
-    cut."""
+    cut.
+    """
 
     transactions = count(1)
 

@@ -161,14 +161,14 @@ async def _round(world: World, each: Round, outcome: Outcome) -> None:
         return
     if each.kill.down:
         await world.pass_time(each.kill.down)
-    put_back = each.kill.puts_back and world.store.put_back()
-    if put_back:
-        world.put_back_at = await world.sandbox.now()
+    restored = each.kill.puts_back and world.store.restored()
+    if restored:
+        world.restored_at = await world.sandbox.now()
         outcome.counts["databases put back"] += 1
-    if each.recovers or put_back:
+    if each.recovers or restored:
         await world.end_disturbances()
     await _start_again(world, each.kill, outcome)
-    if put_back:
+    if restored:
         # Two minutes after its start, by the sandbox's clock, the bot no longer waits until it has read Slack.
         await world.settle()
 
@@ -204,7 +204,8 @@ async def _kill(world: World, kill: Kill, outcome: Outcome) -> None:
 
 async def _stop_for(world: World, replica: Replica, kill: Kill, outcome: Outcome) -> None:
     """Stop a process for the kill's span, let it go on, and wait as long as a round before the kill. Raise Finding
-    if no other one has taken its place after `TAKEOVER`."""
+    if no other one has taken its place after `TAKEOVER`.
+    """
     if not kill.stopped:
         return
     clock, others = SystemClock(), [each for each in world.replicas if each is not replica]

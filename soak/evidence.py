@@ -18,7 +18,7 @@ from sandbox.use import Use
 RENTAL_ID = r"[a-hjkmnp-z2-9]{5}"
 NOT_SUBMITTED = "not_submitted"
 """The kind of an action that closes a modal, or leaves it open."""
-SCRIPT_FIRST = "script_first"
+GRACEFUL_DESTROY = "script_first"
 """The id of the box that runs an on-ending.sh before a destroy, and the text of an action that left it checked."""
 CARD = re.compile(
     rf"^(?P<word>[A-Z][^\n]*?): (?P<what>\d+x [^\n(]+?) \((?P<id>{RENTAL_ID})\)(?P<region> in [\w-]+)?"
@@ -40,7 +40,7 @@ class PerformedAction:
     kind: str
     """A button's action id, a modal's callback id, `command`, or NOT_SUBMITTED."""
     text: str = ""
-    """The text that was typed, or SCRIPT_FIRST."""
+    """The text that was typed, or GRACEFUL_DESTROY."""
     value: str = ""
     """The value of the button or of the modal."""
     rental: str | None = None
@@ -72,7 +72,7 @@ class Machine:
     start: datetime
     end: datetime | None
     micros: int
-    visits: int = 0
+    probe_runs: int = 0
     """How often the bot's probe logged in."""
     became: str | None = None
     """The id of the rental that an admin made of the machine. None if the machine's name has the rental's id, or
@@ -154,7 +154,7 @@ class Evidence:
     """When people left the workspace, by name. Since then they see only direct messages."""
     taken_back: frozenset[str]
     """The ids of the resources that their vendor took back."""
-    put_back_at: datetime | None
+    restored_at: datetime | None
     """When the database was replaced by an older copy. None if it never was."""
     log: tuple[str, ...]
     secrets: tuple[str, ...]
@@ -243,7 +243,7 @@ class Evidence:
         At its start, the bot edits each card that it knows. So if its database was replaced by an older copy, the
         cards that were not edited since then are those of lost rentals.
         """
-        return self.put_back_at is None or self.cards[rental].at >= self.put_back_at
+        return self.restored_at is None or self.cards[rental].at >= self.restored_at
 
     def unfinished(self) -> list[str]:
         """Return the machines that still bill, and the known rentals whose card still has buttons."""

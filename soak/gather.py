@@ -44,7 +44,7 @@ async def gather(world: World, *, over: bool) -> Evidence:
         modals=tuple(world.modals),
         actions=tuple(world.actions),
         jumps=tuple(world.jumps),
-        machines=tuple(_machines(account, bill, await _visits(world, account), _became(seen[ADMIN]))),
+        machines=tuple(_machines(account, bill, await _probe_runs(world, account), _became(seen[ADMIN]))),
         purchases=tuple(
             Purchase(
                 offer.offer_id,
@@ -65,7 +65,7 @@ async def gather(world: World, *, over: bool) -> Evidence:
         uses=tuple(world.uses),
         left={LEAVER: world.left_at} if world.left_at else {},
         taken_back=frozenset(world.taken_back),
-        put_back_at=world.put_back_at,
+        restored_at=world.restored_at,
         log=tuple(
             line
             for replica in world.replicas
@@ -100,7 +100,7 @@ def _id_in(name: str) -> str:
     return found["id"] if found else ""
 
 
-async def _visits(world: World, account: Account) -> dict[str, int]:
+async def _probe_runs(world: World, account: Account) -> dict[str, int]:
     """Return how often the probe logged in, by the ids of all resources."""
     ids = [resource.resource_id for resource in account.resources]
     return {resource_id: (await world.sandbox.machine(resource_id)).visits for resource_id in ids}
@@ -108,13 +108,14 @@ async def _visits(world: World, account: Account) -> dict[str, int]:
 
 def _became(messages: tuple[SeenMessage, ...]) -> dict[str, str]:
     """Return which rental a machine became, as the admin read it: by the machine's name, or by the id in that
-    name."""
+    name.
+    """
     given = {found["name"]: found["id"] for message in messages for found in _BECAME.finditer(message.text)}
     return given | {found["id"]: found["new"] for message in messages for found in _AS.finditer(message.text)}
 
 
 def _machines(
-    account: Account, bill: list[BillLine], visits: dict[str, int], became: dict[str, str]
+    account: Account, bill: list[BillLine], probe_runs: dict[str, int], became: dict[str, str]
 ) -> list[Machine]:
     micros = {line.resource_id: line.micros for line in bill}
     return [
@@ -127,7 +128,7 @@ def _machines(
             start=resource.billed_from,
             end=resource.billed_to,
             micros=micros.get(resource.resource_id, 0),
-            visits=visits[resource.resource_id],
+            probe_runs=probe_runs[resource.resource_id],
             became=became.get(resource.name) or became.get(_id_in(resource.name)),
         )
         for resource in account.resources

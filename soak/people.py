@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 from sandbox.client import Button, ControlError, Input, Modal, Outcome, SeenMessage
 from sandbox.client.answers import Json
 from soak.actions import ADMIN, APPROVER, ZONES, Action, ActionKind, Dialog
-from soak.evidence import NOT_SUBMITTED, RENTAL_ID, SCRIPT_FIRST, PerformedAction
+from soak.evidence import GRACEFUL_DESTROY, NOT_SUBMITTED, RENTAL_ID, PerformedAction
 from soak.world import PEOPLE, World, new_key
 
 T = TypeVar("T")
@@ -193,7 +193,7 @@ async def _submit(world: World, action: Action, modal: Modal) -> None:
         world,
         who,
         modal.callback_id,
-        text=SCRIPT_FIRST if _script_first(modal) and not _unchecks(action) else "",
+        text=GRACEFUL_DESTROY if _graceful_destroy(modal) and not _unchecks(action) else "",
         value=value,
         rental=rental[1] if rental else None,
     )
@@ -205,8 +205,8 @@ def _unchecks(action: Action) -> bool:
     return action.pick > 0.25
 
 
-def _script_first(modal: Modal) -> Input | None:
-    return next((each for each in modal.inputs if each.block_id == SCRIPT_FIRST), None)
+def _graceful_destroy(modal: Modal) -> Input | None:
+    return next((each for each in modal.inputs if each.block_id == GRACEFUL_DESTROY), None)
 
 
 def _value(modal: Modal) -> str:
@@ -216,9 +216,10 @@ def _value(modal: Modal) -> str:
 
 def _needed(modal: Modal, action: Action) -> Json:
     """Return what must be filled in before a modal can be submitted: a name to type, a price, or a person; and
-    what the action changes."""
+    what the action changes.
+    """
     values: Json = {}
-    box = _script_first(modal)
+    box = _graceful_destroy(modal)
     if box is not None and _unchecks(action):
         values[box.block_id] = {box.action_id: []}
     for each in modal.inputs:
@@ -233,7 +234,8 @@ def _needed(modal: Modal, action: Action) -> Json:
 
 async def answer_questions(world: World) -> None:
     """Let the admin destroy every machine that they are asked about: machines without a rental, or without an
-    owner."""
+    owner.
+    """
     for message in await _newest_first(world, ADMIN):
         for button in message.buttons:
             left = "left the workspace" in message.text and button.action_id.startswith("destroy")

@@ -105,7 +105,8 @@ def plans(
     seed: int, kills: int, databases: tuple[str, ...] = (SQLITE, POSTGRES), only: int | None = None
 ) -> list[Plan]:
     """Return episodes with at least `kills` kills in all, with the databases in turn. Return only the episode
-    numbered `only`, if it is set."""
+    numbered `only`, if it is set.
+    """
     episodes = [only] if only else range(1, max(-(-kills // KILLS_PER_EPISODE), 1) + 1)
     per_episode = min(kills, KILLS_PER_EPISODE)
     return [plan(seed, episode, per_episode, databases[(episode - 1) % len(databases)]) for episode in episodes]

@@ -127,7 +127,7 @@ class World:
     """The ids of the resources that their vendor took back."""
     uses: list[MachineUse] = field(default_factory=list)
     """How machines were used, the oldest first."""
-    put_back_at: datetime | None = None
+    restored_at: datetime | None = None
     """When the database was replaced by an older copy."""
     calm_since: datetime | None = None
     """The time since which nothing has been disturbed. None if something is."""
@@ -144,7 +144,8 @@ class World:
 
     async def start(self) -> None:
         """Start each process that does not run. Raise Finding if one does not start, whatever disturbances are in
-        force."""
+        force.
+        """
         starts = (self._start(replica) for replica in self.replicas if replica.bot is None)
         # Wait for all of them also if one fails: a process that nobody waits for would be left.
         for error in await asyncio.gather(*starts, return_exceptions=True):
@@ -160,13 +161,15 @@ class World:
 
     async def connected(self, seconds: float) -> bool:
         """Wait up to `seconds` of real time for two connections to Slack of each process. Return whether there
-        are."""
+        are.
+        """
         least = 2 * len(self.replicas)
         return len((await self.sandbox.sockets(least=least, wait=seconds)).names) >= least
 
     async def kill(self, *, graceful: bool, only: Replica | None = None) -> None:
         """End every process, or `only` one, with SIGKILL, or with SIGTERM if `graceful`. Raise Finding if one has
-        ended on its own, or ends with an error."""
+        ended on its own, or ends with an error.
+        """
         await self.read_health()
         for replica in self.replicas if only is None else (only,):
             bot = replica.running()
@@ -262,7 +265,8 @@ class World:
 
     async def start_disturbance(self, disturbance: Disturbance) -> bool:
         """Begin a failure. Return False if it is not possible now: no token is revoked before each process has
-        connected, because a bot without rentals would then end, as it should."""
+        connected, because a bot without rentals would then end, as it should.
+        """
         if disturbance.path == TOKENS and not await self._has_connected():
             return False
         if disturbance.name == f"{LEAVER} leaves":
@@ -316,7 +320,8 @@ class World:
 
     async def end_disturbances(self, path: str | None = None) -> None:
         """End all disturbances and remove all faults. With `path`, end only the disturbances of that control
-        call."""
+        call.
+        """
         if path is None:
             await self.sandbox.remove_faults()
         for disturbance in list(self.disturbances):

@@ -1,5 +1,6 @@
 """Facts about the account and this bot as JSON, counters, and things that are written once, such as the policy
-files that came into force: each in a separate table."""
+files that came into force: each in a separate table.
+"""
 
 from __future__ import annotations
 
@@ -76,7 +77,8 @@ class Account(Rows):
 
     async def note_answered(self, message: str, at: datetime, forget_before: datetime) -> bool:
         """Note that a person's message to the bot is answered, and return True. Return False if it was answered
-        before. Forget messages that were answered before `forget_before`."""
+        before. Forget messages that were answered before `forget_before`.
+        """
         await self._conn.execute(_FORGET, {"before": forget_before})
         return await insert_new(self._conn, answered_messages, {"message": message, "at": at})
 

@@ -35,7 +35,8 @@ class AdminQuestions(Rows):
 
     async def not_over(self) -> list[AdminQuestion]:
         """Return the questions that the admins can decide, and those about machines that are not ours to manage
-        but still exist, oldest first. Leave out questions about rentals that are over or ending."""
+        but still exist, oldest first. Leave out questions about rentals that are over or ending.
+        """
         return await self._all(AdminQuestion, _NOT_OVER)
 
     async def purchases(self) -> list[AdminQuestion]:

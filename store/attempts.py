@@ -9,7 +9,15 @@ from typing import Any
 from sqlalchemy import Row, Select, bindparam, func, or_, select, tuple_, update
 
 from bot.errors import OfferTaken
-from bot.model.attempt import ENDED_BY_VENDOR, AdoptedMachine, Attempt, AttemptState, GotReady, LedgerRow, Resource
+from bot.model.attempt import (
+    ENDED_BY_VENDOR,
+    AdoptedMachine,
+    Attempt,
+    AttemptState,
+    LedgerRow,
+    Resource,
+    SuccessRate,
+)
 from bot.model.base import changed
 from bot.model.records import AliveResource, Change, StoredFacts
 from bot.model.rental import Rental
@@ -32,11 +40,11 @@ _BY_NAME = select_by(_a.resource_name)
 _RESOURCES = select_by(_r.rental_id, _r.attempt, _r.first_seen, _r.resource_id)
 _RESOURCES_BY_ID = select(resources).where(_r.resource_id.in_(IDS))
 _LOCKED_RESOURCES = _RESOURCES_BY_ID.order_by(_r.resource_id).with_for_update()
-_GONE = select(_r.resource_id).where(_r.resource_id.in_(IDS), _r.gone_at.is_not(None))
+_GONE = select(_r.resource_id).where(_r.resource_id.in_(IDS), _r.terminated_at.is_not(None))
 _moment = param(_r.read_at, "moment")
 _NOTE_READ = (
     update(resources)
-    .where(_r.resource_id == bindparam("key"), _r.read_at < _moment, _r.gone_at.is_(None))
+    .where(_r.resource_id == bindparam("key"), _r.read_at < _moment, _r.terminated_at.is_(None))
     .values(read_at=_moment)
 )
 _FACTS_OF = (
@@ -47,12 +55,12 @@ _FACTS_OF = (
 )
 """A row for each ledger row, for each resource without one, and for each attempt without a resource."""
 _ATTEMPT_NAMES, _RESOURCE_NAMES, _LEDGER_NAMES = (
-    [column.name for column in table.c] for table in (attempts, resources, ledger)
+    [column.key for column in table.c] for table in (attempts, resources, ledger)
 )
 _LEDGER = select_by(_l.rental_id, _l.started_at, _l.resource_id, _l.n)
 _ALIVE = (
     select(_r.resource_id, _r.rental_id, _r.rate)
-    .where(_r.gone_at.is_(None))
+    .where(_r.terminated_at.is_(None))
     .order_by(_r.rental_id, _r.attempt, _r.resource_id)
 )
 _TIMES_TO_READY = (
@@ -72,7 +80,7 @@ _purchases = (
     .subquery()
 )
 _p = _purchases.c
-_GOT_READY = (
+_SUCCESS_RATES = (
     select(_p.vendor, _p.gpu, func.count(_p.ready_at).label("ready"), func.count().label("of"))
     .where(_p.place <= _LAST_PURCHASES)
     .group_by(_p.vendor, _p.gpu)
@@ -95,7 +103,7 @@ def _attempt_values(attempt: Attempt, *, live: bool) -> Values:
 def _attempt_of(row: Row[Any] | Values) -> Attempt:
     fields = row if isinstance(row, dict) else row._mapping
     adopted = to_model(AdoptedMachine, fields) if fields["offer"] is None else None
-    return to_model(Attempt, {**fields, "adopted": adopted})
+    return to_model(Attempt, fields, adopted=adopted)
 
 
 class Attempts(Rows):
@@ -149,7 +157,8 @@ class Attempts(Rows):
 
     async def note_read(self, read_again: Collection[Resource]) -> None:
         """Write when resources were read again that are otherwise as the steps loaded them. One that counts as
-        gone meanwhile is alive again if it was read later. To all but Home, this is no change."""
+        gone meanwhile is alive again if it was read later. To all but Home, this is no change.
+        """
         if not read_again:
             return
         gone = set(await self._conn.scalars(_GONE, {"ids": listed([one.resource_id for one in read_again])}))
@@ -237,14 +246,15 @@ class Attempts(Rows):
         seconds = [(row.ready_at - row.intended_at).total_seconds() for row in rows]
         return median(seconds) if len(seconds) >= _FEWEST else None
 
-    async def got_ready(self, places: Collection[tuple[str, str]]) -> dict[tuple[str, str], GotReady]:
+    async def success_rates(self, places: Collection[tuple[str, str]]) -> dict[tuple[str, str], SuccessRate]:
         """Return how many of the last ten purchases got ready, by vendor and GPU: of `places` at least. A place
-        without any is left out."""
+        without any is left out.
+        """
         if not places:
             return {}
         wanted = {"vendors": sorted({vendor for vendor, _ in places}), "gpus": sorted({gpu for _, gpu in places})}
-        rows = await self._conn.execute(_GOT_READY, wanted)
-        return {(row.vendor, row.gpu): GotReady(ready=row.ready, of=row.of) for row in rows}
+        rows = await self._conn.execute(_SUCCESS_RATES, wanted)
+        return {(row.vendor, row.gpu): SuccessRate(ready=row.ready, of=row.of) for row in rows}
 
 
 # --- merging a report with what is stored. The rental may have changed meanwhile, so a report may be based on an
@@ -264,7 +274,7 @@ def merge_attempt(stored: Attempt, reported: Attempt) -> Attempt:
         **({"state": stored.state, "why": stored.why, "detail": stored.detail} if older else {}),
         answered_at=reported.answered_at or stored.answered_at,
         accepted=reported.accepted or stored.accepted,
-        extra=reported.extra or stored.extra,
+        orphaned=reported.orphaned or stored.orphaned,
         marked_by=reported.marked_by or stored.marked_by,
         delete_accepted_at=stored.delete_accepted_at or reported.delete_accepted_at,
     )
@@ -273,8 +283,12 @@ def merge_attempt(stored: Attempt, reported: Attempt) -> Attempt:
 def merge_resource(stored: Resource, reported: Resource) -> Resource:
     """Return `reported` without undoing what is in `stored`, also if the API left out fields."""
     # Only a newer read can prove that a resource is alive after it counted as gone.
-    gone_at = reported.gone_at if reported.read_at > stored.read_at else stored.gone_at or reported.gone_at
-    came_back = stored.gone_at is not None and gone_at is None
+    terminated_at = (
+        reported.terminated_at
+        if reported.read_at > stored.read_at
+        else stored.terminated_at or reported.terminated_at
+    )
+    came_back = stored.terminated_at is not None and terminated_at is None
     return changed(
         reported,
         status=stored.status if stored.read_at > reported.read_at else reported.status,
@@ -286,5 +300,5 @@ def merge_resource(stored: Resource, reported: Resource) -> Resource:
         host=reported.host or stored.host,
         port=reported.port or stored.port,
         delete_accepted_at=stored.delete_accepted_at or reported.delete_accepted_at,
-        gone_at=gone_at,
+        terminated_at=terminated_at,
     )

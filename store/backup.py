@@ -84,7 +84,8 @@ def _write_through(folder: Path) -> None:
 
 def keep(url: str, found: str) -> None:
     """Copy a SQLite database of the revision `found`, and log the two commands that go back. Log the command that
-    dumps a PostgreSQL database and those that restore the dump. Raise CannotOpen if the copy can't be made."""
+    dumps a PostgreSQL database and those that restore the dump. Raise CannotOpen if the copy can't be made.
+    """
     path = sqlite_path(url)
     if path is None:
         commands = {"dump_first": dump_command(url), "go_back": list(restore(url))}
@@ -96,7 +97,8 @@ def keep(url: str, found: str) -> None:
 
 def _copy(path: Path) -> Path:
     """Copy a database to `PATH.before-v0200`, and return the copy. An earlier copy stays: it is returned if it has
-    the same content, as after a migration that failed, else the new one is `PATH.before-v0200.2` and so on."""
+    the same content, as after a migration that failed, else the new one is `PATH.before-v0200.2` and so on.
+    """
     new = Path(f"{path}.new-copy")
     new.unlink(missing_ok=True)
     copy_sqlite(path, new)
@@ -112,7 +114,8 @@ def _copy(path: Path) -> Path:
 
 def go_back(path: Path, copied: Path) -> tuple[str, str]:
     """Return the shell commands that put a copy in the place of the database. The first one moves the newer
-    database away with its write-ahead log, which would damage the copy; the second one copies the copy."""
+    database away with its write-ahead log, which would damage the copy; the second one copies the copy.
+    """
     away = Path(str(copied).replace(f".before-{HEAD}", f".after-{HEAD}"))
     here, there = shlex.quote(str(path)), shlex.quote(str(away))
     moves = f'for end in "" -wal -shm; do [ ! -e {here}$end ] || mv {here}$end {there}$end; done'
@@ -121,13 +124,15 @@ def go_back(path: Path, copied: Path) -> tuple[str, str]:
 
 def dump_command(url: str, file: str | None = None) -> str:
     """Return the shell command that dumps a PostgreSQL database, by default to the current folder. It has no
-    password: PostgreSQL's programs ask for it, or read PGPASSWORD or ~/.pgpass."""
+    password: PostgreSQL's programs ask for it, or read PGPASSWORD or ~/.pgpass.
+    """
     return f"pg_dump --format=custom --file={shlex.quote(file or _dump_of(url))} {shlex.quote(_address(url))}"
 
 
 def restore(url: str) -> tuple[str, str]:
     """Return the shell commands that restore a dump from before a migration into a database of its own,
-    `NAME_before_v0200`. The newer database stays as it is."""
+    `NAME_before_v0200`. The newer database stays as it is.
+    """
     name = f"{re.sub(r'[^a-z0-9_]', '_', _name(url).lower())}_before_{HEAD}"
     into = shlex.quote(_address(url, name))
     return (

@@ -63,11 +63,13 @@ _BILLING_BEFORE = select(
     or_(
         exists()
         .select_from(_RESOURCES)
-        .where(_r.gone_at.is_(None), func.coalesce(_r.valid_from, _a.intended_at) < _BEFORE),
+        .where(_r.terminated_at.is_(None), func.coalesce(_r.valid_from, _a.intended_at) < _BEFORE),
         exists()
         .select_from(attempts.join(rentals))
         .where(
-            rentals.c.live, _a.state.not_in([AttemptState.FAILED, AttemptState.GONE]), _a.intended_at < _BEFORE
+            rentals.c.live,
+            _a.state.not_in([AttemptState.FAILED, AttemptState.TERMINATED]),
+            _a.intended_at < _BEFORE,
         ),
     )
 )
@@ -75,7 +77,7 @@ _BILLING_BEFORE = select(
 appears, it is alive."""
 _MACHINES = select(
     *(_r.resource_id, _a.offer, _a.vendor, _a.gpu, _a.resource_name),
-    *(rentals.c.card_channel, rentals.c.vendor_region, rentals.c.envelope),
+    *(rentals.c.card_channel, rentals.c.vendor_region, rentals.c.terms),
 )
 _CHARGED_MACHINES = (
     _MACHINES.select_from(
@@ -84,7 +86,7 @@ _CHARGED_MACHINES = (
     .where(_c.month == bindparam("in_month"))
     .distinct()
 )
-_ALIVE_MACHINES = _MACHINES.select_from(_RESOURCES.join(rentals)).where(_r.gone_at.is_(None))
+_ALIVE_MACHINES = _MACHINES.select_from(_RESOURCES.join(rentals)).where(_r.terminated_at.is_(None))
 
 
 @cache
@@ -126,7 +128,8 @@ class Budgets(Rows):
         limit: Micros | None = None,
     ) -> Balance | None:
         """Add these differences to a balance and return it. With `limit`, add nothing and return None if the sum
-        of reserved and spent money would be higher."""
+        of reserved and spent money would be higher.
+        """
         if limit is not None and reserved + spent > limit:
             return None  # a new row has no condition
         row = {"month": month, "kind": scope.kind, "name": scope.name, "alerted": 0}
@@ -204,7 +207,7 @@ class Budgets(Rows):
                 vendor=row.vendor,
                 region=(row.offer.vendor_region if row.offer is not None else row.vendor_region) or "",
                 gpu=row.gpu,
-                contract=row.envelope.contract if row.offer is None else row.offer.contract,
+                contract=row.terms.contract if row.offer is None else row.offer.contract,
                 name=row.resource_name or "",
                 channel=row.card_channel,
             )
@@ -238,7 +241,8 @@ class Budgets(Rows):
 
     async def clear(self) -> None:
         """Remove all reservations and the charges of months that are not filed, and set the money of all balances
-        to zero, to count them again."""
+        to zero, to count them again.
+        """
         await self._conn.execute(delete(reservations))
         await self._conn.execute(update(balances).values(reserved=0, spent=0, late=0))
         await self._conn.execute(delete(charges).where(_c.month.not_in(select(filed_months.c.month))))

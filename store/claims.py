@@ -168,7 +168,8 @@ def _oldest_due(table: Table, dialect: str, *, some_left_out: bool) -> Select[An
 
 class DueTable(Rows, Generic[C]):
     """Rows with a `due_at`, and the claims on them. A claim has a holder, which is this process since its start,
-    and an end by the database's real time. A row is free without a claim, or past its claim's end."""
+    and an end by the database's real time. A row is free without a claim, or past its claim's end.
+    """
 
     _table: Table
     _kind: type[C]
@@ -183,7 +184,8 @@ class DueTable(Rows, Generic[C]):
 
     async def claim(self, now: datetime, limit: int, seconds: float, *, without: Collection[str] = ()) -> list[C]:
         """Claim the rows that are due and free, except the rows `without`, for `seconds` of real time. Return at
-        most `limit` rows, the longest due first."""
+        most `limit` rows, the longest due first.
+        """
         dialect = self._conn.dialect.name
         values = {"now": now, "holder": self._holder, "max_rows": limit, "lasts": _lasts(dialect, seconds)}
         statement = _claim(self._table, self._columns, dialect, some_left_out=bool(without))
@@ -198,13 +200,15 @@ class DueTable(Rows, Generic[C]):
 
     async def defer(self, row: C, due_at: datetime) -> bool:
         """End this process's claim on a row and set when it is next due. Return False, and do nothing, if it has
-        no claim on the row: another process has, or the row is gone."""
+        no claim on the row: another process has, or the row is gone.
+        """
         values = {"key": row.id, "holder": self._holder, "next_due": due_at}
         return (await self._conn.execute(_defer(self._table), values)).rowcount == 1
 
     async def hold(self, row_id: str) -> bool:
         """Return whether this process holds the claim on it, also past the claim's end. If so, nobody takes it
-        until this transaction ends."""
+        until this transaction ends.
+        """
         # No other process has claims on a SQLite database.
         if self._conn.dialect.name == "sqlite":
             return True

@@ -53,7 +53,8 @@ class Engines:
 
     async def dispose(self) -> None:
         """Close every connection that is not in use. Also wait until connections that were given up in the middle
-        of a statement are closed: their threads use the event loop."""
+        of a statement are closed: their threads use the event loop.
+        """
         try:
             await self.writer.dispose()
         finally:

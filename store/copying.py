@@ -99,7 +99,8 @@ async def _copy_rows(read: AsyncConnection, write: AsyncConnection) -> int:
 
 def _as_stored(table: Table) -> Table:
     """Return the table with the columns as the database has them. JSON and decimals stay the text that they are,
-    because reading and writing them by the models could change it."""
+    because reading and writing them by the models could change it.
+    """
     kept = (UtcDateTime, Boolean, Integer, BigInteger)
     return Table(
         table.name,

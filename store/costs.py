@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 from pydantic_core import from_json
 from sqlalchemy import Text, bindparam, false, func, or_, select, type_coerce
 
-from bot.model.machine_use import Verdict
+from bot.model.machine_use import UsageStatus
 from bot.model.records import Accruing, Billing, Charged, EndedCost, LiveCost, Running
 from bot.model.state import State
 from store.mapping import IDS, Rows
@@ -24,7 +24,7 @@ _c, _r, _a, _l = rentals.c, resources.c, attempts.c, ledger.c
 
 # Both columns are JSON as pydantic writes it, without spaces. A Slack id has only letters and digits, so JSON
 # escapes nothing in it.
-IS_IDLE = type_coerce(_c.use, Text).contains(f'"verdict":"{Verdict.IDLE}"')
+IS_IDLE = type_coerce(_c.use, Text).contains(f'"verdict":"{UsageStatus.IDLE}"')
 IS_TEAMMATE = type_coerce(_c.teammates, Text).contains(bindparam("quoted", type_=Text))
 
 _LIVE = select(_c.id).where(_c.live).order_by(_c.created_at, _c.id)
@@ -40,7 +40,7 @@ _ATTEMPTED = resources.join(attempts)
 _ALIVE = (
     select(_r.rental_id, _r.resource_id, *_BILLING)
     .select_from(_ATTEMPTED)
-    .where(_r.gone_at.is_(None), _r.rental_id.in_(IDS))
+    .where(_r.terminated_at.is_(None), _r.rental_id.in_(IDS))
 )
 _undecided, _idle = (
     or_(_c.state == State.AWAITING_APPROVAL, _c.extension.is_not(None)),
@@ -51,15 +51,15 @@ _RUNNING = (
     .where(_c.live)
     .group_by(_c.state, _c.rate, _idle, _undecided)
 )
-_ACCRUING = select(_r.rental_id).where(_r.gone_at.is_(None)).distinct()
+_ACCRUING = select(_r.rental_id).where(_r.terminated_at.is_(None)).distinct()
 _ACCRUING_OF = (
     select(_r.rental_id)
     .select_from(resources.join(rentals, _c.id == _r.rental_id))
-    .where(_r.gone_at.is_(None), _c.owner == bindparam("person"))
+    .where(_r.terminated_at.is_(None), _c.owner == bindparam("person"))
     .union(
         select(_r.rental_id)
         .select_from(resources.join(events, events.c.rental_id == _r.rental_id))
-        .where(_r.gone_at.is_(None), OWNER_CHANGED)
+        .where(_r.terminated_at.is_(None), OWNER_CHANGED)
     )
 )
 _ROWS = select(func.count()).where(_l.resource_id == _r.resource_id).scalar_subquery()
@@ -72,7 +72,7 @@ _ACCRUALS = (
         *(_r.delete_accepted_at, _ROWS.label("rows")),
     )
     .select_from(_ATTEMPTED.join(rentals))
-    .where(_r.gone_at.is_(None), _r.rental_id.in_(IDS))
+    .where(_r.terminated_at.is_(None), _r.rental_id.in_(IDS))
     .order_by(_r.rental_id, _r.attempt, _r.first_seen, _r.resource_id)
 )
 _ENDED = (
@@ -102,7 +102,8 @@ class Costs(Rows):
 
     async def live_costs(self, person: str | None = None) -> list[LiveCost]:
         """Return the rentals that are not over, oldest first, with their cost. With `person`, return their own and
-        those shared with them. Other tasks run meanwhile."""
+        those shared with them. Other tasks run meanwhile.
+        """
         if person is None:
             ids = list(await self._conn.scalars(_LIVE))
         else:
@@ -138,7 +139,8 @@ class Costs(Rows):
 
     async def accruing(self, person: str | None = None) -> AsyncIterator[list[Accruing]]:
         """Yield the resources that are not gone, some at a time, and let other tasks run in between. With
-        `person`, yield those of all rentals that are or were theirs, and perhaps others."""
+        `person`, yield those of all rentals that are or were theirs, and perhaps others.
+        """
         statement = _ACCRUING if person is None else _ACCRUING_OF
         for some in _batches(list(await self._conn.scalars(statement, {"person": person}))):
             yield [_accruing(*row) for row in await self._conn.execute(_ACCRUALS, {"ids": some})]

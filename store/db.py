@@ -41,12 +41,12 @@ from store.outages import connection_errors, driver_errors, query_errors, return
 from store.overdue import Overdue
 from store.ownership import CHANNEL, LEAVE_WITHIN, FileOwnership, Ownership, PostgresOwnership
 from store.people import People
+from store.probe_runs import ProbeRuns
 from store.quotes import Quotes
 from store.rentals import Rentals
 from store.samples import ProbeAnswers, Samples
 from store.searches import Searches
-from store.tables import jobs, quotes, rentals, shared_searches, visits
-from store.visits import Visits
+from store.tables import jobs, probe_runs, quotes, rentals, shared_searches
 
 
 class Written(StrEnum):
@@ -61,7 +61,7 @@ class Written(StrEnum):
     JOBS = "jobs"
     CHANGES = "resources"
     """The commit changed a rental or a resource, and not only when a step is due."""
-    VISITS = "changed_visits"
+    PROBE_RUNS = "changed_visits"
     """The commit began or ended visits of a machine, or made one due. One that is put off makes nothing due."""
 
 
@@ -80,14 +80,14 @@ class Tx:
         self.searches = Searches(conn, holder)
         self.events = Events(conn)
         self.messages = Messages(conn, clock.real())
-        self.visits = Visits(conn, holder)
+        self.probe_runs = ProbeRuns(conn, holder)
         self.samples = Samples(conn)
         self.probe_answers = ProbeAnswers(conn)
         self.rentals = Rentals(
             conn,
             self.events,
             self.messages,
-            self.visits,
+            self.probe_runs,
             self.searches,
             holder=holder,
             writes=writes,
@@ -95,7 +95,7 @@ class Tx:
         )
         self.people = People(conn)
         self.account = Account(conn)
-        self.overdue = Overdue(conn, self.visits, holder)
+        self.overdue = Overdue(conn, self.probe_runs, holder)
         self.questions = AdminQuestions(conn, self.messages)
         self.budgets = Budgets(conn)
         self.policies = Policies(conn)
@@ -104,7 +104,8 @@ class Tx:
 
 async def migrate(url: str, *, leave_within: float = LEAVE_WITHIN) -> None:
     """Bring the schema up to date once older replicas have ended, for which they have `leave_within` real seconds.
-    Raise CannotOpen if the database is in use, can't be reached or can't be copied."""
+    Raise CannotOpen if the database is in use, can't be reached or can't be copied.
+    """
     async with owning(url, "gpubot migrate") as (ownership, engines):
         if isinstance(ownership, PostgresOwnership) and await _revision(engines) != HEAD:
             with startup_errors():
@@ -255,7 +256,7 @@ class Database:
         with suppress(StoreBusy):
             # Not durable: after a power cut, the next start ends them again.
             async with self._connection(durable=False) as conn:
-                for table in (quotes, shared_searches, rentals, visits, jobs):
+                for table in (quotes, shared_searches, rentals, probe_runs, jobs):
                     await claims.end_all(conn, table)
                 await conn.commit()
 
@@ -264,7 +265,8 @@ class Database:
 
     def on_commit(self, listener: Callable[[], None], written: Written | None = None) -> None:
         """Call `listener` after each commit that wrote such a row, by any process, or after every commit of this
-        process if `written` is None. Work may be due then."""
+        process if `written` is None. Work may be due then.
+        """
         self._listeners.append((listener, written))
 
     def on_change(self, listener: Callable[[Change], None]) -> None:
@@ -277,7 +279,8 @@ class Database:
 
     async def look(self) -> Look:
         """Return how this process stands among those that share the database. Raise CannotOpen if this one has to
-        end, because the database is being migrated. Raise StoreBusy if it doesn't answer."""
+        end, because the database is being migrated. Raise StoreBusy if it doesn't answer.
+        """
         if not isinstance(self._ownership, PostgresOwnership):
             return Look(database_time=None, replicas=1)
         look = await self._ownership.look()
@@ -300,7 +303,8 @@ class Database:
 
     def in_background(self) -> Database:
         """Return the same database for work that nobody waits for. On SQLite the writers of this work queue among
-        themselves first, so that a person's write waits for at most one of them."""
+        themselves first, so that a person's write waits for at most one of them.
+        """
         other = copy(self)
         if self._writer_lock is not None:
             other.queue = asyncio.Lock()
@@ -308,7 +312,8 @@ class Database:
 
     def beginning_with(self, note: Callable[[Tx], Awaitable[None]]) -> Database:
         """Return the same database for work that is noted once: its writes begin with `note`, in the same
-        transaction, until one of them was committed. They raise what `note` raises."""
+        transaction, until one of them was committed. They raise what `note` raises.
+        """
         other = copy(self)
         other.note = note
         return other
@@ -354,7 +359,8 @@ class Database:
 
     async def takes_writes(self) -> bool:
         """Return whether something can be written now, by trying it. No listener of `on_commit` is called. A write
-        that only waited too long for its turn counts as taken if another one was committed meanwhile."""
+        that only waited too long for its turn counts as taken if another one was committed meanwhile.
+        """
         commits = self._noticed.commits
         try:
             async with self._connection() as conn:
@@ -367,7 +373,8 @@ class Database:
     @asynccontextmanager
     async def _connection(self, *, durable: bool = True) -> AsyncIterator[AsyncConnection]:
         """Begin a transaction that writes, and roll it back at the end unless it was committed. Raise StoreBusy if
-        an outage begins during the transaction."""
+        an outage begins during the transaction.
+        """
         async with self._writer_turn():
             await self._ownership.renew()
             conn = self.engines.writer.connect()
@@ -401,8 +408,8 @@ class Database:
     async def _commit(self, conn: AsyncConnection, tx: Tx) -> None:
         """Commit, and call the listeners of what was written."""
         written = {Written(table.name) for table in conn.info[WRITTEN] if table.name in _TABLES}
-        if tx.visits.changed:
-            written.add(Written.VISITS)
+        if tx.probe_runs.changed:
+            written.add(Written.PROBE_RUNS)
         if tx.rentals.applied:
             written.add(Written.CHANGES)
         if self._noticed.beside_others:
@@ -419,7 +426,8 @@ class Database:
 
     async def _notify(self, conn: AsyncConnection, written: Collection[Written]) -> None:
         """Notify other replicas of a commit, if it may make something due now. Of what need not reach the disk,
-        such as claims and due times, only messages are for others."""
+        such as claims and due times, only messages are for others.
+        """
         kinds = sorted(written if conn.info[DURABLE] else {Written.MESSAGES}.intersection(written))
         if kinds:
             await conn.execute(_NOTIFY, {"payload": " ".join([self._holder, *kinds])})
@@ -436,7 +444,8 @@ class Database:
 
 async def _migrate_alone(ownership: PostgresOwnership, engines: Engines, url: str, clock: Clock) -> None:
     """Migrate a shared database, alone. Of replicas that start at once, one migrates and the others wait. Raise
-    InUse if replicas of another version use it."""
+    InUse if replicas of another version use it.
+    """
     for _ in range(_MIGRATE_TRIES):
         if await _revision(engines) == HEAD:
             return

@@ -62,5 +62,6 @@ class Events(Rows):
 
     async def between(self, since: datetime, until: datetime, *, after: int, limit: int) -> list[Event]:
         """Return the first events from `since` on and before `until`, in the order in which they were written:
-        `limit` at most, with ids above `after`."""
+        `limit` at most, with ids above `after`.
+        """
         return await self._all(Event, _BETWEEN, since=since, until=until, after=after, max_rows=limit)

@@ -30,10 +30,10 @@ def values(model: BaseModel, *, without: frozenset[str] = frozenset()) -> Values
     return {name: getattr(model, name) for name in type(model).model_fields if name not in without}
 
 
-def to_model(kind: type[M], row: Row[Any] | Mapping[Any, Any]) -> M:
-    """Return a row as a model. Columns that the model doesn't have are left out."""
+def to_model(kind: type[M], row: Row[Any] | Mapping[Any, Any], /, **more: Any) -> M:
+    """Return a row as a model, with the fields in `more`. Columns that the model doesn't have are left out."""
     mapping = row if isinstance(row, Mapping) else row._mapping
-    return kind.model_validate({name: mapping[name] for name in kind.model_fields})
+    return kind.model_validate({name: more[name] if name in more else mapping[name] for name in kind.model_fields})
 
 
 def param(column: ColumnElement[Any], name: str) -> Any:
@@ -43,7 +43,8 @@ def param(column: ColumnElement[Any], name: str) -> Any:
 
 def listed(keys: Collection[str]) -> list[str]:
     """Return keys for an IN, one of them repeated until there are a power of two. Each number of keys is another
-    statement, which a connection would have to prepare."""
+    statement, which a connection would have to prepare.
+    """
     found = list(keys)
     return found + found[:1] * ((1 << (len(found) - 1).bit_length()) - len(found)) if found else found
 
@@ -83,13 +84,14 @@ def _insert_new(table: Table, dialect: str, conflict_on: str | None) -> Any:
 @cache
 def _upsert(table: Table, dialect: str) -> Any:
     insert = insert_into(table, dialect)
-    columns = {column.name: insert.excluded[column.name] for column in table.c if not column.primary_key}
+    columns = {column.key: insert.excluded[column.key] for column in table.c if not column.primary_key}
     return insert.on_conflict_do_update(index_elements=list(table.primary_key), set_=columns)
 
 
 async def insert_new(conn: AsyncConnection, table: Table, row: Values, *, conflict_on: str | None = None) -> bool:
     """Insert a row and return True. Return False if it conflicts with an existing row. With
-    `conflict_on`, only a conflict in that column counts, and any other raises IntegrityError."""
+    `conflict_on`, only a conflict in that column counts, and any other raises IntegrityError.
+    """
     return (await conn.execute(_insert_new(table, conn.dialect.name, conflict_on), row)).rowcount == 1
 
 

@@ -246,7 +246,8 @@ class Messages(Rows):
 
     async def add(self, message: Message) -> None:
         """Queue a message; it is due at once if it doesn't say when. Do nothing if the same event has a message of
-        that kind to that destination already, or if it is a rental's second card."""
+        that kind to that destination already, or if it is a rental's second card.
+        """
         row = {**_stored(message, without=frozenset({"id"})), "urgent": False}
         # A transaction that waited may be seconds older than the message that is written in it.
         lowest = lowest_version(max(self._real_now, message.created_at))
@@ -257,7 +258,8 @@ class Messages(Rows):
 
     async def show(self, rental_id: str, *, transition: bool) -> None:
         """Make every open surface of a rental due, because the rental changed. Edits that show a `transition` go
-        before those that show progress."""
+        before those that show progress.
+        """
         await self._conn.execute(_SHOW, self._change(key=rental_id, transition=transition))
 
     async def reopen_newest(self, rental_id: str, reader: str) -> None:
@@ -278,7 +280,8 @@ class Messages(Rows):
 
     async def open_home(self, reader: str, shown: str) -> None:
         """Make the first page of a person's Home tab due, before all that is shown already. `shown` is the digest
-        of what Slack shows them now."""
+        of what Slack shows them now.
+        """
         given = self._change(reader=to_person(reader), page={"page": 0}, shown=shown)
         if not (await self._conn.execute(_OPEN_HOME, given)).rowcount:
             now = self._real_now
@@ -298,7 +301,8 @@ class Messages(Rows):
 
     async def show_all_again(self) -> None:
         """Make due the open surfaces of everything that is not over, so that each is edited in any case. A surface
-        that may ask a question or state an end is compared with Slack first (`Message.uncompared`)."""
+        that may ask a question or state an end is compared with Slack first (`Message.uncompared`).
+        """
         for statement in _SHOW_ALL_AGAIN:
             await self._conn.execute(statement, self._change())
 
@@ -318,7 +322,8 @@ class Messages(Rows):
 
         With `without`, return only what may be sent now. A reply in a thread waits for its card. Any other post
         than a card waits for the earlier ones to its reader or channel about the same rental, and an alert about
-        the pause waits for the earlier ones about it."""
+        the pause waits for the earlier ones about it.
+        """
         given: Values = {"now": real_now, "max_rows": limit}
         if without is None:
             return await self._all(Message, _DUE, **given)
@@ -337,7 +342,8 @@ class Messages(Rows):
 
     async def to_refresh(self, now: datetime, limit: int, without: Collection[int] = ()) -> list[Message]:
         """Return the messages to refresh by `now`, our time, except the ids `without`, the longest due first. A
-        message that also has a `due_at` is left out: that edit shows everything."""
+        message that also has a `due_at` is left out: that edit shows everything.
+        """
         return await self._all(Message, _TO_REFRESH, now=now, max_rows=limit, without=list(without))
 
     async def next_refresh(self) -> datetime | None:
@@ -346,7 +352,8 @@ class Messages(Rows):
 
     async def save(self, message: Message) -> None:
         """Write what Slack has and when to look again. If the rental changed after `message` was read, the message
-        stays open and due, so that the change is shown."""
+        stays open and due, so that the change is shown.
+        """
         await self._conn.execute(
             _SAVE,
             {
@@ -369,7 +376,8 @@ class Messages(Rows):
 
     async def redirect(self, rental_id: str, to: Destination) -> None:
         """Send a rental's card and thread to `to` from now on: post the card again, and below it what the thread
-        has not said yet. The rental stores `to` as its `card_channel`, for what comes later."""
+        has not said yet. The rental stores `to` as its `card_channel`, for what comes later.
+        """
         unsent: Values = {
             "to": to,
             "channel": None,
@@ -398,12 +406,14 @@ class Messages(Rows):
 
     async def drop_answers(self, before: datetime, limit: int) -> int:
         """Remove the oldest messages from before that real time that were sent to a `response_url`, `limit` at
-        most. Return how many were removed. The newest of all messages stays, so that no id is used again."""
+        most. Return how many were removed. The newest of all messages stays, so that no id is used again.
+        """
         return (await self._conn.execute(_DROP_ANSWERS, {"before": before, "max_rows": limit})).rowcount
 
     async def drop_closed(self, before: datetime, over_before: datetime, limit: int) -> int:
         """As `drop_answers`, for messages that are never edited again. Keep those of a rental that was not over
-        before `over_before`, our time, and those of a question that is not over."""
+        before `over_before`, our time, and those of a question that is not over.
+        """
         given = {"before": before, "over_before": over_before, "max_rows": limit}
         return (await self._conn.execute(_DROP_CLOSED, given)).rowcount
 

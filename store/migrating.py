@@ -99,7 +99,8 @@ def _check_references(connection: Connection) -> None:
 
 def check_start(connection: Connection, url: str, found: str | None) -> None:
     """Raise CannotOpen if `run` does not migrate this database of the revision `found`: a PostgreSQL with live
-    rentals, of which a person keeps a copy first."""
+    rentals, of which a person keeps a copy first.
+    """
     if found in {None, HEAD} or sqlite_path(url) is not None:
         return
     # Every revision from FIRST on has this column.

@@ -121,7 +121,8 @@ def startup_errors() -> Iterator[None]:
 
 async def return_connection(conn: AsyncConnection) -> None:
     """Return a connection to its pool, even if the task is cancelled meanwhile. Remove a broken connection from
-    the pool. That raises nothing, because the connection's transaction has ended by then."""
+    the pool. That raises nothing, because the connection's transaction has ended by then.
+    """
     if conn.dialect.name == "sqlite":
         # This waits for nothing, so nothing can cancel it. In a task of its own it would come after all tasks that
         # are ready now, and each of these would open one more connection.

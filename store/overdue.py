@@ -17,8 +17,8 @@ from bot.model.attempt import AttemptState, Marker, Resource
 from bot.model.records import KnownResource, UnfinishedAttempt, WatchedResource
 from store import claims
 from store.mapping import IDS, Rows, insert_new, param, to_model, values
+from store.probe_runs import ProbeRuns
 from store.tables import attempts, quotes, rentals, resources, shared_searches
-from store.visits import Visits
 
 _c, _a, _r = rentals.c, attempts.c, resources.c
 _DATABASE_TIME = select(func.clock_timestamp())
@@ -38,12 +38,12 @@ _COLUMNS = (
 _UNSETTLED = (
     select(*_COLUMNS)
     .select_from(attempts.join(rentals))
-    .where(_a.state.not_in([AttemptState.FAILED, AttemptState.GONE]))
+    .where(_a.state.not_in([AttemptState.FAILED, AttemptState.TERMINATED]))
 )
 _PAST_END = _UNSETTLED.where(_c.ends_from <= bindparam("by"))
 _ONE_UNSETTLED = _UNSETTLED.where(_a.rental_id == bindparam("key"), _a.n == bindparam("attempt_n"))
 _RESOURCES = select(_r.resource_id, _r.rental_id, _r.attempt, _r.status, _r.read_at, _r.delete_accepted_at).where(
-    _r.rental_id.in_(IDS), _r.gone_at.is_(None)
+    _r.rental_id.in_(IDS), _r.terminated_at.is_(None)
 )
 _WATCHED = (
     select(
@@ -51,12 +51,12 @@ _WATCHED = (
         _r.rate,
         _a.resource_name.label("name"),
         _a.rate.label("offer_rate"),
-        _a.extra,
+        _a.orphaned,
         _c.lease_latest_end.label("latest_end"),
-        *(column for column in _COLUMNS if column.name in WatchedResource.model_fields),
+        *(column for column in _COLUMNS if column.key in WatchedResource.model_fields),
     )
     .select_from(resources.join(attempts).join(rentals))
-    .where(_r.gone_at.is_(None))
+    .where(_r.terminated_at.is_(None))
     .order_by(_r.resource_id)
 )
 _OWNED_BY_OTHERS = select(_r.resource_id).where(
@@ -77,9 +77,9 @@ _NOTE_DELETION = (
 class Overdue(Rows):
     """Attempts and work past their time, read from single columns: this must work if a rental can't be loaded."""
 
-    def __init__(self, conn: AsyncConnection, visits: Visits, holder: str) -> None:
+    def __init__(self, conn: AsyncConnection, probe_runs: ProbeRuns, holder: str) -> None:
         super().__init__(conn)
-        self._visits = visits
+        self._probe_runs = probe_runs
         self._holder = holder
 
     async def database_time(self) -> datetime | None:
@@ -98,7 +98,8 @@ class Overdue(Rows):
 
     async def past_end(self, by: datetime) -> list[UnfinishedAttempt]:
         """Return the attempts that may still bill of rentals whose end was at or before `by`. The end is when
-        their destruction began, else when their lease ends, else when the attempt was accepted or intended."""
+        their destruction began, else when their lease ends, else when the attempt was accepted or intended.
+        """
         return await self._unfinished(_PAST_END, by=by)
 
     async def watched(self) -> list[WatchedResource]:
@@ -131,9 +132,10 @@ class Overdue(Rows):
         self, attempt: UnfinishedAttempt, deleted: Collection[KnownResource], at: datetime
     ) -> bool:
         """Mark the attempt for deletion, and note that the deletion of these resources was accepted. Its
-        machine is visited no more. Return False if it was marked already."""
+        machine is visited no more. Return False if it was marked already.
+        """
         if attempt.newest:
-            await self._visits.end(attempt.rental_id)
+            await self._probe_runs.end(attempt.rental_id)
         marked = await self._conn.execute(_MARK, {"key": attempt.rental_id, "attempt_n": attempt.n})
         for known in deleted:
             new = Resource(

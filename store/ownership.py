@@ -88,7 +88,8 @@ class FileOwnership:
     @classmethod
     def take(cls, path: Path) -> FileOwnership:
         """Create the folder (0700), the lock and the database file (0600) if they are missing, and take the lock.
-        Raise InUse if another process has it, and CannotOpen if a file can't be used."""
+        Raise InUse if another process has it, and CannotOpen if a file can't be used.
+        """
         try:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             handle = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -119,7 +120,8 @@ class FileOwnership:
 
 class PostgresOwnership:
     """An advisory lock in a session of its own. It is lost with the session, and can be taken again: then the
-    database may be another one, such as a standby that took over."""
+    database may be another one, such as a standby that took over.
+    """
 
     shared = True
 

@@ -90,12 +90,14 @@ class People(Rows):
 
     async def not_asked_since(self, before: datetime, limit: int) -> list[str]:
         """Return the ids of people about whom Slack was last asked before that real time, the longest ago first,
-        `limit` at most. Leave out those who left the workspace."""
+        `limit` at most. Leave out those who left the workspace.
+        """
         return list(await self._conn.scalars(_NOT_ASKED_SINCE, {"before": before, "max_rows": limit}))
 
     async def drop_left(self, before: datetime, limit: int) -> int:
         """Remove the rows and keys of people who left the workspace before that real time, the first who left
-        first, `limit` at most. Keep owners of rentals that are not over. Return how many were removed."""
+        first, `limit` at most. Keep owners of rentals that are not over. Return how many were removed.
+        """
         ids = list(await self._conn.scalars(_LEFT, {"before": before, "max_rows": limit}))
         if ids:
             await self._conn.execute(_DROP_KEYS, {"ids": ids})

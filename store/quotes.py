@@ -92,7 +92,8 @@ class Quotes(claims.DueTable[Claimed]):
 
     async def drop_unused(self, before: datetime, limit: int) -> int:
         """Remove the oldest quotes from before that time that made no rental and are answered, with their answers,
-        `limit` at most. Return how many were removed."""
+        `limit` at most. Return how many were removed.
+        """
         ids = list(await self._conn.scalars(_UNUSED, {"before": before, "max_rows": limit}))
         if ids:
             await self._conn.execute(_DROP_ANSWERS, {"ids": ids})

@@ -36,9 +36,9 @@ from store.costs import IS_IDLE, IS_TEAMMATE, Costs, Pause
 from store.events import Events
 from store.mapping import IDS, Values, insert_new, listed, param, select_by, values
 from store.messages import Messages
+from store.probe_runs import ProbeRuns
 from store.searches import Searches
 from store.tables import attempts, rentals, samples
-from store.visits import Visits
 
 _SPENDING_LOCK = 0x67707562
 """The number of an advisory lock. Nothing else in this database may take it."""
@@ -65,23 +65,23 @@ _USAGE = select(
 ).where(
     _c.live,
     _c.state != State.QUEUED,
-    or_(_c.state != State.AWAITING_APPROVAL, _c.wish.is_(None)),
+    or_(_c.state != State.AWAITING_APPROVAL, _c.waitlist_entry.is_(None)),
     _c.id.is_distinct_from(bindparam("without")),
     func.coalesce(_c.replaced_by, "").is_distinct_from(param(_c.id, "without")),
 )
 
-_UNPROVEN = (
+_UNRESOLVED = (
     select(attempts.c.rate)
     .select_from(rentals.join(attempts))
     .where(
         _c.live,
         _c.id.is_distinct_from(bindparam("without")),
-        attempts.c.extra,
-        attempts.c.state.not_in([AttemptState.FAILED, AttemptState.GONE]),
+        attempts.c.orphaned,
+        attempts.c.state.not_in([AttemptState.FAILED, AttemptState.TERMINATED]),
     )
 )
 
-_LATER_VISIT = (
+_LATER_PROBE_RUN = (
     select(samples.c.at)
     .where(samples.c.rental_id == bindparam("key"), samples.c.at > bindparam("moment"))
     .limit(1)
@@ -144,7 +144,7 @@ class Rentals(Attempts, Costs, claims.DueTable[ClaimedRental]):
         conn: AsyncConnection,
         events: Events,
         messages: Messages,
-        visits: Visits,
+        probe_runs: ProbeRuns,
         searches: Searches,
         *,
         holder: str,
@@ -154,7 +154,7 @@ class Rentals(Attempts, Costs, claims.DueTable[ClaimedRental]):
         claims.DueTable.__init__(self, conn, holder)
         self._events = events
         self._messages = messages
-        self._visits = visits
+        self._probe_runs = probe_runs
         self._searches = searches
         self._may_read_usage = not writes
         self._pause = pause
@@ -169,7 +169,8 @@ class Rentals(Attempts, Costs, claims.DueTable[ClaimedRental]):
 
     async def apply(self, change: Change) -> None:
         """Write a change. Raise Stale if the rental changed meanwhile: then only the facts (attempts, resources,
-        ledger) are written. Raise OfferTaken if the offer of a new attempt has had one."""
+        ledger) are written. Raise OfferTaken if the offer of a new attempt has had one.
+        """
         # A savepoint lets OfferTaken undo the whole change even if the caller goes on in the same transaction.
         if change.attempts:
             async with self._conn.begin_nested():
@@ -182,10 +183,10 @@ class Rentals(Attempts, Costs, claims.DueTable[ClaimedRental]):
         self.applied.append(change)
 
     async def _apply(self, change: Change) -> bool:
-        known = {"key": change.after.id, "moment": change.visited_at}
-        visited = change.visited_at is not None and await self._conn.scalar(_LATER_VISIT, known) is not None
+        known = {"key": change.after.id, "moment": change.probed_at}
+        probed = change.probed_at is not None and await self._conn.scalar(_LATER_PROBE_RUN, known) is not None
         ours = not change.under_claim or await self.hold(change.after.id)
-        current = ours and not visited and await self._write_rental(change)
+        current = ours and not probed and await self._write_rental(change)
         await self.write_facts(change, with_intents=current)
         if current:
             await self._write_history(change)
@@ -214,7 +215,8 @@ class Rentals(Attempts, Costs, claims.DueTable[ClaimedRental]):
 
     async def lock_spending(self) -> None:
         """Take the spending lock, and hold it until this transaction ends. Everything that is read after it
-        includes what the earlier holders committed, such as rentals and keys."""
+        includes what the earlier holders committed, such as rentals and keys.
+        """
         # SQLite doesn't need it, as it has one writer at a time.
         if not self._may_read_usage and self._conn.dialect.name == "postgresql":
             await self._conn.execute(_LOCK_SPENDING)
@@ -222,13 +224,14 @@ class Rentals(Attempts, Costs, claims.DueTable[ClaimedRental]):
 
     async def usage(self, owner: str, *, without: str | None = None) -> Usage:
         """Return what live rentals and their unproven attempts use, except the rental `without` and the rental
-        whose place that one takes. A transaction that writes has to take the spending lock first."""
+        whose place that one takes. A transaction that writes has to take the spending lock first.
+        """
         if not self._may_read_usage:
             raise RuntimeError("What decides by the usage has to take the spending lock first")
         row = (await self._conn.execute(_USAGE, {"owner_id": owner, "without": without})).one()
-        unproven = (await self._conn.execute(_UNPROVEN, {"without": without})).scalars()
+        unresolved = (await self._conn.execute(_UNRESOLVED, {"without": without})).scalars()
         caps = in_dollars(int(row[1]))
-        return Usage(person_rentals=row[0], team_rate=sum(unproven, start=caps))
+        return Usage(person_rentals=row[0], team_rate=sum(unresolved, start=caps))
 
     async def live(self, owner: str | None = None) -> list[Rental]:
         """Return the rentals that are not over, oldest first: of one person or of all."""
@@ -295,9 +298,9 @@ class Rentals(Attempts, Costs, claims.DueTable[ClaimedRental]):
         if state_changed and after.state is State.READY:
             if before is not None:  # adopted: it took no time to get ready
                 await self.write_ready_time(after)
-            await self._visits.begin(after.id, after.running_lease.ready_at)
+            await self._probe_runs.begin(after.id, after.running_lease.ready_at)
         elif state_changed and before is not None and before.state is State.READY:
-            await self._visits.end(after.id)
+            await self._probe_runs.end(after.id)
         if state_changed and after.state is State.QUEUED and after.quote_id is not None:
             at = change.events[0].at if change.events else after.created_at
             await self._searches.make_due_for(after.quote_id, at)
@@ -306,7 +309,7 @@ class Rentals(Attempts, Costs, claims.DueTable[ClaimedRental]):
             if state_changed and after.state.over:
                 await self._messages.reopen_newest(after.id, after.owner)
             await self._messages.show(after.id, transition=transition)
-            if before is not None and before.undecided_envelope != after.undecided_envelope:
+            if before is not None and before.undecided_terms != after.undecided_terms:
                 await self._messages.show_reminders()
 
 
@@ -336,7 +339,7 @@ def rental_values(rental: Rental) -> Values:
     return {
         **found,
         "live": not rental.state.over,
-        "cap_micros": micros(rental.envelope.max_rate),
+        "cap_micros": micros(rental.terms.max_rate),
         "ends_from": _ends_from(rental),
     }
 

@@ -52,7 +52,8 @@ class Samples(Rows):
 
     async def highest(self, rental_id: str, at: datetime) -> list[tuple[datetime, int]]:
         """Return time and highest reading, in percent, of each sample from `at` on that has one, oldest first. No
-        models are made: a day has up to 1,440 samples, and making them would hold up the event loop."""
+        models are made: a day has up to 1,440 samples, and making them would hold up the event loop.
+        """
         rows = await self._conn.execute(_GPUS, {"key": rental_id, "moment": at})
         known = ((moment, _highest(text)) for moment, text in rows)
         return [(moment, highest) for moment, highest in known if highest is not None]
@@ -75,16 +76,16 @@ def _highest(gpus: str) -> int | None:
 
 # --- whether the probe answered soon after ready: one row for each machine of which that is known
 
-MOST_SILENT = 10
+MOST_UNREACHABLE = 10
 """How many of a vendor's silent machines are read."""
 
 _a = probe_answers.c
-_SILENT = (
+_UNREACHABLE = (
     select(rentals.c.owner, _a.at)
     .join(rentals, rentals.c.id == _a.rental_id)
     .where(_a.vendor == bindparam("key"), _a.answered.is_(False))
     .order_by(_a.at.desc(), _a.rental_id)
-    .limit(MOST_SILENT)
+    .limit(MOST_UNREACHABLE)
 )
 _ANSWERED = (
     select(_a.at).where(_a.vendor == bindparam("key"), _a.answered.is_(True)).order_by(_a.at.desc()).limit(1)
@@ -107,12 +108,12 @@ class ProbeAnswers(Rows):
         found = {}
         for vendor in sorted(set(vendors)):
             answered_at = (await self._conn.execute(_ANSWERED, {"key": vendor})).scalar()
-            silent = (await self._conn.execute(_SILENT, {"key": vendor})).all()
-            since = [row for row in silent if answered_at is None or row.at > answered_at]
-            if silent or answered_at is not None:
+            unreachable = (await self._conn.execute(_UNREACHABLE, {"key": vendor})).all()
+            since = [row for row in unreachable if answered_at is None or row.at > answered_at]
+            if unreachable or answered_at is not None:
                 found[vendor] = Answers(
-                    silent=tuple(row.owner for row in since),
-                    silent_at=since[0].at if since else None,
+                    unreachable=tuple(row.owner for row in since),
+                    unreachable_at=since[0].at if since else None,
                     answered_at=answered_at,
                 )
         return found

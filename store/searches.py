@@ -41,7 +41,8 @@ class Searches(claims.DueTable[Claimed]):
 
     async def open(self, search_id: str, query: OfferQuery, at: datetime) -> None:
         """Write a search that is due at this time, or make the one that exists due by then, as if it had not
-        missed yet. Who works on it decides when the market is asked."""
+        missed yet. Who works on it decides when the market is asked.
+        """
         row = {"id": search_id, "query": query, "asked_at": None, "misses": 0, "due_at": at, **claims.FREE}
         if not await insert_new(self._conn, shared_searches, row):
             await self.make_due(search_id, at)

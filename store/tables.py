@@ -33,10 +33,10 @@ from bot.model.event import EventKind
 from bot.model.machine_use import GpuUse, Missed, OnEnding, SetupProgress, Use
 from bot.model.message import MessageKind, NextCall
 from bot.model.offer import Offer
-from bot.model.quote import Nearby, QuoteState, Wish
+from bot.model.quote import Nearby, QuoteState, WaitlistEntry
 from bot.model.records import PolicyFile
-from bot.model.rental import Decider, Extension, Question, ScriptFirst
-from bot.model.request import Envelope, OfferQuery, Request
+from bot.model.rental import Decider, Extension, GracefulDestroy, Question
+from bot.model.request import OfferQuery, Request, Terms
 from bot.model.state import State
 from store.columns import BigId, DecimalText, DestinationText, EnumText, JsonText, SafeText, UtcDateTime
 
@@ -72,8 +72,8 @@ def _text(name: str) -> Column[str]:
     return Column(name, SafeText, nullable=False)
 
 
-def _optional_text(name: str) -> Column[str]:
-    return Column(name, SafeText)
+def _optional_text(name: str, *, key: str | None = None) -> Column[str]:
+    return Column(name, SafeText, key=key)
 
 
 def _bool(name: str, *, key: str | None = None) -> Column[bool]:
@@ -84,12 +84,12 @@ def _int(name: str) -> Column[int]:
     return Column(name, Integer, nullable=False)
 
 
-def _time(name: str, *, nullable: bool = True) -> Column[Any]:
-    return Column(name, UtcDateTime, nullable=nullable)
+def _time(name: str, *, nullable: bool = True, key: str | None = None) -> Column[Any]:
+    return Column(name, UtcDateTime, nullable=nullable, key=key)
 
 
-def _json(name: str, kind: Any, *, nullable: bool = True) -> Column[Any]:
-    return Column(name, JsonText(kind), nullable=nullable)
+def _json(name: str, kind: Any, *, nullable: bool = True, key: str | None = None) -> Column[Any]:
+    return Column(name, JsonText(kind), nullable=nullable, key=key)
 
 
 def _project() -> Column[str]:
@@ -122,7 +122,7 @@ quotes = Table(
     _optional_text("rental_id"),
     _optional_text("clicked_offer"),
     _bool("clicked_another"),
-    _json("wish", Wish),
+    _json("wish", WaitlistEntry, key="waitlist_entry"),
     _optional_text("waits_for"),
     _time("due_at"),
     *_claim(),
@@ -160,11 +160,11 @@ rentals = Table(
     _json("request", Request, nullable=False),
     _json("teammates", tuple[str, ...], nullable=False),
     _text("clicked_offer"),
-    _json("envelope", Envelope, nullable=False),
+    _json("envelope", Terms, nullable=False, key="terms"),
     Column("waiting_decider", EnumText(Decider), key="decision_decider"),
     Column("waiting_why", EnumText(Why), key="decision_why"),
     Column("waiting_expires_at", UtcDateTime, key="decision_expires_at"),
-    _json("wish", Wish),
+    _json("wish", WaitlistEntry, key="waitlist_entry"),
     _optional_text("approved_by"),
     _time("approval_notice_at"),
     _time("created_at", nullable=False),
@@ -187,7 +187,7 @@ rentals = Table(
     _time("lease_notices_checked_at"),
     _time("lease_seen_at"),
     _json("lease_question", Question),
-    _json("lease_script_first", ScriptFirst),
+    _json("lease_script_first", GracefulDestroy, key="lease_graceful_destroy"),
     _time("lease_shown_later_at"),
     _json("use", Use),
     _time("probe_answered_at"),
@@ -204,7 +204,7 @@ rentals = Table(
     _time("ending_since"),
     _time("alarm_at"),
     Column("alarm_count", Integer),
-    _optional_text("alarm_taken_on_by"),
+    _optional_text("alarm_taken_on_by", key="alarm_acknowledged_by"),
     _time("over_at"),
     _time("due_at"),
     *_claim(),
@@ -237,7 +237,7 @@ attempts = Table(
     _bool("accepted"),
     Column("marked_by", EnumText(Marker)),
     _time("delete_accepted_at"),
-    _bool("extra"),
+    _bool("extra", key="orphaned"),
     _time("empty_since"),
     _optional_text("offer_id"),  # the offer's, for the index that allows an offer one attempt
     _text("vendor"),  # of the offer or the adopted machine, like `gpu`: for the median time to ready
@@ -269,12 +269,12 @@ resources = Table(
     Column("port", Integer),
     _time("delete_accepted_at"),
     _time("missing_since"),
-    _time("gone_at"),
+    _time("gone_at", key="terminated_at"),
     _text("last_answer"),
     ForeignKeyConstraint(["rental_id", "attempt"], ["attempts.rental_id", "attempts.n"]),
 )
 Index("resources_rental", resources.c.rental_id)
-_partial_index("resources_alive", resources.c.rental_id, where=resources.c.gone_at.is_(None))
+_partial_index("resources_alive", resources.c.rental_id, where=resources.c.terminated_at.is_(None))
 
 ledger = Table(
     "ledger",
@@ -345,7 +345,7 @@ filed_months = Table(
     _text("file"),  # the whole file, as it was sent
 )
 
-visits = Table(
+probe_runs = Table(
     "visits",
     metadata,
     Column("rental_id", SafeText, ForeignKey("rentals.id"), primary_key=True),
@@ -353,7 +353,7 @@ visits = Table(
     *_claim(),
 )
 
-for _table in (quotes, shared_searches, rentals, visits):
+for _table in (quotes, shared_searches, rentals, probe_runs):
     _partial_index(f"{_table.name}_due", _table.c.due_at, where=_table.c.due_at.is_not(None))
 
 samples = Table(

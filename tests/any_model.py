@@ -17,7 +17,8 @@ Basics = Mapping[Any, SearchStrategy[Any]]
 
 def anything(kind: Any, basics: Basics) -> SearchStrategy[Any]:
     """Return a strategy for the values that an annotation allows. `basics` has the strategies of plain types, and
-    of models whose fields must fit each other. What may be None is None in every third value."""
+    of models whose fields must fit each other. What may be None is None in every third value.
+    """
     if kind in basics:
         return basics[kind]
     origin, inner = get_origin(kind), get_args(kind)

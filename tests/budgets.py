@@ -10,7 +10,8 @@ from store.db import Database
 
 async def check_budgets(store: Database) -> None:
     """Check that each balance is the sum of what rentals hold and were charged, that a rental that is over holds
-    nothing, and that charges are what the ledger has."""
+    nothing, and that charges are what the ledger has.
+    """
     async with store.read() as tx:
         balances = [
             changed(balance, alerted=0, alert_due_at=None, alert_to=None)

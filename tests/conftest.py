@@ -51,7 +51,8 @@ LONG = ("tests/journeys/", "tests/demo/", "tests/soak/", "tests/bench/")
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Give each worker its share of the long tests, with short ones between them: long tests mostly wait, and
     short ones need a core. pytest-xdist gives each worker one run of the list, and the others steal from its
-    end."""
+    end.
+    """
     workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
     long = [item for item in items if item.nodeid.startswith(LONG)]
     short = [item for item in items if not item.nodeid.startswith(LONG)]
@@ -66,7 +67,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def _mixed(long: list[pytest.Item], short: list[pytest.Item]) -> list[pytest.Item]:
     """Return the tests with the long ones spread over the first half of the short ones, so that none is left when
-    the other workers have finished. Tests of one file stay together: they may share a fixture."""
+    the other workers have finished. Tests of one file stay together: they may share a fixture.
+    """
     mixed, left = [], list(reversed(long))
     for n, item in enumerate(short):
         if n == 0 or item.path != short[n - 1].path:

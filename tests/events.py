@@ -8,7 +8,7 @@ from typing import Any
 from bot.model.attempt import Why
 from bot.model.budget import TEAM, Balance
 from bot.model.event import EFFECTS, EventKind
-from bot.model.machine_use import GpusSeen, Verdict
+from bot.model.machine_use import GpusSeen, UsageStatus
 from bot.model.spend import Digest
 from bot.model.state import State
 
@@ -19,7 +19,7 @@ _USUAL: dict[str, Any] = {
     "count": 1,
     "digest": Digest(first=_AT.date(), last=_AT.date(), projects=(), month="2026-11"),
     "end": State.DESTROYED,
-    "envelope": 1,
+    "terms": 1,
     "estimate": 0,
     "gpu": "nvidia-h100-sxm5-80gb",
     "gpus_seen": GpusSeen(count=0, models=()),
@@ -33,7 +33,7 @@ _USUAL: dict[str, Any] = {
     "total": 0,
     "until": _AT,
     "vendor": "hyperstack",
-    "verdict": Verdict.IDLE,
+    "status": UsageStatus.IDLE,
     "why": Why.OUTAGE,
 }
 

@@ -83,7 +83,8 @@ def _words(args: Any) -> list[str] | None:
 
 def _is_like_ours(environment: Mapping[str, str]) -> bool:
     """Return whether no variable that Python reads only when it starts differs from this process's. A PYTHONPATH
-    that names this project changes nothing: the server has loaded its modules."""
+    that names this project changes nothing: the server has loaded its modules.
+    """
     read_at_start = {name: one for name, one in environment.items() if name.startswith(("PYTHON", "LANG", "LC_"))}
     if read_at_start.get("PYTHONPATH") == str(ROOT):
         del read_at_start["PYTHONPATH"]
@@ -99,7 +100,8 @@ class _Server:
 
     def fork(self, request: str, streams: list[int]) -> int:
         """Return the pid of a new child of this process, which runs what `request` names: the words after `python
-        -m`, the folder, the environment, and whether it has a session of its own."""
+        -m`, the folder, the environment, and whether it has a session of its own.
+        """
         requests = self._requests or self._start()
         # What the server forks loses its parent at once, and gets this process in its place.
         _adopt_orphans(True)
@@ -246,7 +248,8 @@ def _set_clock(ahead: timedelta) -> None:
 
 def _end(status: int) -> NoReturn:
     """End this process as Python does, without taking down its modules: that would first copy all that it shares
-    with the server, which takes a quarter of the CPU of a short life."""
+    with the server, which takes a quarter of the CPU of a short life.
+    """
     threading._shutdown()  # type: ignore[attr-defined]  # not in the stubs
     atexit._run_exitfuncs()
     sys.stdout.flush()

@@ -58,7 +58,8 @@ class LoadBalancer:
 
     async def forward(self, request: web.Request) -> web.Response:
         """Pass a request on, to another bot only if the first one can't be reached. Answer 502 if none can, or if
-        one breaks off."""
+        one breaks off.
+        """
         body = await request.read()
         headers = {name: value for name, value in request.headers.items() if name not in OWN}
         async with aiohttp.ClientSession() as session:

@@ -260,7 +260,8 @@ def _mrkdwn(text: Json, limit: int, where: str) -> list[str]:
 
 def unescaped_markup(markup: str, *, mentions: tuple[str, ...] = ()) -> list[str]:
     """Return what is not escaped in mrkdwn: angle brackets other than of date tokens, channels and `mentions`, a
-    bare `&`, an open code span, control or direction characters, and the formatting and emoji of hostile text."""
+    bare `&`, an open code span, control or direction characters, and the formatting and emoji of hostile text.
+    """
     bare = TOKEN.sub("", markup)
     for mention in mentions:
         bare = bare.replace(mention, "")

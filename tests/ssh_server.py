@@ -79,7 +79,8 @@ def _only_child(pid: int) -> int:
 
 class Machine:
     """A machine with its own /root, /var/lib, /usr/local/sbin and host key. Assign another `host_key` to change
-    it."""
+    it.
+    """
 
     def __init__(self, directory: Path) -> None:
         self.root, self.var_lib = directory / "root", directory / "var-lib"
@@ -96,7 +97,8 @@ class Machine:
     @asynccontextmanager
     async def up(self) -> AsyncIterator[None]:
         """Keep the machine running during the block: what one command leaves running and writes to /run is there
-        for the next one. Otherwise each command has a machine of its own."""
+        for the next one. Otherwise each command has a machine of its own.
+        """
         process = await asyncio.create_subprocess_exec(
             *self.command("sh", "-c", "echo up; exec sleep 1000000"),
             env={"PATH": PATH},
@@ -115,7 +117,8 @@ class Machine:
 
     def command(self, *command: str) -> tuple[str, ...]:
         """Return the command that runs `command` as root on the machine. Everything that it leaves running ends
-        with it, unless the machine stays `up`."""
+        with it, unless the machine stays `up`.
+        """
         if self._init is not None:
             return (program("nsenter"), f"--target={self._init}", "--mount", "--pid", *command)
         mount = ("sh", "-c", _MOUNT, "sh", str(self.root), str(self.var_lib), str(self.sbin))
@@ -123,7 +126,8 @@ class Machine:
 
     async def run(self, *command: str, **env: str) -> tuple[int, str]:
         """Return the exit status of a command, and what it wrote. Its environment is as short as that of a boot
-        script, with `env` besides."""
+        script, with `env` besides.
+        """
         return await run(*self.command(*command), env={"PATH": PATH, **env})
 
     def install(self, name: str, script: str) -> None:
@@ -191,7 +195,8 @@ class SshServer:
 
     def client(self, name: str, private_key: Path, *options: str) -> tuple[str, ...]:
         """Return the start of a command of OpenSSH's client: ssh, scp or sftp. It uses one key and none of the
-        user's own settings, except those in `options`."""
+        user's own settings, except those in `options`.
+        """
         settings = {
             "BatchMode": "yes",
             "IdentitiesOnly": "yes",
@@ -206,7 +211,8 @@ class SshServer:
 
     async def login(self, private_key: Path, command: str = "true") -> tuple[int, str]:
         """Run a command by the real `ssh`. Return its exit status, which is 255 if the key doesn't get in, and
-        what it wrote."""
+        what it wrote.
+        """
         return await run(*self.client("ssh", private_key), "root@127.0.0.1", command)
 
     async def lets_in(self, private_key: Path) -> bool:

@@ -168,7 +168,7 @@ def count_something(metrics: Metrics) -> None:
     """Count one thing of each kind that has labels: a counter shows no label before."""
     metrics.market_call("procure_offer", "2xx")
     metrics.failed("ready")
-    metrics.visit("answered")
+    metrics.run_probe("answered")
     metrics.attempt(make.attempt())
 
 

@@ -143,4 +143,4 @@ def test_a_line_says_who_did_what_when_and_why() -> None:
             "span": "PT6H",
         },
     }
-    assert json.loads(event_line(make.event(EventKind.TAKEN_ON, actor=None)))["facts"] == {}
+    assert json.loads(event_line(make.event(EventKind.ACKNOWLEDGED, actor=None)))["facts"] == {}

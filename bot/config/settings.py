@@ -1,5 +1,6 @@
 """The settings. Each is read from the environment, else from `.env`, else from the file that `<NAME>_FILE`
-names."""
+names.
+"""
 
 from __future__ import annotations
 
@@ -255,7 +256,8 @@ def read_settings() -> Settings:
 
 def read_needed(*names: str) -> Settings:
     """Return the settings of `gpubot run` for a command that uses only these. Raise Mistake if one of them is
-    missing or wrong. `.env` counts as one: it may have settings that have a default."""
+    missing or wrong. `.env` counts as one: it may have settings that have a default.
+    """
     settings, wrong = read_partly(Settings)
     for name in names:
         if name in wrong:
@@ -270,7 +272,8 @@ def read_database_url() -> str:
 
 def read_settings_of(kind: type[S]) -> S:
     """Return the settings of a command. Raise Mistake with one line for each setting that is missing or wrong. No
-    line shows a secret."""
+    line shows a secret.
+    """
     settings, wrong = read_partly(kind)
     if wrong:
         raise Mistake("\n".join(dict.fromkeys(wrong.values())))
@@ -319,7 +322,8 @@ def _name(kind: type[CommandSettings], location: tuple[int | str, ...]) -> str:
 
 def _from_files(env_file: EnvFile, kind: type[CommandSettings]) -> tuple[dict[str, str], dict[str, str]]:
     """Return the values in `.env` and in the files that `<NAME>_FILE` names, of the settings that the environment
-    lacks, and a line for each such file that can't be read."""
+    lacks, and a line for each such file that can't be read.
+    """
     in_environment = {name.upper() for name, value in os.environ.items() if value}
     values, wrong = {}, {}
     for field in kind.model_fields.values():
@@ -365,7 +369,8 @@ _HINTS = {
 
 def _line(name: str, kind: str, message: str, hint: str) -> str:
     """Return the line for a setting that pydantic found missing or wrong. `hint` says what it is. The line doesn't
-    show the value."""
+    show the value.
+    """
     if kind == "missing":
         return f"{name} is not set. It is {hint}."
     if kind == "value_error":

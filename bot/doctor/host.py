@@ -177,7 +177,8 @@ async def sandbox_clock(context: CheckContext, session: aiohttp.ClientSession) -
 
 def gap_to(date: str | None, clock: Clock) -> timedelta | None:
     """Return how far this machine's clock is ahead of the server that wrote this Date header. Return None without
-    a header."""
+    a header.
+    """
     server_time = http_date(date or "")
     return None if server_time is None else clock.real() - server_time
 
@@ -207,7 +208,8 @@ ANY_NAME = "gpubot"
 
 async def github(context: CheckContext) -> list[Finding]:
     """Return whether GitHub answers in time to a question for keys. Return nothing if the policy takes none from
-    there, or if the policy or the address can't be read."""
+    there, or if the policy or the address can't be read.
+    """
     if not context.rules.keys.github or context.blocked_by("GPUBOT_POLICY", "GPUBOT_GITHUB_URL"):
         return []
     async with github_at(context.settings.github_url) as source:

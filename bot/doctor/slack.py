@@ -94,7 +94,8 @@ async def _bot_token(context: CheckContext, client: AsyncWebClient) -> tuple[Fin
 
 async def _app_token(context: CheckContext, client: AsyncWebClient) -> Finding:
     """Return whether Slack's mode can be used. In HTTP mode, an app token that is set shows whether Socket Mode is
-    off, as it must be."""
+    off, as it must be.
+    """
     if context.settings.slack_mode is SlackMode.HTTP:
         return await _http_mode(context, client)
     if blocked := context.blocked_by("SLACK_APP_TOKEN", "SLACK_API_URL"):
@@ -177,7 +178,8 @@ _INSTEAD = {
 
 async def _blocks(client: AsyncWebClient) -> Finding:
     """Return which newer types of blocks the workspace takes, on each surface on which they are used. The bot runs
-    without them."""
+    without them.
+    """
     try:
         refused = set().union(*[await refused_by(client, surface) for surface in SAMPLES])
     except NO_ANSWER as error:

@@ -38,14 +38,16 @@ TRIES = 20
 
 def random_id(length: int = ID_LENGTH) -> str:
     """Return a new short id that people can read out and type. It begins with a letter, so that the `2h45m` in
-    `/gpu extend 2h45m` is a length and no id."""
+    `/gpu extend 2h45m` is a length and no id.
+    """
     return secrets.choice(ID_LETTERS) + "".join(secrets.choice(ID_ALPHABET) for _ in range(length - 1))
 
 
 @dataclass
 class RulesInForce:
     """The rules that this process uses for what begins now. They are replaced by
-    bot/lifecycle/loops/policy_versions.py."""
+    bot/lifecycle/loops/policy_versions.py.
+    """
 
     rules: Rules
     source: PolicySource
@@ -107,7 +109,8 @@ class Deps:
     @property
     def just_opened(self) -> bool:
         """Whether the database was opened so recently that messages may still be compared with Slack. The time
-        must be short by both clocks: in a sandbox, ours can be faster than real time."""
+        must be short by both clocks: in a sandbox, ours can be faster than real time.
+        """
         clock, opened = self.clock, self.opened
         return max(clock.now() - opened.at, clock.real() - opened.real) < COMPARED_WITHIN
 
@@ -134,7 +137,8 @@ class StepDeps(Deps):
 
 def with_newest_rules(deps: D) -> D:
     """Return the dependencies for a step, a click or a pass that begins now: they have the rules that are in force
-    now. Whatever lives longer than one of these calls this each time before it looks at the rules."""
+    now. Whatever lives longer than one of these calls this each time before it looks at the rules.
+    """
     in_force = deps.in_force
     return deps if in_force is None or in_force.rules is deps.rules else replace(deps, rules=in_force.rules)
 

@@ -10,7 +10,7 @@ from bot.model.attempt import Why
 from bot.model.base import Frozen, Instant
 from bot.model.event import Event
 from bot.model.facts import AlertFacts
-from bot.model.machine_use import EndToTell, Visit
+from bot.model.machine_use import EndToTell, ProbeResult
 from bot.model.offer import Catalog, Offer
 from bot.model.person import Channel
 from bot.model.request import OfferQuery
@@ -27,13 +27,15 @@ class Procured(Frozen):
     @property
     def bought_nothing(self) -> bool:
         """Whether the call certainly bought nothing. If it failed, it may still have made a resource. If the offer
-        was bought before, perhaps a call did that which is not in this database."""
+        was bought before, perhaps a call did that which is not in this database.
+        """
         return self.why in {Why.EXPIRED, Why.REFUSED, Why.SCRIPT_REFUSED}
 
 
 class OfferProgress(Frozen):
     """How far an offer's procurement is. No flag is set if nobody procured it: the status is `available` or
-    `expired`, or the offer is not found."""
+    `expired`, or the offer is not found.
+    """
 
     ready: bool = False
     failed: bool = False
@@ -76,7 +78,8 @@ class ResourceView(Frozen):
 
 class Market(Protocol):
     """Compute Clear. Every call raises MarketAway or TokenRefused if there is no usable answer. No call is retried
-    inside."""
+    inside.
+    """
 
     async def catalog(self) -> Catalog:
         """Return the answers of the four discovery endpoints."""
@@ -84,9 +87,10 @@ class Market(Protocol):
     async def offers(self, query: OfferQuery) -> tuple[Offer, ...]:
         """Return the offers that fit and whose price still stands, cheapest first."""
 
-    async def procure(self, offer_id: str, public_key: str, resource_name: str, boot_script: str) -> Procured:
+    async def procure(self, offer_id: str, public_key: str, resource_name: str, startup_script: str) -> Procured:
         """Buy an offer with one call. An empty boot script is not sent. If it raises MarketAway, its
-        `may_have_bought` tells whether a machine may have been bought."""
+        `may_have_bought` tells whether a machine may have been bought.
+        """
 
     async def progress(self, offer_id: str) -> OfferProgress:
         """Return how far the procurement of an offer is."""
@@ -99,32 +103,36 @@ class Market(Protocol):
 
     async def resource_ids(self, offer_id: str) -> dict[str, str]:
         """Return the status of each resource of an offer by its id. Nothing else is parsed, because an unusable
-        field would prevent the deletion of a machine. Return none if the offer is not found."""
+        field would prevent the deletion of a machine. Return none if the offer is not found.
+        """
 
     async def delete(self, resource_id: str) -> bool:
         """Delete a resource with force. Return True if that is accepted or done already (409). Return False on
-        404."""
+        404.
+        """
 
 
 class Prober(Protocol):
     """Connects to machines from outside. `vendor` is the machine's vendor: only two host names of one vendor are
-    looked up at a time."""
+    looked up at a time.
+    """
 
     async def banner(self, host: str, port: int, vendor: str | None = None) -> bool:
         """Return whether an SSH server sends its banner within a few real seconds. Never raise."""
 
     async def host_key(self, host: str, port: int, vendor: str | None = None) -> str | None:
         """Return the fingerprint of an SSH server's host key: `SHA256:...`. Return None if it gives none within a
-        few real seconds. Never raise."""
+        few real seconds. Never raise.
+        """
 
-    async def visit(
+    async def run_probe(
         self,
         host: str,
         port: int,
         host_key: str | None,
         vendor: str | None = None,
         ending: EndToTell | None = None,
-    ) -> Visit:
+    ) -> ProbeResult:
         """Log in with the probe's key, run its script, and return its report or why there is none. Never raise.
 
         `host_key` is the fingerprint that the machine had before. A server that shows another one gets no login.
@@ -163,12 +171,15 @@ class Directory(Protocol):
 
     async def refresh(self, user_ids: Collection[str]) -> None:
         """Bring what the store knows of these people up to date, if it is older than 15 minutes. Leave those about
-        whom Slack doesn't answer within a real second as they are. Never raise."""
+        whom Slack doesn't answer within a real second as they are. Never raise.
+        """
 
     async def ask_anew(self, user_id: str) -> bool:
         """Ask Slack about a person, although the store may have a new answer. Return whether Slack answered within
-        a real second. If it didn't, leave what the store knows as it is. Never raise."""
+        a real second. If it didn't, leave what the store knows as it is. Never raise.
+        """
 
     async def members(self, group: str) -> frozenset[str] | None:
         """Return the members of a user group, or an empty set if Slack says for certain that there is no such
-        group for us. Return None if Slack doesn't answer within a real second. Never raise."""
+        group for us. Return None if Slack doesn't answer within a real second. Never raise.
+        """

@@ -1,5 +1,6 @@
 """The Compute Clear client: implements the lifecycle's Market port over HTTP (docs/compute-clear.md). Also keeps
-the catalogue in memory."""
+the catalogue in memory.
+"""
 
 from __future__ import annotations
 
@@ -96,14 +97,14 @@ class ComputeClear(Transport):
         )
         return cheapest_first(offer for offer in found if offer.expires_at > now and fits(offer, query))
 
-    async def procure(self, offer_id: str, public_key: str, resource_name: str, boot_script: str) -> Procured:
+    async def procure(self, offer_id: str, public_key: str, resource_name: str, startup_script: str) -> Procured:
         body = {"offer_id": offer_id, "ssh_public_key": public_key, "resource_name": resource_name}
-        if boot_script:
-            body["cloud_init"] = boot_script
+        if startup_script:
+            body["cloud_init"] = startup_script
         answer = await self.ask(PROCURE, "POST", "/procure_offer", seconds=self._timeouts.procure, json=body)
         why = _NOT_SOLD.get(answer.status)
         if why is not None:
-            if answer.status == _INVALID and boot_script:
+            if answer.status == _INVALID and startup_script:
                 why = Why.SCRIPT_REFUSED
             return Procured(why=why, detail=await self._detail(PROCURE, answer))
         return await self._read(PROCURE, answer, lambda body: wire.procured(body, offer_id, self._anomalies))
@@ -179,7 +180,8 @@ class ComputeClear(Transport):
 def _not_found(answer: Answer, resource_id: str) -> bool:
     """Return whether the market has no such resource: 404, or 422 for an id that is no UUID, which it never gives
     (docs/compute-clear.md, "Status and resources"). Otherwise a list that was once wrong would leave a machine
-    whose deletion is never confirmed."""
+    whose deletion is never confirmed.
+    """
     return answer.status == 404 or (answer.status == _INVALID and not _is_uuid(resource_id))
 
 

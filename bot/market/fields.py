@@ -181,7 +181,8 @@ _OPTIONS_WITH_VALUE = frozenset({"-i", "-l", "-o", "-J", "-F"})
 
 def host(value: object) -> str | None:
     """Return an IP address, also a loopback one, or a host name in its plain form. Return None for anything
-    else."""
+    else.
+    """
     if not isinstance(value, str) or len(value) > 260 or not value.isascii():
         return None
     written = value.strip().lower()
@@ -235,7 +236,8 @@ def _from_command(value: object) -> tuple[str | None, int | None]:
 
 def ssh_address(access: object) -> tuple[str | None, int | None]:
     """Return host and port of a resource's `access`; the port is 22 if none is given. Return (None, None) without
-    a host."""
+    a host.
+    """
     if not isinstance(access, dict):
         return None, None
     command_host, command_port = _from_command(access.get("ssh_command"))

@@ -233,7 +233,8 @@ class Transport:
 
     def _has_another_token(self, refused: SecretStr) -> bool:
         """Return whether there is another token than the one that was refused. Read the token again if there was
-        none so far."""
+        none so far.
+        """
         if self._token != refused or self._read_token is None:
             return self._token != refused
         try:
@@ -345,7 +346,8 @@ _MIN_LENGTH = 8
 
 class Redactor:
     """Masks the bot's tokens in answers, whose texts are stored and shown in Slack. A text may repeat a token
-    unchanged, in a URL, in JSON within JSON, or in HTML."""
+    unchanged, in a URL, in JSON within JSON, or in HTML.
+    """
 
     def __init__(self, tokens: Iterable[SecretStr]) -> None:
         forms: set[str] = set()

@@ -52,7 +52,8 @@ _MAX_WORDS = 200
 
 class Anomalies:
     """Logs parts of answers that the bot doesn't understand: each unknown status word once, and all entries that
-    were dropped from one list in one line."""
+    were dropped from one list in one line.
+    """
 
     def __init__(self) -> None:
         self._seen: set[tuple[str, str]] = set()

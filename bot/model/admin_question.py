@@ -8,12 +8,12 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
 from bot.model.base import Frozen, Instant
 
 
-class UnknownMachine(Frozen):
+class UnmanagedMachine(Frozen):
     """A machine that no attempt has, as the account showed it last."""
 
     resource_id: str
@@ -40,7 +40,7 @@ class UnknownMachine(Frozen):
     """The offers that it was made from. Machines of one purchase have an offer in common."""
     missing_since: Instant | None = None
     """Since when the vendor does not find the machine. None if it does."""
-    gone_at: Instant | None = None
+    terminated_at: Instant | None = Field(default=None, alias="gone_at")
 
 
 # --- what a question is about
@@ -50,7 +50,7 @@ class Purchase(Frozen):
     """The unknown machines of one purchase, about which the admins decide together."""
 
     kind: Literal["purchase"] = "purchase"
-    machines: tuple[UnknownMachine, ...]
+    machines: tuple[UnmanagedMachine, ...]
     """At least one."""
     guess: str | None = None
     """Slack id of the person whom the machines' names suggest. It is preselected, and pings nobody."""
@@ -59,21 +59,20 @@ class Purchase(Frozen):
     could. None if this is the only question about its machines."""
 
     @property
-    def alive(self) -> tuple[UnknownMachine, ...]:
+    def alive(self) -> tuple[UnmanagedMachine, ...]:
         """Return the machines that are not gone, or all if all are."""
-        return tuple(machine for machine in self.machines if machine.gone_at is None) or self.machines
+        return tuple(machine for machine in self.machines if machine.terminated_at is None) or self.machines
 
     @property
     def runs(self) -> bool:
         """Whether one of its machines runs, so that the purchase can get an owner. The other machines are watched
-        and deleted with it: one that failed must not leave a used machine without an owner."""
+        and deleted with it: one that failed must not leave a used machine without an owner.
+        """
         return any(machine.runs for machine in self.alive)
 
 
 class Purchases(Frozen):
     """Several purchases in one message. Each is a separate question that is a part of this one."""
-
-    model_config = ConfigDict(serialize_by_alias=True, validate_by_name=True)
 
     kind: Literal["purchases"] = "purchases"
     count: int
@@ -98,7 +97,7 @@ Subject: TypeAlias = Annotated[Purchase | Purchases | OwnerLeft, Field(discrimin
 # --- the question
 
 
-class AdminVerdict(StrEnum):
+class AdminDecision(StrEnum):
     """What an admin decided."""
 
     GAVE_OWNER = "gave_owner"
@@ -111,7 +110,7 @@ class AdminVerdict(StrEnum):
 class Decided(Frozen):
     """The decision of an admin."""
 
-    verdict: AdminVerdict
+    decision: AdminDecision = Field(alias="verdict")
     by: str
     """Slack id of the admin."""
     at: Instant
@@ -121,7 +120,8 @@ class Decided(Frozen):
 
 class AdminQuestion(Frozen):
     """A question to each admin, which one of them decides for all. The store changes it only by compare-and-set on
-    `version`, and shows each change in its messages."""
+    `version`, and shows each change in its messages.
+    """
 
     id: str
     version: int = 1

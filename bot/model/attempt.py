@@ -24,7 +24,7 @@ class AttemptState(StrEnum):
     BOUGHT = "bought"
     FAILED = "failed"
     """Proven to have bought nothing."""
-    GONE = "gone"
+    TERMINATED = "gone"
     """All its resources are gone, or it was accepted and no resource of it was ever found."""
 
 
@@ -71,14 +71,14 @@ class Why(StrEnum):
     ENDED_SINCE_BACKUP = "ended_since_copy"
     """As ENDED_WHILE_AWAY, and Slack shows a later state of the machine than the restored database. So somebody
     probably destroyed it on purpose."""
-    SSH_SILENT = "ssh_silent"
+    SSH_UNREACHABLE = "ssh_silent"
     """It became ready although nothing answered on its SSH port."""
     REPLACED = "replaced"
     BOUGHT_AFTER_BACKUP = "bought_later"
     """Its machine was found on the account: it was bought after the backup."""
     NOTHING_FITTED = "nothing_fitted"
     """No offer fitted before the wish ended."""
-    UNPROVEN = "unproven"
+    UNRESOLVED = "unproven"
     """Purchases that were answered with `failed` are looked up before the next one."""
 
 
@@ -105,9 +105,10 @@ USUAL_CHANCE = Fraction(8, 10)
 """The chance to get ready that a purchase has if too little is known of its vendor and GPU."""
 
 
-class GotReady(Frozen):
+class SuccessRate(Frozen):
     """How many of the last ten purchases of one GPU from one vendor got ready. Those that a person or the market
-    ended don't count."""
+    ended don't count.
+    """
 
     ready: int
     of: int
@@ -190,7 +191,7 @@ class Attempt(Frozen):
     """Who marked it for deletion last. None if it is not marked."""
     delete_accepted_at: Instant | None = None
     """When the deletion of all its resources was first accepted. From then on the attempt is not live."""
-    extra: bool = False
+    orphaned: bool = False
     """Whether its purchase was answered with `failed`, or a resource of it appeared after it was settled. Its
     machines are never the rental's: they are deleted, in addition to the rental's live attempt."""
     empty_since: Instant | None = None
@@ -233,7 +234,7 @@ class Attempt(Frozen):
     @property
     def live(self) -> bool:
         """Whether it may have bought, is not extra, and its deletion is not accepted. A rental has one at most."""
-        return self.delete_accepted_at is None and not self.extra and not self.settled
+        return self.delete_accepted_at is None and not self.orphaned and not self.closed
 
     @property
     def marked_for_deletion(self) -> bool:
@@ -241,18 +242,18 @@ class Attempt(Frozen):
         return self.marked_by is not None
 
     @property
-    def unproven(self) -> bool:
+    def unresolved(self) -> bool:
         """Whether it is extra, and not yet proven to have made nothing that bills."""
-        return self.extra and not self.settled
+        return self.orphaned and not self.closed
 
     @property
     def script_keys(self) -> tuple[OwnedKey, ...]:
         return self.script.keys if self.script is not None else ()
 
     @property
-    def settled(self) -> bool:
+    def closed(self) -> bool:
         """Whether nothing of it can bill any more."""
-        return self.state in {AttemptState.FAILED, AttemptState.GONE}
+        return self.state in {AttemptState.FAILED, AttemptState.TERMINATED}
 
 
 NAMED = "named"
@@ -280,7 +281,7 @@ class Resource(Frozen):
     delete_accepted_at: Instant | None = None
     missing_since: Instant | None = None
     """When the market first answered that the resource doesn't exist. A second lookup decides."""
-    gone_at: Instant | None = None
+    terminated_at: Instant | None = None
     last_answer: str = ""
     """The answer to the last delete, if it was not accepted. Data, never markup."""
 

@@ -14,7 +14,10 @@ class Frozen(BaseModel):
     """A value that is compared by content and never changed in place. `changed` makes a copy with other values."""
 
     # A validator is built when it is first needed: building all of them at once takes a twentieth of a start.
-    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+    # A stored field that was renamed after a release keeps its earlier name as an alias.
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", defer_build=True, serialize_by_alias=True, validate_by_name=True
+    )
 
 
 class Summed(Frozen):

@@ -27,12 +27,12 @@ from bot.model.facts import (
     EndFacts,
     ExtensionFacts,
     Facts,
+    GpuMismatchFacts,
     HeldUpFacts,
     HostKeyFacts,
     KeptFacts,
     MonthFiledFacts,
     NotAllowedFacts,
-    NotAsSoldFacts,
     OfferFacts,
     OwnerChangedFacts,
     PeopleFacts,
@@ -43,12 +43,12 @@ from bot.model.facts import (
     RentingFacts,
     RequestFacts,
     SaidFacts,
+    StatusFacts,
     TeammatesFacts,
     UnusualDayFacts,
     UseFacts,
-    VerdictFacts,
 )
-from bot.model.machine_use import Verdict
+from bot.model.machine_use import UsageStatus
 from bot.model.state import State
 
 
@@ -91,7 +91,7 @@ class EventKind(StrEnum):
     """An attempt bought a machine."""
     BLOCKED = "waiting"
     """Buying is blocked by an outage, a pause, a refused token, or unproven attempts."""
-    SILENT = "silent"
+    UNREACHABLE = "silent"
     """The machine runs, but nothing answered on its SSH port. READY follows."""
     READY = "ready"
     TEAMMATE_ADDED = "teammate_added"
@@ -109,7 +109,7 @@ class EventKind(StrEnum):
     EXTENSION_EXPIRED = "extension_expired"
     END_MOVED = "end_moved"
     """The end came while the machine was in use, and moved on."""
-    SCRIPT_FIRST = "script_first"
+    GRACEFUL_DESTROY = "script_first"
     """Somebody destroys the machine after its `/root/on-ending.sh`. It ends once the script is done."""
     SCRIPT_FAILED = "script_failed"
     """`/root/on-ending.sh` failed before the end."""
@@ -127,7 +127,7 @@ class EventKind(StrEnum):
     """An approver said that the machine may stay idle until its end."""
     PROBE_INSTALLED = "probe_installed"
     """Someone says that they installed the probe by hand."""
-    NOT_AS_SOLD = "not_as_sold"
+    GPU_MISMATCH = "not_as_sold"
     """Its GPUs are not those that were sold."""
     KEPT_AS_IT_IS = "kept_as_it_is"
     """The owner keeps the machine, although its GPUs are not those that were sold."""
@@ -152,11 +152,11 @@ class EventKind(StrEnum):
     LOST = "lost"
     DESTROYING = "destroying"
     NOT_CONFIRMED = "not_confirmed"
-    TAKEN_ON = "taken_on"
+    ACKNOWLEDGED = "taken_on"
     """Someone said "I'm on it"."""
-    EXTRA_RESOURCE = "extra_resource"
+    ORPHANED_RESOURCE = "extra_resource"
     """A resource appeared for an attempt that was settled or answered with `failed`. It is being deleted."""
-    EXTRA_GONE = "extra_gone"
+    ORPHAN_TERMINATED = "extra_gone"
     ENDED = "ended"
     # About a rental, sent as alerts, which are rendered from the event alone:
     STEP_FAILED = "step_failed"
@@ -166,7 +166,7 @@ class EventKind(StrEnum):
     DELETED_OVERDUE = "deleted_overdue"
     """The machine still existed long after its end, so it was deleted without the rental's own step."""
     # About the account:
-    UNKNOWN_MACHINE = "unknown_machine"
+    UNMANAGED_MACHINE = "unknown_machine"
     BOUGHT_AFTER_BACKUP = "older_database"
     """Machines were bought after the backup from which the database was restored. Buying is paused."""
     UNKNOWN_RENTAL = "unknown_rental"
@@ -252,7 +252,8 @@ def never(_: Event[Any]) -> bool:
 
 def if_it_was_unknown(event: Event[AttemptFacts]) -> bool:
     """Return whether the attempt's outcome was unknown before. Only then the thread promised to say what was
-    bought; otherwise the card shows it."""
+    bought; otherwise the card shows it.
+    """
     return event.facts.why is not None
 
 
@@ -266,9 +267,9 @@ def unless_told_before(event: Event[AttemptFacts | HeldUpFacts]) -> bool:
     return not event.facts.told_before
 
 
-def unless_silent(event: Event[ReadyFacts]) -> bool:
-    """Return whether the machine answers. For a silent machine, SILENT says what is known."""
-    return event.facts.why is not Why.SSH_SILENT
+def unless_unreachable(event: Event[ReadyFacts]) -> bool:
+    """Return whether the machine answers. For a silent machine, UNREACHABLE says what is known."""
+    return event.facts.why is not Why.SSH_UNREACHABLE
 
 
 def unless_lease_ended(event: Event[EndedFacts]) -> bool:
@@ -284,9 +285,9 @@ def if_fewer_hours(event: Event[DecisionFacts]) -> bool:
     return event.facts.asked_span is not None
 
 
-def is_in_use(event: Event[VerdictFacts], _: Event) -> bool:
+def is_in_use(event: Event[StatusFacts], _: Event) -> bool:
     """Return whether the machine was found in use."""
-    return event.facts.verdict is Verdict.IN_USE
+    return event.facts.status is UsageStatus.IN_USE
 
 
 def is_for_who_asked(event: Event[PeopleFacts], asked: Event) -> bool:
@@ -296,7 +297,8 @@ def is_for_who_asked(event: Event[PeopleFacts], asked: Event) -> bool:
 
 def if_a_person_did_it(event: Event) -> bool:
     """Return whether a person acted. When the bot ends a rental, the owner was notified before, and their newest
-    message becomes the receipt."""
+    message becomes the receipt.
+    """
     return event.actor is not None
 
 
@@ -351,7 +353,7 @@ class OpenQuestion(Enum):
     """For the approvers: what happens to an idle machine whose owner doesn't answer?"""
     END = auto()
     """For the owner: shall the machine run for longer than until this end?"""
-    AS_SOLD = auto()
+    GPU_MISMATCH_OPEN = auto()
     """For the owner: do they keep a machine that is not as sold?"""
     OWNER = auto()
     """For the admins: who gets the rental of somebody who left?"""
@@ -359,7 +361,7 @@ class OpenQuestion(Enum):
     """For the owner of an idle machine: does the person who asks get it?"""
     TAKE = auto()
     """For a person: do they take the machine that its owner gives them?"""
-    GONE = auto()
+    TERMINATION = auto()
     """For the owner and the admins: who looks after a machine that is not confirmed gone?"""
 
 
@@ -388,9 +390,9 @@ class Effects(Generic[F]):
     """Who gets a reminder. Events of several rentals at the same time share one for each person."""
     file: tuple[To, ...] = ()
     asks: OpenQuestion | None = None
-    settles: tuple[OpenQuestion, ...] = ()
+    resolves: tuple[OpenQuestion, ...] = ()
     """The questions of earlier events that this event answers, or replaces by its own."""
-    settles_if: Callable[[Event[F], Event], bool] = lambda _, __: True
+    resolves_if: Callable[[Event[F], Event], bool] = lambda _, __: True
     """Given this event and one that asks such a question: whether this event answers it."""
     lengthens: bool = False
     """Whether the event moves the lease's end to a later time."""
@@ -414,15 +416,15 @@ EFFECTS: dict[EventKind, Effects[Any]] = {
         thread=always,
         approvers=(To.APPROVERS_IF_NOT_ASKED_YET, To.OTHERS),
         asks=_Q.REQUEST,
-        settles=(_Q.REQUEST,),
+        resolves=(_Q.REQUEST,),
     ),
     _E.APPROVED: Effects(
-        DecisionFacts, thread=always, direct=_OWNER, direct_if=if_fewer_hours, settles=(_Q.REQUEST,)
+        DecisionFacts, thread=always, direct=_OWNER, direct_if=if_fewer_hours, resolves=(_Q.REQUEST,)
     ),
     _E.APPROVED_NOT_READY: Effects(direct=_OWNER),
-    _E.DENIED: Effects(EndedFacts, thread=always, direct=_OWNER, settles=(_Q.REQUEST,), tells_end=True),
-    _E.EXPIRED: Effects(EndedFacts, thread=always, direct=_OWNER, settles=(_Q.REQUEST,), tells_end=True),
-    _E.WITHDRAWN: Effects(EndedFacts, thread=always, direct=_OWNER, settles=(_Q.REQUEST,), tells_end=True),
+    _E.DENIED: Effects(EndedFacts, thread=always, direct=_OWNER, resolves=(_Q.REQUEST,), tells_end=True),
+    _E.EXPIRED: Effects(EndedFacts, thread=always, direct=_OWNER, resolves=(_Q.REQUEST,), tells_end=True),
+    _E.WITHDRAWN: Effects(EndedFacts, thread=always, direct=_OWNER, resolves=(_Q.REQUEST,), tells_end=True),
     _E.DECIDERS_CHANGED: Effects(DecidersFacts, thread=always, direct=_OWNER, direct_if=if_admins_decide),
     _E.APPROVERS_REMINDED: Effects(DecidersFacts, reminder=(To.PEOPLE,)),
     _E.OTHERS_ASKED: Effects(DecidersFacts, thread=always, approvers=(To.OTHERS,)),
@@ -439,23 +441,23 @@ EFFECTS: dict[EventKind, Effects[Any]] = {
         AttemptFacts, thread=if_it_was_unknown, only_in_thread=True, direct=_OWNER, direct_if=if_it_waited
     ),
     _E.BLOCKED: Effects(HeldUpFacts, thread=always),
-    _E.SILENT: Effects(ReadyFacts, thread=always),
-    _E.READY: Effects(ReadyFacts, thread=unless_silent, direct=(To.OWNER, To.TEAMMATES_WITH_KEY)),
+    _E.UNREACHABLE: Effects(ReadyFacts, thread=always),
+    _E.READY: Effects(ReadyFacts, thread=unless_unreachable, direct=(To.OWNER, To.TEAMMATES_WITH_KEY)),
     _E.TEAMMATE_ADDED: Effects(
-        TeammatesFacts, direct=(To.TEAMMATES_LET_IN,), settles=(_Q.WANTED,), settles_if=is_for_who_asked
+        TeammatesFacts, direct=(To.TEAMMATES_LET_IN,), resolves=(_Q.WANTED,), resolves_if=is_for_who_asked
     ),
     _E.KEPT: Effects(
-        KeptFacts, thread=always, direct=(To.PEOPLE,), settles=(_Q.NEEDED, _Q.UNANSWERED, _Q.WANTED, _Q.TAKE)
+        KeptFacts, thread=always, direct=(To.PEOPLE,), resolves=(_Q.NEEDED, _Q.UNANSWERED, _Q.WANTED, _Q.TAKE)
     ),
-    _E.STILL_NEEDED: Effects(QuestionFacts, direct=_OWNER, asks=_Q.NEEDED, settles=(_Q.NEEDED,)),
-    _E.ENDING: Effects(EndFacts, direct=(To.OWNER, To.TEAMMATES_AT_LAST_NOTICE), asks=_Q.END, settles=(_Q.END,)),
-    _E.EXTENDED: Effects(ExtensionFacts, thread=always, settles=(_Q.NEEDED, _Q.UNANSWERED), lengthens=True),
+    _E.STILL_NEEDED: Effects(QuestionFacts, direct=_OWNER, asks=_Q.NEEDED, resolves=(_Q.NEEDED,)),
+    _E.ENDING: Effects(EndFacts, direct=(To.OWNER, To.TEAMMATES_AT_LAST_NOTICE), asks=_Q.END, resolves=(_Q.END,)),
+    _E.EXTENDED: Effects(ExtensionFacts, thread=always, resolves=(_Q.NEEDED, _Q.UNANSWERED), lengthens=True),
     _E.EXTENDED_BY_OPERATOR: Effects(
         ExtensionFacts,
         thread=always,
         direct=(To.OWNER, To.TEAMMATES_WHO_ASKED),
         direct_if=if_fewer_hours,
-        settles=(_Q.NEEDED, _Q.UNANSWERED, _Q.EXTENSION),
+        resolves=(_Q.NEEDED, _Q.UNANSWERED, _Q.EXTENSION),
         lengthens=True,
     ),
     _E.EXTENSION_ASKED: Effects(
@@ -463,41 +465,41 @@ EFFECTS: dict[EventKind, Effects[Any]] = {
         thread=always,
         approvers=(To.APPROVERS_CHANNEL, To.OTHERS),
         asks=_Q.EXTENSION,
-        settles=(_Q.NEEDED, _Q.UNANSWERED),
+        resolves=(_Q.NEEDED, _Q.UNANSWERED),
     ),
     _E.EXTENSION_APPROVED: Effects(
         DecisionFacts,
         thread=always,
         direct=(To.OWNER, To.TEAMMATES_WHO_ASKED),
         direct_if=if_fewer_hours,
-        settles=(_Q.EXTENSION,),
+        resolves=(_Q.EXTENSION,),
         lengthens=True,
     ),
     _E.EXTENSION_DENIED: Effects(
-        DecisionFacts, thread=always, direct=(To.OWNER, To.TEAMMATES_WHO_ASKED), settles=(_Q.EXTENSION,)
+        DecisionFacts, thread=always, direct=(To.OWNER, To.TEAMMATES_WHO_ASKED), resolves=(_Q.EXTENSION,)
     ),
-    _E.EXTENSION_WITHDRAWN: Effects(DecisionFacts, thread=always, settles=(_Q.EXTENSION,)),
-    _E.EXTENSION_EXPIRED: Effects(DecisionFacts, thread=always, settles=(_Q.EXTENSION,)),
-    _E.END_MOVED: Effects(VerdictFacts, lengthens=True),
-    _E.SCRIPT_FIRST: Effects(
+    _E.EXTENSION_WITHDRAWN: Effects(DecisionFacts, thread=always, resolves=(_Q.EXTENSION,)),
+    _E.EXTENSION_EXPIRED: Effects(DecisionFacts, thread=always, resolves=(_Q.EXTENSION,)),
+    _E.END_MOVED: Effects(StatusFacts, lengthens=True),
+    _E.GRACEFUL_DESTROY: Effects(
         EndFacts,
         thread=always,
         direct=_OWNER,
         asks=_Q.END,
-        settles=(_Q.NEEDED, _Q.UNANSWERED, _Q.EXTENSION),
+        resolves=(_Q.NEEDED, _Q.UNANSWERED, _Q.EXTENSION),
     ),
     _E.SCRIPT_FAILED: Effects(EndFacts, direct=_OWNER, asks=_Q.END),
-    _E.ENDS_AGAIN: Effects(EndFacts, direct=_OWNER, asks=_Q.END, settles=(_Q.END,)),
-    _E.USE_CHANGED: Effects(VerdictFacts, settles=(_Q.WANTED,), settles_if=is_in_use),
+    _E.ENDS_AGAIN: Effects(EndFacts, direct=_OWNER, asks=_Q.END, resolves=(_Q.END,)),
+    _E.USE_CHANGED: Effects(StatusFacts, resolves=(_Q.WANTED,), resolves_if=is_in_use),
     _E.HOST_KEY_CHANGED: Effects(HostKeyFacts, direct=(To.OWNER, To.TEAMMATES)),
     _E.NOBODY_ANSWERS: Effects(
-        QuestionFacts, approvers=(To.APPROVERS_CHANNEL,), asks=_Q.UNANSWERED, settles=(_Q.UNANSWERED,)
+        QuestionFacts, approvers=(To.APPROVERS_CHANNEL,), asks=_Q.UNANSWERED, resolves=(_Q.UNANSWERED,)
     ),
-    _E.OWNER_ASKED_AGAIN: Effects(AgainFacts, thread=always, settles=(_Q.UNANSWERED,)),
-    _E.LEFT_ALONE: Effects(AgainFacts, thread=always, settles=(_Q.NEEDED, _Q.UNANSWERED)),
+    _E.OWNER_ASKED_AGAIN: Effects(AgainFacts, thread=always, resolves=(_Q.UNANSWERED,)),
+    _E.LEFT_ALONE: Effects(AgainFacts, thread=always, resolves=(_Q.NEEDED, _Q.UNANSWERED)),
     _E.PROBE_INSTALLED: Effects(),
-    _E.NOT_AS_SOLD: Effects(NotAsSoldFacts, direct=_OWNER, asks=_Q.AS_SOLD),
-    _E.KEPT_AS_IT_IS: Effects(settles=(_Q.AS_SOLD,)),
+    _E.GPU_MISMATCH: Effects(GpuMismatchFacts, direct=_OWNER, asks=_Q.GPU_MISMATCH_OPEN),
+    _E.KEPT_AS_IT_IS: Effects(resolves=(_Q.GPU_MISMATCH_OPEN,)),
     _E.NOT_WORKING: Effects(SaidFacts, thread=always),
     _E.REPLACED: Effects(PlaceFacts, thread=always),
     _E.NOT_REPLACED: Effects(PlaceFacts, thread=always),
@@ -507,39 +509,39 @@ EFFECTS: dict[EventKind, Effects[Any]] = {
         thread=always,
         direct=(To.OWNER, To.GIVER),
         asks=_Q.NEEDED,
-        settles=(_Q.OWNER, _Q.UNANSWERED, _Q.WANTED, _Q.TAKE),
+        resolves=(_Q.OWNER, _Q.UNANSWERED, _Q.WANTED, _Q.TAKE),
     ),
     _E.ASKED_FOR: Effects(UseFacts, direct=_OWNER, asks=_Q.WANTED),
-    _E.GIVEN: Effects(PersonFacts, direct=(To.PEOPLE,), asks=_Q.TAKE, settles=(_Q.TAKE, _Q.WANTED)),
-    _E.OWNER_LEFT: Effects(PersonFacts, question=(To.ADMINS,), asks=_Q.OWNER, settles=(_Q.UNANSWERED,)),
+    _E.GIVEN: Effects(PersonFacts, direct=(To.PEOPLE,), asks=_Q.TAKE, resolves=(_Q.TAKE, _Q.WANTED)),
+    _E.OWNER_LEFT: Effects(PersonFacts, question=(To.ADMINS,), asks=_Q.OWNER, resolves=(_Q.UNANSWERED,)),
     _E.OWNER_LEFT_LATER: Effects(AgainFacts),
-    _E.LOST: Effects(EndedFacts, thread=always, direct=_OWNER, settles=_ABOUT_MACHINE, tells_end=True),
+    _E.LOST: Effects(EndedFacts, thread=always, direct=_OWNER, resolves=_ABOUT_MACHINE, tells_end=True),
     _E.DESTROYING: Effects(
         EndedFacts,
         thread=unless_lease_ended,
         direct=_OWNER,
         direct_if=if_a_person_did_it,
-        settles=(_Q.REQUEST, _Q.EXTENSION, *_ABOUT_MACHINE),
+        resolves=(_Q.REQUEST, _Q.EXTENSION, *_ABOUT_MACHINE),
     ),
     _E.NOT_CONFIRMED: Effects(
-        DeletionFacts, thread=always, direct=(To.OWNER, To.ADMINS), asks=_Q.GONE, settles=(_Q.GONE,)
+        DeletionFacts, thread=always, direct=(To.OWNER, To.ADMINS), asks=_Q.TERMINATION, resolves=(_Q.TERMINATION,)
     ),
-    _E.TAKEN_ON: Effects(thread=always),
-    _E.EXTRA_RESOURCE: Effects(DeletionFacts, thread=always, only_in_thread=True),
-    _E.EXTRA_GONE: Effects(DeletionFacts, thread=always, only_in_thread=True),
+    _E.ACKNOWLEDGED: Effects(thread=always),
+    _E.ORPHANED_RESOURCE: Effects(DeletionFacts, thread=always, only_in_thread=True),
+    _E.ORPHAN_TERMINATED: Effects(DeletionFacts, thread=always, only_in_thread=True),
     _E.ENDED: Effects(
         EndedFacts,
         thread=always,
         direct=_OWNER,
         direct_if=if_a_person_did_it_or_nothing_was_rented,
-        settles=(_Q.REQUEST, _Q.EXTENSION, *_ABOUT_MACHINE),
+        resolves=(_Q.REQUEST, _Q.EXTENSION, *_ABOUT_MACHINE),
         tells_end=True,
     ),
     # The card, thread and direct messages of a rental whose step fails may be impossible to render.
     _E.STEP_FAILED: Effects(AlertFacts, alert=(To.OWNER, To.ADMINS)),
     _E.STEP_WORKS: Effects(AlertFacts, alert=(To.OWNER, To.ADMINS)),
     _E.DELETED_OVERDUE: Effects(AlertFacts, alert=(To.OWNER, To.ADMINS)),
-    _E.UNKNOWN_MACHINE: Effects(AccountFacts, question=(To.ADMINS,)),
+    _E.UNMANAGED_MACHINE: Effects(AccountFacts, question=(To.ADMINS,)),
     _E.BOUGHT_AFTER_BACKUP: Effects(AccountFacts, question=(To.ADMINS,)),
     _E.DIGEST: Effects(DigestFacts, alert=(To.HOME_CHANNEL,)),
     _E.MONTH_FILED: Effects(MonthFiledFacts, file=(To.FINANCE,)),
@@ -576,14 +578,14 @@ def events_after(event: Event, events: Sequence[Event]) -> Sequence[Event]:
     return events[events.index(event) + 1 :]
 
 
-def settled_by(event: Event, events: Sequence[Event]) -> Event[Any] | None:
+def resolved_by(event: Event, events: Sequence[Event]) -> Event[Any] | None:
     """Return the first event of a rental's history that settles this one's question. Return None if none does."""
     question = event.effects.asks
     return next(
         (
             other
             for other in events_after(event, events)
-            if question in other.effects.settles and other.effects.settles_if(other, event)
+            if question in other.effects.resolves and other.effects.resolves_if(other, event)
         ),
         None,
     )
@@ -601,7 +603,8 @@ def newest_asked(events: Sequence[Event], questions: Collection[OpenQuestion]) -
 def newest_version(asked: Event[Any], events: Sequence[Event]) -> Event[Any]:
     """Return the event that asks for the newest version of a request, if `asked` asked for an earlier one and its
     owner only changed it since. A change that no approver decides is no such version. If `asked` only asks more
-    people, begin with what they are asked about."""
+    people, begin with what they are asked about.
+    """
     if asked.kind is EventKind.OTHERS_ASKED:
         before = [event for event in events if event.id < asked.id]
         asked = newest_asked(before, DECISIONS) or asked
@@ -623,4 +626,4 @@ def deciders_in(events: Sequence[Event]) -> DecidersFacts | None:
 def open_question(events: Sequence[Event], question: OpenQuestion) -> Event[Any] | None:
     """Return the newest event that asks this question, or None if it is settled or was never asked."""
     asked = newest_asked(events, {question})
-    return asked if asked is not None and settled_by(asked, events) is None else None
+    return asked if asked is not None and resolved_by(asked, events) is None else None

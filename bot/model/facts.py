@@ -12,11 +12,13 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any, Self
 
+from pydantic import Field
+
 from bot.errors import BuyingBlock
 from bot.model.attempt import Why
 from bot.model.base import Frozen, Instant, changed
 from bot.model.budget import Balance, Demand
-from bot.model.machine_use import GpusSeen, Use, Verdict
+from bot.model.machine_use import GpusSeen, UsageStatus, Use
 from bot.model.money import Micros
 from bot.model.spend import Digest
 from bot.model.state import State
@@ -44,7 +46,8 @@ class Facts(Frozen):
     @classmethod
     def stored(cls, facts: Mapping[str, Any]) -> Self:
         """Return the facts of a stored event, without those that are null or that this class does not have."""
-        known = {name: fact for name, fact in facts.items() if fact is not None and name in cls.model_fields}
+        names = {name for field, info in cls.model_fields.items() for name in (field, info.alias)}
+        known = {name: fact for name, fact in facts.items() if fact is not None and name in names}
         return cls.model_validate(known)
 
     def without_money(self) -> Self:
@@ -84,7 +87,7 @@ class BillFacts(Facts):
 class DecidersFacts(PeopleFacts):
     """The people who are asked to decide about a version of the envelope."""
 
-    envelope: int
+    terms: int = Field(alias="envelope")
     admins_decide: bool | None = None
     """Whether the admins are asked because no approver is left who may decide. None if no approver decides."""
     then: tuple[str, ...] = ()
@@ -132,7 +135,7 @@ class RequestFacts(AllowedFacts, DecidersFacts, UntilFacts, BillFacts):
 class DecisionFacts(SaidFacts, PeopleFacts, AllowedFacts, UntilFacts):
     """A decision about a request, or about an extension that `people` asked for. The lease ends at `until`."""
 
-    envelope: int | None = None
+    terms: int | None = Field(default=None, alias="envelope")
     span: timedelta | None = None
     asked_span: timedelta | None = None
     """If fewer hours were approved, `span`: the length that was asked for."""
@@ -144,7 +147,7 @@ class DecisionFacts(SaidFacts, PeopleFacts, AllowedFacts, UntilFacts):
 class ExtensionFacts(DecisionFacts, DecidersFacts):
     """An extension by `span`, to `until`. It is asked for, or granted at once."""
 
-    envelope: int
+    terms: int = Field(alias="envelope")
     until: Instant
     since: Instant
     """The end before. While an approver decides, it is the end that stands."""
@@ -171,7 +174,8 @@ class OfferFacts(UntilFacts):
 
 class NotAllowedFacts(UntilFacts):
     """What the rules don't allow, `detail`. If nothing is bought for anyone, `block` is why, and `name` and
-    `detail` are who paused buying and their words."""
+    `detail` are who paused buying and their words.
+    """
 
     detail: str | None = None
     block: BuyingBlock | None = None
@@ -253,17 +257,17 @@ class UseFacts(UntilFacts):
     use: Use | None = None
 
 
-class VerdictFacts(UseFacts):
+class StatusFacts(UseFacts):
     """The verdict about the use of a machine, and since when it holds."""
 
-    verdict: Verdict
+    status: UsageStatus = Field(alias="verdict")
     since: Instant
 
 
 class QuestionFacts(UseFacts, BillFacts):
     """A question whether a machine is needed. For the approvers, `amount` is what it cost while it was idle."""
 
-    verdict: Verdict | None = None
+    status: UsageStatus | None = Field(default=None, alias="verdict")
     since: Instant | None = None
     span: timedelta | None = None
     rate: Decimal | None = None
@@ -286,7 +290,7 @@ class EndFacts(BillFacts, UntilFacts):
     since: Instant | None = None
     span: timedelta | None = None
     rate: Decimal | None = None
-    verdict: Verdict | None = None
+    status: UsageStatus | None = Field(default=None, alias="verdict")
     """UNKNOWN if the end does not move because nobody sees whether the machine is in use."""
     vendor: str | None = None
     """Set if nobody sees into any machine of this vendor."""
@@ -308,7 +312,7 @@ class HostKeyFacts(Facts):
     before_host_key: str | None = None
 
 
-class NotAsSoldFacts(Facts):
+class GpuMismatchFacts(Facts):
     """The GPUs that were sold, and those that were seen."""
 
     gpu: str
@@ -404,7 +408,8 @@ class AlertFacts(UntilFacts):
 
 class AccountFacts(Facts):
     """Things that an alert counts, and names in `detail`: machines, requests, mistakes in the policy, or its keys
-    that changed with a version."""
+    that changed with a version.
+    """
 
     count: int = 0
     detail: str = ""

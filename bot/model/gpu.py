@@ -220,7 +220,8 @@ def _typed_part(part: str) -> str:
 
 def display_name(name: str, features: Iterable[str] = ()) -> str:
     """Return a canonical name in words: `nvidia-h100-sxm5-80gb` is `H100 SXM 80 GB`. Return a family unchanged,
-    with the features that were asked for."""
+    with the features that were asked for.
+    """
     if "-" not in name:
         return " ".join([name, *map(_display_part, features)])
     parts = [part for part in name.lower().split("-") if part]

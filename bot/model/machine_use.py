@@ -10,7 +10,7 @@ from pydantic import Field
 from bot.model.base import Frozen, Instant
 
 
-class Verdict(StrEnum):
+class UsageStatus(StrEnum):
     """Whether a machine is used."""
 
     IN_USE = "in_use"
@@ -20,7 +20,7 @@ class Verdict(StrEnum):
     UNKNOWN = "unknown"
 
 
-NOT_COMPUTING = frozenset({Verdict.CONNECTED, Verdict.IDLE})
+NOT_COMPUTING = frozenset({UsageStatus.CONNECTED, UsageStatus.IDLE})
 """The verdicts of a machine whose GPUs do not compute."""
 
 
@@ -165,15 +165,15 @@ class GpusSeen(Frozen):
 class ProbeAnswers(Frozen):
     """Whether the probe of a vendor's last machines answered soon after they were ready."""
 
-    silent: tuple[str, ...] = ()
+    unreachable: tuple[str, ...] = ()
     """The owners of the machines since the last one that answered, the newest first, ten at most."""
-    silent_at: Instant | None = None
+    unreachable_at: Instant | None = None
     """When the newest silent machine was noted."""
     answered_at: Instant | None = None
     """When the last machine answered. None if none ever did."""
 
 
-class Visit(Frozen):
+class ProbeResult(Frozen):
     """The result of one visit."""
 
     report: Report | None = None
@@ -199,7 +199,7 @@ class Sample(Frozen):
 class Use(Frozen):
     """The verdict about a machine, with its evidence. It is stored when the verdict changes."""
 
-    verdict: Verdict
+    status: UsageStatus = Field(alias="verdict")
     since: Instant
     """In use: the first reading of this spell. Connected and idle: the last reading of work, or ready if there was
     none. Unknown: the first of the visits that failed, or ready. While the readings do not suffice yet: ready, or
@@ -214,7 +214,7 @@ class Use(Frozen):
     """For unknown: why the last visits had no usable reading. None if there was none, or too few readings yet."""
     worked: bool = False
     """Whether a GPU was seen to work since ready."""
-    spell: Instant | None = None
+    idle_period: Instant | None = Field(default=None, alias="spell")
     """When the spell without work began that this verdict belongs to. It is earlier than `since` if an
     interruption of less than ten minutes came in between. A verdict of in use or unknown has it while it may be
     such an interruption. This moment identifies the spell: each spell is asked about once."""
@@ -222,12 +222,12 @@ class Use(Frozen):
     @property
     def undecided(self) -> bool:
         """Whether the verdict only says that the readings do not suffice yet."""
-        return self.verdict is Verdict.UNKNOWN and self.why is None
+        return self.status is UsageStatus.UNKNOWN and self.why is None
 
     @property
     def bare(self) -> Use:
         """Return the verdict without evidence: since when, and the spell, by which questions know it."""
-        return Use(verdict=self.verdict, since=self.since, spell=self.spell)
+        return Use(status=self.status, since=self.since, idle_period=self.idle_period)
 
 
 class RecentUse(Frozen):

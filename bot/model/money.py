@@ -35,7 +35,8 @@ def cost_at_most(rate: Decimal, span: timedelta) -> Micros:
 
 def time_for(amount: Decimal, rate: Decimal) -> timedelta:
     """Return how long `rate` USD per hour, more than 0, takes to cost `amount` USD, rounded up to a microsecond.
-    Raise OverflowError if that is too long for a timedelta."""
+    Raise OverflowError if that is too long for a timedelta.
+    """
     return timedelta(microseconds=math.ceil(Fraction(amount) / Fraction(rate) * _MICROSECONDS_PER_HOUR))
 
 

@@ -22,7 +22,7 @@ class QuoteState(StrEnum):
     UNANSWERED = "unanswered"
     """The marketplace gave no answer in time."""
     WAITING = "waiting"
-    """It waits until an offer fits. `wish` says until when, and what happens then."""
+    """It waits until an offer fits. `waitlist_entry` says until when, and what happens then."""
 
 
 class Nearby(Frozen):
@@ -32,7 +32,7 @@ class Nearby(Frozen):
     cheapest: Offer
 
 
-class Wish(Frozen):
+class WaitlistEntry(Frozen):
     """What happens once the market has what a quote asks for, and until when it is looked for."""
 
     until: Instant
@@ -84,7 +84,7 @@ class Quote(Frozen):
     """The offer that the owner clicked while they had no SSH key. It is rented when they add one."""
     clicked_another: bool = False
     """Whether the owner clicked that offer although they rent the same already."""
-    wish: Wish | None = None
+    waitlist_entry: WaitlistEntry | None = None
     """None if nobody asked to wait."""
     waits_for: str | None = None
     """The key of the search that it shares with equal wishes, while it waits for offers."""
@@ -93,7 +93,11 @@ class Quote(Frozen):
     @property
     def told(self) -> bool:
         """Whether its owner asked to be told of an offer. A direct message says then what came of it."""
-        return self.wish is not None and self.wish.since is not None and not self.wish.rents
+        return (
+            self.waitlist_entry is not None
+            and self.waitlist_entry.since is not None
+            and not self.waitlist_entry.rents
+        )
 
 
 class SharedSearch(Frozen):

@@ -22,7 +22,8 @@ from bot.model.state import State, check_change
 
 class Claimed(Frozen):
     """A row that was due and that this process has claimed. It holds nothing that is parsed: a row that can't be
-    loaded must fail in its own work, not when it is claimed together with others."""
+    loaded must fail in its own work, not when it is claimed together with others.
+    """
 
     id: str
     due_at: Instant
@@ -177,7 +178,8 @@ class KnownResource(Frozen):
 
 class EndTimes(Frozen):
     """The times from which an attempt's end is counted. They come without an offer, envelope or state, because a
-    rental whose stored values can't be parsed must be deleted too."""
+    rental whose stored values can't be parsed must be deleted too.
+    """
 
     rental_id: str
     owner: str
@@ -209,8 +211,8 @@ class WatchedResource(EndTimes):
     rate: Decimal | None
     """USD per hour. None if the API didn't state it."""
     offer_rate: Decimal
-    extra: bool
-    """As `Attempt.extra`."""
+    orphaned: bool
+    """As `Attempt.orphaned`."""
     latest_end: Instant | None
 
 
@@ -239,7 +241,7 @@ class Change:
     """Whether all but its facts is written only if this process holds the claim on the rental."""
     releases_claim: bool = False
     """Whether the rental's claim ends with this change. Only the step that holds the claim sets this."""
-    visited_at: datetime | None = None
+    probed_at: datetime | None = None
     """The newest visit that the decision knows. If the machine was visited later, the rental counts as changed.
     None if the decision doesn't depend on visits."""
     within_budgets: bool = False

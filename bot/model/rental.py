@@ -6,12 +6,14 @@ from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 
+from pydantic import Field
+
 from bot.model.attempt import Why
 from bot.model.base import Frozen, Instant, changed
 from bot.model.budget import UNASSIGNED
 from bot.model.machine_use import OnEnding, SetupProgress, Use
-from bot.model.quote import Wish
-from bot.model.request import Envelope, Request
+from bot.model.quote import WaitlistEntry
+from bot.model.request import Request, Terms
 from bot.model.state import State
 
 
@@ -43,7 +45,8 @@ class Asked(Frozen):
     """What was asked about one spell."""
 
     about: Instant | None = None
-    """When the spell began: `Use.spell`, or `Use.since` of a verdict without one. None if there was no verdict."""
+    """When the spell began: `Use.idle_period`, or `Use.since` of a verdict without one. None if there was no
+    verdict."""
     last_at: Instant
     times: int = 1
     """How often the owner was asked since the last answer."""
@@ -58,18 +61,19 @@ class Asked(Frozen):
 class Question(Frozen):
     """What the owner was asked about a machine, and until when nothing is asked."""
 
-    silent_until: Instant | None = None
+    quiet_until: Instant | None = Field(default=None, alias="silent_until")
     """The time before which nothing is asked, whatever the reason. None: anything may be asked."""
     promised: bool = False
-    """Whether the owner is asked at `silent_until`, because an answer named that moment. Then a sign of life
+    """Whether the owner is asked at `quiet_until`, because an answer named that moment. Then a sign of life
     before it does not postpone the question."""
     asked: Asked | None = None
     """What was asked about the newest spell that had a question."""
 
 
-class ScriptFirst(Frozen):
+class GracefulDestroy(Frozen):
     """Somebody destroys the machine after its `/root/on-ending.sh`. It ends once the script is done, and no later
-    than the lease's end, which waits for nothing more."""
+    than the lease's end, which waits for nothing more.
+    """
 
     by: str
     """Slack id of who destroys it."""
@@ -91,7 +95,7 @@ class Lease(Frozen):
     seen_at: Instant
     """The owner's last sign of life."""
     question: Question
-    script_first: ScriptFirst | None = None
+    graceful_destroy: GracefulDestroy | None = None
     """Set while the machine is destroyed after its `/root/on-ending.sh`. An extension drops it."""
     shown_later_at: Instant | None = None
     """When it was found that Slack shows a later state of the machine than the database. None once the machine was
@@ -100,15 +104,16 @@ class Lease(Frozen):
     @property
     def last_end(self) -> datetime:
         """The latest end that the envelope holds: the later one of two ends. If the machine is destroyed after its
-        script, that of before."""
-        held = self.script_first or self
+        script, that of before.
+        """
+        held = self.graceful_destroy or self
         return held.latest_end or held.ends_at
 
 
 class Extension(Frozen):
     """A longer lease that waits for an approver, with its own envelope. It expires at the old end."""
 
-    envelope: Envelope
+    terms: Terms = Field(alias="envelope")
     ends_at: Instant
     """The new end, if it is approved."""
     asked_by: str
@@ -132,12 +137,12 @@ class Alarm(Frozen):
     """When to notify people next."""
     count: int = 0
     """How often they were notified."""
-    taken_on_by: str | None = None
+    acknowledged_by: str | None = None
 
     @property
-    def can_be_taken_on(self) -> bool:
+    def can_be_acknowledged(self) -> bool:
         """Whether people were notified of the alarm and nobody has taken it on yet."""
-        return self.count > 0 and self.taken_on_by is None
+        return self.count > 0 and self.acknowledged_by is None
 
 
 class Rental(Frozen):
@@ -158,10 +163,10 @@ class Rental(Frozen):
     """Slack ids of the people that its owner lets in."""
     clicked_offer: str
     """The offer that the person chose. It is tried first. Empty if the rental has no quote."""
-    envelope: Envelope
+    terms: Terms
     """The envelope in force. While the request waits, the envelope that is asked for."""
     decision: PendingDecision | None = None
-    wish: Wish | None = None
+    waitlist_entry: WaitlistEntry | None = None
     """Set if it is bought once an offer fits, or at its start time: the wish of its quote, as it was approved."""
     approved_by: str | None = None
     approval_notice_at: Instant | None = None
@@ -227,26 +232,26 @@ class Rental(Frozen):
         return self.ending is not None and self.ending.outcome is State.LOST
 
     @property
-    def silent(self) -> bool:
+    def unreachable(self) -> bool:
         """Whether the machine is ready although nothing has answered on its SSH port."""
         return self.state is State.READY and self.quiet_since_real is not None
 
     @property
     def model(self) -> str:
         """Return the canonical name of the GPU that was bought, or else of the one that was clicked."""
-        return self.gpu or self.envelope.gpu
+        return self.gpu or self.terms.gpu
 
     @property
-    def undecided_envelope(self) -> Envelope | None:
+    def undecided_terms(self) -> Terms | None:
         """Return the envelope that waits for a decision, the extension's or the request's. None if none does."""
         if self.extension is not None:
-            return self.extension.envelope
-        return self.envelope if self.state is State.AWAITING_APPROVAL else None
+            return self.extension.terms
+        return self.terms if self.state is State.AWAITING_APPROVAL else None
 
     @property
-    def newest_envelope(self) -> Envelope:
+    def newest_terms(self) -> Terms:
         """Return the envelope that waits for a decision, or the one in force if none waits."""
-        return self.undecided_envelope or self.envelope
+        return self.undecided_terms or self.terms
 
     @property
     def owner_decides(self) -> bool:
@@ -263,17 +268,18 @@ class Rental(Frozen):
         return self.decision is not None and self.decision.why is Why.TOO_LITTLE_TIME
 
     @property
-    def unextended(self) -> Envelope:
+    def unextended(self) -> Terms:
         """Return the envelope in force, with the version of the extension that waits, if any. Then the next
-        extension gets another version, so that old buttons are recognized."""
+        extension gets another version, so that old buttons are recognized.
+        """
         if self.extension is None:
-            return self.envelope
-        return changed(self.envelope, version=self.extension.envelope.version)
+            return self.terms
+        return changed(self.terms, version=self.extension.terms.version)
 
     @property
     def rate_at_most(self) -> Decimal:
         """What the machine costs, USD per hour. While that is unknown, the most that the envelope allows."""
-        return self.envelope.max_rate if self.rate is None else self.rate
+        return self.terms.max_rate if self.rate is None else self.rate
 
     @property
     def running_lease(self) -> Lease:

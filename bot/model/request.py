@@ -93,7 +93,7 @@ class Request(OfferQuery):
         return self.until + self.up_to - self.lease
 
 
-class Envelope(Frozen):
+class Terms(Frozen):
     """The limits that a click or an approval sets. Within them the bot acts without asking."""
 
     version: int = Field(ge=1)
@@ -125,7 +125,8 @@ class Envelope(Frozen):
         version: int = 1,
     ) -> Self:
         """Return the envelope for a request with these prices. Its lease is the longest that the request can run,
-        unless another one is given."""
+        unless another one is given.
+        """
         return cls(
             version=version,
             gpu=gpu,

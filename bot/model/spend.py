@@ -163,7 +163,7 @@ class SpendReport(Frozen):
     """Each day or week up to now, oldest first."""
     forecast: Micros | None = None
     """What the month costs in all at this rate. None if it is over, or if too little is known yet."""
-    unknown_count: int = 0
+    unmanaged_count: int = 0
     """How many machines that no rental has run now. The invoice has them too."""
     names: dict[str, str]
     """The display names of the people in the rows, by user id."""

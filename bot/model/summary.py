@@ -11,7 +11,7 @@ from pydantic import ConfigDict, Field
 
 from bot.errors import GpubotError
 from bot.model.admin_question import AdminQuestion
-from bot.model.attempt import Attempt, GotReady, LedgerRow, Resource
+from bot.model.attempt import Attempt, LedgerRow, Resource, SuccessRate
 from bot.model.base import Frozen, Instant
 from bot.model.budget import Demand, Month, UseCosts
 from bot.model.event import Event, events_after, facts_in
@@ -20,9 +20,9 @@ from bot.model.machine_use import RecentUse
 from bot.model.money import Micros
 from bot.model.offer import Offer
 from bot.model.person import Channel, Key, Person
-from bot.model.quote import Quote, Wish
+from bot.model.quote import Quote, WaitlistEntry
 from bot.model.rental import Rental
-from bot.model.request import Envelope, Request
+from bot.model.request import Request, Terms
 
 
 class AccruedCost(Frozen):
@@ -105,7 +105,7 @@ class CostTotals(Frozen):
     """USD per hour."""
 
 
-class UnknownTotal(Frozen):
+class UnmanagedTotal(Frozen):
     """What machines that no rental has cost now, without those that an admin said are not ours to manage."""
 
     count: int = 0
@@ -115,7 +115,7 @@ class UnknownTotal(Frozen):
     """How many of the machines have no known price."""
 
 
-class UnknownSummary(Frozen):
+class UnmanagedSummary(Frozen):
     """Unknown machines of one purchase at one moment, as one line of a list."""
 
     question: AdminQuestion
@@ -202,8 +202,8 @@ class RentalList(Frozen):
     """The first of the requests and extensions that the reader may decide. Only if they are asked for."""
     more_to_decide: int = 0
     """How many more requests and extensions wait."""
-    unknown_total: UnknownTotal = UnknownTotal()
-    unknown: tuple[UnknownSummary, ...] = ()
+    unmanaged_total: UnmanagedTotal = UnmanagedTotal()
+    unmanaged: tuple[UnmanagedSummary, ...] = ()
     """The machines on the account that no rental has. Only for admins and approvers who asked for everything."""
     ended: tuple[EndedSummary, ...] = ()
     """The rentals of the same people that ended in the last 7 days and were billed, the last one first."""
@@ -278,7 +278,7 @@ class Over(StrEnum):
 class Proposal(Frozen):
     """The envelope for a request at a price, and who decides it."""
 
-    envelope: Envelope
+    terms: Terms
     over: tuple[Over, ...] = ()
     """The limits that the envelope is over. If there are none, the owner decides alone."""
     passed: tuple[Demand, ...] = ()
@@ -297,7 +297,7 @@ class OfferChoice(Proposal):
     """Why it can't be rented at all."""
     usual: timedelta | None = None
     """How long such machines usually take to get ready."""
-    got_ready: GotReady | None = None
+    success_rate: SuccessRate | None = None
     """How many of the vendor's last machines with this GPU got ready. None if nothing is known."""
     other_regions: int = 0
     """In how many other regions the vendor offers the same at this price, if those are not shown."""
@@ -364,12 +364,12 @@ class WaitingView(Frozen):
         return self.quote.owner if self.rental is None else self.rental.owner
 
     @property
-    def wish(self) -> Wish:
+    def waitlist_entry(self) -> WaitlistEntry:
         """Return the wish, as it was approved if its rental was."""
-        wish = self.quote.wish if self.rental is None else self.rental.wish
-        if wish is None:
+        waitlist_entry = self.quote.waitlist_entry if self.rental is None else self.rental.waitlist_entry
+        if waitlist_entry is None:
             raise ValueError(f"{self.quote.id} waits without a wish")
-        return wish
+        return waitlist_entry
 
     @property
     def request(self) -> Request:
@@ -377,7 +377,7 @@ class WaitingView(Frozen):
 
     @property
     def since(self) -> Instant:
-        return self.wish.since or self.quote.created_at
+        return self.waitlist_entry.since or self.quote.created_at
 
 
 class QuoteView(Frozen):

@@ -1,5 +1,6 @@
 """Plain text, without the markup of Slack: text from outside made safe to store and show; counts, durations,
-amounts and prices as people read or type them."""
+amounts and prices as people read or type them.
+"""
 
 from __future__ import annotations
 
@@ -121,7 +122,8 @@ def _dollars_and_cents(cents: int) -> str:
 
 def say_rate(rate: Decimal) -> str:
     """Return the exact rate in dollars with two decimals, or with four or more if needed. Three decimals could be
-    misread as thousands."""
+    misread as thousands.
+    """
     whole, _, decimals = format(rate, "f").partition(".")
     decimals = decimals.rstrip("0")
     return f"${whole}.{decimals.ljust(4 if len(decimals) > 2 else 2, '0')}"

@@ -67,7 +67,8 @@ class Github:
 @asynccontextmanager
 async def github_at(url: str, *, seconds: float = SECONDS) -> AsyncIterator[Github]:
     """Yield a client of the GitHub at this address. Its session keeps no cookies, and doesn't decompress an answer
-    that could become larger than MOST_BYTES."""
+    that could become larger than MOST_BYTES.
+    """
     async with new_session(
         cookie_jar=aiohttp.DummyCookieJar(),
         auto_decompress=False,

@@ -19,7 +19,8 @@ _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 class Redirected(aiohttp.ClientError):
     """The answer is a redirect. The session does not follow it, because the token would go to the other address
-    too."""
+    too.
+    """
 
 
 async def through_proxy(request: ClientRequest, send: ClientHandlerType) -> ClientResponse:

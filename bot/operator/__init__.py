@@ -1,2 +1,3 @@
 """Commands by hand on the bot's machine, for when Slack is away: to the running bot over a socket, or, with
-resource.py, to Compute Clear alone."""
+resource.py, to Compute Clear alone.
+"""

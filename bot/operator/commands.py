@@ -11,7 +11,7 @@ from bot.errors import GpubotError, Mistake, NextStep, RequestChanged, TooLate
 from bot.lifecycle.actions import account, action, deciding, ending, leasing, queries
 from bot.lifecycle.actions import spend as spending
 from bot.lifecycle.deps import Deps, with_newest_rules
-from bot.model.admin_question import UnknownMachine
+from bot.model.admin_question import UnmanagedMachine
 from bot.model.attempt import Resource
 from bot.model.base import EVER
 from bot.model.budget import Scope, ScopeKind
@@ -48,26 +48,27 @@ _DOLLARS = re.compile(r"\$?(\d[\d,]*(?:\.\d{1,2})?)", re.ASCII)
 
 async def carry_out(deps: Deps, command: Command) -> str:
     """Carry out a command as the operator. Return the answer in lines for a terminal. Raise GpubotError, with the
-    reason, if nothing was done."""
+    reason, if nothing was done.
+    """
     deps = with_newest_rules(deps)
     reader = Reader(id=OPERATOR.id, rules=deps.rules, now=deps.clock.now())
     match command.kind:
         case Kind.LIST:
             live = await queries.live_rentals(deps, OPERATOR, everyone=True, most=MOST_RENTALS)
-            unknown = [
-                machine for one in live.unknown if one.question.open for machine in one.question.purchase.alive
+            unmanaged = [
+                machine for one in live.unmanaged if one.question.open for machine in one.question.purchase.alive
             ]
             waiting = [summary.rental for summary in live.to_decide]
             text = "\n".join(
                 [
                     text_of(lists.list_parts(live, reader, everyone=True)),
                     *map(_approvable, waiting),
-                    *map(_deletable, unknown),
+                    *map(_deletable, unmanaged),
                 ]
             )
         case Kind.SHOW:
             details = await queries.show(deps, OPERATOR, _id(command))
-            machines = [resource for resource in details.resources if resource.gone_at is None]
+            machines = [resource for resource in details.resources if resource.terminated_at is None]
             text = "\n".join([text_of(lists.show_parts(details, reader)), *map(_deletable, machines)])
         case Kind.SPEND:
             text = report_text(await _spend(deps, command, reader), reader)
@@ -88,15 +89,15 @@ async def carry_out(deps: Deps, command: Command) -> str:
     return on_terminal(text)
 
 
-def _deletable(machine: UnknownMachine | Resource) -> str:
+def _deletable(machine: UnmanagedMachine | Resource) -> str:
     """Return the command that deletes a machine if nothing else can."""
-    name = escape(machine.name) if isinstance(machine, UnknownMachine) and machine.name else "its machine"
+    name = escape(machine.name) if isinstance(machine, UnmanagedMachine) and machine.name else "its machine"
     return f"This deletes {name}: gpubot destroy --resource {identifier(machine.resource_id)}"
 
 
 def _approvable(rental: Rental) -> str:
     """Return the commands that decide what waits for an approver."""
-    total = say_at_most(rental.newest_envelope.total).removeprefix("$")
+    total = say_at_most(rental.newest_terms.total).removeprefix("$")
     return f"To decide about it: gpubot approve {rental.id} --up-to {total}, or gpubot deny {rental.id}"
 
 
@@ -115,8 +116,8 @@ async def _decide(deps: Deps, command: Command) -> str:
     Raises TooLate if nobody ever had to decide about the rental, or if the request changed meanwhile.
     """
     rental = (await deciding.newest_request(deps, OPERATOR, _id(command))).details.rental
-    approves, version = command.kind is Kind.APPROVE, rental.newest_envelope.version
-    if approves and rental.undecided_envelope is not None:  # of one that was decided, `Approve` says how
+    approves, version = command.kind is Kind.APPROVE, rental.newest_terms.version
+    if approves and rental.undecided_terms is not None:  # of one that was decided, `Approve` says how
         _check_total(command.up_to, rental)
     why = _reason(command.why)
     decision = (
@@ -132,7 +133,7 @@ async def _decide(deps: Deps, command: Command) -> str:
 
 def _check_total(typed: str, rental: Rental) -> None:
     """Raise Mistake if what was typed is not the total of a request that waits."""
-    dollars, total = _DOLLARS.fullmatch(typed.strip()), say_at_most(rental.newest_envelope.total)
+    dollars, total = _DOLLARS.fullmatch(typed.strip()), say_at_most(rental.newest_terms.total)
     if dollars is None or say_at_most(micros(Decimal(dollars[1].replace(",", "")))) != total:
         what = "its current total, so nothing was approved"
         raise Mistake(f"{typed} isn't {what}. {rental.id} can cost up to {total}. {_approvable(rental)}")

@@ -1,5 +1,6 @@
 """What `gpubot list` and the other commands by hand send to the running bot, and what it answers: one line of JSON
-each way, then the connection is closed."""
+each way, then the connection is closed.
+"""
 
 from __future__ import annotations
 

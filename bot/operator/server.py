@@ -32,7 +32,8 @@ _log = structlog.get_logger("gpubot.operator")
 @asynccontextmanager
 async def serve(path: Path, deps: Deps) -> AsyncIterator[None]:
     """Take commands on the socket `path` until the end of the block. If the path can't be used, log why and take
-    none: a bot that did not start would no longer end machines."""
+    none: a bot that did not start would no longer end machines.
+    """
     try:
         listening = listen(path)
     except Unusable as problem:

@@ -34,7 +34,8 @@ PAGE = 1000
 @asynccontextmanager
 async def _opened(settings: Settings) -> AsyncIterator[tuple[Tx, Rules, Clock]]:
     """Open the database at one moment, beside a bot that may be running. Raise WrongPolicy if no rules are in
-    force."""
+    force.
+    """
     source = PolicySource(path=settings.policy, home_channel=settings.channel, admins=settings.admin_ids)
     async with new_session() as session:
         clock = await clock_of(settings.clock_url, session)
@@ -102,7 +103,8 @@ async def export_events(settings: Settings, first: str, last: str, out: TextIO) 
 
 def event_line(event: Event) -> str:
     """Return an event as JSON on one line: who did what and when, and the facts that it has. Amounts are whole
-    micro-dollars, prices are decimals in quotes, USD per hour, and spans are those of ISO 8601."""
+    micro-dollars, prices are decimals in quotes, USD per hour, and spans are those of ISO 8601.
+    """
     line: dict[str, Any] = event.model_dump(mode="json", exclude={"facts"})
     line["facts"] = event.facts.model_dump(mode="json", exclude_defaults=True)
     return json.dumps(line)

@@ -1,5 +1,6 @@
 """The HTTP server on GPUBOT_HTTP, for operators, monitors, the watchdog and tests: `/health`, `/live`, `/ready`,
-`/metrics` and `/machines`."""
+`/metrics` and `/machines`.
+"""
 
 from __future__ import annotations
 
@@ -82,12 +83,14 @@ async def serve(
 
     async def live(_: web.Request) -> web.Response:
         """Answer while the event loop turns. A lost database, or a refused token, is no reason to restart the
-        process."""
+        process.
+        """
         return web.Response(text="live")
 
     async def read_ready(_: web.Request) -> web.Response:
         """Answer 200 while a load balancer can send Slack's requests here, and 503 from the moment at which the
-        process begins to stop. Trouble with the database doesn't count: people are told of it."""
+        process begins to stop. Trouble with the database doesn't count: people are told of it.
+        """
         if ready is not None and await ready():
             return web.Response(text="ready")
         return web.Response(text="not ready", status=503)

@@ -35,7 +35,7 @@ async def figures_now(store: Database, rules: Rules, now: datetime) -> Figures |
     try:
         async with store.read() as tx:
             running, costs = await tx.rentals.running(), await tx.rentals.live_costs()
-            unknown = await tx.questions.purchases()
+            unmanaged = await tx.questions.purchases()
             unconfirmed, months = await tx.rentals.unconfirmed(), await tx.budgets.of_team()
     except (GpubotError, ValidationError):
         return None
@@ -50,7 +50,9 @@ async def figures_now(store: Database, rules: Rules, now: datetime) -> Figures |
             sum(one.reserved for one in months if one.month == month_of(now, rules.billing_zone))
         ),
         idle_dollars_per_hour=sum(((one.rate or Decimal(0)) * one.number for one in idle), start=Decimal(0)),
-        unknown_machines=sum(machine.gone_at is None for one in unknown for machine in one.purchase.machines),
+        unknown_machines=sum(
+            machine.terminated_at is None for one in unmanaged for machine in one.purchase.machines
+        ),
         unconfirmed_deletions=unconfirmed,
         requests_waiting=sum(one.number for one in running if one.undecided),
     )
@@ -73,7 +75,8 @@ class HealthReport:
 
     async def read(self) -> health.Report:
         """Return the answer of /health. `settled` is true if nothing is due, under way or undelivered at the clock
-        revision that the report names."""
+        revision that the report names.
+        """
         before, commits = self._under_way(), self.commits
         now = self.clock.now()
         wellness = await self._wellness()
@@ -178,7 +181,7 @@ async def watched_machines(tx: Tx, rules: Rules) -> tuple[WatchedMachine, ...]:
 async def _latest_end(tx: Tx, resource: WatchedResource, rules: Rules) -> datetime | None:
     """Return the latest end that the lease allows, with the grace after it. Return None if that is not known."""
     ended = resource.over_at or resource.destroying_since
-    if ended is None and (resource.extra or not resource.newest):
+    if ended is None and (resource.orphaned or not resource.newest):
         # Its machine is never the rental's: it is deleted as soon as it appears.
         ended = resource.intended_at + rules.procure.provision_timeout
     if ended is None and resource.ends_at is not None:
@@ -190,11 +193,12 @@ async def _latest_end(tx: Tx, resource: WatchedResource, rules: Rules) -> dateti
 
 async def _end_once_ready(tx: Tx, resource: WatchedResource, rules: Rules) -> datetime | None:
     """Return the latest end of a machine that is getting ready. Return None if it was not accepted, or if its
-    rental can't be loaded."""
+    rental can't be loaded.
+    """
     if resource.accepted_at is None:
         return None
     with suppress(ValidationError):
         rental = await tx.rentals.get(resource.rental_id)
         if rental is not None:
-            return resource.accepted_at + rules.procure.provision_timeout + rental.envelope.lease
+            return resource.accepted_at + rules.procure.provision_timeout + rental.terms.lease
     return None

@@ -38,7 +38,8 @@ def check_dependencies(http: ModuleType = aiohttp, sqlite: ModuleType = aiosqlit
 
 def _missing_of_aiohttp(package: ModuleType) -> list[str]:
     """Return the parts of aiohttp that are missing. The switch counts as missing if ClientSession's request code
-    doesn't read it."""
+    doesn't read it.
+    """
     request = getattr(package.ClientSession, "_request", None)
     reads = isinstance(request, FunctionType) and "_retry_connection" in request.__code__.co_names
     return [] if reads else list(PRIVATE["aiohttp"])

@@ -33,7 +33,8 @@ _STORY = {EventKind.ACCEPTED: "bought", EventKind.BLOCKED: "waiting"}
 
 class LibraryHandler(logging.Handler):
     """Logs the place where a library logged a record. The record's own text is left out, because it may hold
-    content."""
+    content.
+    """
 
     def emit(self, record: logging.LogRecord) -> None:
         if record.levelno < logging.ERROR and record.name.partition(".")[0] in QUIET:
@@ -69,7 +70,8 @@ class _LossyStream:
 
 def log_change(change: Change) -> None:
     """Log each event of a change of a rental: what happened, the vendor, the price and who acted. No text that
-    people typed or vendors sent is logged."""
+    people typed or vendors sent is logged.
+    """
     rental = change.after
     for event in change.events:
         facts: dict[str, Any] = {"vendor": rental.vendor, "rate": rental.rate}

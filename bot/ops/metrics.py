@@ -37,7 +37,8 @@ class Figures:
 
 class Metrics:
     """The metrics of one process. Its methods, and those of its metrics, are passed as callbacks to the parts that
-    do the work."""
+    do the work.
+    """
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
@@ -66,7 +67,7 @@ class Metrics:
         self.wrong_balances = self._counter(
             "wrong_balances", "Balances of budgets that were not the sum of what they consist of. Each is a bug."
         )
-        self._visits = self._counter(
+        self._probe_runs = self._counter(
             "visits", "Visits of machines by outcome: answered, or why there is no reading.", "outcome"
         )
         self._slack_requests = self._counter(
@@ -102,9 +103,9 @@ class Metrics:
         """Count a call to the marketplace."""
         self._calls.labels(call, outcome).inc()
 
-    def visit(self, outcome: str) -> None:
+    def run_probe(self, outcome: str) -> None:
         """Count a visit of a machine."""
-        self._visits.labels(outcome).inc()
+        self._probe_runs.labels(outcome).inc()
 
     def slack_request(self, outcome: str) -> None:
         """Count a request that came in HTTP mode."""

@@ -1,5 +1,6 @@
 """Connects to a machine: by its IP address, or by a host name, which a DNS server has to know. Reads
-no more of a connection than its limit."""
+no more of a connection than its limit.
+"""
 
 from __future__ import annotations
 
@@ -51,7 +52,8 @@ class Connector:
 
     async def connected(self, host: str, port: int, vendor: str | None = None) -> socket.socket:
         """Return a socket that is connected to a vendor's machine, at the first of its addresses that accepts.
-        Raise OSError if none accepts."""
+        Raise OSError if none accepts.
+        """
         loop = asyncio.get_running_loop()
         addresses = await self._addresses(host, vendor)
         for family, kind, protocol, _, address in addresses:
@@ -110,7 +112,8 @@ def _look_up(host: str, flags: int = 0) -> _Addresses:
 
 class LimitedConnection:
     """Makes connections over one connected socket, as the `tunnel` of asyncssh. asyncssh calls only
-    `create_connection` of a tunnel, though its types ask for more."""
+    `create_connection` of a tunnel, though its types ask for more.
+    """
 
     def __init__(self, sock: socket.socket, most: int) -> None:
         """`most` is the number of bytes after which the connection is closed."""

@@ -69,7 +69,8 @@ def _imported(text: str) -> ProbeKey:
 
 def probe_key_in(path: Path) -> ProbeKey:
     """Return the key in a file. Raise Unusable, with words for the operator, if other users of the machine can
-    read or write the file, or if it has no private ed25519 key that opens without a passphrase."""
+    read or write the file, or if it has no private ed25519 key that opens without a passphrase.
+    """
     if open_to_others(path):
         raise Unusable(
             f"GPUBOT_PROBE_KEY_FILE: other users of this machine can read or write {path}. Type: chmod 600 {path}"

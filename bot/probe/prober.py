@@ -10,7 +10,7 @@ import asyncssh
 import structlog
 from typing_extensions import override
 
-from bot.model.machine_use import EndToTell, Missed, Visit
+from bot.model.machine_use import EndToTell, Missed, ProbeResult
 from bot.policy.access.probe_script import SCRIPT_PATH
 from bot.probe.connecting import Connector, LimitedConnection
 from bot.probe.key import ProbeKey, new_probe_key
@@ -20,13 +20,13 @@ SECONDS = 5.0
 HOST_KEY_SECONDS = 2.0
 """Real seconds for the host key: few, because the owner is notified only afterwards that the machine is ready. The
 next checks try again."""
-VISIT_SECONDS = 15.0
+PROBE_RUN_SECONDS = 15.0
 MAX_LINE = 1024
 MAX_LINES = 30
 """The most lines that are read. A server may send other lines before its banner (RFC 4253, section 4.2)."""
 HOST_KEY_BYTES = 16 * 1024
 """The most bytes that a server may send until its host key is known. OpenSSH sends 2 KiB."""
-VISIT_BYTES = 64 * 1024
+PROBE_RUN_BYTES = 64 * 1024
 """The most bytes that a machine may send in one visit, the login included."""
 
 HOST_KEY_ALGORITHMS = (
@@ -70,10 +70,11 @@ class SshProber:
         *,
         seconds: float = SECONDS,
         host_key_seconds: float = HOST_KEY_SECONDS,
-        visit_seconds: float = VISIT_SECONDS,
+        probe_run_seconds: float = PROBE_RUN_SECONDS,
     ) -> None:
         """`seconds` is how many real seconds each call may take, but `host_key` takes at most `host_key_seconds`,
-        and `visit` `visit_seconds`. Without a key, `visit` has a new one, which no machine knows."""
+        and `run_probe` `probe_run_seconds`. Without a key, `run_probe` has a new one, which no machine knows.
+        """
         # asyncssh asks for the name of the local user, though it is not used. In a container there may be none.
         os.environ.setdefault("LOGNAME", "gpubot")
         key = key or new_probe_key()
@@ -81,7 +82,7 @@ class SshProber:
         self._connector = Connector()
         self._seconds = seconds
         self._host_key_seconds = min(seconds, host_key_seconds)
-        self._visit_seconds = visit_seconds
+        self._probe_run_seconds = probe_run_seconds
 
     async def banner(self, host: str, port: int, vendor: str | None = None) -> bool:
         try:
@@ -120,20 +121,20 @@ class SshProber:
             return None
         return key.get_fingerprint("sha256") if key is not None else None
 
-    async def visit(
+    async def run_probe(
         self,
         host: str,
         port: int,
         host_key: str | None,
         vendor: str | None = None,
         ending: EndToTell | None = None,
-    ) -> Visit:
+    ) -> ProbeResult:
         client, session = _Client(self._key, host_key), _Session()
         error: Exception | None = None
         try:
-            async with asyncio.timeout(self._visit_seconds):
+            async with asyncio.timeout(self._probe_run_seconds):
                 with await self._connector.connected(host, port, vendor) as sock:
-                    tunnel = LimitedConnection(sock, VISIT_BYTES)
+                    tunnel = LimitedConnection(sock, PROBE_RUN_BYTES)
                     await _run_script(host, port, client, session, tunnel, command=ask_for(ending))
         except Exception as caught:
             # The server's bytes decide which exception asyncssh raises.
@@ -141,7 +142,7 @@ class SshProber:
         report = read_report(session.answer, self._secret) if client.logged_in else None
         missed = None if report is not None else _why(client, error)
         known = client.offered or client.logged_in or client.changed
-        return Visit(report=report, missed=missed, host_key=client.shown if known else None)
+        return ProbeResult(report=report, missed=missed, host_key=client.shown if known else None)
 
 
 async def _has_banner(reader: asyncio.StreamReader) -> bool:
@@ -181,7 +182,8 @@ class _Client(asyncssh.SSHClient):
     @override
     def public_key_auth_requested(self) -> list[asyncssh.SSHKey]:
         """Return the key at the first call, and no key at later calls. asyncssh calls this when the key exchange
-        is over."""
+        is over.
+        """
         self.offered = True
         keys, self._keys = self._keys, []
         return keys
@@ -216,7 +218,8 @@ MOST_LEFT = 9_999_999
 
 def ask_for(ending: EndToTell | None) -> str:
     """Return the command that a visit asks for: `/usr/local/sbin/gpubot-probe END LEFT`, with END in Unix seconds
-    and LEFT in whole seconds. Return the path alone if the machine is told no end."""
+    and LEFT in whole seconds. Return the path alone if the machine is told no end.
+    """
     if ending is None:
         return SCRIPT_PATH
     return f"{SCRIPT_PATH} {int(ending.end.timestamp())} {min(int(ending.left.total_seconds()), MOST_LEFT)}"

@@ -140,7 +140,8 @@ class _Reader:
 
     def _why_not_all(self) -> Missed | None:
         """Return why some GPU has no reading. If the driver hangs at one GPU, nothing is known of that GPU and of
-        those after it."""
+        those after it.
+        """
         if self._outcome == _TIMED_OUT and not self._all_read:
             return Missed.NVIDIA_SMI_HANGS
         if self._gpus:
@@ -167,7 +168,8 @@ class _Reader:
 
     def _read_setup(self, rest: str) -> None:
         """Read how far the setup is: `running`, `done`, `failed 1` or `failed 1 12`, with the exit status and the
-        line. Anything else is unknown: the setup runs as root, and can write anything into its file."""
+        line. Anything else is unknown: the setup runs as root, and can write anything into its file.
+        """
         if found := _SETUP.fullmatch(rest):
             state = SetupState(found[1])
             line = int(found[2]) if found[2] and state is SetupState.FAILED else None
@@ -176,7 +178,8 @@ class _Reader:
     def _read_on_ending(self, rest: str) -> None:
         """Read how far on-ending.sh is: `none`, `there`, `refused owner`, `running 1764365000` or
         `ended 1 1764365000`, with the exit status and the end for which it was started. Anything else is
-        unknown."""
+        unknown.
+        """
         found = _ON_ENDING.fullmatch(rest)
         if found is None:
             return
@@ -234,7 +237,8 @@ def _highest(one: int | None, other: int | None) -> int | None:
 
 def _as_proc_writes(address: str, port: str) -> str | None:
     """Return an address and a port as /proc/net/tcp has them: each 4 bytes of the address as a hex number of a
-    little-endian machine (docs.kernel.org/networking/proc_net_tcp.html). Return None for anything else."""
+    little-endian machine (docs.kernel.org/networking/proc_net_tcp.html). Return None for anything else.
+    """
     try:
         packed = ipaddress.ip_address(address.partition("%")[0]).packed
         number = int(port) if _NUMBER.fullmatch(port) else -1

@@ -98,7 +98,8 @@ class Outside:
 
     async def delete(self, resource_id: str) -> str | None:
         """Delete a resource. Return None if the market accepted that, or if it knows no such resource any more.
-        Return why not, as a sentence, otherwise."""
+        Return why not, as a sentence, otherwise.
+        """
         try:
             accepted = await self._market.delete(resource_id)
         except MarketAway as error:

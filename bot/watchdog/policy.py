@@ -85,7 +85,8 @@ def decide(state: State, look: Look, options: Options) -> Decision:
 
 def said(state: State, message: Message, at: datetime, *, clock_is_wrong: bool = False) -> State:
     """Return the state after Slack took a message at `at`. `clock_is_wrong` is whether Slack's clock shows another
-    time than ours."""
+    time than ours.
+    """
     if message.kind is Kind.NOTE:
         return changed(state, notes=tuple(note for note in state.notes if note != message.text))
     outage = state.outage
@@ -109,7 +110,8 @@ def said(state: State, message: Message, at: datetime, *, clock_is_wrong: bool =
 
 def deleted(state: State, resource_id: str, at: datetime, *, failure: str | None) -> State:
     """Return the state after the market was asked to delete a resource. `failure` is why it did not, as a
-    sentence; None if it accepted that, or the resource was gone."""
+    sentence; None if it accepted that, or the resource was gone.
+    """
     machine = next((one for one in state.machines if one.resource_id == resource_id), None)
     outage = state.outage
     if outage is None or machine is None:
@@ -132,7 +134,8 @@ def with_note(state: State, text: str) -> State:
 
 def _with_wrong(state: State, look: Look, options: Options) -> State:
     """Return the state with a note if something has been wrong with Slack for WARN_AFTER while the bot is well:
-    the bot can't tell people of that. Another note says that it is over."""
+    the bot can't tell people of that. Another note says that it is over.
+    """
     if look.bot.trouble is not None:
         return state
     if not look.bot.why:
@@ -185,7 +188,8 @@ def _later(end: datetime | None, other: datetime | None) -> datetime | None:
 
 def _may_delete(outage: Outage, look: Look, options: Options) -> bool:
     """Return whether anything may be deleted. If something answers at the bot's address, the bot probably runs,
-    and people may have extended their machines: only an answer that the bot is not well allows deletions then."""
+    and people may have extended their machines: only an answer that the bot is not well allows deletions then.
+    """
     answers = look.bot.trouble is Trouble.UNUSABLE
     return options.destroy and not answers and not outage.clock_is_wrong
 
@@ -198,7 +202,8 @@ def _living(state: State, look: Look) -> list[WatchedMachine]:
 
 def _announcement(state: State, outage: Outage, look: Look, options: Options) -> list[Message]:
     """Return the message about machines that are to be deleted in NOTICE, or that live on past their end. Return
-    none if people were notified of all of them."""
+    none if people were notified of all of them.
+    """
     deletes = _may_delete(outage, look, options)
     known = {
         (one.resource_id, one.ends_at) for one in outage.announced if one.delete_at is not None or not deletes
@@ -230,7 +235,8 @@ def _announcement(state: State, outage: Outage, look: Look, options: Options) ->
 
 def _to_delete(state: State, outage: Outage, look: Look, options: Options) -> tuple[str, ...]:
     """Return the resources to delete now: each is in the file with an end, is past that end by AFTER_END, lives on
-    the account, and people were notified of its deletion NOTICE ago."""
+    the account, and people were notified of its deletion NOTICE ago.
+    """
     if not _may_delete(outage, look, options):
         return ()
     announced = {(one.resource_id, one.ends_at): one.delete_at for one in outage.announced}

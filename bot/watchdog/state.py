@@ -1,5 +1,6 @@
 """What the watchdog finds in one look, what it knows, and the file in which it keeps that. A restart goes on where
-the last process ended."""
+the last process ended.
+"""
 
 from __future__ import annotations
 

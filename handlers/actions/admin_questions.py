@@ -36,7 +36,7 @@ async def destroy(context: Context, interaction: UserInteraction, value: Questio
     """Destroy a machine. The message and the new rental's card say so."""
     typed = interaction.inputs.get(Field.MACHINE_NAME, "")
     with below(Field.MACHINE_NAME, Mistake):
-        action = service.DestroyUnknown(value.question_id, value.version, typed)
+        action = service.DestroyUnmanaged(value.question_id, value.version, typed)
         return await carry_out(context, interaction, action)
 
 
@@ -64,10 +64,10 @@ ON = (
     ),
     on(Action.NOT_OURS, shows(service.preview, lambda view, _: views.not_ours(view))),
     on(Action.ASK_ABOUT_AGAIN, does(service.AskAgain)),
-    on(Action.DESTROY_UNKNOWN, shows(service.preview, lambda view, _: views.destroy(view))),
+    on(Action.DESTROY_UNMANAGED, shows(service.preview, lambda view, _: views.destroy(view))),
     on(Action.PUT_ALL_BACK, readopt_all),
     on(Action.ONE_BY_ONE, one_by_one),
     on(Callback.GIVE_OWNER, give_owner),
     on(Callback.NOT_OURS, not_ours),
-    on(Callback.DESTROY_UNKNOWN, destroy),
+    on(Callback.DESTROY_UNMANAGED, destroy),
 )

@@ -70,7 +70,8 @@ def does(
     unless_shown: bool = False,
 ) -> ValueHandler[Value]:
     """Return the function of a button or dialog whose value has the fields of the action that `make` returns. The
-    rest is as for `carry_out`."""
+    rest is as for `carry_out`.
+    """
 
     async def handler(context: Context, interaction: UserInteraction, value: Value) -> Outcome:
         return await carry_out(
@@ -93,7 +94,8 @@ def shows(
     replaces_original: bool = False,
 ) -> ValueHandler[Value]:
     """Return the function of a button that shows, in a reply or a dialog, what `read` returns for the person and
-    the fields of the value."""
+    the fields of the value.
+    """
 
     async def handler(context: Context, interaction: UserInteraction, value: Value) -> Outcome:
         found = await read(context.deps, interaction.person, **dict(value))
@@ -116,5 +118,6 @@ def below(field: Field, *errors: type[GpubotError]) -> Iterator[None]:
 
 def on(control: ActionId[V] | CallbackId[V], handler: ValueHandler[V]) -> tuple[str, ValueHandler[V]]:
     """Return the id of a button or dialog, and its handler. mypy checks here that both have the same type of
-    value."""
+    value.
+    """
     return control.id, handler

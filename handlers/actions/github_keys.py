@@ -39,7 +39,8 @@ async def _look(context: Context, interaction: UserInteraction, name: str) -> Gi
 
 def _check_pace(context: Context, interaction: UserInteraction) -> None:
     """Raise Refused if this person had keys looked up at GitHub as often as `Context.github` allows. Otherwise one
-    person could make GitHub refuse everybody's look-ups."""
+    person could make GitHub refuse everybody's look-ups.
+    """
     seconds = context.github.wait(interaction.person.id, context.deps.clock.monotonic())
     if seconds:
         raise Refused(f"Six GitHub lookups a minute is the limit. You can look again in {seconds} s.")
@@ -47,7 +48,8 @@ def _check_pace(context: Context, interaction: UserInteraction) -> None:
 
 async def open_choice(context: Context, interaction: UserInteraction, value: GithubNameValue) -> Outcome:
     """Open the dialog to choose from the keys that a GitHub user has now. If there are none left to choose, show
-    the user's keys again."""
+    the user's keys again.
+    """
     found = await _look(context, interaction, value.name)
     if not found.new or not found.room:
         return Reply(content=choice(found), replaces_original=True)
@@ -115,7 +117,8 @@ def _left_out(found: GithubKeys) -> str:
 
 def _room(found: GithubKeys) -> str:
     """Return how many more keys the person may add, if that is fewer than GitHub has. Otherwise return an empty
-    text."""
+    text.
+    """
     if not found.new:
         return f"You've already saved {'this key' if len(found.shown) == 1 else 'all of these keys'}."
     if not found.room:
@@ -146,7 +149,8 @@ def _value(found: GithubKeys) -> GithubKeysValue:
 
 def choose(found: GithubKeys) -> Modal:
     """Return the dialog to choose from the new keys; there must be one at least. All are chosen at first, unless
-    they are too many."""
+    they are too many.
+    """
     value = _value(found)
     groups = [value.fingerprints[n : n + CHECKBOXES] for n in range(0, MOST_SHOWN, CHECKBOXES)]
     labels = {key.fingerprint: key_text(key, named=False) for key in found.new}

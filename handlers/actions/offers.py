@@ -13,13 +13,13 @@ from bot.lifecycle.actions import queries, quoting
 from bot.lifecycle.actions.action import Confirmation
 from bot.lifecycle.actions.renting import Rent, Rented, RentPlan
 from bot.model.base import changed
-from bot.model.quote import Quote, Wish
+from bot.model.quote import Quote, WaitlistEntry
 from bot.model.request import Request
 from bot.model.summary import OfferChoice
 from bot.model.text import say_at_most
 from bot.policy.buying.budgets import rules_of_project
 from bot.policy.buying.spending import over_at_price
-from bot.policy.buying.waiting import typed_wish
+from bot.policy.buying.waiting import typed_waitlist_entry
 from handlers.actions.calling import ValueHandler, carry_out, on, shows
 from handlers.directory import is_direct
 from handlers.ids import (
@@ -55,13 +55,17 @@ async def ask(
     *,
     rent_now: bool = False,
     earlier: Quote | None = None,
-    wish: Wish | None = None,
+    waitlist_entry: WaitlistEntry | None = None,
 ) -> Outcome:
     """Start a search, which sends its offers to the `response_url`. `earlier` is the search that it repeats or
-    changes, and `wish` what the person typed about waiting. Without it, that of the earlier search holds."""
+    changes, and `waitlist_entry` what the person typed about waiting. Without it, that of the earlier search
+    holds.
+    """
     asked_in = channel_of(interaction, earlier)
-    if wish is None and earlier is not None and earlier.wish is not None:
-        wish = _typed_wish(context, earlier.wish.until, any_time=earlier.wish.any_time)
+    if waitlist_entry is None and earlier is not None and earlier.waitlist_entry is not None:
+        waitlist_entry = _typed_waitlist_entry(
+            context, earlier.waitlist_entry.until, any_time=earlier.waitlist_entry.any_time
+        )
     await context.people.look_up(request.teammates)
     action = quoting.Ask(
         request,
@@ -71,7 +75,7 @@ async def ask(
         rent_now=rent_now,
         replaces=interaction.origin.ephemeral,
         changes=earlier.changes if earlier else None,
-        wish=wish,
+        waitlist_entry=waitlist_entry,
     )
     return await carry_out(context, interaction, action)
 
@@ -81,25 +85,29 @@ async def ask_for(
 ) -> Outcome:
     """Start a search for what was typed after `get` or `wait`, or in the form. `earlier` is the search that it
     changes; of its words about waiting, only what stands in the command holds, unless it is a request that waits
-    for approval."""
-    wish = None
+    for approval.
+    """
+    waitlist_entry = None
     if earlier is not None and earlier.changes is None:
-        earlier = changed(earlier, wish=None)
+        earlier = changed(earlier, waitlist_entry=None)
     if isinstance(command, Wait):
-        wish = _typed_wish(context, command.until, any_time=command.any_time)
+        waitlist_entry = _typed_waitlist_entry(context, command.until, any_time=command.any_time)
     elif command.any_time:
-        wish = _typed_wish(context, None, any_time=True)
+        waitlist_entry = _typed_waitlist_entry(context, None, any_time=True)
     rent_now = isinstance(command, Get) and command.now
-    return await ask(context, interaction, command.request, rent_now=rent_now, earlier=earlier, wish=wish)
+    return await ask(
+        context, interaction, command.request, rent_now=rent_now, earlier=earlier, waitlist_entry=waitlist_entry
+    )
 
 
-def _typed_wish(context: Context, until: datetime | None, *, any_time: bool) -> Wish:
-    return typed_wish(until, context.deps.clock.now(), context.deps.rules, any_time=any_time)
+def _typed_waitlist_entry(context: Context, until: datetime | None, *, any_time: bool) -> WaitlistEntry:
+    return typed_waitlist_entry(until, context.deps.clock.now(), context.deps.rules, any_time=any_time)
 
 
 async def ask_last_again(context: Context, interaction: UserInteraction) -> Outcome:
     """Start a search for the person's last request. Reply only if that request named an end which no longer
-    stands."""
+    stands.
+    """
     last = await quoting.last_request(context.deps, interaction.person)
     await ask(context, interaction, last.request)
     if not last.end_dropped:
@@ -111,7 +119,8 @@ async def ask_last_again(context: Context, interaction: UserInteraction) -> Outc
 
 def searches_again(request_of: Callable[..., Request]) -> ValueHandler[Value]:
     """Return the function of a button that searches for the request which `request_of` makes of a search and the
-    rest of the value."""
+    rest of the value.
+    """
 
     async def handler(context: Context, interaction: UserInteraction, value: Value) -> Outcome:
         fields = dict(value)
@@ -144,13 +153,15 @@ async def changed_quote(context: Context, interaction: UserInteraction, value: F
 
 def channel_of(interaction: UserInteraction, earlier: Quote | None) -> str:
     """Return the channel that the request is for. A later search keeps the channel of the earlier one, even if its
-    button is in another channel."""
+    button is in another channel.
+    """
     return earlier.asked_in if earlier else interaction.origin.channel
 
 
 async def rent(context: Context, interaction: UserInteraction, value: OfferValue) -> Outcome:
     """Rent an offer, or ask for its approval. If this person rents the same already and doesn't want another one,
-    only ask whether they do."""
+    only ask whether they do.
+    """
 
     def dialog(wanted: Confirmation[RentPlan], reader: Reader) -> Modal:
         plan = wanted.plan
@@ -180,17 +191,17 @@ def rent_dialog(
     offer, approval = choice.offer, ""
     if choice.needs_approval:
         rules = rules_of_project(reader.rules, quote.project)
-        limits = limit_names(over_at_price(choice.envelope, rules), rules)
+        limits = limit_names(over_at_price(choice.terms, rules), rules)
         approval = join(
             needs_approval(limits, next(iter(choice.passed), None)), "Nothing is rented until someone approves."
         )
     return blocks.modal(
         Callback.RENT_CONFIRM,
         "Ask for approval?" if choice.needs_approval else f"Rent at {per_hour(offer.rate)}?",
-        blocks.alert(f"This can cost up to {say_at_most(choice.envelope.total)}."),
+        blocks.alert(f"This can cost up to {say_at_most(choice.terms.total)}."),
         blocks.lines(
             first_line,
-            f"{describe(choice.envelope)} from {place(offer.vendor, offer.vendor_region)}, "
+            f"{describe(choice.terms)} from {place(offer.vendor, offer.vendor_region)}, "
             f"{per_hour(offer.rate)}, {how_long_in_dialog(quote.request, reader.now)}.",
             cost_in_dialog(choice, quote, reader.rules),
             approval,

@@ -17,8 +17,8 @@ from bot.model.text import about_span, say_at_most, span
 from bot.policy.buying.budgets import say_passed
 from bot.policy.buying.spending import CONFIRM_ABOVE, LongerLease
 from bot.policy.team.rules import Rules
+from bot.policy.use.flexible_end import already_allowed
 from bot.policy.use.leases import may_extend_by
-from bot.policy.use.two_ends import already_allowed
 from handlers.actions.calling import carry_out, does, on, shows
 from handlers.ids import Action, Callback, EndValue, ExtendValue, Field, RentalValue, UntilValue
 from handlers.listeners.context import Context
@@ -49,7 +49,8 @@ async def extend_by_hours(context: Context, interaction: UserInteraction, value:
 
 async def extend(context: Context, interaction: UserInteraction, value: ExtendValue | UntilValue) -> Outcome:
     """Make a lease longer, by a length or until a new end, or ask for approval. If the same command was given just
-    now, only ask whether more time is meant."""
+    now, only ask whether more time is meant.
+    """
 
     def dialog(wanted: Confirmation[LongerLease], reader: Reader) -> OpenModal:
         rental, shown = wanted.rental.rental, value
@@ -86,17 +87,18 @@ keep = does(
 
 async def destroy(context: Context, interaction: UserInteraction, value: RentalValue) -> Outcome:
     """Destroy, cancel or withdraw a rental, after a dialog with the cost so far. If the dialog's box is checked,
-    its `/root/on-ending.sh` runs first."""
-    script_first = interaction.inputs.get(Field.SCRIPT_FIRST) == SCRIPT_FIRST
+    its `/root/on-ending.sh` runs first.
+    """
+    graceful_destroy = interaction.inputs.get(Field.GRACEFUL_DESTROY) == GRACEFUL_DESTROY
 
     def dialog(wanted: Confirmation[ending.ToDestroy], reader: Reader) -> Modal:
         ends_at = wanted.plan.end_after_script
         return destroy_dialog(wanted.rental, None if ends_at is None else ends_at - reader.now)
 
     def reply(rental: Rental, reader: Reader) -> Rendered:
-        return replies.script_first(rental, reader.times) if script_first else replies.ending(rental)
+        return replies.graceful_destroy(rental, reader.times) if graceful_destroy else replies.ending(rental)
 
-    action = ending.Destroy(value.rental_id, script_first=script_first)
+    action = ending.Destroy(value.rental_id, graceful_destroy=graceful_destroy)
     return await carry_out(context, interaction, action, reply, dialog=dialog, unless_shown=True)
 
 
@@ -104,13 +106,14 @@ EXTENSION_HOURS = (1, 2, 4, 8, 12, 24, 48)
 """The hours that the extend dialog offers if the rules allow them."""
 
 
-SCRIPT_FIRST = "script_first"
+GRACEFUL_DESTROY = "script_first"
 """The value of the box that runs `/root/on-ending.sh` first."""
 
 
 def destroy_dialog(details: RentalDetails, script_for: timedelta | None = None) -> Modal:
     """Return the dialog that confirms a destroy, a cancel or a withdrawal, with the cost so far. `script_for` is
-    how long the machine may run on for its `/root/on-ending.sh`. None: that doesn't run first."""
+    how long the machine may run on for its `/root/on-ending.sh`. None: that doesn't run first.
+    """
     rental = details.rental
     warning, effect = None, ""
     if rental.state is State.AWAITING_APPROVAL:
@@ -121,7 +124,7 @@ def destroy_dialog(details: RentalDetails, script_for: timedelta | None = None) 
         verb, effect = "Cancel", "It's still starting. Whatever was rented for it will be destroyed."
     else:
         verb, warning = "Destroy", blocks.alert("Everything on the disk will be deleted.")
-    if rental.lease is not None and rental.lease.script_first is not None:
+    if rental.lease is not None and rental.lease.graceful_destroy is not None:
         effect = f"I won't wait for its script {PATH}."
     none_known = "Nothing has been rented for it."
     if rental.bought_after_backup:
@@ -135,19 +138,19 @@ def destroy_dialog(details: RentalDetails, script_for: timedelta | None = None) 
         f"{verb} {rental.id}?",
         warning,
         blocks.section(join(f"{owner(details)}'s {machine(rental)}.", effect, cost)),
-        _script_first_box(script_for),
+        _graceful_destroy_box(script_for),
         submit=f"{verb} {rental.id}",
         value=RentalValue(rental_id=rental.id),
     )
 
 
-def _script_first_box(script_for: timedelta | None) -> Json | None:
+def _graceful_destroy_box(script_for: timedelta | None) -> Json | None:
     """Return the checked box that runs `/root/on-ending.sh` first. Return None if that doesn't run."""
     if script_for is None:
         return None
-    box = option(f"Run {PATH} first, for up to {about_span(script_for)}", SCRIPT_FIRST)
+    box = option(f"Run {PATH} first, for up to {about_span(script_for)}", GRACEFUL_DESTROY)
     return blocks.checkboxes(
-        Field.SCRIPT_FIRST, "Before the machine is destroyed", [box], chosen=[box], required=False
+        Field.GRACEFUL_DESTROY, "Before the machine is destroyed", [box], chosen=[box], required=False
     )
 
 
@@ -184,19 +187,17 @@ def extend_dialog(
     details: RentalDetails, longer: LongerLease, value: ExtendValue | UntilValue, reader: Reader
 ) -> Modal:
     """Return the dialog that confirms an expensive extension, or a request for its approval."""
-    rental, envelope = details.rental, longer.proposal.envelope
+    rental, terms = details.rental, longer.proposal.terms
     length, over = span(longer.span), longer.proposal.over
-    rate = envelope.price if rental.rate is None else rental.rate
+    rate = terms.price if rental.rate is None else rental.rate
     warning = f"{length} more can cost more than {dollars(CONFIRM_ABOVE)}."
     lines = [
         f"With {length} more, {owner(details)}'s {machine(rental)} ends in {span(longer.ends_at - reader.now)}."
     ]
     if details.sees_money:
-        warning = f"This can cost up to {say_at_most(envelope.total)} in all."
+        warning = f"This can cost up to {say_at_most(terms.total)} in all."
         lines[0] = f"{lines[0]} That adds about {dollars(cost(rate, longer.span))} to the cost."
-        lines.append(
-            join(f"It has cost {so_far(details.spent)}.", over_total_text(rental.request, envelope.total))
-        )
+        lines.append(join(f"It has cost {so_far(details.spent)}.", over_total_text(rental.request, terms.total)))
     if over:
         passed, mine = longer.proposal.passed, reader.id == rental.owner
         why = "The extension needs approval, because its cost is over the limits."
@@ -265,9 +266,9 @@ ON = (
     on(Action.DESTROY, destroy),
     on(Action.REPLACE, replace),
     on(Action.NOT_WORKING, ask_why),
-    on(Action.PROBE_INSTALLED, does(leasing.VisitNow, lambda rental, _: probe.looks_now(rental))),
+    on(Action.PROBE_INSTALLED, does(leasing.ProbeNow, lambda rental, _: probe.looks_now(rental))),
     on(Action.KEEP_AS_IT_IS, does(leasing.KeepAsItIs)),
-    on(Action.TAKEN_ON, does(ending.TakeOnAlarm)),
+    on(Action.ACKNOWLEDGED, does(ending.TakeOnAlarm)),
     on(Callback.EXTEND, extend_by_hours),
     on(Callback.EXTEND_CONFIRM, extend),
     on(Callback.DESTROY_CONFIRM, destroy),

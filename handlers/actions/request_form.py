@@ -15,7 +15,7 @@ from bot.lifecycle.actions import quoting
 from bot.model.money import cost
 from bot.model.offer import Catalog, Offer
 from bot.model.person import Person
-from bot.model.quote import Wish
+from bot.model.quote import WaitlistEntry
 from bot.model.request import Contract, Request
 from bot.model.text import say_rate, say_span, span
 from bot.policy.buying.budgets import projects_to_name
@@ -64,7 +64,8 @@ async def chosen(context: Context, interaction: UserInteraction) -> ShowPrice:
 
 async def show(context: Context, view: Mapping[str, Any], wanted: ShowPrice) -> None:
     """Show what its choice costs in the open form `view`, which is a view as Slack sends it. Leave a form as it is
-    if it was closed or submitted, or if another choice was made meanwhile."""
+    if it was closed or submitted, or if another choice was made meanwhile.
+    """
     turn = context.forms.begin(text(view, "id"), text(view, "hash"))
     person, request = wanted.person, wanted.request
     words = wanted.words if request is None else await _words(context, person, request)
@@ -116,7 +117,8 @@ def looking(request: Request) -> str:
 
 def price_text(request: Request, offer: Offer | None) -> str:
     """Return `*From $2.15/h, about $12.90* for 6 h: 1x H100 in EU, on demand, at Hyperstack`. It names what the
-    price is for, because people go on choosing while they read it."""
+    price is for, because people go on choosing while they read it.
+    """
     if offer is None:
         return f'Nobody offers this right now: {_wanted(request)}. The button "Show offers" shows similar ones.'
     longest = ""
@@ -134,7 +136,8 @@ def no_price(request: Request, why: str) -> str:
 
 def with_line(view: Mapping[str, Any], text: str) -> Json | None:
     """Return an open form, as Slack sent it, with other lines for the price. All its inputs stay, so Slack keeps
-    what was typed in them. Return None if a version without such lines opened the form."""
+    what was typed in them. Return None if a version without such lines opened the form.
+    """
     shown = parts(view, "blocks")
     if not any(block.get("block_id") == PRICE for block in shown):
         return None
@@ -159,10 +162,11 @@ def form_dialog(
     *,
     projects: Sequence[str] = (),
     request: Request | None = None,
-    wish: Wish | None = None,
+    waitlist_entry: WaitlistEntry | None = None,
     value: FormValue = NO_VALUE,
 ) -> Modal:
-    """Return the form for a request, filled in from `request` and, if it waits, from `wish`. `projects` are those
+    """Return the form for a request, filled in from `request` and, if it waits, from `waitlist_entry`.
+    `projects` are those
     that the reader may name, and `value` is what the request changes. Without a catalogue, GPU, region and vendor
     are typed.
 
@@ -232,7 +236,7 @@ def form_dialog(
         _setup_select(wanted.setup, rules),
         _project_select(wanted.project, projects),
         _no_probe_box(wanted, rules),
-        *_waits(wish, wanted, now, zone, new=not isinstance(value, VersionValue), hours=rules.hours),
+        *_waits(waitlist_entry, wanted, now, zone, new=not isinstance(value, VersionValue), hours=rules.hours),
         blocks.text_input(
             Field.NOTE,
             "Note",
@@ -262,7 +266,8 @@ def _length_or_end(length: timedelta, end: datetime | None, wanted: Request, zon
 
 def _up_to(wanted: Request, rules: Rules, zone: str) -> Json | None:
     """Return the input for the later of two ends. Return None if the rules switch the probe off, because no end
-    moves then."""
+    moves then.
+    """
     if rules.idle.probe is ProbeKind.NONE:
         return None
     later = "" if wanted.up_to is None else _length_or_end(wanted.up_to, wanted.last_end, wanted, zone)
@@ -306,12 +311,19 @@ def _no_probe_box(wanted: Request, rules: Rules) -> Json | None:
     )
 
 
-def _waits(wish: Wish | None, wanted: Request, now: datetime, zone: str, *, new: bool, hours: Hours) -> list[Json]:
+def _waits(
+    waitlist_entry: WaitlistEntry | None, wanted: Request, now: datetime, zone: str, *, new: bool, hours: Hours
+) -> list[Json]:
     """Return the inputs for the words `wait until ...`, `now` and `any time`. Return none for a request that
-    waits for approval: it is rented once it is approved. `any time` says nothing if `hours` are the whole week."""
+    waits for approval: it is rented once it is approved. `any time` says nothing if `hours` are the whole week.
+    """
     if not new:
         return []
-    stands = wish if wish is not None and wish.until > now and wanted.until is None else None
+    stands = (
+        waitlist_entry
+        if waitlist_entry is not None and waitlist_entry.until > now and wanted.until is None
+        else None
+    )
     boxes = [
         option("Rent the cheapest offer at once if it needs no approval (now)", NOW),
         *([] if hours.always else [option("While waiting, look for offers day and night (any time)", ANY_TIME)]),
@@ -326,7 +338,11 @@ def _waits(wish: Wish | None, wanted: Request, now: datetime, zone: str, *, new:
             required=False,
         ),
         blocks.checkboxes(
-            Field.MORE, "Also", boxes, chosen=boxes[1:] if wish and wish.any_time else (), required=False
+            Field.MORE,
+            "Also",
+            boxes,
+            chosen=boxes[1:] if waitlist_entry and waitlist_entry.any_time else (),
+            required=False,
         ),
     ]
 
@@ -381,7 +397,8 @@ def _choice(
     say: Callable[[str], str] = _short,
 ) -> Json:
     """Return the choice of `nothing`, a label and its value, then of `chosen`, even if it is no longer among the
-    `names`, then of the other names."""
+    `names`, then of the other names.
+    """
     known = dict.fromkeys([*([chosen] if chosen else []), *names])
     options = [option(*nothing), *(option(say(name), name) for name in known)]
     return blocks.select(field, label, options, chosen=chosen or nothing[1])
@@ -395,11 +412,13 @@ async def open_form(context: Context, interaction: UserInteraction, value: FormV
     earlier = await changed_quote(context, interaction, value)
     asked_in = channel_of(interaction, earlier)
     quoting.check_may_ask(context.deps, interaction.person, asked_in, direct=is_direct(asked_in))
-    request, wish = (earlier.request, earlier.wish) if earlier else (None, None)
+    request, waitlist_entry = (earlier.request, earlier.waitlist_entry) if earlier else (None, None)
     reader = context.reader(interaction.person)
     projects = projects_to_name(interaction.person, reader.rules)
     catalog = context.catalog()
-    form = form_dialog(catalog, reader, projects=projects, request=request, wish=wish, value=value)
+    form = form_dialog(
+        catalog, reader, projects=projects, request=request, waitlist_entry=waitlist_entry, value=value
+    )
     price = ShowPrice(person=interaction.person, request=request) if request and catalog else None
     return OpenModal(modal=form, price=price)
 

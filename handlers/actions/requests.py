@@ -80,14 +80,14 @@ async def _deny(context: Context, interaction: UserInteraction, value: VersionVa
 def approve_dialog(details: RentalDetails, reader: Reader) -> Modal:
     """Return the dialog that confirms an expensive approval, of a request or of an extension."""
     rental, extension = details.rental, details.rental.extension
-    envelope = rental.newest_envelope
-    total = say_at_most(envelope.total)
+    terms = rental.newest_terms
+    total = say_at_most(terms.total)
     rules = rules_of_project(reader.rules, rental.project)
     if extension is None:
         lines = [
-            price_fact(envelope).sentence,
-            limits_fact(over_at_price(envelope, rules), rules).sentence,
-            over_total_text(rental.request, envelope.total),
+            price_fact(terms).sentence,
+            limits_fact(over_at_price(terms, rules), rules).sentence,
+            over_total_text(rental.request, terms.total),
         ]
     else:
         at = f", at {per_hour(rental.rate)}" if rental.rate is not None else ""
@@ -98,7 +98,7 @@ def approve_dialog(details: RentalDetails, reader: Reader) -> Modal:
         blocks.alert(f"This can cost up to {total}{' in all' if extension is not None else ''}."),
         blocks.lines(_asked_for(details, reader.now), join(*lines)),
         submit=f"Approve up to {total}",
-        value=VersionValue(rental_id=rental.id, version=envelope.version),
+        value=VersionValue(rental_id=rental.id, version=terms.version),
     )
 
 
@@ -109,7 +109,7 @@ def _asked_for(details: RentalDetails, now: datetime) -> str:
         longer = span(extension.ends_at - rental.running_lease.ends_at)
         whose = "" if extension.asked_by == rental.owner else f"{owner(details)}'s "
         return wants(details, extension.asked_by, f"{longer} more for {whose}{machine(rental)}")
-    what = f"{machine_in(rental)} for {span(rental.envelope.lease)}"
+    what = f"{machine_in(rental)} for {span(rental.terms.lease)}"
     if rental.request.until is not None or rental.request.up_to is not None:
         what = f"{machine_in(rental)}, {how_long_in_dialog(rental.request, now)}"
     return wants(details, rental.owner, what)
@@ -117,7 +117,8 @@ def _asked_for(details: RentalDetails, now: datetime) -> str:
 
 def fewer_hours_dialog(details: RentalDetails, choices: Sequence[FewerHours], reader: Reader) -> Modal:
     """Return the dialog with the shorter leases for which a request or an extension can be approved, or one that
-    says that there is none."""
+    says that there is none.
+    """
     rental = details.rental
     title = f"Fewer hours: {rental.id}"
     if not choices:
@@ -134,7 +135,7 @@ def fewer_hours_dialog(details: RentalDetails, choices: Sequence[FewerHours], re
             "Approve for",
             [
                 option(
-                    f"{_length_label(rental, one)}{more}, up to {say_at_most(one.envelope.total)}",
+                    f"{_length_label(rental, one)}{more}, up to {say_at_most(one.terms.total)}",
                     str(one.length // timedelta(seconds=1)),
                 )
                 for one in choices
@@ -145,14 +146,14 @@ def fewer_hours_dialog(details: RentalDetails, choices: Sequence[FewerHours], re
             f"{owner(details)} will read that you approved fewer hours. The hourly price stays the same."
         ),
         submit="Approve fewer hours",
-        value=VersionValue(rental_id=rental.id, version=rental.newest_envelope.version),
+        value=VersionValue(rental_id=rental.id, version=rental.newest_terms.version),
     )
 
 
 def _length_label(rental: Rental, fewer: FewerHours) -> str:
     """Return `4 h`, or `6 h, or up to 8 h if its GPUs are busy` if two ends remain."""
-    two_ends = rental.extension is None and fewer.request.up_to is not None
-    return hours_text(fewer.request) if two_ends else span(fewer.length)
+    flexible_end = rental.extension is None and fewer.request.up_to is not None
+    return hours_text(fewer.request) if flexible_end else span(fewer.length)
 
 
 def deny_dialog(details: RentalDetails, reader: Reader) -> Modal:
@@ -171,7 +172,7 @@ def deny_dialog(details: RentalDetails, reader: Reader) -> Modal:
             required=False,
         ),
         submit="Deny",
-        value=VersionValue(rental_id=rental.id, version=rental.newest_envelope.version),
+        value=VersionValue(rental_id=rental.id, version=rental.newest_terms.version),
     )
 
 

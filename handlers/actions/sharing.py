@@ -67,7 +67,7 @@ def add_teammate_dialog(details: RentalDetails) -> Modal:
             required=True,
         ),
         submit="Share",
-        value=VersionValue(rental_id=rental.id, version=rental.envelope.version),
+        value=VersionValue(rental_id=rental.id, version=rental.terms.version),
     )
 
 

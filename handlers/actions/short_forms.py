@@ -67,7 +67,8 @@ Meaning = tuple[Do, Purpose, str, ButtonFor]
 
 async def carry_out(context: Context, interaction: UserInteraction, command: commands.RentalCommand) -> Outcome:
     """Carry out a command about one rental. Without an id, it means the rental in whose thread it was written, or
-    else the person's only one. If they have several, reply with the question which one is meant."""
+    else the person's only one. If they have several, reply with the question which one is meant.
+    """
     do, purpose, question, button_for = _meaning(context, interaction, command)
     rental_id, origin = command.id, interaction.origin
     topic = command.topic if isinstance(command, commands.About) else None
@@ -85,7 +86,8 @@ async def carry_out(context: Context, interaction: UserInteraction, command: com
 
 def _meaning(context: Context, interaction: UserInteraction, command: commands.RentalCommand) -> Meaning:
     """Return what a command does, with which rentals it can do that, and the question and the buttons if it can
-    mean several."""
+    mean several.
+    """
 
     def do(act: ValueHandler[V], value_of: Callable[..., V]) -> Do:
         return lambda rental_id: act(context, interaction, value_of(rental_id=rental_id))
@@ -130,7 +132,8 @@ def _meaning(context: Context, interaction: UserInteraction, command: commands.R
 
 def _which_to_extend(until: datetime | None, longer: timedelta | None) -> tuple[str, ButtonFor]:
     """Return the question which rental is extended, until an end or by a length, and its buttons. If neither was
-    named, the buttons ask by how much."""
+    named, the buttons ask by how much.
+    """
     if until is not None:
         question = f"Extend which machine until {Times.date_and_time(until)}?"
         return question, partial(extend_until_button, until=until)
@@ -178,7 +181,8 @@ async def keep_longer(
     context: Context, interaction: UserInteraction, value: RentalValue, *, command: Longer
 ) -> Outcome:
     """Ask whether the rental shall go on so much longer. Of two ends that may be meant, leave out one that is not
-    possible. Raise as `Extend` if none is."""
+    possible. Raise as `Extend` if none is.
+    """
     ends = command.untils or (command.duration or timedelta(0),)
     previews, refused = [], None
     for by in ends:
@@ -249,7 +253,8 @@ def _spend_buttons(reader: Reader) -> tuple[Json, ...]:
 
 def ask_to_keep(previews: Sequence[tuple[RentalDetails, LongerLease]], reader: Reader) -> Rendered:
     """Return the question whether a rental shall end later, with a button for each end that may be meant. Each
-    button carries its end."""
+    button carries its end.
+    """
     rental = previews[0][0].rental
     texts: list[str] = []
     buttons = []

@@ -52,7 +52,8 @@ async def ask(context: Context, interaction: UserInteraction, command: commands.
 
 async def show(context: Context, interaction: UserInteraction, value: SpendRowsValue) -> Outcome:
     """Reply with what was spent in another period, or in other rows. The reply takes the place of the one that was
-    clicked."""
+    clicked.
+    """
     return await _report(context, interaction, value.scope, value.period, value.rows)
 
 
@@ -111,7 +112,8 @@ def of_owner(shown: OwnerMonth) -> Rendered:
 
 def _words(shown: SpendReport, reader: Reader) -> str:
     """Return `November so far: you've spent $212.40, $31.20 of it on idle machines. The team has spent
-    $4,310.11 of $9,000.00.`"""
+    $4,310.11 of $9,000.00.`
+    """
     when, running = _when(shown, reader), shown.period.running
     has, you = ("has spent", "you've spent") if running else ("spent", "you spent")
     whole = dollars(shown.whole.amount) + _of(shown.budget)
@@ -194,7 +196,7 @@ def _notes(shown: SpendReport) -> str:
     late, estimated = shown.whole.late, shown.whole.estimated
     differences = estimated_text(estimated)
     if shown.scope.kind is ScopeKind.TEAM and shown.period.kind is PeriodKind.MONTH:
-        differences = invoice_differences(estimated, shown.unknown_count)
+        differences = invoice_differences(estimated, shown.unmanaged_count)
     parts = [
         f"The last row is the sum of {plural(shown.left_out, 'more row')}." if shown.left_out else "",
         f"{dollars(late)} was billed for machines after I had requested their deletion." if late else "",

@@ -41,7 +41,8 @@ _ALL_BLOCKS = frozenset({"", "/blocks", "/view", "/view/blocks"})
 
 class BlockTypes:
     """Remembers, for each surface, which types of blocks Slack takes and which it refuses, until the process ends.
-    Delivery, direct posts and dialogs share one."""
+    Delivery, direct posts and dialogs share one.
+    """
 
     def __init__(self) -> None:
         self._takes: dict[tuple[Surface, str], bool] = {}
@@ -59,7 +60,8 @@ class BlockTypes:
 
     def proven(self, blocks: Sequence[Json], surface: Surface = Surface.MESSAGE) -> list[Json]:
         """Return blocks for an acknowledgement, or for a dialog, whose trigger may work only once: classic ones in
-        the place of each type that Slack wasn't seen to take."""
+        the place of each type that Slack wasn't seen to take.
+        """
         return classic(blocks, NEW_TYPES - self.taken(surface))
 
     async def deliver(
@@ -71,7 +73,8 @@ class BlockTypes:
         text_alone: bool = True,
     ) -> T:
         """Make a call, again at once with plainer blocks as long as Slack refuses them, and remember what that
-        showed. `text_alone` tells whether a message's text will do. Raise what the last call raised."""
+        showed. `text_alone` tells whether a message's text will do. Raise what the last call raised.
+        """
         attempt, taken = Attempt(self, blocks, surface), set[str]()
         try:
             while True:
@@ -119,7 +122,8 @@ class BlockTypes:
 
     async def ask(self, client: AsyncWebClient) -> None:
         """Ask Slack which types it takes, unless it answered since the last refusal. Without an answer, messages
-        show it when they are sent, and dialogs stay classic. Never raise."""
+        show it when they are sent, and dialogs stay classic. Never raise.
+        """
         if self._asked:
             return
         self._asked = True
@@ -151,7 +155,8 @@ class Attempt:
     def plainer(self, error: SlackApiError) -> bool:
         """Go on to plainer blocks, if Slack refused these: to classic ones in the place of those at which the
         error points, or else that Slack wasn't seen to take; then to classic ones alone. If nothing newer is to
-        blame, a message is left with its text. Return False if nothing plainer is left."""
+        blame, a message is left with its text. Return False if nothing plainer is left.
+        """
         code, newer, is_modal = error_code(error), new_types(self.blocks), self._surface is Surface.MODAL
         if code not in REFUSALS[self._surface]:
             return False
@@ -172,7 +177,8 @@ class Attempt:
 
 def _named(error: SlackApiError, blocks: Sequence[Json]) -> dict[str, bool]:
     """Return the newer types of the blocks at which an error points, and whether it points at the type itself, not
-    at the content."""
+    at the content.
+    """
     named: dict[str, bool] = {}
     for found in filter(None, map(_PLACE.fullmatch, pointers(error))):
         for name in new_types(blocks[int(found[1]) :][:1]):
@@ -183,7 +189,8 @@ def _named(error: SlackApiError, blocks: Sequence[Json]) -> dict[str, bool]:
 async def refused_by(client: AsyncWebClient, surface: Surface) -> set[str]:
     """Return which types Slack refuses on a surface, by one call of blocks.validate for each, because it may name
     only the first mistake. Raise one of NO_ANSWER if there is no usable answer
-    (docs.slack.dev/reference/methods/blocks.validate)."""
+    (docs.slack.dev/reference/methods/blocks.validate).
+    """
     refused = set()
     for block in SAMPLES[surface]:
         given: dict[str, Json] = {"message": {"text": "-", "blocks": [block]}}

@@ -94,7 +94,7 @@ async def _approval(tx: Tx, deps: Deps, message: Message) -> Rendered | None:
     if message.shown_version == 0 and in_channel:
         asks = (await deciders(tx, deps.rules, requesters, reader.now)).asked.mentions
     details = await details_for_message(tx, rental, reader.now)
-    if rental.undecided_envelope is not None:
+    if rental.undecided_terms is not None:
         demands = await demands_of(tx, deps.rules, if_approved(rental, reader.now), reader.now)
         details = changed(details, demands=demands)
     event = readable_event(event, everything=False)
@@ -234,6 +234,7 @@ async def _reader(tx: Tx, deps: Deps, message: Message, user_id: str = "") -> tu
 
 async def earliest_post(tx: Tx, message: Message) -> datetime | None:
     """Return the earliest time at which the message can have been posted, in our time: that of its event, or of
-    its rental's start if it has no event. Return None if it has neither."""
+    its rental's start if it has no event. Return None if it has neither.
+    """
     event, rental = await tx.events.get(message.event_id or 0), await tx.rentals.get(message.rental_id or "")
     return event.at if event is not None else rental.created_at if rental is not None else None

@@ -1,5 +1,6 @@
 """Posts that bypass the outbox: alerts, and replies without a `response_url`. They are for a store that takes no
-writes, and for a machine whose clock is wrong, where nothing may be delivered."""
+writes, and for a machine whose clock is wrong, where nothing may be delivered.
+"""
 
 from __future__ import annotations
 
@@ -57,7 +58,8 @@ class DirectPosts:
 
     async def post(self, user: str, event: Event[AlertFacts]) -> bool:
         """Send the alert of an event to a person. Return False if Slack doesn't take it now. Never raise, and
-        never wait for Slack's pace: the self-check must go on."""
+        never wait for Slack's pace: the self-check must go on.
+        """
         real, key = self._clock.real(), (user, event.kind, event.facts.name)
         failed_at = self._failed.get(key)
         if self._pace.post_at(user, real) > real or (failed_at is not None and real - failed_at < RETRY_AFTER):

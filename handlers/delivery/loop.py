@@ -106,7 +106,8 @@ class Delivery(Part):
     ) -> None:
         """`save_retry` is the real time after which a write that the store didn't take is tried again. `may_send`
         tells whether surely no other process delivers. `look_again` is the real seconds after which the loop looks
-        at the store again if nothing woke it, if other processes write to it too."""
+        at the store again if nothing woke it, if other processes write to it too.
+        """
         self._deps = deps
         self._pace = pace or Pace()
         self._may_send = may_send
@@ -154,13 +155,15 @@ class Delivery(Part):
 
     def reopened(self) -> None:
         """Begin again, because the database is there again after it was lost. It may be a backup, so drop the
-        results of calls that it doesn't have: posts are found again, and any other call is made again."""
+        results of calls that it doesn't have: posts are found again, and any other call is made again.
+        """
         self._unsaved.drop()
         self.begin_later()
 
     async def begin(self) -> None:
         """Make every open surface due once: if the database is a backup, Slack may show something else. Call this
-        before anything else changes the store. If the store takes no writes, the next turn tries again."""
+        before anything else changes the store. If the store takes no writes, the next turn tries again.
+        """
         self._has_begun = False
         try:
             async with self._deps.store.write() as tx:
@@ -173,7 +176,8 @@ class Delivery(Part):
     @override
     async def first_due(self, tx: Tx) -> datetime | None:
         """Return when the next refresh is due. Return None if it is due but may not start yet: it can wait up to a
-        minute for its turn in Slack's pace."""
+        minute for its turn in Slack's pace.
+        """
         at = await tx.messages.next_refresh()
         due = at is not None and at <= self._deps.clock.now()
         return None if due and not self.may_refresh(self._deps.clock.real()) else at
@@ -227,7 +231,8 @@ class Delivery(Part):
 
     async def _end_back_off(self, now: datetime) -> None:
         """Schedule now what waits for a retry, if Slack answered again after an outage. What waits because Slack
-        asked for it goes on waiting."""
+        asked for it goes on waiting.
+        """
         if not self._pace.outage_over or self._unsaved.open_at(now) > now:
             return
         async with self._deps.store.write(durable=False) as tx:
@@ -240,7 +245,8 @@ class Delivery(Part):
 
     async def _make_homes_due(self, now: datetime) -> None:
         """Make all Home tabs due if something that they show changed, at most once in ten seconds. Changes
-        before a crash are not lost, because each start makes all Home tabs due."""
+        before a crash are not lost, because each start makes all Home tabs due.
+        """
         if not self._homes_changed or now < self._homes_due_at or self._unsaved.open_at(now) > now:
             return
         self._homes_changed, self._homes_due_at = False, now + self._pace.publish_every
@@ -297,7 +303,8 @@ class Delivery(Part):
 
     def _unsendable(self, now: datetime) -> Unsendable:
         """Return which messages can't be sent now: they, or a post to the same channel, are being sent; Slack's
-        pace doesn't allow them; or the store could not save that they are being sent."""
+        pace doesn't allow them; or the store could not save that they are being sent.
+        """
         pace, sending = self._pace, [message for message, _ in self._sending.values()]
         made = Counter(message.next_call for message in sending)
         posting_to = {message.to.value for message in sending if message.next_call is NextCall.POST}
@@ -321,7 +328,8 @@ class Delivery(Part):
 
     def _opens_at(self, now: datetime) -> list[datetime | None]:
         """Return the times from which on more may be sent; some are past. The ends of running calls are not among
-        them, since each wakes the loop."""
+        them, since each wakes the loop.
+        """
         pace, unsaved = self._pace, self._unsaved
         methods = [pace.refresh_at(now), *(pace.open_at(method, now) for method in METHODS.values())]
         closed = [*pace.closed(POST, now).values(), *pace.closed(PUBLISH, now).values()]
@@ -401,7 +409,8 @@ class Delivery(Part):
 
     async def _post(self, message: Message, rendered: Rendered) -> Result:
         """Store that a post begins, then make the post. After a crash between the two, the conversation is read
-        back before anything is posted again."""
+        back before anything is posted again.
+        """
         sending = changed(message, sending=True)
         async with self._deps.store.write() as tx:
             await check_claim(tx, self._deps)

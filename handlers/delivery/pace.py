@@ -86,7 +86,8 @@ class Pace:
 
     def open_at(self, method: str, now: datetime, under_way: int = 0) -> datetime:
         """Return when the method may be called next, for a post to a channel that is not `closed`. `under_way` is
-        how many calls have begun and are not counted yet."""
+        how many calls have begun and are not counted yet.
+        """
         window = self._windows.get(method)
         moment = now if window is None else window.open_at(now, under_way)
         waits = [moment, self._blocked.get(method), self._all_blocked_until]
@@ -98,7 +99,8 @@ class Pace:
 
     def closed(self, method: str, now: datetime) -> dict[str, datetime]:
         """Return the channels that take no post yet, or the people whose Home tab was published just now, each
-        with the time from which on the method may be called for them again."""
+        with the time from which on the method may be called for them again.
+        """
         every = self._every[method]
         latest = {to: at for to, at in self._latest[method].items() if _counts(at, now, every)}
         self._latest[method] = latest
@@ -110,7 +112,8 @@ class Pace:
 
     def count(self, method: str, now: datetime, to: str = "") -> None:
         """Count a call, for a post or a Home tab with the channel or person that it goes `to`. A Home tab that is
-        rendered and turns out to be shown already counts too."""
+        rendered and turns out to be shown already counts too.
+        """
         if method in self._windows:
             self._windows[method].add(now)
         if method in self._latest:

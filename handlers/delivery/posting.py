@@ -62,7 +62,8 @@ CARD_MISSING = frozenset({"message_not_found", "thread_not_found"})
 
 class Poster:
     """Makes one call to Slack for one message, and returns the result to write. It repeats no call: it makes the
-    message due again instead."""
+    message due again instead.
+    """
 
     def __init__(
         self,
@@ -99,7 +100,8 @@ class Poster:
 
     async def answer(self, message: Message, rendered: Rendered) -> Result:
         """Send an answer to its `response_url`. It may be lost, so it must never be the only copy
-        of something important."""
+        of something important.
+        """
         if message.to.kind is DestinationKind.EPHEMERAL:
             return await self._answer_in_channel(message, rendered)
         options = rendered.options if isinstance(rendered, Answer) else {}
@@ -151,7 +153,8 @@ class Poster:
 
     async def find(self, message: Message, card: Message | None, since: datetime | None) -> Result:
         """Look for a post whose outcome is unknown. It can't be older than `since`, our time. A found post may
-        show an old version, so a surface stays due and is edited next."""
+        show an old version, so a surface stays due and is edited next.
+        """
         now = self._deps.clock.real()
         to, thread = post_target(message, card)
         try:
@@ -294,7 +297,8 @@ class Poster:
     async def refresh(self, message: Message, rendered: Rendered) -> Result:
         """Edit a message so that it shows how much time has passed. If Slack can't take it now, the next refresh
         is the retry. If Slack refuses it, refreshes end, and the next change of the rental handles the
-        reason."""
+        reason.
+        """
         now = self._deps.clock.real()
         try:
             return Result(await self._edited(message, rendered))
@@ -318,7 +322,8 @@ class Poster:
 
     def _failed(self, message: Message, error: Exception, method: str) -> Result:
         """Return what follows from a failed call: wait, fall back, or give up. Only a post, which may be in Slack
-        all the same, is looked for there."""
+        all the same, is looked for there.
+        """
         now, posts = self._deps.clock.real(), method == POST
         if not isinstance(error, SlackApiError):
             log.warning("slack.no_answer", method=method, message=message.id, error=type(error).__name__)
@@ -360,7 +365,8 @@ class Poster:
 
     def _up_to_date(self, message: Message, rendered: Rendered | None = None, **fields: Any) -> Message:
         """Return the message, with these `fields` too, as it is once Slack has `rendered`, which is None for a
-        message that is never edited."""
+        message that is never edited.
+        """
         closes = rendered is None or rendered.closed or not message.kind.surface
         return changed(
             message,
@@ -377,7 +383,8 @@ class Poster:
         self, method: str, body: dict[str, Any], *, text_alone: bool = True
     ) -> AsyncSlackResponse:
         """Return the answer to a call. If Slack refuses its blocks, nothing was posted, so repeat the call with
-        plainer blocks. `body` then has those that Slack took. The pace counts each call."""
+        plainer blocks. `body` then has those that Slack took. The pace counts each call.
+        """
         client = self._client
         calls: dict[str, Callable[..., Awaitable[AsyncSlackResponse]]]
         calls = {POST: client.chat_postMessage, EDIT: client.chat_update, ANSWER: client.chat_postEphemeral}
@@ -396,7 +403,8 @@ class Poster:
 
 async def respond(session: aiohttp.ClientSession, url: str, body: dict[str, Any], block_types: BlockTypes) -> None:
     """Post to a `response_url`. Raise SlackApiError for each status but 200, or what aiohttp raises.
-    By 400, Slack refuses what is sent and doesn't say which block is to blame."""
+    By 400, Slack refuses what is sent and doesn't say which block is to blame.
+    """
 
     async def call(blocks: list[Json]) -> None:
         async with session.post(url, json={**body, "blocks": blocks}, allow_redirects=False) as response:

@@ -86,7 +86,8 @@ class SearchAgain(Exception):
         self, until: datetime | None = None, *, unknown_error: bool = False, restart: bool = False
     ) -> None:
         """`until` is the real time at which to go on, None if Slack named none. `unknown_error` tells whether
-        Slack answered with an error that we don't know, `restart` whether the pages that were read don't count."""
+        Slack answered with an error that we don't know, `restart` whether the pages that were read don't count.
+        """
         super().__init__()
         self.until = until
         self.unknown_error = unknown_error
@@ -119,7 +120,8 @@ class Finder:
     ) -> Place | None:
         """Return where `message` was posted at or after `since`, our time. Return None if it certainly was not
         posted. Raise Unreadable if the bot can't read the conversation or Slack keeps no metadata there,
-        SearchAgain if the search has to go on later."""
+        SearchAgain if the search has to go on later.
+        """
         search = self._searches.pop(message.id, Search())
         errors = self._unknown_errors.pop(message.id, 0)
         try:
@@ -140,7 +142,8 @@ class Finder:
 
     async def version_shown(self, message: Message) -> int | None:
         """Return the version that Slack shows of a message that was posted. Return None if its post is not there
-        or has no version. Raise Unreadable, SearchAgain."""
+        or has no version. Raise Unreadable, SearchAgain.
+        """
         at = message.ts or ""
         query = {"channel": message.channel or message.to.value, "latest": at, "oldest": at, "inclusive": True}
         call = self._client.conversations_history
@@ -223,7 +226,8 @@ class Finder:
 
 def _page(answer: AsyncSlackResponse) -> tuple[list[Mapping[str, Any]], str]:
     """Return a page's posts and the cursor of the next page, which is empty on the last page. Raise SearchAgain if
-    the answer has another shape."""
+    the answer has another shape.
+    """
     posts, more = answer.get("messages"), answer.get("response_metadata")
     if not isinstance(posts, list):
         raise SearchAgain

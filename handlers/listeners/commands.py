@@ -101,7 +101,8 @@ async def _answer(
 
 async def suggest(context: Context, interaction: UserInteraction, *, bot: str) -> Outcome:
     """Reply with what to write for words that mention the bot, but not first. Carry nothing out. Raise Mistake if
-    they are no command. `bot` is the bot's own user id."""
+    they are no command. `bot` is the bot's own user id.
+    """
     person, text = interaction.person, interaction.text
     command = _parse(context, person, text)
     words = commands.command_text(command, text, default_lease=context.deps.rules.lease.default, zone=person.tz)
@@ -110,7 +111,8 @@ async def suggest(context: Context, interaction: UserInteraction, *, bot: str) -
 
 async def show_line(context: Context, interaction: UserInteraction, value: LineValue) -> Outcome:
     """Show the offers for a request that a mistake suggested. Rent nothing. Raise Mistake if the request can't be
-    read."""
+    read.
+    """
     text = value.text if value.text.startswith("wait ") else f"get {value.text}"
     command = _parse(context, interaction.person, text)
     if not isinstance(command, Get | Wait):

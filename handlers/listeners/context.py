@@ -1,5 +1,6 @@
 """What listeners are given, and what they remember of people and open forms. bot/app.py makes one context, and
-`handlers.connection` passes it to `register`."""
+`handlers.connection` passes it to `register`.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +37,8 @@ class Pace:
 
     def wait(self, user_id: str, monotonic: float) -> int:
         """Count one time and return 0 if the person may do it now. Otherwise return how many whole seconds they
-        must wait."""
+        must wait.
+        """
         left, at = self._left.pop(user_id, (float(self._at_once), monotonic))
         left = min(left + (monotonic - at) * self._per_second, self._at_once)
         allowed = left >= 1
@@ -65,13 +67,15 @@ class Turn:
 class OpenForms:
     """Remembers the newest choice in each open form, so that the price of an earlier one never replaces its price.
     It is kept in memory: a form whose choices reach several processes may keep an older price, which names its
-    choice."""
+    choice.
+    """
 
     _newest: dict[str, Turn] = field(default_factory=dict)
 
     def begin(self, view_id: str, view_hash: str) -> Turn:
         """Return a new choice in a form, which is the newest one from now on. If it was made just before the bot's
-        last update arrived, it uses the state after that."""
+        last update arrived, it uses the state after that.
+        """
         turn = Turn(view_id, view_hash)
         before = self._newest.pop(view_id, None)
         if before is not None and before.replaced == view_hash:

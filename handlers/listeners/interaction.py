@@ -118,7 +118,8 @@ class Interaction(Frozen):
     @property
     def reply_to(self) -> Destination:
         """Return where an answer goes: to the `response_url`; without one, for a mention to its channel, where
-        only this person sees the answer, and otherwise to the person's direct messages."""
+        only this person sees the answer, and otherwise to the person's direct messages.
+        """
         if self.origin.response_url:
             return to_response_url(self.origin.response_url)
         if self.kind is InteractionKind.MESSAGE and not is_direct(self.origin.channel):

@@ -72,7 +72,8 @@ async def posted(context: Context, event: Mapping[str, Any], bot_user_id: str | 
 
 def words_to_bot(typed: str, bot: str, *, direct: bool) -> Words | None:
     """Return what a message's text says to the bot, without quoted lines and without the mention. Return None if
-    only a quotation mentions the bot, or a direct message says nothing."""
+    only a quotation mentions the bot, or a direct message says nothing.
+    """
     own = "\n".join(line for line in typed.splitlines() if not line.lstrip().startswith(_QUOTED)).strip()
     mention = re.compile(rf"<@{re.escape(bot)}(?:\|[^<>]*)?>[\s,:]*")
     found = mention.search(own) if bot else None
@@ -88,7 +89,8 @@ async def _acknowledged_later(**_: Any) -> None:
 
 async def _note_done(tx: Tx, *, message: str, clock: Clock) -> None:
     """Note that a message is done, so that what was committed for it is not done again if Slack sends the event
-    again. Raise AlreadyDone if it is."""
+    again. Raise AlreadyDone if it is.
+    """
     now = clock.real()
     if not await tx.account.note_answered(message, now, now - REMEMBERED):
         raise AlreadyDone

@@ -59,7 +59,8 @@ async def submitted(context: Context, interaction: UserInteraction) -> Outcome:
 async def click(context: Context, interaction: UserInteraction) -> Outcome:
     """Handle a click on any button, or a choice in an input of an open dialog. If what the button is about is
     unknown, because the database lost it, take the buttons off. Raise Mistake if a version before this one posted
-    the button."""
+    the button.
+    """
     if interaction.kind is InteractionKind.CHOICE:
         # Only the request form shows anything then.
         return await request_form.chosen(context, interaction) if interaction.name == Callback.FORM.id else None
@@ -68,7 +69,7 @@ async def click(context: Context, interaction: UserInteraction) -> Outcome:
     try:
         return await HANDLERS[action](context, interaction, value)
     except QuestionLost:
-        return Reply(content=backups.unknown_question(), replaces_for_all=True)
+        return Reply(content=backups.question_unknown(), replaces_for_all=True)
     except (Mistake, Refused, TooLate):
         rental_id = getattr(value, "rental_id", None)
         if rental_id is None or not await note_unknown_rental(context.deps, rental_id):

@@ -28,7 +28,8 @@ _log = structlog.get_logger("gpubot.handlers")
 
 def reply_body(reply: Reply, interaction: Interaction) -> dict[str, Any]:
     """Return what is posted to a `response_url`. A message that others see is replaced only if nobody can use its
-    buttons."""
+    buttons.
+    """
     body: dict[str, Any] = {
         "text": reply.content.text,
         "blocks": list(reply.content.blocks),
@@ -54,7 +55,8 @@ async def queue(context: Context, interaction: Interaction, reply: Reply) -> boo
 
 async def send(context: Context, interaction: Interaction, reply: Reply) -> bool:
     """Send a reply to where it goes now: the `response_url`, or the person's direct messages. Return whether Slack
-    took it."""
+    took it.
+    """
     to = reply.to or interaction.reply_to
     try:
         async with asyncio.timeout(SEND_TIMEOUT):

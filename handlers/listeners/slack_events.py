@@ -35,7 +35,8 @@ _log = structlog.get_logger("gpubot.events")
 
 async def person_changed(context: Context, event: Event, _: str | None) -> None:
     """Handle user_change, such as a new zone or a deactivation: forget what is cached about the person. If they
-    left, ask the admins about their rentals."""
+    left, ask the admins about their rentals.
+    """
     user = part(event, "user")
     user_id = text(user, "id")
     if not user_id:
@@ -49,7 +50,8 @@ async def person_changed(context: Context, event: Event, _: str | None) -> None:
 
 async def group_changed(context: Context, event: Event, _: str | None) -> None:
     """Handle subteam_members_changed: forget the members, because the event holds only the difference. If the
-    group decides requests, look up whether an approver is left."""
+    group decides requests, look up whether an approver is left.
+    """
     group = event.get("subteam_id")
     if isinstance(group, str):
         await context.people.forget_group(group)
@@ -76,7 +78,8 @@ async def channel_changed(context: Context, event: Event, _: str | None) -> None
 
 async def home_opened(context: Context, event: Event, _: str | None) -> None:
     """Handle app_home_opened: have the Home tab published, unless Slack shows the same already. From the first
-    time on, it is published whenever something on it changes."""
+    time on, it is published whenever something on it changes.
+    """
     user = text(event, "user")
     if event.get("tab") != "home" or not user:
         return
@@ -107,7 +110,8 @@ SAYING = frozenset({"message", "app_mention"})
 
 def handled_before_ack(our_context: Context, kind: str, handler: Handler) -> Callable[..., Awaitable[None]]:
     """Return a Bolt middleware that handles an event before Bolt acknowledges it. It raises EventNotHandled if the
-    handler fails, or if this machine's clock is wrong."""
+    handler fails, or if this machine's clock is wrong.
+    """
 
     async def handle(
         event: dict[str, Any], context: AsyncBoltContext, next_: Callable[[], Awaitable[None]]

@@ -74,7 +74,8 @@ class EventNotHandled(Exception):
 
 def note_commit() -> None:
     """Count a commit of the running listener. The store calls this after each commit (`on_commit`). If the
-    listener raises an unexpected error, its reply shows whether a change was written."""
+    listener raises an unexpected error, its reply shows whether a change was written.
+    """
     commits = _COMMITS.get()
     if commits is not None:
         commits.append(None)
@@ -93,7 +94,8 @@ def make_listener(context: Context, read: PayloadReader, handler: Handler) -> Li
 
 def _without_expired_url(context: Context, interaction: Interaction) -> Interaction:
     """Return the interaction without its `response_url` if that expired while the dialog was open. A direct
-    message is the answer then."""
+    message is the answer then.
+    """
     origin = interaction.origin
     age = context.deps.clock.real().timestamp() - origin.opened_at
     if not origin.opened_at or age < RESPONSE_URL_LIFE.total_seconds():
@@ -168,7 +170,8 @@ def _begin_rest(
     commits: list[None],
 ) -> None:
     """Begin what is done after the acknowledgement: send a `reply` that could not be stored, open a modal, or show
-    the price of what a form asks for."""
+    the price of what a form asks for.
+    """
     opens = interaction.kind in {InteractionKind.COMMAND, InteractionKind.CLICK}
     opening = outcome if isinstance(outcome, OpenModal) and opens else None
     if opening is not None or reply is not None:
@@ -191,7 +194,8 @@ async def _call_slack(
 
 async def _reported(rest: Awaitable[None], interaction: Interaction, commits: list[None]) -> None:
     """Await the rest of the work, and report a bug in it. It waits for Slack or the market, so it runs after the
-    acknowledgement, which is sent when the listener returns. By then every change is committed."""
+    acknowledgement, which is sent when the listener returns. By then every change is committed.
+    """
     try:
         await rest
     except Exception as error:
@@ -237,7 +241,8 @@ async def _reply_at_once(
     context: Context, interaction: Interaction, content: Rendered, ack: Ack, body: Body
 ) -> None:
     """Refuse without the store. Don't acknowledge a click if its reply can't be sent: Slack itself then shows that
-    the click failed. Raise EventNotHandled if that happens to a message: Slack sends its event again."""
+    the click failed. Raise EventNotHandled if that happens to a message: Slack sends its event again.
+    """
     reply = Reply(content=content, refused=True)
     if interaction.kind not in {InteractionKind.CLICK, InteractionKind.MESSAGE}:
         await _acknowledge(context, interaction, reply, ack, body)
@@ -286,7 +291,8 @@ async def _acknowledge(context: Context, interaction: Interaction, outcome: Outc
 
 async def _show_errors(ack: Ack, body: Body, errors: Mapping[str, str]) -> None:
     """Acknowledge a submission with an error below each input. If another version opened the dialog, an input may
-    be missing: its error is then below the first input. Replace a dialog without inputs by a notice."""
+    be missing: its error is then below the first input. Replace a dialog without inputs by a notice.
+    """
     inputs = input_blocks(body)
     if not inputs:
         modal = blocks.notice("Not done", " ".join(errors.values()))
@@ -328,7 +334,8 @@ def _view(context: Context, interaction: Interaction, opening: OpenModal) -> dic
 
 def _log_interaction(interaction: Interaction, result: str) -> None:
     """Log one line for each interaction. It holds only ids: the value of a SHOW_LINE button is left out, because
-    it holds what people typed."""
+    it holds what people typed.
+    """
     _log.info(
         "interaction",
         kind=interaction.kind.value,
@@ -342,7 +349,8 @@ def _log_interaction(interaction: Interaction, result: str) -> None:
 
 def _report_bug(interaction: Interaction, error: Exception, *, committed: bool) -> Rendered:
     """Log a bug with a number, and return a reply with that number. Log neither the error's message nor the
-    payload: they can hold what people typed."""
+    payload: they can hold what people typed.
+    """
     number = bug_number()
     _log.error(
         "bug",
@@ -366,7 +374,8 @@ MOST_ON_LOOP = 500
 
 async def find_private_keys(body: Mapping[str, Any]) -> list[str]:
     """Return the ids of the input blocks that hold a private key. Add "" if a command's text, a modal's metadata
-    or a button holds one. Search long texts in a thread: texts that look nearly like keys take long."""
+    or a button holds one. Search long texts in a thread: texts that look nearly like keys take long.
+    """
     view = part(body, "view")
     inputs = {**part(part(body, "state"), "values"), **part(part(view, "state"), "values")}
     others = [text(body, "text"), text(view, "private_metadata"), body.get("actions")]
@@ -383,7 +392,8 @@ async def find_private_keys(body: Mapping[str, Any]) -> list[str]:
 
 def without_private_keys(interaction: Interaction, found: Sequence[str]) -> Interaction:
     """Return an interaction without everything that people typed. Also leave out what a modal's metadata holds if
-    `find_private_keys` found a private key there."""
+    `find_private_keys` found a private key there.
+    """
     metadata = {"origin": Origin()}
     from_metadata = interaction.kind is InteractionKind.SUBMISSION and "" in found
     return changed(interaction, text="", value="", inputs={}, **(metadata if from_metadata else {}))

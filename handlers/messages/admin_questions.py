@@ -6,13 +6,13 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import NamedTuple
 
-from bot.model.admin_question import AdminQuestion, AdminVerdict, OwnerLeft, Purchase, Purchases, UnknownMachine
+from bot.model.admin_question import AdminDecision, AdminQuestion, OwnerLeft, Purchase, Purchases, UnmanagedMachine
 from bot.model.event import Event, EventKind
-from bot.model.machine_use import Verdict
+from bot.model.machine_use import UsageStatus
 from bot.model.state import State
 from bot.model.summary import AccruedCost, AdminQuestionView, RentalDetails
 from bot.model.text import listed, span
-from bot.policy.buying.unknown_machines import name_to_type
+from bot.policy.buying.unmanaged_machines import name_to_type
 from bot.policy.team.rules import Rules
 from handlers.ids import Action, Callback, Field, QuestionValue
 from handlers.messages.writers import QuestionContext, question, sentence_case
@@ -22,7 +22,7 @@ from handlers.phrases.ends import ends_fact
 from handlers.phrases.format import Times, escape, first_few, identifier, join, per_hour, person
 from handlers.phrases.lease_buttons import destroy_button, withdraw_button
 from handlers.phrases.rental_text import how_it_ended, in_all, machine, machines, owner, so_far, vendor
-from handlers.phrases.use_text import current_use, verdict_text
+from handlers.phrases.use_text import current_use, status_text
 
 ASSIGN = "Assign an owner"
 HOURS = (1, 2, 4, 8, 12, 24, 48, 72)
@@ -35,7 +35,7 @@ AND_MORE = "And {} more."
 LONGEST_REASON = 200
 
 
-@question(EventKind.UNKNOWN_MACHINE, EventKind.OWNER_LEFT)
+@question(EventKind.UNMANAGED_MACHINE, EventKind.OWNER_LEFT)
 def admin_question(context: QuestionContext) -> Rendered:
     """Return the message of one question as of now."""
     event, view, times = context
@@ -81,7 +81,7 @@ def _purchase(purchase: Purchase, view: AdminQuestionView, event: Event, times: 
         button(ASSIGN, Action.GIVE_OWNER, value, about=about) if purchase.runs else None,
         button("Not ours", Action.NOT_OURS, value, about=about),
         None if later else button("Ask again tomorrow", Action.ASK_ABOUT_AGAIN, value, about=about),
-        button(_destroy_label(purchase), Action.DESTROY_UNKNOWN, value, about=about, style="danger"),
+        button(_destroy_label(purchase), Action.DESTROY_UNMANAGED, value, about=about, style="danger"),
     )
 
 
@@ -141,7 +141,7 @@ def _answered(purchase: Purchase, view: AdminQuestionView, times: Times) -> str:
     what, decided = _what(purchase), question.decided
     if purchase.same_as is not None:
         return asked_twice(what)
-    if question.rental_id is not None and (decided is None or decided.verdict is AdminVerdict.NOT_OURS):
+    if question.rental_id is not None and (decided is None or decided.decision is AdminDecision.NOT_OURS):
         return f"{sentence_case(words.this)} {words.are} part of the rental {question.rental_id}: {what}."
     cost = "" if is_unpriced(purchase) else f"cost {in_all(spent)}"
     over_at = times.at_time(question.over_at) if question.over_at else ""
@@ -149,7 +149,7 @@ def _answered(purchase: Purchase, view: AdminQuestionView, times: Times) -> str:
         ended = join(_unrented(len(purchase.alive)), "ended", over_at)
         return join(f"{ended}: {what}.", f"{words.it} {cost}." if cost else "")
     who, when = person(view.names, decided.by), times.at_time(decided.at)
-    if decided.verdict is AdminVerdict.NOT_OURS:
+    if decided.decision is AdminDecision.NOT_OURS:
         why = f'The reason: "{escape(decided.reason, LONGEST_REASON)}".' if decided.reason else ""
         rest = f"I won't ask about {'it' if words is _MACHINE else 'them'} again. /gpu list all shows the cost."
         if over_at:
@@ -157,7 +157,7 @@ def _answered(purchase: Purchase, view: AdminQuestionView, times: Times) -> str:
         return join(f'{who} chose "Not ours" {when}: {what}.', why, rest)
     did = (
         f"assigned an owner to {words.this}"
-        if decided.verdict is AdminVerdict.GAVE_OWNER
+        if decided.decision is AdminDecision.GAVE_OWNER
         else f"destroyed {words.this}"
     )
     now = f"{words.it} {words.have} the ID {question.rental_id} now: /gpu show {question.rental_id}"
@@ -181,7 +181,7 @@ def _what(purchase: Purchase) -> str:
     return join(names or f"resource {_name(first)}", join(gpus, where), by=", ")
 
 
-def _name(machine: UnknownMachine) -> str:
+def _name(machine: UnmanagedMachine) -> str:
     return escape(machine.name, 60) if machine.name else identifier(machine.resource_id[:8])
 
 
@@ -290,11 +290,11 @@ def _what_it_does(details: RentalDetails, times: Times) -> str:
     if rental.state is State.QUEUED:
         return f"{name} is on the waitlist."
     use = current_use(rental)
-    verdict = verdict_text(use, times) if use is not None and use.verdict is not Verdict.UNKNOWN else ""
+    decision = status_text(use, times) if use is not None and use.status is not UsageStatus.UNKNOWN else ""
     facts = join(
         per_hour(rental.rate) if rental.rate else "",
         so_far(details.spent) if rental.attempts else "",
-        f"{verdict[:1].lower()}{verdict[1:]}",
+        f"{decision[:1].lower()}{decision[1:]}",
         by=", ",
     )
     does = f"{name} is {'running' if rental.state is State.READY else 'starting'}"
@@ -359,7 +359,7 @@ def destroy(view: AdminQuestionView) -> Modal:
             Field.MACHINE_NAME, f"To confirm, type the name: {escape(wanted, 200)}", longest=300
         )
     return blocks.modal(
-        Callback.DESTROY_UNKNOWN,
+        Callback.DESTROY_UNMANAGED,
         f"{label}?",
         blocks.alert(f"Everything on {_words(purchase).disk} will be deleted."),
         blocks.section(

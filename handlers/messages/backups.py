@@ -45,7 +45,7 @@ def unknown_rental(rental_id: str) -> Rendered:
     return blocks.message(f"{lost} Nothing was changed. The admins know. {_LIST}")
 
 
-def unknown_question() -> Rendered:
+def question_unknown() -> Rendered:
     """Return what takes the place of a question to the admins that the database lost."""
     return blocks.message(
         f"This question is missing from my database, which was restored from an older backup. {_LIST}"

@@ -161,7 +161,7 @@ def _renting(context: EventContext[RentingFacts]) -> str:
     facts = context.facts
     price = f"at {per_hour(facts.rate)}" if facts.rate is not None else ""
     # The card names the model that was clicked.
-    other = facts.gpu if facts.gpu != context.rental.envelope.gpu else None
+    other = facts.gpu if facts.gpu != context.rental.terms.gpu else None
     what = machines(context.rental.request.count, other) if other else ""
     missing = left_out_text(context)
     if facts.before_vendor is None:
@@ -191,11 +191,12 @@ def _answered(vendor_name: str | None, detail: str | None) -> str:
 
 def _against_clicked(context: EventContext[RentingFacts]) -> str:
     """Return the price compared with the clicked one: `, $0.27 more than the offer Ana clicked but within the
-    limit that Ana accepted`. Return an empty text for the same price, or if the event doesn't have both prices."""
+    limit that Ana accepted`. Return an empty text for the same price, or if the event doesn't have both prices.
+    """
     facts, who = context.facts, context.owner
     if facts.clicked is None or facts.rate is None or facts.rate == facts.clicked:
         return ""
-    clicked = f"{who} allowed" if context.rental.wish is not None else f"the offer {who} clicked"
+    clicked = f"{who} allowed" if context.rental.waitlist_entry is not None else f"the offer {who} clicked"
     within = f" but within the limit that {who} accepted" if facts.rate > facts.clicked else ""
     return f", {difference(facts.clicked, facts.rate, clicked)}{within}"
 
@@ -260,12 +261,12 @@ def _rented(context: EventContext[AttemptFacts]) -> Rendered:
 @thread(EventKind.BLOCKED)
 def _buying_blocked(context: EventContext[HeldUpFacts]) -> str:
     facts = context.facts
-    if facts.why is Why.UNPROVEN:
+    if facts.why is Why.UNRESOLVED:
         return _waiting_for_lookups(facts)
     until = "I'll keep trying."
     if facts.until:
         when = context.times.time(facts.until)
-        goes_back = context.rental.wish is not None
+        goes_back = context.rental.waitlist_entry is not None
         then = "put it back on the waitlist" if goes_back else "ask the owner before I rent anything"
         until = f"I'll keep trying until {when}, then {then}."
     return join(sentence(f"{context.this_request} is on hold because {reason(facts.why, facts.vendor)}"), until)
@@ -283,8 +284,8 @@ def _waiting_for_lookups(facts: HeldUpFacts) -> str:
     return join(failed, f"{checking}. Then I'll look again.")
 
 
-@thread(EventKind.SILENT)
-def _silent(context: EventContext) -> str:
+@thread(EventKind.UNREACHABLE)
+def _unreachable(context: EventContext) -> str:
     running = f"{context.this_machine} is running and billing, but nothing answers on its SSH port yet"
     return join(sentence(running), "It may need another minute.")
 

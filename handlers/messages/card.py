@@ -27,9 +27,9 @@ from handlers.phrases.budget_text import over_total_text
 from handlers.phrases.ends import (
     at_its_end,
     ends_fact,
+    graceful_destroy_text,
     keeps_running,
     on_ending_text,
-    script_first_text,
     until_decided,
 )
 from handlers.phrases.format import (
@@ -61,7 +61,7 @@ from handlers.phrases.rental_text import (
     vendor,
     why_undecided,
 )
-from handlers.phrases.use_text import verdict_text
+from handlers.phrases.use_text import status_text
 
 FAILED_SHOWN = 3
 """How many failed attempts the plan of a machine that starts names. The earlier ones are only counted."""
@@ -130,9 +130,9 @@ def _undecided(details: RentalDetails, reader: Reader) -> Part:
         # The request is in the same channel, with the price and until when it waits.
         return _lead(lead, asked_now(details))
     return _lead(
-        lead if rental.needs_later_end else f"{lead} at up to {highest(rental.envelope)}",
+        lead if rental.needs_later_end else f"{lead} at up to {highest(rental.terms)}",
         why_undecided(details),
-        over_total_text(rental.request, rental.envelope.total),
+        over_total_text(rental.request, rental.terms.total),
         "" if rental.owner_decides else asked_now(details),
         until_decided(rental, reader.times),
     )
@@ -142,16 +142,16 @@ def _waits(details: RentalDetails, times: Times) -> list[Part]:
     """Return what a rental waits for, until when, and how often a purchase for it has failed."""
     rental = details.rental
     request, posted = rental.request, rental.created_at
-    until = rental.wish.until if rental.wish is not None else None
+    until = rental.waitlist_entry.until if rental.waitlist_entry is not None else None
     starts = request.starts_at
     tries = "I'll look for an offer" if starts is None else "If no offer matches at the start, I'll keep trying"
     return [
         _lead(
-            f"{state_word(details)}: {_for_whom(details)} at up to {highest(rental.envelope)}",
+            f"{state_word(details)}: {_for_whom(details)} at up to {highest(rental.terms)}",
             f"It starts {times.at_time(starts, posted)} and ends {times.at_time(request.until, posted)}."
             if starts is not None and request.until is not None
             else "",
-            f"It costs at most {say_at_most(rental.envelope.total)}.",
+            f"It costs at most {say_at_most(rental.terms.total)}.",
             f"{tries} until {times.time(until, posted)}." if until is not None else "",
             _failures(details, times),
         ),
@@ -234,7 +234,7 @@ def _being_destroyed(details: RentalDetails) -> Part:
     return _lead(
         f"Deletion not confirmed: {_for_whom(details)}",
         f"It may still be billing{bills}.",
-        f"{person(details.names, alarm.taken_on_by)} is looking into it." if alarm.taken_on_by else "",
+        f"{person(details.names, alarm.acknowledged_by)} is looking into it." if alarm.acknowledged_by else "",
     )
 
 
@@ -243,13 +243,13 @@ def _ready(details: RentalDetails, reader: Reader) -> list[Part]:
     since, posted = billing_since(details), rental.created_at
     command = ssh_command(rental.host, rental.port) if reader.rules.announce.address_in_channel else None
     use = rental.use if is_on_card(rental) else None
-    usage = verdict_text(use, _in_steps(use, times)) if use else ""
+    usage = status_text(use, _in_steps(use, times)) if use else ""
     since_text = f"since {times.time(since, posted)}" if since else ""
     price = join(per_hour(rental.rate) if rental.rate else "", since_text)
     past = at_its_end(rental, times.now)
-    script_first = "" if past is not None else script_first_text(details, times, posted)
-    end = past or (None if script_first else ends_fact(rental, times, posted))
-    word = "In use" if keeps_running(rental) and past is None and not script_first else state_word(details)
+    graceful_destroy = "" if past is not None else graceful_destroy_text(details, times, posted)
+    end = past or (None if graceful_destroy else ends_fact(rental, times, posted))
+    word = "In use" if keeps_running(rental) and past is None and not graceful_destroy else state_word(details)
     shown = (
         end,
         Fact("Price", price, f"It {'has cost' if since else 'costs'} {price}."),
@@ -261,8 +261,8 @@ def _ready(details: RentalDetails, reader: Reader) -> list[Part]:
         Part(blocks.facts(*shown).text, blocks.facts(Fact("Owner", people(details)), *shown).block),
         blocks.paragraph(
             join(
-                NO_SSH_ANSWER if rental.silent else "",
-                script_first,
+                NO_SSH_ANSWER if rental.unreachable else "",
+                graceful_destroy,
                 f"{person(details.names, longer.asked_by)} asked for more time." if longer is not None else "",
                 new_one_text(rental),
             )
@@ -299,12 +299,12 @@ def _buttons(details: RentalDetails) -> list[Json | None]:
     rental = details.rental
     if rental.state.over:
         return []
-    version = VersionValue(rental_id=rental.id, version=rental.envelope.version)
+    version = VersionValue(rental_id=rental.id, version=rental.terms.version)
     add_teammate = button("Add teammate", Action.ADD_TEAMMATE, version)
     if rental.decision is not None:
         accept = None
         if rental.owner_decides and not rental.needs_later_end:
-            accept = button(f"Accept up to {highest(rental.envelope)}", Action.ACCEPT, version, style="primary")
+            accept = button(f"Accept up to {highest(rental.terms)}", Action.ACCEPT, version, style="primary")
         return [
             accept,
             button("Change", Action.CHANGE_RENTAL, version),
@@ -316,8 +316,8 @@ def _buttons(details: RentalDetails) -> list[Json | None]:
     if rental.state is State.READY:
         return [extend_form_button(rental), shown, destroy_button(rental)]
     if rental.state is State.DESTROYING:
-        may_take_on = rental.alarm is not None and rental.alarm.can_be_taken_on
-        return [shown, button("I'm on it", Action.TAKEN_ON, this) if may_take_on else None]
+        may_acknowledge = rental.alarm is not None and rental.alarm.can_be_acknowledged
+        return [shown, button("I'm on it", Action.ACKNOWLEDGED, this) if may_acknowledge else None]
     if rental.state is State.QUEUED and rental.quote_id is not None:
         return [shown, add_teammate, stop_button(rental.quote_id, rental.id)]
     more = add_teammate if keys_still_go_in(rental, details.attempts) else None

@@ -6,7 +6,7 @@ from bot.errors import NextStep
 from bot.model.attempt import REPORTED_FAILED, Why
 from bot.model.base import changed
 from bot.model.event import EventKind
-from bot.model.facts import DeletionFacts, EndedFacts, NotAsSoldFacts, PlaceFacts, SaidFacts
+from bot.model.facts import DeletionFacts, EndedFacts, GpuMismatchFacts, PlaceFacts, SaidFacts
 from bot.model.request import Contract
 from bot.model.state import State
 from bot.model.text import listed, span
@@ -157,27 +157,29 @@ def _who_looks_after_it(context: EventContext) -> Rendered:
     details, rental, text = context.details, context.rental, context.named_text
     if rental.state.over and settled(details):
         return blocks.of_parts(*receipt_parts(details, context.machine, context.reader), closed=True)
-    taken_on_by = rental.alarm.taken_on_by if rental.alarm else None
-    if taken_on_by is not None:
-        you = taken_on_by == context.reader.id
+    acknowledged_by = rental.alarm.acknowledged_by if rental.alarm else None
+    if acknowledged_by is not None:
+        you = acknowledged_by == context.reader.id
         on_it = (
-            "You said that you're on it." if you else f"{person(details.names, taken_on_by)} is looking into it."
+            "You said that you're on it."
+            if you
+            else f"{person(details.names, acknowledged_by)} is looking into it."
         )
         return blocks.message(f"{text} {on_it}", closed=False)
     if context.outcome is not None:
         again = context.times.at_time(context.outcome.at)
         return blocks.message(f"{text} I sent you a newer message about this {again}.")
-    return blocks.with_buttons(text, button("I'm on it", Action.TAKEN_ON, RentalValue(rental_id=rental.id)))
+    return blocks.with_buttons(text, button("I'm on it", Action.ACKNOWLEDGED, RentalValue(rental_id=rental.id)))
 
 
-@thread(EventKind.TAKEN_ON)
-def _taken_on(context: EventContext) -> str:
+@thread(EventKind.ACKNOWLEDGED)
+def _acknowledged(context: EventContext) -> str:
     looks = f"{context.actor} is looking into the deletion that isn't confirmed."
     return f"{looks} I'm still trying to delete the machine."
 
 
-@thread(EventKind.EXTRA_RESOURCE)
-def _extra_resource(context: EventContext[DeletionFacts]) -> str:
+@thread(EventKind.ORPHANED_RESOURCE)
+def _orphaned_resource(context: EventContext[DeletionFacts]) -> str:
     facts = context.facts
     made = f"{sentence_case(vendor(facts.vendor))} made a machine for {context.this_request}"
     why = "although it reported a failure" if facts.why in REPORTED_FAILED else "but the machine isn't needed"
@@ -190,8 +192,8 @@ def _extra_resource(context: EventContext[DeletionFacts]) -> str:
     return f"{made}{which}, {why}. I'm deleting it.{bills}"
 
 
-@thread(EventKind.EXTRA_GONE)
-def _extra_resource_gone(context: EventContext[DeletionFacts]) -> str:
+@thread(EventKind.ORPHAN_TERMINATED)
+def _orphan_terminated(context: EventContext[DeletionFacts]) -> str:
     """Return the end of a machine, with its cost after a failed purchase, else with that of the whole rental."""
     spent, at = cost_of(context.facts), vendor(context.facts.vendor)
     whose = "It" if context.facts.why in REPORTED_FAILED else f"With that machine, {context.this_request}"
@@ -291,13 +293,13 @@ def _not_replaced(context: EventContext[PlaceFacts]) -> str:
     return f"The replacement, {new}, couldn't be rented, so {context.this_machine} keeps running."
 
 
-@thread(EventKind.NOT_AS_SOLD)
-def _not_as_sold(context: EventContext[NotAsSoldFacts]) -> str:
+@thread(EventKind.GPU_MISMATCH)
+def _gpu_mismatch(context: EventContext[GpuMismatchFacts]) -> str:
     return sentence(f"{context.this_machine} {sold_but_seen(context.facts)}")
 
 
-@direct(EventKind.NOT_AS_SOLD)
-def _keep_or_replace(context: EventContext[NotAsSoldFacts]) -> Rendered:
+@direct(EventKind.GPU_MISMATCH)
+def _keep_or_replace(context: EventContext[GpuMismatchFacts]) -> Rendered:
     rental, text = context.rental, context.named_text
     if rental.state is not State.READY:
         return no_longer_ready(context)
@@ -305,7 +307,7 @@ def _keep_or_replace(context: EventContext[NotAsSoldFacts]) -> Rendered:
         return blocks.message(f"{text} You decided to keep it.")
     if rental.replaced_by is not None:
         return blocks.message(f"{text} {new_one_text(rental)}", closed=False)
-    replace = button_while_it_runs(rental, context.reader.now, not_as_sold=True)
+    replace = button_while_it_runs(rental, context.reader.now, gpu_mismatch=True)
     keep = button("Keep it", Action.KEEP_AS_IT_IS, RentalValue(rental_id=rental.id))
     return blocks.with_buttons(text, replace, keep)
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from bot.model.event import EventKind, events_after
-from bot.model.facts import DecisionFacts, EndFacts, ExtensionFacts, UntilFacts, VerdictFacts
-from bot.model.machine_use import Verdict
+from bot.model.facts import DecisionFacts, EndFacts, ExtensionFacts, StatusFacts, UntilFacts
+from bot.model.machine_use import UsageStatus
 from bot.model.rental import Rental
 from bot.model.state import State
 from bot.model.text import about_span, span
 from bot.policy.access.probe_script import ENDING_LOG
-from bot.policy.use.two_ends import can_move
+from bot.policy.use.flexible_end import can_move
 from handlers.messages.backups import ends_again
 from handlers.messages.writers import (
     EventContext,
@@ -31,16 +31,16 @@ from handlers.phrases.ends import (
     after_script,
     ends_fact,
     exit_text,
+    graceful_destroy_text,
     if_busy_then,
     it_ends,
     on_ending_text,
-    script_first_text,
 )
 from handlers.phrases.format import Times, actor, join, sentence
 from handlers.phrases.lease_buttons import destroy_button, extend_button, keep_button, needs_approver
 from handlers.phrases.rental_text import asked_by_event, machine, vendor
 
-_ABOUT_THE_END = (EventKind.ENDING, EventKind.ENDS_AGAIN, EventKind.SCRIPT_FIRST, EventKind.SCRIPT_FAILED)
+_ABOUT_THE_END = (EventKind.ENDING, EventKind.ENDS_AGAIN, EventKind.GRACEFUL_DESTROY, EventKind.SCRIPT_FAILED)
 """The events whose message says when a machine ends."""
 
 MORE_TIME_REQUESTED = "More time has been requested, and is waiting for approval."
@@ -53,8 +53,8 @@ def _ending(context: EventContext[EndFacts]) -> str:
     return f"I told {context.name(context.rental.owner)} that {context.this_machine} {_ends(context)}."
 
 
-@thread(EventKind.SCRIPT_FIRST)
-def _script_first(context: EventContext[EndFacts]) -> str:
+@thread(EventKind.GRACEFUL_DESTROY)
+def _graceful_destroy(context: EventContext[EndFacts]) -> str:
     latest = context.times.at_time(context.facts.until) if context.facts.until else "soon"
     return after_script(context.actor, context.this_machine, latest)
 
@@ -65,7 +65,7 @@ def _script_failed(context: EventContext[EndFacts]) -> str:
 
 
 @thread(EventKind.END_MOVED)
-def _end_moved(context: EventContext[VerdictFacts]) -> str:
+def _end_moved(context: EventContext[StatusFacts]) -> str:
     until = until_text(context)
     return sentence(f"{context.this_machine} was in use at its end, so it keeps running until {until}")
 
@@ -85,8 +85,8 @@ def _it_ends(context: EventContext[EndFacts]) -> Rendered:
         return no_longer_ready(context)
     lease, until = rental.running_lease, event.facts.until
     destroy = destroy_button(rental) if context.by_owner else None
-    if lease.script_first is not None:
-        first = script_first_text(details, times, event.at, name=context.machine)
+    if lease.graceful_destroy is not None:
+        first = graceful_destroy_text(details, times, event.at, name=context.machine)
         text = join(first, on_ending_text(rental, times, event.at))
         return blocks.with_buttons(text, keep_button(rental), destroy)
     if until < lease.ends_at:
@@ -134,7 +134,7 @@ def _what_follows(context: EventContext[EndFacts], *, needs_approval: bool) -> l
     said, failed = [], event.kind is EventKind.SCRIPT_FAILED
     if failed:
         disk = f"To see why, read {ENDING_LOG} before the disk is deleted {until}."
-    elif event.kind is EventKind.ENDING and event.facts.verdict is Verdict.UNKNOWN:
+    elif event.kind is EventKind.ENDING and event.facts.status is UsageStatus.UNKNOWN:
         whose = f"{vendor(event.facts.vendor)}'s machines" if event.facts.vendor is not None else "it"
         said.append(f"I can't monitor {whose}, so it ends then even if it's busy.")
     else:
@@ -160,7 +160,8 @@ def _ask_in_time(before: datetime, rental: Rental, times: Times) -> str:
 
 def _longer(context: EventContext) -> str:
     """Return why the lease is longer after the notice: `Extended`, with the name of a person other than its owner,
-    or `In use` if its end moved on."""
+    or `In use` if its end moved on.
+    """
     details = context.details
     longer = [e for e in events_after(context.event, details.events) if e.effects.lengthens]
     if not longer:

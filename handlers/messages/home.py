@@ -102,7 +102,7 @@ def _question(one: RentalSummary, times: Times) -> str:
     """Return `Approve up to $137.54? 8x H100 (p4wd9) in EU for Ana. Expires at 14:00.`"""
     rental = one.rental
     subject = f"{machine_in(rental)} for {people(one)}."
-    up_to = f"up to {say_at_most(rental.newest_envelope.total)}"
+    up_to = f"up to {say_at_most(rental.newest_terms.total)}"
     if rental.extension is not None:
         up_to = f"more time until {times.date_and_time(rental.extension.ends_at)}, {up_to} in all"
     return join(f"Approve {up_to}? {subject}", until_decided(rental, times))

@@ -27,7 +27,8 @@ def key_text(key: Key, *, named: bool = True) -> str:
 
 def needed(*, github: bool, text: str = "To log in to machines, you'll need an SSH key.") -> Rendered:
     """Return the question for an SSH key, such as after a click on an offer. `github` tells whether the team
-    allows keys from GitHub, and `text` what the key is needed for."""
+    allows keys from GitHub, and `text` what the key is needed for.
+    """
     return blocks.with_buttons(text, *add_buttons(github=github))
 
 
@@ -46,7 +47,8 @@ def _or_type(github: bool) -> Part:
 
 def listing(keys: Sequence[Key], first_line: str = "", *, github: bool) -> Rendered:
     """Return a person's keys with their buttons, below the `first_line` that says what was just done. If they have
-    no key and nothing was done, return the question for a key. `github` is as in `needed`."""
+    no key and nothing was done, return the question for a key. `github` is as in `needed`.
+    """
     if not keys and not first_line:
         return needed(github=github)
     heading = (

@@ -60,7 +60,7 @@ from handlers.phrases.rental_text import (
     wanted,
     why_ended,
 )
-from handlers.phrases.use_text import current_use, day_marks, use_now, use_shares, verdict_text
+from handlers.phrases.use_text import current_use, day_marks, status_text, use_now, use_shares
 
 ROWS = 15
 ENDED_ROWS = 5
@@ -75,19 +75,20 @@ _NEVER_ALLOWED = frozenset({State.AWAITING_APPROVAL, State.DENIED, State.EXPIRED
 
 def _totals_text(live: RentalList, *, own: bool = True) -> str:
     """Return what the running machines cost: `Yours cost $2.15/h, $3.05 so far. The team's cost $18.40/h in all.`
-    The reader's part is left out unless `own`. Return an empty text if nothing runs."""
-    unknown = live.unknown_total
-    if not live.team.count and not unknown.count:
+    The reader's part is left out unless `own`. Return an empty text if nothing runs.
+    """
+    unmanaged = live.unmanaged_total
+    if not live.team.count and not unmanaged.count:
         return ""
     yours = "Your running machine costs" if live.own.count == 1 else "Your running machines cost"
     mine = f"{yours} {per_hour(live.own.rate)}, {dollars(live.own_amount)} so far."
-    team = f"The team's running machines cost {per_hour(live.team.rate + unknown.rate)} in all"
-    priced, without = unknown.count - unknown.unpriced, ""
+    team = f"The team's running machines cost {per_hour(live.team.rate + unmanaged.rate)} in all"
+    priced, without = unmanaged.count - unmanaged.unpriced, ""
     if priced:
-        team += f", {per_hour(unknown.rate)} of it for {_unrented(priced)}"
-    if unknown.unpriced:
-        more = plural(unknown.unpriced, "more machine") if priced else _unrented(unknown.unpriced)
-        isnt, price = ("isn't", "its price") if unknown.unpriced == 1 else ("aren't", "their prices")
+        team += f", {per_hour(unmanaged.rate)} of it for {_unrented(priced)}"
+    if unmanaged.unpriced:
+        more = plural(unmanaged.unpriced, "more machine") if priced else _unrented(unmanaged.unpriced)
+        isnt, price = ("isn't", "its price") if unmanaged.unpriced == 1 else ("aren't", "their prices")
         without = f"{more} {isnt} included, because I don't know {price}."
     return join(mine if own and live.own.count else "", f"{team}.", without)
 
@@ -98,7 +99,8 @@ def _unrented(count: int) -> str:
 
 def listing(live: RentalList, reader: Reader, *, everyone: bool, waits: Sequence[WaitingView] = ()) -> Rendered:
     """Return the answer to `/gpu list`, or to `/gpu list all` if `everyone`. `waits` is what the reader waits for,
-    or everything that starts later."""
+    or everything that starts later.
+    """
     parts = list_parts(live, reader, everyone=everyone, waits=waits)
     if live.shown or waits:
         return blocks.of_parts(*parts)
@@ -124,7 +126,7 @@ def list_parts(
         if summary.rental.id not in queued
         and not (summary.rental.decision is not None and summary.rental.id in ids_to_decide)
     ]
-    unknown = [admin_questions.line(one.question, one.spent, times) for one in live.unknown]
+    unmanaged = [admin_questions.line(one.question, one.spent, times) for one in live.unmanaged]
     more = plural(live.more, "more rental isn't shown.", "more rentals aren't shown.") if live.more else ""
     total = _totals_text(live, own=live.reader != OPERATOR.id)
     if total:
@@ -147,7 +149,7 @@ def list_parts(
             )
             for summary in shown
         ),
-        paragraph("\n".join(first_few(unknown, ROWS, "{} more that weren't rented through me."))),
+        paragraph("\n".join(first_few(unmanaged, ROWS, "{} more that weren't rented through me."))),
         Part(join_lines(more, total), blocks.context(join(more, total))),
         small(_ended(live)),
         *(
@@ -181,7 +183,8 @@ def _name(rental: Rental) -> str:
 
 def _ended(live: RentalList) -> str:
     """Return what ended in the last 7 days: `Ended in the last 7 days, for $26.79 in all: 1x H100 (k7mq2), $14.68;
-    ...`. Leave out the sum if the reader may not see what some of it cost."""
+    ...`. Leave out the sum if the reader may not see what some of it cost.
+    """
     if not live.ended:
         return ""
     seen = [one.spent for one in live.ended if one.spent is not None]
@@ -197,7 +200,8 @@ def _ended(live: RentalList) -> str:
 
 def line(details: RentalSummary, *, owned: bool, times: Times, use: bool = True) -> str:
     """Return a rental in one line. If it is known to be the reader's own (`owned`), the line names no people. It
-    has the verdict about the machine's use if `use`."""
+    has the verdict about the machine's use if `use`.
+    """
     rental = details.rental
     whom = "" if owned else f" for {people(details)}"
     money = details.sees_money and not rental.state.over
@@ -209,8 +213,8 @@ def line(details: RentalSummary, *, owned: bool, times: Times, use: bool = True)
         until = until_decided(rental, times)
     costs = f"{join(rate, so_far(details.spent), by=', ')}." if money and rental.attempts else ""
     known = current_use(rental) if use else None
-    verdict = f"{verdict_text(known, times)}." if known else ""
-    return join(f"{state_word(details)}: {_name(rental)}{whom}.", verdict, until, costs)
+    status = f"{status_text(known, times)}." if known else ""
+    return join(f"{state_word(details)}: {_name(rental)}{whom}.", status, until, costs)
 
 
 def show(details: RentalDetails, reader: Reader) -> Rendered:
@@ -267,9 +271,9 @@ def _shown_events(events: Sequence[Event]) -> list[Event]:
 
 def _allowed(details: RentalDetails) -> str:
     """Return `Cost limits: $2.47/h and $16.06 in total.`, or `Requested limits: ..` if nobody accepted them."""
-    envelope = details.rental.envelope
+    terms = details.rental.terms
     word = "Requested" if details.rental.state in _NEVER_ALLOWED else "Cost"
-    return f"{word} limits: {highest(envelope)} and {say_at_most(envelope.total)} in total."
+    return f"{word} limits: {highest(terms)} and {say_at_most(terms.total)} in total."
 
 
 def _buttons(details: RentalDetails, reader: Reader) -> list[Json | None]:

@@ -30,7 +30,8 @@ MOST_PROJECTS = 10
 @alert(EventKind.DIGEST)
 def _digest(context: AlertContext[DigestFacts]) -> Rendered:
     """Return the sums of a week, then a line for each project if there are several. The amounts of the projects
-    add up to the first one."""
+    add up to the first one.
+    """
     week = context.facts.digest
     amounts = in_cents([one.spent.amount for one in week.projects])
     first = f"Last week ({_days(week.first, week.last)}) the team spent {_spent(week.spent)}."
@@ -154,7 +155,7 @@ def month_file_words(file: MonthFile, reader: str) -> str:
         whose = f"{'Your costs' if file.owner == reader else 'Costs'} of project {escape(part.project)}"
     rentals = plural(file.rental_count, "rental")
     begin = f"{whose} in {month_name(part.month)}: {dollars(file.amount)} for {rentals}."
-    return join(begin, _completeness(file), invoice_differences(file.estimated, file.unknown_count))
+    return join(begin, _completeness(file), invoice_differences(file.estimated, file.unmanaged_count))
 
 
 def _completeness(file: MonthFile) -> str:

@@ -7,13 +7,13 @@ from typing import Any
 
 from bot.model.base import changed
 from bot.model.event import Event, EventKind, events_after, facts_in
-from bot.model.facts import AgainFacts, KeptFacts, QuestionFacts, VerdictFacts
-from bot.model.machine_use import NOT_COMPUTING, Missed, Use, Verdict
+from bot.model.facts import AgainFacts, KeptFacts, QuestionFacts, StatusFacts
+from bot.model.machine_use import NOT_COMPUTING, Missed, UsageStatus, Use
 from bot.model.rental import Rental
 from bot.model.state import State
 from bot.model.summary import RentalDetails
 from bot.model.text import about_span, span
-from bot.policy.use.questions import spell_of, unanswered
+from bot.policy.use.questions import idle_period_of, unanswered
 from handlers.ids import Action, HoursValue, RentalValue
 from handlers.messages.ends import MORE_TIME_REQUESTED
 from handlers.messages.writers import EventContext, approvers, cost_of, direct, no_longer_ready, thread
@@ -23,7 +23,7 @@ from handlers.phrases.ends import ask_again_text, end_moves, ends_fact
 from handlers.phrases.format import Times, dollars, join, per_hour, person, sentence
 from handlers.phrases.lease_buttons import destroy_button, extend_button
 from handlers.phrases.rental_text import first_after, how_it_ended, machine, mentions, so_far
-from handlers.phrases.use_text import connections_text, percents, unseen_text, verdict_then, without_work
+from handlers.phrases.use_text import connections_text, percents, status_then, unseen_text, without_work
 
 KEEP_HOURS = (1, 4)
 """The hours on the buttons "Yes, ask again", after which the bot asks again."""
@@ -55,17 +55,17 @@ def _asks_again(context: EventContext[KeptFacts]) -> str:
 def _still_needed(context: EventContext[QuestionFacts]) -> str:
     facts = context.facts
     asked = f"I asked {context.name(context.owner_id)} whether {context.this_machine} is still needed."
-    if facts.verdict is Verdict.UNKNOWN:
+    if facts.status is UsageStatus.UNKNOWN:
         return f"{asked} I couldn't monitor it."
-    if facts.verdict in NOT_COMPUTING:
-        return f"{asked} It had been {_lower(without_work(facts.verdict, facts.span))}."
+    if facts.status in NOT_COMPUTING:
+        return f"{asked} It had been {_lower(without_work(facts.status, facts.span))}."
     return join(asked, _quiet(facts))
 
 
 @thread(EventKind.NOBODY_ANSWERS)
 def _nobody_answers(context: EventContext[QuestionFacts]) -> str:
     facts = context.facts
-    idle = _lower(without_work(facts.verdict, facts.span)) if facts.verdict else "idle"
+    idle = _lower(without_work(facts.status, facts.span)) if facts.status else "idle"
     cost = f" ({dollars(facts.amount)})" if facts.amount is not None else ""
     owner = context.name(context.owner_id)
     return f"{owner} hasn't responded, so I told the approvers that {context.this_machine} has been {idle}{cost}."
@@ -90,9 +90,9 @@ def _owner_asked_again(context: EventContext[AgainFacts]) -> str:
 
 
 @thread(EventKind.USE_CHANGED)
-def _use_changed(context: EventContext[VerdictFacts]) -> str:
+def _use_changed(context: EventContext[StatusFacts]) -> str:
     use = context.facts.use
-    return f"{verdict_then(use, context.times)}." if use is not None else "Its usage changed."
+    return f"{status_then(use, context.times)}." if use is not None else "Its usage changed."
 
 
 @thread(EventKind.PROBE_INSTALLED)
@@ -122,19 +122,20 @@ def _question(context: EventContext[QuestionFacts]) -> Rendered:
         return blocks.message(sentence(used), closed=False)
     return blocks.of_parts(
         *question_parts(context),
-        blocks.small(NEVER_FOR_THAT if context.facts.verdict in NOT_COMPUTING else ""),
+        blocks.small(NEVER_FOR_THAT if context.facts.status in NOT_COMPUTING else ""),
         blocks.actions(destroy_button(rental), *keep_buttons(rental)),
     )
 
 
 def is_open(context: EventContext[QuestionFacts]) -> bool:
     """Return whether an event asks about the machine, and nobody answered or used it since."""
-    return context.facts.verdict is not None and context.outcome is None and _used_again(context) is None
+    return context.facts.status is not None and context.outcome is None and _used_again(context) is None
 
 
 def question_parts(context: EventContext[QuestionFacts], asked: str = "") -> tuple[Part, Part]:
     """Return the question of an event, without its buttons: the reason, evidence, cost and end. `asked` replaces
-    the words of the question."""
+    the words of the question.
+    """
     facts, rental = context.facts, context.rental
     rate = facts.rate if facts.rate is not None else rental.rate
     cost = so_far(cost_of(facts) or context.details.spent)
@@ -163,13 +164,13 @@ def keep_buttons(rental: Rental) -> list[Json]:
 def _why_asked(context: EventContext[QuestionFacts]) -> str:
     """Return `It's been idle for 35 min.`, or why the bot can't know whether it is."""
     facts, use, times = context.facts, context.facts.use, context.times
-    if facts.verdict is Verdict.CONNECTED and use is not None:
+    if facts.status is UsageStatus.CONNECTED and use is not None:
         connected = connections_text(use, "SSH connection")
         now = f"{connected} open" if use.connections or use.new_connections else f"{connected} now"
         how_long = f" for {about_span(facts.span)}" if facts.span is not None else ""
         return f"Its GPUs have been at {percents(_highest(use))}{how_long}, with {now}."
-    if facts.verdict in NOT_COMPUTING:
-        return f"It's been {_lower(without_work(facts.verdict, facts.span))}."
+    if facts.status in NOT_COMPUTING:
+        return f"It's been {_lower(without_work(facts.status, facts.span))}."
     if use is None:
         return join("I can't monitor it, so it may be busy or idle.", _quiet(facts))
     install = f"To set up monitoring: /gpu ssh {context.rental.id}" if use.why is Missed.REFUSED else ""
@@ -187,13 +188,13 @@ def _quiet(facts: QuestionFacts) -> str:
 def _evidence(context: EventContext[QuestionFacts]) -> tuple[Fact, ...]:
     """Return the readings and connections of an idle machine. Those of a connected one are in the question."""
     use, now, times = context.facts.use, context.rental.use, context.times
-    if use is None or context.facts.verdict is not Verdict.IDLE:
+    if use is None or context.facts.status is not UsageStatus.IDLE:
         return ()
     since = times.time(use.since, context.event.at)
     several = len(use.gpus) > 1
     at = f"{percents(_highest(use))} since {since}"
     value, said = "none", "Nobody is connected."
-    if now is not None and now.verdict is Verdict.CONNECTED:
+    if now is not None and now.status is UsageStatus.CONNECTED:
         value, said = "somebody connected after this question", "Somebody connected after this question."
     elif use.connections or use.new_connections:
         value = str(use.connections) if use.connections else f"{use.new_connections} new"
@@ -214,16 +215,17 @@ def _highest(use: Use) -> list[int]:
 
 def _used_again(context: EventContext[QuestionFacts]) -> str | None:
     """Return that the machine was used after the question, or not monitored for so long that its time without work
-    counts from a later time. Return None if the question is still about the same time."""
+    counts from a later time. Return None if the question is still about the same time.
+    """
     use, asked_about, times = context.rental.use, context.facts.use, context.times
     if use is None or asked_about is None:
         return None
-    if use.verdict is Verdict.IN_USE:
+    if use.status is UsageStatus.IN_USE:
         return f"{context.machine} has been in use again since {times.time(use.since)}."
-    if not {use.verdict, asked_about.verdict} <= NOT_COMPUTING or spell_of(use) == spell_of(asked_about):
+    if not {use.status, asked_about.status} <= NOT_COMPUTING or idle_period_of(use) == idle_period_of(asked_about):
         return None
     later = [e for e in events_after(context.event, context.details.events) if e.kind is EventKind.USE_CHANGED]
-    if any(facts.verdict is Verdict.IN_USE for facts in facts_in(later, VerdictFacts)):
+    if any(facts.status is UsageStatus.IN_USE for facts in facts_in(later, StatusFacts)):
         return f"{context.machine} was in use {times.at_time(use.since)}, after I asked whether you still need it."
     return (
         f"I couldn't monitor {context.machine} until {times.time(use.since)}, so I don't know whether it was idle."
@@ -234,9 +236,9 @@ def _answered(context: EventContext[QuestionFacts], answer: Event[Any]) -> Rende
     if answer.kind is EventKind.STILL_NEEDED:
         again = f"I asked again {context.times.at_time(answer.at)} whether you still need {context.machine}."
         # Use ends a spell without an answer.
-        same_spell = spell_of(answer.facts.use) == spell_of(context.facts.use)
+        same_idle_period = idle_period_of(answer.facts.use) == idle_period_of(context.facts.use)
         no_answer = "You didn't answer. "
-        return blocks.message(f"{no_answer if same_spell else ''}{again}")
+        return blocks.message(f"{no_answer if same_idle_period else ''}{again}")
     if answer.kind is EventKind.KEPT:
         return _answered_by_kept(context, answer)
     names = context.details.names
@@ -279,7 +281,8 @@ def _is_still_needed(context: EventContext[KeptFacts]) -> Rendered:
 @approvers(EventKind.NOBODY_ANSWERS)
 def _owner_does_not_answer(context: EventContext[QuestionFacts]) -> Rendered:
     """Return what was idle when the approvers were notified, with what they can do. Later, return what was
-    decided. The first message about an idle period mentions the approvers."""
+    decided. The first message about an idle period mentions the approvers.
+    """
     event, details, rental, times = context.event, context.details, context.rental, context.times
     whose = f"{person(details.names, context.owner_id)}'s {machine(rental)}"
     if context.outcome is not None:
@@ -287,7 +290,7 @@ def _owner_does_not_answer(context: EventContext[QuestionFacts]) -> Rendered:
     if rental.state is not State.READY:
         return blocks.message(how_it_ended(details, whose, times))
     asked = unanswered(rental, rental.use)
-    if asked is None or asked.about != spell_of(event.facts.use):
+    if asked is None or asked.about != idle_period_of(event.facts.use):
         # If the machine worked only for a moment, the same spell goes on, and so does this message. A later spell
         # has its own message.
         return blocks.message(_no_longer_asked(whose, rental.use, times), closed=False)
@@ -311,9 +314,9 @@ def _no_longer_asked(whose: str, use: Use | None, times: Times) -> str:
     decided = f"Approvers no longer have to decide whether {whose} keeps running"
     if use is None:
         return f"{decided}."
-    if use.verdict is Verdict.UNKNOWN:
+    if use.status is UsageStatus.UNKNOWN:
         return f"{decided}, because I can't tell whether it's idle. {unseen_text(use, times)}."
-    if use.verdict is Verdict.IN_USE:
+    if use.status is UsageStatus.IN_USE:
         return f"{decided}, because it has been in use since {times.time(use.since)}."
     return f"{decided}, because its present idle time began only {times.at_time(use.since)}."
 
@@ -322,8 +325,8 @@ def _is_first(event: Event[QuestionFacts], details: RentalDetails) -> bool:
     """Return whether the approvers were not yet notified of this spell."""
     told = EventKind.NOBODY_ANSWERS
     before = [one for one in details.events if one.kind is told and one.id != event.id and one.at < event.at]
-    spell = spell_of(event.facts.use)
-    return all(spell_of(facts.use) != spell for facts in facts_in(before, QuestionFacts))
+    idle_period = idle_period_of(event.facts.use)
+    return all(idle_period_of(facts.use) != idle_period for facts in facts_in(before, QuestionFacts))
 
 
 def _idle(context: EventContext[QuestionFacts]) -> str:
@@ -333,7 +336,7 @@ def _idle(context: EventContext[QuestionFacts]) -> str:
     Somebody may have connected since the event.
     """
     event, facts, now = context.event, context.facts, context.rental.use
-    connected = Verdict.CONNECTED in {facts.verdict, now.verdict if now is not None else None}
+    connected = UsageStatus.CONNECTED in {facts.status, now.status if now is not None else None}
     who = person(context.details.names, context.owner_id)
     asked = f"{who} hasn't said whether {machine(context.rental)} is still needed."
     since = f"has been idle since {context.times.time(facts.since, event.at)}" if facts.since else "is idle"

@@ -22,7 +22,7 @@ from bot.policy.buying.replacing import may_be_replaced
 from bot.policy.buying.spending import CONFIRM_ABOVE, billed_span, recommended
 from bot.policy.team.hours import zone_of
 from bot.policy.team.rules import Rules
-from bot.policy.use.two_ends import night_end
+from bot.policy.use.flexible_end import night_end
 from handlers.ids import Action, NearbyValue, OfferValue, QuoteHoursValue, QuoteUntilValue, QuoteValue, offer_value
 from handlers.messages import replies, waiting
 from handlers.messages.giving import with_idle
@@ -166,8 +166,8 @@ def found(view: QuoteView, reader: Reader, *, everything: bool = False) -> Rende
             *_for_all_gpus(quote),
             *_actions(quote, hidden, everything),
         ),
-        blocks.actions(*(waiting.wait_buttons(view) if quote.wish else ())),
-        blocks.small(waiting.wait_text(view, reader) if quote.wish else ""),
+        blocks.actions(*(waiting.wait_buttons(view) if quote.waitlist_entry else ())),
+        blocks.small(waiting.wait_text(view, reader) if quote.waitlist_entry else ""),
     )
 
 
@@ -208,7 +208,8 @@ def _left(view: QuoteView) -> str:
 
 def _keeps_waiting(view: QuoteView, *, rentable: bool) -> str:
     """Return that the request which the search would change still waits. Otherwise people take [Change] for a
-    withdrawal."""
+    withdrawal.
+    """
     if view.still_waiting is None:
         return ""
     return f"Request {view.quote.changes} stays as it is{' until you click an offer' if rentable else ''}."
@@ -260,7 +261,7 @@ def _without_script(setup: str | None) -> str:
 
 def _offer_line(choice: OfferChoice, about: str, *, best: bool, everything: bool) -> str:
     """Return the price and place of an offer, what is said `about` it, and what it is known for."""
-    offer, luck, usual = choice.offer, choice.got_ready, choice.usual
+    offer, success_rate, usual = choice.offer, choice.success_rate, choice.usual
     each = f" ({price(offer.gpu_rate)} per GPU-hour)" if offer.count > 1 else ""
     other = f" (also in {plural(choice.other_regions, 'other region')})" if choice.other_regions else ""
     where = f"{place(offer.vendor, offer.vendor_region)}{other}"
@@ -268,7 +269,9 @@ def _offer_line(choice: OfferChoice, about: str, *, best: bool, everything: bool
     says_ready = best and usual is not None and (everything or usual > SLOW)
     ready = f"Usually ready in {about_span(usual)}." if usual is not None and says_ready else ""
     poor = (
-        f"Only {luck.ready} of its last {luck.of} machines became ready." if luck is not None and luck.poor else ""
+        f"Only {success_rate.ready} of its last {success_rate.of} machines became ready."
+        if success_rate is not None and success_rate.poor
+        else ""
     )
     return join(with_full_stop(line), ready, poor) if ready or poor else line
 
@@ -286,7 +289,7 @@ def _equipment(offer: Offer) -> str:
 
 def _may_cost_more(choice: OfferChoice) -> bool:
     """Return whether a click on an offer also allows dearer ones."""
-    return choice.envelope.max_rate > choice.offer.rate
+    return choice.terms.max_rate > choice.offer.rate
 
 
 def _about(choice: OfferChoice, quote: Quote) -> str:
@@ -302,10 +305,10 @@ def _about(choice: OfferChoice, quote: Quote) -> str:
 
 def _cost(choice: OfferChoice, quote: Quote, *, everything: bool) -> str:
     """Return what an offer costs over the lease, about and at most. `everything` has `_most` besides."""
-    text = f"{_about(choice, quote)}, *at most {say_at_most(choice.envelope.total)}*"
+    text = f"{_about(choice, quote)}, *at most {say_at_most(choice.terms.total)}*"
     if everything:
         return f"{text}."
-    highest_price = highest(choice.envelope)
+    highest_price = highest(choice.terms)
     sold_out = (
         f"If this offer sells out, I'll take another up to {highest_price}." if _may_cost_more(choice) else ""
     )
@@ -314,27 +317,28 @@ def _cost(choice: OfferChoice, quote: Quote, *, everything: bool) -> str:
 
 def _most(choice: OfferChoice, rules: Rules, subject: str = '"At most" is') -> str:
     """Return what the most that an offer can cost includes, in sentences about the `subject`."""
-    envelope = choice.envelope
-    billed = billed_span(envelope.lease, rules)
-    before = envelope.total - cost_at_most(envelope.max_rate, billed)
+    terms = choice.terms
+    billed = billed_span(terms.lease, rules)
+    before = terms.total - cost_at_most(terms.max_rate, billed)
     spent = f", plus the {dollars(before)} spent before" if in_cents([before]) > [0] else ""
-    start_and_end = f"{span(envelope.lease)} plus {span(billed - envelope.lease)} to start and shut down"
+    start_and_end = f"{span(terms.lease)} plus {span(billed - terms.lease)} to start and shut down"
     dearer = (
         "If the offer that you rent sells out, I'll take another up to that price."
         if _may_cost_more(choice)
         else ""
     )
-    return join(f"{subject} for {start_and_end}, at up to {highest(envelope)}{spent}.", dearer)
+    return join(f"{subject} for {start_and_end}, at up to {highest(terms)}{spent}.", dearer)
 
 
 def cost_in_dialog(choice: OfferChoice, quote: Quote, rules: Rules) -> str:
     """Return the cost of an offer over the lease, below an alert that says the most that it can cost."""
-    return join(f"{_about(choice, quote)}.", _most(choice, rules, f"{say_at_most(choice.envelope.total)} is"))
+    return join(f"{_about(choice, quote)}.", _most(choice, rules, f"{say_at_most(choice.terms.total)} is"))
 
 
 def _night(quote: Quote, best: OfferChoice | None, reader: Reader) -> tuple[str, Json | None]:
     """Return that the machine may end at night, and the button that keeps it until the morning if the request
-    allows that. Return an empty text if it can't end at night."""
+    allows that. Return an empty text if it can't end at night.
+    """
     known, now, rules = reader.zone or None, reader.now, reader.rules
     night = night_end(quote.request, quote.created_at, now, zone_of(known, rules), rules)
     if night is None:
@@ -344,7 +348,7 @@ def _night(quote: Quote, best: OfferChoice | None, reader: Reader) -> tuple[str,
         return text, None
     # Only its owner reads this answer, so a button may have a clock time.
     until = f"until {clock_time(night.morning, now, known)}" if known else f"for {about_span(night.morning - now)}"
-    more = say_at_most(cost_at_most(best.envelope.max_rate, night.more))
+    more = say_at_most(cost_at_most(best.terms.max_rate, night.more))
     label = f"Keep it {until} in any case, for up to {more}"
     value = QuoteUntilValue(quote_id=quote.id, first=night.morning)
     return text, button(label, Action.KEEP_UNTIL, value, about=describe(quote.request))
@@ -495,7 +499,8 @@ def rents_already(rental: Rental, quote_id: str, offer_id: str) -> Rendered:
 
 def to_confirm(quote: Quote, choice: OfferChoice, *, first_line: str, another: bool) -> Rendered:
     """Return, below the `first_line`, an offer that waited for a key and that its owner must confirm before it is
-    rented. The button opens the confirmation dialog again."""
+    rented. The button opens the confirmation dialog again.
+    """
     above = dollars(CONFIRM_ABOVE)
     text = f"{first_line} The offer that you clicked can cost more than {above}, so confirm it first."
     value = offer_value(quote.id, choice.offer.offer_id, another=another)

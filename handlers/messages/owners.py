@@ -9,7 +9,7 @@ from bot.model.attempt import Why
 from bot.model.base import changed
 from bot.model.event import Event, EventKind
 from bot.model.facts import AdoptedFacts, OwnerChangedFacts, PersonFacts
-from bot.model.machine_use import Verdict
+from bot.model.machine_use import UsageStatus
 from bot.model.state import State
 from bot.model.summary import AccruedCost, RentalDetails
 from bot.model.text import say_at_most
@@ -29,7 +29,7 @@ from handlers.phrases.ends import ends_fact
 from handlers.phrases.format import escape, join, per_hour, person
 from handlers.phrases.lease_buttons import destroy_button, extend_form_button
 from handlers.phrases.rental_text import how_it_ended, in_all, machine, owner
-from handlers.phrases.use_text import current_use, verdict_text
+from handlers.phrases.use_text import current_use, status_text
 
 NEEDED_FOR = timedelta(hours=4)
 """For how long its owner says by [I need it] that a machine is needed."""
@@ -94,7 +94,8 @@ def _another_owner(context: EventContext[AdoptedFacts | OwnerChangedFacts]) -> R
 
 def _new_owner(context: EventContext[AdoptedFacts | OwnerChangedFacts]) -> Rendered:
     """Return to the new owner of a ready machine what it costs, when it ends and how to log in. If the machine
-    computes nothing, ask whether it is needed."""
+    computes nothing, ask whether it is needed.
+    """
     rental = context.rental
     ends = ends_fact(rental, context.times, context.event.at).sentence
     facts = context.event.facts
@@ -170,7 +171,7 @@ def _let_in_or_give(context: EventContext) -> Rendered:
         return blocks.message(text, closed=rental.state.over)
     name = context.details.names.get(event.actor or "", "them")
     use = current_use(rental)
-    since = verdict_text(use, context.times).lower() if use and use.verdict is Verdict.IDLE else ""
+    since = status_text(use, context.times).lower() if use and use.status is UsageStatus.IDLE else ""
     idle = f", which has been {since}" if since else ""
     price = f" at {per_hour(rental.rate)}" if rental.rate is not None else ""
     text = (

@@ -7,8 +7,8 @@ from bot.model.summary import RentalDetails
 from bot.model.text import span
 from bot.policy.access.probe_script import ENDING_PATH, ENDING_SCRIPT, PROBE_SCRIPT, SCRIPT_PATH, install_lines
 from bot.policy.team.rules import ProbeKind, Rules
+from bot.policy.use.probe_times import PROBE_EVERY
 from bot.policy.use.probing import awaits_probe, has_probe, is_refused, owner_must_install
-from bot.policy.use.visit_times import VISIT_EVERY
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Rendered
 from handlers.phrases.ends import PATH
@@ -35,13 +35,14 @@ def probe(rules: Rules) -> Rendered:
 
 def monitored(details: RentalDetails, rules: Rules) -> str:
     """Return what the bot sees of a ready machine, and whether the machine starts an on-ending.sh. Return an empty
-    text if it has no probe, or if its probe does not answer."""
+    text if it has no probe, or if its probe does not answer.
+    """
     rental, attempt = details.rental, details.current
     if attempt is None or not has_probe(rental, attempt, rules):
         return ""
     if is_refused(rental) or (rental.probe_answered_at is None and not awaited(details, rules)):
         return ""
-    sees = f"I check {_SEES} every {span(VISIT_EVERY[rental.request.contract])}"
+    sees = f"I check {_SEES} every {span(PROBE_EVERY[rental.request.contract])}"
     if rental.probe_answered_at is not None and rental.on_ending is None:
         return f"{sees}. A script at {PATH} won't be run before the machine ends. To have it run: /gpu probe"
     return f"{sees}. To see the scripts for that: /gpu probe"

@@ -18,7 +18,7 @@ from handlers.messages.ssh_lines import add_your_key, keys_fact, log_in_parts, s
 from handlers.messages.writers import EventContext, direct, no_longer_ready, said_once, sentence_case, thread
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Fact, Json, Part, Rendered, button
-from handlers.phrases.ends import ends_fact, on_ending_text, script_first_text
+from handlers.phrases.ends import ends_fact, graceful_destroy_text, on_ending_text
 from handlers.phrases.format import identifier, join, join_lines, per_hour, person
 from handlers.phrases.lease_buttons import destroy_button, extend_form_button
 from handlers.phrases.rental_text import machine, names_of, owner, people_text, place, without_key_text
@@ -43,10 +43,10 @@ def _yours_is_ready(context: EventContext) -> Rendered:
     facts = [_ends(context), _price(rental), keys_fact(details, context.reader), _place(rental)]
     return log_in_message(
         context,
-        blocks.header(f"Your {machine(rental)} is {'running and billing' if rental.silent else 'ready'}"),
+        blocks.header(f"Your {machine(rental)} is {'running and billing' if rental.unreachable else 'ready'}"),
         [
-            f"{NO_SSH_ANSWER} It may need another minute." if rental.silent else "",
-            join(script_first_text(details, times, posted), on_ending_text(rental, times, posted)),
+            f"{NO_SSH_ANSWER} It may need another minute." if rental.unreachable else "",
+            join(graceful_destroy_text(details, times, posted), on_ending_text(rental, times, posted)),
             f"The machine {new} will replace this one, which keeps running until {new} is rented." if new else "",
         ],
         facts,
@@ -71,13 +71,13 @@ def _is_shorter(rental: Rental) -> bool:
     """Return whether the lease is shorter than the one that was asked for, within the total that was accepted."""
     lease = rental.running_lease
     last = lease.last_end
-    return last - lease.ready_at < rental.envelope.lease and last != rental.request.last_end
+    return last - lease.ready_at < rental.terms.lease and last != rental.request.last_end
 
 
 def _price(rental: Rental) -> Fact | None:
     if rental.rate is None:
         return None
-    price = f"{per_hour(rental.rate)}, at most {say_at_most(rental.envelope.total)}"
+    price = f"{per_hour(rental.rate)}, at most {say_at_most(rental.terms.total)}"
     return Fact("Price", price, f"It costs {price} in all.")
 
 
@@ -88,7 +88,8 @@ def _place(rental: Rental) -> Fact:
 
 def _approved_by(details: RentalDetails) -> list[str]:
     """Return who approved the request. Return nobody if its owner did, or was notified of the approval before the
-    machine was ready."""
+    machine was ready.
+    """
     decisions = [e for e in details.events if e.kind in {EventKind.APPROVED, EventKind.APPROVED_NOT_READY}]
     if not decisions or decisions[-1].actor in {None, details.rental.owner}:
         return []
@@ -108,7 +109,8 @@ def log_in_message(
     last: str = "",
 ) -> Rendered:
     """Return a message that begins with `lead` and these lines and says how its reader logs in. `also` is small
-    print, and `last` follows everything else."""
+    print, and `last` follows everything else.
+    """
     return blocks.of_parts(
         lead,
         blocks.paragraph(join_lines(*lines)),
@@ -155,7 +157,7 @@ def _shared_with_you(context: EventContext) -> Rendered:
     return log_in_message(
         context,
         blocks.header(f"{owner(details)} shared {machine(rental)} with you"),
-        [NO_SSH_ANSWER if rental.silent else ""],
+        [NO_SSH_ANSWER if rental.unreachable else ""],
         [_ends(context), keys_fact(details, reader)],
         None if rental.extension else extend,
         ssh_button(rental, "SSH config"),

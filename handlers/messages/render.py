@@ -53,7 +53,8 @@ def thread_reply(context: EventContext) -> Rendered | None:
 
 def history_text(event: Event, details: RentalDetails, reader: Reader, *, money: bool) -> str:
     """Return an event for a history, which has its time in front of it and names its reader too. Return an empty
-    text if the event has none. Without `money`, leave out amounts and prices."""
+    text if the event has none. Without `money`, leave out amounts and prices.
+    """
     readable = event if money else changed(event, facts=event.facts.without_money())
     context = EventContext(readable, details, changed(reader, id=""), timed=False)
     return context.text if event.kind in thread else ""
@@ -92,7 +93,8 @@ def _is_for_them(context: EventContext) -> bool:
 def _refreshed(shown: Rendered, context: EventContext) -> Rendered:
     """Return an open message about a ready machine with the time after which it is rendered again: while it asks
     something, since the machine costs more and more; and when the first hour ends, in which the machine may be
-    replaced."""
+    replaced.
+    """
     event, rental = context.event, context.rental
     if shown.closed or shown.refresh_after is not None or rental.state is not State.READY:
         return shown

@@ -17,7 +17,7 @@ from handlers.phrases.rental_text import machines, vendor
 
 
 def replace_button(rental: Rental) -> Json:
-    label = f"Replace {rental.id}, up to {highest(rental.envelope)}"
+    label = f"Replace {rental.id}, up to {highest(rental.terms)}"
     return button(label, Action.REPLACE, RentalValue(rental_id=rental.id))
 
 
@@ -28,11 +28,11 @@ def not_working_button(rental: Rental) -> Json:
 NO_SSH_ANSWER = "Nothing answers on its SSH port yet."
 
 
-def button_while_it_runs(rental: Rental, now: datetime, *, not_as_sold: bool = False) -> Json | None:
+def button_while_it_runs(rental: Rental, now: datetime, *, gpu_mismatch: bool = False) -> Json | None:
     """Return the button that replaces a machine which still runs. Return None if it may not be replaced."""
-    if not may_be_replaced(rental, now, not_as_sold=not_as_sold):
+    if not may_be_replaced(rental, now, gpu_mismatch=gpu_mismatch):
         return None
-    return replace_button(rental) if rental.silent or not_as_sold else not_working_button(rental)
+    return replace_button(rental) if rental.unreachable or gpu_mismatch else not_working_button(rental)
 
 
 def replace_confirm(rental: Rental, left: Remainder, *, asks_why: bool) -> Modal:

@@ -13,8 +13,8 @@ from bot.model.request import Request
 from bot.model.state import State
 from bot.model.summary import Extended, PeopleAsked, RentalDetails
 from bot.model.text import span
+from bot.policy.use.flexible_end import was_asked_for
 from bot.policy.use.leases import LEAST_TIME
-from bot.policy.use.two_ends import was_asked_for
 from handlers.ids import NO_VALUE, Action, Callback, EndValue, LineValue, RentalValue
 from handlers.messages import keys
 from handlers.phrases import blocks
@@ -63,7 +63,8 @@ def error(problem: GpubotError) -> Rendered:
 
 def _show_line(line: Line, n: int) -> Json | None:
     """Return the button `Show H100 EU under $2.50/GPU/h`, which asks for exactly that. Return None if the line is
-    too long for a button. A label that would be cut only says which of the suggestions the button shows."""
+    too long for a button. A label that would be cut only says which of the suggestions the button shows.
+    """
     label = escape(f"Show {line.shown}", 300)
     if len(label) > blocks.BUTTON_TEXT:
         label = "Show this" if n == 1 else f"Show suggestion {n}"
@@ -94,21 +95,23 @@ def rented(
     rental: Rental, *, asked: PeopleAsked | None = None, first_line: str = "", without_key: Sequence[str] = ()
 ) -> Rendered:
     """Return what a click on an offer made, below the `first_line`. This reply replaces the offers. `asked` are
-    the people who decide the request, `without_key` the names of the teammates who have no SSH key."""
+    the people who decide the request, `without_key` the names of the teammates who have no SSH key.
+    """
     follow = f"Follow it in {channel(rental.card_channel)}."
     name, until = machine_in(rental), until_named(rental.request)
     if rental.state is State.AWAITING_APPROVAL:
         asked_about = asked_for(asked, "approval")
-        text = f"{asked_about}: {name}, at up to {highest(rental.envelope)}{until}. {follow}"
+        text = f"{asked_about}: {name}, at up to {highest(rental.terms)}{until}. {follow}"
     else:
-        text = f"Renting {name}, from {per_hour(rental.envelope.price)}{until}. {follow}"
+        text = f"Renting {name}, from {per_hour(rental.terms.price)}{until}. {follow}"
     return reply(join(first_line, text, without_key_text(without_key)))
 
 
 def end_dropped(request: Request, command: str) -> Rendered:
     """Return the reply to `/gpu again` if the last request named an end that has passed or is near.
 
-    `command` is an example that names another end."""
+    `command` is an example that names another end.
+    """
     near = f"has passed or is less than {span(LEAST_TIME)} away"
     name = f"{describe(request)} for {span(request.lease)} from when it's ready"
     another = f"To name another end: {escape(command, 300)}"
@@ -144,7 +147,8 @@ def resumed(changed: bool) -> Rendered:
 
 def extended(done: Extended, times: Times, utc: str = "") -> Rendered:
     """Return the reply to an extension with what it costs: it was made, or it waits for an approver. `utc` are
-    words that say that a time was read as UTC, or empty."""
+    words that say that a time was read as UTC, or empty.
+    """
     rental = done.rental
     about = _about(rental, done.span) if done.sees_money else ""
     if done.waits:
@@ -190,7 +194,7 @@ def ending(rental: Rental) -> Rendered:
     return blocks.message(f"I'm destroying {machine_in(rental)}. {then}")
 
 
-def script_first(rental: Rental, times: Times) -> Rendered:
+def graceful_destroy(rental: Rental, times: Times) -> Rendered:
     """Return the reply to a destroy after `/root/on-ending.sh`: when the machine ends at the latest."""
     latest = times.at_time(rental.running_lease.ends_at)
     text = f"I'll destroy {machine(rental)} when its script {PATH} is done, {latest} at the latest."

@@ -8,7 +8,7 @@ from typing import Any
 from bot.model.attempt import Why
 from bot.model.event import DECISIONS, EventKind, newest_asked, newest_version
 from bot.model.facts import BillFacts, DecidersFacts, DecisionFacts, EndedFacts, ExtensionFacts, RequestFacts
-from bot.model.machine_use import Verdict
+from bot.model.machine_use import UsageStatus
 from bot.model.money import cost
 from bot.model.person import Person
 from bot.model.rental import Extension, Rental
@@ -73,7 +73,7 @@ from handlers.phrases.rental_text import (
     why_asked_again,
     why_undecided,
 )
-from handlers.phrases.use_text import current_use, verdict_text
+from handlers.phrases.use_text import current_use, status_text
 
 OTHERS_SHOWN = 3
 
@@ -137,10 +137,10 @@ def _cost_by_then(facts: BillFacts) -> str | None:
 
 @thread(EventKind.CHANGED)
 def _changed(context: EventContext[RequestFacts]) -> str:
-    facts, envelope = context.facts, context.details.rental.envelope
-    now = describe(envelope) if envelope.version == facts.envelope and not context.named else ""
-    terms = join(terms_text(facts), total_text(facts), by=", ")
-    to = f" to {join(now, terms)}" if now else f": {terms}" if terms else ""
+    facts, terms = context.facts, context.details.rental.terms
+    now = describe(terms) if terms.version == facts.terms and not context.named else ""
+    new = join(terms_text(facts), total_text(facts), by=", ")
+    to = f" to {join(now, new)}" if now else f": {new}" if new else ""
     return join(f"{context.actor} changed {context.this_request}{to}.", asked_by_event(facts, context.details))
 
 
@@ -240,12 +240,12 @@ def approval(context: EventContext[DecidersFacts | ExtensionFacts | RequestFacts
     details, rental, asks = context.details, context.rental, context.asks
     asked = newest_version(context.event, details.events)
     context = context.of(asked)
-    version = asked.facts.envelope
+    version = asked.facts.terms
     left = has_left(details)
     pings = mentions(details, asked, asks, context.reader.rules) if asks is not None and not left else ""
-    if rental.extension is not None and rental.extension.envelope.version == version:
+    if rental.extension is not None and rental.extension.terms.version == version:
         question = _extension(context, rental.extension, pings)
-    elif rental.decision is not None and rental.approver_decides and rental.envelope.version == version:
+    elif rental.decision is not None and rental.approver_decides and rental.terms.version == version:
         question = _request(context, pings)
     else:
         return _answer(context)
@@ -268,10 +268,10 @@ def approval(context: EventContext[DecidersFacts | ExtensionFacts | RequestFacts
 
 def _request(context: EventContext[DecidersFacts], pings: str) -> Sequence[Part]:
     details, rental, times, asked = context.details, context.rental, context.times, context.event
-    envelope, rules = rental.envelope, rules_of_project(context.reader.rules, rental.project)
+    terms, rules = rental.terms, rules_of_project(context.reader.rules, rental.project)
     facts = asked.facts
     read_at, other = (facts.read_at, facts.other) if isinstance(facts, RequestFacts) else (None, None)
-    what = join(machine_in(rental), "(spot)" if envelope.contract is Contract.SPOT else "", _length(rental, times))
+    what = join(machine_in(rental), "(spot)" if terms.contract is Contract.SPOT else "", _length(rental, times))
     teammates = people_text(names_of(details, rental.teammates))
     what = f"*{what}*{f', shared with {teammates}' if teammates else ''}"
     changed = f"{context.actor} changed the request {times.at_time(asked.at)}."
@@ -283,18 +283,18 @@ def _request(context: EventContext[DecidersFacts], pings: str) -> Sequence[Part]
     if other is not None:
         others = f"Next cheapest{then}: {per_hour(other.rate)}, {place(other.vendor, other.vendor_region)}."
     return (
-        blocks.header(f"Approve up to {say_at_most(envelope.total)}?"),
+        blocks.header(f"Approve up to {say_at_most(terms.total)}?"),
         blocks.paragraph(
             join(
                 wants(details, rental.owner, what),
                 why_undecided(details),
-                over_total_text(rental.request, envelope.total),
+                over_total_text(rental.request, terms.total),
                 pings,
             )
         ),
         blocks.facts(
             _price(rental),
-            limits_fact(over_at_price(envelope, rules), rules),
+            limits_fact(over_at_price(terms, rules), rules),
             budget_fact(details.demands, details.names),
             _also_running(details, times),
         ),
@@ -311,26 +311,26 @@ def wants(details: RentalDetails, asker: str, what: str) -> str:
 def _length(rental: Rental, times: Times) -> str:
     if rental.request.until is not None:
         return how_long(rental.request, times)
-    return f"for {span(rental.envelope.lease) if rental.request.up_to is None else hours_text(rental.request)}"
+    return f"for {span(rental.terms.lease) if rental.request.up_to is None else hours_text(rental.request)}"
 
 
 def _price(rental: Rental) -> Fact:
     """Return the clicked price and the highest one. A request that waits for an offer has only the latter."""
-    envelope = rental.envelope
-    if rental.wish is not None and rental.wish.gpu is None:
-        most = f"{limit_per_hour(envelope.max_rate)} or less"
+    terms = rental.terms
+    if rental.waitlist_entry is not None and rental.waitlist_entry.gpu is None:
+        most = f"{limit_per_hour(terms.max_rate)} or less"
         return Fact("Price", most, f"It will be rented once an offer costs {most}.")
-    return price_fact(envelope)
+    return price_fact(terms)
 
 
 def _extension(context: EventContext[Any], extension: Extension, pings: str) -> Sequence[Part]:
     details, rental, times = context.details, context.rental, context.times
-    envelope, ends_at = extension.envelope, rental.running_lease.ends_at
+    terms, ends_at = extension.terms, rental.running_lease.ends_at
     owned_by = details.owner or Person(id=rental.owner, name="")
     limits = rules_of_owner(context.reader.rules, rental.project, owned_by)
     longer = extension.ends_at - ends_at
-    rate = rental.rate if rental.rate is not None else envelope.price
-    total = say_at_most(envelope.total)
+    rate = rental.rate if rental.rate is not None else terms.price
+    total = say_at_most(terms.total)
     whose = "" if extension.asked_by == rental.owner else f"{owner(details)}'s "
     what = f"more time for {whose}*{machine(rental)}*"
     until = f"It would then end {times.date_and_time(extension.ends_at)}."
@@ -344,7 +344,7 @@ def _extension(context: EventContext[Any], extension: Extension, pings: str) -> 
                 f"{per_hour(rate)}, {spent}, up to {total} in all",
                 f"It costs {per_hour(rate)}, {spent}, and then up to {total} in all. {until}",
             ),
-            limits_fact(over_limits(envelope.price, envelope.total, limits), limits),
+            limits_fact(over_limits(terms.price, terms.total, limits), limits),
             budget_fact(details.demands, details.names),
             _also_running(details, times),
         ),
@@ -375,8 +375,8 @@ def _also_running(details: RentalDetails, times: Times) -> Fact | None:
 def _running(rental: Rental, times: Times) -> str:
     """Return `1x A100 (k7mq2), idle for 50 min`. If nobody sees how it is used, return only its name."""
     use = current_use(rental)
-    seen = use is not None and use.verdict is not Verdict.UNKNOWN
-    return join(machine(rental), verdict_text(use, times).lower() if use and seen else "", by=", ")
+    seen = use is not None and use.status is not UsageStatus.UNKNOWN
+    return join(machine(rental), status_text(use, times).lower() if use and seen else "", by=", ")
 
 
 def _answer(context: EventContext) -> Rendered:
@@ -398,7 +398,7 @@ def _answer(context: EventContext) -> Rendered:
 @direct(EventKind.ASKED_AGAIN)
 def _decide_again(context: EventContext[RequestFacts]) -> Rendered:
     details, rental, event, reader = context.details, context.rental, context.event, context.reader
-    undecided = rental.state is State.AWAITING_APPROVAL and event.facts.envelope == rental.envelope.version
+    undecided = rental.state is State.AWAITING_APPROVAL and event.facts.terms == rental.terms.version
     if not undecided:
         answer = context.outcome
         request = context._replace(named=True).this_request
@@ -407,19 +407,19 @@ def _decide_again(context: EventContext[RequestFacts]) -> Rendered:
     needs = "approval"
     if rental.owner_decides:
         needs = "your decision" if context.by_owner else f"{owner(details)}'s decision"
-    most = rental.envelope.total
+    most = rental.terms.total
     total = (
         over_total_text(rental.request, most)
-        or f"It can cost up to {highest(rental.envelope)} and {say_at_most(most)} in all."
+        or f"It can cost up to {highest(rental.terms)} and {say_at_most(most)} in all."
     )
     total = "" if rental.needs_later_end else total
     text = join(_undecided(context._replace(named=True), needs), total, first_runs_on(details))
-    version = VersionValue(rental_id=rental.id, version=rental.envelope.version)
+    version = VersionValue(rental_id=rental.id, version=rental.terms.version)
     decide = tell = None
     if rental.needs_later_end:
         decide = button("Change", Action.CHANGE_RENTAL, version)
     elif rental.owner_decides:
-        decide = button(f"Accept up to {highest(rental.envelope)}", Action.ACCEPT, version, style="primary")
+        decide = button(f"Accept up to {highest(rental.terms)}", Action.ACCEPT, version, style="primary")
         if rental.quote_id is not None and rental.replaces is None:
             tell = tell_button(rental.quote_id, rental.request, "Tell me about the next offer")
     buttons = (decide, tell, withdraw_button(rental)) if is_owner(reader.id, rental.owner) else ()
@@ -470,7 +470,7 @@ def _reminder_line(details: RentalDetails, times: Times) -> str:
     what = machine_in(rental)
     if rental.extension is not None:
         what = f"{span(rental.extension.ends_at - rental.running_lease.ends_at)} more for {machine(rental)}"
-    total = say_at_most(rental.newest_envelope.total)
+    total = say_at_most(rental.newest_terms.total)
     return join(f"{owner(details)}: {what}, up to {total}.", until_decided(rental, times))
 
 

@@ -14,16 +14,16 @@ from bot.model.rental import Rental
 from bot.model.state import State
 from bot.model.summary import RentalDetails
 from bot.model.text import listed, plural
-from bot.policy.access.boot import SETUP_LOG, further_keys
 from bot.policy.access.keys import add_line
-from bot.policy.use.probing import boot_script_failed, boot_script_ran
+from bot.policy.access.startup_script import SETUP_LOG, further_keys
+from bot.policy.use.probing import startup_script_failed, startup_script_ran
 from handlers.ids import Action, RentalValue
 from handlers.messages.probe import awaited, by_hand, monitored
 from handlers.messages.replacing import NO_SSH_ANSWER
 from handlers.messages.writers import sentence_case
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Fact, Json, Part, Rendered, button
-from handlers.phrases.ends import can_have_one, ends_fact, on_ending_text, script_first_text
+from handlers.phrases.ends import can_have_one, ends_fact, graceful_destroy_text, on_ending_text
 from handlers.phrases.format import (
     Reader,
     escape,
@@ -135,7 +135,8 @@ def log_in_parts(
 
 def keys_fact(details: RentalDetails, reader: Reader) -> Fact | None:
     """Return which keys work: a teammate's own, or for the owner those of all people in the rental. It names each
-    key that doesn't work. Return None if nothing is known of them."""
+    key that doesn't work. Return None if nothing is known of them.
+    """
     if reader.id != details.rental.owner:
         text = _teammates_keys(details, reader)
     else:
@@ -156,13 +157,13 @@ class _Named(NamedTuple):
 
 def _own_keys(details: RentalDetails, attempt: Attempt) -> list[OwnedKey]:
     """Return the keys of the present owner that the startup script brought, unless the script failed."""
-    failed, owner = boot_script_failed(details.rental, attempt), details.rental.owner
+    failed, owner = startup_script_failed(details.rental, attempt), details.rental.owner
     return [key for key in attempt.script_keys if key.person == owner and not failed]
 
 
 def _others_inside(details: RentalDetails, attempt: Attempt) -> list[str]:
     """Return the people apart from the owner whose keys work: who rented the machine, then others, each once."""
-    ran, owner = boot_script_ran(details.rental), details.rental.owner
+    ran, owner = startup_script_ran(details.rental), details.rental.owner
     return list(
         dict.fromkeys(
             [details.bought_by, *(key.person for key in attempt.script_keys if ran and key.person != owner)]
@@ -182,7 +183,7 @@ def _owners_keys(details: RentalDetails, reader: Reader) -> tuple[list[str], Seq
     rental, attempt, owner = details.rental, details.current, details.rental.owner
     if attempt is None:
         return [], ()
-    ran, brought = boot_script_ran(rental), attempt.script_keys
+    ran, brought = startup_script_ran(rental), attempt.script_keys
     further = further_keys(owner, rental.teammates, details.keys_now, first=attempt.public_key)
     unsent = [key for key in further if key.line not in {key.line for key in brought}]
     missing, paste = _missing(_names(unsent, details)), unsent if ran else further
@@ -192,7 +193,7 @@ def _owners_keys(details: RentalDetails, reader: Reader) -> tuple[list[str], Seq
         first = [_key_name(attempt.key_comment, "")]
         if ran:
             return [_work(_names(brought, details, first)), missing], paste
-        works = _named(first).do(f"works {ONCE_IT_ANSWERS}", "") if rental.silent else _work(_named(first))
+        works = _named(first).do(f"works {ONCE_IT_ANSWERS}", "") if rental.unreachable else _work(_named(first))
         return [works, _sent(_names(brought, details), details, reader), missing], paste
     own = _own_keys(details, attempt)
     if own and ran:
@@ -214,14 +215,14 @@ def _teammates_keys(details: RentalDetails, reader: Reader) -> str:
     if not own:
         return f"you have no SSH key yet; once you've saved one, {add_your_key(details)}"
     if attempt is not None and any(key.line == attempt.public_key for key in own):
-        return f"your key works {ONCE_IT_ANSWERS}" if details.rental.silent else "your key works"
+        return f"your key works {ONCE_IT_ANSWERS}" if details.rental.unreachable else "your key works"
     brought = {key.line for key in attempt.script_keys} if attempt is not None else set()
     sent, unsent = (
         _named(_own_names([key for key in own if (key.line in brought) is there], details, reader.id))
         for there in (True, False)
     )
     text = join(_sent(sent, details, reader), _missing(unsent), by="; ")
-    if not unsent.text and (awaited(details, reader.rules) or boot_script_ran(details.rental)):
+    if not unsent.text and (awaited(details, reader.rules) or startup_script_ran(details.rental)):
         return text
     add = add_your_key(details, "them" if (unsent if unsent.text else sent).several else "it")
     return f"{text}. Otherwise, {add}" if text.endswith(IF_SCRIPT_RUNS) else f"{text}. {add}"
@@ -241,11 +242,11 @@ def _sent(keys: _Named, details: RentalDetails, reader: Reader) -> str:
     attempt = details.current
     if attempt is None:
         return ""
-    if boot_script_ran(details.rental):
+    if startup_script_ran(details.rental):
         return _work(keys)
     if awaited(details, reader.rules):
         return keys.do("will work in about a minute", "will work in about a minute")
-    if boot_script_failed(details.rental, attempt):
+    if startup_script_failed(details.rental, attempt):
         why = "because the startup script didn't run"
         return keys.do(f"doesn't work, {why}", f"don't work, {why}")
     if details.rental.probe_answered_at is not None:
@@ -277,7 +278,7 @@ def _setup_log(details: RentalDetails) -> str:
     if not wanted or attempt is None:
         return ""
     name = f'The setup script "{escape(wanted)}"'
-    if attempt.script is None or attempt.script.setup is None or boot_script_failed(details.rental, attempt):
+    if attempt.script is None or attempt.script.setup is None or startup_script_failed(details.rental, attempt):
         return f"{name} wasn't started on this machine."
     progress = setup_text(details.rental)
     if progress:
@@ -310,7 +311,8 @@ def _named(own: Sequence[str], people: Sequence[str] = ()) -> _Named:
 
 def _own_names(keys: Sequence[Key | OwnedKey], details: RentalDetails, reader: str) -> list[str]:
     """Return keys of the reader by comment. Use the fingerprint if two of their keys have the same comment, as all
-    keys of a GitHub user do."""
+    keys of a GitHub user do.
+    """
     comments = {key.line: key.comment for key in details.keys_now.get(reader, ())}
     attempt = details.current
     if attempt is not None:
@@ -343,15 +345,15 @@ def ssh(details: RentalDetails, reader: Reader, *, probe_line: str = "") -> Rend
     if rental.state is not State.READY:
         state = f"isn't ready yet ({state_word(details).lower()})"
         return blocks.message(f"{sentence_case(whose)} {state}. I'll send you the SSH command once it's ready.")
-    state = "running" if rental.silent else "ready"
+    state = "running" if rental.unreachable else "ready"
     head = f"*{sentence_case(whose)} is {state}.* {ends_fact(rental, times).sentence}"
-    script = join(script_first_text(details, times), on_ending_text(rental, times))
+    script = join(graceful_destroy_text(details, times), on_ending_text(rental, times))
     unread = "" if rental.host_key or not rental.host else NO_HOST_KEY
     install = by_hand(details, reader, probe_line)
     paste = _paste_parts(details, reader, LONG_LINES - len(install)) if reader.id == rental.owner else []
     installed = button("I pasted it", Action.PROBE_INSTALLED, RentalValue(rental_id=rental.id))
     return blocks.of_parts(
-        blocks.paragraph(join_lines(head, script, NO_SSH_ANSWER if rental.silent else "")),
+        blocks.paragraph(join_lines(head, script, NO_SSH_ANSWER if rental.unreachable else "")),
         *log_in_parts(
             details,
             reader,

@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from bot.errors import Mistake
 from bot.model.money import cost
-from bot.model.quote import Quote, Wish
+from bot.model.quote import Quote, WaitlistEntry
 from bot.model.request import Request
 from bot.model.state import State
 from bot.model.summary import DearerRent, PeopleAsked, QuoteView, WaitingView, WaitPreview
@@ -74,8 +74,8 @@ def tell_button(quote_id: str, request: Request, label: str = "Tell me when ther
 
 def _label(wait: WaitPreview) -> str:
     verb = "Ask for approval" if wait.over else "Rent it for me"
-    length, total = span(wait.envelope.lease), say_at_most(wait.envelope.total)
-    return f"{verb} at {limit_per_hour(wait.envelope.max_rate)} or less: {length}, up to {total}"
+    length, total = span(wait.terms.lease), say_at_most(wait.terms.total)
+    return f"{verb} at {limit_per_hour(wait.terms.max_rate)} or less: {length}, up to {total}"
 
 
 def wait_text(view: QuoteView, reader: Reader) -> str:
@@ -84,17 +84,17 @@ def wait_text(view: QuoteView, reader: Reader) -> str:
     if not wait_buttons(view):
         return ""
     refused = f"I can't rent one automatically. {refusal_text(view.wait_refused)}" if view.wait_refused else ""
-    hours = "" if view.wait_refused else when_it_looks(quote.wish, reader.rules)
-    if hours and _ends_before_hours(quote.wish, reader):
+    hours = "" if view.wait_refused else when_it_looks(quote.waitlist_entry, reader.rules)
+    if hours and _ends_before_hours(quote.waitlist_entry, reader):
         hours += f' {_BEFORE_HOURS} unless you add "any time" to your request.'
-    elif hours and not (quote.wish and quote.wish.any_time):
+    elif hours and not (quote.waitlist_entry and quote.waitlist_entry.any_time):
         hours += ' To look day and night, add "any time" to your request.'
     return join(any_model(quote.request), hours, _who_decides(wait, reader.rules) if wait else "", refused)
 
 
-def _ends_before_hours(wish: Wish | None, reader: Reader) -> bool:
+def _ends_before_hours(waitlist_entry: WaitlistEntry | None, reader: Reader) -> bool:
     zone = zone_of(reader.zone, reader.rules)
-    return wish is not None and ends_before_hours(wish, reader.now, zone, reader.rules)
+    return waitlist_entry is not None and ends_before_hours(waitlist_entry, reader.now, zone, reader.rules)
 
 
 _BEFORE_HOURS = "The wait would be over before those hours begin, so I won't look for an offer"
@@ -105,11 +105,11 @@ def any_model(request: Request) -> str:
     return "" if request.features or "-" in request.gpu else f"Any {gpu(request.gpu)} model counts as a match."
 
 
-def when_it_looks(wish: Wish | None, rules: Rules) -> str:
+def when_it_looks(waitlist_entry: WaitlistEntry | None, rules: Rules) -> str:
     """Return when offers are looked for, for a person who waits. Empty if the hours are the whole week."""
     if rules.hours.always:
         return ""
-    if wish is not None and wish.any_time:
+    if waitlist_entry is not None and waitlist_entry.any_time:
         return "I look for offers day and night."
     return f"I only look for offers during your hours, {asking_hours(rules.hours)}."
 
@@ -137,7 +137,7 @@ def starts(view: QuoteView, understood: Sequence[Part], reader: Reader) -> Rende
         ]
     else:
         label = (
-            f"Ask for approval at {limit_per_hour(wait.envelope.max_rate)} or less"
+            f"Ask for approval at {limit_per_hour(wait.terms.max_rate)} or less"
             if wait.over
             else "Rent at the start time"
         )
@@ -158,8 +158,8 @@ def search_again(quote: Quote) -> list[Json]:
 
 
 def _start_cost(quote: Quote, wait: WaitPreview, reader: Reader) -> str:
-    request, most = quote.request, say_at_most(wait.envelope.total)
-    highest = limit_per_hour(wait.envelope.max_rate)
+    request, most = quote.request, say_at_most(wait.terms.total)
+    highest = limit_per_hour(wait.terms.max_rate)
     at = reader.times.at_time(max(first_look(request, reader.rules) or reader.now, reader.now))
     if not quote.offers:
         rents = f"I'll read the prices {at} and rent the cheapest, up to {highest}"
@@ -183,7 +183,7 @@ def highest_price(quote: Quote, reader: Reader) -> Modal:
         "Rent it for me",
         blocks.lines(
             f"{describe(request)}, {how_long_in_dialog(request, reader.now)}.",
-            join(when_it_looks(quote.wish, reader.rules), "I'll rent the first offer that fits."),
+            join(when_it_looks(quote.waitlist_entry, reader.rules), "I'll rent the first offer that fits."),
             any_model(request),
         ),
         blocks.text_input(
@@ -199,20 +199,21 @@ def highest_price(quote: Quote, reader: Reader) -> Modal:
 
 def rent_for_me_confirm(wait: WaitPreview, gpu_rate: Decimal | None, reader: Reader) -> Modal:
     """Return the dialog that confirms an automatic rent. `gpu_rate` is the highest price that was typed in a
-    dialog, in USD per GPU-hour. None if none was typed there."""
-    quote, envelope = wait.quote, wait.envelope
+    dialog, in USD per GPU-hour. None if none was typed there.
+    """
+    quote, terms = wait.quote, wait.terms
     request, starts_at = quote.request, quote.request.starts_at
-    highest = limit_per_hour(envelope.max_rate)
+    highest = limit_per_hour(terms.max_rate)
     value = QuoteValue(quote_id=quote.id)
     return blocks.modal(
         Callback.RENT_FOR_ME,
         "Ask for approval?" if wait.over else f"Up to {highest}?",
-        blocks.alert(f"This can cost up to {say_at_most(envelope.total)}."),
+        blocks.alert(f"This can cost up to {say_at_most(terms.total)}."),
         blocks.lines(
             f"{describe(request)}, {how_long_in_dialog(request, reader.now)}, at {highest} or less.",
             f"If no offer matches{' then' if starts_at else ''}, "
             f"I'll keep trying for {span(wait.until - (starts_at or reader.now))}.",
-            "" if starts_at else when_it_looks(quote.wish, reader.rules),
+            "" if starts_at else when_it_looks(quote.waitlist_entry, reader.rules),
             "" if starts_at and quote.offers else any_model(request),
             _who_decides(wait, reader.rules),
         ),
@@ -222,18 +223,18 @@ def rent_for_me_confirm(wait: WaitPreview, gpu_rate: Decimal | None, reader: Rea
 
 
 def dearer_confirm(dearer: DearerRent, reader: Reader) -> Modal:
-    offer, envelope = dearer.offer, dearer.envelope
+    offer, terms = dearer.offer, dearer.terms
     ask = bool(dearer.over)
     return blocks.modal(
         Callback.RENT_DEARER,
         "Ask for approval?" if ask else f"Rent at {per_hour(offer.rate)}?",
-        blocks.alert(f"This can cost up to {say_at_most(envelope.total)}."),
+        blocks.alert(f"This can cost up to {say_at_most(terms.total)}."),
         blocks.lines(
             f"{describe(dearer.rental)} from {place(offer.vendor, offer.vendor_region)}, {per_hour(offer.rate)}, "
             f"{how_long_in_dialog(dearer.rental.request, reader.now)}.",
-            f"If this offer sells out, I'll take another up to {highest(envelope)}. "
-            f"Until now, you allowed {limit_per_hour(dearer.rental.envelope.max_rate)}.",
-            over_total_text(dearer.rental.request, envelope.total),
+            f"If this offer sells out, I'll take another up to {highest(terms)}. "
+            f"Until now, you allowed {limit_per_hour(dearer.rental.terms.max_rate)}.",
+            over_total_text(dearer.rental.request, terms.total),
             _who_decides(dearer, reader.rules),
         ),
         submit="Ask" if ask else f"Rent at {per_hour(offer.rate)}",
@@ -246,13 +247,14 @@ def dearer_confirm(dearer: DearerRent, reader: Reader) -> Modal:
 
 def waits(waiting: WaitingView, reader: Reader, asked: PeopleAsked | None = None) -> Rendered:
     """Return the reply to a click that began to wait. It replaces the answer that had the button. `asked` are the
-    people who decide it first."""
+    people who decide it first.
+    """
     rental = waiting.rental
     if rental is not None and rental.state is State.AWAITING_APPROVAL:
         return replies.rented(rental, asked=asked)
     about, any_time = describe(waiting.request), None
-    hours = "" if waiting.request.starts_at else when_it_looks(waiting.wish, reader.rules)
-    if _ends_before_hours(waiting.wish, reader):
+    hours = "" if waiting.request.starts_at else when_it_looks(waiting.waitlist_entry, reader.rules)
+    if _ends_before_hours(waiting.waitlist_entry, reader):
         hours += f' {_BEFORE_HOURS} unless you click "Any time".'
         any_time = button(
             "Any time", Action.ANY_TIME, QuoteValue(quote_id=waiting.quote.id), about=about, style="primary"
@@ -279,7 +281,9 @@ def told(view: QuoteView, reader: Reader) -> Rendered:
     again = button("Wait again", Action.WAIT_AGAIN, QuoteValue(quote_id=quote.id), about=about)
     best = recommended(view.choices) or next(iter(view.choices), None)
     if best is None:
-        until = f" before {reader.times.time(quote.wish.until)}" if quote.wish is not None else ""
+        until = (
+            f" before {reader.times.time(quote.waitlist_entry.until)}" if quote.waitlist_entry is not None else ""
+        )
         text = f"No offer matched {_what(quote.request)}{until}. Nothing was rented."
         return blocks.with_buttons(text, again)
     offer = best.offer
@@ -306,11 +310,11 @@ def waiting_text(waiting: WaitingView, times: Times) -> str:
     For a rental that waits, return what it may cost too.
     """
     quote, rental = waiting.quote, waiting.rental
-    until = f"until {times.date_and_time(waiting.wish.until)}"
+    until = f"until {times.date_and_time(waiting.waitlist_entry.until)}"
     if rental is None:
         return f"You're on the waitlist for {_what(quote.request)} {until}."
-    envelope = rental.envelope
-    limits = f"at {limit_per_hour(envelope.max_rate)} or less, up to {say_at_most(envelope.total)} in all."
+    terms = rental.terms
+    limits = f"at {limit_per_hour(terms.max_rate)} or less, up to {say_at_most(terms.total)} in all."
     first = "It needs approval first." if rental.state is State.AWAITING_APPROVAL else ""
     if rental.request.starts_at is not None:
         start = times.at_time(rental.request.starts_at)

@@ -16,7 +16,7 @@ from enum import Flag, auto
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from bot.model.base import changed
-from bot.model.event import Event, EventKind, F_co, settled_by
+from bot.model.event import Event, EventKind, F_co, resolved_by
 from bot.model.facts import AllowedFacts, BillFacts, DecisionFacts, SaidFacts, UntilFacts
 from bot.model.message import Message
 from bot.model.person import OPERATOR
@@ -98,7 +98,7 @@ class EventContext(NamedTuple, Generic[F_co]):
     @property
     def outcome(self) -> Event[Any] | None:
         """Return the later event that settles what the event asks. Return None while it is open."""
-        return settled_by(self.event, self.details.events)
+        return resolved_by(self.event, self.details.events)
 
     @property
     def text(self) -> str:

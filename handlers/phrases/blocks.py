@@ -70,7 +70,8 @@ class Modal(Frozen):
 
 def cut(markup: str, limit: int) -> str:
     """Return at most `limit` UTF-8 bytes of mrkdwn, and so no more characters either. The text never ends inside
-    an entity, a token or a code span, which would show as broken markup."""
+    an entity, a token or a code span, which would show as broken markup.
+    """
     if len(markup.encode()) <= limit:
         return markup
     units, used = [], len("…`") + 2
@@ -115,7 +116,8 @@ def context(*markups: str) -> Json | None:
 def button(label: str, action: ActionId[V], value: V, *, about: str = "", style: str | None = None) -> Json:
     """Return a button. `style` is `primary` or `danger`. The label of a button that spends or destroys names what
     it spends or destroys. Screen readers also read the rental of `value`, and what the button is `about`: this is
-    needed if the value names a search, an offer or a question, since their ids say nothing to people."""
+    needed if the value names a search, an offer or a question, since their ids say nothing to people.
+    """
     block: Json = {"type": "button", "text": plain(label, BUTTON_TEXT), "action_id": action.id}
     encoded = value.encode()
     if encoded:
@@ -366,7 +368,8 @@ def person_select(field: Field, label: str, *, chosen: str | None, hint: str = "
 
 def heard(block: Json) -> Json:
     """Return an input of which the bot hears at once: of a choice, and of a text when Enter is pressed
-    (docs.slack.dev/reference/block-kit/blocks/input-block)."""
+    (docs.slack.dev/reference/block-kit/blocks/input-block).
+    """
     return {**block, "dispatch_action": True}
 
 

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from bot.model.budget import UNASSIGNED, Demand, Month, Scope, ScopeKind
 from bot.model.money import Micros, cost
 from bot.model.quote import Quote
-from bot.model.request import Envelope, Request
+from bot.model.request import Request, Terms
 from bot.model.summary import Over
 from bot.model.text import say_at_most, span
 from bot.policy.buying.budgets import project_of_channel, say_month, say_passed
@@ -70,7 +70,8 @@ BUDGETS_SHOWN = 3
 
 def budget_fact(demands: Sequence[Demand], names: Mapping[str, str]) -> Fact | None:
     """Return what is left of each budget now, and after what waits: `vision: $1,210.40 left in November, $1,072.86
-    after this`. Return None without budgets."""
+    after this`. Return None without budgets.
+    """
     lines, sentences = [], []
     for demand in demands[:BUDGETS_SHOWN]:
         who, month = scope_name(demand.balance.scope, names), say_month(demand.balance.month)
@@ -85,10 +86,11 @@ def month_name(month: Month) -> str:
     return f"{say_month(month)} {month[:4]}"
 
 
-def invoice_differences(estimated: Micros, unknown_count: int) -> str:
+def invoice_differences(estimated: Micros, unmanaged_count: int) -> str:
     """Return by what the invoice may differ from a report or file in which this much is `estimated`, while
-    `unknown_count` machines run that no rental has."""
-    running = f" ({unknown_count} running now)" if unknown_count else ""
+    `unmanaged_count` machines run that no rental has.
+    """
+    running = f" ({unmanaged_count} running now)" if unmanaged_count else ""
     differs = f"The invoice may differ by tax and by machines not rented through me{running}."
     return join(estimated_text(estimated), differs)
 
@@ -142,12 +144,13 @@ def limits_fact(over: Collection[Over], rules: Rules) -> Fact:
     return Fact("Exceeds", f"the {names}" if names else "", f"The request exceeds the {names}." if names else "")
 
 
-def price_fact(envelope: Envelope) -> Fact:
+def price_fact(terms: Terms) -> Fact:
     """Return the clicked price of an envelope and its highest one as a cell: `$18.40/h, or up to $21.16/h if that
-    offer sells out`."""
-    rate, most = per_hour(envelope.price), limit_per_hour(envelope.max_rate)
-    each = f" ({price(envelope.price / envelope.count)} per GPU-hour)" if envelope.count > 1 else ""
-    if envelope.max_rate <= envelope.price:
+    offer sells out`.
+    """
+    rate, most = per_hour(terms.price), limit_per_hour(terms.max_rate)
+    each = f" ({price(terms.price / terms.count)} per GPU-hour)" if terms.count > 1 else ""
+    if terms.max_rate <= terms.price:
         return Fact("Price", rate, f"It costs {rate}{each}.")
     sold_out = f"or up to {most} if the chosen offer sells out"
     return Fact("Price", f"{rate}, {sold_out}", f"It costs {rate}{each}, {sold_out}.")
@@ -155,7 +158,8 @@ def price_fact(envelope: Envelope) -> Fact:
 
 def limit_names(over: Collection[Over], rules: Rules, *, differ: bool = False) -> str:
     """Return `limits of $10.00/h and $100.00 per rental`, or `limit of $10.00/h, the limit of $100.00 per rental,
-    or both` if the offers exceed different ones. Return an empty text if no limit is exceeded."""
+    or both` if the offers exceed different ones. Return an empty text if no limit is exceeded.
+    """
     names = _limit_amounts(over, rules)
     if differ and len(names) > 1:
         return f"limit of {', the limit of '.join(names)}, or both"

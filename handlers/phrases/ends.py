@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from bot.model.machine_use import OnEndingRefused, OnEndingState, Verdict
+from bot.model.machine_use import OnEndingRefused, OnEndingState, UsageStatus
 from bot.model.rental import Rental
 from bot.model.request import Request
 from bot.model.state import State
 from bot.model.summary import RentalDetails
 from bot.model.text import span
 from bot.policy.team.hours import known_zone
+from bot.policy.use.flexible_end import can_move, first_end, was_asked_for
 from bot.policy.use.on_ending import STARTS_BEFORE
-from bot.policy.use.two_ends import can_move, first_end, was_asked_for
 from handlers.phrases.blocks import Fact
 from handlers.phrases.format import Times, join, person, sentence
 
@@ -31,7 +31,8 @@ def how_long(request: Request, times: Times) -> str:
 
 def how_long_in_dialog(request: Request, now: datetime) -> str:
     """Return as `how_long`, for a dialog, which shows no clock times: `ending in 5 h 50 min`, or `8 h,
-    starting in 14 h`."""
+    starting in 14 h`.
+    """
     if request.until is None or request.last_end is None:
         return f"{span(request.lease)} from when it's ready{_if_busy(request)}"
     if request.starts_at is not None and request.starts_at > now:
@@ -71,12 +72,13 @@ def keeps_running(rental: Rental) -> bool:
     """Return whether a machine's end moved on because the machine is in use, and it still is."""
     lease, request = rental.running_lease, rental.request
     moved = was_asked_for(request, lease) and lease.ends_at > first_end(request, lease.ready_at)
-    return moved and rental.use is not None and rental.use.verdict is Verdict.IN_USE
+    return moved and rental.use is not None and rental.use.status is UsageStatus.IN_USE
 
 
 def ends_fact(rental: Rental, times: Times, *posted: datetime) -> Fact:
     """Return when a ready machine ends, also if its end can move or more time needs approval, for a message of the
-    times `posted`."""
+    times `posted`.
+    """
     lease, longer = rental.running_lease, rental.extension
     first, said = times.time(lease.ends_at, *posted), it_ends(rental, lease.ends_at, times, *posted)
     busy, approved = "", ""
@@ -93,7 +95,8 @@ def ends_fact(rental: Rental, times: Times, *posted: datetime) -> Fact:
 
 def it_ends(rental: Rental, ends_at: datetime, times: Times, *posted: datetime, unless: str = "") -> str:
     """Return when a machine ends, as a sentence: `It ends at 18:40.`, also after the words `unless`. With a later
-    end, `It ends at 18:40, or tomorrow at 00:40 at the latest if its GPUs are busy.`"""
+    end, `It ends at 18:40, or tomorrow at 00:40 at the latest if its GPUs are busy.`
+    """
     ends, latest = f"{unless}it ends {times.at_time(ends_at, *posted)}", rental.running_lease.latest_end
     if latest is not None and latest > ends_at:
         ends += f", or {times.at_time(latest, *posted)} at the latest if its GPUs are busy"
@@ -164,13 +167,15 @@ def clock_time(at: datetime, now: datetime, zone: str) -> str:
 
 def end_text(at: datetime, zone: str) -> str:
     """Return what a person in `zone` types for an end, after `until` or `up to`: `2026-11-27 18:00`. It has its
-    date, so it means the same on any later day."""
+    date, so it means the same on any later day.
+    """
     return f"{at.astimezone(known_zone(zone)):%Y-%m-%d %H:%M}"
 
 
 def ask_again_text(until: datetime | None, ends: datetime | None, times: Times, *, moves: bool) -> str:
     """Return when the bot asks again, and that the end stays. `until` is None if the bot never asks again.
-    `moves` tells whether the end moves on if the machine is in use then."""
+    `moves` tells whether the end moves on if the machine is in use then.
+    """
     again = f"I'll ask again {times.at_time(until)}." if until is not None else "I won't ask again."
     if ends is None:
         return again
@@ -200,7 +205,8 @@ _REFUSED: dict[OnEndingRefused, str] = {
 
 def on_ending_text(rental: Rental, times: Times, *posted: datetime) -> str:
     """Return a sentence about the script of a machine that is ready or was, for a message of the times `posted`:
-    `The script /root/on-ending.sh starts at 18:25.` Return an empty text if it has none."""
+    `The script /root/on-ending.sh starts at 18:25.` Return an empty text if it has none.
+    """
     script, lease = rental.on_ending, rental.lease
     if script is None or lease is None or script.state is OnEndingState.NONE:
         return ""
@@ -236,8 +242,8 @@ def exit_text(status: int | None) -> str:
 def _to_come(rental: Rental, times: Times, *posted: datetime) -> str:
     lease = rental.running_lease
     starts_at = lease.ends_at - STARTS_BEFORE
-    if lease.script_first is not None:
-        return ""  # `script_first_text` says that it runs
+    if lease.graceful_destroy is not None:
+        return ""  # `graceful_destroy_text` says that it runs
     if can_move(lease):
         return f"The script {PATH} starts {span(STARTS_BEFORE)} before the end."
     if starts_at > times.now:
@@ -245,12 +251,13 @@ def _to_come(rental: Rental, times: Times, *posted: datetime) -> str:
     return f"The script {PATH} hasn't started yet."
 
 
-def script_first_text(details: RentalDetails, times: Times, *posted: datetime, name: str = "it") -> str:
+def graceful_destroy_text(details: RentalDetails, times: Times, *posted: datetime, name: str = "it") -> str:
     """Return when a machine ends that somebody destroys after its script: `As Ben asked, I'll destroy it when its
     script /root/on-ending.sh is done, at 18:35 at the latest.` `name` stands for the machine. Return an empty text
-    for any other machine."""
+    for any other machine.
+    """
     lease = details.rental.lease
-    first = lease.script_first if lease is not None else None
+    first = lease.graceful_destroy if lease is not None else None
     if lease is None or first is None:
         return ""
     return after_script(person(details.names, first.by), name, times.at_time(lease.ends_at, *posted))

@@ -67,7 +67,8 @@ DECISIONS: Mapping[Decision, str] = MappingProxyType(
 
 def error_text(problem: GpubotError, next_steps: Mapping[NextStep, str] = NEXT_STEPS) -> str:
     """Return an error as mrkdwn. Its words are escaped, because they can hold what people typed, such as a
-    mention. A next step that `next_steps` doesn't have is left out."""
+    mention. A next step that `next_steps` doesn't have is left out.
+    """
     if isinstance(problem, BuyingBlocked):
         return f"{block_text(problem)} {escape(problem.words, LONGEST)}"
     if isinstance(problem, AlreadyDecided):

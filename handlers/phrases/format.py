@@ -18,7 +18,7 @@ from bot.model.event import Event
 from bot.model.facts import SaidFacts
 from bot.model.money import MICROS_PER_DOLLAR, Micros
 from bot.model.person import OPERATOR
-from bot.model.request import Envelope
+from bot.model.request import Terms
 from bot.model.text import listed, say_dollars, say_limit, say_price
 from bot.policy.team.hours import known_zone
 from bot.policy.team.rules import Hours, Rules
@@ -40,7 +40,8 @@ _IDENTIFIER = re.compile(r"(?:SHA256:)?[A-Za-z0-9](?:[A-Za-z0-9+/=.-]*[A-Za-z0-9
 
 def clean(text: str, limit: int) -> str:
     """Return one line, not escaped, without control, direction and other invisible characters. A longer line is
-    cut to `limit` characters, the last of which is `…`."""
+    cut to `limit` characters, the last of which is `…`.
+    """
     visible = (
         character
         if unicodedata.category(character) not in _INVISIBLE or character in _JOINERS
@@ -54,7 +55,8 @@ def clean(text: str, limit: int) -> str:
 def escape(text: str, limit: int = 80) -> str:
     """Return foreign text as one line of at most `limit` visible characters. It can't mention anyone, make a link,
     format anything or end a code span: backticks become apostrophes, and the signs of mrkdwn and of emoji get word
-    joiners, so that they show as themselves."""
+    joiners, so that they show as themselves.
+    """
     line = clean(text, limit).replace("`", "'")
     line = _SIGN.sub(f"{JOINER}\\g<0>{JOINER}", line)
     return entities(_COLON_OR_QUOTE.sub(f"\\g<0>{JOINER}", line))
@@ -62,7 +64,8 @@ def escape(text: str, limit: int = 80) -> str:
 
 def literal(text: str) -> str:
     """Return text for a code span or a code block of ours, where nothing is formatted. It has no joiners, because
-    people copy it, and no backtick."""
+    people copy it, and no backtick.
+    """
     return entities(text.replace("`", "'"))
 
 
@@ -162,13 +165,13 @@ def limit_per_hour(rate: Decimal) -> str:
     return f"{limit(rate)}/h"
 
 
-def highest(envelope: Envelope) -> str:
+def highest(terms: Terms) -> str:
     """Return the highest price that a click or an approval allows: `$2.47/h`.
 
     If nothing dearer than the clicked price is allowed, it is that price, also if it has more than two decimals.
     """
-    rate = envelope.max_rate
-    return per_hour(rate) if rate == envelope.price else limit_per_hour(rate)
+    rate = terms.max_rate
+    return per_hour(rate) if rate == terms.price else limit_per_hour(rate)
 
 
 def difference(before: Decimal, rate: Decimal, what: str) -> str:

@@ -20,7 +20,8 @@ EXTEND_BY = timedelta(hours=2)
 
 def needs_approver(rental: Rental, reader: Reader, *, spent: Micros, longer: timedelta = EXTEND_BY) -> bool:
     """Return whether an approver decides about a lease that is longer by `longer`. With two ends, the lease
-    becomes longer only up to the later one."""
+    becomes longer only up to the later one.
+    """
     now = reader.now
     ends_at = max(rental.running_lease.ends_at, now) + (_go_on_by(rental, now, longer) or longer)
     return bool(propose_longer_lease(rental, ends_at, spent=spent, now=now, rules=reader.rules).over)
@@ -77,7 +78,8 @@ def longer_cost(rental: Rental, longer: timedelta, rules: Rules) -> str:
 
 def _go_on_by(rental: Rental, now: datetime, longer: timedelta) -> timedelta | None:
     """Return by how much a lease becomes longer, at most by `longer`, up to the later of two ends. Return None if
-    the lease has no later end."""
+    the lease has no later end.
+    """
     lease = rental.lease
     if lease is None or lease.latest_end is None:
         return None
@@ -88,10 +90,11 @@ def _go_on_by(rental: Rental, now: datetime, longer: timedelta) -> timedelta | N
 
 def take_back_button(rental: Rental) -> Json | None:
     """Return `Withdraw the request` while more time is asked for, or `Keep k7mq2` while the machine is destroyed
-    after its script, else None."""
+    after its script, else None.
+    """
     if rental.extension is None:
         return keep_button(rental)
-    value = VersionValue(rental_id=rental.id, version=rental.extension.envelope.version)
+    value = VersionValue(rental_id=rental.id, version=rental.extension.terms.version)
     return button("Withdraw the request", Action.WITHDRAW, value)
 
 
@@ -111,9 +114,10 @@ def extend_until_button(rental: Rental, until: datetime) -> Json:
 
 def keep_button(rental: Rental) -> Json | None:
     """Return `Keep k7mq2`, which gives a machine that is destroyed after its script its end of before. Return None
-    for any other machine, and if that end is nearer."""
+    for any other machine, and if that end is nearer.
+    """
     lease = rental.lease
-    first = lease.script_first if lease is not None else None
+    first = lease.graceful_destroy if lease is not None else None
     if lease is None or first is None or first.ends_at <= lease.ends_at:
         return None
     return button(f"Keep {rental.id}", Action.EXTEND_UNTIL, UntilValue(rental_id=rental.id, by=first.ends_at))
@@ -125,12 +129,12 @@ def show_button(rental_id: str) -> Json:
 
 def destroy_button(rental: Rental) -> Json:
     """Return `Destroy k7mq2`, or `Destroy k7mq2 now` if it is destroyed after its script otherwise."""
-    now = " now" if rental.lease is not None and rental.lease.script_first is not None else ""
+    now = " now" if rental.lease is not None and rental.lease.graceful_destroy is not None else ""
     return button(f"Destroy {rental.id}{now}", Action.DESTROY, RentalValue(rental_id=rental.id), style="danger")
 
 
 def withdraw_button(rental: Rental) -> Json:
-    version = VersionValue(rental_id=rental.id, version=rental.envelope.version)
+    version = VersionValue(rental_id=rental.id, version=rental.terms.version)
     return button("Withdraw", Action.WITHDRAW, version)
 
 
@@ -141,10 +145,11 @@ def stop_button(quote_id: str, about: str) -> Json:
 
 def decision_buttons(rental: Rental, now: datetime) -> tuple[Json | None, ...]:
     """Return the buttons that decide the version of the envelope that waits. Without a shorter lease to choose,
-    there is no button for fewer hours."""
-    envelope = rental.newest_envelope
-    value = VersionValue(rental_id=rental.id, version=envelope.version)
-    approve = f"Approve up to {say_at_most(envelope.total)}"
+    there is no button for fewer hours.
+    """
+    terms = rental.newest_terms
+    value = VersionValue(rental_id=rental.id, version=terms.version)
+    approve = f"Approve up to {say_at_most(terms.total)}"
     fewer = button("Approve fewer hours", Action.FEWER_HOURS, value) if lengths_to_choose(rental, now) else None
     return (
         button(approve, Action.APPROVE, value, style="primary"),

@@ -38,7 +38,8 @@ def receipt_parts(details: RentalDetails, name: str, reader: Reader) -> tuple[Pa
 
 def receipt_title(details: RentalDetails, name: str, reader: Reader) -> Part:
     """Return `*Ended at 18:41: 1x H100 SXM 80 GB (k7mq2)*`. What its owner may want to know follows: why it ended,
-    or the machine in its place."""
+    or the machine in its place.
+    """
     title = f"{over_text(details, reader.times)}: {name}"
     why = join(why_ended(details), stopped_at_night(details, reader), new_one_text(details.rental))
     return blocks.lead(title, why, by="\n")

@@ -10,20 +10,20 @@ from bot.lifecycle.changes.notifications import readers_of
 from bot.lifecycle.money.billing import ledger_span
 from bot.model.attempt import Why
 from bot.model.event import Event, EventKind, OpenQuestion, deciders_in, events_after, facts_in, open_question
-from bot.model.facts import DecidersFacts, EndedFacts, NotAsSoldFacts, RequestFacts, UntilFacts
+from bot.model.facts import DecidersFacts, EndedFacts, GpuMismatchFacts, RequestFacts, UntilFacts
 from bot.model.gpu import display_name, display_variant
 from bot.model.machine_use import NOT_COMPUTING, GpuModel, SetupState
 from bot.model.offer import vendor_name
 from bot.model.person import OPERATOR
 from bot.model.rental import Rental
-from bot.model.request import Contract, Envelope, Request
+from bot.model.request import Contract, Request, Terms
 from bot.model.state import State
 from bot.model.summary import AccruedCost, PeopleAsked, RentalDetails, RentalSummary
 from bot.model.text import listed, plural, span
 from bot.policy.team.asking import Mentions
 from bot.policy.team.hours import morning_after, zone_of
 from bot.policy.team.rules import Rules
-from bot.policy.use.as_sold import differs
+from bot.policy.use.gpu_mismatch import differs
 from handlers.phrases.format import (
     Reader,
     Times,
@@ -82,7 +82,7 @@ def machines_of(rental: Rental) -> str:
     return machines(rental.request.count, rental.model)
 
 
-def describe(subject: Envelope | Request | Rental) -> str:
+def describe(subject: Terms | Request | Rental) -> str:
     """Return `1x H100 in EU (spot)` for a request, and `1x H100 SXM 80 GB in EU` for a rental or its envelope."""
     asked = subject.request if isinstance(subject, Rental) else subject
     match subject:
@@ -90,7 +90,7 @@ def describe(subject: Envelope | Request | Rental) -> str:
             parts = [machines_of(subject)]
         case Request():
             parts = [wanted(subject)]
-        case Envelope():
+        case Terms():
             parts = [machines(subject.count, subject.gpu)]
     if asked.region:
         parts.append(f"in {escape(asked.region, 20)}")
@@ -123,9 +123,10 @@ KINDS_SHOWN = 4
 """How many kinds of GPU are named at most."""
 
 
-def sold_but_seen(facts: NotAsSoldFacts) -> str:
+def sold_but_seen(facts: GpuMismatchFacts) -> str:
     """Return `was sold with 8 GPUs, but I see only 7`, to follow the machine's name. If the GPUs differ, return
-    `was sold as 8x H100 SXM 80 GB, but I see ..` with their names."""
+    `was sold as 8x H100 SXM 80 GB, but I see ..` with their names.
+    """
     seen = facts.gpus_seen
     if not any(differs(facts.gpu, model) for model in seen.models):
         only = "only " if seen.count < facts.count else ""
@@ -159,7 +160,7 @@ STATES: dict[State, str] = {
     State.WITHDRAWN: "Withdrawn",
 }
 
-SILENT = "Running"
+UNREACHABLE = "Running"
 """The word for a machine that is ready although nothing has answered on its SSH port."""
 
 FOUND_ON_ACCOUNT = "Its machine was found in the Compute Clear account."
@@ -195,11 +196,11 @@ _REASONS: dict[Why, str] = {
     Why.ENDED_SINCE_BACKUP: (
         "somebody probably destroyed it; I don't know who, because my database was restored from a backup"
     ),
-    Why.SSH_SILENT: "nothing answers on its SSH port",
+    Why.SSH_UNREACHABLE: "nothing answers on its SSH port",
     Why.REPLACED: "another machine takes its place",
     Why.BOUGHT_AFTER_BACKUP: "its machine was found in the Compute Clear account",
     Why.NOTHING_FITTED: "no offer matched in time",
-    Why.UNPROVEN: "I'm first checking that nothing was rented",
+    Why.UNRESOLVED: "I'm first checking that nothing was rented",
 }
 
 
@@ -242,8 +243,8 @@ def state_word(details: RentalSummary) -> str:
         return f"Waiting for {owner(details)}"
     if rental.state is State.QUEUED and rental.request.starts_at is not None:
         return "Starting later"
-    if rental.silent:
-        return SILENT
+    if rental.unreachable:
+        return UNREACHABLE
     return STATES[rental.state]
 
 
@@ -291,12 +292,13 @@ def so_far(cost: AccruedCost) -> str:
 
 def settled(details: RentalDetails) -> bool:
     """Return whether no attempt of the rental can bill any more."""
-    return all(attempt.settled for attempt in details.attempts)
+    return all(attempt.closed for attempt in details.attempts)
 
 
 def cost_nothing_text(details: RentalDetails) -> str:
     """Return that a rental which is over cost nothing, in words that are known to be true. Return an empty text if
-    it cost something, or if nobody knows yet."""
+    it cost something, or if nobody knows yet.
+    """
     if details.rental.bought_after_backup and not details.spent.amount:
         return FOUND_ON_ACCOUNT
     if not details.attempts:
@@ -314,12 +316,13 @@ def receipt(details: RentalDetails) -> str:
 
 def stopped_at_night(details: RentalDetails, reader: Reader) -> str:
     """Return `Its work stopped at 01:13, so I didn't keep it running.` for a machine with two ends that ended at
-    night because it no longer worked. Return an empty text for other machines."""
+    night because it no longer worked. Return an empty text for other machines.
+    """
     rental, ending, use = details.rental, details.rental.ending, details.rental.use
     rules, times = reader.rules, reader.times
     if ending is None or ending.why is not Why.LEASE_ENDED or rental.request.up_to is None or ending.since is None:
         return ""
-    if use is None or use.verdict not in NOT_COMPUTING or use.since <= rental.running_lease.ready_at:
+    if use is None or use.status not in NOT_COMPUTING or use.since <= rental.running_lease.ready_at:
         return ""
     if morning_after(ending.since, ending.since, zone_of(times.zone, rules), rules.hours) is None:
         return ""
@@ -389,7 +392,8 @@ def over_text(details: RentalDetails, times: Times) -> str:
 
 def extended_by_operator(details: RentalDetails, times: Times) -> str:
     """Return `The operator (reason: "a long run") extended the machine until 20:05.`, or an empty text if the
-    operator didn't."""
+    operator didn't.
+    """
     longer = [e for e in details.events if e.effects.lengthens and e.actor == OPERATOR.id]
     facts = longer[-1].facts if longer else None
     if not isinstance(facts, UntilFacts) or facts.until is None:
@@ -403,7 +407,8 @@ _WITHOUT_WAS = frozenset({State.DESTROYED, State.FAILED, State.EXPIRED})
 
 def current_state(details: RentalDetails, times: Times, name: str = "it") -> str:
     """Return a sentence about the state of the rental now, for a message about an earlier state. `name` is what
-    the message calls the rental there."""
+    the message calls the rental there.
+    """
     rental = details.rental
     it_is = "it's" if name == "it" else f"{name} is"
     if rental.state.over:
@@ -413,12 +418,12 @@ def current_state(details: RentalDetails, times: Times, name: str = "it") -> str
     if rental.state is State.DESTROYING:
         return sentence(f"{it_is} being destroyed")
     if rental.state is State.READY:
-        state = "running" if rental.silent else "ready"
+        state = "running" if rental.unreachable else "ready"
         return sentence(f"{it_is} {state}, and ends {times.at_time(rental.running_lease.ends_at)}")
     if rental.state is State.AWAITING_APPROVAL:
         return sentence(f"{it_is} waiting for {owner(details) if rental.owner_decides else 'approval'}")
-    if rental.state is State.QUEUED and rental.wish is not None:
-        return sentence(f"{it_is} on the waitlist until {times.time(rental.wish.until)}")
+    if rental.state is State.QUEUED and rental.waitlist_entry is not None:
+        return sentence(f"{it_is} on the waitlist until {times.time(rental.waitlist_entry.until)}")
     return sentence(f"{it_is} starting")
 
 
@@ -507,7 +512,8 @@ def asked_now(details: RentalDetails) -> str:
 
 def mentions(details: RentalDetails, asked: Event, asked_now: Mentions, rules: Rules) -> str:
     """Return `@approvers, @ben`. A requester, or a person who gets a direct message about the request, is
-    named without a ping. Return an empty text for nobody."""
+    named without a ping. Return an empty text for nobody.
+    """
     informed = {asked.actor, *readers_of(asked, details.rental, rules)}
     pings = [mention_group(group) for group in asked_now.groups]
     pings += [person(details.names, one) if one in informed else mention(one) for one in asked_now.people]

@@ -54,7 +54,8 @@ def table(caption: str, columns: Sequence[str], rows: Iterable[Sequence[Json]]) 
 
 def bar_chart(title: str, name: str, points: Sequence[tuple[str, Micros]]) -> Json | None:
     """Return a chart of up to 20 amounts, each with its label, in US dollars. `name` says what is drawn. Return
-    None if there is nothing to compare."""
+    None if there is nothing to compare.
+    """
     shown = [(clean(label, LABEL), amount) for label, amount in points[:POINTS]]
     if len(shown) < 2 or not any(amount for _, amount in shown):
         return None

@@ -7,7 +7,7 @@ from datetime import timedelta
 from itertools import groupby
 
 from bot.model.budget import UseCosts
-from bot.model.machine_use import GpuUse, Missed, RecentUse, Use, Verdict
+from bot.model.machine_use import GpuUse, Missed, RecentUse, UsageStatus, Use
 from bot.model.money import Micros, in_cents
 from bot.model.rental import Rental
 from bot.model.state import State
@@ -36,20 +36,21 @@ def current_use(rental: Rental) -> Use | None:
     return rental.use if rental.state is State.READY else None
 
 
-def verdict_text(use: Use, times: Times, *, since: bool = False) -> str:
+def status_text(use: Use, times: Times, *, since: bool = False) -> str:
     """Return the verdict as a clause that begins a sentence: `Idle for 35 min`. Unless `since`, leave out since
-    when a machine is in use."""
-    match use.verdict:
-        case Verdict.IN_USE:
-            return verdict_then(use, times) if since else "In use"
-        case Verdict.CONNECTED | Verdict.IDLE:
-            return without_work(use.verdict, times.now - use.since)
+    when a machine is in use.
+    """
+    match use.status:
+        case UsageStatus.IN_USE:
+            return status_then(use, times) if since else "In use"
+        case UsageStatus.CONNECTED | UsageStatus.IDLE:
+            return without_work(use.status, times.now - use.since)
     return unseen_text(use, times)
 
 
-def without_work(verdict: Verdict, length: timedelta | None) -> str:
+def without_work(status: UsageStatus, length: timedelta | None) -> str:
     """Return for how long a machine has been idle, also if somebody is connected: `Idle for 35 min`."""
-    words = "Connected but idle" if verdict is Verdict.CONNECTED else "Idle"
+    words = "Connected but idle" if status is UsageStatus.CONNECTED else "Idle"
     return f"{words} for {about_span(length)}" if length is not None else words
 
 
@@ -59,23 +60,24 @@ def unseen_text(use: Use, times: Times) -> str:
     return f"I haven't been able to monitor it since {times.time(use.since)}{why}"
 
 
-def verdict_then(use: Use, times: Times) -> str:
+def status_then(use: Use, times: Times) -> str:
     """Return a verdict for a history, in the words of its time: `Idle since 14:05`."""
-    if use.verdict is Verdict.UNKNOWN:
+    if use.status is UsageStatus.UNKNOWN:
         return unseen_text(use, times)
-    words = "In use" if use.verdict is Verdict.IN_USE else without_work(use.verdict, None)
+    words = "In use" if use.status is UsageStatus.IN_USE else without_work(use.status, None)
     return f"{words} since {times.time(use.since)}"
 
 
 def use_now(use: Use, recent: RecentUse | None, idle: Idle, times: Times) -> str:
     """Return the verdict with the values of the GPUs and the connections: `In use. In the last 30 min: GPUs 0-7 at
-    up to 98%, 1 SSH connection.` Return the verdict alone if the reader may know no more or nothing was read."""
+    up to 98%, 1 SSH connection.` Return the verdict alone if the reader may know no more or nothing was read.
+    """
     if recent is None or not recent.gpus:
-        return f"{verdict_text(use, times, since=True)}."
-    verdict = verdict_text(use, times)
+        return f"{status_text(use, times, since=True)}."
+    status = status_text(use, times)
     connected = connections_text(recent, "SSH connection")
     most = _most(recent.gpus)
-    return f"{verdict}. In the last {span(idle.after)}: {_values(recent.gpus, idle)}, {connected}.{most}"
+    return f"{status}. In the last {span(idle.after)}: {_values(recent.gpus, idle)}, {connected}.{most}"
 
 
 def connections_text(seen: Use | RecentUse, what: str) -> str:
@@ -93,7 +95,8 @@ def idle_part(costs: UseCosts) -> str:
 
 def use_shares(costs: UseCosts) -> str:
     """Return `Cost by usage: $9.38 in use, $3.10 idle and $1.20 not monitored.` The parts sum to the cost as it is
-    shown. Return an empty text if nothing is known."""
+    shown. Return an empty text if nothing is known.
+    """
     if not costs.known:
         return ""
     shown_costs = use_in_cents(costs)

@@ -170,7 +170,8 @@ class HttpServer:
         clock_ahead: Callable[[], timedelta] = timedelta,
     ) -> None:
         """`address` is HOST:PORT. `gate` counts requests that are not yet answered. `on_request` is called once
-        for each request. `clock_ahead` tells by how much this machine's clock is ahead of a right one."""
+        for each request. `clock_ahead` tells by how much this machine's clock is ahead of a right one.
+        """
         self._app = app
         self._secret = signing_secret
         self._address = address

@@ -39,7 +39,8 @@ ADD_SCOPES = "Paste manifest.yml again at api.slack.com/apps, App Manifest, then
 
 def granted_scopes(answer: AsyncSlackResponse) -> frozenset[str] | None:
     """Return the scopes that the bot's token has, from the answer of auth.test. Return None if the server doesn't
-    send them: Slack does, but other servers need not."""
+    send them: Slack does, but other servers need not.
+    """
     header: str | None = answer.headers.get("x-oauth-scopes")
     return None if header is None else frozenset(scope.strip() for scope in header.split(",") if scope.strip())
 

@@ -44,7 +44,8 @@ def count_of(message: Mapping[str, Any]) -> int | None:
 
 def _connection(app: AsyncApp, app_token: str, *gates: Gate) -> AsyncSocketModeHandler:
     """Return a connection that counts a payload as being handled until its acknowledgement is sent, a moment after
-    the listener returns."""
+    the listener returns.
+    """
     connection = AsyncSocketModeHandler(app, app_token)
 
     async def handle(_: AsyncBaseSocketModeClient, request: SocketModeRequest) -> None:
@@ -101,7 +102,8 @@ class Sockets:
 
     async def _greeted(self, _: object, message: Mapping[str, Any], __: str | None = None) -> None:
         """Warn of connections that are gone but that Slack still counts: it sends payloads to them, which get lost
-        (slackapi/python-slack-sdk#1940)."""
+        (slackapi/python-slack-sdk#1940).
+        """
         count = count_of(message)
         if count is not None and count > 2 * len(self._handlers):
             log.warning("socket.too_many", connections=count, ours=len(self._handlers))

@@ -1,5 +1,6 @@
 """Amounts as people type them: durations such as `6h`, `90 min`, `1h30m`, `2h30`, and money such as `$3`, `3 usd`,
-`$2.50/GPU/h`, `$20 in total`."""
+`$2.50/GPU/h`, `$20 in total`.
+"""
 
 from __future__ import annotations
 

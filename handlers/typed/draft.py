@@ -19,7 +19,7 @@ from bot.model.request import Contract, Request
 from bot.model.text import say_rate, say_span, short
 from bot.policy.team.rules import LEAST_LEASE, ProbeKind, Rules
 from bot.policy.use.end_notices import LONG_LEASE
-from bot.policy.use.two_ends import AFTER_NIGHT, WHILE_BUSY
+from bot.policy.use.flexible_end import AFTER_NIGHT, WHILE_BUSY
 from handlers.typed.amounts import Money
 from handlers.typed.mentions import NOBODY, Mentioned, unclear_people
 from handlers.typed.until import UnclearEnd, parse_day, parse_later_end, parse_start
@@ -477,7 +477,8 @@ class _Builder:
 
     def _time(self, part: Part, parse: Callable[[], T]) -> T:
         """Return what `parse` reads. If the time is in doubt, an example is a correction only if it keeps the
-        numbers that were typed."""
+        numbers that were typed.
+        """
         try:
             return parse()
         except UnclearEnd as unclear:

@@ -151,7 +151,8 @@ def _names(
 
 def _times(inputs: Mapping[str, str]) -> Values:
     """Return the parts that are times and lengths. A length that can't be read is zero, which no lease has, and a
-    time that can't be read is empty."""
+    time that can't be read is empty.
+    """
     start, lease, up_to, waits = (
         normalize(inputs.get(field, "")).lower() for field in (Field.START, Field.LEASE, Field.UP_TO, Field.WAITS)
     )
@@ -259,7 +260,8 @@ def _chosen_number(inputs: Mapping[str, str], field: Field, pattern: re.Pattern[
 
 def _gpu_and_features(chosen: str, catalog: Catalog, words: Vocabulary) -> tuple[str, tuple[str, ...]]:
     """Return the family and the features of a choice such as `A100 80gb sxm`, and what was typed as it is read in
-    commands. Return any other text unchanged."""
+    commands. Return any other text unchanged.
+    """
     families = [] if _sold(chosen, catalog) else sorted(catalog.gpus, key=len, reverse=True)
     family = next((family for family in families if chosen.startswith(f"{family} ")), None)
     if family is not None:

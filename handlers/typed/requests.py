@@ -14,7 +14,7 @@ from bot.model.gpu import typed_name
 from bot.model.offer import Catalog
 from bot.model.request import Contract, Request
 from bot.model.text import one_line, say_at_most, say_rate, say_span
-from bot.policy.use.two_ends import WHILE_BUSY
+from bot.policy.use.flexible_end import WHILE_BUSY
 from handlers.phrases.ends import end_text
 from handlers.typed.amounts import Money
 from handlers.typed.draft import Built, Get, ParseContext, Part, Problem, RequestDraft, Wait
@@ -94,7 +94,8 @@ def looks_like_request(text: str, catalog: Catalog) -> bool:
 
 def _split_note(text: str, vocabulary: Vocabulary) -> tuple[str, str]:
     """Return the request and its note, to which also belongs what stands in quotation marks or brackets, if it has
-    a number and can't be read: `(run 7)`."""
+    a number and can't be read: `(run 7)`.
+    """
     asked, note = split_note(text)
     for aside in _ASIDE.findall(asked) if len(asked) <= 2 * MAX_LENGTH else []:
         inner = normalize_within(aside[1:-1], MAX_LENGTH) or ""
@@ -128,7 +129,8 @@ def _says_now(asked: str, tokens: list[Token], draft: RequestDraft, request: Req
 
 def _may_be_condition(note: str, vocabulary: Vocabulary) -> bool:
     """Return whether a note may be a part of the request, as in `get h100 now — under $2/h`: phones make one long
-    dash of the two hyphens of an option. A note that is too long to be read may be one."""
+    dash of the two hyphens of an option. A note that is too long to be read may be one.
+    """
     normalized = normalize_within(note, MAX_LENGTH)
     if normalized is None or _CONDITIONAL & set(normalized.lower().split()):
         return True
@@ -195,7 +197,8 @@ def _highest_price(request: Request) -> str:
 
 def _later_end(request: Request, zone: str) -> str:
     """Return the later of two ends, to follow a named one: ` up to 14h`. If the length has seconds, which nobody
-    types, return the time of the end. Return an empty text if there is one end."""
+    types, return the time of the end. Return an empty text if there is one end.
+    """
     if request.up_to is None or request.last_end is None:
         return ""
     typed = request.up_to % timedelta(minutes=1) == timedelta(0)

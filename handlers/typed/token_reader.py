@@ -16,7 +16,7 @@ from bot.model.gpu import memory_sizes
 from bot.model.request import Contract
 from bot.model.text import short
 from bot.policy.team.hours import known_zone, next_morning
-from bot.policy.use.two_ends import AFTER_NIGHT
+from bot.policy.use.flexible_end import AFTER_NIGHT
 from handlers.typed.amounts import OTHER_CURRENCIES, Money, parse_duration
 from handlers.typed.draft import LEFT_OUT, ParseContext, Part, Reading, RequestDraft, Unread
 from handlers.typed.tokens import Kind, Token, TokenKind
@@ -264,7 +264,8 @@ class TokenReader:
 
     def _night(self, typed: str) -> Unread:
         """Return why a night can't be read. It may mean the next morning with a later end, if the person's zone is
-        known and the rules allow two ends."""
+        known and the rules allow two ends.
+        """
         context = self.context
         if self.draft.timed:
             return Unread(typed, _LATER.replace("{typed}", typed), (LEFT_OUT,))
@@ -478,7 +479,8 @@ class TokenReader:
 
     def _read_unit(self, number: Token) -> bool:
         """Read a number and the word after it, which is no unit: `6 hous`, `3 and a half hours`. Return False if
-        the word may be a GPU."""
+        the word may be a GPU.
+        """
         word = self._peek()
         if word.kind is not TokenKind.WORD:
             self._unread(_NO_UNIT, number)

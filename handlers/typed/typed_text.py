@@ -178,7 +178,8 @@ def _half_of_day(found: re.Match[str]) -> str:
 
 def _from_to(found: re.Match[str]) -> str:
     """Write `9 to 6 tomorrow` as `at 9:00 tomorrow until 18:00`. Leave what may be numbers of something else, and
-    hours of which the half of the day can't be told, such as `3 to 5 tomorrow`."""
+    hours of which the half of the day can't be told, such as `3 to 5 tomorrow`.
+    """
     first, half, last, last_half = (found[name] or "" for name in ("first", "half", "last", "last_half"))
     begins, ends = (int(clock.split(":")[0]) for clock in (first, last))
     named, day = bool(half or ":" in first), found["day"] or found["day_last"] or ""

@@ -220,7 +220,8 @@ def _cities(regions: tuple[str, ...]) -> dict[str, str]:
 
 def _contract_meanings(contracts: tuple[str, ...]) -> dict[str, str]:
     """Return the contract that each spelling means, for the contracts on sale. If the catalogue is empty, any may
-    be on sale."""
+    be on sale.
+    """
     sold = {name_key(name) for name in contracts} or {contract.value for contract in Contract}
     return {
         word: str(contract)

@@ -180,7 +180,8 @@ class MachineUse(_Answer):
 
 class OnEndingRun(_Answer):
     """A run of a machine's on-ending.sh: the end that was told, in Unix seconds, when it began, and whether it
-    still runs."""
+    still runs.
+    """
 
     end: int
     at: datetime

@@ -85,7 +85,8 @@ class SandboxClient:
 
     async def install(self, manifest: Json, *, reach: str) -> None:
         """Give the app this manifest. The host of its request URLs is at `reach`, such as http://127.0.0.1:8601.
-        Raise ControlError if Slack would refuse it, also because the app doesn't answer there."""
+        Raise ControlError if Slack would refuse it, also because the app doesn't answer there.
+        """
         await self.slack.post("app", {"manifest": manifest, "reach": reach})
 
     # --- what people see

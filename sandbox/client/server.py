@@ -82,7 +82,8 @@ class Fault:
 
     async def met(self) -> None:
         """Return once a request met the fault. A kind that acts first has acted then. Raise TimeoutError if none
-        meets it."""
+        meets it.
+        """
         if not await self.hits(LONGEST_WAIT):
             raise TimeoutError(f"no request met the fault within {LONGEST_WAIT:.0f} s")
 

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from sandbox.compute.api import Api
 from sandbox.compute.billing import bill
-from sandbox.compute.control_unknown import UnknownMachineBody, unknown_machine
+from sandbox.compute.control_unmanaged import UnmanagedMachineBody, unmanaged_machine
 from sandbox.compute.control_use import UseBody, ending_json, set_use, use_json
 from sandbox.compute.hosts import Hosts
 from sandbox.compute.machines import Machine
@@ -82,7 +82,7 @@ class Control:
         router.add_get("/_control/bill", self._bill)
         router.add_get("/_control/vendors", self._vendors)
         router.add_post("/_control/vendors/{name}", self._behave)
-        router.add_post("/_control/resources", self._add_unknown_machine)
+        router.add_post("/_control/resources", self._add_unmanaged_machine)
         router.add_get("/_control/resources/{id}", self._show_machine)
         router.add_post("/_control/resources/{id}/vanish", self._vanish)
         router.add_post("/_control/resources/{id}/copies", self._copy)
@@ -175,10 +175,10 @@ class Control:
             self._market.set_behaviour(each, body.setting(), now)
         return await self._vendors(request)
 
-    async def _add_unknown_machine(self, request: web.Request) -> web.Response:
-        body = await read(request, UnknownMachineBody)
+    async def _add_unmanaged_machine(self, request: web.Request) -> web.Response:
+        body = await read(request, UnmanagedMachineBody)
         now = await self._hosts.settle()
-        machine = unknown_machine(body, self._market.new_id(), now)
+        machine = unmanaged_machine(body, self._market.new_id(), now)
         self._market.add(machine)
         await self._hosts.settle()
         return reply({"resource_id": machine.resource_id})

@@ -125,7 +125,8 @@ def _on_ending(body: OnEndingBody) -> OnEnding:
 
 def ending_json(machine: Machine, now: datetime) -> dict[str, Any] | None:
     """Return the end that a machine was told, and the runs of its on-ending.sh. Return None if no part of it can
-    be told."""
+    be told.
+    """
     part = machine.ending(now)
     if part is None:
         return None

@@ -7,7 +7,8 @@ from uuid import NAMESPACE_OID, uuid5
 
 import asyncssh
 
-from sandbox.compute.boot_script import (
+from sandbox.compute.catalog import Variant
+from sandbox.compute.startup_script import (
     forced_command,
     has_ending,
     has_set_up,
@@ -15,7 +16,6 @@ from sandbox.compute.boot_script import (
     probe_lines,
     read_public_key,
 )
-from sandbox.compute.catalog import Variant
 from sandbox.host_info import HostInfo
 from sandbox.nvidia_smi import Gpu
 from sandbox.on_ending import EndingPart
@@ -97,7 +97,8 @@ class Machine:
 
     def authorized_keys(self, now: datetime) -> list[str]:
         """Return the lines of its authorized_keys: the procured key, and the keys of a boot script that it
-        runs."""
+        runs.
+        """
         procured = [] if self.ssh_public_key is None else [self.ssh_public_key]
         lines = [line for line in procured if read_public_key(line)]
         lines += [line for line in key_lines(self._script()) if forced_command(line) is None]
@@ -118,7 +119,8 @@ class Machine:
 
     def set_up(self, now: datetime) -> SetUp | None:
         """Return how far its setup is: as it was set, or running for `SET_UP_TAKES` after the probe is
-        installed."""
+        installed.
+        """
         if self.other_set_up is not None or not self._has_been_up(self.probe_after, now):
             return self.other_set_up
         if not has_set_up(self._script()):
@@ -127,7 +129,8 @@ class Machine:
 
     def ending(self, now: datetime) -> EndingPart | None:
         """Return what starts an on-ending.sh there. Return None if its boot script didn't install it, or not
-        yet."""
+        yet.
+        """
         installed = self._has_been_up(self.probe_after, now) and has_ending(self._script())
         return self.ending_part if installed else None
 

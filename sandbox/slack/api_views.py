@@ -19,7 +19,8 @@ from sandbox.slack.values import state_of
 
 def open_(call: Call) -> Json:
     """Open a modal in the place of the one that the person has open. A view that is refused uses up its trigger:
-    Slack doesn't document that it doesn't."""
+    Slack doesn't document that it doesn't.
+    """
     user = call.triggers.exchange(call.args.needed("trigger_id"))
     source = _source(call, "modal")
     filled = _with_ids(source)
@@ -58,7 +59,8 @@ def publish(call: Call) -> Json:
 
 def validate(call: Call) -> Json:
     """Answer whether blocks, a message or a view are valid, and if not, where and why. The first reason stands
-    alone: Slack doesn't document that it names them all."""
+    alone: Slack doesn't document that it names them all.
+    """
     given = [name for name in ("blocks", "message", "view") if name in call.args]
     if len(given) != 1:
         raise ApiError("invalid_arguments", ["must provide exactly one of `blocks`, `view`, or `message`"])

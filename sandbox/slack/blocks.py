@@ -149,7 +149,8 @@ def texts_of(value: Any) -> Iterator[str]:
 
 def message_problems(blocks: Any, *, refused: Collection[str] = ()) -> tuple[str, list[str]]:
     """Return Slack's error name for a message's blocks, and its reasons; an empty name if they are valid.
-    `refused` are the types that the workspace does not know."""
+    `refused` are the types that the workspace does not know.
+    """
     problems: list[str] = []
     array(_block(_of_message, refused), MESSAGE_BLOCKS, least=0)(blocks, "/blocks", problems)
     _no_duplicates(blocks, "/blocks", problems)

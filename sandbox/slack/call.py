@@ -36,7 +36,8 @@ class Call:
 
     def channel(self, name: str = "channel") -> Channel:
         """Return the channel that an argument names. Raise ApiError channel_not_found, also if the channel is
-        hidden from the bot."""
+        hidden from the bot.
+        """
         channel = self.workspace.channel(self.args.needed(name))
         if channel is None or (channel.kind != "public" and not self.workspace.bot_is_in(channel)):
             raise ApiError("channel_not_found")

@@ -103,7 +103,8 @@ class GroupChange(ControlModel):
 
 class AppChange(ControlModel):
     """The scopes, the events or the whole manifest of the installed app from now on; and where on this machine the
-    host of its request URLs is."""
+    host of its request URLs is.
+    """
 
     scopes: Strings | None = None
     events: Strings | None = None

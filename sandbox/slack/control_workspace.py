@@ -195,7 +195,8 @@ class WorkspaceControl:
 
     async def _show_deliveries(self, request: web.Request) -> web.Response:
         """Answer with the deliveries. With `wait`, answer once no event, or not the one with `id`, waits any
-        more."""
+        more.
+        """
         wanted = request.query.get("id")
 
         def found() -> list[Json]:
@@ -219,7 +220,8 @@ class WorkspaceControl:
 
     async def _show_sockets(self, request: web.Request) -> web.Response:
         """Answer with the connections. With `wait`, answer once `least` are connected and `opened` were ever
-        opened."""
+        opened.
+        """
         least, opened = number(request, "least", 0), number(request, "opened", 0)
         sockets = self._sockets
         await sockets.changes.wait_for(

@@ -27,7 +27,8 @@ SPECIAL = Tier(300)
 
 class RateLimits:
     """The limits. `scale` is the speed of their time (60: a minute's calls in a second). 0 switches the limits
-    off."""
+    off.
+    """
 
     def __init__(self, monotonic: Callable[[], float], scale: float = 1.0) -> None:
         self.scale = scale

@@ -27,7 +27,8 @@ class Responses:
 
     async def serve(self, request: web.Request) -> web.Response:
         """Answer a POST to a response_url with 200 `ok`, or with 404 or 400 and Slack's error. To 400 there are no
-        reasons."""
+        reasons.
+        """
         try:
             url = self._triggers.response(request.match_info["url"])
         except ApiError as error:

@@ -1,5 +1,6 @@
 """The Slack workspace as one server: Web API, Socket Mode, response URLs and the control API on one port. In HTTP
-mode it sends requests to the app."""
+mode it sends requests to the app.
+"""
 
 import json
 import random

@@ -89,7 +89,8 @@ class Bot:
 
     async def _next_due(self) -> datetime | None:
         """Wait until the bot has nothing left to do now, and return when it is due next. Return None if nothing
-        is, or if no bot answers."""
+        is, or if no bot answers.
+        """
         if self._health is None:
             return None
         query = {"settled": str(self._clock.revision), "wait": str(SETTLE_SECONDS)}

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from soak.checks import actions, log, machines, messages, permissions, wishes
+from soak.checks import actions, log, machines, messages, permissions, waitlist
 from soak.evidence import Evidence
 
 CHECKS: tuple[Callable[[Evidence], list[str]], ...] = (
     *machines.CHECKS,
     *messages.CHECKS,
-    *wishes.CHECKS,
+    *waitlist.CHECKS,
     *actions.CHECKS,
     *permissions.CHECKS,
     *log.CHECKS,
 )
 
 
-AFTER_PUT_BACK = (
+AFTER_RESTORE = (
     machines.nothing_lives_at_the_end,
     machines.somebody_is_asked_about_every_machine,
     machines.nothing_outlives_its_lease,
@@ -30,5 +30,5 @@ AFTER_PUT_BACK = (
 
 def check(evidence: Evidence) -> list[str]:
     """Return everything that is wrong, each with the name of its check."""
-    checks = CHECKS if evidence.put_back_at is None else AFTER_PUT_BACK
+    checks = CHECKS if evidence.restored_at is None else AFTER_RESTORE
     return [f"{each.__name__}: {finding}" for each in checks for finding in each(evidence)]

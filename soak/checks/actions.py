@@ -9,10 +9,10 @@ from sandbox.client import SeenMessage
 from soak.checks.machines import DELETION, ENDS, slow_deletion
 from soak.evidence import (
     CARD,
+    GRACEFUL_DESTROY,
     MACHINE_NAME,
     NOT_SUBMITTED,
     RENTAL_ID,
-    SCRIPT_FIRST,
     Evidence,
     PerformedAction,
 )
@@ -44,7 +44,8 @@ def every_request_is_answered(evidence: Evidence) -> list[str]:
 
 def _without_dialogs(clicks: list[PerformedAction]) -> list[PerformedAction]:
     """Return the clicks that did more than open a modal. If a click only opened one, a modal had its value
-    later."""
+    later.
+    """
     opened = {action.value for action in clicks if action.kind not in {"rent", "rent_another"}}
     clicks = [action for action in clicks if action.kind != NOT_SUBMITTED]
     return [action for action in clicks if action.kind == "rent_confirm" or action.value not in opened]
@@ -73,12 +74,13 @@ def every_rent_has_a_card(evidence: Evidence) -> list[str]:
 
 def every_destroy_ends_it(evidence: Evidence) -> list[str]:
     """Soon after an acknowledged destroy, the machine is gone and the card shows an end. If an on-ending.sh runs
-    first, it gets some time, and whoever extends the machine keeps it."""
+    first, it gets some time, and whoever extends the machine keeps it.
+    """
     found = []
     for action in evidence.actions:
         if action.kind != "destroy_confirm" or not action.ok or action.rental is None:
             continue
-        first = action.text == SCRIPT_FIRST
+        first = action.text == GRACEFUL_DESTROY
         later = [reply for reply in evidence.thread(action.rental) if reply.seq > action.after]
         if first and any(_EXTENDED.search(reply.text) for reply in later):
             continue
@@ -147,18 +149,19 @@ def every_decision_counts(evidence: Evidence) -> list[str]:
 
 def what_had_ended_is_not_rented_again(evidence: Evidence) -> list[str]:
     """After the database was replaced by an older copy, nothing is rented for a request whose card had shown its
-    end, for example because its owner stopped waiting. Somebody may decide that the request goes on."""
-    put_back_at = evidence.put_back_at
-    if put_back_at is None:
+    end, for example because its owner stopped waiting. Somebody may decide that the request goes on.
+    """
+    restored_at = evidence.restored_at
+    if restored_at is None:
         return []
     cards: dict[str, str] = {}
     for message in sorted((m for messages in evidence.seen.values() for m in messages), key=lambda m: m.seq):
         card = CARD.match(message.text)
-        if card and message.at < put_back_at and not (message.only_you or message.is_dm):
+        if card and message.at < restored_at and not (message.only_you or message.is_dm):
             cards[card["id"]] = message.text
-    later = [action for action in evidence.actions if action.ok and action.at > put_back_at]
+    later = [action for action in evidence.actions if action.ok and action.at > restored_at]
     go_on = {action.rental for action in later if action.kind in DECISIONS}
-    names = (MACHINE_NAME.match(each.name) for each in evidence.purchases if each.at > put_back_at)
+    names = (MACHINE_NAME.match(each.name) for each in evidence.purchases if each.at > restored_at)
     rented = {name["id"] for name in names if name}
     return [
         f"{rental} was rented after the database was put back, and its card had said {text[:60]!r}"

@@ -61,7 +61,8 @@ def every_machine_is_on_a_card(evidence: Evidence) -> list[str]:
 
 def somebody_is_asked_about_every_machine(evidence: Evidence) -> list[str]:
     """The admin can decide about every machine that no rental has, and about machines whose owner left long
-    ago."""
+    ago.
+    """
     asked = [message for message in evidence.private(evidence.admin) if message.buttons]
     open_now = [message.text for message in asked if evidence.newest.get((message.channel, message.ts)) == message]
     found = []
@@ -73,7 +74,7 @@ def somebody_is_asked_about_every_machine(evidence: Evidence) -> list[str]:
             if owner not in evidence.left or evidence.cards[rental].text.startswith("Being destroyed"):
                 continue
             since, patience = evidence.left[owner], OWNERS_LOOKED_UP
-        since = max(since, evidence.put_back_at or since)
+        since = max(since, evidence.restored_at or since)
         waited = evidence.now - since - evidence.excused(since, evidence.now)
         if waited > patience and not _is_named(open_now, rental):
             found.append(f"{machine.name} has no owner in Slack, and the admin is not asked about it")
@@ -86,7 +87,8 @@ def _is_named(texts: list[str], name: str) -> bool:
 
 def nothing_is_bought_twice(evidence: Evidence) -> list[str]:
     """A rental's next offer is bought only when each earlier machine is gone or its deletion was accepted. After
-    the answer `failed`, the next offer is bought at once."""
+    the answer `failed`, the next offer is bought at once.
+    """
     found = []
     deletions = defaultdict(list)
     for request in evidence.market:
@@ -115,7 +117,8 @@ def _rental(name: str) -> str:
 
 def nothing_outlives_its_lease(evidence: Evidence) -> list[str]:
     """No machine bills longer than two grace periods after the latest end on its card, less the excused time. The
-    machine of a purchase that was answered with `failed` should not have begun to bill."""
+    machine of a purchase that was answered with `failed` should not have begun to bill.
+    """
     found = []
     failed = {purchase.offer_id for purchase in evidence.purchases if purchase.failed}
     for machine in evidence.machines:
@@ -134,7 +137,7 @@ def nothing_outlives_its_lease(evidence: Evidence) -> list[str]:
 def _waits_for_the_admin(evidence: Evidence, machine: Machine) -> bool:
     """Return whether the admin was asked about a machine that the older copy of the database lacks."""
     texts = [message.text for message in evidence.private(evidence.admin) if _ASKS.search(message.text)]
-    return evidence.put_back_at is not None and _is_named(texts, machine.rental or machine.name)
+    return evidence.restored_at is not None and _is_named(texts, machine.rental or machine.name)
 
 
 def nothing_ends_before_its_time(evidence: Evidence) -> list[str]:
@@ -166,7 +169,8 @@ def _gone(evidence: Evidence, rental: str) -> datetime | None:
 
 def no_end_is_later_than_the_latest(evidence: Evidence) -> list[str]:
     """No end on a card is later than the latest end that the card showed first, unless somebody asked for more
-    time."""
+    time.
+    """
     found = []
     for rental in evidence.cards:
         ends = _ends(evidence, rental)
@@ -183,7 +187,8 @@ def no_end_is_later_than_the_latest(evidence: Evidence) -> list[str]:
 
 def busy_machines_go_on(evidence: Evidence) -> list[str]:
     """A machine with two ends that computes at its end goes on, until the later end. Machines that the bot perhaps
-    could not see don't count."""
+    could not see don't count.
+    """
     found = []
     for rental in evidence.cards:
         ends, gone = _ends(evidence, rental), _gone(evidence, rental)
@@ -191,28 +196,29 @@ def busy_machines_go_on(evidence: Evidence) -> list[str]:
             continue
         end = ends[-1].end
         since, until = end - BUSY_BEFORE, end + BUSY_AFTER
-        seen = not evidence.excused(since, gone) and not _visits_may_fail(evidence, end)
+        seen = not evidence.excused(since, gone) and not _probe_runs_may_fail(evidence, end)
         for machine in evidence.machines:
-            busy = machine.rental == rental and machine.visits and _computes(evidence, machine, since, until)
+            busy = machine.rental == rental and machine.probe_runs and _computes(evidence, machine, since, until)
             if seen and busy:
                 found.append(f"{machine.name} computed, and ended at its first end {end:%H:%M}")
     return found
 
 
-def _visits_may_fail(evidence: Evidence, end: datetime) -> bool:
+def _probe_runs_may_fail(evidence: Evidence, end: datetime) -> bool:
     """Return whether visits to half of the machines failed at some time before that end. If most visits fail, the
-    bot is the cause, and no verdict changes."""
+    bot is the cause, and no verdict changes.
+    """
     since = end - FAULT_LASTS
     taken = [machine for machine in evidence.machines if machine.resource_id in evidence.taken_back]
     if any(machine.end and since <= machine.end <= end for machine in taken):
         return True
     for moment in _minutes(since, end):
-        visited = [
-            each for each in evidence.machines if each.visits and each.start <= moment <= (each.end or moment)
+        probed = [
+            each for each in evidence.machines if each.probe_runs and each.start <= moment <= (each.end or moment)
         ]
-        phases = [_phase(evidence, machine, moment) for machine in visited]
+        phases = [_phase(evidence, machine, moment) for machine in probed]
         failing = sum(phase is not None and phase.fault is not None for phase in phases)
-        if failing and 2 * failing >= len(visited):
+        if failing and 2 * failing >= len(probed):
             return True
     return False
 

@@ -83,7 +83,8 @@ def ended_rentals_have_no_buttons(evidence: Evidence) -> list[str]:
     """The cards, approvals and direct messages of a rental that is over have no buttons except Replace, which the
     message of a loss has, and Show, which leads to the machine that took its place. Answers stay as they were,
     also that to *Details* on Home, which is a direct message that reads like a card. Messages to somebody who left
-    may keep theirs: one whose posting got no answer can't be found any more."""
+    may keep theirs: one whose posting got no answer can't be found any more.
+    """
     of_who_left = {(m.channel, m.ts) for name in evidence.left for m in evidence.private(name)}
     over = {rental for rental, card in evidence.cards.items() if card.text.startswith(ENDS)}
     found = []

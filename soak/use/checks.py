@@ -12,7 +12,7 @@ from bot.model.facts import KeptFacts, QuestionFacts
 from bot.model.machine_use import NOT_COMPUTING
 from bot.policy.team.hours import is_within
 from bot.policy.team.rules import Rules
-from bot.policy.use.questions import GAP, spell_of
+from bot.policy.use.questions import GAP, idle_period_of
 from soak.use.record import Life, Record
 
 STEP = timedelta(minutes=5)
@@ -61,8 +61,8 @@ def asked_outside_hours(record: Record) -> Iterator[str]:
     for life in record.lives:
         rate, seen = life.rental.rate, set[datetime | None]()
         for event in _questions(life):
-            first = _spell(event) not in seen
-            seen.add(_spell(event))
+            first = _idle_period(event) not in seen
+            seen.add(_idle_period(event))
             urgent = rate is not None and rate >= record.rules.idle.urgent_per_hour
             if not is_within(event.at, life.zone, record.rules.hours) and not (urgent and first):
                 yield f"{life.rental.id} was asked about at {event.at} in {life.zone}"
@@ -70,14 +70,19 @@ def asked_outside_hours(record: Record) -> Iterator[str]:
 
 def asked_twice(record: Record) -> Iterator[str]:
     """Nobody is asked twice within an hour. Nobody is asked about a spell again before `again` or `check_in`
-    allows it."""
+    allows it.
+    """
     for life in record.lives:
         for before, event in pairwise(_questions(life)):
             apart = event.at - before.at
             if apart < GAP:
                 yield f"{life.rental.id} was asked about twice, at {before.at} and {event.at}"
             answered = any(other.kind in ANSWERS and before.at <= other.at <= event.at for other in life.events)
-            if _spell(before) == _spell(event) and not answered and apart < _least_apart(event, record.rules):
+            if (
+                _idle_period(before) == _idle_period(event)
+                and not answered
+                and apart < _least_apart(event, record.rules)
+            ):
                 yield f"{life.rental.id} was asked about again after {apart}"
 
 
@@ -98,7 +103,7 @@ def asked_while_in_use(record: Record) -> Iterator[str]:
     for life in record.lives:
         for event in _questions(life):
             since = event.facts.since
-            if event.facts.verdict not in NOT_COMPUTING or since is None:
+            if event.facts.status not in NOT_COMPUTING or since is None:
                 continue
             if any(since + STEP < moment < event.at - STEP for moment in life.computed):
                 yield f"{life.rental.id} was asked about at {event.at}, and it computed since {since}"
@@ -129,12 +134,12 @@ def _questions(life: Life) -> list[Event[Any]]:
     return [event for event in life.events if event.kind is EventKind.STILL_NEEDED]
 
 
-def _spell(event: Event[QuestionFacts]) -> datetime | None:
+def _idle_period(event: Event[QuestionFacts]) -> datetime | None:
     """Return the start of the spell that a question is about. Return None if the machine can't be seen into."""
-    return spell_of(event.facts.use)
+    return idle_period_of(event.facts.use)
 
 
 def _least_apart(event: Event[QuestionFacts], rules: Rules) -> timedelta:
-    if event.facts.verdict in NOT_COMPUTING:
+    if event.facts.status in NOT_COMPUTING:
         return min(rules.idle.again, default=timedelta.max)
     return rules.check_in.after or timedelta.max

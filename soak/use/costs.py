@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from bot.model.budget import UseCosts
 from bot.model.event import EventKind
-from bot.model.machine_use import NOT_COMPUTING, Verdict
+from bot.model.machine_use import NOT_COMPUTING, UsageStatus
 from bot.model.money import Micros, cost
 from bot.policy.buying.charges import Stretch, stretches
 from handlers.phrases.format import dollars
@@ -18,7 +18,7 @@ from soak.use.record import Life, Record
 BY_CLICK, BY_USE, BY_LEASE, UNSEEN = "a click on Destroy", "use", "the end of the lease", "not seen any more"
 
 
-class Spell(NamedTuple):
+class IdlePeriod(NamedTuple):
     """A time in which a machine did not compute."""
 
     ended_by: str
@@ -28,7 +28,7 @@ class Spell(NamedTuple):
     """What the machine would have cost from a click until the end of its lease."""
 
 
-def spells(life: Life) -> Iterator[Spell]:
+def idle_periods(life: Life) -> Iterator[IdlePeriod]:
     """Yield the spells of a machine, oldest first."""
     rental, rate = life.rental, life.rental.rate
     until = (rental.ending.since if rental.ending else None) or rental.over_at
@@ -39,26 +39,27 @@ def spells(life: Life) -> Iterator[Spell]:
     for quiet, after in _without_work(known):
         amount = cost(rate, quiet.until - quiet.since)
         if after is not None:
-            yield Spell(BY_USE if after.verdict is Verdict.IN_USE else UNSEEN, amount, 0)
+            yield IdlePeriod(BY_USE if after.status is UsageStatus.IN_USE else UNSEEN, amount, 0)
         elif clicked:
-            yield Spell(BY_CLICK, amount, cost(rate, max(rental.running_lease.ends_at - until, timedelta(0))))
+            yield IdlePeriod(BY_CLICK, amount, cost(rate, max(rental.running_lease.ends_at - until, timedelta(0))))
         else:
-            yield Spell(BY_LEASE, amount, 0)
+            yield IdlePeriod(BY_LEASE, amount, 0)
 
 
 def _without_work(known: tuple[Stretch, ...]) -> Iterator[tuple[Stretch, Stretch | None]]:
     """Yield each time without work as one stretch, even if it is idle and connected by turns, and the stretch that
-    follows."""
-    spell: Stretch | None = None
+    follows.
+    """
+    idle_period: Stretch | None = None
     for stretch in known:
-        if stretch.verdict in NOT_COMPUTING:
-            since = spell.since if spell is not None else stretch.since
-            spell = Stretch(verdict=stretch.verdict, since=since, until=stretch.until)
-        elif spell is not None:
-            yield spell, stretch
-            spell = None
-    if spell is not None:
-        yield spell, None
+        if stretch.status in NOT_COMPUTING:
+            since = idle_period.since if idle_period is not None else stretch.since
+            idle_period = Stretch(status=stretch.status, since=since, until=stretch.until)
+        elif idle_period is not None:
+            yield idle_period, stretch
+            idle_period = None
+    if idle_period is not None:
+        yield idle_period, None
 
 
 def table(record: Record) -> str:
@@ -66,15 +67,18 @@ def table(record: Record) -> str:
     total = sum((life.cost for life in record.lives), UseCosts())
     uses = {"in use": total.used, "connected": total.connected, "idle": total.idle, "unknown": total.unknown}
     billed = sum(uses.values())
-    found = [spell for life in record.lives for spell in spells(life)]
+    found = [idle_period for life in record.lives for idle_period in idle_periods(life)]
     lines = ["| use | cost | share |", "| --- | ---: | ---: |"]
     lines += [f"| {name} | {dollars(amount)} | {_share(amount, billed)} |" for name, amount in uses.items()]
     lines += ["", "| without work, ended by | spells | cost | share | not spent |"]
     lines += ["| --- | ---: | ---: | ---: | ---: |"]
     for way in (BY_CLICK, BY_USE, BY_LEASE, UNSEEN):
-        those = [spell for spell in found if spell.ended_by == way]
-        amount, saved = sum(spell.cost for spell in those), sum(spell.saved for spell in those)
-        share = _share(amount, sum(spell.cost for spell in found))
+        those = [idle_period for idle_period in found if idle_period.ended_by == way]
+        amount, saved = (
+            sum(idle_period.cost for idle_period in those),
+            sum(idle_period.saved for idle_period in those),
+        )
+        share = _share(amount, sum(idle_period.cost for idle_period in found))
         lines.append(f"| {way} | {len(those)} | {dollars(amount)} | {share} | {dollars(saved)} |")
     return "\n".join(lines)
 

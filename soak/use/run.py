@@ -186,7 +186,7 @@ class Simulation:
         notified = {
             event.facts.resource_id: event.at
             for event in await here.account_history()
-            if isinstance(event.facts, AccountFacts) and event.kind is EventKind.UNKNOWN_MACHINE
+            if isinstance(event.facts, AccountFacts) and event.kind is EventKind.UNMANAGED_MACHINE
         }
         alive = {resource["resource_id"] for resource in await here.alive()}
         return Record(

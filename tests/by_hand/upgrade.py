@@ -225,7 +225,8 @@ async def played(kind: str, number: int, server: Any, old_python: str, folder: P
 
 async def play(it: Play, first_end: str, second_end: str) -> None:
     """Upgrade and go back while rentals live. Raise Failed or AssertionError if anything is lost or bought
-    twice."""
+    twice.
+    """
     world = it.world
     print("  the release rents", flush=True)
     await it.start(old=True)

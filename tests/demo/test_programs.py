@@ -17,7 +17,8 @@ TIMEOUT = 90
 
 async def start(*words: str, in_session: bool = True, stdout: int = PIPE, **env: str) -> Process:
     """Start a command as the leader of its own process group, as a shell does. With `in_session`, the group has a
-    session of its own; without it, the command is never started by a fork (tests/forking.py)."""
+    session of its own; without it, the command is never started by a fork (tests/forking.py).
+    """
     return await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",

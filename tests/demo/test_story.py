@@ -110,7 +110,8 @@ TOLD = (
 @pytest.mark.parametrize("refused", [(), sorted(NEW_TYPES)], ids=["with-all-blocks", "with-classic-blocks"])
 async def test_the_demo_plays_its_story_and_the_bill_equals_the_ledger(refused: Sequence[str]) -> None:
     """In a Slack that takes all blocks, and in one that refuses all newer types. Either way, every message is
-    posted, and none with its text alone."""
+    posted, and none with its text alone.
+    """
     program("ssh")
     command = (sys.executable, "-m", "bot", "demo", "--json")
     lacks = {**os.environ, "SANDBOX_LACKS": ",".join(refused)}

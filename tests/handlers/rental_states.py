@@ -34,9 +34,9 @@ async def asked(ours: Team, user: str = ANA, note: str = "") -> Rental:
 
 async def let_the_owner_decide(ours: Team, rental: Rental) -> None:
     """Let the owner decide about a waiting request, at a price outside its envelope that needs a dialog."""
-    envelope = changed(rental.envelope, price=Decimal("9.00"), max_rate=Decimal("9.00"), total=60_000_000)
+    terms = changed(rental.terms, price=Decimal("9.00"), max_rate=Decimal("9.00"), total=60_000_000)
     decision = changed(waiting(rental), decider=Decider.OWNER)
-    after = make.next_of(rental, decision=decision, envelope=envelope)
+    after = make.next_of(rental, decision=decision, terms=terms)
     async with ours.deps.store.write() as tx:
         await apply(tx, ours.deps, Change(rental, after))
 
@@ -48,14 +48,14 @@ async def question(ours: Team, user: str = BEN) -> dict[str, Any]:
 
 async def change_request(ours: Team, rental: Rental) -> None:
     """Change a request as its owner can: store the next version of its envelope."""
-    envelope = changed(rental.envelope, version=2)
-    after = make.next_of(rental, envelope=envelope)
+    terms = changed(rental.terms, version=2)
+    after = make.next_of(rental, terms=terms)
     event = Event(
         rental_id=rental.id,
         kind=EventKind.CHANGED,
         at=ours.clock.now(),
         actor=rental.owner,
-        facts=RequestFacts(envelope=2, total=envelope.total, people=(BEN,), admins_decide=False),
+        facts=RequestFacts(terms=2, total=terms.total, people=(BEN,), admins_decide=False),
     )
     async with ours.deps.store.write() as tx:
         await apply(tx, ours.deps, Change(rental, after, (event,)))

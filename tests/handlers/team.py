@@ -245,11 +245,12 @@ class Team:
         types = self.context.block_types
         self.delivery = Delivery(deps, self.world.client, self.world.session, pace=pace, block_types=types)
 
-    async def restart(self, *, put_back: Path | None = None, pace: SlackPace | None = None) -> None:
+    async def restart(self, *, restored: Path | None = None, pace: SlackPace | None = None) -> None:
         """Start delivery again, as a new process does, after a copy of the database was put back. The steps find
-        the machines that it looks up. It waits between two posts to one channel only if it gets a `pace`."""
-        if put_back is not None:
-            _copy(put_back, self.database)
+        the machines that it looks up. It waits between two posts to one channel only if it gets a `pace`.
+        """
+        if restored is not None:
+            _copy(restored, self.database)
         now, real = self.clock.now(), self.clock.real()
         deps = replace(self.deps, opened=Opened(at=now, real=real))
         self._start_delivery(deps, pace or SlackPace(post_every=timedelta(0)))

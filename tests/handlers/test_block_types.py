@@ -1,5 +1,6 @@
 """Slack refuses a type of block: people get the same in classic blocks, at once, once, and the type isn't tried
-again."""
+again.
+"""
 
 from __future__ import annotations
 

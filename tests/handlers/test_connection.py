@@ -64,7 +64,8 @@ async def connecting(
     clock: Clock | None = None,
 ) -> AsyncIterator[asyncio.Task[None]]:
     """Run a second connection with these settings, and delivery, until the end of the block. Add the connection to
-    `made`."""
+    `made`.
+    """
     client = AsyncWebClient(
         token=settings.tokens.bot,
         base_url=f"{ours.world.url}/api/",

@@ -17,7 +17,7 @@ from tests.handlers.rental_states import H, asked, change_request, let_the_owner
 from tests.handlers.team import NOON, RULES, an_offer, team
 from tests.handlers.test_people import wait_for_events
 from tests.handlers.test_rights import forge_submission
-from tests.handlers.test_unknown_machines import direct
+from tests.handlers.test_unmanaged_machines import direct
 
 
 async def test_an_approver_confirms_a_high_total_in_a_dialog(tmp_path: Path) -> None:
@@ -241,8 +241,12 @@ async def test_a_button_of_an_old_version_shows_the_newest_one_and_decides_nothi
         card = await ours.look(ANA, TRAINING, "Waiting for approval")
         await ours.click(ANA, card, "Change")
         assert (await ours.submit(ANA, note="urgent"))["ok"]
-        (wish,) = await ours.quotes(ANA)
-        assert (wish.changes, wish.request.note, wish.replaces) == (rental.id, "urgent", False)
+        (waitlist_entry,) = await ours.quotes(ANA)
+        assert (waitlist_entry.changes, waitlist_entry.request.note, waitlist_entry.replaces) == (
+            rental.id,
+            "urgent",
+            False,
+        )
         await change_request(ours, rental)
         await ours.click(BEN, old, label)
         assert (await ours.rental(rental.id)).state is State.AWAITING_APPROVAL

@@ -289,14 +289,16 @@ async def test_what_the_form_says_about_waiting_takes_the_place_of_what_was_type
         opened = await entered(ours, ANA)
         assert (opened["waits"], opened["more"]) == ("2026-11-27 20:00", ["any-time"])
         assert (await ours.submit(ANA, more=[]))["ok"]
-        wishes = [quote.wish for quote in await ours.quotes(ANA) if quote.wish is not None]
-        assert {(wish.until, wish.any_time) for wish in wishes} == {
+        waitlist_entries = [
+            quote.waitlist_entry for quote in await ours.quotes(ANA) if quote.waitlist_entry is not None
+        ]
+        assert {(waitlist_entry.until, waitlist_entry.any_time) for waitlist_entry in waitlist_entries} == {
             (FRIDAY_EVENING, True),
             (FRIDAY_EVENING, False),
         }
         await ours.forge(ANA, "change", asked.id)
         assert (await ours.submit(ANA, waits="", more=[]))["ok"]
-        assert [quote.wish for quote in await ours.quotes(ANA)].count(None) == 1
+        assert [quote.waitlist_entry for quote in await ours.quotes(ANA)].count(None) == 1
 
 
 async def test_the_form_has_the_words_wait_until_now_and_any_time(tmp_path: Path) -> None:
@@ -308,12 +310,16 @@ async def test_the_form_has_the_words_wait_until_now_and_any_time(tmp_path: Path
         assert list((await ours.submit(ANA, start="", lease="until 18:00"))["errors"]) == ["lease"]
         assert (await ours.submit(ANA, lease="6h", more=["any-time", "now"]))["ok"]
         (quote,) = await ours.quotes(ANA)
-        assert quote.wish is not None
-        assert (quote.wish.any_time, quote.wish.until, quote.rent_now) == (True, FRIDAY_EVENING, False)
+        assert quote.waitlist_entry is not None
+        assert (quote.waitlist_entry.any_time, quote.waitlist_entry.until, quote.rent_now) == (
+            True,
+            FRIDAY_EVENING,
+            False,
+        )
         await ours.command(BEN, "get")
         assert (await ours.submit(BEN, gpu="H100", more=["now"]))["ok"]
         (quote,) = await ours.quotes(BEN)
-        assert (quote.wish, quote.rent_now) == (None, True)
+        assert (quote.waitlist_entry, quote.rent_now) == (None, True)
 
 
 def test_forms_are_forgotten_if_there_are_too_many() -> None:

@@ -13,7 +13,7 @@ from bot.lifecycle.changes.apply import apply
 from bot.lifecycle.changes.transitions import alter
 from bot.model.attempt import AttemptState
 from bot.model.base import changed
-from bot.model.machine_use import Use, Verdict
+from bot.model.machine_use import UsageStatus, Use
 from bot.model.records import Change
 from bot.model.rental import Rental
 from bot.policy.team.rules import AutoApprove
@@ -29,7 +29,7 @@ from tests.store import make
 async def idle(ours: Team, **changes: Any) -> Rental:
     """Return Ana's ready machine, which has been idle for an hour."""
     rental = await running(ours)
-    after = alter(rental, use=Use(verdict=Verdict.IDLE, since=NOON - H), attempts=1, **changes)
+    after = alter(rental, use=Use(status=UsageStatus.IDLE, since=NOON - H), attempts=1, **changes)
     bought = make.attempt(rental.id, state=AttemptState.BOUGHT, offer=an_offer("o1", "2.15"), accepted=True)
     async with ours.deps.store.write() as tx:
         await apply(tx, ours.deps, Change(rental, after, attempts=(bought,)))

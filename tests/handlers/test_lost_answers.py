@@ -106,7 +106,8 @@ class BusyClock(MovedClock):
 
 async def test_each_of_100_lost_answers_is_found_on_a_busy_postgresql(postgres_url: str, tmp_path: Path) -> None:
     """On PostgreSQL, a transaction waits for its locks after it began, so a message is often created seconds later
-    than its transaction began."""
+    than its transaction began.
+    """
     async with team(tmp_path, url=postgres_url, clock=BusyClock()) as ours:
         ours.start_delivery(Pace(post_every=timedelta(), speed=60))
 

@@ -239,7 +239,7 @@ async def test_the_owner_can_not_go_on_without_a_later_end_and_can_name_one(tmp_
         await ours.click(BEN, await question(ours), "Approve")
         assert await ours.modal(BEN) is None, "there is nothing to confirm"
         before = await ours.rental(rental.id)
-        await ours.forge(ANA, "accept", f"{rental.id}:{before.envelope.version}")
+        await ours.forge(ANA, "accept", f"{rental.id}:{before.terms.version}")
         assert await ours.rental(rental.id) == before
         await ours.deliver()
         await ours.click(ANA, await ours.look(ANA, TRAINING, "Waiting for Ana"), "Change")

@@ -257,7 +257,7 @@ async def test_an_old_keep_button_puts_the_next_question_off(tmp_path: Path, act
     async with old_team(tmp_path) as ours:
         await running(ours)
         await ours.forge(ANA, action_id, value)
-        assert (await ours.rental(RENTAL)).running_lease.question.silent_until == NOON + 4 * H
+        assert (await ours.rental(RENTAL)).running_lease.question.quiet_until == NOON + 4 * H
 
 
 async def test_an_old_button_of_a_machine_is_answered_or_opens_its_dialog(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from tests.handlers.rental_states import make_ready
 from tests.handlers.team import Team, team
 from tests.handlers.test_people import wait_for_events
 from tests.handlers.test_rights import forge_submission
-from tests.handlers.test_unknown_machines import TWO_ADMINS, direct
+from tests.handlers.test_unmanaged_machines import TWO_ADMINS, direct
 
 LEFT = "Ana left the workspace"
 

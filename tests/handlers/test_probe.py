@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from bot.lifecycle.changes.apply import apply
-from bot.lifecycle.loops.visit import with_report
+from bot.lifecycle.loops.probe_runs import with_report
 from bot.model.attempt import OwnedKey, SentScript
 from bot.model.base import changed
 from bot.model.machine_use import GpuModel, GpuUse, Report

@@ -16,7 +16,7 @@ from bot.policy.team.rules import Approval, Approvers
 from sandbox.slack.default import ANA, APPROVALS, BEN, CLEO, TRAINING
 from tests.handlers.rental_states import H, asked, change_request, question
 from tests.handlers.team import NOON, RULES, Team, an_offer, team
-from tests.handlers.test_unknown_machines import direct
+from tests.handlers.test_unmanaged_machines import direct
 from tests.rentals import waiting
 
 NAMED = changed(RULES, approvers=Approvers(people=(BEN,)), approval=Approval(then=(CLEO,)))

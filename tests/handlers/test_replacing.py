@@ -23,10 +23,10 @@ from tests.handlers.team import NOON, Team, an_offer, team
 ANAS_MESSAGES = "D0ANA0000"
 
 
-async def lost(ours: Team, **envelope: Any) -> Rental:
+async def lost(ours: Team, **terms: Any) -> Rental:
     """Return Ana's machine after its vendor took it, at 13:00. She isn't told of it yet."""
     running_one = await running(ours)
-    known = changed(running_one, envelope=changed(running_one.envelope, **envelope))
+    known = changed(running_one, terms=changed(running_one.terms, **terms))
     ours.clock.put(NOON + H)
     after, _ = RentalSnapshot(known).finished(State.LOST, NOON + H, why=Why.VENDOR_TOOK_IT)
     facts = EndedFacts(end=State.LOST, why=Why.VENDOR_TOOK_IT, vendor="hyperstack")

@@ -18,7 +18,7 @@ from bot.model.state import State
 from sandbox.slack.default import ANA, BEN, CLEO, TRAINING
 from tests.handlers.rental_states import H, running
 from tests.handlers.team import EVE, NOON, Team, team
-from tests.handlers.test_unknown_machines import direct
+from tests.handlers.test_unmanaged_machines import direct
 from tests.rentals import alarm, ending
 
 
@@ -183,9 +183,9 @@ async def test_keep_postpones_the_next_question(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         rental = await running(ours)
         await ours.forge(ANA, "keep.2", f"{rental.id}:4")
-        assert (await ours.rental(rental.id)).running_lease.question.silent_until == NOON + 4 * H
+        assert (await ours.rental(rental.id)).running_lease.question.quiet_until == NOON + 4 * H
         await ours.forge(BEN, "keep", f"{rental.id}:1")
-        assert (await ours.rental(rental.id)).running_lease.question.silent_until == NOON + 4 * H
+        assert (await ours.rental(rental.id)).running_lease.question.quiet_until == NOON + 4 * H
         (*_, reply) = await ours.replies()
         assert reply == "Only the machine's owner, its teammates and admins can do that. Nothing was changed."
 
@@ -214,7 +214,7 @@ async def test_only_one_person_takes_on_an_alarm(tmp_path: Path) -> None:
             await apply(tx, ours.deps, Change(current, alarmed))
         await ours.forge(BEN, "taken_on", rental.id)
         await ours.forge(CLEO, "taken_on", rental.id)
-        assert alarm(await ours.rental(rental.id)).taken_on_by == BEN
+        assert alarm(await ours.rental(rental.id)).acknowledged_by == BEN
         assert (await ours.replies())[-1] == f"Someone is already looking into the deletion of {rental.id}."
 
 

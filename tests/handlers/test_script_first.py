@@ -8,7 +8,7 @@ from typing import Any
 
 from bot.lifecycle.changes.apply import apply
 from bot.model.attempt import AttemptState, SentScript
-from bot.model.machine_use import OnEnding, OnEndingState, Sample, Use, Verdict
+from bot.model.machine_use import OnEnding, OnEndingState, Sample, UsageStatus, Use
 from bot.model.records import Change
 from bot.model.rental import Rental
 from bot.model.state import State
@@ -31,7 +31,7 @@ async def with_script(ours: Team) -> Rental:
         offer=an_offer("o1", "2.15"),
         script=SentScript(version=1, probe=True),
     )
-    use = Use(verdict=Verdict.IDLE, since=NOON)
+    use = Use(status=UsageStatus.IDLE, since=NOON)
     seen = {"use": use, "on_ending": OnEnding(state=OnEndingState.THERE), "on_ending_at": NOON}
     after = make.next_of(rental, probe_answered_at=NOON, **seen)
     async with ours.deps.store.write() as tx:
@@ -69,11 +69,11 @@ async def test_the_checked_box_runs_the_script_first_keep_takes_it_back_and_dest
         for _ in range(2):
             await ours.click(ANA, shown, f"Keep {rental.id}")
         kept = (await ours.rental(rental.id)).running_lease
-        assert (kept.ends_at.replace(microsecond=0), kept.script_first) == (end.replace(microsecond=0), None)
+        assert (kept.ends_at.replace(microsecond=0), kept.graceful_destroy) == (end.replace(microsecond=0), None)
 
         await ours.click(BEN, await card(ours, BEN), f"Destroy {rental.id}")
         assert (await ours.submit(BEN))["ok"]
-        assert (await ours.rental(rental.id)).running_lease.script_first is not None
+        assert (await ours.rental(rental.id)).running_lease.graceful_destroy is not None
         await ours.click(BEN, await card(ours, BEN), f"Destroy {rental.id} now")
         assert BOX not in str(await ours.modal(BEN))
         assert (await ours.submit(BEN))["ok"]
@@ -114,4 +114,4 @@ async def test_extend_by_command_takes_it_back_and_never_ends_the_machine_sooner
         await ours.submit(ANA)
         await ours.command(ANA, f"extend {rental.id} 1h")
         lease = (await ours.rental(rental.id)).running_lease
-        assert (lease.ends_at, lease.script_first) == (NOON + 6 * H, None)
+        assert (lease.ends_at, lease.graceful_destroy) == (NOON + 6 * H, None)

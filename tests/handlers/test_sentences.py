@@ -49,7 +49,8 @@ def said(meant: Command) -> str:
 
 def where_it_leads(sentence: str) -> tuple[str, list[str]]:
     """Return what a sentence is understood as, empty if it can't be read, and what the buttons of its answer lead
-    to."""
+    to.
+    """
     try:
         return said(command(sentence)), []
     except RequestMistake as mistake:

@@ -80,8 +80,8 @@ async def billed(ours: Team, rental_id: str, owner: str, start: datetime, hours:
         change = make.unchecked(
             None,
             ended,
-            attempts=(make.attempt(rental_id, state=AttemptState.GONE),),
-            resources=(make.resource(resource_id, rental_id, status="deleted", gone_at=end),),
+            attempts=(make.attempt(rental_id, state=AttemptState.TERMINATED),),
+            resources=(make.resource(resource_id, rental_id, status="deleted", terminated_at=end),),
             ledger=(row,),
         )
         await tx.rentals.apply(change)

@@ -80,7 +80,7 @@ async def test_old_buttons_decide_extend_and_destroy_the_rentals_of_an_upgraded_
         assert extended.running_lease.ends_at == ends_at + 2 * H
     ours.clock.put(ours.clock.now() + timedelta(minutes=3))  # she kept it a moment before
     kept = await click(ours, ANA.id, "keep", f"{stored.kept}:4")
-    assert kept.running_lease.question.silent_until == ours.clock.now() + 4 * H
+    assert kept.running_lease.question.quiet_until == ours.clock.now() + 4 * H
 
     destroyed = await click(ours, ANA.id, "destroy", stored.in_use, confirm=True)
     assert (ending(destroyed).outcome, ending(destroyed).by) == (State.DESTROYED, ANA.id)

@@ -48,8 +48,11 @@ async def reads(ours: Team, words: str, user: str = ANA) -> dict[str, Any]:
 async def test_wait_rents_nothing_and_tell_me_is_listed_until_its_owner_stops_waiting(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         quote = await answered(ours, ANA, "wait 8x H200 in EU under $3 per GPU until fri")
-        assert quote.wish is not None
-        assert (quote.wish.until, quote.wish.since) == (NOON + timedelta(days=3, hours=7), None)
+        assert quote.waitlist_entry is not None
+        assert (quote.waitlist_entry.until, quote.waitlist_entry.since) == (
+            NOON + timedelta(days=3, hours=7),
+            None,
+        )
         shown = await reads(ours, "Right now, there's no 8x H200 in EU under $3.00 per GPU-hour, ")
         assert [button["text"] for button in shown["buttons"]][:2] == [
             "Tell me when there's an offer",
@@ -93,7 +96,7 @@ async def test_an_automatic_rent_needs_a_key_waits_in_lists_and_can_be_stopped(t
         await ours.has_key(ANA)
         await ours.click(ANA, shown, "Rent it for me")
         (rental,) = await ours.rentals()
-        assert (rental.state, rental.envelope.total, rental.quote_id) == (State.QUEUED, 3_000_000, quote.id)
+        assert (rental.state, rental.terms.total, rental.quote_id) == (State.QUEUED, 3_000_000, quote.id)
         waits = await reads(ours, "I'll rent the first one at $2.00/h or less, up to $3.00 in all.")
         assert rental.id in await ours.command(ANA, "list")
         await ours.click(ANA, waits, "Stop waiting")
@@ -119,7 +122,7 @@ async def test_without_a_price_in_the_words_a_dialog_asks_for_it_and_a_dear_one_
         assert await ours.rentals() == []
         await ours.submit(ANA)
         (rental,) = await ours.rentals()
-        assert (str(rental.envelope.max_rate), rental.envelope.total) == ("5.00", 122_500_000)
+        assert (str(rental.terms.max_rate), rental.terms.total) == ("5.00", 122_500_000)
         assert rental.state is State.AWAITING_APPROVAL
 
 
@@ -150,7 +153,7 @@ async def test_a_start_is_rented_then_if_its_owner_clicks_and_everyone_reads_whe
         assert (await ours.rental(rental.id)).state is State.QUEUED
         await ours.submit(ANA)
         rental = await ours.rental(rental.id)
-        assert (rental.state, str(rental.newest_envelope.price)) == (State.AWAITING_APPROVAL, "30.00")
+        assert (rental.state, str(rental.newest_terms.price)) == (State.AWAITING_APPROVAL, "30.00")
 
 
 async def test_the_message_about_an_offer_says_that_it_was_rented_and_keeps_no_button(tmp_path: Path) -> None:
@@ -206,4 +209,4 @@ async def test_a_search_can_be_repeated_with_what_was_typed_about_waiting(
         await ours.click(ANA, shown, "Change")
         assert (await ours.submit(ANA, count="2"))["ok"]
         (again,) = await ours.quotes(ANA)
-        assert (again.wish, again.request.starts_at) == (first.wish, first.request.starts_at)
+        assert (again.waitlist_entry, again.request.starts_at) == (first.waitlist_entry, first.request.starts_at)

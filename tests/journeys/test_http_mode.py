@@ -106,7 +106,8 @@ async def test_a_new_signing_secret_is_read_at_sighup_and_a_bot_that_stops_answe
     http_world: World,
 ) -> None:
     """It is not ready first. A load balancer looks at /ready, and sends requests for a moment longer. None of them
-    fails."""
+    fails.
+    """
     world = http_world
     await world.sandbox.slack.post("tokens", {"signing": "new"})
     assert (await world.commands("Ana", "list")).error == "dispatch_failed"

@@ -39,7 +39,8 @@ async def test_killed_while_it_rents_on_postgresql_it_rents_once(stopped_world: 
 
 async def told(world: World, words: tuple[str, ...], last: int) -> int:
     """Wait until the admin reads one of these texts in a message after the change with this number. Return the
-    number of that change."""
+    number of that change.
+    """
     while seen := await world.sandbox.see(PEOPLE["Cleo"], last, wait=WAIT):
         for message in seen:
             if message.text.startswith(words):

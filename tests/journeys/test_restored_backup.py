@@ -1,5 +1,6 @@
 """A backup of the database is restored, in the real process: machines bought since then run, and Slack shows what
-people decided since then."""
+people decided since then.
+"""
 
 from __future__ import annotations
 

@@ -143,7 +143,8 @@ async def test_a_server_without_metadata_history_and_groups_is_enough_and_a_repe
     world: World,
 ) -> None:
     """A crash between a post and its commit repeats the post, because the history can't be read. The count of such
-    posts survives the next crash."""
+    posts survives the next crash.
+    """
     await world.sandbox.slack.post("lacks", dict.fromkeys(LACKS, True))
     held = await world.hold("chat.postMessage", "after", match="Renting from")
     await world.commands("Ana", "get H100 EU for 1h now")

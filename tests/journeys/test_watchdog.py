@@ -1,5 +1,6 @@
 """The real watchdog, after the bot was killed and its database deleted: it warns, lists what lives, and deletes
-exactly what is past its end by two hours."""
+exactly what is past its end by two hours.
+"""
 
 from __future__ import annotations
 

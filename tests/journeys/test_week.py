@@ -124,7 +124,10 @@ async def test_a_week_of_nine_rentals_notifies_their_owner_at_most_24_times_and_
 
     await world.skips(2 * DAY)
     await world.sets_key("Ben")
-    last = [await week.rents(wish) for wish in ("get A100 EU with @Ben for 2h", "get L40S US for 1h")]
+    last = [
+        await week.rents(waitlist_entry)
+        for waitlist_entry in ("get A100 EU with @Ben for 2h", "get L40S US for 1h")
+    ]
     await week.until_card("Ended", *last)
 
     pings = await week.pings()

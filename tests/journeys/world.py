@@ -376,7 +376,8 @@ def locked(database: Path) -> Iterator[None]:
 @asynccontextmanager
 async def open_world(folder: Path, *, timing: Timing | None = None, **settings: str) -> AsyncIterator[World]:
     """Run a sandbox, with a bot that is not started yet, until the end of the block. Slack has no rate limits, and
-    the bot waits for none: the tests of delivery, the demo and the soak do."""
+    the bot waits for none: the tests of delivery, the demo and the soak do.
+    """
     earlier = frozenset(child.pid for child in psutil.Process().children(recursive=True))
     clock = SandboxClock(NOON, speed=0)
     compute, slack, github = (

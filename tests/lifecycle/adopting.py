@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from bot.lifecycle.account.adoption import adopt_machines
-from bot.lifecycle.account.unknown_machines import unknown_machine
+from bot.lifecycle.account.unmanaged_machines import unmanaged_machine
 from bot.lifecycle.actions import admin_questions
 from bot.lifecycle.deps import transact
 from bot.model.person import Person
@@ -25,7 +25,7 @@ async def adopt(
 ) -> Rental:
     """Give these machines to an owner, as one purchase."""
     views = await here.deps.market.resources()
-    machines = [unknown_machine(view, here.now) for view in views if view.resource_id in resource_ids]
+    machines = [unmanaged_machine(view, here.now) for view in views if view.resource_id in resource_ids]
 
     async def decision(tx: Tx) -> Rental:
         return await adopt_machines(tx, here.deps, admin, machines, owner=owner, ends_at=ends_at)

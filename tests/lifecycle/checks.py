@@ -14,14 +14,14 @@ from bot.model.state import State
 from bot.policy.buying.resource_names import read_name
 from tests.lifecycle.world import FOREVER, HOUR, World
 
-SETTLED = {AttemptState.FAILED, AttemptState.GONE}
+SETTLED = {AttemptState.FAILED, AttemptState.TERMINATED}
 ENDINGS = {EventKind.ENDED, EventKind.DENIED, EventKind.EXPIRED, EventKind.WITHDRAWN, EventKind.LOST}
 AFTER_THE_END = {
-    EventKind.EXTRA_RESOURCE,
-    EventKind.EXTRA_GONE,
+    EventKind.ORPHANED_RESOURCE,
+    EventKind.ORPHAN_TERMINATED,
     EventKind.REPLACED,
     EventKind.NOT_CONFIRMED,
-    EventKind.TAKEN_ON,
+    EventKind.ACKNOWLEDGED,
     EventKind.STEP_FAILED,
     EventKind.STEP_WORKS,
     EventKind.DELETED_OVERDUE,
@@ -46,7 +46,7 @@ async def check(world: World) -> None:
         check_events(rental, tried, events)
         check_end(rental, [event.kind for event in events])
         check_ledger(rental, await world.ledger(rental), lines)
-        if rental.state.over and all(attempt.settled for attempt in tried):
+        if rental.state.over and all(attempt.closed for attempt in tried):
             ended = {row.resource_id for row in await world.ledger(rental)}
             assert ended == {r.resource_id for r in resources}
     check_purchases(bought, attempts, await world.calls("procure_offer"))
@@ -54,15 +54,16 @@ async def check(world: World) -> None:
         if resource["alive"] and resource["offer_id"] is not None:
             attempt = attempts[resource["offer_id"]]
             rental = await world.rental(attempt.rental_id)
-            assert not attempt.settled
-            assert not rental.state.over or attempt.extra or rental.state is State.LOST
+            assert not attempt.closed
+            assert not rental.state.over or attempt.orphaned or rental.state is State.LOST
             if rental.state is State.READY and attempt.live:
-                assert known[resource["resource_id"]].gone_at is None
+                assert known[resource["resource_id"]].terminated_at is None
 
 
 def check_ledger(rental: Rental, ledger: list[LedgerRow], lines: dict[str, Any]) -> None:
     """Check that the ledger of each resource equals its line of the bill, up to one rounding for each row.
-    Estimated rows must not be lower."""
+    Estimated rows must not be lower.
+    """
     assert {row.owner for row in ledger} <= {rental.owner}
     for resource_id in {row.resource_id for row in ledger}:
         rows = [row for row in ledger if row.resource_id == resource_id]
@@ -98,8 +99,8 @@ def check_attempts(rental: Rental, tried: list[Attempt], resources: list[Resourc
         assert (attempt.state is not AttemptState.FAILED) or attempt.called_offer.offer_id not in bought
         # Earlier attempts for another model had another envelope.
         same = attempt.gpu == tried[-1].gpu
-        assert not same or attempt.rate <= rental.envelope.max_rate or rental.extension is not None
-    assert rental.gpu is None or fits_model(rental.gpu, rental.envelope.gpu)
+        assert not same or attempt.rate <= rental.terms.max_rate or rental.extension is not None
+    assert rental.gpu is None or fits_model(rental.gpu, rental.terms.gpu)
     for n, attempt in enumerate(tried):
         if attempt.why is Why.SCRIPT_REFUSED:
             assert attempt.script is not None
@@ -109,10 +110,10 @@ def check_attempts(rental: Rental, tried: list[Attempt], resources: list[Resourc
                 if _place(later) == _place(attempt)
             )
     for before, after in pairwise(tried):
-        ends = [r.gone_at for r in resources if r.attempt == before.n and r.gone_at is not None]
+        ends = [r.terminated_at for r in resources if r.attempt == before.n and r.terminated_at is not None]
         over_at = before.delete_accepted_at or (max(ends) if ends else None)
         if before.state is not AttemptState.FAILED:
-            assert before.extra or (over_at is not None and over_at <= after.intended_at)
+            assert before.orphaned or (over_at is not None and over_at <= after.intended_at)
 
 
 def _place(attempt: Attempt) -> tuple[str, str | None]:
@@ -134,7 +135,7 @@ def check_events(rental: Rental, tried: list[Attempt], events: list[Event[Any]])
         last = [event for event in events if event.kind is happened[-1]][-1]
         assert last.facts.end is rental.state
         assert kinds.count(EventKind.ENDED) <= 1
-        assert (rental.due_at is None) == all(attempt.settled for attempt in tried)
+        assert (rental.due_at is None) == all(attempt.closed for attempt in tried)
     else:
         assert EventKind.ENDED not in kinds
         assert rental.due_at is not None

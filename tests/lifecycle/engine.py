@@ -10,7 +10,7 @@ from bot.lifecycle.deps import StepDeps
 from bot.lifecycle.loops.due import CLAIM_SECONDS, DueLoop
 from bot.lifecycle.loops.engine import AT_ONCE, Searches, Steps
 from bot.lifecycle.loops.running import ignore
-from bot.lifecycle.loops.wishes import Wishes
+from bot.lifecycle.loops.waitlist import Waitlist
 from bot.lifecycle.steps.polling import soonest
 
 
@@ -31,7 +31,7 @@ class Engine:
         self.steps = Steps(deps, at_once=at_once, claim_seconds=claim_seconds, on_bug=on_bug, on_late=on_late)
         self.loops: tuple[DueLoop[Any], ...] = (
             Searches(deps, at_once=searches, claim_seconds=claim_seconds, on_bug=on_bug),
-            Wishes(deps, claim_seconds=claim_seconds, on_bug=on_bug),
+            Waitlist(deps, claim_seconds=claim_seconds, on_bug=on_bug),
             self.steps,
         )
 

@@ -14,7 +14,7 @@ from typing_extensions import override
 from bot.clock import Clock
 from bot.errors import StoreBusy
 from bot.lifecycle.outside import Market
-from bot.model.machine_use import EndToTell, Visit
+from bot.model.machine_use import EndToTell, ProbeResult
 from bot.probe.prober import SshProber
 from store.db import Database, Tx
 from tests.lifecycle.world import World
@@ -71,14 +71,14 @@ class BrokenProber:
     async def host_key(self, host: str, port: int, vendor: str | None = None) -> str | None:
         raise OverflowError(host, port, vendor)
 
-    async def visit(
+    async def run_probe(
         self,
         host: str,
         port: int,
         host_key: str | None,
         vendor: str | None = None,
         ending: EndToTell | None = None,
-    ) -> Visit:
+    ) -> ProbeResult:
         raise OverflowError(host, port, host_key, vendor, ending)
 
 

@@ -40,14 +40,16 @@ async def destroyed_at(here: World, rental: Rental) -> datetime:
 
 async def go_to(here: World, moment: datetime, *, seen_for: timedelta = 40 * MINUTE) -> None:
     """Let the time `seen_for` before a moment pass, in which visits see how machines are used. Skip the time until
-    then."""
+    then.
+    """
     await here.be_down(max(moment - seen_for - here.now, timedelta(0)))
     await here.pass_time(moment - here.now)
 
 
 async def seen_destroyed_at(here: World, rental: Rental) -> datetime:
     """Let time pass until a rental is destroyed for any reason, with the visits before its end: `destroyed_at`
-    skips those. Return when its destruction began."""
+    skips those. Return when its destruction began.
+    """
     await go_to(here, max(end_of(await here.rental(rental.id)), here.now))
     await here.until(rental, State.DESTROYED, within=24 * HOUR)
     return (await here.last_event(rental, E.DESTROYING)).at

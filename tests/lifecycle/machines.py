@@ -17,14 +17,14 @@ from bot.model.machine_use import (
     Missed,
     OnEnding,
     OnEndingState,
+    ProbeResult,
     Report,
     SetupProgress,
-    Visit,
 )
 from bot.model.rental import Rental
 from bot.policy.use.on_ending import STARTS_BEFORE
 
-FIRST_KEY = "SHA256:first"
+DEFAULT_KEY = "SHA256:first"
 """The host key of a machine that gave none before."""
 
 
@@ -65,7 +65,7 @@ class Machine:
         """The host key that it shows. None: the one that is expected."""
         self.bug: Exception | None = None
         """What a visit raises."""
-        self.visits = 0
+        self.probe_runs = 0
         """How often it was visited."""
         self.told: list[EndToTell | None] = []
         """The end that each visit told it."""
@@ -108,25 +108,25 @@ class Machine:
     def release(self) -> None:
         self._may_answer.set()
 
-    async def visit(self, expected: str | None, ending: EndToTell | None) -> Visit:
+    async def run_probe(self, expected: str | None, ending: EndToTell | None) -> ProbeResult:
         """Answer a visit that expects this host key and tells the machine this end."""
-        self.visits += 1
+        self.probe_runs += 1
         self.told.append(ending)
         self.arrived.set()
         await self._may_answer.wait()
         if self.bug is not None:
             raise self.bug
         if self.missed is Missed.NO_ANSWER:
-            return Visit(missed=self.missed)
-        shown = self.host_key or expected or FIRST_KEY
+            return ProbeResult(missed=self.missed)
+        shown = self.host_key or expected or DEFAULT_KEY
         if expected not in {None, shown}:
-            return Visit(missed=Missed.HOST_KEY_CHANGED, host_key=shown)
+            return ProbeResult(missed=Missed.HOST_KEY_CHANGED, host_key=shown)
         if self.missed is not None:
-            return Visit(missed=self.missed, host_key=shown)
+            return ProbeResult(missed=self.missed, host_key=shown)
         report = self.report
         if self.script is not None:
             report = changed(report, on_ending=self.script.report(ending))
-        return Visit(report=report, host_key=shown)
+        return ProbeResult(report=report, host_key=shown)
 
 
 class Machines:
@@ -158,13 +158,13 @@ class Machines:
     async def host_key(self, host: str, port: int, vendor: str | None = None) -> str | None:
         return await self._other.host_key(host, port, vendor)
 
-    async def visit(
+    async def run_probe(
         self,
         host: str,
         port: int,
         host_key: str | None,
         vendor: str | None = None,
         ending: EndToTell | None = None,
-    ) -> Visit:
+    ) -> ProbeResult:
         assert vendor is not None
-        return await self._machines[host, port].visit(host_key, ending)
+        return await self._machines[host, port].run_probe(host_key, ending)

@@ -114,7 +114,8 @@ class WorldReader:
 
     async def questions(self, about: type[Subject], **fields: Any) -> list[Message]:
         """Return the messages of the questions to the admins about a kind of subject with these fields, oldest
-        first."""
+        first.
+        """
         async with self.deps.store.read() as tx:
             asked = {
                 one.id: await tx.questions.get(one.question_id or "")

@@ -19,7 +19,7 @@ from bot.model.base import changed
 from bot.model.event import EventKind
 from bot.model.facts import EndedFacts
 from bot.model.person import Person
-from bot.model.quote import Wish
+from bot.model.quote import WaitlistEntry
 from bot.model.rental import Rental
 from bot.model.state import State
 from bot.policy.buying.resource_names import make_name
@@ -113,7 +113,7 @@ class RandomActions:
             lease=HOUR,
             starts_at=starts_at,
             until=starts_at + HOUR if starts_at is not None else None,
-            typed=Wish(until=self.here.now + 2 * HOUR, any_time=True) if starts_at is None else None,
+            typed=WaitlistEntry(until=self.here.now + 2 * HOUR, any_time=True) if starts_at is None else None,
         )
         if pick.random() < 0.3:
             await carry_out(self.here.deps, who, waiting.TellMe(quote.id))

@@ -14,8 +14,8 @@ from bot.lifecycle.money.billing import hourly, ledger_row, ledger_span, spent
 from bot.model.attempt import AttemptState, Resource
 from bot.model.base import changed
 from bot.model.event import Event, EventKind
-from bot.model.facts import VerdictFacts
-from bot.model.machine_use import Verdict
+from bot.model.facts import StatusFacts
+from bot.model.machine_use import UsageStatus
 from bot.model.rental import Ending
 from bot.model.state import State
 from tests.databases import START
@@ -30,7 +30,7 @@ def resource(resource_id: str = "res-1", **fields: Any) -> Resource:
 
 
 def gone(resource_id: str = "res-1", **fields: Any) -> Resource:
-    return resource(resource_id, **{"valid_to": START + 6 * HOUR, "gone_at": START + 7 * HOUR, **fields})
+    return resource(resource_id, **{"valid_to": START + 6 * HOUR, "terminated_at": START + 7 * HOUR, **fields})
 
 
 def test_a_machine_that_is_gone_costs_its_rate_from_start_to_end_as_the_api_reports() -> None:
@@ -70,18 +70,18 @@ def test_the_cost_so_far_is_the_ledger_plus_what_still_bills() -> None:
 
 
 def test_only_the_machine_that_became_ready_has_a_use_and_all_shares_sum_to_the_cost() -> None:
-    failed, bought = make.attempt(state=AttemptState.GONE), make.attempt(n=2, state=AttemptState.BOUGHT)
+    failed, bought = make.attempt(state=AttemptState.TERMINATED), make.attempt(n=2, state=AttemptState.BOUGHT)
     resources = (gone("res-1"), resource("res-2", attempt=2, rate=Decimal("3.333333")))
     row = ledger_row(resources[0], failed, make.ANA)
     lease = make.lease(ready_at=START + HOUR)
     rental = make.rental(state=State.READY, attempts=2, lease=lease)
     snapshot = RentalSnapshot(rental=rental, attempts=(failed, bought), resources=resources, ledger=(row,))
 
-    def change(hours: int, verdict: Verdict, since: int) -> Event:
-        facts = VerdictFacts(verdict=verdict, since=START + since * HOUR)
+    def change(hours: int, status: UsageStatus, since: int) -> Event:
+        facts = StatusFacts(status=status, since=START + since * HOUR)
         return make.event(EventKind.USE_CHANGED, at=START + hours * HOUR, facts=facts)
 
-    events = (change(2, Verdict.IN_USE, 0), change(5, Verdict.IDLE, 4))
+    events = (change(2, UsageStatus.IN_USE, 0), change(5, UsageStatus.IDLE, 4))
     now = START + 7 * HOUR
     costs = cost_by_use(snapshot, events, now)
     assert (costs.used, costs.connected, costs.idle) == (9_999_999, 0, 9_999_999)
@@ -99,7 +99,7 @@ def test_a_machine_that_came_back_costs_from_the_end_of_its_last_row(valid_from:
     first = ledger_row(gone(), attempt, make.ANA)
     back = resource(valid_from=valid_from)
     assert spent((first,), (back,), (attempt,), START + 8 * HOUR).amount == first.amount + 4_840_000
-    again = changed(back, valid_to=START + 9 * HOUR, gone_at=START + 9 * HOUR)
+    again = changed(back, valid_to=START + 9 * HOUR, terminated_at=START + 9 * HOUR)
     second = ledger_row(again, attempt, make.ANA, (first, ledger_row(gone("res-2"), attempt, make.ANA)))
     assert (second.n, second.started_at, second.amount) == (2, START + 6 * HOUR, 7_260_000)
     assert spent((first, second), (again,), (attempt,), START + 20 * HOUR).amount == 9 * 2_420_000
@@ -108,7 +108,7 @@ def test_a_machine_that_came_back_costs_from_the_end_of_its_last_row(valid_from:
 def test_the_time_between_two_lives_costs_nothing() -> None:
     attempt = make.attempt()
     first = ledger_row(gone(), attempt, make.ANA)
-    again = gone(valid_from=START + 8 * HOUR, valid_to=START + 9 * HOUR, gone_at=START + 9 * HOUR)
+    again = gone(valid_from=START + 8 * HOUR, valid_to=START + 9 * HOUR, terminated_at=START + 9 * HOUR)
     assert ledger_row(again, attempt, make.ANA, (first,)).amount == 2_420_000
 
 

@@ -114,7 +114,7 @@ class BudgetMachine(RuleBasedStateMachine):
 
     @rule(n=st.integers(0, 9), how=st.sampled_from(["approve", "approve fewer hours", "deny"]))
     def decide(self, n: int, how: str) -> None:
-        waiting = [one for one in self.run(self.here.rentals()) if one.undecided_envelope is not None]
+        waiting = [one for one in self.run(self.here.rentals()) if one.undecided_terms is not None]
         if waiting:
             rental = waiting[n % len(waiting)]
             approver = DORA if rental.owner == BEN.id else BEN
@@ -123,7 +123,7 @@ class BudgetMachine(RuleBasedStateMachine):
             self.act(decide(rental, approver), excused=how != "deny")
 
     async def _approve_fewer_hours(self, rental: Rental, approver: Person) -> None:
-        version = rental.newest_envelope.version
+        version = rental.newest_terms.version
         _, choices = await deciding.fewer_hours_to_choose(self.here.deps, approver, rental.id, version)
         if choices:
             await carry_out(

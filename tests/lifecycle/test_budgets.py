@@ -30,7 +30,7 @@ from bot.model.summary import Over
 from bot.policy.buying.budgets import projects_to_name
 from bot.policy.team.rules import Approval, AutoApprove, Bill, Budgets, Project, Rules, WhenOver
 from tests.lifecycle.test_step_failures import execute
-from tests.lifecycle.test_steps_boot import new_key
+from tests.lifecycle.test_steps_startup_script import new_key
 from tests.lifecycle.test_steps_teammates import EVE, add_eve
 from tests.lifecycle.world import ANA, BEN, CLEO, HOUR, MINUTE, RULES, TRAINING, World, world
 
@@ -85,7 +85,7 @@ async def test_a_rental_reserves_its_total_at_the_click_and_only_its_bill_stays(
         rental = await here.rent(await here.ask(), settle=False)
         assert rental.project == "vision"
         for scope in (ANA.id, "vision", TEAM):
-            assert await money(here, scope) == (rental.envelope.total, 0)
+            assert await money(here, scope) == (rental.terms.total, 0)
         assert await money(here, UNASSIGNED) == (0, 0)
         rental = await here.until(rental, State.READY)
         reserved, spent = await money(here, TEAM)
@@ -107,7 +107,7 @@ async def test_what_was_denied_holds_only_what_its_failed_attempts_may_still_bil
         await here.behaves("*", "sold_out")
         rental = await here.until(await here.rent(await here.ask()), State.AWAITING_APPROVAL)
         while_it_waits = await money(here, TEAM)
-        assert 0 < while_it_waits[0] < rental.envelope.total
+        assert 0 < while_it_waits[0] < rental.terms.total
         rental = await here.deny(rental, BEN)
         assert rental.state is State.DESTROYING
         assert await money(here, TEAM) == while_it_waits
@@ -198,7 +198,7 @@ async def test_across_the_months_end_it_holds_the_whole_in_both_and_then_what_ca
     async with world(sqlite_url, rules=rules()) as here:
         await here.be_down(timedelta(days=30) - (here.now - here.now.replace(day=1, hour=0)) - 3 * HOUR)
         rental = await here.rent(await here.ask(lease=6 * HOUR), settle=False)
-        total = rental.envelope.total
+        total = rental.terms.total
         assert [await money(here, "vision", month) for month in (MONTH, NEXT)] == [(total, 0), (total, 0)]
         rental = await here.until(rental, State.READY)
         november, december = (await money(here, "vision", MONTH))[0], (await money(here, "vision", NEXT))[0]
@@ -418,7 +418,8 @@ async def test_an_alert_of_a_persons_money_goes_to_that_person_whoever_clicked(s
 
 async def test_the_operator_extends_over_a_budget_at_once_and_only_slack_is_told(sqlite_url: str) -> None:
     """The approvers' channel gets the alerts, and the owner that of their own money. A budget that refuses an
-    approver refuses the operator."""
+    approver refuses the operator.
+    """
     async with world(sqlite_url, rules=rules(person=Decimal(19), team=Decimal(25))) as here:
         rental = await here.ready(lease=2 * HOUR)
         await carry_out(here.deps, OPERATOR, leasing.Extend(rental.id, 10 * HOUR, why="a long run"))
@@ -426,8 +427,8 @@ async def test_the_operator_extends_over_a_budget_at_once_and_only_slack_is_told
         assert (event.actor, event.facts.detail) == (OPERATOR.id, "a long run")
         assert {demand.balance.scope for demand in event.facts.passed} == {of(ANA.id), TEAM}
         after = await here.rental(rental.id)
-        assert (after.envelope.total, after.approved_by) == (event.facts.total, OPERATOR.id)
-        assert (await money(here, TEAM))[0] == after.envelope.total
+        assert (after.terms.total, after.approved_by) == (event.facts.total, OPERATOR.id)
+        assert (await money(here, TEAM))[0] == after.terms.total
         told = {
             (event.facts.balance.scope, to)
             for to, event in await alerts_after(here, 5 * MINUTE)

@@ -1,5 +1,6 @@
 """Claims of the loops: nothing is worked on twice at a time, and nothing is bought or deleted twice, also if a
-process hangs for longer than its claims last and another one goes on."""
+process hangs for longer than its claims last and another one goes on.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +20,7 @@ from bot.clock import MovedClock
 from bot.errors import StoreBusy
 from bot.lifecycle.deps import StepDeps
 from bot.lifecycle.loops.due import DueLoop
-from bot.lifecycle.loops.visit import Visits
+from bot.lifecycle.loops.probe_runs import ProbeRuns
 from bot.model.attempt import AttemptState
 from bot.model.records import Claimed
 from bot.model.rental import Rental
@@ -292,7 +293,8 @@ def second(here: World) -> StepDeps:
 
 async def hang_and_let_another_go_on(here: World, deps: StepDeps, hangs: Hangs) -> None:
     """Let the step of one process hang until another one has taken the row over and done its step. Then let it go
-    on to its end."""
+    on to its end.
+    """
     stopped, other = Engine(deps, claim_seconds=LASTS), Engine(second(here))
     await stopped.run_pass()
     async with asyncio.timeout(20):
@@ -398,7 +400,7 @@ async def test_a_visit_that_hung_writes_nothing_once_another_process_visits(both
     here = both
     rental = await here.ready()
     before = len(await here.samples(rental))
-    stopped, other = Visits(here.deps, claim_seconds=LASTS), Visits(second(here))
+    stopped, other = ProbeRuns(here.deps, claim_seconds=LASTS), ProbeRuns(second(here))
     machine = here.machines[rental]
     machine.hold()
     here.jump(2 * MINUTE)

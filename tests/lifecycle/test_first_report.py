@@ -8,14 +8,14 @@ from datetime import timedelta
 
 import pytest
 
-from bot.lifecycle.loops.visit import note_silence, with_report
+from bot.lifecycle.loops.probe_runs import note_silence, with_report
 from bot.model.base import changed
 from bot.model.event import EventKind
 from bot.model.machine_use import GpuModel, GpuUse, Missed, ProbeAnswers, Report, Sample, SetupProgress, SetupState
 from bot.model.rental import Rental
 from bot.model.state import State
 from bot.policy.access.probe_script import probe_line
-from bot.policy.use.probing import boot_script_ran, runs_scripts
+from bot.policy.use.probing import runs_scripts, startup_script_ran
 from bot.probe.key import new_probe_key
 from bot.probe.prober import SshProber
 from store.db import Database
@@ -79,7 +79,7 @@ async def known(database: Database, vendor: str = "hyperstack") -> ProbeAnswers 
 async def test_other_gpus_than_were_sold_are_an_event_of_the_first_report_alone(database: Database) -> None:
     rental = await ready(database)
     first, events = await answers(database, rental, report(H100, H100), 2 * MINUTE)
-    assert (first.probe_answered_at, events) == (READY_AT + 2 * MINUTE, [EventKind.NOT_AS_SOLD])
+    assert (first.probe_answered_at, events) == (READY_AT + 2 * MINUTE, [EventKind.GPU_MISMATCH])
     assert await answers(database, first, report(H100, H100), 4 * MINUTE) == (first, [])
 
 
@@ -95,7 +95,7 @@ CUT_OFF = changed(report(H100, H100), missed=Missed.NVIDIA_SMI_HANGS)
 
 
 @ON_SQLITE
-@pytest.mark.parametrize(("minutes", "kinds"), [(20, [EventKind.NOT_AS_SOLD]), (40, [])])
+@pytest.mark.parametrize(("minutes", "kinds"), [(20, [EventKind.GPU_MISMATCH]), (40, [])])
 @pytest.mark.parametrize("first", [Report(missed=Missed.NO_NVIDIA_SMI), CUT_OFF], ids=["no driver", "cut off"])
 async def test_gpus_that_show_once_their_driver_answers_in_time_are_compared_too(
     database: Database, first: Report, minutes: int, kinds: list[EventKind]
@@ -124,7 +124,7 @@ async def test_machines_that_gave_no_answer_soon_after_ready_count_until_one_ans
     ]
     await misses(database, first, 0, 1, 4, 8)
     await misses(database, second, 0, 1, 4, 9, 11)
-    assert await known(database) == ProbeAnswers(silent=("V", "U"), silent_at=READY_AT + 9 * MINUTE)
+    assert await known(database) == ProbeAnswers(unreachable=("V", "U"), unreachable_at=READY_AT + 9 * MINUTE)
     await answers(database, third, report(H100), 9 * MINUTE)
     assert await known(database) == ProbeAnswers(answered_at=READY_AT + 9 * MINUTE)
     # One of the silent machines answers after all, before its owner was shown how to install the probe.
@@ -144,8 +144,8 @@ async def test_a_login_that_is_refused_never_counts_against_a_vendor(database: D
 
 
 async def test_a_machine_that_nobody_visited_in_its_first_five_minutes_does_not_count(database: Database) -> None:
-    silent, answering = await ready(database, "aaaaa"), await ready(database, "bbbbb")
-    await misses(database, silent, 30, 32)
+    unreachable, answering = await ready(database, "aaaaa"), await ready(database, "bbbbb")
+    await misses(database, unreachable, 30, 32)
     await answers(database, answering, report(H100), 30 * MINUTE)
     assert await known(database) is None
 
@@ -153,15 +153,17 @@ async def test_a_machine_that_nobody_visited_in_its_first_five_minutes_does_not_
 async def test_ten_silent_machines_of_a_vendor_are_read(database: Database) -> None:
     for n in range(12):
         await misses(database, await ready(database, f"r{n:04}"), 0, 2, 5 + n)
-    assert await known(database) == ProbeAnswers(silent=(ANA.id,) * 10, silent_at=READY_AT + 16 * MINUTE)
+    assert await known(database) == ProbeAnswers(unreachable=(ANA.id,) * 10, unreachable_at=READY_AT + 16 * MINUTE)
     assert await known(database, "nebius") is None
 
 
 def test_silent_machines_count_if_they_have_two_owners_or_if_none_answered_for_a_week() -> None:
-    def vendor(*silent: str, answered: timedelta | None = None) -> ProbeAnswers:
+    def vendor(*unreachable: str, answered: timedelta | None = None) -> ProbeAnswers:
         """Return what is known of a vendor that answered so long before."""
         at = None if answered is None else READY_AT - answered
-        return ProbeAnswers(silent=silent, silent_at=READY_AT if silent else None, answered_at=at)
+        return ProbeAnswers(
+            unreachable=unreachable, unreachable_at=READY_AT if unreachable else None, answered_at=at
+        )
 
     assert runs_scripts(None)
     assert runs_scripts(vendor(answered=8 * DAY))
@@ -187,12 +189,12 @@ async def test_the_first_visit_of_a_real_login_tells_the_owner_of_other_gpus_and
         await here.pass_time(10 * MINUTE)
         rental = await here.rental(rental.id)
         assert rental.setup_progress == SetupProgress(state=SetupState.FAILED, line=3)
-        assert boot_script_ran(rental)
-        assert (await here.event_kinds(rental)).count(EventKind.NOT_AS_SOLD) == 1
-        assert (ANA.id, EventKind.NOT_AS_SOLD) in await here.direct(rental)
+        assert startup_script_ran(rental)
+        assert (await here.event_kinds(rental)).count(EventKind.GPU_MISMATCH) == 1
+        assert (ANA.id, EventKind.GPU_MISMATCH) in await here.direct(rental)
         found = await known(here.database)
         assert found is not None
-        assert (found.silent, found.answered_at) == ((), rental.probe_answered_at)
+        assert (found.unreachable, found.answered_at) == ((), rental.probe_answered_at)
 
 
 # --- a vendor whose machines don't run the boot script
@@ -203,10 +205,10 @@ async def here(sqlite_url: str) -> AsyncIterator[World]:
     """Yield a world in which three machines of one person at Hyperstack were silent, and none ever answered."""
     async with world(sqlite_url, probe_line=PROBE) as made:
         for _ in range(3):
-            silent = await made.ready(probe=False)
+            unreachable = await made.ready(probe=False)
             async with made.deps.store.write() as tx:
-                await tx.probe_answers.note(silent.id, "hyperstack", made.now, answered=False)
-            await made.until(await made.destroy(silent), State.DESTROYED)
+                await tx.probe_answers.note(unreachable.id, "hyperstack", made.now, answered=False)
+            await made.until(await made.destroy(unreachable), State.DESTROYED)
         yield made
         await check(made)
 
@@ -216,7 +218,7 @@ async def test_a_machine_of_a_silent_vendor_is_visited_and_its_answer_lifts_it_a
 ) -> None:
     rental = await here.ready(person=BEN, lease=2 * HOUR, up_to=4 * HOUR)
     await here.pass_time(4 * MINUTE)
-    assert here.machines[rental].visits == 3
+    assert here.machines[rental].probe_runs == 3
     (attempt,) = await here.attempts(rental)
     assert attempt.script is not None
     assert attempt.script.probe
@@ -243,8 +245,8 @@ async def test_a_clicked_offer_of_a_silent_vendor_is_bought_but_now_and_the_next
     rules = changed(here.deps.rules, setup={"torch": "#!/bin/sh\ntrue\n"})
     here.restart(replace(here.deps, rules=rules))
     await here.behaves("nebius", "sold_out")
-    for wish in ({"setup": "torch"}, {"teammates": (BEN.id,)}):
-        rental = await here.rent(await here.ask(**wish), "nebius")
-        assert {attempt.vendor for attempt in await here.attempts(rental)} == {"nebius"}, wish
+    for waitlist_entry in ({"setup": "torch"}, {"teammates": (BEN.id,)}):
+        rental = await here.rent(await here.ask(**waitlist_entry), "nebius")
+        assert {attempt.vendor for attempt in await here.attempts(rental)} == {"nebius"}, waitlist_entry
     rental = await here.rent(await here.ask(), "nebius")
     assert "hyperstack" in {attempt.vendor for attempt in await here.attempts(rental)}

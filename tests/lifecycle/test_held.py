@@ -18,7 +18,7 @@ from bot.model.base import changed
 from bot.model.budget import Month
 from bot.model.money import Micros
 from bot.model.rental import Rental
-from bot.model.request import Envelope
+from bot.model.request import Terms
 from bot.model.state import UNBOUGHT, State
 from bot.policy.team.rules import Rules
 from tests.any_model import any_of
@@ -36,7 +36,7 @@ BASICS: dict[Any, SearchStrategy[Any]] = {
 }
 TOTALS = st.sampled_from([9_000_000, 900_000_000_000])
 LIVE = st.sampled_from([state for state in State if not state.over])
-BASICS[Envelope] = st.builds(lambda one, total: changed(one, total=total), any_of(Envelope, BASICS), TOTALS)
+BASICS[Terms] = st.builds(lambda one, total: changed(one, total=total), any_of(Terms, BASICS), TOTALS)
 RENTALS = st.builds(
     lambda one, state: changed(one, state=state, lease=None if state in UNBOUGHT else one.lease),
     any_of(Rental, BASICS),

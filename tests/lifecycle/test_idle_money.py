@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from bot.lifecycle.actions import queries
 from bot.model.base import changed
-from bot.model.machine_use import Verdict
+from bot.model.machine_use import UsageStatus
 from bot.model.money import cost
 from bot.model.state import State
 from bot.model.summary import RentalDetails
@@ -30,7 +30,7 @@ async def test_the_receipt_of_a_machine_says_what_it_cost_idle_and_not_seen(sqli
         idle = await shown(here, rental.id)
         assert idle.rental.use is not None
         assert idle.recent_use is not None
-        assert idle.rental.use.verdict is Verdict.IDLE
+        assert idle.rental.use.status is UsageStatus.IDLE
         assert [gpu.highest for gpu in idle.recent_use.gpus] == [0, 3]
         assert [hour for hour in idle.recent_use.hours if hour is not None][-1] in {3, 4}
 
@@ -40,7 +40,7 @@ async def test_the_receipt_of_a_machine_says_what_it_cost_idle_and_not_seen(sqli
         await here.pass_time(HOUR / 2)
         works = await here.rental(rental.id)
         assert works.use is not None
-        assert works.use.verdict is Verdict.IN_USE
+        assert works.use.status is UsageStatus.IN_USE
         await here.destroy(rental)
         over = await here.until(rental, State.DESTROYED)
         assert over.ending is not None

@@ -19,7 +19,7 @@ from bot.lifecycle.actions.action import carry_out
 from bot.lifecycle.changes import transitions
 from bot.lifecycle.changes.snapshot import load, save
 from bot.lifecycle.deps import StepDeps
-from bot.lifecycle.loops.wishes import look
+from bot.lifecycle.loops.waitlist import look
 from bot.model.attempt import AttemptState
 from bot.model.base import changed
 from bot.model.event import EventKind
@@ -60,7 +60,8 @@ class NobodyChanged:
 
 async def live(url: str, kill_at: int | None, *, before: bool, waits: bool) -> None:
     """Live the part of a rental's life that the database doesn't have yet. Kill this process before or after its
-    commit number `kill_at`. If it `waits`, an offer has to appear first."""
+    commit number `kill_at`. If it `waits`, an offer has to appear first.
+    """
     clock = MovedClock(START)
     store = await Database.open(url, claimant="test", clock=clock)
     commit, commits = store._commit, 0
@@ -154,9 +155,11 @@ async def reach(deps: StepDeps, rental_id: str, goal: State) -> None:
                 transitions.begin_destroying(rental, Ending(outcome=State.DESTROYED), now)
             )
         elif not snapshot.ledger:
-            gone = changed(snapshot.resources[0], gone_at=now, valid_to=now)
-            snapshot = snapshot.with_facts(changed(snapshot.attempts[0], state=AttemptState.GONE), (gone,))
-            snapshot = snapshot.with_event(EventKind.EXTRA_GONE, now, facts_for(EventKind.EXTRA_GONE))
+            gone = changed(snapshot.resources[0], terminated_at=now, valid_to=now)
+            snapshot = snapshot.with_facts(changed(snapshot.attempts[0], state=AttemptState.TERMINATED), (gone,))
+            snapshot = snapshot.with_event(
+                EventKind.ORPHAN_TERMINATED, now, facts_for(EventKind.ORPHAN_TERMINATED)
+            )
         else:
             snapshot = snapshot.with_rental(transitions.confirm_destroyed(rental, now))
         await save(deps, snapshot)

@@ -14,7 +14,7 @@ from bot.lifecycle.actions.action import carry_out
 from bot.model.attempt import Why
 from bot.model.base import changed
 from bot.model.event import EventKind as E
-from bot.model.quote import Wish
+from bot.model.quote import WaitlistEntry
 from bot.model.rental import Rental
 from bot.model.state import State
 from bot.model.text import say_at_most
@@ -28,19 +28,19 @@ def use(here: World, over: WhenOver, *, team: str, **rules: object) -> None:
     here.restart(replace(here.deps, rules=changed(RULES, budgets=budgets, **rules)))
 
 
-async def wish(here: World) -> Rental:
+async def waitlist_entry(here: World) -> Rental:
     """Let Ana wait for a machine that is rented for her at up to $3.00/h for 2 h, $7.50 in all."""
     await here.behaves("*", "nothing_free")
-    quote = await here.ask(typed=Wish(until=here.now + 24 * HOUR, any_time=True))
+    quote = await here.ask(typed=WaitlistEntry(until=here.now + 24 * HOUR, any_time=True))
     rental = (await carry_out(here.deps, ANA, waiting.RentWhenFound(quote.id, gpu_rate=Decimal(3)))).rental
     await here.settle()
     return rental
 
 
-async def approved_wish(here: World) -> Rental:
+async def approved_waitlist_entry(here: World) -> Rental:
     """Do the same where an approver has to allow it first."""
     use(here, here.deps.rules.budgets.over, team="100", auto_approve=AutoApprove(total=Decimal(1)))
-    rental = await here.approve(await wish(here))
+    rental = await here.approve(await waitlist_entry(here))
     assert rental.state is State.QUEUED
     return rental
 
@@ -55,7 +55,7 @@ async def start(here: World) -> Rental:
     return rental
 
 
-KINDS = [wish, approved_wish, start]
+KINDS = [waitlist_entry, approved_waitlist_entry, start]
 
 
 async def an_offer_comes(here: World) -> None:
@@ -75,7 +75,7 @@ async def test_with_over_refuse_nothing_is_bought_that_a_lowered_budget_does_not
     rental = await here.rental(rental.id)
     assert rental.state is State.QUEUED
     (refused,) = [event for event in await here.events(rental) if event.kind is E.NOT_ALLOWED_NOW]
-    total = say_at_most(rental.envelope.total)
+    total = say_at_most(rental.terms.total)
     assert (
         refused.facts.detail == f"The request could cost {total}, and your team has only $5.00 left in November."
     )
@@ -106,7 +106,7 @@ async def test_with_over_approver_a_lowered_budget_asks_an_approver_once(
 @pytest.mark.parametrize("over", list(WhenOver))
 async def test_a_budget_that_still_holds_all_that_waits_asks_nobody(here: World, over: WhenOver) -> None:
     use(here, over, team="100")
-    rental = await wish(here)
+    rental = await waitlist_entry(here)
     use(here, over, team="8")
     await an_offer_comes(here)
     assert await here.bought() == [(await here.rental(rental.id)).vendor]
@@ -115,7 +115,7 @@ async def test_a_budget_that_still_holds_all_that_waits_asks_nobody(here: World,
 async def test_with_over_approver_only_a_budget_that_was_lowered_counts(here: World) -> None:
     """Others may have passed the budget since, with an approver's consent. That says nothing about this wish."""
     use(here, WhenOver.APPROVER, team="10")
-    rental = await wish(here)
+    rental = await waitlist_entry(here)
     await here.behaves("lambda", "normal")
     await here.approve(await here.get(person=CLEO, region="US", lease=8 * HOUR))
     await an_offer_comes(here)
@@ -125,7 +125,7 @@ async def test_with_over_approver_only_a_budget_that_was_lowered_counts(here: Wo
 
 async def test_what_waits_for_an_approver_is_not_approved_beyond_a_lowered_budget(here: World) -> None:
     use(here, WhenOver.REFUSE, team="100", auto_approve=AutoApprove(total=Decimal(1)))
-    rental = await wish(here)
+    rental = await waitlist_entry(here)
     assert rental.state is State.AWAITING_APPROVAL
     use(here, WhenOver.REFUSE, team="5", auto_approve=AutoApprove(total=Decimal(1)))
     with pytest.raises(OverBudget, match=r"has only \$5\.00 left"):
@@ -137,7 +137,7 @@ async def test_what_waits_for_an_approver_is_not_approved_beyond_a_lowered_budge
 
 async def test_the_owner_is_looked_up_anew_before_the_purchase(here: World) -> None:
     use(here, WhenOver.APPROVER, team="100")
-    rental = await wish(here)
+    rental = await waitlist_entry(here)
     here.people.changed[ANA.id] = changed(ANA, deactivated=True)
     await here.behaves("nebius", "normal")
     await here.pass_time(20 * MINUTE)
@@ -147,7 +147,7 @@ async def test_the_owner_is_looked_up_anew_before_the_purchase(here: World) -> N
 
 
 async def test_if_slack_does_not_answer_the_last_known_answer_counts_and_the_history_says_so(here: World) -> None:
-    rental = await wish(here)
+    rental = await waitlist_entry(here)
     here.people.answers = False
     await here.behaves("nebius", "normal")
     rental = await here.until(rental, State.READY)

@@ -11,7 +11,7 @@ import aiohttp
 from bot.clock import SystemClock
 from bot.lifecycle.actions import ending
 from bot.lifecycle.actions.action import carry_out
-from bot.lifecycle.loops.visit import Visits
+from bot.lifecycle.loops.probe_runs import ProbeRuns
 from bot.model.machine_use import Missed
 from bot.model.money import cost_at_most, in_dollars
 from bot.model.state import State
@@ -59,7 +59,7 @@ async def test_attempts_are_counted_by_their_state(here: World) -> None:
 async def test_visits_are_counted_by_their_outcome(sqlite_url: str) -> None:
     metrics = Metrics()
     async with world(sqlite_url, probe_line=PROBE) as here:
-        here.visits = Visits(here.deps, on_visit=metrics.visit)
+        here.probe_runs = ProbeRuns(here.deps, on_probe_run=metrics.run_probe)
         rental = await here.ready()
         await here.pass_time(5 * MINUTE)
         here.machines[rental].misses(Missed.NO_ANSWER)
@@ -153,7 +153,7 @@ async def test_a_login_that_is_refused_until_the_probe_is_installed_is_not_logge
             rental = await here.rental(rental.id)
         here.machines[rental].misses(Missed.REFUSED)
         await here.pass_time(4 * MINUTE)
-        assert here.machines[rental].visits > 1
+        assert here.machines[rental].probe_runs > 1
         assert [line for line in logs if line["event"] == "visit.missed"] == []
         here.machines[rental].use(98)
         await here.pass_time(6 * MINUTE)

@@ -9,7 +9,7 @@ import pytest
 from bot.lifecycle.changes.notifications import alerted, readers_of
 from bot.model.attempt import Why
 from bot.model.base import changed
-from bot.model.event import EFFECTS, Event, EventKind, OpenQuestion, open_question, settled_by
+from bot.model.event import EFFECTS, Event, EventKind, OpenQuestion, open_question, resolved_by
 from bot.model.facts import EndedFacts
 from bot.model.rental import Rental
 from bot.model.state import State
@@ -36,7 +36,7 @@ def test_the_owner_is_pinged_of_what_there_is_to_do_or_to_know_now_and_of_nothin
         E.ENDS_AGAIN,
         E.STILL_NEEDED,
         E.HOST_KEY_CHANGED,
-        E.NOT_AS_SOLD,
+        E.GPU_MISMATCH,
         E.ADOPTED,
         E.OWNER_CHANGED,
         E.ASKED_FOR,
@@ -50,7 +50,7 @@ def test_the_owner_is_pinged_of_what_there_is_to_do_or_to_know_now_and_of_nothin
         E.NOT_CONFIRMED,
         E.NOT_ALLOWED_NOW,
         E.NOTHING_FITS,
-        E.SCRIPT_FIRST,
+        E.GRACEFUL_DESTROY,
         E.SCRIPT_FAILED,
     }
 
@@ -99,7 +99,9 @@ def test_each_kind_of_event_has_a_row() -> None:
 
 def test_each_question_is_asked_and_settled() -> None:
     rows = EFFECTS.values()
-    assert {row.asks for row in rows} - {None} == {each for row in rows for each in row.settles} == {*OpenQuestion}
+    assert (
+        {row.asks for row in rows} - {None} == {each for row in rows for each in row.resolves} == {*OpenQuestion}
+    )
 
 
 def test_only_what_is_about_a_rental_has_a_reply_or_a_direct_message() -> None:
@@ -135,9 +137,9 @@ def test_a_question_is_open_until_the_first_later_event_that_settles_it() -> Non
         happened(kind, OF_ANA.created_at + n * MINUTE, id=n + 1)
         for n, kind in enumerate((E.KEPT, E.STILL_NEEDED, E.KEPT, E.EXTENDED, E.STILL_NEEDED))
     )
-    assert settled_by(asked, [early, asked]) is None
-    assert settled_by(asked, [early, asked, kept, extended]) == kept
-    assert settled_by(asked, [early, kept, extended]) == kept
+    assert resolved_by(asked, [early, asked]) is None
+    assert resolved_by(asked, [early, asked, kept, extended]) == kept
+    assert resolved_by(asked, [early, kept, extended]) == kept
     assert open_question([early, asked], OpenQuestion.NEEDED) == asked
     assert open_question([early, asked, kept], OpenQuestion.NEEDED) is None
     assert open_question([early, asked, kept, again], OpenQuestion.NEEDED) == again

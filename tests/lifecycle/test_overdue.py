@@ -279,7 +279,8 @@ def with_clocks(
     here: World, ahead: timedelta, database: timedelta | None, witnesses: Sequence[timedelta] = ()
 ) -> CorrectedClock:
     """Restart the bot on a machine whose clock is `ahead`, with a database and witnesses whose clocks are ahead by
-    these spans. Return the machine's clock."""
+    these spans. Return the machine's clock.
+    """
     clock = CorrectedClock(here.clock)
     clock.ahead = -ahead
     here.restart(

@@ -17,7 +17,7 @@ from bot.clock import MovedClock
 from bot.errors import StoreBusy, WrongPolicy
 from bot.lifecycle.deps import Deps, RulesInForce, with_newest_rules
 from bot.lifecycle.loops.policy_versions import changed_keys, follow, reload, rules_at_start
-from bot.lifecycle.loops.visit import Visits
+from bot.lifecycle.loops.probe_runs import ProbeRuns
 from bot.model.account_facts import CHANNELS_CHARGE_LESS, POLICY_REFUSED
 from bot.model.event import Event, EventKind
 from bot.model.records import PolicyFile, PolicyVersion
@@ -329,10 +329,10 @@ async def test_machines_are_visited_once_the_rules_switch_the_probe_on(sqlite_ur
         path.write_text("idle: {probe: none}\n")
         in_force = RulesInForce(here.deps.rules, PolicySource(path, home_channel=HOME, admins=(CLEO.id,)))
         deps = replace(here.deps, in_force=in_force)
-        visits = Visits(deps)
-        assert await visits.next_due() is not None
+        probe_runs = ProbeRuns(deps)
+        assert await probe_runs.next_due() is not None
         await reload(deps)
-        assert await visits.next_due() is None
+        assert await probe_runs.next_due() is None
         path.write_text("")
         await reload(deps)
-        assert await visits.next_due() is not None
+        assert await probe_runs.next_due() is not None

@@ -76,15 +76,17 @@ async def test_an_offer_is_not_confirmed_before_its_owner_has_a_key(database: Da
 
 async def test_a_changed_request_includes_what_its_earlier_attempts_cost(database: Database, deps: Deps) -> None:
     waits = make.rental("k7mq2", state=State.AWAITING_APPROVAL, decision=make.decision(), attempts=1)
-    await make.store_rental(database, waits, make.attempt("k7mq2", state=AttemptState.GONE))
+    await make.store_rental(database, waits, make.attempt("k7mq2", state=AttemptState.TERMINATED))
     async with database.write() as tx:
-        machine = make.resource("res-1", "k7mq2", status="deleted", gone_at=START + HOUR, read_at=START + HOUR)
+        machine = make.resource(
+            "res-1", "k7mq2", status="deleted", terminated_at=START + HOUR, read_at=START + HOUR
+        )
         row = make.ledger_row("res-1", "k7mq2", amount=45_000_000)
         await tx.rentals.apply(make.unchecked(waits, waits, resources=(machine,), ledger=(row,)))
     await stored_quote(database, changes="k7mq2")
     wanted = await to_confirm(deps, READER, Rent("q1", "cheap"))
     assert wanted is not None
-    assert wanted.plan.choice.envelope.total > 50_000_000
+    assert wanted.plan.choice.terms.total > 50_000_000
 
 
 async def test_offers_are_refused_with_the_reason_why_buying_is_blocked(database: Database, deps: Deps) -> None:
@@ -145,9 +147,9 @@ async def test_a_quote_is_shown_to_its_owner_alone(database: Database, deps: Dep
 async def test_an_approval_above_fifty_dollars_is_confirmed_by_those_who_may_decide(
     database: Database, deps: Deps, person: Person, *, version: int, total: int, confirms: bool | None
 ) -> None:
-    envelope = make.envelope(total=total)
+    terms = make.terms(total=total)
     await make.store_rental(
-        database, make.rental(state=State.AWAITING_APPROVAL, decision=make.decision(), envelope=envelope)
+        database, make.rental(state=State.AWAITING_APPROVAL, decision=make.decision(), terms=terms)
     )
     action = Approve("k7mq2", version)
     if confirms is None:

@@ -15,14 +15,14 @@ from bot.clock import MovedClock
 from bot.lifecycle.actions import queries
 from bot.lifecycle.actions.home import home_for
 from bot.lifecycle.deps import Deps
-from bot.model.admin_question import AdminQuestion, AdminVerdict, Decided, Purchase, UnknownMachine
+from bot.model.admin_question import AdminDecision, AdminQuestion, Decided, Purchase, UnmanagedMachine
 from bot.model.attempt import AttemptState
 from bot.model.base import changed
 from bot.model.event import EventKind
 from bot.model.person import Person
 from bot.model.records import Change
 from bot.model.state import State
-from bot.model.summary import AccruedCost, CostTotals, RentalList, UnknownTotal
+from bot.model.summary import AccruedCost, CostTotals, RentalList, UnmanagedTotal
 from bot.policy.team.rules import Rules
 from store.db import Database
 from tests.databases import ON_SQLITE, START
@@ -53,10 +53,10 @@ async def after_one_that_failed(database: Database, rental_id: str, owner: str =
     """Store a rental in use whose first machine is gone and in the ledger."""
     await in_use(database, rental_id, owner)
     rental = make.rental(rental_id, owner=owner, state=State.READY, attempts=2, rate=RATE)
-    gone = make.attempt(rental_id, state=AttemptState.GONE)
+    gone = make.attempt(rental_id, state=AttemptState.TERMINATED)
     second = make.attempt(rental_id, 2, state=AttemptState.BOUGHT)
     dead = make.resource(
-        f"res-{rental_id}", rental_id, status="deleted", gone_at=START + HOUR, read_at=START + HOUR
+        f"res-{rental_id}", rental_id, status="deleted", terminated_at=START + HOUR, read_at=START + HOUR
     )
     machine = make.resource(f"new-{rental_id}", rental_id, 2, rate=RATE, valid_from=START + HOUR)
     row = make.ledger_row(f"res-{rental_id}", rental_id, owner=owner)
@@ -136,27 +136,27 @@ async def test_totals_include_all_live_rentals_however_few_are_shown(database: D
 async def test_the_total_of_unknown_machines_has_those_that_wait_for_an_admin(
     database: Database, deps: Deps
 ) -> None:
-    def machine(name: str, rate: Decimal | None) -> UnknownMachine:
-        return UnknownMachine(resource_id=name, status="running", runs=True, rate=rate, since=START)
+    def machine(name: str, rate: Decimal | None) -> UnmanagedMachine:
+        return UnmanagedMachine(resource_id=name, status="running", runs=True, rate=rate, since=START)
 
-    def question(name: str, *machines: UnknownMachine, **fields: Any) -> AdminQuestion:
+    def question(name: str, *machines: UnmanagedMachine, **fields: Any) -> AdminQuestion:
         return AdminQuestion(id=name, about=Purchase(machines=machines), found_at=START, asked_at=START, **fields)
 
-    not_ours = Decided(verdict=AdminVerdict.NOT_OURS, by=BEN, at=START)
+    not_ours = Decided(decision=AdminDecision.NOT_OURS, by=BEN, at=START)
     async with database.write() as tx:
         await tx.questions.add(question("u1", machine("r1", RATE), machine("r2", None)))
         await tx.questions.add(question("u2", machine("r3", RATE), decided=not_ours))
     live = await own(deps)
-    assert live.unknown_total == UnknownTotal(count=2, rate=RATE, unpriced=1)
-    assert live.unknown == ()
+    assert live.unmanaged_total == UnmanagedTotal(count=2, rate=RATE, unpriced=1)
+    assert live.unmanaged == ()
 
 
 async def test_a_list_has_what_ended_in_the_last_week_and_was_billed(database: Database, deps: Deps) -> None:
     async def over(rental_id: str, ended_at: datetime, *, owner: str = ANA, billed: bool = True) -> None:
         rental = make.rental(rental_id, owner=owner, state=State.DESTROYED, over_at=ended_at)
-        await make.store_rental(database, rental, make.attempt(rental_id, state=AttemptState.GONE))
+        await make.store_rental(database, rental, make.attempt(rental_id, state=AttemptState.TERMINATED))
         row = make.ledger_row(f"res-{rental_id}", rental_id, owner=owner, amount=4_300_000)
-        gone = make.resource(f"res-{rental_id}", rental_id, status="deleted", gone_at=ended_at)
+        gone = make.resource(f"res-{rental_id}", rental_id, status="deleted", terminated_at=ended_at)
         if billed:
             async with database.write() as tx:
                 await tx.rentals.apply(Change(before=rental, after=rental, resources=(gone,), ledger=(row,)))

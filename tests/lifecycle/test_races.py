@@ -50,7 +50,8 @@ def deps(database: Database, clock: MovedClock) -> Deps:
 
 async def race(*clicks: Coroutine[Any, Any, Rental]) -> tuple[Rental, list[GpubotError]]:
     """Run all clicks at once but the last, which comes after them. Return the winner's rental and the errors of
-    the others: a click that comes too late, or a database that is busy for too long on a slow machine."""
+    the others: a click that comes too late, or a database that is busy for too long on a slow machine.
+    """
     *together, late = clicks
     answers = await asyncio.gather(*together, return_exceptions=True)
     answers += await asyncio.gather(late, return_exceptions=True)

@@ -12,7 +12,7 @@ import pytest
 from bot.errors import Mistake, Refused, TooLate
 from bot.lifecycle.account import adoption
 from bot.lifecycle.money import billing
-from bot.model.admin_question import UnknownMachine
+from bot.model.admin_question import UnmanagedMachine
 from bot.model.base import changed
 from bot.model.event import EventKind as E
 from bot.model.rental import Rental
@@ -78,7 +78,9 @@ async def test_a_machine_without_a_price_is_free_until_it_has_one_also_beside_ot
     async with world(sqlite_url) as here:
         now = here.now
         machines = [
-            UnknownMachine(resource_id=f"r{n}", status="running", runs=True, since=now, valid_from=now, rate=rate)
+            UnmanagedMachine(
+                resource_id=f"r{n}", status="running", runs=True, since=now, valid_from=now, rate=rate
+            )
             for n, rate in enumerate((Decimal("2.10"), None))
         ]
         async with here.deps.store.write() as tx:

@@ -1,5 +1,6 @@
 """A machine comes back after its deletion was confirmed: it is watched again, and has a ledger row for each
-life."""
+life.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +25,8 @@ async def spent(here: World, rental: Rental) -> int:
 
 async def report_deleted(here: World, *, ended: bool) -> list[str]:
     """Make Compute Clear report every live machine as deleted. Return the faults that do it. `ended` tells whether
-    it also states when they ended."""
+    it also states when they ended.
+    """
     dead = {"status": "deleted", "valid_to": here.now.isoformat() if ended else None}
     faults = [await here.list_resources_as([{**one, **dead} for one in await here.outside.resources()])]
     for one in await here.alive():
@@ -64,7 +66,7 @@ async def test_a_machine_that_comes_back_after_its_end_is_deleted_again_and_gets
     total = sum(row.amount for row in rows)
     assert abs(total - await here.bill()) <= 1
     assert await spent(here, rental) == total
-    gone = (await here.last_event(rental, E.EXTRA_GONE)).facts
+    gone = (await here.last_event(rental, E.ORPHAN_TERMINATED)).facts
     assert gone.amount == total
 
 
@@ -91,7 +93,7 @@ async def test_one_of_several_machines_that_comes_back_is_watched_again_at_once(
     await here.release(fault)
     here.jump(SECOND)
     await sweep(here.deps)
-    watched = [one.resource_id for one in await here.resources(rental) if one.gone_at is None]
+    watched = [one.resource_id for one in await here.resources(rental) if one.terminated_at is None]
     assert sorted(watched) == sorted(one["resource_id"] for one in listed)
     await here.until(rental, State.CANCELLED)
     rows = await here.ledger(rental)
@@ -110,6 +112,6 @@ async def test_a_list_that_is_older_than_its_end_brings_none_of_several_machines
     fault = await here.list_resources_as(listed)
     await sweep(here.deps)
     await here.release(fault)
-    assert [one.resource_id for one in await here.resources(rental) if one.gone_at is not None] == [gone]
+    assert [one.resource_id for one in await here.resources(rental) if one.terminated_at is not None] == [gone]
     await here.until(rental, State.CANCELLED)
     assert rows_of(await here.ledger(rental), gone) == [row]

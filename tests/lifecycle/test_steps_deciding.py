@@ -1,5 +1,6 @@
 """Requests that wait for a decision: the first one, and a second one if nothing can be bought as it was
-allowed."""
+allowed.
+"""
 
 from __future__ import annotations
 
@@ -142,8 +143,8 @@ async def test_a_changed_request_is_a_new_version_and_a_click_on_the_old_one_dec
     quote = await here.ask(count=8, lease=3 * HOUR, region="US", changes=rental.id)
     changed = await here.rent(quote)
     assert changed.id == rental.id
-    assert (changed.state, changed.envelope.version) == (State.AWAITING_APPROVAL, 2)
-    assert (changed.envelope.region, changed.envelope.lease) == ("US", 3 * HOUR)
+    assert (changed.state, changed.terms.version) == (State.AWAITING_APPROVAL, 2)
+    assert (changed.terms.region, changed.terms.lease) == ("US", 3 * HOUR)
     for decision in (deciding.Approve, deciding.Deny):
         with pytest.raises(RequestChanged):
             await carry_out(here.deps, BEN, decision(rental.id, 1))
@@ -220,11 +221,11 @@ async def test_the_teams_limit_counts_the_highest_price_of_each_live_envelope(sq
     rules = changed(RULES, limits=Limits(team_per_hour=Decimal("4.60")))
     async with world(sqlite_url, rules=rules) as here:
         rental = await here.get()
-        assert rental.envelope.max_rate == Decimal("2.47")
+        assert rental.terms.max_rate == Decimal("2.47")
         with pytest.raises(Refused, match=r"\$2.13/h is left"):
             await here.get(person=BEN)
         await here.until(await here.destroy(rental), State.CANCELLED)
-        assert (await here.get(person=BEN)).envelope.max_rate == Decimal("2.47")
+        assert (await here.get(person=BEN)).terms.max_rate == Decimal("2.47")
         await check(here)
 
 
@@ -236,7 +237,7 @@ async def test_if_no_offer_is_left_inside_the_envelope_the_owner_decides_again(h
     await here.behaves("nebius", "sold_out")
     rental = await here.until(await here.get(), State.AWAITING_APPROVAL)
     assert (waiting(rental).decider, waiting(rental).why) == (Decider.OWNER, Why.DEARER)
-    assert (rental.envelope.version, rental.envelope.price) == (2, Decimal("3.11"))
+    assert (rental.terms.version, rental.terms.price) == (2, Decimal("3.11"))
     facts = (await here.last_event(rental, E.ASKED_AGAIN)).facts
     assert (facts.before, facts.rate, facts.vendor) == (Decimal("2.47"), Decimal("3.11"), "scaleway")
     assert (ANA.id, E.ASKED_AGAIN) in await here.direct(rental)
@@ -252,7 +253,7 @@ async def test_going_beyond_an_approved_envelope_needs_an_approver_again(here: W
     await here.behaves("nebius", "sold_out")
     rental = await here.approve(await here.get(count=8))
     rental = await here.until(rental, State.AWAITING_APPROVAL)
-    assert (waiting(rental).decider, rental.envelope.version) == (Decider.APPROVER, 2)
+    assert (waiting(rental).decider, rental.terms.version) == (Decider.APPROVER, 2)
     with pytest.raises(RequestChanged):
         await carry_out(here.deps, BEN, deciding.Approve(rental.id, 1))
     with pytest.raises(Refused, match="Only approvers"):
@@ -310,7 +311,8 @@ async def test_the_earlier_machine_is_deleted_after_its_owner_accepted_another_o
 
 async def blocked_until_asked_again(here: World, rental: Rental, why: Why) -> Rental:
     """Check that a rental waits because buying is blocked, that people are notified once, and that its owner
-    decides again after a quarter of an hour. Return it as it is then."""
+    decides again after a quarter of an hour. Return it as it is then.
+    """
     rental = await here.rental(rental.id)
     assert (rental.state, blocked(rental).why) == (State.PROCURING, why)
     began = here.now

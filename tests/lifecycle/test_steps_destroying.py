@@ -85,7 +85,7 @@ async def test_a_rental_cancelled_during_its_procure_call_has_its_machine_delete
     rental = await ends_as(here, rental, State.CANCELLED)
     assert await here.bought() == ["hyperstack"]
     (attempt,) = await here.attempts(rental)
-    assert (attempt.state, attempt.accepted) == (AttemptState.GONE, True)
+    assert (attempt.state, attempt.accepted) == (AttemptState.TERMINATED, True)
 
 
 async def test_a_second_click_on_destroy_is_refused_while_the_deletion_runs(here: World) -> None:

@@ -25,14 +25,14 @@ async def test_an_extension_within_the_limits_moves_the_end_at_once(here: World)
     ends = end_of(rental)
     await here.pass_time(50 * MINUTE)
     longer = await here.extend(rental, 2 * HOUR)
-    assert (end_of(longer), longer.envelope.lease, longer.envelope.version) == (ends + 2 * HOUR, 3 * HOUR, 2)
+    assert (end_of(longer), longer.terms.lease, longer.terms.version) == (ends + 2 * HOUR, 3 * HOUR, 2)
     facts = (await here.last_event(rental, E.EXTENDED)).facts
-    assert (facts.until, facts.since, facts.total) == (ends + 2 * HOUR, ends, longer.envelope.total)
+    assert (facts.until, facts.since, facts.total) == (ends + 2 * HOUR, ends, longer.terms.total)
     await be_down_until(here, ends + MINUTE)
     assert (await here.rental(rental.id)).state is State.READY
     assert await destroyed_at(here, longer) == ends + 2 * HOUR
     total = sum(row.amount for row in await here.ledger(rental))
-    assert total == await here.bill() <= longer.envelope.total
+    assert total == await here.bill() <= longer.terms.total
 
 
 async def test_a_second_click_on_the_same_button_extends_nothing(here: World) -> None:
@@ -92,7 +92,7 @@ async def test_an_approved_extension_moves_the_end_and_has_notices_of_its_own(he
     with pytest.raises(Refused, match="Only approvers"):
         await here.approve(rental, ANA)
     rental = await here.approve(rental)
-    assert (rental.extension, end_of(rental), rental.envelope.version) == (None, ends + 24 * HOUR, 2)
+    assert (rental.extension, end_of(rental), rental.terms.version) == (None, ends + 24 * HOUR, 2)
     assert (ANA.id, E.EXTENSION_APPROVED) not in await here.direct(rental)
     await be_down_until(here, ends + 22 * HOUR)
     assert await count(here, rental, E.ENDING) == 1
@@ -140,14 +140,14 @@ async def test_an_old_approval_button_never_decides_a_newer_extension(here: Worl
     """Each extension has a version of its own, also after one that was withdrawn."""
     rental = await waiting_for_extension(here)
     assert rental.extension is not None
-    old = rental.extension.envelope.version
+    old = rental.extension.terms.version
     await here.withdraw(rental)
     rental = await here.extend(rental, 40 * HOUR)
     for decision in (deciding.Approve, deciding.Deny):
         with pytest.raises(RequestChanged):
             await carry_out(here.deps, BEN, decision(rental.id, old))
     rental = await here.approve(rental)
-    assert rental.envelope.lease == 64 * HOUR
+    assert rental.terms.lease == 64 * HOUR
 
 
 async def in_its_last_grace(here: World, lease: timedelta) -> Rental:

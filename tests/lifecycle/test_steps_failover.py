@@ -65,10 +65,15 @@ async def test_after_two_sold_out_vendors_the_third_is_bought_at_once(here: Worl
     )
     assert await here.calls("offer_status") == []
     first, second, third = await here.attempts(rental)
-    assert (first.state, first.unproven, second.unproven, third.live) == (AttemptState.UNKNOWN, True, True, True)
+    assert (first.state, first.unresolved, second.unresolved, third.live) == (
+        AttemptState.UNKNOWN,
+        True,
+        True,
+        True,
+    )
     await here.pass_time(2 * MINUTE + 20 * SECOND)
     assert [attempt.state for attempt in await here.attempts(rental)][:2] == [AttemptState.FAILED] * 2
-    assert {E.EXTRA_RESOURCE, E.NOT_CONFIRMED}.isdisjoint(await here.event_kinds(rental))
+    assert {E.ORPHANED_RESOURCE, E.NOT_CONFIRMED}.isdisjoint(await here.event_kinds(rental))
     rental = await here.until(rental, State.READY)
     await ends_as(here, await here.destroy(rental), State.DESTROYED)
     assert await here.bought() == [THIRD]
@@ -121,19 +126,19 @@ async def test_machines_of_failed_purchases_are_reported_deleted_and_billed_with
     rental = await clicks(here)
     assert await vendors(here, rental) == [FIRST, SECOND_PLACE, THIRD]
     told = (await here.last_event(rental, E.BLOCKED)).facts
-    assert (told.why, told.vendor, told.count, told.end) == (Why.UNPROVEN, THIRD, 3, None)
+    assert (told.why, told.vendor, told.count, told.end) == (Why.UNRESOLVED, THIRD, 3, None)
     rental = await here.until(rental, State.READY)
     assert rental.vendor == "scaleway"
     kinds = await here.event_kinds(rental)
-    assert [kinds.count(kind) for kind in (E.BLOCKED, E.EXTRA_RESOURCE, E.EXTRA_GONE)] == [1, 3, 3]
+    assert [kinds.count(kind) for kind in (E.BLOCKED, E.ORPHANED_RESOURCE, E.ORPHAN_TERMINATED)] == [1, 3, 3]
     assert E.GIVEN_UP not in kinds
-    costs = [event.facts.amount or 0 for event in await here.events(rental) if event.kind is E.EXTRA_GONE]
+    costs = [event.facts.amount or 0 for event in await here.events(rental) if event.kind is E.ORPHAN_TERMINATED]
     assert sorted(costs) == sorted(row.amount for row in await here.ledger(rental))
     assert {machine["vendor"] for machine in await here.alive()} == {"scaleway"}
     await here.be_down(rental.running_lease.ends_at - HOUR - here.now)
     rental = await here.until(rental, State.DESTROYED, within=2 * HOUR)
     assert len(await here.ledger(rental)) == 4
-    assert await here.bill() == sum(row.amount for row in await here.ledger(rental)) <= rental.envelope.total
+    assert await here.bill() == sum(row.amount for row in await here.ledger(rental)) <= rental.terms.total
     assert (await here.last_event(rental, E.ENDED)).facts.amount == await here.bill()
 
 
@@ -150,8 +155,8 @@ async def test_a_bot_that_was_killed_after_an_answer_buys_the_next_and_deletes_w
     rental = await here.until(rental, State.READY)
     await here.be_down(rental.running_lease.ends_at - HOUR - here.now)
     rental = await here.until(rental, State.DESTROYED, within=2 * HOUR)
-    assert (await here.event_kinds(rental)).count(E.EXTRA_GONE) == 3
-    assert await here.bill() == sum(row.amount for row in await here.ledger(rental)) <= rental.envelope.total
+    assert (await here.event_kinds(rental)).count(E.ORPHAN_TERMINATED) == 3
+    assert await here.bill() == sum(row.amount for row in await here.ledger(rental)) <= rental.terms.total
 
 
 async def test_a_bot_that_was_down_for_long_after_an_answer_asks_before_it_buys(three_late: World) -> None:
@@ -190,10 +195,10 @@ async def test_a_machine_is_reported_although_its_step_was_overtaken_by_a_click(
     await here.release(held)
     await going
     assert [resource.attempt for resource in await here.resources(rental)] == [1, 2]
-    assert E.EXTRA_RESOURCE not in await here.event_kinds(rental)
+    assert E.ORPHANED_RESOURCE not in await here.event_kinds(rental)
     rental = await here.until(rental, State.CANCELLED)
     kinds = await here.event_kinds(rental)
-    assert [kinds.count(kind) for kind in (E.EXTRA_RESOURCE, E.EXTRA_GONE)] == [1, 1]
+    assert [kinds.count(kind) for kind in (E.ORPHANED_RESOURCE, E.ORPHAN_TERMINATED)] == [1, 1]
 
 
 async def test_the_sweep_finds_the_machine_of_a_failed_purchase_and_asks_no_admin(here: World) -> None:
@@ -201,7 +206,7 @@ async def test_the_sweep_finds_the_machine_of_a_failed_purchase_and_asks_no_admi
     rental = await clicks(here)
     here.jump(61 * SECOND)
     await here.sweep()
-    assert E.EXTRA_RESOURCE in await here.event_kinds(rental)
+    assert E.ORPHANED_RESOURCE in await here.event_kinds(rental)
     assert await here.account_event_kinds() == []
     await here.until(rental, State.READY)
     assert {machine["vendor"] for machine in await here.alive()} == {SECOND_PLACE}
@@ -215,16 +220,16 @@ async def test_neither_ready_nor_extend_waits_for_a_machine_that_can_not_be_dele
     rental = await clicks(here)
     await here.behaves(FIRST, "delete_500", seconds=600)
     rental = await here.until(rental, State.READY)
-    unproven = (await here.attempts(rental))[0]
-    assert (unproven.state, unproven.unproven) == (AttemptState.BOUGHT, True)
-    before = rental.envelope.total
+    unresolved = (await here.attempts(rental))[0]
+    assert (unresolved.state, unresolved.unresolved) == (AttemptState.BOUGHT, True)
+    before = rental.terms.total
     rental = await here.extend(rental, HOUR)
     assert (rental.state, rental.extension) == (State.READY, None)
     left = rental.running_lease.ends_at - here.now + RULES.lease.grace
-    least = cost_at_most(rental.rate or Decimal(0), left) + cost_at_most(unproven.rate, 5 * MINUTE)
-    assert rental.envelope.total >= max(before, least)
+    least = cost_at_most(rental.rate or Decimal(0), left) + cost_at_most(unresolved.rate, 5 * MINUTE)
+    assert rental.terms.total >= max(before, least)
     rental = await here.until_event(rental, E.NOT_CONFIRMED)
-    rental = await here.until_event(rental, E.EXTRA_GONE)
+    rental = await here.until_event(rental, E.ORPHAN_TERMINATED)
     assert rental.state is State.READY
     assert rental.alarm is None
 
@@ -249,7 +254,7 @@ async def test_a_rental_fails_and_costs_nothing_once_every_place_is_proven_empty
     assert (await here.last_event(rental, E.ENDED)).facts.amount == 0
     assert len(await here.calls("get_offers")) <= asked + 2
     told = [event.facts for event in await here.events(rental) if event.kind is E.BLOCKED]
-    assert [(facts.why, facts.count) for facts in told] == [(Why.UNPROVEN, 3)]
+    assert [(facts.why, facts.count) for facts in told] == [(Why.UNRESOLVED, 3)]
     assert E.DESTROYING not in await here.event_kinds(rental)
 
 
@@ -261,9 +266,9 @@ async def test_before_the_proof_its_owner_may_decide_on_a_dearer_offer(here: Wor
     assert (rental.state, waiting(rental).why, here.now) == (State.AWAITING_APPROVAL, Why.DEARER, clicked)
     again = (await here.last_event(rental, E.ASKED_AGAIN)).facts
     assert again.amount is None
-    spans = rental.envelope.lease + PROVISION_TIMEOUT + RULES.lease.grace
-    unproven = cost_at_most(Decimal("2.15"), 5 * MINUTE) + cost_at_most(Decimal("2.42"), 5 * MINUTE)
-    assert rental.envelope.total == unproven + cost_at_most(rental.envelope.max_rate, spans)
+    spans = rental.terms.lease + PROVISION_TIMEOUT + RULES.lease.grace
+    unresolved = cost_at_most(Decimal("2.15"), 5 * MINUTE) + cost_at_most(Decimal("2.42"), 5 * MINUTE)
+    assert rental.terms.total == unresolved + cost_at_most(rental.terms.max_rate, spans)
     rental = await here.approve(rental, ANA)
     assert rental.state is State.PROVISIONING
     assert len(await here.attempts(rental)) == 3
@@ -282,10 +287,10 @@ async def test_the_price_of_a_failed_purchase_counts_in_the_teams_rate_until_it_
         rental = await clicks(here)
         assert await vendors(here, rental) == [FIRST, SECOND_PLACE]
         async with here.deps.store.read() as tx:
-            assert (await tx.rentals.usage(BEN.id)).team_rate == rental.envelope.max_rate + Decimal("0.98")
+            assert (await tx.rentals.usage(BEN.id)).team_rate == rental.terms.max_rate + Decimal("0.98")
         await here.pass_time(3 * MINUTE)
         async with here.deps.store.read() as tx:
-            assert (await tx.rentals.usage(BEN.id)).team_rate == rental.envelope.max_rate
+            assert (await tx.rentals.usage(BEN.id)).team_rate == rental.terms.max_rate
         await here.destroy(rental)
         await here.until(rental, State.CANCELLED, State.DESTROYED)
         await here.behaves(SECOND_PLACE, "sold_out", times=1)
@@ -342,7 +347,7 @@ async def test_a_machine_that_was_seen_is_an_alarm_five_minutes_later(here: Worl
     await here.behaves(FIRST, "late_resource", quiet=True)
     rental = await clicks(here)
     await here.behaves(FIRST, "delete_500", seconds=600)
-    rental = await here.until_event(rental, E.EXTRA_RESOURCE)
+    rental = await here.until_event(rental, E.ORPHANED_RESOURCE)
     seen = here.now
     rental = await here.until_event(rental, E.NOT_CONFIRMED)
     assert 5 * MINUTE <= here.now - seen <= 5 * MINUTE + 20 * SECOND

@@ -20,13 +20,13 @@ from tests.lifecycle.world import ANA, BEN, CLEO, HOUR, MINUTE, World
 
 async def lengths(here: World, rental: Rental) -> dict[timedelta, int]:
     """Return the lengths that Ben may choose, with their totals in cents."""
-    version = rental.newest_envelope.version
+    version = rental.newest_terms.version
     _, choices = await deciding.fewer_hours_to_choose(here.deps, BEN, rental.id, version)
-    return {one.length: one.envelope.total // 10_000 for one in choices}
+    return {one.length: one.terms.total // 10_000 for one in choices}
 
 
 async def approve(here: World, rental: Rental, length: timedelta, person: Person = BEN) -> Rental:
-    version = rental.newest_envelope.version
+    version = rental.newest_terms.version
     await carry_out(here.deps, person, deciding.Approve(rental.id, version, length=length))
     await here.settle()
     return await here.rental(rental.id)
@@ -35,17 +35,17 @@ async def approve(here: World, rental: Rental, length: timedelta, person: Person
 async def test_the_machine_runs_for_the_fewer_hours_and_costs_no_more_than_their_total(here: World) -> None:
     rental = await here.get(count=8, lease=6 * HOUR)
     assert await lengths(here, rental) == {4 * HOUR: 9522, 2 * HOUR: 5290, HOUR: 3174}
-    before = rental.envelope
+    before = rental.terms
     rental = await here.until(await approve(here, rental, 4 * HOUR), State.READY)
     assert (rental.approved_by, rental.request.lease) == (BEN.id, 4 * HOUR)
-    assert (rental.envelope.lease, rental.envelope.total) == (4 * HOUR, 95_220_000)
-    assert (rental.envelope.max_rate, rental.envelope.price) == (before.max_rate, before.price)
+    assert (rental.terms.lease, rental.terms.total) == (4 * HOUR, 95_220_000)
+    assert (rental.terms.max_rate, rental.terms.price) == (before.max_rate, before.price)
     assert end_of(rental) == rental.running_lease.ready_at + 4 * HOUR
     facts = (await here.last_event(rental, E.APPROVED)).facts
     assert (facts.span, facts.asked_span, facts.total) == (4 * HOUR, 6 * HOUR, 95_220_000)
     assert await here.direct(rental) == [(ANA.id, E.APPROVED), (ANA.id, E.READY)]
     await destroyed_at(here, rental)
-    assert await here.bill() <= rental.envelope.total
+    assert await here.bill() <= rental.terms.total
     await check(here)
 
 
@@ -82,7 +82,7 @@ async def test_of_two_ends_the_later_one_becomes_earlier_never_before_the_first(
         await approve(here, rental, 4 * HOUR)
     shorter = await approve(here, rental, 8 * HOUR)
     assert (shorter.request.lease, shorter.request.up_to) == (6 * HOUR, 8 * HOUR)
-    assert shorter.envelope.lease == 8 * HOUR
+    assert shorter.terms.lease == 8 * HOUR
     other = await approve(here, await here.get(count=8, gpu="H200", lease=6 * HOUR, up_to=12 * HOUR), 6 * HOUR)
     assert (other.request.lease, other.request.up_to) == (6 * HOUR, None)
 
@@ -111,12 +111,12 @@ async def test_of_a_named_and_a_later_end_the_first_one_stays(here: World) -> No
 
 async def test_an_extension_becomes_shorter_and_the_owner_reads_by_whom(here: World) -> None:
     rental = await waiting_for_extension(here)
-    ends, asked = end_of(rental), rental.newest_envelope
+    ends, asked = end_of(rental), rental.newest_terms
     assert list(await lengths(here, rental)) == [12 * HOUR, 8 * HOUR, 4 * HOUR, 2 * HOUR, HOUR]
     rental = await approve(here, rental, 8 * HOUR)
     assert (end_of(rental), rental.extension) == (ends + 8 * HOUR, None)
-    assert (rental.envelope.version, rental.envelope.lease) == (asked.version, 32 * HOUR)
-    assert rental.envelope.total < asked.total
+    assert (rental.terms.version, rental.terms.lease) == (asked.version, 32 * HOUR)
+    assert rental.terms.total < asked.total
     assert (await here.direct(rental))[-1] == (ANA.id, E.EXTENSION_APPROVED)
     facts = (await here.last_event(rental, E.EXTENSION_APPROVED)).facts
     assert (facts.span, facts.asked_span, facts.until) == (8 * HOUR, 24 * HOUR, ends + 8 * HOUR)

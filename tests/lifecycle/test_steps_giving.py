@@ -18,8 +18,8 @@ from bot.lifecycle.money.budgets import correct, live_charges
 from bot.model.base import changed
 from bot.model.event import Event, OpenQuestion, open_question
 from bot.model.event import EventKind as E
-from bot.model.facts import VerdictFacts
-from bot.model.machine_use import Use, Verdict
+from bot.model.facts import StatusFacts
+from bot.model.machine_use import UsageStatus, Use
 from bot.model.person import Person
 from bot.model.records import Change
 from bot.model.rental import Rental
@@ -34,15 +34,15 @@ from tests.lifecycle.test_steps_teammates import EVE, add_eve
 from tests.lifecycle.world import ANA, BEN, CLEO, DORA, FOREVER, HOUR, MINUTE, SECOND, TRAINING, World, world
 
 
-async def bens_idle(here: World, **wish: Any) -> Rental:
+async def bens_idle(here: World, **waitlist_entry: Any) -> Rental:
     """Return a machine of Ben's that has been idle for half an hour."""
-    rental, _ = await idle_since_now(here, person=BEN, **{"lease": 20 * HOUR, **wish})
+    rental, _ = await idle_since_now(here, person=BEN, **{"lease": 20 * HOUR, **waitlist_entry})
     return rental
 
 
-async def shown(here: World, person: Person = ANA, **wish: Any) -> list[str]:
+async def shown(here: World, person: Person = ANA, **waitlist_entry: Any) -> list[str]:
     """Return the ids of the idle machines that a person reads of before the offers."""
-    quote = await here.ask(person, **wish)
+    quote = await here.ask(person, **waitlist_entry)
     return [one.rental.id for one in (await offers.offers_of_quote(here.deps, person, quote.id, most=3)).idle]
 
 
@@ -84,12 +84,12 @@ def ruled(here: World, **changes: Any) -> None:
 async def works(here: World, rental: Rental) -> None:
     """Note that a machine is in use again, as a visit does."""
     before = await here.rental(rental.id)
-    use = Use(verdict=Verdict.IN_USE, since=here.now)
+    use = Use(status=UsageStatus.IN_USE, since=here.now)
     event = Event(
         rental_id=rental.id,
         kind=E.USE_CHANGED,
         at=here.now,
-        facts=VerdictFacts(verdict=use.verdict, since=use.since, use=use),
+        facts=StatusFacts(status=use.status, since=use.since, use=use),
     )
     async with here.deps.store.write() as tx:
         await apply(tx, here.deps, Change(before, lease_changes.note_use(before, use, here.now), (event,)))
@@ -116,7 +116,7 @@ async def test_an_idle_machine_of_a_colleague_that_fits_stands_before_the_offers
     await carry_out(here.deps, BEN, sharing.Share(rental.id, [ANA.id]))
     assert await shown(here) == [], "she gets in already"
     assert await shown(here, CLEO) == [rental.id]
-    await use(here, rental, Verdict.IN_USE, here.now)
+    await use(here, rental, UsageStatus.IN_USE, here.now)
     assert await shown(here, CLEO) == []
 
 
@@ -133,7 +133,7 @@ async def test_its_owner_is_asked_once_an_hour_over_all_who_ask_and_each_gets_th
     (line,) = (await offers.offers_of_quote(here.deps, CLEO, quote.id, most=3)).idle
     assert line.asked_at == here.now
     await here.be_down(HOUR)
-    await use(here, rental, Verdict.IDLE, machine.since)
+    await use(here, rental, UsageStatus.IDLE, machine.since)
     await carry_out(here.deps, CLEO, giving.AskFor(rental.id))
     await carry_out(here.deps, BEN, leasing.Keep(rental.id, 4 * HOUR))
     await here.settle()
@@ -187,7 +187,7 @@ async def test_who_takes_a_machine_owns_pays_and_is_asked_from_that_moment_and_i
         bens, anas = (await money(here, BEN.id))[0], (await money(here, ANA.id))[0]
         assert (bens + anas, 0 < bens < anas) == (held, True)
         await here.be_down(90 * MINUTE)
-        await use(here, rental, Verdict.IDLE, at - HOUR)
+        await use(here, rental, UsageStatus.IDLE, at - HOUR)
         assert E.STILL_NEEDED not in await here.event_kinds(rental), "she has just taken it"
         with pytest.raises(Refused):
             await here.extend(rental, HOUR, BEN)

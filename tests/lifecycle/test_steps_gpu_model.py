@@ -32,9 +32,9 @@ def restart(here: World, **rules: object) -> None:
     here.restart(replace(here.deps, rules=changed(RULES, **rules)))
 
 
-async def click(here: World, gpu: str, **wish: Any) -> Rental:
+async def click(here: World, gpu: str, **waitlist_entry: Any) -> Rental:
     """Ask for A100, and rent the first offer of this model."""
-    quote = await here.ask(gpu="A100", **wish)
+    quote = await here.ask(gpu="A100", **waitlist_entry)
     first = next(offer for offer in quote.offers if offer.gpu == gpu)
     return await here.rent(changed(quote, offers=(first,)))
 
@@ -49,7 +49,7 @@ async def test_if_it_is_sold_out_no_cheaper_machine_of_another_form_is_bought(he
     rental = await here.until(await click(here, PCIE), State.AWAITING_APPROVAL)
     assert await models(here, rental) == [PCIE]
     # The same model for more comes before another model.
-    assert (waiting(rental).why, rental.envelope.gpu) == (Why.DEARER, PCIE)
+    assert (waiting(rental).why, rental.terms.gpu) == (Why.DEARER, PCIE)
     rental = await here.until(await here.approve(rental, ANA), State.READY)
     assert (rental.vendor, rental.gpu) == ("runpod", PCIE)
     assert await here.bought() == ["runpod"]
@@ -69,7 +69,7 @@ async def test_more_memory_of_the_same_form_is_bought_without_asking(here: World
     await here.behaves("lambda", "sold_out")
     rental = await here.until(await click(here, SXM_40, region="US"), State.READY)
     assert set(await models(here, rental)) == {SXM_40, SXM}
-    assert (rental.vendor, rental.gpu, rental.envelope.gpu) == ("runpod", SXM, SXM_40)
+    assert (rental.vendor, rental.gpu, rental.terms.gpu) == ("runpod", SXM, SXM_40)
     assert (await here.last_event(rental, E.RENTING)).facts.gpu == SXM
 
 
@@ -77,12 +77,12 @@ async def test_if_only_another_model_is_left_its_owner_decides_about_the_differe
     await here.behaves("datacrunch", "sold_out", times=1)
     rental = await here.until(await click(here, SXM, vendor="datacrunch"), State.AWAITING_APPROVAL)
     assert (waiting(rental).why, waiting(rental).decider) == (Why.OTHER_GPU, Decider.OWNER)
-    assert (rental.model, rental.envelope.gpu, rental.envelope.version) == (SXM_40, SXM_40, 2)
+    assert (rental.model, rental.terms.gpu, rental.terms.version) == (SXM_40, SXM_40, 2)
     facts = (await here.last_event(rental, E.ASKED_AGAIN)).facts
     assert (facts.gpu, facts.before_gpu) == (SXM_40, SXM)
     rental = await here.until(await here.approve(rental, ANA), State.READY)
     assert await models(here, rental) == [SXM, SXM_40]
-    assert (rental.gpu, rental.envelope.gpu) == (SXM_40, SXM_40)
+    assert (rental.gpu, rental.terms.gpu) == (SXM_40, SXM_40)
 
 
 async def test_another_model_over_the_limits_is_an_approvers_decision(here: World) -> None:
@@ -116,7 +116,7 @@ async def test_a_replacement_is_of_the_model_that_was_clicked_although_another_o
     quote = await replace_it(here, rental)
     assert quote.offers[0].gpu == SXM_40
     new = await here.until(await here.rental(quote.rental_id or ""), State.READY)
-    assert (new.gpu, new.envelope.gpu, new.replaces) == (PCIE, PCIE, rental.id)
+    assert (new.gpu, new.terms.gpu, new.replaces) == (PCIE, PCIE, rental.id)
 
 
 async def test_if_only_other_models_are_left_for_a_replacement_its_owner_gets_the_offers(here: World) -> None:

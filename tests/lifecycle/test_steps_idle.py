@@ -16,7 +16,7 @@ from bot.lifecycle.actions.action import carry_out
 from bot.lifecycle.changes.transitions import alter
 from bot.model.base import changed
 from bot.model.event import EventKind as E
-from bot.model.machine_use import GpuUse, Sample, Use, Verdict
+from bot.model.machine_use import GpuUse, Sample, UsageStatus, Use
 from bot.model.message import Message, MessageKind
 from bot.model.records import Change
 from bot.model.rental import Rental
@@ -32,30 +32,31 @@ MORNING = NOON + 20 * HOUR
 """08:00 on the next day."""
 
 
-async def probed(here: World, **wish: Any) -> Rental:
+async def probed(here: World, **waitlist_entry: Any) -> Rental:
     """Return a machine with a probe, which is ready for 30 hours and in use. It costs less than $10 an hour. It is
-    not visited: `use` says what visits would have shown."""
+    not visited: `use` says what visits would have shown.
+    """
     rules = changed(here.deps.rules, auto_approve=AutoApprove(total=Decimal(1000)))
     here.deps = replace(here.deps, rules=rules, probe_line=PROBE)
     here.engine = Engine(here.deps)
-    rental = await here.ready(**{"lease": 30 * HOUR, **wish})
+    rental = await here.ready(**{"lease": 30 * HOUR, **waitlist_entry})
     async with here.deps.store.write() as tx:
-        await tx.visits.end(rental.id)
-    return await use(here, rental, Verdict.IN_USE, here.now)
+        await tx.probe_runs.end(rental.id)
+    return await use(here, rental, UsageStatus.IN_USE, here.now)
 
 
-async def use(here: World, rental: Rental, verdict: Verdict, since: datetime) -> Rental:
+async def use(here: World, rental: Rental, status: UsageStatus, since: datetime) -> Rental:
     """Store what the visits showed, and that the last one was now."""
-    await visited(here, rental)
+    await note_no_work(here, rental)
     before = await here.rental(rental.id)
-    after = alter(before, use=Use(verdict=verdict, since=since), due_at=here.now)
+    after = alter(before, use=Use(status=status, since=since), due_at=here.now)
     async with here.deps.store.write() as tx:
         await tx.rentals.apply(Change(before, after))
     await here.settle()
     return await here.rental(rental.id)
 
 
-async def visited(here: World, rental: Rental) -> None:
+async def note_no_work(here: World, rental: Rental) -> None:
     """Store a visit of now that shows no work."""
     async with here.deps.store.write() as tx:
         await tx.samples.add(Sample(rental_id=rental.id, at=here.now, gpus=(GpuUse(index=0, highest=0),)))
@@ -64,15 +65,15 @@ async def visited(here: World, rental: Rental) -> None:
 async def pass_until(here: World, rental: Rental, moment: datetime) -> None:
     """Let time pass until a moment at which the machine was visited just before. Only then run what is due."""
     here.jump(moment - here.now)
-    await visited(here, rental)
+    await note_no_work(here, rental)
     await here.settle()
 
 
-async def idle_since_now(here: World, **wish: Any) -> tuple[Rental, datetime]:
+async def idle_since_now(here: World, **waitlist_entry: Any) -> tuple[Rental, datetime]:
     """Return a machine that has just become idle, and since when it is."""
-    rental, since = await probed(here, **wish), here.now
+    rental, since = await probed(here, **waitlist_entry), here.now
     await pass_until(here, rental, since + 30 * MINUTE)
-    return await use(here, rental, Verdict.IDLE, since), since
+    return await use(here, rental, UsageStatus.IDLE, since), since
 
 
 async def asked_at(here: World, rental: Rental) -> list[datetime]:
@@ -106,7 +107,7 @@ async def test_an_idle_machine_is_asked_about_in_its_owners_hours_and_never_dest
         await here.pass_time(SECOND)
         assert await count(here, rental, E.STILL_NEEDED) == number
     facts = (await here.last_event(rental, E.STILL_NEEDED)).facts
-    assert (facts.verdict, facts.since, facts.span) == (Verdict.IDLE, since, MORNING - since)
+    assert (facts.status, facts.since, facts.span) == (UsageStatus.IDLE, since, MORNING - since)
     assert [kind for _, kind in await here.direct(rental)].count(E.STILL_NEEDED) == 4
     assert await destroyed_at(here, rental) == end_of(rental)
 
@@ -115,7 +116,7 @@ async def unanswered(here: World) -> tuple[Rental, datetime]:
     """Return a machine that its owner was asked about in the morning, and when that was. Nobody answers."""
     rental = await probed(here, lease=60 * HOUR)
     await pass_until(here, rental, MORNING)
-    await use(here, rental, Verdict.IDLE, MORNING - 3 * HOUR)
+    await use(here, rental, UsageStatus.IDLE, MORNING - 3 * HOUR)
     (asked,) = await asked_at(here, rental)
     assert asked == MORNING
     return rental, asked
@@ -133,7 +134,7 @@ async def test_the_card_and_then_the_approvers_learn_that_nobody_answers(here: W
     assert await count(here, rental, E.NOBODY_ANSWERS) == 0
     await here.pass_time(SECOND)
     facts = (await here.last_event(rental, E.NOBODY_ANSWERS)).facts
-    assert (facts.verdict, facts.span, facts.until) == (Verdict.IDLE, 7 * HOUR, end_of(rental))
+    assert (facts.status, facts.span, facts.until) == (UsageStatus.IDLE, 7 * HOUR, end_of(rental))
     assert rental.rate is not None
     assert facts.amount == int(rental.rate * 7 * 1_000_000)
     (message,) = await surfaces(here, rental)
@@ -194,12 +195,12 @@ async def test_about_a_machine_of_who_left_only_the_admins_are_asked(here: World
 async def test_the_message_to_the_new_owner_of_an_idle_machine_is_the_question_about_it(here: World) -> None:
     rental, since = await idle_since_now(here)
     await pass_until(here, rental, since + 2 * HOUR)
-    await visited(here, rental)
+    await note_no_work(here, rental)
     await change_owner(here, CLEO, rental, BEN)
     given = here.now
     await here.settle()
     facts = (await here.last_event(rental, E.OWNER_CHANGED)).facts
-    assert (facts.verdict, facts.since, facts.people) == (Verdict.IDLE, since, (ANA.id, BEN.id))
+    assert (facts.status, facts.since, facts.people) == (UsageStatus.IDLE, since, (ANA.id, BEN.id))
     await pass_until(here, rental, given + 2 * HOUR - SECOND)
     assert await count(here, rental, E.STILL_NEEDED) == 1  # Ana's
     await here.pass_time(SECOND)
@@ -211,5 +212,5 @@ async def test_a_new_owner_is_not_told_that_a_machine_is_idle_if_nobody_sees_tha
     rental, _ = await idle_since_now(here)
     here.jump(2 * HOUR)
     await change_owner(here, CLEO, rental, BEN)
-    assert (await here.last_event(rental, E.OWNER_CHANGED)).facts.verdict is None
+    assert (await here.last_event(rental, E.OWNER_CHANGED)).facts.status is None
     await here.settle()

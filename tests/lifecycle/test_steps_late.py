@@ -64,7 +64,7 @@ async def test_a_machine_that_billed_while_the_bot_was_down_has_a_shorter_lease(
     assert (await here.last_event(rental, E.READY)).facts.until == lease.ends_at
     await here.be_down(lease.ends_at - here.now)
     await here.until(rental, State.DESTROYED)
-    assert await here.bill() <= rental.envelope.total
+    assert await here.bill() <= rental.terms.total
 
 
 async def test_a_request_with_now_shows_its_offers_if_the_bot_was_down_meanwhile(here: World) -> None:
@@ -126,7 +126,7 @@ async def test_an_owner_accepts_alone_only_what_the_rules_still_allow(here: Worl
     rental = await asked_again(here)
     tight = changed(RULES, auto_approve=AutoApprove(per_hour=Decimal("1.00")))
     with pytest.raises(Refused, match="needs approval"):
-        await carry_out(replace(here.deps, rules=tight), ANA, deciding.Approve(rental.id, rental.envelope.version))
+        await carry_out(replace(here.deps, rules=tight), ANA, deciding.Approve(rental.id, rental.terms.version))
     assert (await here.rental(rental.id)).state is State.AWAITING_APPROVAL
 
 

@@ -15,7 +15,7 @@ from bot.model.message import MessageKind
 from bot.model.rental import Rental
 from bot.model.request import Contract
 from bot.model.state import State
-from bot.policy.use.visit_times import LONGEST_VISIT
+from bot.policy.use.probe_times import LONGEST_PROBE_RUN
 from tests.lifecycle.checks import ends_as
 from tests.lifecycle.world import HOUR, MINUTE, PROBE, SECOND, World
 
@@ -120,18 +120,18 @@ async def test_a_visit_that_is_missed_makes_the_bot_ask_the_vendor_at_once(
     # While visits are answered, the vendor itself is left alone.
     assert len(await fresh_reads(here)) == before
     machine = here.machines[rental]
-    visits = machine.visits
+    probe_runs = machine.probe_runs
 
-    async def visited() -> bool:
-        return machine.visits > visits
+    async def probed() -> bool:
+        return machine.probe_runs > probe_runs
 
-    await here.pass_time(5 * MINUTE, visited)
+    await here.pass_time(5 * MINUTE, probed)
     taken_at = here.now
     await here.vanish(rental, how)
     machine.misses(Missed.NO_ANSWER)
     rental = await here.until(rental, State.LOST)
     # A visit in the sandbox takes no time. A real one waits for an answer for up to 15 s.
-    assert here.now - taken_at <= within - LONGEST_VISIT
+    assert here.now - taken_at <= within - LONGEST_PROBE_RUN
 
 
 async def fresh_reads(here: World) -> list[dict[str, Any]]:

@@ -36,14 +36,14 @@ async def test_the_machine_ends_when_its_owner_said_and_its_hours_count_from_the
     assert quote.request.lease == 3 * HOUR
     here.jump(10 * MINUTE)
     rental = await here.until(await here.rent(quote), State.READY)
-    assert rental.envelope.lease == 3 * HOUR
+    assert rental.terms.lease == 3 * HOUR
     assert rental.running_lease.ends_at == until
     assert (await here.last_event(rental, E.READY)).facts.until == until
     await here.be_down(until - HOUR - here.now)
     await here.pass_time(HOUR)
     rental = await here.until(rental, State.DESTROYED)
     assert (ending(rental).since, ending(rental).why) == (until, Why.LEASE_ENDED)
-    assert await here.bill() <= rental.envelope.total
+    assert await here.bill() <= rental.terms.total
     await check(here)
 
 
@@ -134,7 +134,7 @@ async def test_an_approval_that_comes_too_late_for_its_end_buys_nothing_and_asks
         await here.approve(rental)
     await here.settle()
     rental = await waits_for_later_end(here, rental)
-    assert (rental.approved_by, rental.envelope.version) == (None, 2)
+    assert (rental.approved_by, rental.terms.version) == (None, 2)
     assert await here.event_kinds(rental) == [E.ASKED, E.ASKED_AGAIN]
     assert await here.calls("procure_offer") == []
     for person in (BEN, CLEO):

@@ -35,10 +35,10 @@ async def here(sqlite_url: str) -> AsyncIterator[World]:
 
 
 async def with_script(
-    here: World, lasts: timedelta | None, status: int = 0, **wish: object
+    here: World, lasts: timedelta | None, status: int = 0, **waitlist_entry: object
 ) -> tuple[Rental, Script]:
     """Return a ready rental whose machine has this script, after a visit saw it."""
-    rental = await here.ready(**{"lease": 2 * HOUR, **wish})
+    rental = await here.ready(**{"lease": 2 * HOUR, **waitlist_entry})
     script = here.machines[rental].script = Script(here.clock, lasts, status)
     await here.pass_time(4 * MINUTE)
     return await here.rental(rental.id), script
@@ -70,17 +70,17 @@ async def test_the_end_waits_while_it_runs_one_grace_at_most_within_what_was_acc
 ) -> None:
     slow, _ = await with_script(here, 20 * MINUTE)
     hangs, script = await with_script(here, None)
-    silent, _ = await with_script(here, None)
-    await go_to(here, end_of(silent) - 5 * MINUTE)
-    here.machines[silent].misses(Missed.REFUSED)
-    three = (slow, hangs, silent)
+    unreachable, _ = await with_script(here, None)
+    await go_to(here, end_of(unreachable) - 5 * MINUTE)
+    here.machines[unreachable].misses(Missed.REFUSED)
+    three = (slow, hangs, unreachable)
     waited = [await seen_destroyed_at(here, rental) - end_of(rental) for rental in three]
     assert 5 * MINUTE <= waited[0] <= 6 * MINUTE  # a visit every 30 s sees that it is done
     assert waited[1:] == [GRACE, GRACE]
     assert len(script.starts) == 1
     for rental in three:
         ended = await here.last_event(rental, E.ENDED)
-        assert 0 < (ended.facts.amount or 0) <= rental.envelope.total
+        assert 0 < (ended.facts.amount or 0) <= rental.terms.total
 
 
 async def test_its_owner_gets_one_message_if_it_fails_before_the_end(here: World) -> None:
@@ -128,7 +128,7 @@ async def test_it_has_a_grace_if_the_bot_was_down_when_it_should_have_started(he
 
 
 async def destroyed_first(here: World, rental: Rental, person: Person = ANA) -> Rental:
-    await carry_out(here.deps, person, ending.Destroy(rental.id, script_first=True))
+    await carry_out(here.deps, person, ending.Destroy(rental.id, graceful_destroy=True))
     await here.settle()
     return await here.rental(rental.id)
 
@@ -173,8 +173,8 @@ async def test_an_extension_takes_it_back_without_an_approval_with_the_ends_of_b
             kept = await here.rental(rental.id)
             lease = kept.running_lease
             assert (lease.ends_at, lease.latest_end) == (before.ends_at, before.latest_end)
-            assert lease.script_first is None
-            assert (kept.extension, kept.envelope) == (None, rental.envelope)
+            assert lease.graceful_destroy is None
+            assert (kept.extension, kept.terms) == (None, rental.terms)
             await here.pass_time(12 * MINUTE)
         assert (await here.rental(rental.id)).state is State.READY
         # So do /gpu keep, and a request for more time than before, about which an approver decides.

@@ -85,8 +85,8 @@ async def test_a_lost_machine_is_replaced_once_for_the_time_that_was_left_within
     assert (new.state, new.decision, new.approved_by) == (State.PROVISIONING, None, BEN.id)
     assert (new.replaces, new.owner, new.card_channel) == (rental.id, ANA.id, rental.card_channel)
     assert new.request == changed(rental.request, lease=left)
-    assert (new.envelope.max_rate, new.envelope.lease) == (rental.envelope.max_rate, left)
-    assert new.envelope.total <= rental.envelope.total - spent
+    assert (new.terms.max_rate, new.terms.lease) == (rental.terms.max_rate, left)
+    assert new.terms.total <= rental.terms.total - spent
     rental = await here.rental(rental.id)
     assert (rental.state, rental.replaced_by) == (State.LOST, new.id)
     told = await here.last_event(rental, E.REPLACED)
@@ -217,7 +217,7 @@ async def test_a_machine_that_does_not_work_runs_until_one_of_another_vendor_is_
     await buying
     new, rental = await here.until(new, State.READY), await here.until(rental, State.DESTROYED)
     assert (new.vendor, new.request.without_vendor) == ("nebius", "hyperstack")
-    assert new.envelope.max_rate <= Decimal("2.50")
+    assert new.terms.max_rate <= Decimal("2.50")
     kinds = await here.event_kinds(rental)
     assert kinds[-4:] == [E.NOT_WORKING, E.REPLACED, E.DESTROYING, E.ENDED]
     said = await here.last_event(rental, E.NOT_WORKING)
@@ -230,7 +230,7 @@ async def test_a_machine_that_does_not_work_runs_until_one_of_another_vendor_is_
     assert [kind for _, kind in await here.direct(rental)] == [E.READY]
     assert (await here.quote(quote.id)).rental_id == new.id
     # Both together cost no more than what she allowed for the first.
-    assert sum([row.amount for row in await here.ledger(rental)], new.envelope.total) <= rental.envelope.total
+    assert sum([row.amount for row in await here.ledger(rental)], new.terms.total) <= rental.terms.total
 
 
 async def test_if_the_second_cannot_be_bought_the_first_stays_and_can_be_replaced_again(here: World) -> None:
@@ -275,15 +275,15 @@ async def test_a_silent_machine_is_not_announced_as_ready_and_can_be_replaced_af
 ) -> None:
     await here.behaves("hyperstack", "silent_ssh")
     rental = await here.ready(lease=6 * HOUR)
-    assert rental.silent
-    assert (await here.event_kinds(rental))[-2:] == [E.SILENT, E.READY]
+    assert rental.unreachable
+    assert (await here.event_kinds(rental))[-2:] == [E.UNREACHABLE, E.READY]
     # The thread has the renting and the silence, neither shown in the channel.
     assert [message.broadcast for message in await thread_of(here, rental)] == [False, False]
     await here.be_down(2 * HOUR)
     new = await replaced(here, rental)
     await here.until(rental, State.DESTROYED)
     new = await here.until(new, State.READY)
-    assert (new.vendor, new.silent) == ("nebius", False)
+    assert (new.vendor, new.unreachable) == ("nebius", False)
     with pytest.raises(TooLate, match="wasn't lost"):
         await click(here, await here.until(await here.destroy(new), State.DESTROYED))
 

@@ -1,5 +1,6 @@
 """The database of an hour ago is restored while machines bought since are running: each is put back, and nothing
-is bought a second time."""
+is bought a second time.
+"""
 
 from __future__ import annotations
 
@@ -177,7 +178,7 @@ async def test_a_purchase_of_the_lost_hour_is_not_repeated_however_far_the_backu
         await here.settle()
         assert len(await here.questions(Purchase)) == 1
         (purchase,) = await open_purchases(here)
-        await carry_out(here.deps, CLEO, admin_questions.DestroyUnknown(purchase.id, purchase.version, typed=""))
+        await carry_out(here.deps, CLEO, admin_questions.DestroyUnmanaged(purchase.id, purchase.version, typed=""))
         await here.pass_time(2 * MINUTE)
         assert (await here.rental(rental.id)).state is State.CANCELLED
         assert await here.alive() == []

@@ -35,7 +35,7 @@ async def test_without_a_sign_of_life_each_question_comes_later_and_none_at_nigh
         await here.pass_time(SECOND)
         assert await count(here, rental, E.STILL_NEEDED) == times
     event = await here.last_event(rental, E.STILL_NEEDED)
-    assert (event.facts.span, event.facts.verdict) == (MORNING - began, None)
+    assert (event.facts.span, event.facts.status) == (MORNING - began, None)
     assert event.facts.amount == (await here.bill())
     assert [kind for _, kind in await here.direct(rental)].count(E.STILL_NEEDED) == 3
 

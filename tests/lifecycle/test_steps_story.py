@@ -54,7 +54,7 @@ async def test_a_machine_is_found_rented_ready_and_destroyed_at_its_leases_end_a
     assert (event.facts.end, event.facts.amount) == (State.DESTROYED, row.amount)
     assert await here.event_kinds(rental) == [*until_ready, E.ENDING, E.DESTROYING, E.ENDED]
     (attempt,) = await here.attempts(rental)
-    assert attempt.state is AttemptState.GONE
+    assert attempt.state is AttemptState.TERMINATED
     assert (await here.last_event(rental, E.DESTROYING)).facts.why is Why.LEASE_ENDED
 
 

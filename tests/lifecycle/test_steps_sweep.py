@@ -29,8 +29,8 @@ async def test_admins_are_notified_once_of_an_unknown_machine_and_it_is_never_de
     for _ in range(3):
         await here.sweep()
         await here.pass_time(10 * MINUTE)
-    assert await here.account_event_kinds() == [E.UNKNOWN_MACHINE]
-    facts = (await here.account_event(E.UNKNOWN_MACHINE)).facts
+    assert await here.account_event_kinds() == [E.UNMANAGED_MACHINE]
+    facts = (await here.account_event(E.UNMANAGED_MACHINE)).facts
     assert (facts.resource_id, facts.name, str(facts.rate)) == (added["resource_id"], "train-3", "2.10")
     assert await here.calls("delete_resource") == []
 
@@ -38,7 +38,7 @@ async def test_admins_are_notified_once_of_an_unknown_machine_and_it_is_never_de
 async def test_a_machine_with_another_name_does_not_pause_an_empty_store(here: World) -> None:
     await here.outside.control("resources", name="train-3", gpu_type="H100", rate="2.10")
     await here.sweep()
-    assert await here.account_event_kinds() == [E.UNKNOWN_MACHINE]
+    assert await here.account_event_kinds() == [E.UNMANAGED_MACHINE]
 
 
 # --- attempts marked for deletion
@@ -46,7 +46,8 @@ async def test_a_machine_with_another_name_does_not_pause_an_empty_store(here: W
 
 async def failed_attempt_with_a_machine(here: World) -> Rental:
     """Return a rental whose first purchase made a machine that the marketplace did not show for so long that the
-    attempt counts as failed."""
+    attempt counts as failed.
+    """
     await here.fault("procure_offer", "cut_after")
     lies = [
         await here.list_resources_as([]),
@@ -69,7 +70,7 @@ async def test_a_live_machine_of_a_failed_attempt_is_deleted_and_its_thread_says
     await here.pass_time(2 * MINUTE)
     assert [machine["vendor"] for machine in await here.alive()] == ["nebius"]
     kinds = await here.event_kinds(rental)
-    assert (kinds.count(E.EXTRA_RESOURCE), kinds.count(E.EXTRA_GONE)) == (1, 1)
+    assert (kinds.count(E.ORPHANED_RESOURCE), kinds.count(E.ORPHAN_TERMINATED)) == (1, 1)
     rental = await here.rental(rental.id)
     assert (rental.state, rental.vendor) == (State.READY, "nebius")
     await here.until(await here.destroy(rental), State.DESTROYED)
@@ -88,7 +89,7 @@ async def test_a_rental_stays_over_if_a_machine_of_it_appears(here: World) -> No
     rental = await here.rental(rental.id)
     assert (rental.state, rental.over_at, rental.due_at) == (State.CANCELLED, over_at, None)
     kinds = await here.event_kinds(rental)
-    assert kinds[kinds.index(E.ENDED) :] == [E.ENDED, E.EXTRA_RESOURCE, E.EXTRA_GONE]
+    assert kinds[kinds.index(E.ENDED) :] == [E.ENDED, E.ORPHANED_RESOURCE, E.ORPHAN_TERMINATED]
     assert sum(row.amount for row in await here.ledger(rental)) == await here.bill()
 
 
@@ -121,7 +122,7 @@ async def test_a_machine_that_cannot_be_watched_keeps_no_other_from_being_found(
     here.deps.opened.swept = False
     await first_sweep(here.deps)
     assert here.deps.opened.swept, "else nothing would be bought"
-    assert await here.account_event_kinds() == [E.UNKNOWN_MACHINE]
+    assert await here.account_event_kinds() == [E.UNMANAGED_MACHINE]
     for lie in lies:
         await here.release(lie)
     if fails == "the store":
@@ -198,11 +199,11 @@ async def test_a_machine_that_the_vendor_did_not_find_for_a_while_is_watched_aga
     lists = await here.list_resources_as([{**again, "resource_id": machine["resource_id"]}, again])
     await here.sweep()
     await here.pass_time(5 * MINUTE)
-    assert [r.resource_id for r in await here.resources(rental) if r.gone_at] == [SECOND_MACHINE]
+    assert [r.resource_id for r in await here.resources(rental) if r.terminated_at] == [SECOND_MACHINE]
     here.jump(MINUTE)
     shows = await here.fault("get_resource", "garbage", times=None, match=SECOND_MACHINE, body=json.dumps(again))
     await here.sweep()
-    assert [r.resource_id for r in await here.resources(rental) if r.gone_at] == []
+    assert [r.resource_id for r in await here.resources(rental) if r.terminated_at] == []
     for lie in (lists, shows):
         await here.release(lie)
     await here.until(await here.destroy(rental), State.DESTROYED)
@@ -222,7 +223,7 @@ async def test_a_machine_with_a_name_of_ours_from_another_offer_is_not_ours(here
     ]
     deleted = len(await here.calls("delete_resource"))
     await here.sweep()
-    assert await here.account_event_kinds() == [E.UNKNOWN_MACHINE]
+    assert await here.account_event_kinds() == [E.UNMANAGED_MACHINE]
     assert (await here.event_kinds(rental))[-1] is E.ENDED
     assert len(await here.calls("delete_resource")) == deleted
     for lie in lies:

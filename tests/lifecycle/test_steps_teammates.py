@@ -12,7 +12,7 @@ from bot.model.event import EventKind as E
 from bot.model.person import Key, Person
 from bot.model.rental import Rental
 from bot.model.state import State
-from tests.lifecycle.test_steps_boot import lets_in, new_key
+from tests.lifecycle.test_steps_startup_script import lets_in, new_key
 from tests.lifecycle.world import ANA, BEN, CLEO, DORA, FOREVER, HOUR, MINUTE, World
 
 EVE = Person(id="U0EVE", name="Eve")

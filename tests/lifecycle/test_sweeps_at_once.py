@@ -1,5 +1,6 @@
 """After an absence, a start sweeps twice: once because nothing is bought before, and once because the sweep by the
-calendar is due. Each replica does. The admins are asked everything once all the same."""
+calendar is due. Each replica does. The admins are asked everything once all the same.
+"""
 
 from __future__ import annotations
 
@@ -13,14 +14,14 @@ import pytest
 from bot.errors import StoreBusy, TooLate
 from bot.lifecycle.account.admin_questions import ask, new_question
 from bot.lifecycle.account.sweep import first_sweep, sweep
-from bot.lifecycle.account.unknown_machines import ask_together
+from bot.lifecycle.account.unmanaged_machines import ask_together
 from bot.lifecycle.actions import admin_questions as service
 from bot.lifecycle.actions.action import carry_out
 from bot.lifecycle.actions.queries import live_rentals
 from bot.lifecycle.deps import Opened, StepDeps, transact
-from bot.lifecycle.money.spend import unknown_machine_count
+from bot.lifecycle.money.spend import unmanaged_machine_count
 from bot.lifecycle.outside import Market, ResourceView
-from bot.model.admin_question import AdminQuestion, AdminVerdict, Purchase, Purchases
+from bot.model.admin_question import AdminDecision, AdminQuestion, Purchase, Purchases
 from bot.model.state import State
 from bot.ops.health_report import figures_now
 from store.db import Tx
@@ -43,7 +44,8 @@ def process(here: World, *, replica: bool = False) -> StepDeps:
 
 async def until_taken(work: Callable[[StepDeps], Awaitable[None]], deps: StepDeps) -> None:
     """Do this, and do it again if the database didn't take it, as the bot does a little later: on a busy machine,
-    one replica may hold the lock for longer than the other waits."""
+    one replica may hold the lock for longer than the other waits.
+    """
     while True:
         try:
             return await work(deps)
@@ -64,9 +66,9 @@ async def listed(here: World) -> tuple[int, int, int | None]:
     """Return how many unknown machines `/gpu list all`, `/gpu spend` and the metric count."""
     everything = await live_rentals(here.deps, CLEO, everyone=True, most=10)
     async with here.deps.store.read() as tx:
-        spend = await unknown_machine_count(tx)
+        spend = await unmanaged_machine_count(tx)
     figures = await figures_now(here.deps.store, here.deps.rules, here.now)
-    lines = sum(len(one.question.purchase.alive) for one in everything.unknown)
+    lines = sum(len(one.question.purchase.alive) for one in everything.unmanaged)
     return lines, spend, figures.unknown_machines if figures is not None else None
 
 
@@ -238,4 +240,4 @@ async def test_a_request_goes_on_once_its_machine_is_not_ours_although_the_admin
     assert (request.bought_after_backup, request.state) == (False, State.AWAITING_APPROVAL)
     kept = await stored(here, first.id)
     assert kept.decided is not None
-    assert kept.decided.verdict is AdminVerdict.NOT_OURS
+    assert kept.decided.decision is AdminDecision.NOT_OURS

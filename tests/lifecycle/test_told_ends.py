@@ -25,7 +25,7 @@ async def here(sqlite_url: str) -> AsyncIterator[World]:
         await check(made)
 
 
-async def visited_at(here: World, rental: Rental) -> datetime:
+async def probed_at(here: World, rental: Rental) -> datetime:
     return (await here.samples(rental))[-1].at
 
 
@@ -40,13 +40,13 @@ async def test_each_visit_tells_the_end_and_one_comes_15_minutes_before_it_and_o
     machine, end = here.machines[rental], end_of(rental)
     assert machine.told == [EndToTell(end=end, left=HOUR + 31 * SECOND)]
     await here.pass_time(end - STARTS_BEFORE - here.now)
-    assert await visited_at(here, rental) == end - STARTS_BEFORE
+    assert await probed_at(here, rental) == end - STARTS_BEFORE
     assert last_told(here, rental) == EndToTell(end=end, left=STARTS_BEFORE)
     assert {told.end for told in machine.told if told is not None} == {end}
 
     await here.pass_time(MINUTE)
     rental = await here.extend(rental, HOUR)
-    assert await visited_at(here, rental) == here.now
+    assert await probed_at(here, rental) == here.now
     assert last_told(here, rental) == EndToTell(end=end + HOUR, left=HOUR + STARTS_BEFORE - MINUTE)
 
 
@@ -55,13 +55,13 @@ async def test_an_end_that_changes_during_a_visit_is_told_right_after_it(here: W
     machine, end = here.machines[rental], end_of(rental)
     machine.hold()
     here.jump(2 * MINUTE)
-    await here.visits.run_pass()
+    await here.probe_runs.run_pass()
     await machine.arrived.wait()
     await here.extend(rental, HOUR, settle=False)
     machine.release()
     await here.settle()
     assert [told and told.end for told in machine.told[-2:]] == [end, end + HOUR]
-    assert await visited_at(here, rental) == here.now
+    assert await probed_at(here, rental) == here.now
 
 
 async def test_a_changed_end_hastens_no_visit_of_a_machine_that_refused_the_login_just_now(here: World) -> None:
@@ -69,17 +69,17 @@ async def test_a_changed_end_hastens_no_visit_of_a_machine_that_refused_the_logi
     machine = here.machines[rental]
     machine.misses(Missed.REFUSED)
     await here.pass_time(10 * MINUTE)
-    visits = machine.visits
+    probe_runs = machine.probe_runs
 
-    async def was_visited() -> bool:
-        return machine.visits > visits
+    async def was_probed() -> bool:
+        return machine.probe_runs > probe_runs
 
-    await here.pass_time(5 * MINUTE, was_visited)
-    visited = await visited_at(here, rental)
+    await here.pass_time(5 * MINUTE, was_probed)
+    probed = await probed_at(here, rental)
     for minutes in (1, 2, 3):
         await here.extend(rental, minutes * MINUTE)
     await here.pass_time(4 * MINUTE)
-    assert [at for sample in await here.samples(rental) if (at := sample.at) > visited] == [visited + 30 * SECOND]
+    assert [at for sample in await here.samples(rental) if (at := sample.at) > probed] == [probed + 30 * SECOND]
 
 
 async def test_an_end_that_would_move_is_not_told_until_the_work_stops_and_then_in_its_grace(here: World) -> None:

@@ -31,10 +31,10 @@ FOR_TWO_HOURS, FOR_FOUR_HOURS = Decimal("2.4000"), Decimal("1.3333")
 async def highest(here: World, quote: Quote) -> int:
     """Return the most that any button of the answer can cost, in micro-dollars."""
     view = await offers.offers_of_quote(here.deps, ANA, quote.id, most=20)
-    totals = [choice.envelope.total for choice in view.choices if choice.refused is None]
+    totals = [choice.terms.total for choice in view.choices if choice.refused is None]
     wait = (await preview(here.deps, ANA, waiting.RentWhenFound(quote.id))).plan.terms
     assert wait is not None
-    return max(*totals, wait.envelope.total)
+    return max(*totals, wait.terms.total)
 
 
 async def test_no_button_of_the_answer_costs_more_than_the_total(here: World) -> None:
@@ -70,7 +70,7 @@ async def test_an_automatic_rent_and_its_next_vendors_stay_within_the_total(here
     await here.behaves("*", "nothing_free")
     quote = await here.ask(max_total=TOTAL)
     rental = (await carry_out(here.deps, ANA, waiting.RentWhenFound(quote.id))).rental
-    assert (rental.envelope.max_rate, rental.envelope.total) == (Decimal("2.40"), TOTAL)
+    assert (rental.terms.max_rate, rental.terms.total) == (Decimal("2.40"), TOTAL)
     await here.behaves("nebius", "normal")
     await here.pass_time(2 * RULES.waiting.every)
     assert (await here.rental(rental.id)).state is State.QUEUED, "$2.42/h would cost $6.05"
@@ -105,7 +105,7 @@ async def test_a_dearer_machine_is_confirmed_in_a_dialog_that_names_the_total(he
     action = waiting.RentDearer(rental.id, facts.offer or "")
     dearer = await to_confirm(here.deps, ANA, action)
     assert dearer is not None
-    assert dearer.plan.envelope.total > TOTAL
+    assert dearer.plan.terms.total > TOTAL
     rental = await carry_out(here.deps, ANA, action)
     assert rental.request.max_total is None
     await here.settle()

@@ -153,12 +153,12 @@ def test_the_owner_who_decides_alone_is_no_approver() -> None:
 def test_a_request_that_waits_for_a_decision_again_is_not_blocked() -> None:
     buying = rental_in(State.PROCURING, procuring_since=START, blocked=Blocked(since=START, why=Why.PAUSED))
     after = transitions.await_decision(
-        buying, make.decision(), envelope=make.envelope(version=2), clicked_offer="offer-2", now=START + HOUR
+        buying, make.decision(), terms=make.terms(version=2), clicked_offer="offer-2", now=START + HOUR
     )
     assert after == make.next_of(
         buying,
         state=State.AWAITING_APPROVAL,
-        envelope=make.envelope(version=2),
+        terms=make.terms(version=2),
         clicked_offer="offer-2",
         decision=make.decision(),
         procuring_since=None,
@@ -192,14 +192,12 @@ def test_giving_up_an_attempt_clears_every_field_about_its_machine() -> None:
 
 
 def test_destroying_clears_what_waited_and_postpones_an_earlier_alarm() -> None:
-    extension = Extension(
-        envelope=make.envelope(version=2), ends_at=START + 9 * HOUR, asked_by=make.ANA, asked_at=START
-    )
+    extension = Extension(terms=make.terms(version=2), ends_at=START + 9 * HOUR, asked_by=make.ANA, asked_at=START)
     running = rental_in(
         State.READY,
         lease=make.lease(),
         extension=extension,
-        alarm=Alarm(at=START, count=2, taken_on_by=make.BEN),
+        alarm=Alarm(at=START, count=2, acknowledged_by=make.BEN),
     )
     ending = Ending(outcome=State.DESTROYED, why=Why.ASKED, by=make.ANA)
     after = transitions.begin_destroying(running, ending, START + HOUR)
@@ -208,7 +206,7 @@ def test_destroying_clears_what_waited_and_postpones_an_earlier_alarm() -> None:
         state=State.DESTROYING,
         extension=None,
         ending=changed(ending, since=START + HOUR),
-        alarm=Alarm(at=START + HOUR + transitions.ALARM_AFTER, count=2, taken_on_by=make.BEN),
+        alarm=Alarm(at=START + HOUR + transitions.ALARM_AFTER, count=2, acknowledged_by=make.BEN),
         due_at=START + HOUR,
     )
     over = transitions.confirm_destroyed(after, START + 2 * HOUR)
@@ -222,22 +220,20 @@ def test_destroying_clears_what_waited_and_postpones_an_earlier_alarm() -> None:
 
 def test_a_dropped_extension_keeps_the_end_and_uses_up_its_version() -> None:
     extension = Extension(
-        envelope=make.envelope(version=2, total=99), ends_at=START + 9 * HOUR, asked_by=make.ANA, asked_at=START
+        terms=make.terms(version=2, total=99), ends_at=START + 9 * HOUR, asked_by=make.ANA, asked_at=START
     )
     running = rental_in(State.READY, lease=make.lease(), extension=extension)
     after = lease_changes.drop_extension(running, START + HOUR)
-    assert (after.lease, after.extension, after.envelope) == (running.lease, None, make.envelope(version=2))
+    assert (after.lease, after.extension, after.terms) == (running.lease, None, make.terms(version=2))
 
 
 def test_an_approved_extension_moves_the_end_and_leaves_the_sign_of_life() -> None:
-    extension = Extension(
-        envelope=make.envelope(version=2), ends_at=START + 9 * HOUR, asked_by=make.ANA, asked_at=START
-    )
+    extension = Extension(terms=make.terms(version=2), ends_at=START + 9 * HOUR, asked_by=make.ANA, asked_at=START)
     running = rental_in(State.READY, lease=make.lease(), extension=extension)
     after = lease_changes.approve_extension(running, extension, approver=make.BEN, now=START + HOUR)
     assert after == make.next_of(
         running,
-        envelope=extension.envelope,
+        terms=extension.terms,
         extension=None,
         lease=changed(make.lease(), ends_at=START + 9 * HOUR, notices_checked_at=START + HOUR),
         approved_by=make.BEN,
@@ -246,13 +242,13 @@ def test_an_approved_extension_moves_the_end_and_leaves_the_sign_of_life() -> No
 
 
 def test_keeping_and_extending_are_signs_of_life_that_replace_the_question() -> None:
-    question = Question(silent_until=START + 4 * HOUR, promised=True)
+    question = Question(quiet_until=START + 4 * HOUR, promised=True)
     running = rental_in(State.READY, lease=make.lease())
     seen = changed(make.lease(), seen_at=START + HOUR, question=question)
     assert lease_changes.keep(running, question, START + HOUR).lease == seen
     extended = lease_changes.extend(
         running,
-        envelope=make.envelope(version=2),
+        terms=make.terms(version=2),
         ends_at=START + 9 * HOUR,
         question=question,
         now=START + HOUR,

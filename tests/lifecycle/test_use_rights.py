@@ -10,7 +10,7 @@ from bot.lifecycle.deps import Deps
 from bot.model.base import changed
 from bot.model.event import Event, EventKind, facts_in
 from bot.model.facts import UseFacts
-from bot.model.machine_use import GpuUse, Missed, RecentUse, Sample, Use, Verdict
+from bot.model.machine_use import GpuUse, Missed, RecentUse, Sample, UsageStatus, Use
 from bot.model.person import Person
 from bot.model.records import Change
 from bot.model.state import State
@@ -25,13 +25,13 @@ from tests.store.make import ANA, BEN
 HOUR = timedelta(hours=1)
 NOW = START + 3 * HOUR
 GPUS = (GpuUse(index=0, highest=98), GpuUse(index=1, highest=0))
-USE = Use(verdict=Verdict.IN_USE, since=START + HOUR, gpus=GPUS, connections=1, worked=True, spell=START)
-BARE = Use(verdict=Verdict.IN_USE, since=START + HOUR, spell=START)
+USE = Use(status=UsageStatus.IN_USE, since=START + HOUR, gpus=GPUS, connections=1, worked=True, idle_period=START)
+BARE = Use(status=UsageStatus.IN_USE, since=START + HOUR, idle_period=START)
 RULES = Rules(admins=("UADMIN",), approvers=Approvers(people=("UAPPROVER",)))
 
 
 def changes(use: Use, kind: EventKind = EventKind.USE_CHANGED) -> Event:
-    return make.event(kind, at=use.since, facts=facts_for(kind, verdict=use.verdict, since=use.since, use=use))
+    return make.event(kind, at=use.since, facts=facts_for(kind, status=use.status, since=use.since, use=use))
 
 
 async def seen_by(deps: Deps, user_id: str) -> RentalDetails:
@@ -83,7 +83,7 @@ async def test_nobody_sees_a_verdict_while_the_readings_do_not_suffice_for_one(
 ) -> None:
     clock.put(NOW)
     deps = Deps(store=database, clock=clock, rules=RULES)
-    early = Use(verdict=Verdict.UNKNOWN, since=START)
+    early = Use(status=UsageStatus.UNKNOWN, since=START)
     blind = changed(early, why=Missed.NO_ANSWER)
     for rental_id, use in (("aaaaa", early), ("bbbbb", blind)):
         await make.store_rental(database, make.rental(rental_id, state=State.READY, use=use))

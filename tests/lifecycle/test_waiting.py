@@ -15,7 +15,7 @@ from bot.lifecycle.account.owners_left import check_owners
 from bot.lifecycle.actions import waiting
 from bot.lifecycle.actions.account import Pause, Resume
 from bot.lifecycle.actions.action import carry_out
-from bot.lifecycle.loops.wishes import LOOK_AGAIN
+from bot.lifecycle.loops.waitlist import LOOK_AGAIN
 from bot.lifecycle.money.buying_blocks import note_token
 from bot.lifecycle.restored.messages import ask_again
 from bot.model.admin_question import OwnerLeft
@@ -26,7 +26,7 @@ from bot.model.facts import NotAllowedFacts
 from bot.model.message import DestinationKind, MessageKind
 from bot.model.money import whole_cents_below
 from bot.model.person import Key, Person
-from bot.model.quote import Quote, QuoteState, Wish
+from bot.model.quote import Quote, QuoteState, WaitlistEntry
 from bot.model.rental import Rental
 from bot.model.state import State
 from bot.policy.team.hours import at_time
@@ -53,10 +53,10 @@ def use(here: World, **rules: Any) -> None:
 
 
 async def waits(
-    here: World, gpu_rate: str | None = "10", person: Person = ANA, **wish: Any
+    here: World, gpu_rate: str | None = "10", person: Person = ANA, **waitlist_entry: Any
 ) -> tuple[Quote, Rental]:
     """Let somebody wait for a machine that is rented for them."""
-    quote = await here.ask(person, **wish)
+    quote = await here.ask(person, **waitlist_entry)
     price = None if gpu_rate is None else Decimal(gpu_rate)
     rental = (await carry_out(here.deps, person, waiting.RentWhenFound(quote.id, gpu_rate=price))).rental
     await here.settle()
@@ -80,16 +80,16 @@ async def test_a_machine_is_rented_once_an_offer_fits_and_its_owner_is_told_once
     await sold_out(here)
     quote, rental = await waits(here)
     assert (rental.state, quote.state, quote.rental_id) == (State.QUEUED, QuoteState.WAITING, rental.id)
-    assert (rental.envelope.max_rate, rental.envelope.price) == (Decimal(10), Decimal(10))
+    assert (rental.terms.max_rate, rental.terms.price) == (Decimal(10), Decimal(10))
     await here.pass_time(3 * EVERY)
     assert (await here.rental(rental.id)).state is State.QUEUED
     await free(here)
     rental = await here.until(rental, State.READY)
-    assert (rental.vendor, rental.envelope.max_rate) == ("nebius", Decimal(10))
+    assert (rental.vendor, rental.terms.max_rate) == ("nebius", Decimal(10))
     assert await here.event_kinds(rental) == [E.QUEUED, E.OFFER_FITS, E.RENTING, E.ACCEPTED, E.READY]
     assert await here.direct(rental) == [(ANA.id, E.ACCEPTED), (ANA.id, E.READY)]
     facts = (await here.last_event(rental, E.ACCEPTED)).facts
-    assert (facts.since, facts.total) == (quote.wish and quote.wish.since, rental.envelope.total)
+    assert (facts.since, facts.total) == (quote.waitlist_entry and quote.waitlist_entry.since, rental.terms.total)
     await here.be_down(LOOK_AGAIN)
     assert (await here.quote(quote.id)).waits_for is None
     assert await waiting.waiting_of(here.deps, ANA) == []
@@ -114,14 +114,14 @@ async def test_the_price_that_its_owner_named_is_the_ceiling(here: World) -> Non
 async def test_a_purchase_that_finds_all_sold_out_waits_on_in_its_old_place(here: World) -> None:
     await sold_out(here)
     quote, rental = await waits(here)
-    since = quote.wish and quote.wish.since
+    since = quote.waitlist_entry and quote.waitlist_entry.since
     await free(here)
     await here.behaves("nebius", "sold_out")
     rental = await here.until_event(rental, E.QUEUED_AGAIN)
     assert rental.state is State.QUEUED
-    assert rental.wish is not None
-    assert rental.wish.since == since
-    assert (rental.gpu, rental.rate, rental.envelope.price) == (None, None, Decimal(10))
+    assert rental.waitlist_entry is not None
+    assert rental.waitlist_entry.since == since
+    assert (rental.gpu, rental.rate, rental.terms.price) == (None, None, Decimal(10))
     tried = rental.attempts
     await here.pass_time(2 * EVERY)
     assert (await here.rental(rental.id)).attempts == tried, "the place is not asked again at once"
@@ -138,7 +138,7 @@ async def test_a_wish_ends_once_with_one_message_and_holds_nothing_more(here: Wo
         assert await tx.budgets.reservations(rental.id)
     rental = await here.until(rental, State.EXPIRED, within=2 * DAY)
     assert (rental.ending and rental.ending.why) == "nothing_fitted"
-    assert rental.over_at == (rental.wish and rental.wish.until)
+    assert rental.over_at == (rental.waitlist_entry and rental.waitlist_entry.until)
     assert await here.direct(rental) == [(ANA.id, E.ENDED)]
     async with here.deps.store.read() as tx:
         assert await tx.budgets.reservations(rental.id) == []
@@ -161,7 +161,7 @@ async def test_it_rents_in_the_hours_of_its_owner_only_unless_they_said_any_time
 async def test_a_wait_that_ends_before_the_hours_begin_rents_once_its_owner_says_any_time(here: World) -> None:
     await sold_out(here)
     here.jump(timedelta(hours=11))  # 23:00
-    quote = await here.ask(typed=Wish(until=here.now + 6 * HOUR))
+    quote = await here.ask(typed=WaitlistEntry(until=here.now + 6 * HOUR))
     rental = (await carry_out(here.deps, ANA, waiting.RentWhenFound(quote.id, gpu_rate=Decimal(10)))).rental
     await free(here)
     await here.pass_time(HOUR)
@@ -169,7 +169,7 @@ async def test_a_wait_that_ends_before_the_hours_begin_rents_once_its_owner_says
     with pytest.raises(Refused, match="belongs to someone else"):
         await carry_out(here.deps, BEN, waiting.WaitAtAnyTime(quote.id))
     waits = await carry_out(here.deps, ANA, waiting.WaitAtAnyTime(quote.id))
-    assert waits.wish.any_time
+    assert waits.waitlist_entry.any_time
     await here.until(rental, State.READY)
     with pytest.raises(TooLate, match="no longer on the waitlist"):
         await carry_out(here.deps, ANA, waiting.WaitAtAnyTime(quote.id))
@@ -300,7 +300,7 @@ async def test_after_the_database_was_put_back_its_owner_says_whether_it_still_w
     await here.pass_time(30 * MINUTE)
     rental = await here.rental(rental.id)
     assert (rental.state, rental.owner_decides) == (State.AWAITING_APPROVAL, True)
-    assert rental.envelope.max_rate == Decimal(10)
+    assert rental.terms.max_rate == Decimal(10)
     rental = await here.approve(rental, ANA)
     await here.until(rental, State.READY)
 
@@ -353,13 +353,13 @@ SUMMER = date(2027, 3, 28)
 """In this night the clocks of Berlin are put forward."""
 
 
-async def starts(here: World, *, count: int = 1, gpu_rate: str | None = None, **wish: Any) -> Rental:
+async def starts(here: World, *, count: int = 1, gpu_rate: str | None = None, **waitlist_entry: Any) -> Rental:
     """Let Ana ask, on the day before SUMMER, for a machine from 9:00 to 17:00 of that day in her zone."""
     here.jump(datetime(2027, 3, 27, 12, tzinfo=BERLIN) - here.now)
     async with here.deps.store.write() as tx:
         await tx.people.put(changed(ANA, tz=BERLIN.key), here.now)
     start = at_time(SUMMER, 9 * 60, BERLIN)
-    request = {"starts_at": start, "until": start + 8 * HOUR, "lease": 8 * HOUR, "count": count, **wish}
+    request = {"starts_at": start, "until": start + 8 * HOUR, "lease": 8 * HOUR, "count": count, **waitlist_entry}
     _, rental = await waits(here, gpu_rate, **request)
     return rental
 
@@ -373,8 +373,8 @@ async def test_a_start_over_the_night_of_summer_time_that_is_approved_late_is_re
     rental = await starts(here, count=8)
     assert rental.state is State.AWAITING_APPROVAL
     assert rental.request.starts_at == datetime(2027, 3, 28, 7, tzinfo=UTC)
-    shown = rental.envelope.price
-    assert rental.envelope.max_rate == whole_cents_below(shown * (1 + RULES.procure.dearer))
+    shown = rental.terms.price
+    assert rental.terms.max_rate == whole_cents_below(shown * (1 + RULES.procure.dearer))
     await sold_out(here)
     asked = len(await here.calls("get_offers"))
     await here.pass_time(clock(here, 8, 49))
@@ -386,7 +386,7 @@ async def test_a_start_over_the_night_of_summer_time_that_is_approved_late_is_re
     assert rental.state is State.QUEUED
     await here.pass_time(clock(here, 8, 59))
     facts = (await here.last_event(rental, E.NOTHING_FITS)).facts
-    assert (facts.rate, facts.max_rate) == (None, rental.envelope.max_rate)
+    assert (facts.rate, facts.max_rate) == (None, rental.terms.max_rate)
     here.restart(here.deps)
     await here.pass_time(clock(here, 9, 20))
     assert (await here.event_kinds(rental)).count(E.NOTHING_FITS) == 1
@@ -395,7 +395,7 @@ async def test_a_start_over_the_night_of_summer_time_that_is_approved_late_is_re
     assert rental.lease is not None
     assert rental.lease.ends_at == at_time(SUMMER, 17 * 60, BERLIN)
     assert rental.rate is not None
-    assert rental.rate <= rental.envelope.max_rate
+    assert rental.rate <= rental.terms.max_rate
     assert len(await here.bought()) == 1
     kinds = [E.NOTHING_FITS, E.APPROVED_NOT_READY, E.READY]
     assert await here.direct(rental) == [(ANA.id, kind) for kind in kinds]
@@ -428,7 +428,7 @@ async def test_nothing_that_fits_by_then_says_what_is_free_and_its_owner_may_tak
         await carry_out(here.deps, BEN, waiting.RentDearer(rental.id, facts.offer))
     await carry_out(here.deps, ANA, waiting.RentDearer(rental.id, facts.offer))
     rental = await here.until(rental, State.READY)
-    assert rental.envelope.price == facts.rate
+    assert rental.terms.price == facts.rate
     with pytest.raises(TooLate):
         await carry_out(here.deps, ANA, waiting.RentDearer(rental.id, facts.offer))
 
@@ -448,7 +448,7 @@ async def test_a_start_without_any_offer_now_needs_a_price(here: World) -> None:
     with pytest.raises(Mistake, match="highest price"):
         await starts(here)
     rental = await starts(here, gpu_rate="5")
-    assert (rental.envelope.max_rate, rental.wish and rental.wish.gpu) == (Decimal(5), None)
+    assert (rental.terms.max_rate, rental.waitlist_entry and rental.waitlist_entry.gpu) == (Decimal(5), None)
     assert [view.rental and view.rental.id for view in await waiting.starting(here.deps, BEN)] == [rental.id]
 
 
@@ -468,7 +468,7 @@ async def test_forty_people_who_wait_for_five_machines_are_served_in_order(here:
             await tx.people.add_key(person.id, Key(line=here.outside.public_key, comment="", fingerprint="F"))
     waiting_ids = []
     for person in PEOPLE:
-        quote = await here.ask(person, typed=Wish(until=here.now + 2 * DAY, any_time=True))
+        quote = await here.ask(person, typed=WaitlistEntry(until=here.now + 2 * DAY, any_time=True))
         rental = (await carry_out(here.deps, person, waiting.RentWhenFound(quote.id, gpu_rate=Decimal(9)))).rental
         waiting_ids.append(rental.id)
         here.jump(SECOND)

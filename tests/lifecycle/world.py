@@ -25,7 +25,7 @@ from bot.lifecycle.actions.action import carry_out
 from bot.lifecycle.deps import StepDeps
 from bot.lifecycle.loops.due import DueLoop
 from bot.lifecycle.loops.overdue import OverdueDeletion
-from bot.lifecycle.loops.visit import Visits
+from bot.lifecycle.loops.probe_runs import ProbeRuns
 from bot.lifecycle.money.buying_blocks import note_token
 from bot.lifecycle.steps.polling import soonest
 from bot.market.client import ComputeClear
@@ -34,7 +34,7 @@ from bot.model.attempt import NAMED
 from bot.model.event import EventKind
 from bot.model.message import NextCall, to_response_url
 from bot.model.person import Channel, Key, Person
-from bot.model.quote import Quote, Wish
+from bot.model.quote import Quote, WaitlistEntry
 from bot.model.rental import Rental
 from bot.model.request import Request
 from bot.model.state import State
@@ -190,10 +190,11 @@ class World(WorldReader):
     async def _run_due(self) -> datetime | None:
         """Run what is due until nothing is. Return when the next quote, rental or visit is due.
 
-        A pass begins when the loop's own would: once its next row is due, or a commit wakes it."""
+        A pass begins when the loop's own would: once its next row is due, or a commit wakes it.
+        """
         for _ in range(200):
             await self._run_pass(*self.engine.loops)
-            await self._run_pass(self.visits)
+            await self._run_pass(self.probe_runs)
             if self.overdue.due():
                 await self.overdue.delete_overdue()
             if not self.slack_is_down:
@@ -215,7 +216,7 @@ class World(WorldReader):
 
     @property
     def _loops(self) -> tuple[DueLoop[Any], ...]:
-        return *self.engine.loops, self.visits
+        return *self.engine.loops, self.probe_runs
 
     async def deliver_all(self) -> None:
         """Mark all queued messages as posted."""
@@ -237,7 +238,7 @@ class World(WorldReader):
         self.deps = deps
         self.engine = Engine(deps)
         self.overdue = OverdueDeletion(deps)
-        self.visits = Visits(deps)
+        self.probe_runs = ProbeRuns(deps)
         self._next_due: dict[DueLoop[Any], datetime | None] = {}
         """When the next row of each loop is due, as its last pass returned it."""
         self._queued = True
@@ -281,7 +282,8 @@ class World(WorldReader):
 
     async def _skip_polls(self, rental_id: str, within: timedelta, arrived: Callable[[], Awaitable[bool]]) -> None:
         """Let time pass until the bot knows of a rental's machines, then make the rental due when they run: each
-        poll before that would find them starting."""
+        poll before that would find them starting.
+        """
         run_at: list[datetime] = []
 
         async def known() -> bool:
@@ -316,12 +318,13 @@ class World(WorldReader):
         *,
         changes: str | None = None,
         now: bool = False,
-        typed: Wish | None = None,
-        **wish: Any,
+        typed: WaitlistEntry | None = None,
+        **waitlist_entry: Any,
     ) -> Quote:
         """Ask for offers, and return the quote with what was found. `now` rents the recommended offer at once, and
-        `typed` is what the person typed about waiting."""
-        request = Request(**{"gpu": "H100", "region": "EU", "lease": 2 * HOUR, **wish})
+        `typed` is what the person typed about waiting.
+        """
+        request = Request(**{"gpu": "H100", "region": "EU", "lease": 2 * HOUR, **waitlist_entry})
         quote = await carry_out(
             self.deps,
             person,
@@ -332,7 +335,7 @@ class World(WorldReader):
                 reply_to=REPLY_TO,
                 changes=changes,
                 rent_now=now,
-                wish=typed,
+                waitlist_entry=typed,
             ),
         )
         await self.settle()
@@ -348,13 +351,13 @@ class World(WorldReader):
             await self.settle()
         return await self.rental(rental.id)
 
-    async def get(self, *, person: Person = ANA, **wish: Any) -> Rental:
+    async def get(self, *, person: Person = ANA, **waitlist_entry: Any) -> Rental:
         """Ask for offers and rent the first."""
-        return await self.rent(await self.ask(person, **wish), person=person)
+        return await self.rent(await self.ask(person, **waitlist_entry), person=person)
 
-    async def ready(self, **wish: Any) -> Rental:
+    async def ready(self, **waitlist_entry: Any) -> Rental:
         """Return a new rental that is ready."""
-        return await self.until(await self.get(**wish), State.READY)
+        return await self.until(await self.get(**waitlist_entry), State.READY)
 
     async def approve(self, rental: Rental, person: Person = BEN) -> Rental:
         """Approve what waits now."""
@@ -369,8 +372,8 @@ class World(WorldReader):
 
     async def _decide(self, decision: Any, rental: Rental, person: Person) -> Rental:
         current = await self.rental(rental.id)
-        envelope = current.extension.envelope if current.extension else current.envelope
-        await carry_out(self.deps, person, decision(rental.id, envelope.version))
+        terms = current.extension.terms if current.extension else current.terms
+        await carry_out(self.deps, person, decision(rental.id, terms.version))
         await self.settle()
         return await self.rental(rental.id)
 

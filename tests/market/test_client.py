@@ -45,8 +45,8 @@ def an_offer(**changes: Any) -> dict[str, Any]:
     }
 
 
-async def buy(market: ComputeClear, boot_script: str = "") -> Any:
-    return await market.procure(OFFER, KEY, "gpubot-k7mq2-1", boot_script)
+async def buy(market: ComputeClear, startup_script: str = "") -> Any:
+    return await market.procure(OFFER, KEY, "gpubot-k7mq2-1", startup_script)
 
 
 def discovery(api: Api) -> None:

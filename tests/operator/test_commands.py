@@ -25,7 +25,7 @@ from handlers.phrases.format import escape
 from sandbox.slack.default import ANA, APPROVALS, BEN, CLEO, GPUS, TRAINING
 from tests.handlers.rental_states import H, asked, running
 from tests.handlers.team import an_offer, team
-from tests.handlers.test_unknown_machines import TRAIN, direct, found
+from tests.handlers.test_unmanaged_machines import TRAIN, direct, found
 from tests.rentals import ending
 
 WHY = "*Slack* is <!channel> away"
@@ -84,7 +84,7 @@ async def test_an_extension_over_the_limits_is_done_at_once_like_an_approval(tmp
         assert answer.startswith(f"You extended 1x H100 SXM 80 GB ({rental.id}) by 2 days, about $103.20. ")
         assert "Thu 26 Nov 18:00 UTC" in answer
         after = await ours.rental(rental.id)
-        assert (after.extension, after.approved_by, after.envelope.version) == (None, "operator", 2)
+        assert (after.extension, after.approved_by, after.terms.version) == (None, "operator", 2)
         told = await ours.deliver_until("approved more time")
         assert told["reads"].startswith(f"The {SHOWN[4:]} approved more time for this machine. It now ")
         with pytest.raises(Mistake, match="The longest lease is 3 days"):
@@ -102,7 +102,7 @@ async def test_an_extension_that_waits_is_decided_by_the_operators(tmp_path: Pat
         await ours.deliver()
         await carry_out(ours.deps, Command(kind=Kind.EXTEND, id=rental.id, by=by, why=WHY))
         after = await ours.rental(rental.id)
-        assert (after.extension, after.envelope.version) == (None, 3)
+        assert (after.extension, after.terms.version) == (None, 3)
         assert after.running_lease.ends_at == rental.running_lease.ends_at + int(by[:-1]) * H
         await ours.deliver_all()
         what = "fewer hours than requested" if fewer else "more time"

@@ -58,12 +58,12 @@ def test_the_next_notice_is_the_first_that_was_not_checked_yet() -> None:
 
 
 def test_a_notice_that_only_tells_that_nobody_sees_inside_is_the_last_if_there_is_no_other() -> None:
-    two_ends = changed(lease(), latest_end=START + 12 * HOUR)
+    flexible_end = changed(lease(), latest_end=START + 12 * HOUR)
     early = Rules(lease=rules.Lease(notices=(2 * HOUR,)))
-    last = [two_ends.ends_at - last_notice_at(two_ends, each) for each in (RULES, early, NONE)]
+    last = [flexible_end.ends_at - last_notice_at(flexible_end, each) for each in (RULES, early, NONE)]
     assert last == [30 * MINUTE, 2 * HOUR, HOUR]
-    at = two_ends.ends_at - 2 * HOUR
-    assert [skips_notice(two_ends, at - MINUTE, at, each) for each in (TWO, early)] == [True, False]
+    at = flexible_end.ends_at - 2 * HOUR
+    assert [skips_notice(flexible_end, at - MINUTE, at, each) for each in (TWO, early)] == [True, False]
 
 
 @given(st.integers(0, 72 * 3600), st.lists(st.integers(1, 72 * 60), max_size=5))

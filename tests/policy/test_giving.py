@@ -10,7 +10,7 @@ import pytest
 from bot.errors import TooLate
 from bot.model.base import changed
 from bot.model.event import EventKind as K
-from bot.model.machine_use import Use, Verdict
+from bot.model.machine_use import UsageStatus, Use
 from bot.model.money import cost_at_most
 from bot.model.request import Contract
 from bot.model.state import State
@@ -31,7 +31,7 @@ from bot.policy.use.giving import (
 from tests.views.stories import ANA, BEN, CARL, LONGER, H, M, S, clock, happened, lease, ready, request
 
 NOW = clock(15, 0)
-IDLE = Use(verdict=Verdict.IDLE, since=clock(14, 5))
+IDLE = Use(status=UsageStatus.IDLE, since=clock(14, 5))
 ENDS_AT = lease().ends_at
 
 
@@ -40,8 +40,8 @@ ENDS_AT = lease().ends_at
     [
         ({}, True),
         ({"use": None}, False),
-        ({"use": changed(IDLE, verdict=Verdict.CONNECTED)}, False),
-        ({"use": changed(IDLE, verdict=Verdict.UNKNOWN)}, False),
+        ({"use": changed(IDLE, status=UsageStatus.CONNECTED)}, False),
+        ({"use": changed(IDLE, status=UsageStatus.UNKNOWN)}, False),
         ({"replaced_by": "f6rat"}, False),
         ({"state": State.DESTROYING}, False),
         ({"lease": changed(lease(), ends_at=NOW + LEAST_LEFT - S)}, False),
@@ -53,7 +53,7 @@ def test_a_machine_is_idle_only_while_it_is_ready_seen_and_runs_on(changes: dict
 
 
 @pytest.mark.parametrize(
-    ("wish", "fits"),
+    ("waitlist_entry", "fits"),
     [
         ({}, True),
         ({"region": None}, True),
@@ -67,8 +67,8 @@ def test_a_machine_is_idle_only_while_it_is_ready_seen_and_runs_on(changes: dict
         ({"without_vendor": "nebius"}, False),
     ],
 )
-def test_a_machine_fits_what_is_asked_for_whatever_it_costs(wish: dict[str, Any], fits: bool) -> None:
-    assert fits_request(ready().attempts[-1], request(**wish)) is fits
+def test_a_machine_fits_what_is_asked_for_whatever_it_costs(waitlist_entry: dict[str, Any], fits: bool) -> None:
+    assert fits_request(ready().attempts[-1], request(**waitlist_entry)) is fits
 
 
 def test_who_asked_waits_until_they_get_an_answer_and_nobody_asks_again_for_an_hour() -> None:
@@ -80,7 +80,7 @@ def test_who_asked_waits_until_they_get_an_answer_and_nobody_asks_again_for_an_h
     let_in = happened(K.TEAMMATE_ADDED, NOW + H, BEN, id=7, people=(ANA,))
     assert who_waits([ana, carl, let_in]) == (CARL,)
     idle, works = (
-        happened(K.USE_CHANGED, NOW + H, id=8, verdict=verdict) for verdict in (Verdict.IDLE, Verdict.IN_USE)
+        happened(K.USE_CHANGED, NOW + H, id=8, status=status) for status in (UsageStatus.IDLE, UsageStatus.IN_USE)
     )
     assert who_waits([ana, carl, idle]) == (ANA, CARL)
     for kind in (K.KEPT, K.GIVEN, K.OWNER_CHANGED, K.DESTROYING, K.LOST):
@@ -96,7 +96,7 @@ def test_a_machine_is_given_for_an_hour_unless_its_owner_thinks_again() -> None:
     again = happened(K.GIVEN, NOW + M, BEN, id=6, people=(CARL,))
     assert given_to(ANA, [given, again], NOW + M) is None
     assert given_to(CARL, [given, again], NOW + M) == again
-    works = happened(K.USE_CHANGED, NOW + M, id=7, verdict=Verdict.IN_USE)
+    works = happened(K.USE_CHANGED, NOW + M, id=7, status=UsageStatus.IN_USE)
     assert given_to(ANA, [given, works], NOW + M) == given, "its owner may be finishing something"
 
 

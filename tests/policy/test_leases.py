@@ -117,13 +117,15 @@ def test_a_lease_may_become_longer_until_it_has_the_longest_length(
 def test_a_rental_may_be_extended_by_what_is_left_unless_it_has_no_lease_or_waits_for_more() -> None:
     rules = Rules(lease=Lease(max=24 * HOUR))
     rental = make.rental("k7mq2", state=State.READY, lease=make.lease(START + 4 * HOUR, ready_at=START))
-    waiting = Extension(envelope=rental.envelope, ends_at=END, asked_by=rental.owner, asked_at=START)
+    waiting = Extension(terms=rental.terms, ends_at=END, asked_by=rental.owner, asked_at=START)
     assert may_extend_by(20 * HOUR, rental, START, rules)
     assert not may_extend_by(20 * HOUR + MINUTE, rental, START, rules)
     assert not may_extend_by(HOUR, changed(rental, extension=waiting), START, rules)
-    two_ends = changed(rental, lease=changed(rental.running_lease, latest_end=START + 6 * HOUR), extension=waiting)
-    assert may_extend_by(2 * HOUR, two_ends, START, rules)
-    assert not may_extend_by(3 * HOUR, two_ends, START, rules)
+    flexible_end = changed(
+        rental, lease=changed(rental.running_lease, latest_end=START + 6 * HOUR), extension=waiting
+    )
+    assert may_extend_by(2 * HOUR, flexible_end, START, rules)
+    assert not may_extend_by(3 * HOUR, flexible_end, START, rules)
     assert not may_extend_by(HOUR, changed(rental, lease=None), START, rules)
 
 
@@ -182,14 +184,14 @@ def test_what_is_required_of_a_named_end_holds_for_the_later_one() -> None:
 
 
 def test_a_lease_ends_no_later_than_the_named_ends_and_no_later_than_is_afforded() -> None:
-    two_ends = make.request(lease=3 * HOUR, up_to=12 * HOUR)
+    flexible_end = make.request(lease=3 * HOUR, up_to=12 * HOUR)
     for request, afforded, ends, later in (
         (until(5 * HOUR), 6, 5, None),
         (until(5 * HOUR), 4, 4, None),
         (make.request(), 4, 4, None),
-        (two_ends, 12, 3, 12),
-        (two_ends, 11, 3, 11),
-        (two_ends, 2, 2, None),
+        (flexible_end, 12, 3, 12),
+        (flexible_end, 11, 3, 11),
+        (flexible_end, 2, 2, None),
         (until_up_to(5 * HOUR, 9 * HOUR), 10, 5, 9),
         (until_up_to(5 * HOUR, 9 * HOUR), 8, 5, 8),
         (until_up_to(5 * HOUR, 9 * HOUR), 4, 4, None),

@@ -8,7 +8,7 @@ import pytest
 
 from bot.model.machine_use import Missed, Sample
 from bot.model.request import Contract
-from bot.policy.use.visit_times import next_check
+from bot.policy.use.probe_times import next_check
 from tests.databases import START
 
 SPOT, ONDEMAND = Contract.SPOT, Contract.ONDEMAND

@@ -1,5 +1,6 @@
 """A thousand policy files with mistakes: each is understood as a whole, or refused with one clear line for each
-mistake."""
+mistake.
+"""
 
 from __future__ import annotations
 

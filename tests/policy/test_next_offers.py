@@ -10,7 +10,7 @@ import pytest
 from bot.model.attempt import Attempt, Why
 from bot.model.base import changed
 from bot.model.offer import Offer
-from bot.policy.buying.offers import takes_script, untried, within_envelope
+from bot.policy.buying.offers import takes_script, untried, within_terms
 from bot.policy.team.rules import Rules
 from tests.store import make
 
@@ -83,12 +83,12 @@ def test_the_place_that_refused_a_boot_script_is_asked_before_cheaper_ones_until
 
 @pytest.mark.parametrize(("max_rate", "allowed"), [("3.00", "a b c"), ("2.99", "a c"), ("0.99", "")])
 def test_an_offer_above_the_rate_of_the_envelope_is_not_allowed(max_rate: str, allowed: str) -> None:
-    envelope = make.envelope(max_rate=Decimal(max_rate), total=1_000_000_000)
-    assert names(within_envelope([A, B, C], envelope, 0, RULES)) == allowed
+    terms = make.terms(max_rate=Decimal(max_rate), total=1_000_000_000)
+    assert names(within_terms([A, B, C], terms, 0, RULES)) == allowed
 
 
 def test_an_offer_is_allowed_only_if_the_total_leaves_three_minutes_to_get_ready() -> None:
     # The lease of 4 h and its grace of 15 min cost $8.50, three minutes cost $0.10.
-    envelope = make.envelope(max_rate=Decimal("3.00"), total=9_000_000)
-    assert names(within_envelope([A], envelope, 400_000, RULES)) == "a"
-    assert names(within_envelope([A], envelope, 400_001, RULES)) == ""
+    terms = make.terms(max_rate=Decimal("3.00"), total=9_000_000)
+    assert names(within_terms([A], terms, 400_000, RULES)) == "a"
+    assert names(within_terms([A], terms, 400_001, RULES)) == ""

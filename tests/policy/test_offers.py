@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bot.model.attempt import GotReady
+from bot.model.attempt import SuccessRate
 from bot.model.base import changed
 from bot.model.offer import Offer
 from bot.model.request import Contract, Request
@@ -42,7 +42,7 @@ def request(**changes: Any) -> Request:
 
 
 @pytest.mark.parametrize(
-    "wish",
+    "waitlist_entry",
     [
         {},
         {"gpu": "rtx4090"},
@@ -54,12 +54,12 @@ def request(**changes: Any) -> Request:
         {"features": ("24gb",)},
     ],
 )
-def test_an_offer_fits_a_request_for_what_it_is(wish: dict[str, Any]) -> None:
-    assert fits(offer(), request(**wish))
+def test_an_offer_fits_a_request_for_what_it_is(waitlist_entry: dict[str, Any]) -> None:
+    assert fits(offer(), request(**waitlist_entry))
 
 
 @pytest.mark.parametrize(
-    "wish",
+    "waitlist_entry",
     [
         {"gpu": "RTX 4090 Ti"},
         {"features": ("48gb",)},
@@ -72,8 +72,8 @@ def test_an_offer_fits_a_request_for_what_it_is(wish: dict[str, Any]) -> None:
         {"max_gpu_rate": Decimal("2.99")},
     ],
 )
-def test_an_offer_does_not_fit_any_other_request(wish: dict[str, Any]) -> None:
-    assert not fits(offer(), request(**wish))
+def test_an_offer_does_not_fit_any_other_request(waitlist_entry: dict[str, Any]) -> None:
+    assert not fits(offer(), request(**waitlist_entry))
 
 
 def test_an_offer_without_a_price_fits_no_request() -> None:
@@ -96,10 +96,10 @@ def test_of_equal_prices_the_likeliest_to_get_ready_is_first() -> None:
     )
     gpu = rare.gpu
     known = {
-        ("rare", gpu): GotReady(ready=4, of=10),
-        ("good", gpu): GotReady(ready=9, of=10),
-        ("dear", gpu): GotReady(ready=10, of=10),
-        ("new", gpu): GotReady(ready=0, of=4),
+        ("rare", gpu): SuccessRate(ready=4, of=10),
+        ("good", gpu): SuccessRate(ready=9, of=10),
+        ("dear", gpu): SuccessRate(ready=10, of=10),
+        ("new", gpu): SuccessRate(ready=0, of=4),
     }
     assert likeliest_first([rare, new, good, dear], known) == (good, new, rare, dear)
     assert likeliest_first([rare, new, good, dear], {}) == (rare, new, good, dear)
@@ -116,7 +116,7 @@ def test_people_read_the_nearest_of_equal_offers_first_after_the_likeliest_to_ge
             ("cheap", "US", 2),
         )
     )
-    known = {("rare", rare.gpu): GotReady(ready=4, of=10)}
+    known = {("rare", rare.gpu): SuccessRate(ready=4, of=10)}
     offers = [rare, us, eu, apac, cheap]
     assert nearest_first(offers, known, "Europe/Berlin") == (cheap, eu, us, apac, rare)
     assert nearest_first(offers, known, "Asia/Tokyo") == (cheap, apac, us, eu, rare)
@@ -138,7 +138,7 @@ def test_a_vendors_offers_of_one_gpu_at_one_price_are_one() -> None:
 def test_a_vendor_is_known_to_fail_from_five_purchases_on_and_below_eight_of_ten(
     ready: int, of: int, poor: bool
 ) -> None:
-    assert GotReady(ready=ready, of=of).poor is poor
+    assert SuccessRate(ready=ready, of=of).poor is poor
 
 
 def test_a_request_without_wishes_has_only_the_other_contract_nearby() -> None:

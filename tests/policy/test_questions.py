@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from bot.model.base import changed
-from bot.model.machine_use import Use, Verdict
+from bot.model.machine_use import UsageStatus, Use
 from bot.model.rental import Asked, Lease, Question
 from bot.model.state import State
 from bot.policy.team.hours import Availability
@@ -40,18 +40,16 @@ def lease(hours: float = 60, **question: Any) -> Lease:
     )
 
 
-def use(verdict: Verdict = Verdict.IDLE, since: datetime = T) -> Use:
-    return Use(verdict=verdict, since=since)
+def use(status: UsageStatus = UsageStatus.IDLE, since: datetime = T) -> Use:
+    return Use(status=status, since=since)
 
 
 def asked(**fields: Any) -> Asked:
     return Asked(**{"about": T, "last_at": T + HOUR, "first_at": T + HOUR, **fields})
 
 
-def next_of(
-    one: Lease, verdict: Use | None, rate: Decimal | None = CHEAP, rules: Rules = RULES
-) -> datetime | None:
-    return questions.next_question(one, verdict, rate, rules)
+def next_of(one: Lease, status: Use | None, rate: Decimal | None = CHEAP, rules: Rules = RULES) -> datetime | None:
+    return questions.next_question(one, status, rate, rules)
 
 
 def test_an_idle_machine_is_asked_about_once_two_dollars_are_idle_and_then_after_2_4_8_and_8_hours() -> None:
@@ -64,16 +62,16 @@ def test_an_idle_machine_is_asked_about_once_two_dollars_are_idle_and_then_after
 
 
 def test_a_connected_machine_is_asked_about_two_hours_after_it_stopped_to_compute() -> None:
-    assert next_of(lease(), use(Verdict.CONNECTED)) == T + 2 * HOUR
+    assert next_of(lease(), use(UsageStatus.CONNECTED)) == T + 2 * HOUR
     assert (
-        next_of(lease(asked=asked()), use(Verdict.CONNECTED)) == T + 3 * HOUR
+        next_of(lease(asked=asked()), use(UsageStatus.CONNECTED)) == T + 3 * HOUR
     )  # one spell: asked while it was idle
 
 
 def test_a_machine_that_cant_be_seen_into_is_asked_about_by_check_in() -> None:
     assert next_of(lease(), None) == at(2)
-    assert next_of(lease(), use(Verdict.UNKNOWN, READY)) == at(2)
-    assert next_of(lease(), use(Verdict.UNKNOWN)) == T + 2 * HOUR  # until T it was seen in use
+    assert next_of(lease(), use(UsageStatus.UNKNOWN, READY)) == at(2)
+    assert next_of(lease(), use(UsageStatus.UNKNOWN)) == T + 2 * HOUR  # until T it was seen in use
     assert next_of(lease(asked=asked(about=None, last_at=at(2), times=1)), None) == at(5)
     off = Rules(check_in=CheckIn(after=None))
     assert next_of(lease(), None, rules=off) is None
@@ -81,13 +79,13 @@ def test_a_machine_that_cant_be_seen_into_is_asked_about_by_check_in() -> None:
 
 
 def test_an_answer_names_no_question_about_a_machine_that_was_in_use_at_that_time() -> None:
-    kept = lease(silent_until=T, promised=True)
-    assert next_of(kept, use(Verdict.UNKNOWN, T - 30 * MINUTE)) == T
-    assert next_of(kept, use(Verdict.UNKNOWN, T + 5 * HOUR)) == T + 7 * HOUR
+    kept = lease(quiet_until=T, promised=True)
+    assert next_of(kept, use(UsageStatus.UNKNOWN, T - 30 * MINUTE)) == T
+    assert next_of(kept, use(UsageStatus.UNKNOWN, T + 5 * HOUR)) == T + 7 * HOUR
 
 
 def test_a_machine_in_use_or_one_that_costs_almost_nothing_is_not_asked_about() -> None:
-    assert next_of(lease(), use(Verdict.IN_USE)) is None
+    assert next_of(lease(), use(UsageStatus.IN_USE)) is None
     assert next_of(lease(), use(), Decimal("0.000001")) is None
     assert next_of(lease(), use(), Decimal(0)) is None
 
@@ -97,28 +95,28 @@ def test_two_questions_are_an_hour_apart_whatever_their_reasons() -> None:
     assert next_of(lease(asked=of_check_in), use()) == T + 110 * MINUTE
 
 
-@pytest.mark.parametrize("verdict", [use(), use(Verdict.CONNECTED), use(Verdict.UNKNOWN), None])
-def test_an_answer_silences_every_reason_until_the_time_that_it_names(verdict: Use | None) -> None:
+@pytest.mark.parametrize("status", [use(), use(UsageStatus.CONNECTED), use(UsageStatus.UNKNOWN), None])
+def test_an_answer_silences_every_reason_until_the_time_that_it_names(status: Use | None) -> None:
     kept = questions.after_answer(Question(asked=asked()), at(9), promised=True)
-    assert next_of(changed(lease(), question=kept), verdict) == at(9)
+    assert next_of(changed(lease(), question=kept), status) == at(9)
     assert kept.asked is not None
     assert (kept.asked.times, kept.asked.first_at) == (0, None)
 
 
 def test_a_new_owner_is_asked_although_the_earlier_one_was_and_said_that_it_is_needed() -> None:
     told = asked(times=3, on_card=True, approvers_at=T + 5 * HOUR)
-    question = questions.for_new_owner(Question(silent_until=T + 9 * HOUR, promised=True, asked=told))
+    question = questions.for_new_owner(Question(quiet_until=T + 9 * HOUR, promised=True, asked=told))
     assert question == Question(asked=Asked(about=T, last_at=T + HOUR, times=0))
     assert next_of(changed(lease(), question=question), use()) == T + 2 * HOUR
-    assert questions.for_new_owner(Question(silent_until=T)) == Question()
+    assert questions.for_new_owner(Question(quiet_until=T)) == Question()
 
 
 def test_an_extension_silences_for_check_in_and_never_shortens_an_answer() -> None:
     question = questions.after_extension(Question(), T, RULES)
-    assert (question.silent_until, question.promised) == (T + 2 * HOUR, False)
+    assert (question.quiet_until, question.promised) == (T + 2 * HOUR, False)
     without = questions.after_extension(Question(), T, Rules(check_in=CheckIn(after=None)))
-    assert without.silent_until == T + 2 * HOUR
-    kept = Question(silent_until=T + 4 * HOUR, promised=True)
+    assert without.quiet_until == T + 2 * HOUR
+    kept = Question(quiet_until=T + 4 * HOUR, promised=True)
     assert questions.after_extension(kept, T, RULES) == kept
 
 
@@ -126,7 +124,7 @@ def test_nothing_is_asked_between_the_last_notice_and_the_end() -> None:
     notice = 3.5 - 0.5
     assert next_of(lease(3.6), use()) == at(3)
     assert next_of(lease(notice + 0.5), use()) is None
-    promised = {"silent_until": at(3), "promised": True}
+    promised = {"quiet_until": at(3), "promised": True}
     assert next_of(lease(3.5, **promised), None) is None
     assert questions.asks_again_at(lease(3.5, **promised), zone=ZoneInfo("UTC"), rules=RULES) == at(3.5)
 
@@ -157,11 +155,11 @@ def test_no_question_waits_beyond_the_last_notice() -> None:
 
 
 def test_each_question_about_a_spell_counts_and_a_new_spell_begins_again() -> None:
-    first = questions.after_asking(Question(silent_until=T), use(), T + HOUR)
+    first = questions.after_asking(Question(quiet_until=T), use(), T + HOUR)
     assert first == Question(asked=Asked(about=T, last_at=T + HOUR, times=1, first_at=T + HOUR))
     second = questions.after_asking(first, use(), T + 3 * HOUR)
     assert second.asked == Asked(about=T, last_at=T + 3 * HOUR, times=2, first_at=T + HOUR)
-    interrupted = changed(use(since=at(9)), spell=T)  # a moment of work in between
+    interrupted = changed(use(since=at(9)), idle_period=T)  # a moment of work in between
     assert questions.after_asking(second, interrupted, at(9)).asked == changed(
         second.asked, last_at=at(9), times=3
     )
@@ -173,8 +171,8 @@ def test_each_question_about_a_spell_counts_and_a_new_spell_begins_again() -> No
 def test_only_an_unanswered_question_about_the_present_spell_of_an_idle_machine_is_told_to_others() -> None:
     running = make.rental("k7mq2", state=State.READY, lease=lease(asked=asked()), use=use())
     assert questions.unanswered(running, running.use) == asked()
-    for verdict in (None, use(Verdict.IN_USE), use(Verdict.UNKNOWN), use(since=at(9))):
-        assert questions.unanswered(running, verdict) is None
+    for status in (None, use(UsageStatus.IN_USE), use(UsageStatus.UNKNOWN), use(since=at(9))):
+        assert questions.unanswered(running, status) is None
     answered = changed(lease(), question=questions.after_answer(Question(asked=asked()), at(9), promised=True))
     assert questions.unanswered(changed(running, lease=answered), use()) is None
 

@@ -18,18 +18,18 @@ import pytest
 from bot.model.attempt import AttemptState, Marker, Why
 from bot.model.base import changed
 from bot.model.event import Event, EventKind
-from bot.model.machine_use import OnEnding, ProbeAnswers, Verdict
+from bot.model.machine_use import OnEnding, ProbeAnswers, UsageStatus
 from bot.model.machine_use import OnEndingState as S
 from bot.model.message import MessageKind
 from bot.model.person import Person
-from bot.model.rental import Asked, Extension, Question, ScriptFirst
+from bot.model.rental import Asked, Extension, GracefulDestroy, Question
 from bot.model.state import State
 from bot.policy.team.hours import Availability
 from bot.policy.team.rules import AutoApprove, CheckIn, Lease, Rules
 from bot.policy.use.ready import (
     Act,
     Ask,
-    DropVerdict,
+    DropUsageStatus,
     End,
     ExpireExtension,
     GiveNotice,
@@ -56,7 +56,7 @@ UTC, NEW_YORK = ZoneInfo("UTC"), ZoneInfo("America/New_York")
 E = EventKind
 AGAIN = 15 * SECOND / HOUR
 """So many hours later the plan is made again while it waits for what makes no step due."""
-SILENT = ProbeAnswers(silent=("U1", "U2", "U3"), silent_at=READY)
+UNREACHABLE = ProbeAnswers(unreachable=("U1", "U2", "U3"), unreachable_at=READY)
 Expected = Act | type | float
 
 
@@ -64,15 +64,16 @@ def at(hours: float) -> Any:
     return READY + hours * HOUR
 
 
-def machine(visits: str = "", ends: float = 4, latest: float | None = None, **fields: Any) -> Machine:
+def machine(probe_runs: str = "", ends: float = 4, latest: float | None = None, **fields: Any) -> Machine:
     """Return a machine that was visited like this. Without visits it has no probe. Fields that a `Machine` does
-    not have are those of its lease or its rental."""
-    samples = samples_of(visits)
+    not have are those of its lease or its rental.
+    """
+    samples = samples_of(probe_runs)
     use = fields.pop("use", replay(samples, RULES)[-1] if samples else None)
     own = {name: fields.pop(name) for name in Machine.__dataclass_fields__ if name in fields}
     lease: dict[str, Any] = {"latest_end": None if latest is None else at(latest), "ready_at": READY}
     lease |= {"notices_checked_at": READY, "seen_at": READY}
-    of_lease = ("question", "notices_checked_at", "script_first")
+    of_lease = ("question", "notices_checked_at", "graceful_destroy")
     lease |= {name: fields.pop(name) for name in of_lease if name in fields}
     rental = make.rental(
         state=State.READY,
@@ -80,7 +81,7 @@ def machine(visits: str = "", ends: float = 4, latest: float | None = None, **fi
         lease=make.lease(at(ends), **lease),
     )
     live = make.attempt(state=AttemptState.BOUGHT)
-    usual = {"rental": rental, "live": live, "use": use, "visits": samples, "approvers": {Availability(UTC)}}
+    usual = {"rental": rental, "live": live, "use": use, "probe_runs": samples, "approvers": {Availability(UTC)}}
     return Machine(**{**usual, **own})
 
 
@@ -123,7 +124,7 @@ def test_the_first_that_is_due_acts() -> None:
     asked = Asked(about=at(1), first_at=at(2), last_at=at(2), times=9)
     one = machine("1h 98, 624m 0", 12, 20, replaced_by="m3nq8", replacement=Replacement(State.FAILED, 7))
     check(replace(one, live=None), 11.4, NoteLoss(), RULES)
-    check(replace(one, use=None), 11.4, DropVerdict(at(11.4)), RULES)
+    check(replace(one, use=None), 11.4, DropUsageStatus(at(11.4)), RULES)
     check(one, 11.4, StayInPlace(7), RULES)
     one = replace(one, rental=changed(one.rental, replaced_by=None))
     for question, checked, expected in (
@@ -177,8 +178,8 @@ def test_a_machine_runs_until_the_one_in_its_place_is_bought(state: State, expec
 
 def test_a_verdict_is_dropped_once_the_rules_switched_the_probe_off() -> None:
     one = replace(machine("1h 98", 9), use=None)
-    check(one, 1.05, DropVerdict(at(1.05)))
-    check(one, 3, DropVerdict(at(1)))
+    check(one, 1.05, DropUsageStatus(at(1.05)))
+    check(one, 3, DropUsageStatus(at(1)))
     check(replace(one, rental=changed(one.rental, use=None)), 1, 8.5)
 
 
@@ -217,14 +218,14 @@ def test_a_notice_is_skipped_if_its_owner_set_that_end_and_not_if_another_person
 
 
 @pytest.mark.parametrize(
-    ("visits", "now", "fields", "expected"),
+    ("probe_runs", "now", "fields", "expected"),
     [
         ("182m 0", 3, {}, SkipNotice()),  # an hour before: only if nobody sees into it
         ("210m 0", 3.5, {}, GiveNotice(at(4))),
         ("210m 98", 3.5, {}, SkipNotice()),
         ("3h refused", 3, {}, GiveNotice(at(4), unseen=True)),
-        ("3h refused", 3, {"answers": SILENT}, GiveNotice(at(4), unseen=True, vendor="hyperstack")),
-        ("3h refused", 3, {"answers": SILENT, "probe_answered_at": READY}, GiveNotice(at(4), unseen=True)),
+        ("3h refused", 3, {"answers": UNREACHABLE}, GiveNotice(at(4), unseen=True, vendor="hyperstack")),
+        ("3h refused", 3, {"answers": UNREACHABLE, "probe_answered_at": READY}, GiveNotice(at(4), unseen=True)),
         ("", 3, {}, GiveNotice(at(4), unseen=True)),
         # The bot was down: that is no reason to say that nobody sees into it.
         ("150m 98", 3, {}, SkipNotice()),
@@ -232,16 +233,16 @@ def test_a_notice_is_skipped_if_its_owner_set_that_end_and_not_if_another_person
     ],
 )
 def test_a_notice_of_an_end_that_can_move_depends_on_what_is_seen(
-    visits: str, now: float, fields: dict[str, Any], expected: Expected
+    probe_runs: str, now: float, fields: dict[str, Any], expected: Expected
 ) -> None:
-    check(machine(visits, latest=12, **fields), now, expected)
+    check(machine(probe_runs, latest=12, **fields), now, expected)
 
 
 # --- whether it is needed
 
 
 @pytest.mark.parametrize(
-    ("visits", "now", "fields", "expected"),
+    ("probe_runs", "now", "fields", "expected"),
     [
         ("", 1.99, {}, 2),
         ("", 2, {}, Ask(None)),
@@ -251,7 +252,7 @@ def test_a_notice_of_an_end_that_can_move_depends_on_what_is_seen(
         ("1h 98, 1h 0", 1.99, {}, 2),
         ("1h 98, 1h 0", 2, {}, Ask),
         ("1h 98, 1h 0", 2, {"owner": Person(id=make.ANA, name="Ana", deactivated=True)}, 98),
-        ("1h 98, 1h 0", 2, {"question": Question(silent_until=at(6))}, 6),
+        ("1h 98, 1h 0", 2, {"question": Question(quiet_until=at(6))}, 6),
         ("1h 98, 2h 0 +ana", 2.9, {}, 3),
         ("1h 98, 2h 0 +ana", 3, {}, Ask),
         # The bot was down, or its visits fail: the next visit decides.
@@ -266,18 +267,18 @@ def test_a_notice_of_an_end_that_can_move_depends_on_what_is_seen(
     ],
 )
 def test_its_owner_is_asked_in_their_hours_if_it_is_idle_now_or_can_not_be_seen_into(
-    visits: str, now: float, fields: dict[str, Any], expected: Expected
+    probe_runs: str, now: float, fields: dict[str, Any], expected: Expected
 ) -> None:
-    check(machine(visits, 100, **fields), now, expected, RULES)
+    check(machine(probe_runs, 100, **fields), now, expected, RULES)
 
 
 def test_a_question_shows_the_connections_that_the_newest_visit_saw() -> None:
     one = machine("1h 98, 58m 0, 2m 0 +ana", 30)
     use = check(one, 2, Ask, RULES).use
-    assert (use.verdict, use.connections, use.new_connections) == (Verdict.IDLE, 0, 1)
+    assert (use.status, use.connections, use.new_connections) == (UsageStatus.IDLE, 0, 1)
     assert idle_now(one, RULES, at(2)) == use
-    for visits, now in (("1h 98", 1), ("1h refused", 1), ("1h 98, 1h 0", 2.2), ("", 2)):
-        assert idle_now(machine(visits, 30), RULES, at(now)) is None
+    for probe_runs, now in (("1h 98", 1), ("1h refused", 1), ("1h 98, 1h 0", 2.2), ("", 2)):
+        assert idle_now(machine(probe_runs, 30), RULES, at(now)) is None
 
 
 IDLE_SINCE_1 = "1h 98, {}h 0"
@@ -360,7 +361,7 @@ def test_it_ends_a_grace_after_its_owner_could_know_of_that(
 
 
 EXTENSION = Extension(
-    envelope=make.envelope(version=2, lease=8 * HOUR), ends_at=at(8), asked_by=make.ANA, asked_at=READY
+    terms=make.terms(version=2, lease=8 * HOUR), ends_at=at(8), asked_by=make.ANA, asked_at=READY
 )
 TWO_ENDS: Sequence[tuple[str, str, float, dict[str, Any], Expected]] = [
     ("in use", "4h 98", 4, {}, MoveEnd),
@@ -393,18 +394,18 @@ TWO_ENDS: Sequence[tuple[str, str, float, dict[str, Any], Expected]] = [
 
 
 @pytest.mark.parametrize(
-    ("visits", "now", "fields", "expected"), [row[1:] for row in TWO_ENDS], ids=[row[0] for row in TWO_ENDS]
+    ("probe_runs", "now", "fields", "expected"), [row[1:] for row in TWO_ENDS], ids=[row[0] for row in TWO_ENDS]
 )
 def test_the_first_of_two_ends_moves_on_if_the_machine_is_in_use(
-    visits: str, now: float, fields: dict[str, Any], expected: Expected
+    probe_runs: str, now: float, fields: dict[str, Any], expected: Expected
 ) -> None:
     stated = told(event(E.ENDING, 3.5, 4), posted=3.5)
-    one = machine(visits, 4, 12, notices_checked_at=at(3.5), **{**stated, **fields})
+    one = machine(probe_runs, 4, 12, notices_checked_at=at(3.5), **{**stated, **fields})
     act = check(one, now, expected)
     if isinstance(act, MoveEnd):
         assert act.until == at(now // 1 + 1)
         assert act.use is not None
-        assert act.use.verdict is Verdict.IN_USE
+        assert act.use.status is UsageStatus.IN_USE
     if isinstance(act, GiveNotice):
         assert act.until == at(now) + RULES.lease.grace
 
@@ -450,14 +451,14 @@ SCRIPT_AT_END: Sequence[tuple[str, str, OnEnding, float, dict[str, Any], Expecte
 
 
 @pytest.mark.parametrize(
-    ("visits", "on_ending", "now", "fields", "expected"),
+    ("probe_runs", "on_ending", "now", "fields", "expected"),
     [row[1:] for row in SCRIPT_AT_END],
     ids=[row[0] for row in SCRIPT_AT_END],
 )
 def test_the_end_waits_for_the_owners_script_one_grace_in_all(
-    visits: str, on_ending: OnEnding, now: float, fields: dict[str, Any], expected: Expected
+    probe_runs: str, on_ending: OnEnding, now: float, fields: dict[str, Any], expected: Expected
 ) -> None:
-    check(machine(visits, notices_checked_at=at(3.5), on_ending=on_ending, **fields), now, expected)
+    check(machine(probe_runs, notices_checked_at=at(3.5), on_ending=on_ending, **fields), now, expected)
 
 
 def test_an_end_that_can_move_moves_although_the_script_runs_and_waits_for_it_otherwise() -> None:
@@ -479,9 +480,9 @@ def test_the_owner_is_notified_once_for_each_end_that_their_script_failed_while_
     check(machine("4h 0", **{**fields, "on_ending": script(S.FAILED, 3, 7)}), 3.9, 4)
 
 
-FIRST = ScriptFirst(by=make.BEN, ends_at=at(9))
-SET = told(event(E.SCRIPT_FIRST, 3.9, 4, make.BEN), posted=3.9)
-TOLD_AGAIN = told(event(E.SCRIPT_FIRST, 3.9, 4, make.BEN), event(E.ENDS_AGAIN, 3.95, 4))
+FIRST = GracefulDestroy(by=make.BEN, ends_at=at(9))
+SET = told(event(E.GRACEFUL_DESTROY, 3.9, 4, make.BEN), posted=3.9)
+TOLD_AGAIN = told(event(E.GRACEFUL_DESTROY, 3.9, 4, make.BEN), event(E.ENDS_AGAIN, 3.95, 4))
 NOW = End(Why.ASKED, make.BEN)
 AFTER_SCRIPT: Sequence[tuple[str, OnEnding, float, dict[str, Any], Expected]] = [
     ("not started", THERE, 3.9, SET, 4),
@@ -492,7 +493,7 @@ AFTER_SCRIPT: Sequence[tuple[str, OnEnding, float, dict[str, Any], Expected]] = 
     ("gone", script(S.NONE), 3.95, SET, 4),
     ("running at the end, which waits for nothing", RUNNING, 4, SET, NOW),
     ("never started at the end", THERE, 4, SET, NOW),
-    ("set by the owner, who got no message", RUNNING, 4, told(event(E.SCRIPT_FIRST, 3.9, 4, make.ANA)), NOW),
+    ("set by the owner, who got no message", RUNNING, 4, told(event(E.GRACEFUL_DESTROY, 3.9, 4, make.ANA)), NOW),
     ("done, but Slack may show that it was taken back", DONE, 3.95, SET | {"just_opened": True}, 3.95 + AGAIN),
     ("done, but its owner was told of its end again", DONE, 3.95, TOLD_AGAIN, 4),
     ("at the end, but its owner was told of its end again", THERE, 4, TOLD_AGAIN, GiveNotice(at(4.25))),
@@ -510,7 +511,7 @@ def test_a_machine_is_destroyed_after_its_script_for_who_wanted_that_and_at_its_
     if fields.get("just_opened"):
         fields = {**fields, "direct": [changed(fields["direct"][0], version_at_start=3)]}
     asked = Question(asked=Asked(first_at=at(2), last_at=at(2), times=2))
-    one = machine("4h 98", script_first=FIRST, on_ending=on_ending, question=asked, **fields)
+    one = machine("4h 98", graceful_destroy=FIRST, on_ending=on_ending, question=asked, **fields)
     check(one, now, expected, RULES)
 
 
@@ -549,6 +550,6 @@ def test_with_two_ends_the_owner_is_told_in_time_of_the_later_one() -> None:
 
 def test_nobody_is_told_to_ask_in_time_if_no_approver_decides_or_more_time_is_asked_for() -> None:
     check(machine(ends=14), 11, 13.5, ONE_NOTICE)
-    extension = Extension(envelope=make.envelope(), ends_at=at(20), asked_by=make.ANA, asked_at=at(1))
+    extension = Extension(terms=make.terms(), ends_at=at(20), asked_by=make.ANA, asked_at=at(1))
     check(machine(ends=14, extension=extension), 11, 13.5, DEAR)
     check(machine(ends=14), 11, 13.5, changed(DEAR, lease=Lease(max=14 * HOUR, notices=(30 * MINUTE,))))

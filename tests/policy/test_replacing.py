@@ -12,17 +12,17 @@ from bot.model.attempt import Why
 from bot.model.base import changed
 from bot.model.event import EventKind
 from bot.model.money import cost_at_most
-from bot.model.request import Envelope
+from bot.model.request import Terms
 from bot.model.state import State
 from bot.model.summary import Remainder
 from bot.policy.buying.replacing import (
     check_replaceable,
+    had_gpu_mismatch,
     may_be_replaced,
     propose_replacement,
     remainder_of,
     replacing_request,
     shortened,
-    was_not_as_sold,
 )
 from bot.policy.buying.spending import billed_span
 from bot.policy.team.rules import Lease, Rules
@@ -34,7 +34,7 @@ RUNS = ready().rental
 
 
 @pytest.mark.parametrize(
-    ("rental", "now", "not_as_sold", "may"),
+    ("rental", "now", "gpu_mismatch", "may"),
     [
         (LOST, clock(15, 0), False, True),
         (changed(LOST, replaced_by="f6rat"), clock(15, 0), False, False),
@@ -49,19 +49,19 @@ RUNS = ready().rental
     ],
 )
 def test_a_rental_may_be_replaced_once_before_its_end_and_if_there_is_a_reason(
-    rental: Any, now: Any, not_as_sold: bool, may: bool
+    rental: Any, now: Any, gpu_mismatch: bool, may: bool
 ) -> None:
-    assert may_be_replaced(rental, now, not_as_sold=not_as_sold) is may
+    assert may_be_replaced(rental, now, gpu_mismatch=gpu_mismatch) is may
     if may:
-        check_replaceable(rental, now, not_as_sold=not_as_sold)
+        check_replaceable(rental, now, gpu_mismatch=gpu_mismatch)
     else:
         with pytest.raises(TooLate):
-            check_replaceable(rental, now, not_as_sold=not_as_sold)
+            check_replaceable(rental, now, gpu_mismatch=gpu_mismatch)
 
 
 def test_a_machine_that_its_owner_keeps_is_as_good_as_sold() -> None:
-    found, kept = (happened(kind, clock(13, 0)) for kind in (EventKind.NOT_AS_SOLD, EventKind.KEPT_AS_IT_IS))
-    assert [was_not_as_sold(events) for events in ([], [found], [found, kept])] == [False, True, False]
+    found, kept = (happened(kind, clock(13, 0)) for kind in (EventKind.GPU_MISMATCH, EventKind.KEPT_AS_IT_IS))
+    assert [had_gpu_mismatch(events) for events in ([], [found], [found, kept])] == [False, True, False]
 
 
 def test_a_rental_leaves_its_time_its_price_and_the_rest_of_its_total() -> None:
@@ -95,7 +95,7 @@ def test_a_named_vendor_is_asked_again_if_it_took_the_machine_not_if_the_machine
     assert found == ["hyperstack", None]
 
 
-def proposed(rate: str, left: Remainder, team: str = "100.00", rules: Rules = RULES) -> Envelope | None:
+def proposed(rate: str, left: Remainder, team: str = "100.00", rules: Rules = RULES) -> Terms | None:
     wanted = request(lease=left.lease)
     return propose_replacement(offer("o", rate, "nebius", "eu"), wanted, left, Decimal(team), rules)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bot.errors import Mistake
-from bot.policy.access.boot import check_setup
+from bot.policy.access.startup_script import check_setup
 from bot.policy.team.policy_file import PolicySource
 from bot.policy.team.rules import Rules
 

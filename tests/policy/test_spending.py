@@ -17,7 +17,7 @@ from bot.model.money import cost, micros
 from bot.model.person import Person
 from bot.model.records import Usage
 from bot.model.rental import Rental
-from bot.model.request import Envelope, Request
+from bot.model.request import Request, Terms
 from bot.model.state import State
 from bot.model.summary import OfferChoice, Over
 from bot.policy.buying import spending
@@ -49,8 +49,8 @@ HOUR = timedelta(hours=1)
 GPU = "nvidia-h100-sxm5-80gb"
 
 
-def request(**wishes: Any) -> Request:
-    return Request(**{"gpu": "H100", "region": "EU", "lease": 6 * HOUR, **wishes})
+def request(**waitlist_entries: Any) -> Request:
+    return Request(**{"gpu": "H100", "region": "EU", "lease": 6 * HOUR, **waitlist_entries})
 
 
 def dollars(amount: int) -> str:
@@ -64,16 +64,16 @@ def dollars(amount: int) -> str:
 def test_an_envelope_within_the_limits_allows_a_dearer_price_and_has_its_highest_total() -> None:
     proposal = propose(request(), GPU, Decimal("2.15"), RULES)
     assert proposal.over == ()
-    assert proposal.envelope.max_rate == Decimal("2.47")
-    assert dollars(proposal.envelope.total) == "16.06"
+    assert proposal.terms.max_rate == Decimal("2.47")
+    assert dollars(proposal.terms.total) == "16.06"
     assert dollars(cost(Decimal("2.15"), 6 * HOUR)) == "12.90"
 
 
 def test_a_request_over_both_limits_needs_an_approver_and_allows_the_dearer_price() -> None:
     proposal = propose(request(count=8), GPU, Decimal("18.40"), RULES)
     assert proposal.over == (Over.PER_HOUR, Over.TOTAL)
-    assert proposal.envelope.max_rate == Decimal("21.16")
-    assert dollars(proposal.envelope.total) == "137.54"
+    assert proposal.terms.max_rate == Decimal("21.16")
+    assert dollars(proposal.terms.total) == "137.54"
 
 
 # --- the limits
@@ -82,22 +82,22 @@ def test_a_request_over_both_limits_needs_an_approver_and_allows_the_dearer_pric
 def test_the_clicked_price_decides_who_approves_and_the_envelope_is_cut_to_the_hourly_limit() -> None:
     proposal = propose(request(lease=HOUR), GPU, Decimal("9.90"), RULES)
     assert proposal.over == ()
-    assert proposal.envelope.max_rate == Decimal("10.00")
+    assert proposal.terms.max_rate == Decimal("10.00")
 
 
 def test_the_envelope_is_cut_to_the_total_limit() -> None:
     proposal = propose(request(lease=24 * HOUR), GPU, Decimal("4.00"), RULES)
     assert proposal.over == ()
-    assert proposal.envelope.max_rate == Decimal("4.08")
-    assert proposal.envelope.total <= micros(RULES.auto_approve.total)
+    assert proposal.terms.max_rate == Decimal("4.08")
+    assert proposal.terms.total <= micros(RULES.auto_approve.total)
 
 
 def test_a_price_exactly_at_both_limits_needs_no_approver_and_allows_no_dearer_price() -> None:
     rules = changed(RULES, auto_approve=AutoApprove(per_hour=Decimal(10), total=Decimal(65)))
     proposal = propose(request(), GPU, Decimal("10.00"), rules)
     assert proposal.over == ()
-    assert proposal.envelope.max_rate == Decimal("10.00")
-    assert proposal.envelope.total == 65_000_000
+    assert proposal.terms.max_rate == Decimal("10.00")
+    assert proposal.terms.total == 65_000_000
 
 
 @pytest.mark.parametrize(
@@ -115,12 +115,12 @@ def test_the_smallest_step_over_a_limit_is_over_it(rate: str, total: int, over: 
 
 def test_the_persons_cap_per_gpu_limits_the_rate_of_the_whole_offer() -> None:
     proposal = propose(request(count=2, max_gpu_rate=Decimal("2.20")), GPU, Decimal("4.30"), RULES)
-    assert proposal.envelope.max_rate == Decimal("4.40")
+    assert proposal.terms.max_rate == Decimal("4.40")
 
 
 def test_what_the_teams_limit_leaves_also_limits_an_envelope_that_an_approver_decides() -> None:
     proposal = propose(request(count=8), GPU, Decimal("18.40"), RULES, team_rate_left=Decimal("19.00"))
-    assert proposal.envelope.max_rate == Decimal("19.00")
+    assert proposal.terms.max_rate == Decimal("19.00")
 
 
 def test_what_earlier_attempts_billed_counts_towards_the_total() -> None:
@@ -128,8 +128,8 @@ def test_what_earlier_attempts_billed_counts_towards_the_total() -> None:
     later = propose(request(), GPU, Decimal("2.15"), RULES, spent=90_000_000, version=3)
     assert fresh.over == ()
     assert later.over == (Over.TOTAL,)
-    assert later.envelope.version == 3
-    assert later.envelope.total == fresh.envelope.total + 90_000_000
+    assert later.terms.version == 3
+    assert later.terms.total == fresh.terms.total + 90_000_000
 
 
 def test_a_lease_can_bill_from_procurement_to_deletion() -> None:
@@ -153,19 +153,19 @@ def test_a_receipt_shows_an_estimate_that_was_off_by_more_than_a_tenth_if_the_le
     assert receipt_estimate(None, 4 * HOUR, amount, ran_its_length=ran_its_length) is None
 
 
-def running(envelope: Envelope, rate: str) -> Rental:
+def running(terms: Terms, rate: str) -> Rental:
     """Return a rental that has run for six hours."""
     lease = make.lease(START + 6 * HOUR, ready_at=START)
-    return make.rental("k7mq2", state=State.READY, rate=Decimal(rate), lease=lease, envelope=envelope)
+    return make.rental("k7mq2", state=State.READY, rate=Decimal(rate), lease=lease, terms=terms)
 
 
 def test_an_extension_is_judged_by_what_was_spent_and_what_is_to_come() -> None:
-    rental = running(propose(request(), GPU, Decimal("2.15"), RULES).envelope, "2.42")
+    rental = running(propose(request(), GPU, Decimal("2.15"), RULES).terms, "2.42")
     end, now = START + 8 * HOUR, START + 6 * HOUR
     proposal = propose_longer_lease(rental, end, spent=10_000_000, now=now, rules=RULES)
     assert proposal.over == ()
-    assert (proposal.envelope.version, proposal.envelope.lease) == (2, 8 * HOUR)
-    assert proposal.envelope.total == 10_000_000 + cost(Decimal("2.42"), 2 * HOUR + RULES.lease.grace)
+    assert (proposal.terms.version, proposal.terms.lease) == (2, 8 * HOUR)
+    assert proposal.terms.total == 10_000_000 + cost(Decimal("2.42"), 2 * HOUR + RULES.lease.grace)
     much = propose_longer_lease(rental, end, spent=98_000_000, now=now, rules=RULES)
     assert much.over == (Over.TOTAL,)
 
@@ -245,38 +245,38 @@ def test_an_envelope_allows_its_price_and_stays_within_the_limits_if_it_needs_no
 ) -> None:
     room = None if more_room is None else price + more_room / 3
     proposal = propose(request(lease=lease), GPU, price, rules, spent=spent, team_rate_left=room)
-    envelope = proposal.envelope
-    assert envelope.price == price <= envelope.max_rate
-    assert envelope.max_rate == price or envelope.max_rate % Decimal("0.01") == 0, "people read the real limit"
-    assert envelope.max_rate <= max(price, price * (1 + rules.procure.dearer))
-    assert room is None or envelope.max_rate <= room
+    terms = proposal.terms
+    assert terms.price == price <= terms.max_rate
+    assert terms.max_rate == price or terms.max_rate % Decimal("0.01") == 0, "people read the real limit"
+    assert terms.max_rate <= max(price, price * (1 + rules.procure.dearer))
+    assert room is None or terms.max_rate <= room
     if not proposal.over:
-        assert envelope.max_rate <= rules.auto_approve.per_hour
-        assert envelope.total <= micros(rules.auto_approve.total)
+        assert terms.max_rate <= rules.auto_approve.per_hour
+        assert terms.total <= micros(rules.auto_approve.total)
 
 
 @given(RATES, LEASES, ANY_RULES, SPENT)
 def test_a_total_is_never_below_the_exact_cost(price: Decimal, lease: timedelta, rules: Rules, spent: int) -> None:
-    envelope = propose(request(lease=lease), GPU, price, rules, spent=spent).envelope
+    terms = propose(request(lease=lease), GPU, price, rules, spent=spent).terms
     seconds = Fraction(int(billed_span(lease, rules).total_seconds()))
-    exact = Fraction(envelope.max_rate) * 1_000_000 * seconds / 3600
-    assert 0 <= envelope.total - spent - exact < 1
+    exact = Fraction(terms.max_rate) * 1_000_000 * seconds / 3600
+    assert 0 <= terms.total - spent - exact < 1
 
 
 @given(RATES, RATES, LEASES, ANY_RULES)
 def test_a_persons_own_cap_is_never_passed(price: Decimal, cap: Decimal, lease: timedelta, rules: Rules) -> None:
     price, cap = min(price, cap), max(price, cap)
-    envelope = propose(request(lease=lease, max_gpu_rate=cap), GPU, price, rules).envelope
-    assert price <= envelope.max_rate <= cap
+    terms = propose(request(lease=lease, max_gpu_rate=cap), GPU, price, rules).terms
+    assert price <= terms.max_rate <= cap
 
 
 @given(RATES, LEASES, SPENT)
 def test_the_total_of_an_extension_is_never_below_what_was_spent_and_the_exact_rest(
     rate: Decimal, until_end: timedelta, spent: int
 ) -> None:
-    rental = running(propose(request(lease=HOUR), GPU, rate, RULES).envelope, str(rate))
+    rental = running(propose(request(lease=HOUR), GPU, rate, RULES).terms, str(rate))
     now = START + 6 * HOUR
-    total = propose_longer_lease(rental, now + until_end, spent=spent, now=now, rules=RULES).envelope.total
+    total = propose_longer_lease(rental, now + until_end, spent=spent, now=now, rules=RULES).terms.total
     seconds = Fraction(int((until_end + RULES.lease.grace).total_seconds()))
     assert 0 <= total - spent - Fraction(rate) * 1_000_000 * seconds / 3600 < 1
 
@@ -346,14 +346,14 @@ def test_an_offer_shows_who_decides_whether_it_is_confirmed_and_why_it_is_refuse
 ) -> None:
     found = choice(rate, **options)
     assert (found.over, found.needs_approval) == (over, bool(over))
-    assert (found.refused is None and needs_confirmation(found.envelope)) is confirms
+    assert (found.refused is None and needs_confirmation(found.terms)) is confirms
     assert type(found.refused) is (refused or type(None))
 
 
 @pytest.mark.parametrize(("total", "confirms"), [(CONFIRM_ABOVE, False), (CONFIRM_ABOVE + 1, True)])
 def test_a_total_above_fifty_dollars_is_confirmed(total: int, confirms: bool) -> None:
-    envelope = changed(choice("2.15").envelope, total=total)
-    assert needs_confirmation(envelope) is confirms
+    terms = changed(choice("2.15").terms, total=total)
+    assert needs_confirmation(terms) is confirms
 
 
 @pytest.mark.parametrize(
@@ -390,4 +390,4 @@ def test_the_limits_that_made_an_approver_decide_are_known_from_the_envelope(
     price: Decimal, lease: timedelta, rules: Rules, spent: int
 ) -> None:
     proposal = propose(request(lease=lease), GPU, price, rules, spent=spent)
-    assert over_at_price(proposal.envelope, rules) == proposal.over
+    assert over_at_price(proposal.terms, rules) == proposal.over

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from bot.model.attempt import LedgerRow
 from bot.model.budget import UseCosts
 from bot.model.event import Event, EventKind
-from bot.model.facts import VerdictFacts
-from bot.model.machine_use import Use, Verdict
+from bot.model.facts import StatusFacts
+from bot.model.machine_use import UsageStatus, Use
 from bot.model.money import cost
 from bot.policy.buying.charges import Stretch, stretches, use_costs
 from bot.policy.team.rules import Rules
@@ -31,7 +31,7 @@ class Story(NamedTuple):
     """Visits since ready, in the notation of `use_stories`; then dollars used, connected, idle and unknown."""
 
     what: str
-    visits: str
+    probe_runs: str
     dollars: str
 
 
@@ -51,12 +51,12 @@ STORIES = [
 ]
 
 
-def events_of(visits: str) -> list[Event]:
-    return [changes(at, use) for at, use in history(samples_of(visits), Rules())]
+def events_of(probe_runs: str) -> list[Event]:
+    return [changes(at, use) for at, use in history(samples_of(probe_runs), Rules())]
 
 
 def changes(at: datetime, use: Use) -> Event:
-    facts = VerdictFacts(verdict=use.verdict, since=use.since, use=use)
+    facts = StatusFacts(status=use.status, since=use.since, use=use)
     return make.event(EventKind.USE_CHANGED, at=at, facts=facts)
 
 
@@ -74,8 +74,8 @@ def dollars(costs: UseCosts) -> str:
 
 @pytest.mark.parametrize("story", STORIES, ids=lambda story: story.what)
 def test_story(story: Story) -> None:
-    end = samples_of(story.visits)[-1].at
-    known = stretches(events_of(story.visits), ready_at=READY, until=end)
+    end = samples_of(story.probe_runs)[-1].at
+    known = stretches(events_of(story.probe_runs), ready_at=READY, until=end)
     assert dollars(use_costs(row(end - READY), known)) == story.dollars
 
 
@@ -101,7 +101,7 @@ def test_the_shares_of_any_cut_sum_to_the_amount(
 ) -> None:
     times = sorted(bounds)
     known = [
-        Stretch(verdict=data.draw(st.sampled_from(list(Verdict)[:3])), since=since, until=until)
+        Stretch(status=data.draw(st.sampled_from(list(UsageStatus)[:3])), since=since, until=until)
         for since, until in zip(times[::2], times[1::2], strict=False)
     ]
     rate = data.draw(st.decimals(min_value=0, max_value=1000, places=6))

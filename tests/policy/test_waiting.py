@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from bot.model.attempt import Attempt, AttemptState, Why
 from bot.model.base import changed
 from bot.model.offer import Offer
-from bot.model.quote import QuoteState, SharedSearch, Wish
+from bot.model.quote import QuoteState, SharedSearch, WaitlistEntry
 from bot.model.request import Request
 from bot.model.state import State
 from bot.policy.buying.waiting import (
@@ -25,7 +25,7 @@ from bot.policy.buying.waiting import (
     Waiter,
     ceiling,
     in_turn,
-    new_wish,
+    new_waitlist_entry,
     next_purchase,
     next_question,
     same_reason,
@@ -33,7 +33,7 @@ from bot.policy.buying.waiting import (
     shared_query,
     still_waits,
     turn,
-    wish_for,
+    waitlist_entry_for,
 )
 from bot.policy.team.rules import Rules
 from bot.policy.team.rules import Waiting as WaitingRules
@@ -65,15 +65,22 @@ def waiter(
     wants: Request, max_rate: str | None = None, *, since: datetime = NOON, name: str = "q1", **more: Any
 ) -> Waiter:
     """Return somebody who waits. With a highest price, it is rented for them."""
-    wish_fields = {key: more.pop(key) for key in ("any_time", "gpu", "until") if key in more}
+    waitlist_entry_fields = {key: more.pop(key) for key in ("any_time", "gpu", "until") if key in more}
     rents = max_rate is not None
-    wish = changed(new_wish(wants, None, since, RULES, rents=rents), **wish_fields)
-    found = make.quote(id=name, request=wants, wish=wish, state=QuoteState.WAITING, created_at=since)
+    waitlist_entry = changed(new_waitlist_entry(wants, None, since, RULES, rents=rents), **waitlist_entry_fields)
+    found = make.quote(
+        id=name, request=wants, waitlist_entry=waitlist_entry, state=QuoteState.WAITING, created_at=since
+    )
     rental = None
     if max_rate is not None:
-        envelope = make.envelope(gpu=wants.gpu, count=wants.count, max_rate=Decimal(max_rate))
+        terms = make.terms(gpu=wants.gpu, count=wants.count, max_rate=Decimal(max_rate))
         rental = make.rental(
-            id="k7mq2", state=State.QUEUED, quote_id=name, request=wants, envelope=envelope, wish=wish
+            id="k7mq2",
+            state=State.QUEUED,
+            quote_id=name,
+            request=wants,
+            terms=terms,
+            waitlist_entry=waitlist_entry,
         )
     return Waiter(quote=found, rental=rental, **{"zone": UTC, **more})
 
@@ -251,24 +258,26 @@ def test_equal_requests_share_a_search_whatever_their_prices() -> None:
 def test_the_ceiling_is_what_was_named_or_what_was_shown() -> None:
     words = ceiling(request(count=8, max_gpu_rate=Decimal(3)), [], RULES)
     assert words is not None
-    assert words.proposal.envelope.max_rate == words.proposal.envelope.price == Decimal(24)
+    assert words.proposal.terms.max_rate == words.proposal.terms.price == Decimal(24)
     assert words.gpu is None
     assert ceiling(request(), [offer("2.00")], RULES) is None
     assert ceiling(start(), [], RULES) is None
     shown = ceiling(start(), [offer("2.00"), offer("2.30")], RULES)
     assert shown is not None
-    assert (shown.proposal.envelope.max_rate, shown.gpu) == (Decimal("2.30"), "nvidia-h100-sxm5-80gb")
+    assert (shown.proposal.terms.max_rate, shown.gpu) == (Decimal("2.30"), "nvidia-h100-sxm5-80gb")
 
 
 def test_a_wish_ends_as_typed_after_the_longest_wait_or_before_the_last_end() -> None:
-    typed = Wish(until=NOON + HOUR, any_time=True)
-    assert new_wish(request(), None, NOON, RULES, rents=True).until == NOON + RULES.waiting.longest
-    told = new_wish(request(), typed, NOON, RULES, rents=False)
+    typed = WaitlistEntry(until=NOON + HOUR, any_time=True)
+    assert new_waitlist_entry(request(), None, NOON, RULES, rents=True).until == NOON + RULES.waiting.longest
+    told = new_waitlist_entry(request(), typed, NOON, RULES, rents=False)
     assert (told.until, told.any_time, told.since) == (NOON + HOUR, True, NOON)
-    assert new_wish(request(until=NOON + HOUR), None, NOON, RULES, rents=True).until == NOON + 30 * MINUTE
-    at_nine = new_wish(start(), None, NOON, RULES, rents=True)
+    assert (
+        new_waitlist_entry(request(until=NOON + HOUR), None, NOON, RULES, rents=True).until == NOON + 30 * MINUTE
+    )
+    at_nine = new_waitlist_entry(start(), None, NOON, RULES, rents=True)
     assert (at_nine.until, at_nine.any_time) == (START + 7.5 * HOUR, True)
-    shorter = wish_for(at_nine, changed(start(), lease=2 * HOUR, until=START + 2 * HOUR))
+    shorter = waitlist_entry_for(at_nine, changed(start(), lease=2 * HOUR, until=START + 2 * HOUR))
     assert shorter.until == START + 1.5 * HOUR
 
 

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from bot.model.machine_use import NOT_COMPUTING, GpuUse, Missed, Sample, Use
 from bot.policy.team.rules import Rules
-from bot.policy.use import verdicts
+from bot.policy.use import usage_status
 
 READY = datetime(2026, 11, 27, 8, 0, tzinfo=UTC)
 STORIES = """
@@ -121,8 +121,8 @@ class Story(NamedTuple):
     """What happens, the visits, and the verdict at the end, as written in the table."""
 
     what: str
-    visits: str
-    verdict: str
+    probe_runs: str
+    status: str
 
 
 def stories() -> list[Story]:
@@ -131,16 +131,16 @@ def stories() -> list[Story]:
     return [Story(*(cell.strip() for cell in line.split("|"))) for line in lines]
 
 
-def _pace(visits: str) -> timedelta:
+def _pace(probe_runs: str) -> timedelta:
     """Return how far apart the visits of a story are."""
-    match = re.match(r"every (\d+)m: ", visits)
+    match = re.match(r"every (\d+)m: ", probe_runs)
     return timedelta(minutes=int(match[1]) if match else 2)
 
 
-def samples_of(visits: str) -> list[Sample]:
+def samples_of(probe_runs: str) -> list[Sample]:
     """Return the samples of a story."""
-    every = _pace(visits)
-    text = re.sub(r"^every \d+m: ", "", visits)
+    every = _pace(probe_runs)
+    text = re.sub(r"^every \d+m: ", "", probe_runs)
     text = re.sub(r"(\d+) x \(([^()]*)\)", lambda match: ", ".join([match[2]] * int(match[1])), text)
     samples: list[Sample] = []
     at = READY
@@ -155,32 +155,36 @@ def samples_of(visits: str) -> list[Sample]:
 
 def history(samples: list[Sample], rules: Rules) -> list[tuple[datetime, Use]]:
     """Return the verdicts that are stored as these samples arrive, and when. The bot judges each visit with the
-    samples of the window and the stored verdict."""
+    samples of the window and the stored verdict.
+    """
     stored: list[tuple[datetime, Use]] = []
     first = 0
     for n, sample in enumerate(samples):
-        while first < n and samples[first + 1].at < sample.at - verdicts.window(rules):
+        while first < n and samples[first + 1].at < sample.at - usage_status.window(rules):
             first += 1
         before = stored[-1][1] if stored else None
-        for use in verdicts.after_visit(samples[first:n], sample, ready_at=READY, before=before, rules=rules):
-            if verdicts.differs(stored[-1][1] if stored else None, use):
+        for use in usage_status.after_probe_run(
+            samples[first:n], sample, ready_at=READY, before=before, rules=rules
+        ):
+            if usage_status.differs(stored[-1][1] if stored else None, use):
                 stored.append((sample.at, use))
     return stored
 
 
 def replay(samples: list[Sample], rules: Rules) -> list[Use]:
     """Return the verdicts that are stored as these samples arrive. Without samples, return the one that holds at
-    ready."""
+    ready.
+    """
     if not samples:
-        return [verdicts.judge([], ready_at=READY, before=None, now=READY, rules=rules)]
+        return [usage_status.judge([], ready_at=READY, before=None, now=READY, rules=rules)]
     return [use for _, use in history(samples, rules)]
 
 
 def told(use: Use) -> str:
     """Return a verdict as the table writes it."""
-    words = f"{_words(use.verdict)} since {_time(use.since)}"
-    if use.verdict in NOT_COMPUTING and use.spell is not None and use.spell != use.since:
-        words += f", as since {_time(use.spell)}"
+    words = f"{_words(use.status)} since {_time(use.since)}"
+    if use.status in NOT_COMPUTING and use.idle_period is not None and use.idle_period != use.since:
+        words += f", as since {_time(use.idle_period)}"
     return f"{words} ({_words(use.why)})" if use.why else words
 
 

@@ -35,7 +35,8 @@ async def greeting(greets: Greets) -> AsyncIterator[int]:
 
 def listening(sent: bytes, *, repeated: bytes = b"", stays: bool = False) -> AbstractAsyncContextManager[int]:
     """Listen on a port. Send `sent` to each client, then `repeated` until the client leaves. Then close the
-    connection unless it `stays` open."""
+    connection unless it `stays` open.
+    """
 
     async def greets(writer: asyncio.StreamWriter) -> None:
         writer.write(sent)

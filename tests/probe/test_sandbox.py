@@ -16,12 +16,12 @@ from bot.model.machine_use import (
     OnEnding,
     OnEndingRefused,
     OnEndingState,
+    ProbeResult,
     SetupProgress,
     SetupState,
-    Visit,
 )
-from bot.policy.access.boot import script_text
 from bot.policy.access.probe_script import install_lines, probe_line
+from bot.policy.access.startup_script import script_text
 from bot.probe.key import new_probe_key
 from bot.probe.prober import SshProber
 from tests.sandbox.compute_world import ComputeWorld
@@ -47,13 +47,15 @@ class Rented:
         body = {**({"phases": phases} if phases else {}), **fields}
         await self.world.control(f"resources/{self.resource['resource_id']}/use", **body)
 
-    async def visit(self, host_key: str | None = None, ending: EndToTell | None = None) -> Visit:
-        return await self.prober.visit("127.0.0.1", self.resource["access"]["ssh_port"], host_key, None, ending)
+    async def run_probe(self, host_key: str | None = None, ending: EndToTell | None = None) -> ProbeResult:
+        return await self.prober.run_probe(
+            "127.0.0.1", self.resource["access"]["ssh_port"], host_key, None, ending
+        )
 
     async def told(self, end: datetime | None, minutes: int = 15) -> OnEnding | None:
         """Return what a visit reports of on-ending.sh that tells the machine this end, or none."""
         ending = None if end is None else EndToTell(end=end, left=timedelta(minutes=minutes))
-        report = (await self.visit(ending=ending)).report
+        report = (await self.run_probe(ending=ending)).report
         assert report is not None
         return report.on_ending
 
@@ -70,8 +72,8 @@ async def rented() -> AsyncIterator[Rented]:
 
 async def test_a_visit_reads_what_was_set(rented: Rented) -> None:
     await rented.use({"gpus": [98, None], "connections": 2}, setup={"state": "failed", "line": 3})
-    visit = await rented.visit()
-    report = visit.report
+    run_probe = await rented.run_probe()
+    report = run_probe.report
     assert report is not None
     assert report.gpus == (
         GpuUse(index=0, highest=98, memory_mib=61169, watts=688),
@@ -81,13 +83,13 @@ async def test_a_visit_reads_what_was_set(rented: Rented) -> None:
     assert report.setup == SetupProgress(state=SetupState.FAILED, line=3)
     assert len(report.peers) == 2
     details = await rented.world.look(f"resources/{rented.resource['resource_id']}")
-    assert visit.host_key == details["host_keys"]["ssh-ed25519"]
-    again = await rented.visit(visit.host_key)
+    assert run_probe.host_key == details["host_keys"]["ssh-ed25519"]
+    again = await rented.run_probe(run_probe.host_key)
     assert again.report == report, "the same connections have the same hashes"
 
 
 async def test_without_a_control_call_it_is_idle_and_its_set_up_is_done(rented: Rented) -> None:
-    report = (await rented.visit()).report
+    report = (await rented.run_probe()).report
     assert report is not None
     assert ([gpu.highest for gpu in report.gpus], report.peers) == ([0, 0], ())
     assert report.setup == SetupProgress(state=SetupState.DONE)
@@ -104,17 +106,17 @@ async def test_without_a_control_call_it_is_idle_and_its_set_up_is_done(rented: 
 )
 async def test_each_fault_is_missed_for_its_reason(rented: Rented, fault: str, missed: Missed) -> None:
     await rented.use({"fault": fault})
-    visit = await rented.visit()
-    assert missed in (visit.missed, visit.report and visit.report.missed)
+    run_probe = await rented.run_probe()
+    assert missed in (run_probe.missed, run_probe.report and run_probe.report.missed)
 
 
 async def test_a_machine_that_hangs_is_missed_and_a_changed_host_key_gets_no_login(rented: Rented) -> None:
-    rented.prober = SshProber(rented.key, visit_seconds=1)
+    rented.prober = SshProber(rented.key, probe_run_seconds=1)
     for fault, missed in (("silent", Missed.NO_ANSWER), ("hang", Missed.UNREADABLE)):
         await rented.use({"fault": fault})
-        assert (await rented.visit()).missed is missed
+        assert (await rented.run_probe()).missed is missed
     await rented.use({})
-    changed = await rented.visit("SHA256:another")
+    changed = await rented.run_probe("SHA256:another")
     assert (changed.missed, changed.report) == (Missed.HOST_KEY_CHANGED, None)
     details = await rented.world.look(f"resources/{rented.resource['resource_id']}")
     assert details["visits"] == 1, "only the one that hung"

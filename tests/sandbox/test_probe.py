@@ -7,7 +7,7 @@ from typing import Any
 import asyncssh
 import pytest
 
-from sandbox.compute.boot_script import has_set_up, probe_lines
+from sandbox.compute.startup_script import has_set_up, probe_lines
 from tests.programs import program
 from tests.sandbox.compute_world import ComputeWorld
 from tests.sandbox.test_compute_ssh import PATIENCE, login, port_of

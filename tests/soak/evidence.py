@@ -132,7 +132,7 @@ def good() -> Evidence:
         uses=(),
         left={},
         taken_back=frozenset(),
-        put_back_at=None,
+        restored_at=None,
         log=(json.dumps({"event": "interaction", "level": "info"}),),
         secrets=(TOKEN,),
         health={"perhaps_posted_twice": 0},

@@ -12,7 +12,7 @@ import pytest
 from sandbox.client import SeenMessage
 from sandbox.use import Fault, Phase, Use
 from soak.checks import CHECKS, check
-from soak.evidence import NOT_SUBMITTED, SCRIPT_FIRST, Evidence, Jump, Machine, MachineUse, Post
+from soak.evidence import GRACEFUL_DESTROY, NOT_SUBMITTED, Evidence, Jump, Machine, MachineUse, Post
 from tests.soak.evidence import (
     CARD_TS,
     FINAL,
@@ -67,12 +67,13 @@ MOVES = f"Ready: {SUBJECT}. It ends at 14:05, or at 15:05 at the latest if its G
 def with_two_ends(evidence: Evidence, use: Use, *more: MachineUse) -> Evidence:
     """Return the evidence with a machine that ended at the first of two ends, and how it was used."""
     with_uses = replace(evidence, uses=(MachineUse(MACHINE.resource_id, use), *more))
-    return in_order(machines(with_uses, replace(MACHINE, visits=60)), message(17, MOVES, at(12, 41)))
+    return in_order(machines(with_uses, replace(MACHINE, probe_runs=60)), message(17, MOVES, at(12, 41)))
 
 
 def moves_on(evidence: Evidence, end: str) -> Evidence:
     """Return the evidence without the extension, with two ends on the card at first. Then the card shows that
-    the machine is in use, and this end."""
+    the machine is in use, and this end.
+    """
 
     def is_left(each: SeenMessage) -> bool:
         return "It ends" not in each.text and "extended" not in each.text
@@ -106,7 +107,7 @@ WAITS = (
 )
 
 
-def with_wish(evidence: Evidence, text: str = WAITS, *, until: datetime) -> Evidence:
+def with_waitlist_entry(evidence: Evidence, text: str = WAITS, *, until: datetime) -> Evidence:
     """Return the evidence with a wish of Ben's that waited from 12:10 and was withdrawn at `until`."""
     seen = [
         message(50, text, at(12, 10), ts="12.0"),
@@ -125,7 +126,7 @@ def rented_again(evidence: Evidence) -> Evidence:
     """Return the evidence with a wish that Ana stopped, and with its machine after the database was put back."""
     stopped = with_card(evidence, f"Withdrawn: {SUBJECT}. Nothing was rented.")
     bought = (replace(PURCHASE, at=at(14, 50)),)
-    return replace(stopped, put_back_at=at(14, 40), purchases=bought)
+    return replace(stopped, restored_at=at(14, 40), purchases=bought)
 
 
 CASES: list[tuple[str, Callable[[Evidence], Evidence]]] = [
@@ -189,7 +190,7 @@ CASES: list[tuple[str, Callable[[Evidence], Evidence]]] = [
             ),
         ),
     ),
-    ("wishes_are_fulfilled", lambda e: with_wish(e, until=at(12, 40))),
+    ("wishes_are_fulfilled", lambda e: with_waitlist_entry(e, until=at(12, 40))),
     ("every_request_is_answered", lambda e: without_answer(e, "Renting ")),
     (
         "every_request_is_answered",
@@ -303,10 +304,10 @@ def test_a_machine_may_outlive_its_lease_while_the_bot_is_down_or_the_vendor_del
 
 
 def test_a_wish_may_wait_if_nothing_fits_if_the_rules_forbid_it_or_while_something_fails() -> None:
-    late = with_wish(good(), until=at(13, 0))
+    late = with_waitlist_entry(good(), until=at(13, 0))
     assert names(late) == {"wishes_are_fulfilled"}
-    assert names(with_wish(good(), until=at(12, 30))) == set()
-    assert names(with_wish(good(), WAITS.replace("$3.00", "$1.50"), until=at(13, 0))) == set()
+    assert names(with_waitlist_entry(good(), until=at(12, 30))) == set()
+    assert names(with_waitlist_entry(good(), WAITS.replace("$3.00", "$1.50"), until=at(13, 0))) == set()
     not_allowed = "An offer matched this request, but I couldn't rent it. Ben has 8 rentals."
     assert names(for_all(late, message(53, not_allowed, at(12, 20), ts="12.2", thread_ts="12.0"))) == set()
     assert names(replace(late, calm_since=None)) == names(replace(late, calm_since=at(12, 50))) == set()
@@ -315,8 +316,8 @@ def test_a_wish_may_wait_if_nothing_fits_if_the_rules_forbid_it_or_while_somethi
 
 def test_a_start_time_counts_from_its_start() -> None:
     starts = WAITS.replace("It costs", "It starts at 12:45 and ends at 13:15. It costs")
-    assert names(with_wish(good(), starts, until=at(13, 0))) == set()
-    assert names(with_wish(good(), starts, until=at(13, 15))) == {"wishes_are_fulfilled"}
+    assert names(with_waitlist_entry(good(), starts, until=at(13, 0))) == set()
+    assert names(with_waitlist_entry(good(), starts, until=at(13, 15))) == {"wishes_are_fulfilled"}
 
 
 def test_a_machine_that_its_vendor_took_back_did_not_end_too_early() -> None:
@@ -346,7 +347,7 @@ def test_a_direct_message_to_somebody_who_left_may_keep_its_buttons() -> None:
 
 
 def test_a_machine_may_end_at_the_first_of_two_ends_if_it_is_idle_or_perhaps_nobody_could_see_it() -> None:
-    other = replace(MACHINE, resource_id="r-9", name="gpubot-x9y8z-1", visits=9)
+    other = replace(MACHINE, resource_id="r-9", name="gpubot-x9y8z-1", probe_runs=9)
     unseen = MachineUse(other.resource_id, UNSEEN)
     down = Jump(at(13, 50), at(13, 55), excused=True)
     assert names(with_two_ends(good(), BUSY)) == {"busy_machines_go_on"}
@@ -378,17 +379,17 @@ def test_a_machine_whose_owner_left_or_that_is_no_rental_may_run_while_the_admin
 
 def test_after_the_database_was_put_back_a_machine_whose_card_was_not_edited_since_is_one_to_ask_about() -> None:
     bills = with_card(machines(good(), STILL_BILLS), f"Ready: {SUBJECT}.", buttons=[button("Details", RENTAL)])
-    put_back, kept = (replace(bills, put_back_at=at(14, minute)) for minute in (40, 0))
+    restored, kept = (replace(bills, restored_at=at(14, minute)) for minute in (40, 0))
     backup = "My database seems to be an older backup: it lacks 1 machine that I rented and that is running."
-    told = with_seen(put_back, "Cleo", asked(f"{backup}\n1x H100 (k7mq2), Ana's."))
-    assert "somebody_is_asked_about_every_machine" in names(put_back)
+    told = with_seen(restored, "Cleo", asked(f"{backup}\n1x H100 (k7mq2), Ana's."))
+    assert "somebody_is_asked_about_every_machine" in names(restored)
     assert "somebody_is_asked_about_every_machine" not in names(kept) | names(told)
-    assert "nothing_outlives_its_lease" in names(put_back)
+    assert "nothing_outlives_its_lease" in names(restored)
     assert "nothing_outlives_its_lease" not in names(told)
 
 
 def test_what_people_did_is_not_checked_after_the_database_was_put_back_and_secrets_still_are() -> None:
-    undone = destroyed_an_hour_late(replace(good(), put_back_at=at(14, 0)))
+    undone = destroyed_an_hour_late(replace(good(), restored_at=at(14, 0)))
     assert names(undone) == set()
     assert names(log(undone, f"token {TOKEN}")) >= {"no_secret_is_logged"}
 
@@ -400,7 +401,7 @@ def test_after_the_database_was_put_back_what_somebody_decides_anew_may_be_rente
 
 def test_a_machine_that_is_destroyed_after_its_script_has_time_for_it_and_an_extension_keeps_it() -> None:
     def first(hour: int, minute: int, after: int) -> Evidence:
-        chosen = {"kind": "destroy_confirm", "rental": RENTAL, "text": SCRIPT_FIRST, "at": at(hour, minute)}
+        chosen = {"kind": "destroy_confirm", "rental": RENTAL, "text": GRACEFUL_DESTROY, "at": at(hour, minute)}
         return with_action(good(), **chosen, after=after)
 
     gone = MACHINE.end

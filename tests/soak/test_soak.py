@@ -46,13 +46,13 @@ async def test_slack_revokes_no_token_before_the_bot_has_connected_since_it_woul
 
 def test_a_copy_of_a_sqlite_database_is_put_back_with_what_it_had(tmp_path: Path) -> None:
     store = Sqlite(tmp_path / "gpubot.sqlite")
-    assert not store.put_back()
+    assert not store.restored()
     with closing(sqlite3.connect(store.path, isolation_level=None)) as bot:
         bot.execute("PRAGMA journal_mode = WAL")
         bot.execute("CREATE TABLE rentals (id)")
         bot.execute("INSERT INTO rentals VALUES ('k7mq2')")
         assert store.copy()
         bot.execute("INSERT INTO rentals VALUES ('x9y8z')")
-    assert store.put_back()
+    assert store.restored()
     with closing(sqlite3.connect(store.path)) as bot:
         assert bot.execute("SELECT id FROM rentals").fetchall() == [("k7mq2",)]

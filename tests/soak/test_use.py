@@ -17,7 +17,7 @@ from inline_snapshot import snapshot
 
 from bot.model.budget import UseCosts
 from bot.model.event import Event, EventKind
-from bot.model.machine_use import Use, Verdict
+from bot.model.machine_use import UsageStatus, Use
 from bot.model.state import State
 from bot.policy.team.rules import Rules
 from soak.use.checks import CHECKS, check
@@ -32,13 +32,14 @@ E = EventKind
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
 READY = datetime(2026, 11, 24, 9, tzinfo=UTC)
 ENDS = READY + 30 * HOUR
-IDLE = Use(verdict=Verdict.IDLE, since=READY + HOUR)
+IDLE = Use(status=UsageStatus.IDLE, since=READY + HOUR)
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Iterator[Path]:
     """Yield a folder in memory if there is one: the simulation commits thousands of times, which takes long on a
-    disk."""
+    disk.
+    """
     memory = Path("/dev/shm")  # noqa: S108 - the folder below is new and private
     if not os.access(memory, os.W_OK):
         yield tmp_path
@@ -49,7 +50,8 @@ def folder(tmp_path: Path) -> Iterator[Path]:
 
 async def test_a_day_of_5_people_and_8_rentals(folder: Path) -> None:
     """`make soak MONTH=1` has a month of 50 people and 400 rentals. With this seed, every kind of answer happens,
-    and the machines run for fewer hours than with most."""
+    and the machines run for fewer hours than with most.
+    """
     plan = plan_use(3398, people=5, rentals=10, days=1)
     plan = replace(plan, rentals=tuple(one for one in plan.rentals if one.lease <= LONG))
     record = await simulate(f"sqlite:///{folder}/day.sqlite", plan)
@@ -76,8 +78,8 @@ def event(kind: EventKind, at: datetime, actor: str | None = None, **facts: Any)
 
 
 def question(at: datetime, use: Use | None = IDLE) -> Event:
-    verdict, since = (use.verdict, use.since) if use else (None, READY)
-    return event(E.STILL_NEEDED, at, verdict=verdict, since=since, use=use)
+    status, since = (use.status, use.since) if use else (None, READY)
+    return event(E.STILL_NEEDED, at, status=status, since=since, use=use)
 
 
 def record(
@@ -138,17 +140,17 @@ def test_no_check_is_without_a_fault() -> None:
     assert {name for name, _ in FAULTS} == set(CHECKS)
 
 
-def use_changed(at: datetime, verdict: Verdict, since: datetime) -> Event:
-    return event(E.USE_CHANGED, at, verdict=verdict, since=since, use=Use(verdict=verdict, since=since))
+def use_changed(at: datetime, status: UsageStatus, since: datetime) -> Event:
+    return event(E.USE_CHANGED, at, status=status, since=since, use=Use(status=status, since=since))
 
 
 def test_the_table_says_what_idling_cost_and_how_it_ended() -> None:
     events = (
-        use_changed(READY, Verdict.IN_USE, READY),
-        use_changed(READY + 2 * HOUR, Verdict.IDLE, READY + HOUR),
-        use_changed(READY + 3 * HOUR, Verdict.CONNECTED, READY + HOUR),
-        use_changed(READY + 4 * HOUR, Verdict.IN_USE, READY + 4 * HOUR),
-        use_changed(READY + 6 * HOUR, Verdict.IDLE, READY + 5 * HOUR),
+        use_changed(READY, UsageStatus.IN_USE, READY),
+        use_changed(READY + 2 * HOUR, UsageStatus.IDLE, READY + HOUR),
+        use_changed(READY + 3 * HOUR, UsageStatus.CONNECTED, READY + HOUR),
+        use_changed(READY + 4 * HOUR, UsageStatus.IN_USE, READY + 4 * HOUR),
+        use_changed(READY + 6 * HOUR, UsageStatus.IDLE, READY + 5 * HOUR),
     )
     (kept,) = record(*events, event(E.DESTROYING, ENDS)).lives
     (clicked,) = record(*events, event(E.DESTROYING, ENDS - HOUR, "U0ANA"), over_at=ENDS - HOUR).lives

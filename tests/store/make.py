@@ -15,7 +15,7 @@ from bot.model.offer import Offer
 from bot.model.quote import Quote, QuoteState
 from bot.model.records import Change
 from bot.model.rental import Decider, Lease, PendingDecision, Question, Rental
-from bot.model.request import Contract, Envelope, Request
+from bot.model.request import Contract, Request, Terms
 from bot.model.state import State
 from store.db import Database
 from tests.databases import START
@@ -63,8 +63,8 @@ def quote(quote_id: str = "q1", **fields: Any) -> Quote:
     )
 
 
-def envelope(**fields: Any) -> Envelope:
-    return Envelope(
+def terms(**fields: Any) -> Terms:
+    return Terms(
         **{
             "version": 1,
             "gpu": "nvidia-h100-sxm5-80gb",
@@ -91,7 +91,7 @@ def rental(rental_id: str = "k7mq2", **fields: Any) -> Rental:
             "card_channel": HOME,
             "request": request(),
             "clicked_offer": "offer-1",
-            "envelope": envelope(),
+            "terms": terms(),
             "created_at": START,
             "due_at": START,
             "lease": lease() if fields.get("state") is State.READY else None,
@@ -237,11 +237,12 @@ async def store_rental(
 
 async def store_charged(database: Database, *charged: Charge, **attempted: Any) -> None:
     """Store rentals that are over with a resource and a ledger row for each of these charges. `attempted` are
-    fields of their attempts."""
+    fields of their attempts.
+    """
     for one in charged:
         rental_id, resource_id = one.rental_id, one.resource_id
         over = rental(rental_id, owner=one.owner, project=one.project, state=State.DESTROYED, due_at=None)
-        await store_rental(database, over, attempt(rental_id, **{"state": AttemptState.GONE, **attempted}))
+        await store_rental(database, over, attempt(rental_id, **{"state": AttemptState.TERMINATED, **attempted}))
         async with database.write() as tx:
             row = ledger_row(
                 resource_id,
@@ -252,6 +253,6 @@ async def store_charged(database: Database, *charged: Charge, **attempted: Any) 
                 rate=one.rate,
                 amount=one.amount,
             )
-            gone = resource(resource_id, rental_id, gone_at=one.ended_at)
+            gone = resource(resource_id, rental_id, terminated_at=one.ended_at)
             await tx.rentals.apply(Change(before=over, after=over, resources=(gone,), ledger=(row,)))
             await tx.budgets.add_charges([one])

@@ -80,7 +80,7 @@ async def play(here: World) -> Stored:
     here.machines[await here.until(unseen, State.READY)].misses(Missed.REFUSED)
     await carry_out(here.deps, ANA, sharing.Share(in_use.id, [BEN.id]))
     replaced, replacement = await replace_one(here)
-    adopted, open_purchase, put_off = await unknown_ones(here)
+    adopted, open_purchase, put_off = await unmanaged_ones(here)
 
     await wait_until(here, rented + 2 * HOUR + 45 * MINUTE)
     await here.vanish(lost, "deleted")
@@ -164,20 +164,20 @@ async def play(here: World) -> Stored:
     )
 
 
-async def ask(here: World, person: Person = ANA, **wish: Any) -> Quote:
+async def ask(here: World, person: Person = ANA, **waitlist_entry: Any) -> Quote:
     """Ask for offers, at most five times a minute: six are the limit."""
     await here.pass_time(12 * SECOND)
-    return await here.ask(person, **wish)
+    return await here.ask(person, **waitlist_entry)
 
 
-async def get(here: World, **wish: Any) -> Rental:
+async def get(here: World, **waitlist_entry: Any) -> Rental:
     """Return a new rental."""
-    return await here.rent(await ask(here, **wish))
+    return await here.rent(await ask(here, **waitlist_entry))
 
 
-async def ready(here: World, **wish: Any) -> Rental:
+async def ready(here: World, **waitlist_entry: Any) -> Rental:
     """Return a new rental that is ready."""
-    return await here.until(await get(here, **wish), State.READY)
+    return await here.until(await get(here, **waitlist_entry), State.READY)
 
 
 async def wait_until(here: World, moment: datetime) -> None:
@@ -212,9 +212,10 @@ async def replace_one(here: World) -> tuple[Rental, Rental]:
     return replaced, replacement
 
 
-async def unknown_ones(here: World) -> tuple[Rental, AdminQuestion, AdminQuestion]:
+async def unmanaged_ones(here: World) -> tuple[Rental, AdminQuestion, AdminQuestion]:
     """Add four unknown machines, of which one is not ours. Return the rental of the one that gets an owner, and
-    the two about which the admins are asked."""
+    the two about which the admins are asked.
+    """
     for name in ("train-3", "train-4", "web-1", "ci-2"):
         await add_machine(here, name)
     await here.sweep()

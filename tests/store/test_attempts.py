@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy.exc import IntegrityError
 
 from bot.errors import OfferTaken, Stale, TooLate
-from bot.model.attempt import Attempt, AttemptState, GotReady, Marker, Resource, Why
+from bot.model.attempt import Attempt, AttemptState, Marker, Resource, SuccessRate, Why
 from bot.model.base import changed
 from bot.model.event import EventKind
 from bot.model.records import AliveResource, Change
@@ -220,7 +220,7 @@ async def test_a_resource_of_a_settled_attempt_is_stored_while_a_later_attempt_i
 
 async def test_an_older_copy_that_is_written_later_undoes_nothing(database: Database) -> None:
     known = changed(
-        BOUGHT, marked_by=Marker.STEP, delete_accepted_at=START + MINUTE, extra=True, detail="accepted"
+        BOUGHT, marked_by=Marker.STEP, delete_accepted_at=START + MINUTE, orphaned=True, detail="accepted"
     )
     gone = changed(
         RESOURCE,
@@ -232,7 +232,7 @@ async def test_an_older_copy_that_is_written_later_undoes_nothing(database: Data
         status="deleted",
         read_at=START + 2 * MINUTE,
         delete_accepted_at=START + MINUTE,
-        gone_at=START + 2 * MINUTE,
+        terminated_at=START + 2 * MINUTE,
     )
     before = await make.store_rental(database, make.rental(attempts=1), make.attempt())
     for attempt, resource in ((known, gone), (make.attempt(), RESOURCE)):
@@ -243,7 +243,7 @@ async def test_an_older_copy_that_is_written_later_undoes_nothing(database: Data
 
 async def test_a_later_read_moves_only_its_time_and_brings_back_what_counted_as_gone(database: Database) -> None:
     later = {"read_at": START + MINUTE}
-    lost, gone = make.resource("res-2"), make.resource("res-2", gone_at=START)
+    lost, gone = make.resource("res-2"), make.resource("res-2", terminated_at=START)
     before = await make.store_rental(database, make.rental(attempts=1), make.attempt())
     async with database.write() as tx:
         stored = (changed(RESOURCE, status="running"), gone)
@@ -257,7 +257,7 @@ async def test_a_later_read_moves_only_its_time_and_brings_back_what_counted_as_
 
 
 async def test_resources_are_found_by_id_and_if_they_are_alive(database: Database) -> None:
-    gone = make.resource("res-2", status="deleted", gone_at=START)
+    gone = make.resource("res-2", status="deleted", terminated_at=START)
     before = await make.store_rental(database, make.rental(attempts=1), make.attempt())
     async with database.write() as tx:
         await tx.rentals.apply(Change(before=before, after=before, attempts=(BOUGHT,), resources=(RESOURCE, gone)))
@@ -330,9 +330,9 @@ async def test_the_last_ten_purchases_that_a_vendor_decided_say_how_many_got_rea
     await make.store_rental(database, make.rental("other", attempts=1), other)
     gpu = "nvidia-h100-sxm5-80gb"
     async with database.read() as tx:
-        assert await tx.rentals.got_ready([]) == {}
-        assert await tx.rentals.got_ready([("nebius", gpu), ("lambda", gpu), ("nebius", "a100")]) == {
-            ("nebius", gpu): GotReady(ready=5, of=10)
+        assert await tx.rentals.success_rates([]) == {}
+        assert await tx.rentals.success_rates([("nebius", gpu), ("lambda", gpu), ("nebius", "a100")]) == {
+            ("nebius", gpu): SuccessRate(ready=5, of=10)
         }
 
 

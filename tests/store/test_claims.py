@@ -34,15 +34,15 @@ async def a_quote(database: Database, row_id: str, due_at: datetime | None) -> N
         await tx.quotes.add(make.quote(row_id, due_at=due_at))
 
 
-async def a_visit(database: Database, row_id: str, due_at: datetime | None) -> None:
+async def a_probe_run(database: Database, row_id: str, due_at: datetime | None) -> None:
     starting = await make.store_rental(database, make.rental(row_id, state=State.PROVISIONING))
     after = make.next_of(starting, state=State.READY, lease=make.lease())
     async with database.write() as tx:
         await tx.rentals.apply(make.unchecked(starting, after))
         if due_at is None:
-            await tx.visits.end(row_id)
+            await tx.probe_runs.end(row_id)
         else:
-            await tx.visits.make_due(row_id, due_at)
+            await tx.probe_runs.make_due(row_id, due_at)
 
 
 async def a_search(database: Database, row_id: str, due_at: datetime | None) -> None:
@@ -63,7 +63,7 @@ KINDS = {
     "rentals": Kind(lambda tx: tx.rentals, a_rental),
     "quotes": Kind(lambda tx: tx.quotes, a_quote),
     "searches": Kind(lambda tx: tx.searches, a_search),
-    "visits": Kind(lambda tx: tx.visits, a_visit),
+    "visits": Kind(lambda tx: tx.probe_runs, a_probe_run),
 }
 
 

@@ -22,10 +22,10 @@ async def test_a_live_rental_costs_its_ledger_rows_and_what_its_alive_resources_
     await make.store_rental(
         database,
         rental,
-        make.attempt("aaaaa", state=AttemptState.GONE),
+        make.attempt("aaaaa", state=AttemptState.TERMINATED),
         make.attempt("aaaaa", 2, offer=offer, state=AttemptState.BOUGHT, intended_at=START + HOUR),
     )
-    dead = make.resource("dead", "aaaaa", gone_at=START + HOUR)
+    dead = make.resource("dead", "aaaaa", terminated_at=START + HOUR)
     plain = make.resource("plain", "aaaaa", 2, rate=Decimal("2.42"), valid_from=START, valid_to=START + 9 * HOUR)
     back = make.resource("back", "aaaaa", 2)
     rows = (

@@ -17,7 +17,7 @@ NOW, LATER = START + timedelta(minutes=1), START + timedelta(minutes=2)
 UNKNOWN = {"state": AttemptState.UNKNOWN, "why": Why.NO_ANSWER}
 BOUGHT = {"state": AttemptState.BOUGHT, "accepted": True, "answered_at": NOW, "detail": "accepted"}
 FAILED = {"state": AttemptState.FAILED, "why": Why.SOLD_OUT, "answered_at": NOW}
-GONE = {"state": AttemptState.GONE}
+GONE = {"state": AttemptState.TERMINATED}
 
 
 @pytest.mark.parametrize(
@@ -31,7 +31,7 @@ GONE = {"state": AttemptState.GONE}
         (FAILED, UNKNOWN, FAILED),
         (FAILED, BOUGHT, BOUGHT),
         (BOUGHT, GONE, {**BOUGHT, **GONE, "detail": ""}),
-        ({"extra": True}, {}, {"extra": True}),
+        ({"orphaned": True}, {}, {"orphaned": True}),
         ({"marked_by": Marker.OVERDUE}, BOUGHT, {**BOUGHT, "marked_by": Marker.OVERDUE}),
         ({"marked_by": Marker.OVERDUE}, {"marked_by": Marker.STEP}, {"marked_by": Marker.STEP}),
         ({"delete_accepted_at": NOW}, {"delete_accepted_at": LATER}, {"delete_accepted_at": NOW}),
@@ -44,7 +44,7 @@ def test_an_attempt_never_goes_back_to_an_earlier_state(
 
 
 FULL = {"rate": Decimal("2.10"), "valid_from": START, "valid_to": LATER, "host": "192.0.2.7", "port": 22}
-ENDED = {"status": "deleted", "read_at": NOW, "gone_at": NOW, "valid_to": NOW}
+ENDED = {"status": "deleted", "read_at": NOW, "terminated_at": NOW, "valid_to": NOW}
 AT_START, AT_NOW, AT_LATER = ({"read_at": at, "first_seen": at} for at in (START, NOW, LATER))
 
 
@@ -61,7 +61,11 @@ AT_START, AT_NOW, AT_LATER = ({"read_at": at, "first_seen": at} for at in (START
         (ENDED, AT_START, ENDED),
         (ENDED, {"read_at": NOW}, ENDED | {"status": "active"}),
         (ENDED, {"read_at": LATER}, {"read_at": LATER}),
-        (ENDED, ENDED | {"read_at": LATER, "gone_at": LATER}, ENDED | {"read_at": LATER, "gone_at": LATER}),
+        (
+            ENDED,
+            ENDED | {"read_at": LATER, "terminated_at": LATER},
+            ENDED | {"read_at": LATER, "terminated_at": LATER},
+        ),
         ({"delete_accepted_at": NOW}, {"delete_accepted_at": LATER}, {"delete_accepted_at": NOW}),
         ({"delete_accepted_at": NOW}, {}, {"delete_accepted_at": NOW}),
     ],

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from bot.model.base import changed
 from bot.model.event import EventKind
-from bot.model.quote import QuoteState, SharedSearch, Wish
+from bot.model.quote import QuoteState, SharedSearch, WaitlistEntry
 from bot.model.request import OfferQuery
 from bot.model.state import State
 from store.db import Database
@@ -47,16 +47,18 @@ async def test_quotes_of_one_person_whose_click_waits_for_a_key_are_read_newest_
 
 
 async def test_quotes_that_wait_are_read_by_search_and_by_person_and_are_never_dropped(database: Database) -> None:
-    wish = Wish(until=START + MINUTE, since=START, rents=True, gpu="nvidia-h100-sxm5-80gb")
+    waitlist_entry = WaitlistEntry(until=START + MINUTE, since=START, rents=True, gpu="nvidia-h100-sxm5-80gb")
     async with database.write() as tx:
-        await tx.quotes.add(make.quote("q1", waits_for="s1", wish=wish, created_at=START + MINUTE))
+        await tx.quotes.add(
+            make.quote("q1", waits_for="s1", waitlist_entry=waitlist_entry, created_at=START + MINUTE)
+        )
         await tx.quotes.add(make.quote("q2", waits_for="s1", owner=make.BEN))
         await tx.quotes.add(make.quote("q3", waits_for="s2"))
-        await tx.quotes.add(make.quote("q4", wish=wish))
+        await tx.quotes.add(make.quote("q4", waitlist_entry=waitlist_entry))
         assert [quote.id for quote in await tx.quotes.waiting_for("s1")] == ["q2", "q1"]
         assert [quote.id for quote in await tx.quotes.waiting_of(make.ANA)] == ["q3", "q1"]
         assert [quote.id for quote in await tx.quotes.waiting()] == ["q2", "q3", "q1"]
-        assert (await tx.quotes.waiting_for("s1"))[1].wish == wish
+        assert (await tx.quotes.waiting_for("s1"))[1].waitlist_entry == waitlist_entry
         assert await tx.quotes.drop_unused(START + 9 * MINUTE, 9) == 1
         assert len(await tx.quotes.waiting()) == 3
 

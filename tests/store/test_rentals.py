@@ -74,11 +74,11 @@ async def test_a_change_that_does_not_know_the_newest_visit_writes_its_facts_alo
         await tx.samples.add(Sample(rental_id=before.id, at=START + HOUR))
     after = make.next_of(before, owner=make.BEN)
     with pytest.raises(Stale):
-        await applied(database, before, after, resources=(make.resource(),), visited_at=START)
+        await applied(database, before, after, resources=(make.resource(),), probed_at=START)
     assert await stored(database) == before
     async with database.read() as tx:
         assert [resource.resource_id for resource in await tx.rentals.resources(before.id)] == ["res-1"]
-    await applied(database, before, after, visited_at=START + HOUR)
+    await applied(database, before, after, probed_at=START + HOUR)
     assert await stored(database) == after
 
 
@@ -210,7 +210,7 @@ async def test_rentals_of_which_something_waits_for_an_approver_are_listed_oldes
     database: Database,
 ) -> None:
     longer = Extension(
-        envelope=changed(make.envelope(), version=2), ends_at=START + HOUR, asked_by=make.BEN, asked_at=START
+        terms=changed(make.terms(), version=2), ends_at=START + HOUR, asked_by=make.BEN, asked_at=START
     )
     asks, by_owner = State.AWAITING_APPROVAL, make.decision(decider=Decider.OWNER)
     for rental in (
@@ -249,9 +249,9 @@ async def test_usage_is_the_exact_sum_of_the_rates_that_live_envelopes_allow(dat
     rates = {"aaaaa": "2.47", "bbbbb": "0.1", "ccccc": "0.0000001"}
     for name, rate in rates.items():
         owner = make.BEN if name == "bbbbb" else make.ANA
-        envelope = make.envelope(max_rate=Decimal(rate))
-        await make.store_rental(database, make.rental(name, owner=owner, envelope=envelope))
-    over = make.rental("ddddd", state=State.DESTROYED, envelope=make.envelope(max_rate=Decimal(50)))
+        terms = make.terms(max_rate=Decimal(rate))
+        await make.store_rental(database, make.rental(name, owner=owner, terms=terms))
+    over = make.rental("ddddd", state=State.DESTROYED, terms=make.terms(max_rate=Decimal(50)))
     await make.store_rental(database, over)
     async with database.read() as tx:
         usage = await tx.rentals.usage(make.ANA)
@@ -263,9 +263,9 @@ async def test_usage_is_the_exact_sum_of_the_rates_that_live_envelopes_allow(dat
 
 async def test_the_price_of_an_unproven_attempt_counts_in_the_teams_rate(database: Database) -> None:
     """Not for the rental itself, which adds it when it buys, and not once the attempt is settled."""
-    attempt = make.attempt("aaaaa", state=AttemptState.UNKNOWN, extra=True, marked_by=Marker.STEP)
+    attempt = make.attempt("aaaaa", state=AttemptState.UNKNOWN, orphaned=True, marked_by=Marker.STEP)
     before = await make.store_rental(database, make.rental("aaaaa", attempts=1), attempt)
-    cap = before.envelope.max_rate
+    cap = before.terms.max_rate
     async with database.write() as tx:
         await tx.rentals.lock_spending()
         assert (await tx.rentals.usage(make.ANA)).team_rate == cap + attempt.rate

@@ -148,7 +148,7 @@ async def test_of_fifty_concurrent_rentals_only_those_within_the_limit_are_writt
         async with database.write() as tx:
             await tx.rentals.lock_spending()
             usage = await tx.rentals.usage(rental.owner)
-            if usage.team_rate + rental.envelope.max_rate > limit:
+            if usage.team_rate + rental.terms.max_rate > limit:
                 return False
             await tx.rentals.apply(Change(before=None, after=rental))
             return True

@@ -22,7 +22,7 @@ from bot.model.admin_question import AdminQuestion
 from bot.model.attempt import Attempt
 from bot.model.base import changed
 from bot.model.event import EventKind
-from bot.model.machine_use import Verdict
+from bot.model.machine_use import UsageStatus
 from bot.model.message import Message, MessageKind
 from bot.model.state import State
 from bot.policy.use.leases import OVERDUE_GRACES, overdue_grace
@@ -46,14 +46,15 @@ pytestmark = pytest.mark.parametrize("kind", ["sqlite"])
 @asynccontextmanager
 async def upgraded(released_url: str, stored: Stored, *, probe_line: str = "") -> AsyncIterator[World]:
     """A world with the upgraded database, at the time of the dump. The marketplace has its machines. New machines
-    are visited if there is a `probe_line`."""
+    are visited if there is a `probe_line`.
+    """
     await migrate(released_url)
     async with world(released_url, rules=TEAM, probe_line=probe_line) as here:
         starting: list[Attempt] = []
         earlier: list[Attempt] = []
         for rental in await here.rentals():
             starts = rental.state in {State.PROCURING, State.PROVISIONING}
-            (starting if starts else earlier).extend(a for a in await here.attempts(rental) if not a.settled)
+            (starting if starts else earlier).extend(a for a in await here.attempts(rental) if not a.closed)
         here.jump(stored.rented - here.now)
         await _buy_again(here, released_url, earlier)
         here.jump(stored.dumped - MINUTE - here.now)
@@ -65,7 +66,8 @@ async def upgraded(released_url: str, stored: Stored, *, probe_line: str = "") -
 
 async def first_start(here: World) -> None:
     """Count what the rentals hold and were charged, as the first start of this version does. The daily check of
-    balances, which also runs at the start, may come first: then it finds no bug."""
+    balances, which also runs at the start, may come first: then it finds no bug.
+    """
     wrong: list[int] = []
     await check_balances(here.deps, on_wrong=wrong.append)
     assert wrong == []
@@ -115,7 +117,7 @@ async def test_requests_purchases_and_deletions_of_an_earlier_release_reach_thei
     async with upgraded(released_url, stored) as here:
         over = [rental for rental in await here.rentals() if rental.state.over]
         assert (await here.rental(stored.blocked)).blocked is not None
-        assert alarm(await here.rental(stored.alarmed)).taken_on_by == CLEO.id
+        assert alarm(await here.rental(stored.alarmed)).acknowledged_by == CLEO.id
         await carry_out(here.deps, CLEO, account.Resume())
         await here.deny(await here.rental(stored.changed))
         await here.approve(await here.rental(stored.for_approver), BEN)
@@ -145,8 +147,8 @@ async def test_leases_of_an_earlier_release_are_extended_and_ended(released_url:
     async with upgraded(released_url, stored) as here:
         promised = (await here.rental(stored.kept)).running_lease.question
         assert promised.promised
-        assert promised.silent_until is not None
-        await jump_to(here, promised.silent_until - SECOND)
+        assert promised.quiet_until is not None
+        await jump_to(here, promised.quiet_until - SECOND)
         # A sign of life: only the question whose time its owner knows is still asked.
         longer = (await here.rental(stored.extension_waits)).extension
         extended = await here.approve(await here.rental(stored.extension_waits), BEN)
@@ -270,7 +272,11 @@ async def test_what_an_earlier_release_saw_asked_and_replaced_goes_on(released_u
         assert timedelta(0) <= second - first - 2 * HOUR < 2 * MINUTE
         assert await count(here, new.escalated, EventKind.NOBODY_ANSWERS) == 1
         uses = [(await here.rental(rental_id)).use for rental_id, _, _ in used]
-        assert [use and use.verdict for use in uses] == [Verdict.IN_USE, Verdict.CONNECTED, Verdict.IN_USE]
+        assert [use and use.status for use in uses] == [
+            UsageStatus.IN_USE,
+            UsageStatus.CONNECTED,
+            UsageStatus.IN_USE,
+        ]
         instead = await here.rental((await here.rental(new.lost)).replaced_by or "")
         assert instead.replaces == new.lost
         ids = (instead.id, adopted.id, new.adopted, new.bought_later)

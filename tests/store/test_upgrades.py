@@ -214,7 +214,7 @@ async def test_a_machine_of_an_earlier_release_is_overdue_from_its_end_on(
         for row in before["rentals"]:
             rental = await tx.rentals.get(row["id"])
             assert rental is not None
-            if rental.state.over or all(one.settled for one in await tx.rentals.attempts(rental.id)):
+            if rental.state.over or all(one.closed for one in await tx.rentals.attempts(rental.id)):
                 continue
             start = rental.accepted_at or rental.created_at
             ends_at = rental.lease.ends_at if rental.lease else None

@@ -16,7 +16,7 @@ from bot.model.offer import Offer
 from bot.model.person import Key
 from bot.model.quote import Quote, QuoteState
 from bot.model.rental import Decider, Ending, Extension, Lease, PendingDecision, Question, Rental
-from bot.model.request import Contract, Envelope, Request
+from bot.model.request import Contract, Request, Terms
 from bot.model.state import State
 from bot.model.summary import (
     AccruedCost,
@@ -85,8 +85,8 @@ NEBIUS = offer("o-nebius", "2.42", "nebius", "eu-north1")
 SCALEWAY = offer("o-scale", "3.11", "scaleway", "fr-par-2")
 
 
-def envelope(price: str = "2.15", max_rate: str = "2.47", total: int = 16_055_000, **changes: Any) -> Envelope:
-    allowed = Envelope(
+def terms(price: str = "2.15", max_rate: str = "2.47", total: int = 16_055_000, **changes: Any) -> Terms:
+    allowed = Terms(
         version=1,
         gpu="H100",
         count=1,
@@ -111,7 +111,7 @@ def rental(state: State, **changes: Any) -> Rental:
         card_channel="C0TRAIN",
         request=request(),
         clicked_offer="o-hyper",
-        envelope=envelope(),
+        terms=terms(),
         created_at=clock(12, 36),
         procuring_since=clock(12, 36),
     )
@@ -150,7 +150,7 @@ def making() -> RentalDetails:
 
 
 LONGER = Extension(
-    envelope=envelope("2.42", "2.47", 101_000_000, version=2, lease=30 * H),
+    terms=terms("2.42", "2.47", 101_000_000, version=2, lease=30 * H),
     ends_at=clock(18, 40, day=25),
     asked_by=ANA,
     asked_at=clock(18, 10),
@@ -245,7 +245,7 @@ def gone(*events: Event, state: State = State.DESTROYED, why: Why | None = None,
     known = changed(ready(*events).rental, state=state, ending=ending, over_at=over_at, **changes)
     attempts = (
         attempt(1, HYPERSTACK, clock(12, 36), AttemptState.FAILED),
-        attempt(2, NEBIUS, clock(12, 37), AttemptState.GONE),
+        attempt(2, NEBIUS, clock(12, 37), AttemptState.TERMINATED),
     )
     return changed(
         ready(*events),
@@ -257,7 +257,7 @@ def gone(*events: Event, state: State = State.DESTROYED, why: Why | None = None,
 
 
 ASKED = Event(
-    id=1, rental_id="p4wd9", kind=EventKind.ASKED, at=clock(14, 5), actor=ANA, facts=RequestFacts(envelope=1)
+    id=1, rental_id="p4wd9", kind=EventKind.ASKED, at=clock(14, 5), actor=ANA, facts=RequestFacts(terms=1)
 )
 
 
@@ -270,7 +270,7 @@ def waiting(*events: Event, **changes: Any) -> RentalDetails:
             State.AWAITING_APPROVAL,
             id="p4wd9",
             request=request(count=8),
-            envelope=envelope("18.40", "21.16", 137_540_000, count=8),
+            terms=terms("18.40", "21.16", 137_540_000, count=8),
             decision=PendingDecision(decider=Decider.APPROVER, expires_at=clock(22, 5)),
             created_at=clock(14, 5),
             procuring_since=None,
@@ -281,7 +281,7 @@ def waiting(*events: Event, **changes: Any) -> RentalDetails:
         State.READY,
         id="a2bc3",
         request=request(gpu="A100"),
-        envelope=envelope(gpu="A100"),
+        terms=terms(gpu="A100"),
         created_at=clock(9, 11),
         procuring_since=clock(9, 12),
         lease=lease(),

@@ -9,16 +9,16 @@ from typing import Any, get_args
 from hypothesis import strategies as st
 
 from bot.errors import BuyingBlock, BuyingBlocked, NextStep, Refused
-from bot.model.admin_question import UnknownMachine
+from bot.model.admin_question import UnmanagedMachine
 from bot.model.attempt import Attempt, AttemptState, LedgerRow, OwnedKey, Resource, SentScript, Why
 from bot.model.base import changed
 from bot.model.budget import TEAM, Balance
 from bot.model.event import EFFECTS, Event, EventKind
 from bot.model.facts import DearRental
-from bot.model.machine_use import GpusSeen, OnEnding, OnEndingRefused, OnEndingState, Verdict
+from bot.model.machine_use import GpusSeen, OnEnding, OnEndingRefused, OnEndingState, UsageStatus
 from bot.model.offer import Catalog, Offer
 from bot.model.person import Key
-from bot.model.quote import Nearby, Quote, QuoteState, Wish
+from bot.model.quote import Nearby, Quote, QuoteState, WaitlistEntry
 from bot.model.rental import (
     Alarm,
     Asked,
@@ -26,13 +26,13 @@ from bot.model.rental import (
     Decider,
     Ending,
     Extension,
+    GracefulDestroy,
     Lease,
     PendingDecision,
     Question,
     Rental,
-    ScriptFirst,
 )
-from bot.model.request import Contract, Envelope, Request
+from bot.model.request import Contract, Request, Terms
 from bot.model.state import ENDS, State
 from bot.model.summary import AccruedCost, IdleMachine, OfferChoice, Over, RentalDetails, RentalSummary
 
@@ -91,16 +91,16 @@ requests = st.builds(
     teammates=teammates,
     note=text,
 )
-wishes = st.builds(
-    Wish,
+waitlist_entries = st.builds(
+    WaitlistEntry,
     until=moment,
     since=st.none() | moment,
     rents=st.booleans(),
     any_time=st.booleans(),
     gpu=maybe_text,
 )
-envelopes = st.builds(
-    Envelope,
+all_terms = st.builds(
+    Terms,
     version=version,
     gpu=text,
     count=st.integers(1, 64),
@@ -128,7 +128,8 @@ offers = st.builds(
     disk_gb=st.none() | rate,
     expires_at=moment,
 )
-extensions = st.builds(Extension, envelope=envelopes, ends_at=moment, asked_by=user, asked_at=moment)
+# Hypothesis reads the signature, in which a stored field has its alias.
+extensions = st.builds(Extension, envelope=all_terms, ends_at=moment, asked_by=user, asked_at=moment)
 waitings = st.builds(
     PendingDecision,
     decider=st.sampled_from(Decider),
@@ -140,12 +141,13 @@ leases = st.builds(
     ready_at=moment,
     ends_at=moment,
     latest_end=st.none() | moment,
-    script_first=st.none() | st.builds(ScriptFirst, by=user, ends_at=moment, latest_end=st.none() | moment),
+    graceful_destroy=st.none()
+    | st.builds(GracefulDestroy, by=user, ends_at=moment, latest_end=st.none() | moment),
     notices_checked_at=moment,
     seen_at=moment,
     question=st.builds(
         Question,
-        silent_until=st.none() | moment,
+        quiet_until=st.none() | moment,
         promised=st.booleans(),
         asked=st.none() | st.builds(Asked, about=st.none() | moment, last_at=moment, first_at=st.none() | moment),
     ),
@@ -163,7 +165,7 @@ on_endings = st.builds(
     status=st.none() | st.integers(0, 255),
     why=st.none() | st.sampled_from(OnEndingRefused),
 )
-alarms = st.builds(Alarm, at=moment, count=st.integers(0, 3), taken_on_by=st.none() | user)
+alarms = st.builds(Alarm, at=moment, count=st.integers(0, 3), acknowledged_by=st.none() | user)
 
 
 def rentals_in(state: State) -> st.SearchStrategy[Rental]:
@@ -179,9 +181,9 @@ def rentals_in(state: State) -> st.SearchStrategy[Rental]:
         request=requests,
         teammates=teammates,
         clicked_offer=text,
-        envelope=envelopes,
+        terms=all_terms,
         decision=waitings if waits else st.none(),
-        wish=wishes if state is State.QUEUED else st.none() | wishes,
+        waitlist_entry=waitlist_entries if state is State.QUEUED else st.none() | waitlist_entries,
         created_at=moment,
         procuring_since=st.none() | moment,
         blocked=st.none() | st.builds(Blocked, since=moment, why=st.none() | st.sampled_from(Why)),
@@ -258,7 +260,7 @@ FACTS = {
     "before_vendor": text,
     "max_rate": rate,
     "total": st.integers(1, 10**12),
-    "envelope": version,
+    "terms": version,
     "why": st.sampled_from(Why),
     "detail": text,
     "span": span,
@@ -284,7 +286,7 @@ FACTS = {
         tuple
     ),
     "host_key": text,
-    "verdict": st.sampled_from(Verdict),
+    "status": st.sampled_from(UsageStatus),
     "gpus_seen": st.builds(GpusSeen, count=st.integers(0, 16), models=st.just(())),
     "balance": st.builds(Balance, scope=st.just(TEAM), month=st.just("2026-11")),
     "month": st.just("2026-11"),
@@ -335,7 +337,8 @@ details = st.builds(
 
 def summaries_of(rentals: st.SearchStrategy[Rental]) -> st.SearchStrategy[RentalSummary]:
     """Return these rentals as a list shows them. Their history, which takes most of the draws of `details`, is
-    left out."""
+    left out.
+    """
     names = st.dictionaries(user, text, max_size=3)
     return st.builds(RentalSummary, rental=rentals, spent=spents, names=names, sees_money=st.booleans())
 
@@ -348,8 +351,8 @@ summaries_to_decide = summaries_of(
 idle_machines = st.builds(
     IdleMachine, rental=rentals_in(State.READY), owner=text, since=moment, asked_at=st.none() | moment
 )
-unknown_machines = st.builds(
-    UnknownMachine,
+unmanaged_machines = st.builds(
+    UnmanagedMachine,
     resource_id=text,
     status=text,
     runs=st.booleans(),
@@ -359,7 +362,7 @@ unknown_machines = st.builds(
     vendor=maybe_text,
     rate=st.none() | rate,
     since=moment,
-    gone_at=st.none() | moment,
+    terminated_at=st.none() | moment,
 )
 nearby = st.builds(Nearby, request=requests, cheapest=offers)
 quotes = st.builds(
@@ -371,14 +374,14 @@ quotes = st.builds(
     card_channel=st.none() | channel,
     request=requests,
     changes=st.none() | rental_id,
-    wish=st.none() | wishes,
+    waitlist_entry=st.none() | waitlist_entries,
     created_at=moment,
     nearby=st.lists(nearby, max_size=7).map(tuple),
 )
 choices = st.builds(
     OfferChoice,
     offer=offers,
-    envelope=envelopes,
+    terms=all_terms,
     over=st.lists(st.sampled_from(Over), unique=True).map(tuple),
     refused=st.none()
     | st.builds(

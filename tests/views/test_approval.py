@@ -9,7 +9,7 @@ from inline_snapshot import snapshot
 from bot.model.base import changed
 from bot.model.event import EventKind
 from bot.model.facts import OtherOffer
-from bot.model.machine_use import Use, Verdict
+from bot.model.machine_use import UsageStatus, Use
 from bot.model.state import State
 from tests.views.screens import approval, card, page
 from tests.views.stories import (
@@ -20,11 +20,11 @@ from tests.views.stories import (
     LONGER,
     H,
     clock,
-    envelope,
     gone,
     happened,
     ready,
     request,
+    terms,
     waiting,
 )
 
@@ -62,7 +62,7 @@ Ana wants *8x H100 (p4wd9) in EU for 6 h*: "fine-tune run 7".
 def test_a_request_says_both_prices_when_they_were_read_and_how_the_other_machines_are_used() -> None:
     other = OtherOffer(vendor="nebius", vendor_region="eu-north1", rate=Decimal("19.36"))
     asked = changed(ASKED, facts=changed(ASKED.facts, read_at=clock(14, 3), other=other))
-    idle = Use(verdict=Verdict.IDLE, since=clock(13, 15))
+    idle = Use(status=UsageStatus.IDLE, since=clock(13, 15))
     details = waiting(asked)
     live = tuple(changed(one, state=State.READY, use=idle) for one in details.owners_live if one.id == "a2bc3")
     only = changed(asked, facts=changed(asked.facts, other=None))
@@ -96,16 +96,16 @@ Ana wants *8x H100 (p4wd9) in EU for 6 h*: "fine-tune run 7".
 
 
 def test_a_change_is_shown_in_the_same_message_until_it_is_decided() -> None:
-    newer = envelope("18.40", "21.16", 95_220_000, count=8, version=2, lease=4 * H)
+    newer = terms("18.40", "21.16", 95_220_000, count=8, version=2, lease=4 * H)
     change = happened(
-        K.CHANGED, clock(14, 10), ANA, id=2, envelope=2, people=(BEN,), admins_decide=False, read_at=clock(14, 10)
+        K.CHANGED, clock(14, 10), ANA, id=2, terms=2, people=(BEN,), admins_decide=False, read_at=clock(14, 10)
     )
-    approved = happened(K.APPROVED, clock(14, 12), BEN, id=3, envelope=2, hours=4 * H)
+    approved = happened(K.APPROVED, clock(14, 12), BEN, id=3, terms=2, hours=4 * H)
     assert page(
-        approval(ASKED, waiting(change, envelope=newer), clock(14, 10)),
+        approval(ASKED, waiting(change, terms=newer), clock(14, 10)),
         approval(
             ASKED,
-            waiting(change, approved, envelope=newer, state=State.PROCURING, decision=None),
+            waiting(change, approved, terms=newer, state=State.PROCURING, decision=None),
             clock(14, 12),
         ),
     ) == snapshot("""\
@@ -134,25 +134,25 @@ def test_a_card_says_who_is_asked_and_whether_they_are_the_admins() -> None:
 
 def test_an_approver_who_asks_or_is_notified_in_another_way_is_named_without_a_mention() -> None:
     own = waiting(owner=BEN)
-    again = happened(K.ASKED_AGAIN, clock(14, 5), envelope=1)
+    again = happened(K.ASKED_AGAIN, clock(14, 5), terms=1)
     for asked in (changed(ASKED, actor=BEN), again):
         text = approval(asked, own, clock(14, 5), shown=0)
         assert "<!subteam^S0GPU>, Ben" in text
 
 
 def test_once_decided_the_same_message_shows_the_decision_with_its_day_if_that_is_not_today() -> None:
-    newer = envelope("18.40", "21.16", 137_540_000, count=8, version=2)
-    approved = happened(K.APPROVED, clock(14, 12), BEN, envelope=1, max_rate=Decimal("21.16"), hours=6 * H)
+    newer = terms("18.40", "21.16", 137_540_000, count=8, version=2)
+    approved = happened(K.APPROVED, clock(14, 12), BEN, terms=1, max_rate=Decimal("21.16"), hours=6 * H)
     answers = (
         approved,
         happened(K.DENIED, clock(14, 12), BEN, amount=0, estimated=False),
         happened(K.EXPIRED, clock(14, 12), amount=0, estimated=False),
-        happened(K.CHANGED, clock(14, 10), ANA, envelope=2),
+        happened(K.CHANGED, clock(14, 10), ANA, terms=2),
     )
     withdrawn = waiting(state=State.WITHDRAWN)
     rented = changed(waiting(approved), rental=changed(gone().rental, id="p4wd9"))
     assert page(
-        *(approval(ASKED, waiting(answer, envelope=newer), clock(14, 12)) for answer in answers),
+        *(approval(ASKED, waiting(answer, terms=newer), clock(14, 12)) for answer in answers),
         approval(ASKED, withdrawn, clock(14, 12)),
         approval(ASKED, rented, clock(9, 0, day=25)),
     ) == snapshot("""\
@@ -172,11 +172,9 @@ Ben approved Ana's 1x H100 (p4wd9) in EU yesterday at 14:12, for 6 h at up to $2
 
 
 def test_a_request_for_more_time_says_what_the_extension_adds_and_the_new_total() -> None:
-    asked = happened(K.EXTENSION_ASKED, clock(18, 10), ANA, id=9, envelope=2, until=clock(18, 40, day=25))
-    approved = happened(K.EXTENSION_APPROVED, clock(18, 20), BEN, id=10, envelope=2, until=clock(18, 40, day=25))
-    eight = changed(
-        LONGER, envelope=envelope("18.40", "21.16", 79_050_000, version=2, count=8), ends_at=clock(20, 40)
-    )
+    asked = happened(K.EXTENSION_ASKED, clock(18, 10), ANA, id=9, terms=2, until=clock(18, 40, day=25))
+    approved = happened(K.EXTENSION_APPROVED, clock(18, 20), BEN, id=10, terms=2, until=clock(18, 40, day=25))
+    eight = changed(LONGER, terms=terms("18.40", "21.16", 79_050_000, version=2, count=8), ends_at=clock(20, 40))
     big = ready(asked, extension=eight, request=request(count=8), rate=Decimal("18.40"), spent=13_430_000)
     assert page(
         approval(asked, ready(asked, extension=LONGER, spent=13_430_000), clock(18, 10)),

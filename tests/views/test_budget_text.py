@@ -28,12 +28,12 @@ from tests.views.stories import (
     QUOTE,
     H,
     clock,
-    envelope,
     happened,
     offer,
     reading,
     ready,
     request,
+    terms,
     view_of,
     waiting,
 )
@@ -54,11 +54,11 @@ def shown(*choices: OfferChoice, count: int = 1) -> str:
 
 
 def test_offers_that_a_budget_does_not_hold_say_so_and_offer_a_shorter_lease() -> None:
-    first, second = (OfferChoice(offer=offer, envelope=envelope()) for offer in (HYPERSTACK, NEBIUS))
+    first, second = (OfferChoice(offer=offer, terms=terms()) for offer in (HYPERSTACK, NEBIUS))
     asks = {"over": (Over.BUDGET,), "shorter": 4 * H}
     big = OfferChoice(
         offer=offer("o-big", "18.40", "nebius", "eu-north1", count=8),
-        envelope=envelope("18.40", "21.16", 137_540_000, count=8),
+        terms=terms("18.40", "21.16", 137_540_000, count=8),
         over=(Over.TOTAL, Over.BUDGET),
         passed=(changed(demand(MINE), more=137_540_000),),
     )
@@ -113,7 +113,7 @@ def test_a_click_that_a_budget_refuses_reads_what_did_not_happen_and_what_to_do(
 
 
 def test_dialogs_say_which_budget_does_not_hold_it() -> None:
-    choice = OfferChoice(offer=HYPERSTACK, envelope=envelope(), over=(Over.BUDGET,), passed=(demand(VISION),))
+    choice = OfferChoice(offer=HYPERSTACK, terms=terms(), over=(Over.BUDGET,), passed=(demand(VISION),))
     assert dialog(rent_dialog(QUOTE, choice, reading(NOW, ANA)), NOW) == snapshot("""\
 == Ask for approval? ==
 ! This can cost up to $16.06.
@@ -128,7 +128,7 @@ About $12.90. $16.06 is for 6 h plus 30 min to start and shut down, at up to $2.
 
 
 def test_the_history_says_whose_budget_an_approval_passed() -> None:
-    allowed: dict[str, Any] = {"max_rate": Decimal("21.16"), "hours": 6 * H, "total": 137_540_000, "envelope": 1}
+    allowed: dict[str, Any] = {"max_rate": Decimal("21.16"), "hours": 6 * H, "total": 137_540_000, "terms": 1}
     assert page(
         *(
             thread(happened(EventKind.APPROVED, clock(14, 12), BEN, passed=(demand(scope),), **allowed), waiting())

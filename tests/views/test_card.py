@@ -298,7 +298,7 @@ def test_the_card_of_a_machine_that_is_being_destroyed_says_if_it_is_not_confirm
     assert page(
         card(ready(state=State.DESTROYING), clock(18, 40)),
         card(ready(state=State.DESTROYING, alarm=alarm), clock(18, 47)),
-        card(ready(state=State.DESTROYING, alarm=changed(alarm, taken_on_by=CARL)), clock(18, 47)),
+        card(ready(state=State.DESTROYING, alarm=changed(alarm, acknowledged_by=CARL)), clock(18, 47)),
     ) == snapshot("""\
 
 (fallback) Being destroyed: 1x H100 (k7mq2) in EU for Ana.

@@ -18,12 +18,12 @@ from tests.views.stories import (
     CARL,
     H,
     clock,
-    envelope,
     happened,
     making,
     ready,
     rental,
     request,
+    terms,
     waiting,
 )
 
@@ -33,14 +33,12 @@ FREE: dict[str, Any] = {"amount": 0, "estimated": False}
 
 def test_a_request_with_too_little_time_left_can_be_changed_or_withdrawn_and_not_go_on() -> None:
     why = Why.TOO_LITTLE_TIME
-    again = happened(
-        K.ASKED_AGAIN, clock(17, 31), why=why, envelope=2, amount=0, estimated=False, until=clock(23, 0)
-    )
+    again = happened(K.ASKED_AGAIN, clock(17, 31), why=why, terms=2, amount=0, estimated=False, until=clock(23, 0))
     waits = rental(
         State.AWAITING_APPROVAL,
         request=request(until=clock(18, 0)),
         decision=PendingDecision(decider=Decider.OWNER, why=why, expires_at=clock(23, 0)),
-        envelope=envelope(version=2),
+        terms=terms(version=2),
     )
     details = changed(making(), rental=waits, events=(again,), attempts=())
     shown = page(direct(again, details), card(details, clock(17, 31)), thread(again, details))
@@ -66,20 +64,20 @@ def test_a_dearer_offer_is_for_the_owner_or_an_approver_to_decide() -> None:
         clock(12, 39),
         id=5,
         why=Why.DEARER,
-        envelope=2,
+        terms=2,
         rate=Decimal("2.90"),
         before=Decimal("2.47"),
         vendor="scaleway",
         vendor_region="fr-par-2",
         until=clock(20, 39),
     )
-    approved = happened(K.APPROVED, clock(12, 45), BEN, id=6, envelope=2, max_rate=Decimal("2.90"))
+    approved = happened(K.APPROVED, clock(12, 45), BEN, id=6, terms=2, max_rate=Decimal("2.90"))
 
     def asks(decider: Decider) -> Any:
         waits = rental(
             State.AWAITING_APPROVAL,
             decision=PendingDecision(decider=decider, why=Why.DEARER, expires_at=clock(20, 39)),
-            envelope=envelope("2.90", "2.90", 18_850_000, version=2),
+            terms=terms("2.90", "2.90", 18_850_000, version=2),
         )
         return changed(making(), rental=waits, events=(again,))
 

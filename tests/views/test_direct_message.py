@@ -432,7 +432,7 @@ The SSH host key of 1x H100 (k7mq2) changed from SHA256:Vx1 to SHA256:<!channel>
 
 def test_not_confirmed_gone_has_a_button_until_someone_is_on_it_and_then_shows_the_confirmation() -> None:
     destroying: dict[str, Any] = {"state": State.DESTROYING, "alarm": Alarm(at=clock(18, 46), count=1)}
-    taken = ready(ALARM, state=State.DESTROYING, alarm=Alarm(at=clock(18, 46), count=1, taken_on_by=CARL))
+    taken = ready(ALARM, state=State.DESTROYING, alarm=Alarm(at=clock(18, 46), count=1, acknowledged_by=CARL))
     again = happened(K.NOT_CONFIRMED, clock(18, 56), id=12)
     assert page(
         direct(ALARM, ready(ALARM, **destroying), to=CARL),
@@ -512,8 +512,10 @@ def test_a_notice_that_comes_while_approvers_are_there_says_until_when_to_ask() 
     later = ready(notice, spent=97_000_000)
     rental = later.rental
     lease = changed(rental.running_lease, latest_end=clock(23, 40))
-    two_ends = changed(later, rental=changed(rental, lease=lease, request=changed(rental.request, up_to=11 * H)))
-    assert page(direct(notice, later), direct(notice, two_ends)) == snapshot("""\
+    flexible_end = changed(
+        later, rental=changed(rental, lease=lease, request=changed(rental.request, up_to=11 * H))
+    )
+    assert page(direct(notice, later), direct(notice, flexible_end)) == snapshot("""\
 
 *Your 1x H100 (k7mq2) ends at 18:40, in 30 min.* Copy your results off: the disk is deleted with it.
       To keep it longer, request more time before 18:30: no approver is available after that.

@@ -23,8 +23,8 @@ from handlers.messages import offers
 from handlers.phrases.blocks import Rendered
 from handlers.phrases.classic import classic, new_types
 from tests.slack_limits import problems_of_message
-from tests.views.boot_script_stories import HOST_KEY
 from tests.views.screens import labels, lines_of, outbox, read
+from tests.views.startup_script_stories import HOST_KEY
 from tests.views.stories import (
     ANA,
     ASKED,
@@ -36,13 +36,13 @@ from tests.views.stories import (
     M,
     attempt,
     clock,
-    envelope,
     gone,
     happened,
     making,
     reading,
     ready,
     request,
+    terms,
     view_of,
     waiting,
 )
@@ -69,7 +69,7 @@ def _direct(event: Event, details: RentalDetails, to: str = ANA) -> Rendered | N
 
 def _offers() -> Rendered:
     quote = changed(QUOTE, request=request(setup="torch"))
-    choices = [OfferChoice(offer=each, envelope=envelope(), usual=3 * M) for each in (HYPERSTACK, NEBIUS)]
+    choices = [OfferChoice(offer=each, terms=terms(), usual=3 * M) for each in (HYPERSTACK, NEBIUS)]
     return offers.found(view_of(quote, choices, teammates=("Ben",)), reading(clock(12, 35), ANA))
 
 

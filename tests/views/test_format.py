@@ -19,7 +19,7 @@ from handlers.phrases import format, rental_text
 from handlers.phrases.blocks import cut, plain
 from tests.slack_limits import unescaped_markup
 from tests.views import strategies as some
-from tests.views.stories import HYPERSTACK, clock, envelope, request
+from tests.views.stories import HYPERSTACK, clock, request, terms
 
 
 def test_amounts_are_rounded_to_the_cent() -> None:
@@ -73,8 +73,8 @@ def test_limits_are_rounded_down_to_the_cent_and_never_said_to_be_about() -> Non
 
 
 def test_a_limit_that_is_the_clicked_price_itself_is_shown_as_that_price() -> None:
-    envelopes = (envelope("2.1501", "2.1501"), envelope("2.1501", "2.47"), envelope("2.15", "2.4799"))
-    assert [format.highest(each) for each in envelopes] == snapshot(["about $2.16/h", "$2.47/h", "$2.47/h"])
+    all_terms = (terms("2.1501", "2.1501"), terms("2.1501", "2.47"), terms("2.15", "2.4799"))
+    assert [format.highest(each) for each in all_terms] == snapshot(["about $2.16/h", "$2.47/h", "$2.47/h"])
 
 
 def test_a_difference_is_computed_from_the_exact_prices() -> None:

@@ -12,7 +12,7 @@ from bot.model.base import changed
 from bot.model.budget import Balance, Demand, Scope, ScopeKind
 from bot.model.event import Event
 from bot.model.event import EventKind as K
-from bot.model.machine_use import Use, Verdict
+from bot.model.machine_use import UsageStatus, Use
 from bot.model.state import State
 from bot.model.summary import RentalDetails
 from bot.policy.use.giving import TAKE_WITHIN, left_of
@@ -22,7 +22,7 @@ from handlers.messages.writers import EventContext
 from tests.views.screens import dialog, direct, page, thread
 from tests.views.stories import ANA, BEN, CARL, RULES, M, clock, gone, happened, keys_now, lease, reading, ready
 
-IDLE = Use(verdict=Verdict.IDLE, since=clock(12, 50))
+IDLE = Use(status=UsageStatus.IDLE, since=clock(12, 50))
 NOW = clock(15, 0)
 ASKED = happened(K.ASKED_FOR, NOW, ANA, id=10)
 GIVEN = happened(K.GIVEN, NOW, BEN, id=11, people=(ANA,), until=lease().ends_at)
@@ -45,7 +45,7 @@ def test_its_owner_reads_who_asks_with_three_answers_and_then_what_became_of_it(
         happened(K.KEPT, NOW + M, BEN, id=20, people=(ANA,)),
         happened(K.TEAMMATE_ADDED, NOW + M, BEN, id=21, people=(ANA,)),
         GIVEN,
-        happened(K.USE_CHANGED, NOW + M, id=22, verdict=Verdict.IN_USE),
+        happened(K.USE_CHANGED, NOW + M, id=22, status=UsageStatus.IN_USE),
     )
     ended = changed(gone(why=Why.ASKED), events=(ASKED, happened(K.DESTROYING, NOW + M, BEN, id=23)))
     assert page(

@@ -26,26 +26,26 @@ from tests.views.stories import (
     SCALEWAY,
     H,
     clock,
-    envelope,
     gone,
     happened,
     reading,
     ready,
     request,
+    terms,
     view_of,
     waiting,
 )
 
 K = EventKind
 PCIE, SXM_40 = "nvidia-a100-pcie-80gb", "nvidia-a100-sxm4-40gb"
-CLICKED: dict[str, Any] = {"request": request(gpu="A100"), "envelope": envelope(gpu=PCIE)}
+CLICKED: dict[str, Any] = {"request": request(gpu="A100"), "terms": terms(gpu=PCIE)}
 
 
 def test_each_offer_says_form_and_memory_if_the_list_has_several_models() -> None:
     other = [changed(one, gpu=gpu, family="A100") for one, gpu in ((HYPERSTACK, SXM_40), (NEBIUS, PCIE))]
-    choices = [OfferChoice(offer=one, envelope=envelope()) for one in other]
+    choices = [OfferChoice(offer=one, terms=terms()) for one in other]
     asked = changed(QUOTE, request=request(gpu="A100"))
-    same = [OfferChoice(offer=one, envelope=envelope()) for one in (HYPERSTACK, NEBIUS)]
+    same = [OfferChoice(offer=one, terms=terms()) for one in (HYPERSTACK, NEBIUS)]
     assert page(
         message(offers.found(view_of(asked, choices), reading(clock(12, 35))), clock(12, 35)),
         message(offers.found(view_of(QUOTE, same), reading(clock(12, 35))), clock(12, 35)),
@@ -71,10 +71,10 @@ About $12.90, *at most $16.06* including startup and shutdown. If this offer sel
 
 def test_the_dialog_and_the_approval_name_the_model_that_was_clicked() -> None:
     of = changed(SCALEWAY, gpu=PCIE, family="A100", rate=Decimal("9.00"))
-    choice = OfferChoice(offer=of, envelope=envelope("9.00", "10.00", 65_000_000, gpu=PCIE))
+    choice = OfferChoice(offer=of, terms=terms("9.00", "10.00", 65_000_000, gpu=PCIE))
     quote = changed(QUOTE, request=request(gpu="A100"))
     asked = waiting(
-        request=request(gpu="A100", count=8), envelope=envelope("18.40", "21.16", 137_540_000, gpu=PCIE, count=8)
+        request=request(gpu="A100", count=8), terms=terms("18.40", "21.16", 137_540_000, gpu=PCIE, count=8)
     )
     assert page(
         dialog(rent_dialog(quote, choice, reader=reading(clock(12, 35))), clock(12, 35)),
@@ -177,7 +177,7 @@ def other_gpu(decider: Decider) -> tuple[Event, RentalDetails]:
         K.ASKED_AGAIN,
         clock(12, 39),
         why=Why.OTHER_GPU,
-        envelope=2,
+        terms=2,
         rate=Decimal("1.31"),
         before=Decimal("1.59"),
         gpu=SXM_40,
@@ -193,7 +193,7 @@ def other_gpu(decider: Decider) -> tuple[Event, RentalDetails]:
         state=State.AWAITING_APPROVAL,
         lease=None,
         decision=PendingDecision(decider=decider, why=Why.OTHER_GPU, expires_at=clock(20, 39)),
-        **{**CLICKED, "envelope": envelope("1.31", "1.50", 9_000_000, gpu=SXM_40, version=2)},
+        **{**CLICKED, "terms": terms("1.31", "1.50", 9_000_000, gpu=SXM_40, version=2)},
     )
     return asked, waits
 
@@ -234,12 +234,12 @@ Ana wants *1x A100 SXM 40 GB (k7mq2) in EU for 6 h*: "fine-tune run 7". Only A10
 def test_a_replacement_and_more_time_are_for_the_model_that_they_are_about() -> None:
     left = Remainder(gpu=PCIE, lease=4 * H, max_rate=Decimal("2.47"), total=12_000_000)
     more = Extension(
-        envelope=envelope(gpu=SXM_40, version=2, lease=30 * H, total=101_000_000),
+        terms=terms(gpu=SXM_40, version=2, lease=30 * H, total=101_000_000),
         ends_at=clock(18, 40, day=25),
         asked_by=ANA,
         asked_at=clock(18, 10),
     )
-    longer = bought(extension=more, envelope=envelope(gpu=SXM_40))
+    longer = bought(extension=more, terms=terms(gpu=SXM_40))
     assert page(
         dialog(replacing.replace_confirm(bought().rental, left, asks_why=False), clock(14, 40)),
         dialog(approve_dialog(longer, reader=reading(clock(18, 10))), clock(18, 10)),

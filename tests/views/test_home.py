@@ -14,7 +14,7 @@ from bot.model.base import changed
 from bot.model.budget import TEAM, Balance, Demand, Scope, ScopeKind
 from bot.model.message import to_person
 from bot.model.person import Key
-from bot.model.quote import Quote, QuoteState, Wish
+from bot.model.quote import Quote, QuoteState, WaitlistEntry
 from bot.model.summary import HomeView, RentalDetails, RentalSummary, TeamMonth, WaitingView
 from handlers.messages.home import KEYS, TEAM_BUDGETS, home_tab
 from handlers.phrases.blocks import Rendered
@@ -67,7 +67,7 @@ def test_home_shows_what_waits_what_one_has_what_is_left_and_the_team() -> None:
         reply_to=to_person(ANA),
         state=QuoteState.FOUND,
         created_at=NOON,
-        wish=Wish(until=clock(18, 0, day=27)),
+        waitlist_entry=WaitlistEntry(until=clock(18, 0, day=27)),
     )
     live = changed(listed(ready(), team="9.20"), to_decide=(waiting(),), more=3, idle=1)
     view = home_tab(
@@ -152,7 +152,7 @@ def test_home_is_valid_with_names_notes_and_projects_of_any_length_and_script(
     now: datetime,
 ) -> None:
     listed_now = (rentals * ROWS)[: min(count, ROWS)]
-    wish = Wish(until=now + timedelta(days=1))
+    waitlist_entry = WaitlistEntry(until=now + timedelta(days=1))
     balance = Balance(scope=Scope(kind=ScopeKind.PROJECT, name=project), month="2026-11", spent=money)
     view = home_of(
         live=changed(
@@ -161,7 +161,7 @@ def test_home_is_valid_with_names_notes_and_projects_of_any_length_and_script(
             more_to_decide=count,
         ),
         page=page,
-        waits=tuple(WaitingView(quote=changed(quote, wish=wish)) for quote in quotes * 3),
+        waits=tuple(WaitingView(quote=changed(quote, waitlist_entry=waitlist_entry)) for quote in quotes * 3),
         spent=money,
         budgets=(Demand(balance=balance, budget=money, more=0),) * 9,
         team_month=TeamMonth(spent=money, budgets=(Demand(balance=balance, budget=money, more=0),) * 9),

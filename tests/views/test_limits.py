@@ -25,19 +25,19 @@ from bot.errors import (
 )
 from bot.lifecycle.actions.giving import MOST_SHOWN
 from bot.model.admin_question import (
+    AdminDecision,
     AdminQuestion,
-    AdminVerdict,
     Decided,
     Purchase,
     Purchases,
-    UnknownMachine,
+    UnmanagedMachine,
 )
 from bot.model.base import changed
 from bot.model.event import Event, EventKind
 from bot.model.message import MessageKind
 from bot.model.offer import Catalog
 from bot.model.person import Channel, Key
-from bot.model.quote import Quote, QuoteState, Wish
+from bot.model.quote import Quote, QuoteState, WaitlistEntry
 from bot.model.rental import Decider, PendingDecision
 from bot.model.request import Request
 from bot.model.summary import (
@@ -186,7 +186,7 @@ def test_messages_of_the_outbox_are_valid(
     still_waiting=st.none() | some.requests,
     asked_in=st.none()
     | st.builds(Channel, id=some.channel, member=st.booleans(), direct=st.booleans(), shared=st.booleans()),
-    wish=some.wishes,
+    waitlist_entry=some.waitlist_entries,
     idle=st.lists(some.idle_machines, max_size=MOST_SHOWN),
 )
 def test_answers_to_a_search_are_valid(
@@ -197,15 +197,19 @@ def test_answers_to_a_search_are_valid(
     everything: bool,
     still_waiting: Request | None,
     asked_in: Channel | None,
-    wish: Wish,
+    waitlist_entry: WaitlistEntry,
     idle: list[IdleMachine],
 ) -> None:
     view = view_of(quote, choices, asked_in=asked_in, still_waiting=still_waiting, idle=tuple(idle))
     assert_valid(offers.found(view, reading(now), everything=everything))
-    envelope = choices[0].envelope if choices else None
-    wait = envelope and WaitPreview(quote=quote, envelope=envelope, over=choices[0].over, until=now)
-    for waits in (view, changed(view, quote=changed(view.quote, wish=wish)), changed(view, wait=wait)):
-        if waits.quote.wish is not None or waits.quote.state is not QuoteState.WAITING:
+    terms = choices[0].terms if choices else None
+    wait = terms and WaitPreview(quote=quote, terms=terms, over=choices[0].over, until=now)
+    for waits in (
+        view,
+        changed(view, quote=changed(view.quote, waitlist_entry=waitlist_entry)),
+        changed(view, wait=wait),
+    ):
+        if waits.quote.waitlist_entry is not None or waits.quote.state is not QuoteState.WAITING:
             assert_valid(offers.answer(waits, reading(now)))
     assert_valid(offers.none_found(view_of(quote, []), reading(now)))
     assert_valid(offers.unanswered(quote, now=now))
@@ -240,9 +244,9 @@ def test_dialogs_are_valid_and_show_no_clock_time(
 ) -> None:
     fitting = changed(choice, offer=changed(choice.offer, offer_id="o-1"))
     now = details.rental.created_at
-    wait = WaitPreview(quote=quote, envelope=choice.envelope, over=choice.over, until=now)
-    dearer = DearerRent(rental=details.rental, offer=fitting.offer, envelope=choice.envelope, over=choice.over)
-    left = Left(rate=choice.envelope.max_rate, total=choice.envelope.total, ends_at=now, over=choice.over)
+    wait = WaitPreview(quote=quote, terms=choice.terms, over=choice.over, until=now)
+    dearer = DearerRent(rental=details.rental, offer=fitting.offer, terms=choice.terms, over=choice.over)
+    left = Left(rate=choice.terms.max_rate, total=choice.terms.total, ends_at=now, over=choice.over)
     for modal in (
         key_dialog(),
         form_dialog(catalog, reader=reading(now, zone="UTC"), request=details.rental.request),
@@ -267,13 +271,13 @@ def test_dialogs_are_valid_and_show_no_clock_time(
 
 
 @THOROUGH
-@given(machine=some.unknown_machines, words=some.text, verdict=st.sampled_from(AdminVerdict), now=some.moment)
+@given(machine=some.unmanaged_machines, words=some.text, decision=st.sampled_from(AdminDecision), now=some.moment)
 def test_messages_about_unknown_machines_are_valid(
-    machine: UnknownMachine, words: str, verdict: AdminVerdict, now: datetime
+    machine: UnmanagedMachine, words: str, decision: AdminDecision, now: datetime
 ) -> None:
     known = AdminQuestion(id="u7mq2", about=Purchase(machines=(machine,)), found_at=now, asked_at=now)
-    decided = changed(known, decided=Decided(verdict=verdict, by="U0BEN", at=now, reason=words), over_at=now)
-    event = Event(id=1, rental_id=None, kind=EventKind.UNKNOWN_MACHINE, at=now)
+    decided = changed(known, decided=Decided(decision=decision, by="U0BEN", at=now, reason=words), over_at=now)
+    event = Event(id=1, rental_id=None, kind=EventKind.UNMANAGED_MACHINE, at=now)
     times, spent = Times(now=now, zone="UTC"), AccruedCost(amount=1, estimated=False)
     view = AdminQuestionView(
         question=known,

@@ -18,8 +18,8 @@ from bot.model.summary import (
     OwnRentals,
     RentalDetails,
     RentalList,
-    UnknownSummary,
-    UnknownTotal,
+    UnmanagedSummary,
+    UnmanagedTotal,
 )
 from bot.policy.team.roles import Roles
 from handlers.actions import short_forms
@@ -46,7 +46,7 @@ from tests.views.stories import (
     request,
     waiting,
 )
-from tests.views.test_unknown_machines import purchase
+from tests.views.test_unmanaged_machines import purchase
 
 K = EventKind
 NOW = clock(14, 40)
@@ -69,9 +69,9 @@ def show(details: RentalDetails, reader: str = ANA) -> str:
 
 
 def test_a_list_says_how_many_unknown_machines_it_leaves_out() -> None:
-    one = UnknownSummary(question=purchase(), spent=AccruedCost(amount=48_300_000, estimated=False))
+    one = UnmanagedSummary(question=purchase(), spent=AccruedCost(amount=48_300_000, estimated=False))
     for live in (listed(ready(), more=0), changed(listed(ready(), more=0), shown=())):
-        read = listing(changed(live, unknown=(one,) * (lists.ROWS + 2)), everyone=True)
+        read = listing(changed(live, unmanaged=(one,) * (lists.ROWS + 2)), everyone=True)
         assert read.count("train-3") == lists.ROWS
         assert "2 more that weren't rented through me." in read
 
@@ -108,8 +108,8 @@ Ended in the last 7 days: 1x H100 (k7mq2); 1x H100 (abcd2), $1.00; 1x H100 (abcd
 
 def test_the_rate_of_the_team_has_unknown_machines_too() -> None:
     live = listed(ready())
-    total = UnknownTotal(count=2, rate=Decimal("2.10"), unpriced=1)
-    assert listing(changed(live, unknown_total=total)) == snapshot(
+    total = UnmanagedTotal(count=2, rate=Decimal("2.10"), unpriced=1)
+    assert listing(changed(live, unmanaged_total=total)) == snapshot(
         """\
 Ready: 1x H100 (k7mq2) in EU. It ends at 18:40. $2.42/h, $4.96 so far.   [Details]
   Your running machine costs $2.42/h, $4.96 so far. The team's running machines cost $4.52/h in all,
@@ -117,7 +117,7 @@ Ready: 1x H100 (k7mq2) in EU. It ends at 18:40. $2.42/h, $4.96 so far.   [Detail
       because I don't know its price. /gpu spend shows November.\
 """
     )
-    nothing = changed(listed(), unknown_total=UnknownTotal(count=1, rate=Decimal("2.10")))
+    nothing = changed(listed(), unmanaged_total=UnmanagedTotal(count=1, rate=Decimal("2.10")))
     assert listing(nothing).splitlines()[-1] == snapshot("      through me. /gpu spend shows November.")
 
 

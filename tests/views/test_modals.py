@@ -25,23 +25,23 @@ from tests.views.stories import (
     RULES,
     H,
     clock,
-    envelope,
     lease,
     making,
     offer,
     reading,
     ready,
     request,
+    terms,
     waiting,
 )
 from tests.views.test_lists import CATALOG
 
 NOW = clock(18, 10)
 KEY = Key(line="ssh-ed25519 AAAA", comment="you@laptop", fingerprint="SHA256:abc")
-WITHIN_LIMITS = OfferChoice(offer=HYPERSTACK, envelope=envelope())
+WITHIN_LIMITS = OfferChoice(offer=HYPERSTACK, terms=terms())
 ASKS = OfferChoice(
     offer=offer("o-big", "18.40", "nebius", "eu-north1", count=8),
-    envelope=envelope("18.40", "21.16", 137_540_000, count=8),
+    terms=terms("18.40", "21.16", 137_540_000, count=8),
     over=(Over.PER_HOUR, Over.TOTAL),
 )
 
@@ -115,7 +115,7 @@ It has cost $4.96 so far, at $2.42/h.
 
 
 def test_the_most_that_a_rent_can_cost_includes_what_was_spent_before() -> None:
-    after = OfferChoice(offer=HYPERSTACK, envelope=envelope(total=16_055_000 + 420_000))
+    after = OfferChoice(offer=HYPERSTACK, terms=terms(total=16_055_000 + 420_000))
     shown = " ".join(dialog(rent_dialog(QUOTE, after, reader=reading(NOW)), NOW).split())
     assert "$16.48 is for 6 h plus 30 min to start and shut down, at up to $2.47/h, plus the $0.42 spent" in shown
 
@@ -250,10 +250,10 @@ Public key: ()
 
 def test_the_dialog_for_fewer_hours_has_their_totals_and_no_clock_time() -> None:
     details = waiting()
-    allowed = envelope("18.40", "21.16", 264_500_000, count=8, lease=12 * H)
-    two_ends = waiting(request=request(count=8, up_to=12 * H), envelope=allowed)
+    allowed = terms("18.40", "21.16", 264_500_000, count=8, lease=12 * H)
+    flexible_end = waiting(request=request(count=8, up_to=12 * H), terms=allowed)
     later = ready(extension=LONGER)
-    views = [fewer_hours_dialog(one, _shorter(one), reading(NOW)) for one in (details, two_ends, later)]
+    views = [fewer_hours_dialog(one, _shorter(one), reading(NOW)) for one in (details, flexible_end, later)]
     views.append(fewer_hours_dialog(details, [], reading(NOW)))
     assert page(*(dialog(view, NOW) for view in views)) == snapshot("""\
 

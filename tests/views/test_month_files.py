@@ -30,7 +30,7 @@ def a_file(
     billing = BillingMonth(month="2026-11", zone=ZoneInfo("UTC"), account="a")
     row = FileRow(charge=CHARGE, machine=MACHINE, requester="Ana", cost_center="", running=running)
     text = "" if complete else None
-    return MonthFile(part=part, owner=owner, billing=billing, rows=(row,), complete=text, unknown_count=unknown)
+    return MonthFile(part=part, owner=owner, billing=billing, rows=(row,), complete=text, unmanaged_count=unknown)
 
 
 @pytest.mark.parametrize(

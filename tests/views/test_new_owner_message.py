@@ -114,7 +114,7 @@ def test_a_new_owner_of_an_idle_machine_is_asked_in_the_same_message_and_reads_w
         CHANGED,
         facts=changed(
             CHANGED.facts,
-            verdict=IDLE.verdict,
+            status=IDLE.status,
             use=IDLE,
             since=IDLE.since,
             span=CHANGED.at - IDLE.since,

@@ -17,9 +17,9 @@ A100 = GpuModel(name="NVIDIA A100-SXM4-40GB", memory_mib=40960)
 MARKUP = GpuModel(name="<!channel> *A100* `x`", memory_mib=0)
 
 
-def not_as_sold(*models: GpuModel, count: int | None = None) -> Event:
+def gpu_mismatch(*models: GpuModel, count: int | None = None) -> Event:
     seen = GpusSeen(count=len(models) if count is None else count, models=models)
-    return happened(EventKind.NOT_AS_SOLD, clock(12, 42), gpu="nvidia-h100-sxm5-80gb", count=8, gpus_seen=seen)
+    return happened(EventKind.GPU_MISMATCH, clock(12, 42), gpu="nvidia-h100-sxm5-80gb", count=8, gpus_seen=seen)
 
 
 def test_the_owner_reads_what_was_sold_and_what_is_there() -> None:
@@ -27,10 +27,10 @@ def test_the_owner_reads_what_was_sold_and_what_is_there() -> None:
         *(
             direct(event, ready(event, request=request(count=8)))
             for event in (
-                not_as_sold(*[H100] * 7),
-                not_as_sold(count=7),
-                not_as_sold(*[H100] * 7, A100),
-                not_as_sold(*[MARKUP] * 7),
+                gpu_mismatch(*[H100] * 7),
+                gpu_mismatch(count=7),
+                gpu_mismatch(*[H100] * 7, A100),
+                gpu_mismatch(*[MARKUP] * 7),
             )
         )
     ) == snapshot("""\
@@ -51,7 +51,7 @@ Your 8x H100 (k7mq2) was sold as 8x H100 SXM 80 GB, but I see 7x <!channel> *A10
 
 
 def test_the_message_has_no_buttons_once_its_owner_keeps_it_or_it_is_gone() -> None:
-    event = not_as_sold(*[H100] * 7)
+    event = gpu_mismatch(*[H100] * 7)
     kept = happened(EventKind.KEPT_AS_IT_IS, clock(12, 44), ANA, id=9)
     over = gone(request=request(count=8))
     assert page(

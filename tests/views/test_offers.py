@@ -10,10 +10,10 @@ from typing import Any
 from inline_snapshot import snapshot
 
 from bot.errors import NextStep, Refused
-from bot.model.attempt import GotReady
+from bot.model.attempt import SuccessRate
 from bot.model.base import changed
 from bot.model.budget import Balance, Demand, Scope, ScopeKind
-from bot.model.machine_use import Use, Verdict
+from bot.model.machine_use import UsageStatus, Use
 from bot.model.offer import Offer
 from bot.model.person import Channel
 from bot.model.quote import Nearby, Quote, QuoteState
@@ -34,12 +34,12 @@ from tests.views.stories import (
     H,
     M,
     clock,
-    envelope,
     offer,
     reading,
     ready,
     rental,
     request,
+    terms,
     view_of,
 )
 
@@ -50,11 +50,11 @@ NO_ROOM = Refused(
     "Your team's limit is $100.00/h, of which only $1.00/h is left. "
     "Wait until a machine is destroyed, or look for an offer of at most $1.00/h."
 )
-EIGHT_ALLOWED = envelope("18.40", "21.16", 137_540_000, count=8)
+EIGHT_ALLOWED = terms("18.40", "21.16", 137_540_000, count=8)
 
 
 def rows(offers: Sequence[Offer] = ALL, **fields: Any) -> list[OfferChoice]:
-    return [OfferChoice(offer=each, envelope=envelope(), usual=3 * M, **fields) for each in offers]
+    return [OfferChoice(offer=each, terms=terms(), usual=3 * M, **fields) for each in offers]
 
 
 def found(
@@ -111,7 +111,7 @@ About $12.90, *at most $16.06*.
 
 
 def test_an_offer_says_in_how_many_other_regions_there_is_the_same_and_a_button_shows_them() -> None:
-    choice = OfferChoice(offer=HYPERSTACK, envelope=envelope(), other_regions=2)
+    choice = OfferChoice(offer=HYPERSTACK, terms=terms(), other_regions=2)
     others = tuple(changed(HYPERSTACK, offer_id=f"o{n}", vendor_region=f"us-{n}") for n in (1, 2))
     quote = changed(QUOTE, offers=(HYPERSTACK, *others))
     view = changed(view_of(quote, (choice,)), quote=quote)
@@ -122,10 +122,10 @@ def test_an_offer_says_in_how_many_other_regions_there_is_the_same_and_a_button_
 
 def test_an_offer_says_how_seldom_such_machines_got_ready_and_if_they_take_long() -> None:
     first, second = rows((HYPERSTACK, NEBIUS))
-    seldom, often = GotReady(ready=4, of=10), GotReady(ready=8, of=10)
-    assert "SXM 80 GB. Usually ready in 25 min. " in found([changed(first, usual=25 * M, got_ready=seldom)])
-    shown = found([changed(first, got_ready=often), changed(second, got_ready=seldom)])
-    assert page(shown, found([changed(first, got_ready=seldom)])) == snapshot("""\
+    seldom, often = SuccessRate(ready=4, of=10), SuccessRate(ready=8, of=10)
+    assert "SXM 80 GB. Usually ready in 25 min. " in found([changed(first, usual=25 * M, success_rate=seldom)])
+    shown = found([changed(first, success_rate=often), changed(second, success_rate=seldom)])
+    assert page(shown, found([changed(first, success_rate=seldom)])) == snapshot("""\
 
 *1x H100 in EU* · 6 h
 *$2.15/h* Hyperstack nor-1, SXM 80 GB   [Rent from $2.15/h]
@@ -146,7 +146,7 @@ About $12.90, *at most $16.06* including startup and shutdown. If this offer sel
 
 
 def test_an_idle_machine_of_a_colleague_stands_before_what_was_found_with_a_button_once_an_hour() -> None:
-    rental = ready(owner=BEN, use=Use(verdict=Verdict.IDLE, since=clock(9, 30))).rental
+    rental = ready(owner=BEN, use=Use(status=UsageStatus.IDLE, since=clock(9, 30))).rental
     idle = IdleMachine(rental=rental, owner="ben <b>", since=clock(9, 30))
     asked = changed(idle, asked_at=clock(12, 5))
     for state in (QuoteState.NONE, QuoteState.UNANSWERED):
@@ -170,9 +170,11 @@ About $12.90, *at most $16.06* including startup and shutdown. If this offer sel
 
 
 def test_offers_of_vendors_whose_machines_run_no_script_say_so_and_are_not_recommended_if_one_is_needed() -> None:
-    silent, other = rows((HYPERSTACK,), runs_script=False), rows((NEBIUS,))
-    lacking = [changed(silent[0], lacks_script=True)]
-    assert page(found([*silent, *other]), found([*lacking, *other]), found([*other, *silent])) == snapshot("""\
+    unreachable, other = rows((HYPERSTACK,), runs_script=False), rows((NEBIUS,))
+    lacking = [changed(unreachable[0], lacks_script=True)]
+    assert page(
+        found([*unreachable, *other]), found([*lacking, *other]), found([*other, *unreachable])
+    ) == snapshot("""\
 
 *1x H100 in EU* · 6 h
 *$2.15/h* Hyperstack nor-1, SXM 80 GB   [Rent from $2.15/h]
@@ -221,11 +223,11 @@ def test_an_offer_whose_id_does_not_fit_into_a_button_has_none() -> None:
 
 
 def test_an_offer_over_a_limit_has_a_button_that_asks_and_a_refused_offer_has_none() -> None:
-    asks = OfferChoice(offer=EIGHT, envelope=EIGHT_ALLOWED, over=(Over.PER_HOUR, Over.TOTAL))
+    asks = OfferChoice(offer=EIGHT, terms=EIGHT_ALLOWED, over=(Over.PER_HOUR, Over.TOTAL))
     dearer = offer("o-dear", "19.36", "scaleway", "fr-par-2", count=8)
-    refused = OfferChoice(offer=dearer, envelope=EIGHT_ALLOWED, refused=NO_ROOM)
+    refused = OfferChoice(offer=dearer, terms=EIGHT_ALLOWED, refused=NO_ROOM)
     hourly = changed(asks, over=(Over.PER_HOUR,))
-    total = OfferChoice(offer=dearer, envelope=EIGHT_ALLOWED, over=(Over.TOTAL,))
+    total = OfferChoice(offer=dearer, terms=EIGHT_ALLOWED, over=(Over.TOTAL,))
     quote = changed(QUOTE, request=request(count=8))
     shown = [found(each, quote=quote) for each in ([asks, refused], [hourly], [hourly, total])]
     assert page(*shown) == snapshot("""\

@@ -12,7 +12,7 @@ from bot.model.base import changed
 from bot.model.event import EventKind
 from bot.model.machine_use import OnEnding, OnEndingRefused
 from bot.model.machine_use import OnEndingState as S
-from bot.model.rental import ScriptFirst
+from bot.model.rental import GracefulDestroy
 from bot.model.summary import RentalDetails
 from handlers.actions.rentals import destroy_dialog
 from handlers.messages import lists, replies, ssh_lines
@@ -34,13 +34,13 @@ def machine(state: S | OnEnding, at: datetime = SEEN, *events: Any, **more: Any)
 def destroyed_first(state: S) -> RentalDetails:
     """Return k7mq2, which Ben destroys after its script, at 14:10 at the latest."""
     end = clock(14, 10)
-    first = ScriptFirst(by=BEN, ends_at=END)
+    first = GracefulDestroy(by=BEN, ends_at=END)
     script = OnEnding(state=state, end=None if state is S.THERE else end)
-    given = changed(lease(end), script_first=first)
+    given = changed(lease(end), graceful_destroy=first)
     return ready(FIRST, lease=given, on_ending=script, on_ending_at=clock(14, 1))
 
 
-FIRST = happened(K.SCRIPT_FIRST, clock(14, 0), id=12, actor=BEN, until=clock(14, 10), since=END)
+FIRST = happened(K.GRACEFUL_DESTROY, clock(14, 0), id=12, actor=BEN, until=clock(14, 10), since=END)
 
 
 def test_the_card_says_when_the_script_runs_and_how_it_went() -> None:
@@ -281,7 +281,7 @@ Ana's 1x H100 (k7mq2). I won't wait for its script /root/on-ending.sh. It has co
 
 def test_a_machine_that_is_destroyed_after_its_script_can_be_kept_or_destroyed_now() -> None:
     there, done = destroyed_first(S.THERE), destroyed_first(S.RUNNING)
-    near = changed(done.rental.running_lease, script_first=ScriptFirst(by=BEN, ends_at=clock(14, 5)))
+    near = changed(done.rental.running_lease, graceful_destroy=GracefulDestroy(by=BEN, ends_at=clock(14, 5)))
     reader = reading(clock(14, 2), ANA)
     assert page(
         card(there, clock(14, 0)),
@@ -290,7 +290,7 @@ def test_a_machine_that_is_destroyed_after_its_script_can_be_kept_or_destroyed_n
         direct(FIRST, done, clock(14, 2)),
         direct(READY_EVENT, done, clock(14, 2)),
         thread(FIRST, done),
-        message(replies.script_first(done.rental, reader.times), clock(14, 2)),
+        message(replies.graceful_destroy(done.rental, reader.times), clock(14, 2)),
         message(lists.show(done, reader), clock(14, 2)),
     ) == snapshot("""\
 

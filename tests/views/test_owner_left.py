@@ -5,7 +5,7 @@ from __future__ import annotations
 from inline_snapshot import snapshot
 
 from bot.lifecycle.changes.transitions import begin_destroying
-from bot.model.admin_question import AdminQuestion, AdminVerdict, Decided, OwnerLeft
+from bot.model.admin_question import AdminDecision, AdminQuestion, Decided, OwnerLeft
 from bot.model.base import changed
 from bot.model.event import EventKind as K
 from bot.model.machine_use import Use
@@ -25,7 +25,7 @@ ASKED = AdminQuestion(
 )
 LATER = changed(ASKED, ask_again_at=clock(14, 20, day=25), put_off_by=CARL)
 AGAIN = changed(ASKED, asked_at=clock(14, 30))
-DECIDED = changed(ASKED, decided=Decided(verdict=AdminVerdict.GAVE_OWNER, by=CARL, at=clock(14, 30)))
+DECIDED = changed(ASKED, decided=Decided(decision=AdminDecision.GAVE_OWNER, by=CARL, at=clock(14, 30)))
 GIVEN = happened(K.OWNER_CHANGED, clock(14, 30), CARL, id=9, people=(ANA, BEN))
 DESTROYING = changed(
     ready(LEFT), rental=begin_destroying(ready().rental, Ending(outcome=State.DESTROYED), clock(14, 40))
@@ -85,7 +85,7 @@ Ana left the workspace. Ana's 1x H100 (k7mq2) is running: $2.42/h, $4.96 so far,
 
 def test_the_approvers_are_asked_nothing_while_the_admins_decide_whose_it_becomes() -> None:
     told = changed(TOLD, at=clock(14, 5))
-    after = (happened(K.ASKED, clock(14, 5), ANA, id=1, envelope=1), LEFT)
+    after = (happened(K.ASKED, clock(14, 5), ANA, id=1, terms=1), LEFT)
     assert page(
         approval(told, asked_about(IDLE, told, LEFT), clock(14, 30)),
         approval(after[0], waiting(*after), clock(14, 30)),

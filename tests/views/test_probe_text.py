@@ -9,7 +9,7 @@ from inline_snapshot import snapshot
 
 from bot.model.attempt import SentScript
 from bot.model.base import changed
-from bot.model.machine_use import Missed, SetupProgress, SetupState, Use, Verdict
+from bot.model.machine_use import Missed, SetupProgress, SetupState, UsageStatus, Use
 from bot.model.summary import RentalDetails
 from bot.policy.access.probe_script import ENDING_SCRIPT, PROBE_SCRIPT, install_lines, probe_line
 from bot.policy.team.rules import Idle, ProbeKind, Rules
@@ -17,19 +17,20 @@ from bot.policy.use.probing import BY_HAND_AFTER
 from handlers.messages import probe, ssh_lines
 from handlers.phrases import blocks
 from tests.slack_limits import problems_of_message
-from tests.views.boot_script_stories import NOW, key, large, line, sent
 from tests.views.screens import message, page, read
+from tests.views.startup_script_stories import NOW, key, large, line, sent
 from tests.views.stories import ANA, BEN, READY_EVENT, RULES, reading, request
 
 PROBE_LINE = probe_line("ssh-ed25519 AAAAProbe")
 READY_AT = READY_EVENT.at
-UNSEEN = Use(verdict=Verdict.UNKNOWN, since=READY_AT, why=Missed.REFUSED)
+UNSEEN = Use(status=UsageStatus.UNKNOWN, since=READY_AT, why=Missed.REFUSED)
 """Its logins were refused for as long as a boot script may take."""
 
 
 def probed(*, answered: timedelta | None = None, **changes: Any) -> RentalDetails:
     """Return k7mq2 whose boot script holds the probe, two keys and the setup torch. It answered so long after
-    ready."""
+    ready.
+    """
     keys = (key(ANA, "you@desk"), key(BEN, "ben@desk", line(2)))
     answered_at = None if answered is None else READY_AT + answered
     return sent(

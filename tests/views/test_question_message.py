@@ -8,7 +8,7 @@ from inline_snapshot import snapshot
 
 from bot.model.base import changed
 from bot.model.event import Event, EventKind
-from bot.model.machine_use import GpuUse, Missed, Use, Verdict
+from bot.model.machine_use import GpuUse, Missed, UsageStatus, Use
 from bot.model.rental import Asked, Question
 from bot.model.state import State
 from bot.model.summary import RentalDetails
@@ -17,15 +17,15 @@ from tests.views.stories import ANA, BEN, CARL, H, M, clock, happened, lease, re
 
 K = EventKind
 GPUS = tuple(GpuUse(index=n, highest=0) for n in range(4))
-IDLE = Use(verdict=Verdict.IDLE, since=clock(14, 5), gpus=GPUS)
-IN_USE = Use(verdict=Verdict.IN_USE, since=clock(16, 20))
+IDLE = Use(status=UsageStatus.IDLE, since=clock(14, 5), gpus=GPUS)
+IN_USE = Use(status=UsageStatus.IN_USE, since=clock(16, 20))
 
 
 def question(use: Use, **facts: Any) -> Event:
     """Return the question at 14:40."""
     now = clock(14, 40)
     known = {
-        "verdict": use.verdict,
+        "status": use.status,
         "use": use,
         "since": use.since,
         "span": now - use.since,
@@ -42,9 +42,9 @@ def asked_about(use: Use, *events: Event, now: Use | None = None, **asked: Any) 
 
 def test_the_question_has_the_evidence_the_cost_and_the_answers() -> None:
     close_to_idle = changed(IDLE, gpus=(GpuUse(index=0, highest=3),))
-    connected = changed(IDLE, verdict=Verdict.CONNECTED, since=clock(12, 40), connections=1)
+    connected = changed(IDLE, status=UsageStatus.CONNECTED, since=clock(12, 40), connections=1)
     scanned, closed = changed(IDLE, new_connections=1), changed(connected, connections=0)
-    unknown = Use(verdict=Verdict.UNKNOWN, since=clock(13, 10), why=Missed.NO_ANSWER)
+    unknown = Use(status=UsageStatus.UNKNOWN, since=clock(13, 10), why=Missed.NO_ANSWER)
     unseen = [changed(unknown, why=why) for why in (Missed.NO_ANSWER, Missed.REFUSED, None)]
     uses = (IDLE, close_to_idle, connected, changed(connected, connections=2), scanned, closed, *unseen)
     assert page(*(direct(question(use), asked_about(use), clock(14, 40)) for use in uses)) == snapshot("""\
@@ -129,15 +129,15 @@ def test_the_question_ends_when_the_machine_is_used_again_or_somebody_answers() 
     later = changed(IDLE, since=clock(15, 30))
 
     def again(use: Use) -> Event:
-        return happened(K.STILL_NEEDED, clock(16, 40), id=21, verdict=use.verdict, use=use)
+        return happened(K.STILL_NEEDED, clock(16, 40), id=21, status=use.status, use=use)
 
-    worked = happened(K.USE_CHANGED, clock(15, 10), id=21, verdict=Verdict.IN_USE)
-    same_spell = changed(later, spell=IDLE.since)
+    worked = happened(K.USE_CHANGED, clock(15, 10), id=21, status=UsageStatus.IN_USE)
+    same_idle_period = changed(later, idle_period=IDLE.since)
     assert page(
         direct(asked, asked_about(IDLE, asked, now=IN_USE), clock(16, 21)),
         direct(asked, asked_about(IDLE, asked, worked, now=later), clock(16, 21)),
         direct(asked, asked_about(IDLE, asked, now=later), clock(16, 21)),
-        direct(asked, asked_about(IDLE, asked, now=same_spell), clock(16, 21)),
+        direct(asked, asked_about(IDLE, asked, now=same_idle_period), clock(16, 21)),
         direct(asked, asked_about(IDLE, asked, kept), clock(14, 41)),
         direct(asked, asked_about(IDLE, asked, ben), clock(14, 41)),
         direct(asked, asked_about(IDLE, asked, again(IDLE)), clock(16, 41)),
@@ -176,7 +176,7 @@ Your 1x H100 (k7mq2) is being destroyed.
 
 
 def test_evidence_beside_destroy_says_that_somebody_connected_after_the_question() -> None:
-    connected = changed(IDLE, verdict=Verdict.CONNECTED, connections=1)
+    connected = changed(IDLE, status=UsageStatus.CONNECTED, connections=1)
     later = asked_about(IDLE, TOLD, now=connected)
     assert page(direct(question(IDLE), later, clock(14, 50)), told(later)) == snapshot("""\
 
@@ -205,7 +205,7 @@ def test_the_card_of_a_machine_whose_owner_does_not_answer_changes_every_fifteen
 
 
 def test_the_card_says_that_a_machine_is_idle_once_nobody_answered_for_two_hours() -> None:
-    connected = changed(IDLE, verdict=Verdict.CONNECTED)
+    connected = changed(IDLE, status=UsageStatus.CONNECTED)
     assert page(
         card(asked_about(IDLE), clock(16, 39)),
         card(asked_about(IDLE, on_card=True), clock(16, 40)),
@@ -257,7 +257,7 @@ TOLD = happened(
     K.NOBODY_ANSWERS,
     clock(18, 40),
     id=30,
-    verdict=Verdict.IDLE,
+    status=UsageStatus.IDLE,
     use=IDLE,
     since=clock(14, 5),
     span=4 * H + 35 * M,
@@ -272,7 +272,7 @@ def told(details: RentalDetails) -> str:
 
 
 def test_the_approvers_read_what_is_idle_and_what_it_costs_until_its_end() -> None:
-    connected = changed(TOLD, facts=changed(TOLD.facts, verdict=Verdict.CONNECTED))
+    connected = changed(TOLD, facts=changed(TOLD.facts, status=UsageStatus.CONNECTED))
     unpriced = changed(TOLD, facts=changed(TOLD.facts, amount=None, estimate=None))
     details = asked_about(IDLE, TOLD)
     assert page(
@@ -302,7 +302,7 @@ def test_the_approvers_read_what_became_of_it() -> None:
     def after(kind: EventKind, by: str | None = BEN, **facts: Any) -> str:
         return told(asked_about(IDLE, TOLD, happened(kind, clock(18, 44), by, id=31, **facts)))
 
-    unknown = Use(verdict=Verdict.UNKNOWN, since=clock(18, 42))
+    unknown = Use(status=UsageStatus.UNKNOWN, since=clock(18, 42))
     assert page(
         after(K.LEFT_ALONE, until=clock(9, 0, day=26)),
         after(K.OWNER_ASKED_AGAIN, until=clock(18, 39)),

@@ -26,13 +26,13 @@ from tests.views.stories import (
     H,
     M,
     clock,
-    envelope,
     gone,
     happened,
     making,
     reading,
     ready,
     request,
+    terms,
     view_of,
     waiting,
 )
@@ -176,7 +176,7 @@ def test_if_the_second_one_is_not_bought_its_owner_reads_that_the_first_runs_on(
         "id": "f6rat",
         "replaces": "k7mq2",
         "request": request(),
-        "envelope": envelope("3.11", "3.57", 23_210_000),
+        "terms": terms("3.11", "3.57", 23_210_000),
     }
     waits = changed(waiting(dearer, decision=decides, **for_first), replaced=ready().rental)
     over = changed(waiting(expired, state=State.EXPIRED, **for_first), replaced=ready().rental)
@@ -197,12 +197,12 @@ Your request for 1x H100 (f6rat) in EU expired at 20:55 without a decision. Noth
 
 
 def test_a_machine_that_does_not_answer_on_its_ssh_port_runs_and_is_not_called_ready() -> None:
-    silent = ready(quiet_since_real=clock(12, 38))
-    event = changed(READY_EVENT, facts=changed(READY_EVENT.facts, why=Why.SSH_SILENT))
+    unreachable = ready(quiet_since_real=clock(12, 38))
+    event = changed(READY_EVENT, facts=changed(READY_EVENT.facts, why=Why.SSH_UNREACHABLE))
     assert page(
-        direct(READY_EVENT, silent),
-        card(silent, clock(12, 40)),
-        thread(happened(K.SILENT, clock(12, 40)), silent),
+        direct(READY_EVENT, unreachable),
+        card(unreachable, clock(12, 40)),
+        thread(happened(K.UNREACHABLE, clock(12, 40)), unreachable),
     ) == snapshot("""\
 
 (fallback) Your 1x H100 (k7mq2) is running and billing.
@@ -236,7 +236,7 @@ This machine is running and billing, but nothing answers on its SSH port yet. It
 """)
     assert (
         "Running after 2 min 51 s"
-        in lists.show(changed(silent, events=(event,)), reader=reading(clock(12, 41), ANA)).text
+        in lists.show(changed(unreachable, events=(event,)), reader=reading(clock(12, 41), ANA)).text
     )
 
 
@@ -299,7 +299,7 @@ def test_if_nothing_fits_the_list_says_so_and_without_an_answer_the_button_is_th
     lost = gone(state=State.LOST, why=Why.VENDOR_TOOK_IT).rental
     search = changed(QUOTE, replaces_rental="k7mq2", request=request(lease=timedelta(hours=1)))
     offer = changed(NEBIUS, expires_at=clock(18, 30))
-    choice = OfferChoice(offer=offer, envelope=envelope("2.42", "2.78", 4_170_000, lease=H))
+    choice = OfferChoice(offer=offer, terms=terms("2.42", "2.78", 4_170_000, lease=H))
     little = changed(LEFT, lease=H, total=3_030_000)
     found = offers.found(view_of(search, [choice], to_replace=lost, left=little), reading(clock(18, 0)))
     none = changed(search, state=QuoteState.NONE)

@@ -10,8 +10,8 @@ from bot.policy.access.keys import add_line
 from handlers.messages import ssh_lines
 from handlers.phrases import blocks
 from tests.slack_limits import problems_of_message
-from tests.views.boot_script_stories import FIRST, NOW, key, large, line, sent
 from tests.views.screens import direct, message, page
+from tests.views.startup_script_stories import FIRST, NOW, key, large, line, sent
 from tests.views.stories import ANA, BEN, CARL, READY_EVENT, gone, keys_now, making, reading, ready
 
 
@@ -198,8 +198,8 @@ Jupyter, at localhost:8888: `ssh -L 8888:localhost:8888 gpu-k7mq2`
 
 
 def test_the_answer_to_ssh_says_if_the_host_key_or_the_address_is_unknown_and_why_there_is_no_machine() -> None:
-    silent = ready(quiet_since_real=NOW)
-    assert page(*map(answer, (ready(), ready(host=None), silent, making(), gone()))) == snapshot("""\
+    unreachable = ready(quiet_since_real=NOW)
+    assert page(*map(answer, (ready(), ready(host=None), unreachable, making(), gone()))) == snapshot("""\
 
 (fallback) Log in with: `ssh root@203.0.113.7`
 (fallback) Your key "you@laptop" works.

@@ -31,7 +31,7 @@ from tests.views.stories import (
 
 K = EventKind
 HYPER: dict[str, Any] = {"vendor": "hyperstack", "rate": Decimal("2.15")}
-ALLOWED: dict[str, Any] = {"max_rate": Decimal("21.16"), "hours": 6 * H, "total": 137_540_000, "envelope": 1}
+ALLOWED: dict[str, Any] = {"max_rate": Decimal("21.16"), "hours": 6 * H, "total": 137_540_000, "terms": 1}
 FREE: dict[str, Any] = {"amount": 0, "estimated": False}
 
 
@@ -169,7 +169,7 @@ def test_the_thread_follows_a_purchase_until_the_machine_is_ready() -> None:
         thread(happened(K.ACCEPTED, clock(12, 36), **HYPER)),
         thread(happened(K.ACCEPTED, clock(12, 36), **HYPER, why=Why.NO_ANSWER)),
         thread(happened(K.BLOCKED, clock(12, 36), why=Why.OUTAGE, until=clock(12, 46))),
-        thread(happened(K.SILENT, clock(12, 40))),
+        thread(happened(K.UNREACHABLE, clock(12, 40))),
         thread(READY_EVENT),
         thread(changed(READY_EVENT, facts=facts_for(K.READY, span=51 * S))),
     ) == snapshot("""\
@@ -210,7 +210,7 @@ Ready after 51 s: Ana's 1x H100 (k7mq2).
 
 def test_the_thread_says_that_the_next_purchase_waits_for_the_lookups() -> None:
     def waits(**facts: Any) -> Any:
-        return thread(happened(K.BLOCKED, clock(12, 36), why=Why.UNPROVEN, until=clock(12, 51), **facts))
+        return thread(happened(K.BLOCKED, clock(12, 36), why=Why.UNRESOLVED, until=clock(12, 51), **facts))
 
     assert page(
         waits(vendor="hyperstack", count=1),
@@ -333,12 +333,12 @@ def test_the_thread_follows_a_rental_until_it_is_gone() -> None:
         thread(happened(K.ENDED, clock(22, 7), end=State.EXPIRED, **cost)),
         thread(happened(K.NOT_CONFIRMED, clock(18, 46), **alarm, detail="vendor timeout")),
         thread(happened(K.NOT_CONFIRMED, clock(18, 46), **alarm, more_resources=("r-2",))),
-        thread(happened(K.TAKEN_ON, clock(18, 47), CARL)),
+        thread(happened(K.ACKNOWLEDGED, clock(18, 47), CARL)),
         thread(happened(K.NOT_CONFIRMED, clock(18, 46), **alarm, vendor="nebius", why=Why.SOLD_OUT)),
-        thread(happened(K.EXTRA_RESOURCE, clock(18, 50), **extra, rate=Decimal("2.42"))),
-        thread(happened(K.EXTRA_RESOURCE, clock(18, 50), **extra, rate=Decimal("2.42"), why=Why.SOLD_OUT)),
-        thread(happened(K.EXTRA_GONE, clock(18, 55), **extra, **cost), gone()),
-        thread(happened(K.EXTRA_GONE, clock(18, 55), **extra, **cost, why=Why.SOLD_OUT)),
+        thread(happened(K.ORPHANED_RESOURCE, clock(18, 50), **extra, rate=Decimal("2.42"))),
+        thread(happened(K.ORPHANED_RESOURCE, clock(18, 50), **extra, rate=Decimal("2.42"), why=Why.SOLD_OUT)),
+        thread(happened(K.ORPHAN_TERMINATED, clock(18, 55), **extra, **cost), gone()),
+        thread(happened(K.ORPHAN_TERMINATED, clock(18, 55), **extra, **cost, why=Why.SOLD_OUT)),
     ) == snapshot("""\
 
 (nothing)

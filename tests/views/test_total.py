@@ -23,25 +23,25 @@ from tests.views.stories import (
     RULES,
     H,
     clock,
-    envelope,
     happened,
     reading,
     ready,
     request,
+    terms,
 )
 from tests.views.stories import waiting as waiting_for
-from tests.views.test_waiting_answers import NONE, WISH
+from tests.views.test_waiting_answers import NONE, WAITLIST_ENTRY
 
 TOTAL: dict[str, Any] = {"max_gpu_rate": Decimal("2.3076"), "max_total": 15_000_000, "cap_said_per_gpu": False}
 OVER = "It can cost up to $16.06 in all, more than the $15.00 that the request allows."
 
 
 def test_a_question_to_the_owner_names_the_total_that_the_answer_goes_over() -> None:
-    again = happened(EventKind.ASKED_AGAIN, clock(14, 5), envelope=1, rate=Decimal("2.42"), why=Why.DEARER)
+    again = happened(EventKind.ASKED_AGAIN, clock(14, 5), terms=1, rate=Decimal("2.42"), why=Why.DEARER)
     details = waiting_for(
         again,
         request=request(**TOTAL),
-        envelope=envelope(),
+        terms=terms(),
         decision=PendingDecision(decider=Decider.OWNER, why=Why.DEARER, expires_at=clock(22, 5)),
     )
     assert OVER in " ".join(direct(again, details, clock(14, 6)).split())
@@ -49,14 +49,14 @@ def test_a_question_to_the_owner_names_the_total_that_the_answer_goes_over() -> 
 
 
 def test_approvers_are_asked_with_the_total_that_the_answer_goes_over() -> None:
-    details = waiting_for(request=request(**TOTAL), envelope=envelope())
+    details = waiting_for(request=request(**TOTAL), terms=terms())
     assert OVER in " ".join(approval(ASKED, details, clock(14, 6)).split())
-    within = waiting_for(request=request(**TOTAL), envelope=envelope(total=15_000_000))
+    within = waiting_for(request=request(**TOTAL), terms=terms(total=15_000_000))
     assert "asked for" not in approval(ASKED, within, clock(14, 6))
 
 
 def test_a_dearer_rent_is_confirmed_with_the_total_that_it_goes_over() -> None:
-    dearer = DearerRent(rental=waiting_for(request=request(**TOTAL)).rental, offer=NEBIUS, envelope=envelope())
+    dearer = DearerRent(rental=waiting_for(request=request(**TOTAL)).rental, offer=NEBIUS, terms=terms())
     assert OVER in " ".join(dialog(waiting.dearer_confirm(dearer, reading(clock(14, 6))), clock(14, 6)).split())
 
 
@@ -71,7 +71,7 @@ def test_the_button_to_extend_says_that_it_goes_over_the_total() -> None:
 
 
 def test_the_dialogs_to_extend_say_that_they_go_over_the_total() -> None:
-    details = ready(request=request(**TOTAL), envelope=envelope(total=15_000_000))
+    details = ready(request=request(**TOTAL), terms=terms(total=15_000_000))
     now = clock(14, 6)
     choose = dialog(extend_form(details, reading(now)), now)
     assert "(2 h, about $4.84, over the request's $15.00)" in " ".join(choose.split())
@@ -86,7 +86,7 @@ def test_the_dialogs_to_extend_say_that_they_go_over_the_total() -> None:
 
 
 def test_people_who_wait_read_their_total_and_no_price_per_gpu() -> None:
-    waits = WaitingView(quote=changed(NONE, wish=WISH, request=request(**TOTAL)))
+    waits = WaitingView(quote=changed(NONE, waitlist_entry=WAITLIST_ENTRY, request=request(**TOTAL)))
     text = waiting.waiting_text(waits, reading(clock(14, 6)).times)
     assert text.startswith("You're on the waitlist for 1x H100 in EU for 6 h at $15.00 or less in all until")
 

@@ -14,7 +14,7 @@ from inline_snapshot import snapshot
 from bot.model.base import changed
 from bot.model.budget import UseCosts
 from bot.model.event import EventKind
-from bot.model.machine_use import GpuUse, Missed, RecentUse, Use, Verdict
+from bot.model.machine_use import GpuUse, Missed, RecentUse, UsageStatus, Use
 from bot.model.state import State
 from bot.model.summary import AccruedCost, RentalDetails
 from handlers.messages import lists
@@ -24,9 +24,9 @@ from tests.views import strategies as some
 from tests.views.screens import approval, card, direct, message, page, read, thread
 from tests.views.stories import ANA, ASKED, BEN, M, clock, gone, happened, listed, reading, ready, request, waiting
 
-K, V = EventKind, Verdict
+K, V = EventKind, UsageStatus
 NOW, SINCE = clock(16, 0), clock(12, 42)
-IDLE = Use(verdict=V.IDLE, since=clock(14, 5), worked=True)
+IDLE = Use(status=V.IDLE, since=clock(14, 5), worked=True)
 HOURS = (None,) * 9 + (0, 0, 3, 97, 98, 100, 60, 0, 0, 45, 12, 30, 80, 1, 0)
 
 
@@ -34,8 +34,8 @@ def gpus(*highest: int | None, **more: Any) -> tuple[GpuUse, ...]:
     return tuple(GpuUse(index=n, highest=one, **more) for n, one in enumerate(highest))
 
 
-def used(verdict: Verdict, since: datetime = SINCE, **more: Any) -> RentalDetails:
-    return ready(use=Use(verdict=verdict, since=since, **more))
+def used(status: UsageStatus, since: datetime = SINCE, **more: Any) -> RentalDetails:
+    return ready(use=Use(status=status, since=since, **more))
 
 
 def show(details: RentalDetails, reader: str = ANA) -> str:
@@ -43,7 +43,7 @@ def show(details: RentalDetails, reader: str = ANA) -> str:
 
 
 def test_each_reason_why_nothing_is_seen_has_words() -> None:
-    uses = {why: Use(verdict=V.UNKNOWN, since=SINCE, why=why) for why in Missed}
+    uses = {why: Use(status=V.UNKNOWN, since=SINCE, why=why) for why in Missed}
     words = {why: read(unseen_text(use, reading(NOW).times), NOW) for why, use in uses.items()}
     assert len(set(words.values())) == len(Missed)
     assert words[Missed.NO_GPU] == "I haven't been able to monitor it since 12:42 (nvidia-smi shows no GPU)"
@@ -79,16 +79,16 @@ Ready: 1x H100 (k7mq2) in EU. It ends at 18:40. $2.42/h, $4.96 so far.   [Detail
 
 
 def test_show_has_the_values_of_each_gpu_and_the_marks_of_the_last_day_for_the_eye_only() -> None:
-    eight = ready(use=Use(verdict=V.IN_USE, since=SINCE), request=request(count=8))
+    eight = ready(use=Use(status=V.IN_USE, since=SINCE), request=request(count=8))
     busy = RecentUse(gpus=gpus(*[98] * 8, memory_mib=73_000, watts=640), connections=1, hours=HOURS)
     one = RecentUse(gpus=gpus(0, 4, 0, 97, 3, None, None, 0), hours=HOURS)
     rests = RecentUse(gpus=gpus(0), hours=(None,) * 23 + (0,))
-    visited = RecentUse(gpus=gpus(0), new_connections=1, hours=(None,) * 23 + (0,))
+    probed = RecentUse(gpus=gpus(0), new_connections=1, hours=(None,) * 23 + (0,))
     assert page(
         show(changed(eight, recent_use=busy)),
         show(changed(eight, recent_use=one)),
         show(changed(ready(use=IDLE), recent_use=rests)),
-        show(changed(ready(use=IDLE), recent_use=visited)),
+        show(changed(ready(use=IDLE), recent_use=probed)),
         show(changed(used(V.UNKNOWN, why=Missed.NO_UTILIZATION), recent_use=RecentUse(hours=HOURS))),
         show(ready(use=IDLE), BEN),
         show(changed(used(V.UNKNOWN, why=Missed.REFUSED), recent_use=RecentUse(hours=(None,) * 24))),
@@ -139,10 +139,10 @@ I haven't been able to monitor it since 12:42 (it rejects my key).
 
 
 def test_a_history_has_the_last_changes_of_the_verdict_as_they_were_then() -> None:
-    def change(minute: int, verdict: Verdict, **more: Any) -> Any:
+    def change(minute: int, status: UsageStatus, **more: Any) -> Any:
         since = clock(12, 45) + minute * M
-        use = Use(verdict=verdict, since=since, **more)
-        return happened(K.USE_CHANGED, since + 5 * M, verdict=verdict, since=since, use=use)
+        use = Use(status=status, since=since, **more)
+        return happened(K.USE_CHANGED, since + 5 * M, status=status, since=since, use=use)
 
     blips = [change(7 * n, V.IDLE if n % 2 else V.IN_USE) for n in range(10)]
     unseen = change(90, V.UNKNOWN, why=Missed.HOST_KEY_CHANGED)
@@ -167,7 +167,7 @@ def test_approvers_read_that_what_the_person_runs_now_is_idle() -> None:
     here, other = asks.owners_live
     idle = changed(asks, owners_live=(here, changed(other, use=IDLE)))
     assert "Also running: 1x A100 (a2bc3), idle for 1 h 55 min" in approval(ASKED, idle, NOW)
-    works = changed(asks, owners_live=(here, changed(other, use=changed(IDLE, verdict=V.IN_USE))))
+    works = changed(asks, owners_live=(here, changed(other, use=changed(IDLE, status=V.IN_USE))))
     assert "Also running: 1x A100 (a2bc3), in use" in approval(ASKED, works, NOW)
 
 

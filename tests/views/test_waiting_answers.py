@@ -10,7 +10,7 @@ from inline_snapshot import snapshot
 
 from bot.errors import NextStep, Refused
 from bot.model.base import changed
-from bot.model.quote import Nearby, QuoteState, Wish
+from bot.model.quote import Nearby, QuoteState, WaitlistEntry
 from bot.model.state import State
 from bot.model.summary import DearerRent, OfferChoice, Over, QuoteView, WaitingView, WaitPreview
 from bot.policy.team.rules import Hours
@@ -26,35 +26,35 @@ from tests.views.stories import (
     RULES,
     H,
     clock,
-    envelope,
     listed,
     offer,
     reading,
     ready,
     rental,
     request,
+    terms,
     view_of,
 )
 
 NOW = clock(12, 35)
 NIGHT = clock(22, 0)
 ASKED = request(gpu="H200", count=8, max_gpu_rate=Decimal(3))
-WISH = Wish(until=clock(18, 0, day=27))
+WAITLIST_ENTRY = WaitlistEntry(until=clock(18, 0, day=27))
 NONE = changed(QUOTE, state=QuoteState.NONE, offers=(), request=ASKED)
-ALLOWED = envelope("24.00", "24.00", 156_000_000, count=8, gpu="H200")
+ALLOWED = terms("24.00", "24.00", 156_000_000, count=8, gpu="H200")
 EIGHT = offer("o-big", "18.40", "nebius", "eu-north1", count=8)
 NINE = clock(9, 0, day=25)
 LATER = request(count=8, starts_at=NINE, until=NINE + 8 * H, lease=8 * H)
 START_QUOTE = changed(QUOTE, request=LATER, offers=(EIGHT,))
 START = WaitPreview(
     quote=START_QUOTE,
-    envelope=envelope("18.40", "21.16", 179_860_000, count=8, lease=8 * H),
+    terms=terms("18.40", "21.16", 179_860_000, count=8, lease=8 * H),
     until=clock(16, 30, day=25),
 )
 DEARER = DearerRent(
-    rental=rental(State.QUEUED, request=LATER, envelope=START.envelope, wish=WISH),
+    rental=rental(State.QUEUED, request=LATER, terms=START.terms, waitlist_entry=WAITLIST_ENTRY),
     offer=changed(EIGHT, rate=Decimal("23.10")),
-    envelope=envelope("23.10", "26.56", 225_760_000, count=8, lease=8 * H),
+    terms=terms("23.10", "26.56", 225_760_000, count=8, lease=8 * H),
 )
 REFUSED = Refused(
     "You're already waiting for 3 machines, and your team's limit is 3 per person.",
@@ -64,12 +64,12 @@ REFUSED = Refused(
 
 def wait(over: tuple[Over, ...] = (), **changes: Any) -> WaitPreview:
     quote = changed(NONE, **changes)
-    return WaitPreview(quote=quote, envelope=ALLOWED, over=over, until=WISH.until)
+    return WaitPreview(quote=quote, terms=ALLOWED, over=over, until=WAITLIST_ENTRY.until)
 
 
 def test_hours_that_are_the_whole_week_are_not_mentioned() -> None:
     rules = changed(RULES, hours=Hours(time=(0, 24 * 60), days=frozenset(range(7))))
-    reader, quote = reading(NOW, ANA, zone="UTC", rules=rules), changed(NONE, wish=WISH)
+    reader, quote = reading(NOW, ANA, zone="UTC", rules=rules), changed(NONE, waitlist_entry=WAITLIST_ENTRY)
     shown = (
         message(offers.answer(QuoteView(quote=NONE, wait=wait()), reader), NOW),
         message(waiting.waits(WaitingView(quote=quote), reader), NOW),
@@ -89,14 +89,14 @@ def answer(view: QuoteView) -> str:
 def test_if_nothing_fits_two_buttons_wait_beside_those_for_similar_requests() -> None:
     near = (Nearby(request=changed(ASKED, region="US"), cheapest=offer("a", "23.20", "nebius", "us", count=8)),)
     no_price = changed(NONE, request=request(gpu="A100"))
-    typed = changed(NONE, wish=changed(WISH, any_time=True))
+    typed = changed(NONE, waitlist_entry=changed(WAITLIST_ENTRY, any_time=True))
     assert page(
         answer(QuoteView(quote=changed(NONE, nearby=near), wait=wait())),
         answer(QuoteView(quote=typed, wait=wait((Over.PER_HOUR, Over.TOTAL)))),
         answer(QuoteView(quote=no_price)),
         answer(QuoteView(quote=NONE, wait_refused=REFUSED)),
         answer(QuoteView(quote=changed(NONE, changes="p4wd9"), wait=wait())),
-        answer(view_of(changed(QUOTE, wish=WISH), [OfferChoice(offer=NEBIUS, envelope=envelope())])),
+        answer(view_of(changed(QUOTE, waitlist_entry=WAITLIST_ENTRY), [OfferChoice(offer=NEBIUS, terms=terms())])),
     ) == snapshot("""\
 
 (fallback) Right now, there's no 8x H200 in EU under $3.00 per GPU-hour. Similar: Show US from
@@ -152,11 +152,11 @@ About $14.52, *at most $16.06* including startup and shutdown. If this offer sel
 def test_a_start_says_both_ends_with_their_dates_and_what_it_costs() -> None:
     capped = changed(LATER, max_gpu_rate=Decimal("2.5"))
     none = changed(START_QUOTE, state=QuoteState.NONE, offers=(), request=capped)
-    within = changed(START.envelope, max_rate=Decimal("20.00"), total=170_000_000)
+    within = changed(START.terms, max_rate=Decimal("20.00"), total=170_000_000)
     assert page(
         answer(QuoteView(quote=START_QUOTE, wait=START)),
         answer(QuoteView(quote=START_QUOTE, wait=changed(START, over=(Over.PER_HOUR,)))),
-        answer(QuoteView(quote=none, wait=changed(START, quote=none, envelope=within))),
+        answer(QuoteView(quote=none, wait=changed(START, quote=none, terms=within))),
         answer(QuoteView(quote=changed(none, request=LATER))),
         answer(QuoteView(quote=START_QUOTE, wait_refused=REFUSED)),
     ) == snapshot("""\
@@ -194,9 +194,11 @@ I can't plan this rental. You're already waiting for 3 machines, and your team's
 def test_what_can_cost_much_is_confirmed_and_a_missing_price_is_asked_for() -> None:
     reader = reading(NOW, ANA, zone="UTC")
     dialogs = [
-        waiting.highest_price(changed(NONE, request=request(gpu="A100"), wish=WISH), reader),
-        waiting.rent_for_me_confirm(wait(wish=WISH), Decimal("24.00"), reader),
-        waiting.rent_for_me_confirm(wait((Over.TOTAL,), wish=changed(WISH, any_time=True)), None, reader),
+        waiting.highest_price(changed(NONE, request=request(gpu="A100"), waitlist_entry=WAITLIST_ENTRY), reader),
+        waiting.rent_for_me_confirm(wait(waitlist_entry=WAITLIST_ENTRY), Decimal("24.00"), reader),
+        waiting.rent_for_me_confirm(
+            wait((Over.TOTAL,), waitlist_entry=changed(WAITLIST_ENTRY, any_time=True)), None, reader
+        ),
         waiting.rent_for_me_confirm(START, None, reader),
         waiting.dearer_confirm(DEARER, reader),
         waiting.dearer_confirm(changed(DEARER, over=(Over.PER_HOUR,)), reader),
@@ -252,13 +254,13 @@ If this offer sells out, I'll take another up to $26.56/h. Until now, you allowe
 
 def test_a_click_that_waits_is_answered_with_what_it_waits_for_and_a_button_that_stops() -> None:
     reader = reading(NOW, ANA, zone="UTC")
-    quote = changed(NONE, wish=WISH)
-    queued = rental(State.QUEUED, request=ASKED, envelope=ALLOWED, wish=WISH)
-    starts = rental(State.QUEUED, request=LATER, envelope=START.envelope, wish=WISH)
+    quote = changed(NONE, waitlist_entry=WAITLIST_ENTRY)
+    queued = rental(State.QUEUED, request=ASKED, terms=ALLOWED, waitlist_entry=WAITLIST_ENTRY)
+    starts = rental(State.QUEUED, request=LATER, terms=START.terms, waitlist_entry=WAITLIST_ENTRY)
     views = [
         WaitingView(quote=quote),
         WaitingView(quote=quote, rental=queued),
-        WaitingView(quote=changed(START_QUOTE, wish=WISH), rental=starts),
+        WaitingView(quote=changed(START_QUOTE, waitlist_entry=WAITLIST_ENTRY), rental=starts),
     ]
     stopped = waiting.stopped(quote)
     assert page(
@@ -284,9 +286,11 @@ You're no longer on the waitlist for 8x H200 in EU under $3.00 per GPU-hour. Not
 
 
 def test_a_list_ends_with_what_its_reader_waits_for_and_that_of_all_with_what_starts_when() -> None:
-    quote = changed(NONE, wish=WISH)
-    queued = rental(State.QUEUED, id="p4wd9", request=LATER, envelope=START.envelope, wish=WISH)
-    starts = WaitingView(quote=changed(START_QUOTE, id="q2", wish=WISH), rental=queued, owner_name="Ana <b>")
+    quote = changed(NONE, waitlist_entry=WAITLIST_ENTRY)
+    queued = rental(State.QUEUED, id="p4wd9", request=LATER, terms=START.terms, waitlist_entry=WAITLIST_ENTRY)
+    starts = WaitingView(
+        quote=changed(START_QUOTE, id="q2", waitlist_entry=WAITLIST_ENTRY), rental=queued, owner_name="Ana <b>"
+    )
     live = listed(ready(), changed(ready(), rental=queued), more=0)
     alone = changed(live, shown=())
     assert page(
@@ -320,15 +324,15 @@ You're on the waitlist for 8x H200 in EU under $3.00 per GPU-hour until Nov 27 a
 
 
 def test_a_wait_that_ends_before_the_hours_begin_says_so_and_offers_any_time() -> None:
-    early = Wish(until=clock(6, 0, day=25), since=NIGHT)
+    early = WaitlistEntry(until=clock(6, 0, day=25), since=NIGHT)
     reader = reading(NIGHT, ANA, zone="UTC")
-    none = changed(NONE, wish=changed(early, since=None))
-    tells = WaitingView(quote=changed(NONE, wish=early, state=QuoteState.WAITING))
+    none = changed(NONE, waitlist_entry=changed(early, since=None))
+    tells = WaitingView(quote=changed(NONE, waitlist_entry=early, state=QuoteState.WAITING))
     rents = WaitingView(
         quote=tells.quote,
-        rental=rental(State.QUEUED, envelope=ALLOWED, request=ASKED, wish=changed(early, rents=True)),
+        rental=rental(State.QUEUED, terms=ALLOWED, request=ASKED, waitlist_entry=changed(early, rents=True)),
     )
-    always = WaitingView(quote=changed(tells.quote, wish=changed(early, any_time=True)))
+    always = WaitingView(quote=changed(tells.quote, waitlist_entry=changed(early, any_time=True)))
     assert page(
         message(offers.answer(QuoteView(quote=none, wait=wait()), reader), NIGHT),
         *(message(waiting.waits(each, reader), NIGHT) for each in (tells, rents, always)),

@@ -11,7 +11,7 @@ from bot.errors import BuyingBlock
 from bot.model.attempt import AttemptState, Why
 from bot.model.base import changed
 from bot.model.event import Event, EventKind
-from bot.model.quote import QuoteState, Wish
+from bot.model.quote import QuoteState, WaitlistEntry
 from bot.model.rental import Ending
 from bot.model.state import State
 from bot.model.summary import AccruedCost, OfferChoice, RentalDetails
@@ -28,27 +28,29 @@ from tests.views.stories import (
     H,
     attempt,
     clock,
-    envelope,
     happened,
     making,
     reading,
     ready,
     rental,
     request,
+    terms,
     view_of,
     waiting,
 )
 
 K = EventKind
 NOW = clock(12, 36)
-WISH = Wish(until=clock(18, 0, day=27), since=NOW, rents=True)
-ALLOWED = envelope("24.00", "24.00", 156_000_000, count=8, gpu="H200")
+WAITLIST_ENTRY = WaitlistEntry(until=clock(18, 0, day=27), since=NOW, rents=True)
+ALLOWED = terms("24.00", "24.00", 156_000_000, count=8, gpu="H200")
 START = request(count=8, starts_at=clock(9, 0, day=25), until=clock(17, 0, day=25), lease=8 * H, note="")
 
 
 def waits(*events: Event, **changes: Any) -> RentalDetails:
     """Return k7mq2 of Ana's, which waits for 8x H200."""
-    known = rental(State.QUEUED, envelope=ALLOWED, request=request(gpu="H200", count=8), wish=WISH)
+    known = rental(
+        State.QUEUED, terms=ALLOWED, request=request(gpu="H200", count=8), waitlist_entry=WAITLIST_ENTRY
+    )
     nothing = AccruedCost(amount=0, estimated=False)
     known = changed(known, procuring_since=None, **changes)
     return RentalDetails(rental=known, events=events, spent=nothing, names=NAMES, sees_money=True)
@@ -56,18 +58,22 @@ def waits(*events: Event, **changes: Any) -> RentalDetails:
 
 def starts(*events: Event, **changes: Any) -> RentalDetails:
     """Return the same for 8x H100 at a start time."""
-    wish = Wish(until=clock(16, 30, day=25), since=NOW, rents=True, any_time=True, gpu="nvidia-h100-sxm5-80gb")
-    allowed = envelope("18.40", "21.16", 179_860_000, count=8)
-    return waits(*events, **{"request": START, "envelope": allowed, "wish": wish, **changes})
+    waitlist_entry = WaitlistEntry(
+        until=clock(16, 30, day=25), since=NOW, rents=True, any_time=True, gpu="nvidia-h100-sxm5-80gb"
+    )
+    allowed = terms("18.40", "21.16", 179_860_000, count=8)
+    return waits(*events, **{"request": START, "terms": allowed, "waitlist_entry": waitlist_entry, **changes})
 
 
 def test_the_card_says_what_it_waits_for_and_until_when() -> None:
     over = changed(
         waits(
-            state=State.EXPIRED, over_at=WISH.until, ending=Ending(outcome=State.EXPIRED, why=Why.NOTHING_FITTED)
+            state=State.EXPIRED,
+            over_at=WAITLIST_ENTRY.until,
+            ending=Ending(outcome=State.EXPIRED, why=Why.NOTHING_FITTED),
         )
     )
-    assert page(card(waits(), NOW), card(starts(), NOW), card(over, WISH.until)) == snapshot("""\
+    assert page(card(waits(), NOW), card(starts(), NOW), card(over, WAITLIST_ENTRY.until)) == snapshot("""\
 
 (fallback) On the waitlist: 8x H200 (k7mq2) in EU for Ana at up to $24.00/h.
 *On the waitlist: 8x H200 (k7mq2) in EU for Ana at up to $24.00/h*
@@ -93,13 +99,17 @@ def test_the_card_says_how_often_a_purchase_failed() -> None:
     second = changed(attempt(2, NEBIUS, clock(12, 45), AttemptState.FAILED), why=Why.SOLD_OUT)
     once, twice = changed(waits(), attempts=(first,)), changed(waits(), attempts=(first, second))
     ending = Ending(outcome=State.EXPIRED, why=Why.NOTHING_FITTED)
-    over = changed(twice, rental=changed(twice.rental, state=State.EXPIRED, over_at=WISH.until, ending=ending))
-    ended = happened(K.ENDED, WISH.until, why=Why.NOTHING_FITTED, end=State.EXPIRED, amount=0, estimated=False)
+    over = changed(
+        twice, rental=changed(twice.rental, state=State.EXPIRED, over_at=WAITLIST_ENTRY.until, ending=ending)
+    )
+    ended = happened(
+        K.ENDED, WAITLIST_ENTRY.until, why=Why.NOTHING_FITTED, end=State.EXPIRED, amount=0, estimated=False
+    )
     assert page(
         card(once, clock(12, 46)),
         card(twice, clock(12, 46, day=25)),
-        card(over, WISH.until),
-        direct(ended, changed(over, events=(ended,)), WISH.until),
+        card(over, WAITLIST_ENTRY.until),
+        direct(ended, changed(over, events=(ended,)), WAITLIST_ENTRY.until),
     ) == snapshot("""\
 
 (fallback) On the waitlist: 8x H200 (k7mq2) in EU for Ana at up to $24.00/h.
@@ -127,8 +137,8 @@ Every purchase failed for your request for 8x H200 (k7mq2) in EU before 18:00. I
 
 
 def test_the_thread_says_each_step() -> None:
-    sold_out = happened(K.QUEUED_AGAIN, NOW, why=Why.SOLD_OUT, vendor="nebius", until=WISH.until)
-    refused = happened(K.NOT_ALLOWED_NOW, NOW, detail="Buying is paused <b>.", until=WISH.until)
+    sold_out = happened(K.QUEUED_AGAIN, NOW, why=Why.SOLD_OUT, vendor="nebius", until=WAITLIST_ENTRY.until)
+    refused = happened(K.NOT_ALLOWED_NOW, NOW, detail="Buying is paused <b>.", until=WAITLIST_ENTRY.until)
     nothing = happened(K.NOTHING_FITS, NOW, max_rate=Decimal("21.16"), until=clock(16, 30))
     held_up = happened(K.BLOCKED, NOW, why=Why.UNAUTHORIZED, until=clock(12, 51))
     assert page(*(thread(event, waits(event)) for event in (sold_out, refused, nothing, held_up))) == snapshot("""\
@@ -157,7 +167,7 @@ def test_its_owner_reads_that_it_was_rented() -> None:
     event = happened(
         K.ACCEPTED, clock(13, 0), since=clock(12, 36, day=23), rate=Decimal("23.04"), total=156_000_000
     )
-    bought = changed(making(), rental=changed(making().rental, request=request(count=8), envelope=ALLOWED))
+    bought = changed(making(), rental=changed(making().rental, request=request(count=8), terms=ALLOWED))
     assert page(direct(event, bought), direct(event, waits(event))) == snapshot("""\
 
 I rented 8x H200 (k7mq2) in EU at $2.88 per GPU-hour, as you asked yesterday at 12:36. It can cost
@@ -184,7 +194,7 @@ An offer matched your request for 1x H100 (k7mq2) in EU, but I couldn't rent it.
 def test_who_waits_reads_why_nothing_is_bought_for_anyone() -> None:
     paused = happened(K.NOT_ALLOWED_NOW, NOW, block=BuyingBlock.PAUSED, name="Cleo", detail="bill check <b>")
     older = happened(K.NOT_ALLOWED_NOW, NOW, block=BuyingBlock.BOUGHT_AFTER_BACKUP)
-    refused = happened(K.NOT_ALLOWED_NOW, NOW, block=BuyingBlock.UNAUTHORIZED, until=WISH.until)
+    refused = happened(K.NOT_ALLOWED_NOW, NOW, block=BuyingBlock.UNAUTHORIZED, until=WAITLIST_ENTRY.until)
     over = [direct(each, changed(ready(), events=(each,))) for each in (paused, older, refused)]
     assert page(
         direct(paused, waits(paused)), thread(older, waits(older)), thread(refused, waits(refused))
@@ -246,10 +256,12 @@ No offer matched at 08:58: 8x H100 in EU cost at least $23.10/h, and you allowed
 
 
 def test_its_owner_reads_once_that_nothing_fitted() -> None:
-    event = happened(K.ENDED, WISH.until, why=Why.NOTHING_FITTED, end=State.EXPIRED, amount=0, estimated=False)
+    event = happened(
+        K.ENDED, WAITLIST_ENTRY.until, why=Why.NOTHING_FITTED, end=State.EXPIRED, amount=0, estimated=False
+    )
     ending = Ending(outcome=State.EXPIRED, why=Why.NOTHING_FITTED)
-    over = waits(event, state=State.EXPIRED, over_at=WISH.until, ending=ending)
-    assert page(direct(event, over, WISH.until)) == snapshot("""\
+    over = waits(event, state=State.EXPIRED, over_at=WAITLIST_ENTRY.until, ending=ending)
+    assert page(direct(event, over, WAITLIST_ENTRY.until)) == snapshot("""\
 
 No offer matched your request for 8x H200 (k7mq2) in EU before 18:00. Nothing was rented. Ask again:
       /gpu get
@@ -257,8 +269,8 @@ No offer matched your request for 8x H200 (k7mq2) in EU before 18:00. Nothing wa
 
 
 def test_who_waited_to_be_told_reads_what_there_is_until_they_rented_it_or_that_nothing_fitted() -> None:
-    told = changed(QUOTE, wish=changed(WISH, rents=False))
-    found = view_of(told, [OfferChoice(offer=NEBIUS, envelope=envelope())])
+    told = changed(QUOTE, waitlist_entry=changed(WAITLIST_ENTRY, rents=False))
+    found = view_of(told, [OfferChoice(offer=NEBIUS, terms=terms())])
     nothing = view_of(changed(told, state=QuoteState.NONE), [])
     rented = (changed(found, rental=details.rental) for details in (making(), waiting()))
     views = (found, nothing, *rented)
@@ -278,10 +290,13 @@ I've asked for approval: 8x H100 (p4wd9) in EU, at up to $21.16/h. Follow it in 
 
 
 def test_the_approvers_read_that_it_waits_first() -> None:
-    asked = happened(K.ASKED, NOW, ANA, envelope=1, until=clock(18, 0), admins_decide=False, people=(BEN,))
+    asked = happened(K.ASKED, NOW, ANA, terms=1, until=clock(18, 0), admins_decide=False, people=(BEN,))
     details = starts(asked, state=State.AWAITING_APPROVAL, decision=waiting(asked).rental.decision)
     first = changed(
-        waits(asked), rental=changed(details.rental, wish=WISH, request=waits().rental.request, envelope=ALLOWED)
+        waits(asked),
+        rental=changed(
+            details.rental, waitlist_entry=WAITLIST_ENTRY, request=waits().rental.request, terms=ALLOWED
+        ),
     )
     assert page(approval(asked, details, NOW), approval(asked, first, NOW)) == snapshot("""\
 

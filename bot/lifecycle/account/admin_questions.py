@@ -13,7 +13,7 @@ from typing import assert_never
 from bot.lifecycle.changes.notifications import Scene
 from bot.lifecycle.deps import ID_LENGTH, Deps, transact
 from bot.lifecycle.restored.machines import close_request
-from bot.model.admin_question import AdminQuestion, AdminVerdict, Decided, OwnerLeft, Purchase, Purchases, Subject
+from bot.model.admin_question import AdminDecision, AdminQuestion, Decided, OwnerLeft, Purchase, Purchases, Subject
 from bot.model.base import changed
 from bot.model.event import Event, EventKind
 from bot.model.facts import AccountFacts, PersonFacts
@@ -29,7 +29,8 @@ def new_question(deps: Deps, about: Subject) -> AdminQuestion:
 
 async def ask(tx: Tx, deps: Deps, question: AdminQuestion, *, new: bool = False) -> None:
     """Ask each admin, by a new direct message. The older messages of this question then say that it is asked
-    again. With `new`, the store does not have the question yet."""
+    again. With `new`, the store does not have the question yet.
+    """
     now = deps.clock.now()
     event = _asking_event(question, now)
     event_id, admins = await tx.events.add(event), Scene(event, deps.rules).ids(event.effects.question)
@@ -48,12 +49,12 @@ def _asking_event(question: AdminQuestion, now: datetime) -> Event:
     facts: AccountFacts | PersonFacts
     match about:
         case Purchase():
-            kind, first = EventKind.UNKNOWN_MACHINE, about.machines[0]
+            kind, first = EventKind.UNMANAGED_MACHINE, about.machines[0]
             facts = AccountFacts(
                 resource_id=first.resource_id, name=first.name, rate=first.rate, count=len(about.machines)
             )
         case Purchases():
-            kind = EventKind.BOUGHT_AFTER_BACKUP if about.bought_after_backup else EventKind.UNKNOWN_MACHINE
+            kind = EventKind.BOUGHT_AFTER_BACKUP if about.bought_after_backup else EventKind.UNMANAGED_MACHINE
             facts = AccountFacts(count=about.count, detail="empty" if about.empty else "")
         case OwnerLeft():
             kind, facts = EventKind.OWNER_LEFT, PersonFacts(people=(about.owner,))
@@ -70,7 +71,8 @@ async def _send(tx: Tx, deps: Deps, question: AdminQuestion, admins: Sequence[st
 
 async def ask_again(deps: Deps) -> None:
     """Ask again the questions that an admin put off until now. Also ask people who became admins since: otherwise
-    perhaps nobody who may decide has the buttons. Raise StoreBusy."""
+    perhaps nobody who may decide has the buttons. Raise StoreBusy.
+    """
     now, admins = deps.clock.now(), deps.rules.admins
     async with deps.store.read() as tx:
         asked = [one.id for one in await tx.questions.not_over() if one.is_due(now) or one.not_asked(admins)]
@@ -92,17 +94,18 @@ async def decide(
     deps: Deps,
     question: AdminQuestion,
     admin_id: str,
-    verdict: AdminVerdict,
+    decision: AdminDecision,
     *,
     rental_id: str | None = None,
     reason: str = "",
 ) -> None:
     """Store what an admin decided. `rental_id` is the rental that the question is about, or to which its machines
-    belong now."""
+    belong now.
+    """
     now = deps.clock.now()
     after = changed(
         question,
-        decided=Decided(verdict=verdict, by=admin_id, at=now, reason=reason),
+        decided=Decided(decision=decision, by=admin_id, at=now, reason=reason),
         ask_again_at=None,
         put_off_by=None,
         rental_id=rental_id,
@@ -114,7 +117,8 @@ async def decide(
 
 async def save(tx: Tx, deps: Deps, before: AdminQuestion, after: AdminQuestion) -> None:
     """Store a change of a question, and what follows from it: a question with parts is over with its last open
-    part, and a request whose machine was found goes on or ends."""
+    part, and a request whose machine was found goes on or ends.
+    """
     await tx.questions.save(before, after)
     if before.open and not after.open and isinstance(after.about, Purchase):
         # A question that was asked twice decides nothing; the one that stays does.

@@ -10,7 +10,7 @@ from bot.errors import Mistake, Refused, TooLate
 from bot.lifecycle.changes.apply import apply
 from bot.lifecycle.deps import Deps, free_id
 from bot.lifecycle.money.billing import accrued, hourly
-from bot.model.admin_question import UnknownMachine
+from bot.model.admin_question import UnmanagedMachine
 from bot.model.attempt import AdoptedMachine, Attempt, AttemptState, Resource, Why
 from bot.model.event import Event, EventKind
 from bot.model.facts import AdoptedFacts
@@ -18,7 +18,7 @@ from bot.model.money import cost_at_most
 from bot.model.person import Person
 from bot.model.records import Billing, Change
 from bot.model.rental import Lease, Question, Rental
-from bot.model.request import Contract, Envelope, Request
+from bot.model.request import Contract, Request, Terms
 from bot.model.state import State
 from bot.model.summary import AccruedCost
 from bot.policy.buying.budgets import project_of
@@ -52,7 +52,7 @@ async def adopt_machines(
     tx: Tx,
     deps: Deps,
     admin: Person,
-    machines: Sequence[UnknownMachine],
+    machines: Sequence[UnmanagedMachine],
     *,
     owner: Person,
     ends_at: datetime,
@@ -93,7 +93,7 @@ async def adopt_machines(
         card_channel=rules.home_channel,
         request=request,
         clicked_offer="",
-        envelope=_envelope(request, rate, bill, rules),
+        terms=_terms(request, rate, bill, rules),
         approved_by=admin.id,
         created_at=now,
         attempts=attempt.n,
@@ -125,20 +125,20 @@ async def adopt_machines(
     return rental
 
 
-async def _id_for(tx: Tx, deps: Deps, machines: Sequence[UnknownMachine]) -> str:
+async def _id_for(tx: Tx, deps: Deps, machines: Sequence[UnmanagedMachine]) -> str:
     names = names_of(machines)
     if names and await tx.rentals.get(names[0].rental_id) is None:
         return names[0].rental_id
     return await free_id(tx, deps)
 
 
-def cost_so_far(machines: Sequence[UnknownMachine], now: datetime) -> AccruedCost:
+def cost_so_far(machines: Sequence[UnmanagedMachine], now: datetime) -> AccruedCost:
     """Return what machines have cost by `now`, or until they were gone."""
     alive = [
         Billing(
             rate=machine.rate,
             valid_from=machine.valid_from,
-            valid_to=machine.gone_at,
+            valid_to=machine.terminated_at,
             offer_rate=Decimal(0),
             intended_at=machine.since,
             billed_to=None,
@@ -148,7 +148,7 @@ def cost_so_far(machines: Sequence[UnknownMachine], now: datetime) -> AccruedCos
     return accrued(0, alive, now, estimated=False)
 
 
-def _attempt(machines: Sequence[UnknownMachine], rental_id: str) -> Attempt:
+def _attempt(machines: Sequence[UnmanagedMachine], rental_id: str) -> Attempt:
     first, rates = machines[0], [machine.rate for machine in machines]
     return Attempt(
         rental_id=rental_id,
@@ -164,7 +164,7 @@ def _attempt(machines: Sequence[UnknownMachine], rental_id: str) -> Attempt:
     )
 
 
-def _resource(machine: UnknownMachine, rental_id: str, now: datetime) -> Resource:
+def _resource(machine: UnmanagedMachine, rental_id: str, now: datetime) -> Resource:
     return Resource(
         resource_id=machine.resource_id,
         rental_id=rental_id,
@@ -179,8 +179,8 @@ def _resource(machine: UnknownMachine, rental_id: str, now: datetime) -> Resourc
     )
 
 
-def _envelope(request: Request, rate: Decimal, bill: AccruedCost, rules: Rules) -> Envelope:
-    return Envelope(
+def _terms(request: Request, rate: Decimal, bill: AccruedCost, rules: Rules) -> Terms:
+    return Terms(
         version=1,
         gpu=request.gpu,
         count=request.count,

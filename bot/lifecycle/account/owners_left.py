@@ -27,7 +27,8 @@ log = structlog.get_logger()
 
 async def check_owners(deps: StepDeps) -> None:
     """Look up the owners of the rentals that are not over, and ask the admins about the rentals of those who left.
-    Raise StoreBusy."""
+    Raise StoreBusy.
+    """
     async with deps.store.read() as tx:
         owners = await tx.rentals.owners()
     for owner in sorted(owners):
@@ -48,7 +49,8 @@ async def check_owners(deps: StepDeps) -> None:
 
 async def ask_about_rentals_of(deps: Deps, owner: str) -> None:
     """Ask the admins about each rental of a person who left, unless they were asked already. Requests of that
-    person for more time end, and so does what waits for an offer: nothing was bought for it. Raise StoreBusy."""
+    person for more time end, and so does what waits for an offer: nothing was bought for it. Raise StoreBusy.
+    """
 
     async def decision(tx: Tx) -> None:
         now = deps.clock.now()
@@ -56,7 +58,7 @@ async def ask_about_rentals_of(deps: Deps, owner: str) -> None:
             if rental.extension is not None and rental.extension.asked_by == owner:
                 await _drop_extension(tx, deps, rental, owner, now)
         for rental in await tx.rentals.live(owner):
-            if rental.wish is not None and rental.state in UNBOUGHT:
+            if rental.waitlist_entry is not None and rental.state in UNBOUGHT:
                 await end_request(tx, deps, rental, State.WITHDRAWN)
                 continue
             asked = any(one.open for one in await tx.questions.of_rental(rental.id))

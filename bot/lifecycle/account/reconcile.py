@@ -38,7 +38,7 @@ async def look_up(
     progress, listed = await asyncio.gather(deps.market.progress(offer_id), deps.market.resources(offer_id))
     views: dict[str, ResourceView | None] = {view.resource_id: view for view in listed}
     for resource in known:
-        if resource.gone_at is None and resource.resource_id not in views:
+        if resource.terminated_at is None and resource.resource_id not in views:
             try:
                 views[resource.resource_id] = await deps.market.resource(resource.resource_id, fresh=True)
             except MarketAway:
@@ -57,7 +57,8 @@ async def _look_up_adopted(
     deps: StepDeps, snapshot: RentalSnapshot, attempt: Attempt
 ) -> tuple[RentalSnapshot, OfferProgress]:
     """Ask for the resources of an adopted machine by their ids alone: another machine that shares their offer or
-    name must not count as theirs."""
+    name must not count as theirs.
+    """
     views = {
         resource.resource_id: await deps.market.resource(resource.resource_id, fresh=True)
         for resource in snapshot.alive_of(attempt)
@@ -68,13 +69,15 @@ async def _look_up_adopted(
 
 async def progress_of(deps: StepDeps, attempt: Attempt) -> OfferProgress:
     """Return how far the procurement of an attempt is. For an adopted machine, which nobody procured, no flag is
-    set."""
+    set.
+    """
     return OfferProgress() if attempt.offer is None else await deps.market.progress(attempt.offer.offer_id)
 
 
 async def _view_of_named(deps: StepDeps, attempt: Attempt, resource_id: str) -> ResourceView | None:
     """Return a resource that the offer's status names and the list lacks. Return None if it doesn't exist, was
-    made from another offer, or can't be read. A name in a status proves nothing, so a failed read is no outage."""
+    made from another offer, or can't be read. A name in a status proves nothing, so a failed read is no outage.
+    """
     try:
         view = await deps.market.resource(resource_id, fresh=True)
     except MarketAway:
@@ -85,7 +88,8 @@ async def _view_of_named(deps: StepDeps, attempt: Attempt, resource_id: str) -> 
 
 async def owned_by_other_attempts(deps: StepDeps, attempt: Attempt, resource_ids: Collection[str]) -> set[str]:
     """Return which of the ids belong to other attempts. The caller must not store those as resources of this
-    attempt."""
+    attempt.
+    """
     if not resource_ids:
         return set()
     async with deps.store.read() as tx:
@@ -116,20 +120,21 @@ def with_answer(
     everything = {**known, **{resource.resource_id: resource for resource in answered}}
     if everything:
         gone = _all_gone(everything.values(), attempt, progress, now)
-        state = AttemptState.GONE if gone else AttemptState.BOUGHT
+        state = AttemptState.TERMINATED if gone else AttemptState.BOUGHT
         return snapshot.with_facts(changed(attempt, state=state, empty_since=None), answered)
     empty = _without_resources(attempt, progress, now, missing_counts=missing_counts)
-    if empty.settled and (attempt.accepted or progress.ready):
+    if empty.closed and (attempt.accepted or progress.ready):
         # The offer was bought, so a resource may have billed before the first lookup. Its cost is estimated, not
         # zero.
-        return snapshot.with_facts(changed(empty, state=AttemptState.GONE), (_unseen_resource(empty, now),))
+        return snapshot.with_facts(changed(empty, state=AttemptState.TERMINATED), (_unseen_resource(empty, now),))
     return snapshot.with_facts(empty)
 
 
 def _all_gone(resources: Collection[Resource], attempt: Attempt, progress: OfferProgress, now: datetime) -> bool:
     """Return whether every resource of an attempt is gone and no other may appear. If the status stays "in
-    progress", it is ignored once no resource has appeared for LOOK_UP_AGAIN."""
-    read_at = [resource.read_at for resource in resources if resource.gone_at is not None]
+    progress", it is ignored once no resource has appeared for LOOK_UP_AGAIN.
+    """
+    read_at = [resource.read_at for resource in resources if resource.terminated_at is not None]
     if len(read_at) < len(resources):
         return False
     quiet = now - max(read_at) >= LOOK_UP_AGAIN and now - attempt.intended_at >= CALL_SETTLES
@@ -150,9 +155,10 @@ def named_resource(resource_id: str, attempt: Attempt, now: datetime) -> Resourc
 
 def _unseen_resource(attempt: Attempt, now: datetime) -> Resource:
     """Return a placeholder for the resource of a purchase, if no lookup found a resource. It is gone since the
-    first lookup."""
+    first lookup.
+    """
     resource = named_resource(attempt.called_offer.offer_id, attempt, now)
-    return changed(resource, status=UNSEEN, gone_at=attempt.empty_since or now)
+    return changed(resource, status=UNSEEN, terminated_at=attempt.empty_since or now)
 
 
 def _without_resources(
@@ -179,10 +185,10 @@ def updated_resource(
         if before is None:
             raise ValueError("neither known nor found")
         return _missing(before, now, counts=missing_counts)
-    if before is not None and before.gone_at is not None and view.deleted:
+    if before is not None and before.terminated_at is not None and view.deleted:
         return before
     base = before or named_resource(view.resource_id, attempt, now)
-    came_back = base.gone_at is not None and not view.deleted
+    came_back = base.terminated_at is not None and not view.deleted
     return changed(
         base,
         status=view.status,
@@ -193,15 +199,15 @@ def updated_resource(
         host=view.host or base.host,
         port=view.port or base.port,
         missing_since=None,
-        gone_at=(view.valid_to or now) if view.deleted else None,
+        terminated_at=(view.valid_to or now) if view.deleted else None,
     )
 
 
 def _missing(resource: Resource, now: datetime, *, counts: bool) -> Resource:
-    if resource.gone_at is not None:
+    if resource.terminated_at is not None:
         return resource
     if resource.missing_since is None:
         return changed(resource, missing_since=now, read_at=now)
     if counts and now - resource.missing_since >= LOOK_UP_AGAIN:
-        return changed(resource, gone_at=resource.missing_since, read_at=now)
+        return changed(resource, terminated_at=resource.missing_since, read_at=now)
     return resource

@@ -11,7 +11,7 @@ import structlog
 from bot.errors import GpubotError, MarketAway
 from bot.lifecycle.account.admin_questions import ask_again
 from bot.lifecycle.account.reconcile import updated_resource
-from bot.lifecycle.account.unknown_machines import ASKED_AT_ONCE, note_unknown
+from bot.lifecycle.account.unmanaged_machines import ASKED_AT_ONCE, note_unmanaged
 from bot.lifecycle.changes.apply import apply
 from bot.lifecycle.changes.transitions import alter
 from bot.lifecycle.deps import StepDeps, transact
@@ -39,7 +39,8 @@ class Found:
 async def first_sweep(deps: StepDeps) -> None:
     """Compare the account with the store, and note that this was done since the database was opened. Nothing is
     bought before that: if the database is a backup, the machine that a request wants may run already. Raise as
-    `sweep`."""
+    `sweep`.
+    """
     opened_at = deps.opened.at
     await sweep(deps)
     deps.opened.swept = deps.opened.at == opened_at
@@ -70,7 +71,7 @@ async def _sweep(deps: StepDeps) -> None:
     for first in range(0, len(ours), ASKED_AT_ONCE):
         await asyncio.gather(*(_watch(deps, *pair) for pair in ours[first : first + ASKED_AT_ONCE]))
     rental_of = {machine.view.resource_id: attempt.rental_id for machine, attempt in ours}
-    await note_unknown(deps, [one.view for one in found if one.attempt is None], rental_of)
+    await note_unmanaged(deps, [one.view for one in found if one.attempt is None], rental_of)
     await ask_again(deps)
     listed = {view.resource_id for view in views}
     await _make_due(deps, [r.rental_id for r in alive if r.resource_id not in listed])
@@ -104,11 +105,12 @@ async def _attempt_named_by(tx: Tx, view: ResourceView) -> Attempt | None:
 
 async def _watch(deps: StepDeps, machine: Found, attempt: Attempt) -> None:
     """Make sure that a machine of an attempt is watched. Log a failure, and leave the machine to the next sweep:
-    this sweep must go on to the other machines, since nothing is bought before the first sweep is done."""
+    this sweep must go on to the other machines, since nothing is bought before the first sweep is done.
+    """
     try:
-        if attempt.settled:
+        if attempt.closed:
             await _mark_for_deletion(deps, machine, attempt)
-        elif machine.resource is None or machine.resource.gone_at is not None:
+        elif machine.resource is None or machine.resource.terminated_at is not None:
             await _add_to_store(deps, machine, attempt)
     except MarketAway as away:
         log.warning("sweep.no_answer", resource=machine.view.resource_id, error=type(away).__name__)
@@ -149,7 +151,8 @@ async def _live_view(deps: StepDeps, resource_id: str) -> ResourceView | None:
 
 async def _mark_for_deletion(deps: StepDeps, found: Found, attempt: Attempt) -> None:
     """Mark a settled attempt for deletion because it still has a resource, and make its rental due. The rental's
-    step notifies people. The rental's end stands."""
+    step notifies people. The rental's end stands.
+    """
     view = await _live_view(deps, found.view.resource_id)
     if view is None:
         return
@@ -159,13 +162,13 @@ async def _mark_for_deletion(deps: StepDeps, found: Found, attempt: Attempt) -> 
         if rental is None:
             return
         current = next((a for a in await tx.rentals.attempts(rental.id) if a.n == attempt.n), None)
-        if current is None or not current.settled:
+        if current is None or not current.closed:
             return
         now = deps.clock.now()
-        extra = changed(current, state=AttemptState.BOUGHT, extra=True, marked_by=Marker.SWEEP)
-        resource = updated_resource(found.resource, view, extra, now, missing_counts=False)
+        orphaned = changed(current, state=AttemptState.BOUGHT, orphaned=True, marked_by=Marker.SWEEP)
+        resource = updated_resource(found.resource, view, orphaned, now, missing_counts=False)
         after = alter(rental, due_at=now)
-        await apply(tx, deps, Change(rental, after, attempts=(extra,), resources=(resource,)))
+        await apply(tx, deps, Change(rental, after, attempts=(orphaned,), resources=(resource,)))
 
     await transact(deps, decision)
 

@@ -23,7 +23,8 @@ from store.db import Tx
 
 class Pause(Direct[None, bool], id="pause", notes_seen=False):
     """Stop buying, and notify the other admins and the home channel who did it and `why`. Return False if buying
-    was paused already. Raise Refused if the person is no admin."""
+    was paused already. Raise Refused if the person is no admin.
+    """
 
     paused: ClassVar[bool] = True
 
@@ -49,7 +50,8 @@ class Pause(Direct[None, bool], id="pause", notes_seen=False):
 
 class Resume(Pause, id="resume"):
     """Allow buying again, and notify the same people who did it and `why`. Return False if buying wasn't paused.
-    Raise Refused if the person is no admin."""
+    Raise Refused if the person is no admin.
+    """
 
     paused: ClassVar[bool] = False
 
@@ -59,7 +61,8 @@ class Resume(Pause, id="resume"):
 
 async def show_policy(deps: Deps, person: Person) -> PolicyView:
     """Return since when the rules in `deps` are in force, and the names of everybody whom they name. An admin also
-    gets what is wrong with the file. Raise Refused if the person may not use the bot."""
+    gets what is wrong with the file. Raise Refused if the person may not use the bot.
+    """
     check_user(person, deps.rules)
     in_force, rules = deps.in_force, deps.rules
     version = in_force.version if in_force is not None and in_force.rules is rules else None
@@ -84,7 +87,8 @@ def _has_file(deps: Deps) -> bool:
 
 async def reload_policy(deps: Deps, person: Person) -> Reload:
     """Read the policy file again. Raise Refused if the person is no admin, and Mistake if there is no file; else
-    as `policy_versions.reload`."""
+    as `policy_versions.reload`.
+    """
     if not is_admin(person, deps.rules):
         raise Refused("Only admins can reload the policy file. Nothing was changed.")
     if not _has_file(deps):

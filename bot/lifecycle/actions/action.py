@@ -125,7 +125,8 @@ async def preview(deps: Deps, person: Person, action: Action[Loaded, Plan, Done]
 
 async def to_confirm(deps: Deps, person: Person, action: Action[Loaded, Plan, Done]) -> Confirmation[Plan] | None:
     """Return what the person confirms in a dialog before an action is done. Return None if the plan needs no
-    confirmation. Raise what its `load` and `plan` raise."""
+    confirmation. Raise what its `load` and `plan` raise.
+    """
     try:
         async with deps.store.read() as tx:
             plan = await planned(tx, deps, person, action)
@@ -144,7 +145,8 @@ async def _shown(
 
 async def carry_out(deps: Deps, person: Person, action: Action[Any, Any, Done]) -> Done:
     """Do an action, and return what was done. Raise what its `load`, `plan` and `do` raise, and StoreBusy if the
-    database doesn't take it."""
+    database doesn't take it.
+    """
 
     async def decision(tx: Tx) -> Done | GpubotError:
         return await do_in(tx, deps, person, action)
@@ -157,7 +159,8 @@ async def carry_out(deps: Deps, person: Person, action: Action[Any, Any, Done]) 
 
 async def do_in(tx: Tx, deps: Deps, person: Person, action: Action[Loaded, Plan, Done]) -> Done | GpubotError:
     """Do an action in the caller's transaction, which has the spending lock. Return what `do` returns. If this
-    raises, nothing was written."""
+    raises, nothing was written.
+    """
     done = await action.do(tx, deps, person, await planned(tx, deps, person, action))
     if action.notes_seen:
         await tx.people.note_seen(person.id, deps.clock.now())

@@ -19,7 +19,7 @@ from bot.lifecycle.changes.snapshot import load_snapshot
 from bot.lifecycle.deps import Deps, known_rental
 from bot.lifecycle.money.buying_blocks import is_blocked_by
 from bot.lifecycle.steps.ready_machine import load_machine, question_facts
-from bot.model.admin_question import AdminQuestion, AdminVerdict, OwnerLeft, Purchase
+from bot.model.admin_question import AdminDecision, AdminQuestion, OwnerLeft, Purchase
 from bot.model.attempt import Why
 from bot.model.base import EVER, changed
 from bot.model.event import Event, EventKind
@@ -30,7 +30,7 @@ from bot.model.rental import Rental
 from bot.model.state import State
 from bot.model.summary import AdminQuestionView
 from bot.policy.buying.resource_names import named_owner
-from bot.policy.buying.unknown_machines import in_batches, is_name_typed, name_to_type
+from bot.policy.buying.unmanaged_machines import in_batches, is_name_typed, name_to_type
 from bot.policy.team.roles import may_use
 from bot.policy.use.ready import idle_now
 from store.db import Tx
@@ -51,7 +51,8 @@ NONE_READOPTED = (
 
 async def view_for_message(tx: Tx, deps: Deps, reader: Person, question_id: str) -> AdminQuestionView | None:
     """Return a question for a message to `reader`. Return None if the reader is no admin, or if the store lacks
-    the question."""
+    the question.
+    """
     question = await tx.questions.get(question_id) if reader.id in deps.rules.admins else None
     return None if question is None else await _view_of(tx, deps, reader, question)
 
@@ -110,7 +111,7 @@ async def _open(
     if (decided := question.decided) is not None:
         raise AlreadyDecided(
             question.rental_id,
-            Decision[decided.verdict.name],
+            Decision[decided.decision.name],
             name=(await tx.people.names([decided.by])).get(decided.by),
             own=decided.by == admin.id,
             ago=deps.clock.now() - decided.at,
@@ -162,11 +163,11 @@ class GiveOwner(OnQuestion[Rental], id="give_owner"):
             raise Mistake("Choose for how long.")
         ends_at = deps.clock.now() + span
         rental = await adopt_machines(tx, deps, person, question.purchase.alive, owner=owner, ends_at=ends_at)
-        await decide(tx, deps, question, person.id, AdminVerdict.GAVE_OWNER, rental_id=rental.id)
+        await decide(tx, deps, question, person.id, AdminDecision.GAVE_OWNER, rental_id=rental.id)
         return rental
 
 
-class DestroyUnknown(OnQuestion[Rental], id="destroy_unknown"):
+class DestroyUnmanaged(OnQuestion[Rental], id="destroy_unknown"):
     """Make a rental of unknown machines for the admin and destroy it at once, so that its deletion is watched and
     its cost is in the ledger. Return the rental.
 
@@ -185,7 +186,7 @@ class DestroyUnknown(OnQuestion[Rental], id="destroy_unknown"):
         snapshot = await load_snapshot(tx, rental)
         after, event = snapshot.finished(State.DESTROYED, now, why=Why.ASKED, by=person.id)
         await apply(tx, deps, Change(rental, after, (event,)))
-        await decide(tx, deps, question, person.id, AdminVerdict.DESTROYED, rental_id=rental.id)
+        await decide(tx, deps, question, person.id, AdminDecision.DESTROYED, rental_id=rental.id)
         return after
 
 
@@ -195,7 +196,7 @@ class NotOurs(OnQuestion[None], id="not_ours"):
     reason: str
 
     async def do(self, tx: Tx, deps: Deps, person: Person, plan: AdminQuestion) -> None:
-        await decide(tx, deps, plan, person.id, AdminVerdict.NOT_OURS, reason=self.reason)
+        await decide(tx, deps, plan, person.id, AdminDecision.NOT_OURS, reason=self.reason)
 
 
 class AskAgain(OnQuestion[None], id="ask_about_again", notes_seen=True):
@@ -217,7 +218,8 @@ class AskAgain(OnQuestion[None], id="ask_about_again", notes_seen=True):
 
 async def owners_to_look_up(deps: Deps, admin: Person, question_id: str) -> list[str]:
     """Return the Slack ids in the names of the machines about which nobody decided. Raise Refused if the person is
-    no admin."""
+    no admin.
+    """
     check_admin(admin, deps)
     async with deps.store.read() as tx:
         parts = [one for one in await tx.questions.parts(question_id) if one.open]
@@ -256,7 +258,7 @@ class ReadoptAll(OnParts[list[Rental]], id="put_all_back", notes_seen=False):
             rental = await adopt_machines(
                 tx, deps, person, part.purchase.alive, owner=owner, ends_at=ends_at, readopt=True
             )
-            await decide(tx, deps, part, person.id, AdminVerdict.GAVE_OWNER, rental_id=rental.id)
+            await decide(tx, deps, part, person.id, AdminDecision.GAVE_OWNER, rental_id=rental.id)
             rentals.append(rental)
         if not rentals:
             raise Refused(NONE_READOPTED)
@@ -266,7 +268,8 @@ class ReadoptAll(OnParts[list[Rental]], id="put_all_back", notes_seen=False):
 class OneByOne(OnParts[int], id="one_by_one"):
     """Ask the admins about some of the undecided purchases of one question, in separate messages. Return how many
     more times that has to be done (`one_by_one`). Raise Refused if the person is no admin, and TooLate if all are
-    decided."""
+    decided.
+    """
 
     async def do(self, tx: Tx, deps: Deps, person: Person, plan: list[AdminQuestion]) -> int:
         batches = in_batches(plan)
@@ -283,14 +286,16 @@ async def one_by_one(deps: Deps, admin: Person, question_id: str) -> None:
 
 async def _named_owner(tx: Tx, purchase: Purchase) -> Person | None:
     """Return the owner that the names of machines give, if one of the machines runs. Return None if none runs, if
-    the names give no owner, or if the store lacks that person, whom the click looks up."""
+    the names give no owner, or if the store lacks that person, whom the click looks up.
+    """
     owner = named_owner(purchase.alive) if purchase.runs else None
     return None if owner is None else await tx.people.get(owner, EVER)
 
 
 async def _is_readoptable(tx: Tx, deps: Deps, part: AdminQuestion) -> bool:
     """Return whether a purchase can be re-adopted, as far as the store knows. Its owner may be unknown until the
-    click."""
+    click.
+    """
     if not part.open or not part.purchase.runs or named_owner(part.purchase.alive) is None:
         return False
     owner = await _named_owner(tx, part.purchase)
@@ -327,14 +332,15 @@ async def change_owner(tx: Tx, deps: Deps, admin: Person, rental_id: str, owner:
     event = Event(rental_id=rental.id, kind=EventKind.OWNER_CHANGED, at=now, actor=admin.id, facts=facts)
     await apply(tx, deps, Change(rental, after, (event,)))
     if question is not None:
-        await decide(tx, deps, question, admin.id, AdminVerdict.GAVE_OWNER, rental_id=rental.id)
+        await decide(tx, deps, question, admin.id, AdminDecision.GAVE_OWNER, rental_id=rental.id)
     await tx.people.note_seen(admin.id, now)
     return after
 
 
 async def load_to_change(tx: Tx, deps: Deps, admin: Person, rental_id: str) -> tuple[Rental, AdminQuestion | None]:
     """Return a rental that an admin may give to somebody, and the question to the admins about it, None if they
-    were not asked. Raise as `change_owner`."""
+    were not asked. Raise as `change_owner`.
+    """
     check_admin(admin, deps)
     rental = await known_rental(tx, rental_id, NextStep.LIST_ALL)
     if rental.state.over or rental.state is State.DESTROYING:

@@ -1,5 +1,6 @@
 """Approvers say that they are away, and until when: nothing mentions or reminds them, and their time does not
-count."""
+count.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +39,8 @@ class _Presence(Direct[tuple[Absence, ...], Done], notes_seen=False):
 class GoAway(_Presence[PeopleAsked], id="go_away"):
     """Note that an approver is away from now on until then. What waits expires later if nobody is left meanwhile,
     and others are asked at once if all approvers are away. Return who is asked about requests now. Raise Mistake
-    if that is too far away."""
+    if that is too far away.
+    """
 
     until: datetime
 

@@ -27,7 +27,7 @@ from bot.lifecycle.money.budgets import passed_by
 from bot.lifecycle.money.buying_blocks import buying_blocked
 from bot.lifecycle.people.back_to_approval import allowed_by, ask_again
 from bot.lifecycle.people.deciders import requesters_of, rules_now
-from bot.lifecycle.people.teammates import check_boot_script
+from bot.lifecycle.people.teammates import check_startup_script
 from bot.lifecycle.people.undecided import end_request
 from bot.model.attempt import Why
 from bot.model.base import EVER, Frozen, changed
@@ -126,17 +126,19 @@ class Approve(Action[ToApprove, ToApprove, Rental], id="approve"):
         if rental.bought_after_backup:
             words = f"{rental.id} already has a machine, which was rented after my database was backed up."
             raise TooLate(f"{words} An admin decides about that one first. Nothing was rented.", rental.id)
-        await check_boot_script(tx, deps, rental.owner, rental.teammates, rental.request, reader=person.id)
+        await check_startup_script(tx, deps, rental.owner, rental.teammates, rental.request, reader=person.id)
         after = transitions.approve(rental, now, approver=None if rental.owner_decides else person.id, fewer=fewer)
-        if after.wish is not None:
+        if after.waitlist_entry is not None:
             budgets = budgets_now(rental.owner, rental.project, deps.rules)
-            after = changed(after, wish=changed(after.wish, budgets=budgets))
+            after = changed(after, waitlist_entry=changed(after.waitlist_entry, budgets=budgets))
         return replace(
             found,
             after=after,
             passed=await passed_by(tx, deps.rules, after, now),
             # A wish is checked against what runs when an offer fits.
-            usage=None if rental.wish is not None else await tx.rentals.usage(rental.owner, without=rental.id),
+            usage=None
+            if rental.waitlist_entry is not None
+            else await tx.rentals.usage(rental.owner, without=rental.id),
             block=await buying_blocked(tx),
         )
 
@@ -146,18 +148,18 @@ class Approve(Action[ToApprove, ToApprove, Rental], id="approve"):
             return loaded
         try:
             if extension is not None:
-                check_lease(_extension_approved(extension, loaded.fewer).envelope.lease, by.rules)
+                check_lease(_extension_approved(extension, loaded.fewer).terms.lease, by.rules)
             else:
                 check_size(rental.request, by.rules)
             if usage is not None:
-                check_usage(rental.envelope.max_rate, usage, by.rules)
+                check_usage(rental.terms.max_rate, usage, by.rules)
             _check_budgets(loaded, by)
         except (Refused, Mistake) as refusal:
             raise loaded.block or refusal from None
         return loaded
 
     def confirms(self, plan: ToApprove) -> bool:
-        return plan.after is not None and needs_confirmation(plan.rental.newest_envelope)
+        return plan.after is not None and needs_confirmation(plan.rental.newest_terms)
 
     def shown(self, plan: ToApprove) -> Rental:
         return plan.rental
@@ -172,7 +174,7 @@ class Approve(Action[ToApprove, ToApprove, Rental], id="approve"):
             raise plan.block
         extension = rental.extension and _extension_approved(rental.extension, plan.fewer)
         facts = DecisionFacts(
-            **allowed_by(after.envelope if extension is None else extension.envelope),
+            **allowed_by(after.terms if extension is None else extension.terms),
             people=() if extension is None else (extension.asked_by,),
             until=None if extension is None else extension.ends_at,
             span=plan.fewer.length if plan.fewer else None,
@@ -189,12 +191,13 @@ class Approve(Action[ToApprove, ToApprove, Rental], id="approve"):
 def _extension_approved(extension: Extension, fewer: FewerHours | None) -> Extension:
     if fewer is None or fewer.ends_at is None:
         return extension
-    return changed(extension, envelope=fewer.envelope, ends_at=fewer.ends_at)
+    return changed(extension, terms=fewer.terms, ends_at=fewer.ends_at)
 
 
 def _check_budgets(approval: ToApprove, by: By) -> None:
     """Raise OverBudget if an approval passes budgets and the rules refuse that, and Refused if its owner decides
-    alone, who may not pass a budget."""
+    alone, who may not pass a budget.
+    """
     rental, passed = approval.rental, approval.passed
     if passed and by.rules.budgets.over is WhenOver.REFUSE:
         owner = None if by.person.id == rental.owner else approval.owner
@@ -210,7 +213,8 @@ async def load_approvable(
 ) -> tuple[Rental, str, bool]:
     """Return a rental of which this person may approve version `version` of the envelope, the name of its owner,
     who is still here, and whether the person approves their own request, as an approver. Raise Refused,
-    RequestChanged and TooLate as `Approve`."""
+    RequestChanged and TooLate as `Approve`.
+    """
     rental = await _load_waiting(tx, deps, person, rental_id, refusal=ONLY_APPROVERS)
     rules = await rules_now(tx, deps.rules, requesters_of(rental))
     self_approved = check_may_decide(person, rental, rules)
@@ -224,7 +228,8 @@ async def load_approvable(
 
 class Deny(Direct[Rental, Rental], id="deny"):
     """Deny version `version` of the envelope that waits. At most LONGEST_REASON characters of the `reason` are
-    kept; it may be empty. Raise as `Approve`, but check no limits."""
+    kept; it may be empty. Raise as `Approve`, but check no limits.
+    """
 
     rental_id: str
     version: int
@@ -264,7 +269,7 @@ class Withdraw(Direct[Rental, Rental], id="withdraw"):
         if not may_withdraw(person, rental.owner, deps.rules):
             raise Refused(_ONLY_OWNER)
         _check_not_expired(deps, rental)
-        if rental.newest_envelope.version != self.version:
+        if rental.newest_terms.version != self.version:
             words = (
                 f"The request {rental.id} has changed, so nothing was withdrawn. Its card shows the new version."
             )
@@ -279,12 +284,13 @@ class Withdraw(Direct[Rental, Rental], id="withdraw"):
 
 def check_may_decide(person: Person, rental: Rental, rules: Rules) -> bool:
     """Return whether the person approves their own request, as an approver. Raise Refused if they may not decide
-    what waits. `rules` are those that hold now (`deciders.rules_now`)."""
+    what waits. `rules` are those that hold now (`deciders.rules_now`).
+    """
     if rental.extension is None and rental.owner_decides:
         if not is_owner(person.id, rental.owner):
             raise Refused(f"Only the person who asked can decide about {rental.id}. Nothing was changed.")
         check_user(person, rules)
-        if over_limits(rental.envelope.price, rental.envelope.total, rules_of_project(rules, rental.project)):
+        if over_limits(rental.terms.price, rental.terms.total, rules_of_project(rules, rental.project)):
             raise Refused(
                 f"The request {rental.id} now needs approval.", next_step=NextStep.WITHDRAW_AND_ASK_AGAIN
             )
@@ -303,7 +309,7 @@ async def _load_waiting(tx: Tx, deps: Deps, person: Person, rental_id: str, *, r
     rental = await tx.rentals.get(rental_id)
     if rental is None:
         raise TooLate(f"The request {rental_id} no longer exists.")
-    if rental.undecided_envelope is None:
+    if rental.undecided_terms is None:
         if not sees_money(person, rental.owner, deps.rules):
             raise Refused(refusal)
         raise await _why_nothing_waits(tx, deps, person, rental)
@@ -328,7 +334,7 @@ def _check_version(deps: Deps, rental: Rental, version: int) -> None:
     Call this after the check of the person's rights: RequestChanged makes the surface show them the new version.
     """
     _check_not_expired(deps, rental)
-    if rental.newest_envelope.version != version:
+    if rental.newest_terms.version != version:
         raise RequestChanged(
             f"The request {rental.id} has changed, so your click decided nothing. Check the new version.",
             rental.id,
@@ -362,7 +368,8 @@ def _expired(rental: Rental) -> TooLate:
 
 async def _wait_for_later_end(tx: Tx, deps: Deps, rental: Rental, now: datetime) -> None:
     """Make the request wait for its owner, because too little time is left until its end. Do nothing if it waits
-    for that already."""
+    for that already.
+    """
     if not rental.needs_later_end:
         snapshot = await load_snapshot(tx, rental)
         after = await ask_again(tx, snapshot, Why.TOO_LITTLE_TIME, now=now, rules=deps.rules)
@@ -375,7 +382,7 @@ async def _drop_extension(
     now = deps.clock.now()
     after = lease_changes.drop_extension(rental, now)
     facts = DecisionFacts(
-        **allowed_by(rental.newest_envelope),
+        **allowed_by(rental.newest_terms),
         people=(rental.extension.asked_by,) if rental.extension else (),
         until=rental.running_lease.ends_at,
         self_approved=False,
@@ -401,7 +408,8 @@ async def fewer_hours_to_choose(
 ) -> tuple[RentalDetails, list[FewerHours]]:
     """Return a rental, and the shorter leases for which this person may approve version `version`, the longest
     first: none if what waits is too short for fewer hours. Raise Refused, RequestChanged
-    and TooLate as `Approve`."""
+    and TooLate as `Approve`.
+    """
     async with deps.store.read() as tx:
         rental, *_ = await load_approvable(tx, deps, person, rental_id, version)
         now = deps.clock.now()

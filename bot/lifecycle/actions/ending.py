@@ -11,7 +11,7 @@ from bot.lifecycle.changes import lease_changes, transitions
 from bot.lifecycle.changes.apply import apply
 from bot.lifecycle.changes.snapshot import load_snapshot
 from bot.lifecycle.deps import Deps, known_rental
-from bot.lifecycle.steps.ready_machine import last_visits
+from bot.lifecycle.steps.ready_machine import last_probe_runs
 from bot.model.attempt import Why
 from bot.model.base import changed
 from bot.model.event import Event, EventKind
@@ -38,7 +38,8 @@ class ToDestroy:
 class Destroy(Direct[ToDestroy, Rental], id="destroy"):
     """Destroy a rental in any state, also while it is being bought. `why` is the person's reason.
 
-    With `script_first`, a ready machine is destroyed after its `/root/on-ending.sh`: once the script is done, or
+    With `graceful_destroy`, a ready machine is destroyed after its `/root/on-ending.sh`: once the script is
+    done, or
     ten minutes from now. Nothing else postpones that. An extension takes it back. Raise TooLate if the script
     would not run now, or if somebody has said so already.
 
@@ -48,7 +49,7 @@ class Destroy(Direct[ToDestroy, Rental], id="destroy"):
 
     rental_id: str
     why: str = ""
-    script_first: bool = False
+    graceful_destroy: bool = False
 
     async def load(self, tx: Tx, deps: Deps, person: Person) -> ToDestroy:
         rental = await _load_for_destroyer(tx, deps, person, self.rental_id, unknown=NextStep.LIST_YOURS)
@@ -64,7 +65,7 @@ class Destroy(Direct[ToDestroy, Rental], id="destroy"):
         return plan.rental
 
     async def do(self, tx: Tx, deps: Deps, person: Person, plan: ToDestroy) -> Rental:
-        if self.script_first:
+        if self.graceful_destroy:
             return await _destroy_after_script(tx, deps, person, plan)
         rental, now = plan.rental, deps.clock.now()
         snapshot = await load_snapshot(tx, rental)
@@ -75,7 +76,7 @@ class Destroy(Direct[ToDestroy, Rental], id="destroy"):
 
 async def _destroy_after_script(tx: Tx, deps: Deps, person: Person, plan: ToDestroy) -> Rental:
     rental, ends_at, now = plan.rental, plan.end_after_script, deps.clock.now()
-    if rental.lease is not None and rental.lease.script_first is not None:
+    if rental.lease is not None and rental.lease.graceful_destroy is not None:
         wait = f"{rental.id} is already waiting for its script /root/on-ending.sh."
         words = f"{wait} To destroy it now, uncheck the box."
         raise TooLate(words, rental.id)
@@ -85,19 +86,22 @@ async def _destroy_after_script(tx: Tx, deps: Deps, person: Person, plan: ToDest
         raise TooLate(words, rental.id)
     after = lease_changes.destroy_after_script(rental, ends_at, by=person.id, now=now)
     facts = EndFacts(until=ends_at, since=rental.running_lease.ends_at)
-    event = Event(rental_id=rental.id, kind=EventKind.SCRIPT_FIRST, at=now, actor=person.id, facts=facts)
+    event = Event(rental_id=rental.id, kind=EventKind.GRACEFUL_DESTROY, at=now, actor=person.id, facts=facts)
     return await apply(tx, deps, Change(rental, after, (event,)))
 
 
 async def end_after_script(tx: Tx, deps: Deps, rental: Rental) -> datetime | None:
     """Return as `on_ending.end_after_script`. Return None too for a rental that is not ready, or whose machine is
-    being deleted."""
+    being deleted.
+    """
     live = next((one for one in await tx.rentals.attempts(rental.id) if one.live), None)
     if rental.state is not State.READY or live is None or live.marked_for_deletion:
         return None
     now = deps.clock.now()
     use = rental.use if has_probe(rental, live, deps.rules) else None
-    return on_ending.end_after_script(rental, use, await last_visits(tx, rental, now, deps.rules), now, deps.rules)
+    return on_ending.end_after_script(
+        rental, use, await last_probe_runs(tx, rental, now, deps.rules), now, deps.rules
+    )
 
 
 async def _load_for_destroyer(tx: Tx, deps: Deps, person: Person, rental_id: str, *, unknown: NextStep) -> Rental:
@@ -130,11 +134,11 @@ class TakeOnAlarm(Direct[Rental, Rental], id="taken_on", notes_seen=False):
         rental, alarm = plan, plan.alarm
         if alarm is None or alarm.count == 0:
             raise TooLate(f"{rental.id} has ended, confirmed by the vendor.", rental.id)
-        if not alarm.can_be_taken_on:
+        if not alarm.can_be_acknowledged:
             raise TooLate(f"Someone is already looking into the deletion of {rental.id}.", rental.id)
         now = deps.clock.now()
         after = transitions.alter(
-            rental, alarm=changed(alarm, at=now + transitions.TAKEN_ON_SILENCE, taken_on_by=person.id)
+            rental, alarm=changed(alarm, at=now + transitions.ACKNOWLEDGED_SILENCE, acknowledged_by=person.id)
         )
-        event = Event(rental_id=rental.id, kind=EventKind.TAKEN_ON, at=now, actor=person.id)
+        event = Event(rental_id=rental.id, kind=EventKind.ACKNOWLEDGED, at=now, actor=person.id)
         return await apply(tx, deps, Change(rental, after, (event,)))

@@ -49,7 +49,8 @@ MOST_SHOWN = 2
 async def idle_machines(tx: Tx, deps: Deps, quote: Quote) -> tuple[IdleMachine, ...]:
     """Return the idle machines of others that fit a quote's request, those first that have been idle longest.
     Return none to a person whom their owners can't let in, or who replaces a machine, changes a request or wants
-    one at a later time."""
+    one at a later time.
+    """
     now, person = deps.clock.now(), await tx.people.get(quote.owner, EVER)
     wants_now = not (quote.changes or quote.replaces_rental or quote.request.starts_at)
     if not wants_now or person is None or not may_be_let_in(person, deps.rules):
@@ -240,8 +241,8 @@ class Take(Action[Offered, Offered, Rental], id="take"):
 
     async def do(self, tx: Tx, deps: Deps, person: Person, plan: Offered) -> Rental:
         now = deps.clock.now()
-        silent_until = now + (deps.rules.check_in.after or EXTENSION_SILENCE)
-        after = transitions.change_owner(plan.rental, person.id, now, silent_until=silent_until)
+        quiet_until = now + (deps.rules.check_in.after or EXTENSION_SILENCE)
+        after = transitions.change_owner(plan.rental, person.id, now, quiet_until=quiet_until)
         event = _taken(plan.rental, person.id, now)
         return await apply(tx, deps, Change(plan.rental, after, (event,), within_budgets=True))
 
@@ -272,7 +273,8 @@ def _check_limits(
     rental: Rental, left: Left, rules: Rules, *, let_in: str, next_step: NextStep | None = None
 ) -> None:
     """Raise Refused if renting what is left would need an approver, who decides only before something is bought.
-    `let_in` is what to do instead."""
+    `let_in` is what to do instead.
+    """
     if not left.over:
         return
     most = rules.auto_approve

@@ -27,14 +27,16 @@ ROWS = 10
 async def opened(deps: Deps, person_id: str, shown: str) -> None:
     """Have a person's Home tab published now, and from then on whenever something on it changes. `shown` is the
     digest of what Slack shows them; nothing is published if that is still right. The caller has looked the person
-    up in Slack. Raise StoreBusy."""
+    up in Slack. Raise StoreBusy.
+    """
     async with deps.store.write() as tx:
         await tx.messages.open_home(person_id, shown)
 
 
 async def turn_page(deps: Deps, person: Person, page: int) -> None:
     """Show another page of the person's rentals in their Home tab, counted from 0. Raise Refused if they may not
-    use the bot."""
+    use the bot.
+    """
     check_user(person, deps.rules)
     async with deps.store.write() as tx:
         await tx.messages.turn_home(person.id, page)
@@ -42,7 +44,8 @@ async def turn_page(deps: Deps, person: Person, page: int) -> None:
 
 async def home_for(deps: Deps, person: Person, page: int) -> HomeView | None:
     """Return what the person's Home tab shows, with this page of rentals, counted from 0, or with the first one if
-    that page has none. Return None if the person may not use the bot."""
+    that page has none. Return None if the person may not use the bot.
+    """
     rules, now = deps.rules, deps.clock.now()
     if not may_use(person, rules):
         return None

@@ -69,7 +69,8 @@ async def add_key(deps: Deps, person: Person, line: str, *, reply_to: Destinatio
 class SaveKeys(Direct[dict[str, Key], KeysSaved], id="save_keys"):
     """Store those of the keys that the person doesn't have yet, and rent the offer that waits for a key, whose
     answer goes to `reply_to` if it is searched for again. Raise Mistake, and store none, if the person would have
-    too many keys."""
+    too many keys.
+    """
 
     keys: Sequence[Key]
     reply_to: Destination
@@ -99,7 +100,8 @@ def _check_room(had: int, more: int, most: int) -> None:
 
 class OnKey(Direct[Key, KeyChanged], notes_seen=False):
     """An action on one of the person's own keys. Raise TooLate if they don't have the key, and Refused if they may
-    not use the bot."""
+    not use the bot.
+    """
 
     fingerprint: str
 
@@ -113,7 +115,8 @@ class OnKey(Direct[Key, KeyChanged], notes_seen=False):
 
 class RemoveKey(OnKey, id="remove_key"):
     """Remove a key. It stays on machines that run. Raise Refused too if it is the person's last key and a machine
-    must still be bought for a rental of theirs."""
+    must still be bought for a rental of theirs.
+    """
 
     async def do(self, tx: Tx, deps: Deps, person: Person, plan: Key) -> KeyChanged:
         await tx.people.remove_key(person.id, plan.fingerprint)

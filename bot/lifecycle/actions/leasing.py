@@ -38,11 +38,11 @@ from bot.policy.buying.spending import (
 from bot.policy.team.hours import zone_of
 from bot.policy.team.roles import check_user, decides_at_once, is_approver_or_admin, may_extend, sees_money
 from bot.policy.team.rules import Rules
+from bot.policy.use.flexible_end import already_allowed
 from bot.policy.use.giving import who_waits
 from bot.policy.use.leases import extension_left
+from bot.policy.use.probe_times import soonest_probe_run
 from bot.policy.use.questions import after_answer, after_extension, asks_again_at, unanswered
-from bot.policy.use.two_ends import already_allowed
-from bot.policy.use.visit_times import soonest_visit
 from store.db import Tx
 
 DUPLICATE_WITHIN = timedelta(minutes=2)
@@ -84,7 +84,7 @@ class Keep(OnReady[Kept], id="keep"):
         events = await tx.events.of(rental.id)
         kept = said_just_now(events, person, {EventKind.KEPT}, now, span=span)
         waiting = who_waits(events)
-        if kept is not None and not waiting and rental.running_lease.script_first is None:
+        if kept is not None and not waiting and rental.running_lease.graceful_destroy is None:
             return Kept(rental, kept.facts.until)
         question = after_answer(rental.running_lease.question, now + span, promised=True)
         after = lease_changes.keep(rental, question, now)
@@ -146,7 +146,7 @@ class Extend(Action[AskedLease, LongerLease, Extended], id="extend"):
         passed: tuple[Demand, ...] = ()
         if not already_allowed(lease, ends_at):
             after = lease_changes.extend(
-                rental, envelope=proposal.envelope, ends_at=ends_at, question=lease.question, now=now
+                rental, terms=proposal.terms, ends_at=ends_at, question=lease.question, now=now
             )
             passed = await passed_by(tx, rules, after, now)
         return AskedLease(rental, ends_at, proposal, passed, rules)
@@ -177,22 +177,22 @@ class Extend(Action[AskedLease, LongerLease, Extended], id="extend"):
     async def do(self, tx: Tx, deps: Deps, person: Person, plan: LongerLease) -> Extended:
         now = deps.clock.now()
         rental, proposal, ends_at = plan.rental, plan.proposal, plan.ends_at
-        lease, envelope = rental.running_lease, proposal.envelope
+        lease, terms = rental.running_lease, proposal.terms
         question = after_extension(lease.question, now, deps.rules)
         asked = None
         waited = None if already_allowed(lease, ends_at) else rental.extension
         if decides_at_once(person) and (proposal.over or waited is not None):
             after = lease_changes.extend_at_once(
-                rental, envelope=envelope, ends_at=ends_at, question=question, approver=person.id, now=now
+                rental, terms=terms, ends_at=ends_at, question=question, approver=person.id, now=now
             )
             kind = EventKind.EXTENDED_BY_OPERATOR
         elif proposal.over:
-            waiting = Extension(envelope=envelope, ends_at=ends_at, asked_by=person.id, asked_at=now)
+            waiting = Extension(terms=terms, ends_at=ends_at, asked_by=person.id, asked_at=now)
             after = lease_changes.ask_extension(rental, waiting, question, now)
             kind = EventKind.EXTENSION_ASKED
             asked = await deciders(tx, deps.rules, requesters_of(after), now)
         else:
-            after = lease_changes.extend(rental, envelope=envelope, ends_at=ends_at, question=question, now=now)
+            after = lease_changes.extend(rental, terms=terms, ends_at=ends_at, question=question, now=now)
             kind = EventKind.EXTENDED
         facts = ExtensionFacts(
             detail=self.why or None,
@@ -201,8 +201,8 @@ class Extend(Action[AskedLease, LongerLease, Extended], id="extend"):
             passed=proposal.passed if kind is EventKind.EXTENDED_BY_OPERATOR else (),
             admins_decide=asked.admins_decide if asked else None,
             **(others_facts(asked) if asked else {}),
-            **allowed_by(envelope),
-            rate=envelope.price,
+            **allowed_by(terms),
+            rate=terms.price,
             until=ends_at,
             since=after.running_lease.ends_at if kind is EventKind.EXTENSION_ASKED else lease.ends_at,
             span=plan.span,
@@ -232,8 +232,8 @@ def _asked_end(
     if person.id == rental.owner:
         check_user(person, by.rules)
     ends_at = asked if isinstance(asked, datetime) else max(lease.ends_at, now) + asked
-    if lease.script_first is not None and not isinstance(asked, datetime):
-        ends_at = max(ends_at, lease.script_first.ends_at)  # the machine ends no sooner than before
+    if lease.graceful_destroy is not None and not isinstance(asked, datetime):
+        ends_at = max(ends_at, lease.graceful_destroy.ends_at)  # the machine ends no sooner than before
     span = ends_at - max(lease.ends_at, now)
     if span <= timedelta(0):
         when = "later than that" if span else "at that time"
@@ -256,7 +256,8 @@ def said_just_now(
     events: Iterable[Event], person: Person, kinds: Collection[EventKind], now: datetime, **facts: object
 ) -> Event[Any] | None:
     """Return the event in which this person said the same, with these facts, less than DUPLICATE_WITHIN ago.
-    Return None if there is none."""
+    Return None if there is none.
+    """
     return next(
         (
             event
@@ -272,7 +273,8 @@ def said_just_now(
 
 class SayOnce(OnReady[Rental]):
     """What a person says about a machine by a button, as an event of a kind. If the rental has such an event
-    already, write none. Return the rental. Raise as `load_extendable`."""
+    already, write none. Return the rental. Raise as `load_extendable`.
+    """
 
     kind: ClassVar[EventKind]
 
@@ -289,7 +291,7 @@ class KeepAsItIs(SayOnce, id="keep_as_it_is"):
     kind: ClassVar[EventKind] = EventKind.KEPT_AS_IT_IS
 
 
-class VisitNow(SayOnce, id="probe_installed"):
+class ProbeNow(SayOnce, id="probe_installed"):
     """Visit a machine as soon as a visit is allowed, because a person says that they installed the probe."""
 
     kind: ClassVar[EventKind] = EventKind.PROBE_INSTALLED
@@ -297,7 +299,7 @@ class VisitNow(SayOnce, id="probe_installed"):
     async def do(self, tx: Tx, deps: Deps, person: Person, plan: Rental) -> Rental:
         rental = await super().do(tx, deps, person, plan)
         last = (await tx.samples.newest_of([rental.id])).get(rental.id)
-        await tx.visits.make_due(rental.id, soonest_visit(last, deps.clock.now()))
+        await tx.probe_runs.make_due(rental.id, soonest_probe_run(last, deps.clock.now()))
         return rental
 
 

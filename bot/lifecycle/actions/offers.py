@@ -49,13 +49,15 @@ async def quote_view(tx: Tx, deps: Deps, quote: Quote, *, most: int, each_region
     if quote.state is QuoteState.NONE:
         return QuoteView(quote=quote, idle=idle, to_replace=to_replace, wait=wait, wait_refused=wait_refused)
     owner = await tx.people.get(quote.owner, EVER)
-    got_ready = await tx.rentals.got_ready({(offer.vendor, offer.gpu) for offer in quote.offers})
-    offers = nearest_first(quote.offers, got_ready, owner.tz if owner is not None else None)
+    success_rates = await tx.rentals.success_rates({(offer.vendor, offer.gpu) for offer in quote.offers})
+    offers = nearest_first(quote.offers, success_rates, owner.tz if owner is not None else None)
     shown = ([(offer, 0) for offer in offers] if each_region else one_for_each_vendor(offers))[:most]
     to_change = await tx.rentals.get(quote.changes) if quote.changes is not None else None
     choices = await _choices(tx, deps, quote, [offer for offer, _ in shown], to_change)
     choices = [
-        changed(choice, other_regions=others, got_ready=got_ready.get((choice.offer.vendor, choice.offer.gpu)))
+        changed(
+            choice, other_regions=others, success_rate=success_rates.get((choice.offer.vendor, choice.offer.gpu))
+        )
         for choice, (_, others) in zip(choices, shown, strict=True)
     ]
     return QuoteView(
@@ -75,9 +77,10 @@ async def quote_view(tx: Tx, deps: Deps, quote: Quote, *, most: int, each_region
 
 async def _wait(tx: Tx, deps: Deps, quote: Quote) -> tuple[WaitPreview | None, GpubotError | None]:
     """Return what an automatic rent would allow, or why there can be none. Return neither if no highest price is
-    known, or if the quote's answer has no button that waits."""
+    known, or if the quote's answer has no button that waits.
+    """
     may_wait = quote.changes is None and quote.replaces_rental is None
-    if not may_wait or not (quote.state is QuoteState.NONE or quote.wish or quote.request.starts_at):
+    if not may_wait or not (quote.state is QuoteState.NONE or quote.waitlist_entry or quote.request.starts_at):
         return None, None
     try:
         wait = await load_wait(tx, deps, quote)

@@ -34,8 +34,8 @@ from bot.model.summary import (
     RentalDetails,
     RentalList,
     RentalSummary,
-    UnknownSummary,
-    UnknownTotal,
+    UnmanagedSummary,
+    UnmanagedTotal,
 )
 from bot.policy.buying.spending import may_approve
 from bot.policy.team.roles import (
@@ -56,7 +56,7 @@ from bot.policy.team.roles import (
 )
 from bot.policy.team.rules import Rules
 from bot.policy.use.probing import runs_scripts
-from bot.policy.use.verdicts import recent_span, recent_use
+from bot.policy.use.usage_status import recent_span, recent_use
 from store.db import Tx
 
 MOST_TO_DECIDE = 5
@@ -91,7 +91,8 @@ async def waiting_for_approver(
     tx: Tx, deps: Deps, reader: Person, rental_ids: Collection[str]
 ) -> list[RentalDetails] | None:
     """Return these rentals for the message that reminds an approver of them, the oldest first. Return None if the
-    reader approves nothing any more."""
+    reader approves nothing any more.
+    """
     if not roles_of(reader, await rules_now(tx, deps.rules)).approver:
         return None
     rentals = await tx.rentals.get_many(rental_ids)
@@ -104,7 +105,8 @@ async def details_for_direct_message(
 ) -> RentalDetails | None:
     """Return a rental for a direct message about an event. Return None if its reader may not read it any more: a
     teammate who left or became a guest. A former owner may read who the owner is now, and how the person who took
-    the machine from them gets in. Who asked for a machine or is given one may read that."""
+    the machine from them gets in. Who asked for a machine or is given one may read that.
+    """
     details = await details_for(tx, deps, reader, rental)
     may_read = may_read_direct_message(reader, rental, deps.rules) or reader.id in details.former_owners
     if event is not None and isinstance(event.facts, PeopleFacts) and reader.id in event.facts.people:
@@ -117,7 +119,7 @@ async def details_for_direct_message(
 
 async def _details(tx: Tx, rental: Rental, now: datetime, *, money: bool, use: bool) -> RentalDetails:
     snapshot = await load_snapshot(tx, rental)
-    waits = rental.undecided_envelope is not None
+    waits = rental.undecided_terms is not None
     events = tuple(await tx.events.of(rental.id))
     usual = await tx.rentals.median_time_to_ready(rental.vendor, rental.model) if rental.vendor else None
     return RentalDetails(
@@ -143,7 +145,8 @@ async def _details(tx: Tx, rental: Rental, now: datetime, *, money: bool, use: b
 
 async def _who_left(tx: Tx, snapshot: RentalSnapshot, events: Iterable[Event]) -> frozenset[str]:
     """Return the former owners of a rental, and the people whose keys were sent, who left the workspace. Return
-    nobody if the rental had one owner only."""
+    nobody if the rental had one owner only.
+    """
     former = {facts.people[0] for facts in facts_in(events, OwnerChangedFacts)}
     if not former:
         return frozenset()
@@ -172,13 +175,14 @@ def _people_in(snapshot: RentalSnapshot, events: Iterable[Event]) -> set[str]:
     scripts = [attempt.script for attempt in snapshot.attempts if attempt.script is not None]
     people |= {key.person for script in scripts for key in script.keys}
     people.add(rental.ending.by if rental.ending else None)
-    people.add(rental.alarm.taken_on_by if rental.alarm else None)
+    people.add(rental.alarm.acknowledged_by if rental.alarm else None)
     return {person for person in people if person is not None}
 
 
 async def show(deps: Deps, person: Person, rental_id: str) -> RentalDetails:
     """Return a rental with its history, and how it was used lately if the person may see that. Raise Mistake if
-    the id is unknown, Refused if the person may not look."""
+    the id is unknown, Refused if the person may not look.
+    """
     async with deps.store.read() as tx:
         rental = await _visible(tx, deps, person, rental_id)
         details = await details_for(tx, deps, person, rental)
@@ -189,7 +193,8 @@ async def show(deps: Deps, person: Person, rental_id: str) -> RentalDetails:
 
 async def ssh_details(deps: Deps, person: Person, rental_id: str) -> RentalDetails:
     """Return a rental whose SSH command the person may see. Raise as `show`, and OwnerOnly if they are neither its
-    owner nor a teammate."""
+    owner nor a teammate.
+    """
     async with deps.store.read() as tx:
         rental = await _visible(tx, deps, person, rental_id)
         if not may_see_ssh_command(person, rental, deps.rules):
@@ -207,7 +212,8 @@ async def _visible(tx: Tx, deps: Deps, person: Person, rental_id: str) -> Rental
 
 async def owner_here(tx: Tx, rental: Rental, nothing: str = "Nothing was changed.") -> Person | None:
     """Return the owner of a rental. Return None if the store lacks them. If they left the workspace, raise
-    TooLate, which also says that `nothing` was done."""
+    TooLate, which also says that `nothing` was done.
+    """
     owner = await tx.people.get(rental.owner, EVER)
     if owner is not None and owner.deactivated:
         raise TooLate(f"{owner.name} left the workspace, so admins decide about {rental.id}. {nothing}", rental.id)
@@ -263,11 +269,11 @@ async def live_rentals(
         named = [*rentals.values(), *listed]
         people = {user for rental in named for user in (*requesters_of(rental), *rental.teammates)}
         names = await tx.people.names(people)
-        unknown = await tx.questions.purchases()
+        unmanaged = await tx.questions.purchases()
         ended = [
             one for one in await tx.rentals.ended_costs(now - ENDED_SHOWN) if everyone or person.id in one.billed
         ]
-    sees_unknown = everyone and is_approver_or_admin(person, deps.rules)
+    sees_unmanaged = everyone and is_approver_or_admin(person, deps.rules)
     return RentalList(
         reader=person.id,
         shown=tuple(
@@ -291,11 +297,11 @@ async def live_rentals(
             for rental in listed
         ),
         more_to_decide=max(len(to_decide) - MOST_TO_DECIDE, 0),
-        unknown_total=_unknown_total(unknown),
-        unknown=tuple(
-            UnknownSummary(question=one, spent=cost_so_far(one.purchase.machines, now)) for one in unknown
+        unmanaged_total=_unmanaged_total(unmanaged),
+        unmanaged=tuple(
+            UnmanagedSummary(question=one, spent=cost_so_far(one.purchase.machines, now)) for one in unmanaged
         )
-        if sees_unknown
+        if sees_unmanaged
         else (),
         ended=tuple(_ended(one, person, deps.rules, everyone=everyone) for one in ended),
     )
@@ -312,15 +318,16 @@ def _ended(cost: EndedCost, person: Person, rules: Rules, *, everyone: bool) -> 
     )
 
 
-def _unknown_total(questions: Iterable[AdminQuestion]) -> UnknownTotal:
+def _unmanaged_total(questions: Iterable[AdminQuestion]) -> UnmanagedTotal:
     alive = [machine for one in questions if one.open for machine in one.purchase.alive]
     rates = [machine.rate for machine in alive if machine.rate is not None]
-    return UnknownTotal(count=len(alive), rate=sum(rates, start=Decimal(0)), unpriced=len(alive) - len(rates))
+    return UnmanagedTotal(count=len(alive), rate=sum(rates, start=Decimal(0)), unpriced=len(alive) - len(rates))
 
 
 async def _waiting_for(tx: Tx, deps: Deps, person: Person) -> list[Rental]:
     """Return the rentals with a request or an extension that waits and that this person may approve, oldest
-    first."""
+    first.
+    """
     waiting = await tx.rentals.undecided()
     team = await team_of(tx, deps.rules) if waiting else Team()
     return [
@@ -351,7 +358,7 @@ async def rental_of_post(deps: Deps, channel: str, ts: str) -> str | None:
 
 async def people_asked(tx: Tx, rental: Rental) -> PeopleAsked | None:
     """Return who is asked about a rental. Return None if it has nothing that waits for an approver."""
-    if rental.undecided_envelope is None or rental.owner_decides:
+    if rental.undecided_terms is None or rental.owner_decides:
         return None
     facts = deciders_in(await tx.events.of(rental.id))
     if facts is None:
@@ -372,7 +379,8 @@ DAY = timedelta(days=1)
 def readable_by(rental: Rental, *, everything: bool) -> Rental:
     """Return the rental with what a person may read of its use: `everything`, or the verdict and since when. It
     has no verdict while the readings do not suffice for one: without the evidence, the machine would look like one
-    that can't be seen into."""
+    that can't be seen into.
+    """
     if rental.use is None or (everything and not rental.use.undecided):
         return rental
     return readable_by_all(rental)
@@ -380,7 +388,8 @@ def readable_by(rental: Rental, *, everything: bool) -> Rental:
 
 def readable_by_all(rental: Rental) -> Rental:
     """Return the rental with the verdict and since when it holds, for messages that a channel reads. It has no
-    verdict if the readings do not suffice for one."""
+    verdict if the readings do not suffice for one.
+    """
     use = rental.use
     return changed(rental, use=None if use is None or use.undecided else use.bare)
 

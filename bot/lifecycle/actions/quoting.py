@@ -13,21 +13,21 @@ from bot.lifecycle.actions.action import Direct
 from bot.lifecycle.actions.queries import own_quote, unknown_search
 from bot.lifecycle.deps import Deps
 from bot.lifecycle.outside import Market
-from bot.lifecycle.people.teammates import check_boot_script, checked_people, with_people_added_since
+from bot.lifecycle.people.teammates import check_startup_script, checked_people, with_people_added_since
 from bot.lifecycle.steps.shared_offers import SharedOffers
 from bot.model.base import Frozen, changed
 from bot.model.message import Destination
 from bot.model.offer import Offer
 from bot.model.person import Person
-from bot.model.quote import Quote, QuoteState, Wish
+from bot.model.quote import Quote, QuoteState, WaitlistEntry
 from bot.model.request import Request
 from bot.model.state import State
-from bot.policy.access.boot import check_setup
+from bot.policy.access.startup_script import check_setup
 from bot.policy.buying.budgets import project_of
 from bot.policy.buying.spending import check_size, with_price_of_total
 from bot.policy.team.roles import check_user, is_owner, may_use_in
+from bot.policy.use.flexible_end import kept_until, last_moment
 from bot.policy.use.leases import counted_from, too_little_time, without_past_end
-from bot.policy.use.two_ends import kept_until, last_moment
 from store.db import Tx
 
 QUOTES_PER_MINUTE = 6
@@ -35,7 +35,8 @@ QUOTES_PER_MINUTE = 6
 
 def check_may_ask(deps: Deps, person: Person, asked_in: str, *, direct: bool) -> None:
     """Raise Refused if the person may not use the bot, or if it may not be used in the channel `asked_in`.
-    `direct` tells whether that is a direct message."""
+    `direct` tells whether that is a direct message.
+    """
     check_user(person, deps.rules)
     if not may_use_in(asked_in, direct=direct, rules=deps.rules):
         raise Refused("I can't be used in this channel.", channels=deps.rules.use.channels)
@@ -65,7 +66,7 @@ class Ask(Direct[str, Quote], id="ask"):
     rent_now: bool = False
     replaces: bool = False
     changes: str | None = None
-    wish: Wish | None = None
+    waitlist_entry: WaitlistEntry | None = None
 
     async def load(self, tx: Tx, deps: Deps, person: Person) -> str:
         """Return the project that the request is charged to."""
@@ -81,7 +82,7 @@ class Ask(Direct[str, Quote], id="ask"):
     async def do(self, tx: Tx, deps: Deps, person: Person, plan: str) -> Quote:
         await check_pace(tx, deps, person)
         teammates = await checked_people(tx, deps.rules, person.id, self.request.teammates)
-        await check_boot_script(tx, deps, person.id, teammates, self.request, reader=person.id)
+        await check_startup_script(tx, deps, person.id, teammates, self.request, reader=person.id)
         quote = new_quote(
             deps,
             person,
@@ -92,7 +93,7 @@ class Ask(Direct[str, Quote], id="ask"):
             rent_now=self.rent_now,
             replaces=self.replaces,
             changes=self.changes,
-            wish=self.wish,
+            waitlist_entry=self.waitlist_entry,
         )
         await tx.quotes.add(quote)
         return quote
@@ -110,7 +111,7 @@ def new_quote(
     replaces: bool = False,
     changes: str | None = None,
     replaces_rental: str | None = None,
-    wish: Wish | None = None,
+    waitlist_entry: WaitlistEntry | None = None,
 ) -> Quote:
     """Return a quote whose search is due now. It is not stored yet.
 
@@ -134,7 +135,7 @@ def new_quote(
         replaces_rental=replaces_rental,
         reply_to=reply_to,
         replaces=replaces,
-        wish=wish,
+        waitlist_entry=waitlist_entry,
         created_at=now,
         due_at=now,
     )
@@ -154,7 +155,8 @@ async def quote_to_ask_again(deps: Deps, person: Person, quote_id: str) -> Quote
 
 async def quote_of_today(tx: Tx, quote: Quote) -> Quote:
     """Return a quote that changes a request, brought up to date: with the teammates who were added since, or for a
-    new rental if the request is over. Return any other quote unchanged."""
+    new rental if the request is over. Return any other quote unchanged.
+    """
     rental = await tx.rentals.get(quote.changes) if quote.changes is not None else None
     if rental is None:
         return quote
@@ -192,7 +194,8 @@ def nearby_request(quote: Quote, index: int) -> Request:
 
 def request_until(quote: Quote, first: datetime) -> Request:
     """Return a quote's request with another first end, within the last one that was asked for. Raise TooLate if
-    that end is after the last one."""
+    that end is after the last one.
+    """
     if first > last_moment(quote.request, quote.created_at):
         raise unknown_search()
     return kept_until(quote.request, first, quote.created_at)
@@ -228,7 +231,7 @@ async def quote_to_change(deps: Deps, person: Person, rental_id: str) -> Quote:
             f"The request {rental_id} is no longer waiting for approval, so it can't be changed.",
             rental.id if rental else None,
         )
-    if quote.wish is not None and quote.wish.rents:
+    if quote.waitlist_entry is not None and quote.waitlist_entry.rents:
         words = "A request that is also on the waitlist can't be changed."
         raise Mistake(words, next_step=NextStep.WITHDRAW_AND_ASK_AGAIN)
     return changed(quote, request=changed(quote.request, teammates=rental.teammates))

@@ -16,10 +16,10 @@ from bot.lifecycle.changes.snapshot import load_snapshot
 from bot.lifecycle.deps import Deps, free_id
 from bot.lifecycle.money.budgets import reach_of_rent, room_for
 from bot.lifecycle.money.buying_blocks import buying_blocked
-from bot.lifecycle.people.back_to_approval import envelope_facts, pending_decision
+from bot.lifecycle.people.back_to_approval import pending_decision, terms_facts
 from bot.lifecycle.people.deciders import Deciders, deciders
 from bot.lifecycle.people.teammates import (
-    check_boot_script,
+    check_startup_script,
     let_in,
     names_of,
     people_without_key,
@@ -54,7 +54,8 @@ async def load_limits(
     tx: Tx, deps: Deps, request: Request, *, owner: str, project: str, rental: Rental | None = None
 ) -> Limits:
     """Return what is left of the limits and budgets for a request. `rental` is the one that waits and whose
-    request this would become."""
+    request this would become.
+    """
     rules, now = rules_of_project(deps.rules, project), deps.clock.now()
     limits = Limits(
         rules=rules,
@@ -72,7 +73,7 @@ async def load_limits(
     if rental is None:
         return limits
     spent = (await load_snapshot(tx, rental)).spent_at_most(now)
-    return replace(limits, version=rental.envelope.version + 1, spent=spent)
+    return replace(limits, version=rental.terms.version + 1, spent=spent)
 
 
 # --- renting
@@ -135,7 +136,7 @@ class Rent(Action[OfferToRent, RentPlan, Rented], id="rent"):
         quote = await own_quote(tx, person, self.quote_id)
         offer = _offer_of(quote, self.offer_id, deps.clock.now())
         request = quote.request
-        await check_boot_script(tx, deps, quote.owner, request.teammates, request, reader=person.id)
+        await check_startup_script(tx, deps, quote.owner, request.teammates, request, reader=person.id)
         to_change = await _request_to_change(tx, person, quote) if quote.changes is not None else None
         same = None if self.another or to_change is not None else await _same(tx, person, request)
         return OfferToRent(
@@ -162,7 +163,7 @@ class Rent(Action[OfferToRent, RentPlan, Rented], id="rent"):
         return RentPlan(loaded.quote, choice, self.another, loaded.to_change, loaded.has_key, problem)
 
     def confirms(self, plan: RentPlan) -> bool:
-        return plan.has_key and needs_confirmation(plan.choice.envelope)
+        return plan.has_key and needs_confirmation(plan.choice.terms)
 
     async def do(self, tx: Tx, deps: Deps, person: Person, plan: RentPlan) -> Rented | NeedsKey:
         if plan.problem is not None:
@@ -186,7 +187,8 @@ class Rent(Action[OfferToRent, RentPlan, Rented], id="rent"):
 
 def _offer_of(quote: Quote, offer_id: str, now: datetime) -> Offer:
     """Return an offer of a quote. Raise TooLate if it can't be rented any more, and Mistake if too little time is
-    left until the end that the request names."""
+    left until the end that the request names.
+    """
     if quote.rental_id is not None:
         raise TooLate(
             f"These offers were already used to rent {quote.rental_id}. Nothing more was rented.", quote.rental_id
@@ -202,7 +204,8 @@ def _offer_of(quote: Quote, offer_id: str, now: datetime) -> Offer:
 
 async def _request_to_change(tx: Tx, person: Person, quote: Quote) -> Rental:
     """Return the request that a quote changes. Raise Refused if the person may not change it, TooLate if it no
-    longer waits."""
+    longer waits.
+    """
     rental = await tx.rentals.get(quote.changes or "")
     if rental is not None and not is_owner(person.id, rental.owner):
         raise Refused(f"Only the person who asked can change the request {quote.changes}.")
@@ -227,7 +230,8 @@ async def _rent(
     tx: Tx, deps: Deps, plan: RentPlan, *, asked: Deciders | None, decision: PendingDecision | None
 ) -> Rental:
     """Make the rental, or replace a request that waits with the quote's request, as the next version of its
-    envelope."""
+    envelope.
+    """
     quote, offer, before, now = plan.quote, plan.choice.offer, plan.to_change, deps.clock.now()
     if before is None:
         kind = EventKind.STARTED if decision is None else EventKind.ASKED
@@ -236,7 +240,7 @@ async def _rent(
             offer,
             rental_id=await free_id(tx, deps),
             card_channel=quote.card_channel or deps.rules.home_channel,
-            envelope=plan.choice.envelope,
+            terms=plan.choice.terms,
             decision=decision,
             now=now,
         )
@@ -244,9 +248,9 @@ async def _rent(
         kind = EventKind.CHANGED
         quote = changed(quote, request=await with_people_added_since(tx, quote, before))
         rental = transitions.change_request(
-            before, quote, offer, envelope=plan.choice.envelope, decision=decision, now=now
+            before, quote, offer, terms=plan.choice.terms, decision=decision, now=now
         )
-    facts = _with_prices(envelope_facts(rental, asked), offer, quote)
+    facts = _with_prices(terms_facts(rental, asked), offer, quote)
     event = Event(rental_id=rental.id, kind=kind, at=now, actor=quote.owner, facts=facts)
     added = [one for one in rental.teammates if before is None or one not in before.teammates]
     events = (event, *await let_in(tx, rental, added, now))
@@ -259,7 +263,8 @@ async def _rent(
 
 def _with_prices(facts: RequestFacts, offer: Offer, quote: Quote) -> RequestFacts:
     """Return the facts with what the approvers read of prices: when they were read, and the cheapest other offer.
-    Return them unchanged if nobody has to approve it."""
+    Return them unchanged if nobody has to approve it.
+    """
     if facts.admins_decide is None:
         return facts
     return changed(facts, read_at=offer.read_at, other=cheapest_other(offer, quote.offers))
@@ -278,7 +283,8 @@ class NotRented:
 @dataclass(frozen=True)
 class SearchedAgain:
     """The price of the offer no longer stood, so a new search for the same request was started. Its answer has the
-    offers."""
+    offers.
+    """
 
     quote: Quote
     """The new search."""

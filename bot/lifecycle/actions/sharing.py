@@ -10,7 +10,7 @@ from bot.lifecycle.actions.queries import details_for
 from bot.lifecycle.changes import transitions
 from bot.lifecycle.changes.apply import apply
 from bot.lifecycle.deps import Deps, known_rental
-from bot.lifecycle.people.teammates import check_boot_script, checked_people, keys_that_get_in, let_in, names_of
+from bot.lifecycle.people.teammates import check_startup_script, checked_people, keys_that_get_in, let_in, names_of
 from bot.model.person import Person
 from bot.model.records import Change
 from bot.model.rental import Rental
@@ -48,7 +48,7 @@ class Share(Direct[Rental, Shared], id="share"):
         go_in = keys_still_go_in(rental, await tx.rentals.attempts(rental.id))
         if added:
             if go_in:
-                await check_boot_script(tx, deps, after.owner, after.teammates, after.request, reader=person.id)
+                await check_startup_script(tx, deps, after.owner, after.teammates, after.request, reader=person.id)
             events = await let_in(tx, after, added, deps.clock.now())
             await apply(tx, deps, Change(rental, after, events))
         return await _shared(tx, deps, after, wanted, go_in=go_in)
@@ -71,7 +71,8 @@ async def _shared(tx: Tx, deps: Deps, rental: Rental, people: Sequence[str], *, 
 
 async def teammates_of(deps: Deps, person: Person, rental_id: str) -> tuple[str, ...]:
     """Return the ids of the people whom this person let into a rental before. Return none if the rental is
-    somebody else's."""
+    somebody else's.
+    """
     async with deps.store.read() as tx:
         rental = await tx.rentals.get(rental_id)
     return rental.teammates if rental is not None and rental.owner == person.id else ()
@@ -79,7 +80,8 @@ async def teammates_of(deps: Deps, person: Person, rental_id: str) -> tuple[str,
 
 async def rental_to_share(deps: Deps, person: Person, rental_id: str, version: int) -> RentalDetails:
     """Return a rental for the dialog that lets others in. Raise as `Share`, and TooLate if its purchase no longer
-    sends their keys."""
+    sends their keys.
+    """
     async with deps.store.read() as tx:
         rental = await _load_shareable(tx, deps, person, rental_id, version)
         details = await details_for(tx, deps, person, rental)
@@ -97,7 +99,7 @@ async def _load_shareable(tx: Tx, deps: Deps, person: Person, rental_id: str, ve
     if rental.state.over or rental.state is State.DESTROYING:
         done = "is over" if rental.state.over else "is being destroyed"
         raise TooLate(f"{rental.id} {done}, so nobody was added.", rental.id)
-    if version is not None and rental.envelope.version != version:
+    if version is not None and rental.terms.version != version:
         words = f"The request {rental.id} has changed, so nobody was added. Its card shows the new version."
         raise TooLate(words, rental.id)
     return rental

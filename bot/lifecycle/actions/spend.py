@@ -11,7 +11,7 @@ from bot.lifecycle.money.spend import (
     charges_of_months,
     forecast_of_month,
     months_of_usual_day,
-    unknown_machine_count,
+    unmanaged_machine_count,
 )
 from bot.model.budget import TEAM, UNASSIGNED, Charge, MonthPart, Scope, ScopeKind
 from bot.model.message import MessageKind, queued, to_person
@@ -63,7 +63,7 @@ async def report(
         forecast = await forecast_of_month(tx, rules, scope, charges, now) if this_month else None
         names = await tx.people.names(shown) if chosen is RowsOf.PEOPLE else {}
         rentals = await tx.rentals.get_many(shown) if chosen is RowsOf.RENTALS else {}
-        unknown_count = await unknown_machine_count(tx)
+        unmanaged_count = await unmanaged_machine_count(tx)
     own_budget, budget = _budgets(person, scope, rules) if this_month else (None, None)
     own_scope = Scope(kind=ScopeKind.PERSON, name=person.id)
     own = [charge for charge in charges if charge.owner == person.id]
@@ -81,7 +81,7 @@ async def report(
         sees_use=chosen is RowsOf.PROJECTS or scope == own_scope or is_approver_or_admin(person, rules),
         points=points(days_of(charges, period, now, zone)),
         forecast=forecast,
-        unknown_count=unknown_count,
+        unmanaged_count=unmanaged_count,
         names=names,
         rentals={rental_id: rentals[rental_id] for rental_id in shown if rental_id in rentals},
         chooses_rows=scope.kind is ScopeKind.TEAM and sees_spend_of_people(person, rules),
@@ -121,7 +121,8 @@ _KEYS = {
 
 def _known(scope: Scope, rules: Rules, charges: Sequence[Charge]) -> Scope:
     """Return the scope with the project's name as it is written in the policy, or in old charges. Raise Mistake if
-    neither has it."""
+    neither has it.
+    """
     if scope.kind is not ScopeKind.PROJECT:
         return scope
     names = [*rules.projects, UNASSIGNED, *sorted({charge.project for charge in charges})]
@@ -160,7 +161,8 @@ def _budgets(person: Person, scope: Scope, rules: Rules) -> tuple[Micros | None,
 
 async def ask_for_file(deps: Deps, person: Person, part: MonthPart) -> None:
     """Send a file to the person's direct messages, unless the same one is on its way. It has their own charges, or
-    those of everybody if they may see them. Raise Refused if they may see none."""
+    those of everybody if they may see them. Raise Refused if they may see none.
+    """
     check_reads_spend(person, deps.rules)
     async with deps.store.write() as tx:
         if not await tx.messages.file_waits(to_person(person.id), part):
@@ -171,7 +173,8 @@ async def ask_for_file(deps: Deps, person: Person, part: MonthPart) -> None:
 
 async def file_for(tx: Tx, deps: Deps, reader: Person, part: MonthPart, *, as_finance: bool = False) -> MonthFile:
     """Return a file with the charges that its reader may see now. `as_finance` tells that it was sent to them as
-    one of finance: the store may not know yet that they are in one of its groups."""
+    one of finance: the store may not know yet that they are in one of its groups.
+    """
     everything = as_finance or sees_spend_of_people(reader, deps.rules)
     readable_of = None if everything else reader.id
     return await month_file(tx, deps.rules, deps.clock.now(), part, readable_of=readable_of)

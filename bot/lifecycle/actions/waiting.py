@@ -1,7 +1,7 @@
 """Waiting for an offer, and renting at a later time.
 
 A wish is a quote that waits: its `waits_for` is set. Once an offer fits, its owner is told of it, or it is
-rented by the rental that waits for it in state `queued`. bot/lifecycle/loops/wishes.py looks for offers.
+rented by the rental that waits for it in state `queued`. bot/lifecycle/loops/waitlist.py looks for offers.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from bot.lifecycle.actions.renting import load_limits
 from bot.lifecycle.changes import transitions
 from bot.lifecycle.changes.apply import apply
 from bot.lifecycle.deps import Deps, free_id
-from bot.lifecycle.money.budgets import reach_of_wish, room_for
-from bot.lifecycle.people.back_to_approval import envelope_facts, pending_decision
+from bot.lifecycle.money.budgets import reach_of_waitlist_entry, room_for
+from bot.lifecycle.people.back_to_approval import pending_decision, terms_facts
 from bot.lifecycle.people.deciders import deciders
-from bot.lifecycle.people.teammates import check_boot_script, check_key, let_in
+from bot.lifecycle.people.teammates import check_key, check_startup_script, let_in
 from bot.lifecycle.people.undecided import end_request
 from bot.model.base import changed
 from bot.model.event import Event, EventKind
 from bot.model.offer import Offer
 from bot.model.person import Person
-from bot.model.quote import Quote, QuoteState, Wish
+from bot.model.quote import Quote, QuoteState, WaitlistEntry
 from bot.model.records import Change
 from bot.model.rental import Rental
 from bot.model.request import Request
@@ -44,7 +44,7 @@ from bot.policy.buying.spending import (
     with_price_of_total,
     within_budgets,
 )
-from bot.policy.buying.waiting import ceiling, new_wish, search_id, shared_query, still_waits
+from bot.policy.buying.waiting import ceiling, new_waitlist_entry, search_id, shared_query, still_waits
 from bot.policy.team.roles import check_user, is_owner, may_destroy
 from bot.policy.team.rules import Rules
 from bot.policy.use.leases import check_time_left, counted_from
@@ -59,7 +59,7 @@ _HIGHEST = Decimal(10_000)
 class TellMe(Direct[Quote, Quote], id="tell_me"):
     """Tell the person once an offer fits what the quote asks for: [Tell me when there's an offer].
 
-    `Quote.wish` says until when, and whether also outside of their hours, as they typed it. None: for
+    `Quote.waitlist_entry` says until when, and whether also outside of their hours, as they typed it. None: for
     `waiting.longest`, within their hours. A second click changes nothing. If the quote made a rental that is over,
     or that its owner may still let go on, a copy of the quote waits.
 
@@ -86,23 +86,24 @@ class TellMe(Direct[Quote, Quote], id="tell_me"):
                 return same[0]
         quote = await _fresh(tx, deps, quote, may_wait=True)
         check_size(request, deps.rules)
-        wish = new_wish(request, quote.wish, now, deps.rules, rents=False)
-        return await _wait(tx, deps, person, changed(quote, request=request), wish)
+        waitlist_entry = new_waitlist_entry(request, quote.waitlist_entry, now, deps.rules, rents=False)
+        return await _wait(tx, deps, person, changed(quote, request=request), waitlist_entry)
 
 
 class WaitAgain(TellMe, id="wait_again"):
     """Begin a new wish like an earlier one, for the same length of time: [Wait again]. Its owner is told once
-    there is an offer. Return the new quote. Raise as `TellMe`."""
+    there is an offer. Return the new quote. Raise as `TellMe`.
+    """
 
     async def do(self, tx: Tx, deps: Deps, person: Person, plan: Quote) -> Quote:
         if plan.rental_id is None and plan.waits_for is not None:
             return plan
-        quote, now, old = await _copy(tx, deps, plan), deps.clock.now(), plan.wish
+        quote, now, old = await _copy(tx, deps, plan), deps.clock.now(), plan.waitlist_entry
         request = with_price_of_total(counted_from(quote.request, now), deps.rules)
         if old is not None and old.since is not None:
             old = changed(old, until=now + (old.until - old.since))
-        wish = new_wish(request, old, now, deps.rules, rents=False)
-        return await _wait(tx, deps, person, changed(quote, request=request), wish)
+        waitlist_entry = new_waitlist_entry(request, old, now, deps.rules, rents=False)
+        return await _wait(tx, deps, person, changed(quote, request=request), waitlist_entry)
 
 
 # --- renting later
@@ -114,20 +115,21 @@ class WaitToJudge:
 
     quote: Quote
     proposal: Proposal
-    wish: Wish
+    waitlist_entry: WaitlistEntry
     room: Room
 
     def terms(self, rules: Rules) -> WaitPreview:
         """Return what the wait would allow. Raise OverBudget if the rules refuse it."""
         rules = rules_of_project(rules, self.quote.project)
-        passed = self.room.passed(self.proposal.envelope.total, rules)
+        passed = self.room.passed(self.proposal.terms.total, rules)
         found = within_budgets(self.proposal, passed, rules)
-        return WaitPreview(quote=self.quote, **dict(found), until=self.wish.until)
+        return WaitPreview(quote=self.quote, **dict(found), until=self.waitlist_entry.until)
 
 
 async def load_wait(tx: Tx, deps: Deps, quote: Quote, gpu_rate: Decimal | None = None) -> WaitToJudge | None:
     """Return what would wait if the quote's owner let the bot rent. `gpu_rate` is as for `RentWhenFound`. Return
-    None if no highest price is known. Raise Refused or Mistake if the rules don't allow it."""
+    None if no highest price is known. Raise Refused or Mistake if the rules don't allow it.
+    """
     now, rules = deps.clock.now(), rules_of_project(deps.rules, quote.project)
     request = with_price_of_total(counted_from(quote.request, now), rules)
     if gpu_rate is not None:
@@ -139,13 +141,13 @@ async def load_wait(tx: Tx, deps: Deps, quote: Quote, gpu_rate: Decimal | None =
     found = ceiling(request, quote.offers, rules)
     if found is None:
         return None
-    check_total(request, found.proposal.envelope)
-    wish = new_wish(request, quote.wish, now, rules, rents=True, gpu=found.gpu)
+    check_total(request, found.proposal.terms)
+    waitlist_entry = new_waitlist_entry(request, quote.waitlist_entry, now, rules, rents=True, gpu=found.gpu)
     if request.starts_at is not None and request.starts_at - now > rules.waiting.longest:
         raise Mistake("That start time is too far in the future. Nothing was rented.")
-    reach = reach_of_wish(request, wish, now, rules)
+    reach = reach_of_waitlist_entry(request, waitlist_entry, now, rules)
     room = await room_for(tx, rules, owner=quote.owner, project=quote.project, reach=reach)
-    return WaitToJudge(changed(quote, request=request), found.proposal, wish, room)
+    return WaitToJudge(changed(quote, request=request), found.proposal, waitlist_entry, room)
 
 
 WaitFacts: TypeAlias = tuple[Quote, WaitToJudge | None, Rental | None]
@@ -159,7 +161,7 @@ class LaterRent:
     quote: Quote
     terms: WaitPreview | None
     """None if no highest price is known: then the person has to name one."""
-    wish: Wish | None
+    waitlist_entry: WaitlistEntry | None
     made: Rental | None
     """The rental that an earlier click on the same button made."""
     gpu_rate: Decimal | None
@@ -196,7 +198,7 @@ class RentWhenFound(Action[WaitFacts, LaterRent, WaitBegun], id="rent_for_me"):
         quote = await own_quote(tx, person, self.quote_id)
         await check_key(tx, deps.rules, person)
         made = await tx.rentals.get(quote.rental_id) if quote.rental_id is not None else None
-        if made is not None and made.wish is not None and made.state in UNBOUGHT:
+        if made is not None and made.waitlist_entry is not None and made.state in UNBOUGHT:
             return quote, None, made
         return quote, await load_wait(tx, deps, quote, self.gpu_rate), None
 
@@ -204,38 +206,43 @@ class RentWhenFound(Action[WaitFacts, LaterRent, WaitBegun], id="rent_for_me"):
         quote, wait, made = loaded
         if wait is None:
             return LaterRent(quote, None, None, made, self.gpu_rate)
-        return LaterRent(wait.quote, wait.terms(by.rules), wait.wish, made, self.gpu_rate)
+        return LaterRent(wait.quote, wait.terms(by.rules), wait.waitlist_entry, made, self.gpu_rate)
 
     def confirms(self, plan: LaterRent) -> bool:
-        return plan.made is None and (plan.terms is None or needs_confirmation(plan.terms.envelope))
+        return plan.made is None and (plan.terms is None or needs_confirmation(plan.terms.terms))
 
     async def do(self, tx: Tx, deps: Deps, person: Person, plan: LaterRent) -> WaitBegun:
         if plan.made is not None:
             return WaitBegun(plan.quote, plan.made, await people_asked(tx, plan.made))
-        if plan.terms is None or plan.wish is None:
+        if plan.terms is None or plan.waitlist_entry is None:
             raise Mistake(
                 "I need your highest price to rent it for you. Nothing was rented.", next_step=NextStep.NAME_PRICE
             )
-        quote, terms, wish, now = await _fresh(tx, deps, plan.quote), plan.terms, plan.wish, deps.clock.now()
+        quote, terms, waitlist_entry, now = (
+            await _fresh(tx, deps, plan.quote),
+            plan.terms,
+            plan.waitlist_entry,
+            deps.clock.now(),
+        )
         request = quote.request
-        await check_boot_script(tx, deps, person.id, request.teammates, request, reader=person.id)
-        quote = await _wait(tx, deps, person, quote, wish)
+        await check_startup_script(tx, deps, person.id, request.teammates, request, reader=person.id)
+        quote = await _wait(tx, deps, person, quote, waitlist_entry)
         asked = await deciders(tx, deps.rules, [person.id], now) if terms.over else None
         decision = pending_decision(asked, now, deps.rules) if asked else None
         if decision is not None:
-            decision = changed(decision, expires_at=min(decision.expires_at, wish.until))
+            decision = changed(decision, expires_at=min(decision.expires_at, waitlist_entry.until))
         rental = transitions.new_rental(
             quote,
             None,
             rental_id=await free_id(tx, deps),
             card_channel=quote.card_channel or deps.rules.home_channel,
-            envelope=terms.envelope,
+            terms=terms.terms,
             decision=decision,
-            wish=changed(wish, budgets=budgets_now(quote.owner, quote.project, deps.rules)),
+            waitlist_entry=changed(waitlist_entry, budgets=budgets_now(quote.owner, quote.project, deps.rules)),
             now=now,
         )
-        facts = envelope_facts(rental, asked)
-        facts = changed(facts, until=facts.until or wish.until, starts_at=request.starts_at)
+        facts = terms_facts(rental, asked)
+        facts = changed(facts, until=facts.until or waitlist_entry.until, starts_at=request.starts_at)
         kind = EventKind.QUEUED if decision is None else EventKind.ASKED
         event = Event(rental_id=rental.id, kind=kind, at=now, actor=person.id, facts=facts)
         events = (event, *await let_in(tx, rental, rental.teammates, now))
@@ -282,15 +289,15 @@ class RentDearer(Action[tuple[Rental, Offer, Limits], DearerRent, Rental], id="r
         return DearerRent(rental=rental, **dict(choice))
 
     def confirms(self, plan: DearerRent) -> bool:
-        return needs_confirmation(plan.envelope) or over_total(plan.rental.request, plan.envelope.total)
+        return needs_confirmation(plan.terms) or over_total(plan.rental.request, plan.terms.total)
 
     async def do(self, tx: Tx, deps: Deps, person: Person, plan: DearerRent) -> Rental:
         rental, offer, now = plan.rental, plan.offer, deps.clock.now()
         asked = await deciders(tx, deps.rules, [person.id], now) if plan.over else None
         decision = pending_decision(asked, now, deps.rules) if asked else None
         request = _without_cap(rental.request)
-        after = transitions.rent_dearer(rental, request, offer, envelope=plan.envelope, decision=decision, now=now)
-        facts = changed(envelope_facts(after, asked), read_at=offer.read_at)
+        after = transitions.rent_dearer(rental, request, offer, terms=plan.terms, decision=decision, now=now)
+        facts = changed(terms_facts(after, asked), read_at=offer.read_at)
         event = Event(rental_id=rental.id, kind=EventKind.CHANGED, at=now, actor=person.id, facts=facts)
         await apply(tx, deps, Change(rental, after, (event,), within_budgets=True))
         return after
@@ -351,12 +358,12 @@ class WaitAtAnyTime(Direct[tuple[Quote, Rental | None], WaitingView], id="any_ti
     async def do(self, tx: Tx, deps: Deps, person: Person, plan: tuple[Quote, Rental | None]) -> WaitingView:
         quote, rental = plan
         search = quote.waits_for
-        if search is None or quote.wish is None or (rental is not None and rental.state not in UNBOUGHT):
+        if search is None or quote.waitlist_entry is None or (rental is not None and rental.state not in UNBOUGHT):
             raise _no_longer_waits(rental)
-        quote = changed(quote, wish=changed(quote.wish, any_time=True))
+        quote = changed(quote, waitlist_entry=changed(quote.waitlist_entry, any_time=True))
         await tx.quotes.save(quote)
-        if rental is not None and rental.wish is not None:
-            after = transitions.alter(rental, wish=changed(rental.wish, any_time=True))
+        if rental is not None and rental.waitlist_entry is not None:
+            after = transitions.alter(rental, waitlist_entry=changed(rental.waitlist_entry, any_time=True))
             rental = await apply(tx, deps, Change(rental, after))
         await tx.searches.open(search, shared_query(quote.request), deps.clock.now())
         return WaitingView(quote=quote, rental=rental)
@@ -370,7 +377,8 @@ async def waiting_of(deps: Deps, person: Person) -> list[WaitingView]:
 
 async def starting(deps: Deps, person: Person) -> list[WaitingView]:
     """Return what starts at a later time, of everyone, the earliest first, for a person who may use the bot. Raise
-    Refused if they may not."""
+    Refused if they may not.
+    """
     check_user(person, deps.rules)
     async with deps.store.read() as tx:
         found = await _views(tx, await tx.quotes.waiting())
@@ -415,9 +423,10 @@ async def _copy(tx: Tx, deps: Deps, quote: Quote) -> Quote:
     return copy
 
 
-async def _wait(tx: Tx, deps: Deps, person: Person, quote: Quote, wish: Wish) -> Quote:
+async def _wait(tx: Tx, deps: Deps, person: Person, quote: Quote, waitlist_entry: WaitlistEntry) -> Quote:
     """Store a quote that waits from now on, and make its search due. Raise Refused if the person waits for
-    `waiting.per_person` machines already."""
+    `waiting.per_person` machines already.
+    """
     most = deps.rules.waiting.per_person
     views = await _views(tx, await tx.quotes.waiting_of(person.id))
     count = sum(view.quote.id != quote.id for view in views)
@@ -430,7 +439,7 @@ async def _wait(tx: Tx, deps: Deps, person: Person, quote: Quote, wish: Wish) ->
     quote = changed(
         quote,
         state=QuoteState.WAITING,
-        wish=wish,
+        waitlist_entry=waitlist_entry,
         waits_for=search_id(query),
         rent_now=False,
         changes=None,

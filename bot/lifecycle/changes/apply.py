@@ -10,7 +10,7 @@ from bot.lifecycle.money.budgets import moves_money, settle
 from bot.model.records import Change
 from bot.model.rental import Rental
 from bot.model.state import State
-from bot.policy.use.visit_times import soonest_visit
+from bot.policy.use.probe_times import soonest_probe_run
 from store.db import Tx
 
 
@@ -22,16 +22,16 @@ async def apply(tx: Tx, deps: Deps, change: Change) -> Rental:
     caller judged older balances.
     """
     before, after = change.before, change.after
-    settles = bool(change.attempts or change.ledger) or before is None or moves_money(before, after)
-    if settles:
+    resolves = bool(change.attempts or change.ledger) or before is None or moves_money(before, after)
+    if resolves:
         await tx.rentals.lock_spending()
     messages = (*messages_of(change, deps.rules, deps.clock.real()), *change.messages)
     await tx.rentals.apply(replace(change, messages=messages, under_claim=deps.claimed == after.id))
     if _end_changed(before, after):
         # The next visit tells the machine its new end.
         last = (await tx.samples.newest_of([after.id])).get(after.id)
-        await tx.visits.make_due(after.id, soonest_visit(last, deps.clock.now()))
-    if settles:
+        await tx.probe_runs.make_due(after.id, soonest_probe_run(last, deps.clock.now()))
+    if resolves:
         by = next((event.actor for event in change.events if event.actor is not None), None)
         await settle(tx, deps, after, by=by, new_rental=before is None, within=change.within_budgets)
     return after

@@ -10,15 +10,16 @@ from datetime import datetime
 from bot.lifecycle.changes.transitions import alter
 from bot.model.base import changed
 from bot.model.machine_use import OnEnding, Use
-from bot.model.rental import Extension, Lease, Question, Rental, ScriptFirst
-from bot.model.request import Envelope
+from bot.model.rental import Extension, GracefulDestroy, Lease, Question, Rental
+from bot.model.request import Terms
 from bot.model.state import State
-from bot.policy.use.two_ends import later_end
+from bot.policy.use.flexible_end import later_end
 
 
 def keep(rental: Rental, question: Question, now: datetime) -> Rental:
     """Note that someone still needs the rental. The end stands. If the machine was to be destroyed after its
-    script, the end of before does."""
+    script, the end of before does.
+    """
     return alter(
         rental, lease=changed(_not_destroyed(rental.running_lease), seen_at=now, question=question), due_at=now
     )
@@ -41,7 +42,8 @@ def decide_question(rental: Rental, question: Question, now: datetime) -> Rental
 
 def move_end(rental: Rental, ends_at: datetime) -> Rental:
     """Move the end on to `ends_at`, because the machine was in use at its end. A notice of the new end that would
-    have been due before now is still given."""
+    have been due before now is still given.
+    """
     lease = rental.running_lease
     return alter(rental, lease=changed(lease, ends_at=ends_at, latest_end=later_end(lease, ends_at)))
 
@@ -49,20 +51,22 @@ def move_end(rental: Rental, ends_at: datetime) -> Rental:
 def extend(
     rental: Rental,
     *,
-    envelope: Envelope,
+    terms: Terms,
     ends_at: datetime,
     question: Question,
     now: datetime,
 ) -> Rental:
     """Extend the lease within the limits, and note that someone still needs the rental. A request for more time
-    goes on waiting for its approver."""
+    goes on waiting for its approver.
+    """
     lease = changed(_until(rental.running_lease, ends_at, now), seen_at=now, question=question)
-    return alter(rental, envelope=envelope, lease=lease, due_at=now)
+    return alter(rental, terms=terms, lease=lease, due_at=now)
 
 
 def ask_extension(rental: Rental, extension: Extension, question: Question, now: datetime) -> Rental:
     """Make a longer lease wait for an approver, and note that someone still needs the rental. The end stands. If
-    the machine was to be destroyed after its script, the end of before does."""
+    the machine was to be destroyed after its script, the end of before does.
+    """
     lease = changed(_not_destroyed(rental.running_lease), seen_at=now, question=question)
     return alter(rental, extension=extension, lease=lease, due_at=now)
 
@@ -72,7 +76,7 @@ def approve_extension(rental: Rental, extension: Extension, *, approver: str, no
     lease = _until(rental.running_lease, extension.ends_at, now)
     return alter(
         rental,
-        envelope=extension.envelope,
+        terms=extension.terms,
         lease=lease,
         extension=None,
         approved_by=approver,
@@ -81,43 +85,46 @@ def approve_extension(rental: Rental, extension: Extension, *, approver: str, no
 
 
 def extend_at_once(
-    rental: Rental, *, envelope: Envelope, ends_at: datetime, question: Question, approver: str, now: datetime
+    rental: Rental, *, terms: Terms, ends_at: datetime, question: Question, approver: str, now: datetime
 ) -> Rental:
     """As `extend`, beyond the limits, by a decision of `approver`. It also decides a request for more time."""
-    extended = extend(rental, envelope=envelope, ends_at=ends_at, question=question, now=now)
+    extended = extend(rental, terms=terms, ends_at=ends_at, question=question, now=now)
     return changed(extended, extension=None, approved_by=approver)
 
 
 def drop_extension(rental: Rental, now: datetime) -> Rental:
     """Drop a longer lease that was denied, taken back, or expired. The end stands."""
-    return alter(rental, envelope=rental.unextended, extension=None, due_at=now)
+    return alter(rental, terms=rental.unextended, extension=None, due_at=now)
 
 
 def _until(lease: Lease, ends_at: datetime, now: datetime) -> Lease:
     """Return the lease with another end. If that is after the later of two ends, it becomes the only end. The
-    machine is no longer destroyed after its script."""
+    machine is no longer destroyed after its script.
+    """
     later = later_end(lease, ends_at)
-    return changed(lease, ends_at=ends_at, latest_end=later, notices_checked_at=now, script_first=None)
+    return changed(lease, ends_at=ends_at, latest_end=later, notices_checked_at=now, graceful_destroy=None)
 
 
 def _not_destroyed(lease: Lease) -> Lease:
     """Return the lease with its ends of before somebody destroyed the machine after its script, or with the end
-    that it has now if that is later. Return it unchanged if nobody did."""
-    first = lease.script_first
+    that it has now if that is later. Return it unchanged if nobody did.
+    """
+    first = lease.graceful_destroy
     if first is None:
         return lease
     return changed(
-        lease, ends_at=max(first.ends_at, lease.ends_at), latest_end=first.latest_end, script_first=None
+        lease, ends_at=max(first.ends_at, lease.ends_at), latest_end=first.latest_end, graceful_destroy=None
     )
 
 
 def destroy_after_script(rental: Rental, ends_at: datetime, *, by: str, now: datetime) -> Rental:
     """End the machine at `ends_at`, or once its `/root/on-ending.sh` is done. A request for more time is
-    dropped."""
+    dropped.
+    """
     lease = rental.running_lease
-    first = ScriptFirst(by=by, ends_at=lease.ends_at, latest_end=lease.latest_end)
-    lease = changed(lease, ends_at=ends_at, latest_end=None, notices_checked_at=now, script_first=first)
-    return alter(rental, envelope=rental.unextended, extension=None, lease=lease, due_at=now)
+    first = GracefulDestroy(by=by, ends_at=lease.ends_at, latest_end=lease.latest_end)
+    lease = changed(lease, ends_at=ends_at, latest_end=None, notices_checked_at=now, graceful_destroy=first)
+    return alter(rental, terms=rental.unextended, extension=None, lease=lease, due_at=now)
 
 
 # --- its place
@@ -125,7 +132,8 @@ def destroy_after_script(rental: Rental, ends_at: datetime, *, by: str, now: dat
 
 def note_replaced(rental: Rental, by: str, now: datetime) -> Rental:
     """Note that the rental `by` takes this rental's place. If this one still runs, its next step waits until a
-    machine is bought for the other."""
+    machine is bought for the other.
+    """
     return alter(rental, replaced_by=by, due_at=now if rental.state is State.READY else rental.due_at)
 
 

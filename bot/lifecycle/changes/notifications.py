@@ -31,7 +31,8 @@ def alerted(
 ) -> tuple[str, ...]:
     """Return the people and channels that get an alert of an event, by id, each once. The person who made the
     event gets none. `owner` is set if it is about a rental of theirs. `known` has the people whom only the caller
-    knows."""
+    knows.
+    """
     return Scene(event, rules, owner=owner, known=known).ids(event.effects.alert)
 
 
@@ -111,7 +112,8 @@ _WHO: Mapping[To, Callable[[Scene], Sequence[str]]] = {
 
 def messages_of(change: Change, rules: Rules, real_now: datetime) -> list[tuple[int | None, Message]]:
     """Return the messages that follow from a change, each with the index of its event. A new rental gets its
-    card."""
+    card.
+    """
     before, after = change.before, change.after
     messages: list[tuple[int | None, Message]] = []
     if before is None:
@@ -141,7 +143,8 @@ def _of_event(
 def _notifies_reader_twice(event: Event, rental: Rental, rules: Rules) -> bool:
     """Return whether a reply to the card would tell its reader what they learn anyway. It would if the card is in
     somebody's direct messages, where a reply pings them, and they did it, get a direct message of it, or are the
-    owner and see the card edited."""
+    owner and see the card edited.
+    """
     card = stored_destination(rental.card_channel)
     if card.kind is not DestinationKind.PERSON:
         return False

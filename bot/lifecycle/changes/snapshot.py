@@ -35,7 +35,8 @@ claim. Raises StoreBusy."""
 @dataclass(frozen=True)
 class RentalSnapshot:
     """Everything known of a rental at one moment. Steps return changed copies, and `save` writes the
-    difference."""
+    difference.
+    """
 
     rental: Rental
     attempts: tuple[Attempt, ...] = ()
@@ -43,9 +44,9 @@ class RentalSnapshot:
     ledger: tuple[LedgerRow, ...] = ()
     events: tuple[Event, ...] = ()
     """New events, to be written with the change."""
-    last_visit: Sample | None = None
+    last_probe_run: Sample | None = None
     """The newest visit of a ready machine, if `load` or `load_many` read the snapshot."""
-    visited_at: datetime | None = None
+    probed_at: datetime | None = None
     """The newest visit of its machine that the step decided by. None if it did not decide by visits."""
     stored: RentalSnapshot | None = None
     """The snapshot as it was loaded. None if it was not loaded."""
@@ -53,7 +54,8 @@ class RentalSnapshot:
     @property
     def live(self) -> Attempt | None:
         """Return the one attempt that may bill and whose deletion is not accepted. Return None if there is
-        none."""
+        none.
+        """
         return next((attempt for attempt in self.attempts if attempt.live), None)
 
     def attempt(self, n: int) -> Attempt:
@@ -65,7 +67,7 @@ class RentalSnapshot:
 
     def alive_of(self, attempt: Attempt) -> tuple[Resource, ...]:
         """Return the resources of an attempt that are not gone."""
-        return tuple(resource for resource in self.resources_of(attempt) if resource.gone_at is None)
+        return tuple(resource for resource in self.resources_of(attempt) if resource.terminated_at is None)
 
     def reachable(self, attempt: Attempt) -> Resource | None:
         """Return the first resource of an attempt that has an address and is not gone."""
@@ -83,15 +85,16 @@ class RentalSnapshot:
         return spent_at_most(self.ledger, self.resources, self.attempts, now)
 
     @property
-    def unproven(self) -> tuple[Attempt, ...]:
+    def unresolved(self) -> tuple[Attempt, ...]:
         """Return the extra attempts that are not yet proven to have made nothing that bills."""
-        return tuple(attempt for attempt in self.attempts if attempt.unproven)
+        return tuple(attempt for attempt in self.attempts if attempt.unresolved)
 
     def with_facts(self, attempt: Attempt, resources: tuple[Resource, ...] = ()) -> RentalSnapshot:
         """Return the snapshot with an attempt and resources in their new form. Add a ledger row for each resource
-        that is newly gone."""
-        gone_before = {r.resource_id for r in self.resources if r.gone_at is not None}
-        gone = [r for r in resources if r.gone_at is not None and r.resource_id not in gone_before]
+        that is newly gone.
+        """
+        gone_before = {r.resource_id for r in self.resources if r.terminated_at is not None}
+        gone = [r for r in resources if r.terminated_at is not None and r.resource_id not in gone_before]
         updates = {resource.resource_id: resource for resource in resources}
         known = tuple(updates.pop(r.resource_id, r) for r in self.resources)
         attempts = {**{a.n: a for a in self.attempts}, attempt.n: attempt}
@@ -120,7 +123,7 @@ class RentalSnapshot:
         The event has no amount if nobody knows that the rental cost nothing: nothing has billed yet but an attempt
         still may, or the store doesn't know a machine of it.
         """
-        rental, bill, settled = self.rental, self.spent(at), all(attempt.settled for attempt in self.attempts)
+        rental, bill, settled = self.rental, self.spent(at), all(attempt.closed for attempt in self.attempts)
         facts = EndedFacts(end=end, why=why)
         if not rental.bought_after_backup and (bill.amount or settled):
             facts = changed(facts, amount=bill.amount, estimated=bill.estimated)
@@ -153,19 +156,20 @@ async def load_snapshot(tx: Tx, rental: Rental) -> RentalSnapshot:
 
 async def load_many(tx: Tx, rental_ids: Collection[str]) -> dict[str, RentalSnapshot]:
     """Return the snapshots of several rentals by their ids, in as many queries as for one. That of a ready one has
-    its newest visit."""
+    its newest visit.
+    """
     if not rental_ids:
         return {}
     rentals = await tx.rentals.get_many(rental_ids)
     facts = await tx.rentals.facts_of(rental_ids)
     ready = [rental.id for rental in rentals.values() if rental.state is State.READY]
-    visits = await tx.samples.newest_of(ready) if ready else {}
-    return {key: _snapshot(rental, facts[key], visits.get(key)) for key, rental in rentals.items()}
+    probe_runs = await tx.samples.newest_of(ready) if ready else {}
+    return {key: _snapshot(rental, facts[key], probe_runs.get(key)) for key, rental in rentals.items()}
 
 
-def _snapshot(rental: Rental, facts: StoredFacts, last_visit: Sample | None = None) -> RentalSnapshot:
+def _snapshot(rental: Rental, facts: StoredFacts, last_probe_run: Sample | None = None) -> RentalSnapshot:
     stored = RentalSnapshot(
-        rental, tuple(facts.attempts), tuple(facts.resources), tuple(facts.ledger), last_visit=last_visit
+        rental, tuple(facts.attempts), tuple(facts.resources), tuple(facts.ledger), last_probe_run=last_probe_run
     )
     return replace(stored, stored=stored)
 
@@ -179,7 +183,7 @@ async def save(
 ) -> RentalSnapshot:
     """Write what differs from the loaded snapshot, and return the snapshot as it is stored now.
 
-    Raise Stale if the rental changed meanwhile, or if its machine was visited after `visited_at`. The attempt and
+    Raise Stale if the rental changed meanwhile, or if its machine was visited after `probed_at`. The attempt and
     resource facts are still written; nothing else is.
     `check_first` runs in the same transaction. Nothing at all is written if it raises. `write_due` is given at the
     end of a step. The claim then ends too; if only the due time differs, and when resources were read, `write_due`
@@ -209,7 +213,7 @@ async def save(
         resources=resources,
         ledger=ledger,
         releases_claim=write_due is not None,
-        visited_at=snapshot.visited_at,
+        probed_at=snapshot.probed_at,
     )
     states = {n: attempt.state for n, attempt in before_by_n.items()}
     new_states = [attempt for attempt in attempts if attempt.state is not states.get(attempt.n)]

@@ -16,18 +16,18 @@ from bot.model.attempt import Why
 from bot.model.base import changed
 from bot.model.machine_use import Use
 from bot.model.offer import Offer
-from bot.model.quote import Quote, Wish
+from bot.model.quote import Quote, WaitlistEntry
 from bot.model.rental import Alarm, Blocked, Ending, Lease, PendingDecision, Rental
-from bot.model.request import Envelope, Request
+from bot.model.request import Request, Terms
 from bot.model.state import ForbiddenTransition, State, check_change, check_transition
 from bot.policy.buying.fewer_hours import FewerHours
-from bot.policy.buying.waiting import wish_for
+from bot.policy.buying.waiting import waitlist_entry_for
 from bot.policy.use.end_notices import approval_notice_at
 from bot.policy.use.questions import after_asking, for_new_owner
 
 ALARM_AFTER = timedelta(minutes=5)
 """How long a deletion may take before people are notified that it is not confirmed."""
-TAKEN_ON_SILENCE = timedelta(hours=2)
+ACKNOWLEDGED_SILENCE = timedelta(hours=2)
 """How long an alarm is silent after someone took it on. After that, people are notified again."""
 
 
@@ -58,15 +58,17 @@ def new_rental(
     *,
     rental_id: str,
     card_channel: str,
-    envelope: Envelope,
+    terms: Terms,
     decision: PendingDecision | None,
     now: datetime,
     replaces: Rental | None = None,
-    wish: Wish | None = None,
+    waitlist_entry: WaitlistEntry | None = None,
 ) -> Rental:
-    """Return a new rental: it waits for a decision, or `decision` is None and it is bought at once. With a `wish`
-    it waits for an offer instead. A rental that takes the place of `replaces` has the approver of that one."""
-    state, due_at = (State.PROCURING, now) if wish is None else (State.QUEUED, wish.until)
+    """Return a new rental: it waits for a decision, or `decision` is None and it is bought at once. With a
+    `waitlist_entry`
+    it waits for an offer instead. A rental that takes the place of `replaces` has the approver of that one.
+    """
+    state, due_at = (State.PROCURING, now) if waitlist_entry is None else (State.QUEUED, waitlist_entry.until)
     return Rental(
         id=rental_id,
         state=state if decision is None else State.AWAITING_APPROVAL,
@@ -77,13 +79,13 @@ def new_rental(
         request=quote.request,
         teammates=quote.request.teammates,
         clicked_offer=offer.offer_id if offer is not None else "",
-        envelope=envelope,
+        terms=terms,
         decision=decision,
-        wish=wish,
+        waitlist_entry=waitlist_entry,
         created_at=now,
         approved_by=replaces.approved_by if replaces is not None else None,
         replaces=replaces.id if replaces is not None else None,
-        procuring_since=now if decision is None and wish is None else None,
+        procuring_since=now if decision is None and waitlist_entry is None else None,
         due_at=due_at if decision is None else decision.expires_at,
     )
 
@@ -93,20 +95,21 @@ def change_request(
     quote: Quote,
     offer: Offer,
     *,
-    envelope: Envelope,
+    terms: Terms,
     decision: PendingDecision | None,
     now: datetime,
 ) -> Rental:
     """Replace a request that waits: the new one waits too, or is bought at once if `decision` is None. If it
-    waited for an offer, it no longer does: the new request is for an offer that is there."""
+    waited for an offer, it no longer does: the new request is for an offer that is there.
+    """
     fields = {
         "quote_id": quote.id,
         "project": quote.project,
         "request": quote.request,
         "teammates": quote.request.teammates,
         "clicked_offer": offer.offer_id,
-        "envelope": envelope,
-        "wish": None,
+        "terms": terms,
+        "waitlist_entry": None,
     }
     if decision is None:
         return _procure(rental, now, **fields)
@@ -124,16 +127,17 @@ def change_owner(
     now: datetime,
     *,
     asked_about: Use | None = None,
-    silent_until: datetime | None = None,
+    quiet_until: datetime | None = None,
 ) -> Rental:
     """Give the rental to another person, who is no longer a teammate of it and was asked nothing about it. They
     learn of it now, so the earlier owner's last sign of life no longer counts. With `asked_about`, the message to
-    them asks about this verdict too. With `silent_until`, they took it themselves and are asked nothing before."""
+    them asks about this verdict too. With `quiet_until`, they took it themselves and are asked nothing before.
+    """
     lease = rental.lease
     if lease is not None:
         question = for_new_owner(lease.question)
         question = question if asked_about is None else after_asking(question, asked_about, now)
-        question = changed(question, silent_until=silent_until)
+        question = changed(question, quiet_until=quiet_until)
         lease = changed(lease, seen_at=now, question=question)
     teammates = tuple(one for one in rental.teammates if one != owner)
     return alter(
@@ -145,12 +149,17 @@ def approve(rental: Rental, now: datetime, *, approver: str | None, fewer: Fewer
     """Buy what was approved, for `fewer` hours if that is set; if the request waits for an offer, begin to wait.
     `approver` is None if its owner decided alone.
 
-    The owner is notified at once of fewer hours, and otherwise only if no machine is ready a while later."""
-    fields: dict[str, Any] = {} if fewer is None else {"request": fewer.request, "envelope": fewer.envelope}
+    The owner is notified at once of fewer hours, and otherwise only if no machine is ready a while later.
+    """
+    fields: dict[str, Any] = {} if fewer is None else {"request": fewer.request, "terms": fewer.terms}
     fields["approved_by"] = approver or rental.approved_by
     fields["approval_notice_at"] = approval_notice_at(rental, approver, now) if fewer is None else None
-    if rental.wish is not None:
-        return _queue(rental, **fields, wish=wish_for(rental.wish, fields.get("request", rental.request)))
+    if rental.waitlist_entry is not None:
+        return _queue(
+            rental,
+            **fields,
+            waitlist_entry=waitlist_entry_for(rental.waitlist_entry, fields.get("request", rental.request)),
+        )
     return _procure(rental, now, **fields)
 
 
@@ -161,17 +170,17 @@ def _procure(rental: Rental, now: datetime, **fields: Any) -> Rental:
 # --- waiting for an offer
 
 
-def _queue(rental: Rental, *, wish: Wish, **fields: Any) -> Rental:
+def _queue(rental: Rental, *, waitlist_entry: WaitlistEntry, **fields: Any) -> Rental:
     none = dict.fromkeys(("decision", "procuring_since", "blocked", "accepted_at"))
     notice_at = fields.get("approval_notice_at", rental.approval_notice_at)
-    due_at = wish.until if notice_at is None else min(wish.until, notice_at)
-    return _move(rental, State.QUEUED, **none, **fields, wish=wish, due_at=due_at)
+    due_at = waitlist_entry.until if notice_at is None else min(waitlist_entry.until, notice_at)
+    return _move(rental, State.QUEUED, **none, **fields, waitlist_entry=waitlist_entry, due_at=due_at)
 
 
-def buy_for_wish(rental: Rental, offer: Offer, now: datetime) -> Rental:
+def buy_for_waitlist_entry(rental: Rental, offer: Offer, now: datetime) -> Rental:
     """Buy an offer that fits what a rental waits for."""
-    envelope = changed(rental.envelope, gpu=offer.gpu, price=offer.rate)
-    return _procure(rental, now, clicked_offer=offer.offer_id, envelope=envelope)
+    terms = changed(rental.terms, gpu=offer.gpu, price=offer.rate)
+    return _procure(rental, now, clicked_offer=offer.offer_id, terms=terms)
 
 
 def rent_dearer(
@@ -179,34 +188,36 @@ def rent_dearer(
     request: Request,
     offer: Offer,
     *,
-    envelope: Envelope,
+    terms: Terms,
     decision: PendingDecision | None,
     now: datetime,
 ) -> Rental:
     """Buy an offer that costs more than its owner had allowed for their wish, or wait for the decision about
-    it."""
-    fields = {"request": request, "envelope": envelope, "clicked_offer": offer.offer_id}
+    it.
+    """
+    fields = {"request": request, "terms": terms, "clicked_offer": offer.offer_id}
     if decision is None:
         return _procure(rental, now, **fields)
     return _move(rental, State.AWAITING_APPROVAL, **fields, decision=decision, due_at=now)
 
 
-def wait_on(rental: Rental, wish: Wish) -> Rental:
+def wait_on(rental: Rental, waitlist_entry: WaitlistEntry) -> Rental:
     """Wait for the next offer that fits: what fitted is sold out. Every model that the words name fits again, if
-    the owner saw the price of none."""
-    envelope = changed(rental.envelope, gpu=wish.gpu or rental.request.gpu, price=rental.envelope.max_rate)
+    the owner saw the price of none.
+    """
+    terms = changed(rental.terms, gpu=waitlist_entry.gpu or rental.request.gpu, price=rental.terms.max_rate)
     no_machine = dict.fromkeys(("gpu", "rate", "vendor", "vendor_region"))
-    return _queue(rental, **no_machine, wish=wish, envelope=envelope)
+    return _queue(rental, **no_machine, waitlist_entry=waitlist_entry, terms=terms)
 
 
 def await_decision(
-    rental: Rental, decision: PendingDecision, *, envelope: Envelope, clicked_offer: str, now: datetime
+    rental: Rental, decision: PendingDecision, *, terms: Terms, clicked_offer: str, now: datetime
 ) -> Rental:
     """Make a request wait for a decision again: what can be bought is outside its envelope, or comes too late."""
     return _move(
         rental,
         State.AWAITING_APPROVAL,
-        envelope=envelope,
+        terms=terms,
         clicked_offer=clicked_offer,
         gpu=None,
         decision=decision,
@@ -246,7 +257,8 @@ def accept(rental: Rental, *, now: datetime, due_at: datetime) -> Rental:
 
 def give_up_attempt(rental: Rental, now: datetime) -> Rental:
     """Go on to the next attempt: this one failed or took too long. An alarm about an earlier attempt stays, but
-    its next notice comes later."""
+    its next notice comes later.
+    """
     return _move(
         rental,
         State.PROCURING,
@@ -268,10 +280,11 @@ def become_ready(
     host_key: str | None = None,
     rate: Decimal,
     lease: Lease,
-    silent: bool = False,
+    unreachable: bool = False,
 ) -> Rental:
-    """Move to `ready`: the machine can be used from `lease.ready_at` on. If it is `silent`, no SSH server has
-    answered on it."""
+    """Move to `ready`: the machine can be used from `lease.ready_at` on. If it is `unreachable`, no SSH server has
+    answered on it.
+    """
     return _move(
         rental,
         State.READY,
@@ -282,7 +295,7 @@ def become_ready(
         lease=lease,
         approval_notice_at=None,
         blocked=None,
-        quiet_since_real=rental.quiet_since_real if silent else None,
+        quiet_since_real=rental.quiet_since_real if unreachable else None,
         due_at=lease.ready_at,
     )
 
@@ -292,7 +305,8 @@ def become_ready(
 
 def begin_destroying(rental: Rental, ending: Ending, at: datetime) -> Rental:
     """Begin to destroy every machine of the rental. An alarm about an earlier attempt stays, but its next notice
-    comes later."""
+    comes later.
+    """
     return _move(
         rental, State.DESTROYING, **_ended(changed(ending, since=at)), alarm=_postponed(rental, at), due_at=at
     )
@@ -304,7 +318,8 @@ def _postponed(rental: Rental, now: datetime) -> Alarm | None:
 
 def end_now(rental: Rental, ending: Ending, at: datetime) -> Rental:
     """End a rental without a live resource. It passes through `destroying` within this one change, so that people
-    are notified of its end only."""
+    are notified of its end only.
+    """
     if not ending.outcome.over or rental.state.over:
         raise ForbiddenTransition(f"{rental.state} -> {ending.outcome}")
     check_change(rental.state, ending.outcome)

@@ -54,7 +54,8 @@ class _UnderWay:
 @dataclass(eq=False, repr=False)
 class DueLoop(Part, ABC, Generic[R]):
     """Sleeps until a row is due or a commit wakes it, then claims the due rows and works on them, at most
-    `at_once` at the same time. Its log events begin with its name."""
+    `at_once` at the same time. Its log events begin with its name.
+    """
 
     waits_for_witnesses = True
     written: ClassVar[Written]
@@ -93,7 +94,8 @@ class DueLoop(Part, ABC, Generic[R]):
     @abstractmethod
     async def work(self, row: R, claim_lasts: Callable[[], bool]) -> None:
         """Work on a claimed row, and end its claim. If this raises, `failed` is called and the row is put off.
-        While `claim_lasts` returns False, nothing may be bought or deleted."""
+        While `claim_lasts` returns False, nothing may be bought or deleted.
+        """
 
     async def failed(self, row: R, error: Exception) -> None:
         """Report that work on a row raised an error."""
@@ -106,7 +108,8 @@ class DueLoop(Part, ABC, Generic[R]):
 
     async def load(self, tx: Tx, rows: Sequence[R]) -> None:
         """Read what the work on these rows needs, for all of them at once. Called in the transaction that claims
-        them."""
+        them.
+        """
 
     async def before_pass(self) -> None:
         """Called at the start of each pass."""
@@ -130,13 +133,15 @@ class DueLoop(Part, ABC, Generic[R]):
     @override
     def in_flight(self) -> int:
         """Return how many rows are worked on, plus one while some are being claimed: the store no longer reports
-        those as due, and the work on them hasn't begun."""
+        those as due, and the work on them hasn't begun.
+        """
         return len(self._under_way) + self._claiming
 
     @override
     def pass_is_due(self) -> bool:
         """Return whether the next pass begins as soon as the pause since the last one is over: a commit woke the
-        loop, or a row that it knows of is due. This reads no store."""
+        loop, or a row that it knows of is due. This reads no store.
+        """
         return self._wake.is_set() or (self._next_due is not None and self._next_due <= self.deps.clock.now())
 
     def under_way(self) -> dict[str, datetime]:
@@ -151,7 +156,8 @@ class DueLoop(Part, ABC, Generic[R]):
     @override
     async def first_due(self, tx: Tx) -> datetime | None:
         """Return when the first row is due that this process doesn't work on. The row may still be claimed, by a
-        process that died."""
+        process that died.
+        """
         return await self.rows(tx).next_due(without=self._under_way.keys(), claimed=True)
 
     @override
@@ -182,7 +188,8 @@ class DueLoop(Part, ABC, Generic[R]):
 
     async def run_pass(self) -> datetime | None:
         """Start to work on the due rows. Return when the next pass is due. Return None if only a commit, the end
-        of some work or the end of a claim makes one due."""
+        of some work or the end of a claim makes one due.
+        """
         self.passes += 1
         # The work that this pass starts takes `deps`, and so its rules, once.
         self.deps = with_newest_rules(self.deps)
@@ -276,7 +283,8 @@ class DueLoop(Part, ABC, Generic[R]):
 
     def lasts(self, row_id: str) -> bool:
         """Return whether at least half of the claim on a row that is worked on is left. Return False if this
-        machine's clock can't be trusted."""
+        machine's clock can't be trusted.
+        """
         one = self._under_way[row_id]
         left = one.claimed_until - self.deps.clock.monotonic()
         return not one.lost and left >= self.claim_seconds / 2 and self.deps.may_claim()

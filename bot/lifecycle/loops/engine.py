@@ -124,7 +124,8 @@ class Steps(DueLoop[ClaimedRental]):
 
 class DueTimes:
     """Ends the claims of steps that changed nothing but when they are next due, and when resources were read, in
-    one transaction for all that end about the same time."""
+    one transaction for all that end about the same time.
+    """
 
     def __init__(self, deps: StepDeps) -> None:
         self._deps = deps
@@ -135,7 +136,8 @@ class DueTimes:
 
     async def write(self, rental: Rental, due_at: datetime | None, resources: Sequence[Resource]) -> None:
         """Write when a rental is next due, and when these resources of it were read, and end its claim. Raise
-        StoreBusy if the store doesn't take it."""
+        StoreBusy if the store doesn't take it.
+        """
         self._waiting.append((rental, due_at))
         self._read_again += resources
         if self._writing is None:

@@ -1,5 +1,6 @@
 """Runs jobs by the calendar, and delivery: each in one process at a time. APScheduler's triggers compute the
-times, and our clock waits for them."""
+times, and our clock waits for them.
+"""
 
 from __future__ import annotations
 
@@ -46,7 +47,8 @@ class Job:
 @dataclass(eq=False, repr=False)
 class Jobs(DueLoop[Claimed]):
     """Runs the jobs that are due, each in the process that claimed it. A job that fails is due again a minute
-    later."""
+    later.
+    """
 
     name = "jobs"
     logged_as = "job", "job"
@@ -67,7 +69,8 @@ class Jobs(DueLoop[Claimed]):
 
     def does(self, name: str) -> bool:
         """Return whether this process does this job, as far as it knows: during an outage of the store, another
-        one may have taken it."""
+        one may have taken it.
+        """
         return name in self.under_way()
 
     def may_act(self, name: str) -> bool:
@@ -160,7 +163,8 @@ class LocalJob(Part):
     @override
     async def run(self) -> None:
         """Run the job now and at each of its times until cancelled. If it fails, it runs again at its next time,
-        or after `retry` if it has not worked."""
+        or after `retry` if it has not worked.
+        """
 
         async def turn() -> None:
             await self.clock.sleep_until(self.next_at, self._wake)
@@ -197,5 +201,6 @@ def every_hour() -> CronTrigger:
 
 def every(minutes: int) -> CronTrigger:
     """Return a trigger for the multiples of `minutes` in each hour: 5 means :00, :05 and so on. An hour must be a
-    multiple of `minutes`."""
+    multiple of `minutes`.
+    """
     return CronTrigger(minute=f"*/{minutes}", timezone="UTC")

@@ -84,7 +84,8 @@ class OverdueDeletion(Part):
     @override
     async def first_due(self, tx: Tx) -> datetime | None:
         """Return the time now if a check is due. Otherwise return when the next known machine is to be deleted, by
-        the uncorrected clock: the check that follows each minute counts as work only once it is due."""
+        the uncorrected clock: the check that follows each minute counts as work only once it is due.
+        """
         if self.due():
             return self._clock.uncorrected.now()
         return None if self.next_at is None else self.next_at + self._clock.ahead
@@ -170,7 +171,8 @@ class OverdueDeletion(Part):
         self, attempt: UnfinishedAttempt, end: datetime, checked_at: datetime | None, now: datetime
     ) -> datetime:
         """Return from when the graces count: the end, or now if the bot was down at the end, because nobody was
-        notified of the end then and no step could act on an answer."""
+        notified of the end then and no step could act on an answer.
+        """
         key = attempt.rental_id, attempt.n
         past_end = self._past_end.get(key)
         if past_end is None or past_end.end != end or past_end.since > now:

@@ -150,7 +150,8 @@ async def _note_mistakes(tx: Tx, deps: Deps, wrong: WrongPolicy, by: str | None)
 
 def _rules_of(version: PolicyVersion | None, source: PolicySource) -> Rules | None:
     """Return the rules of a stored version. Return None if there is none, or if this version of gpubot doesn't
-    understand them."""
+    understand them.
+    """
     if version is None:
         return None
     try:

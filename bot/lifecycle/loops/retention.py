@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from bot.lifecycle.deps import Deps, StepDeps
 from bot.model.message import RESPONSE_URL_LIFE
-from bot.policy.use.visit_times import KEEP_SAMPLES
+from bot.policy.use.probe_times import KEEP_SAMPLES
 from store.db import Tx
 
 AT_ONCE = 500

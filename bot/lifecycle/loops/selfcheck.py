@@ -142,7 +142,8 @@ class SelfCheck(Part):
 
     async def measure(self) -> None:
         """Measure how late the earliest due work is that no other process has claimed. A step that runs here
-        counts only after STEP_AT_MOST."""
+        counts only after STEP_AT_MOST.
+        """
         real, now = self.deps.clock.real(), self.deps.clock.now()
         under_way = [one for loop in self.loops for one in loop.under_way().items()]
         running = [key for key, since in under_way if real - since < STEP_AT_MOST]
@@ -181,7 +182,8 @@ class SelfCheck(Part):
 
     async def notify(self) -> None:
         """Notify the admins, and the owner of each lease that ends soon, once in an outage. Do nothing if another
-        process does."""
+        process does.
+        """
         if not self.notifies():
             return
         rules, now = self.deps.rules, self.deps.clock.now()
@@ -220,7 +222,8 @@ class SelfCheck(Part):
 async def check_balances(deps: Deps, on_wrong: Callable[[int], None]) -> None:
     """Charge ledger rows that were not charged: a process died between a fact, which is written in any case, and
     its charge. Correct balances that are no sums, from the last month on; log and count each of them as a bug. Do
-    nothing before the first rules are stored: after an upgrade, that counts everything for the first time."""
+    nothing before the first rules are stored: after an upgrade, that counts everything for the first time.
+    """
     zone = deps.rules.billing_zone
     since = month_of(month_start(month_of(deps.clock.now(), zone), zone) - timedelta(days=1), zone)
 

@@ -36,7 +36,8 @@ class StepFailures:
 
     async def load(self) -> None:
         """Read the runs that people were notified of. Do nothing if they were read shortly before. Raise StoreBusy
-        if the store can't be read."""
+        if the store can't be read.
+        """
         now = self._deps.clock.monotonic()
         if now < self._load_at:
             return
@@ -53,7 +54,8 @@ class StepFailures:
 
     async def notify(self, rental: ClaimedRental) -> None:
         """Notify people if the run is long enough. Raise StoreBusy if the store doesn't take it; the next failed
-        step tries again."""
+        step tries again.
+        """
         run, now = self._runs[rental.id], self._deps.clock.now()
         if run.count < NOTIFY_AFTER or (run.notified_at is not None and now - run.notified_at < NOTIFY_AGAIN):
             return
@@ -68,7 +70,8 @@ class StepFailures:
 
     async def end_run(self, rental: ClaimedRental) -> None:
         """End the run after a step that worked, and notify people if they were notified of the run. Raise
-        StoreBusy if the store doesn't take it; the next step that works tries again."""
+        StoreBusy if the store doesn't take it; the next step that works tries again.
+        """
         run = self._runs.pop(rental.id, None)
         if run is None or run.notified_at is None:
             return

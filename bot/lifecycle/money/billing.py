@@ -11,7 +11,7 @@ from bot.model.money import Micros, cost, cost_at_most
 from bot.model.records import Accruing, Billing
 from bot.model.summary import AccruedCost
 from bot.policy.buying.charges import BilledPart
-from bot.policy.buying.spending import UNPROVEN_COUNTS_FOR
+from bot.policy.buying.spending import UNRESOLVED_COUNTS_FOR
 
 
 def ledger_row(resource: Resource, attempt: Attempt, owner: str, written: Iterable[LedgerRow] = ()) -> LedgerRow:
@@ -20,11 +20,11 @@ def ledger_row(resource: Resource, attempt: Attempt, owner: str, written: Iterab
     If the API left out its start, end or price, the bot's own is used and the row is marked as estimated. If rows
     of the same resource were `written` before, it came back: the new row begins at the end of the last one.
     """
-    if resource.gone_at is None:
+    if resource.terminated_at is None:
         raise ValueError(f"{resource.resource_id} is not gone")
     before = [row for row in written if row.resource_id == resource.resource_id]
     started, rate = _unbilled(_billing(resource, attempt, before))
-    ended = max(started, resource.valid_to or resource.gone_at)
+    ended = max(started, resource.valid_to or resource.terminated_at)
     return LedgerRow(
         resource_id=resource.resource_id,
         n=len(before) + 1,
@@ -76,13 +76,14 @@ def spent_at_most(
     ledger: Iterable[LedgerRow], resources: Iterable[Resource], attempts: Iterable[Attempt], now: datetime
 ) -> Micros:
     """Return what a rental has cost by `now`, with what its unproven attempts may still cost: each counts as the
-    price of UNPROVEN_COUNTS_FOR, or as what it billed if that is more."""
+    price of UNRESOLVED_COUNTS_FOR, or as what it billed if that is more.
+    """
     rows, known, tried = tuple(ledger), tuple(resources), tuple(attempts)
     amount = spent(rows, known, tried, now).amount
     for attempt in tried:
-        if attempt.unproven:
+        if attempt.unresolved:
             billed = spent_on(attempt, rows, known, now).amount
-            amount += max(cost_at_most(attempt.rate, UNPROVEN_COUNTS_FOR) - billed, 0)
+            amount += max(cost_at_most(attempt.rate, UNRESOLVED_COUNTS_FOR) - billed, 0)
     return amount
 
 
@@ -104,13 +105,14 @@ def _alive(
             one, by_number[one.attempt], [row for row in rows if row.resource_id == one.resource_id]
         )
         for one in resources
-        if one.gone_at is None
+        if one.terminated_at is None
     }
 
 
 def accrued(billed: Micros, alive: Iterable[Billing], now: datetime, *, estimated: bool) -> AccruedCost:
     """Return `billed`, the sum of the ledger, plus what the resources that are alive have added by `now`.
-    `estimated` tells whether a part of `billed` is estimated."""
+    `estimated` tells whether a part of `billed` is estimated.
+    """
     amount = billed
     for one in alive:
         amount += _billed_by(one, now).amount
@@ -133,8 +135,9 @@ def ledger_span(ledger: Iterable[LedgerRow]) -> timedelta | None:
 
 def hourly(resources: Iterable[Resource], attempt: Attempt) -> Decimal:
     """Return what an attempt costs an hour: the sum of the rates of its resources that are alive. If a rate is
-    missing, return the attempt's rate; for adopted machines, return the sum of the known rates."""
-    rates = [resource.rate for resource in resources if resource.gone_at is None]
+    missing, return the attempt's rate; for adopted machines, return the sum of the known rates.
+    """
+    rates = [resource.rate for resource in resources if resource.terminated_at is None]
     known = [rate for rate in rates if rate is not None]
     whole = len(known) == len(rates) or attempt.adopted is not None
     return sum(known, start=Decimal(0)) if known and whole else attempt.rate

@@ -20,7 +20,7 @@ from bot.model.event import Event, EventKind
 from bot.model.facts import BudgetAlertFacts
 from bot.model.money import Micros, cost_at_most
 from bot.model.person import OPERATOR
-from bot.model.quote import Wish
+from bot.model.quote import WaitlistEntry
 from bot.model.records import Charged
 from bot.model.rental import Rental
 from bot.model.request import Request
@@ -28,7 +28,7 @@ from bot.model.state import State
 from bot.policy.buying.budgets import Room, budget_of, demands, new_alert
 from bot.policy.buying.charges import Stretch, cut, owners_of, stretches
 from bot.policy.buying.months import month_end, month_start, months_between
-from bot.policy.buying.spending import BLOCKED_AT_MOST, UNPROVEN_COUNTS_FOR
+from bot.policy.buying.spending import BLOCKED_AT_MOST, UNRESOLVED_COUNTS_FOR
 from bot.policy.buying.waiting import first_look
 from bot.policy.team.rules import Rules
 from store.db import Tx
@@ -73,12 +73,14 @@ def reach_of_rent(longest: timedelta, now: datetime, rules: Rules) -> tuple[date
     return now, latest_ready(now, rules) + longest + rules.lease.grace
 
 
-def reach_of_wish(request: Request, wish: Wish, now: datetime, rules: Rules) -> tuple[datetime, datetime]:
+def reach_of_waitlist_entry(
+    request: Request, waitlist_entry: WaitlistEntry, now: datetime, rules: Rules
+) -> tuple[datetime, datetime]:
     """Return the time in which the machine of a wish can bill."""
     first = first_look(request, rules)
     if first is not None and request.last_end is not None:
         return max(first, now), max(request.last_end, now) + rules.lease.grace
-    return now, latest_ready(max(wish.until, now), rules) + request.longest + rules.lease.grace
+    return now, latest_ready(max(waitlist_entry.until, now), rules) + request.longest + rules.lease.grace
 
 
 def held(facts: RentalFacts, now: datetime, rules: Rules) -> dict[Month, Micros]:
@@ -89,28 +91,29 @@ def held(facts: RentalFacts, now: datetime, rules: Rules) -> dict[Month, Micros]
     approval, it holds only what its attempts may still bill, and once it is over nothing.
     """
     rental = facts.rental
-    total = max(rental.envelope.total - facts.settled, 0)
-    began = min((attempt.intended_at for attempt in facts.attempts if not attempt.settled), default=now)
+    total = max(rental.terms.total - facts.settled, 0)
+    began = min((attempt.intended_at for attempt in facts.attempts if not attempt.closed), default=now)
     if rental.state.over:
         return {}
     if rental.state is State.AWAITING_APPROVAL or (
         rental.ending is not None and rental.ending.outcome in NOT_APPROVED
     ):
         billed = spent_at_most(facts.ledger, facts.resources, facts.attempts, now) - facts.settled
-        return _whole(billed, began, now + UNPROVEN_COUNTS_FOR, rules)
+        return _whole(billed, began, now + UNRESOLVED_COUNTS_FOR, rules)
     if rental.lease is not None:
         return _of_machine(facts, total, now, rules)
     if rental.state is State.DESTROYING:
         return _whole(total, began, now + rules.lease.grace, rules)
-    if rental.state is State.QUEUED and rental.wish is not None:
-        return _whole(total, *reach_of_wish(rental.request, rental.wish, now, rules), rules)
+    if rental.state is State.QUEUED and rental.waitlist_entry is not None:
+        return _whole(total, *reach_of_waitlist_entry(rental.request, rental.waitlist_entry, now, rules), rules)
     ends_at = latest_ready(rental.procuring_since or now, rules) + rental.request.longest
     return _whole(total, began, max(ends_at, rental.request.last_end or ends_at) + rules.lease.grace, rules)
 
 
 def moves_money(before: Rental, after: Rental) -> bool:
     """Return whether a change of a rental may change what it holds of budgets, apart from what its attempts and
-    its ledger change."""
+    its ledger change.
+    """
     return _money_of(before) != _money_of(after)
 
 
@@ -120,9 +123,9 @@ def _money_of(rental: Rental) -> tuple[object, ...]:
     return (
         rental.state,
         (rental.owner, rental.project),
-        (rental.envelope.total, rental.envelope.max_rate, rental.rate, rental.attempts),
+        (rental.terms.total, rental.terms.max_rate, rental.rate, rental.attempts),
         (request.longest, request.last_end, request.starts_at, rental.procuring_since),
-        rental.wish.until if rental.wish is not None else None,
+        rental.waitlist_entry.until if rental.waitlist_entry is not None else None,
         lease.last_end if lease is not None else None,
         (ending.outcome, ending.since) if ending is not None else None,
         rental.replaced_by,
@@ -135,7 +138,8 @@ def _whole(amount: Micros, since: datetime, until: datetime, rules: Rules) -> di
 
 def _of_machine(facts: RentalFacts, total: Micros, now: datetime, rules: Rules) -> dict[Month, Micros]:
     """Return the most that the machine of a rental that was ready, and its other attempts, can still bill in each
-    month."""
+    month.
+    """
     rental, zone, lease = facts.rental, rules.billing_zone, facts.rental.running_lease
     ends_at = lease.last_end
     if facts.replacement_waits:
@@ -153,11 +157,11 @@ def _of_machine(facts: RentalFacts, total: Micros, now: datetime, rules: Rules) 
             start, end = max(min(begins), month_start(month, zone)), min(ends_at, month_end(month, zone))
             amounts[month] += cost_at_most(rate, max(end - start, timedelta(0)))
     for attempt in facts.attempts:
-        if attempt.n != rental.attempts and not attempt.settled:
+        if attempt.n != rental.attempts and not attempt.closed:
             own = [one for one in facts.resources if one.attempt == attempt.n]
             rows = [row for row in facts.ledger if row.resource_id in {one.resource_id for one in own}]
             billed = spent_at_most(rows, own, [attempt], now) - sum(row.amount for row in rows)
-            for month in months_between(attempt.intended_at, now + UNPROVEN_COUNTS_FOR, zone):
+            for month in months_between(attempt.intended_at, now + UNRESOLVED_COUNTS_FOR, zone):
                 amounts[month] += billed
     return {month: min(amount, total) for month, amount in amounts.items() if min(amount, total) > 0}
 
@@ -176,7 +180,8 @@ def charges(
 ) -> list[Charge]:
     """Return the charges of these ledger rows of a rental, oldest first, without those of them that are `kept`.
     `events` are all of its events, or at least the changes of its use and its owner, and `filed` the months to
-    which nothing is charged any more."""
+    which nothing is charged any more.
+    """
     charged = Charged.of(facts.rental)
     known = {resource.resource_id: resource for resource in facts.resources}
     found: list[Charge] = []
@@ -225,7 +230,8 @@ def _of_row(
 
 async def live_charges(tx: Tx, rules: Rules, now: datetime, *, owner: str | None = None) -> list[Charge]:
     """Return what the resources that still bill have been charged by `now` beyond their ledger rows. With `owner`,
-    return the charges of this person alone. Other tasks run meanwhile."""
+    return the charges of this person alone. Other tasks run meanwhile.
+    """
     filed = await tx.budgets.filed()
     found: list[Charge] = []
     async for some in tx.rentals.accruing(owner):
@@ -249,13 +255,13 @@ def _unwritten_rows(facts: RentalFacts, now: datetime) -> list[LedgerRow]:
     by_number = {attempt.n: attempt for attempt in facts.attempts}
     return [
         ledger_row(
-            changed(one, gone_at=now, valid_to=one.valid_to or now),
+            changed(one, terminated_at=now, valid_to=one.valid_to or now),
             by_number[one.attempt],
             facts.rental.owner,
             facts.ledger,
         )
         for one in facts.resources
-        if one.gone_at is None
+        if one.terminated_at is None
     ]
 
 
@@ -274,7 +280,8 @@ def differences(
     before: Iterable[Reservation], after: Iterable[Reservation], new: Iterable[Charge]
 ) -> list[tuple[Month, Scope, Difference]]:
     """Return what new reservations and charges change of balances, in the order in which all changes write
-    them."""
+    them.
+    """
     sums: dict[tuple[Month, Scope], Difference] = defaultdict(Difference)
 
     def add(month: Month, owner: str, project: str, **more: Micros) -> None:
@@ -334,7 +341,8 @@ async def settle_stored(tx: Tx, deps: Deps, rental_id: str) -> None:
 
 def reservations(facts: RentalFacts, now: datetime, rules: Rules) -> list[Reservation]:
     """Return what a rental holds, by months and owners. An earlier owner holds what their time has cost and no
-    ledger row has yet. The owner holds the rest."""
+    ledger row has yet. The owner holds the rest.
+    """
     rental = facts.rental
     left = held(facts, now, rules)
     amounts: dict[tuple[Month, str], Micros] = defaultdict(int)
@@ -394,7 +402,8 @@ async def _alert(tx: Tx, deps: Deps, balance: Balance, more: Difference, by: str
 
 async def judge_planned_alerts(tx: Tx, deps: Deps) -> None:
     """Give the planned alerts that are due and still reached, and drop the others. The caller has the spending
-    lock."""
+    lock.
+    """
     for balance in await tx.budgets.alerts_due(deps.clock.now()):
         percent = new_alert(balance, deps.rules)
         if percent is not None:
@@ -404,7 +413,8 @@ async def judge_planned_alerts(tx: Tx, deps: Deps) -> None:
 
 async def _give_alert(tx: Tx, deps: Deps, balance: Balance, percent: int, reader: str | None) -> Balance:
     """Notify the approvers' channel and the `reader` that a balance reached an alert. Return the balance with that
-    alert."""
+    alert.
+    """
     await tx.budgets.note_alert(balance.scope, balance.month, percent)
     balance = changed(balance, alerted=percent)
     facts = BudgetAlertFacts(
@@ -429,7 +439,8 @@ async def room_for(
     rental: Rental | None = None,
 ) -> Room:
     """Return what budgets hold for a request whose machine can bill within `reach`. `rental` is the request that
-    it would replace."""
+    it would replace.
+    """
     months = months_between(*reach, rules.billing_zone)
     mine: dict[Month, Micros] = {}
     settled = 0
@@ -455,7 +466,8 @@ async def demands_of(
     tx: Tx, rules: Rules, after: Rental, now: datetime, *, whole: bool = False
 ) -> tuple[Demand, ...]:
     """Return what a rental would ask of each budget if it changed to `after`, the tightest budget first. For
-    `whole`, see `passed_by`."""
+    `whole`, see `passed_by`.
+    """
     facts = await _facts_of(tx, after)
     more = held(facts, now, rules)
     reserved: dict[Month, Micros] = defaultdict(int)
@@ -476,7 +488,8 @@ async def demands_on_new_owner(
 ) -> tuple[Demand, ...]:
     """Return what a rental would ask of the budget of a person who became its owner now, the tightest month first.
     `after` is the rental with that owner, and `event` their OWNER_CHANGED. Return nothing if people have no
-    budget."""
+    budget.
+    """
     facts = await _facts_of(tx, after)
     facts = replace(facts, owner_changes=(*facts.owner_changes, event))
     more = {one.month: one.amount for one in reservations(facts, now, rules) if one.owner == after.owner}
@@ -530,7 +543,8 @@ async def count_again(tx: Tx, rules: Rules, now: datetime) -> None:
 
 async def correct(tx: Tx, since: Month = "") -> int:
     """Make each balance, or each from the month `since` on, the sum of the reservations and charges of its scope
-    and month. Return how many were not: each of them is a bug."""
+    and month. Return how many were not: each of them is a bug.
+    """
     stored = {(one.month, one.scope): one for one in await tx.budgets.all_balances(since)}
     right = {(one.month, one.scope): one for one in await tx.budgets.sums(since)}
     wrong = 0

@@ -50,14 +50,16 @@ async def is_blocked_by(tx: Tx, block: BuyingBlock) -> bool:
 
 async def waits_for_slack(tx: Tx, deps: Deps, rental_id: str) -> bool:
     """Return whether nothing may be bought for a rental yet, because its card isn't compared with Slack since the
-    database was opened. If the database is a backup, the owner may have cancelled the request since then."""
+    database was opened. If the database is a backup, the owner may have cancelled the request since then.
+    """
     card = await tx.messages.card(rental_id) if deps.just_opened else None
     return card is not None and card.uncompared
 
 
 async def note_token(deps: Deps, refused: bool) -> None:
     """Store whether the marketplace refuses our token, and notify the admins if that changed. The client calls
-    this after the first answer, and when the token is refused or accepted again."""
+    this after the first answer, and when the token is refused or accepted again.
+    """
 
     deps = with_newest_rules(deps)
 

@@ -11,7 +11,7 @@ import structlog
 from bot.lifecycle.changes.send import send_of_account
 from bot.lifecycle.deps import StepDeps, transact
 from bot.lifecycle.money.budgets import live_charges
-from bot.lifecycle.money.spend import unknown_machine_count
+from bot.lifecycle.money.spend import unmanaged_machine_count
 from bot.model.budget import Charge, Month, MonthPart, ScopeKind
 from bot.model.event import EventKind, To
 from bot.model.facts import MonthFiledFacts
@@ -31,7 +31,8 @@ async def month_file(
     tx: Tx, rules: Rules, now: datetime, part: MonthPart, *, readable_of: str | None = None
 ) -> MonthFile:
     """Return the file of a part of a month as it is now. `readable_of` is the Slack id of the person whose charges
-    alone the reader may see. None: they may see everybody's."""
+    alone the reader may see. None: they may see everybody's.
+    """
     complete = await tx.budgets.filed_file(part.month)
     charged = await tx.budgets.charges_in(part.month)
     running = [] if complete is not None else await live_charges(tx, rules, now)
@@ -49,7 +50,7 @@ async def month_file(
         billing=BillingMonth(month=part.month, zone=rules.billing_zone, account=rules.billing.account),
         rows=await _rows(tx, rules, part.month, filter(is_wanted, charged), filter(is_wanted, running)),
         complete=complete,
-        unknown_count=await unknown_machine_count(tx),
+        unmanaged_count=await unmanaged_machine_count(tx),
     )
 
 
@@ -78,7 +79,8 @@ async def _rows(
 
 async def is_complete(tx: Tx, rules: Rules, now: datetime, month: Month) -> bool:
     """Return whether nothing that has billed in a month can bill for it any more: the month is over, and all that
-    it billed is in the ledger."""
+    it billed is in the ledger.
+    """
     end = month_end(month, rules.billing_zone)
     return end <= now and not await tx.budgets.billing_before(end)
 

@@ -1,5 +1,6 @@
 """What was spent, from the store: the charges of some months, the alert of an unusual day, planned alerts of
-budgets, and the week's digest."""
+budgets, and the week's digest.
+"""
 
 from __future__ import annotations
 
@@ -39,13 +40,14 @@ async def charges_of_months(
     tx: Tx, rules: Rules, months: Collection[Month], now: datetime, *, owner: str | None = None
 ) -> list[Charge]:
     """Return the charges of these months, with what resources that still bill have added to them by `now`. With
-    `owner`, return those of this person alone. Other tasks run meanwhile."""
+    `owner`, return those of this person alone. Other tasks run meanwhile.
+    """
     found = [charge for month in sorted(months) for charge in await tx.budgets.charges_in(month, owner)]
     live = await live_charges(tx, rules, now, owner=owner)
     return [*found, *(charge for charge in live if charge.month in months)]
 
 
-async def unknown_machine_count(tx: Tx) -> int:
+async def unmanaged_machine_count(tx: Tx) -> int:
     """Return how many machines run now that no rental has, so that no charge has them either."""
     return sum(len(one.purchase.alive) for one in await tx.questions.purchases())
 
@@ -70,7 +72,8 @@ async def forecast_of_month(
     tx: Tx, rules: Rules, scope: Scope, charges: Sequence[Charge], now: datetime
 ) -> Micros | None:
     """Return what this month costs a scope in all at this rate. Return None if too little is known yet. `charges`
-    are those of the scope in the months of `months_of_usual_day`."""
+    are those of the scope in the months of `months_of_usual_day`.
+    """
     zone = rules.billing_zone
     month = month_of(now, zone)
     past, today = spend.recent_days(charges, now, zone)
@@ -164,7 +167,8 @@ async def send_digest(deps: Deps) -> None:
 
 async def week_digest(tx: Tx, rules: Rules, due: datetime, now: datetime) -> Digest | None:
     """Return what a digest says that was due at `due` and is sent `now`. Return None if nothing was rented in its
-    week."""
+    week.
+    """
     week, zone = week_of(due, rules), rules.billing_zone
     months = {*months_between(week.start, week.end, zone), *months_of_usual_day(now, rules)}
     charges = await charges_of_months(tx, rules, months, now)

@@ -15,7 +15,7 @@ from bot.model.event import Event, EventKind
 from bot.model.facts import RequestFacts
 from bot.model.offer import Offer
 from bot.model.rental import Decider, PendingDecision, Rental
-from bot.model.request import Envelope
+from bot.model.request import Terms
 from bot.model.summary import Proposal
 from bot.policy.buying.budgets import rules_of_project
 from bot.policy.buying.spending import over_limits, propose
@@ -36,17 +36,17 @@ async def ask_again(
     rules = rules_of_project(rules, rental.project)
     proposal = propose(
         rental.request,
-        offer.gpu if offer else rental.envelope.gpu,
-        offer.rate if offer else rental.envelope.price,
+        offer.gpu if offer else rental.terms.gpu,
+        offer.rate if offer else rental.terms.price,
         rules,
-        version=rental.envelope.version + 1,
+        version=rental.terms.version + 1,
         spent=snapshot.spent_at_most(now),
     )
-    if rental.wish is not None and offer is None:
+    if rental.waitlist_entry is not None and offer is None:
         # The owner named a highest price, so it doesn't grow.
-        envelope = changed(rental.envelope, version=rental.envelope.version + 1)
-        proposal = Proposal(envelope=envelope, over=over_limits(envelope.price, envelope.total, rules))
-    after = changed(rental, envelope=proposal.envelope)
+        terms = changed(rental.terms, version=rental.terms.version + 1)
+        proposal = Proposal(terms=terms, over=over_limits(terms.price, terms.total, rules))
+    after = changed(rental, terms=proposal.terms)
     passed = await passed_by(tx, rules, after, now, whole=why is Why.OVER_BUDGET)
     by_approver = (proposal.over or passed) and why is not Why.TOO_LITTLE_TIME
     asked = await deciders(tx, rules, [rental.owner], now) if by_approver else None
@@ -57,18 +57,18 @@ async def ask_again(
     after = await_decision(
         rental,
         decision,
-        envelope=proposal.envelope,
+        terms=proposal.terms,
         clicked_offer=offer.offer_id if offer else rental.clicked_offer,
         now=now,
     )
     bill = snapshot.spent(now)
-    known = not rental.bought_after_backup and all(attempt.settled for attempt in snapshot.attempts)
+    known = not rental.bought_after_backup and all(attempt.closed for attempt in snapshot.attempts)
     facts = changed(
-        envelope_facts(after, asked),
-        before=rental.envelope.max_rate,
+        terms_facts(after, asked),
+        before=rental.terms.max_rate,
         vendor=offer.vendor if offer else None,
-        gpu=after.envelope.gpu,
-        before_gpu=rental.envelope.gpu if why is Why.OTHER_GPU else None,
+        gpu=after.terms.gpu,
+        before_gpu=rental.terms.gpu if why is Why.OTHER_GPU else None,
         amount=bill.amount if known else None,
         estimated=bill.estimated if known else None,
         read_at=offer.read_at if offer else await _read_at(tx, rental),
@@ -84,7 +84,8 @@ async def _read_at(tx: Tx, rental: Rental) -> datetime | None:
 
 def pending_decision(asked: Deciders, now: datetime, rules: Rules, why: Why | None = None) -> PendingDecision:
     """Return the decision that a request waits for if these people are asked `now`. The time to decide,
-    `approval.expires`, passes only within the hours of at least one of them."""
+    `approval.expires`, passes only within the hours of at least one of them.
+    """
     expires_at = after_hours(now, rules.approval.expires, asked.hours, rules.hours)
     return PendingDecision(decider=Decider.APPROVER, why=why, expires_at=expires_at)
 
@@ -97,22 +98,22 @@ def others_facts(asked: Deciders) -> dict[str, Any]:
     return {} if who.people else {"away": who.away}
 
 
-def allowed_by(envelope: Envelope) -> dict[str, Any]:
+def allowed_by(terms: Terms) -> dict[str, Any]:
     """Return what an envelope allows, as fields of the facts of an event."""
     return {
-        "envelope": envelope.version,
-        "max_rate": envelope.max_rate,
-        "total": envelope.total,
-        "hours": envelope.lease,
+        "terms": terms.version,
+        "max_rate": terms.max_rate,
+        "total": terms.total,
+        "hours": terms.lease,
     }
 
 
-def envelope_facts(rental: Rental, asked: Deciders | None = None) -> RequestFacts:
+def terms_facts(rental: Rental, asked: Deciders | None = None) -> RequestFacts:
     """Return what the rental's envelope allows, and who is asked for it, for an event."""
-    envelope, decision = rental.envelope, rental.decision
+    terms, decision = rental.terms, rental.decision
     return RequestFacts(
-        **allowed_by(envelope),
-        rate=envelope.price,
+        **allowed_by(terms),
+        rate=terms.price,
         until=decision.expires_at if decision else None,
         why=decision.why if decision else None,
         people=asked.people if asked else (),

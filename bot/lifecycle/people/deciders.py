@@ -51,7 +51,8 @@ async def team_of(tx: Tx, rules: Rules) -> Team:
 
 async def _team_and_people(tx: Tx, rules: Rules) -> tuple[Team, list[Person]]:
     """Return what the store knows of the people and groups that may decide, and the people themselves, admins
-    among them."""
+    among them.
+    """
     groups = deciding_groups(rules)
     named = {*rules.admins, *rules.approvers.people, *rules.approvers.quiet, *rules.approval.then}
     members = await tx.account.all(GROUP_MEMBERS) if groups else {}
@@ -108,7 +109,8 @@ async def deciders(tx: Tx, rules: Rules, requesters: Collection[str], now: datet
 
 async def ask_each_directly(tx: Tx, deps: Deps, message: Message, rental: Rental) -> bool:
     """Ask each approver in a direct message what Slack refuses in their channel. Return False if nobody is known
-    who could be asked."""
+    who could be asked.
+    """
     people = (await deciders(tx, deps.rules, requesters_of(rental), deps.clock.now())).people
     about = {"rental_id": message.rental_id, "event_id": message.event_id}
     for person in people:
@@ -154,7 +156,7 @@ async def _notify(tx: Tx, deps: Deps, *, none_left: bool) -> None:
     for rental in waiting:
         asked = await deciders(tx, deps.rules, requesters_of(rental), now)
         facts = DecidersFacts(
-            people=asked.people, envelope=rental.newest_envelope.version, admins_decide=asked.admins_decide
+            people=asked.people, terms=rental.newest_terms.version, admins_decide=asked.admins_decide
         )
         event = Event(rental_id=rental.id, kind=EventKind.DECIDERS_CHANGED, at=now, facts=facts)
         await apply(tx, deps, Change(rental, alter(rental), (event,)))

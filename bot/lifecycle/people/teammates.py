@@ -15,7 +15,7 @@ from bot.model.person import Key, Person
 from bot.model.quote import Quote
 from bot.model.rental import Rental
 from bot.model.request import Request
-from bot.policy.access.boot import check_script_size, further_keys
+from bot.policy.access.startup_script import check_script_size, further_keys
 from bot.policy.buying.offers import with_needed_script
 from bot.policy.team.roles import check_number, check_teammate, is_teammate
 from bot.policy.team.rules import Rules
@@ -25,7 +25,8 @@ from store.db import Tx
 
 async def checked_people(tx: Tx, rules: Rules, owner: str, people: Iterable[str]) -> tuple[str, ...]:
     """Return the people whom `owner` wants to let in, each once and without themselves. The caller has looked them
-    up in Slack just now. Raise Mistake if they are too many, NoTeammate if one of them may not be let in."""
+    up in Slack just now. Raise Mistake if they are too many, NoTeammate if one of them may not be let in.
+    """
     others = tuple(dict.fromkeys(person for person in people if person != owner))
     check_number(others)
     for user_id in others:
@@ -60,7 +61,8 @@ async def names_of(tx: Tx, people: Sequence[str]) -> tuple[str, ...]:
 
 async def let_in(tx: Tx, rental: Rental, people: Sequence[str], now: datetime) -> tuple[Event, ...]:
     """Return the event that the owner lets these people in, if there are any. Those without a key are asked for
-    one."""
+    one.
+    """
     if not people:
         return ()
     facts = TeammatesFacts(people=tuple(people), without_key=await people_without_key(tx, people))
@@ -69,7 +71,8 @@ async def let_in(tx: Tx, rental: Rental, people: Sequence[str], now: datetime) -
 
 async def with_people_added_since(tx: Tx, quote: Quote, rental: Rental) -> Request:
     """Return the request of a quote that changes a rental, with the teammates too whom the owner let into the
-    rental after asking for the quote: the list of offers may be hours old."""
+    rental after asking for the quote: the list of offers may be hours old.
+    """
     added = [
         person
         for event in await tx.events.of(rental.id)
@@ -87,7 +90,8 @@ async def check_key(tx: Tx, rules: Rules, person: Person) -> None:
 
 async def keys_that_get_in(tx: Tx, rental: Rental, rules: Rules) -> dict[str, list[Key]]:
     """Return the keys of the owner and of each teammate who may still be let in, by id; an empty list for a person
-    without keys. The other teammates left, became guests, or may no longer use the bot."""
+    without keys. The other teammates left, became guests, or may no longer use the bot.
+    """
     teammates = [await tx.people.get(user_id, EVER) for user_id in rental.teammates]
     let_in = [person.id for person in teammates if person is not None and is_teammate(person, rental, rules)]
     people = [rental.owner, *let_in]
@@ -95,22 +99,24 @@ async def keys_that_get_in(tx: Tx, rental: Rental, rules: Rules) -> dict[str, li
     return {user_id: keys.get(user_id, []) for user_id in people}
 
 
-async def with_boot_script(
+async def with_startup_script(
     tx: Tx, offers: Sequence[Offer], request: Request, teammates: Sequence[str], chosen_vendor: str | None = None
 ) -> tuple[Offer, ...]:
     """Return the offers whose machines run the boot script, by what the store knows of their vendors, or all
-    offers if the request doesn't need one. Offers of the vendor that the person chose always stay."""
+    offers if the request doesn't need one. Offers of the vendor that the person chose always stay.
+    """
     if not needs_script(request, teammates):
         return tuple(offers)
     answers = await tx.probe_answers.of_vendors([offer.vendor for offer in offers])
     return with_needed_script(offers, request, teammates, answers, chosen_vendor)
 
 
-async def check_boot_script(
+async def check_startup_script(
     tx: Tx, deps: Deps, owner: str, teammates: Sequence[str], request: Request, *, reader: str
 ) -> None:
     """Raise Mistake with the sizes if keys, probe and setup of a request don't fit into one boot script, with the
-    keys that people have now. The mistake's next step is written for `reader`, a Slack id."""
+    keys that people have now. The mistake's next step is written for `reader`, a Slack id.
+    """
     further = further_keys(owner, teammates, await tx.people.keys_of((owner, *teammates)))
     probe_line = deps.probe_line if wants_probe(request, deps.rules) else ""
     check_script_size(further, request.setup, deps.rules, probe_line=probe_line, own=reader == owner)

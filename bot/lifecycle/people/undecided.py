@@ -46,7 +46,8 @@ async def end_request(
     tx: Tx, deps: Deps, rental: Rental, end: State, *, by: str | None = None, reason: str = ""
 ) -> Rental:
     """End a rental that waits, for a decision or an offer, as denied or withdrawn. Its earlier attempts may still
-    have machines to destroy. `by` is the Slack id of who ends it, None if the bot does."""
+    have machines to destroy. `by` is the Slack id of who ends it, None if the bot does.
+    """
     after, event = (await load_snapshot(tx, rental)).finished(end, deps.clock.now(), by=by)
     facts = changed(event.facts, detail=reason or None)
     return await apply(tx, deps, Change(rental, after, (changed(event, kind=EventKind(end.value), facts=facts),)))
@@ -54,7 +55,8 @@ async def end_request(
 
 async def check_undecided(deps: Deps) -> None:
     """Remind approvers of what waits for them, and ask the people of `approval.then` if nobody decides. Raise
-    StoreBusy if the store doesn't take it."""
+    StoreBusy if the store doesn't take it.
+    """
 
     async def decision(tx: Tx) -> None:
         await ask_others(tx, deps)
@@ -75,7 +77,7 @@ async def ask_others(tx: Tx, deps: Deps) -> None:
             continue
         asked, rental = one.asked.asked, one.rental
         facts = DecidersFacts(
-            envelope=rental.newest_envelope.version,
+            terms=rental.newest_terms.version,
             people=tuple(dict.fromkeys((*asked.people, *asked.others))),
             then=asked.others,
             away=asked.away if asked.others_instead else (),
@@ -101,7 +103,8 @@ async def count_again(tx: Tx, deps: Deps) -> None:
 
 async def _remind(tx: Tx, deps: Deps) -> None:
     """Send each person who is reminded now one message about all that wait for them. It belongs to the first event
-    that reminds them."""
+    that reminds them.
+    """
     waiting, now, real_now = await _load(tx, deps), deps.clock.now(), deps.clock.real()
     found = _reminders(waiting, deps, now)
     unsent = dict(found)
@@ -109,7 +112,7 @@ async def _remind(tx: Tx, deps: Deps) -> None:
         people = tuple(person for person, rental_ids in found.items() if one.rental.id in rental_ids)
         if not people:
             continue
-        facts = DecidersFacts(people=people, envelope=one.rental.newest_envelope.version)
+        facts = DecidersFacts(people=people, terms=one.rental.newest_terms.version)
         event = Event(rental_id=one.rental.id, kind=EventKind.APPROVERS_REMINDED, at=now, facts=facts)
         messages = tuple(
             (0, queued(MessageKind.REMINDER, to_person(to), real_now, body={"rentals": list(unsent.pop(to))}))
@@ -121,7 +124,8 @@ async def _remind(tx: Tx, deps: Deps) -> None:
 
 async def _load(tx: Tx, deps: Deps) -> list[_Undecided]:
     """Return what waits for approvers, oldest first, without the rentals of people who left: the admins are asked
-    about these."""
+    about these.
+    """
     found = []
     for rental in await tx.rentals.undecided():
         events = await tx.events.of(rental.id)

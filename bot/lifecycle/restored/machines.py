@@ -12,7 +12,7 @@ from bot.lifecycle.changes.apply import apply
 from bot.lifecycle.changes.snapshot import load_snapshot
 from bot.lifecycle.changes.transitions import alter
 from bot.lifecycle.deps import Deps
-from bot.model.admin_question import AdminQuestion, AdminVerdict, UnknownMachine
+from bot.model.admin_question import AdminDecision, AdminQuestion, UnmanagedMachine
 from bot.model.attempt import Why
 from bot.model.base import changed
 from bot.model.event import Event
@@ -23,21 +23,23 @@ from bot.policy.buying.resource_names import names_of
 from store.db import Tx
 
 
-async def bought_after_backup(tx: Tx, machines: Sequence[UnknownMachine]) -> bool:
+async def bought_after_backup(tx: Tx, machines: Sequence[UnmanagedMachine]) -> bool:
     """Return whether one of these unmanaged machines was bought after the backup, as its name tells."""
     return bool(await _bought_for(tx, machines))
 
 
-async def _bought_for(tx: Tx, machines: Iterable[UnknownMachine]) -> list[Rental | None]:
+async def _bought_for(tx: Tx, machines: Iterable[UnmanagedMachine]) -> list[Rental | None]:
     """Return the rentals that the names of machines give, if they lack the attempt of that number. None stands for
-    each rental that the database lacks."""
+    each rental that the database lacks.
+    """
     named = [(name.n, await tx.rentals.get(name.rental_id)) for name in names_of(machines)]
     return [rental for n, rental in named if rental is None or n > rental.attempts]
 
 
 async def hold_requests(tx: Tx, deps: Deps, questions: Sequence[AdminQuestion]) -> None:
     """Buy nothing more for the rentals in the names of these machines, until an admin decides about the
-    machines."""
+    machines.
+    """
     for question in questions:
         for rental in await _bought_for(tx, question.purchase.machines):
             if rental is not None and rental.lease is None and not rental.bought_after_backup:
@@ -58,7 +60,7 @@ async def close_request(tx: Tx, deps: Deps, question: AdminQuestion) -> None:
 async def _close(tx: Tx, deps: Deps, rental: Rental, question: AdminQuestion) -> None:
     decided = question.decided
     events: tuple[Event, ...] = ()
-    if decided is not None and decided.verdict is AdminVerdict.NOT_OURS:
+    if decided is not None and decided.decision is AdminDecision.NOT_OURS:
         if await _another_waits(tx, rental, question):
             return
         after = alter(rental, bought_after_backup=False)
@@ -73,7 +75,8 @@ async def _close(tx: Tx, deps: Deps, rental: Rental, question: AdminQuestion) ->
 
 async def _another_waits(tx: Tx, rental: Rental, question: AdminQuestion) -> bool:
     """Return whether the admins have yet to decide about another purchase that names the rental. The rental's
-    first attempt may have left a machine beside the machine of the second."""
+    first attempt may have left a machine beside the machine of the second.
+    """
     others = [one for one in await tx.questions.purchases() if one.open and one.id != question.id]
     machines = [machine for one in others for machine in one.purchase.machines]
     return any(one is not None and one.id == rental.id for one in await _bought_for(tx, machines))

@@ -49,7 +49,8 @@ async def ask_again(tx: Tx, deps: Deps, rental_id: str) -> None:
 
 async def _looks_again(tx: Tx, deps: Deps, rental: Rental) -> bool:
     """Return whether a ready machine is going to be looked up, or was looked up since the database was opened, so
-    that its owner was told of its end. Several messages about it may be later in Slack."""
+    that its owner was told of its end. Several messages about it may be later in Slack.
+    """
     if rental.running_lease.shown_later_at is not None:
         return True
     events = await tx.events.of(rental.id)

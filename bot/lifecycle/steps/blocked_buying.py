@@ -16,7 +16,7 @@ from bot.model.base import changed
 from bot.model.event import EventKind, facts_in
 from bot.model.facts import HeldUpFacts
 from bot.model.offer import Offer
-from bot.model.quote import Wish
+from bot.model.quote import WaitlistEntry
 from bot.model.rental import Blocked
 from bot.model.state import State
 from bot.policy.buying.spending import BLOCKED_AT_MOST
@@ -34,7 +34,8 @@ def blocked_since(snapshot: RentalSnapshot, since: datetime) -> RentalSnapshot:
 
 def block_since_overdue(deps: StepDeps, snapshot: RentalSnapshot, attempt: Attempt) -> RentalSnapshot:
     """Return the snapshot with buying blocked since an attempt's time-out. The overdue deletion ended the attempt,
-    so no step worked since then, and nothing may be bought without asking."""
+    so no step worked since then, and nothing may be bought without asking.
+    """
     return blocked_since(snapshot, attempt.intended_at + deps.rules.procure.provision_timeout)
 
 
@@ -42,33 +43,35 @@ async def asked_again(
     deps: StepDeps, snapshot: RentalSnapshot, why: Why, now: datetime, offer: Offer | None = None
 ) -> RentalSnapshot:
     """Return the snapshot of a request that waits for a decision again (see `ask_again`), or on for an offer."""
-    wish = snapshot.rental.wish
-    if wish is not None and why is not Why.SHOWN_LATER:
-        return await wait_on(deps, snapshot, wish, why, now)
+    waitlist_entry = snapshot.rental.waitlist_entry
+    if waitlist_entry is not None and why is not Why.SHOWN_LATER:
+        return await wait_on(deps, snapshot, waitlist_entry, why, now)
     async with deps.store.read() as tx:
         return await ask_again(tx, snapshot, why, now=now, rules=deps.rules, offer=offer)
 
 
-async def wait_on(deps: StepDeps, snapshot: RentalSnapshot, wish: Wish, why: Why, now: datetime) -> RentalSnapshot:
+async def wait_on(
+    deps: StepDeps, snapshot: RentalSnapshot, waitlist_entry: WaitlistEntry, why: Why, now: datetime
+) -> RentalSnapshot:
     """Return the snapshot of a rental that waits on for an offer, because of `why`. If its wish has ended, it is
     over.
 
     A wish can fail for the same reason hundreds of times, so the thread is told of each reason only once.
     """
-    if now >= wish.until:
-        return end_wish(snapshot, now)
+    if now >= waitlist_entry.until:
+        return end_waitlist_entry(snapshot, now)
     last = snapshot.attempts[-1].vendor if snapshot.attempts else None
     async with deps.store.read() as tx:
         rental_id = snapshot.rental.id
         earlier = (await tx.events.of_many([rental_id], (EventKind.QUEUED_AGAIN,)))[rental_id]
     told = any((one.why, one.vendor) == (why, last) for one in facts_in(earlier, HeldUpFacts))
-    facts = HeldUpFacts(why=why, vendor=last, until=wish.until, told_before=told or None)
-    return snapshot.with_rental(transitions.wait_on(snapshot.rental, wish)).with_event(
+    facts = HeldUpFacts(why=why, vendor=last, until=waitlist_entry.until, told_before=told or None)
+    return snapshot.with_rental(transitions.wait_on(snapshot.rental, waitlist_entry)).with_event(
         EventKind.QUEUED_AGAIN, now, facts
     )
 
 
-def end_wish(snapshot: RentalSnapshot, now: datetime) -> RentalSnapshot:
+def end_waitlist_entry(snapshot: RentalSnapshot, now: datetime) -> RentalSnapshot:
     """Return the snapshot of a rental that is over, because nothing fitted before its wish ended."""
     return snapshot.with_rental(*snapshot.finished(State.EXPIRED, now, why=Why.NOTHING_FITTED))
 
@@ -83,7 +86,8 @@ async def wait_blocked(
     facts: HeldUpFacts | None = None,
 ) -> RentalSnapshot:
     """Return the snapshot with buying blocked and due at the next poll, with an event if the block begins now. If
-    buying was blocked for BLOCKED_AT_MOST, return the snapshot waiting for a decision again."""
+    buying was blocked for BLOCKED_AT_MOST, return the snapshot waiting for a decision again.
+    """
     before = snapshot.rental.blocked or Blocked(since=now)
     until = before.since + BLOCKED_AT_MOST
     if until <= now:
@@ -102,13 +106,13 @@ async def wait_for_lookups(
     """Wait as `wait_blocked` does, until lookups prove that the unproven attempts made nothing that bills."""
     last = snapshot.attempts[-1]
     facts = HeldUpFacts(
-        why=Why.UNPROVEN,
-        vendor=last.vendor if last.unproven else None,
-        detail=own_words(last) if last.unproven else None,
-        count=len(snapshot.unproven),
+        why=Why.UNRESOLVED,
+        vendor=last.vendor if last.unresolved else None,
+        detail=own_words(last) if last.unresolved else None,
+        count=len(snapshot.unresolved),
         end=State.FAILED if nothing_fits else None,
     )
-    return await wait_blocked(deps, snapshot, Why.UNPROVEN, now, facts=facts)
+    return await wait_blocked(deps, snapshot, Why.UNRESOLVED, now, facts=facts)
 
 
 def reason(away: MarketAway) -> Why:
@@ -122,5 +126,6 @@ def reason(away: MarketAway) -> Why:
 
 def own_words(attempt: Attempt | None) -> str | None:
     """Return the market's words about an attempt. Return None if there are none, or if the attempt's reason is
-    SOLD_OUT, which says it all."""
+    SOLD_OUT, which says it all.
+    """
     return (attempt.detail or None) if attempt is not None and attempt.why is not Why.SOLD_OUT else None

@@ -1,7 +1,7 @@
 """One step of one rental: load it, act, save it.
 
 The steps of states with little to do are here too: of a rental that waits for a decision, for an offer or for its
-start time (bot/lifecycle/loops/wishes.py looks for offers), and of one that is being destroyed or is over.
+start time (bot/lifecycle/loops/waitlist.py looks for offers), and of one that is being destroyed or is over.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from bot.lifecycle.changes.transitions import confirm_destroyed
 from bot.lifecycle.deps import StepDeps
 from bot.lifecycle.money.billing import cost_something, ledger_span
 from bot.lifecycle.steps import procuring, provisioning, ready, resource_deletion
-from bot.lifecycle.steps.blocked_buying import end_wish
+from bot.lifecycle.steps.blocked_buying import end_waitlist_entry
 from bot.lifecycle.steps.polling import poll_at, soonest
-from bot.lifecycle.steps.ready_machine import last_visits, with_unknown
+from bot.lifecycle.steps.ready_machine import last_probe_runs, with_unknown
 from bot.model.attempt import Why
 from bot.model.base import changed
 from bot.model.event import Event, EventKind
 from bot.model.facts import EndedFacts
 from bot.model.state import ENDS, State
 from bot.policy.buying.spending import receipt_estimate
-from bot.policy.use.verdicts import unseen_since
+from bot.policy.use.usage_status import unseen_since
 
 Step = Callable[[StepDeps, RentalSnapshot], Awaitable[RentalSnapshot]]
 
@@ -36,7 +36,7 @@ async def _wait(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
     if rental.state is State.AWAITING_APPROVAL:
         until = rental.decision.expires_at if rental.decision is not None else now
     else:
-        until = rental.wish.until if rental.wish is not None else now
+        until = rental.waitlist_entry.until if rental.waitlist_entry is not None else now
     if now < until:
         return snapshot.with_due(until)
     if not deps.opened.swept:
@@ -44,7 +44,7 @@ async def _wait(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
         # rented.
         return snapshot.with_due(poll_at(now))
     if rental.state is State.QUEUED:
-        return end_wish(snapshot, now)
+        return end_waitlist_entry(snapshot, now)
     after, event = snapshot.finished(State.EXPIRED, now)
     return snapshot.with_rental(after, changed(event, kind=EventKind.EXPIRED))
 
@@ -52,7 +52,7 @@ async def _wait(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
 async def _destroy(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
     """End the rental if every attempt is settled. `resource_deletion` has done its round before this step."""
     now, rental = deps.clock.now(), snapshot.rental
-    if not all(attempt.settled for attempt in snapshot.attempts):
+    if not all(attempt.closed for attempt in snapshot.attempts):
         return snapshot.with_due(None)
     bill = snapshot.spent(now)
     after = confirm_destroyed(rental, now)
@@ -68,7 +68,7 @@ async def _destroy(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
         rate=rental.rate,
         span=ledger_span(snapshot.ledger),
         paid=cost_something(bill),
-        estimate=receipt_estimate(rental.rate, rental.envelope.lease, bill.amount, ran_its_length=ran_its_length),
+        estimate=receipt_estimate(rental.rate, rental.terms.lease, bill.amount, ran_its_length=ran_its_length),
     )
     return snapshot.with_rental(after, Event(rental_id=rental.id, kind=EventKind.ENDED, at=now, facts=facts))
 
@@ -113,7 +113,8 @@ async def step(deps: StepDeps, snapshot: RentalSnapshot, write_due: WriteDue) ->
 
 def _give_approval_notice_if_due(snapshot: RentalSnapshot, now: datetime) -> RentalSnapshot:
     """Return the snapshot with an event that notifies the owner of the approval, if the machine is not ready by
-    `approval_notice_at`. Before that time, return the snapshot due again at it."""
+    `approval_notice_at`. Before that time, return the snapshot due again at it.
+    """
     at = snapshot.rental.approval_notice_at
     if at is None:
         return snapshot
@@ -125,15 +126,16 @@ def _give_approval_notice_if_due(snapshot: RentalSnapshot, now: datetime) -> Ren
 async def _note_unseen_end(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
     """Return the snapshot of a rental that has just ended with an unknown verdict from the moment since which
     nobody saw its machine's use, if the bot was down before the end. Otherwise the last verdict would count until
-    the end. The end stays the last event."""
+    the end. The end stays the last event.
+    """
     rental = snapshot.rental
     if rental.use is None:
         return snapshot
     ending, (*earlier, ended) = rental.ending, snapshot.events
     at = (ending.since if ending else None) or ended.at
     async with deps.store.read() as tx:
-        visits = await last_visits(tx, rental, at, deps.rules)
-    since = unseen_since(rental.use, visits, at, deps.rules)
+        probe_runs = await last_probe_runs(tx, rental, at, deps.rules)
+    since = unseen_since(rental.use, probe_runs, at, deps.rules)
     if since is None:
         return snapshot
     noted = with_unknown(replace(snapshot, events=tuple(earlier)), since, ended.at)

@@ -37,7 +37,8 @@ def until_polls(now: datetime) -> timedelta:
 
 def retry_at(now: datetime, away: MarketAway) -> datetime:
     """Return when to ask again after a call without a usable answer: at the next poll, or later if the marketplace
-    asks to wait."""
+    asks to wait.
+    """
     return max(poll_at(now), now + min(timedelta(seconds=away.retry_after or 0.0), LONGEST_WAIT))
 
 

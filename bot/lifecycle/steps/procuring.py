@@ -1,6 +1,7 @@
 """Buys with one live attempt at a time. An attempt is committed before its one procure call. The next attempt
 begins once this one is settled or its deletion is accepted. It begins at once if this one was answered with
-`failed` and no resource."""
+`failed` and no resource.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +16,7 @@ from bot.lifecycle.deps import StepDeps
 from bot.lifecycle.money.billing import cost_something
 from bot.lifecycle.money.buying_blocks import buying_block, check_buying, waits_for_slack
 from bot.lifecycle.outside import Procured
-from bot.lifecycle.people.teammates import keys_that_get_in, with_boot_script
+from bot.lifecycle.people.teammates import keys_that_get_in, with_startup_script
 from bot.lifecycle.steps.blocked_buying import (
     WHY_BLOCKED,
     asked_again,
@@ -37,7 +38,7 @@ from bot.model.person import Key
 from bot.model.quote import Quote
 from bot.model.rental import Rental
 from bot.model.state import State
-from bot.policy.access.boot import BootPlan, plan_boot
+from bot.policy.access.startup_script import StartupScriptPlan, plan_startup_script
 from bot.policy.buying.offers import (
     MARKET_UNAVAILABLE,
     NEEDS_NEW_QUOTE,
@@ -46,7 +47,7 @@ from bot.policy.buying.offers import (
     takes_script,
     to_ask_about,
     untried,
-    within_envelope,
+    within_terms,
 )
 from bot.policy.buying.resource_names import make_name
 from bot.policy.buying.spending import BLOCKED_AT_MOST
@@ -55,7 +56,7 @@ from store.db import Tx
 
 STILL_FRESH = timedelta(seconds=30)
 """An offer that expires sooner than this is not tried: it could expire during the call."""
-MOST_UNPROVEN = 3
+MOST_UNRESOLVED = 3
 """A rental with this many unproven attempts waits for their lookups before it buys again."""
 
 
@@ -94,7 +95,7 @@ async def procure(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
         if progress.failed or attempt.why in REPORTED_FAILED:
             return give_up(snapshot, attempt, Why.VENDOR_FAILED, now)
         return _accepted(snapshot, attempt, now)
-    if attempt.settled:
+    if attempt.closed:
         return await _buy_next(deps, snapshot)
     if progress.in_progress and attempt.why not in REPORTED_FAILED:
         # The status says that the offer was bought, though it has no resource yet. The time-out begins.
@@ -112,8 +113,9 @@ def _ended_as_overdue(rental: Rental, attempt: Attempt) -> bool:
 
 def _blocks_next(attempt: Attempt) -> bool:
     """Return whether the next purchase waits until the deletion of this attempt is accepted, because a machine of
-    it came back after it was settled. An attempt that was answered with `failed` blocks nothing."""
-    return not attempt.settled and attempt.delete_accepted_at is None and attempt.why not in REPORTED_FAILED
+    it came back after it was settled. An attempt that was answered with `failed` blocks nothing.
+    """
+    return not attempt.closed and attempt.delete_accepted_at is None and attempt.why not in REPORTED_FAILED
 
 
 def give_up(
@@ -131,7 +133,7 @@ def _note_unknown(snapshot: RentalSnapshot, attempt: Attempt, now: datetime) -> 
     if attempt.state is not AttemptState.INTENDED:
         return snapshot
     unknown = changed(attempt, state=AttemptState.UNKNOWN, why=attempt.why or Why.NO_ANSWER)
-    told = snapshot.rental.wish is not None and any(
+    told = snapshot.rental.waitlist_entry is not None and any(
         (earlier.vendor, earlier.why) == (unknown.vendor, unknown.why) for earlier in snapshot.attempts[:-1]
     )
     facts = AttemptFacts(vendor=unknown.vendor, rate=unknown.rate, why=unknown.why, told_before=told or None)
@@ -142,14 +144,14 @@ def _accepted(snapshot: RentalSnapshot, attempt: Attempt, now: datetime) -> Rent
     bought = changed(attempt, accepted=True, state=AttemptState.BOUGHT, why=None)
     after = accept(snapshot.rental, now=now, due_at=poll_at(now))
     # At a start time, the owner expects the machine: the card says that it was rented, and READY is the only ping.
-    wish = snapshot.rental.wish if snapshot.rental.request.starts_at is None else None
+    waitlist_entry = snapshot.rental.waitlist_entry if snapshot.rental.request.starts_at is None else None
     facts = AttemptFacts(
         vendor=attempt.vendor,
         vendor_region=attempt.called_offer.vendor_region,
         rate=attempt.rate,
         why=attempt.why,
-        since=wish.since if wish is not None else None,
-        total=snapshot.rental.envelope.total if wish is not None else None,
+        since=waitlist_entry.since if waitlist_entry is not None else None,
+        total=snapshot.rental.terms.total if waitlist_entry is not None else None,
     )
     return snapshot.with_facts(bought).with_rental(after).with_event(EventKind.ACCEPTED, now, facts)
 
@@ -160,7 +162,7 @@ def _accepted(snapshot: RentalSnapshot, attempt: Attempt, now: datetime) -> Rent
 async def _buy_next(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
     now, rental = deps.clock.now(), snapshot.rental
     tried = [a for a in snapshot.attempts if a.why not in UNCOUNTED]
-    if rental.wish is None and len(tried) >= deps.rules.procure.attempts:
+    if rental.waitlist_entry is None and len(tried) >= deps.rules.procure.attempts:
         return await _fail(deps, snapshot, Why.TOO_MANY_ATTEMPTS, now)
     if too_little_time(rental.request, now):
         return await asked_again(deps, snapshot, Why.TOO_LITTLE_TIME, now)
@@ -186,7 +188,7 @@ async def _buy_next(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
         quote = None if rental.quote_id is None else await tx.quotes.get(rental.quote_id)
     if quote is None:
         return await _fail(deps, snapshot, Why.NOTHING_LEFT, now)
-    if len(snapshot.unproven) >= MOST_UNPROVEN:
+    if len(snapshot.unresolved) >= MOST_UNRESOLVED:
         return await wait_for_lookups(deps, snapshot, now)
     return await _buy_from(deps, snapshot, quote)
 
@@ -200,17 +202,17 @@ async def _buy_from(deps: StepDeps, snapshot: RentalSnapshot, quote: Quote) -> R
     now, rental = deps.clock.now(), snapshot.rental
     tried = _tried(snapshot)
     last = tried[-1].why if tried else None
-    if rental.wish is not None and tried:
-        return await wait_on(deps, snapshot, rental.wish, last or Why.NOTHING_LEFT, now)
+    if rental.waitlist_entry is not None and tried:
+        return await wait_on(deps, snapshot, rental.waitlist_entry, last or Why.NOTHING_LEFT, now)
     offers = () if last in NEEDS_NEW_QUOTE else tuple(o for o in quote.offers if o.expires_at - STILL_FRESH > now)
     chosen = _chosen_vendor(snapshot, quote)
     begun = await _buy_first(deps, snapshot, await _usable(deps, rental, offers, chosen))
     if begun is not None:
         return begun
-    if snapshot.unproven and rental.blocked is not None and rental.blocked.why is Why.UNPROVEN:
+    if snapshot.unresolved and rental.blocked is not None and rental.blocked.why is Why.UNRESOLVED:
         return await wait_for_lookups(deps, snapshot, now)
-    if rental.wish is not None:
-        return await wait_on(deps, snapshot, rental.wish, Why.NOTHING_LEFT, now)
+    if rental.waitlist_entry is not None:
+        return await wait_on(deps, snapshot, rental.waitlist_entry, Why.NOTHING_LEFT, now)
     try:
         offers = await deps.market.offers(rental.request)
     except MarketAway as away:
@@ -223,7 +225,7 @@ async def _buy_from(deps: StepDeps, snapshot: RentalSnapshot, quote: Quote) -> R
         return begun
     allowed = _allowed(deps, snapshot, offers)
     outside = [offer for offer in _untried(snapshot, offers) if offer not in allowed]
-    question = to_ask_about(outside, rental.envelope)
+    question = to_ask_about(outside, rental.terms)
     if question is not None:
         return await asked_again(deps, snapshot, question[0], now, question[1])
     return await _fail(deps, snapshot, Why.NOTHING_LEFT, now)
@@ -231,7 +233,8 @@ async def _buy_from(deps: StepDeps, snapshot: RentalSnapshot, quote: Quote) -> R
 
 def _chosen_vendor(snapshot: RentalSnapshot, quote: Quote) -> str | None:
     """Return the vendor of the offer that the person chose. If a new search no longer has that offer, return the
-    vendor of the first attempt, because the chosen offer is tried first. Return None if neither is known."""
+    vendor of the first attempt, because the chosen offer is tried first. Return None if neither is known.
+    """
     clicked = [offer.vendor for offer in quote.offers if offer.offer_id == snapshot.rental.clicked_offer]
     return next(iter([*clicked, *(attempt.vendor for attempt in snapshot.attempts[:1])]), None)
 
@@ -241,9 +244,9 @@ async def _usable(
 ) -> tuple[Offer, ...]:
     """Return the offers that may be bought, of those with equal prices the likeliest to get ready first."""
     async with deps.store.read() as tx:
-        usable = await with_boot_script(tx, offers, rental.request, rental.teammates, chosen)
-        got_ready = await tx.rentals.got_ready({(offer.vendor, offer.gpu) for offer in usable})
-    return likeliest_first(usable, got_ready)
+        usable = await with_startup_script(tx, offers, rental.request, rental.teammates, chosen)
+        success_rates = await tx.rentals.success_rates({(offer.vendor, offer.gpu) for offer in usable})
+    return likeliest_first(usable, success_rates)
 
 
 async def _buy_first(deps: StepDeps, snapshot: RentalSnapshot, offers: Sequence[Offer]) -> RentalSnapshot | None:
@@ -261,7 +264,7 @@ async def _buy_first(deps: StepDeps, snapshot: RentalSnapshot, offers: Sequence[
         if not deps.claim_lasts():
             return snapshot.with_due(deps.clock.now())
         takes = takes_script(offer, snapshot.attempts)
-        plan = plan_boot(rental, keys, deps.rules, probe_line=deps.probe_line, takes_script=takes)
+        plan = plan_startup_script(rental, keys, deps.rules, probe_line=deps.probe_line, takes_script=takes)
         try:
             intended, attempt = await _intend(deps, snapshot, offer, keys[rental.owner][0], plan)
         except OfferTaken:
@@ -283,25 +286,25 @@ def _untried(snapshot: RentalSnapshot, offers: Sequence[Offer]) -> list[Offer]:
 def _tried(snapshot: RentalSnapshot) -> tuple[Attempt, ...]:
     """Return the attempts that count: all, or with a wish those since the last offer that fitted it."""
     rental = snapshot.rental
-    if rental.wish is None or rental.procuring_since is None:
+    if rental.waitlist_entry is None or rental.procuring_since is None:
         return snapshot.attempts
     return tuple(attempt for attempt in snapshot.attempts if attempt.intended_at >= rental.procuring_since)
 
 
 def _allowed(deps: StepDeps, snapshot: RentalSnapshot, offers: Sequence[Offer]) -> list[Offer]:
     billed = snapshot.spent_at_most(deps.clock.now())
-    return within_envelope(_untried(snapshot, offers), snapshot.rental.envelope, billed, deps.rules)
+    return within_terms(_untried(snapshot, offers), snapshot.rental.terms, billed, deps.rules)
 
 
 def _fits_later(deps: StepDeps, snapshot: RentalSnapshot, offers: Sequence[Offer]) -> bool:
     """Return whether an offer is allowed once the unproven attempts are proven to have cost nothing more."""
     billed = snapshot.spent(deps.clock.now()).amount
-    fitting = within_envelope(_untried(snapshot, offers), snapshot.rental.envelope, billed, deps.rules)
+    fitting = within_terms(_untried(snapshot, offers), snapshot.rental.terms, billed, deps.rules)
     return len(fitting) > len(_allowed(deps, snapshot, offers))
 
 
 async def _intend(
-    deps: StepDeps, snapshot: RentalSnapshot, offer: Offer, key: Key, plan: BootPlan
+    deps: StepDeps, snapshot: RentalSnapshot, offer: Offer, key: Key, plan: StartupScriptPlan
 ) -> tuple[RentalSnapshot, Attempt]:
     """Commit an attempt before its call.
 
@@ -310,12 +313,12 @@ async def _intend(
     """
 
     async def check_first(tx: Tx) -> None:
-        if snapshot.unproven:
+        if snapshot.unresolved:
             # The click checked the rental's own highest price against the limit, but not the prices of unproven
             # attempts.
             await tx.rentals.lock_spending()
             usage = await tx.rentals.usage(snapshot.rental.owner, without=snapshot.rental.id)
-            own = offer.rate + sum(attempt.rate for attempt in snapshot.unproven)
+            own = offer.rate + sum(attempt.rate for attempt in snapshot.unresolved)
             if own > deps.rules.limits.team_per_hour - usage.team_rate:
                 raise NoRoom
         await check_buying(tx)
@@ -334,7 +337,7 @@ async def _intend(
         intended_at=now,
     )
     before = next(iter(_tried(snapshot)[-1:]), None)
-    told = rental.wish is not None and any(
+    told = rental.waitlist_entry is not None and any(
         (earlier.vendor, earlier.script) == (attempt.vendor, attempt.script) for earlier in snapshot.attempts
     )
     facts = RentingFacts(
@@ -342,11 +345,11 @@ async def _intend(
         vendor_region=offer.vendor_region,
         rate=offer.rate,
         gpu=offer.gpu,
-        clicked=rental.envelope.price if before else None,
+        clicked=rental.terms.price if before else None,
         before_vendor=before.vendor if before else None,
         why=before.why if before else None,
         detail=own_words(before),
-        paid=cost_something(snapshot.spent_on(before, now)) if before and before.settled else None,
+        paid=cost_something(snapshot.spent_on(before, now)) if before and before.closed else None,
         left_out=plan.left_out,
         told_before=told or None,
     )
@@ -357,7 +360,8 @@ async def _intend(
 
 async def _call(deps: StepDeps, snapshot: RentalSnapshot, attempt: Attempt, script: str) -> RentalSnapshot:
     """Make the one procure call of an attempt, and return the snapshot with its answer. If the claim may end
-    during the call, make none: lookups will prove that nothing was bought."""
+    during the call, make none: lookups will prove that nothing was bought.
+    """
     if not deps.claim_lasts():
         return snapshot.with_due(poll_at(deps.clock.now()))
     offer_id, name = attempt.called_offer.offer_id, attempt.resource_name or ""
@@ -377,7 +381,8 @@ async def _call(deps: StepDeps, snapshot: RentalSnapshot, attempt: Attempt, scri
 
 def _unclear(snapshot: RentalSnapshot, attempt: Attempt, away: MarketAway, now: datetime) -> RentalSnapshot:
     """Make the attempt unknown, since its call may have bought: the next poll looks it up. If the market refused
-    the token or limits the rate, count buying as blocked from now on."""
+    the token or limits the rate, count buying as blocked from now on.
+    """
     why = reason(away)
     if why is Why.OUTAGE:
         why = Why.NO_ANSWER
@@ -396,17 +401,18 @@ def _answered(snapshot: RentalSnapshot, attempt: Attempt, answer: Procured, now:
         return snapshot.with_facts(changed(answered, state=AttemptState.FAILED)).with_due(now)
     if answer.why in REPORTED_FAILED and not answer.resource_ids:
         # Usually the call made no machine. Buy the next offer at once; a machine that still appears is deleted.
-        extra = changed(answered, state=AttemptState.UNKNOWN, extra=True, marked_by=Marker.STEP)
-        return snapshot.with_facts(extra).with_due(now)
+        orphaned = changed(answered, state=AttemptState.UNKNOWN, orphaned=True, marked_by=Marker.STEP)
+        return snapshot.with_facts(orphaned).with_due(now)
     return _note_unknown(snapshot.with_facts(answered), answered, now).with_due(poll_at(now))
 
 
 async def _fail(deps: StepDeps, snapshot: RentalSnapshot, why: Why, now: datetime) -> RentalSnapshot:
     """End the rental without a machine. If attempts are unproven, wait for their lookups first: until then, nobody
-    knows that the rental cost nothing."""
-    wish = snapshot.rental.wish
-    if wish is not None:
-        return await wait_on(deps, snapshot, wish, why, now)
-    if snapshot.unproven:
+    knows that the rental cost nothing.
+    """
+    waitlist_entry = snapshot.rental.waitlist_entry
+    if waitlist_entry is not None:
+        return await wait_on(deps, snapshot, waitlist_entry, why, now)
+    if snapshot.unresolved:
         return await wait_for_lookups(deps, snapshot, now, nothing_fits=True)
     return snapshot.with_rental(*snapshot.finished(State.FAILED, now, why=why))

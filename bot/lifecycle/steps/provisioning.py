@@ -67,10 +67,11 @@ async def provision(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
 
 def _deadline(deps: StepDeps, snapshot: RentalSnapshot, attempt: Attempt, now: datetime) -> datetime:
     """Return when the machine must be ready: at the rules' time-out, or earlier if the envelope's total doesn't
-    pay for that long, or if the end that its owner named is near."""
-    envelope = snapshot.rental.envelope
+    pay for that long, or if the end that its owner named is near.
+    """
+    terms = snapshot.rental.terms
     rate = hourly(snapshot.resources_of(attempt), attempt)
-    left = provisioning_budget(envelope.total, snapshot.spent_at_most(now), rate, envelope.lease, deps.rules)
+    left = provisioning_budget(terms.total, snapshot.spent_at_most(now), rate, terms.lease, deps.rules)
     deadline = min((snapshot.rental.accepted_at or now) + deps.rules.procure.provision_timeout, now + left)
     latest = latest_ready(snapshot.rental.request, deps.rules)
     return deadline if latest is None else min(deadline, latest)
@@ -78,7 +79,8 @@ def _deadline(deps: StepDeps, snapshot: RentalSnapshot, attempt: Attempt, now: d
 
 async def _try_ssh(deps: StepDeps, snapshot: RentalSnapshot, attempt: Attempt) -> tuple[RentalSnapshot, bool]:
     """Read the machine's address and try to read an SSH banner from it. Return the snapshot, and whether the
-    rental became ready."""
+    rental became ready.
+    """
     reachable = snapshot.reachable(attempt)
     probing = snapshot.rental.quiet_since_real is not None
     # The address rarely changes between two probes, and each lookup is a change that edits the card.
@@ -96,7 +98,7 @@ async def _try_ssh(deps: StepDeps, snapshot: RentalSnapshot, attempt: Attempt) -
         return await _ready(deps, snapshot, reachable, host_key=host_key), True
     since = snapshot.rental.quiet_since_real or deps.clock.real()
     if deps.clock.real() - since >= PROBE_AT_MOST:
-        return await _ready(deps, snapshot, reachable, silent=True), True
+        return await _ready(deps, snapshot, reachable, unreachable=True), True
     return snapshot.altered(quiet_since_real=since), False
 
 
@@ -106,17 +108,17 @@ async def _ready(
     resource: Resource,
     *,
     host_key: str | None = None,
-    silent: bool = False,
+    unreachable: bool = False,
 ) -> RentalSnapshot:
     await deps.directory.refresh(snapshot.rental.teammates)
     async with deps.store.read() as tx:
         without_key = await still_without_key(tx, snapshot.rental)
     now, rental, attempt = deps.clock.now(), snapshot.rental, snapshot.attempts[-1]
-    envelope, rate = rental.envelope, hourly(snapshot.resources_of(attempt), attempt)
+    terms, rate = rental.terms, hourly(snapshot.resources_of(attempt), attempt)
     # Normally the full lease. Shorter if the machine bills more than quoted, or became ready while the bot was
     # down. Never later than the last end that its owner named. The later of two ends is limited in the same way.
-    wanted = longest_lease(rental.request, envelope.lease, now)
-    afforded = affordable_lease(envelope.total, snapshot.spent_at_most(now), rate, wanted, deps.rules)
+    wanted = longest_lease(rental.request, terms.lease, now)
+    afforded = affordable_lease(terms.total, snapshot.spent_at_most(now), rate, wanted, deps.rules)
     ends_at, latest_end = lease_ends(rental.request, now, now + afforded)
     lease = Lease(
         ready_at=now,
@@ -128,7 +130,7 @@ async def _ready(
     )
     port = resource.port or 22
     after = become_ready(
-        rental, host=resource.host, port=port, host_key=host_key, rate=rate, lease=lease, silent=silent
+        rental, host=resource.host, port=port, host_key=host_key, rate=rate, lease=lease, unreachable=unreachable
     )
     facts = ReadyFacts(
         vendor=attempt.called_offer.vendor,
@@ -139,9 +141,9 @@ async def _ready(
         until=ends_at,
         gpu=attempt.called_offer.gpu,
         count=attempt.called_offer.count,
-        why=Why.SSH_SILENT if silent else None,
+        why=Why.SSH_UNREACHABLE if unreachable else None,
         without_key=without_key,
     )
-    if silent:
-        snapshot = snapshot.with_event(EventKind.SILENT, now, facts)
+    if unreachable:
+        snapshot = snapshot.with_event(EventKind.UNREACHABLE, now, facts)
     return snapshot.with_rental(after).with_event(EventKind.READY, now, facts)

@@ -10,7 +10,7 @@ from bot.errors import GpubotError, MarketAway, Mistake, Refused, TokenRefused, 
 from bot.lifecycle.actions.action import carry_out
 from bot.lifecycle.actions.renting import Rent
 from bot.lifecycle.deps import StepDeps, transact
-from bot.lifecycle.people.teammates import with_boot_script
+from bot.lifecycle.people.teammates import with_startup_script
 from bot.lifecycle.steps.polling import poll_at, soonest
 from bot.lifecycle.steps.replacing import rent_replacement
 from bot.lifecycle.steps.shared_offers import SharedOffers
@@ -24,7 +24,7 @@ from bot.policy.buying.offers import likeliest_first, nearby
 from bot.policy.buying.spending import needs_confirmation, propose
 from bot.policy.team.hours import zone_of
 from bot.policy.team.rules import Rules
-from bot.policy.use.two_ends import night_end
+from bot.policy.use.flexible_end import night_end
 
 SAY_LOOKING_AFTER = 2.0
 """Real seconds without an answer until the person is notified that the search takes longer."""
@@ -57,7 +57,8 @@ async def find(deps: StepDeps, shared: SharedOffers, quote: Quote) -> None:
 
 async def _answer(deps: StepDeps, quote: Quote) -> None:
     """Save what was found and end the quote's claim. Queue the answer unless the search goes on. Do nothing if
-    another process has the claim: it answers."""
+    another process has the claim: it answers.
+    """
     # Not durable: if a power cut loses this, the quote is due again.
     async with deps.store.write(durable=False) as tx:
         if not await tx.quotes.hold(quote.id):
@@ -101,12 +102,13 @@ async def _likeliest_first(deps: StepDeps, offers: Sequence[Offer]) -> tuple[Off
     if len({offer.rate for offer in offers}) == len(offers):
         return tuple(offers)
     async with deps.store.read() as tx:
-        return likeliest_first(offers, await tx.rentals.got_ready({(one.vendor, one.gpu) for one in offers}))
+        return likeliest_first(offers, await tx.rentals.success_rates({(one.vendor, one.gpu) for one in offers}))
 
 
 def card_channel(channel: Channel, rules: Rules) -> str:
     """Return the channel for a card: the one where the command was typed. Return the home channel if that is a
-    direct message, a channel without the bot, or a channel that outsiders read."""
+    direct message, a channel without the bot, or a channel that outsiders read.
+    """
     usable = channel.member and not channel.direct and not channel.shared
     return channel.id if usable else rules.home_channel
 
@@ -125,7 +127,8 @@ async def _nearby(shared: SharedOffers, request: Request) -> tuple[Nearby, ...]:
 async def _replace(deps: StepDeps, quote: Quote) -> Quote:
     """Rent the first offer that fits in the place of another rental. Return the quote with the rental. If nothing
     was rented, return the quote unchanged, so that its offers are shown. Raise Outage if the store doesn't take
-    it."""
+    it.
+    """
     try:
         rental = await transact(deps, rent_replacement, deps, quote)
     except (Mistake, Refused, TooLate):
@@ -135,15 +138,16 @@ async def _replace(deps: StepDeps, quote: Quote) -> Quote:
 
 async def _rent_now(deps: StepDeps, quote: Quote) -> Quote:
     """Rent the recommended offer if its owner has a key, it needs neither approval nor confirmation, and it can't
-    end at night. Return the quote with the rental. If nothing was rented, return a quote that shows its offers."""
+    end at night. Return the quote with the rental. If nothing was rented, return a quote that shows its offers.
+    """
     shown = changed(quote, rent_now=False)
     async with deps.store.read() as tx:
-        offers = await with_boot_script(tx, quote.offers, quote.request, quote.request.teammates)
+        offers = await with_startup_script(tx, quote.offers, quote.request, quote.request.teammates)
     if not offers:
         return shown
     offer = offers[0]
     proposal = propose(quote.request, offer.gpu, offer.rate, deps.rules)
-    if proposal.over or needs_confirmation(proposal.envelope) or quote.request.starts_at is not None:
+    if proposal.over or needs_confirmation(proposal.terms) or quote.request.starts_at is not None:
         return shown
     async with deps.store.write() as tx:
         # The quote stays due: if the process dies before the answer is queued, the next search queues it.

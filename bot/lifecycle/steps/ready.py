@@ -1,5 +1,6 @@
 """The step of a ready machine: it asks the market for the machine, then does the first thing that is due in its
-plan."""
+plan.
+"""
 
 from __future__ import annotations
 
@@ -18,14 +19,14 @@ from bot.lifecycle.steps.ready_machine import load_machine, question_facts, with
 from bot.model.attempt import Attempt, Why
 from bot.model.base import changed
 from bot.model.event import EventKind
-from bot.model.facts import DecisionFacts, EndFacts, PlaceFacts, QuestionFacts, VerdictFacts
-from bot.model.machine_use import Use, Verdict
+from bot.model.facts import DecisionFacts, EndFacts, PlaceFacts, QuestionFacts, StatusFacts
+from bot.model.machine_use import UsageStatus, Use
 from bot.model.money import cost
 from bot.model.state import State
 from bot.policy.use import ready
 from bot.policy.use.end_notices import notice_is_due
+from bot.policy.use.probe_times import Check, next_check
 from bot.policy.use.questions import after_asking, idle_cost
-from bot.policy.use.visit_times import Check, next_check
 
 CHECK_AGAIN = timedelta(seconds=30)
 """A step that runs for another reason also checks the machine if the last check is older than this."""
@@ -36,7 +37,8 @@ answered on the SSH port, checks try without a limit."""
 
 async def run(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
     """Do the first thing that is due for a ready machine, and return the snapshot due again at once. If nothing is
-    due, return it due at the next check or at the next act of the plan."""
+    due, return it due at the next check or at the next act of the plan.
+    """
     if notice_is_due(snapshot.rental.running_lease, deps.rules, deps.clock.now()):
         await deps.directory.refresh(snapshot.rental.teammates)
     before, (snapshot, check_at) = snapshot, await _check(deps, snapshot)
@@ -50,7 +52,7 @@ async def run(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
     if due.act is None:
         snapshot = await _read_host_key(deps, snapshot, now)
         return snapshot.with_due(soonest(check_at, due.at))
-    after = replace(_acted(deps, snapshot, due.act, now), visited_at=machine.visited_at)
+    after = replace(_acted(deps, snapshot, due.act, now), probed_at=machine.probed_at)
     return after.with_due(now) if after.rental.state is State.READY else after
 
 
@@ -66,7 +68,7 @@ def _acted(deps: StepDeps, snapshot: RentalSnapshot, act: ready.Act, now: dateti
             facts = EndFacts(until=lease.ends_at)
             noted = snapshot.altered(lease=changed(lease, shown_later_at=None))
             return noted.with_event(EventKind.ENDS_AGAIN, now, facts)
-        case ready.DropVerdict(since):
+        case ready.DropUsageStatus(since):
             return with_unknown(snapshot, since, now).altered(use=None)
         case ready.StayInPlace(spent):
             place = PlaceFacts(name=rental.replaced_by or "", amount=spent)
@@ -75,7 +77,7 @@ def _acted(deps: StepDeps, snapshot: RentalSnapshot, act: ready.Act, now: dateti
             return snapshot.with_rental(changes.check_notices(rental, now))
         case ready.GiveNotice(until, unseen, vendor, ask_before):
             facts = _ending_facts(snapshot, until, now)
-            facts = changed(facts, verdict=Verdict.UNKNOWN, vendor=vendor) if unseen else facts
+            facts = changed(facts, status=UsageStatus.UNKNOWN, vendor=vendor) if unseen else facts
             facts = changed(facts, ask_before=ask_before)
             rental = changes.check_notices(rental, now) if until == lease.ends_at else rental
             return snapshot.with_rental(rental).with_event(EventKind.ENDING, now, facts)
@@ -92,7 +94,7 @@ def _acted(deps: StepDeps, snapshot: RentalSnapshot, act: ready.Act, now: dateti
             told = EventKind.NOBODY_ANSWERS
             return noted if use is None else noted.with_event(told, now, _unanswered_facts(snapshot, use, now))
         case ready.MoveEnd(until, use):
-            moved = VerdictFacts(until=until, since=lease.ends_at, verdict=Verdict.IN_USE, use=use)
+            moved = StatusFacts(until=until, since=lease.ends_at, status=UsageStatus.IN_USE, use=use)
             rental = changes.move_end(rental, until)
             return snapshot.with_rental(rental).with_event(EventKind.END_MOVED, now, moved)
         case ready.ExpireExtension(hours):
@@ -130,7 +132,7 @@ def _ending_facts(snapshot: RentalSnapshot, until: datetime, now: datetime) -> E
 def _unanswered_facts(snapshot: RentalSnapshot, use: Use, now: datetime) -> QuestionFacts:
     rental, ends_at = snapshot.rental, snapshot.rental.running_lease.ends_at
     return QuestionFacts(
-        verdict=use.verdict,
+        status=use.status,
         use=use,
         since=use.since,
         span=now - use.since,
@@ -143,9 +145,10 @@ def _unanswered_facts(snapshot: RentalSnapshot, use: Use, now: datetime) -> Ques
 
 async def _read_host_key(deps: StepDeps, snapshot: RentalSnapshot, now: datetime) -> RentalSnapshot:
     """Read the host key of a machine that gave none when it became ready. If the step has an event, leave the key
-    to the next check: the key exchange would delay the notification."""
+    to the next check: the key exchange would delay the notification.
+    """
     rental = snapshot.rental
-    late = now - rental.running_lease.ready_at > HOST_KEY_WITHIN and not rental.silent
+    late = now - rental.running_lease.ready_at > HOST_KEY_WITHIN and not rental.unreachable
     if rental.host_key is not None or rental.host is None or late or snapshot.events:
         return snapshot
     host_key = await deps.prober.host_key(rental.host, rental.port or 22, rental.vendor)
@@ -157,7 +160,8 @@ async def _read_host_key(deps: StepDeps, snapshot: RentalSnapshot, now: datetime
 
 async def _check(deps: StepDeps, snapshot: RentalSnapshot) -> tuple[RentalSnapshot, datetime]:
     """Ask the market for the machine if a check is due. Return the snapshot with the answer, and when the next
-    check is due. If the machine is gone, the snapshot has no live attempt."""
+    check is due. If the machine is gone, the snapshot has no live attempt.
+    """
     attempt = snapshot.live
     now = deps.clock.now()
     if attempt is None:
@@ -203,6 +207,6 @@ def _planned(snapshot: RentalSnapshot, attempt: Attempt, now: datetime) -> Check
     missing_since = [r.missing_since for r in alive if r.missing_since is not None]
     if alive and not missing_since:
         read_at = min(resource.read_at for resource in alive)
-        return next_check(read_at, snapshot.rental.request.contract, snapshot.last_visit, now)
+        return next_check(read_at, snapshot.rental.request.contract, snapshot.last_probe_run, now)
     counts_at = [since + LOOK_UP_AGAIN for since in missing_since if since + LOOK_UP_AGAIN > now]
     return Check(at=min([poll_at(now), *counts_at]), live=True)

@@ -9,13 +9,13 @@ from bot.lifecycle.deps import Deps
 from bot.lifecycle.people.deciders import deciders
 from bot.model.base import EVER
 from bot.model.event import EventKind
-from bot.model.facts import QuestionFacts, VerdictFacts
-from bot.model.machine_use import Sample, Use, Verdict
+from bot.model.facts import QuestionFacts, StatusFacts
+from bot.model.machine_use import Sample, UsageStatus, Use
 from bot.model.rental import Rental
 from bot.policy.team.rules import Rules
 from bot.policy.use.probing import has_probe
 from bot.policy.use.ready import Machine, Replacement, is_ending
-from bot.policy.use.verdicts import window
+from bot.policy.use.usage_status import window
 from store.db import Tx
 
 
@@ -28,7 +28,7 @@ async def load_machine(tx: Tx, deps: Deps, snapshot: RentalSnapshot, now: dateti
         rental=rental,
         live=live,
         use=rental.use if has_probe(rental, live, deps.rules) else None,
-        visits=await last_visits(tx, rental, now, deps.rules),
+        probe_runs=await last_probe_runs(tx, rental, now, deps.rules),
         history=await tx.events.of(rental.id) if ending else (),
         direct=await tx.messages.direct_of(rental.id) if ending or live is None else (),
         owner=await tx.people.get(rental.owner, EVER),
@@ -44,7 +44,7 @@ async def load_machine(tx: Tx, deps: Deps, snapshot: RentalSnapshot, now: dateti
     )
 
 
-async def last_visits(tx: Tx, rental: Rental, at: datetime, rules: Rules) -> list[Sample]:
+async def last_probe_runs(tx: Tx, rental: Rental, at: datetime, rules: Rules) -> list[Sample]:
     """Return the samples that a verdict of `at` needs, oldest first."""
     return await tx.samples.reaching_back(rental.id, at - window(rules))
 
@@ -65,7 +65,7 @@ def question_facts(snapshot: RentalSnapshot, use: Use | None, now: datetime) -> 
         amount=bill.amount,
         estimated=bill.estimated,
         rate=snapshot.rental.rate,
-        verdict=use.verdict if use else None,
+        status=use.status if use else None,
         use=use,
     )
 
@@ -73,8 +73,8 @@ def question_facts(snapshot: RentalSnapshot, use: Use | None, now: datetime) -> 
 def with_unknown(snapshot: RentalSnapshot, since: datetime, now: datetime) -> RentalSnapshot:
     """Return the snapshot with an unknown verdict in place of a known one."""
     use = snapshot.rental.use
-    if use is None or use.verdict is Verdict.UNKNOWN:
+    if use is None or use.status is UsageStatus.UNKNOWN:
         return snapshot
-    unknown = Use(verdict=Verdict.UNKNOWN, since=since, worked=use.worked)
-    facts = VerdictFacts(verdict=unknown.verdict, since=since, use=unknown)
+    unknown = Use(status=UsageStatus.UNKNOWN, since=since, worked=use.worked)
+    facts = StatusFacts(status=unknown.status, since=since, use=unknown)
     return snapshot.altered(use=unknown).with_event(EventKind.USE_CHANGED, now, facts)

@@ -11,8 +11,8 @@ from bot.lifecycle.changes.snapshot import load_snapshot
 from bot.lifecycle.deps import Deps, free_id, known_rental
 from bot.lifecycle.money.budgets import passed_by
 from bot.lifecycle.money.buying_blocks import check_buying
-from bot.lifecycle.people.back_to_approval import envelope_facts
-from bot.lifecycle.people.teammates import check_boot_script, check_key, let_in, with_boot_script
+from bot.lifecycle.people.back_to_approval import terms_facts
+from bot.lifecycle.people.teammates import check_key, check_startup_script, let_in, with_startup_script
 from bot.model.attempt import Why
 from bot.model.base import EVER, changed
 from bot.model.event import Event, EventKind, facts_in
@@ -25,16 +25,16 @@ from bot.model.rental import Rental
 from bot.model.request import Request
 from bot.model.state import State
 from bot.model.summary import Remainder
-from bot.policy.access.boot import check_setup
+from bot.policy.access.startup_script import check_setup
 from bot.policy.buying.budgets import say_passed
 from bot.policy.buying.offers import fits
 from bot.policy.buying.replacing import (
     check_replaceable,
+    had_gpu_mismatch,
     propose_replacement,
     remainder_of,
     replacing_request,
     shortened,
-    was_not_as_sold,
 )
 from bot.policy.buying.spending import NOT_RENTED, check_size, check_usage
 from bot.policy.team.roles import check_user, is_owner
@@ -51,7 +51,7 @@ async def load_replaceable(tx: Tx, deps: Deps, person: Person, rental_id: str) -
     if not is_owner(person.id, rental.owner):
         raise Refused(f"Only its owner can replace {rental.id}. Nothing was changed.")
     now = deps.clock.now()
-    check_replaceable(rental, now, not_as_sold=was_not_as_sold(await tx.events.of(rental.id)))
+    check_replaceable(rental, now, gpu_mismatch=had_gpu_mismatch(await tx.events.of(rental.id)))
     return rental, await remainder_now(tx, deps, rental, now)
 
 
@@ -65,11 +65,12 @@ async def remainder_now(tx: Tx, deps: Deps, rental: Rental, now: datetime) -> Re
 
 async def checked_request(tx: Tx, deps: Deps, rental: Rental, left: Remainder, now: datetime) -> Request:
     """Return the request for the rental that takes this rental's place. Raise Refused or Mistake if the rules
-    don't allow it any more."""
+    don't allow it any more.
+    """
     request = replacing_request(rental, left, now)
     check_size(request, deps.rules)
     check_setup(request.setup, deps.rules)
-    await check_boot_script(tx, deps, rental.owner, request.teammates, request, reader=rental.owner)
+    await check_startup_script(tx, deps, rental.owner, request.teammates, request, reader=rental.owner)
     return request
 
 
@@ -99,21 +100,21 @@ async def rent_replacement(tx: Tx, deps: Deps, quote: Quote) -> Rental | None:
         for offer in quote.offers
         if offer.expires_at > now and fits(offer, request) and fits_model(offer.gpu, left.gpu)
     ]
-    offers = await with_boot_script(tx, fitting, request, request.teammates)
+    offers = await with_startup_script(tx, fitting, request, request.teammates)
     if not offers:
         return None
     usage = await tx.rentals.usage(quote.owner, without=quote.replaces_rental)
     team_left = check_usage(offers[0].rate, usage, deps.rules)
     for offer in offers:
-        envelope = propose_replacement(offer, request, left, team_left, deps.rules)
-        if envelope is None:
+        terms = propose_replacement(offer, request, left, team_left, deps.rules)
+        if terms is None:
             continue
         new = transitions.new_rental(
-            changed(quote, request=shortened(request, envelope.lease)),
+            changed(quote, request=shortened(request, terms.lease)),
             offer,
             rental_id=await free_id(tx, deps),
             card_channel=rental.card_channel,
-            envelope=envelope,
+            terms=terms,
             decision=None,
             now=now,
             replaces=rental,
@@ -134,7 +135,7 @@ async def _take_place(tx: Tx, deps: Deps, rental: Rental, new: Rental) -> None:
         kind=EventKind.STARTED,
         at=now,
         actor=new.owner,
-        facts=changed(envelope_facts(new), name=rental.id),
+        facts=changed(terms_facts(new), name=rental.id),
     )
     await apply(tx, deps, Change(rental, lease_changes.note_replaced(rental, new.id, now), (replaced,)))
     passed = await passed_by(tx, deps.rules, new, now)

@@ -9,7 +9,7 @@ from decimal import Decimal
 from bot.errors import MarketAway
 from bot.lifecycle.account.reconcile import look_up
 from bot.lifecycle.changes.snapshot import RentalSnapshot
-from bot.lifecycle.changes.transitions import ALARM_AFTER, TAKEN_ON_SILENCE
+from bot.lifecycle.changes.transitions import ACKNOWLEDGED_SILENCE, ALARM_AFTER
 from bot.lifecycle.deps import StepDeps
 from bot.lifecycle.steps.polling import poll_at, soonest
 from bot.model.attempt import REPORTED_FAILED, Attempt, Marker, Resource
@@ -31,7 +31,7 @@ DELETE_AGAIN = timedelta(minutes=2)
 def being_deleted(snapshot: RentalSnapshot) -> tuple[Attempt, ...]:
     """Return the attempts whose resources are to be deleted and are not confirmed gone."""
     all_of_them = snapshot.rental.state is State.DESTROYING or snapshot.rental.state.over
-    return tuple(a for a in snapshot.attempts if not a.settled and (all_of_them or a.marked_for_deletion))
+    return tuple(a for a in snapshot.attempts if not a.closed and (all_of_them or a.marked_for_deletion))
 
 
 async def continue_deletions(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
@@ -42,44 +42,45 @@ async def continue_deletions(deps: StepDeps, snapshot: RentalSnapshot) -> Rental
     for attempt in being_deleted(snapshot):
         if snapshot.resources_of(attempt) or not _just_failed(attempt, deps.clock.now()):
             snapshot = await _delete_attempt(deps, snapshot, attempt)
-    snapshot = await _report_extra(deps, snapshot)
+    snapshot = await _report_orphans(deps, snapshot)
     return _update_alarm(snapshot, deps.clock.now(), deps.rules)
 
 
 def _just_failed(attempt: Attempt, now: datetime) -> bool:
     answered_at = attempt.answered_at
-    return attempt.unproven and answered_at is not None and now - answered_at < LOOKED_UP_AFTER
+    return attempt.unresolved and answered_at is not None and now - answered_at < LOOKED_UP_AFTER
 
 
-async def _report_extra(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
+async def _report_orphans(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
     """Return the snapshot with an event for each new machine of an extra attempt, and one once all machines of
     such an attempt are gone. The stored events say which were reported, because a step that lost a race stores the
-    machine without its event."""
-    extra = [attempt for attempt in snapshot.attempts if attempt.extra and snapshot.resources_of(attempt)]
-    if not extra:
+    machine without its event.
+    """
+    orphaned = [attempt for attempt in snapshot.attempts if attempt.orphaned and snapshot.resources_of(attempt)]
+    if not orphaned:
         return snapshot
     async with deps.store.read() as tx:
         events = await tx.events.of(snapshot.rental.id)
     now = deps.clock.now()
-    for attempt in extra:
+    for attempt in orphaned:
         resources = snapshot.resources_of(attempt)
         ever, current = _reported(attempt, resources, events)
         for resource in resources:
             # A machine that an accepted attempt made before it was settled was the rental's own.
-            new = resource.resource_id not in (current if resource.gone_at is None else ever)
-            if new and (resource.gone_at is None or not attempt.accepted):
+            new = resource.resource_id not in (current if resource.terminated_at is None else ever)
+            if new and (resource.terminated_at is None or not attempt.accepted):
                 current.add(resource.resource_id)
                 facts = DeletionFacts(
                     resource_id=resource.resource_id, vendor=attempt.vendor, rate=resource.rate, why=attempt.why
                 )
-                snapshot = snapshot.with_event(EventKind.EXTRA_RESOURCE, now, facts)
-        if attempt.settled and current:
+                snapshot = snapshot.with_event(EventKind.ORPHANED_RESOURCE, now, facts)
+        if attempt.closed and current:
             failed = attempt.why in REPORTED_FAILED
             bill = snapshot.spent_on(attempt, now) if failed else snapshot.spent(now)
             gone = DeletionFacts(
                 amount=bill.amount, estimated=bill.estimated, vendor=attempt.vendor, why=attempt.why
             )
-            snapshot = snapshot.with_event(EventKind.EXTRA_GONE, now, gone)
+            snapshot = snapshot.with_event(EventKind.ORPHAN_TERMINATED, now, gone)
     return snapshot
 
 
@@ -87,16 +88,17 @@ def _reported(
     attempt: Attempt, resources: Sequence[Resource], events: Iterable[Event]
 ) -> tuple[set[str], set[str]]:
     """Return the ids of an attempt's resources that ever had an event, and the ids of those without an event of
-    their end."""
+    their end.
+    """
     ids = {resource.resource_id for resource in resources}
     ever, current = set[str](), set[str]()
     for event in events:
         if not isinstance(event.facts, DeletionFacts):
             continue
-        if event.kind is EventKind.EXTRA_RESOURCE and event.facts.resource_id in ids:
+        if event.kind is EventKind.ORPHANED_RESOURCE and event.facts.resource_id in ids:
             ever.add(event.facts.resource_id)
             current.add(event.facts.resource_id)
-        elif event.kind is EventKind.EXTRA_GONE and event.facts.vendor == attempt.vendor:
+        elif event.kind is EventKind.ORPHAN_TERMINATED and event.facts.vendor == attempt.vendor:
             current.clear()
     return ever, current
 
@@ -155,7 +157,7 @@ def _alarm_from(snapshot: RentalSnapshot, attempt: Attempt, rules: Rules) -> dat
         # for long.
         looked_up = attempt.empty_since or attempt.intended_at
         return max(attempt.intended_at + rules.procure.provision_timeout, looked_up + ALARM_AFTER)
-    return min(seen) + ALARM_AFTER if attempt.extra else attempt.intended_at
+    return min(seen) + ALARM_AFTER if attempt.orphaned else attempt.intended_at
 
 
 def _update_alarm(snapshot: RentalSnapshot, now: datetime, rules: Rules) -> RentalSnapshot:
@@ -175,10 +177,10 @@ def _update_alarm(snapshot: RentalSnapshot, now: datetime, rules: Rules) -> Rent
         rate=sum((r.rate or first.rate for r in alive), start=Decimal(0)) if alive else first.rate,
         detail=next((r.last_answer for r in alive if r.last_answer), None),
         vendor=first.vendor,
-        why=first.why if all(attempt.extra for attempt in waiting) else None,
+        why=first.why if all(attempt.orphaned for attempt in waiting) else None,
         since=rental.ending.since if rental.ending else None,
     )
-    next_at = now + (TAKEN_ON_SILENCE if alarm.taken_on_by else ALARM_AGAIN)
+    next_at = now + (ACKNOWLEDGED_SILENCE if alarm.acknowledged_by else ALARM_AGAIN)
     snapshot = snapshot.altered(alarm=changed(alarm, at=next_at, count=alarm.count + 1))
     return snapshot.with_event(EventKind.NOT_CONFIRMED, now, facts)
 

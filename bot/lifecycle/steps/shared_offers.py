@@ -23,7 +23,8 @@ class SharedOffers:
 
     async def get(self, request: Request) -> tuple[Offer, ...]:
         """Return offers for a request, no older than `shared_for`. Raise MarketAway if the call fails; a failed
-        call is not shared with later queries."""
+        call is not shared with later queries.
+        """
         now = self.clock.now()
         self._calls = {k: (at, call) for k, (at, call) in self._calls.items() if now - at < self.shared_for}
         query = request.query

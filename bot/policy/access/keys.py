@@ -81,7 +81,8 @@ def looks_private(text: str) -> bool:
 
 def _is_private_der(content: bytes) -> bool:
     """Return whether DER begins with a small version, as PKCS#1, PKCS#8, SEC 1 and PKCS#12 do, or with an
-    encryption scheme, as an encrypted PKCS#8 key does."""
+    encryption scheme, as an encrypted PKCS#8 key does.
+    """
     inner = _content_of(content)
     if inner[:2] == _VERSION and len(inner) > 3:
         return inner[2] <= 3 and inner[3] in _AFTER_VERSION
@@ -177,7 +178,8 @@ def _small_primes() -> int:
 
 def _check_point(content: bytes) -> None:
     """Raise Mistake if the point of an ed25519 key is one of the eight whose order divides 8. Their y has one of
-    five values, in any encoding (RFC 8032, section 5.1.2)."""
+    five values, in any encoding (RFC 8032, section 5.1.2).
+    """
     y = (int.from_bytes(content, "little") & ((1 << 255) - 1)) % _P
     if y in {0, 1, _P - 1, _Y_OF_ORDER_8, _P - _Y_OF_ORDER_8}:
         raise Mistake(f"That ed25519 key is weak: anyone could log in with it. {_NEW_PAIR} {_PASTE}")
@@ -185,7 +187,8 @@ def _check_point(content: bytes) -> None:
 
 def kind_of(line: str) -> str:
     """Return the type of a key by its line: `ed25519`, `rsa 4096`, `ecdsa 256`, `ed25519-sk` or `ecdsa-sk`. Return
-    the first word of any other line."""
+    the first word of any other line.
+    """
     kind, encoded = [*line.split(maxsplit=2), "", ""][:2]
     if kind != "ssh-rsa":
         return _NAMES.get(kind, kind)
@@ -256,7 +259,8 @@ def removable_lines(
     people: Sequence[str], owner: str, teammates: Sequence[str], keys: Mapping[str, Sequence[Key]]
 ) -> tuple[str, ...]:
     """Return the key lines of `people` that nobody else in the rental has. Taking off a shared key would lock out
-    the other person. `keys` are by the Slack ids of their owners."""
+    the other person. `keys` are by the Slack ids of their owners.
+    """
     stay = {key.line for user in (owner, *teammates) if user not in people for key in keys.get(user, ())}
     lines = [key.line for user in people for key in keys.get(user, ())]
     return tuple(dict.fromkeys(line for line in lines if line not in stay))

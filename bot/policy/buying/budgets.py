@@ -143,7 +143,8 @@ def split_budget(balance: Balance, budget: Micros) -> tuple[Micros, Micros, Micr
 
 def demands(more: Mapping[Month, Micros], balances: Collection[Balance], rules: Rules) -> tuple[Demand, ...]:
     """Return what is asked of each budget, `more` by months, the tightest one first. `balances` are those of its
-    scopes in these months."""
+    scopes in these months.
+    """
     found = []
     for balance in balances:
         budget = budget_of(balance.scope, rules)
@@ -185,7 +186,8 @@ class Room(Frozen):
 
 def new_alert(balance: Balance, rules: Rules) -> int | None:
     """Return the percentage of a budget at which people are notified now. Return None if no alert is new. Two
-    alerts that are passed at once are one."""
+    alerts that are passed at once are one.
+    """
     budget = budget_of(balance.scope, rules)
     if budget is None:
         return None

@@ -17,8 +17,8 @@ from bot.model.attempt import LedgerRow
 from bot.model.base import Frozen, Instant
 from bot.model.budget import Charge, UseCosts
 from bot.model.event import Event, EventKind
-from bot.model.facts import OwnerChangedFacts, VerdictFacts
-from bot.model.machine_use import NOT_COMPUTING, Verdict
+from bot.model.facts import OwnerChangedFacts, StatusFacts
+from bot.model.machine_use import NOT_COMPUTING, UsageStatus
 from bot.model.money import Micros
 from bot.model.records import Charged
 from bot.policy.buying.months import month_of, month_start, months_between, next_month
@@ -41,7 +41,7 @@ Billed: TypeAlias = LedgerRow | Charge | BilledPart
 class Stretch(Frozen):
     """Time with one verdict."""
 
-    verdict: Verdict
+    status: UsageStatus
     since: Instant
     until: Instant
 
@@ -54,23 +54,23 @@ def stretches(events: Iterable[Event], *, ready_at: datetime, until: datetime) -
     A change between connected and idle within one spell holds only from the event on: what was known about the
     time before stays.
     """
-    begins: list[tuple[datetime, Verdict, datetime]] = []
+    begins: list[tuple[datetime, UsageStatus, datetime]] = []
     for event in events:
-        if event.kind is not EventKind.USE_CHANGED or not isinstance(event.facts, VerdictFacts):
+        if event.kind is not EventKind.USE_CHANGED or not isinstance(event.facts, StatusFacts):
             continue
-        verdict, since = event.facts.verdict, event.facts.since
+        status, since = event.facts.status, event.facts.since
         begin = since
-        if begins and {verdict, begins[-1][1]} <= NOT_COMPUTING and begins[-1][2] == since:
+        if begins and {status, begins[-1][1]} <= NOT_COMPUTING and begins[-1][2] == since:
             begin = event.at
         while begins and begins[-1][0] >= begin:
             begins.pop()
-        begins.append((begin, verdict, since))
+        begins.append((begin, status, since))
     ends = [*(begin for begin, _, _ in begins), until][1:]
     cut = [
-        Stretch(verdict=verdict, since=max(begin, ready_at), until=min(end, until))
-        for (begin, verdict, _), end in zip(begins, ends, strict=True)
+        Stretch(status=status, since=max(begin, ready_at), until=min(end, until))
+        for (begin, status, _), end in zip(begins, ends, strict=True)
     ]
-    return tuple(one for one in cut if one.verdict is not Verdict.UNKNOWN and one.since < one.until)
+    return tuple(one for one in cut if one.status is not UsageStatus.UNKNOWN and one.since < one.until)
 
 
 def up_to(billed: Billed, moment: datetime, amount: Micros | None = None) -> Micros:
@@ -100,15 +100,15 @@ def use_costs(
         return UseCosts(unknown=billed.amount)
     start = billed.started_at if since is None else max(billed.started_at, since)
     end = billed.ended_at if until is None else max(start, min(billed.ended_at, until))
-    shares = dict.fromkeys(Verdict, 0)
+    shares = dict.fromkeys(UsageStatus, 0)
     for one in known:
         begin, stop = min(max(one.since, start), end), min(max(one.until, start), end)
-        shares[one.verdict] += up_to(billed, stop) - up_to(billed, begin)
+        shares[one.status] += up_to(billed, stop) - up_to(billed, begin)
     whole = up_to(billed, end) - up_to(billed, start)
     return UseCosts(
-        used=shares[Verdict.IN_USE],
-        connected=shares[Verdict.CONNECTED],
-        idle=shares[Verdict.IDLE],
+        used=shares[UsageStatus.IN_USE],
+        connected=shares[UsageStatus.CONNECTED],
+        idle=shares[UsageStatus.IDLE],
         unknown=whole - sum(shares.values()),
     )
 

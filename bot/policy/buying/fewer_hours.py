@@ -12,7 +12,7 @@ from bot.errors import TooLate
 from bot.model.base import Frozen, Instant, changed
 from bot.model.money import Micros, cost_at_most
 from bot.model.rental import Rental
-from bot.model.request import Envelope, Request
+from bot.model.request import Request, Terms
 from bot.policy.buying.spending import billed_span, propose_longer_lease
 from bot.policy.team.rules import Rules
 from bot.policy.use.leases import LEAST_TIME
@@ -29,7 +29,7 @@ class FewerHours(Frozen):
     asked: timedelta
     """The length that was asked for, counted in the same way."""
     request: Request
-    envelope: Envelope
+    terms: Terms
     """What is allowed then. It has the version of the envelope that waits."""
     ends_at: Instant | None = None
     """The new end of an extension. None for a request."""
@@ -37,8 +37,9 @@ class FewerHours(Frozen):
 
 def lengths_to_choose(rental: Rental, now: datetime) -> tuple[timedelta, ...]:
     """Return the lengths for which an approver may approve what waits, the longest first. Return none if nothing
-    waits for an approver, or if it is too short."""
-    if rental.undecided_envelope is None or rental.owner_decides:
+    waits for an approver, or if it is too short.
+    """
+    if rental.undecided_terms is None or rental.owner_decides:
         return ()
     asked, least = asked_length(rental, now), _least(rental, now)
     hours = {timedelta(hours=n) for n in HOURS}
@@ -62,7 +63,8 @@ def _begins(request: Request, now: datetime) -> datetime:
 
 def _least(rental: Rental, now: datetime) -> timedelta:
     """Return the shortest length that an approver may choose: up to the first of two ends. With an extension, at
-    least one second more than the later end, which needs no approval."""
+    least one second more than the later end, which needs no approval.
+    """
     request, shortest = rental.request, timedelta(seconds=1)
     if rental.extension is not None:
         lease = rental.running_lease
@@ -78,8 +80,9 @@ def _least(rental: Rental, now: datetime) -> timedelta:
 
 def shortened(rental: Rental, length: timedelta, *, spent: Micros, now: datetime, rules: Rules) -> FewerHours:
     """Return what is allowed if what waits is approved for this length. `spent` is the most that the rental has
-    cost by now. Raise TooLate if the length is not, or no longer, shorter than what waits."""
-    asked, envelope = asked_length(rental, now), rental.newest_envelope
+    cost by now. Raise TooLate if the length is not, or no longer, shorter than what waits.
+    """
+    asked, terms = asked_length(rental, now), rental.newest_terms
     if not _least(rental, now) <= length < asked:
         words = f"{rental.id} can't be approved for that long. Nothing was approved."
         raise TooLate(words, rental.id)
@@ -87,17 +90,17 @@ def shortened(rental: Rental, length: timedelta, *, spent: Micros, now: datetime
     ends_at: datetime | None = None
     if rental.extension is None:
         request = _shorter_request(request, length, now)
-        lease, price = request.longest, envelope.price
-        total = spent + cost_at_most(envelope.max_rate, billed_span(lease, rules))
+        lease, price = request.longest, terms.price
+        total = spent + cost_at_most(terms.max_rate, billed_span(lease, rules))
     else:
         ends_at = max(rental.running_lease.ends_at, now) + length
-        proposed = propose_longer_lease(rental, ends_at, spent=spent, now=now, rules=rules).envelope
+        proposed = propose_longer_lease(rental, ends_at, spent=spent, now=now, rules=rules).terms
         lease, price, total = proposed.lease, proposed.price, proposed.total
     return FewerHours(
         length=length,
         asked=asked,
         request=request,
-        envelope=changed(envelope, lease=lease, price=price, total=min(total, envelope.total)),
+        terms=changed(terms, lease=lease, price=price, total=min(total, terms.total)),
         ends_at=ends_at,
     )
 

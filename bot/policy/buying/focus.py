@@ -96,7 +96,8 @@ def _csv(names: Iterable[str], rows: Iterable[Sequence[str]]) -> str:
 
 def file_name(month: Month, *, complete: bool, part: str = "") -> str:
     """Return the name of a month's file, such as `gpubot-2026-11.csv`. `part` names what it is cut to. The file of
-    a month that is not complete is named `gpubot-2026-11-so-far.csv`."""
+    a month that is not complete is named `gpubot-2026-11-so-far.csv`.
+    """
     return "-".join(filter(None, ("gpubot", month, part, "" if complete else "so-far"))) + ".csv"
 
 
@@ -111,7 +112,7 @@ class MonthFile:
     rows: tuple[FileRow, ...]
     complete: str | None
     """The month's complete file for everybody, from which this is cut. None: the month isn't complete."""
-    unknown_count: int = 0
+    unmanaged_count: int = 0
     """How many machines that no rental has run now."""
 
     @property

@@ -32,7 +32,8 @@ def next_month(month: Month) -> Month:
 
 def months_between(start: datetime, end: datetime, zone: ZoneInfo) -> tuple[Month, ...]:
     """Return the months of `zone` that the time from `start` up to `end` touches, in order. A span without length,
-    or one that ends before it starts, touches the month of `start`."""
+    or one that ends before it starts, touches the month of `start`.
+    """
     months = [month_of(start, zone)]
     while month_end(months[-1], zone) < end:
         months.append(next_month(months[-1]))

@@ -6,13 +6,13 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import TypeAlias
 
-from bot.model.attempt import USUAL_CHANCE, Attempt, GotReady, Why
+from bot.model.attempt import USUAL_CHANCE, Attempt, SuccessRate, Why
 from bot.model.base import changed
 from bot.model.gpu import fits_model, has_features, same_name
 from bot.model.machine_use import ProbeAnswers
 from bot.model.money import Micros
 from bot.model.offer import Offer
-from bot.model.request import Contract, Envelope, OfferQuery, Request
+from bot.model.request import Contract, OfferQuery, Request, Terms
 from bot.policy.buying.spending import provisioning_budget
 from bot.policy.team.rules import Rules
 from bot.policy.use.probing import needs_script, runs_scripts
@@ -62,15 +62,18 @@ def cheapest_first(offers: Iterable[Offer]) -> tuple[Offer, ...]:
     )
 
 
-def likeliest_first(offers: Iterable[Offer], got_ready: Mapping[tuple[str, str], GotReady]) -> tuple[Offer, ...]:
+def likeliest_first(
+    offers: Iterable[Offer], success_rates: Mapping[tuple[str, str], SuccessRate]
+) -> tuple[Offer, ...]:
     """Return offers sorted by price, and of those with equal prices the likeliest to get ready first. Otherwise
-    their order stays. `got_ready` has what is known by vendor and GPU."""
-    chances = {place: one.chance for place, one in got_ready.items()}
+    their order stays. `success_rates` has what is known by vendor and GPU.
+    """
+    chances = {place: one.chance for place, one in success_rates.items()}
     return tuple(sorted(offers, key=lambda o: (o.rate, -chances.get((o.vendor, o.gpu), USUAL_CHANCE))))
 
 
 def nearest_first(
-    offers: Iterable[Offer], got_ready: Mapping[tuple[str, str], GotReady], zone: str | None
+    offers: Iterable[Offer], success_rates: Mapping[tuple[str, str], SuccessRate], zone: str | None
 ) -> tuple[Offer, ...]:
     """Return offers as `likeliest_first`, but of equal ones those nearest to a person's time zone first.
 
@@ -78,7 +81,7 @@ def nearest_first(
     """
     near = _NEAREST.get((zone or "").partition("/")[0])
     by_distance = sorted(offers, key=lambda o: near is not None and not same_name(o.region, near))
-    return likeliest_first(by_distance, got_ready)
+    return likeliest_first(by_distance, success_rates)
 
 
 def one_for_each_vendor(offers: Iterable[Offer]) -> list[tuple[Offer, int]]:
@@ -92,16 +95,17 @@ def one_for_each_vendor(offers: Iterable[Offer]) -> list[tuple[Offer, int]]:
 
 def nearby(request: Request) -> list[Request]:
     """Return the similar requests to try if nothing was found. Each drops the highest price, the region or the
-    vendor, or all of them, or asks for any model of the family, or for the other contract."""
-    wishes = {
+    vendor, or all of them, or asks for any model of the family, or for the other contract.
+    """
+    waitlist_entries = {
         "max_gpu_rate": request.max_gpu_rate is not None,
         "region": request.region is not None,
         "vendor": request.vendor is not None,
     }
     other = Contract.SPOT if request.contract is Contract.ONDEMAND else Contract.ONDEMAND
-    changes: list[dict[str, object]] = [{name: None} for name, given in wishes.items() if given]
+    changes: list[dict[str, object]] = [{name: None} for name, given in waitlist_entries.items() if given]
     if len(changes) > 1:
-        changes.append(dict.fromkeys(wishes))
+        changes.append(dict.fromkeys(waitlist_entries))
     changes = [{**change, "max_total": None} if "max_gpu_rate" in change else change for change in changes]
     if request.features:
         changes.append({"features": ()})
@@ -115,7 +119,8 @@ def nearby(request: Request) -> list[Request]:
 def untried(offers: Iterable[Offer], request: Request, clicked: str, attempts: Sequence[Attempt]) -> list[Offer]:
     """Return the offers that fit the request, except those of places where an attempt failed: the `clicked` one
     first, then the cheapest. A place that just refused a boot script comes before them: it is asked without
-    one."""
+    one.
+    """
     ids = {attempt.called_offer.offer_id for attempt in attempts}
     failed = {place_of(attempt.called_offer) for attempt in attempts if attempt.why not in NEEDS_NEW_QUOTE}
     fitting = [o for o in offers if fits(o, request) and o.offer_id not in ids and place_of(o) not in failed]
@@ -149,22 +154,23 @@ def _refused_script(attempts: Sequence[Attempt]) -> set[Place]:
     return {place_of(attempt.called_offer) for attempt in attempts if attempt.why is Why.SCRIPT_REFUSED}
 
 
-def within_envelope(offers: Iterable[Offer], envelope: Envelope, billed: Micros, rules: Rules) -> list[Offer]:
+def within_terms(offers: Iterable[Offer], terms: Terms, billed: Micros, rules: Rules) -> list[Offer]:
     """Return the offers that the envelope allows: its GPU, its rate, its total less what was `billed` before."""
     least = min(LEAST_TIME, rules.procure.provision_timeout)
     return [
         offer
         for offer in offers
-        if fits_model(offer.gpu, envelope.gpu)
-        and offer.rate <= envelope.max_rate
-        and provisioning_budget(envelope.total, billed, offer.rate, envelope.lease, rules) >= least
+        if fits_model(offer.gpu, terms.gpu)
+        and offer.rate <= terms.max_rate
+        and provisioning_budget(terms.total, billed, offer.rate, terms.lease, rules) >= least
     ]
 
 
-def to_ask_about(offers: Sequence[Offer], envelope: Envelope) -> tuple[Why, Offer] | None:
+def to_ask_about(offers: Sequence[Offer], terms: Terms) -> tuple[Why, Offer] | None:
     """Return the offer outside the envelope that people decide about, and why it is outside: the first one that
-    only costs more, or else the first one with another GPU. Return None if there is no offer."""
-    dearer = next((offer for offer in offers if fits_model(offer.gpu, envelope.gpu)), None)
+    only costs more, or else the first one with another GPU. Return None if there is no offer.
+    """
+    dearer = next((offer for offer in offers if fits_model(offer.gpu, terms.gpu)), None)
     if dearer is not None:
         return Why.DEARER, dearer
     return (Why.OTHER_GPU, offers[0]) if offers else None

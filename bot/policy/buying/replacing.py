@@ -13,7 +13,7 @@ from bot.model.event import Event, OpenQuestion, open_question
 from bot.model.money import Micros, cost_at_most, whole_cents
 from bot.model.offer import Offer
 from bot.model.rental import Rental
-from bot.model.request import Envelope, Request
+from bot.model.request import Request, Terms
 from bot.model.state import State
 from bot.model.summary import Remainder
 from bot.policy.buying.spending import affordable_lease, billed_span, provisioning_budget
@@ -25,21 +25,22 @@ LEAST_LEASE = timedelta(hours=1)
 """The shortest lease of a replacement, since its machine first has to start."""
 
 
-def may_be_replaced(rental: Rental, now: datetime, *, not_as_sold: bool = False) -> bool:
+def may_be_replaced(rental: Rental, now: datetime, *, gpu_mismatch: bool = False) -> bool:
     """Return whether a rental may be replaced: once, before its end, and only if it was lost, if nothing answers
-    on its SSH port, if its machine is `not_as_sold`, or within FIRST_HOUR of ready. A machine that was probably
-    destroyed on purpose may not."""
-    return _why_not(rental, now, not_as_sold) is None
+    on its SSH port, if its machine is `gpu_mismatch`, or within FIRST_HOUR of ready. A machine that was probably
+    destroyed on purpose may not.
+    """
+    return _why_not(rental, now, gpu_mismatch) is None
 
 
-def check_replaceable(rental: Rental, now: datetime, *, not_as_sold: bool) -> None:
+def check_replaceable(rental: Rental, now: datetime, *, gpu_mismatch: bool) -> None:
     """Raise TooLate, with the reason, if a rental may not be replaced."""
-    why_not = _why_not(rental, now, not_as_sold)
+    why_not = _why_not(rental, now, gpu_mismatch)
     if why_not is not None:
         raise TooLate(why_not, rental.replaced_by or rental.id)
 
 
-def _why_not(rental: Rental, now: datetime, not_as_sold: bool) -> str | None:
+def _why_not(rental: Rental, now: datetime, gpu_mismatch: bool) -> str | None:
     """Return why a rental may not be replaced. Return None if it may."""
     if rental.replaced_by is not None:
         return f"{rental.replaced_by} already replaces {rental.id}. Nothing was changed."
@@ -49,7 +50,7 @@ def _why_not(rental: Rental, now: datetime, not_as_sold: bool) -> str | None:
         return f"{rental.id} would have ended by now, so nothing was rented."
     if rental.state is State.READY:
         early = now - rental.lease.ready_at < FIRST_HOUR
-        allowed = rental.silent or not_as_sold or early
+        allowed = rental.unreachable or gpu_mismatch or early
         return (
             None
             if allowed
@@ -69,9 +70,9 @@ def _last_end(rental: Rental) -> datetime:
     return rental.running_lease.latest_end or rental.running_lease.ends_at
 
 
-def was_not_as_sold(events: Sequence[Event]) -> bool:
+def had_gpu_mismatch(events: Sequence[Event]) -> bool:
     """Return whether the first visit found other GPUs than were sold, and its owner didn't decide to keep it."""
-    return open_question(events, OpenQuestion.AS_SOLD) is not None
+    return open_question(events, OpenQuestion.GPU_MISMATCH_OPEN) is not None
 
 
 def remainder_of(rental: Rental, spent: Micros, now: datetime, rules: Rules) -> Remainder:
@@ -86,24 +87,25 @@ def remainder_of(rental: Rental, spent: Micros, now: datetime, rules: Rules) -> 
     rate = rental.rate_at_most
     more = cost_at_most(rate, rules.lease.grace) if rental.state is State.READY else 0
     return Remainder(
-        gpu=rental.envelope.gpu,
+        gpu=rental.terms.gpu,
         lease=lease,
-        max_rate=rental.envelope.max_rate,
-        total=max(rental.envelope.total - spent - more, 0),
+        max_rate=rental.terms.max_rate,
+        total=max(rental.terms.total - spent - more, 0),
     )
 
 
 def replacing_request(rental: Rental, left: Remainder, now: datetime) -> Request:
     """Return the request for the rental that takes the place of this one: as before, for the time that is left. If
-    this one runs but doesn't work, exclude its vendor, even if the request named one."""
+    this one runs but doesn't work, exclude its vendor, even if the request named one.
+    """
     request, first = rental.request, rental.running_lease.ends_at
-    two_ends = rental.running_lease.latest_end is not None
-    lease = min(max(first - now, LEAST_LEASE), left.lease) if two_ends else left.lease
+    flexible_end = rental.running_lease.latest_end is not None
+    lease = min(max(first - now, LEAST_LEASE), left.lease) if flexible_end else left.lease
     return changed(
         request,
         lease=lease,
         until=now + lease if request.until is not None else None,
-        up_to=left.lease if two_ends and lease < left.lease else None,
+        up_to=left.lease if flexible_end and lease < left.lease else None,
         vendor=None if rental.state is State.READY else request.vendor,
         teammates=rental.teammates,
         max_total=None if request.max_total is None else whole_cents(left.total),
@@ -118,7 +120,7 @@ def shortened(request: Request, lease: timedelta) -> Request:
 
 def propose_replacement(
     offer: Offer, request: Request, left: Remainder, team_rate_left: Decimal, rules: Rules
-) -> Envelope | None:
+) -> Terms | None:
     """Return the envelope for an offer, within what a rental left and what the team's limit leaves.
 
     The lease is shorter than what was left if the total doesn't pay for all of it. Return None if the total
@@ -131,4 +133,4 @@ def propose_replacement(
     if offer.rate > max_rate or lease < min(LEAST_LEASE, left.lease) or not pays:
         return None
     total = min(left.total, cost_at_most(max_rate, billed_span(lease, rules)))
-    return Envelope.of(request, left.gpu, price=offer.rate, max_rate=max_rate, total=total, lease=lease)
+    return Terms.of(request, left.gpu, price=offer.rate, max_rate=max_rate, total=total, lease=lease)

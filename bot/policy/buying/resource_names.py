@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from bot.model.admin_question import UnknownMachine
+from bot.model.admin_question import UnmanagedMachine
 from bot.model.base import Frozen
 
 PREFIX = "gpubot-"
@@ -28,7 +28,8 @@ class ResourceName(Frozen):
 
 def make_name(rental_id: str, n: int, owner: str) -> str:
     """Return the name of the resources of an attempt: `gpubot-k7mq2-1-u012abc`. It is in lower case, because
-    vendors use names as host names."""
+    vendors use names as host names.
+    """
     return f"{PREFIX}{rental_id}-{n}-{owner.lower()}"
 
 
@@ -41,12 +42,12 @@ def read_name(name: str | None) -> ResourceName | None:
     return ResourceName(rental_id=found["rental_id"], n=int(found["n"]), owner=owner and owner.upper())
 
 
-def names_of(machines: Iterable[UnknownMachine]) -> list[ResourceName]:
+def names_of(machines: Iterable[UnmanagedMachine]) -> list[ResourceName]:
     """Return what the names of machines say, each once. Names that are not like ours are left out."""
     return list(dict.fromkeys(name for name in (read_name(machine.name) for machine in machines) if name))
 
 
-def named_owner(machines: Iterable[UnknownMachine]) -> str | None:
+def named_owner(machines: Iterable[UnmanagedMachine]) -> str | None:
     """Return the Slack id of the owner in the names of machines. Return None unless they name exactly one."""
     owners = {name.owner for name in names_of(machines)}
     return next(iter(owners)) if len(owners) == 1 else None

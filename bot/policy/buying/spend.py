@@ -53,7 +53,8 @@ def is_period(words: str) -> bool:
 
 def period_of(words: str, now: datetime, zone: ZoneInfo) -> Period:
     """Return the period that words name. A month without a year is the last one of that name. Raise Mistake for a
-    month that has not begun, and ValueError for words of which `is_period` is not true."""
+    month that has not begun, and ValueError for words of which `is_period` is not true.
+    """
     today = now.astimezone(zone).date()
     month = month_of(now, zone)
     if words in {PeriodKind.TODAY, PeriodKind.WEEK}:
@@ -209,7 +210,8 @@ def days_of(charges: Iterable[Charge], period: Period, now: datetime, zone: Zone
 
 def recent_days(charges: Iterable[Charge], now: datetime, zone: ZoneInfo) -> tuple[list[Micros], Micros]:
     """Return what the days before today cost, up to 14 and since the first charge, oldest first, and what today
-    costs so far. `charges` have all that fell into these days."""
+    costs so far. `charges` have all that fell into these days.
+    """
     known = list(charges)
     today = day_of(now, zone)
     starts = [at_time(today - n * DAY, 0, zone) for n in range(MEDIAN_OF + 1, -1, -1)]
@@ -264,7 +266,8 @@ def forecast(
 
 def is_unusual(today: Micros, past: Sequence[Micros], unusual_from: Decimal) -> bool:
     """Return whether today costs more than three usual days, and more than `unusual_from` US dollars. `past` are
-    the days before today."""
+    the days before today.
+    """
     usual = usual_day(past)
     return usual is not None and today > UNUSUAL * usual and today > micros(unusual_from)
 

@@ -18,13 +18,13 @@ from bot.model.offer import Offer
 from bot.model.person import Person
 from bot.model.records import Usage
 from bot.model.rental import Rental
-from bot.model.request import Envelope, Request
+from bot.model.request import Request, Terms
 from bot.model.summary import OfferChoice, Over, Proposal
 from bot.model.text import plural, say_at_most, say_limit, span
 from bot.policy.buying.budgets import Room, say_passed
 from bot.policy.team.roles import roles_of
 from bot.policy.team.rules import Rules, WhenOver
-from bot.policy.use.two_ends import already_allowed
+from bot.policy.use.flexible_end import already_allowed
 
 _HOUR = timedelta(hours=1)
 _LEAST_GPU_RATE = Decimal("0.0001")
@@ -37,7 +37,7 @@ BLOCKED_AT_MOST = timedelta(minutes=15)
 """If buying is blocked for longer, the request waits for a decision again: nobody expects a purchase that late."""
 LONGEST_REASON = 200
 """How many characters of the reason for a denial are kept."""
-UNPROVEN_COUNTS_FOR = timedelta(minutes=5)
+UNRESOLVED_COUNTS_FOR = timedelta(minutes=5)
 """An unproven attempt is counted as if it billed for this long: a lookup finds its machine within about a minute,
 and its deletion takes the rest."""
 
@@ -61,9 +61,9 @@ class LongerLease(Frozen):
     proposal: Proposal
 
 
-def needs_confirmation(envelope: Envelope) -> bool:
+def needs_confirmation(terms: Terms) -> bool:
     """Return whether a rent or an approval of this envelope is confirmed in a dialog first."""
-    return envelope.total > CONFIRM_ABOVE
+    return terms.total > CONFIRM_ABOVE
 
 
 # --- lengths of time that money pays for
@@ -95,7 +95,8 @@ def over_total(request: Request, total: Micros) -> bool:
 def provisioning_budget(total: Micros, billed: Micros, rate: Decimal, lease: timedelta, rules: Rules) -> timedelta:
     """Return how long a machine at `rate` may take to get ready, so that what is `billed`, that time, the whole
     lease and the grace after it fit into `total`. The result is at most the rules' time-out. It is negative if not
-    even the lease fits."""
+    even the lease fits.
+    """
     longest = rules.procure.provision_timeout
     left = Fraction(total - billed, MICROS_PER_DOLLAR) - Fraction(rate) * _hours(lease + rules.lease.grace)
     return _paid_span(left, rate, -longest, longest)
@@ -137,12 +138,12 @@ def over_limits(rate: Decimal, total: Micros, rules: Rules) -> tuple[Over, ...]:
     return tuple(over)
 
 
-def over_at_price(envelope: Envelope, rules: Rules) -> tuple[Over, ...]:
+def over_at_price(terms: Terms, rules: Rules) -> tuple[Over, ...]:
     """Return the limits that made an approver decide this envelope, by its clicked price and the total at it."""
-    span = billed_span(envelope.lease, rules)
+    span = billed_span(terms.lease, rules)
     # `propose` adds what earlier attempts billed to the highest cost of the span, so the difference is that bill.
-    spent = max(envelope.total - cost_at_most(envelope.max_rate, span), 0)
-    return over_limits(envelope.price, spent + cost_at_most(envelope.price, span), rules)
+    spent = max(terms.total - cost_at_most(terms.max_rate, span), 0)
+    return over_limits(terms.price, spent + cost_at_most(terms.price, span), rules)
 
 
 def propose(
@@ -174,8 +175,8 @@ def propose(
         caps.append(team_rate_left)
     max_rate = max(whole_cents_below(min(caps)), price)
     total = spent + cost_at_most(max_rate, span)
-    envelope = Envelope.of(request, gpu, price=price, max_rate=max_rate, total=total, version=version)
-    return Proposal(envelope=envelope, over=over)
+    terms = Terms.of(request, gpu, price=price, max_rate=max_rate, total=total, version=version)
+    return Proposal(terms=terms, over=over)
 
 
 def propose_longer_lease(
@@ -188,19 +189,20 @@ def propose_longer_lease(
     ValueError if the rental was never ready.
     """
     if already_allowed(rental.running_lease, ends_at):
-        return Proposal(envelope=rental.envelope)
+        return Proposal(terms=rental.terms)
     rate, before = rental.rate_at_most, rental.unextended
     total = spent + cost_at_most(rate, ends_at - now + rules.lease.grace)
     lease = ends_at - rental.running_lease.ready_at
     return Proposal(
-        envelope=changed(before, version=before.version + 1, lease=lease, total=total, price=rate),
+        terms=changed(before, version=before.version + 1, lease=lease, total=total, price=rate),
         over=over_limits(rate, total, rules),
     )
 
 
 def extension_needs_confirmation(rental: Rental, ends_at: datetime, span: timedelta) -> bool:
     """Return whether a dialog confirms a lease until `ends_at`, which is longer by `span`, first. Up to the later
-    of two ends none does: that end was accepted before."""
+    of two ends none does: that end was accepted before.
+    """
     added = cost_at_most(rental.rate_at_most, span)
     return added > CONFIRM_ABOVE and not already_allowed(rental.running_lease, ends_at)
 
@@ -209,7 +211,8 @@ def receipt_estimate(
     rate: Decimal | None, lease: timedelta, amount: Micros, *, ran_its_length: bool
 ) -> Micros | None:
     """Return the estimate that a receipt shows beside the `amount`: the cost of a `lease` at `rate`. Return None
-    unless the lease ran to its end and the estimate was off by more than a tenth."""
+    unless the lease ran to its end and the estimate was off by more than a tenth.
+    """
     if rate is None or not ran_its_length:
         return None
     estimate = cost(rate, lease)
@@ -259,15 +262,15 @@ def check_size(request: Request, rules: Rules) -> None:
     check_lease(request.longest, rules)
 
 
-def check_total(request: Request, envelope: Envelope) -> None:
+def check_total(request: Request, terms: Terms) -> None:
     """Raise Refused if an envelope allows more than the total that the person typed.
 
     The search leaves out offers that are too expensive for the total. This happens if the rules have changed since
     then, or if earlier attempts have used up a part of the total.
     """
-    if request.max_total is not None and over_total(request, envelope.total):
+    if request.max_total is not None and over_total(request, terms.total):
         raise Refused(
-            f"The request could cost up to {say_at_most(envelope.total)}, which is more than the "
+            f"The request could cost up to {say_at_most(terms.total)}, which is more than the "
             f"{say_at_most(request.max_total)} in all that you asked for."
         )
 
@@ -284,7 +287,8 @@ def check_person_rentals(usage: Usage, rules: Rules) -> None:
 
 def check_usage(price: Decimal, usage: Usage, rules: Rules) -> Decimal:
     """Return what is left of the team's limit, USD per hour. Raise Refused if one more rental at `price` exceeds
-    the limit of the person or of the team."""
+    the limit of the person or of the team.
+    """
     check_person_rentals(usage, rules)
     left = rules.limits.team_per_hour - usage.team_rate
     if price > left:
@@ -331,13 +335,14 @@ class Limits:
 
     def choice(self, request: Request, offer: Offer, block: BuyingBlocked | None = None) -> OfferChoice:
         """Return what renting this offer allows, or why it can't be rented, even with an approval. `block` is a
-        reason that comes before any other."""
+        reason that comes before any other.
+        """
         refused: GpubotError | None = None
         try:
             check_size(request, self.rules)
             proposal = self._proposal(request, offer, check_usage(offer.rate, self.usage, self.rules))
-            check_total(request, proposal.envelope)
-            passed = self.room.passed(proposal.envelope.total, self.rules)
+            check_total(request, proposal.terms)
+            passed = self.room.passed(proposal.terms.total, self.rules)
             proposal = within_budgets(proposal, passed, self.rules)
         except (Refused, Mistake) as error:
             refused = error.with_traceback(None)
@@ -358,12 +363,13 @@ class Limits:
 
     def _shorter(self, request: Request, offer: Offer) -> timedelta | None:
         """Return the longest lease in whole hours, shorter than the request's, that the budgets hold for an offer.
-        Return None if they hold none."""
+        Return None if they hold none.
+        """
         fits, too_long = 0, math.ceil(request.longest / _HOUR)
         while too_long - fits > 1:
             hours = (fits + too_long) // 2
             shorter = changed(request, lease=hours * _HOUR, until=None, up_to=None)
-            total = self._proposal(shorter, offer).envelope.total
+            total = self._proposal(shorter, offer).terms.total
             fits, too_long = (fits, hours) if self.room.passed(total, self.rules) else (hours, too_long)
         return fits * _HOUR or None
 
@@ -379,6 +385,7 @@ def cheapest_other(clicked: Offer, offers: Iterable[Offer]) -> OtherOffer | None
 
 def recommended(choices: Sequence[OfferChoice]) -> OfferChoice | None:
     """Return the cheapest choice that may be rented and doesn't lack a boot script. If each lacks one, return the
-    cheapest that may be rented. Return None if none may. `choices` have the cheapest first."""
+    cheapest that may be rented. Return None if none may. `choices` have the cheapest first.
+    """
     rentable = [choice for choice in choices if choice.refused is None]
     return next((choice for choice in rentable if not choice.lacks_script), next(iter(rentable), None))

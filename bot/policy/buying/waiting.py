@@ -21,9 +21,9 @@ from bot.model.base import changed
 from bot.model.gpu import fits_model
 from bot.model.money import cost_at_most, whole_cents_below
 from bot.model.offer import Offer
-from bot.model.quote import Quote, SharedSearch, Wish
+from bot.model.quote import Quote, SharedSearch, WaitlistEntry
 from bot.model.rental import Rental
-from bot.model.request import Envelope, OfferQuery, Request
+from bot.model.request import OfferQuery, Request, Terms
 from bot.model.state import UNBOUGHT, State
 from bot.model.summary import Proposal, WaitingView
 from bot.policy.buying.offers import NEEDS_NEW_QUOTE, Place, fits, place_of
@@ -61,37 +61,47 @@ def search_id(query: OfferQuery) -> str:
     return hashlib.sha256(query.model_dump_json().encode()).hexdigest()[:32]
 
 
-def typed_wish(until: datetime | None, now: datetime, rules: Rules, *, any_time: bool) -> Wish:
+def typed_waitlist_entry(until: datetime | None, now: datetime, rules: Rules, *, any_time: bool) -> WaitlistEntry:
     """Return a wish as it was typed, of which nothing was clicked yet. It ends after `waiting.longest`, or at
-    `until`, if that comes first and has not passed."""
+    `until`, if that comes first and has not passed.
+    """
     latest = now + rules.waiting.longest
-    return Wish(until=min(until, latest) if until is not None and until > now else latest, any_time=any_time)
+    return WaitlistEntry(
+        until=min(until, latest) if until is not None and until > now else latest, any_time=any_time
+    )
 
 
-def new_wish(
-    request: Request, typed: Wish | None, now: datetime, rules: Rules, *, rents: bool, gpu: str | None = None
-) -> Wish:
+def new_waitlist_entry(
+    request: Request,
+    typed: WaitlistEntry | None,
+    now: datetime,
+    rules: Rules,
+    *,
+    rents: bool,
+    gpu: str | None = None,
+) -> WaitlistEntry:
     """Return the wish for a request that begins to wait `now`. It ends as its owner `typed`, or after
     `waiting.longest`, and LEAST_TIME before the last end that the request names. A start time was named on
-    purpose, so its machine is rented at any time of the day."""
-    until = typed_wish(typed.until if typed is not None else None, now, rules, any_time=False).until
+    purpose, so its machine is rented at any time of the day.
+    """
+    until = typed_waitlist_entry(typed.until if typed is not None else None, now, rules, any_time=False).until
     if request.last_end is not None:
         latest = request.last_end - LEAST_TIME
         until = latest if request.starts_at is not None else min(until, latest)
     any_time = request.starts_at is not None or (typed is not None and typed.any_time)
-    return Wish(until=until, since=now, rents=rents, any_time=any_time, gpu=gpu)
+    return WaitlistEntry(until=until, since=now, rents=rents, any_time=any_time, gpu=gpu)
 
 
-def wish_for(wish: Wish, request: Request) -> Wish:
+def waitlist_entry_for(waitlist_entry: WaitlistEntry, request: Request) -> WaitlistEntry:
     """Return a wish that ends in time for the last end of a request, which may be sooner than before."""
     if request.last_end is None:
-        return wish
-    return changed(wish, until=min(wish.until, request.last_end - LEAST_TIME))
+        return waitlist_entry
+    return changed(waitlist_entry, until=min(waitlist_entry.until, request.last_end - LEAST_TIME))
 
 
-def ends_before_hours(wish: Wish, now: datetime, zone: ZoneInfo, rules: Rules) -> bool:
+def ends_before_hours(waitlist_entry: WaitlistEntry, now: datetime, zone: ZoneInfo, rules: Rules) -> bool:
     """Return whether a wish ends before its owner's hours begin in `zone`, so that nothing would be looked for."""
-    return not wish.any_time and next_within(now, zone, rules.hours) >= wish.until
+    return not waitlist_entry.any_time and next_within(now, zone, rules.hours) >= waitlist_entry.until
 
 
 class Ceiling(NamedTuple):
@@ -104,7 +114,8 @@ class Ceiling(NamedTuple):
 
 def ceiling(request: Request, offers: Sequence[Offer], rules: Rules) -> Ceiling | None:
     """Return what an automatic rent would allow, with the request's highest price. With a start time, the price of
-    the first of the `offers`, the cheapest, counts as if it was clicked. Return None if there is neither."""
+    the first of the `offers`, the cheapest, counts as if it was clicked. Return None if there is neither.
+    """
     if request.starts_at is not None and offers:
         offer = offers[0]
         return Ceiling(propose(request, offer.gpu, offer.rate, rules), offer.gpu)
@@ -116,8 +127,8 @@ def ceiling(request: Request, offers: Sequence[Offer], rules: Rules) -> Ceiling 
 
 def _at_most(request: Request, max_rate: Decimal, rules: Rules) -> Proposal:
     total = cost_at_most(max_rate, billed_span(request.longest, rules))
-    envelope = Envelope.of(request, request.gpu, price=max_rate, max_rate=max_rate, total=total)
-    return Proposal(envelope=envelope, over=over_limits(max_rate, total, rules))
+    terms = Terms.of(request, request.gpu, price=max_rate, max_rate=max_rate, total=total)
+    return Proposal(terms=terms, over=over_limits(max_rate, total, rules))
 
 
 def same_reason(one: str, other: str) -> bool:
@@ -143,17 +154,19 @@ class Waiter(WaitingView):
 
 def still_waits(quote: Quote, rental: Rental | None) -> bool:
     """Return whether a quote with `waits_for` waits for an offer, or may do so again: its rental waits for an
-    approval, or is being bought."""
+    approval, or is being bought.
+    """
     if quote.rental_id is None:
-        return quote.wish is not None and not quote.wish.rents
+        return quote.waitlist_entry is not None and not quote.waitlist_entry.rents
     if rental is None or rental.state not in {*UNBOUGHT, State.PROCURING, State.PROVISIONING}:
         return False
-    return rental.quote_id == quote.id and rental.wish is not None
+    return rental.quote_id == quote.id and rental.waitlist_entry is not None
 
 
 def first_look(request: Request, rules: Rules) -> datetime | None:
     """Return when the market is first asked for a start time. Return None if the request has none. A machine that
-    comes as early as that must be paid by the time that the total has for getting ready."""
+    comes as early as that must be paid by the time that the total has for getting ready.
+    """
     if request.starts_at is None:
         return None
     return request.starts_at - min(LEAD, rules.procure.provision_timeout)
@@ -161,8 +174,9 @@ def first_look(request: Request, rules: Rules) -> datetime | None:
 
 def next_question(search: SharedSearch, waiters: Iterable[Waiter], now: datetime, rules: Rules) -> datetime | None:
     """Return when the market is asked next: at the first time at which one of the wishes may have its turn, and at
-    most every `waiting.every`. Return None if nobody waits."""
-    waiting = (waiter for waiter in waiters if waiter.wish.until > now)
+    most every `waiting.every`. Return None if nobody waits.
+    """
+    waiting = (waiter for waiter in waiters if waiter.waitlist_entry.until > now)
     return min((_next_question(search, waiter, now, rules) for waiter in waiting), default=None)
 
 
@@ -188,13 +202,13 @@ def _next_question(search: SharedSearch, waiter: Waiter, now: datetime, rules: R
     pause = min(every * 2 ** min(search.misses, 16), max(LONGEST_PAUSE, every))
     at = now if search.asked_at is None else max(search.asked_at + pause, now)
     at = max(at, next_purchase(waiter.attempts, now))
-    return at if waiter.wish.any_time else next_within(at, waiter.zone, rules.hours)
+    return at if waiter.waitlist_entry.any_time else next_within(at, waiter.zone, rules.hours)
 
 
 def in_turn(waiters: Iterable[Waiter], now: datetime, rules: Rules) -> list[Waiter]:
     """Return the wishes whose turn it may be now, in the order in which they began to wait."""
     return sorted(
-        (waiter for waiter in waiters if waiter.wish.until > now and _has_begun(waiter, now, rules)),
+        (waiter for waiter in waiters if waiter.waitlist_entry.until > now and _has_begun(waiter, now, rules)),
         key=lambda waiter: (waiter.since, waiter.quote.id),
     )
 
@@ -203,7 +217,7 @@ def _has_begun(waiter: Waiter, now: datetime, rules: Rules) -> bool:
     first = first_look(waiter.request, rules)
     if first is not None:
         return first <= now
-    return waiter.wish.any_time or next_within(now, waiter.zone, rules.hours) <= now
+    return waiter.waitlist_entry.any_time or next_within(now, waiter.zone, rules.hours) <= now
 
 
 class Rent(NamedTuple):
@@ -230,8 +244,9 @@ Turn: TypeAlias = Rent | Tell | SayNothingFits
 
 def turn(waiter: Waiter, offers: Sequence[Offer], now: datetime) -> Turn | None:
     """Return what is done for a wish, with the offers that those before it left, cheapest first. Return None if
-    nothing is."""
-    wish, rental = waiter.wish, waiter.rental
+    nothing is.
+    """
+    waitlist_entry, rental = waiter.waitlist_entry, waiter.rental
     if rental is None:
         fitting = tuple(offer for offer in offers if fits(offer, waiter.request))
         return Tell(fitting) if fitting else None
@@ -242,8 +257,8 @@ def turn(waiter: Waiter, offers: Sequence[Offer], now: datetime) -> Turn | None:
     allowed = [
         offer
         for offer in listed
-        if offer.rate <= rental.envelope.max_rate
-        and (wish.gpu is None or fits_model(offer.gpu, wish.gpu))
+        if offer.rate <= rental.terms.max_rate
+        and (waitlist_entry.gpu is None or fits_model(offer.gpu, waitlist_entry.gpu))
         and place_of(offer) not in sold_out
         and offer.offer_id not in called
     ]
@@ -256,7 +271,7 @@ def turn(waiter: Waiter, offers: Sequence[Offer], now: datetime) -> Turn | None:
     starts_at = waiter.request.starts_at
     if starts_at is None or waiter.told or now < starts_at - SAY_BEFORE_START:
         return None
-    dearer = (offer for offer in listed if offer.rate > rental.envelope.max_rate)
+    dearer = (offer for offer in listed if offer.rate > rental.terms.max_rate)
     return SayNothingFits(next(dearer, None))
 
 

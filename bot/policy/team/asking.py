@@ -67,7 +67,8 @@ def who_is_asked(
 
 def _mentions(approvers: Approvers, team: Team, *, is_left_out: Callable[[str], bool]) -> Mentions:
     """Return the groups and people to mention. A group with a member who is left out is not mentioned: its other
-    members are mentioned by name."""
+    members are mentioned by name.
+    """
     groups, people = [], list(approvers.people)
     for group in approvers.groups:
         members = team.members_of([group])
@@ -100,7 +101,8 @@ def reminders(
     undecided: Sequence[Undecided], available: Mapping[str, Availability], rules: Rules, now: datetime
 ) -> dict[str, tuple[str, ...]]:
     """Return the people who are reminded now, each with the ids of all rentals that wait for them, in the order of
-    `undecided`. A person is reminded of a request once, after it waited `approval.remind` in their own hours."""
+    `undecided`. A person is reminded of a request once, after it waited `approval.remind` in their own hours.
+    """
     found = {}
     for person in dict.fromkeys(one for request in undecided for one in request.asked):
         own = available.get(person)
@@ -118,7 +120,8 @@ def _remind_at(one: Undecided, person: Availability, rules: Rules) -> datetime:
 
 def others_are_due(one: Undecided, available: Mapping[str, Availability], rules: Rules, now: datetime) -> bool:
     """Return whether other people are asked now: nobody decided for `approval.then_after` in the hours of at least
-    one approver, or none of the approvers is here."""
+    one approver, or none of the approvers is here.
+    """
     if one.others_asked:
         return False
     people = [available[person] for person in one.asked if person in available]

@@ -74,7 +74,8 @@ def next_available(moment: datetime, person: Availability, hours: Hours) -> date
 
 def last_available(moment: datetime, people: Collection[Availability], hours: Hours) -> datetime | None:
     """Return until when at least one of these people can be asked for the last time before `moment`, or `moment`
-    itself if one still can. Return None if nobody can in the two weeks before."""
+    itself if one still can. Return None if nobody can in the two weeks before.
+    """
     return max(filter(None, (_last_available(moment, person, hours) for person in people)), default=None)
 
 
@@ -109,7 +110,8 @@ def next_morning(moment: datetime, zone: ZoneInfo, hours: Hours) -> datetime:
 
 def after_hours(moment: datetime, span: timedelta, people: Collection[Availability], hours: Hours) -> datetime:
     """Return when `span` has passed since `moment`, if only time counts in which at least one of these people can
-    be asked. There must be one at least. The result is at most LONGEST_WAIT later, or `span` if that is longer."""
+    be asked. There must be one at least. The result is at most LONGEST_WAIT later, or `span` if that is longer.
+    """
     latest = moment + max(span, LONGEST_WAIT)
     while moment < latest:
         moment = next_within_any(moment, people, hours)
@@ -128,7 +130,8 @@ def after_hours(moment: datetime, span: timedelta, people: Collection[Availabili
 
 def morning_after(start: datetime, end: datetime, zone: ZoneInfo, hours: Hours) -> datetime | None:
     """Return the end of the first night that overlaps the time from `start` to `end`. Return None if no night
-    does. A night begins at NIGHT_BEGINS and ends when the hours begin, on any day of the week."""
+    does. A night begins at NIGHT_BEGINS and ends when the hours begin, on any day of the week.
+    """
     morning = next_morning(start, zone, hours)
     day = morning.astimezone(zone).date()
     evenings = (at_time(day - timedelta(days=n), NIGHT_BEGINS, zone) for n in range(2))
@@ -141,7 +144,8 @@ def _start(day: date, zone: ZoneInfo, hours: Hours) -> datetime:
 
 def at_time(day: date, minutes: int, zone: ZoneInfo) -> datetime:
     """Return a time of a day, in minutes after midnight, in UTC. A time that the clocks skip is later by the time
-    that they skip."""
+    that they skip.
+    """
     hour, minute = divmod(minutes, 60)
     return datetime(day.year, day.month, day.day, hour, minute, tzinfo=zone).astimezone(UTC)
 

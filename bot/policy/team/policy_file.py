@@ -1,5 +1,6 @@
 """Reads the team's rules from the file that `GPUBOT_POLICY` names, or from what the store keeps of it. Checks
-the setup scripts that the file names, too."""
+the setup scripts that the file names, too.
+"""
 
 from __future__ import annotations
 
@@ -109,7 +110,8 @@ def _rules(text: str, read_script: ScriptReader, home_channel: str, admins: tupl
 
 def _asks_nobody(approvers: Approvers) -> bool:
     """Return whether rules name approvers and all of them are quiet. This is not checked in `Approvers`: people
-    may leave later."""
+    may leave later.
+    """
     return bool(approvers.quiet) and not approvers.groups and not set(approvers.people) - set(approvers.quiet)
 
 
@@ -178,7 +180,8 @@ _CHOSEN = "*"
 
 def _nearest_key(path: KeyPath) -> str:
     """Return the key that an unknown key may have meant, with the keys around it: the most similar one at the same
-    place, or one with exactly this name elsewhere."""
+    place, or one with exactly this name elsewhere.
+    """
     around, name = tuple(map(str, path[:-1])), str(path[-1])
     siblings = [keys[-1] for keys in _all_keys() if _is_at(keys[:-1], around)]
     elsewhere = next((keys for keys in _all_keys() if keys[-1] == name and _CHOSEN not in keys), None)

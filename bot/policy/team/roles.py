@@ -36,7 +36,8 @@ def are_named(approvers: Approvers) -> bool:
 
 def approvers_of(rules: Rules) -> Approvers:
     """Return who decides requests: the approvers that the rules name, or the admins if they name none. Quiet
-    approvers decide in both cases."""
+    approvers decide in both cases.
+    """
     named = rules.approvers
     return named if are_named(named) else Approvers(people=rules.admins, quiet=named.quiet)
 
@@ -100,7 +101,8 @@ def is_member(person: Person) -> bool:
 
 def roles_of(person: Person, rules: Rules) -> Roles:
     """Return the roles of a person. Non-members have none, whatever the rules say. The operator decides like an
-    approver and an admin."""
+    approver and an admin.
+    """
     if person.id == OPERATOR.id:
         return Roles(user=True, approver=True, admin=True)
     if not is_member(person):
@@ -139,7 +141,8 @@ def may_use_in(channel: str, *, direct: bool, rules: Rules) -> bool:
 
 def is_admin(person: Person, rules: Rules) -> bool:
     """Return whether a person is an admin, who pauses and resumes buying, has the policy file read again, and
-    decides about machines that the bot doesn't know and about who owns a rental."""
+    decides about machines that the bot doesn't know and about who owns a rental.
+    """
     return roles_of(person, rules).admin
 
 
@@ -169,7 +172,8 @@ def check_reads_spend(person: Person, rules: Rules) -> None:
 
 def sees_spend_of_people(person: Person, rules: Rules) -> bool:
     """Return whether a person may see what each person spent: approvers, admins and finance. All others see their
-    own, and sums."""
+    own, and sums.
+    """
     return is_approver_or_admin(person, rules) or roles_of(person, rules).finance
 
 
@@ -241,7 +245,8 @@ def sees_money(person: Person, owner: str, rules: Rules) -> bool:
 
 def sees_use(person: Person, rental: Rental, rules: Rules) -> bool:
     """Return whether a person may see the values, connections and history of a rental's use, which are a record of
-    somebody's work: its owner, its teammates and admins. All others see the verdict and since when it holds."""
+    somebody's work: its owner, its teammates and admins. All others see the verdict and since when it holds.
+    """
     return may_see_ssh_command(person, rental, rules) or is_admin(person, rules)
 
 
@@ -252,7 +257,8 @@ def may_see_ssh_command(person: Person, rental: Rental, rules: Rules) -> bool:
 
 def may_read_direct_message(person: Person, rental: Rental, rules: Rules) -> bool:
     """Return whether a person still gets direct messages about a rental: its owner, its teammates, and admins, who
-    also read that a deletion is not confirmed."""
+    also read that a deletion is not confirmed.
+    """
     return may_see_ssh_command(person, rental, rules) or person.id in rules.admins
 
 
@@ -263,7 +269,8 @@ def may_extend(person: Person, rental: Rental, rules: Rules) -> bool:
 
 def decides_at_once(person: Person) -> bool:
     """Return whether a person's own extension needs no approver: the operator's, who decides like one and gives a
-    reason. In Slack an approver's extension over the limits is asked for, so that the others see it first."""
+    reason. In Slack an approver's extension over the limits is asked for, so that the others see it first.
+    """
     return person.id == OPERATOR.id
 
 

@@ -119,7 +119,8 @@ class _Open:
 
 class _Builder:
     """Builds values from the parser's events. PyYAML's own composer fails here in two ways: it recurses at each
-    level, so deep nesting exhausts the stack, and it resolves aliases, so a few lines can become gigabytes."""
+    level, so deep nesting exhausts the stack, and it resolves aliases, so a few lines can become gigabytes.
+    """
 
     def __init__(self) -> None:
         self._stack: list[_Open] = []

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from bot.model.rental import Lease, Rental
 from bot.policy.team.hours import Availability, last_available
 from bot.policy.team.rules import Rules
-from bot.policy.use.two_ends import UNSEEN_NOTICE, can_move
+from bot.policy.use.flexible_end import UNSEEN_NOTICE, can_move
 
 NOTICES = (timedelta(minutes=30),)
 NOTICES_OF_LONG_LEASE = (timedelta(hours=2), timedelta(minutes=30))
@@ -32,7 +32,8 @@ APPROVAL_NOTICE_AFTER = timedelta(minutes=15)
 
 def notices_of(lease: Lease, rules: Rules) -> tuple[timedelta, ...]:
     """Return how long before the end of a lease its owner is notified, longest first. UNSEEN_NOTICE is among them
-    if the end can move; that notice is given only if nobody sees whether the machine is in use."""
+    if the end can move; that notice is given only if nobody sees whether the machine is in use.
+    """
     usual = _usual_notices(lease, rules)
     return tuple(sorted({*usual, UNSEEN_NOTICE}, reverse=True)) if can_move(lease) else usual
 
@@ -57,7 +58,8 @@ def notice_is_due(lease: Lease, rules: Rules, now: datetime) -> bool:
 
 def ask_before(lease: Lease, approvers: Collection[Availability], rules: Rules) -> datetime | None:
     """Return until when these approvers can be asked for more time, if their hours end before the lease does: the
-    later one of two ends. Return None if somebody can be asked at the end, or if nobody can before it."""
+    later one of two ends. Return None if somebody can be asked at the end, or if nobody can before it.
+    """
     end = lease.latest_end or lease.ends_at
     last = last_available(end, approvers, rules.hours)
     return None if last == end else last
@@ -70,13 +72,15 @@ def usual_notice_is_due(lease: Lease, now: datetime, rules: Rules) -> bool:
 
 def last_notice_at(lease: Lease, rules: Rules) -> datetime:
     """Return when the last notice of the end that does not depend on the use is due, or the end itself if there
-    are no notices. UNSEEN_NOTICE is the last only if there is no other."""
+    are no notices. UNSEEN_NOTICE is the last only if there is no other.
+    """
     return lease.ends_at - min(_usual_notices(lease, rules) or notices_of(lease, rules), default=timedelta(0))
 
 
 def skips_notice(lease: Lease, notified_at: datetime | None, now: datetime, rules: Rules) -> bool:
     """Return whether the notice that is due now is skipped because the owner was notified of the same end within
-    the last hour, at `notified_at`. The last notice is never skipped."""
+    the last hour, at `notified_at`. The last notice is never skipped.
+    """
     if now >= last_notice_at(lease, rules):
         return False
     return notified_at is not None and now - notified_at <= RECENTLY

@@ -9,9 +9,9 @@ from decimal import Decimal
 from bot.errors import TooLate
 from bot.model.attempt import Attempt
 from bot.model.base import Frozen, changed
-from bot.model.event import Event, EventKind, OpenQuestion, open_question, settled_by
+from bot.model.event import Event, EventKind, OpenQuestion, open_question, resolved_by
 from bot.model.facts import PersonFacts
-from bot.model.machine_use import Verdict
+from bot.model.machine_use import UsageStatus
 from bot.model.money import Micros, cost_at_most
 from bot.model.rental import Rental
 from bot.model.request import Request
@@ -34,7 +34,7 @@ def is_idle(rental: Rental, now: datetime) -> bool:
     return (
         rental.state is State.READY
         and rental.use is not None
-        and rental.use.verdict is Verdict.IDLE
+        and rental.use.status is UsageStatus.IDLE
         and rental.replaced_by is None
         and rental.running_lease.ends_at - now >= LEAST_LEFT
     )
@@ -42,7 +42,8 @@ def is_idle(rental: Rental, now: datetime) -> bool:
 
 def fits_request(attempt: Attempt, request: Request) -> bool:
     """Return whether the machine of an attempt is what a request asks for. Its price doesn't matter: it is paid
-    already. An adopted machine, whose region nobody knows, fits none."""
+    already. An adopted machine, whose region nobody knows, fits none.
+    """
     offer = attempt.offer
     return offer is not None and fits(offer, changed(request.query, max_gpu_rate=None))
 
@@ -56,12 +57,12 @@ def asked_last(events: Iterable[Event], now: datetime) -> Event | None:
 def who_waits(events: Sequence[Event]) -> tuple[str, ...]:
     """Return the people who asked for the machine and got no answer yet, each once."""
     asked = [event for event in events if event.kind is EventKind.ASKED_FOR]
-    return tuple(dict.fromkeys(one.actor for one in asked if one.actor and settled_by(one, events) is None))
+    return tuple(dict.fromkeys(one.actor for one in asked if one.actor and resolved_by(one, events) is None))
 
 
 def is_given(event: Event, events: Sequence[Event], now: datetime) -> bool:
     """Return whether the person of a GIVEN event can still take the machine."""
-    return now - event.at < TAKE_WITHIN and settled_by(event, events) is None
+    return now - event.at < TAKE_WITHIN and resolved_by(event, events) is None
 
 
 def given_to(person_id: str, events: Sequence[Event], now: datetime) -> Event | None:
@@ -95,7 +96,8 @@ def left_of(rental: Rental, now: datetime, rules: Rules) -> Left:
 
 def check_givable(rental: Rental, attempts: Iterable[Attempt], now: datetime) -> None:
     """Raise TooLate if a machine can't get another owner by its owner's will: it isn't ready, is being replaced or
-    destroyed, ends soon, or more time for it waits for an approver."""
+    destroyed, ends soon, or more time for it waits for an approver.
+    """
     marked = any(attempt.live and attempt.marked_for_deletion for attempt in attempts)
     why = ""
     if rental.state.over:

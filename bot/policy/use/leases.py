@@ -14,7 +14,7 @@ from bot.model.request import Request
 from bot.model.text import span
 from bot.policy.team.rule_values import LONGEST_SPAN
 from bot.policy.team.rules import Rules
-from bot.policy.use.two_ends import MOVES_BY, already_allowed, first_end
+from bot.policy.use.flexible_end import MOVES_BY, already_allowed, first_end
 
 REPEAT_FACTOR = 0.5
 """Each unanswered "Still needed?" makes the next wait longer by this share of the first wait."""
@@ -26,7 +26,8 @@ def counted_from(request: Request, now: datetime) -> Request:
     """Return a request with its hours counted from `now` until the ends that the person named. If the first of two
     ends has passed, it becomes an hour from now. Return the request unchanged if the person named no end, or a
     start that is still to come; leave out a start that has passed. Raise Mistake if too little time is left until
-    the last end."""
+    the last end.
+    """
     if request.starts_at is not None and request.starts_at > now:
         check_time_left(request, request.starts_at)
         return request
@@ -43,7 +44,8 @@ def counted_from(request: Request, now: datetime) -> Request:
 
 def without_past_end(request: Request, now: datetime, rules: Rules) -> Request:
     """Return a request as `counted_from` does. If too little time is left until its last end, return it without
-    ends, for the usual length: no machine is bought for such an end."""
+    ends, for the usual length: no machine is bought for such an end.
+    """
     if too_little_time(request, max(now, request.starts_at or now)):
         return changed(request, starts_at=None, until=None, up_to=None, lease=rules.lease.default)
     return counted_from(request, now)
@@ -65,7 +67,8 @@ def check_time_left(request: Request, now: datetime) -> None:
 
 def lease_ends(request: Request, ready_at: datetime, afforded: datetime) -> tuple[datetime, datetime | None]:
     """Return when a lease ends that its envelope affords until `afforded`, never after the last end that was
-    named. Return the later of two ends too, or None if there is one end."""
+    named. Return the later of two ends too, or None if there is one end.
+    """
     last = afforded if request.last_end is None else min(afforded, request.last_end)
     first = last if request.up_to is None else min(first_end(request, ready_at), last)
     return first, last if first < last else None
@@ -84,7 +87,8 @@ def latest_ready(request: Request, rules: Rules) -> datetime | None:
 def longest_lease(request: Request, allowed: timedelta, ready_at: datetime) -> timedelta:
     """Return how long a machine may run that is ready at `ready_at`, if `allowed` is the length in its envelope.
     Its hours count from the start time, so a machine that is ready some minutes before it runs until the same
-    end."""
+    end.
+    """
     if request.starts_at is None or request.last_end is None:
         return allowed
     return max(allowed, request.last_end - ready_at)
@@ -92,7 +96,8 @@ def longest_lease(request: Request, allowed: timedelta, ready_at: datetime) -> t
 
 def ask_after(asked_times: int, rules: Rules) -> timedelta | None:
     """Return how long after the last question or sign of life "Still needed?" is asked. The wait grows with each
-    unanswered question. Return None if the rules switch the question off."""
+    unanswered question. Return None if the rules switch the question off.
+    """
     if rules.check_in.after is None:
         return None
     # Bounded: a count from earlier rules could lead to a time that a datetime can't hold.
@@ -111,7 +116,8 @@ def extension_left(lease: Lease, now: datetime, rules: Rules) -> timedelta:
 
 def may_extend_by(span: timedelta, rental: Rental, now: datetime, rules: Rules) -> bool:
     """Return whether a lease may become longer by `span`. While an extension waits, the lease may only grow up to
-    the later of two ends."""
+    the later of two ends.
+    """
     lease = rental.lease
     if lease is None:
         return False
@@ -147,7 +153,8 @@ def overdue_grace(rules: Rules) -> timedelta:
 def overdue_at(ends_at: datetime | None, accepted_at: datetime | None, rules: Rules) -> datetime | None:
     """Return when the overdue deletion deletes a machine that its rental's own step has not ended: two graces
     after the end of its lease, or one grace after its time-out to get ready. Return None if it is neither leased
-    nor accepted."""
+    nor accepted.
+    """
     if ends_at is not None:
         return ends_at + OVERDUE_GRACES * overdue_grace(rules)
     if accepted_at is not None:

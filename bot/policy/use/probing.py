@@ -13,9 +13,9 @@ from bot.policy.team.rules import ProbeKind, Rules
 
 ANSWERS_WITHIN = timedelta(minutes=5)
 """How soon after ready a machine has to answer. Otherwise it may count against its vendor."""
-LEAST_VISITS = 2
+LEAST_PROBE_RUNS = 2
 """How many visits in that time have to get no answer before a machine counts against its vendor."""
-FEWEST_SILENT = 3
+FEWEST_UNREACHABLE = 3
 """If this many machines were silent since the last answer, the vendor's machines count as running no boot
 script."""
 FEWEST_OWNERS = 2
@@ -45,10 +45,10 @@ def has_probe(rental: Rental, attempt: Attempt | None, rules: Rules) -> bool:
 
 def runs_scripts(answers: ProbeAnswers | None) -> bool:
     """Return whether a vendor's machines are expected to run the boot script: also if nothing is known of it."""
-    if answers is None or answers.silent_at is None or len(answers.silent) < FEWEST_SILENT:
+    if answers is None or answers.unreachable_at is None or len(answers.unreachable) < FEWEST_UNREACHABLE:
         return True
-    answered_lately = answers.answered_at and answers.silent_at - answers.answered_at < ONE_OWNER_AFTER
-    return bool(answered_lately) and len(set(answers.silent)) < FEWEST_OWNERS
+    answered_lately = answers.answered_at and answers.unreachable_at - answers.answered_at < ONE_OWNER_AFTER
+    return bool(answered_lately) and len(set(answers.unreachable)) < FEWEST_OWNERS
 
 
 def needs_script(request: Request, teammates: Collection[str]) -> bool:
@@ -56,17 +56,19 @@ def needs_script(request: Request, teammates: Collection[str]) -> bool:
     return bool(teammates) or request.setup is not None
 
 
-def boot_script_ran(rental: Rental) -> bool:
+def startup_script_ran(rental: Rental) -> bool:
     """Return whether the boot script certainly ran: the probe reports its setup, or the probe answered before its
-    owner could get the lines that install it by hand."""
+    owner could get the lines that install it by hand.
+    """
     if rental.lease is None or rental.probe_answered_at is None:
         return False
     return rental.setup_progress is not None or rental.probe_answered_at - rental.lease.ready_at < BY_HAND_AFTER
 
 
-def boot_script_failed(rental: Rental, attempt: Attempt) -> bool:
+def startup_script_failed(rental: Rental, attempt: Attempt) -> bool:
     """Return whether the boot script certainly did not run: it would have installed the probe by now
-    (`verdicts.NOT_YET`), but the machine still refuses the probe's key."""
+    (`usage_status.NOT_YET`), but the machine still refuses the probe's key.
+    """
     return _sent_probe(attempt) and rental.probe_answered_at is None and is_refused(rental)
 
 
@@ -91,7 +93,8 @@ def is_refused(rental: Rental) -> bool:
 def owner_must_install(rental: Rental, attempt: Attempt, rules: Rules, now: datetime) -> bool:
     """Return whether the owner must install the probe of a ready machine by hand: the place takes no boot script,
     the probe did not answer within BY_HAND_AFTER, or it answered once and was removed. Return False for a machine
-    without an SSH server, or with another host key: that needs something else."""
+    without an SSH server, or with another host key: that needs something else.
+    """
     if not has_probe(rental, attempt, rules):
         return False
     if rental.probe_answered_at is not None:

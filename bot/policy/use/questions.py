@@ -11,7 +11,7 @@ from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from bot.model.base import changed
-from bot.model.machine_use import NOT_COMPUTING, Use, Verdict
+from bot.model.machine_use import NOT_COMPUTING, UsageStatus, Use
 from bot.model.money import Micros, cost, cost_at_most, micros, time_for
 from bot.model.rental import Asked, Lease, Question, Rental
 from bot.model.state import State
@@ -44,17 +44,17 @@ def next_question(lease: Lease, use: Use | None, rate: Decimal | None, rules: Ru
     Return None if only a change leads to a question: the machine is in use, the rules switch the question off, or
     the last notice of the end, which asks the same, comes first.
     """
-    if use is not None and use.verdict in NOT_COMPUTING:
+    if use is not None and use.status in NOT_COMPUTING:
         at = _not_computing_at(lease, use, rate, rules)
-    elif use is not None and use.verdict is Verdict.IN_USE:
+    elif use is not None and use.status is UsageStatus.IN_USE:
         at = None
     else:
         at = _check_in_at(lease, use, rules)
     if at is None:
         return None
-    asked, silent_until = lease.question.asked, lease.question.silent_until
+    asked, quiet_until = lease.question.asked, lease.question.quiet_until
     not_before = [asked.last_at + GAP] if asked else []
-    not_before += [silent_until] if silent_until else []
+    not_before += [quiet_until] if quiet_until else []
     return _before_last_notice(lease, max([at, *not_before]), rules)
 
 
@@ -63,7 +63,8 @@ def in_hours(
 ) -> datetime | None:
     """Return when the question that is due now, at `at`, may be asked: in the hours of its owner, whose zone is
     `zone`, and not close to a notice of the lease's end. The first question about a spell doesn't wait for the
-    hours if the machine is urgent. Return None if the last notice of the end comes first."""
+    hours if the machine is urgent. Return None if the last notice of the end comes first.
+    """
     waits = not urgent or asked_about(lease.question, use) is not None
     allowed = next_within(at, zone, rules.hours) if waits else at
     # Notices are planned one by one, so only a question that is due now is compared with them.
@@ -76,7 +77,7 @@ def _not_computing_at(lease: Lease, use: Use, rate: Decimal | None, rules: Rules
     if asked is not None and asked.times > 0:
         again = rules.idle.again[: asked.times][-1:]
         return asked.last_at + again[0] if again else None
-    if use.verdict is Verdict.CONNECTED:
+    if use.status is UsageStatus.CONNECTED:
         return use.since + rules.idle.connected
     if rate is None:
         return use.since
@@ -94,29 +95,31 @@ def _check_in_at(lease: Lease, use: Use | None, rules: Rules) -> datetime | None
     if after is None:
         return None
     if times == 0 and _is_promised(question, use):
-        return question.silent_until
+        return question.quiet_until
     signs = [lease.seen_at, *([use.since] if use else []), *([asked.last_at] if asked else [])]
     return max(signs) + after
 
 
 def _is_promised(question: Question, use: Use | None) -> bool:
     """Return whether an answer named the time of the next question about a machine that can't be seen into. If the
-    bot still saw into the machine at that time, the machine was in use, so the answer no longer counts."""
-    if not question.promised or question.silent_until is None:
+    bot still saw into the machine at that time, the machine was in use, so the answer no longer counts.
+    """
+    if not question.promised or question.quiet_until is None:
         return False
-    return use is None or use.since <= question.silent_until
+    return use is None or use.since <= question.quiet_until
 
 
 def asked_about(question: Question, use: Use | None) -> Asked | None:
     """Return what was asked about the spell of this verdict. A spell is identified by its start."""
     asked = question.asked
-    return asked if asked is not None and asked.about == spell_of(use) else None
+    return asked if asked is not None and asked.about == idle_period_of(use) else None
 
 
-def spell_of(use: Use | None) -> datetime | None:
+def idle_period_of(use: Use | None) -> datetime | None:
     """Return when the spell of a verdict began. That is earlier than the verdict if work interrupted the spell for
-    a moment. Return None if there is no verdict."""
-    return None if use is None else use.spell or use.since
+    a moment. Return None if there is no verdict.
+    """
+    return None if use is None else use.idle_period or use.since
 
 
 def _before_last_notice(lease: Lease, at: datetime, rules: Rules) -> datetime | None:
@@ -131,13 +134,13 @@ def after_asking(question: Question, use: Use | None, now: datetime) -> Question
     """Return the question with one about this spell asked `now`."""
     asked = asked_about(question, use)
     if asked is None or asked.first_at is None:
-        return Question(asked=Asked(about=spell_of(use), last_at=now, first_at=now))
+        return Question(asked=Asked(about=idle_period_of(use), last_at=now, first_at=now))
     return Question(asked=changed(asked, last_at=now, times=asked.times + 1))
 
 
-def after_answer(question: Question, silent_until: datetime, *, promised: bool) -> Question:
-    """Return the question after somebody answered: nothing is asked before `silent_until`."""
-    return Question(silent_until=silent_until, promised=promised, asked=_answered(question.asked))
+def after_answer(question: Question, quiet_until: datetime, *, promised: bool) -> Question:
+    """Return the question after somebody answered: nothing is asked before `quiet_until`."""
+    return Question(quiet_until=quiet_until, promised=promised, asked=_answered(question.asked))
 
 
 def _answered(asked: Asked | None) -> Asked | None:
@@ -147,23 +150,24 @@ def _answered(asked: Asked | None) -> Asked | None:
 
 def for_new_owner(question: Question) -> Question:
     """Return the question for the new owner of a machine, who was asked nothing. The earlier owner's answers no
-    longer silence anything, but the next question still comes GAP after the last."""
+    longer silence anything, but the next question still comes GAP after the last.
+    """
     return Question(asked=_answered(question.asked))
 
 
 def after_extension(question: Question, now: datetime, rules: Rules) -> Question:
     """Return the question after somebody extended the lease. A later time that an answer named stays."""
-    silent_until = now + (rules.check_in.after or EXTENSION_SILENCE)
-    earlier = question.silent_until
-    if earlier is not None and earlier > silent_until:
+    quiet_until = now + (rules.check_in.after or EXTENSION_SILENCE)
+    earlier = question.quiet_until
+    if earlier is not None and earlier > quiet_until:
         return after_answer(question, earlier, promised=question.promised)
-    return after_answer(question, silent_until, promised=False)
+    return after_answer(question, quiet_until, promised=False)
 
 
 def asks_again_at(lease: Lease, *, zone: ZoneInfo, rules: Rules) -> datetime:
     """Return when the owner is asked again after an answer, or the end of the lease if that comes first."""
     asked = lease.question.asked
-    at = max([lease.question.silent_until or lease.seen_at, *([asked.last_at + GAP] if asked else [])])
+    at = max([lease.question.quiet_until or lease.seen_at, *([asked.last_at + GAP] if asked else [])])
     return _before_last_notice(lease, next_within(at, zone, rules.hours), rules) or lease.ends_at
 
 
@@ -172,7 +176,7 @@ def asks_again_at(lease: Lease, *, zone: ZoneInfo, rules: Rules) -> datetime:
 
 def unanswered(rental: Rental, use: Use | None) -> Asked | None:
     """Return what was asked about the present spell of an idle or connected machine, if nobody answered."""
-    if rental.lease is None or use is None or use.verdict not in NOT_COMPUTING:
+    if rental.lease is None or use is None or use.status not in NOT_COMPUTING:
         return None
     asked = asked_about(rental.lease.question, use)
     return asked if asked is not None and asked.first_at is not None else None
@@ -193,7 +197,8 @@ def on_card_at(asked: Asked, rules: Rules) -> datetime | None:
 
 def approvers_notified_at(asked: Asked, lease: Lease, *, urgent: bool, rules: Rules) -> datetime | None:
     """Return the earliest time at which the approvers are notified that nobody answers, without their hours.
-    Return None if the last notice of the end comes first."""
+    Return None if the last notice of the end comes first.
+    """
     if asked.first_at is None:
         return None
     after = rules.idle.approvers_after
@@ -206,7 +211,8 @@ def approvers_in_hours(
     at: datetime, lease: Lease, approvers: Collection[Availability], rules: Rules
 ) -> datetime | None:
     """Return when the approvers may receive a notification that is due at `at`: in the hours of one of them.
-    Return None if the last notice of the end comes first."""
+    Return None if the last notice of the end comes first.
+    """
     return _before_last_notice(lease, next_within_any(at, approvers, rules.hours), rules)
 
 

@@ -25,8 +25,8 @@ from bot.policy.buying.budgets import rules_of_owner
 from bot.policy.buying.spending import propose_longer_lease
 from bot.policy.team.hours import Availability, zone_of
 from bot.policy.team.rules import Rules
-from bot.policy.use import end_notices, leases, on_ending, probing, questions, two_ends
-from bot.policy.use.verdicts import open_connections, unseen_since, with_later_work
+from bot.policy.use import end_notices, flexible_end, leases, on_ending, probing, questions
+from bot.policy.use.usage_status import open_connections, unseen_since, with_later_work
 
 BOUGHT = frozenset({State.PROVISIONING, State.READY})
 """The states in which the market has accepted the purchase of a rental."""
@@ -52,8 +52,8 @@ class Machine:
     use: Use | None
     """The stored verdict. None before the first one, and if the machine has no probe by design: a verdict from
     before a change of the rules doesn't count."""
-    visits: Sequence[Sample] = ()
-    """The samples that a verdict of now needs (`verdicts.window`), oldest first."""
+    probe_runs: Sequence[Sample] = ()
+    """The samples that a verdict of now needs (`usage_status.window`), oldest first."""
     history: Sequence[Event] = ()
     """The rental's events, oldest first. Empty unless it `is_ending`: it can be long."""
     direct: Sequence[Message] = ()
@@ -77,16 +77,17 @@ class Machine:
         return self.rental.running_lease
 
     @property
-    def visited_at(self) -> datetime:
+    def probed_at(self) -> datetime:
         """Return the time of the newest visit, or that of ready before the first."""
-        return self.visits[-1].at if self.visits else self.lease.ready_at
+        return self.probe_runs[-1].at if self.probe_runs else self.lease.ready_at
 
 
 def is_ending(rental: Rental, rules: Rules, now: datetime) -> bool:
     """Return whether the end of a machine's lease has come or may come at once, whether a notice of it is due, or
-    whether its owner's script failed before it."""
+    whether its owner's script failed before it.
+    """
     lease = rental.running_lease
-    near = lease.script_first is not None or on_ending.ended_as(rental, OnEndingState.FAILED)
+    near = lease.graceful_destroy is not None or on_ending.ended_as(rental, OnEndingState.FAILED)
     return near or lease.ends_at <= now or end_notices.notice_is_due(lease, rules, now)
 
 
@@ -107,10 +108,11 @@ class NoteLoss(NamedTuple):
 
 class TellEndAgain(NamedTuple):
     """Notify the owner when the machine ends, because Slack showed something that the store lost, perhaps a later
-    end. Only the new message counts as their notice of this end."""
+    end. Only the new message counts as their notice of this end.
+    """
 
 
-class DropVerdict(NamedTuple):
+class DropUsageStatus(NamedTuple):
     """Drop the verdict about a machine that has no probe any more. `since` is when it was last known to hold."""
 
     since: datetime
@@ -128,7 +130,8 @@ class SkipNotice(NamedTuple):
 
 class GiveNotice(NamedTuple):
     """Notify the owner that the machine ends at `until`: its end, or a grace from now if they could not know of
-    the end."""
+    the end.
+    """
 
     until: datetime
     unseen: bool = False
@@ -177,7 +180,7 @@ Act: TypeAlias = (
     End
     | NoteLoss
     | TellEndAgain
-    | DropVerdict
+    | DropUsageStatus
     | StayInPlace
     | SkipNotice
     | GiveNotice
@@ -202,7 +205,7 @@ def plan(machine: Machine, rules: Rules, now: datetime) -> Due:
 
     That is the earliest time that a rule waits for, or after LOOK_AGAIN if none waits for a time.
     """
-    rules_of = RULES if machine.lease.script_first is None else RULES_AFTER_SCRIPT
+    rules_of = RULES if machine.lease.graceful_destroy is None else RULES_AFTER_SCRIPT
     if machine.live is None or (machine.lease.shown_later_at is not None and not machine.found):
         rules_of = RULES_UNTIL_FOUND
     dues = [due for rule in rules_of if (due := rule(machine, rules, now)) is not None]
@@ -216,23 +219,25 @@ def plan(machine: Machine, rules: Rules, now: datetime) -> Due:
 def idle_now(machine: Machine, rules: Rules, now: datetime) -> Use | None:
     """Return the verdict about a machine that is idle or connected now, with the connections that its newest visit
     saw. Return None if it is neither, or if nobody sees now whether it is: the bot was down, or most visits fail.
-    The next visits then decide."""
+    The next visits then decide.
+    """
     use = machine.use
-    if use is None or use.verdict not in NOT_COMPUTING or use != _verdict(machine, rules, now):
+    if use is None or use.status not in NOT_COMPUTING or use != _status(machine, rules, now):
         return None
-    unseen = unseen_since(use, machine.visits, now, rules) is not None
+    unseen = unseen_since(use, machine.probe_runs, now, rules) is not None
     return None if unseen else _with_open_connections(use, machine)
 
 
-def _verdict(machine: Machine, rules: Rules, now: datetime) -> Use | None:
+def _status(machine: Machine, rules: Rules, now: datetime) -> Use | None:
     """Return the verdict with the work that visits saw since it was stored."""
-    return with_later_work(machine.use, machine.visits, ready_at=machine.lease.ready_at, now=now, rules=rules)
+    return with_later_work(machine.use, machine.probe_runs, ready_at=machine.lease.ready_at, now=now, rules=rules)
 
 
 def _with_open_connections(use: Use, machine: Machine) -> Use:
     """Return a verdict with the connections that the newest visit saw. The stored verdict has those of its first
-    visit."""
-    old, new = open_connections(machine.visits)
+    visit.
+    """
+    old, new = open_connections(machine.probe_runs)
     return changed(use, connections=old, new_connections=new)
 
 
@@ -241,7 +246,8 @@ def _with_open_connections(use: Use, machine: Machine) -> Use:
 
 def _gone(machine: Machine, rules: Rules, now: datetime) -> Due | None:
     """End the rental if the market has no machine any more. If the overdue deletion was due by then, the lease
-    ended the machine, not the vendor."""
+    ended the machine, not the vendor.
+    """
     overdue = leases.overdue_at(machine.lease.ends_at, None, rules)
     if overdue is not None and overdue <= now and (machine.live is None or machine.live.marked_for_deletion):
         return Due(now, End(Why.LEASE_ENDED))
@@ -252,7 +258,8 @@ def _gone(machine: Machine, rules: Rules, now: datetime) -> Due | None:
 
 def _is_uncompared(messages: Iterable[Message]) -> bool:
     """Return whether one of these messages isn't compared with Slack yet since the database was opened. If that is
-    a backup, Slack may show something else."""
+    a backup, Slack may show something else.
+    """
     return any(message.uncompared for message in messages)
 
 
@@ -266,12 +273,13 @@ def _without_probe(machine: Machine, rules: Rules, now: datetime) -> Due | None:
     use = machine.rental.use
     if use is None or machine.use is not None:
         return None
-    return Due(now, DropVerdict(unseen_since(use, machine.visits, now, rules) or now))
+    return Due(now, DropUsageStatus(unseen_since(use, machine.probe_runs, now, rules) or now))
 
 
 def _replaced(machine: Machine, _: Rules, now: datetime) -> Due | None:
     """Destroy the machine once another one is bought in its place. If that rental ended without a machine, this
-    machine stays, and its owner may replace it again."""
+    machine stays, and its owner may replace it again.
+    """
     if machine.rental.replaced_by is None:
         return None
     other = machine.replacement
@@ -287,16 +295,17 @@ def _replaced(machine: Machine, _: Rules, now: datetime) -> Due | None:
 
 def _notice(machine: Machine, rules: Rules, now: datetime) -> Due | None:
     """Notify the owner before the end. Skip a notice if the machine is in use and the end can still move. Give
-    UNSEEN_NOTICE only if nobody sees into the machine."""
+    UNSEEN_NOTICE only if nobody sees into the machine.
+    """
     lease, rental = machine.lease, machine.rental
     at = end_notices.next_notice(lease, rules)
     if at is None or lease.ends_at <= now:
         return None
     if not end_notices.notice_is_due(lease, rules, now):
         return Due(at)
-    use, can_move = _verdict(machine, rules, now), two_ends.can_move(lease)
-    unseen = can_move and two_ends.is_unseen(use, machine.visits, now)
-    in_use = can_move and two_ends.seen_in_use(use, machine.visits, now)
+    use, can_move = _status(machine, rules, now), flexible_end.can_move(lease)
+    unseen = can_move and flexible_end.is_unseen(use, machine.probe_runs, now)
+    in_use = can_move and flexible_end.seen_in_use(use, machine.probe_runs, now)
     if in_use or (can_move and not unseen and not end_notices.usual_notice_is_due(lease, now, rules)):
         return Due(now, SkipNotice())
     notified = _notified_of_end(machine)
@@ -308,7 +317,8 @@ def _notice(machine: Machine, rules: Rules, now: datetime) -> Due | None:
 
 def _ask_in_time(machine: Machine, rules: Rules, now: datetime) -> Due | None:
     """Notify the owner ASK_IN_TIME before the approvers' hours end, if the machine ends outside of these hours and
-    more time needs an approver. If the machine became ready or was extended since then, leave it out."""
+    more time needs an approver. If the machine became ready or was extended since then, leave it out.
+    """
     lease, rental = machine.lease, machine.rental
     before = end_notices.ask_before(lease, machine.approvers, rules)
     if before is None or lease.ends_at <= now or before <= now or rental.extension is not None:
@@ -325,7 +335,7 @@ def _ask_in_time(machine: Machine, rules: Rules, now: datetime) -> Due | None:
 def _more_is_asked_for(machine: Machine, rules: Rules, now: datetime) -> bool:
     """Return whether an approver would decide about an hour more after the last end, and could allow it."""
     rental, lease = machine.rental, machine.lease
-    end = (lease.latest_end or lease.ends_at) + two_ends.MOVES_BY
+    end = (lease.latest_end or lease.ends_at) + flexible_end.MOVES_BY
     if not leases.may_extend_by(end - lease.ends_at, rental, now, rules):
         return False
     owner = machine.owner or Person(id=rental.owner, name="")
@@ -354,7 +364,9 @@ def _notified_of_end(machine: Machine) -> _Notified:
     again = max((event.id for event in machine.history if event.kind is EventKind.ENDS_AGAIN), default=0)
     events = [event for event in machine.history if event.id >= again]
     same_end = [e for e in events if isinstance(e.facts, UntilFacts) and e.facts.until == lease.ends_at]
-    stating = {one.id: one for one in same_end if not (two_ends.can_move(lease) and one.kind is EventKind.READY)}
+    stating = {
+        one.id: one for one in same_end if not (flexible_end.can_move(lease) and one.kind is EventKind.READY)
+    }
     messages = [message for message in machine.direct if message.event_id in stating and message.to.value == owner]
     set_by_owner = [one.at for one in stating.values() if one.effects.lengthens and one.actor == owner]
     late = [one.at for one in events if one.effects.asks is OpenQuestion.END and one.at >= lease.ends_at]
@@ -411,11 +423,12 @@ def _unanswered_to_approvers(machine: Machine, rules: Rules, now: datetime) -> D
 
 def _once_seen(at: datetime | None, act: Act, machine: Machine, rules: Rules, now: datetime) -> Due | None:
     """Return `act` as due at `at`. Return None if it is due now but nobody sees whether the machine is still idle,
-    as the verdict says: the next visit decides."""
+    as the verdict says: the next visit decides.
+    """
     if at is None:
         return None
     use = machine.use
-    waits = at <= now and use is not None and use.verdict in NOT_COMPUTING and not idle_now(machine, rules, now)
+    waits = at <= now and use is not None and use.status in NOT_COMPUTING and not idle_now(machine, rules, now)
     return None if waits else Due(at, act)
 
 
@@ -429,24 +442,25 @@ def _owner_left(machine: Machine) -> bool:
 
 def _end(machine: Machine, rules: Rules, now: datetime) -> Due | None:
     """Destroy the machine at its end if its owner could know of that end. If the machine is in use, move the end
-    on instead."""
+    on instead.
+    """
     rental, lease = machine.rental, machine.lease
     if lease.ends_at > now:
         return Due(lease.ends_at)
-    until, use, visits = two_ends.moved_end(lease, now), _verdict(machine, rules, now), machine.visits
-    if until is not None and two_ends.seen_in_use(use, visits, now):
+    until, use, probe_runs = flexible_end.moved_end(lease, now), _status(machine, rules, now), machine.probe_runs
+    if until is not None and flexible_end.seen_in_use(use, probe_runs, now):
         return Due(now, MoveEnd(until, use))
-    unseen = two_ends.is_unseen(use, visits, now)
-    first_visit_decides = until is not None and not unseen and not two_ends.are_recent(visits, now)
+    unseen = flexible_end.is_unseen(use, probe_runs, now)
+    first_probe_run_decides = until is not None and not unseen and not flexible_end.are_recent(probe_runs, now)
     notified = _notified_of_end(machine)
     if notified.uncertain and machine.just_opened:
         return Due(now + LOOK_AGAIN)
-    if rental.extension is not None and not first_visit_decides:
-        return Due(now, ExpireExtension(rental.extension.envelope.lease))
+    if rental.extension is not None and not first_probe_run_decides:
+        return Due(now, ExpireExtension(rental.extension.terms.lease))
     # If the bot was down, an earlier notice said that the machine goes on while in use, and it may be in use by
     # now. Or the machine was not told this end, so its owner's script did not run.
-    not_told = on_ending.was_not_told(rental, machine.use, visits, now)
-    known_at = () if first_visit_decides or not_told or notified.uncertain else notified.at
+    not_told = on_ending.was_not_told(rental, machine.use, probe_runs, now)
+    known_at = () if first_probe_run_decides or not_told or notified.uncertain else notified.at
     at = leases.may_end(lease.ends_at, min(known_at, default=None), min(notified.tried, default=None), rules)
     if at is None:
         return Due(now, GiveNotice(now + rules.lease.grace))
@@ -457,8 +471,9 @@ def _end(machine: Machine, rules: Rules, now: datetime) -> Due | None:
 def _after_script(machine: Machine, rules: Rules, now: datetime) -> Due | None:
     """Destroy the machine for the person who wanted that after its script: once the script is done, or at the end.
     If their owner was told of the end again since then, they may have changed their mind: then it is an end like
-    any other."""
-    first, ends_at = machine.lease.script_first, machine.lease.ends_at
+    any other.
+    """
+    first, ends_at = machine.lease.graceful_destroy, machine.lease.ends_at
     if first is None or not _is_set(machine):
         return _end(machine, rules, now)
     if ends_at > now and not on_ending.ended_as(machine.rental, OnEndingState.DONE):
@@ -470,8 +485,8 @@ def _after_script(machine: Machine, rules: Rules, now: datetime) -> Due | None:
 
 def _is_set(machine: Machine) -> bool:
     """Return whether the newest word about the end is that the machine is destroyed after its script."""
-    kinds = [e.kind for e in machine.history if e.kind in {EventKind.SCRIPT_FIRST, EventKind.ENDS_AGAIN}]
-    return kinds[-1:] == [EventKind.SCRIPT_FIRST]
+    kinds = [e.kind for e in machine.history if e.kind in {EventKind.GRACEFUL_DESTROY, EventKind.ENDS_AGAIN}]
+    return kinds[-1:] == [EventKind.GRACEFUL_DESTROY]
 
 
 Rule: TypeAlias = Callable[[Machine, Rules, datetime], Due | None]

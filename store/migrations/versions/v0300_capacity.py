@@ -1,5 +1,6 @@
 """Wishes for offers and the searches that they share; what a machine says of its on-ending.sh; what each owner of
-a machine holds of budgets; how many purchases got ready; the rental that a thread is about; Home tabs."""
+a machine holds of budgets; how many purchases got ready; the rental that a thread is about; Home tabs.
+"""
 
 from __future__ import annotations
 

@@ -1,0 +1,59 @@
+"""Measures how much CPU one visit of a machine takes, compared with a plain login of asyncssh that runs a
+command.
+"""
+
+from __future__ import annotations
+
+import sys
+from asyncio.subprocess import DEVNULL, PIPE, create_subprocess_exec
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import asyncssh
+
+from bench.figures import Figure, figure
+from bench.sizes import Size
+from bench.timing import compare
+from bench.worlds import ROOT
+from bot.probe.key import new_probe_key
+from bot.probe.prober import SshProber
+
+HOST = "127.0.0.1"
+
+
+async def measure(size: Size) -> Figure:
+    """Return `probe_cpu`: CPU milliseconds of this process for each visit of a machine with eight GPUs. The
+    machine is another process.
+    """
+    key = new_probe_key()
+    prober = SshProber(key)
+    async with _ssh_host() as port:
+
+        async def run_probe() -> None:
+            if (await prober.run_probe(HOST, port, None)).report is None:
+                raise AssertionError("a visit got no report")
+
+        async def run_command() -> None:
+            login = asyncssh.connect(
+                HOST, port, username="root", client_keys=[key.private], known_hosts=None, config=None
+            )
+            async with login as connection:
+                await connection.run("true")
+
+        took = await compare([run_probe, run_command], size.probe_runs)
+    return figure("probe_cpu", took[0], "ms", took[1])
+
+
+@asynccontextmanager
+async def _ssh_host() -> AsyncIterator[int]:
+    """Run an SSH server as a process until the end of the block, and yield its port."""
+    host = await create_subprocess_exec(
+        sys.executable, "-m", "bench.ssh_host", cwd=ROOT, stdin=DEVNULL, stdout=PIPE, stderr=DEVNULL
+    )
+    try:
+        if host.stdout is None:
+            raise AssertionError("the output of the SSH server is a pipe")
+        yield int(await host.stdout.readline())
+    finally:
+        host.kill()
+        await host.communicate()

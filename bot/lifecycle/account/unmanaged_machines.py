@@ -1,0 +1,242 @@
+"""Compares the account's machines that no attempt has with those that the store knows. The sweep calls it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from datetime import datetime
+
+from bot.errors import MarketAway
+from bot.lifecycle.account.admin_questions import ask, new_question, save
+from bot.lifecycle.account.reconcile import LOOK_UP_AGAIN
+from bot.lifecycle.deps import Deps, StepDeps, transact
+from bot.lifecycle.outside import ResourceView
+from bot.lifecycle.restored.machines import bought_after_backup, hold_requests
+from bot.model.admin_question import AdminQuestion, Purchase, Purchases, UnmanagedMachine
+from bot.model.base import changed
+from bot.policy.buying.resource_names import names_of
+from bot.policy.buying.unmanaged_machines import (
+    ASKED_ALONE,
+    Guesses,
+    asked_twice,
+    by_purchase,
+    in_batches,
+    purchases_of,
+)
+from store.db import Tx
+
+ASKED_AT_ONCE = 20
+"""How many machines the vendors are asked for at the same time."""
+
+
+def unmanaged_machine(view: ResourceView, now: datetime) -> UnmanagedMachine:
+    """Return a machine that no attempt has, as the account shows it `now`."""
+    return UnmanagedMachine(
+        resource_id=view.resource_id,
+        status=view.status,
+        runs=view.runs,
+        name=view.name,
+        gpu=view.gpu,
+        count=view.count or 1,
+        vendor=view.vendor,
+        rate=view.rate,
+        # With a start in the future, the machine of an attempt would never count as gone after a 404.
+        since=min(view.valid_from or view.created_at or now, now),
+        valid_from=view.valid_from,
+        host=view.host,
+        port=view.port,
+        offer_ids=view.offer_ids,
+    )
+
+
+async def note_unmanaged(deps: StepDeps, views: Sequence[ResourceView], rental_of: Mapping[str, str]) -> None:
+    """Store the machines of the account that no attempt has, and ask the admins about those that are new.
+
+    `views` are these machines. `rental_of` has the id of the rental for each resource that has one.
+
+    The list may be old. So a machine that the list lacks counts as gone only if the vendor says "deleted", or does
+    not find it twice. Otherwise one wrong answer would make the bot ask again about a machine that is not ours to
+    manage.
+    """
+    now = deps.clock.now()
+    listed = {view.resource_id: unmanaged_machine(view, now) for view in views}
+    async with deps.store.read() as tx:
+        before = await tx.questions.purchases()
+    if not listed and not before:
+        return
+    left_out = {
+        machine.resource_id
+        for one in before
+        for machine in one.purchase.machines
+        if machine.terminated_at is None and machine.resource_id not in listed.keys() | rental_of.keys()
+    }
+    answers = await _ask_vendors(deps, sorted(left_out))
+    seen = {machine.resource_id for one in before for machine in one.purchase.machines}
+    named_owners = {name.owner for name in names_of(one for one in listed.values() if one.resource_id not in seen)}
+    await deps.directory.refresh([owner for owner in named_owners if owner is not None])
+
+    joined, new, later = await _compare(deps, listed, before)
+    repeated = asked_twice(before)
+
+    async def update(tx: Tx, batch: Sequence[AdminQuestion]) -> None:
+        for known in batch:
+            question = await tx.questions.get(known.id)
+            if question is None or question.over_at is not None:
+                continue
+            had = {machine.resource_id: machine for machine in question.purchase.machines}
+            machines = (
+                *(_read(machine, listed, answers, now) for machine in had.values()),
+                # Another process may have swept since `before` was read.
+                *(machine for machine in joined[known.id] if machine.resource_id not in had),
+            )
+            rental_id = next((rental_of[m.resource_id] for m in machines if m.resource_id in rental_of), None)
+            same_as = await _staying(tx, repeated.get(known.id)) if rental_id is None else None
+            gone = all(machine.terminated_at is not None for machine in machines)
+            after = changed(
+                question,
+                about=changed(question.purchase, machines=machines, same_as=same_as),
+                rental_id=rental_id,
+                over_at=now if rental_id is not None or same_as is not None or gone else None,
+            )
+            if after != question:
+                await save(tx, deps, question, after)
+
+    for batch in in_batches(before):
+        await transact(deps, update, batch)
+    await _add(deps, later, together=True, later=True)
+    await _add(deps, new, together=len(new) > ASKED_ALONE)
+
+
+async def _staying(tx: Tx, question_id: str | None) -> str | None:
+    """Return the id of a question that stays, unless it is over by now. Of two questions that two processes each
+    want to close as a repetition of the other, this keeps one.
+    """
+    question = None if question_id is None else await tx.questions.get(question_id)
+    return None if question is None or question.over_at is not None else question.id
+
+
+async def _compare(
+    deps: StepDeps, listed: Mapping[str, UnmanagedMachine], before: Sequence[AdminQuestion]
+) -> tuple[Mapping[str, Sequence[UnmanagedMachine]], list[AdminQuestion], list[AdminQuestion]]:
+    """Return three things. First, the machines that join a purchase which the store knows, by the question's id.
+    Then questions about new purchases. Last, questions about purchases that were made after the backup, if the
+    database was restored.
+    """
+    async with deps.store.read() as tx:
+        # Some machines may have got an owner since the account was read.
+        known = await tx.rentals.resources_by_id(list(listed))
+        held = known.keys() | {machine.resource_id for one in before for machine in one.purchase.machines}
+        new = {resource_id: machine for resource_id, machine in listed.items() if resource_id not in held}
+        joined: defaultdict[str, list[UnmanagedMachine]] = defaultdict(list)
+        for resource_id, question in purchases_of(new.values(), before).items():
+            joined[question.id].append(new.pop(resource_id))
+        guesses = Guesses(await tx.people.known() if new else [], deps.rules)
+        asked: tuple[list[AdminQuestion], list[AdminQuestion]] = [], []
+        for machines in by_purchase(new.values()):
+            about = Purchase(machines=machines, guess=guesses.owner(machines))
+            asked[await bought_after_backup(tx, machines)].append(new_question(deps, about))
+    return joined, *asked
+
+
+async def _add(deps: Deps, questions: Sequence[AdminQuestion], *, together: bool, later: bool = False) -> None:
+    """Store new purchases, and ask the admins about each, or about all `together`. With `later`, the machines were
+    bought after the backup.
+
+    A purchase is left out if one of its machines got an owner since the account was read, or if another process
+    has asked about the machine since then; the next sweep finds the purchase's other machines. The open questions
+    are read in the transaction that asks, which has the spending lock: otherwise, two processes would both find
+    none.
+    """
+    count = sum(len(one.purchase.machines) for one in questions)
+
+    async def decision(
+        tx: Tx, batch: Sequence[AdminQuestion], whole: AdminQuestion | None
+    ) -> AdminQuestion | None:
+        found = {m.resource_id for one in batch for m in one.purchase.machines}
+        stored = await tx.questions.purchases()
+        asked = {m.resource_id: one for one in stored for m in one.purchase.machines if m.resource_id in found}
+        known = asked.keys() | (await tx.rentals.resources_by_id(list(found))).keys()
+        left = [one for one in batch if not any(m.resource_id in known for m in one.purchase.machines)]
+        if whole is None and together:
+            # Another process is asking about them: the rest goes into its message.
+            begun = next((one.part_of for one in asked.values() if one.part_of is not None), None)
+            whole = None if begun is None else await tx.questions.get(begun)
+        if together:
+            return await ask_together(tx, deps, left, count=count, later=later, whole=whole) if left else whole
+        for question in left:
+            await ask(tx, deps, question, new=True)
+        return None
+
+    whole: AdminQuestion | None = None
+    for batch in in_batches(questions):
+        whole = await transact(deps, decision, batch, whole)
+
+
+async def ask_together(
+    tx: Tx,
+    deps: Deps,
+    questions: Sequence[AdminQuestion],
+    *,
+    count: int,
+    later: bool,
+    whole: AdminQuestion | None = None,
+) -> AdminQuestion:
+    """Store new purchases, and ask each admin about all of them in one message. Return the question of that
+    message.
+
+    Many machines are written in several transactions: `count` is how many there are in all, and `whole` is the
+    question if it was written before. If the machines were bought `later` than the backup, buying is paused,
+    and nothing more is bought for the rentals that they name.
+    """
+    if whole is None:
+        about = Purchases(count=count, bought_after_backup=later, empty=later and not await tx.rentals.any_ever())
+        whole = changed(new_question(deps, about), pauses_buying=later)
+        await ask(tx, deps, whole, new=True)
+    else:
+        await tx.messages.show_question(whole.id)
+    for question in questions:
+        await tx.questions.add(changed(question, part_of=whole.id))
+    if later:
+        await hold_requests(tx, deps, questions)
+    return whole
+
+
+async def _ask_vendors(deps: StepDeps, resource_ids: Sequence[str]) -> dict[str, ResourceView | None]:
+    """Ask the vendors for these machines, ASKED_AT_ONCE at a time, and leave out machines for which no answer
+    came. A vendor that lets each call time out must not delay the sweep for hours, since nothing is bought before
+    the first sweep is done.
+    """
+    answers: dict[str, ResourceView | None] = {}
+
+    async def ask_vendor(resource_id: str) -> None:
+        with suppress(MarketAway):
+            answers[resource_id] = await deps.market.resource(resource_id, fresh=True)
+
+    for first in range(0, len(resource_ids), ASKED_AT_ONCE):
+        await asyncio.gather(*map(ask_vendor, resource_ids[first : first + ASKED_AT_ONCE]))
+    return answers
+
+
+def _read(
+    machine: UnmanagedMachine,
+    listed: Mapping[str, UnmanagedMachine],
+    answers: Mapping[str, ResourceView | None],
+    now: datetime,
+) -> UnmanagedMachine:
+    """Return a machine as the account shows it now, or as its vendor answered if the list of the account lacks
+    it.
+    """
+    newest = listed.get(machine.resource_id)
+    if newest is not None:
+        # If the API states no start, `since` is when we first saw the machine.
+        return changed(newest, since=min(newest.since, machine.since))
+    if machine.resource_id not in answers:
+        return machine
+    view, since = answers[machine.resource_id], machine.missing_since
+    if view is not None and not view.deleted:
+        return changed(machine, missing_since=None)
+    if view is None and (since is None or now - since < LOOK_UP_AGAIN):
+        return changed(machine, missing_since=since or now)
+    return changed(machine, runs=False, terminated_at=since or now)
