@@ -172,7 +172,7 @@ async def _load(tx: Tx, deps: Deps, search_id: str, *, drop: bool = True) -> tup
     """
     quotes = await tx.quotes.waiting_for(search_id)
     rentals = await tx.rentals.get_many({quote.rental_id for quote in quotes if quote.rental_id is not None})
-    told = await tx.events.of_many(rentals, (EventKind.NOTHING_FITS,))
+    notified = await tx.events.of_many(rentals, (EventKind.NOTHING_FITS,))
     people = {quote.owner for quote in quotes} | {rental.owner for rental in rentals.values()}
     owners = {person.id: person for person in await tx.people.known(people)}
     waiters, others = [], False
@@ -190,7 +190,7 @@ async def _load(tx: Tx, deps: Deps, search_id: str, *, drop: bool = True) -> tup
                     rental=rental,
                     zone=zone_of(owner.tz if owner is not None else None, deps.rules),
                     attempts=tuple(await tx.rentals.attempts(rental.id)) if rental and rental.attempts else (),
-                    told=bool(rental and told[rental.id]),
+                    told=bool(rental and notified[rental.id]),
                 )
             )
         else:
