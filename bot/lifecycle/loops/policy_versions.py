@@ -196,8 +196,8 @@ async def follow(
     """Keep the rules of this process up to date until cancelled.
 
     The policy file is brought into force now, and again each time `asked` is set. Rules that another process
-    brings into force are used as well. Whenever the rules change, `then` is called. While the store doesn't accept
-    writes, it is tried again and again.
+    brings into force are used as well. Whenever the rules change, `then` is called. If the store doesn't accept
+    writes, the policy file is read and stored again later.
 
     Args:
         asked: Set when somebody requests that the file be read.

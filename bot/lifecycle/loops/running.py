@@ -76,7 +76,7 @@ class Part:
         return False
 
     async def first_due(self, tx: Tx) -> datetime | None:
-        """Return the time at which the part next has work, in bot time.
+        """Return the time, in bot time, at which the part will next have work to do.
 
         A time in the past means that it has work now. None means that it isn't waiting for any time.
         """

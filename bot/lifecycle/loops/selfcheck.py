@@ -221,7 +221,7 @@ class SelfCheck(Part):
                 await self._post(event, attempt.owner)
 
     async def notify_recovery(self) -> None:
-        """Notify everyone who was notified of an outage that it is over."""
+        """Tell everyone who was notified of an outage that the outage is over."""
         for recipients in self._notified.values():
             for person, rental_id in sorted(recipients, key=str):
                 facts = AlertFacts(name=rental_id)

@@ -42,7 +42,7 @@ class StepFailures:
         """By `Clock.monotonic`."""
 
     async def load(self) -> None:
-        """Load the runs that people were notified about, unless they were loaded a few seconds ago.
+        """Load the runs of failures that people were notified about, unless they were loaded a few seconds ago.
 
         Raises StoreBusy if the store can't be read.
         """
@@ -61,7 +61,7 @@ class StepFailures:
         return run.number
 
     async def notify(self, rental: ClaimedRental) -> None:
-        """Notify people if the run is long enough.
+        """Notify people if enough of the rental's steps have failed in a row.
 
         Raises StoreBusy if the store doesn't accept the write. The next failed step then tries again.
         """

@@ -358,7 +358,7 @@ async def settle(
 
 
 async def settle_stored(tx: Tx, deps: Deps, rental_id: str) -> None:
-    """Settle a rental in its stored state. See `settle`."""
+    """Load a rental from the store and settle it. See `settle`."""
     rental = await tx.rentals.get(rental_id)
     if rental is not None:
         await settle(tx, deps, rental)

@@ -1,8 +1,8 @@
 """Buys a machine for a rental, with one live attempt at a time.
 
-Each attempt is committed before its single procure call. The next attempt begins once the current one is closed or
-its deletion has been accepted. It begins immediately if the current one was answered with `failed` and no
-resource.
+Each attempt is committed before its single procure call. The next attempt begins once the current one is closed,
+which means that it can't be billed any more, or once its deletion has been accepted. It begins immediately if the
+current one was answered with `failed` and no resource.
 """
 
 from __future__ import annotations
