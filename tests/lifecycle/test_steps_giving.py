@@ -34,15 +34,15 @@ from tests.lifecycle.test_steps_teammates import EVE, add_eve
 from tests.lifecycle.world import ANA, BEN, CLEO, DORA, FOREVER, HOUR, MINUTE, SECOND, TRAINING, World, world
 
 
-async def bens_idle(here: World, **waitlist_entry: Any) -> Rental:
+async def bens_idle(here: World, **fields: Any) -> Rental:
     """Return a machine of Ben's that has been idle for half an hour."""
-    rental, _ = await idle_since_now(here, person=BEN, **{"lease": 20 * HOUR, **waitlist_entry})
+    rental, _ = await idle_since_now(here, person=BEN, **{"lease": 20 * HOUR, **fields})
     return rental
 
 
-async def shown(here: World, person: Person = ANA, **waitlist_entry: Any) -> list[str]:
+async def shown(here: World, person: Person = ANA, **fields: Any) -> list[str]:
     """Return the ids of the idle machines that a person reads of before the offers."""
-    quote = await here.ask(person, **waitlist_entry)
+    quote = await here.ask(person, **fields)
     return [one.rental.id for one in (await offers.offers_of_quote(here.deps, person, quote.id, most=3)).idle]
 
 

@@ -32,9 +32,9 @@ def restart(here: World, **rules: object) -> None:
     here.restart(replace(here.deps, rules=changed(RULES, **rules)))
 
 
-async def click(here: World, gpu: str, **waitlist_entry: Any) -> Rental:
+async def click(here: World, gpu: str, **fields: Any) -> Rental:
     """Ask for A100, and rent the first offer of this model."""
-    quote = await here.ask(gpu="A100", **waitlist_entry)
+    quote = await here.ask(gpu="A100", **fields)
     first = next(offer for offer in quote.offers if offer.gpu == gpu)
     return await here.rent(changed(quote, offers=(first,)))
 
