@@ -87,7 +87,7 @@ async def live(url: str, kill_at: int | None, *, before: bool, waits: bool) -> N
     clock.put(START + HOUR)
     await reach(deps, rental_id, State.READY)
     if waits:
-        commits = MOST_COMMITS  # no kill any more: its life goes on as that of a rental that did not wait
+        commits = MOST_COMMITS  # no more kills: from here on, it lives like a rental that did not wait
     snapshot = await load(deps, rental_id)
     if snapshot is not None and snapshot.rental.running_lease.ends_at == START + 4 * HOUR:
         await carry_out(deps, ANA, leasing.Extend(rental_id, HOUR))
@@ -97,8 +97,9 @@ async def live(url: str, kill_at: int | None, *, before: bool, waits: bool) -> N
 
 
 async def waited(deps: StepDeps, clock: MovedClock) -> str:
-    """Return the ID of the rental that waited for an offer. If necessary, let it wait first and let an offer
-    appear.
+    """Return the ID of the rental that waited for an offer.
+
+    If necessary, put it on the waitlist first and let an offer appear.
     """
     quote = await asked(deps)
     rental_id = quote.rental_id

@@ -1,4 +1,7 @@
-"""Waiting rentals follow the current rules: budgets that were lowered after the reservation, and owners who left."""
+"""Waiting rentals follow the current rules.
+
+For example, a budget may have been lowered after the reservation, or the owner may have left.
+"""
 
 from __future__ import annotations
 
@@ -113,7 +116,10 @@ async def test_a_lowered_budget_with_enough_headroom_asks_nobody(here: World, ov
 
 
 async def test_with_over_approver_only_a_lowered_budget_counts(here: World) -> None:
-    """Other rentals may have exceeded the budget with an approver's consent. That says nothing about this entry."""
+    """Other rentals may have exceeded the budget with an approver's consent.
+
+    That says nothing about this entry.
+    """
     use(here, WhenOver.APPROVER, team="10")
     rental = await waitlist_entry(here)
     await here.behaves("lambda", "normal")

@@ -1,4 +1,7 @@
-"""Month files: a file is complete once the month's last machine is terminated. Later findings are in a later file."""
+"""Month files: a file is complete once the month's last machine is terminated.
+
+Charges that are found later are in a later file.
+"""
 
 from __future__ import annotations
 

@@ -92,8 +92,9 @@ async def test_a_machine_destroyed_by_its_owner_is_deleted_one_grace_period_late
 async def test_a_starting_machine_is_deleted_one_grace_period_after_its_timeout(
     here: World, *, seen: bool
 ) -> None:
-    """This works even if the store never learned the machine's ID. Once the step works again, nothing is bought
-    without asking.
+    """This works even if the store never learned the machine's ID.
+
+    Once the step works again, nothing is bought without asking.
     """
     good = here.deps
     rental = await here.get()

@@ -107,8 +107,9 @@ async def test_response_urls_are_deleted_after_half_an_hour(database: Database, 
 
 
 async def test_old_quotes_are_deleted_or_lose_their_offers(database: Database, clock: Clock) -> None:
-    """A quote without a rental is deleted together with its answer. A quote whose rental is over only loses its
-    offers.
+    """A quote without a rental is deleted together with its answer.
+
+    A quote whose rental is over only loses its offers.
     """
     clock.put(START + 8 * DAY)
     await make.store_rental(database, make.rental("liv23", due_at=None))
