@@ -1,5 +1,4 @@
-"""An attempt: one procure call for one offer on behalf of a rental, with the resources it created and their cost.
-"""
+"""An attempt: one procure call for one offer of a rental, with the resources that it created and their cost."""
 
 from __future__ import annotations
 
@@ -45,8 +44,9 @@ class Why(StrEnum):
     EXPIRED = "expired"
     REFUSED = "refused"
     SCRIPT_REFUSED = "script_refused"
-    """The vendor refused the purchase because of its startup script. The next attempt there is sent without a
-    script.
+    """The vendor refused the purchase because of its startup script.
+
+    The next attempt at the same place is sent without a script.
     """
     BOUGHT_BEFORE = "bought_before"
     """The market answered that the offer has been bought before."""
@@ -108,8 +108,7 @@ class Marker(StrEnum):
 
 
 REPORTED_FAILED = frozenset({Why.SOLD_OUT, Why.ANSWERED_FAILED})
-"""The reasons with which the market reports that a purchase failed. It may have created a resource nevertheless.
-"""
+"""The reasons with which the market reports a failed purchase. It may have created a resource nevertheless."""
 
 
 ENDED_BY_VENDOR = REPORTED_FAILED | {Why.REFUSED, Why.VENDOR_FAILED, Why.TOO_SLOW}
@@ -214,7 +213,9 @@ class Attempt(Frozen):
     marked_by: Marker | None = None
     """The part of the bot that last marked the attempt for deletion. None if it isn't marked."""
     delete_accepted_at: Instant | None = None
-    """The time at which the deletion of all its resources was first accepted. The attempt then stops being live.
+    """The time at which the deletion of all its resources was first accepted.
+
+    From then on, the attempt no longer counts as live.
     """
     orphaned: bool = False
     """True if the attempt is an orphan: its machines never become the rental's machine.

@@ -72,8 +72,9 @@ class Balance(Frozen):
     alerted: int = 0
     """The highest alert that was sent, in percent of the budget. 0 if none was sent."""
     alert_due_at: Instant | None = None
-    """The time at which to reconsider an alert whose threshold is reached only with reserved money. None if there
-    is none.
+    """The time at which to reconsider an alert that is reached only together with reserved money.
+
+    None if there is no such alert.
     """
     alert_to: str | None = None
     """The Slack ID of the person who also gets that alert, in addition to the approvers' channel."""
@@ -103,7 +104,9 @@ class Demand(Frozen):
 
 
 class Reservation(Frozen):
-    """The amount that a rental reserves in a month: in the budgets of one of its owners, its project and the team.
+    """The amount that a rental reserves in one month, in the budgets of its owner, its project and the team.
+
+    If the machine changes its owner, each of the owners has a reservation.
     """
 
     rental_id: str
@@ -124,9 +127,7 @@ class UseCosts(Summed):
     """The part for the time in which somebody was connected but no GPU was computing."""
     idle: Micros = 0
     unknown: Micros = 0
-    """The part for the time in which the use is unknown: before ready, after the deletion began, or without
-    samples.
-    """
+    """The part for the time about which nothing is known: before ready, during deletion, or without samples."""
 
     @property
     def known(self) -> bool:

@@ -61,7 +61,7 @@ class EventKind(StrEnum):
 
     ASKED = "asked"
     ASKED_AGAIN = "asked_again"
-    """A new decision is needed: no offer fits the approved terms, time is short, or buying was blocked too long."""
+    """A new decision is needed: no offer fits the terms, time is short, or buying was blocked too long."""
     CHANGED = "changed"
     APPROVED = "approved"
     APPROVED_NOT_READY = "approved_not_ready"
@@ -122,9 +122,7 @@ class EventKind(StrEnum):
     USE_CHANGED = "use_changed"
     """The usage status of the machine changed. Nobody is notified."""
     HOST_KEY_CHANGED = "host_key_changed"
-    """The machine's SSH server presented a different host key than at the first contact. The new key isn't
-    trusted.
-    """
+    """The machine's SSH server presented another host key than at the first contact. The new key isn't trusted."""
     NOBODY_ANSWERS = "nobody_answers"
     """The owner didn't answer the question about an idle machine. The approvers are notified."""
     OWNER_ASKED_AGAIN = "owner_asked_again"
@@ -146,8 +144,9 @@ class EventKind(StrEnum):
     ADOPTED = "adopted"
     """An admin gave an owner to an unmanaged machine."""
     OWNER_CHANGED = "owner_changed"
-    """The rental has a new owner: an admin chose one, or a person accepted the machine that was offered with
-    GIVEN.
+    """The rental has a new owner.
+
+    Either an admin chose the new owner, or a person accepted the machine that was offered with GIVEN.
     """
     ASKED_FOR = "asked_for"
     """Somebody asked the owner for an idle machine."""
@@ -200,8 +199,9 @@ class EventKind(StrEnum):
     POLICY_REFUSED = "policy_refused"
     """The policy file has mistakes, so the previous rules stay in force."""
     CHANNELS_CHARGE_LESS = "channels_charge_less"
-    """Starting with this version, certain channels charge their projects only for approvers and the people named
-    there.
+    """Since this version of the policy, some channels charge their projects only for certain people.
+
+    These are the approvers and the people whom the project names.
     """
     # Events about the account that are posted without the outbox, because the database may not work.
     NO_READS = "no_reads"
@@ -285,8 +285,9 @@ def unless_told_before(event: Event[AttemptFacts | HeldUpFacts]) -> bool:
 
 
 def unless_unreachable(event: Event[ReadyFacts]) -> bool:
-    """Return whether the machine can be reached over SSH. If it can't, UNREACHABLE has already said all that is
-    known.
+    """Return whether the machine can be reached over SSH.
+
+    If it can't, the event UNREACHABLE has already said everything that is known.
     """
     return event.facts.why is not Why.SSH_UNREACHABLE
 
@@ -415,8 +416,9 @@ class Effects(Generic[F]):
     question: tuple[To, ...] = ()
     """The people who get a question to the admins, which is stored and answered separately."""
     reminder: tuple[To, ...] = ()
-    """The people who get a reminder. If several rentals have such events at the same time, each person gets only
-    one.
+    """The people who get a reminder.
+
+    If several rentals have such events at the same time, each person gets only one reminder.
     """
     file: tuple[To, ...] = ()
     asks: OpenQuestion | None = None

@@ -175,8 +175,7 @@ class OfferFacts(UntilFacts):
     read_at: Instant | None = None
     since: Instant | None = None
     owner_unconfirmed: bool | None = None
-    """True if Slack didn't confirm in time that the owner is still in the workspace, so its last answer was used.
-    """
+    """True if Slack didn't confirm the owner's membership in time, so its previous answer was used."""
 
 
 class NotAllowedFacts(UntilFacts):
@@ -192,9 +191,7 @@ class NotAllowedFacts(UntilFacts):
 
 
 class HeldUpFacts(UntilFacts):
-    """The reason for which nothing is bought for a rental at the moment, and the `count` of its unresolved
-    attempts.
-    """
+    """The reason for which nothing is being bought for a rental. `count` is its number of unresolved attempts."""
 
     why: Why
     vendor: str | None = None
@@ -248,8 +245,7 @@ class RentingFacts(AttemptFacts):
 
 
 class ReadyFacts(AttemptFacts, UntilFacts):
-    """A running machine and the time that it took since the request. `why` is set if it is unreachable over SSH.
-    """
+    """A running machine, and how long it took since the request. `why` is set if it is unreachable over SSH."""
 
     gpu: str
     count: int
@@ -277,7 +273,9 @@ class StatusFacts(UseFacts):
 
 
 class QuestionFacts(UseFacts, BillFacts):
-    """A question whether a machine is still needed. For the approvers, `amount` is what it cost while it was idle.
+    """A question whether a machine is still needed.
+
+    For the approvers, `amount` is the cost of the machine while it was idle.
     """
 
     status: UsageStatus | None = Field(default=None, alias="verdict")
@@ -393,8 +391,7 @@ class EndedFacts(SaidFacts, BillFacts):
 
 
 class DeletionFacts(BillFacts):
-    """Resources that may still be billing, or that were billing until now. `why` is set if their attempt failed.
-    """
+    """Resources that may still be billing, or were until now. `why` is set if their attempt failed."""
 
     vendor: str
     resource_id: str | None = None
@@ -443,7 +440,9 @@ class AccountFacts(Facts):
 
 
 class DearRental(Frozen):
-    """The cost of a rental on an unusually expensive day, and its GPUs. Events of earlier versions lack the GPUs.
+    """The cost of a rental on an unusually expensive day, and its GPUs.
+
+    Events that earlier versions stored lack the GPUs.
     """
 
     rental_id: str

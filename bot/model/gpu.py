@@ -18,8 +18,7 @@ _TWO_WORD_FAMILIES = frozenset({"rtx", "gtx", "gh", "mi", "titan"})
 """The first words of family names that have two words, such as `RTX 4090`."""
 _SEPARATORS = re.compile(r"[\s_-]+")
 MAKER = rf"(?:(?:{'|'.join(_MAKERS)})[\s_-]*)?(?:(?:{'|'.join(_BRANDS)})[\s_-]*)?"
-"""A regular expression for the maker and brand that people may type before a GPU's name. Matches lower case only.
-"""
+"""A regular expression for the maker and brand that people may type before a GPU's name, in lower case."""
 FORM_FACTORS = ("sxm", "pcie", "nvl", "oam")
 _FORM_FACTOR = re.compile(rf"({'|'.join(FORM_FACTORS)})\d*")
 _MEMORY = re.compile(r"(\d{1,4})gb")
@@ -138,7 +137,7 @@ class Families:
 
 @dataclass(frozen=True)
 class Variant:
-    """A canonical name with its features: the parts after the family, such as `sxm5` and `80gb`."""
+    """A canonical name and its features: the parts after the family, such as `sxm5` and `80gb`."""
 
     name: str
     features: frozenset[str]

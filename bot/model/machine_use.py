@@ -118,7 +118,9 @@ class EndToTell(Frozen):
     """
 
     end: Instant
-    """The end of the lease. The machine uses it only as an identifier, because the machine's clock may be wrong.
+    """The end of the lease.
+
+    The machine uses it only as an identifier, because its own clock may be wrong.
     """
     left: timedelta = Field(ge=timedelta(0))
     """The time from the probe run until the end."""
@@ -235,8 +237,7 @@ class Use(Frozen):
     worked: bool = False
     """True if a GPU has been seen computing since ready."""
     idle_period: Instant | None = Field(default=None, alias="spell")
-    """The start of the idle period that this status belongs to. It identifies the period: each is asked about
-    once.
+    """The start of the idle period that this status belongs to. Questions identify the period by this time.
 
     It is earlier than `since` if there was an interruption of less than ten minutes in between. A status of "in
     use" or "unknown" also has an idle period, as long as it may turn out to be such an interruption.
@@ -249,8 +250,7 @@ class Use(Frozen):
 
     @property
     def bare(self) -> Use:
-        """A copy without the evidence: the status, its start, and the idle period by which questions refer to it.
-        """
+        """A copy without evidence. It only has the status, its start, and the idle period that identifies it."""
         return Use(status=self.status, since=self.since, idle_period=self.idle_period)
 
 

@@ -21,7 +21,9 @@ class MessageKind(StrEnum):
     THREAD = "thread"
     """A reply in the card's thread, posted once, from the facts of one event."""
     APPROVAL = "approval"
-    """A live message for the approvers, about a question that one event asked and its owner's changes since then.
+    """A live message for the approvers, about a question that one event asked.
+
+    It also shows how the rental's owner has changed the request since then.
     """
     DIRECT = "direct"
     """A live message in one person's direct messages, caused by one event."""
@@ -42,9 +44,9 @@ class MessageKind(StrEnum):
     If it is the direct message to somebody who waited for an offer, it is edited when they rent from it.
     """
     LOOKING = "looking"
-    """Sent once to the person who asked, if the search takes longer."""
+    """A notice that the search is taking longer, sent once to the person who asked."""
     REPLY = "reply"
-    """Sent once to the person who acted, rendered when it was queued."""
+    """An answer, rendered when it was queued and sent once to the person who acted."""
     FILE = "file"
     """A file of charges, uploaded once to one person's direct messages. It is uploaded again after a crash."""
 
@@ -171,7 +173,9 @@ class Message(Frozen):
     """A row of the outbox. Use `queued` to create a new one."""
 
     id: int = 0
-    """The ID that the store assigns; 0 until then. The post's metadata contains it, so that the post can be found.
+    """The ID that the store assigns. 0 until then.
+
+    The metadata of the post contains it, so that the post can be found in Slack.
     """
     kind: MessageKind
     to: Destination
@@ -225,8 +229,7 @@ class Message(Frozen):
     due_at: Instant | None = None
     """The wall-clock time at which delivery next handles the message. None if Slack is up to date."""
     refresh_at: Instant | None = None
-    """The bot time at which the message is edited to update the elapsed time that it shows, even without other
-    changes.
+    """The bot time at which to update the elapsed time that the message shows. None if it shows none.
 
     Slack's rate limits allow few edits, so everything that has a `due_at` goes first.
     """
@@ -243,8 +246,9 @@ class Message(Frozen):
 
     @property
     def next_call(self) -> NextCall:
-        """The call that the message needs next. It is stored in a column, so that delivery can find the messages
-        to send.
+        """The call that the message needs next.
+
+        It is also stored in a column, so that delivery can find the messages to send.
         """
         if self.kind is MessageKind.HOME:
             return NextCall.PUBLISH

@@ -43,9 +43,7 @@ class WaitlistEntry(Frozen):
     None until the owner has clicked what to do with an offer.
     """
     rents: bool = False
-    """True if an offer that fits is rented at once, for the queued rental. If False, the owner is notified
-    instead.
-    """
+    """True if an offer that fits is rented at once, for the queued rental. False if the owner is notified."""
     any_time: bool = False
     """True if renting or notifying may also happen outside the owner's hours (the policy key `hours`)."""
     gpu: str | None = None
@@ -75,17 +73,18 @@ class Quote(Frozen):
     """The channel in which the rental's card will be posted. None until it is known."""
     request: Request
     rent_now: bool = False
-    """True if the command contained `now`: rent the recommended offer unless it needs an approval or a
-    confirmation.
+    """True if the command contained `now`.
+
+    The recommended offer is then rented at once, unless it needs an approval or a confirmation.
     """
     changes: str | None = None
     """The ID of the rental whose waiting request this quote would change."""
     replaces_rental: str | None = None
-    """The ID of the rental to replace. The first offer within that rental's remaining time and budget is rented.
-    """
+    """The ID of the rental to replace. The first offer within its remaining time and cost limits is rented."""
     reply_to: Destination | None = None
-    """The destination of the answer. A `response_url` works five times within 30 minutes. None: the owner's direct
-    messages.
+    """The destination of the answer. None for the owner's direct messages.
+
+    A `response_url` works five times within 30 minutes.
     """
     replaces: bool = False
     """True if the answer replaces the message that was clicked."""
@@ -95,9 +94,9 @@ class Quote(Frozen):
     nearby: tuple[Nearby, ...] = ()
     rental_id: str | None = None
     clicked_offer: str | None = None
-    """The offer that the owner clicked while they had no SSH key. It is rented when they add one."""
+    """The ID of the offer that the owner clicked while they had no SSH key. It is rented when they add a key."""
     clicked_another: bool = False
-    """Whether the owner clicked that offer although they rent the same already."""
+    """True if the owner clicked that offer after being warned that they already rent the same."""
     waitlist_entry: WaitlistEntry | None = None
     """None if nobody asked to wait."""
     waits_for: str | None = None
