@@ -203,7 +203,7 @@ class OverBudget(Refused):
     """The rental would exceed a budget, and the policy refuses such rentals instead of asking an approver.
 
     Args:
-        words: The headroom that the budget has left.
+        words: A sentence that says how much headroom the budget has left.
         instead: A sentence that says what wasn't done and what the person can do next. It is left out where offers
             are only listed.
     """
