@@ -42,7 +42,7 @@ class Clock(Protocol):
         """Return the wall-clock time, which tests and the sandbox can't change."""
 
     def monotonic(self) -> float:
-        """Return the reading of a clock that never goes back, in wall-clock seconds, for deadlines.
+        """Return the reading of a clock that never goes back, in wall-clock seconds. Use it for deadlines.
 
         Only differences between readings are meaningful. On Linux, the clock also runs while the machine is
         suspended.
@@ -125,7 +125,10 @@ class MovedClock(SystemClock):
         return self._base + timedelta(seconds=(time.monotonic() - self._set_at) * self._speed)
 
     def put(self, moment: datetime, *, speed: float | None = None, revision: int | None = None) -> None:
-        """Set bot time, but never back. All sleeping tasks check their time again."""
+        """Move bot time forward to `moment`. If `moment` is in the past, bot time isn't changed.
+
+        Every task that sleeps then checks the time again. `speed` and `revision` are set as well, if given.
+        """
         self._base = max(moment, self.now())
         self._set_at = time.monotonic()
         self._speed = self._speed if speed is None else speed
@@ -150,7 +153,10 @@ class MovedClock(SystemClock):
 
 
 class CorrectedClock:
-    """A clock that corrects another one that is `ahead`. Only the time is corrected, not the speed."""
+    """A clock that shows the time of another clock minus `ahead`, the time by which that clock is fast.
+
+    Durations are those of the other clock.
+    """
 
     def __init__(self, uncorrected: Clock) -> None:
         self.uncorrected = uncorrected

@@ -46,7 +46,7 @@ class NextStep(Enum):
     LIST_ALL = auto()
     LOG_IN = auto()
     DESTROY_ONE = auto()
-    """Destroy one of their own rentals, to be allowed another one."""
+    """Destroy one of their own rentals, so that they can rent another machine."""
     MAKE_NEW_KEY = auto()
     NAME_TEAMMATES = auto()
     PASTE_A_KEY = auto()
@@ -54,11 +54,11 @@ class NextStep(Enum):
     LIST_KEYS = auto()
     READ_THIS_MONTH = auto()
     REMOVE_A_KEY = auto()
-    """Remove one of their own SSH keys, to be allowed another one."""
+    """Remove one of their own SSH keys, so that they can add another one."""
 
 
 class BuyingBlock(StrEnum):
-    """The reason for which nothing is currently bought for anyone."""
+    """The reason why nothing is currently bought for anyone."""
 
     PAUSED = "paused"
     BOUGHT_AFTER_BACKUP = "older_database"
@@ -250,7 +250,7 @@ class NoTeammate(Refused):
 
 
 class TooLate(GpubotError):
-    """The object of the person's action has already been decided, or no longer exists. Nothing was changed.
+    """The person acted too late: the decision was already made, or the rental is over. Nothing was changed.
 
     `rental_id` names the rental. None if it isn't known.
     """

@@ -1,6 +1,6 @@
 """The facts that the store keeps about the account and this bot, each with the type of its value.
 
-They are single values that outlive a restart and have no table of their own.
+The store keeps them so that they survive a restart. They are too small to have tables of their own.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ class Fact(Generic[T]):
 
 
 class Pause(Frozen):
-    """The state in which buying is paused, because an admin paused it."""
+    """A pause of all buying, made by an admin."""
 
     by: str
     """Slack ID of the admin."""
     at: Instant
     why: str
-    """The reason that the admin typed. Data, never markup."""
+    """The reason that the admin typed. Untrusted text: escape it for display."""
 
 
 class FailureRun(Frozen):
@@ -85,7 +85,7 @@ NO_APPROVER_SINCE = Fact[datetime]("no_approver_since", datetime)
 GROUP_MEMBERS = Fact[frozenset[str]]("group_members", frozenset[str])
 """The last known members of each user group, by the group's Slack ID."""
 GROUP_ANSWER = Fact[GroupAnswer]("group_answer", GroupAnswer)
-"""The answer and its time for each user group, by the group's Slack ID."""
+"""Slack's latest answer about each user group, by the group's Slack ID."""
 UNKNOWN_RENTAL = Fact[datetime]("unknown_rental", datetime)
 """The time at which the admins were notified of a click about an unknown rental, by rental ID."""
 FAILING_STEPS = Fact[FailureRun]("failing_steps", FailureRun)

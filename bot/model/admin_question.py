@@ -22,9 +22,9 @@ class UnmanagedMachine(Frozen):
     runs: bool
     """True if the vendor says that the machine is running."""
     name: str | None = None
-    """Data, never markup."""
+    """The machine's name in the account. Untrusted text: escape it for display."""
     gpu: str | None = None
-    """Data, never markup."""
+    """The GPU as the API names it. Untrusted text: escape it for display."""
     count: int = 1
     """The number of GPUs. 1 if the API didn't report it."""
     vendor: str | None = None
@@ -55,7 +55,7 @@ class Purchase(Frozen):
 
     kind: Literal["purchase"] = "purchase"
     machines: tuple[UnmanagedMachine, ...]
-    """At least one machine."""
+    """The machines. There is at least one."""
     guess: str | None = None
     """Slack ID of the person whom the machines' names suggest as the owner. None if the names suggest nobody.
 
@@ -69,15 +69,15 @@ class Purchase(Frozen):
 
     @property
     def alive(self) -> tuple[UnmanagedMachine, ...]:
-        """The machines that haven't been terminated, or all of them if every one has."""
+        """The machines that haven't been terminated. If all of them have been, all machines."""
         return tuple(machine for machine in self.machines if machine.terminated_at is None) or self.machines
 
     @property
     def runs(self) -> bool:
         """True if at least one of the machines is running, so that the purchase can be given an owner.
 
-        The other machines are then watched and deleted together with the running one. Otherwise, one failed
-        machine would leave a machine that people use without an owner.
+        All machines of the purchase are then watched and deleted together. This is deliberate: a machine that
+        failed must not prevent a machine that people use from getting an owner.
         """
         return any(machine.runs for machine in self.alive)
 
@@ -101,11 +101,11 @@ class Purchases(Frozen):
 
 
 class OwnerLeft(Frozen):
-    """The owner of a rental left the workspace."""
+    """The subject of a question about a rental whose owner left the workspace."""
 
     kind: Literal["owner_left"] = "owner_left"
     owner: str
-    """Slack id."""
+    """Slack ID of the owner who left."""
 
 
 Subject: TypeAlias = Annotated[Purchase | Purchases | OwnerLeft, Field(discriminator="kind")]
@@ -132,11 +132,11 @@ class Decided(Frozen):
     """Slack ID of the admin who decided."""
     at: Instant
     reason: str = ""
-    """The reason that the admin typed. Data, never markup."""
+    """The reason that the admin typed. Untrusted text: escape it for display."""
 
 
 class AdminQuestion(Frozen):
-    """A question that every admin gets, and that the first of them to decide answers for all.
+    """A question that is sent to every admin. The first admin who decides it answers for all.
 
     The store only changes it by compare-and-set on `version`, and updates its messages after each change.
     """
@@ -159,7 +159,7 @@ class AdminQuestion(Frozen):
     put_off_by: str | None = None
     decided: Decided | None = None
     over_at: Instant | None = None
-    """The time from which there was nothing left to decide or to watch. None until then.
+    """The time at which nothing was left to decide or to watch. None until then.
 
     That is the case if the machines belong to a rental or are terminated, if all parts are decided, or if the
     rental got another owner. It isn't set if the rental ends first.

@@ -32,7 +32,7 @@ class AttemptState(StrEnum):
 
 
 class Why(StrEnum):
-    """The reason for which an attempt or a rental didn't continue.
+    """The reason why an attempt or a rental didn't continue.
 
     The text that people read is in `handlers/phrases/format.py`.
     """
@@ -112,7 +112,7 @@ REPORTED_FAILED = frozenset({Why.SOLD_OUT, Why.ANSWERED_FAILED})
 
 
 ENDED_BY_VENDOR = REPORTED_FAILED | {Why.REFUSED, Why.VENDOR_FAILED, Why.TOO_SLOW}
-"""The reasons that mean that a vendor ended a purchase before its machine was ready."""
+"""The reasons why a vendor ended a purchase before its machine was ready."""
 
 
 USUAL_CHANCE = Fraction(8, 10)
@@ -147,7 +147,10 @@ class OwnedKey(Frozen):
     line: str
     """`<type> <base64>`."""
     comment: str
-    """The comment by which people recognize the key. It is never sent to a machine. Data, never markup."""
+    """The comment by which people recognize the key. It is never sent to a machine.
+
+    Untrusted text: escape it for display.
+    """
     fingerprint: str
 
 
@@ -194,7 +197,7 @@ class Attempt(Frozen):
     Exactly one of `offer` and `adopted` is set.
     """
     resource_name: str | None = None
-    """The name that `bot.policy.buying.resource_names` made. None for an adopted machine."""
+    """The name of the resource, made by `bot.policy.buying.resource_names`. None for an adopted machine."""
     public_key: str = ""
     """The default key, sent with the purchase, on one line.
 
@@ -207,7 +210,7 @@ class Attempt(Frozen):
     answered_at: Instant | None = None
     why: Why | None = None
     detail: str = ""
-    """The market's own message. Data, never markup."""
+    """The market's own message. Untrusted text: escape it for display."""
     accepted: bool = False
     """True if the market accepted the purchase in its answer to the procure call."""
     marked_by: Marker | None = None
@@ -292,10 +295,14 @@ class Attempt(Frozen):
 
 
 NAMED = "named"
-"""The status that we give to a resource which a purchase's answer named, but which no read has shown yet."""
-UNSEEN = "unseen"
-"""The status that we give to a placeholder for an accepted purchase whose resource was never found.
+"""The status of a resource that was named in the answer to a purchase, but that no read has shown yet.
 
+The bot sets this status itself. It isn't a status of the API.
+"""
+UNSEEN = "unseen"
+"""The status of a placeholder for the resource of an accepted purchase, if no lookup ever found that resource.
+
+The bot sets this status itself. It isn't a status of the API.
 The placeholder's ID is the offer's. It counts as terminated, so it gets a ledger row with an estimate of what the
 purchase billed.
 """
@@ -321,7 +328,7 @@ class Resource(Frozen):
     """The time at which the market first answered that the resource doesn't exist. A second lookup confirms it."""
     terminated_at: Instant | None = None
     last_answer: str = ""
-    """The answer to the last delete call, if the call wasn't accepted. Data, never markup."""
+    """The answer to the last delete call, if the call wasn't accepted. Untrusted text: escape it for display."""
 
 
 class LedgerRow(Frozen):

@@ -72,9 +72,10 @@ class Balance(Frozen):
     alerted: int = 0
     """The highest alert that was sent, in percent of the budget. 0 if none was sent."""
     alert_due_at: Instant | None = None
-    """The time at which to reconsider an alert that is reached only together with reserved money.
+    """The time at which to check a pending budget alert again. None if no alert is pending.
 
-    None if there is no such alert.
+    An alert is pending if its threshold is reached only by adding the reserved money. That money may be released
+    soon, so the alert isn't sent at once.
     """
     alert_to: str | None = None
     """The Slack ID of the person who also gets that alert, in addition to the approvers' channel."""

@@ -138,7 +138,7 @@ class EventKind(StrEnum):
     NOT_WORKING = "not_working"
     """The owner said that the machine doesn't work, and wants another one in its place."""
     REPLACED = "replaced"
-    """Another rental replaces this one. As soon as its machine is bought, this rental's machine is destroyed."""
+    """Another rental replaces this one. As soon as the new machine is bought, this rental's is destroyed."""
     NOT_REPLACED = "not_replaced"
     """The replacement ended without a machine, so this rental keeps its own."""
     ADOPTED = "adopted"
@@ -318,8 +318,8 @@ def is_for_who_asked(event: Event[PeopleFacts], asked: Event) -> bool:
 def if_a_person_did_it(event: Event) -> bool:
     """Return whether a person caused the event.
 
-    When the bot itself ends a rental, it has notified the owner before, and their newest message becomes the
-    receipt.
+    When the bot itself ends a rental, it has already notified the owner. It then edits that message to become the
+    receipt, instead of sending another one.
     """
     return event.actor is not None
 
@@ -405,14 +405,14 @@ class Effects(Generic[F]):
     direct: tuple[To, ...] = ()
     """The people who get a direct message, which pings them.
 
-    It is meant for something that they must do or know now. Nobody gets one about their own action. Events without
-    one only cause edits of existing messages.
+    A direct message is meant for something that the person must do or know now. Nobody gets a direct message about
+    their own action. Events without direct messages only cause edits of existing messages.
     """
     direct_if: Condition[F] = always
     alert: tuple[To, ...] = ()
     """The people who get an alert: a message that is rendered from the event alone and never edited."""
     approvers: tuple[To, ...] = ()
-    """The people who get a message with the buttons for the decision."""
+    """The people who get a message with buttons to answer the event's question."""
     question: tuple[To, ...] = ()
     """The people who get a question to the admins, which is stored and answered separately."""
     reminder: tuple[To, ...] = ()
@@ -425,7 +425,7 @@ class Effects(Generic[F]):
     resolves: tuple[OpenQuestion, ...] = ()
     """The questions of earlier events that this event answers, or replaces with its own question."""
     resolves_if: Callable[[Event[F], Event], bool] = lambda _, __: True
-    """Decides whether this event resolves a question, given this event and the one that asked it."""
+    """The condition under which this event resolves a question, given this event and the one that asked it."""
     lengthens: bool = False
     """True if the event moves the end of the lease to a later time."""
     tells_end: bool = False
@@ -637,11 +637,13 @@ def newest_asked(events: Sequence[Event], questions: Collection[OpenQuestion]) -
 
 
 def newest_version(asked: Event[Any], events: Sequence[Event]) -> Event[Any]:
-    """Return the event that asks for the newest version of the request that `asked` asks about.
+    """Return the event with the newest version of the request that `asked` asks about.
 
-    A newer version is one that the owner made by changing the request, and that an approver decides. If `asked`
-    only asks more people to decide, start with the event that it is about. Without a newer version, the result is
-    `asked` itself.
+    If the owner has changed the request since, and an approver has to decide about the change, this is the event
+    of the last such change. Otherwise it is `asked` itself.
+
+    An OTHERS_ASKED event only asks more people to decide. If `asked` is one, the search starts at the event that
+    they were asked about.
     """
     if asked.kind is EventKind.OTHERS_ASKED:
         before = [event for event in events if event.id < asked.id]
@@ -656,7 +658,7 @@ def newest_version(asked: Event[Any], events: Sequence[Event]) -> Event[Any]:
 
 
 def deciders_in(events: Sequence[Event]) -> DecidersFacts | None:
-    """Return the people whom the newest event asks to decide. None if no event asks approvers or admins."""
+    """Return the facts of the newest event that asks approvers or admins to decide. None if there is none."""
     found = facts_in(events, DecidersFacts)
     return next((facts for facts in reversed(found) if facts.admins_decide is not None), None)
 

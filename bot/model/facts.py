@@ -2,7 +2,8 @@
 
 The row of a kind in `bot/model/event.py` names its class. Facts are stored as JSON under the names of their
 fields. A field has a default if some events of the family lack it, if an earlier release didn't store it, or if it
-is a price or an amount that not every reader may see. A `detail` is data from people or the market, never markup.
+is a price or an amount that not every reader may see. A `detail` is untrusted text from people or the market, so
+it must be escaped for display.
 """
 
 from __future__ import annotations
@@ -75,7 +76,7 @@ class PeopleFacts(Facts):
 
 
 class UntilFacts(Facts):
-    """A time that an event names: the end of the machine, or the end of whatever state the event describes."""
+    """The time until which something applies, such as the end of the machine."""
 
     until: Instant | None = None
 
@@ -91,7 +92,7 @@ class BillFacts(Facts):
 
 
 class DecidersFacts(PeopleFacts):
-    """The people who are asked to decide about a version of the approved terms."""
+    """The people who are asked to decide about one version of a rental's terms."""
 
     terms: int = Field(alias="envelope")
     admins_decide: bool | None = None
@@ -103,7 +104,7 @@ class DecidersFacts(PeopleFacts):
 
 
 class AllowedFacts(Facts):
-    """The limits that the approved terms set."""
+    """The limits in a rental's terms."""
 
     rate: Decimal | None = None
     max_rate: Decimal | None = None
@@ -164,7 +165,7 @@ class ExtensionFacts(DecisionFacts, DecidersFacts):
 
 
 class OfferFacts(UntilFacts):
-    """An offer for a queued rental, by its ID: one that fits, or the cheapest of those that don't."""
+    """An offer for a queued rental: one that fits, or the cheapest of those that don't. `offer` is its ID."""
 
     vendor: str | None = None
     vendor_region: str | None = None
@@ -179,7 +180,7 @@ class OfferFacts(UntilFacts):
 
 
 class NotAllowedFacts(UntilFacts):
-    """The reason for which an offer that fits can't be bought.
+    """The reason why an offer that fits can't be bought.
 
     If the rules don't allow it, the reason is `detail`. If buying is blocked for everyone, `block` is set. If an
     admin paused buying, `name` is the admin and `detail` the reason that they typed.
@@ -191,20 +192,20 @@ class NotAllowedFacts(UntilFacts):
 
 
 class HeldUpFacts(UntilFacts):
-    """The reason for which nothing is being bought for a rental. `count` is its number of unresolved attempts."""
+    """The reason why nothing is being bought for a rental. `count` is its number of unresolved attempts."""
 
     why: Why
     vendor: str | None = None
     detail: str | None = None
     count: int | None = None
     end: State | None = None
-    """Set if no other offer fits."""
+    """`FAILED` if no other offer fits. None otherwise."""
     told_before: bool | None = None
     """True if the thread of a rental on the waitlist already has a reply that says the same."""
 
 
 class AttemptFacts(Facts):
-    """An attempt, with the reason for which its outcome is or was unknown, or for which it is given up."""
+    """An attempt. `why` says why its outcome is or was unknown, or why it was given up."""
 
     vendor: str
     vendor_region: str | None = None
@@ -218,7 +219,7 @@ class AttemptFacts(Facts):
 
 
 class LeftOut(Frozen):
-    """The parts that the owner wanted on the machine, but that its startup script doesn't bring."""
+    """The things that the owner wanted on the machine, but that the startup script won't install."""
 
     refused: bool = False
     """True if this vendor or region takes no startup script, so that none is sent."""
@@ -273,7 +274,7 @@ class StatusFacts(UseFacts):
 
 
 class QuestionFacts(UseFacts, BillFacts):
-    """A question whether a machine is still needed.
+    """A question about whether a machine is still needed.
 
     For the approvers, `amount` is the cost of the machine while it was idle.
     """
@@ -305,11 +306,14 @@ class EndFacts(BillFacts, UntilFacts):
     span: timedelta | None = None
     rate: Decimal | None = None
     status: UsageStatus | None = Field(default=None, alias="verdict")
-    """UNKNOWN if the end doesn't move because the bot can't tell whether the machine is in use."""
+    """The usage status. UNKNOWN if the end doesn't move because the bot can't see whether the machine is used."""
     vendor: str | None = None
     """Set if the bot can't probe any machine of this vendor."""
     ask_before: Instant | None = None
-    """The time until which an approver can be asked for more time, if the notice is sent for this reason."""
+    """The latest time at which an approver can still be asked for more time.
+
+    Only set if the notice is sent because this time is near.
+    """
     exit_status: int | None = None
 
 
@@ -387,7 +391,7 @@ class EndedFacts(SaidFacts, BillFacts):
     paid: bool | None = None
     estimate: Micros | None = None
     name: str | None = None
-    """The rental that now has this rental's machine."""
+    """The ID of the rental that now has this rental's machine."""
 
 
 class DeletionFacts(BillFacts):
@@ -418,7 +422,7 @@ class AlertFacts(UntilFacts):
     since: Instant | None = None
     """The end of the rental's machine, which is deleted at `until`."""
     span: timedelta | None = None
-    """The additional delay after which machines are still deleted.
+    """For a database without writes, the delay after its end at which a machine is deleted nevertheless.
 
     For a wrong clock, the time by which the clock is ahead; negative if it is behind.
     """
@@ -427,7 +431,7 @@ class AlertFacts(UntilFacts):
 
 
 class AccountFacts(Facts):
-    """Things that an alert counts and lists in `detail`.
+    """The things that an alert is about: their number is `count`, and `detail` lists them.
 
     They are machines, requests, mistakes in the policy file, or policy keys that a new version changed.
     """
@@ -461,9 +465,9 @@ class UnusualDayFacts(Facts):
 
 
 class BudgetAlertFacts(PeopleFacts):
-    """A budget (`total`), and what its month has spent and reserved.
+    """A budget (`total`), and the amounts that were spent and reserved in its month.
 
-    `people` contains the person whose click reached the alert's threshold.
+    `people` contains the person whose click caused the alert.
     """
 
     balance: Balance

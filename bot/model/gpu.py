@@ -79,8 +79,8 @@ def _model_of(canonical: str) -> _Model:
 def fits_model(canonical: str, clicked: str) -> bool:
     """Return whether a GPU may be bought without asking, although another GPU was clicked.
 
-    It may if both have the same form factor and it has at least as much memory. If either name doesn't state both
-    properties, only an identical name fits.
+    The GPU must be of the same model and form factor, with at least as much memory. If either name leaves out the
+    form factor or the memory, only an identical name fits.
 
     Args:
         canonical: The canonical name of the GPU to buy.

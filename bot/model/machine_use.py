@@ -25,12 +25,12 @@ NOT_COMPUTING = frozenset({UsageStatus.CONNECTED, UsageStatus.IDLE})
 
 
 class Missed(StrEnum):
-    """The reason for which a probe run has no usable reading."""
+    """The reason why a probe run has no usable reading."""
 
     NO_ANSWER = "no_answer"
     """No SSH server answered in time."""
     REFUSED = "refused"
-    """The login was refused, because the probe isn't installed or not installed yet."""
+    """The login was refused: the probe isn't installed, or not yet."""
     HOST_KEY_CHANGED = "host_key_changed"
     UNREADABLE = "unreadable"
     """The output isn't a valid report, is too long, or arrived too late."""
@@ -73,15 +73,15 @@ class OnEndingState(StrEnum):
 
 
 class OnEndingRefused(StrEnum):
-    """The reason for which a machine doesn't start `/root/on-ending.sh`."""
+    """The reason why a machine doesn't start `/root/on-ending.sh`."""
 
     NO_FILE = "no_file"
-    """It isn't a regular file but, for example, a symbolic link or a folder."""
+    """The script isn't a regular file but, for example, a symbolic link or a folder."""
     NOT_EXECUTABLE = "not_executable"
     OWNER = "owner"
-    """It isn't owned by root."""
+    """The script isn't owned by root."""
     WRITABLE = "writable"
-    """Users other than its owner can write to it."""
+    """Users other than the script's owner can write to it."""
 
 
 class OnEnding(Frozen):
@@ -130,9 +130,9 @@ class GpuModel(Frozen):
     """The model of a GPU, as the machine reports it."""
 
     name: str
-    """The GPU's name. Data, never markup."""
+    """The GPU's name. Untrusted text: escape it for display."""
     memory_mib: int = Field(ge=0)
-    """0 if the machine doesn't report it."""
+    """The size of the GPU's memory. 0 if the machine doesn't report it."""
 
 
 class GpuUse(Frozen):
@@ -159,11 +159,11 @@ class Report(Frozen):
     """
     models: tuple[GpuModel, ...] = ()
     setup: SetupProgress | None = None
-    """None if no setup script was started."""
+    """The progress of the setup script. None if no setup script was started."""
     on_ending: OnEnding | None = None
-    """None if the machine lacks the script that starts `/root/on-ending.sh`."""
+    """The state of `/root/on-ending.sh`. None if the machine lacks the script that starts it."""
     missed: Missed | None = None
-    """The reason for which some or all GPU readings are missing. The connections may be known nevertheless."""
+    """The reason why some or all GPU readings are missing. The connections may be known nevertheless."""
 
 
 class GpusSeen(Frozen):
@@ -190,7 +190,7 @@ class ProbeResult(Frozen):
 
     report: Report | None = None
     missed: Missed | None = None
-    """The reason for which there is no report. Exactly one of `report` and `missed` is set."""
+    """The reason why there is no report. Exactly one of `report` and `missed` is set."""
     host_key: str | None = None
     """The fingerprint of the host key that the SSH server presented: `SHA256:...`."""
 
@@ -205,7 +205,7 @@ class Sample(Frozen):
     peers: tuple[str, ...] = ()
     """The hashes of the open SSH connections, as in `Report.peers`."""
     missed: Missed | None = None
-    """The reason for which some or all GPU readings are missing."""
+    """The reason why some or all GPU readings are missing."""
 
 
 class Use(Frozen):
@@ -230,7 +230,7 @@ class Use(Frozen):
     new_connections: int = 0
     """In a question, the number of newer connections in the newest report. They can be from internet scanners."""
     why: Missed | None = None
-    """If the status is unknown: the reason for which the last probe runs had no usable reading.
+    """If the status is unknown: the reason why the last probe runs had no usable reading.
 
     None if there were no probe runs, or too few readings so far.
     """

@@ -138,7 +138,7 @@ def to_ephemeral(channel: str, user: str, thread_ts: str = "") -> Destination:
 def ephemeral_place(to: Destination) -> tuple[str, str, str | None]:
     """Return the channel, person and thread of an ephemeral destination.
 
-    Raises ValueError if the destination isn't ephemeral and its text therefore has other parts.
+    Raises ValueError for destinations of other kinds.
     """
     channel, user, *thread = to.value.split("/")
     return channel, user, thread[0] if thread else None
@@ -203,7 +203,7 @@ class Message(Frozen):
     shown_version: int = 0
     """The version that Slack shows. 0 before the message is posted."""
     version_at_start: int | None = None
-    """The message's version when the database was opened. If Slack shows a later one, the database is a backup.
+    """The message's version when the database was opened. A later version in Slack proves that it is a backup.
 
     None once the versions have been compared, and for a card that is only edited.
     """

@@ -61,7 +61,7 @@ def whole_cents(amount: Micros) -> Micros:
 
 
 def in_cents(parts: Sequence[Micros], total: Micros | None = None) -> list[Micros]:
-    """Return the amounts in whole cents such that they add up to `total`, or to their own rounded sum.
+    """Round the amounts to whole cents so that they add up to `total`, or to their own rounded sum.
 
     Each amount is first rounded down. The missing cents are then added to the amounts with the largest remainders,
     so that each result is less than a cent from its exact value. Every table or text with amounts that add up uses

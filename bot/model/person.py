@@ -46,7 +46,7 @@ class Key(Frozen):
     line: str
     """The key as `<type> <base64>`, without its comment."""
     comment: str
-    """The key's comment, at most 100 characters. Data, never markup."""
+    """The key's comment, at most 100 characters. Untrusted text: escape it for display."""
     fingerprint: str
 
 
@@ -60,4 +60,7 @@ class Channel(Frozen):
     shared: bool = False
     """True if people of other workspaces can read it."""
     name: str | None = None
-    """The name without the `#`, such as `gpus`. None if Slack didn't report it. Data, never markup."""
+    """The name without the `#`, such as `gpus`. None if Slack didn't report it.
+
+    Untrusted text: escape it for display.
+    """

@@ -40,7 +40,7 @@ class WaitlistEntry(Frozen):
     since: Instant | None = None
     """The time at which the wait began. It determines the place among entries with the same query.
 
-    None until the owner has clicked what to do with an offer.
+    None until the owner has chosen what should happen when an offer fits.
     """
     rents: bool = False
     """True if an offer that fits is rented at once, for the queued rental. False if the owner is notified."""
@@ -80,7 +80,10 @@ class Quote(Frozen):
     changes: str | None = None
     """The ID of the rental whose waiting request this quote would change."""
     replaces_rental: str | None = None
-    """The ID of the rental to replace. The first offer within its remaining time and cost limits is rented."""
+    """The ID of the rental to replace. None if this quote doesn't replace one.
+
+    The first offer within that rental's remaining time and cost limits is rented.
+    """
     reply_to: Destination | None = None
     """The destination of the answer. None for the owner's direct messages.
 
@@ -98,14 +101,17 @@ class Quote(Frozen):
     clicked_another: bool = False
     """True if the owner clicked that offer after being warned that they already rent the same."""
     waitlist_entry: WaitlistEntry | None = None
-    """None if nobody asked to wait."""
+    """The owner's waitlist entry. None if they don't wait for an offer."""
     waits_for: str | None = None
     """The ID of the search that this quote shares with equal waitlist entries, while it waits for offers."""
     due_at: Instant | None = None
 
     @property
     def told(self) -> bool:
-        """True if the owner waits to be notified of an offer. A direct message then tells them the result."""
+        """True if the owner waits to be notified of an offer, instead of having one rented automatically.
+
+        They get a direct message when an offer fits, or when their waitlist entry expires.
+        """
         return (
             self.waitlist_entry is not None
             and self.waitlist_entry.since is not None

@@ -162,7 +162,7 @@ class LiveCost(NamedTuple):
 
 
 class EndedCost(Frozen):
-    """The amount that a rental that is over was billed."""
+    """The billed amount of a rental that is over."""
 
     rental_id: str
     request: Request
@@ -210,7 +210,10 @@ class UnfinishedAttempt(EndTimes):
 
     n: int
     offer_id: str | None
-    """None for an adopted machine, because the store already knows all of its resources."""
+    """The ID of the attempt's offer.
+
+    None for an adopted machine: the store already knows all of its resources, so nothing has to be looked up.
+    """
     marked_for_deletion: bool
     resources: tuple[KnownResource, ...] = ()
     """The resources that haven't been terminated."""
@@ -253,7 +256,7 @@ class Change:
     resources: tuple[Resource, ...] = ()
     ledger: tuple[LedgerRow, ...] = ()
     under_claim: bool = False
-    """True if only the facts may be written unless this process holds the claim on the rental."""
+    """True if everything except the facts is written only while this process holds the claim on the rental."""
     releases_claim: bool = False
     """True if the change ends the claim on the rental. Only the step that holds the claim sets this."""
     probed_at: datetime | None = None

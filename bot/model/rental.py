@@ -29,14 +29,14 @@ class PendingDecision(Frozen):
 
     decider: Decider
     why: Why | None = None
-    """The reason for which the request has to be decided again. None for the first decision."""
+    """The reason why the request has to be decided again. None for the first decision."""
     expires_at: Instant
 
 
 class Blocked(Frozen):
     """The state in which nothing can be bought for a rental.
 
-    The cause is an outage, a pause, a refused token, unresolved attempts, or that the bot was down.
+    The cause is an outage, a pause, a refused token, unresolved attempts, or downtime of the bot.
     """
 
     since: Instant
@@ -74,7 +74,7 @@ class Question(Frozen):
     The owner is then asked at that time even if they have given a sign of life in the meantime.
     """
     asked: Asked | None = None
-    """The questions about the latest idle period that had any."""
+    """The questions about the most recent idle period that the owner was asked about. None if there is none."""
 
 
 class GracefulDestroy(Frozen):
@@ -173,7 +173,7 @@ class Rental(Frozen):
     version: int = 1
     state: State
     quote_id: str | None
-    """None for an adopted machine, because it wasn't requested through the bot."""
+    """The ID of the rental's quote. None for an adopted machine, because it wasn't requested through the bot."""
     owner: str
     """Slack user ID."""
     project: str = UNASSIGNED
@@ -194,7 +194,7 @@ class Rental(Frozen):
     """
     approved_by: str | None = None
     approval_notice_at: Instant | None = None
-    """The time at which to notify the owner of the approval, unless the machine is ready by then. None: never."""
+    """The time at which to notify the owner of the approval, unless the machine is ready by then. None if that isn't needed."""
     created_at: Instant
     procuring_since: Instant | None = None
     blocked: Blocked | None = None
@@ -269,7 +269,7 @@ class Rental(Frozen):
 
     @property
     def lost(self) -> bool:
-        """True if the vendor took the machine away. An earlier attempt may still be in deletion."""
+        """True if the vendor took the machine away. An earlier attempt may still be being deleted."""
         return self.ending is not None and self.ending.outcome is State.LOST
 
     @property

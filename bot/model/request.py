@@ -47,7 +47,7 @@ class Request(OfferQuery):
     The highest price then follows from it (`with_price_of_total`). None if the person typed no total.
     """
     cap_said_per_gpu: bool = True
-    """True if the highest price is clearly per GPU. False if it may have been meant for everything.
+    """True if the highest price is clearly meant per GPU.
 
     False if the person asked for several GPUs and didn't type "per GPU" after the price, or named a price for
     everything. The offers then also show that price for all GPUs.
@@ -73,7 +73,7 @@ class Request(OfferQuery):
     With `up_to`, it is the earliest end of a flexible end.
     """
     starts_at: Instant | None = None
-    """The time at which the machine is wanted, such as `at 9:00 tomorrow`. None: as soon as possible.
+    """The time at which the machine is wanted, such as `at 9:00 tomorrow`. None for as soon as possible.
 
     The hours of the lease then count from this time, and `until` is set.
     """
@@ -89,12 +89,12 @@ class Request(OfferQuery):
     project: str | None = None
     """The project that the person named.
 
-    None: the channel's project, or the only project that names the person.
+    If it is None, the channel's project is charged, or the only project that names the person.
     """
     probe: bool = True
     """True if the bot may check whether the machine is used. False if the person typed `no-probe`."""
     note: str = ""
-    """The note that the person typed. Data, never markup."""
+    """The note that the person typed. Untrusted text: escape it for display."""
 
     @property
     def query(self) -> OfferQuery:
@@ -156,7 +156,7 @@ class Terms(Frozen):
             price: USD per hour for the whole offer.
             max_rate: The highest acceptable price, in USD per hour for the whole offer.
             total: The most that the rental can cost.
-            lease: The lease. None: the longest time that the request allows.
+            lease: The lease. None for the longest time that the request allows.
             version: The version number of the terms.
         """
         return cls(

@@ -22,7 +22,7 @@ class PeriodKind(StrEnum):
 
 
 class Period(Frozen):
-    """A number of days in the policy's `billing.timezone`. No period begins in the future."""
+    """A range of days in the policy's `billing.timezone`. No period begins in the future."""
 
     kind: PeriodKind
     month: Month
@@ -172,4 +172,4 @@ class SpendReport(Frozen):
     chooses_rows: bool
     """True if the reader may switch between people and projects."""
     file: Scope
-    """The scope whose rows the reader's month file may contain."""
+    """The scope of the month file that the reader may get."""

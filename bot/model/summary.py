@@ -136,9 +136,12 @@ class AdminQuestionView(Frozen):
     parts: tuple[AdminQuestion, ...] = ()
     """The questions about single purchases, if this is a question about several purchases."""
     readoptable: frozenset[str] = frozenset()
-    """IDs of the parts that can be re-adopted now, as far as it is known who their owners are."""
+    """IDs of the parts that can be re-adopted now.
+
+    A part whose named owner isn't in the database is included. The owner is then looked up after the click.
+    """
     readopted_for: timedelta
-    """The time that machines run from the moment at which they are re-adopted."""
+    """The length of the lease that re-adopted machines get."""
     spent: dict[str, AccruedCost]
     """The cost of the machines of each question about a purchase, by question ID."""
     rentals: dict[str, Rental] = Field(default_factory=dict)
@@ -165,7 +168,7 @@ class PeopleAsked(Frozen):
     admins_decide: bool = False
     """True if these people are admins who are asked because no approver is left."""
     away: tuple[str, ...] = ()
-    """The approvers, if others or nobody are asked because every approver is away."""
+    """The approvers who are away. Only set if all of them are, so that others or nobody are asked."""
 
 
 class EndedSummary(Frozen):
@@ -175,7 +178,7 @@ class EndedSummary(Frozen):
     request: Request
     """The original request, but with the GPU that was bought."""
     spent: AccruedCost | None
-    """None if the reader may not see the cost."""
+    """The cost of the rental. None if the reader may not see it."""
 
 
 class Extended(Frozen):
@@ -246,7 +249,7 @@ class HomeView(Frozen):
     """
     keys: tuple[Key, ...]
     team_month: TeamMonth | None = None
-    """None for a person who is neither an approver nor an admin."""
+    """The team's month. None for a person who is neither an approver nor an admin."""
 
 
 class OwnRentals(Frozen):
@@ -255,7 +258,7 @@ class OwnRentals(Frozen):
     rentals: tuple[Rental, ...]
     """The rentals, oldest first."""
     names: dict[str, str]
-    """The display names of their owners, by user ID."""
+    """The display names of the rentals' owners, by user ID."""
 
     @property
     def only(self) -> Rental | None:
@@ -310,7 +313,7 @@ class OfferChoice(Proposal):
     None if even the shortest lease is too long, or if the requested one isn't.
     """
     refused: GpubotError | None = None
-    """The reason for which the offer can't be rented at all. None if it can."""
+    """The reason why the offer can't be rented at all. None if it can."""
     usual: timedelta | None = None
     """The time that such machines usually take to become ready. None if it isn't known."""
     success_rate: SuccessRate | None = None
@@ -331,7 +334,7 @@ class OfferChoice(Proposal):
 
 
 class Remainder(Frozen):
-    """The time and cost limits that remain of a rental's approved terms for its replacement."""
+    """The remaining time and cost limits of a rental. They are the limits for its replacement."""
 
     gpu: str
     """The GPU that was clicked."""
@@ -351,7 +354,7 @@ class IdleMachine(Frozen):
     since: Instant
     """The time since which it has been idle."""
     asked_at: Instant | None = None
-    """The time within the last hour at which the owner was asked for it. None if they may be asked now."""
+    """The last time at which the owner was asked for it, if within the last hour. None if they may be asked."""
 
 
 class WaitPreview(Proposal):
@@ -418,7 +421,7 @@ class QuoteView(Frozen):
     asked: PeopleAsked | None = None
     """The people who decide about the rental, if it waits for an approver."""
     choices: tuple[OfferChoice, ...] = ()
-    """The first of the quote's offers, with what the rules say about each."""
+    """The first few of the quote's offers, each with what the rules say about it."""
     idle: tuple[IdleMachine, ...] = ()
     """Idle machines of other people that fit the request."""
     token_refused: bool = False
@@ -438,7 +441,7 @@ class QuoteView(Frozen):
     wait: WaitPreview | None = None
     """The terms of renting automatically when an offer fits. None if no highest price is known."""
     wait_refused: GpubotError | None = None
-    """The reason for which nothing can be rented automatically. None if it can."""
+    """The reason why nothing can be rented automatically. None if it can."""
 
 
 class PolicyView(Frozen):
@@ -447,7 +450,7 @@ class PolicyView(Frozen):
     since: Instant | None = None
     """The time at which the rules came into force. None if they aren't stored yet."""
     by: str | None = None
-    """The Slack ID of the admin who put them into force. None if the bot's start or the operator did."""
+    """The Slack ID of the admin who reloaded the rules. None if they were read at a start or by the operator."""
     names: Mapping[str, str] = Field(default_factory=dict)
     """The names of the people in the rules, by ID. Unknown people are left out."""
     may_reload: bool = False

@@ -20,9 +20,9 @@ class WatchedMachine(Frozen):
     """The name that the market shows. None for an adopted machine."""
     rental_id: str
     owner: str
-    """Slack ID."""
+    """Slack ID of the rental's owner."""
     owner_name: str | None
-    """The owner's last known display name. Data, never markup."""
+    """The owner's last known display name. Untrusted text: escape it for display."""
     rate: Decimal
     """USD per hour."""
     ends_at: Instant | None
@@ -39,4 +39,4 @@ class MachinesAnswer(Frozen):
     wrong: tuple[str, ...]
     """The problems, as text. There may be problems with Slack although the bot is well."""
     machines: tuple[WatchedMachine, ...] | None
-    """None if the database can't be read."""
+    """The machines that the bot watches. None if the database can't be read."""

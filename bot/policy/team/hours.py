@@ -21,7 +21,7 @@ Every week has at least one day with hours. A change to daylight saving time can
 those of the same day a week later.
 """
 LONGEST_WAIT = timedelta(days=366)
-"""The longest wait, from now, until a span of time within hours has passed."""
+"""The longest time that `after_hours` looks ahead."""
 
 
 def zone_of(name: str | None, rules: Rules) -> ZoneInfo:

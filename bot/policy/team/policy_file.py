@@ -51,11 +51,11 @@ class PolicySource:
     """The source of the rules: a policy file, and the settings that belong to it."""
 
     path: Path | None
-    """GPUBOT_POLICY. None if it isn't set; the default rules then apply."""
+    """The path in GPUBOT_POLICY. None if it isn't set, in which case the default rules apply."""
     home_channel: str
-    """GPUBOT_CHANNEL."""
+    """The channel in GPUBOT_CHANNEL."""
     admins: tuple[str, ...]
-    """GPUBOT_ADMINS."""
+    """The people in GPUBOT_ADMINS."""
 
     def read(self) -> Policy:
         """Read the policy file and return its rules. Without a file, return the default rules.

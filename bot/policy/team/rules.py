@@ -38,8 +38,8 @@ LEAST_LEASE = timedelta(minutes=1)
 LEAST_RETENTION = {"messages": timedelta(days=7), "quotes": timedelta(days=1), "people": timedelta(days=7)}
 """The shortest allowed values of `Retention`.
 
-A click without a key is remembered for a day, Slack may be unavailable for some days, and somebody may be
-deactivated by mistake.
+Quotes are needed for a day if somebody clicked an offer but has no SSH key yet. Messages must outlive an outage of
+Slack for some days. People's data must survive if they are deactivated by mistake.
 """
 
 
@@ -86,7 +86,7 @@ class Limits(Frozen):
 
 
 class Project(Frozen):
-    """A project of the team, to which rentals from its channels or of its people are charged."""
+    """A project that rentals can be charged to, for example because they were requested in one of its channels."""
 
     channels: tuple[ChannelId, ...] = ()
     """The channels whose requests belong to the project."""
@@ -193,7 +193,7 @@ class Keys(Frozen):
 
 class CheckIn(Frozen):
     after: Span | None = timedelta(hours=2)
-    """The time without a sign of use after which the owner is asked "Still needed?". None: never."""
+    """The time without a sign of use after which the owner is asked "Still needed?". None if they never are."""
 
 
 class Hours(Frozen):
@@ -222,23 +222,26 @@ class Idle(Frozen):
 
     probe: ProbeKind = ProbeKind.SSH
     gpu_below: Share = Field(default=Decimal("0.05"), gt=0)
-    """The reading of GPU utilization from which a GPU counts as used. With 0%, every GPU would count as used."""
+    """The utilization at or above which a GPU counts as used. With 0%, every GPU would count as used."""
     after: Span = timedelta(minutes=30)
     """The time without use after which a machine counts as idle or connected."""
     never_used: Span = timedelta(hours=1)
     """The same time for a machine that was never used."""
     connected: Span = timedelta(hours=2)
-    """The time for which a machine is connected without computing before its owner is asked."""
+    """The time after which the owner is asked if somebody is connected to the machine but nothing is computing."""
     ask_from: Dollars = Field(default=Decimal("2.00"), alias="from")
-    """The cost of the idle time, in USD, from which the owner is asked."""
+    """The cost, in USD, that a machine's idle time must reach before its owner is asked."""
     again: tuple[Span, ...] = (timedelta(hours=2), timedelta(hours=4), timedelta(hours=8))
     """The delays until the next question about the same idle period, after each question. The last one repeats."""
     urgent_per_hour: Dollars = Decimal("10.00")
-    """The price, in USD per hour, from which questions don't wait for the owner's hours."""
+    """The price, in USD per hour, at or above which a machine is urgent.
+
+    The first question about an urgent machine doesn't wait for the owner's hours.
+    """
     channel_after: Span | None = timedelta(hours=2)
-    """The time after the question at which the card says so as well. None: never."""
+    """The delay between the question and a note about it on the card. None if there is never such a note."""
     approvers_after: Span = timedelta(hours=4)
-    """The time after the question at which the approvers are notified. At most an hour for urgent machines."""
+    """The delay between the question and notifying the approvers. At most an hour for urgent machines."""
 
     @field_validator("after", "never_used")
     @classmethod
@@ -266,14 +269,14 @@ class Retention(Frozen):
     """The time for which the store keeps data that is no longer used."""
 
     messages: Span = timedelta(days=90)
-    """Messages that are never edited again, counted from when they were queued.
+    """The time for which messages are kept that are never edited again, counted from when they were queued.
 
     Messages of a rental are also kept for this long after the rental's end.
     """
     quotes: Span = timedelta(days=7)
-    """Searches that made no rental, and the offers of those that made one."""
+    """The time for which searches without a rental, and the offers of all other searches, are kept."""
     people: Span = timedelta(days=90)
-    """The names and keys of people who left the workspace."""
+    """The time for which the names and keys of people who left the workspace are kept."""
 
     @field_validator("messages", "quotes", "people")
     @classmethod
@@ -319,7 +322,7 @@ class Rules(Frozen):
     billing: Bill = Bill()
     finance: Finance = Finance()
     digest: WeekTime | None = None
-    """The time at which the home channel gets the week's spending, in `timezone`. None: never."""
+    """The time at which the home channel gets the week's spending, in `timezone`. None if it never does."""
     retention: Retention = Retention()
     waiting: Waiting = Waiting()
     setup: Mapping[str, str] = Field(default_factory=dict)

@@ -1,7 +1,7 @@
 """Reads the subset of YAML that a policy file needs, so that no value can be misunderstood.
 
 YAML 1.1, which PyYAML implements, reads `1:30` as 90, `010` as 8, `yes` as true and a date as a date. If a key is
-repeated, it keeps the last value.
+repeated, the last value wins silently.
 
 This module uses the types of YAML 1.2's core schema (https://yaml.org/spec/1.2.2, section 10.3), without its rarer
 number formats: null, true and false, and decimal numbers. Everything else is text. Anchors, tags and merge keys
@@ -104,7 +104,7 @@ class _Open:
     def __init__(self, into: list[Value] | dict[str, Value], path: KeyPath | None) -> None:
         self.into = into
         self.path = path
-        """None if this value is left out because its key is a duplicate."""
+        """The path of the list or mapping. None if it is left out because its key is a duplicate."""
         self.key: str | None = None
         """The key of the value that comes next. None in a list, or if a key comes next."""
         self.again = False
