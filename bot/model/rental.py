@@ -194,7 +194,10 @@ class Rental(Frozen):
     """
     approved_by: str | None = None
     approval_notice_at: Instant | None = None
-    """The time at which to notify the owner of the approval, unless the machine is ready by then. None if that isn't needed."""
+    """The time at which to notify the owner of the approval, unless the machine is ready by then.
+
+    None if no such notice is needed.
+    """
     created_at: Instant
     procuring_since: Instant | None = None
     blocked: Blocked | None = None

@@ -61,11 +61,11 @@ class Team(Frozen):
     """
 
     def can_decide(self, group: str, without: Collection[str]) -> bool:
-        """Return whether a group has or may have a member who is still here and isn't in `without`."""
+        """Return whether a group has or may have a member who is still in the workspace and isn't in `without`."""
         return group not in self.members or bool(self.members[group] - self.gone - set(without))
 
     def members_of(self, groups: Collection[str]) -> list[str]:
-        """Return the known members of these groups who are still here."""
+        """Return the known members of these groups who are still in the workspace."""
         return [one for group in groups for one in sorted(self.members.get(group, frozenset()) - self.gone)]
 
 
@@ -75,14 +75,14 @@ def named_to_decide(approvers: Approvers, team: Team) -> tuple[str, ...]:
 
 
 def then_people(rules: Rules, team: Team) -> tuple[str, ...]:
-    """Return the people of `approval.then` and the known members of its groups who are still here, each once."""
+    """Return the people of `approval.then` and the known members of its groups who are still in the workspace, each once."""
     groups = rules.approval.then_groups
     people = [one for one in rules.approval.then if one not in groups and one not in team.gone]
     return tuple(dict.fromkeys((*people, *team.members_of(groups))))
 
 
 def rules_for(rules: Rules, team: Team, requesters: Collection[str] = ()) -> Rules:
-    """Return the rules with only those admins and approvers who are still here.
+    """Return the rules with only those admins and approvers who are still in the workspace.
 
     If no approver is left who may be asked about a request of these `requesters`, the admins decide, as if the
     rules named no approvers. Quiet approvers don't count as approvers who are left, because they are never asked.
@@ -208,7 +208,7 @@ def may_be_let_in(person: Person, rules: Rules) -> bool:
 
 
 def check_number(people: Collection[str]) -> None:
-    """Refuse more people than a rental may be shared with. Raises Mistake."""
+    """Refuse to share a rental with too many people. Raises Mistake."""
     if len(people) > MOST_TEAMMATES:
         raise Mistake(f"A machine can be shared with at most {MOST_TEAMMATES} people. Nothing was changed.")
 
