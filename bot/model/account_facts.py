@@ -41,7 +41,7 @@ class FailureRun(Frozen):
     """The number by which the log and the alerts refer to this series."""
     count: int = 0
     notified_at: Instant | None = None
-    """The time at which people were last alerted. None if they haven't been yet."""
+    """The time at which people were last alerted. None before the first alert."""
 
 
 class PastEnd(Frozen):

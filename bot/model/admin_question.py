@@ -62,7 +62,7 @@ class Purchase(Frozen):
     The person is preselected in the admins' dialog, but isn't pinged.
     """
     same_as: str | None = None
-    """ID of the question that remains, if this one is a duplicate about the same machines. None if it isn't.
+    """ID of the question that remains, if this one is a duplicate about the same machines. None otherwise.
 
     Earlier versions could create such duplicates.
     """

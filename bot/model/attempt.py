@@ -28,7 +28,7 @@ class AttemptState(StrEnum):
     FAILED = "failed"
     """The attempt is proven to have bought nothing."""
     TERMINATED = "gone"
-    """All its resources are terminated, or it was accepted but no resource of it was ever found."""
+    """All of the attempt's resources are terminated, or none was ever found although the market accepted it."""
 
 
 class Why(StrEnum):

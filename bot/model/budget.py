@@ -125,10 +125,10 @@ class UseCosts(Summed):
 
     used: Micros = 0
     connected: Micros = 0
-    """The part for the time in which somebody was connected but no GPU was computing."""
+    """The amount billed while somebody was connected but no GPU was computing."""
     idle: Micros = 0
     unknown: Micros = 0
-    """The part for the time about which nothing is known: before ready, during deletion, or without samples."""
+    """The amount billed for time without known use: before ready, during deletion, or without samples."""
 
     @property
     def known(self) -> bool:
@@ -162,10 +162,10 @@ class Charge(Frozen):
     """The billed amount: the sum of the next four fields."""
     used: Micros = 0
     connected: Micros = 0
-    """The part for the time in which somebody was connected but no GPU was computing."""
+    """The amount billed while somebody was connected but no GPU was computing."""
     idle: Micros = 0
     unknown: Micros = 0
-    """The part for the time in which the use is unknown."""
+    """The amount billed for time in which the use isn't known."""
     late: Micros = 0
     """The part of the amount that was billed after the bot had requested the deletion."""
     estimated: bool = False

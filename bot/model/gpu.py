@@ -46,7 +46,10 @@ def same_name(name: str, other: str) -> bool:
 
 
 def _name_words(canonical: str) -> list[str]:
-    """Return the words of a canonical name in lower case, without maker and brand. `80 GB` becomes one word."""
+    """Return the words of a canonical name in lower case, without maker and brand.
+
+    `80 GB` becomes a single word, `80gb`.
+    """
     words = _SEPARATORS.split(re.sub(r"(?<=\d)[\s_-]+(?=gb\b)", "", canonical.lower()))
     return [word for word in words if word and word not in {*_MAKERS, *_BRANDS}]
 

@@ -26,14 +26,14 @@ class QuoteState(StrEnum):
 
 
 class Nearby(Frozen):
-    """A request that is similar to one without offers, and the cheapest offer for it."""
+    """A request that is similar to a request without offers, and the cheapest offer for the similar one."""
 
     request: Request
     cheapest: Offer
 
 
 class WaitlistEntry(Frozen):
-    """A person's wait for an offer: what to do when one fits, and when to give up."""
+    """A person's wait for an offer: what to do when an offer fits, and when to give up."""
 
     until: Instant
     """The time at which the entry expires if no offer has fitted."""
@@ -127,7 +127,7 @@ class SharedSearch(Frozen):
     query: OfferQuery
     """The query without a highest price, because each waitlist entry has its own."""
     asked_at: Instant | None = None
-    """The time at which the market was last queried. None if it hasn't been yet."""
+    """The time at which the market was last queried. None before the first query."""
     misses: int = 0
     """The number of consecutive queries without an offer that fitted any of the waitlist entries."""
     due_at: Instant | None = None

@@ -60,7 +60,7 @@ class Asked(Frozen):
     on_card: bool = False
     """True if the card says that nobody answers."""
     approvers_at: Instant | None = None
-    """The time at which the approvers were last notified that nobody answers. None if they haven't been."""
+    """The time at which the approvers were last notified that nobody answers. None if they weren't."""
 
 
 class Question(Frozen):

@@ -154,7 +154,7 @@ class SpendReport(Frozen):
     rows: tuple[SpendRow, ...]
     """The rows of the report, most expensive first."""
     rest: Spent | None = None
-    """The sum of the rows that are left out. None if none are."""
+    """The sum of the rows that are left out. None if no rows are left out."""
     left_out: int = 0
     """The number of rows that are left out."""
     sees_use: bool

@@ -72,7 +72,7 @@ class RentalDetails(RentalSummary):
     Empty if the rental never had another owner.
     """
     demands: tuple[Demand, ...] = ()
-    """The amounts that a decision would require from each budget, the one with the least headroom first.
+    """The amounts that a decision would require from each budget, by remaining headroom, smallest first.
 
     In the approvers' message, the decision is the approval. In the message to a person who is offered a machine,
     it is accepting the machine. Empty in all other messages.
@@ -224,9 +224,9 @@ class TeamMonth(Frozen):
 
     spent: Micros
     budgets: tuple[Demand, ...]
-    """The current budgets of the team and of each project, the one with the least headroom first.
+    """The current budgets of the team and of each project, by remaining headroom, smallest first.
 
-    The demand of each is zero.
+    Each is a Demand whose additional amount is zero.
     """
 
 
@@ -243,9 +243,9 @@ class HomeView(Frozen):
     spent: Micros
     """The amount that the person spent in the month."""
     budgets: tuple[Demand, ...]
-    """The current budgets of the person and of their projects, the one with the least headroom first.
+    """The current budgets of the person and of their projects, by remaining headroom, smallest first.
 
-    The demand of each is zero.
+    Each is a Demand whose additional amount is zero.
     """
     keys: tuple[Key, ...]
     team_month: TeamMonth | None = None
@@ -298,7 +298,7 @@ class Proposal(Frozen):
     over: tuple[Over, ...] = ()
     """The limits that the terms exceed. If empty, the owner decides alone."""
     passed: tuple[Demand, ...] = ()
-    """The budgets without enough headroom for the terms, the one with the least headroom first."""
+    """The budgets without enough headroom for the terms, by remaining headroom, smallest first."""
 
 
 class OfferChoice(Proposal):
@@ -310,10 +310,10 @@ class OfferChoice(Proposal):
     shorter: timedelta | None = None
     """The longest lease in whole hours for which the budgets have headroom, if the requested lease is too long.
 
-    None if even the shortest lease is too long, or if the requested one isn't.
+    None if the requested lease is short enough, or if even the shortest lease is too long.
     """
     refused: GpubotError | None = None
-    """The reason why the offer can't be rented at all. None if it can."""
+    """The reason why the offer can't be rented at all. None if it can be rented."""
     usual: timedelta | None = None
     """The time that such machines usually take to become ready. None if it isn't known."""
     success_rate: SuccessRate | None = None
@@ -441,7 +441,7 @@ class QuoteView(Frozen):
     wait: WaitPreview | None = None
     """The terms of renting automatically when an offer fits. None if no highest price is known."""
     wait_refused: GpubotError | None = None
-    """The reason why nothing can be rented automatically. None if it can."""
+    """The reason why nothing can be rented automatically. None if something can."""
 
 
 class PolicyView(Frozen):

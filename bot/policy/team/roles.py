@@ -75,7 +75,10 @@ def named_to_decide(approvers: Approvers, team: Team) -> tuple[str, ...]:
 
 
 def then_people(rules: Rules, team: Team) -> tuple[str, ...]:
-    """Return the people of `approval.then` and the known members of its groups who are still in the workspace, each once."""
+    """Return the people of `approval.then` and the known members of its groups, each once.
+
+    People who left the workspace are left out.
+    """
     groups = rules.approval.then_groups
     people = [one for one in rules.approval.then if one not in groups and one not in team.gone]
     return tuple(dict.fromkeys((*people, *team.members_of(groups))))

@@ -154,7 +154,7 @@ class Approval(Frozen):
 class Procure(Frozen):
     attempts: Count = Field(default=10, le=100)
     dearer: Share = Decimal("0.15")
-    """The share by which another offer may be more expensive than the clicked one."""
+    """The share of the clicked price by which another offer may be more expensive."""
     provision_timeout: Span = timedelta(minutes=15)
 
 
