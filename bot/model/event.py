@@ -382,7 +382,7 @@ class OpenQuestion(Enum):
     OWNER = auto()
     """For the admins: who becomes the owner of the rental of somebody who left?"""
     WANTED = auto()
-    """For the owner of an idle machine: does the person who asked for it get it?"""
+    """For the owner of an idle machine: does the person who asked for the machine get it?"""
     TAKE = auto()
     """For a person: do they accept the machine that its owner offers them?"""
     TERMINATION = auto()

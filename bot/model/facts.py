@@ -374,7 +374,7 @@ class PlaceFacts(Facts):
     name: str
     why: Why | None = None
     amount: Micros | None = None
-    """The amount that the replacement cost without getting a machine."""
+    """The cost of the replacement, which never got a machine."""
 
 
 # --- the end

@@ -239,8 +239,8 @@ class Use(Frozen):
     idle_period: Instant | None = Field(default=None, alias="spell")
     """The start of the idle period that this status belongs to. Questions identify the period by this time.
 
-    It is earlier than `since` if there was an interruption of less than ten minutes in between. A status of "in
-    use" or "unknown" also has an idle period, as long as it may turn out to be such an interruption.
+    It is earlier than `since` if there was an interruption of less than ten minutes in between. While a
+    status of "in use" or "unknown" may still turn out to be such an interruption, it keeps the idle period.
     """
 
     @property
