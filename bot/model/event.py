@@ -412,7 +412,7 @@ class Effects(Generic[F]):
     alert: tuple[To, ...] = ()
     """The people who get an alert: a message that is rendered from the event alone and never edited."""
     approvers: tuple[To, ...] = ()
-    """The people who get a message with buttons to answer the event's question."""
+    """The people who get a message with buttons for deciding."""
     question: tuple[To, ...] = ()
     """The people who get a question to the admins, which is stored and answered separately."""
     reminder: tuple[To, ...] = ()

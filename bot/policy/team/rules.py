@@ -113,7 +113,7 @@ class Budgets(Frozen):
 
     team: BudgetDollars | None = None
     person: BudgetDollars | None = None
-    """The budget of each single person."""
+    """The budget of each person."""
     alerts: tuple[Share, ...] = (Decimal("0.8"), Decimal(1))
     """The shares of a budget at which people are notified, lowest first."""
     over: WhenOver = WhenOver.APPROVER
