@@ -1,4 +1,4 @@
-"""Rentals whose owner left the workspace. The admins are asked once about each."""
+"""Handles rentals whose owner has left the workspace. The admins are asked once about each of them."""
 
 from __future__ import annotations
 
@@ -26,8 +26,9 @@ log = structlog.get_logger()
 
 
 async def check_owners(deps: StepDeps) -> None:
-    """Look up the owners of the rentals that are not over, and ask the admins about the rentals of those who left.
-    Raise StoreBusy.
+    """Look up the owners of live rentals, and ask the admins about the rentals of owners who have left.
+
+    Raises StoreBusy if the store doesn't accept the changes.
     """
     async with deps.store.read() as tx:
         owners = await tx.rentals.owners()
@@ -48,8 +49,10 @@ async def check_owners(deps: StepDeps) -> None:
 
 
 async def ask_about_rentals_of(deps: Deps, owner: str) -> None:
-    """Ask the admins about each rental of a person who left, unless they were asked already. Requests of that
-    person for more time end, and so does what waits for an offer: nothing was bought for it. Raise StoreBusy.
+    """Ask the admins about each rental of a person who has left, unless they have already been asked.
+
+    Pending requests of that person for more time are withdrawn. So are their waitlist entries, for which nothing
+    has been bought yet. Raises StoreBusy if the store doesn't accept the changes.
     """
 
     async def decision(tx: Tx) -> None:

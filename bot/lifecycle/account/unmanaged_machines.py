@@ -1,4 +1,7 @@
-"""Compares the account's machines that no attempt has with those that the store knows. The sweep calls it."""
+"""Compares the account's unmanaged machines, which belong to no attempt, with those that are already in the store.
+
+The sweep calls this module.
+"""
 
 from __future__ import annotations
 
@@ -28,11 +31,11 @@ from bot.policy.buying.unmanaged_machines import (
 from store.db import Tx
 
 ASKED_AT_ONCE = 20
-"""How many machines the vendors are asked for at the same time."""
+"""The most machines about which the vendors are queried at the same time."""
 
 
 def unmanaged_machine(view: ResourceView, now: datetime) -> UnmanagedMachine:
-    """Return a machine that no attempt has, as the account shows it `now`."""
+    """Return an unmanaged machine as the account shows it at `now`."""
     return UnmanagedMachine(
         resource_id=view.resource_id,
         status=view.status,
@@ -52,13 +55,15 @@ def unmanaged_machine(view: ResourceView, now: datetime) -> UnmanagedMachine:
 
 
 async def note_unmanaged(deps: StepDeps, views: Sequence[ResourceView], rental_of: Mapping[str, str]) -> None:
-    """Store the machines of the account that no attempt has, and ask the admins about those that are new.
+    """Store the account's unmanaged machines, and ask the admins about the new ones.
 
-    `views` are these machines. `rental_of` has the id of the rental for each resource that has one.
+    The account's list may be out of date. A machine that is missing from it therefore only counts as terminated if
+    the vendor says "deleted", or fails to find it twice. Otherwise, a single wrong response would make the bot ask
+    again about a machine that an admin has already declared not ours to manage.
 
-    The list may be old. So a machine that the list lacks counts as gone only if the vendor says "deleted", or does
-    not find it twice. Otherwise one wrong answer would make the bot ask again about a machine that is not ours to
-    manage.
+    Args:
+        views: The unmanaged machines, as the account lists them.
+        rental_of: The ID of the rental for each resource that belongs to one, by resource ID.
     """
     now = deps.clock.now()
     listed = {view.resource_id: unmanaged_machine(view, now) for view in views}
@@ -110,8 +115,10 @@ async def note_unmanaged(deps: StepDeps, views: Sequence[ResourceView], rental_o
 
 
 async def _staying(tx: Tx, question_id: str | None) -> str | None:
-    """Return the id of a question that stays, unless it is over by now. Of two questions that two processes each
-    want to close as a repetition of the other, this keeps one.
+    """Return the ID of a question, or None if it is over by now.
+
+    Two processes may each want to close one of two identical questions as a duplicate of the other. This makes
+    sure that one of the questions stays open.
     """
     question = None if question_id is None else await tx.questions.get(question_id)
     return None if question is None or question.over_at is not None else question.id
@@ -120,9 +127,12 @@ async def _staying(tx: Tx, question_id: str | None) -> str | None:
 async def _compare(
     deps: StepDeps, listed: Mapping[str, UnmanagedMachine], before: Sequence[AdminQuestion]
 ) -> tuple[Mapping[str, Sequence[UnmanagedMachine]], list[AdminQuestion], list[AdminQuestion]]:
-    """Return three things. First, the machines that join a purchase which the store knows, by the question's id.
-    Then questions about new purchases. Last, questions about purchases that were made after the backup, if the
-    database was restored.
+    """Sort the newly found machines by what to ask the admins about them.
+
+    Returns:
+        The machines that belong to a purchase already asked about, by question ID; questions about new purchases;
+            and
+        questions about purchases that were made after the backup, if the database was restored from one.
     """
     async with deps.store.read() as tx:
         # Some machines may have got an owner since the account was read.
@@ -141,13 +151,14 @@ async def _compare(
 
 
 async def _add(deps: Deps, questions: Sequence[AdminQuestion], *, together: bool, later: bool = False) -> None:
-    """Store new purchases, and ask the admins about each, or about all `together`. With `later`, the machines were
-    bought after the backup.
+    """Store new purchases, and ask the admins about each, or about all of them `together`.
 
-    A purchase is left out if one of its machines got an owner since the account was read, or if another process
-    has asked about the machine since then; the next sweep finds the purchase's other machines. The open questions
-    are read in the transaction that asks, which has the spending lock: otherwise, two processes would both find
+    A purchase is left out if one of its machines has got an owner since the account was read, or if another
+    process has asked about it since then. The next sweep finds the purchase's other machines. The open questions
+    are read in the transaction that asks, which has the spending lock; otherwise, two processes could both find
     none.
+
+    `later` says that the machines were bought after the backup from which the database was restored.
     """
     count = sum(len(one.purchase.machines) for one in questions)
 
@@ -183,12 +194,16 @@ async def ask_together(
     later: bool,
     whole: AdminQuestion | None = None,
 ) -> AdminQuestion:
-    """Store new purchases, and ask each admin about all of them in one message. Return the question of that
-    message.
+    """Store new purchases, and ask each admin about all of them in one message.
 
-    Many machines are written in several transactions: `count` is how many there are in all, and `whole` is the
-    question if it was written before. If the machines were bought `later` than the backup, buying is paused,
-    and nothing more is bought for the rentals that they name.
+    Returns the question of that message. Many machines are written in several transactions, so this may be called
+    several times for the same message.
+
+    Args:
+        count: The number of machines in all transactions.
+        later: Whether the machines were bought after the backup from which the database was restored. Buying is
+            then paused, and nothing more is bought for the rentals that the machines' names contain.
+        whole: The question of the message, if an earlier transaction has already stored it.
     """
     if whole is None:
         about = Purchases(count=count, bought_after_backup=later, empty=later and not await tx.rentals.any_ever())
@@ -204,9 +219,10 @@ async def ask_together(
 
 
 async def _ask_vendors(deps: StepDeps, resource_ids: Sequence[str]) -> dict[str, ResourceView | None]:
-    """Ask the vendors for these machines, ASKED_AT_ONCE at a time, and leave out machines for which no answer
-    came. A vendor that lets each call time out must not delay the sweep for hours, since nothing is bought before
-    the first sweep is done.
+    """Query the vendors about these machines, ASKED_AT_ONCE at a time. Machines without a response are left out.
+
+    One at a time would be too slow: a vendor whose calls all time out must not delay the sweep for hours, because
+    nothing is bought before the first sweep is complete.
     """
     answers: dict[str, ResourceView | None] = {}
 
@@ -225,9 +241,7 @@ def _read(
     answers: Mapping[str, ResourceView | None],
     now: datetime,
 ) -> UnmanagedMachine:
-    """Return a machine as the account shows it now, or as its vendor answered if the list of the account lacks
-    it.
-    """
+    """Return a machine as the account shows it now, or as its vendor responded if the account's list lacks it."""
     newest = listed.get(machine.resource_id)
     if newest is not None:
         # If the API states no start, `since` is when we first saw the machine.
