@@ -1,4 +1,7 @@
-"""Sharing a rental with teammates: with its purchase, or later by a line that its owner pastes on the machine."""
+"""Shares a rental with teammates.
+
+Until a machine is bought, their keys are sent with the purchase. Later, the owner pastes a line on the machine.
+"""
 
 from __future__ import annotations
 
@@ -22,12 +25,17 @@ from store.db import Tx
 
 
 class Share(Direct[Rental, Shared], id="share"):
-    """Let people into a rental. Without people, return the lines for the people who were let in before.
+    """Share a rental with people. Without people, return the lines for those with whom it has been shared before.
 
-    The caller has looked up the people, or `teammates_of` the rental, in Slack. `version` is the envelope's
-    version that a dialog showed. Raise Mistake if the id is unknown, nobody or too many are named, or the keys
-    don't fit into the boot script. Raise Refused if the rental is somebody else's or one of the people can't be
-    let in, and TooLate if the rental is over or the request has changed.
+    The caller has looked up the people, or the `teammates_of` the rental, in Slack. `version` is the version of
+    the terms that a dialog showed, or None.
+
+    Raises:
+        Mistake: The ID is unknown, nobody or too many people are named, or the keys don't fit into the startup
+            script.
+        Refused: The rental is somebody else's.
+        NoTeammate: The rental can't be shared with one of the people.
+        TooLate: The rental is over, or the request has changed.
     """
 
     rental_id: str
@@ -70,8 +78,9 @@ async def _shared(tx: Tx, deps: Deps, rental: Rental, people: Sequence[str], *, 
 
 
 async def teammates_of(deps: Deps, person: Person, rental_id: str) -> tuple[str, ...]:
-    """Return the ids of the people whom this person let into a rental before. Return none if the rental is
-    somebody else's.
+    """Return the IDs of the people with whom this person has shared a rental.
+
+    Empty if the rental is somebody else's.
     """
     async with deps.store.read() as tx:
         rental = await tx.rentals.get(rental_id)
@@ -79,8 +88,9 @@ async def teammates_of(deps: Deps, person: Person, rental_id: str) -> tuple[str,
 
 
 async def rental_to_share(deps: Deps, person: Person, rental_id: str, version: int) -> RentalDetails:
-    """Return a rental for the dialog that lets others in. Raise as `Share`, and TooLate if its purchase no longer
-    sends their keys.
+    """Return a rental for the dialog in which it is shared.
+
+    Raises the same errors as `Share`, and TooLate if a purchase can no longer send the people's keys.
     """
     async with deps.store.read() as tx:
         rental = await _load_shareable(tx, deps, person, rental_id, version)
