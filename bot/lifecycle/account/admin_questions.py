@@ -131,7 +131,7 @@ async def save(tx: Tx, deps: Deps, before: AdminQuestion, after: AdminQuestion) 
     """
     await tx.questions.save(before, after)
     if before.open and not after.open and isinstance(after.about, Purchase):
-        # A question that was asked twice decides nothing; the one that stays does.
+        # If the same question was asked twice, only the one that stays open counts.
         same_as = after.about.same_as
         decides = after if same_as is None else await tx.questions.get(same_as)
         if decides is not None and not decides.open:

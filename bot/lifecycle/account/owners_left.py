@@ -33,7 +33,8 @@ async def check_owners(deps: StepDeps) -> None:
     async with deps.store.read() as tx:
         owners = await tx.rentals.owners()
     for owner in sorted(owners):
-        await deps.directory.refresh([owner])  # one by one: Slack allows few look-ups a minute
+        # Refresh the owners one by one, because Slack allows only a few requests per minute.
+        await deps.directory.refresh([owner])
         async with deps.store.read() as tx:
             person = await tx.people.get(owner, EVER)
         if person is None or not person.deactivated:
@@ -43,7 +44,7 @@ async def check_owners(deps: StepDeps) -> None:
         except GpubotError:
             raise
         except Exception:
-            # A rental of this owner can't be loaded, for example. Go on with the others.
+            # One of this owner's rentals may be impossible to load. Continue with the other owners.
             log.exception("owners_left.failed", owner=owner)
     await ask_again(deps)
 
@@ -68,7 +69,7 @@ async def ask_about_rentals_of(deps: Deps, owner: str) -> None:
             if not asked and rental.state is not State.DESTROYING:
                 question = changed(new_question(deps, OwnerLeft(owner=owner)), rental_id=rental.id)
                 await ask(tx, deps, question, new=True)
-                # The rental's messages are shown again: approvers are asked nothing while the question is open.
+                # Update the rental's messages: approvers are asked nothing while this question is open.
                 await apply(tx, deps, Change(rental, alter(rental)))
 
     await transact(deps, decision)

@@ -124,7 +124,8 @@ def with_answer(
 ) -> RentalSnapshot:
     """Return the snapshot with the marketplace's response. `views` maps a resource that wasn't found to None."""
     known = {resource.resource_id: resource for resource in snapshot.resources_of(attempt)}
-    # Whether a resource that a second lookup doesn't find counts as gone.
+    # A resource that a second lookup misses counts as terminated only once the procure call can't create it any
+    # more.
     missing_counts = not progress.in_progress and now - attempt.intended_at >= CALL_SETTLES
     answered = tuple(
         updated_resource(known.get(resource_id), view, attempt, now, missing_counts=missing_counts)
@@ -138,8 +139,8 @@ def with_answer(
         return snapshot.with_facts(changed(attempt, state=state, empty_since=None), answered)
     empty = _without_resources(attempt, progress, now, missing_counts=missing_counts)
     if empty.closed and (attempt.accepted or progress.ready):
-        # The offer was bought, so a resource may have billed before the first lookup. Its cost is estimated, not
-        # zero.
+        # The offer was bought, so a resource may have been billing before the first lookup. Its cost is therefore
+        # estimated instead of assumed to be zero.
         return snapshot.with_facts(changed(empty, state=AttemptState.TERMINATED), (_unseen_resource(empty, now),))
     return snapshot.with_facts(empty)
 

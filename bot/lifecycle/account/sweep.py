@@ -68,7 +68,8 @@ async def _sweep(deps: StepDeps) -> None:
     for first in range(0, len(views), BATCH):
         async with deps.store.read() as tx:
             found += await _match(tx, views[first : first + BATCH])
-        await deps.clock.pause(0)  # let listeners run
+        # Give listeners a chance to run, so that they can acknowledge requests from Slack.
+        await deps.clock.pause(0)
     ours = [(machine, machine.attempt) for machine in found if machine.attempt is not None]
     for first in range(0, len(ours), ASKED_AT_ONCE):
         await asyncio.gather(*(_watch(deps, *pair) for pair in ours[first : first + ASKED_AT_ONCE]))
@@ -121,7 +122,7 @@ async def _watch(deps: StepDeps, machine: Found, attempt: Attempt) -> None:
     except GpubotError:
         raise
     except Exception:
-        # A rental that can't be loaded, for example.
+        # The rental may be impossible to load, for example.
         log.exception("sweep.not_watched", resource=machine.view.resource_id)
 
 

@@ -45,7 +45,8 @@ def unmanaged_machine(view: ResourceView, now: datetime) -> UnmanagedMachine:
         count=view.count or 1,
         vendor=view.vendor,
         rate=view.rate,
-        # With a start in the future, the machine of an attempt would never count as gone after a 404.
+        # Cap the start at the present. If it were in the future, an adopted machine would never count as
+        # terminated after a 404.
         since=min(view.valid_from or view.created_at or now, now),
         valid_from=view.valid_from,
         host=view.host,
@@ -93,7 +94,7 @@ async def note_unmanaged(deps: StepDeps, views: Sequence[ResourceView], rental_o
             had = {machine.resource_id: machine for machine in question.purchase.machines}
             machines = (
                 *(_read(machine, listed, answers, now) for machine in had.values()),
-                # Another process may have swept since `before` was read.
+                # Another process may have added the machine in a sweep since `before` was read.
                 *(machine for machine in joined[known.id] if machine.resource_id not in had),
             )
             rental_id = next((rental_of[m.resource_id] for m in machines if m.resource_id in rental_of), None)
@@ -135,7 +136,7 @@ async def _compare(
         questions about purchases that were made after the backup, if the database was restored from one.
     """
     async with deps.store.read() as tx:
-        # Some machines may have got an owner since the account was read.
+        # Leave out machines that have got an owner since the account was read.
         known = await tx.rentals.resources_by_id(list(listed))
         held = known.keys() | {machine.resource_id for one in before for machine in one.purchase.machines}
         new = {resource_id: machine for resource_id, machine in listed.items() if resource_id not in held}
@@ -171,7 +172,7 @@ async def _add(deps: Deps, questions: Sequence[AdminQuestion], *, together: bool
         known = asked.keys() | (await tx.rentals.resources_by_id(list(found))).keys()
         left = [one for one in batch if not any(m.resource_id in known for m in one.purchase.machines)]
         if whole is None and together:
-            # Another process is asking about them: the rest goes into its message.
+            # Another process is already asking about some of them. Add the others to its message.
             begun = next((one.part_of for one in asked.values() if one.part_of is not None), None)
             whole = None if begun is None else await tx.questions.get(begun)
         if together:
@@ -244,7 +245,7 @@ def _read(
     """Return a machine as the account shows it now, or as its vendor responded if the account's list lacks it."""
     newest = listed.get(machine.resource_id)
     if newest is not None:
-        # If the API states no start, `since` is when we first saw the machine.
+        # If the API states no start, `since` is the time at which we first saw the machine. Keep it.
         return changed(newest, since=min(newest.since, machine.since))
     if machine.resource_id not in answers:
         return machine

@@ -224,7 +224,7 @@ class AskAgain(OnQuestion[None], id="ask_about_again", notes_seen=True):
         await save(tx, deps, question, changed(question, ask_again_at=until, put_off_by=person.id))
 
 
-# --- several purchases
+# --- questions about several purchases
 
 
 async def owners_to_look_up(deps: Deps, admin: Person, question_id: str) -> list[str]:
@@ -327,7 +327,7 @@ async def _is_readoptable(tx: Tx, deps: Deps, part: AdminQuestion) -> bool:
     return owner is None or may_use(owner, deps.rules)
 
 
-# --- another owner
+# --- changing the owner
 
 
 async def change_owner(tx: Tx, deps: Deps, admin: Person, rental_id: str, owner: Person) -> Rental:
@@ -351,7 +351,8 @@ async def change_owner(tx: Tx, deps: Deps, admin: Person, rental_id: str, owner:
     if rental.state is State.READY:
         snapshot = await load_snapshot(tx, rental)
         idle = idle_now(await load_machine(tx, deps, snapshot, now), deps.rules, now)
-        # One message says that the rental is theirs and asks about it: a separate question would follow at once.
+        # Ask about the idle machine in the message that tells the new owner about the rental. Otherwise, a
+        # separate question would follow immediately.
         if idle is not None:
             facts = OwnerChangedFacts(people=people, **dict(question_facts(snapshot, idle, now)))
     after = transitions.change_owner(rental, owner.id, now, asked_about=idle)

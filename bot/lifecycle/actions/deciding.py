@@ -148,7 +148,8 @@ class Approve(Action[ToApprove, ToApprove, Rental], id="approve"):
             found,
             after=after,
             passed=await passed_by(tx, deps.rules, after, now),
-            # A wish is checked against what runs when an offer fits.
+            # The limits on rentals are checked when an offer fits a waitlist entry, not when the entry is
+            # approved.
             usage=None
             if rental.waitlist_entry is not None
             else await tx.rentals.usage(rental.owner, without=rental.id),
@@ -419,7 +420,7 @@ async def _drop_extension(
     return await apply(tx, deps, Change(rental, after, (event,)))
 
 
-# --- what people look at before they decide
+# --- queries before a decision
 
 
 class RequestView(Frozen):

@@ -43,7 +43,7 @@ from store.db import Tx
 MOST_SHOWN = 2
 """The most idle machines that are shown above the offers."""
 
-# --- asking its owner
+# --- asking for a machine
 
 
 async def idle_machines(tx: Tx, deps: Deps, quote: Quote) -> tuple[IdleMachine, ...]:
@@ -125,7 +125,7 @@ class AskFor(OnRental[IdleMachine], id="ask_for"):
         return IdleMachine(rental=readable_by_all(after), owner=name, since=since, asked_at=now)
 
 
-# --- giving it
+# --- offering a machine
 
 
 class Give(OnRental[tuple[Rental, str]], id="give"):
@@ -170,7 +170,7 @@ class Give(OnRental[tuple[Rental, str]], id="give"):
         return after, taker.name
 
 
-# --- taking it
+# --- accepting a machine
 
 
 @dataclass(frozen=True)

@@ -53,7 +53,7 @@ async def home_for(deps: Deps, person: Person, page: int) -> HomeView | None:
     if not may_use(person, rules):
         return None
     waits = tuple(await waiting_of(deps, person))
-    # A rental that waits for an offer is among what the person waits for.
+    # Rentals that wait for an offer are already in `waits`, so they aren't listed a second time.
     queued = {one.rental.id for one in waits if one.rental is not None and one.rental.state is State.QUEUED}
     rentals = partial(live_rentals, deps, person, everyone=False, most=ROWS, without=queued, with_waiting=True)
     live = await rentals(skip=page * ROWS)

@@ -66,7 +66,8 @@ async def add_key(deps: Deps, person: Person, line: str, *, reply_to: Destinatio
         Mistake: The bot doesn't accept the line, or the person would have too many keys. Nothing was stored.
     """
     check_user(person, deps.rules)
-    # In a thread: reading a large key takes so long that it would delay acknowledgements in the event loop.
+    # Read the key in a thread. Parsing a large key would block the event loop for so long that acknowledgements to
+    # Slack are delayed.
     key = await asyncio.to_thread(read_key, line)
     return await carry_out(deps, person, SaveKeys([key], reply_to))
 

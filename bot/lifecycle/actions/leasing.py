@@ -175,7 +175,7 @@ class Extend(Action[AskedLease, LongerLease, Extended], id="extend"):
     def plan(self, loaded: AskedLease, by: By) -> LongerLease:
         rental, ends_at, now = loaded.rental, loaded.ends_at, by.now
         lease = rental.running_lease
-        # Teammates, who may not see the owner's money, read no numbers.
+        # Teammates may not see the owner's spending, so their message contains no amounts.
         refusal = (
             None
             if by.person.id == rental.owner
@@ -257,7 +257,8 @@ def _asked_end(
         check_user(person, by.rules)
     ends_at = asked if isinstance(asked, datetime) else max(lease.ends_at, now) + asked
     if lease.graceful_destroy is not None and not isinstance(asked, datetime):
-        ends_at = max(ends_at, lease.graceful_destroy.ends_at)  # the machine ends no sooner than before
+        # An extension must not end the machine earlier than it would have ended without the graceful destroy.
+        ends_at = max(ends_at, lease.graceful_destroy.ends_at)
     span = ends_at - max(lease.ends_at, now)
     if span <= timedelta(0):
         when = "later than that" if span else "at that time"
@@ -374,7 +375,7 @@ def _not_ready(rental_id: str, state: State) -> TooLate:
     return TooLate(f"{rental_id} isn't ready, because it {does}. Nothing was changed.", rental_id)
 
 
-# --- what approvers decide about an idle machine whose owner doesn't answer
+# --- decisions about an idle machine whose owner doesn't respond
 
 
 class OnUnanswered(Direct[Rental, Rental], notes_seen=False):

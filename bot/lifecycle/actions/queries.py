@@ -213,7 +213,8 @@ async def ssh_details(deps: Deps, person: Person, rental_id: str) -> RentalDetai
 async def _visible(tx: Tx, deps: Deps, person: Person, rental_id: str) -> Rental:
     rental = await tx.rentals.get(rental_id)
     if rental is None or not may_look(person, rental.owner, deps.rules):
-        check_user(person, deps.rules)  # first: otherwise the answer would show which ids exist
+        # Check this first. Otherwise, the reply would reveal which IDs exist.
+        check_user(person, deps.rules)
         raise Mistake(f"I don't know {rental_id}.", next_step=NextStep.LIST_YOURS)
     return rental
 
@@ -394,7 +395,7 @@ async def people_asked(tx: Tx, rental: Rental) -> PeopleAsked | None:
     )
 
 
-# --- what people may read of how a machine is used
+# --- what people may see of a machine's use
 
 
 DAY = timedelta(days=1)
@@ -453,7 +454,7 @@ async def use_of_last_day(tx: Tx, rental: Rental, now: datetime, rules: Rules) -
     return recent_use(samples, await tx.samples.highest(rental.id, now - DAY), now, rules.idle)
 
 
-# --- which rental a command without an id means
+# --- the rental that a command without an ID means
 
 
 class Purpose(Enum):

@@ -148,7 +148,7 @@ def new_quote(
     )
 
 
-# --- asking again
+# --- repeating a search
 
 
 async def quote_to_ask_again(deps: Deps, person: Person, quote_id: str) -> Quote:
@@ -256,7 +256,7 @@ async def quote_to_change(deps: Deps, person: Person, rental_id: str) -> Quote:
     return changed(quote, request=changed(quote.request, teammates=rental.teammates))
 
 
-# --- the price of what a form has chosen
+# --- prices in a form
 
 SHARED_FOR = timedelta(minutes=1)
 """The time for which equal choices of different people share the result of one call."""

@@ -47,7 +47,7 @@ CLICK_COUNTS_FOR = timedelta(days=1)
 """The time after a search in which the click of a person without an SSH key is remembered."""
 
 
-# --- what limits and budgets allow
+# --- limits and budgets
 
 
 async def load_limits(
@@ -284,7 +284,7 @@ def _with_prices(facts: RequestFacts, offer: Offer, quote: Quote) -> RequestFact
     return changed(facts, read_at=offer.read_at, other=cheapest_other(offer, quote.offers))
 
 
-# --- the offer that a person clicked before they had a key: it is rented, if that is possible, when they add one
+# --- the offer that a person clicked before they had an SSH key, rented when they add one
 
 
 @dataclass(frozen=True)

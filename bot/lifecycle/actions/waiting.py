@@ -54,7 +54,7 @@ from store.db import Tx
 _HIGHEST = Decimal(10_000)
 """USD per GPU-hour. A price must be lower than this, so that all sums fit into the store's numbers."""
 
-# --- being told
+# --- notifications
 
 
 class TellMe(Direct[Quote, Quote], id="tell_me"):

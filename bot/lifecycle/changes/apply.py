@@ -34,7 +34,7 @@ async def apply(tx: Tx, deps: Deps, change: Change) -> Rental:
     messages = (*messages_of(change, deps.rules, deps.clock.real()), *change.messages)
     await tx.rentals.apply(replace(change, messages=messages, under_claim=deps.claimed == after.id))
     if _end_changed(before, after):
-        # The next visit tells the machine its new end.
+        # Each probe run sends the machine its end, so run the next one as soon as possible.
         last = (await tx.samples.newest_of([after.id])).get(after.id)
         await tx.probe_runs.make_due(after.id, soonest_probe_run(last, deps.clock.now()))
     if resolves:

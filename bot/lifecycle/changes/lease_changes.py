@@ -141,7 +141,7 @@ def destroy_after_script(rental: Rental, ends_at: datetime, *, by: str, now: dat
     return alter(rental, terms=rental.unextended, extension=None, lease=lease, due_at=now)
 
 
-# --- its place
+# --- replacement
 
 
 def note_replaced(rental: Rental, by: str, now: datetime) -> Rental:
@@ -153,7 +153,7 @@ def note_replaced(rental: Rental, by: str, now: datetime) -> Rental:
     return alter(rental, replaced_by=by, due_at=now if rental.state is State.READY else rental.due_at)
 
 
-# --- what is known of its machine
+# --- facts about the machine
 
 
 def note_host_key(rental: Rental, host_key: str) -> Rental:

@@ -21,7 +21,7 @@ from bot.policy.use.end_notices import last_notice_at
 
 NOBODY: Mapping[To, Sequence[str]] = MappingProxyType({})
 
-# --- people
+# --- recipients
 
 
 def readers_of(event: Event, rental: Rental, rules: Rules) -> tuple[str, ...]:

@@ -205,10 +205,11 @@ async def save(
     stored = snapshot.stored
     if stored is None:
         raise ValueError("only a snapshot that was loaded can be saved")
-    # Attempts are found by number, because a wish can have a thousand of them.
+    # Look attempts up by number, because the rental of a waitlist entry can have a thousand of them.
     before_by_n = {attempt.n: attempt for attempt in stored.attempts}
     attempts = tuple(attempt for attempt in snapshot.attempts if attempt != before_by_n.get(attempt.n))
-    # Of tuples, because an unchanged fact is the same object: finding it compares and hashes no field.
+    # Search the tuples instead of building sets. An unchanged resource or row is the same object as the stored
+    # one, so `in` finds it without comparing or hashing its fields.
     resources = tuple(resource for resource in snapshot.resources if resource not in stored.resources)
     ledger = tuple(row for row in snapshot.ledger if row not in stored.ledger)
     same_facts = not attempts and not ledger and all(_only_read_again(one, stored) for one in resources)
@@ -237,7 +238,8 @@ async def save(
             await apply(tx, deps, change)
     except Stale:
         _report_attempts([attempt for attempt in new_states if attempt.n in states], deps)
-        if ledger:  # it was written
+        # The ledger rows were written although the change was stale, so they have to be charged.
+        if ledger:
             await transact(deps, settle_stored, deps, rental.id)
         raise
     _report_attempts(new_states, deps)

@@ -46,7 +46,7 @@ async def ask_again(
         spent=snapshot.spent_at_most(now),
     )
     if rental.waitlist_entry is not None and offer is None:
-        # The owner named a highest price, so it doesn't grow.
+        # A waitlist entry keeps its price, because that is the highest price that its owner named.
         terms = changed(rental.terms, version=rental.terms.version + 1)
         proposal = Proposal(terms=terms, over=over_limits(terms.price, terms.total, rules))
     after = changed(rental, terms=proposal.terms)
