@@ -134,8 +134,8 @@ def with_answer(
     )
     everything = {**known, **{resource.resource_id: resource for resource in answered}}
     if everything:
-        gone = _all_gone(everything.values(), attempt, progress, now)
-        state = AttemptState.TERMINATED if gone else AttemptState.BOUGHT
+        terminated = _all_terminated(everything.values(), attempt, progress, now)
+        state = AttemptState.TERMINATED if terminated else AttemptState.BOUGHT
         return snapshot.with_facts(changed(attempt, state=state, empty_since=None), answered)
     empty = _without_resources(attempt, progress, now, missing_counts=missing_counts)
     if empty.closed and (attempt.accepted or progress.ready):
@@ -145,7 +145,9 @@ def with_answer(
     return snapshot.with_facts(empty)
 
 
-def _all_gone(resources: Collection[Resource], attempt: Attempt, progress: OfferProgress, now: datetime) -> bool:
+def _all_terminated(
+    resources: Collection[Resource], attempt: Attempt, progress: OfferProgress, now: datetime
+) -> bool:
     """Return whether every resource of an attempt has been terminated and no other may appear.
 
     A status that stays "in progress" is ignored once no resource has appeared for LOOK_UP_AGAIN.

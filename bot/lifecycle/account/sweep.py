@@ -77,7 +77,7 @@ async def _sweep(deps: StepDeps) -> None:
     await note_unmanaged(deps, [one.view for one in found if one.attempt is None], rental_of)
     await ask_again(deps)
     listed = {view.resource_id for view in views}
-    await _make_due(deps, [r.rental_id for r in alive if r.resource_id not in listed])
+    await _schedule_now(deps, [r.rental_id for r in alive if r.resource_id not in listed])
 
 
 async def _match(tx: Tx, views: Sequence[ResourceView]) -> list[Found]:
@@ -180,7 +180,7 @@ async def _mark_for_deletion(deps: StepDeps, found: Found, attempt: Attempt) -> 
     await transact(deps, decision)
 
 
-async def _make_due(deps: StepDeps, rental_ids: Sequence[str]) -> None:
+async def _schedule_now(deps: StepDeps, rental_ids: Sequence[str]) -> None:
     unique = list(dict.fromkeys(rental_ids))
     for first in range(0, len(unique), BATCH):
         async with deps.store.write() as tx:

@@ -99,12 +99,12 @@ async def note_unmanaged(deps: StepDeps, views: Sequence[ResourceView], rental_o
             )
             rental_id = next((rental_of[m.resource_id] for m in machines if m.resource_id in rental_of), None)
             same_as = await _staying(tx, repeated.get(known.id)) if rental_id is None else None
-            gone = all(machine.terminated_at is not None for machine in machines)
+            terminated = all(machine.terminated_at is not None for machine in machines)
             after = changed(
                 question,
                 about=changed(question.purchase, machines=machines, same_as=same_as),
                 rental_id=rental_id,
-                over_at=now if rental_id is not None or same_as is not None or gone else None,
+                over_at=now if rental_id is not None or same_as is not None or terminated else None,
             )
             if after != question:
                 await save(tx, deps, question, after)
@@ -138,8 +138,8 @@ async def _compare(
     async with deps.store.read() as tx:
         # Leave out machines that have got an owner since the account was read.
         known = await tx.rentals.resources_by_id(list(listed))
-        held = known.keys() | {machine.resource_id for one in before for machine in one.purchase.machines}
-        new = {resource_id: machine for resource_id, machine in listed.items() if resource_id not in held}
+        stored_ids = known.keys() | {machine.resource_id for one in before for machine in one.purchase.machines}
+        new = {resource_id: machine for resource_id, machine in listed.items() if resource_id not in stored_ids}
         joined: defaultdict[str, list[UnmanagedMachine]] = defaultdict(list)
         for resource_id, question in purchases_of(new.values(), before).items():
             joined[question.id].append(new.pop(resource_id))

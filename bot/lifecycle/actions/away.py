@@ -36,8 +36,8 @@ class _Presence(Direct[tuple[Absence, ...], Done], notes_seen=False):
 
     async def load(self, tx: Tx, deps: Deps, person: Person) -> tuple[Absence, ...]:
         if not roles_of(person, await rules_now(tx, deps.rules)).approver:
-            words = "Only approvers are asked about requests, so you don't need to be away. Nothing was changed."
-            raise Refused(words)
+            message = "Only approvers are asked about requests, so you don't need to be away. Nothing was changed."
+            raise Refused(message)
         return await tx.account.get(ABSENCES, person.id) or ()
 
 

@@ -137,8 +137,8 @@ class Approve(Action[ToApprove, ToApprove, Rental], id="approve"):
         if too_little_time(rental.request, now):
             return found
         if rental.bought_after_backup:
-            words = f"{rental.id} already has a machine, which was rented after my database was backed up."
-            raise TooLate(f"{words} An admin decides about that one first. Nothing was rented.", rental.id)
+            message = f"{rental.id} already has a machine, which was rented after my database was backed up."
+            raise TooLate(f"{message} An admin decides about that one first. Nothing was rented.", rental.id)
         await check_startup_script(tx, deps, rental.owner, rental.teammates, rental.request, reader=person.id)
         after = transitions.approve(rental, now, approver=None if rental.owner_decides else person.id, fewer=fewer)
         if after.waitlist_entry is not None:
@@ -221,8 +221,8 @@ def _check_budgets(approval: ToApprove, by: By) -> None:
         instead = "Nothing was approved. Approve fewer hours, deny it, or ask an admin to raise the budget."
         raise OverBudget(say_passed(passed[0], owner), instead=instead)
     if passed and rental.owner_decides and rental.extension is None:
-        words = f"{say_passed(passed[0])} This request now needs approval."
-        raise Refused(words, next_step=NextStep.WITHDRAW_AND_ASK_AGAIN)
+        message = f"{say_passed(passed[0])} This request now needs approval."
+        raise Refused(message, next_step=NextStep.WITHDRAW_AND_ASK_AGAIN)
 
 
 async def load_approvable(
@@ -239,8 +239,8 @@ async def load_approvable(
     self_approved = check_may_decide(person, rental, rules)
     owner = await tx.people.get(rental.owner, EVER)
     if owner is not None and owner.deactivated:
-        words = f"{owner.name} left the workspace, so an admin has to assign another owner to {rental.id} first."
-        raise TooLate(f"{words} Nothing was changed.", rental.id)
+        message = f"{owner.name} left the workspace, so an admin has to assign another owner to {rental.id} first."
+        raise TooLate(f"{message} Nothing was changed.", rental.id)
     _check_version(deps, rental, version)
     return rental, owner.name if owner is not None else rental.owner, self_approved
 
@@ -270,10 +270,10 @@ class Deny(Direct[Rental, Rental], id="deny"):
         return plan
 
     async def do(self, tx: Tx, deps: Deps, person: Person, plan: Rental) -> Rental:
-        words = one_line(self.reason, LONGEST_REASON)
+        reason = one_line(self.reason, LONGEST_REASON)
         if plan.extension is not None:
-            return await _drop_extension(tx, deps, person, plan, EventKind.EXTENSION_DENIED, reason=words)
-        return await end_request(tx, deps, plan, State.DENIED, by=person.id, reason=words)
+            return await _drop_extension(tx, deps, person, plan, EventKind.EXTENSION_DENIED, reason=reason)
+        return await end_request(tx, deps, plan, State.DENIED, by=person.id, reason=reason)
 
 
 class Withdraw(Direct[Rental, Rental], id="withdraw"):
@@ -291,10 +291,10 @@ class Withdraw(Direct[Rental, Rental], id="withdraw"):
             raise Refused(_ONLY_OWNER)
         _check_not_expired(deps, rental)
         if rental.newest_terms.version != self.version:
-            words = (
+            message = (
                 f"The request {rental.id} has changed, so nothing was withdrawn. Its card shows the new version."
             )
-            raise TooLate(words, rental.id)
+            raise TooLate(message, rental.id)
         return rental
 
     async def do(self, tx: Tx, deps: Deps, person: Person, plan: Rental) -> Rental:

@@ -82,12 +82,12 @@ async def _destroy_after_script(tx: Tx, deps: Deps, person: Person, plan: ToDest
     rental, ends_at, now = plan.rental, plan.end_after_script, deps.clock.now()
     if rental.lease is not None and rental.lease.graceful_destroy is not None:
         wait = f"{rental.id} is already waiting for its script /root/on-ending.sh."
-        words = f"{wait} To destroy it now, uncheck the box."
-        raise TooLate(words, rental.id)
+        message = f"{wait} To destroy it now, uncheck the box."
+        raise TooLate(message, rental.id)
     if ends_at is None:
         cannot = f"The script /root/on-ending.sh can't run on {rental.id} now. Nothing was changed."
-        words = f"{cannot} To destroy {rental.id} now, uncheck the box."
-        raise TooLate(words, rental.id)
+        message = f"{cannot} To destroy {rental.id} now, uncheck the box."
+        raise TooLate(message, rental.id)
     after = lease_changes.destroy_after_script(rental, ends_at, by=person.id, now=now)
     facts = EndFacts(until=ends_at, since=rental.running_lease.ends_at)
     event = Event(rental_id=rental.id, kind=EventKind.GRACEFUL_DESTROY, at=now, actor=person.id, facts=facts)

@@ -110,8 +110,8 @@ class AskFor(OnRental[IdleMachine], id="ask_for"):
         name = owner.name if owner is not None else rental.owner
         asked = asked_last(await tx.events.of(rental.id), now)
         if asked is not None:
-            words = f"{name} was already asked for {rental.id} less than an hour ago. I ask only once an hour."
-            raise TooLate(words, rental.id)
+            message = f"{name} was already asked for {rental.id} less than an hour ago. I ask only once an hour."
+            raise TooLate(message, rental.id)
         event = Event(
             rental_id=rental.id,
             kind=EventKind.ASKED_FOR,
@@ -158,7 +158,7 @@ class Give(OnRental[tuple[Rental, str]], id="give"):
             rental,
             left_of(rental, now, rules),
             rules,
-            let_in=f"share it with {taker.name}",
+            alternative=f"share it with {taker.name}",
             next_step=NextStep.NAME_TEAMMATES,
         )
         if given_to(to, await tx.events.of(rental.id), now) is not None:
@@ -221,8 +221,8 @@ class Take(Action[Offered, Offered, Rental], id="take"):
         owner = await owner_here(tx, rental)
         check_givable(rental, await tx.rentals.attempts(rental.id), now)
         if rental.running_lease.ends_at.replace(microsecond=0) != self.shown_end:
-            words = f"{rental.id} has a new end, which my message shows. Nothing was changed. Click there again."
-            raise TooLate(words, rental.id)
+            message = f"{rental.id} has a new end, which my message shows. Nothing was changed. Click there again."
+            raise TooLate(message, rental.id)
         rules = rules_of_owner(deps.rules, rental.project, person)
         return Offered(
             rental=rental,
@@ -236,7 +236,7 @@ class Take(Action[Offered, Offered, Rental], id="take"):
 
     def plan(self, loaded: Offered, by: By) -> Offered:
         rules = loaded.rules
-        _check_limits(loaded.rental, loaded.left, rules, let_in=f"ask {loaded.owner} to share it with you")
+        _check_limits(loaded.rental, loaded.left, rules, alternative=f"ask {loaded.owner} to share it with you")
         check_person_rentals(loaded.usage, rules)
         if not loaded.has_key:
             raise NeedsKey(github=by.rules.keys.github, so_far="nothing has been changed yet")
@@ -256,7 +256,7 @@ class Take(Action[Offered, Offered, Rental], id="take"):
         now = deps.clock.now()
         quiet_until = now + (deps.rules.check_in.after or EXTENSION_SILENCE)
         after = transitions.change_owner(plan.rental, person.id, now, quiet_until=quiet_until)
-        event = _taken(plan.rental, person.id, now)
+        event = _acceptance(plan.rental, person.id, now)
         return await apply(tx, deps, Change(plan.rental, after, (event,), within_budgets=True))
 
 
@@ -274,11 +274,11 @@ async def demands_if_taken(
     The tightest month comes first.
     """
     return await demands_on_new_owner(
-        tx, rules, transitions.change_owner(rental, person_id, now), _taken(rental, person_id, now), now
+        tx, rules, transitions.change_owner(rental, person_id, now), _acceptance(rental, person_id, now), now
     )
 
 
-def _taken(rental: Rental, person_id: str, now: datetime) -> Event:
+def _acceptance(rental: Rental, person_id: str, now: datetime) -> Event:
     """Return the event of a person accepting a machine."""
     people, until = (rental.owner, person_id), rental.running_lease.ends_at
     facts = OwnerChangedFacts(people=people, until=until, rate=rental.rate)
@@ -286,12 +286,12 @@ def _taken(rental: Rental, person_id: str, now: datetime) -> Event:
 
 
 def _check_limits(
-    rental: Rental, left: Left, rules: Rules, *, let_in: str, next_step: NextStep | None = None
+    rental: Rental, left: Left, rules: Rules, *, alternative: str, next_step: NextStep | None = None
 ) -> None:
     """Refuse a transfer whose remaining cost would need approval.
 
-    Approvers decide before money is spent, but this machine is already billing. `let_in` is the alternative that
-    the error message suggests. Raises Refused.
+    Approvers decide before money is spent, but this machine is already billing. The error's message suggests
+    `alternative` instead. Raises Refused.
     """
     if not left.over:
         return
@@ -300,6 +300,6 @@ def _check_limits(
     over = " and ".join(limits[one] for one in left.over)
     raise Refused(
         f"The time left on {rental.id} can cost more than {over}, so a new owner would need approval. "
-        f"Nothing was changed. Instead, {let_in}.",
+        f"Nothing was changed. Instead, {alternative}.",
         next_step=next_step,
     )

@@ -89,7 +89,7 @@ class SaveKeys(Direct[dict[str, Key], KeysSaved], id="save_keys"):
     async def do(self, tx: Tx, deps: Deps, person: Person, plan: dict[str, Key]) -> KeysSaved:
         had = plan
         added = tuple(key for key in self.keys if key.fingerprint not in had)
-        _check_room(len(had), len(added), deps.rules.keys.per_person)
+        _check_count(len(had), len(added), deps.rules.keys.per_person)
         for key in added:
             await tx.people.add_key(person.id, key)
         return KeysSaved(
@@ -99,7 +99,7 @@ class SaveKeys(Direct[dict[str, Key], KeysSaved], id="save_keys"):
         )
 
 
-def _check_room(had: int, more: int, most: int) -> None:
+def _check_count(had: int, more: int, most: int) -> None:
     if more and had + more > most:
         have = f"You have {plural(had, 'key')}, and your team's rules allow {most} per person."
         raise Mistake(f"{have} Nothing was saved.", next_step=NextStep.REMOVE_A_KEY)

@@ -184,8 +184,8 @@ class Extend(Action[AskedLease, LongerLease, Extended], id="extend"):
         instead = "Nothing was changed. Extend it by less, or ask an admin to raise the budget."
         proposal = within_budgets(loaded.proposal, loaded.passed, loaded.rules, refusal=refusal, instead=instead)
         if proposal.over and lease.ends_at <= now and not decides_at_once(by.person):
-            words = f"{rental.id} is at its end, and that much more time needs approval. Extend it by less."
-            raise TooLate(words, rental.id)
+            message = f"{rental.id} is at its end, and that much more time needs approval. Extend it by less."
+            raise TooLate(message, rental.id)
         span = ends_at - max(lease.ends_at, now)
         return LongerLease(rental=rental, ends_at=ends_at, span=span, proposal=proposal)
 
@@ -270,8 +270,8 @@ def _asked_end(
         )
     repeated = shown_end is None and isinstance(asked, timedelta)
     if repeated and said_just_now(events, person, _LONGER, now, span=span) is not None:
-        words = f"You asked for {span_text(span)} more just now, so nothing more was added."
-        raise DuplicateExtension(words, rental.id)
+        message = f"You asked for {span_text(span)} more just now, so nothing more was added."
+        raise DuplicateExtension(message, rental.id)
     if not allowed:
         _check_length(rental.id, span, extension_left(lease, now, by.rules), by.rules)
     return ends_at
@@ -366,12 +366,12 @@ def _check_length(rental_id: str, span: timedelta, left: timedelta, rules: Rules
 
 
 def _not_ready(rental_id: str, state: State) -> TooLate:
-    words = {
+    reasons = {
         State.AWAITING_APPROVAL: "is waiting for a decision",
         State.QUEUED: "is waiting for an offer",
         State.DESTROYING: "is being destroyed",
     }
-    does = "has ended" if state.over else words.get(state, "is starting")
+    does = "has ended" if state.over else reasons.get(state, "is starting")
     return TooLate(f"{rental_id} isn't ready, because it {does}. Nothing was changed.", rental_id)
 
 

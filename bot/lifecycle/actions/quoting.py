@@ -77,8 +77,8 @@ class Ask(Direct[str, Quote], id="ask"):
         """Return the project to which the rental is charged."""
         check_may_ask(deps, person, self.asked_in, direct=self.direct)
         if self.changes is not None and self.request.starts_at is not None:
-            words = "A request that waits for approval can't get a start time."
-            raise Mistake(words, next_step=NextStep.WITHDRAW_AND_ASK_AGAIN)
+            message = "A request that waits for approval can't get a start time."
+            raise Mistake(message, next_step=NextStep.WITHDRAW_AND_ASK_AGAIN)
         project = project_of(person, self.request.project, self.asked_in, deps.rules)
         check_size(self.request, deps.rules)
         check_setup(self.request.setup, deps.rules)
@@ -251,8 +251,8 @@ async def quote_to_change(deps: Deps, person: Person, rental_id: str) -> Quote:
             rental.id if rental else None,
         )
     if quote.waitlist_entry is not None and quote.waitlist_entry.rents:
-        words = "A request that is also on the waitlist can't be changed."
-        raise Mistake(words, next_step=NextStep.WITHDRAW_AND_ASK_AGAIN)
+        message = "A request that is also on the waitlist can't be changed."
+        raise Mistake(message, next_step=NextStep.WITHDRAW_AND_ASK_AGAIN)
     return changed(quote, request=changed(quote.request, teammates=rental.teammates))
 
 

@@ -96,8 +96,8 @@ async def rental_to_share(deps: Deps, person: Person, rental_id: str, version: i
         rental = await _load_shareable(tx, deps, person, rental_id, version)
         details = await details_for(tx, deps, person, rental)
         if not keys_still_go_in(rental, details.attempts):
-            words = f"{rental.id} is rented already, so nobody was added."
-            raise TooLate(words, rental.id, next_step=NextStep.NAME_TEAMMATES)
+            message = f"{rental.id} is rented already, so nobody was added."
+            raise TooLate(message, rental.id, next_step=NextStep.NAME_TEAMMATES)
         return details
 
 
@@ -110,6 +110,6 @@ async def _load_shareable(tx: Tx, deps: Deps, person: Person, rental_id: str, ve
         done = "is over" if rental.state.over else "is being destroyed"
         raise TooLate(f"{rental.id} {done}, so nobody was added.", rental.id)
     if version is not None and rental.terms.version != version:
-        words = f"The request {rental.id} has changed, so nobody was added. Its card shows the new version."
-        raise TooLate(words, rental.id)
+        message = f"The request {rental.id} has changed, so nobody was added. Its card shows the new version."
+        raise TooLate(message, rental.id)
     return rental

@@ -91,7 +91,7 @@ def _giver(scene: Scene) -> Sequence[str]:
     return [giver] if scene.event.actor == taker else []
 
 
-def _let_in(scene: Scene) -> Sequence[str]:
+def _given_access(scene: Scene) -> Sequence[str]:
     facts: TeammatesFacts = scene.event.facts
     ready = scene.rental is not None and scene.rental.state is State.READY
     return facts.people if ready else facts.without_key
@@ -115,7 +115,7 @@ _WHO: Mapping[To, Callable[[Scene], Sequence[str]]] = {
         one for one in scene.teammates if one not in scene.event.facts.without_key
     ],
     To.TEAMMATES_WHO_ASKED: lambda scene: [one for one in scene.teammates if one in scene.event.facts.people],
-    To.TEAMMATES_LET_IN: _let_in,
+    To.TEAMMATES_LET_IN: _given_access,
     To.TEAMMATES_AT_LAST_NOTICE: _at_last_notice,
     To.HOME_CHANNEL: lambda scene: [scene.rules.home_channel],
     To.APPROVERS_CHANNEL: lambda scene: [scene.rules.approvals_to],

@@ -98,8 +98,10 @@ class RentalSnapshot:
 
         A ledger row is added for each resource that has just been terminated.
         """
-        gone_before = {r.resource_id for r in self.resources if r.terminated_at is not None}
-        gone = [r for r in resources if r.terminated_at is not None and r.resource_id not in gone_before]
+        terminated_before = {r.resource_id for r in self.resources if r.terminated_at is not None}
+        terminated = [
+            r for r in resources if r.terminated_at is not None and r.resource_id not in terminated_before
+        ]
         updates = {resource.resource_id: resource for resource in resources}
         known = tuple(updates.pop(r.resource_id, r) for r in self.resources)
         attempts = {**{a.n: a for a in self.attempts}, attempt.n: attempt}
@@ -107,7 +109,7 @@ class RentalSnapshot:
             self,
             attempts=tuple(attempts[n] for n in sorted(attempts)),
             resources=known + tuple(updates.values()),
-            ledger=self.ledger + tuple(ledger_row(r, attempt, self.rental.owner, self.ledger) for r in gone),
+            ledger=self.ledger + tuple(ledger_row(r, attempt, self.rental.owner, self.ledger) for r in terminated),
         )
 
     def with_event(self, kind: EventKind, at: datetime, facts: Facts | None = None) -> RentalSnapshot:
@@ -129,12 +131,12 @@ class RentalSnapshot:
         The event states the cost only if it is known. It is unknown if nothing has been billed yet but an attempt
         may still bill, or if the rental has a machine that the restored database lacks.
         """
-        rental, bill, settled = self.rental, self.spent(at), all(attempt.closed for attempt in self.attempts)
+        rental, bill, closed = self.rental, self.spent(at), all(attempt.closed for attempt in self.attempts)
         facts = EndedFacts(end=end, why=why)
-        if not rental.bought_after_backup and (bill.amount or settled):
+        if not rental.bought_after_backup and (bill.amount or closed):
             facts = changed(facts, amount=bill.amount, estimated=bill.estimated)
         ending = Ending(outcome=end, why=why, by=by)
-        if settled:
+        if closed:
             after, kind = end_now(rental, ending, at), EventKind.ENDED
         else:
             after, kind = begin_destroying(rental, ending, at), EventKind.DESTROYING

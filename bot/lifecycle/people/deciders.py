@@ -62,8 +62,8 @@ async def _team_and_people(tx: Tx, rules: Rules) -> tuple[Team, list[Person]]:
     members = await tx.account.all(GROUP_MEMBERS) if groups else {}
     named |= {one for group in groups for one in members.get(group, ())}
     people = await tx.people.known(named)
-    gone = frozenset(person.id for person in people if not is_member(person))
-    return Team(gone=gone, members={group: members[group] for group in groups if group in members}), people
+    departed = frozenset(person.id for person in people if not is_member(person))
+    return Team(gone=departed, members={group: members[group] for group in groups if group in members}), people
 
 
 def requesters_of(rental: Rental) -> tuple[str, ...]:

@@ -105,8 +105,8 @@ async def keys_that_get_in(tx: Tx, rental: Rental, rules: Rules) -> dict[str, li
     who have left, became guests or may no longer use the bot are missing.
     """
     teammates = [await tx.people.get(user_id, EVER) for user_id in rental.teammates]
-    let_in = [person.id for person in teammates if person is not None and is_teammate(person, rental, rules)]
-    people = [rental.owner, *let_in]
+    allowed = [person.id for person in teammates if person is not None and is_teammate(person, rental, rules)]
+    people = [rental.owner, *allowed]
     keys = await tx.people.keys_of(people)
     return {user_id: keys.get(user_id, []) for user_id in people}
 
