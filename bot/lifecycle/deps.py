@@ -36,7 +36,7 @@ ID_ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
 ID_LETTERS = "".join(character for character in ID_ALPHABET if character.isalpha())
 ID_LENGTH = 5
 TRIES = 20
-"""The most times that a decision is tried if it keeps losing races.
+"""The maximum number of times that a decision is tried if it keeps losing races.
 
 Each lost race means that another decision was committed, so the bot as a whole still makes progress.
 """
@@ -84,7 +84,7 @@ class Opened:
     swept: bool = True
     """True if the account has been compared with the store since then. Nothing is bought until it has."""
     gone: set[str] = field(default_factory=set)
-    """The IDs of the resources that the first lookup since then did not find."""
+    """The IDs of the resources that the first lookup after that time did not find."""
 
     def again(self, clock: Clock) -> None:
         """Start over, because the process has just started or the database is reachable again."""
@@ -143,12 +143,13 @@ class StepDeps(Deps):
     If it isn't, the step buys and deletes nothing, because another process may already be working on the rental.
     """
     ahead_of_witnesses: Callable[[], Sequence[timedelta]] = tuple
-    """Returns how far this machine's clock is ahead of Compute Clear's and of Slack's.
+    """Returns the time by which this machine's clock is ahead of Compute Clear's and of Slack's.
 
-    Their clocks are read from their responses of the last ten minutes. A server that sent none is left out.
+    Their clocks are read from their responses of the last ten minutes. A server without recent responses is left
+    out.
     """
     sweeping: asyncio.Lock = field(default_factory=asyncio.Lock)
-    """Held during a sweep, so that this process runs only one at a time."""
+    """Held during a sweep, so that this process runs only one sweep at a time."""
 
 
 def with_newest_rules(deps: D) -> D:

@@ -31,8 +31,8 @@ class Procured(Frozen):
     def bought_nothing(self) -> bool:
         """True if the call is certain to have bought nothing.
 
-        A failed call may still have created a resource. If the offer turns out to be sold already, an earlier call
-        of ours may have bought it without being in this database.
+        A failed call may still have created a resource. An offer that is already sold may have been bought by the
+        bot itself, in a call that was lost when the database was restored from a backup.
         """
         return self.why in {Why.EXPIRED, Why.REFUSED, Why.SCRIPT_REFUSED}
 

@@ -75,10 +75,10 @@ async def _send(tx: Tx, deps: Deps, question: AdminQuestion, admins: Sequence[st
 
 
 async def ask_again(deps: Deps) -> None:
-    """Ask the questions again that an admin postponed until now.
+    """Repeat the questions that an admin has postponed and that are due again.
 
-    People who have become admins since are also asked, because otherwise nobody who may decide might have the
-    buttons. Raises StoreBusy if the store doesn't accept the changes.
+    Open questions are also sent to people who have become admins since. Otherwise, none of the present admins
+    might have the buttons to decide. Raises StoreBusy if the store doesn't accept the changes.
     """
     now, admins = deps.clock.now(), deps.rules.admins
     async with deps.store.read() as tx:
@@ -126,8 +126,8 @@ async def decide(
 async def save(tx: Tx, deps: Deps, before: AdminQuestion, after: AdminQuestion) -> None:
     """Store a change of a question and its consequences.
 
-    A question with parts is over once its last open part is. A request whose machine was found after a restore
-    continues or ends when the question about the machine is decided.
+    A question with parts is over as soon as all of its parts are. A request whose machine was found after a
+    restore continues or ends when the question about the machine is decided.
     """
     await tx.questions.save(before, after)
     if before.open and not after.open and isinstance(after.about, Purchase):

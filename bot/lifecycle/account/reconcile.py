@@ -67,7 +67,7 @@ async def _look_up_adopted(
 ) -> tuple[RentalSnapshot, OfferProgress]:
     """Query the marketplace for the resources of an adopted machine, by their IDs only.
 
-    Another machine may share their offer or name and must not be mistaken for one of them.
+    Other machines may have the same offer or name as the adopted machine. They must not be taken for a part of it.
     """
     views = {
         resource.resource_id: await deps.market.resource(resource.resource_id, fresh=True)
@@ -172,7 +172,7 @@ def named_resource(resource_id: str, attempt: Attempt, now: datetime) -> Resourc
 
 
 def _unseen_resource(attempt: Attempt, now: datetime) -> Resource:
-    """Return a placeholder for the resource of a purchase of which no lookup has found a resource.
+    """Return a placeholder for the resource of a purchase, because no lookup has found the real one.
 
     It counts as terminated since the first lookup that found nothing.
     """

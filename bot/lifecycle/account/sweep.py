@@ -50,8 +50,8 @@ async def first_sweep(deps: StepDeps) -> None:
 async def sweep(deps: StepDeps) -> None:
     """Compare the account with the store. Raises MarketAway if the account can't be read.
 
-    A known resource that the account's list lacks may still be running. Its rental's step is scheduled now, which
-    queries the vendor.
+    A known resource that is missing from the account's list may still be running. The step of its rental is
+    scheduled now, so that it queries the vendor.
 
     A process runs one sweep at a time: after an interruption, the scheduled sweep is due at the same time as the
     first one.
@@ -96,8 +96,8 @@ async def _match(tx: Tx, views: Sequence[ResourceView]) -> list[Found]:
 async def _attempt_named_by(tx: Tx, view: ResourceView) -> Attempt | None:
     """Return the attempt that an unknown resource belongs to, or None if there is none.
 
-    If the API states the offers from which the resource was created, only they count. The name counts only if the
-    API states no offers, because anyone can choose a name.
+    If the API states the offers from which the resource was created, only these offers count. The resource's name
+    counts only if the API states no offers, because anyone can choose a name.
     """
     for offer_id in view.offer_ids:
         attempt = await tx.rentals.attempt_by_offer(offer_id)
@@ -127,7 +127,7 @@ async def _watch(deps: StepDeps, machine: Found, attempt: Attempt) -> None:
 
 
 async def _add_to_store(deps: StepDeps, found: Found, attempt: Attempt) -> None:
-    """Store a resource of an open attempt that the store lacks, or has recorded as terminated."""
+    """Store a resource of an open attempt that is missing from the store, or is recorded there as terminated."""
     view = found.view if found.resource is None else await _live_view(deps, found.view.resource_id)
     if view is None:
         return
@@ -146,9 +146,10 @@ async def _add_to_store(deps: StepDeps, found: Found, attempt: Attempt) -> None:
 
 
 async def _live_view(deps: StepDeps, resource_id: str) -> ResourceView | None:
-    """Return a resource that the store has recorded as terminated if the vendor still has it, or None if not.
+    """Return a resource that the store has recorded as terminated, if the vendor still has it.
 
-    The vendor is queried because the account's list may be older than the proof of the termination.
+    None if the vendor no longer has it. The vendor is queried because the account's list may be older than the
+    proof of the termination.
     """
     view = await deps.market.resource(resource_id, fresh=True)
     return None if view is None or view.deleted else view
@@ -157,8 +158,7 @@ async def _live_view(deps: StepDeps, resource_id: str) -> ResourceView | None:
 async def _mark_for_deletion(deps: StepDeps, found: Found, attempt: Attempt) -> None:
     """Mark a closed attempt for deletion, because it still has a resource.
 
-    The step of its rental is scheduled now. That step notifies people. The rental itself isn't revived; its end
-    doesn't change.
+    The step of its rental is scheduled now, and notifies people. The end of the rental doesn't change.
     """
     view = await _live_view(deps, found.view.resource_id)
     if view is None:

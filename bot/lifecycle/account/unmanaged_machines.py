@@ -31,7 +31,7 @@ from bot.policy.buying.unmanaged_machines import (
 from store.db import Tx
 
 ASKED_AT_ONCE = 20
-"""The most machines about which the vendors are queried at the same time."""
+"""The maximum number of machines about which vendors are queried at the same time."""
 
 
 def unmanaged_machine(view: ResourceView, now: datetime) -> UnmanagedMachine:
@@ -116,10 +116,10 @@ async def note_unmanaged(deps: StepDeps, views: Sequence[ResourceView], rental_o
 
 
 async def _staying(tx: Tx, question_id: str | None) -> str | None:
-    """Return the ID of a question, or None if it is over by now.
+    """Return the ID of a question if the question is still open, and None otherwise.
 
-    Two processes may each want to close one of two identical questions as a duplicate of the other. This makes
-    sure that one of the questions stays open.
+    Of two identical questions, one is closed as a duplicate of the other. If two processes do this at the same
+    time, each might close a different one. This check makes sure that one of the questions stays open.
     """
     question = None if question_id is None else await tx.questions.get(question_id)
     return None if question is None or question.over_at is not None else question.id
@@ -130,10 +130,9 @@ async def _compare(
 ) -> tuple[Mapping[str, Sequence[UnmanagedMachine]], list[AdminQuestion], list[AdminQuestion]]:
     """Sort the newly found machines by what to ask the admins about them.
 
-    Returns:
-        The machines that belong to a purchase already asked about, by question ID; questions about new purchases;
-            and
-        questions about purchases that were made after the backup, if the database was restored from one.
+    Returns (1) the machines that belong to a purchase already asked about, by question ID; (2) questions about new
+    purchases; (3) questions about purchases that were made after the backup, if the database was restored from
+    one.
     """
     async with deps.store.read() as tx:
         # Leave out machines that have got an owner since the account was read.
@@ -242,7 +241,10 @@ def _read(
     answers: Mapping[str, ResourceView | None],
     now: datetime,
 ) -> UnmanagedMachine:
-    """Return a machine as the account shows it now, or as its vendor responded if the account's list lacks it."""
+    """Return a machine as the account shows it now.
+
+    If it is missing from the account's list, the vendor's response counts instead.
+    """
     newest = listed.get(machine.resource_id)
     if newest is not None:
         # If the API states no start, `since` is the time at which we first saw the machine. Keep it.

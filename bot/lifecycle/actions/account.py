@@ -91,7 +91,7 @@ def _has_file(deps: Deps) -> bool:
 
 
 async def reload_policy(deps: Deps, person: Person) -> Reload:
-    """Read the policy file again, as `policy_versions.reload` does.
+    """Read the policy file again, and apply its rules if it has no mistakes. See `policy_versions.reload`.
 
     Raises:
         Refused: The person isn't an admin.

@@ -37,7 +37,10 @@ from store.db import Tx
 
 ASK_AGAIN_AFTER = timedelta(days=1)
 DESTROYED_WITHIN = timedelta(hours=1)
-"""The lease of machines that are destroyed immediately. It gives the overdue deletion an end to go by."""
+"""The lease of machines that are destroyed immediately.
+
+If the deletion fails, the loop that deletes overdue machines needs an end by which to recognize them.
+"""
 READOPTED_FOR = timedelta(hours=24)
 """The lease of re-adopted machines, counted from the click."""
 ALL_DECIDED = (
@@ -151,9 +154,10 @@ class OnQuestion(Direct[AdminQuestion, Done], notes_seen=False):
 
 
 class GiveOwner(OnQuestion[Rental], id="give_owner"):
-    """Make `owner` the owner of a rental, or of running machines for `span` from now, and return the rental.
+    """Make `owner` the owner of a rental or of running machines, and return the rental.
 
-    Raises the same errors as `preview`, `adopt_machines` and `change_owner`.
+    For machines, `span` is the length of their lease, starting now. Raises the same errors as `preview`,
+    `adopt_machines` and `change_owner`.
     """
 
     owner: Person
@@ -285,9 +289,10 @@ class ReadoptAll(OnParts[list[Rental]], id="put_all_back", notes_seen=False):
 
 
 class OneByOne(OnParts[int], id="one_by_one"):
-    """Ask the admins about some of a question's undecided purchases, in separate messages.
+    """Ask the admins about the undecided purchases of a question in separate messages, one batch at a time.
 
-    Returns how many more times this has to be done, which `one_by_one` does. Raises the same errors as `OnParts`.
+    Returns the number of batches that remain. `one_by_one` repeats this action until there are none. Raises the
+    same errors as `OnParts`.
     """
 
     async def do(self, tx: Tx, deps: Deps, person: Person, plan: list[AdminQuestion]) -> int:
@@ -310,7 +315,7 @@ async def _named_owner(tx: Tx, purchase: Purchase) -> Person | None:
     """Return the owner in the names of a purchase's machines, if at least one of the machines is running.
 
     None if no machine is running, if the names contain no owner, or if the owner isn't in the store. In the last
-    case, the click looks them up.
+    case, the owner is looked up in Slack when an admin clicks the button.
     """
     owner = named_owner(purchase.alive) if purchase.runs else None
     return None if owner is None else await tx.people.get(owner, EVER)
@@ -319,7 +324,8 @@ async def _named_owner(tx: Tx, purchase: Purchase) -> Person | None:
 async def _is_readoptable(tx: Tx, deps: Deps, part: AdminQuestion) -> bool:
     """Return whether a purchase can be re-adopted, as far as the store knows.
 
-    An owner whom the store doesn't know counts as suitable, because they are only looked up at the click.
+    An owner whom the store doesn't know counts as suitable, because they are looked up in Slack only when an admin
+    clicks the button.
     """
     if not part.open or not part.purchase.runs or named_owner(part.purchase.alive) is None:
         return False

@@ -27,7 +27,7 @@ from store.db import Tx
 KEPT = 10
 """The number of a person's most recent absences that are kept.
 
-Past absences still count for pending requests, because they affect how long a request has been waiting.
+Past absences still matter, because the time limit of a pending request doesn't run while all approvers are away.
 """
 
 

@@ -105,8 +105,8 @@ class Approve(Action[ToApprove, ToApprove, Rental], id="approve"):
 
     Args:
         version: The version of the pending terms that the person has seen.
-        length: Approves a shorter lease instead, of this length (`FewerHours.length`). None approves what was
-            requested.
+        length: The length of a shorter lease to approve instead (`FewerHours.length`). None approves the requested
+            lease.
         why: The operator's reason.
 
     Raises:
@@ -230,9 +230,9 @@ async def load_approvable(
 ) -> tuple[Rental, str, bool]:
     """Return a rental that the person may approve, the name of its owner, and whether this is a self-approval.
 
-    The owner is still in the workspace, and `version` is the version of the pending terms. It is a self-approval
-    if the person is an approver and approves their own request. Raises Refused, RequestChanged and TooLate like
-    `Approve`.
+    The owner is still in the workspace, and `version` is the version of the pending terms. In a self-approval, the
+    person is an approver and approves their own request. Raises Refused, RequestChanged and TooLate for the same
+    reasons as `Approve`.
     """
     rental = await _load_waiting(tx, deps, person, rental_id, refusal=ONLY_APPROVERS)
     rules = await rules_now(tx, deps.rules, requesters_of(rental))
@@ -246,7 +246,7 @@ async def load_approvable(
 
 
 class Deny(Direct[Rental, Rental], id="deny"):
-    """Deny a request or an extension. The terms of version `version` must be pending.
+    """Deny a request or an extension. `version` must be the version of the pending terms.
 
     At most LONGEST_REASON characters of the `reason` are kept. It may be empty. Raises the same errors as
     `Approve`, except that limits aren't checked.
@@ -277,7 +277,7 @@ class Deny(Direct[Rental, Rental], id="deny"):
 
 
 class Withdraw(Direct[Rental, Rental], id="withdraw"):
-    """Withdraw a request or an extension. The terms of version `version` must be pending.
+    """Withdraw a request or an extension. `version` must be the version of the pending terms.
 
     Raises Refused if the person may not withdraw it, and TooLate if this version is no longer pending.
     """
@@ -306,8 +306,8 @@ class Withdraw(Direct[Rental, Rental], id="withdraw"):
 def check_may_decide(person: Person, rental: Rental, rules: Rules) -> bool:
     """Check that the person may decide about a rental, and return whether this is a self-approval.
 
-    It is one if the person is an approver and approves their own request. `rules` must name the people who decide
-    now (`deciders.rules_now`). Raises Refused if the person may not decide.
+    In a self-approval, the person is an approver and approves their own request. `rules` must name the people who
+    decide now (`deciders.rules_now`). Raises Refused if the person may not decide.
     """
     if rental.extension is None and rental.owner_decides:
         if not is_owner(person.id, rental.owner):
@@ -327,7 +327,8 @@ def check_may_decide(person: Person, rental: Rental, rules: Rules) -> bool:
 async def _load_waiting(tx: Tx, deps: Deps, person: Person, rental_id: str, *, refusal: str) -> Rental:
     """Return a rental with a pending request or extension.
 
-    Raises TooLate if there is none. People who may not see how it was decided get Refused with `refusal` instead.
+    If nothing is pending, this raises TooLate, which says how it was decided. People who may not see that get
+    Refused with `refusal` instead.
     """
     rental = await tx.rentals.get(rental_id)
     if rental is None:
@@ -436,8 +437,8 @@ async def fewer_hours_to_choose(
 ) -> tuple[RentalDetails, list[FewerHours]]:
     """Return a rental, and the shorter leases that the person may choose when approving it, longest first.
 
-    There are none if the pending lease is too short for that. Raises Refused, RequestChanged and TooLate like
-    `Approve`.
+    There are none if the pending lease is too short for that. Raises Refused, RequestChanged and TooLate for the
+    same reasons as `Approve`.
     """
     async with deps.store.read() as tx:
         rental, *_ = await load_approvable(tx, deps, person, rental_id, version)

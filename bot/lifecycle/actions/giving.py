@@ -41,7 +41,7 @@ from bot.policy.use.questions import EXTENSION_SILENCE
 from store.db import Tx
 
 MOST_SHOWN = 2
-"""The most idle machines that are shown above the offers."""
+"""The maximum number of idle machines that are shown above the offers."""
 
 # --- asking for a machine
 
@@ -49,8 +49,8 @@ MOST_SHOWN = 2
 async def idle_machines(tx: Tx, deps: Deps, quote: Quote) -> tuple[IdleMachine, ...]:
     """Return other people's idle machines that fit a quote's request, longest idle first.
 
-    Empty if machines can't be shared with the person, and if the quote replaces a machine, changes a request or
-    has a start time.
+    Empty if machines can't be shared with the person, or if the quote replaces a machine, changes a request or has
+    a start time.
     """
     now, person = deps.clock.now(), await tx.people.get(quote.owner, EVER)
     wants_now = not (quote.changes or quote.replaces_rental or quote.request.starts_at)
@@ -193,10 +193,10 @@ class Offered:
 class Take(Action[Offered, Offered, Rental], id="take"):
     """Accept the machine that its owner offers to the person, and return the rental.
 
-    The remaining time is treated like a new rental: the person needs the rights and an SSH key, and limits and
-    budgets apply. Because nothing is bought, a pause of buying and the team's limit don't matter. What the rental
-    still reserves in budgets moves to the person in the same transaction, and its cost from now on is charged to
-    them.
+    The remaining time is treated like a new rental: the person needs the right to rent and an SSH key, and limits
+    and budgets apply. Because nothing is bought, a pause of buying and the team's limit don't matter. The amount
+    that the rental still reserves in budgets moves to the person in the same transaction. From now on, its cost is
+    charged to them.
 
     `shown_end` is the end that the message showed, in whole seconds.
 
@@ -261,7 +261,7 @@ class Take(Action[Offered, Offered, Rental], id="take"):
 
 
 def to_take(event: Event[Any], reader: Person, details: RentalDetails, now: datetime) -> bool:
-    """Return whether an event offers a machine to `reader` and they can still accept it."""
+    """Return whether an event offers a machine to `reader`, and the offer can still be accepted."""
     given = event.kind is EventKind.GIVEN and reader.id in event.facts.people
     return given and is_given(event, details.events, now)
 

@@ -35,9 +35,12 @@ class KeysSaved:
     known: tuple[Key, ...]
     """The keys that the person already had."""
     clicked: ClickedOffer | None
-    """The outcome for the offer that the person clicked before they had a key. None if there was no such offer."""
+    """The outcome of renting the offer that the person clicked before they had a key.
+
+    None if there was no such offer.
+    """
     gone: tuple[str, ...] = ()
-    """The fingerprints of those chosen keys that GitHub no longer lists."""
+    """The fingerprints of chosen keys that GitHub no longer lists."""
 
 
 @dataclass(frozen=True)
@@ -154,7 +157,7 @@ class MakeKeyFirst(OnKey, id="make_key_first"):
 
 
 def check_may_take(deps: Deps, person: Person) -> None:
-    """Refuse a person who may not import keys from GitHub, or not use the bot at all. Raises Refused."""
+    """Refuse a person who may not use the bot, or may not import keys from GitHub. Raises Refused."""
     check_user(person, deps.rules)
     if not deps.rules.keys.github:
         raise Refused("Your team's rules don't allow keys from GitHub.", next_step=NextStep.PASTE_A_KEY)
@@ -183,10 +186,10 @@ async def take_from_github(
     *,
     reply_to: Destination,
 ) -> KeysSaved:
-    """Import keys of a GitHub user that the person has seen and chosen, by fingerprint.
+    """Import the keys of a GitHub user that the person has seen and chosen. `fingerprints` identifies them.
 
-    GitHub is queried again, and only keys that it still lists are saved. If the person clicked an offer before
-    they had a key, the offer is rented.
+    GitHub is queried again, and a key is only saved if GitHub still lists it. If the person clicked an offer
+    before they had a key, the offer is rented.
 
     Raises the same errors as `look_at_github` and `SaveKeys`, and TooLate if GitHub lists none of these keys any
     more.

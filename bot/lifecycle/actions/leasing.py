@@ -63,9 +63,9 @@ class Kept:
 
     rental: Rental
     asks_again_at: datetime | None
-    """The time at which the owner is asked again if the machine isn't in use. None if they are never asked again.
+    """The time at which the owner is asked again if the machine isn't in use.
 
-    If the lease ends first, this is its end.
+    The end of the lease if that is earlier. None if the owner is never asked again.
     """
 
 
@@ -356,7 +356,10 @@ async def rental_to_extend(deps: Deps, person: Person, rental_id: str) -> Rental
 
 
 def _check_length(rental_id: str, span: timedelta, left: timedelta, rules: Rules) -> None:
-    """Refuse an extension by more than `left`, the most that can still be added to the lease. Raises Mistake."""
+    """Refuse an extension that is longer than `left`, which is all that can still be added to the lease.
+
+    Raises Mistake.
+    """
     most = span_text(rules.lease.max)
     if not left:
         raise Mistake(f"The longest lease is {most}, so {rental_id} can't be extended.")

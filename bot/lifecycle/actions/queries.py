@@ -60,7 +60,7 @@ from bot.policy.use.usage_status import recent_span, recent_use
 from store.db import Tx
 
 MOST_TO_DECIDE = 5
-"""The most pending requests that are listed. The others are only counted."""
+"""The maximum number of pending requests that are listed. The others are only counted."""
 
 ENDED_SHOWN = timedelta(days=7)
 """The time for which a list still shows a rental that is over."""
@@ -81,9 +81,9 @@ async def details_for(tx: Tx, deps: Deps, person: Person, rental: Rental) -> Ren
 async def details_for_message(tx: Tx, rental: Rental, now: datetime) -> RentalDetails:
     """Return a rental for a message in the outbox, which is rendered without knowing who will read it.
 
-    It includes the cost: a card and its thread show it to their channel, and questions and notices are only sent
-    to people who may see it. Of the machine's use, it only includes the usage status and the time since which that
-    has applied.
+    It includes the cost: a card and its thread show the cost to their channel, and questions and notices are only
+    sent to people who may see it. Of the machine's use, it only includes the usage status and the start time of
+    that status.
     """
     return await _details(tx, rental, now, money=True, use=False)
 
@@ -148,9 +148,10 @@ async def _details(tx: Tx, rental: Rental, now: datetime, *, money: bool, use: b
 
 
 async def _who_left(tx: Tx, snapshot: RentalSnapshot, events: Iterable[Event]) -> frozenset[str]:
-    """Return those former owners, and people whose keys were sent to the machine, who have left the workspace.
+    """Return those people around a rental who have left the workspace.
 
-    Empty if the rental has only had one owner.
+    Former owners and people whose keys were sent to the machine are considered. Empty if the rental has only had
+    one owner.
     """
     former = {facts.people[0] for facts in facts_in(events, OwnerChangedFacts)}
     if not former:
@@ -266,11 +267,11 @@ async def live_rentals(
     may not use the bot.
 
     Args:
-        most: The most rentals on a page.
+        most: The maximum number of rentals on a page.
         skip: The number of rentals on earlier pages.
         without: The IDs of rentals to leave out.
-        with_waiting: Whether to include what waits for the person's decision. With `everyone`, it is always
-            included.
+        with_waiting: True to include requests that wait for the person's decision. `everyone` always includes
+            them.
     """
     check_user(person, deps.rules)
     async with deps.store.read() as tx:
@@ -331,7 +332,7 @@ async def live_rentals(
 def _ended(cost: EndedCost, person: Person, rules: Rules, *, everyone: bool) -> EndedSummary:
     """Return a rental that is over, with the amount that this person was charged for it.
 
-    With `everyone`, it is the amount that all owners were charged, if the person may see that.
+    With `everyone`, this is the amount that all owners were charged. It is left out if the person may not see it.
     """
     billed = cost.billed if everyone else {person.id: cost.billed[person.id]}
     sees = all(sees_money(person, owner, rules) for owner in billed)
@@ -404,9 +405,9 @@ DAY = timedelta(days=1)
 def readable_by(rental: Rental, *, everything: bool) -> Rental:
     """Return the rental with the details of its use that a person may see.
 
-    They see `everything`, or only the usage status and the time since which that has applied. The status is left
-    out while there are too few samples to determine it. Without its evidence, such a status would look like that
-    of a machine that can't be probed.
+    They see `everything`, or only the usage status and its start time. The status is left out while there are too
+    few samples to determine it. Without its evidence, such a status would look like that of a machine that can't
+    be probed.
     """
     if rental.use is None or (everything and not rental.use.undecided):
         return rental
@@ -416,8 +417,8 @@ def readable_by(rental: Rental, *, everything: bool) -> Rental:
 def readable_by_all(rental: Rental) -> Rental:
     """Return the rental as messages in a channel may show it.
 
-    Of its use, only the usage status and the time since which that has applied remain. The status is left out
-    while there are too few samples to determine it.
+    Of its use, only the usage status and its start time remain. The status is left out while there are too few
+    samples to determine it.
     """
     use = rental.use
     return changed(rental, use=None if use is None or use.undecided else use.bare)
@@ -433,7 +434,7 @@ def readable_events(events: Iterable[Event], *, everything: bool) -> tuple[Event
 def readable_event(event: Event, *, everything: bool) -> Event:
     """Return an event with the details of the machine's use that a person may see.
 
-    They see `everything`, or only the usage status and the time since which that has applied.
+    They see `everything`, or only the usage status and its start time.
     """
     if everything or not isinstance(event.facts, UseFacts) or event.facts.use is None:
         return event
@@ -479,12 +480,13 @@ NEEDS_MACHINE = frozenset({Purpose.SSH, Purpose.EXTEND, Purpose.GIVE})
 async def own_rentals(deps: Deps, person: Person, purpose: Purpose) -> OwnRentals:
     """Return the rentals that a command without an ID can mean.
 
-    These are the person's own rentals and, unless only the owner may do this, those shared with them as a
-    teammate. If the command needs a machine and there are several rentals, only the ready ones are returned.
+    These are the person's own rentals. Rentals that are shared with them as a teammate also count, unless the
+    command is reserved for owners. If the command needs a machine and there are several rentals, only the ready
+    ones are returned.
 
     Raises:
         Refused: There is no such rental, and the person may not use the bot or is only a teammate of others.
-        Mistake: There is no such rental.
+        Mistake: There is no such rental, for any other reason.
         TooLate: The command needs a machine, and none of several rentals is ready.
     """
     async with deps.store.read() as tx:

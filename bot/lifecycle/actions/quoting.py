@@ -179,7 +179,10 @@ class LastRequest(Frozen):
 
     request: Request
     end_dropped: bool
-    """True if the request named an end that has passed or is near. It is then for the usual length instead."""
+    """True if the request named an end that has passed or is near.
+
+    The new request is for the usual length instead.
+    """
 
 
 async def last_request(deps: Deps, person: Person) -> LastRequest:
@@ -261,7 +264,10 @@ async def quote_to_change(deps: Deps, person: Person, rental_id: str) -> Quote:
 SHARED_FOR = timedelta(minutes=1)
 """The time for which equal choices of different people share the result of one call."""
 ANSWER_WITHIN = 3.0
-"""In wall-clock seconds. Somebody who is filling in a form doesn't wait longer than this for a price."""
+"""The longest time that a form waits for a price, in wall-clock seconds.
+
+Nobody who fills in a form waits longer.
+"""
 
 
 @dataclass(frozen=True)
@@ -270,7 +276,7 @@ class Prices:
 
     shared: SharedOffers
     answer_within: float = ANSWER_WITHIN
-    """In wall-clock seconds."""
+    """The longest time that a form waits for a price, in wall-clock seconds."""
 
     @classmethod
     def of(cls, market: Market, clock: Clock) -> Prices:

@@ -44,7 +44,7 @@ from bot.policy.use.leases import check_time_left
 from store.db import Tx
 
 CLICK_COUNTS_FOR = timedelta(days=1)
-"""The time after a search in which the click of a person without an SSH key is remembered."""
+"""The time, counted from the search, for which a click by a person without an SSH key is remembered."""
 
 
 # --- limits and budgets
@@ -89,7 +89,7 @@ class OfferToRent:
     to_change: Rental | None
     """The rental with the pending request that the quote would change. None if the quote is for a new rental."""
     same: Rental | None
-    """A rental that the person already has and that is the same. None if there is none."""
+    """A rental like this one that the person already has. None if there is none."""
     limits: Limits
     has_key: bool
 
@@ -105,7 +105,7 @@ class RentPlan:
     to_change: Rental | None
     has_key: bool
     problem: DuplicateRental | BuyingBlocked | None
-    """The reason why the offer can't be rented at this moment.
+    """The reason why the offer can't be rented at this moment. None if it can.
 
     A dialog may open nevertheless, because the problem may be resolved while the dialog is open.
     """
@@ -306,7 +306,7 @@ class SearchedAgain:
 
 
 ClickedOffer: TypeAlias = Rented | RentPlan | SearchedAgain | NotRented
-"""The outcome for the clicked offer.
+"""The outcome of trying to rent the clicked offer.
 
 It was rented or its approval was requested, its owner has to confirm it first, its price was no longer valid, or
 something else prevented it.

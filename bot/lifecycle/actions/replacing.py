@@ -27,7 +27,7 @@ from bot.policy.buying.spending import CONFIRM_ABOVE
 from store.db import Tx
 
 LONGEST_REASON = 200
-"""The most characters that are kept of an owner's description of what doesn't work."""
+"""The maximum number of characters kept of an owner's description of what doesn't work."""
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """Shares a rental with teammates.
 
-Until a machine is bought, their keys are sent with the purchase. Later, the owner pastes a line on the machine.
+Until a machine is bought, the teammates' keys are sent with the purchase. After that, the owner has to paste a
+line with the keys into a shell on the machine.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from store.db import Tx
 
 
 class Share(Direct[Rental, Shared], id="share"):
-    """Share a rental with people. Without people, return the lines for those with whom it has been shared before.
+    """Share a rental with people. Without `people`, return the key lines of those with whom it is already shared.
 
     The caller has looked up the people, or the `teammates_of` the rental, in Slack. `version` is the version of
     the terms that a dialog showed, or None.

@@ -185,8 +185,8 @@ async def ask_for_file(deps: Deps, person: Person, part: MonthPart) -> None:
 async def file_for(tx: Tx, deps: Deps, reader: Person, part: MonthPart, *, as_finance: bool = False) -> MonthFile:
     """Return a file with the charges that its reader may see now.
 
-    `as_finance` says that the file was sent to them as a member of finance, because the store may not know yet
-    that they belong to one of finance's groups.
+    `as_finance` is set if the file was sent to the reader as a member of finance. The store may not know yet that
+    they belong to one of finance's groups.
     """
     everything = as_finance or sees_spend_of_people(reader, deps.rules)
     readable_of = None if everything else reader.id

@@ -1,8 +1,8 @@
 """Waiting for an offer, and renting at a later time.
 
-A waitlist entry is a quote that waits, so its `waits_for` is set. Once an offer fits, the quote's owner is
-notified. Alternatively, the offer is rented immediately; a rental in state `queued` then waits together with the
-quote. bot/lifecycle/loops/waitlist.py searches for the offers.
+A waitlist entry is a quote that waits, so its `waits_for` is set. Some entries only notify their owner once an
+offer fits. Others rent the offer immediately; together with them, a rental waits in state `queued`.
+bot/lifecycle/loops/waitlist.py searches for the offers.
 """
 
 from __future__ import annotations
@@ -52,7 +52,10 @@ from bot.policy.use.leases import check_time_left, counted_from
 from store.db import Tx
 
 _HIGHEST = Decimal(10_000)
-"""USD per GPU-hour. A price must be lower than this, so that all sums fit into the store's numbers."""
+"""The limit for prices, in USD per GPU-hour.
+
+A price must be lower, so that all sums fit into the store's numbers.
+"""
 
 # --- notifications
 
@@ -168,7 +171,7 @@ class LaterRent:
 
     quote: Quote
     terms: WaitPreview | None
-    """None if no highest price is known. The person then has to name one."""
+    """The terms of the rental. None if no highest price is known, so that the person has to name one."""
     waitlist_entry: WaitlistEntry | None
     made: Rental | None
     """The rental that an earlier click on the same button created. None if there is none."""
@@ -269,8 +272,8 @@ class RentWhenFound(Action[WaitFacts, LaterRent, WaitBegun], id="rent_for_me"):
 class RentDearer(Action[tuple[Rental, Offer, Limits], DearerRent, Rental], id="rent_dearer"):
     """Rent an offer that costs more than the rental's owner allowed: [Rent at $23.10/h now] below "Nothing fits".
 
-    It is bought at the offer's price, either immediately or after an approver's decision. The person has to
-    confirm it if it costs a lot, or more than the total that they typed.
+    The machine is bought at the offer's price, either immediately or after an approver's decision. The person has
+    to confirm it if it costs a lot, or more than the total that they typed.
 
     Raises TooLate if the rental is no longer on the waitlist or the price is no longer valid, and otherwise the
     same errors as `Rent`.

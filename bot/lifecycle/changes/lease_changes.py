@@ -1,6 +1,9 @@
 """Changes that keep a rental's state: its lease, its replacement, and what is known about its machine.
 
 Each function returns the next version of a rental. None of them writes to the store.
+
+A machine is destroyed gracefully if its `/root/on-ending.sh` may finish first. A lease with a flexible end moves
+its end while the machine is in use, up to a latest end.
 """
 
 from __future__ import annotations
@@ -111,7 +114,7 @@ def drop_extension(rental: Rental, now: datetime) -> Rental:
 def _until(lease: Lease, ends_at: datetime, now: datetime) -> Lease:
     """Return the lease with another end. A graceful destroy is cancelled.
 
-    If the new end is later than the latest end of a flexible lease, it becomes the lease's only end.
+    If the new end is later than the latest end of a flexible lease, it becomes the lease's single, fixed end.
     """
     later = later_end(lease, ends_at)
     return changed(lease, ends_at=ends_at, latest_end=later, notices_checked_at=now, graceful_destroy=None)
@@ -157,7 +160,7 @@ def note_replaced(rental: Rental, by: str, now: datetime) -> Rental:
 
 
 def note_host_key(rental: Rental, host_key: str) -> Rental:
-    """Set the host key of a machine that had presented none before, and note that its SSH port responds."""
+    """Set the host key of a machine that hadn't presented one before, and note that its SSH port responds."""
     return alter(rental, host_key=host_key, quiet_since_real=None)
 
 

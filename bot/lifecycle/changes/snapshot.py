@@ -30,7 +30,7 @@ from store.db import Tx
 WriteDue: TypeAlias = Callable[[Rental, datetime | None, Sequence[Resource]], Awaitable[None]]
 """Writes the next due time of a rental that hasn't otherwise changed, and ends its claim. Raises StoreBusy.
 
-It also writes those of the rental's resources that were read again.
+Resources of the rental that were read again are written as well.
 """
 
 
@@ -90,11 +90,14 @@ class RentalSnapshot:
 
     @property
     def unresolved(self) -> tuple[Attempt, ...]:
-        """The orphaned attempts of which it isn't yet certain that they left nothing that is billing."""
+        """The orphaned attempts that may have left something that is still billing.
+
+        The rental never uses the machine of an orphaned attempt.
+        """
         return tuple(attempt for attempt in self.attempts if attempt.unresolved)
 
     def with_facts(self, attempt: Attempt, resources: tuple[Resource, ...] = ()) -> RentalSnapshot:
-        """Return the snapshot with the new versions of an attempt and of resources.
+        """Return the snapshot with new versions of an attempt and of resources.
 
         A ledger row is added for each resource that has just been terminated.
         """
@@ -118,15 +121,15 @@ class RentalSnapshot:
         return replace(self, events=(*self.events, event))
 
     def with_due(self, due_at: datetime | None) -> RentalSnapshot:
-        """Return the snapshot with the time of its next step. None if only a change should wake the rental."""
+        """Return the snapshot with the time of its next step. None if nothing is due until the rental changes."""
         return replace(self, rental=schedule(self.rental, due_at))
 
     def finished(
         self, end: State, at: datetime, *, why: Why | None = None, by: str | None = None
     ) -> tuple[Rental, Event[EndedFacts]]:
-        """Return the ended rental and the event of its end.
+        """Return the rental after its end, and the event of its end.
 
-        If an attempt isn't closed yet, the rental is being destroyed instead of being over.
+        The rental is over if all of its attempts are closed, and being destroyed otherwise.
 
         The event states the cost only if it is known. It is unknown if nothing has been billed yet but an attempt
         may still bill, or if the rental has a machine that the restored database lacks.

@@ -1,8 +1,8 @@
-"""One function for each transition of a rental. It sets every field that belongs to the transition.
+"""The transitions of a rental, with one function for each. It sets every field that belongs to the transition.
 
 The table of transitions is in bot/model/state.py. Each function returns the next version of a rental, and none of
-them writes to the store. `alter` makes changes that keep the state; the more complicated ones of these are in
-bot/lifecycle/changes/lease_changes.py.
+them writes to the store. `alter` makes changes that keep the state. Changes of this kind that need more than new
+values are in bot/lifecycle/changes/lease_changes.py.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def alter(rental: Rental, **fields: Any) -> Rental:
 
 
 def schedule(rental: Rental, due_at: datetime | None) -> Rental:
-    """Set the time of the next step, or None if only a change should wake the rental.
+    """Set the time of the next step. None if nothing is due until the rental changes.
 
     This doesn't create a new version of the rental.
     """
@@ -105,8 +105,8 @@ def change_request(
 ) -> Rental:
     """Replace a pending request with the request of another quote.
 
-    The new request also waits for a decision, or is bought immediately if `decision` is None. It never waits for
-    an offer, even if the old request would have, because `offer` is already available.
+    The new request also waits for a decision, or is bought immediately if `decision` is None. It isn't put on the
+    waitlist, even if the old request was meant for it, because `offer` is already available.
     """
     fields = {
         "quote_id": quote.id,
@@ -222,7 +222,8 @@ def rent_dearer(
 def wait_on(rental: Rental, waitlist_entry: WaitlistEntry) -> Rental:
     """Wait for the next suitable offer, because the last one has sold out.
 
-    If the owner never saw the price of a particular model, every model that their request names is suitable again.
+    The GPU stays limited to the model whose price the owner has seen. If they saw none, every model that their
+    request names is suitable again.
     """
     terms = changed(rental.terms, gpu=waitlist_entry.gpu or rental.request.gpu, price=rental.terms.max_rate)
     no_machine = dict.fromkeys(("gpu", "rate", "vendor", "vendor_region"))
@@ -234,7 +235,7 @@ def await_decision(
 ) -> Rental:
     """Make a request wait for another decision.
 
-    This is necessary if what can be bought is outside the approved terms, or would come too late.
+    This is necessary if the available offer is outside the approved terms, or if too little time is left.
     """
     return _move(
         rental,
@@ -280,7 +281,7 @@ def accept(rental: Rental, *, now: datetime, due_at: datetime) -> Rental:
 def give_up_attempt(rental: Rental, now: datetime) -> Rental:
     """Go on to the next attempt, because this one has failed or took too long.
 
-    An alarm about an earlier attempt stays, but its next notice is postponed.
+    An alarm about an earlier attempt stays active, but its next notice is postponed.
     """
     return _move(
         rental,
@@ -330,7 +331,7 @@ def become_ready(
 def begin_destroying(rental: Rental, ending: Ending, at: datetime) -> Rental:
     """Begin to destroy all machines of the rental.
 
-    An alarm about an earlier attempt stays, but its next notice is postponed.
+    An alarm about an earlier attempt stays active, but its next notice is postponed.
     """
     return _move(
         rental, State.DESTROYING, **_ended(changed(ending, since=at)), alarm=_postponed(rental, at), due_at=at
@@ -344,7 +345,7 @@ def _postponed(rental: Rental, now: datetime) -> Alarm | None:
 def end_now(rental: Rental, ending: Ending, at: datetime) -> Rental:
     """End a rental that has no live resource.
 
-    It passes through `destroying` within this one change, so that people are notified only of its end.
+    The rental passes through `destroying` within this one change, so that people are notified only of its end.
     """
     if not ending.outcome.over or rental.state.over:
         raise ForbiddenTransition(f"{rental.state} -> {ending.outcome}")

@@ -80,9 +80,9 @@ async def ask_again(
 
 
 async def _read_at(tx: Tx, rental: Rental) -> datetime | None:
-    """Return the time at which the price in the rental's terms was read, from the newest event that has it.
+    """Return the time at which the price in the rental's terms was read.
 
-    None if none has.
+    It is taken from the newest event that records such a time. None if no event does.
     """
     read = [getattr(event.facts, "read_at", None) for event in await tx.events.of(rental.id)]
     return next((one for one in reversed(read) if one is not None), None)
@@ -100,8 +100,8 @@ def pending_decision(asked: Deciders, now: datetime, rules: Rules, why: Why | No
 def others_facts(asked: Deciders) -> dict[str, Any]:
     """Return the `then` and `away` fields of an event's facts.
 
-    They are `then` and `away` if other people are asked because each approver is away. If nobody at all is asked,
-    only `away` is returned. Empty if the approvers are asked as usual.
+    Both are set if other people are asked because each approver is away. If nobody at all is asked, only `away` is
+    set. Empty if the approvers are asked as usual.
     """
     who = asked.asked
     if who.others_instead:

@@ -35,13 +35,13 @@ from bot.policy.team.rules import Rules
 from store.db import Tx
 
 LOOKED_UP_AT_ONCE = 20
-"""The most new group members that are looked up at once, for their names and time zones."""
+"""The maximum number of new group members that are looked up at once, for their names and time zones."""
 
 
 async def rules_now(tx: Tx, rules: Rules, requesters: Collection[str] = ()) -> Rules:
     """Return the rules as they apply now to a request made by `requesters`.
 
-    They name only those admins and approvers who are still here; see `rules_for`.
+    The rules then name only admins and approvers who are still in the workspace; see `rules_for`.
     """
     return rules_for(rules, await team_of(tx, rules), requesters)
 
@@ -83,7 +83,7 @@ class Deciders(NamedTuple):
     available: Mapping[str, Availability]
     """The times at which people can be asked, by Slack ID.
 
-    Contains each approver, and each person in `approval.then`, whom the store knows.
+    Contains the approvers and the people in `approval.then`, as far as the store knows them.
     """
     hours: tuple[Availability, ...]
     """The times at which the people who count for the time limit can be asked.

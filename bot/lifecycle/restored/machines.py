@@ -30,16 +30,19 @@ async def bought_after_backup(tx: Tx, machines: Sequence[UnmanagedMachine]) -> b
 
 
 async def _bought_for(tx: Tx, machines: Iterable[UnmanagedMachine]) -> list[Rental | None]:
-    """Return the rentals in the names of these machines, if they lack the attempt whose number is in the name.
+    """Return the rentals in the names of these machines, if the attempt in the name isn't in the database.
 
-    The list contains None for each name whose rental isn't in the database at all.
+    The list contains None for each rental that isn't in the database at all.
     """
     named = [(name.n, await tx.rentals.get(name.rental_id)) for name in names_of(machines)]
     return [rental for n, rental in named if rental is None or n > rental.attempts]
 
 
 async def hold_requests(tx: Tx, deps: Deps, questions: Sequence[AdminQuestion]) -> None:
-    """Stop buying for the rentals in the names of these machines until an admin has decided about them."""
+    """Stop buying for the rentals in the names of these machines.
+
+    Buying continues or ends once an admin has decided about the machines.
+    """
     for question in questions:
         for rental in await _bought_for(tx, question.purchase.machines):
             if rental is not None and rental.lease is None and not rental.bought_after_backup:

@@ -49,7 +49,7 @@ async def ask_again(tx: Tx, deps: Deps, rental_id: str) -> None:
 
 
 async def _looks_again(tx: Tx, deps: Deps, rental: Rental) -> bool:
-    """Return whether a ready machine is already being looked up, or has been since the database was opened.
+    """Return whether a ready machine will be looked up again, or was looked up since the database was opened.
 
     Several messages about the machine may be newer in Slack, but its owner is notified of its end only once.
     """
