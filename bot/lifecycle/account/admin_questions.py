@@ -33,8 +33,8 @@ def new_question(deps: Deps, about: Subject) -> AdminQuestion:
 async def ask(tx: Tx, deps: Deps, question: AdminQuestion, *, new: bool = False) -> None:
     """Ask each admin with a new direct message.
 
-    Older messages of this question then say that it has been asked again. With `new`, the question isn't in the
-    store yet.
+    Older messages of this question then say that it has been asked again. `new` means that the question isn't in
+    the store yet.
     """
     now = deps.clock.now()
     event = _asking_event(question, now)

@@ -100,9 +100,9 @@ async def _view_of_named(deps: StepDeps, attempt: Attempt, resource_id: str) -> 
 
 
 async def owned_by_other_attempts(deps: StepDeps, attempt: Attempt, resource_ids: Collection[str]) -> set[str]:
-    """Return those of these resource IDs that belong to other attempts.
+    """Return the resource IDs that belong to other attempts.
 
-    The caller must not store them as resources of this attempt.
+    The caller must not store these resources as resources of this attempt.
     """
     if not resource_ids:
         return set()

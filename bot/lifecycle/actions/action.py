@@ -1,4 +1,4 @@
-"""An action is one thing that people can do, from what it reads to what it writes.
+"""Defines an action: one thing that people can do, with everything that it reads and writes.
 
 An action is a frozen dataclass: `Action` turns each of its subclasses into one. Its fields are the values that its
 caller provides, such as a rental and the time by which to extend it. Its `id` is its key in the table of actions
@@ -9,7 +9,7 @@ Each action is carried out in three parts:
 
 - `load` reads everything that the decision depends on, in one transaction. It raises an error of bot/errors.py if
   there is nothing to decide, because the person may not see or do this, or because the matter is closed.
-- `plan` does no I/O. It returns what the action would do and cost, or raises the reason why rules, limits or
+- `plan` does no I/O. It returns the effect and the cost of the action, or raises the reason why rules, limits or
   budgets don't allow it. `confirms` then says whether the person has to confirm this plan in a dialog.
 - `do` writes the result, in a transaction in which the action has been loaded and planned again.
 
@@ -93,7 +93,7 @@ class Action(ABC, Generic[Loaded, Plan, Done]):
 
 
 class Direct(Action[Loaded, Loaded, Done]):
-    """An action whose plan is simply what was loaded, because it needs no check against limits or budgets."""
+    """An action whose plan is simply the loaded data, because it needs no check against limits or budgets."""
 
     def plan(self, loaded: Loaded, by: By) -> Loaded:
         return loaded

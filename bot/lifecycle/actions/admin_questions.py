@@ -232,7 +232,7 @@ class AskAgain(OnQuestion[None], id="ask_about_again", notes_seen=True):
 
 
 async def owners_to_look_up(deps: Deps, admin: Person, question_id: str) -> list[str]:
-    """Return the Slack IDs in the names of those machines about which nobody has decided yet.
+    """Return the Slack IDs of the owners in the names of those machines about which nobody has decided yet.
 
     Raises Refused if the person isn't an admin.
     """
@@ -337,10 +337,10 @@ async def _is_readoptable(tx: Tx, deps: Deps, part: AdminQuestion) -> bool:
 
 
 async def change_owner(tx: Tx, deps: Deps, admin: Person, rental_id: str, owner: Person) -> Rental:
-    """Make a person the owner of a rental that isn't ending, in the caller's transaction, and return the rental.
+    """Make a person the owner of a rental that isn't ending, and return the rental.
 
-    What the rental reserves in budgets moves to the new owner's budget. Each owner is charged for their own time.
-    Limits don't apply, because nothing new is bought.
+    This happens in the caller's transaction. The rental's budget reservations move to the new owner, and each
+    owner is charged for their own time. Limits don't apply, because nothing new is bought.
 
     Raises:
         Refused: The person isn't an admin.
@@ -371,9 +371,9 @@ async def change_owner(tx: Tx, deps: Deps, admin: Person, rental_id: str, owner:
 
 
 async def load_to_change(tx: Tx, deps: Deps, admin: Person, rental_id: str) -> tuple[Rental, AdminQuestion | None]:
-    """Return a rental that an admin may transfer, and the question to the admins about it.
+    """Return a rental that an admin may transfer to another owner, and the question to the admins about it.
 
-    The question is None if they weren't asked. Raises the same errors as `change_owner`.
+    The question is None if the admins weren't asked. Raises the same errors as `change_owner`.
     """
     check_admin(admin, deps)
     rental = await known_rental(tx, rental_id, NextStep.LIST_ALL)

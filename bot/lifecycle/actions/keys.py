@@ -76,7 +76,7 @@ async def add_key(deps: Deps, person: Person, line: str, *, reply_to: Destinatio
 
 
 class SaveKeys(Direct[dict[str, Key], KeysSaved], id="save_keys"):
-    """Store those of the keys that the person doesn't have yet.
+    """Store the given keys, except those that the person already has.
 
     If the person clicked an offer before they had a key, the offer is rented. If it has to be searched for again,
     the results are sent to `reply_to`. Raises Mistake, and stores nothing, if the person would have too many keys.
@@ -127,7 +127,8 @@ class OnKey(Direct[Key, KeyChanged], notes_seen=False):
 class RemoveKey(OnKey, id="remove_key"):
     """Remove a key. It isn't removed from machines that are already running.
 
-    Also raises Refused if it is the person's last key and one of their rentals may still have to buy a machine.
+    In addition to the errors of `OnKey`, this raises Refused if it is the person's last key and one of their
+    rentals may still have to buy a machine.
     """
 
     async def do(self, tx: Tx, deps: Deps, person: Person, plan: Key) -> KeyChanged:

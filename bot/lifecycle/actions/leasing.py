@@ -125,7 +125,7 @@ class AskedLease:
 
 
 class Extend(Action[AskedLease, LongerLease, Extended], id="extend"):
-    """Extend the lease, or ask an approver to extend it if that is over the limits.
+    """Extend the lease, or ask an approver to extend it if the longer lease is over the limits.
 
     While the approver hasn't decided, the end of the lease doesn't change. The operator's extension takes effect
     immediately, and also resolves a pending extension.
@@ -141,13 +141,12 @@ class Extend(Action[AskedLease, LongerLease, Extended], id="extend"):
 
     Raises:
         TooLate: The end is no longer `shown_end`, so that a second click adds nothing; or an approver is already
-            deciding about more time. Also raised by `load_extendable`.
+            deciding about more time; or the rental isn't ready.
         DuplicateExtension: Without `shown_end`, this person requested the same extension less than
             DUPLICATE_WITHIN ago.
-        Mistake: The lease would be too long, or the new end isn't later than the present one. Also raised by
-            `load_extendable`.
-        Refused: The owner may no longer use the bot, or a budget doesn't allow it. Also raised by
-            `load_extendable`.
+        Mistake: The ID is unknown, the lease would be too long, or the new end isn't later than the present one.
+        Refused: The person may not extend the rental, the owner may no longer use the bot, or a budget doesn't
+            allow it.
     """
 
     rental_id: str
@@ -405,7 +404,7 @@ class OnUnanswered(Direct[Rental, Rental], notes_seen=False):
 class AskOwnerAgain(OnUnanswered, id="ask_owner_again"):
     """Ask the owner of a rental again, as soon as their hours allow it.
 
-    Also raises TooLate if the owner has left the workspace.
+    In addition to the errors of `OnUnanswered`, this raises TooLate if the owner has left the workspace.
     """
 
     async def do(self, tx: Tx, deps: Deps, person: Person, plan: Rental) -> Rental:

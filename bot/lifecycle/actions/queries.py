@@ -107,9 +107,10 @@ async def details_for_direct_message(
 ) -> RentalDetails | None:
     """Return a rental for a direct message about an event, or None if its reader may not see the rental any more.
 
-    A teammate who has left or become a guest may not see it. Some people who are neither owner nor teammate may: a
-    former owner sees who owns the rental now and which SSH keys the new owner needs on the machine, and people who
-    asked for a machine, or to whom one is offered, see the message about that.
+    A teammate who has left or become a guest may not see it. Some people who are neither owner nor teammate may:
+
+    - A former owner sees who owns the rental now, and which SSH keys the new owner needs on the machine.
+    - People who asked for a machine, or to whom a machine is offered, see the message about that.
     """
     details = await details_for(tx, deps, reader, rental)
     may_read = may_read_direct_message(reader, rental, deps.rules) or reader.id in details.former_owners

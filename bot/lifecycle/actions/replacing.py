@@ -1,4 +1,4 @@
-"""Rents a machine in place of one that was lost, doesn't work, or isn't what was sold."""
+"""Rents a machine in place of another machine that was lost, doesn't work, or isn't what was sold."""
 
 from __future__ import annotations
 

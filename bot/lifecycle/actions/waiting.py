@@ -61,7 +61,7 @@ A price must be lower, so that all sums fit into the store's numbers.
 
 
 class TellMe(Direct[Quote, Quote], id="tell_me"):
-    """Notify the person once there is an offer that fits the quote: [Tell me when there's an offer].
+    """Notify the person once there is an offer that fits the quote (button "Tell me when there's an offer").
 
     `Quote.waitlist_entry` says how long to wait and whether to notify the person even outside their hours, if they
     typed that. Otherwise, the quote waits for `waiting.longest`, and they are only notified within their hours.
@@ -99,7 +99,7 @@ class TellMe(Direct[Quote, Quote], id="tell_me"):
 
 
 class WaitAgain(TellMe, id="wait_again"):
-    """Start a new waitlist entry like an earlier one, for the same length of time: [Wait again].
+    """Start a new waitlist entry like an earlier one, for the same length of time (button "Wait again").
 
     The person is notified once there is an offer. Returns the new quote. Raises the same errors as `TellMe`.
     """
@@ -167,7 +167,7 @@ WaitFacts: TypeAlias = tuple[Quote, WaitToJudge | None, Rental | None]
 
 @dataclass(frozen=True)
 class LaterRent:
-    """The effect of [Rent it for me ...] or [Rent at the start time]."""
+    """The effect of the buttons "Rent it for me ..." and "Rent at the start time"."""
 
     quote: Quote
     terms: WaitPreview | None
@@ -190,10 +190,10 @@ class WaitBegun:
 
 
 class RentWhenFound(Action[WaitFacts, LaterRent, WaitBegun], id="rent_for_me"):
-    """Rent what the quote asks for once its price is low enough: [Rent it for me ...] or [Rent at the start time].
+    """Rent what the quote asks for as soon as an offer is cheap enough, or at the request's start time.
 
-    If the request has a start time, it is rented then. The rental waits for an offer in state `queued`, possibly
-    after waiting for an approver. A second click returns the same rental.
+    The buttons are "Rent it for me ..." and "Rent at the start time". The rental waits for an offer in state
+    `queued`, possibly after waiting for an approver. A second click returns the same rental.
 
     `gpu_rate` is the highest price that the person named, in USD per GPU-hour. If it is None, the price in the
     request is used. With a start time, it is the price of the cheapest offer instead, raised by `procure.dearer`.
@@ -270,10 +270,11 @@ class RentWhenFound(Action[WaitFacts, LaterRent, WaitBegun], id="rent_for_me"):
 
 
 class RentDearer(Action[tuple[Rental, Offer, Limits], DearerRent, Rental], id="rent_dearer"):
-    """Rent an offer that costs more than the rental's owner allowed: [Rent at $23.10/h now] below "Nothing fits".
+    """Rent an offer that costs more than the rental's owner allowed.
 
-    The machine is bought at the offer's price, either immediately or after an approver's decision. The person has
-    to confirm it if it costs a lot, or more than the total that they typed.
+    The button, such as "Rent at $23.10/h now", is part of the message "Nothing fits". The machine is bought at the
+    offer's price, either immediately or after an approver's decision. The person has to confirm it if it costs a
+    lot, or more than the total that they typed.
 
     Raises TooLate if the rental is no longer on the waitlist or the price is no longer valid, and otherwise the
     same errors as `Rent`.
@@ -330,7 +331,7 @@ def _without_cap(request: Request) -> Request:
 
 
 class StopWaiting(Direct[tuple[Quote, Rental | None], Quote], id="stop_waiting"):
-    """Leave the waitlist: [Stop waiting]. Returns the quote.
+    """Leave the waitlist (button "Stop waiting"). Returns the quote.
 
     `quote_id` may also be the ID of the quote's rental. The rental ends as withdrawn, and nothing stays reserved.
 
@@ -363,7 +364,7 @@ class StopWaiting(Direct[tuple[Quote, Rental | None], Quote], id="stop_waiting")
 
 
 class WaitAtAnyTime(Direct[tuple[Quote, Rental | None], WaitingView], id="any_time"):
-    """Search for offers outside the person's hours, too: [Any time]. Returns the quote and its rental.
+    """Search for offers outside the person's hours, too (button "Any time"). Returns the quote and its rental.
 
     Raises TooLate if the quote no longer waits, and Refused if it is somebody else's or the person may not use the
     bot.
@@ -414,10 +415,10 @@ async def starting(deps: Deps, person: Person) -> list[WaitingView]:
 
 
 async def _fresh(tx: Tx, deps: Deps, quote: Quote, *, may_wait: bool = False) -> Quote:
-    """Return the quote, or a copy if its rental is over, because a quote can create only one rental.
+    """Return the quote, or a copy of it if its rental is over, because a quote can create only one rental.
 
-    Raises TooLate if the rental isn't over. With `may_wait`, the rental may also be waiting for its owner's
-    decision.
+    Raises TooLate if the rental is still live. With `may_wait`, a rental that waits for its owner's decision
+    doesn't count as live.
     """
     rental = await tx.rentals.get(quote.rental_id) if quote.rental_id is not None else None
     if rental is None:
@@ -476,7 +477,7 @@ async def _wait(tx: Tx, deps: Deps, person: Person, quote: Quote, waitlist_entry
 
 
 async def _views(tx: Tx, quotes: Iterable[Quote]) -> list[WaitingView]:
-    """Return those of these quotes that are still waiting, in the order in which they began to wait."""
+    """Return the quotes that are still waiting, in the order in which they began to wait."""
     quotes = list(quotes)
     rentals = await tx.rentals.get_many({quote.rental_id for quote in quotes if quote.rental_id is not None})
     views = []

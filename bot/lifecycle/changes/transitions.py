@@ -1,8 +1,10 @@
-"""The transitions of a rental, with one function for each. It sets every field that belongs to the transition.
+"""The transitions of a rental, with one function for each.
 
-The table of transitions is in bot/model/state.py. Each function returns the next version of a rental, and none of
-them writes to the store. `alter` makes changes that keep the state. Changes of this kind that need more than new
-values are in bot/lifecycle/changes/lease_changes.py.
+A function sets every field that belongs to its transition, returns the next version of the rental, and doesn't
+write to the store. The table of transitions is in bot/model/state.py.
+
+`alter` makes changes that keep the state. Changes of this kind that need more than new values are in
+bot/lifecycle/changes/lease_changes.py.
 """
 
 from __future__ import annotations
@@ -135,7 +137,7 @@ def change_owner(
     asked_about: Use | None = None,
     quiet_until: datetime | None = None,
 ) -> Rental:
-    """Give the rental a new owner, who is no longer one of its teammates.
+    """Give the rental to a new owner, who is then no longer one of its teammates.
 
     The new owner learns about the machine now, so the former owner's last sign of life and the questions that were
     asked before no longer count.
@@ -279,7 +281,7 @@ def accept(rental: Rental, *, now: datetime, due_at: datetime) -> Rental:
 
 
 def give_up_attempt(rental: Rental, now: datetime) -> Rental:
-    """Go on to the next attempt, because this one has failed or took too long.
+    """Go on to the next attempt, because the present one has failed or took too long.
 
     An alarm about an earlier attempt stays active, but its next notice is postponed.
     """

@@ -1,4 +1,4 @@
-"""The people with whom an owner shares a rental, and the keys that they need, as far as the store knows them."""
+"""Queries and checks concerning the people with whom an owner shares a rental, and their SSH keys."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ async def checked_people(tx: Tx, rules: Rules, owner: str, people: Iterable[str]
 
 
 async def people_without_key(tx: Tx, people: Sequence[str]) -> tuple[str, ...]:
-    """Return those of these people who have no SSH key."""
+    """Return the people who have no SSH key."""
     keys = await tx.people.keys_of(people) if people else {}
     return tuple(person for person in people if person not in keys)
 

@@ -1,7 +1,7 @@
 """Machines that were bought after the backup from which the database was restored.
 
-Their names prove it: a machine is named `gpubot-ID-N`, and the database lacks either rental ID or its attempt N.
-An admin decides about these machines. Until then, nothing more is bought for the requests that they were bought
+Their names prove it: a machine is named `gpubot-ID-N`, and the database lacks either the rental ID or its attempt
+N. An admin decides about these machines. Until then, nothing more is bought for the requests that they were bought
 for.
 """
 
@@ -30,16 +30,17 @@ async def bought_after_backup(tx: Tx, machines: Sequence[UnmanagedMachine]) -> b
 
 
 async def _bought_for(tx: Tx, machines: Iterable[UnmanagedMachine]) -> list[Rental | None]:
-    """Return the rentals in the names of these machines, if the attempt in the name isn't in the database.
+    """Return the rentals whose IDs are in the names of these machines.
 
-    The list contains None for each rental that isn't in the database at all.
+    A rental is left out if it has the attempt whose number is in the name, so that the name proves nothing. The
+    list contains None for each rental that isn't in the database at all.
     """
     named = [(name.n, await tx.rentals.get(name.rental_id)) for name in names_of(machines)]
     return [rental for n, rental in named if rental is None or n > rental.attempts]
 
 
 async def hold_requests(tx: Tx, deps: Deps, questions: Sequence[AdminQuestion]) -> None:
-    """Stop buying for the rentals in the names of these machines.
+    """Stop buying for the rentals whose IDs are in the names of these machines.
 
     Buying continues or ends once an admin has decided about the machines.
     """
