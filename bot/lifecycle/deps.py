@@ -99,7 +99,10 @@ class Deps:
     store: Database
     clock: Clock
     rules: Rules
-    """The rules of the current step, click or pass. They don't change before it ends; see `with_newest_rules`."""
+    """The rules of the current step, click or loop iteration.
+
+    They don't change before it ends; see `with_newest_rules`.
+    """
     in_force: RulesInForce | None = field(default=None, kw_only=True)
     """The rules in force for this process. None if the rules never change."""
     probe_line: str = field(default="", kw_only=True)
@@ -153,7 +156,7 @@ class StepDeps(Deps):
 
 
 def with_newest_rules(deps: D) -> D:
-    """Return the dependencies for a step, click or pass that begins now, with the rules that are in force now.
+    """Return the dependencies for a step, click or loop iteration that begins now, with the rules now in force.
 
     Anything that lives longer, such as a loop, calls this each time before it reads the rules.
     """

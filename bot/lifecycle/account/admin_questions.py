@@ -126,8 +126,8 @@ async def decide(
 async def save(tx: Tx, deps: Deps, before: AdminQuestion, after: AdminQuestion) -> None:
     """Store a change of a question and its consequences.
 
-    A question with parts is over as soon as all of its parts are. A request whose machine was found after a
-    restore continues or ends when the question about the machine is decided.
+    A question about several purchases has a part for each of them, and is over as soon as all parts are. A request
+    whose machine was found after a restore continues or ends when the question about the machine is decided.
     """
     await tx.questions.save(before, after)
     if before.open and not after.open and isinstance(after.about, Purchase):

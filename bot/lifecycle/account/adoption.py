@@ -134,6 +134,7 @@ async def adopt_machines(
 
 
 async def _id_for(tx: Tx, deps: Deps, machines: Sequence[UnmanagedMachine]) -> str:
+    """Return the rental ID in the machines' names if it is free, and a new one otherwise."""
     names = names_of(machines)
     if names and await tx.rentals.get(names[0].rental_id) is None:
         return names[0].rental_id

@@ -67,7 +67,7 @@ async def _look_up_adopted(
 ) -> tuple[RentalSnapshot, OfferProgress]:
     """Query the marketplace for the resources of an adopted machine, by their IDs only.
 
-    Other machines may have the same offer or name as the adopted machine. They must not be taken for a part of it.
+    Other machines with the same offer or name must not be mistaken for the adopted machine.
     """
     views = {
         resource.resource_id: await deps.market.resource(resource.resource_id, fresh=True)
@@ -227,6 +227,11 @@ def updated_resource(
 
 
 def _missing(resource: Resource, now: datetime, *, counts: bool) -> Resource:
+    """Return a resource after a lookup that didn't find it.
+
+    The first such lookup is only noted. If the next one doesn't find the resource either, the resource is
+    terminated as of the first lookup. `counts` says whether this lookup may have that effect.
+    """
     if resource.terminated_at is not None:
         return resource
     if resource.missing_since is None:

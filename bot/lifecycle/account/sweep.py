@@ -81,6 +81,7 @@ async def _sweep(deps: StepDeps) -> None:
 
 
 async def _match(tx: Tx, views: Sequence[ResourceView]) -> list[Found]:
+    """Return the resources of the account with the resources and attempts in the store to which they belong."""
     known = await tx.rentals.resources_by_id([view.resource_id for view in views])
     attempts = await tx.rentals.attempts_of(list(known.values()))
     return [

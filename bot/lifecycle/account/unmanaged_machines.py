@@ -1,6 +1,7 @@
 """Compares the account's unmanaged machines, which belong to no attempt, with those that are already in the store.
 
-The sweep calls this module.
+Machines that were created from the same offer count as one purchase. The admins are asked about each purchase. The
+sweep calls this module.
 """
 
 from __future__ import annotations
@@ -155,8 +156,8 @@ async def _add(deps: Deps, questions: Sequence[AdminQuestion], *, together: bool
 
     A purchase is left out if one of its machines has got an owner since the account was read, or if another
     process has asked about it since then. The next sweep finds the purchase's other machines. The open questions
-    are read in the transaction that asks, which has the spending lock; otherwise, two processes could both find
-    none.
+    are read in the transaction that asks, which has the spending lock; otherwise, two processes could ask about
+    the same machines.
 
     `later` says that the machines were bought after the backup from which the database was restored.
     """

@@ -87,5 +87,6 @@ def _event(kind: EventKind, person: Person, now: datetime, facts: Facts | None =
 
 
 async def _apply_to_waiting(tx: Tx, deps: Deps) -> None:
+    """Update the pending requests, because an approver has gone away or is back."""
     await ask_others(tx, deps)
     await count_again(tx, deps)

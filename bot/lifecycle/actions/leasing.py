@@ -65,7 +65,7 @@ class Kept:
     asks_again_at: datetime | None
     """The time at which the owner is asked again if the machine isn't in use.
 
-    The end of the lease if that is earlier. None if the owner is never asked again.
+    If the lease ends before that, it is the end of the lease. None if the owner is never asked again.
     """
 
 

@@ -175,6 +175,7 @@ async def _runs_script(tx: Tx, rental: Rental) -> bool:
 
 
 def _people_in(snapshot: RentalSnapshot, events: Iterable[Event]) -> set[str]:
+    """Return the Slack IDs of all people who are mentioned in a rental and its history."""
     rental = snapshot.rental
     people = {rental.owner, rental.approved_by, *rental.teammates} | {event.actor for event in events}
     people |= {person for facts in facts_in(events, PeopleFacts) for person in facts.people}
@@ -213,6 +214,11 @@ async def ssh_details(deps: Deps, person: Person, rental_id: str) -> RentalDetai
 
 
 async def _visible(tx: Tx, deps: Deps, person: Person, rental_id: str) -> Rental:
+    """Return a rental that the person may look at.
+
+    An unknown ID and a rental that they may not see raise the same Mistake, so that the error doesn't reveal which
+    IDs exist.
+    """
     rental = await tx.rentals.get(rental_id)
     if rental is None or not may_look(person, rental.owner, deps.rules):
         # Check this first. Otherwise, the reply would reveal which IDs exist.
@@ -460,7 +466,7 @@ async def use_of_last_day(tx: Tx, rental: Rental, now: datetime, rules: Rules) -
 
 
 class Purpose(Enum):
-    """The thing that a command without an ID does with a rental."""
+    """The things that a command without an ID can do with a rental."""
 
     SHOW = auto()
     SSH = auto()

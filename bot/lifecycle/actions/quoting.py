@@ -262,7 +262,7 @@ async def quote_to_change(deps: Deps, person: Person, rental_id: str) -> Quote:
 # --- prices in a form
 
 SHARED_FOR = timedelta(minutes=1)
-"""The time for which equal choices of different people share the result of one call."""
+"""The time for which people who choose the same in a form share the result of one call."""
 ANSWER_WITHIN = 3.0
 """The longest time that a form waits for a price, in wall-clock seconds.
 
@@ -287,10 +287,10 @@ async def cheapest(deps: Deps, prices: Prices, person: Person, request: Request)
     """Return the cheapest offer for a request, or None if nothing is offered.
 
     Nothing is stored, and this doesn't count towards the number of searches that a person may start in a minute.
-    If the market's response comes too late, it is still used for the next equal choice.
+    If the market's response comes too late, it is still used for the next person who chooses the same.
 
     Raises:
-        Refused: The person may not use the bot, or the request is too large.
+        Refused: The person may not use the bot, or the request has too many GPUs.
         Mistake: The lease is too long.
         MarketAway: The market hasn't responded in time.
     """

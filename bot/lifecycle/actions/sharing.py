@@ -64,6 +64,11 @@ class Share(Direct[Rental, Shared], id="share"):
 
 
 async def _shared(tx: Tx, deps: Deps, rental: Rental, people: Sequence[str], *, go_in: bool) -> Shared:
+    """Return the result of sharing a rental with these people.
+
+    `go_in` says whether the next purchase still sends their keys. If it doesn't, the result has the lines to paste
+    on the machine.
+    """
     keys = await tx.people.keys_of((rental.owner, *rental.teammates))
     allowed = await keys_that_get_in(tx, rental, deps.rules)
     get_in = [user for user in people if user in allowed]

@@ -150,6 +150,7 @@ def _is_of(charge: Charge, scope: Scope) -> bool:
 
 
 def _rows_of(person: Person, scope: Scope, rules: Rules, asked: RowsOf | None) -> RowsOf:
+    """Return the kind of rows in a report: the kind that was `asked` for, if the person may see it."""
     if scope.kind is ScopeKind.PERSON:
         return RowsOf.RENTALS
     people = sees_spend_of_people(person, rules) and asked is not RowsOf.PROJECTS

@@ -429,6 +429,7 @@ async def _fresh(tx: Tx, deps: Deps, quote: Quote, *, may_wait: bool = False) ->
 
 
 async def _copy(tx: Tx, deps: Deps, quote: Quote) -> Quote:
+    """Store a new quote for the same request, without offers and without a rental."""
     copy = changed(
         quote,
         id=deps.new_id(12),

@@ -87,17 +87,26 @@ class Scene(NamedTuple):
 
 
 def _giver(scene: Scene) -> Sequence[str]:
+    """Return the former owner if the new owner accepted the machine themselves.
+
+    Empty if an admin transferred it.
+    """
     giver, taker = scene.event.facts.people
     return [giver] if scene.event.actor == taker else []
 
 
 def _given_access(scene: Scene) -> Sequence[str]:
+    """Return the new teammates who are notified.
+
+    If the machine is ready, these are all of them. Otherwise, these are only the ones who have to add an SSH key.
+    """
     facts: TeammatesFacts = scene.event.facts
     ready = scene.rental is not None and scene.rental.state is State.READY
     return facts.people if ready else facts.without_key
 
 
 def _at_last_notice(scene: Scene) -> Sequence[str]:
+    """Return the teammates if this is the last notice before the end, and nobody otherwise."""
     lease = scene.rental.lease if scene.rental is not None else None
     last = lease is None or scene.event.at >= last_notice_at(lease, scene.rules)
     return scene.teammates if last else []

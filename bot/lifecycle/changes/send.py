@@ -42,7 +42,7 @@ async def send(
 async def send_of_account(
     tx: Tx, deps: Deps, kind: EventKind, facts: Facts | None = None, *, by: str | None = None, **more: Any
 ) -> None:
-    """Write an event about the account that happens now, and send its messages.
+    """Write an event about the account, dated now, and send its messages.
 
     `by` is the person who caused the event, or None for the bot. `more` is passed on to `send`.
     """

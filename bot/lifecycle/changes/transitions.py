@@ -34,6 +34,10 @@ ACKNOWLEDGED_SILENCE = timedelta(hours=2)
 
 
 def _move(rental: Rental, to: State, **fields: Any) -> Rental:
+    """Return the next version of a rental, in another state.
+
+    Raises ForbiddenTransition if the table doesn't allow this.
+    """
     check_transition(rental.state, to)
     return changed(rental, **fields, state=to, version=rental.version + 1)
 
@@ -190,6 +194,7 @@ def _procure(rental: Rental, now: datetime, **fields: Any) -> Rental:
 
 
 def _queue(rental: Rental, *, waitlist_entry: WaitlistEntry, **fields: Any) -> Rental:
+    """Move to `queued`, and clear everything that belonged to buying or to a decision."""
     none = dict.fromkeys(("decision", "procuring_since", "blocked", "accepted_at"))
     notice_at = fields.get("approval_notice_at", rental.approval_notice_at)
     due_at = waitlist_entry.until if notice_at is None else min(waitlist_entry.until, notice_at)
@@ -341,6 +346,7 @@ def begin_destroying(rental: Rental, ending: Ending, at: datetime) -> Rental:
 
 
 def _postponed(rental: Rental, now: datetime) -> Alarm | None:
+    """Return the rental's alarm with its next notice postponed by ALARM_AFTER."""
     return None if rental.alarm is None else changed(rental.alarm, at=now + ALARM_AFTER)
 
 

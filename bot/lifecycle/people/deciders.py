@@ -169,6 +169,7 @@ async def check_deciders(deps: Deps, directory: Directory) -> None:
 
 
 async def _notify(tx: Tx, deps: Deps, *, none_left: bool) -> None:
+    """Notify the requesters of who decides now and, if no approver is left, the admins as well."""
     now, waiting = deps.clock.now(), await tx.rentals.undecided()
     for rental in waiting:
         asked = await deciders(tx, deps.rules, requesters_of(rental), now)
