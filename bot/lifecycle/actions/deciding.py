@@ -248,8 +248,12 @@ async def load_approvable(
 class Deny(Direct[Rental, Rental], id="deny"):
     """Deny a request or an extension. `version` must be the version of the pending terms.
 
-    At most LONGEST_REASON characters of the `reason` are kept. It may be empty. Raises the same errors as
-    `Approve`, except that limits aren't checked.
+    At most LONGEST_REASON characters of the `reason` are kept. It may be empty.
+
+    Raises:
+        Refused: The person may not deny it.
+        RequestChanged: Another version is pending.
+        TooLate: Nothing is pending any more.
     """
 
     rental_id: str

@@ -59,7 +59,7 @@ _LONGER = {EventKind.EXTENDED, EventKind.EXTENDED_BY_OPERATOR, EventKind.EXTENSI
 
 @dataclass(frozen=True)
 class Kept:
-    """A rental that its owner, a teammate or an admin has said is still needed."""
+    """A rental that is still needed, according to its owner, a teammate or an admin."""
 
     rental: Rental
     asks_again_at: datetime | None

@@ -1,7 +1,7 @@
 """Waiting for an offer, and renting at a later time.
 
 A waitlist entry is a quote that waits, so its `waits_for` is set. Some entries only notify their owner once an
-offer fits. Others rent the offer immediately; together with them, a rental waits in state `queued`.
+offer fits. Others rent the offer immediately; each of these has a rental, which waits in state `queued`.
 bot/lifecycle/loops/waitlist.py searches for the offers.
 """
 

@@ -23,9 +23,9 @@ from store.db import Tx
 async def ask_again(tx: Tx, deps: Deps, rental_id: str) -> None:
     """Stop a rental from doing anything unexpected, because Slack shows a newer state of it than the database.
 
-    If nothing has been bought yet, people are asked again first, because somebody may have cancelled the request
-    since the backup. If the machine should be running, it is looked up first. Its owner is notified of its end
-    only if it is still running; if it was terminated, somebody probably destroyed it.
+    People are asked before anything more is bought, because somebody may have cancelled the request since the
+    backup. If the machine should be running, it is looked up first. Its owner is notified of its end only if it is
+    still running; if it was terminated, somebody probably destroyed it.
     """
     rental, now = await tx.rentals.get(rental_id), deps.clock.now()
     if rental is None:
