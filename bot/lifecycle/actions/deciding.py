@@ -110,7 +110,7 @@ class Approve(Action[ToApprove, ToApprove, Rental], id="approve"):
         why: The operator's reason.
 
     Raises:
-        Refused: The person may not decide about it, or the team's limits no longer allow it.
+        Refused: The person may not decide about it, limits or budgets don't allow it, or buying is blocked.
         Mistake: The keys and the setup script don't fit into a startup script.
         RequestChanged: Another version is pending.
         TooLate: Nothing is pending any more, the request now waits for its owner, the owner has left, or `length`
