@@ -216,7 +216,7 @@ class Due(NamedTuple):
 
     at: datetime
     act: Act | None = None
-    """None if the plan should only be made again at that time."""
+    """The action. None if the plan should only be made again at that time."""
 
 
 def plan(machine: Machine, rules: Rules, now: datetime) -> Due:
