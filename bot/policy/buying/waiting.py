@@ -289,10 +289,10 @@ Turn: TypeAlias = Rent | Tell | SayNothingFits
 
 
 def turn(waiter: Waiter, offers: Sequence[Offer], now: datetime) -> Turn | None:
-    """Return the action for a waitlist entry that is due now, or None if there is nothing to do.
+    """Return the action to take now for a waitlist entry, or None if there is nothing to do.
 
     Args:
-        offers: The offers left by the entries before this one, cheapest first.
+        offers: The offers that remain after the entries ahead of this one have had their turn, cheapest first.
     """
     waitlist_entry, rental = waiter.waitlist_entry, waiter.rental
     if rental is None:

@@ -187,12 +187,15 @@ With a shorter one, the overdue deletion could overtake a regular step that is m
 
 
 def overdue_grace(rules: Rules) -> timedelta:
-    """Return the grace period before the overdue deletion, during which the rental's own step can act first."""
+    """Return the grace period before the overdue deletion.
+
+    During this time, the rental's regular step can still end the machine.
+    """
     return max(rules.lease.grace, LEAST_GRACE)
 
 
 def overdue_at(ends_at: datetime | None, accepted_at: datetime | None, rules: Rules) -> datetime | None:
-    """Return the time at which a machine is deleted because its rental's own step failed to end it.
+    """Return the time at which a machine is deleted because the rental's regular step failed to end it.
 
     That is two grace periods after the end of its lease or, if it never became ready, one grace period after its
     provisioning timeout. None if the machine has no lease and the market hasn't accepted its purchase.

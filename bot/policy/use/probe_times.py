@@ -69,8 +69,8 @@ def next_probe_run(contract: Contract, samples: Sequence[Sample], began: datetim
 def soonest_probe_run(last: Sample | None, now: datetime) -> datetime:
     """Return the earliest time for a probe run that a person requests with a click.
 
-    That is now, or after a refused login, once the first wait has passed. Otherwise repeated clicks would make
-    OpenSSH block the bot's address.
+    Usually that is now. After a refused login, it is once the first wait in AFTER_REFUSED has passed, because
+    repeated clicks could otherwise make OpenSSH block the bot's address.
 
     Args:
         last: The machine's newest sample. None if it has not been probed yet.

@@ -71,7 +71,7 @@ def needs_script(request: Request, teammates: Collection[str]) -> bool:
 
 
 def startup_script_ran(rental: Rental) -> bool:
-    """Return whether the startup script has certainly run.
+    """Return whether it is certain that the startup script has run.
 
     Either the probe reports its setup script, or the probe answered before its owner could have installed it by
     hand.
@@ -82,10 +82,10 @@ def startup_script_ran(rental: Rental) -> bool:
 
 
 def startup_script_failed(rental: Rental, attempt: Attempt) -> bool:
-    """Return whether the startup script has certainly not run.
+    """Return whether it is certain that the startup script has not run.
 
-    It would have installed the probe by now (`usage_status.NOT_YET`), but the machine still refuses the probe's
-    key.
+    The script would have installed the probe by now (`usage_status.NOT_YET`), but the machine still refuses the
+    probe's key.
     """
     return _sent_probe(attempt) and rental.probe_answered_at is None and is_refused(rental)
 
