@@ -49,7 +49,7 @@ class AdminQuestions(Rows):
         return [question for question in await self.not_over() if isinstance(question.about, Purchase)]
 
     async def parts(self, question_id: str) -> list[AdminQuestion]:
-        """Return the questions that share this question's messages, by ID."""
+        """Return the questions that share this question's messages, sorted by ID."""
         return await self._all(AdminQuestion, _PARTS, key=question_id)
 
     async def has_open_part(self, question_id: str) -> bool:

@@ -120,8 +120,8 @@ class Attempts(Rows):
 
         Args:
             with_intents: Whether to insert attempts that aren't stored yet. A new attempt is an intent to buy,
-                which is part
-                of the decision and not a fact, so it must not be stored if the decision was made on outdated data.
+                which is part of the decision and not a fact, so it must not be stored if the decision was made on
+                outdated data.
 
         Raises:
             OfferTaken: Another attempt has already used the offer of a new attempt.
@@ -272,8 +272,7 @@ class Attempts(Rows):
 
         Returns:
             The success rates by vendor and GPU. Other combinations of the given vendors and GPUs may be included;
-                pairs
-            without any purchase are left out.
+            pairs without any purchase are left out.
         """
         if not places:
             return {}

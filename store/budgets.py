@@ -167,7 +167,7 @@ class Budgets(Rows):
         return [_balance(row) for row in await self._conn.execute(_ALERTS_DUE, {"at": at})]
 
     async def reservations(self, rental_id: str) -> list[Reservation]:
-        """Return the reservations of a rental, by month and owner."""
+        """Return the reservations of a rental, sorted by month and owner."""
         return await self._all(Reservation, _RESERVATIONS, key=rental_id)
 
     async def replace_reservations(self, before: Sequence[Reservation], after: Sequence[Reservation]) -> None:

@@ -48,8 +48,7 @@ async def copy_to_postgres(source: str, target: str) -> int:
     Raises:
         Mistake: One of the URLs is of the wrong kind.
         CannotOpen: A gpubot is using one of the databases, the source is missing or has the schema of another
-            version, or
-            the target isn't empty.
+            version, or the target isn't empty.
     """
     path = sqlite_path(source)
     if path is None:

@@ -243,8 +243,7 @@ class Database:
             claimant: The name under which this process makes claims.
             clock: The clock of all transactions.
             hold_at_most: On PostgreSQL, the seconds (wall clock) after which the server ends a transaction of a
-                process that
-                does nothing.
+                process that does nothing.
 
         Raises:
             CannotOpen: The database can't be used, or it is a PostgreSQL database of an older version with live
@@ -294,8 +293,7 @@ class Database:
         Args:
             listener: The function to call.
             written: If given, call `listener` after each commit that wrote rows of this kind, by any process. If
-                None, call
-                it after every commit of this process.
+                None, call it after every commit of this process.
         """
         self._listeners.append((listener, written))
 
@@ -381,12 +379,9 @@ class Database:
 
         Args:
             durable: Whether the commit waits for the disk. A commit that doesn't wait survives a crash of the
-                process, but a
-                power cut may undo it (and never a durable commit, or anything that was committed before one). Use
-                    False only
-                for work that is then simply repeated, such as a claim, a due time or the result of a call to
-                    Slack, and never
-                for data that a live message shows.
+                process, but a power cut may undo it (and never a durable commit, or anything that was committed
+                before one). Use False only for work that is then simply repeated, such as a claim, a due time or
+                the result of a call to Slack, and never for data that a live message shows.
 
         Raises:
             StoreBusy: The database can't be written in time.

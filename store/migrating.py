@@ -133,8 +133,7 @@ async def upgrade(engine: AsyncEngine, url: str, *, asked: bool) -> None:
 
     Raises:
         CannotOpen: There is no space for a copy, `check_start` refused, or the database can't be used and waiting
-            won't
-            help.
+            won't help.
         StoreBusy: The database doesn't respond at the moment.
     """
     with startup_errors():

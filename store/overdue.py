@@ -112,7 +112,7 @@ class Overdue(Rows):
         return await self._unfinished(_PAST_END, by=by)
 
     async def watched(self) -> list[WatchedResource]:
-        """Return the resources that haven't been terminated, by ID."""
+        """Return the resources that haven't been terminated, sorted by ID."""
         return await self._all(WatchedResource, _WATCHED)
 
     async def attempt(self, rental_id: str, n: int) -> UnfinishedAttempt | None:

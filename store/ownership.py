@@ -225,7 +225,7 @@ class PostgresOwnership:
         )
 
     async def watch(self, on_notification: Callable[[str], None], on_retaken: Callable[[], None]) -> None:
-        """Start calling back on events of the session.
+        """Register callbacks for events of the database session.
 
         Args:
             on_notification: Called with each notification from the replicas.

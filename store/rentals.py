@@ -275,7 +275,7 @@ class Rentals(Attempts, Costs, claims.DueTable[ClaimedRental]):
         return sorted(found, key=lambda rental: (rental.created_at, rental.id))
 
     async def get_many(self, rental_ids: Collection[str]) -> dict[str, Rental]:
-        """Return the rentals with these IDs by ID. IDs without a rental are left out."""
+        """Return a mapping from these IDs to their rentals. IDs without a rental are left out."""
         found = await self._conn.execute(_MANY, {"ids": listed(rental_ids)})
         return {rental.id: rental for rental in map(rental_of, found)}
 

@@ -212,7 +212,7 @@ rentals = Table(
     _time("due_at"),
     *_claim(),
     _bool("live"),  # whether the rental isn't over, for the index below
-    _time("ends_from"),  # see store.rentals._ends_from
+    _time("ends_from"),  # the value of store.rentals._ends_from
     Column("cap_micros", BigInteger, nullable=False),  # terms.max_rate rounded up, so that SQL can sum it
 )
 Index("rentals_owner", rentals.c.owner, rentals.c.created_at)
@@ -388,7 +388,7 @@ events = Table(
     Column("kind", EnumText(EventKind), nullable=False),
     _time("at", nullable=False),
     _optional_text("actor"),
-    _json("facts", Any, nullable=False),  # Facts as the kind's row names them
+    _json("facts", Any, nullable=False),  # the fields of Facts that this kind of event has
 )
 Index("events_rental", events.c.rental_id, events.c.id)
 OWNER_CHANGED = text("kind = 'owner_changed'")  # literal SQL, so that SQLite uses the index
@@ -526,6 +526,6 @@ probe_key = Table("probe_key", metadata, Column("private_key", SafeText, primary
 answered_messages = Table(
     "answered_messages",
     metadata,
-    Column("message", SafeText, primary_key=True),  # one that Slack may send twice: `C0GPUS:1700000000.1`
+    Column("message", SafeText, primary_key=True),  # channel and time of the message: `C0GPUS:1700000000.1`
     _time("at", nullable=False),  # wall-clock time
 )

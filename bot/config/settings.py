@@ -312,7 +312,7 @@ def read_partly(kind: type[S]) -> tuple[S, dict[str, str]]:
                 if name not in wrong
             }
             if not lines:
-                raise  # a bug: a stand-in value is not valid
+                raise  # a bug: one of the placeholder values isn't valid
             if not env_file.readable and env_file.wrong:
                 missing = {_name(kind, p["loc"]) for p in error.errors() if p["type"] == "missing"}
                 lines |= dict.fromkeys(missing & lines.keys(), env_file.wrong)

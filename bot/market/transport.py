@@ -150,8 +150,7 @@ class Transport:
                 changes.
             read_token: Reads the token again after it has been refused. It may raise GpubotError.
             on_call: Called for each call with its name and outcome, which is a class of status such as `2xx`, or
-                `no_answer`.
-                If the answer can't be used, it is called again with `unusable`.
+                `no_answer`. If the answer can't be used, it is called again with `unusable`.
             witness: Gets the `Date` header of each answer.
         """
         self._on_call = on_call
@@ -202,8 +201,7 @@ class Transport:
             TokenRefused: The status is 401 or 403.
             RateLimited: The status is 429.
             MarketAway: The status is 3xx or 5xx, there is no answer, or its body can't be read. `may_have_bought`
-                is true if
-                the call buys something and may have been carried out.
+                is true if the call buys something and may have been carried out.
         """
 
         def request() -> httpx.Request:
@@ -263,7 +261,7 @@ class Transport:
         try:
             found = self.use_token(self._read_token())
         except (GpubotError, OSError, ValueError) as error:
-            # The file may just be being replaced. The next refused call tries again.
+            # For example, the file may be in the middle of being replaced. The next refused call tries again.
             _log.warning("market.token_not_read", error=type(error).__name__)
             return False
         if found:

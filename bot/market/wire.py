@@ -201,7 +201,7 @@ def contract_name(name: str) -> str:
 def offers(
     body: object, families: Mapping[str, tuple[str, ...]], now: datetime, anomalies: Anomalies
 ) -> tuple[Offer, ...]:
-    """Return the offers, without duplicates, clusters and offers that have no usable price.
+    """Return the offers of an answer. Duplicates, clusters and offers without a usable price are left out.
 
     Args:
         body: The decoded answer.

@@ -40,7 +40,7 @@ async def through_proxy(request: ClientRequest, send: ClientHandlerType) -> Clie
         address = URL(proxy)
         login = _login(address)
         request.update_proxy(address.with_user(None), None, login)
-        if not request.is_ssl():  # the proxy itself receives a plain http request, because there is no CONNECT
+        if not request.is_ssl():  # a plain http request isn't preceded by a CONNECT, which would have the login
             request.headers.update(login)
     return await send(request)
 

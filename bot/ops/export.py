@@ -1,4 +1,4 @@
-"""The exports of `gpubot export`: a month's charges for finance, and events for auditors."""
+"""Writes the files of `gpubot export`: a month's charges for finance, and events for auditors."""
 
 from __future__ import annotations
 

@@ -164,7 +164,7 @@ class HealthReport:
 
 
 async def watched_machines(tx: Tx, rules: Rules) -> tuple[WatchedMachine, ...]:
-    """Return the machines that are billing or may be billing, by resource ID."""
+    """Return the machines that are billing or may be billing, sorted by resource ID."""
     resources = await tx.overdue.watched()
     names = await tx.people.names({resource.owner for resource in resources})
     return tuple(

@@ -69,8 +69,7 @@ def read_report(answer: bytes | bytearray, secret: bytes) -> Report | None:
     Args:
         answer: The output of the machine.
         secret: At most 32 bytes that the hashes of addresses are computed with. Without a secret, an address could
-            be found
-            by trying all addresses.
+            be found by trying all addresses.
     """
     between = _between(answer)
     if between is None:
@@ -208,7 +207,7 @@ class _Reader:
     def _read_gpu(self, rest: str) -> None:
         """Parse one reading of one GPU: `0, 98, 70123, 412.33, Disabled, 81559, NVIDIA H100 80GB HBM3`.
 
-        A row that can't be parsed is no reading, because drivers also print errors in this place.
+        A row that can't be parsed is ignored, because drivers also print errors in this place.
         """
         values = [value.strip() for value in rest.split(",", 6)]
         if not _INDEX.fullmatch(values[0]) or int(values[0]) >= MOST_GPUS:

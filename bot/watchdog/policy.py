@@ -121,8 +121,7 @@ def deleted(state: State, resource_id: str, at: datetime, *, failure: str | None
         resource_id: The resource.
         at: The current time.
         failure: A sentence saying why the market did not delete it. None if the market accepted the deletion, or
-            if the
-            resource had already been terminated.
+            if the resource had already been terminated.
     """
     machine = next((one for one in state.machines if one.resource_id == resource_id), None)
     outage = state.outage
@@ -187,8 +186,7 @@ def _with_later_ends(
 
     Returns:
         The machines that the bot named, with the later of both ends; and the outage, which keeps the known ends of
-            all other
-        machines.
+        all other machines.
     """
     known = {**outage.unnamed_ends, **{one.resource_id: one.ends_at for one in state.machines}}
     later = tuple(

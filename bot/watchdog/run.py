@@ -27,10 +27,9 @@ EVERY = timedelta(minutes=1)
 LONGEST_TURN = 600.0
 """In seconds (wall clock). If the last poll was longer ago, the process was suspended in the meantime."""
 CLOCK_WAS_SET = 60.0
-"""In seconds (wall clock).
+"""The difference in seconds between the time that has passed by the wall clock and by the monotonic clock.
 
-If the machine's clock has advanced by that much more or less than the monotonic clock, it was set, or the machine
-slept.
+If it is larger than this, the wall clock was set, or the machine slept.
 """
 
 log = structlog.get_logger("gpubot.watchdog")

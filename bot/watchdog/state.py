@@ -125,9 +125,9 @@ class Outage(Frozen):
     """A time during which the bot isn't well, or can't be reached."""
 
     since: Instant
-    """The last poll that found the bot well.
+    """The time of the last poll that found the bot well.
 
-    If the watchdog wasn't running before, it is the first poll that found the bot unwell.
+    If the watchdog wasn't running before, it is the time of the first poll that found the bot unwell.
     """
     watched: timedelta = timedelta(0)
     """The duration of the outage so far, without times during which the watchdog was not running."""

@@ -21,11 +21,11 @@ _MINUTE = timedelta(minutes=1)
 Gpus = Mapping[str, str]
 """The GPUs of machines by resource ID, such as `1x H100 SXM 80 GB`. A machine may be missing."""
 WELL_WITHOUT_BUT = "gpubot can send messages again: Slack answers it and accepts its token."
-"""The message, after `well_but`, that the bot can post to Slack again."""
+"""The message that follows `well_but` when the bot can post to Slack again."""
 ACCEPTED_AGAIN = (
     "Compute Clear accepts the watchdog's token again, so the watchdog can see which machines are running."
 )
-"""The message, after `token_refused`, that the market accepts the watchdog's token again."""
+"""The message that follows `token_refused` when the market accepts the watchdog's token again."""
 CLOCK_IS_WRONG = (
     "The clock of gpubot's watchdog differs from Slack's by more than 10 min, so the watchdog won't delete "
     "anything. Set the clock, then restart the watchdog."
@@ -109,12 +109,12 @@ def announcement(
 
 
 def well_but(poll: Poll, options: Options) -> str:
-    """Return the message that something is wrong with Slack while the bot is well. It mentions the admins."""
+    """Return the message saying that the bot is well but can't use Slack. It mentions the admins."""
     return f"{_mentions(options)} gpubot is running, but can't send messages: {code(poll.bot.why, 300)}"
 
 
 def well_again(outage: Outage, at: datetime) -> str:
-    """Return the message that the bot is well again."""
+    """Return the message saying that the bot is well again."""
     done = sum(deletion.done for deletion in outage.deletions)
     deletions = (
         f" Its watchdog deleted {plural(done, 'machine')} in the meantime, and won't delete any more."
@@ -126,13 +126,13 @@ def well_again(outage: Outage, at: datetime) -> str:
 
 
 def deleted(machine: WatchedMachine, at: datetime, gpus: Gpus) -> str:
-    """Return the message that a machine is being deleted."""
+    """Return the message saying that a machine is being deleted."""
     which = _machine(machine, at, gpus, with_id=True)
     return f"gpubot's watchdog has deleted a machine: {which}. gpubot will compute its cost once it runs again."
 
 
 def not_deleted(machine: WatchedMachine, at: datetime, failure: str, gpus: Gpus) -> str:
-    """Return the message that the market did not delete a machine. `failure` is a sentence with the reason."""
+    """Return the message saying that the market did not delete a machine, and why (`failure`, a sentence)."""
     which = _machine(machine, at, gpus, with_id=True)
     return (
         f"gpubot's watchdog couldn't delete a machine that may still be billing: {which}. "
@@ -141,7 +141,7 @@ def not_deleted(machine: WatchedMachine, at: datetime, failure: str, gpus: Gpus)
 
 
 def token_refused(poll: Poll) -> str:
-    """Return the message that the market refuses the watchdog's token."""
+    """Return the message saying that the market refuses the watchdog's token."""
     bot = "gpubot works, but" if poll.bot.trouble is None else "In addition,"
     return (
         f"{bot} Compute Clear rejects the watchdog's token, so the watchdog can't see which machines are running. "
@@ -150,7 +150,7 @@ def token_refused(poll: Poll) -> str:
 
 
 def file_put_aside(path: str) -> str:
-    """Return the message that the state file was invalid and has been renamed."""
+    """Return the message saying that the state file was invalid and has been renamed."""
     return (
         f"gpubot's watchdog couldn't read its state file, and moved it to {code(path, 200)}. "
         "Until gpubot answers, the watchdog doesn't know when machines end, and won't delete any."
