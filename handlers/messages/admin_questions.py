@@ -166,7 +166,7 @@ def _answered(purchase: Purchase, view: AdminQuestionView, times: Times) -> str:
 
 def asked_twice(what: str) -> str:
     """Return what a question says whose machines another one asks about too."""
-    return f"Another message asks what to do with {what}. Decide there."
+    return f"I asked twice what to do with {what}. To decide, use my other message."
 
 
 def _what(purchase: Purchase) -> str:

@@ -182,8 +182,12 @@ def _what_follows(view: AdminQuestionView, waiting: Sequence[AdminQuestion]) -> 
         one = sum(len(one.purchase.alive) for one in waiting) == 1
         why = "I can't restore it: it isn't running" if one else "I can't restore any of them: they aren't running"
         return f"{why}, or I don't know an owner who may use me. Decide one by one."
-    rest = "Decide about the others one by one." if len(waiting) > len(view.readoptable) else ""
+    count, rest, now = len(view.readoptable), "", ""
+    if len(waiting) > count:
+        now = f"{count} of these machines can be restored now."
+        rest = 'To decide about the rest, click "One by one".'
     return join(
+        now,
         f"Restoring a machine adds it to my database. It then ends in {span(view.readopted_for)}, "
         "and its owner can extend it.",
         rest,

@@ -95,19 +95,35 @@ def _queued_again(context: EventContext[HeldUpFacts]) -> str:
 
 @thread(EventKind.NOT_ALLOWED_NOW)
 def _not_allowed_now(context: EventContext[NotAllowedFacts]) -> str:
-    facts, waits = context.facts, _waits(context)
+    waits = _waits(context)
+    return join(_matched(context), _why_not_allowed(context, waits), _stays(context) if waits else "")
+
+
+def _matched(context: EventContext) -> str:
+    return f"An offer matched {context.this_request}, but I couldn't rent it."
+
+
+def _why_not_allowed(context: EventContext[NotAllowedFacts], waits: bool) -> str:
+    """Return the reason for which an offer was not rented, or an empty text if the event has none."""
+    facts = context.facts
     why = _blocked(facts, facts.block, waits) if facts.block else escape(facts.detail or "", 300)
-    lead = f"An offer matched {context.this_request}, but I couldn't rent it."
-    return join(lead, sentence(why) if why else "", _stays(context) if waits else "")
+    return sentence(why) if why else ""
 
 
 @direct(EventKind.NOT_ALLOWED_NOW)
-def _waits_on(context: EventContext) -> Rendered:
-    """Return why an offer that matched was not rented, with a button while the rental waits on."""
-    rental, text = context.rental, context.named_text
+def _waits_on(context: EventContext[NotAllowedFacts]) -> Rendered:
+    """Return a message that says why a matching offer was not rented.
+
+    While the rental stays on the waitlist, the message has a button that ends the wait. Once the rental has been
+    bought or has ended, the message gives the reason as one of the past, followed by the present state.
+    """
+    rental = context.rental
     if rental.state is not State.QUEUED:
-        return blocks.message(f"{text} {_now(context)}", closed=rental.state.over)
-    return blocks.with_buttons(text, stop_button(rental.quote_id or "", rental.id))
+        why = _why_not_allowed(context, _waits(context))
+        reason_then = f"The reason {context.times.at_time(context.event.at)}: {why}" if why else ""
+        text = join(_matched(context._replace(named=True)), reason_then, _now(context))
+        return blocks.message(text, closed=rental.state.over)
+    return blocks.with_buttons(context.named_text, stop_button(rental.quote_id or "", rental.id))
 
 
 def _now(context: EventContext) -> str:
@@ -249,8 +265,9 @@ def _rented(context: EventContext[AttemptFacts]) -> Rendered:
     """Return that a machine was rented for its owner, who waited for it."""
     rental, facts, times = context.rental, context.facts, context.times
     if rental.state not in {State.PROVISIONING, State.READY}:
-        text = current_state(context.details, times, context.machine)
-        return blocks.message(text, closed=rental.state.over)
+        waits = rental.state in UNBOUGHT and not rental.state.over
+        name = context._replace(named=True).this_request if waits else context.machine
+        return blocks.message(current_state(context.details, times, name), closed=rental.state.over)
     each = f" at {price(facts.rate / rental.request.count)} per GPU-hour" if facts.rate is not None else ""
     asked = f", as you asked {times.at_time(facts.since)}" if facts.since is not None else ""
     total = f"It can cost up to {say_at_most(facts.total)} in all." if facts.total is not None else ""
@@ -300,10 +317,11 @@ def left_out_text(context: EventContext[RentingFacts]) -> str:
         return ""
     lacks = _lacks_script(context, left_out) if left_out.refused else _script_lacks(left_out)
     rental_id, shown_to = context.details.rental.id, context.name(context.owner_id)
-    keys = "key" if left_out.key_count == 1 else "keys"
-    line = (
-        f"When the machine is ready, /gpu ssh {rental_id} shows {shown_to} the line that adds the missing {keys}."
-    )
+    one = left_out.key_count == 1
+    keys = "this key" if one else "these keys"
+    if left_out.refused:
+        keys = "the other key" if one else "the other keys"
+    line = f"When the machine is ready, /gpu ssh {rental_id} shows {shown_to} the line that adds {keys}."
     next_step = line if left_out.key_count else ""
     names = [context.name(user) for user in left_out.people]
     have = "has" if len(names) == 1 else "have"
@@ -312,7 +330,9 @@ def left_out_text(context: EventContext[RentingFacts]) -> str:
 
 
 def _lacks_script(context: EventContext, left_out: LeftOut) -> str:
-    keys = f"only {context.name(context.owner_id)}'s default key works" if left_out.key_count else ""
+    others = plural(left_out.key_count, "other key is", "other keys are")
+    default = f"only {context.name(context.owner_id)}'s default key is installed at first"
+    keys = f"{default} ({others} missing)" if left_out.key_count else ""
     setup = f'setup "{escape(left_out.setup)}" doesn\'t run' if left_out.setup else ""
     unseen = "I can't monitor usage" if left_out.probe else ""
     lacks = [lack for lack in (keys, setup, unseen) if lack]

@@ -195,7 +195,7 @@ def _evidence(context: EventContext[QuestionFacts]) -> tuple[Fact, ...]:
     at = f"{percents(_highest(use))} since {since}"
     value, said = "none", "Nobody is connected."
     if now is not None and now.status is UsageStatus.CONNECTED:
-        value, said = "somebody connected after this question", "Somebody connected after this question."
+        value, said = "somebody has connected since I asked", "Somebody has connected since I asked."
     elif use.connections or use.new_connections:
         value = str(use.connections) if use.connections else f"{use.new_connections} new"
         said = f"Open: {connections_text(use, 'SSH connection')}."
@@ -318,7 +318,7 @@ def _no_longer_asked(whose: str, use: Use | None, times: Times) -> str:
         return f"{decided}, because I can't tell whether it's idle. {unseen_text(use, times)}."
     if use.status is UsageStatus.IN_USE:
         return f"{decided}, because it has been in use since {times.time(use.since)}."
-    return f"{decided}, because its present idle time began only {times.at_time(use.since)}."
+    return f"{decided}, because it has been idle only since {times.time(use.since)}."
 
 
 def _is_first(event: Event[QuestionFacts], details: RentalDetails) -> bool:

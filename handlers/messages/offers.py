@@ -148,7 +148,9 @@ def found(view: QuoteView, reader: Reader, *, everything: bool = False) -> Rende
         *offers,
         blocks.paragraph(night, keep_button),
         blocks.small(
-            _most(best, rules) if everything and best is not None else "",
+            _most(best, rules, 'The first "at most" is', "the first offer")
+            if everything and best is not None
+            else "",
             join(
                 f"{plural(hidden, 'more offer is', 'more offers are')} not shown."
                 if everything and hidden
@@ -201,9 +203,8 @@ def _left(view: QuoteView) -> str:
     if view.left is None:
         return ""
     left = remainder_text(view.quote.request.count, view.left)
-    return (
-        f"Approved for the rest of its lease: {left} No offer fits these limits. The offers below can cost more:"
-    )
+    beyond = "No offer stays within these limits. The offers below can cost more:"
+    return f"Approved for the rest of its lease: {left} {beyond}"
 
 
 def _keeps_waiting(view: QuoteView, *, rentable: bool) -> str:
@@ -315,18 +316,14 @@ def _cost(choice: OfferChoice, quote: Quote, *, everything: bool) -> str:
     return join(f"{text} including startup and shutdown.", sold_out)
 
 
-def _most(choice: OfferChoice, rules: Rules, subject: str = '"At most" is') -> str:
-    """Return what the most that an offer can cost includes, in sentences about the `subject`."""
+def _most(choice: OfferChoice, rules: Rules, subject: str, offer: str = "this offer") -> str:
+    """Return sentences about the `subject`, which name everything that an offer's highest cost includes."""
     terms = choice.terms
     billed = billed_span(terms.lease, rules)
     before = terms.total - cost_at_most(terms.max_rate, billed)
     spent = f", plus the {dollars(before)} spent before" if in_cents([before]) > [0] else ""
     start_and_end = f"{span(terms.lease)} plus {span(billed - terms.lease)} to start and shut down"
-    dearer = (
-        "If the offer that you rent sells out, I'll take another up to that price."
-        if _may_cost_more(choice)
-        else ""
-    )
+    dearer = f"If {offer} sells out, I'll take another up to {highest(terms)}." if _may_cost_more(choice) else ""
     return join(f"{subject} for {start_and_end}, at up to {highest(terms)}{spent}.", dearer)
 
 
@@ -387,7 +384,7 @@ def _approval_needed(choices: Sequence[OfferChoice], rules: Rules) -> str:
     limits = limit_names(frozenset().union(*overs), rules, differ=len(overs) > 1)
     passed = next((choice.passed[0] for choice in needing if choice.passed), None)
     if len(needing) == len(rentable):
-        return needs_approval(limits, passed)
+        return needs_approval(limits, passed, it_is="each offer is" if len(overs) > 1 else "the price is")
     prices = [*dict.fromkeys(per_hour(choice.offer.rate) for choice in needing)]
     if len(prices) == 1:
         return needs_approval(limits, passed, f"{prices[0]} needs approval", "it's")
@@ -453,9 +450,9 @@ def none_found(view: QuoteView, reader: Reader) -> Rendered:
 
 
 def nearby_label(request: Request, near: Nearby) -> str:
-    """Return how a similar request differs, and its lowest price per GPU: `Show US from $1.90`.
+    """Return how a similar request differs, and its lowest price per GPU: `Show US from $1.90/h`.
 
-    `(over $8.00 in all)` follows if the similar request leaves out the total that the person typed.
+    `, above $8.00 in all` follows if the similar request leaves out the total that the person typed.
     """
     other = near.request
     differs = [
@@ -466,12 +463,13 @@ def nearby_label(request: Request, near: Nearby) -> str:
     ]
     open_to_all = other.region is None and other.vendor is None and request.region and request.vendor
     difference = "any" if open_to_all else join(*differs)
-    start = f"from {price(near.cheapest.gpu_rate)}" + ("/GPU" if near.cheapest.count > 1 else "")
+    start = f"from {price(near.cheapest.gpu_rate)}" + (" per GPU-hour" if near.cheapest.count > 1 else "/h")
     without_total = request.max_total is not None and other.max_total is None
-    over = f" (over {dollars(request.max_total or 0)} in all)" if without_total else ""
+    over = f", above {dollars(request.max_total or 0)} in all" if without_total else ""
     if difference:
         return f"Show {difference} {start}{over}"
-    return f"Show {start}" + (f" in {escape(request.region, 20)}" if request.region else "") + over
+    where = f" in {escape(request.region, 20)}" if request.region else ""
+    return f"Show offers{where} {start}{over}"
 
 
 def unanswered(

@@ -44,7 +44,8 @@ def monitored(details: RentalDetails, rules: Rules) -> str:
         return ""
     sees = f"I check {_SEES} every {span(PROBE_EVERY[rental.request.contract])}"
     if rental.probe_answered_at is not None and rental.on_ending is None:
-        return f"{sees}. A script at {PATH} won't be run before the machine ends. To have it run: /gpu probe"
+        lacks = f"This machine lacks the script that runs {PATH} before the end"
+        return f"{sees}. {lacks}. /gpu probe shows the missing script."
     return f"{sees}. To see the scripts for that: /gpu probe"
 
 

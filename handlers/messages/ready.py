@@ -43,7 +43,7 @@ def _yours_is_ready(context: EventContext) -> Rendered:
     facts = [_ends(context), _price(rental), keys_fact(details, context.reader), _place(rental)]
     return log_in_message(
         context,
-        blocks.header(f"Your {machine(rental)} is {'running and billing' if rental.unreachable else 'ready'}"),
+        blocks.header(f"Your {machine(rental)} {_is_ready(rental)}"),
         [
             f"{NO_SSH_ANSWER} It may need another minute." if rental.unreachable else "",
             join(graceful_destroy_text(details, times, posted), on_ending_text(rental, times, posted)),
@@ -56,6 +56,12 @@ def _yours_is_ready(context: EventContext) -> Rendered:
         destroy_button(rental),
         also=_approved_by(details),
     )
+
+
+def _is_ready(rental: Rental) -> str:
+    if rental.running_lease.graceful_destroy is not None:
+        return "will be destroyed soon"
+    return f"is {'running and billing' if rental.unreachable else 'ready'}"
 
 
 def _ends(context: EventContext) -> Fact:

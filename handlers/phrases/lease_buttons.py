@@ -42,7 +42,7 @@ def extend_button(
 
     If an approver would decide, and `spent`, the cost so far, is given, return `Ask for 2 h more, about $36.80`.
     If the machine is destroyed after its script, return `Keep k7mq2`.
-    Before the later of two ends, return `Keep it 2 h more even if idle`, or fewer hours if it is nearer.
+    Before the later of two ends, return `Keep it 2 h more in any case`, or fewer hours if it is nearer.
     """
     lease, now = rental.lease, reader.now
     keep = keep_button(rental)
@@ -51,7 +51,7 @@ def extend_button(
     go_on = None if again else _go_on_by(rental, now, longer)
     if lease is not None and go_on is not None:
         value = ExtendValue(rental_id=rental.id, by=go_on, shown_end=lease.ends_at)
-        return button(f"Keep it {span(go_on)} more even if idle", Action.EXTEND, value)
+        return button(f"Keep it {span(go_on)} more in any case", Action.EXTEND, value)
     if lease is None or not may_extend_by(longer, rental, now, reader.rules):
         return None
     price = longer_cost(rental, longer, reader.rules) if money else ""

@@ -348,10 +348,10 @@ def new_one_text(rental: Rental) -> str:
 
 
 def first_runs_on(details: RentalDetails) -> str:
-    """Return `k7mq2, which it was to replace, keeps running.` if this rental has none that takes its place."""
+    """Return `k7mq2, the machine to be replaced, keeps running.` if this rental has none that takes its place."""
     replaced, has_none = details.replaced, details.rental.state.over or details.rental.decision is not None
     return (
-        f"{replaced.id}, which it was to replace, keeps running."
+        f"{replaced.id}, the machine to be replaced, keeps running."
         if replaced is not None and replaced.state is State.READY and has_none
         else ""
     )

@@ -77,7 +77,12 @@ def test_a_notice_of_the_policy_says_what_changed_or_what_is_wrong() -> None:
         notice(
             K.POLICY_REFUSED, count=1, detail="line 2, lease.max: '<!here>' is no duration; write it such as 4h"
         ),
-        notice(K.POLICY_REFUSED, count=7, detail="line 1, a: there is no such key\nline 2, b: write a number"),
+        notice(
+            K.POLICY_REFUSED,
+            count=7,
+            detail="line 3, leese: there is no such key. The most similar one is lease\n"
+            "line 9, budgets.team: write a number",
+        ),
     ) == snapshot("""\
 
 Carl changed the team's rules. Changed: auto_approve.per_hour, projects.vision. /gpu policy shows
@@ -90,8 +95,8 @@ line 2, lease.max: '<!here>' is no duration; write it such as 4h.
 Correct the file, then type /gpu policy reload
 
 The policy file has mistakes, so the previous rules stay in force.
-line 1, a: there is no such key.
-line 2, b: write a number.
+line 3, leese: there is no such key. The most similar one is lease.
+line 9, budgets.team: write a number.
 To see all 7 mistakes: gpubot policy check
 Correct the file, then type /gpu policy reload
 """)

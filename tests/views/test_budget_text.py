@@ -118,8 +118,8 @@ def test_dialogs_say_which_budget_does_not_hold_it() -> None:
 == Ask for approval? ==
 ! This can cost up to $16.06.
 1x H100 in EU from Hyperstack nor-1, $2.15/h, 6 h from when it's ready.
-About $12.90. $16.06 is for 6 h plus 30 min to start and shut down, at up to $2.47/h. If the offer
-      that you rent sells out, I'll take another up to that price.
+About $12.90. $16.06 is for 6 h plus 30 min to start and shut down, at up to $2.47/h. If this offer
+      sells out, I'll take another up to $2.47/h.
 *Needs approval.* The request could cost $16.06, and project vision has only $12.10 left in November
       ($2,900.00 spent, $87.90 reserved for running machines). Nothing is rented until someone
       approves.

@@ -524,7 +524,7 @@ def test_a_notice_that_comes_while_approvers_are_there_says_until_when_to_ask() 
 *Your 1x H100 (k7mq2) ends at 18:40, in 30 min.* If its GPUs are busy then, it keeps running, until
       23:40 at the latest. Copy your results off: the disk is deleted with it. To keep it beyond
       23:40, request more time before 18:30: no approver is available after that.
-[Keep it 2 h more even if idle] [Destroy k7mq2]
+[Keep it 2 h more in any case] [Destroy k7mq2]
 """)
 
 

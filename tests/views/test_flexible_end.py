@@ -219,23 +219,23 @@ def test_the_notice_of_an_end_that_can_move_says_what_decides_it_and_offers_what
 
 *Your 1x H100 (k7mq2) ends at 18:40, in 30 min.* If its GPUs are busy then, it keeps running, until
       tomorrow at 00:40 at the latest. Copy your results off: the disk is deleted with it.
-[Keep it 2 h more even if idle] [Destroy k7mq2]
+[Keep it 2 h more in any case] [Destroy k7mq2]
 
 *Your 1x H100 (k7mq2) ends at 18:40, in 1 h.* I can't monitor it, so it ends then even if it's busy.
       Copy your results off: the disk is deleted with it.
-[Keep it 2 h more even if idle] [Destroy k7mq2]
+[Keep it 2 h more in any case] [Destroy k7mq2]
 
 *Your 1x H100 (k7mq2) ends at 18:40, in 1 h.* I can't monitor RunPod's machines, so it ends then
       even if it's busy. Copy your results off: the disk is deleted with it.
-[Keep it 1 h 15 min more even if idle] [Destroy k7mq2]
+[Keep it 1 h 15 min more in any case] [Destroy k7mq2]
 
 *Your 1x H100 (k7mq2) ends at 18:40, in 30 min.* If its GPUs are busy then, it keeps running, until
       19:55 at the latest. Copy your results off: the disk is deleted with it.
-[Keep it 1 h 15 min more even if idle] [Destroy k7mq2]
+[Keep it 1 h 15 min more in any case] [Destroy k7mq2]
 
 *Ana's 1x H100 (k7mq2) ends at 18:40, in 1 h.* I can't monitor RunPod's machines, so it ends then
       even if it's busy. Copy your results off: the disk is deleted with it.
-[Keep it 2 h more even if idle]
+[Keep it 2 h more in any case]
 
 *In use: 1x H100 (k7mq2)*. It ends at 19:40, or tomorrow at 00:40 at the latest if its GPUs are
       busy.
@@ -265,7 +265,7 @@ You extended 1x H100 (k7mq2) by 2 h, about $4.84. It ends tomorrow at 02:40.
 
 You said that you still need 1x H100 (k7mq2). I'll ask again at 17:30. It still ends at 18:40 unless
       its GPUs are busy then.
-[Keep it 2 h more even if idle]
+[Keep it 2 h more in any case]
 
 == Extend k7mq2? ==
 Ana's 1x H100 (k7mq2). It ends in 40 min, or in 6 h 40 min at the latest if its GPUs are busy.
@@ -299,8 +299,8 @@ def test_a_named_first_end_is_read_with_the_later_one_in_offers_dialogs_and_ques
 8x H100 in EU from Nebius eu-north1, $18.40/h, ending in 17 h 55 min, or in 19 h 55 min at the
       latest if its GPUs are busy.
 About $329.67 for 17 h 55 min or $366.47 for 19 h 55 min. $432.02 is for 19 h 55 min plus 30 min to
-      start and shut down, at up to $21.16/h. If the offer that you rent sells out, I'll take
-      another up to that price.
+      start and shut down, at up to $21.16/h. If this offer sells out, I'll take another up to
+      $21.16/h.
 [Rent from $18.40/h] [Go back]
 
       (a2bc3).

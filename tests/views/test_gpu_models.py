@@ -85,8 +85,8 @@ def test_the_dialog_and_the_approval_name_the_model_that_was_clicked() -> None:
 == Rent at $9.00/h? ==
 ! This can cost up to $65.00.
 1x A100 PCIe 80 GB in EU from Scaleway fr-par-2, $9.00/h, 6 h from when it's ready.
-About $54.00. $65.00 is for 6 h plus 30 min to start and shut down, at up to $10.00/h. If the offer
-      that you rent sells out, I'll take another up to that price.
+About $54.00. $65.00 is for 6 h plus 30 min to start and shut down, at up to $10.00/h. If this offer
+      sells out, I'll take another up to $10.00/h.
 [Rent from $9.00/h] [Go back]
 
 (fallback) It costs $18.40/h ($2.30 per GPU-hour), or up to $21.16/h if the chosen offer sells out.

@@ -85,15 +85,15 @@ def test_a_rent_or_an_approval_of_much_money_is_confirmed_with_its_total() -> No
 == Rent at $2.15/h? ==
 ! This can cost up to $16.06.
 1x H100 in EU from Hyperstack nor-1, $2.15/h, 6 h from when it's ready.
-About $12.90. $16.06 is for 6 h plus 30 min to start and shut down, at up to $2.47/h. If the offer
-      that you rent sells out, I'll take another up to that price.
+About $12.90. $16.06 is for 6 h plus 30 min to start and shut down, at up to $2.47/h. If this offer
+      sells out, I'll take another up to $2.47/h.
 [Rent from $2.15/h] [Go back]
 
 == Ask for approval? ==
 ! This can cost up to $137.54.
 8x H100 in EU from Nebius eu-north1, $18.40/h, 6 h from when it's ready.
-About $110.40. $137.54 is for 6 h plus 30 min to start and shut down, at up to $21.16/h. If the
-      offer that you rent sells out, I'll take another up to that price.
+About $110.40. $137.54 is for 6 h plus 30 min to start and shut down, at up to $21.16/h. If this
+      offer sells out, I'll take another up to $21.16/h.
 *Needs approval*: the price is over the limits of $10.00/h and $100.00 per rental. Nothing is rented
       until someone approves.
 [Ask] [Go back]
@@ -170,13 +170,13 @@ Vendor: Any vendor | (Nebius) | Hyperstack
 Highest price, in dollars per GPU-hour: (3.00)
 Starts at: ()
 For how long: (6h)
-Up to how long, if the GPUs are still busy: ()
+Longest time, if the GPUs are still busy: ()
 Looking up the price of 1x H100 PCIe 80 GB in EU, from Nebius, on demand, under $3.00 per GPU-hour.
 Share with: ()
-Monitoring: [ ] Don't check whether the machine is used (no-probe)
+Monitoring: [ ] Don't check whether the machine is used
 If nothing fits, wait until: ()
-Also: [ ] Rent the cheapest offer at once if it needs no approval (now) | [ ] While waiting, look
-      for offers day and night (any time)
+Also: [ ] Rent the cheapest offer at once if it needs no approval | [ ] While waiting, look for
+      offers day and night
 Note: (fine-tune run 7)
 [Show offers] [Go back]
 
@@ -190,13 +190,13 @@ Vendor: (Any vendor) | Hyperstack | Nebius
 Highest price, in dollars per GPU-hour: ()
 Starts at: ()
 For how long: (4h)
-Up to how long, if the GPUs are still busy: ()
+Longest time, if the GPUs are still busy: ()
 Choose a GPU to see its price.
 Share with: ()
-Monitoring: [ ] Don't check whether the machine is used (no-probe)
+Monitoring: [ ] Don't check whether the machine is used
 If nothing fits, wait until: ()
-Also: [ ] Rent the cheapest offer at once if it needs no approval (now) | [ ] While waiting, look
-      for offers day and night (any time)
+Also: [ ] Rent the cheapest offer at once if it needs no approval | [ ] While waiting, look for
+      offers day and night
 Note: ()
 [Show offers] [Go back]
 """)

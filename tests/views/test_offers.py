@@ -100,8 +100,8 @@ About $12.90, *at most $16.06*.
 *$4.20/h* Lambda de-1, SXM 80 GB, 28 vCPUs, 180 GB memory   [Rent from $4.20/h]
 *$4.30/h* Lambda de-1, SXM 80 GB, 28 vCPUs, 180 GB memory   [Rent from $4.30/h]
 *$4.40/h* Lambda de-1, SXM 80 GB, 28 vCPUs, 180 GB memory   [Rent from $4.40/h]
-  "At most" is for 6 h plus 30 min to start and shut down, at up to $2.47/h. If the offer that you
-      rent sells out, I'll take another up to that price.
+  The first "at most" is for 6 h plus 30 min to start and shut down, at up to $2.47/h. If the first
+      offer sells out, I'll take another up to $2.47/h.
   Prices are valid until 13:05. Nothing is reserved, so an offer can still sell out.
 [Refresh] [Change]
 """)
@@ -226,10 +226,10 @@ def test_an_offer_over_a_limit_has_a_button_that_asks_and_a_refused_offer_has_no
     asks = OfferChoice(offer=EIGHT, terms=EIGHT_ALLOWED, over=(Over.PER_HOUR, Over.TOTAL))
     dearer = offer("o-dear", "19.36", "scaleway", "fr-par-2", count=8)
     refused = OfferChoice(offer=dearer, terms=EIGHT_ALLOWED, refused=NO_ROOM)
-    hourly = changed(asks, over=(Over.PER_HOUR,))
-    total = OfferChoice(offer=dearer, terms=EIGHT_ALLOWED, over=(Over.TOTAL,))
+    cheaper = offer("o-cheap", "12.00", "nebius", "eu-north1", count=8)
+    hourly = OfferChoice(offer=cheaper, terms=terms("12.00", "13.80", 89_700_000, count=8), over=(Over.PER_HOUR,))
     quote = changed(QUOTE, request=request(count=8))
-    shown = [found(each, quote=quote) for each in ([asks, refused], [hourly], [hourly, total])]
+    shown = [found(each, quote=quote) for each in ([asks, refused], [hourly], [hourly, asks])]
     assert page(*shown) == snapshot("""\
 
 *8x H100 in EU* · 6 h
@@ -245,18 +245,19 @@ You can't rent this offer now. Your team's limit is $100.00/h, of which only $1.
 
 *8x H100 in EU* · 6 h
 *Needs approval*: the price is over the limit of $10.00/h.
-*$18.40/h* ($2.30 per GPU-hour) Nebius eu-north1, SXM 80 GB   [Ask for $18.40/h]
-About $110.40, *at most $137.54* including startup and shutdown. If this offer sells out, I'll take
-      another up to $21.16/h.
+*$12.00/h* ($1.50 per GPU-hour) Nebius eu-north1, SXM 80 GB   [Ask for $12.00/h]
+About $72.00, *at most $89.70* including startup and shutdown. If this offer sells out, I'll take
+      another up to $13.80/h.
   Prices are valid until 13:05.
 [Details] [Refresh] [Change]
 
 *8x H100 in EU* · 6 h
-*Needs approval*: the price is over the limit of $10.00/h, the limit of $100.00 per rental, or both.
-*$18.40/h* ($2.30 per GPU-hour) Nebius eu-north1, SXM 80 GB   [Ask for $18.40/h]
-About $110.40, *at most $137.54* including startup and shutdown. If this offer sells out, I'll take
-      another up to $21.16/h.
-*$19.36/h* ($2.42 per GPU-hour) Scaleway fr-par-2   [Ask for $19.36/h]
+*Needs approval*: each offer is over the limit of $10.00/h, the limit of $100.00 per rental, or
+      both.
+*$12.00/h* ($1.50 per GPU-hour) Nebius eu-north1, SXM 80 GB   [Ask for $12.00/h]
+About $72.00, *at most $89.70* including startup and shutdown. If this offer sells out, I'll take
+      another up to $13.80/h.
+*$18.40/h* ($2.30 per GPU-hour) Nebius eu-north1   [Ask for $18.40/h]
   Prices are valid until 13:05.
 [Details] [Refresh] [Change]
 """)
@@ -441,13 +442,13 @@ def test_if_nothing_is_found_buttons_show_similar_requests() -> None:
     answers = (none_found(changed(none, nearby=near)), none_found(none))
     assert page(*(message(answer, NOW) for answer in answers)) == snapshot("""\
 
-(fallback) Right now, there's no H100 in EU under $2.00 per GPU-hour. Similar: Show from $2.15 in
-      EU, Show US from $1.90 and Show spot from $1.20. Any H100 model counts as a match. I only look
-      for offers during your hours, Mon to Fri, 08:00 to 20:00. To look day and night, add "any
-      time" to your request.
+(fallback) Right now, there's no H100 in EU under $2.00 per GPU-hour. Similar: Show offers in EU
+      from $2.15/h, Show US from $1.90/h and Show spot from $1.20/h. Any H100 model counts as a
+      match. I only look for offers during your hours, Mon to Fri, 08:00 to 20:00. To look day and
+      night, add "any time" to your request.
 Right now, there's no H100 in EU under $2.00 per GPU-hour.
-[Tell me when there's an offer] [Rent it for me, up to a price] [Show from $2.15 in EU] [Show US
-      from $1.90] [Show spot from $1.20] [Change]
+[Tell me when there's an offer] [Rent it for me, up to a price] [Show offers in EU from $2.15/h]
+      [Show US from $1.90/h] [Show spot from $1.20/h] [Change]
   Any H100 model counts as a match. I only look for offers during your hours, Mon to Fri, 08:00 to
       20:00. To look day and night, add "any time" to your request.
 
@@ -470,13 +471,13 @@ def test_without_an_offer_for_a_total_the_buttons_say_that_they_go_over_it() -> 
     answer = none_found(changed(QUOTE, request=request(**limits), nearby=near))
     assert page(message(answer, NOW)) == snapshot("""\
 
-(fallback) Right now, there's no H100 in EU for 6 h at $8.00 or less in all. Similar: Show from
-      $2.15 in EU (over $8.00 in all) and Show US from $1.10. Any H100 model counts as a match. I
-      only look for offers during your hours, Mon to Fri, 08:00 to 20:00. To look day and night, add
-      "any time" to your request.
+(fallback) Right now, there's no H100 in EU for 6 h at $8.00 or less in all. Similar: Show offers in
+      EU from $2.15/h, above $8.00 in all and Show US from $1.10/h. Any H100 model counts as a
+      match. I only look for offers during your hours, Mon to Fri, 08:00 to 20:00. To look day and
+      night, add "any time" to your request.
 Right now, there's no H100 in EU for 6 h at $8.00 or less in all.
-[Tell me when there's an offer] [Rent it for me, up to a price] [Show from $2.15 in EU (over $8.00
-      in all)] [Show US from $1.10] [Change]
+[Tell me when there's an offer] [Rent it for me, up to a price] [Show offers in EU from $2.15/h,
+      above $8.00 in all] [Show US from $1.10/h] [Change]
   Any H100 model counts as a match. I only look for offers during your hours, Mon to Fri, 08:00 to
       20:00. To look day and night, add "any time" to your request.
 """)
@@ -494,8 +495,8 @@ def test_similar_requests_with_equal_labels_are_one_button() -> None:
         [
             "Tell me when there's an offer",
             "Rent it for me, up to a price",
-            "Show from $2.15 in EU",
-            "Show anywhere from $1.90",
+            "Show offers in EU from $2.15/h",
+            "Show anywhere from $1.90/h",
             "Change",
         ]
     )
@@ -507,7 +508,7 @@ def test_a_button_of_a_similar_request_fits_on_a_phone() -> None:
     near = Nearby(request=far, cheapest=offer("a", "21.76", "lambda", "us-1", count=8))
     asked = request(count=8, vendor="crusoe", contract=Contract.SPOT)
     assert [offers.nearby_label(each, near) for each in (asked, changed(asked, vendor=None))] == snapshot(
-        ["Show any from $2.72/GPU", "Show anywhere from $2.72/GPU"]
+        ["Show any from $2.72 per GPU-hour", "Show anywhere from $2.72 per GPU-hour"]
     )
 
 

@@ -327,12 +327,12 @@ As Ben asked, I'll destroy your 1x H100 (k7mq2) when its script /root/on-ending.
       at the latest. The script /root/on-ending.sh has been running since 14:01.
 [Keep k7mq2] [Destroy k7mq2 now]
 
-(fallback) Your 1x H100 (k7mq2) is ready.
+(fallback) Your 1x H100 (k7mq2) will be destroyed soon.
 (fallback) Log in with: `ssh root@203.0.113.7`
 (fallback) It ends at 14:10. It costs $2.42/h, at most $16.06 in all. Your key "you@laptop" works.
       It runs at Nebius eu-north1.
 (fallback) /gpu ssh k7mq2 has lines for ~/.ssh/config, VS Code and Jupyter.
-# Your 1x H100 (k7mq2) is ready
+# Your 1x H100 (k7mq2) will be destroyed soon
 As Ben asked, I'll destroy it when its script /root/on-ending.sh is done, at 14:10 at the latest.
       The script /root/on-ending.sh has been running since 14:01.
 $ ssh root@203.0.113.7

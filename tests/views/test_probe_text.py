@@ -74,8 +74,8 @@ I check GPU load and SSH connections every 2 min. To see the scripts for that: /
 
 Your keys "you@laptop" and "you@desk", and Ben's keys work.
 Setup "torch" is running. It logs to /var/lib/gpubot/setup.log.
-I check GPU load and SSH connections every 2 min. A script at /root/on-ending.sh won't be run before
-      the machine ends. To have it run: /gpu probe
+I check GPU load and SSH connections every 2 min. This machine lacks the script that runs
+      /root/on-ending.sh before the end. /gpu probe shows the missing script.
 
 Your key "you@laptop" works; your key "you@desk" and Ben's keys don't work, because the startup
       script didn't run.
@@ -83,8 +83,8 @@ The setup script "torch" wasn't started on this machine.
 
 Your key "you@laptop" works; your key "you@desk" and Ben's keys might not work.
 The log of setup "torch" is /var/lib/gpubot/setup.log. If it is missing, the setup didn't run.
-I check GPU load and SSH connections every 2 min. A script at /root/on-ending.sh won't be run before
-      the machine ends. To have it run: /gpu probe
+I check GPU load and SSH connections every 2 min. This machine lacks the script that runs
+      /root/on-ending.sh before the end. /gpu probe shows the missing script.
 
 Your key "you@laptop" works; your key "you@desk" and Ben's keys will work if the vendor runs the
       startup script.
@@ -106,8 +106,8 @@ I check GPU load and SSH connections every 2 min. To see the scripts for that: /
 
 Your key "ben@desk" works.
 The log of setup "torch" is /var/lib/gpubot/setup.log. If it is missing, the setup didn't run.
-I check GPU load and SSH connections every 2 min. A script at /root/on-ending.sh won't be run before
-      the machine ends. To have it run: /gpu probe
+I check GPU load and SSH connections every 2 min. This machine lacks the script that runs
+      /root/on-ending.sh before the end. /gpu probe shows the missing script.
 
 Your key "ben@desk" doesn't work, because the startup script didn't run. Ana can add it with /gpu
       share k7mq2.

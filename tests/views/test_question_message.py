@@ -180,12 +180,12 @@ def test_evidence_beside_destroy_says_that_somebody_connected_after_the_question
     later = asked_about(IDLE, TOLD, now=connected)
     assert page(direct(question(IDLE), later, clock(14, 50)), told(later)) == snapshot("""\
 
-(fallback) It costs $2.42/h, $4.96 so far. All its GPUs have been at 0% since 14:05. Somebody
-      connected after this question. It ends at 18:40.
+(fallback) It costs $2.42/h, $4.96 so far. All its GPUs have been at 0% since 14:05. Somebody has
+      connected since I asked. It ends at 18:40.
 *Still using your 1x H100 (k7mq2)?* It's been idle for 35 min.
 | Cost: $2.42/h, $4.96 so far
 | GPUs: all at 0% since 14:05
-| Connections: somebody connected after this question
+| Connections: somebody has connected since I asked
 | Ends: 18:40
   Machines are never destroyed just because they're idle.
 [Destroy k7mq2] [Yes, ask again in 1 h] [Yes, ask again in 4 h]
@@ -343,11 +343,11 @@ Ben made Ana the owner of 1x H100 (k7mq2), which was Carl's.
 Approvers no longer have to decide whether Ana's 1x H100 (k7mq2) keeps running, because it has been
       in use since 16:20.
 
-Approvers no longer have to decide whether Ana's 1x H100 (k7mq2) keeps running, because its present
-      idle time began only at 18:41.
+Approvers no longer have to decide whether Ana's 1x H100 (k7mq2) keeps running, because it has been
+      idle only since 18:41.
 
-Approvers no longer have to decide whether Ana's 1x H100 (k7mq2) keeps running, because its present
-      idle time began only at 18:41.
+Approvers no longer have to decide whether Ana's 1x H100 (k7mq2) keeps running, because it has been
+      idle only since 18:41.
 
 Approvers no longer have to decide whether Ana's 1x H100 (k7mq2) keeps running, because I can't tell
       whether it's idle. I haven't been able to monitor it since 18:42.

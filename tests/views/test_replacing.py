@@ -183,15 +183,15 @@ def test_if_the_second_one_is_not_bought_its_owner_reads_that_the_first_runs_on(
     assert page(direct(failed, second), direct(dearer, waits), direct(expired, over)) == snapshot("""\
 
 Your request for 1x H100 (f6rat) in EU failed at 12:58: no offer is left that matches the request.
-      It cost nothing. k7mq2, which it was to replace, keeps running.
+      It cost nothing. k7mq2, the machine to be replaced, keeps running.
 
 Your request for 1x H100 (f6rat) in EU needs your decision, because the offers that are left cost
       more than the price accepted before. A machine now costs $3.11/h at Scaleway. It can cost up
-      to $3.57/h and $23.21 in all. k7mq2, which it was to replace, keeps running.
+      to $3.57/h and $23.21 in all. k7mq2, the machine to be replaced, keeps running.
 [Accept up to $3.57/h] [Withdraw]
 
 Your request for 1x H100 (f6rat) in EU expired at 20:55 without a decision. Nothing was rented.
-      k7mq2, which it was to replace, keeps running.
+      k7mq2, the machine to be replaced, keeps running.
 [Ask again]
 """)
 
@@ -298,8 +298,8 @@ What doesn't work?: ()
 def test_if_nothing_fits_the_list_says_so_and_without_an_answer_the_button_is_the_same() -> None:
     lost = gone(state=State.LOST, why=Why.VENDOR_TOOK_IT).rental
     search = changed(QUOTE, replaces_rental="k7mq2", request=request(lease=timedelta(hours=1)))
-    offer = changed(NEBIUS, expires_at=clock(18, 30))
-    choice = OfferChoice(offer=offer, terms=terms("2.42", "2.78", 4_170_000, lease=H))
+    offer = changed(NEBIUS, rate=Decimal("2.60"), expires_at=clock(18, 30))
+    choice = OfferChoice(offer=offer, terms=terms("2.60", "2.99", 4_485_000, lease=H))
     little = changed(LEFT, lease=H, total=3_030_000)
     found = offers.found(view_of(search, [choice], to_replace=lost, left=little), reading(clock(18, 0)))
     none = changed(search, state=QuoteState.NONE)
@@ -313,12 +313,12 @@ def test_if_nothing_fits_the_list_says_so_and_without_an_answer_the_button_is_th
     ) == snapshot("""\
 
 Nothing was rented in place of 1x H100 (k7mq2). Approved for the rest of its lease: 1x H100, up to
-      $2.47/h for 1 h, at most $3.03 in all. No offer fits these limits. The offers below can cost
-      more:
+      $2.47/h for 1 h, at most $3.03 in all. No offer stays within these limits. The offers below
+      can cost more:
 *1x H100 in EU* · 1 h
-*$2.42/h* Nebius eu-north1, SXM 80 GB   [Rent from $2.42/h]
-About $2.42, *at most $4.17* including startup and shutdown. If this offer sells out, I'll take
-      another up to $2.78/h.
+*$2.60/h* Nebius eu-north1, SXM 80 GB   [Rent from $2.60/h]
+About $2.60, *at most $4.49* including startup and shutdown. If this offer sells out, I'll take
+      another up to $2.99/h.
   Prices are valid until 18:30.
 [Details] [Refresh] [Change]
 

@@ -85,8 +85,8 @@ My database is empty, but 3 machines that I rented are in the Compute Clear acco
 1x H100 SXM 80 GB (abcd2), without an owner in its name, since 09:12 at an unknown price, not
       running (status provisioning).
 Buying is paused, and pending requests can't be approved, until an admin types /gpu resume.
-Restoring a machine adds it to my database. It then ends in 24 h, and its owner can extend it.
-      Decide about the others one by one.
+2 of these machines can be restored now. Restoring a machine adds it to my database. It then ends in
+      24 h, and its owner can extend it. To decide about the rest, click "One by one".
 [Restore 2] [One by one]
 
 My database seems to be an older backup: it lacks 1 machine that I rented and that is running.
@@ -210,13 +210,14 @@ def test_a_message_that_was_sent_twice_points_to_the_one_that_stays() -> None:
         shown(over[0], ONE, can=(ONE,)),
     ) == snapshot("""\
 
-Another message asks what to do with 2 machines that I rented. Decide there.
+I asked twice what to do with 2 machines that I rented. To decide, use my other message.
 
-Another message asks what to do with 2 machines that weren't rented through me. Decide there.
+I asked twice what to do with 2 machines that weren't rented through me. To decide, use my other
+      message.
 
 My database seems to be an older backup: it lacks 1 machine that I rented and that is running.
 1x H100 SXM 80 GB (p2wqx), Ben's, since 09:12 at $2.10/h, $11.48 so far.
-Another message asks what to do with f6rat. Decide there.
+I asked twice what to do with f6rat. To decide, use my other message.
 Buying is paused, and pending requests can't be approved, until an admin types /gpu resume.
 Restoring a machine adds it to my database. It then ends in 24 h, and its owner can extend it.
 [Restore it] [More choices]

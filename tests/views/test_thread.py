@@ -116,13 +116,13 @@ def test_the_thread_says_what_a_purchase_without_its_boot_script_lacks() -> None
     ) == snapshot("""\
 
 Hyperstack doesn't accept startup scripts. The attempt cost nothing. Trying Hyperstack without one
-      at $2.15/h. Only Ana's default key works, setup "torch" doesn't run, and I can't monitor
-      usage. When the machine is ready, /gpu ssh k7mq2 shows Ana the line that adds the missing
-      keys. Ben has no SSH key and can't log in.
+      at $2.15/h. Only Ana's default key is installed at first (2 other keys are missing), setup
+      "torch" doesn't run, and I can't monitor usage. When the machine is ready, /gpu ssh k7mq2
+      shows Ana the line that adds the other keys. Ben has no SSH key and can't log in.
 
 Hyperstack doesn't accept startup scripts. The attempt cost nothing. Trying Hyperstack without one
-      at $2.15/h. Only Ana's default key works. When the machine is ready, /gpu ssh k7mq2 shows Ana
-      the line that adds the missing key.
+      at $2.15/h. Only Ana's default key is installed at first (1 other key is missing). When the
+      machine is ready, /gpu ssh k7mq2 shows Ana the line that adds the other key.
 
 Hyperstack doesn't accept startup scripts. The attempt cost nothing. Trying Hyperstack without one
       at $2.15/h. Setup "torch" doesn't run.
@@ -132,8 +132,8 @@ Hyperstack doesn't accept startup scripts. The attempt cost nothing. Trying Hype
 
 Hyperstack's price was no longer valid. The attempt cost nothing. Trying Hyperstack without a
       startup script at $2.20/h, $0.05 more than the offer Ana clicked but within the limit that Ana
-      accepted. Only Ana's default key works. When the machine is ready, /gpu ssh k7mq2 shows Ana
-      the line that adds the missing key.
+      accepted. Only Ana's default key is installed at first (1 other key is missing). When the
+      machine is ready, /gpu ssh k7mq2 shows Ana the line that adds the other key.
 
 Hyperstack doesn't accept startup scripts. The attempt cost nothing. Trying Nebius at $2.42/h, $0.27
       more than the offer Ana clicked but within the limit that Ana accepted.
@@ -142,11 +142,11 @@ Renting from Hyperstack at $2.15/h. No setup script will run: the team's policy 
       setup "<!channel>*'torch'".
 
 Renting from Hyperstack at $2.15/h. 1 key doesn't fit into the startup script. When the machine is
-      ready, /gpu ssh k7mq2 shows Ana the line that adds the missing key.
+      ready, /gpu ssh k7mq2 shows Ana the line that adds this key.
 
 Renting from Hyperstack at $2.15/h. 3 keys don't fit into the startup script. When the machine is
-      ready, /gpu ssh k7mq2 shows Ana the line that adds the missing keys. Ben and Carl have no SSH
-      key and can't log in.
+      ready, /gpu ssh k7mq2 shows Ana the line that adds these keys. Ben and Carl have no SSH key
+      and can't log in.
 
 Trying Nebius. No setup script will run: the team's policy no longer has the setup "torch". Ben has
       no SSH key and can't log in.

@@ -149,7 +149,10 @@ def test_a_question_that_was_asked_twice_points_to_the_message_that_stays() -> N
     repeated = changed(repeated, about=changed(repeated.purchase, same_as="u1"), over_at=clock(14, 30))
     times = reading(NOW, zone="UTC").times
     assert message(views.admin_question(QuestionContext(EVENT, view(repeated), times)), NOW) == snapshot(
-        "Another message asks what to do with train-3 <!here>, 1x H100 SXM 80 GB at Hyperstack. Decide there."
+        """\
+I asked twice what to do with train-3 <!here>, 1x H100 SXM 80 GB at Hyperstack. To decide, use my
+      other message.\
+"""
     )
 
 

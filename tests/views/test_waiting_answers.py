@@ -99,12 +99,12 @@ def test_if_nothing_fits_two_buttons_wait_beside_those_for_similar_requests() ->
         answer(view_of(changed(QUOTE, waitlist_entry=WAITLIST_ENTRY), [OfferChoice(offer=NEBIUS, terms=terms())])),
     ) == snapshot("""\
 
-(fallback) Right now, there's no 8x H200 in EU under $3.00 per GPU-hour. Similar: Show US from
-      $2.90/GPU. Any H200 model counts as a match. I only look for offers during your hours, Mon to
-      Fri, 08:00 to 20:00. To look day and night, add "any time" to your request.
+(fallback) Right now, there's no 8x H200 in EU under $3.00 per GPU-hour. Similar: Show US from $2.90
+      per GPU-hour. Any H200 model counts as a match. I only look for offers during your hours, Mon
+      to Fri, 08:00 to 20:00. To look day and night, add "any time" to your request.
 Right now, there's no 8x H200 in EU under $3.00 per GPU-hour.
 [Tell me when there's an offer] [Rent it for me at $24.00/h or less: 6 h, up to $156.00] [Show US
-      from $2.90/GPU] [Change]
+      from $2.90 per GPU-hour] [Change]
   Any H200 model counts as a match. I only look for offers during your hours, Mon to Fri, 08:00 to
       20:00. To look day and night, add "any time" to your request.
 

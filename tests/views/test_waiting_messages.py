@@ -174,7 +174,7 @@ I rented 8x H200 (k7mq2) in EU at $2.88 per GPU-hour, as you asked yesterday at 
       up to $156.00 in all. It's starting.
 [Destroy k7mq2]
 
-Your 8x H200 (k7mq2) is on the waitlist until Nov 27 at 18:00.
+Your request for 8x H200 (k7mq2) in EU is on the waitlist until Nov 27 at 18:00.
 """)
 
 
@@ -186,8 +186,9 @@ An offer matched your request for 8x H200 (k7mq2) in EU, but I couldn't rent it.
       and your team's limit is 3 per person. The request stays on the waitlist.
 [Stop waiting]
 
-An offer matched your request for 1x H100 (k7mq2) in EU, but I couldn't rent it. You have 3 rentals,
-      and your team's limit is 3 per person. A later attempt succeeded: the machine is starting.
+An offer matched your request for 1x H100 (k7mq2) in EU, but I couldn't rent it. The reason at
+      12:36: You have 3 rentals, and your team's limit is 3 per person. A later attempt succeeded:
+      the machine is starting.
 """)
 
 
@@ -213,15 +214,17 @@ An offer matched this request, but I couldn't rent it. Compute Clear rejects my 
 """)
     assert page(*over) == snapshot("""\
 
-An offer matched your request for 1x H100 (k7mq2) in EU, but I couldn't rent it. Cleo paused buying:
-      "bill check <b>". A later attempt succeeded: the machine is ready, and ends at 18:40.
+An offer matched your request for 1x H100 (k7mq2) in EU, but I couldn't rent it. The reason at
+      12:36: Cleo paused buying: "bill check <b>". A later attempt succeeded: the machine is ready,
+      and ends at 18:40.
 
-An offer matched your request for 1x H100 (k7mq2) in EU, but I couldn't rent it. Buying was paused
-      because machines that I rented were missing from my database. A later attempt succeeded: the
-      machine is ready, and ends at 18:40.
+An offer matched your request for 1x H100 (k7mq2) in EU, but I couldn't rent it. The reason at
+      12:36: Buying was paused because machines that I rented were missing from my database. A later
+      attempt succeeded: the machine is ready, and ends at 18:40.
 
-An offer matched your request for 1x H100 (k7mq2) in EU, but I couldn't rent it. Compute Clear
-      rejected my API token. A later attempt succeeded: the machine is ready, and ends at 18:40.
+An offer matched your request for 1x H100 (k7mq2) in EU, but I couldn't rent it. The reason at
+      12:36: Compute Clear rejected my API token. A later attempt succeeded: the machine is ready,
+      and ends at 18:40.
 """)
 
 
