@@ -1,4 +1,4 @@
-"""From renting until the machine is ready."""
+"""Messages about buying, from the request until the machine is ready."""
 
 from __future__ import annotations
 
@@ -32,8 +32,10 @@ from handlers.phrases.lease_buttons import destroy_button, stop_button
 from handlers.phrases.rental_text import current_state, describe, machine_in, machines, place, reason, vendor
 
 GIVEN_UP = frozenset({Why.TOO_SLOW, Why.VENDOR_FAILED})
-"""Reasons to give up an accepted attempt. The event GIVEN_UP has its own reply with the reason, so the reply about
-the next offer leaves the reason out."""
+"""The reasons for giving up an attempt that the vendor had accepted.
+
+The event GIVEN_UP has a reply of its own with the reason, so the reply about the next offer leaves the reason out.
+"""
 
 
 _BLOCKED: Mapping[BuyingBlock, tuple[str, str]] = MappingProxyType(
@@ -49,7 +51,7 @@ _BLOCKED: Mapping[BuyingBlock, tuple[str, str]] = MappingProxyType(
         ),
     }
 )
-"""Why nothing is bought for anyone, and the same once it is over."""
+"""The explanation why nothing is bought for anyone: while that is the case, and once it is over."""
 
 
 @thread(EventKind.QUEUED)
@@ -61,13 +63,13 @@ def _queued(context: EventContext[RequestFacts]) -> str:
 
 
 def _tries_until(context: EventContext[UntilFacts]) -> str:
-    """Return until when a rental waits for an offer. Return an empty text once it no longer waits."""
+    """Return a sentence saying how long I'll keep looking for an offer. Empty once the rental no longer waits."""
     until = context.facts.until
     return f"I'll keep trying until {context.times.time(until)}." if until and _waits(context) else ""
 
 
 def _stays(context: EventContext[UntilFacts]) -> str:
-    """Return that a rental stays on the waitlist, and until when if that is known."""
+    """Return a sentence saying that a request stays on the waitlist, and until when if that is known."""
     until = context.facts.until
     when = f" until {context.times.time(until)}" if until and _waits(context) else ""
     return f"The request stays on the waitlist{when}."
@@ -104,7 +106,7 @@ def _matched(context: EventContext) -> str:
 
 
 def _why_not_allowed(context: EventContext[NotAllowedFacts], waits: bool) -> str:
-    """Return the reason for which an offer was not rented, or an empty text if the event has none."""
+    """Return the reason why an offer was not rented, as a sentence. Empty if the event has none."""
     facts = context.facts
     why = _blocked(facts, facts.block, waits) if facts.block else escape(facts.detail or "", 300)
     return sentence(why) if why else ""
@@ -112,10 +114,10 @@ def _why_not_allowed(context: EventContext[NotAllowedFacts], waits: bool) -> str
 
 @direct(EventKind.NOT_ALLOWED_NOW)
 def _waits_on(context: EventContext[NotAllowedFacts]) -> Rendered:
-    """Return a message that says why a matching offer was not rented.
+    """Render the message that says why a matching offer was not rented.
 
-    While the rental stays on the waitlist, the message has a button that ends the wait. Once the rental has been
-    bought or has ended, the message gives the reason as one of the past, followed by the present state.
+    While the rental stays on the waitlist, a button ends the wait. Once the rental has been bought or has ended,
+    the message gives the reason as one of the past, followed by the current state.
     """
     rental = context.rental
     if rental.state is not State.QUEUED:
@@ -135,7 +137,7 @@ def _now(context: EventContext) -> str:
 
 
 def _blocked(facts: NotAllowedFacts, block: BuyingBlock, still: bool) -> str:
-    """Return why nothing is bought for anyone, or why nothing was if the rental doesn't wait `still`."""
+    """Return the reason why nothing is bought for anyone, in the present tense while the rental waits `still`."""
     who = paused_by(BuyingBlocked(block, by=facts.name, why=facts.detail or ""))
     now, then = _BLOCKED[block]
     if not still:
@@ -160,13 +162,13 @@ def _nothing_fits(context: EventContext[OfferFacts]) -> str:
 
 @direct(EventKind.NOTHING_FITS)
 def _rent_dearer(context: EventContext[OfferFacts]) -> Rendered:
-    """Return what is offered before the start time, with a button that rents it."""
+    """Render the message that no offer has matched yet, with a button that rents a more expensive one."""
     rental, facts, text = context.rental, context.facts, context.named_text
     if rental.state is not State.QUEUED:
         return blocks.message(f"{text} {_now(context)}", closed=rental.state.over)
     rent = None
     if facts.offer is not None and facts.rate is not None and is_owner(context.reader.id, rental.owner):
-        with suppress(Mistake):  # the market's id may not fit into a button
+        with suppress(Mistake):  # the market's ID may be too long for a button
             value = RentalOfferValue(rental_id=rental.id, offer_id=facts.offer)
             rent = button(f"Rent at {per_hour(facts.rate)} now", Action.RENT_DEARER, value, style="primary")
     return blocks.with_buttons(text, rent, stop_button(rental.quote_id or "", rental.id))
@@ -176,7 +178,7 @@ def _rent_dearer(context: EventContext[OfferFacts]) -> Rendered:
 def _renting(context: EventContext[RentingFacts]) -> str:
     facts = context.facts
     price = f"at {per_hour(facts.rate)}" if facts.rate is not None else ""
-    # The card names the model that was clicked.
+    # The card already names the model that the person clicked, so only a different one is named here.
     other = facts.gpu if facts.gpu != context.rental.terms.gpu else None
     what = machines(context.rental.request.count, other) if other else ""
     missing = left_out_text(context)
@@ -194,7 +196,10 @@ def _renting(context: EventContext[RentingFacts]) -> str:
 
 
 def _failed(vendor_name: str | None, why: Why, detail: str | None) -> str:
-    """Return why an attempt failed, as a sentence. If the market gave a reason of its own, return its words."""
+    """Return the reason why an attempt failed, as a sentence.
+
+    If the market gave an explanation of its own, the sentence quotes it.
+    """
     if why is Why.ANSWERED_FAILED and detail:
         return _answered(vendor_name, detail)
     return sentence(reason(why, vendor_name))
@@ -206,8 +211,10 @@ def _answered(vendor_name: str | None, detail: str | None) -> str:
 
 
 def _against_clicked(context: EventContext[RentingFacts]) -> str:
-    """Return the price compared with the clicked one: `, $0.27 more than the offer Ana clicked but within the
-    limit that Ana accepted`. Return an empty text for the same price, or if the event doesn't have both prices.
+    """Return the price compared with the price that the person clicked.
+
+    An example is `, $0.27 more than the offer Ana clicked but within the limit that Ana accepted`. Empty if the
+    prices are equal, or if the event doesn't have both.
     """
     facts, who = context.facts, context.owner
     if facts.clicked is None or facts.rate is None or facts.rate == facts.clicked:
@@ -262,7 +269,7 @@ def _accepted(context: EventContext[AttemptFacts]) -> str:
 
 @direct(EventKind.ACCEPTED)
 def _rented(context: EventContext[AttemptFacts]) -> Rendered:
-    """Return that a machine was rented for its owner, who waited for it."""
+    """Render the message for an owner on the waitlist that their machine was rented."""
     rental, facts, times = context.rental, context.facts, context.times
     if rental.state not in {State.PROVISIONING, State.READY}:
         waits = rental.state in UNBOUGHT and not rental.state.over
@@ -307,11 +314,11 @@ def _unreachable(context: EventContext) -> str:
     return join(sentence(running), "It may need another minute.")
 
 
-# --- what a purchase could not bring onto its machine: keys, and a setup
+# --- keys and setup scripts that a purchase couldn't install on its machine
 
 
 def left_out_text(context: EventContext[RentingFacts]) -> str:
-    """Return what the boot script of a purchase lacks, and the next step."""
+    """Return sentences saying what the startup script of a purchase lacks, and how to add the missing keys."""
     left_out = context.facts.left_out
     if left_out is None:
         return ""
