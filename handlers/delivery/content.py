@@ -136,13 +136,13 @@ async def _alert(tx: Tx, deps: Deps, message: Message) -> Rendered | None:
     event = await tx.events.get(message.event_id or 0)
     if event is None:
         return None
-    event, other, told = readable_event(event, everything=False), None, None
+    event, other, other_alert = readable_event(event, everything=False), None, None
     if Needs.OTHER_END in alert.needs.get(event.kind, Needs.NOTHING):
         other = await tx.events.other_end_of_pause(event)
-        told = await tx.messages.alert_of(other.id, message.to) if other is not None else None
+        other_alert = await tx.messages.alert_of(other.id, message.to) if other is not None else None
     names = await tx.people.names([one for end in (event, other) if end for one in alert.names(end)])
     _, reader = await _reader(tx, deps, message)
-    return alert_message(AlertContext(event, reader, names, other, told))
+    return alert_message(AlertContext(event, reader, names, other, other_alert))
 
 
 async def _question(tx: Tx, deps: Deps, message: Message) -> Rendered | None:

@@ -53,8 +53,8 @@ def _paused(context: AlertContext[SaidFacts]) -> Rendered | None:
 
 @alert(EventKind.RESUMED, needs=Needs.OTHER_END)
 def _resumed(context: AlertContext[SaidFacts]) -> Rendered:
-    paused, told = context.other_end, context.other_alert
-    if paused is not None and told is not None and told.ts is None:
+    paused, other = context.other_end, context.other_alert
+    if paused is not None and other is not None and other.ts is None:
         return _pause_over(context, paused, context.event)
     return blocks.message(f"{sentence_case(context.actor)} resumed buying, so machines can be rented again.")
 

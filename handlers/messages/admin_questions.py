@@ -55,7 +55,7 @@ def question_value(question: AdminQuestion) -> QuestionValue:
     return QuestionValue(question_id=question.id, version=question.version)
 
 
-def _put_off(view: AdminQuestionView, times: Times) -> str:
+def _postponed(view: AdminQuestionView, times: Times) -> str:
     """Return a sentence saying who postponed the question and until when. Empty if nobody did."""
     question = view.question
     if question.ask_again_at is None:
@@ -76,7 +76,7 @@ def _purchase(purchase: Purchase, view: AdminQuestionView, event: Event, times: 
         return blocks.message(
             f"{_lead(purchase)}: {what}. I asked again {times.at_time(question.asked_at)}, in a newer message."
         )
-    words, later = _words(purchase), _put_off(view, times)
+    words, later = _words(purchase), _postponed(view, times)
     guess = f"{words.it} may belong to {person(view.names, purchase.guess)}." if purchase.guess else ""
     value, about = question_value(question), _what(purchase)
     return blocks.with_buttons(
@@ -278,7 +278,7 @@ def _owner_left(
         return blocks.message(
             f"{left}. I asked again {times.at_time(question.asked_at)}, in a newer message, who should own {name}."
         )
-    later, value = _put_off(view, times), question_value(question)
+    later, value = _postponed(view, times), question_value(question)
     waits = rental.state is State.AWAITING_APPROVAL
     return blocks.with_buttons(
         join(f"{left}. {_what_it_does(details, times)} Who should be its new owner?", later),

@@ -234,7 +234,7 @@ def _understood(view: QuoteView, times: Times, *, everything: bool) -> list[Part
     asked = request_text(request) + (f" from {vendor(request.vendor)}" if request.vendor else "")
     asked = f"Change {quote.changes} to {asked}" if quote.changes else asked
     length = how_long(request, times) if everything or request.until else hours_text(request)
-    besides = [
+    options = [
         "" if quote.project == UNASSIGNED else f"project {escape(quote.project, 40)}",
         f"setup {escape(request.setup)}" if request.setup else "",
         "" if request.probe else "no-probe, so usage isn't monitored",
@@ -243,7 +243,7 @@ def _understood(view: QuoteView, times: Times, *, everything: bool) -> list[Part
     sold_as = contract(request.contract) if everything or request.contract is Contract.SPOT else ""
     return [
         blocks.paragraph(join(f"*{asked}*", sold_as, cap_text(request), length, by=" · ")),
-        blocks.small(join(*besides, by=" · ")),
+        blocks.small(join(*options, by=" · ")),
     ]
 
 

@@ -170,7 +170,7 @@ def _asked_for(context: EventContext) -> str:
 
 
 @direct(EventKind.ASKED_FOR)
-def _let_in_or_give(context: EventContext) -> Rendered:
+def _share_or_give(context: EventContext) -> Rendered:
     """Render the message to the owner of an idle machine that somebody else requests.
 
     Later, render the outcome.

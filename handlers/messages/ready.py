@@ -152,7 +152,7 @@ def _teammate_added(context: EventContext[TeammatesFacts]) -> str:
 
 
 @direct(EventKind.TEAMMATE_ADDED)
-def _you_are_let_in(context: EventContext) -> Rendered:
+def _you_got_access(context: EventContext) -> Rendered:
     # A teammate may have become the owner since.
     return said_once(context) if context.by_owner else _shared_with_you(context)
 

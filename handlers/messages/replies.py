@@ -130,9 +130,9 @@ def end_dropped(request: Request, command: str) -> Rendered:
 
 def away(until: datetime, asked: PeopleAsked) -> Rendered:
     """Render the answer to `/gpu away`: the end of the absence, and who is asked in the meantime."""
-    meanwhile = f"I'll ask {people_text(asked.names)} instead." if asked.names else "Requests will wait for you."
+    instead = f"I'll ask {people_text(asked.names)} instead." if asked.names else "Requests will wait for you."
     away_until = f"You're away until {Times.date_and_time(until)}, so I won't ask you about requests."
-    return reply(f"{away_until} {meanwhile} If you're back earlier: /gpu away off")
+    return reply(f"{away_until} {instead} If you're back earlier: /gpu away off")
 
 
 def back(was_away: bool) -> Rendered:

@@ -1,4 +1,4 @@
-"""The replies below a card: what each event says."""
+"""The replies below a card, one for each event."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ This request needs a new decision, because buying was on hold for too long. A ma
 """)
 
 
-def test_the_thread_says_what_a_purchase_without_its_boot_script_lacks() -> None:
+def test_the_thread_says_what_is_missing_without_a_startup_script() -> None:
     refused: dict[str, Any] = {"clicked": Decimal("2.15"), "before_vendor": "hyperstack", "paid": False}
     refused |= {"why": Why.SCRIPT_REFUSED}
     everything = LeftOut(refused=True, setup="torch", probe=True, key_count=2, people=(BEN,))
@@ -208,7 +208,7 @@ Ready after 51 s: Ana's 1x H100 (k7mq2).
 """)
 
 
-def test_the_thread_says_that_the_next_purchase_waits_for_the_lookups() -> None:
+def test_the_thread_says_that_the_next_purchase_is_on_hold() -> None:
     def waits(**facts: Any) -> Any:
         return thread(happened(K.BLOCKED, clock(12, 36), why=Why.UNRESOLVED, until=clock(12, 51), **facts))
 
@@ -242,7 +242,7 @@ No other offer matches. I'm making sure that nothing was rented from the vendor 
 """)
 
 
-def test_a_purchase_without_a_clear_answer_asks_not_to_rent_again() -> None:
+def test_an_unclear_purchase_asks_people_not_to_rent_again() -> None:
     whys = (None, Why.RATE_LIMITED, Why.UNAUTHORIZED, Why.BOUGHT_BEFORE, Why.VENDOR_FAILED)
     assert page(
         *(thread(happened(K.NO_ANSWER, clock(12, 36), vendor="hyperstack", why=why)) for why in whys)
@@ -317,7 +317,7 @@ Nebius ended Ana's 1x H100 (k7mq2) at 14:10. Everything on it is lost.
 """)
 
 
-def test_the_thread_follows_a_rental_until_it_is_gone() -> None:
+def test_the_thread_follows_a_rental_until_its_end() -> None:
     lease: dict[str, Any] = {"span": 6 * H + 4 * M, "rate": Decimal("2.42")}
     cost: dict[str, Any] = {"amount": 14_681_333, "estimated": False}
     alarm: dict[str, Any] = {"rate": Decimal("2.42"), "resource_id": "3c90c3cc-0d44-4b50-8888-8dd25736052a"}
