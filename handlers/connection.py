@@ -266,8 +266,8 @@ class Connection(Part):
     async def _connect_with_tokens(self, *, waiting: bool) -> Receiver:
         """Connect as soon as Slack accepts the tokens.
 
-        If Slack refuses one, this raises Unusable under the same conditions as `run`. It never does so if the
-        process is `waiting` already, that is, if it has been running before.
+        If Slack refuses one and `waiting` is False, this raises Unusable under the same conditions as `run`.
+        `waiting` is True if the process has been connected before, so that it has to keep running.
         """
         while True:
             try:

@@ -132,12 +132,12 @@ class People:
         async with self._deps.store.read() as tx:
             person = await tx.people.get(user_id, real_now - CACHED_FOR)
         if person is None:
-            person = await self._ask(user_id)
+            person = await self._query(user_id)
         if self._home is not None and self._home.is_other_team(team_id):
             return changed(person, outsider=True)
         return person
 
-    async def _ask(self, user_id: str) -> Person:
+    async def _query(self, user_id: str) -> Person:
         """Query Slack about a person, and store the answer.
 
         Raises the same errors as `get`.
@@ -189,11 +189,11 @@ class People:
         Returns whether Slack answered within about LOOKUP_TIMEOUT. If it didn't, the stored information stays
         unchanged. Never raises.
         """
-        return await self._refresh(user_id, self._ask)
+        return await self._refresh(user_id, self._query)
 
-    async def _refresh(self, user_id: str, ask: Callable[[str], Awaitable[Person]]) -> bool:
+    async def _refresh(self, user_id: str, query: Callable[[str], Awaitable[Person]]) -> bool:
         try:
-            await ask(user_id)
+            await query(user_id)
         except Refused:
             await self._note_unknown(user_id)
         except GpubotError as error:

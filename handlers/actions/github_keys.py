@@ -121,7 +121,7 @@ def _left_out(found: GithubKeys) -> str:
 
 
 def _room(found: GithubKeys) -> str:
-    """Return the number of keys that the person may still add, as text.
+    """Return a sentence about the number of keys that the person may still add.
 
     Empty if all of the user's new keys can be added.
     """

@@ -190,7 +190,7 @@ async def about_rental(
 async def keep_longer(
     context: Context, interaction: UserInteraction, value: RentalValue, *, command: Longer
 ) -> Outcome:
-    """Ask whether to extend the rental by this length, or until this end.
+    """Ask whether to extend the rental by the length, or until the end, that `command` contains.
 
     If the text can mean either of two ends, an impossible one is left out. If neither is possible, raises the same
     errors as `Extend`.

@@ -299,7 +299,10 @@ def _buttons(shown: SpendReport) -> Json | None:
 
 
 async def send_file(context: Context, interaction: UserInteraction, value: SpendValue) -> Outcome:
-    """Send a month's file to the person's direct messages, limited to the rows that they may see."""
+    """Send the file of a month's charges to the person's direct messages.
+
+    The value contains the scope of the file, which is as much of the month as the person may see.
+    """
     part = MonthPart(month=value.month, scope=value.scope)
     await ask_for_file(context.deps, interaction.person, part)
     return Reply(content=file_on_its_way(part))

@@ -176,7 +176,7 @@ class Reply(Frozen):
 
 
 class ShowPrice(Frozen):
-    """Show the price of a person's request in the request form, which stays open."""
+    """The outcome that shows the price of a person's request in the request form, which stays open."""
 
     person: Person
     request: Request | None = None
@@ -185,7 +185,7 @@ class ShowPrice(Frozen):
 
 
 class OpenModal(Frozen):
-    """Open a modal. After a submission, it replaces the submitted modal."""
+    """The outcome that opens a modal. After a submission, this modal replaces the submitted one."""
 
     modal: Modal
     reply: Reply | None = None
@@ -195,7 +195,7 @@ class OpenModal(Frozen):
 
 
 class FieldErrors(Frozen):
-    """Errors in a submission. The modal stays open and shows each error below its input."""
+    """The outcome that shows errors in a submission. The modal stays open, with each error below its input."""
 
     errors: dict[Field, str]
 

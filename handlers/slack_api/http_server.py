@@ -75,7 +75,7 @@ _server_log.addFilter(_is_ours)
 
 
 class _Connection(web.RequestHandler):
-    """A connection that also leaves the body empty if aiohttp itself answers, for example for malformed HTTP."""
+    """A connection that sends an empty response if aiohttp itself answers, for example to malformed HTTP."""
 
     __slots__ = ()
 

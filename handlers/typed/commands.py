@@ -30,7 +30,7 @@ from handlers.typed.until import UNTIL, UnclearEnd, parse_day
 from handlers.typed.vocabulary import vocabulary_of
 
 MAX_COMMAND_LENGTH = MOST_SCANNED
-"""The maximum length of a command, in characters. Only SSH keys are that long."""
+"""The maximum length of a command, in characters. Only commands with an SSH key come close to it."""
 MAX_NAME_LENGTH = 20
 """The maximum length of a command's name, including quotation marks or asterisks around it."""
 LONGEST_REASON = 200

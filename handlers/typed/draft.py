@@ -201,7 +201,10 @@ class RequestDraft:
     """True if the draft follows `wait`."""
     unread: list[Unread] = field(default_factory=list)
     doubtful: bool = False
-    """True if the typed words already have an unlikely second meaning, like `Built.doubtful`."""
+    """True if the typed text has an unlikely second meaning that was already noticed while reading it.
+
+    See `Built.doubtful` for the consequence.
+    """
 
     def __getitem__(self, part: Part) -> list[Any]:
         """Return the distinct values of a part.

@@ -46,7 +46,7 @@ NOBODY = Mentioned(text="")
 
 
 def take_teammates(text: str) -> Mentioned:
-    """Split `with @ben and @cleo` off a request.
+    """Return the people after `with` in a request, as in `with @ben and @cleo`, and the text without them.
 
     Raises Mistake if there are too many people.
     """
@@ -57,7 +57,7 @@ def take_teammates(text: str) -> Mentioned:
 
 
 def take_people(text: str) -> Mentioned:
-    """Split the people off a command that is about people.
+    """Return the mentioned people, and the text of the command without them.
 
     Raises Mistake if there are too many people.
     """

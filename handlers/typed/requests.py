@@ -207,8 +207,8 @@ def _highest_price(request: Request) -> str:
 def _later_end(request: Request, zone: str) -> str:
     """Return the latest end of a flexible lease as text, to follow its earliest end: ` up to 14h`.
 
-    A length that includes seconds would look odd, so the time of the end is used instead. Empty if the lease has
-    no flexible end.
+    Nobody would type a length with seconds, so the time of the end is used instead of such a length. Empty if the
+    lease has no flexible end.
     """
     if request.up_to is None or request.last_end is None:
         return ""
@@ -217,7 +217,7 @@ def _later_end(request: Request, zone: str) -> str:
 
 
 def line_of(draft: RequestDraft, vocabulary: Vocabulary, context: ParseContext) -> Line | None:
-    """Return the text of a draft, without the unreadable parts and unclear mentions.
+    """Return a draft as the text of a request, without the unreadable parts and unclear mentions.
 
     None if the remaining parts don't make a request. The line keeps every value as it was typed, such as `until
     fri 18:00`. A draft with a start time becomes a `get`, because such a request waits for its start anyway.

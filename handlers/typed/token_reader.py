@@ -30,7 +30,7 @@ _MAX_COUNT_AFTER_GPU = 8
 A larger number may be the GPU's memory, as in `h100 90`.
 """
 _SHORTEST_NIGHT = timedelta(hours=2)
-"""The minimum time until the morning. If less is left, `overnight` means the next night."""
+"""The time until the morning below which `overnight` means the next night."""
 _CURRENCIES = (
     "eur euro euros gbp pound pounds chf francs cent cents yen jpy cny yuan inr rupees cad aud sek nok dkk kr pln"
 )

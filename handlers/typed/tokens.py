@@ -47,9 +47,9 @@ class TokenKind(Enum):
     TIME = auto()
     """A time of day: `18:00`, `at 3`, `5pm`."""
     AT_MOST = auto()
-    """Words before a limit that is included: `max`, `up to`."""
+    """Words before an upper limit that includes the limit itself: `max`, `up to`."""
     BELOW = auto()
-    """Words before a limit that is excluded: `under`, `less than`."""
+    """Words before any other upper limit: `under`, `less than`."""
     PRICE = auto()
     TOTAL = auto()
     KEY = auto()

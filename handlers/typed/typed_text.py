@@ -43,7 +43,7 @@ def text_with_mentions(text: str) -> str:
 
 
 def as_slack_sends_it(text: str) -> str:
-    """Escape a text without mentions in the way in which Slack sends it when somebody types it."""
+    """Escape a text without mentions, as Slack does when somebody types it."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 

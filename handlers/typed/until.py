@@ -40,7 +40,7 @@ _ZONES = {
 }  # fmt: skip
 """The time zones that people name after a time.
 
-In summer, `CET` means the local time at that place, although daylight saving time applies.
+In summer, `CET` also means the local time there, even though the correct name is CEST.
 """
 _ZONE = rf"(?: ?(?:{'|'.join(_ZONES)}))?"
 _TIME = rf"(?:\d{{1,2}}(?::\d\d|h\d\d)?(?: ?(?:am|pm|uhr|h))?|noon|midnight){_ZONE}(?![\w.:-])"
@@ -146,8 +146,8 @@ def parse_end(text: str, now: datetime, zone: str) -> End:
 def parse_start(text: str, now: datetime, zone: str) -> datetime:
     """Parse the text of a group of START. The result is in UTC and always later than `now`.
 
-    Days and times have the same meaning as in `parse_end`, except that a number without am or pm is an hour from 0
-    to 24: `9 tomorrow` means 9:00.
+    Days and times have the same meaning as in `parse_end`, except that a number without am or pm is an hour on the
+    24-hour clock: `9 tomorrow` means 9:00.
 
     Raises UnclearEnd for the same reasons as `parse_end`, and also if the time is skipped or occurs twice because
     clocks change. Something that costs money must not begin an hour earlier or later than the person meant.
