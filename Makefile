@@ -11,7 +11,7 @@ REPLICA_KILLS ?= 200
 # Every process of the tests, the demo and the soak would compile each module again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: programs demo sandbox pictures icon test check cover format bench soak setup dev
+.PHONY: programs demo sandbox pictures icon reading test check cover format bench soak setup dev
 demo: setup
 	@$(BIN)/gpubot demo
 sandbox: setup
@@ -20,6 +20,8 @@ pictures: programs dev
 	@$(BIN)/python -m tests.by_hand.pictures
 icon: programs dev
 	@$(BIN)/python -m tests.by_hand.icon
+reading: dev
+	@$(BIN)/python -m tests.by_hand.reading --seed $(SEED)
 programs:
 	@$(PYTHON) tests/programs.py
 test: programs dev
