@@ -272,7 +272,7 @@ class Rental(Frozen):
 
     @property
     def lost(self) -> bool:
-        """True if the vendor took the machine away. An earlier attempt may still be being deleted."""
+        """True if the vendor took the machine away. The deletion of an earlier attempt may still be in progress."""
         return self.ending is not None and self.ending.outcome is State.LOST
 
     @property

@@ -55,9 +55,9 @@ class Spent(Summed):
     """The time of each machine multiplied by the number of its GPUs."""
     use: UseCosts = UseCosts()
     late: Micros = 0
-    """The part that was billed after the bot had requested the deletion."""
+    """The part of the amount that was billed after the bot had requested the deletion."""
     estimated: Micros = 0
-    """The part that is our estimate, because the API left out the start, the end or the price."""
+    """The part of the amount that is our estimate, because the API left out the start, the end or the price."""
 
     @property
     def amount(self) -> Micros:
