@@ -272,7 +272,10 @@ class Rental(Frozen):
 
     @property
     def lost(self) -> bool:
-        """True if the vendor took the machine away. The deletion of an earlier attempt may still be in progress."""
+        """True if the vendor took the machine away.
+
+        The deletion of an earlier attempt may still be in progress.
+        """
         return self.ending is not None and self.ending.outcome is State.LOST
 
     @property

@@ -193,8 +193,8 @@ _CHOSEN = "*"
 def _nearest_key(path: KeyPath) -> str:
     """Return the full path of the key that an unknown key was probably meant to be.
 
-    This is the most similar key at the same place. If none is similar there, but a key at another place has exactly
-    this name, it is that key.
+    This is the most similar key at the same place. If none is similar there, but a key at another place has
+    exactly this name, it is that key.
     """
     around, name = tuple(map(str, path[:-1])), str(path[-1])
     siblings = [keys[-1] for keys in _all_keys() if _is_at(keys[:-1], around)]

@@ -140,7 +140,7 @@ class Approval(Frozen):
     """The rules for requests that wait for an approver."""
 
     expires: Span = timedelta(hours=8)
-    """The time after which an undecided request expires. Only hours of at least one approver count."""
+    """The time after which an undecided request expires. Only time in the hours of an approver counts."""
     remind: Span = timedelta(hours=1)
     """The time after which approvers are reminded of a waiting request. It is counted in their hours."""
     then: tuple[UserOrGroupId, ...] = ()
@@ -280,7 +280,7 @@ class Retention(Frozen):
     """The time for which the store keeps data that is no longer used."""
 
     messages: Span = timedelta(days=90)
-    """The time for which messages are kept that are never edited again, counted from when they were queued.
+    """The time for which messages that are never edited again are kept, counted from when they were queued.
 
     Messages of a rental are also kept for this long after the rental's end.
     """
