@@ -218,8 +218,8 @@ class Use(Frozen):
     - In use: the first reading of work in the current period of use.
     - Connected or idle: the last reading of work, or the time at which the machine became ready if there was none.
     - Unknown: the first of the probe runs that failed, or the time at which the machine became ready.
-    - Too few readings so far: the time at which the machine became ready, or the first successful probe run after an
-      interruption.
+    - Too few readings so far: the time at which the machine became ready, or the first successful probe run after
+      an interruption.
     """
     gpus: tuple[GpuUse, ...] = ()
     """The highest reading of each GPU in the period that the status covers."""
