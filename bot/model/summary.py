@@ -398,7 +398,7 @@ class WaitingView(Frozen):
         """
         waitlist_entry = self.quote.waitlist_entry if self.rental is None else self.rental.waitlist_entry
         if waitlist_entry is None:
-            raise ValueError(f"{self.quote.id} waits without a wish")
+            raise ValueError(f"{self.quote.id} waits without a waitlist entry")
         return waitlist_entry
 
     @property
