@@ -54,7 +54,7 @@ def warning(state: State, outage: Outage, poll: Poll, options: Options) -> str:
     knows_an_end = any(machine.ends_at is not None for machine in state.machines)
     may_delete = options.destroy and knows_an_end and poll.bot.trouble is not Trouble.UNUSABLE
     then = (
-        "If gpubot doesn't recover, I'll delete machines that are 2 h past their end. "
+        "If gpubot doesn't recover, I'll delete machines once they are at least 2 h past their end. "
         "I'll announce each deletion an hour before."
         if may_delete
         else "I won't delete anything."
