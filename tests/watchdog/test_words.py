@@ -11,7 +11,7 @@ from inline_snapshot import snapshot
 
 from bot.model.base import changed
 from bot.watchdog import words
-from bot.watchdog.state import Account, BotAnswer, Living, Look, Options, Outage, State
+from bot.watchdog.state import Account, BotAnswer, Living, Options, Outage, Poll, State
 from tests.watchdog.test_policy import DEAD, MINUTE, SICK, STRANGE, TWO, at, living, machine
 
 OPTIONS = Options(destroy=True, admins=("U0CLEO000", "U0BEN0000"), host="bastion")
@@ -24,8 +24,8 @@ STRANGER = Living(
 def warning(bot: BotAnswer, account: tuple[Living, ...] | None, *, destroy: bool = True, **known: object) -> str:
     state = changed(State(answered_at=TWO, machines=MACHINES), **known)
     market = Account(living=account, trouble="Compute Clear can't be reached.")
-    look = Look(at=at(0.25), continues=True, bot=bot, account=market)
-    return words.warning(state, Outage(since=TWO), look, changed(OPTIONS, destroy=destroy))
+    poll = Poll(at=at(0.25), continues=True, bot=bot, account=market)
+    return words.warning(state, Outage(since=TWO), poll, changed(OPTIONS, destroy=destroy))
 
 
 def shown(text: str) -> str:
