@@ -286,7 +286,7 @@ def _up_to(wanted: Request, rules: Rules, zone: str) -> Json | None:
     later = "" if wanted.up_to is None else _length_or_end(wanted.up_to, wanted.last_end, wanted, zone)
     return blocks.text_input(
         Field.UP_TO,
-        "Up to how long, if the GPUs are still busy",
+        "Longest time, if the GPUs are still busy",
         value=later,
         hint="Such as 12h. If empty, the machine ends after the time above, busy or not.",
         longest=40,
@@ -319,7 +319,7 @@ def _no_probe_box(wanted: Request, rules: Rules) -> Json | None:
     """
     if rules.idle.probe is ProbeKind.NONE:
         return None
-    label = "Don't check whether the machine is used (no-probe)"
+    label = "Don't check whether the machine is used"
     box = option(label, NO_PROBE)
     return blocks.checkboxes(
         Field.PROBE, "Monitoring", [box], chosen=[] if wanted.probe else [box], required=False
@@ -342,8 +342,8 @@ def _waits(
         else None
     )
     boxes = [
-        option("Rent the cheapest offer at once if it needs no approval (now)", NOW),
-        *([] if hours.always else [option("While waiting, look for offers day and night (any time)", ANY_TIME)]),
+        option("Rent the cheapest offer at once if it needs no approval", NOW),
+        *([] if hours.always else [option("While waiting, look for offers day and night", ANY_TIME)]),
     ]
     return [
         blocks.text_input(
