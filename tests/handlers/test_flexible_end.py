@@ -165,7 +165,7 @@ async def test_go_on_moves_the_end_at_once_and_a_second_click_adds_nothing(tmp_p
         end = rental.running_lease.ends_at
         told = await ours.look(ANA, DM, "I can't monitor RunPod's machines")
         for _ in range(2):
-            await ours.click(ANA, told, "Keep it 2 h more even if idle")
+            await ours.click(ANA, told, "Keep it 2 h more in any case")
         lease = (await ours.rental(rental.id)).running_lease
         assert (lease.ends_at, lease.latest_end) == (end + 2 * H, end + 6 * H)
         assert "already has a later end, so nothing more was added." in (await ours.replies())[-1]

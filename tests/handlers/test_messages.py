@@ -12,7 +12,7 @@ from bot.model.message import Message, MessageKind, to_ephemeral, to_person
 from bot.model.rental import Rental
 from bot.model.state import State
 from bot.policy.team.rules import Access
-from handlers.listeners.messages import posted, words_to_bot
+from handlers.listeners.messages import posted, text_to_bot
 from sandbox.slack import Timing
 from sandbox.slack.default import ANA, APPROVERS, GPUS, GUS, TRAINING
 from sandbox.slack.state import BOT_USER
@@ -193,12 +193,12 @@ async def test_other_apps_edits_and_quotes_are_ignored(tmp_path: Path) -> None:
 
 def test_the_mention_and_quoted_lines_are_no_part_of_the_words() -> None:
     bot = f"<@{BOT_USER}>"
-    assert words_to_bot(f"{bot}, extend 2h", BOT_USER, direct=False) == ("extend 2h", True)
-    assert words_to_bot(f"&gt; done?\n{bot}", BOT_USER, direct=False) == ("", True)
-    assert words_to_bot(f"hey {bot} list", BOT_USER, direct=False) == ("hey list", False)
-    assert words_to_bot("share <@U0BEN0000>", BOT_USER, direct=False) is None
-    assert words_to_bot("share <@U0BEN0000>", BOT_USER, direct=True) == ("share <@U0BEN0000>", True)
-    assert words_to_bot("&gt; list", BOT_USER, direct=True) is None
+    assert text_to_bot(f"{bot}, extend 2h", BOT_USER, direct=False) == ("extend 2h", True)
+    assert text_to_bot(f"&gt; done?\n{bot}", BOT_USER, direct=False) == ("", True)
+    assert text_to_bot(f"hey {bot} list", BOT_USER, direct=False) == ("hey list", False)
+    assert text_to_bot("share <@U0BEN0000>", BOT_USER, direct=False) is None
+    assert text_to_bot("share <@U0BEN0000>", BOT_USER, direct=True) == ("share <@U0BEN0000>", True)
+    assert text_to_bot("&gt; list", BOT_USER, direct=True) is None
 
 
 async def test_a_mention_after_other_words_only_says_what_to_write_once_an_hour(tmp_path: Path) -> None:

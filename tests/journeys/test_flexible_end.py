@@ -41,7 +41,7 @@ async def test_a_machine_in_use_goes_on_past_its_first_end_and_ends_when_its_wor
     await world.play.passes(ready_at + 2 * HOUR - 29 * MINUTE - await world.now())
     notice = world.play.sees("Ana", "If its GPUs are busy then, it keeps running", dm=True)
     assert [button.text for button in notice.buttons] == [
-        "Keep it 2 h more even if idle",
+        "Keep it 2 h more in any case",
         f"Destroy {rental}",
     ]
     assert len(await pings(world)) == len(told) + 1

@@ -1,4 +1,4 @@
-"""Machines that nobody bought through the bot, and the owners that they get."""
+"""Helpers for unmanaged machines, and for the owners that they get."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.lifecycle.world import ANA, CLEO, World
 
 
 async def add_machine(here: World, name: str = "train-3") -> str:
-    """Add a running machine to the account, and return its id."""
+    """Add a running machine to the account, and return its resource ID."""
     added = await here.outside.control("resources", name=name, gpu_type="H100", rate="2.10")
     return str(added["resource_id"])
 
@@ -23,7 +23,7 @@ async def add_machine(here: World, name: str = "train-3") -> str:
 async def adopt(
     here: World, *resource_ids: str, ends_at: datetime, owner: Person = ANA, admin: Person = CLEO
 ) -> Rental:
-    """Give these machines to an owner, as one purchase."""
+    """Adopt these machines for an owner, as one purchase."""
     views = await here.deps.market.resources()
     machines = [unmanaged_machine(view, here.now) for view in views if view.resource_id in resource_ids]
 
@@ -36,7 +36,7 @@ async def adopt(
 
 
 async def change_owner(here: World, admin: Person, rental: Rental, owner: Person) -> Rental:
-    """Give a rental another owner."""
+    """Give a rental another owner, as an admin does."""
 
     async def decision(tx: Tx) -> Rental:
         return await admin_questions.change_owner(tx, here.deps, admin, rental.id, owner)

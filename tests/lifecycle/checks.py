@@ -1,4 +1,4 @@
-"""Checks of what must hold in a world, whatever happened in it."""
+"""Checks of the invariants of a world: they must hold whatever happened in it."""
 
 from __future__ import annotations
 
@@ -62,7 +62,8 @@ async def check(world: World) -> None:
 
 def check_ledger(rental: Rental, ledger: list[LedgerRow], lines: dict[str, Any]) -> None:
     """Check that the ledger of each resource equals its line of the bill, up to one rounding for each row.
-    Estimated rows must not be lower.
+
+    Estimated rows must not be lower than the bill.
     """
     assert {row.owner for row in ledger} <= {rental.owner}
     for resource_id in {row.resource_id for row in ledger}:
@@ -81,7 +82,7 @@ def check_ledger(rental: Rental, ledger: list[LedgerRow], lines: dict[str, Any])
 
 
 def check_attempts(rental: Rental, tried: list[Attempt], resources: list[Resource], bought: set[str]) -> None:
-    """Check that at most one attempt was live at a time, and none when the rental was over."""
+    """Check that at most one attempt was live at a time, and none once the rental was over."""
     assert [attempt.n for attempt in tried] == list(range(1, rental.attempts + 1))
     live = [attempt for attempt in tried if attempt.live]
     assert len(live) <= 1
@@ -97,7 +98,7 @@ def check_attempts(rental: Rental, tried: list[Attempt], resources: list[Resourc
         assert name is not None
         assert (name.rental_id, name.n) == (rental.id, attempt.n)
         assert (attempt.state is not AttemptState.FAILED) or attempt.called_offer.offer_id not in bought
-        # Earlier attempts for another model had another envelope.
+        # Earlier attempts for another model had other approved terms.
         same = attempt.gpu == tried[-1].gpu
         assert not same or attempt.rate <= rental.terms.max_rate or rental.extension is not None
     assert rental.gpu is None or fits_model(rental.gpu, rental.terms.gpu)
@@ -142,7 +143,7 @@ def check_events(rental: Rental, tried: list[Attempt], events: list[Event[Any]])
 
 
 def check_end(rental: Rental, kinds: list[EventKind]) -> None:
-    """Check that a lease that nobody extended ends no later than its owner said."""
+    """Check that a lease that nobody extended ends no later than its owner requested."""
     if rental.lease is not None and not EXTENSIONS & set(kinds):
         assert rental.request.until is None or rental.lease.ends_at <= rental.request.until
 
@@ -161,7 +162,10 @@ def check_purchases(
 
 
 async def ends_as(world: World, rental: Rental, end: State, within: timedelta = HOUR) -> Rental:
-    """Wait for this end, and check that nothing is alive and that the ledger equals the vendor's bill."""
+    """Wait until the rental ends in this state.
+
+    Also checks that nothing is running, and that the ledger equals the bill.
+    """
     rental = await world.until(rental, end, within=within)
     assert await world.alive() == []
     assert rental.due_at is None
@@ -170,6 +174,6 @@ async def ends_as(world: World, rental: Rental, end: State, within: timedelta = 
 
 
 async def check_delivered(world: World) -> None:
-    """Check that no message waits for delivery, unless Slack is down."""
+    """Check that no message is waiting for delivery, unless Slack is down."""
     async with world.deps.store.read() as tx:
         assert world.slack_is_down or await tx.messages.due(FOREVER, 10) == []

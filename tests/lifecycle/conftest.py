@@ -1,4 +1,4 @@
-"""Both databases for the tests that ask for one, and a world on SQLite that is checked after the test."""
+"""Fixtures: both databases for the tests that need one, and a world on SQLite that is checked after each test."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["clock", "database", "here", "postgres", "postgres_url", "sqlite_url"
 
 @pytest.fixture
 async def here(sqlite_url: str) -> AsyncIterator[World]:
-    """Yield a world with the usual rules. After the test, check what must always hold."""
+    """Yield a world with the usual rules. After the test, check the invariants."""
     async with world(sqlite_url) as made:
         yield made
         await check(made)
@@ -26,6 +26,9 @@ async def here(sqlite_url: str) -> AsyncIterator[World]:
 
 @pytest.fixture
 def logs() -> Iterator[list[Any]]:
-    """Yield what is logged. It is not printed: that would take most of the time of tests in which steps fail."""
+    """Yield the log lines without printing them.
+
+    Printing would take most of the time of tests in which steps fail.
+    """
     with capture_logs() as lines:
         yield lines

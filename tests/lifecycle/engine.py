@@ -1,4 +1,4 @@
-"""The loops of quotes, wishes and rentals, as tests let them run: a pass of each after the other."""
+"""Runs the loops of quotes, waitlist entries and rentals pass by pass, as tests need it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from bot.lifecycle.steps.polling import soonest
 
 
 class Engine:
-    """These loops of one process."""
+    """The loops of one process."""
 
     def __init__(
         self,
@@ -43,7 +43,7 @@ class Engine:
         return {key: at for loop in self.loops for key, at in loop.under_way().items()}
 
     async def run_pass(self) -> datetime | None:
-        """Start the due steps. Return when the next pass is due."""
+        """Start the due steps, and return the time at which the next pass is due."""
         return soonest(*[await loop.run_pass() for loop in self.loops])
 
     async def drain(self) -> None:

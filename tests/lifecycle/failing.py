@@ -1,4 +1,4 @@
-"""Parts of the bot that fail: a market, a prober and a store, for tests of failing steps."""
+"""Dependencies that fail: a market, a prober and a store, for tests of failing steps."""
 
 from __future__ import annotations
 
@@ -21,7 +21,10 @@ from tests.lifecycle.world import World
 
 
 class BrokenMarket:
-    """A market whose calls about machines raise an error, by default a bug, while it is `broken`."""
+    """A market that raises an error about every machine while it is `broken`.
+
+    By default, the error is a bug.
+    """
 
     def __init__(self, market: Market, error: Exception | None = None) -> None:
         self._market = market
@@ -38,7 +41,7 @@ class BrokenMarket:
 
 
 class HangingMarket(BrokenMarket):
-    """A market that does not answer about machines until it is `repaired`."""
+    """A market that doesn't answer any calls about machines until it is `repaired`."""
 
     def __init__(self, market: Market) -> None:
         super().__init__(market)
@@ -50,7 +53,7 @@ class HangingMarket(BrokenMarket):
 
 
 class InterruptedMarket(BrokenMarket):
-    """Runs `act` after the overdue deletion looked up the machines and before it deletes them."""
+    """Runs `act` after the overdue deletion has looked up the machines, and before it deletes them."""
 
     def __init__(self, market: Market, act: Callable[[], Any]) -> None:
         super().__init__(market)
@@ -63,7 +66,7 @@ class InterruptedMarket(BrokenMarket):
 
 
 class BrokenProber:
-    """A Prober with a bug."""
+    """A prober that has a bug."""
 
     async def banner(self, host: str, port: int, vendor: str | None = None) -> bool:
         raise OverflowError(host, port, vendor)
@@ -83,7 +86,7 @@ class BrokenProber:
 
 
 class ProberWithoutHostKey(SshProber):
-    """A Prober for whom each key exchange takes too long."""
+    """A prober for which every key exchange takes too long."""
 
     @override
     async def host_key(self, host: str, port: int, vendor: str | None = None) -> str | None:
@@ -91,7 +94,7 @@ class ProberWithoutHostKey(SshProber):
 
 
 class FailingStore:
-    """A store that can refuse writes, and reads."""
+    """A store that can refuse writes and reads."""
 
     def __init__(self, store: Database) -> None:
         self._store = store
@@ -118,7 +121,10 @@ class FailingStore:
 
 
 class StoreWithClock(FailingStore):
-    """A store whose database has a clock of its own, which is `ahead` of a right one. None: SQLite."""
+    """A store whose database has its own clock.
+
+    That clock is `ahead` of the correct time. None stands for SQLite, which has no clock of its own.
+    """
 
     def __init__(self, store: Database, clock: Clock, ahead: timedelta | None) -> None:
         super().__init__(store)
@@ -137,7 +143,7 @@ class StoreWithClock(FailingStore):
 
 
 class _With:
-    """An object with some attributes of its own, and otherwise those of another one."""
+    """An object that has some attributes of its own, and takes all others from another object."""
 
     def __init__(self, other: object, **own: object) -> None:
         self.__dict__.update(own)
@@ -148,7 +154,10 @@ class _With:
 
 
 def break_steps(here: World, error: Exception | None = None) -> BrokenMarket:
-    """Make every step fail that asks about a machine, until the returned market is no longer `broken`."""
+    """Make every step fail that asks the market about a machine.
+
+    It works again once the returned market is no longer `broken`.
+    """
     market = BrokenMarket(here.deps.market, error)
     here.restart(replace(here.deps, market=cast(Market, market)))
     return market

@@ -1,4 +1,4 @@
-"""Helpers for tests of a lease: its end, and the time until then."""
+"""Helpers for tests of leases: their ends, and the time until then."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ async def count(here: World, rental: Rental, kind: E) -> int:
 
 
 async def destroyed_at(here: World, rental: Rental) -> datetime:
-    """Let time pass until the lease's end destroyed the rental. Return when its destruction began."""
+    """Let time pass until the end of the lease has destroyed the rental. Return the start of its destruction."""
     rental = await here.rental(rental.id)
     if rental.state is State.READY and here.now < end_of(rental):
         await be_down_until(here, end_of(rental) - SECOND)
@@ -39,16 +39,18 @@ async def destroyed_at(here: World, rental: Rental) -> datetime:
 
 
 async def go_to(here: World, moment: datetime, *, seen_for: timedelta = 40 * MINUTE) -> None:
-    """Let the time `seen_for` before a moment pass, in which visits see how machines are used. Skip the time until
-    then.
+    """Skip the time until shortly before a moment, and let the last part pass normally.
+
+    In the last part, which takes `seen_for`, probe runs see how the machines are used.
     """
     await here.be_down(max(moment - seen_for - here.now, timedelta(0)))
     await here.pass_time(moment - here.now)
 
 
 async def seen_destroyed_at(here: World, rental: Rental) -> datetime:
-    """Let time pass until a rental is destroyed for any reason, with the visits before its end: `destroyed_at`
-    skips those. Return when its destruction began.
+    """Let time pass until a rental is destroyed for any reason. Return the start of its destruction.
+
+    Unlike `destroyed_at`, this runs the probe on the machine before its end.
     """
     await go_to(here, max(end_of(await here.rental(rental.id)), here.now))
     await here.until(rental, State.DESTROYED, within=24 * HOUR)
@@ -56,13 +58,16 @@ async def seen_destroyed_at(here: World, rental: Rental) -> datetime:
 
 
 async def direct_messages(here: World, rental: Rental) -> int:
-    """Return how many direct messages its owner, Ana, got: each is a ping."""
+    """Return the number of direct messages that the owner, Ana, got. Each of them is a ping."""
     async with here.deps.store.read() as tx:
         return len([m for m in await tx.messages.direct_of(rental.id) if m.to.value == ANA.id])
 
 
 async def waiting_for_extension(here: World) -> Rental:
-    """Return a ready rental with a lease of 24 hours that waits for 24 more. Their total needs an approver."""
+    """Return a ready rental with a lease of 24 hours, and a pending request for 24 more hours.
+
+    The total cost needs an approver.
+    """
     rental = await here.ready(lease=24 * HOUR)
     ends = end_of(rental)
     await here.be_down(20 * HOUR)

@@ -1,4 +1,4 @@
-"""Machines as visits find them: a Prober that logs in nowhere. A test says how each machine is used."""
+"""Simulated machines for probe runs: a prober that logs in nowhere. Tests decide how each machine is used."""
 
 from __future__ import annotations
 
@@ -25,21 +25,24 @@ from bot.model.rental import Rental
 from bot.policy.use.on_ending import STARTS_BEFORE
 
 DEFAULT_KEY = "SHA256:first"
-"""The host key of a machine that gave none before."""
+"""The host key of a machine that didn't present one before."""
 
 
 class Script:
-    """A `/root/on-ending.sh`: each run takes `lasts`, or for ever if that is None, and ends with `status`."""
+    """A simulated `/root/on-ending.sh`.
+
+    Each run takes `lasts`, or never ends if that is None, and exits with `status`.
+    """
 
     def __init__(self, clock: Clock, lasts: timedelta | None, status: int = 0) -> None:
         self._clock = clock
         self._lasts = lasts
         self._status = status
         self.starts: list[tuple[datetime, datetime]] = []
-        """The end for which it was started, and when, for each start."""
+        """For each start of the script: the end that it was started for, and the time of the start."""
 
     def report(self, ending: EndToTell | None) -> OnEnding:
-        """Start it if it is due for this end, and return what the machine reports."""
+        """Start the script if it is due for this end, and return the machine's report about it."""
         now, last = self._clock.now(), self.starts[-1] if self.starts else None
         runs = last is not None and (self._lasts is None or now < last[1] + self._lasts)
         if ending is not None and not runs and ending.left <= STARTS_BEFORE:
@@ -56,28 +59,28 @@ class Script:
 
 
 class Machine:
-    """One machine. At first its probe answers, its one GPU is idle and nobody is connected."""
+    """One machine. Initially, its probe answers, its only GPU is idle and nobody is connected."""
 
     def __init__(self) -> None:
         self.report = Report(gpus=(GpuUse(index=0, highest=0),))
         self.missed: Missed | None = None
         self.host_key: str | None = None
-        """The host key that it shows. None: the one that is expected."""
+        """The host key that the machine presents. None: the expected one."""
         self.bug: Exception | None = None
-        """What a visit raises."""
+        """An error that each probe run raises."""
         self.probe_runs = 0
-        """How often it was visited."""
+        """The number of probe runs so far."""
         self.told: list[EndToTell | None] = []
-        """The end that each visit told it."""
+        """The end that each probe run announced to the machine."""
         self.script: Script | None = None
-        """Its `/root/on-ending.sh`. None: its report is what a test says."""
+        """The machine's `/root/on-ending.sh`. None: a test decides what the machine reports about it."""
         self.arrived = asyncio.Event()
-        """Set by each visit."""
+        """Set by each probe run."""
         self._may_answer = asyncio.Event()
         self._may_answer.set()
 
     def use(self, *percent: int | None, peers: Iterable[str] = ()) -> None:
-        """From now on each GPU shows this highest reading (None: N/A), and these peers are connected."""
+        """Make each GPU show this highest reading (None: N/A), and these peers be connected."""
         gpus = tuple(GpuUse(index=index, highest=highest) for index, highest in enumerate(percent))
         self.report, self.missed = Report(gpus=gpus, peers=tuple(peers)), None
 
@@ -88,20 +91,20 @@ class Machine:
         setup: SetupProgress | None = None,
         on_ending: OnEnding | None = None,
     ) -> None:
-        """From now on its report also has these."""
+        """Add these details to the machine's reports."""
         more = Report(models=models, setup=setup, on_ending=on_ending)
         self.report = changed(more, gpus=self.report.gpus, peers=self.report.peers)
         self.missed = None
 
     def misses(self, why: Missed) -> None:
-        """From now on each visit is missed. If only `nvidia-smi` fails there is a report, without readings."""
+        """Make every probe run fail. If only `nvidia-smi` fails, there is a report without readings."""
         if why in {Missed.NO_NVIDIA_SMI, Missed.NVIDIA_SMI_HANGS, Missed.NO_GPU}:
             self.report, self.missed = Report(missed=why), None
         else:
             self.missed = why
 
     def hold(self) -> None:
-        """Let visits wait until `release`."""
+        """Let probe runs wait until `release`."""
         self.arrived.clear()
         self._may_answer.clear()
 
@@ -109,7 +112,7 @@ class Machine:
         self._may_answer.set()
 
     async def run_probe(self, expected: str | None, ending: EndToTell | None) -> ProbeResult:
-        """Answer a visit that expects this host key and tells the machine this end."""
+        """Answer a probe run that expects this host key and announces this end."""
         self.probe_runs += 1
         self.told.append(ending)
         self.arrived.set()
@@ -130,13 +133,13 @@ class Machine:
 
 
 class Machines:
-    """A Prober whose visits go to `Machine`. All else goes to another Prober."""
+    """A prober whose probe runs go to `Machine`. Everything else goes to another prober."""
 
     def __init__(self, other: Prober) -> None:
         self._other = other
         self._machines: dict[tuple[str, int], Machine] = defaultdict(self._new)
         self.new_ones_miss: Missed | None = None
-        """Why each visit of a machine is missed that is made from now on. None: it answers."""
+        """The reason why all probe runs on new machines fail. None: they succeed."""
 
     def _new(self) -> Machine:
         machine = Machine()
@@ -144,12 +147,12 @@ class Machines:
         return machine
 
     def __getitem__(self, rental: Rental) -> Machine:
-        """Return the machine of a rental that is ready or was."""
+        """Return the machine of a rental that is or was ready."""
         assert rental.host is not None
         return self._machines[rental.host, rental.port or 22]
 
     def values(self) -> Iterable[Machine]:
-        """Return the machines that were visited or named."""
+        """Return the machines that were probed or named."""
         return self._machines.values()
 
     async def banner(self, host: str, port: int, vendor: str | None = None) -> bool:

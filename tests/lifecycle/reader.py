@@ -1,4 +1,4 @@
-"""Reads a world's store, its account and the calls that the marketplace got."""
+"""Reads the store and the account of a world, and the calls that the marketplace received."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _EVENTS = select(events).order_by(events.c.id)
 
 
 class WorldReader:
-    """Reads what is stored, and what the outside has."""
+    """Reads the store, and the state of the outside."""
 
     deps: StepDeps
     database: Database
@@ -56,7 +56,7 @@ class WorldReader:
             return await tx.events.of(rental if isinstance(rental, str) else rental.id)
 
     async def event_kinds(self, rental: Rental | str) -> list[EventKind]:
-        """Return the kinds of its events, in order."""
+        """Return the kinds of the rental's events, in order."""
         return [event.kind for event in await self.events(rental)]
 
     async def history(self) -> list[Event[Any]]:
@@ -73,11 +73,11 @@ class WorldReader:
         return [event.kind for event in await self.account_history()]
 
     async def account_event(self, kind: EventKind) -> Event[Any]:
-        """Return the last event of the account of a kind."""
+        """Return the last account event of this kind."""
         return [event for event in await self.account_history() if event.kind is kind][-1]
 
     async def last_event(self, rental: Rental | str, kind: EventKind) -> Event[Any]:
-        """Return the last event of a rental of a kind."""
+        """Return the last event of this kind of a rental."""
         return [event for event in await self.events(rental) if event.kind is kind][-1]
 
     async def attempts(self, rental: Rental) -> list[Attempt]:
@@ -93,7 +93,7 @@ class WorldReader:
             return await tx.rentals.ledger(rental.id)
 
     async def direct(self, rental: Rental) -> list[tuple[str, EventKind]]:
-        """Return who was notified of what by direct message, in order."""
+        """Return the recipients of direct messages, and the events that they were notified of, in order."""
         async with self.deps.store.read() as tx:
             sent: list[Message] = await tx.messages.direct_of(rental.id)
         sent += [one for one in await self.messages(MessageKind.QUESTION) if one.rental_id == rental.id]
@@ -101,20 +101,21 @@ class WorldReader:
         return [(one.to.value, kinds[one.event_id or 0]) for one in sorted(sent, key=lambda one: one.id)]
 
     async def notices(self, kind: EventKind) -> list[tuple[str, Event[Any]]]:
-        """Return who got a notice of this kind, in order."""
+        """Return the recipients of notices of this kind, with the events, in order."""
         found = {event.id: event for event in await self.history() if event.kind is kind}
         alerts = await self.messages(MessageKind.ALERT)
         return [(one.to.value, found[one.event_id]) for one in alerts if one.event_id in found]
 
     async def messages(self, *kinds: MessageKind) -> list[Message]:
-        """Return the messages of some kinds, or of all kinds, oldest first."""
+        """Return the messages of these kinds, or of all kinds, oldest first."""
         async with self.database.engines.reader.connect() as conn:
             found = await stored_messages(conn)
         return [one for one in found if not kinds or one.kind in kinds]
 
     async def questions(self, about: type[Subject], **fields: Any) -> list[Message]:
-        """Return the messages of the questions to the admins about a kind of subject with these fields, oldest
-        first.
+        """Return the messages of questions to the admins, oldest first.
+
+        Only questions about this kind of subject, with these field values, are included.
         """
         async with self.deps.store.read() as tx:
             asked = {
@@ -130,12 +131,12 @@ class WorldReader:
         return [one for one in await self.messages(MessageKind.QUESTION) if one.id in fitting]
 
     async def samples(self, rental: Rental) -> list[Sample]:
-        """Return its samples, oldest first."""
+        """Return the samples of a rental's machine, oldest first."""
         async with self.deps.store.read() as tx:
             return await tx.samples.since(rental.id, rental.created_at)
 
     async def alive(self) -> list[dict[str, Any]]:
-        """Return the account's resources that bill."""
+        """Return the account's resources that are still being billed."""
         account = await self.outside.look("account")
         return [resource for resource in account["resources"] if resource["alive"]]
 
@@ -148,6 +149,6 @@ class WorldReader:
         return int((await self.outside.look("bill"))["total_micros"])
 
     async def calls(self, endpoint: str) -> list[dict[str, Any]]:
-        """Return the calls that the marketplace got at an endpoint."""
+        """Return the calls to an endpoint of the marketplace."""
         found: list[dict[str, Any]] = (await self.outside.look(f"traffic?after=0&endpoint={endpoint}"))["requests"]
         return found

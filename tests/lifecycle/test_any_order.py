@@ -1,4 +1,4 @@
-"""People, vendors, faults and time act in random order, and what must always hold still holds at the end."""
+"""Lets people, vendors, faults and time act in random order, and checks the invariants at the end."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ RENTERS, EVERYONE = (ANA, BEN, CLEO), (ANA, BEN, CLEO, DORA)
 ENDPOINTS = ("procure_offer", "offer_status", "list_resources", "get_resource", "delete_resource", "get_offers")
 REFUSALS = {"procure_offer": (403, 404, 409, 410, 422, 429, 500), "delete_resource": (429, 500)}
 BOUGHT_NOTHING = (404, 410, 422)
-"""A purchase with one of these answers bought nothing; one with any other answer may have."""
+"""The answers after which a purchase certainly bought nothing. After any other answer, it may have."""
 BEHAVIOURS = [
     "sold_out",
     "fails_with_resource",
@@ -50,14 +50,14 @@ DELETION_BEHAVIOURS = ("normal", "delete_500", "not_deleting")
 
 
 class RandomActions:
-    """Does random things one after the other. The same seed gives the same order."""
+    """Performs random actions one after the other. The same seed gives the same order."""
 
     def __init__(self, here: World, seed: int) -> None:
         self.here = here
         self.random = Random(seed)  # noqa: S311 - repeatable, and guards nothing
 
     async def act(self) -> None:
-        """Do one random thing. Raise GpubotError if a person is refused."""
+        """Perform one random action. Raises GpubotError if a person is refused."""
         pick = self.random
         self.here.slack_is_down = pick.random() < 0.1
         whole: list[Callable[[], Awaitable[object]]] = [self.time, self.time, self.rent, self.fault, self.vendor]
@@ -123,7 +123,7 @@ class RandomActions:
         await self.here.settle()
 
     async def give(self, rental: Rental, _: Person) -> None:
-        """Let the owner give a machine to somebody, who mostly takes it."""
+        """Let the owner offer a machine to somebody, who usually accepts it."""
         to = self.random.choice(RENTERS)
         owner = next(person for person in EVERYONE if person.id == rental.owner)
         given, _name = await carry_out(self.here.deps, owner, giving.Give(rental.id, to.id))
@@ -156,7 +156,7 @@ class RandomActions:
             await self.here.rent(quote, person=who, settle=pick.random() < 0.7)
 
     async def keys(self) -> None:
-        """Add a key, remove one or make one the first."""
+        """Add a key, remove one, or make one the default."""
         pick, who = self.random, self.random.choice(RENTERS)
         owned = await keys.own_keys(self.here.deps, who)
         if owned and pick.random() < 0.5:
@@ -200,7 +200,7 @@ class RandomActions:
             await self.here.behaves(vendor, self.random.choice(BEHAVIOURS), times=self.random.choice([1, 2]))
 
     async def restart(self) -> None:
-        """Restart the bot as a new process does, which ends the claims of the one before."""
+        """Restart the bot like a new process, which ends the claims of the previous one."""
         await self.here.database.end_claims()
         self.here.engine = Engine(self.here.deps)
 
@@ -212,7 +212,7 @@ class RandomActions:
         await self.here.outside.control("token", valid=self.random.random() < 0.7)
 
     async def check_attempts_follow_each_other(self) -> None:
-        """Check on the vendors' account that no rental has two attempts whose deletion was not accepted."""
+        """Check in the account that no rental has machines of two attempts whose deletion wasn't accepted."""
         running: dict[str, set[int]] = {}
         for machine in await self.here.alive():
             if machine["offer_id"] is not None and machine["status"] != "deleting":
@@ -223,7 +223,7 @@ class RandomActions:
         assert all(len(attempts) == 1 for attempts in running.values()), running
 
     async def check_reported_costs(self) -> None:
-        """Check that a rental that is reported to have cost nothing has no line on the vendors' bill."""
+        """Check that a rental that was reported as free of charge has no line on the vendors' bill."""
         billed: dict[str, int] = {}
         for line in (await self.here.outside.look("bill"))["lines"]:
             billed[line["name"]] = billed.get(line["name"], 0) + line["micros"]
@@ -239,7 +239,7 @@ class RandomActions:
                     assert sum(of) == 0, event
 
     async def end_everything(self) -> None:
-        """End all faults, deliver all messages and destroy everything."""
+        """End all faults, deliver all messages, and destroy all machines."""
         here = self.here
         here.slack_is_down = False
         await here.outside.http.delete("/_control/faults")
@@ -256,7 +256,7 @@ class RandomActions:
 
 
 @pytest.mark.parametrize("seed", range(12, 16))
-async def test_in_any_order_of_events_every_machine_ends_gone_and_in_the_ledger(
+async def test_after_random_events_every_machine_is_terminated_and_in_the_ledger(
     sqlite_url: str, seed: int
 ) -> None:
     rules = changed(RULES, setup={"torch": "#!/bin/sh\n"})

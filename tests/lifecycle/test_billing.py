@@ -1,4 +1,4 @@
-"""A rental's cost: ledger rows for machines that are gone, start and price for those that still bill."""
+"""The cost of a rental: ledger rows of terminated machines, start and price of machines that are still running."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def gone(resource_id: str = "res-1", **fields: Any) -> Resource:
     return resource(resource_id, **{"valid_to": START + 6 * HOUR, "terminated_at": START + 7 * HOUR, **fields})
 
 
-def test_a_machine_that_is_gone_costs_its_rate_from_start_to_end_as_the_api_reports() -> None:
+def test_a_terminated_machine_costs_its_rate_between_the_reported_times() -> None:
     row = ledger_row(gone(), make.attempt(), make.ANA)
     assert (row.started_at, row.ended_at, row.rate) == (START, START + 6 * HOUR, RATE)
     assert (row.amount, row.estimated, row.owner) == (14_520_000, False, make.ANA)
@@ -47,7 +47,8 @@ def test_a_machine_that_is_gone_costs_its_rate_from_start_to_end_as_the_api_repo
         ("valid_to", 16_940_000),  # until it was found gone, an hour after
     ],
 )
-def test_a_row_uses_our_own_values_and_is_estimated_if_the_api_left_some_out(missing: str, amount: int) -> None:
+def test_a_row_is_estimated_if_the_api_left_out_a_value(missing: str, amount: int) -> None:
+    """The bot's own value takes the place of the missing one."""
     attempt = make.attempt(intended_at=START - HOUR)
     row = ledger_row(changed(gone(), **{missing: None}), attempt, make.ANA)
     assert (row.amount, row.estimated) == (amount, True)
@@ -57,19 +58,20 @@ def test_an_end_before_the_start_costs_nothing() -> None:
     assert ledger_row(gone(valid_to=START - HOUR), make.attempt(), make.ANA).amount == 0
 
 
-def test_a_machine_that_is_not_gone_has_no_row() -> None:
+def test_a_running_machine_has_no_ledger_row() -> None:
     with pytest.raises(ValueError, match="not gone"):
         ledger_row(resource(), make.attempt(), make.ANA)
 
 
-def test_the_cost_so_far_is_the_ledger_plus_what_still_bills() -> None:
+def test_the_cost_so_far_is_the_ledger_plus_running_machines() -> None:
     attempt = make.attempt()
     rows = (ledger_row(gone("res-1"), attempt, make.ANA),)
     cost = spent(rows, (gone("res-1"), resource("res-2")), (attempt,), START + 2 * HOUR)
     assert (cost.amount, cost.estimated) == (14_520_000 + 4_840_000, False)
 
 
-def test_only_the_machine_that_became_ready_has_a_use_and_all_shares_sum_to_the_cost() -> None:
+def test_cost_by_use_adds_up_to_the_total_cost() -> None:
+    """The cost of a machine that never became ready counts as unknown use."""
     failed, bought = make.attempt(state=AttemptState.TERMINATED), make.attempt(n=2, state=AttemptState.BOUGHT)
     resources = (gone("res-1"), resource("res-2", attempt=2, rate=Decimal("3.333333")))
     row = ledger_row(resources[0], failed, make.ANA)
@@ -94,7 +96,7 @@ def test_only_the_machine_that_became_ready_has_a_use_and_all_shares_sum_to_the_
 
 
 @pytest.mark.parametrize("valid_from", [START, START + 6 * HOUR], ids=["since its first start", "since its end"])
-def test_a_machine_that_came_back_costs_from_the_end_of_its_last_row(valid_from: datetime) -> None:
+def test_a_machine_that_came_back_is_charged_from_its_last_row(valid_from: datetime) -> None:
     attempt = make.attempt()
     first = ledger_row(gone(), attempt, make.ANA)
     back = resource(valid_from=valid_from)
@@ -105,14 +107,15 @@ def test_a_machine_that_came_back_costs_from_the_end_of_its_last_row(valid_from:
     assert spent((first, second), (again,), (attempt,), START + 20 * HOUR).amount == 9 * 2_420_000
 
 
-def test_the_time_between_two_lives_costs_nothing() -> None:
+def test_the_gap_before_a_machine_came_back_costs_nothing() -> None:
     attempt = make.attempt()
     first = ledger_row(gone(), attempt, make.ANA)
     again = gone(valid_from=START + 8 * HOUR, valid_to=START + 9 * HOUR, terminated_at=START + 9 * HOUR)
     assert ledger_row(again, attempt, make.ANA, (first,)).amount == 2_420_000
 
 
-def test_a_life_that_ended_before_the_one_that_is_in_the_ledger_adds_nothing() -> None:
+def test_a_later_row_with_an_earlier_end_costs_nothing() -> None:
+    """The machine came back, and the API then reported an end before the end of the first ledger row."""
     attempt = make.attempt()
     first = ledger_row(gone(), attempt, make.ANA)
     row = ledger_row(gone(valid_to=START + 5 * HOUR), attempt, make.ANA, (first,))
@@ -120,7 +123,7 @@ def test_a_life_that_ended_before_the_one_that_is_in_the_ledger_adds_nothing() -
 
 
 @pytest.mark.parametrize("missing", ["rate", "valid_from"])
-def test_the_cost_so_far_is_estimated_if_a_rate_or_start_is_missing(missing: str) -> None:
+def test_the_cost_is_estimated_if_a_rate_or_start_is_missing(missing: str) -> None:
     assert spent((), (changed(resource(), **{missing: None}),), (make.attempt(),), START + HOUR).estimated
 
 
@@ -130,13 +133,13 @@ def test_the_hourly_rate_of_a_machine_is_the_sum_of_its_parts() -> None:
     assert hourly([*parts, gone("res-5")], make.attempt()) == Decimal("18.40")
 
 
-def test_the_hourly_rate_is_that_of_the_offer_if_a_part_has_none() -> None:
+def test_a_missing_rate_makes_the_offers_price_the_hourly_rate() -> None:
     attempt = make.attempt()
     assert hourly([resource("res-1"), resource("res-2", rate=None)], attempt) == attempt.called_offer.rate
     assert hourly([], attempt) == attempt.called_offer.rate
 
 
-def test_the_span_of_a_ledger_is_from_its_first_start_to_its_last_end() -> None:
+def test_a_ledger_spans_its_first_start_to_its_last_end() -> None:
     first = ledger_row(gone(), make.attempt(), make.ANA)
     later = changed(first, started_at=START + 7 * HOUR, ended_at=START + 9 * HOUR)
     assert ledger_span([later, first]) == 9 * HOUR

@@ -1,8 +1,8 @@
-"""People, vendors and time act in an order that hypothesis chooses, and no budget is ever passed without a
-decision.
+"""Checks that no budget is exceeded without a decision, whatever people, vendors and time do.
 
-What may pass a budget is an approval, an adoption, another owner and other rules. After one of these, the sums of
-that moment are the new bound. What a vendor bills after the bot asked for a deletion is not counted.
+Hypothesis chooses the order of their actions. A budget may be exceeded by an approval, an adoption, a new owner or
+new rules. After one of these, the current sums are the new bound. Amounts that a vendor bills after the bot has
+requested a deletion aren't counted.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ AMOUNTS = st.sampled_from([None, Decimal(20), Decimal(45), Decimal(90), Decimal(
 
 
 class BudgetMachine(RuleBasedStateMachine):
-    """One team with small budgets, from the last days of October on."""
+    """One team with small budgets, starting in the last days of October."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -68,7 +68,7 @@ class BudgetMachine(RuleBasedStateMachine):
         return self.runner.run(work)
 
     def act(self, work: Coroutine[Any, Any, object], *, excused: bool = False) -> None:
-        """Do something that may be refused. If it is `excused`, it may pass budgets."""
+        """Do something that may be refused. If it is `excused`, it may exceed budgets."""
         with suppress(GpubotError):
             self.run(work)
         if excused:

@@ -1,4 +1,4 @@
-"""What rentals hold of budgets from the click to the bill, who decides what a budget doesn't hold, and alerts."""
+"""Reservations and charges from the click to the bill, decisions about requests over a budget, and alerts."""
 
 from __future__ import annotations
 
@@ -59,14 +59,15 @@ async def balance(here: World, scope: Scope | str, month: str = MONTH) -> Balanc
 
 
 async def money(here: World, scope: Scope | str, month: str = MONTH) -> tuple[Micros, Micros]:
-    """Return what is reserved and what is spent."""
+    """Return the reserved and the spent amount of a balance."""
     found = await balance(here, scope, month)
     return found.reserved, found.spent
 
 
-async def test_what_a_killed_process_left_uncharged_is_charged_by_the_next_check_and_is_no_bug(
+async def test_the_next_check_charges_ledger_rows_that_a_killed_process_left(
     sqlite_url: str,
 ) -> None:
+    """A charge that is missing because the process was killed doesn't count as a bug."""
     async with world(sqlite_url, rules=rules()) as here:
         rental = await here.until(await here.destroy(await here.ready()), State.DESTROYED)
         (row,) = await here.ledger(rental)
@@ -80,7 +81,7 @@ async def test_what_a_killed_process_left_uncharged_is_charged_by_the_next_check
         assert wrong == []
 
 
-async def test_a_rental_reserves_its_total_at_the_click_and_only_its_bill_stays(sqlite_url: str) -> None:
+async def test_the_reservation_made_at_the_click_shrinks_to_the_bill(sqlite_url: str) -> None:
     async with world(sqlite_url, rules=rules()) as here:
         rental = await here.rent(await here.ask(), settle=False)
         assert rental.project == "vision"
@@ -102,7 +103,7 @@ async def test_a_rental_reserves_its_total_at_the_click_and_only_its_bill_stays(
             assert await money(here, scope) == (0, row.amount)
 
 
-async def test_what_was_denied_holds_only_what_its_failed_attempts_may_still_bill(sqlite_url: str) -> None:
+async def test_a_denied_request_reserves_only_what_failed_attempts_may_bill(sqlite_url: str) -> None:
     async with world(sqlite_url, rules=rules()) as here:
         await here.behaves("*", "sold_out")
         rental = await here.until(await here.rent(await here.ask()), State.AWAITING_APPROVAL)
@@ -115,7 +116,7 @@ async def test_what_was_denied_holds_only_what_its_failed_attempts_may_still_bil
         assert await money(here, TEAM) == (0, 0)
 
 
-async def test_what_a_budget_does_not_hold_asks_an_approver_with_the_numbers(sqlite_url: str) -> None:
+async def test_a_request_over_a_budget_asks_an_approver(sqlite_url: str) -> None:
     async with world(sqlite_url, rules=rules()) as here:
         await here.ready(lease=8 * HOUR)  # holds about $18 of $40
         quote = await here.ask(lease=10 * HOUR)
@@ -137,7 +138,7 @@ async def test_what_a_budget_does_not_hold_asks_an_approver_with_the_numbers(sql
         assert shorter.state is State.AWAITING_APPROVAL
 
 
-async def test_rules_that_refuse_say_what_is_left_and_nothing_is_rented(sqlite_url: str) -> None:
+async def test_a_refused_request_names_the_budget_left_and_rents_nothing(sqlite_url: str) -> None:
     async with world(sqlite_url, rules=rules(over=WhenOver.REFUSE, person=Decimal(5))) as here:
         quote = await here.ask(lease=4 * HOUR)
         choice = (await offers.offers_of_quote(here.deps, ANA, quote.id, most=3)).choices[0]
@@ -152,7 +153,7 @@ async def test_rules_that_refuse_say_what_is_left_and_nothing_is_rented(sqlite_u
         assert (await here.until(rental, State.READY)).state is State.READY
 
 
-async def test_an_approver_cannot_pass_a_budget_that_the_rules_refuse(sqlite_url: str) -> None:
+async def test_an_approver_cannot_exceed_a_budget_that_refuses(sqlite_url: str) -> None:
     refuse = changed(rules(over=WhenOver.REFUSE), auto_approve=AutoApprove(total=Decimal(1)))
     async with world(sqlite_url, rules=refuse) as here:
         first, second = await here.get(lease=8 * HOUR), await here.get(lease=8 * HOUR)
@@ -165,7 +166,7 @@ async def test_an_approver_cannot_pass_a_budget_that_the_rules_refuse(sqlite_url
         assert refused.value.instead.startswith("Nothing was approved. Approve fewer hours, deny it")
 
 
-async def test_an_extension_adds_the_difference_and_asks_when_the_budget_is_full(sqlite_url: str) -> None:
+async def test_an_extension_reserves_the_difference_or_asks_an_approver(sqlite_url: str) -> None:
     async with world(sqlite_url, rules=rules()) as here:
         rental = await here.ready(lease=2 * HOUR)
         before, _ = await money(here, "vision")
@@ -180,7 +181,8 @@ async def test_an_extension_adds_the_difference_and_asks_when_the_budget_is_full
         assert sum(await money(here, "vision")) > 40_000_000
 
 
-async def test_two_ends_hold_the_later_one_so_that_moving_on_adds_nothing(sqlite_url: str) -> None:
+async def test_a_flexible_end_reserves_the_cost_until_the_latest_end(sqlite_url: str) -> None:
+    """So moving the end later doesn't add to the reservation."""
     async with world(sqlite_url, rules=rules()) as here:
         rental = await here.ready(lease=2 * HOUR, up_to=6 * HOUR)
         assert rental.lease is not None
@@ -192,9 +194,10 @@ async def test_two_ends_hold_the_later_one_so_that_moving_on_adds_nothing(sqlite
         assert (await money(here, TEAM))[0] == cost_at_most(rental.rate, longest)
 
 
-async def test_across_the_months_end_it_holds_the_whole_in_both_and_then_what_can_fall_into_each(
+async def test_across_a_month_end_each_month_reserves_what_it_may_cost(
     sqlite_url: str,
 ) -> None:
+    """Until the machine is ready, both months reserve the whole total."""
     async with world(sqlite_url, rules=rules()) as here:
         await here.be_down(timedelta(days=30) - (here.now - here.now.replace(day=1, hour=0)) - 3 * HOUR)
         rental = await here.rent(await here.ask(lease=6 * HOUR), settle=False)
@@ -213,7 +216,7 @@ async def test_across_the_months_end_it_holds_the_whole_in_both_and_then_what_ca
         assert spent[1][1] <= december
 
 
-async def test_another_owner_holds_what_is_left_and_each_pays_for_their_time(sqlite_url: str) -> None:
+async def test_each_owner_pays_for_the_time_they_owned_the_machine(sqlite_url: str) -> None:
     async with world(sqlite_url, rules=rules()) as here:
         rental = await here.ready(lease=4 * HOUR)
         held = (await money(here, ANA.id))[0]
@@ -235,13 +238,14 @@ async def test_another_owner_holds_what_is_left_and_each_pays_for_their_time(sql
 
 
 async def alerts_after(here: World, span: timedelta) -> list[tuple[str, Event[Any]]]:
-    """Return the alerts that were given once so much time has passed."""
+    """Let time pass, and return all alerts that have been sent by then."""
     await here.be_down(span)
     await check_budget_alerts(here.deps)
     return await here.notices(E.BUDGET_ALERT)
 
 
-async def test_each_alert_of_a_month_is_given_once_to_the_channel_and_to_who_clicked(sqlite_url: str) -> None:
+async def test_the_channel_and_the_person_get_each_budget_alert_once(sqlite_url: str) -> None:
+    """The person is the one whose click made the budget reach the alert."""
     async with world(sqlite_url, rules=rules(alerts=(Decimal("0.6"), Decimal(1)))) as here:
         first = await here.ready(lease=8 * HOUR)
         assert await alerts_after(here, 5 * MINUTE) == []
@@ -257,7 +261,7 @@ async def test_each_alert_of_a_month_is_given_once_to_the_channel_and_to_who_cli
         assert len(await alerts_after(here, 5 * MINUTE)) == 2
 
 
-async def test_a_reservation_that_falls_back_within_minutes_gives_no_alert(sqlite_url: str) -> None:
+async def test_a_reservation_that_shrinks_within_minutes_causes_no_alert(sqlite_url: str) -> None:
     """The machine is bought for less than the click allowed, so its reservation falls below the alert."""
     async with world(sqlite_url, rules=rules(alerts=(Decimal("0.5"),))) as here:
         async with here.deps.store.write() as tx:
@@ -273,7 +277,7 @@ async def test_a_reservation_that_falls_back_within_minutes_gives_no_alert(sqlit
         assert await alerts_after(here, 10 * MINUTE) == []
 
 
-async def test_spent_money_alerts_at_once(sqlite_url: str) -> None:
+async def test_spent_money_causes_an_immediate_alert(sqlite_url: str) -> None:
     async with world(sqlite_url, rules=rules(alerts=(Decimal("0.1"), Decimal("0.5")))) as here:
         rental = await here.ready(lease=8 * HOUR)
         await here.be_down(3 * HOUR)
@@ -283,16 +287,17 @@ async def test_spent_money_alerts_at_once(sqlite_url: str) -> None:
         assert (await balance(here, "vision")).alert_due_at is None
 
 
-async def test_a_budget_that_is_set_later_counts_what_its_month_had(sqlite_url: str) -> None:
+async def test_a_new_budget_counts_what_its_month_has_used_already(sqlite_url: str) -> None:
     async with world(sqlite_url) as here:
         await here.ready(lease=8 * HOUR)
         here.restart(replace(here.deps, rules=changed(RULES, budgets=Budgets(person=Decimal(20)))))
         assert (await here.get(lease=2 * HOUR)).state is State.AWAITING_APPROVAL
 
 
-async def test_counting_again_finds_what_each_change_wrote_and_another_time_zone_moves_money_between_months(
+async def test_recalculating_budgets_gives_the_same_result_as_each_change(
     sqlite_url: str,
 ) -> None:
+    """A different billing time zone moves money between months."""
     async with world(sqlite_url, rules=rules()) as here:
         await here.be_down(timedelta(days=30) - (here.now - here.now.replace(day=1, hour=0)) - 90 * MINUTE)
         rental = await here.ready(lease=4 * HOUR)
@@ -316,7 +321,7 @@ async def test_counting_again_finds_what_each_change_wrote_and_another_time_zone
             assert await correct(tx) == 1
 
 
-async def test_a_projects_own_limits_and_names(sqlite_url: str) -> None:
+async def test_a_project_has_limits_of_its_own_and_named_people(sqlite_url: str) -> None:
     own = changed(VISION, auto_approve=AutoApprove(total=Decimal(3)), channels=(), people=(BEN.id,))
     projects = {"vision": own, "Speech": Project(people=(ANA.id,))}
     async with world(sqlite_url, rules=changed(RULES, projects=projects)) as here:
@@ -331,8 +336,8 @@ async def test_a_projects_own_limits_and_names(sqlite_url: str) -> None:
         assert named == {"Ana": ("Speech",), "Ben": ("vision", "Speech"), "Cleo": ()}
 
 
-async def test_a_channel_charges_a_project_with_named_people_only_for_them_and_approvers(sqlite_url: str) -> None:
-    """Everybody else asks there as in a channel without a project, within the team's limits."""
+async def test_a_channel_charges_its_project_only_for_named_people_and_approvers(sqlite_url: str) -> None:
+    """Requests of all others count as if the channel had no project, within the team's limits."""
     vision = changed(VISION, budget=None, auto_approve=AutoApprove(per_hour=Decimal(50)), people=(ANA.id,))
     projects = {"vision": vision, "speech": Project(people=(EVE.id,))}
     own = changed(RULES, projects=projects, auto_approve=AutoApprove(per_hour=Decimal(1)))
@@ -352,8 +357,8 @@ async def test_a_channel_charges_a_project_with_named_people_only_for_them_and_a
         }
 
 
-async def test_only_an_owner_among_a_projects_people_extends_within_its_limits(sqlite_url: str) -> None:
-    """A machine keeps its project although its owner isn't one of the people that the rules name by now."""
+async def test_a_projects_limits_apply_only_to_owners_among_its_people(sqlite_url: str) -> None:
+    """A machine keeps its project even if its owner is no longer one of the people that the rules name."""
     rich = changed(VISION, budget=None, auto_approve=AutoApprove(per_hour=Decimal(50), total=Decimal(500)))
     own = changed(RULES, projects={"vision": rich}, auto_approve=AutoApprove(per_hour=Decimal(1)))
     async with world(sqlite_url, rules=own) as here:
@@ -370,9 +375,10 @@ async def test_only_an_owner_among_a_projects_people_extends_within_its_limits(s
         assert rental.project == "vision"
 
 
-async def test_home_shows_approvers_and_admins_the_teams_month_as_a_report_does_and_each_budget(
+async def test_home_shows_the_teams_month_to_approvers_and_admins(
     sqlite_url: str,
 ) -> None:
+    """The numbers are those of the spending report, and each budget is listed."""
     async with world(sqlite_url, rules=rules(team=Decimal(900), person=Decimal(50))) as here:
         await add_eve(here)
         await here.until(await here.destroy(await here.ready()), State.DESTROYED)
@@ -391,7 +397,7 @@ async def test_home_shows_approvers_and_admins_the_teams_month_as_a_report_does_
             assert home.team_month is None
 
 
-async def test_a_teammate_whose_extension_a_budget_does_not_hold_reads_nothing_of_the_owners_money(
+async def test_a_teammates_refused_extension_does_not_reveal_the_owners_money(
     sqlite_url: str,
 ) -> None:
     async with world(sqlite_url, rules=rules(over=WhenOver.REFUSE, person=Decimal(9))) as here:
@@ -407,7 +413,8 @@ async def test_a_teammate_whose_extension_a_budget_does_not_hold_reads_nothing_o
         assert refused.value.instead.startswith("Nothing was changed. Extend it by less")
 
 
-async def test_an_alert_of_a_persons_money_goes_to_that_person_whoever_clicked(sqlite_url: str) -> None:
+async def test_an_alert_about_a_persons_budget_goes_to_that_person(sqlite_url: str) -> None:
+    """This is the case even if somebody else's click caused the alert."""
     async with world(sqlite_url, rules=rules(person=Decimal(19))) as here:
         rental = await here.ready(lease=2 * HOUR, teammates=(BEN.id,))
         await here.extend(rental, 5 * HOUR, BEN)
@@ -416,9 +423,10 @@ async def test_an_alert_of_a_persons_money_goes_to_that_person_whoever_clicked(s
         assert all(balance is not None and balance.scope == of(ANA.id) for _, balance in told)
 
 
-async def test_the_operator_extends_over_a_budget_at_once_and_only_slack_is_told(sqlite_url: str) -> None:
-    """The approvers' channel gets the alerts, and the owner that of their own money. A budget that refuses an
-    approver refuses the operator.
+async def test_the_operator_may_extend_over_a_budget_without_approval(sqlite_url: str) -> None:
+    """The approvers' channel gets the alerts, and the owner gets the alert about their own budget.
+
+    A budget that refuses approvers refuses the operator too.
     """
     async with world(sqlite_url, rules=rules(person=Decimal(19), team=Decimal(25))) as here:
         rental = await here.ready(lease=2 * HOUR)

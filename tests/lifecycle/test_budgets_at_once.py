@@ -1,4 +1,4 @@
-"""Forty people click at the same moment, and a budget has room for ten of them: exactly ten rent."""
+"""Forty people click at the same moment, and a budget has headroom for ten of them: exactly ten rent."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ BUDGET = Decimal(TOTAL * FIT).scaleb(-6)
 
 
 async def clicks(deps: Deps, owners: list[str]) -> list[object]:
-    """Let each owner rent from a quote of their own, all at once. Return what each click came to."""
+    """Let each owner rent from their own quote, all at once. Return the result of each click."""
     async with deps.store.write() as tx:
         for owner in dict.fromkeys(owners):
             await tx.people.put(Person(id=owner, name=owner), START)
@@ -63,7 +63,7 @@ async def clicks(deps: Deps, owners: list[str]) -> list[object]:
 @pytest.mark.parametrize(
     ("kind", "across"), [*((kind, True) for kind in ScopeKind), (ScopeKind.TEAM, False)], ids=str
 )
-async def test_exactly_as_many_rent_as_fit(
+async def test_exactly_as_many_people_rent_as_the_budget_allows(
     database: Database, clock: MovedClock, kind: ScopeKind, across: bool
 ) -> None:
     budgets: dict[ScopeKind, dict[str, Any]] = {

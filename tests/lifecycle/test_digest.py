@@ -1,4 +1,4 @@
-"""The home channel is told once a week what the last one cost."""
+"""The weekly digest for the home channel."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def with_rules(here: World, rules: Rules) -> None:
 
 
 async def digests(here: World) -> list[Digest]:
-    """Run the job. Return all digests that were sent to the home channel so far."""
+    """Run the job. Return all digests that have been sent to the home channel so far."""
     await send_digest(here.deps)
     await here.settle()
     events = [event for event in await here.account_history() if event.kind is EventKind.DIGEST]
@@ -34,7 +34,7 @@ async def digests(here: World) -> list[Digest]:
     return [event.facts.digest for event in events]
 
 
-async def test_a_week_is_told_once_and_a_week_without_rentals_not_at_all(here: World) -> None:
+async def test_each_week_with_rentals_gets_one_digest(here: World) -> None:
     with_rules(here, WEEKLY)
     assert await digests(here) == [], "the first one is the next that is due"
     await here.until(await here.destroy(await here.ready()), State.DESTROYED)
@@ -56,7 +56,7 @@ async def test_a_week_is_told_once_and_a_week_without_rentals_not_at_all(here: W
     assert len(await digests(here)) == 2, "nothing was rented"
 
 
-async def test_a_machine_whose_deletion_is_not_confirmed_does_not_count_as_running(here: World) -> None:
+async def test_a_machine_with_an_unconfirmed_deletion_does_not_count_as_running(here: World) -> None:
     with_rules(here, WEEKLY)
     await digests(here)
     await here.until(await here.destroy(await here.ready()), State.DESTROYED)
@@ -69,7 +69,7 @@ async def test_a_machine_whose_deletion_is_not_confirmed_does_not_count_as_runni
     assert (digest.running, digest.rate, digest.not_confirmed) == (0, Decimal(0), 1)
 
 
-async def test_after_a_time_off_only_the_newest_is_sent(here: World) -> None:
+async def test_after_a_downtime_only_the_latest_digest_is_sent(here: World) -> None:
     with_rules(here, WEEKLY)
     assert await digests(here) == []
     await here.pass_time(MONDAY - here.now - HOUR)
@@ -83,7 +83,7 @@ async def test_after_a_time_off_only_the_newest_is_sent(here: World) -> None:
     assert digest.rate == Decimal(0)
 
 
-async def test_a_digest_that_the_policy_takes_up_again_begins_with_the_next_one(here: World) -> None:
+async def test_after_digests_are_switched_on_again_the_next_one_is_sent(here: World) -> None:
     with_rules(here, WEEKLY)
     assert await digests(here) == []
     await here.until(await here.destroy(await here.ready()), State.DESTROYED)

@@ -1,5 +1,6 @@
-"""Claims of the loops: nothing is worked on twice at a time, and nothing is bought or deleted twice, also if a
-process hangs for longer than its claims last and another one goes on.
+"""Claims of the loops: no row is worked on twice at a time, and nothing is bought or deleted twice.
+
+This also holds if a process hangs for longer than its claims last and another process continues its work.
 """
 
 from __future__ import annotations
@@ -34,21 +35,21 @@ from tests.lifecycle.world import HOUR, MINUTE, PROBE, World, world
 from tests.store import make
 
 LASTS = 1.0
-"""Real seconds for which a claim lasts."""
+"""The duration of a claim in wall-clock seconds."""
 
 
 class Journal:
-    """Who works on what, for several loops over one database."""
+    """Records which rows are worked on, for several loops over one database."""
 
     def __init__(self) -> None:
         self.working: set[str] = set()
         self.begun: list[str] = []
         self.twice: list[str] = []
-        """What was worked on twice at a time."""
+        """The rows that were worked on twice at the same time."""
 
 
 class Loop(DueLoop[Claimed]):
-    """Works on quotes: a quote is due again an hour later, after `gate` was set."""
+    """Works on quotes. Once `gate` is set, the quote is postponed by an hour."""
 
     name = "test"
     written = Written.QUOTES
@@ -114,9 +115,7 @@ async def until(reached: Callable[[], object]) -> None:
             await asyncio.sleep(0.01)
 
 
-async def test_a_pass_is_due_after_a_commit_and_once_a_row_that_was_read_is_due(
-    database: Database, clock: MovedClock
-) -> None:
+async def test_a_pass_is_due_after_a_commit_or_at_a_known_due_time(database: Database, clock: MovedClock) -> None:
     loop = Loop(database, clock)
     loop.gate.set()
     assert not loop.pass_is_due()
@@ -134,9 +133,8 @@ async def test_a_pass_is_due_after_a_commit_and_once_a_row_that_was_read_is_due(
     assert loop.journal.begun == ["q1", "q1"]
 
 
-async def test_running_work_keeps_its_claim_beside_a_second_claimant_however_the_clock_is_moved(
-    database: Database, clock: MovedClock
-) -> None:
+async def test_running_work_keeps_its_claim_even_if_the_clock_moves(database: Database, clock: MovedClock) -> None:
+    """A second process tries to claim the same rows."""
     journal = Journal()
     loops = [Loop(database, clock, journal), Loop(beside(database), clock, journal)]
     await add(database, *(f"q{n}" for n in range(6)))
@@ -154,9 +152,10 @@ async def test_running_work_keeps_its_claim_beside_a_second_claimant_however_the
     assert len(journal.begun) == 6
 
 
-async def test_a_process_that_stood_still_lost_its_claim_and_takes_the_row_again_only_after_its_own_work(
+async def test_a_stalled_process_reclaims_a_row_only_after_its_own_work(
     database: Database, clock: MovedClock
 ) -> None:
+    """While it was stalled, another process claimed the row and worked on it."""
     stopped, other = Loop(database, clock), Loop(beside(database), clock)
     await add(database, "q1")
     await stopped.run_pass()
@@ -164,12 +163,12 @@ async def test_a_process_that_stood_still_lost_its_claim_and_takes_the_row_again
     assert stopped.claims["q1"]()
     await asyncio.sleep(LASTS)
     assert not stopped.claims["q1"]()
-    # The other one takes it and does it.
+    # The other process claims the row and does the work.
     await other.run_pass()
     other.gate.set()
     await other.drain()
     assert await due_at(database, "q1") == START + HOUR
-    # The first one goes on, and the row is due again: its old work is still under way, without a claim.
+    # The first process continues, and the row is due again. Its old work is still running, without a claim.
     clock.jump(HOUR)
     for _ in range(3):
         await stopped.run_pass()
@@ -183,7 +182,7 @@ async def test_a_process_that_stood_still_lost_its_claim_and_takes_the_row_again
 
 
 class EndsSlowly(Loop):
-    """Makes its row due again at once, and ends only after `gate` was set."""
+    """Makes its row due again immediately, but ends only once `gate` is set."""
 
     @override
     async def work(self, row: Claimed, claim_lasts: Callable[[], bool]) -> None:
@@ -194,7 +193,7 @@ class EndsSlowly(Loop):
         await self.gate.wait()
 
 
-async def test_a_row_that_is_due_again_before_its_work_has_ended_is_worked_on_right_after_that(
+async def test_a_row_due_again_during_its_work_is_claimed_right_afterwards(
     database: Database, clock: MovedClock
 ) -> None:
     loop = EndsSlowly(database, clock)
@@ -210,7 +209,7 @@ async def test_a_row_that_is_due_again_before_its_work_has_ended_is_worked_on_ri
     assert loop.journal.begun == ["q1", "q1"]
 
 
-async def test_a_claim_that_nobody_took_is_renewed_after_its_end(database: Database, clock: MovedClock) -> None:
+async def test_an_expired_claim_that_nobody_took_is_renewed(database: Database, clock: MovedClock) -> None:
     stopped = Loop(database, clock)
     await add(database, "q1")
     await stopped.run_pass()
@@ -245,9 +244,10 @@ async def locked(database: Database) -> AsyncIterator[None]:
 
 
 @pytest.mark.usefixtures("logs")
-async def test_work_goes_on_once_while_the_database_is_locked_for_longer_than_its_claim_lasts(
+async def test_work_survives_a_database_locked_longer_than_its_claim(
     database: Database, clock: MovedClock
 ) -> None:
+    """The work isn't done twice."""
     loop = Loop(database, clock)
     await add(database, "q1")
     async with running(loop):
@@ -263,12 +263,12 @@ async def test_work_goes_on_once_while_the_database_is_locked_for_longer_than_it
     assert await due_at(database, "q1") == START + HOUR
 
 
-# --- what must not be done twice, with the bot's own steps
+# --- purchases and deletions by the bot's own steps
 
 
 @pytest.fixture
 async def both(url: str) -> AsyncIterator[World]:
-    """Yield a world on each database, whose claims last LASTS. After the test, check what must always hold."""
+    """Yield a world on each database, with claims that last LASTS. After the test, check the invariants."""
     async with world(url, probe_line=PROBE) as here:
         yield here
         await check(here)
@@ -276,7 +276,7 @@ async def both(url: str) -> AsyncIterator[World]:
 
 
 class Hangs:
-    """Something in which a process hangs until `goes_on` is set."""
+    """A call in which a process hangs until `goes_on` is set."""
 
     def __init__(self) -> None:
         self.reached, self.goes_on = asyncio.Event(), asyncio.Event()
@@ -287,13 +287,14 @@ class Hangs:
 
 
 def second(here: World) -> StepDeps:
-    """Return the parts of a second process on the same database."""
+    """Return the dependencies of a second process on the same database."""
     return replace(here.deps, store=beside(here.database))
 
 
 async def hang_and_let_another_go_on(here: World, deps: StepDeps, hangs: Hangs) -> None:
-    """Let the step of one process hang until another one has taken the row over and done its step. Then let it go
-    on to its end.
+    """Let the step of one process hang until another process has claimed the row and finished its step.
+
+    Then the first process continues to the end of its step.
     """
     stopped, other = Engine(deps, claim_seconds=LASTS), Engine(second(here))
     await stopped.run_pass()
@@ -311,7 +312,7 @@ async def hang_and_let_another_go_on(here: World, deps: StepDeps, hangs: Hangs) 
 
 
 class HangingDirectory:
-    """A directory in which a step hangs right before it decides what to buy."""
+    """A directory in which a step hangs just before it decides what to buy."""
 
     def __init__(self, hangs: Hangs) -> None:
         self._hangs = hangs
@@ -337,7 +338,7 @@ async def test_a_process_that_hung_before_its_intent_buys_nothing(both: World) -
 
 
 class HangingStore:
-    """A store in which a step hangs once it has committed the intent of an attempt."""
+    """A store in which a step hangs just after it has committed the intent of an attempt."""
 
     def __init__(self, here: World, rental: Rental, hangs: Hangs) -> None:
         self._here, self._rental, self._hangs = here, rental, hangs
@@ -369,7 +370,7 @@ async def test_a_process_that_hung_between_its_intent_and_its_call_makes_no_call
 
 
 class HangingMarket:
-    """A market in which a step hangs after it looked up the resources that it will delete."""
+    """A market in which a step hangs after it has looked up the resources that it is going to delete."""
 
     def __init__(self, here: World, hangs: Hangs) -> None:
         self._market, self._hangs = here.deps.market, hangs
@@ -396,7 +397,7 @@ async def test_a_process_that_hung_before_its_deletion_deletes_nothing(both: Wor
 
 
 @pytest.mark.usefixtures("logs")
-async def test_a_visit_that_hung_writes_nothing_once_another_process_visits(both: World) -> None:
+async def test_a_hung_probe_run_writes_nothing_after_another_process_took_over(both: World) -> None:
     here = both
     rental = await here.ready()
     before = len(await here.samples(rental))
@@ -416,7 +417,9 @@ async def test_a_visit_that_hung_writes_nothing_once_another_process_visits(both
     await here.settle()
 
 
-async def test_a_database_that_takes_no_writes_does_not_stop_a_loop(database: Database, clock: MovedClock) -> None:
+async def test_a_database_that_accepts_no_writes_does_not_stop_a_loop(
+    database: Database, clock: MovedClock
+) -> None:
     loop = Loop(database, clock)
     await add(database, "q1")
     async with locked(database):
@@ -429,9 +432,8 @@ async def test_a_database_that_takes_no_writes_does_not_stop_a_loop(database: Da
     assert loop.journal.begun == ["q1"]
 
 
-async def test_a_row_that_another_process_claimed_counts_as_due_for_who_waits_until_all_is_done(
-    database: Database, clock: MovedClock
-) -> None:
+async def test_a_row_claimed_by_another_process_counts_as_due(database: Database, clock: MovedClock) -> None:
+    """This matters when the caller waits until all work is done: the other process may have died."""
     died, waits = Loop(database, clock), Loop(beside(database), clock)
     await add(database, "q1")
     await died.run_pass()

@@ -1,4 +1,4 @@
-"""The engine: every due step runs once, also if the store fails meanwhile."""
+"""The engine: every due step runs once, even if the store fails in the meantime."""
 
 from __future__ import annotations
 
@@ -25,9 +25,7 @@ from tests.lifecycle.world import ANA, BEN, HOUR, MINUTE, SECOND, TRAINING, Worl
 from tests.store.make import REPLY_TO
 
 
-async def test_a_purchase_that_is_answered_while_the_store_takes_no_writes_is_not_lost(
-    here: World, sqlite_url: str
-) -> None:
+async def test_a_purchase_is_not_lost_if_its_answer_cannot_be_stored(here: World, sqlite_url: str) -> None:
     fault = await here.fault("procure_offer", "hold_after")
     rental = await here.rent(await here.ask(), settle=False)
     await here.engine.run_pass()
@@ -44,7 +42,7 @@ async def test_a_purchase_that_is_answered_while_the_store_takes_no_writes_is_no
     assert await here.bought() == ["hyperstack"]
 
 
-async def test_a_rental_whose_step_runs_is_not_claimed_again(here: World) -> None:
+async def test_a_rental_is_not_claimed_again_while_its_step_runs(here: World) -> None:
     fault = await here.fault("procure_offer", "hold_before")
     rental = await here.rent(await here.ask(), settle=False)
     await here.engine.run_pass()
@@ -58,7 +56,7 @@ async def test_a_rental_whose_step_runs_is_not_claimed_again(here: World) -> Non
     assert (await here.event_kinds(rental)).count(E.RENTING) == 1
 
 
-async def test_every_due_step_runs_although_there_is_room_for_few_at_once(here: World) -> None:
+async def test_all_due_steps_run_even_if_only_one_runs_at_once(here: World) -> None:
     here.engine = Engine(here.deps, at_once=1)
     rentals = [await here.rent(await here.ask(), settle=False) for _ in range(3)]
     for rental in rentals:
@@ -67,7 +65,7 @@ async def test_every_due_step_runs_although_there_is_room_for_few_at_once(here: 
 
 
 async def test_a_claimed_rental_counts_as_in_flight_before_its_step_begins(here: World) -> None:
-    """Otherwise a check whether everything is done could find a rental that is neither due nor in flight."""
+    """Otherwise, a check whether all work is done could find a rental that is neither due nor in flight."""
     rental = await here.ready()
     here.jump(timedelta(minutes=5))
     seen: list[int] = []
@@ -82,7 +80,7 @@ async def test_a_claimed_rental_counts_as_in_flight_before_its_step_begins(here:
 
 
 class UnsureStore:
-    """A store that raises StoreBusy after it committed, while it is `in_doubt`."""
+    """A store that raises StoreBusy after a commit while it is `in_doubt`."""
 
     def __init__(self, store: Database) -> None:
         self._store = store
@@ -100,8 +98,8 @@ class UnsureStore:
             raise StoreBusy("no answer")
 
 
-async def test_a_claim_whose_commit_had_no_answer_ends_by_itself_and_its_step_runs(here: World) -> None:
-    """Steps that run meanwhile are not run twice."""
+async def test_a_claim_with_an_unconfirmed_commit_expires_and_its_step_runs(here: World) -> None:
+    """Steps that run in the meantime aren't run twice."""
     store = UnsureStore(here.deps.store)
     here.engine = Engine(replace(here.deps, store=cast(Database, store)), claim_seconds=1)
     fault = await here.fault("procure_offer", "hold_before")
@@ -125,7 +123,7 @@ async def test_a_claim_whose_commit_had_no_answer_ends_by_itself_and_its_step_ru
     assert len(await here.bought()) == 2
 
 
-async def test_searches_that_hang_leave_room_for_the_steps_of_rentals(here: World) -> None:
+async def test_hanging_searches_do_not_block_the_steps_of_rentals(here: World) -> None:
     rental = await here.ready()
     here.engine = Engine(here.deps, at_once=4)
     fault = await here.fault("get_offers", "hold_before", times=None)

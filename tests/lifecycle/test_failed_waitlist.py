@@ -1,4 +1,4 @@
-"""Purchases that fail for people who wait: the next offer is rented all the same, and the thread stays short."""
+"""Failed purchases for waitlist entries: the next offer is rented all the same, and the thread stays short."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ LONGEST = 3 * HOUR
 
 
 async def waits(here: World, gpu_rate: str = "10", **request: Any) -> Rental:
-    """Let nobody have anything, and let Ana wait for an H100 that is rented for her at any time of the day."""
+    """Make all offers unavailable, and put Ana on the waitlist for an H100 that is rented at any time of day."""
     await here.behaves("*", "nothing_free")
     quote = await here.ask(typed=WaitlistEntry(until=here.now + LONGEST, any_time=True), **request)
     rental = (await carry_out(here.deps, ANA, waiting.RentWhenFound(quote.id, gpu_rate=Decimal(gpu_rate)))).rental
@@ -35,17 +35,17 @@ async def waits(here: World, gpu_rate: str = "10", **request: Any) -> Rental:
 
 
 async def replies(here: World, rental: Rental) -> int:
-    """Return how many replies the thread of a rental has."""
+    """Return the number of replies in the thread of a rental."""
     return sum(message.rental_id == rental.id for message in await here.messages(MessageKind.THREAD))
 
 
 async def purchases(here: World, rental: Rental) -> list[datetime]:
-    """Return when the purchase calls of a rental were made."""
+    """Return the times of the purchase calls of a rental."""
     return [attempt.intended_at for attempt in await here.attempts(rental)]
 
 
 @pytest.mark.parametrize("status", [410, 429])
-async def test_a_wish_whose_purchase_fails_once_is_rented_at_the_same_place(here: World, status: int) -> None:
+async def test_a_failed_purchase_for_the_waitlist_is_repeated_at_the_same_vendor(here: World, status: int) -> None:
     rental = await waits(here)
     await here.fault("procure_offer", "status", status=status, times=1)
     await here.behaves("nebius", "normal")
@@ -55,7 +55,7 @@ async def test_a_wish_whose_purchase_fails_once_is_rented_at_the_same_place(here
     assert (kinds.count(E.QUEUED_AGAIN), kinds.count(E.OFFER_FITS)) == (1, 2)
 
 
-async def test_a_wish_for_a_vendor_that_takes_no_startup_script_is_rented_without_one(here: World) -> None:
+async def test_a_waitlist_entry_is_rented_without_a_startup_script_if_refused(here: World) -> None:
     here.restart(replace(here.deps, rules=changed(here.deps.rules, setup={"torch": "#!/bin/sh\ntrue\n"})))
     rental = await waits(here, setup="torch")
     await here.behaves("nebius", "refuses_cloud_init")
@@ -66,7 +66,7 @@ async def test_a_wish_for_a_vendor_that_takes_no_startup_script_is_rented_withou
     assert not last.told_before, "the thread says what the machine lacks"
 
 
-async def test_a_wish_goes_on_once_the_market_takes_the_token_again(here: World) -> None:
+async def test_a_waitlist_entry_continues_once_the_token_is_accepted_again(here: World) -> None:
     rental = await waits(here)
     await here.outside.control("token", valid=False)
     await here.behaves("nebius", "normal")
@@ -76,7 +76,7 @@ async def test_a_wish_goes_on_once_the_market_takes_the_token_again(here: World)
     await here.until(rental, State.READY)
 
 
-async def test_a_start_time_survives_a_price_that_no_longer_stood(here: World) -> None:
+async def test_a_scheduled_start_survives_an_expired_price(here: World) -> None:
     start = here.now + 2 * HOUR
     quote = await here.ask(starts_at=start, until=start + HOUR, lease=HOUR)
     rental = (await carry_out(here.deps, ANA, waiting.RentWhenFound(quote.id))).rental
@@ -87,7 +87,7 @@ async def test_a_start_time_survives_a_price_that_no_longer_stood(here: World) -
     assert rental.lease.ready_at < start
 
 
-async def test_a_vendor_that_stays_sold_out_is_told_once_and_asked_less_and_less_often(here: World) -> None:
+async def test_a_sold_out_vendor_is_reported_once_and_tried_less_often(here: World) -> None:
     rental = await waits(here)
     await here.behaves("nebius", "sold_out")
     await here.pass_time(2 * HOUR)
@@ -102,7 +102,7 @@ async def test_a_vendor_that_stays_sold_out_is_told_once_and_asked_less_and_less
     await here.until(rental, State.READY)
 
 
-async def test_a_dearer_place_is_rented_from_while_the_cheapest_ones_stay_sold_out(here: World) -> None:
+async def test_a_pricier_vendor_is_used_while_cheaper_ones_stay_sold_out(here: World) -> None:
     rental = await waits(here)
     for vendor in ("hyperstack", "nebius"):
         await here.behaves(vendor, "sold_out")
@@ -114,7 +114,7 @@ async def test_a_dearer_place_is_rented_from_while_the_cheapest_ones_stay_sold_o
     assert rental.vendor == "runpod"
 
 
-async def test_a_wish_that_buys_nothing_holds_its_budget_once_and_ends_once(here: World) -> None:
+async def test_a_waitlist_entry_without_a_purchase_ends_once_and_costs_nothing(here: World) -> None:
     rental = await waits(here)
     await here.fault("procure_offer", "status", status=410, times=None)
     await here.behaves("nebius", "normal")
@@ -125,7 +125,7 @@ async def test_a_wish_that_buys_nothing_holds_its_budget_once_and_ends_once(here
     assert await here.bill() == 0
 
 
-async def test_only_the_first_of_equal_failures_is_told_however_often_the_vendor_changes(here: World) -> None:
+async def test_each_kind_of_failure_is_reported_only_once_in_the_thread(here: World) -> None:
     rental = await waits(here)
     await here.behaves("nebius", "sold_out")
     await here.pass_time(timedelta(minutes=20))

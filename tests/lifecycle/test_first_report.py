@@ -1,4 +1,4 @@
-"""The first report of a machine's probe: what was sold, its setup, and the share of its vendor."""
+"""The first report of a machine's probe: the GPUs that were sold, the setup, and the statistics of the vendor."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def report(*models: GpuModel, setup: SetupProgress | None = None) -> Report:
 
 
 async def ready(database: Database, rental_id: str = "k7mq2", owner: str = ANA.id) -> Rental:
-    """Store a rental of one H100 of Hyperstack that is ready."""
+    """Store a ready rental of one H100 from Hyperstack."""
     rental = make.rental(
         rental_id,
         state=State.READY,
@@ -51,7 +51,7 @@ async def ready(database: Database, rental_id: str = "k7mq2", owner: str = ANA.i
 async def answers(
     database: Database, rental: Rental, said: Report, after: timedelta
 ) -> tuple[Rental, list[EventKind]]:
-    """Let the probe answer so long after ready. Return the rental, and the kinds of the events."""
+    """Let the probe answer at this time after ready. Return the rental, and the kinds of the events."""
     at = READY_AT + after
     async with database.write() as tx:
         earlier = await tx.samples.since(rental.id, READY_AT)
@@ -62,7 +62,7 @@ async def answers(
 
 
 async def misses(database: Database, rental: Rental, *minutes: int, why: Missed = Missed.NO_ANSWER) -> None:
-    """Let visits at these minutes after ready be missed."""
+    """Let the probe runs fail at these minutes after ready."""
     for at in (READY_AT + minute * MINUTE for minute in minutes):
         async with database.write() as tx:
             await tx.samples.add(Sample(rental_id=rental.id, at=at, missed=why))
@@ -70,13 +70,13 @@ async def misses(database: Database, rental: Rental, *minutes: int, why: Missed 
 
 
 async def known(database: Database, vendor: str = "hyperstack") -> ProbeAnswers | None:
-    """Return what is known of a vendor's machines."""
+    """Return the stored answers of a vendor's machines."""
     async with database.read() as tx:
         return (await tx.probe_answers.of_vendors([vendor, "another"])).get(vendor)
 
 
 @ON_SQLITE
-async def test_other_gpus_than_were_sold_are_an_event_of_the_first_report_alone(database: Database) -> None:
+async def test_only_the_first_report_causes_a_gpu_mismatch_event(database: Database) -> None:
     rental = await ready(database)
     first, events = await answers(database, rental, report(H100, H100), 2 * MINUTE)
     assert (first.probe_answered_at, events) == (READY_AT + 2 * MINUTE, [EventKind.GPU_MISMATCH])
@@ -84,7 +84,7 @@ async def test_other_gpus_than_were_sold_are_an_event_of_the_first_report_alone(
 
 
 @ON_SQLITE
-async def test_a_machine_as_sold_and_one_whose_gpus_were_not_read_cause_no_event(database: Database) -> None:
+async def test_matching_or_unreadable_gpus_cause_no_event(database: Database) -> None:
     for rental_id, said in (("k7mq2", report(H100)), ("p4wd9", Report(missed=Missed.NVIDIA_SMI_HANGS))):
         rental = await ready(database, rental_id)
         found, events = await answers(database, rental, said, MINUTE)
@@ -97,7 +97,7 @@ CUT_OFF = changed(report(H100, H100), missed=Missed.NVIDIA_SMI_HANGS)
 @ON_SQLITE
 @pytest.mark.parametrize(("minutes", "kinds"), [(20, [EventKind.GPU_MISMATCH]), (40, [])])
 @pytest.mark.parametrize("first", [Report(missed=Missed.NO_NVIDIA_SMI), CUT_OFF], ids=["no driver", "cut off"])
-async def test_gpus_that_show_once_their_driver_answers_in_time_are_compared_too(
+async def test_gpus_are_compared_once_their_driver_answers_in_time(
     database: Database, first: Report, minutes: int, kinds: list[EventKind]
 ) -> None:
     rental = await ready(database)
@@ -109,7 +109,8 @@ async def test_gpus_that_show_once_their_driver_answers_in_time_are_compared_too
 
 
 @ON_SQLITE
-async def test_the_set_up_is_noted_when_it_changes_and_stays_if_a_report_lacks_it(database: Database) -> None:
+async def test_setup_progress_is_stored_when_it_changes(database: Database) -> None:
+    """A report without progress leaves the stored progress as it is."""
     rental = await ready(database)
     running, _ = await answers(database, rental, report(H100, setup=RUNNING), MINUTE)
     assert running.setup_progress == RUNNING
@@ -118,7 +119,7 @@ async def test_the_set_up_is_noted_when_it_changes_and_stays_if_a_report_lacks_i
     assert (failed.setup_progress, failed.version, events) == (FAILED, running.version + 1, [])
 
 
-async def test_machines_that_gave_no_answer_soon_after_ready_count_until_one_answers(database: Database) -> None:
+async def test_unanswering_machines_count_against_a_vendor_until_one_answers(database: Database) -> None:
     first, second, third = [
         await ready(database, 5 * letter, owner) for letter, owner in zip("abc", "UVU", strict=True)
     ]
@@ -127,39 +128,41 @@ async def test_machines_that_gave_no_answer_soon_after_ready_count_until_one_ans
     assert await known(database) == ProbeAnswers(unreachable=("V", "U"), unreachable_at=READY_AT + 9 * MINUTE)
     await answers(database, third, report(H100), 9 * MINUTE)
     assert await known(database) == ProbeAnswers(answered_at=READY_AT + 9 * MINUTE)
-    # One of the silent machines answers after all, before its owner was shown how to install the probe.
+    # One of the unreachable machines answers after all, before its owner was shown how to install the probe.
     await answers(database, first, report(H100), 14 * MINUTE)
     assert await known(database) == ProbeAnswers(answered_at=READY_AT + 14 * MINUTE)
-    # This answer may come from its owner.
+    # The owner may have made this machine answer, so it doesn't count.
     await answers(database, second, report(H100), 16 * MINUTE)
     assert await known(database) == ProbeAnswers(answered_at=READY_AT + 14 * MINUTE)
 
 
 @ON_SQLITE
 @pytest.mark.parametrize("why", [Missed.REFUSED, Missed.UNREADABLE, Missed.HOST_KEY_CHANGED])
-async def test_a_login_that_is_refused_never_counts_against_a_vendor(database: Database, why: Missed) -> None:
+async def test_a_refused_login_never_counts_against_a_vendor(database: Database, why: Missed) -> None:
     for n in range(3):
         await misses(database, await ready(database, f"r{n:04}", f"U{n}"), 0, 2, 4, 6, 20, why=why)
     assert await known(database) is None
 
 
-async def test_a_machine_that_nobody_visited_in_its_first_five_minutes_does_not_count(database: Database) -> None:
+async def test_a_machine_not_probed_in_its_first_minutes_does_not_count(database: Database) -> None:
     unreachable, answering = await ready(database, "aaaaa"), await ready(database, "bbbbb")
     await misses(database, unreachable, 30, 32)
     await answers(database, answering, report(H100), 30 * MINUTE)
     assert await known(database) is None
 
 
-async def test_ten_silent_machines_of_a_vendor_are_read(database: Database) -> None:
+async def test_at_most_ten_unreachable_machines_of_a_vendor_are_read(database: Database) -> None:
     for n in range(12):
         await misses(database, await ready(database, f"r{n:04}"), 0, 2, 5 + n)
     assert await known(database) == ProbeAnswers(unreachable=(ANA.id,) * 10, unreachable_at=READY_AT + 16 * MINUTE)
     assert await known(database, "nebius") is None
 
 
-def test_silent_machines_count_if_they_have_two_owners_or_if_none_answered_for_a_week() -> None:
+def test_unreachable_machines_count_for_two_owners_or_after_a_week() -> None:
+    """They count if they belong to at least two owners, or if no machine of the vendor has answered for a week."""
+
     def vendor(*unreachable: str, answered: timedelta | None = None) -> ProbeAnswers:
-        """Return what is known of a vendor that answered so long before."""
+        """Return the answers of a vendor whose last answer was so long ago."""
         at = None if answered is None else READY_AT - answered
         return ProbeAnswers(
             unreachable=unreachable, unreachable_at=READY_AT if unreachable else None, answered_at=at
@@ -174,7 +177,7 @@ def test_silent_machines_count_if_they_have_two_owners_or_if_none_answered_for_a
     assert not runs_scripts(vendor("U1", "U1", "U1"))
 
 
-async def test_the_first_visit_of_a_real_login_tells_the_owner_of_other_gpus_and_notes_the_set_up(
+async def test_the_first_real_login_reports_a_gpu_mismatch_and_setup_progress(
     sqlite_url: str,
 ) -> None:
     key = new_probe_key()
@@ -197,12 +200,15 @@ async def test_the_first_visit_of_a_real_login_tells_the_owner_of_other_gpus_and
         assert (found.unreachable, found.answered_at) == ((), rental.probe_answered_at)
 
 
-# --- a vendor whose machines don't run the boot script
+# --- a vendor whose machines don't run the startup script
 
 
 @pytest.fixture
 async def here(sqlite_url: str) -> AsyncIterator[World]:
-    """Yield a world in which three machines of one person at Hyperstack were silent, and none ever answered."""
+    """Yield a world in which three machines at Hyperstack were unreachable, and none ever answered.
+
+    All three belonged to one person.
+    """
     async with world(sqlite_url, probe_line=PROBE) as made:
         for _ in range(3):
             unreachable = await made.ready(probe=False)
@@ -213,9 +219,10 @@ async def here(sqlite_url: str) -> AsyncIterator[World]:
         await check(made)
 
 
-async def test_a_machine_of_a_silent_vendor_is_visited_and_its_answer_lifts_it_and_busy_it_goes_on_past_its_end(
+async def test_an_unreachable_vendor_is_trusted_again_once_a_machine_answers(
     here: World,
 ) -> None:
+    """A machine of such a vendor is probed nevertheless. If it is busy, its flexible end moves later."""
     rental = await here.ready(person=BEN, lease=2 * HOUR, up_to=4 * HOUR)
     await here.pass_time(4 * MINUTE)
     assert here.machines[rental].probe_runs == 3
@@ -232,10 +239,13 @@ async def test_a_machine_of_a_silent_vendor_is_visited_and_its_answer_lifts_it_a
     assert (rental.state, rental.running_lease.ends_at) == (State.READY, end + HOUR)
 
 
-async def test_a_clicked_offer_of_a_silent_vendor_is_bought_but_now_and_the_next_attempt_take_another_one(
+async def test_automatic_choices_avoid_a_vendor_that_runs_no_startup_scripts(
     here: World,
 ) -> None:
-    """If the request has teammates or a setup."""
+    """Such a vendor is avoided only if the request has teammates or a setup.
+
+    An offer that a person clicked is bought anyway.
+    """
     clicked = await here.rent(await here.ask(teammates=(BEN.id,)), "hyperstack")
     at_once = await here.ask(BEN, teammates=(ANA.id,), now=True)
     plain = await here.ask(CLEO, now=True)
@@ -245,8 +255,8 @@ async def test_a_clicked_offer_of_a_silent_vendor_is_bought_but_now_and_the_next
     rules = changed(here.deps.rules, setup={"torch": "#!/bin/sh\ntrue\n"})
     here.restart(replace(here.deps, rules=rules))
     await here.behaves("nebius", "sold_out")
-    for waitlist_entry in ({"setup": "torch"}, {"teammates": (BEN.id,)}):
-        rental = await here.rent(await here.ask(**waitlist_entry), "nebius")
-        assert {attempt.vendor for attempt in await here.attempts(rental)} == {"nebius"}, waitlist_entry
+    for fields in ({"setup": "torch"}, {"teammates": (BEN.id,)}):
+        rental = await here.rent(await here.ask(**fields), "nebius")
+        assert {attempt.vendor for attempt in await here.attempts(rental)} == {"nebius"}, fields
     rental = await here.rent(await here.ask(), "nebius")
     assert "hyperstack" in {attempt.vendor for attempt in await here.attempts(rental)}

@@ -1,4 +1,4 @@
-"""What a rental holds of budgets depends on the fields that `moves_money` compares, and on no other."""
+"""Reservations depend on the fields that `moves_money` compares, and on no others."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ from tests.any_model import any_of
 from tests.databases import START
 from tests.store import make
 
-# Few values, far enough apart that another month is reached, and money below and above what a machine costs.
+# Only few values. They are far enough apart to reach another month, with amounts below and above the cost of a
+# machine.
 BASICS: dict[Any, SearchStrategy[Any]] = {
     bool: st.booleans(),
     str: st.sampled_from(["one", "other"]),
@@ -56,7 +57,7 @@ def changes(before: Rental, other: Rental) -> Iterator[Rental]:
 
 @settings(max_examples=200)
 @given(RENTALS, RENTALS)
-def test_a_change_of_a_field_that_moves_no_money_leaves_what_is_held_equal(before: Rental, other: Rental) -> None:
+def test_fields_that_move_no_money_do_not_change_reservations(before: Rental, other: Rental) -> None:
     attempts = (make.attempt(), *(make.attempt(n=n, state=AttemptState.BOUGHT, accepted=True) for n in (2, 3)))
     resources = tuple(make.resource(f"res-{n}", n=n, rate=Decimal("2.15"), valid_from=START) for n in (2, 3))
 

@@ -1,4 +1,4 @@
-"""What the money of a rental went for, through visits, verdicts and the ledger."""
+"""The cost of a rental by use, based on probe runs, usage statuses and the ledger."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ async def shown(here: World, rental_id: str) -> RentalDetails:
     return await queries.show(here.deps, ANA, rental_id)
 
 
-async def test_the_receipt_of_a_machine_says_what_it_cost_idle_and_not_seen(sqlite_url: str) -> None:
+async def test_a_receipt_shows_the_cost_of_idle_and_unseen_time(sqlite_url: str) -> None:
     async with world(sqlite_url, probe_line=PROBE) as here:
         rental = await here.ready(lease=12 * HOUR)
         machine = here.machines[rental]
@@ -60,7 +60,7 @@ async def test_the_receipt_of_a_machine_says_what_it_cost_idle_and_not_seen(sqli
         await check_delivered(here)
 
 
-async def test_time_in_which_the_bot_was_down_before_the_end_is_unknown(sqlite_url: str) -> None:
+async def test_a_downtime_before_the_end_counts_as_unknown_use(sqlite_url: str) -> None:
     async with world(sqlite_url, probe_line=PROBE) as here:
         rental = await here.ready(lease=6 * HOUR)
         here.machines[rental].use(0)
@@ -76,7 +76,7 @@ async def test_time_in_which_the_bot_was_down_before_the_end_is_unknown(sqlite_u
         await check(here)
 
 
-async def test_a_verdict_is_dropped_once_the_rules_switch_the_probe_off(sqlite_url: str) -> None:
+async def test_a_usage_status_is_dropped_once_the_probe_is_switched_off(sqlite_url: str) -> None:
     async with world(sqlite_url, probe_line=PROBE) as here:
         rental = await here.ready(lease=6 * HOUR)
         here.machines[rental].use(0)

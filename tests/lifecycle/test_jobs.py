@@ -1,4 +1,4 @@
-"""Jobs run at the start and then by the calendar of our clock, each in one of several processes."""
+"""Jobs run at the start and then on their schedule, by the bot's clock, each in one of several processes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ START = datetime(2026, 3, 28, 23, 57, 30, tzinfo=UTC)
 
 
 class Clock(MovedClock):
-    """A clock whose pauses are over at once."""
+    """A clock whose pauses end immediately."""
 
     @override
     async def pause(self, seconds: float) -> None:
@@ -30,7 +30,7 @@ class Clock(MovedClock):
 
 
 class Work:
-    """Work that notes when it was done, so that a test can wait for it."""
+    """Work that records the times at which it was done, so that a test can wait for it."""
 
     def __init__(self, clock: MovedClock) -> None:
         self.clock = clock
@@ -65,7 +65,7 @@ async def work(fast: MovedClock) -> AsyncIterator[Work]:
     await asyncio.gather(task, return_exceptions=True)
 
 
-async def test_a_job_runs_at_the_start_and_at_full_multiples_of_its_minutes(fast: MovedClock, work: Work) -> None:
+async def test_a_job_runs_at_the_start_and_then_on_its_schedule(fast: MovedClock, work: Work) -> None:
     await work.again()
     midnight = datetime(2026, 3, 29, tzinfo=UTC)
     for minutes in (0, 10, 20):
@@ -95,7 +95,7 @@ async def test_a_job_that_fails_runs_again_at_its_next_time(fast: MovedClock, wo
     assert len(work.done) == 4
 
 
-async def test_a_job_that_has_not_worked_runs_again_soon_if_it_is_waited_for(fast: MovedClock) -> None:
+async def test_a_job_with_a_retry_runs_again_soon_until_it_succeeds(fast: MovedClock) -> None:
     made = Work(fast)
     made.fails = MarketAway("no answer")
     job = LocalJob("test", made, fast, every(minutes=10), retry=timedelta(seconds=10))
@@ -113,17 +113,17 @@ async def test_a_job_that_has_not_worked_runs_again_soon_if_it_is_waited_for(fas
     await asyncio.gather(task, return_exceptions=True)
 
 
-# --- one for all processes
+# --- jobs that only one of all processes runs
 
 
 LASTS = 0.4
-"""Real seconds for which a claim lasts."""
+"""The duration of a claim in wall-clock seconds."""
 DAWN = datetime(2025, 3, 4, 9, 10, tzinfo=UTC)
-"""The first full ten minutes after the databases' clock begins."""
+"""The first scheduled time after the start of the databases' clock."""
 
 
 class Process:
-    """A process of several over one database, with a job of the calendar and one that goes on."""
+    """One of several processes over one database, with a scheduled job and a continuous one."""
 
     def __init__(self, store: Database, clock: MovedClock) -> None:
         self.ran, self.may = 0, True
@@ -157,13 +157,13 @@ class Process:
             self.delivers.clear()
 
     async def end(self) -> None:
-        """End as after SIGTERM."""
+        """End like a process that got SIGTERM."""
         self.task.cancel()
         await asyncio.gather(self.task, return_exceptions=True)
         await self.jobs.end()
 
     async def hang(self) -> None:
-        """Claim and renew nothing more, as while the process is stopped."""
+        """Stop claiming and renewing, like a process that was paused."""
         self.task.cancel()
         await asyncio.gather(self.task, return_exceptions=True)
 
@@ -174,7 +174,7 @@ async def until(reached: Callable[[], object]) -> None:
             await asyncio.sleep(0.01)
 
 
-async def test_each_job_is_done_by_one_process_at_its_times(database: Database) -> None:
+async def test_each_job_runs_in_one_process_at_its_times(database: Database) -> None:
     moved = MovedClock(DAWN - timedelta(minutes=7))
     both = [Process(database, moved), Process(beside(database), moved)]
     await until(lambda: sum(one.ran for one in both) == 1 and sum(one.delivers.is_set() for one in both) == 1)
@@ -194,7 +194,7 @@ async def test_each_job_is_done_by_one_process_at_its_times(database: Database) 
         await one.end()
 
 
-async def test_who_ends_leaves_its_jobs_to_another_process_at_once(database: Database, clock: MovedClock) -> None:
+async def test_a_process_that_ends_hands_its_jobs_over_immediately(database: Database, clock: MovedClock) -> None:
     first = Process(database, clock)
     await first.delivers.wait()
     second = Process(beside(database), clock)
@@ -204,9 +204,7 @@ async def test_who_ends_leaves_its_jobs_to_another_process_at_once(database: Dat
     await second.end()
 
 
-async def test_a_process_that_hangs_past_its_claim_stops_its_job_before_it_goes_on(
-    database: Database, clock: MovedClock
-) -> None:
+async def test_a_process_that_lost_its_claim_stops_its_job(database: Database, clock: MovedClock) -> None:
     first = Process(database, clock)
     await first.delivers.wait()
     assert first.jobs.may_act(DELIVERY)
@@ -223,9 +221,7 @@ async def test_a_process_that_hangs_past_its_claim_stops_its_job_before_it_goes_
         await one.end()
 
 
-async def test_a_process_whose_clock_goes_wrong_leaves_its_jobs_to_another_process(
-    database: Database, clock: MovedClock
-) -> None:
+async def test_a_process_whose_clock_goes_wrong_hands_its_jobs_over(database: Database, clock: MovedClock) -> None:
     first = Process(database, clock)
     await first.delivers.wait()
     first.may = False

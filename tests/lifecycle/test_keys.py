@@ -1,4 +1,4 @@
-"""Keys of one person that are added, removed and used for a rental at the same moment."""
+"""One person's keys that are added, removed and used for a rental at the same moment."""
 
 from __future__ import annotations
 
@@ -46,7 +46,10 @@ async def owned(database: Database) -> list[str]:
 
 
 async def all_of(*calls: Any) -> list[Any]:
-    """Run the calls at once. Return their results and errors; raise any other exception than one with words."""
+    """Run the calls at the same time. Return their results, including errors with a message for people.
+
+    Any other exception is raised.
+    """
     results = await asyncio.gather(*calls, return_exceptions=True)
     for result in results:
         if isinstance(result, BaseException) and not isinstance(result, GpubotError):
@@ -54,7 +57,7 @@ async def all_of(*calls: Any) -> list[Any]:
     return results
 
 
-async def test_keys_that_are_added_at_once_rent_the_clicked_offer_once(database: Database, deps: Deps) -> None:
+async def test_keys_added_at_once_rent_the_clicked_offer_once(database: Database, deps: Deps) -> None:
     async with database.write() as tx:
         await tx.quotes.add(make.quote(clicked_offer="offer-1"))
     results = await all_of(*(add(deps) for _ in range(3)))
@@ -65,13 +68,13 @@ async def test_keys_that_are_added_at_once_rent_the_clicked_offer_once(database:
         assert await tx.quotes.clicked(ANA.id, START) == []
 
 
-async def test_keys_that_are_added_at_once_stay_within_the_limit(database: Database, deps: Deps) -> None:
+async def test_keys_added_at_once_stay_within_the_limit(database: Database, deps: Deps) -> None:
     results = await all_of(*(add(deps) for _ in range(AT_ONCE)))
     assert sum(isinstance(result, Mistake) for result in results) == AT_ONCE - 3
     assert len(await owned(database)) == 3
 
 
-async def test_the_last_key_is_removed_or_an_offer_is_rented_but_not_both(database: Database, deps: Deps) -> None:
+async def test_either_the_last_key_is_removed_or_the_offer_is_rented(database: Database, deps: Deps) -> None:
     async with database.write() as tx:
         await tx.people.add_key(ANA.id, KEY)
         await tx.quotes.add(make.quote())
@@ -89,7 +92,7 @@ async def test_the_last_key_is_removed_or_an_offer_is_rented_but_not_both(databa
 
 
 @ON_SQLITE
-async def test_the_key_is_stored_if_too_little_time_is_left_for_the_clicked_offer(
+async def test_a_key_is_stored_even_if_the_clicked_offer_is_too_late(
     database: Database, deps: Deps, clock: MovedClock
 ) -> None:
     until = START + timedelta(minutes=60)

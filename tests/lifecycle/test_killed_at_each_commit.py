@@ -1,4 +1,4 @@
-"""SIGKILL before and after each commit of a rental's life: nothing is reserved twice or for ever."""
+"""SIGKILL before and after each commit of a rental's life: no money is reserved twice or forever."""
 
 from __future__ import annotations
 
@@ -59,8 +59,12 @@ class NobodyChanged:
 
 
 async def live(url: str, kill_at: int | None, *, before: bool, waits: bool) -> None:
-    """Live the part of a rental's life that the database doesn't have yet. Kill this process before or after its
-    commit number `kill_at`. If it `waits`, an offer has to appear first.
+    """Continue the life of a rental from the state in the database until it is destroyed.
+
+    Args:
+        kill_at: The number of the commit at which this process is killed. None: it isn't killed.
+        before: True to kill the process before that commit, False to kill it after the commit.
+        waits: True if the rental first waits for an offer.
     """
     clock = MovedClock(START)
     store = await Database.open(url, claimant="test", clock=clock)
@@ -83,7 +87,7 @@ async def live(url: str, kill_at: int | None, *, before: bool, waits: bool) -> N
     clock.put(START + HOUR)
     await reach(deps, rental_id, State.READY)
     if waits:
-        commits = MOST_COMMITS  # no kill any more: its life goes on as that of a rental that did not wait
+        commits = MOST_COMMITS  # no more kills: from here on, it lives like a rental that did not wait
     snapshot = await load(deps, rental_id)
     if snapshot is not None and snapshot.rental.running_lease.ends_at == START + 4 * HOUR:
         await carry_out(deps, ANA, leasing.Extend(rental_id, HOUR))
@@ -93,12 +97,15 @@ async def live(url: str, kill_at: int | None, *, before: bool, waits: bool) -> N
 
 
 async def waited(deps: StepDeps, clock: MovedClock) -> str:
-    """Return the id of the rental that waited for an offer. Let it wait if it does not, and let one appear."""
+    """Return the ID of the rental that waited for an offer.
+
+    If necessary, put it on the waitlist first and let an offer appear.
+    """
     quote = await asked(deps)
     rental_id = quote.rental_id
     if rental_id is None:
         rental_id = ((await carry_out(deps, ANA, waiting.RentWhenFound("q1", gpu_rate=Decimal(9)))).rental).id
-    # A process that was killed during the call doesn't call again at once.
+    # A process that was killed during the call doesn't repeat the call immediately.
     for moment in (START, START + 2 * RULES.waiting.every):
         clock.put(moment)
         async with deps.store.write() as tx:
@@ -109,7 +116,7 @@ async def waited(deps: StepDeps, clock: MovedClock) -> str:
 
 
 async def rented(deps: StepDeps) -> str:
-    """Return the id of the rental. Rent it if nobody did."""
+    """Return the ID of the rental. Rent it first if necessary."""
     quote = await asked(deps)
     if quote.rental_id is not None:
         return quote.rental_id
@@ -117,7 +124,7 @@ async def rented(deps: StepDeps) -> str:
 
 
 async def asked(deps: StepDeps) -> Quote:
-    """Return the quote. Store it and its owner first if they are not there."""
+    """Return the quote. Store it and its owner first if necessary."""
     async with deps.store.write() as tx:
         quote = await tx.quotes.get("q1")
         if quote is None:
@@ -129,7 +136,7 @@ async def asked(deps: StepDeps) -> Quote:
 
 
 async def reach(deps: StepDeps, rental_id: str, goal: State) -> None:
-    """Take the steps of a rental, each with its own commit, until it is in state `goal`, was in it, or is over."""
+    """Run the steps of a rental, each with its own commit, until it has reached the state `goal` or is over."""
     order = [State.PROCURING, State.PROVISIONING, State.READY, State.DESTROYING, State.DESTROYED]
     while (snapshot := await load(deps, rental_id)) is not None:
         rental, now = snapshot.rental, deps.clock.now()
@@ -189,7 +196,7 @@ async def checked(url: str, *, over: bool) -> None:
 @pytest.mark.parametrize(
     ("before", "waits"), [(True, False), (False, False), (False, True)], ids=["before", "after", "waits"]
 )
-def test_what_a_killed_process_reserved_and_spent_is_right_and_its_life_goes_on(
+def test_balances_are_right_after_a_kill_and_the_rental_continues(
     tmp_path: Path, before: bool, waits: bool
 ) -> None:
     multiprocessing.get_context("forkserver").set_forkserver_preload([__name__])

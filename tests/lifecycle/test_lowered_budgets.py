@@ -1,4 +1,7 @@
-"""What waits obeys the rules of now: budgets that were lowered after it was reserved, and owners who left."""
+"""Waiting rentals follow the current rules.
+
+For example, a budget may have been lowered after the reservation, or the owner may have left.
+"""
 
 from __future__ import annotations
 
@@ -23,13 +26,13 @@ from tests.lifecycle.world import ANA, BEN, CLEO, HOUR, MINUTE, RULES, World
 
 
 def use(here: World, over: WhenOver, *, team: str, **rules: object) -> None:
-    """Let other rules hold, with this budget of the team."""
+    """Switch to other rules with this budget for the team."""
     budgets = Budgets(team=Decimal(team), over=over)
     here.restart(replace(here.deps, rules=changed(RULES, budgets=budgets, **rules)))
 
 
 async def waitlist_entry(here: World) -> Rental:
-    """Let Ana wait for a machine that is rented for her at up to $3.00/h for 2 h, $7.50 in all."""
+    """Put Ana on the waitlist for a machine at up to $3.00/h for 2 h, $7.50 in total."""
     await here.behaves("*", "nothing_free")
     quote = await here.ask(typed=WaitlistEntry(until=here.now + 24 * HOUR, any_time=True))
     rental = (await carry_out(here.deps, ANA, waiting.RentWhenFound(quote.id, gpu_rate=Decimal(3)))).rental
@@ -38,7 +41,7 @@ async def waitlist_entry(here: World) -> Rental:
 
 
 async def approved_waitlist_entry(here: World) -> Rental:
-    """Do the same where an approver has to allow it first."""
+    """Do the same under rules that require an approval first."""
     use(here, here.deps.rules.budgets.over, team="100", auto_approve=AutoApprove(total=Decimal(1)))
     rental = await here.approve(await waitlist_entry(here))
     assert rental.state is State.QUEUED
@@ -46,7 +49,7 @@ async def approved_waitlist_entry(here: World) -> Rental:
 
 
 async def start(here: World) -> Rental:
-    """Let Ana name a start an hour from now, for 2 h."""
+    """Let Ana request a machine that starts in an hour, for 2 h."""
     starts_at = here.now + HOUR
     quote = await here.ask(starts_at=starts_at, until=starts_at + 2 * HOUR)
     rental = (await carry_out(here.deps, ANA, waiting.RentWhenFound(quote.id))).rental
@@ -64,7 +67,7 @@ async def an_offer_comes(here: World) -> None:
 
 
 @pytest.mark.parametrize("waits", KINDS)
-async def test_with_over_refuse_nothing_is_bought_that_a_lowered_budget_does_not_hold(
+async def test_with_over_refuse_a_lowered_budget_blocks_purchases(
     here: World, waits: Callable[[World], Awaitable[Rental]]
 ) -> None:
     use(here, WhenOver.REFUSE, team="100")
@@ -104,7 +107,7 @@ async def test_with_over_approver_a_lowered_budget_asks_an_approver_once(
 
 
 @pytest.mark.parametrize("over", list(WhenOver))
-async def test_a_budget_that_still_holds_all_that_waits_asks_nobody(here: World, over: WhenOver) -> None:
+async def test_a_lowered_budget_with_enough_headroom_asks_nobody(here: World, over: WhenOver) -> None:
     use(here, over, team="100")
     rental = await waitlist_entry(here)
     use(here, over, team="8")
@@ -112,8 +115,11 @@ async def test_a_budget_that_still_holds_all_that_waits_asks_nobody(here: World,
     assert await here.bought() == [(await here.rental(rental.id)).vendor]
 
 
-async def test_with_over_approver_only_a_budget_that_was_lowered_counts(here: World) -> None:
-    """Others may have passed the budget since, with an approver's consent. That says nothing about this wish."""
+async def test_with_over_approver_only_a_lowered_budget_counts(here: World) -> None:
+    """Other rentals may have exceeded the budget with an approver's consent.
+
+    That says nothing about this entry.
+    """
     use(here, WhenOver.APPROVER, team="10")
     rental = await waitlist_entry(here)
     await here.behaves("lambda", "normal")
@@ -123,7 +129,7 @@ async def test_with_over_approver_only_a_budget_that_was_lowered_counts(here: Wo
     assert (rental.vendor, E.ASKED_AGAIN in await here.event_kinds(rental)) == ("nebius", False)
 
 
-async def test_what_waits_for_an_approver_is_not_approved_beyond_a_lowered_budget(here: World) -> None:
+async def test_a_pending_request_is_not_approved_beyond_a_lowered_budget(here: World) -> None:
     use(here, WhenOver.REFUSE, team="100", auto_approve=AutoApprove(total=Decimal(1)))
     rental = await waitlist_entry(here)
     assert rental.state is State.AWAITING_APPROVAL
@@ -135,7 +141,7 @@ async def test_what_waits_for_an_approver_is_not_approved_beyond_a_lowered_budge
 # --- the owner
 
 
-async def test_the_owner_is_looked_up_anew_before_the_purchase(here: World) -> None:
+async def test_the_owner_is_looked_up_again_before_the_purchase(here: World) -> None:
     use(here, WhenOver.APPROVER, team="100")
     rental = await waitlist_entry(here)
     here.people.changed[ANA.id] = changed(ANA, deactivated=True)
@@ -146,7 +152,8 @@ async def test_the_owner_is_looked_up_anew_before_the_purchase(here: World) -> N
     assert E.OFFER_FITS not in await here.event_kinds(rental)
 
 
-async def test_if_slack_does_not_answer_the_last_known_answer_counts_and_the_history_says_so(here: World) -> None:
+async def test_if_slack_does_not_answer_its_last_answer_counts(here: World) -> None:
+    """The history records that the owner was not confirmed."""
     rental = await waitlist_entry(here)
     here.people.answers = False
     await here.behaves("nebius", "normal")

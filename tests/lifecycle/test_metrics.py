@@ -26,7 +26,7 @@ from tests.lifecycle.world import ANA, BEN, HOUR, MINUTE, PROBE, World, world
 
 
 def counted(here: World) -> Metrics:
-    """Return the metrics of everything that happens in this world from now on."""
+    """Return metrics that count everything that happens in this world from now on."""
     metrics = Metrics()
     here.deps = replace(here.deps, on_attempt=metrics.attempt)
     here.engine = Engine(here.deps, on_late=metrics.late.observe, on_bug=metrics.failed)
@@ -56,7 +56,7 @@ async def test_attempts_are_counted_by_their_state(here: World) -> None:
     }
 
 
-async def test_visits_are_counted_by_their_outcome(sqlite_url: str) -> None:
+async def test_probe_runs_are_counted_by_their_outcome(sqlite_url: str) -> None:
     metrics = Metrics()
     async with world(sqlite_url, probe_line=PROBE) as here:
         here.probe_runs = ProbeRuns(here.deps, on_probe_run=metrics.run_probe)
@@ -73,7 +73,7 @@ async def test_visits_are_counted_by_their_outcome(sqlite_url: str) -> None:
     assert counted == {"answered": 3, "no_answer": 1}
 
 
-async def test_an_answered_attempt_is_counted_although_its_rental_changed_meanwhile(here: World) -> None:
+async def test_an_attempt_is_counted_even_if_its_rental_has_changed(here: World) -> None:
     metrics = counted(here)
     fault = await here.fault("procure_offer", "hold_after")
     rental = await here.rent(await here.ask(), settle=False)
@@ -96,7 +96,7 @@ async def test_a_late_step_is_measured(here: World) -> None:
     assert (buckets["60.0"], buckets["300.0"]) == (0, 1)
 
 
-async def test_a_bug_in_a_step_is_counted_and_stops_no_other_step(here: World) -> None:
+async def test_a_bug_in_a_step_is_counted_and_stops_only_that_step(here: World) -> None:
     good = here.deps
     here.deps = replace(good, prober=BrokenProber())
     metrics = counted(here)
@@ -141,7 +141,7 @@ async def test_the_log_tells_the_story_of_a_rental(sqlite_url: str, logs: list[A
     assert not any(text in str(told) for text in ("secret", "merger"))
 
 
-async def test_a_login_that_is_refused_until_the_probe_is_installed_is_not_logged(
+async def test_refused_logins_before_the_probe_is_installed_are_not_logged(
     sqlite_url: str, logs: list[Any]
 ) -> None:
     async with world(sqlite_url, probe_line=PROBE) as here:
@@ -165,7 +165,7 @@ async def test_a_login_that_is_refused_until_the_probe_is_installed_is_not_logge
     }
 
 
-async def test_figures_have_what_runs_what_is_idle_and_what_waits(sqlite_url: str) -> None:
+async def test_figures_count_running_idle_and_waiting_rentals(sqlite_url: str) -> None:
     async with world(sqlite_url, probe_line=PROBE) as here:
         rental = await here.ready()
         here.machines[rental].use(0)
@@ -198,7 +198,7 @@ async def test_figures_have_what_runs_what_is_idle_and_what_waits(sqlite_url: st
         assert f"gpubot_spent_dollars {float(figures.spent_dollars)}" in shown
 
 
-async def test_metrics_are_served_beside_health() -> None:
+async def test_metrics_are_served_next_to_health() -> None:
     metrics = Metrics()
     metrics.market_call("procure_offer", "5xx")
 

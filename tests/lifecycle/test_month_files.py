@@ -1,4 +1,7 @@
-"""A month ends: its file is complete once its last machine is gone, and what is found later is in a later one."""
+"""Month files: a file is complete once the month's last machine is terminated.
+
+Charges that are found later are in a later file.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +36,7 @@ DECEMBER = datetime(2026, 12, 1, tzinfo=UTC)
 
 
 async def file_of(here: World, month: str) -> tuple[str, list[dict[str, str]]]:
-    """Return the name and the rows of a month's file as it is now."""
+    """Return the name and the rows of a month's file in its current state."""
     async with here.deps.store.read() as tx:
         file = await month_file(tx, here.deps.rules, here.now, MonthPart(month=month))
     return file.name, list(csv.DictReader(io.StringIO(file.written(), newline="")))
@@ -44,12 +47,12 @@ def total(rows: Iterable[dict[str, str]]) -> int:
 
 
 async def reported(here: World, month: str) -> int:
-    """Return what `/gpu spend team` says of a month, in micro-dollars."""
+    """Return the amount that `/gpu spend team` shows for a month, in micro-dollars."""
     return (await report(here.deps, CLEO, TEAM, month)).whole.amount
 
 
 async def files_sent(here: World) -> list[tuple[str, str]]:
-    """Return who was sent the file of which month, in order."""
+    """Return the people to whom files were sent, with the months, in order."""
     found: list[Message] = await here.messages(MessageKind.FILE)
     return [(one.to.value, one.charges_of.month) for one in found if one.charges_of is not None]
 
@@ -60,13 +63,14 @@ async def run_job(here: World) -> None:
 
 
 async def before_december(here: World, span: timedelta, rules: Rules = FINANCE) -> None:
-    """Set the rules, and jump to `span` before December."""
+    """Set the rules, and jump to the time `span` before December."""
     here.people.groups["S0FIN"] = frozenset({CLEO.id})
     here.restart(replace(here.deps, rules=rules))
     await here.be_down(DECEMBER - span - here.now)
 
 
-async def test_a_machine_that_runs_across_the_end_is_counted_up_to_it_until_it_is_gone(here: World) -> None:
+async def test_a_month_is_complete_once_its_last_machine_is_terminated(here: World) -> None:
+    """Until then, a machine that runs past the end of the month is charged up to that end."""
     await before_december(here, 5 * HOUR)
     short = await here.until(await here.destroy(await here.ready(person=BEN), BEN), State.DESTROYED)
     long = await here.ready(lease=8 * HOUR)
@@ -109,7 +113,7 @@ async def adopted(here: World, resource_id: str) -> Rental:
     return await adopt(here, resource_id, ends_at=here.now + HOUR)
 
 
-async def test_what_is_found_after_a_month_was_filed_is_a_correction_in_a_later_file(here: World) -> None:
+async def test_charges_found_after_filing_are_corrections_in_a_later_file(here: World) -> None:
     await before_december(here, HOUR)
     train = await add_machine(here)
     await here.until(await here.destroy(await here.ready()), State.DESTROYED)
@@ -132,7 +136,7 @@ async def test_what_is_found_after_a_month_was_filed_is_a_correction_in_a_later_
     assert total(before[1]) + total(december) == await here.bill()
 
 
-async def test_the_months_are_those_of_the_invoice(here: World) -> None:
+async def test_months_follow_the_billing_time_zone(here: World) -> None:
     rules = changed(FINANCE, billing=Bill(account="acme", timezone="America/Chicago"))
     await before_december(here, HOUR, rules)
     await here.until(await here.destroy(await here.ready()), State.DESTROYED)
@@ -145,15 +149,13 @@ async def test_the_months_are_those_of_the_invoice(here: World) -> None:
     _, (row,) = await file_of(here, "2026-11")
     assert (row["BillingPeriodStart"], row["BillingPeriodEnd"]) == ("2026-11-01T05:00:00Z", "2026-12-01T06:00:00Z")
     assert row["BillingAccountId"] == "acme"
-    # A closed file stays, whatever the rules say later.
+    # A filed month stays the same, whatever the rules say later.
     here.restart(replace(here.deps, rules=FINANCE))
     assert await file_of(here, "2026-11") == ("gpubot-2026-11.csv", [row])
 
 
 @pytest.mark.parametrize("zone", ["Europe/Berlin", "America/Chicago"])
-async def test_other_months_of_the_invoice_change_no_closed_file_and_lose_no_charge(
-    here: World, zone: str
-) -> None:
+async def test_a_new_billing_time_zone_keeps_filed_months_and_all_charges(here: World, zone: str) -> None:
     await before_december(here, 12 * HOUR)
     rental = await here.ready(lease=24 * HOUR)
     await here.be_down(18 * HOUR)
@@ -169,7 +171,7 @@ async def test_other_months_of_the_invoice_change_no_closed_file_and_lose_no_cha
     assert total(november) + total(december) == await here.bill()
 
 
-async def test_the_owners_of_a_machine_have_a_row_each(here: World) -> None:
+async def test_each_owner_of_a_machine_has_a_row(here: World) -> None:
     await before_december(here, 5 * HOUR)
     rental = await here.ready(lease=3 * HOUR)
     await here.be_down(HOUR)
@@ -180,7 +182,7 @@ async def test_the_owners_of_a_machine_have_a_row_each(here: World) -> None:
     assert total(rows) == await here.bill()
 
 
-async def test_without_an_answer_about_a_group_of_finance_the_file_waits(here: World) -> None:
+async def test_the_file_waits_until_slack_lists_the_finance_group(here: World) -> None:
     await before_december(here, HOUR)
     await here.until(await here.destroy(await here.ready()), State.DESTROYED)
     await here.be_down(2 * HOUR)
@@ -192,7 +194,7 @@ async def test_without_an_answer_about_a_group_of_finance_the_file_waits(here: W
     assert await files_sent(here) == [(DORA.id, "2026-11")]
 
 
-async def test_nothing_is_filed_while_machines_of_ours_are_unknown(here: World) -> None:
+async def test_nothing_is_filed_while_our_machines_are_unmanaged(here: World) -> None:
     await before_december(here, HOUR)
     await here.until(await here.destroy(await here.ready()), State.DESTROYED)
     lost = await add_machine(here, "gpubot-k7mq2-1-u0ana")
@@ -217,7 +219,7 @@ async def test_nothing_is_filed_while_machines_of_ours_are_unknown(here: World) 
     assert [row["ChargeClass"] for row in november] == ["", ""]
 
 
-async def test_a_month_is_filed_although_nobody_is_finance(sqlite_url: str) -> None:
+async def test_a_month_is_filed_even_if_nobody_is_in_finance(sqlite_url: str) -> None:
     async with world(sqlite_url) as here:
         await before_december(here, HOUR, RULES)
         await here.until(await here.destroy(await here.ready()), State.DESTROYED)

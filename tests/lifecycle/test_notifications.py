@@ -1,4 +1,4 @@
-"""The table of what events cause: who gets a direct message or an alert, and whether the thread has a reply."""
+"""The effects of events: who gets a direct message or an alert, and whether the thread gets a reply."""
 
 from __future__ import annotations
 
@@ -29,7 +29,8 @@ def readers(kind: EventKind, actor: str | None = None, **facts: Any) -> tuple[st
     return readers_of(event(kind, actor, **facts), OF_ANA, RULES)
 
 
-def test_the_owner_is_pinged_of_what_there_is_to_do_or_to_know_now_and_of_nothing_else() -> None:
+def test_the_owner_is_pinged_only_for_urgent_events() -> None:
+    """An event is urgent if the owner has to act or should know about it now."""
     assert {kind for kind in E if ANA.id in readers(kind)} == {
         E.READY,
         E.ENDING,
@@ -56,14 +57,15 @@ def test_the_owner_is_pinged_of_what_there_is_to_do_or_to_know_now_and_of_nothin
 
 
 @pytest.mark.parametrize("kind", E)
-def test_nobody_is_pinged_of_what_they_did(kind: EventKind) -> None:
+def test_nobody_is_pinged_about_their_own_action(kind: EventKind) -> None:
     ends = [{"end": end} for end in State] if EFFECTS[kind].facts is EndedFacts else [{}]
     for end in ends:
         assert ANA.id not in readers(kind, ANA.id, **end)
         assert CLEO.id not in readers(kind, CLEO.id, **end)
 
 
-def test_an_end_is_a_ping_only_if_nothing_could_be_rented_or_another_person_ended_it() -> None:
+def test_an_end_pings_the_owner_only_if_it_is_unexpected() -> None:
+    """An end is unexpected if nothing could be rented, or if another person ended the rental."""
     pinged = {end for end in State if end.over and readers(E.ENDED, end=end)}
     assert pinged == {State.FAILED}
     assert readers(E.ENDED, end=State.EXPIRED, why=Why.NOTHING_FITTED) == (ANA.id,)
@@ -74,7 +76,8 @@ def test_an_end_is_a_ping_only_if_nothing_could_be_rented_or_another_person_ende
         assert readers(kind, BEN.id, why=Why.ASKED, end=State.DESTROYED) == (ANA.id,)
 
 
-def test_teammates_are_pinged_of_the_last_notice_of_an_end_and_of_one_that_came_without_a_notice() -> None:
+def test_teammates_are_pinged_about_the_last_notice_of_an_end() -> None:
+    """They are also pinged if the end comes without an earlier notice."""
     ours = changed(OF_ANA, lease=lease(), teammates=(BEN.id,))
     moves = changed(ours, lease=changed(lease(), latest_end=lease().ends_at + HOUR))
     early = changed(RULES, lease=Lease(notices=(2 * HOUR,)))
@@ -88,7 +91,8 @@ def test_teammates_are_pinged_of_the_last_notice_of_an_end_and_of_one_that_came_
     assert pinged(moves, early) == [True, True, True, True]
 
 
-def test_a_deletion_that_is_not_confirmed_pings_the_admins_too_and_an_admin_who_owns_it_once() -> None:
+def test_an_unconfirmed_deletion_also_pings_the_admins() -> None:
+    """An admin who owns the machine is pinged only once."""
     assert readers(E.NOT_CONFIRMED) == (ANA.id, CLEO.id)
     assert readers_of(event(E.NOT_CONFIRMED), rental(State.READY, owner=CLEO.id), RULES) == (CLEO.id,)
 
@@ -97,20 +101,20 @@ def test_each_kind_of_event_has_a_row() -> None:
     assert EFFECTS.keys() == set(EventKind)
 
 
-def test_each_question_is_asked_and_settled() -> None:
+def test_each_question_is_asked_and_resolved() -> None:
     rows = EFFECTS.values()
     assert (
         {row.asks for row in rows} - {None} == {each for row in rows for each in row.resolves} == {*OpenQuestion}
     )
 
 
-def test_only_what_is_about_a_rental_has_a_reply_or_a_direct_message() -> None:
+def test_only_events_of_rentals_have_replies_or_direct_messages() -> None:
     account = [row for kind, row in EFFECTS.items() if list(E).index(kind) >= list(E).index(E.STEP_FAILED)]
     assert all(not row.direct and not row.thread(event(E.READY)) for row in account)
     assert not [kind for kind, row in EFFECTS.items() if row.alert and row not in account]
 
 
-def test_an_alert_goes_to_the_owner_of_the_rental_and_to_each_admin_but_not_to_who_did_it() -> None:
+def test_an_alert_goes_to_owner_and_admins_but_not_to_its_actor() -> None:
     assert alerted(event(E.STEP_FAILED), RULES, ANA.id) == (ANA.id, CLEO.id)
     assert alerted(event(E.STEP_FAILED), RULES, CLEO.id) == (CLEO.id,)
     assert alerted(event(E.PAUSED, CLEO.id), RULES) == (RULES.home_channel,)
@@ -128,11 +132,11 @@ def test_the_thread_leaves_out_what_the_card_shows() -> None:
     assert in_thread(E.DESTROYING, why=Why.NOTHING_LEFT)
 
 
-def test_the_thread_says_what_became_of_a_purchase_without_an_answer() -> None:
+def test_the_thread_reports_the_outcome_of_an_unanswered_purchase() -> None:
     assert in_thread(E.ACCEPTED, why=Why.NO_ANSWER)
 
 
-def test_a_question_is_open_until_the_first_later_event_that_settles_it() -> None:
+def test_a_question_is_open_until_a_later_event_resolves_it() -> None:
     early, asked, kept, extended, again = (
         happened(kind, OF_ANA.created_at + n * MINUTE, id=n + 1)
         for n, kind in enumerate((E.KEPT, E.STILL_NEEDED, E.KEPT, E.EXTENDED, E.STILL_NEEDED))

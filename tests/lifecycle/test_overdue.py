@@ -1,4 +1,4 @@
-"""A machine past its end is deleted although its rental's own step fails."""
+"""A machine past its end is deleted even if its rental's own step fails."""
 
 from __future__ import annotations
 
@@ -39,7 +39,8 @@ NONE = timedelta(0)
 TIME_OUT = 15 * MINUTE
 
 
-async def test_a_machine_in_use_whose_step_fails_is_deleted_two_graces_after_its_end(here: World) -> None:
+async def test_a_machine_whose_step_fails_is_deleted_two_grace_periods_late(here: World) -> None:
+    """This applies to a machine in use, counted from the end of its lease."""
     rental = await here.ready()
     await be_down_until(here, end_of(rental) - HOUR)
     market = break_steps(here)
@@ -62,7 +63,8 @@ async def test_a_machine_in_use_whose_step_fails_is_deleted_two_graces_after_its
     assert len(await here.notices(E.DELETED_OVERDUE)) == 2
 
 
-async def test_an_adopted_machine_whose_step_fails_is_deleted_and_not_again_each_minute(here: World) -> None:
+async def test_an_adopted_machine_whose_step_fails_is_deleted_only_once(here: World) -> None:
+    """It isn't deleted again every minute."""
     rental = await adopt(here, await add_machine(here), ends_at=here.now + HOUR / 2)
     market = break_steps(here)
     await here.pass_time(HOUR / 2 + 2 * GRACE + MINUTE)
@@ -74,7 +76,7 @@ async def test_an_adopted_machine_whose_step_fails_is_deleted_and_not_again_each
     await ends_as(here, rental, State.DESTROYED)
 
 
-async def test_a_machine_that_its_owner_destroyed_is_deleted_one_grace_later(here: World) -> None:
+async def test_a_machine_destroyed_by_its_owner_is_deleted_one_grace_period_later(here: World) -> None:
     rental = await here.ready()
     market = break_steps(here)
     rental = await here.destroy(rental)
@@ -87,10 +89,13 @@ async def test_a_machine_that_its_owner_destroyed_is_deleted_one_grace_later(her
 
 
 @pytest.mark.parametrize("seen", [True, False])
-async def test_a_machine_that_is_starting_is_deleted_one_grace_after_its_time_out(
+async def test_a_starting_machine_is_deleted_one_grace_period_after_its_timeout(
     here: World, *, seen: bool
 ) -> None:
-    """Also if the store never learned its id. When the step works again, nothing is bought without asking."""
+    """This works even if the store never learned the machine's ID.
+
+    Once the step works again, nothing is bought without asking.
+    """
     good = here.deps
     rental = await here.get()
     if seen:
@@ -111,7 +116,7 @@ async def test_a_machine_that_is_starting_is_deleted_one_grace_after_its_time_ou
     await ends_as(here, await here.withdraw(rental), State.WITHDRAWN)
 
 
-async def test_a_machine_of_an_unknown_purchase_is_deleted_although_its_lookup_fails(here: World) -> None:
+async def test_an_unresolved_purchases_machine_is_deleted_even_if_lookups_fail(here: World) -> None:
     await here.fault("procure_offer", "cut_after")
     market = BrokenMarket(here.deps.market)
     good = here.deps
@@ -126,7 +131,7 @@ async def test_a_machine_of_an_unknown_purchase_is_deleted_although_its_lookup_f
     await ends_as(here, await here.withdraw(rental), State.WITHDRAWN)
 
 
-async def test_a_request_whose_purchase_the_overdue_deletion_ended_is_bought_once_its_owner_agrees(
+async def test_after_an_overdue_deletion_the_owner_can_approve_a_new_purchase(
     here: World,
 ) -> None:
     await here.fault("procure_offer", "cut_after")
@@ -142,14 +147,14 @@ async def test_a_request_whose_purchase_the_overdue_deletion_ended_is_bought_onc
     await ends_as(here, await here.destroy(rental), State.DESTROYED)
 
 
-async def test_a_machine_that_started_during_an_outage_of_the_market_becomes_ready(here: World) -> None:
+async def test_a_machine_that_started_during_a_market_outage_becomes_ready(here: World) -> None:
     rental = await here.get()
     endpoints = ("list_resources", "get_resource", "offer_status", "delete_resource")
     faults = [await here.fault(one, "status", status=503, times=None) for one in endpoints]
     await here.pass_time(TIME_OUT + GRACE + 5 * MINUTE)
     for fault in faults:
         await here.release(fault)
-    # The overdue deletion runs first here. It must leave the rental's own step time to act.
+    # The overdue deletion runs first here. It has to leave the rental's own step enough time to act.
     await here.overdue.delete_overdue()
     here.jump(MINUTE)
     await here.overdue.delete_overdue()
@@ -159,7 +164,7 @@ async def test_a_machine_that_started_during_an_outage_of_the_market_becomes_rea
     await ends_as(here, await here.destroy(rental), State.DESTROYED)
 
 
-async def test_the_machine_of_a_step_that_hangs_is_deleted(here: World) -> None:
+async def test_the_machine_of_a_hanging_step_is_deleted(here: World) -> None:
     rental = await here.ready()
     await be_down_until(here, end_of(rental) - HOUR)
     market = HangingMarket(here.deps.market)
@@ -177,8 +182,8 @@ async def test_the_machine_of_a_step_that_hangs_is_deleted(here: World) -> None:
     await ends_as(here, rental, State.DESTROYED)
 
 
-async def test_a_machine_that_its_own_step_deletes_slowly_is_left_to_it(here: World) -> None:
-    """The vendor is slow to confirm the deletion that the step asked for."""
+async def test_a_machine_being_deleted_by_its_own_step_is_left_alone(here: World) -> None:
+    """The vendor is slow to confirm the deletion that the step requested."""
     rental = await here.ready()
     await here.behaves("hyperstack", "not_deleting", seconds=25 * 60)
     rental = await here.destroy(rental)
@@ -218,14 +223,14 @@ async def test_an_extension_during_the_overdue_deletion_stops_it(here: World) ->
     await ends_as(here, await here.destroy(rental), State.DESTROYED)
 
 
-async def test_the_graces_begin_when_the_bot_is_back_if_it_was_down_at_the_end(here: World) -> None:
-    """Nobody could be notified of this end while the bot was down."""
+async def test_after_a_downtime_the_grace_periods_start_anew(here: World) -> None:
+    """While the bot was down, nobody could be notified of the end."""
     rental = await here.ready()
     market = break_steps(here)
     await here.be_down(5 * HOUR)
     await here.pass_time(2 * GRACE - MINUTE)
     assert len(await here.alive()) == 1
-    # A restart doesn't restart the graces: a step may be what ends the process.
+    # A restart doesn't restart the grace periods, because a step may be the reason why the process ends.
     for _ in range(3):
         here.restart(here.deps)
         await here.pass_time(20 * SECOND)
@@ -236,7 +241,7 @@ async def test_the_graces_begin_when_the_bot_is_back_if_it_was_down_at_the_end(h
 
 
 async def pass_minutes(here: World, span: timedelta) -> None:
-    """Let time pass in which only the overdue deletion runs."""
+    """Let time pass while only the overdue deletion runs."""
     for _ in range(int(span / MINUTE)):
         here.jump(MINUTE)
         try:
@@ -245,7 +250,8 @@ async def pass_minutes(here: World, span: timedelta) -> None:
             continue
 
 
-async def test_a_machine_is_deleted_while_the_store_takes_no_writes_and_that_is_stored_later(here: World) -> None:
+async def test_a_machine_is_deleted_even_if_the_store_accepts_no_writes(here: World) -> None:
+    """The deletion is stored later."""
     rental = await here.ready()
     good, store = here.deps, FailingStore(here.deps.store)
     await be_down_until(here, end_of(rental) - MINUTE)
@@ -272,14 +278,17 @@ async def test_nothing_is_deleted_while_the_store_cannot_be_read(here: World) ->
     await ends_as(here, rental, State.DESTROYED)
 
 
-# --- clocks that are wrong
+# --- wrong clocks
 
 
 def with_clocks(
     here: World, ahead: timedelta, database: timedelta | None, witnesses: Sequence[timedelta] = ()
 ) -> CorrectedClock:
-    """Restart the bot on a machine whose clock is `ahead`, with a database and witnesses whose clocks are ahead by
-    these spans. Return the machine's clock.
+    """Restart the bot on a machine whose clock is `ahead`, and return that clock.
+
+    Args:
+        database: The time by which the database's clock is ahead. None: the database has no clock of its own.
+        witnesses: The times by which the clocks of the witnesses are ahead.
     """
     clock = CorrectedClock(here.clock)
     clock.ahead = -ahead
@@ -307,10 +316,10 @@ def with_clocks(
         (NONE, None, [HOUR, HOUR]),
     ],
 )
-async def test_whichever_clock_is_wrong_a_machine_is_deleted_when_it_is_overdue_and_not_before(
+async def test_wrong_clocks_do_not_shift_the_overdue_deletion(
     here: World, ahead: timedelta, database: timedelta | None, witnesses: list[timedelta]
 ) -> None:
-    """An overdue deletion that goes by its machine's clock deletes hours too early or too late."""
+    """A deletion that relied on the machine's clock would come hours too early or too late."""
     rental, good = await here.ready(), here.deps
     await be_down_until(here, end_of(rental) - 40 * MINUTE)
     with_clocks(here, ahead, database, witnesses)
@@ -327,8 +336,8 @@ async def test_whichever_clock_is_wrong_a_machine_is_deleted_when_it_is_overdue_
     await ends_as(here, rental, State.DESTROYED)
 
 
-async def test_a_wrong_clock_that_is_set_right_delays_no_deletion(here: World) -> None:
-    """While it was ten hours ahead, and nobody knew, the machine counted as past its end."""
+async def test_correcting_a_wrong_clock_delays_no_deletion(here: World) -> None:
+    """While the clock was ten hours ahead, and nobody knew that, the machine counted as past its end."""
     rental, good = await here.ready(), here.deps
     await be_down_until(here, end_of(rental) - 40 * MINUTE)
     clock = with_clocks(here, 10 * HOUR, None)
@@ -342,7 +351,8 @@ async def test_a_wrong_clock_that_is_set_right_delays_no_deletion(here: World) -
     await ends_as(here, rental, State.DESTROYED)
 
 
-async def test_the_answer_that_lists_a_machine_can_show_that_it_is_not_overdue(here: World) -> None:
+async def test_a_market_answer_can_show_that_a_machine_is_not_overdue(here: World) -> None:
+    """The time of the answer shows that the clock of the bot's machine is ahead."""
     rental, good = await here.ready(), here.deps
     await be_down_until(here, end_of(rental) - 40 * MINUTE)
     witnesses: list[timedelta] = []

@@ -1,4 +1,4 @@
-"""The rules in force: a good file becomes the next version, a bad one changes nothing, at a start too."""
+"""The rules in force: a good file becomes the next version, and a bad one changes nothing, even at a start."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Team:
             return await tx.policies.newest()
 
     async def told(self) -> list[tuple[EventKind, str]]:
-        """Return the kinds of events of which people were alerted, and who, oldest first."""
+        """Return the kinds of events that people were alerted about, with the people, oldest first."""
         async with self.store.read() as tx:
             messages = await tx.messages.due(self.clock.real() + timedelta(days=1), 100)
             events = [await tx.events.get(message.event_id or 0) for message in messages]
@@ -65,7 +65,7 @@ class Team:
             return (await tx.events.between(now - year, now + year, after=0, limit=100))[-1]
 
     async def until(self, read: Callable[[], Awaitable[object]]) -> None:
-        """Return once `read` returns something. Look after each commit."""
+        """Wait until `read` returns something, trying again after each commit."""
         committed = asyncio.Event()
         self.store.on_commit(committed.set)
         async with asyncio.timeout(20):
@@ -80,7 +80,7 @@ def ours(database: Database, clock: MovedClock, tmp_path: Path) -> Team:
 
 
 @ON_SQLITE
-async def test_the_first_rules_become_version_one_and_nobody_is_told(ours: Team) -> None:
+async def test_the_first_rules_become_version_one_without_an_alert(ours: Team) -> None:
     ours.write(LEASE)
     deps = await ours.start()
     assert deps.rules.lease.max == timedelta(days=2)
@@ -95,7 +95,8 @@ async def test_the_first_rules_become_version_one_and_nobody_is_told(ours: Team)
 
 
 @ON_SQLITE
-async def test_another_file_at_a_start_becomes_the_next_version_and_the_admins_are_told(ours: Team) -> None:
+async def test_a_changed_file_at_a_start_becomes_the_next_version(ours: Team) -> None:
+    """The admins are alerted."""
     ours.write(LEASE)
     await reload(await ours.start())
     ours.write(LEASE + "admins: [U0BEN]\n")
@@ -110,10 +111,13 @@ async def test_another_file_at_a_start_becomes_the_next_version_and_the_admins_a
 
 
 @ON_SQLITE
-async def test_the_first_start_after_the_upgrade_names_channels_that_charge_a_project_for_fewer_people(
+async def test_the_first_start_after_the_upgrade_reports_affected_channels(
     ours: Team,
 ) -> None:
-    """A database that is new has nothing to tell, and an older one tells it once."""
+    """These channels used to charge their project for everybody, and now charge it for fewer people.
+
+    A new database has nothing to report, and an older one reports it once.
+    """
     ours.write("projects: {vision: {channels: [C0V, C0W], people: [U0ANA]}, open: {channels: [C0O]}}\n")
     await reload(await ours.start())
     assert await ours.told() == []
@@ -127,7 +131,7 @@ async def test_the_first_start_after_the_upgrade_names_channels_that_charge_a_pr
 
 
 @ON_SQLITE
-async def test_a_file_whose_rules_are_the_same_is_no_new_version(ours: Team) -> None:
+async def test_a_file_with_the_same_rules_is_no_new_version(ours: Team) -> None:
     ours.write(LEASE)
     deps = await ours.start()
     await reload(deps)
@@ -139,7 +143,7 @@ async def test_a_file_whose_rules_are_the_same_is_no_new_version(ours: Team) -> 
 
 
 @ON_SQLITE
-async def test_a_start_with_a_bad_file_uses_the_rules_of_the_store_with_their_scripts(
+async def test_a_start_with_a_bad_file_uses_the_stored_rules_and_scripts(
     ours: Team, tmp_path: Path, logs: list[Any]
 ) -> None:
     script = tmp_path / "torch.sh"
@@ -162,7 +166,7 @@ async def test_a_start_with_a_bad_file_uses_the_rules_of_the_store_with_their_sc
 
 
 @ON_SQLITE
-async def test_a_bad_file_ends_the_start_only_without_rules_in_the_store(ours: Team) -> None:
+async def test_a_bad_file_prevents_the_start_only_without_stored_rules(ours: Team) -> None:
     ours.write("lease: {max: soon}\n")
     with pytest.raises(WrongPolicy, match=r"line 1, lease\.max: 'soon' is no duration"):
         await ours.start()
@@ -172,7 +176,7 @@ async def test_a_bad_file_ends_the_start_only_without_rules_in_the_store(ours: T
         await ours.start()
 
 
-async def test_readers_at_the_same_time_store_one_version_for_each_change(ours: Team) -> None:
+async def test_simultaneous_readers_store_one_version_per_change(ours: Team) -> None:
     ours.write("")
     deps = await ours.start()
     await reload(deps)
@@ -183,7 +187,7 @@ async def test_readers_at_the_same_time_store_one_version_for_each_change(ours: 
 
 
 @ON_SQLITE
-async def test_a_step_keeps_its_rules_and_the_next_one_has_the_new_ones(ours: Team) -> None:
+async def test_a_step_keeps_its_rules_and_the_next_step_gets_new_ones(ours: Team) -> None:
     ours.write("")
     deps = await ours.start()
     step = with_newest_rules(deps)
@@ -195,7 +199,7 @@ async def test_a_step_keeps_its_rules_and_the_next_one_has_the_new_ones(ours: Te
 
 @pytest.mark.usefixtures("logs")
 @ON_SQLITE
-async def test_mutated_files_bring_all_their_rules_into_force_or_none(ours: Team) -> None:
+async def test_a_mutated_file_brings_all_of_its_rules_into_force_or_none(ours: Team) -> None:
     ours.write(EVERY_KEY)
     deps = await ours.start()
     await reload(deps)
@@ -217,7 +221,7 @@ async def test_mutated_files_bring_all_their_rules_into_force_or_none(ours: Team
 
 
 @ON_SQLITE
-async def test_the_file_is_read_when_asked_and_a_change_is_followed_up(ours: Team) -> None:
+async def test_the_file_is_read_on_request_and_a_change_triggers_the_callback(ours: Team) -> None:
     ours.write("")
     deps = await ours.start()
     asked, followed = asyncio.Event(), asyncio.Queue[Rules]()
@@ -242,7 +246,7 @@ async def test_the_file_is_read_when_asked_and_a_change_is_followed_up(ours: Tea
 
 
 @ON_SQLITE
-async def test_a_store_without_an_answer_lets_a_good_file_start(
+async def test_a_good_file_allows_a_start_while_the_store_is_down(
     ours: Team, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def busy() -> None:
@@ -256,10 +260,10 @@ async def test_a_store_without_an_answer_lets_a_good_file_start(
         await ours.start()
 
 
-async def test_a_process_that_joins_others_takes_their_rules_and_follows_them(
+async def test_a_process_that_joins_others_uses_and_follows_their_rules(
     postgres_url: str, clock: MovedClock, tmp_path: Path
 ) -> None:
-    """The file of the second one is an old one that was forgotten on its machine."""
+    """The file of the second process is an old one that was forgotten on its machine."""
     folders = [tmp_path / "first", tmp_path / "second"]
     async with AsyncExitStack() as stack:
         both = []
@@ -292,7 +296,7 @@ async def test_a_process_that_joins_others_takes_their_rules_and_follows_them(
         await asyncio.gather(following, return_exceptions=True)
 
 
-def test_the_changed_keys_are_those_of_the_file() -> None:
+def test_changed_keys_are_named_as_in_the_policy_file() -> None:
     assert changed_keys(Rules(), Rules()) == ()
     after = Rules.model_validate(
         {"idle": {"from": 5}, "projects": {"vision": {"budget": 9}}, "setup": {"torch": "#!/bin/sh\n"}}
@@ -302,7 +306,7 @@ def test_the_changed_keys_are_those_of_the_file() -> None:
     assert changed_keys(after, more) == ("idle.from", "projects.vision.budget", "setup.torch")
 
 
-async def test_other_months_of_the_invoice_count_the_budgets_again(sqlite_url: str, tmp_path: Path) -> None:
+async def test_a_new_billing_time_zone_recalculates_the_budgets(sqlite_url: str, tmp_path: Path) -> None:
     async with world(sqlite_url) as here:
         path = tmp_path / "policy.yml"
         path.write_text("")
@@ -322,7 +326,7 @@ async def test_other_months_of_the_invoice_count_the_budgets_again(sqlite_url: s
         assert (await held("2026-11"), await held("2026-12")) == (set(), {before})
 
 
-async def test_machines_are_visited_once_the_rules_switch_the_probe_on(sqlite_url: str, tmp_path: Path) -> None:
+async def test_machines_are_probed_once_the_rules_switch_the_probe_on(sqlite_url: str, tmp_path: Path) -> None:
     async with world(sqlite_url, probe_line=PROBE) as here:
         await here.ready()
         path = tmp_path / "policy.yml"

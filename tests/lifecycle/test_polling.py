@@ -1,4 +1,4 @@
-"""When the marketplace is asked again."""
+"""The times at which the marketplace is polled again."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from tests.databases import START
 SECOND = timedelta(seconds=1)
 
 
-def test_the_next_poll_is_15_seconds_later_give_or_take_a_second() -> None:
+def test_the_next_poll_is_about_15_seconds_later() -> None:
     polls = {poll_at(START) for _ in range(100)}
     assert len(polls) > 1
     assert all(POLL - JITTER <= poll - START <= POLL + JITTER for poll in polls)
 
 
-def test_polls_are_due_at_a_few_moments_so_that_several_are_made_together() -> None:
+def test_polls_are_aligned_so_that_several_are_due_together() -> None:
     polls = {poll_at(START + timedelta(microseconds=moment)) for moment in range(0, 1_000_000, 999)}
     assert len(polls) <= (2 * JITTER + SECOND) / TOGETHER + 1
     following = START + until_polls(START)
@@ -47,14 +47,14 @@ def test_polls_are_due_at_a_few_moments_so_that_several_are_made_together() -> N
         (3600.0, LONGEST_WAIT, LONGEST_WAIT),
     ],
 )
-def test_a_retry_comes_at_the_next_poll_or_when_the_market_asks_for_it_within_two_minutes(
+def test_a_retry_waits_as_the_market_asks_for_up_to_two_minutes(
     retry_after: float | None, least: timedelta, most: timedelta
 ) -> None:
     retry = retry_at(START, MarketAway("busy", retry_after=retry_after))
     assert least <= retry - START <= most
 
 
-def test_the_soonest_of_several_times_ignores_those_that_are_not_set() -> None:
+def test_soonest_ignores_times_that_are_not_set() -> None:
     assert soonest(START + SECOND, None, START) == START
     assert soonest(None, None) is None
     assert soonest() is None

@@ -1,4 +1,4 @@
-"""Previews: offers with the decision of the rules about them, and clicks that are confirmed first."""
+"""Previews: offers with the decision of the rules about them, and clicks that need a confirmation first."""
 
 from __future__ import annotations
 
@@ -57,7 +57,9 @@ async def test_only_an_offer_above_fifty_dollars_is_confirmed_first(database: Da
     assert (wanted.plan.choice.offer, wanted.plan.choice.needs_approval) == (DEAR, True)
 
 
-async def test_an_offer_that_cannot_be_rented_is_not_confirmed_first(database: Database, deps: Deps) -> None:
+async def test_an_offer_that_cannot_be_rented_is_refused_without_confirmation(
+    database: Database, deps: Deps
+) -> None:
     await stored_quote(database)
     with pytest.raises(TooLate, match="no longer exist"):
         await to_confirm(deps, READER, Rent("q1", "unknown"))
@@ -67,14 +69,14 @@ async def test_an_offer_that_cannot_be_rented_is_not_confirmed_first(database: D
         await to_confirm(deps, READER, Rent("q1", "dear", another=True))
 
 
-async def test_an_offer_is_not_confirmed_before_its_owner_has_a_key(database: Database, deps: Deps) -> None:
+async def test_an_offer_is_not_confirmed_before_the_person_has_a_key(database: Database, deps: Deps) -> None:
     await stored_quote(database)
     async with database.write() as tx:
         await tx.people.remove_key(ANA, KEY.fingerprint)
     assert await to_confirm(deps, READER, Rent("q1", "dear")) is None
 
 
-async def test_a_changed_request_includes_what_its_earlier_attempts_cost(database: Database, deps: Deps) -> None:
+async def test_a_changed_request_includes_the_cost_of_earlier_attempts(database: Database, deps: Deps) -> None:
     waits = make.rental("k7mq2", state=State.AWAITING_APPROVAL, decision=make.decision(), attempts=1)
     await make.store_rental(database, waits, make.attempt("k7mq2", state=AttemptState.TERMINATED))
     async with database.write() as tx:
@@ -101,10 +103,8 @@ async def test_offers_are_refused_with_the_reason_why_buying_is_blocked(database
     assert (choice.refused.at, choice.refused.why) == (START, "the bill")
 
 
-async def test_the_short_answer_has_a_vendors_regions_in_one_line_and_the_nearest_first(
-    database: Database, deps: Deps
-) -> None:
-    """The order of the quote's offers, in which they are bought, stays."""
+async def test_the_short_answer_groups_a_vendors_regions_nearest_first(database: Database, deps: Deps) -> None:
+    """The order of the quote's offers, which is the order of purchase, doesn't change."""
     regions = {"us-1": "US", "can-1": "Other", "nor-1": "EU"}
     offers = tuple(
         make.offer(name, vendor_region=name, region=region, rate=CHEAP.rate) for name, region in regions.items()
@@ -125,7 +125,7 @@ async def test_the_short_answer_has_a_vendors_regions_in_one_line_and_the_neares
     assert [one.offer_id for one in whole.quote.offers] == ["us-1", "can-1", "nor-1", "dear"]
 
 
-async def test_a_quote_is_shown_to_its_owner_alone(database: Database, deps: Deps) -> None:
+async def test_a_quote_is_shown_only_to_its_owner(database: Database, deps: Deps) -> None:
     await stored_quote(database)
     with pytest.raises(Refused) as refused:
         await offers_of_quote(deps, APPROVER, "q1", most=3)
@@ -144,9 +144,10 @@ async def test_a_quote_is_shown_to_its_owner_alone(database: Database, deps: Dep
         (READER, 1, 137_540_000, None),
     ],
 )
-async def test_an_approval_above_fifty_dollars_is_confirmed_by_those_who_may_decide(
+async def test_an_approval_above_fifty_dollars_needs_a_confirmation(
     database: Database, deps: Deps, person: Person, *, version: int, total: int, confirms: bool | None
 ) -> None:
+    """Only people who may decide get that far."""
     terms = make.terms(total=total)
     await make.store_rental(
         database, make.rental(state=State.AWAITING_APPROVAL, decision=make.decision(), terms=terms)

@@ -1,4 +1,4 @@
-"""Visits of ready machines: when they happen, what they write, and what ends them."""
+"""Probe runs on ready machines: their times, the data that they store, and the reasons for which they end."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from tests.lifecycle.world import ANA, BEN, HOUR, MINUTE, PROBE, RULES, SECOND, 
 
 @pytest.fixture
 async def here(sqlite_url: str) -> AsyncIterator[World]:
-    """Yield a world whose machines have a probe. After the test, check what must always hold."""
+    """Yield a world whose machines have a probe. After the test, check the invariants."""
     async with world(sqlite_url, probe_line=PROBE) as made:
         yield made
         await check(made)
@@ -35,22 +35,22 @@ async def here(sqlite_url: str) -> AsyncIterator[World]:
 
 
 async def usage_status(here: World, rental: Rental) -> list[tuple[UsageStatus | None, datetime | None]]:
-    """Return the verdicts that were stored, in order, each with its beginning."""
+    """Return the usage statuses that were stored, in order, each with its start."""
     events = [event for event in await here.events(rental) if event.kind is E.USE_CHANGED]
     return [(event.facts.status, event.facts.since) for event in events]
 
 
 async def gaps(here: World, rental: Rental) -> list[timedelta]:
-    """Return the spans between ready and each sample and the next."""
+    """Return the times between ready and the first sample, and between each sample and the next."""
     ready_at = rental.running_lease.ready_at
     times = [ready_at, *(sample.at for sample in await here.samples(rental))]
     return [after - before for before, after in pairwise(times)]
 
 
-# --- what they write
+# --- stored data
 
 
-async def test_a_verdict_is_stored_when_it_changes_and_people_are_not_pinged(here: World) -> None:
+async def test_a_changed_usage_status_is_stored_without_a_ping(here: World) -> None:
     rental = await here.ready(lease=8 * HOUR)
     machine = here.machines[rental]
     machine.use(98, peers=["p1"])
@@ -71,7 +71,7 @@ async def test_a_verdict_is_stored_when_it_changes_and_people_are_not_pinged(her
     assert set(await gaps(here, rental)) == {timedelta(0), 2 * MINUTE}
     assert E.USE_CHANGED not in [kind for _, kind in await here.direct(rental)]
 
-    # The next question counts the connections of then, not those that made the verdict.
+    # The next question shows the connections at that time, not those that led to the usage status.
     asked = (await here.last_event(rental, E.STILL_NEEDED)).at
     machine.use(0, peers=["p1", "p2"])
     await here.pass_time(asked + 2 * HOUR - here.now)
@@ -86,7 +86,7 @@ async def test_a_verdict_is_stored_when_it_changes_and_people_are_not_pinged(her
     assert (judged.use.connections, question.use.connections) == (1, 2)
 
 
-async def test_a_question_and_show_count_a_connection_that_only_the_newest_visit_saw(here: World) -> None:
+async def test_questions_and_details_count_a_connection_seen_only_just_now(here: World) -> None:
     rental = await here.ready(lease=12 * HOUR)
     machine = here.machines[rental]
 
@@ -110,13 +110,13 @@ async def test_a_question_and_show_count_a_connection_that_only_the_newest_visit
     assert (recent.connections, recent.new_connections) == (0, 1)
 
 
-async def test_spot_machines_are_visited_every_minute(here: World) -> None:
+async def test_spot_machines_are_probed_every_minute(here: World) -> None:
     rental = await here.ready(contract=Contract.SPOT, lease=2 * HOUR)
     await here.pass_time(10 * MINUTE)
     assert set((await gaps(here, rental))[1:]) == {MINUTE}
 
 
-async def test_a_machine_without_a_probe_is_not_visited(here: World) -> None:
+async def test_a_machine_without_a_probe_is_not_probed(here: World) -> None:
     without = await here.ready(probe=False)
     here.restart(replace(here.deps, probe_line=""))
     older = await here.ready()
@@ -125,7 +125,7 @@ async def test_a_machine_without_a_probe_is_not_visited(here: World) -> None:
     assert await here.probe_runs.next_due() is None
 
 
-async def test_visits_go_on_after_the_rules_switched_them_off_for_a_while(here: World) -> None:
+async def test_probing_continues_after_the_rules_switched_it_off_for_a_while(here: World) -> None:
     rental = await here.ready(lease=8 * HOUR)
     deps = here.deps
     here.restart(replace(deps, rules=RULES.model_copy(update={"idle": Idle(probe=ProbeKind.NONE)})))
@@ -149,7 +149,7 @@ async def test_samples_older_than_two_days_are_dropped(here: World) -> None:
     assert len(left) < 7
 
 
-async def test_a_change_during_a_visit_and_what_the_visit_saw_are_both_kept(url: str) -> None:
+async def test_a_change_during_a_probe_run_and_its_readings_are_both_kept(url: str) -> None:
     async with world(url, probe_line=PROBE) as here:
         rental = await here.ready(lease=2 * HOUR)
         machine = here.machines[rental]
@@ -167,7 +167,7 @@ async def test_a_change_during_a_visit_and_what_the_visit_saw_are_both_kept(url:
         assert after.use.status is UsageStatus.IN_USE
 
 
-async def test_checks_of_a_machine_go_on_while_its_visit_hangs(here: World) -> None:
+async def test_checks_of_a_machine_continue_while_its_probe_run_hangs(here: World) -> None:
     rental = await here.ready(lease=8 * HOUR)
     machine = here.machines[rental]
     machine.hold()
@@ -184,10 +184,10 @@ async def test_checks_of_a_machine_go_on_while_its_visit_hangs(here: World) -> N
     await here.settle()
 
 
-# --- missed visits
+# --- missed probe runs
 
 
-async def test_after_a_missed_visit_the_machine_is_looked_up_at_once(here: World) -> None:
+async def test_a_missed_probe_run_triggers_an_immediate_lookup(here: World) -> None:
     rental = await here.ready(lease=8 * HOUR)
     await here.pass_time(9 * MINUTE)
     here.machines[rental].misses(Missed.NO_ANSWER)
@@ -202,7 +202,7 @@ async def test_after_a_missed_visit_the_machine_is_looked_up_at_once(here: World
     assert len(await here.calls("get_resource")) > asked
 
 
-async def test_refused_logins_are_tried_less_and_less_often(here: World) -> None:
+async def test_refused_logins_are_retried_less_and_less_often(here: World) -> None:
     rental = await here.ready(lease=20 * HOUR)
     here.machines[rental].misses(Missed.REFUSED)
     await here.pass_time(HOUR)
@@ -210,7 +210,8 @@ async def test_refused_logins_are_tried_less_and_less_often(here: World) -> None
     use = (await here.rental(rental.id)).use
     assert use is not None
     assert (use.status, use.why) == (UsageStatus.UNKNOWN, Missed.REFUSED)
-    # Its owner says three times that they installed it. OpenSSH blocks an address after three failures in 15 s.
+    # The owner says three times that they installed the probe. OpenSSH blocks an address after three failures in
+    # 15 s.
     probe_runs = here.machines[rental].probe_runs
     for _ in range(3):
         await carry_out(here.deps, ANA, ProbeNow(rental.id))
@@ -218,7 +219,7 @@ async def test_refused_logins_are_tried_less_and_less_often(here: World) -> None
     await here.pass_time(MINUTE)
     assert here.machines[rental].probe_runs == probe_runs + 2
     assert (await gaps(here, rental))[-1] == 30 * SECOND
-    # It is installed now.
+    # The probe is installed now.
     here.machines[rental].use(50)
     await here.pass_time(8 * MINUTE)
     after = await here.rental(rental.id)
@@ -228,9 +229,7 @@ async def test_refused_logins_are_tried_less_and_less_often(here: World) -> None
 
 
 @pytest.mark.parametrize("contract", Contract)
-async def test_a_machine_that_gives_no_answer_is_visited_every_five_minutes_until_it_does(
-    here: World, contract: Contract
-) -> None:
+async def test_an_unanswering_machine_is_probed_every_five_minutes(here: World, contract: Contract) -> None:
     rental = await here.ready(contract=contract, lease=20 * HOUR)
     await here.pass_time(10 * MINUTE)
     here.machines[rental].misses(Missed.NO_ANSWER)
@@ -241,7 +240,7 @@ async def test_a_machine_that_gives_no_answer_is_visited_every_five_minutes_unti
     use = (await here.rental(rental.id)).use
     assert use is not None
     assert use.why is Missed.NO_ANSWER
-    # It answers again. Visits five minutes apart are no break, so a verdict follows.
+    # The machine answers again. Probe runs that are five minutes apart aren't a gap, so a usage status follows.
     here.machines[rental].use(98)
     await here.pass_time(5 * MINUTE)
     use = (await here.rental(rental.id)).use
@@ -249,7 +248,7 @@ async def test_a_machine_that_gives_no_answer_is_visited_every_five_minutes_unti
     assert use.status is UsageStatus.IN_USE
 
 
-async def test_if_most_visits_fail_at_once_no_verdict_changes_for_an_hour(here: World) -> None:
+async def test_if_most_probe_runs_fail_statuses_are_frozen_for_an_hour(here: World) -> None:
     rentals = [await here.ready(person=person, lease=20 * HOUR) for person in (ANA, ANA, BEN)]
     for rental in rentals:
         here.machines[rental].use(98)
@@ -266,7 +265,8 @@ async def test_if_most_visits_fail_at_once_no_verdict_changes_for_an_hour(here: 
         assert [status for status, _ in await usage_status(here, rental)][-1] is UsageStatus.UNKNOWN
 
 
-async def test_a_machine_that_works_while_most_visits_fail_goes_on_and_is_not_asked_about(here: World) -> None:
+async def test_a_busy_machine_runs_on_while_most_probe_runs_fail(here: World) -> None:
+    """Its flexible end moves later, and its owner isn't asked about it."""
     one = await here.ready(person=BEN, lease=2 * HOUR, up_to=20 * HOUR)
     ready_at, end = one.running_lease.ready_at, one.running_lease.ends_at
     await here.pass_time(ready_at + 65 * MINUTE - here.now)
@@ -292,7 +292,7 @@ async def test_a_machine_that_works_while_most_visits_fail_goes_on_and_is_not_as
     assert evidence.status is UsageStatus.IN_USE
 
 
-async def test_a_machine_that_fails_alone_is_unknown_after_three_visits(here: World) -> None:
+async def test_a_single_failing_machine_is_unknown_after_three_probe_runs(here: World) -> None:
     rentals = [await here.ready(person=person, lease=20 * HOUR) for person in (ANA, ANA, BEN)]
     for rental in rentals:
         here.machines[rental].use(98)
@@ -309,7 +309,7 @@ async def test_a_machine_that_fails_alone_is_unknown_after_three_visits(here: Wo
 # --- host keys
 
 
-async def test_a_changed_host_key_is_not_trusted_and_told_once(here: World) -> None:
+async def test_a_changed_host_key_is_not_trusted_and_reported_once(here: World) -> None:
     rental = await here.ready(lease=20 * HOUR, teammates=(BEN.id,))
     await here.pass_time(4 * MINUTE)
     pinned = (await here.rental(rental.id)).host_key
@@ -327,10 +327,10 @@ async def test_a_changed_host_key_is_not_trusted_and_told_once(here: World) -> N
     assert (after.use.status, after.use.why) == (UsageStatus.UNKNOWN, Missed.HOST_KEY_CHANGED)
 
 
-# --- what ends them
+# --- the end of probe runs
 
 
-async def test_a_visit_ends_with_the_deletion_of_its_machine(here: World) -> None:
+async def test_a_probe_run_is_cancelled_when_its_machine_is_deleted(here: World) -> None:
     rental = await here.ready()
     machine = here.machines[rental]
     before = len(await here.samples(rental))
@@ -348,14 +348,15 @@ async def test_a_visit_ends_with_the_deletion_of_its_machine(here: World) -> Non
     assert len(await here.samples(rental)) == before
 
 
-async def test_a_visit_that_a_crash_interrupted_is_done_again(here: World) -> None:
+async def test_a_probe_run_interrupted_by_a_crash_is_repeated(here: World) -> None:
     rental = await here.ready()
     machine = here.machines[rental]
     machine.hold()
     here.jump(2 * MINUTE)
     await here.probe_runs.run_pass()
     await machine.arrived.wait()
-    # The process dies: nothing ends the claim. The next one ends those of earlier processes when it starts.
+    # The process dies, so nothing releases the claim. The next process ends the claims of earlier ones when it
+    # starts.
     here.restart(here.deps)
     await here.database.end_claims()
     machine.release()
@@ -365,7 +366,7 @@ async def test_a_visit_that_a_crash_interrupted_is_done_again(here: World) -> No
 
 
 @pytest.mark.usefixtures("logs")
-async def test_a_visit_that_fails_with_a_bug_is_tried_again_and_stops_no_other(here: World) -> None:
+async def test_a_probe_run_with_a_bug_is_retried_and_stops_no_other(here: World) -> None:
     broken, other = [await here.ready(lease=20 * HOUR) for _ in range(2)]
     here.machines[broken].bug = OverflowError()
     before = len(await here.samples(broken)), len(await here.samples(other))
@@ -377,7 +378,7 @@ async def test_a_visit_that_fails_with_a_bug_is_tried_again_and_stops_no_other(h
     assert len(await here.samples(broken)) == before[0] + 1
 
 
-async def test_a_claim_whose_commit_was_not_answered_ends_by_itself(here: World) -> None:
+async def test_a_claim_with_an_unconfirmed_commit_expires(here: World) -> None:
     rental = await here.ready()
     async with here.database.write() as tx:
         assert [one.id for one in await tx.probe_runs.claim(here.now + HOUR, 9, 0.2)] == [rental.id]
@@ -391,7 +392,7 @@ async def test_a_claim_whose_commit_was_not_answered_ends_by_itself(here: World)
     assert len(await here.samples(rental)) == before + 1
 
 
-async def test_machines_that_are_gone_are_no_sign_that_visits_fail(here: World) -> None:
+async def test_terminated_machines_do_not_count_as_failing_probe_runs(here: World) -> None:
     rentals = [await here.ready(person=person, lease=20 * HOUR) for person in (ANA, ANA, BEN, BEN)]
     for rental in rentals:
         here.machines[rental].use(98)
@@ -410,7 +411,7 @@ async def test_machines_that_are_gone_are_no_sign_that_visits_fail(here: World) 
     assert (await usage_status(here, left))[-1][0] is UsageStatus.UNKNOWN
 
 
-async def test_logins_begin_one_after_the_other(here: World) -> None:
+async def test_logins_start_at_a_limited_rate(here: World) -> None:
     pauses: list[float] = []
 
     class StoppedClock(Clock):
@@ -430,7 +431,7 @@ async def test_logins_begin_one_after_the_other(here: World) -> None:
     await here.deliver_all()
 
 
-async def test_no_more_than_so_many_visits_run_at_once(here: World) -> None:
+async def test_the_number_of_simultaneous_probe_runs_is_limited(here: World) -> None:
     rentals = [await here.ready(person=person, lease=20 * HOUR) for person in (ANA, ANA, BEN)]
     here.probe_runs = ProbeRuns(here.deps, at_once=2)
     for rental in rentals:

@@ -1,4 +1,4 @@
-"""Lists have the same costs as each rental's details, and take as many SQL queries for many rentals as for one."""
+"""Lists show the same costs as each rental's details, and take as many SQL queries for many rentals as for one."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def deps(database: Database, clock: MovedClock) -> Deps:
 
 
 async def in_use(database: Database, rental_id: str, owner: str = ANA, **fields: Any) -> None:
-    """Store a rental whose machine is in use since START; `fields` are what the marketplace reports of it."""
+    """Store a rental whose machine has been in use since START. `fields` are reported by the marketplace."""
     rental = make.rental(rental_id, owner=owner, state=State.READY, attempts=1, rate=RATE)
     machine = make.resource(f"res-{rental_id}", rental_id, **{"rate": RATE, "valid_from": START, **fields})
     await make.store_rental(database, rental, make.attempt(rental_id, state=AttemptState.BOUGHT))
@@ -50,7 +50,7 @@ async def in_use(database: Database, rental_id: str, owner: str = ANA, **fields:
 
 
 async def after_one_that_failed(database: Database, rental_id: str, owner: str = ANA) -> None:
-    """Store a rental in use whose first machine is gone and in the ledger."""
+    """Store a rental in use whose first machine is terminated and in the ledger."""
     await in_use(database, rental_id, owner)
     rental = make.rental(rental_id, owner=owner, state=State.READY, attempts=2, rate=RATE)
     gone = make.attempt(rental_id, state=AttemptState.TERMINATED)
@@ -96,7 +96,7 @@ async def own(deps: Deps) -> RentalList:
     return await queries.live_rentals(deps, READER, everyone=False, most=15)
 
 
-async def test_a_list_has_the_same_cost_for_each_rental_as_its_details(database: Database, deps: Deps) -> None:
+async def test_a_list_shows_the_same_cost_as_each_rentals_details(database: Database, deps: Deps) -> None:
     await in_use(database, "aaaaa")
     await in_use(database, "bbbbb", BEN, rate=None)
     await in_use(database, "ccccc", valid_from=None)
@@ -116,7 +116,7 @@ async def test_a_list_has_the_same_cost_for_each_rental_as_its_details(database:
     assert [row.spent.estimated for row in live.shown] == [False, True, True, False, False, True]
 
 
-async def test_totals_include_all_live_rentals_however_few_are_shown(database: Database, deps: Deps) -> None:
+async def test_totals_include_live_rentals_that_are_not_shown(database: Database, deps: Deps) -> None:
     for rental_id, owner in (("aaaaa", ANA), ("bbbbb", BEN), ("ccccc", ANA), ("ddddd", ANA)):
         await in_use(database, rental_id, owner)
     waits = make.rental("eeeee", state=State.AWAITING_APPROVAL, rate=RATE)
@@ -133,9 +133,7 @@ async def test_totals_include_all_live_rentals_however_few_are_shown(database: D
     assert (hers.more, hers.own, hers.team) == (2, everything.own, everything.team)
 
 
-async def test_the_total_of_unknown_machines_has_those_that_wait_for_an_admin(
-    database: Database, deps: Deps
-) -> None:
+async def test_the_total_of_unmanaged_machines_counts_undecided_ones(database: Database, deps: Deps) -> None:
     def machine(name: str, rate: Decimal | None) -> UnmanagedMachine:
         return UnmanagedMachine(resource_id=name, status="running", runs=True, rate=rate, since=START)
 
@@ -151,7 +149,7 @@ async def test_the_total_of_unknown_machines_has_those_that_wait_for_an_admin(
     assert live.unmanaged == ()
 
 
-async def test_a_list_has_what_ended_in_the_last_week_and_was_billed(database: Database, deps: Deps) -> None:
+async def test_a_list_includes_billed_rentals_that_ended_last_week(database: Database, deps: Deps) -> None:
     async def over(rental_id: str, ended_at: datetime, *, owner: str = ANA, billed: bool = True) -> None:
         rental = make.rental(rental_id, owner=owner, state=State.DESTROYED, over_at=ended_at)
         await make.store_rental(database, rental, make.attempt(rental_id, state=AttemptState.TERMINATED))
@@ -182,7 +180,7 @@ async def test_a_list_without_live_rentals_is_empty_and_costs_nothing(deps: Deps
 
 
 @ON_SQLITE
-async def test_owners_have_names_in_a_list_if_they_are_known(database: Database, deps: Deps) -> None:
+async def test_a_list_shows_the_names_of_known_owners(database: Database, deps: Deps) -> None:
     async with database.write() as tx:
         await tx.people.put(Person(id=ANA, name="Ana"), START)
     await in_use(database, "aaaaa")
@@ -190,8 +188,8 @@ async def test_owners_have_names_in_a_list_if_they_are_known(database: Database,
     assert [row.names for row in (await everyone(deps)).shown] == [{ANA: "Ana"}] * 2
 
 
-async def test_a_list_of_many_takes_no_more_queries_than_a_list_of_one(database: Database, deps: Deps) -> None:
-    """Everyone's, and one's own."""
+async def test_a_long_list_takes_no_more_queries_than_a_short_one(database: Database, deps: Deps) -> None:
+    """This applies to the list of all rentals and to a person's own."""
     await after_one_that_failed(database, "first")
     for_one = []
     for look in (everyone, own):
@@ -208,7 +206,7 @@ async def test_a_list_of_many_takes_no_more_queries_than_a_list_of_one(database:
 
 
 @ON_SQLITE
-async def test_details_take_no_more_queries_for_many_people_and_events(database: Database, deps: Deps) -> None:
+async def test_details_of_many_people_and_events_take_no_more_queries(database: Database, deps: Deps) -> None:
     await in_use(database, "aaaaa")
     with counted(database) as for_few:
         await queries.show(deps, READER, "aaaaa")
@@ -222,9 +220,7 @@ async def test_details_take_no_more_queries_for_many_people_and_events(database:
     assert len(for_many) == len(for_few)
 
 
-async def test_home_has_pages_of_the_readers_rentals_and_what_they_wait_for(
-    database: Database, deps: Deps
-) -> None:
+async def test_home_has_pages_of_the_readers_own_rentals(database: Database, deps: Deps) -> None:
     none = await home_for(deps, READER, 0)
     assert none is not None
     assert (none.live.shown, none.live.more, none.page, none.spent, none.budgets) == ((), 0, 0, 0, ())
@@ -245,5 +241,5 @@ async def test_home_has_pages_of_the_readers_rentals_and_what_they_wait_for(
 
 
 @ON_SQLITE
-async def test_home_shows_nothing_to_a_person_who_may_not_use_the_bot(deps: Deps) -> None:
+async def test_home_is_empty_for_people_who_may_not_use_the_bot(deps: Deps) -> None:
     assert await home_for(deps, changed(READER, guest=True), 0) is None

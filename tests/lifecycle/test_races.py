@@ -1,4 +1,4 @@
-"""Fifty people click at the same moment. One click decides; the others are answered with what is true then."""
+"""Fifty people click at the same moment. One click decides; the others get an answer about the resulting state."""
 
 from __future__ import annotations
 
@@ -49,8 +49,10 @@ def deps(database: Database, clock: MovedClock) -> Deps:
 
 
 async def race(*clicks: Coroutine[Any, Any, Rental]) -> tuple[Rental, list[GpubotError]]:
-    """Run all clicks at once but the last, which comes after them. Return the winner's rental and the errors of
-    the others: a click that comes too late, or a database that is busy for too long on a slow machine.
+    """Run all clicks at the same time except for the last one, which comes after them.
+
+    Returns the winner's rental, and the errors of the others: their click came too late, or the database was busy
+    for too long on a slow machine.
     """
     *together, late = clicks
     answers = await asyncio.gather(*together, return_exceptions=True)
@@ -79,7 +81,7 @@ def kinds_and_destinations(queued: Iterable[Message]) -> list[tuple[str, str]]:
 
 
 async def quoted(database: Database, *, rate: str = "2.15") -> list[str]:
-    """Store Ana's key and a quote `q1` with five offers. Return the ids of the offers."""
+    """Store Ana's key and a quote `q1` with five offers. Return the IDs of the offers."""
     offers = tuple(make.offer(f"offer-{n}", vendor=f"vendor-{n}", rate=Decimal(rate)) for n in range(5))
     async with database.write() as tx:
         await tx.people.add_key(ANA.id, Key(line="ssh-ed25519 AAAA", comment="", fingerprint="F"))
@@ -107,15 +109,13 @@ async def test_fifty_clicks_on_one_quote_make_one_rental(database: Database, dep
     assert {answer.rental_id for answer in lost if isinstance(answer, TooLate)} == {rental.id}
 
 
-async def test_fifty_clicks_make_one_rental_if_the_person_may_have_one(database: Database, deps: Deps) -> None:
+async def test_fifty_clicks_make_one_rental_if_the_limit_is_one(database: Database, deps: Deps) -> None:
     limited = Deps(store=deps.store, clock=deps.clock, rules=changed(RULES, limits=Limits(per_person_rentals=1)))
     offers = await quoted(database)
     await race(*(rent(limited, ANA, Rent("q1", offers[0], another=True)) for _ in range(CLICKS)))
 
 
-async def test_twenty_people_make_one_rental_if_the_teams_limit_has_room_for_one(
-    database: Database, deps: Deps
-) -> None:
+async def test_twenty_people_make_one_rental_if_the_teams_limit_allows_one(database: Database, deps: Deps) -> None:
     tight = Deps(
         store=deps.store,
         clock=deps.clock,
@@ -161,7 +161,7 @@ async def test_the_first_of_fifty_approvals_and_denials_decides(database: Databa
     happened = await kinds(database, "k7mq2")
     approved = rental.state is State.PROCURING
     assert happened == [EventKind.STARTED, EventKind.APPROVED if approved else EventKind.DENIED]
-    # An approval for all hours is told in the thread alone.
+    # An approval of the full duration is only reported in the thread.
     direct = [] if approved else [("direct", ANA.id)]
     queued = await messages(database, "k7mq2")
     assert kinds_and_destinations(queued) == [("card", make.HOME), *direct, ("thread", make.HOME)]
@@ -170,7 +170,7 @@ async def test_the_first_of_fifty_approvals_and_denials_decides(database: Databa
     assert [answer.decision for answer in late if isinstance(answer, AlreadyDecided)] == [decision] * len(late)
 
 
-async def test_a_request_is_withdrawn_or_approved_but_not_both(database: Database, deps: Deps) -> None:
+async def test_a_request_is_either_withdrawn_or_approved(database: Database, deps: Deps) -> None:
     await waiting(database)
     clicks = [
         carry_out(deps, ANA, Withdraw("k7mq2", 1))

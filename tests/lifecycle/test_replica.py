@@ -1,4 +1,4 @@
-"""A process whose clock is wrong claims nothing and steps aside, and one that must leave ends."""
+"""A process with a wrong clock claims nothing and steps aside, and a process that has to leave ends."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.databases import START
 
 
 class Clock(MovedClock):
-    """A clock whose pauses are over at once, and whose monotonic time stands still."""
+    """A clock whose pauses end immediately, and whose monotonic time stands still."""
 
     seconds = 0.0
 
@@ -39,7 +39,7 @@ class Clock(MovedClock):
 
 
 class OtherClock:
-    """A database whose clock is `ahead` of this machine's, and which fails with `fails`, the first one first."""
+    """A database whose clock is `ahead` of this machine's. It raises the errors in `fails`, one per call."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -76,7 +76,7 @@ async def test_a_process_claims_only_while_its_clock_is_within_two_seconds(ahead
     assert replica.may_claim()
 
 
-async def test_a_process_claims_nothing_from_the_moment_at_which_both_witnesses_differ() -> None:
+async def test_a_process_claims_nothing_once_both_witnesses_disagree() -> None:
     clock, witnesses = Clock(START), [timedelta(0), timedelta(0)]
     replica = Replica(cast(Database, OtherClock(clock)), clock, ahead_of_witnesses=lambda: witnesses)
     await replica.look()
@@ -89,7 +89,8 @@ async def test_a_process_claims_nothing_from_the_moment_at_which_both_witnesses_
     assert replica.may_claim()
 
 
-async def test_a_process_steps_aside_once_its_clock_was_wrong_for_a_minute_while_another_one_works() -> None:
+async def test_a_process_with_a_wrong_clock_steps_aside_after_a_minute() -> None:
+    """It only does so while another process works."""
     clock = Clock(START)
     database = OtherClock(clock)
     replica = Replica(cast(Database, database), clock)
@@ -111,7 +112,7 @@ async def test_a_process_steps_aside_once_its_clock_was_wrong_for_a_minute_while
         assert replica.stands_aside() is aside, seconds
 
 
-async def test_a_process_ends_if_the_database_is_migrated_and_goes_on_after_an_outage() -> None:
+async def test_a_process_survives_an_outage_but_ends_after_a_migration() -> None:
     clock = Clock(START)
     database = OtherClock(clock)
     database.fails = [StoreBusy("away"), StoreBusy("away"), CannotOpen("gpubot migrate migrates the database.")]

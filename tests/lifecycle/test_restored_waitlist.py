@@ -1,5 +1,7 @@
-"""A copy of the database in which people wait for machines is put back. Nothing is rented for those who stopped
-waiting since then, in whatever order the bot sweeps, compares, looks for offers and lets time pass.
+"""A backup of a database in which people were on the waitlist is restored.
+
+Nothing is rented for those who stopped waiting after the backup, in whatever order the bot sweeps, compares,
+searches for offers and lets time pass.
 """
 
 from __future__ import annotations
@@ -28,21 +30,21 @@ RESTORES = 20
 
 
 async def rent_when_found(here: World) -> Rental:
-    """Let Ana wait for a machine at a price."""
+    """Put Ana on the waitlist for a machine at a given price."""
     await sold_out(here)
     _, rental = await waits(here, lease=8 * HOUR)
     return rental
 
 
 async def approved(here: World) -> Rental:
-    """Let Ana wait for machines that an approver allowed."""
+    """Put Ana on the waitlist for machines that an approver has allowed."""
     await sold_out(here)
     _, rental = await waits(here, "5", count=8)
     return await here.approve(rental)
 
 
 async def start_time(here: World) -> Rental:
-    """Let Ana wait for a start time, which has come when the bot is back."""
+    """Let Ana wait for a start time that has come by the time the bot is back."""
     starts_at = here.now + 15 * MINUTE
     _, rental = await waits(here, None, starts_at=starts_at, until=starts_at + 2 * HOUR)
     return rental
@@ -63,7 +65,11 @@ async def rents_and_destroys(here: World, rental: Rental) -> None:
 
 
 async def compare(here: World, rental: Rental, *, later: bool) -> None:
-    """Do what delivery does once it has read the rental's card back. With `later`, Slack shows a later state."""
+    """Do what delivery does after it has read back the rental's card.
+
+    Args:
+        later: True if Slack shows a later state than the database.
+    """
     async with here.deps.store.write() as tx:
         card = await tx.messages.card(rental.id)
         assert card is not None
@@ -73,7 +79,7 @@ async def compare(here: World, rental: Rental, *, later: bool) -> None:
 
 
 @pytest.mark.parametrize("seed", range(RESTORES))
-async def test_nothing_is_rented_for_a_wish_that_was_stopped_since_the_copy(
+async def test_nothing_is_rented_for_an_entry_stopped_after_the_backup(
     ours: World, sqlite_url: str, tmp_path: Path, seed: int
 ) -> None:
     here, copy, pick = ours, tmp_path / "copy.db", Random(seed)  # noqa: S311 - repeatable, and guards nothing
@@ -107,7 +113,7 @@ async def test_nothing_is_rented_for_a_wish_that_was_stopped_since_the_copy(
 
 
 @pytest.mark.parametrize("waitlist_entry", KINDS)
-async def test_a_wish_that_still_stands_is_rented_once_its_card_is_compared(
+async def test_a_waitlist_entry_is_rented_once_its_card_is_compared(
     ours: World, sqlite_url: str, tmp_path: Path, waitlist_entry: Callable[[World], Awaitable[Rental]]
 ) -> None:
     here, copy = ours, tmp_path / "copy.db"
@@ -124,7 +130,7 @@ async def test_a_wish_that_still_stands_is_rented_once_its_card_is_compared(
         await here.until(rental, State.READY, within=5 * MINUTE)
 
 
-async def test_a_wish_is_rented_two_minutes_after_the_start_if_slack_can_not_be_read(
+async def test_if_slack_is_down_an_entry_is_rented_two_minutes_after_the_start(
     ours: World, sqlite_url: str, tmp_path: Path
 ) -> None:
     here, copy = ours, tmp_path / "copy.db"

@@ -1,4 +1,4 @@
-"""What nobody works with any more is removed, and nothing else."""
+"""Data that is no longer needed is deleted, and nothing else."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ async def kept_messages(database: Database, most: int = 40) -> list[int]:
         return [n for n in range(1, most) if await tx.messages.get(n) is not None]
 
 
-async def test_closed_messages_go_once_their_rental_and_their_question_are_over_for_long(
+async def test_closed_messages_are_deleted_long_after_their_rental_is_over(
     database: Database, clock: Clock
 ) -> None:
     clock.put(START + 100 * DAY)
@@ -67,7 +67,7 @@ async def test_closed_messages_go_once_their_rental_and_their_question_are_over_
             await tx.messages.add(message)
     assert await kept_messages(database) == [1, 2, 3, 4, 5, 6, 7, 8, 9]
     await drop_old(deps_of(database, clock))
-    # 2 and 4 went. 9 is the newest message: SQLite would give its id again.
+    # 2 and 4 were deleted. 9 is kept because it is the newest message: SQLite would assign its ID again.
     assert await kept_messages(database) == [1, 3, 5, 6, 7, 8, 9]
 
 
@@ -87,7 +87,7 @@ async def test_the_closed_message_of_a_question_stays_until_the_question_is_over
             assert await tx.messages.drop_closed(here.now, here.now, 9) > 0
 
 
-async def test_addresses_for_answers_go_after_half_an_hour(database: Database, clock: Clock) -> None:
+async def test_response_urls_are_deleted_after_half_an_hour(database: Database, clock: Clock) -> None:
     answered = partial(make.message, rental_id=None, to=URL, closed=True)
     async with database.write() as tx:
         await tx.quotes.add(make.quote("q1", reply_to=to_response_url(URL)))
@@ -106,9 +106,11 @@ async def test_addresses_for_answers_go_after_half_an_hour(database: Database, c
     assert [quote and quote.reply_to for quote in answers] == [None, to_response_url(URL)]
 
 
-async def test_searches_without_a_rental_go_with_their_answers_and_others_lose_their_offers(
-    database: Database, clock: Clock
-) -> None:
+async def test_old_quotes_are_deleted_or_lose_their_offers(database: Database, clock: Clock) -> None:
+    """A quote without a rental is deleted together with its answer.
+
+    A quote whose rental is over only loses its offers.
+    """
     clock.put(START + 8 * DAY)
     await make.store_rental(database, make.rental("liv23", due_at=None))
     await make.store_rental(database, make.rental("ovr23", state=State.CANCELLED, over_at=START, due_at=None))
@@ -134,7 +136,7 @@ async def test_searches_without_a_rental_go_with_their_answers_and_others_lose_t
     assert await kept_messages(database) == [1, 2, 4]
 
 
-async def test_more_than_one_transaction_takes_is_removed_too(database: Database, clock: Clock) -> None:
+async def test_more_rows_than_one_transaction_deletes_are_deleted_too(database: Database, clock: Clock) -> None:
     clock.put(START + 8 * DAY)
     async with database.write() as tx:
         for n in range(AT_ONCE + 1):
@@ -144,7 +146,8 @@ async def test_more_than_one_transaction_takes_is_removed_too(database: Database
         assert await tx.quotes.newest(make.ANA) is None
 
 
-async def test_names_and_keys_of_people_who_left_go_and_ids_stay(database: Database, clock: Clock) -> None:
+async def test_names_and_keys_of_people_who_left_are_deleted(database: Database, clock: Clock) -> None:
+    """Their Slack IDs are kept."""
     key = Key(line="ssh-ed25519 AAAA", comment="", fingerprint="F")
     await make.store_rental(database, make.rental("ovr23", owner=make.BEN, state=State.DESTROYED, over_at=START))
     await make.store_rental(database, make.rental("liv23", owner="U0ELI"))
@@ -152,7 +155,8 @@ async def test_names_and_keys_of_people_who_left_go_and_ids_stay(database: Datab
         for user, left in ((make.ANA, False), (make.BEN, True), ("U0ELI", True)):
             await tx.people.put(Person(id=user, name=user.title(), deactivated=left), START)
             await tx.people.add_key(user, key)
-        # Slack is asked again later: they left when it said so first. Dora came back.
+        # Slack is asked again later. The day that counts is the first one on which Slack said that they had left.
+        # Dora came back.
         await tx.people.put(Person(id=make.BEN, name="Ben", deactivated=True), START + 29 * DAY)
         await tx.people.put(Person(id=DORA.id, name="Dora", deactivated=True), START)
         await tx.people.put(DORA, START + DAY)
@@ -171,7 +175,7 @@ async def test_names_and_keys_of_people_who_left_go_and_ids_stay(database: Datab
         assert over.owner == make.BEN
 
 
-async def test_people_of_whom_slack_said_nothing_for_a_week_are_looked_up_a_few_at_a_time(url: str) -> None:
+async def test_people_not_confirmed_for_a_week_are_looked_up_in_batches(url: str) -> None:
     async with world(url) as here:
         async with here.deps.store.write() as tx:
             for n in range(LOOK_UP_AT_ONCE + 1):

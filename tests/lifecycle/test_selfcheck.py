@@ -1,4 +1,4 @@
-"""Whether the bot is well: late work, a store that fails, and who is notified without the outbox."""
+"""The self-check: late work, a store that fails, and the people who are notified without the outbox."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.lifecycle.world import ANA, BEN, CLEO, HOUR, MINUTE, SECOND, World
 
 
 class Slack:
-    """A DirectPosts that stores what is posted, or refuses it if `takes` is false."""
+    """A DirectPosts that records the posts, or refuses them if `takes` is False."""
 
     def __init__(self) -> None:
         self.posts: list[tuple[str, EventKind, str | None]] = []
@@ -40,7 +40,7 @@ def check_of(here: World, slack: Slack | None = None) -> SelfCheck:
     return SelfCheck(here.deps, here.engine.loops, slack or Slack())
 
 
-# --- what is late
+# --- late work
 
 
 async def test_due_work_is_late_whether_or_not_it_is_claimed(here: World) -> None:
@@ -107,8 +107,8 @@ async def test_work_that_another_process_has_claimed_is_not_late(here: World) ->
     await here.settle()
 
 
-async def test_moving_our_clock_makes_no_work_late(here: World) -> None:
-    """Work that is three hours late by our clock has not been late in real time."""
+async def test_moving_the_bots_clock_makes_no_work_late(here: World) -> None:
+    """Work that is three hours late in bot time hasn't been late in wall-clock time."""
     await here.ready()
     moved = MovedClock(here.now + 3 * HOUR)
     deps = replace(here.deps, clock=moved)
@@ -119,9 +119,7 @@ async def test_moving_our_clock_makes_no_work_late(here: World) -> None:
 
 
 @pytest.mark.parametrize(("well", "status"), [(True, 200), (False, 503)])
-async def test_health_answers_503_with_the_whole_report_when_the_bot_is_not_well(
-    status: int, *, well: bool
-) -> None:
+async def test_health_answers_503_with_the_report_if_the_bot_is_not_well(status: int, *, well: bool) -> None:
     async def report() -> health.Report:
         return {
             "well": well,
@@ -144,7 +142,7 @@ async def test_health_answers_503_with_the_whole_report_when_the_bot_is_not_well
         await server.cleanup()
 
 
-# --- who is notified
+# --- notifications
 
 
 async def outage(here: World, *, away: bool = False) -> tuple[FailingStore, SelfCheck, Slack]:
@@ -155,16 +153,17 @@ async def outage(here: World, *, away: bool = False) -> tuple[FailingStore, Self
 
 
 async def soon_and_later(here: World) -> Rental:
-    """Ana's machine ends within the hour, Ben's doesn't."""
+    """Return Ana's rental, which ends within the hour. Ben has one that doesn't."""
     rental = await here.ready()
     await here.ready(person=BEN, lease=6 * HOUR)
     await here.be_down(rental.running_lease.ends_at - HOUR - here.now)
     return rental
 
 
-async def test_admins_and_owners_of_leases_that_end_soon_are_notified_once_of_a_store_without_writes(
+async def test_people_are_notified_once_that_the_store_accepts_no_writes(
     here: World,
 ) -> None:
+    """These are the admins, and the owners of leases that end soon."""
     rental = await soon_and_later(here)
     store, check, slack = await outage(here)
     slack.takes = False
@@ -199,7 +198,7 @@ async def test_a_process_that_does_not_deliver_notifies_nobody(here: World) -> N
     assert slack.posts == [(CLEO.id, EventKind.NO_WRITES, None)]
 
 
-async def test_admins_are_notified_of_a_store_that_cannot_be_read(here: World) -> None:
+async def test_admins_are_notified_that_the_store_cannot_be_read(here: World) -> None:
     await soon_and_later(here)
     _, check, slack = await outage(here, away=True)
     assert not await check.check()
@@ -209,7 +208,7 @@ async def test_admins_are_notified_of_a_store_that_cannot_be_read(here: World) -
     assert slack.posts == [(CLEO.id, EventKind.NO_READS, None)]
 
 
-async def test_nobody_is_notified_of_a_failed_check_between_two_that_succeed(here: World) -> None:
+async def test_a_single_failed_check_notifies_nobody(here: World) -> None:
     store, check, slack = await outage(here)
     looks = asyncio.Semaphore(0)
     tries = 0
@@ -230,7 +229,8 @@ async def test_nobody_is_notified_of_a_failed_check_between_two_that_succeed(her
     assert slack.posts == []
 
 
-async def test_admins_are_notified_once_of_a_clock_that_two_checks_in_a_row_find_wrong(here: World) -> None:
+async def test_admins_are_notified_once_of_a_wrong_clock(here: World) -> None:
+    """Two checks in a row have to find it wrong."""
     slack, wrong = Slack(), ClockDifference(2 * HOUR, from_database=True)
     check = check_of(here, slack)
     for difference, posts in ((wrong, 0), (None, 0), (wrong, 0), (wrong, 1), (wrong, 1), (None, 1), (wrong, 1)):

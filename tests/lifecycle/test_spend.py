@@ -1,4 +1,4 @@
-"""What `/gpu spend` says of machines that run and that ended: the same as their receipts, ledger and budgets."""
+"""The spending that `/gpu spend` reports agrees with receipts, the ledger and budgets."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ async def receipt(here: World, rental_id: str) -> Micros:
     return (await queries.show(here.deps, ANA, rental_id)).spent.amount
 
 
-async def test_what_runs_counts_up_to_now_and_what_ended_as_its_ledger_has_it(url: str) -> None:
+async def test_spending_agrees_with_receipts_the_ledger_and_budgets(url: str) -> None:
     async with world(url, probe_line=PROBE) as here:
         first = await here.ready(lease=12 * HOUR)
         here.machines[first].use(98, peers=["p1"])

@@ -1,4 +1,4 @@
-"""People are notified of a rental whose step fails several times in a row, and again once it works."""
+"""Alerts about a rental whose step fails several times in a row, and about the first step that works again."""
 
 from __future__ import annotations
 
@@ -25,10 +25,8 @@ pytestmark = pytest.mark.usefixtures("logs")
 GRACE = 15 * MINUTE
 
 
-async def test_people_are_notified_once_of_three_failed_steps_in_a_row_and_again_after_two_hours(
-    here: World, logs: list[Any]
-) -> None:
-    """With the number in the log."""
+async def test_people_are_notified_of_three_failed_steps_in_a_row(here: World, logs: list[Any]) -> None:
+    """They are notified again every two hours. The notice contains the number that is in the log."""
     rental = await here.ready(lease=6 * HOUR)
     market = break_steps(here)
     await here.pass_time(HOUR)
@@ -55,7 +53,7 @@ async def test_people_are_notified_once_of_three_failed_steps_in_a_row_and_again
     await ends_as(here, await here.destroy(rental), State.DESTROYED)
 
 
-async def test_of_two_processes_one_notifies_people_and_the_other_says_the_same_number(here: World) -> None:
+async def test_only_one_of_two_processes_notifies_people_of_failed_steps(here: World) -> None:
     rental = await here.ready()
     row = ClaimedRental(
         id=rental.id,
@@ -92,8 +90,8 @@ async def test_nobody_is_notified_of_two_failed_steps(here: World) -> None:
 
 
 @pytest.mark.parametrize("error", [StoreBusy("busy"), ClaimLost()], ids=lambda error: type(error).__name__)
-async def test_nobody_is_notified_of_a_rental_whose_steps_meet_a_busy_store(here: World, error: Outage) -> None:
-    """It is the store's trouble, which the self-check looks into at once and reports for the whole bot."""
+async def test_a_busy_store_does_not_count_as_a_failed_step(here: World, error: Outage) -> None:
+    """The self-check looks into the store immediately, and reports it for the whole bot."""
     rental = await here.ready(lease=6 * HOUR)
     market, outages = break_steps(here, error), []
     here.engine.steps.on_outage = lambda: outages.append(here.now)
@@ -106,13 +104,14 @@ async def test_nobody_is_notified_of_a_rental_whose_steps_meet_a_busy_store(here
 
 
 async def execute(here: World, statement: str, of: str) -> None:
-    """Change the database without the bot."""
+    """Change the database directly, without the bot."""
     async with here.database.engines.writer.begin() as conn:
         await conn.execute(text(statement), {"of": of})
         await conn.commit()
 
 
-async def test_a_rental_that_cannot_be_loaded_is_reported_and_deleted_while_others_go_on(here: World) -> None:
+async def test_a_rental_that_cannot_be_loaded_is_reported_and_deleted(here: World) -> None:
+    """Other rentals aren't affected."""
     rental, other = await here.ready(), await here.ready(person=BEN)
     found = await here.quote(rental.quote_id or "")
     broken = changed(found, id="broken", due_at=here.now, rental_id=None, state=QuoteState.LOOKING)
@@ -131,7 +130,7 @@ async def test_a_rental_that_cannot_be_loaded_is_reported_and_deleted_while_othe
     assert [person for person, _ in await here.notices(E.DELETED_OVERDUE)] == [ANA.id, CLEO.id]
     assert await here.alive() == []
 
-    # Once it can be read again, it goes on, and so does the quote.
+    # Once the rental can be read again, it continues, and so does the quote.
     await execute(here, "UPDATE rentals SET envelope = '{' || envelope, state = 'ready' WHERE id = :of", rental.id)
     await execute(here, "UPDATE quotes SET request = '{' || request WHERE id = :of", "broken")
     await here.until(rental, State.DESTROYED)

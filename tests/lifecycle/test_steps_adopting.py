@@ -1,4 +1,4 @@
-"""A machine that nobody bought through the bot gets an owner, and is then like any other rental."""
+"""Adoption: an unmanaged machine gets an owner, and is then like any other rental."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from tests.lifecycle.world import ANA, BEN, CLEO, HOUR, MINUTE, RULES, World, wo
 
 
 async def adopt_all(here: World, *, span: timedelta = 3 * HOUR, **more: Any) -> Rental:
-    """Give every machine of the account to an owner, as one purchase."""
+    """Adopt every machine of the account for an owner, as one purchase."""
     machines = [machine["resource_id"] for machine in await here.alive()]
     return await adopt(here, *machines, ends_at=here.now + span, **more)
 
 
-async def test_an_adopted_machine_is_watched_ends_with_its_lease_and_costs_from_when_it_began(
+async def test_an_adopted_machine_is_charged_from_its_start_until_its_lease_ends(
     sqlite_url: str,
 ) -> None:
     async with world(sqlite_url) as here:
@@ -56,9 +56,10 @@ async def test_an_adopted_machine_is_watched_ends_with_its_lease_and_costs_from_
         await check_delivered(here)
 
 
-async def test_a_machine_of_ours_gets_the_id_in_its_name_back_and_no_other_id_if_that_is_taken(
+async def test_an_adopted_machine_gets_back_the_id_in_its_name(
     here: World,
 ) -> None:
+    """If the ID is taken, it gets another one."""
     await add_machine(here, "gpubot-k7mq2-1-u0ana")
     assert (await adopt_all(here)).id == "k7mq2"
     await here.destroy(await here.rental("k7mq2"))
@@ -67,14 +68,15 @@ async def test_a_machine_of_ours_gets_the_id_in_its_name_back_and_no_other_id_if
     assert (await adopt_all(here)).id != "k7mq2"
 
 
-async def test_limits_do_not_refuse_a_machine_that_bills_already(sqlite_url: str) -> None:
+async def test_limits_do_not_prevent_the_adoption_of_a_running_machine(sqlite_url: str) -> None:
     nothing = changed(RULES.limits, per_person_rentals=1, team_per_hour=Decimal("0.01"))
     async with world(sqlite_url, rules=changed(RULES, limits=nothing)) as here:
         await add_machine(here)
         assert (await adopt_all(here)).state is State.READY
 
 
-async def test_a_machine_without_a_price_is_free_until_it_has_one_also_beside_others(sqlite_url: str) -> None:
+async def test_an_adopted_machine_without_a_price_is_free_until_it_has_one(sqlite_url: str) -> None:
+    """This also applies if other machines of the same purchase have a price."""
     async with world(sqlite_url) as here:
         now = here.now
         machines = [
@@ -91,7 +93,7 @@ async def test_a_machine_without_a_price_is_free_until_it_has_one_also_beside_ot
         assert spent == adoption.cost_so_far(machines, now + HOUR)
 
 
-async def test_an_adopted_machine_gets_its_address_once_the_vendor_states_one(here: World) -> None:
+async def test_an_adopted_machine_gets_its_address_once_the_vendor_reports_it(here: World) -> None:
     body = {"resource_id": await add_machine(here), "status": "running"}
     lie = await here.list_resources_as([body])
     shown = await here.fault("get_resource", "garbage", times=None, body=json.dumps(body))
@@ -106,7 +108,7 @@ async def test_an_adopted_machine_gets_its_address_once_the_vendor_states_one(he
     assert (rental.host, rental.port) == (resource.host, resource.port)
 
 
-async def test_an_adopted_machine_that_the_vendor_takes_is_lost(here: World) -> None:
+async def test_an_adopted_machine_that_the_vendor_takes_away_is_lost(here: World) -> None:
     resource_id = await add_machine(here)
     rental = await adopt_all(here)
     await here.outside.control(f"resources/{resource_id}/vanish", how="missing")
@@ -114,7 +116,7 @@ async def test_an_adopted_machine_that_the_vendor_takes_is_lost(here: World) -> 
     assert (ANA.id, E.LOST) in await here.direct(rental)
 
 
-async def test_only_an_admin_gives_machines_and_only_to_people_who_may_use_the_bot_for_an_allowed_time(
+async def test_only_admins_adopt_machines_for_allowed_people_and_times(
     here: World,
 ) -> None:
     await add_machine(here)
@@ -127,7 +129,7 @@ async def test_only_an_admin_gives_machines_and_only_to_people_who_may_use_the_b
     assert await here.rentals() == []
 
 
-async def test_a_machine_that_has_an_owner_gets_no_second_one(here: World) -> None:
+async def test_a_machine_with_an_owner_cannot_be_adopted_again(here: World) -> None:
     await add_machine(here)
     rental = await adopt_all(here)
     with pytest.raises(TooLate, match=rental.id):
@@ -135,7 +137,7 @@ async def test_a_machine_that_has_an_owner_gets_no_second_one(here: World) -> No
     assert len(await here.rentals()) == 1
 
 
-async def test_a_rental_gets_another_owner_and_its_ledger_row_is_not_cut(sqlite_url: str) -> None:
+async def test_a_new_owner_does_not_split_the_rentals_ledger_row(sqlite_url: str) -> None:
     async with world(sqlite_url) as here:
         rental = await here.ready(teammates=(BEN.id,))
         await here.be_down(HOUR)

@@ -1,4 +1,4 @@
-"""The end comes when no approver can be asked for more time: its owner is told in time."""
+"""A lease ends outside the approvers' hours: the owner is reminded to ask for more time before those hours end."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.lifecycle.leases import end_of
 from tests.lifecycle.world import ANA, HOUR, MINUTE, RULES, World
 
 
-async def test_an_hour_before_the_approvers_hours_end_the_owner_is_told_to_ask_once(here: World) -> None:
+async def test_the_owner_is_reminded_once_before_the_approvers_hours_end(here: World) -> None:
     here.restart(replace(here.deps, rules=changed(RULES, auto_approve=AutoApprove(total=Decimal("25.00")))))
     rental = await here.ready(lease=11 * HOUR)
     evening = here.now.replace(hour=20, minute=0, second=0, microsecond=0)
@@ -31,7 +31,7 @@ async def test_an_hour_before_the_approvers_hours_end_the_owner_is_told_to_ask_o
     assert [one for one in await here.direct(rental) if one[1] is E.ENDING] == 2 * [(ANA.id, E.ENDING)]
 
 
-async def test_if_more_time_needs_no_approver_nobody_is_told_to_ask(here: World) -> None:
+async def test_nobody_is_reminded_if_more_time_needs_no_approver(here: World) -> None:
     rental = await here.ready(lease=11 * HOUR)
     evening = here.now.replace(hour=20, minute=0, second=0, microsecond=0)
     await here.be_down(evening - HOUR - MINUTE - here.now)

@@ -1,5 +1,6 @@
-"""A machine comes back after its deletion was confirmed: it is watched again, and has a ledger row for each
-life.
+"""Machines that reappear after their deletion was confirmed.
+
+Such a machine is watched again, and it has a ledger row for each period in which it existed.
 """
 
 from __future__ import annotations
@@ -19,13 +20,15 @@ from tests.lifecycle.world import ANA, MINUTE, SECOND, World
 
 
 async def spent(here: World, rental: Rental) -> int:
-    """Return what a reader sees as its cost."""
+    """Return the cost of a rental that its details show."""
     return (await queries.show(here.deps, ANA, rental.id)).spent.amount
 
 
 async def report_deleted(here: World, *, ended: bool) -> list[str]:
-    """Make Compute Clear report every live machine as deleted. Return the faults that do it. `ended` tells whether
-    it also states when they ended.
+    """Make Compute Clear report every running machine as deleted. Return the faults that do so.
+
+    Args:
+        ended: True if the time of the end is reported as well.
     """
     dead = {"status": "deleted", "valid_to": here.now.isoformat() if ended else None}
     faults = [await here.list_resources_as([{**one, **dead} for one in await here.outside.resources()])]
@@ -41,9 +44,8 @@ def rows_of(rows: list[LedgerRow], resource_id: str) -> list[LedgerRow]:
 
 
 @pytest.mark.parametrize("ended", [True, False])
-async def test_a_machine_that_comes_back_after_its_end_is_deleted_again_and_gets_a_second_ledger_row(
-    here: World, ended: bool
-) -> None:
+async def test_a_machine_that_reappears_is_deleted_again_and_charged_again(here: World, ended: bool) -> None:
+    """It gets a second ledger row."""
     rental = await here.ready()
     await here.pass_time(10 * MINUTE)
     faults = await report_deleted(here, ended=ended)
@@ -54,7 +56,7 @@ async def test_a_machine_that_comes_back_after_its_end_is_deleted_again_and_gets
         await here.release(fault)
     here.jump(7 * MINUTE)
     await sweep(here.deps)
-    # Both count to the same moment, and each life is rounded once.
+    # Both are computed for the same moment, but each ledger row is rounded once.
     assert abs(await spent(here, rental) - await here.bill()) <= 1
     await here.settle()
     await here.pass_time(5 * MINUTE)
@@ -71,7 +73,7 @@ async def test_a_machine_that_comes_back_after_its_end_is_deleted_again_and_gets
 
 
 async def four_being_deleted(here: World) -> tuple[Rental, list[dict[str, Any]]]:
-    """Return a rental whose four machines are being deleted slowly, and how the account lists them."""
+    """Return a rental whose four machines are being deleted slowly, and the account's list of them."""
     await here.behaves("hyperstack", "partial", times=1)
     rental = await here.get()
     await here.pass_time(20 * SECOND)
@@ -82,7 +84,7 @@ async def four_being_deleted(here: World) -> tuple[Rental, list[dict[str, Any]]]
     return rental, listed
 
 
-async def test_one_of_several_machines_that_comes_back_is_watched_again_at_once(here: World) -> None:
+async def test_one_of_several_machines_that_reappears_is_watched_again(here: World) -> None:
     rental, listed = await four_being_deleted(here)
     back, *others = listed
     fault = await here.list_resources_as(
@@ -103,7 +105,7 @@ async def test_one_of_several_machines_that_comes_back_is_watched_again_at_once(
     assert abs(sum(row.amount for row in rows) - await here.bill()) <= 1
 
 
-async def test_a_list_that_is_older_than_its_end_brings_none_of_several_machines_back(here: World) -> None:
+async def test_an_outdated_list_does_not_bring_a_machine_back(here: World) -> None:
     rental, listed = await four_being_deleted(here)
     gone = listed[0]["resource_id"]
     await here.outside.control(f"resources/{gone}/vanish", how="deleted")

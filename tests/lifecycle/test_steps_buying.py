@@ -1,4 +1,4 @@
-"""Vendors that misbehave while they sell: one machine is bought, once, and every other one is deleted."""
+"""Vendors that misbehave during a sale: one machine is bought, once, and every other one is deleted."""
 
 from __future__ import annotations
 
@@ -19,8 +19,9 @@ from tests.rentals import ending, waiting
 
 
 async def ends_well(here: World, rental: Rental, vendor: str) -> Rental:
-    """Let a rental become ready at `vendor`, destroy it, and check that nothing is left and that the ledger equals
-    the bill.
+    """Let a rental become ready at `vendor`, and destroy it.
+
+    Checks that nothing is left, and that the ledger equals the bill.
     """
     rental = await here.until(rental, State.READY, within=2 * HOUR)
     assert rental.vendor == vendor
@@ -32,7 +33,7 @@ async def ends_well(here: World, rental: Rental, vendor: str) -> Rental:
 # --- failures without a machine
 
 
-async def test_after_an_expired_offer_the_same_place_is_asked_for_a_new_one(here: World) -> None:
+async def test_after_an_expired_offer_a_new_one_from_the_same_vendor_is_bought(here: World) -> None:
     await here.fault("procure_offer", "status", status=410)
     rental = await here.get()
     first, second = await here.attempts(rental)
@@ -59,7 +60,7 @@ async def test_after_a_refusal_the_next_offer_is_bought(here: World, status: int
     await ends_well(here, rental, "nebius")
 
 
-async def test_a_rental_fails_after_the_most_attempts_that_the_rules_allow(here: World) -> None:
+async def test_a_rental_fails_after_the_allowed_number_of_attempts(here: World) -> None:
     await here.fault("procure_offer", "status", status=410, times=None)
     rental = await here.until(await here.get(), State.FAILED)
     assert rental.attempts == 10
@@ -68,7 +69,7 @@ async def test_a_rental_fails_after_the_most_attempts_that_the_rules_allow(here:
     assert (await here.event_kinds(rental))[-1] is E.ENDED
 
 
-# --- an unknown outcome
+# --- unknown outcomes
 
 
 @pytest.mark.parametrize(
@@ -83,7 +84,7 @@ async def test_a_rental_fails_after_the_most_attempts_that_the_rules_allow(here:
     ],
     ids=["cut", "500", "429", "409", "403", "garbage"],
 )
-async def test_a_purchase_without_a_clear_answer_is_looked_up_and_not_repeated(
+async def test_a_purchase_with_an_unclear_answer_is_looked_up_not_repeated(
     here: World, kind: str, particulars: dict[str, Any]
 ) -> None:
     acts = {} if kind == "cut_after" else {"acts": True}
@@ -107,10 +108,10 @@ async def test_a_purchase_without_a_clear_answer_is_looked_up_and_not_repeated(
         ("status", 403, Why.UNAUTHORIZED, "hyperstack"),
     ],
 )
-async def test_an_attempt_that_bought_nothing_is_proven_empty_before_the_next_begins(
+async def test_an_attempt_is_proven_empty_before_the_next_one_begins(
     here: World, kind: str, status: int, why: Why, then: str
 ) -> None:
-    """The next attempt is at the same place if the failure had nothing to do with the place."""
+    """The next attempt is at the same vendor if the failure had nothing to do with the vendor."""
     await here.fault("procure_offer", kind, status=status)
     rental = await here.get()
     began = here.now
@@ -126,7 +127,7 @@ async def test_an_attempt_that_bought_nothing_is_proven_empty_before_the_next_be
     assert await here.bought() == [then]
 
 
-async def test_after_a_rate_limit_the_purchase_is_looked_up_when_the_market_allows_it(here: World) -> None:
+async def test_a_rate_limited_purchase_is_looked_up_when_the_market_allows_it(here: World) -> None:
     await here.fault("procure_offer", "status", status=429, retry_after=90, acts=True)
     rental = await here.get()
     await here.pass_time(80 * SECOND)
@@ -134,7 +135,7 @@ async def test_after_a_rate_limit_the_purchase_is_looked_up_when_the_market_allo
     assert (await here.until(rental, State.PROVISIONING, within=30 * SECOND)).rate == Decimal("2.15")
 
 
-async def test_after_a_quarter_of_an_hour_of_rate_limits_its_owner_decides_again(here: World) -> None:
+async def test_after_15_minutes_of_rate_limits_the_owner_decides_again(here: World) -> None:
     await here.fault("procure_offer", "status", status=429, times=None)
     rental = await here.get()
     clicked = here.now
@@ -145,8 +146,8 @@ async def test_after_a_quarter_of_an_hour_of_rate_limits_its_owner_decides_again
     assert await here.bill() == 0
 
 
-async def test_an_offer_that_an_unknown_call_bought_belongs_to_the_new_attempt(sqlite_url: str) -> None:
-    """An old database was restored, so the account has a purchase that the store doesn't know."""
+async def test_an_offer_bought_by_an_unknown_call_belongs_to_the_new_attempt(sqlite_url: str) -> None:
+    """A backup was restored, so the account has a purchase that isn't in the store."""
     async with world(sqlite_url) as here:
         quote = await here.ask()
         lost = await here.outside.post_procure(quote.offers[0].offer_id, "gpubot-older-1")
@@ -157,7 +158,7 @@ async def test_an_offer_that_an_unknown_call_bought_belongs_to_the_new_attempt(s
         await ends_well(here, rental, "hyperstack")
 
 
-async def test_a_procure_call_that_hangs_is_looked_up_after_its_time_out(sqlite_url: str) -> None:
+async def test_a_hanging_procure_call_is_looked_up_after_its_timeout(sqlite_url: str) -> None:
     async with world(sqlite_url, timeouts=Timeouts(procure=0.5)) as here:
         fault = await here.fault("procure_offer", "hang")
         rental = await here.get()
@@ -168,10 +169,13 @@ async def test_a_procure_call_that_hangs_is_looked_up_after_its_time_out(sqlite_
         await check(here)
 
 
-async def test_nothing_is_bought_while_an_outcome_is_unknown_and_after_a_late_proof_its_owner_decides_again(
+async def test_nothing_is_bought_while_an_outcome_is_unknown(
     here: World,
 ) -> None:
-    """The first purchase made a machine, the second one didn't."""
+    """The first purchase made a machine, and the second one didn't.
+
+    The proof comes late, so the owner decides again.
+    """
     await here.fault("procure_offer", "cut_after")
     await here.fault("list_resources", "status", times=None)
     rental = await here.get()
@@ -193,7 +197,7 @@ async def test_nothing_is_bought_while_an_outcome_is_unknown_and_after_a_late_pr
 # --- machines of failed purchases
 
 
-async def test_a_machine_that_a_failed_purchase_made_is_deleted_and_the_next_offer_bought(here: World) -> None:
+async def test_a_failed_purchases_machine_is_deleted_and_the_next_offer_bought(here: World) -> None:
     await here.behaves("hyperstack", "fails_with_resource", times=1)
     rental = await ends_well(here, await here.get(), "nebius")
     first, second = await here.attempts(rental)
@@ -202,7 +206,7 @@ async def test_a_machine_that_a_failed_purchase_made_is_deleted_and_the_next_off
     assert E.ORPHAN_TERMINATED in await here.event_kinds(rental)
 
 
-async def test_if_two_of_four_machines_start_all_are_deleted_after_the_time_out(here: World) -> None:
+async def test_if_only_two_of_four_machines_start_all_are_deleted(here: World) -> None:
     await here.behaves("hyperstack", "partial", times=1)
     rental = await here.get()
     began = here.now
@@ -214,8 +218,8 @@ async def test_if_two_of_four_machines_start_all_are_deleted_after_the_time_out(
     assert len(await here.ledger(rental)) == 5
 
 
-async def test_what_slow_machines_billed_counts_towards_the_total_of_the_envelope(here: World) -> None:
-    """The total of a short lease doesn't pay for a second attempt of that length: its owner decides."""
+async def test_the_cost_of_slow_machines_counts_towards_the_approved_total(here: World) -> None:
+    """The total of a short lease doesn't pay for a second attempt of that length, so the owner decides."""
     await here.behaves("hyperstack", "slow")
     rental = await here.until(await here.get(lease=30 * MINUTE), State.AWAITING_APPROVAL)
     assert (waiting(rental).why, waiting(rental).decider) == (Why.DEARER, Decider.OWNER)
@@ -243,7 +247,7 @@ async def test_a_second_attempt_is_given_up_before_it_could_exceed_the_total(her
     await here.until(rental, State.WITHDRAWN)
 
 
-async def test_after_a_vendor_that_accepted_and_failed_the_next_offer_is_bought(here: World) -> None:
+async def test_after_an_accepted_purchase_fails_the_next_offer_is_bought(here: World) -> None:
     await here.behaves("hyperstack", "fails_later", times=1)
     rental = await ends_well(here, await here.get(), "nebius")
     assert (await here.last_event(rental, E.GIVEN_UP)).facts.why is Why.VENDOR_FAILED
@@ -252,8 +256,9 @@ async def test_after_a_vendor_that_accepted_and_failed_the_next_offer_is_bought(
 
 @pytest.mark.parametrize("vendor", ["hyperstack", "vultr"])
 async def test_a_machine_that_vanishes_before_a_lookup_has_an_estimated_cost(here: World, vendor: str) -> None:
-    """Hyperstack's answer names it, Vultr's doesn't. It billed in both cases, and its row is no lower than the
-    bill.
+    """The answer of Hyperstack names the machine, that of Vultr doesn't.
+
+    The machine was billed in both cases, and its ledger row isn't lower than the bill.
     """
     rental = await here.get(vendor=vendor)
     assert [r.status for r in await here.resources(rental)] == (["named"] if vendor == "hyperstack" else [])
@@ -268,7 +273,7 @@ async def test_a_machine_that_vanishes_before_a_lookup_has_an_estimated_cost(her
     assert (ended.amount, ended.estimated) == (row.amount, True)
 
 
-async def test_the_next_attempt_does_not_report_that_an_unseen_machine_cost_nothing(here: World) -> None:
+async def test_an_unseen_machine_is_not_reported_as_free_of_charge(here: World) -> None:
     rental = await here.get()
     here.jump(10 * SECOND)
     await here.vanish(rental, "missing")
@@ -278,9 +283,7 @@ async def test_the_next_attempt_does_not_report_that_an_unseen_machine_cost_noth
 
 
 @pytest.mark.parametrize("how", ["deleted", "missing"])
-async def test_after_a_machine_that_vanishes_while_it_starts_the_next_offer_is_bought(
-    here: World, how: str
-) -> None:
+async def test_after_a_starting_machine_vanishes_the_next_offer_is_bought(here: World, how: str) -> None:
     rental = await here.get()
     await here.pass_time(MINUTE)
     await here.vanish(rental, how)
@@ -297,14 +300,15 @@ async def test_after_a_machine_that_vanishes_while_it_starts_the_next_offer_is_b
 # --- from started to ready
 
 
-async def test_a_machine_becomes_ready_with_the_status_words_of_either_vocabulary(here: World) -> None:
+async def test_a_machine_becomes_ready_in_either_vocabulary_of_statuses(here: World) -> None:
     await here.behaves("hyperstack", "reference_words")
     await ends_well(here, await here.get(), "hyperstack")
 
 
-async def test_a_machine_without_an_ssh_banner_is_ready_after_two_minutes_and_reported_as_silent(
+async def test_a_machine_without_an_ssh_banner_is_reported_as_unreachable(
     sqlite_url: str,
 ) -> None:
+    """It becomes ready after two minutes nevertheless."""
     async with world(sqlite_url, ssh_timeout=0.05) as here:
         await here.behaves("hyperstack", "silent_ssh")
         rental = await here.get()

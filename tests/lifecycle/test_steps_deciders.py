@@ -1,4 +1,4 @@
-"""Who decides a request: the approvers in their hours, and the admins while no approver is left."""
+"""The people who decide requests: the approvers in their hours, or the admins while no approver is left."""
 
 from __future__ import annotations
 
@@ -34,7 +34,8 @@ async def asked(here: World, rental: Rental | str, kind: E) -> Any:
     return (await here.last_event(rental, kind)).facts.people
 
 
-async def test_if_every_approver_left_the_admins_decide_and_are_told_once_as_who_asked_is(here: World) -> None:
+async def test_if_every_approver_has_left_the_admins_decide(here: World) -> None:
+    """The admins and the people who are waiting for a decision are notified once."""
     rental = await here.get(count=8)
     assert await asked(here, rental, E.ASKED) == (BEN.id, DORA.id)
     leave(here, BEN)
@@ -56,18 +57,20 @@ async def test_if_every_approver_left_the_admins_decide_and_are_told_once_as_who
         assert (await here.until(await here.approve(one, CLEO), State.READY)).approved_by == CLEO.id
 
 
-async def test_if_no_approvers_are_named_the_admins_are_looked_up_so_that_a_request_says_their_names(
+async def test_without_named_approvers_the_names_of_admins_are_looked_up(
     here: World,
 ) -> None:
+    """Requests then show the admins' names."""
     here.people.changed[CLEO.id] = changed(CLEO, name="Cleopatra")
     await check_deciders(replace(here.deps, rules=changed(RULES, approvers=Approvers())), here.people)
     async with here.deps.store.read() as tx:
         assert await tx.people.names([CLEO.id]) == {CLEO.id: "Cleopatra"}
 
 
-async def test_when_an_approver_is_back_the_admins_decide_no_longer_and_a_second_time_is_told_again(
+async def test_when_an_approver_is_back_the_admins_no_longer_decide(
     here: World,
 ) -> None:
+    """If the approvers leave a second time, the admins are notified again."""
     rental = await here.get(count=8)
     for times in (1, 2):
         leave(here, BEN, DORA)
@@ -81,7 +84,8 @@ async def test_when_an_approver_is_back_the_admins_decide_no_longer_and_a_second
     await here.approve(rental, DORA)
 
 
-async def test_a_group_is_empty_only_if_slack_says_so_and_in_an_outage_its_last_members_count(here: World) -> None:
+async def test_during_a_slack_outage_a_groups_last_members_count(here: World) -> None:
+    """A group counts as empty only if Slack says so."""
     here.deps = replace(here.deps, rules=changed(RULES, approvers=Approvers(groups=(GROUP,))))
     await check_deciders(here.deps, here.people)  # Slack does not answer, so nobody knows whether it is empty
     first = await here.get(count=8)
@@ -107,7 +111,8 @@ async def test_a_group_is_empty_only_if_slack_says_so_and_in_an_outage_its_last_
     assert await asked(here, await here.get(count=8), E.ASKED) == (CLEO.id,)
 
 
-async def test_a_group_whose_only_member_asks_leaves_the_request_to_the_admins(here: World) -> None:
+async def test_if_the_only_approver_makes_the_request_the_admins_decide(here: World) -> None:
+    """The approver is the only member of a user group."""
     here.deps = replace(here.deps, rules=changed(RULES, approvers=Approvers(groups=(GROUP,))))
     here.people.groups[GROUP] = frozenset({BEN.id})
     await check_deciders(here.deps, here.people)
@@ -130,7 +135,7 @@ async def test_a_group_whose_only_member_asks_leaves_the_request_to_the_admins(h
         (("Europe/Berlin", "Europe/Berlin"), 23, datetime(2026, 11, 25, 15, tzinfo=UTC)),
     ],
 )
-async def test_the_time_to_decide_counts_only_in_the_hours_of_an_approver(
+async def test_the_time_to_decide_runs_only_in_the_approvers_hours(
     here: World, zones: tuple[str, str], asked_at: int, expires: datetime
 ) -> None:
     async with here.deps.store.write() as tx:
@@ -144,7 +149,7 @@ async def test_the_time_to_decide_counts_only_in_the_hours_of_an_approver(
     await here.until(rental, State.EXPIRED, within=2 * HOUR)
 
 
-async def test_a_reason_is_kept_with_a_denial_and_the_thread_has_it(here: World) -> None:
+async def test_the_reason_of_a_denial_is_stored_with_its_event(here: World) -> None:
     rental = await here.get(count=8)
     reason = f"use\n4 <!here> {'x' * 300}"
     await carry_out(here.deps, BEN, deciding.Deny(rental.id, 1, reason=reason))

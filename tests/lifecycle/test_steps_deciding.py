@@ -1,5 +1,7 @@
-"""Requests that wait for a decision: the first one, and a second one if nothing can be bought as it was
-allowed.
+"""Decisions about requests.
+
+The first decision is about the request itself. A second one is needed if nothing can be bought under the approved
+terms.
 """
 
 from __future__ import annotations
@@ -34,7 +36,7 @@ from tests.rentals import blocked, ending, waiting
 # --- the first decision
 
 
-async def test_a_request_over_the_limits_is_bought_only_after_an_approver_approved_it(here: World) -> None:
+async def test_a_request_over_the_limits_is_bought_only_after_an_approval(here: World) -> None:
     rental = await here.get(count=8, lease=6 * HOUR)
     assert (rental.state, waiting(rental).decider) == (State.AWAITING_APPROVAL, Decider.APPROVER)
     await here.pass_time(HOUR)
@@ -55,9 +57,10 @@ async def test_a_request_over_the_limits_is_bought_only_after_an_approver_approv
         assert late.value.ago == here.now - (await here.last_event(rental, E.APPROVED)).at
 
 
-async def test_an_approval_pings_its_owner_only_if_the_machine_is_not_ready_after_a_quarter_of_an_hour(
+async def test_an_approval_pings_the_owner_if_the_machine_is_not_ready_soon(
     here: World,
 ) -> None:
+    """The ping comes if the machine isn't ready after 15 min."""
     await here.behaves("hyperstack", "slow")
     rental = await here.approve(await here.get(count=8, lease=2 * HOUR))
     approved = here.now
@@ -70,7 +73,7 @@ async def test_an_approval_pings_its_owner_only_if_the_machine_is_not_ready_afte
     assert await here.direct(rental) == [(ANA.id, E.APPROVED_NOT_READY), (ANA.id, E.READY)]
 
 
-async def test_who_approves_their_own_request_is_not_notified_of_that(sqlite_url: str) -> None:
+async def test_nobody_is_notified_of_approving_their_own_request(sqlite_url: str) -> None:
     async with world(sqlite_url, rules=changed(RULES, self_approval=True)) as here:
         await here.behaves("hyperstack", "slow")
         rental = await here.approve(await here.get(person=BEN, count=8, lease=2 * HOUR), BEN)
@@ -85,7 +88,7 @@ async def test_a_denied_request_ends_and_costs_nothing(here: World) -> None:
     assert await here.calls("procure_offer") == []
 
 
-async def test_a_request_that_its_owner_withdraws_ends_and_an_approver_cannot_withdraw_it(here: World) -> None:
+async def test_only_the_owner_or_an_admin_can_withdraw_a_request(here: World) -> None:
     rental = await here.get(count=8)
     with pytest.raises(Refused, match="Only its owner and admins"):
         await here.withdraw(rental, BEN)
@@ -94,7 +97,7 @@ async def test_a_request_that_its_owner_withdraws_ends_and_an_approver_cannot_wi
     assert await here.event_kinds(rental) == [E.ASKED, E.WITHDRAWN]
 
 
-async def test_a_request_that_nobody_decides_expires_and_its_owner_is_notified(here: World) -> None:
+async def test_an_undecided_request_expires_and_its_owner_is_notified(here: World) -> None:
     rental = await here.get(count=8)
     await here.be_down(8 * HOUR - SECOND)
     assert (await here.rental(rental.id)).state is State.AWAITING_APPROVAL
@@ -106,7 +109,7 @@ async def test_a_request_that_nobody_decides_expires_and_its_owner_is_notified(h
         await here.approve(rental)
 
 
-async def test_asking_again_for_a_changed_request_that_expired_asks_for_a_new_rental(here: World) -> None:
+async def test_repeating_an_expired_changed_request_creates_a_new_rental(here: World) -> None:
     rental = await here.get(count=8)
     quote = await here.ask(count=8, lease=3 * HOUR, changes=rental.id)
     await here.rent(quote)
@@ -128,7 +131,7 @@ async def test_nobody_gets_a_direct_message_about_their_own_action(sqlite_url: s
         assert await here.direct(own) == []
 
 
-async def test_an_expired_request_cannot_be_decided_even_before_the_engine_ended_it(here: World) -> None:
+async def test_an_expired_request_cannot_be_decided_before_its_step_runs(here: World) -> None:
     rental = await here.get(count=8)
     here.jump(8 * HOUR)
     for decision in (deciding.Approve, deciding.Deny):
@@ -138,7 +141,7 @@ async def test_an_expired_request_cannot_be_decided_even_before_the_engine_ended
     assert (await here.rental(rental.id)).state is State.EXPIRED
 
 
-async def test_a_changed_request_is_a_new_version_and_a_click_on_the_old_one_decides_nothing(here: World) -> None:
+async def test_a_click_on_the_old_version_of_a_request_decides_nothing(here: World) -> None:
     rental = await here.get(count=8)
     quote = await here.ask(count=8, lease=3 * HOUR, region="US", changes=rental.id)
     changed = await here.rent(quote)
@@ -154,7 +157,7 @@ async def test_a_changed_request_is_a_new_version_and_a_click_on_the_old_one_dec
     assert (attempt.called_offer.region, attempt.called_offer.offer_id) == ("US", changed.clicked_offer)
 
 
-async def test_a_request_that_is_changed_to_within_the_limits_is_bought_without_an_approver(here: World) -> None:
+async def test_a_request_changed_to_fit_the_limits_needs_no_approver(here: World) -> None:
     rental = await here.get(count=8)
     changed = await here.rent(await here.ask(count=1, changes=rental.id))
     assert (changed.id, changed.state, changed.decision) == (rental.id, State.PROVISIONING, None)
@@ -168,7 +171,7 @@ async def test_a_request_that_is_changed_to_within_the_limits_is_bought_without_
 # --- renting
 
 
-async def test_a_quote_makes_one_rental_for_its_owner_while_its_prices_stand(here: World) -> None:
+async def test_a_quote_makes_one_rental_for_its_owner_while_prices_are_valid(here: World) -> None:
     quote = await here.ask()
     with pytest.raises(Refused, match="someone else"):
         await here.rent(quote, person=BEN)
@@ -206,18 +209,18 @@ async def test_renting_without_a_key_is_refused(here: World) -> None:
         await carry_out(here.deps, DORA, renting.Rent("q-dora", quote.offers[0].offer_id))
 
 
-async def test_a_request_with_now_rents_the_first_offer_at_once(here: World) -> None:
+async def test_now_rents_the_first_offer_immediately(here: World) -> None:
     quote = await here.ask(now=True)
     assert quote.rental_id is not None
     assert (await here.rental(quote.rental_id)).clicked_offer == quote.offers[0].offer_id
 
 
-async def test_a_request_with_now_rents_nothing_that_needs_an_approval_or_a_confirmation(here: World) -> None:
+async def test_now_rents_nothing_that_needs_an_approval_or_a_confirmation(here: World) -> None:
     assert (await here.ask(now=True, count=8)).rental_id is None
     assert (await here.ask(now=True, lease=24 * HOUR)).rental_id is None
 
 
-async def test_the_teams_limit_counts_the_highest_price_of_each_live_envelope(sqlite_url: str) -> None:
+async def test_the_teams_limit_counts_the_highest_approved_prices(sqlite_url: str) -> None:
     rules = changed(RULES, limits=Limits(team_per_hour=Decimal("4.60")))
     async with world(sqlite_url, rules=rules) as here:
         rental = await here.get()
@@ -232,7 +235,7 @@ async def test_the_teams_limit_counts_the_highest_price_of_each_live_envelope(sq
 # --- the second decision
 
 
-async def test_if_no_offer_is_left_inside_the_envelope_the_owner_decides_again(here: World) -> None:
+async def test_if_no_offer_fits_the_approved_terms_the_owner_decides_again(here: World) -> None:
     await here.behaves("hyperstack", "sold_out")
     await here.behaves("nebius", "sold_out")
     rental = await here.until(await here.get(), State.AWAITING_APPROVAL)
@@ -248,7 +251,7 @@ async def test_if_no_offer_is_left_inside_the_envelope_the_owner_decides_again(h
     assert await here.bought() == ["scaleway"]
 
 
-async def test_going_beyond_an_approved_envelope_needs_an_approver_again(here: World) -> None:
+async def test_exceeding_terms_that_an_approver_approved_needs_another_approval(here: World) -> None:
     await here.behaves("hyperstack", "sold_out")
     await here.behaves("nebius", "sold_out")
     rental = await here.approve(await here.get(count=8))
@@ -262,7 +265,7 @@ async def test_going_beyond_an_approved_envelope_needs_an_approver_again(here: W
     assert rental.vendor == "datacrunch"
 
 
-async def test_a_second_decision_that_nobody_takes_expires(here: World) -> None:
+async def test_an_undecided_second_request_expires(here: World) -> None:
     await here.behaves("hyperstack", "sold_out")
     await here.behaves("nebius", "sold_out")
     rental = await here.until(await here.get(), State.AWAITING_APPROVAL)
@@ -273,7 +276,7 @@ async def test_a_second_decision_that_nobody_takes_expires(here: World) -> None:
 
 
 async def waiting_with_an_earlier_machine(here: World) -> Rental:
-    """Return a rental whose owner decides again while the machine of an earlier attempt is not gone."""
+    """Return a rental whose owner has to decide again while the machine of an earlier attempt is still running."""
     await here.behaves("hyperstack", "fails_with_resource", times=1)
     await here.behaves("nebius", "sold_out")
     rental = await here.get()
@@ -284,7 +287,7 @@ async def waiting_with_an_earlier_machine(here: World) -> Rental:
 
 
 @pytest.mark.parametrize("end", [State.WITHDRAWN, State.EXPIRED])
-async def test_a_request_that_ends_waits_until_its_earlier_machine_is_gone(here: World, end: State) -> None:
+async def test_a_request_ends_only_once_its_earlier_machine_is_terminated(here: World, end: State) -> None:
     rental = await waiting_with_an_earlier_machine(here)
     if end is State.WITHDRAWN:
         await here.withdraw(rental)
@@ -298,7 +301,7 @@ async def test_a_request_that_ends_waits_until_its_earlier_machine_is_gone(here:
     assert sum(row.amount for row in await here.ledger(rental)) == await here.bill() > 0
 
 
-async def test_the_earlier_machine_is_deleted_after_its_owner_accepted_another_offer(here: World) -> None:
+async def test_the_earlier_machine_is_deleted_after_another_offer_was_accepted(here: World) -> None:
     rental = await here.approve(await waiting_with_an_earlier_machine(here), ANA)
     assert (rental.state, rental.vendor) == (State.PROVISIONING, "scaleway")
     await here.behaves("hyperstack", "normal")
@@ -310,8 +313,9 @@ async def test_the_earlier_machine_is_deleted_after_its_owner_accepted_another_o
 
 
 async def blocked_until_asked_again(here: World, rental: Rental, why: Why) -> Rental:
-    """Check that a rental waits because buying is blocked, that people are notified once, and that its owner
-    decides again after a quarter of an hour. Return it as it is then.
+    """Check that a rental waits while buying is blocked, and that its owner has to decide again after 15 min.
+
+    People must be notified only once. Returns the rental in its state after that.
     """
     rental = await here.rental(rental.id)
     assert (rental.state, blocked(rental).why) == (State.PROCURING, why)
@@ -325,7 +329,7 @@ async def blocked_until_asked_again(here: World, rental: Rental, why: Why) -> Re
     return rental
 
 
-async def test_after_a_pause_of_a_quarter_of_an_hour_its_owner_decides_again(here: World) -> None:
+async def test_after_a_pause_of_15_minutes_the_owner_decides_again(here: World) -> None:
     rental = await here.rent(await here.ask(), settle=False)
     assert await carry_out(here.deps, CLEO, account.Pause())
     await here.settle()
@@ -341,7 +345,7 @@ async def test_after_a_pause_of_a_quarter_of_an_hour_its_owner_decides_again(her
     assert rental.state is State.PROVISIONING
 
 
-async def test_after_a_short_pause_buying_goes_on(here: World) -> None:
+async def test_after_a_short_pause_buying_continues(here: World) -> None:
     rental = await here.rent(await here.ask(), settle=False)
     await carry_out(here.deps, CLEO, account.Pause())
     await here.pass_time(5 * MINUTE)
@@ -351,7 +355,8 @@ async def test_after_a_short_pause_buying_goes_on(here: World) -> None:
     assert rental.blocked is None
 
 
-async def test_a_refused_token_blocks_buying_fails_nothing_and_admins_are_notified_once(here: World) -> None:
+async def test_a_refused_token_blocks_buying_and_notifies_admins_once(here: World) -> None:
+    """No rental fails because of it."""
     offers = await here.ask(CLEO)
     rental = await here.rent(await here.ask(), settle=False)
     await here.outside.control("token", valid=False)
@@ -367,7 +372,7 @@ async def test_a_refused_token_blocks_buying_fails_nothing_and_admins_are_notifi
     assert rental.state is State.PROVISIONING
 
 
-async def test_after_an_outage_of_a_quarter_of_an_hour_its_owner_decides_again(here: World) -> None:
+async def test_after_an_outage_of_15_minutes_the_owner_decides_again(here: World) -> None:
     quote = await here.ask()
     here.jump(29 * MINUTE + 45 * SECOND)
     await here.fault("get_offers", "status", status=503, times=None)

@@ -1,4 +1,4 @@
-"""Destroying works in every state, and people are notified if it takes too long."""
+"""Rentals can be destroyed in every state, and people are notified if a deletion takes too long."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.rentals import ending as ending_of
 # --- in every state
 
 
-async def test_a_waiting_request_ends_at_once_as_withdrawn(here: World) -> None:
+async def test_destroying_a_pending_request_withdraws_it(here: World) -> None:
     rental = await here.get(count=8)
     assert rental.state is State.AWAITING_APPROVAL
     rental = await here.destroy(rental)
@@ -27,14 +27,14 @@ async def test_a_waiting_request_ends_at_once_as_withdrawn(here: World) -> None:
     assert await here.calls("procure_offer") == []
 
 
-async def test_a_rental_without_an_attempt_ends_at_once_as_cancelled(here: World) -> None:
+async def test_a_rental_without_an_attempt_is_cancelled_immediately(here: World) -> None:
     rental = await here.rent(await here.ask(), settle=False)
     rental = await here.destroy(rental)
     await ends_as(here, rental, State.CANCELLED)
     assert await here.calls("procure_offer") == []
 
 
-async def test_a_rental_that_is_starting_is_cancelled_and_its_machine_deleted(here: World) -> None:
+async def test_a_starting_rental_is_cancelled_and_its_machine_deleted(here: World) -> None:
     rental = await here.get()
     await here.pass_time(MINUTE)
     rental = await here.destroy(rental)
@@ -63,7 +63,7 @@ async def test_a_rental_with_an_unknown_purchase_is_cancelled_and_its_machine_de
     assert await here.bought() == ["hyperstack"]
 
 
-async def test_a_rental_with_an_empty_purchase_ends_once_that_is_proven(here: World) -> None:
+async def test_a_rental_with_an_empty_purchase_ends_once_lookups_prove_it(here: World) -> None:
     await here.fault("procure_offer", "cut_before")
     rental = await here.get()
     rental = await here.destroy(rental)
@@ -99,7 +99,7 @@ async def test_a_second_click_on_destroy_is_refused_while_the_deletion_runs(here
 
 
 async def rental_with_an_earlier_machine(here: World) -> Rental:
-    """Return a rental whose first attempt left a machine that is deleted slowly, while its second one starts."""
+    """Return a rental whose second attempt is starting while the first one's machine is slowly being deleted."""
     await here.behaves("hyperstack", "fails_with_resource", times=1)
     rental = await here.get()
     await here.behaves("hyperstack", "not_deleting", seconds=900)
@@ -127,9 +127,10 @@ async def test_an_alarm_names_each_machine_that_may_still_bill(here: World) -> N
     assert {facts.resource_id, *facts.more_resources} == machines
 
 
-async def test_people_are_notified_of_an_earlier_machine_that_is_not_deleted_while_the_next_is_in_use(
+async def test_an_earlier_machine_that_is_not_deleted_causes_an_alarm(
     here: World,
 ) -> None:
+    """This also applies while the next machine is already in use."""
     rental = await here.until(await rental_with_an_earlier_machine(here), State.READY)
     rental = await here.until_event(rental, E.NOT_CONFIRMED)
     assert rental.state is State.READY
@@ -141,7 +142,7 @@ async def test_people_are_notified_of_an_earlier_machine_that_is_not_deleted_whi
     await ends_as(here, await here.destroy(rental), State.DESTROYED)
 
 
-async def test_a_rental_that_lost_its_machine_ends_as_lost_once_an_earlier_one_is_gone(here: World) -> None:
+async def test_a_lost_rental_ends_once_its_earlier_machine_is_terminated(here: World) -> None:
     rental = await here.until(await rental_with_an_earlier_machine(here), State.READY)
     await here.vanish(rental, "deleted")
     rental = await here.until_event(rental, E.LOST)
@@ -150,7 +151,7 @@ async def test_a_rental_that_lost_its_machine_ends_as_lost_once_an_earlier_one_i
     await ends_as(here, rental, State.LOST)
 
 
-# --- who may destroy
+# --- the right to destroy
 
 
 async def test_only_its_owner_approvers_and_admins_destroy_a_rental(here: World) -> None:
@@ -165,10 +166,13 @@ async def test_only_its_owner_approvers_and_admins_destroy_a_rental(here: World)
 # --- deletions that take too long
 
 
-async def test_a_deletion_that_fails_is_retried_and_people_are_notified_after_five_minutes_and_again_later(
+async def test_a_failing_deletion_is_retried_and_causes_repeated_alarms(
     here: World,
 ) -> None:
-    """Again after half an hour, and after two hours once someone took the alarm on."""
+    """The first alarm comes after 5 min.
+
+    It is repeated every 30 min, or every 2 h once somebody has acknowledged it.
+    """
     rental = await here.ready()
     await here.behaves("hyperstack", "delete_500", seconds=None)
     with pytest.raises(TooLate):
@@ -202,7 +206,7 @@ async def test_a_deletion_that_fails_is_retried_and_people_are_notified_after_fi
     assert rental.alarm is None
 
 
-async def test_people_are_notified_of_an_accepted_deletion_that_has_no_effect(here: World) -> None:
+async def test_an_accepted_deletion_without_effect_causes_an_alarm(here: World) -> None:
     rental = await here.ready()
     await here.behaves("hyperstack", "not_deleting", seconds=8 * 60)
     rental = await here.destroy(rental)
@@ -211,7 +215,7 @@ async def test_people_are_notified_of_an_accepted_deletion_that_has_no_effect(he
     assert len([c for c in await here.calls("delete_resource") if c["status"] == 200]) >= 1
 
 
-async def test_during_an_outage_nothing_ends_and_the_deletion_follows_it(here: World) -> None:
+async def test_a_deletion_is_completed_after_an_outage(here: World) -> None:
     rental = await here.ready()
     for endpoint in ("delete_resource", "list_resources", "get_resource", "offer_status"):
         await here.fault(endpoint, "status", status=503, times=None)
@@ -226,7 +230,7 @@ async def test_during_an_outage_nothing_ends_and_the_deletion_follows_it(here: W
 # --- machines that vanish
 
 
-async def test_a_machine_that_vanishes_while_it_is_deleted_is_gone(here: World) -> None:
+async def test_a_machine_that_vanishes_during_its_deletion_counts_as_terminated(here: World) -> None:
     rental = await here.ready()
     await here.behaves("hyperstack", "delete_500", seconds=None)
     rental = await here.destroy(rental)

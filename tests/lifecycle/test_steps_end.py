@@ -1,4 +1,4 @@
-"""The end of a lease: its notices, and when the machine is destroyed."""
+"""The end of a lease: its notices, and the time at which the machine is destroyed."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from tests.lifecycle.world import HOUR, MINUTE, SECOND, World
 GRACE = 15 * MINUTE
 
 
-async def test_notices_of_half_a_day_come_two_hours_and_half_an_hour_before_an_end_that_comes_on_time(
+async def test_a_twelve_hour_lease_has_two_notices_and_ends_on_time(
     here: World,
 ) -> None:
+    """The notices come two hours and half an hour before the end."""
     rental = await here.ready(lease=12 * HOUR)
     ends = end_of(rental)
     for ahead, notices in ((2 * HOUR, 1), (31 * MINUTE, 1), (30 * MINUTE, 2), (SECOND, 2)):
@@ -29,9 +30,8 @@ async def test_notices_of_half_a_day_come_two_hours_and_half_an_hour_before_an_e
 
 
 @pytest.mark.parametrize("how", ["extended by its owner", "approved"])
-async def test_the_next_notice_is_skipped_if_its_owner_set_that_end_just_now_and_it_is_not_the_last(
-    here: World, how: str
-) -> None:
+async def test_a_notice_is_skipped_if_the_owner_has_just_set_that_end(here: World, how: str) -> None:
+    """The last notice is never skipped."""
     rental = await here.ready(lease=24 * HOUR if how == "approved" else 12 * HOUR)
     await be_down_until(here, end_of(rental) - 30 * MINUTE)
     notices = await count(here, rental, E.ENDING)
@@ -52,7 +52,7 @@ async def test_the_next_notice_is_skipped_if_its_owner_set_that_end_just_now_and
     assert await destroyed_at(here, rental) == ends
 
 
-async def test_an_extension_by_a_few_minutes_is_not_followed_by_a_notice_of_the_same_end(here: World) -> None:
+async def test_an_extension_by_a_few_minutes_causes_no_notice(here: World) -> None:
     rental = await waiting_for_extension(here)
     await be_down_until(here, end_of(rental) - 10 * MINUTE)
     notices = await count(here, rental, E.ENDING)
@@ -62,8 +62,8 @@ async def test_an_extension_by_a_few_minutes_is_not_followed_by_a_notice_of_the_
     assert await count(here, rental, E.ENDING) == notices
 
 
-async def test_an_end_that_nobody_could_read_is_announced_and_comes_one_grace_later(here: World) -> None:
-    """Also if its notices and the question came due while the bot was down."""
+async def test_an_unannounced_end_comes_one_grace_period_later(here: World) -> None:
+    """This also applies if its notices and the question became due while the bot was down."""
     here.slack_is_down = True
     rental = await here.ready(lease=3 * HOUR)
     await be_down_until(here, end_of(rental))

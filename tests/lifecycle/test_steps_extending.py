@@ -1,4 +1,4 @@
-"""A longer lease: at once within the limits, else after an approval."""
+"""Extensions of a lease: immediate within the limits, and otherwise after an approval."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ async def test_a_second_click_on_the_same_button_extends_nothing(here: World) ->
 
 
 async def test_the_same_command_within_two_minutes_extends_once(here: World) -> None:
-    """The same person asks for the same length, and the command shows no end."""
+    """The same person requests the same length, and the command doesn't show the end."""
     rental = await here.ready(lease=HOUR)
     ends = end_of(rental)
     await here.extend(rental, 2 * HOUR)
@@ -78,7 +78,7 @@ async def test_the_same_command_within_two_minutes_asks_an_approver_once(here: W
         assert (await here.extend(rental, 24 * HOUR)).extension is not None
 
 
-async def test_a_lease_over_the_longest_is_refused(here: World) -> None:
+async def test_an_extension_over_the_longest_lease_is_refused(here: World) -> None:
     rental = await here.ready(lease=HOUR)
     with pytest.raises(Mistake, match=r"is 3 days, so \w+ can be extended by 2 days 23 h at most\.$"):
         await here.extend(rental, 72 * HOUR)
@@ -100,7 +100,7 @@ async def test_an_approved_extension_moves_the_end_and_has_notices_of_its_own(he
 
 
 @pytest.mark.parametrize("how", ["denied", "withdrawn", "expired"])
-async def test_without_an_approval_the_old_end_stands(here: World, how: str) -> None:
+async def test_without_an_approval_the_end_does_not_change(here: World, how: str) -> None:
     rental = await waiting_for_extension(here)
     ends = end_of(rental)
     if how == "denied":
@@ -128,7 +128,7 @@ async def test_an_extension_is_not_approved_after_its_old_end(here: World) -> No
     await here.until(rental, State.DESTROYED)
 
 
-async def test_a_rental_that_is_destroyed_no_longer_waits_for_an_extension(here: World) -> None:
+async def test_a_destroyed_rental_no_longer_waits_for_an_extension(here: World) -> None:
     rental = await here.destroy(await waiting_for_extension(here))
     rental = await here.until(rental, State.DESTROYED)
     assert rental.extension is None
@@ -137,7 +137,7 @@ async def test_a_rental_that_is_destroyed_no_longer_waits_for_an_extension(here:
 
 
 async def test_an_old_approval_button_never_decides_a_newer_extension(here: World) -> None:
-    """Each extension has a version of its own, also after one that was withdrawn."""
+    """Each extension has its own version, even after one that was withdrawn."""
     rental = await waiting_for_extension(here)
     assert rental.extension is not None
     old = rental.extension.terms.version
@@ -151,7 +151,10 @@ async def test_an_old_approval_button_never_decides_a_newer_extension(here: Worl
 
 
 async def in_its_last_grace(here: World, lease: timedelta) -> Rental:
-    """Return a ready rental whose end was an hour ago. Its owner reads that only now, so it has one grace."""
+    """Return a ready rental whose end was an hour ago, in its last grace period.
+
+    Its owner can only read about the end now, so the grace period has just started.
+    """
     here.slack_is_down = True
     rental = await here.ready(lease=lease)
     await be_down_until(here, end_of(rental) + HOUR)
@@ -162,7 +165,7 @@ async def in_its_last_grace(here: World, lease: timedelta) -> Rental:
     return rental
 
 
-async def test_an_extension_in_the_last_grace_counts_from_now(here: World) -> None:
+async def test_an_extension_in_the_last_grace_period_counts_from_now(here: World) -> None:
     rental = await in_its_last_grace(here, HOUR)
     asked_at = here.now
     rental = await here.extend(rental, 30 * MINUTE)
@@ -170,14 +173,14 @@ async def test_an_extension_in_the_last_grace_counts_from_now(here: World) -> No
     assert await destroyed_at(here, rental) == asked_at + 30 * MINUTE
 
 
-async def test_an_extension_in_the_last_grace_asks_no_approver(here: World) -> None:
+async def test_an_extension_in_the_last_grace_period_asks_no_approver(here: World) -> None:
     rental = await in_its_last_grace(here, 24 * HOUR)
     with pytest.raises(TooLate, match="needs approval"):
         await here.extend(rental, 24 * HOUR)
     assert await count(here, rental, E.EXTENSION_ASKED) == 0
 
 
-async def test_an_owner_who_may_no_longer_rent_does_not_extend(here: World) -> None:
+async def test_an_owner_who_may_no_longer_rent_cannot_extend(here: World) -> None:
     rental = await here.ready(lease=HOUR)
     with pytest.raises(Refused, match="rules"):
         await here.extend(rental, HOUR, changed(ANA, guest=True))
@@ -191,7 +194,7 @@ async def test_an_extension_over_a_newer_longest_lease_is_not_approved(here: Wor
         await carry_out(replace(here.deps, rules=tight), BEN, deciding.Approve(rental.id, 2))
 
 
-async def test_an_admin_does_not_approve_the_extension_that_they_asked_for(sqlite_url: str) -> None:
+async def test_an_admin_cannot_approve_their_own_extension_request(sqlite_url: str) -> None:
     rules = changed(RULES, approvers=Approvers(), admins=(CLEO.id, DORA.id))
     async with world(sqlite_url, rules=rules) as here:
         rental = await here.ready(lease=24 * HOUR)

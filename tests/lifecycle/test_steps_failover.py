@@ -1,6 +1,7 @@
-"""Purchases that are answered with `failed`: the next offer is bought at once, and whatever they made is deleted.
+"""Purchases that are answered with `failed`: the next offer is tried immediately, and orphans are deleted.
 
-In the stories Ana clicks Nebius's L40S at $0.98. Four offers in three other places are within what she accepted.
+In these stories, Ana clicks Nebius's L40S at $0.98. Four offers from three other vendors are within the terms that
+she approved.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ async def vendors(here: World, rental: Rental) -> list[str]:
     return [attempt.vendor for attempt in await here.attempts(rental)]
 
 
-# --- at once
+# --- immediate purchases
 
 
 async def run_step(here: World, rental: Rental) -> None:
@@ -49,7 +50,7 @@ async def run_step(here: World, rental: Rental) -> None:
     await step(here.deps, snapshot, DueTimes(here.deps).write)
 
 
-async def test_after_two_sold_out_vendors_the_third_is_bought_at_once(here: World) -> None:
+async def test_after_two_sold_out_vendors_the_third_is_tried_immediately(here: World) -> None:
     for vendor in (FIRST, SECOND_PLACE):
         await here.behaves(vendor, "sold_out")
     clicked = here.now
@@ -97,7 +98,7 @@ async def test_the_thread_names_the_reason_that_the_answer_gives(
     assert (facts.why, facts.detail) == (why, detail)
 
 
-async def test_a_failed_purchase_that_names_a_machine_is_looked_up_before_the_next(here: World) -> None:
+async def test_a_failed_purchase_that_names_a_machine_is_looked_up_first(here: World) -> None:
     answer = '{"status": "failed", "resource_ids": ["11111111-2222-4333-8444-555555555555"]}'
     await here.fault("procure_offer", "garbage", body=answer)
     rental = await clicks(here)
@@ -107,7 +108,7 @@ async def test_a_failed_purchase_that_names_a_machine_is_looked_up_before_the_ne
     await here.until(rental, State.READY)
 
 
-# --- machines that were made all the same
+# --- machines of failed purchases
 
 
 @pytest.fixture
@@ -119,9 +120,10 @@ async def three_late(here: World) -> AsyncIterator[World]:
     assert await here.alive() == []
 
 
-async def test_machines_of_failed_purchases_are_reported_deleted_and_billed_within_the_total(
+async def test_machines_of_failed_purchases_are_deleted_and_paid_from_the_total(
     three_late: World,
 ) -> None:
+    """They are reported in the thread."""
     here = three_late
     rental = await clicks(here)
     assert await vendors(here, rental) == [FIRST, SECOND_PLACE, THIRD]
@@ -142,7 +144,7 @@ async def test_machines_of_failed_purchases_are_reported_deleted_and_billed_with
     assert (await here.last_event(rental, E.ENDED)).facts.amount == await here.bill()
 
 
-async def test_a_bot_that_was_killed_after_an_answer_buys_the_next_and_deletes_what_was_made(
+async def test_a_bot_killed_after_an_answer_buys_again_and_deletes_orphans(
     three_late: World,
 ) -> None:
     """Each step of the rental runs alone, and the bot is killed after it."""
@@ -159,7 +161,7 @@ async def test_a_bot_that_was_killed_after_an_answer_buys_the_next_and_deletes_w
     assert await here.bill() == sum(row.amount for row in await here.ledger(rental)) <= rental.terms.total
 
 
-async def test_a_bot_that_was_down_for_long_after_an_answer_asks_before_it_buys(three_late: World) -> None:
+async def test_after_a_long_downtime_the_owner_is_asked_before_a_purchase(three_late: World) -> None:
     here = three_late
     rental = await clicks(here, settle=False)
     await run_step(here, rental)
@@ -173,7 +175,7 @@ async def test_a_bot_that_was_down_for_long_after_an_answer_asks_before_it_buys(
     assert await here.bill() == sum(row.amount for row in await here.ledger(rental)) > 0
 
 
-async def test_after_a_long_time_down_an_unproven_attempt_is_looked_up_before_anybody_is_alarmed(
+async def test_after_a_long_downtime_lookups_come_before_alarms(
     here: World,
 ) -> None:
     await here.behaves(FIRST, "sold_out")
@@ -183,8 +185,8 @@ async def test_after_a_long_time_down_an_unproven_attempt_is_looked_up_before_an
     assert E.NOT_CONFIRMED not in await here.event_kinds(rental)
 
 
-async def test_a_machine_is_reported_although_its_step_was_overtaken_by_a_click(here: World) -> None:
-    """Facts are kept then, and the events of the step are not."""
+async def test_a_machine_is_reported_even_if_a_click_overtakes_its_step(here: World) -> None:
+    """In that case, facts are stored, but the events of the step aren't."""
     await here.behaves(FIRST, "late_resource", quiet=True)
     rental = await clicks(here)
     here.jump(61 * SECOND)
@@ -201,7 +203,7 @@ async def test_a_machine_is_reported_although_its_step_was_overtaken_by_a_click(
     assert [kinds.count(kind) for kind in (E.ORPHANED_RESOURCE, E.ORPHAN_TERMINATED)] == [1, 1]
 
 
-async def test_the_sweep_finds_the_machine_of_a_failed_purchase_and_asks_no_admin(here: World) -> None:
+async def test_the_sweep_finds_a_failed_purchases_machine_without_asking_admins(here: World) -> None:
     await here.behaves(FIRST, "late_resource", quiet=True)
     rental = await clicks(here)
     here.jump(61 * SECOND)
@@ -212,10 +214,10 @@ async def test_the_sweep_finds_the_machine_of_a_failed_purchase_and_asks_no_admi
     assert {machine["vendor"] for machine in await here.alive()} == {SECOND_PLACE}
 
 
-# --- beside a machine in use
+# --- failed purchases of a rental whose machine is in use
 
 
-async def test_neither_ready_nor_extend_waits_for_a_machine_that_can_not_be_deleted(here: World) -> None:
+async def test_an_undeletable_machine_delays_neither_ready_nor_an_extension(here: World) -> None:
     await here.behaves(FIRST, "late_resource", quiet=True)
     rental = await clicks(here)
     await here.behaves(FIRST, "delete_500", seconds=600)
@@ -234,7 +236,7 @@ async def test_neither_ready_nor_extend_waits_for_a_machine_that_can_not_be_dele
     assert rental.alarm is None
 
 
-async def test_a_rental_that_is_destroyed_is_over_once_its_failed_purchases_are_proven_empty(here: World) -> None:
+async def test_a_destroyed_rental_ends_once_failed_purchases_are_proven_empty(here: World) -> None:
     await here.behaves(FIRST, "sold_out")
     rental = await here.destroy(await clicks(here))
     began = here.now
@@ -244,7 +246,7 @@ async def test_a_rental_that_is_destroyed_is_over_once_its_failed_purchases_are_
     await ends_as(here, rental, State.CANCELLED)
 
 
-async def test_a_rental_fails_and_costs_nothing_once_every_place_is_proven_empty(here: World) -> None:
+async def test_a_rental_fails_once_all_attempts_are_proven_empty(here: World) -> None:
     await here.behaves("*", "sold_out")
     rental = await here.get(gpu="L4")
     assert await vendors(here, rental) == ["runpod", "scaleway", "scaleway"]
@@ -258,7 +260,7 @@ async def test_a_rental_fails_and_costs_nothing_once_every_place_is_proven_empty
     assert E.DESTROYING not in await here.event_kinds(rental)
 
 
-async def test_before_the_proof_its_owner_may_decide_on_a_dearer_offer(here: World) -> None:
+async def test_before_the_proof_the_owner_may_accept_a_pricier_offer(here: World) -> None:
     for vendor in ("hyperstack", "nebius"):
         await here.behaves(vendor, "sold_out")
     clicked = here.now
@@ -274,13 +276,13 @@ async def test_before_the_proof_its_owner_may_decide_on_a_dearer_offer(here: Wor
     assert len(await here.attempts(rental)) == 3
 
 
-# --- what has to fit
+# --- limits and totals
 
 
-async def test_the_price_of_a_failed_purchase_counts_in_the_teams_rate_until_it_is_proven_empty(
+async def test_an_unresolved_purchase_counts_in_the_teams_rate(
     sqlite_url: str,
 ) -> None:
-    """The limit has room for Ana's highest price and not for another purchase beside the failed one."""
+    """The limit has headroom for Ana's highest price, but not for another purchase next to the failed one."""
     rules = changed(RULES, limits=Limits(team_per_hour=Decimal("1.90")))
     async with world(sqlite_url, rules=rules) as here:
         await here.behaves(FIRST, "sold_out", times=1)
@@ -304,7 +306,7 @@ async def test_the_price_of_a_failed_purchase_counts_in_the_teams_rate_until_it_
         await check_delivered(here)
 
 
-async def test_if_the_total_has_no_room_for_what_failed_purchases_may_cost_the_next_waits_for_the_proof(
+async def test_without_headroom_for_unresolved_purchases_the_next_one_waits(
     sqlite_url: str,
 ) -> None:
     rules = changed(RULES, procure=Procure(provision_timeout=8 * MINUTE))
@@ -323,8 +325,8 @@ async def test_if_the_total_has_no_room_for_what_failed_purchases_may_cost_the_n
 # --- alarms
 
 
-async def test_without_a_machine_nobody_is_alarmed_before_the_time_out(here: World) -> None:
-    """Its offer's status stays in progress, so that it is not proven empty."""
+async def test_without_a_machine_nobody_is_alarmed_before_the_timeout(here: World) -> None:
+    """The status of the offer stays in progress, so the attempt isn't proven empty."""
     await here.behaves(FIRST, "sold_out")
     rental = await clicks(here, settle=False)
     began = here.now
@@ -343,7 +345,7 @@ async def test_without_a_machine_nobody_is_alarmed_before_the_time_out(here: Wor
     assert (await here.attempts(rental))[0].state is AttemptState.FAILED
 
 
-async def test_a_machine_that_was_seen_is_an_alarm_five_minutes_later(here: World) -> None:
+async def test_an_orphaned_machine_causes_an_alarm_after_five_minutes(here: World) -> None:
     await here.behaves(FIRST, "late_resource", quiet=True)
     rental = await clicks(here)
     await here.behaves(FIRST, "delete_500", seconds=600)

@@ -1,4 +1,4 @@
-"""An approver approves fewer hours than were asked for."""
+"""Approvals of fewer hours than requested."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.lifecycle.world import ANA, BEN, CLEO, HOUR, MINUTE, World
 
 
 async def lengths(here: World, rental: Rental) -> dict[timedelta, int]:
-    """Return the lengths that Ben may choose, with their totals in cents."""
+    """Return the lengths that Ben may choose from, with their totals in cents."""
     version = rental.newest_terms.version
     _, choices = await deciding.fewer_hours_to_choose(here.deps, BEN, rental.id, version)
     return {one.length: one.terms.total // 10_000 for one in choices}
@@ -32,7 +32,8 @@ async def approve(here: World, rental: Rental, length: timedelta, person: Person
     return await here.rental(rental.id)
 
 
-async def test_the_machine_runs_for_the_fewer_hours_and_costs_no_more_than_their_total(here: World) -> None:
+async def test_a_machine_runs_for_the_fewer_hours_that_were_approved(here: World) -> None:
+    """It costs no more than their total."""
     rental = await here.get(count=8, lease=6 * HOUR)
     assert await lengths(here, rental) == {4 * HOUR: 9522, 2 * HOUR: 5290, HOUR: 3174}
     before = rental.terms
@@ -49,7 +50,7 @@ async def test_the_machine_runs_for_the_fewer_hours_and_costs_no_more_than_their
     await check(here)
 
 
-async def test_the_owner_who_reads_of_fewer_hours_is_not_notified_of_the_approval_again(here: World) -> None:
+async def test_an_approval_of_fewer_hours_is_notified_only_once(here: World) -> None:
     await here.behaves("hyperstack", "slow")
     rental = await approve(here, await here.get(count=8, lease=6 * HOUR), 2 * HOUR)
     await here.pass_time(HOUR)
@@ -57,14 +58,14 @@ async def test_the_owner_who_reads_of_fewer_hours_is_not_notified_of_the_approva
 
 
 @pytest.mark.parametrize("length", [6 * HOUR, 7 * HOUR, timedelta(0)])
-async def test_never_more_than_was_asked_for(here: World, length: timedelta) -> None:
+async def test_an_approver_cannot_approve_more_hours_than_requested(here: World, length: timedelta) -> None:
     rental = await here.get(count=8, lease=6 * HOUR)
     with pytest.raises(TooLate, match="be approved for that long"):
         await approve(here, rental, length)
     assert (await here.rental(rental.id)).state is State.AWAITING_APPROVAL
 
 
-async def test_only_approvers_approve_fewer_hours_and_only_of_the_version_that_they_saw(here: World) -> None:
+async def test_only_approvers_approve_fewer_hours_of_the_version_they_saw(here: World) -> None:
     rental = await here.get(count=8, lease=6 * HOUR)
     for person in (ANA, CLEO):
         with pytest.raises(Refused, match="Only approvers"):
@@ -75,7 +76,7 @@ async def test_only_approvers_approve_fewer_hours_and_only_of_the_version_that_t
         await carry_out(here.deps, BEN, deciding.Approve(rental.id, 2, length=2 * HOUR))
 
 
-async def test_of_two_ends_the_later_one_becomes_earlier_never_before_the_first(here: World) -> None:
+async def test_fewer_hours_shorten_a_flexible_end_down_to_its_earliest_end(here: World) -> None:
     rental = await here.get(count=8, lease=6 * HOUR, up_to=12 * HOUR)
     assert list(await lengths(here, rental)) == [8 * HOUR, 6 * HOUR]
     with pytest.raises(TooLate):
@@ -87,7 +88,7 @@ async def test_of_two_ends_the_later_one_becomes_earlier_never_before_the_first(
     assert (other.request.lease, other.request.up_to) == (6 * HOUR, None)
 
 
-async def test_a_named_end_becomes_earlier_counted_from_the_approval(here: World) -> None:
+async def test_fewer_hours_of_a_named_end_count_from_the_approval(here: World) -> None:
     until = here.now + 6 * HOUR
     rental = await here.get(count=8, until=until)
     await here.pass_time(90 * MINUTE)
@@ -99,7 +100,7 @@ async def test_a_named_end_becomes_earlier_counted_from_the_approval(here: World
     assert end_of(rental) == approved_at + 2 * HOUR
 
 
-async def test_of_a_named_and_a_later_end_the_first_one_stays(here: World) -> None:
+async def test_fewer_hours_keep_a_named_earliest_end(here: World) -> None:
     first = here.now + 4 * HOUR
     rental = await here.get(count=8, until=first, lease=4 * HOUR, up_to=10 * HOUR)
     await here.pass_time(30 * MINUTE)
@@ -109,7 +110,7 @@ async def test_of_a_named_and_a_later_end_the_first_one_stays(here: World) -> No
     assert (rental.request.until, rental.request.last_end) == (first, now + 8 * HOUR)
 
 
-async def test_an_extension_becomes_shorter_and_the_owner_reads_by_whom(here: World) -> None:
+async def test_an_approver_can_shorten_a_requested_extension(here: World) -> None:
     rental = await waiting_for_extension(here)
     ends, asked = end_of(rental), rental.newest_terms
     assert list(await lengths(here, rental)) == [12 * HOUR, 8 * HOUR, 4 * HOUR, 2 * HOUR, HOUR]

@@ -1,4 +1,4 @@
-"""Two ends, `for 6h up to 12h`: the first moves on while the machine is in use, never past the second."""
+"""Flexible ends, `for 6h up to 12h`: the end moves while the machine is in use, up to the latest end."""
 
 from __future__ import annotations
 
@@ -24,13 +24,16 @@ GRACE = 15 * MINUTE
 
 @pytest.fixture
 async def here(sqlite_url: str) -> AsyncIterator[World]:
-    """A world whose machines are visited."""
+    """Yield a world whose machines are probed."""
     async with world(sqlite_url, probe_line=PROBE) as made:
         yield made
 
 
 async def flexible_end(here: World, hours: float, latest: float, busy: int | None = 98) -> Rental:
-    """Return a ready rental with two ends whose GPU is `busy` percent. None: its probe refuses the login."""
+    """Return a ready rental with a flexible end, whose GPU is `busy` percent.
+
+    None: its probe refuses the login.
+    """
     rental = await here.ready(lease=hours * HOUR, up_to=latest * HOUR)
     if busy is None:
         here.machines[rental].misses(Missed.REFUSED)
@@ -39,10 +42,10 @@ async def flexible_end(here: World, hours: float, latest: float, busy: int | Non
     return rental
 
 
-async def test_an_end_moves_on_by_an_hour_while_the_machine_is_in_use_and_not_past_the_later_end(
+async def test_a_flexible_end_moves_by_an_hour_up_to_the_latest_end(
     here: World,
 ) -> None:
-    """The overdue deletion counts from the end that moved."""
+    """It moves while the machine is in use. The overdue deletion counts from the end that has moved."""
     rental = await flexible_end(here, 2, 4.25)
     lease = rental.running_lease
     first, latest = lease.ready_at + 2 * HOUR, lease.ready_at + 4.25 * HOUR
@@ -57,13 +60,14 @@ async def test_an_end_moves_on_by_an_hour_while_the_machine_is_in_use_and_not_pa
         async with here.deps.store.read() as tx:
             assert await tx.overdue.past_end(end - SECOND) == []
             assert [one.rental_id for one in await tx.overdue.past_end(end)] == [rental.id]
-    # The later end can't move: it is told at once, since it is near, and comes although the machine is in use.
+    # The latest end can't move. It is announced immediately, because it is near, and it comes even if the machine
+    # is in use.
     assert await seen_destroyed_at(here, rental) == latest
     assert await count(here, rental, E.ENDING) == 1
     assert (await here.last_event(rental, E.ENDING)).at == latest - 15 * MINUTE
 
 
-async def test_an_idle_machine_ends_at_the_first_end_of_which_its_owner_was_told(here: World) -> None:
+async def test_an_idle_machine_ends_at_the_announced_earliest_end(here: World) -> None:
     rental = await flexible_end(here, 2, 12, busy=0)
     await go_to(here, end_of(rental) - SECOND)
     assert await seen_destroyed_at(here, rental) == end_of(rental)
@@ -72,9 +76,10 @@ async def test_an_idle_machine_ends_at_the_first_end_of_which_its_owner_was_told
     assert await count(here, rental, E.END_MOVED) == 0
 
 
-async def test_a_machine_that_works_again_after_its_notice_goes_on_although_the_bot_was_down_at_its_end(
+async def test_a_machine_busy_again_after_its_notice_is_kept(
     here: World,
 ) -> None:
+    """This also applies if the bot was down at the end."""
     rental = await flexible_end(here, 2, 12, busy=0)
     end = end_of(rental)
     await go_to(here, end - 20 * MINUTE, seen_for=HOUR)
@@ -83,14 +88,15 @@ async def test_a_machine_that_works_again_after_its_notice_goes_on_although_the_
     await here.be_down(end + 10 * MINUTE - here.now)
     rental = await here.rental(rental.id)
     assert (rental.state, end_of(rental)) == (State.READY, end + HOUR)
-    # Idle again, and the bot is down at the next end too: one grace more, in which a visit shows nothing new.
+    # The machine is idle again, and the bot is down at the next end as well. That adds one grace period, in which
+    # a probe run shows nothing new.
     here.machines[rental].use(0)
     await go_to(here, end + 50 * MINUTE)
     await here.be_down(20 * MINUTE)
     assert GRACE <= await seen_destroyed_at(here, rental) - (end + 70 * MINUTE) <= GRACE + 20 * SECOND
 
 
-async def test_the_notice_names_a_vendor_whose_machines_run_no_boot_script(here: World) -> None:
+async def test_the_notice_names_a_vendor_that_runs_no_startup_scripts(here: World) -> None:
     others = [await here.withdraw(await here.get(count=8)) for _ in range(3)]
     async with here.deps.store.write() as tx:
         for other in others:
@@ -104,7 +110,8 @@ async def test_the_notice_names_a_vendor_whose_machines_run_no_boot_script(here:
     assert await seen_destroyed_at(here, rental) == end_of(rental)
 
 
-async def test_up_to_the_later_end_more_time_needs_nobody_and_beyond_it_both_ends_are_one(sqlite_url: str) -> None:
+async def test_more_time_up_to_the_latest_end_needs_no_approval(sqlite_url: str) -> None:
+    """Beyond the latest end, an extension makes the end fixed."""
     rules = changed(RULES, auto_approve=AutoApprove(per_hour=Decimal(1), total=Decimal(1)))
     async with world(sqlite_url, rules=rules, probe_line=PROBE) as here:
         rental = await here.get(lease=6 * HOUR, up_to=12 * HOUR, teammates=(BEN.id,))
@@ -126,7 +133,7 @@ async def test_up_to_the_later_end_more_time_needs_nobody_and_beyond_it_both_end
         assert (lease.ends_at, lease.latest_end, rental.terms.lease) == (end + 4 * HOUR, None, 15 * HOUR)
 
 
-async def test_more_time_that_is_asked_for_still_waits_when_the_end_moves(sqlite_url: str) -> None:
+async def test_a_requested_extension_stays_pending_when_the_end_moves(sqlite_url: str) -> None:
     rules = changed(RULES, auto_approve=AutoApprove(per_hour=Decimal(1), total=Decimal(1)))
     async with world(sqlite_url, rules=rules, probe_line=PROBE) as here:
         rental = await here.until(await here.approve(await here.get(lease=HOUR, up_to=3 * HOUR)), State.READY)
@@ -140,7 +147,7 @@ async def test_more_time_that_is_asked_for_still_waits_when_the_end_moves(sqlite
         assert (end_of(rental), rental.running_lease.latest_end) == (end + 4 * HOUR, None)
 
 
-async def test_more_time_within_what_is_allowed_is_given_whatever_waits(sqlite_url: str) -> None:
+async def test_allowed_extensions_work_while_a_longer_one_is_pending(sqlite_url: str) -> None:
     rules = changed(RULES, auto_approve=AutoApprove(per_hour=Decimal(1), total=Decimal(1)))
     async with world(sqlite_url, rules=rules, probe_line=PROBE) as here:
         rental = await here.until(await here.approve(await here.get(lease=2 * HOUR, up_to=6 * HOUR)), State.READY)
@@ -158,7 +165,7 @@ async def test_more_time_within_what_is_allowed_is_given_whatever_waits(sqlite_u
         assert rental.terms == waits.terms
 
 
-async def test_a_later_end_that_its_total_does_not_pay_for_comes_sooner(here: World) -> None:
+async def test_the_latest_end_comes_sooner_if_the_total_does_not_pay_for_it(here: World) -> None:
     rental = await here.until(await here.get(lease=2 * HOUR, up_to=6 * HOUR), State.PROVISIONING)
     await here.be_down(3 * HOUR)
     rental = await here.until(rental, State.READY)
@@ -175,7 +182,7 @@ async def test_a_later_end_that_its_total_does_not_pay_for_comes_sooner(here: Wo
     assert await here.bill() <= rental.terms.total
 
 
-async def test_a_named_first_end_moves_on_like_another_and_never_past_the_later_one(here: World) -> None:
+async def test_a_named_earliest_end_moves_up_to_the_latest_end(here: World) -> None:
     asked_at = here.now
     rental = await here.ready(until=asked_at + 2 * HOUR, lease=2 * HOUR, up_to=3.5 * HOUR)
     here.machines[rental].use(98)
@@ -188,7 +195,7 @@ async def test_a_named_first_end_moves_on_like_another_and_never_past_the_later_
     assert await here.bill() <= rental.terms.total
 
 
-async def test_a_named_first_end_that_comes_before_ready_is_an_hour_after_ready(here: World) -> None:
+async def test_a_named_earliest_end_before_ready_becomes_an_hour_after_ready(here: World) -> None:
     asked_at = here.now
     rental = await here.get(count=8, until=asked_at + 20 * MINUTE, lease=20 * MINUTE, up_to=4 * HOUR)
     here.jump(2 * HOUR)
@@ -199,7 +206,7 @@ async def test_a_named_first_end_that_comes_before_ready_is_an_hour_after_ready(
     assert await seen_destroyed_at(here, rental) == lease.ends_at
 
 
-async def test_too_little_time_until_the_later_of_two_named_ends_asks_the_owner(here: World) -> None:
+async def test_too_little_time_until_the_latest_end_asks_the_owner(here: World) -> None:
     until = here.now + 20 * MINUTE
     rental = await here.rent(await here.ask(until=until, lease=20 * MINUTE, up_to=40 * MINUTE), settle=False)
     await here.be_down(10 * MINUTE + SECOND)
@@ -215,7 +222,7 @@ async def test_now_rents_no_machine_that_may_end_at_night(here: World, latest: i
     assert (quote.rental_id is not None, len(await here.rentals())) == (rented, rented)
 
 
-async def test_a_visit_that_comes_while_the_end_is_decided_decides_it(here: World) -> None:
+async def test_a_probe_run_during_the_decision_about_the_end_counts(here: World) -> None:
     rental = await flexible_end(here, 2, 12, busy=0)
     end = end_of(rental)
     await go_to(here, end - 3 * MINUTE, seen_for=HOUR)
@@ -223,7 +230,7 @@ async def test_a_visit_that_comes_while_the_end_is_decided_decides_it(here: Worl
     await here.engine.run_pass()
     here.machines[rental].use(98)
     async with here.database.write() as tx:
-        # The step has read the earlier visits by then, and waits for its turn to write.
+        # By now, the step has read the earlier probe runs, and waits for its turn to write.
         await asyncio.sleep(0.3)
         await tx.samples.add(Sample(rental_id=rental.id, at=here.now, gpus=(GpuUse(index=0, highest=98),)))
     await here.engine.drain()

@@ -1,4 +1,7 @@
-"""The team's idle machines: who may ask whom for one, and what changes when somebody takes a machine."""
+"""Transfers of the team's idle machines.
+
+They cover the right to ask for a machine, and the changes when somebody accepts it.
+"""
 
 from __future__ import annotations
 
@@ -34,20 +37,20 @@ from tests.lifecycle.test_steps_teammates import EVE, add_eve
 from tests.lifecycle.world import ANA, BEN, CLEO, DORA, FOREVER, HOUR, MINUTE, SECOND, TRAINING, World, world
 
 
-async def bens_idle(here: World, **waitlist_entry: Any) -> Rental:
-    """Return a machine of Ben's that has been idle for half an hour."""
-    rental, _ = await idle_since_now(here, person=BEN, **{"lease": 20 * HOUR, **waitlist_entry})
+async def bens_idle(here: World, **fields: Any) -> Rental:
+    """Return a rental of Ben's whose machine has been idle for half an hour."""
+    rental, _ = await idle_since_now(here, person=BEN, **{"lease": 20 * HOUR, **fields})
     return rental
 
 
-async def shown(here: World, person: Person = ANA, **waitlist_entry: Any) -> list[str]:
-    """Return the ids of the idle machines that a person reads of before the offers."""
-    quote = await here.ask(person, **waitlist_entry)
+async def shown(here: World, person: Person = ANA, **fields: Any) -> list[str]:
+    """Return the IDs of the idle machines that a person sees before the offers."""
+    quote = await here.ask(person, **fields)
     return [one.rental.id for one in (await offers.offers_of_quote(here.deps, person, quote.id, most=3)).idle]
 
 
 async def ended(here: World, person: Person, *, everyone: bool) -> list[tuple[str, int | None]]:
-    """Return what a person's list, or that of all, says of rentals that ended lately."""
+    """Return the rentals that ended lately, with their costs, as shown in a person's list or the list of all."""
     found = (await queries.live_rentals(here.deps, person, everyone=everyone, most=5)).ended
     return [(one.rental_id, one.spent.amount if one.spent else None) for one in found]
 
@@ -59,7 +62,7 @@ async def give(here: World, rental: Rental, to: Person = ANA, by: Person = BEN) 
 
 
 async def take(here: World, rental: Rental, person: Person = ANA, shown_end: datetime | None = None) -> Rental:
-    """Take a machine by the button of the newest message, or of one that showed another end."""
+    """Accept a machine with the button of the newest message, or of a message that showed another end."""
     end = end_of(await here.rental(rental.id)) if shown_end is None else shown_end
     taken = await carry_out(here.deps, person, giving.Take(rental.id, end))
     await here.settle()
@@ -69,7 +72,7 @@ async def take(here: World, rental: Rental, person: Person = ANA, shown_end: dat
 async def refusal(
     here: World, rental: Rental, person: Person = ANA, shown_end: datetime | None = None
 ) -> GpubotError:
-    """Return why a person may not take a machine. The dialog before it says the same, and nothing changed."""
+    """Return the error that a person gets who may not accept a machine. Check that nothing has changed."""
     before, events = await here.rental(rental.id), await here.events(rental)
     with pytest.raises(GpubotError) as refused:
         await take(here, rental, person, shown_end)
@@ -82,7 +85,7 @@ def ruled(here: World, **changes: Any) -> None:
 
 
 async def works(here: World, rental: Rental) -> None:
-    """Note that a machine is in use again, as a visit does."""
+    """Record that a machine is in use again, like a probe run does."""
     before = await here.rental(rental.id)
     use = Use(status=UsageStatus.IN_USE, since=here.now)
     event = Event(
@@ -99,7 +102,7 @@ async def works(here: World, rental: Rental) -> None:
 # --- asking
 
 
-async def test_an_idle_machine_of_a_colleague_that_fits_stands_before_the_offers(here: World) -> None:
+async def test_a_colleagues_fitting_idle_machine_is_listed_before_the_offers(here: World) -> None:
     rental = await bens_idle(here)
     ruled(here, use=Access(guests=True))
     assert await shown(here) == [rental.id]
@@ -120,7 +123,7 @@ async def test_an_idle_machine_of_a_colleague_that_fits_stands_before_the_offers
     assert await shown(here, CLEO) == []
 
 
-async def test_its_owner_is_asked_once_an_hour_over_all_who_ask_and_each_gets_the_answer(here: World) -> None:
+async def test_the_owner_is_asked_once_an_hour_and_everyone_gets_the_answer(here: World) -> None:
     rental = await bens_idle(here)
     with pytest.raises(Mistake, match="You can already log in to"):
         await carry_out(here.deps, BEN, giving.AskFor(rental.id))
@@ -144,9 +147,7 @@ async def test_its_owner_is_asked_once_an_hour_over_all_who_ask_and_each_gets_th
 
 
 @pytest.mark.parametrize("end", ["works", "ends", "let in", "given"])
-async def test_the_question_is_over_once_the_machine_works_or_ends_or_somebody_gets_it(
-    here: World, end: str
-) -> None:
+async def test_the_question_ends_once_the_machine_is_busy_shared_or_over(here: World, end: str) -> None:
     rental = await bens_idle(here)
     await carry_out(here.deps, ANA, giving.AskFor(rental.id))
     await carry_out(here.deps, BEN, sharing.Share(rental.id, [CLEO.id]))
@@ -164,12 +165,13 @@ async def test_the_question_is_over_once_the_machine_works_or_ends_or_somebody_g
     assert open_question(await here.events(rental), OpenQuestion.WANTED) is None
 
 
-# --- giving and taking
+# --- offering and accepting machines
 
 
-async def test_who_takes_a_machine_owns_pays_and_is_asked_from_that_moment_and_its_keys_stay(
+async def test_accepting_a_machine_transfers_ownership_cost_and_questions(
     sqlite_url: str,
 ) -> None:
+    """The keys on the machine don't change."""
     async with world(sqlite_url) as here:
         ruled(here, budgets=Budgets(person=Decimal(60)))
         rental = await bens_idle(here, teammates=(ANA.id, CLEO.id))
@@ -221,7 +223,7 @@ async def test_who_takes_a_machine_owns_pays_and_is_asked_from_that_moment_and_i
         ]
 
 
-async def test_the_earlier_owner_reads_the_line_that_lets_the_new_one_in_and_no_more(here: World) -> None:
+async def test_the_previous_owner_only_sees_the_new_owners_key_line(here: World) -> None:
     rental = await bens_idle(here)
     await give(here, rental)
     rental = await take(here, rental)
@@ -239,7 +241,7 @@ async def test_the_earlier_owner_reads_the_line_that_lets_the_new_one_in_and_no_
         await queries.ssh_details(here.deps, EVE, rental.id)
 
 
-async def test_a_machine_is_given_by_its_owner_to_a_member_and_for_an_hour(here: World) -> None:
+async def test_only_the_owner_offers_a_machine_to_a_member_for_an_hour(here: World) -> None:
     await add_eve(here)
     rental = await bens_idle(here)
     for by, to, error in ((ANA, CLEO, Refused), (CLEO, ANA, Refused), (BEN, BEN, Mistake)):
@@ -265,7 +267,7 @@ async def test_a_machine_is_given_by_its_owner_to_a_member_and_for_an_hour(here:
     assert "is already yours" in str(await refusal(here, rental))
 
 
-async def test_a_click_is_judged_like_a_rent_of_what_is_left(here: World) -> None:
+async def test_accepting_a_machine_is_checked_like_renting_the_remaining_time(here: World) -> None:
     rental = await bens_idle(here)
     await give(here, rental)
     end = end_of(rental)
@@ -293,7 +295,7 @@ async def test_a_click_is_judged_like_a_rent_of_what_is_left(here: World) -> Non
     assert "Ben left the workspace" in str(await refusal(here, rental, CLEO))
 
 
-async def test_what_is_left_of_a_projects_machine_is_within_its_limits_only_for_its_people(here: World) -> None:
+async def test_a_projects_limits_apply_to_transfers_only_among_its_people(here: World) -> None:
     vision = Project(channels=(TRAINING,), people=(ANA.id,), auto_approve=AutoApprove())
     ruled(here, projects={"vision": vision}, auto_approve=AutoApprove(per_hour=Decimal(1)))
     rental = await here.ready(person=BEN)
@@ -307,7 +309,7 @@ async def test_what_is_left_of_a_projects_machine_is_within_its_limits_only_for_
     assert (await take(here, rental)).owner == ANA.id
 
 
-async def test_a_machine_that_asks_for_more_time_or_is_replaced_or_ends_stays_its_owners(here: World) -> None:
+async def test_a_machine_with_a_pending_extension_or_near_end_is_not_transferred(here: World) -> None:
     rental = await bens_idle(here, lease=20 * HOUR - MINUTE)
     await give(here, rental)
     ruled(here, auto_approve=AutoApprove(total=Decimal(60)))
@@ -328,7 +330,7 @@ async def test_a_machine_that_asks_for_more_time_or_is_replaced_or_ends_stays_it
         await give(here, rental)
 
 
-async def test_a_machine_goes_back_to_who_had_it_first(here: World) -> None:
+async def test_a_machine_can_be_returned_to_its_first_owner(here: World) -> None:
     rental = await bens_idle(here)
     await give(here, rental)
     rental = await take(here, rental)

@@ -1,4 +1,4 @@
-"""The GPU that was clicked is the one that is bought; another one is a decision of its own.
+"""The clicked GPU model is the one that is bought; another model needs a separate decision.
 
 A100 in the EU, on demand: SXM 40 GB at $1.31 and SXM 80 GB at $1.83 (DataCrunch), PCIe 80 GB at $1.39
 (Hyperstack), $1.70 (RunPod) and $1.89 (Vultr).
@@ -32,30 +32,30 @@ def restart(here: World, **rules: object) -> None:
     here.restart(replace(here.deps, rules=changed(RULES, **rules)))
 
 
-async def click(here: World, gpu: str, **waitlist_entry: Any) -> Rental:
-    """Ask for A100, and rent the first offer of this model."""
-    quote = await here.ask(gpu="A100", **waitlist_entry)
+async def click(here: World, gpu: str, **fields: Any) -> Rental:
+    """Request an A100, and rent the first offer of this model."""
+    quote = await here.ask(gpu="A100", **fields)
     first = next(offer for offer in quote.offers if offer.gpu == gpu)
     return await here.rent(changed(quote, offers=(first,)))
 
 
 async def models(here: World, rental: Rental) -> list[str]:
-    """Return the models of all its attempts, in order."""
+    """Return the models of all attempts of a rental, in order."""
     return [attempt.gpu for attempt in await here.attempts(rental)]
 
 
-async def test_if_it_is_sold_out_no_cheaper_machine_of_another_form_is_bought(here: World) -> None:
+async def test_no_cheaper_machine_of_another_form_factor_is_bought(here: World) -> None:
     await here.behaves("hyperstack", "sold_out")
     rental = await here.until(await click(here, PCIE), State.AWAITING_APPROVAL)
     assert await models(here, rental) == [PCIE]
-    # The same model for more comes before another model.
+    # The same model at a higher price comes before another model.
     assert (waiting(rental).why, rental.terms.gpu) == (Why.DEARER, PCIE)
     rental = await here.until(await here.approve(rental, ANA), State.READY)
     assert (rental.vendor, rental.gpu) == ("runpod", PCIE)
     assert await here.bought() == ["runpod"]
 
 
-async def test_a_new_search_keeps_to_the_model_that_was_clicked(here: World) -> None:
+async def test_a_new_search_keeps_the_clicked_model(here: World) -> None:
     await here.fault("procure_offer", "status", status=410)
     rental = await click(here, PCIE)
     assert len(await here.calls("get_offers")) == 2
@@ -63,7 +63,7 @@ async def test_a_new_search_keeps_to_the_model_that_was_clicked(here: World) -> 
     assert (rental.state, rental.vendor) == (State.PROVISIONING, "hyperstack")
 
 
-async def test_more_memory_of_the_same_form_is_bought_without_asking(here: World) -> None:
+async def test_more_memory_in_the_same_form_factor_is_bought_without_asking(here: World) -> None:
     """In the US, a PCIe 80 GB at $1.83 is cheaper than the SXM 80 GB at $1.90 that fits an SXM 40 GB."""
     restart(here, procure=Procure(dearer=Decimal(1)))
     await here.behaves("lambda", "sold_out")
@@ -73,7 +73,7 @@ async def test_more_memory_of_the_same_form_is_bought_without_asking(here: World
     assert (await here.last_event(rental, E.RENTING)).facts.gpu == SXM
 
 
-async def test_if_only_another_model_is_left_its_owner_decides_about_the_difference(here: World) -> None:
+async def test_if_only_another_model_is_left_the_owner_decides(here: World) -> None:
     await here.behaves("datacrunch", "sold_out", times=1)
     rental = await here.until(await click(here, SXM, vendor="datacrunch"), State.AWAITING_APPROVAL)
     assert (waiting(rental).why, waiting(rental).decider) == (Why.OTHER_GPU, Decider.OWNER)
@@ -85,7 +85,7 @@ async def test_if_only_another_model_is_left_its_owner_decides_about_the_differe
     assert (rental.gpu, rental.terms.gpu) == (SXM_40, SXM_40)
 
 
-async def test_another_model_over_the_limits_is_an_approvers_decision(here: World) -> None:
+async def test_an_approver_decides_about_another_model_over_the_limits(here: World) -> None:
     """Hyperstack's SXM 80 GB at $1.55 costs less than the click on its PCIe 80 GB allowed."""
     restart(here, auto_approve=AutoApprove(per_hour=Decimal("1.50")))
     await here.behaves("hyperstack", "sold_out", times=1)
@@ -98,7 +98,7 @@ async def test_another_model_over_the_limits_is_an_approvers_decision(here: Worl
 
 
 async def lost(here: World) -> Rental:
-    """Return an A100 PCIe that its vendor took."""
+    """Return a rental of an A100 PCIe that its vendor took away."""
     rental = await here.until(await click(here, PCIE, contract=Contract.SPOT, lease=6 * HOUR), State.READY)
     await here.be_down(HOUR)
     await here.vanish(rental, "deleted")
@@ -111,7 +111,7 @@ async def replace_it(here: World, rental: Rental) -> Quote:
     return await here.quote(quote.id)
 
 
-async def test_a_replacement_is_of_the_model_that_was_clicked_although_another_one_is_cheaper(here: World) -> None:
+async def test_a_replacement_is_of_the_clicked_model_even_if_another_is_cheaper(here: World) -> None:
     rental = await lost(here)
     quote = await replace_it(here, rental)
     assert quote.offers[0].gpu == SXM_40
@@ -119,7 +119,7 @@ async def test_a_replacement_is_of_the_model_that_was_clicked_although_another_o
     assert (new.gpu, new.terms.gpu, new.replaces) == (PCIE, PCIE, rental.id)
 
 
-async def test_if_only_other_models_are_left_for_a_replacement_its_owner_gets_the_offers(here: World) -> None:
+async def test_if_only_other_models_can_replace_it_the_owner_gets_the_offers(here: World) -> None:
     rental = await lost(here)
     await here.behaves("runpod", "no_price")
     quote = await replace_it(here, rental)
@@ -127,14 +127,14 @@ async def test_if_only_other_models_are_left_for_a_replacement_its_owner_gets_th
     assert {offer.gpu for offer in quote.offers} == {SXM, SXM_40}
 
 
-async def test_the_usual_time_to_ready_is_that_of_the_model_that_is_bought(here: World) -> None:
+async def test_the_usual_time_to_ready_is_that_of_the_purchased_model(here: World) -> None:
     for _ in range(3):
         await here.until(await click(here, PCIE), State.READY)
     details = await show(here.deps, ANA, (await click(here, PCIE)).id)
     assert details.usual is not None
 
 
-async def test_a_request_for_some_models_of_a_family_finds_all_of_them_and_no_other(here: World) -> None:
+async def test_a_request_for_some_models_of_a_family_finds_exactly_those(here: World) -> None:
     quote = await here.ask(gpu="A100", features=("80gb",))
     assert {offer.gpu for offer in quote.offers} == {PCIE, SXM}
     await here.behaves("datacrunch", "sold_out", times=1)
@@ -143,7 +143,7 @@ async def test_a_request_for_some_models_of_a_family_finds_all_of_them_and_no_ot
     assert await models(here, rental) == [SXM]
 
 
-async def test_if_no_model_fits_what_was_asked_for_the_family_is_close_to_it(here: World) -> None:
+async def test_if_no_model_fits_its_family_is_suggested(here: World) -> None:
     quote = await here.ask(gpu="A100", features=("sxm", "40gb"), region="Other")
     (family,) = [near for near in quote.nearby if not near.request.features and near.request.region == "Other"]
     assert family.cheapest.gpu == PCIE

@@ -1,6 +1,4 @@
-"""Hazards that could cost money unseen: odd answers of the marketplace, late purchases, and ends that never
-come.
-"""
+"""Hazards that could cause hidden costs, such as odd answers of the marketplace and ends that never come."""
 
 from __future__ import annotations
 
@@ -27,8 +25,8 @@ TERMINATING = '{"status": "procured", "procurement_status": "terminating"}'
 @pytest.mark.parametrize(
     ("vendor", "where"), [("hyperstack", "the answer to the purchase"), ("vultr", "the offer's status")]
 )
-async def test_a_machine_that_no_list_shows_is_deleted_by_its_id(here: World, vendor: str, where: str) -> None:
-    """The list never shows it; `where` is the answer that names it."""
+async def test_a_machine_missing_from_all_lists_is_deleted_by_its_id(here: World, vendor: str, where: str) -> None:
+    """`where` is the answer that names the machine."""
     lie = await here.list_resources_as([])
     rental = await here.get(vendor=vendor, gpu="H100")
     await here.pass_time(MINUTE)
@@ -41,8 +39,8 @@ async def test_a_machine_that_no_list_shows_is_deleted_by_its_id(here: World, ve
     await here.release(lie)
 
 
-async def test_a_machine_that_was_named_and_never_seen_has_an_estimated_cost(here: World) -> None:
-    """It may have existed, so its ledger row is from the purchase to the first lookup."""
+async def test_a_machine_that_was_named_but_never_seen_has_an_estimated_cost(here: World) -> None:
+    """It may have existed, so its ledger row lasts from the purchase to the first lookup."""
     answer = {"status": "procured", "resource_ids": ["11111111-2222-4333-8444-555555555555"]}
     await here.fault("procure_offer", "garbage", body=json.dumps(answer))
     rental = await here.get()
@@ -56,8 +54,8 @@ async def test_a_machine_that_was_named_and_never_seen_has_an_estimated_cost(her
     assert 0 < row.amount < 20_000
 
 
-async def test_an_attempt_is_settled_although_a_named_machine_cannot_be_looked_up(here: World) -> None:
-    """The status keeps naming a machine about which the marketplace doesn't answer."""
+async def test_an_attempt_is_closed_even_if_a_named_machine_cannot_be_looked_up(here: World) -> None:
+    """The status keeps naming a machine that the marketplace doesn't answer about."""
     named = {"procurement_status": "failed", "resources": [{"resource_id": "no-such-id"}]}
     await here.behaves("hyperstack", "sold_out")
     quote = await here.ask()
@@ -68,7 +66,7 @@ async def test_an_attempt_is_settled_although_a_named_machine_cannot_be_looked_u
     await here.release(lie)
 
 
-async def test_a_machine_that_the_status_names_and_that_was_made_from_another_offer_is_not_ours(
+async def test_a_named_machine_from_another_offer_is_not_ours(
     here: World,
 ) -> None:
     theirs = {
@@ -91,7 +89,7 @@ async def test_a_machine_that_the_status_names_and_that_was_made_from_another_of
 # --- a status that stays in progress
 
 
-async def test_an_attempt_in_progress_without_a_machine_is_given_up_after_the_time_out(here: World) -> None:
+async def test_an_attempt_without_a_machine_is_given_up_after_the_timeout(here: World) -> None:
     await here.fault("procure_offer", "cut_after")
     lies = [
         await here.list_resources_as([]),
@@ -108,7 +106,7 @@ async def test_an_attempt_in_progress_without_a_machine_is_given_up_after_the_ti
     assert await here.alive() == []
 
 
-async def test_an_attempt_ends_with_its_confirmed_deletion_although_the_status_stays_in_progress(
+async def test_a_confirmed_deletion_ends_an_attempt_that_stays_in_progress(
     here: World,
 ) -> None:
     rental = await here.get()
@@ -122,7 +120,7 @@ async def test_an_attempt_ends_with_its_confirmed_deletion_although_the_status_s
     await here.release(lie)
 
 
-async def test_a_machine_that_bills_nothing_yet_is_given_up_after_the_time_out(here: World) -> None:
+async def test_a_machine_that_is_not_billed_yet_is_given_up_after_the_timeout(here: World) -> None:
     await here.behaves("hyperstack", "slow")
     lies = [
         await here.fault("list_resources", "garbage", times=None),
@@ -146,7 +144,7 @@ async def test_a_machine_that_bills_nothing_yet_is_given_up_after_the_time_out(h
 
 
 @pytest.mark.parametrize("where", ["procure_offer", "offer_status", "list_resources"])
-async def test_a_machine_of_another_rental_is_never_taken_over(here: World, where: str) -> None:
+async def test_another_rentals_machine_is_never_taken_over(here: World, where: str) -> None:
     first = await here.ready()
     (machine,) = await here.alive()
     theirs = {"resource_id": machine["resource_id"], "status": "running"}
@@ -170,7 +168,7 @@ async def test_a_machine_of_another_rental_is_never_taken_over(here: World, wher
 # --- one attempt at a time
 
 
-async def test_the_deletion_of_a_machine_that_came_back_is_accepted_before_the_next_is_bought(here: World) -> None:
+async def test_a_reappeared_machine_is_deleted_before_the_next_purchase(here: World) -> None:
     await here.fault("procure_offer", "cut_after")
     lies = [
         await here.list_resources_as([]),
@@ -195,7 +193,7 @@ async def test_the_deletion_of_a_machine_that_came_back_is_accepted_before_the_n
 
 
 @pytest.mark.parametrize("status", [404, 409])
-async def test_a_deletion_that_is_answered_as_done_is_watched_until_it_is(here: World, status: int) -> None:
+async def test_a_deletion_reported_as_done_is_watched_until_confirmed(here: World, status: int) -> None:
     rental = await here.ready()
     await here.fault("delete_resource", "status", status=status, acts=True)
     await here.until(await here.destroy(rental), State.DESTROYED)
@@ -204,7 +202,7 @@ async def test_a_deletion_that_is_answered_as_done_is_watched_until_it_is(here: 
 
 
 @pytest.mark.parametrize("status", [404, 409])
-async def test_a_deletion_that_was_accepted_without_effect_is_made_again(here: World, status: int) -> None:
+async def test_a_deletion_accepted_without_effect_is_repeated(here: World, status: int) -> None:
     rental = await here.ready()
     await here.fault("delete_resource", "status", status=status)
     await here.until(await here.destroy(rental), State.DESTROYED)
@@ -212,7 +210,7 @@ async def test_a_deletion_that_was_accepted_without_effect_is_made_again(here: W
     assert len(await here.calls("delete_resource")) >= 2
 
 
-# --- pace
+# --- rate limits and timeouts
 
 
 @pytest.mark.parametrize("endpoint", ["get_offers", "offer_status"])
@@ -230,9 +228,7 @@ async def test_a_poll_waits_for_retry_after(here: World, endpoint: str) -> None:
 
 
 @pytest.mark.parametrize("lie", ["status", "list"])
-async def test_the_time_out_applies_again_to_a_silent_machine_that_is_no_longer_ready(
-    sqlite_url: str, lie: str
-) -> None:
+async def test_the_timeout_applies_to_an_unreachable_machine_no_longer_ready(sqlite_url: str, lie: str) -> None:
     """The same holds for a machine whose resources can't be read any more."""
     async with world(sqlite_url, ssh_timeout=0.05) as here:
         await here.behaves("hyperstack", "silent_ssh")
@@ -252,9 +248,11 @@ async def test_the_time_out_applies_again_to_a_silent_machine_that_is_no_longer_
         await check(here)
 
 
-async def test_people_with_the_same_list_each_buy_an_offer_of_their_own(here: World) -> None:
-    """Equal requests get the same offers. An offer that another rental took is skipped. If none is left within the
-    envelope, new offers are asked for.
+async def test_people_with_the_same_offers_each_buy_a_different_one(here: World) -> None:
+    """Equal requests get the same offers.
+
+    An offer that another rental took is skipped. If none is left within the approved terms, new offers are
+    requested.
     """
     quotes = [await here.ask(person) for person in (ANA, BEN, CLEO)]
     assert len(await here.calls("get_offers")) == 1
@@ -267,7 +265,7 @@ async def test_people_with_the_same_list_each_buy_an_offer_of_their_own(here: Wo
     assert await here.bought() == ["hyperstack", "nebius", "hyperstack"]
 
 
-async def test_while_the_token_is_refused_nobody_can_rent_and_no_rental_in_any_state_fails(here: World) -> None:
+async def test_while_the_token_is_refused_nobody_can_rent_and_no_rental_fails(here: World) -> None:
     ready, going, made = await here.ready(), await here.ready(person=BEN), await here.get(person=CLEO)
     offers = await here.ask(BEN)
     await here.outside.control("token", valid=False)

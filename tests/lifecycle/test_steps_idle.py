@@ -32,14 +32,14 @@ MORNING = NOON + 20 * HOUR
 """08:00 on the next day."""
 
 
-async def probed(here: World, **waitlist_entry: Any) -> Rental:
+async def probed(here: World, **fields: Any) -> Rental:
     """Return a machine with a probe, which is ready for 30 hours and in use. It costs less than $10 an hour. It is
     not visited: `use` says what visits would have shown.
     """
     rules = changed(here.deps.rules, auto_approve=AutoApprove(total=Decimal(1000)))
     here.deps = replace(here.deps, rules=rules, probe_line=PROBE)
     here.engine = Engine(here.deps)
-    rental = await here.ready(**{"lease": 30 * HOUR, **waitlist_entry})
+    rental = await here.ready(**{"lease": 30 * HOUR, **fields})
     async with here.deps.store.write() as tx:
         await tx.probe_runs.end(rental.id)
     return await use(here, rental, UsageStatus.IN_USE, here.now)
@@ -69,9 +69,9 @@ async def pass_until(here: World, rental: Rental, moment: datetime) -> None:
     await here.settle()
 
 
-async def idle_since_now(here: World, **waitlist_entry: Any) -> tuple[Rental, datetime]:
+async def idle_since_now(here: World, **fields: Any) -> tuple[Rental, datetime]:
     """Return a machine that has just become idle, and since when it is."""
-    rental, since = await probed(here, **waitlist_entry), here.now
+    rental, since = await probed(here, **fields), here.now
     await pass_until(here, rental, since + 30 * MINUTE)
     return await use(here, rental, UsageStatus.IDLE, since), since
 

@@ -35,10 +35,10 @@ async def here(sqlite_url: str) -> AsyncIterator[World]:
 
 
 async def with_script(
-    here: World, lasts: timedelta | None, status: int = 0, **waitlist_entry: object
+    here: World, lasts: timedelta | None, status: int = 0, **fields: object
 ) -> tuple[Rental, Script]:
     """Return a ready rental whose machine has this script, after a visit saw it."""
-    rental = await here.ready(**{"lease": 2 * HOUR, **waitlist_entry})
+    rental = await here.ready(**{"lease": 2 * HOUR, **fields})
     script = here.machines[rental].script = Script(here.clock, lasts, status)
     await here.pass_time(4 * MINUTE)
     return await here.rental(rental.id), script

@@ -53,10 +53,10 @@ def use(here: World, **rules: Any) -> None:
 
 
 async def waits(
-    here: World, gpu_rate: str | None = "10", person: Person = ANA, **waitlist_entry: Any
+    here: World, gpu_rate: str | None = "10", person: Person = ANA, **fields: Any
 ) -> tuple[Quote, Rental]:
     """Let somebody wait for a machine that is rented for them."""
-    quote = await here.ask(person, **waitlist_entry)
+    quote = await here.ask(person, **fields)
     price = None if gpu_rate is None else Decimal(gpu_rate)
     rental = (await carry_out(here.deps, person, waiting.RentWhenFound(quote.id, gpu_rate=price))).rental
     await here.settle()
@@ -353,13 +353,13 @@ SUMMER = date(2027, 3, 28)
 """In this night the clocks of Berlin are put forward."""
 
 
-async def starts(here: World, *, count: int = 1, gpu_rate: str | None = None, **waitlist_entry: Any) -> Rental:
+async def starts(here: World, *, count: int = 1, gpu_rate: str | None = None, **fields: Any) -> Rental:
     """Let Ana ask, on the day before SUMMER, for a machine from 9:00 to 17:00 of that day in her zone."""
     here.jump(datetime(2027, 3, 27, 12, tzinfo=BERLIN) - here.now)
     async with here.deps.store.write() as tx:
         await tx.people.put(changed(ANA, tz=BERLIN.key), here.now)
     start = at_time(SUMMER, 9 * 60, BERLIN)
-    request = {"starts_at": start, "until": start + 8 * HOUR, "lease": 8 * HOUR, "count": count, **waitlist_entry}
+    request = {"starts_at": start, "until": start + 8 * HOUR, "lease": 8 * HOUR, "count": count, **fields}
     _, rental = await waits(here, gpu_rate, **request)
     return rental
 

@@ -1,8 +1,8 @@
-"""The whole lifecycle without Slack: a real store, the engine, and the real marketplace client against the
-sandbox.
+"""The whole lifecycle without Slack: a real store, the engine, and the real market client against the sandbox.
 
-Two clocks stand still and are moved together. `pass_time` runs everything that becomes due on the way; `jump`
-skips it, as if the bot was down. Queued messages are delivered at once, unless `slack_is_down`.
+Bot time and wall-clock time stand still and are moved together. `pass_time` runs everything that becomes due in
+that time. `jump` skips it, as if the bot was down. Queued messages are delivered immediately, unless
+`slack_is_down`.
 """
 
 from __future__ import annotations
@@ -56,10 +56,10 @@ ANA = Person(id="U0ANA", name="Ana")
 BEN = Person(id="U0BEN", name="Ben")
 CLEO = Person(id="U0CLEO", name="Cleo")
 DORA = Person(id="U0DORA", name="Dora")
-"""Approves too, and has no key."""
+"""An approver without a key."""
 RULES = Rules(admins=(CLEO.id,), approvers=Approvers(people=(BEN.id, DORA.id)), home_channel=HOME)
 PROBE = "restrict ssh-ed25519 AAAA gpubot-probe"
-"""The line of authorized_keys that boot scripts install if machines are to be visited."""
+"""The line of authorized_keys that startup scripts install if machines are to be probed."""
 FOREVER = NOON.replace(year=2100)
 
 SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
@@ -82,18 +82,18 @@ _MARK_POSTED = (
         ts=func.coalesce(_c.ts, cast(_c.id, String) + ".0"),
     )
 )
-"""What delivery stores of each queued message, as if Slack took them all."""
+"""Stores for all queued messages what delivery would store if Slack had accepted them."""
 _NEXT_MESSAGE = select(func.min(_c.due_at))
 _MAKE_DUE = update(rentals).where(rentals.c.id == bindparam("key")).values(due_at=bindparam("at"))
 
 
 class Clock(MovedClock):
-    """A clock whose real time moves along with our time, so that no test waits."""
+    """A clock whose wall-clock time moves along with the bot time, so that no test waits."""
 
     def __init__(self, start: datetime) -> None:
         super().__init__(start)
         self.paused = asyncio.Event()
-        """Set once something pauses in real time."""
+        """Set once something pauses for a wall-clock time."""
 
     def real(self) -> datetime:
         return self.now()
@@ -106,7 +106,7 @@ class Clock(MovedClock):
 
 
 class KnownChannels:
-    """Channels that the bot is a member of."""
+    """The channels that the bot is a member of."""
 
     def __init__(self, *channels: str) -> None:
         self._channels = {channel: Channel(id=channel, member=True) for channel in channels}
@@ -116,15 +116,15 @@ class KnownChannels:
 
 
 class KnownPeople:
-    """What Slack knows of people. The store learns of a change when it asks."""
+    """The people in Slack. The store learns about a change when the bot asks Slack."""
 
     def __init__(self, store: Database) -> None:
         self._store = store
         self.changed: dict[str, Person] = {}
         self.asked_anew: list[str] = []
-        """The people about whom Slack was asked anew."""
+        """The people about whom Slack was asked even though the store had an answer."""
         self.answers = True
-        """Whether Slack answers then."""
+        """True if Slack answers these requests."""
         self.groups: dict[str, frozenset[str] | None] = {}
         """The members of user groups. None: Slack doesn't answer."""
 
@@ -144,7 +144,7 @@ class KnownPeople:
 
 
 class World(WorldReader):
-    """The bot with its outside. `world` makes one."""
+    """The bot with its simulated outside. Created by `world`."""
 
     def __init__(
         self,
@@ -158,14 +158,14 @@ class World(WorldReader):
     ) -> None:
         self.people = people
         self.machines = machines
-        """What visits find: `world.machines[rental].use(98)`."""
+        """The simulated machines, by rental: `world.machines[rental].use(98)`."""
         self.database = database
         self.outside = outside
         self.clock = clock
         self.slack_is_down = False
-        """Whether queued messages stay queued."""
+        """True if queued messages aren't delivered."""
         self._next_message: datetime | None = None
-        """When the next queued message is due."""
+        """The time at which the next queued message is due."""
         self.restart(deps)
 
     @property
@@ -175,7 +175,7 @@ class World(WorldReader):
     # --- time
 
     def jump(self, span: timedelta) -> None:
-        """Move both clocks without running what becomes due on the way."""
+        """Move both clocks without running what becomes due in that time."""
         self.outside.clock.jump(span.total_seconds())
         self.clock.put(self.outside.clock.now())
 
@@ -184,7 +184,7 @@ class World(WorldReader):
         await self._run_due()
 
     def look_again(self) -> None:
-        """Let each loop look what is due, as it does every few seconds if nothing wakes it."""
+        """Make each loop read what is due, as it does every few seconds even if nothing wakes it."""
         self._next_due.clear()
 
     async def _run_due(self) -> datetime | None:
@@ -226,7 +226,7 @@ class World(WorldReader):
             self._next_message = await conn.scalar(_NEXT_MESSAGE)
 
     async def _deliver_due(self) -> None:
-        """Mark all queued messages as posted, if there can be any."""
+        """Mark all queued messages as posted, if there may be any."""
         if self._queued or (self._next_message is not None and self._next_message <= self.now):
             await self.deliver_all()
 
@@ -234,15 +234,15 @@ class World(WorldReader):
         self._queued = True
 
     def restart(self, deps: StepDeps) -> None:
-        """Restart the bot with other parts."""
+        """Restart the bot with other dependencies."""
         self.deps = deps
         self.engine = Engine(deps)
         self.overdue = OverdueDeletion(deps)
         self.probe_runs = ProbeRuns(deps)
         self._next_due: dict[DueLoop[Any], datetime | None] = {}
-        """When the next row of each loop is due, as its last pass returned it."""
+        """The time at which the next row of each loop is due, as its last pass returned it."""
         self._queued = True
-        """Whether messages were written since the queued ones were last read."""
+        """True if messages were written since the queued messages were last read."""
         deps.store.on_commit(self._note_messages, Written.MESSAGES)
 
     async def pass_time(self, span: timedelta, until: Callable[[], Any] | None = None) -> None:
@@ -281,8 +281,9 @@ class World(WorldReader):
         return found
 
     async def _skip_polls(self, rental_id: str, within: timedelta, arrived: Callable[[], Awaitable[bool]]) -> None:
-        """Let time pass until the bot knows of a rental's machines, then make the rental due when they run: each
-        poll before that would find them starting.
+        """Let time pass until the bot knows the rental's machines. Then make the rental due when they run.
+
+        Each poll before that would only find that they are still starting.
         """
         run_at: list[datetime] = []
 
@@ -300,7 +301,7 @@ class World(WorldReader):
             self.look_again()
 
     async def until_event(self, rental: Rental, kind: EventKind, within: timedelta = HOUR) -> Rental:
-        """Let time pass until the rental has one more event of this kind."""
+        """Let time pass until the rental has another event of this kind."""
         before = (await self.event_kinds(rental)).count(kind)
 
         async def happened() -> bool:
@@ -319,12 +320,15 @@ class World(WorldReader):
         changes: str | None = None,
         now: bool = False,
         typed: WaitlistEntry | None = None,
-        **waitlist_entry: Any,
+        **fields: Any,
     ) -> Quote:
-        """Ask for offers, and return the quote with what was found. `now` rents the recommended offer at once, and
-        `typed` is what the person typed about waiting.
+        """Request offers, and return the quote with the offers that were found.
+
+        Args:
+            now: True to rent the recommended offer immediately.
+            typed: The options for waiting that the person typed.
         """
-        request = Request(**{"gpu": "H100", "region": "EU", "lease": 2 * HOUR, **waitlist_entry})
+        request = Request(**{"gpu": "H100", "region": "EU", "lease": 2 * HOUR, **fields})
         quote = await carry_out(
             self.deps,
             person,
@@ -344,27 +348,27 @@ class World(WorldReader):
     async def rent(
         self, quote: Quote, vendor: str | None = None, person: Person = ANA, *, settle: bool = True
     ) -> Rental:
-        """Rent the first offer, or the first of a vendor."""
+        """Rent the first offer, or the first offer of a vendor."""
         offer = next(o for o in quote.offers if vendor in (None, o.vendor))
         rental = (await carry_out(self.deps, person, renting.Rent(quote.id, offer.offer_id, another=True))).rental
         if settle:
             await self.settle()
         return await self.rental(rental.id)
 
-    async def get(self, *, person: Person = ANA, **waitlist_entry: Any) -> Rental:
-        """Ask for offers and rent the first."""
-        return await self.rent(await self.ask(person, **waitlist_entry), person=person)
+    async def get(self, *, person: Person = ANA, **fields: Any) -> Rental:
+        """Request offers and rent the first one."""
+        return await self.rent(await self.ask(person, **fields), person=person)
 
-    async def ready(self, **waitlist_entry: Any) -> Rental:
+    async def ready(self, **fields: Any) -> Rental:
         """Return a new rental that is ready."""
-        return await self.until(await self.get(**waitlist_entry), State.READY)
+        return await self.until(await self.get(**fields), State.READY)
 
     async def approve(self, rental: Rental, person: Person = BEN) -> Rental:
-        """Approve what waits now."""
+        """Approve the pending request."""
         return await self._decide(deciding.Approve, rental, person)
 
     async def deny(self, rental: Rental, person: Person = BEN) -> Rental:
-        """Deny what waits now."""
+        """Deny the pending request."""
         return await self._decide(deciding.Deny, rental, person)
 
     async def withdraw(self, rental: Rental, person: Person = ANA) -> Rental:
@@ -397,14 +401,14 @@ class World(WorldReader):
         return await self.rental(rental.id)
 
     async def sweep(self) -> None:
-        """Run the sweep and the steps that it makes due."""
+        """Run the sweep, and the steps that it schedules."""
         await sweep(self.deps)
         await self.settle()
 
     # --- what the outside does
 
     async def behaves(self, vendor: str, behaviour: str, **particulars: Any) -> None:
-        """Set how a vendor behaves from now on. `*` means all vendors."""
+        """Set the behaviour of a vendor from now on. `*` means all vendors."""
         await self.outside.control(f"vendors/{vendor}", behaviour=behaviour, **particulars)
 
     async def fault(self, endpoint: str, kind: str, **particulars: Any) -> str:
@@ -413,7 +417,10 @@ class World(WorldReader):
         return str(added["id"])
 
     async def list_resources_as(self, resources: list[dict[str, Any]]) -> str:
-        """Make Compute Clear list these resources instead of the account's. Return the fault that does it."""
+        """Make Compute Clear list these resources instead of the account's.
+
+        Returns the ID of the fault that does so.
+        """
         body = json.dumps({"resources": resources, "total_count": len(resources)})
         return await self.fault("list_resources", "garbage", times=None, body=body)
 
@@ -423,11 +430,11 @@ class World(WorldReader):
         assert answer["hits"] >= 1
 
     async def release(self, fault: str) -> None:
-        """End a fault and let the requests that it holds go on."""
+        """End a fault, and let the requests continue that it holds back."""
         await self.outside.control(f"faults/{fault}/release")
 
     async def vanish(self, rental: Rental, how: str) -> None:
-        """Let the vendor take the machines of a rental's newest attempt."""
+        """Let the vendor take away the machines of a rental's newest attempt."""
         for resource in await self.alive():
             if resource["name"] == make_name(rental.id, rental.attempts, rental.owner):
                 await self.outside.control(f"resources/{resource['resource_id']}/vanish", how=how)
@@ -442,10 +449,11 @@ async def world(
     ssh_timeout: float = 1.0,
     probe_line: str = "",
 ) -> AsyncIterator[World]:
-    """Yield a world at noon. `ssh_timeout` is how many real seconds an SSH banner may take. Machines are visited
-    if there is a `probe_line`, such as PROBE.
+    """Yield a world at noon, in which Ana, Ben and Cleo have keys. Ben is an approver, and Cleo is an admin.
 
-    Ana, Ben and Cleo have keys; Ben approves, Cleo is an admin.
+    Args:
+        ssh_timeout: The wall-clock seconds that an SSH banner may take.
+        probe_line: The line for the probe's key, such as PROBE. Without it, machines aren't probed.
     """
     outside = ComputeWorld()
     clock = Clock(outside.clock.now())

@@ -29,14 +29,14 @@ ANSWERS = (
 
 
 class Spell(NamedTuple):
-    """Some looks in which nothing changes."""
+    """Some polls in which nothing changes."""
 
-    looks: int
+    polls: int
     bot: BotAnswer
     slack_takes: bool
     market_answers: bool
     gap: timedelta
-    """How long nobody looks before it."""
+    """How long nobody polls before it."""
     clock_is_wrong: bool
 
 
@@ -75,7 +75,7 @@ def test_nothing_is_deleted_before_its_time_or_without_two_warnings(spells: list
         watch.account = alive if spell.market_answers else None
         watch.slack_takes, watch.clock_is_wrong = spell.slack_takes, spell.clock_is_wrong
         watch.now += spell.gap - MINUTE
-        for number in range(spell.looks):
+        for number in range(spell.polls):
             if spell.bot.trouble is None:
                 said_before = len(watch.said)
             if spell.bot.trouble is None:
@@ -87,7 +87,7 @@ def test_nothing_is_deleted_before_its_time_or_without_two_warnings(spells: list
                     for one in spell.bot.machines
                 }
             said, deleted = len(watch.said), len(watch.deleted)
-            watch.look(spell.bot, continues=number > 0 or spell.gap == MINUTE)
+            watch.poll(spell.bot, continues=number > 0 or spell.gap == MINUTE)
             outage = watch.said[said_before:said]
             for when, resource_id in watch.deleted[deleted:]:
                 end = known[resource_id]

@@ -1,4 +1,4 @@
-"""What the watchdog says and deletes after each look, as a pure function of what it knows and finds."""
+"""What the watchdog says and deletes after each poll, as a pure function of what it knows and finds."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bot.model.base import changed
 from bot.model.watched_machine import WatchedMachine
 from bot.watchdog import words
 from bot.watchdog.policy import Kind, Message, decide, deleted, said
-from bot.watchdog.state import Account, BotAnswer, Living, Look, Options, State, Trouble
+from bot.watchdog.state import Account, BotAnswer, Living, Options, Poll, State, Trouble
 
 TWO = datetime(2026, 11, 24, 2, tzinfo=UTC)
 """02:00, when the bot of most tests is killed."""
@@ -49,7 +49,7 @@ def living(*numbers: int) -> tuple[Living, ...]:
 
 
 class Watch:
-    """A watchdog whose looks are a minute apart, with a bot that was well until 02:00."""
+    """A watchdog whose polls are a minute apart, with a bot that was well until 02:00."""
 
     def __init__(self, *machines: WatchedMachine, destroy: bool = True) -> None:
         self.options = Options(destroy=destroy, admins=("U0CLEO000",), host="bastion")
@@ -61,14 +61,14 @@ class Watch:
         self.market_fails: str | None = None
         self.said: list[tuple[datetime, Message]] = []
         self.deleted: list[tuple[datetime, str]] = []
-        self.look(BotAnswer(machines=machines))
+        self.poll(BotAnswer(machines=machines))
         self.now += MINUTE
 
-    def look(self, bot: BotAnswer, *, continues: bool = True, token_refused: bool = False) -> None:
-        """Look once, now."""
+    def poll(self, bot: BotAnswer, *, continues: bool = True, token_refused: bool = False) -> None:
+        """Poll once, now."""
         trouble = "" if self.account is not None else "Compute Clear didn't answer."
         account = Account(living=self.account, trouble=trouble, token_refused=token_refused)
-        found = Look(at=self.now, continues=continues, bot=bot, account=account)
+        found = Poll(at=self.now, continues=continues, bot=bot, account=account)
         decision = decide(self.state, found, self.options)
         self.state = decision.state
         for message in decision.say if self.slack_takes else ():
@@ -83,9 +83,9 @@ class Watch:
         self.state = State.model_validate_json(self.state.model_dump_json())
 
     def until(self, moment: datetime, bot: BotAnswer = DEAD, *, again: bool = False) -> None:
-        """Look every minute up to `moment`. `again`: in a new process."""
+        """Poll every minute up to `moment`. `again`: in a new process."""
         while self.now <= moment:
-            self.look(bot, continues=not again)
+            self.poll(bot, continues=not again)
             again = False
             self.now += MINUTE
 
@@ -114,7 +114,7 @@ def test_the_first_warning_comes_after_15_minutes_and_mentions_the_admins_once_i
     watch.until(at(12), bot)
     assert watch.times(Kind.WARNING) == [at(0.25)]
     assert [text.count("<@U0CLEO000>") for text in watch.texts(Kind.WARNING)] == [1]
-    watch.look(BotAnswer(machines=()))
+    watch.poll(BotAnswer(machines=()))
     (again,) = watch.texts()
     assert again == "gpubot works again, after 12 h 1 min."
 
@@ -263,7 +263,7 @@ def test_an_end_moves_only_later_while_the_bot_is_not_well() -> None:
     assert [resource for _, resource in watch.deleted] == ["res-4", "res-1"]
     watch.until(at(20), DEAD)
     assert len(watch.deleted) == 2, "one has no known end, and the last good answer doesn't name the other"
-    watch.look(BotAnswer(machines=(machine(1, at(3)),)))
+    watch.poll(BotAnswer(machines=(machine(1, at(3)),)))
     assert [one.ends_at for one in watch.state.machines] == [at(3)], "a bot that is well knows the end"
 
 
@@ -320,7 +320,7 @@ def test_a_deletion_that_fails_is_tried_every_ten_minutes_and_told_of_once() -> 
     )
     watch.market_fails = None
     watch.until(at(3))
-    watch.look(BotAnswer(machines=()))
+    watch.poll(BotAnswer(machines=()))
     assert watch.texts()[1].startswith("gpubot's watchdog has deleted a machine: `1x H100 SXM 80 GB (k7mq1)`")
     assert watch.texts()[2] == (
         "gpubot works again, after 3 h 1 min. "
@@ -340,15 +340,15 @@ def test_the_market_refusing_the_watchdogs_token_is_said_once_also_while_the_bot
     watch = Watch(machine(1, at(9)))
     watch.account = None
     for refused in (True, True, False, True):
-        watch.look(BotAnswer(machines=()), token_refused=refused)
+        watch.poll(BotAnswer(machines=()), token_refused=refused)
         watch.now += MINUTE
     assert len(watch.texts()) == 1
     assert watch.texts()[0].startswith("gpubot works, but Compute Clear rejects the watchdog's token")
     watch.account = ()
     for _ in range(2):
-        watch.look(BotAnswer(machines=()))
+        watch.poll(BotAnswer(machines=()))
     again = words.ACCEPTED_AGAIN
     assert watch.texts()[1:] == [again]
     watch.account = None
-    watch.look(BotAnswer(machines=()), token_refused=True)
+    watch.poll(BotAnswer(machines=()), token_refused=True)
     assert len(watch.texts()) == 3

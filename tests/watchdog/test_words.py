@@ -11,11 +11,11 @@ from inline_snapshot import snapshot
 
 from bot.model.base import changed
 from bot.watchdog import words
-from bot.watchdog.state import Account, BotAnswer, Living, Look, Options, Outage, State
+from bot.watchdog.state import Account, BotAnswer, Living, Options, Outage, Poll, State
 from tests.watchdog.test_policy import DEAD, MINUTE, SICK, STRANGE, TWO, at, living, machine
 
 OPTIONS = Options(destroy=True, admins=("U0CLEO000", "U0BEN0000"), host="bastion")
-MACHINES = (machine(1, at(1.5)), machine(2, at(-3)), machine(3, None, owner_name=None))
+MACHINES = (machine(1, at(1.5)), machine(2, at(-0.5)), machine(3, None, owner_name=None))
 STRANGER = Living(
     resource_id="res-9", name="gpubot-x", rate=Decimal("3.4567"), since=at(-50), gpus="1x A100 PCIe 80 GB"
 )
@@ -24,8 +24,8 @@ STRANGER = Living(
 def warning(bot: BotAnswer, account: tuple[Living, ...] | None, *, destroy: bool = True, **known: object) -> str:
     state = changed(State(answered_at=TWO, machines=MACHINES), **known)
     market = Account(living=account, trouble="Compute Clear can't be reached.")
-    look = Look(at=at(0.25), continues=True, bot=bot, account=market)
-    return words.warning(state, Outage(since=TWO), look, changed(OPTIONS, destroy=destroy))
+    poll = Poll(at=at(0.25), continues=True, bot=bot, account=market)
+    return words.warning(state, Outage(since=TWO), poll, changed(OPTIONS, destroy=destroy))
 
 
 def shown(text: str) -> str:
@@ -43,13 +43,13 @@ anyone has extended a machine since then.
 Not yet at their end:
 • `1x H100 SXM 80 GB (k7mq1)`, `Ana`, $2.10/h, until 03:30 UTC at the latest
 Past their end:
-• `1x H100 SXM 80 GB (k7mq2)`, `Ana`, $2.10/h, past its end since 23:00 UTC
+• `1x H100 SXM 80 GB (k7mq2)`, `Ana`, $2.10/h, past its end since 01:30 UTC
 With an unknown end:
 • `1x H100 SXM 80 GB (k7mq3)`, `U0ANA0000`, $2.10/h, end unknown
 Not on gpubot's list of machines, so I'll never delete them:
 • `gpubot-x` (`res-9`), `1x A100 PCIe 80 GB`, about $3.46/h, since Sun 22 Nov 00:00 UTC
 Shutting a machine down from inside doesn't stop billing. If gpubot doesn't recover, I'll delete
-machines that are 2 h past their end. I'll announce each deletion an hour before.\
+machines once they are at least 2 h past their end. I'll announce each deletion an hour before.\
 """)
 
 

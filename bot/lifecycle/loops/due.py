@@ -1,7 +1,8 @@
-"""The loop over due rows of one table: it claims them and works on several at once.
+"""The base class of loops that claim the due rows of one table and work on several of them at once.
 
-A claim has a holder, which is this process since its start, and an end. It is renewed while its work runs. Past
-its end, another process may take the row; this one never takes a row that it still works on.
+A claim belongs to one holder, which is this process since its start, and expires after a while. It is renewed
+while the work runs. Once it has expired, another process may claim the row. This process never claims a row that
+it is still working on.
 """
 
 from __future__ import annotations
@@ -31,74 +32,83 @@ R = TypeVar("R", bound=Claimed)
 log = structlog.get_logger()
 
 CLAIM_SECONDS = 20.0
-"""How long a claim lasts, in the database's real time. It is renewed after a quarter of this time. A call that
-buys or deletes begins only in the first half."""
+"""The duration of a claim, in wall-clock seconds by the database's clock.
+
+Claims are renewed once a quarter of this time has passed. A call that buys or deletes something may only start in
+the first half.
+"""
 BETWEEN_PASSES = 0.13
-"""Real seconds from the start of one pass to the next, or fewer if polls are due before. What becomes due
-meanwhile is claimed together. It is more than half of TOGETHER, so that at most two passes begin in that time."""
+"""The wall-clock seconds from the start of one pass to the start of the next, unless polls are due earlier.
+
+All rows that become due during this time are claimed together. The value is more than half of `polling.TOGETHER`,
+so that at most two passes start within that interval.
+"""
 
 
 @dataclass
 class _UnderWay:
-    """Work on a claimed row."""
+    """The work in progress on a claimed row."""
 
     task: asyncio.Task[None]
     started_at: datetime
-    """In real time."""
+    """In wall-clock time."""
     claimed_until: float
-    """By `Clock.monotonic`. The claim ends then, or later."""
+    """The earliest time at which the claim can expire, by `Clock.monotonic`."""
     lost: bool = False
-    """Whether another process took the claim, or may have taken it in between."""
+    """True if another process has claimed the row, or may have claimed it at some point since."""
 
 
 @dataclass(eq=False, repr=False)
 class DueLoop(Part, ABC, Generic[R]):
-    """Sleeps until a row is due or a commit wakes it, then claims the due rows and works on them, at most
-    `at_once` at the same time. Its log events begin with its name.
+    """A loop that sleeps until a row is due or a commit wakes it, and then claims and works on the due rows.
+
+    It works on at most `at_once` rows at the same time. Its log events start with its name.
     """
 
     waits_for_witnesses = True
     written: ClassVar[Written]
-    """What a commit must have written to wake the loop."""
+    """The kind of write whose commit wakes the loop."""
     logged_as: ClassVar[tuple[str, str]]
-    """How failed work is logged: the first part of the event's name, and the key of the row's id."""
+    """The first part of the log event's name, and the field for the row's ID, when the work on a row fails."""
     retry: ClassVar[timedelta]
-    """How long after failed work its row is due again."""
+    """The delay after which a row is due again when its work has failed."""
 
     deps: StepDeps
     _: KW_ONLY
     at_once: int
     claim_seconds: float = CLAIM_SECONDS
     on_bug: Callable[[str], None] = ignore
-    """Called with the name of what failed with a bug."""
+    """Called after a bug, with the name of the work that failed."""
     on_outage: Callable[[], None] = ignore
     """Called after each failure of the store."""
     passes: int = field(default=0, init=False)
     claims_lost: int = field(default=0, init=False)
-    """The number of claims that another process took while their work went on."""
+    """The number of claims that were lost to another process while this one was still working on the row."""
     _wake: asyncio.Event = field(default_factory=asyncio.Event, init=False)
     _under_way: dict[str, _UnderWay] = field(default_factory=dict, init=False)
     _claiming: bool = field(default=False, init=False)
     _next_due: datetime | None = field(default=None, init=False)
-    """When the next row is due, as it was read last."""
+    """The time at which the next row is due, according to the last read."""
 
     def __post_init__(self) -> None:
         self.deps.store.on_commit(self._wake.set, self.written)
 
-    # --- what is done with a row
+    # --- the work on a row
 
     @abstractmethod
     def rows(self, tx: Tx) -> DueTable[R]:
-        """Return the loop's table."""
+        """Return the table that this loop works on."""
 
     @abstractmethod
     async def work(self, row: R, claim_lasts: Callable[[], bool]) -> None:
-        """Work on a claimed row, and end its claim. If this raises, `failed` is called and the row is put off.
-        While `claim_lasts` returns False, nothing may be bought or deleted.
+        """Work on a claimed row, and end its claim.
+
+        If this raises an error, the loop calls `failed` and postpones the row. While `claim_lasts` returns False,
+        nothing may be bought or deleted.
         """
 
     async def failed(self, row: R, error: Exception) -> None:
-        """Report that work on a row raised an error."""
+        """Report that the work on a row raised an error."""
         name, key = self.logged_as
         if isinstance(error, Outage):
             log.warning(f"{name}.outage", **{key: row.id}, error=type(error).__name__)
@@ -107,56 +117,66 @@ class DueLoop(Part, ABC, Generic[R]):
             self.on_bug(name)
 
     async def load(self, tx: Tx, rows: Sequence[R]) -> None:
-        """Read what the work on these rows needs, for all of them at once. Called in the transaction that claims
-        them.
+        """Load the data that the work on these rows needs, for all rows at once.
+
+        Called in the transaction that claims the rows.
         """
 
     async def before_pass(self) -> None:
-        """Called at the start of each pass."""
+        """Prepare for a pass, at its start."""
 
     def started(self, row: R, now: datetime) -> None:
-        """Called when the work on a row begins."""
+        """Note that the work on a row starts."""
 
     def failed_with_bug(self) -> None:
-        """Called after a pass that failed with a bug."""
+        """Report a pass that failed because of a bug."""
         self.on_bug(self.name)
 
     async def after_cancelling(self) -> None:
-        """Wait for what cancelled work still has under way. Called before another process can go on with it."""
+        """Wait for calls that cancelled work has left running.
+
+        Called before the claims are released, so that no other process continues the work before those calls have
+        finished.
+        """
 
     def lost(self, row_id: str) -> None:
-        """Called when another process took the claim on a row that is worked on."""
+        """React to the loss of a claim: another process has claimed a row that this one still works on."""
 
     # --- the loop
 
     @property
     @override
     def in_flight(self) -> int:
-        """Return how many rows are worked on, plus one while some are being claimed: the store no longer reports
-        those as due, and the work on them hasn't begun.
+        """Return the number of rows being worked on, plus 1 while rows are being claimed.
+
+        The addition covers the moment in which the store no longer reports a row as due, although the work on it
+        hasn't started yet.
         """
         return len(self._under_way) + self._claiming
 
     @override
     def pass_is_due(self) -> bool:
-        """Return whether the next pass begins as soon as the pause since the last one is over: a commit woke the
-        loop, or a row that it knows of is due. This reads no store.
+        """Return whether the next pass starts as soon as the pause since the last one is over.
+
+        This is the case if a commit has woken the loop, or if a row that the loop knows of is due. Doesn't read
+        the store.
         """
         return self._wake.is_set() or (self._next_due is not None and self._next_due <= self.deps.clock.now())
 
     def under_way(self) -> dict[str, datetime]:
-        """Return the ids of the rows that are worked on, each with the real time at which its work began."""
+        """Return the IDs of the rows being worked on, each with the wall-clock time at which its work started."""
         return {key: one.started_at for key, one in self._under_way.items()}
 
     async def next_due(self) -> datetime | None:
-        """Return when the next row is due that nobody has claimed."""
+        """Return the time at which the next unclaimed row is due."""
         async with self.deps.store.read() as tx:
             return await self.rows(tx).next_due()
 
     @override
     async def first_due(self, tx: Tx) -> datetime | None:
-        """Return when the first row is due that this process doesn't work on. The row may still be claimed, by a
-        process that died.
+        """Return the time at which the next row is due, leaving out rows that this process is working on.
+
+        The row may still be claimed by a process that has died.
         """
         return await self.rows(tx).next_due(without=self._under_way.keys(), claimed=True)
 
@@ -166,7 +186,10 @@ class DueLoop(Part, ABC, Generic[R]):
 
     @override
     async def run(self) -> None:
-        """Run until cancelled. Work that is under way goes on; `drain` waits for it."""
+        """Run until cancelled.
+
+        Unfinished work continues after that; `drain` waits for it.
+        """
         await keep_running(
             self.name,
             self._turn,
@@ -181,17 +204,19 @@ class DueLoop(Part, ABC, Generic[R]):
         self._wake.clear()
         due = await self.run_pass()
         with suppress(TimeoutError):
-            # Wake in time to renew claims.
+            # Wake up in time to renew the claims.
             async with asyncio.timeout(min(self.claim_seconds / 4, LOOK_AGAIN)):
                 await clock.sleep_until(due, self._wake)
         await clock.pause(max(next_pass - clock.monotonic(), 0.0))
 
     async def run_pass(self) -> datetime | None:
-        """Start to work on the due rows. Return when the next pass is due. Return None if only a commit, the end
-        of some work or the end of a claim makes one due.
+        """Start to work on the due rows, and return the time at which the next pass is due.
+
+        None if no row is waiting for a time. In that case the next pass follows a commit, the end of some work, or
+        the expiry of a claim.
         """
         self.passes += 1
-        # The work that this pass starts takes `deps`, and so its rules, once.
+        # Work that starts in this pass keeps these dependencies, including the rules, until it ends.
         self.deps = with_newest_rules(self.deps)
         await self._renew_claims()
         await self.before_pass()
@@ -211,15 +236,16 @@ class DueLoop(Part, ABC, Generic[R]):
         return self._next_due
 
     async def drain(self) -> None:
-        """Wait for the work that is under way."""
+        """Wait until all unfinished work has ended."""
         while self._under_way:
             await asyncio.wait([one.task for one in self._under_way.values()])
 
     @override
     async def end(self) -> None:
-        """Cancel the work that is under way, and end the claims. If the store doesn't take it, the claims run out.
+        """Cancel the unfinished work, and release the claims.
 
-        Call this while no pass claims anything.
+        If the store refuses the write, the claims expire on their own. Only call this while no pass is claiming
+        rows.
         """
         rows = list(self._under_way)
         await self.cancel(rows)
@@ -231,16 +257,19 @@ class DueLoop(Part, ABC, Generic[R]):
                         await self.rows(tx).release(row_id)
 
     async def cancel(self, row_ids: Collection[str]) -> None:
-        """Cancel the work on these rows. Rows that are not worked on are ignored."""
+        """Cancel the work on these rows.
+
+        Rows that aren't being worked on are ignored.
+        """
         tasks = [one.task for key, one in self._under_way.items() if key in row_ids]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _start_due(self, now: datetime, free: int) -> datetime | None:
-        """Claim and start what is due. Return when more is due.
+        """Claim the due rows and start to work on them. Return the time at which the next rows are due.
 
-        If the commit of a claim got no answer, the claim runs out on its own.
+        If the database doesn't confirm the commit of a claim, the claim expires on its own.
         """
         until = self.deps.clock.monotonic() + self.claim_seconds
         async with self.deps.store.write(durable=False) as tx:
@@ -263,12 +292,12 @@ class DueLoop(Part, ABC, Generic[R]):
         try:
             await self.work(row, partial(self._claim_lasts, row.id))
         except Exception as error:
-            # A failure of one row's work must not stop that of others.
+            # The failure of one row must not stop the work on the others.
             await self.failed(row, error)
             await self._put_off(row)
 
     async def _put_off(self, row: R) -> None:
-        """Make a row due again later, and end its claim, as soon as the store takes it."""
+        """Postpone a row and end its claim, trying until the store accepts the write."""
         while True:
             try:
                 async with self.deps.store.write() as tx:
@@ -282,8 +311,9 @@ class DueLoop(Part, ABC, Generic[R]):
     # --- claims
 
     def lasts(self, row_id: str) -> bool:
-        """Return whether at least half of the claim on a row that is worked on is left. Return False if this
-        machine's clock can't be trusted.
+        """Return whether at least half of the time of a claim is left, for a row that is being worked on.
+
+        False if another process has taken the claim, or if this machine's clock can't be trusted.
         """
         one = self._under_way[row_id]
         left = one.claimed_until - self.deps.clock.monotonic()
@@ -305,7 +335,8 @@ class DueLoop(Part, ABC, Generic[R]):
             renewed = await self.rows(tx).renew(held, self.claim_seconds)
         for key, one in held.items():
             one.claimed_until, one.lost = now + self.claim_seconds, key not in renewed
-            if one.lost and self._under_way.get(key) is one:  # else it ended its claim itself
+            # If they differ, the work has ended its claim itself.
+            if one.lost and self._under_way.get(key) is one:
                 self.claims_lost += 1
                 log.warning(f"{self.name}.claim_lost", row=key)
                 self.lost(key)

@@ -1,7 +1,7 @@
-"""Works on the quotes and rentals that are due. A step retries by setting `due_at`.
+"""The loops that run the due steps of rentals and the due searches of quotes.
 
-Quotes, wishes (wishes.py) and rentals have a loop each: a search waits for every vendor, and must not keep the
-steps of rentals from running.
+To try something again later, a step sets `due_at`. Quotes, waitlist entries (waitlist.py) and rentals have
+separate loops: a search waits for all vendors, and must not delay the steps of rentals.
 """
 
 from __future__ import annotations
@@ -33,16 +33,19 @@ from store.db import Tx, Written
 log = structlog.get_logger()
 
 AT_ONCE = 64
-"""How many steps of rentals run at the same time. Half as many searches do."""
+"""The number of steps of rentals that run at the same time. For searches, it is half as many."""
 RETRY_FAILED = timedelta(minutes=1)
-"""How long after a failed step the next one runs."""
+"""The delay after which a failed step runs again."""
 GATHER = 0.05
-"""Real seconds. Due times that end a step within this span are written together."""
+"""The wall-clock seconds for which the results of steps that only change `due_at` are collected.
+
+All of them are then written in one transaction.
+"""
 
 
 @dataclass(eq=False, repr=False)
 class Steps(DueLoop[ClaimedRental]):
-    """Runs the due steps of rentals."""
+    """The loop that runs the due steps of rentals."""
 
     name = "engine"
     counted_as = "steps_in_flight"
@@ -51,9 +54,9 @@ class Steps(DueLoop[ClaimedRental]):
 
     at_once: int = field(default=AT_ONCE, kw_only=True)
     on_late: Callable[[float], None] = field(default=ignore, kw_only=True)
-    """Called with how many seconds after its due time a step was started."""
+    """Called when a step starts, with the number of seconds since its due time."""
     _snapshots: dict[str, RentalSnapshot] = field(default_factory=dict, init=False)
-    """Snapshots of the rentals whose step has not begun yet."""
+    """The snapshots of rentals whose step hasn't started yet."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -76,8 +79,8 @@ class Steps(DueLoop[ClaimedRental]):
         except GpubotError:
             raise
         except Exception as error:
-            # One rental can't be loaded. Each step now loads its own snapshot, so that only the step of that
-            # rental fails.
+            # One of the rentals can't be loaded. Let each step load its own snapshot, so that only that rental's
+            # step fails.
             log.warning("engine.not_loaded_together", error=type(error).__name__)
 
     @override
@@ -100,7 +103,7 @@ class Steps(DueLoop[ClaimedRental]):
     @override
     async def failed(self, row: ClaimedRental, error: Exception) -> None:
         if isinstance(error, StoreBusy | ClaimLost):
-            # It says nothing about this rental. The self-check alerts people if the store stays busy.
+            # This isn't the rental's fault. If the store stays busy, the self-check alerts people.
             log.warning("step.outage", rental=row.id, state=row.state, error=type(error).__name__)
             self.on_outage()
             return
@@ -113,7 +116,10 @@ class Steps(DueLoop[ClaimedRental]):
         await self._notify(self._failures.notify(row))
 
     async def _notify(self, notifying: Awaitable[None]) -> None:
-        """Notify people of failed steps. If that fails too, the step's claim must still end."""
+        """Notify people of failed steps, and log errors instead of raising them.
+
+        The step's claim has to end even if nobody could be notified.
+        """
         try:
             await notifying
         except GpubotError as error:
@@ -123,8 +129,9 @@ class Steps(DueLoop[ClaimedRental]):
 
 
 class DueTimes:
-    """Ends the claims of steps that changed nothing but when they are next due, and when resources were read, in
-    one transaction for all that end about the same time.
+    """Collects the writes of steps that changed nothing but due times and the times at which resources were read.
+
+    Writes of about the same time share one transaction, which also ends the claims of these steps.
     """
 
     def __init__(self, deps: StepDeps) -> None:
@@ -132,11 +139,12 @@ class DueTimes:
         self._waiting: list[tuple[Rental, datetime | None]] = []
         self._read_again: list[Resource] = []
         self._writing: asyncio.Task[None] | None = None
-        """The write that will take the due times that wait now."""
+        """The pending write, which will include everything that is waiting now."""
 
     async def write(self, rental: Rental, due_at: datetime | None, resources: Sequence[Resource]) -> None:
-        """Write when a rental is next due, and when these resources of it were read, and end its claim. Raise
-        StoreBusy if the store doesn't take it.
+        """Store the time at which a rental is next due and the read times of its resources, and end its claim.
+
+        Raises StoreBusy if the store doesn't accept the write.
         """
         self._waiting.append((rental, due_at))
         self._read_again += resources
@@ -148,7 +156,7 @@ class DueTimes:
         await self._deps.clock.pause(GATHER)
         waiting, read_again = self._waiting, self._read_again
         self._waiting, self._read_again, self._writing = [], [], None
-        # Not durable: if a power cut loses this, the rentals are due again.
+        # This write needn't be durable: if a power cut loses it, the rentals are simply due again.
         async with self._deps.store.write(durable=False) as tx:
             await tx.rentals.defer_all(waiting)
             await tx.rentals.note_read(read_again)
@@ -156,7 +164,7 @@ class DueTimes:
 
 @dataclass(eq=False, repr=False)
 class Searches(DueLoop[Claimed]):
-    """Searches offers for the quotes that are due."""
+    """The loop that searches for offers for the due quotes."""
 
     name = "searches"
     counted_as = "steps_in_flight"

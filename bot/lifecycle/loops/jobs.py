@@ -1,5 +1,6 @@
-"""Runs jobs by the calendar, and delivery: each in one process at a time. APScheduler's triggers compute the
-times, and our clock waits for them.
+"""Runs scheduled jobs and message delivery, each in only one process at a time.
+
+APScheduler's triggers compute the times of the jobs. The bot's clock waits for these times.
 """
 
 from __future__ import annotations
@@ -32,22 +33,26 @@ DELIVERY = "delivery"
 
 @dataclass(frozen=True)
 class Job:
-    """Work of which there is one for all processes."""
+    """Work that only one of all processes does at a time."""
 
     name: str
-    """The id of its row in the store."""
+    """The ID of the job's row in the store."""
     work: Callable[[StepDeps], Awaitable[None]]
-    """Called with the rules that are in force when it begins."""
+    """Called with the rules that are in force when the job begins."""
     trigger: CronTrigger | None
-    """When it is done. None: it goes on for as long as this process has the claim on it."""
+    """The schedule of the job. None if it runs continuously, for as long as this process holds the claim on it."""
     at_once: bool = True
-    """Whether it is due at once when the store sees it first, else at its next time."""
+    """True if the job is due immediately when it is first stored.
+
+    Otherwise it is first due at its next scheduled time.
+    """
 
 
 @dataclass(eq=False, repr=False)
 class Jobs(DueLoop[Claimed]):
-    """Runs the jobs that are due, each in the process that claimed it. A job that fails is due again a minute
-    later.
+    """The loop that runs the due jobs, each in the process that claimed it.
+
+    A job that fails is due again a minute later.
     """
 
     name = "jobs"
@@ -57,9 +62,9 @@ class Jobs(DueLoop[Claimed]):
 
     jobs: Sequence[Job]
     at_once: int = field(init=False)
-    """As many as there are jobs."""
+    """The number of jobs."""
     drain_cancelled: Callable[[], Awaitable[None]] = field(kw_only=True)
-    """Waits for what cancelled jobs still have under way."""
+    """Waits for calls that cancelled jobs have left running."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -68,24 +73,28 @@ class Jobs(DueLoop[Claimed]):
         self._begun = False
 
     def does(self, name: str) -> bool:
-        """Return whether this process does this job, as far as it knows: during an outage of the store, another
-        one may have taken it.
+        """Return whether this process runs this job, as far as the process knows.
+
+        During an outage of the store, another process may have claimed the job.
         """
         return name in self.under_way()
 
     def may_act(self, name: str) -> bool:
-        """Return whether this process does this job, and its claim surely lasts for one more call."""
+        """Return whether this process runs this job, and its claim certainly lasts for one more call."""
         return self.does(name) and self.lasts(name)
 
     @property
     @override
     def in_flight(self) -> int:
-        """Return how many jobs of the calendar are done now, plus one while some are being claimed."""
+        """The number of scheduled jobs that are running now, plus 1 while jobs are being claimed."""
         return super().in_flight - sum(self._jobs[name].trigger is None for name in self.under_way())
 
     @override
     async def first_due(self, tx: Tx) -> datetime | None:
-        """Return when the next job is due that nobody does: what another process does is not waited for here."""
+        """Return the time at which the next unclaimed job is due.
+
+        Jobs of other processes don't count: this process doesn't wait for them.
+        """
         return await tx.jobs.next_due()
 
     @override
@@ -99,7 +108,7 @@ class Jobs(DueLoop[Claimed]):
     @override
     async def before_pass(self) -> None:
         if not self.deps.may_claim():
-            # Delivery would go on for as long as this process renews its claim.
+            # Otherwise delivery would go on for as long as this process renews its claim.
             await self.end()
             return
         if self._begun:
@@ -135,24 +144,27 @@ def _next(job: Job, now: datetime) -> datetime:
 
 @dataclass
 class LocalJob(Part):
-    """Work that each process does for itself, at its start and then by the calendar."""
+    """Work that each process does for itself, at its start and then on a schedule."""
 
     name: str
     work: Callable[[], Awaitable[None]]
     clock: Clock
     trigger: CronTrigger | None = None
-    """None: it is done at the start, and when `again` is called."""
+    """The schedule. None if the work is done only at the start, and when `again` is called."""
     retry: timedelta | None = None
-    """How soon it runs again as long as it has not worked. None: at its next time."""
+    """The delay until the next try if the work hasn't succeeded yet.
+
+    None: it waits for its next scheduled time.
+    """
     in_flight: int = 0
     worked: bool = False
-    """Whether it has worked since the start, or since the last call of `again`."""
+    """True if the work has succeeded since the start, or since the last call of `again`."""
     next_at: datetime | None = None
-    """When it runs next, by our clock."""
+    """The next time at which the work runs, in bot time."""
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
 
     def again(self) -> None:
-        """Run it now, as at the start."""
+        """Run the work now, as at the start of the process."""
         self.worked = False
         self._wake.set()
 
@@ -162,8 +174,10 @@ class LocalJob(Part):
 
     @override
     async def run(self) -> None:
-        """Run the job now and at each of its times until cancelled. If it fails, it runs again at its next time,
-        or after `retry` if it has not worked.
+        """Run the job now, and then at each scheduled time, until cancelled.
+
+        After a failure, it runs again at its next scheduled time. If it hasn't succeeded yet, it runs again after
+        `retry`.
         """
 
         async def turn() -> None:
@@ -180,7 +194,7 @@ class LocalJob(Part):
             await self.work()
             self.worked = not self._wake.is_set()
         except StoreBusy:
-            retry = timedelta(0)  # after the pause of `keep_running`
+            retry = timedelta(0)  # `keep_running` pauses before the next turn.
             raise
         finally:
             self.in_flight = 0
@@ -200,7 +214,8 @@ def every_hour() -> CronTrigger:
 
 
 def every(minutes: int) -> CronTrigger:
-    """Return a trigger for the multiples of `minutes` in each hour: 5 means :00, :05 and so on. An hour must be a
-    multiple of `minutes`.
+    """Return a trigger for every multiple of `minutes` past the hour: 5 means :00, :05 and so on.
+
+    An hour must be a multiple of `minutes`.
     """
     return CronTrigger(minute=f"*/{minutes}", timezone="UTC")

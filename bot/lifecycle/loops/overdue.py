@@ -1,10 +1,10 @@
-"""Deletes machines past their end that their rental's own step did not delete (docs/decisions/ends.md).
+"""Deletes machines past their end that the rental's own step failed to delete (docs/decisions/ends.md).
 
-It needs only the stored attempt with its resources and its end, and the market. It loads nothing else of a rental,
-because a rental that can't be loaded may be why its step fails.
+All it needs is the market, and the stored attempt with its resources and its end. It loads nothing else of a
+rental, because the step may be failing precisely because the rental can't be loaded.
 
-It works even if this machine's clock is wrong: what is overdue is judged by a corrected time, for which each check
-compares the clocks again (bot/policy/use/clocks.py).
+It also works if this machine's clock is wrong. It decides by a corrected time: every check compares the clocks
+again (bot/policy/use/clocks.py).
 """
 
 from __future__ import annotations
@@ -37,43 +37,50 @@ log = structlog.get_logger()
 
 CHECK_EVERY = timedelta(minutes=1)
 DOWN_AFTER = timedelta(minutes=5)
-"""If the last check was longer ago, the bot was down or stuck in between."""
+"""The age of the last check above which the bot counts as having been down or stuck in between."""
 RETRY_COMPLETE = timedelta(minutes=10)
-"""How long until the market is asked again about an attempt of which no resource is left to delete."""
+"""The interval at which the market is asked again about an attempt without any resources left to delete."""
 STEP_GOES_FIRST = timedelta(minutes=3)
-"""How long nothing is deleted after an outage of the market. The rental's own step goes first, because the owner
-may still need the machine."""
+"""The time after an outage of the market during which nothing is deleted.
+
+The rental's own step gets this time to act first, because the owner may still need the machine.
+"""
 STEP_WORKS_WITHIN = timedelta(minutes=2)
-"""If a rental's own step read a resource this recently while deleting it, the step works and the vendor is
-slow."""
+"""The age of a reading up to which the rental's own step counts as working.
+
+If the step, while deleting, read a resource this recently, then the step works and the vendor is slow.
+"""
 SHORTEST_PAUSE = 0.05
-"""Real seconds between two checks at least, even if our clock runs fast."""
+"""The shortest pause between two checks, in wall-clock seconds, even if the bot's clock runs fast."""
 
 AttemptKey = tuple[str, int]
-"""The rental's id and the attempt's number."""
+"""The rental's ID and the attempt's number."""
 
 
 class OverdueDeletion(Part):
-    """Deletes overdue machines, checking every minute. Its loop shares nothing with the engine's."""
+    """The part that deletes overdue machines, checking every minute.
+
+    Its loop shares nothing with that of the engine.
+    """
 
     name = "overdue"
     in_flight = 0
 
     def __init__(self, deps: StepDeps) -> None:
         self._clock = CorrectedClock(deps.clock)
-        """Corrected each time that attempts are read from the store."""
+        """Corrected each time attempts are read from the store."""
         self._deps = replace(deps, clock=self._clock)
         self._checked_at: datetime | None = None
         self._past_end: dict[AttemptKey, PastEnd] = {}
         self._stored: set[AttemptKey] = set()
-        """The attempts whose PastEnd the store has."""
+        """The attempts whose PastEnd is in the store."""
         self._retry_at: dict[AttemptKey, datetime] = {}
         self._away_at: dict[AttemptKey, datetime] = {}
-        """When the market last gave no answer about an attempt."""
+        """The time at which the market last failed to answer about an attempt."""
         self._unwritten: dict[AttemptKey, tuple[UnfinishedAttempt, tuple[KnownResource, ...]]] = {}
-        """Accepted deletions that the store has not taken yet."""
+        """Accepted deletions that couldn't be stored yet."""
         self.next_at: datetime | None = None
-        """When the next known machine is to be deleted."""
+        """The time at which the next known machine will be deleted."""
 
     def due(self) -> bool:
         """Return whether a check is due."""
@@ -83,8 +90,10 @@ class OverdueDeletion(Part):
 
     @override
     async def first_due(self, tx: Tx) -> datetime | None:
-        """Return the time now if a check is due. Otherwise return when the next known machine is to be deleted, by
-        the uncorrected clock: the check that follows each minute counts as work only once it is due.
+        """Return the current time if a check is due, and otherwise the time of the next known deletion.
+
+        The times are by the uncorrected clock. The routine check that takes place every minute counts as work only
+        once it is due.
         """
         if self.due():
             return self._clock.uncorrected.now()
@@ -110,14 +119,17 @@ class OverdueDeletion(Part):
         await clock.sleep_until(soonest(later, self.next_at), asyncio.Event())
 
     async def delete_overdue(self) -> None:
-        """Delete what is overdue now. Raise StoreBusy if the store can't be read; then nothing is deleted."""
+        """Delete the machines that are overdue now.
+
+        Raises StoreBusy if the store can't be read; nothing is deleted then.
+        """
         self._deps = with_newest_rules(self._deps)
         checked_at, self._checked_at = self._checked_at, self._deps.clock.now()
         async with self._deps.store.read() as tx:
             now = self._checked_at = await self._correct_clock(tx)
             past_end = await tx.overdue.past_end(now)
         if checked_at is not None and now < checked_at - MOST_FROM_WITNESSES:
-            # The earlier checks had a time that was wrong, and so are the times of these.
+            # The clock was wrong during the earlier checks, so the times that they noted are wrong too.
             self._retry_at.clear()
             self._away_at.clear()
         attempts = {(attempt.rental_id, attempt.n): attempt for attempt in past_end}
@@ -133,7 +145,7 @@ class OverdueDeletion(Part):
             except GpubotError as error:
                 log.warning("overdue.outage", rental=attempt.rental_id, error=type(error).__name__)
             except Exception:
-                # One attempt's failure must not stop the deletion of others.
+                # A failure with one attempt must not stop the deletion of others.
                 log.exception("overdue.failed", rental=attempt.rental_id)
         retries = [at for at in self._retry_at.values() if at > now]
         self.next_at = soonest(*waiting, *retries)
@@ -142,7 +154,7 @@ class OverdueDeletion(Part):
     # --- when an attempt is overdue
 
     async def _correct_clock(self, tx: Tx) -> datetime:
-        """Compare our clock with the others, correct it, and return the time by it."""
+        """Compare the bot's clock with the others, correct it, and return the corrected time."""
         before = self._clock.monotonic()
         theirs = await tx.overdue.database_time()
         reading = None if theirs is None else Reading(theirs, before, self._clock.monotonic())
@@ -158,7 +170,7 @@ class OverdueDeletion(Part):
         return since + graces * overdue_grace(self._deps.rules)
 
     def _end(self, attempt: UnfinishedAttempt) -> tuple[datetime, int]:
-        """Return when the attempt should have ended, and how many graces it then has."""
+        """Return the planned end of the attempt, and the number of grace periods that follow it."""
         destroyed = attempt.over_at or attempt.destroying_since
         if destroyed is not None:
             return destroyed, 1
@@ -170,8 +182,10 @@ class OverdueDeletion(Part):
     async def _past_end_since(
         self, attempt: UnfinishedAttempt, end: datetime, checked_at: datetime | None, now: datetime
     ) -> datetime:
-        """Return from when the graces count: the end, or now if the bot was down at the end, because nobody was
-        notified of the end then and no step could act on an answer.
+        """Return the time at which the grace periods start.
+
+        They start at the end of the attempt, or now if the bot was down at that time: nobody was notified of the
+        end then, and no step could react to an answer.
         """
         key = attempt.rental_id, attempt.n
         past_end = self._past_end.get(key)
@@ -179,7 +193,7 @@ class OverdueDeletion(Part):
             running = checked_at is not None and checked_at <= end and now - checked_at <= DOWN_AFTER
             async with self._deps.store.read() as tx:
                 stored = await tx.account.get(PAST_END, _key(key))
-            # A time to come was stored while the clocks were wrong.
+            # A time in the future was stored while the clocks were wrong.
             if stored is not None and stored.end == end and stored.since <= now:
                 past_end = stored
                 self._stored.add(key)
@@ -188,7 +202,8 @@ class OverdueDeletion(Part):
                 self._stored.discard(key)
             self._past_end[key] = past_end
         if key not in self._stored and now - past_end.since >= overdue_grace(self._deps.rules) / 2:
-            # For the next start: if a step crashes the process again and again, the graces must not start over.
+            # Keep the time for the next start. If a step crashes the process again and again, the grace periods
+            # must not start over each time.
             with suppress(GpubotError):
                 await self._store(key, past_end)
                 self._stored.add(key)
@@ -213,7 +228,7 @@ class OverdueDeletion(Part):
     # --- deleting
 
     async def _delete(self, attempt: UnfinishedAttempt, overdue_at: datetime) -> None:
-        """Delete every resource of an attempt, also those that the store doesn't know yet."""
+        """Delete every resource of an attempt, including resources that aren't in the store yet."""
         now = self._deps.clock.now()
         key = attempt.rental_id, attempt.n
         if _step_is_deleting(attempt, now):
@@ -224,8 +239,8 @@ class OverdueDeletion(Part):
         if complete and away_at is not None and now - away_at < STEP_GOES_FIRST:
             return
         for resource in resources:
-            # Read the end and the time again before each call: the lease may have been extended meanwhile, and the
-            # market's last answer is a witness.
+            # Read the end and the time again before each call. The lease may have been extended in the meantime,
+            # and the market's latest answer has brought a new reading of its clock.
             if not await self._still_overdue(attempt, overdue_at):
                 return
             try:
@@ -234,10 +249,11 @@ class OverdueDeletion(Part):
                 log.warning("overdue.not_deleted", resource=resource.resource_id, error=type(error).__name__)
                 complete = False
                 continue
-            # Nothing lists an adopted machine, so only a stored deletion tells that it was deleted before.
+            # No list shows whether an adopted machine was deleted before. Only a stored deletion does.
             deleted_before = attempt.offer_id is None and resource.delete_accepted_at is not None
             if accepted and not deleted_before:
-                # Note it now: even if the next read fails, this deletion must be stored and people notified.
+                # Note the deletion now: even if the next read fails, it has to be stored, and people have to be
+                # notified.
                 complete = False
                 log.warning("overdue.deleted", rental=attempt.rental_id, resource=resource.resource_id)
                 _, before = self._unwritten.get(key, (attempt, ()))
@@ -245,14 +261,14 @@ class OverdueDeletion(Part):
         self._retry_at[key] = now + (RETRY_COMPLETE if complete else CHECK_EVERY)
 
     async def _resources_of(self, attempt: UnfinishedAttempt) -> tuple[list[KnownResource], bool]:
-        """Return the resources of an attempt that may still bill, and whether the market listed them all."""
+        """Return the resources of an attempt that may still be billed, and whether the market listed them all."""
         if attempt.offer_id is None:
             return list(attempt.resources), True
         now = self._deps.clock.now()
         try:
             statuses = await self._deps.market.resource_ids(attempt.offer_id)
         except Exception as error:
-            # Even if a bug prevents reading the answer, the resources that the store knows must be deleted.
+            # Even if a bug prevents reading the answer, the resources that are in the store must be deleted.
             log.warning("overdue.not_listed", rental=attempt.rental_id, error=type(error).__name__)
             if isinstance(error, MarketAway):
                 self._away_at[attempt.rental_id, attempt.n] = now
@@ -266,14 +282,18 @@ class OverdueDeletion(Part):
         return [one for one in known.values() if statuses.get(one.resource_id) != "deleted"], True
 
     async def _still_overdue(self, attempt: UnfinishedAttempt, overdue_at: datetime) -> bool:
-        """Return whether the attempt still has the end that made it overdue at this time, and that has passed."""
+        """Return whether the attempt is still overdue.
+
+        This is the case if its end is still the one that made it overdue at `overdue_at`, and that time has
+        passed.
+        """
         async with self._deps.store.read() as tx:
             now = await self._correct_clock(tx)
             current = await tx.overdue.attempt(attempt.rental_id, attempt.n)
         return current is not None and self._end(current) == self._end(attempt) and overdue_at <= now
 
     async def _write_deletions(self) -> None:
-        """Mark attempts for deletion and notify people, as soon as the store takes it."""
+        """Mark attempts for deletion and notify people, as soon as the store accepts the write."""
         for key, (attempt, deleted) in list(self._unwritten.items()):
             end, _ = self._end(attempt)
             now = self._deps.clock.now()
@@ -293,7 +313,7 @@ class OverdueDeletion(Part):
 
 
 def _step_is_deleting(attempt: UnfinishedAttempt, now: datetime) -> bool:
-    """Return whether the rental's own step is deleting the attempt and reads its resources regularly."""
+    """Return whether the rental's own step is deleting the attempt and regularly reads its resources."""
     return (
         attempt.marked_for_deletion
         and bool(attempt.resources)

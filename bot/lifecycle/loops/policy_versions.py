@@ -1,4 +1,4 @@
-"""Brings the policy file into force: the store keeps each version, and a file with mistakes changes nothing."""
+"""Brings the policy file into force. The store keeps each version, and a file with mistakes changes nothing."""
 
 from __future__ import annotations
 
@@ -28,24 +28,26 @@ from store.db import Database, Tx, Written
 log = structlog.get_logger("gpubot")
 
 MISTAKES_SENT = 5
-"""How many mistakes of a file the admins read in their alert."""
+"""The number of mistakes in the policy file that the alert to the admins lists."""
 
 
 @dataclass(frozen=True)
 class Reload:
-    """What reading the policy file changed."""
+    """The changes that reading the policy file brought."""
 
     version: PolicyVersion
     """The version that is in force now."""
     keys: tuple[str, ...]
-    """The keys whose values changed, such as `lease.max`."""
+    """The keys whose values have changed, such as `lease.max`."""
 
 
 async def rules_at_start(store: Database, source: PolicySource) -> RulesInForce:
-    """Return the rules with which the process starts: those of the policy file or, if it has mistakes or other
-    processes use the store's rules already, those of the store. Change nothing; the first `reload` does.
+    """Return the rules with which the process starts, without storing anything.
 
-    Raise WrongPolicy if the file has mistakes and the store has no rules that this version understands.
+    Usually these are the rules of the policy file; the first `reload` stores them. The store's rules are used
+    instead if the file has mistakes, or if other processes are using the store's rules already.
+
+    Raises WrongPolicy if the file has mistakes and the store has no rules that this version of gpubot understands.
     """
     wrong: WrongPolicy | None = None
     try:
@@ -71,12 +73,18 @@ async def rules_at_start(store: Database, source: PolicySource) -> RulesInForce:
 
 
 async def reload(deps: Deps, by: str | None = None) -> Reload:
-    """Read the policy file. If its rules are other ones, store them as the next version, use them from now on, and
-    notify the admins except `by`, who asked for it. None: a start or SIGHUP did. Budgets are counted again with
-    the first rules, and if the months of the invoice change.
+    """Read the policy file, and bring its rules into force if they have changed.
 
-    Raise WrongPolicy if the file has mistakes: the rules stay, and the admins are notified of the same mistakes
-    only once. Raise StoreBusy if the store takes no writes: the rules stay, too.
+    Changed rules are stored as the next version and used from now on. The admins are notified. The usage of
+    budgets is recalculated for the first rules of a database, and whenever the billing time zone changes.
+
+    Args:
+        by: The person who requested the reload; they get no notification. None if a start or a SIGHUP caused it.
+
+    Raises:
+        WrongPolicy: The file has mistakes. The rules stay as they are. The admins are notified, but only once
+            about the same mistakes.
+        StoreBusy: The store doesn't accept writes. The rules stay as they are.
     """
     in_force = _in_force(deps)
     async with in_force.reading:
@@ -117,18 +125,18 @@ async def _bring_into_force(tx: Tx, deps: Deps, in_force: RulesInForce, policy: 
     facts = AccountFacts(count=version.n, detail=", ".join(keys))
     event = Event(rental_id=None, kind=EventKind.POLICY_CHANGED, at=version.at, actor=by, facts=facts)
     if stored is None:
-        await tx.events.add(event)  # these rules hold already
+        await tx.events.add(event)  # These rules are in force already, so nobody is notified.
         return Reload(version, ())
-    # Those who were admins are notified too.
+    # Also notify those who were admins before the change.
     admins = tuple(dict.fromkeys((before or policy.rules).admins + policy.rules.admins))
     await send(tx, replace(deps, rules=changed(policy.rules, admins=admins)), event)
     if before is None or before.groups != policy.rules.groups:
-        await tx.people.forget()  # what is known of them lacks the new groups
+        await tx.people.forget()  # What is stored about people doesn't include the new groups yet.
     return Reload(version, keys)
 
 
 async def _note_channels(tx: Tx, deps: Deps, rules: Rules, *, upgraded: bool) -> None:
-    """Notify the admins, once, of the channels that charged their project for everybody before the upgrade."""
+    """Notify the admins, once, of channels that charged their project for everybody before the upgrade."""
     if await tx.account.get(CHANNELS_CHARGE_LESS):
         return
     await tx.account.set(CHANNELS_CHARGE_LESS, True)
@@ -149,8 +157,9 @@ async def _note_mistakes(tx: Tx, deps: Deps, wrong: WrongPolicy, by: str | None)
 
 
 def _rules_of(version: PolicyVersion | None, source: PolicySource) -> Rules | None:
-    """Return the rules of a stored version. Return None if there is none, or if this version of gpubot doesn't
-    understand them.
+    """Return the rules of a stored version.
+
+    None if there is no version, or if this version of gpubot doesn't understand its rules.
     """
     if version is None:
         return None
@@ -184,12 +193,19 @@ async def follow(
     joined: bool = False,
     look_again: float | None = None,
 ) -> None:
-    """Bring the policy file into force now, and each time `asked` is set, until cancelled. Also use the rules that
-    another process brings into force. If rules change, call `then`. While the store takes no writes, try again.
+    """Keep the rules of this process up to date until cancelled.
 
-    If this process `joined` others, which use the store's rules already, the file is not read now: an old file,
-    forgotten on one machine, would bring old rules back. `look_again` is the real seconds after which the store's
-    rules are read again if nothing tells of a change.
+    The policy file is brought into force now, and again each time `asked` is set. Rules that another process
+    brings into force are used as well. Whenever the rules change, `then` is called. If the store doesn't accept
+    writes, the policy file is read and stored again later.
+
+    Args:
+        asked: Set when somebody requests that the file be read.
+        then: Called after each change of the rules.
+        joined: True if other processes were running already when this one started. They use the store's rules, so
+            the file isn't read at the start: an old file, forgotten on one machine, would bring old rules back.
+        look_again: The interval in wall-clock seconds at which the store's rules are read, even if no commit
+            announces a change. None if only this process uses the database.
     """
     in_force, stored = _in_force(deps), asyncio.Event()
     deps.store.on_commit(stored.set, Written.POLICIES)
@@ -202,7 +218,7 @@ async def follow(
         try:
             await reload(with_newest_rules(deps))
         except WrongPolicy:
-            return  # the admins were notified
+            return  # The admins have been notified already.
         except BaseException:
             asked.set()
             raise
@@ -228,7 +244,7 @@ async def follow(
 
 
 async def _take_stored(deps: Deps, in_force: RulesInForce) -> None:
-    """Use the store's newest rules from now on, if another process brought them into force."""
+    """Start to use the newest rules in the store if another process has brought them into force."""
     async with deps.store.read() as tx:
         newest = await tx.policies.newest()
     if newest is None or (in_force.version is not None and newest.n <= in_force.version.n):

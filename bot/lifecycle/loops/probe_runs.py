@@ -1,6 +1,6 @@
-"""Visits the ready machines that have a probe: logs in, and writes what was seen.
+"""Runs the probe on ready machines: logs in over SSH, and stores what the probe reports.
 
-The visits have a loop of their own: the engine's checks never wait for them.
+Probe runs have a loop of their own, so that the engine's checks never wait for them.
 """
 
 from __future__ import annotations
@@ -46,55 +46,70 @@ from store.db import Tx, Written
 log = structlog.get_logger()
 
 AT_ONCE = 64
-"""The number of visits that run at the same time. One takes 5 to 6 s."""
+"""The number of probe runs that take place at the same time. Each takes 5 to 6 s."""
 LOGINS_PER_SECOND = 10.0
-"""In real time. Within AT_ONCE and this limit, about 1,000 machines are visited every 2 minutes. If there are
-more, visits wait in the order in which they are due, so the period grows for all of them."""
+"""The largest number of logins per second of wall-clock time.
+
+Within this limit and AT_ONCE, about 1,000 machines are probed every 2 min. If there are more machines, their probe
+runs wait in the order in which they are due, so the interval grows for all of them.
+"""
 RETRY_FAILED = timedelta(minutes=2)
-"""The delay before the next visit if one fails because of a bug or an outage of the store."""
+"""The delay before the next probe run if one failed because of a bug or an outage of the store."""
 
 
-# --- visits that fail because of the bot, and so say nothing about the machines
+# --- probe runs that fail because of the bot, and so say nothing about the machines
 
 
 FEWEST = 3
-"""With fewer machines, two that fail together are no sign of a common cause."""
+"""The number of known machines below which failures are never blamed on the bot.
+
+Two machines that fail together are no sign of a common cause.
+"""
 COUNTS_FOR = timedelta(minutes=20)
-"""The time for which the outcome of a visit counts. With 10,000 machines, a round takes 17 minutes."""
+"""The time for which the outcome of a probe run counts.
+
+With 10,000 machines, it takes 17 min until each of them has been probed once.
+"""
 OURS_AT_MOST = timedelta(hours=1)
-"""After this time, verdicts change in any case: nobody has seen for so long whether the machines are used."""
+"""The longest time for which usage statuses are frozen because the bot itself seems to be at fault.
+
+After this time, usage statuses change in any case: by then nobody has known for an hour whether the machines are
+in use.
+"""
 
 
 class ProbeFaults:
-    """The last outcome for each machine whose use was known before. The outcomes are kept in memory: after a
-    start, the first round of visits fills them.
+    """Tells failures of the bot from failures of machines, by the latest probe outcome of each machine.
+
+    Only machines whose usage status was known before the probe run count. The outcomes are kept in memory. After a
+    start, the first probe run of each machine adds them again.
     """
 
     def __init__(self) -> None:
         self._outcomes: dict[str, tuple[datetime, bool]] = {}
-        """When each machine was visited last, and whether that failed."""
+        """The time of each machine's latest probe run, and whether it failed."""
         self._since: datetime | None = None
-        """The time from which on more than half of the machines fail. None if they don't."""
+        """The time since which more than half of the machines have been failing. None if they aren't."""
 
     @property
     def machines(self) -> Collection[str]:
-        """Return the machines that count, by rental."""
+        """The machines that count, by rental ID."""
         return self._outcomes.keys()
 
     def note(self, rental_id: str, now: datetime, *, failed: bool) -> None:
-        """Count a visit of a machine whose use was known until then."""
+        """Record the outcome of a probe run on a machine whose usage status was known until then."""
         self._outcomes[rental_id] = now, failed
 
     def forget(self, rental_id: str) -> None:
-        """Stop counting a machine: its visits ended, or nothing is known of its use."""
+        """Stop counting a machine, because it is no longer probed or its usage status is unknown."""
         self._outcomes.pop(rental_id, None)
 
     def are_ours(self, now: datetime) -> bool:
-        """Return whether the visits fail because of the bot, so that no verdict may change now."""
+        """Return whether probe runs are failing because of the bot, so that no usage status may change now."""
         return self.most_fail(now) and self._since is not None and now - self._since < OURS_AT_MOST
 
     def most_fail(self, now: datetime) -> bool:
-        """Return whether more than half of the machines fail. Log when that begins and when it ends."""
+        """Return whether more than half of the machines are failing. Log the start and the end of such a phase."""
         self._outcomes = {key: one for key, one in self._outcomes.items() if now - one[0] <= COUNTS_FOR}
         failed = sum(failed for _, failed in self._outcomes.values())
         most = len(self._outcomes) >= FEWEST and 2 * failed > len(self._outcomes)
@@ -112,7 +127,10 @@ class ProbeFaults:
 
 @dataclass(eq=False, repr=False)
 class ProbeRuns(DueLoop[Claimed]):
-    """Runs the visits that are due. A commit that begins, ends or hastens visits of a machine wakes the loop."""
+    """The loop that runs the due probe runs.
+
+    It is woken by commits that start or stop the probing of a machine, or schedule a probe run earlier.
+    """
 
     name = "visits"
     counted_as = "visits_in_flight"
@@ -123,12 +141,12 @@ class ProbeRuns(DueLoop[Claimed]):
     at_once: int = field(default=AT_ONCE, kw_only=True)
     logins_per_second: float = field(default=LOGINS_PER_SECOND, kw_only=True)
     on_probe_run: Callable[[str], None] = field(default=ignore, kw_only=True)
-    """Called with the outcome of each visit."""
+    """Called with the outcome of each probe run."""
     faults: ProbeFaults = field(default_factory=ProbeFaults, init=False)
     _next_login: float = field(default=0.0, init=False)
-    """The time of `clock.monotonic` from which on the next login may begin."""
+    """The earliest time of the next login, by `Clock.monotonic`."""
     _changed: bool = field(default=False, init=False)
-    """Whether visits of a machine began, ended or were made due since the last pass."""
+    """True if probing of a machine has started, stopped or been rescheduled since the last pass."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -141,7 +159,7 @@ class ProbeRuns(DueLoop[Claimed]):
         self._changed = True
 
     def failing(self) -> bool:
-        """Return whether more than half of the machines whose use was known miss their visits now."""
+        """Return whether more than half of the machines with a known usage status are failing their probe runs."""
         return self.faults.most_fail(self.deps.clock.now())
 
     @override
@@ -162,8 +180,9 @@ class ProbeRuns(DueLoop[Claimed]):
 
     @override
     async def run(self) -> None:
-        """Run until cancelled. Visits that are under way at that moment are cancelled too: each is due again once
-        its claim ends.
+        """Run until cancelled, and then cancel the probe runs in progress as well.
+
+        Each of these is due again once its claim expires.
         """
         try:
             await super().run()
@@ -172,7 +191,10 @@ class ProbeRuns(DueLoop[Claimed]):
 
     @override
     async def before_pass(self) -> None:
-        """Cancel the visits of machines that are no longer ready: other machines may get their addresses."""
+        """Cancel the probe runs of machines that are no longer ready.
+
+        Their addresses may be assigned to other machines, which the bot must not log in to.
+        """
         news, self._changed = self._changed, False
         known = {*self.under_way(), *self.faults.machines} if news else set()
         if not known:
@@ -191,7 +213,7 @@ class ProbeRuns(DueLoop[Claimed]):
             self.on_probe_run(outcome)
 
     async def _wait_for_login(self) -> None:
-        """Wait for this visit's turn."""
+        """Wait until this probe run may log in without exceeding `logins_per_second`."""
         now = self.deps.clock.monotonic()
         turn = max(now, self._next_login)
         self._next_login = turn + 1 / self.logins_per_second
@@ -199,26 +221,28 @@ class ProbeRuns(DueLoop[Claimed]):
             await self.deps.clock.pause(turn - now)
 
 
-# --- one visit
+# --- a single probe run
 
 
 class Target(Frozen):
-    """Where the bot logs in."""
+    """The SSH server to log in to, and the end to announce there."""
 
     host: str
     port: int
     host_key: str | None
-    """The fingerprint that the server must show. None before the first contact."""
+    """The fingerprint of the host key that the server has to present. None before the first contact."""
     vendor: str | None
     ends_at: Instant
-    """The end of the lease."""
+    """The end of the lease when the probe run started."""
     ending: EndToTell | None
-    """The end that the machine is told, if any."""
+    """The end to announce to the machine. None if no end is announced in this probe run."""
 
 
 async def run_probe(deps: StepDeps, claimed: Claimed, faults: ProbeFaults) -> str | None:
-    """Visit a machine whose visit is claimed, and end the claim. Return the outcome: `answered`, or why there are
-    no readings. Return None if the machine must not be visited.
+    """Run the probe on a machine whose probe run is claimed, and end the claim.
+
+    Returns:
+        The outcome: `answered`, or the reason why there are no readings. None if the machine must not be probed.
     """
     rental_id = claimed.id
     began = deps.clock.now()
@@ -236,12 +260,11 @@ async def run_probe(deps: StepDeps, claimed: Claimed, faults: ProbeFaults) -> st
         if rental is None or not await tx.probe_runs.defer(
             claimed, _next(rental, target, [*earlier, sample], began)
         ):
-            # The machine's visits ended meanwhile, so another machine may have answered at its address. Or another
-            # process visits it now.
+            # Probing of this machine has stopped in the meantime, so another machine may have answered at its
+            # address. Or another process has claimed the probe run.
             faults.forget(rental_id)
             return
-        # A machine refuses the login until its startup script has installed the probe. Such refusals are not
-        # logged.
+        # A machine refuses the login until its startup script has installed the probe. Don't log these refusals.
         if result.missed is not None and (result.missed is not Missed.REFUSED or rental.probe_answered_at):
             log.info("visit.missed", rental=rental_id, missed=result.missed.value)
         await tx.samples.add(sample)
@@ -266,8 +289,10 @@ async def run_probe(deps: StepDeps, claimed: Claimed, faults: ProbeFaults) -> st
 
 
 def _next(rental: Rental, target: Target, samples: Sequence[Sample], began: datetime) -> datetime:
-    """Return when the machine is visited again: at once if its end changed while it was visited, and soon if an
-    end waits for its on-ending.sh.
+    """Return the time of the machine's next probe run.
+
+    The next run is very soon if the end of the lease changed during this one, because the machine doesn't know the
+    new end yet. It is also soon while the end waits for the machine's on-ending.sh.
     """
     if rental.lease is None or rental.lease.ends_at == target.ends_at:
         if samples[-1].missed is None and is_awaited(rental, samples[-1].at):
@@ -277,8 +302,10 @@ def _next(rental: Rental, target: Target, samples: Sequence[Sample], began: date
 
 
 async def _target(deps: StepDeps, rental_id: str) -> Target | None:
-    """Return where to log in. Return None if the machine has no probe by design, or is being deleted: another
-    machine may get its address.
+    """Return the server to log in to.
+
+    None if the machine has no probe by design, or if it is being deleted: its address may then be assigned to
+    another machine.
     """
     now = deps.clock.now()
     async with deps.store.read() as tx:
@@ -310,7 +337,7 @@ def _sample(rental_id: str, result: ProbeResult, at: datetime) -> Sample:
 
 
 def _count(faults: ProbeFaults, rental: Rental, result: ProbeResult, now: datetime) -> None:
-    """Count the visit if the use of the machine was known until now."""
+    """Count the outcome of this probe run, if the usage status of the machine was known until now."""
     if rental.use is None or rental.use.status is UsageStatus.UNKNOWN:
         faults.forget(rental.id)
     else:
@@ -320,11 +347,11 @@ def _count(faults: ProbeFaults, rental: Rental, result: ProbeResult, now: dateti
 async def _changed_key(
     tx: Tx, rental: Rental, result: ProbeResult, earlier: Sequence[Sample], now: datetime
 ) -> tuple[Event, ...]:
-    """Return the event of a host key that is not the pinned one, once for each such key.
+    """Return an event if the machine presents a different host key than the pinned one. Once for each such key.
 
-    Only the second visit in a row that finds such a key makes the event. If the vendor took the machine and
-    another one has its address, people are notified of the loss first: each missed visit makes the bot ask the
-    vendor.
+    There is an event only if two probe runs in a row found a changed key. The reason: if the vendor took the
+    machine away and gave its address to another one, people should learn about the loss first. Each missed probe
+    run makes the bot ask the vendor, so by the second one the loss would be known.
     """
     if result.missed is not Missed.HOST_KEY_CHANGED or result.host_key is None:
         return ()
@@ -341,7 +368,7 @@ async def _changed_key(
 def _judged(
     deps: StepDeps, rental: Rental, earlier: Sequence[Sample], sample: Sample
 ) -> tuple[Rental, tuple[Event, ...]]:
-    """Return the rental with the verdict that now holds, and an event for each change of it."""
+    """Return the rental with its new usage status, and one event for each change of the status."""
     events = []
     ready_at = rental.running_lease.ready_at
     for use in after_probe_run(earlier, sample, ready_at=ready_at, before=rental.use, rules=deps.rules):
@@ -353,27 +380,36 @@ def _judged(
 
 
 async def _write(tx: Tx, deps: StepDeps, before: Rental, after: Rental, events: tuple[Event, ...]) -> None:
-    """Write what changed of the rental, if anything did, as one change."""
+    """Store the changes of the rental as one change, if there are any."""
     if after == before and not events:
         return
     after = changed(after, version=before.version + 1)
     await apply(tx, deps, Change(before, after, events))
 
 
-# --- the first report of a machine's probe, or its silence soon after ready
+# --- the first report of a machine's probe, or no answer soon after the machine got ready
 
 
 COMPARED_WITHIN = timedelta(minutes=30)
-"""For how long after its first report a machine that showed no GPUs yet is compared once it shows some: their
-driver may still be being installed."""
+"""The time after the first report in which the GPUs of a machine can still be compared with those of the offer.
+
+If the first report shows no GPUs, their driver may still be being installed. The first report that shows some is
+compared.
+"""
 
 
 async def with_report(
     tx: Tx, rental: Rental, report: Report, earlier: Sequence[Sample], now: datetime
 ) -> tuple[Rental, tuple[Event, ...]]:
-    """Return a ready rental with what its probe reports of the setup and of on-ending.sh, and an event if its
-    first GPUs are not those that were sold. Note for its vendor that the probe answered. `earlier` has the last
-    samples before the report.
+    """Apply a report of the probe to a ready rental: the progress of its setup script, and its on-ending.sh.
+
+    Also stores, for the statistics of the vendor, that the probe has answered.
+
+    Args:
+        earlier: The latest samples before this report, oldest first.
+
+    Returns:
+        The changed rental, and an event if the first GPUs that were seen are not those that were sold.
     """
     after, first = rental, rental.probe_answered_at is None
     answered_at = rental.probe_answered_at or now
@@ -392,11 +428,13 @@ async def with_report(
 
 
 async def note_silence(tx: Tx, rental: Rental, probe_runs: Sequence[Sample], now: datetime) -> None:
-    """Note for the vendor of a ready rental that nothing answered on its SSH port soon after ready.
+    """Record, for the statistics of the vendor, that a machine's SSH port didn't answer soon after it got ready.
 
-    `probe_runs` are the last ones until now. Note it only if at least LEAST_PROBE_RUNS of that time got no
-    answer. A
-    refused login does not count: everyone with root on the machine can cause one.
+    This is recorded only if at least LEAST_PROBE_RUNS probe runs of that time got no answer. Refused logins don't
+    count, because anyone with root access to the machine can cause them.
+
+    Args:
+        probe_runs: The samples of the latest probe runs, including this one.
     """
     ready_at = rental.running_lease.ready_at
     if rental.vendor is None or rental.probe_answered_at is not None or now - ready_at < ANSWERS_WITHIN:
@@ -407,8 +445,9 @@ async def note_silence(tx: Tx, rental: Rental, probe_runs: Sequence[Sample], now
 
 
 def _compared(attempt: Attempt, report: Report, now: datetime) -> tuple[Event, ...]:
-    """Return an event if the GPUs of a report are certainly not those of the attempt's offer. Return none for an
-    adopted machine, which has no offer.
+    """Return an event if the reported GPUs certainly differ from those of the attempt's offer.
+
+    Empty for an adopted machine, which has no offer.
     """
     offer = attempt.offer
     if offer is None or not gpu_mismatch(offer.gpu, offer.count, report):

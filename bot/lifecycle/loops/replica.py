@@ -1,4 +1,7 @@
-"""How this process stands among those that share its database."""
+"""Watches this process's place among the processes that share its database.
+
+Its clock may turn out to be wrong, another process may be doing the work, or it may have to end.
+"""
 
 from __future__ import annotations
 
@@ -20,12 +23,18 @@ from store.db import Database
 log = structlog.get_logger()
 
 ASIDE_AFTER_CLAIMS = 3
-"""A process whose clock is wrong steps aside after a minute: after the time of three claims, shorter in a sandbox.
-That is long enough for another one to take over delivery."""
+"""The number of claim durations after which a process with a wrong clock leaves Slack's requests to others.
+
+With the default claims, that is one minute, and less in a sandbox. By then, another process has taken over
+delivery.
+"""
 
 
 class Replica(Part):
-    """Looks every few seconds at the database's clock, at the other processes, and whether this one has to end."""
+    """The part that checks every few seconds how this process fits in with the others.
+
+    It reads the database's clock, counts the processes, and finds out whether this one has to end.
+    """
 
     name = "replica"
 
@@ -37,41 +46,48 @@ class Replica(Part):
         claim_seconds: float = CLAIM_SECONDS,
         ahead_of_witnesses: Callable[[], Sequence[timedelta]] = tuple,
     ) -> None:
-        """`ahead_of_witnesses` is that of StepDeps."""
+        """Create the part.
+
+        Args:
+            ahead_of_witnesses: The same as in StepDeps.
+        """
         self._store = store
         self._clock = clock
         self._every = claim_seconds / 4
         self._aside_after = ASIDE_AFTER_CLAIMS * claim_seconds
         self._ahead_of_witnesses = ahead_of_witnesses
         self._reading: Reading | None = None
-        """The newest reading of the database's clock."""
+        """The latest reading of the database's clock."""
         self._difference: ClockDifference | None = None
         self._wrong_since: float | None = None
-        """The time since which every look has found this machine's clock wrong, by `Clock.monotonic`."""
+        """The time since which every check has found this machine's clock wrong, by `Clock.monotonic`."""
         self.replicas = 1
-        """How many processes use the database, this one included."""
+        """The number of processes that use the database, including this one."""
         self.others_work = False
-        """Whether another process delivered messages at the last look, which found this clock wrong."""
+        """True if another process was delivering messages at the last check.
+
+        Only set while this machine's clock is wrong.
+        """
 
     def difference(self) -> ClockDifference | None:
-        """Return why this machine's clock can't be trusted now. Return None if it can."""
+        """Return the reason why this machine's clock can't be trusted now, or None if it can."""
         database = timedelta(0) if self._reading is None else self._reading.ahead(self._clock)
         self._difference = clock_difference(database, self._ahead_of_witnesses(), self._difference)
         return self._difference
 
     def ahead(self) -> timedelta:
-        """Return by how much this machine's clock is ahead. Zero while it can be trusted."""
+        """Return the time by which this machine's clock is ahead. Zero while the clock can be trusted."""
         difference = self.difference()
         return timedelta(0) if difference is None else difference.ahead
 
     def may_claim(self) -> bool:
-        """Return whether this process may claim rows, and do what people ask of it."""
+        """Return whether this process may claim rows and do what people request."""
         return self.difference() is None
 
     def stands_aside(self) -> bool:
-        """Return whether this process leaves Slack's requests to others.
+        """Return whether this process leaves Slack's requests to other processes.
 
-        It does once its clock has been wrong for a minute, if another process works.
+        It does so once its clock has been wrong for a minute, provided that another process works.
         """
         since = self._wrong_since
         return since is not None and self.others_work and self._clock.monotonic() - since >= self._aside_after
@@ -90,7 +106,10 @@ class Replica(Part):
 
     @override
     async def run(self) -> NoReturn:
-        """Look until cancelled. Raise CannotOpen if this process has to end."""
+        """Check every few seconds until cancelled.
+
+        Raises CannotOpen if this process has to end.
+        """
         while True:
             await self._clock.pause(self._every)
             try:
@@ -101,7 +120,12 @@ class Replica(Part):
                 log.warning("replica.outage", error=type(error).__name__)
 
     async def look(self) -> None:
-        """Look once. Raise CannotOpen if this process has to end, and StoreBusy if the database doesn't answer."""
+        """Check once.
+
+        Raises:
+            CannotOpen: This process has to end.
+            StoreBusy: The database doesn't answer.
+        """
         before = self._clock.monotonic()
         look = await self._store.look()
         self.replicas = look.replicas

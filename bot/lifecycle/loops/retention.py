@@ -1,4 +1,7 @@
-"""Removes what nobody works with any more, as the policy's `retention` says. Rentals, events and ledger stay."""
+"""Deletes data that is no longer needed, according to the policy's `retention`.
+
+Rentals, events and the ledger are kept.
+"""
 
 from __future__ import annotations
 
@@ -11,16 +14,24 @@ from bot.policy.use.probe_times import KEEP_SAMPLES
 from store.db import Tx
 
 AT_ONCE = 500
-"""How many rows one transaction removes. A larger one would keep other writes waiting."""
+"""The number of rows that one transaction deletes. A larger transaction would keep other writes waiting."""
 ASK_AGAIN = timedelta(days=7)
-"""For how long people count as members without a new answer of Slack. The event of somebody who leaves may be
-missed."""
+"""The time for which a person counts as a member after Slack last confirmed it.
+
+Asking again is necessary because the event that reports that a person left may be missed.
+"""
 LOOK_UP_AT_ONCE = 20
-"""How many people one run looks up: Slack allows about 100 look-ups a minute, and clicks need them too."""
+"""The number of people that one run looks up.
+
+Slack allows about 100 look-ups a minute, and clicks need some of them.
+"""
 
 
 async def drop_old(deps: Deps) -> None:
-    """Remove the rows that are older than the policy allows, the oldest first. Raise StoreBusy."""
+    """Delete the rows that are older than the policy allows, oldest first.
+
+    Raises StoreBusy.
+    """
     kept, now, real = deps.rules.retention, deps.clock.now(), deps.clock.real()
     for drop in (
         lambda tx: tx.quotes.drop_reply_to(now - RESPONSE_URL_LIFE, AT_ONCE),
@@ -34,14 +45,17 @@ async def drop_old(deps: Deps) -> None:
 
 
 async def drop_old_samples(deps: Deps) -> None:
-    """Remove the samples that are older than two days. Raise StoreBusy."""
+    """Delete the samples that are older than two days.
+
+    Raises StoreBusy.
+    """
     before = deps.clock.now() - KEEP_SAMPLES
     await _drop_all(deps, lambda tx: tx.samples.drop_before(before, AT_ONCE))
 
 
 async def _drop_all(deps: Deps, drop: Callable[[Tx], Awaitable[int]]) -> None:
     while True:
-        # Not durable: what a power cut brings back is removed by the next run.
+        # This write needn't be durable: rows that a power cut brings back are deleted by the next run.
         async with deps.store.write(durable=False) as tx:
             dropped = await drop(tx)
         if dropped < AT_ONCE:
@@ -49,7 +63,10 @@ async def _drop_all(deps: Deps, drop: Callable[[Tx], Awaitable[int]]) -> None:
 
 
 async def look_for_people_who_left(deps: StepDeps) -> None:
-    """Look up some of the people of whom Slack said nothing for ASK_AGAIN. Raise StoreBusy."""
+    """Look up some of the people whom Slack hasn't confirmed for ASK_AGAIN, to find out who left.
+
+    Raises StoreBusy.
+    """
     async with deps.store.read() as tx:
         people = await tx.people.not_asked_since(deps.clock.real() - ASK_AGAIN, LOOK_UP_AT_ONCE)
     for person in people:

@@ -1,4 +1,4 @@
-"""The parts of the process: what runs from its start to its end, through outages and bugs."""
+"""The parts of the process: units of work that run from its start to its end, through outages and bugs."""
 
 from __future__ import annotations
 
@@ -14,75 +14,91 @@ from typing_extensions import override
 from bot.clock import Clock
 from bot.errors import GpubotError
 
-if TYPE_CHECKING:  # Slack's connections are kept running without a store, too.
+if TYPE_CHECKING:  # Without a store, Slack's connections still have to run.
     from store.db import Tx
 
 log = structlog.get_logger()
 
 LOOK_AGAIN = 2.0
-"""Real seconds after which a loop looks at the store again if nothing woke it: another process may have made work
-due, or its claims may have ended."""
+"""The pause, in wall-clock seconds, after which a loop reads the store again even if nothing woke it.
+
+Another process may have scheduled work in the meantime, or its claims may have expired.
+"""
 PAUSE_AFTER_OUTAGE = 1.0
-"""Real seconds until the next turn, or until a write that must be done is tried again."""
+"""The pause after a failure of the store or the network, in wall-clock seconds.
+
+After this pause, the loop takes its next turn, or tries an indispensable write again.
+"""
 PAUSE_AFTER_BUG = 10.0
-"""Real seconds until the next turn."""
+"""The pause after a turn that failed because of a bug, in wall-clock seconds."""
 FINISH_WITHIN = 10.0
-"""How many real seconds work that is under way may take at the end of the process."""
+"""The longest time that shutdown waits for unfinished work, in wall-clock seconds."""
 
 
 class Part:
-    """Something that runs from the start of the process to its end.
+    """A unit of work that runs from the start of the process to its end.
 
-    bot/app.py lists the parts and runs them. Shutdown, /health and /metrics go through that list and use these
-    methods alone, so that a new part needs no change there. Only a loop whose work is waited for at the end of the
-    process is also one of `Bot.loops`. A part overrides the methods for which the default is wrong.
+    bot/app.py lists the parts and runs them. Shutdown, `/health` and `/metrics` go through that list and use only
+    the methods of this class, so that adding a part requires no change there. Parts override the methods whose
+    default doesn't suit them.
+
+    The one exception: loops whose unfinished work the shutdown waits for are also listed in `Bot.loops`.
     """
 
     name: str
     counted_as: ClassVar[str] = "jobs_in_flight"
-    """The key under which /health counts what is in flight."""
+    """The key under which `/health` reports `in_flight`."""
     vital: ClassVar[bool] = True
-    """Whether the bot is not well while this part has trouble."""
+    """True if trouble in this part means that the whole bot is not well."""
     waits_for_witnesses: ClassVar[bool] = False
-    """Whether it may only start once this machine's clock has been compared with others."""
+    """True if the part must not start until this machine's clock has been compared with other clocks."""
 
     async def run(self) -> None:
         """Run until cancelled."""
         raise NotImplementedError
 
     async def end(self) -> None:
-        """Finish or give up what is under way, and leave the rest to other processes.
+        """Finish or abandon the work in progress, and leave the rest to other processes.
 
         Called at the end of the process, after `run` was cancelled.
         """
 
     @property
     def in_flight(self) -> int:
-        """The number of things that are being worked on."""
+        """The number of items being worked on."""
         return 0
 
     def pass_is_due(self) -> bool:
-        """Return whether work is known to begin within moments. This reads no store."""
+        """Return whether work is known to start within moments.
+
+        Doesn't read the store.
+        """
         return False
 
     async def first_due(self, tx: Tx) -> datetime | None:
-        """Return the time at which the part has work next, by the bot's clock.
+        """Return the time, in bot time, at which the part will next have work to do.
 
-        A time that has passed means that it has work now. None means that it waits for no time.
+        A time in the past means that it has work now. None means that it isn't waiting for any time.
         """
 
     async def trouble(self) -> list[str]:
-        """Return what is wrong with the part now, in words for an operator. Empty if all is well."""
+        """Return descriptions, for an operator, of everything that is currently wrong with the part.
+
+        Empty if all is well.
+        """
         return []
 
     async def figures(self) -> Mapping[str, Any]:
-        """Return further entries of /health. Numbers that several parts have under one key are added up."""
+        """Return additional entries for `/health`.
+
+        If several parts report a number under the same key, the numbers are added up.
+        """
         return {}
 
 
 @dataclass
 class Loop(Part):
-    """A part that is only run: it has nothing to report, and nothing to finish."""
+    """A part that only runs a function: it has nothing to report, and nothing to finish at shutdown."""
 
     name: str
     forever: Callable[[], Awaitable[None]]
@@ -93,17 +109,18 @@ class Loop(Part):
 
 
 async def finish(work: Awaitable[object]) -> None:
-    """Wait for work that is under way at the end of the process, for FINISH_WITHIN at most."""
+    """Wait for unfinished work at the end of the process, for at most FINISH_WITHIN."""
     try:
         async with asyncio.timeout(FINISH_WITHIN):
             await work
     except TimeoutError:
-        # Nothing is lost: the intent of a call is committed before it, and the next start looks up its outcome.
+        # Nothing is lost. The intent of each call is committed before the call, so the next start looks up the
+        # outcome.
         log.warning("gpubot.drain_timed_out")
 
 
 def ignore(*_: object) -> None:
-    """Do nothing. The default of callbacks."""
+    """Do nothing: the default of callbacks."""
 
 
 async def keep_running(
@@ -115,11 +132,12 @@ async def keep_running(
     on_bug: Callable[[], None] = ignore,
     **logged: str,
 ) -> NoReturn:
-    """Call `turn` again and again until cancelled. A turn does what is due, and returns when it is time to look
-    again.
+    """Call `turn` repeatedly until cancelled.
 
-    A turn that fails is logged under `name` with the fields `logged`, and the next one follows after a pause: the
-    process must not end, because the overdue deletion runs in it.
+    Each turn does all work that is due, and returns when it is time to check again.
+
+    A turn that raises an error is logged under `name`, with the additional fields `logged`. After a pause, the
+    next turn follows. The process must never end because of an error, because it also runs the overdue deletion.
     """
     while True:
         try:

@@ -1,6 +1,9 @@
-"""Checks the bot itself: whether the store works and whether work is late. People are notified without the outbox.
+"""Checks the bot itself: whether the store works, and whether work is late.
 
-Times are real: when a test or the sandbox moves our clock, work is late only for a moment.
+People are notified directly, without the outbox, because the outbox needs the store.
+
+Lateness is measured in wall-clock time, so that work doesn't count as late when a test or the sandbox moves the
+bot's clock forward.
 """
 
 from __future__ import annotations
@@ -32,51 +35,64 @@ from store.db import Tx
 log = structlog.get_logger()
 
 CHECK_EVERY, CHECK_AGAIN = 15.0, 3.0
-"""Real seconds until the next check, if all is well and if something is wrong. People are notified after the
-second failed check in a row: a store that was busy once is no outage."""
+"""The wall-clock seconds until the next check: if all is well, and if something is wrong.
+
+People are notified after the second failed check in a row, because a store that was busy once is no outage.
+"""
 LATE = timedelta(seconds=60)
-"""If work has been late for longer than this, in real time, the bot is not well."""
+"""The lateness, in wall-clock time, from which the bot counts as not well."""
 STEP_AT_MOST = timedelta(minutes=5)
-"""How long a step may run, in real time: at worst it waits for many slow answers one after the other."""
+"""The longest time that a step may take, in wall-clock time.
+
+At worst, a step waits for many slow answers one after the other.
+"""
 ENDS_SOON = timedelta(hours=1)
-"""The owner of a lease that ends within this span is notified of an outage."""
+"""If a lease ends within this time, its owner is also notified of an outage."""
 
 Recipient = tuple[str, str | None]
-"""A person's id, and the id of the rental that the alert was about, if any."""
+"""A person's ID, and the ID of the rental that the alert was about, if any."""
 
 
 @dataclass
 class SelfCheck(Part):
-    """Checks every few seconds whether the bot works, and notifies people if it does not."""
+    """The part that checks every few seconds whether the bot works, and notifies people if it doesn't."""
 
     name = "selfcheck"
     waits_for_witnesses = True
 
     deps: StepDeps
     loops: Sequence[DueLoop[Any]]
-    """Those whose rows can be late: of quotes, wishes and rentals."""
+    """The loops whose rows can be late: those of quotes, waitlist entries and rentals."""
     direct: DirectPosts
     notifies: Callable[[], bool] = lambda: True
-    """Whether this process notifies people of the store's trouble: one of several does, the one that delivers."""
+    """Returns whether this process notifies people of problems with the store.
+
+    If there are several processes, it is the one that delivers messages.
+    """
     clock_difference: Callable[[], ClockDifference | None] = lambda: None
-    """Return why this machine's clock can't be trusted, or None. Of that, each process notifies people itself."""
+    """Returns the reason why this machine's clock can't be trusted, or None if it can.
+
+    Unlike problems with the store, each process reports its own wrong clock.
+    """
     machine: str = ""
-    """This machine's name, for people who run several."""
+    """This machine's name, for teams that run several processes."""
     reads: bool = True
     writes: bool = True
     lateness: timedelta = timedelta(0)
-    """By how much the earliest due work is late, by our clock."""
+    """The lateness of the earliest due work, in bot time."""
     late_for: timedelta = timedelta(0)
-    """For how long work has been late, in real time."""
+    """The time for which work has been late, in wall-clock time."""
     _late_since: datetime | None = None
-    """Since when, in real time, every check found late work. It need not be the same work: an overloaded bot
-    finishes one thing late after the other."""
+    """The wall-clock time since which every check has found late work.
+
+    It need not be the same work each time: an overloaded bot finishes one thing after the other, all of them late.
+    """
     _failed: bool = False
-    """Whether the last check failed."""
+    """True if the last check failed."""
     _clock_wrong: bool = False
-    """Whether the last check found this machine's clock wrong."""
+    """True if the last check found this machine's clock wrong."""
     _clock_notified: set[str] = field(default_factory=set)
-    """The admins who were notified of that."""
+    """The admins who have been notified of the wrong clock."""
     _notified: dict[EventKind, set[Recipient]] = field(default_factory=dict)
     _outage: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -86,7 +102,7 @@ class SelfCheck(Part):
 
     @property
     def wrong(self) -> list[str]:
-        """Return what is wrong, in words; an empty list if all is well."""
+        """Descriptions, for an operator, of everything that is wrong. Empty if all is well."""
         found = [] if self.reads else ["the database can't be read"]
         if not self.writes:
             found.append("the database can't be written")
@@ -122,7 +138,7 @@ class SelfCheck(Part):
         await self._pause()
 
     async def _pause(self) -> None:
-        """Wait until the next check. If a loop meets an outage, check at once."""
+        """Wait until the next check. If a loop meets an outage in the meantime, return immediately."""
         if not (self.reads and self.writes) or any(self._notified.values()) or self._clock_wrong:
             await self.deps.clock.pause(CHECK_AGAIN)
             return
@@ -132,7 +148,7 @@ class SelfCheck(Part):
                 await self._outage.wait()
 
     async def check(self) -> bool:
-        """Try to read and to write, and return whether both worked."""
+        """Try to read from the store and to write to it. Return whether both worked."""
         await self.measure()
         writes = await self.deps.store.takes_writes()
         if writes != self.writes:
@@ -141,8 +157,9 @@ class SelfCheck(Part):
         return self.reads and self.writes
 
     async def measure(self) -> None:
-        """Measure how late the earliest due work is that no other process has claimed. A step that runs here
-        counts only after STEP_AT_MOST.
+        """Measure the lateness of the earliest due work that no other process has claimed.
+
+        A step that is running in this process counts only after STEP_AT_MOST.
         """
         real, now = self.deps.clock.real(), self.deps.clock.now()
         under_way = [one for loop in self.loops for one in loop.under_way().items()]
@@ -162,9 +179,10 @@ class SelfCheck(Part):
         self.late_for = min(self.lateness, real - self._late_since)
 
     async def check_clock(self) -> None:
-        """Notify each admin once if this machine's clock is wrong in two checks in a row.
+        """Notify each admin once if two checks in a row found this machine's clock wrong.
 
-        After the machine was suspended, a single check may find it wrong until the clocks are read again.
+        One check isn't enough: after the machine was suspended, the clock may seem wrong until the clocks are read
+        again.
         """
         difference = self.clock_difference()
         wrong_before, self._clock_wrong = self._clock_wrong, difference is not None
@@ -181,8 +199,9 @@ class SelfCheck(Part):
     # --- alerts
 
     async def notify(self) -> None:
-        """Notify the admins, and the owner of each lease that ends soon, once in an outage. Do nothing if another
-        process does.
+        """Notify the admins, and the owner of each lease that ends soon, once per outage.
+
+        Does nothing if another process notifies people.
         """
         if not self.notifies():
             return
@@ -202,7 +221,7 @@ class SelfCheck(Part):
                 await self._post(event, attempt.owner)
 
     async def notify_recovery(self) -> None:
-        """Notify everyone who was notified of an outage that it is over."""
+        """Tell everyone who was notified of an outage that the outage is over."""
         for recipients in self._notified.values():
             for person, rental_id in sorted(recipients, key=str):
                 facts = AlertFacts(name=rental_id)
@@ -220,9 +239,13 @@ class SelfCheck(Part):
 
 
 async def check_balances(deps: Deps, on_wrong: Callable[[int], None]) -> None:
-    """Charge ledger rows that were not charged: a process died between a fact, which is written in any case, and
-    its charge. Correct balances that are no sums, from the last month on; log and count each of them as a bug. Do
-    nothing before the first rules are stored: after an upgrade, that counts everything for the first time.
+    """Charge ledger rows that have not been charged yet, and correct balances with a wrong sum.
+
+    A ledger row is left without its charge if the process dies between the two: facts such as an ended resource
+    are stored in any case. Balances are checked from the previous month onwards. Each wrong balance is logged and
+    counted as a bug.
+
+    Does nothing before the first rules are stored, because everything is counted for the first time when they are.
     """
     zone = deps.rules.billing_zone
     since = month_of(month_start(month_of(deps.clock.now(), zone), zone) - timedelta(days=1), zone)

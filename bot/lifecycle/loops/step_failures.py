@@ -1,7 +1,8 @@
 """Alerts the owner and the admins if a rental's step fails several times in a row, and again once it works.
 
-Runs of failures that people were alerted of are stored. So neither a restart nor another process repeats an alert,
-and the alert that the step works again is sent also after a restart, or by another process.
+A run of failures is stored once people have been alerted about it. So neither a restart nor another process
+repeats the alert. The later alert, which says that the step works again, is also sent after a restart or by
+another process.
 """
 
 from __future__ import annotations
@@ -19,14 +20,20 @@ from bot.model.records import ClaimedRental
 from bot.policy.use.leases import overdue_at
 
 NOTIFY_AFTER = 3
-"""People are notified after this many failed steps in a row."""
+"""The number of failed steps in a row after which people are notified."""
 NOTIFY_AGAIN = timedelta(hours=2)
 LOAD_EVERY = 10.0
-"""Real seconds after which the runs are read again of which other processes may have alerted people."""
+"""The interval, in wall-clock seconds, at which the stored runs are read again.
+
+Other processes may have alerted people about some of these runs.
+"""
 
 
 class StepFailures:
-    """Counts each rental's failed steps in a row. Bugs and outages count alike, except for those of the store."""
+    """Counts each rental's failed steps in a row.
+
+    Bugs and outages count alike, except for outages of the store.
+    """
 
     def __init__(self, deps: StepDeps) -> None:
         self._deps = deps
@@ -35,8 +42,9 @@ class StepFailures:
         """By `Clock.monotonic`."""
 
     async def load(self) -> None:
-        """Read the runs that people were notified of. Do nothing if they were read shortly before. Raise StoreBusy
-        if the store can't be read.
+        """Load the runs of failures that people were notified about, unless they were loaded a few seconds ago.
+
+        Raises StoreBusy if the store can't be read.
         """
         now = self._deps.clock.monotonic()
         if now < self._load_at:
@@ -47,14 +55,15 @@ class StepFailures:
         self._runs, self._load_at = {**ours, **stored}, now + LOAD_EVERY
 
     def count(self, rental_id: str) -> str:
-        """Count a failed step and return the number of its run."""
+        """Count a failed step, and return the number under which its run is logged and reported."""
         run = self._runs.get(rental_id) or FailureRun(number=bug_number())
         self._runs[rental_id] = changed(run, count=run.count + 1)
         return run.number
 
     async def notify(self, rental: ClaimedRental) -> None:
-        """Notify people if the run is long enough. Raise StoreBusy if the store doesn't take it; the next failed
-        step tries again.
+        """Notify people if enough of the rental's steps have failed in a row.
+
+        Raises StoreBusy if the store doesn't accept the write. The next failed step then tries again.
         """
         run, now = self._runs[rental.id], self._deps.clock.now()
         if run.count < NOTIFY_AFTER or (run.notified_at is not None and now - run.notified_at < NOTIFY_AGAIN):
@@ -69,8 +78,9 @@ class StepFailures:
         await self._write_alerts(rental, EventKind.STEP_FAILED, facts, before=run)
 
     async def end_run(self, rental: ClaimedRental) -> None:
-        """End the run after a step that worked, and notify people if they were notified of the run. Raise
-        StoreBusy if the store doesn't take it; the next step that works tries again.
+        """End the run after a step that worked, and notify the people who were notified of the failures.
+
+        Raises StoreBusy if the store doesn't accept the write. The next step that works then tries again.
         """
         run = self._runs.pop(rental.id, None)
         if run is None or run.notified_at is None:
@@ -81,7 +91,10 @@ class StepFailures:
     async def _write_alerts(
         self, rental: ClaimedRental, kind: EventKind, facts: AlertFacts, *, before: FailureRun
     ) -> None:
-        """Write an event with its alerts, and the run as it is now. If that fails, the run is as `before`."""
+        """Store an event with its alerts, together with the current state of the run.
+
+        If the write fails, the run is reset to `before`.
+        """
         event = Event(rental_id=rental.id, kind=kind, at=self._deps.clock.now(), facts=facts)
         try:
             async with self._deps.store.write() as tx:
@@ -97,7 +110,7 @@ class StepFailures:
             raise
 
     def _is_known(self, stored: FailureRun | None, kind: EventKind) -> bool:
-        """Return whether another process alerted people of the same meanwhile, as the stored run says."""
+        """Return whether another process has already sent this alert, according to the stored run."""
         if kind is EventKind.STEP_WORKS:
             return stored is None
         now = self._deps.clock.now()

@@ -1,4 +1,7 @@
-"""Looks for offers for wishes: one search for all with the same query. Rents, or tells people, in their order."""
+"""The loop that finds offers for waitlist entries, and then rents them or notifies people, in order of the queue.
+
+Entries with the same query share one search.
+"""
 
 from __future__ import annotations
 
@@ -56,15 +59,17 @@ log = structlog.get_logger()
 
 RETRY_FAILED = timedelta(minutes=1)
 SHARED_AT_ONCE = 8
-"""How many shared searches run at the same time."""
+"""The number of shared searches that run at the same time."""
 LOOK_AGAIN = timedelta(hours=1)
-"""How soon a search is due again of which nobody waits, but rentals are being bought or approved that may wait on.
-If one of them does, its search is due at once."""
+"""The delay after which a search is due again if no entry waits now, but one may return to the waitlist.
+
+A rental that is being bought or approved may return. If it does, its search is due immediately.
+"""
 
 
 @dataclass(eq=False, repr=False)
 class Waitlist(DueLoop[Claimed]):
-    """Runs the shared searches that are due."""
+    """The loop that runs the due shared searches."""
 
     name = "wishes"
     counted_as = "steps_in_flight"
@@ -84,9 +89,10 @@ class Waitlist(DueLoop[Claimed]):
 
 
 async def look(deps: StepDeps, search_id: str, claim_lasts: Callable[[], bool]) -> None:
-    """Ask the market for a search if that is due, do what follows for each wish, and end the search's claim.
+    """Run a shared search if it is time for it, serve its waitlist entries, and end the search's claim.
 
-    When it was asked is written before the call, so that a restart doesn't ask it again too soon.
+    The time of the query is committed before the call, so that a restart doesn't send the same query again too
+    soon.
     """
     search = await transact(deps, _begin, deps, search_id)
     if search is None:
@@ -102,10 +108,12 @@ async def look(deps: StepDeps, search_id: str, claim_lasts: Callable[[], bool]) 
 
 
 async def _begin(tx: Tx, deps: Deps, search_id: str) -> SharedSearch | None:
-    """End the wishes whose time is over. Return the search if the market is asked for it now. If not, end its
-    claim, and return None.
+    """Remove expired waitlist entries, and return the search if the market should be queried now.
 
-    After a start, the market is asked only once each rental's card is compared with Slack (`waits_for_slack`).
+    Otherwise the claim on the search is ended, and None is returned.
+
+    After a start, the market is queried only once the card of each waiting rental has been compared with Slack
+    (`waits_for_slack`): the database may be a restored backup.
     """
     search, now = await tx.searches.get(search_id), deps.clock.now()
     if search is None:
@@ -136,8 +144,11 @@ async def _end(tx: Tx, deps: Deps, search_id: str, found: bool) -> None:
 
 
 async def _save(tx: Tx, deps: Deps, search: SharedSearch, waiters: Sequence[Waiter], *, others: bool) -> None:
-    """Write when a search is next due, and end its claim. Remove it once nobody waits: `others` tells whether some
-    may come back to wait. The next wish for the same must not ask the market too soon, so it stays that long.
+    """Store the time at which a search is next due, and end its claim.
+
+    A search without waiting entries is deleted, with two exceptions. If `others` is set, rentals may return to the
+    waitlist. And if the last query was less than `waiting.every` ago, the search is kept for that long, so that a
+    new entry for the same machine doesn't query the market too soon.
     """
     now = deps.clock.now()
     again = None if search.asked_at is None else search.asked_at + deps.rules.waiting.every
@@ -155,12 +166,13 @@ async def _save(tx: Tx, deps: Deps, search: SharedSearch, waiters: Sequence[Wait
 
 
 async def _load(tx: Tx, deps: Deps, search_id: str, *, drop: bool = True) -> tuple[list[Waiter], bool]:
-    """Return the wishes of a search that wait now, and whether there are others that may come back. The rest no
-    longer waits; with `drop`, take it out of the search.
+    """Return the entries of a search that are waiting now, and whether others may return to the waitlist.
+
+    All other entries have stopped waiting. If `drop` is set, they are removed from the search.
     """
     quotes = await tx.quotes.waiting_for(search_id)
     rentals = await tx.rentals.get_many({quote.rental_id for quote in quotes if quote.rental_id is not None})
-    told = await tx.events.of_many(rentals, (EventKind.NOTHING_FITS,))
+    notified = await tx.events.of_many(rentals, (EventKind.NOTHING_FITS,))
     people = {quote.owner for quote in quotes} | {rental.owner for rental in rentals.values()}
     owners = {person.id: person for person in await tx.people.known(people)}
     waiters, others = [], False
@@ -178,7 +190,7 @@ async def _load(tx: Tx, deps: Deps, search_id: str, *, drop: bool = True) -> tup
                     rental=rental,
                     zone=zone_of(owner.tz if owner is not None else None, deps.rules),
                     attempts=tuple(await tx.rentals.attempts(rental.id)) if rental and rental.attempts else (),
-                    told=bool(rental and told[rental.id]),
+                    told=bool(rental and notified[rental.id]),
                 )
             )
         else:
@@ -186,14 +198,15 @@ async def _load(tx: Tx, deps: Deps, search_id: str, *, drop: bool = True) -> tup
     return waiters, others
 
 
-# --- what follows from offers
+# --- serving the entries with the offers that were found
 
 
 async def _serve(
     deps: StepDeps, search: SharedSearch, offers: Collection[Offer], claim_lasts: Callable[[], bool]
 ) -> bool:
-    """Do what follows from these offers for each wish in turn. Each offer is rented once. Return whether one was
-    rented, or somebody was told of one.
+    """Serve the waitlist entries in turn with these offers, renting each offer at most once.
+
+    Returns whether an offer was rented, or somebody was notified of one.
     """
     async with deps.store.read() as tx:
         waiters, _ = await _load(tx, deps, search.id, drop=False)
@@ -223,8 +236,9 @@ async def _serve(
 
 
 async def _say(tx: Tx, deps: Deps, quote: Quote) -> None:
-    """Tell the owner of a wish how it ended: with the quote's offers, or without any. Do nothing if it no longer
-    waits.
+    """Notify the owner of a waitlist entry of its outcome: the offers in the quote, or that nothing was found.
+
+    Does nothing if the entry no longer waits.
     """
     stored = await tx.quotes.get(quote.id)
     if stored is None or stored.waits_for is None or stored.rental_id is not None:
@@ -237,11 +251,17 @@ async def _say(tx: Tx, deps: Deps, quote: Quote) -> None:
 async def _rent(
     tx: Tx, deps: Deps, waiter: Waiter, offer: Offer, offers: tuple[Offer, ...], *, owner_confirmed: bool
 ) -> bool:
-    """Begin to buy an offer for the rental of a wish, and return True.
+    """Start to buy an offer for a waiting rental. Return whether the purchase was started.
 
-    If the rules don't allow it now, tell its owner once for each reason, and return False. If a budget was lowered
-    since the rental reserved its share, ask an approver, and return False. Return False too if it no longer waits.
-    `owner_confirmed` says whether Slack has just answered if the owner is still there.
+    It isn't started in these cases:
+
+    - The rules don't allow it now. The owner is notified, once for each reason.
+    - A budget was lowered after the rental had reserved its share. An approver is asked.
+    - The rental no longer waits.
+
+    Args:
+        offers: All offers that are still free. They are stored in the quote.
+        owner_confirmed: True if Slack has just said that the owner is still there, False if Slack didn't answer.
     """
     found = await _load_queued(tx, waiter)
     if found is None:
@@ -273,8 +293,9 @@ async def _rent(
 
 
 async def _load_queued(tx: Tx, waiter: Waiter) -> tuple[Rental, Quote] | None:
-    """Return the rental and the quote of a wish as they are now. Return None if it no longer waits, or if another
-    process has the claim on its search.
+    """Return the rental and the quote of a waitlist entry in their current state.
+
+    None if the entry no longer waits, or if another process has claimed its search.
     """
     rental = await tx.rentals.get(waiter.rental.id) if waiter.rental is not None else None
     quote = await tx.quotes.get(waiter.quote.id)
@@ -286,8 +307,10 @@ async def _load_queued(tx: Tx, waiter: Waiter) -> tuple[Rental, Quote] | None:
 
 
 async def _check_allowed(tx: Tx, deps: Deps, rental: Rental, after: Rental) -> tuple[Demand, ...]:
-    """Raise Refused, Mistake or TooLate if the rules don't allow now what was allowed when the rental began to
-    wait, or if its owner can't use it. Return the budgets about which an approver has to be asked first.
+    """Check that a waiting rental may be bought now. Return the budgets that need an approver's consent first.
+
+    Rules and usage may have changed since the rental was put on the waitlist, and its owner may have lost the SSH
+    key or the rights that the rental needs. Raises Refused, Mistake or TooLate if it may not be bought.
     """
     owner = await tx.people.get(rental.owner, EVER) or Person(id=rental.owner, name="")
     check_user(owner, deps.rules)
@@ -303,7 +326,8 @@ async def _check_allowed(tx: Tx, deps: Deps, rental: Rental, after: Rental) -> t
         raise Refused(say_passed(passed[0]))
     if rental.approved_by is None and over_limits(after.terms.price, terms.total, rules):
         raise Refused("This now needs approval.")
-    # Others may have passed a budget since, with an approver's consent. What waits has reserved its share before.
+    # Other rentals may have exceeded a budget in the meantime, with an approver's consent. A waiting rental has
+    # reserved its share before that.
     before = rental.waitlist_entry.budgets if rental.waitlist_entry is not None else None
     added = () if rental.approved_by is not None else await passed_by(tx, deps.rules, after, deps.clock.now())
     return tuple(demand for demand in passed if is_lowered(demand, before)) or added
@@ -331,7 +355,7 @@ def _is_same_reason(one: NotAllowedFacts, other: NotAllowedFacts) -> bool:
 async def _say_nothing_fits(
     tx: Tx, deps: Deps, waiter: Waiter, cheapest: Offer | None, offers: tuple[Offer, ...]
 ) -> None:
-    """Tell the owner of a rental that nothing fits at its start time, and keep what is free."""
+    """Notify the owner that no offer fits at the start time of the rental, and store the offers that are free."""
     found = await _load_queued(tx, waiter)
     if found is None:
         return

@@ -1,4 +1,7 @@
-"""The cost of a rental: ledger rows for resources that are gone, start and price for resources that still bill."""
+"""Computes the cost of rentals, from ledger rows and from the start and price of resources that still run.
+
+A ledger row is written once a resource has been terminated.
+"""
 
 from __future__ import annotations
 
@@ -15,10 +18,13 @@ from bot.policy.buying.spending import UNRESOLVED_COUNTS_FOR
 
 
 def ledger_row(resource: Resource, attempt: Attempt, owner: str, written: Iterable[LedgerRow] = ()) -> LedgerRow:
-    """Return the row of a resource that is gone. Raise ValueError if it isn't gone.
+    """Return the ledger row of a terminated resource. Raises ValueError if the resource isn't terminated.
 
-    If the API left out its start, end or price, the bot's own is used and the row is marked as estimated. If rows
-    of the same resource were `written` before, it came back: the new row begins at the end of the last one.
+    If the API didn't report its start, end or price, the bot's own value is used and the row is marked as
+    estimated.
+
+    If rows of the same resource were `written` before, the resource had come back. The new row then starts at the
+    end of the last one.
     """
     if resource.terminated_at is None:
         raise ValueError(f"{resource.resource_id} is not gone")
@@ -39,7 +45,7 @@ def ledger_row(resource: Resource, attempt: Attempt, owner: str, written: Iterab
 
 
 def unwritten_row(one: Accruing, now: datetime) -> LedgerRow:
-    """Return the row that a resource that is not gone would get if it was gone `now`."""
+    """Return the ledger row that a running resource would get if it was terminated `now`."""
     part, billing = _billed_by(one.billing, now), one.billing
     return LedgerRow(
         resource_id=one.resource_id,
@@ -57,7 +63,7 @@ def unwritten_row(one: Accruing, now: datetime) -> LedgerRow:
 def spent(
     ledger: Iterable[LedgerRow], resources: Iterable[Resource], attempts: Iterable[Attempt], now: datetime
 ) -> AccruedCost:
-    """Return what a rental has cost by `now`."""
+    """Return the cost of a rental until `now`."""
     rows = tuple(ledger)
     alive = _alive(rows, resources, attempts).values()
     return accrued(sum(row.amount for row in rows), alive, now, estimated=any(row.estimated for row in rows))
@@ -66,7 +72,7 @@ def spent(
 def spent_on(
     attempt: Attempt, ledger: Iterable[LedgerRow], resources: Iterable[Resource], now: datetime
 ) -> AccruedCost:
-    """Return what one attempt of a rental has cost by `now`."""
+    """Return the cost of one attempt of a rental until `now`."""
     own = [resource for resource in resources if resource.attempt == attempt.n]
     ids = {resource.resource_id for resource in own}
     return spent([row for row in ledger if row.resource_id in ids], own, (attempt,), now)
@@ -75,8 +81,10 @@ def spent_on(
 def spent_at_most(
     ledger: Iterable[LedgerRow], resources: Iterable[Resource], attempts: Iterable[Attempt], now: datetime
 ) -> Micros:
-    """Return what a rental has cost by `now`, with what its unproven attempts may still cost: each counts as the
-    price of UNRESOLVED_COUNTS_FOR, or as what it billed if that is more.
+    """Return the cost of a rental until `now`, including the possible cost of its unresolved attempts.
+
+    Each unresolved attempt counts as if it had been billed for UNRESOLVED_COUNTS_FOR, or as what it was actually
+    billed if that is more.
     """
     rows, known, tried = tuple(ledger), tuple(resources), tuple(attempts)
     amount = spent(rows, known, tried, now).amount
@@ -90,7 +98,7 @@ def spent_at_most(
 def still_billing(
     ledger: Iterable[LedgerRow], resources: Iterable[Resource], attempts: Iterable[Attempt], now: datetime
 ) -> dict[str, BilledPart]:
-    """Return what each resource that is not gone has billed by `now`, since its last row in the ledger, by id."""
+    """Return the part of each running resource's bill that isn't in the ledger yet, by resource ID."""
     alive = _alive(tuple(ledger), resources, attempts)
     return {resource_id: _billed_by(one, now) for resource_id, one in alive.items()}
 
@@ -98,7 +106,7 @@ def still_billing(
 def _alive(
     rows: Sequence[LedgerRow], resources: Iterable[Resource], attempts: Iterable[Attempt]
 ) -> dict[str, Billing]:
-    """Return the billing values of the resources that are not gone, by their ids."""
+    """Return the billing values of the running resources, by resource ID."""
     by_number = {attempt.n: attempt for attempt in attempts}
     return {
         one.resource_id: _billing(
@@ -110,8 +118,12 @@ def _alive(
 
 
 def accrued(billed: Micros, alive: Iterable[Billing], now: datetime, *, estimated: bool) -> AccruedCost:
-    """Return `billed`, the sum of the ledger, plus what the resources that are alive have added by `now`.
-    `estimated` tells whether a part of `billed` is estimated.
+    """Return the sum of the ledger plus the cost that running resources have added by `now`.
+
+    Args:
+        billed: The sum of the ledger.
+        alive: The billing values of the running resources.
+        estimated: True if a part of `billed` is estimated.
     """
     amount = billed
     for one in alive:
@@ -121,12 +133,12 @@ def accrued(billed: Micros, alive: Iterable[Billing], now: datetime, *, estimate
 
 
 def cost_something(bill: AccruedCost) -> bool | None:
-    """Return whether a final bill is above zero. Return None if the bill is only estimated to be zero."""
+    """Return whether a final bill is above zero. None if it is only estimated to be zero."""
     return True if bill.amount else None if bill.estimated else False
 
 
 def ledger_span(ledger: Iterable[LedgerRow]) -> timedelta | None:
-    """Return the time from the first start to the last end. Return None if there are no rows."""
+    """Return the time from the first start to the last end. None if there are no rows."""
     rows = tuple(ledger)
     if not rows:
         return None
@@ -134,8 +146,9 @@ def ledger_span(ledger: Iterable[LedgerRow]) -> timedelta | None:
 
 
 def hourly(resources: Iterable[Resource], attempt: Attempt) -> Decimal:
-    """Return what an attempt costs an hour: the sum of the rates of its resources that are alive. If a rate is
-    missing, return the attempt's rate; for adopted machines, return the sum of the known rates.
+    """Return the hourly cost of an attempt: the sum of the rates of its running resources.
+
+    If a rate is missing, this is the rate of the attempt. For adopted machines, it is the sum of the known rates.
     """
     rates = [resource.rate for resource in resources if resource.terminated_at is None]
     known = [rate for rate in rates if rate is not None]
@@ -161,6 +174,9 @@ def _billed_by(one: Billing, now: datetime) -> BilledPart:
 
 
 def _unbilled(one: Billing) -> tuple[datetime, Decimal]:
-    """Return from when on a resource is not in the ledger, and its rate."""
+    """Return the time at which the unbilled part of a resource starts, and its rate.
+
+    The part before that time is in the ledger already.
+    """
     start = one.valid_from or one.intended_at
     return max(start, one.billed_to or start), one.offer_rate if one.rate is None else one.rate

@@ -1,4 +1,9 @@
-"""What rentals hold of budgets and what they are charged: kept up to date in the transaction of each change."""
+"""Keeps budgets up to date: the reservations and charges of rentals, in the transaction of each change.
+
+A reservation is the amount that a rental may still cost in a month. It becomes a charge when a ledger row is
+written. Together, the reservations and charges of a person, a project or the team make up its balance for the
+month.
+"""
 
 from __future__ import annotations
 
@@ -34,49 +39,49 @@ from bot.policy.team.rules import Rules
 from store.db import Tx
 
 NOT_APPROVED = frozenset({State.DENIED, State.EXPIRED, State.WITHDRAWN})
-"""How a rental ends that waited for a decision: what waited was never allowed."""
+"""The ends of rentals whose pending decision was never an approval."""
 ALERTS_JOB = "budget alerts"
-"""The name of the job that judges planned alerts."""
+"""The name of the job that checks scheduled alerts."""
 RESERVED_FOR = timedelta(minutes=5)
-"""How long money stays reserved before an alert that only reservations reach is given."""
+"""The time for which money must stay reserved before an alert is sent that only reservations reach."""
 
 
 @dataclass(frozen=True)
 class RentalFacts:
-    """A rental with everything from which its cost is computed."""
+    """A rental with all data that its cost is computed from."""
 
     rental: Rental
     attempts: Sequence[Attempt] = ()
     resources: Sequence[Resource] = ()
     ledger: Sequence[LedgerRow] = ()
     replacement_waits: bool = False
-    """Whether another rental takes its place and is not over."""
+    """True if another rental is replacing this one and isn't over."""
     owner_changes: Sequence[Event] = ()
-    """The events by which it got another owner, oldest first."""
+    """The events that gave the rental another owner, oldest first."""
 
     @property
     def settled(self) -> Micros:
-        """Return the sum of its ledger."""
+        """The sum of the rental's ledger."""
         return sum(row.amount for row in self.ledger)
 
 
-# --- what a rental holds
+# --- reservations
 
 
 def latest_ready(since: datetime, rules: Rules) -> datetime:
-    """Return when the machine of a request that is bought from `since` on is ready at the latest."""
+    """Return the latest time at which a machine becomes ready if its purchase starts at `since`."""
     return since + rules.procure.attempts * rules.procure.provision_timeout + BLOCKED_AT_MOST
 
 
 def reach_of_rent(longest: timedelta, now: datetime, rules: Rules) -> tuple[datetime, datetime]:
-    """Return the time in which a machine can bill that is bought now and may run for `longest`."""
+    """Return the period in which a machine can be billed if it is bought now and may run for `longest`."""
     return now, latest_ready(now, rules) + longest + rules.lease.grace
 
 
 def reach_of_waitlist_entry(
     request: Request, waitlist_entry: WaitlistEntry, now: datetime, rules: Rules
 ) -> tuple[datetime, datetime]:
-    """Return the time in which the machine of a wish can bill."""
+    """Return the period in which the machine of a waitlist entry can be billed."""
     first = first_look(request, rules)
     if first is not None and request.last_end is not None:
         return max(first, now), max(request.last_end, now) + rules.lease.grace
@@ -84,11 +89,14 @@ def reach_of_waitlist_entry(
 
 
 def held(facts: RentalFacts, now: datetime, rules: Rules) -> dict[Month, Micros]:
-    """Return what a rental holds of the budgets of each month.
+    """Return the amount that a rental reserves in the budgets of each month.
 
-    Until it is ready, it holds its total, less what its ledger has, in each month that it can reach. From then on
-    it holds the most that can fall into each month. While it waits for a decision, and if that was not an
-    approval, it holds only what its attempts may still bill, and once it is over nothing.
+    The amount depends on the state of the rental:
+
+    - Not ready yet: its approved total, minus its ledger, in each month that it can reach.
+    - Ready: the most that it can cost in each month.
+    - Waiting for a decision, or ended without an approval: only the amount that its attempts may still be billed.
+    - Over: nothing.
     """
     rental = facts.rental
     total = max(rental.terms.total - facts.settled, 0)
@@ -111,14 +119,15 @@ def held(facts: RentalFacts, now: datetime, rules: Rules) -> dict[Month, Micros]
 
 
 def moves_money(before: Rental, after: Rental) -> bool:
-    """Return whether a change of a rental may change what it holds of budgets, apart from what its attempts and
-    its ledger change.
+    """Return whether a change of a rental may change its reservations.
+
+    Changes of its attempts and its ledger aren't considered here.
     """
     return _money_of(before) != _money_of(after)
 
 
 def _money_of(rental: Rental) -> tuple[object, ...]:
-    """Return the fields of a rental that `held` and `reservations` read, and those that tell who holds it."""
+    """Return the fields of a rental that decide the amount of its reservations, and the budgets they belong to."""
     request, lease, ending = rental.request, rental.lease, rental.ending
     return (
         rental.state,
@@ -137,8 +146,9 @@ def _whole(amount: Micros, since: datetime, until: datetime, rules: Rules) -> di
 
 
 def _of_machine(facts: RentalFacts, total: Micros, now: datetime, rules: Rules) -> dict[Month, Micros]:
-    """Return the most that the machine of a rental that was ready, and its other attempts, can still bill in each
-    month.
+    """Return the most that can still be billed in each month for a rental that was ready.
+
+    This includes its machine and its other attempts.
     """
     rental, zone, lease = facts.rental, rules.billing_zone, facts.rental.running_lease
     ends_at = lease.last_end
@@ -166,7 +176,7 @@ def _of_machine(facts: RentalFacts, total: Micros, now: datetime, rules: Rules) 
     return {month: min(amount, total) for month, amount in amounts.items() if min(amount, total) > 0}
 
 
-# --- what it is charged
+# --- charges
 
 
 def charges(
@@ -178,9 +188,12 @@ def charges(
     filed: Collection[Month] = (),
     kept: Collection[Charge] = (),
 ) -> list[Charge]:
-    """Return the charges of these ledger rows of a rental, oldest first, without those of them that are `kept`.
-    `events` are all of its events, or at least the changes of its use and its owner, and `filed` the months to
-    which nothing is charged any more.
+    """Return the charges of these ledger rows of a rental, oldest first.
+
+    Args:
+        events: All events of the rental, or at least the changes of its use and its owner.
+        filed: The months to which nothing can be charged any more.
+        kept: Charges that exist already and aren't returned again.
     """
     charged = Charged.of(facts.rental)
     known = {resource.resource_id: resource for resource in facts.resources}
@@ -211,7 +224,12 @@ def _of_row(
     filed: Collection[Month],
     kept: Collection[Charge] = (),
 ) -> tuple[Charge, ...]:
-    """Return the charges of a row. Its resource is of that attempt, and was asked to be deleted at `asked_at`."""
+    """Return the charges of one ledger row.
+
+    Args:
+        attempt: The number of the attempt that the row's resource belongs to.
+        asked_at: The time at which the deletion of the resource was accepted.
+    """
     known: tuple[Stretch, ...] = ()
     if charged.ready_at is not None and attempt == charged.attempts:
         until = charged.ending_since or charged.over_at or row.ended_at
@@ -229,8 +247,10 @@ def _of_row(
 
 
 async def live_charges(tx: Tx, rules: Rules, now: datetime, *, owner: str | None = None) -> list[Charge]:
-    """Return what the resources that still bill have been charged by `now` beyond their ledger rows. With `owner`,
-    return the charges of this person alone. Other tasks run meanwhile.
+    """Return the charges of running resources until `now` that aren't in the ledger yet.
+
+    If `owner` is given, only the charges of this person are returned. Other tasks can run while the resources are
+    read.
     """
     filed = await tx.budgets.filed()
     found: list[Charge] = []
@@ -251,7 +271,7 @@ async def live_charges(tx: Tx, rules: Rules, now: datetime, *, owner: str | None
 
 
 def _unwritten_rows(facts: RentalFacts, now: datetime) -> list[LedgerRow]:
-    """Return the ledger rows that a rental would get if what still bills was gone `now`."""
+    """Return the ledger rows that a rental would get if all its running resources were terminated `now`."""
     by_number = {attempt.n: attempt for attempt in facts.attempts}
     return [
         ledger_row(
@@ -265,11 +285,11 @@ def _unwritten_rows(facts: RentalFacts, now: datetime) -> list[LedgerRow]:
     ]
 
 
-# --- keeping both up to date
+# --- keeping reservations and charges up to date
 
 
 class Difference(NamedTuple):
-    """What a change adds to a balance, in micro-dollars."""
+    """The amounts that a change adds to a balance, in micro-dollars."""
 
     reserved: Micros = 0
     spent: Micros = 0
@@ -279,8 +299,9 @@ class Difference(NamedTuple):
 def differences(
     before: Iterable[Reservation], after: Iterable[Reservation], new: Iterable[Charge]
 ) -> list[tuple[Month, Scope, Difference]]:
-    """Return what new reservations and charges change of balances, in the order in which all changes write
-    them.
+    """Return the changes of balances that new reservations and charges cause.
+
+    They are sorted by month and scope, which is the order in which every change writes balances.
     """
     sums: dict[tuple[Month, Scope], Difference] = defaultdict(Difference)
 
@@ -302,12 +323,16 @@ def differences(
 async def settle(
     tx: Tx, deps: Deps, rental: Rental, *, by: str | None = None, new_rental: bool = False, within: bool = False
 ) -> None:
-    """Charge the new ledger rows of a rental, which is as it is stored, and make the balances hold what it holds
-    now.
+    """Charge the new ledger rows of a rental, and update its reservations and all balances concerned.
 
-    The caller has taken the spending lock. `by` is the person whose click changed the rental: if a budget reaches
-    an alert, they are notified too. A `new_rental` holds nothing yet. If the rental must stay `within` its budgets
-    and a balance does not hold what the rental adds, raise Stale: the caller judged an older balance.
+    The caller must hold the spending lock, and must have stored the rental in its current state. If the rental is
+    over and was a replacement, the rental that it replaced is settled too.
+
+    Args:
+        by: The person whose click changed the rental. If a budget reaches an alert, this person is notified too.
+        new_rental: True if the rental can't have any reservations yet.
+        within: True if the rental must stay within its budgets. If a balance then has no headroom for the
+            addition, Stale is raised, because the caller decided by an older balance.
     """
     facts, rules = await _facts_of(tx, rental), deps.rules
     new: list[Charge] = []
@@ -333,15 +358,17 @@ async def settle(
 
 
 async def settle_stored(tx: Tx, deps: Deps, rental_id: str) -> None:
-    """As `settle`, for a rental that is read from the store."""
+    """Load a rental from the store and settle it. See `settle`."""
     rental = await tx.rentals.get(rental_id)
     if rental is not None:
         await settle(tx, deps, rental)
 
 
 def reservations(facts: RentalFacts, now: datetime, rules: Rules) -> list[Reservation]:
-    """Return what a rental holds, by months and owners. An earlier owner holds what their time has cost and no
-    ledger row has yet. The owner holds the rest.
+    """Return the reservations of a rental, by month and owner.
+
+    For an earlier owner, the cost of the time in which they owned the machine stays reserved until it has a ledger
+    row. The rest is reserved for the current owner.
     """
     rental = facts.rental
     left = held(facts, now, rules)
@@ -365,23 +392,25 @@ async def _facts_of(tx: Tx, rental: Rental) -> RentalFacts:
     waits = False
     if rental.replaced_by is not None:
         other = await tx.rentals.get(rental.replaced_by)
-        waits = other is None or not other.state.over  # it is stored after this one notes it
+        waits = other is None or not other.state.over  # It is stored after this rental has noted it.
     if not rental.attempts:
         return RentalFacts(rental)
     facts = (await tx.rentals.facts_of([rental.id]))[rental.id]
     changes: Sequence[Event] = ()
-    if rental.lease is not None:  # before it is ready, all that it holds is its owner's
+    if rental.lease is not None:  # Before it is ready, everything is reserved for its owner.
         changes = (await tx.events.of_many([rental.id], (EventKind.OWNER_CHANGED,))).get(rental.id, ())
     return RentalFacts(rental, *facts, replacement_waits=waits, owner_changes=changes)
 
 
 async def _alert(tx: Tx, deps: Deps, balance: Balance, more: Difference, by: str | None) -> None:
-    """Give or plan the alert that a balance reached with what `more` added to it.
+    """Send or schedule the alert that a balance has reached because `more` was added to it.
 
-    What is spent gives an alert at once. An alert that only reservations reach waits for RESERVED_FOR, because a
-    machine that starts reserves more than it is going to cost. If the balance falls back, the plan is dropped. The
-    alert goes to the person `by`, but one about a person's own money to that person instead: `by` may not see it.
-    The operator gets no messages.
+    If the money is spent, the alert is sent immediately. If only reservations reach the alert, it is scheduled for
+    after RESERVED_FOR, because a machine that starts reserves more than it is going to cost. If the balance falls
+    again, the scheduled alert is dropped.
+
+    The alert is also sent to the person `by`. If it is about a person's own budget, it is sent to that person
+    instead, because `by` may not be allowed to see it. The operator gets no messages.
     """
     reader = balance.scope.name if by is not None and balance.scope.kind is ScopeKind.PERSON else by
     reader = None if reader == OPERATOR.id else reader
@@ -401,8 +430,9 @@ async def _alert(tx: Tx, deps: Deps, balance: Balance, more: Difference, by: str
 
 
 async def judge_planned_alerts(tx: Tx, deps: Deps) -> None:
-    """Give the planned alerts that are due and still reached, and drop the others. The caller has the spending
-    lock.
+    """Send the scheduled alerts that are due and still reached, and drop the others.
+
+    The caller must hold the spending lock.
     """
     for balance in await tx.budgets.alerts_due(deps.clock.now()):
         percent = new_alert(balance, deps.rules)
@@ -412,8 +442,9 @@ async def judge_planned_alerts(tx: Tx, deps: Deps) -> None:
 
 
 async def _give_alert(tx: Tx, deps: Deps, balance: Balance, percent: int, reader: str | None) -> Balance:
-    """Notify the approvers' channel and the `reader` that a balance reached an alert. Return the balance with that
-    alert.
+    """Notify the approvers' channel and the `reader` that a balance has reached an alert.
+
+    Returns the balance, with the alert recorded.
     """
     await tx.budgets.note_alert(balance.scope, balance.month, percent)
     balance = changed(balance, alerted=percent)
@@ -426,7 +457,7 @@ async def _give_alert(tx: Tx, deps: Deps, balance: Balance, percent: int, reader
     return balance
 
 
-# --- judging what is asked for
+# --- checking requests against budgets
 
 
 async def room_for(
@@ -438,8 +469,11 @@ async def room_for(
     reach: tuple[datetime, datetime],
     rental: Rental | None = None,
 ) -> Room:
-    """Return what budgets hold for a request whose machine can bill within `reach`. `rental` is the request that
-    it would replace.
+    """Return the headroom of budgets for a request whose machine can be billed in the period `reach`.
+
+    Args:
+        rental: The rental that waits for a decision and that the request would replace. Its own reservation counts
+            as free.
     """
     months = months_between(*reach, rules.billing_zone)
     mine: dict[Month, Micros] = {}
@@ -454,10 +488,10 @@ async def room_for(
 async def passed_by(
     tx: Tx, rules: Rules, after: Rental, now: datetime, *, whole: bool = False
 ) -> tuple[Demand, ...]:
-    """Return the budgets that don't hold what a rental would hold if it changed to `after`.
+    """Return the budgets that have no headroom for a rental if it changed to `after`.
 
-    Usually only what the rental adds to its reservation can pass a budget. With `whole`, the reservation is judged
-    again too, so that a budget counts that was lowered since.
+    Usually, only the amount that the change adds to the reservation is checked. With `whole`, the complete
+    reservation is checked again, so that budgets that have been lowered since then count.
     """
     return tuple(demand for demand in await demands_of(tx, rules, after, now, whole=whole) if demand.passes)
 
@@ -465,8 +499,9 @@ async def passed_by(
 async def demands_of(
     tx: Tx, rules: Rules, after: Rental, now: datetime, *, whole: bool = False
 ) -> tuple[Demand, ...]:
-    """Return what a rental would ask of each budget if it changed to `after`, the tightest budget first. For
-    `whole`, see `passed_by`.
+    """Return the amounts that a rental would need in each budget if it changed to `after`, tightest budget first.
+
+    For `whole`, see `passed_by`.
     """
     facts = await _facts_of(tx, after)
     more = held(facts, now, rules)
@@ -486,9 +521,13 @@ async def demands_of(
 async def demands_on_new_owner(
     tx: Tx, rules: Rules, after: Rental, event: Event, now: datetime
 ) -> tuple[Demand, ...]:
-    """Return what a rental would ask of the budget of a person who became its owner now, the tightest month first.
-    `after` is the rental with that owner, and `event` their OWNER_CHANGED. Return nothing if people have no
-    budget.
+    """Return the amounts that a rental would need in the budget of a new owner, tightest month first.
+
+    Empty if people have no budget.
+
+    Args:
+        after: The rental with the new owner.
+        event: The OWNER_CHANGED event that would make this person the owner.
     """
     facts = await _facts_of(tx, after)
     facts = replace(facts, owner_changes=(*facts.owner_changes, event))
@@ -501,7 +540,7 @@ async def demands_on_new_owner(
 
 
 def if_approved(rental: Rental, now: datetime) -> Rental:
-    """Return a rental as it would be if what waits was approved now, for `demands_of`."""
+    """Return the rental as it would be if its pending request was approved now, for `demands_of`."""
     if rental.extension is None:
         return transitions.approve(rental, now, approver=None)
     return lease_changes.approve_extension(rental, rental.extension, approver="", now=now)
@@ -512,15 +551,17 @@ async def _balances(tx: Tx, owner: str, project: str, months: Iterable[Month]) -
     return tuple([balance for month in months for balance in await tx.budgets.balances(month, scopes)])
 
 
-# --- counting again
+# --- recalculating
 
 
 async def count_again(tx: Tx, rules: Rules, now: datetime) -> None:
-    """Compute the reservations and balances of every month, and the charges of months that are not filed, from the
-    rentals and the ledger. No alert is given, and those that were given stay given.
+    """Recalculate all budgets from the rentals and the ledger.
 
-    It reads everything: it is for a new database schema and for another `billing.timezone`. Other tasks run
-    meanwhile.
+    This includes the reservations and balances of every month, and the charges of all months that haven't been
+    filed. No alerts are sent, and alerts that were sent before count as sent.
+
+    Reads the whole database, so it is only used for a new database schema and for a new `billing.timezone`. Other
+    tasks can run in the meantime.
     """
     filed = await tx.budgets.filed()
     await tx.budgets.clear()
@@ -542,8 +583,10 @@ async def count_again(tx: Tx, rules: Rules, now: datetime) -> None:
 
 
 async def correct(tx: Tx, since: Month = "") -> int:
-    """Make each balance, or each from the month `since` on, the sum of the reservations and charges of its scope
-    and month. Return how many were not: each of them is a bug.
+    """Correct each balance that isn't the sum of the reservations and charges of its scope and month.
+
+    Only months starting with `since` are checked; by default, all are. Returns the number of wrong balances, each
+    of which is a bug.
     """
     stored = {(one.month, one.scope): one for one in await tx.budgets.all_balances(since)}
     right = {(one.month, one.scope): one for one in await tx.budgets.sums(since)}

@@ -1,4 +1,4 @@
-"""Reasons for which nothing is bought at the moment."""
+"""The reasons for which nothing may be bought at the moment."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from store.db import Tx
 
 
 async def buying_block(tx: Tx) -> BuyingBlock | None:
-    """Return why nothing is bought for anyone now. Return None if buying goes on."""
+    """Return the reason why nothing may be bought for anyone now. None if buying isn't blocked."""
     for block in BuyingBlock:
         if await is_blocked_by(tx, block):
             return block
@@ -19,14 +19,14 @@ async def buying_block(tx: Tx) -> BuyingBlock | None:
 
 
 async def check_buying(tx: Tx) -> None:
-    """Raise BuyingBlocked if nothing is bought for anyone now."""
+    """Raise BuyingBlocked if nothing may be bought for anyone now."""
     blocked = await buying_blocked(tx)
     if blocked is not None:
         raise blocked
 
 
 async def buying_blocked(tx: Tx) -> BuyingBlocked | None:
-    """Return the error that says why nothing is bought for anyone now. Return None if buying goes on."""
+    """Return the error that explains why nothing may be bought now. None if buying isn't blocked."""
     block = await buying_block(tx)
     if block is not BuyingBlock.PAUSED:
         return None if block is None else BuyingBlocked(block)
@@ -38,7 +38,7 @@ async def buying_blocked(tx: Tx) -> BuyingBlocked | None:
 
 
 async def is_blocked_by(tx: Tx, block: BuyingBlock) -> bool:
-    """Return whether buying is blocked for this reason. It may be blocked for another reason too."""
+    """Return whether buying is blocked for this reason. It may be blocked for other reasons as well."""
     match block:
         case BuyingBlock.PAUSED:
             return await tx.account.get(PAUSED) is not None
@@ -49,18 +49,20 @@ async def is_blocked_by(tx: Tx, block: BuyingBlock) -> bool:
 
 
 async def waits_for_slack(tx: Tx, deps: Deps, rental_id: str) -> bool:
-    """Return whether nothing may be bought for a rental yet, because its card isn't compared with Slack since the
-    database was opened. If the database is a backup, the owner may have cancelled the request since then.
+    """Return whether a rental may not buy yet because its card hasn't been compared with Slack.
+
+    The comparison follows each opening of the database. If the database is a backup, the owner may have cancelled
+    the request after the backup was taken.
     """
     card = await tx.messages.card(rental_id) if deps.just_opened else None
     return card is not None and card.uncompared
 
 
 async def note_token(deps: Deps, refused: bool) -> None:
-    """Store whether the marketplace refuses our token, and notify the admins if that changed. The client calls
-    this after the first answer, and when the token is refused or accepted again.
-    """
+    """Store whether the marketplace refuses the bot's token, and notify the admins of a change.
 
+    The client calls this after its first answer, and each time the token is refused or accepted again.
+    """
     deps = with_newest_rules(deps)
 
     async def decision(tx: Tx) -> None:

@@ -1,4 +1,4 @@
-"""The files of months: what is in them, when a month is complete, and who gets its file then."""
+"""The month files for finance: their content, the check that a month is complete, and sending them."""
 
 from __future__ import annotations
 
@@ -24,14 +24,17 @@ from store.db import Tx
 log = structlog.get_logger()
 
 
-# --- what is in a file
+# --- the content of a file
 
 
 async def month_file(
     tx: Tx, rules: Rules, now: datetime, part: MonthPart, *, readable_of: str | None = None
 ) -> MonthFile:
-    """Return the file of a part of a month as it is now. `readable_of` is the Slack id of the person whose charges
-    alone the reader may see. None: they may see everybody's.
+    """Return the file of a part of a month in its current state.
+
+    Args:
+        readable_of: The Slack ID of the only person whose charges the reader may see. None if the reader may see
+            everybody's charges.
     """
     complete = await tx.budgets.filed_file(part.month)
     charged = await tx.budgets.charges_in(part.month)
@@ -57,7 +60,7 @@ async def month_file(
 async def _rows(
     tx: Tx, rules: Rules, month: Month, charged: Iterable[Charge], running: Iterable[Charge]
 ) -> tuple[FileRow, ...]:
-    """Return the rows of charges, oldest first."""
+    """Return the rows of these charges, oldest first."""
     marked = [*((charge, False) for charge in charged), *((charge, True) for charge in running)]
     machines = await tx.budgets.machines(month)
     names = await tx.people.names({charge.owner for charge, _ in marked})
@@ -74,22 +77,24 @@ async def _rows(
     )
 
 
-# --- when a month is complete
+# --- complete months
 
 
 async def is_complete(tx: Tx, rules: Rules, now: datetime, month: Month) -> bool:
-    """Return whether nothing that has billed in a month can bill for it any more: the month is over, and all that
-    it billed is in the ledger.
+    """Return whether a month is complete: it is over, and everything that was billed in it is in the ledger.
+
+    After that, no machine can add to the bill of this month.
     """
     end = month_end(month, rules.billing_zone)
     return end <= now and not await tx.budgets.billing_before(end)
 
 
 async def file_months(deps: StepDeps) -> None:
-    """Keep the file of each month that became complete, and send it to finance. Raise StoreBusy.
+    """Store the file of each month that has become complete, and send it to finance.
 
-    Do nothing before the account was compared with the store, and while buying is paused because the database is
-    older than the account: machines that it lacks may have billed in the month.
+    Does nothing until the account has been compared with the store, and while buying is paused because the
+    database is older than the account: machines that are missing from the database may have been billed in the
+    month. Raises StoreBusy.
     """
     if not deps.opened.swept:
         return
@@ -109,7 +114,7 @@ async def file_months(deps: StepDeps) -> None:
 
 
 async def _finance(deps: StepDeps) -> Collection[str] | None:
-    """Return the Slack ids of the people of finance. Return None if Slack doesn't tell who is in a group."""
+    """Return the Slack IDs of the people in finance. None if Slack doesn't answer who is in a group."""
     named = deps.rules.finance
     groups = await asyncio.gather(*map(deps.directory.members, named.groups))
     if None in groups:
@@ -123,15 +128,16 @@ async def _finance(deps: StepDeps) -> Collection[str] | None:
 async def _file(deps: StepDeps, month: Month, finance: Collection[str]) -> None:
     async with deps.store.read() as tx:
         file = await month_file(tx, deps.rules, deps.clock.now(), MonthPart(month=month))
-    # Writing thousands of rows would hold up the event loop, and Slack waits for acknowledgements.
+    # Writing thousands of rows would block the event loop, and Slack is waiting for acknowledgements.
     written = await asyncio.to_thread(file.written)
 
     async def decision(tx: Tx) -> None:
-        # What charges a month takes the spending lock too, so nothing is charged to it meanwhile.
+        # Every transaction that charges a month also takes the spending lock, so nothing is charged to it
+        # meanwhile.
         if not await is_complete(tx, deps.rules, deps.clock.now(), month) or file.complete is not None:
             return
         if await tx.budgets.charges_in(month) != [row.charge for row in file.rows]:
-            return  # something was charged meanwhile: the next turn writes it too
+            return  # Something was charged in the meantime. The next run includes it.
         await tx.budgets.file(month, deps.clock.now(), written)
         facts = MonthFiledFacts(month=month, amount=file.amount, count=file.rental_count)
         known = {To.FINANCE: tuple(finance)}

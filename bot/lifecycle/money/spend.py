@@ -1,5 +1,6 @@
-"""What was spent, from the store: the charges of some months, the alert of an unusual day, planned alerts of
-budgets, and the week's digest.
+"""Reads spending from the store: the charges of months, the alert of an unusual day, and the weekly digest.
+
+Also sends the budget alerts that were scheduled for later.
 """
 
 from __future__ import annotations
@@ -28,19 +29,21 @@ from bot.policy.team.rules import Rules
 from store.db import Tx
 
 DEAR_RENTALS = 3
-"""How many rentals an alert of an unusual day names."""
+"""The number of rentals that the alert of an unusual day names."""
 
 
 def months_of_usual_day(now: datetime, rules: Rules) -> tuple[Month, ...]:
-    """Return the months of today and of the days before today from which the usual day is computed."""
+    """Return the months of today and of the earlier days that the usual day is computed from."""
     return months_between(now - timedelta(days=MEDIAN_OF + 1), now, rules.billing_zone)
 
 
 async def charges_of_months(
     tx: Tx, rules: Rules, months: Collection[Month], now: datetime, *, owner: str | None = None
 ) -> list[Charge]:
-    """Return the charges of these months, with what resources that still bill have added to them by `now`. With
-    `owner`, return those of this person alone. Other tasks run meanwhile.
+    """Return the charges of these months, including what running resources have cost by `now`.
+
+    If `owner` is given, only the charges of this person are returned. Other tasks can run while the resources are
+    read.
     """
     found = [charge for month in sorted(months) for charge in await tx.budgets.charges_in(month, owner)]
     live = await live_charges(tx, rules, now, owner=owner)
@@ -48,12 +51,12 @@ async def charges_of_months(
 
 
 async def unmanaged_machine_count(tx: Tx) -> int:
-    """Return how many machines run now that no rental has, so that no charge has them either."""
+    """Return the number of unmanaged machines that are running now. They appear in no charge."""
     return sum(len(one.purchase.alive) for one in await tx.questions.purchases())
 
 
 async def running_machines(tx: Tx, rentals: Iterable[Rental], now: datetime) -> list[Running]:
-    """Return the machines of these rentals that bill now, with the ends of their leases as they stand."""
+    """Return the machines of these rentals that are billed now, with the current ends of their leases."""
     ends = {rental.id: _end(rental, now) for rental in rentals}
     return [
         Running(one.rate, ends[one.rental_id])
@@ -71,8 +74,10 @@ def _end(rental: Rental, now: datetime) -> datetime:
 async def forecast_of_month(
     tx: Tx, rules: Rules, scope: Scope, charges: Sequence[Charge], now: datetime
 ) -> Micros | None:
-    """Return what this month costs a scope in all at this rate. Return None if too little is known yet. `charges`
-    are those of the scope in the months of `months_of_usual_day`.
+    """Return the forecast of a scope's total cost in this month. None if too little is known yet.
+
+    Args:
+        charges: The charges of the scope in the months that `months_of_usual_day` returns.
     """
     zone = rules.billing_zone
     month = month_of(now, zone)
@@ -96,7 +101,10 @@ async def forecast_of_month(
 
 
 async def notify_unusual_day(deps: Deps) -> None:
-    """Notify the approvers' channel, once a day, if today is unusually dear. Raise StoreBusy."""
+    """Notify the approvers' channel, at most once a day, if today is unusually expensive.
+
+    Raises StoreBusy.
+    """
     rules, now = deps.rules, deps.clock.now()
     day = spend.day_of(now, rules.billing_zone).isoformat()
     async with deps.store.read() as tx:
@@ -130,22 +138,25 @@ async def notify_unusual_day(deps: Deps) -> None:
 
 
 async def check_budget_alerts(deps: Deps) -> None:
-    """Give or drop the planned alerts of budgets that are due. Raise StoreBusy."""
+    """Send or drop the scheduled budget alerts that are due.
+
+    Raises StoreBusy.
+    """
     async with deps.store.read() as tx:
         if not await tx.budgets.alerts_due(deps.clock.now()):
             return
     await transact(deps, judge_planned_alerts, deps)
 
 
-# --- the digest for the home channel: once a week, by project and never by person
+# --- the digest for the home channel: once a week, by project, never by person
 
 
 async def send_digest(deps: Deps) -> None:
-    """Send the home channel the digest that was due last, unless it was sent. Send none of a week without rentals.
-    Raise StoreBusy.
+    """Send the latest digest that was due to the home channel, unless it has been sent already.
 
-    After a time off only the newest one is sent. The first one is that which is due next after the policy named a
-    time.
+    If the bot was down for several weeks, only the latest digest is sent. After the policy has named a time for
+    digests, the first one is sent the next time it is due. For a week without rentals, there is no digest. Raises
+    StoreBusy.
     """
     due = newest_digest(deps.clock.now(), deps.rules)
     async with deps.store.read() as tx:
@@ -166,8 +177,9 @@ async def send_digest(deps: Deps) -> None:
 
 
 async def week_digest(tx: Tx, rules: Rules, due: datetime, now: datetime) -> Digest | None:
-    """Return what a digest says that was due at `due` and is sent `now`. Return None if nothing was rented in its
-    week.
+    """Return the content of the digest that was due at `due`, if it is sent `now`.
+
+    None if nothing was rented in its week.
     """
     week, zone = week_of(due, rules), rules.billing_zone
     months = {*months_between(week.start, week.end, zone), *months_of_usual_day(now, rules)}

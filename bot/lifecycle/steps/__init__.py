@@ -1,3 +1,4 @@
-"""One module for each state: what the bot does next for a rental in it. dispatch.py runs a step and saves the
-result.
+"""The steps: one module for each state of a rental, which decides and does what comes next in that state.
+
+dispatch.py runs a step and saves its result.
 """

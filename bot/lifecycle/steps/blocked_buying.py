@@ -1,4 +1,7 @@
-"""Waits while nothing can be bought: buying is blocked, or unproven attempts are looked up first."""
+"""Waits while nothing can be bought: because buying is blocked, or because unresolved attempts come first.
+
+An attempt is unresolved while nobody knows whether its call bought a machine. Lookups at the market find out.
+"""
 
 from __future__ import annotations
 
@@ -33,8 +36,10 @@ def blocked_since(snapshot: RentalSnapshot, since: datetime) -> RentalSnapshot:
 
 
 def block_since_overdue(deps: StepDeps, snapshot: RentalSnapshot, attempt: Attempt) -> RentalSnapshot:
-    """Return the snapshot with buying blocked since an attempt's time-out. The overdue deletion ended the attempt,
-    so no step worked since then, and nothing may be bought without asking.
+    """Return the snapshot with buying blocked since the timeout of an attempt.
+
+    The overdue deletion has ended this attempt, which means that no step has worked since then. So nothing may be
+    bought without asking people first.
     """
     return blocked_since(snapshot, attempt.intended_at + deps.rules.procure.provision_timeout)
 
@@ -42,7 +47,10 @@ def block_since_overdue(deps: StepDeps, snapshot: RentalSnapshot, attempt: Attem
 async def asked_again(
     deps: StepDeps, snapshot: RentalSnapshot, why: Why, now: datetime, offer: Offer | None = None
 ) -> RentalSnapshot:
-    """Return the snapshot of a request that waits for a decision again (see `ask_again`), or on for an offer."""
+    """Make a request wait for a decision again (see `ask_again`).
+
+    A rental with a waitlist entry returns to the waitlist instead, unless the reason is SHOWN_LATER.
+    """
     waitlist_entry = snapshot.rental.waitlist_entry
     if waitlist_entry is not None and why is not Why.SHOWN_LATER:
         return await wait_on(deps, snapshot, waitlist_entry, why, now)
@@ -53,10 +61,10 @@ async def asked_again(
 async def wait_on(
     deps: StepDeps, snapshot: RentalSnapshot, waitlist_entry: WaitlistEntry, why: Why, now: datetime
 ) -> RentalSnapshot:
-    """Return the snapshot of a rental that waits on for an offer, because of `why`. If its wish has ended, it is
-    over.
+    """Return a rental to the waitlist because of `why`, or end it if its time on the waitlist is over.
 
-    A wish can fail for the same reason hundreds of times, so the thread is told of each reason only once.
+    A purchase for a waitlist entry can fail for the same reason hundreds of times, so each reason is posted in the
+    thread only once.
     """
     if now >= waitlist_entry.until:
         return end_waitlist_entry(snapshot, now)
@@ -64,15 +72,15 @@ async def wait_on(
     async with deps.store.read() as tx:
         rental_id = snapshot.rental.id
         earlier = (await tx.events.of_many([rental_id], (EventKind.QUEUED_AGAIN,)))[rental_id]
-    told = any((one.why, one.vendor) == (why, last) for one in facts_in(earlier, HeldUpFacts))
-    facts = HeldUpFacts(why=why, vendor=last, until=waitlist_entry.until, told_before=told or None)
+    reported_before = any((one.why, one.vendor) == (why, last) for one in facts_in(earlier, HeldUpFacts))
+    facts = HeldUpFacts(why=why, vendor=last, until=waitlist_entry.until, told_before=reported_before or None)
     return snapshot.with_rental(transitions.wait_on(snapshot.rental, waitlist_entry)).with_event(
         EventKind.QUEUED_AGAIN, now, facts
     )
 
 
 def end_waitlist_entry(snapshot: RentalSnapshot, now: datetime) -> RentalSnapshot:
-    """Return the snapshot of a rental that is over, because nothing fitted before its wish ended."""
+    """End a rental because no offer fitted before its time on the waitlist was over."""
     return snapshot.with_rental(*snapshot.finished(State.EXPIRED, now, why=Why.NOTHING_FITTED))
 
 
@@ -85,8 +93,10 @@ async def wait_blocked(
     *,
     facts: HeldUpFacts | None = None,
 ) -> RentalSnapshot:
-    """Return the snapshot with buying blocked and due at the next poll, with an event if the block begins now. If
-    buying was blocked for BLOCKED_AT_MOST, return the snapshot waiting for a decision again.
+    """Mark buying as blocked, and schedule the next try for the next poll.
+
+    There is an event if the block begins now. Once buying has been blocked for BLOCKED_AT_MOST, the request waits
+    for a decision again.
     """
     before = snapshot.rental.blocked or Blocked(since=now)
     until = before.since + BLOCKED_AT_MOST
@@ -103,12 +113,12 @@ async def wait_blocked(
 async def wait_for_lookups(
     deps: StepDeps, snapshot: RentalSnapshot, now: datetime, *, nothing_fits: bool = False
 ) -> RentalSnapshot:
-    """Wait as `wait_blocked` does, until lookups prove that the unproven attempts made nothing that bills."""
+    """Wait, like `wait_blocked`, until lookups prove that no unresolved attempt made anything that is billed."""
     last = snapshot.attempts[-1]
     facts = HeldUpFacts(
         why=Why.UNRESOLVED,
         vendor=last.vendor if last.unresolved else None,
-        detail=own_words(last) if last.unresolved else None,
+        detail=own_message(last) if last.unresolved else None,
         count=len(snapshot.unresolved),
         end=State.FAILED if nothing_fits else None,
     )
@@ -124,8 +134,9 @@ def reason(away: MarketAway) -> Why:
     return Why.OUTAGE
 
 
-def own_words(attempt: Attempt | None) -> str | None:
-    """Return the market's words about an attempt. Return None if there are none, or if the attempt's reason is
-    SOLD_OUT, which says it all.
+def own_message(attempt: Attempt | None) -> str | None:
+    """Return the market's message about an attempt.
+
+    None if there is no message, or if the attempt's reason is SOLD_OUT, which says everything.
     """
     return (attempt.detail or None) if attempt is not None and attempt.why is not Why.SOLD_OUT else None

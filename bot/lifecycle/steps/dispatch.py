@@ -1,7 +1,8 @@
-"""One step of one rental: load it, act, save it.
+"""Runs one step of one rental: the step of its state acts on the loaded rental, and the result is saved.
 
-The steps of states with little to do are here too: of a rental that waits for a decision, for an offer or for its
-start time (bot/lifecycle/loops/waitlist.py looks for offers), and of one that is being destroyed or is over.
+The steps of states with little to do are also here: those of rentals that wait for a decision, for an offer or for
+their start time, and those of rentals that are being destroyed or are over. The search for offers is in
+bot/lifecycle/loops/waitlist.py.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ Step = Callable[[StepDeps, RentalSnapshot], Awaitable[RentalSnapshot]]
 
 
 async def _wait(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
-    """Expire the request if nobody decided in time, or end the rental if its wish has ended."""
+    """Expire a request that nobody decided in time, or end a rental whose time on the waitlist is over."""
     now, rental = deps.clock.now(), snapshot.rental
     if rental.state is State.AWAITING_APPROVAL:
         until = rental.decision.expires_at if rental.decision is not None else now
@@ -40,7 +41,7 @@ async def _wait(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
     if now < until:
         return snapshot.with_due(until)
     if not deps.opened.swept:
-        # If the database is a backup, the rental's machine may run already. Don't say yet that nothing was
+        # If the database is a backup, the rental's machine may be running already. Don't say yet that nothing was
         # rented.
         return snapshot.with_due(poll_at(now))
     if rental.state is State.QUEUED:
@@ -50,16 +51,20 @@ async def _wait(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
 
 
 async def _destroy(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
-    """End the rental if every attempt is settled. `resource_deletion` has done its round before this step."""
+    """End the rental once every attempt is closed, which means that nothing of it can be billed any more.
+
+    `resource_deletion` has already done its round before this step.
+    """
     now, rental = deps.clock.now(), snapshot.rental
     if not all(attempt.closed for attempt in snapshot.attempts):
         return snapshot.with_due(None)
     bill = snapshot.spent(now)
     after = confirm_destroyed(rental, now)
     why = after.ending.why if after.ending else None
-    stood = rental.lease is not None and rental.lease.latest_end is None
-    # False if the first of two ends came, or if the machine was adopted and so billed before its lease.
-    ran_its_length = why is Why.LEASE_ENDED and stood and rental.quote_id is not None
+    fixed_end = rental.lease is not None and rental.lease.latest_end is None
+    # False if a flexible end came at its earliest time. Also false for an adopted machine, which was billed before
+    # its lease began.
+    ran_its_length = why is Why.LEASE_ENDED and fixed_end and rental.quote_id is not None
     facts = EndedFacts(
         end=after.state,
         why=why,
@@ -74,7 +79,10 @@ async def _destroy(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
 
 
 async def _stay_over(_: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
-    """Change nothing. The rental is due only while a resource that appeared after its end is being deleted."""
+    """Change nothing.
+
+    A rental that is over is due only while a resource that appeared after its end is being deleted.
+    """
     return snapshot.with_due(None)
 
 
@@ -90,10 +98,13 @@ STEPS: dict[State, Step] = {
 
 
 async def step(deps: StepDeps, snapshot: RentalSnapshot, write_due: WriteDue) -> None:
-    """Do what is due for a rental that was just loaded, and end its claim. `write_due` is as for `save`.
+    """Do the next step of a rental that was just loaded, and end its claim.
 
-    If the rental changed meanwhile, save only what the market answered. The change made the rental due at once, so
-    the next step decides again.
+    If the rental has changed in the meantime, only the market's answers are saved. That change has made the rental
+    due immediately, so the next step decides again.
+
+    Args:
+        write_due: See `save`.
     """
     over_before = snapshot.rental.over_at
     try:
@@ -112,8 +123,9 @@ async def step(deps: StepDeps, snapshot: RentalSnapshot, write_due: WriteDue) ->
 
 
 def _give_approval_notice_if_due(snapshot: RentalSnapshot, now: datetime) -> RentalSnapshot:
-    """Return the snapshot with an event that notifies the owner of the approval, if the machine is not ready by
-    `approval_notice_at`. Before that time, return the snapshot due again at it.
+    """Notify the owner of the approval if the machine isn't ready by `approval_notice_at`.
+
+    Before that time, make sure that the rental is due again then.
     """
     at = snapshot.rental.approval_notice_at
     if at is None:
@@ -124,9 +136,11 @@ def _give_approval_notice_if_due(snapshot: RentalSnapshot, now: datetime) -> Ren
 
 
 async def _note_unseen_end(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
-    """Return the snapshot of a rental that has just ended with an unknown verdict from the moment since which
-    nobody saw its machine's use, if the bot was down before the end. Otherwise the last verdict would count until
-    the end. The end stays the last event.
+    """Record that the usage status was unknown before the end, if the bot was down at that time.
+
+    Without this, the last known status would count until the end of the rental that has just ended. The status is
+    unknown since the last moment at which anybody saw the use of the machine. The end stays the last event of the
+    rental.
     """
     rental = snapshot.rental
     if rental.use is None:

@@ -1,6 +1,8 @@
-"""Buys with one live attempt at a time. An attempt is committed before its one procure call. The next attempt
-begins once this one is settled or its deletion is accepted. It begins at once if this one was answered with
-`failed` and no resource.
+"""Buys a machine for a rental, with one live attempt at a time.
+
+Each attempt is committed before its single procure call. The next attempt begins once the current one is closed,
+which means that it can't be billed any more, or once its deletion has been accepted. It begins immediately if the
+current one was answered with `failed` and no resource.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ from bot.lifecycle.steps.blocked_buying import (
     asked_again,
     block_since_overdue,
     blocked_since,
-    own_words,
+    own_message,
     reason,
     wait_blocked,
     wait_for_lookups,
@@ -55,20 +57,20 @@ from bot.policy.use.leases import too_little_time
 from store.db import Tx
 
 STILL_FRESH = timedelta(seconds=30)
-"""An offer that expires sooner than this is not tried: it could expire during the call."""
+"""The remaining lifetime below which an offer isn't tried, because it could expire during the call."""
 MOST_UNRESOLVED = 3
-"""A rental with this many unproven attempts waits for their lookups before it buys again."""
+"""The number of unresolved attempts from which a rental waits for their lookups before it buys again."""
 
 
-class NoRoom(Exception):
-    """The team's limit has no room for one more purchase beside the unproven attempts."""
+class NoHeadroom(Exception):
+    """The team's limit has no headroom for another purchase in addition to the unresolved attempts."""
 
 
 async def procure(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
-    """Settle the current attempt, or begin the next."""
+    """Find out what became of the current attempt, or begin the next one."""
     due_at = snapshot.rental.due_at
     if due_at is not None and deps.clock.now() - due_at >= BLOCKED_AT_MOST:
-        # The bot was down when this was due. That time counts as blocked.
+        # The bot was down when this step was due. That time counts as blocked.
         snapshot = blocked_since(snapshot, due_at)
     if snapshot.attempts and _ended_as_overdue(snapshot.rental, snapshot.attempts[-1]):
         snapshot = block_since_overdue(deps, snapshot, snapshot.attempts[-1])
@@ -83,10 +85,11 @@ async def procure(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
     try:
         snapshot, progress = await look_up(deps, snapshot, attempt)
     except MarketAway as away:
-        # Count buying as blocked meanwhile: once the market answers, it may be too late for another purchase.
+        # Count buying as blocked in the meantime: once the market answers, it may be too late for another
+        # purchase.
         return _note_unknown(blocked_since(snapshot, now), attempt, now).with_due(retry_at(now, away))
-    # An answer ends an outage. Only the answer to the next purchase ends a rate limit: otherwise a rental whose
-    # purchases are refused again and again would never wait for a decision.
+    # An answer ends an outage. But only the answer to the next purchase ends a rate limit: otherwise, a rental
+    # whose purchases are refused again and again would never wait for a decision.
     blocked = snapshot.rental.blocked
     if blocked is not None and now - blocked.since < BLOCKED_AT_MOST and attempt.why not in MARKET_UNAVAILABLE:
         snapshot = snapshot.altered(blocked=None)
@@ -98,7 +101,7 @@ async def procure(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
     if attempt.closed:
         return await _buy_next(deps, snapshot)
     if progress.in_progress and attempt.why not in REPORTED_FAILED:
-        # The status says that the offer was bought, though it has no resource yet. The time-out begins.
+        # The status says that the offer was bought, although there is no resource yet. The timeout begins now.
         return _accepted(snapshot, attempt, now)
     if now - attempt.intended_at >= deps.rules.procure.provision_timeout:
         return give_up(snapshot, attempt, Why.VENDOR_FAILED, now)
@@ -106,14 +109,16 @@ async def procure(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
 
 
 def _ended_as_overdue(rental: Rental, attempt: Attempt) -> bool:
-    """Return whether the overdue deletion ended an attempt, and nobody decided about the request since then."""
+    """Return whether the overdue deletion ended an attempt, and nobody has decided on the request since."""
     decided_since = rental.procuring_since is not None and attempt.intended_at < rental.procuring_since
     return attempt.marked_by is Marker.OVERDUE and not decided_since
 
 
 def _blocks_next(attempt: Attempt) -> bool:
-    """Return whether the next purchase waits until the deletion of this attempt is accepted, because a machine of
-    it came back after it was settled. An attempt that was answered with `failed` blocks nothing.
+    """Return whether the next purchase waits until the deletion of this attempt has been accepted.
+
+    This is the case if a machine of the attempt reappeared after the attempt was closed. An attempt that was
+    answered with `failed` blocks nothing.
     """
     return not attempt.closed and attempt.delete_accepted_at is None and attempt.why not in REPORTED_FAILED
 
@@ -121,7 +126,7 @@ def _blocks_next(attempt: Attempt) -> bool:
 def give_up(
     snapshot: RentalSnapshot, attempt: Attempt, why: Why, now: datetime, detail: str = ""
 ) -> RentalSnapshot:
-    """Mark an attempt for deletion. The next one begins once its deletion is accepted."""
+    """Mark an attempt for deletion. The next one begins once the deletion has been accepted."""
     marked = changed(attempt, marked_by=Marker.STEP, why=why, detail=detail or attempt.detail)
     after = give_up_attempt(snapshot.rental, now)
     facts = AttemptFacts(vendor=attempt.vendor, rate=attempt.rate, why=why, detail=detail or None)
@@ -129,21 +134,24 @@ def give_up(
 
 
 def _note_unknown(snapshot: RentalSnapshot, attempt: Attempt, now: datetime) -> RentalSnapshot:
-    """Turn an intended attempt into an unknown one, with an event. Change nothing if it is in another state."""
+    """Turn an intended attempt into an unknown one, with an event. An attempt in another state isn't changed."""
     if attempt.state is not AttemptState.INTENDED:
         return snapshot
     unknown = changed(attempt, state=AttemptState.UNKNOWN, why=attempt.why or Why.NO_ANSWER)
-    told = snapshot.rental.waitlist_entry is not None and any(
+    reported_before = snapshot.rental.waitlist_entry is not None and any(
         (earlier.vendor, earlier.why) == (unknown.vendor, unknown.why) for earlier in snapshot.attempts[:-1]
     )
-    facts = AttemptFacts(vendor=unknown.vendor, rate=unknown.rate, why=unknown.why, told_before=told or None)
+    facts = AttemptFacts(
+        vendor=unknown.vendor, rate=unknown.rate, why=unknown.why, told_before=reported_before or None
+    )
     return snapshot.with_facts(unknown).with_event(EventKind.NO_ANSWER, now, facts)
 
 
 def _accepted(snapshot: RentalSnapshot, attempt: Attempt, now: datetime) -> RentalSnapshot:
     bought = changed(attempt, accepted=True, state=AttemptState.BOUGHT, why=None)
     after = accept(snapshot.rental, now=now, due_at=poll_at(now))
-    # At a start time, the owner expects the machine: the card says that it was rented, and READY is the only ping.
+    # At a start time, the owner expects the machine. The card says that it was rented, and only READY pings the
+    # owner.
     waitlist_entry = snapshot.rental.waitlist_entry if snapshot.rental.request.starts_at is None else None
     facts = AttemptFacts(
         vendor=attempt.vendor,
@@ -170,8 +178,8 @@ async def _buy_next(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
         shown_later = rental.blocked.why is Why.SHOWN_LATER
         return await asked_again(deps, snapshot, Why.SHOWN_LATER if shown_later else Why.BUYING_BLOCKED, now)
     if not deps.opened.swept:
-        # If the database is a backup, the machine may run already. The first sweep has usually ended by the next
-        # poll.
+        # If the database is a backup, the machine may be running already. The first sweep has usually ended by the
+        # next poll.
         if rental.blocked is None:
             return blocked_since(snapshot, now).with_due(poll_at(now))
         async with deps.store.read() as tx:
@@ -196,8 +204,9 @@ async def _buy_next(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
 async def _buy_from(deps: StepDeps, snapshot: RentalSnapshot, quote: Quote) -> RentalSnapshot:
     """Buy an allowed offer of the quote, or else of a new search. If there is none, ask people again or fail.
 
-    After a failed purchase, a rental with a wish waits on instead: the search that all equal wishes share looks
-    again, and bot/policy/buying/waiting.py says when this wish may make its next purchase.
+    A rental with a waitlist entry returns to the waitlist instead after a failed purchase. The search that all
+    equal entries share then queries the market again, and bot/policy/buying/waiting.py decides when the next
+    purchase for this entry may take place.
     """
     now, rental = deps.clock.now(), snapshot.rental
     tried = _tried(snapshot)
@@ -232,8 +241,10 @@ async def _buy_from(deps: StepDeps, snapshot: RentalSnapshot, quote: Quote) -> R
 
 
 def _chosen_vendor(snapshot: RentalSnapshot, quote: Quote) -> str | None:
-    """Return the vendor of the offer that the person chose. If a new search no longer has that offer, return the
-    vendor of the first attempt, because the chosen offer is tried first. Return None if neither is known.
+    """Return the vendor of the offer that the person chose. None if it isn't known.
+
+    If a new search no longer has the chosen offer, it is the vendor of the first attempt, because the chosen offer
+    is tried first.
     """
     clicked = [offer.vendor for offer in quote.offers if offer.offer_id == snapshot.rental.clicked_offer]
     return next(iter([*clicked, *(attempt.vendor for attempt in snapshot.attempts[:1])]), None)
@@ -242,7 +253,7 @@ def _chosen_vendor(snapshot: RentalSnapshot, quote: Quote) -> str | None:
 async def _usable(
     deps: StepDeps, rental: Rental, offers: Sequence[Offer], chosen: str | None
 ) -> tuple[Offer, ...]:
-    """Return the offers that may be bought, of those with equal prices the likeliest to get ready first."""
+    """Return the offers that may be bought. Those with equal prices are sorted by success rate, best first."""
     async with deps.store.read() as tx:
         usable = await with_startup_script(tx, offers, rental.request, rental.teammates, chosen)
         success_rates = await tx.rentals.success_rates({(offer.vendor, offer.gpu) for offer in usable})
@@ -250,10 +261,10 @@ async def _usable(
 
 
 async def _buy_first(deps: StepDeps, snapshot: RentalSnapshot, offers: Sequence[Offer]) -> RentalSnapshot | None:
-    """Buy the first offer that is allowed and had no attempt yet, with the keys that people have now.
+    """Buy the first offer that is allowed and hasn't been tried yet, using the current keys of the people.
 
-    If the owner has no key, end the rental as failed. If an offer is allowed only once lookups prove that earlier
-    attempts cost nothing, wait for them. Return None if there is no such offer.
+    If the owner has no key, the rental ends as failed. If an offer is allowed only once lookups have proved that
+    earlier attempts cost nothing, the rental waits for these lookups. Returns None if there is no such offer.
     """
     rental = snapshot.rental
     async with deps.store.read() as tx:
@@ -269,9 +280,9 @@ async def _buy_first(deps: StepDeps, snapshot: RentalSnapshot, offers: Sequence[
             intended, attempt = await _intend(deps, snapshot, offer, keys[rental.owner][0], plan)
         except OfferTaken:
             continue
-        except NoRoom:
+        except NoHeadroom:
             return await wait_for_lookups(deps, snapshot, deps.clock.now())
-        except BuyingBlocked:  # someone blocked buying after this step began
+        except BuyingBlocked:  # Somebody has blocked buying since this step began.
             return snapshot.with_due(deps.clock.now())
         return await _call(deps, intended, attempt, plan.text)
     return (
@@ -284,7 +295,11 @@ def _untried(snapshot: RentalSnapshot, offers: Sequence[Offer]) -> list[Offer]:
 
 
 def _tried(snapshot: RentalSnapshot) -> tuple[Attempt, ...]:
-    """Return the attempts that count: all, or with a wish those since the last offer that fitted it."""
+    """Return the attempts that count as tried.
+
+    These are all attempts. For a rental with a waitlist entry, only the attempts since an offer last fitted the
+    entry count.
+    """
     rental = snapshot.rental
     if rental.waitlist_entry is None or rental.procuring_since is None:
         return snapshot.attempts
@@ -297,7 +312,7 @@ def _allowed(deps: StepDeps, snapshot: RentalSnapshot, offers: Sequence[Offer]) 
 
 
 def _fits_later(deps: StepDeps, snapshot: RentalSnapshot, offers: Sequence[Offer]) -> bool:
-    """Return whether an offer is allowed once the unproven attempts are proven to have cost nothing more."""
+    """Return whether an offer becomes allowed once the unresolved attempts turn out to have cost nothing."""
     billed = snapshot.spent(deps.clock.now()).amount
     fitting = within_terms(_untried(snapshot, offers), snapshot.rental.terms, billed, deps.rules)
     return len(fitting) > len(_allowed(deps, snapshot, offers))
@@ -308,19 +323,22 @@ async def _intend(
 ) -> tuple[RentalSnapshot, Attempt]:
     """Commit an attempt before its call.
 
-    Raise OfferTaken if the offer has had its attempt, BuyingBlocked if buying is blocked by now, NoRoom if the
-    team's limit has no room for it beside unproven attempts, and Stale if the rental changed meanwhile.
+    Raises:
+        OfferTaken: The offer has already been tried.
+        BuyingBlocked: Buying has been blocked in the meantime.
+        NoHeadroom: The team's limit has no headroom for this offer in addition to the unresolved attempts.
+        Stale: The rental has changed in the meantime.
     """
 
     async def check_first(tx: Tx) -> None:
         if snapshot.unresolved:
-            # The click checked the rental's own highest price against the limit, but not the prices of unproven
-            # attempts.
+            # When the owner clicked, the rental's own highest price was checked against the limit, but not the
+            # prices of unresolved attempts.
             await tx.rentals.lock_spending()
             usage = await tx.rentals.usage(snapshot.rental.owner, without=snapshot.rental.id)
             own = offer.rate + sum(attempt.rate for attempt in snapshot.unresolved)
             if own > deps.rules.limits.team_per_hour - usage.team_rate:
-                raise NoRoom
+                raise NoHeadroom
         await check_buying(tx)
 
     now, rental = deps.clock.now(), snapshot.rental
@@ -337,7 +355,7 @@ async def _intend(
         intended_at=now,
     )
     before = next(iter(_tried(snapshot)[-1:]), None)
-    told = rental.waitlist_entry is not None and any(
+    reported_before = rental.waitlist_entry is not None and any(
         (earlier.vendor, earlier.script) == (attempt.vendor, attempt.script) for earlier in snapshot.attempts
     )
     facts = RentingFacts(
@@ -348,10 +366,10 @@ async def _intend(
         clicked=rental.terms.price if before else None,
         before_vendor=before.vendor if before else None,
         why=before.why if before else None,
-        detail=own_words(before),
+        detail=own_message(before),
         paid=cost_something(snapshot.spent_on(before, now)) if before and before.closed else None,
         left_out=plan.left_out,
-        told_before=told or None,
+        told_before=reported_before or None,
     )
     after = begin_attempt(rental, offer, now)
     intended = snapshot.with_facts(attempt).with_rental(after).with_event(EventKind.RENTING, now, facts)
@@ -359,8 +377,9 @@ async def _intend(
 
 
 async def _call(deps: StepDeps, snapshot: RentalSnapshot, attempt: Attempt, script: str) -> RentalSnapshot:
-    """Make the one procure call of an attempt, and return the snapshot with its answer. If the claim may end
-    during the call, make none: lookups will prove that nothing was bought.
+    """Make the single procure call of an attempt, and return the snapshot with the answer.
+
+    If the claim might end during the call, no call is made: lookups will prove that nothing was bought.
     """
     if not deps.claim_lasts():
         return snapshot.with_due(poll_at(deps.clock.now()))
@@ -380,8 +399,9 @@ async def _call(deps: StepDeps, snapshot: RentalSnapshot, attempt: Attempt, scri
 
 
 def _unclear(snapshot: RentalSnapshot, attempt: Attempt, away: MarketAway, now: datetime) -> RentalSnapshot:
-    """Make the attempt unknown, since its call may have bought: the next poll looks it up. If the market refused
-    the token or limits the rate, count buying as blocked from now on.
+    """Make the attempt unknown, because its call may have bought a machine. The next poll looks it up.
+
+    If the market refused the token or limits the rate of calls, buying counts as blocked from now.
     """
     why = reason(away)
     if why is Why.OUTAGE:
@@ -400,15 +420,17 @@ def _answered(snapshot: RentalSnapshot, attempt: Attempt, answer: Procured, now:
     if answer.bought_nothing:
         return snapshot.with_facts(changed(answered, state=AttemptState.FAILED)).with_due(now)
     if answer.why in REPORTED_FAILED and not answer.resource_ids:
-        # Usually the call made no machine. Buy the next offer at once; a machine that still appears is deleted.
+        # Usually, the call made no machine. Buy the next offer immediately; a machine that appears later is
+        # deleted.
         orphaned = changed(answered, state=AttemptState.UNKNOWN, orphaned=True, marked_by=Marker.STEP)
         return snapshot.with_facts(orphaned).with_due(now)
     return _note_unknown(snapshot.with_facts(answered), answered, now).with_due(poll_at(now))
 
 
 async def _fail(deps: StepDeps, snapshot: RentalSnapshot, why: Why, now: datetime) -> RentalSnapshot:
-    """End the rental without a machine. If attempts are unproven, wait for their lookups first: until then, nobody
-    knows that the rental cost nothing.
+    """End the rental without a machine. Rentals on the waitlist return to it instead.
+
+    If attempts are unresolved, their lookups come first: until then, nobody knows that the rental cost nothing.
     """
     waitlist_entry = snapshot.rental.waitlist_entry
     if waitlist_entry is not None:

@@ -1,4 +1,7 @@
-"""A rental whose machine is starting. Each step asks the market first and checks the time-outs after that."""
+"""The step of a rental whose machine is starting.
+
+Each step asks the market first, and checks the timeouts only after that.
+"""
 
 from __future__ import annotations
 
@@ -23,15 +26,15 @@ from bot.policy.use.leases import latest_ready, lease_ends, longest_lease
 
 PROBE_AGAIN = timedelta(seconds=3)
 PROBE_AT_MOST = timedelta(minutes=2)
-"""If no SSH server answers for this long, in real time, the machine becomes ready without an answer."""
+"""The time, in wall-clock time, after which the machine becomes ready even if no SSH server has answered."""
 
 
 async def provision(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
-    """Ask how far the machine is. Give up the attempt if the vendor failed or took too long."""
+    """Ask the market how the machine is progressing. Give up the attempt if the vendor failed or took too long."""
     attempt = snapshot.live
     now = deps.clock.now()
     if attempt is None or attempt.marked_for_deletion:
-        # The attempt's deletion was accepted, or the vendor took the machine before it was ready.
+        # The attempt's deletion was accepted, or the vendor took the machine away before it was ready.
         lost = snapshot.attempts[-1]
         if lost.marked_by is not Marker.OVERDUE:
             return give_up(snapshot, lost, Why.VENDOR_TOOK_IT, now)
@@ -41,7 +44,7 @@ async def provision(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
         if seen and all(seen):
             progress = await deps.market.progress(attempt.called_offer.offer_id)
         else:
-            # Store each resource as soon as it appears: it bills from then on.
+            # Store each resource as soon as it appears, because it is billed from that moment.
             snapshot, progress = await look_up(deps, snapshot, attempt)
             attempt = snapshot.attempts[-1]
     except MarketAway as away:
@@ -66,8 +69,10 @@ async def provision(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
 
 
 def _deadline(deps: StepDeps, snapshot: RentalSnapshot, attempt: Attempt, now: datetime) -> datetime:
-    """Return when the machine must be ready: at the rules' time-out, or earlier if the envelope's total doesn't
-    pay for that long, or if the end that its owner named is near.
+    """Return the time by which the machine must be ready.
+
+    This is the timeout of the rules, or earlier if the approved total doesn't pay for that much time, or if the
+    end that the owner named is near.
     """
     terms = snapshot.rental.terms
     rate = hourly(snapshot.resources_of(attempt), attempt)
@@ -78,12 +83,13 @@ def _deadline(deps: StepDeps, snapshot: RentalSnapshot, attempt: Attempt, now: d
 
 
 async def _try_ssh(deps: StepDeps, snapshot: RentalSnapshot, attempt: Attempt) -> tuple[RentalSnapshot, bool]:
-    """Read the machine's address and try to read an SSH banner from it. Return the snapshot, and whether the
-    rental became ready.
+    """Look up the machine's address, and try to read an SSH banner from it.
+
+    Returns the snapshot, and whether the rental became ready.
     """
     reachable = snapshot.reachable(attempt)
     probing = snapshot.rental.quiet_since_real is not None
-    # The address rarely changes between two probes, and each lookup is a change that edits the card.
+    # The address rarely changes between two tries, and each lookup is a change that edits the card.
     if reachable is None or not probing or deps.clock.now() - reachable.read_at >= POLL:
         try:
             snapshot, _ = await look_up(deps, snapshot, attempt)
@@ -115,8 +121,9 @@ async def _ready(
         without_key = await still_without_key(tx, snapshot.rental)
     now, rental, attempt = deps.clock.now(), snapshot.rental, snapshot.attempts[-1]
     terms, rate = rental.terms, hourly(snapshot.resources_of(attempt), attempt)
-    # Normally the full lease. Shorter if the machine bills more than quoted, or became ready while the bot was
-    # down. Never later than the last end that its owner named. The later of two ends is limited in the same way.
+    # Normally, this is the full lease. It is shorter if the machine costs more than quoted, or if it became ready
+    # while the bot was down. It never goes past the latest end that the owner named. The latest end of a flexible
+    # end is limited in the same way.
     wanted = longest_lease(rental.request, terms.lease, now)
     afforded = affordable_lease(terms.total, snapshot.spent_at_most(now), rate, wanted, deps.rules)
     ends_at, latest_end = lease_ends(rental.request, now, now + afforded)

@@ -1,4 +1,4 @@
-"""Finds offers for a quote."""
+"""Finds offers for a quote, and rents one of them immediately if the quote asks for that."""
 
 from __future__ import annotations
 
@@ -27,15 +27,20 @@ from bot.policy.team.rules import Rules
 from bot.policy.use.flexible_end import night_end
 
 SAY_LOOKING_AFTER = 2.0
-"""Real seconds without an answer until the person is notified that the search takes longer."""
+"""The wall-clock seconds after which the person is notified that the search is still running."""
 FIRST_SEARCH_WITHIN = timedelta(seconds=10)
-"""A search that begins this soon after the command is the quote's first. Only the first one notifies the person
-that it takes longer."""
+"""The time after the command within which a search counts as the quote's first.
+
+Only during the first search is the person notified that it takes longer.
+"""
 GIVE_UP_AFTER = timedelta(minutes=2)
 
 
 async def find(deps: StepDeps, shared: SharedOffers, quote: Quote) -> None:
-    """Find offers, or similar requests that have some, queue the answer and end the quote's claim."""
+    """Find offers for a quote, store the answer for delivery, and end the quote's claim.
+
+    If there are none, similar requests that have offers are looked for.
+    """
     if quote.rental_id is not None:
         await _answer(deps, changed(quote, due_at=None))
         return
@@ -56,10 +61,11 @@ async def find(deps: StepDeps, shared: SharedOffers, quote: Quote) -> None:
 
 
 async def _answer(deps: StepDeps, quote: Quote) -> None:
-    """Save what was found and end the quote's claim. Queue the answer unless the search goes on. Do nothing if
-    another process has the claim: it answers.
+    """Save the quote and end its claim. Store the answer for delivery unless the search continues.
+
+    Does nothing if another process has the claim, because that process will answer.
     """
-    # Not durable: if a power cut loses this, the quote is due again.
+    # This write needn't be durable: if a power cut loses it, the quote is simply due again.
     async with deps.store.write(durable=False) as tx:
         if not await tx.quotes.hold(quote.id):
             return
@@ -70,7 +76,7 @@ async def _answer(deps: StepDeps, quote: Quote) -> None:
 
 
 def _message(kind: MessageKind, quote: Quote, deps: StepDeps) -> Message:
-    """Return a message about a quote to the person who asked."""
+    """Return a message about the quote to the person who requested it."""
     return queued(kind, quote.reply_to or to_person(quote.owner), deps.clock.real(), quote_id=quote.id)
 
 
@@ -79,7 +85,7 @@ async def _search(deps: StepDeps, shared: SharedOffers, quote: Quote) -> Quote:
         offers = await _likeliest_first(deps, await shared.get(quote.request))
         close = () if offers else await _nearby(shared, quote.request)
     except TokenRefused:
-        # Every search fails until someone replaces the token.
+        # Every search fails until somebody replaces the token.
         return changed(quote, state=QuoteState.UNANSWERED, due_at=None)
     except MarketAway:
         now = deps.clock.now()
@@ -98,7 +104,7 @@ async def _search(deps: StepDeps, shared: SharedOffers, quote: Quote) -> Quote:
 
 
 async def _likeliest_first(deps: StepDeps, offers: Sequence[Offer]) -> tuple[Offer, ...]:
-    """Return the offers, of those with equal prices the likeliest to get ready first."""
+    """Sort offers with equal prices by the success rates of their vendors, best first."""
     if len({offer.rate for offer in offers}) == len(offers):
         return tuple(offers)
     async with deps.store.read() as tx:
@@ -106,15 +112,17 @@ async def _likeliest_first(deps: StepDeps, offers: Sequence[Offer]) -> tuple[Off
 
 
 def card_channel(channel: Channel, rules: Rules) -> str:
-    """Return the channel for a card: the one where the command was typed. Return the home channel if that is a
-    direct message, a channel without the bot, or a channel that outsiders read.
+    """Return the channel for a rental's card.
+
+    This is the channel in which the command was typed. For a direct message, a channel without the bot, or a
+    channel that people outside the workspace can read, it is the home channel.
     """
     usable = channel.member and not channel.direct and not channel.shared
     return channel.id if usable else rules.home_channel
 
 
 async def _nearby(shared: SharedOffers, request: Request) -> tuple[Nearby, ...]:
-    """Return similar requests that have offers. A request whose call fails is left out."""
+    """Return similar requests that have offers. Requests whose call fails are left out."""
     similar = nearby(request)
     answers = await asyncio.gather(*(shared.get(r) for r in similar), return_exceptions=True)
     return tuple(
@@ -125,9 +133,10 @@ async def _nearby(shared: SharedOffers, request: Request) -> tuple[Nearby, ...]:
 
 
 async def _replace(deps: StepDeps, quote: Quote) -> Quote:
-    """Rent the first offer that fits in the place of another rental. Return the quote with the rental. If nothing
-    was rented, return the quote unchanged, so that its offers are shown. Raise Outage if the store doesn't take
-    it.
+    """Rent the first offer that fits as a replacement for another rental.
+
+    Returns the quote with the new rental. If nothing was rented, the quote is returned unchanged, so that its
+    offers are shown. Raises Outage if the store doesn't accept the write.
     """
     try:
         rental = await transact(deps, rent_replacement, deps, quote)
@@ -137,8 +146,11 @@ async def _replace(deps: StepDeps, quote: Quote) -> Quote:
 
 
 async def _rent_now(deps: StepDeps, quote: Quote) -> Quote:
-    """Rent the recommended offer if its owner has a key, it needs neither approval nor confirmation, and it can't
-    end at night. Return the quote with the rental. If nothing was rented, return a quote that shows its offers.
+    """Rent the recommended offer, if nothing speaks against doing so without another click.
+
+    The owner must have a key, the offer must need neither approval nor confirmation, and the lease must not be
+    able to end at night. Returns the quote with its rental. If nothing was rented, returns a quote that shows its
+    offers.
     """
     shown = changed(quote, rent_now=False)
     async with deps.store.read() as tx:
@@ -150,7 +162,7 @@ async def _rent_now(deps: StepDeps, quote: Quote) -> Quote:
     if proposal.over or needs_confirmation(proposal.terms) or quote.request.starts_at is not None:
         return shown
     async with deps.store.write() as tx:
-        # The quote stays due: if the process dies before the answer is queued, the next search queues it.
+        # The quote stays due: if the process dies before the answer is stored, the next search stores it.
         await tx.quotes.save(changed(quote, due_at=quote.created_at))
         person = await tx.people.get(quote.owner, EVER)
         has_key = bool(await tx.people.keys(quote.owner))

@@ -1,6 +1,4 @@
-"""The step of a ready machine: it asks the market for the machine, then does the first thing that is due in its
-plan.
-"""
+"""The step of a ready machine: ask the market about the machine, then do the first due action of its plan."""
 
 from __future__ import annotations
 
@@ -29,15 +27,18 @@ from bot.policy.use.probe_times import Check, next_check
 from bot.policy.use.questions import after_asking, idle_cost
 
 CHECK_AGAIN = timedelta(seconds=30)
-"""A step that runs for another reason also checks the machine if the last check is older than this."""
+"""The age of the last check above which a step that runs for another reason also checks the machine."""
 HOST_KEY_WITHIN = timedelta(minutes=15)
-"""For how long after ready each check tries to read a host key that could not be read at ready. While nothing has
-answered on the SSH port, checks try without a limit."""
+"""The time after ready in which checks try to read a host key that couldn't be read at ready.
+
+As long as nothing has answered on the SSH port, checks try without a time limit.
+"""
 
 
 async def run(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
-    """Do the first thing that is due for a ready machine, and return the snapshot due again at once. If nothing is
-    due, return it due at the next check or at the next act of the plan.
+    """Do the first due action for a ready machine, and return the snapshot due again immediately.
+
+    If no action is due, return the snapshot due at the next check or at the next action of the plan.
     """
     if notice_is_due(snapshot.rental.running_lease, deps.rules, deps.clock.now()):
         await deps.directory.refresh(snapshot.rental.teammates)
@@ -47,19 +48,20 @@ async def run(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
         machine = await load_machine(tx, deps, snapshot, now)
     due = ready.plan(machine, deps.rules, now)
     if due.act is None and snapshot.live is None:
-        # Its messages are not compared with Slack yet. Forget that it is gone, and find that again.
+        # The card and messages haven't been compared with Slack yet. Forget that the machine is gone; a later step
+        # will find that again.
         return before.with_due(due.at)
     if due.act is None:
         snapshot = await _read_host_key(deps, snapshot, now)
         return snapshot.with_due(soonest(check_at, due.at))
-    after = replace(_acted(deps, snapshot, due.act, now), probed_at=machine.probed_at)
+    after = replace(_after_action(deps, snapshot, due.act, now), probed_at=machine.probed_at)
     return after.with_due(now) if after.rental.state is State.READY else after
 
 
-def _acted(deps: StepDeps, snapshot: RentalSnapshot, act: ready.Act, now: datetime) -> RentalSnapshot:
-    """Return the snapshot after an act of the plan."""
+def _after_action(deps: StepDeps, snapshot: RentalSnapshot, action: ready.Act, now: datetime) -> RentalSnapshot:
+    """Return the snapshot after an action of the plan."""
     rental, lease = snapshot.rental, snapshot.rental.running_lease
-    match act:
+    match action:
         case ready.End(why, by):
             return snapshot.with_rental(*snapshot.finished(State.DESTROYED, now, why=why, by=by))
         case ready.NoteLoss():
@@ -91,8 +93,10 @@ def _acted(deps: StepDeps, snapshot: RentalSnapshot, act: ready.Act, now: dateti
         case ready.TellOthers(asked, use):
             question = changed(lease.question, asked=asked)
             noted = snapshot.with_rental(changes.note_question(rental, question))
-            told = EventKind.NOBODY_ANSWERS
-            return noted if use is None else noted.with_event(told, now, _unanswered_facts(snapshot, use, now))
+            unanswered = EventKind.NOBODY_ANSWERS
+            return (
+                noted if use is None else noted.with_event(unanswered, now, _unanswered_facts(snapshot, use, now))
+            )
         case ready.MoveEnd(until, use):
             moved = StatusFacts(until=until, since=lease.ends_at, status=UsageStatus.IN_USE, use=use)
             rental = changes.move_end(rental, until)
@@ -104,13 +108,17 @@ def _acted(deps: StepDeps, snapshot: RentalSnapshot, act: ready.Act, now: dateti
 
 
 def _lost(deps: StepDeps, snapshot: RentalSnapshot, now: datetime) -> RentalSnapshot:
-    """End the rental: the vendor took every resource, or nobody knows who ended it while the bot was down."""
+    """End the rental as lost.
+
+    Either the vendor took every resource away, or the machine ended while the bot was down and nobody knows who
+    ended it.
+    """
     rental = snapshot.rental
     away = any(resource.resource_id in deps.opened.gone for resource in snapshot.resources)
     why = Why.ENDED_WHILE_AWAY if away else Why.VENDOR_TOOK_IT
     if rental.running_lease.shown_later_at is not None:
         why = Why.ENDED_SINCE_BACKUP
-    # If an earlier attempt is still being deleted, the rental ends only once that attempt is gone.
+    # If an earlier attempt is still being deleted, the rental ends only once that attempt is closed.
     after, event = snapshot.finished(State.LOST, now, why=why)
     span = ledger_span(snapshot.ledger) or now - rental.running_lease.ready_at
     facts = changed(event.facts, rate=rental.rate, vendor=rental.vendor, span=span)
@@ -144,8 +152,10 @@ def _unanswered_facts(snapshot: RentalSnapshot, use: Use, now: datetime) -> Ques
 
 
 async def _read_host_key(deps: StepDeps, snapshot: RentalSnapshot, now: datetime) -> RentalSnapshot:
-    """Read the host key of a machine that gave none when it became ready. If the step has an event, leave the key
-    to the next check: the key exchange would delay the notification.
+    """Read the host key of a machine that didn't present one when it became ready.
+
+    If this step has an event, the key is left to the next check, because the key exchange would delay the
+    notification.
     """
     rental = snapshot.rental
     late = now - rental.running_lease.ready_at > HOST_KEY_WITHIN and not rental.unreachable
@@ -155,12 +165,14 @@ async def _read_host_key(deps: StepDeps, snapshot: RentalSnapshot, now: datetime
     return snapshot if host_key is None else snapshot.with_rental(changes.note_host_key(rental, host_key))
 
 
-# --- whether the machine still exists
+# --- checking that the machine still exists
 
 
 async def _check(deps: StepDeps, snapshot: RentalSnapshot) -> tuple[RentalSnapshot, datetime]:
-    """Ask the market for the machine if a check is due. Return the snapshot with the answer, and when the next
-    check is due. If the machine is gone, the snapshot has no live attempt.
+    """Ask the market about the machine if a check is due.
+
+    Returns the snapshot with the answer, and the time of the next check. If the machine is gone, the snapshot has
+    no live attempt.
     """
     attempt = snapshot.live
     now = deps.clock.now()
@@ -178,15 +190,17 @@ async def _check(deps: StepDeps, snapshot: RentalSnapshot) -> tuple[RentalSnapsh
         for resource in alive:
             view = await deps.market.resource(resource.resource_id, fresh=planned.live)
             if not planned.live and (view is None or view.deleted):
-                # The market's cache may be stale. Only the vendor's own answer ends a rental.
+                # The market's cache may be out of date. Only the vendor's own answer ends a rental.
                 view = await deps.market.resource(resource.resource_id, fresh=True)
             views[resource.resource_id] = view
         not_found = any(view is None for view in views.values())
         progress = await progress_of(deps, attempt) if not_found else OfferProgress()
     except MarketAway as away:
         return snapshot, retry_at(now, away)
-    gone = {r.resource_id for r in alive if (view := views.get(r.resource_id)) is None or view.deleted}
-    deps.opened.gone.update(r.resource_id for r in alive if r.resource_id in gone and r.read_at < deps.opened.at)
+    terminated = {r.resource_id for r in alive if (view := views.get(r.resource_id)) is None or view.deleted}
+    deps.opened.gone.update(
+        r.resource_id for r in alive if r.resource_id in terminated and r.read_at < deps.opened.at
+    )
     snapshot = with_answer(snapshot, attempt, views, progress, now) if views else snapshot
     attempt = snapshot.attempt(attempt.n)
     if not attempt.live:
@@ -202,7 +216,10 @@ async def _check(deps: StepDeps, snapshot: RentalSnapshot) -> tuple[RentalSnapsh
 
 
 def _planned(snapshot: RentalSnapshot, attempt: Attempt, now: datetime) -> Check:
-    """Return the next check. A machine that was not found is polled until it counts as gone (LOOK_UP_AGAIN)."""
+    """Return the next check of the machine.
+
+    A machine that wasn't found is polled until it counts as terminated (LOOK_UP_AGAIN).
+    """
     alive = snapshot.alive_of(attempt)
     missing_since = [r.missing_since for r in alive if r.missing_since is not None]
     if alive and not missing_since:

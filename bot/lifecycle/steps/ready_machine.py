@@ -1,4 +1,4 @@
-"""What the plan of a ready machine needs (bot/policy/use/ready.py), and what is said of its use."""
+"""Loads the data for the plan of a ready machine (bot/policy/use/ready.py), and describes the machine's use."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from store.db import Tx
 
 
 async def load_machine(tx: Tx, deps: Deps, snapshot: RentalSnapshot, now: datetime) -> Machine:
-    """Return a ready machine with everything that decides its next step."""
+    """Return a ready machine with all data that decides its next step."""
     rental = snapshot.rental
     live, ending = snapshot.live, is_ending(rental, deps.rules, now)
     vendors = [rental.vendor] if ending and rental.vendor is not None else []
@@ -45,7 +45,7 @@ async def load_machine(tx: Tx, deps: Deps, snapshot: RentalSnapshot, now: dateti
 
 
 async def last_probe_runs(tx: Tx, rental: Rental, at: datetime, rules: Rules) -> list[Sample]:
-    """Return the samples that a verdict of `at` needs, oldest first."""
+    """Return the samples that the usage status at the time `at` depends on, oldest first."""
     return await tx.samples.reaching_back(rental.id, at - window(rules))
 
 
@@ -57,7 +57,7 @@ async def _replacement(tx: Tx, rental: Rental, now: datetime) -> Replacement | N
 
 
 def question_facts(snapshot: RentalSnapshot, use: Use | None, now: datetime) -> QuestionFacts:
-    """Return what a question about this verdict says: the evidence, and the cost so far."""
+    """Return the facts of a question about this usage status: the evidence, and the cost so far."""
     bill, since = snapshot.spent(now), use.since if use else snapshot.rental.running_lease.seen_at
     return QuestionFacts(
         span=now - since,
@@ -71,7 +71,7 @@ def question_facts(snapshot: RentalSnapshot, use: Use | None, now: datetime) -> 
 
 
 def with_unknown(snapshot: RentalSnapshot, since: datetime, now: datetime) -> RentalSnapshot:
-    """Return the snapshot with an unknown verdict in place of a known one."""
+    """Return the snapshot with an unknown usage status in place of a known one."""
     use = snapshot.rental.use
     if use is None or use.status is UsageStatus.UNKNOWN:
         return snapshot

@@ -1,4 +1,4 @@
-"""Rents a machine in the place of another one, as soon as a search found offers."""
+"""Rents a replacement for another machine as soon as a search has found offers."""
 
 from __future__ import annotations
 
@@ -42,9 +42,12 @@ from store.db import Tx
 
 
 async def load_replaceable(tx: Tx, deps: Deps, person: Person, rental_id: str) -> tuple[Rental, Remainder]:
-    """Return a rental that this person may replace now, and what it leaves for its replacement.
+    """Return a rental that this person may replace now, with the remaining time and budget for the replacement.
 
-    Raise Mistake if the id is unknown, Refused if the rental is somebody else's, TooLate if it can't be replaced.
+    Raises:
+        Mistake: The ID is unknown.
+        Refused: The rental belongs to somebody else.
+        TooLate: The rental can't be replaced, or no longer.
     """
     check_user(person, deps.rules)
     rental = await known_rental(tx, rental_id)
@@ -56,7 +59,10 @@ async def load_replaceable(tx: Tx, deps: Deps, person: Person, rental_id: str) -
 
 
 async def remainder_now(tx: Tx, deps: Deps, rental: Rental, now: datetime) -> Remainder:
-    """Return what a rental that was ready leaves for a replacement, even if it may no longer be replaced."""
+    """Return the time and budget that a rental leaves for a replacement, even if it may no longer be replaced.
+
+    The rental must have been ready at some time.
+    """
     spent = (await load_snapshot(tx, rental)).spent_at_most(now)
     events = await tx.events.of(rental.id)
     spent += sum(facts.amount or 0 for facts in facts_in(events, PlaceFacts))
@@ -64,8 +70,9 @@ async def remainder_now(tx: Tx, deps: Deps, rental: Rental, now: datetime) -> Re
 
 
 async def checked_request(tx: Tx, deps: Deps, rental: Rental, left: Remainder, now: datetime) -> Request:
-    """Return the request for the rental that takes this rental's place. Raise Refused or Mistake if the rules
-    don't allow it any more.
+    """Return the request for the rental that replaces this one.
+
+    Raises Refused or Mistake if the rules no longer allow the request.
     """
     request = replacing_request(rental, left, now)
     check_size(request, deps.rules)
@@ -75,12 +82,13 @@ async def checked_request(tx: Tx, deps: Deps, rental: Rental, left: Remainder, n
 
 
 async def rent_replacement(tx: Tx, deps: Deps, quote: Quote) -> Rental | None:
-    """Rent the first offer of a quote that fits into what its rental left, without a new approval. If the old
-    machine still runs, the new one comes from another vendor, and the old one is destroyed once the new one is
-    bought.
+    """Rent the first offer of a quote that fits into the remaining time and budget of the rental to be replaced.
 
-    Return the rental that takes the place, also if an earlier click made it. Return None if no offer fits. Raise
-    Refused, Mistake or TooLate if the rules no longer allow it, or if the old rental can no longer be replaced.
+    No new approval is needed. If the old machine is still running, the new one comes from another vendor, and the
+    old one is destroyed once the new one has been bought.
+
+    Returns the replacement, even if an earlier click created it. None if no offer fits. Raises Refused, Mistake or
+    TooLate if the rules no longer allow the replacement, or if the old rental can no longer be replaced.
     """
     rental = await tx.rentals.get(quote.replaces_rental or "")
     person = await tx.people.get(quote.owner, EVER)
@@ -120,7 +128,7 @@ async def rent_replacement(tx: Tx, deps: Deps, quote: Quote) -> Rental | None:
             replaces=rental,
         )
         await _take_place(tx, deps, rental, new)
-        # The quote stays due: if the process dies before its answer is queued, the next search queues it.
+        # The quote stays due: if the process dies before its answer is stored, the next search stores it.
         await tx.quotes.save(changed(quote, rental_id=new.id, due_at=quote.created_at))
         return new
     return None

@@ -1,4 +1,4 @@
-"""Deletes the resources of attempts until the vendor confirms that they are gone."""
+"""Deletes the resources of attempts, and continues until the vendor has confirmed every deletion."""
 
 from __future__ import annotations
 
@@ -22,22 +22,25 @@ from bot.policy.team.rules import Rules
 
 ALARM_AGAIN = timedelta(minutes=30)
 LOOKED_UP_AFTER = timedelta(seconds=10)
-"""How long after the answer `failed` an attempt is first looked up. An earlier lookup would prove nothing and
-delay the next purchase."""
+"""The time after an answer `failed` at which the attempt is looked up for the first time.
+
+An earlier lookup would prove nothing, and would delay the next purchase.
+"""
 DELETE_AGAIN = timedelta(minutes=2)
-"""A resource that is not in status `deleting` this long after an accepted deletion is deleted again."""
+"""The time after an accepted deletion at which a resource is deleted again, unless its status is `deleting`."""
 
 
 def being_deleted(snapshot: RentalSnapshot) -> tuple[Attempt, ...]:
-    """Return the attempts whose resources are to be deleted and are not confirmed gone."""
+    """Return the attempts whose resources have to be deleted and aren't confirmed as terminated."""
     all_of_them = snapshot.rental.state is State.DESTROYING or snapshot.rental.state.over
     return tuple(a for a in snapshot.attempts if not a.closed and (all_of_them or a.marked_for_deletion))
 
 
 async def continue_deletions(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
-    """Do one round of deletion for every attempt that needs it. Notify people if it takes too long.
+    """Do one round of deletion for every attempt that needs it, and notify people if it takes too long.
 
-    A call without an answer is made again in the next round. Rounds go on until every resource is confirmed gone.
+    A call that gets no answer is repeated in the next round. The rounds continue until every resource is confirmed
+    as terminated.
     """
     for attempt in being_deleted(snapshot):
         if snapshot.resources_of(attempt) or not _just_failed(attempt, deps.clock.now()):
@@ -52,8 +55,9 @@ def _just_failed(attempt: Attempt, now: datetime) -> bool:
 
 
 async def _report_orphans(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
-    """Return the snapshot with an event for each new machine of an extra attempt, and one once all machines of
-    such an attempt are gone. The stored events say which were reported, because a step that lost a race stores the
+    """Report each new machine of an orphaned attempt with an event, and then the termination of all its machines.
+
+    The stored events show which machines have been reported. The resources don't: a step that lost a race stores a
     machine without its event.
     """
     orphaned = [attempt for attempt in snapshot.attempts if attempt.orphaned and snapshot.resources_of(attempt)]
@@ -66,7 +70,7 @@ async def _report_orphans(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSna
         resources = snapshot.resources_of(attempt)
         ever, current = _reported(attempt, resources, events)
         for resource in resources:
-            # A machine that an accepted attempt made before it was settled was the rental's own.
+            # A machine that an accepted attempt made before the attempt was closed was the rental's own.
             new = resource.resource_id not in (current if resource.terminated_at is None else ever)
             if new and (resource.terminated_at is None or not attempt.accepted):
                 current.add(resource.resource_id)
@@ -77,18 +81,21 @@ async def _report_orphans(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSna
         if attempt.closed and current:
             failed = attempt.why in REPORTED_FAILED
             bill = snapshot.spent_on(attempt, now) if failed else snapshot.spent(now)
-            gone = DeletionFacts(
+            terminated = DeletionFacts(
                 amount=bill.amount, estimated=bill.estimated, vendor=attempt.vendor, why=attempt.why
             )
-            snapshot = snapshot.with_event(EventKind.ORPHAN_TERMINATED, now, gone)
+            snapshot = snapshot.with_event(EventKind.ORPHAN_TERMINATED, now, terminated)
     return snapshot
 
 
 def _reported(
     attempt: Attempt, resources: Sequence[Resource], events: Iterable[Event]
 ) -> tuple[set[str], set[str]]:
-    """Return the ids of an attempt's resources that ever had an event, and the ids of those without an event of
-    their end.
+    """Return the IDs of the attempt's resources that have been reported as orphaned.
+
+    Returns:
+        The IDs of all resources that were ever reported, and the IDs of those whose termination hasn't been
+        reported yet.
     """
     ids = {resource.resource_id for resource in resources}
     ever, current = set[str](), set[str]()
@@ -142,19 +149,19 @@ async def _delete(
 
 
 def _note_answer(
-    snapshot: RentalSnapshot, attempt: Attempt, words: str, resources: tuple[Resource, ...]
+    snapshot: RentalSnapshot, attempt: Attempt, message: str, resources: tuple[Resource, ...]
 ) -> RentalSnapshot:
-    """Return the snapshot with the market's last answer about these resources. The alarm shows it."""
-    noted = tuple(changed(resource, last_answer=words) for resource in resources)
+    """Store the market's last answer about these resources. The alarm shows it to people."""
+    noted = tuple(changed(resource, last_answer=message) for resource in resources)
     return snapshot.with_facts(snapshot.attempt(attempt.n), noted)
 
 
 def _alarm_from(snapshot: RentalSnapshot, attempt: Attempt, rules: Rules) -> datetime:
-    """Return the time before which people are not notified of an attempt that is not confirmed gone."""
+    """Return the earliest time at which people may be notified that an attempt's termination isn't confirmed."""
     seen = [resource.first_seen for resource in snapshot.resources_of(attempt)]
     if not seen:
-        # After a lookup that found nothing, wait for the next one, which proves the end, even if the bot was down
-        # for long.
+        # If a lookup found nothing, the next one proves the end of the attempt. Wait for it, even if the bot was
+        # down for long.
         looked_up = attempt.empty_since or attempt.intended_at
         return max(attempt.intended_at + rules.procure.provision_timeout, looked_up + ALARM_AFTER)
     return min(seen) + ALARM_AFTER if attempt.orphaned else attempt.intended_at
@@ -186,7 +193,7 @@ def _update_alarm(snapshot: RentalSnapshot, now: datetime, rules: Rules) -> Rent
 
 
 def next_round(snapshot: RentalSnapshot, now: datetime) -> datetime | None:
-    """Return when the next round of deletions is due. Return None if nothing is being deleted."""
+    """Return the time of the next round of deletions. None if nothing is being deleted."""
     if not being_deleted(snapshot):
         return None
     alarm = snapshot.rental.alarm

@@ -1,4 +1,4 @@
-"""Searches at the market that equal queries share."""
+"""Searches at the market that are shared by equal queries."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bot.model.request import OfferQuery, Request
 
 @dataclass
 class SharedOffers:
-    """Lets equal queries within `shared_for` share one call, also while the call runs."""
+    """Answers equal queries within `shared_for` with one call, including queries that come while the call runs."""
 
     market: Market
     clock: Clock
@@ -22,8 +22,9 @@ class SharedOffers:
     _calls: dict[OfferQuery, tuple[datetime, asyncio.Task[tuple[Offer, ...]]]] = field(default_factory=dict)
 
     async def get(self, request: Request) -> tuple[Offer, ...]:
-        """Return offers for a request, no older than `shared_for`. Raise MarketAway if the call fails; a failed
-        call is not shared with later queries.
+        """Return offers for a request that are no older than `shared_for`.
+
+        Raises MarketAway if the call fails. A failed call isn't shared with later queries.
         """
         now = self.clock.now()
         self._calls = {k: (at, call) for k, (at, call) in self._calls.items() if now - at < self.shared_for}
