@@ -1,7 +1,11 @@
-"""The command line: gpubot run | demo | sandbox | manifest | doctor | migrate | backup | copy | export | policy.
+"""The command line.
 
-On another machine: gpubot watchdog. By hand: gpubot list | show | spend | extend | approve | deny | destroy |
-pause | resume.
+On the bot's machine: gpubot run | demo | sandbox | manifest | doctor | migrate | backup | copy | export | policy.
+
+On another machine: gpubot watchdog.
+
+Operator commands, sent to the running bot: gpubot list | show | spend | extend | approve | deny | destroy | pause
+| resume.
 """
 
 from __future__ import annotations
@@ -47,14 +51,14 @@ def options(
         ),
     ] = False,
 ) -> None:
-    """Take the options that stand before a command."""
+    """Handle the options that come before a command."""
 
 
 @cli.command()
 def run() -> None:
     """Run the bot until it is stopped. Settings come from the environment and .env."""
-    # Loaded modules stay for good. A start without collections takes a fifth less time, and later collections,
-    # which leave the modules out, delay no acknowledgement.
+    # Imported modules are never freed. Without garbage collections, the start takes a fifth less time. Freezing
+    # the modules keeps later collections short, so that they don't delay acknowledgements.
     gc.disable()
     from bot import app
     from bot.config.settings import read_settings
@@ -219,21 +223,21 @@ def copy(
     print("any more, and put the new address into GPUBOT_DATABASE_URL.")
 
 
-# --- by hand, when Slack is away
+# --- operator commands, for when Slack is down
 
 RentalId = Annotated[str, typer.Argument(metavar="ID", help="The rental, such as k7mq2.")]
 Reason = Annotated[str | None, typer.Option("--why", metavar="TEXT", help="The reason. People read it in Slack.")]
 
 
 def _by_hand(kind: str, **typed: str) -> None:
-    """Let the gpubot that runs on this machine carry out a command, and print its answer."""
+    """Send a command to the gpubot that is running on this machine, and print its answer."""
     from bot.operator.protocol import Command, Kind, ask
 
     print(ask(Command(kind=Kind(kind), **typed)))
 
 
 def _with_reason(typed: str, why: str | None) -> str:
-    """Return the reason. Raises Mistake with the line to type if it is missing."""
+    """Return the reason. If it is missing, raises Mistake with the command to type."""
     from bot.errors import Mistake
 
     if why is None:
@@ -327,7 +331,7 @@ def destroy(
 
 
 def _typed_again(resource: str) -> str | None:
-    """Return the id that is typed at the question. Return None if nobody is at a terminal."""
+    """Prompt for the ID, and return what was typed. None if nobody is at a terminal."""
     if not sys.stdin.isatty():
         return None
     return str(typer.prompt(f"Its disk is deleted too, and nobody is asked. Type {resource} again to delete it"))
@@ -405,12 +409,14 @@ def _command() -> str:
 
 
 def main() -> None:
-    """Run a command. On an error that a person can fix, print its words and exit with 1. On a bug, log only its
-    class and where it was raised, and exit with 1.
+    """Run a command.
+
+    On an error that a person can fix, print its message and exit with 1. On a bug, log only the error's class and
+    the place where it was raised, and exit with 1.
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
-            # Without this, printing a character that the terminal's encoding lacks would end the command.
+            # Without this, the command would fail when it prints a character that the terminal's encoding lacks.
             stream.reconfigure(errors="replace")
     try:
         cli()

@@ -1,4 +1,4 @@
-"""The composition root: build every part from Settings, start it, stop it."""
+"""The composition root: builds all parts from Settings, starts them and stops them."""
 
 from __future__ import annotations
 
@@ -70,23 +70,29 @@ from store.migrations import HEAD
 log = structlog.get_logger("gpubot")
 
 SANDBOX_CLAIM_SECONDS = 4.0
-"""How long claims last in a sandbox. Its clock waits until the claims of a process that was killed have ended."""
+"""The duration of claims in a sandbox.
+
+The sandbox's clock waits until the claims of a killed process have expired.
+"""
 SWEEP_AGAIN = timedelta(seconds=10)
-"""How soon the first sweep is tried again: nothing is bought before it."""
+"""The time after which a failed first sweep is retried.
+
+It is short, because nothing is bought before the first sweep.
+"""
 FIRST_ANSWERS = 5.0
-"""Real seconds for which work waits at a start for the first answers of Compute Clear and Slack."""
+"""The time in seconds (wall clock) that a start waits for the first answers of Compute Clear and Slack."""
 SLACK_TIMEOUT = aiohttp.ClientTimeout(total=30)
 DRAIN_HANDLERS = 3.5
-"""Real seconds. Longer than the 3 s for which Slack waits for an acknowledgement."""
+"""In seconds (wall clock). This is longer than the 3 s for which Slack waits for an acknowledgement."""
 CLAIMANT = "gpubot"
 
 
 @dataclass(frozen=True)
 class Bot:
-    """A bot that is built and not yet started."""
+    """A bot that has been built, but not started."""
 
     deps: Deps
-    """For what people ask: its writes go before those of steps and delivery."""
+    """The dependencies of people's actions, whose writes take precedence over those of steps and delivery."""
     store: Database
     witnesses: Witnesses
     replica: Replica
@@ -94,25 +100,26 @@ class Bot:
     connection: Connection
     catalog_cache: CatalogCache
     read_secrets: Callable[[], None]
-    """Reads the settings again, and uses their tokens from the next call on."""
+    """Reads the settings again, and uses their tokens for all further calls."""
     loops: Sequence[DueLoop[Any]]
-    """Those whose work may go on for a while at the end of the process."""
+    """The loops whose work may continue for a while when the process stops."""
     report: HealthReport
     parts: Sequence[Part]
-    """Everything that runs, in the order in which it is ended. Delivery is run by the jobs."""
+    """Everything that runs, in the order in which it is stopped. Delivery is missing, because a job runs it."""
 
 
 async def run(settings: Settings) -> None:
-    """Run until SIGTERM or SIGINT; at SIGHUP, read the tokens and the policy file again. Raise Mistake, with words
-    for the operator, if the bot can't start.
+    """Run until SIGTERM or SIGINT. At SIGHUP, read the tokens and the policy file again.
+
+    Raises Mistake, with a message for the operator, if the bot can't start.
     """
     stop, hang_up = asyncio.Event(), asyncio.Event()
     on_signal = asyncio.get_running_loop().add_signal_handler
     for number, event in ((signal.SIGTERM, stop), (signal.SIGINT, stop), (signal.SIGHUP, hang_up)):
         on_signal(number, event.set)
     async with build(settings, read_policy_again=hang_up) as bot:
-        # What was imported and built stays. Otherwise each full collection looks at all of it, and stops the event
-        # loop for that time.
+        # Everything created so far lives as long as the process. Freeze it; otherwise every full garbage
+        # collection scans all of it and blocks the event loop.
         gc.freeze()
 
         def read_again() -> None:
@@ -144,11 +151,16 @@ async def run(settings: Settings) -> None:
 async def build(
     settings: Settings, *, read_policy_again: asyncio.Event | None = None, retry_refused: float = RETRY_REFUSED
 ) -> AsyncIterator[Bot]:
-    """Build every part without starting it, and close all of them at the end.
+    """Build all parts without starting them, and close them at the end of the block.
 
-    The policy file is read again when `read_policy_again` is set. `retry_refused` is the real seconds until Slack
-    is called again after it refused a token. Raise Unusable if a setting, or a proxy of the environment, can't be
-    used, and WrongPolicy if there are no rules.
+    Args:
+        settings: The settings.
+        read_policy_again: When set, the policy file is read again.
+        retry_refused: The time in seconds (wall clock) until Slack is called again after it refused a token.
+
+    Raises:
+        Unusable: A setting, or a proxy from the environment, can't be used.
+        WrongPolicy: There are no valid rules.
     """
     for url in (settings.slack_api_url, settings.compute_clear_url, settings.github_url):
         proxy_for(url)
@@ -168,7 +180,6 @@ async def build(
         store.on_commit(note_commit)
         store.on_change(log_change)
         await _log_start(settings, store)
-        # Listeners must commit within Slack's 3 s, so their writes go before those of steps and delivery.
         source = PolicySource(path=settings.policy, home_channel=settings.channel, admins=settings.admin_ids)
         in_force = await rules_at_start(store, source)
         metrics, opened = Metrics(), Opened()
@@ -187,6 +198,8 @@ async def build(
         key_file = settings.probe_key_file
         probe_key = await stored_probe_key(deps) if key_file is None else probe_key_in(key_file)
         deps = replace(deps, probe_line=probe_line(probe_key.public_line))
+        # Listeners must commit within Slack's 3 s, so their writes take precedence over those of the background:
+        # steps and delivery.
         background = replace(deps, store=store.in_background())
         store.on_commit(metrics.commits.inc)
         market = ComputeClear(
@@ -330,7 +343,7 @@ async def build(
 
 
 async def _log_start(settings: Settings, store: Database) -> None:
-    """Log what an operator wants to know first: what runs, on which database, and which rentals go on."""
+    """Log the facts that an operator needs first: the version, the database and the number of live rentals."""
     rentals: int | None = None
     with suppress(GpubotError):
         async with store.read() as tx:
@@ -356,8 +369,9 @@ def tokens_of(settings: Settings) -> Tokens:
 
 
 def _read_secrets(market: ComputeClear, connection: Connection) -> None:
-    """Read the settings again, and use their tokens from the next call on. If a setting is wrong, change
-    nothing.
+    """Read the settings again, and use their tokens for all further calls.
+
+    If a setting is wrong, nothing changes.
     """
     try:
         settings = read_settings()
@@ -370,8 +384,10 @@ def _read_secrets(market: ComputeClear, connection: Connection) -> None:
 
 
 async def _run_until(stop: asyncio.Event, bot: Bot) -> None:
-    """Run every part until `stop` is set. Then let listeners acknowledge, let steps and delivery finish, and end
-    this process's claims. Raise CannotOpen if the database is being migrated.
+    """Run all parts until `stop` is set, and then stop them in order.
+
+    First, listeners acknowledge the requests that they have received. Then steps and delivery finish, and this
+    process's claims are released. Raises CannotOpen if the database is being migrated.
     """
     await bot.replica.look()
     if bot.store.joined:
@@ -402,8 +418,9 @@ async def _run_until(stop: asyncio.Event, bot: Bot) -> None:
 
 
 async def _run_later(witnesses: Witnesses, part: Part) -> None:
-    """Run a part once Compute Clear and Slack have answered, or after a few seconds. Until then, nobody knows
-    whether this machine's clock, by which the part would work, is right.
+    """Run a part after Compute Clear and Slack have answered once, or after a few seconds.
+
+    Until then it is unknown whether this machine's clock, which the part relies on, is right.
     """
     with suppress(TimeoutError):
         async with asyncio.timeout(FIRST_ANSWERS):

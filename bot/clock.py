@@ -1,8 +1,8 @@
-"""Time. No other module of the bot reads a clock or sleeps.
+"""The clocks of the bot. No other module reads a clock or sleeps.
 
-There are two clocks. *Our* time (`now`, `sleep_until`) decides offers, leases, approvals, polls and billing;
-tests and the sandbox can move it. *Real* time (`real`, `monotonic`, `pause`) is for spans that other systems
-measure: acknowledgements, the pace of posts, Retry-After, HTTP time-outs, claims.
+There are two times. *Bot time* (`now`, `sleep_until`) decides about offers, leases, approvals, polls and billing.
+Tests and the sandbox can change it. *Wall-clock time* (`real`, `monotonic`, `pause`) is for times that other
+systems measure: acknowledgements, the rate of posts, Retry-After, HTTP timeouts and claims.
 """
 
 from __future__ import annotations
@@ -15,47 +15,51 @@ from email.utils import parsedate_to_datetime
 from typing import NamedTuple, Protocol
 
 SET_BACK = 5.0
-"""Real seconds by which a sleep may take longer than expected. Then it ends: the clock was set back, and not only
-slowed down a little."""
+"""The number of wall-clock seconds by which a sleep may exceed its expected length.
+
+A sleep that takes longer ends, because the clock must have been set back, and not merely adjusted a little.
+"""
 WITNESS_LASTS = 600.0
-"""Real seconds for which the `Date` header of an answer counts."""
+"""The number of wall-clock seconds for which the `Date` header of an answer is considered valid."""
 _MONOTONIC = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 
 class Clock(Protocol):
-    """Reads time and sleeps. All moments are aware and in UTC."""
+    """Provides the time and sleeps. All datetimes are in UTC and have a time zone."""
 
     @property
     def revision(self) -> int:
-        """Return how often our time was moved or its speed was changed, as this clock knows."""
+        """The number of times that bot time was moved or its speed was changed, as far as this clock knows."""
 
     @property
     def speed(self) -> float:
-        """Return how many seconds of our time pass in one of real time."""
+        """The number of bot-time seconds that pass in one wall-clock second."""
 
     def now(self) -> datetime:
-        """Return our time."""
+        """Return the bot time."""
 
     def real(self) -> datetime:
-        """Return real time, which tests and the sandbox can't move."""
+        """Return the wall-clock time, which tests and the sandbox can't change."""
 
     def monotonic(self) -> float:
-        """Return real seconds since some moment, for deadlines. Unlike `real`, they never go back. On Linux, time
-        for which the machine was suspended counts.
+        """Return the reading of a clock that never goes back, in wall-clock seconds. Use it for deadlines.
+
+        Only differences between readings are meaningful. On Linux, the clock also runs while the machine is
+        suspended.
         """
 
     async def sleep_until(self, moment: datetime | None, wake: asyncio.Event) -> None:
-        """Return once our time has reached `moment`, or `wake` is set. If `moment` is None, wait for `wake` alone.
+        """Sleep until bot time reaches `moment` or `wake` is set. If `moment` is None, only wait for `wake`.
 
-        If somebody sets the clock back meanwhile, don't wait much longer than it would have taken.
+        If the clock is set back in the meantime, the sleep takes hardly longer than it would have taken otherwise.
         """
 
     async def pause(self, seconds: float) -> None:
-        """Sleep for that many real seconds."""
+        """Sleep for a number of wall-clock seconds."""
 
 
 async def _wait_for_either(wake: asyncio.Event, moved: asyncio.Event, seconds: float | None) -> None:
-    """Wait for one of two events, for at most `seconds` of real time."""
+    """Wait for either of two events, for at most `seconds` of wall-clock time."""
     waits = {asyncio.ensure_future(wake.wait()), asyncio.ensure_future(moved.wait())}
     try:
         await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
@@ -66,7 +70,7 @@ async def _wait_for_either(wake: asyncio.Event, moved: asyncio.Event, seconds: f
 
 
 class SystemClock:
-    """A clock whose time is real time."""
+    """A clock whose bot time is the wall-clock time."""
 
     revision = 0
 
@@ -91,11 +95,12 @@ class SystemClock:
                 left = min(left, span + SET_BACK - (self.monotonic() - began))
             if left is not None and left <= 0:
                 return
-            # At most an hour at once: a longer wait would be wrong if someone sets the machine's clock meanwhile.
+            # Wait at most an hour at once. A longer wait would end at the wrong time if someone sets the machine's
+            # clock.
             await _wait_for_either(wake, asyncio.Event(), None if left is None else min(left, 3600.0))
 
     def _until(self, moment: datetime | None) -> float | None:
-        """Return the seconds of our time until a moment."""
+        """Return the number of bot-time seconds until a moment. None if there is no moment."""
         return None if moment is None else (moment - self.now()).total_seconds()
 
     async def pause(self, seconds: float) -> None:
@@ -103,7 +108,7 @@ class SystemClock:
 
 
 class MovedClock(SystemClock):
-    """A clock that can be moved. Our time starts at `start` and runs at `speed`; at 0 it stands still."""
+    """A clock that can be moved. Bot time begins at `start` and runs at `speed`. At speed 0, it stands still."""
 
     def __init__(self, start: datetime, speed: float = 0.0) -> None:
         self.revision = 0
@@ -120,7 +125,10 @@ class MovedClock(SystemClock):
         return self._base + timedelta(seconds=(time.monotonic() - self._set_at) * self._speed)
 
     def put(self, moment: datetime, *, speed: float | None = None, revision: int | None = None) -> None:
-        """Set our time, but never back, and let every sleep until a moment check that moment again."""
+        """Move bot time forward to `moment`. If `moment` is in the past, bot time isn't changed.
+
+        Every task that sleeps then checks the time again. `speed` and `revision` are set as well, if given.
+        """
         self._base = max(moment, self.now())
         self._set_at = time.monotonic()
         self._speed = self._speed if speed is None else speed
@@ -129,7 +137,7 @@ class MovedClock(SystemClock):
         self._moved = asyncio.Event()
 
     def jump(self, span: timedelta) -> None:
-        """Move our time forward by `span`."""
+        """Move bot time forward by `span`."""
         self.put(self.now() + span)
 
     async def sleep_until(self, moment: datetime | None, wake: asyncio.Event) -> None:
@@ -145,8 +153,9 @@ class MovedClock(SystemClock):
 
 
 class CorrectedClock:
-    """A clock that shows what another one shows, less what that one is ahead. Spans of time are those of the other
-    one.
+    """A clock that shows the time of another clock minus `ahead`, the time by which that clock is fast.
+
+    Durations are those of the other clock.
     """
 
     def __init__(self, uncorrected: Clock) -> None:
@@ -178,9 +187,9 @@ class CorrectedClock:
 
 
 class Reading(NamedTuple):
-    """The time that another machine's clock showed at some moment between `before` and `after`.
+    """The time that another machine's clock showed at some point between `before` and `after`.
 
-    Both are times of `Clock.monotonic`, so that a reading stays true if somebody sets this machine's clock.
+    Both are values of `Clock.monotonic`, so that a reading stays correct if somebody sets this machine's clock.
     """
 
     time: datetime
@@ -188,8 +197,9 @@ class Reading(NamedTuple):
     after: float
 
     def ahead(self, clock: Clock) -> timedelta:
-        """Return by how much this machine's clock is now ahead of the other one, at least. Negative if it is
-        behind.
+        """Return the minimum time by which this machine's clock is now ahead of the other clock.
+
+        Negative if it is behind. Zero if the reading isn't exact enough to tell.
         """
         since, now = clock.real() - self.time, clock.monotonic()
         least = since - timedelta(seconds=now - self.before)
@@ -198,28 +208,30 @@ class Reading(NamedTuple):
 
 
 class Witness:
-    """The clock of a server, read from the `Date` headers of its answers."""
+    """The clock of a server, read from the `Date` headers of its responses."""
 
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
         self._reading: Reading | None = None
         self.heard = asyncio.Event()
-        """Set once the server has answered, with or without a usable header."""
+        """Set once the server has responded, whether or not the response had a usable header."""
 
     def note(self, headers: Mapping[str, str], before: float) -> None:
-        """Read the headers of an answer that has just come. `before` is the monotonic time of its request.
+        """Read the headers of a response that has just arrived.
 
-        An answer with an `Age` comes from a cache, so its date says nothing about now (RFC 9111, 5.1).
+        `before` is the monotonic time at which its request was sent. A response with an `Age` header comes from a
+        cache, so its date isn't the current time (RFC 9111, section 5.1).
         """
         self.heard.set()
         date = http_date(headers.get("Date", ""))
         if date is not None and "Age" not in headers:
-            # The header has whole seconds, rounded down.
+            # The header is rounded down to whole seconds.
             self._reading = Reading(date, before - 1.0, self.clock.monotonic())
 
     def ahead(self) -> timedelta | None:
-        """Return by how much this machine's clock is ahead of the server's, at least. Return None if no header of
-        the last ten minutes says so.
+        """Return the minimum time by which this machine's clock is ahead of the server's clock.
+
+        None if no response of the last ten minutes had a usable date.
         """
         if self._reading is None or self.clock.monotonic() - self._reading.after > WITNESS_LASTS:
             return None
@@ -227,23 +239,26 @@ class Witness:
 
 
 class Witnesses(NamedTuple):
-    """The servers whose clocks this machine's is compared with."""
+    """The servers with whose clocks this machine's clock is compared."""
 
     market: Witness
     slack: Witness
 
     def ahead(self) -> list[timedelta]:
-        """Return by how much this machine's clock is ahead of each server's, of those that are known."""
+        """Return the minimum time by which this machine's clock is ahead of each server's clock.
+
+        Servers without a recent reading are left out.
+        """
         return [ahead for witness in self if (ahead := witness.ahead()) is not None]
 
     async def heard(self) -> None:
-        """Wait until each server has answered once."""
+        """Wait until every server has responded once."""
         for witness in self:
             await witness.heard.wait()
 
 
 def http_date(header: str) -> datetime | None:
-    """Return the time of an HTTP header that has a date. Return None if the header can't be read."""
+    """Return the time in an HTTP header that contains a date. None if it can't be parsed."""
     try:
         found = parsedate_to_datetime(header)
         return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)

@@ -1,12 +1,19 @@
-"""All errors, grouped by what the person who reads one can do.
+"""All errors of the bot, grouped by what the person who reads an error can do about it.
 
-People read a GpubotError: a Mistake says what to type instead; Refused, who may or what would be allowed; TooLate,
-what is true now. After an Outage, they try again. CannotOpen ends the start.
+People read every GpubotError:
 
-Any other exception that escapes is a bug, whose number the person gets and the log has.
+- Mistake says what to type instead.
+- Refused says who may do it, or what would be allowed.
+- TooLate says what has happened in the meantime.
+- After an Outage, they can try again.
+- CannotOpen prevents the bot from starting.
 
-Words are plain text for any surface. What each surface writes in its own way (a command, a channel, a person) is a
-fact in a field. Slack's way is handlers/phrases/error_text.py.
+Any other exception that isn't handled is a bug. The person gets a bug number, and the log has the details under
+it.
+
+Error messages are plain text, so that they can be shown in Slack as well as in a terminal. Values that are
+displayed differently in each, such as a command, a channel or a person, are attributes of the error.
+`handlers/phrases/error_text.py` formats them for Slack.
 """
 
 from __future__ import annotations
@@ -17,16 +24,16 @@ from enum import Enum, StrEnum, auto
 from typing import NamedTuple
 
 BUG_NUMBER_CHARACTERS = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
-"""Without the characters that are easily misread."""
+"""The characters of a bug number, without those that are easily confused with others."""
 
 
 def bug_number() -> str:
-    """Return a new number, such as E-4F2K, for the log and for the person who ran into the bug."""
+    """Return a new bug number, such as E-4F2K, for the log and for the person who ran into the bug."""
     return "E-" + "".join(secrets.choice(BUG_NUMBER_CHARACTERS) for _ in range(4))
 
 
 class NextStep(Enum):
-    """A step that the person can take next. The surface names the command."""
+    """A step that the person can take next. The code that displays the error adds the matching command."""
 
     ASK_AGAIN = auto()
     ASK_FOR_YOUR_OWN = auto()
@@ -39,7 +46,7 @@ class NextStep(Enum):
     LIST_ALL = auto()
     LOG_IN = auto()
     DESTROY_ONE = auto()
-    """Destroy one of their own rentals, to make room for another."""
+    """Destroy one of their own rentals, so that they can rent another machine."""
     MAKE_NEW_KEY = auto()
     NAME_TEAMMATES = auto()
     PASTE_A_KEY = auto()
@@ -47,21 +54,24 @@ class NextStep(Enum):
     LIST_KEYS = auto()
     READ_THIS_MONTH = auto()
     REMOVE_A_KEY = auto()
-    """Remove one of their own SSH keys, to make room for another."""
+    """Remove one of their own SSH keys, so that they can add another one."""
 
 
 class BuyingBlock(StrEnum):
-    """Why nothing is bought for anyone now."""
+    """The reason why nothing is currently bought for anyone."""
 
     PAUSED = "paused"
     BOUGHT_AFTER_BACKUP = "older_database"
-    """Machines were bought after the backup from which the database was restored. An admin resumes buying."""
+    """Machines were bought after the backup from which the database was restored.
+
+    Buying stays blocked until an admin resumes it.
+    """
     UNAUTHORIZED = "unauthorized"
     """The marketplace refuses our token."""
 
 
 class Decision(Enum):
-    """A person's decision about a request, an extension, or machines that the bot doesn't know."""
+    """A person's decision about a request, an extension, or unmanaged machines."""
 
     APPROVED = auto()
     DENIED = auto()
@@ -72,7 +82,7 @@ class Decision(Enum):
 
 
 class GpubotError(Exception):
-    """Base of all errors that people read. Surfaces render `words` and `next_step`."""
+    """Base class of all errors that people read. They see its message (`words`) and its `next_step`."""
 
     def __init__(self, words: str, *, next_step: NextStep | None = None) -> None:
         super().__init__(words)
@@ -81,23 +91,26 @@ class GpubotError(Exception):
 
 
 class Mistake(GpubotError):
-    """The person can correct what they typed."""
+    """An error in what the person typed, which they can correct."""
 
 
 class Line(NamedTuple):
-    """A request that a person may have meant."""
+    """A complete request that the person may have meant."""
 
     shown: str
-    """As people read it and type it after `/gpu` and the verb."""
+    """The request as people read it, and as they can type it after `/gpu` and the verb."""
     text: str
-    """The same as Slack sends it, with the ids of the people whom it mentions."""
+    """The same request as Slack would send it, with the IDs of the people whom it mentions."""
     verb: str = "get"
 
 
 class RequestMistake(Mistake):
-    """A request for GPUs can't be read. `why` says which part; `lines` are what the person may have meant.
+    """A request for GPUs that the bot doesn't understand.
 
-    `without` tells whether a line leaves out what can't be read.
+    Args:
+        why: A sentence that names the part that can't be read.
+        *lines: The requests that the person may have meant.
+        without: Whether these requests leave out the part that can't be read.
     """
 
     def __init__(self, why: str, *lines: Line, without: bool = False) -> None:
@@ -108,8 +121,11 @@ class RequestMistake(Mistake):
 
 
 class NeedsKey(Mistake):
-    """The person needs a public SSH key first. `github` tells whether the team's rules take keys from GitHub, and
-    `so_far` what has not happened yet.
+    """The person needs a public SSH key before they can continue.
+
+    Args:
+        github: Whether the policy allows keys from GitHub.
+        so_far: A clause that says what hasn't happened yet.
     """
 
     def __init__(self, *, github: bool, so_far: str = "nothing has been rented yet") -> None:
@@ -118,10 +134,13 @@ class NeedsKey(Mistake):
 
 
 class PrivateKey(Mistake):
-    """Someone sent a private key. It is neither stored nor logged, and counts as known to others."""
+    """Someone sent a private key. The bot doesn't store or log it, but others may have seen it."""
 
     def __init__(self, *, posted: bool = False) -> None:
-        """`posted`: the key is in a message that Slack shows, unlike a command."""
+        """Create the error for a key in a command.
+
+        If `posted`, the key is in a message instead, which Slack still shows.
+        """
         words = "I didn't keep it and no channel shows it, but it went through Slack."
         if posted:
             words = "I didn't keep it, but Slack still shows your message, so delete it."
@@ -129,12 +148,14 @@ class PrivateKey(Mistake):
 
 
 class Unusable(Mistake):
-    """The bot can't run with these settings; the words say which and why."""
+    """The bot can't run with the current settings. The message says which settings are wrong, and why."""
 
 
 class WrongPolicy(Mistake):
-    """The policy file has mistakes. `lines` says them all, each with its line in the file and its key, without a
-    full stop. The words have the first of them.
+    """The policy file has mistakes.
+
+    `lines` has all of them, each with its line number and key, and without a full stop. The message only includes
+    the first `MOST_LINES`.
     """
 
     MOST_LINES = 20
@@ -148,7 +169,7 @@ class WrongPolicy(Mistake):
 
 
 class DuplicateRental(Mistake):
-    """The person rents the same already. Nothing was done. They can confirm that they want another one."""
+    """The person already rents the same. Nothing was done, and they can confirm that they want another one."""
 
     def __init__(self, words: str, rental_id: str) -> None:
         super().__init__(words)
@@ -156,8 +177,13 @@ class DuplicateRental(Mistake):
 
 
 class Refused(GpubotError):
-    """The rules don't allow it. `channels` has the channels in which the bot may be used, if it was used in
-    another one. `again_at` is the time from which on it is allowed.
+    """The rules don't allow what the person wants to do.
+
+    Args:
+        words: The message.
+        channels: The channels in which the bot may be used, if it was used in another one.
+        again_at: The time from which it will be allowed. None if no such time is known.
+        next_step: A step that the person can take instead.
     """
 
     def __init__(
@@ -174,10 +200,12 @@ class Refused(GpubotError):
 
 
 class OverBudget(Refused):
-    """A budget doesn't hold it, and the rules refuse that.
+    """The rental would exceed a budget, and the policy refuses such rentals instead of asking an approver.
 
-    The words say what the budget has left. `instead` says what was not done and what the person can do next.
-    Offers that are only shown leave it out.
+    Args:
+        words: A sentence that says how much headroom the budget has left.
+        instead: A sentence that says what wasn't done and what the person can do next. It is left out where offers
+            are only listed.
     """
 
     def __init__(self, words: str, *, instead: str) -> None:
@@ -186,8 +214,13 @@ class OverBudget(Refused):
 
 
 class BuyingBlocked(Refused):
-    """Nothing is bought for anyone now. `block` is the reason. If an admin paused buying, `by` is their name, if
-    known, `at` is when they did, and `why` has their words.
+    """Nothing is currently bought for anyone.
+
+    Args:
+        block: The reason.
+        by: If an admin paused buying: their name, if known.
+        at: If an admin paused buying: the time at which they did.
+        why: If an admin paused buying: the reason that they typed.
     """
 
     def __init__(
@@ -201,7 +234,10 @@ class BuyingBlocked(Refused):
 
 
 class OwnerOnly(Refused):
-    """Only the people in this rental get its SSH command. `owner` is the name of its owner, if known."""
+    """The SSH command of a rental is only shown to the people who may log in.
+
+    `owner` is the name of the rental's owner. None if it isn't known.
+    """
 
     def __init__(self, rental_id: str, owner: str | None) -> None:
         super().__init__("This SSH command isn't for you.")
@@ -210,11 +246,14 @@ class OwnerOnly(Refused):
 
 
 class NoTeammate(Refused):
-    """Somebody whom the person named can't be let into a machine: the words say who and why."""
+    """A person can't be given access to a machine. The message says who and why."""
 
 
 class TooLate(GpubotError):
-    """Already decided or gone. Nothing was changed. `rental_id` names the rental if it is known."""
+    """The person acted too late: the decision was already made, or the rental is over. Nothing was changed.
+
+    `rental_id` names the rental. None if it isn't known.
+    """
 
     def __init__(self, words: str, rental_id: str | None = None, *, next_step: NextStep | None = None) -> None:
         super().__init__(words, next_step=next_step)
@@ -222,7 +261,15 @@ class TooLate(GpubotError):
 
 
 class AlreadyDecided(TooLate):
-    """Somebody decided before. `name` is theirs, or None if unknown. `own` tells whether they are the reader."""
+    """Somebody else, or the same person earlier, has already made this decision.
+
+    Args:
+        rental_id: The rental that was decided. None if the decision was about something else.
+        decision: The decision that was made.
+        name: The name of the person who decided. None if it isn't known.
+        own: Whether that person is the reader.
+        ago: The time since the decision.
+    """
 
     def __init__(
         self, rental_id: str | None, decision: Decision, *, name: str | None, own: bool, ago: timedelta
@@ -235,30 +282,36 @@ class AlreadyDecided(TooLate):
 
 
 class QuestionLost(TooLate):
-    """The database lacks the question to the admins that is to be decided."""
+    """The database no longer has the question to the admins that somebody wants to decide."""
 
     def __init__(self) -> None:
         super().__init__("My database no longer has this question. Nothing was changed.")
 
 
 class RequestChanged(TooLate):
-    """The request has changed since the button was shown. Nothing was decided; the person gets the new request."""
+    """The request has changed since the button was displayed.
+
+    Nothing was decided. The person is shown the new version of the request.
+    """
 
 
 class DuplicateExtension(TooLate):
-    """The same extension was made just now. Nothing was added. The person can confirm that they want more."""
+    """The same extension was made a moment ago.
+
+    Nothing was added. The person can confirm that they want even more time.
+    """
 
 
 class Outage(GpubotError):
-    """Temporary. Nothing was done."""
+    """A temporary failure. Nothing was done."""
 
 
 class StoreBusy(Outage):
-    """The database did not answer in time, or takes no writes now."""
+    """The database didn't answer in time, or accepts no writes at the moment."""
 
 
 class WrongClock(Outage):
-    """This machine's clock is wrong. An end, a price or an approval judged by it would be wrong as well."""
+    """This machine's clock is wrong, so that ends, prices and approvals would be judged wrongly."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -268,14 +321,17 @@ class WrongClock(Outage):
 
 
 class ClaimLost(Outage):
-    """Another process has the claim on this work, or may have it. Nothing was done here; the other one does it."""
+    """Another process has, or may have, the claim on this work.
+
+    Nothing was done here. The other process does the work.
+    """
 
     def __init__(self) -> None:
         super().__init__("Another process of mine is already doing what you asked for. Nothing was changed here.")
 
 
 class KeysUnavailable(Outage):
-    """GitHub gave no usable answer when asked for a person's public keys. `reason` is a sentence."""
+    """GitHub gave no usable answer to a request for a person's public keys. `reason` is a full sentence."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(f"{reason} Nothing was saved.", next_step=NextStep.TRY_AGAIN_OR_PASTE_A_KEY)
@@ -285,8 +341,11 @@ class KeysUnavailable(Outage):
 class MarketAway(Outage):
     """The marketplace gave no usable answer. For a call that buys, the outcome is unknown.
 
-    `retry_after` is in real seconds if the marketplace named it. `may_have_bought` is False if the call certainly
-    bought nothing: it doesn't buy, was not sent, or was refused with 401 (docs/compute-clear.md, "Procure").
+    Args:
+        words: The message.
+        retry_after: The delay that the marketplace requested, in wall-clock seconds. None if it requested none.
+        may_have_bought: False if the call certainly bought nothing, because it isn't a purchase, was never sent,
+            or was refused with 401 (docs/compute-clear.md, "Procure").
     """
 
     def __init__(self, words: str, *, retry_after: float | None = None, may_have_bought: bool = True) -> None:
@@ -296,10 +355,10 @@ class MarketAway(Outage):
 
 
 class TokenRefused(MarketAway):
-    """401 or 403: the marketplace answers nothing until someone replaces the token.
+    """The marketplace answered 401 or 403. It will refuse every call until someone replaces the token.
 
-    A purchase that was answered with 403 may still have been made: 403 is not documented (docs/compute-clear.md,
-    "Token"), so a gateway or a vendor may have sent it.
+    A purchase that was answered with 403 may have been made nevertheless: 403 isn't documented
+    (docs/compute-clear.md, "Token"), so the answer may come from a gateway or a vendor.
     """
 
     def __init__(self, words: str, *, may_have_bought: bool = False) -> None:
@@ -307,33 +366,40 @@ class TokenRefused(MarketAway):
 
 
 class RateLimited(MarketAway):
-    """429. A call that buys may have bought: the limit may be a vendor's that was asked already."""
+    """The marketplace answered 429.
+
+    A call that buys may have bought something: the limit may be that of a vendor that already received the
+    purchase.
+    """
 
 
 class CannotOpen(GpubotError):
-    """The database can't be opened: another process has it, it doesn't exist, or we lack the permission."""
+    """The database can't be opened: another process uses it, it doesn't exist, or we lack the permission."""
 
 
 class InUse(CannotOpen):
-    """Another gpubot has the database open; only one may."""
+    """Another gpubot has the database open, and only one may use it at a time."""
 
 
 # --- control flow
 
 
 class Conflict(Exception):
-    """Base of the errors by which the store reports a lost race to its callers. People never read them."""
+    """Base class of the errors that tell callers of the store that they lost a race. People never see them."""
 
 
 class Stale(Conflict):
-    """The row was changed since it was read. The caller loads the row again and decides again."""
+    """The row has changed since it was read. The caller loads it again and repeats its decision."""
 
     def __init__(self) -> None:
         super().__init__("the row has changed")
 
 
 class OfferTaken(Conflict):
-    """An attempt was made for this offer before. Nothing was written; the caller takes the next offer."""
+    """An attempt has already been made for this offer.
+
+    Nothing was written. The caller tries the next offer.
+    """
 
     def __init__(self, offer_id: str) -> None:
         super().__init__(f"an attempt was made for offer {offer_id} before")

@@ -1,5 +1,6 @@
-"""Reads small text files that people write, `.env` among them, up to a maximum size and with one clear reason for
-each failure.
+"""Reads small text files that people write, such as `.env`.
+
+There is a maximum size, and a clear reason for each failure.
 """
 
 from __future__ import annotations
@@ -15,16 +16,18 @@ from dotenv import dotenv_values
 from dotenv.parser import parse_stream
 
 LARGEST = 256 * 1024
-"""The most bytes of a file. Policy files, `.env` files and tokens are far smaller."""
+"""The maximum size of a file in bytes. Policy files, `.env` files and tokens are far smaller."""
 
 
 class Unreadable(Exception):
-    """The file can't be read. Its text is the reason, such as `Is a directory`."""
+    """The file can't be read. The error's text is the reason, such as `Is a directory`."""
 
 
 def read_text(path: Path, largest: int = LARGEST) -> str:
-    """Return the file's text. Raise Unreadable if it can't be opened, is larger than `largest` bytes, or is not
-    UTF-8. Never read more than `largest` bytes: `/dev/zero` or a disk image would fill the memory.
+    """Return the text of a file.
+
+    At most `largest` bytes are read, because `/dev/zero` or a disk image would otherwise fill the memory. Raises
+    Unreadable if the file can't be opened, is larger than that, or isn't UTF-8.
     """
     try:
         with path.open("rb") as file:
@@ -49,15 +52,15 @@ class EnvFile:
     """The content of a `.env` file."""
 
     values: Mapping[str, str] = field(default_factory=dict)
-    """Values by name in capitals, without the empty ones."""
+    """The values by name in capitals. Empty values are left out."""
     wrong: str | None = None
-    """One line for a person if the file, or a line of it, can't be read."""
+    """A message if the file, or one of its lines, can't be read."""
     readable: bool = True
-    """False if the file could not be read. A missing setting may then be in it."""
+    """False if the file couldn't be read, so that a missing setting may be in it."""
 
 
 def read_env_file(path: Path = ENV_FILE) -> EnvFile:
-    """Return the content of the file. Return an empty EnvFile if there is no file."""
+    """Return the content of the file, which is empty if there is no file."""
     if not os.path.lexists(path):
         return EnvFile()
     try:
@@ -68,17 +71,17 @@ def read_env_file(path: Path = ENV_FILE) -> EnvFile:
     bad = next((each.original for each in statements if each.error), None)
     wrong = None
     if bad:
-        # A statement starts at the blank lines before it.
+        # dotenv counts the blank lines before a statement as part of it.
         line = bad.line + bad.string[: len(bad.string) - len(bad.string.lstrip())].count("\n")
         wrong = f"{path}: line {line} can't be read: write NAME=value, and close each quote."
-    # Leave out bad statements: dotenv would log a warning about each.
+    # Leave out the invalid statements, because dotenv would log a warning about each.
     good = "".join(each.original.string for each in statements if not each.error)
     values = dotenv_values(stream=io.StringIO(good))
     return EnvFile(values={name.upper(): value for name, value in values.items() if value}, wrong=wrong)
 
 
 def open_to_others(path: Path = ENV_FILE) -> bool:
-    """Return whether people other than the file's owner can read or write it. Return False if there is no file."""
+    """Return whether people other than the file's owner can read or write it. False if there is no file."""
     try:
         return bool(stat.S_IMODE(path.stat().st_mode) & (stat.S_IRWXG | stat.S_IRWXO))
     except OSError:

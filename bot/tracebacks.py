@@ -1,7 +1,7 @@
-"""Exceptions as logs show them: their classes and where in the code they were raised.
+"""Formats exceptions for logs: their classes, and the places in the code where they were raised.
 
-The message of an exception and the variables of a frame can hold a token, a key or what people typed, so neither
-is shown. Source lines are not shown either: an installed file may be newer than the code that runs.
+Messages of exceptions and variables of frames are omitted, because they can contain a token, a key or text that
+people typed. Source lines are omitted too, because an installed file may be newer than the code that is running.
 """
 
 from __future__ import annotations
@@ -14,24 +14,27 @@ from typing import TypedDict
 
 MOST_EXCEPTIONS = 12
 MOST_FRAMES = 20
-"""How many frames of each exception are kept, the innermost ones."""
+"""The number of innermost frames that are kept for each exception."""
 
 
 class Part(TypedDict):
     """One exception: the one that was raised, or one that led to it."""
 
     error: str
-    """Its class, and the name of its error number if it has one: `OSError ENOSPC`."""
+    """The exception's class, and the name of its error number if it has one: `OSError ENOSPC`."""
     how: str
-    """`raised` for the first exception. For the others, `cause` or `context` of the one before, or `member` of a
-    group."""
+    """The exception's relation to the previous one.
+
+    It is `raised` for the first exception, and `cause`, `context` or `member` (of a group) for the others.
+    """
     where: list[str]
-    """`file:line function`, outermost first."""
+    """The frames as `file:line function`, outermost first."""
 
 
 def parts_of(error: BaseException) -> list[Part]:
-    """Return the exception, then its cause or context and the members of a group, each followed by its own parts.
-    Return at most MOST_EXCEPTIONS.
+    """Return the exception, followed by its cause or context and, for a group, its members.
+
+    Each of them is followed by its own parts. At most MOST_EXCEPTIONS are returned.
     """
     parts: list[Part] = []
     seen: set[int] = set()
@@ -52,7 +55,7 @@ def parts_of(error: BaseException) -> list[Part]:
 
 
 def as_text(parts: list[Part]) -> str:
-    """Return the parts as text for people: a line for each exception, and below it one for each frame."""
+    """Return the parts as text for people: one line for each exception, and below it one line for each frame."""
     lines = []
     for part in parts:
         lines.append(part["error"] if part["how"] == "raised" else f"{part['how']}: {part['error']}")
@@ -61,7 +64,7 @@ def as_text(parts: list[Part]) -> str:
 
 
 def place(file: str, line: int | None) -> str:
-    """Return where a line of code is, as `folder/file:line`."""
+    """Return the place of a line of code as `folder/file:line`."""
     return f"{'/'.join(Path(file).parts[-2:])}:{line or 0}"
 
 

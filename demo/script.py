@@ -294,7 +294,7 @@ async def _use_and_end(play: Play, tell: Tell) -> None:
         "Cleo is asked again after the hour that she chose. Each receipt says how much of the money was idle."
     )
     ending = await play.until_sees("Ana", "in 30 min", SOON, dm=True)
-    await play.clicks("Ana", ending, "Keep it 1 h more even if idle")
+    await play.clicks("Ana", ending, "Keep it 1 h more in any case")
     await play.clicks("Cleo", await play.until_sees("Cleo", "Still using your", SOON, dm=True), "Destroy")
     await play.confirms("Cleo")
     await play.until_sees("Cleo", "Ended at", SOON, dm=True)

@@ -1,4 +1,7 @@
-"""The connection to Slack, by Socket Mode or HTTP. If Slack refuses a token, the settings are read again."""
+"""The connection to Slack, in Socket Mode or HTTP mode.
+
+If Slack refuses a token, the settings are read again until they contain one that works.
+"""
 
 from __future__ import annotations
 
@@ -33,82 +36,95 @@ from handlers.slack_api.web_api import NO_ANSWER, TOKEN_REFUSED, TOKEN_RETRY, er
 log = structlog.get_logger("gpubot")
 
 RETRY = 5.0
-"""Real seconds until the next try after Slack gave no answer."""
+"""Wall-clock seconds before the next attempt to connect if Slack didn't answer."""
 RETRY_REFUSED = TOKEN_RETRY.total_seconds()
-"""Real seconds until the next try after Slack refused a token."""
+"""Wall-clock seconds before the next attempt to connect if Slack refused a token."""
 CHECK_EVERY = 30.0
-"""Real seconds between two checks of the bot's token, in case nothing is posted that would show a refusal."""
+"""Wall-clock seconds between two checks of the bot's token.
+
+A refusal would otherwise go unnoticed while there is nothing to post.
+"""
 UNREACHABLE_AFTER = timedelta(minutes=1)
-"""How long Slack gives no answer before people are told of it, in real time."""
+"""Wall-clock time without an answer from Slack after which `/health` reports it."""
 ASIDE_EVERY = 1.0
-"""Real seconds between two looks whether this process stands aside."""
+"""Wall-clock seconds between two checks whether this process stands aside for other processes."""
 REFUSED = TOKEN_REFUSED | {"missing_scope", "not_allowed_token_type"}
-"""Errors that mean, at the start, that another token is needed."""
+"""Errors during startup that can only be solved by a different token."""
 
 
 @dataclass(frozen=True)
 class Tokens:
-    """Slack's tokens, and the secret that signs its requests, from the settings."""
+    """Slack's tokens, and the secret with which Slack signs its requests, as read from the settings."""
 
     bot: str = field(repr=False)
     app: str = field(repr=False)
-    """Empty if it isn't set: only Socket Mode needs it."""
+    """The app-level token. Empty if it isn't set, because only Socket Mode needs it."""
     signing_secret: str = field(repr=False, default="")
-    """Empty if it isn't set: only HTTP mode needs it."""
+    """Empty if it isn't set, because only HTTP mode needs it."""
 
 
 @dataclass(frozen=True)
 class HttpMode:
-    """How Slack's requests are taken in HTTP mode."""
+    """The settings for receiving Slack's requests over HTTP."""
 
     address: str
-    """HOST:PORT on which the bot listens."""
+    """The HOST:PORT on which the bot listens."""
     handover: float = 0.0
-    """For how many real seconds a process that stops still takes requests, while /ready answers 503."""
+    """Wall-clock seconds for which a process that is shutting down still accepts requests.
+
+    Its `/ready` already answers 503 then, so that the load balancer has time to switch to another process.
+    """
     on_request: Callable[[Outcome], None] = lambda _: None
-    """Called once for each request."""
+    """A callback that is called once for each request."""
 
 
 class Receiver(Protocol):
-    """What takes commands, clicks and events from Slack, in either mode."""
+    """Receives commands, clicks and events from Slack, in either mode."""
 
     async def connect(self) -> None:
-        """Begin to take them."""
+        """Start receiving."""
 
     async def connected(self) -> int:
-        """Return how many connections are open, or 1 for a server that listens."""
+        """Return the number of open connections. A server that listens counts as 1."""
 
     def since_request(self) -> float | None:
-        """Return how many real seconds ago a server got its last signed request. Return None if it got none."""
+        """Return the wall-clock seconds since the server's last signed request.
+
+        None if there has been no request, and always None in Socket Mode.
+        """
 
     def many_slow(self) -> bool:
-        """Return whether a server had many slow requests in the last five minutes, and more than it answered."""
+        """Return whether many requests were slow to arrive in the last five minutes.
+
+        This means that a certain number of requests were slow, and more than were answered. Always False in Socket
+        Mode.
+        """
 
     def use_secret(self, secret: str) -> None:
-        """Use this app token or signing secret from now on."""
+        """Use this app token or signing secret from the next request on."""
 
     async def watch(self) -> None:
-        """Keep it working until cancelled, or return if that needs no work."""
+        """Keep the connection working until cancelled. Returns immediately if there is nothing to maintain."""
 
     async def drain(self, seconds: float) -> None:
-        """Take no more, and acknowledge what came, for at most `seconds` of real time."""
+        """Stop receiving, and acknowledge what has already arrived within `seconds` of wall-clock time."""
 
     async def close(self) -> None:
-        """Close everything. Don't wait for what is being handled."""
+        """Close everything immediately, without waiting for requests that are being handled."""
 
 
 @dataclass(frozen=True)
 class TokenRefusal:
-    """Slack refuses the token of a setting."""
+    """A token from the settings that Slack currently refuses."""
 
     setting: str
     since: datetime
-    """By our clock."""
+    """The time at which the refusal was first noticed, in bot time."""
 
     def say(self, undelivered: int | None) -> str:
-        """Return what it means and what to do, for `/health` and the log.
+        """Describe the consequences and the remedy, for `/health` and the log.
 
-        `undelivered` is how many messages and edits wait, or None if that isn't known.
+        `undelivered` is the number of waiting messages and edits, or None if the number is unknown.
         """
         return (
             f"Slack refuses {self.setting} since {self.since:%Y-%m-%d %H:%M} UTC: {_waits(undelivered)}, and "
@@ -124,40 +140,43 @@ class _Refused(Exception):
     def __init__(self, name: str, code: str) -> None:
         super().__init__()
         self.name = name
-        self.words = f"{name}: Slack refuses it ({code}). gpubot doctor says more."
+        self.message = f"{name}: Slack refuses it ({code}). gpubot doctor says more."
 
 
 @dataclass(eq=False)
 class Connection(Part):
-    """Runs the listeners and delivery while Slack accepts the tokens."""
+    """Runs the listeners and message delivery for as long as Slack accepts the tokens."""
 
     name = "connection"
     counted_as = "handlers_in_flight"
     vital = False
 
     context: Context
-    """For the listeners. The token of its client, which every part uses, is replaced here."""
+    """The context for the listeners.
+
+    All parts of the bot share its Slack client, so replacing the client's token here changes the token for all.
+    """
     delivery: Delivery
     tokens: Tokens
     read_tokens: Callable[[], Tokens]
-    """Reads the settings and their files again, and may raise GpubotError."""
+    """Reads the settings and their files again. May raise GpubotError."""
     replica: Replica | None = None
-    """Tells when this process leaves Slack's requests to others. None: never."""
+    """Decides when this process leaves Slack's requests to other processes. If None, it never does."""
     http: HttpMode | None = None
-    """None in Socket Mode."""
+    """The settings of HTTP mode. None in Socket Mode."""
     retry_refused: float = RETRY_REFUSED
-    """Real seconds until Slack is called again after it refused a token."""
+    """Wall-clock seconds before Slack is called again after it refused a token."""
     draining: bool = False
-    """Whether the process stops. A load balancer then has to send requests to another one."""
+    """True if the process is shutting down, so that a load balancer must choose another one."""
     refused: TokenRefusal | None = None
-    """Set while Slack refuses a token."""
+    """The current refusal. None while Slack accepts the tokens."""
     _receiver: Receiver | None = None
     _unanswered_since: datetime | None = None
-    """When the first call was made that got no answer, in real time. None: Slack answered the last check."""
+    """The wall-clock time of the first call without an answer. None if Slack answered the last check."""
 
     @property
     def mode(self) -> str:
-        """Return how Slack's requests come: `socket` or `http`."""
+        """Return the mode in which Slack's requests arrive: `socket` or `http`."""
         return "socket" if self.http is None else "http"
 
     async def connected(self) -> int:
@@ -174,7 +193,7 @@ class Connection(Part):
 
     @override
     async def trouble(self) -> list[str]:
-        """Return whether Slack refuses a token or can't be reached, in words."""
+        """Describe the problem if Slack refuses a token or has been unreachable for a while."""
         if self.refused is not None:
             return [self.refused.say(await self._undelivered())]
         since = self._unanswered_since
@@ -187,7 +206,7 @@ class Connection(Part):
         ]
 
     async def _undelivered(self) -> int | None:
-        """Return how many messages and edits wait, or None if the store can't be read."""
+        """Return the number of waiting messages and edits, or None if the store can't be read."""
         with suppress(GpubotError):
             async with self.context.deps.store.read() as tx:
                 return await tx.messages.undelivered()
@@ -206,8 +225,10 @@ class Connection(Part):
         }
 
     async def drain(self, seconds: float) -> None:
-        """Leave Slack's requests to other processes, and acknowledge those that came: for at most `seconds` of
-        real time, and as long again for what is done after acknowledgements.
+        """Leave new requests to other processes, and acknowledge those that have already arrived.
+
+        Waits up to `seconds` of wall-clock time for the acknowledgements, and then as long again for the work that
+        continues after them.
         """
         self.draining = True
         if self._receiver is not None:
@@ -227,8 +248,9 @@ class Connection(Part):
     async def run(self) -> None:
         """Connect, then listen until cancelled.
 
-        Raise Unusable if Slack refuses a token and no rental is unfinished. If a rental is, the process must go on
-        so that the lease ends: try again every minute, with the tokens that the settings then have.
+        If Slack refuses a token while a rental is unfinished, the process has to keep running so that the lease
+        ends in time. It tries again every minute, with the tokens that the settings contain by then. If there is
+        no such rental, it raises Unusable.
         """
         receiver = await self._connect_with_tokens(waiting=False)
         watch_token = keep_running("slack_token", self._check_token, self.context.deps.clock)
@@ -244,7 +266,8 @@ class Connection(Part):
     async def _connect_with_tokens(self, *, waiting: bool) -> Receiver:
         """Connect as soon as Slack accepts the tokens.
 
-        Raise Unusable as `run` does, unless the process is `waiting` already and so must go on.
+        If Slack refuses one and `waiting` is False, this raises Unusable under the same conditions as `run`.
+        `waiting` is True if the process has been connected before, so that it has to keep running.
         """
         while True:
             try:
@@ -252,7 +275,7 @@ class Connection(Part):
                 break
             except _Refused as refused:
                 if not waiting and await self._count_unfinished() == 0:
-                    raise Unusable(refused.words) from None
+                    raise Unusable(refused.message) from None
                 await self._note_refusal(refused.name)
                 waiting = True
                 await self.context.deps.clock.pause(self.retry_refused)
@@ -263,44 +286,47 @@ class Connection(Part):
         return self._receiver
 
     async def _listen(self, receiver: Receiver) -> None:
-        """Keep a receiver of Socket Mode working until cancelled.
+        """Keep a Socket Mode receiver working until cancelled.
 
-        While this process stands aside, its connections are closed, or Slack would go on to send some requests
-        through them. In HTTP mode, the load balancer asks /ready instead.
+        While this process stands aside, its connections are closed, because Slack would otherwise continue to send
+        some requests through them. HTTP mode doesn't need this: there, the load balancer queries `/ready`.
         """
         while True:
             watch = asyncio.create_task(receiver.watch())
             try:
-                await self._until_aside(aside=True)
+                await self._wait_until_aside(aside=True)
             finally:
                 watch.cancel()
                 await asyncio.gather(watch, return_exceptions=True)
             log.warning("slack.stands_aside")
             await receiver.drain(math.inf)
             self._receiver = None
-            await self._until_aside(aside=False)
+            await self._wait_until_aside(aside=False)
             receiver = await self._connect_with_tokens(waiting=True)
 
-    async def _until_aside(self, *, aside: bool) -> None:
+    async def _wait_until_aside(self, *, aside: bool) -> None:
         while self._stands_aside() is not aside:
             await self.context.deps.clock.pause(ASIDE_EVERY)
 
     async def _note_refusal(self, setting: str) -> None:
-        """Remember, and log, that Slack refuses this token, unless that is known already."""
+        """Record and log that Slack refuses this token, unless that is already known."""
         if self.refused is not None and self.refused.setting == setting:
             return
         self.refused = TokenRefusal(setting, self.context.deps.clock.now())
         log.error("slack.refused", words=self.refused.say(await self._undelivered()))
 
     async def _count_unfinished(self) -> int | None:
-        """Return how many rentals are not over. Return None if the store can't be read."""
+        """Return the number of rentals that haven't ended, or None if the store can't be read."""
         with suppress(GpubotError):
             async with self.context.deps.store.read() as tx:
                 return sum((await tx.rentals.states()).values())
         return None
 
     def use_tokens(self, tokens: Tokens) -> bool:
-        """Use these tokens from the next call on, and return whether one changed. Open connections stay."""
+        """Use these tokens for the next call, and return whether one of them has changed.
+
+        Open connections aren't closed.
+        """
         different = tokens != self.tokens
         self.tokens = tokens
         self.context.client.token = tokens.bot
@@ -310,19 +336,21 @@ class Connection(Part):
 
     @property
     def _secret(self) -> str:
-        """What the mode needs in addition to the bot's token."""
+        """The secret that the mode needs in addition to the bot's token."""
         return self.tokens.app if self.http is None else self.tokens.signing_secret
 
     def _reload_tokens(self) -> None:
         try:
             self.use_tokens(self.read_tokens())
         except (GpubotError, OSError, ValueError) as error:
-            # For example a file that is being replaced. The next try reads it.
+            # The file may be in the middle of being replaced. The next attempt reads it again.
             log.warning("slack.tokens_not_read", error=type(error).__name__)
 
     async def _check_token(self) -> None:
-        """Wait until the next check of the bot's token, and check it. While Slack refuses it, read the settings
-        again every minute. Before, ask which blocks Slack takes, unless that is known.
+        """Wait for the next check of the bot's token, then check it.
+
+        While Slack refuses the token, the settings are read again every minute until one works. Before waiting,
+        this also finds out which block types Slack supports, unless that is already known.
         """
         refused = self.delivery.refused
         await self.context.block_types.ask(self.context.client)
@@ -340,7 +368,7 @@ class Connection(Part):
             self.delivery.token_renewed()
 
     async def _identity(self) -> AsyncSlackResponse:
-        """Return Slack's answer about the bot's token. Note whether Slack answers at all."""
+        """Call auth.test with the bot's token, and record whether Slack answers at all."""
         began = self.context.deps.clock.real()
         try:
             identity = await self.context.client.auth_test()
@@ -363,7 +391,10 @@ class Connection(Part):
         return True
 
     async def _connect(self) -> Receiver:
-        """Connect as soon as Slack answers. Raise _Refused if it refuses a token."""
+        """Connect as soon as Slack answers.
+
+        Raises _Refused if Slack refuses a token.
+        """
         while True:
             name = "SLACK_BOT_TOKEN"
             try:
@@ -383,7 +414,7 @@ class Connection(Part):
 
     async def _open(self, identity: AsyncSlackResponse) -> Receiver:
         async def authorize(enterprise_id: str | None = None, team_id: str | None = None) -> AuthorizeResult:
-            """Return the one token of the one workspace, without a call to Slack."""
+            """Return the bot's only token without calling Slack."""
             return AuthorizeResult(
                 enterprise_id=enterprise_id,
                 team_id=team_id,
@@ -392,8 +423,9 @@ class Connection(Part):
                 bot_user_id=identity.get("user_id"),
             )
 
-        # Bolt returns as soon as the listener does; otherwise it looks every 10 ms whether it acknowledged. The
-        # server checks signatures before Bolt reads anything.
+        # With `process_before_response`, Bolt returns as soon as the listener does. Otherwise it checks every 10
+        # ms whether the listener has acknowledged. Bolt doesn't verify signatures, because our HTTP server does so
+        # before Bolt reads anything.
         app = AsyncApp(
             name="gpubot",
             client=self.context.client,

@@ -1,7 +1,10 @@
-"""People and conversations in Slack, cached in the store. No payload has guest flags, deactivation or user groups.
+"""People and conversations in Slack, cached in the store.
 
-Methods and their limits: docs.slack.dev/reference/methods/users.info (Tier 4), usergroups.users.list (Tier 2) and
-conversations.info (Tier 3).
+They are looked up, because no payload says whether a user is a guest or deactivated, or in which user groups they
+are.
+
+Methods and their rate limits: docs.slack.dev/reference/methods/users.info (Tier 4), usergroups.users.list (Tier 2)
+and conversations.info (Tier 3).
 """
 
 from __future__ import annotations
@@ -28,19 +31,21 @@ from bot.model.text import one_line
 from handlers.slack_api.web_api import NO_ANSWER, TOKEN_REFUSED, error_code, is_temporary
 
 CACHED_FOR = timedelta(minutes=15)
-"""Real time for which an answer is used, unless an event says that the person or conversation changed."""
+"""Wall-clock time for which an answer is used, unless an event reports a change of the person or conversation."""
 LOOKUP_TIMEOUT = 1.0
-"""Real seconds for all calls of one lookup, unless `People` is told otherwise: Slack waits 3 s for the
-acknowledgement."""
+"""Default limit for all calls of one lookup, in wall-clock seconds.
+
+It is short because Slack waits only 3 s for an acknowledgement.
+"""
 NAME_LENGTH = 80
 NO_MEMBERS: frozenset[str] = frozenset()
 _UNKNOWN_USER = frozenset({"user_not_found", "user_not_visible"})
 CHANNEL_TIMEOUT = 3.0
-"""Real seconds for a look-up of a conversation."""
+"""Wall-clock seconds allowed for looking up a conversation."""
 LONGEST_CHANNEL_NAME = 80
-"""Slack allows no longer names (docs.slack.dev/reference/methods/conversations.rename)."""
+"""Slack's limit for the length of a name (docs.slack.dev/reference/methods/conversations.rename)."""
 _NO_MEMBER = frozenset({"channel_not_found", "missing_scope", "not_in_channel"})
-"""Errors that say that the bot is no member of the conversation. They are cached like any answer."""
+"""Errors which mean that the bot isn't a member of the conversation. They are cached like any other answer."""
 
 _log = structlog.get_logger("gpubot.people")
 _channels_log = structlog.get_logger("gpubot.channels")
@@ -50,31 +55,31 @@ _channels_log = structlog.get_logger("gpubot.channels")
 
 @dataclass(frozen=True)
 class HomeWorkspace:
-    """The workspace that the bot belongs to, as auth.test names it.
+    """The workspace that the bot belongs to, as reported by auth.test.
 
-    In an Enterprise organization, a click names the organization as its user's team, and a user's home workspace
-    may be another one (docs.slack.dev/reference/interaction-payloads/block_actions-payload, "user"). Only
-    users.info tells whether they are a member of the bot's workspace too
+    In an Enterprise organization, a click may name the organization as its user's team, and a user's home
+    workspace may differ from the bot's (docs.slack.dev/reference/interaction-payloads/block_actions-payload,
+    "user"). Only users.info shows whether the user is also a member of the bot's workspace
     (docs.slack.dev/reference/objects/user-object, "enterprise_user").
     """
 
     team: str
     org: str = ""
-    """Empty outside of an Enterprise organization."""
+    """The ID of the Enterprise organization. Empty outside of one."""
 
     @classmethod
     def of(cls, answer: AsyncSlackResponse) -> HomeWorkspace:
-        """Return the workspace in an answer of auth.test."""
+        """Read the workspace from an answer of auth.test."""
         return cls(team=str(answer.get("team_id") or ""), org=str(answer.get("enterprise_id") or ""))
 
     def is_other_team(self, team_id: str) -> bool:
-        """Return whether the team in a payload proves that its user is no member."""
+        """Return whether the team in a payload proves that the user isn't a member of this workspace."""
         if self.org and team_id.startswith("T"):
             return False
         return team_id not in {"", self.team, self.org}
 
     def has_member(self, user: Mapping[str, Any]) -> bool:
-        """Return whether a user of users.info is a member."""
+        """Return whether a user, as returned by users.info, is a member of this workspace."""
         enterprise = user.get("enterprise_user")
         if self.org and isinstance(enterprise, Mapping) and isinstance(enterprise.get("teams"), list):
             return self.team in enterprise["teams"]
@@ -83,10 +88,10 @@ class HomeWorkspace:
 
 
 class People:
-    """Looks people up: reads the store's cache, then asks Slack.
+    """Looks people up in the store's cache first, then in Slack.
 
-    Implements `bot.lifecycle.outside.Directory`. Listeners and steps share one instance, so that both ask
-    again for a group that changed.
+    Implements `bot.lifecycle.outside.Directory`. Listeners and steps share one instance, so that after a change in
+    a user group both query Slack again.
     """
 
     def __init__(
@@ -97,9 +102,12 @@ class People:
         *,
         lookup_timeout: float = LOOKUP_TIMEOUT,
     ) -> None:
-        """Without `home`, the first look-up asks Slack for it: steps run before the bot is connected.
+        """Create the directory.
 
-        `lookup_timeout` is the time for all calls of one look-up, in real seconds.
+        Args:
+            home: The bot's workspace. If it is missing, the first lookup queries Slack for it, because steps may
+                run before the bot is connected.
+            lookup_timeout: The limit for all calls of one lookup, in wall-clock seconds.
         """
         self._deps = deps
         self._client = client
@@ -107,80 +115,94 @@ class People:
         self._lookup_timeout = lookup_timeout
         self._group_locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._changes: Counter[str] = Counter()
-        """How often Slack said that a user changed, by id."""
+        """The number of times that Slack reported a change of a user, by user ID."""
 
     async def get(self, user_id: str, team_id: str = "") -> Person:
-        """Return a person, as known for at most 15 minutes. `team_id` is the payload's, empty if it has none.
+        """Return a person, using information that is at most 15 minutes old.
 
-        Raise Refused if Slack doesn't show this user to the bot, Outage if it doesn't answer in time, StoreBusy.
+        Args:
+            team_id: The team that the payload names as the user's; empty if it names none.
+
+        Raises:
+            Refused: Slack doesn't show this user to the bot.
+            Outage: Slack doesn't answer in time.
+            StoreBusy: The database is busy.
         """
         real_now = self._deps.clock.real()
         async with self._deps.store.read() as tx:
             person = await tx.people.get(user_id, real_now - CACHED_FOR)
         if person is None:
-            person = await self._ask(user_id)
+            person = await self._query(user_id)
         if self._home is not None and self._home.is_other_team(team_id):
             return changed(person, outsider=True)
         return person
 
-    async def _ask(self, user_id: str) -> Person:
-        """Ask Slack about a person, and store the answer. Raise as `get`."""
+    async def _query(self, user_id: str) -> Person:
+        """Query Slack about a person, and store the answer.
+
+        Raises the same errors as `get`.
+        """
         real_now = self._deps.clock.real()
         before = await self._change_counts(user_id)
         person = await self._look_up(user_id)
         async with self._deps.store.write() as tx:
             await tx.people.put(person, real_now)
         if await self._change_counts(user_id) != before:
-            # The event came before the row existed, so `forget` had nothing to delete.
+            # The event arrived before the row existed, so `forget` had nothing to delete.
             async with self._deps.store.write() as tx:
                 await tx.people.forget(user_id)
         return person
 
     def connected_to(self, home: HomeWorkspace) -> None:
-        """Note the bot's workspace. `get` needs it to recognize the `team_id` of another one."""
+        """Set the bot's workspace, so that `get` can tell when a payload's `team_id` is a different one."""
         self._home = home
 
     async def look_up(self, user_ids: Sequence[str]) -> None:
-        """Bring what the store knows of people whom somebody names up to date, as `get` does.
+        """Refresh the cached information about people who are named in a request.
 
-        Raise NoTeammate if Slack doesn't show one of them to the bot, Outage if Slack doesn't answer in time, and
-        StoreBusy.
+        Raises:
+            NoTeammate: Slack doesn't show one of these people to the bot.
+            Outage: Slack doesn't answer in time.
+            StoreBusy: The database is busy.
         """
         found = await asyncio.gather(*map(self.get, user_ids), return_exceptions=True)
         for user_id, result in zip(user_ids, found, strict=True):
             if isinstance(result, Refused):
                 raise NoTeammate(f"Slack doesn't tell me who {user_id} is. Nothing was changed. Leave them out.")
             if isinstance(result, Outage) and not isinstance(result, StoreBusy):
-                words = "Slack didn't tell me in time who your teammates are, so nothing was changed. "
-                words += "Try again in a moment."
-                raise Outage(words)
+                message = "Slack didn't tell me in time who your teammates are, so nothing was changed. "
+                message += "Try again in a moment."
+                raise Outage(message)
             if isinstance(result, BaseException):
                 raise result
 
     async def refresh(self, user_ids: Collection[str]) -> None:
-        """Bring what the store knows of these people up to date, as `get` does, all at once and within about
-        LOOKUP_TIMEOUT. Leave those about whom Slack doesn't answer as they are. Never raise.
+        """Refresh the cached information about these people, all at once and within about LOOKUP_TIMEOUT.
+
+        If Slack doesn't answer for a person, their stored information stays unchanged. Never raises.
         """
         await asyncio.gather(*(self._refresh(user_id, self.get) for user_id in user_ids))
 
     async def ask_anew(self, user_id: str) -> bool:
-        """Ask Slack about a person, although the store may have a new answer. Return whether Slack answered within
-        about LOOKUP_TIMEOUT. If it didn't, leave what the store knows as it is. Never raise.
-        """
-        return await self._refresh(user_id, self._ask)
+        """Query Slack about a person even if the stored information is recent.
 
-    async def _refresh(self, user_id: str, ask: Callable[[str], Awaitable[Person]]) -> bool:
+        Returns whether Slack answered within about LOOKUP_TIMEOUT. If it didn't, the stored information stays
+        unchanged. Never raises.
+        """
+        return await self._refresh(user_id, self._query)
+
+    async def _refresh(self, user_id: str, query: Callable[[str], Awaitable[Person]]) -> bool:
         try:
-            await ask(user_id)
+            await query(user_id)
         except Refused:
-            await self._note_gone(user_id)
+            await self._note_unknown(user_id)
         except GpubotError as error:
             _log.info("people.not_refreshed", user=user_id, error=type(error).__name__)
             return False
         return True
 
-    async def _note_gone(self, user_id: str) -> None:
-        """Note that Slack shows the bot no such user, so that this user can do nothing. Never raise."""
+    async def _note_unknown(self, user_id: str) -> None:
+        """Store that Slack shows no such user to the bot, which takes away all their rights. Never raises."""
         try:
             async with self._deps.store.write() as tx:
                 known = await tx.people.get(user_id, EVER) or Person(id=user_id, name=user_id)
@@ -189,8 +211,9 @@ class People:
             _log.info("people.not_refreshed", user=user_id, error=type(error).__name__)
 
     async def members(self, group: str) -> frozenset[str] | None:
-        """Return the members of a user group, or an empty set if Slack says for certain that there is no such
-        group for us. Return None if Slack or the store doesn't answer within LOOKUP_TIMEOUT. Never raise.
+        """Return the members of a user group, or None if Slack or the store doesn't answer within LOOKUP_TIMEOUT.
+
+        Empty if Slack says definitely that there is no such group for this bot. Never raises.
         """
         try:
             async with asyncio.timeout(self._lookup_timeout):
@@ -202,13 +225,15 @@ class People:
         return None
 
     def _named_groups(self) -> frozenset[str]:
-        """Return the groups that the rules name now."""
+        """Return the user groups that the current rules mention."""
         return with_newest_rules(self._deps).rules.groups
 
     async def _change_counts(self, user_id: str) -> dict[str, int]:
-        """Return how often this user and each user group changed. If the counts differ after a lookup, its
-        answer may be old. Another process may hear of a group's change, and groups decide who may do what, so they
-        are counted in the store.
+        """Return the number of changes so far of this user and of each user group.
+
+        If the counts differ before and after a lookup, its answer may be outdated. The counts of groups are kept
+        in the store, because another process may receive the event of a group's change, and groups decide who may
+        do what.
         """
         async with self._deps.store.read() as tx:
             groups = await tx.account.all(GROUP_ANSWER)
@@ -216,9 +241,10 @@ class People:
         return {user_id: self._changes[user_id], **changes}
 
     async def forget(self, user_id: str) -> None:
-        """Forget what is cached about a person who changed. Raise StoreBusy.
+        """Forget the cached information about a person who has changed.
 
-        Slack sends such an event also when anybody sets a status, so write only if the person is cached.
+        Slack also sends this event whenever somebody sets a status, so this writes only if the person is cached.
+        Raises StoreBusy.
         """
         self._changes[user_id] += 1
         async with self._deps.store.read() as tx:
@@ -228,7 +254,10 @@ class People:
             await tx.people.forget(user_id)
 
     async def forget_group(self, group: str) -> None:
-        """Forget everybody if the members of a group that the rules name changed. Raise StoreBusy."""
+        """Forget all cached people if the members of a group that the rules mention have changed.
+
+        Raises StoreBusy.
+        """
         if group not in self._named_groups():
             return
         async with self._deps.store.write() as tx:
@@ -267,7 +296,7 @@ class People:
         return user
 
     async def _members(self, group: str) -> frozenset[str]:
-        """Return a group's members. Lookups at the same time share one call to Slack."""
+        """Return a group's members. Concurrent lookups share one call to Slack."""
         async with self._group_locks[group]:
             asked_at = self._deps.clock.real()
             async with self._deps.store.read() as tx:
@@ -287,7 +316,8 @@ class People:
         except SlackApiError as error:
             if is_temporary(error) or error_code(error) in TOKEN_REFUSED:
                 raise
-            # No user groups here (a free plan, a smaller server, a missing scope): nobody is in one.
+            # User groups don't exist here, because of a free plan, another server or a missing scope. So nobody is
+            # in one.
             _log.warning("people.no_group", group=group, error=error_code(error))
             return NO_MEMBERS
         users = answer.get("users")
@@ -299,7 +329,7 @@ class People:
 def person_of(
     user_id: str, user: Mapping[str, Any], *, home: HomeWorkspace, groups: frozenset[str] = frozenset()
 ) -> Person:
-    """Return a person from the `user` of users.info; an absent flag counts as false."""
+    """Convert the `user` in an answer of users.info to a person. A missing flag counts as false."""
     return Person(
         id=user_id,
         name=_name(user) or user_id,
@@ -320,7 +350,7 @@ def _name(user: Mapping[str, Any]) -> str:
 
 
 def _zone(name: object) -> str:
-    """Return the name of a time zone, or an empty text if Slack doesn't say it or Python doesn't know it."""
+    """Return a time zone's name, or an empty text if it is missing or unknown to Python."""
     try:
         return ZoneInfo(name).key if isinstance(name, str) and name else ""
     except (ValueError, OSError, LookupError):
@@ -331,22 +361,28 @@ def _zone(name: object) -> str:
 
 
 def is_direct(channel_id: str) -> bool:
-    """Return whether an id is that of a direct message: with the bot, or between two people. A person's id stands
-    for their direct message with the bot, as it does for Slack when a message is posted.
+    """Return whether an ID belongs to a direct message with the bot, or between two people.
+
+    A person's ID counts as their direct message with the bot, just as it does when a message is posted to Slack.
     """
     return channel_id.startswith(("D", "U", "W"))
 
 
 class SlackChannels:
-    """Implements `bot.lifecycle.outside.Channels`: reads the store's cache, then asks Slack."""
+    """Looks conversations up in the store's cache first, then in Slack.
+
+    Implements `bot.lifecycle.outside.Channels`.
+    """
 
     def __init__(self, deps: Deps, client: AsyncWebClient) -> None:
         self._deps = deps
         self._client = client
 
     async def get(self, channel_id: str) -> Channel:
-        """Return a conversation. If neither the store nor Slack answers, return one of which the bot is no member.
-        Never raise.
+        """Return a conversation.
+
+        If neither the store nor Slack answers, the result is a conversation that the bot isn't a member of. Never
+        raises.
         """
         if is_direct(channel_id):
             return Channel(id=channel_id, member=True, direct=True)
@@ -362,7 +398,10 @@ class SlackChannels:
         return channel
 
     async def forget(self, channel_id: str) -> None:
-        """Forget what is cached about a conversation that changed. Raise StoreBusy."""
+        """Forget the cached information about a conversation that has changed.
+
+        Raises StoreBusy.
+        """
         async with self._deps.store.write() as tx:
             await tx.people.forget_channel(channel_id)
 
@@ -392,8 +431,9 @@ class SlackChannels:
 
 
 def channel_of(channel_id: str, info: Any) -> Channel:
-    """Return a conversation from the `channel` of conversations.info; an absent flag counts as false. Raise
-    ValueError if `info` is no object.
+    """Convert the `channel` in an answer of conversations.info. A missing flag counts as false.
+
+    Raises ValueError if `info` isn't an object.
     """
     if not isinstance(info, Mapping):
         raise ValueError("conversations.info without a channel")

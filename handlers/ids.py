@@ -1,8 +1,10 @@
-"""Every action, block and callback id, and the type of each button's and modal's value: ids, never state.
+"""The IDs of all actions, blocks and modals, and the type of the value that each button and modal carries.
 
-Slack allows 255 characters for an id and 2,000 for a value, and wants an `action_id` only once in a block
-(docs.slack.dev/reference/block-kit/block-elements/button-element). If one block has the same action twice, the
-later buttons are numbered: `keep`, `keep.2`.
+A value contains IDs only, never state, so that a click on an old message acts on the current state.
+
+Slack allows 255 characters for an ID and 2,000 for a value, and an `action_id` must be unique within its block
+(docs.slack.dev/reference/block-kit/block-elements/button-element). If a block has several buttons for the same
+action, all but the first are numbered: `keep`, `keep.2`.
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ from bot.model.budget import Month, Scope, ScopeKind
 from bot.model.spend import RowsOf
 
 _DIGEST = r"[A-Za-z0-9+/]{43}"
-"""A SHA-256 digest in Base64, without the padding, as in a fingerprint."""
+"""A SHA-256 digest in Base64 without padding, as in an SSH key's fingerprint."""
 _PERSON = "[UW][A-Z0-9]{1,20}"
 _HOURS = "[1-9][0-9]{0,3}"
 _SECONDS = "[1-9][0-9]{0,8}s"
@@ -54,7 +56,7 @@ _SHAPES: Mapping[str, str] = MappingProxyType(
         "rows": "people|projects|rentals",
     }
 )
-"""What each field of a value looks like, as a pattern."""
+"""The pattern that each field of a value must match, by the name of the field."""
 UNREADABLE = "I can't read that button. Nothing was changed."
 
 
@@ -62,7 +64,7 @@ def _group(field: str, shape: str | None = None) -> str:
     return f"(?P<{field}>{shape or _SHAPES[field]})"
 
 
-# --- the types of fields that are written in another way than `str` does
+# --- types of fields whose text differs from `str`
 
 
 def _read(parse: Callable[[str], object]) -> BeforeValidator:
@@ -87,51 +89,63 @@ def _parse_scope(text: str) -> Scope:
 
 
 Span = Annotated[timedelta, _read(_parse_span), PlainSerializer(_write_span)]
-"""`4` for whole hours, else `5400s`. `HoursValue` and `QuoteHoursValue` hold whole hours only."""
+"""A duration: `4` for whole hours, otherwise `5400s`.
+
+`HoursValue` and `QuoteHoursValue` accept whole hours only.
+"""
 Seconds = Annotated[timedelta, _read(_parse_span), PlainSerializer(_write_seconds)]
-"""`5400s`."""
+"""A duration in seconds: `5400s`."""
 Moment = Annotated[
     Instant,
     _read(lambda text: datetime.fromtimestamp(int(text), UTC)),
     AfterValidator(lambda at: at.replace(microsecond=0)),
     PlainSerializer(lambda at: int(at.timestamp())),
 ]
-"""`1763982000`: a Unix time, in whole seconds."""
+"""A Unix time in whole seconds: `1763982000`."""
 People = Annotated[
     tuple[str, ...], _read(lambda text: tuple(filter(None, text.split(",")))), PlainSerializer(",".join)
 ]
-"""`U0BEN,U0CLEO`: Slack ids, or nobody."""
+"""Slack user IDs, separated by commas: `U0BEN,U0CLEO`. May be empty."""
 Fingerprints = Annotated[
     tuple[str, ...],
     _read(lambda text: tuple(f"SHA256:{digest}" for digest in text.split(","))),
     PlainSerializer(lambda found: ",".join(one.removeprefix("SHA256:") for one in found)),
 ]
-"""`OOKX...,47DE...`: the digests of up to 20 keys."""
+"""The digests of up to 20 SSH keys, separated by commas: `OOKX...,47DE...`."""
 WhoseMoney = Annotated[Scope, _read(_parse_scope), PlainSerializer(lambda scope: f"{scope.kind}:{scope.name}")]
-"""`project:vision`, `person:U0ANA` or `team:`."""
+"""The budget's scope, as kind and name: `project:vision`, `person:U0ANA` or `team:`."""
 
 
-# --- values
+# --- the values of keys, pages and questions
 
 
 class Value(Frozen):
-    """The value of a button or modal. `decode` refuses everything that `encode` doesn't write."""
+    """The value of a button or modal.
+
+    `decode` rejects any text that `encode` can't have written.
+    """
 
     TYPE_NAME: ClassVar[str] = ""
-    """The name of the type in a modal's metadata: `another_offer` for AnotherOfferValue."""
+    """The name of the type in a modal's metadata: `another_offer` for `AnotherOfferValue`."""
     SHAPE: ClassVar[str]
-    """A pattern for the text, with a group for each field. By default those of the fields, with colons between."""
+    """The pattern of the encoded text, with a named group for each field.
+
+    By default, it consists of the patterns of the fields, separated by colons.
+    """
 
     @classmethod
     def __pydantic_init_subclass__(cls, **_: Any) -> None:
-        """Name the type and its shape, unless the class does."""
+        """Derive the type's name and pattern, unless the class defines them itself."""
         if "TYPE_NAME" not in vars(cls):
             cls.TYPE_NAME = re.sub("(?<!^)(?=[A-Z])", "_", cls.__name__.removesuffix("Value")).lower()
         if "SHAPE" not in vars(cls):
             cls.SHAPE = ":".join(map(_group, cls.model_fields))
 
     def encode(self) -> str:
-        """Return the value as text. Raise Mistake if a field has characters that the text can't hold."""
+        """Return the value as text.
+
+        Raises Mistake if a field contains characters that its pattern doesn't allow.
+        """
         text = ":".join(str(part) for part in self.model_dump().values())
         if not re.fullmatch(self.SHAPE, text):
             raise Mistake(UNREADABLE)
@@ -139,7 +153,10 @@ class Value(Frozen):
 
     @classmethod
     def decode(cls, text: str) -> Self:
-        """Return the value that `encode` wrote as this text. Raise Mistake for any other text."""
+        """Parse a text that `encode` has written.
+
+        Raises Mistake for any other text.
+        """
         found = re.fullmatch(cls.SHAPE, text, flags=re.ASCII)
         if found is None:
             raise Mistake(UNREADABLE)
@@ -147,40 +164,42 @@ class Value(Frozen):
 
 
 class PageValue(Value):
-    """`2`: a page of the Home tab, counted from 0."""
+    """A page of the Home tab, counted from 0: `2`."""
 
     page: int
 
 
 class KeyValue(Value):
-    """`SHA256:OOKX...`: one of the clicker's own SSH keys, by its fingerprint."""
+    """The fingerprint of one of the clicker's own SSH keys: `SHA256:OOKX...`."""
 
     fingerprint: str
 
 
 class GithubNameValue(Value):
-    """`ana-dev`: a user name of GitHub."""
+    """A GitHub user name: `ana-dev`."""
 
     name: str
 
 
 class GithubKeysValue(Value):
-    """`ana-dev:OOKX...,47DE...`: a user name of GitHub, and the keys that the reader saw."""
+    """A GitHub user name, and the keys that the reader was shown: `ana-dev:OOKX...,47DE...`."""
 
     name: str
     fingerprints: Fingerprints
 
 
 class LineValue(Value):
-    """`H100 EU under $2.50/GPU/h`: a request as Slack sends what people type after `/gpu get`. If they type `wait`
-    instead, the text begins with that word. The click reads it again, for the person who clicks.
+    """The text of a request, as typed after `/gpu get`: `H100 EU under $2.50/GPU/h`.
+
+    A request to wait for an offer begins with the word `wait` instead. The text is in Slack's encoding. It is
+    parsed again on each click, for the person who clicks.
     """
 
     text: str
 
 
 class QuestionValue(Value):
-    """`u7mq2:3`: a question to the admins, and the version of it that the reader saw."""
+    """A question to the admins, and the version of the question that the reader saw: `u7mq2:3`."""
 
     question_id: str
     version: int
@@ -190,7 +209,7 @@ class QuestionValue(Value):
 
 
 class Field(StrEnum):
-    """An input of a modal: the id of its block and of the element in it."""
+    """An input of a modal. The same ID names the input's block and the element in it."""
 
     KEY_LINE = "key_line"
     GITHUB_NAME = "github_name"
@@ -221,13 +240,16 @@ class Field(StrEnum):
 
 
 PRICE = "price"
-"""The first block of the request form. It says what its choice costs."""
+"""The first block of the request form, which shows the price of the current choices."""
 PRICE_AGAIN = "price_again"
-"""The block that says the same below the inputs that decide the price, because the form scrolls."""
+"""A copy of the price block below the inputs that determine the price.
+
+The form is long enough to scroll, so the first block may be out of sight.
+"""
 
 
 class NoValue(Value):
-    """The value of a button or modal that needs none: an empty text."""
+    """The value of a button or modal that doesn't need one: an empty text."""
 
     TYPE_NAME: ClassVar[str] = "none"
     SHAPE: ClassVar[str] = ""
@@ -237,27 +259,27 @@ NO_VALUE = NoValue()
 
 
 class RentalValue(Value):
-    """`k7mq2`."""
+    """A rental's ID: `k7mq2`."""
 
     rental_id: str
 
 
 class VersionValue(Value):
-    """`k7mq2:2`: a rental and the version of the envelope that the reader saw."""
+    """A rental, and the version of the approved terms that the reader saw: `k7mq2:2`."""
 
     rental_id: str
     version: int
 
 
 class HoursValue(Value):
-    """`k7mq2:4`: a span in whole hours."""
+    """A rental and a duration in whole hours: `k7mq2:4`."""
 
     rental_id: str
     span: Span
 
 
 class SpanValue(Value):
-    """`k7mq2:5400s`: a span in seconds."""
+    """A rental and a duration in seconds: `k7mq2:5400s`."""
 
     SHAPE: ClassVar[str] = f"{_group('rental_id')}:{_group('span', _SECONDS)}"
 
@@ -266,8 +288,10 @@ class SpanValue(Value):
 
 
 class EndValue(Value):
-    """`k7mq2:1763982000`: the end that the reader of a message or dialog saw. A second submission of a longer
-    lease then adds nothing, and nobody takes a machine that ends at another time.
+    """A rental, and the end that the reader of a message or dialog saw: `k7mq2:1763982000`.
+
+    Because of the end, submitting an extension twice doesn't extend the lease twice, and nobody accepts a machine
+    whose end has changed in the meantime.
     """
 
     rental_id: str
@@ -275,8 +299,10 @@ class EndValue(Value):
 
 
 class ExtendValue(Value):
-    """`k7mq2:2:1763982000`, or `k7mq2:5400s:1763982000`: by how much a lease becomes longer, and the end that the
-    reader saw, so that a second click adds nothing.
+    """A rental, the time to add to its lease, and the end that the reader saw.
+
+    For example `k7mq2:2:1763982000` (2 hours) or `k7mq2:5400s:1763982000`. Because of the end, a second click
+    doesn't extend the lease again.
     """
 
     SHAPE: ClassVar[str] = f"{_group('rental_id')}:{_group('by', f'{_HOURS}|{_SECONDS}')}:{_group('shown_end')}"
@@ -284,11 +310,14 @@ class ExtendValue(Value):
     rental_id: str
     by: Span
     shown_end: Moment | None
-    """None for a command, which shows no end. No button has such a value."""
+    """None for a typed command, which shows no end. Buttons always have an end."""
 
 
 class UntilValue(Value):
-    """`k7mq2:1763982000`: the new end of a lease. A second click adds nothing, whatever end the reader saw."""
+    """A rental and the new end of its lease: `k7mq2:1763982000`.
+
+    A second click changes nothing, because the lease ends at that time already.
+    """
 
     SHAPE: ClassVar[str] = f"{_group('rental_id')}:{_group('by', _TIME)}"
 
@@ -297,58 +326,64 @@ class UntilValue(Value):
 
 
 class ShareValue(Value):
-    """`k7mq2:U0BEN,U0CLEO`: a rental, and the people who are let in, or the one to whom it is given."""
+    """A rental and some people: `k7mq2:U0BEN,U0CLEO`.
+
+    These are the people to share the machine with, or the one person to whom it is offered.
+    """
 
     rental_id: str
     people: People
 
 
 class QuoteValue(Value):
-    """`q8f3...`."""
+    """A quote's ID: `q8f3...`."""
 
     quote_id: str
 
 
 class QuoteUntilValue(Value):
-    """`q8f3...:1763982000`: a quote, and another first end for its request."""
+    """A quote, and another earliest end for its request: `q8f3...:1763982000`."""
 
     quote_id: str
     first: Moment
 
 
 class QuoteHoursValue(Value):
-    """`q8f3...:4`: a quote, and another length for its request, in whole hours."""
+    """A quote, and another lease for its request, in whole hours: `q8f3...:4`."""
 
     quote_id: str
     lease: Span
 
 
 class QuotePriceValue(Value):
-    """`q8f3...:3.00`: a quote, and the highest price that its owner named, in USD per GPU-hour."""
+    """A quote, and the highest price that its owner named, in USD per GPU-hour: `q8f3...:3.00`."""
 
     quote_id: str
     gpu_rate: Decimal
 
 
 class OfferValue(Value):
-    """`q8f3...:offer`: the offer's id is the marketplace's, up to 255 visible characters."""
+    """A quote and one of its offers: `q8f3...:offer`.
+
+    The offer's ID comes from the marketplace and has up to 255 visible characters.
+    """
 
     another: ClassVar[bool] = False
-    """Whether the person wants another rental like the one that they have."""
+    """True if the person wants this rental in addition to the similar one that they already have."""
 
     quote_id: str
     offer_id: str
 
 
 class RentalOfferValue(Value):
-    """`k7mq2:offer`: a rental that waits, and an offer that costs more than its owner allowed."""
+    """A waiting rental, and an offer above the price that its owner allowed: `k7mq2:offer`."""
 
     rental_id: str
     offer_id: str
 
 
 class AnotherOfferValue(OfferValue):
-    """As OfferValue, for a person who wants another rental like the one that they have."""
+    """An OfferValue for a rental in addition to the similar one that the person already has."""
 
     another: ClassVar[bool] = True
 
@@ -358,7 +393,7 @@ def offer_value(quote_id: str, offer_id: str, *, another: bool) -> OfferValue:
 
 
 class NearbyValue(Value):
-    """`q8f3...:0`: a quote, and which of its similar requests, counted from 0."""
+    """A quote, and the index of one of its similar requests, counted from 0: `q8f3...:0`."""
 
     quote_id: str
     index: int
@@ -368,15 +403,16 @@ class NearbyValue(Value):
 
 
 class SpendValue(Value):
-    """`2026-11:project:vision`: a month, and whose money."""
+    """A month and a budget's scope: `2026-11:project:vision`."""
 
     month: Month
     scope: WhoseMoney
 
 
 class SpendRowsValue(Value):
-    """`week:team::people` or `2026-10:project:vision:people`: a period in the words that people type, whose money,
-    and what the rows are.
+    """A period as people type it, a budget's scope, and the kind of rows to show.
+
+    For example `week:team::people` or `2026-10:project:vision:people`.
     """
 
     period: str
@@ -386,24 +422,28 @@ class SpendRowsValue(Value):
 
 V = TypeVar("V", bound=Value)
 FormValue: TypeAlias = QuoteValue | VersionValue | NoValue
-"""What the request form changes: a search, a request that waits for approval, or nothing if the search is new."""
+"""The object that the request form changes.
+
+This is a search, or a request that waits for approval, or nothing if the form starts a new search.
+"""
 
 
 @dataclass(frozen=True)
 class ActionId(Generic[V]):
-    """What a button does: its `action_id`, and the type of its value."""
+    """A button's action: its `action_id`, and the type of its value."""
 
     id: str
     value_type: type[V]
     answers: bool = False
-    """Whether it answers a question. Each question has such a button while it is open."""
+    """True if the button answers a question. Every open question has at least one such button."""
 
 
 class Action:
-    """Every action. Tests check that each has a view that shows it and a handler.
+    """All button actions. Tests check that each is shown by a view and has a handler.
 
-    CHANGE is for a search, CHANGE_RENTAL for a request that waits for approval. With ACCEPT, the owner agrees to a
-    price outside the envelope. With ACKNOWLEDGED, somebody takes on a machine that the vendor doesn't delete.
+    CHANGE changes a search, CHANGE_RENTAL a request that waits for approval. With ACCEPT, an owner agrees to a
+    price outside the approved terms. With ACKNOWLEDGED, somebody takes responsibility for a machine that the
+    vendor fails to delete.
     """
 
     RENT = ActionId("rent", OfferValue)
@@ -476,17 +516,18 @@ class Action:
 
 
 class CallbackId(Generic[V]):
-    """What a modal is for: its `callback_id`, and the types that its value may have."""
+    """The purpose of a modal: its `callback_id`, and the types that its value may have."""
 
     def __init__(self, callback_id: str, *value_types: type[V], confirms: bool = False) -> None:
         self.id = callback_id
         self.value_types = value_types
         self.confirms = confirms
-        """Whether it shows what an action would do, so that its submission does it."""
+        """True if the modal shows what an action would do, and submitting it carries out the action."""
 
     def decode(self, text: str, type_name: str) -> V:
-        """Return the value of a submitted modal, whose TYPE_NAME is `type_name`. Raise Mistake if the text is no
-        value that this modal may have.
+        """Parse the value of a submitted modal, whose TYPE_NAME is `type_name`.
+
+        Raises Mistake if this modal can't have such a value.
         """
         for value_type in self.value_types:
             if type_name == value_type.TYPE_NAME:
@@ -495,7 +536,7 @@ class CallbackId(Generic[V]):
 
 
 class Callback:
-    """Every modal. Tests check that each has a view that shows it and a handler."""
+    """All modals. Tests check that each is shown by a view and has a handler."""
 
     KEY = CallbackId("key", NoValue)
     GITHUB_NAME = CallbackId("github_name", NoValue)
@@ -534,7 +575,7 @@ ANSWERS = frozenset(
 """The `action_id`s of the buttons that answer a question."""
 _CALLBACKS = {modal.id: modal for modal in vars(Callback).values() if isinstance(modal, CallbackId)}
 CONFIRMATIONS = frozenset(modal.id for modal in _CALLBACKS.values() if modal.confirms)
-"""The `callback_id`s of the dialogs that confirm an action."""
+"""The `callback_id`s of the modals that confirm an action."""
 MODAL_VALUES: Mapping[str, tuple[type[Value], ...]] = MappingProxyType(
     {callback_id: modal.value_types for callback_id, modal in _CALLBACKS.items()}
 )
@@ -542,13 +583,14 @@ MODAL_VALUES: Mapping[str, tuple[type[Value], ...]] = MappingProxyType(
 
 
 def numbered(action_id: str, n: int) -> str:
-    """Return the `action_id` of the n-th button of an action in one block, counted from 1."""
+    """Return the `action_id` of the n-th button for the same action in a block, counted from 1."""
     return action_id if n == 1 else f"{action_id}.{n}"
 
 
 def action_of(action_id: str) -> str:
-    """Return an `action_id` without its number. Raise Mistake if the bot has no such action: an older version may
-    have posted the button.
+    """Return an `action_id` without its number.
+
+    Raises Mistake if there is no such action, because an older version of the bot posted the button.
     """
     found = re.fullmatch(r"([a-z_]+)(?:\.[0-9]{1,2})?", action_id, flags=re.ASCII)
     if found is None or found[1] not in ACTION_VALUES:
@@ -557,8 +599,9 @@ def action_of(action_id: str) -> str:
 
 
 def callback_of(callback_id: str) -> CallbackId[Any]:
-    """Return what a modal is for. Raise Mistake if the bot has no such modal: an older version may have opened
-    it.
+    """Return the modal with this `callback_id`.
+
+    Raises Mistake if there is no such modal, because an older version of the bot opened it.
     """
     if callback_id not in _CALLBACKS:
         raise Mistake("This dialog is from an older version. Nothing was changed. To start again, type /gpu")

@@ -1,5 +1,7 @@
-"""Facts about the account and this bot as JSON, counters, and things that are written once, such as the policy
-files that came into force: each in a separate table.
+"""Small tables about the account and about this bot.
+
+They hold facts as JSON, counters, and records that are written once, such as the policy files that came into
+force.
 """
 
 from __future__ import annotations
@@ -44,18 +46,18 @@ class Account(Rows):
     """Facts about the account and this bot."""
 
     async def get(self, fact: Fact[T], key: str = "") -> T | None:
-        """Return a fact. Return None if the store doesn't have it."""
+        """Return the value of a fact, or None if it isn't stored."""
         value = await self._conn.scalar(_GET, {"fact": fact.name, "of": key})
         return cast(T | None, _json(fact.kind).process_result_value(value, self._conn.dialect))
 
     async def all(self, fact: Fact[T]) -> dict[str, T]:
-        """Return the values of a fact by their keys."""
+        """Return the values of a fact that has several keys, by key."""
         rows = await self._conn.execute(_ALL, {"key": fact.name})
         read = _json(fact.kind).process_result_value
         return {row.key: cast(T, read(row.value, self._conn.dialect)) for row in rows}
 
     async def set(self, fact: Fact[T], value: T | None, key: str = "") -> None:
-        """Write a fact, or remove it if `value` is None."""
+        """Store the value of a fact, or remove the fact if `value` is None."""
         if value is None:
             await self._conn.execute(_REMOVE, {"fact": fact.name, "of": key})
         else:
@@ -69,28 +71,33 @@ class Account(Rows):
         return await self._conn.scalar(_COUNT, {"key": counter}) or 0
 
     async def probe_key(self) -> str | None:
-        """Return the private key of the probe, in OpenSSH's format."""
+        """Return the probe's private key in OpenSSH format, or None before the bot has created the key."""
         return cast(str | None, await self._conn.scalar(_PROBE_KEY))
 
     async def add_probe_key(self, private_key: str) -> None:
         await insert_new(self._conn, probe_key, {"private_key": private_key})
 
     async def note_answered(self, message: str, at: datetime, forget_before: datetime) -> bool:
-        """Note that a person's message to the bot is answered, and return True. Return False if it was answered
-        before. Forget messages that were answered before `forget_before`.
+        """Record that a person's message to the bot has been answered.
+
+        Slack may send the same message twice, so the caller answers only if the result is True. Records of
+        messages that were answered before `forget_before` are removed.
+
+        Returns:
+            False if the message had already been answered.
         """
         await self._conn.execute(_FORGET, {"before": forget_before})
         return await insert_new(self._conn, answered_messages, {"message": message, "at": at})
 
 
 class Policies(Rows):
-    """The policy files that came into force: versions are added and read, never changed."""
+    """Versions of the policy file that came into force. Versions are added and read, never changed."""
 
     async def newest(self) -> PolicyVersion | None:
-        """Return the version that is in force. Return None before the first one is stored."""
+        """Return the version that is in force, or None before the first one is stored."""
         return await self._first(PolicyVersion, _NEWEST)
 
     async def add(self, version: PolicyVersion) -> None:
-        """Write the next version. Raise Stale if its number is in use."""
+        """Store the next version. Raises Stale if its number is already in use."""
         if not await insert_new(self._conn, policy_versions, values(version)):
             raise Stale

@@ -1,4 +1,7 @@
-"""Questions to the admins, changed only by compare-and-set on version."""
+"""Questions to the admins.
+
+An update succeeds only if nobody else has changed the question since it was read (compare-and-set on its version).
+"""
 
 from __future__ import annotations
 
@@ -34,36 +37,44 @@ class AdminQuestions(Rows):
         return await self._first(AdminQuestion, _GET, key=question_id)
 
     async def not_over(self) -> list[AdminQuestion]:
-        """Return the questions that the admins can decide, and those about machines that are not ours to manage
-        but still exist, oldest first. Leave out questions about rentals that are over or ending.
+        """Return the questions that are still shown to the admins, oldest first.
+
+        These are the undecided questions, and the questions about machines that the admins decided to leave
+        unmanaged, as long as these machines exist. Questions about rentals that are over or ending are left out.
         """
         return await self._all(AdminQuestion, _NOT_OVER)
 
     async def purchases(self) -> list[AdminQuestion]:
-        """Return the questions of `not_over` that are about the unknown machines of one purchase."""
+        """Return the questions from `not_over` that are about unmanaged machines. Each covers one purchase."""
         return [question for question in await self.not_over() if isinstance(question.about, Purchase)]
 
     async def parts(self, question_id: str) -> list[AdminQuestion]:
-        """Return the questions that are asked in the messages of this one."""
+        """Return the questions that share this question's messages, sorted by ID."""
         return await self._all(AdminQuestion, _PARTS, key=question_id)
 
     async def has_open_part(self, question_id: str) -> bool:
         return cast(bool, await self._conn.scalar(_HAS_OPEN_PART, {"key": question_id}))
 
     async def of_rental(self, rental_id: str) -> list[AdminQuestion]:
-        """Return the questions about a rental, or about machines that belong to it by now, oldest first."""
+        """Return the questions about a rental, oldest first.
+
+        Questions about machines that have since become part of the rental are included.
+        """
         return await self._all(AdminQuestion, _OF_RENTAL, key=rental_id)
 
     async def pausing(self) -> list[AdminQuestion]:
         return await self._all(AdminQuestion, _PAUSING)
 
     async def add(self, question: AdminQuestion) -> None:
-        """Write a new question. Raise Stale if its id is in use."""
+        """Store a new question. Raises Stale if its ID is already in use."""
         if not await insert_new(self._conn, admin_questions, values(question)):
             raise Stale
 
     async def save(self, before: AdminQuestion, after: AdminQuestion) -> None:
-        """Write a change as the next version, and make its messages due. Raise Stale if it changed meanwhile."""
+        """Store a changed question as the next version, and schedule its messages to be edited.
+
+        Raises Stale if the question has changed since `before` was read.
+        """
         row = values(after, without=frozenset({"id", "version"})) | {"version": before.version + 1}
         updated = await self._conn.execute(_UPDATE, {**row, "key": before.id, "was_version": before.version})
         if updated.rowcount != 1:

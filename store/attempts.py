@@ -1,4 +1,7 @@
-"""Attempts, their resources and ledger rows: facts, which are written even if the rental changed meanwhile."""
+"""Attempts, their resources and their ledger rows.
+
+These are facts about the outside world, so they are written even if the rental has changed in the meantime.
+"""
 
 from __future__ import annotations
 
@@ -25,12 +28,12 @@ from store.mapping import IDS, Rows, Values, insert_new, listed, param, select_b
 from store.tables import attempts, ledger, resources
 
 _LATEST = 20
-"""How many machines, the latest ones, count for the median time to ready."""
+"""The number of machines, counted from the most recent, that the median time to ready is taken from."""
 _FEWEST = 3
-"""With fewer machines there is no median."""
+"""The number of machines below which no median is given."""
 
 _LAST_PURCHASES = 10
-"""How many purchases of a GPU from a vendor say how likely the next one gets ready."""
+"""The number of recent purchases of a GPU from a vendor that its success rate is calculated from."""
 
 _a, _r, _l = attempts.c, resources.c, ledger.c
 _ATTEMPTS = select_by(_a.rental_id, _a.n)
@@ -40,7 +43,7 @@ _BY_NAME = select_by(_a.resource_name)
 _RESOURCES = select_by(_r.rental_id, _r.attempt, _r.first_seen, _r.resource_id)
 _RESOURCES_BY_ID = select(resources).where(_r.resource_id.in_(IDS))
 _LOCKED_RESOURCES = _RESOURCES_BY_ID.order_by(_r.resource_id).with_for_update()
-_GONE = select(_r.resource_id).where(_r.resource_id.in_(IDS), _r.terminated_at.is_not(None))
+_TERMINATED = select(_r.resource_id).where(_r.resource_id.in_(IDS), _r.terminated_at.is_not(None))
 _moment = param(_r.read_at, "moment")
 _NOTE_READ = (
     update(resources)
@@ -53,7 +56,8 @@ _FACTS_OF = (
     .where(_a.rental_id.in_(IDS))
     .order_by(_a.rental_id, _a.n, _r.first_seen, _r.resource_id)
 )
-"""A row for each ledger row, for each resource without one, and for each attempt without a resource."""
+"""One row for each ledger row, plus one for each resource without ledger rows and each attempt without resources.
+"""
 _ATTEMPT_NAMES, _RESOURCE_NAMES, _LEDGER_NAMES = (
     [column.key for column in table.c] for table in (attempts, resources, ledger)
 )
@@ -107,15 +111,20 @@ def _attempt_of(row: Row[Any] | Values) -> Attempt:
 
 
 class Attempts(Rows):
-    """The part of `Rentals` about attempts, resources and the ledger."""
+    """The part of `Rentals` that deals with attempts, resources and the ledger."""
 
     # --- writing
 
     async def write_facts(self, change: Change, *, with_intents: bool) -> None:
-        """Write the facts of a change. Raise OfferTaken if the offer of a new attempt has had an attempt before.
+        """Store the facts of a change: attempts, resources and ledger rows.
 
-        An attempt that the store doesn't have yet is an intent, which is no fact but part of the decision. It is
-        written only `with_intents`.
+        Args:
+            with_intents: Whether to insert attempts that aren't stored yet. A new attempt is an intent to buy,
+                which is part of the decision and not a fact, so it must not be stored if the decision was made on
+                outdated data.
+
+        Raises:
+            OfferTaken: Another attempt has already used the offer of a new attempt.
         """
         if change.attempts:
             await self._write_attempts(change.attempts, change.after.id, with_intents=with_intents)
@@ -124,15 +133,15 @@ class Attempts(Rows):
             await insert_new(self._conn, ledger, values(row))
 
     async def write_ready_time(self, rental: Rental) -> None:
-        """Store on the rental's newest attempt when the rental became ready, for `median_time_to_ready`."""
+        """Record on the rental's newest attempt when the machine became ready, for `median_time_to_ready`."""
         newest = {"key": rental.id, "attempt_n": rental.attempts, "ready_at": rental.running_lease.ready_at}
         await self._conn.execute(_UPDATE_ATTEMPT, newest)
 
     async def _write_attempts(self, reported: Sequence[Attempt], rental_id: str, *, with_intents: bool) -> None:
         stored = await self._conn.execute(_LOCKED_ATTEMPTS, {"key": rental_id})
         rows = {row.n: row for row in stored}
-        # Update before inserting: the last attempt must be stored as ended before the next one, because a rental
-        # has one live attempt.
+        # Update before inserting. A rental can have only one live attempt, so the previous one must be stored as
+        # ended before the next one is inserted.
         for attempt in reported:
             if attempt.n in rows:
                 await self._update_attempt(rows[attempt.n], attempt)
@@ -144,8 +153,8 @@ class Attempts(Rows):
         merged = merge_attempt(_attempt_of(row), reported)
         live = merged.live
         if live and not row.live:
-            # A resource appeared after the attempt was settled. A rental has one live attempt (a unique index), so
-            # this attempt is stored as live only if no other is.
+            # A resource appeared after the attempt was closed. A unique index allows a rental one live attempt, so
+            # this attempt is stored as live only if no other attempt is.
             live = await self._conn.scalar(_HAS_LIVE, {"key": reported.rental_id}) is None
         row_values = {**_attempt_values(merged, live=live), "key": reported.rental_id, "attempt_n": reported.n}
         await self._conn.execute(_UPDATE_ATTEMPT, row_values)
@@ -156,14 +165,18 @@ class Attempts(Rows):
             raise OfferTaken(attempt.called_offer.offer_id)
 
     async def note_read(self, read_again: Collection[Resource]) -> None:
-        """Write when resources were read again that are otherwise as the steps loaded them. One that counts as
-        gone meanwhile is alive again if it was read later. To all but Home, this is no change.
+        """Update the `read_at` time of resources that have not otherwise changed.
+
+        If a resource has been marked as terminated in the meantime, the later reading wins and the resource counts
+        as alive again. This only refreshes Home tabs; it doesn't count as a change of the rental.
         """
         if not read_again:
             return
-        gone = set(await self._conn.scalars(_GONE, {"ids": listed([one.resource_id for one in read_again])}))
-        await self._write_resources([one for one in read_again if one.resource_id in gone])
-        moments = {one.resource_id: one.read_at for one in read_again if one.resource_id not in gone}
+        terminated = set(
+            await self._conn.scalars(_TERMINATED, {"ids": listed([one.resource_id for one in read_again])})
+        )
+        await self._write_resources([one for one in read_again if one.resource_id in terminated])
+        moments = {one.resource_id: one.read_at for one in read_again if one.resource_id not in terminated}
         if moments:
             rows = [{"key": key, "moment": moment} for key, moment in sorted(moments.items())]
             await self._conn.execute(_NOTE_READ, rows)
@@ -188,7 +201,7 @@ class Attempts(Rows):
         return await self._all(Resource, _RESOURCES, key=rental_id)
 
     async def facts_of(self, rental_ids: Collection[str]) -> dict[str, StoredFacts]:
-        """Return the facts of each of these rentals, in one query."""
+        """Return the attempts, resources and ledger rows of several rentals in one query, by rental ID."""
         found = {rental_id: StoredFacts([], [], []) for rental_id in rental_ids}
         for row in await self._conn.execute(_FACTS_OF, {"ids": listed(rental_ids)}):
             columns = iter(row)
@@ -213,7 +226,7 @@ class Attempts(Rows):
         return {row.resource_id: to_model(Resource, row) for row in rows}
 
     async def attempts_of(self, resources: Sequence[Resource]) -> dict[str, Attempt]:
-        """Return the attempt of each resource, by the resource's id."""
+        """Return the attempt of each resource, by resource ID."""
         pairs = {(resource.rental_id, resource.attempt) for resource in resources}
         query = select(attempts).where(tuple_(_a.rental_id, _a.n).in_(pairs))
         by_key = {(row.rental_id, row.n): _attempt_of(row) for row in await self._conn.execute(query)}
@@ -236,19 +249,30 @@ class Attempts(Rows):
         return await self._all(LedgerRow, _LEDGER, key=rental_id)
 
     async def whole_ledger(self) -> list[LedgerRow]:
-        """Return every row, oldest first."""
+        """Return all ledger rows, oldest first."""
         query = select(ledger).order_by(_l.started_at, _l.resource_id, _l.n)
         return await self._all(LedgerRow, query)
 
     async def median_time_to_ready(self, vendor: str, gpu: str) -> float | None:
-        """Return the median seconds to ready of the vendor's last rentals of this GPU, or None for less than 3."""
+        """Return the median time in seconds that a vendor's recent machines with this GPU took to become ready.
+
+        None if fewer than three machines have become ready.
+        """
         rows = await self._conn.execute(_TIMES_TO_READY, {"vendor": vendor, "gpu": gpu})
         seconds = [(row.ready_at - row.intended_at).total_seconds() for row in rows]
         return median(seconds) if len(seconds) >= _FEWEST else None
 
     async def success_rates(self, places: Collection[tuple[str, str]]) -> dict[tuple[str, str], SuccessRate]:
-        """Return how many of the last ten purchases got ready, by vendor and GPU: of `places` at least. A place
-        without any is left out.
+        """Return a success rate for each GPU and vendor: the share of purchases that became a ready machine.
+
+        Only the last ten purchases count.
+
+        Args:
+            places: Pairs of vendor and GPU to look up.
+
+        Returns:
+            The success rates by vendor and GPU. Other combinations of the given vendors and GPUs may be included;
+            pairs without any purchase are left out.
         """
         if not places:
             return {}
@@ -257,17 +281,17 @@ class Attempts(Rows):
         return {(row.vendor, row.gpu): SuccessRate(ready=row.ready, of=row.of) for row in rows}
 
 
-# --- merging a report with what is stored. The rental may have changed meanwhile, so a report may be based on an
-# earlier state. Merging adds what it knows, and never undoes a deletion that was requested or accepted, an answer
-# or an end.
+# --- merging a report with the stored row. A step may report on a state of the rental that is outdated by now.
+# Merging adds the report's new information, but never undoes an answer, an end, or a deletion that was requested
+# or accepted.
 
 _PROGRESS = {AttemptState.INTENDED: 0, AttemptState.UNKNOWN: 1}
 _ANSWERED = 2
-"""The progress of an attempt in any other state: the market answered."""
+"""The progress of an attempt in any other state, in which the market has answered."""
 
 
 def merge_attempt(stored: Attempt, reported: Attempt) -> Attempt:
-    """Return `reported` without undoing anything that is in `stored`."""
+    """Return the reported attempt, keeping everything that the stored one already knows."""
     older = _PROGRESS.get(reported.state, _ANSWERED) < _PROGRESS.get(stored.state, _ANSWERED)
     return changed(
         reported,
@@ -281,8 +305,11 @@ def merge_attempt(stored: Attempt, reported: Attempt) -> Attempt:
 
 
 def merge_resource(stored: Resource, reported: Resource) -> Resource:
-    """Return `reported` without undoing what is in `stored`, also if the API left out fields."""
-    # Only a newer read can prove that a resource is alive after it counted as gone.
+    """Return the reported resource, keeping what the stored one already knows.
+
+    The API may leave out fields in a later answer.
+    """
+    # Once a resource is stored as terminated, only a more recent reading can prove that it is alive.
     terminated_at = (
         reported.terminated_at
         if reported.read_at > stored.read_at

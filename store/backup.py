@@ -1,6 +1,6 @@
-"""Copies a SQLite database, which may be in use; has the commands that dump and restore a PostgreSQL one.
+"""Copies a SQLite database, even while it is in use, and generates the commands that dump and restore PostgreSQL.
 
-Before a migration, these are the way back to the earlier version. docs/upgrade.md has both ways.
+Before a migration, such a copy is the only way to return to the previous version. docs/upgrade.md describes both.
 """
 
 from __future__ import annotations
@@ -26,12 +26,13 @@ log = structlog.get_logger("gpubot")
 
 
 def copy_sqlite(source: Path, target: Path) -> None:
-    """Copy a database to a new file, which only this user can read (0600). Other processes may write to the
-    database meanwhile; the copy has one moment of it. After a crash there is no file `target`, but perhaps a
-    `target.part`.
+    """Copy a database to a new file that only this user can read (mode 0600).
 
-    Raise CannotOpen if the source is not there or can't be read, if `target` exists or can't be written, or if the
-    disk has too little space.
+    Other processes may write to the database in the meantime; the copy is a consistent snapshot. If the process
+    crashes while copying, no file `target` exists, although a `target.part` may be left over.
+
+    Raises CannotOpen if the source is missing or can't be read, if `target` already exists or can't be written, or
+    if the disk doesn't have enough space.
     """
     if not source.exists():
         raise CannotOpen(f"There is no database {source}.")
@@ -58,7 +59,7 @@ def copy_sqlite(source: Path, target: Path) -> None:
 
 
 def _check_space(source: Path, folder: Path) -> None:
-    """Raise OSError if the folder's disk has no space for a copy of the database and its write-ahead log."""
+    """Raise OSError if the disk has no space for a copy of the database and its write-ahead log."""
     log = Path(f"{source}-wal")
     needed = source.stat().st_size + (log.stat().st_size if log.exists() else 0)
     free = shutil.disk_usage(folder).free
@@ -71,7 +72,7 @@ def _megabytes(size: int) -> str:
 
 
 def _write_through(folder: Path) -> None:
-    """Wait until the names of the folder's files are on the disk."""
+    """Flush the folder to disk, so that the new file's name survives a power cut."""
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(handle)
@@ -79,12 +80,18 @@ def _write_through(folder: Path) -> None:
         os.close(handle)
 
 
-# --- the way back to the version from before a migration
+# --- returning to the version from before a migration
 
 
 def keep(url: str, found: str) -> None:
-    """Copy a SQLite database of the revision `found`, and log the two commands that go back. Log the command that
-    dumps a PostgreSQL database and those that restore the dump. Raise CannotOpen if the copy can't be made.
+    """Back up a database before it is migrated, and log the commands that return to the backup.
+
+    A SQLite database is copied. A PostgreSQL database isn't: the log gets the command that dumps it, and those
+    that restore the dump. Raises CannotOpen if the copy can't be made.
+
+    Args:
+        url: The database URL.
+        found: The revision of the schema before the migration.
     """
     path = sqlite_path(url)
     if path is None:
@@ -96,14 +103,17 @@ def keep(url: str, found: str) -> None:
 
 
 def _copy(path: Path) -> Path:
-    """Copy a database to `PATH.before-v0200`, and return the copy. An earlier copy stays: it is returned if it has
-    the same content, as after a migration that failed, else the new one is `PATH.before-v0200.2` and so on.
+    """Copy a database to `PATH.before-v0200`, and return the path of the copy.
+
+    An existing copy is never overwritten. If its content is the same, as after a migration that failed, its path
+    is returned. Otherwise the new copy gets the first free name of `PATH.before-v0200.2`, `PATH.before-v0200.3`
+    and so on.
     """
     new = Path(f"{path}.new-copy")
     new.unlink(missing_ok=True)
     copy_sqlite(path, new)
     if os.geteuid() == 0:
-        # The bot's user must be able to read what root puts back.
+        # If root restores the copy, the bot's user must still be able to read the database.
         owner = path.stat()
         os.chown(new, owner.st_uid, owner.st_gid)
     names = chain([f"{path}.before-{HEAD}"], (f"{path}.before-{HEAD}.{n}" for n in count(2)))
@@ -113,8 +123,10 @@ def _copy(path: Path) -> Path:
 
 
 def go_back(path: Path, copied: Path) -> tuple[str, str]:
-    """Return the shell commands that put a copy in the place of the database. The first one moves the newer
-    database away with its write-ahead log, which would damage the copy; the second one copies the copy.
+    """Return the two shell commands that replace the database with a copy.
+
+    The first one moves the newer database away, together with its write-ahead log, which would damage the copy.
+    The second one copies the copy into place.
     """
     away = Path(str(copied).replace(f".before-{HEAD}", f".after-{HEAD}"))
     here, there = shlex.quote(str(path)), shlex.quote(str(away))
@@ -123,15 +135,17 @@ def go_back(path: Path, copied: Path) -> tuple[str, str]:
 
 
 def dump_command(url: str, file: str | None = None) -> str:
-    """Return the shell command that dumps a PostgreSQL database, by default to the current folder. It has no
-    password: PostgreSQL's programs ask for it, or read PGPASSWORD or ~/.pgpass.
+    """Return the shell command that dumps a PostgreSQL database, by default into the current folder.
+
+    The command contains no password: PostgreSQL's programs prompt for it, or read PGPASSWORD or ~/.pgpass.
     """
     return f"pg_dump --format=custom --file={shlex.quote(file or _dump_of(url))} {shlex.quote(_address(url))}"
 
 
 def restore(url: str) -> tuple[str, str]:
-    """Return the shell commands that restore a dump from before a migration into a database of its own,
-    `NAME_before_v0200`. The newer database stays as it is.
+    """Return the shell commands that restore a dump from before a migration.
+
+    The dump is restored into a new database, `NAME_before_v0200`. The migrated database stays as it is.
     """
     name = f"{re.sub(r'[^a-z0-9_]', '_', _name(url).lower())}_before_{HEAD}"
     into = shlex.quote(_address(url, name))
@@ -150,7 +164,10 @@ def _dump_of(url: str) -> str:
 
 
 def _address(url: str, name: str | None = None) -> str:
-    """Return the URL without its password; with `name`, that of another database of the same server."""
+    """Return the URL without its password.
+
+    If `name` is given, the URL points to the database of that name on the same server.
+    """
     parts = urlsplit(url)
     user, at, host = parts.netloc.rpartition("@")
     query = [(key, value) for key, value in parse_qsl(parts.query) if "password" not in key.lower()]

@@ -1,4 +1,7 @@
-"""Charges, reservations and balances: a balance is the sum of what its scope was charged and holds in a month."""
+"""Budget balances, and the charges and reservations that they are made of.
+
+The balance of a person, a project or the team is the sum of their charges and reservations in one month.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,7 @@ _b, _c, _h = balances.c, charges.c, reservations.c
 
 _ALL = select(balances).where(_b.month >= bindparam("since"))
 _OF_SCOPES = select_by(_b.month).where(tuple_(_b.kind, _b.name).in_(bindparam("scopes", expanding=True)))
-"""Only the rows of these scopes are read: a month has one for each person."""
+"""Only the rows of the given scopes are read, because a month has a row for each person."""
 _TEAM = select(balances).where(_b.kind == ScopeKind.TEAM).order_by(_b.month)
 _RESERVED = (
     select(_h.month, _h.owner, _h.project, func.sum(_h.amount).label("amount"))
@@ -73,8 +76,10 @@ _BILLING_BEFORE = select(
         ),
     )
 )
-"""An attempt may turn out to have bought something. Only that of a rental that is over can't: if a resource of it
-appears, it is alive."""
+"""Looks for alive resources, and for attempts that may have bought something although no resource is known yet.
+
+The attempts of rentals that are over need no such check: if a resource of theirs appears, it is stored as alive.
+"""
 _MACHINES = select(
     *(_r.resource_id, _a.offer, _a.vendor, _a.gpu, _a.resource_name),
     *(rentals.c.card_channel, rentals.c.vendor_region, rentals.c.terms),
@@ -91,12 +96,12 @@ _ALIVE_MACHINES = _MACHINES.select_from(_RESOURCES.join(rentals)).where(_r.termi
 
 @cache
 def _add(dialect: str) -> Any:
-    """Return the statement that adds to a balance, or makes it, and returns it."""
+    """Build the statement that adds to a balance, creating it if necessary, and returns it."""
     new = insert_into(balances, dialect)
     sums = {name: _b[name] + new.excluded[name] for name in ("reserved", "spent", "late")}
     limit = bindparam("limit", type_=BigInteger)
-    holds = or_(limit.is_(None), sums["reserved"] + sums["spent"] <= limit)
-    return new.on_conflict_do_update(index_elements=list(balances.primary_key), set_=sums, where=holds).returning(
+    fits = or_(limit.is_(None), sums["reserved"] + sums["spent"] <= limit)
+    return new.on_conflict_do_update(index_elements=list(balances.primary_key), set_=sums, where=fits).returning(
         balances
     )
 
@@ -111,7 +116,10 @@ def _key(scope: Scope, month: Month) -> Values:
 
 class Budgets(Rows):
     async def balances(self, month: Month, scopes: Collection[Scope]) -> list[Balance]:
-        """Return one balance of a month for each of these scopes, in their order: zero if nothing is stored."""
+        """Return the month's balance of each scope, in the order of `scopes`.
+
+        A balance that isn't stored is zero.
+        """
         given = {"key": month, "scopes": [(scope.kind, scope.name) for scope in scopes]}
         rows = await self._conn.execute(_OF_SCOPES, given)
         found = {balance.scope: balance for balance in map(_balance, rows)}
@@ -127,11 +135,13 @@ class Budgets(Rows):
         late: Micros = 0,
         limit: Micros | None = None,
     ) -> Balance | None:
-        """Add these differences to a balance and return it. With `limit`, add nothing and return None if the sum
-        of reserved and spent money would be higher.
+        """Add amounts, which may be negative, to a balance, and return the new balance.
+
+        If `limit` is given and the sum of reserved and spent money would exceed it, nothing is added and None is
+        returned.
         """
         if limit is not None and reserved + spent > limit:
-            return None  # a new row has no condition
+            return None  # the statement's condition applies only to a row that exists already
         row = {"month": month, "kind": scope.kind, "name": scope.name, "alerted": 0}
         amounts = {"reserved": reserved, "spent": spent, "late": late}
         statement = _add(self._conn.dialect.name)
@@ -139,23 +149,29 @@ class Budgets(Rows):
         return None if found is None else _balance(found)
 
     async def note_alert(self, scope: Scope, month: Month, percent: int) -> None:
-        """Store the highest alert that was given of a balance."""
+        """Record the highest percentage of a balance that an alert has been sent for."""
         await self._conn.execute(_NOTE_ALERT, {**_key(scope, month), "percent": percent})
 
     async def plan_alert(self, scope: Scope, month: Month, due_at: datetime | None, reader: str | None) -> None:
-        """Store when an alert of a balance is judged again, and who gets it. None: no alert waits."""
+        """Schedule an alert of a balance to be re-evaluated at `due_at`, and store who will get it.
+
+        With None, no alert is pending any more.
+        """
         await self._conn.execute(_PLAN_ALERT, {**_key(scope, month), "due_at": due_at, "reader": reader})
 
     async def alerts_due(self, at: datetime) -> list[Balance]:
-        """Return the balances whose planned alert is due, in the order in which all changes write them."""
+        """Return the balances whose alert is due for re-evaluation.
+
+        They are sorted by month and scope, which is the order in which every change writes balances.
+        """
         return [_balance(row) for row in await self._conn.execute(_ALERTS_DUE, {"at": at})]
 
     async def reservations(self, rental_id: str) -> list[Reservation]:
-        """Return what a rental holds, by months and owners."""
+        """Return the reservations of a rental, sorted by month and owner."""
         return await self._all(Reservation, _RESERVATIONS, key=rental_id)
 
     async def replace_reservations(self, before: Sequence[Reservation], after: Sequence[Reservation]) -> None:
-        """Replace what a rental holds: all of its reservations. The balances are not changed."""
+        """Replace all reservations of a rental. The balances are not changed."""
         if before:
             await self._conn.execute(_DROP_RESERVATIONS, {"key": before[0].rental_id})
         if after:
@@ -166,7 +182,7 @@ class Budgets(Rows):
             await self._conn.execute(_ADD_CHARGES, [values(one) for one in added])
 
     async def uncharged(self) -> list[str]:
-        """Return the ids of the rentals with a ledger row that was not charged. It reads the whole ledger."""
+        """Return the IDs of rentals with a ledger row that hasn't been charged. This scans the whole ledger."""
         return list((await self._conn.execute(_UNCHARGED)).scalars())
 
     async def charges_of(self, rental_id: str) -> list[Charge]:
@@ -174,32 +190,38 @@ class Budgets(Rows):
         return await self._all(Charge, _CHARGES_OF, key=rental_id)
 
     async def charges_in(self, month: Month, owner: str | None = None) -> list[Charge]:
-        """Return the charges in a month's report and file, oldest first. With `owner`, return this person's."""
+        """Return the charges of a month, oldest first, for its report and its file.
+
+        If `owner` is given, only this person's charges are returned.
+        """
         statement = _CHARGES_IN if owner is None else _CHARGES_OF_PERSON
         return await self._all(Charge, statement, key=month, person=owner)
 
     async def filed(self) -> dict[Month, datetime]:
-        """Return the months whose file is complete, with when it was made. Nothing is charged to them any more."""
+        """Return the months whose file is complete, with the time at which the file was made.
+
+        Nothing is charged to these months any more.
+        """
         return {row.month: row.filed_at for row in await self._conn.execute(_FILED)}
 
     async def unfiled(self) -> list[Month]:
-        """Return the months that have charges and are not filed, oldest first."""
+        """Return the months that have charges but no complete file, oldest first."""
         return list(await self._conn.scalars(_UNFILED))
 
     async def file(self, month: Month, at: datetime, file: str) -> None:
-        """Keep a month's complete file. It is never changed."""
+        """Store a month's complete file. It is never changed afterwards."""
         await self._conn.execute(insert(filed_months), {"month": month, "filed_at": at, "file": file})
 
     async def filed_file(self, month: Month) -> str | None:
-        """Return the complete file of a month. Return None if the month is not filed."""
+        """Return the complete file of a month, or None if there is none yet."""
         return cast(str | None, await self._conn.scalar(_FILED_FILE, {"key": month}))
 
     async def billing_before(self, at: datetime) -> bool:
-        """Return whether something that may have billed before `at` has no ledger row yet."""
+        """Return whether anything that may have been billing before `at` has no ledger row yet."""
         return bool(await self._conn.scalar(_BILLING_BEFORE, {"at": at}))
 
     async def machines(self, month: Month) -> dict[str, ChargedMachine]:
-        """Return the machines of a month's charges and those that still bill, by their resource ids."""
+        """Return the machines that a month's charges are for, and those that are still billing, by resource ID."""
         rows = [*await self._conn.execute(_CHARGED_MACHINES, {"in_month": month})]
         rows += await self._conn.execute(_ALIVE_MACHINES)
         return {
@@ -215,16 +237,20 @@ class Budgets(Rows):
         }
 
     async def all_balances(self, since: Month = "") -> list[Balance]:
-        """Return the balances with money of all months, or of those from `since` on."""
+        """Return the balances that aren't zero, of all months or starting with the month `since`."""
         rows = await self._conn.execute(_ALL, {"since": since})
         return [_balance(row) for row in rows if row.reserved or row.spent]
 
     async def of_team(self) -> list[Balance]:
-        """Return the team's balances of all months, oldest first."""
+        """Return the team's balance of every month, oldest first."""
         return [_balance(row) for row in await self._conn.execute(_TEAM)]
 
     async def sums(self, since: Month = "") -> list[Balance]:
-        """Return what balances should be, since a month or ever: sums of reservations and charges, no alerts."""
+        """Calculate the expected balances from the reservations and charges, starting with the month `since`.
+
+        By default, all months are included. The results have no alerts. Comparing them with the stored balances
+        shows whether any of those is wrong.
+        """
         found: dict[tuple[Month, Scope], Balance] = {}
 
         def add(row: Any, **more: Any) -> None:
@@ -240,8 +266,9 @@ class Budgets(Rows):
         return list(found.values())
 
     async def clear(self) -> None:
-        """Remove all reservations and the charges of months that are not filed, and set the money of all balances
-        to zero, to count them again.
+        """Prepare for recounting all budgets: remove reservations and charges, and set every balance to zero.
+
+        Charges of months whose file is complete are kept.
         """
         await self._conn.execute(delete(reservations))
         await self._conn.execute(update(balances).values(reserved=0, spent=0, late=0))

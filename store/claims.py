@@ -1,7 +1,10 @@
-"""Due rows and claims on them, in the tables that loops work through; and jobs, which are nothing else.
+"""Claims on due rows, in the tables that loops work through.
 
-A claim has a holder and an end. The end is in the database's real time (on SQLite that of this machine): all
-holders compare it with one clock, which no test and no sandbox moves.
+Jobs are here too, because their rows consist only of a due time and a claim.
+
+A claim belongs to a holder (one run of a process) and expires. The expiry is compared with the database's own
+clock (on SQLite, this machine's), so that all processes use the same clock, and one that neither tests nor the
+sandbox can move.
 """
 
 from __future__ import annotations
@@ -36,28 +39,29 @@ from store.tables import jobs
 C = TypeVar("C", bound=Claimed)
 
 FREE: dict[str, Any] = {"claimed_by": None, "claimed_until": None}
-"""The values of a row without a claim."""
+"""The column values of a row that isn't claimed."""
 
 
 def _key(table: Table) -> ColumnElement[Any]:
-    """Return the column that is a table's primary key."""
+    """Return the primary key column of a table."""
     (key,) = table.primary_key
     return key
 
 
 def held(table: Table) -> ColumnElement[bool]:
-    """Return whether the parameter `holder` holds the claim on a row, also past its end."""
+    """Build the condition that the parameter `holder` has the claim on a row, even if the claim has expired."""
     same: ColumnElement[bool] = table.c.claimed_by == bindparam("holder")
     return same
 
 
 def _now(dialect: str) -> ColumnElement[Any]:
-    # The milliseconds with three zeros: the text has the same width as that of a UtcDateTime.
+    # SQLite gives milliseconds. The three zeros make the text as wide as that of a UtcDateTime, so that both
+    # compare as text.
     return func.clock_timestamp() if dialect == "postgresql" else func.strftime("%Y-%m-%d %H:%M:%f000", "now")
 
 
 def _end(dialect: str) -> ColumnElement[Any]:
-    """Return the time that comes `lasts`, a parameter, after now."""
+    """Build the expression for the time that is the parameter `lasts` after now."""
     if dialect == "postgresql":
         return func.clock_timestamp() + bindparam("lasts", type_=Interval)
     return func.strftime("%Y-%m-%d %H:%M:%f000", "now", bindparam("lasts", type_=Text))
@@ -72,7 +76,7 @@ def _free(table: Table, dialect: str) -> ColumnElement[bool]:
 
 
 def _others(table: Table, some_left_out: bool) -> ColumnElement[bool]:
-    """Return whether a row is not in the parameter `without`."""
+    """Build the condition that a row is not in the parameter `without`."""
     return _key(table).not_in(bindparam("without", expanding=True)) if some_left_out else true()
 
 
@@ -140,7 +144,7 @@ def _end_all(table: Table) -> Update:
 
 
 async def end_all(conn: AsyncConnection, table: Table) -> None:
-    """End the claims of all holders on due rows. Use this only while no other process works."""
+    """End all claims on due rows, whoever has them. Call this only while no other process is working."""
     await conn.execute(_end_all(table))
 
 
@@ -167,24 +171,28 @@ def _oldest_due(table: Table, dialect: str, *, some_left_out: bool) -> Select[An
 
 
 class DueTable(Rows, Generic[C]):
-    """Rows with a `due_at`, and the claims on them. A claim has a holder, which is this process since its start,
-    and an end by the database's real time. A row is free without a claim, or past its claim's end.
+    """A table of rows with a `due_at`, and the claims on them.
+
+    A row is free if it has no claim or its claim has expired.
     """
 
     _table: Table
     _kind: type[C]
     """The class of a claimed row."""
     _columns: tuple[ColumnElement[Any], ...] = ()
-    """The columns of `_kind`, if it has more than `Claimed`. None of them may need parsing, because one row that
-    can't be parsed would block the claims of all others."""
+    """The columns to read if `_kind` has more fields than `Claimed`.
+
+    None of these columns may need parsing, because a single row that can't be parsed would block all claims.
+    """
 
     def __init__(self, conn: AsyncConnection, holder: str) -> None:
         super().__init__(conn)
         self._holder = holder
 
     async def claim(self, now: datetime, limit: int, seconds: float, *, without: Collection[str] = ()) -> list[C]:
-        """Claim the rows that are due and free, except the rows `without`, for `seconds` of real time. Return at
-        most `limit` rows, the longest due first.
+        """Claim due rows that are free, for `seconds` of wall-clock time.
+
+        Returns at most `limit` rows, those that have been due longest first. The rows in `without` are skipped.
         """
         dialect = self._conn.dialect.name
         values = {"now": now, "holder": self._holder, "max_rows": limit, "lasts": _lasts(dialect, seconds)}
@@ -193,38 +201,49 @@ class DueTable(Rows, Generic[C]):
         return [to_model(self._kind, row) for row in sorted(claimed, key=lambda row: (row.due_at, row.id))]
 
     async def renew(self, row_ids: Collection[str], seconds: float) -> set[str]:
-        """Let the claims on these rows end in `seconds` of real time. Return the rows that are still held."""
+        """Extend this process's claims on these rows to `seconds` of wall-clock time from now.
+
+        Returns the IDs of the rows that this process still has claims on.
+        """
         dialect = self._conn.dialect.name
         values = {"keys": listed(row_ids), "holder": self._holder, "lasts": _lasts(dialect, seconds)}
         return set((await self._conn.execute(_renew(self._table, dialect), values)).scalars())
 
     async def defer(self, row: C, due_at: datetime) -> bool:
-        """End this process's claim on a row and set when it is next due. Return False, and do nothing, if it has
-        no claim on the row: another process has, or the row is gone.
+        """Release this process's claim on a row, and set when the row is next due.
+
+        Returns False, and changes nothing, if this process no longer has the claim because another process took it
+        or the row was removed.
         """
         values = {"key": row.id, "holder": self._holder, "next_due": due_at}
         return (await self._conn.execute(_defer(self._table), values)).rowcount == 1
 
     async def hold(self, row_id: str) -> bool:
-        """Return whether this process holds the claim on it, also past the claim's end. If so, nobody takes it
-        until this transaction ends.
+        """Return whether this process has the claim on a row, even if the claim has expired.
+
+        If so, the row stays locked until this transaction ends, so that no other process can claim it.
         """
-        # No other process has claims on a SQLite database.
+        # A SQLite database is used by one process only.
         if self._conn.dialect.name == "sqlite":
             return True
         return await self._conn.scalar(_hold(self._table), {"key": row_id, "holder": self._holder}) is not None
 
     async def release(self, row_id: str) -> None:
-        """End this process's claim on it."""
+        """Release this process's claim on a row."""
         await self._conn.execute(_release(self._table), {"key": row_id, "holder": self._holder})
 
     async def held_by_another(self, row_id: str) -> bool:
-        """Return whether another process holds the claim on it, and that claim has not ended."""
+        """Return whether another process has a claim on a row that hasn't expired."""
         statement = _held_by_another(self._table, self._conn.dialect.name)
         return await self._conn.scalar(statement, {"key": row_id, "holder": self._holder}) is not None
 
     async def next_due(self, *, without: Collection[str] = (), claimed: bool = False) -> datetime | None:
-        """Return when the first free row is due, or with `claimed` the first of all, except the rows `without`."""
+        """Return the earliest due time of all rows that are free, or None if there are none.
+
+        Args:
+            without: IDs of rows to ignore.
+            claimed: Also consider rows that are claimed.
+        """
         dialect = self._conn.dialect.name
         statement = _next_due(self._table, dialect, some_left_out=bool(without), claimed=claimed)
         return cast(datetime | None, await self._conn.scalar(statement, _with({}, without)))
@@ -233,7 +252,10 @@ class DueTable(Rows, Generic[C]):
 async def oldest_due(
     conn: AsyncConnection, table: Table, holder: str, without: Collection[str]
 ) -> tuple[str, datetime] | None:
-    """Return id and due time of the row that is due first, except those `without` and those that others hold."""
+    """Return the ID and due time of the row that has been due longest.
+
+    Rows in `without` and rows that another process has claimed are ignored. None if no row is left.
+    """
     statement = _oldest_due(table, conn.dialect.name, some_left_out=bool(without))
     row = (await conn.execute(statement, _with({"holder": holder}, without))).first()
     return None if row is None else (row.id, row.due_at)
@@ -244,14 +266,14 @@ _BRING_FORWARD = _DUE_LATER.values(due_at=bindparam("at"))
 
 
 class Jobs(DueTable[Claimed]):
-    """The work of which there is one for all processes, by its name: a job of the calendar, or delivery."""
+    """Claims on work that only one process does at a time, by name: each scheduled job, and message delivery."""
 
     _table, _kind = jobs, Claimed
 
     async def begin(self, name: str, due_at: datetime) -> None:
-        """Write when a job is due first. Do nothing if the store has the job."""
+        """Schedule a job for the first time. Does nothing if the job is already stored."""
         await insert_new(self._conn, jobs, {"id": name, "due_at": due_at, **FREE})
 
     async def bring_forward(self, name: str, at: datetime) -> None:
-        """Make a job due at this time, unless it is due earlier or the store doesn't have it."""
+        """Make a job due at this time, unless it is already due earlier or isn't stored."""
         await self._conn.execute(_BRING_FORWARD, {"key": name, "at": at})

@@ -1,4 +1,4 @@
-"""Column types: times that sort, exact decimals, safe text, enumerations, destinations and JSON text."""
+"""Column types: sortable times, exact decimals, safe text, enumerations, destinations and JSON."""
 
 from __future__ import annotations
 
@@ -19,11 +19,14 @@ T = TypeVar("T")
 E = TypeVar("E", bound=StrEnum)
 
 BigId = BigInteger().with_variant(Integer, "sqlite")
-"""A row number. SQLite generates numbers for INTEGER keys only."""
+"""A row number. The variant is needed because SQLite generates numbers only for INTEGER keys."""
 
 
 class UtcDateTime(TypeDecorator[datetime]):
-    """An aware time in UTC, to the microsecond. On SQLite it is text of one width, which sorts as time does."""
+    """A time-zone-aware time in UTC, to the microsecond.
+
+    On SQLite it is stored as text of a fixed width, so that sorting the text sorts by time.
+    """
 
     impl = DateTime(timezone=True)
     cache_ok = True
@@ -45,12 +48,15 @@ class UtcDateTime(TypeDecorator[datetime]):
 
 
 def storable(text: str) -> str:
-    """Return text without what a database refuses: PostgreSQL has no NUL in text, UTF-8 no lone surrogates."""
+    """Replace the characters that a database would reject.
+
+    PostgreSQL can't store NUL in text, and UTF-8 can't encode lone surrogates.
+    """
     return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode()
 
 
 class SafeText(TypeDecorator[str]):
-    """Text from outside, made storable."""
+    """Text from outside, stored without the characters that a database would reject."""
 
     impl = Text
     cache_ok = True
@@ -61,7 +67,7 @@ class SafeText(TypeDecorator[str]):
 
 
 class DecimalText(TypeDecorator[Decimal]):
-    """A decimal as text, so that it is never rounded. SQL must not compare or add it."""
+    """A decimal stored as text, so that it is never rounded. SQL must not compare or add these values."""
 
     impl = Text
     cache_ok = True
@@ -76,7 +82,7 @@ class DecimalText(TypeDecorator[Decimal]):
 
 
 class EnumText(TypeDecorator[E], Generic[E]):
-    """A member of an enumeration, as its value."""
+    """A member of an enumeration, stored as its value."""
 
     impl = Text
     cache_ok = True
@@ -95,7 +101,7 @@ class EnumText(TypeDecorator[E], Generic[E]):
 
 
 class DestinationText(TypeDecorator[Destination]):
-    """A destination as its bare id or URL."""
+    """The destination of a message, stored as a bare ID or URL."""
 
     impl = Text
     cache_ok = True
@@ -110,7 +116,7 @@ class DestinationText(TypeDecorator[Destination]):
 
 
 class JsonText(TypeDecorator[T], Generic[T]):
-    """A nested value as JSON text. Decimals and durations keep every digit."""
+    """A nested value stored as JSON text. Decimals and durations keep every digit."""
 
     impl = Text
     cache_ok = True
@@ -126,7 +132,7 @@ class JsonText(TypeDecorator[T], Generic[T]):
             return None
         try:
             return self._adapter.dump_json(value).decode()
-        except PydanticSerializationError:  # a text in it has a lone surrogate
+        except PydanticSerializationError:  # some text in the value contains a lone surrogate
             return storable(json.dumps(self._adapter.dump_python(value, mode="json"), ensure_ascii=False))
 
     @override

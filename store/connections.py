@@ -1,4 +1,4 @@
-"""The connections to each kind of database."""
+"""Connection pools for SQLite and PostgreSQL."""
 
 from __future__ import annotations
 
@@ -26,34 +26,44 @@ if TYPE_CHECKING:
     import asyncpg
 
 LOCK_TIMEOUT = 1.0
-"""Real seconds for which a statement waits for a lock of another process."""
+"""The time in seconds (wall clock) that a statement waits for a lock of another process."""
 QUEUE_TIMEOUT = 1.75
-"""Real seconds for which a transaction waits for its turn. Both together are less than the 3 s within which Slack
-needs an acknowledgement."""
+"""The time in seconds (wall clock) that a transaction waits for its turn.
+
+Together, both timeouts are shorter than the 3 s within which Slack needs an acknowledgement.
+"""
 
 WRITTEN = "written"
-"""In the `info` of a connection that writes: the tables that its statements wrote."""
+"""The key in the `info` of a writing connection under which it records the tables that were written."""
 
 HOLD_AT_MOST = 10.0
-"""Real seconds for which a transaction on PostgreSQL may hold locks while its process does nothing, because the
-process was stopped or its machine is gone. A claim lasts longer, so whoever takes its row finds no lock on it."""
+"""The time in seconds (wall clock) after which PostgreSQL ends a transaction whose process does nothing.
+
+That happens when the process was suspended or its machine has failed; the transaction would otherwise keep its
+locks. Claims last longer than this, so a process that takes over a row never finds it locked.
+"""
 
 _READER_LOCK_TIMEOUT = 0.05
-"""A reader never waits for a writer, only for another process that recovers or removes the write-ahead log."""
+"""A short timeout in seconds, because a reader never waits for a writer.
+
+It waits only while another process recovers or removes the write-ahead log.
+"""
 
 
 @dataclass(frozen=True)
 class Engines:
-    """The connections that write and those that read."""
+    """The connection pool that writes, and the one that reads."""
 
     writer: AsyncEngine
     reader: AsyncEngine
     threads: WeakSet[Thread] = field(default_factory=WeakSet)
-    """The threads of the open connections to SQLite."""
+    """The threads of the open SQLite connections."""
 
     async def dispose(self) -> None:
-        """Close every connection that is not in use. Also wait until connections that were given up in the middle
-        of a statement are closed: their threads use the event loop.
+        """Close all connections that are not in use.
+
+        Also waits until connections that were abandoned in the middle of a statement are closed, because their
+        threads use the event loop.
         """
         try:
             await self.writer.dispose()
@@ -64,7 +74,10 @@ class Engines:
 
 
 def sqlite_path(url: str) -> Path | None:
-    """Return the file of a `sqlite:///PATH`, or None for a PostgreSQL URL. Raise CannotOpen for any other URL."""
+    """Return the file named by a `sqlite:///PATH` URL, or None for a PostgreSQL URL.
+
+    Raises CannotOpen for any other URL.
+    """
     scheme, _, rest = url.partition("://")
     if scheme in {"postgresql", "postgres"}:
         return None
@@ -76,13 +89,16 @@ def sqlite_path(url: str) -> Path | None:
 
 
 def without_password(url: str) -> str:
-    """Return the kind, the host and the name of a database, for the log."""
+    """Return the kind, host and name of a database in a form that is safe to log."""
     parts = make_url(url)
     return f"{parts.get_backend_name()} {parts.host or ''}/{parts.database}".replace(" /", " ")
 
 
 def sqlite_engines(path: Path) -> Engines:
-    """Return one connection that writes, and a pool that only reads and never waits for a writer (WAL)."""
+    """Create a pool with one connection that writes, and a pool that only reads.
+
+    In WAL mode, readers never wait for the writer.
+    """
     threads = WeakSet[Thread]()
 
     def pool(size: int, overflow: int, lock_timeout: float, *pragmas: str, writes: bool) -> AsyncEngine:
@@ -105,7 +121,7 @@ def sqlite_engines(path: Path) -> Engines:
 
 
 def _note_written(engine: AsyncEngine) -> None:
-    """Let each connection note the tables that its statements wrote."""
+    """Make each connection record which tables its statements write."""
 
     def executed(connection: Connection, statement: object, *_: object) -> None:
         if isinstance(statement, UpdateBase) and isinstance(statement.table, Table):
@@ -116,9 +132,9 @@ def _note_written(engine: AsyncEngine) -> None:
 
 @asynccontextmanager
 async def copying_tables(conn: AsyncConnection) -> AsyncIterator[None]:
-    """Switch off SQLite's foreign keys, so that a migration can replace a table, to which others refer, by a copy.
+    """Disable SQLite's foreign keys, so that a migration can replace a table that other tables refer to.
 
-    Enter this before the transaction begins: SQLite ignores the switch later
+    Enter this block before the transaction begins, because SQLite ignores the setting inside a transaction
     (https://www.sqlite.org/lang_altertable.html, section 7).
     """
     if conn.dialect.name != "sqlite":
@@ -135,7 +151,7 @@ async def copying_tables(conn: AsyncConnection) -> AsyncIterator[None]:
 async def postgres_connection(
     url: str, name: str, *, lock_timeout: float = LOCK_TIMEOUT, hold_at_most: float = HOLD_AT_MOST
 ) -> asyncpg.Connection:
-    """Connect with asyncpg, which reads the URL as libpq does."""
+    """Connect with asyncpg, which interprets the URL in the same way as libpq."""
     import asyncpg  # noqa: PLC0415 - loaded only with PostgreSQL
 
     return await asyncpg.connect(
@@ -152,7 +168,10 @@ async def postgres_connection(
 
 
 def postgres_engines(url: str, name: str, *, hold_at_most: float = HOLD_AT_MOST) -> Engines:
-    """Return a pool that writes and one that reads. Reads in a transaction see one snapshot, as on SQLite."""
+    """Create a pool that writes and a pool that reads.
+
+    All reads of one transaction see the same snapshot, as on SQLite.
+    """
 
     async def connect() -> asyncpg.Connection:
         return await postgres_connection(url, name, hold_at_most=hold_at_most)

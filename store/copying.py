@@ -1,4 +1,4 @@
-"""Copies a stopped bot's SQLite database to an empty PostgreSQL one."""
+"""Copies the SQLite database of a stopped bot to an empty PostgreSQL database."""
 
 from __future__ import annotations
 
@@ -37,11 +37,18 @@ ROWS_AT_ONCE = 500
 
 
 async def copy_to_postgres(source: str, target: str) -> int:
-    """Copy every row of a SQLite database to a PostgreSQL one, which gets the schema first. Return how many rows
-    there are. Both are `GPUBOT_DATABASE_URL`s. The source stays as it is.
+    """Copy every row of a SQLite database to an empty PostgreSQL database, and return the number of rows.
 
-    Raise Mistake if they are not of these kinds. Raise CannotOpen if a gpubot uses one of them, if the source is
-    missing or of another version, or if the target has something in it. Then nothing was copied.
+    The target gets the schema first. The source is not changed. If an error is raised, nothing has been copied.
+
+    Args:
+        source: The `GPUBOT_DATABASE_URL` of the SQLite database.
+        target: The URL of the PostgreSQL database.
+
+    Raises:
+        Mistake: One of the URLs is of the wrong kind.
+        CannotOpen: A gpubot is using one of the databases, the source is missing or has the schema of another
+            version, or the target isn't empty.
     """
     path = sqlite_path(source)
     if path is None:
@@ -73,7 +80,7 @@ async def _check_source(conn: AsyncConnection, path: Path) -> None:
 
 
 def _check_empty(connection: Connection) -> None:
-    """Raise CannotOpen unless the database has no table, or the newest schema without a row."""
+    """Raise CannotOpen unless the database has no tables at all, or the newest schema without any rows."""
     names = set(inspect(connection).get_table_names())
     fresh = migrating.revision(connection) == HEAD and names == {"alembic_version", *metadata.tables}
     if names and not (fresh and not any(_has_row(connection, table) for table in metadata.sorted_tables)):
@@ -85,7 +92,7 @@ def _has_row(connection: Connection, table: Table) -> bool:
 
 
 async def _copy_rows(read: AsyncConnection, write: AsyncConnection) -> int:
-    """Copy the rows of all tables, in an order in which a row comes after those to which it refers."""
+    """Copy the rows of all tables, referenced tables first."""
     copied = 0
     for table in metadata.sorted_tables:
         stored = _as_stored(table)
@@ -98,8 +105,10 @@ async def _copy_rows(read: AsyncConnection, write: AsyncConnection) -> int:
 
 
 def _as_stored(table: Table) -> Table:
-    """Return the table with the columns as the database has them. JSON and decimals stay the text that they are,
-    because reading and writing them by the models could change it.
+    """Return the table with its columns as they are in the database.
+
+    JSON and decimals remain plain text, because parsing and writing them again through the models could change
+    them.
     """
     kept = (UtcDateTime, Boolean, Integer, BigInteger)
     return Table(
@@ -110,7 +119,7 @@ def _as_stored(table: Table) -> Table:
 
 
 async def _continue_numbers(conn: AsyncConnection, table: Table) -> None:
-    """Let PostgreSQL give the next row a number after those that were copied."""
+    """Make PostgreSQL number the next row after the highest number that was copied."""
     column = table.autoincrement_column
     if column is None:
         return

@@ -1,4 +1,7 @@
-"""The cost of many rentals. They are read in batches, and other tasks run in between."""
+"""Costs across many rentals.
+
+Rentals are read in batches, and other tasks run between the batches, so that the event loop isn't blocked.
+"""
 
 from __future__ import annotations
 
@@ -19,11 +22,11 @@ from store.tables import OWNER_CHANGED, attempts, charges, events, ledger, renta
 Pause: TypeAlias = Callable[[], Awaitable[None]]
 """Lets other tasks run."""
 BATCH = 100
-"""How many rentals are read at once."""
+"""The number of rentals that are read at once."""
 _c, _r, _a, _l = rentals.c, resources.c, attempts.c, ledger.c
 
-# Both columns are JSON as pydantic writes it, without spaces. A Slack id has only letters and digits, so JSON
-# escapes nothing in it.
+# Both columns hold JSON as pydantic writes it, without spaces. A Slack ID has only letters and digits, so JSON
+# never escapes it.
 IS_IDLE = type_coerce(_c.use, Text).contains(f'"verdict":"{UsageStatus.IDLE}"')
 IS_TEAMMATE = type_coerce(_c.teammates, Text).contains(bindparam("quoted", type_=Text))
 
@@ -35,7 +38,7 @@ _COSTS = (
 )
 _BILLED = select(_l.rental_id, _l.resource_id, _l.ended_at, _l.amount, _l.estimated).where(_l.rental_id.in_(IDS))
 _BILLING = (*(_r.rate, _r.valid_from, _r.valid_to, _a.rate.label("offer_rate"), _a.intended_at),)
-"""The values of Billing, in its order, without the last one."""
+"""The values of a `Billing` in order, except the last one."""
 _ATTEMPTED = resources.join(attempts)
 _ALIVE = (
     select(_r.rental_id, _r.resource_id, *_BILLING)
@@ -86,23 +89,28 @@ _ENDED = (
 
 
 class Costs(Rows):
-    """The part of `Rentals` about what many of them cost."""
+    """The part of `Rentals` that deals with the cost of many rentals."""
 
     _pause: Pause
 
     async def owners(self) -> set[str]:
-        """Return the owners of the rentals that are not over."""
+        """Return the owners of all rentals that aren't over."""
         return set(await self._conn.scalars(_OWNERS))
 
     async def running(self) -> list[Running]:
-        """Return how many of the rentals that are not over are alike. It reads no rental for itself."""
-        # Decimals are not added in SQL.
+        """Return the number of rentals that aren't over for each combination of the fields of `Running`.
+
+        Counting in SQL avoids reading every rental.
+        """
+        # Group by rate instead of summing it: SQL can't add decimals that are stored as text.
         rows = await self._conn.execute(_RUNNING)
         return [Running(row.state, row.rate, bool(row.idle), bool(row.undecided), row.number) for row in rows]
 
     async def live_costs(self, person: str | None = None) -> list[LiveCost]:
-        """Return the rentals that are not over, oldest first, with their cost. With `person`, return their own and
-        those shared with them. Other tasks run meanwhile.
+        """Return the rentals that aren't over, oldest first, with their cost.
+
+        If `person` is given, only rentals that they own or are a teammate of are returned. Other tasks run between
+        batches.
         """
         if person is None:
             ids = list(await self._conn.scalars(_LIVE))
@@ -138,8 +146,9 @@ class Costs(Rows):
         ]
 
     async def accruing(self, person: str | None = None) -> AsyncIterator[list[Accruing]]:
-        """Yield the resources that are not gone, some at a time, and let other tasks run in between. With
-        `person`, yield those of all rentals that are or were theirs, and perhaps others.
+        """Yield the resources that haven't been terminated, in batches, and let other tasks run in between.
+
+        If `person` is given, all resources of rentals that are or were theirs are included, and possibly others.
         """
         statement = _ACCRUING if person is None else _ACCRUING_OF
         for some in _batches(list(await self._conn.scalars(statement, {"person": person}))):
@@ -147,7 +156,7 @@ class Costs(Rows):
             await self._pause()
 
     async def ended_costs(self, since: datetime) -> list[EndedCost]:
-        """Return the rentals that were billed and ended at `since` or later, the one that ended last first."""
+        """Return the rentals that were billed and have ended at `since` or later, most recently ended first."""
         rows = defaultdict(list)
         owners: defaultdict[str, Counter[str]] = defaultdict(Counter)
         for row in await self._conn.execute(_ENDED, {"since": since}):
@@ -168,10 +177,10 @@ class Costs(Rows):
 
 
 def _accruing(*columns: Any) -> Accruing:
-    """Return the resource of a row of _ACCRUALS."""
+    """Turn a row of _ACCRUALS into a resource with the data that its cost is calculated from."""
     (rental_id, owner, project, request, *of_rental), (resource_id, attempt, *billing) = columns[:8], columns[8:-2]
     delete_accepted_at, rows = columns[-2:]
-    gpus = from_json(request)["count"]  # a model of each request would take longer than all the rest
+    gpus = from_json(request)["count"]  # building a model of each request would take longer than everything else
     charged = Charged(rental_id, owner, project, gpus, *of_rental)
     return Accruing(charged, resource_id, attempt, Billing(*billing), delete_accepted_at, rows)
 

@@ -1,4 +1,4 @@
-"""The database: its transactions, and the listeners that are called after each commit."""
+"""The database: transactions, and listeners that are called after each commit."""
 
 from __future__ import annotations
 
@@ -50,7 +50,10 @@ from store.tables import jobs, probe_runs, quotes, rentals, shared_searches
 
 
 class Written(StrEnum):
-    """The kinds of rows whose commit may make work due: their table, if any write to it is reported."""
+    """The kinds of rows whose commit may make work due.
+
+    Most values are the name of a table, and any write to that table is reported.
+    """
 
     QUOTES = "quotes"
     SEARCHES = "shared_searches"
@@ -60,22 +63,25 @@ class Written(StrEnum):
     POLICIES = "policy_versions"
     JOBS = "jobs"
     CHANGES = "resources"
-    """The commit changed a rental or a resource, and not only when a step is due."""
+    """The commit changed a rental or a resource, and not only the time at which a step is due."""
     PROBE_RUNS = "changed_visits"
-    """The commit began or ended visits of a machine, or made one due. One that is put off makes nothing due."""
+    """The commit started or stopped probing a machine, or brought a probe run forward.
+
+    Deferring a probe run makes no work due, so it isn't reported.
+    """
 
 
 _TABLES = frozenset(Written)
 _NOTIFY = select(func.pg_notify(CHANNEL, bindparam("payload", type_=Text)))
 _MIGRATE_EVERY, _MIGRATE_TRIES = 0.2, 50
-"""Real seconds between two tries of a start to migrate, and how many it makes."""
+"""The seconds (wall clock) between two attempts of a starting process to migrate, and their maximum number."""
 
 
 class Tx:
-    """One transaction. All of it is written, or nothing is."""
+    """One transaction: either everything in it is written, or nothing."""
 
     def __init__(self, conn: AsyncConnection, clock: Clock, holder: str, *, writes: bool) -> None:
-        """`holder` gets the claims that are made in this transaction."""
+        """Create the transaction's tables. Claims that are made in it belong to `holder`."""
         self.quotes = Quotes(conn, holder)
         self.searches = Searches(conn, holder)
         self.events = Events(conn)
@@ -103,8 +109,10 @@ class Tx:
 
 
 async def migrate(url: str, *, leave_within: float = LEAVE_WITHIN) -> None:
-    """Bring the schema up to date once older replicas have ended, for which they have `leave_within` real seconds.
-    Raise CannotOpen if the database is in use, can't be reached or can't be copied.
+    """Migrate a database to the newest schema, for `gpubot migrate`.
+
+    Replicas of an older version are requested to stop first, and have `leave_within` seconds (wall clock) to do
+    so. Raises CannotOpen if the database is in use, can't be reached or can't be backed up.
     """
     async with owning(url, "gpubot migrate") as (ownership, engines):
         if isinstance(ownership, PostgresOwnership) and await _revision(engines) != HEAD:
@@ -114,7 +122,7 @@ async def migrate(url: str, *, leave_within: float = LEAVE_WITHIN) -> None:
 
 
 async def _revision(engines: Engines) -> str | None:
-    """Return the revision of the schema. Raise CannotOpen if this version can't use it."""
+    """Return the revision of the schema. Raises CannotOpen if this version can't use it."""
     with startup_errors():
         async with engines.reader.connect() as conn:
             await conn.begin()
@@ -123,10 +131,16 @@ async def _revision(engines: Engines) -> str | None:
 
 @asynccontextmanager
 async def reading(url: str, name: str, clock: Clock) -> AsyncIterator[Tx]:
-    """Read one moment of a database, which another process may have open. `name` is what PostgreSQL shows of the
-    connection.
+    """Read a consistent snapshot of a database that another process may be using.
 
-    Raise CannotOpen if there is no database of this version, and StoreBusy if it doesn't answer.
+    Args:
+        url: The database URL.
+        name: The application name that PostgreSQL shows for the connection.
+        clock: The clock of the transaction.
+
+    Raises:
+        CannotOpen: There is no database of this version.
+        StoreBusy: The database doesn't respond.
     """
     path = sqlite_path(url)
     if path is not None and not path.exists():
@@ -146,7 +160,7 @@ async def reading(url: str, name: str, clock: Clock) -> AsyncIterator[Tx]:
 
 @asynccontextmanager
 async def owning(url: str, claimant: str) -> AsyncIterator[tuple[Ownership, Engines]]:
-    """As `_take_ownership`, until the end of the block."""
+    """Take ownership of a database for the duration of the block, as `_take_ownership` does."""
     ownership, engines = await _take_ownership(url, claimant)
     try:
         yield ownership, engines
@@ -157,10 +171,10 @@ async def owning(url: str, claimant: str) -> AsyncIterator[tuple[Ownership, Engi
 async def _take_ownership(
     url: str, claimant: str, *, hold_at_most: float = HOLD_AT_MOST
 ) -> tuple[Ownership, Engines]:
-    """Take a database for this process; other replicas may share a PostgreSQL. Return its ownership and its
-    connections, which `_close` ends.
+    """Take ownership of a database, and return the ownership and the connections. `_close` ends both.
 
-    Raise InUse if another process has it alone, and CannotOpen if it can't be used.
+    Other replicas can share a PostgreSQL database. Raises InUse if another process has exclusive ownership, and
+    CannotOpen if the database can't be used.
     """
     path = sqlite_path(url)
     if path is None:
@@ -170,7 +184,7 @@ async def _take_ownership(
 
 
 async def _close(engines: Engines, ownership: Ownership) -> None:
-    """Close every connection, then release the ownership. Raise nothing if the server is away."""
+    """Close all connections, then release the ownership. Never fails because the server is unreachable."""
     try:
         with suppress(SQLAlchemyError, *driver_errors()):
             await engines.dispose()
@@ -180,51 +194,61 @@ async def _close(engines: Engines, ownership: Ownership) -> None:
 
 @dataclass
 class _Noticed:
-    """What a process notices of its database while it works with it."""
+    """Observations that a process makes while it uses its database."""
 
     commits: int = 0
     beside_others: bool = False
-    """Whether other replicas want to know what this one commits."""
+    """True if other replicas need to be notified of this process's commits."""
 
 
 class Database:
-    """The database as the process has opened it. One process has a SQLite database open at a time; several share a
-    PostgreSQL.
+    """The database as this process has opened it.
 
-    `in_background` and `beginning_with` return the same database for some of the work. They share everything but
-    how a write begins.
+    A SQLite database can be open in only one process at a time; several processes can share a PostgreSQL database.
+
+    `in_background` and `beginning_with` return variants of the same database for some kinds of work. The variants
+    share everything except how a write begins.
     """
 
     def __init__(self, engines: Engines, ownership: Ownership, clock: Clock, claimant: str) -> None:
-        """Call `open` instead."""
+        """Create the object. Use `open` instead."""
         self._holder = f"{claimant}-{secrets.token_hex(4)}"
         self.engines = engines
         self._ownership = ownership
         self._clock = clock
-        # SQLite takes one writer at a time. Writers queue at this lock, where waiting blocks no thread and times
-        # out.
+        # SQLite allows one writer at a time. Writers queue at this lock, where waiting doesn't block a thread and
+        # can time out.
         self._writer_lock = asyncio.Lock() if engines.writer.dialect.name == "sqlite" else None
         self._listeners: list[tuple[Callable[[], None], Written | None]] = []
         self._change_listeners: list[Callable[[Change], None]] = []
         self._reopen_listeners: list[Callable[[], None]] = []
         self._noticed = _Noticed()
         self.queue: AbstractAsyncContextManager[Any] = nullcontext()
-        """Held during each write: see `in_background`."""
+        """The lock that is held during each write (see `in_background`)."""
         self.note: Callable[[Tx], Awaitable[None]] | None = None
-        """What the next write begins with: see `beginning_with`."""
+        """The function that is called at the beginning of the next write (see `beginning_with`)."""
         self.shared = ownership.shared
-        """Whether other processes may use it at the same time."""
+        """True if other processes may use the database at the same time."""
         self.joined = False
-        """Whether another process used it when this one opened it."""
+        """True if another process was already using the database when this one opened it."""
 
     @classmethod
     async def open(cls, url: str, *, claimant: str, clock: Clock, hold_at_most: float = HOLD_AT_MOST) -> Database:
-        """Take the database for this process and migrate it. The holder of its claims is `claimant` with a random
-        number.
+        """Take ownership of the database, and migrate it to the newest schema.
 
-        On PostgreSQL, a transaction of a process that does nothing is ended after `hold_at_most` real seconds.
-        `url` is `sqlite:///PATH` or `postgresql://..`. Raise CannotOpen if it can't be used, or if it is a
-        PostgreSQL of an older version with live rentals. Raise StoreBusy if it doesn't answer.
+        This process's claims belong to a holder whose name is `claimant` with a random suffix.
+
+        Args:
+            url: `sqlite:///PATH` or `postgresql://..`.
+            claimant: The name under which this process makes claims.
+            clock: The clock of all transactions.
+            hold_at_most: On PostgreSQL, the seconds (wall clock) after which the server ends a transaction of a
+                process that does nothing.
+
+        Raises:
+            CannotOpen: The database can't be used, or it is a PostgreSQL database of an older version with live
+                rentals.
+            StoreBusy: The database doesn't respond.
         """
         ownership, engines = await _take_ownership(url, claimant, hold_at_most=hold_at_most)
         database = cls(engines, ownership, clock, claimant)
@@ -242,19 +266,19 @@ class Database:
         return database
 
     async def join(self, ownership: PostgresOwnership) -> None:
-        """Listen for what other replicas commit, and see whether there are any."""
+        """Listen for commits of other replicas, and check whether there are any replicas."""
         with startup_errors():
             await ownership.watch(self._notified, self._reopened)
         self.joined = (await self.look()).replicas > 1
 
     async def end_claims(self) -> None:
-        """End the claims of an earlier process: the file's lock proves that no other works.
+        """End the claims of an earlier process. The lock on the file proves that no other process is working.
 
-        If the database takes no writes, go on without. The claims run out on their own, and a bot that can only
-        read can still delete overdue machines.
+        If the database can't be written, the claims are left to expire: a bot that can only read is still able to
+        delete overdue machines.
         """
         with suppress(StoreBusy):
-            # Not durable: after a power cut, the next start ends them again.
+            # The commit needn't be durable: after a power cut, the next start ends the claims again.
             async with self._connection(durable=False) as conn:
                 for table in (quotes, shared_searches, rentals, probe_runs, jobs):
                     await claims.end_all(conn, table)
@@ -264,22 +288,32 @@ class Database:
         await _close(self.engines, self._ownership)
 
     def on_commit(self, listener: Callable[[], None], written: Written | None = None) -> None:
-        """Call `listener` after each commit that wrote such a row, by any process, or after every commit of this
-        process if `written` is None. Work may be due then.
+        """Call `listener` after commits, because work may have become due.
+
+        Args:
+            listener: The function to call.
+            written: If given, call `listener` after each commit that wrote rows of this kind, by any process. If
+                None, call it after every commit of this process.
         """
         self._listeners.append((listener, written))
 
     def on_change(self, listener: Callable[[Change], None]) -> None:
-        """Call `listener` with each change of a rental after the change was committed."""
+        """Call `listener` with each change of a rental once the change has been committed."""
         self._change_listeners.append(listener)
 
     def on_reopen(self, listener: Callable[[], None]) -> None:
-        """Call `listener` when the database is there again after it was lost. It may be a backup."""
+        """Call `listener` when the database is available again after the connection was lost.
+
+        The database may have been restored from a backup in the meantime.
+        """
         self._reopen_listeners.append(listener)
 
     async def look(self) -> Look:
-        """Return how this process stands among those that share the database. Raise CannotOpen if this one has to
-        end, because the database is being migrated. Raise StoreBusy if it doesn't answer.
+        """Return this process's position among the replicas that share the database.
+
+        Raises:
+            CannotOpen: This process has to stop, because the database is being migrated.
+            StoreBusy: The database doesn't respond.
         """
         if not isinstance(self._ownership, PostgresOwnership):
             return Look(database_time=None, replicas=1)
@@ -288,7 +322,7 @@ class Database:
         return look
 
     def _notified(self, payload: str) -> None:
-        """Call the listeners of what another replica committed."""
+        """Call the listeners for a commit of another replica."""
         holder, *kinds = payload.split()
         if holder == self._holder:
             return
@@ -302,8 +336,10 @@ class Database:
             listener()
 
     def in_background(self) -> Database:
-        """Return the same database for work that nobody waits for. On SQLite the writers of this work queue among
-        themselves first, so that a person's write waits for at most one of them.
+        """Return the same database for work that nobody is waiting for.
+
+        On SQLite, background writers queue among themselves first, so that a person's write waits for at most one
+        of them.
         """
         other = copy(self)
         if self._writer_lock is not None:
@@ -311,8 +347,10 @@ class Database:
         return other
 
     def beginning_with(self, note: Callable[[Tx], Awaitable[None]]) -> Database:
-        """Return the same database for work that is noted once: its writes begin with `note`, in the same
-        transaction, until one of them was committed. They raise what `note` raises.
+        """Return the same database for work that has to record something exactly once.
+
+        Each write begins by calling `note` in the same transaction, until one of these transactions has been
+        committed. The write raises any error that `note` raises.
         """
         other = copy(self)
         other.note = note
@@ -320,7 +358,10 @@ class Database:
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[Tx]:
-        """Read one snapshot, without waiting for a writer. Raise StoreBusy if the database doesn't answer."""
+        """Read a consistent snapshot, without waiting for writers.
+
+        Raises StoreBusy if the database doesn't respond.
+        """
         conn = self.engines.reader.connect()
         with connection_errors():
             await conn.start()
@@ -334,12 +375,17 @@ class Database:
 
     @asynccontextmanager
     async def write(self, *, durable: bool = True) -> AsyncIterator[Tx]:
-        """Begin a short transaction that writes and is committed at its end. Raise StoreBusy if the database
-        doesn't take it in time, and Stale if a rental changed meanwhile (then only facts were written).
+        """Begin a short transaction that is committed at the end of the block.
 
-        If `durable` is false, the commit does not wait for the disk. A crash of the process loses nothing. A power
-        cut may lose it, but never a durable commit and not what was committed before that one. Use it for what is
-        done again then: a claim, a due time, the result of a call to Slack; never for what a surface shows.
+        Args:
+            durable: Whether the commit waits for the disk. A commit that doesn't wait survives a crash of the
+                process, but a power cut may undo it (and never a durable commit, or anything that was committed
+                before one). Use False only for work that is then simply repeated, such as a claim, a due time or
+                the result of a call to Slack, and never for data that a live message shows.
+
+        Raises:
+            StoreBusy: The database can't be written in time.
+            Stale: A rental has changed in the meantime. Then only facts were written.
         """
         async with self.queue, self._connection(durable=durable) as conn:
             tx = Tx(conn, self._clock, self._holder, writes=True)
@@ -358,8 +404,10 @@ class Database:
                     listener(change)
 
     async def takes_writes(self) -> bool:
-        """Return whether something can be written now, by trying it. No listener of `on_commit` is called. A write
-        that only waited too long for its turn counts as taken if another one was committed meanwhile.
+        """Return whether the database can be written now, by trying to.
+
+        Listeners of `on_commit` aren't called. A write that only timed out in the queue counts as successful if
+        another write was committed in the meantime.
         """
         commits = self._noticed.commits
         try:
@@ -372,8 +420,9 @@ class Database:
 
     @asynccontextmanager
     async def _connection(self, *, durable: bool = True) -> AsyncIterator[AsyncConnection]:
-        """Begin a transaction that writes, and roll it back at the end unless it was committed. Raise StoreBusy if
-        an outage begins during the transaction.
+        """Begin a transaction that writes. It is rolled back at the end of the block unless it was committed.
+
+        Raises StoreBusy if an outage begins during the transaction.
         """
         async with self._writer_turn():
             await self._ownership.renew()
@@ -406,7 +455,7 @@ class Database:
             self._writer_lock.release()
 
     async def _commit(self, conn: AsyncConnection, tx: Tx) -> None:
-        """Commit, and call the listeners of what was written."""
+        """Commit, and call the listeners for the kinds of rows that were written."""
         written = {Written(table.name) for table in conn.info[WRITTEN] if table.name in _TABLES}
         if tx.probe_runs.changed:
             written.add(Written.PROBE_RUNS)
@@ -418,22 +467,24 @@ class Database:
             await conn.commit()
             self._noticed.commits += 1
         finally:
-            # A commit that failed may have been written, so call the listeners in any case. A call that finds
-            # nothing new does no harm.
+            # A commit that failed may still have been written, so call the listeners in any case. If there is
+            # nothing new, the call does no harm.
             for listener, waits_for in self._listeners:
                 if waits_for is None or waits_for in written:
                     listener()
 
     async def _notify(self, conn: AsyncConnection, written: Collection[Written]) -> None:
-        """Notify other replicas of a commit, if it may make something due now. Of what need not reach the disk,
-        such as claims and due times, only messages are for others.
+        """Notify other replicas of a commit that may have made work due.
+
+        Commits that aren't durable, such as claims and due times, matter to other replicas only if they wrote
+        messages.
         """
         kinds = sorted(written if conn.info[DURABLE] else {Written.MESSAGES}.intersection(written))
         if kinds:
             await conn.execute(_NOTIFY, {"payload": " ".join([self._holder, *kinds])})
 
     async def _write_facts_of(self, conn: AsyncConnection, stale_changes: list[Change]) -> None:
-        """Roll the transaction back, then write the facts of these changes."""
+        """Roll the transaction back, then write only the facts of these changes in a new one."""
         await conn.rollback()
         await conn.begin()
         tx = Tx(conn, self._clock, self._holder, writes=True)
@@ -443,8 +494,10 @@ class Database:
 
 
 async def _migrate_alone(ownership: PostgresOwnership, engines: Engines, url: str, clock: Clock) -> None:
-    """Migrate a shared database, alone. Of replicas that start at once, one migrates and the others wait. Raise
-    InUse if replicas of another version use it.
+    """Migrate a shared database while no other process uses it.
+
+    If several replicas start at once, one of them migrates and the others wait. Raises InUse if replicas of
+    another version are using the database.
     """
     for _ in range(_MIGRATE_TRIES):
         if await _revision(engines) == HEAD:

@@ -34,7 +34,10 @@ _OF_RENTALS = (
 
 class Events(Rows):
     async def add(self, event: Event) -> int:
-        """Write an event and return its id. The events of a rental are written with its change."""
+        """Store an event, and return its ID.
+
+        The events of a rental are stored by `Rentals.apply`, together with the change.
+        """
         added = await self._conn.execute(_ADD, values(event, without=frozenset({"id"})))
         return int(added.scalar_one())
 
@@ -45,7 +48,10 @@ class Events(Rows):
     async def of_many(
         self, rental_ids: Collection[str], kinds: Collection[EventKind]
     ) -> Mapping[str, Sequence[Event]]:
-        """Return each rental's events of these kinds, oldest first. A rental without any has an empty list."""
+        """Return each rental's events of these kinds, oldest first.
+
+        The list of a rental without such events is empty.
+        """
         found: defaultdict[str, list[Event]] = defaultdict(list)
         for event in await self._all(Event, _OF_RENTALS, ids=list(rental_ids), kinds=list(kinds)):
             found[event.rental_id or ""].append(event)
@@ -55,13 +61,22 @@ class Events(Rows):
         return await self._first(Event, _GET, key=event_id)
 
     async def other_end_of_pause(self, event: Event) -> Event | None:
-        """Return the event that ended this pause of buying, or the pause that it ended. None if there is none."""
+        """Return the event at the other end of a pause of buying.
+
+        For a pause, this is the event that ended it; for the end of a pause, the event that began it. None if
+        there is none.
+        """
         statement = _AFTER_PAUSE if event.kind is EventKind.PAUSED else _BEFORE_END
         other = await self._first(Event, statement, key=event.id)
         return None if other is None or other.kind is event.kind else other
 
     async def between(self, since: datetime, until: datetime, *, after: int, limit: int) -> list[Event]:
-        """Return the first events from `since` on and before `until`, in the order in which they were written:
-        `limit` at most, with ids above `after`.
+        """Return events of a time range, in the order in which they were stored.
+
+        Args:
+            since: The start of the range, inclusive.
+            until: The end of the range, exclusive.
+            after: Only events with higher IDs are returned, for reading in pages.
+            limit: The maximum number of events.
         """
         return await self._all(Event, _BETWEEN, since=since, until=until, after=after, max_rows=limit)

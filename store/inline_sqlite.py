@@ -1,8 +1,8 @@
-"""A driver for SQLite that changes threads only for what may wait.
+"""A SQLite driver that switches threads only for operations that may block.
 
-SQLite reads and changes pages in memory within microseconds, so that runs on the event loop. What may wait runs on
-the thread of an aiosqlite connection: taking a write lock that another process has, a commit that waits for the
-disk, and closing. docs/decisions/store.md has the measurements.
+SQLite reads and changes pages in memory within microseconds, so these operations run directly on the event loop.
+Operations that may block run on the thread of an aiosqlite connection: taking a write lock that another process
+has, a commit that waits for the disk, and closing. docs/decisions/store.md has the measurements.
 """
 
 from __future__ import annotations
@@ -23,15 +23,18 @@ from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor
 from sqlalchemy.util import await_only
 
 DURABLE = "durable"
-"""In the `info` of a connection that writes: whether the next transaction's commit waits for the disk."""
+"""The key, in the `info` of a writing connection, that says whether the next commit waits for the disk."""
 
 BEGIN_WRITING = "BEGIN IMMEDIATE"
 CHECKPOINT_PAGES = 1000
-"""How many pages the log has when a durable commit copies them into the database: SQLite's default."""
+"""The size of the write-ahead log, in pages, at which a durable commit copies it into the database.
+
+This is SQLite's default.
+"""
 
 
 class _Nothing:
-    """An awaitable that is done at once."""
+    """An awaitable that completes immediately."""
 
     def __await__(self) -> Any:
         return iter(())
@@ -41,43 +44,46 @@ _NOTHING = _Nothing()
 
 
 class _Cursor(sqlite3.Cursor):
-    """A cursor from which SQLAlchemy takes the rows without waiting."""
+    """A cursor from which SQLAlchemy can read the rows without awaiting anything."""
 
     async def _async_soft_close(self) -> None:
-        """Leave the cursor open: SQLAlchemy closes it once it took the rows."""
+        """Leave the cursor open. SQLAlchemy closes it after reading the rows."""
 
 
 class InlineConnection:
-    """A connection for SQLAlchemy, as PEP 249 describes it. Call `connect` instead of the class."""
+    """A database connection for SQLAlchemy, as described by PEP 249. Use `connect` to create one."""
 
     def __init__(
         self, file: sqlite3.Connection, waiting: aiosqlite.Connection, lock_timeout: float, *, writes: bool
     ) -> None:
         self.waiting = waiting
-        """The same connection, whose calls run on its thread."""
+        """The same connection through aiosqlite, which runs each call on its own thread."""
         self._file = file
         self._lock_timeout = lock_timeout
         self._writes = writes
         self._durable = True
 
     def cursor(self) -> sqlite3.Cursor:
-        await_only(_NOTHING)  # SQLAlchemy raises an error for a statement during which nothing was awaited
+        await_only(_NOTHING)  # SQLAlchemy rejects a statement that awaits nothing
         return self._file.cursor(_Cursor)
 
     def begin(self, *, durable: bool) -> None:
-        """Begin a transaction. If it writes, take the write lock, and wait for another process that has it."""
+        """Begin a transaction.
+
+        A transaction that writes begins by taking the write lock, waiting for another process if necessary.
+        """
         if not self._writes:
             self._file.execute("BEGIN")
             return
         if durable is not self._durable:
             # NORMAL writes the log in the same order, but waits for the disk only when the log is copied into the
-            # database (https://www.sqlite.org/pragma.html#pragma_synchronous), which is left to durable commits.
-            # It can't be changed in a transaction.
+            # database (https://www.sqlite.org/pragma.html#pragma_synchronous). Only durable commits do that. The
+            # setting can't be changed inside a transaction.
             self._file.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
             self._file.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES if durable else 0}")
             self._durable = durable
         try:
-            # Our own writers queue before this, so only another process can hold the lock, which is rare.
+            # This process's writers have queued already, so only another process can hold the lock, which is rare.
             self._begin_at_once()
         except sqlite3.OperationalError as error:
             if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
@@ -104,25 +110,31 @@ class InlineConnection:
         await_only(self.waiting.close())
 
     def terminate(self) -> None:
-        """Close the connection after what its thread does now. Don't wait for that."""
+        """Close the connection as soon as its thread has finished the current call, without waiting for that."""
         self.waiting.stop()
 
     def create_function(self, *arguments: Any, **named: Any) -> None:
-        """Define a function for SQL, as SQLAlchemy does for each connection."""
+        """Define an SQL function. SQLAlchemy calls this for each new connection."""
         self._file.create_function(*arguments, **named)
 
 
 def connect(
     path: Path, threads: WeakSet[Thread], *, lock_timeout: float, writes: bool, pragmas: Collection[str]
 ) -> InlineConnection:
-    """Open the file, and add the connection's thread to `threads`. Call this where SQLAlchemy makes a connection.
+    """Open the database file, and add the connection's thread to `threads`.
 
-    With `writes`, each transaction begins by taking the write lock. Wait for each lock up to `lock_timeout` real
-    seconds.
+    Call this only where SQLAlchemy creates a connection.
+
+    Args:
+        path: The database file.
+        threads: The set that the connection's thread is added to.
+        lock_timeout: The seconds (wall clock) to wait for a lock.
+        writes: Whether each transaction begins by taking the write lock.
+        pragmas: Settings to apply, such as `foreign_keys = ON`.
     """
     file = sqlite3.connect(str(path), timeout=lock_timeout, isolation_level=None, check_same_thread=False)
     waiting = aiosqlite.Connection(lambda: file, iter_chunk_size=64)
-    # Otherwise a process that ends without closing its database would wait forever for this thread.
+    # Without this, a process that exits without closing its database would wait forever for the thread.
     waiting._thread.daemon = True
     threads.add(waiting._thread)
     try:
@@ -138,12 +150,12 @@ def connect(
 
 class _ExecutionContext(SQLiteExecutionContext):
     def create_server_side_cursor(self) -> DBAPICursor:
-        """Return a cursor for a result that is read in parts, as each is: SQLite finds a row when it is read."""
+        """Return an ordinary cursor. It already streams, because SQLite computes each row only when it is read."""
         return self._dbapi_connection.cursor()
 
 
 class InlineDialect(SQLiteDialect_pysqlite):
-    """SQLAlchemy's SQLite over connections of this module: `sqlite+inline://`."""
+    """SQLAlchemy's SQLite dialect using the connections of this module: `sqlite+inline://`."""
 
     driver = "inline"
     execution_ctx_cls = _ExecutionContext

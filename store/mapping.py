@@ -1,7 +1,10 @@
-"""Models to rows and back. A column has the name of the field that it stores, so one function serves
-every table. If the field was renamed after a release, the column has the new name as its `key`.
+"""Converts models to rows and back.
 
-Statements are built once and run with named values: building one takes several times as long as running it.
+A column has the same name as the field that it stores, so that one function serves every table. If a field was
+renamed after a release, its column keeps the old name in the database and has the new one as its `key`.
+
+Statements are built once and run with named parameters, because building a statement takes several times as long
+as running it.
 """
 
 from __future__ import annotations
@@ -20,9 +23,9 @@ M = TypeVar("M", bound=BaseModel)
 Values = dict[str, Any]
 
 IDS: Any = bindparam("ids", expanding=True)
-"""The keys of an IN."""
+"""The list of keys for an IN clause."""
 MAX_ROWS: Any = bindparam("max_rows", type_=Integer)
-"""How many rows a statement reads or removes at most."""
+"""The maximum number of rows that a statement reads or removes."""
 
 
 def values(model: BaseModel, *, without: frozenset[str] = frozenset()) -> Values:
@@ -31,47 +34,58 @@ def values(model: BaseModel, *, without: frozenset[str] = frozenset()) -> Values
 
 
 def to_model(kind: type[M], row: Row[Any] | Mapping[Any, Any], /, **more: Any) -> M:
-    """Return a row as a model, with the fields in `more`. Columns that the model doesn't have are left out."""
+    """Build a model from a row.
+
+    The fields in `more` take precedence over the row. Columns that the model doesn't have are ignored.
+    """
     mapping = row if isinstance(row, Mapping) else row._mapping
     return kind.model_validate({name: more[name] if name in more else mapping[name] for name in kind.model_fields})
 
 
 def param(column: ColumnElement[Any], name: str) -> Any:
-    """Return a parameter of a column's type. A plain `bindparam` takes the type of what it is compared with."""
+    """Create a parameter with the type of a column.
+
+    A plain `bindparam` takes the type of the expression that it is compared with, which may be a different one.
+    """
     return bindparam(name, type_=column.type)
 
 
 def listed(keys: Collection[str]) -> list[str]:
-    """Return keys for an IN, one of them repeated until there are a power of two. Each number of keys is another
-    statement, which a connection would have to prepare.
+    """Pad the keys of an IN clause to a power of two by repeating the first key.
+
+    Each number of keys is a separate statement that every connection has to prepare. Padding keeps the number of
+    statements small.
     """
     found = list(keys)
     return found + found[:1] * ((1 << (len(found) - 1).bit_length()) - len(found)) if found else found
 
 
 def select_by(column: ColumnElement[Any], *order: Any) -> Select[Any]:
-    """Select the rows whose `column` equals the parameter `key`."""
+    """Build a query for the rows whose `column` equals the parameter `key`."""
     return select(column.table).where(column == bindparam("key")).order_by(*order)
 
 
 class Rows:
-    """Rows that are read and written in one transaction."""
+    """Base class for the tables of one transaction."""
 
     def __init__(self, conn: AsyncConnection) -> None:
         self._conn = conn
 
     async def _all(self, kind: type[M], statement: Select[Any], /, **given: Any) -> list[M]:
-        """Return the rows of a statement as models."""
+        """Run a statement, and return its rows as models."""
         return [to_model(kind, row) for row in await self._conn.execute(statement, given)]
 
     async def _first(self, kind: type[M], statement: Select[Any], /, **given: Any) -> M | None:
-        """Return the first row of a statement as a model. Return None if there is none."""
+        """Run a statement, and return its first row as a model, or None if there are no rows."""
         row = (await self._conn.execute(statement, given)).first()
         return None if row is None else to_model(kind, row)
 
 
 def insert_into(table: Table, dialect: str) -> Any:
-    """Return an insert that can have ON CONFLICT. Each database has another one, which is loaded if it is used."""
+    """Build an INSERT that supports ON CONFLICT.
+
+    Each database has its own class for this, which is imported only if it is needed.
+    """
     return import_module(f"sqlalchemy.dialects.{dialect}").insert(table)
 
 
@@ -89,12 +103,13 @@ def _upsert(table: Table, dialect: str) -> Any:
 
 
 async def insert_new(conn: AsyncConnection, table: Table, row: Values, *, conflict_on: str | None = None) -> bool:
-    """Insert a row and return True. Return False if it conflicts with an existing row. With
-    `conflict_on`, only a conflict in that column counts, and any other raises IntegrityError.
+    """Insert a row unless it conflicts with an existing one, and return whether it was inserted.
+
+    If `conflict_on` is given, only a conflict in that column is accepted; any other raises IntegrityError.
     """
     return (await conn.execute(_insert_new(table, conn.dialect.name, conflict_on), row)).rowcount == 1
 
 
 async def upsert(conn: AsyncConnection, table: Table, *rows: Values) -> None:
-    """Insert rows, or overwrite every column of the row that has the same primary key."""
+    """Insert rows, overwriting all columns of existing rows with the same primary key."""
     await conn.execute(_upsert(table, conn.dialect.name), rows)

@@ -1,4 +1,7 @@
-"""The outbox. `due_at` is real time, `refresh_at` is our time (see bot.clock)."""
+"""The outbox: messages that wait to be sent to Slack or edited there, and those that have been.
+
+`due_at` is in wall-clock time, `refresh_at` in bot time (see bot.clock).
+"""
 
 from __future__ import annotations
 
@@ -34,7 +37,7 @@ from store.tables import IS_HOME, IS_REMINDER, TO_RESPONSE_URL, admin_questions,
 
 _c = messages.c
 _FIXED = frozenset({"id", "kind", "rental_id", "event_id", "quote_id", "question_id", "created_at", "body"})
-"""Fields that delivery never changes."""
+"""The fields that delivery never changes."""
 
 _GET = select_by(_c.id)
 _CARD = select_by(_c.rental_id).where(_c.kind == MessageKind.CARD)
@@ -71,16 +74,24 @@ _WAITS_FOR_EARLIER = or_(
     and_(_c.kind != MessageKind.CARD, _OF_SAME_RENTAL.where(_TO_SAME, _before.c.id < _c.id).exists()),
     and_(_c.kind == MessageKind.ALERT, or_(_EARLIER_OF_PAUSE.exists(), _EARLIER_OF_STEP.exists())),
 )
-"""Whether an earlier post to this reader or channel, about this rental or the pause, must be made first."""
+"""True if another post has to be made first.
+
+This applies if an earlier post about the same rental, or about the same pause of buying, is going to the same
+person or channel.
+"""
 
 _SHOWN_AGAIN = and_(_c.ts.is_not(None), _c.digest == "")
-"""Whether nobody knows what Slack shows of a message, so that it is edited in any case."""
+"""True if it is unknown what Slack currently shows of a message, so that the message must be edited in any case.
+"""
 _NOT_POSTED, _MAY_WAIT = _c.shown_version == 0, and_(_c.kind == MessageKind.CARD, _c.version_at_start.is_(None))
 _HOME = _c.kind == MessageKind.HOME
 _ORDER = case((_NOT_POSTED, 0), (_c.urgent, 1), (_HOME, 5), (~_SHOWN_AGAIN, 2), (~_MAY_WAIT, 3), else_=4)
-"""Posts, answers and Home tabs that were opened, then edits that show a transition, then edits that show progress.
-Messages that are shown again come after them: first those that may be questions and the cards for which a purchase
-waits, then the other cards. Home tabs of which something changed come last, the one first that waits longest."""
+"""The priority of a message that is due; the lowest number comes first.
+
+New posts, answers and newly opened Home tabs come first, then edits that show a transition, then edits that show
+progress. Messages that are shown again after a start follow: first those that may be questions and the cards that
+a purchase is waiting for, then the other cards. Home tabs with changed content come last, longest waiting first.
+"""
 _DUE = (
     select(messages)
     .where(_c.due_at <= bindparam("now"))
@@ -101,7 +112,11 @@ _SENDABLE = _DUE.where(
 _END_BACK_OFF = update(messages).where(_c.due_at > bindparam("now"), _c.tries > 0).values(due_at=bindparam("now"))
 _NEXT_DUE = select(_c.due_at).where(_c.due_at > bindparam("after")).order_by(_c.due_at).limit(1)
 NEWEST_ID = select(func.max(messages.alias("all_messages").c.id)).scalar_subquery()
-"""SQLite gives the id of a removed newest message again, and Slack has it in the metadata of a post."""
+"""The ID of the newest message, which is never removed.
+
+If it were removed, SQLite would assign its ID again, but Slack still has the ID in the metadata of the earlier
+post.
+"""
 _DROP_ANSWERS = delete(messages).where(
     _c.id.in_(
         select(_c.id)
@@ -110,7 +125,8 @@ _DROP_ANSWERS = delete(messages).where(
         .limit(MAX_ROWS)
     )
 )
-# Scalar subqueries, which are looked up by key for each row. For EXISTS, PostgreSQL may read all rentals.
+# These are scalar subqueries, which are looked up by key for each row. For EXISTS, PostgreSQL might read all
+# rentals.
 _RENTAL_OVER_AT = select(rentals.c.over_at).where(rentals.c.id == _c.rental_id, ~rentals.c.live).scalar_subquery()
 _QUESTION_OVER_AT = (
     select(admin_questions.c.over_at).where(admin_questions.c.id == _c.question_id).scalar_subquery()
@@ -149,11 +165,11 @@ _TO_REFRESH = (
 )
 _NEXT_REFRESH = select(_c.refresh_at).where(_REFRESHES).order_by(_c.refresh_at).limit(1)
 
-_OPEN_SURFACE = and_(_c.kind.in_([kind for kind in MessageKind if kind.surface]), ~_c.closed)
+_OPEN_LIVE_MESSAGE = and_(_c.kind.in_([kind for kind in MessageKind if kind.surface]), ~_c.closed)
 _LOWEST = param(_c.target_version, "lowest_version")
 _NEXT_VERSION = case((_c.target_version >= _LOWEST, _c.target_version + 1), else_=_LOWEST)
 _SHOW_NEXT = update(messages).values(target_version=_NEXT_VERSION, due_at=bindparam("now"))
-_SHOW_CHANGE = _SHOW_NEXT.where(_OPEN_SURFACE).values(urgent=or_(_c.urgent, param(_c.urgent, "transition")))
+_SHOW_CHANGE = _SHOW_NEXT.where(_OPEN_LIVE_MESSAGE).values(urgent=or_(_c.urgent, param(_c.urgent, "transition")))
 _SHOW = _SHOW_CHANGE.where(_c.rental_id == bindparam("key"))
 _newest = messages.alias("newest")
 _REOPEN_NEWEST = (
@@ -184,7 +200,7 @@ _SHOW_HOMES = _SHOW_NEXT.where(IS_HOME, ~_c.closed).values(
 )
 _ANY_HOME = select(exists(select(_c.id).where(IS_HOME, ~_c.closed)))
 _FIRST_KNOWN = func.coalesce(_c.version_at_start, _c.target_version)
-_SHOW_AGAIN = _SHOW_NEXT.where(_OPEN_SURFACE, _c.ts.is_not(None)).values(
+_SHOW_AGAIN = _SHOW_NEXT.where(_OPEN_LIVE_MESSAGE, _c.ts.is_not(None)).values(
     digest="",
     version_at_start=case((_c.kind != MessageKind.CARD, _FIRST_KNOWN), else_=_c.version_at_start),
     next_call=case((_c.kind != MessageKind.CARD, NextCall.FIND), else_=_c.next_call),
@@ -192,7 +208,7 @@ _SHOW_AGAIN = _SHOW_NEXT.where(_OPEN_SURFACE, _c.ts.is_not(None)).values(
 _COMPARE_CARDS = (
     update(messages)
     .where(
-        _OPEN_SURFACE,
+        _OPEN_LIVE_MESSAGE,
         _c.ts.is_not(None),
         _c.rental_id.in_(
             select(rentals.c.id).where(
@@ -202,7 +218,7 @@ _COMPARE_CARDS = (
     )
     .values(version_at_start=_FIRST_KNOWN, next_call=NextCall.FIND)
 )
-"""Have the cards of rentals that may buy compared with Slack before they buy anything."""
+"""Have the cards of rentals that may still buy compared with Slack before these rentals buy anything."""
 _not_over = admin_questions.c.over_at.is_(None)
 _SHOW_ALL_AGAIN = (
     _COMPARE_CARDS,
@@ -216,10 +232,10 @@ _SHOW_ALL_AGAIN = (
         )
     ),
 )
-"""Make due the open surfaces about rentals and questions to the admins that are not over."""
+"""Schedule all open live messages to be edited that are about rentals and questions that aren't over."""
 
 _CHANGED_SINCE = _c.target_version > bindparam("read_version")
-"""Whether the rental changed after this message was read."""
+"""True if the rental has changed since this message was read."""
 _SAVE = (
     update(messages)
     .where(_c.id == bindparam("key"))
@@ -245,11 +261,13 @@ class Messages(Rows):
         self._real_now = real_now
 
     async def add(self, message: Message) -> None:
-        """Queue a message; it is due at once if it doesn't say when. Do nothing if the same event has a message of
-        that kind to that destination already, or if it is a rental's second card.
+        """Queue a message. It is due now unless it names another time.
+
+        Does nothing if the same event already has a message of this kind to this destination, or if the message is
+        a second card of the same rental.
         """
         row = {**_stored(message, without=frozenset({"id"})), "urgent": False}
-        # A transaction that waited may be seconds older than the message that is written in it.
+        # If this transaction had to wait, it may have begun seconds before the message was created.
         lowest = lowest_version(max(self._real_now, message.created_at))
         row["target_version"] = max(message.target_version, lowest)
         if message.due_at is None and not message.closed:
@@ -257,30 +275,40 @@ class Messages(Rows):
         await insert_new(self._conn, messages, row)
 
     async def show(self, rental_id: str, *, transition: bool) -> None:
-        """Make every open surface of a rental due, because the rental changed. Edits that show a `transition` go
-        before those that show progress.
+        """Schedule all open live messages of a rental to be edited, because the rental changed.
+
+        Edits that show a `transition` are sent before edits that only show progress.
         """
         await self._conn.execute(_SHOW, self._change(key=rental_id, transition=transition))
 
     async def reopen_newest(self, rental_id: str, reader: str) -> None:
-        """Open the newest direct message of a person about a rental again, so that it becomes the receipt."""
+        """Reopen a person's newest direct message about a rental.
+
+        The next edit turns the message into the receipt.
+        """
         await self._conn.execute(_REOPEN_NEWEST, {"key": rental_id, "reader": to_person(reader)})
 
     async def show_question(self, question_id: str) -> None:
-        """Make the open surfaces about a question to the admins due."""
+        """Schedule the open live messages of a question to the admins to be edited."""
         await self._conn.execute(_SHOW_QUESTION, self._change(key=question_id, transition=True))
 
     async def show_quote(self, quote_id: str) -> None:
-        """Edit the answer to a quote if it was posted as a direct message, because its buttons no longer work."""
+        """Schedule the answer to a quote to be edited, because its buttons no longer work.
+
+        This applies only to answers that were posted as a direct message.
+        """
         await self._conn.execute(_SHOW_QUOTE, self._change(key=quote_id))
 
     async def show_reminders(self) -> None:
-        """Make the open reminders of approvers due."""
+        """Schedule the open reminders of approvers to be edited."""
         await self._conn.execute(_SHOW_REMINDERS, self._change(transition=True))
 
     async def open_home(self, reader: str, shown: str) -> None:
-        """Make the first page of a person's Home tab due, before all that is shown already. `shown` is the digest
-        of what Slack shows them now.
+        """Schedule the first page of a person's Home tab, ahead of all edits.
+
+        Args:
+            reader: The person's ID.
+            shown: The digest of the content that Slack shows them now.
         """
         given = self._change(reader=to_person(reader), page={"page": 0}, shown=shown)
         if not (await self._conn.execute(_OPEN_HOME, given)).rowcount:
@@ -289,19 +317,21 @@ class Messages(Rows):
             await self.add(home)
 
     async def turn_home(self, reader: str, page: int) -> None:
-        """Make a page of a person's Home tab due, counted from 0. Do nothing if they never opened it."""
+        """Schedule a page of a person's Home tab, counting from 0. Does nothing if they never opened the tab."""
         await self._conn.execute(_TURN_HOME, self._change(reader=to_person(reader), page={"page": page}))
 
     async def show_homes(self) -> None:
-        """Make the Home tabs due of all people who opened theirs."""
+        """Schedule the Home tabs of everyone who has opened theirs to be updated."""
         await self._conn.execute(_SHOW_HOMES, self._change())
 
     async def any_home(self) -> bool:
         return bool(await self._conn.scalar(_ANY_HOME))
 
     async def show_all_again(self) -> None:
-        """Make due the open surfaces of everything that is not over, so that each is edited in any case. A surface
-        that may ask a question or state an end is compared with Slack first (`Message.uncompared`).
+        """Schedule every open live message to be edited, even if its content appears unchanged.
+
+        Messages about anything that is over are left alone. A message that may ask a question or state an end is
+        compared with Slack first (`Message.uncompared`).
         """
         for statement in _SHOW_ALL_AGAIN:
             await self._conn.execute(statement, self._change())
@@ -313,16 +343,21 @@ class Messages(Rows):
         return await self._first(Message, _GET, key=message_id)
 
     async def alert_of(self, event_id: int, to: Destination) -> Message | None:
-        """Return the alert of an event to this reader or channel."""
+        """Return the alert that an event sent to this person or channel, or None."""
         return await self._first(Message, _ALERT, event=event_id, reader=to)
 
     async def due(self, real_now: datetime, limit: int, without: Unsendable | None = None) -> list[Message]:
-        """Return what is due: posts and answers first, then edits that show a transition, then other edits, then
-        what is shown again, each in the order in which they were queued.
+        """Return the messages that are due, most urgent first.
 
-        With `without`, return only what may be sent now. A reply in a thread waits for its card. Any other post
-        than a card waits for the earlier ones to its reader or channel about the same rental, and an alert about
-        the pause waits for the earlier ones about it.
+        New posts and answers come first, then edits that show a transition, then other edits, then messages that
+        are shown again after a start. Within each group, the order is that in which they were queued.
+
+        If `without` is given, only messages that may be sent now are returned:
+
+        - A reply in a thread waits for its card.
+        - Any other post, except a card, waits for earlier posts about the same rental to the same person or
+          channel.
+        - An alert about a pause of buying waits for earlier alerts about that pause.
         """
         given: Values = {"now": real_now, "max_rows": limit}
         if without is None:
@@ -333,26 +368,37 @@ class Messages(Rows):
         return await self._all(Message, _SENDABLE, **given)
 
     async def end_back_off(self) -> None:
-        """Schedule now what waits for a retry because its last call got no answer (`Message.tries`)."""
+        """Retry immediately all messages whose last call got no answer from Slack.
+
+        `Message.tries` counts these calls.
+        """
         await self._conn.execute(_END_BACK_OFF, {"now": self._real_now})
 
     async def next_due(self, after: datetime | None = None) -> datetime | None:
-        """Return the first real time at which something is due, or the first after `after`."""
+        """Return the earliest wall-clock time (later than `after`, if given) at which a message is due."""
         return cast(datetime | None, await self._conn.scalar(_NEXT_DUE, {"after": after or EVER}))
 
     async def to_refresh(self, now: datetime, limit: int, without: Collection[int] = ()) -> list[Message]:
-        """Return the messages to refresh by `now`, our time, except the ids `without`, the longest due first. A
-        message that also has a `due_at` is left out: that edit shows everything.
+        """Return the messages whose refresh is due, those that have been due longest first.
+
+        A message that also has a `due_at` is left out, because its next edit shows everything anyway.
+
+        Args:
+            now: The current bot time.
+            limit: The maximum number of messages.
+            without: IDs of messages to ignore.
         """
         return await self._all(Message, _TO_REFRESH, now=now, max_rows=limit, without=list(without))
 
     async def next_refresh(self) -> datetime | None:
-        """Return when the next refresh is due, in our time."""
+        """Return the bot time at which the next refresh is due, or None."""
         return cast(datetime | None, await self._conn.scalar(_NEXT_REFRESH))
 
     async def save(self, message: Message) -> None:
-        """Write what Slack has and when to look again. If the rental changed after `message` was read, the message
-        stays open and due, so that the change is shown.
+        """Store what Slack now shows of a message, and when to work on the message again.
+
+        If the rental has changed since `message` was read, the message stays open and due, so that the change will
+        be shown.
         """
         await self._conn.execute(
             _SAVE,
@@ -371,12 +417,14 @@ class Messages(Rows):
         return await self._first(Message, _CARD, key=rental_id)
 
     async def rental_at(self, channel: str, ts: str) -> str | None:
-        """Return the id of the rental that a posted message is about. Return None for any other message."""
+        """Return the ID of the rental that a posted message is about, or None if it isn't about a rental."""
         return cast(str | None, await self._conn.scalar(_RENTAL_AT, {"channel": channel, "ts": ts}))
 
     async def redirect(self, rental_id: str, to: Destination) -> None:
-        """Send a rental's card and thread to `to` from now on: post the card again, and below it what the thread
-        has not said yet. The rental stores `to` as its `card_channel`, for what comes later.
+        """Move a rental's card and thread to another destination.
+
+        The card is posted again, and thread replies that haven't been sent yet follow below it. The rental stores
+        the new destination as its `card_channel`, for later messages.
         """
         unsent: Values = {
             "to": to,
@@ -397,26 +445,41 @@ class Messages(Rows):
         await self._conn.execute(update(rentals).where(rentals.c.id == rental_id).values(card_channel=to.value))
 
     async def direct_of(self, rental_id: str) -> list[Message]:
-        """Return the direct messages about one rental, oldest first."""
+        """Return the direct messages about a rental, oldest first."""
         return await self._all(Message, _DIRECT_OF_RENTAL, key=rental_id)
 
     async def file_waits(self, to: Destination, part: MonthPart) -> bool:
-        """Return whether a file of this part of a month is on its way to a person."""
+        """Return whether a file with this part of a month is still waiting to be sent to a person."""
         return bool(await self._conn.scalar(_FILE_WAITS, {"reader": to, "part": part}))
 
     async def drop_answers(self, before: datetime, limit: int) -> int:
-        """Remove the oldest messages from before that real time that were sent to a `response_url`, `limit` at
-        most. Return how many were removed. The newest of all messages stays, so that no id is used again.
+        """Remove old answers that were sent to a `response_url`, oldest first, and return how many were removed.
+
+        The newest of all messages is kept, so that its ID isn't used again.
+
+        Args:
+            before: The wall-clock time before which the answers were created.
+            limit: The maximum number to remove.
         """
         return (await self._conn.execute(_DROP_ANSWERS, {"before": before, "max_rows": limit})).rowcount
 
     async def drop_closed(self, before: datetime, over_before: datetime, limit: int) -> int:
-        """As `drop_answers`, for messages that are never edited again. Keep those of a rental that was not over
-        before `over_before`, our time, and those of a question that is not over.
+        """Remove old messages that will never be edited again, oldest first, and return how many were removed.
+
+        Messages about rentals that ended at `over_before` or later (bot time) or haven't ended, and about
+        questions that aren't over, are kept. So is the newest of all messages, so that its ID isn't used again.
+
+        Args:
+            before: The wall-clock time before which the messages were created.
+            over_before: The bot time before which their rentals ended.
+            limit: The maximum number to remove.
         """
         given = {"before": before, "over_before": over_before, "max_rows": limit}
         return (await self._conn.execute(_DROP_CLOSED, given)).rowcount
 
     async def undelivered(self) -> int:
-        """Return how many wait to be posted, answered or edited. Refreshes don't count."""
+        """Return the number of messages that wait to be posted, answered or edited.
+
+        Refreshes and Home tabs don't count.
+        """
         return await self._conn.scalar(_UNDELIVERED) or 0

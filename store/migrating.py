@@ -1,4 +1,4 @@
-"""Brings the schema of a database to the newest revision, completely or not at all."""
+"""Migrates the schema of a database to the newest revision, either completely or not at all."""
 
 from __future__ import annotations
 
@@ -75,9 +75,9 @@ def _unreleased(called: str, why: str) -> CannotOpen:
 
 
 def _upgrade(connection: Connection) -> None:
-    # Loading Alembic takes long, and most starts have nothing to migrate.
+    # Importing Alembic is slow, and most starts have nothing to migrate.
     from alembic import command  # noqa: PLC0415 - loaded where it is needed
-    from alembic.config import Config  # noqa: PLC0415 - as above
+    from alembic.config import Config  # noqa: PLC0415 - loaded where it is needed
 
     config = Config()
     config.set_main_option("script_location", "store:migrations")
@@ -88,7 +88,10 @@ def _upgrade(connection: Connection) -> None:
 
 
 def _check_references(connection: Connection) -> None:
-    """Raise CannotOpen if a row refers to a missing row: SQLite checks no references while tables are copied."""
+    """Raise CannotOpen if a row refers to a missing row.
+
+    SQLite doesn't check references while tables are being copied.
+    """
     broken = connection.execute(text("PRAGMA foreign_key_check")).first()
     if broken is not None:
         raise CannotOpen(
@@ -98,12 +101,18 @@ def _check_references(connection: Connection) -> None:
 
 
 def check_start(connection: Connection, url: str, found: str | None) -> None:
-    """Raise CannotOpen if `run` does not migrate this database of the revision `found`: a PostgreSQL with live
-    rentals, of which a person keeps a copy first.
+    """Refuse to migrate a PostgreSQL database that has live rentals when the bot starts.
+
+    A person should back up such a database first, and then run `gpubot migrate`. Raises CannotOpen.
+
+    Args:
+        connection: A connection to the database.
+        url: The URL of the database.
+        found: The revision of its schema.
     """
     if found in {None, HEAD} or sqlite_path(url) is not None:
         return
-    # Every revision from FIRST on has this column.
+    # Every revision since FIRST has this column.
     live = connection.scalar(text("SELECT count(*) FROM rentals WHERE live"))
     if live:
         are = plural(live, "rental is live", "rentals are live")
@@ -115,11 +124,17 @@ def check_start(connection: Connection, url: str, found: str | None) -> None:
 
 
 async def upgrade(engine: AsyncEngine, url: str, *, asked: bool) -> None:
-    """Run the missing revisions, after a way back was made: see store/backup.py. `asked` is whether a person
-    asked for it by `gpubot migrate`.
+    """Run the missing migrations, after preparing a way to return to the old version (see store/backup.py).
 
-    Raise CannotOpen if there is no space for the copy, as `check_start` if nobody asked, and in an outage that
-    waiting does not end. Raise StoreBusy in another outage.
+    Args:
+        engine: The connections that write.
+        url: The URL of the database.
+        asked: Whether a person requested this with `gpubot migrate`. If not, `check_start` may refuse.
+
+    Raises:
+        CannotOpen: There is no space for a copy, `check_start` refused, or the database can't be used and waiting
+            won't help.
+        StoreBusy: The database doesn't respond at the moment.
     """
     with startup_errors():
         async with engine.connect() as conn:

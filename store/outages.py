@@ -1,4 +1,4 @@
-"""Database errors that are outages become StoreBusy. Then the bot goes on, and people may try again."""
+"""Translates database outages to StoreBusy, so that the bot keeps running and people can try again."""
 
 from __future__ import annotations
 
@@ -33,34 +33,37 @@ _SQLITE_OUTAGES = frozenset(
     }
 )
 _POSTGRES_OUTAGES = ("08", "28", "3D", "40", "53", "57", "58", "XX", "25P03", "25006", "42501", "55P03")
-"""SQLSTATE classes and codes (PostgreSQL documentation, appendix A): connection lost, access refused, no such
-database, deadlock, out of resources, cancelled or shut down, system error, damaged, idle for too long, read-only
-(a replica), no permission, lock timeout."""
+"""SQLSTATE classes and codes that count as outages (PostgreSQL documentation, appendix A).
+
+In order: connection lost, access refused, no such database, deadlock, out of resources, cancelled or shut down,
+system error, data corrupted, idle in a transaction for too long, read-only (a standby), no permission, lock
+timeout.
+"""
 
 _UNUSABLE = {
     sqlite3.SQLITE_NOTADB: "It isn't an SQLite database.",
     sqlite3.SQLITE_CORRUPT: "It is damaged. Restore the last good backup.",
     "42501": "Its user lacks the permission. Grant that user this database.",
 }
-"""Outages that waiting does not end, and what to do. By SQLite's code or PostgreSQL's SQLSTATE."""
+"""Advice for outages that don't end by waiting, by SQLite error code or PostgreSQL SQLSTATE."""
 
 
 def _asyncpg_errors(*names: str) -> tuple[type[Exception], ...]:
-    """Return these errors of asyncpg, or none while it isn't loaded, since then nothing can have raised them.
+    """Return these exception classes of asyncpg, or none if asyncpg isn't imported and so can't have raised them.
 
-    Only a bot on PostgreSQL loads asyncpg: that takes a twentieth of a start.
+    Only a bot on PostgreSQL imports asyncpg, which takes a twentieth of the start-up time.
     """
     asyncpg = sys.modules.get("asyncpg")
     return () if asyncpg is None else tuple(getattr(asyncpg, name) for name in names)
 
 
 def driver_errors() -> tuple[type[Exception], ...]:
-    """Return the errors of a driver that SQLAlchemy does not wrap in a DBAPIError."""
+    """Return the exceptions that a database driver raises and that SQLAlchemy does not wrap in a DBAPIError."""
     return (OSError, TimeoutError, *_asyncpg_errors("PostgresError", "InterfaceError", "InternalClientError"))
 
 
 def is_outage(error: Exception) -> bool:
-    """Return whether the error is an outage of the database, which may end on its own."""
+    """Return whether an error means that the database is unavailable, perhaps only temporarily."""
     if isinstance(error, DBAPIError):
         if error.connection_invalidated:
             return True
@@ -82,10 +85,10 @@ def _busy() -> StoreBusy:
 
 @contextmanager
 def query_errors() -> Iterator[None]:
-    """Raise StoreBusy instead of an error that is an outage of the database. Every other error passes.
+    """Raise StoreBusy in place of errors that are outages of the database. All other errors pass through.
 
-    No transaction is open during a call to another service, so an OSError or a time-out comes from the database.
-    asyncpg raises these, and SQLAlchemy does not wrap them.
+    An OSError or a timeout inside this block must come from the database, because no transaction is open during a
+    call to another service. asyncpg raises such errors, and SQLAlchemy does not wrap them.
     """
     try:
         yield
@@ -97,7 +100,7 @@ def query_errors() -> Iterator[None]:
 
 @contextmanager
 def connection_errors() -> Iterator[None]:
-    """As `query_errors`, and raise StoreBusy instead of any error of a driver. Use it while connecting."""
+    """Raise StoreBusy in place of any driver error or outage. Use this while connecting."""
     try:
         with query_errors():
             yield
@@ -107,7 +110,7 @@ def connection_errors() -> Iterator[None]:
 
 @contextmanager
 def startup_errors() -> Iterator[None]:
-    """As `connection_errors`, but raise CannotOpen if waiting does not end the outage. Use it at the start."""
+    """Translate errors during the start: CannotOpen if waiting won't help, otherwise StoreBusy."""
     try:
         with connection_errors():
             yield
@@ -120,12 +123,14 @@ def startup_errors() -> Iterator[None]:
 
 
 async def return_connection(conn: AsyncConnection) -> None:
-    """Return a connection to its pool, even if the task is cancelled meanwhile. Remove a broken connection from
-    the pool. That raises nothing, because the connection's transaction has ended by then.
+    """Return a connection to its pool, even if the task is cancelled in the meantime.
+
+    A broken connection is removed from the pool. That raises no error, because the connection's transaction has
+    ended by then.
     """
     if conn.dialect.name == "sqlite":
-        # This waits for nothing, so nothing can cancel it. In a task of its own it would come after all tasks that
-        # are ready now, and each of these would open one more connection.
+        # This never waits, so it can't be cancelled. As a separate task it would run after all tasks that are
+        # ready now, and each of those would open another connection.
         await _close(conn)
     else:
         await asyncio.shield(asyncio.ensure_future(_close(conn)))
@@ -137,7 +142,7 @@ async def _close(conn: AsyncConnection) -> None:
         await conn.close()
     except errors as error:
         log.warning("store.connection_broke", error=type(error).__name__)
-        # Otherwise the pool counts the connection as in use until it is garbage-collected.
+        # Without this, the pool counts the connection as in use until it is garbage-collected.
         with suppress(*errors):
             await conn.invalidate()
             await conn.close()

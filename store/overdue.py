@@ -1,6 +1,7 @@
-"""The queries of the overdue deletion.
+"""The queries for deleting overdue machines.
 
-They parse no offer, envelope or state, so that a value that can't be parsed doesn't stop the deletion.
+They don't parse offers, approved terms or states, so that a value that can't be parsed doesn't prevent the
+deletion.
 """
 
 from __future__ import annotations
@@ -35,13 +36,13 @@ _COLUMNS = (
     _a.marked_by.is_not(None).label("marked_for_deletion"),
     (_a.n == _c.attempts).label("newest"),
 )
-_UNSETTLED = (
+_UNFINISHED = (
     select(*_COLUMNS)
     .select_from(attempts.join(rentals))
     .where(_a.state.not_in([AttemptState.FAILED, AttemptState.TERMINATED]))
 )
-_PAST_END = _UNSETTLED.where(_c.ends_from <= bindparam("by"))
-_ONE_UNSETTLED = _UNSETTLED.where(_a.rental_id == bindparam("key"), _a.n == bindparam("attempt_n"))
+_PAST_END = _UNFINISHED.where(_c.ends_from <= bindparam("by"))
+_ONE_UNFINISHED = _UNFINISHED.where(_a.rental_id == bindparam("key"), _a.n == bindparam("attempt_n"))
 _RESOURCES = select(_r.resource_id, _r.rental_id, _r.attempt, _r.status, _r.read_at, _r.delete_accepted_at).where(
     _r.rental_id.in_(IDS), _r.terminated_at.is_(None)
 )
@@ -75,7 +76,10 @@ _NOTE_DELETION = (
 
 
 class Overdue(Rows):
-    """Attempts and work past their time, read from single columns: this must work if a rental can't be loaded."""
+    """Attempts that are past their end, and work that is late.
+
+    Only single columns are read, because this has to work even if a rental can't be loaded.
+    """
 
     def __init__(self, conn: AsyncConnection, probe_runs: ProbeRuns, holder: str) -> None:
         super().__init__(conn)
@@ -83,13 +87,16 @@ class Overdue(Rows):
         self._holder = holder
 
     async def database_time(self) -> datetime | None:
-        """Return the database's real time. Return None with SQLite, which uses this machine's clock."""
+        """Return the database server's time, or None with SQLite, which uses this machine's clock."""
         if self._conn.dialect.name == "sqlite":
             return None
         return cast(datetime, await self._conn.scalar(_DATABASE_TIME))
 
     async def oldest_due(self, without: Collection[str]) -> tuple[str, datetime] | None:
-        """Return the id of what is due first, and when, except `without` and what others have claimed."""
+        """Return the ID and due time of the row that has been due longest, or None if nothing is due.
+
+        Rows in `without` and rows that other processes have claimed are ignored.
+        """
         oldest = [
             await claims.oldest_due(self._conn, table, self._holder, without)
             for table in (quotes, shared_searches, rentals)
@@ -97,21 +104,23 @@ class Overdue(Rows):
         return min((row for row in oldest if row is not None), key=lambda row: row[1], default=None)
 
     async def past_end(self, by: datetime) -> list[UnfinishedAttempt]:
-        """Return the attempts that may still bill of rentals whose end was at or before `by`. The end is when
-        their destruction began, else when their lease ends, else when the attempt was accepted or intended.
+        """Return the attempts that may still be billing although their rental's end was at `by` or earlier.
+
+        The end is the time at which the destruction began. Before that, it is the end of the lease; without a
+        lease, the time at which the attempt was accepted, or else the time at which the rental was created.
         """
         return await self._unfinished(_PAST_END, by=by)
 
     async def watched(self) -> list[WatchedResource]:
-        """Return the resources that are not gone, by their ids."""
+        """Return the resources that haven't been terminated, sorted by ID."""
         return await self._all(WatchedResource, _WATCHED)
 
     async def attempt(self, rental_id: str, n: int) -> UnfinishedAttempt | None:
-        """Return an attempt as it is now. Return None if it is settled."""
-        return next(iter(await self._unfinished(_ONE_UNSETTLED, key=rental_id, attempt_n=n)), None)
+        """Return an attempt as it is now, or None if it is closed."""
+        return next(iter(await self._unfinished(_ONE_UNFINISHED, key=rental_id, attempt_n=n)), None)
 
     async def _unfinished(self, statement: Select[Any], **given: Any) -> list[UnfinishedAttempt]:
-        """Return the attempts of a statement with their resources."""
+        """Run a statement that selects attempts, and return these with their resources."""
         rows = [row._mapping for row in await self._conn.execute(statement, given)]
         known: dict[tuple[str, int], list[KnownResource]] = defaultdict(list)
         if rows:
@@ -124,15 +133,16 @@ class Overdue(Rows):
         ]
 
     async def owned_by_others(self, attempt: UnfinishedAttempt, resource_ids: Collection[str]) -> set[str]:
-        """Return which of the ids belong to other attempts."""
+        """Return those of the IDs that belong to other attempts."""
         given = {"ids": list(resource_ids), "key": attempt.rental_id, "attempt_n": attempt.n}
         return set((await self._conn.execute(_OWNED_BY_OTHERS, given)).scalars())
 
     async def mark_for_deletion(
         self, attempt: UnfinishedAttempt, deleted: Collection[KnownResource], at: datetime
     ) -> bool:
-        """Mark the attempt for deletion, and note that the deletion of these resources was accepted. Its
-        machine is visited no more. Return False if it was marked already.
+        """Mark an attempt for deletion, and record that the deletion of these resources was accepted.
+
+        The machine is no longer probed. Returns False if the attempt was already marked.
         """
         if attempt.newest:
             await self._probe_runs.end(attempt.rental_id)

@@ -1,7 +1,8 @@
-"""The right to use a database: one process has it on SQLite, several share it on PostgreSQL.
+"""Ownership of a database: the right to use it.
 
-SQLite's is a lock on a file beside the database. PostgreSQL's is an advisory lock, which the replicas take shared,
-in a session of their own. The same session listens for what the others commit.
+A SQLite database has one owner at a time: the process that holds a lock on a file next to it. A PostgreSQL
+database can have several owners, the replicas. Each holds a shared advisory lock in a database session that it
+opens for this purpose, and uses the same session to listen for commits of the others.
 """
 
 from __future__ import annotations
@@ -30,19 +31,27 @@ if TYPE_CHECKING:
 log = structlog.get_logger("gpubot.store")
 
 _OWNER_LOCK = 0x67707561
-"""The number of an advisory lock. Nothing else in this database may take it. Each replica has it shared; who
-migrates has it alone, as versions without replicas have."""
+"""The number of an advisory lock that nothing else in this database may use.
+
+Each replica holds it shared. A process that migrates the database holds it exclusively, and so does any bot of a
+version that doesn't support replicas.
+"""
 _LEAVE_LOCK = 0x67707563
-"""The same for the lock that `gpubot migrate` has while it waits until the replicas have ended. As a lock, it goes
-with the process that has it."""
+"""The number of the lock that `gpubot migrate` holds while it waits for the replicas to stop.
+
+A lock is used because it disappears with the process that holds it.
+"""
 LEAVE_WITHIN = 20.0
-"""Real seconds for which `gpubot migrate` waits until the replicas have ended."""
+"""The time in seconds (wall clock) that `gpubot migrate` waits for the replicas to stop."""
 _TRIES_EVERY = 0.2
 _SHARE_TRIES = 10
-"""How often a process tries for a second to share the lock: another one that starts may be migrating, and the
-session of one that was just killed may not have ended yet."""
+"""The number of times that a process tries, for a second each, to share the lock.
+
+Another starting process may be migrating the database, or the session of a process that was just killed may not
+have ended yet.
+"""
 CHANNEL = "gpubot"
-"""Where replicas notify each other of what they committed."""
+"""The channel on which replicas notify each other of their commits."""
 
 _LOCKS = """
     SELECT objid FROM pg_locks WHERE locktype = 'advisory' AND granted AND classid = 0 AND objsubid = 1
@@ -59,26 +68,28 @@ _END_STOPPED = """
     WHERE datname = current_database() AND usename = current_user AND application_name = $1
     AND state = 'active' AND wait_event_type = 'Client' AND state_change < clock_timestamp() - $2::interval
 """
-"""Ends the sessions whose process stopped in the middle of a statement.
+"""Ends the sessions of processes that were suspended in the middle of a statement.
 
-asyncpg prepares a new statement and executes it in two steps. PostgreSQL doesn't count the time between them for
-`idle_in_transaction_session_timeout`. Sessions of other programs, such as psql, have another name."""
+asyncpg prepares a new statement and executes it in two steps, and PostgreSQL doesn't count the time between the
+steps for `idle_in_transaction_session_timeout`. Sessions of other programs, such as psql, have another application
+name.
+"""
 
 
 class Ownership(Protocol):
     """The right to use a database, until it is released or the process ends."""
 
     shared: bool
-    """Whether other processes may use the database at the same time."""
+    """True if other processes may use the database at the same time."""
 
     async def renew(self) -> None:
-        """Take the right again if it was lost. Raise StoreBusy if that is not possible now."""
+        """Take ownership again if it was lost. Raises StoreBusy if that is not possible now."""
 
     async def release(self) -> None: ...
 
 
 class FileOwnership:
-    """A lock on `PATH.lock`. The operating system keeps it until this process ends, so it is never lost."""
+    """A lock on `PATH.lock`. The operating system keeps the lock until this process ends, so it can't be lost."""
 
     shared = False
 
@@ -87,8 +98,9 @@ class FileOwnership:
 
     @classmethod
     def take(cls, path: Path) -> FileOwnership:
-        """Create the folder (0700), the lock and the database file (0600) if they are missing, and take the lock.
-        Raise InUse if another process has it, and CannotOpen if a file can't be used.
+        """Take the lock, creating the folder (0700), the lock file and the database (0600) if they are missing.
+
+        Raises InUse if another process has the lock, and CannotOpen if a file can't be used.
         """
         try:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -119,8 +131,10 @@ class FileOwnership:
 
 
 class PostgresOwnership:
-    """An advisory lock in a session of its own. It is lost with the session, and can be taken again: then the
-    database may be another one, such as a standby that took over.
+    """An advisory lock in a database session of its own.
+
+    If the session breaks, the lock is lost and has to be taken again. The server may then be a different one, such
+    as a standby that was promoted.
     """
 
     shared = True
@@ -132,17 +146,20 @@ class PostgresOwnership:
         self._hold_at_most = timedelta(seconds=hold_at_most)
         self._alone = False
         self._shares = False
-        """Whether this process has the lock alone, and whether it has it shared."""
+        """`_alone` is true while this process holds the lock exclusively, `_shares` while it shares it."""
         self._using = asyncio.Lock()
-        """Held by who uses the session: a connection does one thing at a time."""
+        """Held while the session is used, because a connection can do only one thing at a time."""
         self.on_notification: Callable[[str], None] | None = None
-        """Called with what another replica, or this one, notified of."""
+        """Called with each notification, whether from another replica or from this process."""
         self.on_retaken: Callable[[], None] | None = None
-        """Called after the lock was lost and taken again."""
+        """Called after the lock was lost and has been taken again."""
 
     @classmethod
     async def take(cls, url: str, name: str, *, hold_at_most: float = HOLD_AT_MOST) -> PostgresOwnership:
-        """Share the lock. Raise InUse if a process has it alone, and CannotOpen if the server can't be used."""
+        """Take the shared lock.
+
+        Raises InUse if a process holds it exclusively, and CannotOpen if the server can't be used.
+        """
         try:
             session = await postgres_connection(url, f"{name} (owner)")
             ownership = cls(url, name, session, hold_at_most)
@@ -152,7 +169,7 @@ class PostgresOwnership:
                 session.terminate()
                 raise
         except (ValueError, OverflowError) as error:  # OverflowError: the port is too large
-            # The error is not shown: it quotes parts of the URL, which can be parts of a password.
+            # Don't show the error: it quotes parts of the URL, which may be parts of the password.
             raise CannotOpen(
                 "GPUBOT_DATABASE_URL is no address that PostgreSQL understands: "
                 "postgresql://USER:PASSWORD@HOST:PORT/NAME, with other signs than letters and digits as %XX."
@@ -162,7 +179,10 @@ class PostgresOwnership:
         return ownership
 
     async def share(self) -> None:
-        """Share the lock, also if this process has it alone. Raise InUse if another process has it alone."""
+        """Take the shared lock, giving up an exclusive one.
+
+        Raises InUse if another process holds the lock exclusively.
+        """
         import asyncpg  # noqa: PLC0415 - loaded only with PostgreSQL
 
         try:
@@ -177,7 +197,10 @@ class PostgresOwnership:
         self._alone, self._shares = False, True
 
     async def take_alone(self) -> bool:
-        """Give up the shared lock, and take it alone. Return False, with no lock, if another process has it."""
+        """Exchange the shared lock for an exclusive one.
+
+        Returns False if another process holds the lock. This process then has no lock at all.
+        """
         if self._shares:
             await self._session.execute(f"SELECT pg_advisory_unlock_shared({_OWNER_LOCK})")
             self._shares = False
@@ -185,7 +208,10 @@ class PostgresOwnership:
         return self._alone
 
     async def ask_to_leave(self, clock: Clock, within: float) -> None:
-        """Have the replicas end, and take the lock alone. Raise InUse if one runs after `within` real seconds."""
+        """Make all replicas stop, and then take the lock exclusively.
+
+        Raises InUse if a replica is still running after `within` seconds (wall clock).
+        """
         session = self._session
         if not await session.fetchval(f"SELECT pg_try_advisory_lock({_LEAVE_LOCK})"):
             raise InUse("Another gpubot migrate is running. Wait until it is done.")
@@ -199,7 +225,12 @@ class PostgresOwnership:
         )
 
     async def watch(self, on_notification: Callable[[str], None], on_retaken: Callable[[], None]) -> None:
-        """Call `on_notification` with what replicas notify of, and `on_retaken` when the lost lock was retaken."""
+        """Register callbacks for events of the database session.
+
+        Args:
+            on_notification: Called with each notification from the replicas.
+            on_retaken: Called after the lock was lost and has been taken again.
+        """
         self.on_notification, self.on_retaken = on_notification, on_retaken
         await self._session.add_listener(CHANNEL, self._notified)
 
@@ -208,11 +239,11 @@ class PostgresOwnership:
             self.on_notification(str(payload))
 
     async def look(self) -> Look:
-        """Return how this process stands among those that share the database.
+        """Return this process's position among the replicas that share the database.
 
-        Also ends the sessions of processes that stopped in the middle of a statement, so that their transactions
-        hold no locks any more. Raises CannotOpen if this process must leave, and StoreBusy if the server doesn't
-        answer.
+        Also ends the sessions of processes that were suspended in the middle of a statement, so that their
+        transactions no longer hold locks. Raises CannotOpen if this process must stop, and StoreBusy if the server
+        doesn't respond.
         """
         await self.renew()
         with connection_errors():
@@ -221,7 +252,8 @@ class PostgresOwnership:
                     row: Any = await self._session.fetchrow(_LOOK)
                     ended = await self._session.fetchval(_END_STOPPED, self._name, self._hold_at_most)
                 except driver_errors():
-                    # The session ends with its lock. The next use takes both again.
+                    # Ending the session also releases its lock. The next use opens a session and takes the lock
+                    # again.
                     self._session.terminate()
                     raise
         if ended:

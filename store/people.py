@@ -1,4 +1,4 @@
-"""People, their keys, and channels, as Slack last described them."""
+"""People and their SSH keys, and channels, with the data that Slack last reported about them."""
 
 from __future__ import annotations
 
@@ -62,17 +62,20 @@ _NOT_ASKED_SINCE = (
 
 class People(Rows):
     async def get(self, user_id: str, not_before: datetime) -> Person | None:
-        """Return a person as stored at `not_before` (real time) or later. Return None if there is none."""
+        """Return a person if Slack reported on them at `not_before` (wall-clock time) or later, otherwise None."""
         return await self._first(Person, _PERSON, key=user_id, not_before=not_before)
 
     async def names(self, user_ids: Collection[str]) -> dict[str, str]:
-        """Return the last known display names, and the operator's. People that we don't know are left out."""
+        """Return the last known display names of people, by ID.
+
+        The operator's name is included if requested. People who aren't stored are left out.
+        """
         found = await self._conn.execute(_NAMES, {"ids": list(user_ids)})
         operator = {OPERATOR.id: OPERATOR.name} if OPERATOR.id in user_ids else {}
         return operator | {row.id: row.name for row in found}
 
     async def known(self, user_ids: Collection[str] | None = None) -> list[Person]:
-        """Return these people, or all, as last known. People that the store doesn't know are left out."""
+        """Return the last known data of these people, or of everyone. People who aren't stored are left out."""
         if user_ids is None:
             return await self._all(Person, _EVERYBODY)
         return await self._all(Person, _THESE, ids=list(user_ids))
@@ -84,19 +87,25 @@ class People(Rows):
         await upsert(self._conn, people, {**values(person), "asked_at": real_now, "left_at": left_at})
 
     async def forget(self, user_id: str | None = None) -> None:
-        """Make the stored person, or all people, count as out of date. `names` still returns their names."""
+        """Mark the stored data of a person, or of everyone, as out of date. `names` still returns their names."""
         forget = update(people).values(asked_at=_LONG_AGO)
         await self._conn.execute(forget if user_id is None else forget.where(_c.id == user_id))
 
     async def not_asked_since(self, before: datetime, limit: int) -> list[str]:
-        """Return the ids of people about whom Slack was last asked before that real time, the longest ago first,
-        `limit` at most. Leave out those who left the workspace.
+        """Return the IDs of people about whom Slack was last queried before a wall-clock time, longest ago first.
+
+        At most `limit` IDs are returned. People who left the workspace are left out.
         """
         return list(await self._conn.scalars(_NOT_ASKED_SINCE, {"before": before, "max_rows": limit}))
 
     async def drop_left(self, before: datetime, limit: int) -> int:
-        """Remove the rows and keys of people who left the workspace before that real time, the first who left
-        first, `limit` at most. Keep owners of rentals that are not over. Return how many were removed.
+        """Remove the data and keys of people who left the workspace, and return how many people were removed.
+
+        Those who left first are removed first. Owners of rentals that aren't over are kept.
+
+        Args:
+            before: The wall-clock time before which they left.
+            limit: The maximum number of people to remove.
         """
         ids = list(await self._conn.scalars(_LEFT, {"before": before, "max_rows": limit}))
         if ids:
@@ -105,18 +114,28 @@ class People(Rows):
         return len(ids)
 
     async def keys(self, user_id: str) -> list[Key]:
-        """Return a person's keys: the first is sent as the machine's own key, the others by its boot script."""
+        """Return a person's keys in order.
+
+        The first one is the default key, which the purchase sends as the machine's own key. The startup script
+        installs the others.
+        """
         return await self._all(Key, _KEYS, key=user_id)
 
     async def keys_of(self, user_ids: Collection[str]) -> dict[str, list[Key]]:
-        """Return the keys of several people by their ids, as `keys` does. People without a key are left out."""
+        """Return the keys of several people by person ID, each in the order of `keys`.
+
+        People without a key are left out.
+        """
         found: dict[str, list[Key]] = {}
         for row in await self._conn.execute(_KEYS_OF, {"ids": list(user_ids)}):
             found.setdefault(row.user_id, []).append(to_model(Key, row))
         return found
 
     async def add_key(self, user_id: str, key: Key) -> bool:
-        """Add a key as the person's last one. If they have it already, set its comment and return False."""
+        """Add a key as the person's last one.
+
+        If they already have the key, only its comment is updated, and False is returned.
+        """
         position = await self._conn.scalar(_POSITION, {"of_user": user_id, "of_key": key.fingerprint})
         _, last = await self._first_and_last(user_id)
         new_position = last + 1 if position is None else position
@@ -124,24 +143,24 @@ class People(Rows):
         return position is None
 
     async def remove_key(self, user_id: str, fingerprint: str) -> bool:
-        """Remove a person's key. Return False if they have no such key."""
+        """Remove a person's key. Returns False if they have no such key."""
         removed = await self._conn.execute(_REMOVE_KEY, {"of_user": user_id, "of_key": fingerprint})
         return removed.rowcount == 1
 
     async def make_key_first(self, user_id: str, fingerprint: str) -> bool:
-        """Make a person's key the first one. Return False if they have no such key."""
+        """Make a key the person's default key. Returns False if they have no such key."""
         first, _ = await self._first_and_last(user_id)
         moved = await self._conn.execute(_MOVE_KEY, {"of_user": user_id, "of_key": fingerprint, "to": first - 1})
         return moved.rowcount == 1
 
     async def _first_and_last(self, user_id: str) -> tuple[int, int]:
-        """Return the lowest and the highest position of a person's keys, or zeros if they have none."""
+        """Return the lowest and highest position of a person's keys, or zeros if they have no keys."""
         lowest, highest = (await self._conn.execute(_POSITIONS, {"of_user": user_id})).one()
         return lowest or 0, highest or 0
 
     async def note_seen(self, user_id: str, now: datetime) -> None:
-        """Note a sign of life: the person's ready rentals count as needed now."""
-        # Versions and due times stay: only the step that asks "Still needed?" reads this.
+        """Record that a person has just used the bot, so that their ready rentals count as needed."""
+        # Versions and due times don't change, because only the step that asks "Still needed?" reads this value.
         await self._conn.execute(_SEEN, {"owner_id": user_id, "now": now})
 
     async def channel(self, channel_id: str, not_before: datetime) -> Channel | None:

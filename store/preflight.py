@@ -1,4 +1,4 @@
-"""Checks a database before the bot is started, without changing it."""
+"""Checks before the bot is started whether it will be able to use its database, without changing the database."""
 
 from __future__ import annotations
 
@@ -19,19 +19,25 @@ CLAIMANT = "gpubot doctor"
 
 
 class Condition(StrEnum):
-    """The state in which the bot's next start will find the database."""
+    """The condition in which the bot's next start will find the database."""
 
     MISSING = "missing"
-    """SQLite's file does not exist; the start creates it."""
+    """The SQLite file does not exist. The start will create it."""
     OLDER = "older"
-    """The database is empty or of an older release; the start migrates it."""
+    """The database is empty or from an older release. The start will migrate it."""
     READY = "ready"
 
 
 async def check_database(url: str) -> Condition:
-    """Open the database, read its schema, write something and roll it back. Return the state of the database.
+    """Open the database, read its schema, and try to write something that is rolled back.
 
-    Raise InUse if a gpubot has it open, CannotOpen if the next start would fail, and StoreBusy in an outage.
+    Returns:
+        The condition of the database.
+
+    Raises:
+        InUse: A gpubot is using the database.
+        CannotOpen: The next start would fail.
+        StoreBusy: The database doesn't respond at the moment.
     """
     path = sqlite_path(url)
     if path is not None and not _exists(path):
@@ -47,11 +53,11 @@ async def check_database(url: str) -> Condition:
 
 
 async def is_pooled(url: str) -> bool:
-    """Return whether a pooler stands before PostgreSQL. Raise as `postgres_connection`.
+    """Return whether the bot would connect to PostgreSQL through a connection pooler.
 
-    At its start a connection is told the id of the process that serves it
-    (postgresql.org/docs/current/protocol-message-formats.html, BackendKeyData). A pooler makes one up, since it
-    chooses the process later.
+    When a connection is opened, the server reports the ID of the process that serves it
+    (postgresql.org/docs/current/protocol-message-formats.html, BackendKeyData). A pooler reports an invented ID,
+    because it chooses the process later. Raises the same errors as `postgres_connection`.
     """
     if sqlite_path(url) is not None:
         return False
@@ -73,7 +79,10 @@ def _try_writing(connection: Connection, url: str) -> str | None:
 
 
 def _exists(path: Path) -> bool:
-    """Return whether the file exists. Raise CannotOpen if it can't, for example because its name is too long."""
+    """Return whether the file exists.
+
+    Raises CannotOpen if such a file can't exist, for example because its name is too long.
+    """
     try:
         os.stat(f"{path}.lock")  # the longest of the names that the start creates
     except (FileNotFoundError, NotADirectoryError):
@@ -84,7 +93,7 @@ def _exists(path: Path) -> bool:
 
 
 def _check_creatable(path: Path) -> None:
-    """Raise CannotOpen if the folder, or the nearest parent folder that exists, can't be written."""
+    """Raise CannotOpen if the folder, or the nearest existing parent folder, isn't writable."""
     folder = path.absolute().parent
     while not os.path.exists(folder):
         folder = folder.parent

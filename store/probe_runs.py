@@ -1,7 +1,7 @@
-"""Visits: one row for each machine that is ready, with the time of its next visit.
+"""Probe runs: one row for each ready machine, with the time of its next probe run.
 
-The row is written with the change that makes a rental ready, and removed with the change by which it stops being
-ready. Nobody may connect to the address of a machine that is being deleted, since another machine may get it.
+The row is written with the change that makes a rental ready, and removed with the change that ends this state.
+After that, nobody may connect to the machine: it is being deleted, and another machine may get its address.
 """
 
 from __future__ import annotations
@@ -25,23 +25,23 @@ _ONGOING = select(_c.rental_id).where(_c.rental_id.in_(IDS))
 class ProbeRuns(claims.DueTable[Claimed]):
     _table, _kind = probe_runs, Claimed
     changed = False
-    """Whether visits of a machine began, ended or were made due in this transaction."""
+    """True if this transaction started or stopped probing a machine, or brought a probe run forward."""
 
     async def begin(self, rental_id: str, due_at: datetime) -> None:
-        """Plan the first visit of a machine that became ready."""
+        """Start probing a machine that became ready, with the first probe run at `due_at`."""
         self.changed = True
         await insert_new(self._conn, probe_runs, {"rental_id": rental_id, "due_at": due_at, **claims.FREE})
 
     async def end(self, rental_id: str) -> None:
-        """Visit this machine no more."""
+        """Stop probing a machine."""
         self.changed = True
         await self._conn.execute(_END, {"key": rental_id})
 
     async def make_due(self, rental_id: str, at: datetime) -> None:
-        """Visit this machine at this time. Do nothing if it is not visited."""
+        """Schedule the next probe run of a machine at this time. Does nothing if the machine isn't probed."""
         self.changed = True
         await self._conn.execute(_MAKE_DUE, {"key": rental_id, "moment": at})
 
     async def ongoing(self, rental_ids: Collection[str]) -> set[str]:
-        """Return those of these rentals whose visits have not ended."""
+        """Return those of these rentals whose machines are still probed."""
         return set((await self._conn.execute(_ONGOING, {"ids": list(rental_ids)})).scalars())

@@ -1,4 +1,4 @@
-"""Quotes: requests and the offers found for them."""
+"""Quotes: requests, and the offers that were found for them."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _OLDEST = (
     .order_by(_c.created_at)
     .limit(MAX_ROWS)
 )
-# Scalar subqueries here, and the newest message stays: see store/messages.py.
+# store/messages.py explains why these are scalar subqueries, and why the newest message is kept.
 _KEPT_MESSAGES = (
     select(func.count())
     .where(messages.c.quote_id == _c.id, or_(~messages.c.closed, messages.c.id == NEWEST_ID))
@@ -62,37 +62,45 @@ class Quotes(claims.DueTable[Claimed]):
         await self._conn.execute(_ADD, values(quote))
 
     async def save(self, quote: Quote) -> None:
-        """Write every field, but never remove the rental that came from the quote."""
+        """Store every field, except that the rental that came from the quote is never removed."""
         fields = values(quote, without=frozenset({"id", "rental_id"}))
         await self._conn.execute(_SAVE, {**fields, "rental": quote.rental_id, "key": quote.id})
 
     async def asked_since(self, owner: str, since: datetime) -> list[datetime]:
-        """Return when a person asked for quotes since then, oldest first."""
+        """Return the times at which a person requested quotes, starting at `since`, oldest first."""
         return list(await self._conn.scalars(_ASKED_SINCE, {"key": owner, "since": since}))
 
     async def newest(self, owner: str) -> Quote | None:
-        """Return the last quote that a person asked for. Return None if the store has none."""
+        """Return the last quote that a person requested, or None if there is none."""
         return await self._first(Quote, _NEWEST, key=owner)
 
     async def clicked(self, owner: str, since: datetime) -> list[Quote]:
-        """Return the quotes of a person with an offer that waits for a key, asked for since then, newest first."""
+        """Return the quotes in which a person clicked an offer and still has to add an SSH key, newest first.
+
+        Only quotes that were requested at `since` or later are returned.
+        """
         return await self._all(Quote, _CLICKED, key=owner, since=since)
 
     async def waiting(self) -> list[Quote]:
-        """Return the quotes that wait for an offer, or whose rental did: those with `waits_for`."""
+        """Return the quotes that wait for an offer, or whose rental waits for one, oldest first."""
         return await self._all(Quote, _WAITING)
 
     async def waiting_for(self, search_id: str) -> list[Quote]:
-        """As `waiting`, for one shared search."""
+        """Return the quotes of `waiting` that use one shared search."""
         return await self._all(Quote, _WAITING_FOR, key=search_id)
 
     async def waiting_of(self, owner: str) -> list[Quote]:
-        """As `waiting`, for one person."""
+        """Return the quotes of `waiting` that belong to one person."""
         return await self._all(Quote, _WAITING_OF, key=owner)
 
     async def drop_unused(self, before: datetime, limit: int) -> int:
-        """Remove the oldest quotes from before that time that made no rental and are answered, with their answers,
-        `limit` at most. Return how many were removed.
+        """Remove old quotes that didn't become rentals and have been answered, and return how many were removed.
+
+        The oldest are removed first, and their answers with them.
+
+        Args:
+            before: The time before which the quotes were requested.
+            limit: The maximum number to remove.
         """
         ids = list(await self._conn.scalars(_UNUSED, {"before": before, "max_rows": limit}))
         if ids:
@@ -101,9 +109,15 @@ class Quotes(claims.DueTable[Claimed]):
         return len(ids)
 
     async def drop_offers(self, before: datetime, limit: int) -> int:
-        """As `drop_unused`, but remove only the offers of quotes whose rental is over."""
+        """Remove the offers from old quotes whose rental is over, and return from how many.
+
+        The arguments are those of `drop_unused`.
+        """
         return (await self._conn.execute(_DROP_OFFERS, {"before": before, "max_rows": limit})).rowcount
 
     async def drop_reply_to(self, before: datetime, limit: int) -> int:
-        """As `drop_unused`, but remove only where the answer went."""
+        """Remove the reply destination from old quotes, and return from how many.
+
+        The arguments are those of `drop_unused`.
+        """
         return (await self._conn.execute(_DROP_REPLY_TO, {"before": before, "max_rows": limit})).rowcount

@@ -1,4 +1,7 @@
-"""Rentals: one row each, changed only by compare-and-set on version and state."""
+"""Rentals, one row each.
+
+An update succeeds only if the rental's version and state are still the ones that were read (compare-and-set).
+"""
 
 from __future__ import annotations
 
@@ -41,19 +44,19 @@ from store.searches import Searches
 from store.tables import attempts, rentals, samples
 
 _SPENDING_LOCK = 0x67707562
-"""The number of an advisory lock. Nothing else in this database may take it."""
+"""The number of an advisory lock that nothing else in this database may use."""
 
 _c = rentals.c
 _GET = select_by(_c.id)
-# Python sorts these rows: with ORDER BY, SQLite would use `rentals_owner`, which also has all past rentals of an
-# owner.
+# Python sorts these rows. With ORDER BY, SQLite would use the index `rentals_owner`, which also contains all past
+# rentals of an owner.
 _LIVE = select(rentals).where(_c.live)
 _LIVE_OF_OWNER = _LIVE.where(_c.owner == bindparam("owner_id"))
 _SHARED = _LIVE.where(IS_TEAMMATE)
 _IDLE = _LIVE.where(IS_IDLE)
 _UNDECIDED = _LIVE.where(or_(_c.decision_decider == Decider.APPROVER, _c.extension.is_not(None)))
 _STATES = select(_c.state, func.count().label("number")).where(_c.live).group_by(_c.state)
-# While something of a rental is being deleted, the rental is due, even if it is over.
+# A rental has a due time as long as any of its resources is being deleted, even if the rental is over.
 _UNCONFIRMED = select(func.count()).where(_c.due_at.is_not(None), _c.alarm_count > 0)
 _MANY = select(rentals).where(_c.id.in_(IDS))
 _ANY = select(_c.id).limit(1)
@@ -100,7 +103,7 @@ _DEFER = (
 )
 
 _CONSTANT = frozenset({"id", "created_at", "card_channel"})
-"""Columns that no change writes. Only Messages.redirect writes `card_channel`."""
+"""Columns that no change writes. Only `Messages.redirect` writes `card_channel`."""
 _RELEASED = and_(bindparam("releases", type_=Boolean), claims.held(rentals))
 _next = param(_c.due_at, "next_due")
 _seen = param(_c.lease_seen_at, "seen")
@@ -108,7 +111,7 @@ _APPLY = (
     update(rentals)
     .where(_c.id == bindparam("key"), _UNCHANGED)
     .values(
-        # Keep a sooner time that `make_due` wrote after the rental was read.
+        # Keep an earlier time that `make_due` wrote after the rental was read.
         due_at=case((and_(_DUE_TIME_CHANGED, or_(_next.is_(None), _c.due_at < _next)), _c.due_at), else_=_next),
         # Keep a later time that `People.note_seen` wrote.
         lease_seen_at=case(
@@ -121,7 +124,7 @@ _APPLY = (
 
 
 def _as_read(rental: Rental | ClaimedRental) -> Values:
-    """Return the parameters by which a statement checks whether the rental changed since it was read."""
+    """Return the parameters that a statement needs to check whether the rental has changed since it was read."""
     return {
         "key": rental.id,
         "was_version": rental.version,
@@ -131,7 +134,7 @@ def _as_read(rental: Rental | ClaimedRental) -> Values:
 
 
 class Rentals(Attempts, Costs, claims.DueTable[ClaimedRental]):
-    """Rentals, and their attempts, resources and ledger."""
+    """Rentals with their attempts, resources and ledger."""
 
     _table, _kind = rentals, ClaimedRental
     _columns = (
@@ -159,19 +162,22 @@ class Rentals(Attempts, Costs, claims.DueTable[ClaimedRental]):
         self._may_read_usage = not writes
         self._pause = pause
         self.applied: list[Change] = []
-        """The changes that `apply` wrote."""
+        """The changes that `apply` has stored."""
         self.stale: list[Change] = []
-        """The changes for which `apply` raised Stale. Their facts are written in any case."""
+        """The changes for which `apply` raised Stale. Their facts are stored even so."""
 
     async def get(self, rental_id: str) -> Rental | None:
         row = (await self._conn.execute(_GET, {"key": rental_id})).first()
         return None if row is None else rental_of(row)
 
     async def apply(self, change: Change) -> None:
-        """Write a change. Raise Stale if the rental changed meanwhile: then only the facts (attempts, resources,
-        ledger) are written. Raise OfferTaken if the offer of a new attempt has had one.
+        """Store a change of a rental.
+
+        Raises:
+            Stale: The rental has changed in the meantime. Only the facts (attempts, resources, ledger) are stored.
+            OfferTaken: Another attempt has already used the offer of a new attempt. Nothing is stored.
         """
-        # A savepoint lets OfferTaken undo the whole change even if the caller goes on in the same transaction.
+        # The savepoint lets OfferTaken undo the whole change even if the caller continues in the same transaction.
         if change.attempts:
             async with self._conn.begin_nested():
                 applied = await self._apply(change)
@@ -193,12 +199,15 @@ class Rentals(Attempts, Costs, claims.DueTable[ClaimedRental]):
         return current
 
     async def defer(self, rental: ClaimedRental, due_at: datetime) -> bool:
-        """As `DueTable.defer`, but keep the due time that `make_due` or a change wrote meanwhile."""
+        """Release the claim and set the next due time, like `DueTable.defer`.
+
+        A due time that `make_due` or a change has written in the meantime is kept.
+        """
         values = {**_as_read(rental), "holder": self._holder, "next_due": due_at}
         return (await self._conn.execute(_DEFER, values)).rowcount == 1
 
     async def defer_all(self, rentals: Sequence[tuple[Rental, datetime | None]]) -> None:
-        """As `defer`, for several rentals in one statement."""
+        """Defer several rentals in one statement, each as `defer` does."""
         new = [{**_as_read(rental), "holder": self._holder, "next_due": due_at} for rental, due_at in rentals]
         await self._conn.execute(_DEFER, new)
 
@@ -206,25 +215,35 @@ class Rentals(Attempts, Costs, claims.DueTable[ClaimedRental]):
         await self._conn.execute(_MAKE_DUE, {"ids": list(rental_ids), "now": now})
 
     async def states(self) -> dict[State, int]:
-        """Return how many rentals that are not over are in each state."""
+        """Return the number of rentals in each state. Rentals that are over don't count."""
         return {State(row.state): row.number for row in await self._conn.execute(_STATES)}
 
     async def unconfirmed(self) -> int:
-        """Return how many rentals have an alarm: a machine that people were notified of is not confirmed gone."""
+        """Return the number of rentals with an alarm.
+
+        A rental has an alarm if people were notified that the deletion of its machine isn't confirmed.
+        """
         return int(await self._conn.scalar(_UNCONFIRMED) or 0)
 
     async def lock_spending(self) -> None:
-        """Take the spending lock, and hold it until this transaction ends. Everything that is read after it
-        includes what the earlier holders committed, such as rentals and keys.
+        """Take the spending lock until this transaction ends.
+
+        Everything that is read afterwards includes the commits of earlier holders of the lock, such as rentals and
+        keys.
         """
-        # SQLite doesn't need it, as it has one writer at a time.
+        # SQLite doesn't need the lock, because it has one writer at a time.
         if not self._may_read_usage and self._conn.dialect.name == "postgresql":
             await self._conn.execute(_LOCK_SPENDING)
         self._may_read_usage = True
 
     async def usage(self, owner: str, *, without: str | None = None) -> Usage:
-        """Return what live rentals and their unproven attempts use, except the rental `without` and the rental
-        whose place that one takes. A transaction that writes has to take the spending lock first.
+        """Return the part of the limits that is used by live rentals and by their unresolved attempts.
+
+        A transaction that writes must call `lock_spending` first.
+
+        Args:
+            owner: The person whose rentals are counted.
+            without: A rental to leave out, together with the rental that it replaces.
         """
         if not self._may_read_usage:
             raise RuntimeError("What decides by the usage has to take the spending lock first")
@@ -234,21 +253,21 @@ class Rentals(Attempts, Costs, claims.DueTable[ClaimedRental]):
         return Usage(person_rentals=row[0], team_rate=sum(unresolved, start=caps))
 
     async def live(self, owner: str | None = None) -> list[Rental]:
-        """Return the rentals that are not over, oldest first: of one person or of all."""
+        """Return the rentals that aren't over, oldest first, of one person or of everyone."""
         if owner is None:
             return await self._oldest_first(_LIVE)
         return await self._oldest_first(_LIVE_OF_OWNER, owner_id=owner)
 
     async def undecided(self) -> list[Rental]:
-        """Return the rentals whose request or extension waits for an approver, oldest first."""
+        """Return the rentals with a request or an extension that an approver still has to decide, oldest first."""
         return await self._oldest_first(_UNDECIDED)
 
     async def idle(self) -> list[Rental]:
-        """Return the rentals that are not over and whose stored verdict is idle, oldest first."""
+        """Return the rentals that aren't over and whose stored usage status is idle, oldest first."""
         return await self._oldest_first(_IDLE)
 
     async def shared_with(self, person_id: str) -> list[Rental]:
-        """Return the rentals that are not over and have this person as a teammate, oldest first."""
+        """Return the rentals that aren't over and have this person as a teammate, oldest first."""
         return await self._oldest_first(_SHARED, quoted=f'"{person_id}"')
 
     async def _oldest_first(self, statement: Select[Any], **given: str) -> list[Rental]:
@@ -256,26 +275,26 @@ class Rentals(Attempts, Costs, claims.DueTable[ClaimedRental]):
         return sorted(found, key=lambda rental: (rental.created_at, rental.id))
 
     async def get_many(self, rental_ids: Collection[str]) -> dict[str, Rental]:
-        """Return the rentals that exist, by their ids."""
+        """Return a mapping from these IDs to their rentals. IDs without a rental are left out."""
         found = await self._conn.execute(_MANY, {"ids": listed(rental_ids)})
         return {rental.id: rental for rental in map(rental_of, found)}
 
     async def any_ever(self) -> bool:
-        """Return whether the store has or had a rental."""
+        """Return whether there has ever been a rental."""
         return await self._conn.scalar(_ANY) is not None
 
     async def all_ids(self) -> AsyncIterator[str]:
-        """Yield the ids of all rentals that are or were, in order. Other tasks run after each."""
+        """Yield the IDs of all rentals, past and present, in order. Other tasks can run after each ID."""
         for rental_id in (await self._conn.execute(_ALL_IDS)).scalars():
             yield rental_id
             await self._pause()
 
     async def _write_rental(self, change: Change) -> bool:
-        """Write the rental and return True. Return False, and write nothing, if the rental changed meanwhile."""
+        """Write the rental itself. Returns False, and writes nothing, if it has changed in the meantime."""
         before, after = change.before, change.after
         fields = rental_values(after)
         if before is None:
-            # False if its quote has become a rental already, or if its id is in use.
+            # The row isn't inserted if the quote has already become a rental, or if the ID is in use.
             return await insert_new(self._conn, rentals, fields)
         for name in _CONSTANT | {"due_at"}:
             del fields[name]
@@ -289,14 +308,17 @@ class Rentals(Attempts, Costs, claims.DueTable[ClaimedRental]):
         return updated.rowcount == 1
 
     async def _write_history(self, change: Change) -> None:
-        """Write a change's events and messages. Plan or end its machine's visits, and make its surfaces due."""
+        """Store the events and messages that belong to a change.
+
+        Also starts or stops probing the machine, and schedules the rental's live messages to be edited.
+        """
         before, after = change.before, change.after
         ids = [await self._events.add(event) for event in change.events]
         for index, message in change.messages:
             await self._messages.add(message if index is None else changed(message, event_id=ids[index]))
         state_changed = before is None or before.state != after.state
         if state_changed and after.state is State.READY:
-            if before is not None:  # adopted: it took no time to get ready
+            if before is not None:  # an adopted machine was ready from the start, so its time says nothing
                 await self.write_ready_time(after)
             await self._probe_runs.begin(after.id, after.running_lease.ready_at)
         elif state_changed and before is not None and before.state is State.READY:
@@ -313,7 +335,8 @@ class Rentals(Attempts, Costs, claims.DueTable[ClaimedRental]):
                 await self._messages.show_reminders()
 
 
-# --- turns a rental into its row and back. A field of a group (lease, ending ...) has a column with both names:
+# --- conversion between a rental and its row. A field of a group, such as the lease, has a column with both names:
+# `lease_ends_at`.
 
 
 _GROUPS: dict[str, type[Frozen]] = {
@@ -324,13 +347,13 @@ _GROUPS: dict[str, type[Frozen]] = {
     "alarm": Alarm,
 }
 _COLUMNS = {group: [(field, f"{group}_{field}") for field in kind.model_fields] for group, kind in _GROUPS.items()}
-"""Each group's fields with their columns. A null in the first column means that the rental has no such group."""
+"""Each group's fields with their columns. If the first column is null, the rental has no such group."""
 _PLAIN = frozenset(Rental.model_fields) - _GROUPS.keys()
-"""The fields whose column has the field's name."""
+"""The fields whose column has the same name."""
 
 
 def rental_values(rental: Rental) -> Values:
-    """Return the values of a rental's columns, including columns that only queries need."""
+    """Return the values of a rental's columns, including columns that exist only for queries."""
     found = values(rental, without=frozenset(_GROUPS))
     for name, columns in _COLUMNS.items():
         group = getattr(rental, name)
@@ -345,7 +368,10 @@ def rental_values(rental: Rental) -> Values:
 
 
 def rental_of(row: Row[Any]) -> Rental:
-    """Return the rental of a row. Raise pydantic.ValidationError if the row can't be one."""
+    """Build a rental from its row.
+
+    Raises pydantic.ValidationError if the row has an invalid value.
+    """
     fields = row._mapping
     groups: dict[str, Any] = {name: _group(name, fields) for name in _GROUPS}
     return Rental(**{name: fields[name] for name in _PLAIN}, **groups)
@@ -359,7 +385,10 @@ def _group(name: str, fields: RowMapping) -> Frozen | None:
 
 
 def _ends_from(rental: Rental) -> datetime | None:
-    """Return the end that `Overdue.past_end` compares. Return None if the rental is over and nothing is due."""
+    """Return the end that `Overdue.past_end` compares.
+
+    None if the rental is over and has nothing left to do.
+    """
     if rental.state.over and rental.due_at is None:
         return None
     destroying_since = rental.ending.since if rental.ending else None

@@ -1,4 +1,7 @@
-"""What each visit of a machine read, kept for two days; and whether its probe answered soon after ready."""
+"""Samples: the measurements of each probe run, kept for two days.
+
+Also stores whether a machine's probe responded soon after the machine became ready.
+"""
 
 from __future__ import annotations
 
@@ -43,41 +46,43 @@ class Samples(Rows):
         await upsert(self._conn, samples, values(sample))
 
     async def since(self, rental_id: str, at: datetime) -> list[Sample]:
-        """Return a rental's samples from `at` on, oldest first."""
+        """Return a rental's samples at or after `at`, oldest first."""
         return await self._all(Sample, _SINCE, key=rental_id, moment=at)
 
     async def reaching_back(self, rental_id: str, at: datetime) -> list[Sample]:
-        """Return a rental's samples from `at` on and the last one before that, if there is one, oldest first."""
+        """Return a rental's samples at or after `at`, oldest first, preceded by the last earlier one."""
         return await self._all(Sample, _REACHING_BACK, key=rental_id, moment=at)
 
     async def highest(self, rental_id: str, at: datetime) -> list[tuple[datetime, int]]:
-        """Return time and highest reading, in percent, of each sample from `at` on that has one, oldest first. No
-        models are made: a day has up to 1,440 samples, and making them would hold up the event loop.
+        """Return the time and highest GPU utilization of each sample at or after `at`, oldest first.
+
+        The utilization is in percent. Samples without a reading are left out. No models are built: a day has up to
+        1,440 samples, and building them would block the event loop.
         """
         rows = await self._conn.execute(_GPUS, {"key": rental_id, "moment": at})
         known = ((moment, _highest(text)) for moment, text in rows)
         return [(moment, highest) for moment, highest in known if highest is not None]
 
     async def newest_of(self, rental_ids: Collection[str]) -> dict[str, Sample]:
-        """Return the newest sample of each of these rentals that has one."""
+        """Return the newest sample of each rental, by rental ID. Rentals without a sample are left out."""
         found = await self._all(Sample, _NEWEST_OF, ids=listed(rental_ids))
         return {sample.rental_id: sample for sample in found}
 
     async def drop_before(self, at: datetime, limit: int) -> int:
-        """Remove the oldest samples from before `at`, `limit` at most. Return how many were removed."""
+        """Remove at most `limit` samples from before `at`, oldest first, and return how many were removed."""
         return (await self._conn.execute(_DROP, {"moment": at, "max_rows": limit})).rowcount
 
 
 def _highest(gpus: str) -> int | None:
-    """Return the highest reading in a stored value of `Sample.gpus`. Return None if it has none."""
+    """Return the highest reading in a stored value of `Sample.gpus`, or None if it has no readings."""
     readings = [gpu["highest"] for gpu in json.loads(gpus)]
     return max((reading for reading in readings if reading is not None), default=None)
 
 
-# --- whether the probe answered soon after ready: one row for each machine of which that is known
+# --- whether the probe answered soon after the machine became ready, one row for each machine
 
 MOST_UNREACHABLE = 10
-"""How many of a vendor's silent machines are read."""
+"""The maximum number of unreachable machines that are read for a vendor."""
 
 _a = probe_answers.c
 _UNREACHABLE = (
@@ -94,7 +99,10 @@ _ANSWERED = (
 
 class ProbeAnswers(Rows):
     async def note(self, rental_id: str, vendor: str, at: datetime, *, answered: bool) -> None:
-        """Note whether the probe answered. An answer replaces a silence, and is never replaced."""
+        """Record whether the probe answered.
+
+        An answer replaces an earlier record that the probe didn't answer, but never the other way round.
+        """
         row = {"rental_id": rental_id, "vendor": vendor, "at": at, "answered": answered}
         if answered:
             await upsert(self._conn, probe_answers, row)
@@ -102,9 +110,9 @@ class ProbeAnswers(Rows):
             await insert_new(self._conn, probe_answers, row, conflict_on="rental_id")
 
     async def of_vendors(self, vendors: Collection[str]) -> dict[str, Answers]:
-        """Return the answers of each vendor's machines. Vendors without any are left out."""
-        # Use two queries for each vendor, which read eleven rows by the index. One query for all vendors would
-        # read every row of each.
+        """Return the probe answers of each vendor's machines. Vendors without any are left out."""
+        # Two queries for each vendor read at most eleven rows through the index. A single query for all vendors
+        # would read every row.
         found = {}
         for vendor in sorted(set(vendors)):
             answered_at = (await self._conn.execute(_ANSWERED, {"key": vendor})).scalar()

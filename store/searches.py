@@ -1,4 +1,4 @@
-"""Shared searches: one row for the wishes with the same query, with the time of its next look."""
+"""Shared searches: one row for all waitlist entries with the same query, with the time of the next search."""
 
 from __future__ import annotations
 
@@ -32,7 +32,10 @@ _DROP = delete(shared_searches).where(_c.id == bindparam("key"))
 
 
 class Searches(claims.DueTable[Claimed]):
-    """The searches that wishes share. A change that makes a rental `queued` makes the search of its quote due."""
+    """The searches that waitlist entries share.
+
+    A change that puts a rental into the state `queued` schedules the search of its quote.
+    """
 
     _table, _kind = shared_searches, Claimed
 
@@ -40,8 +43,10 @@ class Searches(claims.DueTable[Claimed]):
         return await self._first(SharedSearch, _GET, key=search_id)
 
     async def open(self, search_id: str, query: OfferQuery, at: datetime) -> None:
-        """Write a search that is due at this time, or make the one that exists due by then, as if it had not
-        missed yet. Who works on it decides when the market is asked.
+        """Store a search that is due at this time.
+
+        If it exists already, it becomes due by then and its count of misses is reset. The loop that works on the
+        search decides when to query the market.
         """
         row = {"id": search_id, "query": query, "asked_at": None, "misses": 0, "due_at": at, **claims.FREE}
         if not await insert_new(self._conn, shared_searches, row):
@@ -56,7 +61,10 @@ class Searches(claims.DueTable[Claimed]):
             await self.make_due(search_id, at)
 
     async def save(self, search: SharedSearch) -> None:
-        """Write when it was asked last and is next due. Do nothing if another process holds the claim."""
+        """Store when the search last ran and when it is next due.
+
+        Does nothing if another process has the claim.
+        """
         values = {"asked": search.asked_at, "missed": search.misses, "next_due": search.due_at}
         await self._conn.execute(_SAVE, {"key": search.id, "holder": self._holder, **values})
 

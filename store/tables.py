@@ -1,5 +1,7 @@
-"""The tables. A column has the name of the model's field that it stores. A field of a rental's group has the name
-of the group in front: `lease_ends_at`. A comment explains each column without a field.
+"""The database tables.
+
+A column has the same name as the field of the model that it stores. A field of one of a rental's groups has the
+group's name in front, such as `lease_ends_at`. Columns that don't store a field have a comment.
 
 Each frequent query has an index with only the rows that it needs (due, live, open), so that it doesn't become
 slower as the history grows. The migrations create the same schema; a test compares them.
@@ -51,10 +53,10 @@ metadata = MetaData(
 
 @event.listens_for(metadata, "before_create")
 def _set_conditions(_: MetaData, connection: Connection, **__: object) -> None:
-    """Give each index its condition in this kind of database.
+    """Give each index the condition for this kind of database.
 
-    As arguments of Index, the conditions of both kinds would load both of SQLAlchemy's dialects at each start.
-    Only `create_all` needs them: migrations write their own.
+    If the conditions of both databases were arguments of Index, every start would import both of SQLAlchemy's
+    dialects. Only `create_all` needs the conditions, because migrations write their own.
     """
     kind = connection.dialect.name
     for index in (index for table in metadata.tables.values() for index in table.indexes if index.info):
@@ -62,8 +64,9 @@ def _set_conditions(_: MetaData, connection: Connection, **__: object) -> None:
 
 
 def _partial_index(name: str, *columns: Column[Any], where: ClauseElement, unique: bool = False) -> None:
-    """Add an index that has only the rows that meet a condition."""
-    # SQLite uses the index only if the query has the same condition. Of a column alone, SQLAlchemy makes this one.
+    """Add an index that contains only the rows that meet a condition."""
+    # SQLite uses the index only if the query has the same condition. For a bare column, SQLAlchemy renders this
+    # one.
     on_sqlite = text(f"{where.name} = 1") if isinstance(where, Column) else where
     Index(name, *columns, unique=unique, info={"postgresql": where, "sqlite": on_sqlite})
 
@@ -97,7 +100,7 @@ def _project() -> Column[str]:
 
 
 def _claim() -> tuple[Column[Any], Column[Any]]:
-    """Return the columns of a claim: its holder, and its end by the database's real time."""
+    """Create the columns of a claim: its holder, and its expiry in the database's time."""
     return _optional_text("claimed_by"), _time("claimed_until")
 
 
@@ -129,7 +132,7 @@ quotes = Table(
 )
 Index("quotes_owner", quotes.c.owner, quotes.c.created_at)
 _partial_index("quotes_unused", quotes.c.created_at, where=quotes.c.rental_id.is_(None))
-HAS_OFFERS = text("offers <> '[]'")  # as a text, so that SQLite uses the index
+HAS_OFFERS = text("offers <> '[]'")  # literal SQL, so that SQLite uses the index
 _partial_index("quotes_with_offers", quotes.c.created_at, where=HAS_OFFERS)
 _partial_index("quotes_reply_to", quotes.c.created_at, where=quotes.c.reply_to.is_not(None))
 _partial_index("quotes_waits_for", quotes.c.waits_for, where=quotes.c.waits_for.is_not(None))
@@ -137,7 +140,7 @@ _partial_index("quotes_waits_for", quotes.c.waits_for, where=quotes.c.waits_for.
 shared_searches = Table(
     "shared_searches",
     metadata,
-    Column("id", SafeText, primary_key=True),  # the quotes' `waits_for`
+    Column("id", SafeText, primary_key=True),  # the value of `waits_for` in its quotes
     _json("query", OfferQuery, nullable=False),
     _time("asked_at"),
     _int("misses"),
@@ -208,12 +211,12 @@ rentals = Table(
     _time("over_at"),
     _time("due_at"),
     *_claim(),
-    _bool("live"),  # whether the rental is not over, for the index below
-    _time("ends_from"),  # see store.rentals._ends_from
-    Column("cap_micros", BigInteger, nullable=False),  # envelope.max_rate, rounded up: SQL adds these up
+    _bool("live"),  # whether the rental isn't over, for the index below
+    _time("ends_from"),  # the value of store.rentals._ends_from
+    Column("cap_micros", BigInteger, nullable=False),  # terms.max_rate rounded up, so that SQL can sum it
 )
 Index("rentals_owner", rentals.c.owner, rentals.c.created_at)
-# `live` is always true in it, and makes SQLite prefer it to the one above.
+# `live` is true in every row of this index. Including it makes SQLite prefer this index to the previous one.
 _live = (rentals.c.live, rentals.c.owner, rentals.c.cap_micros, rentals.c.id)
 _partial_index("rentals_live", *_live, where=rentals.c.live)
 Index("rentals_over", rentals.c.over_at)
@@ -239,19 +242,19 @@ attempts = Table(
     _time("delete_accepted_at"),
     _bool("extra", key="orphaned"),
     _time("empty_since"),
-    _optional_text("offer_id"),  # the offer's, for the index that allows an offer one attempt
-    _text("vendor"),  # of the offer or the adopted machine, like `gpu`: for the median time to ready
+    _optional_text("offer_id"),  # for the unique index: an offer can be used by one attempt only
+    _text("vendor"),  # vendor and `gpu` of the offer or adopted machine, for the median time to ready
     _text("gpu"),
-    Column("rate", DecimalText, nullable=False),  # the same: the rate of a resource for which the API has none
-    _bool("live"),  # Attempt.live, for the index that allows a rental one live attempt
-    _time("ready_at"),  # when its rental became ready
+    Column("rate", DecimalText, nullable=False),  # used for resources whose rate the API doesn't report
+    _bool("live"),  # Attempt.live, for the unique index: a rental can have one live attempt only
+    _time("ready_at"),  # the time at which the rental became ready
 )
 Index("attempts_offer", attempts.c.offer_id, unique=True)
 Index("attempts_name", attempts.c.resource_name, unique=True)
 _partial_index("attempts_live", attempts.c.rental_id, where=attempts.c.live, unique=True)
 _ready = (attempts.c.vendor, attempts.c.gpu, attempts.c.ready_at)
 _partial_index("attempts_ready", *_ready, where=attempts.c.ready_at.is_not(None))
-Index("attempts_place", attempts.c.vendor, attempts.c.gpu, attempts.c.intended_at)  # how many got ready
+Index("attempts_place", attempts.c.vendor, attempts.c.gpu, attempts.c.intended_at)  # for success rates
 
 resources = Table(
     "resources",
@@ -385,10 +388,10 @@ events = Table(
     Column("kind", EnumText(EventKind), nullable=False),
     _time("at", nullable=False),
     _optional_text("actor"),
-    _json("facts", Any, nullable=False),  # Facts as the kind's row names them
+    _json("facts", Any, nullable=False),  # the fields of Facts that this kind of event has
 )
 Index("events_rental", events.c.rental_id, events.c.id)
-OWNER_CHANGED = text("kind = 'owner_changed'")  # as a text, so that SQLite uses the index
+OWNER_CHANGED = text("kind = 'owner_changed'")  # literal SQL, so that SQLite uses the index
 _partial_index("events_owner_changed", events.c.rental_id, where=OWNER_CHANGED)
 
 admin_questions = Table(
@@ -440,7 +443,7 @@ messages = Table(
     _bool("closed"),
     _time("created_at", nullable=False),
     _time("due_at"),
-    _bool("urgent"),  # whether its next edit shows a transition
+    _bool("urgent"),  # whether the next edit shows a transition
     Column("compare_with", Integer, key="version_at_start"),
     _time("refresh_at"),
 )
@@ -456,7 +459,7 @@ _partial_index("messages_card", _m.rental_id, where=_m.kind == MessageKind.CARD,
 _partial_index("messages_ts", _m.ts, where=text("ts IS NOT NULL AND rental_id IS NOT NULL"))
 IS_HOME = text("kind = 'home'")
 _partial_index("messages_home", _m.to, where=IS_HOME, unique=True)
-IS_REMINDER = text("kind = 'reminder'")  # as a text, so that SQLite uses the index
+IS_REMINDER = text("kind = 'reminder'")  # literal SQL, so that SQLite uses the index
 _partial_index("messages_reminders", _m.closed, where=IS_REMINDER)
 _partial_index("messages_due", _m.due_at, where=_m.due_at.is_not(None))
 _partial_index("messages_refresh", _m.refresh_at, where=_m.refresh_at.is_not(None))
@@ -472,8 +475,8 @@ people = Table(
     _bool("outsider"),
     _bool("bot"),
     _json("groups", frozenset[str], nullable=False),
-    _time("asked_at", nullable=False),  # real time at which Slack was asked
-    _time("left_at"),  # real time at which Slack first said that they are deactivated
+    _time("asked_at", nullable=False),  # wall-clock time of the query to Slack
+    _time("left_at"),  # wall-clock time at which Slack first reported them as deactivated
 )
 Index("people_asked", people.c.asked_at)
 _partial_index("people_left", people.c.left_at, where=people.c.left_at.is_not(None))
@@ -496,7 +499,7 @@ channels = Table(
     _bool("direct"),
     _bool("shared"),
     _optional_text("name"),
-    _time("asked_at", nullable=False),  # real time at which Slack was asked
+    _time("asked_at", nullable=False),  # wall-clock time of the query to Slack
 )
 
 account = Table(
@@ -523,6 +526,6 @@ probe_key = Table("probe_key", metadata, Column("private_key", SafeText, primary
 answered_messages = Table(
     "answered_messages",
     metadata,
-    Column("message", SafeText, primary_key=True),  # one that Slack may send twice: `C0GPUS:1700000000.1`
-    _time("at", nullable=False),  # real time
+    Column("message", SafeText, primary_key=True),  # channel and time of the message: `C0GPUS:1700000000.1`
+    _time("at", nullable=False),  # wall-clock time
 )

@@ -1,4 +1,7 @@
-"""The manifest of the Slack app. `manifest.yml` is that of Socket Mode, and that of HTTP mode is made of it."""
+"""The manifest of the Slack app.
+
+`manifest.yml` is the one for Socket Mode, and the one for HTTP mode is generated from it.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,10 @@ from bot.config.settings import check_web_address
 from bot.errors import Mistake
 
 PATH = "/slack/events"
-"""What is added to the bot's address. The bot takes requests with any path, in case a proxy changes it."""
+"""The path that is appended to the bot's address.
+
+The bot accepts requests with any path, in case a proxy changes it.
+"""
 _COMMENT = """\
 # Slack's app for gpubot in HTTP mode. Paste it at https://api.slack.com/apps: Create New App, From a manifest,
 # YAML. Then: Basic Information, App Credentials, the signing secret (SLACK_SIGNING_SECRET); Install App, the bot
@@ -24,7 +30,7 @@ def socket_manifest() -> str:
 
 
 def http_manifest(url: str) -> str:
-    """Return the manifest for HTTP mode with this address. Raise Mistake if Slack can't send requests there."""
+    """Return the manifest for HTTP mode with this address. Raises Mistake if Slack can't send requests there."""
     try:
         if "?" in url or "#" in url:
             raise ValueError("leave out the ? or # and what follows it")

@@ -1,5 +1,6 @@
-"""The settings. Each is read from the environment, else from `.env`, else from the file that `<NAME>_FILE`
-names.
+"""The settings.
+
+Each is read from the environment, or else from `.env`, or else from the file that `<NAME>_FILE` names.
 """
 
 from __future__ import annotations
@@ -33,14 +34,14 @@ from bot.text_file import ENV_FILE, EnvFile, Unreadable, read_env_file, read_tex
 
 
 class SlackMode(StrEnum):
-    """How commands, clicks and events come from Slack."""
+    """The way in which commands, clicks and events arrive from Slack."""
 
     SOCKET = "socket"
     HTTP = "http"
 
 
 class LogFormat(StrEnum):
-    """How log lines look."""
+    """The format of log lines."""
 
     CONSOLE = "console"
     JSON = "json"
@@ -49,18 +50,18 @@ class LogFormat(StrEnum):
 CHANNEL_ID = r"^[CG][A-Z0-9]+$"
 USER_IDS = r"^\s*[UW][A-Z0-9]+(\s*,\s*[UW][A-Z0-9]+)*\s*$"
 SHORTEST_TOKEN = 32
-"""The fewest characters of GPUBOT_MACHINES_TOKEN: nobody may guess it."""
+"""The minimum length of GPUBOT_MACHINES_TOKEN in characters, so that nobody can guess the token."""
 _LETTERS_AND_DIGITS = re.compile(r"[0-9A-Za-z]+")
 _SHORTEST_SIGNING_SECRET = 16
 S = TypeVar("S", bound="CommandSettings")
 
 
 def setting(name: str, **more: Any) -> Any:
-    """Return the field of a setting with this name in the environment."""
+    """Define the field of a setting with this name in the environment."""
     return Field(validation_alias=name, **more)
 
 
-# --- the types of settings that several commands have
+# --- the types of settings that several commands share
 
 
 def _bot_token(value: SecretStr) -> SecretStr:
@@ -99,7 +100,7 @@ def _machines_token(value: SecretStr) -> SecretStr:
 
 
 def _sendable(token: SecretStr) -> SecretStr:
-    """Return the token. Raise ValueError if it can't be the value of an HTTP header."""
+    """Return the token. Raises ValueError if it can't be the value of an HTTP header."""
     value = token.get_secret_value()
     if not value.isascii() or " " in value:
         raise ValueError("it contains a space or another character that no token has; copy the whole token again")
@@ -107,7 +108,7 @@ def _sendable(token: SecretStr) -> SecretStr:
 
 
 def encrypted_url(value: str) -> str:
-    """Return the URL. Raise ValueError if it is no web address, or one of plain http on another machine."""
+    """Return the URL. Raises ValueError if it isn't a web address, or uses plain http to another machine."""
     check_web_address(value)
     if urlsplit(value).scheme == "http" and not is_loopback(value):
         raise ValueError("plain http is only for this machine; use https")
@@ -131,13 +132,13 @@ SlackUrl = Annotated[Url, AfterValidator(_with_slash)]
 
 
 class CommandSettings(BaseSettings):
-    """The settings of one command. Secrets never show in a repr or a log."""
+    """The settings of one command. Secrets never appear in a repr or a log."""
 
     model_config = SettingsConfigDict(env_ignore_empty=True, extra="ignore", frozen=True)
     hints: ClassVar[Mapping[str, str]] = {}
-    """What a setting is, in addition to _HINTS, for the line about one that is missing or wrong."""
+    """Descriptions of settings in addition to _HINTS, for messages about a missing or wrong setting."""
     stand_ins: ClassVar[Mapping[str, str]] = {}
-    """Stand-in values of the settings without a default."""
+    """Valid placeholder values for the settings without a default."""
 
     @field_validator("*", mode="before")
     @classmethod
@@ -176,7 +177,7 @@ class Settings(CommandSettings):
     @field_validator("slack_app_token", "slack_signing_secret", "slack_http")
     @classmethod
     def _set_if_needed(cls, value: Any, info: ValidationInfo) -> Any:
-        """Raise the error of a missing setting if Slack's mode needs it."""
+        """Raise the same error as for a missing setting if Slack's mode requires this setting."""
         needed_in = SlackMode.SOCKET if info.field_name == "slack_app_token" else SlackMode.HTTP
         if value is None and info.data.get("slack_mode") is needed_in:
             raise PydanticCustomError("missing", "Field required")
@@ -222,12 +223,15 @@ class Settings(CommandSettings):
 
     @property
     def admin_ids(self) -> tuple[str, ...]:
-        """Return the Slack user ids in `admins`."""
+        """Return the Slack user IDs in `admins`."""
         return ids_in(self.admins)
 
     @property
     def socket_path(self) -> Path:
-        """Return the socket for commands by hand: beside the SQLite database, else in the data folder."""
+        """Return the socket for operator commands.
+
+        By default, it is next to the SQLite database, or in the data folder if the database is PostgreSQL.
+        """
         if self.socket is not None:
             return self.socket
         scheme, _, path = self.database_url.get_secret_value().partition(":///")
@@ -235,12 +239,12 @@ class Settings(CommandSettings):
 
 
 def ids_in(text: str) -> tuple[str, ...]:
-    """Return the ids in a list that commas separate."""
+    """Return the IDs in a comma-separated list."""
     return tuple(part.strip() for part in text.split(","))
 
 
 def check_clock(clock_url: str | None, *servers: str) -> None:
-    """Raise ValueError if a borrowed clock, or a server that the command calls, is not on this machine."""
+    """Raise ValueError if a sandbox's clock, or a server that the command calls, isn't on this machine."""
     if clock_url is not None and not all(map(is_loopback, (clock_url, *servers))):
         raise ValueError("another clock is only allowed for a sandbox on this machine")
 
@@ -250,13 +254,18 @@ def _data_folder() -> Path:
 
 
 def read_settings() -> Settings:
-    """Return the settings of `gpubot run`, as `read_settings_of` does."""
+    """Return the settings of `gpubot run`.
+
+    Raises Mistake if a setting is missing or wrong, like `read_settings_of`.
+    """
     return read_settings_of(Settings)
 
 
 def read_needed(*names: str) -> Settings:
-    """Return the settings of `gpubot run` for a command that uses only these. Raise Mistake if one of them is
-    missing or wrong. `.env` counts as one: it may have settings that have a default.
+    """Return the settings of `gpubot run` for a command that uses only the settings in `names`.
+
+    Raises Mistake if one of them is missing or wrong. Include `.env` in `names` for settings that have a default,
+    because an unreadable `.env` may contain them.
     """
     settings, wrong = read_partly(Settings)
     for name in names:
@@ -266,13 +275,14 @@ def read_needed(*names: str) -> Settings:
 
 
 def read_database_url() -> str:
-    """Return GPUBOT_DATABASE_URL, for commands that need no other setting. Raise Mistake if it can't be read."""
+    """Return GPUBOT_DATABASE_URL, for commands that need no other setting. Raises Mistake if it can't be read."""
     return read_needed(str(ENV_FILE), "GPUBOT_DATABASE_URL").database_url.get_secret_value()
 
 
 def read_settings_of(kind: type[S]) -> S:
-    """Return the settings of a command. Raise Mistake with one line for each setting that is missing or wrong. No
-    line shows a secret.
+    """Return the settings of a command.
+
+    Raises Mistake with one line for each setting that is missing or wrong. The lines never contain a secret.
     """
     settings, wrong = read_partly(kind)
     if wrong:
@@ -281,10 +291,10 @@ def read_settings_of(kind: type[S]) -> S:
 
 
 def read_partly(kind: type[S]) -> tuple[S, dict[str, str]]:
-    """Return the settings of a command, and a line for each setting that is missing or wrong, by its name.
+    """Return the settings of a command, and a message about each setting that is missing or wrong, by name.
 
-    A `.env` that can't be read has one line, which stands for all settings that may be in it. A wrong setting gets
-    a stand-in value, which must not be used.
+    If `.env` can't be read, there is a single message for all settings that it may contain. A wrong setting has a
+    placeholder value, which must not be used.
     """
     env_file = read_env_file()
     values, wrong = _from_files(env_file, kind)
@@ -302,7 +312,7 @@ def read_partly(kind: type[S]) -> tuple[S, dict[str, str]]:
                 if name not in wrong
             }
             if not lines:
-                raise  # a bug: a stand-in value is not valid
+                raise  # a bug: one of the placeholder values isn't valid
             if not env_file.readable and env_file.wrong:
                 missing = {_name(kind, p["loc"]) for p in error.errors() if p["type"] == "missing"}
                 lines |= dict.fromkeys(missing & lines.keys(), env_file.wrong)
@@ -313,7 +323,7 @@ def read_partly(kind: type[S]) -> tuple[S, dict[str, str]]:
 
 
 def _name(kind: type[CommandSettings], location: tuple[int | str, ...]) -> str:
-    """Return the name of the setting that an error is about. Pydantic names a default by its field."""
+    """Return the name of the setting that an error is about. Pydantic refers to a default by its field."""
     if not location:
         return "GPUBOT_CLOCK_URL"
     field = kind.model_fields.get(str(location[0]))
@@ -321,8 +331,10 @@ def _name(kind: type[CommandSettings], location: tuple[int | str, ...]) -> str:
 
 
 def _from_files(env_file: EnvFile, kind: type[CommandSettings]) -> tuple[dict[str, str], dict[str, str]]:
-    """Return the values in `.env` and in the files that `<NAME>_FILE` names, of the settings that the environment
-    lacks, and a line for each such file that can't be read.
+    """Read settings that aren't in the environment from `.env`, and from the files that `<NAME>_FILE` names.
+
+    Returns:
+        The values by name, and a message for each file that can't be read.
     """
     in_environment = {name.upper() for name, value in os.environ.items() if value}
     values, wrong = {}, {}
@@ -350,7 +362,7 @@ _STAND_INS = {
     "GPUBOT_CHANNEL": "C0",
     "GPUBOT_ADMINS": "U0",
 }
-"""Stand-in values of the settings without a default."""
+"""Valid placeholder values for the settings without a default."""
 _HINTS = {
     "SLACK_BOT_TOKEN": "the Bot User OAuth Token of your Slack app, which begins with xoxb-",
     "SLACK_APP_TOKEN": "an app-level token of your Slack app with connections:write, which begins with xapp- "
@@ -368,8 +380,13 @@ _HINTS = {
 
 
 def _line(name: str, kind: str, message: str, hint: str) -> str:
-    """Return the line for a setting that pydantic found missing or wrong. `hint` says what it is. The line doesn't
-    show the value.
+    """Return the message about a setting that is missing or wrong. It never contains the value.
+
+    Args:
+        name: The name of the setting.
+        kind: The type of pydantic's error.
+        message: The message of pydantic's error.
+        hint: A description of the setting.
     """
     if kind == "missing":
         return f"{name} is not set. It is {hint}."
@@ -378,18 +395,21 @@ def _line(name: str, kind: str, message: str, hint: str) -> str:
     return f"{name} isn't valid. Expected: {hint or one_line(message, 100)}."
 
 
-# --- checks of hosts, ports and web addresses in settings. A ValueError says what to write instead
+# --- checks of hosts, ports and web addresses in settings. The ValueError says what to write instead.
 
 
 _LABEL = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?")
 _PORT = re.compile(r"[0-9]{1,5}")
 _VISIBLE_ASCII = re.compile(r"[!-~]+")
 LONGEST_HOST = 253
-"""The most characters of a host name without its final dot (RFC 1035, section 2.3.4). A label has at most 63."""
+"""The maximum length of a host name without its final dot (RFC 1035, section 2.3.4).
+
+Each of its labels has at most 63 characters.
+"""
 
 
 def check_host(host: str) -> None:
-    """Raise ValueError unless it is a host name or an IP address."""
+    """Raise ValueError unless the text is a host name or an IP address."""
     try:
         ipaddress.ip_address(host)
     except ValueError:
@@ -399,7 +419,7 @@ def check_host(host: str) -> None:
 
 
 def check_port(port: str) -> None:
-    """Raise ValueError unless it is a number from 1 to 65535."""
+    """Raise ValueError unless the text is a number from 1 to 65535."""
     if not _PORT.fullmatch(port):
         raise ValueError("its port isn't a number")
     if not 0 < int(port) <= 65535:
@@ -407,7 +427,7 @@ def check_port(port: str) -> None:
 
 
 def check_listen_address(value: str) -> None:
-    """Raise ValueError unless it is `HOST:PORT`, with an IPv6 host in brackets."""
+    """Raise ValueError unless the text is `HOST:PORT`, with an IPv6 host in brackets."""
     host, colon, port = value.rpartition(":")
     if not colon or not host:
         raise ValueError("it must be an address and port, such as 127.0.0.1:8600")
@@ -418,9 +438,9 @@ def check_listen_address(value: str) -> None:
 
 
 def check_web_address(value: str) -> None:
-    """Raise ValueError unless it is an http or https URL of only a host, a port and a path.
+    """Raise ValueError unless the text is an http or https URL with only a host, a port and a path.
 
-    Each HTTP client of the bot reads such a URL in the same way.
+    All HTTP clients of the bot interpret such a URL in the same way.
     """
     try:
         parts = urlsplit(value)

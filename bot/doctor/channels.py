@@ -1,4 +1,4 @@
-"""Checks Slack's channels: whether they exist, and whether the bot and the approvers are in them."""
+"""Checks the Slack channels: whether they exist, and whether the bot and the approvers are members."""
 
 from __future__ import annotations
 
@@ -16,13 +16,16 @@ from handlers.slack_api.web_api import NO_ANSWER
 
 APPROVERS = "approvers"
 PAGE_SIZE, MAX_PAGES = 500, 20
-"""A channel with more members is read only so far (docs.slack.dev/reference/methods/conversations.members)."""
+"""The page size for reading members, and the maximum number of pages.
+
+Further members of a very large channel are ignored (docs.slack.dev/reference/methods/conversations.members).
+"""
 MAX_NAMES = 3
 
 
 @dataclass(frozen=True)
 class ConfiguredChannel:
-    """A channel that the settings or the policy name."""
+    """A channel that is named in the settings or in the policy."""
 
     id: str
     named_in: str
@@ -31,7 +34,7 @@ class ConfiguredChannel:
 
 
 def configured_channels(context: CheckContext) -> dict[str, ConfiguredChannel]:
-    """Return each configured channel by the name that its finding has."""
+    """Return each configured channel, by the name that its finding uses."""
     found = {}
     if "GPUBOT_CHANNEL" not in context.wrong:
         found["home channel"] = ConfiguredChannel(context.settings.channel, "GPUBOT_CHANNEL")
@@ -49,7 +52,7 @@ def configured_channels(context: CheckContext) -> dict[str, ConfiguredChannel]:
 
 
 async def channel(client: AsyncWebClient, handle: str, what: str, configured: ConfiguredChannel) -> Finding:
-    """Return whether the channel can be used for its purpose. `handle` is the bot's name in Slack."""
+    """Check whether a channel can be used for its purpose. `handle` is the bot's name in Slack."""
     try:
         answer = await client.conversations_info(channel=configured.id)
         info: Mapping[str, Any] = answer.get("channel") or {}
@@ -83,9 +86,10 @@ async def channel(client: AsyncWebClient, handle: str, what: str, configured: Co
 
 
 async def approvers(context: CheckContext, client: AsyncWebClient) -> list[Finding]:
-    """Return whether the approvers are in the channel that asks them. Slack notifies only members.
+    """Check whether the approvers are in the channel in which requests are posted.
 
-    Return nothing if the settings that name the approvers or the channel are wrong.
+    Slack notifies only members of a channel. Returns no finding if the settings that determine the approvers or
+    the channel are wrong.
     """
     rules = context.rules
     needed = [] if rules.approvers.people or rules.approvers.groups else ["GPUBOT_ADMINS"]
@@ -118,7 +122,7 @@ async def approvers(context: CheckContext, client: AsyncWebClient) -> list[Findi
 
 
 async def _approvers(client: AsyncWebClient, rules: Rules) -> list[str]:
-    """Return the people who decide requests, with the members of each group that can be read."""
+    """Return the people who decide requests, including the members of each group that can be read."""
     asked = approvers_of(rules)
     people: list[str] = list(asked.people)
     for group in asked.groups:
@@ -131,7 +135,7 @@ async def _approvers(client: AsyncWebClient, rules: Rules) -> list[str]:
 
 
 async def _members(client: AsyncWebClient, channel_id: str) -> set[str]:
-    """Return the members of a channel. Raise the error of a failed call."""
+    """Return the members of a channel. Raises the error of a failed call."""
     members: set[str] = set()
     cursor = ""
     for _ in range(MAX_PAGES):

@@ -1,4 +1,4 @@
-"""Runs all checks at the same time. One that breaks doesn't hide the others."""
+"""Runs all checks concurrently, so that one with a bug doesn't hide the others."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ from bot.text_file import ENV_FILE, open_to_others
 from handlers.slack_api.web_api import slack_client
 
 CALL_SECONDS = 8.0
-"""The time limit of one call, in real seconds."""
+"""The time limit of a call in seconds (wall clock)."""
 
 
 async def examine(clock: Clock) -> list[Finding]:
-    """Return what the checks find about the environment and `.env`. Change nothing."""
+    """Check the environment and `.env`, and return the findings. Nothing is changed."""
     settings, wrong_settings = read_partly(Settings)
     rules, policy = _policy(settings, wrong_settings)
     context = CheckContext(settings=settings, wrong=wrong_settings, rules=rules, clock=clock)
@@ -65,7 +65,7 @@ async def examine(clock: Clock) -> list[Finding]:
 
 
 async def _guarded(what: str, check: Coroutine[Any, Any, list[Finding]]) -> list[Finding]:
-    """Return what a check finds. If it breaks, return a finding about that instead."""
+    """Return the findings of a check, or a single finding about a bug if the check raises an error."""
     try:
         return await check
     except Exception as error:

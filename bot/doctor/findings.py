@@ -1,4 +1,4 @@
-"""The result of a check: a line for a person, and whether there is something to do."""
+"""The result of a check: a line for a person, and whether something needs to be fixed."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ class Mark(StrEnum):
     OK = "ok"
     WRONG = "not ok"
     HINT = "hint"
-    """Something could be better, but the bot can run."""
+    """Something could be improved, but the bot can run."""
     NOT_CHECKED = "left"
-    """Something else that is wrong has to be corrected first."""
+    """Something else has to be fixed before this can be checked."""
 
 
 class Finding(Frozen):
-    """One line about `what`. `words` are the fact and, unless all is well, what to do."""
+    """One line about `what`. `words` are the result and, if something is wrong, what to do."""
 
     mark: Mark
     what: str
     words: str
 
     def line(self) -> str:
-        """Return the line for a terminal. Control characters, which a name from outside may have, are removed."""
+        """Return the line for a terminal, without control characters, which a name from outside may contain."""
         line = f"{self.mark:<8}{self.what}: {self.words}"
         return "".join(character for character in line if character.isprintable())
 
@@ -61,17 +61,20 @@ def all_well(findings: Iterable[Finding]) -> bool:
 
 @dataclass(frozen=True)
 class CheckContext:
-    """The input of every check."""
+    """The input of all checks."""
 
     settings: Settings
     wrong: Mapping[str, str]
-    """The names of missing or wrong settings, with why. Their values in `settings` must not be used."""
+    """Messages about missing and wrong settings, by name.
+
+    The values of these settings in `settings` must not be used.
+    """
     rules: Rules
-    """The defaults if the policy file can't be read."""
+    """The rules of the policy file, or the defaults if the file can't be read."""
     clock: Clock
 
     def blocked_by(self, *names: str) -> str:
-        """Return which of these settings have to be corrected first. Return an empty text if none has."""
+        """Return those of these settings that have to be fixed first, as text. Empty if all of them are right."""
         wrong = [name for name in names if name in self.wrong]
         return f"{' and '.join(wrong)} first." if wrong else ""
 
@@ -82,13 +85,16 @@ _CODE = re.compile(r"[a-z][a-z0-9_]{1,60}")
 
 
 def code_of(error: Exception) -> str:
-    """Return Slack's error code, or the class of the error. Never show text that a server wrote."""
+    """Return Slack's error code, or the class of the error.
+
+    Text that a server has written is never shown.
+    """
     code = error_code(error)
     return code if _CODE.fullmatch(code) else type(error).__name__
 
 
 def call_failed(what: str, error: Exception) -> Finding:
-    """Return the finding for a call to Slack that gave no usable answer."""
+    """Return the finding for a call to Slack without a usable answer."""
     code = code_of(error)
     if code == "missing_scope":
         return not_checked(what, "the missing scopes first.")

@@ -1,4 +1,4 @@
-"""Checks what this machine has and what it reaches, apart from Slack."""
+"""Checks this machine and the services that it reaches, apart from Slack."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ MAX_CLOCK_GAP = timedelta(seconds=60)
 DATABASE, HTTP, CLOCK, SANDBOX_CLOCK = "database", "GPUBOT_HTTP", "clock", "GPUBOT_CLOCK_URL"
 SOCKET, SLACK_HTTP = "GPUBOT_SOCKET", "GPUBOT_SLACK_HTTP"
 FREE = {HTTP: 8601, SLACK_HTTP: 8611}
-"""A port to use instead of one that is taken."""
+"""Ports to suggest if a port is in use."""
 PROXY = "proxy"
 SYSTEMD = Path("/run/systemd/system")
-"""The folder that exists if the machine was booted with systemd, by sd_booted(3)."""
+"""A folder that exists if the machine was booted with systemd (sd_booted(3))."""
 
 _DATABASE_WORDS = {
     Condition.MISSING: "it doesn't exist yet; gpubot run creates it.",
@@ -53,15 +53,19 @@ _POOLED = (
 def start_command(typed: str, *, user: int, systemd: Path = SYSTEMD) -> str:
     """Return the command that starts the bot on this machine.
 
-    `typed` is how this command was called, such as `.venv/bin/gpubot`, and `user` is the id of who called it. On a
-    server, root checks what systemd then starts as the bot's own user. If root called `gpubot run`, the bot's
-    files would belong to root.
+    On a server, root runs the doctor, and systemd then starts the bot as the bot's own user. If root called
+    `gpubot run` instead, the bot's files would belong to root.
+
+    Args:
+        typed: The command as it was typed, such as `.venv/bin/gpubot`.
+        user: The ID of the user who called it.
+        systemd: The folder that shows whether systemd is in use.
     """
     return "systemctl enable --now gpubot" if user == 0 and systemd.is_dir() else f"{typed} run"
 
 
 async def database(context: CheckContext) -> list[Finding]:
-    """Return whether the next start can use the database."""
+    """Check whether the next start can use the database."""
     if blocked := context.blocked_by("GPUBOT_DATABASE_URL"):
         return [not_checked(DATABASE, blocked)]
     url = context.settings.database_url.get_secret_value()
@@ -83,7 +87,7 @@ async def database(context: CheckContext) -> list[Finding]:
 
 
 async def ports(context: CheckContext, session: aiohttp.ClientSession) -> list[Finding]:
-    """Return whether the bot can listen on GPUBOT_HTTP and, in HTTP mode, on GPUBOT_SLACK_HTTP."""
+    """Check whether the bot can listen on GPUBOT_HTTP and, in HTTP mode, on GPUBOT_SLACK_HTTP."""
     settings = context.settings
     addresses = {HTTP: settings.http}
     if settings.slack_mode is SlackMode.HTTP and settings.slack_http is not None:
@@ -101,7 +105,7 @@ async def _port(context: CheckContext, name: str, address: str, session: aiohttp
         if error.errno != errno.EADDRINUSE:
             why = os.strerror(error.errno) if error.errno else "this address doesn't exist"
             return wrong(name, f"I can't listen on {address}: {why}. Name an address of this machine.")
-        # The server for Slack tells nothing to those who can't sign: the one for operators answers for it.
+        # The server for Slack ignores requests that aren't signed, so query the one for operators instead.
         if await _is_gpubot(context.settings.http, session, listens_for_slack=name == SLACK_HTTP):
             return ok(name, f"a running gpubot answers on {context.settings.http}.")
         return wrong(
@@ -113,7 +117,7 @@ async def _port(context: CheckContext, name: str, address: str, session: aiohttp
 
 
 async def socket_by_hand(context: CheckContext) -> list[Finding]:
-    """Return whether commands by hand can be given on GPUBOT_SOCKET, and are safe there."""
+    """Check whether operator commands can be sent to GPUBOT_SOCKET, and whether that is safe."""
     if blocked := context.blocked_by("GPUBOT_DATABASE_URL", SOCKET):
         return [not_checked(SOCKET, blocked)]
     path = context.settings.socket_path
@@ -145,7 +149,7 @@ async def _is_gpubot(address: str, session: aiohttp.ClientSession, *, listens_fo
 
 
 def proxies(context: CheckContext) -> list[Finding]:
-    """Return which proxies of the environment are used, and for what."""
+    """List the proxies from the environment, and the services that they are used for."""
     found: list[Finding] = []
     for name, setting, url in (
         ("Slack", "SLACK_API_URL", context.settings.slack_api_url),
@@ -159,13 +163,13 @@ def proxies(context: CheckContext) -> list[Finding]:
             found.append(wrong(PROXY, error.words))
         else:
             if proxy is not None:
-                # The proxy's user and password, if any, are left out.
+                # Leave out the proxy's user and password, if there are any.
                 found.append(ok(PROXY, f"{name} is asked through {urlsplit(proxy).netloc.rpartition('@')[2]}."))
     return found
 
 
 async def sandbox_clock(context: CheckContext, session: aiohttp.ClientSession) -> list[Finding]:
-    """Return whether a clock answers at GPUBOT_CLOCK_URL. Return nothing if that isn't set."""
+    """Check whether there is a clock at GPUBOT_CLOCK_URL. Returns nothing if the setting isn't used."""
     if context.settings.clock_url is None or context.blocked_by(SANDBOX_CLOCK):
         return []
     try:
@@ -176,15 +180,20 @@ async def sandbox_clock(context: CheckContext, session: aiohttp.ClientSession) -
 
 
 def gap_to(date: str | None, clock: Clock) -> timedelta | None:
-    """Return how far this machine's clock is ahead of the server that wrote this Date header. Return None without
-    a header.
+    """Return the time by which this machine's clock is ahead of a server's, using the server's Date header.
+
+    None if there is no such header.
     """
     server_time = http_date(date or "")
     return None if server_time is None else clock.real() - server_time
 
 
 def clock(gaps: dict[str, timedelta | None]) -> list[Finding]:
-    """Return how far this machine's clock is ahead of each server's. A negative gap means that it is behind."""
+    """Check this machine's clock against those of the servers.
+
+    Args:
+        gaps: The time by which this machine's clock is ahead of each server's. Negative if it is behind.
+    """
     known = {name: gap for name, gap in gaps.items() if gap is not None}
     if not known:
         return [hint(CLOCK, "no server told me the time, so I can't check this machine's clock.")]
@@ -203,12 +212,13 @@ def clock(gaps: dict[str, timedelta | None]) -> list[Finding]:
 
 GITHUB = "GitHub"
 ANY_NAME = "gpubot"
-"""A user name to ask for. Whether there is such a user doesn't matter."""
+"""A user name to query. It doesn't matter whether this user exists."""
 
 
 async def github(context: CheckContext) -> list[Finding]:
-    """Return whether GitHub answers in time to a question for keys. Return nothing if the policy takes none from
-    there, or if the policy or the address can't be read.
+    """Check whether GitHub answers in time to a request for keys.
+
+    Returns nothing if the policy doesn't allow keys from GitHub, or if the policy or the address can't be read.
     """
     if not context.rules.keys.github or context.blocked_by("GPUBOT_POLICY", "GPUBOT_GITHUB_URL"):
         return []
@@ -221,7 +231,7 @@ async def github(context: CheckContext) -> list[Finding]:
     return [ok(GITHUB, "people can use their SSH keys from there.")]
 
 
-# --- Compute Clear: whether it accepts the token, and whether it answers
+# --- Compute Clear: whether it responds, and whether it accepts the token
 
 
 T = TypeVar("T")
@@ -230,7 +240,7 @@ NEEDED = ("COMPUTE_CLEAR_TOKEN", "COMPUTE_CLEAR_URL")
 
 
 async def compute_clear(context: CheckContext, seconds: float) -> list[Finding]:
-    """Check Compute Clear by reading the catalogue and the account's resources. Buy and delete nothing."""
+    """Check Compute Clear by reading the catalogue and the account's resources. Nothing is bought or deleted."""
     if blocked := context.blocked_by(*NEEDED):
         return [not_checked(what, blocked) for what in (TOKEN, CATALOGUE, RESOURCES)]
     settings = context.settings
@@ -247,8 +257,8 @@ async def compute_clear(context: CheckContext, seconds: float) -> list[Finding]:
     answers = {CATALOGUE: catalogue, RESOURCES: resources}
     findings = [_finding(what, answer, settings.compute_clear_url) for what, answer in answers.items()]
     if any(isinstance(answer, TokenRefused) for answer in answers.values()):
-        words = "refused. Copy it again from your Compute Clear account into COMPUTE_CLEAR_TOKEN."
-        return [wrong(TOKEN, words), *findings]
+        message = "refused. Copy it again from your Compute Clear account into COMPUTE_CLEAR_TOKEN."
+        return [wrong(TOKEN, message), *findings]
     if all(isinstance(answer, MarketAway) for answer in answers.values()):
         return [not_checked(TOKEN, "needs an answer from Compute Clear first."), *findings]
     return [ok(TOKEN, "taken."), *findings]
@@ -264,7 +274,7 @@ def _finding(what: str, answer: str | MarketAway, url: str) -> Finding:
 
 
 async def _answer(clock: Clock, call: Awaitable[T], describe: Callable[[T], str]) -> str | MarketAway:
-    """Return the market's answer to a call and how long it took, or the reason why there was none."""
+    """Return a description of the market's answer with the time it took, or the error if there was no answer."""
     start = clock.real()
     try:
         found = await call
@@ -280,7 +290,7 @@ def _catalogue(found: Catalog) -> str:
 async def clock_gap(context: CheckContext, session: aiohttp.ClientSession) -> timedelta | None:
     """Return the time by which this machine's clock is ahead of Compute Clear's.
 
-    The call has no token: an answer of any status has a date.
+    The call is made without the token, because an answer of any status has a date.
     """
     if context.blocked_by("COMPUTE_CLEAR_URL"):
         return None

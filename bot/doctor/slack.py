@@ -1,6 +1,6 @@
 """Checks Slack: tokens, scopes, channels, people.
 
-Every call only reads, except apps.connections.open: it makes a Socket Mode URL that stays unused.
+All calls only read, except apps.connections.open, which creates a Socket Mode URL that is never used.
 """
 
 from __future__ import annotations
@@ -48,13 +48,13 @@ class BotIdentity:
     handle: str
     home: HomeWorkspace
     scopes: frozenset[str] | None
-    """None if the server doesn't send them. Slack does; other servers need not."""
+    """None if the server doesn't report them. Slack does, but other servers needn't."""
     clock_gap: timedelta | None
     """The time by which this machine's clock is ahead of Slack's."""
 
 
 async def slack(context: CheckContext, client: AsyncWebClient) -> tuple[list[Finding], timedelta | None]:
-    """Return all findings about Slack, and how far this machine's clock is ahead of Slack's."""
+    """Return all findings about Slack, and the time by which this machine's clock is ahead of Slack's."""
     (bot_token, identity), app_token = await asyncio.gather(
         _bot_token(context, client), _app_token(context, client)
     )
@@ -93,8 +93,9 @@ async def _bot_token(context: CheckContext, client: AsyncWebClient) -> tuple[Fin
 
 
 async def _app_token(context: CheckContext, client: AsyncWebClient) -> Finding:
-    """Return whether Slack's mode can be used. In HTTP mode, an app token that is set shows whether Socket Mode is
-    off, as it must be.
+    """Check whether Slack's mode can be used.
+
+    In HTTP mode, an app token that is set is used to check that Socket Mode is off, as it must be.
     """
     if context.settings.slack_mode is SlackMode.HTTP:
         return await _http_mode(context, client)
@@ -120,8 +121,8 @@ async def _http_mode(context: CheckContext, client: AsyncWebClient) -> Finding:
         return not_checked(HTTP_MODE, blocked)
     token = _secret(context.settings.slack_app_token)
     if "SLACK_APP_TOKEN" in context.wrong or not token:
-        words = "I can't check whether Socket Mode is off. While it's on, Slack sends me no requests"
-        return hint(HTTP_MODE, f"{words}. Look at api.slack.com/apps, Socket Mode.")
+        message = "I can't check whether Socket Mode is off. While it's on, Slack sends me no requests"
+        return hint(HTTP_MODE, f"{message}. Look at api.slack.com/apps, Socket Mode.")
     try:
         await client.apps_connections_open(app_token=token)
     except NO_ANSWER as error:
@@ -173,12 +174,13 @@ _INSTEAD = {
     CHART: "no charts",
     "alert": "bold lines instead of alerts in dialogs",
 }
-"""What people see where a type of block is refused."""
+"""The replacement that people see where a type of block is refused."""
 
 
 async def _blocks(client: AsyncWebClient) -> Finding:
-    """Return which newer types of blocks the workspace takes, on each surface on which they are used. The bot runs
-    without them.
+    """Check which newer types of blocks the workspace accepts, for each surface that uses them.
+
+    The bot works without them.
     """
     try:
         refused = set().union(*[await refused_by(client, surface) for surface in SAMPLES])
@@ -199,7 +201,7 @@ async def _blocks(client: AsyncWebClient) -> Finding:
 
 
 def _people(context: CheckContext) -> dict[str, str]:
-    """Return the id of each person who has a role, by the name that the finding has."""
+    """Return the ID of each person who has a role, by the name that the finding uses."""
     stand_ins = context.settings.admin_ids if "GPUBOT_ADMINS" in context.wrong else ()
     admins = tuple(user for user in context.rules.admins if user not in stand_ins)
     approvers = (*context.rules.approvers.people, *context.rules.approvers.quiet)
@@ -212,7 +214,7 @@ def _people(context: CheckContext) -> dict[str, str]:
 
 
 def _by_roles(of_role: Mapping[str, Iterable[str]]) -> dict[str, str]:
-    """Return the id of each person or group that has a role, by its roles and its id."""
+    """Return the ID of each person or group that has a role, by a name made of the roles and the ID."""
     roles: dict[str, list[str]] = {}
     for role, names in of_role.items():
         for name in dict.fromkeys(names):
@@ -238,13 +240,13 @@ async def _person(client: AsyncWebClient, identity: BotIdentity, what: str, user
         return wrong(what, f"{who} is a bot. Name a person.")
     if person.outsider:
         return wrong(what, f"{who} belongs to another workspace. Name someone in yours.")
-    if person.guest and not what.startswith(FINANCE):  # with that role alone, a guest may read what was spent
+    if person.guest and not what.startswith(FINANCE):  # a guest may have that role, to read the spending
         return wrong(what, f"{who} is a guest. Name a full member.")
     return ok(what, f"{who}.")
 
 
 def _groups(context: CheckContext) -> dict[str, str]:
-    """Return the id of each user group in the policy, by the name that the finding has."""
+    """Return the ID of each user group in the policy, by the name that the finding uses."""
     rules = context.rules
     decide = deciding_groups(rules)
     of_role = {
@@ -276,5 +278,5 @@ async def _group(client: AsyncWebClient, what: str, group: str) -> Finding:
 
 def _no_answer(error: Exception, context: CheckContext) -> str:
     host = urlsplit(context.settings.slack_api_url).hostname
-    words = f"{host} gave no usable answer ({code_of(error)})."
-    return f"{words} Check SLACK_API_URL and the network, or try again later."
+    message = f"{host} gave no usable answer ({code_of(error)})."
+    return f"{message} Check SLACK_API_URL and the network, or try again later."

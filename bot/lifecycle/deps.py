@@ -1,4 +1,4 @@
-"""The dependencies of services and steps, and the transaction in which they decide and write."""
+"""The dependencies of actions and steps, and the transaction in which they decide and write."""
 
 from __future__ import annotations
 
@@ -25,91 +25,106 @@ P = ParamSpec("P")
 D = TypeVar("D", bound="Deps")
 
 COMPARED_WITHIN = timedelta(minutes=2)
-"""For how long after the database was opened nothing is ended or bought for a rental whose messages are not yet
-compared with Slack. If the comparison takes longer, Slack doesn't answer."""
+"""The time in which open messages are compared with Slack after the database was opened.
+
+Until it has passed, nothing is ended or bought for a rental whose messages haven't been compared yet. A comparison
+that takes longer means that Slack isn't responding, so the bot stops waiting for it.
+"""
 
 ID_ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
-"""Without the characters that are misread when typed from a screen: i, l, o, 0, 1."""
+"""The characters of short IDs, without those that are easily misread on a screen: i, l, o, 0 and 1."""
 ID_LETTERS = "".join(character for character in ID_ALPHABET if character.isalpha())
 ID_LENGTH = 5
 TRIES = 20
-"""How often a decision that lost a race is tried. Each lost race means that another decision was committed."""
+"""The maximum number of times that a decision is tried if it keeps losing races.
+
+Each lost race means that another decision was committed, so the bot as a whole still makes progress.
+"""
 
 
 def random_id(length: int = ID_LENGTH) -> str:
-    """Return a new short id that people can read out and type. It begins with a letter, so that the `2h45m` in
-    `/gpu extend 2h45m` is a length and no id.
+    """Return a new short ID that people can read out and type.
+
+    It always begins with a letter, so that the `2h45m` in `/gpu extend 2h45m` can only be a duration.
     """
     return secrets.choice(ID_LETTERS) + "".join(secrets.choice(ID_ALPHABET) for _ in range(length - 1))
 
 
 @dataclass
 class RulesInForce:
-    """The rules that this process uses for what begins now. They are replaced by
-    bot/lifecycle/loops/policy_versions.py.
+    """The policy rules that this process applies to everything that begins now.
+
+    bot/lifecycle/loops/policy_versions.py replaces them when the policy file changes.
     """
 
     rules: Rules
     source: PolicySource
     version: PolicyVersion | None = None
-    """The version in the store that has these rules. None before they are stored."""
+    """The stored version that contains these rules. None before they are stored."""
     wrong: tuple[str, ...] = ()
-    """What is wrong with the file, if these rules hold because of that. A line for each mistake."""
+    """The mistakes that keep a newer policy file from taking effect, one line each. Empty if there are none."""
     reading: asyncio.Lock = field(default_factory=asyncio.Lock)
-    """Held from reading the file until its rules are stored: of two readers, the later one has the newer file."""
+    """Held from reading the policy file until its rules are stored, so that the newest file always wins."""
     changed: asyncio.Event = field(default_factory=asyncio.Event)
-    """Set when the rules changed."""
+    """Set when the rules have changed."""
 
 
 @dataclass
 class Opened:
-    """When this process's current, uninterrupted access to the database began.
+    """The time at which this process's current, uninterrupted access to the database began.
 
-    After an interruption, as after a start, the database may be a backup, or a standby that was promoted.
+    After an interruption, as after a start, the database may be a restored backup, or a standby that has been
+    promoted.
     """
 
     at: datetime = EVER
-    """By our clock."""
+    """In bot time."""
     real: datetime = EVER
-    """In real time."""
+    """In wall-clock time."""
     swept: bool = True
-    """Whether the account was compared with the store since then. Nothing is bought before that."""
+    """True if the account has been compared with the store since then. Nothing is bought until it has."""
     gone: set[str] = field(default_factory=set)
-    """The resources that the first look since then did not find."""
+    """The IDs of the resources that the first lookup after that time did not find."""
 
     def again(self, clock: Clock) -> None:
-        """Begin again: the process starts, or the database is there again."""
+        """Start over, because the process has just started or the database is reachable again."""
         self.at, self.real, self.swept = clock.now(), clock.real(), False
         self.gone.clear()
 
 
 @dataclass(frozen=True)
 class Deps:
-    """The dependencies of services."""
+    """The dependencies of actions."""
 
     store: Database
     clock: Clock
     rules: Rules
-    """The rules of this step, click or pass, from its beginning to its end: see `with_newest_rules`."""
+    """The rules of the current step, click or loop iteration.
+
+    They don't change before it ends; see `with_newest_rules`.
+    """
     in_force: RulesInForce | None = field(default=None, kw_only=True)
-    """None: the rules never change."""
+    """The rules in force for this process. None if the rules never change."""
     probe_line: str = field(default="", kw_only=True)
-    """The line of authorized_keys that lets the probe's key run its script."""
+    """The line of `authorized_keys` that allows the probe's key to run the probe script and nothing else."""
     opened: Opened = field(default_factory=Opened, kw_only=True)
     claimed: str | None = field(default=None, kw_only=True)
-    """The id of the row whose claim this work has. What it writes of that row is refused if the claim was lost."""
+    """The ID of the row that this work has claimed. Writes to that row are refused if the claim has been lost."""
     may_claim: Callable[[], bool] = field(default=lambda: True, kw_only=True)
-    """Whether this machine's clock can be trusted. If not, this process claims no rows and does nothing that
-    people ask of it."""
+    """Returns whether this machine's clock can be trusted.
+
+    If it can't, this process claims no rows and carries out nothing that people request.
+    """
     on_over_budget: Callable[[], None] = field(default=lambda: None, kw_only=True)
-    """Called with each request that is refused because of a budget."""
+    """Called each time a request is refused because of a budget."""
     new_id: Callable[[int], str] = field(default=random_id, kw_only=True)
-    """Makes a short id of this length."""
+    """Returns a new short ID of the given length."""
 
     @property
     def just_opened(self) -> bool:
-        """Whether the database was opened so recently that messages may still be compared with Slack. The time
-        must be short by both clocks: in a sandbox, ours can be faster than real time.
+        """True if the database was opened so recently that messages may still need to be compared with Slack.
+
+        Both clocks are checked, because bot time can run faster than wall-clock time in a sandbox.
         """
         clock, opened = self.clock, self.opened
         return max(clock.now() - opened.at, clock.real() - opened.real) < COMPARED_WITHIN
@@ -117,27 +132,33 @@ class Deps:
 
 @dataclass(frozen=True)
 class StepDeps(Deps):
-    """The dependencies of steps: those of services, and the outside."""
+    """The dependencies of steps: those of actions, plus the protocols of the outside world."""
 
     market: Market
     prober: Prober
     channels: Channels
     directory: Directory
     on_attempt: Callable[[Attempt], None] = lambda _: None
-    """Called with an attempt after its new state was written."""
+    """Called with an attempt after its new state has been written."""
     claim_lasts: Callable[[], bool] = lambda: True
-    """Whether the claim under which a step runs surely lasts for one more call. If not, nothing is bought or
-    deleted: another process may be working on the rental."""
+    """Returns whether the step's claim is certain to last for one more call.
+
+    If it isn't, the step buys and deletes nothing, because another process may already be working on the rental.
+    """
     ahead_of_witnesses: Callable[[], Sequence[timedelta]] = tuple
-    """By how much this machine's clock is ahead of Compute Clear's and of Slack's, as far as their answers of the
-    last ten minutes tell."""
+    """Returns the time by which this machine's clock is ahead of Compute Clear's and of Slack's.
+
+    Their clocks are read from their responses of the last ten minutes. A server without recent responses is left
+    out.
+    """
     sweeping: asyncio.Lock = field(default_factory=asyncio.Lock)
-    """Held during a sweep, so that there is one at a time in this process."""
+    """Held during a sweep, so that this process runs only one sweep at a time."""
 
 
 def with_newest_rules(deps: D) -> D:
-    """Return the dependencies for a step, a click or a pass that begins now: they have the rules that are in force
-    now. Whatever lives longer than one of these calls this each time before it looks at the rules.
+    """Return the dependencies for a step, click or loop iteration that begins now, with the rules now in force.
+
+    Anything that lives longer, such as a loop, calls this each time before it reads the rules.
     """
     in_force = deps.in_force
     return deps if in_force is None or in_force.rules is deps.rules else replace(deps, rules=in_force.rules)
@@ -146,13 +167,15 @@ def with_newest_rules(deps: D) -> D:
 async def transact(
     deps: Deps, decision: Callable[Concatenate[Tx, P], Awaitable[T]], *args: P.args, **more: P.kwargs
 ) -> T:
-    """Run `decision` with these arguments in one short transaction, and return its result. Run it again if it lost
-    a race.
+    """Run `decision` with these arguments in one short transaction, and return its result.
 
-    The transaction has the spending lock from its start: what the decision reads includes what earlier ones wrote,
-    and all transactions take the lock before any row.
+    If another transaction changed the same rows first, `decision` is run again, up to `TRIES` times.
 
-    Raise what the decision raises, and StoreBusy if the database doesn't take it.
+    The transaction takes the spending lock before anything else. The decision therefore sees everything that
+    earlier decisions wrote, and no deadlock is possible, since all transactions take this lock before they lock
+    any row.
+
+    Raises StoreBusy if the database doesn't accept the change, and any error that `decision` raises.
     """
     for _ in range(TRIES):
         try:
@@ -168,7 +191,7 @@ async def transact(
 
 
 async def known_rental(tx: Tx, rental_id: str, next_step: NextStep = NextStep.LIST_YOURS) -> Rental:
-    """Return a rental. Raise Mistake, with the `next_step`, if the id is unknown."""
+    """Return a rental by its ID. Raises Mistake, which suggests `next_step`, if the ID is unknown."""
     rental = await tx.rentals.get(rental_id)
     if rental is None:
         raise Mistake(f"I don't know {rental_id}.", next_step=next_step)
@@ -176,7 +199,7 @@ async def known_rental(tx: Tx, rental_id: str, next_step: NextStep = NextStep.LI
 
 
 async def free_id(tx: Tx, deps: Deps) -> str:
-    """Return a new id that no rental has."""
+    """Return a new ID that no rental has yet."""
     while await tx.rentals.get(rental_id := deps.new_id(ID_LENGTH)) is not None:
         pass
     return rental_id

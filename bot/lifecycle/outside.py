@@ -1,4 +1,7 @@
-"""Protocols of the outside: the marketplace, SSH, GitHub and Slack. bot/app.py passes the implementations in."""
+"""Protocols for the outside world: the marketplace, machines over SSH, GitHub and Slack.
+
+bot/app.py passes the implementations in.
+"""
 
 from __future__ import annotations
 
@@ -17,49 +20,53 @@ from bot.model.request import OfferQuery
 
 
 class Procured(Frozen):
-    """The marketplace's answer to a procure call."""
+    """The marketplace's response to a procure call."""
 
     why: Why | None = None
-    """Why it was not accepted. None if it was."""
+    """The reason why the call was not accepted. None if it was accepted."""
     resource_ids: tuple[str, ...] = ()
     detail: str = ""
 
     @property
     def bought_nothing(self) -> bool:
-        """Whether the call certainly bought nothing. If it failed, it may still have made a resource. If the offer
-        was bought before, perhaps a call did that which is not in this database.
+        """True if the call is certain to have bought nothing.
+
+        A failed call may still have created a resource. An offer that is already sold may have been bought by the
+        bot itself, in a call that was lost when the database was restored from a backup.
         """
         return self.why in {Why.EXPIRED, Why.REFUSED, Why.SCRIPT_REFUSED}
 
 
 class OfferProgress(Frozen):
-    """How far an offer's procurement is. No flag is set if nobody procured it: the status is `available` or
-    `expired`, or the offer is not found.
+    """The progress of an offer's procurement.
+
+    No flag is set if nobody has procured the offer: its status is `available` or `expired`, or the offer isn't
+    found.
     """
 
     ready: bool = False
     failed: bool = False
     in_progress: bool = False
-    """Procurement began and has not ended. Also set for words that we don't know."""
+    """True if procurement has begun and not yet ended. Also true for a status that the bot doesn't recognize."""
     progress: str = ""
     detail: str = ""
     all_running: bool = False
-    """There are instances, and every one of them runs."""
+    """True if there is at least one instance, and every instance is running."""
     resource_ids: tuple[str, ...] = ()
-    """The resources that the status names."""
+    """The IDs of the resources that the status names."""
 
 
 class ResourceView(Frozen):
-    """A resource as the marketplace shows it."""
+    """A resource as the marketplace reports it."""
 
     resource_id: str
     status: str
     runs: bool = False
-    """Whether the status says that it runs."""
+    """True if the status says that the resource is running."""
     name: str | None = None
     gpu: str | None = None
     count: int | None = None
-    """How many GPUs it has."""
+    """The number of GPUs."""
     vendor: str | None = None
     offer_ids: tuple[str, ...] = ()
     created_at: Instant | None = None
@@ -67,62 +74,75 @@ class ResourceView(Frozen):
     valid_from: Instant | None = None
     valid_to: Instant | None = None
     host: str | None = None
-    """A validated IP address or host name; None until there is one."""
+    """A validated IP address or host name. None until the marketplace reports one."""
     port: int | None = None
 
     @property
     def deleted(self) -> bool:
-        """Return whether the vendor confirmed that it is gone."""
+        """True if the vendor has confirmed the termination."""
         return self.status == "deleted"
 
 
 class Market(Protocol):
-    """Compute Clear. Every call raises MarketAway or TokenRefused if there is no usable answer. No call is retried
-    inside.
+    """The Compute Clear API.
+
+    Every method raises MarketAway or TokenRefused if there is no usable response. The implementation doesn't
+    retry.
     """
 
     async def catalog(self) -> Catalog:
-        """Return the answers of the four discovery endpoints."""
+        """Return the responses of the four discovery endpoints."""
 
     async def offers(self, query: OfferQuery) -> tuple[Offer, ...]:
-        """Return the offers that fit and whose price still stands, cheapest first."""
+        """Return the offers that fit the query and whose price is still valid, cheapest first."""
 
     async def procure(self, offer_id: str, public_key: str, resource_name: str, startup_script: str) -> Procured:
-        """Buy an offer with one call. An empty boot script is not sent. If it raises MarketAway, its
-        `may_have_bought` tells whether a machine may have been bought.
+        """Buy an offer with a single call.
+
+        An empty startup script is left out of the call. If the call raises MarketAway, its `may_have_bought` says
+        whether a machine may have been bought anyway.
         """
 
     async def progress(self, offer_id: str) -> OfferProgress:
-        """Return how far the procurement of an offer is."""
+        """Return the progress of an offer's procurement."""
 
     async def resources(self, offer_id: str | None = None) -> tuple[ResourceView, ...]:
-        """Return the account's resources, or those of one offer. Return none if the offer is not found."""
+        """Return the account's resources, or only those of one offer. Empty if the offer isn't found."""
 
     async def resource(self, resource_id: str, *, fresh: bool = False) -> ResourceView | None:
-        """Return a resource. Return None on 404. `fresh` asks the vendor instead of the market's cache."""
+        """Return a resource, or None if the marketplace responds with 404.
+
+        With `fresh`, the marketplace queries the vendor instead of its own cache.
+        """
 
     async def resource_ids(self, offer_id: str) -> dict[str, str]:
-        """Return the status of each resource of an offer by its id. Nothing else is parsed, because an unusable
-        field would prevent the deletion of a machine. Return none if the offer is not found.
+        """Return the status of each resource of an offer, by resource ID. Empty if the offer isn't found.
+
+        No other field is parsed, so that an unusable field can't prevent the deletion of a machine.
         """
 
     async def delete(self, resource_id: str) -> bool:
-        """Delete a resource with force. Return True if that is accepted or done already (409). Return False on
-        404.
+        """Delete a resource, with force.
+
+        Returns True if the deletion was accepted or has already happened (409), and False if the resource isn't
+        found (404).
         """
 
 
 class Prober(Protocol):
-    """Connects to machines from outside. `vendor` is the machine's vendor: only two host names of one vendor are
-    looked up at a time.
+    """Connects to machines from outside.
+
+    In all methods, `vendor` is the machine's vendor: at most two host names per vendor are resolved at the same
+    time.
     """
 
     async def banner(self, host: str, port: int, vendor: str | None = None) -> bool:
-        """Return whether an SSH server sends its banner within a few real seconds. Never raise."""
+        """Return whether an SSH server sends its banner within a few seconds of wall-clock time. Never raises."""
 
     async def host_key(self, host: str, port: int, vendor: str | None = None) -> str | None:
-        """Return the fingerprint of an SSH server's host key: `SHA256:...`. Return None if it gives none within a
-        few real seconds. Never raise.
+        """Return the fingerprint of an SSH server's host key: `SHA256:...`. Never raises.
+
+        None if the server presents no key within a few seconds of wall-clock time.
         """
 
     async def run_probe(
@@ -133,53 +153,65 @@ class Prober(Protocol):
         vendor: str | None = None,
         ending: EndToTell | None = None,
     ) -> ProbeResult:
-        """Log in with the probe's key, run its script, and return its report or why there is none. Never raise.
+        """Log in with the probe's key, run the probe script, and return its report or the reason for its absence.
 
-        `host_key` is the fingerprint that the machine had before. A server that shows another one gets no login.
-        At the first contact it is None. The machine is told the end `ending`; if it is None, only the report is
-        asked for. A visit takes at most 15 real seconds.
+        A probe run takes at most 15 seconds of wall-clock time. It never raises.
+
+        Args:
+            host_key: The fingerprint that the machine had before, or None at the first contact. The bot doesn't
+                log in to a server that presents a different key.
+            ending: The end of the lease, which is sent to the machine. If it is None, only the report is
+                requested.
         """
 
 
 class KeySource(Protocol):
-    """GitHub, where people have public SSH keys that anyone can read."""
+    """GitHub, where people publish their public SSH keys."""
 
     async def key_lines(self, name: str) -> tuple[str, ...] | None:
-        """Return the lines of a user's keys, without the empty ones. Return None if there is no such user.
+        """Return a user's keys, one line each, without empty lines. None if there is no such user.
 
-        `name` has letters, digits and hyphens only. Raise KeysUnavailable, within 2 real seconds, if there is no
-        usable answer.
+        `name` may contain only letters, digits and hyphens. Raises KeysUnavailable, within 2 seconds of wall-clock
+        time, if there is no usable response.
         """
 
 
 class DirectPosts(Protocol):
-    """Messages outside the outbox, for when the store can't take them."""
+    """Messages that bypass the outbox, for when the store can't accept them."""
 
     async def post(self, user: str, event: Event[AlertFacts]) -> bool:
-        """Send an event of the account to a person. Return False if Slack did not take it. Never raise."""
+        """Send an event about the account to a person. Return whether Slack accepted the message. Never raises."""
 
 
 class Channels(Protocol):
-    """Knows Slack conversations."""
+    """Knows Slack's conversations."""
 
     async def get(self, channel: str) -> Channel:
-        """Return the conversation. If Slack doesn't answer, return one that we are no member of. Never raise."""
+        """Return a conversation. Never raises.
+
+        If Slack doesn't respond, the result says that the bot isn't a member of the conversation.
+        """
 
 
 class Directory(Protocol):
-    """Knows the people of Slack."""
+    """Knows the people in Slack."""
 
     async def refresh(self, user_ids: Collection[str]) -> None:
-        """Bring what the store knows of these people up to date, if it is older than 15 minutes. Leave those about
-        whom Slack doesn't answer within a real second as they are. Never raise.
+        """Update what the store knows about these people if it is older than 15 minutes. Never raises.
+
+        If Slack doesn't respond about a person within a second of wall-clock time, their entry stays as it is.
         """
 
     async def ask_anew(self, user_id: str) -> bool:
-        """Ask Slack about a person, although the store may have a new answer. Return whether Slack answered within
-        a real second. If it didn't, leave what the store knows as it is. Never raise.
+        """Query Slack about a person even if the store's entry is recent. Never raises.
+
+        Returns whether Slack responded within a second of wall-clock time. If it didn't, the store's entry stays
+        as it is.
         """
 
     async def members(self, group: str) -> frozenset[str] | None:
-        """Return the members of a user group, or an empty set if Slack says for certain that there is no such
-        group for us. Return None if Slack doesn't answer within a real second. Never raise.
+        """Return the members of a user group. Never raises.
+
+        The result is empty if Slack says definitively that no such group is visible to the bot, and None if Slack
+        doesn't respond within a second of wall-clock time.
         """

@@ -1,5 +1,6 @@
-"""The Compute Clear client: implements the lifecycle's Market port over HTTP (docs/compute-clear.md). Also keeps
-the catalogue in memory.
+"""The Compute Clear client, which implements the lifecycle's Market port over HTTP (docs/compute-clear.md).
+
+It also keeps the catalogue in memory.
 """
 
 from __future__ import annotations
@@ -28,10 +29,12 @@ T = TypeVar("T")
 _log = structlog.get_logger("gpubot.market")
 
 LARGEST_DISCOVERY = 1024 * 1024
-"""The most bytes of an answer about what there is to rent, which has a few hundred names. Decoded JSON takes
-several times as much memory."""
+"""The maximum size in bytes of an answer about what can be rented, which has a few hundred names.
+
+The limit is low because decoded JSON takes several times as much memory.
+"""
 LARGEST_LIST = 64 * 1024 * 1024
-"""The same for the list of the account's resources, of which each has some 600 bytes."""
+"""The maximum size in bytes of the list of the account's resources. Each resource takes some 600 bytes."""
 GPUS = Call("available_gpus", largest=LARGEST_DISCOVERY, open_to_all=True)
 VENDORS = Call("available_vendors", largest=LARGEST_DISCOVERY, open_to_all=True)
 REGIONS = Call("available_regions", largest=LARGEST_DISCOVERY, open_to_all=True)
@@ -44,23 +47,31 @@ RESOURCE = Call("get_resource")
 DELETE = Call("delete_resource")
 
 _INVALID = 422
-"""The market does not accept a field or an id. In a purchase with a boot script, it may be that field."""
+"""The status for a field or ID that the market doesn't accept.
+
+In a purchase with a startup script, the script may be the field.
+"""
 _NOT_SOLD = {404: Why.REFUSED, 410: Why.EXPIRED, _INVALID: Why.REFUSED, 409: Why.BOUGHT_BEFORE}
-"""Answers of procure_offer by which this call bought nothing (docs/compute-clear.md, "Procure"). 401 proves it,
-too, and Transport handles that. Any other refusal proves nothing."""
+"""Answers of procure_offer that prove that the call bought nothing (docs/compute-clear.md, "Procure").
+
+A 401 proves that too, and Transport handles it. Any other refusal proves nothing.
+"""
 
 
 class ComputeClear(Transport):
-    """bot.lifecycle.outside.Market. It makes each call once; see Transport for the exception."""
+    """The market (`bot.lifecycle.outside.Market`). Each call is made only once; Transport has one exception."""
 
     _families: Mapping[str, tuple[str, ...]] = MappingProxyType({})
-    """The GPU families of the last catalogue."""
+    """The GPU families of the last catalogue that was read."""
 
     async def catalog(self) -> Catalog:
-        """Return what the four discovery endpoints offer.
+        """Return the catalogue: the answers of the four discovery endpoints.
 
-        Use the documented regions and contracts if their endpoints give no usable answer. Raise MarketAway if
-        there are no GPU families, and TokenRefused if the token is refused.
+        If the endpoints for regions or contracts give no usable answer, the documented values are used instead.
+
+        Raises:
+            MarketAway: The GPU families can't be read.
+            TokenRefused: The market rejects the token.
         """
         gpus, vendors, regions, contracts = await asyncio.gather(
             self._discover(GPUS, wire.gpus),
@@ -161,9 +172,9 @@ class ComputeClear(Transport):
         return documented
 
     async def _read(self, call: Call, answer: Answer, reader: Callable[[object], T]) -> T:
-        """Return what `reader` makes of a 2xx answer.
+        """Parse a 2xx answer with `reader`.
 
-        Raise MarketAway if it can't be used, or for any other status.
+        Raises MarketAway for any other status, or if the answer can't be parsed.
         """
         if not answer.ok:
             _log.warning("market.refused", call=call.name, status=answer.status)
@@ -178,9 +189,11 @@ class ComputeClear(Transport):
 
 
 def _not_found(answer: Answer, resource_id: str) -> bool:
-    """Return whether the market has no such resource: 404, or 422 for an id that is no UUID, which it never gives
-    (docs/compute-clear.md, "Status and resources"). Otherwise a list that was once wrong would leave a machine
-    whose deletion is never confirmed.
+    """Return whether an answer says that there is no such resource.
+
+    The status is 404, or 422 for an ID that isn't a UUID, which the market never assigns (docs/compute-clear.md,
+    "Status and resources"). If 422 didn't count, a wrong ID in one list would leave a machine whose deletion is
+    never confirmed.
     """
     return answer.status == 404 or (answer.status == _INVALID and not _is_uuid(resource_id))
 
@@ -199,16 +212,18 @@ def _resource_path(resource_id: str) -> str:
 
 @dataclass
 class CatalogCache:
-    """The catalogue as it was last read."""
+    """The most recent catalogue."""
 
     market: Market
     known: Catalog | None = None
-    """None before the first read."""
+    """None before the catalogue was read for the first time."""
 
     async def refresh(self) -> None:
-        """Read the catalogue again. Keep the last one if the marketplace doesn't answer.
+        """Read the catalogue again. If the market doesn't respond, the previous one is kept.
 
-        Raise TokenRefused if the token is refused. Raise MarketAway if there is no catalogue to keep.
+        Raises:
+            TokenRefused: The market rejects the token.
+            MarketAway: The market doesn't respond, and there is no previous catalogue.
         """
         try:
             catalog = await self.market.catalog()

@@ -1,4 +1,4 @@
-"""Reads fields of untrusted JSON. A value that can't be used reads as None. Only `decode` raises."""
+"""Reads fields of untrusted JSON. A value that can't be used becomes None; only `decode` raises an error."""
 
 from __future__ import annotations
 
@@ -18,11 +18,13 @@ _MAX_INTEGER = 10**12
 _MAX_DIGITS = 12
 _MIN_EXPONENT = -30
 _MAX_MAGNITUDE = 400
-"""The most characters of a number, and the largest power of ten. Arithmetic with a longer or larger number may
-raise."""
+"""The maximum number of characters of a number, and the largest power of ten.
+
+Arithmetic with a longer or larger number could raise an error.
+"""
 _MIN_RATE = Decimal("0.000001")
 _MAX_RATE = Decimal(1_000_000)
-# The zero times of other languages (year 1, 1970) and "forever" (9999) stand for a missing time.
+# The zero times of other languages (the years 1 and 1970) and "forever" (9999) mean that there is no time.
 _EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 _LATEST = datetime(2200, 1, 1, tzinfo=UTC)
 
@@ -34,19 +36,22 @@ class Unreadable(Enum):
 
 
 UNREADABLE: Final = Unreadable.UNREADABLE
-"""Stands for a number out of range, NaN, Infinity, or the value of a key that has two different values. Each
-function here returns None for it. It is a value, not an error, so that one such number does not make a whole list
-of offers unusable."""
+"""A stand-in for a value that can't be used.
+
+That is a number out of range, NaN, Infinity, or the value of a key that occurs twice with different values. It is
+a value rather than an error, so that one such number doesn't make a whole list of offers unusable. Each function
+of this module returns None for it.
+"""
 
 
 class NotJson(ValueError):
-    """The content of an answer is no JSON, or is nested too deeply."""
+    """The body of an answer isn't JSON, or is nested too deeply."""
 
 
 def decode(content: bytes) -> object:
-    """Return the value of a JSON text, with exact Decimals for numbers with a decimal point.
+    """Decode JSON. Numbers with a decimal point become exact Decimals.
 
-    Raise NotJson if the text is no JSON, or is nested too deeply.
+    Raises NotJson if the text isn't JSON, or is nested too deeply.
     """
     try:
         return json.loads(
@@ -56,7 +61,7 @@ def decode(content: bytes) -> object:
             parse_constant=lambda _: UNREADABLE,
             object_pairs_hook=_object,
         )
-    # `from None`, because the cause contains the whole content.
+    # Use `from None`, because the cause contains the whole body.
     except RecursionError:
         raise NotJson("nested too deep") from None
     except ValueError:
@@ -84,32 +89,32 @@ def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
 
 
 def text(value: object, limit: int = 100) -> str | None:
-    """Return a text on one line, cut to `limit` characters."""
+    """Return a text as one line, cut off after `limit` characters."""
     return (one_line(value, limit) or None) if isinstance(value, str) else None
 
 
 def word(value: object) -> str | None:
-    """Return a status word in lower case."""
+    """Return a status in lower case."""
     found = text(value, 60)
     return None if found is None else found.lower()
 
 
 def ident(value: object) -> str | None:
-    """Return an id that is safe in a path."""
+    """Return an ID if it is safe to use in the path of a URL."""
     if isinstance(value, int) and not isinstance(value, bool):
         value = str(value) if 0 <= value < 10**18 else None
     return value if isinstance(value, str) and _ID.fullmatch(value) else None
 
 
 def number(value: object) -> Decimal | None:
-    """Return a finite number of plausible size, which may be written as text."""
+    """Return a finite number of plausible size. The number may be written as text."""
     if isinstance(value, str) and _NUMBER.fullmatch(value.strip()):
         value = Decimal(value.strip())
     if isinstance(value, bool) or not isinstance(value, int | Decimal):
         return None
     if isinstance(value, int):
         return Decimal(value) if abs(value) < _MAX_INTEGER else None
-    # No arithmetic here: abs() of a number that is too large raises Overflow.
+    # Avoid arithmetic: abs() of a number that is too large raises Overflow.
     exponent = value.as_tuple().exponent
     if not isinstance(exponent, int) or exponent < _MIN_EXPONENT or value.adjusted() >= _MAX_DIGITS:
         return None
@@ -117,13 +122,13 @@ def number(value: object) -> Decimal | None:
 
 
 def amount(value: object) -> Decimal | None:
-    """Return a number that is not below zero."""
+    """Return a number that isn't negative."""
     found = number(value)
     return found if found is not None and found >= 0 else None
 
 
 def whole(value: object, low: int, high: int) -> int | None:
-    """Return a whole number within bounds, which may be written 8.0."""
+    """Return a whole number within bounds. It may be written as `8.0`."""
     found = number(value)
     if found is None or found != found.to_integral_value() or not low <= found <= high:
         return None
@@ -131,12 +136,12 @@ def whole(value: object, low: int, high: int) -> int | None:
 
 
 def rate(value: Decimal | None) -> Decimal | None:
-    """Return a plausible price per hour: at least a micro-dollar, at most a million dollars."""
+    """Return a plausible price per hour: at least a micro-dollar, and at most a million dollars."""
     return value if value is not None and _MIN_RATE <= value <= _MAX_RATE else None
 
 
 def instant(value: object) -> datetime | None:
-    """Return a time in UTC. A time without an offset is in UTC."""
+    """Return a time in UTC. A time without an offset is taken to be in UTC."""
     if not isinstance(value, str) or len(value) > 64:
         return None
     try:
@@ -148,25 +153,25 @@ def instant(value: object) -> datetime | None:
 
 
 def end_of(start: datetime | None, value: object) -> datetime | None:
-    """Return the time as `instant` does. Return None if it is before `start`.
+    """Return an end time as `instant` does, or None if it is earlier than `start`.
 
-    A resource that ended before it started would be billed as nothing, and shown as free.
+    A resource that ended before it started would be billed as zero, and shown as free.
     """
     found = instant(value)
     return None if found is not None and start is not None and found < start else found
 
 
 def entries(value: object) -> list[dict[str, object]]:
-    """Return the objects in a list. Return an empty list for anything else."""
+    """Return the objects in a list, or an empty list if `value` isn't a list."""
     return [entry for entry in value if isinstance(entry, dict)] if isinstance(value, list) else []
 
 
 def field(value: object, name: str) -> object:
-    """Return a field of an object. Return None if `value` is no object, or lacks the field."""
+    """Return a field of an object, or None if `value` isn't an object or lacks the field."""
     return value.get(name) if isinstance(value, dict) else None
 
 
-# --- a machine's address. People paste the SSH command, which has it, into a shell, so only an IP address or a
+# --- a machine's address. It is part of the SSH command that people paste into a shell, so only an IP address or a
 # host name is accepted.
 
 
@@ -180,8 +185,9 @@ _OPTIONS_WITH_VALUE = frozenset({"-i", "-l", "-o", "-J", "-F"})
 
 
 def host(value: object) -> str | None:
-    """Return an IP address, also a loopback one, or a host name in its plain form. Return None for anything
-    else.
+    """Return an IP address or host name in its plain form, or None for anything else.
+
+    Loopback addresses are accepted.
     """
     if not isinstance(value, str) or len(value) > 260 or not value.isascii():
         return None
@@ -191,21 +197,21 @@ def host(value: object) -> str | None:
     except ValueError:
         is_name = _HOST_NAME.fullmatch(written) and not _ALL_DIGITS.fullmatch(written)
         return written if is_name else None
-    # A scope (`fe80::1%eth0`) may be any text, and means nothing on another machine.
+    # The scope of an address (`fe80::1%eth0`) can be any text, and is meaningless on another machine.
     if "%" in written or address.is_unspecified or address.is_multicast:
         return None
     return str(address)
 
 
 def port(value: object) -> int | None:
-    """Return a TCP port. Return None for anything else."""
+    """Return a TCP port, or None for anything else."""
     return whole(value, 1, 65535)
 
 
 def _from_command(value: object) -> tuple[str | None, int | None]:
-    """Return host and port of `ssh [-p PORT] [USER@]HOST`. Return (None, None) for any other command.
+    """Parse host and port from a command `ssh [-p PORT] [USER@]HOST`. Returns (None, None) for any other command.
 
-    The user is ignored: it is root at every vendor (docs/compute-clear.md, "Status and resources").
+    The user is ignored, because it is root at every vendor (docs/compute-clear.md, "Status and resources").
     """
     if not isinstance(value, str) or len(value) > 500:
         return None, None
@@ -235,8 +241,9 @@ def _from_command(value: object) -> tuple[str | None, int | None]:
 
 
 def ssh_address(access: object) -> tuple[str | None, int | None]:
-    """Return host and port of a resource's `access`; the port is 22 if none is given. Return (None, None) without
-    a host.
+    """Return host and port from the `access` field of a resource, or (None, None) if there is no host.
+
+    The port is 22 if none is given.
     """
     if not isinstance(access, dict):
         return None, None

@@ -1,4 +1,4 @@
-"""Makes HTTP calls to the marketplace. Returns each answer, or raises the reason why none can be used."""
+"""Makes HTTP calls to the market, and either returns the answer or raises an error saying why there is none."""
 
 from __future__ import annotations
 
@@ -30,22 +30,27 @@ T = TypeVar("T")
 _log = structlog.get_logger("gpubot.market")
 
 MAX_BODY = 16 * 1024 * 1024
-"""The most bytes of an answer after decompression. The list of all offers of all vendors is far smaller."""
+"""The maximum size in bytes of a decompressed answer. The list of all vendors' offers is far smaller."""
 MAX_ON_LOOP = 256 * 1024
-"""The most bytes of an answer that is decoded on the event loop. A larger answer is decoded in a thread, because
-it would delay acknowledgements to Slack."""
+"""The maximum size in bytes of an answer that is decoded on the event loop.
+
+Larger answers are decoded in a thread, because they would delay acknowledgements to Slack.
+"""
 _CHUNK = 64 * 1024
-"""How many bytes are decompressed at once. A few kilobytes of gzip can hold megabytes."""
+"""The number of bytes to decompress at once. A few kilobytes of gzip can expand to megabytes."""
 CONNECT_SECONDS = 10.0
 QUEUE_SECONDS = 15.0
-"""The longest time that a call waits for a free connection."""
+"""The maximum time that a call waits for a free connection."""
 CONNECTIONS = 100
 MAX_RETRY_AFTER = 3600.0
 
 _HEADERS = httpx.Headers({"User-Agent": "gpubot", "Accept": "application/json", "Accept-Encoding": "gzip"})
 _YAML_HEADERS = httpx.Headers({**_HEADERS, "Content-Type": "application/yaml"})
 _LIMITS = {"timeout": httpx.Timeout(None, connect=CONNECT_SECONDS, pool=QUEUE_SECONDS).as_dict()}
-"""They only separate "not sent" from "no answer". `Transport.ask` limits the time of the whole call."""
+"""Timeouts that only serve to tell "not sent" from "no answer".
+
+`Transport.ask` limits the time of the whole call.
+"""
 
 _NOT_SENT = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.ClientHttpProxyError)
 _NO_ANSWER = (httpx.HTTPError, httpx.StreamError, aiohttp.ClientError, OSError, EOFError, ValueError, RuntimeError)
@@ -53,21 +58,26 @@ _NO_ANSWER = (httpx.HTTPError, httpx.StreamError, aiohttp.ClientError, OSError, 
 
 @dataclass(frozen=True)
 class Call:
-    """An endpoint."""
+    """An endpoint of the market's API."""
 
     name: str
-    """The endpoint's operationId."""
+    """The operationId of the endpoint."""
     buys: bool = False
     largest: int = MAX_BODY
-    """How many bytes of an answer are read at most, after decompression and before decoding."""
+    """The maximum number of bytes to read of an answer, after decompression and before decoding."""
     open_to_all: bool = False
-    """Whether every valid token may call it, so that a 403 means that the token is refused (docs/compute-clear.md,
-    "Token")."""
+    """True if every valid token may call this endpoint.
+
+    A 403 then means that the token is refused (docs/compute-clear.md, "Token").
+    """
 
 
 @dataclass(frozen=True)
 class Answer:
-    """An answer that doesn't refuse the token, doesn't ask to wait, and reports no fault of the server."""
+    """An answer that the caller can interpret.
+
+    The market accepts the token, doesn't limit requests, and reports no error of its own.
+    """
 
     status: int
     content: bytes
@@ -78,12 +88,12 @@ class Answer:
 
 
 class Timeouts(Frozen):
-    """The longest time that a whole call may take, in real seconds."""
+    """The maximum time of a whole call in seconds (wall clock)."""
 
     procure: float = 75.0
-    """The API may need most of a minute."""
+    """The API may need almost a minute."""
     offers: float = 30.0
-    """The API asks every vendor."""
+    """The API queries every vendor."""
     other: float = 15.0
 
 
@@ -91,28 +101,30 @@ TIMEOUTS = Timeouts()
 
 
 _tls_context = cache(httpx.create_ssl_context)
-"""Reads the certificates once in a process."""
+"""Loads the certificates once per process."""
 
 
 def _session(**connections: Any) -> aiohttp.ClientSession:
-    """Return an aiohttp session whose connector has these options. A loop has to run."""
+    """Create an aiohttp session whose connector has these options. An event loop must be running."""
     session = aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=CONNECTIONS, **connections),
         cookie_jar=aiohttp.DummyCookieJar(),
         middlewares=[through_proxy],
     )
-    # aiohttp repeats GET and DELETE if a connection breaks, and has no public switch for it. A deletion would be
-    # sent twice unnoticed; only the engine may repeat a call.
+    # aiohttp repeats GET and DELETE requests if a connection breaks, and has no public option to turn that off. A
+    # deletion would be sent twice unnoticed, but only the engine may repeat a call.
     session._retry_connection = False
     return session
 
 
 class Transport:
-    """Makes calls to one API with one token at a time. It follows no redirect. It repeats a call only if the token
-    was refused and another one is there by now: a call with a refused token did nothing.
+    """Makes calls to one API with one token at a time.
 
-    Each call that buys gets a new connection. If the server were just closing a pooled one, nobody would know
-    whether the request arrived.
+    Redirects are not followed. A call is repeated only if the token was refused and a different one has been set
+    in the meantime, because a call with a refused token has had no effect.
+
+    Each call that buys something uses a new connection. If the server were closing a pooled connection at that
+    moment, nobody would know whether the request had arrived.
     """
 
     def __init__(
@@ -127,23 +139,30 @@ class Transport:
         on_call: Callable[[str, str], None] | None = None,
         witness: Witness | None = None,
     ) -> None:
-        """`read_token` reads the token again when it is refused; it may raise GpubotError. `on_token` is called
-        with whether the token is refused: after the first answer, and when that changes. `witness` reads the
-        date of each answer.
+        """Create a client for the API at `base_url`.
 
-        `on_call` is called for each call with its name and outcome: a class of status such as `2xx`, or
-        `no_answer`. It is called again with `unusable` if the answer could not be used.
+        Args:
+            base_url: The address of the API.
+            token: The token to begin with.
+            clock: The bot's clock.
+            timeouts: The limits for each kind of call.
+            on_token: Called with whether the market refuses the token, after the first answer and whenever that
+                changes.
+            read_token: Reads the token again after it has been refused. It may raise GpubotError.
+            on_call: Called for each call with its name and outcome, which is a class of status such as `2xx`, or
+                `no_answer`. If the answer can't be used, it is called again with `unusable`.
+            witness: Gets the `Date` header of each answer.
         """
         self._on_call = on_call
         self._witness = witness
         self._clock = clock
         self._timeouts = timeouts
         self._anomalies = wire.Anomalies()
-        """For those who read the answers."""
+        """Logs the parts of answers that the bot doesn't understand."""
         self._base_url = base_url.rstrip("/")
         self._token = token
         self._tokens = {token}
-        """Every token so far. A late answer may still repeat an earlier one."""
+        """Every token used so far. A late answer may still contain an earlier one."""
         self._redactor = Redactor(self._tokens)
         self._read_token = read_token
         self._on_token = on_token
@@ -157,7 +176,7 @@ class Transport:
         await self._unpooled.aclose()
 
     def use_token(self, token: SecretStr) -> bool:
-        """Use this token from the next call on. Return whether it is another one than before."""
+        """Use this token for all further calls. Returns whether it differs from the current one."""
         if token == self._token:
             return False
         self._token = token
@@ -176,10 +195,13 @@ class Transport:
         json: object = None,
         yaml: bytes | None = None,
     ) -> Answer:
-        """Make the call, within that many real seconds.
+        """Make a call that takes at most `seconds` of wall-clock time, and return the answer.
 
-        Raise TokenRefused for 401 and 403, and RateLimited for 429. Raise MarketAway for 3xx, 5xx, no answer, or a
-        body that can't be read, with `may_have_bought` only if the call buys and may have been carried out.
+        Raises:
+            TokenRefused: The status is 401 or 403.
+            RateLimited: The status is 429.
+            MarketAway: The status is 3xx or 5xx, there is no answer, or its body can't be read. `may_have_bought`
+                is true if the call buys something and may have been carried out.
         """
 
         def request() -> httpx.Request:
@@ -192,7 +214,8 @@ class Transport:
                 headers=_HEADERS if yaml is None else _YAML_HEADERS,
                 extensions=_LIMITS,
             )
-            # Each request gets the token. Nothing that lives longer has it, where a log or a repr could show it.
+            # Add the token to each request separately. In an object that lives longer, a log or a repr could show
+            # it.
             made.headers["Authorization"] = f"Bearer {self._token.get_secret_value()}"
             return made
 
@@ -205,7 +228,7 @@ class Transport:
         return self._usable(call, response, content)
 
     async def _send(self, call: Call, request: httpx.Request, seconds: float) -> tuple[httpx.Response, bytes]:
-        """Send the request once. Return the answer and its body, or raise MarketAway."""
+        """Send the request once, and return the answer with its body. Raises MarketAway if there is none."""
         transport = self._unpooled if call.buys else self._pooled
         try:
             async with asyncio.timeout(seconds):
@@ -225,22 +248,20 @@ class Transport:
             kind = type(error.__cause__ or error).__name__
             _log.warning("market.no_answer", call=call.name, error=kind, sent=sent)
             self._count(call, "no_answer")
-            words = "Compute Clear didn't answer." if sent else "Compute Clear can't be reached."
-            # `from None`, because the request in the cause contains the token.
-            raise MarketAway(words, may_have_bought=call.buys and sent) from None
+            message = "Compute Clear didn't answer." if sent else "Compute Clear can't be reached."
+            # Use `from None`, because the request in the cause contains the token.
+            raise MarketAway(message, may_have_bought=call.buys and sent) from None
         self._count(call, f"{response.status_code // 100}xx")
         return response, content
 
     def _has_another_token(self, refused: SecretStr) -> bool:
-        """Return whether there is another token than the one that was refused. Read the token again if there was
-        none so far.
-        """
+        """Return whether there is a different token than the refused one, reading the token again if necessary."""
         if self._token != refused or self._read_token is None:
             return self._token != refused
         try:
             found = self.use_token(self._read_token())
         except (GpubotError, OSError, ValueError) as error:
-            # For example a file that is being replaced. The next refused call reads it.
+            # For example, the file may be in the middle of being replaced. The next refused call tries again.
             _log.warning("market.token_not_read", error=type(error).__name__)
             return False
         if found:
@@ -257,7 +278,7 @@ class Transport:
         try:
             await self._on_token(refused)
         except GpubotError as error:
-            # The answer is still used. The next one reports the token again.
+            # The answer can still be used. The next answer reports on the token again.
             _log.warning("market.token_report_failed", error=type(error).__name__)
         else:
             self._refused = refused
@@ -268,18 +289,18 @@ class Transport:
             return Answer(status, content)
         _log.warning("market.refused", call=call.name, status=status)
         if status in {401, 403}:
-            words = "Compute Clear rejects my API token. An admin can set a valid COMPUTE_CLEAR_TOKEN."
-            raise TokenRefused(words, may_have_bought=call.buys and status != 401)
+            message = "Compute Clear rejects my API token. An admin can set a valid COMPUTE_CLEAR_TOKEN."
+            raise TokenRefused(message, may_have_bought=call.buys and status != 401)
         wait = _retry_after(response.headers.get("Retry-After"), self._clock.real())
         if status == 429:
             raise RateLimited(
                 "Compute Clear is limiting my requests.", retry_after=wait, may_have_bought=call.buys
             )
-        words = f"Compute Clear reported an error ({status}){self._stated_reason(content)}."
-        raise MarketAway(words, retry_after=wait, may_have_bought=call.buys)
+        message = f"Compute Clear reported an error ({status}){self._stated_reason(content)}."
+        raise MarketAway(message, retry_after=wait, may_have_bought=call.buys)
 
     def _stated_reason(self, content: bytes) -> str:
-        """Return a colon and the reason that an error answer states. Return an empty text if it states none."""
+        """Return a colon and the reason that an error answer gives, or an empty text."""
         if len(content) > MAX_ON_LOOP:
             return ""
         try:
@@ -289,15 +310,15 @@ class Transport:
         return f": {reason.rstrip('.')}" if reason else ""
 
     def unusable(self, call: Call, why: str) -> MarketAway:
-        """Return the error for an answer whose content is not what was asked for."""
+        """Return the error for an answer whose content isn't what the call should return."""
         _log.warning("market.unusable", call=call.name, why=why)
         self._count(call, "unusable")
         return MarketAway("I can't read Compute Clear's answer.", may_have_bought=call.buys)
 
     async def read(self, call: Call, answer: Answer, reader: Callable[[object], T]) -> T:
-        """Return what `reader` makes of an answer's JSON, in which the token is masked.
+        """Decode an answer's JSON, mask the token in it, and parse it with `reader`.
 
-        Read a large answer in a thread. Raise MarketAway if the answer is no JSON, or can't be used.
+        Large answers are processed in a thread. Raises MarketAway if the answer isn't JSON or can't be used.
         """
 
         def decode_and_read() -> T:
@@ -315,10 +336,11 @@ class Transport:
 
 
 def _was_not_sent(error: BaseException) -> bool:
-    """Return whether a request certainly did not reach the server.
+    """Return whether a request certainly didn't reach the server.
 
-    httpx's error classes don't show it: its transport over aiohttp reports a connection that broke after the
-    request was sent as one that was never made. So look at aiohttp's own errors.
+    The error classes of httpx can't tell: its transport over aiohttp reports a connection that broke after the
+    request was sent in the same way as one that was never established. The answer is in aiohttp's own errors,
+    which are the causes.
     """
     cause: BaseException | None = error
     while cause is not None:
@@ -329,7 +351,7 @@ def _was_not_sent(error: BaseException) -> bool:
 
 
 def _retry_after(header: str | None, real_now: datetime) -> float | None:
-    """Return the real seconds of a Retry-After header, which has seconds or a date."""
+    """Return the value of a Retry-After header in seconds. The header contains seconds or a date."""
     if header is None:
         return None
     seconds = fields.amount(header)
@@ -341,12 +363,13 @@ def _retry_after(header: str | None, real_now: datetime) -> float | None:
 
 MASK = "[token]"
 _MIN_LENGTH = 8
-"""The fewest characters of a token that is masked. A shorter token is no protection, and may be a common word."""
+"""The minimum length of a token that is masked. A shorter one protects nothing, and may be an ordinary word."""
 
 
 class Redactor:
-    """Masks the bot's tokens in answers, whose texts are stored and shown in Slack. A text may repeat a token
-    unchanged, in a URL, in JSON within JSON, or in HTML.
+    """Masks the bot's tokens in answers, because text from answers is stored and shown in Slack.
+
+    A text may contain a token as it is, or as part of a URL, of JSON inside JSON, or of HTML.
     """
 
     def __init__(self, tokens: Iterable[SecretStr]) -> None:
@@ -358,13 +381,13 @@ class Redactor:
                 forms |= {secret, quote(secret), quote(secret, safe=""), quote_plus(secret), html.escape(secret)}
                 forms |= {escaped, escaped.replace("/", "\\/")}
         longest_first = map(re.escape, sorted(forms, key=len, reverse=True))
-        # Case is ignored: status words are stored in lower case, and %2f is the same as %2F.
+        # Ignore case, because statuses are stored in lower case, and because %2f is the same as %2F.
         self._pattern = re.compile("|".join(longest_first) or "(?!)", re.IGNORECASE)
 
     def masked(self, value: object) -> object:
-        """Return a decoded JSON value with the tokens masked in every text and key.
+        """Mask the tokens in all texts and keys of a decoded JSON value.
 
-        Raise NotJson if it is nested too deeply.
+        Raises NotJson if the value is nested too deeply.
         """
         try:
             return self._mask(value)
@@ -381,7 +404,8 @@ class Redactor:
         return value
 
     def _mask_text(self, text: str) -> str:
-        # Invisible characters are dropped when a text is stored, which would join the parts of a token again.
+        # Drop invisible characters first. They are dropped anyway when a text is stored, which could join the two
+        # halves of a token.
         visible = text if text.isprintable() else "".join(c for c in text if c.isprintable() or c.isspace())
         return self._pattern.sub(MASK, visible) if self._pattern.search(visible) else text
 
@@ -390,7 +414,7 @@ class Redactor:
 
 
 class _Decompressor(Protocol):
-    """The type that `zlib.decompressobj` returns. The standard library has no public name for it."""
+    """The type that `zlib.decompressobj` returns, for which the standard library has no public name."""
 
     @property
     def eof(self) -> bool: ...
@@ -402,14 +426,19 @@ class _Decompressor(Protocol):
 
 
 class _Unreadable(ValueError):
-    """The body is too large, cut off, or has an encoding that was not asked for. The text says which."""
+    """The body is too large, incomplete, or has an encoding that wasn't requested. The error's text says which."""
 
 
 async def _body(chunks: AsyncIterator[bytes], encodings: Sequence[str], max_size: int) -> bytes:
-    """Return the decompressed body of raw `chunks`.
+    """Read a body from its raw chunks, and decompress it.
 
-    `encodings` are the words of Content-Encoding. Raise _Unreadable unless there are none, or one gzip. Also raise
-    it as soon as the body is larger than `max_size` bytes, before or after decompression.
+    Args:
+        chunks: The parts of the body as they arrive.
+        encodings: The values of the Content-Encoding header.
+        max_size: The maximum size in bytes, before and after decompression.
+
+    Raises:
+        _Unreadable: The encoding is anything but a single gzip, or the body is too large or incomplete.
     """
     words = [word.strip().lower() for word in encodings if word.strip().lower() not in {"", "identity"}]
     if words not in ([], ["gzip"]):
@@ -431,7 +460,7 @@ async def _body(chunks: AsyncIterator[bytes], encodings: Sequence[str], max_size
 
 
 def _decompress(gzip: _Decompressor, chunk: bytes, content: bytearray, max_size: int) -> None:
-    """Append the decompressed bytes of `chunk` to `content`."""
+    """Decompress a chunk, and append the result to `content`."""
     while chunk:
         if gzip.eof:
             raise _Unreadable("more than one gzip")

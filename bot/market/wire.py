@@ -1,9 +1,8 @@
-"""Turns the marketplace's answers into our models, and a query into the market's words. It does no I/O, and logs
-what it doesn't understand.
+"""Parses the market's answers into gpubot's models, and builds the query for offers. No I/O except logging.
 
-It is as tolerant as the API asks for (docs/compute-clear.md, "Calls in general"): it ignores unknown fields, takes
-an unknown status word for "still in progress", and leaves out an entry of a list that can't be used. It raises
-UnusableAnswer only if the outermost shape of an answer is wrong.
+The parsing is as tolerant as the API requires (docs/compute-clear.md, "Calls in general"): unknown fields are
+ignored, an unknown status means "still in progress", and list entries that can't be used are left out.
+UnusableAnswer is raised only if the outermost structure of an answer is wrong.
 """
 
 from __future__ import annotations
@@ -37,54 +36,58 @@ _DELETING = frozenset({"deleting", "deleted"})
 _MAX_GPUS = 100_000
 MAX_OFFERS = 5_000
 MAX_NAMES = 1_000
-"""The most families, vendors, regions and contracts, each."""
+"""The maximum number of families, of vendors, of regions and of contracts."""
 MAX_GPU_NAMES = 5_000
-"""The most names of all families together. Entries beyond these limits are not read."""
+"""The maximum number of names in all families together. Names beyond the limit are ignored."""
 MAX_RESOURCES = 100_000
-"""The most resources on the account, or of one offer. Deleted ones stay in the list, so it grows for years. A
-longer list is refused as a whole, because each entry may bill."""
+"""The maximum number of resources on the account or of one offer.
+
+Deleted resources stay on the list, so it grows for years. A list that is longer is rejected as a whole, because
+every entry may be billing.
+"""
 
 T = TypeVar("T")
 _log = structlog.get_logger("gpubot.market")
 _MAX_WORDS = 200
-"""How many unknown status words are logged at most."""
+"""The maximum number of unknown statuses that are logged."""
 
 
 class Anomalies:
-    """Logs parts of answers that the bot doesn't understand: each unknown status word once, and all entries that
-    were dropped from one list in one line.
+    """Logs the parts of answers that the bot doesn't understand.
+
+    Each unknown status is logged once. Entries that are dropped from a list are logged together in one line.
     """
 
     def __init__(self) -> None:
         self._seen: set[tuple[str, str]] = set()
 
     def unknown_status(self, where: str, word: str) -> None:
-        """Log a status word that is not documented."""
+        """Log a status that isn't documented."""
         if (where, word) in self._seen or len(self._seen) >= _MAX_WORDS:
             return
         self._seen.add((where, word))
         _log.warning("market.unknown_status", where=where, word=word)
 
     def dropped(self, where: str, reasons: Counter[str]) -> None:
-        """Log how many entries of a list were dropped, by reason."""
+        """Log the number of entries that were dropped from a list, by reason."""
         if reasons:
             _log.warning("market.entries_dropped", where=where, reasons=dict(reasons))
 
 
 class UnusableAnswer(Exception):
-    """The answer is not what was asked for."""
+    """The answer isn't what the call should return."""
 
 
 class _UnusableEntry(Exception):
-    """This entry of a list can't be used. The text says why, in a few fixed words."""
+    """This entry of a list can't be used. The error's text says why, in one of a few fixed phrases."""
 
 
 def _read_entries(
     where: str, entries: list[object], read: Callable[[dict[str, object]], T | None], anomalies: Anomalies
 ) -> tuple[T, ...]:
-    """Return what `read` makes of each entry.
+    """Parse each entry of a list with `read`.
 
-    Leave out the entries for which it returns None or raises _UnusableEntry.
+    Entries for which `read` returns None or raises _UnusableEntry are left out; the latter are logged.
     """
     results: list[T] = []
     reasons: Counter[str] = Counter()
@@ -103,7 +106,7 @@ def _read_entries(
 
 
 def _list_in(body: object, *names: str) -> list[object]:
-    """Return the body if it is a list, else the list under the first of `names` that has one."""
+    """Return the body if it is a list, or else the first list found under one of `names`."""
     if isinstance(body, list):
         return body
     for name in names:
@@ -114,9 +117,9 @@ def _list_in(body: object, *names: str) -> list[object]:
 
 
 def _check_length(found: list[T]) -> list[T]:
-    """Return a list of resources. Raise UnusableAnswer if it is longer than any real list.
+    """Return a list of resources unchanged. Raises UnusableAnswer if it is longer than any real list.
 
-    The list must not be cut, because each resource may bill.
+    The list can't simply be truncated, because each of its resources may be billing.
     """
     if len(found) > MAX_RESOURCES:
         raise UnusableAnswer("a list without an end")
@@ -124,7 +127,7 @@ def _check_length(found: list[T]) -> list[T]:
 
 
 def _check_id(expected: str, found: object) -> None:
-    """Raise UnusableAnswer if the answer names another id than the one that was asked for."""
+    """Raise UnusableAnswer if the answer is about another ID than the requested one."""
     answered = fields.ident(found)
     if answered is not None and answered.casefold() != expected.casefold():
         raise UnusableAnswer("an answer about something else")
@@ -134,7 +137,7 @@ def _check_id(expected: str, found: object) -> None:
 
 
 def gpus(body: object) -> dict[str, tuple[str, ...]]:
-    """Return the canonical names of each family. Raise UnusableAnswer if there is no family."""
+    """Return the canonical GPU names in each family. Raises UnusableAnswer if there are no families."""
     if isinstance(body, dict) and len(body) == 1:
         inner = next(iter(body.values()))
         body = inner if isinstance(inner, dict) else body
@@ -154,9 +157,10 @@ def gpus(body: object) -> dict[str, tuple[str, ...]]:
 
 
 def names(body: object) -> tuple[str, ...]:
-    """Return the names in a list of strings, a list of objects with a `name`, or an object with one such list.
+    """Return the names in an answer of a discovery endpoint.
 
-    Raise UnusableAnswer for anything else, or if there are no names.
+    They are in a list of strings, in a list of objects with a `name`, or in an object with one such list. Raises
+    UnusableAnswer for anything else, or if there are no names.
     """
     if isinstance(body, dict) and len(body) == 1:
         body = next(iter(body.values()))
@@ -173,19 +177,19 @@ def names(body: object) -> tuple[str, ...]:
 
 
 def region_name(name: str) -> str:
-    """Return the documented spelling of a region group. Return any other name unchanged."""
+    """Return the documented spelling of a region group, or any other name unchanged."""
     return next((known for known in REGIONS if known.casefold() == name.casefold()), name)
 
 
 _SOLD_OUT = ("sold out", "stock", "capacity", "availab")
 _ABOUT_THE_ACCOUNT = ("credit", "quota", "balance", "fund", "payment", "billing", "limit")
-"""Words by which vendors say that a purchase failed because of the account. No page documents them."""
+"""Words that vendors use when a purchase failed because of the account. No page documents them."""
 
 
 def contract_name(name: str) -> str:
-    """Return the documented spelling of a contract, `ondemand` for `on-demand`.
+    """Return the documented spelling of a contract, such as `ondemand` for `on-demand`.
 
-    Return any other name in lower case.
+    Any other name is returned in lower case.
     """
     key = name_key(name)
     return key if key in CONTRACTS else name.casefold()
@@ -197,11 +201,14 @@ def contract_name(name: str) -> str:
 def offers(
     body: object, families: Mapping[str, tuple[str, ...]], now: datetime, anomalies: Anomalies
 ) -> tuple[Offer, ...]:
-    """Return the offers without duplicates. Leave out clusters, and offers without a usable price.
+    """Return the offers of an answer. Duplicates, clusters and offers without a usable price are left out.
 
-    `families` are the catalogue's. `now` stands in for a missing `created_at`.
+    Args:
+        body: The decoded answer.
+        families: The GPU families of the catalogue.
+        now: The time to use if an offer has no `created_at`.
+        anomalies: Logs the entries that were dropped.
     """
-
     known_families = Families(families)
 
     def read(entry: dict[str, object]) -> Offer | None:
@@ -232,10 +239,10 @@ def _offer(entry: dict[str, object], families: Families, now: datetime) -> Offer
         family=families.family_of(gpu, fields.text(entry.get("gpu_family"), 60)),
         count=count,
         vendor=vendor,
-        # "Other" is the documented group of all places that are in no other group.
+        # "Other" is the documented group for all places that belong to no other group.
         region=region_name(fields.text(entry.get("region"), 60) or "Other"),
         vendor_region=fields.text(entry.get("vendor_region"), 60),
-        # A vendor without contract types sells machines until they are deleted, which is on demand.
+        # A vendor without contract types sells machines that run until they are deleted, so they are on demand.
         contract=contract_name(fields.text(entry.get("contract_type"), 60) or "ondemand"),
         rate=rate,
         vcpus=fields.whole(entry.get("vcpu_count"), 1, 1_000_000),
@@ -248,9 +255,9 @@ def _offer(entry: dict[str, object], families: Families, now: datetime) -> Offer
 
 
 def _price(entry: dict[str, object]) -> Decimal | None:
-    """Return the USD per hour for the whole offer (docs/compute-clear.md, "Get offers").
+    """Return the price of the whole offer in USD per hour, or None if it has no usable price.
 
-    Return None if the offer has no price.
+    docs/compute-clear.md, "Get offers", describes the fields.
     """
     if entry.get("total_price_per_hour") is not None:
         return fields.rate(fields.number(entry["total_price_per_hour"]))
@@ -267,9 +274,10 @@ def _price(entry: dict[str, object]) -> Decimal | None:
 
 
 def procured(body: object, offer_id: str, anomalies: Anomalies) -> Procured:
-    """Return the answer of procure_offer with status 200.
+    """Parse an answer of procure_offer with status 200.
 
-    Raise UnusableAnswer if it is no such answer, or is about another offer. Then a machine may have been bought.
+    Raises UnusableAnswer if it isn't such an answer, or is about another offer. In that case a machine may have
+    been bought.
     """
     status = fields.word(fields.field(body, "status"))
     if status is None:
@@ -289,7 +297,7 @@ def procured(body: object, offer_id: str, anomalies: Anomalies) -> Procured:
 
 
 def _gives_other_reason(detail: str) -> bool:
-    """Return whether the words of a failed purchase name another reason than that the offer is sold out."""
+    """Return whether a failed purchase has a reason other than that the offer is sold out."""
     words = detail.casefold()
     if any(word in words for word in _ABOUT_THE_ACCOUNT):
         return True
@@ -297,7 +305,7 @@ def _gives_other_reason(detail: str) -> bool:
 
 
 def problem(body: object) -> str:
-    """Return the detail of an error answer on one line. Return an empty text if there is none."""
+    """Return the detail of an error answer on one line, or an empty text if there is none."""
     detail = fields.field(body, "detail")
     if isinstance(detail, list):
         texts = [fields.text(fields.field(entry, "msg"), 100) for entry in detail[:5]]
@@ -306,10 +314,10 @@ def problem(body: object) -> str:
 
 
 def progress(body: object, offer_id: str, anomalies: Anomalies) -> OfferProgress:
-    """Return how far the procurement of an offer is.
+    """Parse the progress of an offer's procurement.
 
-    `procurement_status` decides, or `status` if that is missing. An offer counts as untouched only if neither of
-    the two names a step of a procurement.
+    `procurement_status` decides, or `status` if the former is missing. An offer counts as untouched only if
+    neither of them names a stage of a procurement.
     """
     status = fields.word(fields.field(body, "status"))
     stage = fields.word(fields.field(body, "procurement_status")) or status
@@ -335,7 +343,7 @@ def progress(body: object, offer_id: str, anomalies: Anomalies) -> OfferProgress
 
 
 def _runs(instance: dict[str, object], anomalies: Anomalies) -> bool:
-    """Return whether an instance runs. If it has no status, it runs if it has an address."""
+    """Return whether an instance is running. An instance without a status is running if it has an address."""
     status = fields.word(instance.get("status"))
     if status is None:
         return fields.host(instance.get("external_ip")) is not None
@@ -350,8 +358,10 @@ def _runs(instance: dict[str, object], anomalies: Anomalies) -> bool:
 def resources(body: object, anomalies: Anomalies, *, of_offer: str | None = None) -> tuple[ResourceView, ...]:
     """Return the account's resources, or those of one offer.
 
-    For one offer, leave out resources that name only other offers: if the API ignored the filter, another rental's
-    machine would be deleted as ours. Raise UnusableAnswer if the list of the account is incomplete.
+    If one offer is requested, resources that belong only to other offers are left out: if the API ignored the
+    filter, the bot would delete a machine of another rental.
+
+    Raises UnusableAnswer if the list of the whole account is incomplete.
     """
     found = _check_length(_list_in(body, "resources", "items"))
     if of_offer is None and _is_part(body, len(found)):
@@ -371,7 +381,10 @@ def resources(body: object, anomalies: Anomalies, *, of_offer: str | None = None
 
 
 def _is_part(body: object, count: int) -> bool:
-    """Return whether a list says that more entries exist. No paging is documented, so the others can't be read."""
+    """Return whether a list says that it is incomplete.
+
+    The API documents no paging, so the other entries can't be read.
+    """
     total = fields.whole(fields.field(body, "total_count"), 0, 10**9)
     more = fields.field(body, "has_more") is True or any(
         bool(fields.field(body, name)) for name in ("next", "next_page", "next_cursor")
@@ -380,14 +393,14 @@ def _is_part(body: object, count: int) -> bool:
 
 
 def deletion(body: object) -> bool:
-    """Return True: the deletion was accepted. Raise UnusableAnswer if the answer is no object."""
+    """Return True, because the deletion was accepted. Raises UnusableAnswer if the answer isn't an object."""
     if not isinstance(body, dict):
         raise UnusableAnswer("no object")
     return True
 
 
 def resource(body: object, resource_id: str) -> ResourceView:
-    """Return one resource. Raise UnusableAnswer if the answer is no resource, or another one."""
+    """Parse one resource. Raises UnusableAnswer if the answer isn't a resource, or is a different one."""
     _check_id(resource_id, fields.field(body, "resource_id"))
     view = _resource(body) if isinstance(body, dict) else None
     if view is None:
@@ -425,10 +438,10 @@ def _resource(entry: dict[str, object]) -> ResourceView | None:
 
 
 def resource_ids(body: object, offer_id: str) -> dict[str, str]:
-    """Return the status of each resource of an offer by its id.
+    """Return the status of each resource of an offer, by resource ID.
 
-    Read nothing else, so that a field that is unusable does not stop the deletion. Leave out an entry that names
-    only other offers, because the API may have ignored the filter. Also leave out an entry without a usable id.
+    No other field is read, so that one that can't be used doesn't prevent a deletion. Entries without a usable ID
+    are left out, and so are entries that belong only to other offers, because the API may have ignored the filter.
     """
     listed = body if isinstance(body, list) else fields.field(body, "resources") or fields.field(body, "items")
     statuses = {}
@@ -445,7 +458,7 @@ def resource_ids(body: object, offer_id: str) -> dict[str, str]:
 
 
 def offer_query(query: OfferQuery) -> bytes:
-    """Return the YAML body of get_offers. Prices are written exactly."""
+    """Build the YAML body of get_offers. Prices are written exactly."""
     compute: dict[str, object] = {
         "gpu_type": query.gpu,
         "gpu_count": query.count,

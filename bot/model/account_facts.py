@@ -1,4 +1,7 @@
-"""Facts about the account and this bot: all of them, each with the type of its value."""
+"""The facts that the store keeps about the account and this bot, each with the type of its value.
+
+The store keeps them so that they survive a restart. They are too small to have tables of their own.
+"""
 
 from __future__ import annotations
 
@@ -15,82 +18,98 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Fact(Generic[T]):
-    """A fact that the store keeps: one value, or one for each key."""
+    """A kind of fact that the store keeps: either a single value, or one value per key."""
 
     name: str
     kind: Any
 
 
 class Pause(Frozen):
-    """An admin paused buying."""
+    """A pause of all buying, made by an admin."""
 
     by: str
-    """Slack id."""
+    """Slack ID of the admin."""
     at: Instant
     why: str
-    """The admin's words. Data, never markup."""
+    """The reason that the admin typed. Untrusted text: escape it for display."""
 
 
 class FailureRun(Frozen):
-    """Failed steps of one rental in a row."""
+    """A series of consecutive failed steps of one rental."""
 
     number: str
-    """The number that the log and the alerts show."""
+    """The number by which the log and the alerts refer to this series."""
     count: int = 0
     notified_at: Instant | None = None
-    """When people were last alerted."""
+    """The time at which people were last alerted. None before the first alert."""
 
 
 class PastEnd(Frozen):
-    """When an attempt's graces began: at its end, or at the first check after it if the bot was down."""
+    """The start of the grace periods that an attempt gets before it is deleted as overdue.
+
+    Normally they start at the attempt's end. If the bot was down then, they start at the first check after the
+    end.
+    """
 
     end: Instant
     since: Instant
 
 
 class GroupAnswer(Frozen):
-    """Who is in a user group, as Slack answered last."""
+    """The members of a Slack user group, according to Slack's latest answer."""
 
     changes: int = 0
-    """How often Slack said that the group changed."""
+    """The number of times that Slack has reported a change of the group."""
     at: Instant | None = None
-    """When Slack was asked, in real time. None: it must be asked again."""
+    """The wall-clock time at which Slack was last queried. None if the group must be queried again."""
     members: frozenset[str] = frozenset()
 
 
 ABSENCES = Fact[tuple[Absence, ...]]("absences", tuple[Absence, ...])
-"""The last absences of an approver, by Slack id. Only the last one can go on."""
+"""The most recent absences of an approver, by the approver's Slack ID. Only the last one can still be ongoing."""
 PAUSED = Fact[Pause]("paused", Pause)
 UNAUTHORIZED_SINCE = Fact[datetime]("unauthorized_since", datetime)
-"""The marketplace refuses our token."""
+"""The time since which the marketplace has refused our token."""
 POLICY_REFUSED = Fact[str]("policy_refused", str)
-"""The mistakes in the policy file of which the admins were notified, until a file without mistakes is read."""
+"""The mistakes in the policy file that the admins were notified of.
+
+Removed as soon as a file without mistakes is read.
+"""
 CHANNELS_CHARGE_LESS = Fact[bool]("channels_charge_less", bool)
-"""The admins were notified of the channels whose projects name people, or there was no need to."""
+"""True once the admins have been notified of channels that charge their project only for certain people.
+
+Also set if there was no such channel, so that the check runs only once.
+"""
 NO_APPROVER_SINCE = Fact[datetime]("no_approver_since", datetime)
-"""People were notified that the admins decide, because no approver is left."""
+"""The time at which people were notified that the admins now decide, because no approver is left."""
 GROUP_MEMBERS = Fact[frozenset[str]]("group_members", frozenset[str])
-"""The last known members of each group, by its Slack id."""
+"""The last known members of each user group, by the group's Slack ID."""
 GROUP_ANSWER = Fact[GroupAnswer]("group_answer", GroupAnswer)
-"""By the group's Slack id."""
+"""Slack's latest answer about each user group, by the group's Slack ID."""
 UNKNOWN_RENTAL = Fact[datetime]("unknown_rental", datetime)
-"""When the admins were notified of a click about a rental that the store doesn't know, by its id."""
+"""The time at which the admins were notified of a click about an unknown rental, by rental ID."""
 FAILING_STEPS = Fact[FailureRun]("failing_steps", FailureRun)
-"""The runs of which people were alerted, by rental."""
+"""The series of failed steps that people were alerted about, by rental ID."""
 PAST_END = Fact[PastEnd]("past_end", PastEnd)
-"""By attempt: `k7mq2:1`."""
+"""The start of each overdue attempt's grace periods, by attempt: `k7mq2:1`."""
 UNUSUAL_DAY = Fact[str]("unusual_day", str)
-"""The last day of which people were notified that it is unusually dear: `2026-11-28`, of `billing.timezone`."""
+"""The last day that people were notified of because it was unusually expensive.
+
+Written as `2026-11-28`, in `billing.timezone`.
+"""
 WRITES_TRIED_AT = Fact[datetime]("writes_tried_at", datetime)
 
 DIGEST_DUE = Fact[datetime]("digest_due", datetime)
-"""When the newest digest that is done with was due."""
+"""The time for which the last handled digest was scheduled.
+
+Older digests that were missed are skipped: only the newest is sent.
+"""
 
 
 class Counter(StrEnum):
-    """What is counted."""
+    """The events that are counted for `/health`."""
 
     POSTED_TWICE = "perhaps_posted_twice"
-    """Posts made again in a conversation that could not be read back."""
+    """Posts that were sent again because the conversation couldn't be read back. Slack may show them twice."""
     GIVEN_UP = "given_up"
-    """Messages that Slack never took: refused for good, or answers that came too late."""
+    """Messages that Slack never accepted: refused for good, or answers that were sent too late."""

@@ -1,4 +1,4 @@
-"""Questions to the admins: about machines that no attempt has, and about rentals whose owner left."""
+"""Questions to the admins: about unmanaged machines, and about rentals whose owner left."""
 
 from __future__ import annotations
 
@@ -14,32 +14,36 @@ from bot.model.base import Frozen, Instant
 
 
 class UnmanagedMachine(Frozen):
-    """A machine that no attempt has, as the account showed it last."""
+    """A machine on the account that belongs to no attempt, as last seen there."""
 
     resource_id: str
     status: str
-    """The API's word."""
+    """The status exactly as the API reports it."""
     runs: bool
-    """Whether the vendor says that it runs."""
+    """True if the vendor says that the machine is running."""
     name: str | None = None
-    """Data, never markup."""
+    """The machine's name in the account. Untrusted text: escape it for display."""
     gpu: str | None = None
-    """Data, never markup."""
+    """The GPU as the API names it. Untrusted text: escape it for display."""
     count: int = 1
-    """How many GPUs it has. 1 if the API didn't state it."""
+    """The number of GPUs. 1 if the API didn't report it."""
     vendor: str | None = None
     rate: Decimal | None = None
-    """USD per hour. None if the API didn't state it."""
+    """USD per hour. None if the API didn't report it."""
     since: Instant
-    """From when on the machine bills: `valid_from`, else when it was created, else when we first saw it."""
+    """The time at which billing started.
+
+    This is `valid_from` if known, otherwise the creation time, otherwise the time at which the bot first saw the
+    machine.
+    """
     valid_from: Instant | None = None
-    """As the API stated it. None if it didn't; the cost is then estimated."""
+    """The start of billing as reported by the API. None if it wasn't reported; the cost is then an estimate."""
     host: str | None = None
     port: int | None = None
     offer_ids: tuple[str, ...] = ()
-    """The offers that it was made from. Machines of one purchase have an offer in common."""
+    """The IDs of the offers from which the machine was made. Machines of one purchase have an offer in common."""
     missing_since: Instant | None = None
-    """Since when the vendor does not find the machine. None if it does."""
+    """The time since which the vendor can't find the machine. None if the vendor finds it."""
     terminated_at: Instant | None = Field(default=None, alias="gone_at")
 
 
@@ -47,48 +51,61 @@ class UnmanagedMachine(Frozen):
 
 
 class Purchase(Frozen):
-    """The unknown machines of one purchase, about which the admins decide together."""
+    """The unmanaged machines of one purchase, which the admins decide about together."""
 
     kind: Literal["purchase"] = "purchase"
     machines: tuple[UnmanagedMachine, ...]
-    """At least one."""
+    """The machines. There is at least one."""
     guess: str | None = None
-    """Slack id of the person whom the machines' names suggest. It is preselected, and pings nobody."""
+    """Slack ID of the person whom the machines' names suggest as the owner. None if the names suggest nobody.
+
+    The person is preselected in the admins' dialog, but isn't pinged.
+    """
     same_as: str | None = None
-    """Id of the question that stays, if this one asked about the same machines a second time, as earlier versions
-    could. None if this is the only question about its machines."""
+    """ID of the question that remains, if this one is a duplicate about the same machines. None otherwise.
+
+    Earlier versions could create such duplicates.
+    """
 
     @property
     def alive(self) -> tuple[UnmanagedMachine, ...]:
-        """Return the machines that are not gone, or all if all are."""
+        """The machines that haven't been terminated. If all of them have been, all machines."""
         return tuple(machine for machine in self.machines if machine.terminated_at is None) or self.machines
 
     @property
     def runs(self) -> bool:
-        """Whether one of its machines runs, so that the purchase can get an owner. The other machines are watched
-        and deleted with it: one that failed must not leave a used machine without an owner.
+        """True if at least one of the machines is running, so that the purchase can be given an owner.
+
+        All machines of the purchase are then watched and deleted together. This is deliberate: a machine that
+        failed must not prevent a machine that people use from getting an owner.
         """
         return any(machine.runs for machine in self.alive)
 
 
 class Purchases(Frozen):
-    """Several purchases in one message. Each is a separate question that is a part of this one."""
+    """Several purchases that are announced in one message.
+
+    Each purchase is also a separate question, which is a part of this one.
+    """
 
     kind: Literal["purchases"] = "purchases"
     count: int
-    """How many machines the purchases had when they were found."""
+    """The number of machines that the purchases had when they were found."""
     bought_after_backup: bool = Field(alias="bought_later")
-    """Whether the database was restored, and they were bought after the backup. Otherwise one sweep found many."""
+    """True if the database was restored and these purchases were made after the backup.
+
+    False if a single sweep found many purchases.
+    """
     empty: bool = False
-    """Whether the database had no rental."""
+    """True if the database contained no rental at all."""
 
 
 class OwnerLeft(Frozen):
-    """The owner of a rental left the workspace."""
+    """The subject of a question about a rental whose owner left the workspace."""
 
     kind: Literal["owner_left"] = "owner_left"
     owner: str
-    """Slack id."""
+    """Slack ID of the owner who left."""
 
 
 Subject: TypeAlias = Annotated[Purchase | Purchases | OwnerLeft, Field(discriminator="kind")]
@@ -98,70 +115,80 @@ Subject: TypeAlias = Annotated[Purchase | Purchases | OwnerLeft, Field(discrimin
 
 
 class AdminDecision(StrEnum):
-    """What an admin decided."""
+    """The decision that an admin made."""
 
     GAVE_OWNER = "gave_owner"
     DESTROYED = "destroyed"
-    """The machines belong to the admin who decided, and are destroyed."""
+    """The admin who decided becomes the owner of the machines, and they are destroyed."""
     NOT_OURS = "not_ours"
-    """The machines are not ours to manage, so nobody is asked about them again."""
+    """The machines aren't ours to manage. Nobody is asked about them again."""
 
 
 class Decided(Frozen):
-    """The decision of an admin."""
+    """An admin's decision about a question, with its author, time and reason."""
 
     decision: AdminDecision = Field(alias="verdict")
     by: str
-    """Slack id of the admin."""
+    """Slack ID of the admin who decided."""
     at: Instant
     reason: str = ""
-    """The admin's words. Data, never markup."""
+    """The reason that the admin typed. Untrusted text: escape it for display."""
 
 
 class AdminQuestion(Frozen):
-    """A question to each admin, which one of them decides for all. The store changes it only by compare-and-set on
-    `version`, and shows each change in its messages.
+    """A question that is sent to every admin. The first admin who decides it answers for all.
+
+    The store only changes it by compare-and-set on `version`, and updates its messages after each change.
     """
 
     id: str
     version: int = 1
     about: Subject
     rental_id: str | None = None
-    """The rental that the question is about, or to which its machines belong by now."""
+    """The rental that the question is about, or the rental to which its machines now belong."""
     part_of: str | None = None
-    """Id of the question in whose messages this one is asked. None if it has its own messages."""
+    """ID of the question in whose messages this one is shown. None if it has its own messages."""
     event_id: int | None = None
-    """The event of the question's newest messages. None if it has no messages of its own."""
+    """The event that caused the question's newest messages. None if it has no messages of its own."""
     asked: tuple[str, ...] = ()
-    """Slack ids of the admins who got these messages."""
+    """Slack IDs of the admins who received these messages."""
     found_at: Instant
     asked_at: Instant
     ask_again_at: Instant | None = None
-    """When the admins are asked again. None if nobody put the question off."""
+    """The time at which the admins are asked again. None if nobody postponed the question."""
     put_off_by: str | None = None
     decided: Decided | None = None
     over_at: Instant | None = None
-    """When nothing was left to decide or to watch: the machines belong to a rental or are gone, the parts are
-    decided, or the rental got another owner. If that rental ends first, this is not set."""
+    """The time at which nothing was left to decide or to watch. None until then.
+
+    That is the case if the machines belong to a rental or are terminated, if all parts are decided, or if the
+    rental got another owner. It isn't set if the rental ends first.
+    """
     pauses_buying: bool = False
-    """Whether the question pauses buying, until an admin resumes it."""
+    """True if this question keeps buying paused until an admin resumes it."""
 
     @property
     def open(self) -> bool:
-        """Whether the admins can still decide the question."""
+        """True if the admins can still decide the question."""
         return self.decided is None and self.over_at is None
 
     @property
     def purchase(self) -> Purchase:
-        """Return the unknown machines that it is about. Raise TypeError if it is about something else."""
+        """The unmanaged machines that the question is about.
+
+        Raises TypeError if the question is about something else.
+        """
         if not isinstance(self.about, Purchase):
             raise TypeError(f"question {self.id} is about no purchase")
         return self.about
 
     def is_due(self, now: datetime) -> bool:
-        """Return whether the admins are to be asked again, because one of them put the question off until now."""
+        """Return whether to ask the admins again, because one of them postponed the question until now."""
         return self.open and self.ask_again_at is not None and self.ask_again_at <= now
 
     def not_asked(self, admins: Collection[str]) -> list[str]:
-        """Return those who became admins since the others were asked, and have no message of this question."""
+        """Return the admins who have no message of this question, because they became admins after it was sent.
+
+        Empty if the question is closed or is shown in another question's messages.
+        """
         return [admin for admin in admins if admin not in self.asked] if self.open and not self.part_of else []

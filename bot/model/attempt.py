@@ -1,4 +1,4 @@
-"""An attempt: one procure call of one offer for a rental. With it, the resources that it made and their cost."""
+"""An attempt: one procure call for one offer of a rental, with the resources that it created and their cost."""
 
 from __future__ import annotations
 
@@ -15,47 +15,56 @@ from bot.model.offer import Offer
 
 
 class AttemptState(StrEnum):
-    """What is known about an attempt."""
+    """The outcome of an attempt, as far as the bot knows it."""
 
     INTENDED = "intended"
-    """Committed. Its one procure call may be running, or the process died: the store can't tell which."""
+    """The attempt is committed, and its only procure call may be running.
+
+    If the process died during the call, the state stays the same: the store can't tell the two cases apart.
+    """
     UNKNOWN = "unknown"
-    """The call had no clear answer, so it may have bought. Only a lookup decides."""
+    """The call had no clear answer, so it may have bought a machine. Only a lookup can tell."""
     BOUGHT = "bought"
     FAILED = "failed"
-    """Proven to have bought nothing."""
+    """The attempt is proven to have bought nothing."""
     TERMINATED = "gone"
-    """All its resources are gone, or it was accepted and no resource of it was ever found."""
+    """All of the attempt's resources are terminated, or none was ever found although the market accepted it."""
 
 
 class Why(StrEnum):
-    """Why an attempt or a rental did not go on. The words for people are in handlers/phrases/format.py."""
+    """The reason why an attempt or a rental didn't continue.
+
+    The text that people read is in `handlers/phrases/format.py`.
+    """
 
     SOLD_OUT = "sold_out"
-    """The purchase was answered with `failed`, and the answer gives no other reason."""
+    """The market answered `failed` and gave no other reason."""
     ANSWERED_FAILED = "answered_failed"
-    """The purchase was answered with `failed`, for a reason of its own such as a quota: `Attempt.detail`."""
+    """The market answered `failed` for a reason of its own, such as a quota. The reason is in `Attempt.detail`."""
     EXPIRED = "expired"
     REFUSED = "refused"
     SCRIPT_REFUSED = "script_refused"
-    """The vendor refused the purchase because of its boot script. The next attempt there goes without it."""
+    """The vendor refused the purchase because of its startup script.
+
+    The next attempt at the same place is sent without a script.
+    """
     BOUGHT_BEFORE = "bought_before"
-    """The market answered that the offer was bought before."""
+    """The market answered that the offer has been bought before."""
     NO_ANSWER = "no_answer"
     RATE_LIMITED = "rate_limited"
     VENDOR_FAILED = "vendor_failed"
     TOO_SLOW = "too_slow"
     NOTHING_LEFT = "nothing_left"
     TOO_LITTLE_TIME = "too_little_time"
-    """Too little time is left until the end that the person named."""
+    """Too little time is left before the end that the person named."""
     NO_KEY = "no_key"
-    """Its owner has no SSH key any more."""
+    """The owner has no SSH key any more."""
     TOO_MANY_ATTEMPTS = "too_many_attempts"
     DEARER = "dearer"
     OTHER_GPU = "other_gpu"
-    """Only GPUs are left that don't fit the clicked one."""
+    """The only GPUs left don't fit the one that was clicked."""
     OVER_BUDGET = "over_budget"
-    """A budget was lowered after a rental that waits had reserved its share."""
+    """A budget was lowered after a queued rental had reserved its share."""
     BUYING_BLOCKED = "buying_blocked"
     OUTAGE = "outage"
     PAUSED = "paused"
@@ -64,50 +73,56 @@ class Why(StrEnum):
     LEASE_ENDED = "lease_ended"
     VENDOR_TOOK_IT = "vendor_took_it"
     SHOWN_LATER = "put_back"
-    """The database was restored, and Slack shows a later state of the request."""
+    """The database was restored, and Slack shows a later state of the request than the database does."""
     ENDED_WHILE_AWAY = "ended_while_away"
-    """The machine was gone at the first look since the start. The vendor took it, or somebody destroyed it: by
-    hand while the bot was away, or after the backup from which the database was restored."""
+    """The machine was already terminated when the bot first checked it after a start.
+
+    Either the vendor took it, or somebody destroyed it: by hand while the bot was down, or after the backup from
+    which the database was restored.
+    """
     ENDED_SINCE_BACKUP = "ended_since_copy"
-    """As ENDED_WHILE_AWAY, and Slack shows a later state of the machine than the restored database. So somebody
-    probably destroyed it on purpose."""
+    """Like ENDED_WHILE_AWAY, but Slack also shows a later state of the machine than the restored database does.
+
+    So somebody probably destroyed it on purpose.
+    """
     SSH_UNREACHABLE = "ssh_silent"
-    """It became ready although nothing answered on its SSH port."""
+    """The machine became ready although nothing answered on its SSH port."""
     REPLACED = "replaced"
     BOUGHT_AFTER_BACKUP = "bought_later"
-    """Its machine was found on the account: it was bought after the backup."""
+    """The rental's machine was found on the account: it was bought after the backup."""
     NOTHING_FITTED = "nothing_fitted"
-    """No offer fitted before the wish ended."""
+    """No offer fitted before the waitlist entry expired."""
     UNRESOLVED = "unproven"
-    """Purchases that were answered with `failed` are looked up before the next one."""
+    """Earlier purchases were answered with `failed`, and must be looked up before the next one is made."""
 
 
 class Marker(StrEnum):
-    """Who marked an attempt for deletion."""
+    """The part of the bot that marked an attempt for deletion."""
 
     STEP = "step"
-    """The rental's step: it gave the attempt up, or deletes what a failed purchase made."""
+    """The rental's own step, which gave the attempt up or is deleting what a failed purchase created."""
     OVERDUE = "overdue"
-    """The overdue deletion, because no step ended it in time."""
+    """The overdue deletion, because no step ended the attempt in time."""
     SWEEP = "sweep"
-    """The comparison with the account: a resource of the attempt appeared after it was settled."""
+    """The comparison with the account, which found a resource of the attempt after the attempt was closed."""
 
 
 REPORTED_FAILED = frozenset({Why.SOLD_OUT, Why.ANSWERED_FAILED})
-"""Reasons for which the market answered that the purchase failed. It may still have made a resource."""
+"""The reasons with which the market reports a failed purchase. It may have created a resource nevertheless."""
 
 
 ENDED_BY_VENDOR = REPORTED_FAILED | {Why.REFUSED, Why.VENDOR_FAILED, Why.TOO_SLOW}
-"""The reasons for which a vendor ended a purchase before its machine was ready."""
+"""The reasons why a vendor ended a purchase before its machine was ready."""
 
 
 USUAL_CHANCE = Fraction(8, 10)
-"""The chance to get ready that a purchase has if too little is known of its vendor and GPU."""
+"""The assumed chance that a purchase becomes ready if too little is known about its vendor and GPU."""
 
 
 class SuccessRate(Frozen):
-    """How many of the last ten purchases of one GPU from one vendor got ready. Those that a person or the market
-    ended don't count.
+    """The success rate of one vendor's last ten purchases of a GPU: the number that became ready.
+
+    Purchases that a person or the market ended aren't counted.
     """
 
     ready: int
@@ -115,87 +130,104 @@ class SuccessRate(Frozen):
 
     @property
     def chance(self) -> Fraction:
-        """Return the part of them that got ready. Return USUAL_CHANCE for fewer than five."""
+        """The share of the purchases that became ready. USUAL_CHANCE if there were fewer than five."""
         return Fraction(self.ready, self.of) if self.of >= 5 else USUAL_CHANCE
 
     @property
     def poor(self) -> bool:
-        """Whether they are known to get ready less often than usual."""
+        """True if these purchases are known to become ready less often than usual."""
         return self.chance < USUAL_CHANCE
 
 
 class OwnedKey(Frozen):
-    """A public key that belongs on a machine besides the first one, with its owner."""
+    """A public key that is installed on a machine in addition to the default key, with its owner."""
 
     person: str
-    """Slack id of its owner."""
+    """Slack ID of the key's owner."""
     line: str
     """`<type> <base64>`."""
     comment: str
-    """By which people recognize the key. It is never sent. Data, never markup."""
+    """The comment by which people recognize the key. It is never sent to a machine.
+
+    Untrusted text: escape it for display.
+    """
     fingerprint: str
 
 
 class SentScript(Frozen):
-    """What the boot script of a purchase held."""
+    """The contents of the startup script that a purchase sent."""
 
     version: int
-    """The version of the script's text, `bot.policy.access.boot.SCRIPT_VERSION`."""
+    """The version of the script's text: `bot.policy.access.startup_script.SCRIPT_VERSION`."""
     keys: tuple[OwnedKey, ...] = ()
-    """The keys in addition to `Attempt.public_key`."""
+    """The keys that the script installs in addition to `Attempt.public_key`."""
     setup: str | None = None
-    """The name of the setup script that it runs."""
+    """The name of the setup script that it runs. None if it runs none."""
     probe: bool = False
-    """Whether it installs the probe."""
+    """True if the script installs the probe."""
     refused: bool = False
-    """Whether the place takes no boot script, so that nothing of it was sent."""
+    """True if this vendor or region takes no startup script, so that none was sent."""
 
 
 class AdoptedMachine(Frozen):
-    """A machine without an offer: it ran on the account unknown to this store until an admin gave it an owner."""
+    """A machine that wasn't bought through an offer: it was unmanaged until an admin gave it an owner."""
 
     vendor: str
-    """Empty if the API didn't state it."""
+    """The vendor's name. Empty if the API didn't report it."""
     gpu: str
     rate: Decimal
-    """USD per hour, as the API stated it when the machine was adopted. Zero if the API left out the price of one
-    of its resources, because that resource counts as free until the API states a price."""
+    """USD per hour, as the API reported it when the machine was adopted.
+
+    Zero if the API left out the price of one of its resources, because such a resource counts as free until the
+    API reports its price.
+    """
 
 
 class Attempt(Frozen):
-    """One procure call of one offer, or an adopted machine. An offer has at most one attempt ever."""
+    """One procure call for one offer, or an adopted machine. There is never more than one attempt for an offer."""
 
     rental_id: str
     n: int
-    """1 for a rental's first attempt."""
+    """The attempt's number within its rental, starting at 1."""
     state: AttemptState
     offer: Offer | None = None
     adopted: AdoptedMachine | None = None
-    """Set if there was no procure call: the attempt has the adopted resources, and never more. Exactly one of
-    `offer` and `adopted` is set."""
+    """Set if there was no procure call. The attempt then has the adopted resources and never gets others.
+
+    Exactly one of `offer` and `adopted` is set.
+    """
     resource_name: str | None = None
-    """As `bot.policy.buying.resource_names` makes it. None for an adopted machine."""
+    """The name of the resource, made by `bot.policy.buying.resource_names`. None for an adopted machine."""
     public_key: str = ""
-    """The key that was sent, as one line. Empty for an adopted machine: nobody knows whose keys are on it."""
+    """The default key, sent with the purchase, on one line.
+
+    Empty for an adopted machine, because nobody knows whose keys are on it.
+    """
     key_comment: str = ""
     script: SentScript | None = None
-    """The boot script of the purchase. None if nothing was to be sent."""
+    """The startup script of the purchase. None if there was nothing to send."""
     intended_at: Instant
     answered_at: Instant | None = None
     why: Why | None = None
     detail: str = ""
-    """The market's own words. Data, never markup."""
+    """The market's own message. Untrusted text: escape it for display."""
     accepted: bool = False
-    """Whether the answer to the procure call accepted the purchase."""
+    """True if the market accepted the purchase in its answer to the procure call."""
     marked_by: Marker | None = None
-    """Who marked it for deletion last. None if it is not marked."""
+    """The part of the bot that last marked the attempt for deletion. None if it isn't marked."""
     delete_accepted_at: Instant | None = None
-    """When the deletion of all its resources was first accepted. From then on the attempt is not live."""
+    """The time at which the deletion of all its resources was first accepted.
+
+    From then on, the attempt no longer counts as live.
+    """
     orphaned: bool = False
-    """Whether its purchase was answered with `failed`, or a resource of it appeared after it was settled. Its
-    machines are never the rental's: they are deleted, in addition to the rental's live attempt."""
+    """True if the attempt is an orphan: its machines never become the rental's machine.
+
+    An attempt becomes an orphan if the market answered `failed`, or if a resource of it appeared after it was
+    closed. Its machines are deleted, independently of the rental's live attempt.
+    """
     empty_since: Instant | None = None
-    """When a lookup first found nothing for it. A second lookup decides."""
+    """The time at which a lookup first found no resource for the attempt. A second lookup confirms it."""
 
     @model_validator(mode="after")
     def _check_origin(self) -> Self:
@@ -212,7 +244,7 @@ class Attempt(Frozen):
 
     @property
     def vendor(self) -> str:
-        """The vendor of its machine. Empty if that is not known."""
+        """The vendor of the machine. Empty if it isn't known."""
         return self._machine.vendor
 
     @property
@@ -221,29 +253,35 @@ class Attempt(Frozen):
 
     @property
     def rate(self) -> Decimal:
-        """USD per hour that its machine was sold for, or adopted at."""
+        """USD per hour at which the machine was sold or adopted."""
         return self._machine.rate
 
     @property
     def called_offer(self) -> Offer:
-        """Return the offer of its procure call. Raise ValueError for an adopted machine, since that is a bug."""
+        """The offer of the procure call.
+
+        Raises ValueError for an adopted machine, because asking for its offer is a bug.
+        """
         if self.offer is None:
             raise ValueError(f"attempt {self.n} of {self.rental_id} was never called")
         return self.offer
 
     @property
     def live(self) -> bool:
-        """Whether it may have bought, is not extra, and its deletion is not accepted. A rental has one at most."""
+        """True if the attempt may have bought a machine, isn't an orphan, and its deletion hasn't been accepted.
+
+        A rental has at most one live attempt.
+        """
         return self.delete_accepted_at is None and not self.orphaned and not self.closed
 
     @property
     def marked_for_deletion(self) -> bool:
-        """Whether any resource that appears for it is deleted too."""
+        """True if every resource of the attempt is to be deleted, including any that appears later."""
         return self.marked_by is not None
 
     @property
     def unresolved(self) -> bool:
-        """Whether it is extra, and not yet proven to have made nothing that bills."""
+        """True if the attempt is an orphan and isn't yet proven to have created nothing that bills."""
         return self.orphaned and not self.closed
 
     @property
@@ -252,19 +290,26 @@ class Attempt(Frozen):
 
     @property
     def closed(self) -> bool:
-        """Whether nothing of it can bill any more."""
+        """True if nothing that belongs to the attempt can bill any more."""
         return self.state in {AttemptState.FAILED, AttemptState.TERMINATED}
 
 
 NAMED = "named"
-"""Our status of a resource that the answer to a purchase named and that no read has shown yet."""
+"""The status of a resource that was named in the answer to a purchase, but that no read has shown yet.
+
+The bot sets this status itself. It isn't a status of the API.
+"""
 UNSEEN = "unseen"
-"""Our status of a placeholder: no lookup ever found the resource of an accepted purchase. Its id is the offer's.
-It counts as gone, so it gets a ledger row: an estimate of what the purchase billed."""
+"""The status of a placeholder for the resource of an accepted purchase, if no lookup ever found that resource.
+
+The bot sets this status itself. It isn't a status of the API.
+The placeholder's ID is the offer's. It counts as terminated, so it gets a ledger row with an estimate of what the
+purchase billed.
+"""
 
 
 class Resource(Frozen):
-    """A thing that the API bills for, usually one machine. It belongs to one attempt."""
+    """A billable item of the API, usually one machine. It belongs to one attempt."""
 
     resource_id: str
     rental_id: str
@@ -273,25 +318,28 @@ class Resource(Frozen):
     first_seen: Instant
     read_at: Instant
     rate: Decimal | None = None
-    """`pricing_total_hourly`, USD per hour. None if the API didn't state it."""
+    """USD per hour, from the API's `pricing_total_hourly`. None if the API didn't report it."""
     valid_from: Instant | None = None
     valid_to: Instant | None = None
     host: str | None = None
     port: int | None = None
     delete_accepted_at: Instant | None = None
     missing_since: Instant | None = None
-    """When the market first answered that the resource doesn't exist. A second lookup decides."""
+    """The time at which the market first answered that the resource doesn't exist. A second lookup confirms it."""
     terminated_at: Instant | None = None
     last_answer: str = ""
-    """The answer to the last delete, if it was not accepted. Data, never markup."""
+    """The answer to the last delete call, if the call wasn't accepted. Untrusted text: escape it for display."""
 
 
 class LedgerRow(Frozen):
-    """The cost of one resource. The row is written once, when the resource is gone."""
+    """The cost of one resource, written once, when the resource is terminated."""
 
     resource_id: str
     n: int = 1
-    """1 for a resource's first row. If the resource comes back and goes again, it gets another row."""
+    """The row's number for its resource, starting at 1.
+
+    If the resource reappears and is terminated again, it gets another row.
+    """
     rental_id: str
     owner: str
     started_at: Instant
@@ -299,4 +347,4 @@ class LedgerRow(Frozen):
     rate: Decimal
     amount: Micros
     estimated: bool
-    """Whether the amount is our estimate, because the API left out the start, the end or the price."""
+    """True if the amount is our estimate, because the API left out the start, the end or the price."""

@@ -1,4 +1,4 @@
-"""The base of all models. Models are frozen, and an unknown field is a bug."""
+"""The base class of all models. Models are frozen, and an unknown field is treated as a bug."""
 
 from __future__ import annotations
 
@@ -11,28 +11,29 @@ M = TypeVar("M", bound=BaseModel)
 
 
 class Frozen(BaseModel):
-    """A value that is compared by content and never changed in place. `changed` makes a copy with other values."""
+    """A value object: compared by content and never modified. Use `changed` to get a copy with other values."""
 
-    # A validator is built when it is first needed: building all of them at once takes a twentieth of a start.
-    # A stored field that was renamed after a release keeps its earlier name as an alias.
+    # Validators are built lazily, because building all of them at once takes 5% of the start-up time. A stored
+    # field that was renamed after a release keeps its earlier name as an alias.
     model_config = ConfigDict(
         frozen=True, extra="forbid", defer_build=True, serialize_by_alias=True, validate_by_name=True
     )
 
 
 class Summed(Frozen):
-    """Numbers that are added field by field."""
+    """A group of numbers that are added field by field."""
 
     def __add__(self, other: Self) -> Self:
         return type(self)(**{name: getattr(self, name) + getattr(other, name) for name in type(self).model_fields})
 
 
 def changed(model: M, /, **fields: Any) -> M:
-    """Return a copy of `model` with other values in `fields`.
+    """Return a copy of `model` with new values for the given fields.
 
-    Raise pydantic.ValidationError if a field is unknown or a value has the wrong type; no value is converted.
+    Values aren't converted. Raises pydantic.ValidationError if a field is unknown or a value has the wrong type.
     """
-    # Not dict(model): dict() would take a model with a field `keys` for a mapping, and call that field.
+    # Don't use dict(model) here: if the model has a field named `keys`, dict() takes the model for a mapping and
+    # calls that field.
     return type(model).model_validate({**dict(iter(model)), **fields}, strict=True)
 
 
@@ -41,7 +42,7 @@ def _utc(value: datetime) -> datetime:
 
 
 Instant = Annotated[AwareDatetime, AfterValidator(_utc)]
-"""A moment. Always in UTC; a datetime without a time zone is refused."""
+"""A moment in time, always in UTC. Datetimes without a time zone are refused."""
 
 EVER = datetime.min.replace(tzinfo=UTC)
-"""The earliest time. As `not_before` it means: at any time."""
+"""The earliest possible time. Used as `not_before`, it means "at any time"."""

@@ -1,4 +1,4 @@
-"""Projects and budgets: who is charged for what in which month, and what is promised to rentals."""
+"""Projects and budgets: the money that people, projects and the team spend or reserve in each month."""
 
 from __future__ import annotations
 
@@ -9,14 +9,17 @@ from bot.model.base import Frozen, Instant, Summed
 from bot.model.money import Micros
 
 UNASSIGNED = "unassigned"
-"""The project of rentals that belong to no project of the policy."""
+"""The project of rentals that don't belong to any project of the policy."""
 
 Month = str
-"""A calendar month of the policy's `billing.timezone`, such as `2026-11`. Months sort as text."""
+"""A calendar month in the policy's `billing.timezone`, such as `2026-11`. Months sort correctly as text."""
 
 
 class ScopeKind(StrEnum):
-    """Who or what a budget is for. Rows are changed in the order of these names."""
+    """The kinds of scopes that can have a budget.
+
+    Rows in the database are always changed in the order of these names, so that transactions don't deadlock.
+    """
 
     PERSON = "person"
     PROJECT = "project"
@@ -28,14 +31,14 @@ class Scope(Frozen):
 
     kind: ScopeKind
     name: str = ""
-    """The Slack id of a person, or the name of a project. Empty for the team."""
+    """The Slack ID of a person, or the name of a project. Empty for the team."""
 
 
 TEAM = Scope(kind=ScopeKind.TEAM)
 
 
 def scopes_of(owner: str, project: str) -> tuple[Scope, ...]:
-    """Return the scopes that a rental counts for: its owner, its project and the team."""
+    """Return the scopes to which a rental is charged: its owner, its project and the team."""
     return (
         Scope(kind=ScopeKind.PERSON, name=owner),
         Scope(kind=ScopeKind.PROJECT, name=project),
@@ -44,58 +47,68 @@ def scopes_of(owner: str, project: str) -> tuple[Scope, ...]:
 
 
 class MonthPart(Frozen):
-    """The charges of a scope in a month: what a file is made of."""
+    """The charges of one scope in one month: the contents of a month file."""
 
     month: Month
     scope: Scope = TEAM
 
     @property
     def project(self) -> str | None:
-        """Return the project whose charges these are. Return None if they are not those of a project."""
+        """The project whose charges these are. None if the scope isn't a project."""
         return self.scope.name if self.scope.kind is ScopeKind.PROJECT else None
 
 
 class Balance(Frozen):
-    """The money of a scope in a month."""
+    """The money that a scope has spent and reserved in a month."""
 
     scope: Scope
     month: Month
     reserved: Micros = 0
-    """What rentals hold: the most that they can still cost in this month."""
+    """The amount that rentals have reserved: the most that they can still cost in this month."""
     spent: Micros = 0
-    """What was charged to this month."""
+    """The amount that was charged to this month."""
     late: Micros = 0
-    """The part of `spent` that vendors billed after the bot had asked for the deletion."""
+    """The part of `spent` that vendors billed after the bot had requested the deletion."""
     alerted: int = 0
-    """The highest alert that was given, in percent of the budget. 0: none."""
+    """The highest alert that was sent, in percent of the budget. 0 if none was sent."""
     alert_due_at: Instant | None = None
-    """When an alert is judged again that is reached only with what is reserved. None: no such alert waits."""
+    """The time at which to check a pending budget alert again. None if no alert is pending.
+
+    An alert is pending if its threshold is reached only by adding the reserved money. That money may be released
+    soon, so the alert isn't sent at once.
+    """
     alert_to: str | None = None
-    """The Slack id of the person who gets that alert, in addition to the approvers' channel."""
+    """The Slack ID of the person who also gets that alert, in addition to the approvers' channel."""
 
 
 class Demand(Frozen):
-    """What something asks of a budget in one month."""
+    """The additional amount that something needs from a budget in one month."""
 
     balance: Balance
-    """Without what is asked for."""
+    """The balance without the additional amount."""
     budget: Micros
     more: Micros
-    """What is asked for."""
+    """The additional amount."""
 
     @property
     def free(self) -> Micros:
-        """What the budget still holds, at least zero."""
+        """The headroom that the budget still has, at least zero."""
         return max(self.budget - self.balance.reserved - self.balance.spent, 0)
 
     @property
     def passes(self) -> bool:
-        """Whether the budget does not hold it. What adds nothing passes no budget."""
+        """True if the additional amount exceeds the budget.
+
+        An amount of zero never does, even if the budget is already exceeded.
+        """
         return self.more > 0 and self.balance.reserved + self.balance.spent + self.more > self.budget
 
 
 class Reservation(Frozen):
-    """What a rental holds of the budgets of a month: those of one of its owners, its project and the team."""
+    """The amount that a rental reserves in one month, in the budgets of its owner, its project and the team.
+
+    If the machine changes its owner, each of the owners has a reservation.
+    """
 
     rental_id: str
     month: Month
@@ -105,64 +118,73 @@ class Reservation(Frozen):
 
 
 class UseCosts(Summed):
-    """What an amount was billed for, in micro-dollars. The four sum to the amount."""
+    """An amount split by how the machine was used while it was billed, in micro-dollars.
+
+    The four parts add up to the amount.
+    """
 
     used: Micros = 0
     connected: Micros = 0
-    """For the time in which somebody was connected and no GPU computed."""
+    """The amount billed while somebody was connected but no GPU was computing."""
     idle: Micros = 0
     unknown: Micros = 0
-    """For the time about which nothing is known: before ready, after the deletion began, or not seen."""
+    """The amount billed for time without known use: before ready, during deletion, or without samples."""
 
     @property
     def known(self) -> bool:
-        """Whether something is known about the use."""
+        """True if the use is known for some of the time."""
         return bool(self.used or self.connected or self.idle)
 
 
 class Charge(Frozen):
-    """The part of a ledger row that is one owner's in one month, or the same of a machine that still bills."""
+    """The part of a ledger row that falls into one month and belongs to one owner.
+
+    There are also charges for machines that still bill and have no ledger row yet.
+    """
 
     resource_id: str
     n: int
-    """The number of the ledger row of its resource."""
+    """The number of the ledger row among the rows of its resource."""
     started_at: Instant
     ended_at: Instant
     rental_id: str
     month: Month
-    """The month whose report and file have it: the one in which it was billed, or a later one for a correction."""
+    """The month whose report and file include the charge.
+
+    That is the month in which the cost was billed. For a correction, it is a later month.
+    """
     owner: str
     project: str
     gpus: int
     rate: Decimal
-    """USD per hour of the whole machine."""
+    """USD per hour for the whole machine."""
     amount: Micros
-    """What was billed: the sum of the next four."""
+    """The billed amount: the sum of the next four fields."""
     used: Micros = 0
     connected: Micros = 0
-    """For time in which somebody was connected and no GPU computed."""
+    """The amount billed while somebody was connected but no GPU was computing."""
     idle: Micros = 0
     unknown: Micros = 0
-    """For time about which nothing is known."""
+    """The amount billed for time in which the use isn't known."""
     late: Micros = 0
-    """The part of the amount that was billed after the bot had asked for the deletion."""
+    """The part of the amount that was billed after the bot had requested the deletion."""
     estimated: bool = False
-    """Whether the amount is our estimate, because the API left out the start, the end or the price."""
+    """True if the amount is our estimate, because the API left out the start, the end or the price."""
     correction: bool = False
-    """Whether the file of the month in which it was billed was complete before it was found."""
+    """True if the charge was found only after the file of its original month had been completed."""
 
 
 class ChargedMachine(Frozen):
-    """The machine that a charge is for, as its row in a month's file describes it."""
+    """The machine that a charge is for, as described in the charge's row of a month file."""
 
     vendor: str
-    """Empty if the API didn't state it."""
+    """The vendor's name. Empty if the API didn't report it."""
     region: str
-    """The vendor's region. Empty if it is unknown."""
+    """The vendor's region. Empty if it isn't known."""
     gpu: str
-    """Its canonical name."""
+    """The GPU's canonical name."""
     contract: str
     name: str
-    """Its name in the account. Empty if it has none."""
+    """The machine's name in the account. Empty if it has none."""
     channel: str
-    """The Slack id of the channel, or the person, that has its card."""
+    """The Slack ID of the channel, or of the person, whose conversation contains the rental's card."""

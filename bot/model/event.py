@@ -1,4 +1,8 @@
-"""Events: what happened to a rental or to the account, and what each kind of event causes."""
+"""Events: the facts in the history of a rental or the account, and what each kind of event causes.
+
+An event is stored in the same transaction as the change that it describes. The row of its kind in `EFFECTS`
+decides which messages it causes, and which open questions it asks or resolves.
+"""
 
 from __future__ import annotations
 
@@ -53,155 +57,161 @@ from bot.model.state import State
 
 
 class EventKind(StrEnum):
-    """The kinds of events. `EFFECTS` has a row for each: its facts, who learns of it, what it asks or settles."""
+    """The kinds of events. `EFFECTS` describes what each of them causes."""
 
     ASKED = "asked"
     ASKED_AGAIN = "asked_again"
-    """People decide again: no offer is inside the envelope, time is short, or buying was blocked too long."""
+    """A new decision is needed: no offer fits the terms, time is short, or buying was blocked too long."""
     CHANGED = "changed"
     APPROVED = "approved"
     APPROVED_NOT_READY = "approved_not_ready"
-    """The request was approved a while ago, and its machine is not ready yet."""
+    """The request was approved a while ago, but its machine isn't ready yet."""
     DENIED = "denied"
     EXPIRED = "expired"
     WITHDRAWN = "withdrawn"
     DECIDERS_CHANGED = "deciders_changed"
-    """Other people are asked about what waits."""
+    """The people who are asked to decide the waiting requests have changed."""
     APPROVERS_REMINDED = "approvers_reminded"
     OTHERS_ASKED = "others_asked"
-    """The people of `approval.then` are asked too."""
+    """The people of the policy key `approval.then` are asked to decide as well."""
     QUEUED = "queued"
     """The rental waits for an offer that fits, or for its start time."""
     OFFER_FITS = "offer_fits"
-    """An offer fits a rental that waited for one, and is bought now."""
+    """An offer fits a queued rental and is being bought."""
     QUEUED_AGAIN = "queued_again"
-    """All that fitted was sold out, or buying was blocked, so the rental waits on."""
+    """Everything that fitted was sold out, or buying was blocked, so the rental keeps waiting."""
     NOT_ALLOWED_NOW = "not_allowed_now"
-    """An offer fits a rental that waits for one, but it can't be bought now. It waits on."""
+    """An offer fits a queued rental but can't be bought at the moment. The rental keeps waiting."""
     NOTHING_FITS = "nothing_fits"
-    """The start time is near, and no offer fits."""
+    """The start time is near, but no offer fits."""
     STARTED = "started"
     """The machine is rented without an approval, because it is within the limits."""
     RENTING = "renting"
-    """An attempt is intended."""
+    """An attempt was stored, and its procure call follows."""
     NO_ANSWER = "no_answer"
     GIVEN_UP = "given_up"
-    """An attempt was accepted but did not get ready. It is being destroyed, and the next one follows."""
+    """An attempt was accepted, but no machine became ready. Its resources are deleted before the next attempt."""
     ACCEPTED = "accepted"
     """An attempt bought a machine."""
     BLOCKED = "waiting"
-    """Buying is blocked by an outage, a pause, a refused token, or unproven attempts."""
+    """Buying is blocked by an outage, a pause, a refused token, or unresolved attempts."""
     UNREACHABLE = "silent"
-    """The machine runs, but nothing answered on its SSH port. READY follows."""
+    """The machine is running, but nothing has answered on its SSH port. READY follows."""
     READY = "ready"
     TEAMMATE_ADDED = "teammate_added"
     KEPT = "kept"
-    """Somebody still needs it."""
+    """Somebody said that the machine is still needed."""
     STILL_NEEDED = "still_needed"
     ENDING = "ending"
     EXTENDED = "extended"
     EXTENDED_BY_OPERATOR = "extended_by_operator"
-    """The operator extended it although that needs an approver, or decided on the time that waited for one."""
+    """The operator extended the lease although this needs an approver, or decided a waiting extension request."""
     EXTENSION_ASKED = "extension_asked"
     EXTENSION_APPROVED = "extension_approved"
     EXTENSION_DENIED = "extension_denied"
     EXTENSION_WITHDRAWN = "extension_withdrawn"
     EXTENSION_EXPIRED = "extension_expired"
     END_MOVED = "end_moved"
-    """The end came while the machine was in use, and moved on."""
+    """The machine was in use when its lease was to end, so the end moved to a later time."""
     GRACEFUL_DESTROY = "script_first"
-    """Somebody destroys the machine after its `/root/on-ending.sh`. It ends once the script is done."""
+    """Somebody destroyed the machine gracefully: it ends when its `/root/on-ending.sh` has finished."""
     SCRIPT_FAILED = "script_failed"
     """`/root/on-ending.sh` failed before the end."""
     ENDS_AGAIN = "put_back"
-    """The database was restored. The owner is notified of the end again."""
+    """The database was restored, so the owner is notified of the end again."""
     USE_CHANGED = "use_changed"
-    """The verdict about its use changed. People are not notified."""
+    """The usage status of the machine changed. Nobody is notified."""
     HOST_KEY_CHANGED = "host_key_changed"
-    """The machine's server showed another host key than at the first contact. The key is not trusted."""
+    """The machine's SSH server presented another host key than at the first contact. The new key isn't trusted."""
     NOBODY_ANSWERS = "nobody_answers"
-    """Its owner did not answer the question about an idle machine. The approvers are notified."""
+    """The owner didn't answer the question about an idle machine. The approvers are notified."""
     OWNER_ASKED_AGAIN = "owner_asked_again"
     """An approver wants the owner of an idle machine to be asked again."""
     LEFT_ALONE = "left_alone"
     """An approver said that the machine may stay idle until its end."""
     PROBE_INSTALLED = "probe_installed"
-    """Someone says that they installed the probe by hand."""
+    """Someone said that they installed the probe by hand."""
     GPU_MISMATCH = "not_as_sold"
-    """Its GPUs are not those that were sold."""
+    """The machine's GPUs aren't those that were sold."""
     KEPT_AS_IT_IS = "kept_as_it_is"
-    """The owner keeps the machine, although its GPUs are not those that were sold."""
+    """The owner keeps the machine although its GPUs aren't those that were sold."""
     NOT_WORKING = "not_working"
-    """The owner says that the machine doesn't work, and wants another one in its place."""
+    """The owner said that the machine doesn't work, and wants a replacement."""
     REPLACED = "replaced"
-    """Another rental takes this one's place. Once its machine is bought, this one's is destroyed."""
+    """Another rental replaces this one. As soon as the new machine is bought, this rental's is destroyed."""
     NOT_REPLACED = "not_replaced"
-    """The other rental ended without a machine, so this one stays."""
+    """The replacement ended without a machine, so this rental keeps its own."""
     ADOPTED = "adopted"
-    """A machine that the bot did not know got an owner from an admin."""
+    """An admin gave an owner to an unmanaged machine."""
     OWNER_CHANGED = "owner_changed"
-    """An admin gave the rental another owner, or the new owner took it after GIVEN."""
+    """The rental has a new owner.
+
+    Either an admin chose the new owner, or a person accepted the machine that was offered with GIVEN.
+    """
     ASKED_FOR = "asked_for"
-    """Somebody asks the owner for an idle machine."""
+    """Somebody asked the owner for an idle machine."""
     GIVEN = "given"
-    """The owner gives the machine to a person, if they take it within `TAKE_WITHIN`."""
+    """The owner offered the machine to a person, who can accept it within `TAKE_WITHIN`."""
     OWNER_LEFT = "owner_left"
-    """The owner left the workspace. The admins are asked what happens to the rental."""
+    """The owner left the workspace. The admins are asked what to do with the rental."""
     OWNER_LEFT_LATER = "owner_left_later"
-    """An admin wants to be asked again about the rental of an owner who left."""
+    """An admin postponed the question about a rental whose owner left."""
     LOST = "lost"
     DESTROYING = "destroying"
     NOT_CONFIRMED = "not_confirmed"
     ACKNOWLEDGED = "taken_on"
-    """Someone said "I'm on it"."""
+    """Someone acknowledged an alarm by clicking "I'm on it"."""
     ORPHANED_RESOURCE = "extra_resource"
-    """A resource appeared for an attempt that was settled or answered with `failed`. It is being deleted."""
+    """A resource appeared for an attempt that was closed or answered with `failed`. It is being deleted."""
     ORPHAN_TERMINATED = "extra_gone"
     ENDED = "ended"
-    # About a rental, sent as alerts, which are rendered from the event alone:
+    # Events about a rental that are sent as alerts. Alerts are rendered from the event alone.
     STEP_FAILED = "step_failed"
     """The rental's step failed several times in a row."""
     STEP_WORKS = "step_works"
     """The step works again after STEP_FAILED."""
     DELETED_OVERDUE = "deleted_overdue"
     """The machine still existed long after its end, so it was deleted without the rental's own step."""
-    # About the account:
+    # Events about the account.
     UNMANAGED_MACHINE = "unknown_machine"
     BOUGHT_AFTER_BACKUP = "older_database"
     """Machines were bought after the backup from which the database was restored. Buying is paused."""
     UNKNOWN_RENTAL = "unknown_rental"
-    """Somebody clicked a button about a rental that the store does not know."""
+    """Somebody clicked a button about a rental that isn't in the database."""
     DIGEST = "digest"
-    """The home channel is told what the last week cost."""
+    """The home channel gets the cost of the last week."""
     MONTH_FILED = "month_filed"
-    """The file of a month is complete. Finance gets it."""
+    """The file of a month is complete. Finance receives it."""
     NO_APPROVER_LEFT = "no_approver_left"
     """No approver is left, so the admins decide."""
     UNAUTHORIZED = "unauthorized"
     """The marketplace refuses our token."""
     AUTHORIZED_AGAIN = "authorized_again"
     BUDGET_ALERT = "budget_alert"
-    """What was spent and reserved reached a part of a budget."""
+    """The money spent and reserved has reached an alert threshold of a budget."""
     UNUSUAL_DAY = "unusual_day"
-    """Today cost much more so far than a usual day costs in all."""
+    """Today has already cost much more than a whole usual day."""
     APPROVER_AWAY = "approver_away"
     APPROVER_BACK = "approver_back"
     PAUSED = "paused"
     RESUMED = "resumed"
     POLICY_CHANGED = "policy_changed"
     POLICY_REFUSED = "policy_refused"
-    """The policy file has mistakes, so the rules from before hold."""
+    """The policy file has mistakes, so the previous rules stay in force."""
     CHANNELS_CHARGE_LESS = "channels_charge_less"
-    """From this version on, channels charge their projects only for approvers and the people these name."""
-    # About the account, posted without the outbox:
+    """Since this version of the policy, some channels charge their projects only for certain people.
+
+    These are the approvers and the people whom the project names.
+    """
+    # Events about the account that are posted without the outbox, because the database may not work.
     NO_READS = "no_reads"
-    """The store can't be read, so nothing is deleted."""
+    """The database can't be read, so nothing is deleted."""
     NO_WRITES = "no_writes"
-    """The store takes no writes. Owners are notified if a rental of theirs ends soon."""
+    """The database accepts no writes. Owners whose rentals end soon are notified."""
     WRONG_CLOCK = "wrong_clock"
-    """The clock of a machine on which a process of the bot runs is ahead of others, or behind them."""
+    """The clock of a machine that runs a bot process is ahead of other clocks, or behind them."""
     STORE_BACK = "store_back"
-    """The store works again. Everyone who was notified of its failure is notified of this."""
+    """The database works again. Everyone who was notified of its failure is notified of this."""
 
 
 F = TypeVar("F", bound=Facts, default=Facts)
@@ -209,21 +219,24 @@ F_co = TypeVar("F_co", bound=Facts, default=Facts, covariant=True)
 
 
 class Event(Frozen, Generic[F_co]):
-    """Who did what, when and why. It is written in the same transaction as the change."""
+    """A record of who did what, when and why, stored in the same transaction as the change."""
 
     id: int = 0
-    """The store sets it; 0 until then."""
+    """The ID that the store assigns. 0 until then."""
     rental_id: str | None
     kind: EventKind
     at: Instant
     actor: str | None = None
-    """Slack user id, or the id of OPERATOR. None is the bot itself."""
+    """Slack user ID, or the ID of OPERATOR. None if the bot itself acted."""
     facts: F_co = Field(default=Facts(), validate_default=True)
 
     @field_validator("facts", mode="before")
     @classmethod
     def _of_kind(cls, facts: Any, info: ValidationInfo) -> Any:
-        """Return facts of the class that the row of the kind names. In a stored event, they are a mapping."""
+        """Convert the facts to the class that the kind's row in `EFFECTS` names.
+
+        In a stored event, the facts are still a mapping.
+        """
         kind: type[Facts] = EFFECTS[info.data["kind"]].facts
         if isinstance(facts, Mapping) or type(facts) is Facts:
             return kind.stored(dict(facts))
@@ -233,7 +246,7 @@ class Event(Frozen, Generic[F_co]):
 
     @property
     def effects(self) -> Effects[Any]:
-        """Return what events of this kind cause."""
+        """The row of `EFFECTS` for events of this kind."""
         return EFFECTS[self.kind]
 
 
@@ -251,24 +264,31 @@ def never(_: Event[Any]) -> bool:
 
 
 def if_it_was_unknown(event: Event[AttemptFacts]) -> bool:
-    """Return whether the attempt's outcome was unknown before. Only then the thread promised to say what was
-    bought; otherwise the card shows it.
+    """Return whether the outcome of the attempt was unknown before.
+
+    Only then did the thread promise to say what was bought. Otherwise, the card alone shows it.
     """
     return event.facts.why is not None
 
 
 def if_it_waited(event: Event[AttemptFacts]) -> bool:
-    """Return whether the rental waited for the offer that was bought."""
+    """Return whether the rental had to wait for the offer that was bought."""
     return event.facts.since is not None
 
 
 def unless_told_before(event: Event[AttemptFacts | HeldUpFacts]) -> bool:
-    """Return whether this is the first such failure of a wish, which can fail hundreds of times."""
+    """Return whether the rental's thread has no reply yet that says the same.
+
+    A rental on the waitlist can fail hundreds of times for the same reason.
+    """
     return not event.facts.told_before
 
 
 def unless_unreachable(event: Event[ReadyFacts]) -> bool:
-    """Return whether the machine answers. For a silent machine, UNREACHABLE says what is known."""
+    """Return whether the machine can be reached over SSH.
+
+    If it can't, the event UNREACHABLE has already said everything that is known.
+    """
     return event.facts.why is not Why.SSH_UNREACHABLE
 
 
@@ -281,7 +301,7 @@ def if_admins_decide(event: Event[DecidersFacts]) -> bool:
 
 
 def if_fewer_hours(event: Event[DecisionFacts]) -> bool:
-    """Return whether an approver approved fewer hours than were asked for."""
+    """Return whether an approver approved fewer hours than were requested."""
     return event.facts.asked_span is not None
 
 
@@ -291,13 +311,15 @@ def is_in_use(event: Event[StatusFacts], _: Event) -> bool:
 
 
 def is_for_who_asked(event: Event[PeopleFacts], asked: Event) -> bool:
-    """Return whether the event is about the person who asked."""
+    """Return whether the event is about the person who asked the question."""
     return asked.actor in event.facts.people
 
 
 def if_a_person_did_it(event: Event) -> bool:
-    """Return whether a person acted. When the bot ends a rental, the owner was notified before, and their newest
-    message becomes the receipt.
+    """Return whether a person caused the event.
+
+    When the bot itself ends a rental, it has already notified the owner. It then edits that message to become the
+    receipt, instead of sending another one.
     """
     return event.actor is not None
 
@@ -308,103 +330,113 @@ def if_a_person_did_it_or_nothing_was_rented(event: Event[EndedFacts]) -> bool:
 
 
 class To(Enum):
-    """Who gets a message of an event."""
+    """The recipients of an event's messages."""
 
     OWNER = auto()
     TEAMMATES = auto()
     TEAMMATES_WITH_KEY = auto()
-    """The teammates, without those who were asked for a key before and still have none."""
+    """The teammates, except those who were already asked for a key and still have none."""
     TEAMMATES_LET_IN = auto()
-    """The people who are let in now. Before the machine is ready, only those who have no key yet."""
+    """The people who are now given access. Before the machine is ready, only those who have no key yet."""
     TEAMMATES_WHO_ASKED = auto()
     TEAMMATES_AT_LAST_NOTICE = auto()
     """All teammates, unless a later notice of the same end follows."""
     ADMINS = auto()
     OWNER_OR_ADMINS = auto()
-    """The owner if the event is about a rental of theirs, else the admins."""
+    """The owner if the event is about their rental, otherwise the admins."""
     FINANCE = auto()
     TOLD_OF_OUTAGE = auto()
-    """Everyone who got an alert about the outage that is over."""
+    """Everyone who got an alert about the outage that is now over."""
     HOME_CHANNEL = auto()
     APPROVERS_CHANNEL = auto()
     APPROVERS_IF_THEY_DECIDE = auto()
-    """The approvals channel, if an approver decides what waits, and not its owner."""
+    """The approvals channel, if an approver, and not the owner, makes the decision."""
     APPROVERS_IF_NOT_ASKED_YET = auto()
-    """As APPROVERS_IF_THEY_DECIDE, but not if they were asked about the earlier version: that message then shows
-    the new one, and mentions nobody again."""
+    """Like APPROVERS_IF_THEY_DECIDE, but only if the approvers weren't asked about the earlier version.
+
+    If they were, that message is edited to show the new version, and mentions nobody again.
+    """
     OTHERS = auto()
-    """The people of `approval.then` whom the event asks too."""
+    """The people of `approval.then` who are asked because of this event."""
     PEOPLE = auto()
-    """Those whom the facts name."""
+    """The people whom the event's facts name."""
     GIVER = auto()
-    """The earlier owner, if the new one took the machine from them."""
+    """The previous owner, if the new owner accepted the machine from them."""
 
 
 class OpenQuestion(Enum):
-    """What a message asks until a later event settles it."""
+    """A question that a message asks, open until a later event resolves it."""
 
     REQUEST = auto()
-    """For approvers: may it be rented?"""
+    """For approvers: may this be rented?"""
     EXTENSION = auto()
-    """For approvers: may it run for longer?"""
+    """For approvers: may the machine run longer?"""
     NEEDED = auto()
     """For the owner: is the machine still needed?"""
     UNANSWERED = auto()
-    """For the approvers: what happens to an idle machine whose owner doesn't answer?"""
+    """For the approvers: what should happen to an idle machine whose owner doesn't answer?"""
     END = auto()
-    """For the owner: shall the machine run for longer than until this end?"""
+    """For the owner: should the machine run beyond this end?"""
     GPU_MISMATCH_OPEN = auto()
-    """For the owner: do they keep a machine that is not as sold?"""
+    """For the owner: do they keep a machine whose GPUs aren't those that were sold?"""
     OWNER = auto()
-    """For the admins: who gets the rental of somebody who left?"""
+    """For the admins: who becomes the owner of the rental of somebody who left?"""
     WANTED = auto()
-    """For the owner of an idle machine: does the person who asks get it?"""
+    """For the owner of an idle machine: does the person who asked for the machine get it?"""
     TAKE = auto()
-    """For a person: do they take the machine that its owner gives them?"""
+    """For a person: do they accept the machine that its owner offers them?"""
     TERMINATION = auto()
-    """For the owner and the admins: who looks after a machine that is not confirmed gone?"""
+    """For the owner and the admins: who takes care of a machine whose deletion isn't confirmed?"""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Effects(Generic[F]):
-    """What an event of one kind says and causes."""
+    """The messages that an event of one kind causes, and the questions that it asks and resolves."""
 
     facts: type[F] = field(default=Facts, kw_only=False)  # type: ignore[assignment]
     thread: Condition[F] = never
-    """Whether the card's thread repeats the event. The thread doesn't repeat what the card itself, the first
-    "renting", a direct message or an alert says, nor how a machine is used, nor what concerns only people who log
-    in."""
+    """The condition under which the card's thread repeats the event.
+
+    The thread leaves out what the card itself, the first "renting" reply, a direct message or an alert already
+    says. It also leaves out how a machine is used, and whatever concerns only the people who log in.
+    """
     only_in_thread: bool = False
-    """Whether no other message shows what the thread says."""
+    """True if no other message shows what the reply in the thread says."""
     direct: tuple[To, ...] = ()
-    """Who gets a direct message, which is a ping: about something to do or to know now. Nobody gets one about
-    their own action. All other events only edit existing messages."""
+    """The people who get a direct message, which pings them.
+
+    A direct message is meant for something that the person must do or know now. Nobody gets a direct message about
+    their own action. Events without direct messages only cause edits of existing messages.
+    """
     direct_if: Condition[F] = always
     alert: tuple[To, ...] = ()
-    """Who gets an alert: a message that is rendered from the event alone, and never edited."""
+    """The people who get an alert: a message that is rendered from the event alone and never edited."""
     approvers: tuple[To, ...] = ()
-    """Who gets a message with the buttons that decide."""
+    """The people who get a message with buttons for deciding."""
     question: tuple[To, ...] = ()
-    """Who gets a question to the admins, which is stored and answered on its own."""
+    """The people who get a question to the admins, which is stored and answered separately."""
     reminder: tuple[To, ...] = ()
-    """Who gets a reminder. Events of several rentals at the same time share one for each person."""
+    """The people who get a reminder.
+
+    If several rentals have such events at the same time, each person gets only one reminder.
+    """
     file: tuple[To, ...] = ()
     asks: OpenQuestion | None = None
     resolves: tuple[OpenQuestion, ...] = ()
-    """The questions of earlier events that this event answers, or replaces by its own."""
+    """The questions of earlier events that this event answers, or replaces with its own question."""
     resolves_if: Callable[[Event[F], Event], bool] = lambda _, __: True
-    """Given this event and one that asks such a question: whether this event answers it."""
+    """The condition under which this event resolves a question, given this event and the one that asked it."""
     lengthens: bool = False
-    """Whether the event moves the lease's end to a later time."""
+    """True if the event moves the end of the lease to a later time."""
     tells_end: bool = False
-    """Whether the event's direct message says how the rental ended, and what it cost."""
+    """True if the event's direct message says how the rental ended and what it cost."""
 
 
 _E, _Q = EventKind, OpenQuestion
 _OWNER = (To.OWNER,)
 _IF_THEY_DECIDE = (To.APPROVERS_IF_THEY_DECIDE, To.OTHERS)
 _ABOUT_MACHINE = (_Q.UNANSWERED, _Q.WANTED, _Q.TAKE)
-"""What nobody needs to answer once the machine ends."""
+"""The questions that nobody needs to answer any more once the machine ends."""
 
 EFFECTS: dict[EventKind, Effects[Any]] = {
     _E.ASKED: Effects(RequestFacts, approvers=_IF_THEY_DECIDE, asks=_Q.REQUEST),
@@ -537,7 +569,8 @@ EFFECTS: dict[EventKind, Effects[Any]] = {
         resolves=(_Q.REQUEST, _Q.EXTENSION, *_ABOUT_MACHINE),
         tells_end=True,
     ),
-    # The card, thread and direct messages of a rental whose step fails may be impossible to render.
+    # The card, thread and direct messages of a rental whose step fails might not be renderable, so send alerts
+    # instead.
     _E.STEP_FAILED: Effects(AlertFacts, alert=(To.OWNER, To.ADMINS)),
     _E.STEP_WORKS: Effects(AlertFacts, alert=(To.OWNER, To.ADMINS)),
     _E.DELETED_OVERDUE: Effects(AlertFacts, alert=(To.OWNER, To.ADMINS)),
@@ -563,23 +596,26 @@ EFFECTS: dict[EventKind, Effects[Any]] = {
     _E.BUDGET_ALERT: Effects(BudgetAlertFacts, alert=(To.PEOPLE, To.APPROVERS_CHANNEL)),
     _E.STORE_BACK: Effects(AlertFacts, alert=(To.TOLD_OF_OUTAGE,)),
 }
-"""The one table of what events cause. To change who learns of an event, change its row."""
+"""The effects of every kind of event. To change who learns of an event, change its row here."""
 
 
 def facts_in(events: Iterable[Event], kind: type[F]) -> list[F]:
-    """Return the facts of a class, or of one that extends it, that these events have."""
+    """Return all facts in these events that are instances of the given class."""
     return [event.facts for event in events if isinstance(event.facts, kind)]
 
 
 def events_after(event: Event, events: Sequence[Event]) -> Sequence[Event]:
-    """Return the later events of a rental's history. If the history lacks this event, compare the times."""
+    """Return the events that come after this one in a rental's history.
+
+    If the history doesn't include this event, the times are compared instead.
+    """
     if event not in events:
         return [other for other in events if other.at > event.at]
     return events[events.index(event) + 1 :]
 
 
 def resolved_by(event: Event, events: Sequence[Event]) -> Event[Any] | None:
-    """Return the first event of a rental's history that settles this one's question. Return None if none does."""
+    """Return the first event of a rental's history that resolves this event's question, or None."""
     question = event.effects.asks
     return next(
         (
@@ -592,18 +628,22 @@ def resolved_by(event: Event, events: Sequence[Event]) -> Event[Any] | None:
 
 
 DECISIONS = frozenset({OpenQuestion.REQUEST, OpenQuestion.EXTENSION})
-"""The questions that approvers decide before something is bought."""
+"""The questions that approvers decide before money is spent."""
 
 
 def newest_asked(events: Sequence[Event], questions: Collection[OpenQuestion]) -> Event[Any] | None:
-    """Return the newest event that asks one of these questions. Return None if there is none."""
+    """Return the newest event that asks any of these questions. None if there is none."""
     return next((event for event in reversed(events) if event.effects.asks in questions), None)
 
 
 def newest_version(asked: Event[Any], events: Sequence[Event]) -> Event[Any]:
-    """Return the event that asks for the newest version of a request, if `asked` asked for an earlier one and its
-    owner only changed it since. A change that no approver decides is no such version. If `asked` only asks more
-    people, begin with what they are asked about.
+    """Return the event with the newest version of the request that `asked` asks about.
+
+    If the owner has changed the request since, and an approver has to decide about the change, this is the event
+    of the last such change. Otherwise it is `asked` itself.
+
+    An OTHERS_ASKED event only asks more people to decide. If `asked` is one, the search starts at the event that
+    they were asked about.
     """
     if asked.kind is EventKind.OTHERS_ASKED:
         before = [event for event in events if event.id < asked.id]
@@ -618,12 +658,12 @@ def newest_version(asked: Event[Any], events: Sequence[Event]) -> Event[Any]:
 
 
 def deciders_in(events: Sequence[Event]) -> DecidersFacts | None:
-    """Return who decides by the newest event that asks approvers or admins. Return None if there is none."""
+    """Return the facts of the newest event that asks approvers or admins to decide. None if there is none."""
     found = facts_in(events, DecidersFacts)
     return next((facts for facts in reversed(found) if facts.admins_decide is not None), None)
 
 
 def open_question(events: Sequence[Event], question: OpenQuestion) -> Event[Any] | None:
-    """Return the newest event that asks this question, or None if it is settled or was never asked."""
+    """Return the newest event that asks this question. None if it was resolved or never asked."""
     asked = newest_asked(events, {question})
     return asked if asked is not None and resolved_by(asked, events) is None else None

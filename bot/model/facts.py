@@ -1,8 +1,9 @@
-"""The facts of events as they were when they happened: one class for each family of kinds.
+"""The facts of events, as they were when the events happened: one class for each family of event kinds.
 
-The row of a kind in bot/model/event.py names its class. Facts are stored as JSON, by the names of their fields.
-A field has a default if some events of the family lack it, if an earlier release did not store it, or if it is a
-price or an amount that not every reader may see. A `detail` is data from people or the market, never markup.
+The row of a kind in `bot/model/event.py` names its class. Facts are stored as JSON under the names of their
+fields. A field has a default if some events of the family lack it, if an earlier release didn't store it, or if it
+is a price or an amount that not every reader may see. A `detail` is untrusted text from people or the market, so
+it must be escaped for display.
 """
 
 from __future__ import annotations
@@ -41,41 +42,47 @@ _MONEY = frozenset(
 
 
 class Facts(Frozen):
-    """What an event says beside who did what and when: nothing, if its kind names no class."""
+    """The details of an event beyond who did what and when.
+
+    This base class has none. It is used for kinds of events whose row names no class of their own.
+    """
 
     @classmethod
     def stored(cls, facts: Mapping[str, Any]) -> Self:
-        """Return the facts of a stored event, without those that are null or that this class does not have."""
+        """Return the facts of a stored event.
+
+        Null values are left out, and so are fields that this class doesn't have.
+        """
         names = {name for field, info in cls.model_fields.items() for name in (field, info.alias)}
         known = {name: fact for name, fact in facts.items() if fact is not None and name in names}
         return cls.model_validate(known)
 
     def without_money(self) -> Self:
-        """Return the facts for a reader who may not see money."""
+        """Return a copy without prices and amounts, for readers who may not see money."""
         money = {name: field for name, field in type(self).model_fields.items() if name in _MONEY}
         return changed(self, **{name: field.default for name, field in money.items() if not field.is_required()})
 
 
 class SaidFacts(Facts):
-    """What the person who acted said."""
+    """The text that the person who acted typed."""
 
     detail: str | None = None
 
 
 class PeopleFacts(Facts):
-    """The people whom an event concerns: their Slack ids."""
+    """The people whom an event concerns, by their Slack IDs."""
 
     people: tuple[str, ...] = ()
 
 
 class UntilFacts(Facts):
-    """When the machine ends, or until when something holds."""
+    """The time until which something applies, such as the end of the machine."""
 
     until: Instant | None = None
 
 
 class BillFacts(Facts):
-    """What a rental or an attempt has cost. None if nobody knows that yet."""
+    """The cost of a rental or an attempt. None while it isn't known."""
 
     amount: Micros | None = None
     estimated: bool | None = None
@@ -85,19 +92,19 @@ class BillFacts(Facts):
 
 
 class DecidersFacts(PeopleFacts):
-    """The people who are asked to decide about a version of the envelope."""
+    """The people who are asked to decide about one version of a rental's terms."""
 
     terms: int = Field(alias="envelope")
     admins_decide: bool | None = None
-    """Whether the admins are asked because no approver is left who may decide. None if no approver decides."""
+    """True if the admins are asked because no approver is left. None if no approver has to decide."""
     then: tuple[str, ...] = ()
-    """Those among `people` who are asked as `approval.then` says."""
+    """The people among `people` who are asked because of the policy key `approval.then`."""
     away: tuple[str, ...] = ()
-    """The approvers who are not asked because they are away."""
+    """The approvers who aren't asked because they are away."""
 
 
 class AllowedFacts(Facts):
-    """What an envelope allows."""
+    """The limits in a rental's terms."""
 
     rate: Decimal | None = None
     max_rate: Decimal | None = None
@@ -106,7 +113,7 @@ class AllowedFacts(Facts):
 
 
 class OtherOffer(Frozen):
-    """The cheapest offer beside the one that was clicked."""
+    """The cheapest offer other than the one that was clicked."""
 
     vendor: str
     vendor_region: str | None = None
@@ -114,22 +121,22 @@ class OtherOffer(Frozen):
 
 
 class RequestFacts(AllowedFacts, DecidersFacts, UntilFacts, BillFacts):
-    """What is asked for, and until when people can decide or the rental waits for an offer."""
+    """A request, and the time until which people can decide it or the rental waits for an offer."""
 
     why: Why | None = None
     read_at: Instant | None = None
-    """When `rate`, and the price of the `other` offer, were read."""
+    """The time at which `rate` and the price of the `other` offer were read."""
     other: OtherOffer | None = None
     starts_at: Instant | None = None
     name: str | None = None
-    """The id of the rental whose place it takes."""
+    """The ID of the rental that this one replaces."""
     before: Decimal | None = None
-    """The `max_rate` before, if people decide again."""
+    """The previous `max_rate`, if the request has to be decided again."""
     vendor: str | None = None
     vendor_region: str | None = None
     gpu: str | None = None
     before_gpu: str | None = None
-    """The GPU that was clicked, if `gpu` is one that doesn't fit it."""
+    """The GPU that was clicked, if `gpu` doesn't fit it."""
 
 
 class DecisionFacts(SaidFacts, PeopleFacts, AllowedFacts, UntilFacts):
@@ -138,19 +145,19 @@ class DecisionFacts(SaidFacts, PeopleFacts, AllowedFacts, UntilFacts):
     terms: int | None = Field(default=None, alias="envelope")
     span: timedelta | None = None
     asked_span: timedelta | None = None
-    """If fewer hours were approved, `span`: the length that was asked for."""
+    """The length that was requested, if only a shorter one (`span`) was approved."""
     self_approved: bool | None = None
     passed: tuple[Demand, ...] = ()
-    """The budgets that did not hold what was approved."""
+    """The budgets that the approved amount exceeds."""
 
 
 class ExtensionFacts(DecisionFacts, DecidersFacts):
-    """An extension by `span`, to `until`. It is asked for, or granted at once."""
+    """An extension by `span`, until `until`. It is either requested from an approver or granted at once."""
 
     terms: int = Field(alias="envelope")
     until: Instant
     since: Instant
-    """The end before. While an approver decides, it is the end that stands."""
+    """The previous end. It stays in force while an approver decides."""
     span: timedelta
 
 
@@ -158,7 +165,7 @@ class ExtensionFacts(DecisionFacts, DecidersFacts):
 
 
 class OfferFacts(UntilFacts):
-    """An offer, by its id, for a rental that waits for one: it fits, or it is the cheapest of those that don't."""
+    """An offer for a queued rental: one that fits, or the cheapest of those that don't. `offer` is its ID."""
 
     vendor: str | None = None
     vendor_region: str | None = None
@@ -169,12 +176,14 @@ class OfferFacts(UntilFacts):
     read_at: Instant | None = None
     since: Instant | None = None
     owner_unconfirmed: bool | None = None
-    """Whether Slack's last answer about the owner counted, because it gave no new one in time."""
+    """True if Slack didn't confirm the owner's membership in time, so its previous answer was used."""
 
 
 class NotAllowedFacts(UntilFacts):
-    """What the rules don't allow, `detail`. If nothing is bought for anyone, `block` is why, and `name` and
-    `detail` are who paused buying and their words.
+    """The reason why an offer that fits can't be bought.
+
+    If the rules don't allow it, the reason is `detail`. If buying is blocked for everyone, `block` is set. If an
+    admin paused buying, `name` is the admin and `detail` the reason that they typed.
     """
 
     detail: str | None = None
@@ -183,20 +192,20 @@ class NotAllowedFacts(UntilFacts):
 
 
 class HeldUpFacts(UntilFacts):
-    """Why nothing is bought for a rental at the moment, and the `count` of its unproven attempts."""
+    """The reason why nothing is being bought for a rental. `count` is its number of unresolved attempts."""
 
     why: Why
     vendor: str | None = None
     detail: str | None = None
     count: int | None = None
     end: State | None = None
-    """Set if no other offer fits."""
+    """`FAILED` if no other offer fits. None otherwise."""
     told_before: bool | None = None
-    """Whether the thread of a rental with a wish has a reply that says the same."""
+    """True if the thread of a rental on the waitlist already has a reply that says the same."""
 
 
 class AttemptFacts(Facts):
-    """An attempt, and why its outcome is or was unknown, or why it is given up."""
+    """An attempt. `why` says why its outcome is or was unknown, or why it was given up."""
 
     vendor: str
     vendor_region: str | None = None
@@ -205,39 +214,39 @@ class AttemptFacts(Facts):
     detail: str | None = None
     told_before: bool | None = None
     since: Instant | None = None
-    """Since when the rental waited for the offer that was bought. None if it did not wait."""
+    """The time since which the rental waited for the offer that was bought. None if it didn't wait."""
     total: Micros | None = None
 
 
 class LeftOut(Frozen):
-    """What a purchase does not bring onto the machine, although the owner wanted it."""
+    """The things that the owner wanted on the machine, but that the startup script won't install."""
 
     refused: bool = False
-    """Whether the place takes no boot script, so that the purchase has none."""
+    """True if this vendor or region takes no startup script, so that none is sent."""
     setup: str | None = None
-    """The name of a setup script that doesn't run."""
+    """The name of a setup script that won't run."""
     probe: bool = False
-    """The probe is not installed, so the bot can't see whether the machine is used."""
+    """True if the probe isn't installed, so that the bot can't tell whether the machine is used."""
     key_count: int = 0
-    """How many keys don't get in."""
+    """The number of keys that aren't installed."""
     people: tuple[str, ...] = ()
-    """Slack ids of teammates who have no key."""
+    """Slack IDs of the teammates who have no key."""
 
 
 class RentingFacts(AttemptFacts):
-    """An attempt that is intended, and the one that failed before it: `before_vendor`, `why`, `detail`."""
+    """A new attempt, and the failed one before it: `before_vendor`, `why` and `detail`."""
 
     gpu: str | None = None
     clicked: Decimal | None = None
     """The price that was clicked or approved. Set if an earlier attempt failed."""
     before_vendor: str | None = None
     paid: bool | None = None
-    """Whether the attempt before cost anything."""
+    """True if the previous attempt cost anything."""
     left_out: LeftOut | None = None
 
 
 class ReadyFacts(AttemptFacts, UntilFacts):
-    """A machine that runs, and how long it took since the request. `why` is set if its SSH port is silent."""
+    """A running machine, and how long it took since the request. `why` is set if it is unreachable over SSH."""
 
     gpu: str
     count: int
@@ -252,31 +261,37 @@ class ReadyFacts(AttemptFacts, UntilFacts):
 
 
 class UseFacts(UntilFacts):
-    """The evidence of how a machine is used."""
+    """The evidence about how a machine is used."""
 
     use: Use | None = None
 
 
 class StatusFacts(UseFacts):
-    """The verdict about the use of a machine, and since when it holds."""
+    """The usage status of a machine, and the time since which it applies."""
 
     status: UsageStatus = Field(alias="verdict")
     since: Instant
 
 
 class QuestionFacts(UseFacts, BillFacts):
-    """A question whether a machine is needed. For the approvers, `amount` is what it cost while it was idle."""
+    """A question about whether a machine is still needed.
+
+    For the approvers, `amount` is the cost of the machine while it was idle.
+    """
 
     status: UsageStatus | None = Field(default=None, alias="verdict")
     since: Instant | None = None
     span: timedelta | None = None
     rate: Decimal | None = None
     estimate: Micros | None = None
-    """What it costs until its end."""
+    """The cost until the end of the lease."""
 
 
 class KeptFacts(PeopleFacts, UntilFacts):
-    """For how long a machine is needed, when the bot asks again, and the people who asked for the machine."""
+    """A reply that a machine is needed for `span`, until the bot asks again at `until`.
+
+    `people` are those who had asked for the machine.
+    """
 
     since: Instant
     """The end of the lease."""
@@ -284,36 +299,39 @@ class KeptFacts(PeopleFacts, UntilFacts):
 
 
 class EndFacts(BillFacts, UntilFacts):
-    """A notice of the end."""
+    """A notice that a machine is about to end."""
 
     until: Instant
     since: Instant | None = None
     span: timedelta | None = None
     rate: Decimal | None = None
     status: UsageStatus | None = Field(default=None, alias="verdict")
-    """UNKNOWN if the end does not move because nobody sees whether the machine is in use."""
+    """The usage status. UNKNOWN if the end doesn't move because the bot can't see whether the machine is used."""
     vendor: str | None = None
-    """Set if nobody sees into any machine of this vendor."""
+    """Set if the bot can't probe any machine of this vendor."""
     ask_before: Instant | None = None
-    """Until when an approver can be asked for more time, if the notice comes because of that."""
+    """The latest time at which an approver can still be asked for more time.
+
+    Only set if the notice is sent because the approvers' hours end before the lease does.
+    """
     exit_status: int | None = None
 
 
 class AgainFacts(UntilFacts):
-    """When somebody is asked again, or until when nobody is."""
+    """The time at which somebody is asked again, or until which nobody is asked."""
 
     until: Instant
 
 
 class HostKeyFacts(Facts):
-    """The fingerprint of a host key that is not trusted, `SHA256:...`, and that of the expected one."""
+    """The fingerprint of a host key that isn't trusted, `SHA256:...`, and that of the expected key."""
 
     host_key: str
     before_host_key: str | None = None
 
 
 class GpuMismatchFacts(Facts):
-    """The GPUs that were sold, and those that were seen."""
+    """The GPUs that were sold, and the different ones that were seen on the machine."""
 
     gpu: str
     count: int
@@ -321,26 +339,26 @@ class GpuMismatchFacts(Facts):
 
 
 class TeammatesFacts(PeopleFacts):
-    """People who are let in. Those `without_key` are asked for one."""
+    """The people who are given access. Those in `without_key` are asked for a key."""
 
     without_key: tuple[str, ...] = ()
 
 
 class PersonFacts(PeopleFacts, UntilFacts):
-    """The one person who left, or to whom a machine is given."""
+    """The one person whom the event is about: an owner who left, or somebody to whom a machine is offered."""
 
     people: tuple[str]
     rate: Decimal | None = None
 
 
 class OwnerChangedFacts(QuestionFacts, PeopleFacts):
-    """The owner before and the new one. If the machine is idle, that one is asked whether it is needed."""
+    """The previous and the new owner. If the machine is idle, the new owner is asked whether it is needed."""
 
     people: tuple[str, str]
 
 
 class AdoptedFacts(QuestionFacts, PersonFacts):
-    """A machine that the bot did not know, and its owner from then on."""
+    """A machine that was unmanaged, and the owner that it was given."""
 
     name: str | None = None
     resource_id: str
@@ -351,19 +369,19 @@ class AdoptedFacts(QuestionFacts, PersonFacts):
 
 
 class PlaceFacts(Facts):
-    """The rental that takes the place of another one, or was to take it."""
+    """The rental that replaces another one, or that was supposed to."""
 
     name: str
     why: Why | None = None
     amount: Micros | None = None
-    """What it cost without getting a machine."""
+    """The cost of the replacement, which never got a machine."""
 
 
 # --- the end
 
 
 class EndedFacts(SaidFacts, BillFacts):
-    """How a rental ends, and what it cost."""
+    """The end of a rental, and its cost."""
 
     end: State
     why: Why | None = None
@@ -373,11 +391,11 @@ class EndedFacts(SaidFacts, BillFacts):
     paid: bool | None = None
     estimate: Micros | None = None
     name: str | None = None
-    """The rental that has its machine now."""
+    """The ID of the rental that now has this rental's machine."""
 
 
 class DeletionFacts(BillFacts):
-    """Resources that may still bill, or did so until now. `why` is set if their attempt failed."""
+    """Resources that may still be billing, or were until now. `why` is set if their attempt failed."""
 
     vendor: str
     resource_id: str | None = None
@@ -392,23 +410,30 @@ class DeletionFacts(BillFacts):
 
 
 class AlertFacts(UntilFacts):
-    """What the bot can't do or does again, for a rental or on a machine of its own, `name`, or for all."""
+    """A failure or a recovery of the bot.
+
+    `name` is the rental or the bot machine that is affected. None if everything is.
+    """
 
     name: str | None = None
     number: str | None = None
-    """The number in the log of a run of `count` failed steps."""
+    """The number by which the log refers to a series of `count` failed steps."""
     count: int | None = None
     since: Instant | None = None
     """The end of the rental's machine, which is deleted at `until`."""
     span: timedelta | None = None
-    """How much later machines are still deleted. Or how far a clock is ahead; negative if it is behind."""
+    """For a database without writes, the delay after its end at which a machine is deleted nevertheless.
+
+    For a wrong clock, the time by which the clock is ahead; negative if it is behind.
+    """
     detail: str | None = None
-    """For a wrong clock, whose is right: that of the `database` or of `witnesses`."""
+    """For a wrong clock, the clocks that are right: the `database`'s or those of the `witnesses`."""
 
 
 class AccountFacts(Facts):
-    """Things that an alert counts, and names in `detail`: machines, requests, mistakes in the policy, or its keys
-    that changed with a version.
+    """The things that an alert is about: their number is `count`, and `detail` lists them.
+
+    They are machines, requests, mistakes in the policy file, or policy keys that a new version changed.
     """
 
     count: int = 0
@@ -419,7 +444,10 @@ class AccountFacts(Facts):
 
 
 class DearRental(Frozen):
-    """What a rental cost on an unusually dear day, and its GPUs, which events of earlier versions lack."""
+    """The cost of a rental on an unusually expensive day, and its GPUs.
+
+    Events that earlier versions stored lack the GPUs.
+    """
 
     rental_id: str
     owner: str
@@ -429,7 +457,7 @@ class DearRental(Frozen):
 
 
 class UnusualDayFacts(Facts):
-    """What today cost so far, what a usual day costs, and the rentals that cost most, the dearest first."""
+    """The cost of today so far and of a usual day, and the most expensive rentals, in descending order of cost."""
 
     amount: Micros
     estimate: Micros
@@ -437,20 +465,23 @@ class UnusualDayFacts(Facts):
 
 
 class BudgetAlertFacts(PeopleFacts):
-    """A budget, `total`, and the money of its month. `people` is the person whose click reached the alert."""
+    """A budget (`total`), and the amounts that were spent and reserved in its month.
+
+    `people` contains the person whose click caused the alert.
+    """
 
     balance: Balance
     total: Micros
 
 
 class DigestFacts(Facts):
-    """What a week cost."""
+    """The cost of a week."""
 
     digest: Digest
 
 
 class MonthFiledFacts(Facts):
-    """A month, such as `2026-11`, and what its file has: the amount, and the number of rentals."""
+    """A month such as `2026-11`, with the total amount and the number of rentals in its file."""
 
     month: str
     amount: Micros

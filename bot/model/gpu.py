@@ -1,7 +1,8 @@
-"""GPU names: what they mean, how they compare, how people write them and how they are shown.
+"""GPU names: their meaning, how they compare, how people type them and how they are displayed.
 
-A family is what people ask for (`H100`). A canonical name is what a vendor sells, one variant of a family, also
-called a model: `nvidia-h100-sxm5-80gb`. Its parts after the family (`sxm5`, `80gb`) are the variant's features.
+A family is what people ask for, such as `H100`. A canonical name is what a vendor sells: one variant of a family,
+also called a model, such as `nvidia-h100-sxm5-80gb`. The parts after the family (`sxm5`, `80gb`) are the variant's
+features.
 """
 
 from __future__ import annotations
@@ -14,22 +15,28 @@ from typing import NamedTuple
 _MAKERS = ("nvidia", "amd", "intel", "google")
 _BRANDS = ("geforce", "tesla", "instinct", "quadro")
 _TWO_WORD_FAMILIES = frozenset({"rtx", "gtx", "gh", "mi", "titan"})
-"""The first words of families with two words: `RTX 4090`."""
+"""The first words of family names that have two words, such as `RTX 4090`."""
 _SEPARATORS = re.compile(r"[\s_-]+")
 MAKER = rf"(?:(?:{'|'.join(_MAKERS)})[\s_-]*)?(?:(?:{'|'.join(_BRANDS)})[\s_-]*)?"
-"""A regular expression for the words, in lower case, that people may type before a GPU's name."""
+"""A regular expression for the maker and brand that people may type before a GPU's name, in lower case."""
 FORM_FACTORS = ("sxm", "pcie", "nvl", "oam")
 _FORM_FACTOR = re.compile(rf"({'|'.join(FORM_FACTORS)})\d*")
 _MEMORY = re.compile(r"(\d{1,4})gb")
 SUPERCHIP = re.compile(r"g[bh]\d+")
-"""`GH200 480GB`, as nvidia-smi shows it, counts the memory of its CPU too."""
+"""The families in which a CPU and a GPU form one unit.
+
+For these, nvidia-smi reports the CPU's memory as part of the GPU's: `GH200 480GB`.
+"""
 
 
 # --- comparing
 
 
 def name_key(name: str) -> str:
-    """Return the name in lower case without spaces and punctuation. Names with equal keys are the same name."""
+    """Return the name in lower case without spaces and punctuation.
+
+    Two names with equal keys are considered the same name.
+    """
     return "".join(letter for letter in name.casefold() if letter.isalnum())
 
 
@@ -39,7 +46,10 @@ def same_name(name: str, other: str) -> bool:
 
 
 def _name_words(canonical: str) -> list[str]:
-    """Return the words of a canonical name in lower case, without its maker and brand. `80 GB` is one word."""
+    """Return the words of a canonical name in lower case, without maker and brand.
+
+    `80 GB` becomes a single word, `80gb`.
+    """
     words = _SEPARATORS.split(re.sub(r"(?<=\d)[\s_-]+(?=gb\b)", "", canonical.lower()))
     return [word for word in words if word and word not in {*_MAKERS, *_BRANDS}]
 
@@ -48,16 +58,16 @@ def _name_words(canonical: str) -> list[str]:
 
 
 class _Model(NamedTuple):
-    """What a canonical name says of a GPU."""
+    """The properties of a GPU that its canonical name states."""
 
     form_factors: frozenset[str]
     memory_gb: frozenset[int]
     rest: str
-    """Everything else that the name says, without separators."""
+    """Everything else in the name, without separators."""
 
     @property
     def known(self) -> bool:
-        """Whether the name says one form factor and one size of memory."""
+        """True if the name states exactly one form factor and exactly one memory size."""
         return len(self.form_factors) == len(self.memory_gb) == 1
 
 
@@ -70,10 +80,14 @@ def _model_of(canonical: str) -> _Model:
 
 
 def fits_model(canonical: str, clicked: str) -> bool:
-    """Return whether a GPU may be bought without asking if another one was clicked. Both are canonical names.
+    """Return whether a GPU may be bought without asking, although another GPU was clicked.
 
-    It fits if it has the same form factor and at least as much memory. A name that doesn't say both fits only
-    itself.
+    The GPU must be of the same model and form factor, with at least as much memory. If either name leaves out the
+    form factor or the memory, only an identical name fits.
+
+    Args:
+        canonical: The canonical name of the GPU to buy.
+        clicked: The canonical name of the GPU that the person clicked.
     """
     if same_name(canonical, clicked):
         return True
@@ -86,9 +100,10 @@ def fits_model(canonical: str, clicked: str) -> bool:
 
 
 class Families:
-    """The catalogue's families, found by family or canonical name.
+    """The GPU families of the market's catalogue, looked up by family or canonical name.
 
-    Make one for a whole list of offers. Comparing each offer with each name takes minutes if both lists are long.
+    Create one instance for a whole list of offers. Comparing every offer with every name takes minutes if both
+    lists are long.
     """
 
     def __init__(self, families: Mapping[str, tuple[str, ...]]) -> None:
@@ -100,9 +115,14 @@ class Families:
                 self._by_name.setdefault(name_key(name), family)
 
     def family_of(self, canonical: str, stated: str | None) -> str:
-        """Return the family of a canonical name. `stated` is the family that the offer itself states, if any.
+        """Return the family of a canonical name.
 
-        The catalogue decides. If it doesn't list the name, the stated family counts, then the name's first words.
+        The catalogue takes precedence. If it doesn't list the name, the family that the offer states is used, and
+        otherwise the first words of the name.
+
+        Args:
+            canonical: The canonical name, such as `nvidia-h100-sxm5-80gb`.
+            stated: The family that the offer itself states. None if it states none.
         """
         listed = self._by_name.get(name_key(canonical))
         if listed is not None:
@@ -120,13 +140,16 @@ class Families:
 
 @dataclass(frozen=True)
 class Variant:
-    """A canonical name with its features: the parts after the family, such as `sxm5` and `80gb`."""
+    """A canonical name and its features: the parts after the family, such as `sxm5` and `80gb`."""
 
     name: str
     features: frozenset[str]
 
     def has(self, feature: str) -> bool:
-        """Return whether a feature describes this variant: `80gb`, `sxm` or `sxm5`. `sxm` and `sxm5` are alike."""
+        """Return whether a feature such as `80gb`, `sxm` or `sxm5` describes this variant.
+
+        A form factor matches with and without its number: `sxm` and `sxm5` are treated as equal.
+        """
         kind = _FORM_FACTOR.fullmatch(feature)
         alike = {feature, kind[1]} if kind else {feature}
         plain = feature if kind and feature == kind[1] else None
@@ -138,7 +161,7 @@ class Variant:
 
 
 def variant_of(canonical: str, family: str) -> Variant:
-    """Return the variant that a canonical name of the family stands for."""
+    """Return the variant that a canonical name of the given family stands for."""
     words = _name_words(canonical)
     for length in range(1, len(words) + 1):
         if same_name("".join(words[:length]), family):
@@ -147,23 +170,23 @@ def variant_of(canonical: str, family: str) -> Variant:
 
 
 def memory_sizes(variants: Iterable[Variant]) -> frozenset[int]:
-    """Return the gigabytes of memory that the variants have."""
+    """Return the memory sizes of these variants, in gigabytes."""
     sizes = (_MEMORY.fullmatch(feature) for variant in variants for feature in variant.features)
     return frozenset(int(size.group(1)) for size in sizes if size)
 
 
 def has_features(canonical: str, family: str, features: Iterable[str]) -> bool:
-    """Return whether a canonical name of the family has all these features."""
+    """Return whether a canonical name of the family has all of these features."""
     variant = variant_of(canonical, family)
     return all(variant.has(feature) for feature in features)
 
 
 def comparable(features: Iterable[str], family: str, variants: Sequence[Variant]) -> list[str]:
-    """Return the features that can be compared with the variants of a family.
+    """Return those features that can be compared with the variants of a family.
 
-    nvidia-smi prints more than the catalogue's names say: the kind of memory (`H100 80GB HBM3`), a form factor
-    (`MI300X OAM`), or the memory of a superchip together with that of its CPU (`GH200 480GB`). Features about
-    which the names say nothing are left out.
+    nvidia-smi reports more than the catalogue's names state: the kind of memory (`H100 80GB HBM3`), a form factor
+    (`MI300X OAM`), or for a superchip the memory of its CPU as well (`GH200 480GB`). Features that the catalogue's
+    names don't mention are left out.
     """
     named = [feature for feature in features if any(variant.has(feature) for variant in variants)]
     says_form = any(variant.says_form for variant in variants)
@@ -181,18 +204,17 @@ def comparable(features: Iterable[str], family: str, variants: Sequence[Variant]
 
 
 def spellings(families: Mapping[str, tuple[str, ...]]) -> Iterator[tuple[str, str]]:
-    """Yield what people write for a GPU, in lower case and without its maker, each with the family or canonical
-    name that it means.
+    """Yield the spellings that people use for GPUs, each with the family or canonical name that it means.
 
-    A spelling may come twice. Its first meaning counts: a family comes before a canonical name with the same
-    spelling.
+    Spellings are in lower case and without the maker. A spelling can occur twice; then its first meaning counts. A
+    family therefore comes before a canonical name with the same spelling.
     """
     for family in families:
         yield family.lower(), family
     for canonical_names in families.values():
         for name in canonical_names:
             yield re.sub(rf"^{MAKER}", "", name.lower()), name
-    # `4090` alone, if only one family has that number.
+    # A number such as `4090` is a spelling too, but only if exactly one family has that number.
     by_number: dict[str, list[tuple[str, str]]] = {}
     for family in families:
         number = re.fullmatch(r"[a-z]+[\s_-]*(\d{4,}.*)", family.lower())
@@ -204,7 +226,12 @@ def spellings(families: Mapping[str, tuple[str, ...]]) -> Iterator[tuple[str, st
 
 
 def typed_name(name: str, features: Iterable[str] = ()) -> str:
-    """Return what a person types for a family with these features, or for a canonical name: `A100 SXM4 80GB`."""
+    """Return the text that a person would type for a GPU: `A100 SXM4 80GB`.
+
+    Args:
+        name: A family or a canonical name.
+        features: The features to add to a family.
+    """
     parts = [name]
     if "-" in name and re.fullmatch(r"[a-z0-9-]+", name.lower()):
         parts = [_typed_part(word) for word in _name_words(name)]
@@ -219,13 +246,14 @@ def _typed_part(part: str) -> str:
 
 
 def display_name(name: str, features: Iterable[str] = ()) -> str:
-    """Return a canonical name in words: `nvidia-h100-sxm5-80gb` is `H100 SXM 80 GB`. Return a family unchanged,
-    with the features that were asked for.
+    """Return the name that people read for a GPU: `H100 SXM 80 GB` for `nvidia-h100-sxm5-80gb`.
+
+    A family is returned unchanged, followed by the features that were requested.
     """
     if "-" not in name:
         return " ".join([name, *map(_display_part, features)])
     parts = [part for part in name.lower().split("-") if part]
-    # AWS makes its own chips, but it is also a vendor: `aws h100` names no maker, so `aws` is not in _MAKERS.
+    # AWS makes its own chips but is also a vendor, and `aws h100` doesn't name a maker. So `aws` isn't in _MAKERS.
     if len(parts) > 1 and parts[0] in {*_MAKERS, "aws"}:
         parts = parts[1:]
     return " ".join(_display_part(part) for part in parts) or name
@@ -242,7 +270,10 @@ def _display_part(part: str) -> str:
 
 
 def display_variant(canonical: str, family: str) -> str:
-    """Return what a canonical name adds to its family: `SXM 80 GB`. Return the whole name if it adds nothing."""
+    """Return the part that a canonical name adds to its family: `SXM 80 GB`.
+
+    If it adds nothing, the whole name is returned.
+    """
     name, prefix = display_name(canonical), display_name(family)
     if not name.upper().startswith(prefix.upper()):
         return name

@@ -1,4 +1,4 @@
-"""How a machine is used: what one visit reads, and the verdict about the time since."""
+"""The use of a machine: the samples that probe runs collect, and the usage status that follows from them."""
 
 from __future__ import annotations
 
@@ -11,39 +11,39 @@ from bot.model.base import Frozen, Instant
 
 
 class UsageStatus(StrEnum):
-    """Whether a machine is used."""
+    """The usage status of a machine, as its latest samples show it."""
 
     IN_USE = "in_use"
     CONNECTED = "connected"
-    """Somebody is connected, and no GPU computes."""
+    """Somebody is connected over SSH, but no GPU is computing."""
     IDLE = "idle"
     UNKNOWN = "unknown"
 
 
 NOT_COMPUTING = frozenset({UsageStatus.CONNECTED, UsageStatus.IDLE})
-"""The verdicts of a machine whose GPUs do not compute."""
+"""The usage statuses of machines whose GPUs aren't computing."""
 
 
 class Missed(StrEnum):
-    """Why a visit has no usable reading."""
+    """The reason why a probe run has no usable reading."""
 
     NO_ANSWER = "no_answer"
     """No SSH server answered in time."""
     REFUSED = "refused"
-    """The login was refused: the probe is not installed, or not yet."""
+    """The login was refused: the probe isn't installed, or not yet."""
     HOST_KEY_CHANGED = "host_key_changed"
     UNREADABLE = "unreadable"
-    """The answer is no report, or too long, or came too late."""
+    """The output isn't a valid report, is too long, or arrived too late."""
     NO_NVIDIA_SMI = "no_nvidia_smi"
     NVIDIA_SMI_HANGS = "nvidia_smi_hangs"
     NO_GPU = "no_gpu"
-    """nvidia-smi shows no GPU, for example because it doesn't fit the driver."""
+    """nvidia-smi lists no GPU, for example because its version doesn't match the driver's."""
     NO_UTILIZATION = "no_utilization"
-    """A GPU reports no utilization, as in MIG mode. It may still work."""
+    """A GPU reports no utilization, for example in MIG mode. It may still be computing."""
 
 
 class SetupState(StrEnum):
-    """How far the team's setup script is on the machine."""
+    """The progress of the team's setup script on a machine."""
 
     RUNNING = "running"
     DONE = "done"
@@ -51,193 +51,218 @@ class SetupState(StrEnum):
 
 
 class SetupProgress(Frozen):
-    """The outcome of the setup script, as the probe reports it."""
+    """The progress of the setup script, as the probe reports it."""
 
     state: SetupState
     line: int | None = Field(default=None, ge=1)
-    """The line of the script at which it failed. None if the line is not known, or if the script did not fail."""
+    """The line at which the script failed. None if the line isn't known or the script didn't fail."""
 
 
 class OnEndingState(StrEnum):
-    """What the machine says of its owner's `/root/on-ending.sh`, which it starts before an end."""
+    """The state of the owner's `/root/on-ending.sh`, which a machine starts before an end."""
 
     NONE = "none"
-    """There is no such file."""
+    """The file doesn't exist."""
     THERE = "there"
-    """It can be started."""
+    """The script exists and can be started."""
     RUNNING = "running"
     DONE = "done"
     FAILED = "failed"
     REFUSED = "refused"
-    """It is not started, for the reason in `why`."""
+    """The script won't be started, for the reason in `OnEnding.why`."""
 
 
 class OnEndingRefused(StrEnum):
-    """Why a machine doesn't start `/root/on-ending.sh`."""
+    """The reason why a machine doesn't start `/root/on-ending.sh`."""
 
     NO_FILE = "no_file"
-    """It is no regular file: a symbolic link, a folder or something else."""
+    """The script isn't a regular file but, for example, a symbolic link or a folder."""
     NOT_EXECUTABLE = "not_executable"
     OWNER = "owner"
-    """It doesn't belong to root."""
+    """The script isn't owned by root."""
     WRITABLE = "writable"
-    """Others than its owner can write to it."""
+    """Users other than the script's owner can write to it."""
 
 
 class OnEnding(Frozen):
-    """`/root/on-ending.sh`, as a visit reports it."""
+    """The state of `/root/on-ending.sh`, as a probe run reports it."""
 
     state: OnEndingState
     end: Instant | None = None
-    """The end for which it was started last. None if it was not started."""
+    """The end for which the script was last started. None if it wasn't started."""
     status: int | None = Field(default=None, ge=0, le=255)
-    """The exit status of a run that failed."""
+    """The exit status of the script, if it failed."""
     why: OnEndingRefused | None = None
 
     @property
     def can_start(self) -> bool:
-        """Whether the machine has the script and would start it."""
+        """True if the machine has the script and would start it."""
         return self.state not in {OnEndingState.NONE, OnEndingState.REFUSED}
 
     def is_for(self, ends_at: datetime) -> bool:
-        """Return whether the last start was for this end. A machine knows ends in whole seconds."""
+        """Return whether the script was last started for this end.
+
+        Machines know their end only to the second, so fractions of a second are ignored.
+        """
         return self.end is not None and self.end == ends_at.replace(microsecond=0)
 
     def runs_for(self, ends_at: datetime) -> bool:
-        """Return whether the script was started for this end and still runs."""
+        """Return whether the script was started for this end and is still running."""
         return self.state is OnEndingState.RUNNING and self.is_for(ends_at)
 
 
 class EndToTell(Frozen):
-    """The end that a visit tells a machine, which starts `/root/on-ending.sh` before it."""
+    """The end of the lease, as a probe run sends it to the machine.
+
+    The machine starts `/root/on-ending.sh` before that time.
+    """
 
     end: Instant
-    """On the machine, this is only the name of the end: the machine's clock may be wrong."""
+    """The end of the lease.
+
+    The machine uses it only as an identifier, because its own clock may be wrong.
+    """
     left: timedelta = Field(ge=timedelta(0))
-    """The time from the visit until the end."""
+    """The time from the probe run until the end."""
 
 
 class GpuModel(Frozen):
-    """A GPU as the machine names it."""
+    """The model of a GPU, as the machine reports it."""
 
     name: str
-    """Data, never markup."""
+    """The GPU's name. Untrusted text: escape it for display."""
     memory_mib: int = Field(ge=0)
-    """0 if the machine doesn't say."""
+    """The size of the GPU's memory. 0 if the machine doesn't report it."""
 
 
 class GpuUse(Frozen):
-    """One GPU in one visit."""
+    """The readings of one GPU in one probe run."""
 
     index: int = Field(ge=0)
     highest: int | None = Field(default=None, ge=0, le=100)
-    """The highest reading of `utilization.gpu`, in percent. None if there is none, as in MIG mode."""
+    """The highest reading of `utilization.gpu`, in percent. None if there is none, for example in MIG mode."""
     memory_mib: int | None = Field(default=None, ge=0)
-    """The most memory in use. It is shown, but proves no use."""
+    """The highest amount of memory in use. It is shown to people, but isn't treated as evidence of use."""
     watts: int | None = Field(default=None, ge=0)
     """The highest power draw."""
 
 
 class Report(Frozen):
-    """What the probe's script reported in one visit."""
+    """The output of the probe's script in one probe run."""
 
     gpus: tuple[GpuUse, ...] = ()
     peers: tuple[str, ...] = ()
-    """The open SSH connections besides our own: a short hash of each peer's address and port, so that the same
-    connection is recognized in the next visit and no address is stored."""
+    """The open SSH connections, except the bot's own.
+
+    Each is a short hash of the peer's address and port. Hashes are enough to recognize a connection in the next
+    probe run, and no address has to be stored.
+    """
     models: tuple[GpuModel, ...] = ()
     setup: SetupProgress | None = None
-    """None if no setup script was started."""
+    """The progress of the setup script. None if no setup script was started."""
     on_ending: OnEnding | None = None
-    """None if the machine has no part that starts `/root/on-ending.sh`."""
+    """The state of `/root/on-ending.sh`. None if the machine lacks the script that starts it."""
     missed: Missed | None = None
-    """Why there are no readings of GPUs, or not of all. Connections may still be known."""
+    """The reason why some or all GPU readings are missing. The connections may be known nevertheless."""
 
 
 class GpusSeen(Frozen):
-    """The GPUs that a machine shows."""
+    """The GPUs that a machine actually has, according to its own report."""
 
     count: int
     models: tuple[GpuModel, ...]
-    """The GPUs that have a name. A row that can't be read only counts."""
+    """The GPUs whose name could be read. GPUs without a readable name are only included in `count`."""
 
 
 class ProbeAnswers(Frozen):
-    """Whether the probe of a vendor's last machines answered soon after they were ready."""
+    """A record of whether the probe answered on a vendor's latest machines soon after they became ready."""
 
     unreachable: tuple[str, ...] = ()
-    """The owners of the machines since the last one that answered, the newest first, ten at most."""
+    """The owners of the unreachable machines since the last one that answered: most recent first, at most ten."""
     unreachable_at: Instant | None = None
-    """When the newest silent machine was noted."""
+    """The time at which the most recent unreachable machine was recorded."""
     answered_at: Instant | None = None
-    """When the last machine answered. None if none ever did."""
+    """The time at which a machine's probe last answered. None if none ever did."""
 
 
 class ProbeResult(Frozen):
-    """The result of one visit."""
+    """The result of one probe run."""
 
     report: Report | None = None
     missed: Missed | None = None
-    """Why there is no report. Exactly one of `report` and `missed` is set."""
+    """The reason why there is no report. Exactly one of `report` and `missed` is set."""
     host_key: str | None = None
-    """The fingerprint of the host key that the server showed: `SHA256:...`."""
+    """The fingerprint of the host key that the SSH server presented: `SHA256:...`."""
 
 
 class Sample(Frozen):
-    """One visit of a machine as it is stored. It is kept for two days."""
+    """A stored probe run. It is deleted after two days."""
 
     rental_id: str
     at: Instant
-    """Our time, when the report was received. The machine's clock is never used."""
+    """The bot time at which the report was received. The machine's own clock is never used."""
     gpus: tuple[GpuUse, ...] = ()
     peers: tuple[str, ...] = ()
-    """As in `Report`."""
+    """The hashes of the open SSH connections, as in `Report.peers`."""
     missed: Missed | None = None
-    """Why the sample has no readings of GPUs, or not of all."""
+    """The reason why some or all GPU readings are missing."""
 
 
 class Use(Frozen):
-    """The verdict about a machine, with its evidence. It is stored when the verdict changes."""
+    """The usage status of a machine, with its evidence. It is stored whenever the status changes."""
 
     status: UsageStatus = Field(alias="verdict")
     since: Instant
-    """In use: the first reading of this spell. Connected and idle: the last reading of work, or ready if there was
-    none. Unknown: the first of the visits that failed, or ready. While the readings do not suffice yet: ready, or
-    the first good visit after a break."""
+    """The time since which the status applies.
+
+    - In use: the first reading of work in the current period of use.
+    - Connected or idle: the last reading of work, or the time at which the machine became ready if there was none.
+    - Unknown: the first of the probe runs that failed, or the time at which the machine became ready.
+    - Too few readings so far: the time at which the machine became ready, or the first successful probe run after
+      an interruption.
+    """
     gpus: tuple[GpuUse, ...] = ()
-    """The highest reading of each GPU in the time that the verdict covers."""
+    """The highest reading of each GPU in the period that the status covers."""
     connections: int = 0
-    """How many SSH connections are older than two minutes. In a question, how many the newest report shows."""
+    """The number of SSH connections that are older than two minutes.
+
+    In a question to the owner, it is their number in the newest report.
+    """
     new_connections: int = 0
-    """In a question: how many newer ones the newest report shows. Scanners of the internet are among them."""
+    """In a question, the number of newer connections in the newest report. They can be from internet scanners."""
     why: Missed | None = None
-    """For unknown: why the last visits had no usable reading. None if there was none, or too few readings yet."""
+    """If the status is unknown: the reason why the last probe runs had no usable reading.
+
+    None if there were no probe runs, or too few readings so far.
+    """
     worked: bool = False
-    """Whether a GPU was seen to work since ready."""
+    """True if a GPU has been seen computing since ready."""
     idle_period: Instant | None = Field(default=None, alias="spell")
-    """When the spell without work began that this verdict belongs to. It is earlier than `since` if an
-    interruption of less than ten minutes came in between. A verdict of in use or unknown has it while it may be
-    such an interruption. This moment identifies the spell: each spell is asked about once."""
+    """The start of the idle period that this status belongs to. Questions identify the period by this time.
+
+    It is earlier than `since` if there was an interruption of less than ten minutes in between. While a
+    status of "in use" or "unknown" may still turn out to be such an interruption, it keeps the idle period.
+    """
 
     @property
     def undecided(self) -> bool:
-        """Whether the verdict only says that the readings do not suffice yet."""
+        """True if the status is unknown only because there are too few readings so far."""
         return self.status is UsageStatus.UNKNOWN and self.why is None
 
     @property
     def bare(self) -> Use:
-        """Return the verdict without evidence: since when, and the spell, by which questions know it."""
+        """A copy without evidence. It only has the status, its start, and the idle period that identifies it."""
         return Use(status=self.status, since=self.since, idle_period=self.idle_period)
 
 
 class RecentUse(Frozen):
-    """How a machine was used lately, for readers who may know. It is a record of somebody's work."""
+    """The recent use of a machine, for readers who are allowed to see it. It is a record of somebody's work."""
 
     gpus: tuple[GpuUse, ...] = ()
-    """Each GPU with its highest reading in the last `idle.after`."""
+    """Each GPU with its highest reading during the last `idle.after`."""
     connections: int = 0
-    """How many connections the newest report shows that are older than two minutes."""
+    """The number of connections in the newest report that are older than two minutes."""
     new_connections: int = 0
-    """How many newer connections it shows."""
+    """The number of newer connections in the newest report."""
     hours: tuple[int | None, ...] = ()
-    """How busy it was in each of the last 24 hours, in percent, oldest first. None: an hour without readings."""
+    """The load in each of the last 24 hours, in percent, oldest first. None for an hour without readings."""

@@ -1,4 +1,4 @@
-"""The outbox: messages that are to be posted in Slack, and those that Slack shows already."""
+"""The outbox: messages that are to be sent to Slack, and those that Slack already shows."""
 
 from __future__ import annotations
 
@@ -11,46 +11,60 @@ from bot.model.budget import MonthPart
 
 
 class MessageKind(StrEnum):
-    """The kinds of messages. Only surfaces, and some answers to a QUOTE, are edited after they were posted."""
+    """The kinds of messages.
+
+    Only live messages, and some answers of kind QUOTE, are edited after they were posted.
+    """
 
     CARD = "card"
-    """A surface: one for each rental, in `Rental.card_channel`."""
+    """A live message: one for each rental, in `Rental.card_channel`."""
     THREAD = "thread"
-    """Posted once in the card's thread, from the facts of one event."""
+    """A reply in the card's thread, posted once, from the facts of one event."""
     APPROVAL = "approval"
-    """A surface for the approvers, about what one event asked and how its owner changed that since."""
+    """A live message for the approvers, about a question that one event asked.
+
+    It also shows how the rental's owner has changed the request since then.
+    """
     DIRECT = "direct"
-    """A surface in one person's direct messages, caused by one event."""
+    """A live message in one person's direct messages, caused by one event."""
     ALERT = "alert"
-    """Posted once to one person, from one event alone: about the account, or about a rental whose step fails."""
+    """A message to one person, posted once and rendered from a single event.
+
+    Alerts are about the account, or about a rental whose step fails.
+    """
     REMINDER = "reminder"
-    """A surface in one approver's direct messages: what waited for them when they were reminded."""
+    """A live message in one approver's direct messages. It lists what was waiting when they were reminded."""
     QUESTION = "question"
-    """A surface in one admin's direct messages, about one question to the admins, caused by one event."""
+    """A live message in one admin's direct messages, about one question to the admins, caused by one event."""
     HOME = "home"
-    """A surface: the Home tab of one person, from the first time that they open it."""
+    """The Home tab of one person, kept up to date from the first time that they open it."""
     QUOTE = "quote"
-    """Sent once to the person who asked: the offers that were found. If it is the direct message to somebody who
-    waited for an offer, it is edited once they rent from it."""
+    """The offers that were found, sent once to the person who asked.
+
+    If it is the direct message to somebody who waited for an offer, it is edited when they rent from it.
+    """
     LOOKING = "looking"
-    """Sent once to the person who asked, if the search takes longer."""
+    """A notice that the search is taking longer, sent once to the person who asked."""
     REPLY = "reply"
-    """Sent once to the person who acted, rendered when it was queued."""
+    """An answer, rendered when it was queued and sent once to the person who acted."""
     FILE = "file"
-    """Uploaded once to one person's direct messages: a file of charges. After a crash, it is uploaded again."""
+    """A file of charges, uploaded once to one person's direct messages. It is uploaded again after a crash."""
 
     @property
     def surface(self) -> bool:
-        """Whether it is edited after it was posted."""
-        return self in _SURFACES
+        """True if messages of this kind are edited after they were posted."""
+        return self in _LIVE_MESSAGES
 
     @property
     def answer(self) -> bool:
-        """Whether it answers what one person did, by a `response_url` or by a direct message."""
+        """True if messages of this kind answer something that one person did.
+
+        They are sent to a `response_url` or as a direct message.
+        """
         return self in {MessageKind.QUOTE, MessageKind.LOOKING, MessageKind.REPLY}
 
 
-_SURFACES = frozenset(
+_LIVE_MESSAGES = frozenset(
     {
         *(MessageKind.CARD, MessageKind.APPROVAL, MessageKind.DIRECT),
         *(MessageKind.REMINDER, MessageKind.QUESTION, MessageKind.HOME),
@@ -59,42 +73,48 @@ _SURFACES = frozenset(
 
 
 class NextCall(StrEnum):
-    """The call to Slack that a message needs next."""
+    """The call to Slack's API that a message needs next."""
 
     ANSWER = "answer"
-    """A request to its `response_url`, or chat.postEphemeral."""
+    """A request to the message's `response_url`, or chat.postEphemeral."""
     FIND = "find"
-    """conversations.history or .replies: the conversation is read back first. The outcome of a post is unknown, so
-    it could be posted twice; or the bot was started, perhaps with a backup, and nobody knows what Slack shows."""
+    """A read of the conversation with conversations.history or .replies, before it is posted to or edited.
+
+    It is needed if the outcome of an earlier post is unknown, because the message could otherwise appear twice. It
+    is also needed after a start: the database may be a restored backup, so nobody knows what Slack shows.
+    """
     POST = "post"
-    """chat.postMessage."""
+    """A post with chat.postMessage."""
     EDIT = "edit"
-    """chat.update."""
+    """An edit with chat.update."""
     PUBLISH = "publish"
-    """views.publish, of a Home tab."""
+    """An update of a Home tab with views.publish."""
 
 
 class DestinationKind(StrEnum):
-    """The kinds of places that messages go to."""
+    """The kinds of destinations to which messages are sent."""
 
     CHANNEL = "channel"
     PERSON = "person"
-    """Posting to a user id opens the direct message with that person."""
+    """A person's direct messages. Posting to a user ID opens the conversation."""
     RESPONSE_URL = "response_url"
     EPHEMERAL = "ephemeral"
-    """One person in a channel, who alone sees the message there."""
+    """One person in a channel. Nobody else sees the message."""
 
 
 RESPONSE_URL_LIFE = timedelta(minutes=30)
-"""How long a `response_url` works (docs.slack.dev/interactivity/handling-user-interaction)."""
+"""The time for which a `response_url` works (docs.slack.dev/interactivity/handling-user-interaction)."""
 
 
 class Destination(Frozen):
-    """Where a message goes. Made by the functions below."""
+    """The destination of a message. Use the functions below to create one."""
 
     kind: DestinationKind
     value: str
-    """The channel id, the user id, the URL, or `C0GPUS/U0ANA/1700000000.1`, as the column `to` stores it."""
+    """The channel ID, user ID or URL, or `C0GPUS/U0ANA/1700000000.1` for an ephemeral message.
+
+    This is the text that the column `to` stores.
+    """
 
 
 def to_channel(channel: str) -> Destination:
@@ -106,25 +126,29 @@ def to_person(user: str) -> Destination:
 
 
 def to_response_url(url: str) -> Destination:
-    """Return the destination of an answer to a command, a click or a submission."""
+    """Return the destination for an answer to a command, a click or a submission."""
     return Destination(kind=DestinationKind.RESPONSE_URL, value=url)
 
 
 def to_ephemeral(channel: str, user: str, thread_ts: str = "") -> Destination:
-    """Return the destination of an answer that one person sees in a channel, or in a thread there."""
+    """Return the destination for an answer that only one person sees, in a channel or in one of its threads."""
     return Destination(kind=DestinationKind.EPHEMERAL, value="/".join(filter(None, (channel, user, thread_ts))))
 
 
 def ephemeral_place(to: Destination) -> tuple[str, str, str | None]:
-    """Return the channel, the person and the thread of an ephemeral destination. Raise ValueError for others."""
+    """Return the channel, person and thread of an ephemeral destination.
+
+    Raises ValueError for destinations of other kinds.
+    """
     channel, user, *thread = to.value.split("/")
     return channel, user, thread[0] if thread else None
 
 
 def stored_destination(text: str) -> Destination:
-    """Return the destination that is stored as a text. This function and `store/messages.py` tell the kinds apart.
+    """Return the destination that is stored as this text. Its kind follows from the text alone.
 
-    User ids begin with U or W, those of conversations with C, D or G (docs.slack.dev/reference/objects).
+    User IDs begin with U or W, those of conversations with C, D or G (docs.slack.dev/reference/objects).
+    `store/messages.py` tells the kinds apart in the same way.
     """
     if text.startswith("http"):
         return to_response_url(text)
@@ -137,19 +161,22 @@ _VERSIONS_FROM = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def lowest_version(real_now: datetime) -> int:
-    """Return the lowest version that a message may get at this real time: the seconds since 2026.
+    """Return the lowest version that a message may get at this wall-clock time: the seconds since 2026.
 
-    Versions grow more slowly than time: by one with each change. So if the database goes back to a backup, new
-    versions are still higher than all that Slack was ever shown.
+    A version grows by one with each change, so it grows more slowly than time. If the database is restored from a
+    backup, new versions are therefore still higher than any that Slack has shown.
     """
     return max((real_now - _VERSIONS_FROM) // timedelta(seconds=1), 1)
 
 
 class Message(Frozen):
-    """One row of the outbox. `queued` makes a new one."""
+    """A row of the outbox. Use `queued` to create a new one."""
 
     id: int = 0
-    """The store sets it; 0 until then. It is in the metadata of the post, so that the post can be found."""
+    """The ID that the store assigns. 0 until then.
+
+    The metadata of the post contains it, so that the post can be found in Slack.
+    """
     kind: MessageKind
     to: Destination
     rental_id: str | None = None
@@ -157,56 +184,72 @@ class Message(Frozen):
     quote_id: str | None = None
     question_id: str | None = None
     body: dict[str, Any] | None = None
-    """For a reply: what to send, as rendered. For a reminder: the ids of the rentals that it lists. For a Home
-    tab: the page of rentals that it shows, counted from 0."""
+    """Content that depends on the kind of message.
+
+    - Reply: the rendered message.
+    - Reminder: the IDs of the rentals that it lists.
+    - Home tab: the page of rentals that it shows, counted from 0.
+    """
     charges_of: MonthPart | None = None
-    """For a file: what it has the charges of."""
+    """For a file: the scope and month whose charges it contains."""
     broadcast: bool = False
-    """For a reply in a thread: whether the reply is also shown in the channel."""
+    """For a reply in a thread: whether it is also shown in the channel."""
     target_version: int = 1
-    """The version that Slack should show, and that the post's metadata has. Each change of what it is about
-    increases it. It never goes backwards, even with a backup of the database (`lowest_version`)."""
+    """The version that Slack should show, which is also in the post's metadata.
+
+    Each change of the content increases it. It never decreases, even if the database is restored
+    (`lowest_version`).
+    """
     shown_version: int = 0
-    """The version that Slack shows; 0 before it is posted."""
+    """The version that Slack shows. 0 before the message is posted."""
     version_at_start: int | None = None
-    """The version that the message had when the database was opened: if Slack shows a later one, that database is
-    a backup. None once the versions are compared, and for a card that is only edited."""
+    """The message's version when the database was opened. A later version in Slack proves that it is a backup.
+
+    None once the versions have been compared, and for a card that is only edited.
+    """
     digest: str = ""
-    """Hash of the text and blocks that Slack has, so that an edit that changes nothing is not sent."""
+    """A hash of the text and blocks that Slack has. Edits that wouldn't change anything aren't sent."""
     channel: str | None = None
-    """Where it was posted: for a direct message, the `D...` id."""
+    """The channel in which the message was posted. For a direct message, this is the `D...` ID."""
     ts: str | None = None
-    """Slack's id of the post in its channel. None until it is known to be posted."""
+    """Slack's ID of the post within its channel. None until the message is known to be posted."""
     posted_at: Instant | None = None
-    """When Slack took it, in our time."""
+    """The bot time at which Slack accepted the message."""
     sending: bool = False
-    """Whether a post began whose outcome is unknown. The conversation is read back before the next one."""
+    """True if a post was begun and its outcome is unknown. The conversation is read back before the next post."""
     tries: int = 0
-    """How many calls in a row got no answer. 0 while the message waits for something else than its own next try,
-    such as the time that Slack asked for."""
+    """The number of consecutive calls that got no answer.
+
+    0 while the message waits for something other than its own next try, such as the delay that Slack requested.
+    """
     closed: bool = False
-    """Whether it is never posted or edited again."""
+    """True if the message is never posted or edited again."""
     created_at: Instant
-    """Real time."""
+    """The wall-clock time at which the message was queued."""
     due_at: Instant | None = None
-    """When delivery looks at the message next, in real time. None if Slack shows what it should."""
+    """The wall-clock time at which delivery next handles the message. None if Slack is up to date."""
     refresh_at: Instant | None = None
-    """When the message is edited again although its rental did not change, in our time, because it shows how much
-    time has passed. Slack's pace allows few edits, so everything with a `due_at` goes first."""
+    """The bot time at which to update the elapsed time that the message shows. None if it shows none.
+
+    Slack's rate limits allow few edits, so everything that has a `due_at` goes first.
+    """
 
     @property
     def uncompared(self) -> bool:
-        """Whether the message is still to be compared with what Slack shows."""
+        """True if the message still has to be compared with what Slack shows."""
         return self.version_at_start is not None
 
     @property
     def refreshes(self) -> bool:
-        """Whether its next edit only shows how much time has passed."""
+        """True if the next edit would only update the elapsed time that the message shows."""
         return self.due_at is None and self.refresh_at is not None
 
     @property
     def next_call(self) -> NextCall:
-        """Return the call that the message needs next. A column has it, by which delivery finds what to send."""
+        """The call that the message needs next.
+
+        It is also stored in a column, so that delivery can find the messages to send.
+        """
         if self.kind is MessageKind.HOME:
             return NextCall.PUBLISH
         if self.to.kind in {DestinationKind.RESPONSE_URL, DestinationKind.EPHEMERAL}:
@@ -219,10 +262,10 @@ class Message(Frozen):
 
     @property
     def shown_again(self) -> bool:
-        """Whether the message is edited in any case, because nobody knows what Slack shows."""
+        """True if the message has to be edited even without changes, because nobody knows what Slack shows."""
         return self.ts is not None and self.digest == ""
 
 
 def queued(kind: MessageKind, to: Destination, real_now: datetime, **fields: Any) -> Message:
-    """Return a new message, which is due at once."""
+    """Return a new message that is due immediately. Its times are wall-clock times."""
     return Message(kind=kind, to=to, created_at=real_now, due_at=real_now, **fields)

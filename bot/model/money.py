@@ -1,4 +1,4 @@
-"""Money: amounts are whole micro-dollars, rates are exact decimals of USD per hour. No float touches either."""
+"""Money: amounts are whole micro-dollars, and rates are exact decimals in USD per hour. Floats are never used."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from decimal import ROUND_FLOOR, Decimal
 from fractions import Fraction
 
 Micros = int
-"""An amount in millionths of a US dollar."""
+"""An amount of money in millionths of a US dollar."""
 
 MICROS_PER_DOLLAR = 1_000_000
 _CENT = Decimal("0.01")
@@ -24,48 +24,52 @@ def _exact(rate: Decimal, span: timedelta) -> Fraction:
 
 
 def cost(rate: Decimal, span: timedelta) -> Micros:
-    """Return what `rate` USD per hour costs over `span`, rounded once, half to even, to a micro-dollar."""
+    """Return the cost of a span of time at `rate` USD per hour, in micro-dollars.
+
+    The result is rounded once, half to even.
+    """
     return round(_exact(rate, span))
 
 
 def cost_at_most(rate: Decimal, span: timedelta) -> Micros:
-    """Return the cost as `cost` does, but rounded up: for totals that must not be exceeded."""
+    """Return the cost of a span of time like `cost`, but rounded up, for totals that must not be exceeded."""
     return math.ceil(_exact(rate, span))
 
 
 def time_for(amount: Decimal, rate: Decimal) -> timedelta:
-    """Return how long `rate` USD per hour, more than 0, takes to cost `amount` USD, rounded up to a microsecond.
-    Raise OverflowError if that is too long for a timedelta.
+    """Return the time in which `rate` USD per hour adds up to `amount` USD, rounded up to a microsecond.
+
+    `rate` must be more than 0. Raises OverflowError if the result is too long for a timedelta.
     """
     return timedelta(microseconds=math.ceil(Fraction(amount) / Fraction(rate) * _MICROSECONDS_PER_HOUR))
 
 
 def rate_for(total: Micros, span: timedelta) -> Decimal:
-    """Return the highest hourly rate, in whole cents, that stays within `total` over `span`, or zero."""
+    """Return the highest hourly rate in whole cents that stays within `total` over `span`. At least zero."""
     cents = Fraction(total, MICROS_PER_DOLLAR) * 100 * _MICROSECONDS_PER_HOUR / (span // timedelta(microseconds=1))
     return max(Decimal(math.floor(cents)) * _CENT, Decimal(0))
 
 
 def whole_cents_below(rate: Decimal) -> Decimal:
-    """Return `rate` cut down to whole cents, so that people read exactly the limit that holds."""
+    """Return `rate` rounded down to whole cents, so that people read exactly the limit that is applied."""
     return rate.quantize(_CENT, rounding=ROUND_FLOOR)
 
 
 def whole_cents(amount: Micros) -> Micros:
-    """Return `amount` cut down to whole cents: a limit that people read."""
+    """Return `amount` rounded down to whole cents, for limits that people read."""
     return amount // MICROS_PER_CENT * MICROS_PER_CENT
 
 
 def in_cents(parts: Sequence[Micros], total: Micros | None = None) -> list[Micros]:
-    """Return amounts in whole cents that add up to `total`, or else to their sum rounded to whole cents.
+    """Round the amounts to whole cents so that they add up to `total`, or to their own rounded sum.
 
-    Each amount is rounded down. The cents that are then missing go to the amounts with the largest remainders, so
-    that each is less than a cent from its exact value. All tables and texts whose amounts add up use this, first
-    for the rows, and then for the parts of each row, with the row's amount as their `total`.
+    Each amount is first rounded down. The missing cents are then added to the amounts with the largest remainders,
+    so that each result is less than a cent from its exact value. Every table or text with amounts that add up uses
+    this function: first for the rows, and then for the parts of each row, with the row's amount as `total`.
 
     Args:
         parts: The exact amounts.
-        total: The sum as it is shown, if it is shown already. It may have been rounded up or down.
+        total: The sum, if it is displayed already. It may have been rounded up or down.
     """
     rounded = [part // MICROS_PER_CENT for part in parts]
     whole = round(Fraction(sum(parts) if total is None else total, MICROS_PER_CENT))
@@ -76,10 +80,10 @@ def in_cents(parts: Sequence[Micros], total: Micros | None = None) -> list[Micro
 
 
 def micros(dollars: Decimal) -> Micros:
-    """Return dollars in whole micro-dollars, rounded up: for caps and limits."""
+    """Return a dollar amount in whole micro-dollars, rounded up, for caps and limits."""
     return math.ceil(dollars * MICROS_PER_DOLLAR)
 
 
 def in_dollars(amount: Micros) -> Decimal:
-    """Return an amount in dollars, exactly and with six decimals."""
+    """Return an amount in dollars, exact and with six decimals."""
     return Decimal(amount).scaleb(-6)

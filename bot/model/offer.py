@@ -1,4 +1,4 @@
-"""One thing a vendor sells."""
+"""Offers: the machines that vendors sell, and the names that requests for them may use."""
 
 from __future__ import annotations
 
@@ -10,15 +10,18 @@ from bot.model.base import Frozen, Instant
 from bot.model.gpu import name_key
 
 OFFER_LIFE = timedelta(minutes=30)
-"""How long an offer's price stands if the API doesn't state it (docs/compute-clear.md)."""
+"""The time for which an offer's price is valid if the API doesn't report it (docs/compute-clear.md)."""
 
 
 class Offer(Frozen):
-    """An offer. Its price is valid until `expires_at`. Nothing is reserved, so it can sell out."""
+    """A machine that a vendor sells at a price that is valid until `expires_at`.
+
+    Nothing is reserved, so an offer can sell out.
+    """
 
     offer_id: str
     gpu: str
-    """Canonical name, such as `nvidia-h100-sxm5-80gb`."""
+    """The canonical name, such as `nvidia-h100-sxm5-80gb`."""
     family: str
     count: int
     vendor: str
@@ -26,13 +29,13 @@ class Offer(Frozen):
     vendor_region: str | None = None
     contract: str
     rate: Decimal
-    """USD per hour for the whole offer."""
+    """USD per hour for the whole offer, not for one GPU."""
     vcpus: int | None = None
     memory_gb: Decimal | None = None
     disk_gb: Decimal | None = None
     expires_at: Instant
     read_at: Instant | None = None
-    """When the market was asked for it. None for an offer from before version 0.2."""
+    """The time at which the market reported the offer. None for offers from before version 0.2."""
 
     @property
     def gpu_rate(self) -> Decimal:
@@ -41,10 +44,10 @@ class Offer(Frozen):
 
 
 class Catalog(Frozen):
-    """The names that a request can have, as read from the four discovery endpoints."""
+    """The names that a request can use, as read from the market's four discovery endpoints."""
 
     gpus: dict[str, tuple[str, ...]]
-    """Each family with its canonical names."""
+    """The canonical names of each family."""
     vendors: tuple[str, ...]
     regions: tuple[str, ...]
     contracts: tuple[str, ...]
@@ -70,7 +73,10 @@ _VENDORS = {
 
 
 def vendor_name(name: str) -> str:
-    """Return a vendor's name as it is written: `Hyperstack` for `hyperstack`. Capital letters stay."""
+    """Return a vendor's name in its usual spelling: `Hyperstack` for `hyperstack`.
+
+    Names that already contain capital letters are returned unchanged.
+    """
     if name != name.lower():
         return name
     words = re.split(r"[_\s-]+", name)

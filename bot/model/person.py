@@ -6,52 +6,61 @@ from bot.model.base import Frozen, Instant
 
 
 class Person(Frozen):
-    """Someone in Slack. Their roles follow from the policy: see bot/policy/team/roles.py."""
+    """A person in Slack. The policy determines their roles: see `bot/policy/team/roles.py`."""
 
     id: str
     name: str
     tz: str = ""
-    """IANA name. Empty if it is unknown. It is stored instead of the offset, because Slack sends no event when
-    daylight saving time changes the offset."""
+    """The IANA name of the person's time zone. Empty if it isn't known.
+
+    The name is stored instead of the offset, because Slack sends no event when daylight saving time changes the
+    offset.
+    """
     guest: bool = False
     deactivated: bool = False
     outsider: bool = False
-    """Whether they belong to another workspace and share a channel with ours."""
+    """True if they belong to another workspace that shares a channel with ours."""
     bot: bool = False
     groups: frozenset[str] = frozenset()
-    """Ids of the user groups that the policy names and that the person is in."""
+    """IDs of those user groups in the policy that the person belongs to."""
 
 
 OPERATOR = Person(id="operator", name="the operator")
-"""The person who types commands on the bot's machine (bot/operator). Ids in Slack begin with U or W, so nobody
-there has this id. The reason for each change is the `detail` of its event."""
+"""The person who types commands on the bot's machine (`bot/operator`).
+
+Slack's user IDs begin with U or W, so no Slack user has this ID. The `detail` of each event says why the operator
+made the change.
+"""
 
 
 class Absence(Frozen):
-    """A time in which an approver is not asked, because they said that they are away."""
+    """A period in which an approver isn't asked, because they said that they are away."""
 
     since: Instant
     until: Instant
 
 
 class Key(Frozen):
-    """A person's public SSH key, re-encoded by `read_key`."""
+    """A person's public SSH key, in the normalized form that `read_key` produces."""
 
     line: str
-    """`<type> <base64>`, without the comment."""
+    """The key as `<type> <base64>`, without its comment."""
     comment: str
-    """At most 100 characters. Data, never markup."""
+    """The key's comment, at most 100 characters. Untrusted text: escape it for display."""
     fingerprint: str
 
 
 class Channel(Frozen):
-    """A Slack conversation, with everything that decides whether a card can go there."""
+    """A Slack conversation, with everything that decides whether a card can be posted there."""
 
     id: str
     member: bool
-    """Whether the bot is a member, so that it can post there."""
+    """True if the bot is a member, so that it can post there."""
     direct: bool = False
     shared: bool = False
-    """Whether people of other workspaces read it."""
+    """True if people of other workspaces can read it."""
     name: str | None = None
-    """Such as `gpus`, without the `#`. None if Slack didn't say it. Data, never markup."""
+    """The name without the `#`, such as `gpus`. None if Slack didn't report it.
+
+    Untrusted text: escape it for display.
+    """

@@ -1,4 +1,4 @@
-"""Quotes: what somebody asked for, and what was found for it."""
+"""Quotes: a person's request, together with the offers that were found for it."""
 
 from __future__ import annotations
 
@@ -13,86 +13,105 @@ from bot.model.request import OfferQuery, Request
 
 
 class QuoteState(StrEnum):
-    """How far a quote is."""
+    """The progress of a quote."""
 
     LOOKING = "looking"
     FOUND = "found"
     NONE = "none"
-    """No offer matches now. `nearby` has similar requests that have offers."""
+    """No offer matches at the moment. `nearby` has similar requests that have offers."""
     UNANSWERED = "unanswered"
-    """The marketplace gave no answer in time."""
+    """The marketplace didn't answer in time."""
     WAITING = "waiting"
-    """It waits until an offer fits. `waitlist_entry` says until when, and what happens then."""
+    """The quote waits for an offer that fits. Its `waitlist_entry` says for how long, and what happens then."""
 
 
 class Nearby(Frozen):
-    """A request similar to one that found nothing, and the cheapest offer for it."""
+    """A request that is similar to a request without offers, and the cheapest offer for the similar one."""
 
     request: Request
     cheapest: Offer
 
 
 class WaitlistEntry(Frozen):
-    """What happens once the market has what a quote asks for, and until when it is looked for."""
+    """A person's wait for an offer: what to do when an offer fits, and when to give up."""
 
     until: Instant
-    """When the wish ends if nothing fitted."""
+    """The time at which the entry expires if no offer has fitted."""
     since: Instant | None = None
-    """When it began to wait: its place among equal wishes. None until its owner clicked what is done then."""
+    """The time at which the wait began. It determines the place among entries with the same query.
+
+    None until the owner has chosen what should happen when an offer fits.
+    """
     rents: bool = False
-    """Whether an offer that fits is rented at once by the rental that waits. Otherwise its owner is told."""
+    """True if an offer that fits is rented at once, for the queued rental. False if the owner is notified."""
     any_time: bool = False
-    """Whether its owner is also told, or it is rented, outside of the owner's hours (the policy's `hours`)."""
+    """True if renting or notifying may also happen outside the owner's hours (the policy key `hours`)."""
     gpu: str | None = None
-    """The canonical name of the GPU that the owner saw a price of: only what fits this one is rented. None: any
-    GPU that the request's words name."""
+    """The canonical name of the GPU whose price the owner saw. Only a GPU that fits it is rented.
+
+    None if any GPU that the request names may be rented.
+    """
     budgets: dict[ScopeKind, Micros] | None = None
-    """The budgets of the owner, the project and the team when the rental reserved its share of them. A kind of
-    scope that had no budget is missing. None if that is unknown, or if nothing was reserved."""
+    """The budgets of the owner, the project and the team at the time when the rental reserved its share of them.
+
+    Scopes that had no budget are missing. None if the budgets aren't known, or if nothing was reserved.
+    """
 
 
 class Quote(Frozen):
-    """A request and the offers found for it. At most one rental comes from it."""
+    """A request and the offers that were found for it. A quote makes at most one rental."""
 
     id: str
     state: QuoteState
     owner: str
-    """Slack user id."""
+    """Slack user ID."""
     asked_in: str
-    """The channel the command was typed in."""
+    """The channel in which the command was typed."""
     project: str = UNASSIGNED
     """The project that is charged."""
     card_channel: str | None = None
-    """Where the rental's card will go. None until that is known."""
+    """The channel in which the rental's card will be posted. None until it is known."""
     request: Request
     rent_now: bool = False
-    """Whether the command had `now`: rent the recommended offer if it needs no approval and no confirmation."""
+    """True if the command contained `now`.
+
+    The recommended offer is then rented at once, unless it needs an approval or a confirmation.
+    """
     changes: str | None = None
-    """The rental whose waiting request this quote would change."""
+    """The ID of the rental whose waiting request this quote would change."""
     replaces_rental: str | None = None
-    """The rental whose place is to be taken: the first offer within what that rental left is rented."""
+    """The ID of the rental to replace. None if this quote doesn't replace one.
+
+    The first offer within that rental's remaining time and cost limits is rented.
+    """
     reply_to: Destination | None = None
-    """Where the answer goes. A `response_url` works 5 times within 30 minutes. None: to the owner."""
+    """The destination of the answer. None for the owner's direct messages.
+
+    A `response_url` works five times within 30 minutes.
+    """
     replaces: bool = False
-    """Whether the answer replaces the message that was clicked."""
+    """True if the answer replaces the message that was clicked."""
     created_at: Instant
     offers: tuple[Offer, ...] = ()
-    """Cheapest first."""
+    """The offers that were found, cheapest first."""
     nearby: tuple[Nearby, ...] = ()
     rental_id: str | None = None
     clicked_offer: str | None = None
-    """The offer that the owner clicked while they had no SSH key. It is rented when they add one."""
+    """The ID of the offer that the owner clicked while they had no SSH key. It is rented when they add a key."""
     clicked_another: bool = False
-    """Whether the owner clicked that offer although they rent the same already."""
+    """True if the owner clicked that offer after being warned that they already rent the same."""
     waitlist_entry: WaitlistEntry | None = None
-    """None if nobody asked to wait."""
+    """The owner's waitlist entry. None if they don't wait for an offer."""
     waits_for: str | None = None
-    """The key of the search that it shares with equal wishes, while it waits for offers."""
+    """The ID of the search that this quote shares with equal waitlist entries, while it waits for offers."""
     due_at: Instant | None = None
 
     @property
     def told(self) -> bool:
-        """Whether its owner asked to be told of an offer. A direct message says then what came of it."""
+        """True if the owner waits to be notified of an offer, instead of having one rented automatically.
+
+        They get a direct message when an offer fits, or when their waitlist entry expires.
+        """
         return (
             self.waitlist_entry is not None
             and self.waitlist_entry.since is not None
@@ -101,14 +120,14 @@ class Quote(Frozen):
 
 
 class SharedSearch(Frozen):
-    """What the market is asked for wishes with the same query."""
+    """One query to the market on behalf of all waitlist entries that ask for the same."""
 
     id: str
-    """The quotes' `waits_for`."""
+    """The `waits_for` of the quotes that share this search."""
     query: OfferQuery
-    """Without a highest price: each wish has its own."""
+    """The query without a highest price, because each waitlist entry has its own."""
     asked_at: Instant | None = None
-    """When the market was asked last. None if it was not asked yet."""
+    """The time at which the market was last queried. None before the first query."""
     misses: int = 0
-    """How often it was asked in a row without an offer that fitted a wish."""
+    """The number of consecutive queries without an offer that fitted any of the waitlist entries."""
     due_at: Instant | None = None

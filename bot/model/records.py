@@ -1,4 +1,4 @@
-"""Values that the store reads and writes besides models."""
+"""Records that the store reads and writes in addition to the models."""
 
 from __future__ import annotations
 
@@ -21,8 +21,10 @@ from bot.model.state import State, check_change
 
 
 class Claimed(Frozen):
-    """A row that was due and that this process has claimed. It holds nothing that is parsed: a row that can't be
-    loaded must fail in its own work, not when it is claimed together with others.
+    """A row that was due and that this process has claimed.
+
+    It contains no value that has to be parsed. Rows are claimed in batches, and a row that can't be loaded must
+    only fail when it is worked on itself, without affecting the rest of its batch.
     """
 
     id: str
@@ -30,7 +32,7 @@ class Claimed(Frozen):
 
 
 class ClaimedRental(Claimed):
-    """A rental that was due, as it was claimed."""
+    """A rental that was due, with its values at the time of the claim."""
 
     version: int
     state: str
@@ -40,24 +42,27 @@ class ClaimedRental(Claimed):
 
 
 class Look(Frozen):
-    """How a process stands among those that share its database."""
+    """The state of a process in relation to the others that share its database."""
 
     database_time: Instant | None
-    """The database's real time. None with SQLite, which uses this machine's clock."""
+    """The database's wall-clock time. None with SQLite, which uses this machine's clock."""
     replicas: int
-    """How many processes use it, this one included."""
+    """The number of processes that use the database, including this one."""
 
 
 class Usage(Frozen):
-    """The part of the limits that live rentals use up."""
+    """The share of the limits that live rentals use up."""
 
     person_rentals: int
     team_rate: Decimal
-    """USD per hour: the highest rates that live envelopes allow, plus the prices of unproven attempts."""
+    """USD per hour that the team's live rentals use up.
+
+    This is the sum of the highest rates that their approved terms allow, plus the prices of unresolved attempts.
+    """
 
 
 class StoredFacts(NamedTuple):
-    """The attempts of a rental, their resources, and its ledger."""
+    """The attempts of a rental, its resources, and its ledger."""
 
     attempts: list[Attempt]
     resources: list[Resource]
@@ -65,21 +70,24 @@ class StoredFacts(NamedTuple):
 
 
 class Billing(NamedTuple):
-    """What a resource's cost is computed from: the marketplace's values, and ours where those are missing."""
+    """The values from which a resource's cost is computed.
+
+    They come from the marketplace, and are replaced by our own values where the marketplace reports none.
+    """
 
     rate: Decimal | None
-    """USD per hour."""
+    """USD per hour. None if the API didn't report it."""
     valid_from: datetime | None
     valid_to: datetime | None
     offer_rate: Decimal
     intended_at: datetime
-    """When its attempt was intended."""
+    """The time at which the resource's attempt was stored, before its procure call."""
     billed_to: datetime | None
-    """Until when it is in the ledger. None if it isn't."""
+    """The time up to which the ledger covers the resource. None if it isn't in the ledger."""
 
 
 class Charged(NamedTuple):
-    """The values of a rental by which what it billed is charged."""
+    """The values of a rental that decide to whom its cost is charged, and how."""
 
     rental_id: str
     owner: str
@@ -105,16 +113,16 @@ class Charged(NamedTuple):
 
 
 class AliveResource(NamedTuple):
-    """A resource that is not gone."""
+    """A resource that hasn't been terminated."""
 
     resource_id: str
     rental_id: str
     rate: Decimal | None
-    """USD per hour. None if the API didn't state it."""
+    """USD per hour. None if the API didn't report it."""
 
 
 class Accruing(NamedTuple):
-    """A resource that is not gone, with the values from which its next ledger row and its charges are computed."""
+    """A resource that hasn't been terminated, with the values for its next ledger row and charges."""
 
     charged: Charged
     resource_id: str
@@ -122,24 +130,24 @@ class Accruing(NamedTuple):
     billing: Billing
     delete_accepted_at: datetime | None
     rows: int
-    """How many rows it has in the ledger."""
+    """The number of rows that the resource already has in the ledger."""
 
 
 class Running(NamedTuple):
-    """How many live rentals have the same state, rate and answers to two questions."""
+    """The number of live rentals that have the same state, rate, idleness and pending decisions."""
 
     state: State
     rate: Decimal | None
-    """USD per hour of each."""
+    """USD per hour for each rental."""
     idle: bool
-    """Whether nobody uses their machines."""
+    """True if their machines are idle."""
     undecided: bool
-    """Whether a request of theirs waits for a decision."""
+    """True if a request or an extension of theirs waits for a decision."""
     number: int
 
 
 class LiveCost(NamedTuple):
-    """The values of a live rental from which the total cost of many is computed."""
+    """The values of a live rental from which the total cost of many rentals is computed."""
 
     rental_id: str
     owner: str
@@ -147,22 +155,25 @@ class LiveCost(NamedTuple):
     rate: Decimal | None
     created_at: datetime
     billed: Micros
-    """The sum of its ledger rows."""
+    """The sum of the rental's ledger rows."""
     estimated: bool
-    """Whether a part of `billed` is estimated."""
+    """True if a part of `billed` is an estimate."""
     alive: tuple[Billing, ...]
 
 
 class EndedCost(Frozen):
-    """What one rental that is over was billed."""
+    """The cost of a rental that is over, as billed."""
 
     rental_id: str
     request: Request
     gpu: str | None
-    """The canonical name of the GPU that was bought, if it is known."""
+    """The canonical name of the GPU that was bought. None if it isn't known."""
     ended_at: Instant
     billed: Mapping[str, Micros]
-    """What each of its owners was charged, by Slack id. It has several if the machine was given away."""
+    """The amount charged to each owner of the rental, by Slack ID.
+
+    There are several owners if the machine was given to another person.
+    """
     estimated: bool
 
 
@@ -171,20 +182,22 @@ class KnownResource(Frozen):
 
     resource_id: str
     status: str
-    """The API's word; `bot.model.attempt.NAMED` if nobody has seen it yet."""
+    """The status as the API reports it, or `bot.model.attempt.NAMED` if no read has shown the resource yet."""
     read_at: Instant
     delete_accepted_at: Instant | None = None
 
 
 class EndTimes(Frozen):
-    """The times from which an attempt's end is counted. They come without an offer, envelope or state, because a
-    rental whose stored values can't be parsed must be deleted too.
+    """The times that determine when an attempt has to end.
+
+    They are read without the offer, terms or state of the rental, because a rental whose stored values can't be
+    parsed must be deleted as well.
     """
 
     rental_id: str
     owner: str
     newest: bool
-    """Whether it is the rental's last attempt, to which `accepted_at` and the lease belong."""
+    """True if this is the rental's last attempt. `accepted_at` and the lease belong to that attempt."""
     intended_at: Instant
     accepted_at: Instant | None
     ends_at: Instant | None
@@ -193,81 +206,95 @@ class EndTimes(Frozen):
 
 
 class UnfinishedAttempt(EndTimes):
-    """An attempt that may still bill."""
+    """An attempt that may still be billing."""
 
     n: int
     offer_id: str | None
-    """None for an adopted machine, whose resources the store all has."""
+    """The ID of the attempt's offer.
+
+    None for an adopted machine: the store already knows all of its resources, so nothing has to be looked up.
+    """
     marked_for_deletion: bool
     resources: tuple[KnownResource, ...] = ()
-    """Those that are not gone."""
+    """The resources that haven't been terminated."""
 
 
 class WatchedResource(EndTimes):
-    """A resource that is not gone, with the times of its attempt."""
+    """A resource that hasn't been terminated, with the times of its attempt."""
 
     resource_id: str
     name: str | None
     rate: Decimal | None
-    """USD per hour. None if the API didn't state it."""
+    """USD per hour. None if the API didn't report it."""
     offer_rate: Decimal
     orphaned: bool
-    """As `Attempt.orphaned`."""
+    """True if the resource's attempt is an orphan: see `Attempt.orphaned`."""
     latest_end: Instant | None
 
 
 @dataclass(frozen=True)
 class Change:
-    """A change of a rental: everything that one decision writes.
+    """A change of a rental: everything that one decision writes in one transaction.
 
-    Attempts, resources and the ledger are facts and always written; the rental, its events and messages only if
-    the rental is still as it was in `before`. An attempt that the store doesn't know yet is an intent, part of the
-    decision, and written only with it.
+    Attempts, resources and ledger rows are facts, so they are always written. The rental, its events and its
+    messages are written only if the stored rental still equals `before`. An attempt that isn't in the store yet is
+    an exception: it is part of the decision, so it is written only together with the rental.
 
-    Raise ForbiddenTransition if the table lacks the transition, so that no code path can bypass the table.
+    Raises ForbiddenTransition if the transition isn't in the table, so that no code path can bypass the table.
     """
 
     before: Rental | None
-    """None: a new rental."""
+    """The rental before the change. None for a new rental."""
     after: Rental
     events: tuple[Event, ...] = ()
     messages: tuple[tuple[int | None, Message], ...] = ()
-    """Each with its event's index in `events`, or None. A decision names only those that don't follow from its
-    events; `apply` adds the others."""
+    """The messages that don't follow from the events, each with its event's index in `events`, or None.
+
+    `apply` adds the messages that follow from the events.
+    """
     attempts: tuple[Attempt, ...] = ()
     resources: tuple[Resource, ...] = ()
     ledger: tuple[LedgerRow, ...] = ()
     under_claim: bool = False
-    """Whether all but its facts is written only if this process holds the claim on the rental."""
+    """True if everything except the facts is written only while this process holds the claim on the rental."""
     releases_claim: bool = False
-    """Whether the rental's claim ends with this change. Only the step that holds the claim sets this."""
+    """True if the change ends the claim on the rental. Only the step that holds the claim sets this."""
     probed_at: datetime | None = None
-    """The newest visit that the decision knows. If the machine was visited later, the rental counts as changed.
-    None if the decision doesn't depend on visits."""
+    """The newest probe run that the decision is based on. None if the decision doesn't depend on probe runs.
+
+    If there has been a later probe run, the rental counts as changed.
+    """
     within_budgets: bool = False
-    """Whether it is written only if budgets hold what the rental adds to them."""
+    """True if the change is written only if the budgets have headroom for what the rental adds to them."""
 
     def __post_init__(self) -> None:
         check_change(None if self.before is None else self.before.state, self.after.state)
 
 
 class Unsendable(Frozen):
-    """Messages that can't be sent now. The store skips them, since many in front would hide all others."""
+    """The messages that can't be sent at the moment.
+
+    The store leaves them out when it looks for due messages. Otherwise, many unsendable messages would hide the
+    others.
+    """
 
     ids: frozenset[int] = frozenset()
     calls: frozenset[NextCall] = frozenset()
-    """All messages that need one of these calls next."""
+    """The calls that can't be made at the moment. All messages that need one of them next are left out."""
     edits_again: bool = False
-    """Edits of what is shown again."""
+    """True to leave out edits of messages that are sent again only because nobody knows what Slack shows."""
     channels: frozenset[str] = frozenset()
-    """Posts to these channels and people, by id."""
+    """The IDs of channels and people to whom nothing can be posted at the moment."""
     passed: frozenset[int] = frozenset()
-    """Unsent messages for which later ones to the same reader no longer wait, by id."""
+    """The IDs of unsent messages that no longer block later messages to the same reader."""
     homes: frozenset[str] = frozenset()
-    """The Home tabs of these people, by id, unless they turned to another page."""
+    """The IDs of people whose Home tabs can't be published at the moment.
+
+    If a person turned to another page of their tab, it is published anyway.
+    """
 
     def excludes(self, message: Message) -> bool:
-        """Return whether a message became unsendable after the query that returned it."""
+        """Return whether a message has become unsendable since the query that returned it."""
         call = message.next_call
         return (
             call in self.calls
@@ -277,20 +304,23 @@ class Unsendable(Frozen):
 
 
 class PolicyFile(Frozen):
-    """A policy file with the scripts that it names. A newer gpubot reads it as it would read the file itself."""
+    """A policy file and the scripts that it names.
+
+    They are stored as text, so that a newer gpubot can parse them just as it would parse the files.
+    """
 
     text: str = ""
     scripts: Mapping[str, str] = Field(default_factory=dict)
-    """The text of each setup script by its path, as the file has it."""
+    """The text of each setup script, by the path that the policy file uses."""
 
 
 class PolicyVersion(Frozen):
     """A policy file that came into force."""
 
     n: int
-    """1 for the first, then counted up."""
+    """The version number, counted from 1."""
     at: Instant
-    """When it was read."""
+    """The time at which the file was read."""
     by: str | None = None
-    """The Slack id of the admin who had it read. None: it was read at a start or after SIGHUP."""
+    """The Slack ID of the admin who reloaded the file. None if it was read at a start or after SIGHUP."""
     file: PolicyFile

@@ -18,7 +18,7 @@ from bot.model.state import State
 
 
 class Decider(StrEnum):
-    """Who decides a request that waits."""
+    """The person who decides a waiting request."""
 
     OWNER = "owner"
     APPROVER = "approver"
@@ -29,12 +29,15 @@ class PendingDecision(Frozen):
 
     decider: Decider
     why: Why | None = None
-    """Why the request waits for a second decision. None for the first."""
+    """The reason why the request has to be decided again. None for the first decision."""
     expires_at: Instant
 
 
 class Blocked(Frozen):
-    """Buying is blocked by an outage, a pause, a refused token or unproven attempts, or the bot was down."""
+    """The state in which nothing can be bought for a rental.
+
+    The cause is an outage, a pause, a refused token, unresolved attempts, or downtime of the bot.
+    """
 
     since: Instant
     why: Why | None = None
@@ -42,220 +45,264 @@ class Blocked(Frozen):
 
 
 class Asked(Frozen):
-    """What was asked about one spell."""
+    """The questions that were asked about one idle period."""
 
     about: Instant | None = None
-    """When the spell began: `Use.idle_period`, or `Use.since` of a verdict without one. None if there was no
-    verdict."""
+    """The start of the idle period: `Use.idle_period`, or `Use.since` if the usage status has no idle period.
+
+    None if there was no usage status.
+    """
     last_at: Instant
     times: int = 1
-    """How often the owner was asked since the last answer."""
+    """The number of times that the owner was asked since their last answer."""
     first_at: Instant | None = None
-    """When the owner was asked first since the last answer. None once they answered."""
+    """The time at which the owner was first asked since their last answer. None once they have answered."""
     on_card: bool = False
-    """Whether the card says that nobody answers."""
+    """True if the card says that nobody answers."""
     approvers_at: Instant | None = None
-    """When the approvers were last notified that nobody answers."""
+    """The time at which the approvers were last notified that nobody answers. None if they weren't."""
 
 
 class Question(Frozen):
-    """What the owner was asked about a machine, and until when nothing is asked."""
+    """The questions that the owner was asked about a machine, and the time until which no more are asked."""
 
     quiet_until: Instant | None = Field(default=None, alias="silent_until")
-    """The time before which nothing is asked, whatever the reason. None: anything may be asked."""
+    """The time before which the owner isn't asked anything. None if they may be asked at any time."""
     promised: bool = False
-    """Whether the owner is asked at `quiet_until`, because an answer named that moment. Then a sign of life
-    before it does not postpone the question."""
+    """True if an answer promised the owner that they will be asked at `quiet_until`.
+
+    The owner is then asked at that time even if they have given a sign of life in the meantime.
+    """
     asked: Asked | None = None
-    """What was asked about the newest spell that had a question."""
+    """The questions about the most recent idle period that the owner was asked about. None if there is none."""
 
 
 class GracefulDestroy(Frozen):
-    """Somebody destroys the machine after its `/root/on-ending.sh`. It ends once the script is done, and no later
-    than the lease's end, which waits for nothing more.
+    """A destruction that lets the machine's `/root/on-ending.sh` finish first.
+
+    The machine ends when the script has finished, or at the end of the lease. Nothing else delays that end any
+    more.
     """
 
     by: str
-    """Slack id of who destroys it."""
+    """Slack ID of the person who is destroying the machine."""
     ends_at: Instant
-    """The lease's end before. An extension restores it."""
+    """The previous end of the lease. An extension restores it."""
     latest_end: Instant | None = None
-    """The later of two ends before."""
+    """The previous latest end of a flexible end. None if there was none."""
 
 
 class Lease(Frozen):
-    """How long a machine runs, and the notices and questions that its owner gets meanwhile."""
+    """The time for which a machine may run, and the notices and questions that its owner has received."""
 
     ready_at: Instant
     ends_at: Instant
     latest_end: Instant | None = None
-    """The time up to which `ends_at` moves on while the machine is in use. None: the end does not move."""
+    """The latest end of a flexible end: `ends_at` moves up to this time while the machine is in use.
+
+    None if the end is fixed.
+    """
     notices_checked_at: Instant
-    """Every notice of this end that was due by then was given or skipped. Later ones are still to come."""
+    """The time up to which all notices of this end have been given or skipped. Later ones are still to come."""
     seen_at: Instant
-    """The owner's last sign of life."""
+    """The owner's last sign of life, such as an answer or an extension."""
     question: Question
     graceful_destroy: GracefulDestroy | None = None
-    """Set while the machine is destroyed after its `/root/on-ending.sh`. An extension drops it."""
+    """Set while the machine is being destroyed gracefully. An extension cancels this."""
     shown_later_at: Instant | None = None
-    """When it was found that Slack shows a later state of the machine than the database. None once the machine was
-    looked up and its owner was told of its end."""
+    """The time at which the bot found that Slack shows a later state of the machine than the database does.
+
+    None again once the machine has been looked up and the owner has been notified of its end.
+    """
 
     @property
     def last_end(self) -> datetime:
-        """The latest end that the envelope holds: the later one of two ends. If the machine is destroyed after its
-        script, that of before.
+        """The latest end that is possible without an extension. For a flexible end, this is its latest end.
+
+        During a graceful destroy, this is the end that applied before.
         """
-        held = self.graceful_destroy or self
-        return held.latest_end or held.ends_at
+        before = self.graceful_destroy or self
+        return before.latest_end or before.ends_at
 
 
 class Extension(Frozen):
-    """A longer lease that waits for an approver, with its own envelope. It expires at the old end."""
+    """A request for a longer lease that waits for an approver.
+
+    It has its own terms, and expires when the machine's current end comes.
+    """
 
     terms: Terms = Field(alias="envelope")
     ends_at: Instant
-    """The new end, if it is approved."""
+    """The new end, if the extension is approved."""
     asked_by: str
     asked_at: Instant
 
 
 class Ending(Frozen):
-    """How a rental ended, or how it will end once its machines are gone."""
+    """The outcome of a rental, or the outcome that it will have once its machines are terminated."""
 
     outcome: State
     why: Why | None = None
     by: str | None = None
     since: Instant | None = None
-    """When its destruction began. None if it ended at once, because no machine was alive."""
+    """The time at which the destruction began. None if the rental ended at once, because no machine existed."""
 
 
 class Alarm(Frozen):
-    """A deletion that takes too long. People are notified of it until the vendor confirms it."""
+    """An alarm about a deletion that takes too long.
+
+    People are notified repeatedly until the vendor confirms the deletion.
+    """
 
     at: Instant
-    """When to notify people next."""
+    """The time at which people are next notified."""
     count: int = 0
-    """How often they were notified."""
+    """The number of times that people have been notified."""
     acknowledged_by: str | None = None
 
     @property
     def can_be_acknowledged(self) -> bool:
-        """Whether people were notified of the alarm and nobody has taken it on yet."""
+        """True if people have been notified of the alarm and nobody has acknowledged it yet."""
         return self.count > 0 and self.acknowledged_by is None
 
 
 class Rental(Frozen):
-    """A rental. The store changes one only by compare-and-set on `version` and `state`."""
+    """A rental. The store changes a rental only by compare-and-set on `version` and `state`."""
 
     id: str
     version: int = 1
     state: State
     quote_id: str | None
-    """None for an adopted machine, which nobody asked for here."""
+    """The ID of the rental's quote. None for an adopted machine, because it wasn't requested through the bot."""
     owner: str
-    """Slack user id."""
+    """Slack user ID."""
     project: str = UNASSIGNED
-    """The project that is charged, also after a change of owner."""
+    """The project that is charged. It stays the same if the owner changes."""
     card_channel: str
     request: Request
     teammates: tuple[str, ...] = ()
-    """Slack ids of the people that its owner lets in."""
+    """Slack IDs of the people with whom the owner shares the machine."""
     clicked_offer: str
-    """The offer that the person chose. It is tried first. Empty if the rental has no quote."""
+    """The ID of the offer that the person chose. It is tried first. Empty if the rental has no quote."""
     terms: Terms
-    """The envelope in force. While the request waits, the envelope that is asked for."""
+    """The approved terms in force. While the request waits for a decision, the terms that were requested."""
     decision: PendingDecision | None = None
     waitlist_entry: WaitlistEntry | None = None
-    """Set if it is bought once an offer fits, or at its start time: the wish of its quote, as it was approved."""
+    """The waitlist entry of the rental's quote, as it was approved.
+
+    Set if the machine is bought when an offer fits, or at a start time.
+    """
     approved_by: str | None = None
     approval_notice_at: Instant | None = None
-    """When to notify the owner of the approval, unless the machine is ready by then. None: never."""
+    """The time at which to notify the owner of the approval, unless the machine is ready by then.
+
+    None if no such notice is needed.
+    """
     created_at: Instant
     procuring_since: Instant | None = None
     blocked: Blocked | None = None
     attempts: int = 0
-    """How many attempts the rental has had."""
+    """The number of attempts that the rental has had."""
     gpu: str | None = None
-    """The canonical name of the GPU of the last attempt, then of its machine. None before the first attempt, and
-    while the rental waits for a decision."""
+    """The canonical name of the GPU of the last attempt, and later of the machine.
+
+    None before the first attempt, and while the rental waits for a decision.
+    """
     rate: Decimal | None = None
-    """USD per hour of the last attempt, then of its machine."""
+    """USD per hour of the last attempt, and later of the machine."""
     vendor: str | None = None
     vendor_region: str | None = None
     accepted_at: Instant | None = None
-    """When the market accepted the live attempt."""
+    """The time at which the market accepted the live attempt."""
     quiet_since_real: Instant | None = None
-    """Since when the machine's SSH port has not answered, in real time. If the machine became ready without an
-    answer, this stays set until an SSH server answers."""
+    """The wall-clock time since which the machine's SSH port hasn't answered. None if it answers.
+
+    If the machine became ready without an answer, this stays set until an SSH server answers.
+    """
     host: str | None = None
     port: int | None = None
     host_key: str | None = None
-    """The fingerprint of the machine's SSH host key when it became ready, or within minutes after that:
-    `SHA256:...`. None if it gave no key."""
+    """The fingerprint of the machine's SSH host key: `SHA256:...`. None if the machine presented no key.
+
+    It is read when the machine becomes ready, or within minutes afterwards.
+    """
     lease: Lease | None = None
-    """Set when the machine becomes ready. It stays when the rental is over."""
+    """Set when the machine becomes ready. It stays set when the rental is over."""
     use: Use | None = None
-    """The last verdict about the machine's use. None before it, and if the machine has no probe by design."""
+    """The latest usage status of the machine. None before the first one, and if no probe was to be installed."""
     probe_answered_at: Instant | None = None
-    """When the probe answered first: the boot script ran, or the owner installed the probe. None until then."""
+    """The time at which the probe first answered. None until then.
+
+    It shows that the startup script has run, or that the owner has installed the probe.
+    """
     setup_progress: SetupProgress | None = None
-    """The outcome of the setup script, as the probe reported it last."""
+    """The progress of the setup script, as last reported by the probe."""
     on_ending: OnEnding | None = None
-    """`/root/on-ending.sh`, as the machine reported it last. None if it has no part that starts it."""
+    """The state of `/root/on-ending.sh`, as the machine last reported it.
+
+    None if the machine lacks the script that starts `/root/on-ending.sh`.
+    """
     on_ending_at: Instant | None = None
-    """When that was seen first."""
+    """The time at which the state in `on_ending` was first seen."""
     replaces: str | None = None
-    """The id of the rental whose place it takes."""
+    """The ID of the rental that this one replaces."""
     replaced_by: str | None = None
-    """The id of the rental that takes this one's place. A rental is replaced at most once. None again if the other
-    rental ended without a machine while this one still ran."""
+    """The ID of the rental that replaces this one. A rental is replaced at most once.
+
+    None again if the replacement ended without a machine while this rental was still running.
+    """
     bought_after_backup: bool = False
-    """Whether a machine with the rental's ID was found that the store doesn't know: it was bought after the
-    backup. Nothing more is bought for the rental, and no message says that it cost nothing."""
+    """True if the account has a machine with this rental's ID in its name that isn't in the database.
+
+    It was bought after the backup. Nothing more is bought for the rental, and no message says that it cost
+    nothing.
+    """
     extension: Extension | None = None
     ending: Ending | None = None
-    """Set from `destroying` on."""
+    """Set as soon as the rental is in state `destroying`."""
     alarm: Alarm | None = None
-    """Set while something of the rental is being deleted."""
+    """Set while a resource of the rental is being deleted."""
     over_at: Instant | None = None
     due_at: Instant | None = None
-    """When the next step is due. None if none is."""
+    """The time at which the next step is due. None if no step is planned."""
 
     def lets_in(self, person_id: str) -> bool:
-        """Return whether a person is its owner or one of its teammates."""
+        """Return whether a person may log in: the owner or a teammate."""
         return person_id in {self.owner, *self.teammates}
 
     @property
     def lost(self) -> bool:
-        """Whether the vendor took the machine. An earlier attempt may still be being deleted."""
+        """True if the vendor took the machine away.
+
+        The deletion of an earlier attempt may still be in progress.
+        """
         return self.ending is not None and self.ending.outcome is State.LOST
 
     @property
     def unreachable(self) -> bool:
-        """Whether the machine is ready although nothing has answered on its SSH port."""
+        """True if the machine is ready although nothing has answered on its SSH port."""
         return self.state is State.READY and self.quiet_since_real is not None
 
     @property
     def model(self) -> str:
-        """Return the canonical name of the GPU that was bought, or else of the one that was clicked."""
+        """The canonical name of the GPU that was bought, or of the clicked one if nothing has been bought."""
         return self.gpu or self.terms.gpu
 
     @property
     def undecided_terms(self) -> Terms | None:
-        """Return the envelope that waits for a decision, the extension's or the request's. None if none does."""
+        """The terms that wait for a decision: an extension's or the request's. None if no decision is pending."""
         if self.extension is not None:
             return self.extension.terms
         return self.terms if self.state is State.AWAITING_APPROVAL else None
 
     @property
     def newest_terms(self) -> Terms:
-        """Return the envelope that waits for a decision, or the one in force if none waits."""
+        """The terms that wait for a decision, or the ones in force if no decision is pending."""
         return self.undecided_terms or self.terms
 
     @property
     def owner_decides(self) -> bool:
-        """Whether the owner decides alone, without an approver."""
+        """True if the owner decides the request without an approver."""
         return self.decision is not None and self.decision.decider is Decider.OWNER
 
     @property
@@ -264,13 +311,14 @@ class Rental(Frozen):
 
     @property
     def needs_later_end(self) -> bool:
-        """Whether nobody can approve it with its present end, so that its owner has to name a later one."""
+        """True if nobody can approve the request with its present end, so the owner has to name a later end."""
         return self.decision is not None and self.decision.why is Why.TOO_LITTLE_TIME
 
     @property
     def unextended(self) -> Terms:
-        """Return the envelope in force, with the version of the extension that waits, if any. Then the next
-        extension gets another version, so that old buttons are recognized.
+        """The terms in force, with the version number of the waiting extension if there is one.
+
+        The next extension then gets a higher version, so that clicks on older buttons are recognized.
         """
         if self.extension is None:
             return self.terms
@@ -278,12 +326,15 @@ class Rental(Frozen):
 
     @property
     def rate_at_most(self) -> Decimal:
-        """What the machine costs, USD per hour. While that is unknown, the most that the envelope allows."""
+        """USD per hour of the machine. While it isn't known, the highest rate that the approved terms allow."""
         return self.terms.max_rate if self.rate is None else self.rate
 
     @property
     def running_lease(self) -> Lease:
-        """Return the lease. Raise ValueError if the rental was never ready: that is a bug in the caller."""
+        """The lease of a rental that has been ready.
+
+        Raises ValueError if the rental was never ready: that is a bug in the caller.
+        """
         if self.lease is None:
             raise ValueError(f"{self.id} has no lease")
         return self.lease

@@ -1,4 +1,4 @@
-"""A request is what someone wants. An envelope is what a click or an approval allows."""
+"""A request describes what somebody wants. Its terms are the limits that a click or an approval sets."""
 
 from __future__ import annotations
 
@@ -14,92 +14,116 @@ from bot.model.money import Micros
 
 
 class Contract(StrEnum):
-    """How a vendor sells: for as long as the customer wants, or until the vendor wants the machine back."""
+    """The kinds of contracts. A spot machine can be taken back by the vendor at any time."""
 
     ONDEMAND = "ondemand"
     SPOT = "spot"
 
 
 class OfferQuery(Frozen):
-    """What the market is asked for, in the market's names. Equal queries have the same offers."""
+    """A query for offers, with the names that the market uses. Equal queries get the same offers."""
 
     gpu: str
     """A family (`H100`) or a canonical name (`nvidia-h100-sxm5-80gb`)."""
     features: tuple[str, ...] = ()
-    """What the names of the family's models must contain, such as `80gb` and `sxm`. Empty: any model fits."""
+    """The features that a model's name must contain, such as `80gb` and `sxm`. Empty if any model will do."""
     count: int = Field(default=1, ge=1)
     region: str | None = None
-    """A region group (US, EU, APAC, Other). None means any region."""
+    """A group of regions: US, EU, APAC or Other. None means any region."""
     contract: Contract = Contract.ONDEMAND
     vendor: str | None = None
     without_vendor: str | None = None
-    """A vendor from which nothing is rented: the vendor of the machine that doesn't work and is replaced."""
+    """A vendor to exclude: the vendor of the machine that doesn't work and is being replaced."""
     max_gpu_rate: Decimal | None = None
-    """The person's highest price, USD per GPU-hour."""
+    """The highest price that the person accepts, in USD per GPU-hour."""
 
 
 class Request(OfferQuery):
-    """The GPUs that someone asked for, for how long, who gets in, and what runs on them."""
+    """The GPUs that somebody asked for, with the lease, the teammates who get access, and the setup."""
 
     max_total: Micros | None = None
-    """The most that everything may cost, as the person typed it: `max $8 total`, `$20 for 10h`. The highest price
-    then follows from it (`with_price_of_total`). None if no total was typed."""
+    """The most that everything may cost, as the person typed it: `max $8 total`, `$20 for 10h`.
+
+    The highest price then follows from it (`with_price_of_total`). None if the person typed no total.
+    """
     cap_said_per_gpu: bool = True
-    """False if the person asked for several GPUs and didn't type "per GPU" after the highest price, or named a
-    price for everything. Then the offers also show that price for all GPUs."""
+    """True if the highest price is clearly meant per GPU.
+
+    False if the person asked for several GPUs and didn't type "per GPU" after the price, or named a price for
+    everything. The offers then also show that price for all GPUs.
+    """
     cap_for_each_or_all: bool = False
-    """Whether the highest price may have been meant for each GPU or for all, as in `4 H100 under $10/h`. It is the
-    price of each, and the offers have a button for the other meaning."""
+    """True if the highest price may have been meant either per GPU or for all, as in `4 H100 under $10/h`.
+
+    It is treated as the price per GPU, and the offers have a button for the other meaning.
+    """
     cap_for_all_time: bool = False
-    """Whether the highest price may have been meant for the whole time, as in `under $20 for 10h`. Then the offers
-    also show that price for the whole time."""
+    """True if the highest price may have been meant for the whole time, as in `under $20 for 10h`.
+
+    The offers then also show that price for the whole time.
+    """
     lease: timedelta
-    """How long from ready until it is extended or destroyed. With `until`, from the command until then."""
+    """The time from ready until the machine is destroyed, unless it is extended.
+
+    With `until`, it is the time from the command to the named end.
+    """
     until: Instant | None = None
-    """The end that the person named, such as `until 18:00`. The machine ends no later unless it is extended. With
-    `up_to`, it is the first of two ends."""
+    """The end that the person named, such as `until 18:00`. The machine runs no longer unless it is extended.
+
+    With `up_to`, it is the earliest end of a flexible end.
+    """
     starts_at: Instant | None = None
-    """When the machine is wanted, such as `at 9:00 tomorrow`. Its hours count from then, and `until` is set. None:
-    as soon as there is one."""
+    """The time at which the machine is wanted, such as `at 9:00 tomorrow`. None for as soon as possible.
+
+    The hours of the lease then count from this time, and `until` is set.
+    """
     teammates: tuple[str, ...] = ()
-    """Slack ids of the people whose keys get in too."""
+    """Slack IDs of the teammates whose keys are installed as well."""
     setup: str | None = None
-    """The name of one of the policy's setup scripts, which the boot script runs."""
+    """The name of one of the policy's setup scripts, which the startup script runs."""
     up_to: timedelta | None = None
-    """The later of two ends, counted as `lease` is: the end moves on up to there while the machine is in use. None
-    if there is one end."""
+    """For a flexible end, the longest lease, measured like `lease`. None if the end is fixed.
+
+    The end moves up to there while the machine is in use.
+    """
     project: str | None = None
-    """The project that the person named. None: the one of the channel, or the only one that names the person."""
+    """The project that the person named.
+
+    If it is None, the channel's project is charged, or the only project that names the person.
+    """
     probe: bool = True
-    """Whether the bot may see if the machine is used. False if `no-probe` was typed."""
+    """True if the bot may check whether the machine is used. False if the person typed `no-probe`."""
     note: str = ""
-    """The person's words. Data, never markup."""
+    """The note that the person typed. Untrusted text: escape it for display."""
 
     @property
     def query(self) -> OfferQuery:
-        """Return the part of the request that the market is asked for."""
+        """The part of the request that is sent to the market."""
         return OfferQuery(**{name: getattr(self, name) for name in OfferQuery.model_fields})
 
     @property
     def longest(self) -> timedelta:
-        """Return how long the machine can run without being extended: until the later one of two ends."""
+        """The longest time that the machine can run without an extension.
+
+        For a flexible end, that is the time until the latest end.
+        """
         return self.lease if self.up_to is None else max(self.up_to, self.lease)
 
     @property
     def last_end(self) -> datetime | None:
-        """Return the end that the person named, or the later one of two. Return None if they named none."""
+        """The end that the person named, or the latest end of a flexible end. None if they named no end."""
         if self.until is None or self.up_to is None:
             return self.until
         return self.until + self.up_to - self.lease
 
 
 class Terms(Frozen):
-    """The limits that a click or an approval sets. Within them the bot acts without asking."""
+    """The limits that a click or an approval sets. Within these limits, the bot acts without asking anyone."""
 
     version: int = Field(ge=1)
-    """Counts up with every change, so that an old button is recognized."""
+    """The version number. Every change increases it, so that clicks on older buttons are recognized."""
     gpu: str
-    """The canonical name of the GPU that was clicked. `fits_model` says which others may be bought instead."""
+    """The canonical name of the GPU that was clicked. `fits_model` decides which others may be bought instead."""
     count: int = Field(ge=1)
     region: str | None
     contract: Contract
@@ -107,10 +131,10 @@ class Terms(Frozen):
     price: Decimal
     """USD per hour for the whole offer, as it was clicked or quoted."""
     max_rate: Decimal
-    """The highest USD per hour for the whole offer."""
+    """The highest acceptable price, in USD per hour for the whole offer."""
     lease: timedelta
     total: Micros
-    """The most that the rental can cost from procurement to deletion, earlier attempts included."""
+    """The most that the rental can cost from procurement to deletion, including earlier attempts."""
 
     @classmethod
     def of(
@@ -124,8 +148,16 @@ class Terms(Frozen):
         lease: timedelta | None = None,
         version: int = 1,
     ) -> Self:
-        """Return the envelope for a request with these prices. Its lease is the longest that the request can run,
-        unless another one is given.
+        """Return the terms for a request with these prices.
+
+        Args:
+            request: The request.
+            gpu: The canonical name of the GPU that was clicked.
+            price: USD per hour for the whole offer.
+            max_rate: The highest acceptable price, in USD per hour for the whole offer.
+            total: The most that the rental can cost.
+            lease: The lease. None for the longest time that the request allows.
+            version: The version number of the terms.
         """
         return cls(
             version=version,

@@ -1,4 +1,4 @@
-"""What was spent in some days, for `/gpu spend`: in all, in rows, and by day or week."""
+"""The spending of a period, as shown by `/gpu spend` and the weekly digest."""
 
 from __future__ import annotations
 
@@ -13,34 +13,34 @@ from bot.model.rental import Rental
 
 
 class PeriodKind(StrEnum):
-    """The kinds of periods that people ask for."""
+    """The kinds of periods that people can ask about."""
 
     TODAY = "today"
     WEEK = "week"
-    """From Monday on, up to now."""
+    """The current week: from Monday until now."""
     MONTH = "month"
 
 
 class Period(Frozen):
-    """Some days of the policy's `billing.timezone`. They are not in the future."""
+    """A range of days in the policy's `billing.timezone`. No period begins in the future."""
 
     kind: PeriodKind
     month: Month
-    """The month itself, or the one that today is in."""
+    """The month itself, or the month that contains today."""
     start: Instant
     end: Instant
-    """The first moment after the period, also if that is yet to come."""
+    """The first moment after the period, even if it is still to come."""
     running: bool
-    """Whether the period is not over."""
+    """True if the period isn't over yet."""
 
     @property
     def words(self) -> str:
-        """Return what people type for the period: `today`, `week` or `2026-11`."""
+        """The text that people type for the period: `today`, `week` or `2026-11`."""
         return self.month if self.kind is PeriodKind.MONTH else self.kind
 
 
 class RowsOf(StrEnum):
-    """What the rows of a report are."""
+    """The subject of each row in a report."""
 
     PEOPLE = "people"
     PROJECTS = "projects"
@@ -48,33 +48,33 @@ class RowsOf(StrEnum):
 
 
 class Spent(Summed):
-    """What was charged to somebody or for something."""
+    """An amount charged to somebody or for something, with the use of the machines."""
 
     rentals: int = 0
     gpu_time: timedelta = timedelta()
-    """The time of each machine, times the number of its GPUs."""
+    """The time of each machine multiplied by the number of its GPUs."""
     use: UseCosts = UseCosts()
     late: Micros = 0
-    """The part that was billed after the bot had asked for the deletion."""
+    """The part of the amount that was billed after the bot had requested the deletion."""
     estimated: Micros = 0
-    """The part that is our estimate, because the API left out the start, the end or the price."""
+    """The part of the amount that is our estimate, because the API left out the start, the end or the price."""
 
     @property
     def amount(self) -> Micros:
-        """Return what was charged in all."""
+        """The total amount that was charged."""
         return self.use.used + self.use.connected + self.use.idle + self.use.unknown
 
 
 class SpendRow(Frozen):
-    """What was charged to one person, one project or one rental."""
+    """The amount charged to one person, project or rental."""
 
     key: str
-    """A Slack id, the name of a project, or the id of a rental."""
+    """A Slack ID, the name of a project, or the ID of a rental."""
     spent: Spent
 
 
 class SpendPoint(Frozen):
-    """What one day, or several days of one week, cost."""
+    """The cost of one day, or of several days of one week."""
 
     first: date
     last: date
@@ -82,34 +82,34 @@ class SpendPoint(Frozen):
 
 
 class ProjectWeek(Frozen):
-    """What a project was charged in a week, and what runs for it now."""
+    """The amount charged to a project in a week, and the rentals that are running for it now."""
 
     project: str
     spent: Spent = Spent()
     running: int = 0
-    """How many of its rentals run now."""
+    """The number of its rentals that are running now."""
     rate: Decimal = Decimal(0)
-    """What they cost, USD per hour."""
+    """USD per hour of these rentals together."""
     not_confirmed: int = 0
-    """How many of its rentals are being destroyed. They may still bill."""
+    """The number of its rentals that are being destroyed and may still be billing."""
 
 
 class Digest(Frozen):
-    """What the home channel is told once a week."""
+    """The weekly summary that the home channel receives."""
 
     first: date
     """The first day of the week, in the policy's `timezone`."""
     last: date
     projects: tuple[ProjectWeek, ...]
-    """Those that were charged something in the week, or for which something runs now; the dearest first."""
+    """The projects that were charged in the week or that run something now, most expensive first."""
     month: Month
     """The month in which the digest was made."""
     forecast: Micros | None = None
-    """What that month costs in all at this rate. None if too little is known yet."""
+    """The expected total cost of that month at the current rate. None if too little is known yet."""
 
     @property
     def spent(self) -> Spent:
-        """Return what the team was charged in the week. Each rental is in one project."""
+        """The amount charged to the whole team in the week. Each rental belongs to exactly one project."""
         return sum((one.spent for one in self.projects), start=Spent())
 
     @property
@@ -118,24 +118,24 @@ class Digest(Frozen):
 
     @property
     def rate(self) -> Decimal:
-        """Return what they cost, USD per hour."""
+        """USD per hour of all running rentals together."""
         return sum((one.rate for one in self.projects), start=Decimal(0))
 
     @property
     def not_confirmed(self) -> int:
-        """Return how many rentals are being destroyed."""
+        """The number of rentals that are being destroyed."""
         return sum(one.not_confirmed for one in self.projects)
 
 
 class OwnerMonth(Frozen):
-    """What the owner of a rental has spent in this month, for whoever decides about it."""
+    """A rental owner's spending in this month, shown to the person who decides about the rental."""
 
     owner: str
-    """Slack id."""
+    """Slack ID."""
     name: str
     month: Month
     spent: Spent
-    """What the machines were billed for until now."""
+    """The cost of the owner's machines until now, as billed."""
 
 
 class SpendReport(Frozen):
@@ -144,32 +144,32 @@ class SpendReport(Frozen):
     scope: Scope
     period: Period
     own: Spent
-    """The reader's own, in the scope."""
+    """The reader's own spending within the scope."""
     whole: Spent
     own_budget: Micros | None = None
-    """What the policy allows the reader in this month. None if it names nothing, or for another period."""
+    """The reader's budget for this month. None if there is none, or if the report is about another period."""
     budget: Micros | None = None
-    """The same for the scope."""
+    """The scope's budget for this month. None if there is none, or if the report is about another period."""
     rows_of: RowsOf
     rows: tuple[SpendRow, ...]
-    """The dearest first."""
+    """The rows of the report, most expensive first."""
     rest: Spent | None = None
-    """The sum of the rows that are left out, if any are. Its count of rentals is that of these rows."""
+    """The sum of the rows that are left out. None if no rows are left out."""
     left_out: int = 0
-    """How many rows are left out."""
+    """The number of rows that are left out."""
     sees_use: bool
-    """Whether the reader may see the use of the machines in each row."""
+    """True if the reader may see how the machines in each row were used."""
     points: tuple[SpendPoint, ...]
-    """Each day or week up to now, oldest first."""
+    """The cost of each day or week until now, oldest first."""
     forecast: Micros | None = None
-    """What the month costs in all at this rate. None if it is over, or if too little is known yet."""
+    """The expected total cost of the month at the current rate. None if it is over or too little is known yet."""
     unmanaged_count: int = 0
-    """How many machines that no rental has run now. The invoice has them too."""
+    """The number of unmanaged machines that are running now. The vendor's invoice includes them as well."""
     names: dict[str, str]
-    """The display names of the people in the rows, by user id."""
+    """The display names of the people in the rows, by user ID."""
     rentals: dict[str, Rental]
-    """The rentals in the rows, by id. Empty if the rows are something else."""
+    """The rentals in the rows, by ID. Empty if the rows are about something else."""
     chooses_rows: bool
-    """Whether the reader may choose between people and projects."""
+    """True if the reader may switch between people and projects."""
     file: Scope
-    """Whose rows the reader's file of the month may have."""
+    """The scope of the month file that the reader may get."""

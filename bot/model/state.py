@@ -1,4 +1,4 @@
-"""The states of a rental, and the table of the transitions between them. docs/lifecycle.md draws it."""
+"""The states of a rental, and the table of transitions between them. docs/lifecycle.md has the diagram."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from enum import StrEnum
 
 
 class State(StrEnum):
-    """How far a rental is."""
+    """The state of a rental."""
 
     AWAITING_APPROVAL = "awaiting_approval"
     QUEUED = "queued"
-    """Nothing is bought until an offer fits, or until its start time."""
+    """Nothing is bought until an offer fits or the start time comes."""
     PROCURING = "procuring"
     PROVISIONING = "provisioning"
     READY = "ready"
@@ -25,12 +25,12 @@ class State(StrEnum):
 
     @property
     def over(self) -> bool:
-        """Whether no other state can follow."""
+        """True if the state is final."""
         return self in ENDS
 
 
 UNBOUGHT = frozenset({State.AWAITING_APPROVAL, State.QUEUED})
-"""Nothing is being bought: somebody decides first, or an offer has to appear first."""
+"""The states in which nothing is being bought yet, because a decision or an offer is missing."""
 
 ENDS = frozenset(
     {
@@ -45,7 +45,7 @@ ENDS = frozenset(
 )
 
 STARTS = frozenset({State.AWAITING_APPROVAL, State.QUEUED, State.PROCURING, State.READY})
-"""A rental starts in `ready` only if its machine was adopted."""
+"""The states in which a rental can start. It starts in `ready` only if its machine was adopted."""
 
 TRANSITIONS: dict[State, frozenset[State]] = {
     State.AWAITING_APPROVAL: frozenset(
@@ -69,22 +69,24 @@ TRANSITIONS: dict[State, frozenset[State]] = {
 
 
 class ForbiddenTransition(Exception):
-    """A bug: the code asked for a transition that the table doesn't have."""
+    """A bug: the code requested a transition that isn't in the table."""
 
 
 def check_transition(before: State | None, after: State) -> None:
-    """Raise ForbiddenTransition unless the table has it or the state stays. `before` is None for a new rental."""
+    """Check that a rental may go from one state to the other. Staying in the same state is always allowed.
+
+    `before` is None for a new rental. Raises ForbiddenTransition.
+    """
     allowed = after in STARTS if before is None else before == after or after in TRANSITIONS[before]
     if not allowed:
         raise ForbiddenTransition(f"{before} -> {after}")
 
 
 def check_change(before: State | None, after: State) -> None:
-    """Raise ForbiddenTransition unless one stored change may lead from `before` to `after`: by one transition, or
-    by two if it ends.
+    """Check that a single stored change may take a rental from one state to the other. Every Change is checked.
 
-    A rental without a live resource ends at once: it passes through `destroying` within the change. Every Change
-    is checked by this function.
+    One transition is allowed, or two if the rental ends: a rental without a live resource passes through
+    `destroying` and ends within the same change. Raises ForbiddenTransition.
     """
     if before is not None and after.over and after not in TRANSITIONS[before] and before != after:
         check_transition(before, State.DESTROYING)

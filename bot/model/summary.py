@@ -1,4 +1,4 @@
-"""Values for views: one rental in detail, many rentals in short, and the offers found for a request."""
+"""Read models for views: a rental in detail, rentals in lists, and the offers found for a request."""
 
 from __future__ import annotations
 
@@ -26,97 +26,104 @@ from bot.model.request import Request, Terms
 
 
 class AccruedCost(Frozen):
-    """The cost of a rental so far: its ledger, and the resources that still bill."""
+    """The cost of a rental so far: its ledger, plus the resources that still bill."""
 
     amount: Micros
     estimated: bool
-    """Whether a part of it is our estimate, because the API left out a start or a price."""
+    """True if a part of the cost is our estimate, because the API left out a start or a price."""
 
 
 class RentalSummary(Frozen):
-    """A rental at one moment, as one line of a list."""
+    """A rental at one moment, for one line of a list."""
 
     rental: Rental
     spent: AccruedCost
     names: dict[str, str]
-    """The display names of the people in it, by user id."""
+    """The display names of the people involved, by user ID."""
     sees_money: bool = False
-    """Whether the reader may see what it costs."""
+    """True if the reader may see the cost."""
 
 
 class RentalDetails(RentalSummary):
-    """A rental at one moment, with its history. `names` has the people in the history too."""
+    """A rental at one moment, with its history. `names` includes the people in the history."""
 
     attempts: tuple[Attempt, ...] = ()
     resources: tuple[Resource, ...] = ()
     ledger: tuple[LedgerRow, ...] = ()
     events: tuple[Event, ...] = ()
     keys_now: dict[str, tuple[Key, ...]] = Field(default_factory=dict)
-    """The keys that the owner, and each teammate who may be let in, have now, by user id. Empty if the rental is
-    over, or if none of these people reads the details."""
+    """The current keys of the owner and of each teammate who may have access, by user ID.
+
+    Empty if the rental is over, or if the reader is none of these people.
+    """
     use_costs: UseCosts = UseCosts()
-    """What the rental was billed for. Zero if the reader may not see money."""
+    """The cost of the rental, split by how the machine was used. Zero if the reader may not see money."""
     recent_use: RecentUse | None = None
-    """How the machine was used lately. Only for `/gpu show`, and for a reader who may know."""
+    """The recent use of the machine. Only set for `/gpu show`, and if the reader may see it."""
     runs_script: bool = True
-    """Whether the vendor's machines are expected to run the boot script."""
+    """True if the vendor's machines are expected to run the startup script."""
     usual: timedelta | None = None
-    """How long such machines usually take from procurement to ready."""
+    """The time that such machines usually take from procurement to ready. None if it isn't known."""
     replaced: Rental | None = None
-    """The rental whose place it takes."""
+    """The rental that this one replaces."""
     left: frozenset[str] = frozenset()
-    """Slack ids of the former owners, and of the people whose keys were sent, who left the workspace. Empty if the
-    rental never had another owner."""
+    """Slack IDs of people who left the workspace: former owners, and people whose keys were sent.
+
+    Empty if the rental never had another owner.
+    """
     demands: tuple[Demand, ...] = ()
-    """What an approval would ask of each budget, the tightest one first, in the approvers' message. In the message
-    to a person who is given a machine, what it would ask of theirs. Empty in all others."""
+    """The amounts that a decision would require from each budget, by remaining headroom, smallest first.
+
+    In the approvers' message, the decision is the approval. In the message to a person who is offered a machine,
+    it is accepting the machine. Empty in all other messages.
+    """
     owner: Person | None = None
-    """The owner as last known, while something waits for a decision. None otherwise."""
+    """The owner's last known profile, while a decision is pending. None otherwise."""
     owners_live: tuple[Rental, ...] = ()
-    """All rentals of the owner that are not over, this one too. Empty unless this one waits for a decision."""
+    """All rentals of the owner that aren't over, including this one. Empty unless this one awaits a decision."""
 
     @property
     def bought_by(self) -> str:
-        """Slack id of the person whose keys the purchase sent: its first owner."""
+        """Slack ID of the first owner, whose keys the purchase sent."""
         return next(iter(self.former_owners), self.rental.owner)
 
     @property
     def former_owners(self) -> tuple[str, ...]:
-        """Return the Slack ids of the earlier owners, the first one first."""
+        """The Slack IDs of the former owners, from first to last."""
         return tuple(facts.people[0] for facts in facts_in(self.events, OwnerChangedFacts))
 
     def owner_at(self, event: Event) -> str:
-        """Return the Slack id of the owner when this event happened."""
+        """Return the Slack ID of the person who was the owner when the event happened."""
         changes = facts_in(events_after(event, self.events), OwnerChangedFacts)
         return changes[0].people[0] if changes else self.rental.owner
 
     @property
     def current(self) -> Attempt | None:
-        """The newest attempt."""
+        """The newest attempt. None if there is none."""
         return self.attempts[-1] if self.attempts else None
 
 
 class CostTotals(Frozen):
-    """What live rentals cost together."""
+    """The combined cost of live rentals."""
 
     count: int
-    """How many rentals there are, without those that wait for a decision."""
+    """The number of rentals, not counting those that wait for a decision."""
     rate: Decimal
     """USD per hour."""
 
 
 class UnmanagedTotal(Frozen):
-    """What machines that no rental has cost now, without those that an admin said are not ours to manage."""
+    """The current cost of all unmanaged machines, except those that an admin marked as not ours to manage."""
 
     count: int = 0
     rate: Decimal = Decimal(0)
-    """USD per hour, of the machines whose price is known."""
+    """USD per hour of the machines whose price is known."""
     unpriced: int = 0
-    """How many of the machines have no known price."""
+    """The number of machines whose price isn't known."""
 
 
 class UnmanagedSummary(Frozen):
-    """Unknown machines of one purchase at one moment, as one line of a list."""
+    """The unmanaged machines of one purchase at one moment, for one line of a list."""
 
     question: AdminQuestion
     spent: AccruedCost
@@ -127,184 +134,199 @@ class AdminQuestionView(Frozen):
 
     question: AdminQuestion
     parts: tuple[AdminQuestion, ...] = ()
-    """Of a question about several purchases."""
+    """The questions about single purchases, if this is a question about several purchases."""
     readoptable: frozenset[str] = frozenset()
-    """IDs of the parts that can be re-adopted now, as far as it is known who their owners are."""
+    """IDs of the parts that can be re-adopted now.
+
+    A part whose named owner isn't in the database is included. The owner is then looked up after the click.
+    """
     readopted_for: timedelta
-    """How long they run from the moment in which they are re-adopted."""
+    """The length of the lease that re-adopted machines get."""
     spent: dict[str, AccruedCost]
-    """What the machines of each question about a purchase cost, by its id."""
+    """The cost of the machines of each question about a purchase, by question ID."""
     rentals: dict[str, Rental] = Field(default_factory=dict)
-    """The rentals to which the machines of parts belong by now, by their id."""
+    """The rentals to which the machines of the parts now belong, by rental ID."""
     names: dict[str, str]
-    """The display names of the people in it, by user id."""
+    """The display names of the people involved, by user ID."""
     paused: bool = False
-    """Whether buying is paused because of machines that were bought after the database was saved."""
+    """True if buying is paused because of machines that were bought after the backup."""
     details: RentalDetails | None = None
     """The rental whose owner left."""
 
     @property
     def rental(self) -> RentalDetails:
-        """The rental whose owner left. Raise TypeError if the question is about something else."""
+        """The rental whose owner left. Raises TypeError if the question is about something else."""
         if self.details is None:
             raise TypeError(f"question {self.question.id} is about no rental")
         return self.details
 
 
 class PeopleAsked(Frozen):
-    """Who is asked to decide a request."""
+    """The people who are asked to decide a request."""
 
     names: tuple[str, ...]
     admins_decide: bool = False
-    """Whether the people are the admins because no approver is left."""
+    """True if these people are admins who are asked because no approver is left."""
     away: tuple[str, ...] = ()
-    """The approvers, if others are asked because each of them is away, or if nobody is."""
+    """The approvers who are away. Only set if all of them are, so that others or nobody are asked."""
 
 
 class EndedSummary(Frozen):
-    """A rental that is over, as one part of a line of a list."""
+    """A rental that is over, for one part of a line in a list."""
 
     rental_id: str
     request: Request
-    """What was asked for, with the GPU that was bought."""
+    """The original request, but with the GPU that was bought."""
     spent: AccruedCost | None
-    """None if the reader may not see what it cost."""
+    """The cost of the rental. None if the reader may not see it."""
 
 
 class Extended(Frozen):
-    """A rental that a person extended, or for which they asked more time."""
+    """A rental that a person extended, or for which they requested more time."""
 
     rental: Rental
     span: timedelta
-    """By how much the lease becomes longer."""
+    """The additional time."""
     waits: bool
-    """Whether an approver decides."""
+    """True if the extension waits for an approver."""
     asked: PeopleAsked | None
     sees_money: bool
 
 
 class RentalList(Frozen):
-    """Live rentals at one moment."""
+    """The live rentals at one moment, as one reader sees them."""
 
     reader: str
-    """Slack id of the person who asked for them."""
+    """Slack ID of the reader."""
     shown: tuple[RentalSummary, ...]
-    """The oldest of the rentals that the reader asked for: their own first, then those shared with them."""
+    """The first of the rentals that the reader asked for, oldest first: their own, then those shared with them."""
     more: int
-    """How many more of these rentals there are."""
+    """The number of further rentals that aren't shown."""
     own: CostTotals
     own_amount: Micros = 0
-    """What these have cost until now, in micro-dollars, with those that wait for a decision."""
+    """The cost of the reader's own rentals until now, including those that wait for a decision."""
     team: CostTotals
     idle: int = 0
-    """How many of all machines are idle."""
+    """The number of idle machines in the whole team."""
     to_decide: tuple[RentalSummary, ...] = ()
-    """The first of the requests and extensions that the reader may decide. Only if they are asked for."""
+    """The first of the requests and extensions that the reader may decide. Empty unless they asked for them."""
     more_to_decide: int = 0
-    """How many more requests and extensions wait."""
+    """The number of further requests and extensions that wait."""
     unmanaged_total: UnmanagedTotal = UnmanagedTotal()
     unmanaged: tuple[UnmanagedSummary, ...] = ()
-    """The machines on the account that no rental has. Only for admins and approvers who asked for everything."""
+    """The unmanaged machines on the account. Only for admins and approvers who asked for everything."""
     ended: tuple[EndedSummary, ...] = ()
-    """The rentals of the same people that ended in the last 7 days and were billed, the last one first."""
+    """The rentals of the same people that ended in the last 7 days and were billed, most recent first."""
 
 
 class TeamMonth(Frozen):
-    """The team's money in this month, for approvers and admins."""
+    """The team's spending and budgets in this month, for approvers and admins."""
 
     spent: Micros
     budgets: tuple[Demand, ...]
-    """The budgets of the team and of each project, the tightest one first, without anything that is asked for."""
+    """The current budgets of the team and of each project, by remaining headroom, smallest first.
+
+    Each is a Demand whose additional amount is zero.
+    """
 
 
 class HomeView(Frozen):
-    """What a person's Home tab shows."""
+    """The content of a person's Home tab."""
 
     live: RentalList
-    """One page of the rentals of the person and those shared with them."""
+    """One page of the person's rentals and of those shared with them."""
     page: int
     """The number of the page, counted from 0."""
     waits: tuple[WaitingView, ...]
-    """What the person waits for, and what starts later."""
+    """The person's waitlist entries, and rentals that start later."""
     month: Month
     spent: Micros
-    """What the person spent in the month."""
+    """The person's spending in the month."""
     budgets: tuple[Demand, ...]
-    """The person's budgets and those of their projects, the tightest one first, without what is asked for."""
+    """The current budgets of the person and of their projects, by remaining headroom, smallest first.
+
+    Each is a Demand whose additional amount is zero.
+    """
     keys: tuple[Key, ...]
     team_month: TeamMonth | None = None
-    """None for a person who is neither an approver nor an admin."""
+    """The team's month. None for a person who is neither an approver nor an admin."""
 
 
 class OwnRentals(Frozen):
-    """The rentals that a command without an id can mean: one at least."""
+    """The rentals that a command without an ID could mean. There is at least one."""
 
     rentals: tuple[Rental, ...]
-    """Oldest first."""
+    """The rentals, oldest first."""
     names: dict[str, str]
-    """The display names of their owners, by user id."""
+    """The display names of the rentals' owners, by user ID."""
 
     @property
     def only(self) -> Rental | None:
-        """The rental that is meant. None if the person has to choose."""
+        """The rental that is meant. None if there are several and the person has to choose."""
         return self.rentals[0] if len(self.rentals) == 1 else None
 
 
 class Shared(Frozen):
-    """What the owner of a rental learns about the people whom they let in."""
+    """The result of sharing a rental, as its owner sees it."""
 
     rental: Rental
     names: tuple[str, ...]
-    """The names of all people who were named, also of those who were let in before."""
+    """The names of all people whom the owner named and who have access, including those who had it before."""
     without_key: tuple[str, ...]
-    """The names of the people among them who have no SSH key. They were asked for one."""
+    """The names of those among them who have no SSH key. They have been asked for one."""
     gone: tuple[str, ...] = ()
-    """The names of people who were let in before and no longer may be: they left, or became guests."""
+    """The names of people who had access before but may not any more, because they left or became guests."""
     key_lines: tuple[str, ...] = ()
-    """The keys that the owner has to put on the machine. Empty if the purchase still sends them."""
+    """The keys that the owner has to add to the machine. Empty if the purchase can still send them."""
     removable: tuple[str, ...] = ()
-    """The keys of all these people that can be taken off again without locking out somebody else."""
+    """The keys of all these people that can be removed again without locking anybody else out."""
 
 
 class Over(StrEnum):
-    """Which limit a request exceeds, so that an approver decides."""
+    """The limit that a request exceeds, so that an approver has to decide."""
 
     PER_HOUR = "per_hour"
     TOTAL = "total"
     BUDGET = "budget"
-    """The budget of its owner, its project or the team does not hold it."""
+    """The budget of the owner, the project or the team doesn't have enough headroom."""
 
 
 class Proposal(Frozen):
-    """The envelope for a request at a price, and who decides it."""
+    """The terms for a request at a certain price, and whether they need an approver."""
 
     terms: Terms
     over: tuple[Over, ...] = ()
-    """The limits that the envelope is over. If there are none, the owner decides alone."""
+    """The limits that the terms exceed. If empty, the owner decides alone."""
     passed: tuple[Demand, ...] = ()
-    """The budgets that don't hold the envelope, the tightest one first."""
+    """The budgets without enough headroom for the terms, by remaining headroom, smallest first."""
 
 
 class OfferChoice(Proposal):
-    """An offer with what the rules say about it, for the person who asked."""
+    """An offer, with everything that the rules say about it for the person who asked."""
 
     model_config = ConfigDict(arbitrary_types_allowed=True)
 
     offer: Offer
     shorter: timedelta | None = None
-    """The longest lease in whole hours that the budgets hold, if they don't hold this one. None: no other."""
+    """The longest lease in whole hours for which the budgets have headroom, if the requested lease is too long.
+
+    None if the requested lease is short enough, or if even the shortest lease is too long.
+    """
     refused: GpubotError | None = None
-    """Why it can't be rented at all."""
+    """The reason why the offer can't be rented at all. None if it can be rented."""
     usual: timedelta | None = None
-    """How long such machines usually take to get ready."""
+    """The time that such machines usually take to become ready. None if it isn't known."""
     success_rate: SuccessRate | None = None
-    """How many of the vendor's last machines with this GPU got ready. None if nothing is known."""
+    """The success rate of the vendor's last purchases of this GPU. None if nothing is known."""
     other_regions: int = 0
-    """In how many other regions the vendor offers the same at this price, if those are not shown."""
+    """The number of other regions where the vendor sells the same at this price, if they aren't listed."""
     runs_script: bool = True
-    """Whether the vendor's machines are expected to run the boot script."""
+    """True if the vendor's machines are expected to run the startup script."""
     lacks_script: bool = False
-    """Whether the request needs a boot script that the vendor probably doesn't run. Then only a click rents it."""
+    """True if the request needs a startup script that the vendor probably won't run.
+
+    The offer is then rented only by a click, never automatically.
+    """
 
     @property
     def needs_approval(self) -> bool:
@@ -312,63 +334,71 @@ class OfferChoice(Proposal):
 
 
 class Remainder(Frozen):
-    """What a rental leaves of its envelope for a replacement."""
+    """The remaining time and cost limits of a rental. They are the limits for its replacement."""
 
     gpu: str
     """The GPU that was clicked."""
     lease: timedelta
-    """The time until the end, or until the later of two ends."""
+    """The time until the end, or until the latest end of a flexible end."""
     max_rate: Decimal
     """USD per hour for the whole offer."""
     total: Micros
 
 
 class IdleMachine(Frozen):
-    """An idle machine of somebody else, which a person may ask for."""
+    """Another person's idle machine, which the reader may ask for."""
 
     rental: Rental
     owner: str
-    """The display name of its owner."""
+    """The display name of the machine's owner."""
     since: Instant
-    """Since when it does nothing."""
+    """The time since which it has been idle."""
     asked_at: Instant | None = None
-    """When its owner was asked for it within the last hour. None: they may be asked now."""
+    """The last time at which the owner was asked for it, if within the last hour. None if they may be asked."""
 
 
 class WaitPreview(Proposal):
-    """What a person agrees to if a machine is rented for them once an offer fits, or at a later time."""
+    """The terms to which a person agrees if a machine is rented for them later.
+
+    That happens when an offer fits, or at a start time.
+    """
 
     quote: Quote
     until: Instant
-    """When the wish ends if nothing fitted."""
+    """The time at which the waitlist entry expires if no offer has fitted."""
 
 
 class DearerRent(OfferChoice):
-    """An offer that costs more than the owner of a waiting rental allowed, and what renting it allows."""
+    """An offer that costs more than a queued rental's owner allowed, and the terms under which to rent it."""
 
     rental: Rental
 
 
 class WaitingView(Frozen):
-    """Something that a person waits for."""
+    """An entry in the list of what a person is waiting for."""
 
     quote: Quote
     rental: Rental | None = None
-    """The rental that waits: for an approval (`awaiting_approval`) or for an offer (`queued`). None if its owner
-    is told once there is an offer."""
+    """The waiting rental, in state `awaiting_approval` or `queued`.
+
+    None if the owner is only notified when there is an offer.
+    """
     owner_name: str = ""
 
     @property
     def owner(self) -> str:
-        """Return the Slack id of the person who waits."""
+        """The Slack ID of the person who waits."""
         return self.quote.owner if self.rental is None else self.rental.owner
 
     @property
     def waitlist_entry(self) -> WaitlistEntry:
-        """Return the wish, as it was approved if its rental was."""
+        """The waitlist entry. If its rental was approved, it is the approved version.
+
+        Raises ValueError if there is none, because that is a bug.
+        """
         waitlist_entry = self.quote.waitlist_entry if self.rental is None else self.rental.waitlist_entry
         if waitlist_entry is None:
-            raise ValueError(f"{self.quote.id} waits without a wish")
+            raise ValueError(f"{self.quote.id} waits without a waitlist entry")
         return waitlist_entry
 
     @property
@@ -381,49 +411,49 @@ class WaitingView(Frozen):
 
 
 class QuoteView(Frozen):
-    """A quote as its owner reads it now."""
+    """A quote as its owner sees it now."""
 
     model_config = ConfigDict(arbitrary_types_allowed=True)
 
     quote: Quote
     rental: Rental | None = None
-    """The rental that the quote made, if any."""
+    """The rental that the quote made. None if it made none."""
     asked: PeopleAsked | None = None
-    """Who decides the rental, if it waits for an approver."""
+    """The people who decide about the rental, if it waits for an approver."""
     choices: tuple[OfferChoice, ...] = ()
-    """The first of the quote's offers."""
+    """The first few of the quote's offers, each with what the rules say about it."""
     idle: tuple[IdleMachine, ...] = ()
-    """Idle machines of others that fit the request."""
+    """Idle machines of other people that fit the request."""
     token_refused: bool = False
-    """Whether nothing was found because the marketplace refuses our token."""
+    """True if nothing was found because the marketplace refuses our token."""
     asked_in: Channel | None = None
-    """The channel in which the quote was asked for, if known."""
+    """The channel in which the request was made. None if it isn't known."""
     still_waiting: Request | None = None
     """The request that the quote would change, if it still waits for a decision."""
     to_replace: Rental | None = None
-    """The rental whose place was to be taken."""
+    """The rental that was to be replaced."""
     left: Remainder | None = None
-    """What that rental leaves."""
+    """The remaining limits of that rental."""
     teammates: tuple[str, ...] = ()
-    """The names of the people who get in too."""
+    """The names of the teammates who get access as well."""
     without_key: tuple[str, ...] = ()
     """The names of the teammates who have no SSH key."""
     wait: WaitPreview | None = None
-    """What an automatic rent would allow. None if no highest price is known."""
+    """The terms of renting automatically when an offer fits. None if no highest price is known."""
     wait_refused: GpubotError | None = None
-    """Why nothing can be rented automatically."""
+    """The reason why nothing can be rented automatically. None if something can."""
 
 
 class PolicyView(Frozen):
-    """What people read about the rules, besides the rules."""
+    """The information that people get about the rules, in addition to the rules themselves."""
 
     since: Instant | None = None
-    """When the rules came into force. None if they are not stored yet."""
+    """The time at which the rules came into force. None if they aren't stored yet."""
     by: str | None = None
-    """The Slack id of the admin who brought them into force. None: a start or the operator did."""
+    """The Slack ID of the admin who reloaded the rules. None if they were read at a start or by the operator."""
     names: Mapping[str, str] = Field(default_factory=dict)
-    """The names of people whom the rules name, by their ids. Unknown people are left out."""
+    """The names of the people in the rules, by ID. Unknown people are left out."""
     may_reload: bool = False
-    """Whether the reader may have the file read again."""
+    """True if the reader may reload the policy file."""
     wrong: tuple[str, ...] = ()
-    """What is wrong with the file, a line for each mistake, so that these rules stay."""
+    """The mistakes in the policy file, because of which the present rules stay in force. One line for each."""

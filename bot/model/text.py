@@ -1,5 +1,7 @@
-"""Plain text, without the markup of Slack: text from outside made safe to store and show; counts, durations,
-amounts and prices as people read or type them.
+"""Plain text without Slack's markup.
+
+Makes text from outside safe to store and show, and formats counts, durations, amounts and prices as people read or
+type them.
 """
 
 from __future__ import annotations
@@ -14,14 +16,14 @@ from bot.model.money import MICROS_PER_CENT, Micros, whole_cents_below
 
 ELLIPSIS = "…"
 _STEERING = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
-"""Unicode's categories of control characters, format characters, surrogates and other separators of lines."""
+"""The Unicode categories of control characters, format characters, surrogates and line separators."""
 
 
 def one_line(text: str, limit: int) -> str:
-    """Return `text` on one line without control, format, surrogate or unassigned characters, at most `limit` long.
+    """Return `text` on one line, at most `limit` characters long, with only printable characters.
 
-    Such characters could fake a line, turn the reading direction, or be impossible to store. Each run of spaces
-    becomes one space.
+    Other characters could fake a line break, reverse the reading direction, or be impossible to store. Runs of
+    whitespace become a single space.
     """
     text = text[: limit * 4 + 100]
     if not text.isprintable():
@@ -31,24 +33,27 @@ def one_line(text: str, limit: int) -> str:
 
 
 def short(word: str, limit: int = 40) -> str:
-    """Return a word as an error quotes it: on one line, at most `limit` long."""
+    """Return a word as error messages quote it: on one line, and shortened to `limit` characters."""
     return one_line(word, limit)
 
 
 def for_terminal(text: str) -> str:
-    """Return `text` without characters that could steer a terminal, such as escape sequences. Line breaks stay."""
+    """Return `text` without characters that could control a terminal, such as escape sequences.
+
+    Line breaks are kept.
+    """
     return "".join(
         letter if letter == "\n" or unicodedata.category(letter) not in _STEERING else "" for letter in text
     )
 
 
 def plural(count: int, singular: str, plural_form: str | None = None) -> str:
-    """Return `1 machine` or `3 machines`."""
+    """Return a count with its noun, such as `1 machine` or `3 machines`."""
     return f"{count} {singular if count == 1 else plural_form or singular + 's'}"
 
 
 def listed(parts: Sequence[str]) -> str:
-    """Return `a`, `a and b`, or `a, b and c`."""
+    """Join the parts as in a sentence: `a`, `a and b`, or `a, b and c`."""
     return " and ".join(filter(None, (", ".join(parts[:-1]), *parts[-1:])))
 
 
@@ -58,8 +63,8 @@ def listed(parts: Sequence[str]) -> str:
 def span(length: timedelta, *, zeros: bool = False) -> str:
     """Return a duration as people read it, in at most two units: `51 s`, `2 min 51 s`, `6 h 4 min`.
 
-    Durations of 48 hours and more are in days: `2 days 3 h`. If the second unit is 0, it is left out, unless
-    `zeros` asks for it: `2 h 0 min`.
+    Durations of 48 hours or more are given in days: `2 days 3 h`. A second unit that is 0 is left out, unless
+    `zeros` is set: `2 h 0 min`.
     """
     seconds = max(length // timedelta(seconds=1), 0)
     if seconds < 60:
@@ -75,12 +80,12 @@ def span(length: timedelta, *, zeros: bool = False) -> str:
 
 
 def about_span(length: timedelta) -> str:
-    """Return an estimated duration, rounded to the minute and at least one minute."""
+    """Return an estimated duration, rounded to minutes and at least one minute."""
     return span(timedelta(minutes=max((length + timedelta(seconds=30)) // timedelta(minutes=1), 1)))
 
 
 def rough_span(length: timedelta) -> str:
-    """Return a duration in one unit, rounded down: `40 s`, `3 min`, `2 h`, or `a moment` below a second."""
+    """Return a duration in one unit, rounded down: `40 s`, `3 min`, `2 h`, or `a moment` if below a second."""
     seconds = max(length // timedelta(seconds=1), 0)
     if seconds < 60:
         return f"{seconds} s" if seconds else "a moment"
@@ -88,7 +93,10 @@ def rough_span(length: timedelta) -> str:
 
 
 def say_clock_gap(ahead: timedelta, whose: str, *, zeros: bool = False) -> str:
-    """Return how far a clock is ahead of another one, or behind it: `2 h ahead of the database's`."""
+    """Return a phrase for the difference between two clocks: `2 h ahead of the database's`.
+
+    `ahead` is negative if the clock is behind the other one.
+    """
     return f"{span(abs(ahead), zeros=zeros)} {'ahead of' if ahead > timedelta(0) else 'behind'} {whose}"
 
 
@@ -121,8 +129,9 @@ def _dollars_and_cents(cents: int) -> str:
 
 
 def say_rate(rate: Decimal) -> str:
-    """Return the exact rate in dollars with two decimals, or with four or more if needed. Three decimals could be
-    misread as thousands.
+    """Return an exact rate in dollars with two decimals, or with four or more if needed.
+
+    Three decimals are avoided because they could be misread as thousands.
     """
     whole, _, decimals = format(rate, "f").partition(".")
     decimals = decimals.rstrip("0")
@@ -132,15 +141,15 @@ def say_rate(rate: Decimal) -> str:
 def say_price(rate: Decimal) -> str:
     """Return the price of an offer or a machine to the cent, without its unit: `$2.15`.
 
-    A price with more than two decimals is rounded up, and "about" precedes it: `about $2.16`.
+    A price with more than two decimals is rounded up and preceded by "about": `about $2.16`.
     """
     shown = max(rate, Decimal(0)).quantize(Decimal("0.01"), rounding=ROUND_CEILING)
     return f"{'' if shown == rate else 'about '}${shown:,}"
 
 
 def say_limit(rate: Decimal) -> str:
-    """Return a highest price to the cent, without its unit: `$2.47`.
+    """Return a price limit to the cent, without its unit: `$2.47`.
 
-    It is rounded down, so that nothing that is bought costs more than people read.
+    It is rounded down, so that nothing is bought for more than the limit that people read.
     """
     return f"${whole_cents_below(max(rate, Decimal(0))):,.2f}"

@@ -1,4 +1,4 @@
-"""What `/machines` answers: the machines that the bot watches, for the watchdog (docs/watchdog.md)."""
+"""The answer of `/machines`: the machines that the bot watches, for the watchdog (docs/watchdog.md)."""
 
 from __future__ import annotations
 
@@ -10,33 +10,33 @@ from bot.model.base import Frozen, Instant
 
 
 class WatchedMachine(Frozen):
-    """A resource that bills or may bill, and that belongs to a rental."""
+    """A resource that belongs to a rental and is billing or may be billing."""
 
-    # A newer bot may say more.
+    # A newer bot may send more fields.
     model_config = ConfigDict(extra="ignore")
 
     resource_id: str
     name: str | None
-    """As the market shows it. None for an adopted machine."""
+    """The name that the market shows. None for an adopted machine."""
     rental_id: str
     owner: str
-    """Slack id."""
+    """Slack ID of the rental's owner."""
     owner_name: str | None
-    """The owner's last known display name. Data, never markup."""
+    """The owner's last known display name. Untrusted text: escape it for display."""
     rate: Decimal
     """USD per hour."""
     ends_at: Instant | None
-    """The latest end that its lease allows, with the grace after it. None if that is not known."""
+    """The latest end that the lease allows, plus the grace period. None if it isn't known."""
 
 
 class MachinesAnswer(Frozen):
-    """The whole answer."""
+    """The answer of `/machines` as a whole."""
 
     model_config = ConfigDict(extra="ignore")
 
     well: bool
-    """As in /health."""
+    """True if the bot is well, as in `/health`."""
     wrong: tuple[str, ...]
-    """What is wrong, in words. Something may be wrong with Slack while the bot is well."""
+    """The problems, as text. There may be problems with Slack although the bot is well."""
     machines: tuple[WatchedMachine, ...] | None
-    """None if the store can't be read."""
+    """The machines that the bot watches. None if the database can't be read."""

@@ -1,6 +1,7 @@
-"""GitHub's pages of its users' public SSH keys: `https://github.com/NAME.keys`, one key on each line.
+"""Reads the public SSH keys of GitHub users from `https://github.com/NAME.keys`, which has one key on each line.
 
-Anyone can read them. People add them as docs.github.com/en/authentication/connecting-to-github-with-ssh says.
+Anyone can read these pages. docs.github.com/en/authentication/connecting-to-github-with-ssh explains how people
+add keys.
 """
 
 from __future__ import annotations
@@ -16,7 +17,10 @@ from bot.errors import KeysUnavailable
 from bot.net.sessions import Redirected, TooLong, new_session, read_body
 
 SECONDS = 1.5
-"""Real seconds for the whole answer: Slack waits 3 s for the acknowledgement, and the store needs some of them."""
+"""The time in seconds (wall clock) for the whole answer.
+
+Slack waits 3 s for an acknowledgement, and the store needs part of that time.
+"""
 MOST_BYTES = 64 * 1024
 _NO_ANSWER = (aiohttp.ClientError, OSError, ValueError)
 
@@ -24,10 +28,10 @@ _log = structlog.get_logger("gpubot.github")
 
 
 class Github:
-    """bot.lifecycle.outside.KeySource."""
+    """GitHub as a source of SSH keys (`bot.lifecycle.outside.KeySource`)."""
 
     def __init__(self, url: str, session: aiohttp.ClientSession, *, seconds: float = SECONDS) -> None:
-        """Call `github_at` instead. `seconds` is the time of one call."""
+        """Create the client. Use `github_at` instead. `seconds` is the time limit of a call."""
         self._url = url.rstrip("/")
         self._session = session
         self._seconds = seconds
@@ -37,14 +41,15 @@ class Github:
             async with asyncio.timeout(self._seconds):
                 return await self._lines(name)
         except TimeoutError:
-            words = f"GitHub didn't answer within {self._seconds:g} s."
+            message = f"GitHub didn't answer within {self._seconds:g} s."
             failed = "TimeoutError"
         except Redirected as error:
-            words, failed = "GitHub redirected me to another address, which I don't follow.", type(error).__name__
+            message = "GitHub redirected me to another address, which I don't follow."
+            failed = type(error).__name__
         except _NO_ANSWER as error:
-            words, failed = "GitHub can't be reached.", type(error).__name__
+            message, failed = "GitHub can't be reached.", type(error).__name__
         _log.warning("github.no_answer", error=failed)
-        raise KeysUnavailable(words)
+        raise KeysUnavailable(message)
 
     async def _lines(self, name: str) -> tuple[str, ...] | None:
         async with self._session.get(f"{self._url}/{name}.keys") as answer:
@@ -66,8 +71,10 @@ class Github:
 
 @asynccontextmanager
 async def github_at(url: str, *, seconds: float = SECONDS) -> AsyncIterator[Github]:
-    """Yield a client of the GitHub at this address. Its session keeps no cookies, and doesn't decompress an answer
-    that could become larger than MOST_BYTES.
+    """Yield a client for GitHub at this address.
+
+    Its session doesn't store cookies, and doesn't decompress answers, since those could become larger than
+    MOST_BYTES.
     """
     async with new_session(
         cookie_jar=aiohttp.DummyCookieJar(),

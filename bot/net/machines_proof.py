@@ -1,7 +1,7 @@
-"""Lets the bot and its watchdog prove that they have the same GPUBOT_MACHINES_TOKEN, without sending it.
+"""Lets the bot and its watchdog prove that both know GPUBOT_MACHINES_TOKEN, without sending the token.
 
-The watchdog sends a fresh nonce and an HMAC of that nonce. The bot's answer carries an HMAC of the same nonce, its
-status and its body, so that no other program can give an answer, and no older answer can be given again.
+The watchdog sends a fresh nonce and an HMAC of the nonce. The bot's answer carries an HMAC of the same nonce, the
+status and the body, so that no other program can forge an answer, and no earlier answer can be replayed.
 docs/decisions/watchdog.md has the reasons.
 """
 
@@ -17,12 +17,12 @@ from pydantic import SecretStr
 NONCE_HEADER = "X-Gpubot-Nonce"
 SIGNATURE_HEADER = "X-Gpubot-Signature"
 SCHEME = "HMAC-SHA256"
-"""Named in `WWW-Authenticate` by a bot that refuses a request. An older bot names `Bearer`."""
+"""The scheme in the `WWW-Authenticate` header of a bot that refuses a request. An older bot names `Bearer`."""
 _NONCE = re.compile(r"[0-9a-f]{32}", re.ASCII)
 
 
 def new_nonce() -> str:
-    """Return a nonce for one request: 32 hexadecimal digits."""
+    """Create a nonce for one request: 32 hexadecimal digits."""
     return secrets.token_hex(16)
 
 
@@ -42,7 +42,7 @@ def is_signed_request(token: SecretStr, nonce: str, signature: str) -> bool:
 
 
 def is_same(expected: str, given: str) -> bool:
-    """Compare two secrets in constant time, so that the time it takes shows nothing of the expected one."""
+    """Compare two secrets in constant time, so that the duration reveals nothing about the expected one."""
     return hmac.compare_digest(expected.encode(), given.encode(errors="replace"))
 
 

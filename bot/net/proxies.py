@@ -1,4 +1,4 @@
-"""Chooses the proxy of a request from the environment. Every HTTP client of the bot uses it."""
+"""Chooses the proxy for a request from the environment. All HTTP clients of the bot use this module."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from urllib.request import getproxies, proxy_bypass
 from bot.errors import Unusable
 
 _SAME_AS = {"ws": "http", "wss": "https"}
-"""A WebSocket starts as an HTTP request and uses its proxy."""
+"""A WebSocket begins as an HTTP request, so it uses the same proxy."""
 _SUPPORTED = frozenset({"http", "https"})
 
 
 def is_loopback(url: str) -> bool:
-    """Return whether a URL names this machine."""
+    """Return whether a URL points to this machine."""
     return _is_this_machine(urlsplit(url).hostname or "")
 
 
@@ -28,12 +28,16 @@ def _is_this_machine(host: str) -> bool:
 
 
 def proxy_for(url: str) -> str | None:
-    """Return the URL of the proxy for a request to `url`, with user and password.
+    """Return the URL of the proxy for a request to `url`, including user and password.
 
-    HTTP_PROXY or HTTPS_PROXY, by the scheme of `url`, has it, else ALL_PROXY; lower-case names win. Return None if
-    none is set or NO_PROXY names the host. Also return None for this machine: requests to it may be plain http,
-    and a proxy would read the token. Raise Unusable if the proxy can't be used. The error shows nothing of the
-    proxy's URL, which may have a password.
+    The proxy comes from HTTP_PROXY or HTTPS_PROXY, depending on the scheme of `url`, or else from ALL_PROXY. Names
+    in lower case take precedence.
+
+    None if none of these is set, if NO_PROXY lists the host, or if the request goes to this machine: such a
+    request may use plain http, so a proxy could read its token.
+
+    Raises Unusable if the proxy can't be used. The message doesn't contain the proxy's URL, because that may have
+    a password.
     """
     if is_loopback(url):
         return None
@@ -43,7 +47,7 @@ def proxy_for(url: str) -> str | None:
     source = next((name for name in (scheme, "all") if proxies.get(name)), None)
     if source is None or proxy_bypass(parts.netloc.rpartition("@")[2]):
         return None
-    # Without a scheme ("proxy:3128"), curl takes it for an http proxy. So do we.
+    # Like curl, treat an address without a scheme ("proxy:3128") as an http proxy.
     proxy = proxies[source] if "://" in proxies[source] else f"http://{proxies[source]}"
     setting = f"{source.upper()}_PROXY"
     try:

@@ -1,4 +1,4 @@
-"""A clock that follows the sandbox's over HTTP (docs/sandbox.md, "The clock")."""
+"""A clock that follows the sandbox's clock over HTTP (docs/sandbox.md, "The clock")."""
 
 from __future__ import annotations
 
@@ -11,23 +11,29 @@ from bot.clock import Clock, MovedClock, SystemClock
 from bot.errors import Unusable
 
 WAIT = aiohttp.ClientTimeout(total=40)
-"""The sandbox answers a waiting request within 30 real seconds."""
+"""The timeout of a request. The sandbox answers a waiting request within 30 seconds of wall-clock time."""
 RETRY = 0.2
-"""Real seconds between two tries while the sandbox gives no answer."""
+"""The time in seconds (wall clock) between two attempts while the sandbox doesn't respond."""
 
 Watch = Callable[[int | None], Awaitable[tuple[datetime, float, int]]]
-"""Return the sandbox's time, speed and revision. With a revision, return after the next change."""
+"""Returns the sandbox's time, speed and revision.
+
+If it is called with a revision, it returns after the clock has changed from that revision.
+"""
 
 
 class FollowedClock(MovedClock):
-    """A clock that copies each change of the sandbox's clock. Between changes it runs at the sandbox's speed."""
+    """A clock that copies every change of the sandbox's clock. Between changes, it runs at the sandbox's speed."""
 
     def __init__(self, watch: Watch) -> None:
         super().__init__(datetime.fromtimestamp(0, UTC))
         self._watch = watch
 
     async def follow(self) -> None:
-        """Copy every change until cancelled. While the sandbox does not answer, time goes on at the last speed."""
+        """Copy every change until cancelled.
+
+        While the sandbox doesn't respond, time passes at the last known speed.
+        """
         while True:
             try:
                 await self.read(self.revision)
@@ -35,16 +41,22 @@ class FollowedClock(MovedClock):
                 await self.pause(RETRY)
 
     async def read(self, after: int | None = None) -> None:
-        """Read the sandbox's clock, with a revision after its next change. Raise what `watch` raises."""
+        """Read the sandbox's clock, immediately or after its next change.
+
+        Raises the same errors as `watch`.
+
+        Args:
+            after: If given, wait until the clock has changed from this revision.
+        """
         now, speed, revision = await self._watch(after)
         if after is None or revision != after:
             self.put(now, speed=speed, revision=revision)
 
 
 async def clock_of(url: str | None, session: aiohttp.ClientSession) -> Clock:
-    """Return this machine's clock, or a clock that follows the one at `url` (GPUBOT_CLOCK_URL).
+    """Return a clock that follows the one at `url` (GPUBOT_CLOCK_URL), or this machine's clock without a URL.
 
-    Raise Unusable if no clock answers there.
+    Raises Unusable if there is no clock at this address.
     """
     if url is None:
         return SystemClock()

@@ -1,4 +1,4 @@
-"""HTTP sessions that use the environment's proxy and follow no redirect."""
+"""HTTP sessions that use the proxy from the environment and don't follow redirects."""
 
 from __future__ import annotations
 
@@ -14,20 +14,21 @@ from bot.errors import Unusable
 from bot.net.proxies import proxy_for
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
-"""The statuses for which aiohttp repeats the request at another address."""
+"""The statuses that make aiohttp repeat a request at another address."""
 
 
 class Redirected(aiohttp.ClientError):
-    """The answer is a redirect. The session does not follow it, because the token would go to the other address
-    too.
+    """The answer is a redirect, which the session doesn't follow.
+
+    Following it would send the token to the other address.
     """
 
 
 async def through_proxy(request: ClientRequest, send: ClientHandlerType) -> ClientResponse:
-    """Send a request through the proxy that `proxy_for` returns. Raise ClientConnectionError if that proxy can't
-    be used.
+    """Send a request through the proxy that `proxy_for` chooses.
 
-    Ignore the caller's choice of a proxy: Slack's SDK would use one even for requests to this machine.
+    A proxy chosen by the caller is ignored, because Slack's SDK would use one even for requests to this machine.
+    Raises ClientConnectionError if the proxy can't be used.
     """
     try:
         proxy = proxy_for(str(request.url))
@@ -39,7 +40,7 @@ async def through_proxy(request: ClientRequest, send: ClientHandlerType) -> Clie
         address = URL(proxy)
         login = _login(address)
         request.update_proxy(address.with_user(None), None, login)
-        if not request.is_ssl():  # a plain http request goes to the proxy itself, without a CONNECT before it
+        if not request.is_ssl():  # a plain http request isn't preceded by a CONNECT, which would have the login
             request.headers.update(login)
     return await send(request)
 
@@ -62,21 +63,24 @@ MIDDLEWARES: tuple[ClientMiddlewareType, ...] = (_without_redirects, through_pro
 
 
 def new_session(witness: Witness | None = None, **options: Any) -> aiohttp.ClientSession:
-    """Return a session for calls to Slack and to this machine, with aiohttp's `options`. The caller closes it.
-    `witness` reads the date of each answer.
+    """Create a session for calls to Slack and to this machine, which the caller must close.
 
-    It raises Redirected for a redirect, even if the client that uses it would follow one, as Slack's SDK would.
+    A redirect raises Redirected, even if the client that uses the session, such as Slack's SDK, would follow it.
+
+    Args:
+        witness: Gets the `Date` header of each answer.
+        options: Further options of aiohttp's ClientSession.
     """
     heard = () if witness is None else (partial(_note_date, witness),)
     return aiohttp.ClientSession(middlewares=(*MIDDLEWARES, *heard), **options)
 
 
 class TooLong(ValueError):
-    """An answer is longer than any that makes sense."""
+    """An answer is longer than any legitimate one."""
 
 
 async def read_body(answer: ClientResponse, most: int) -> bytes:
-    """Return the body of an answer. Raise TooLong as soon as more than `most` bytes have come."""
+    """Read the body of an answer. Raises TooLong as soon as more than `most` bytes have arrived."""
     body = bytearray()
     async for part in answer.content.iter_any():
         body += part

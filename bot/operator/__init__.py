@@ -1,3 +1,4 @@
-"""Commands by hand on the bot's machine, for when Slack is away: to the running bot over a socket, or, with
-resource.py, to Compute Clear alone.
+"""Operator commands on the bot's machine, for use when Slack is down.
+
+They talk to the running bot over a socket. The command in resource.py only needs Compute Clear.
 """

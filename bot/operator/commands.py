@@ -1,4 +1,7 @@
-"""Carries out what the operator types: one call to the same service as in Slack, answered in the same words."""
+"""Carries out the operator's commands.
+
+Each command runs the same action as in Slack, and its answer has the same text.
+"""
 
 from __future__ import annotations
 
@@ -32,9 +35,12 @@ from handlers.typed.rental_words import read_extension, read_id
 
 MOST_RENTALS = 500
 LONGEST_WHY = 200
-"""Characters of a reason. What Slack shows of one has as many."""
+"""The maximum length of a reason in characters. Slack shows just as many."""
 _TOKEN = re.compile(r"<(?:[^<>|]*\|([^<>]*)|[#@!]?(?:subteam\^)?([^<>|]*))>")
-"""A date, a link, a channel or a person in mrkdwn: what Slack shows of it if it can't resolve it, or its id."""
+"""A date, link, channel or person in mrkdwn.
+
+Its groups are the text that Slack shows if it can't resolve the token, or the ID.
+"""
 _SHARED_COMMAND = re.compile(r"/gpu (?:(list)(?: all)?|(show|spend|extend|destroy|pause|resume))\b")
 NEXT_STEPS: Mapping[NextStep, str] = MappingProxyType(
     {
@@ -42,13 +48,14 @@ NEXT_STEPS: Mapping[NextStep, str] = MappingProxyType(
         NextStep.READ_THIS_MONTH: "This month: gpubot spend",
     }
 )
-"""The next steps that have a command by hand. All others are for Slack alone."""
+"""The next steps that exist as operator commands. All others exist only in Slack."""
 _DOLLARS = re.compile(r"\$?(\d[\d,]*(?:\.\d{1,2})?)", re.ASCII)
 
 
 async def carry_out(deps: Deps, command: Command) -> str:
-    """Carry out a command as the operator. Return the answer in lines for a terminal. Raise GpubotError, with the
-    reason, if nothing was done.
+    """Carry out a command as the operator, and return the answer as text for a terminal.
+
+    Raises GpubotError with the reason if nothing was done.
     """
     deps = with_newest_rules(deps)
     reader = Reader(id=OPERATOR.id, rules=deps.rules, now=deps.clock.now())
@@ -90,13 +97,13 @@ async def carry_out(deps: Deps, command: Command) -> str:
 
 
 def _deletable(machine: UnmanagedMachine | Resource) -> str:
-    """Return the command that deletes a machine if nothing else can."""
+    """Return a line with the command that deletes a machine when nothing else works."""
     name = escape(machine.name) if isinstance(machine, UnmanagedMachine) and machine.name else "its machine"
     return f"This deletes {name}: gpubot destroy --resource {identifier(machine.resource_id)}"
 
 
 def _approvable(rental: Rental) -> str:
-    """Return the commands that decide what waits for an approver."""
+    """Return a line with the commands that approve or deny a request."""
     total = say_at_most(rental.newest_terms.total).removeprefix("$")
     return f"To decide about it: gpubot approve {rental.id} --up-to {total}, or gpubot deny {rental.id}"
 
@@ -111,13 +118,13 @@ async def _spend(deps: Deps, command: Command, reader: Reader) -> SpendReport:
 
 
 async def _decide(deps: Deps, command: Command) -> str:
-    """Approve or deny what waits. An approval has to name the total that the operator read.
+    """Approve or deny a request. To approve it, the operator must name the total that they have read.
 
-    Raises TooLate if nobody ever had to decide about the rental, or if the request changed meanwhile.
+    Raises TooLate if no decision was ever needed for the rental, or if the request has changed in the meantime.
     """
     rental = (await deciding.newest_request(deps, OPERATOR, _id(command))).details.rental
     approves, version = command.kind is Kind.APPROVE, rental.newest_terms.version
-    if approves and rental.undecided_terms is not None:  # of one that was decided, `Approve` says how
+    if approves and rental.undecided_terms is not None:  # if it has been decided, `Approve` says how
         _check_total(command.up_to, rental)
     why = _reason(command.why)
     decision = (
@@ -126,13 +133,13 @@ async def _decide(deps: Deps, command: Command) -> str:
     try:
         done = await action.carry_out(deps, OPERATOR, decision)
     except RequestChanged:
-        words = f"{rental.id} changed a moment ago, so nothing was decided."
-        raise TooLate(f"{words} Look at it first: gpubot show {rental.id}", rental.id) from None
+        message = f"{rental.id} changed a moment ago, so nothing was decided."
+        raise TooLate(f"{message} Look at it first: gpubot show {rental.id}", rental.id) from None
     return replies.decided(done, approved=approves).text
 
 
 def _check_total(typed: str, rental: Rental) -> None:
-    """Raise Mistake if what was typed is not the total of a request that waits."""
+    """Raise Mistake if the amount that was typed isn't the total of the pending request."""
     dollars, total = _DOLLARS.fullmatch(typed.strip()), say_at_most(rental.newest_terms.total)
     if dollars is None or say_at_most(micros(Decimal(dollars[1].replace(",", "")))) != total:
         what = "its current total, so nothing was approved"
@@ -140,7 +147,7 @@ def _check_total(typed: str, rental: Rental) -> None:
 
 
 async def _with_channel_name(deps: Deps, text: str) -> str:
-    """Return the text with the name of the home channel, which a terminal can't look up by its ID."""
+    """Replace the ID of the home channel, which a terminal can't look up, with the channel's name."""
     home = deps.rules.home_channel
     async with deps.store.read() as tx:
         known = await tx.people.channel(home, EVER)
@@ -167,7 +174,7 @@ def _id(command: Command) -> str:
 
 
 def _reason(typed: str) -> str:
-    """Return a reason on one line. Raise Mistake if it says nothing, or too much."""
+    """Return a reason on one line. Raises Mistake if it is empty or too long."""
     why = one_line(typed, LONGEST_WHY + 1)
     if not why:
         raise Mistake('Give a reason, which people will read in Slack: --why "the disk is full"')
@@ -177,12 +184,15 @@ def _reason(typed: str) -> str:
 
 
 def error_on_terminal(error: GpubotError) -> str:
-    """Return an error as lines for a terminal."""
+    """Return an error as text for a terminal."""
     return on_terminal(error_text(error, NEXT_STEPS))
 
 
 def on_terminal(text: str) -> str:
-    """Return mrkdwn as lines for a terminal: times in UTC, and `gpubot` for `/gpu` before shared commands."""
+    """Convert mrkdwn to text for a terminal.
+
+    Times are in UTC, and shared commands are shown as `gpubot` instead of `/gpu`.
+    """
     text = _TOKEN.sub(lambda token: token[1] if token[1] is not None else token[2], text).replace(JOINER, "")
     text = text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
     text = _SHARED_COMMAND.sub(lambda found: f"gpubot {found[1] or found[2]}", text)

@@ -1,5 +1,6 @@
-"""What `gpubot list` and the other commands by hand send to the running bot, and what it answers: one line of JSON
-each way, then the connection is closed.
+"""The protocol between operator commands, such as `gpubot list`, and the running bot.
+
+Each side sends one line of JSON, and then the connection is closed.
 """
 
 from __future__ import annotations
@@ -20,18 +21,18 @@ from bot.operator.socket_file import listening_elsewhere, peer_problem, short_pa
 from bot.text_file import ENV_FILE
 
 LONGEST_WAIT = 60.0
-"""Real seconds for an answer. The bot's database may take its time."""
+"""The time in seconds (wall clock) to wait for an answer. The bot's database may be slow."""
 LONGEST_REQUEST = 16 * 1024
-"""Bytes of a request's line."""
+"""The maximum size of a request in bytes."""
 LONGEST_ANSWER = 4 * 1024 * 1024
-"""Bytes of an answer's line. A list of 500 rentals has about 100 kB."""
+"""The maximum size of an answer in bytes. A list of 500 rentals has about 100 kB."""
 
 Words = Annotated[str, Field(max_length=200)]
-"""An id, a length or an end, as it was typed."""
+"""An ID, a duration or an end, as it was typed."""
 
 
 class Kind(StrEnum):
-    """What a command does."""
+    """The kind of a command."""
 
     LIST = "list"
     SHOW = "show"
@@ -45,47 +46,55 @@ class Kind(StrEnum):
 
 
 class Command(Frozen):
-    """A command, with what was typed for it: each kind uses some of the texts."""
+    """A command with the arguments that were typed. Each kind uses some of them."""
 
     kind: Kind
     id: Words = ""
-    """The rental."""
+    """The ID of the rental."""
     by: Words = ""
-    """How much longer a lease becomes: a length such as `2h`, or an end such as `until 18:00`."""
+    """The time by which to extend a lease: a duration such as `2h`, or an end such as `until 18:00`."""
     up_to: Words = ""
-    """The total in dollars that the operator read and approves, such as `137.54`. Another total is refused."""
+    """The total in dollars that the operator has read and approves, such as `137.54`.
+
+    Any other total is refused.
+    """
     words: Words = ""
-    """As after `/gpu spend`, such as `project vision 2026-10`. Empty: the team, this month."""
+    """The arguments of `/gpu spend`, such as `project vision 2026-10`.
+
+    If empty, the team's spend this month is shown.
+    """
     why: str = ""
-    """The reason of a command that changes something."""
+    """The reason, for commands that change something."""
 
 
 class Request(Frozen):
-    """A command, and which gpubot sends it."""
+    """A command, and the version of the gpubot that sends it."""
 
     version: str
     command: Command
 
 
 class Answer(Frozen):
-    """What the running bot did, or why it did nothing."""
+    """The outcome of a command, or the reason why nothing was done."""
 
     done: bool
     text: str
-    """Lines for a terminal."""
+    """Lines of text for a terminal."""
 
 
 def own_version() -> str:
-    """Return the version of this gpubot. Both sides must have the same one."""
+    """Return the version of this gpubot. Both sides must have the same version."""
     return version("gpubot")
 
 
 def ask(command: Command) -> str:
-    """Return the bot's answer to a command.
+    """Send a command to the running bot, and return its answer.
 
-    Raise Mistake with the bot's words if it did nothing, or if a setting that says where its socket is can't be
-    read. Raise Unusable if no bot runs here, or if another user could be in its place. Raise Outage if it
-    gives no answer: then it may have carried the command out.
+    Raises:
+        Mistake: The bot did nothing, and the message says why. Or a setting that determines the socket can't be
+            read.
+        Unusable: No bot is running here, or another user could be impersonating it.
+        Outage: The bot didn't answer. It may have carried out the command.
     """
     path = read_needed(str(ENV_FILE), "GPUBOT_SOCKET", "GPUBOT_DATABASE_URL").socket_path
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:

@@ -1,7 +1,7 @@
-"""`gpubot destroy --resource ID`: deletes a machine on the Compute Clear account, with the token alone.
+"""`gpubot destroy --resource ID`: deletes a machine on the Compute Clear account, using only the token.
 
-It works when the bot, its database and its machine are gone, and shares nothing with the bot but the client of the
-API.
+It works even if the bot, its database and its machine are lost. The only code that it shares with the bot is the
+client of the API.
 """
 
 from __future__ import annotations
@@ -22,10 +22,16 @@ T = TypeVar("T")
 
 
 def destroy_resource(resource_id: str, confirmed: Callable[[], str | None], say: Callable[[str], None]) -> None:
-    """Delete a machine after its id was given once more by `confirmed`, which returns None if nobody can be asked.
+    """Delete a machine after a person has confirmed its ID.
 
-    Raise Mistake if the token is not set, if the account has no such machine, or if the second id is another one.
-    Raise MarketAway if Compute Clear gives no usable answer.
+    Args:
+        resource_id: The machine's resource ID.
+        confirmed: Prompts for the ID and returns what was typed, or None if this isn't an interactive terminal.
+        say: Shows a line of text.
+
+    Raises:
+        Mistake: The token is not set, the account has no such machine, or the confirmed ID is a different one.
+        MarketAway: Compute Clear doesn't give a usable answer.
     """
     settings = read_needed("COMPUTE_CLEAR_TOKEN", "COMPUTE_CLEAR_URL")
     shown_id = one_line(resource_id, 80)
@@ -54,7 +60,11 @@ def destroy_resource(resource_id: str, confirmed: Callable[[], str | None], say:
 
 
 def _ask(settings: Settings, question: Callable[[ComputeClear], Awaitable[T]]) -> T:
-    """Return Compute Clear's answer. While a person is asked, no event loop runs, which would ignore Ctrl-C."""
+    """Make one call to Compute Clear.
+
+    Each call runs its own event loop, because an event loop that runs while a person is prompted would ignore
+    Ctrl-C.
+    """
 
     async def asked() -> T:
         market = ComputeClear(settings.compute_clear_url, settings.compute_clear_token, SystemClock())
@@ -71,7 +81,7 @@ async def _look(market: ComputeClear, resource_id: str) -> ResourceView | None:
 
 
 def _describe(found: ResourceView) -> str:
-    """Return what is known of a machine, in one line."""
+    """Return a description of a machine on one line."""
     rate = f"{say_price(found.rate)}/h" if found.rate is not None else None
     gpus = f"{found.count or 1}x {found.gpu}" if found.gpu is not None else None
     known = [found.name, gpus, found.vendor, rate, found.status]

@@ -1,4 +1,4 @@
-"""The socket on which the running bot takes commands by hand: only from its own user and root."""
+"""The socket on which the running bot accepts operator commands, only from its own user and from root."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from bot.operator.socket_file import ROOT, bind, short_path, socket_problem, use
 from bot.tracebacks import parts_of
 
 SLOWEST_REQUEST = 10.0
-"""Real seconds in which a request must have come, and in which its answer must be taken."""
+"""The time in seconds (wall clock) for receiving a request, and for sending its answer."""
 DRAIN = 3.0
-"""Real seconds for which commands that run are waited for at the end."""
+"""The time in seconds (wall clock) to wait at the end for commands that are still running."""
 BACKLOG = 16
 
 _log = structlog.get_logger("gpubot.operator")
@@ -31,8 +31,10 @@ _log = structlog.get_logger("gpubot.operator")
 
 @asynccontextmanager
 async def serve(path: Path, deps: Deps) -> AsyncIterator[None]:
-    """Take commands on the socket `path` until the end of the block. If the path can't be used, log why and take
-    none: a bot that did not start would no longer end machines.
+    """Accept commands on the socket `path` until the end of the block.
+
+    If the path can't be used, the reason is logged and no commands are accepted. This is deliberate: a bot that
+    refused to start would no longer end machines.
     """
     try:
         listening = listen(path)
@@ -51,7 +53,8 @@ async def serve(path: Path, deps: Deps) -> AsyncIterator[None]:
         finally:
             running.discard(task)
 
-    # Not start_unix_server, which in Python 3.13 looks for the path that was bound: `short_path` holds no longer.
+    # Don't use start_unix_server: since Python 3.13 it looks up the path that was bound, but the path from
+    # `short_path` is no longer valid.
     server = await asyncio.start_server(connected, sock=listening, limit=LONGEST_REQUEST)
     try:
         yield
@@ -71,8 +74,8 @@ async def serve(path: Path, deps: Deps) -> AsyncIterator[None]:
 def listen(path: Path) -> socket.socket:
     """Return a socket that listens on `path` and that only its owner and root can use.
 
-    A socket that a killed process left is replaced. Raise Unusable, with what to do, if the path can't be used, if
-    another gpubot listens on it, or if other users could replace it.
+    A socket that was left behind by a killed process is replaced. Raises Unusable, with advice, if the path can't
+    be used, if another gpubot listens on it, or if other users could replace it.
     """
     listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
@@ -81,7 +84,7 @@ def listen(path: Path) -> socket.socket:
             raise Unusable(f"GPUBOT_SOCKET: {problem}")
         _remove_stale(path)
         bind(listening, path)
-        path.chmod(0o600)  # before listen(): until then nobody can connect
+        path.chmod(0o600)  # before listen(), because nobody can connect until then
         listening.listen(BACKLOG)
     except OSError as error:
         listening.close()
@@ -94,7 +97,10 @@ def listen(path: Path) -> socket.socket:
 
 
 def _remove_stale(path: Path) -> None:
-    """Remove a socket on which nobody listens. Raise Unusable if somebody does, or if it is no socket."""
+    """Remove a socket on which nobody listens.
+
+    Raises Unusable if something listens on it, or if it isn't a socket.
+    """
     with suppress(FileNotFoundError):
         if not stat.S_ISSOCK(path.lstat().st_mode):
             raise Unusable(f"GPUBOT_SOCKET: {path} exists, but isn't a socket. Name another path.")
@@ -111,7 +117,10 @@ def _remove_stale(path: Path) -> None:
 
 
 async def _serve_one(deps: Deps, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Answer one request, and close the connection. Close it without an answer if no whole line comes in time."""
+    """Answer one request, and close the connection.
+
+    If no complete line arrives in time, the connection is closed without an answer.
+    """
     try:
         user = user_of(writer.get_extra_info("socket"))
         if user not in {None, ROOT, os.geteuid()}:
@@ -132,7 +141,10 @@ async def _serve_one(deps: Deps, reader: asyncio.StreamReader, writer: asyncio.S
 
 
 async def _answer(deps: Deps, line: bytes, user: int | None) -> Answer:
-    """Return what a command did, or why it did nothing. Log no words that people typed."""
+    """Return the outcome of a command, or the reason why nothing was done.
+
+    Text that people typed is not logged.
+    """
     kind = "unreadable"
     try:
         request = _read(line)
@@ -155,7 +167,7 @@ async def _answer(deps: Deps, line: bytes, user: int | None) -> Answer:
 
 
 def _read(line: bytes) -> Request:
-    """Return the request. Raise Mistake if it can't be read, or if it is of a gpubot of another version."""
+    """Parse a request. Raises Mistake if it can't be parsed, or if it comes from another version of gpubot."""
     try:
         request = Request.model_validate_json(line)
     except ValidationError:

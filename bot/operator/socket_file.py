@@ -1,7 +1,7 @@
-"""The file of the socket on which the bot takes commands by hand, and the rules about who may own it.
+"""The file of the socket for operator commands, and the rules about who may own it.
 
-The bot, the commands by hand and the doctor check the same: whoever can replace the socket would read each command
-and could answer it with anything.
+The bot, the operator commands and the doctor make the same checks, because anyone who can replace the socket can
+read each command and send any answer.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ from pathlib import Path
 
 ROOT = 0
 LONGEST_PATH = 107
-"""Bytes of a path to which a socket can be bound (unix(7))."""
+"""The maximum length in bytes of a path that a socket can be bound to (unix(7))."""
 _LISTENS = 1 << 16
-"""The flag in `/proc/net/unix` of a socket on which a program listens: `__SO_ACCEPTCON` of Linux's net.h."""
+"""The flag in `/proc/net/unix` of a socket on which a program listens (`__SO_ACCEPTCON` in Linux's net.h)."""
 _OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 _PEER = struct.Struct("3i")
-"""`struct ucred` of unix(7): process, user and group."""
+"""The format of `struct ucred` in unix(7): process, user and group."""
 
 
 @contextmanager
 def short_path(path: Path) -> Iterator[str]:
-    """Yield the path of a socket for `bind` and `connect`, which take at most LONGEST_PATH bytes.
+    """Yield a path of the socket that is short enough for `bind` and `connect` (at most LONGEST_PATH bytes).
 
-    It goes through the open folder, if the system has /proc, so it also names the same folder until the end of the
-    block. Raise OSError if there is no such folder.
+    If the system has /proc, the path leads through the open folder, so it refers to the same folder until the end
+    of the block. Raises OSError if there is no such folder.
     """
     folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
     try:
@@ -41,9 +41,9 @@ def short_path(path: Path) -> Iterator[str]:
 
 
 def bind(listening: socket.socket, path: Path) -> None:
-    """Bind a socket to a path. Raises OSError.
+    """Bind a socket to a path. Raises OSError if that fails.
 
-    The whole path is used if it isn't too long, so that `/proc/net/unix` shows where the bot listens.
+    The full path is used unless it is too long, so that `/proc/net/unix` shows where the bot listens.
     """
     whole = path.absolute()
     if len(os.fsencode(whole)) <= LONGEST_PATH:
@@ -56,8 +56,8 @@ def bind(listening: socket.socket, path: Path) -> None:
 def listening_elsewhere(path: Path, table: Path = Path("/proc/net/unix")) -> list[Path]:
     """Return the sockets on this machine that have the same name as `path` and on which a program listens.
 
-    A path outside the data folder of the user who asks is found as well. Empty if the system doesn't tell:
-    proc_net_unix(5) is of Linux alone.
+    This also finds sockets outside the current user's data folder. Empty if the system doesn't provide this
+    information, because proc_net_unix(5) exists only on Linux.
     """
     found = set()
     with suppress(OSError):
@@ -69,16 +69,17 @@ def listening_elsewhere(path: Path, table: Path = Path("/proc/net/unix")) -> lis
 
 
 def socket_problem(path: Path, *, at: str | None = None, listens: bool = False) -> str | None:
-    """Return what is wrong with a socket or its folder, and what to do. Return None if nothing is.
+    """Describe the problem with a socket or its folder, and how to solve it. None if there is no problem.
 
-    Both must belong to root or to the user who runs gpubot, and nobody else may write to them. That user is the
-    one who runs this process, unless root gives a command to another user's gpubot: then it is the owner of the
-    socket, or of the folder while there is no socket. Raise OSError if there is no such folder.
+    Both must belong to root or to the user who runs gpubot, and nobody else may have write access. That user is
+    the one who runs this process, unless root is sending a command to another user's gpubot. In that case it is
+    the owner of the socket, or the owner of the folder while there is no socket. Raises OSError if there is no
+    such folder.
 
     Args:
-        path: The path as people know it.
-        at: The same path through an open folder, by `short_path`.
-        listens: Whether this process is gpubot itself, which replaces a socket that is there already.
+        path: The path that people know.
+        at: The same path through an open folder, from `short_path`.
+        listens: True if this process is gpubot itself, which will replace an existing socket.
     """
     there = Path(at) if at is not None else path
     folder, file = there.parent.stat(), None
@@ -106,9 +107,9 @@ def socket_problem(path: Path, *, at: str | None = None, listens: bool = False) 
 
 
 def peer_problem(connection: socket.socket, path: Path, at: str) -> str | None:
-    """Return what is wrong if the program at the other end runs as another user than the socket's owner.
+    """Describe the problem if the program at the other end doesn't run as the owner of the socket.
 
-    Return None if it runs as the owner, or if this system doesn't say as whom it runs.
+    None if it does, or if the system doesn't say which user it runs as.
     """
     user, owner = user_of(connection), Path(at).lstat().st_uid
     if user is None or user == owner:
@@ -117,7 +118,7 @@ def peer_problem(connection: socket.socket, path: Path, at: str) -> str | None:
 
 
 def user_of(connection: socket.socket) -> int | None:
-    """Return the user at the other end of a connection. Return None if this system doesn't tell."""
+    """Return the user at the other end of a connection, or None if the system doesn't say."""
     if not hasattr(socket, "SO_PEERCRED"):
         return None
     found = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _PEER.size)

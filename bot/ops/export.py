@@ -1,4 +1,4 @@
-"""What `gpubot export` writes: a month's charges for finance, and events for auditors."""
+"""Writes the files of `gpubot export`: a month's charges for finance, and events for auditors."""
 
 from __future__ import annotations
 
@@ -28,13 +28,14 @@ from store.db import Tx, reading
 
 _MONTH = re.compile(r"[0-9]{4}-(?:0[1-9]|1[0-2])")
 PAGE = 1000
-"""How many events one query returns at most."""
+"""The maximum number of events that one query returns."""
 
 
 @asynccontextmanager
 async def _opened(settings: Settings) -> AsyncIterator[tuple[Tx, Rules, Clock]]:
-    """Open the database at one moment, beside a bot that may be running. Raise WrongPolicy if no rules are in
-    force.
+    """Open a consistent snapshot of the database, even while a bot is using it.
+
+    Raises WrongPolicy if there are no valid rules.
     """
     source = PolicySource(path=settings.policy, home_channel=settings.channel, admins=settings.admin_ids)
     async with new_session() as session:
@@ -49,11 +50,15 @@ async def _opened(settings: Settings) -> AsyncIterator[tuple[Tx, Rules, Clock]]:
 
 
 async def export_month(settings: Settings, month: str, project: str | None, folder: Path) -> MonthFile:
-    """Write the file of a month, or of one project of it, into a folder, and return it. A file of the same name is
-    overwritten.
+    """Write the file of a month, or of one project in that month, and return it.
 
-    Raise Mistake if there is no such month or project, Unusable if the file can't be written, and CannotOpen or
-    StoreBusy if the database can't be read.
+    An existing file of the same name is overwritten.
+
+    Raises:
+        Mistake: There is no such month or project.
+        Unusable: The file can't be written.
+        CannotOpen: The database can't be read.
+        StoreBusy: The database doesn't respond.
     """
     if not _MONTH.fullmatch(month):
         raise Mistake("--month: write a year and a month, such as 2026-10.")
@@ -76,7 +81,7 @@ async def export_month(settings: Settings, month: str, project: str | None, fold
 
 
 def month_written(file: MonthFile) -> str:
-    """Return a line for the operator about a file that was written."""
+    """Return a line for the operator about the file that was written."""
     state = "" if file.complete is not None else " The month is not complete."
     return f"{file.name}: {say_dollars(file.amount)} in {len(file.rows)} rows.{state}"
 
@@ -85,10 +90,14 @@ def month_written(file: MonthFile) -> str:
 
 
 async def export_events(settings: Settings, first: str, last: str, out: TextIO) -> None:
-    """Write the events of the days from `first` to `last`, both such as `2026-11-30` in the time zone of the
-    invoice, as lines of JSON, oldest first.
+    """Write the events of a range of days as lines of JSON, oldest first.
 
-    Raise Mistake if they are no days, and CannotOpen or StoreBusy if the database can't be read.
+    The days are written like `2026-11-30`, and are days in the time zone of the invoice. Both are included.
+
+    Raises:
+        Mistake: `first` or `last` isn't a valid day.
+        CannotOpen: The database can't be read.
+        StoreBusy: The database doesn't respond.
     """
     days = _day("--from", first), _day("--to", last)
     async with _opened(settings) as (tx, rules, _):
@@ -102,8 +111,10 @@ async def export_events(settings: Settings, first: str, last: str, out: TextIO) 
 
 
 def event_line(event: Event) -> str:
-    """Return an event as JSON on one line: who did what and when, and the facts that it has. Amounts are whole
-    micro-dollars, prices are decimals in quotes, USD per hour, and spans are those of ISO 8601.
+    """Return an event as JSON on one line, with its actor, time and facts.
+
+    Amounts are whole micro-dollars. Prices are decimals in quotes, in USD per hour. Durations are in ISO 8601
+    format.
     """
     line: dict[str, Any] = event.model_dump(mode="json", exclude={"facts"})
     line["facts"] = event.facts.model_dump(mode="json", exclude_defaults=True)

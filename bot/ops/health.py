@@ -1,5 +1,6 @@
-"""The HTTP server on GPUBOT_HTTP, for operators, monitors, the watchdog and tests: `/health`, `/live`, `/ready`,
-`/metrics` and `/machines`.
+"""The HTTP server on GPUBOT_HTTP for operators, monitoring, the watchdog and tests.
+
+It serves `/health`, `/live`, `/ready`, `/metrics` and `/machines`.
 """
 
 from __future__ import annotations
@@ -20,16 +21,18 @@ log = structlog.get_logger("gpubot.health")
 
 Report = dict[str, Any]
 LONGEST_WAIT = 60.0
-"""How many real seconds a request to /health may wait."""
+"""The maximum time in seconds (wall clock) that a request to /health may wait."""
 READ_EVERY = 0.02
-"""Real seconds between two reports while a request waits."""
+"""The time in seconds (wall clock) between two reports while a request waits."""
 MOST_WAITERS = 3
-"""How many requests may wait. Each may read the store 50 times a second, so a further request is answered at
-once."""
+"""The maximum number of requests that may wait.
+
+Each waiting request may read the store 50 times a second, so any further request is answered immediately.
+"""
 
 
 class Machines(NamedTuple):
-    """What /machines answers, and the token by which the watchdog and the bot recognize each other."""
+    """The source of the answer of /machines, and the token with which watchdog and bot recognize each other."""
 
     read: Callable[[], Awaitable[Report]]
     token: SecretStr
@@ -45,19 +48,29 @@ async def serve(
     ready: Callable[[], Awaitable[bool]] | None = None,
     machines: Machines | None = None,
 ) -> web.AppRunner:
-    """Start the server and return its runner, which the caller must clean up.
+    """Start the server, and return its runner, which the caller must clean up.
 
-    `report` returns the answer of /health, `exposition` that of /metrics, and `ready` whether Slack's requests can
-    be sent here. Without `ready` or `machines` there is no /ready or /machines. While `works` returns True,
-    nothing is settled, and a request that waits reads no report. Raise OSError if the port is taken.
+    Args:
+        address: The host and port to listen on.
+        clock: The clock for waiting requests.
+        report: Returns the answer of /health.
+        exposition: Returns the answer of /metrics.
+        works: Returns whether work is in progress. As long as it is, nothing is settled, so that a waiting request
+            needn't read any report.
+        ready: Returns whether Slack's requests can be sent to this process. Without it, there is no /ready.
+        machines: The answer of /machines. Without it, there is no /machines.
+
+    Raises:
+        OSError: The port is in use.
     """
     waiting = 0
 
     async def health(request: web.Request) -> web.Response:
-        """Answer with the report; status 503 if the bot is not well.
+        """Respond with the report. The status is 503 if the bot isn't well.
 
-        With `settled=REV&wait=S`, wait until everything is settled at that revision of the clock or a later one:
-        at most S real seconds, and not at all if MOST_WAITERS requests wait already.
+        With `settled=REV&wait=S`, the response is delayed until everything is settled at that revision of the
+        clock or a later one, but for at most S seconds of wall-clock time. If MOST_WAITERS requests are already
+        waiting, it isn't delayed.
         """
         nonlocal waiting
         try:
@@ -82,14 +95,17 @@ async def serve(
         return _answer(current)
 
     async def live(_: web.Request) -> web.Response:
-        """Answer while the event loop turns. A lost database, or a refused token, is no reason to restart the
-        process.
+        """Respond as long as the event loop is running.
+
+        A lost database or a refused token is no reason to restart the process.
         """
         return web.Response(text="live")
 
     async def read_ready(_: web.Request) -> web.Response:
-        """Answer 200 while a load balancer can send Slack's requests here, and 503 from the moment at which the
-        process begins to stop. Trouble with the database doesn't count: people are told of it.
+        """Respond with 200 while a load balancer can send Slack's requests here.
+
+        Once the process begins to stop, the status is 503. Trouble with the database doesn't count, because people
+        get a message about it.
         """
         if ready is not None and await ready():
             return web.Response(text="ready")
@@ -116,15 +132,15 @@ async def serve(
 
 
 def _answer(report: Report) -> web.Response:
-    """Return a report as JSON; status 503 if it says that the bot is not well."""
+    """Return a report as JSON. The status is 503 if the report says that the bot isn't well."""
     return web.json_response(report, status=200 if report.get("well", True) else 503)
 
 
 def _machines_handler(machines: Machines) -> Callable[[web.Request], Awaitable[web.Response]]:
-    """Return the handler of /machines. It signs each answer to a signed request.
+    """Create the handler of /machines, which signs each answer to a signed request.
 
-    For one release it also answers a watchdog of the release before, which sends the token itself and expects no
-    signature.
+    For one release, it also answers a watchdog of the previous release, which sends the token itself and expects
+    no signature.
     """
     warned = False
 
@@ -148,7 +164,10 @@ def _machines_handler(machines: Machines) -> Callable[[web.Request], Awaitable[w
 
 
 def _seconds(text: str) -> float:
-    """Return a number of seconds. Raise ValueError for anything else, and for `nan`: no deadline would end it."""
+    """Parse a number of seconds.
+
+    Raises ValueError for anything else, and for `nan`, because a wait of that length would never end.
+    """
     seconds = float(text)
     if math.isnan(seconds):
         raise ValueError

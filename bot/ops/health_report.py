@@ -1,4 +1,4 @@
-"""The content of /health, /metrics and /machines: the state of every part that runs, and of the machines."""
+"""The content of /health, /metrics and /machines: the state of all parts of the process, and of the machines."""
 
 from __future__ import annotations
 
@@ -31,7 +31,10 @@ from store.db import Database, Tx
 
 
 async def figures_now(store: Database, rules: Rules, now: datetime) -> Figures | None:
-    """Return what runs and what it costs. Return None if the store, or a rental in it, can't be read."""
+    """Return the figures about what is running and what it costs.
+
+    None if the store, or a rental in it, can't be read.
+    """
     try:
         async with store.read() as tx:
             running, costs = await tx.rentals.running(), await tx.rentals.live_costs()
@@ -60,7 +63,7 @@ async def figures_now(store: Database, rules: Rules, now: datetime) -> Figures |
 
 @dataclass
 class HealthReport:
-    """Reads the state of every part that runs. It changes nothing."""
+    """Reports the state of all parts of the process. It changes nothing."""
 
     clock: Clock
     store: Database
@@ -68,14 +71,16 @@ class HealthReport:
     metrics: Metrics
     parts: Sequence[Part]
     commits: int = 0
-    """The number of write transactions that were committed since the start."""
+    """The number of write transactions that have been committed since the start."""
 
     def __post_init__(self) -> None:
         self.store.on_commit(self._count_commit)
 
     async def read(self) -> health.Report:
-        """Return the answer of /health. `settled` is true if nothing is due, under way or undelivered at the clock
-        revision that the report names.
+        """Return the answer of /health.
+
+        `settled` is true if nothing is due, in progress or undelivered at the clock revision that the report
+        names.
         """
         before, commits = self._under_way(), self.commits
         now = self.clock.now()
@@ -90,8 +95,8 @@ class HealthReport:
         due = next_due is not None and next_due <= now
         figures = await self._figures()
         under_way = self._under_way()
-        # The figures above were read one after the other. They describe the same moment only if nothing ran
-        # meanwhile.
+        # The figures were read one after the other, so they describe the same moment only if nothing was running
+        # in the meantime.
         quiet = not any(before.values()) and not any(under_way.values()) and commits == self.commits
         return {
             **wellness,
@@ -109,7 +114,7 @@ class HealthReport:
         }
 
     async def machines(self) -> health.Report:
-        """Return the answer of /machines, as bot.model.watched_machine.MachinesAnswer describes it."""
+        """Return the answer of /machines, which bot.model.watched_machine.MachinesAnswer describes."""
         watched = None
         with suppress(GpubotError):
             async with self.store.read() as tx:
@@ -118,12 +123,12 @@ class HealthReport:
         return {**await self._wellness(), "machines": machines}
 
     async def _wellness(self) -> health.Report:
-        """Return whether the bot is well, and what is wrong in words."""
+        """Return whether the bot is well, and descriptions of what is wrong."""
         trouble = [(part.vital, words) for part in self.parts for words in await part.trouble()]
         return {"well": not any(vital for vital, _ in trouble), "wrong": [words for _, words in trouble]}
 
     async def _figures(self) -> dict[str, Any]:
-        """Return the further figures of all parts, with those of the same name added up."""
+        """Return additional figures from all parts. Figures of the same name are added up."""
         figures: dict[str, Any] = {}
         for part in self.parts:
             for name, value in (await part.figures()).items():
@@ -141,25 +146,25 @@ class HealthReport:
         return self.metrics.exposition(await self.read(), live, figures)
 
     def works(self) -> bool:
-        """Return whether anything is under way, or is known to begin within moments. This reads no store."""
+        """Return whether anything is in progress, or about to start. This doesn't read the store."""
         return any(part.in_flight or part.pass_is_due() for part in self.parts)
 
     def _count_commit(self) -> None:
         self.commits += 1
 
     def _under_way(self) -> Counter[str]:
-        """Return how many things are in flight, by their keys in /health."""
+        """Return the number of items in progress for each key of /health."""
         under_way: Counter[str] = Counter()
         for part in self.parts:
             under_way[part.counted_as] += part.in_flight
         return under_way
 
 
-# --- what the watchdog reads of the machines
+# --- machines, as reported to the watchdog
 
 
 async def watched_machines(tx: Tx, rules: Rules) -> tuple[WatchedMachine, ...]:
-    """Return the machines that bill or may bill, by their resource ids."""
+    """Return the machines that are billing or may be billing, sorted by resource ID."""
     resources = await tx.overdue.watched()
     names = await tx.people.names({resource.owner for resource in resources})
     return tuple(
@@ -179,10 +184,11 @@ async def watched_machines(tx: Tx, rules: Rules) -> tuple[WatchedMachine, ...]:
 
 
 async def _latest_end(tx: Tx, resource: WatchedResource, rules: Rules) -> datetime | None:
-    """Return the latest end that the lease allows, with the grace after it. Return None if that is not known."""
+    """Return the latest end that the lease allows, including the grace period, or None if it isn't known."""
     ended = resource.over_at or resource.destroying_since
     if ended is None and (resource.orphaned or not resource.newest):
-        # Its machine is never the rental's: it is deleted as soon as it appears.
+        # A machine from this attempt is an orphan. It is deleted as soon as it appears, which takes at most the
+        # provisioning timeout.
         ended = resource.intended_at + rules.procure.provision_timeout
     if ended is None and resource.ends_at is not None:
         ended = max(resource.ends_at, resource.latest_end or resource.ends_at)
@@ -192,8 +198,9 @@ async def _latest_end(tx: Tx, resource: WatchedResource, rules: Rules) -> dateti
 
 
 async def _end_once_ready(tx: Tx, resource: WatchedResource, rules: Rules) -> datetime | None:
-    """Return the latest end of a machine that is getting ready. Return None if it was not accepted, or if its
-    rental can't be loaded.
+    """Return the latest end of a machine that isn't ready yet.
+
+    None if the purchase was not accepted, or if the rental can't be loaded.
     """
     if resource.accepted_at is None:
         return None

@@ -1,8 +1,8 @@
-"""Private parts of other packages that the bot uses, and the check that they exist.
+"""Private parts of other packages that the bot relies on, and a check that they still exist.
 
-pyproject.toml has an upper bound for each of these packages. Before you raise a bound, check the parts in the new
-version. Without the part of aiosqlite, a process that ends without closing its database would wait forever.
-Without the part of aiohttp, aiohttp could repeat a call unnoticed.
+pyproject.toml has an upper bound for the version of each of these packages. Before you raise a bound, check these
+parts in the new version. Without the part of aiosqlite, a process that exits without closing its database would
+wait forever. Without the part of aiohttp, aiohttp could repeat a call unnoticed.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ PRIVATE = {
     "aiohttp": ("ClientSession._retry_connection",),
     "aiosqlite": ("Connection._thread",),
 }
-"""The parts by package, used in `bot/market/transport.py` and `store/inline_sqlite.py`."""
+"""The private parts by package. `bot/market/transport.py` and `store/inline_sqlite.py` use them."""
 
 
 def check_dependencies(http: ModuleType = aiohttp, sqlite: ModuleType = aiosqlite) -> None:
-    """Raise Unusable if a part is missing, with one line for each package."""
+    """Raise Unusable if a private part is missing, with one line for each package."""
     missing = {"aiohttp": _missing_of_aiohttp(http), "aiosqlite": _missing_of_aiosqlite(sqlite)}
     lines = [
         f"{package} {_version(package)} lacks {', '.join(parts)}, which I need. "
@@ -37,8 +37,9 @@ def check_dependencies(http: ModuleType = aiohttp, sqlite: ModuleType = aiosqlit
 
 
 def _missing_of_aiohttp(package: ModuleType) -> list[str]:
-    """Return the parts of aiohttp that are missing. The switch counts as missing if ClientSession's request code
-    doesn't read it.
+    """Return the missing parts of aiohttp.
+
+    The option also counts as missing if ClientSession's code for requests doesn't read it.
     """
     request = getattr(package.ClientSession, "_request", None)
     reads = isinstance(request, FunctionType) and "_retry_connection" in request.__code__.co_names
@@ -46,14 +47,14 @@ def _missing_of_aiohttp(package: ModuleType) -> list[str]:
 
 
 def _missing_of_aiosqlite(package: ModuleType) -> list[str]:
-    """Return the parts of aiosqlite that are missing. Open nothing and start no thread."""
+    """Return the missing parts of aiosqlite, without opening a database or starting a thread."""
     connection = package.Connection(_open_nothing, iter_chunk_size=64)
     present = isinstance(getattr(connection, "_thread", None), threading.Thread)
     return [] if present else list(PRIVATE["aiosqlite"])
 
 
 def _open_nothing() -> None:
-    """Replaces the function that opens the database. It is never called."""
+    """Stand in for the function that opens the database. It is never called."""
 
 
 def _version(package: str) -> str:

@@ -1,8 +1,7 @@
-"""Log lines: structlog, one line for each fact, with ids instead of content. Lines of libraries become such lines
-too.
+"""Log output: one structlog line for each fact, with IDs instead of content.
 
-Python's own reports of exceptions and warnings are replaced: they show the message of an exception, which may hold
-a token, a key or what people typed.
+Messages that libraries log become such lines too. Python's own reports of exceptions and warnings are replaced,
+because they contain the message of the exception, which may include a token, a key or text that people typed.
 """
 
 from __future__ import annotations
@@ -24,23 +23,25 @@ from bot.model.records import Change
 from bot.tracebacks import as_text, parts_of, place
 
 QUIET = ("slack_bolt", "slack_sdk", "aiohttp", "httpx", "asyncssh", "alembic", "apscheduler", "sqlalchemy")
-"""Libraries whose log lines may hold content. Only their errors are logged."""
+"""Libraries whose log messages may contain content. Only their errors are logged."""
 
 
 _STORY = {EventKind.ACCEPTED: "bought", EventKind.BLOCKED: "waiting"}
-"""Events whose log line has another name than their kind."""
+"""Events whose log line has a different name than their kind."""
 
 
 class LibraryHandler(logging.Handler):
-    """Logs the place where a library logged a record. The record's own text is left out, because it may hold
-    content.
+    """Logs only the place where a library logged a message.
+
+    The message itself is omitted, because it may have content.
     """
 
     def emit(self, record: logging.LogRecord) -> None:
         if record.levelno < logging.ERROR and record.name.partition(".")[0] in QUIET:
-            return  # the level set in set_up_logs is not enough: Bolt's loggers set one of their own
+            return  # the level from set_up_logs isn't enough, because Bolt's loggers set their own
         error = record.exc_info[1] if record.exc_info else None
-        # Closing a broken database connection fails too. The code that used the connection logs the outage.
+        # Closing a broken database connection fails too. That needs no error line, because the code that used the
+        # connection logs the outage.
         broken = record.name.startswith("sqlalchemy.pool") and isinstance(error, OSError)
         structlog.get_logger().log(
             logging.WARNING if broken else record.levelno,
@@ -53,7 +54,10 @@ class LibraryHandler(logging.Handler):
 
 
 class _LossyStream:
-    """A stream that drops what it can't write. A full disk under the log must not end the work that logs."""
+    """A stream that drops output that can't be written.
+
+    If the disk with the log is full, the work that logs must continue.
+    """
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -69,8 +73,9 @@ class _LossyStream:
 
 
 def log_change(change: Change) -> None:
-    """Log each event of a change of a rental: what happened, the vendor, the price and who acted. No text that
-    people typed or vendors sent is logged.
+    """Log each event of a change of a rental: what happened, the vendor, the price and the actor.
+
+    Text that people typed or that vendors sent is never logged.
     """
     rental = change.after
     for event in change.events:
@@ -94,13 +99,13 @@ def log_change(change: Change) -> None:
 
 
 def keep_quiet() -> None:
-    """Log only exceptions that end the process, for commands whose output is for people."""
+    """Log only exceptions that end the process. For commands whose output is for people."""
     _configure(LogFormat.CONSOLE, logging.CRITICAL)
     logging.getLogger().handlers = [logging.NullHandler()]
 
 
 def set_up_logs(how: LogFormat) -> None:
-    """Write every log line to standard error, as text for people or as JSON."""
+    """Write all log lines to standard error, either as text for people or as JSON."""
     _configure(how, logging.INFO)
     root = logging.getLogger()
     root.handlers = [LibraryHandler()]
@@ -110,7 +115,7 @@ def set_up_logs(how: LogFormat) -> None:
 
 
 def log_uncaught(error: BaseException) -> None:
-    """Log an exception that ends the process. Set up logs for people if none were set up before."""
+    """Log an exception that ends the process, setting up logging first if necessary."""
     if not structlog.is_configured():
         _configure(LogFormat.CONSOLE, logging.INFO)
     structlog.get_logger().critical("uncaught", exc_info=error)
@@ -144,7 +149,7 @@ def _configure(how: LogFormat, level: int) -> None:
 
 
 def _without_content(_: object, __: str, line: structlog.typing.EventDict) -> structlog.typing.EventDict:
-    """Return the line with the classes of exceptions and their places in the code, instead of their messages."""
+    """Replace exceptions in a log line with their classes and places in the code, omitting their messages."""
     error = line.pop("exc_info", None)
     line.pop("stack_info", None)
     if error is True:
@@ -165,7 +170,7 @@ def _for_people(_: object, __: str, line: structlog.typing.EventDict) -> structl
     return line
 
 
-# --- instead of Python's own reports
+# --- replacements for Python's own reports
 
 
 def _uncaught(_: type[BaseException], error: BaseException, __: TracebackType | None) -> None:

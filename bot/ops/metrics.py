@@ -1,4 +1,7 @@
-"""Metrics for Prometheus. Counters start at 0 with the process; gauges are read at the scrape."""
+"""Metrics for Prometheus.
+
+Counters start at 0 when the process starts. Gauges are read at each scrape.
+"""
 
 from __future__ import annotations
 
@@ -13,31 +16,35 @@ from bot.model.attempt import Attempt
 from bot.model.state import State
 
 LATENESS_BUCKETS = (0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 900.0)
-"""Buckets in seconds: 15 s between two polls, and 15 minutes after which a late purchase needs a new decision."""
+"""The buckets in seconds.
+
+Among them are 15 s, the time between two polls, and 15 minutes, after which a late purchase needs a new decision.
+"""
 
 
 @dataclass(frozen=True)
 class Figures:
-    """What runs and what it costs, at one moment. Each figure is a gauge of its name."""
+    """Current figures about what is running and what it costs. Each is a gauge of the same name."""
 
     dollars_per_hour: Decimal
-    """What the machines of all rentals bill now."""
+    """The current price of all rented machines that are billing."""
     spent_dollars: Decimal
-    """Everything that was billed so far."""
+    """The total amount that has been billed so far."""
     reserved_dollars: Decimal
-    """What rentals hold of the current month."""
+    """The amount of the current month's budgets that rentals have reserved."""
     idle_dollars_per_hour: Decimal
-    """The same for rentals whose verdict is idle."""
+    """The current price of ready machines whose usage status is idle."""
     unknown_machines: int
     unconfirmed_deletions: int
-    """How many rentals have an alarm: people were notified that a machine is not confirmed gone."""
+    """The number of rentals with an alarm: people were notified that a machine's deletion isn't confirmed."""
     requests_waiting: int
-    """How many requests and extensions wait for a decision."""
+    """The number of requests and extensions that wait for a decision."""
 
 
 class Metrics:
-    """The metrics of one process. Its methods, and those of its metrics, are passed as callbacks to the parts that
-    do the work.
+    """The metrics of one process.
+
+    Its methods, and those of its metrics, are passed as callbacks to the parts that do the work.
     """
 
     def __init__(self) -> None:
@@ -96,31 +103,40 @@ class Metrics:
         return Gauge(f"gpubot_{name}", words, labels, registry=self.registry)
 
     def attempt(self, attempt: Attempt) -> None:
-        """Count an attempt that is new or has a new state."""
+        """Count an attempt that is new or has changed its state."""
         self._attempts.labels(attempt.state.value, attempt.why.value if attempt.why else "").inc()
 
     def market_call(self, call: str, outcome: str) -> None:
-        """Count a call to the marketplace."""
+        """Count a call to the market."""
         self._calls.labels(call, outcome).inc()
 
     def run_probe(self, outcome: str) -> None:
-        """Count a visit of a machine."""
+        """Count a probe run."""
         self._probe_runs.labels(outcome).inc()
 
     def slack_request(self, outcome: str) -> None:
-        """Count a request that came in HTTP mode."""
+        """Count a request that arrived in HTTP mode."""
         self._slack_requests.labels(outcome).inc()
 
     def failed(self, what: str) -> None:
-        """Count a step that failed with a bug. `what` is the rental's state, `quote`, `wishes` or `engine`."""
+        """Count a step that failed because of a bug.
+
+        Args:
+            what: The rental's state, `quote`, `wishes` or `engine`.
+        """
         self._failed.labels(what).inc()
 
     def exposition(
         self, report: Mapping[str, Any], live: Mapping[State, int] | None, figures: Figures | None
     ) -> bytes:
-        """Return all metrics in Prometheus's text format, with every number and boolean of /health as a gauge.
+        """Return all metrics in Prometheus's text format.
 
-        `live` has the rentals in each state. If it or `figures` is None, the values of the last scrape stay.
+        Each number and boolean of /health becomes a gauge too.
+
+        Args:
+            report: The answer of /health.
+            live: The number of live rentals in each state. If None, the values of the last scrape are kept.
+            figures: The current figures. If None, the values of the last scrape are kept.
         """
         if figures is not None:
             for name, gauge in self._figures.items():

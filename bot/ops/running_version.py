@@ -1,4 +1,4 @@
-"""Which version of gpubot this is, and of which commit."""
+"""The version of this gpubot, and the commit that it was built from."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 GIT_TIMEOUT = 10.0
-"""Real seconds."""
+"""In seconds (wall clock)."""
 
 
 def running_version() -> str:
     """Return the version and the commit, such as `gpubot 0.6.0 (commit 4229796c..)`.
 
-    pip notes where it installed a package from (https://packaging.python.org/specifications/direct-url/): the
-    commit if it took the package from a git repository, as deploy/Dockerfile and docs/deploy-systemd.md do; the
-    folder of a checkout, of which git is asked. Otherwise the commit is unknown.
+    pip records the origin of an installed package (https://packaging.python.org/specifications/direct-url/). If
+    that is a git repository, as with deploy/Dockerfile and docs/deploy-systemd.md, pip has recorded the commit. If
+    it is a checkout, git is queried. Otherwise the commit is unknown.
     """
     installed = distribution("gpubot")
     origin: dict[str, Any] = json.loads(installed.read_text("direct_url.json") or "{}")
@@ -29,7 +29,7 @@ def running_version() -> str:
 
 
 def _of_checkout(folder: Path) -> str | None:
-    """Return the commit that is checked out, and whether files differ from it. Return None if git can't say."""
+    """Return the commit that is checked out, and whether any files differ from it. None if git can't tell."""
     commit = _git(folder, "rev-parse", "HEAD")
     return None if commit is None else commit + (", with changes" if _git(folder, "status", "--porcelain") else "")
 

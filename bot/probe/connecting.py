@@ -1,5 +1,6 @@
-"""Connects to a machine: by its IP address, or by a host name, which a DNS server has to know. Reads
-no more of a connection than its limit.
+"""Connects to machines by IP address or host name, and limits how much is read from a connection.
+
+Host names are looked up in DNS, because the machines belong to vendors.
 """
 
 from __future__ import annotations
@@ -17,42 +18,53 @@ from typing_extensions import override
 P = TypeVar("P", bound=asyncio.Protocol)
 
 RECEIVE_BUFFER = 16 * 1024
-"""How many bytes the kernel keeps for us. asyncssh handles everything that has arrived at once, so a server that
-sends many small packets together would block the event loop."""
+"""The size in bytes of the kernel's receive buffer for a connection.
+
+asyncssh processes everything that has arrived at once, so a server that sends many small packets together would
+block the event loop.
+"""
 AT_ONCE = 4 * 1024
-"""How many bytes are passed on at once. asyncssh handles everything that has arrived at once; the event loop does
-other work between two pieces. Otherwise a server that sends many small packets would block it."""
+"""The number of bytes that are passed on to asyncssh at once.
+
+The event loop can do other work between two pieces. asyncssh processes everything that it gets without a pause, so
+a server that sends many small packets would otherwise block the event loop.
+"""
 NAMES_OF_VENDOR = 2
-"""How many names of one vendor are looked up at a time. If its DNS server doesn't answer, each look-up holds a
-thread for half a minute."""
+"""The number of names that may be looked up at the same time for one vendor.
+
+If the vendor's DNS server doesn't answer, each lookup occupies a thread for half a minute.
+"""
 PATIENCE = 1.0
-"""Real seconds for a look-up. After that, the last known addresses of the name are used meanwhile."""
+"""The time in seconds (wall clock) to wait for a lookup before the name's last known addresses are used."""
 MOST_REMEMBERED = 10_000
-"""How many names keep their last addresses."""
+"""The number of names whose last addresses are remembered."""
 _NAMES = ThreadPoolExecutor(32, thread_name_prefix="gpubot-names")
-"""The threads that look up the names of machines. The default threads serve the rest of the bot, which must not
-wait for a vendor whose DNS server doesn't answer."""
+"""The threads that look up the names of machines.
+
+The rest of the bot uses the default threads, so that it never waits for a vendor whose DNS server doesn't answer.
+"""
 
 _Addresses: TypeAlias = list[tuple[Any, ...]]
-"""As `socket.getaddrinfo` returns them."""
+"""Addresses in the form in which `socket.getaddrinfo` returns them."""
 
 
 class Connector:
-    """Connects to machines. Callers that wait for the same name share one look-up."""
+    """Connects to machines. Concurrent callers that need the same name share one lookup."""
 
     def __init__(self) -> None:
         self._look_ups: dict[str, asyncio.Task[_Addresses]] = {}
-        """The look-ups under way, by name."""
+        """The lookups in progress, by name."""
         self._turns: defaultdict[str | None, asyncio.Semaphore] = defaultdict(
             lambda: asyncio.Semaphore(NAMES_OF_VENDOR)
         )
-        """By vendor."""
+        """Limits the concurrent lookups of each vendor."""
         self._last: dict[str, _Addresses] = {}
-        """The addresses that each name had last."""
+        """The last known addresses of each name."""
 
     async def connected(self, host: str, port: int, vendor: str | None = None) -> socket.socket:
-        """Return a socket that is connected to a vendor's machine, at the first of its addresses that accepts.
-        Raise OSError if none accepts.
+        """Connect to a vendor's machine, and return the socket.
+
+        The addresses of the host are tried in order. Raises OSError if none of them accepts.
         """
         loop = asyncio.get_running_loop()
         addresses = await self._addresses(host, vendor)
@@ -72,7 +84,7 @@ class Connector:
         raise OSError(f"none of {len(addresses)} addresses accepts")
 
     async def _addresses(self, host: str, vendor: str | None) -> _Addresses:
-        """Return the addresses of a host. An IP address needs no look-up, so it never waits."""
+        """Return the addresses of a host. An IP address needs no lookup, so this returns immediately."""
         try:
             return _look_up(host, flags=socket.AI_NUMERICHOST)
         except socket.gaierror:
@@ -83,12 +95,15 @@ class Connector:
             self._look_ups[host] = look_up
             look_up.add_done_callback(lambda _: self._look_ups.pop(host))
         known = self._last.get(host)
-        # Not `wait_for`, which would cancel the look-up for all who wait for it.
+        # `wait_for` would cancel the lookup for everyone who is waiting for it.
         await asyncio.wait({look_up}, timeout=PATIENCE if known else None)
         return look_up.result() if look_up.done() else known or []
 
     async def _in_turn(self, host: str, vendor: str | None) -> _Addresses:
-        """Look up a name once it is its vendor's turn. Return its last addresses if no DNS server answers."""
+        """Look up a name as soon as fewer than NAMES_OF_VENDOR lookups for its vendor are in progress.
+
+        If no DNS server answers, the name's last known addresses are returned.
+        """
         async with self._turns[vendor]:
             try:
                 found = await asyncio.get_running_loop().run_in_executor(_NAMES, partial(_look_up, host))
@@ -96,7 +111,7 @@ class Connector:
                 return self._last.get(host, []) if error.errno == socket.EAI_AGAIN else []
             except OSError:
                 return []
-        self._last.pop(host, None)  # keeps the newest names at the end
+        self._last.pop(host, None)  # so that the name moves to the end of the dict, which is in order of age
         self._last[host] = found
         if len(self._last) > MOST_REMEMBERED:
             del self._last[next(iter(self._last))]
@@ -107,21 +122,25 @@ def _look_up(host: str, flags: int = 0) -> _Addresses:
     return list(socket.getaddrinfo(host, None, type=socket.SOCK_STREAM, flags=flags))
 
 
-# --- how much is read
+# --- limiting how much is read
 
 
 class LimitedConnection:
-    """Makes connections over one connected socket, as the `tunnel` of asyncssh. asyncssh calls only
-    `create_connection` of a tunnel, though its types ask for more.
+    """A connection over one connected socket that asyncssh can use as its `tunnel`.
+
+    asyncssh only calls `create_connection` of a tunnel, although its type hints require more.
     """
 
     def __init__(self, sock: socket.socket, most: int) -> None:
-        """`most` is the number of bytes after which the connection is closed."""
+        """Wrap a connected socket. The connection is closed once more than `most` bytes have arrived."""
         self._sock = sock
         self._most = most
 
     async def create_connection(self, factory: Callable[[], P], *_: object) -> tuple[asyncio.BaseTransport, P]:
-        """Return the transport and a new protocol. The address is ignored: the socket is connected already."""
+        """Return the transport and a new protocol.
+
+        The address is ignored, because the socket is already connected.
+        """
         protocol = factory()
         loop = asyncio.get_running_loop()
         connection = await loop.create_connection(lambda: _Limiter(protocol, self._most), sock=self._sock)
@@ -129,7 +148,7 @@ class LimitedConnection:
 
 
 class _Limiter(asyncio.BufferedProtocol):
-    """Passes everything on to another protocol until too much has arrived."""
+    """Passes all data on to another protocol, and aborts the connection when too much has arrived."""
 
     def __init__(self, protocol: asyncio.Protocol, most: int) -> None:
         self._protocol = protocol

@@ -1,4 +1,7 @@
-"""The probe's key: one for each installation. It opens nothing on a machine but the probe's script."""
+"""The probe's SSH key, one for each installation.
+
+On a machine, the key can only run the probe's script.
+"""
 
 from __future__ import annotations
 
@@ -15,37 +18,38 @@ from store.db import Tx
 
 KIND = "ssh-ed25519"
 LARGEST_FILE = 16 * 1024
-"""The most bytes of a key file."""
+"""The maximum size of a key file in bytes."""
 
 
 @dataclass(frozen=True)
 class ProbeKey:
-    """A key pair. The private half never shows in a repr."""
+    """A key pair. Its repr doesn't show the private key."""
 
     private: asyncssh.SSHKey = field(repr=False)
 
     @property
     def public_line(self) -> str:
-        """`ssh-ed25519 AAAA...`, without a comment."""
+        """Return the public key without a comment: `ssh-ed25519 AAAA...`."""
         return " ".join(self.private.export_public_key("openssh").decode().split()[:2])
 
     @property
     def secret(self) -> bytes:
-        """32 bytes that only the holder of the private half can compute. They go into the hashes of addresses."""
+        """Return 32 bytes that only the holder of the private key can compute. They are used to hash addresses."""
         return sha256(b"gpubot: addresses" + self.private.export_private_key("pkcs8-der")).digest()
 
 
 def new_probe_key() -> ProbeKey:
-    """Return a new key pair."""
+    """Generate a new key pair."""
     return ProbeKey(asyncssh.generate_private_key(KIND))
 
 
 async def stored_probe_key(deps: Deps) -> ProbeKey:
-    """Return the installation's key, from the store, so that a backup of it opens the same machines. Make it if
-    there is none yet.
+    """Return the installation's key from the store, creating it if there is none yet.
 
-    The first start with a new database does so. Later ones only read, since a database that takes no writes must
-    not keep the bot from starting.
+    The key is in the store so that a bot that is restored from a backup can log in to the same machines.
+
+    Only the first start with a new database creates the key. Later starts only read, because a database that can't
+    be written must not prevent the bot from starting.
     """
     async with deps.store.read() as tx:
         known = await tx.account.probe_key()
@@ -68,8 +72,10 @@ def _imported(text: str) -> ProbeKey:
 
 
 def probe_key_in(path: Path) -> ProbeKey:
-    """Return the key in a file. Raise Unusable, with words for the operator, if other users of the machine can
-    read or write the file, or if it has no private ed25519 key that opens without a passphrase.
+    """Read the key from a file.
+
+    Raises Unusable, with a message for the operator, if other users of the machine can read or write the file, or
+    if it doesn't contain a private ed25519 key without a passphrase.
     """
     if open_to_others(path):
         raise Unusable(
@@ -79,7 +85,7 @@ def probe_key_in(path: Path) -> ProbeKey:
         key = asyncssh.import_private_key(read_text(path, LARGEST_FILE))
     except Unreadable as error:
         raise Unusable(f"GPUBOT_PROBE_KEY_FILE: I can't read the file: {error}.") from None
-    except ValueError:  # asyncssh's KeyImportError is one, and a damaged key may raise others
+    except ValueError:  # asyncssh raises KeyImportError, a subclass; a damaged key may raise others
         raise Unusable(
             "GPUBOT_PROBE_KEY_FILE: the file has no private SSH key that works without a passphrase."
         ) from None

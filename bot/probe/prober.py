@@ -1,4 +1,4 @@
-"""What the bot finds out about a machine from outside, with SSH."""
+"""Checks a machine from outside, with SSH."""
 
 from __future__ import annotations
 
@@ -18,16 +18,19 @@ from bot.probe.report import is_complete, read_report
 
 SECONDS = 5.0
 HOST_KEY_SECONDS = 2.0
-"""Real seconds for the host key: few, because the owner is notified only afterwards that the machine is ready. The
-next checks try again."""
+"""The time in seconds (wall clock) for reading the host key.
+
+It is short, because the owner isn't notified that the machine is ready before this is done. If it fails, the next
+checks try again.
+"""
 PROBE_RUN_SECONDS = 15.0
 MAX_LINE = 1024
 MAX_LINES = 30
-"""The most lines that are read. A server may send other lines before its banner (RFC 4253, section 4.2)."""
+"""The maximum number of lines to read. A server may send other lines before its banner (RFC 4253, section 4.2)."""
 HOST_KEY_BYTES = 16 * 1024
-"""The most bytes that a server may send until its host key is known. OpenSSH sends 2 KiB."""
+"""The maximum number of bytes that a server may send before its host key is known. OpenSSH sends 2 KiB."""
 PROBE_RUN_BYTES = 64 * 1024
-"""The most bytes that a machine may send in one visit, the login included."""
+"""The maximum number of bytes that a machine may send in one probe run, including the login."""
 
 HOST_KEY_ALGORITHMS = (
     "ssh-ed25519",
@@ -37,7 +40,10 @@ HOST_KEY_ALGORITHMS = (
     "rsa-sha2-512",
     "rsa-sha2-256",
 )
-"""In the order of ssh_config(5), so that OpenSSH asks people about the same key of a server that has several."""
+"""The host key algorithms in the order of ssh_config(5).
+
+If a server has several keys, OpenSSH then shows people the same one that the bot has read.
+"""
 KEX_ALGORITHMS = (
     "curve25519-sha256",
     "curve25519-sha256@libssh.org",
@@ -46,7 +52,10 @@ KEX_ALGORITHMS = (
     "ecdh-sha2-nistp521",
     "diffie-hellman-group14-sha256",
 )
-"""Only those with a fixed group. A server could choose a group so large that it blocks the event loop."""
+"""The key exchange algorithms, limited to those with a fixed group.
+
+With other algorithms, a server could choose a group that is so large that it blocks the event loop.
+"""
 CIPHERS = (
     "chacha20-poly1305@openssh.com",
     "aes128-gcm@openssh.com",
@@ -54,15 +63,18 @@ CIPHERS = (
     "aes128-ctr",
     "aes256-ctr",
 )
-"""Those that OpenSSH and Dropbear have on. The old ones of asyncssh's list are slow in Python."""
+"""The ciphers that are enabled in both OpenSSH and Dropbear.
+
+The older ciphers in asyncssh's list are slow in Python.
+"""
 WINDOW = 32 * 1024
-"""How many bytes the server may send before we read them."""
+"""The number of bytes that the server may send before the bot has read them."""
 
 _log = structlog.get_logger("gpubot.probe")
 
 
 class SshProber:
-    """bot.lifecycle.outside.Prober over TCP. It logs in with the probe's key only."""
+    """Probes machines over TCP (`bot.lifecycle.outside.Prober`). It logs in only with the probe's key."""
 
     def __init__(
         self,
@@ -72,10 +84,16 @@ class SshProber:
         host_key_seconds: float = HOST_KEY_SECONDS,
         probe_run_seconds: float = PROBE_RUN_SECONDS,
     ) -> None:
-        """`seconds` is how many real seconds each call may take, but `host_key` takes at most `host_key_seconds`,
-        and `run_probe` `probe_run_seconds`. Without a key, `run_probe` has a new one, which no machine knows.
+        """Create a prober.
+
+        Args:
+            key: The key to log in with. Without one, `run_probe` uses a new key that no machine accepts.
+            seconds: The time limit of each call (wall clock).
+            host_key_seconds: The time limit of `host_key`, if it is shorter than `seconds`.
+            probe_run_seconds: The time limit of `run_probe`.
         """
-        # asyncssh asks for the name of the local user, though it is not used. In a container there may be none.
+        # asyncssh looks up the name of the local user, although the name isn't used. In a container there may be
+        # none.
         os.environ.setdefault("LOGNAME", "gpubot")
         key = key or new_probe_key()
         self._key, self._secret = key.private, key.secret
@@ -98,7 +116,10 @@ class SshProber:
             return False
 
     async def host_key(self, host: str, port: int, vendor: str | None = None) -> str | None:
-        """Read it by a key exchange, without a login. If the server has several keys, the ed25519 key counts."""
+        """Read the host key's fingerprint with a key exchange, without logging in.
+
+        If the server has several keys, the ed25519 key is used.
+        """
         try:
             async with asyncio.timeout(self._host_key_seconds):
                 with await self._connector.connected(host, port, vendor) as sock:
@@ -110,13 +131,13 @@ class SshProber:
                         config=None,
                         kex_algs=KEX_ALGORITHMS,
                         server_host_key_algs=HOST_KEY_ALGORITHMS,
-                        # Otherwise asyncssh reads the keys in ~/.ssh and asks an agent for keys.
+                        # Keep asyncssh from using the keys in ~/.ssh or those of an agent.
                         options=asyncssh.SSHClientConnectionOptions(
                             config=None, client_keys=None, known_hosts=None
                         ),
                     )
         except Exception as error:
-            # The server's bytes decide which exception asyncssh raises. People can use a machine without this key.
+            # A server can make asyncssh raise any exception. A machine is usable even if its host key isn't known.
             _log.info("probe.no_host_key", error=type(error).__name__)
             return None
         return key.get_fingerprint("sha256") if key is not None else None
@@ -137,7 +158,7 @@ class SshProber:
                     tunnel = LimitedConnection(sock, PROBE_RUN_BYTES)
                     await _run_script(host, port, client, session, tunnel, command=ask_for(ending))
         except Exception as caught:
-            # The server's bytes decide which exception asyncssh raises.
+            # A server can make asyncssh raise any exception.
             error = caught
         report = read_report(session.answer, self._secret) if client.logged_in else None
         missed = None if report is not None else _why(client, error)
@@ -155,21 +176,23 @@ async def _has_banner(reader: asyncio.StreamReader) -> bool:
     return False
 
 
-# --- a visit
+# --- a probe run
 
 
 class _Client(asyncssh.SSHClient):
-    """Checks the host key, offers the probe's key, and notes how far the login comes."""
+    """Checks the host key, offers the probe's key, and records how far the login gets."""
 
     def __init__(self, key: asyncssh.SSHKey, pinned: str | None) -> None:
         self._keys = [key]
         self._pinned = pinned
         self.shown: str | None = None
-        """The fingerprint that the server showed. Once `offered` is set, the server has proven that it has this
-        key."""
+        """The fingerprint that the server presented.
+
+        Once `offered` is set, the server has proven that it has the private key.
+        """
         self.changed = False
         self.offered = False
-        """Whether our key was offered to the server."""
+        """True once the probe's key has been offered to the server."""
         self.logged_in = False
 
     @override
@@ -181,9 +204,7 @@ class _Client(asyncssh.SSHClient):
 
     @override
     def public_key_auth_requested(self) -> list[asyncssh.SSHKey]:
-        """Return the key at the first call, and no key at later calls. asyncssh calls this when the key exchange
-        is over.
-        """
+        """Return the key on the first call, and no key afterwards. asyncssh calls this after the key exchange."""
         self.offered = True
         keys, self._keys = self._keys, []
         return keys
@@ -194,7 +215,7 @@ class _Client(asyncssh.SSHClient):
 
 
 class _Session(asyncssh.SSHClientSession[bytes]):
-    """Collects what the script prints until its report is complete."""
+    """Collects the output of the script until the report is complete."""
 
     def __init__(self) -> None:
         self.answer = bytearray()
@@ -202,7 +223,7 @@ class _Session(asyncssh.SSHClientSession[bytes]):
 
     @override
     def data_received(self, data: bytes, datatype: asyncssh.DataType) -> None:
-        if datatype is None:  # else it is the error output
+        if datatype is None:  # any other value means the error output
             self.answer += data
             if is_complete(self.answer):
                 self.over.set()
@@ -213,12 +234,17 @@ class _Session(asyncssh.SSHClientSession[bytes]):
 
 
 MOST_LEFT = 9_999_999
-"""Seconds, nearly 116 days: the most that a command states. A longer time is stated as this."""
+"""The longest remaining time, in seconds, that is sent to a machine: almost 116 days.
+
+Longer times are shortened to this.
+"""
 
 
 def ask_for(ending: EndToTell | None) -> str:
-    """Return the command that a visit asks for: `/usr/local/sbin/gpubot-probe END LEFT`, with END in Unix seconds
-    and LEFT in whole seconds. Return the path alone if the machine is told no end.
+    """Return the command that a probe run sends to the machine.
+
+    It is `/usr/local/sbin/gpubot-probe END LEFT`, with END in Unix seconds and LEFT in whole seconds. If there is
+    no end to report, it is the path alone.
     """
     if ending is None:
         return SCRIPT_PATH
@@ -231,9 +257,9 @@ def _why(client: _Client, error: Exception | None) -> Missed:
     if client.logged_in:
         return Missed.UNREADABLE
     if client.offered:
-        # Servers that refuse a key may also close the connection without a word.
+        # A server that refuses a key may also just close the connection.
         return Missed.NO_ANSWER if isinstance(error, TimeoutError) else Missed.REFUSED
-    # The server accepts no keys, or it refuses ours before it has proven who it is.
+    # Either the server accepts no keys at all, or it refuses the key before it has proven its identity.
     refused = client.shown is not None and isinstance(error, asyncssh.PermissionDenied)
     return Missed.REFUSED if refused else Missed.NO_ANSWER
 
@@ -248,20 +274,21 @@ async def _run_script(
         config=None,
         client_factory=lambda: client,
         username="root",
-        # `client` has the key. None also keeps asyncssh from ~/.ssh and from an agent.
+        # `client` provides the key. With None, asyncssh doesn't use the keys in ~/.ssh or those of an agent
+        # either.
         client_keys=None,
         preferred_auth=["publickey"],
         gss_host=None,
-        # Empty lists: `client` judges every host key, and ~/.ssh/known_hosts is not read.
+        # With empty lists, `client` checks every host key, and ~/.ssh/known_hosts isn't read.
         known_hosts=([], [], []),
         server_host_key_algs=HOST_KEY_ALGORITHMS,
         kex_algs=KEX_ALGORITHMS,
         encryption_algs=CIPHERS,
         compression_algs=None,
-        login_timeout=0,  # the time-out of the visit counts
+        login_timeout=0,  # the timeout of the whole probe run applies instead
     )
     try:
-        # The machine runs the probe whatever we ask for, if the key's line has `command=`.
+        # If the key's line in authorized_keys has `command=`, the machine runs the probe whatever command is sent.
         await connection.create_session(
             lambda: session,
             command,

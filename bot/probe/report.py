@@ -1,7 +1,7 @@
-"""Reads what the probe's script prints. docs/probe.md describes the format.
+"""Parses the report that the probe's script prints. docs/probe.md describes the format.
 
-The machine may be anyone's, so nothing in its answer is trusted: a value out of its range counts as missing, and
-an answer that is no whole report is not used at all.
+Nothing in the report is trusted, because the machine is under someone else's control. A value out of range counts
+as missing, and an answer that isn't a complete report is ignored.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ from bot.model.text import one_line
 
 FIRST_LINE, LAST_LINE = b"gpubot-probe 1\n", b"end\n"
 LONGEST_LINE = 300
-"""Characters."""
+"""The maximum length of a line in characters."""
 MOST_LINES = 1000
-"""A machine with 64 GPUs and 256 connections prints about 600."""
+"""The maximum number of lines. A machine with 64 GPUs and 256 connections prints about 600."""
 MOST_GPUS = 64
 MOST_PEERS = 256
-"""The most connections that are counted. More connections count as this many."""
+"""The maximum number of connections that are counted. If there are more, this number is reported."""
 LONGEST_NAME = 64
-"""Characters of a GPU's name."""
+"""The maximum length of a GPU's name in characters."""
 HIGHEST_MIB, HIGHEST_WATTS = 100_000_000, 100_000
-"""100 TB and 100 kW. If a GPU reports more, its value counts as missing."""
+"""The highest plausible values, 100 TB and 100 kW. A higher value counts as missing."""
 
 _NUMBER = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,9})?")
 _INDEX = re.compile(r"[0-9]{1,2}")
@@ -46,26 +46,30 @@ _ON_ENDING = re.compile(
     f"(none|there)|refused ({'|'.join(OnEndingRefused)})|running {_END}|ended ([0-9]{{1,3}}) {_END}"
 )
 _TIMED_OUT = "137"
-"""The exit status of a shell command that SIGKILL ended: 128 + 9 (pubs.opengroup.org/onlinepubs/9799919799, Shell
-Command Language, 2.8.2)."""
+"""The exit status of a shell command that was ended by SIGKILL: 128 + 9.
+
+See pubs.opengroup.org/onlinepubs/9799919799, Shell Command Language, 2.8.2.
+"""
 
 
 class _NoReport(Exception):
-    """The answer is no valid report."""
+    """The answer isn't a valid report."""
 
 
 def is_complete(answer: bytes | bytearray) -> bool:
-    """Return whether a report's first and last line have arrived."""
+    """Return whether the first and last line of a report have arrived."""
     return _between(answer) is not None
 
 
 def read_report(answer: bytes | bytearray, secret: bytes) -> Report | None:
-    """Return the report in a machine's answer. Text before and after the report is ignored, such as that of a
-    login shell.
+    """Parse the report in a machine's answer. Text before and after it, such as that of a login shell, is ignored.
 
-    Return None if there is no report of this version, or if a line of it is not what the script prints. `secret`,
-    at most 32 bytes, goes into the hashes of addresses: without it, an address could be found by trying all
-    addresses.
+    Returns None if there is no report of this version, or if any of its lines isn't one that the script prints.
+
+    Args:
+        answer: The output of the machine.
+        secret: At most 32 bytes that the hashes of addresses are computed with. Without a secret, an address could
+            be found by trying all addresses.
     """
     between = _between(answer)
     if between is None:
@@ -80,14 +84,14 @@ def read_report(answer: bytes | bytearray, secret: bytes) -> Report | None:
 
 
 def _between(answer: bytes | bytearray) -> bytes | None:
-    """Return the lines between a report's first and last line. Return None if one of these two is missing."""
+    """Return the lines between the first and last line of a report, or None if one of those is missing."""
     begin = _after_line(answer, FIRST_LINE, 0)
     end = -1 if begin < 0 else _after_line(answer, LAST_LINE, begin)
     return None if end < 0 else bytes(answer[begin : end - len(LAST_LINE)])
 
 
 def _after_line(answer: bytes | bytearray, line: bytes, start: int) -> int:
-    """Return where the first such line, that begins at `start` or later, ends. Return -1 if there is none."""
+    """Return the position after the first such line that begins at `start` or later, or -1 if there is none."""
     if answer.startswith(line, start):
         return start + len(line)
     found = answer.find(b"\n" + line, max(start - 1, 0))
@@ -95,7 +99,7 @@ def _after_line(answer: bytes | bytearray, line: bytes, start: int) -> int:
 
 
 class _Reader:
-    """Reads the lines of one report."""
+    """Parses the lines of one report."""
 
     def __init__(self, secret: bytes) -> None:
         self._secret = secret
@@ -104,14 +108,14 @@ class _Reader:
         self._peers_read = False
         self._gpus: dict[int, GpuUse] = {}
         self._all_read = False
-        """Whether a second round of readings began, so that the first round has every GPU."""
+        """True once a second round of readings has begun, which means that the first round had every GPU."""
         self._models: dict[int, GpuModel] = {}
         self._outcome: str | None = None
         self._setup: SetupProgress | None = None
         self._on_ending: OnEnding | None = None
 
     def read(self, lines: list[str]) -> Report:
-        """Return the report. Raise _NoReport if a line is not what the script prints, or if a line is missing."""
+        """Parse the report. Raises _NoReport if a line is missing, or isn't one that the script prints."""
         facts = {
             "ssh": self._read_own,
             "peer": self._read_peer,
@@ -139,8 +143,9 @@ class _Reader:
         )
 
     def _why_not_all(self) -> Missed | None:
-        """Return why some GPU has no reading. If the driver hangs at one GPU, nothing is known of that GPU and of
-        those after it.
+        """Return the reason why readings of GPUs are missing, or None if there is no such reason.
+
+        If the driver hangs at a GPU, nothing is known about that GPU and those after it.
         """
         if self._outcome == _TIMED_OUT and not self._all_read:
             return Missed.NVIDIA_SMI_HANGS
@@ -151,12 +156,12 @@ class _Reader:
         return Missed.NO_GPU if self._outcome == "0" else Missed.UNREADABLE
 
     def _read_own(self, rest: str) -> None:
-        """Read the visit's own connection, $SSH_CONNECTION: `203.0.113.7 51234 10.0.0.4 22`."""
+        """Parse the probe's own connection, $SSH_CONNECTION: `203.0.113.7 51234 10.0.0.4 22`."""
         address, _, port = rest.partition(" ")
         self._own = _as_proc_writes(address, port.partition(" ")[0])
 
     def _read_peer(self, rest: str) -> None:
-        """Read a peer's address and port, as /proc/net/tcp has them: `0771000A:C822`."""
+        """Parse the address and port of a peer in the format of /proc/net/tcp: `0771000A:C822`."""
         if not _PEER.fullmatch(rest):
             raise _NoReport
         self._peers[_without_mapping(rest)] = None
@@ -167,8 +172,10 @@ class _Reader:
         self._peers_read = True
 
     def _read_setup(self, rest: str) -> None:
-        """Read how far the setup is: `running`, `done`, `failed 1` or `failed 1 12`, with the exit status and the
-        line. Anything else is unknown: the setup runs as root, and can write anything into its file.
+        """Parse the progress of the setup script: `running`, `done`, `failed 1` or `failed 1 12`.
+
+        The numbers are the exit status and the line of the script. Anything else is ignored: the setup script runs
+        as root, so it can write anything into its status file.
         """
         if found := _SETUP.fullmatch(rest):
             state = SetupState(found[1])
@@ -176,9 +183,10 @@ class _Reader:
             self._setup = SetupProgress(state=state, line=line)
 
     def _read_on_ending(self, rest: str) -> None:
-        """Read how far on-ending.sh is: `none`, `there`, `refused owner`, `running 1764365000` or
-        `ended 1 1764365000`, with the exit status and the end for which it was started. Anything else is
-        unknown.
+        """Parse the progress of on-ending.sh.
+
+        It is `none`, `there`, `refused owner`, `running 1764365000` or `ended 1 1764365000`. The numbers are the
+        exit status and the end for which the script was started. Anything else is ignored.
         """
         found = _ON_ENDING.fullmatch(rest)
         if found is None:
@@ -197,9 +205,9 @@ class _Reader:
             self._on_ending = OnEnding(state=OnEndingState.FAILED, end=end, status=int(status))
 
     def _read_gpu(self, rest: str) -> None:
-        """Read one reading of one GPU: `0, 98, 70123, 412.33, Disabled, 81559, NVIDIA H100 80GB HBM3`.
+        """Parse one reading of one GPU: `0, 98, 70123, 412.33, Disabled, 81559, NVIDIA H100 80GB HBM3`.
 
-        A row that doesn't parse is no reading; drivers also print errors in its place.
+        A row that can't be parsed is ignored, because drivers also print errors in this place.
         """
         values = [value.strip() for value in rest.split(",", 6)]
         if not _INDEX.fullmatch(values[0]) or int(values[0]) >= MOST_GPUS:
@@ -219,12 +227,12 @@ class _Reader:
             self._models.setdefault(index, GpuModel(name=shown, memory_mib=_number(total, HIGHEST_MIB) or 0))
 
     def _read_outcome(self, rest: str) -> None:
-        """Read the exit status, such as `0`, or `none`."""
+        """Store the exit status of nvidia-smi, such as `0`, or `none` if there is no such program."""
         self._outcome = rest
 
 
 def _number(text: str, highest: int) -> int | None:
-    """Return a number, rounded. Return None for `[N/A]`, for any other text, or for a number above `highest`."""
+    """Return a number, rounded, or None for `[N/A]`, any other text, or a number above `highest`."""
     if not _NUMBER.fullmatch(text):
         return None
     number = round(float(text))
@@ -236,8 +244,10 @@ def _highest(one: int | None, other: int | None) -> int | None:
 
 
 def _as_proc_writes(address: str, port: str) -> str | None:
-    """Return an address and a port as /proc/net/tcp has them: each 4 bytes of the address as a hex number of a
-    little-endian machine (docs.kernel.org/networking/proc_net_tcp.html). Return None for anything else.
+    """Return an address and port in the format of /proc/net/tcp, or None if they aren't valid.
+
+    Each group of 4 bytes is written as a hexadecimal number of a little-endian machine
+    (docs.kernel.org/networking/proc_net_tcp.html).
     """
     try:
         packed = ipaddress.ip_address(address.partition("%")[0]).packed
@@ -251,5 +261,5 @@ def _as_proc_writes(address: str, port: str) -> str | None:
 
 
 def _without_mapping(peer: str) -> str:
-    """Return an IPv4 peer of an IPv6 socket (`::ffff:203.0.113.7`) as an IPv4 peer, as sshd writes it."""
+    """Return an IPv4 peer of an IPv6 socket (`::ffff:203.0.113.7`) as a plain IPv4 peer, as sshd writes it."""
     return peer.removeprefix("0000000000000000FFFF0000") if len(peer) > 13 else peer

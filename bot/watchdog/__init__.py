@@ -1,4 +1,4 @@
 """`gpubot watchdog`: a small process on another machine that watches the bot (docs/watchdog.md).
 
-It shares no code with the bot's own deletions but the market's client.
+Apart from the client of the market, it shares no code with the bot's own deletion of machines.
 """

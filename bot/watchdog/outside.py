@@ -1,4 +1,7 @@
-"""Asks the bot and the market, and posts to Slack. Nothing of an answer or an address is logged but its status."""
+"""Queries the bot and the market, and posts to Slack.
+
+Of an answer or an address, only the status is logged.
+"""
 
 from __future__ import annotations
 
@@ -23,23 +26,26 @@ from bot.watchdog.settings import WatchdogSettings
 from bot.watchdog.state import Account, BotAnswer, Living, Trouble
 
 SECONDS = 30.0
-"""Real seconds for an answer of the bot or of Slack. A bot that is slow is not well, but reachable."""
+"""The time in seconds (wall clock) to wait for an answer of the bot or of Slack.
+
+A bot that is slow isn't well, but it is reachable.
+"""
 LARGEST_ANSWER = 16 * 1024 * 1024
 LARGEST_OF_SLACK = 64 * 1024
 CLOCKS_DIFFER = timedelta(minutes=10)
-"""If Slack's clock differs by more, ours is wrong."""
+"""The difference to Slack's clock beyond which this machine's clock is considered wrong."""
 _GATEWAY_ERRORS = frozenset({502, 503, 504})
-"""Answers of a gateway that reaches no server (RFC 9110, section 15.6)."""
+"""The statuses that a gateway returns if it can't reach the server (RFC 9110, section 15.6)."""
 
 log = structlog.get_logger("gpubot.watchdog")
 
 
 class Posted(NamedTuple):
-    """What became of a message."""
+    """The outcome of posting a message."""
 
     taken: bool
     clock_is_wrong: bool = False
-    """Whether Slack's clock shows another time than ours."""
+    """True if Slack's clock differs from this machine's."""
 
 
 class Outside:
@@ -54,7 +60,7 @@ class Outside:
         self._clock = clock
 
     async def ask_bot(self) -> BotAnswer:
-        """Return what the bot answers. An answer that the bot didn't sign names no machines."""
+        """Query the bot. An answer that the bot didn't sign never contains machines."""
         token, nonce = self._settings.machines_token, new_nonce()
         headers = {NONCE_HEADER: nonce, SIGNATURE_HEADER: sign_request(token, nonce)}
         try:
@@ -76,7 +82,7 @@ class Outside:
             return BotAnswer(trouble=Trouble.UNREACHABLE, why="the connection broke")
 
     async def list_account(self) -> Account:
-        """Return what lives on the account."""
+        """List the resources that are alive on the account."""
         try:
             resources = await self._market.resources()
         except TokenRefused as error:
@@ -97,8 +103,10 @@ class Outside:
         return Account(living=tuple(living))
 
     async def delete(self, resource_id: str) -> str | None:
-        """Delete a resource. Return None if the market accepted that, or if it knows no such resource any more.
-        Return why not, as a sentence, otherwise.
+        """Delete a resource.
+
+        Returns None if the market accepted the deletion, or no longer knows the resource; otherwise the reason as
+        a sentence.
         """
         try:
             accepted = await self._market.delete(resource_id)
@@ -109,7 +117,7 @@ class Outside:
         return None
 
     async def post(self, text: str) -> Posted:
-        """Post a message to Slack. If the answer gets lost, it counts as not taken."""
+        """Post a message to Slack. If the answer is lost, the message counts as not taken."""
         settings = self._settings
         headers, body = {}, {"text": text}
         if settings.webhook is None and settings.slack_bot_token is not None:
@@ -127,7 +135,7 @@ class Outside:
             return Posted(taken=False)
 
     def _differs(self, headers: Mapping[str, str]) -> bool:
-        """Return whether an answer's Date header (RFC 9110, section 6.6.1) shows another time than ours."""
+        """Return whether an answer's Date header (RFC 9110, section 6.6.1) differs from this machine's clock."""
         theirs = http_date(headers.get("Date", ""))
         return theirs is not None and abs(theirs - self._clock.real()) > CLOCKS_DIFFER
 
@@ -142,7 +150,7 @@ def _signed_answer(body: bytes) -> BotAnswer:
 
 
 def _unsigned_answer(status: int, headers: Mapping[str, str]) -> BotAnswer:
-    """Return what an answer means that may come from anybody. It never names machines."""
+    """Interpret an answer that may come from anybody. It never contains machines."""
     trouble = Trouble.UNREACHABLE if status in _GATEWAY_ERRORS else Trouble.UNUSABLE
     why = f"its address answers with error {status}"
     if status < 400:
@@ -157,7 +165,7 @@ def _unsigned_answer(status: int, headers: Mapping[str, str]) -> BotAnswer:
 
 
 def _slack_error(content: bytes) -> str | None:
-    """Return the error that an answer of a webhook or of Slack's Web API names. Return None if the call worked."""
+    """Return the error in an answer of a webhook or of Slack's Web API, or None if the call succeeded."""
     text = content.decode(errors="replace").strip()
     try:
         body = json.loads(text)

@@ -1,4 +1,4 @@
-"""What is said and deleted after a look. Pure (docs/decisions/watchdog.md)."""
+"""Decides what to post and delete after a poll. No I/O (docs/decisions/watchdog.md)."""
 
 from __future__ import annotations
 
@@ -8,25 +8,25 @@ from enum import StrEnum
 from bot.model.base import Frozen, changed
 from bot.model.watched_machine import WatchedMachine
 from bot.watchdog import words
-from bot.watchdog.state import Announced, Deletion, Look, Options, Outage, State, Trouble
+from bot.watchdog.state import Announced, Deletion, Options, Outage, Poll, State, Trouble
 
 WARN_AFTER = timedelta(minutes=15)
-"""How long the bot is not well before the first warning."""
+"""The time for which the bot must be unwell before the first warning."""
 APART = timedelta(hours=1)
-"""The least time between the first warning and the next one."""
+"""The minimum time between the first warning and the next message."""
 AFTER_END = timedelta(hours=2)
-"""How long a machine lives past its end, at least, before it is deleted."""
+"""The minimum time for which a machine is past its end before it is deleted."""
 NOTICE = timedelta(hours=1)
-"""How long before a deletion people are notified of it, at least."""
+"""The minimum time between the announcement of a deletion and the deletion."""
 LONGEST_GAP = timedelta(minutes=10)
-"""If the watchdog did not look for longer than this, people are notified of each deletion again."""
+"""The time without a poll after which all deletions have to be announced again."""
 RETRY_AFTER = timedelta(minutes=10)
-"""How soon the market is asked again to delete a machine that still lives."""
+"""The time after which the deletion of a machine that is still alive is requested again."""
 MOST_NOTES = 20
 
 
 class Kind(StrEnum):
-    """What changes once Slack has taken a message."""
+    """The kind of a message, which determines what changes once Slack has taken it."""
 
     NOTE = "note"
     WARNING = "warning"
@@ -42,50 +42,55 @@ class Message(Frozen):
 
 
 class Decision(Frozen):
-    """What follows from a look."""
+    """The outcome of a poll: the new state, and what to do."""
 
     state: State
     say: tuple[Message, ...] = ()
-    """In this order. A message counts as said only once Slack has taken it: `said`."""
+    """The messages to post, in order. A message counts as posted only once Slack has taken it (see `said`)."""
     delete: tuple[str, ...] = ()
-    """The ids of the resources to delete."""
+    """The IDs of the resources to delete."""
 
 
-def decide(state: State, look: Look, options: Options) -> Decision:
-    """Return what follows from a look."""
-    outage = _outage(state, look)
+def decide(state: State, poll: Poll, options: Options) -> Decision:
+    """Decide what to do after a poll."""
+    outage = _outage(state, poll)
     if outage is None and state.outage is not None and state.outage.warned_at is not None:
-        state = with_note(state, words.well_again(state.outage, look.at))
-    state = _with_wrong(state, look, options)
-    if look.account.token_refused and not state.token_refused:
-        state = with_note(state, words.token_refused(look))
-    elif look.account.living is not None and state.token_refused:
+        state = with_note(state, words.well_again(state.outage, poll.at))
+    state = _with_wrong(state, poll, options)
+    if poll.account.token_refused and not state.token_refused:
+        state = with_note(state, words.token_refused(poll))
+    elif poll.account.living is not None and state.token_refused:
         state = with_note(state, words.ACCEPTED_AGAIN)
-    if look.bot.machines is not None:
-        machines = look.bot.machines
+    if poll.bot.machines is not None:
+        machines = poll.bot.machines
         if outage is not None:
             machines, outage = _with_later_ends(machines, state, outage)
-        state = changed(state, answered_at=look.at, machines=machines)
+        state = changed(state, answered_at=poll.at, machines=machines)
     state = changed(
         state,
-        looked_at=look.at,
+        looked_at=poll.at,
         outage=outage,
-        token_refused=look.account.token_refused or (state.token_refused and look.account.living is None),
+        token_refused=poll.account.token_refused or (state.token_refused and poll.account.living is None),
     )
     say = [Message(kind=Kind.NOTE, text=note) for note in state.notes]
     if outage is None:
         return Decision(state=state, say=tuple(say))
     if outage.warned_at is None:
         if outage.watched >= WARN_AFTER:
-            say.append(Message(kind=Kind.WARNING, text=words.warning(state, outage, look, options)))
-    elif look.at >= outage.warned_at + APART:
-        say += _announcement(state, outage, look, options)
-    return Decision(state=state, say=tuple(say), delete=_to_delete(state, outage, look, options))
+            say.append(Message(kind=Kind.WARNING, text=words.warning(state, outage, poll, options)))
+    elif poll.at >= outage.warned_at + APART:
+        say += _announcement(state, outage, poll, options)
+    return Decision(state=state, say=tuple(say), delete=_to_delete(state, outage, poll, options))
 
 
 def said(state: State, message: Message, at: datetime, *, clock_is_wrong: bool = False) -> State:
-    """Return the state after Slack took a message at `at`. `clock_is_wrong` is whether Slack's clock shows another
-    time than ours.
+    """Return the state after Slack took a message at `at`.
+
+    Args:
+        state: The state before.
+        message: The message that Slack took.
+        at: The current time.
+        clock_is_wrong: True if Slack's clock differs from this machine's.
     """
     if message.kind is Kind.NOTE:
         return changed(state, notes=tuple(note for note in state.notes if note != message.text))
@@ -94,13 +99,13 @@ def said(state: State, message: Message, at: datetime, *, clock_is_wrong: bool =
         return state
     if message.kind is Kind.WARNING:
         return changed(state, outage=changed(outage, warned_at=at))
-    told = [one.resource_id for one in message.announces]
-    # The hour of notice begins when people can read of the deletion.
+    named = [one.resource_id for one in message.announces]
+    # The hour's notice begins when people can read the announcement.
     announced = tuple(
         changed(one, delete_at=None if clock_is_wrong or one.delete_at is None else at + NOTICE)
         for one in message.announces
     )
-    others = tuple(one for one in outage.announced if one.resource_id not in told)
+    others = tuple(one for one in outage.announced if one.resource_id not in named)
     outage = changed(outage, announced=others + announced, clock_is_wrong=clock_is_wrong)
     state = changed(state, outage=outage)
     if clock_is_wrong and any(one.delete_at is not None for one in message.announces):
@@ -109,8 +114,14 @@ def said(state: State, message: Message, at: datetime, *, clock_is_wrong: bool =
 
 
 def deleted(state: State, resource_id: str, at: datetime, *, failure: str | None) -> State:
-    """Return the state after the market was asked to delete a resource. `failure` is why it did not, as a
-    sentence; None if it accepted that, or the resource was gone.
+    """Return the state after the deletion of a resource was requested.
+
+    Args:
+        state: The state before.
+        resource_id: The resource.
+        at: The current time.
+        failure: A sentence saying why the market did not delete it. None if the market accepted the deletion, or
+            if the resource had already been terminated.
     """
     machine = next((one for one in state.machines if one.resource_id == resource_id), None)
     outage = state.outage
@@ -128,38 +139,39 @@ def deleted(state: State, resource_id: str, at: datetime, *, failure: str | None
 
 
 def with_note(state: State, text: str) -> State:
-    """Return the state with one more text for Slack."""
+    """Return the state with one more text that is to be posted."""
     return changed(state, notes=(*state.notes, text)[-MOST_NOTES:])
 
 
-def _with_wrong(state: State, look: Look, options: Options) -> State:
-    """Return the state with a note if something has been wrong with Slack for WARN_AFTER while the bot is well:
-    the bot can't tell people of that. Another note says that it is over.
+def _with_wrong(state: State, poll: Poll, options: Options) -> State:
+    """Add a note if something has been wrong with Slack for WARN_AFTER although the bot is well.
+
+    The bot can't notify people of such a problem itself. Another note is added when the problem is over.
     """
-    if look.bot.trouble is not None:
+    if poll.bot.trouble is not None:
         return state
-    if not look.bot.why:
+    if not poll.bot.why:
         if state.wrong_told:
             state = with_note(state, words.WELL_WITHOUT_BUT)
         return changed(state, wrong_since=None, wrong_told=False)
-    since = state.wrong_since if state.wrong_since is not None and look.continues else look.at
-    if state.wrong_told or look.at - since < WARN_AFTER:
+    since = state.wrong_since if state.wrong_since is not None and poll.continues else poll.at
+    if state.wrong_told or poll.at - since < WARN_AFTER:
         return changed(state, wrong_since=since)
-    return with_note(changed(state, wrong_told=True), words.well_but(look, options))
+    return with_note(changed(state, wrong_told=True), words.well_but(poll, options))
 
 
-def _outage(state: State, look: Look) -> Outage | None:
-    """Return the outage as the look finds it. Return None if the bot is well."""
-    if look.bot.trouble is None:
+def _outage(state: State, poll: Poll) -> Outage | None:
+    """Return the outage after this poll, or None if the bot is well."""
+    if poll.bot.trouble is None:
         return None
-    before, gap = state.outage, look.at - (state.looked_at or look.at)
-    watched = max(gap, timedelta(0)) if look.continues else timedelta(0)
+    before, gap = state.outage, poll.at - (state.looked_at or poll.at)
+    watched = max(gap, timedelta(0)) if poll.continues else timedelta(0)
     if before is None:
-        return Outage(since=look.at - watched, watched=watched)
-    if look.continues:
+        return Outage(since=poll.at - watched, watched=watched)
+    if poll.continues:
         return changed(before, watched=before.watched + watched)
-    # Nobody looked in between, or the clock was set. If the watchdog was stopped to prevent a deletion, that must
-    # not follow at once after the next start.
+    # There was a gap without polls, or the clock was set. If someone stopped the watchdog to prevent a deletion,
+    # the deletion must not happen immediately after the next start.
     keeps = timedelta(0) <= gap <= LONGEST_GAP
     return changed(before, announced=before.announced if keeps else (), clock_is_wrong=False)
 
@@ -167,11 +179,14 @@ def _outage(state: State, look: Look) -> Outage | None:
 def _with_later_ends(
     machines: tuple[WatchedMachine, ...], state: State, outage: Outage
 ) -> tuple[tuple[WatchedMachine, ...], Outage]:
-    """Return the machines that a bot names which is not well, with no end earlier than it is known, and the outage
-    with the known ends of all others.
+    """Keep known ends from becoming earlier while the bot is not well.
 
-    Such a bot may have a wrong clock, or a backup as its database. An unknown end counts as
-    the latest of all, because a machine without an end is never deleted.
+    Such a bot may have a wrong clock, or a database from a backup. An unknown end counts as the latest of all,
+    because a machine without an end is never deleted.
+
+    Returns:
+        The machines that the bot named, with the later of both ends; and the outage, which keeps the known ends of
+        all other machines.
     """
     known = {**outage.unnamed_ends, **{one.resource_id: one.ends_at for one in state.machines}}
     later = tuple(
@@ -186,39 +201,42 @@ def _later(end: datetime | None, other: datetime | None) -> datetime | None:
     return None if end is None or other is None else max(end, other)
 
 
-def _may_delete(outage: Outage, look: Look, options: Options) -> bool:
-    """Return whether anything may be deleted. If something answers at the bot's address, the bot probably runs,
-    and people may have extended their machines: only an answer that the bot is not well allows deletions then.
+def _may_delete(outage: Outage, poll: Poll, options: Options) -> bool:
+    """Return whether anything may be deleted.
+
+    If something responds at the bot's address without proving that it is the bot, the bot is probably running, and
+    people may have extended their machines. Then nothing is deleted.
     """
-    answers = look.bot.trouble is Trouble.UNUSABLE
+    answers = poll.bot.trouble is Trouble.UNUSABLE
     return options.destroy and not answers and not outage.clock_is_wrong
 
 
-def _living(state: State, look: Look) -> list[WatchedMachine]:
-    """Return the machines that the bot named and that live on the account."""
-    alive = {one.resource_id for one in look.account.living or ()}
+def _living(state: State, poll: Poll) -> list[WatchedMachine]:
+    """Return the machines that the bot named and that are alive on the account."""
+    alive = {one.resource_id for one in poll.account.living or ()}
     return [machine for machine in state.machines if machine.resource_id in alive]
 
 
-def _announcement(state: State, outage: Outage, look: Look, options: Options) -> list[Message]:
-    """Return the message about machines that are to be deleted in NOTICE, or that live on past their end. Return
-    none if people were notified of all of them.
+def _announcement(state: State, outage: Outage, poll: Poll, options: Options) -> list[Message]:
+    """Return the message about machines that will be deleted in NOTICE, or that are still alive past their end.
+
+    Empty if people have already been notified of all of them.
     """
-    deletes = _may_delete(outage, look, options)
+    deletes = _may_delete(outage, poll, options)
     known = {
         (one.resource_id, one.ends_at) for one in outage.announced if one.delete_at is not None or not deletes
     }
     due = [
         machine
-        for machine in _living(state, look)
+        for machine in _living(state, poll)
         if machine.ends_at is not None
-        and machine.ends_at + AFTER_END <= look.at + NOTICE
+        and machine.ends_at + AFTER_END <= poll.at + NOTICE
         and (machine.resource_id, machine.ends_at) not in known
     ][: words.MOST_LISTED]
     if not due:
         return []
-    delete_at = look.at + NOTICE if deletes else None
-    gpus = words.gpus_of(look)
+    delete_at = poll.at + NOTICE if deletes else None
+    gpus = words.gpus_of(poll)
     announces = tuple(
         Announced(
             resource_id=machine.resource_id,
@@ -229,28 +247,30 @@ def _announcement(state: State, outage: Outage, look: Look, options: Options) ->
         for machine in due
         if machine.ends_at is not None
     )
-    text = words.announcement(due, delete_at, state=state, outage=outage, look=look, options=options)
+    text = words.announcement(due, delete_at, state=state, outage=outage, poll=poll, options=options)
     return [Message(kind=Kind.ANNOUNCEMENT, text=text, announces=announces)]
 
 
-def _to_delete(state: State, outage: Outage, look: Look, options: Options) -> tuple[str, ...]:
-    """Return the resources to delete now: each is in the file with an end, is past that end by AFTER_END, lives on
-    the account, and people were notified of its deletion NOTICE ago.
+def _to_delete(state: State, outage: Outage, poll: Poll, options: Options) -> tuple[str, ...]:
+    """Return the IDs of the resources to delete now.
+
+    Each of them is in the state file with an end, has been past its end for AFTER_END, and is alive on the
+    account. Its deletion was announced at least NOTICE ago.
     """
-    if not _may_delete(outage, look, options):
+    if not _may_delete(outage, poll, options):
         return ()
     announced = {(one.resource_id, one.ends_at): one.delete_at for one in outage.announced}
     asked = {one.resource_id: one.asked_at for one in outage.deletions}
 
     def is_due(machine: WatchedMachine) -> bool:
-        if machine.ends_at is None or look.at < machine.ends_at + AFTER_END:
+        if machine.ends_at is None or poll.at < machine.ends_at + AFTER_END:
             return False
         delete_at = announced.get((machine.resource_id, machine.ends_at))
         asked_at = asked.get(machine.resource_id)
         return (
             delete_at is not None
-            and delete_at <= look.at
-            and (asked_at is None or asked_at + RETRY_AFTER <= look.at)
+            and delete_at <= poll.at
+            and (asked_at is None or asked_at + RETRY_AFTER <= poll.at)
         )
 
-    return tuple(machine.resource_id for machine in _living(state, look) if is_due(machine))
+    return tuple(machine.resource_id for machine in _living(state, poll) if is_due(machine))

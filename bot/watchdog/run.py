@@ -1,4 +1,4 @@
-"""Runs the watchdog: looks every minute, says and deletes what follows, and keeps what it knows."""
+"""Runs the watchdog: polls every minute, posts and deletes as decided, and stores its state."""
 
 from __future__ import annotations
 
@@ -21,20 +21,22 @@ from bot.net.sessions import new_session
 from bot.watchdog import policy, words
 from bot.watchdog.outside import SECONDS, Outside
 from bot.watchdog.settings import WatchdogSettings, read_watchdog_settings
-from bot.watchdog.state import Look, Options, State, StateFile, Trouble
+from bot.watchdog.state import Options, Poll, State, StateFile, Trouble
 
 EVERY = timedelta(minutes=1)
 LONGEST_TURN = 600.0
-"""Real seconds. If the last look was longer ago, the process stood still in between."""
+"""In seconds (wall clock). If the last poll was longer ago, the process was suspended in the meantime."""
 CLOCK_WAS_SET = 60.0
-"""Real seconds. If the machine's clock moved on by so much more or less than this, somebody set it, or the machine
-slept."""
+"""The difference in seconds between the time that has passed by the wall clock and by the monotonic clock.
+
+If it is larger than this, the wall clock was set, or the machine slept.
+"""
 
 log = structlog.get_logger("gpubot.watchdog")
 
 
 async def run(settings: WatchdogSettings, *, destroy: bool) -> None:
-    """Run until SIGTERM or SIGINT. Raise Unusable if a setting, a proxy or the state file can't be used."""
+    """Run until SIGTERM or SIGINT. Raises Unusable if a setting, a proxy or the state file can't be used."""
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -70,7 +72,7 @@ async def run(settings: WatchdogSettings, *, destroy: bool) -> None:
 
 
 class Watchdog:
-    """Looks every minute."""
+    """Polls the bot and the account every minute."""
 
     def __init__(self, outside: Outside, file: StateFile, clock: Clock, options: Options) -> None:
         self._outside = outside
@@ -79,11 +81,11 @@ class Watchdog:
         self._options = options
         self._state = State()
         self._trouble: Trouble | None = None
-        self._looked: tuple[float, float] | None = None
-        """The real time of this process's last look: by the machine's clock, and monotonic."""
+        self._polled: tuple[float, float] | None = None
+        """The time of this process's last poll, by the wall clock and by the monotonic clock."""
 
     def begin(self) -> None:
-        """Read the file. Raise Unusable if it can't be read and written."""
+        """Read the state file. Raises Unusable if it can't be read and written."""
         self._state, aside = self._file.read()
         if aside is not None:
             log.error("watchdog.file_put_aside", file=str(aside))
@@ -102,7 +104,7 @@ class Watchdog:
         )
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Look every minute until `stop` is set. A look that fails is logged, and the next one follows."""
+        """Poll every minute until `stop` is set. A failed poll is logged, and polling continues."""
         while not stop.is_set():
             later = self._clock.now() + EVERY
             try:
@@ -113,20 +115,20 @@ class Watchdog:
             await self._clock.sleep_until(later, stop)
 
     async def turn(self) -> None:
-        """Look once, then say and delete what follows."""
+        """Poll once, then post and delete as decided."""
         continues = self._continues()
         bot = await self._outside.ask_bot()
         if bot.trouble is not self._trouble:
             log.info("watchdog.bot", trouble=None if bot.trouble is None else bot.trouble.value)
             self._trouble = bot.trouble
         account = await self._outside.list_account()
-        look = Look(at=self._clock.now(), continues=continues, bot=bot, account=account)
-        decision = policy.decide(self._state, look, self._options)
+        poll = Poll(at=self._clock.now(), continues=continues, bot=bot, account=account)
+        decision = policy.decide(self._state, poll, self._options)
         self._keep(decision.state)
         for message in decision.say:
             posted = await self._outside.post(message.text)
             if not posted.taken:
-                break  # the next look says it, and what comes after it
+                break  # the next poll posts this message and the remaining ones
             log.info("watchdog.said", kind=message.kind.value)
             self._keep(policy.said(self._state, message, self._clock.now(), clock_is_wrong=posted.clock_is_wrong))
         for resource_id in decision.delete:
@@ -134,17 +136,20 @@ class Watchdog:
             self._keep(policy.deleted(self._state, resource_id, self._clock.now(), failure=failure))
 
     def _continues(self) -> bool:
-        """Return whether this process ran all the time since its last look, and nobody set the machine's clock."""
-        before = self._looked
+        """Return whether this process has been running without interruption since its last poll.
+
+        It has not if the process was suspended, or if the machine's clock was set.
+        """
+        before = self._polled
         real, monotonic = self._clock.real().timestamp(), self._clock.monotonic()
-        self._looked = real, monotonic
+        self._polled = real, monotonic
         if before is None:
             return False
         passed = monotonic - before[1]
         return passed <= LONGEST_TURN and abs(real - before[0] - passed) < CLOCK_WAS_SET
 
     def _keep(self, state: State) -> None:
-        """Write the file if the state changed. If that fails, go on: the state is in memory."""
+        """Write the state file if the state has changed. If that fails, the state is kept in memory."""
         if state == self._state:
             return
         self._state = state

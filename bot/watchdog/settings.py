@@ -1,4 +1,4 @@
-"""The settings of `gpubot watchdog`, from the same sources as those of the bot."""
+"""The settings of `gpubot watchdog`, which come from the same sources as those of the bot."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from bot.errors import Mistake
 from bot.net.proxies import is_loopback
 
 _SHARED = ipaddress.ip_network("100.64.0.0/10")
-"""Addresses between a carrier and its customers (RFC 6598), which private networks such as Tailscale's use too."""
+"""Addresses between a carrier and its customers (RFC 6598). Private networks such as Tailscale use them too."""
 
 
 class WatchdogSettings(CommandSettings):
@@ -87,19 +87,19 @@ class WatchdogSettings(CommandSettings):
 
     @property
     def slack_url(self) -> str:
-        """The URL that takes messages. It is a secret if it is the webhook's."""
+        """Return the URL to post messages to. It is a secret if it is a webhook."""
         if self.webhook is not None:
             return self.webhook.get_secret_value()
         return f"{self.slack_api_url}chat.postMessage"
 
     @property
     def admin_ids(self) -> tuple[str, ...]:
-        """Return the Slack user ids in `admins`."""
+        """Return the Slack user IDs in `admins`."""
         return ids_in(self.admins)
 
 
 def _is_private(url: str) -> bool:
-    """Return whether a URL names this machine, or the IP address of another one in a private network."""
+    """Return whether a URL points to this machine, or contains an IP address of a private network."""
     try:
         address = ipaddress.ip_address(urlsplit(url).hostname or "")
     except ValueError:
@@ -108,7 +108,7 @@ def _is_private(url: str) -> bool:
 
 
 def read_watchdog_settings() -> WatchdogSettings:
-    """Return the settings. Raise Mistake with one line for each setting that is missing or wrong."""
+    """Read the settings. Raises Mistake with one line for each setting that is missing or wrong."""
     settings = read_settings_of(WatchdogSettings)
     if settings.webhook is None and (settings.slack_bot_token is None or settings.channel is None):
         raise Mistake(

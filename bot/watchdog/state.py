@@ -1,5 +1,6 @@
-"""What the watchdog finds in one look, what it knows, and the file in which it keeps that. A restart goes on where
-the last process ended.
+"""The results of a poll, and the state that the watchdog keeps in a file.
+
+With the file, the watchdog continues after a restart where it stopped.
 """
 
 from __future__ import annotations
@@ -21,151 +22,164 @@ from bot.text_file import Unreadable, read_text
 LARGEST_FILE = 16 * 1024 * 1024
 
 
-# --- what one look finds
+# --- the results of a poll
 
 
 class Trouble(StrEnum):
-    """Why a look finds no bot that is well."""
+    """The reason why a poll found no bot that is well."""
 
     NOT_WELL = "not_well"
-    """It says so itself."""
+    """The bot says so itself."""
     UNREACHABLE = "unreachable"
-    """Nothing answers, or a gateway answers that nothing does. The bot may run all the same."""
+    """Nothing responds, or a gateway reports that nothing does. The bot may be running even so."""
     UNUSABLE = "unusable"
-    """Something answers without proving that it knows the token: an older bot, one with another token, or another
-    program. The bot probably runs."""
+    """Something responds without proving that it knows the token. The bot is probably running.
+
+    It may be an older bot, a bot with another token, or another program.
+    """
 
 
 class BotAnswer(Frozen):
-    """What the bot answered."""
+    """The bot's answer to a poll."""
 
     trouble: Trouble | None = None
-    """None if it is well."""
+    """None if the bot is well."""
     why: str = ""
-    """What the trouble is, in words that continue a sentence. If the bot is well, what is wrong all the same, such
-    as that Slack refuses its token. Data, never markup."""
+    """A description of the trouble that continues a sentence.
+
+    If the bot is well, a description of what is wrong nevertheless, such as that Slack refuses its token. The text
+    is data, never markup.
+    """
     machines: tuple[WatchedMachine, ...] | None = None
-    """None if it named none: it can't read its store, or what answered is not certainly the bot."""
+    """The bot's machines. None if the bot can't read its store, or if it isn't certain that the bot answered."""
 
 
 class Living(Frozen):
-    """A resource that lives on the account."""
+    """A resource that is alive on the account."""
 
     resource_id: str
     name: str | None
     rate: Decimal | None
-    """USD per hour."""
+    """In USD per hour."""
     since: Instant | None
     gpus: str | None = None
-    """`1x H100 SXM 80 GB`. None if the market doesn't say."""
+    """The GPUs, such as `1x H100 SXM 80 GB`. None if the market doesn't report them."""
 
 
 class Account(Frozen):
-    """What the market says of the account."""
+    """The market's answer about the account."""
 
     living: tuple[Living, ...] | None = None
-    """None if it gave no usable answer."""
+    """The resources that are alive. None if the market gave no usable answer."""
     trouble: str = ""
-    """Why not, as a sentence. Data, never markup."""
+    """The reason why there is no usable answer, as a sentence. The text is data, never markup."""
     token_refused: bool = False
 
 
-class Look(Frozen):
-    """One look at everything."""
+class Poll(Frozen):
+    """One poll of the bot and the account."""
 
     at: Instant
-    """Our time."""
+    """In bot time."""
     continues: bool
-    """Whether the watchdog ran all the time since the look before, and the machine's clock was not set."""
+    """True if the watchdog ran without interruption since the previous poll, and nobody set the clock."""
     bot: BotAnswer
     account: Account
 
 
 class Options(Frozen):
-    """What does not change while the watchdog runs."""
+    """Options that don't change while the watchdog runs."""
 
     destroy: bool
     admins: tuple[str, ...]
-    """Slack ids."""
+    """The Slack IDs of the admins."""
     host: str
-    """The name of the machine on which it runs."""
+    """The name of the machine on which the watchdog runs."""
 
 
-# --- what is kept
+# --- the state
 
 
 class Announced(Frozen):
-    """A machine past its end of which people were notified in an outage."""
+    """A machine past its end that an announcement named during the outage."""
 
     resource_id: str
     ends_at: Instant
-    """The end that they were told. If the machine has another end by now, they were not notified of that."""
+    """The end that the announcement stated. If the machine's end changes, it has to be announced again."""
     delete_at: Instant | None
-    """When it is deleted. None if they were told that nothing is deleted."""
+    """The time of the deletion. None if the announcement said that nothing will be deleted."""
     gpus: str | None = None
-    """As `Living.gpus`, for the messages about its deletion."""
+    """The GPUs in the format of `Living.gpus`, for messages about the deletion."""
 
 
 class Deletion(Frozen):
-    """The last time that the market was asked to delete a machine."""
+    """The last time that the deletion of a machine was requested."""
 
     resource_id: str
     asked_at: Instant
     done: bool
-    """Whether the market accepted it, or the machine was gone."""
+    """True if the market accepted the deletion, or the machine had already been terminated."""
 
 
 class Outage(Frozen):
-    """A time in which the bot is not well, or can't be reached."""
+    """A time during which the bot isn't well, or can't be reached."""
 
     since: Instant
-    """The last look that found it well, or the first that did not, if the watchdog did not run before that."""
+    """The time of the last poll that found the bot well.
+
+    If the watchdog wasn't running before, it is the time of the first poll that found the bot unwell.
+    """
     watched: timedelta = timedelta(0)
-    """How long that is ago. Times in which the watchdog did not run are left out."""
+    """The duration of the outage so far, without times during which the watchdog was not running."""
     warned_at: Instant | None = None
-    """When Slack took the first warning."""
+    """The time at which Slack took the first warning."""
     announced: tuple[Announced, ...] = ()
     deletions: tuple[Deletion, ...] = ()
     unnamed_ends: dict[str, Instant | None] = Field(default_factory=dict)
-    """By resource id, the known ends of machines that the bot has stopped naming during this outage. If it names a
-    machine again, an earlier end doesn't count."""
+    """The known ends of machines that the bot has stopped naming during this outage, by resource ID.
+
+    If the bot names such a machine again with an earlier end, the known end is kept.
+    """
     clock_is_wrong: bool = False
-    """Whether Slack's clock shows another time than this machine's. Nothing is deleted then."""
+    """True if Slack's clock differs from this machine's. In that case nothing is deleted."""
 
 
 class State(Frozen):
-    """Everything that the watchdog keeps."""
+    """Everything that the watchdog stores."""
 
     shape: Literal[1] = 1
-    """Changes with the shape of the file."""
+    """The version of the file format."""
     looked_at: Instant | None = None
-    """The last look, by our time."""
+    """The time of the last poll in bot time."""
     answered_at: Instant | None = None
-    """When the bot last named its machines."""
+    """The time at which the bot last named its machines."""
     machines: tuple[WatchedMachine, ...] = ()
-    """The machines that it named then."""
+    """The machines that the bot named at that time."""
     outage: Outage | None = None
     wrong_since: Instant | None = None
-    """Since when something is wrong with Slack while the bot is well."""
+    """The time since which something has been wrong with Slack while the bot is well."""
     wrong_told: bool = False
-    """Whether people were notified of that."""
+    """True if people have been notified of that problem."""
     token_refused: bool = False
-    """Whether people were notified that the market refuses our token."""
+    """True if people have been notified that the market refuses the watchdog's token."""
     notes: tuple[str, ...] = ()
     """Texts that Slack has not taken yet."""
 
 
 class StateFile:
-    """The file. Only its owner can read it."""
+    """The state file. Only its owner can read it."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
 
     def read(self) -> tuple[State, Path | None]:
-        """Return the state in the file, or an empty one if there is no file.
+        """Read the state, which is empty if there is no file.
 
-        If the file makes no sense, put it aside, and return an empty state and where the file is now. Raise
-        Unusable if it can't be read.
+        If the content of the file is invalid, the file is renamed and the state is empty. Raises Unusable if the
+        file can't be read.
+
+        Returns:
+            The state, and the new path of an invalid file.
         """
         try:
             text = read_text(self._path, LARGEST_FILE) if os.path.lexists(self._path) else ""
@@ -189,7 +203,7 @@ class StateFile:
         return aside
 
     def write(self, state: State) -> None:
-        """Replace the file. Raise OSError if that fails; the file is then as it was before."""
+        """Replace the file. Raises OSError if that fails; the previous file is then kept."""
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         new = self._path.with_name(f"{self._path.name}.new")
         number = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)

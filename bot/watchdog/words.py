@@ -1,6 +1,6 @@
-"""The messages of the watchdog, as Slack's mrkdwn (docs.slack.dev/messaging/formatting-message-text). No I/O.
+"""The watchdog's messages in Slack's mrkdwn (docs.slack.dev/messaging/formatting-message-text). No I/O.
 
-Text from outside stands in code spans, in which Slack formats nothing and mentions nobody.
+Text from outside is put into code spans, in which Slack formats nothing and mentions nobody.
 """
 
 from __future__ import annotations
@@ -11,21 +11,21 @@ from decimal import Decimal
 
 from bot.model.text import one_line, plural, say_price, span
 from bot.model.watched_machine import WatchedMachine
-from bot.watchdog.state import Living, Look, Options, Outage, State, Trouble
+from bot.watchdog.state import Living, Options, Outage, Poll, State, Trouble
 
 MOST_LISTED = 20
-"""How many machines a message lists. The others are only counted."""
+"""The maximum number of machines that a message lists. Any others are only counted."""
 _TIME_ALONE = timedelta(hours=20)
-"""A moment that is not further away than this is shown without its day."""
+"""The distance up to which a time is shown without its date."""
 _MINUTE = timedelta(minutes=1)
 Gpus = Mapping[str, str]
-"""The GPUs of machines by the ids of their resources: `1x H100 SXM 80 GB`. A machine may be missing."""
+"""The GPUs of machines by resource ID, such as `1x H100 SXM 80 GB`. A machine may be missing."""
 WELL_WITHOUT_BUT = "gpubot can send messages again: Slack answers it and accepts its token."
-"""The message that the bot can post to Slack again, after `well_but`."""
+"""The message that follows `well_but` when the bot can post to Slack again."""
 ACCEPTED_AGAIN = (
     "Compute Clear accepts the watchdog's token again, so the watchdog can see which machines are running."
 )
-"""The message that the market accepts the watchdog's token again, after `token_refused`."""
+"""The message that follows `token_refused` when the market accepts the watchdog's token again."""
 CLOCK_IS_WRONG = (
     "The clock of gpubot's watchdog differs from Slack's by more than 10 min, so the watchdog won't delete "
     "anything. Set the clock, then restart the watchdog."
@@ -36,7 +36,7 @@ _STILL_BILLS = "Shutting a machine down from inside doesn't stop billing."
 
 
 def hello(options: Options) -> str:
-    """Return the message of the first start, which shows that Slack takes messages."""
+    """Return the message for the first start. It also shows that posting to Slack works."""
     destroys = (
         " and delete machines that are 2 h past their end." if options.destroy else ". I never delete a machine."
     )
@@ -46,20 +46,20 @@ def hello(options: Options) -> str:
     )
 
 
-def warning(state: State, outage: Outage, look: Look, options: Options) -> str:
-    """Return the first warning of an outage. It mentions the admins."""
-    lead = f"{_mentions(options)} {_lead(state, outage, look)}"
-    if _nothing_runs(look):
+def warning(state: State, outage: Outage, poll: Poll, options: Options) -> str:
+    """Return the first warning of an outage, which mentions the admins."""
+    lead = f"{_mentions(options)} {_lead(state, outage, poll)}"
+    if _nothing_runs(poll):
         return f"{lead}\nNo machine is running on the account."
     knows_an_end = any(machine.ends_at is not None for machine in state.machines)
-    may_delete = options.destroy and knows_an_end and look.bot.trouble is not Trouble.UNUSABLE
+    may_delete = options.destroy and knows_an_end and poll.bot.trouble is not Trouble.UNUSABLE
     then = (
-        "If gpubot doesn't recover, I'll delete machines that are 2 h past their end. "
+        "If gpubot doesn't recover, I'll delete machines once they are at least 2 h past their end. "
         "I'll announce each deletion an hour before."
         if may_delete
         else "I won't delete anything."
     )
-    return "\n".join([lead, *_listing(state, look), f"{_STILL_BILLS} {then}"])
+    return "\n".join([lead, *_listing(state, poll), f"{_STILL_BILLS} {then}"])
 
 
 def announcement(
@@ -68,17 +68,26 @@ def announcement(
     *,
     state: State,
     outage: Outage,
-    look: Look,
+    poll: Poll,
     options: Options,
 ) -> str:
-    """Return the message about machines past their end: that they are deleted at `delete_at`, or keep running."""
-    gpus = gpus_of(look)
-    lines = [f"• {_machine(machine, look.at, gpus, with_id=True)}" for machine in machines]
+    """Return the message about machines past their end: either they will be deleted, or they keep running.
+
+    Args:
+        machines: The machines past their end.
+        delete_at: The time of the deletion. None if they won't be deleted.
+        state: What the watchdog knows.
+        outage: The current outage.
+        poll: The current poll.
+        options: The options of the watchdog.
+    """
+    gpus = gpus_of(poll)
+    lines = [f"• {_machine(machine, poll.at, gpus, with_id=True)}" for machine in machines]
     if delete_at is not None:
         return "\n".join(
             [
-                _lead(state, outage, look),
-                f"At {_time(delete_at, look.at)}, I'll delete these machines, which are past their end:",
+                _lead(state, outage, poll),
+                f"At {_time(delete_at, poll.at)}, I'll delete these machines, which are past their end:",
                 *lines,
                 f"To prevent that, start gpubot, or stop the watchdog on {code(options.host)}: "
                 "`sudo systemctl stop gpubot-watchdog`.",
@@ -89,7 +98,7 @@ def announcement(
         why = "the watchdog's clock is wrong"
     return "\n".join(
         [
-            _lead(state, outage, look),
+            _lead(state, outage, poll),
             "These machines are still running past their end:",
             *lines,
             f"I won't delete them, because {why}. To delete one that nobody needs, type "
@@ -99,13 +108,13 @@ def announcement(
     )
 
 
-def well_but(look: Look, options: Options) -> str:
-    """Return the message that something is wrong with Slack while the bot is well. It mentions the admins."""
-    return f"{_mentions(options)} gpubot is running, but can't send messages: {code(look.bot.why, 300)}"
+def well_but(poll: Poll, options: Options) -> str:
+    """Return the message saying that the bot is well but can't use Slack. It mentions the admins."""
+    return f"{_mentions(options)} gpubot is running, but can't send messages: {code(poll.bot.why, 300)}"
 
 
 def well_again(outage: Outage, at: datetime) -> str:
-    """Return the message that the bot is well again."""
+    """Return the message saying that the bot is well again."""
     done = sum(deletion.done for deletion in outage.deletions)
     deletions = (
         f" Its watchdog deleted {plural(done, 'machine')} in the meantime, and won't delete any more."
@@ -117,13 +126,13 @@ def well_again(outage: Outage, at: datetime) -> str:
 
 
 def deleted(machine: WatchedMachine, at: datetime, gpus: Gpus) -> str:
-    """Return the message that a machine is being deleted."""
+    """Return the message saying that a machine is being deleted."""
     which = _machine(machine, at, gpus, with_id=True)
     return f"gpubot's watchdog has deleted a machine: {which}. gpubot will compute its cost once it runs again."
 
 
 def not_deleted(machine: WatchedMachine, at: datetime, failure: str, gpus: Gpus) -> str:
-    """Return the message that the market did not delete a machine. `failure` is a sentence."""
+    """Return the message saying that the market did not delete a machine, and why (`failure`, a sentence)."""
     which = _machine(machine, at, gpus, with_id=True)
     return (
         f"gpubot's watchdog couldn't delete a machine that may still be billing: {which}. "
@@ -131,9 +140,9 @@ def not_deleted(machine: WatchedMachine, at: datetime, failure: str, gpus: Gpus)
     )
 
 
-def token_refused(look: Look) -> str:
-    """Return the message that the market refuses the watchdog's token."""
-    bot = "gpubot works, but" if look.bot.trouble is None else "In addition,"
+def token_refused(poll: Poll) -> str:
+    """Return the message saying that the market refuses the watchdog's token."""
+    bot = "gpubot works, but" if poll.bot.trouble is None else "In addition,"
     return (
         f"{bot} Compute Clear rejects the watchdog's token, so the watchdog can't see which machines are running. "
         "Set a valid COMPUTE_CLEAR_TOKEN for the watchdog, then restart it."
@@ -141,7 +150,7 @@ def token_refused(look: Look) -> str:
 
 
 def file_put_aside(path: str) -> str:
-    """Return the message that the state file made no sense."""
+    """Return the message saying that the state file was invalid and has been renamed."""
     return (
         f"gpubot's watchdog couldn't read its state file, and moved it to {code(path, 200)}. "
         "Until gpubot answers, the watchdog doesn't know when machines end, and won't delete any."
@@ -162,38 +171,38 @@ def _plain(text: str, limit: int) -> str:
     return line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
-def _lead(state: State, outage: Outage, look: Look) -> str:
-    """Return what is wrong with the bot, since when, and how old the knowledge of its machines is."""
-    since, why = _time(outage.since, look.at), _plain(look.bot.why, 300)
+def _lead(state: State, outage: Outage, poll: Poll) -> str:
+    """Return sentences about the bot's problem, its start, and the age of the list of machines."""
+    since, why = _time(outage.since, poll.at), _plain(poll.bot.why, 300)
     known = "I don't know whether anyone has extended a machine since then."
     if state.answered_at is None:
         known = "I don't know when gpubot's machines end, because it has never sent me a list of them."
     elif state.answered_at != outage.since:
-        known = f"I don't know whether anyone has extended a machine since {_time(state.answered_at, look.at)}."
-    if look.bot.trouble is Trouble.NOT_WELL:
-        lead, fresh = f"gpubot has had a problem since {since}: `{why}`.", look.bot.machines is not None
-    elif look.bot.trouble is Trouble.UNUSABLE:
+        known = f"I don't know whether anyone has extended a machine since {_time(state.answered_at, poll.at)}."
+    if poll.bot.trouble is Trouble.NOT_WELL:
+        lead, fresh = f"gpubot has had a problem since {since}: `{why}`.", poll.bot.machines is not None
+    elif poll.bot.trouble is Trouble.UNUSABLE:
         lead, fresh = f"gpubot hasn't sent me a list of its machines since {since}: {why}.", False
         lead += " Something answers at its address, so gpubot is probably running."
     else:
         lead, fresh = f"I haven't been able to reach gpubot since {since} ({why}). It may still be running.", False
-    return " ".join([_WHO, lead, *([] if fresh or _nothing_runs(look) else [known])])
+    return " ".join([_WHO, lead, *([] if fresh or _nothing_runs(poll) else [known])])
 
 
-def _nothing_runs(look: Look) -> bool:
-    """Return whether no machine is known to be running on the account."""
-    return look.account.living is not None and not look.account.living
+def _nothing_runs(poll: Poll) -> bool:
+    """Return whether it is known that no machine is running on the account."""
+    return poll.account.living is not None and not poll.account.living
 
 
-def _listing(state: State, look: Look) -> list[str]:
-    """Return the lines about what lives, in groups."""
-    known, gpus = {machine.resource_id: machine for machine in state.machines}, gpus_of(look)
-    if look.account.living is None:
-        lines = [f"I can't see which machines are running: {code(look.account.trouble, 200)}"]
+def _listing(state: State, poll: Poll) -> list[str]:
+    """Return the lines that list the running machines, in groups."""
+    known, gpus = {machine.resource_id: machine for machine in state.machines}, gpus_of(poll)
+    if poll.account.living is None:
+        lines = [f"I can't see which machines are running: {code(poll.account.trouble, 200)}"]
         if not known:
             return lines
-        which = f"list of {_time(state.answered_at, look.at)}" if state.answered_at is not None else "last list"
-        rest = [(f"• {_machine(machine, look.at, gpus)}", machine.rate) for machine in state.machines]
+        which = f"list of {_time(state.answered_at, poll.at)}" if state.answered_at is not None else "last list"
+        rest = [(f"• {_machine(machine, poll.at, gpus)}", machine.rate) for machine in state.machines]
         listed = [line for line, _ in rest[:MOST_LISTED]]
         named = f"gpubot's {which} has {plural(len(rest), 'machine')}, at {_total(rest)}:"
         return [*lines, named, *listed, *_more(rest)]
@@ -209,13 +218,13 @@ def _listing(state: State, look: Look) -> list[str]:
         unlisted: [],
     }
     before, past, endless, strangers = groups.values()
-    for living in sorted(look.account.living, key=lambda one: one.resource_id):
+    for living in sorted(poll.account.living, key=lambda one: one.resource_id):
         machine = known.get(living.resource_id)
         if machine is None:
-            strangers.append((_stranger(living, look), living.rate))
+            strangers.append((_stranger(living, poll), living.rate))
             continue
-        group = endless if machine.ends_at is None else (before if machine.ends_at > look.at else past)
-        line = f"• {_machine(machine, look.at, gpus)}"
+        group = endless if machine.ends_at is None else (before if machine.ends_at > poll.at else past)
+        line = f"• {_machine(machine, poll.at, gpus)}"
         group.append((line, machine.rate if living.rate is None else living.rate))
     everything = [entry for group in groups.values() for entry in group]
     running = plural(len(everything), "machine is running", "machines are running")
@@ -237,13 +246,16 @@ def _total(entries: Iterable[tuple[str, Decimal | None]]) -> str:
     return f"{known}/h" + (", plus machines without a known price" if None in rates else "")
 
 
-def gpus_of(look: Look) -> Gpus:
+def gpus_of(poll: Poll) -> Gpus:
     """Return the GPUs of the running machines."""
-    return {living.resource_id: living.gpus for living in look.account.living or () if living.gpus}
+    return {living.resource_id: living.gpus for living in poll.account.living or () if living.gpus}
 
 
 def _machine(machine: WatchedMachine, at: datetime, gpus: Gpus, *, with_id: bool = False) -> str:
-    """Return a machine's name, owner, price and end; with its resource's ID if it is to be found at the market."""
+    """Return a line with a machine's name, owner, price and end.
+
+    With `with_id`, the line also contains the resource ID, so that people can find the machine at the market.
+    """
     if machine.ends_at is None:
         end = "end unknown"
     else:
@@ -256,15 +268,15 @@ def _machine(machine: WatchedMachine, at: datetime, gpus: Gpus, *, with_id: bool
     return f"{code(name)}{resource}, {owner}, {say_price(machine.rate)}/h, {end}"
 
 
-def _stranger(living: Living, look: Look) -> str:
+def _stranger(living: Living, poll: Poll) -> str:
     price = "price unknown" if living.rate is None else f"{say_price(living.rate)}/h"
-    since = f", since {_time(living.since, look.at)}" if living.since is not None else ""
+    since = f", since {_time(living.since, poll.at)}" if living.since is not None else ""
     name, gpus = code(living.name) if living.name else "no name", f"{code(living.gpus)}, " if living.gpus else ""
     return f"• {name} ({code(living.resource_id)}), {gpus}{price}{since}"
 
 
 def _time(moment: datetime, now: datetime) -> str:
-    """Return a moment as a date token, which Slack shows in each reader's own zone."""
+    """Return a time as a date token, which Slack shows in each reader's own time zone."""
     if abs(moment - now) <= _TIME_ALONE:
         shown, plain = "{time}", f"{moment:%H:%M} UTC"
     else:

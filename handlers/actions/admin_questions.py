@@ -1,4 +1,4 @@
-"""What admins do with machines that the bot doesn't know, and with rentals whose owner left."""
+"""Buttons and dialogs with which admins decide about unmanaged machines and about rentals whose owner left."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from handlers.typed.form import InvalidForm, read_hours
 
 
 async def give_owner(context: Context, interaction: UserInteraction, value: QuestionValue) -> Outcome:
-    """Give a machine to the person who was chosen. The message says so."""
+    """Assign a machine to the chosen person. The question's message shows this, so there is no reply."""
     chosen = interaction.inputs.get(Field.OWNER, "")
     span = read_hours(interaction.inputs) if Field.HOURS in interaction.inputs else None
     if not chosen:
@@ -27,13 +27,13 @@ async def give_owner(context: Context, interaction: UserInteraction, value: Ques
 
 
 async def not_ours(context: Context, interaction: UserInteraction, value: QuestionValue) -> Outcome:
-    """Note that a machine is not ours to manage. The message says so."""
+    """Record that a machine isn't the bot's to manage. The question's message shows this, so there is no reply."""
     reason = interaction.inputs.get(Field.REASON, "")
     return await carry_out(context, interaction, service.NotOurs(value.question_id, value.version, reason))
 
 
 async def destroy(context: Context, interaction: UserInteraction, value: QuestionValue) -> Outcome:
-    """Destroy a machine. The message and the new rental's card say so."""
+    """Destroy a machine. The question's message and the new rental's card show this, so there is no reply."""
     typed = interaction.inputs.get(Field.MACHINE_NAME, "")
     with below(Field.MACHINE_NAME, Mistake):
         action = service.DestroyUnmanaged(value.question_id, value.version, typed)
@@ -41,8 +41,8 @@ async def destroy(context: Context, interaction: UserInteraction, value: Questio
 
 
 async def readopt_all(context: Context, interaction: UserInteraction, value: QuestionValue) -> Outcome:
-    """Re-adopt every purchase that can be re-adopted. The message says so."""
-    # The backup may lack the owners, or that they left.
+    """Re-adopt every purchase that can be re-adopted. The question's message shows this, so there is no reply."""
+    # The backup may not contain the owners, or not that they have left.
     owners = await service.owners_to_look_up(context.deps, interaction.person, value.question_id)
     await context.people.refresh(owners)
     return await carry_out(context, interaction, service.ReadoptAll(value.question_id))

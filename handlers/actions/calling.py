@@ -1,10 +1,11 @@
-"""The one way in which Slack's buttons, dialogs and words call an action of bot/lifecycle/actions.
+"""Calls the actions of `bot/lifecycle/actions` for buttons, dialogs and typed commands.
 
-A function of a module in handlers/actions belongs to one action. Its button, its dialog and its typed command all
-lead to it. It makes the action from their value and passes it to `carry_out`, with the dialog that confirms the
-plan and the reply that says what was done. If the fields of the value are those of the action, `does` makes that
-function. `shows` makes the one of a button that only shows something. `ON` of each module says which button and
-which dialog leads to which function.
+The modules in this package have one handler for each action. The action's button, dialog and typed command all
+lead to the same handler, which creates the action from their value and passes it to `carry_out`. It also passes
+the dialog in which the person confirms the plan, and the reply that says what was done.
+
+If the fields of the value are the same as those of the action, `does` creates the handler. For a button that only
+shows something, `shows` does. The constant `ON` of each module maps buttons and dialogs to their handlers.
 """
 
 from __future__ import annotations
@@ -25,11 +26,11 @@ from handlers.typed.form import InvalidForm
 
 Found = TypeVar("Found")
 ValueHandler: TypeAlias = Callable[[Context, UserInteraction, V], Awaitable[Outcome]]
-"""What a button or a dialog does. It takes a value of the type that the id of the button or dialog names."""
+"""The handler of a button or dialog. It takes a value of the type that belongs to the ID."""
 
 
 def no_reply(_: object, __: Reader) -> None:
-    """Reply nothing: the messages about the rental show what was done."""
+    """Return no reply, because the messages about the rental already show what was done."""
 
 
 async def carry_out(
@@ -42,11 +43,15 @@ async def carry_out(
     replaces_original: bool = False,
     unless_shown: bool = False,
 ) -> Outcome:
-    """Do an action and `reply`, or open the `dialog` in which the person confirms it.
+    """Carry out an action and `reply`, or open the `dialog` in which the person confirms it.
 
-    The dialog opens if the plan needs a confirmation, unless this is its submission. An action without a dialog is
-    done at once. `unless_shown` leaves the reply out if the clicked message shows it too. Raise what the action
-    raises.
+    The dialog opens if the plan needs a confirmation, unless this interaction is the submission of that dialog. An
+    action without a dialog is carried out immediately. Raises the same errors as the action.
+
+    Args:
+        reply: Returns the reply for the result of the action, or None for no reply.
+        replaces_original: Replace the clicked message, if only this person sees it.
+        unless_shown: Omit the reply if a live message was clicked, because that message will show the result.
     """
     confirmed = interaction.kind is InteractionKind.SUBMISSION and interaction.name in CONFIRMATIONS
     if dialog is not None and not confirmed:
@@ -69,8 +74,9 @@ def does(
     replaces_original: bool = False,
     unless_shown: bool = False,
 ) -> ValueHandler[Value]:
-    """Return the function of a button or dialog whose value has the fields of the action that `make` returns. The
-    rest is as for `carry_out`.
+    """Return the handler of a button or dialog whose value has the same fields as its action.
+
+    `make` creates the action from these fields. The other parameters are those of `carry_out`.
     """
 
     async def handler(context: Context, interaction: UserInteraction, value: Value) -> Outcome:
@@ -93,8 +99,10 @@ def shows(
     *,
     replaces_original: bool = False,
 ) -> ValueHandler[Value]:
-    """Return the function of a button that shows, in a reply or a dialog, what `read` returns for the person and
-    the fields of the value.
+    """Return the handler of a button that only shows something, in a reply or a dialog.
+
+    `read` loads the data for the person and the fields of the value, and `view` turns the data into the reply or
+    dialog.
     """
 
     async def handler(context: Context, interaction: UserInteraction, value: Value) -> Outcome:
@@ -109,7 +117,10 @@ def shows(
 
 @contextmanager
 def below(field: Field, *errors: type[GpubotError]) -> Iterator[None]:
-    """Show one of these errors below an input of the submitted dialog, which stays open: raise InvalidForm."""
+    """Show one of these errors below an input of the submitted dialog, which stays open.
+
+    This works by raising InvalidForm.
+    """
     try:
         yield
     except errors as problem:
@@ -117,7 +128,8 @@ def below(field: Field, *errors: type[GpubotError]) -> Iterator[None]:
 
 
 def on(control: ActionId[V] | CallbackId[V], handler: ValueHandler[V]) -> tuple[str, ValueHandler[V]]:
-    """Return the id of a button or dialog, and its handler. mypy checks here that both have the same type of
-    value.
+    """Return the ID of a button or dialog together with its handler.
+
+    mypy checks here that both have the same type of value.
     """
     return control.id, handler

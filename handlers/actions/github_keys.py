@@ -1,4 +1,4 @@
-"""Taking public SSH keys from GitHub: with `/gpu key github NAME`, its buttons, and the dialogs."""
+"""Public SSH keys from GitHub: `/gpu key github NAME`, its buttons and its dialogs."""
 
 from __future__ import annotations
 
@@ -21,13 +21,16 @@ from handlers.typed.form import InvalidForm
 
 
 async def open_form(context: Context, interaction: UserInteraction, _: NoValue = NO_VALUE) -> Outcome:
-    """Open the dialog that asks for the name. Raise Refused if this person may not take keys from GitHub."""
+    """Open the dialog that asks for a GitHub user name.
+
+    Raises Refused if this person may not add keys from GitHub.
+    """
     check_may_take(context.deps, interaction.person)
     return OpenModal(modal=name_form())
 
 
 async def look(context: Context, interaction: UserInteraction, name: str) -> Outcome:
-    """Show the keys of a GitHub user, with buttons to take them."""
+    """Show the keys of a GitHub user, with buttons to save them."""
     found = await _look(context, interaction, name)
     return Reply(content=choice(found), replaces_original=True)
 
@@ -38,8 +41,9 @@ async def _look(context: Context, interaction: UserInteraction, name: str) -> Gi
 
 
 def _check_pace(context: Context, interaction: UserInteraction) -> None:
-    """Raise Refused if this person had keys looked up at GitHub as often as `Context.github` allows. Otherwise one
-    person could make GitHub refuse everybody's look-ups.
+    """Refuse the lookup if this person has already made as many as `Context.github` allows.
+
+    Without a limit, one person could cause GitHub to refuse everybody's lookups. Raises Refused.
     """
     seconds = context.github.wait(interaction.person.id, context.deps.clock.monotonic())
     if seconds:
@@ -47,8 +51,9 @@ def _check_pace(context: Context, interaction: UserInteraction) -> None:
 
 
 async def open_choice(context: Context, interaction: UserInteraction, value: GithubNameValue) -> Outcome:
-    """Open the dialog to choose from the keys that a GitHub user has now. If there are none left to choose, show
-    the user's keys again.
+    """Open the dialog for choosing among the keys that a GitHub user currently has.
+
+    If no key is left to choose, show the user's keys again instead.
     """
     found = await _look(context, interaction, value.name)
     if not found.new or not found.room:
@@ -57,7 +62,7 @@ async def open_choice(context: Context, interaction: UserInteraction, value: Git
 
 
 async def take(context: Context, interaction: UserInteraction, value: GithubKeysValue) -> Outcome:
-    """Save the keys of the value."""
+    """Save the keys that the value lists."""
     _check_pace(context, interaction)
     saved = await take_from_github(
         context.deps, context.key_source, interaction.person, **dict(value), reply_to=interaction.reply_to
@@ -66,7 +71,7 @@ async def take(context: Context, interaction: UserInteraction, value: GithubKeys
 
 
 async def take_chosen(context: Context, interaction: UserInteraction, value: GithubKeysValue) -> Outcome:
-    """Save the keys that were chosen among the keys that the dialog showed."""
+    """Save the selected keys from the dialog."""
     checked = {word for field in GROUPS for word in interaction.inputs.get(field, "").split()}
     chosen = tuple(fingerprint for fingerprint in value.fingerprints if fingerprint in checked)
     if not chosen:
@@ -75,7 +80,7 @@ async def take_chosen(context: Context, interaction: UserInteraction, value: Git
 
 
 GROUPS = (Field.KEYS, Field.MORE_KEYS)
-"""The inputs of the dialog to choose from the keys."""
+"""The inputs of the dialog for choosing keys."""
 
 
 def name_form() -> Modal:
@@ -90,7 +95,7 @@ def name_form() -> Modal:
 
 
 def choice(found: GithubKeys) -> Rendered:
-    """Return what GitHub has, with buttons to take all of it or to choose."""
+    """Return the list of a GitHub user's keys, with buttons to save all of them or to choose."""
     heading = f"{escape(comment_of(found.name))} has {plural(len(found.shown), 'key')}:"
     lines = [
         key_text(key, named=False) + (", already saved" if found.new and key.fingerprint in found.known else "")
@@ -116,8 +121,9 @@ def _left_out(found: GithubKeys) -> str:
 
 
 def _room(found: GithubKeys) -> str:
-    """Return how many more keys the person may add, if that is fewer than GitHub has. Otherwise return an empty
-    text.
+    """Return a sentence about the number of keys that the person may still add.
+
+    Empty if all of the user's new keys can be added.
     """
     if not found.new:
         return f"You've already saved {'this key' if len(found.shown) == 1 else 'all of these keys'}."
@@ -148,8 +154,9 @@ def _value(found: GithubKeys) -> GithubKeysValue:
 
 
 def choose(found: GithubKeys) -> Modal:
-    """Return the dialog to choose from the new keys; there must be one at least. All are chosen at first, unless
-    they are too many.
+    """Return the dialog for choosing among the new keys, of which there must be at least one.
+
+    All keys are selected at first, unless the person may not add that many.
     """
     value = _value(found)
     groups = [value.fingerprints[n : n + CHECKBOXES] for n in range(0, MOST_SHOWN, CHECKBOXES)]

@@ -1,4 +1,4 @@
-"""Asking for an idle machine, giving a machine to somebody, and taking it."""
+"""Asking for an idle machine, offering a machine to somebody, and accepting the offer."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from handlers.messages import giving as views
 
 
 async def give(context: Context, interaction: UserInteraction, value: ShareValue) -> Outcome:
-    """Give a machine to another person, who has an hour to take it.
+    """Offer a machine to another person, who has an hour to accept it.
 
-    Raise Mistake if the value doesn't name exactly one person, as no button of ours does.
+    Raises Mistake if the value doesn't name exactly one person, which can't happen with the bot's own buttons.
     """
     if len(value.people) != 1:
         command = f"/gpu give {value.rental_id}"

@@ -1,4 +1,4 @@
-"""Public SSH keys: with `/gpu key`, its buttons, and the dialog."""
+"""Public SSH keys: `/gpu key`, its buttons and its dialog."""
 
 from __future__ import annotations
 
@@ -37,7 +37,10 @@ async def open_form(context: Context, interaction: UserInteraction, _: NoValue) 
 
 
 async def save(context: Context, interaction: UserInteraction, line: str) -> Outcome:
-    """Store a key, and rent the offer that waited for it. Raise PrivateKey or Mistake if it isn't stored."""
+    """Save a key, and rent the offer that was waiting for a key.
+
+    Raises PrivateKey or Mistake if the key isn't saved.
+    """
     saved = await keys.add_key(context.deps, interaction.person, line, reply_to=interaction.reply_to)
     return reply_to_new_keys(context, interaction, saved)
 
@@ -55,8 +58,11 @@ make_first = does(
 
 
 def reply_to_new_keys(context: Context, interaction: UserInteraction, saved: keys.KeysSaved) -> Outcome:
-    """Return the reply to new keys: what was saved, and what became of the offer that waited for a key."""
-    words = join(
+    """Return the reply to new keys.
+
+    It lists the keys that were saved, and reports the outcome of the offer that was waiting for a key.
+    """
+    text = join(
         views.saved_text(saved.added, saved.known),
         f"Not saved: {listed(list(map(identifier, saved.gone)))}, which GitHub no longer has."
         if saved.gone
@@ -64,20 +70,18 @@ def reply_to_new_keys(context: Context, interaction: UserInteraction, saved: key
     )
     match saved.clicked:
         case RentPlan(quote=quote, choice=choice, another=another):
-            content = offers.to_confirm(quote, choice, first_line=words, another=another)
+            content = offers.to_confirm(quote, choice, first_line=text, another=another)
             reply, reader = Reply(content=content, replaces_original=True), context.reader(interaction.person)
-            modal = rent_dialog(quote, choice, reader, another=another, first_line=words)
+            modal = rent_dialog(quote, choice, reader, another=another, first_line=text)
             return OpenModal(modal=modal, reply=reply)
         case NotRented(problem=problem):
-            content = replies.reply(f"{words} {error_text(problem)}")
+            content = replies.reply(f"{text} {error_text(problem)}")
         case SearchedAgain():
-            content = replies.reply(
-                f"{words} The prices that you saw are no longer valid, so I'm searching again."
-            )
+            content = replies.reply(f"{text} The prices that you saw are no longer valid, so I'm searching again.")
         case Rented(rental=rental, asked=asked, without_key=without_key):
-            content = replies.rented(rental, asked=asked, first_line=words, without_key=without_key)
+            content = replies.rented(rental, asked=asked, first_line=text, without_key=without_key)
         case None:
-            content = replies.reply(words)
+            content = replies.reply(text)
     return Reply(content=content, replaces_original=True)
 
 

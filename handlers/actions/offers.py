@@ -1,4 +1,4 @@
-"""Asking for offers, and renting one: what commands, buttons and dialogs have in common."""
+"""Searching for offers, and renting one: the part that commands, buttons and dialogs share."""
 
 from __future__ import annotations
 
@@ -57,9 +57,13 @@ async def ask(
     earlier: Quote | None = None,
     waitlist_entry: WaitlistEntry | None = None,
 ) -> Outcome:
-    """Start a search, which sends its offers to the `response_url`. `earlier` is the search that it repeats or
-    changes, and `waitlist_entry` what the person typed about waiting. Without it, that of the earlier search
-    holds.
+    """Start a search, which sends its offers to the `response_url`.
+
+    Args:
+        rent_now: Rent the cheapest offer immediately if it needs no approval.
+        earlier: The search that this one repeats or changes.
+        waitlist_entry: The conditions for waiting that the person typed. If None, those of the earlier search
+            apply.
     """
     asked_in = channel_of(interaction, earlier)
     if waitlist_entry is None and earlier is not None and earlier.waitlist_entry is not None:
@@ -83,9 +87,10 @@ async def ask(
 async def ask_for(
     context: Context, interaction: UserInteraction, command: Get | Wait, *, earlier: Quote | None = None
 ) -> Outcome:
-    """Start a search for what was typed after `get` or `wait`, or in the form. `earlier` is the search that it
-    changes; of its words about waiting, only what stands in the command holds, unless it is a request that waits
-    for approval.
+    """Start a search for a request that was typed after `get` or `wait`, or entered in the form.
+
+    `earlier` is the search that the request changes. Its conditions for waiting are dropped, so that only those of
+    the new command apply, except if the earlier search belongs to a request that waits for approval.
     """
     waitlist_entry = None
     if earlier is not None and earlier.changes is None:
@@ -105,8 +110,9 @@ def _typed_waitlist_entry(context: Context, until: datetime | None, *, any_time:
 
 
 async def ask_last_again(context: Context, interaction: UserInteraction) -> Outcome:
-    """Start a search for the person's last request. Reply only if that request named an end which no longer
-    stands.
+    """Repeat the search for the person's last request.
+
+    There is a reply only if that request had an end which is no longer possible.
     """
     last = await quoting.last_request(context.deps, interaction.person)
     await ask(context, interaction, last.request)
@@ -118,8 +124,9 @@ async def ask_last_again(context: Context, interaction: UserInteraction) -> Outc
 
 
 def searches_again(request_of: Callable[..., Request]) -> ValueHandler[Value]:
-    """Return the function of a button that searches for the request which `request_of` makes of a search and the
-    rest of the value.
+    """Return the handler of a button that searches again with a modified request.
+
+    `request_of` derives the new request from the button's search and the other fields of its value.
     """
 
     async def handler(context: Context, interaction: UserInteraction, value: Value) -> Outcome:
@@ -136,11 +143,11 @@ show_all = shows(
     partial(offers.answer, everything=True),
     replaces_original=True,
 )
-"""Replaces the short list of offers by the whole one."""
+"""Replaces the short list of offers with the complete list."""
 
 
 async def changed_quote(context: Context, interaction: UserInteraction, value: FormValue) -> Quote | None:
-    """Return the search that the form changes or repeats. Return None for a new search."""
+    """Return the search that the form changes or repeats, or None for a new search."""
     match value:
         case QuoteValue(quote_id=quote_id):
             return await quoting.quote_to_ask_again(context.deps, interaction.person, quote_id)
@@ -152,15 +159,18 @@ async def changed_quote(context: Context, interaction: UserInteraction, value: F
 
 
 def channel_of(interaction: UserInteraction, earlier: Quote | None) -> str:
-    """Return the channel that the request is for. A later search keeps the channel of the earlier one, even if its
-    button is in another channel.
+    """Return the channel that the request is for.
+
+    A repeated search keeps the channel of the earlier one, even if its button is in another channel.
     """
     return earlier.asked_in if earlier else interaction.origin.channel
 
 
 async def rent(context: Context, interaction: UserInteraction, value: OfferValue) -> Outcome:
-    """Rent an offer, or ask for its approval. If this person rents the same already and doesn't want another one,
-    only ask whether they do.
+    """Rent an offer, or request approval for it.
+
+    If this person is already renting the same and hasn't asked for another one, only ask whether they want
+    another.
     """
 
     def dialog(wanted: Confirmation[RentPlan], reader: Reader) -> Modal:
@@ -187,7 +197,7 @@ def rent_dialog(
     another: bool = False,
     first_line: str = "",
 ) -> Modal:
-    """Return the dialog that confirms an expensive rental or a request for its approval, below `first_line`."""
+    """Return the dialog that confirms an expensive rental, or a request for its approval, below `first_line`."""
     offer, approval = choice.offer, ""
     if choice.needs_approval:
         rules = rules_of_project(reader.rules, quote.project)

@@ -1,4 +1,4 @@
-"""`/gpu policy`: the team's rules, and reading them again."""
+"""Shows the team's rules in words, and reads the policy file again: `/gpu policy`."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ from handlers.phrases.format import (
 
 
 async def reload(context: Context, interaction: UserInteraction, _: NoValue) -> Outcome:
-    """Read the policy file again, and say what changed or what is wrong with it."""
+    """Read the policy file again, and report the changes or the mistakes in it."""
     try:
         done = await reload_policy(context.deps, interaction.person)
     except WrongPolicy as wrong:
@@ -53,7 +53,7 @@ MISTAKES_SHOWN = 10
 
 @dataclass(frozen=True)
 class Names:
-    """How people, groups, channels and text from the file are written."""
+    """The functions that format people, groups, channels and text from the policy file."""
 
     person: Callable[[str], str]
     group: Callable[[str], str]
@@ -73,7 +73,10 @@ ON_A_TERMINAL = Names(person=str, group=str, channel=str, text=escape)
 
 
 def rules_in_words(rules: Rules, names: Names) -> list[tuple[str, list[str]]]:
-    """Return the rules as lists of sentences, each with its title. Every key of the policy file changes them."""
+    """Return the rules as lists of sentences, each with its title.
+
+    Every key of the policy file affects these sentences.
+    """
     parts = [
         ("In short", _in_short(rules, names)),
         ("Who", _who(rules, names)),
@@ -97,10 +100,10 @@ def terminal_text(rules: Rules) -> str:
 
 
 def _in_short(rules: Rules, names: Names) -> list[str]:
-    """Return the five rules that people ask about.
+    """Return the five rules that people ask about most.
 
-    They say what people may rent on their own, who decides about the rest, for how long, how many machines, and
-    for how much a month.
+    They describe how much people may rent on their own, who decides about the rest, the length of a rental, the
+    maximum number of machines, and the monthly budgets.
     """
     approvers, budgets, lease, limits = rules.approvers, rules.budgets, rules.lease, rules.limits
     named = names.people(approvers.people, approvers.groups)
@@ -123,7 +126,7 @@ def _in_short(rules: Rules, names: Names) -> list[str]:
 
 
 def _changed_channels(rules: Rules) -> list[tuple[str, list[str]]]:
-    """Return which channels no longer charge their project for everybody, as a list with its title."""
+    """Return the channels whose project is no longer charged for everybody, as a list with its title."""
     found = [
         f"{one} now charges {project} only for its people and approvers. "
         "If others ask there, their own project is charged if exactly one names them, and otherwise none."
@@ -271,15 +274,18 @@ def _keeping(rules: Rules) -> list[str]:
 
 
 def percent(share: Decimal) -> str:
-    """Return `80%`, with every digit."""
+    """Return `80%`, with all its digits."""
     return f"{(share * 100).normalize():f}%"
 
 
-# --- the answers to /gpu policy
+# --- answers to /gpu policy
 
 
 def shown(view: PolicyView, reader: Reader) -> Rendered:
-    """Return the rules in words, since when they are in force, and for admins the button that reads them again."""
+    """Return the rules in words, and the time since which they have been in force.
+
+    Admins also get the button that reads the policy file again.
+    """
     names = Names(
         person=partial(person, view.names), group=mention_group, channel=channel, text=partial(escape, limit=80)
     )
@@ -303,7 +309,7 @@ def shown(view: PolicyView, reader: Reader) -> Rendered:
 
 
 def reloaded(keys: Sequence[str]) -> Rendered:
-    """Return what reading the file again changed."""
+    """Return the changes after the policy file was read again."""
     if not keys:
         return reply("I read the policy file again. Nothing has changed.")
     return reply(
@@ -312,11 +318,11 @@ def reloaded(keys: Sequence[str]) -> Rendered:
 
 
 def refused(lines: Sequence[str]) -> Rendered:
-    """Return why a file that was read again changed nothing."""
-    words = mistakes_text(
+    """Return the mistakes because of which a policy file that was read again changed nothing."""
+    text = mistakes_text(
         "The policy file has mistakes, so nothing was changed.", lines[:MISTAKES_SHOWN], len(lines)
     )
-    return reply(words, button("Read the file again", Action.RELOAD_POLICY, NO_VALUE))
+    return reply(text, button("Read the file again", Action.RELOAD_POLICY, NO_VALUE))
 
 
 show = shows(show_policy, shown)

@@ -1,4 +1,4 @@
-"""A rental: its lease, its end, and a machine in its place. What commands, buttons and dialogs have in common."""
+"""Commands, buttons and dialogs of a rental: its lease, its end, its SSH command and its replacement."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from handlers.typed.form import read_hours
 
 
 async def ssh(context: Context, interaction: UserInteraction, value: RentalValue) -> Outcome:
-    """Reply with how to open a rental's machine."""
+    """Reply with the way to log in to a rental's machine."""
     details = await queries.ssh_details(context.deps, interaction.person, value.rental_id)
     reader = context.reader(interaction.person)
     return Reply(content=ssh_lines.ssh(details, reader, probe_line=context.deps.probe_line))
@@ -48,8 +48,9 @@ async def extend_by_hours(context: Context, interaction: UserInteraction, value:
 
 
 async def extend(context: Context, interaction: UserInteraction, value: ExtendValue | UntilValue) -> Outcome:
-    """Make a lease longer, by a length or until a new end, or ask for approval. If the same command was given just
-    now, only ask whether more time is meant.
+    """Extend a lease by a length or until a new end, or request approval for that.
+
+    If the same command was given only just before, the reply asks whether more time is meant.
     """
 
     def dialog(wanted: Confirmation[LongerLease], reader: Reader) -> OpenModal:
@@ -60,8 +61,8 @@ async def extend(context: Context, interaction: UserInteraction, value: ExtendVa
         else:
             button = extend_until_button(rental, value.by)
         modal = extend_dialog(wanted.rental, wanted.plan, shown, reader)
-        words = replies.extend_to_confirm(wanted.rental, wanted.plan.span, button)
-        return OpenModal(modal=modal, reply=Reply(content=words) if interaction.kind.typed else None)
+        content = replies.extend_to_confirm(wanted.rental, wanted.plan.span, button)
+        return OpenModal(modal=modal, reply=Reply(content=content) if interaction.kind.typed else None)
 
     def reply(done: Extended, reader: Reader) -> Rendered:
         utc = read_as_utc(interaction.person.tz) if isinstance(value, UntilValue) else ""
@@ -72,7 +73,7 @@ async def extend(context: Context, interaction: UserInteraction, value: ExtendVa
         return await carry_out(context, interaction, action, reply, dialog=dialog, unless_shown=True)
     except DuplicateExtension:
         if isinstance(value, UntilValue):
-            raise  # an end is no length that could be meant twice
+            raise  # unlike a length, the same end can't be requested twice
         details = await queries.show(context.deps, interaction.person, value.rental_id)
         reader = context.reader(interaction.person)
         return Reply(content=replies.extended_just_now(details.rental, value.by, reader))
@@ -86,8 +87,9 @@ keep = does(
 
 
 async def destroy(context: Context, interaction: UserInteraction, value: RentalValue) -> Outcome:
-    """Destroy, cancel or withdraw a rental, after a dialog with the cost so far. If the dialog's box is checked,
-    its `/root/on-ending.sh` runs first.
+    """Destroy, cancel or withdraw a rental, after a dialog that shows the cost so far.
+
+    If the checkbox in the dialog is checked, the machine's `/root/on-ending.sh` runs first.
     """
     graceful_destroy = interaction.inputs.get(Field.GRACEFUL_DESTROY) == GRACEFUL_DESTROY
 
@@ -103,16 +105,18 @@ async def destroy(context: Context, interaction: UserInteraction, value: RentalV
 
 
 EXTENSION_HOURS = (1, 2, 4, 8, 12, 24, 48)
-"""The hours that the extend dialog offers if the rules allow them."""
+"""The numbers of hours that the extension dialog offers, as far as the rules allow them."""
 
 
 GRACEFUL_DESTROY = "script_first"
-"""The value of the box that runs `/root/on-ending.sh` first."""
+"""The value of the checkbox that makes `/root/on-ending.sh` run first."""
 
 
 def destroy_dialog(details: RentalDetails, script_for: timedelta | None = None) -> Modal:
-    """Return the dialog that confirms a destroy, a cancel or a withdrawal, with the cost so far. `script_for` is
-    how long the machine may run on for its `/root/on-ending.sh`. None: that doesn't run first.
+    """Return the dialog that confirms a destroy, a cancel or a withdrawal, with the cost so far.
+
+    `script_for` is the maximum time for which the machine may keep running for its `/root/on-ending.sh`. None if
+    the script won't run.
     """
     rental = details.rental
     warning, effect = None, ""
@@ -145,7 +149,7 @@ def destroy_dialog(details: RentalDetails, script_for: timedelta | None = None) 
 
 
 def _graceful_destroy_box(script_for: timedelta | None) -> Json | None:
-    """Return the checked box that runs `/root/on-ending.sh` first. Return None if that doesn't run."""
+    """Return the checkbox, checked, that makes `/root/on-ending.sh` run first. None if the script can't run."""
     if script_for is None:
         return None
     box = option(f"Run {PATH} first, for up to {about_span(script_for)}", GRACEFUL_DESTROY)
@@ -155,7 +159,7 @@ def _graceful_destroy_box(script_for: timedelta | None) -> Json | None:
 
 
 def extend_form(details: RentalDetails, reader: Reader) -> Modal:
-    """Return the dialog with the extensions that the rules allow, or one that says why there is none."""
+    """Return the dialog with the extensions that the rules allow, or one that says why there are none."""
     rental, rules, now = details.rental, reader.rules, reader.now
     name = f"{owner(details)}'s {machine(rental)}"
     choices = extension_hours(rental, rules, now)
@@ -215,7 +219,7 @@ def extend_dialog(
 
 
 def extension_hours(rental: Rental, rules: Rules, now: datetime) -> list[int]:
-    """Return the hours by which the lease may be extended now."""
+    """Return the numbers of hours by which the lease may be extended now."""
     return [hours for hours in EXTENSION_HOURS if may_extend_by(timedelta(hours=hours), rental, now, rules)]
 
 
@@ -228,7 +232,7 @@ def _extension_label(details: RentalDetails, hours: int, rules: Rules, now: date
 
 
 async def replace(context: Context, interaction: UserInteraction, value: RentalValue) -> Outcome:
-    """Look for another machine. The search sends its answer to the `response_url`."""
+    """Search for another machine. The search sends its answer to the `response_url`."""
     return await carry_out(
         context,
         interaction,
@@ -238,7 +242,7 @@ async def replace(context: Context, interaction: UserInteraction, value: RentalV
 
 
 async def ask_why(context: Context, interaction: UserInteraction, value: RentalValue) -> Outcome:
-    """Open the dialog that asks what doesn't work."""
+    """Open the dialog that asks what doesn't work on the machine."""
     plan = (await preview(context.deps, interaction.person, _replace(interaction, value))).plan
     return OpenModal(modal=replace_confirm(plan.rental, plan.left, asks_why=True))
 

@@ -1,4 +1,4 @@
-"""The request form: its dialog, the line that says what its choice costs, and what its submission asks for."""
+"""The request form: its dialog, the line with the price of the current choices, and its submission."""
 
 from __future__ import annotations
 
@@ -41,44 +41,46 @@ from handlers.slack_api.web_api import NO_ANSWER, error_code
 from handlers.typed.form import ANY, ANY_TIME, BY_CHANNEL, NO_PROBE, NO_SETUP, NOW, InvalidForm, read_form
 
 UPDATE_TIMEOUT = 3
-"""Real seconds."""
+"""The limit for updating the form, in wall-clock seconds."""
 
 _log = structlog.get_logger("gpubot.handlers")
 
 
 async def chosen(context: Context, interaction: UserInteraction) -> ShowPrice:
-    """Return what the form asks the price of, or what is missing for a price."""
+    """Return the request whose price the form should show, or the reason why there is no price."""
     person = interaction.person
     if not interaction.inputs.get(Field.GPU):
-        return ShowPrice(person=person, words=NOTHING_CHOSEN)
+        return ShowPrice(person=person, message=NOTHING_CHOSEN)
     catalog = context.catalog()
     if catalog is None:
-        return ShowPrice(person=person, words=NO_CATALOG)
+        return ShowPrice(person=person, message=NO_CATALOG)
     now, zone = context.deps.clock.now(), person.tz
     try:
         get = read_form(interaction.inputs, catalog, context.deps.rules, now=now, zone=zone)
     except InvalidForm as invalid:
-        return ShowPrice(person=person, words=escape(next(iter(invalid.errors.values())), 300))
+        return ShowPrice(person=person, message=escape(next(iter(invalid.errors.values())), 300))
     return ShowPrice(person=person, request=get.request)
 
 
 async def show(context: Context, view: Mapping[str, Any], wanted: ShowPrice) -> None:
-    """Show what its choice costs in the open form `view`, which is a view as Slack sends it. Leave a form as it is
-    if it was closed or submitted, or if another choice was made meanwhile.
+    """Show the price of the current choices in the open form `view`, which is in the format that Slack sends.
+
+    If the form has been closed or submitted, or if another choice has been made in the meantime, it isn't changed.
     """
     turn = context.forms.begin(text(view, "id"), text(view, "hash"))
     person, request = wanted.person, wanted.request
-    words = wanted.words if request is None else await _words(context, person, request)
-    updated = with_line(view, words)
+    message = wanted.message if request is None else await _price_message(context, person, request)
+    updated = with_line(view, message)
     while updated is not None and context.forms.is_newest(turn):
         seen = turn.hash
         try:
             async with asyncio.timeout(UPDATE_TIMEOUT):
                 answer = await context.client.views_update(view_id=turn.view_id, hash=seen, view=updated)
         except NO_ANSWER as error:
-            # Usual errors: not_found, because the form was closed; hash_conflict, because it changed meanwhile.
+            # The usual errors are not_found, if the form was closed, and hash_conflict, if it changed in the
+            # meantime.
             if turn.hash != seen:
-                continue  # It was the price of an earlier choice that changed it, during this call.
+                continue  # The price of an earlier choice changed the form during this call, so try again.
             _log.info("form.price_not_shown", user=person.id, error=error_code(error))
             return
         view_hash = text(part(answer.data if isinstance(answer.data, dict) else {}, "view"), "hash")
@@ -86,7 +88,7 @@ async def show(context: Context, view: Mapping[str, Any], wanted: ShowPrice) -> 
         return
 
 
-async def _words(context: Context, person: Person, request: Request) -> str:
+async def _price_message(context: Context, person: Person, request: Request) -> str:
     if context.prices_asked.wait(person.id, context.deps.clock.monotonic()):
         return no_price(request, "you changed this form very often within a minute")
     try:
@@ -102,7 +104,10 @@ NOTHING_CHOSEN = "Choose a GPU to see its price."
 NO_CATALOG = "I don't have Compute Clear's catalog yet, so there are no lists to choose from. Type what you need."
 
 _KEPT = ("type", "callback_id", "title", "submit", "close", "private_metadata")
-"""The parts of a view that are sent again when its blocks change (docs.slack.dev/reference/views/modal-views)."""
+"""The parts of a view that are sent again when its blocks change.
+
+See docs.slack.dev/reference/views/modal-views.
+"""
 
 
 def price_line(text: str, block_id: str = PRICE) -> Json:
@@ -111,13 +116,14 @@ def price_line(text: str, block_id: str = PRICE) -> Json:
 
 
 def looking(request: Request) -> str:
-    """Return what the form says while the market is asked."""
+    """Return the text that the form shows while the market is queried."""
     return f"Looking up the price of {_wanted(request)}."
 
 
 def price_text(request: Request, offer: Offer | None) -> str:
-    """Return `*From $2.15/h, about $12.90* for 6 h: 1x H100 in EU, on demand, at Hyperstack`. It names what the
-    price is for, because people go on choosing while they read it.
+    """Return `*From $2.15/h, about $12.90* for 6 h: 1x H100 in EU, on demand, at Hyperstack`.
+
+    The text repeats the request, because people continue to make choices while they read the price.
     """
     if offer is None:
         return f'Nobody offers this right now: {_wanted(request)}. The button "Show offers" shows similar ones.'
@@ -130,13 +136,15 @@ def price_text(request: Request, offer: Offer | None) -> str:
 
 
 def no_price(request: Request, why: str) -> str:
-    """Return what the form says if the market did not tell a price."""
+    """Return the text that the form shows if the market didn't provide a price."""
     return f'I have no price for {_wanted(request)}, because {why}. You can continue: "Show offers" asks again.'
 
 
 def with_line(view: Mapping[str, Any], text: str) -> Json | None:
-    """Return an open form, as Slack sent it, with other lines for the price. All its inputs stay, so Slack keeps
-    what was typed in them. Return None if a version without such lines opened the form.
+    """Return an open form, in the format that Slack sent, with new text in the lines for the price.
+
+    All inputs stay the same, so Slack keeps their content. None if a version of the bot without such lines opened
+    the form.
     """
     shown = parts(view, "blocks")
     if not any(block.get("block_id") == PRICE for block in shown):
@@ -165,13 +173,17 @@ def form_dialog(
     waitlist_entry: WaitlistEntry | None = None,
     value: FormValue = NO_VALUE,
 ) -> Modal:
-    """Return the form for a request, filled in from `request` and, if it waits, from `waitlist_entry`.
-    `projects` are those
-    that the reader may name, and `value` is what the request changes. Without a catalogue, GPU, region and vendor
-    are typed.
+    """Return the request form, filled in from `request` and `waitlist_entry`.
 
-    Its first line says what the choice costs once that is known, and so does a line below the length, since people
-    can't see the first one from there.
+    The price of the current choices appears in the first line, and again below the lease, because the first line
+    is out of sight from there.
+
+    Args:
+        catalog: The GPUs, regions and vendors to choose from. If None, the form has text inputs for these.
+        projects: The projects that the reader may choose.
+        request: The request that is changed, or None for a new one.
+        waitlist_entry: The waitlist entry of the request, if it has one.
+        value: The search or rental that the form changes.
     """
     rules, now, zone = reader.rules, reader.now, reader.zone
     wanted = without_past_end(request or Request(gpu="", lease=rules.lease.default), now, rules)
@@ -251,29 +263,30 @@ def form_dialog(
 
 
 def _cap(wanted: Request) -> str:
-    """Return what a person types for the highest price: `2.50`, `20.00 in all`, or nothing."""
+    """Return the highest price as a person would type it: `2.50`, `20.00 in all`, or an empty text."""
     if wanted.max_total is not None:
         return f"{dollars(wanted.max_total)} in all".replace("$", "").replace(",", "")
     return "" if wanted.max_gpu_rate is None else say_rate(wanted.max_gpu_rate).removeprefix("$")
 
 
 def _length_or_end(length: timedelta, end: datetime | None, wanted: Request, zone: str) -> str:
-    """Return what a person types for a length, or for the end that they named instead."""
+    """Return the lease as a person would type it: a length, or the end that was requested instead."""
     if end is None or wanted.starts_at is not None:
         return say_span(length)
     return f"until {end_text(end, zone)}"
 
 
 def _up_to(wanted: Request, rules: Rules, zone: str) -> Json | None:
-    """Return the input for the later of two ends. Return None if the rules switch the probe off, because no end
-    moves then.
+    """Return the input for the latest end of a flexible lease.
+
+    None if the rules switch the probe off, because without the probe a lease's end can't depend on use.
     """
     if rules.idle.probe is ProbeKind.NONE:
         return None
     later = "" if wanted.up_to is None else _length_or_end(wanted.up_to, wanted.last_end, wanted, zone)
     return blocks.text_input(
         Field.UP_TO,
-        "Up to how long, if the GPUs are still busy",
+        "Longest time, if the GPUs are still busy",
         value=later,
         hint="Such as 12h. If empty, the machine ends after the time above, busy or not.",
         longest=40,
@@ -282,29 +295,31 @@ def _up_to(wanted: Request, rules: Rules, zone: str) -> Json | None:
 
 
 def _setup_select(chosen: str | None, rules: Rules) -> Json | None:
-    """Return the choice of a setup. Return None if the rules have none.
+    """Return the input for a setup script, or None if the rules have no setup scripts.
 
-    If the rules no longer have `chosen`, it stays among the choices, and the submission says that it is gone.
+    If the rules no longer contain `chosen`, it remains an option, and submitting the form reports that it was
+    removed.
     """
     names = list(rules.setup)
     return _choice(Field.SETUP, "Setup", ("None", NO_SETUP), names, chosen) if names else None
 
 
 def _project_select(chosen: str | None, projects: Sequence[str]) -> Json | None:
-    """Return the choice of a project. Return None if there is none to choose."""
+    """Return the input for a project, or None if there is no project to choose."""
     if not (chosen or projects):
         return None
     return _choice(Field.PROJECT, "Project", ("The channel's project", BY_CHANNEL), projects, chosen)
 
 
 def _no_probe_box(wanted: Request, rules: Rules) -> Json | None:
-    """Return the box for `no-probe`. Return None if the rules switch the probe off.
+    """Return the checkbox for `no-probe`, or None if the rules switch the probe off.
 
-    The person checks the box for no. So a form without the box, which was open during an update, still means yes.
+    A checked box means no probe, so that a form without the box, opened before an update of the bot, still means
+    that the machine is probed.
     """
     if rules.idle.probe is ProbeKind.NONE:
         return None
-    label = "Don't check whether the machine is used (no-probe)"
+    label = "Don't check whether the machine is used"
     box = option(label, NO_PROBE)
     return blocks.checkboxes(
         Field.PROBE, "Monitoring", [box], chosen=[] if wanted.probe else [box], required=False
@@ -314,25 +329,27 @@ def _no_probe_box(wanted: Request, rules: Rules) -> Json | None:
 def _waits(
     waitlist_entry: WaitlistEntry | None, wanted: Request, now: datetime, zone: str, *, new: bool, hours: Hours
 ) -> list[Json]:
-    """Return the inputs for the words `wait until ...`, `now` and `any time`. Return none for a request that
-    waits for approval: it is rented once it is approved. `any time` says nothing if `hours` are the whole week.
+    """Return the inputs that correspond to the typed words `wait until ...`, `now` and `any time`.
+
+    Empty for a request that waits for approval, because it is rented as soon as it is approved. The choice of `any
+    time` is left out if `hours` already cover the whole week.
     """
     if not new:
         return []
-    stands = (
+    shown = (
         waitlist_entry
         if waitlist_entry is not None and waitlist_entry.until > now and wanted.until is None
         else None
     )
     boxes = [
-        option("Rent the cheapest offer at once if it needs no approval (now)", NOW),
-        *([] if hours.always else [option("While waiting, look for offers day and night (any time)", ANY_TIME)]),
+        option("Rent the cheapest offer at once if it needs no approval", NOW),
+        *([] if hours.always else [option("While waiting, look for offers day and night", ANY_TIME)]),
     ]
     return [
         blocks.text_input(
             Field.WAITS,
             "If nothing fits, wait until",
-            value="" if stands is None else end_text(stands.until, zone),
+            value="" if shown is None else end_text(shown.until, zone),
             hint="Such as fri or fri 18:00. I only begin to wait when you click a button in the answer.",
             longest=40,
             required=False,
@@ -377,7 +394,10 @@ def _vendor(catalog: Catalog | None, wanted: Request) -> Json:
 
 
 def _gpus(catalog: Catalog, wanted: Request) -> list[Json]:
-    """Return the families, then their variants. The request's own GPU is first: Slack takes only the first 100."""
+    """Return the GPU families, followed by their variants.
+
+    The GPU of the request comes first, because Slack accepts only the first 100 options.
+    """
     names = [*catalog.gpus, *(name for variants in catalog.gpus.values() for name in variants)]
     others = [name for name in dict.fromkeys(names) if name != wanted.gpu or wanted.features]
     chosen = option(gpu(wanted.gpu, wanted.features), " ".join([wanted.gpu, *wanted.features]))
@@ -396,8 +416,10 @@ def _choice(
     *,
     say: Callable[[str], str] = _short,
 ) -> Json:
-    """Return the choice of `nothing`, a label and its value, then of `chosen`, even if it is no longer among the
-    `names`, then of the other names.
+    """Return a select menu with the option for no choice first.
+
+    `nothing` contains that option's label and value. It is followed by `chosen`, even if that is no longer among
+    the `names`, and by the other names.
     """
     known = dict.fromkeys([*([chosen] if chosen else []), *names])
     options = [option(*nothing), *(option(say(name), name) for name in known)]
@@ -405,9 +427,9 @@ def _choice(
 
 
 async def open_form(context: Context, interaction: UserInteraction, value: FormValue = NO_VALUE) -> Outcome:
-    """Open the request form, filled in with what the request changes: a search, or a request that waits.
+    """Open the request form, filled in from the search or waiting request that it changes.
 
-    Raise Refused if this person may not ask in this channel.
+    Raises Refused if this person may not make requests in this channel.
     """
     earlier = await changed_quote(context, interaction, value)
     asked_in = channel_of(interaction, earlier)
@@ -424,7 +446,7 @@ async def open_form(context: Context, interaction: UserInteraction, value: FormV
 
 
 async def submit(context: Context, interaction: UserInteraction, value: FormValue) -> Outcome:
-    """Start a search with the form's request: a new one, or one that changes another."""
+    """Search for offers for the form's request, as a new search or in place of an earlier one."""
     context.forms.forget(interaction.view_id)
     now, zone = context.deps.clock.now(), interaction.person.tz
     with below(Field.GPU, MarketAway):

@@ -1,4 +1,4 @@
-"""Requests and extensions that wait for a decision."""
+"""Requests and extensions that are waiting for a decision."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ async def _approve_fewer_hours(context: Context, interaction: UserInteraction, v
 
 
 async def _deny(context: Context, interaction: UserInteraction, value: VersionValue) -> Outcome:
-    """Deny the version that was shown, for the reason that is typed in the dialog, which may be empty."""
+    """Deny the version of the request that was shown, for the reason typed in the dialog, which may be empty."""
     reason = interaction.inputs.get(Field.REASON, "")
     return await carry_out(
         context,
@@ -103,7 +103,7 @@ def approve_dialog(details: RentalDetails, reader: Reader) -> Modal:
 
 
 def _asked_for(details: RentalDetails, now: datetime) -> str:
-    """Return `Ana wants 8x H100 (p4wd9) in EU for 6 h: "fine-tune run 7".`, or `Ana wants 2 h more for ..`."""
+    """Return `Ana wants 8x H100 (p4wd9) in EU for 6 h: "fine-tune run 7".`, or `Ana wants 2 h more for ...`."""
     rental, extension = details.rental, details.rental.extension
     if extension is not None:
         longer = span(extension.ends_at - rental.running_lease.ends_at)
@@ -116,8 +116,9 @@ def _asked_for(details: RentalDetails, now: datetime) -> str:
 
 
 def fewer_hours_dialog(details: RentalDetails, choices: Sequence[FewerHours], reader: Reader) -> Modal:
-    """Return the dialog with the shorter leases for which a request or an extension can be approved, or one that
-    says that there is none.
+    """Return the dialog with the shorter leases for which a request or an extension can be approved.
+
+    If there are none, the dialog says so.
     """
     rental = details.rental
     title = f"Fewer hours: {rental.id}"
@@ -151,13 +152,13 @@ def fewer_hours_dialog(details: RentalDetails, choices: Sequence[FewerHours], re
 
 
 def _length_label(rental: Rental, fewer: FewerHours) -> str:
-    """Return `4 h`, or `6 h, or up to 8 h if its GPUs are busy` if two ends remain."""
+    """Return `4 h`, or `6 h, or up to 8 h if its GPUs are busy` for a lease with a flexible end."""
     flexible_end = rental.extension is None and fewer.request.up_to is not None
     return hours_text(fewer.request) if flexible_end else span(fewer.length)
 
 
 def deny_dialog(details: RentalDetails, reader: Reader) -> Modal:
-    """Return the dialog that asks why a request or an extension is denied."""
+    """Return the dialog that asks for the reason why a request or an extension is denied."""
     rental, extension = details.rental, details.rental.extension
     asker = person(details.names, extension.asked_by if extension else rental.owner)
     return blocks.modal(

@@ -1,4 +1,4 @@
-"""Sharing a rental with teammates: with `/gpu share`, or with the dialog of its card."""
+"""Sharing a rental with teammates, with `/gpu share` or with the dialog of the rental's card."""
 
 from __future__ import annotations
 
@@ -24,19 +24,25 @@ from handlers.phrases.rental_text import machine, people_text, without_key_text
 
 
 async def share(context: Context, interaction: UserInteraction, value: ShareValue) -> Outcome:
-    """Share a rental. Reply with the lines that put their keys on the machine, if these are needed."""
+    """Share a rental with teammates.
+
+    If their keys have to be put on the machine by hand, the reply contains the shell lines for that.
+    """
     deps, person, rental_id = context.deps, interaction.person, value.rental_id
     if value.people:
         await context.people.look_up(value.people)
     else:
-        with suppress(NoTeammate):  # the reply says who is gone
+        with suppress(NoTeammate):  # the reply names the people who can no longer be teammates
             await context.people.look_up(await sharing.teammates_of(deps, person, rental_id))
     action = sharing.Share(rental_id, value.people)
     return await carry_out(context, interaction, action, lambda shared, _: answer(shared))
 
 
 async def form(context: Context, interaction: UserInteraction, value: VersionValue) -> Outcome:
-    """Share a rental with the chosen people. The card shows them, so reply only if there is more to say."""
+    """Share a rental with the people chosen in the dialog.
+
+    The card shows these people, so there is a reply only if there is more to say.
+    """
     people = interaction.inputs.get(Field.TEAMMATES, "").split()
 
     def reply(shared: Shared, _: Reader) -> Rendered | None:
@@ -51,7 +57,7 @@ async def form(context: Context, interaction: UserInteraction, value: VersionVal
 
 
 def add_teammate_dialog(details: RentalDetails) -> Modal:
-    """Return the dialog that asks with whom to share a rental."""
+    """Return the dialog that asks for the people to share a rental with."""
     rental = details.rental
     return blocks.modal(
         Callback.ADD_TEAMMATE,
@@ -72,11 +78,14 @@ def add_teammate_dialog(details: RentalDetails) -> Modal:
 
 
 ADD_LINES, REMOVE_LINES = 2, 1
-"""How many blocks of shell lines fit into a message besides everything else."""
+"""The maximum number of blocks with shell lines that fit into a message in addition to everything else."""
 
 
 def answer(result: Shared) -> Rendered:
-    """Return how the people log in: with the purchase, or by the line that the owner pastes on the machine."""
+    """Return the explanation of how the teammates can log in.
+
+    Their keys are either added when the machine is purchased, or by a line that the owner pastes on the machine.
+    """
     names = [name for name in result.names if name not in result.without_key]
     ways = _with_purchase(result, names)
     if result.key_lines or result.removable:
@@ -86,7 +95,7 @@ def answer(result: Shared) -> Rendered:
 
 
 def _without_key(result: Shared) -> str:
-    """Return who has no SSH key yet, and how they log in once they have one."""
+    """Return the names of the people without an SSH key, and how they can log in once they have one."""
     rental, no_key = result.rental, without_key_text(result.without_key)
     if not no_key or rental.state is not State.READY:
         return no_key

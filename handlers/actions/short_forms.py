@@ -1,4 +1,8 @@
-"""Commands without an id: they mean the rental of the thread or the person's only one, or ask which is meant."""
+"""Commands without a rental ID.
+
+They refer to the rental of the thread they are written in, or else to the person's only rental. If the person has
+several, the reply is a question with one button for each.
+"""
 
 from __future__ import annotations
 
@@ -50,24 +54,26 @@ from handlers.typed.commands import Longer
 from handlers.typed.sentences import Topic
 
 KEEP_FOR = timedelta(hours=4)
-"""How long `/gpu keep` without a time keeps a machine."""
+"""The duration for which `/gpu keep` without a time keeps a machine."""
 
 ABOUT_ONE = frozenset({Topic.TIME, Topic.BROKEN})
-"""What a sentence can only say about one rental."""
+"""The topics of a sentence that only make sense for a single rental."""
 
 MOST = 10
-"""How many rentals get a button. Nobody chooses from more, and /gpu list has them all."""
+"""The maximum number of rentals that get a button. `/gpu list` shows all of them."""
 
 Do = Callable[[str], Awaitable[Outcome]]
-"""Does what the command says with the rental of this id."""
+"""Carries out the command for the rental with this ID."""
 ButtonFor = Callable[[Rental], Json]
-"""Returns the button that does with a rental what the command says."""
+"""Returns the button that carries out the command for a rental."""
 Meaning = tuple[Do, Purpose, str, ButtonFor]
 
 
 async def carry_out(context: Context, interaction: UserInteraction, command: commands.RentalCommand) -> Outcome:
-    """Carry out a command about one rental. Without an id, it means the rental in whose thread it was written, or
-    else the person's only one. If they have several, reply with the question which one is meant.
+    """Carry out a command about one rental.
+
+    Without an ID, the command refers to the rental in whose thread it was written, or else to the person's only
+    rental. If they have several, the reply asks which one is meant.
     """
     do, purpose, question, button_for = _meaning(context, interaction, command)
     rental_id, origin = command.id, interaction.origin
@@ -85,12 +91,15 @@ async def carry_out(context: Context, interaction: UserInteraction, command: com
 
 
 def _meaning(context: Context, interaction: UserInteraction, command: commands.RentalCommand) -> Meaning:
-    """Return what a command does, with which rentals it can do that, and the question and the buttons if it can
-    mean several.
+    """Return the functions and the question for a command that may refer to one of several rentals.
+
+    The result consists of the function that carries out the command for a rental ID, the purpose, which determines
+    the rentals to choose from, the question which rental is meant, and the function that returns a rental's
+    button.
     """
 
-    def do(act: ValueHandler[V], value_of: Callable[..., V]) -> Do:
-        return lambda rental_id: act(context, interaction, value_of(rental_id=rental_id))
+    def do(handler: ValueHandler[V], value_of: Callable[..., V]) -> Do:
+        return lambda rental_id: handler(context, interaction, value_of(rental_id=rental_id))
 
     match command:
         case commands.Show():
@@ -119,20 +128,21 @@ def _meaning(context: Context, interaction: UserInteraction, command: commands.R
             ask = _named("Keep", Action.KEEP_FOR, kept)
             return do(rentals.keep, kept), Purpose.EXTEND, "Which machine is still needed?", ask
         case commands.Longer(duration=longer, untils=untils):
-            act = do(partial(keep_longer, command=command), RentalValue)
-            return act, Purpose.EXTEND, *_which_to_extend(untils[0] if len(untils) == 1 else None, longer)
+            extend = do(partial(keep_longer, command=command), RentalValue)
+            return extend, Purpose.EXTEND, *_which_to_extend(untils[0] if len(untils) == 1 else None, longer)
         case commands.Extend(duration=longer, until=until):
-            act = do(rentals.open_extend_form, RentalValue)
+            extend = do(rentals.open_extend_form, RentalValue)
             if until is not None:
-                act = do(rentals.extend, partial(UntilValue, by=until))
+                extend = do(rentals.extend, partial(UntilValue, by=until))
             elif longer is not None:
-                act = do(rentals.extend, partial(ExtendValue, by=longer, shown_end=None))
-            return act, Purpose.EXTEND, *_which_to_extend(until, longer)
+                extend = do(rentals.extend, partial(ExtendValue, by=longer, shown_end=None))
+            return extend, Purpose.EXTEND, *_which_to_extend(until, longer)
 
 
 def _which_to_extend(until: datetime | None, longer: timedelta | None) -> tuple[str, ButtonFor]:
-    """Return the question which rental is extended, until an end or by a length, and its buttons. If neither was
-    named, the buttons ask by how much.
+    """Return the question which rental to extend, and its buttons.
+
+    If the command contains neither an end nor a length, the buttons open a dialog that asks for the length.
     """
     if until is not None:
         question = f"Extend which machine until {Times.date_and_time(until)}?"
@@ -143,7 +153,7 @@ def _which_to_extend(until: datetime | None, longer: timedelta | None) -> tuple[
 
 
 def _named(label: str, action: ActionId[V], value_of: Callable[..., V]) -> ButtonFor:
-    """Return what makes, for each rental, a button with the label and the rental's id."""
+    """Return a function that makes a button from the label and a rental's ID."""
     return lambda rental: button(f"{label} {rental.id}", action, value_of(rental_id=rental.id))
 
 
@@ -172,7 +182,7 @@ def _line(rental: Rental, own: OwnRentals, reader: Reader) -> str:
 async def about_rental(
     context: Context, interaction: UserInteraction, value: RentalValue, *, topic: Topic
 ) -> Outcome:
-    """Reply with what is known of a rental."""
+    """Reply with the facts about a rental."""
     details = await queries.show(context.deps, interaction.person, value.rental_id)
     return Reply(content=answer_about(details, topic, context.reader(interaction.person)))
 
@@ -180,8 +190,10 @@ async def about_rental(
 async def keep_longer(
     context: Context, interaction: UserInteraction, value: RentalValue, *, command: Longer
 ) -> Outcome:
-    """Ask whether the rental shall go on so much longer. Of two ends that may be meant, leave out one that is not
-    possible. Raise as `Extend` if none is.
+    """Ask whether to extend the rental by the length, or until the end, that `command` contains.
+
+    If the text can mean either of two ends, an impossible one is left out. If neither is possible, raises the same
+    errors as `Extend`.
     """
     ends = command.untils or (command.duration or timedelta(0),)
     previews, refused = [], None
@@ -198,7 +210,7 @@ async def keep_longer(
 
 
 def answer_about(details: RentalDetails, topic: Topic, reader: Reader) -> Rendered:
-    """Return what is known of a rental, first what the person asked about."""
+    """Return the facts about a rental, beginning with the one that the person asked about."""
     rental = details.rental
     ready = rental.state is State.READY
     first = ""
@@ -220,7 +232,7 @@ def answer_about(details: RentalDetails, topic: Topic, reader: Reader) -> Render
 
 
 def about_everything(topic: Topic, reader: Reader) -> Rendered:
-    """Return the answer if the sentence is about no rental."""
+    """Return the answer to a sentence that isn't about a particular rental."""
     everyone = button("The team's machines", Action.SHOW_TEAM, NO_VALUE)
     match topic:
         case Topic.MONEY:
@@ -252,8 +264,9 @@ def _spend_buttons(reader: Reader) -> tuple[Json, ...]:
 
 
 def ask_to_keep(previews: Sequence[tuple[RentalDetails, LongerLease]], reader: Reader) -> Rendered:
-    """Return the question whether a rental shall end later, with a button for each end that may be meant. Each
-    button carries its end.
+    """Return the question whether a rental should end later, with one button for each possible end.
+
+    The value of each button contains its end.
     """
     rental = previews[0][0].rental
     texts: list[str] = []

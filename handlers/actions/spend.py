@@ -1,4 +1,4 @@
-"""`/gpu spend`: what was spent."""
+"""Reports of spending: `/gpu spend`, its buttons, and the file of a month."""
 
 from __future__ import annotations
 
@@ -45,14 +45,15 @@ from handlers.typed import commands
 
 
 async def ask(context: Context, interaction: UserInteraction, command: commands.Spend) -> Outcome:
-    """Reply with what was spent."""
+    """Reply with the amount spent by a person, a project or the team."""
     name = interaction.person.id if command.kind is ScopeKind.PERSON else command.project
     return await _report(context, interaction, Scope(kind=command.kind, name=name), command.period)
 
 
 async def show(context: Context, interaction: UserInteraction, value: SpendRowsValue) -> Outcome:
-    """Reply with what was spent in another period, or in other rows. The reply takes the place of the one that was
-    clicked.
+    """Reply with the spending of another period, or with other rows.
+
+    The reply replaces the clicked one.
     """
     return await _report(context, interaction, value.scope, value.period, value.rows)
 
@@ -62,7 +63,8 @@ async def _report(
 ) -> Outcome:
     person = interaction.person
     found = await service.report(context.deps, person, scope, period, rows)
-    # Finance may ask where the bot may not be used otherwise, so it is answered in direct messages.
+    # People in finance may query spending even if they may not use the bot otherwise, so they are answered in
+    # direct messages.
     to = interaction.reply_to if may_use(person, context.deps.rules) else to_person(person.id)
     return Reply(content=report(found, context.reader(person)), replaces_original=True, to=to)
 
@@ -72,11 +74,11 @@ _HOUR = timedelta(hours=1)
 
 
 def report(shown: SpendReport, reader: Reader) -> Rendered:
-    """Return the answer."""
-    words = join(_words(shown, reader), _forecast(shown, reader))
+    """Return the answer to `/gpu spend` as a message."""
+    text = join(_summary(shown, reader), _forecast(shown, reader))
     return blocks.message(
-        words,
-        blocks.section(words),
+        text,
+        blocks.section(text),
         _table(shown),
         _chart(shown),
         blocks.context(_notes(shown)),
@@ -86,14 +88,17 @@ def report(shown: SpendReport, reader: Reader) -> Rendered:
 
 
 def report_text(shown: SpendReport, reader: Reader) -> str:
-    """Return the answer in lines: the words, the table and the small print."""
+    """Return the answer as lines of text: the summary, the table and the notes."""
     rows = _table(shown)
     lines = [] if rows is None else map(literal, lines_of(rows))
-    return join_lines(join(_words(shown, reader), _forecast(shown, reader)), *lines, _notes(shown))
+    return join_lines(join(_summary(shown, reader), _forecast(shown, reader)), *lines, _notes(shown))
 
 
 def of_owner(shown: OwnerMonth) -> Rendered:
-    """Return what a rental's owner spent this month, and how much of it was idle, for whoever decides about it."""
+    """Return the amount that a rental's owner has spent this month, and how much of that was idle.
+
+    This is shown to people who decide about a request of the owner.
+    """
     name, month, spent = as_written(escape(shown.name, 40)), say_month(shown.month), shown.spent
     if not spent.amount:
         return replies.reply(f"{name} has spent nothing in {month} so far.")
@@ -107,12 +112,14 @@ def of_owner(shown: OwnerMonth) -> Rendered:
     return replies.reply(text, by_rental)
 
 
-# --- words
+# --- the summary and the notes
 
 
-def _words(shown: SpendReport, reader: Reader) -> str:
-    """Return `November so far: you've spent $212.40, $31.20 of it on idle machines. The team has spent
-    $4,310.11 of $9,000.00.`
+def _summary(shown: SpendReport, reader: Reader) -> str:
+    """Return the summary of a report.
+
+    For example `November so far: you've spent $212.40, $31.20 of it on idle machines. The team has spent $4,310.11
+    of $9,000.00.`
     """
     when, running = _when(shown, reader), shown.period.running
     has, you = ("has spent", "you've spent") if running else ("spent", "you spent")
@@ -158,8 +165,9 @@ def _spent(spent: Spent) -> str:
 def _idle_of_whole(shown: SpendReport) -> str:
     """Return `$31.20 of it on idle machines`, or an empty text if nothing was idle.
 
-    If the table has a column of what was idle, return `12% of it on idle machines`: the parts of each row add up
-    to its amount, so their columns may differ from their exact sums by some cents.
+    If the table has a column for idle machines, return a percentage instead: `12% of it on idle machines`. In the
+    table, the parts of each row are rounded so that they add up to its total, so a column's sum may differ from
+    the exact amount by some cents.
     """
     idle, amount = shown.whole.use.idle, shown.whole.amount
     if not idle:
@@ -176,7 +184,7 @@ def _budget(budget: Micros | None) -> str:
 
 
 def _forecast(shown: SpendReport, reader: Reader) -> str:
-    """Return `At this rate, the team will have spent about $9,120 by the 30th.`"""
+    """Return `At this rate, the team will have spent about $9,120 by the 30th`."""
     if shown.forecast is None:
         return ""
     match shown.scope.kind:
@@ -192,7 +200,11 @@ def _forecast(shown: SpendReport, reader: Reader) -> str:
 
 
 def _notes(shown: SpendReport) -> str:
-    """Return what was billed although the bot had asked for deletion, and what the invoice may differ by."""
+    """Return the notes below a report.
+
+    They mention costs that arose after the bot had requested a deletion, and possible differences from the
+    invoice.
+    """
     late, estimated = shown.whole.late, shown.whole.estimated
     differences = estimated_text(estimated)
     if shown.scope.kind is ScopeKind.TEAM and shown.period.kind is PeriodKind.MONTH:
@@ -221,7 +233,10 @@ def _table(shown: SpendReport) -> Json | None:
 
 
 def _row(name: str, spent: Spent, amount: Micros, shown: SpendReport) -> list[Json]:
-    """Return a row. Its `amount` is in whole cents, and so are its parts, which add up to it."""
+    """Return a row of the table.
+
+    `amount` is in whole cents. Its parts are rounded to whole cents in such a way that they add up to it.
+    """
     hours = float(round(Fraction(spent.gpu_time // MICROSECOND, _HOUR // MICROSECOND), 1))
     count = [] if shown.rows_of is RowsOf.RENTALS else [number_cell(spent.rentals, str(spent.rentals))]
     use = use_in_cents(spent.use, amount)
@@ -284,7 +299,10 @@ def _buttons(shown: SpendReport) -> Json | None:
 
 
 async def send_file(context: Context, interaction: UserInteraction, value: SpendValue) -> Outcome:
-    """Send the file that the reader of a report may see to their direct messages."""
+    """Send the file of a month's charges to the person's direct messages.
+
+    The value contains the scope of the file, which is as much of the month as the person may see.
+    """
     part = MonthPart(month=value.month, scope=value.scope)
     await ask_for_file(context.deps, interaction.person, part)
     return Reply(content=file_on_its_way(part))

@@ -1,4 +1,4 @@
-"""Waiting for a machine, and renting at a later time: what its buttons and dialogs do."""
+"""Buttons and dialogs for waiting for a machine, and for renting at a later time."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ stop = does(waiting.StopWaiting, lambda quote, _: views.stopped(quote), replaces
 
 
 async def rent_up_to(context: Context, interaction: UserInteraction, value: QuoteValue) -> Outcome:
-    """As `rent`, with the highest price per GPU that was typed in the dialog."""
+    """Rent automatically, like `rent`, at up to the price per GPU-hour that was typed in the dialog."""
     priced = QuotePriceValue(quote_id=value.quote_id, gpu_rate=read_cap(interaction.inputs))
     return await rent(context, interaction, priced)
 

@@ -1,7 +1,9 @@
-"""What this process knows of the types of blocks that Slack takes.
+"""Keeps track of which types of blocks Slack accepts from this app.
 
-What Slack refuses is sent again at once in classic blocks, and from then on without a refused try. Slack says
-nothing of the blocks in an acknowledgement, so these have only types that Slack was seen to take.
+Slack rolls out new types of blocks gradually, so a workspace may refuse some of them. A refused message is sent
+again at once with classic blocks instead, and from then on the refused types aren't tried again. Slack doesn't
+report errors about the blocks in an acknowledgement, so acknowledgements only contain types that Slack has already
+accepted.
 """
 
 from __future__ import annotations
@@ -27,27 +29,35 @@ REFUSALS: Mapping[Surface, Collection[str]] = {
     Surface.MESSAGE: {"invalid_blocks", "invalid_blocks_format", "msg_blocks_too_long", "msg_too_large"},
     Surface.MODAL: {"invalid_arguments", "invalid_blocks", "view_too_large"},
 }
-"""Errors by which Slack refuses blocks. It may take a message's text alone."""
+"""The errors with which Slack refuses the blocks of a call.
+
+Slack may still accept the text of such a message without blocks.
+"""
 ASK_TIMEOUT = 5
-"""Real seconds."""
+"""The timeout of `BlockTypes.ask`, in seconds of wall-clock time."""
 
 _TOO_LARGE = frozenset({"msg_blocks_too_long", "msg_too_large", "view_too_large"})
 _NOT_VALID = frozenset({"invalid_blocks", "invalid_message", "invalid_view"})
-"""Errors of blocks.validate about what it was asked to validate."""
+"""The errors with which `blocks.validate` reports that the given blocks are invalid."""
 _PLACE = re.compile(r"(?:.*?/blocks)?/(\d+)(/.*)?")
 _ALL_BLOCKS = frozenset({"", "/blocks", "/view", "/view/blocks"})
-"""Pointers that say nothing of one block."""
+"""The pointers in an error that don't point at a single block."""
 
 
 class BlockTypes:
-    """Remembers, for each surface, which types of blocks Slack takes and which it refuses, until the process ends.
-    Delivery, direct posts and dialogs share one.
+    """Remembers which types of blocks Slack accepts or refuses on each surface, until the process ends.
+
+    Delivery, direct posts and dialogs share one instance.
     """
 
     def __init__(self) -> None:
         self._takes: dict[tuple[Surface, str], bool] = {}
         self._seen: set[tuple[Surface, str]] = set()
-        """The types that a call took, or that are surely refused. That blocks.validate takes one is less sure."""
+        """The types whose acceptance or refusal is certain.
+
+        Either a call with the type succeeded, or Slack clearly refused the type. Success in `blocks.validate` is
+        weaker evidence.
+        """
         self._asked = False
 
     def refused(self, surface: Surface) -> set[str]:
@@ -55,12 +65,13 @@ class BlockTypes:
         return {name for name in NEW_TYPES if self._takes.get((surface, name)) is False}
 
     def taken(self, surface: Surface) -> set[str]:
-        """Return the types that Slack takes on a surface."""
+        """Return the types that Slack accepts on a surface."""
         return {name for name in NEW_TYPES if self._takes.get((surface, name))}
 
     def proven(self, blocks: Sequence[Json], surface: Surface = Surface.MESSAGE) -> list[Json]:
-        """Return blocks for an acknowledgement, or for a dialog, whose trigger may work only once: classic ones in
-        the place of each type that Slack wasn't seen to take.
+        """Replace each block whose type hasn't been accepted by Slack yet with classic blocks.
+
+        Used for acknowledgements, in which errors go unnoticed, and for dialogs, whose trigger may work only once.
         """
         return classic(blocks, NEW_TYPES - self.taken(surface))
 
@@ -72,8 +83,15 @@ class BlockTypes:
         *,
         text_alone: bool = True,
     ) -> T:
-        """Make a call, again at once with plainer blocks as long as Slack refuses them, and remember what that
-        showed. `text_alone` tells whether a message's text will do. Raise what the last call raised.
+        """Make a call, and repeat it with plainer blocks as long as Slack refuses the blocks.
+
+        Remembers which types were accepted or refused. Raises whatever the last call raised.
+
+        Args:
+            blocks: The blocks to send at first.
+            call: Makes the call with the given blocks.
+            surface: The kind of surface that shows the blocks.
+            text_alone: Whether the message may finally be sent with its text and no blocks at all.
         """
         attempt, taken = Attempt(self, blocks, surface), set[str]()
         try:
@@ -90,10 +108,16 @@ class BlockTypes:
             self.note(surface, taken=taken, refused=attempt.blamed)
 
     def note(self, surface: Surface, *, taken: Collection[str], refused: Mapping[str, bool]) -> None:
-        """Remember what calls showed. `refused` tells of each type whether that is sure.
+        """Remember which types were accepted and refused by calls.
 
-        A type that a call took before may have been refused for its content, so it is forgotten. Any other is
-        refused from now on, and if that isn't sure, only until Slack says otherwise: it is asked again.
+        If calls with a refused type have succeeded before, only its content may be to blame. Everything known
+        about the type is then forgotten. Any other refused type counts as refused from now on. If the reason isn't
+        certain, this lasts only until the next call of `blocks.validate`, which may say otherwise.
+
+        Args:
+            surface: The surface on which the calls showed the blocks.
+            taken: The types that were accepted.
+            refused: The refused types. The value tells whether it is certain that this type was the reason.
         """
         for name in taken:
             self._take((surface, name))
@@ -109,20 +133,22 @@ class BlockTypes:
                 self._takes[place] = False
 
     def _take(self, place: tuple[Surface, str]) -> None:
-        """Remember that Slack takes a type, unless it surely refused it."""
+        """Remember that Slack accepts a type, unless it has clearly refused the type."""
         if place not in self._seen or self._takes.get(place) is not False:
             self._takes[place] = True
 
     def _refuse(self, place: tuple[Surface, str]) -> None:
-        """Remember that Slack surely refuses a type, and log it once."""
+        """Remember that Slack clearly refuses a type, and log the refusal once."""
         if place not in self._seen or self._takes.get(place) is not False:
             log.warning("slack.block_refused", block=place[1], surface=place[0].value)
         self._seen.add(place)
         self._takes[place] = False
 
     async def ask(self, client: AsyncWebClient) -> None:
-        """Ask Slack which types it takes, unless it answered since the last refusal. Without an answer, messages
-        show it when they are sent, and dialogs stay classic. Never raise.
+        """Ask Slack which types it accepts, unless it has answered since the last refusal.
+
+        Without an answer, the next message that uses a type shows whether Slack accepts it, and dialogs keep using
+        classic blocks. Never raises.
         """
         if self._asked:
             return
@@ -141,21 +167,26 @@ class BlockTypes:
 
 
 class Attempt:
-    """One message or view, for as many calls as it needs until Slack takes its blocks."""
+    """One message or view, for as many calls as are needed until Slack accepts its blocks."""
 
     def __init__(self, types: BlockTypes, blocks: Sequence[Json], surface: Surface) -> None:
         self._types = types
         self._surface = surface
         self.blamed: dict[str, bool] = {}
-        """The types for which Slack may have refused a call, and whether that is sure. In a dialog it counts as
-        sure: the refusal may have used up the trigger, so the type isn't tried on the chance."""
+        """The types that may be the reason for a refusal. The value tells whether that is certain.
+
+        For a dialog, it always counts as certain: the refused attempt may have used up the dialog's trigger, so
+        the type isn't worth another try.
+        """
         self.blocks = classic(blocks, types.refused(surface))
-        """What is sent next."""
+        """The blocks to send next."""
 
     def plainer(self, error: SlackApiError) -> bool:
-        """Go on to plainer blocks, if Slack refused these: to classic ones in the place of those at which the
-        error points, or else that Slack wasn't seen to take; then to classic ones alone. If nothing newer is to
-        blame, a message is left with its text. Return False if nothing plainer is left.
+        """Switch to plainer blocks if Slack refused the current ones. Return False if nothing plainer is left.
+
+        First, the blocks at which the error points are replaced with classic ones, or otherwise all blocks whose
+        types Slack hasn't accepted yet. If Slack still refuses, only classic blocks remain. If it even refuses
+        those, a message keeps only its text.
         """
         code, newer, is_modal = error_code(error), new_types(self.blocks), self._surface is Surface.MODAL
         if code not in REFUSALS[self._surface]:
@@ -176,8 +207,9 @@ class Attempt:
 
 
 def _named(error: SlackApiError, blocks: Sequence[Json]) -> dict[str, bool]:
-    """Return the newer types of the blocks at which an error points, and whether it points at the type itself, not
-    at the content.
+    """Return the newer types of the blocks at which an error points.
+
+    The value for each type tells whether the error points at the type itself and not at the block's content.
     """
     named: dict[str, bool] = {}
     for found in filter(None, map(_PLACE.fullmatch, pointers(error))):
@@ -187,9 +219,10 @@ def _named(error: SlackApiError, blocks: Sequence[Json]) -> dict[str, bool]:
 
 
 async def refused_by(client: AsyncWebClient, surface: Surface) -> set[str]:
-    """Return which types Slack refuses on a surface, by one call of blocks.validate for each, because it may name
-    only the first mistake. Raise one of NO_ANSWER if there is no usable answer
-    (docs.slack.dev/reference/methods/blocks.validate).
+    """Return the types that Slack refuses on a surface.
+
+    Each type needs its own call of `blocks.validate`, because an error may name only the first mistake. Raises one
+    of NO_ANSWER if there is no usable answer (docs.slack.dev/reference/methods/blocks.validate).
     """
     refused = set()
     for block in SAMPLES[surface]:

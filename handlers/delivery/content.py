@@ -1,4 +1,7 @@
-"""What a message of the outbox should say now: loads what its writer needs, and calls the writer."""
+"""Renders the current content of a message in the outbox.
+
+Each function loads the data that a message's writer needs, and calls the writer.
+"""
 
 from __future__ import annotations
 
@@ -38,20 +41,20 @@ from store.db import Tx
 
 
 class Answer(Rendered):
-    """A message that answers what one person did."""
+    """A message that responds to something that one person did."""
 
     options: dict[str, Any]
-    """What a `response_url` is sent besides the text and the blocks."""
+    """The other fields that are sent to the `response_url`, in addition to the text and the blocks."""
 
 
 class Upload(NamedTuple):
-    """A file and what is said beside it."""
+    """A file, with the message that accompanies it."""
 
     file: MonthFile
     words: str
-    """Escaped mrkdwn."""
+    """The accompanying message, as escaped mrkdwn."""
     without_file: Rendered
-    """What is posted if Slack takes no files of ours."""
+    """The message to post if Slack accepts no files from this app."""
 
 
 Shown = Rendered | Upload
@@ -59,7 +62,7 @@ Load = Callable[[Tx, Deps, Message], Awaitable[Shown | None]]
 
 
 async def content(deps: Deps, message: Message) -> Shown | None:
-    """Return what a message shows now. Return None if it has nothing to show any more."""
+    """Render a message as it should be now. Return None if there is nothing left to show."""
     if message.kind in _READ_ALONE:
         return await _READ_ALONE[message.kind](deps, message)
     async with deps.store.read() as tx:
@@ -118,7 +121,10 @@ async def _direct(tx: Tx, deps: Deps, message: Message) -> Rendered | None:
 
 
 async def _is_newest(tx: Tx, message: Message) -> bool:
-    """Return whether the reader of a direct message got, or still gets, no later one about the same rental."""
+    """Return whether no later direct message about the same rental exists for the same reader.
+
+    A later message counts if it has been posted or can still be posted.
+    """
     others = [one for one in await tx.messages.direct_of(message.rental_id or "") if one.to == message.to]
     return not any(one.id > message.id and (one.ts is not None or not one.closed) for one in others)
 
@@ -130,17 +136,17 @@ async def _alert(tx: Tx, deps: Deps, message: Message) -> Rendered | None:
     event = await tx.events.get(message.event_id or 0)
     if event is None:
         return None
-    event, other, told = readable_event(event, everything=False), None, None
+    event, other, other_alert = readable_event(event, everything=False), None, None
     if Needs.OTHER_END in alert.needs.get(event.kind, Needs.NOTHING):
         other = await tx.events.other_end_of_pause(event)
-        told = await tx.messages.alert_of(other.id, message.to) if other is not None else None
+        other_alert = await tx.messages.alert_of(other.id, message.to) if other is not None else None
     names = await tx.people.names([one for end in (event, other) if end for one in alert.names(end)])
     _, reader = await _reader(tx, deps, message)
-    return alert_message(AlertContext(event, reader, names, other, told))
+    return alert_message(AlertContext(event, reader, names, other, other_alert))
 
 
 async def _question(tx: Tx, deps: Deps, message: Message) -> Rendered | None:
-    """Return a question to the admins. Return None if its reader is no admin any more."""
+    """Render a question to the admins. Return None if its reader is no longer an admin."""
     event, (person, reader) = await tx.events.get(message.event_id or 0), await _reader(tx, deps, message)
     view = await view_for_message(tx, deps, person, message.question_id or "")
     if event is None or view is None:
@@ -149,7 +155,7 @@ async def _question(tx: Tx, deps: Deps, message: Message) -> Rendered | None:
 
 
 async def _reminder(tx: Tx, deps: Deps, message: Message) -> Rendered | None:
-    """Return what an approver is reminded of. Return None if they approve nothing any more."""
+    """Render an approver's reminder. Return None if the person no longer approves requests."""
     person, reader = await _reader(tx, deps, message)
     found = await waiting_for_approver(tx, deps, person, (message.body or {}).get("rentals", ()))
     if found is None:
@@ -175,7 +181,7 @@ async def _reply(_: Deps, message: Message) -> Answer | None:
 
 
 async def _quote(tx: Tx, deps: Deps, message: Message) -> Answer | None:
-    """Return the answer to `/gpu get`. Return None for the message about a search that is over."""
+    """Render the answer to `/gpu get`. Return None for a progress message whose search has finished."""
     looking = message.kind is MessageKind.LOOKING
     quote = await tx.quotes.get(message.quote_id or "")
     if quote is None or (looking and quote.state is not QuoteState.LOOKING):
@@ -214,7 +220,7 @@ _READ_ALONE: Mapping[MessageKind, Callable[[Deps, Message], Awaitable[Shown | No
     MessageKind.HOME: _home,
     MessageKind.REPLY: _reply,
 }
-"""Those that read in several transactions of their own, or in none."""
+"""The kinds of messages that are loaded in several transactions of their own, or in none."""
 
 
 # --- parts of several
@@ -226,15 +232,16 @@ def _readers(deps: Deps) -> Reader:
 
 
 async def _reader(tx: Tx, deps: Deps, message: Message, user_id: str = "") -> tuple[Person, Reader]:
-    """Return the only reader of a message: the person of `user_id`, by default the one to whom it goes."""
+    """Return the only reader of a message: the person with `user_id`, or by default the message's recipient."""
     to = user_id or message.to.value
     person = await tx.people.get(to, EVER) or Person(id=to, name="")
     return person, Reader(id=person.id, rules=deps.rules, now=deps.clock.now(), zone=person.tz)
 
 
 async def earliest_post(tx: Tx, message: Message) -> datetime | None:
-    """Return the earliest time at which the message can have been posted, in our time: that of its event, or of
-    its rental's start if it has no event. Return None if it has neither.
+    """Return the earliest bot time at which a message can have been posted.
+
+    This is the time of its event, or else the time at which its rental was created. None if it has neither.
     """
     event, rental = await tx.events.get(message.event_id or 0), await tx.rentals.get(message.rental_id or "")
     return event.at if event is not None else rental.created_at if rental is not None else None

@@ -1,5 +1,7 @@
-"""Posts that bypass the outbox: alerts, and replies without a `response_url`. They are for a store that takes no
-writes, and for a machine whose clock is wrong, where nothing may be delivered.
+"""Posts alerts and replies without the outbox.
+
+This is for the cases in which the outbox can't be used: the store takes no writes, or the machine's clock is
+wrong, so that nothing may be delivered. Only replies without a `response_url` are posted this way.
 """
 
 from __future__ import annotations
@@ -28,23 +30,29 @@ log = structlog.get_logger("gpubot.delivery")
 class PostOutcome(Enum):
     TAKEN = "taken"
     LATER = "later"
-    """Nothing was posted: Slack asked to wait, or could not be reached."""
+    """Nothing was posted: Slack requested a wait or couldn't be reached."""
     FAILED = "failed"
-    """Slack refused the post, or its answer was lost. A post without an answer may exist."""
+    """Slack refused the post, or its response was lost. A post without a response may exist."""
 
 
 TRIES = 3
-"""Only a post that Slack answers with "later" is tried again: after any other failure, it may exist."""
+"""The number of times that a post is sent if Slack keeps requesting a wait.
+
+Other failures aren't retried, because the post may exist.
+"""
 
 
 RETRY_AFTER = timedelta(minutes=5)
-"""Real time until an alert whose answer was lost is sent again, so that nobody gets it every few seconds."""
+"""The wall-clock time before an alert whose response was lost is sent again.
+
+Without it, people would get the same alert every few seconds.
+"""
 
 
 class DirectPosts:
-    """Posts without the outbox. Implements `bot.lifecycle.outside.DirectPosts`.
+    """Posts messages without the outbox. Implements `bot.lifecycle.outside.DirectPosts`.
 
-    No post is stored, so use it only while the outbox can't be used.
+    Posts aren't stored, so use this only while the outbox can't be used.
     """
 
     def __init__(self, client: AsyncWebClient, pace: Pace, deps: Deps, block_types: BlockTypes) -> None:
@@ -54,11 +62,12 @@ class DirectPosts:
         self._clock = deps.clock
         self._block_types = block_types
         self._failed: dict[tuple[str, EventKind, str | None], datetime] = {}
-        """When each alert that may not have arrived was last sent."""
+        """The time of the last attempt for each alert that may not have arrived."""
 
     async def post(self, user: str, event: Event[AlertFacts]) -> bool:
-        """Send the alert of an event to a person. Return False if Slack doesn't take it now. Never raise, and
-        never wait for Slack's pace: the self-check must go on.
+        """Send the alert about an event to a person. Return False if Slack doesn't accept it now.
+
+        Never raises, and never waits for Slack's rate limits, because the self-check that calls it must go on.
         """
         real, key = self._clock.real(), (user, event.kind, event.facts.name)
         failed_at = self._failed.get(key)
@@ -75,9 +84,10 @@ class DirectPosts:
         return outcome is PostOutcome.TAKEN
 
     async def send(self, to: str, rendered: Rendered, *, tries: int = TRIES) -> PostOutcome:
-        """Post to a channel or a person as soon as the pace allows it. Return what happened. Never raise.
+        """Post to a channel or a person as soon as Slack's rate limits allow. Never raises.
 
-        A post whose blocks are refused is made again at once in plainer ones, beside the `tries`.
+        If the blocks are refused, the post is sent again at once with plainer ones. This doesn't count as one of
+        the `tries`.
         """
 
         async def post(blocks: list[Json]) -> None:

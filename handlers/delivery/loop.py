@@ -1,4 +1,4 @@
-"""The loop that sends due messages in their order, several at a time as far as Slack's pace allows."""
+"""The loop that sends due messages in order, several at a time as far as Slack's rate limits allow."""
 
 from __future__ import annotations
 
@@ -31,16 +31,25 @@ from store.db import Tx, Written
 log = structlog.get_logger("gpubot.delivery")
 
 BATCH = 20
-"""How many messages one query returns at most."""
+"""The maximum number of messages that one query returns."""
 GATHER = 0.05
-"""Real seconds between two turns, so that messages queued together need only one read of the store."""
+"""The pause between two turns, in wall-clock seconds.
+
+Thanks to the pause, messages that are queued together need only one read of the store.
+"""
 IN_FLIGHT = 16
-"""How many messages are being sent at the same time, at most."""
+"""The maximum number of messages that are being sent at the same time."""
 REFRESHES_IN_FLIGHT = 4
-"""How many of them may be refreshes: while Slack is slow, changes must not wait for these."""
+"""The maximum number of refreshes among the messages being sent.
+
+A refresh only updates how much time has passed. While Slack is slow, changes must not wait for refreshes.
+"""
 AT_A_TIME = {NextCall.FIND: 4, NextCall.PUBLISH: 2}
-"""How many of them may be searches for posts whose outcome is unknown: while Slack is slow, each takes up to its
-time-out. And how many may be Home tabs: rendering one reads a lot."""
+"""The maximum number of some kinds of calls among the messages being sent.
+
+FIND searches for posts whose outcome is unknown: while Slack is slow, each search takes up to its timeout. PUBLISH
+sends Home tabs, and rendering one reads a lot of data.
+"""
 METHODS = {
     NextCall.ANSWER: ANSWER,
     NextCall.FIND: READ,
@@ -50,26 +59,33 @@ METHODS = {
 }
 RETRY_AFTER_BUG = timedelta(minutes=1)
 OTHERS_WAIT = timedelta(minutes=1)
-"""For how long a post with an unknown outcome holds up later ones to the same reader, in real time."""
+"""The wall-clock time for which a post with an unknown outcome delays later ones to the same reader."""
 
 
 @dataclass
 class _Unresolved:
-    """A post that may or may not be in Slack, or that a bug keeps from being made. All times are real."""
+    """A post whose outcome in Slack is unknown, or that can't be made because of a bug.
+
+    All times are wall-clock.
+    """
 
     since: datetime
     failed_at: datetime
-    """When its last call failed."""
+    """The time at which the last call for this post failed."""
     answered_at: datetime | None = None
-    """When Slack first answered another call since. Until then, Slack may be away for all of them."""
+    """The time of Slack's first response to another call since then.
+
+    None if there has been no response. Slack may then be down altogether.
+    """
 
     def lets_others_pass(self, now: datetime) -> bool:
         """Return whether later posts to the same reader no longer wait for this one.
 
-        They wait for one minute, counted from Slack's first answer to anything.
+        They wait for one minute, counted from Slack's first response to any call.
 
-        Without any answer, Slack may be away, and they would overtake this post once it is back; or only this
-        conversation can't be read. So after a minute, they are tried right after each failed call for this post.
+        Without any response, there are two possible reasons. Slack may be down, and then the later posts would
+        overtake this one once Slack is back. Or only this conversation can't be read. So after a minute, later
+        posts are tried only right after each failed call for this post.
         """
         if self.answered_at is not None and now - self.answered_at >= OTHERS_WAIT:
             return True
@@ -78,12 +94,12 @@ class _Unresolved:
 
 @dataclass(frozen=True)
 class NextTurn:
-    """When to look again, unless a commit wakes the loop earlier."""
+    """The times at which to look again, unless a commit wakes the loop earlier."""
 
     real: datetime | None = None
-    """Real time at which something is due, or the pace allows more."""
+    """The wall-clock time at which a message is due, or at which the rate limits allow more calls."""
     refresh: datetime | None = None
-    """Our time of the next refresh."""
+    """The bot time of the next refresh."""
 
 
 class Delivery(Part):
@@ -104,9 +120,18 @@ class Delivery(Part):
         may_send: Callable[[], bool] = lambda: True,
         look_again: float | None = None,
     ) -> None:
-        """`save_retry` is the real time after which a write that the store didn't take is tried again. `may_send`
-        tells whether surely no other process delivers. `look_again` is the real seconds after which the loop looks
-        at the store again if nothing woke it, if other processes write to it too.
+        """Create the loop.
+
+        Args:
+            deps: The dependencies, with the store and the clock.
+            client: The client for Slack's Web API.
+            session: The HTTP session for `response_url`s and uploads.
+            pace: The rate limits, which other parts of the process share.
+            block_types: The types of blocks that Slack accepts, which other parts of the process share.
+            save_retry: The wall-clock time after which a failed write is tried again.
+            may_send: Returns whether it is certain that no other process delivers messages.
+            look_again: The wall-clock seconds after which the loop reads the store again if nothing woke it. Only
+                needed if other processes write to the store too.
         """
         self._deps = deps
         self._pace = pace or Pace()
@@ -123,14 +148,17 @@ class Delivery(Part):
         )
         self._sending: dict[int, tuple[Message, asyncio.Task[None]]] = {}
         self._unresolved: dict[int, _Unresolved] = {}
-        """By the message's id."""
+        """The posts with an unknown outcome, by message ID."""
         self._saving_rest: asyncio.Task[None] | None = None
         self._has_begun = True
-        """Whether every open surface was made due once since this process delivers, or the database was opened."""
+        """True once all live messages have been scheduled.
+
+        This is done when the process begins to deliver, and again whenever the database is opened.
+        """
         self._homes_changed = False
-        """Whether something that Home tabs show was committed, and they are not due yet."""
+        """True if Home tabs have to be scheduled because something that they show was committed."""
         self._homes_due_at = deps.clock.real()
-        """The real time from which on they may be made due."""
+        """The earliest wall-clock time at which Home tabs may be scheduled again."""
         deps.store.on_commit(self._wake.set, Written.MESSAGES)
         for written in (Written.CHANGES, Written.QUOTES, Written.KEYS, Written.POLICIES):
             deps.store.on_commit(self._note_home_change, written)
@@ -138,31 +166,34 @@ class Delivery(Part):
     @property
     @override
     def in_flight(self) -> int:
-        """Return how many messages are being sent, or are sent and not yet saved."""
+        """Return the number of messages that are being sent, or whose results haven't been saved yet."""
         return len(self._sending.keys() | self._unsaved.ids)
 
     def token_renewed(self) -> None:
-        """Send all waiting messages at once, because Slack takes our token again."""
+        """Send all waiting messages now, because Slack accepts our token again."""
         self.refused.clear()
         self._pace.unblock_all()
         self._wake.set()
 
     def begin_later(self) -> None:
-        """Have the next turn make every open surface due once."""
+        """Have the next turn schedule every live message once."""
         self._has_begun = False
         self._unresolved.clear()
         self._wake.set()
 
     def reopened(self) -> None:
-        """Begin again, because the database is there again after it was lost. It may be a backup, so drop the
-        results of calls that it doesn't have: posts are found again, and any other call is made again.
+        """Start over after the database was lost and opened again.
+
+        The database may now be a backup, so results that it doesn't contain are dropped: posts are found again in
+        Slack, and any other call is repeated.
         """
         self._unsaved.drop()
         self.begin_later()
 
     async def begin(self) -> None:
-        """Make every open surface due once: if the database is a backup, Slack may show something else. Call this
-        before anything else changes the store. If the store takes no writes, the next turn tries again.
+        """Schedule every live message once, because Slack may show something else if the database is a backup.
+
+        Call this before anything else changes the store. If the store takes no writes, the next turn tries again.
         """
         self._has_begun = False
         try:
@@ -175,8 +206,9 @@ class Delivery(Part):
 
     @override
     async def first_due(self, tx: Tx) -> datetime | None:
-        """Return when the next refresh is due. Return None if it is due but may not start yet: it can wait up to a
-        minute for its turn in Slack's pace.
+        """Return the bot time of the next refresh.
+
+        Returns None if the refresh is due but the rate limits don't allow it yet, which can take up to a minute.
         """
         at = await tx.messages.next_refresh()
         due = at is not None and at <= self._deps.clock.now()
@@ -184,7 +216,10 @@ class Delivery(Part):
 
     @override
     async def run(self) -> None:
-        """Run until cancelled. What is being sent then goes on; `drain` waits for it."""
+        """Run until cancelled.
+
+        Messages that are being sent then are still finished, and `drain` waits for them.
+        """
         try:
             await keep_running("delivery", self._send_what_is_due, self._deps.clock)
         finally:
@@ -193,7 +228,7 @@ class Delivery(Part):
                 self._saving_rest = asyncio.create_task(self._save_rest())
 
     async def _save_rest(self) -> None:
-        """Save what is still being sent, or find that another process delivers now."""
+        """Save the results of messages that are still being sent, unless another process delivers by now."""
         while self.in_flight:
             await self._deps.clock.pause(PAUSE_AFTER_OUTAGE)
             await self._unsaved.retry()
@@ -204,34 +239,39 @@ class Delivery(Part):
         await self._deps.clock.pause(GATHER)
 
     async def drain(self) -> None:
-        """Wait until nothing is being sent, and try once more to save what was sent."""
+        """Wait until nothing is being sent, and try once more to save the results."""
         while self._sending:
             await asyncio.wait({task for _, task in self._sending.values()})
         await self._unsaved.retry(at_once=True)
 
     async def turn(self) -> NextTurn:
-        """Start to send what may be sent now. Return when to look again. Raise StoreBusy."""
+        """Start sending everything that may be sent now. Return the times at which to look again.
+
+        Raises:
+            StoreBusy: The store is unavailable.
+        """
         await self._unsaved.retry()
         if not self._has_begun:
             await self.begin()
-        now, our_now = self._deps.clock.real(), self._deps.clock.now()
+        now, bot_now = self._deps.clock.real(), self._deps.clock.now()
         await self._end_back_off(now)
-        await self._make_homes_due(now)
+        await self._schedule_homes(now)
         async with self._deps.store.read() as tx:
             await self._start_due(tx, now)
-            next_refresh = await self._start_refreshes(tx, now, our_now)
+            next_refresh = await self._start_refreshes(tx, now, bot_now)
             next_due = await tx.messages.next_due(now)
         moments = [next_due, *self._opens_at(now)]
-        if next_refresh is not None and next_refresh <= our_now:
-            # The refresh is being sent, and its end wakes the loop; or it waits for the pace, in real time.
+        if next_refresh is not None and next_refresh <= bot_now:
+            # Either the refresh is being sent, and the loop wakes when it ends, or it waits for the rate limits.
             moments.append(self._pace.refresh_at(now))
             next_refresh = None
         real = min((moment for moment in moments if moment is not None and moment > now), default=None)
         return NextTurn(real, next_refresh)
 
     async def _end_back_off(self, now: datetime) -> None:
-        """Schedule now what waits for a retry, if Slack answered again after an outage. What waits because Slack
-        asked for it goes on waiting.
+        """Schedule messages that wait for a retry if Slack responds again after an outage.
+
+        Messages that wait because Slack requested it continue to wait.
         """
         if not self._pace.outage_over or self._unsaved.open_at(now) > now:
             return
@@ -243,9 +283,10 @@ class Delivery(Part):
         self._homes_changed = True
         self._wake.set()
 
-    async def _make_homes_due(self, now: datetime) -> None:
-        """Make all Home tabs due if something that they show changed, at most once in ten seconds. Changes
-        before a crash are not lost, because each start makes all Home tabs due.
+    async def _schedule_homes(self, now: datetime) -> None:
+        """Schedule all Home tabs if something that they show has changed, at most once in ten seconds.
+
+        A change isn't lost in a crash, because each start schedules all Home tabs.
         """
         if not self._homes_changed or now < self._homes_due_at or self._unsaved.open_at(now) > now:
             return
@@ -271,19 +312,22 @@ class Delivery(Part):
             if len(due) < BATCH:
                 return
 
-    async def _start_refreshes(self, tx: Tx, now: datetime, our_now: datetime) -> datetime | None:
-        """Start the refreshes for which there is room. Return when the first of the rest is due, in our time."""
+    async def _start_refreshes(self, tx: Tx, now: datetime, bot_now: datetime) -> datetime | None:
+        """Start as many refreshes as allowed.
+
+        Return the bot time of the earliest refresh, None if there is none.
+        """
         first = await tx.messages.next_refresh()
-        if first is None or first > our_now or not self.may_refresh(now):
+        if first is None or first > bot_now or not self.may_refresh(now):
             return first
         being_sent = self._sending.keys() | self._unsaved.ids
-        for message in await tx.messages.to_refresh(our_now, REFRESHES_IN_FLIGHT, being_sent):
+        for message in await tx.messages.to_refresh(bot_now, REFRESHES_IN_FLIGHT, being_sent):
             if len(self._sending) < IN_FLIGHT and self.may_refresh(now):
                 self._start(message)
         return first
 
     def may_refresh(self, now: datetime) -> bool:
-        """Return whether another refresh may start at this real time, and the store can save its result."""
+        """Return whether another refresh may start at this wall-clock time and its result could be saved."""
         sending = [message for message, _ in self._sending.values()]
         if (
             sum(message.refreshes for message in sending) >= REFRESHES_IN_FLIGHT
@@ -294,7 +338,7 @@ class Delivery(Part):
         return self._pace.refresh_at(now, edits) <= now
 
     def _passed(self, now: datetime) -> frozenset[int]:
-        """Return the unsent messages for which others to the same reader no longer wait, by id."""
+        """Return the IDs of unsent messages that no longer delay other messages to the same reader."""
         answered_at = self._pace.answered_at
         for one in self._unresolved.values():
             if one.answered_at is None and answered_at is not None and answered_at > one.since:
@@ -302,8 +346,10 @@ class Delivery(Part):
         return frozenset(key for key, one in self._unresolved.items() if one.lets_others_pass(now))
 
     def _unsendable(self, now: datetime) -> Unsendable:
-        """Return which messages can't be sent now: they, or a post to the same channel, are being sent; Slack's
-        pace doesn't allow them; or the store could not save that they are being sent.
+        """Return the filter for messages that can't be sent now.
+
+        A message can't be sent while it, or a post to the same channel, is being sent, while Slack's rate limits
+        don't allow the call, or while the store couldn't record that a post has begun.
         """
         pace, sending = self._pace, [message for message, _ in self._sending.values()]
         made = Counter(message.next_call for message in sending)
@@ -312,7 +358,7 @@ class Delivery(Part):
             call
             for call, method in METHODS.items()
             if made[call] >= AT_A_TIME.get(call, IN_FLIGHT)
-            # A search is counted page by page.
+            # The pace counts a search page by page, so a running search isn't counted here again.
             or pace.open_at(method, now, 0 if call is NextCall.FIND else made[call]) > now
         }
         if self._unsaved.open_at(now) > now:
@@ -327,15 +373,18 @@ class Delivery(Part):
         )
 
     def _opens_at(self, now: datetime) -> list[datetime | None]:
-        """Return the times from which on more may be sent; some are past. The ends of running calls are not among
-        them, since each wakes the loop.
+        """Return the times at which more messages may be sent. Some of them are in the past.
+
+        The ends of running calls aren't included, because each of them wakes the loop.
         """
         pace, unsaved = self._pace, self._unsaved
         methods = [pace.refresh_at(now), *(pace.open_at(method, now) for method in METHODS.values())]
         closed = [*pace.closed(POST, now).values(), *pace.closed(PUBLISH, now).values()]
         homes = [self._homes_due_at] if self._homes_changed else []
-        held = [one.answered_at + OTHERS_WAIT for one in self._unresolved.values() if one.answered_at is not None]
-        return [*closed, *methods, *homes, *held, unsaved.open_at(now), unsaved.next_at()]
+        delayed = [
+            one.answered_at + OTHERS_WAIT for one in self._unresolved.values() if one.answered_at is not None
+        ]
+        return [*closed, *methods, *homes, *delayed, unsaved.open_at(now), unsaved.next_at()]
 
     def _start(self, message: Message) -> None:
         task = asyncio.create_task(self._deliver(message))
@@ -362,19 +411,19 @@ class Delivery(Part):
             await self._deps.clock.pause(PAUSE_AFTER_OUTAGE)
             return
         except Exception:
-            # Put this message off, so that a bug in it does not stop the others. A refresh is not tried again: a
-            # card that is up to date must not count as undelivered.
+            # Postpone this message, so that a bug in it doesn't stop the others. A refresh isn't retried, because
+            # a card that is up to date must not count as undelivered.
             log.exception("delivery.failed", message=message.id, kind=message.kind)
             now = self._deps.clock.real()
-            put_off = {"refresh_at": None} if message.refreshes else {"due_at": now + RETRY_AFTER_BUG}
-            result = Result(changed(message, **put_off))
+            postponed = {"refresh_at": None} if message.refreshes else {"due_at": now + RETRY_AFTER_BUG}
+            result = Result(changed(message, **postponed))
             self._note_unresolved(message.id, answered_at=now)
         else:
             if result.message.sending:
                 self._note_unresolved(message.id)
             else:
                 self._unresolved.pop(message.id, None)
-        if self._deps.opened.real == opened:  # else the database was lost meanwhile, see `reopened`
+        if self._deps.opened.real == opened:  # otherwise the database was lost in the meantime, see `reopened`
             await self._unsaved.save(result)
 
     def _note_unresolved(self, message_id: int, *, answered_at: datetime | None = None) -> None:
@@ -383,7 +432,10 @@ class Delivery(Part):
         one.failed_at = now
 
     def _check_claim(self) -> None:
-        """Raise ClaimLost unless surely no other process delivers. Call this right before a call to Slack."""
+        """Raise ClaimLost unless it is certain that no other process delivers.
+
+        Call this right before a call to Slack.
+        """
         if not self._may_send():
             raise ClaimLost
 
@@ -408,8 +460,9 @@ class Delivery(Part):
         return await self.poster.find(message, card, since)
 
     async def _post(self, message: Message, rendered: Rendered) -> Result:
-        """Store that a post begins, then make the post. After a crash between the two, the conversation is read
-        back before anything is posted again.
+        """Store that a post has begun, then make the post.
+
+        After a crash between the two, the conversation is read back before anything is posted again.
         """
         sending = changed(message, sending=True)
         async with self._deps.store.write() as tx:

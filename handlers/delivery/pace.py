@@ -1,6 +1,7 @@
-"""How fast Slack may be called (docs.slack.dev/apis/web-api/rate-limits). All times are real.
+"""Slack's rate limits (docs.slack.dev/apis/web-api/rate-limits). All times are wall-clock.
 
-There is one `Pace` in the process: Slack counts per method and workspace, and for posts also per channel.
+There is one `Pace` in the process, because Slack counts calls per method and workspace, and posts also per
+channel.
 """
 
 from __future__ import annotations
@@ -17,34 +18,44 @@ from handlers.slack_api.web_api import NO_ANSWER, is_temporary, requested_wait
 POST, EDIT, READ, ANSWER = "chat.postMessage", "chat.update", "conversations", "response_url"
 PUBLISH = "views.publish"
 UPLOAD = "files"
-"""files.getUploadURLExternal and .completeUploadExternal: Tier 4 each, more than posts are allowed."""
+"""The methods files.getUploadURLExternal and files.completeUploadExternal.
+
+Each is in Tier 4, which allows more calls than our limit for posts.
+"""
 A_MINUTE = {POST: 240, EDIT: 50, READ: 40, PUBLISH: 80}
-"""For the whole workspace together. chat.postMessage takes "several hundred" a minute. chat.update is in Tier 3,
-50 a minute, and so are conversations.history, .replies and .open each; these are counted together, below the limit
-of one. views.publish is in Tier 4, 100 a minute."""
+"""The maximum number of calls of each method per minute, in the whole workspace.
+
+Slack allows "several hundred" chat.postMessage calls. chat.update is in Tier 3, 50 a minute, and so are
+conversations.history, .replies and .open. These three are counted together and stay below the limit of one of
+them. views.publish is in Tier 4, 100 a minute.
+"""
 POST_EVERY = timedelta(seconds=1)
-"""chat.postMessage: about one a second for each channel."""
+"""The minimum time between two posts to the same channel: Slack allows about one a second."""
 PUBLISH_EVERY = timedelta(seconds=10)
-"""views.publish for one person, of what changed."""
+"""The minimum time between two updates of one person's Home tab."""
 EDITS_FOR_CHANGES = 25
-"""How many edits a minute are kept for changes and never spent on refreshes. Otherwise a card that says "Ready"
-could wait for a minute while many machines are starting."""
+"""The number of edits a minute that are reserved for changes and never spent on refreshes.
+
+Otherwise, a card that should say "Ready" could wait for a minute while many machines are starting.
+"""
 MINUTE = timedelta(minutes=1)
 OUTAGE_FROM = timedelta(seconds=5)
-"""For this long, no call must have been answered for that to count as an outage of Slack. A single request that
-Slack always fails is none, because others are answered in between."""
+"""The time without any response after which Slack counts as down.
+
+A single request that Slack always fails is no outage, because other requests get responses in the meantime.
+"""
 
 
 def _counts(at: datetime, now: datetime, span: timedelta) -> bool:
     """Return whether a call at that time is less than `span` ago.
 
-    A call more than a minute from now was counted while the machine's clock was ahead, so it doesn't count.
+    A call more than a minute in the future was counted while the machine's clock was ahead, so it doesn't count.
     """
     return -MINUTE <= now - at < span
 
 
 class _Window:
-    """The calls of the last minute of Slack's time, at most `most`."""
+    """The calls of the last minute of Slack's time, of which `most` are allowed."""
 
     def __init__(self, most: int, minute: timedelta) -> None:
         self._most = most
@@ -52,7 +63,10 @@ class _Window:
         self._calls: deque[datetime] = deque()
 
     def open_at(self, now: datetime, under_way: int) -> datetime:
-        """Return when the next call may go. `under_way` is how many calls have begun and are not counted yet."""
+        """Return the earliest time for the next call.
+
+        `under_way` is the number of calls that have begun and haven't been counted yet.
+        """
         while self._calls and not _counts(self._calls[0], now, self._minute):
             self._calls.popleft()
         too_many = len(self._calls) + under_way - self._most
@@ -67,10 +81,14 @@ class _Window:
 
 
 class Pace:
-    """Counts the calls to Slack, and computes when the next call of each kind may go."""
+    """Counts the calls to Slack, and computes when the next call of each kind is allowed."""
 
     def __init__(self, *, post_every: timedelta = POST_EVERY, speed: float = 1.0) -> None:
-        """`speed` is that of Slack's time: 60 if it allows a minute's calls in a second, as only a sandbox may."""
+        """Create a pace without any calls.
+
+        `speed` is the speed of Slack's time: 60 if a minute's calls are allowed every second, which is only
+        possible in a sandbox.
+        """
         self._windows = {method: _Window(most, MINUTE / speed) for method, most in A_MINUTE.items()}
         self.publish_every = PUBLISH_EVERY / speed
         self._every = {POST: post_every / speed, PUBLISH: self.publish_every}
@@ -78,15 +96,17 @@ class Pace:
         self._blocked: dict[str, datetime] = {}
         self._all_blocked_until: datetime | None = None
         self._unanswered_since: datetime | None = None
-        """When the first call began that got no answer, since the newest answer."""
+        """The start of the oldest unanswered call. None if Slack's last response is newer."""
         self.answered_at: datetime | None = None
-        """When Slack answered last."""
+        """The time of Slack's last response."""
         self.outage_over = False
-        """Whether Slack answered after an outage, and what waits for a retry isn't due yet."""
+        """True if Slack responds again after an outage, and waiting retries haven't been scheduled yet."""
 
     def open_at(self, method: str, now: datetime, under_way: int = 0) -> datetime:
-        """Return when the method may be called next, for a post to a channel that is not `closed`. `under_way` is
-        how many calls have begun and are not counted yet.
+        """Return the earliest time at which the method may be called.
+
+        For posts, the channel must not be `closed` either. `under_way` is the number of calls that have begun and
+        haven't been counted yet.
         """
         window = self._windows.get(method)
         moment = now if window is None else window.open_at(now, under_way)
@@ -94,12 +114,14 @@ class Pace:
         return max(wait for wait in waits if wait is not None)
 
     def refresh_at(self, now: datetime, under_way: int = 0) -> datetime:
-        """Return when the next refresh may go, with as many edits `under_way`."""
+        """Return the earliest time for the next refresh, given the number of edits `under_way`."""
         return self.open_at(EDIT, now, under_way + EDITS_FOR_CHANGES)
 
     def closed(self, method: str, now: datetime) -> dict[str, datetime]:
-        """Return the channels that take no post yet, or the people whose Home tab was published just now, each
-        with the time from which on the method may be called for them again.
+        """Return the channels or people for which the method may not be called yet, with the time at which it may.
+
+        These are the channels that have just received a post, or the people whose Home tab has just been
+        published.
         """
         every = self._every[method]
         latest = {to: at for to, at in self._latest[method].items() if _counts(at, now, every)}
@@ -107,12 +129,13 @@ class Pace:
         return {to: at + every for to, at in latest.items()}
 
     def post_at(self, channel: str, now: datetime) -> datetime:
-        """Return when the next post to this channel may go."""
+        """Return the earliest time for the next post to this channel."""
         return max(self.open_at(POST, now), self.closed(POST, now).get(channel, now))
 
     def count(self, method: str, now: datetime, to: str = "") -> None:
-        """Count a call, for a post or a Home tab with the channel or person that it goes `to`. A Home tab that is
-        rendered and turns out to be shown already counts too.
+        """Count a call, and for a post or a Home tab also the channel or person that it goes `to`.
+
+        A Home tab also counts if it was rendered and turned out to be up to date.
         """
         if method in self._windows:
             self._windows[method].add(now)
@@ -120,20 +143,23 @@ class Pace:
             self._latest[method][to] = now
 
     def block(self, method: str, until: datetime) -> None:
-        """Call this method no earlier than `until`, as Slack asked, or than an earlier block ends."""
+        """Block the method until the time that Slack requested. An earlier, longer block stays in place."""
         self._blocked[method] = max(until, self._blocked.get(method, until))
 
     def block_all(self, until: datetime) -> None:
-        """Call no method until then, because Slack refuses our token."""
+        """Block all methods until then, because Slack refuses our token."""
         self._all_blocked_until = until
 
     def unblock_all(self) -> None:
-        """End `block_all`: Slack takes our token again."""
+        """End `block_all`, because Slack accepts our token again."""
         self._all_blocked_until = None
 
     @contextmanager
     def watching(self, real: Callable[[], datetime]) -> Iterator[None]:
-        """Note whether Slack answers the call that is made in this block. `real` returns the real time."""
+        """Record whether Slack responds to the call that is made in this block.
+
+        `real` returns the wall-clock time.
+        """
         began = real()
         try:
             yield
@@ -146,10 +172,13 @@ class Pace:
         self.answered(real())
 
     def answered(self, now: datetime) -> None:
-        """Note that Slack answered a call, if only to refuse it or to ask for a wait."""
+        """Record that Slack responded to a call, if only to refuse it or to request a wait."""
         since, self._unanswered_since, self.answered_at = self._unanswered_since, None, now
         self.outage_over = self.outage_over or (since is not None and now - since >= OUTAGE_FROM)
 
     def unanswered(self, began: datetime) -> None:
-        """Note that a call got no answer, or only that Slack has a failure. `began` is when it was made."""
+        """Record that a call got no response, or only a report of a failure at Slack.
+
+        `began` is the start of the call.
+        """
         self._unanswered_since = min(self._unanswered_since or began, began)

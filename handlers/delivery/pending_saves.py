@@ -1,4 +1,7 @@
-"""Writes the result of each call to Slack. During an outage of the store, only the write is repeated."""
+"""Stores the result of each call to Slack.
+
+If the store is unavailable, only the write is repeated later, not the call to Slack.
+"""
 
 from __future__ import annotations
 
@@ -24,24 +27,28 @@ FIRST_RETRY, LONGEST_RETRY = timedelta(seconds=1), timedelta(minutes=1)
 
 @dataclass(frozen=True)
 class Result:
-    """A message after a call to Slack, and the facts to write with it."""
+    """A message after a call to Slack, with what else has to be stored."""
 
     message: Message
     refused: bool = False
-    """Slack refuses the message at its destination, so it goes to the next one."""
+    """Slack refuses the message at its destination, so it is sent to the next one."""
     card_missing: bool = False
-    """The message's card is no longer in Slack, so the card is posted again, and its thread below it."""
+    """The message's card is no longer in Slack, so the card is posted again, with its thread."""
     given_up: bool = False
     unverified: bool = False
-    """The message is posted again although the conversation could not be read back."""
+    """The message is posted again although the conversation couldn't be searched for an earlier post."""
     compared: bool = False
-    """The message was compared with Slack, so it may be edited from now on."""
+    """The message was compared with its post in Slack, so it may be edited from now on."""
     shows_later: bool = False
-    """Slack shows a later version, so the database was restored."""
+    """Slack shows a later version than the database has, so the database was restored from a backup."""
 
 
 async def write(tx: Tx, result: Result, deps: Deps) -> None:
-    """Write a result with its counts, in one transaction. Raise ClaimLost if another process delivers now."""
+    """Store a result with its counters, in one transaction.
+
+    Raises:
+        ClaimLost: Another process delivers messages now.
+    """
     await check_claim(tx, deps)
     message, given_up = result.message, result.given_up
     if result.refused:
@@ -59,7 +66,7 @@ async def write(tx: Tx, result: Result, deps: Deps) -> None:
 
 
 async def check_claim(tx: Tx, deps: Deps) -> None:
-    """Raise ClaimLost if another process delivers now. If not, none does until this transaction ends."""
+    """Raise ClaimLost if another process delivers now. Otherwise none can start before this transaction ends."""
     if deps.claimed is not None and not await tx.jobs.hold(deps.claimed):
         raise ClaimLost
 
@@ -72,7 +79,7 @@ class _PendingSave:
 
 
 class PendingSaves:
-    """Results that the store doesn't have yet. Their messages must not be sent again until it has them."""
+    """The results that haven't been stored yet. Their messages must not be sent again before that."""
 
     def __init__(self, deps: Deps, *, first_retry: timedelta = FIRST_RETRY) -> None:
         self._deps = deps
@@ -87,36 +94,39 @@ class PendingSaves:
         return frozenset(self._pending)
 
     def drop(self) -> None:
-        """Forget what is pending: the database may be a backup, in which another message may have the same id."""
+        """Forget all pending results.
+
+        Used when the database may be a backup, in which the same ID can belong to a different message.
+        """
         self._pending.clear()
 
     def open_at(self, now: datetime) -> datetime:
-        """Return when the store is to be written to again: now, or later during an outage."""
+        """Return the earliest time for the next write: now, or later during an outage."""
         return now if self._outage_until is None else max(now, self._outage_until)
 
     def next_at(self) -> datetime | None:
-        """Return when `retry` has something to do, None if nothing is pending."""
+        """Return the next time at which `retry` has something to do, or None if nothing is pending."""
         first = min((pending.retry_at for pending in self._pending.values()), default=None)
         return first if first is None or self._outage_until is None else max(first, self._outage_until)
 
     def note_outage(self) -> None:
-        """Delay the next write, twice as long each time, because the store took none."""
+        """Delay the next write because the last one failed. The delay doubles each time."""
         self._outage_until = self._deps.clock.real() + self._outage_wait
         self._outage_wait = min(self._outage_wait * 2, LONGEST_RETRY)
 
     def note_write(self) -> None:
-        """End the delay of an outage, because the store took a write."""
+        """End the delay after an outage, because a write succeeded."""
         self._outage_until, self._outage_wait = None, self._first_retry
 
     async def save(self, result: Result) -> None:
-        """Write a result now, or keep it for `retry`. Never raise."""
+        """Store a result now, or keep it for `retry`. Never raises."""
         now = self._deps.clock.real()
         self._pending[result.message.id] = _PendingSave(result, now, self._first_retry)
         if self.open_at(now) <= now:
             await self._save(result.message.id)
 
     async def retry(self, *, at_once: bool = False) -> None:
-        """Write what is pending and whose wait is over; with `at_once`, all that is pending. Never raise."""
+        """Store the pending results whose delay is over, or with `at_once` all of them. Never raises."""
         now = self._deps.clock.real()
         for message_id, pending in list(self._pending.items()):
             if not at_once and max(pending.retry_at, self.open_at(now)) > now:
@@ -125,25 +135,26 @@ class PendingSaves:
                 return
 
     async def _save(self, message_id: int) -> bool:
-        """Write one result. Return False if the store takes no writes."""
+        """Store one result. Return False if the store takes no writes."""
         pending = self._pending.get(message_id)
         if pending is None or message_id in self._saving:
             return True
         self._saving.add(message_id)
         try:
-            # A post whose result is lost is found again, because its begin is durable. Any other call is made
-            # again. If a comparison were lost, our own edit after it would look like one that the database lost.
+            # If the result of a post is lost, the post is found again, because its beginning was stored durably.
+            # Any other call is simply repeated. But if the result of a comparison were lost, our own next edit
+            # would look like one that is missing from the database.
             async with self._deps.store.write(durable=pending.result.compared) as tx:
                 await write(tx, pending.result, with_newest_rules(self._deps))
         except ClaimLost:
-            # The process that delivers now finds a post by its message's id, and makes any other call again.
+            # The process that delivers now finds the post by its message's ID, and repeats any other call.
             log.warning("delivery.claim_lost", message=message_id)
         except GpubotError as error:
             log.warning("delivery.not_saved", message=message_id, error=type(error).__name__)
             self.note_outage()
             return False
         except Exception:
-            # The message was sent. If its result were dropped here, it would stay due and be sent again at once.
+            # The message was sent. Without its result, it would still be due and be sent again at once.
             log.exception("delivery.not_saved", message=message_id)
             pending.retry_at = self._deps.clock.real() + pending.wait
             pending.wait = min(pending.wait * 2, LONGEST_RETRY)
@@ -155,8 +166,8 @@ class PendingSaves:
         return True
 
 
-# --- the next destination if Slack refuses one: the home channel, then the owner, then the admins. What approvers
-# are asked in a channel goes to each of them instead
+# --- fallback destinations: the home channel, then the owner, then the admins. A question to approvers in a
+# channel is sent to each of them directly instead
 
 
 async def fall_back(tx: Tx, message: Message, deps: Deps) -> bool:
@@ -179,15 +190,16 @@ async def fall_back(tx: Tx, message: Message, deps: Deps) -> bool:
 
 
 def closed(message: Message) -> Message:
-    """Return a message that is never posted or edited again."""
+    """Return the message closed, so that it is never posted or edited again."""
     return changed(message, closed=True, due_at=None, refresh_at=None)
 
 
 def next_destination(message: Message, owner: str | None, rules: Rules) -> Destination | None:
-    """Return the destination to try after `message.to`. Return None after the last one.
+    """Return the destination to try after `message.to`, or None after the last one.
 
-    A direct message and an answer have no fallback: they may hold what only one person may read. An approver who
-    is asked directly is one of several.
+    A direct message and an answer have no fallback, because they may contain something that only one person may
+    read. A question in a direct message to an approver who isn't an admin has none either, because other approvers
+    get the same question.
     """
     if message.kind not in {MessageKind.CARD, MessageKind.THREAD, MessageKind.APPROVAL}:
         return None

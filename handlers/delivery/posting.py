@@ -1,4 +1,4 @@
-"""One message: find, post, edit, refresh or answer it, and what Slack's answer means for it."""
+"""Sends one message: finds, posts, edits, refreshes or answers it, and interprets Slack's response."""
 
 from __future__ import annotations
 
@@ -52,17 +52,21 @@ log = structlog.get_logger("gpubot.delivery")
 ANSWER_TRIES = 4
 SHORTEST_RETRY, LONGEST_RETRY = timedelta(seconds=2), timedelta(minutes=5)
 FIRST_REPOST_WAIT, LONGEST_REPOST_WAIT = timedelta(minutes=10), timedelta(hours=6)
-"""Real time between the second and third post where posts can't be read. It doubles with each further one."""
+"""The wall-clock time between the second and third post in a conversation that can't be read.
+
+It doubles with each further post.
+"""
 
 CHANNEL_GONE = frozenset({"is_archived", "channel_not_found", "not_in_channel"})
-"""Errors if a channel was archived or deleted, or the bot was removed from it."""
+"""The errors for a channel that was archived or deleted, or from which the bot was removed."""
 CARD_MISSING = frozenset({"message_not_found", "thread_not_found"})
-"""Errors if somebody deleted the card, or the workspace deletes old messages."""
+"""The errors if somebody deleted the card, or the workspace deletes old messages."""
 
 
 class Poster:
-    """Makes one call to Slack for one message, and returns the result to write. It repeats no call: it makes the
-    message due again instead.
+    """Makes one call to Slack for one message, and returns the result to store.
+
+    A failed call isn't repeated here. Instead, the message is scheduled again.
     """
 
     def __init__(
@@ -75,7 +79,7 @@ class Poster:
         block_types: BlockTypes,
         on_refused: Callable[[], None],
     ) -> None:
-        """`on_refused` is called if Slack refuses our token."""
+        """Create a poster. `on_refused` is called if Slack refuses our token."""
         self._deps = deps
         self._client = client
         self._pace = pace
@@ -84,11 +88,14 @@ class Poster:
         self._on_refused = on_refused
         self._finder = Finder(client, deps.clock, pace)
         self._reposts: dict[int, tuple[datetime, int]] = {}
-        """When, in real time, and how often each message was posted again because it could not be found. After a
-        start this is empty: each message may then be posted once more at once."""
+        """The wall-clock time of the last repeated post of a message, and the number of its repeated posts.
+
+        A message is posted again if it can't be found. This is empty after a start, so each message may then be
+        posted once more without a wait.
+        """
 
     async def send(self, message: Message, shown: Shown) -> Result:
-        """Make the call that shows a message as it should be now."""
+        """Make the call that brings a message up to date."""
         if isinstance(shown, Upload):
             return await self.upload(message, shown)
         match message.next_call:
@@ -99,8 +106,9 @@ class Poster:
         return await (self.refresh if message.refreshes else self.edit)(message, shown)
 
     async def answer(self, message: Message, rendered: Rendered) -> Result:
-        """Send an answer to its `response_url`. It may be lost, so it must never be the only copy
-        of something important.
+        """Send an answer to its `response_url`.
+
+        The answer may get lost, so it must never be the only copy of something important.
         """
         if message.to.kind is DestinationKind.EPHEMERAL:
             return await self._answer_in_channel(message, rendered)
@@ -131,7 +139,10 @@ class Poster:
         return Result(closed(changed(message, posted_at=self._deps.clock.now())), given_up=status != 200)
 
     async def _answer_in_channel(self, message: Message, rendered: Rendered) -> Result:
-        """Send an answer that one person sees in a channel, or as a direct message if Slack doesn't take it."""
+        """Send an answer that only one person sees in a channel.
+
+        If Slack doesn't accept it there, it becomes a direct message.
+        """
         now = self._deps.clock.real()
         channel, user, thread = ephemeral_place(message.to)
         in_direct_messages = changed(message, to=to_person(user), tries=0, due_at=now)
@@ -152,8 +163,9 @@ class Poster:
         return Result(closed(changed(message, posted_at=self._deps.clock.now())))
 
     async def find(self, message: Message, card: Message | None, since: datetime | None) -> Result:
-        """Look for a post whose outcome is unknown. It can't be older than `since`, our time. A found post may
-        show an old version, so a surface stays due and is edited next.
+        """Search for a post whose outcome is unknown. It can't be older than `since`, in bot time.
+
+        A post that is found may show an old version, so a live message stays scheduled and is edited next.
         """
         now = self._deps.clock.real()
         to, thread = post_target(message, card)
@@ -173,10 +185,10 @@ class Poster:
         return Result(changed(message, **found, shown_version=1, digest="", tries=0, due_at=now))
 
     async def compare(self, message: Message, rendered: Rendered | None) -> Result:
-        """Compare a message with what Slack shows of it, before the first edit since the start.
+        """Compare a message with the version in Slack before its first edit since the start.
 
-        If Slack shows a later version, the database is a backup. Then an open question is posted again, so that
-        people are asked again. Any other message is only edited next.
+        If Slack shows a later version, the database was restored from a backup. An open question is then posted
+        again, so that people decide again. Any other message is simply edited.
         """
         now, before = self._deps.clock.real(), message.version_at_start or 0
         try:
@@ -195,7 +207,7 @@ class Poster:
         return Result(unposted(compared) if asks_again else compared, compared=True, shows_later=True)
 
     def _unreadable(self, message: Message) -> Result:
-        """Return a message that can't be looked for, to post again: first at once, later after long waits."""
+        """Schedule another post of a message that can't be searched for: at first now, later after long waits."""
         now = self._deps.clock.real()
         last, times = self._reposts.get(message.id, (now, 0))
         if (due_at := last + repost_wait(times)) > now:
@@ -205,14 +217,14 @@ class Poster:
         return Result(changed(message, sending=False, due_at=now), unverified=True)
 
     def _read_later(self, message: Message, again: SearchAgain) -> Result:
-        """Return the message due again, because Slack could not be read now."""
+        """Schedule another search for a message, because Slack couldn't be read now."""
         log.info("post.search_again", message=message.id, tries=message.tries)
         if again.until is not None:
             return Result(changed(message, due_at=again.until))
         return Result(_retried(message, self._deps.clock.real()))
 
     async def post(self, message: Message, rendered: Rendered, card: Message | None) -> Result:
-        """Post a message. The caller made sure that it is not in Slack already."""
+        """Post a message. The caller has made sure that it isn't in Slack yet."""
         to, thread = post_target(message, card)
         body: dict[str, Any] = {
             "channel": to.value,
@@ -231,16 +243,18 @@ class Poster:
         found = self._found(message, (str(answer.get("channel") or to.value), str(answer["ts"])))
         posted = self._up_to_date(message, rendered, **found)
         if not posted.closed and not body["blocks"]:
-            # Slack took the text alone. An edit brings the buttons.
+            # Slack accepted only the text. A later edit adds the buttons.
             posted = changed(posted, digest="", due_at=self._deps.clock.real() + LONGEST_RETRY)
         return Result(posted)
 
     async def upload(self, message: Message, file: Upload) -> Result:
-        """Upload a file to a person's direct messages, with words beside it. If the app may not, post words
-        instead.
+        """Upload a file to a person's direct messages, with a message.
 
-        Rules: docs.slack.dev/messaging/working-with-files. Slack shares the file a while after the last call, in a
-        post that has no metadata. So it can't be found again: after a crash, the file is uploaded once more.
+        If the app lacks the permission to upload, a message is posted instead.
+
+        Slack shares the file some time after the last call, in a post without metadata. So the post can't be found
+        again, and after a crash, the file is uploaded once more. Rules:
+        docs.slack.dev/messaging/working-with-files.
         """
         self._pace.count(POST, self._deps.clock.real(), message.to.value)
         try:
@@ -254,7 +268,7 @@ class Poster:
         return Result(self._up_to_date(message, posted_at=self._deps.clock.now()))
 
     async def _upload(self, message: Message, file: Upload) -> None:
-        # Writing thousands of rows would hold up the event loop, and Slack waits for acknowledgements.
+        # Formatting thousands of rows would block the event loop while Slack waits for acknowledgements.
         written = (await asyncio.to_thread(file.file.written)).encode()
         opened = await self._client.conversations_open(users=message.to.value)
         begun = await self._client.files_getUploadURLExternal(filename=file.file.name, length=len(written))
@@ -269,7 +283,10 @@ class Poster:
         )
 
     async def publish(self, message: Message, rendered: Rendered) -> Result:
-        """Publish a Home tab, unless Slack shows the same already: the view's metadata has a hash of it."""
+        """Publish a Home tab, unless Slack already shows the same.
+
+        A hash of the content in the view's metadata tells what Slack shows.
+        """
         self._pace.count(PUBLISH, self._deps.clock.real(), message.to.value)
         shown = digest(rendered)
         try:
@@ -282,7 +299,7 @@ class Poster:
         return Result(self._up_to_date(message, rendered))
 
     async def edit(self, message: Message, rendered: Rendered) -> Result:
-        """Edit a message so that it shows the rental as it is now."""
+        """Edit a message so that it shows the current state of the rental."""
         try:
             return Result(await self._edited(message, rendered))
         except NO_ANSWER as error:
@@ -290,14 +307,15 @@ class Poster:
                 return Result(_retried(message, self._deps.clock.real()))
             failed, gone = self._failed(message, error, EDIT), error_code(error) in CHANNEL_GONE
             if failed.given_up and gone and message.kind is MessageKind.APPROVAL and not rendered.closed:
-                # Nobody can answer the question there any more.
+                # Nobody can answer the question in that channel any more, so ask elsewhere.
                 return Result(unposted(message), refused=True)
             return failed
 
     async def refresh(self, message: Message, rendered: Rendered) -> Result:
-        """Edit a message so that it shows how much time has passed. If Slack can't take it now, the next refresh
-        is the retry. If Slack refuses it, refreshes end, and the next change of the rental handles the
-        reason.
+        """Edit a message only to update how much time has passed.
+
+        If the call fails for the moment, the next refresh serves as the retry. If Slack refuses the edit,
+        refreshes end, and the next change of the rental deals with the reason.
         """
         now = self._deps.clock.real()
         try:
@@ -309,7 +327,10 @@ class Poster:
             return Result(changed(message, refresh_at=self._next_refresh(rendered) if retries else None))
 
     async def _edited(self, message: Message, rendered: Rendered) -> Message:
-        """Return the message after an edit. Make none if Slack shows the same already. Raise one of NO_ANSWER."""
+        """Edit a message, unless Slack already shows the same, and return it with its new state.
+
+        Raises one of NO_ANSWER.
+        """
         if digest(rendered) != message.digest:
             body = {
                 "channel": message.channel or message.to.value,
@@ -321,8 +342,9 @@ class Poster:
         return self._up_to_date(message, rendered)
 
     def _failed(self, message: Message, error: Exception, method: str) -> Result:
-        """Return what follows from a failed call: wait, fall back, or give up. Only a post, which may be in Slack
-        all the same, is looked for there.
+        """Decide what to do after a failed call: wait, use the next destination, or give up.
+
+        Only a post is searched for in Slack afterwards, because it may exist in spite of the error.
         """
         now, posts = self._deps.clock.real(), method == POST
         if not isinstance(error, SlackApiError):
@@ -330,7 +352,7 @@ class Poster:
             return Result(_retried(changed(message, sending=posts), now))
         if self._waits(error, method, now):
             wait = requested_wait(error)
-            # After a refused token the message stays due: it is sent as soon as Slack takes our token again.
+            # After a refused token, the message stays due, so it is sent as soon as Slack accepts our token again.
             due_at = message.due_at if wait is None else now + wait
             return Result(_waiting(changed(message, sending=False), due_at))
         code = error_code(error)
@@ -340,12 +362,12 @@ class Poster:
         if code in CARD_MISSING and message.kind in {MessageKind.CARD, MessageKind.THREAD}:
             return Result(message, card_missing=True)
         if message.ts is None:
-            # Slack adds errors every year, so each error that is not temporary counts as a refused destination.
+            # Slack adds new errors every year, so any error that isn't temporary counts as a refused destination.
             return Result(changed(message, sending=False), refused=True)
         return Result(closed(message), given_up=True)
 
     def _waits(self, error: SlackApiError, method: str, now: datetime) -> bool:
-        """Return whether Slack asks to wait or refuses our token. If so, block the pace."""
+        """Return whether Slack requested a wait or refuses our token. If so, stop further calls until then."""
         wait = requested_wait(error)
         if wait is not None:
             self._pace.block(method, now + wait)
@@ -358,14 +380,15 @@ class Poster:
         return True
 
     def _found(self, message: Message, place: Place) -> dict[str, Any]:
-        """Return the fields of a message whose post is at this place."""
+        """Return the fields that record the place of a message's post."""
         channel, ts = place
         self._reposts.pop(message.id, None)
         return {"channel": channel, "ts": ts, "sending": False, "posted_at": self._deps.clock.now()}
 
     def _up_to_date(self, message: Message, rendered: Rendered | None = None, **fields: Any) -> Message:
-        """Return the message, with these `fields` too, as it is once Slack has `rendered`, which is None for a
-        message that is never edited.
+        """Return the message as it is once Slack shows `rendered`, with these `fields` changed too.
+
+        `rendered` is None for a message that is never edited.
         """
         closes = rendered is None or rendered.closed or not message.kind.surface
         return changed(
@@ -382,8 +405,10 @@ class Poster:
     async def _with_blocks(
         self, method: str, body: dict[str, Any], *, text_alone: bool = True
     ) -> AsyncSlackResponse:
-        """Return the answer to a call. If Slack refuses its blocks, nothing was posted, so repeat the call with
-        plainer blocks. `body` then has those that Slack took. The pace counts each call.
+        """Make a call, and repeat it with plainer blocks if Slack refuses the blocks. Return the response.
+
+        A refused call has posted nothing. Afterwards, `body` contains the blocks that Slack accepted. Every call
+        counts towards the rate limits.
         """
         client = self._client
         calls: dict[str, Callable[..., Awaitable[AsyncSlackResponse]]]
@@ -402,8 +427,10 @@ class Poster:
 
 
 async def respond(session: aiohttp.ClientSession, url: str, body: dict[str, Any], block_types: BlockTypes) -> None:
-    """Post to a `response_url`. Raise SlackApiError for each status but 200, or what aiohttp raises.
-    By 400, Slack refuses what is sent and doesn't say which block is to blame.
+    """Post to a `response_url`.
+
+    With status 400, Slack refuses the content and doesn't say which block is to blame. Raises SlackApiError for
+    every status except 200, and lets errors of aiohttp through.
     """
 
     async def call(blocks: list[Json]) -> None:
@@ -420,7 +447,7 @@ def _texts(rendered: Rendered) -> dict[str, Any]:
 
 
 def post_target(message: Message, card: Message | None) -> tuple[Destination, str | None]:
-    """Return where to post a message, and the `ts` of its thread if it belongs to one."""
+    """Return the destination of a post, and the `ts` of its thread if it belongs to one."""
     if message.kind is MessageKind.THREAD and card is not None:
         return to_channel(card.channel) if card.channel else card.to, card.ts
     return message.to, None
@@ -439,7 +466,7 @@ def unposted(message: Message) -> Message:
 
 
 def repost_wait(times: int) -> timedelta:
-    """Return how long to wait after `times` re-posts in a conversation that can't be read."""
+    """Return the wait after `times` repeated posts in a conversation that can't be read."""
     if times == 0:
         return timedelta()
     return min(FIRST_REPOST_WAIT * (1 << min(times - 1, 10)), LONGEST_REPOST_WAIT)
@@ -451,5 +478,5 @@ def _retried(message: Message, now: datetime) -> Message:
 
 
 def _waiting(message: Message, until: datetime | None) -> Message:
-    """Return the message due `until`, and no earlier if Slack answers other calls before."""
+    """Return the message scheduled for `until`, even if Slack responds to other calls before then."""
     return changed(message, tries=0, due_at=until)

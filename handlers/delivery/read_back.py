@@ -1,6 +1,6 @@
-"""What Slack has: reads a post back after a start, a crash or a call without an answer.
+"""Searches Slack for a post after a start, a crash or a call without a response.
 
-A post is known by the message's id in its metadata, which also has the version that it shows
+A post is recognized by its metadata, which contains the message's ID and the version that the post shows
 (docs.slack.dev/reference/methods/conversations.history and conversations.replies).
 """
 
@@ -29,11 +29,14 @@ from handlers.slack_api.web_api import (
 
 METADATA = "gpubot_message"
 CLOCK_SKEW = timedelta(minutes=1)
-"""How far Slack's clock may be behind ours."""
+"""The maximum by which Slack's clock may be behind ours."""
 PAGES, PAGE = 5, 200
-"""How many pages one pass reads at most, and how many posts a page has. The next pass goes on from there."""
+"""The maximum number of pages that one pass reads, and the number of posts per page.
+
+The next pass continues there.
+"""
 SEARCHES = 1000
-"""How many unfinished searches are kept in memory. Any other search begins again from the newest page."""
+"""The number of unfinished searches that are kept in memory. Others start again from the newest page."""
 
 UNREADABLE = frozenset(
     {
@@ -56,10 +59,12 @@ UNREADABLE = frozenset(
         "user_not_visible",
     }
 )
-"""Answers that say for certain that this bot can't read the conversation (the error lists of
-conversations.history, conversations.replies and conversations.open)."""
+"""The errors from which it is certain that this bot can't read the conversation.
+
+They come from the error lists of conversations.history, conversations.replies and conversations.open.
+"""
 UNKNOWN_ERROR_TRIES = 8
-"""After this many unknown errors in a row, the conversation counts as unreadable."""
+"""The number of consecutive unknown errors after which a conversation counts as unreadable."""
 
 Place = tuple[str, str]
 """The channel and the `ts` of a post."""
@@ -71,10 +76,10 @@ def metadata_of(message_id: int, version: int) -> dict[str, Any]:
 
 
 class Unreadable(Exception):
-    """The conversation can't be read back, so nobody can know whether the post is there."""
+    """The conversation can't be read, so it can't be known whether the post exists."""
 
     def __init__(self, *, has_left: bool = False) -> None:
-        """`has_left` tells whether the person whose direct messages these are has left the workspace."""
+        """Create the error. `has_left` tells whether the person has left the workspace."""
         super().__init__()
         self.has_left = has_left
 
@@ -85,8 +90,12 @@ class SearchAgain(Exception):
     def __init__(
         self, until: datetime | None = None, *, unknown_error: bool = False, restart: bool = False
     ) -> None:
-        """`until` is the real time at which to go on, None if Slack named none. `unknown_error` tells whether
-        Slack answered with an error that we don't know, `restart` whether the pages that were read don't count.
+        """Create the error.
+
+        Args:
+            until: The wall-clock time at which to continue. None if Slack named none.
+            unknown_error: Whether Slack answered with an error that isn't in our lists.
+            restart: Whether the pages that were read so far have to be read again.
         """
         super().__init__()
         self.until = until
@@ -96,16 +105,16 @@ class SearchAgain(Exception):
 
 @dataclass
 class Search:
-    """How far a search has come."""
+    """The progress of a search."""
 
     cursor: str = ""
     posts_of_bots: int = 0
     posts_of_ours: int = 0
-    """How many of them have our metadata."""
+    """The number of those posts that have our metadata."""
 
 
 class Finder:
-    """Finds posts by reading conversations back, as fast as the pace allows."""
+    """Finds posts by reading conversations, as fast as Slack's rate limits allow."""
 
     def __init__(self, client: AsyncWebClient, clock: Clock, pace: Pace) -> None:
         self._client = client
@@ -113,14 +122,18 @@ class Finder:
         self._pace = pace
         self._searches: dict[int, Search] = {}
         self._unknown_errors: dict[int, int] = {}
-        """How often in a row the answer was an error that we don't know, by message."""
+        """The number of consecutive errors that aren't in our lists, by message ID."""
 
     async def find(
         self, message: Message, to: Destination, thread: str | None, since: datetime | None
     ) -> Place | None:
-        """Return where `message` was posted at or after `since`, our time. Return None if it certainly was not
-        posted. Raise Unreadable if the bot can't read the conversation or Slack keeps no metadata there,
-        SearchAgain if the search has to go on later.
+        """Return the place of a message's post, made at or after `since` in bot time.
+
+        Returns None if the message certainly hasn't been posted.
+
+        Raises:
+            Unreadable: The bot can't read the conversation, or Slack keeps no metadata there.
+            SearchAgain: The search has to be continued later.
         """
         search = self._searches.pop(message.id, Search())
         errors = self._unknown_errors.pop(message.id, 0)
@@ -141,8 +154,9 @@ class Finder:
         return None
 
     async def version_shown(self, message: Message) -> int | None:
-        """Return the version that Slack shows of a message that was posted. Return None if its post is not there
-        or has no version. Raise Unreadable, SearchAgain.
+        """Return the version that a message's post shows, or None if the post is missing or has no version.
+
+        Raises the same errors as `find`.
         """
         at = message.ts or ""
         query = {"channel": message.channel or message.to.value, "latest": at, "oldest": at, "inclusive": True}
@@ -154,9 +168,9 @@ class Finder:
     async def _posts(
         self, search: Search, to: Destination, thread: str | None, since: datetime | None
     ) -> AsyncIterator[tuple[Mapping[str, Any], Place]]:
-        """Yield the metadata and the place of our posts of at most PAGES pages, from where `search` stopped.
+        """Yield the metadata and the place of our posts, on at most PAGES pages, starting where `search` stopped.
 
-        Update `search`. Raise Unreadable or SearchAgain as `find` does, and SearchAgain if there are more pages.
+        Updates `search`. Raises the same errors as `find`, and SearchAgain if there are more pages.
         """
         channel = await self._direct_channel(to.value) if to.kind is DestinationKind.PERSON else to.value
         query: dict[str, Any] = {"channel": channel, "limit": PAGE, "include_all_metadata": True}
@@ -171,7 +185,7 @@ class Finder:
                 return
             posts, cursor = _page(answer)
             for post in posts:
-                # Files of ours are shared by Slack, without metadata.
+                # Posts with our files don't count: Slack creates them itself, without our metadata.
                 search.posts_of_bots += bool(post.get("bot_id")) and not post.get("files")
                 if _is_ours(post):
                     search.posts_of_ours += 1
@@ -191,7 +205,10 @@ class Finder:
     async def _call(
         self, call: Callable[..., Awaitable[AsyncSlackResponse]], **query: Any
     ) -> AsyncSlackResponse | None:
-        """Make one call. Return None if the thread is gone, with all its posts. Raise Unreadable, SearchAgain."""
+        """Make one call. Return None if the thread has been deleted with all its posts.
+
+        Raises the same errors as `find`.
+        """
         now = self._clock.real()
         open_at = self._pace.open_at(READ, now)
         if open_at > now:
@@ -208,7 +225,10 @@ class Finder:
             raise SearchAgain from None
 
     def _exception_for(self, error: SlackApiError, query: Mapping[str, Any]) -> Exception:
-        """Return what `_call` raises for an error of Slack. Block the pace if Slack asks to wait."""
+        """Convert an error of Slack into the exception that `_call` raises.
+
+        If Slack requests a wait, also stop further calls until then.
+        """
         now, code = self._clock.real(), error_code(error)
         wait = requested_wait(error)
         if wait is not None:
@@ -225,8 +245,9 @@ class Finder:
 
 
 def _page(answer: AsyncSlackResponse) -> tuple[list[Mapping[str, Any]], str]:
-    """Return a page's posts and the cursor of the next page, which is empty on the last page. Raise SearchAgain if
-    the answer has another shape.
+    """Return the posts of a page, and the cursor of the next page, which is empty on the last one.
+
+    Raises SearchAgain if the response has a different shape.
     """
     posts, more = answer.get("messages"), answer.get("response_metadata")
     if not isinstance(posts, list):
@@ -243,8 +264,8 @@ def _is_ours(post: Mapping[str, Any]) -> bool:
 def _is_of(metadata: Mapping[str, Any], message: Message) -> bool:
     """Return whether a post with this metadata shows the message.
 
-    A post of the same id from before the message was queued doesn't: a backup as the database gives ids a second
-    time. A post without a version is of an older bot.
+    A post with the same ID from before the message was queued doesn't: after the database is restored from a
+    backup, IDs are assigned a second time. A post without a version comes from an older release of the bot.
     """
     version = _version(metadata)
     queued_since = version is None or version >= lowest_version(message.created_at)

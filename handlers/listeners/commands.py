@@ -1,4 +1,4 @@
-"""`/gpu`, and the same words in a message: parse them, make one call to the service, show the result."""
+"""Commands typed after `/gpu` or in a message: parse the text, call the service, show the result."""
 
 from __future__ import annotations
 
@@ -28,7 +28,10 @@ COMMAND = "/gpu"
 
 
 async def gpu(context: Context, interaction: UserInteraction) -> Outcome:
-    """Carry out any command. Raise Mistake if it can't be parsed."""
+    """Carry out any command.
+
+    Raises Mistake if the text can't be parsed.
+    """
     command = _parse(context, interaction.person, interaction.text)
     if command == commands.About(topic=Topic.WHO) and not interaction.origin.thread_ts:
         command = commands.ListRentals(all=True)
@@ -60,7 +63,7 @@ async def gpu(context: Context, interaction: UserInteraction) -> Outcome:
 async def _switch(
     context: Context, interaction: UserInteraction, command: commands.Pause | commands.Away | commands.Plain
 ) -> Outcome:
-    """Carry out what an admin says about all buying, or an approver about their absence."""
+    """Pause or resume all buying for an admin, or record an approver's absence or return."""
     do = partial(carry_out, context, interaction)
     match command:
         case commands.Pause(reason=reason):
@@ -100,18 +103,22 @@ async def _answer(
 
 
 async def suggest(context: Context, interaction: UserInteraction, *, bot: str) -> Outcome:
-    """Reply with what to write for words that mention the bot, but not first. Carry nothing out. Raise Mistake if
-    they are no command. `bot` is the bot's own user id.
+    """Reply with the command to write, for a message that mentions the bot somewhere after its beginning.
+
+    Nothing is carried out. `bot` is the bot's own user ID. Raises Mistake if the text isn't a command.
     """
     person, text = interaction.person, interaction.text
     command = _parse(context, person, text)
-    words = commands.command_text(command, text, default_lease=context.deps.rules.lease.default, zone=person.tz)
-    return Reply(content=replies.begin_with_mention(bot, words))
+    suggested = commands.command_text(
+        command, text, default_lease=context.deps.rules.lease.default, zone=person.tz
+    )
+    return Reply(content=replies.begin_with_mention(bot, suggested))
 
 
 async def show_line(context: Context, interaction: UserInteraction, value: LineValue) -> Outcome:
-    """Show the offers for a request that a mistake suggested. Rent nothing. Raise Mistake if the request can't be
-    read.
+    """Show the offers for the corrected request that an error message suggested.
+
+    Nothing is rented. Raises Mistake if the request can't be parsed.
     """
     text = value.text if value.text.startswith("wait ") else f"get {value.text}"
     command = _parse(context, interaction.person, text)
@@ -128,11 +135,12 @@ def _parse(context: Context, person: Person, text: str) -> commands.Command:
     try:
         command = commands.parse_command(text, catalog, ParseContext(context.deps.rules, now, person.tz))
     except Mistake:
-        # Without a catalogue, the name of any GPU looks like a mistake. `known_catalog` raises MarketAway instead.
+        # Without a catalog, the name of every GPU looks like a mistake. In that case, `known_catalog` raises
+        # MarketAway instead.
         context.known_catalog()
         raise
     if isinstance(command, Get | Wait):
-        context.known_catalog()  # without it, the names in the request were not checked
+        context.known_catalog()  # without a catalog, the names in the request were not checked
     return command
 
 
@@ -146,7 +154,7 @@ async def _list(context: Context, interaction: UserInteraction, *, everyone: boo
     )
 
 
-# --- what the Home tab's own buttons do
+# --- buttons of the Home tab
 
 
 async def show_team(context: Context, interaction: UserInteraction, _: NoValue) -> Outcome:
@@ -154,7 +162,7 @@ async def show_team(context: Context, interaction: UserInteraction, _: NoValue) 
 
 
 def team_dialog(listing: Rendered) -> Modal:
-    """Return the dialog with everyone's rentals, as `/gpu list all` lists them."""
+    """Return the dialog that lists everyone's rentals, like `/gpu list all`."""
     return blocks.modal(
         Callback.NOTICE, "All machines", *listing.blocks, submit=None, close="Close", value=NO_VALUE
     )

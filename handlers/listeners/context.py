@@ -1,5 +1,6 @@
-"""What listeners are given, and what they remember of people and open forms. bot/app.py makes one context, and
-`handlers.connection` passes it to `register`.
+"""The dependencies of the listeners, and their memory of people and open forms.
+
+`bot/app.py` creates the one context, and `handlers.connection` passes it to `register`.
 """
 
 from __future__ import annotations
@@ -23,22 +24,23 @@ from handlers.phrases.format import Reader
 from handlers.slack_api.gate import Gate
 
 REMEMBERED = 2000
-"""The most people in memory. The person who has been there longest is forgotten first."""
+"""The maximum number of people in memory. The person who has been inactive the longest is forgotten first."""
 
 
 class Pace:
-    """Lets each person do something `at_once` times, and after that `per_second` times a second."""
+    """Limits how often each person may do something.
+
+    Each person may do it `at_once` times, and after that `per_second` times a second.
+    """
 
     def __init__(self, at_once: int, per_second: float) -> None:
         self._at_once = at_once
         self._per_second = per_second
         self._left: dict[str, tuple[float, float]] = {}
-        """How many times each person has left, and the time of `monotonic` at which that was computed."""
+        """Each person's remaining number of times, and the `monotonic` time at which it was computed."""
 
     def wait(self, user_id: str, monotonic: float) -> int:
-        """Count one time and return 0 if the person may do it now. Otherwise return how many whole seconds they
-        must wait.
-        """
+        """Count one use and return 0 if the person may continue now; otherwise return the seconds to wait."""
         left, at = self._left.pop(user_id, (float(self._at_once), monotonic))
         left = min(left + (monotonic - at) * self._per_second, self._at_once)
         allowed = left >= 1
@@ -49,7 +51,10 @@ class Pace:
 
 
 FORMS_REMEMBERED = 1000
-"""The most forms in memory. The one that was opened first is forgotten first: it then shows its price no more."""
+"""The maximum number of forms in memory.
+
+The form without a choice for the longest time is forgotten first. Its price is then no longer updated.
+"""
 
 
 @dataclass
@@ -58,23 +63,26 @@ class Turn:
 
     view_id: str
     hash: str
-    """The state of the view that the person saw, as Slack names it."""
+    """Slack's hash of the view that the person saw."""
     replaced: str = ""
-    """The state before the bot's last update of the view."""
+    """The hash before the bot's last update of the view."""
 
 
 @dataclass
 class OpenForms:
-    """Remembers the newest choice in each open form, so that the price of an earlier one never replaces its price.
-    It is kept in memory: a form whose choices reach several processes may keep an older price, which names its
-    choice.
+    """Remembers the newest choice in each open form, so that it never shows the price of an older choice.
+
+    Choices are kept in memory only. If the choices in one form reach several processes, it may show the price of
+    an older one after all. The text of the price then says which choice it is for.
     """
 
     _newest: dict[str, Turn] = field(default_factory=dict)
 
     def begin(self, view_id: str, view_hash: str) -> Turn:
-        """Return a new choice in a form, which is the newest one from now on. If it was made just before the bot's
-        last update arrived, it uses the state after that.
+        """Register a choice in a form as its newest one.
+
+        If the choice was made just before the bot's last update arrived, it uses the view's hash after that
+        update.
         """
         turn = Turn(view_id, view_hash)
         before = self._newest.pop(view_id, None)
@@ -86,64 +94,69 @@ class OpenForms:
         return turn
 
     def is_newest(self, turn: Turn) -> bool:
-        """Return whether a choice is still the newest one in its form."""
+        """Return whether this choice is still the newest one in its form."""
         return self._newest.get(turn.view_id) is turn
 
     def updated(self, turn: Turn, view_hash: str) -> None:
-        """Take the new state of a form that was updated. A choice that was made during the update uses it."""
+        """Store the new hash of a form that was updated. A choice made during the update then uses this hash."""
         newest = self._newest.get(turn.view_id)
         if newest is not None and newest.hash == turn.hash:
             newest.replaced, newest.hash = newest.hash, view_hash
 
     def forget(self, view_id: str) -> None:
-        """Forget a form that was submitted: errors that it shows then must not go with an update."""
+        """Forget a form that was submitted, so that no update removes the errors that it may show now."""
         self._newest.pop(view_id, None)
 
 
 @dataclass(frozen=True)
 class Context:
-    """The service's dependencies, and Slack's client for the few calls that listeners make themselves."""
+    """The dependencies of the service, and Slack's client for the few calls that listeners make themselves."""
 
     deps: Deps
     catalog: Callable[[], Catalog | None]
-    """Return the catalogue as last read, or None before the first read. Never wait."""
+    """Returns the most recently read catalog without waiting, or None before the first read."""
     key_source: KeySource
-    """Where people's public keys are read from: GitHub."""
+    """The source of people's public keys, which is GitHub."""
     prices: Prices
-    """What the request form says of its choice."""
+    """Computes the prices for the choices in the request form."""
     people: People
     channels: SlackChannels
     client: AsyncWebClient
     direct: DirectPosts
     block_types: BlockTypes
-    """Those that Slack takes in dialogs and acknowledgements. Delivery has the same."""
+    """The block types that Slack accepts in dialogs and acknowledgements. Delivery uses the same object."""
     others_work: Callable[[], bool] = lambda: False
-    """Return whether another process works, if this machine's clock is wrong. Slack then sends an event that isn't
-    acknowledged to that one sooner or later."""
+    """Returns whether another process is working, in case this machine's clock is wrong.
+
+    If an event isn't acknowledged here, Slack sends it to the other process sooner or later.
+    """
     gate: Gate = field(default_factory=Gate)
     hints: Pace = field(default_factory=lambda: Pace(at_once=1, per_second=1 / 3600))
-    """How often a person who mentions the bot in a sentence is told what to write."""
+    """Limits how often a person who mentions the bot within a sentence gets a hint about what to write."""
     commands: Pace = field(default_factory=lambda: Pace(at_once=10, per_second=5))
-    """How often one person may type commands."""
+    """Limits how often a person may type commands."""
     github: Pace = field(default_factory=lambda: Pace(at_once=6, per_second=0.1))
-    """How often one person may look up keys at GitHub."""
+    """Limits how often a person may look up keys at GitHub."""
     forms: OpenForms = field(default_factory=OpenForms)
     prices_asked: Pace = field(default_factory=lambda: Pace(at_once=20, per_second=0.5))
-    """How often the market may be asked for what one person chooses in forms."""
+    """Limits how often a person's choices in forms may query the market."""
 
     def with_newest_rules(self) -> Context:
-        """Return the context of a click, a command or an event that begins now."""
+        """Return this context with the newest rules, for a click, command or event that begins now."""
         deps = with_newest_rules(self.deps)
         return self if deps is self.deps else replace(self, deps=deps)
 
     def reader(self, person: Person) -> Reader:
-        """Return this person as the reader of an answer that is made now."""
+        """Return this person as the reader of an answer that is written now."""
         return Reader(id=person.id, rules=self.deps.rules, now=self.deps.clock.now(), zone=person.tz)
 
     def known_catalog(self) -> Catalog:
-        """Return the catalogue as last read. Raise MarketAway before the first read."""
+        """Return the most recently read catalog.
+
+        Raises MarketAway before the first read.
+        """
         known = self.catalog()
         if known is None:
-            words = "I don't have Compute Clear's catalog yet. Nothing was rented. Try again in a minute."
-            raise MarketAway(words, may_have_bought=False)
+            message = "I don't have Compute Clear's catalog yet. Nothing was rented. Try again in a minute."
+            raise MarketAway(message, may_have_bought=False)
         return known

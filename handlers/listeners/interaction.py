@@ -1,8 +1,8 @@
-"""What someone did in Slack, read from the payload, and how the bot answers it.
+"""User interactions read from Slack's payloads, and the ways in which the bot answers them.
 
-Payload shapes: docs.slack.dev/reference/interaction-payloads and
-docs.slack.dev/interactivity/implementing-slash-commands. Nothing here raises for a payload of another shape:
-missing values are empty.
+Payloads: docs.slack.dev/reference/interaction-payloads and
+docs.slack.dev/interactivity/implementing-slash-commands. Nothing here raises for a payload of another shape.
+Missing values are empty.
 """
 
 from __future__ import annotations
@@ -23,56 +23,65 @@ from handlers.phrases.blocks import Modal, Rendered
 
 
 class InteractionKind(StrEnum):
-    """How somebody asked. This decides how an answer reaches the person."""
+    """The kind of an interaction, which determines how an answer reaches the person."""
 
     COMMAND = "command"
-    """Answered in the acknowledgement."""
+    """A slash command. It is answered in the acknowledgement."""
     CLICK = "click"
-    """Answered through the `response_url`."""
+    """A click on a button. It is answered through the `response_url`."""
     CHOICE = "choice"
-    """In an input of a modal that stays open. It has no answer but the modal's new content."""
+    """A choice in an input of a modal that stays open. The only answer is the modal's new content."""
     SUBMISSION = "submission"
-    """Errors are answered in the acknowledgement, everything else through the `response_url` of what opened the
-    modal."""
+    """The submission of a modal.
+
+    Errors are returned in the acknowledgement. Everything else is sent through the `response_url` of the message
+    or command that opened the modal.
+    """
     MESSAGE = "message"
-    """A mention of the bot or a direct message to it. Answered where it was written, for this person alone."""
+    """A mention of the bot or a direct message to it.
+
+    It is answered where it was written, visible only to its author.
+    """
 
     @property
     def typed(self) -> bool:
-        """Whether the words of a command were typed."""
+        """True if the person typed the text of a command."""
         return self in {InteractionKind.COMMAND, InteractionKind.MESSAGE}
 
 
 class Origin(Frozen):
-    """Where something was done in Slack. A modal keeps the origin of what opened it.
+    """The place in Slack where an interaction happened.
 
-    A modal may be submitted after an update, so fields of another version are ignored, and each field has a
-    default.
+    A modal keeps the origin of the interaction that opened it. Because the modal may be submitted after an update
+    of the bot, fields from other versions are ignored, and each field has a default.
     """
 
     model_config = ConfigDict(extra="ignore")
 
     channel: str = ""
     response_url: str = ""
-    """Empty if there is no URL, or if it no longer works."""
+    """Empty if there is no URL, or if it has expired."""
     ephemeral: bool = False
-    """Whether it was done on a message that only this person sees, so that an answer may replace the message."""
+    """True if the interaction happened on a message that only this person sees, which an answer may replace."""
     on_surface: bool = False
-    """Whether it was done on a message that the bot updates as things change."""
+    """True if the interaction happened on a live message, which the bot edits as things change."""
     thread_ts: str = ""
-    """The thread of a message to the bot, or of a clicked reply. Empty if the first message of a thread was
-    clicked: only people who have that thread open would see an answer in it."""
+    """The thread of a message to the bot, or of a clicked reply.
+
+    Empty if the first message of a thread was clicked, because only people who have that thread open would see an
+    answer in it.
+    """
     opened_at: int = 0
-    """When the submitted modal was opened: real time, as a Unix time. 0 if no modal was submitted."""
+    """The wall-clock time at which the submitted modal was opened, as a Unix time. 0 if no modal was submitted."""
 
 
 class ModalMetadata(Frozen):
-    """A modal's `private_metadata`: the value for what its submission does, and the origin of what opened it."""
+    """A modal's `private_metadata`: the value that its submission is about, and the origin of the modal."""
 
     model_config = ConfigDict(extra="ignore")
 
     value: str = ""
-    """As `Value.encode` writes it."""
+    """The value as encoded by `Value.encode`."""
     value_type: str = ""
     """The value's TYPE_NAME."""
     origin: Origin = Origin()
@@ -83,7 +92,7 @@ class ModalMetadata(Frozen):
 
     @classmethod
     def read(cls, text: str) -> ModalMetadata:
-        """Return the metadata in a JSON text. Return empty metadata if it can't be read."""
+        """Parse a JSON text. Returns empty metadata if the text can't be parsed."""
         try:
             return cls.model_validate_json(text)
         except ValidationError:
@@ -91,34 +100,41 @@ class ModalMetadata(Frozen):
 
 
 class Interaction(Frozen):
-    """A command, click, submission or message, before the bot knows who the person is."""
+    """A command, click, submission or message from a person who hasn't been looked up yet."""
 
     kind: InteractionKind
     name: str
-    """The command, the button's `action_id`, the `callback_id` of a modal that was submitted or chosen in, or the
-    event of a message."""
+    """The name of the command, button, modal or event.
+
+    This is the button's `action_id`, the `callback_id` of the modal that was submitted or chosen in, or the type
+    of a message's event.
+    """
     user_id: str
     team_id: str
     origin: Origin
     trigger_id: str = ""
     text: str = ""
-    """What was typed after a command, or in a message, without the mention of the bot."""
+    """The text after a command, or the text of a message without the mention of the bot."""
     written_at: Instant | None = None
-    """When a message was written, in our time. None for the rest, which Slack sends only once."""
+    """The bot time at which a message was written. None for other interactions, which Slack sends only once."""
     value: str = ""
-    """The value of a button or submitted modal, not yet decoded."""
+    """The value of a button or submitted modal, still encoded."""
     value_type: str = ""
     """The TYPE_NAME of a submitted modal's value."""
     view_id: str = ""
-    """The submitted modal, as Slack names it."""
+    """Slack's ID of the modal."""
     inputs: Mapping[str, str] = {}
-    """A modal's inputs without the empty ones. Several checkboxes or people are one text, with a space between
-    their values or ids."""
+    """The values of a modal's inputs, without empty inputs.
+
+    Several checkboxes or people form one text, with spaces between their values or IDs.
+    """
 
     @property
     def reply_to(self) -> Destination:
-        """Return where an answer goes: to the `response_url`; without one, for a mention to its channel, where
-        only this person sees the answer, and otherwise to the person's direct messages.
+        """Return the destination of an answer.
+
+        It goes to the `response_url` if there is one. Otherwise, a mention is answered in its channel, where only
+        this person sees the answer, and everything else in the person's direct messages.
         """
         if self.origin.response_url:
             return to_response_url(self.origin.response_url)
@@ -128,71 +144,79 @@ class Interaction(Frozen):
 
 
 class UserInteraction(Interaction):
-    """An interaction of a person that we know."""
+    """An interaction of a person who has been looked up."""
 
     person: Person
 
 
-# --- how it is answered
+# --- answers
 
 
 class Reply(Frozen):
-    """A reply that only this person sees, unless it `replaces_for_all`."""
+    """A reply that only this person sees, unless `replaces_for_all` is set."""
 
     content: Rendered
     replaces_original: bool = False
-    """Whether the reply replaces the clicked message, if only this person sees that message."""
+    """True if the reply replaces the clicked message, provided that only this person sees that message."""
     replaces_for_all: bool = False
-    """Whether the reply replaces the clicked message also in a channel, because nobody can use its buttons any
-    more."""
+    """True if the reply replaces the clicked message even in a channel.
+
+    This is set if nobody can use the message's buttons any more.
+    """
     refused: bool = False
-    """Whether nothing was done: a modal then stays open and shows the reply."""
+    """True if nothing was done. If a modal was submitted, it stays open and shows the reply."""
     block_id: str = ""
-    """The input that a refusal is about; empty for the first input."""
+    """The input that a refusal is about. Empty for the first input."""
     to: Destination | None = None
-    """Where the reply goes, apart from the acknowledgement also for a command. Of an acknowledgement, Slack does
-    not tell whether it took the blocks. None: the usual place."""
+    """The destination of the reply, or None for the usual place.
+
+    If this is set, a command's reply is also sent separately from the acknowledgement. This is useful because
+    Slack doesn't report whether it accepted the blocks of an acknowledgement.
+    """
 
 
 class ShowPrice(Frozen):
-    """Show in the request form, which stays open, what a person's request costs."""
+    """The outcome that shows the price of a person's request in the request form, which stays open."""
 
     person: Person
     request: Request | None = None
-    words: str = ""
-    """Why there is no price, as mrkdwn, if there is no request."""
+    message: str = ""
+    """The reason why there is no price, as mrkdwn, if there is no request."""
 
 
 class OpenModal(Frozen):
-    """Open a modal. After a submission, it takes the place of the modal that was submitted."""
+    """The outcome that opens a modal. After a submission, this modal replaces the submitted one."""
 
     modal: Modal
     reply: Reply | None = None
-    """A reply that stays when the person closes the modal, with a button that opens it again."""
+    """A reply that remains after the person closes the modal, with a button that opens it again."""
     price: ShowPrice | None = None
-    """What a request form shows once it is open."""
+    """The price to show in a request form once it is open."""
 
 
 class FieldErrors(Frozen):
-    """Errors of a submission: the modal stays open and shows each below its input."""
+    """The outcome that shows errors in a submission. The modal stays open, with each error below its input."""
 
     errors: dict[Field, str]
 
 
 Outcome: TypeAlias = Reply | OpenModal | ShowPrice | FieldErrors | None
-"""None if no reply is needed, because the queued card, thread or messages show what was done."""
+"""The result of a handler.
+
+None if no reply is needed, because a card, thread or message in the outbox shows what was done.
+"""
 
 
 # --- reading payloads
 
 
 def command(body: Mapping[str, Any]) -> Interaction:
-    """Return the interaction in the payload of a slash command."""
+    """Read the payload of a slash command."""
     return Interaction(
         kind=InteractionKind.COMMAND,
         name=text(body, "command"),
         user_id=text(body, "user_id"),
-        # The payload names the channel's team, not the person's own. Outsiders can't run commands anyway.
+        # The payload contains the channel's team, not the person's own. Outsiders can't run slash commands anyway.
         team_id="",
         origin=Origin(channel=text(body, "channel_id"), response_url=text(body, "response_url")),
         trigger_id=text(body, "trigger_id"),
@@ -201,10 +225,10 @@ def command(body: Mapping[str, Any]) -> Interaction:
 
 
 def click(body: Mapping[str, Any]) -> Interaction:
-    """Return the interaction in the payload of a click on a button, or of a choice in an input of a modal.
+    """Read the payload of a click on a button, or of a choice in an input of a modal.
 
     A click in the Home tab has neither a channel nor a `response_url`. It counts as a click in the person's direct
-    messages, which the person's id stands for.
+    messages, which are identified by the person's ID.
     """
     button = next(iter(parts(body, "actions")), {})
     if text(part(body, "view"), "type") == "modal" and text(button, "type") != "button":
@@ -231,7 +255,7 @@ def click(body: Mapping[str, Any]) -> Interaction:
 
 
 def submission(body: Mapping[str, Any]) -> Interaction:
-    """Return the interaction in the payload of a modal's submission."""
+    """Read the payload of a modal's submission."""
     return _in_modal(body, InteractionKind.SUBMISSION)
 
 
@@ -251,7 +275,7 @@ def _in_modal(body: Mapping[str, Any], kind: InteractionKind) -> Interaction:
 
 
 def input_blocks(body: Mapping[str, Any]) -> list[str]:
-    """Return the ids of a modal's input blocks, in their order."""
+    """Return the IDs of a modal's input blocks, from top to bottom."""
     blocks = parts(part(body, "view"), "blocks")
     inputs = [text(block, "block_id") for block in blocks if block.get("type") == "input"]
     return [block for block in inputs if block]
@@ -269,29 +293,29 @@ def _inputs(values: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _people(element: Mapping[str, Any]) -> str:
-    """Return the ids of the chosen people, with a space between them."""
+    """Return the IDs of the chosen people, separated by spaces."""
     users = element.get("selected_users")
     return " ".join(user for user in (users if isinstance(users, list) else []) if isinstance(user, str))
 
 
 def _checked(element: Mapping[str, Any]) -> str:
-    """Return the values of the boxes that are checked, with a space between them."""
+    """Return the values of the checked boxes, separated by spaces."""
     return " ".join(text(option, "value") for option in parts(element, "selected_options"))
 
 
 def part(body: Mapping[str, Any], key: str) -> Mapping[str, Any]:
-    """Return an object of a payload; an empty one if there is none."""
+    """Return an object from a payload, or an empty one if it is missing."""
     found = body.get(key)
     return found if isinstance(found, Mapping) else {}
 
 
 def parts(body: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:
-    """Return the objects in a list of a payload; none if there is no list."""
+    """Return the objects in a list of a payload, or an empty list if it is missing."""
     found = body.get(key)
     return [one for one in (found if isinstance(found, list) else []) if isinstance(one, Mapping)]
 
 
 def text(body: Mapping[str, Any], key: str) -> str:
-    """Return a text of a payload; an empty one if there is none."""
+    """Return a text from a payload, or an empty one if it is missing."""
     found = body.get(key)
     return found if isinstance(found, str) else ""

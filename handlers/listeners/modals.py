@@ -1,4 +1,4 @@
-"""What each dialog does when it is submitted, and the table of all buttons and dialogs."""
+"""The table of all buttons and dialogs, and the handling of clicks and submissions."""
 
 from __future__ import annotations
 
@@ -32,7 +32,10 @@ from handlers.typed.form import InvalidForm
 
 
 async def notice(_: Context, __: UserInteraction, ___: NoValue) -> Outcome:
-    """Raise Mistake: a notice has no submit button, so the payload is forged or broken."""
+    """Reject the submission of a notice, by raising Mistake.
+
+    A notice has no submit button, so such a payload is forged or broken.
+    """
     raise Mistake("This dialog has nothing to submit. Nothing was changed.")
 
 
@@ -43,11 +46,14 @@ _MODULES = (
 HANDLERS: Mapping[str, ValueHandler[Any]] = MappingProxyType(
     dict([on(Callback.NOTICE, notice), *(row for module in _MODULES for row in module.ON)])
 )
-"""By `action_id` or `callback_id`, for every button and every dialog of `handlers.ids`."""
+"""The handler of every button and dialog in `handlers.ids`, by `action_id` or `callback_id`."""
 
 
 async def submitted(context: Context, interaction: UserInteraction) -> Outcome:
-    """Handle the submission of any dialog. Raise Mistake if a version before this one opened the dialog."""
+    """Handle the submission of any dialog.
+
+    Raises Mistake if an earlier version of the bot opened the dialog.
+    """
     callback = callback_of(interaction.name)
     value = callback.decode(interaction.value, interaction.value_type)
     try:
@@ -57,12 +63,13 @@ async def submitted(context: Context, interaction: UserInteraction) -> Outcome:
 
 
 async def click(context: Context, interaction: UserInteraction) -> Outcome:
-    """Handle a click on any button, or a choice in an input of an open dialog. If what the button is about is
-    unknown, because the database lost it, take the buttons off. Raise Mistake if a version before this one posted
-    the button.
+    """Handle a click on any button, or a choice in an input of an open dialog.
+
+    If the database has lost the button's rental or question, the message is replaced by one without buttons.
+    Raises Mistake if an earlier version of the bot posted the button.
     """
     if interaction.kind is InteractionKind.CHOICE:
-        # Only the request form shows anything then.
+        # Of all dialogs, only the request form updates itself after a choice.
         return await request_form.chosen(context, interaction) if interaction.name == Callback.FORM.id else None
     action = action_of(interaction.name)
     value = ACTION_VALUES[action].decode(interaction.value)

@@ -1,4 +1,7 @@
-"""Sends replies and opens modals: replies through the outbox, or directly if the outbox can't be used."""
+"""Sends replies and opens modals.
+
+Replies normally go through the outbox. They are sent directly if the outbox can't be used.
+"""
 
 from __future__ import annotations
 
@@ -21,14 +24,18 @@ from handlers.phrases.classic import Surface
 from handlers.slack_api.web_api import NO_ANSWER, error_code
 
 SEND_TIMEOUT = 0.8
-"""Real seconds. Slack waits 3 s for the acknowledgement, and waiting for the store may have taken 2 of them."""
+"""Wall-clock seconds allowed for sending a reply.
+
+Slack waits 3 s for the acknowledgement, and up to 2 s of these may have been spent waiting for the store.
+"""
 
 _log = structlog.get_logger("gpubot.handlers")
 
 
 def reply_body(reply: Reply, interaction: Interaction) -> dict[str, Any]:
-    """Return what is posted to a `response_url`. A message that others see is replaced only if nobody can use its
-    buttons.
+    """Return the body to post to a `response_url`.
+
+    A message that others can see is replaced only if nobody can use its buttons any more.
     """
     body: dict[str, Any] = {
         "text": reply.content.text,
@@ -42,7 +49,7 @@ def reply_body(reply: Reply, interaction: Interaction) -> dict[str, Any]:
 
 
 async def queue(context: Context, interaction: Interaction, reply: Reply) -> bool:
-    """Write a reply to the outbox. Return False if the store is busy."""
+    """Write a reply to the outbox, and return whether that worked. It doesn't if the store is busy."""
     to, body = reply.to or interaction.reply_to, reply_body(reply, interaction)
     message = queued(MessageKind.REPLY, to, context.deps.clock.real(), body=body)
     try:
@@ -54,8 +61,9 @@ async def queue(context: Context, interaction: Interaction, reply: Reply) -> boo
 
 
 async def send(context: Context, interaction: Interaction, reply: Reply) -> bool:
-    """Send a reply to where it goes now: the `response_url`, or the person's direct messages. Return whether Slack
-    took it.
+    """Send a reply immediately, and return whether Slack accepted it.
+
+    It goes to the `response_url` or to the person's direct messages.
     """
     to = reply.to or interaction.reply_to
     try:
@@ -71,11 +79,13 @@ async def send(context: Context, interaction: Interaction, reply: Reply) -> bool
 
 
 async def open_modal(context: Context, interaction: Interaction, view: dict[str, Any]) -> Mapping[str, Any] | None:
-    """Open a modal. Return its view as Slack has it, or None if Slack didn't open it: its trigger works once,
-    within 3 s of the interaction (docs.slack.dev/reference/methods/views.open).
+    """Open a modal, and return its view as Slack reports it.
 
-    A view whose blocks are refused is opened again at once in classic blocks. Slack doesn't document whether the
-    trigger still works then; if it doesn't, the next dialog has classic blocks.
+    None if Slack didn't open the modal, for example because the trigger works only once, within 3 s of the
+    interaction (docs.slack.dev/reference/methods/views.open).
+
+    If Slack refuses the blocks of a view, the view is immediately opened again in classic blocks. Slack doesn't
+    document whether the trigger still works at that point. If it doesn't, the next dialog uses classic blocks.
     """
 
     async def call(blocks: list[Json]) -> AsyncSlackResponse:

@@ -1,7 +1,7 @@
-"""Events: a person, a group or a channel changed, or someone writes to the bot or opens its Home tab.
+"""Slack events: a person, a group or a channel has changed, or someone wrote to the bot or opened its Home tab.
 
-Bolt acknowledges an event before its listener runs. The listener's middleware runs before that, so it handles the
-event: if that fails, nothing is acknowledged, and Slack sends the event again (docs.slack.dev/apis/events-api,
+Bolt acknowledges an event before its listener runs, but after the listener's middleware. So the middleware handles
+the event: if it fails, nothing is acknowledged, and Slack sends the event again (docs.slack.dev/apis/events-api,
 "Retries").
 """
 
@@ -28,14 +28,16 @@ from handlers.listeners.wrapper import EventNotHandled, make_listener
 
 Event: TypeAlias = Mapping[str, Any]
 Handler: TypeAlias = Callable[[Context, Event, str | None], Awaitable[None]]
-"""Takes the context, the event and the bot's own user id."""
+"""A function of the context, the event and the bot's own user ID."""
 
 _log = structlog.get_logger("gpubot.events")
 
 
 async def person_changed(context: Context, event: Event, _: str | None) -> None:
-    """Handle user_change, such as a new zone or a deactivation: forget what is cached about the person. If they
-    left, ask the admins about their rentals.
+    """Handle user_change: forget the cached information about a person.
+
+    The event is sent, for example, when somebody's time zone changes. If the person has been deactivated, the
+    admins are asked about their rentals.
     """
     user = part(event, "user")
     user_id = text(user, "id")
@@ -49,8 +51,10 @@ async def person_changed(context: Context, event: Event, _: str | None) -> None:
 
 
 async def group_changed(context: Context, event: Event, _: str | None) -> None:
-    """Handle subteam_members_changed: forget the members, because the event holds only the difference. If the
-    group decides requests, look up whether an approver is left.
+    """Handle subteam_members_changed: forget the cached members of the group.
+
+    The event contains only the difference, so the members have to be looked up again. If members of this group may
+    approve requests, this also checks whether any approver is left.
     """
     group = event.get("subteam_id")
     if isinstance(group, str):
@@ -60,16 +64,16 @@ async def group_changed(context: Context, event: Event, _: str | None) -> None:
 
 
 async def joined(context: Context, event: Event, bot_user_id: str | None) -> None:
-    """Handle member_joined_channel: if the bot itself joined, forget what is cached about the channel."""
+    """Handle member_joined_channel: if the bot itself joined, forget the cached information about the channel."""
     if event.get("user") == bot_user_id:
         await channel_changed(context, event, bot_user_id)
 
 
 async def channel_changed(context: Context, event: Event, _: str | None) -> None:
-    """Forget what is cached about a channel.
+    """Forget the cached information about a channel.
 
-    After channel_shared and channel_unshared, other people can read the channel. channel_left and group_left mean
-    that the bot was removed; Slack sends no member_left_channel for that (slackapi/node-slack-sdk#931).
+    After channel_shared and channel_unshared, different people can read the channel. channel_left and group_left
+    mean that the bot was removed, for which Slack doesn't send member_left_channel (slackapi/node-slack-sdk#931).
     """
     channel = event.get("channel")
     if isinstance(channel, str):
@@ -77,16 +81,17 @@ async def channel_changed(context: Context, event: Event, _: str | None) -> None
 
 
 async def home_opened(context: Context, event: Event, _: str | None) -> None:
-    """Handle app_home_opened: have the Home tab published, unless Slack shows the same already. From the first
-    time on, it is published whenever something on it changes.
+    """Handle app_home_opened: have the Home tab published, unless Slack already shows the current version.
+
+    Once somebody has opened their Home tab, it is published again whenever something on it changes.
     """
     user = text(event, "user")
     if event.get("tab") != "home" or not user:
         return
     try:
-        await context.people.get(user)  # the Home tab is rendered from what the store knows of the person
+        await context.people.get(user)  # so that the store has the person when the Home tab is rendered
     except Refused:
-        return  # Slack shows the bot no such user, also if it sent this event again
+        return  # sending the event again would not help: Slack shows the bot no such user
     await home.opened(context.deps, user, text(part(event, "view"), "private_metadata"))
 
 
@@ -109,8 +114,9 @@ SAYING = frozenset({"message", "app_mention"})
 
 
 def handled_before_ack(our_context: Context, kind: str, handler: Handler) -> Callable[..., Awaitable[None]]:
-    """Return a Bolt middleware that handles an event before Bolt acknowledges it. It raises EventNotHandled if the
-    handler fails, or if this machine's clock is wrong.
+    """Return a Bolt middleware that handles an event before Bolt acknowledges it.
+
+    The middleware raises EventNotHandled if the handler fails, or if this machine's clock is wrong.
     """
 
     async def handle(
@@ -130,17 +136,20 @@ def handled_before_ack(our_context: Context, kind: str, handler: Handler) -> Cal
 
 
 async def already_handled() -> None:
-    """Do nothing, as the listener of an event that the listener's middleware has handled."""
+    """Do nothing. This is the listener of an event that its middleware has already handled."""
 
 
 ANYTHING = re.compile("")
-"""Matches any id."""
+"""A pattern that matches any ID."""
 
 
 def register(app: AsyncApp, context: Context) -> None:
-    """Attach the listeners, once for an app. The store must call `wrapper.note_commit` after each commit."""
+    """Attach the listeners to an app. Call this once for each app.
+
+    The store must call `wrapper.note_commit` after each commit.
+    """
     app.command(commands.COMMAND)(make_listener(context, interaction.command, commands.gpu))
-    # Listen to buttons and dialogs of older versions too: without a listener, people would only see that Slack
+    # Listen to the buttons and dialogs of older versions too. Without a listener, people would only see that Slack
     # failed.
     app.action({"type": "block_actions", "action_id": ANYTHING})(
         make_listener(context, interaction.click, modals.click)

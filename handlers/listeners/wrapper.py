@@ -1,8 +1,10 @@
-"""The wrapper around what people do: look up the person, run the handler, which commits, then acknowledge.
+"""The steps around every listener: look up the person, run the handler, which commits, then acknowledge.
 
-Slack never sends a command or a click a second time, so what the person did and the reply to it are committed
-before the acknowledgement. No exception may leave a listener: Bolt then doesn't acknowledge, even if `ack` was
-called (slack_bolt/listener/asyncio_runner.py).
+Slack never sends a command or a click a second time. So the person's action and the reply to it are committed
+before the acknowledgement.
+
+No exception may leave a listener, because Bolt would then not acknowledge, even if `ack` was called
+(slack_bolt/listener/asyncio_runner.py).
 """
 
 from __future__ import annotations
@@ -54,9 +56,12 @@ Body: TypeAlias = Mapping[str, Any]
 PayloadReader: TypeAlias = Callable[[Body], Interaction]
 
 LATE = timedelta(minutes=2)
-"""How old a message may be. Slack sends an event again after a minute, and after five more."""
+"""The maximum age of a message.
+
+Slack resends an unacknowledged event after one minute, and again after five more.
+"""
 MAX_INPUT_ERROR = 300
-"""The most characters of an error below an input."""
+"""The maximum length of an error below an input, in characters."""
 
 _COMMITS: ContextVar[list[None] | None] = ContextVar("commits", default=None)
 """One entry for each commit of the running listener."""
@@ -65,16 +70,18 @@ _log = structlog.get_logger("gpubot.handlers")
 
 
 class AlreadyDone(Exception):
-    """What a message asks for was done when its event came before."""
+    """The request in this message was already carried out when its event arrived for the first time."""
 
 
 class EventNotHandled(Exception):
-    """An event could not be handled; Slack sends it again."""
+    """An event couldn't be handled. It isn't acknowledged, so Slack sends it again."""
 
 
 def note_commit() -> None:
-    """Count a commit of the running listener. The store calls this after each commit (`on_commit`). If the
-    listener raises an unexpected error, its reply shows whether a change was written.
+    """Count a commit of the running listener.
+
+    The store calls this after each commit (`on_commit`). If the listener then raises an unexpected error, its
+    reply can say whether a change was written.
     """
     commits = _COMMITS.get()
     if commits is not None:
@@ -82,7 +89,7 @@ def note_commit() -> None:
 
 
 def make_listener(context: Context, read: PayloadReader, handler: Handler) -> Listener:
-    """Return the listener for Bolt that handles a command, a click or a submission."""
+    """Return a Bolt listener that handles a command, a click or a submission."""
 
     async def listen(ack: Ack, body: dict[str, Any]) -> None:
         with context.gate.handling():
@@ -93,8 +100,9 @@ def make_listener(context: Context, read: PayloadReader, handler: Handler) -> Li
 
 
 def _without_expired_url(context: Context, interaction: Interaction) -> Interaction:
-    """Return the interaction without its `response_url` if that expired while the dialog was open. A direct
-    message is the answer then.
+    """Remove the `response_url` of an interaction if it expired while the dialog was open.
+
+    The answer is then sent as a direct message.
     """
     origin = interaction.origin
     age = context.deps.clock.real().timestamp() - origin.opened_at
@@ -104,10 +112,12 @@ def _without_expired_url(context: Context, interaction: Interaction) -> Interact
 
 
 async def serve(context: Context, interaction: Interaction, handler: Handler, ack: Ack, body: Body) -> None:
-    """Run the handler, store the reply, and acknowledge. Raise StoreBusy or EventNotHandled only for a message of
-    which nothing was written: Slack sends its event again.
+    """Run the handler, store the reply, and acknowledge.
 
-    If this machine's clock is wrong, run no handler, and say so.
+    If this machine's clock is wrong, the handler doesn't run and the person is notified of the reason.
+
+    StoreBusy and EventNotHandled are raised only for a message, and only if nothing was written for it. Slack then
+    sends its event again.
     """
     commits: list[None] = []
     private_keys: list[str] = []
@@ -169,8 +179,9 @@ def _begin_rest(
     body: Body,
     commits: list[None],
 ) -> None:
-    """Begin what is done after the acknowledgement: send a `reply` that could not be stored, open a modal, or show
-    the price of what a form asks for.
+    """Start the work that follows the acknowledgement.
+
+    This sends a `reply` that couldn't be stored, opens a modal, or shows the price of the choices in a form.
     """
     opens = interaction.kind in {InteractionKind.COMMAND, InteractionKind.CLICK}
     opening = outcome if isinstance(outcome, OpenModal) and opens else None
@@ -185,7 +196,7 @@ def _begin_rest(
 async def _call_slack(
     context: Context, interaction: Interaction, reply: Reply | None, opening: OpenModal | None
 ) -> None:
-    """Send a reply that could not be stored, and open a modal."""
+    """Send a reply that couldn't be stored, and open a modal."""
     if reply is not None:
         await responses.send(context, interaction, reply)
     if opening is not None:
@@ -193,8 +204,10 @@ async def _call_slack(
 
 
 async def _reported(rest: Awaitable[None], interaction: Interaction, commits: list[None]) -> None:
-    """Await the rest of the work, and report a bug in it. It waits for Slack or the market, so it runs after the
-    acknowledgement, which is sent when the listener returns. By then every change is committed.
+    """Await the work that follows the acknowledgement, and report any bug in it.
+
+    This work waits for Slack or the market, so it must not delay the acknowledgement, which is sent when the
+    listener returns. All changes have been committed by then.
     """
     try:
         await rest
@@ -203,7 +216,10 @@ async def _reported(rest: Awaitable[None], interaction: Interaction, commits: li
 
 
 def _check_pace(context: Context, interaction: Interaction) -> None:
-    """Raise Refused if a person types more commands than `Context.commands` allows. `destroy` never waits."""
+    """Refuse a command if the person has typed more than `Context.commands` allows.
+
+    `destroy` is never refused. Raises Refused.
+    """
     if not interaction.kind.typed or is_destroy(interaction.text):
         return
     if context.commands.wait(interaction.user_id, context.deps.clock.monotonic()):
@@ -211,11 +227,15 @@ def _check_pace(context: Context, interaction: Interaction) -> None:
 
 
 def _check_age(context: Context, interaction: Interaction) -> None:
-    """Raise Refused for a message that came late: the person may have given up, or done it in another way."""
+    """Refuse a message that arrived late, because the person may have given up or used another way by now.
+
+    Raises Refused.
+    """
     if interaction.written_at is None:
         return
     clock = context.deps.clock
-    # Slack's time in a sandbox is ours, which can be faster than the real time that a delivery takes.
+    # In the sandbox, Slack's timestamps follow the bot's clock, which can run faster than the wall clock. Scale
+    # the limit accordingly.
     if clock.now() - interaction.written_at > LATE * max(clock.speed, 1.0):
         raise Refused("Your message reached me more than 2 min late, so it did nothing. Type it again.")
 
@@ -226,10 +246,10 @@ def _check_member(person: Person) -> None:
 
 
 async def _refuse_by_clock(context: Context, interaction: Interaction, ack: Ack, body: Body) -> None:
-    """Say that nothing was changed because this machine's clock is wrong.
+    """Reply that nothing was changed because this machine's clock is wrong.
 
-    A message is left to the other process if one works, without a word. Otherwise its writer would write it again,
-    and the other process would carry out both. Raise EventNotHandled then.
+    If another process works, a message is left to that process without a reply, by raising EventNotHandled. With a
+    reply from here, the person would write the message again, and the other process would carry out both.
     """
     _log_interaction(interaction, WrongClock.__name__)
     if interaction.kind is InteractionKind.MESSAGE and context.others_work():
@@ -240,8 +260,10 @@ async def _refuse_by_clock(context: Context, interaction: Interaction, ack: Ack,
 async def _reply_at_once(
     context: Context, interaction: Interaction, content: Rendered, ack: Ack, body: Body
 ) -> None:
-    """Refuse without the store. Don't acknowledge a click if its reply can't be sent: Slack itself then shows that
-    the click failed. Raise EventNotHandled if that happens to a message: Slack sends its event again.
+    """Send a refusal without using the store.
+
+    If the reply to a click can't be sent, the click isn't acknowledged, so that Slack itself shows that it failed.
+    For a message, this raises EventNotHandled instead, and Slack sends its event again.
     """
     reply = Reply(content=content, refused=True)
     if interaction.kind not in {InteractionKind.CLICK, InteractionKind.MESSAGE}:
@@ -253,12 +275,12 @@ async def _reply_at_once(
 
 
 def _separate_reply(interaction: Interaction, outcome: Outcome) -> Reply | None:
-    """Return the reply that is sent apart from the acknowledgement. Return None if there is none."""
+    """Return the reply that is sent separately from the acknowledgement, or None if there is none."""
     match interaction.kind, outcome:
         case InteractionKind.COMMAND, Reply(to=Destination()) as reply:
             return reply
         case InteractionKind.MESSAGE, OpenModal(modal=modal, reply=None):
-            # Only a command and a click have a trigger that opens a dialog.
+            # A message has no trigger, and without one Slack doesn't open a dialog. Offer a button that does.
             return Reply(content=replies.opener(modal))
         case ((InteractionKind.COMMAND | InteractionKind.CHOICE), _):
             return None
@@ -290,8 +312,10 @@ async def _acknowledge(context: Context, interaction: Interaction, outcome: Outc
 
 
 async def _show_errors(ack: Ack, body: Body, errors: Mapping[str, str]) -> None:
-    """Acknowledge a submission with an error below each input. If another version opened the dialog, an input may
-    be missing: its error is then below the first input. Replace a dialog without inputs by a notice.
+    """Acknowledge a submission with an error below each input.
+
+    If another version of the bot opened the dialog, an input may be missing. Its error then appears below the
+    first input. A dialog without any inputs is replaced by a notice.
     """
     inputs = input_blocks(body)
     if not inputs:
@@ -299,10 +323,10 @@ async def _show_errors(ack: Ack, body: Body, errors: Mapping[str, str]) -> None:
         await ack(response_action="update", view=modal.view)
         return
     shown: dict[str, str] = {}
-    for block_id, words in errors.items():
+    for block_id, message in errors.items():
         below = block_id if block_id in inputs else inputs[0]
-        shown[below] = f"{shown.get(below, '')} {words}".lstrip()
-    plain = {block_id: blocks.plain(words, MAX_INPUT_ERROR)["text"] for block_id, words in shown.items()}
+        shown[below] = f"{shown.get(below, '')} {message}".lstrip()
+    plain = {block_id: blocks.plain(message, MAX_INPUT_ERROR)["text"] for block_id, message in shown.items()}
     await ack(response_action="errors", errors=plain)
 
 
@@ -310,7 +334,7 @@ async def _open(context: Context, interaction: Interaction, opening: OpenModal) 
     opened = await responses.open_modal(context, interaction, _view(context, interaction, opening))
     if opened is not None and opening.price is not None:
         await request_form.show(context, opened, opening.price)
-    # A reply that stays says what was done, and has a button that opens the modal again.
+    # A reply that stays already says what was done, and has a button that opens the modal again.
     if opened is None and opening.reply is None:
         reply = Reply(content=replies.reply("Slack didn't open the dialog. Nothing was changed. Try again."))
         if not await responses.queue(context, interaction, reply):
@@ -318,12 +342,12 @@ async def _open(context: Context, interaction: Interaction, opening: OpenModal) 
 
 
 def _view(context: Context, interaction: Interaction, opening: OpenModal) -> dict[str, Any]:
-    """Return a modal's view with its metadata.
+    """Return a modal's view including its metadata.
 
-    Slack says nothing of a view in an acknowledgement, and a refused view may use up the trigger. So the view has
-    only types of blocks that Slack was seen to take.
+    Slack doesn't report problems with a view in an acknowledgement, and a refused view may use up the trigger. So
+    the view contains only types of blocks that Slack has accepted before.
     """
-    # A modal that takes the place of another one keeps that one's `response_url`, so it keeps its `opened_at` too.
+    # A modal that replaces another one keeps that modal's `response_url`, so it must also keep its `opened_at`.
     origin = interaction.origin
     if not origin.opened_at:
         origin = changed(origin, opened_at=int(context.deps.clock.real().timestamp()))
@@ -333,8 +357,9 @@ def _view(context: Context, interaction: Interaction, opening: OpenModal) -> dic
 
 
 def _log_interaction(interaction: Interaction, result: str) -> None:
-    """Log one line for each interaction. It holds only ids: the value of a SHOW_LINE button is left out, because
-    it holds what people typed.
+    """Log one line for each interaction, containing only IDs.
+
+    The value of a SHOW_LINE button is left out, because it contains text that people typed.
     """
     _log.info(
         "interaction",
@@ -348,8 +373,9 @@ def _log_interaction(interaction: Interaction, result: str) -> None:
 
 
 def _report_bug(interaction: Interaction, error: Exception, *, committed: bool) -> Rendered:
-    """Log a bug with a number, and return a reply with that number. Log neither the error's message nor the
-    payload: they can hold what people typed.
+    """Log a bug with a number, and return a reply that mentions this number.
+
+    Neither the error's message nor the payload is logged, because both can contain text that people typed.
     """
     number = bug_number()
     _log.error(
@@ -369,12 +395,17 @@ def _report_bug(interaction: Interaction, error: Exception, *, committed: bool) 
 
 
 MOST_ON_LOOP = 500
-"""Characters that are searched on the event loop. It takes less time than a thread."""
+"""The maximum number of characters to search on the event loop.
+
+For such short texts, the search is faster than starting a thread.
+"""
 
 
 async def find_private_keys(body: Mapping[str, Any]) -> list[str]:
-    """Return the ids of the input blocks that hold a private key. Add "" if a command's text, a modal's metadata
-    or a button holds one. Search long texts in a thread: texts that look nearly like keys take long.
+    """Return the IDs of the input blocks that contain a private key.
+
+    The result also contains "" if a command's text, a modal's metadata or a button contains one. Long texts are
+    searched in a thread, because the search is slow for texts that look almost like keys.
     """
     view = part(body, "view")
     inputs = {**part(part(body, "state"), "values"), **part(part(view, "state"), "values")}
@@ -391,8 +422,9 @@ async def find_private_keys(body: Mapping[str, Any]) -> list[str]:
 
 
 def without_private_keys(interaction: Interaction, found: Sequence[str]) -> Interaction:
-    """Return an interaction without everything that people typed. Also leave out what a modal's metadata holds if
-    `find_private_keys` found a private key there.
+    """Return the interaction without anything that people typed.
+
+    If `find_private_keys` found a key in a modal's metadata, the metadata is left out as well.
     """
     metadata = {"origin": Origin()}
     from_metadata = interaction.kind is InteractionKind.SUBMISSION and "" in found
@@ -400,7 +432,10 @@ def without_private_keys(interaction: Interaction, found: Sequence[str]) -> Inte
 
 
 def _texts(value: object) -> Iterator[str]:
-    """Yield all texts in a JSON value. Recursion would fail for a value that is nested too deep."""
+    """Yield all texts in a JSON value.
+
+    This is not recursive, because recursion would fail for a deeply nested value.
+    """
     waiting = [value]
     while waiting:
         one = waiting.pop()

@@ -1,4 +1,4 @@
-"""Alerts: about the account, about the rules, and about the bot's own failures. They are never edited."""
+"""Alerts about the account, the team's rules, and the bot's own failures. Alerts are never edited."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from handlers.phrases.blocks import Rendered
 from handlers.phrases.error_text import RESUME, mistakes_text
 from handlers.phrases.format import Times, actor, channel, escape, identifier, join, person
 
-# --- what the account does
+# --- the account
 
 
 @alert(EventKind.UNAUTHORIZED)
@@ -38,8 +38,8 @@ def _no_approver_left(context: AlertContext[AccountFacts]) -> Rendered:
     return blocks.message(join(text, "Admins decide about requests until there is an approver again.", waiting))
 
 
-# --- a pause of buying. If it was over before its alert was posted, one alert says both: the one about its end, or
-# the one about the pause if its reader gets none about the end
+# --- a pause of buying. If the pause ended before its alert was posted, a single alert reports both: normally the
+# alert about the end, or else the alert about the pause if its reader gets none about the end
 
 
 @alert(EventKind.PAUSED, needs=Needs.OTHER_END)
@@ -53,14 +53,14 @@ def _paused(context: AlertContext[SaidFacts]) -> Rendered | None:
 
 @alert(EventKind.RESUMED, needs=Needs.OTHER_END)
 def _resumed(context: AlertContext[SaidFacts]) -> Rendered:
-    paused, told = context.other_end, context.other_alert
-    if paused is not None and told is not None and told.ts is None:
+    paused, other = context.other_end, context.other_alert
+    if paused is not None and other is not None and other.ts is None:
         return _pause_over(context, paused, context.event)
     return blocks.message(f"{sentence_case(context.actor)} resumed buying, so machines can be rented again.")
 
 
 def _pause_over(context: AlertContext, paused: Event[SaidFacts], resumed: Event) -> Rendered:
-    """Return one message about a pause of buying and its end, for a reader who wasn't told of the pause."""
+    """Render one alert about a pause of buying and its end, for a reader who got no alert about the pause."""
     times, by = context.times, actor(context.names, resumed)
     began = f"{_who_paused(context, paused)} paused buying {times.at_time(paused.at)}{_why(paused)}."
     ended = f"{sentence_case(by)} resumed buying {times.at_time(resumed.at)}, so machines can be rented again."
@@ -68,13 +68,16 @@ def _pause_over(context: AlertContext, paused: Event[SaidFacts], resumed: Event)
 
 
 def _why(event: Event[SaidFacts]) -> str:
-    """Return `: "bill check"`, the reason for a pause, or an empty text if there is none."""
+    """Return the reason for a pause, such as `: "bill check"`. Empty if there is none."""
     detail = event.facts.detail
     return f': "{escape(detail, 200)}"' if detail else ""
 
 
 def _who_paused(context: AlertContext, paused: Event[SaidFacts]) -> str:
-    """Return the name of the person who paused buying, for the begin of a sentence. `_why` has the reason."""
+    """Return the name of the person who paused buying, for the beginning of a sentence.
+
+    The operator's reason isn't included, because `_why` returns it.
+    """
     return sentence_case(person(context.names, paused.actor))
 
 
@@ -102,7 +105,7 @@ def _policy_refused(context: AlertContext[AccountFacts]) -> Rendered:
 
 @alert(EventKind.CHANNELS_CHARGE_LESS)
 def _channels_charge_less(context: AlertContext[AccountFacts]) -> Rendered:
-    """Return the notice after an upgrade that names the channels which no longer charge their project for all."""
+    """Render the notice that an upgrade changed who can charge a project from its channels."""
     pairs = [line.partition(" ") for line in context.facts.detail.splitlines()]
     named = listed([f"{channel(one)} ({escape(project, 40)})" for one, _, project in pairs])
     text = join(
@@ -136,7 +139,10 @@ def _step_alert(context: AlertContext[AlertFacts]) -> Rendered:
 
 
 def _step_text(event: Event[AlertFacts], it: str, times: Times) -> str:
-    """Return that a rental's step fails, or works again. `it` is what the message calls the rental."""
+    """Return sentences saying that work on a rental fails or works again, or that an overdue machine was deleted.
+
+    `it` is the name of the rental or machine in the message.
+    """
     facts = event.facts
     if event.kind is EventKind.STEP_WORKS:
         number = join("The error", identifier(facts.number or "", 20))
@@ -160,7 +166,7 @@ def _rental(facts: AlertFacts) -> str:
     return escape(facts.name or "a rental", 20)
 
 
-# --- a database that doesn't work, a clock that is wrong
+# --- a broken database or a wrong clock
 
 
 @alert(EventKind.NO_READS)

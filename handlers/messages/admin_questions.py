@@ -1,4 +1,7 @@
-"""Questions to the admins: the message to each, edited until one of them decided, and the dialogs."""
+"""Questions to the admins, and their dialogs.
+
+Each admin gets a message of their own. All of these messages are edited when one admin decides.
+"""
 
 from __future__ import annotations
 
@@ -26,18 +29,21 @@ from handlers.phrases.use_text import current_use, status_text
 
 ASSIGN = "Assign an owner"
 HOURS = (1, 2, 4, 8, 12, 24, 48, 72)
-"""The hours that the dialog offers if the rules allow them."""
+"""The choices in the dialog, as far as the rules allow them."""
 USUAL_HOURS = 24
 NAMES_SHOWN = 3
 MOST_SHOWN = 12
-"""How many waiting purchases are listed, and how many decided ones: a paragraph holds 3,000 bytes."""
+"""The maximum number of undecided purchases in a list, and also of decided ones.
+
+It is limited because a paragraph holds 3,000 bytes.
+"""
 AND_MORE = "And {} more."
 LONGEST_REASON = 200
 
 
 @question(EventKind.UNMANAGED_MACHINE, EventKind.OWNER_LEFT)
 def admin_question(context: QuestionContext) -> Rendered:
-    """Return the message of one question as of now."""
+    """Render the message of one question as it is now."""
     event, view, times = context
     match view.question.about:
         case Purchase() as purchase:
@@ -52,8 +58,8 @@ def question_value(question: AdminQuestion) -> QuestionValue:
     return QuestionValue(question_id=question.id, version=question.version)
 
 
-def _put_off(view: AdminQuestionView, times: Times) -> str:
-    """Return who said when to ask again. Return an empty text if nobody did."""
+def _postponed(view: AdminQuestionView, times: Times) -> str:
+    """Return a sentence saying who postponed the question and until when. Empty if nobody did."""
     question = view.question
     if question.ask_again_at is None:
         return ""
@@ -73,7 +79,7 @@ def _purchase(purchase: Purchase, view: AdminQuestionView, event: Event, times: 
         return blocks.message(
             f"{_lead(purchase)}: {what}. I asked again {times.at_time(question.asked_at)}, in a newer message."
         )
-    words, later = _words(purchase), _put_off(view, times)
+    words, later = _words(purchase), _postponed(view, times)
     guess = f"{words.it} may belong to {person(view.names, purchase.guess)}." if purchase.guess else ""
     value, about = question_value(question), _what(purchase)
     return blocks.with_buttons(
@@ -86,7 +92,7 @@ def _purchase(purchase: Purchase, view: AdminQuestionView, event: Event, times: 
 
 
 class _Words(NamedTuple):
-    """What the machines of a purchase are called, with the verbs that follow."""
+    """The pronouns, verbs and nouns that fit the number of machines in a purchase."""
 
     this: str
     are: str
@@ -113,7 +119,7 @@ def _are(count: int) -> str:
 
 
 def _unrented(count: int) -> str:
-    """Return `3 machines that weren't rented through me`."""
+    """Return a phrase such as `3 machines that weren't rented through me`."""
     one, many = "A machine that wasn't rented through me", f"{count} machines that weren't rented through me"
     return one if count == 1 else many
 
@@ -124,7 +130,7 @@ def _destroy_label(purchase: Purchase) -> str:
 
 
 def _not_running(purchase: Purchase) -> str:
-    """Return which machines aren't running, and when they can get an owner. Return an empty text if all run."""
+    """Return a sentence saying which machines aren't running, and when they can get an owner. Empty if all run."""
     alive = purchase.alive
     count = sum(not machine.runs for machine in alive)
     if count == 0:
@@ -165,12 +171,15 @@ def _answered(purchase: Purchase, view: AdminQuestionView, times: Times) -> str:
 
 
 def asked_twice(what: str) -> str:
-    """Return what a question says whose machines another one asks about too."""
-    return f"Another message asks what to do with {what}. Decide there."
+    """Return the text of a question that is a duplicate of another message's question."""
+    return f"I asked twice what to do with {what}. To decide, use my other message."
 
 
 def _what(purchase: Purchase) -> str:
-    """Return `train-3, 1x H100 at Hyperstack`. Machines of one purchase mostly have one name."""
+    """Return the machines of a purchase, such as `train-3, 1x H100 at Hyperstack`.
+
+    The machines of one purchase usually have the same name.
+    """
     shown = purchase.alive
     first = shown[0]
     named = list(dict.fromkeys(_name(machine) for machine in shown if machine.name))
@@ -191,18 +200,18 @@ def _facts(purchase: Purchase, times: Times) -> str:
 
 
 def rate_text(purchase: Purchase) -> str:
-    """Return what the machines of a purchase bill together."""
+    """Return the total price of a purchase's machines, such as `at $4.20/h`."""
     rates = [machine.rate for machine in purchase.alive if machine.rate is not None]
     return "at an unknown price" if is_unpriced(purchase) else f"at {per_hour(sum(rates, start=Decimal(0)))}"
 
 
 def is_unpriced(purchase: Purchase) -> bool:
-    """Return whether the API states no price for one of the machines, so that the cost of all is not known."""
+    """Return whether the price of a machine is unknown, so that the cost of the purchase is unknown too."""
     return any(machine.rate is None for machine in purchase.alive)
 
 
 def _so_far(purchase: Purchase, spent: AccruedCost) -> str:
-    """Return `, $48.30 so far`, or an empty text if a price is unknown."""
+    """Return the cost of a purchase, such as `, $48.30 so far`. Empty if a price is unknown."""
     return "" if is_unpriced(purchase) else f", {so_far(spent)}"
 
 
@@ -213,7 +222,7 @@ def _in_short(view: AdminQuestionView) -> str:
 
 
 def line(question: AdminQuestion, spent: AccruedCost, times: Times) -> str:
-    """Return unknown machines in one line of `/gpu list all`."""
+    """Return the line about unmanaged machines in `/gpu list all`."""
     purchase, word = question.purchase, "Not rented through me" if question.decided is None else "Not ours"
     return f"{word}: {_facts(purchase, times)}{_so_far(purchase, spent)}."
 
@@ -222,7 +231,7 @@ def line(question: AdminQuestion, spent: AccruedCost, times: Times) -> str:
 
 
 def _many(about: Purchases, view: AdminQuestionView, times: Times) -> Rendered:
-    """Return the message about many unknown machines, which one sweep found."""
+    """Render the message about many unmanaged machines that were found at the same time."""
     if repeated(view):
         return blocks.message(asked_twice(_unrented(about.count)), closed=False)
     waiting = [one.purchase for one in view.parts if one.open]
@@ -272,7 +281,7 @@ def _owner_left(
         return blocks.message(
             f"{left}. I asked again {times.at_time(question.asked_at)}, in a newer message, who should own {name}."
         )
-    later, value = _put_off(view, times), question_value(question)
+    later, value = _postponed(view, times), question_value(question)
     waits = rental.state is State.AWAITING_APPROVAL
     return blocks.with_buttons(
         join(f"{left}. {_what_it_does(details, times)} Who should be its new owner?", later),
@@ -283,7 +292,10 @@ def _owner_left(
 
 
 def _what_it_does(details: RentalDetails, times: Times) -> str:
-    """Return `1x H100 (xwsc2) is running: $2.15/h, $6.45 so far, idle for 3 h. It ends at 17:00.`"""
+    """Return sentences about the state of a rental whose owner left.
+
+    An example is `Ana's 1x H100 (xwsc2) is running: $2.15/h, $6.45 so far, idle for 3 h. It ends at 17:00.`
+    """
     rental, name = details.rental, f"{owner(details)}'s {machine(details.rental)}"
     if rental.state is State.AWAITING_APPROVAL:
         return f"{name} is waiting for approval, and can't be approved without an owner."
@@ -307,7 +319,7 @@ def _what_it_does(details: RentalDetails, times: Times) -> str:
 
 
 def give_owner(view: AdminQuestionView, *, rules: Rules) -> Modal:
-    """Return the dialog that asks who gets a machine, and for how long if it has no end yet."""
+    """Render the dialog that assigns an owner to a machine, and a length if the machine has no end yet."""
     about = view.question.about
     guess, hours, then = None, None, None
     if isinstance(about, Purchase):
@@ -339,7 +351,7 @@ def give_owner(view: AdminQuestionView, *, rules: Rules) -> Modal:
 
 
 def not_ours(view: AdminQuestionView) -> Modal:
-    """Return the dialog that asks why machines are not ours to manage."""
+    """Render the dialog that asks why the bot shouldn't manage these machines."""
     return blocks.modal(
         Callback.NOT_OURS,
         "Not ours",
@@ -351,7 +363,7 @@ def not_ours(view: AdminQuestionView) -> Modal:
 
 
 def destroy(view: AdminQuestionView) -> Modal:
-    """Return the dialog that confirms the destruction of unknown machines."""
+    """Render the dialog that confirms that unmanaged machines are destroyed."""
     purchase = view.question.purchase
     wanted, typed, label = name_to_type(purchase), None, _destroy_label(purchase)
     if wanted is not None:

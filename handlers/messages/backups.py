@@ -1,4 +1,4 @@
-"""Texts about a database that was restored from a backup: what the bot says once it knows."""
+"""Messages about a database that was restored from a backup."""
 
 from __future__ import annotations
 
@@ -40,13 +40,13 @@ _LIST = "/gpu list shows your machines."
 
 
 def unknown_rental(rental_id: str) -> Rendered:
-    """Return what takes the place of a message about a rental that the database lost."""
+    """Render the replacement for a message about a rental that is missing from the restored database."""
     lost = f"{escape(rental_id, 20)} is missing from my database, which was restored from an older backup."
     return blocks.message(f"{lost} Nothing was changed. The admins know. {_LIST}")
 
 
 def question_unknown() -> Rendered:
-    """Return what takes the place of a question to the admins that the database lost."""
+    """Render the replacement for a question to the admins that is missing from the restored database."""
     return blocks.message(
         f"This question is missing from my database, which was restored from an older backup. {_LIST}"
     )
@@ -60,7 +60,7 @@ def _unknown_rental(context: AlertContext[AlertFacts]) -> Rendered:
     return blocks.message(f"{text} {then}")
 
 
-# --- an end of which its owner is told again
+# --- an end of which its owner is notified again
 
 
 @thread(EventKind.ENDS_AGAIN)
@@ -70,7 +70,7 @@ def _ends_again(context: EventContext[EndFacts]) -> str:
 
 
 def ends_again(context: EventContext[EndFacts], name: str) -> str:
-    """Return that the machine ends as before, or that it ends soon if that end has passed."""
+    """Return sentences saying that the machine ends as before, or soon if that end has passed."""
     event, times = context.event, context.times
     until = event.facts.until
     ends = f"{name} ends {times.at_time(until, event.at)} again"
@@ -84,13 +84,13 @@ def ends_again(context: EventContext[EndFacts], name: str) -> str:
 
 
 def readopted(admin: str, machine: str) -> str:
-    """Return that an admin re-adopted a machine."""
+    """Return a sentence saying that an admin re-adopted a machine."""
     return f"{admin} restored {machine}, because my database is from an older backup."
 
 
 @question(EventKind.BOUGHT_AFTER_BACKUP)
 def machines_bought_after_backup(context: QuestionContext) -> Rendered:
-    """Return the message about all machines that were bought after the backup."""
+    """Render the question about all machines that were bought after the backup."""
     about, view, times = context.view.question.about, context.view, context.times
     if not isinstance(about, Purchases):
         raise TypeError(f"question {view.question.id} is about no purchases")
@@ -132,7 +132,7 @@ def _lead(about: Purchases, view: AdminQuestionView, waiting: Sequence[AdminQues
 
 
 def _moved(about: Purchases, view: AdminQuestionView) -> str:
-    """Return how many machines have separate messages, besides those that are decided here."""
+    """Return a sentence saying how many more machines have messages of their own. Empty if there are none."""
     here = sum(len(one.purchase.machines) for one in view.parts)
     count = about.count - here
     if not here or count <= 0:
@@ -142,7 +142,10 @@ def _moved(about: Purchases, view: AdminQuestionView) -> str:
 
 
 def _undecided(question: AdminQuestion, view: AdminQuestionView, times: Times) -> str:
-    """Return `8x H100 (f6rat), Ana's, $18.40/h since 09:14, $27.60 so far.`"""
+    """Return the line about a machine that waits for a decision.
+
+    An example is `8x H100 (f6rat), Ana's, since 09:14 at $18.40/h, $27.60 so far.`
+    """
     purchase, shown = question.purchase, question.purchase.alive
     owner, name = named_owner(shown), _id(purchase)
     gpus = machines(sum(machine.count for machine in shown), shown[0].gpu) if shown[0].gpu else ""
@@ -182,8 +185,12 @@ def _what_follows(view: AdminQuestionView, waiting: Sequence[AdminQuestion]) -> 
         one = sum(len(one.purchase.alive) for one in waiting) == 1
         why = "I can't restore it: it isn't running" if one else "I can't restore any of them: they aren't running"
         return f"{why}, or I don't know an owner who may use me. Decide one by one."
-    rest = "Decide about the others one by one." if len(waiting) > len(view.readoptable) else ""
+    count, rest, now = len(view.readoptable), "", ""
+    if len(waiting) > count:
+        now = f"{count} of these machines can be restored now."
+        rest = 'To decide about the rest, click "One by one".'
     return join(
+        now,
         f"Restoring a machine adds it to my database. It then ends in {span(view.readopted_for)}, "
         "and its owner can extend it.",
         rest,

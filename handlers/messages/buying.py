@@ -1,4 +1,4 @@
-"""From renting until the machine is ready."""
+"""Messages about buying, from the request until the machine is ready."""
 
 from __future__ import annotations
 
@@ -32,8 +32,10 @@ from handlers.phrases.lease_buttons import destroy_button, stop_button
 from handlers.phrases.rental_text import current_state, describe, machine_in, machines, place, reason, vendor
 
 GIVEN_UP = frozenset({Why.TOO_SLOW, Why.VENDOR_FAILED})
-"""Reasons to give up an accepted attempt. The event GIVEN_UP has its own reply with the reason, so the reply about
-the next offer leaves the reason out."""
+"""The reasons for giving up an attempt that the vendor had accepted.
+
+The event GIVEN_UP has a reply of its own with the reason, so the reply about the next offer leaves the reason out.
+"""
 
 
 _BLOCKED: Mapping[BuyingBlock, tuple[str, str]] = MappingProxyType(
@@ -49,7 +51,7 @@ _BLOCKED: Mapping[BuyingBlock, tuple[str, str]] = MappingProxyType(
         ),
     }
 )
-"""Why nothing is bought for anyone, and the same once it is over."""
+"""The reasons why nothing is bought for anyone, each in the present and in the past tense."""
 
 
 @thread(EventKind.QUEUED)
@@ -61,13 +63,16 @@ def _queued(context: EventContext[RequestFacts]) -> str:
 
 
 def _tries_until(context: EventContext[UntilFacts]) -> str:
-    """Return until when a rental waits for an offer. Return an empty text once it no longer waits."""
+    """Return a sentence saying how long the bot keeps looking for an offer.
+
+    Empty once the rental no longer waits.
+    """
     until = context.facts.until
     return f"I'll keep trying until {context.times.time(until)}." if until and _waits(context) else ""
 
 
 def _stays(context: EventContext[UntilFacts]) -> str:
-    """Return that a rental stays on the waitlist, and until when if that is known."""
+    """Return a sentence saying that a request stays on the waitlist, and until when if that is known."""
     until = context.facts.until
     when = f" until {context.times.time(until)}" if until and _waits(context) else ""
     return f"The request stays on the waitlist{when}."
@@ -95,19 +100,35 @@ def _queued_again(context: EventContext[HeldUpFacts]) -> str:
 
 @thread(EventKind.NOT_ALLOWED_NOW)
 def _not_allowed_now(context: EventContext[NotAllowedFacts]) -> str:
-    facts, waits = context.facts, _waits(context)
+    waits = _waits(context)
+    return join(_matched(context), _why_not_allowed(context, waits), _stays(context) if waits else "")
+
+
+def _matched(context: EventContext) -> str:
+    return f"An offer matched {context.this_request}, but I couldn't rent it."
+
+
+def _why_not_allowed(context: EventContext[NotAllowedFacts], waits: bool) -> str:
+    """Return the reason why an offer was not rented, as a sentence. Empty if the event has none."""
+    facts = context.facts
     why = _blocked(facts, facts.block, waits) if facts.block else escape(facts.detail or "", 300)
-    lead = f"An offer matched {context.this_request}, but I couldn't rent it."
-    return join(lead, sentence(why) if why else "", _stays(context) if waits else "")
+    return sentence(why) if why else ""
 
 
 @direct(EventKind.NOT_ALLOWED_NOW)
-def _waits_on(context: EventContext) -> Rendered:
-    """Return why an offer that matched was not rented, with a button while the rental waits on."""
-    rental, text = context.rental, context.named_text
+def _waits_on(context: EventContext[NotAllowedFacts]) -> Rendered:
+    """Render the message that says why a matching offer was not rented.
+
+    While the rental stays on the waitlist, a button ends the wait. Once the rental has been bought or has ended,
+    the message says that this was the reason at the time, and adds the current state.
+    """
+    rental = context.rental
     if rental.state is not State.QUEUED:
-        return blocks.message(f"{text} {_now(context)}", closed=rental.state.over)
-    return blocks.with_buttons(text, stop_button(rental.quote_id or "", rental.id))
+        why = _why_not_allowed(context, _waits(context))
+        reason_then = f"The reason {context.times.at_time(context.event.at)}: {why}" if why else ""
+        text = join(_matched(context._replace(named=True)), reason_then, _now(context))
+        return blocks.message(text, closed=rental.state.over)
+    return blocks.with_buttons(context.named_text, stop_button(rental.quote_id or "", rental.id))
 
 
 def _now(context: EventContext) -> str:
@@ -119,7 +140,10 @@ def _now(context: EventContext) -> str:
 
 
 def _blocked(facts: NotAllowedFacts, block: BuyingBlock, still: bool) -> str:
-    """Return why nothing is bought for anyone, or why nothing was if the rental doesn't wait `still`."""
+    """Return the reason why nothing is bought for anyone.
+
+    It is in the present tense if the rental `still` waits, and otherwise in the past tense.
+    """
     who = paused_by(BuyingBlocked(block, by=facts.name, why=facts.detail or ""))
     now, then = _BLOCKED[block]
     if not still:
@@ -144,13 +168,13 @@ def _nothing_fits(context: EventContext[OfferFacts]) -> str:
 
 @direct(EventKind.NOTHING_FITS)
 def _rent_dearer(context: EventContext[OfferFacts]) -> Rendered:
-    """Return what is offered before the start time, with a button that rents it."""
+    """Render the message that no offer has matched yet, with a button that rents a more expensive one."""
     rental, facts, text = context.rental, context.facts, context.named_text
     if rental.state is not State.QUEUED:
         return blocks.message(f"{text} {_now(context)}", closed=rental.state.over)
     rent = None
     if facts.offer is not None and facts.rate is not None and is_owner(context.reader.id, rental.owner):
-        with suppress(Mistake):  # the market's id may not fit into a button
+        with suppress(Mistake):  # the market's ID may be too long for a button
             value = RentalOfferValue(rental_id=rental.id, offer_id=facts.offer)
             rent = button(f"Rent at {per_hour(facts.rate)} now", Action.RENT_DEARER, value, style="primary")
     return blocks.with_buttons(text, rent, stop_button(rental.quote_id or "", rental.id))
@@ -160,7 +184,7 @@ def _rent_dearer(context: EventContext[OfferFacts]) -> Rendered:
 def _renting(context: EventContext[RentingFacts]) -> str:
     facts = context.facts
     price = f"at {per_hour(facts.rate)}" if facts.rate is not None else ""
-    # The card names the model that was clicked.
+    # The card already names the model that the person clicked, so only a different one is named here.
     other = facts.gpu if facts.gpu != context.rental.terms.gpu else None
     what = machines(context.rental.request.count, other) if other else ""
     missing = left_out_text(context)
@@ -178,7 +202,10 @@ def _renting(context: EventContext[RentingFacts]) -> str:
 
 
 def _failed(vendor_name: str | None, why: Why, detail: str | None) -> str:
-    """Return why an attempt failed, as a sentence. If the market gave a reason of its own, return its words."""
+    """Return the reason why an attempt failed, as a sentence.
+
+    If the market gave an explanation of its own, the sentence quotes it.
+    """
     if why is Why.ANSWERED_FAILED and detail:
         return _answered(vendor_name, detail)
     return sentence(reason(why, vendor_name))
@@ -190,8 +217,10 @@ def _answered(vendor_name: str | None, detail: str | None) -> str:
 
 
 def _against_clicked(context: EventContext[RentingFacts]) -> str:
-    """Return the price compared with the clicked one: `, $0.27 more than the offer Ana clicked but within the
-    limit that Ana accepted`. Return an empty text for the same price, or if the event doesn't have both prices.
+    """Return the price compared with the price that the person clicked.
+
+    An example is `, $0.27 more than the offer Ana clicked but within the limit that Ana accepted`. Empty if the
+    prices are equal, or if the event doesn't have both.
     """
     facts, who = context.facts, context.owner
     if facts.clicked is None or facts.rate is None or facts.rate == facts.clicked:
@@ -246,11 +275,12 @@ def _accepted(context: EventContext[AttemptFacts]) -> str:
 
 @direct(EventKind.ACCEPTED)
 def _rented(context: EventContext[AttemptFacts]) -> Rendered:
-    """Return that a machine was rented for its owner, who waited for it."""
+    """Render the message for an owner on the waitlist that their machine was rented."""
     rental, facts, times = context.rental, context.facts, context.times
     if rental.state not in {State.PROVISIONING, State.READY}:
-        text = current_state(context.details, times, context.machine)
-        return blocks.message(text, closed=rental.state.over)
+        waits = rental.state in UNBOUGHT and not rental.state.over
+        name = context._replace(named=True).this_request if waits else context.machine
+        return blocks.message(current_state(context.details, times, name), closed=rental.state.over)
     each = f" at {price(facts.rate / rental.request.count)} per GPU-hour" if facts.rate is not None else ""
     asked = f", as you asked {times.at_time(facts.since)}" if facts.since is not None else ""
     total = f"It can cost up to {say_at_most(facts.total)} in all." if facts.total is not None else ""
@@ -290,20 +320,21 @@ def _unreachable(context: EventContext) -> str:
     return join(sentence(running), "It may need another minute.")
 
 
-# --- what a purchase could not bring onto its machine: keys, and a setup
+# --- keys and setup scripts that a purchase couldn't install on its machine
 
 
 def left_out_text(context: EventContext[RentingFacts]) -> str:
-    """Return what the boot script of a purchase lacks, and the next step."""
+    """Return sentences saying what the startup script of a purchase lacks, and how to add the missing keys."""
     left_out = context.facts.left_out
     if left_out is None:
         return ""
     lacks = _lacks_script(context, left_out) if left_out.refused else _script_lacks(left_out)
     rental_id, shown_to = context.details.rental.id, context.name(context.owner_id)
-    keys = "key" if left_out.key_count == 1 else "keys"
-    line = (
-        f"When the machine is ready, /gpu ssh {rental_id} shows {shown_to} the line that adds the missing {keys}."
-    )
+    one = left_out.key_count == 1
+    keys = "this key" if one else "these keys"
+    if left_out.refused:
+        keys = "the other key" if one else "the other keys"
+    line = f"When the machine is ready, /gpu ssh {rental_id} shows {shown_to} the line that adds {keys}."
     next_step = line if left_out.key_count else ""
     names = [context.name(user) for user in left_out.people]
     have = "has" if len(names) == 1 else "have"
@@ -312,7 +343,9 @@ def left_out_text(context: EventContext[RentingFacts]) -> str:
 
 
 def _lacks_script(context: EventContext, left_out: LeftOut) -> str:
-    keys = f"only {context.name(context.owner_id)}'s default key works" if left_out.key_count else ""
+    others = plural(left_out.key_count, "other key is", "other keys are")
+    default = f"only {context.name(context.owner_id)}'s default key is installed at first"
+    keys = f"{default} ({others} missing)" if left_out.key_count else ""
     setup = f'setup "{escape(left_out.setup)}" doesn\'t run' if left_out.setup else ""
     unseen = "I can't monitor usage" if left_out.probe else ""
     lacks = [lack for lack in (keys, setup, unseen) if lack]

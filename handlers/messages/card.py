@@ -1,4 +1,4 @@
-"""The card: one message for each rental, edited as the rental changes."""
+"""The card: one message for each rental, which is edited as the rental changes."""
 
 from __future__ import annotations
 
@@ -64,18 +64,24 @@ from handlers.phrases.rental_text import (
 from handlers.phrases.use_text import status_text
 
 FAILED_SHOWN = 3
-"""How many failed attempts the plan of a machine that starts names. The earlier ones are only counted."""
+"""The maximum number of failed attempts that are listed while a machine starts. Earlier ones are only counted."""
 REFRESH_EVERY = timedelta(seconds=30)
-"""Our time between two edits of the card of a machine that starts."""
+"""The bot time between two edits of the card while a machine starts."""
 REFRESH_IDLE_EVERY = timedelta(minutes=15)
-"""The same for a machine whose owner doesn't answer. Its card shows only whole steps of this: every poll renders
-the card again, and with minutes, each poll would be an edit."""
+"""The bot time between two edits of the card of an idle machine whose owner doesn't respond.
+
+The card shows idle times in whole steps of this length. Every poll renders the card again, so with whole minutes
+each poll would cause an edit.
+"""
 REFRESH_AFTER_END = timedelta(seconds=10)
-"""How long after its end a machine's card is edited if it still runs. By then, most are being destroyed."""
+"""The time after a machine's end at which its card is edited if the machine still runs.
+
+By then, most machines are being destroyed.
+"""
 
 
 def card(details: RentalDetails, reader: Reader) -> Rendered:
-    """Return the card. Everyone in its channel may see what this rental costs.
+    """Render the card. Everyone in its channel may see the cost of the rental.
 
     The first line of its text names the machine and the people: `Ready: 1x H100 (k7mq2) in EU for Ana with Ben.`
     """
@@ -99,7 +105,7 @@ def _parts(details: RentalDetails, reader: Reader) -> Sequence[Part]:
 
 
 def _name(rental: Rental) -> str:
-    """Return `1x H100 SXM 80 GB (k7mq2) in EU (spot)`."""
+    """Return the name of a machine, such as `1x H100 SXM 80 GB (k7mq2) in EU (spot)`."""
     return machine_in(rental) + (" (spot)" if rental.request.contract is Contract.SPOT else "")
 
 
@@ -127,7 +133,7 @@ def _undecided(details: RentalDetails, reader: Reader) -> Part:
     rental = details.rental
     lead = f"{state_word(details)}: {_for_whom(details)}"
     if rental.approver_decides and rental.card_channel == reader.rules.approvals_to:
-        # The request is in the same channel, with the price and until when it waits.
+        # The message to the approvers is in the same channel, with the price and the time of expiry.
         return _lead(lead, asked_now(details))
     return _lead(
         lead if rental.needs_later_end else f"{lead} at up to {highest(rental.terms)}",
@@ -139,7 +145,7 @@ def _undecided(details: RentalDetails, reader: Reader) -> Part:
 
 
 def _waits(details: RentalDetails, times: Times) -> list[Part]:
-    """Return what a rental waits for, until when, and how often a purchase for it has failed."""
+    """Return the parts about a rental on the waitlist: its start, its limits, and the failed purchases so far."""
     rental = details.rental
     request, posted = rental.request, rental.created_at
     until = rental.waitlist_entry.until if rental.waitlist_entry is not None else None
@@ -160,7 +166,7 @@ def _waits(details: RentalDetails, times: Times) -> list[Part]:
 
 
 def _failures(details: RentalDetails, times: Times) -> str:
-    """Return `I've tried 14 times, most recently at 03:10: Nebius seems to be sold out.`"""
+    """Return a sentence such as `I've tried 14 times, most recently at 03:10: Nebius seems to be sold out`."""
     last = details.current
     if last is None or last.why is None:
         return ""
@@ -170,7 +176,7 @@ def _failures(details: RentalDetails, times: Times) -> str:
 
 
 def _plan(details: RentalDetails, now: datetime) -> Part:
-    """Return the steps of a machine that starts: who approved it, which attempts failed, and the current one."""
+    """Return the checklist of a machine that starts: its approval, the failed attempts, and the current one."""
     rental = details.rental
     approved = [e for e in details.events if e.kind is EventKind.APPROVED and e.actor != rental.owner]
     done = [Task(f"{actor(details.names, event)} approved it", TaskStatus.COMPLETE) for event in approved[-1:]]
@@ -200,19 +206,22 @@ def _plan(details: RentalDetails, now: datetime) -> Part:
 
 
 def _failed(attempt: Attempt) -> bool:
-    """Return whether an attempt failed or was given up. Of an attempt without a clear answer, nobody knows yet."""
+    """Return whether an attempt failed or was given up.
+
+    False for an attempt without a clear answer, because its outcome isn't known yet.
+    """
     unclear = attempt.state is AttemptState.UNKNOWN and attempt.why not in REPORTED_FAILED
     return attempt.why is not None and not unclear
 
 
 def _why_failed(attempt: Attempt) -> str:
-    """Return why an attempt failed, with its vendor."""
+    """Return the reason why an attempt failed, with its vendor."""
     why, name = reason(attempt.why or Why.NO_ANSWER, attempt.vendor), vendor(attempt.vendor)
     return why if why.startswith(name) else f"{name}: {why}"
 
 
 def _current(details: RentalDetails) -> tuple[str, str]:
-    """Return what is done now as a step, such as `Nebius at $2.42/h`, and the same as a sentence."""
+    """Return the current step as a title, such as `Nebius at $2.42/h`, and as a sentence."""
     attempt, rental = details.current, details.rental
     if attempt is None or _failed(attempt):
         return "Trying the next offer", "I'm trying the next offer."
@@ -227,7 +236,7 @@ def _being_destroyed(details: RentalDetails) -> Part:
     rental, by = details.rental, ended_by(details)
     alarm = rental.alarm
     if alarm is None or alarm.count == 0:
-        # The thread has the operator's reason.
+        # The operator's reason is left out here, because the thread contains it.
         who = f" by {person(details.names, by.actor)}" if by is not None else ""
         return _lead(f"{state_word(details)}{who}: {_for_whom(details)}")
     bills = f" {per_hour(rental.rate)}" if rental.rate else ""
@@ -278,7 +287,7 @@ def _ready(details: RentalDetails, reader: Reader) -> list[Part]:
 
 
 def _in_steps(use: Use, times: Times) -> Times:
-    """Return the times at the end of the last whole step since the verdict began."""
+    """Round the current time down to a whole number of steps since the current usage status began."""
     return changed(times, now=times.now - (times.now - use.since) % REFRESH_IDLE_EVERY)
 
 
@@ -287,7 +296,7 @@ def _is_starting(details: RentalDetails) -> bool:
 
 
 def _elapsed(details: RentalDetails, now: datetime) -> str:
-    """Return the time since the click, or since the approval."""
+    """Return the time since the click or the approval, followed by the usual time if it is known."""
     started = details.rental.procuring_since
     if started is None or now - started < timedelta(seconds=1):
         return ""

@@ -1,4 +1,4 @@
-"""How machines end: lost, replaced, destroyed, or still billing, and what they cost in all."""
+"""Messages about the end of machines: lost, replaced, destroyed or still billing, and their total cost."""
 
 from __future__ import annotations
 
@@ -57,9 +57,12 @@ from handlers.phrases.rental_text import (
 from handlers.phrases.use_text import idle_part
 
 NONE_LEFT = frozenset({Why.SOLD_OUT, Why.NOTHING_LEFT, Why.DEARER, Why.OTHER_GPU, Why.TOO_MANY_ATTEMPTS})
-"""Why nothing was rented, if such a machine may be there later."""
+"""The reasons for a failed request for which a matching machine may become available later."""
 RESOURCES_NAMED = 8
-"""How many machines an alarm names: the most that one rental has. Further ones are only counted."""
+"""The maximum number of machines that an alarm names, which is as many as one rental can have.
+
+Further ones would only be counted.
+"""
 
 
 @thread(EventKind.LOST)
@@ -79,9 +82,9 @@ def _lost(context: EventContext[EndedFacts]) -> str:
 
 @direct(EventKind.LOST)
 def _replace_it(context: EventContext) -> Rendered:
-    """Return that the vendor took a machine.
+    """Render the message that the vendor took back a machine.
 
-    Until its end, a button replaces it. Another one tells its owner when there is an offer.
+    Until the machine's end, one button replaces it. Another notifies its owner as soon as there is an offer.
     """
     rental = context.rental
     replaceable = may_be_replaced(rental, context.reader.now)
@@ -118,7 +121,7 @@ def _who_destroys(context: EventContext[EndedFacts]) -> str:
 
 @direct(EventKind.DESTROYING)
 def _somebody_destroys_it(context: EventContext) -> Rendered:
-    """Return who destroys the machine. The message stays open, since it becomes the receipt."""
+    """Render the message about who destroys the machine. It stays open, because it becomes the receipt."""
     return changed(said_once(context), closed=False)
 
 
@@ -140,14 +143,14 @@ def _not_confirmed(context: EventContext[DeletionFacts]) -> str:
 
 
 def _which(facts: DeletionFacts) -> str:
-    """Return ` (resource 3c90c3cc)`, or several if they may still bill. Return an empty text if none is known."""
+    """Return the resources that may still bill, such as ` (resource 3c90c3cc)`. Empty if none is known."""
     ids = [facts.resource_id, *facts.more_resources] if facts.resource_id else []
     named = first_few([short_resource_id(one) for one in ids], RESOURCES_NAMED)
     return f" (resource{'s' if len(ids) > 1 else ''} {listed(named)})" if ids else ""
 
 
 def short_resource_id(resource_id: str) -> str:
-    """Return the first part of a UUID, which is enough to find the resource. Return any other id unchanged."""
+    """Shorten a UUID to its first part, which is enough to find the resource. Other IDs are returned unchanged."""
     known = identifier(resource_id, 60)
     return known.split("-")[0] if len(known) == 36 and known.count("-") == 4 else known
 
@@ -194,7 +197,10 @@ def _orphaned_resource(context: EventContext[DeletionFacts]) -> str:
 
 @thread(EventKind.ORPHAN_TERMINATED)
 def _orphan_terminated(context: EventContext[DeletionFacts]) -> str:
-    """Return the end of a machine, with its cost after a failed purchase, else with that of the whole rental."""
+    """Return sentences about the end of an orphaned machine and its cost.
+
+    After a failed purchase, this is the cost of that machine. Otherwise it is the cost of the whole rental.
+    """
     spent, at = cost_of(context.facts), vendor(context.facts.vendor)
     whose = "It" if context.facts.why in REPORTED_FAILED else f"With that machine, {context.this_request}"
     unneeded = f"The machine at {at} that {context.this_request} didn't need"
@@ -205,9 +211,10 @@ def _orphan_terminated(context: EventContext[DeletionFacts]) -> str:
 
 
 def _cost(context: EventContext[EndedFacts]) -> str:
-    """Return `It cost $14.68, of which $3.10 was idle. The estimate was $12.10.`
+    """Return the cost, such as `It cost $14.68, of which $3.10 was idle. The estimate was $12.10`.
 
-    A text that names the machine also says for how long and at which price. Above a thread, the card does.
+    A text that names the machine also contains the runtime and the price. In a thread they are left out, because
+    the card above it shows them.
     """
     facts = context.facts
     spent = cost_of(facts)
@@ -219,7 +226,7 @@ def _cost(context: EventContext[EndedFacts]) -> str:
     if facts.span and context.named:
         rate = f" at {per_hour(facts.rate)}" if facts.rate is not None else ""
         cost = f"{cost} for {span(facts.span)}{rate}"
-    # If something billed after this event, it isn't known how much of the event's amount was idle.
+    # The idle share is known only for the rental's total cost, which may have grown since this event.
     idle = idle_part(context.details.use_costs) if facts.amount == context.details.spent.amount else ""
     guess = f"The estimate was {dollars(facts.estimate)}." if facts.estimate is not None else None
     return join(f"{cost}{idle}.", guess)
@@ -248,9 +255,9 @@ def _ended(context: EventContext[EndedFacts]) -> str:
 
 @direct(EventKind.ENDED)
 def _it_ended(context: EventContext[EndedFacts]) -> Rendered:
-    """Return how a rental ended. An owner who got no machine can wait for one."""
+    """Render the message about the end of a rental. An owner who got no machine can join the waitlist."""
     rental, end = context.rental, context.facts.end
-    # Its owner lost the machine or never got one, and no person decided that.
+    # The owner lost the machine or never got one, and nobody decided that.
     left_without = end in {State.FAILED, State.LOST, State.EXPIRED}
     then = NEXT_STEPS[NextStep.ASK_AGAIN] if left_without else ""
     text = join(context.named_text, first_runs_on(context.details) or then)
@@ -261,7 +268,10 @@ def _it_ended(context: EventContext[EndedFacts]) -> Rendered:
 
 
 def ended_receipt(context: EventContext) -> Rendered:
-    """Return the receipt of a rental that is over. Of its owner's messages, only the newest has it."""
+    """Render the receipt of a rental that is over.
+
+    Only the newest of its owner's messages contains the receipt.
+    """
     details = context.details
     if not context.newest:
         over = "was lost" if details.rental.state is State.LOST else "has ended"
@@ -270,7 +280,7 @@ def ended_receipt(context: EventContext) -> Rendered:
     return blocks.of_parts(*parts, closed=settled(details))
 
 
-# --- another one in the place of a machine that was lost, doesn't work or isn't as sold
+# --- replacements for machines that were lost, don't work or have a GPU mismatch
 
 
 @thread(EventKind.NOT_WORKING)

@@ -1,4 +1,4 @@
-"""When a machine ends: notices of its end, and more time."""
+"""Messages about the end of a machine: notices of its end, and more time."""
 
 from __future__ import annotations
 
@@ -71,14 +71,18 @@ def _end_moved(context: EventContext[StatusFacts]) -> str:
 
 
 def _ends(context: EventContext[UntilFacts]) -> str:
-    """Return `ends at 18:40`, the end that the event names, or `ends as before` if it names none."""
+    """Return `ends at 18:40` with the end in the event, or `ends as before` if the event has none."""
     until = context.facts.until
     return f"ends {context.times.at_time(until) if until else 'as before'}"
 
 
 @direct(*_ABOUT_THE_END)
 def _it_ends(context: EventContext[EndFacts]) -> Rendered:
-    """Return when a machine ends, with a button for more time; later, its new end or the next notice."""
+    """Render the notice of a machine's end with a button for more time.
+
+    Once the end has moved, the message shows the new end. Once a newer notice has been sent, it points to that
+    notice.
+    """
     event, details, rental = context.event, context.details, context.rental
     reader, times, again = context.reader, context.times, context.outcome
     if rental.state is not State.READY:
@@ -111,14 +115,17 @@ def _needs_approval(context: EventContext[EndFacts], more: Json | None) -> bool:
 
 
 def _title(context: EventContext[EndFacts]) -> str:
-    """Return `Your 1x H100 (k7mq2) ends at 18:40, in 30 min.`, or that its script failed."""
+    """Return the title of a notice, such as `Your 1x H100 (k7mq2) ends at 18:40, in 30 min`.
+
+    If the machine's script failed, the title says that instead.
+    """
     event, times, until, name = context.event, context.times, context.facts.until, context.machine
     if event.kind is EventKind.ENDS_AGAIN:
         return ends_again(context, name)
     if event.kind is EventKind.SCRIPT_FAILED:
         failed = f"The script {PATH} failed on {machine(context.rental)} {times.at_time(event.at)}"
         return f"{failed}{exit_text(event.facts.exit_status)}."
-    # An outage may have delayed the message.
+    # If an outage delayed the message, count from when it was posted.
     posted_at = context.posted_at or times.now
     left = until - (posted_at if posted_at - event.at >= timedelta(minutes=1) else event.at)
     at = times.at_time(until, event.at)
@@ -127,7 +134,7 @@ def _title(context: EventContext[EndFacts]) -> str:
 
 
 def _what_follows(context: EventContext[EndFacts], *, needs_approval: bool) -> list[str]:
-    """Return the sentences below the title of a notice: what decides about the end, and what is lost then."""
+    """Return the sentences below the title of a notice: the conditions of the end, and what is lost then."""
     event, rental, times = context.event, context.rental, context.times
     until, ask_before = times.at_time(event.facts.until, event.at), event.facts.ask_before
     disk = "Copy your results off: the disk is deleted with it."
@@ -150,7 +157,10 @@ def _what_follows(context: EventContext[EndFacts], *, needs_approval: bool) -> l
 
 
 def _ask_in_time(before: datetime, rental: Rental, times: Times) -> str:
-    """Return until when more time can be asked for. With two ends, more time is that after the later one."""
+    """Return a sentence saying until when more time can be requested.
+
+    With a flexible end, only time after the latest end counts as more time.
+    """
     lease = rental.running_lease
     longer = f"beyond {times.time(lease.latest_end)}" if lease.latest_end and can_move(lease) else "longer"
     return (
@@ -159,8 +169,9 @@ def _ask_in_time(before: datetime, rental: Rental, times: Times) -> str:
 
 
 def _longer(context: EventContext) -> str:
-    """Return why the lease is longer after the notice: `Extended`, with the name of a person other than its owner,
-    or `In use` if its end moved on.
+    """Return the reason why the lease has become longer since the notice.
+
+    This is `Extended`, with the person's name if they aren't the owner, or `In use` if a flexible end moved.
     """
     details = context.details
     longer = [e for e in events_after(context.event, details.events) if e.effects.lengthens]
@@ -176,9 +187,9 @@ def _longer(context: EventContext) -> str:
 
 
 def is_outdated(context: EventContext) -> bool:
-    """Return whether an event is a notice of an end that has passed, and a later notice followed.
+    """Return whether an event is a notice of an end that has passed, and a newer notice exists.
 
-    If an outage of Slack held the message up for so long, it isn't posted: the later one says more.
+    If an outage of Slack delayed the message that long, it isn't posted, because the newer one says more.
     """
     if not isinstance(context.facts, EndFacts) or context.rental.state is not State.READY:
         return False
@@ -202,7 +213,10 @@ def _extension_asked(context: EventContext[ExtensionFacts]) -> str:
 
 
 def _unless_approved(context: EventContext[ExtensionFacts]) -> str:
-    """Return which end stays until more time is approved, and whether it can still move."""
+    """Return a sentence saying when the machine ends unless more time is approved.
+
+    It also says if that end can still move because the GPUs are busy.
+    """
     if context.rental.lease is None:
         return ""
     return it_ends(context.rental, context.facts.since, context.times, unless=UNLESS_APPROVED)

@@ -1,4 +1,8 @@
-"""The lines about idle machines before the offers, and the answers to people who ask for, give or take one."""
+"""Messages about transfers of idle machines.
+
+They are the lines about idle machines above the offers, and the answers to people who request, offer or accept a
+machine.
+"""
 
 from __future__ import annotations
 
@@ -18,11 +22,11 @@ from handlers.phrases.rental_text import machine_in, owner
 IF_TAKEN = (
     "you pay for it and I'll ask you whether it's still needed. The SSH keys on the machine stay as they are."
 )
-"""What changes for a person who takes a machine."""
+"""The consequences for a person who accepts a machine."""
 
 
 def with_idle(machines: Sequence[IdleMachine], rendered: Rendered, times: Times) -> Rendered:
-    """Return an answer with the idle machines of others before it, each with the button that asks for it."""
+    """Add the idle machines of other people above an answer, each with a button that requests it."""
     if not machines:
         return rendered
     closed = rendered.closed and all(machine.asked_at for machine in machines)
@@ -54,7 +58,7 @@ def asked(machine: IdleMachine) -> Rendered:
 
 
 def given(rental: Rental, name: str) -> Rendered:
-    """Return the answer to an owner who gives a machine to a person with this name."""
+    """Render the answer to an owner who has offered a machine to the person with this name."""
     who = _name(name)
     return reply(
         f"{who} has {span(TAKE_WITHIN)} to take {rental_text.machine(rental)}. Until {who} takes it, it stays "
@@ -67,7 +71,7 @@ def taken(rental: Rental) -> Rendered:
 
 
 def take_confirm(details: RentalDetails, left: Left, reader: Reader) -> Modal:
-    """Return the dialog that confirms that a person takes an expensive machine."""
+    """Render the dialog that confirms that a person accepts an expensive machine."""
     rental = details.rental
     return blocks.modal(
         Callback.TAKE_CONFIRM,

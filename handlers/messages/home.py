@@ -1,7 +1,7 @@
-"""The app's Home tab: what a person has, what waits for them, and what is left to spend.
+"""The app's Home tab: a person's machines, the requests that wait for them, and the remaining budgets.
 
-A view has at most 100 blocks (docs.slack.dev/reference/views), and few characters in all (`blocks.SUM_OF_TEXT`).
-So each line is cut, and rentals have pages.
+A view has at most 100 blocks (docs.slack.dev/reference/views), and a limited number of characters in all
+(`blocks.SUM_OF_TEXT`). Therefore each line is shortened, and rentals are split into pages.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ from handlers.phrases.lease_buttons import (
 from handlers.phrases.rental_text import describe, machine_in, people
 
 LINE = 900
-"""Bytes of one line at most."""
+"""The maximum number of bytes in one line."""
 KEYS, WAITS, BUDGETS = 10, 5, 5
-"""How many of each are shown at most."""
+"""The maximum number of each that are shown."""
 TEAM_BUDGETS = 8
-"""How many budgets of the team and its projects an approver sees at most."""
+"""The maximum number of budgets of the team and its projects that an approver sees."""
 
 _TYPED = """\
 In a channel, or in Messages here:
@@ -50,7 +50,7 @@ In a channel, or in Messages here:
 
 
 def home_tab(shown: HomeView | None, reader: Reader) -> Rendered:
-    """Return the Home tab of the reader. `shown` is None for a person who may not use the bot."""
+    """Render the reader's Home tab. `shown` is None for a person who may not use the bot."""
     return Rendered(text="", blocks=tuple(blocks.fit_view(_content(shown, reader))), closed=False)
 
 
@@ -80,11 +80,11 @@ def _line(markup: str, accessory: Json | None = None) -> Json:
     return blocks.section(cut(markup, LINE), accessory)
 
 
-# --- requests of others
+# --- requests of other people
 
 
 def _to_decide(shown: HomeView, reader: Reader) -> list[Json | None]:
-    """Return what waits for the reader's decision, with the buttons of the approvers' message."""
+    """Return the requests that wait for the reader's decision, with the buttons of the message to approvers."""
     if not shown.live.to_decide:
         return []
     more = shown.live.more_to_decide
@@ -99,7 +99,7 @@ def _to_decide(shown: HomeView, reader: Reader) -> list[Json | None]:
 
 
 def _question(one: RentalSummary, times: Times) -> str:
-    """Return `Approve up to $137.54? 8x H100 (p4wd9) in EU for Ana. Expires at 14:00.`"""
+    """Return a question such as `Approve up to $137.54? 8x H100 (p4wd9) in EU for Ana. Expires at 14:00`."""
     rental = one.rental
     subject = f"{machine_in(rental)} for {people(one)}."
     up_to = f"up to {say_at_most(rental.newest_terms.total)}"
@@ -108,14 +108,14 @@ def _question(one: RentalSummary, times: Times) -> str:
     return join(f"Approve {up_to}? {subject}", until_decided(rental, times))
 
 
-# --- the reader's own
+# --- the reader's own machines and waitlist
 
 
 def _yours(shown: HomeView, reader: Reader) -> list[Json | None]:
     live, times = shown.live, reader.times
     if not live.shown:
         return [_line("*Your machines*  You have none right now.")]
-    # When the sums and spans that grow with time were read.
+    # Amounts and durations grow all the time, so show when they were read.
     minute = reader.now.replace(second=0, microsecond=0)
     as_of = f"  As of {times.time(minute)}." if any(one.spent.amount for one in live.shown) else ""
     return [
@@ -134,7 +134,10 @@ def _yours(shown: HomeView, reader: Reader) -> list[Json | None]:
 
 
 def _buttons(one: RentalSummary, reader: Reader) -> list[Json | None]:
-    """Return the buttons that a rental's card has for its owner. A teammate gets Details and Extend."""
+    """Return the buttons for a rental.
+
+    The owner gets the same buttons as on the card. A teammate only gets Details and Extend.
+    """
     rental, own = one.rental, is_owner(reader.id, one.rental.owner)
     details = button("Details", Action.DETAILS, RentalValue(rental_id=rental.id))
     if rental.state is State.READY:
@@ -148,7 +151,7 @@ def _buttons(one: RentalSummary, reader: Reader) -> list[Json | None]:
 
 
 def _rental(one: RentalSummary, markup: str, *buttons: Json | None) -> list[Json | None]:
-    """Return a line, and a row of buttons that screen readers read with the rental that they are about."""
+    """Return a line and a row of buttons. Screen readers read each button together with its rental."""
     subject = one.rental.id, describe(one.rental.request)
     row = blocks.actions(*(named(each, *subject) for each in buttons if each is not None))
     return [_line(markup), row]
@@ -198,7 +201,7 @@ def _key_name(key: Key) -> str:
 
 
 def _team(shown: HomeView) -> str:
-    """Return `5 machines, $31.20/h, 1 idle.`, and for approvers `November so far: $4,310.11.`"""
+    """Return `5 machines, $31.20/h, 1 idle.`, and for approvers also `November so far: $4,310.11`."""
     team, idle = shown.live.team, shown.live.idle
     month = shown.team_month
     spent = "" if month is None else f"{say_month(shown.month)} so far: {dollars(month.spent)}."
@@ -209,7 +212,7 @@ def _team(shown: HomeView) -> str:
 
 
 def _budgets(month: TeamMonth | None) -> list[Json | None]:
-    """Return a line for each budget of the team and its projects, for those who decide requests."""
+    """Return a line for each budget of the team and its projects, for people who decide requests."""
     if month is None or not month.budgets:
         return []
     more = len(month.budgets) - TEAM_BUDGETS

@@ -1,4 +1,4 @@
-"""A person's SSH keys: the question for one, the list, and the replies to changes."""
+"""Messages about a person's SSH keys: the prompt for a key, the list of keys, and the replies to changes."""
 
 from __future__ import annotations
 
@@ -15,19 +15,25 @@ from handlers.phrases.format import clean, escape, identifier, join
 ADD_COMMAND = "/gpu key ssh-ed25519 AAAA... you@laptop"
 GITHUB_COMMAND = "/gpu key github ana-dev"
 LISTED = 20
-"""A message holds 50 blocks, and each key takes two."""
+"""The maximum number of keys that are listed: a message holds 50 blocks, and each key takes two."""
 _DEFAULT = ": the default key, which always works"
 
 
 def key_text(key: Key, *, named: bool = True) -> str:
-    """Return a key as people tell keys apart, by default with its name: `"you@laptop", SHA256:... (ed25519)`."""
+    """Return the text by which people tell keys apart: `"you@laptop", SHA256:... (ed25519)`.
+
+    The name is left out unless `named`.
+    """
     name = f'"{escape(key.comment, 100)}", ' if named and key.comment.strip() else ""
     return f"{name}{identifier(key.fingerprint)} ({escape(kind_of(key.line), 40)})"
 
 
 def needed(*, github: bool, text: str = "To log in to machines, you'll need an SSH key.") -> Rendered:
-    """Return the question for an SSH key, such as after a click on an offer. `github` tells whether the team
-    allows keys from GitHub, and `text` what the key is needed for.
+    """Render the prompt for an SSH key, for example after a click on an offer.
+
+    Args:
+        github: Whether the team allows keys from GitHub.
+        text: The sentence that says what the key is needed for.
     """
     return blocks.with_buttons(text, *add_buttons(github=github))
 
@@ -46,8 +52,10 @@ def _or_type(github: bool) -> Part:
 
 
 def listing(keys: Sequence[Key], first_line: str = "", *, github: bool) -> Rendered:
-    """Return a person's keys with their buttons, below the `first_line` that says what was just done. If they have
-    no key and nothing was done, return the question for a key. `github` is as in `needed`.
+    """Render a person's keys with their buttons, below a `first_line` that says what was just done.
+
+    If the person has no key and nothing was done, this is the prompt for a key. `github` tells whether the team
+    allows keys from GitHub.
     """
     if not keys and not first_line:
         return needed(github=github)
@@ -91,12 +99,12 @@ def remove_button(key: Key) -> blocks.Json:
 
 
 def spoken_key(key: Key) -> str:
-    """Return what screen readers read of a key: `key you@laptop, SHA256:OOKXAA`."""
+    """Return the text that screen readers read for a key: `key you@laptop, SHA256:OOKXAA`."""
     return f"{clean(f'key {key.comment}', 25)}, {key.fingerprint[:13]}"
 
 
 def saved_text(added: Sequence[Key], known: Sequence[Key]) -> str:
-    """Return what was saved. `known` are the keys that the person had already."""
+    """Return a sentence saying which keys were saved. The person already had the keys in `known`."""
     parts = []
     if len(added) == 1:
         parts.append(f"Your key is saved: {key_text(added[0])}.")

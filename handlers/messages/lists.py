@@ -1,4 +1,4 @@
-"""Answers to commands that only look: lists, one rental with its history, its SSH command, the catalogue, help."""
+"""Answers to commands that only show something: lists, a rental with its history, the catalog, and the help."""
 
 from __future__ import annotations
 
@@ -67,15 +67,19 @@ ENDED_ROWS = 5
 HOME_ROWS = 5
 HISTORY_LINES = 30
 USE_LINES = 6
-"""How many changes of the verdict a history shows at most: the verdict about a machine that works now and then
-changes again and again."""
+"""The maximum number of changes of the usage status that a history shows.
+
+The status of a machine that only works now and then changes again and again.
+"""
 VARIANTS_SHOWN = 6
 _NEVER_ALLOWED = frozenset({State.AWAITING_APPROVAL, State.DENIED, State.EXPIRED, State.WITHDRAWN})
 
 
 def _totals_text(live: RentalList, *, own: bool = True) -> str:
-    """Return what the running machines cost: `Yours cost $2.15/h, $3.05 so far. The team's cost $18.40/h in all.`
-    The reader's part is left out unless `own`. Return an empty text if nothing runs.
+    """Return the cost of the running machines. Empty if nothing runs.
+
+    An example is `Your running machine costs $2.15/h, $3.05 so far. The team's running machines cost $18.40/h in
+    all.` The reader's own part is left out unless `own`.
     """
     unmanaged = live.unmanaged_total
     if not live.team.count and not unmanaged.count:
@@ -98,8 +102,9 @@ def _unrented(count: int) -> str:
 
 
 def listing(live: RentalList, reader: Reader, *, everyone: bool, waits: Sequence[WaitingView] = ()) -> Rendered:
-    """Return the answer to `/gpu list`, or to `/gpu list all` if `everyone`. `waits` is what the reader waits for,
-    or everything that starts later.
+    """Render the answer to `/gpu list`, or to `/gpu list all` if `everyone`.
+
+    `waits` are the reader's waitlist entries, or with `everyone` all requests that start later.
     """
     parts = list_parts(live, reader, everyone=everyone, waits=waits)
     if live.shown or waits:
@@ -110,7 +115,7 @@ def listing(live: RentalList, reader: Reader, *, everyone: bool, waits: Sequence
 def list_parts(
     live: RentalList, reader: Reader, *, everyone: bool, waits: Sequence[WaitingView] = ()
 ) -> list[Part | Json | None]:
-    """Return the parts of what `/gpu list` says, or `/gpu list all` if `everyone`, as `listing` does."""
+    """Return the parts of the answer that `listing` renders."""
     times = reader.times
     empty = ""
     if not (live.shown or waits):
@@ -163,12 +168,12 @@ def list_parts(
 
 
 def _to_reader(details: RentalSummary, reader: str) -> RentalSummary:
-    """Return a rental whose reader is called `you`, if they are in it."""
+    """Replace the reader's name with `you` in a rental that they belong to."""
     return changed(details, names={**details.names, reader: "you"}) if reader in details.names else details
 
 
 def _waits(details: RentalSummary, times: Times) -> str:
-    """Return what waits for the reader's decision: `Waiting for you: 8x H100 (p4wd9) in EU for Ana. Expires ..`"""
+    """Return a line such as `Waiting for you: 8x H100 (p4wd9) in EU for Ana. Expires at 14:00`."""
     rental, extension = details.rental, details.rental.extension
     what = f"{_name(rental)} for {people(details)}"
     if extension is not None:
@@ -177,13 +182,15 @@ def _waits(details: RentalSummary, times: Times) -> str:
 
 
 def _name(rental: Rental) -> str:
-    """Return `1x H100 SXM 80 GB (k7mq2) in EU`, with `, spot` if the vendor can take it back."""
+    """Return `1x H100 SXM 80 GB (k7mq2) in EU`, followed by `, spot` if the vendor can take the machine back."""
     return machine_in(rental) + (", spot" if rental.request.contract is Contract.SPOT else "")
 
 
 def _ended(live: RentalList) -> str:
-    """Return what ended in the last 7 days: `Ended in the last 7 days, for $26.79 in all: 1x H100 (k7mq2), $14.68;
-    ...`. Leave out the sum if the reader may not see what some of it cost.
+    """Return a line about the rentals that have ended in the last 7 days.
+
+    An example is `Ended in the last 7 days, for $26.79 in all: 1x H100 (k7mq2), $14.68; ...`. The total is left
+    out if the reader may not see the cost of some of them.
     """
     if not live.ended:
         return ""
@@ -199,8 +206,13 @@ def _ended(live: RentalList) -> str:
 
 
 def line(details: RentalSummary, *, owned: bool, times: Times, use: bool = True) -> str:
-    """Return a rental in one line. If it is known to be the reader's own (`owned`), the line names no people. It
-    has the verdict about the machine's use if `use`.
+    """Return a rental in one line.
+
+    Args:
+        details: The rental.
+        owned: Whether it is clear that the rental belongs to the reader, so that nobody has to be named.
+        times: Formats times for the reader.
+        use: Whether to include the usage status of the machine.
     """
     rental = details.rental
     whom = "" if owned else f" for {people(details)}"
@@ -223,7 +235,7 @@ def show(details: RentalDetails, reader: Reader) -> Rendered:
 
 
 def show_parts(details: RentalDetails, reader: Reader) -> list[Part | Json | None]:
-    """Return what is known of a rental: its state, its use, its place and terms, and its history."""
+    """Return everything that is known about a rental: its state, usage, place, terms and history."""
     rental, times = details.rental, reader.times
     money = details.sees_money
     head = line(details, owned=False, times=times, use=False)
@@ -258,7 +270,7 @@ def show_parts(details: RentalDetails, reader: Reader) -> list[Part | Json | Non
 
 
 def _shown_events(events: Sequence[Event]) -> list[Event]:
-    """Return the newest events, with at most USE_LINES changes of the verdict among them."""
+    """Return the newest events, with at most USE_LINES changes of the usage status among them."""
     too_many = sum(event.kind is EventKind.USE_CHANGED for event in events) - USE_LINES
     kept = []
     for event in events:
@@ -285,7 +297,7 @@ def _buttons(details: RentalDetails, reader: Reader) -> list[Json | None]:
 
 
 def catalog(known: Catalog, reader: Reader) -> Rendered:
-    """Return the answer to `/gpu catalog`: what people can ask for."""
+    """Render the answer to `/gpu catalog`, which lists everything that people can request."""
     lines = [
         f"{escape(family, 40)}: {_variants(family, names)}" for family, names in list(known.gpus.items())[:40]
     ]
@@ -315,7 +327,7 @@ ELSEWHERE = (
 
 
 def help_(commands: Sequence[tuple[str, str]], roles: Roles, *, rules: Rules) -> Rendered:
-    """Return the answer to `/gpu help`: what each of these commands does, and the team's limits for users."""
+    """Render the answer to `/gpu help`: a line about each of these commands, and the limits without approval."""
     lines = [f"{command}: {words}" for command, words in commands]
     limits = rules.auto_approve
     most = f"{limit_per_hour(limits.per_hour)} or {limit(limits.total)} per rental"
@@ -324,7 +336,7 @@ def help_(commands: Sequence[tuple[str, str]], roles: Roles, *, rules: Rules) ->
 
 
 def home(live: RentalList, reader: Reader) -> Rendered:
-    """Return the answer to `/gpu` alone: the reader's rentals, and what to type next."""
+    """Render the answer to `/gpu` without arguments: the reader's rentals, and suggestions what to type next."""
     lines = [
         line(_to_reader(summary, live.reader), owned=summary.rental.owner == live.reader, times=reader.times)
         for summary in live.shown

@@ -1,4 +1,4 @@
-"""What is spent: the week's digest, budgets that are nearly used up, dear days, and the file of a month."""
+"""Messages about money: the weekly digest, budgets that are nearly spent, expensive days, and monthly files."""
 
 from __future__ import annotations
 
@@ -29,8 +29,9 @@ MOST_PROJECTS = 10
 
 @alert(EventKind.DIGEST)
 def _digest(context: AlertContext[DigestFacts]) -> Rendered:
-    """Return the sums of a week, then a line for each project if there are several. The amounts of the projects
-    add up to the first one.
+    """Render the totals of a week, followed by a line for each project if there are several.
+
+    The amounts of the projects add up to the total of the week.
     """
     week = context.facts.digest
     amounts = in_cents([one.spent.amount for one in week.projects])
@@ -57,20 +58,23 @@ def _digest(context: AlertContext[DigestFacts]) -> Rendered:
 
 
 def _days(first: date, last: date) -> str:
-    """Return `16 to 22 Nov`, or `30 Nov to 6 Dec`."""
+    """Return a period such as `16 to 22 Nov` or `30 Nov to 6 Dec`."""
     begin = f"{first.day}" if first.month == last.month else f"{first.day} {month_abbr[first.month]}"
     return f"{begin} to {last.day} {month_abbr[last.month]}"
 
 
 def _spent(spent: Spent) -> str:
-    """Return `$1,940.12 on 61 rentals, of which $212.70 (11%) was idle`."""
+    """Return an amount such as `$1,940.12 on 61 rentals, of which $212.70 (11%) was idle`."""
     idle = spent.use.idle
     share = f", of which {dollars(idle)} ({percent(idle, spent.amount)}) was idle" if idle else ""
     return f"{dollars(spent.amount)} on {plural(spent.rentals, 'rental')}{share}"
 
 
 def _running(week: Digest) -> str:
-    """Return `5 machines are running now, at $31.20/h.`, then how many deletions aren't confirmed yet."""
+    """Return the number and price of the running machines, then the number of unconfirmed deletions.
+
+    An example is `5 machines are running now, at $31.20/h. 1 deletion isn't confirmed yet.`
+    """
     running = f"{_machines_run(week.running, week.rate)}." if week.running else "No machine is running now."
     return join(running, f"{_not_confirmed(week.not_confirmed)}." if week.not_confirmed else "")
 
@@ -88,9 +92,9 @@ def _not_confirmed(count: int) -> str:
 
 @alert(EventKind.BUDGET_ALERT, names=lambda event: [event.facts.balance.scope.name])
 def _budget_alert(context: AlertContext[BudgetAlertFacts]) -> Rendered:
-    """Return the alert that a part of a budget is spent and reserved, and what follows.
+    """Render the alert that part of a budget is spent or reserved, and its consequences.
 
-    It has the exact share. If that is higher than the threshold that was passed, the share is "now".
+    It contains the exact share, which can be higher than the threshold that caused the alert.
     """
     balance, budget = context.facts.balance, context.facts.total
     spent, reserved, _ = split_budget(balance, budget)
@@ -113,7 +117,7 @@ def _budget_alert(context: AlertContext[BudgetAlertFacts]) -> Rendered:
 
 @alert(EventKind.UNUSUAL_DAY, names=lambda event: [one.owner for one in event.facts.dearest])
 def _unusual_day(context: AlertContext[UnusualDayFacts]) -> Rendered:
-    """Return that today is unusually dear, what made it so, and buttons that show the dearest rentals."""
+    """Render the alert that today is unusually expensive, with buttons that show the most expensive rentals."""
     facts, dearest = context.facts, context.facts.dearest
     rentals = dict.fromkeys(one.rental_id for one in dearest)
     what = "; ".join(_dear([one for one in dearest if one.rental_id == each], context.names) for each in rentals)
@@ -126,9 +130,10 @@ def _unusual_day(context: AlertContext[UnusualDayFacts]) -> Rendered:
 
 
 def _dear(parts: Sequence[DearRental], names: Mapping[str, str]) -> str:
-    """Return `4x H100 SXM 80 GB (c4hpz), $220.80 for Ana`, with each owner that the rental had on that day.
+    """Return an expensive rental with its cost: `4x H100 SXM 80 GB (c4hpz), $220.80 for Ana`.
 
-    Events of earlier versions have only the rental's id.
+    All owners that the rental had on that day are named. Events that were stored by earlier versions contain only
+    the rental's ID.
     """
     one, rental_id = parts[0], identifier(parts[0].rental_id, 20)
     name = f"{machines(one.count, one.gpu)} ({rental_id})" if one.gpu else rental_id
@@ -142,7 +147,7 @@ def _dear(parts: Sequence[DearRental], names: Mapping[str, str]) -> str:
 
 
 def month_file_words(file: MonthFile, reader: str) -> str:
-    """Return the words beside a file, for the person who gets it."""
+    """Return the message that accompanies a monthly file, for the person who gets it."""
     part = file.part
     whose = (
         "Everyone's costs"
@@ -172,7 +177,7 @@ def file_on_its_way(part: MonthPart) -> Rendered:
 
 
 def no_file(file: MonthFile, reader: str) -> Rendered:
-    """Return the message in the place of a file that the Slack app may not send."""
+    """Render the message that replaces a file if the Slack app may not send files."""
     words = (
         "I can't send the file, because my Slack app lacks the scope files:write. "
         "An admin can add it: gpubot doctor says how."

@@ -1,4 +1,7 @@
-"""Whether a machine is needed: the question to its owner, its answers, and what approvers read if none comes."""
+"""Messages about whether a machine is still needed.
+
+They are the question to its owner, the responses, and the message to the approvers if the owner doesn't respond.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,7 @@ from handlers.phrases.rental_text import first_after, how_it_ended, machine, men
 from handlers.phrases.use_text import connections_text, percents, status_then, unseen_text, without_work
 
 KEEP_HOURS = (1, 4)
-"""The hours on the buttons "Yes, ask again", after which the bot asks again."""
+"""The choices of hours on the buttons "Yes, ask again in .."."""
 
 
 NEVER_FOR_THAT = "Machines are never destroyed just because they're idle."
@@ -40,7 +43,7 @@ def _kept(context: EventContext[KeptFacts]) -> str:
 
 
 def _needs_it(context: EventContext[KeptFacts]) -> str:
-    """Return `Ben says that this machine is still needed.`, or `Ana still needs this machine.` of its owner."""
+    """Return `Ben says that this machine is still needed.`, or for its owner `Ana still needs this machine`."""
     if context.event.actor == context.owner_id:
         return f"{context.actor} still needs {context.this_machine}."
     return f"{context.actor} says that {context.this_machine} is still needed."
@@ -109,7 +112,7 @@ def _lower(words: str) -> str:
 
 @direct(EventKind.STILL_NEEDED)
 def _question(context: EventContext[QuestionFacts]) -> Rendered:
-    """Return the question while it is open. Later, return the answer, or how the machine is used or ended."""
+    """Render the question while it is open. Later, render the response, or the machine's new usage or end."""
     rental = context.rental
     if rental.state is not State.READY:
         return no_longer_ready(context)
@@ -118,7 +121,7 @@ def _question(context: EventContext[QuestionFacts]) -> Rendered:
         return _answered(context, answer)
     used = _used_again(context)
     if used is not None:
-        # If the machine worked only for a moment, the same spell goes on, and so does this question.
+        # If the machine worked only for a moment, the same idle period continues, and so does this question.
         return blocks.message(sentence(used), closed=False)
     return blocks.of_parts(
         *question_parts(context),
@@ -128,13 +131,14 @@ def _question(context: EventContext[QuestionFacts]) -> Rendered:
 
 
 def is_open(context: EventContext[QuestionFacts]) -> bool:
-    """Return whether an event asks about the machine, and nobody answered or used it since."""
+    """Return whether an event asks about the machine, and since then nobody has responded or used the machine."""
     return context.facts.status is not None and context.outcome is None and _used_again(context) is None
 
 
 def question_parts(context: EventContext[QuestionFacts], asked: str = "") -> tuple[Part, Part]:
-    """Return the question of an event, without its buttons: the reason, evidence, cost and end. `asked` replaces
-    the words of the question.
+    """Return an event's question without its buttons: the reason, the evidence, the cost and the end.
+
+    `asked` replaces the sentence that asks whether the machine is still used.
     """
     facts, rental = context.facts, context.rental
     rate = facts.rate if facts.rate is not None else rental.rate
@@ -151,18 +155,18 @@ def question_parts(context: EventContext[QuestionFacts], asked: str = "") -> tup
 
 
 def question_text(context: EventContext[QuestionFacts], asked: str) -> str:
-    """Return the question of an event in sentences, with these words, for a message about something else."""
+    """Return an event's question as sentences that start with `asked`, for a message about something else."""
     return join(*(part.text for part in question_parts(context, asked)))
 
 
 def keep_buttons(rental: Rental) -> list[Json]:
-    """Return the buttons by which the owner says that a machine is still needed."""
+    """Return the buttons with which the owner says that a machine is still needed."""
     values = [HoursValue(rental_id=rental.id, span=timedelta(hours=hours)) for hours in KEEP_HOURS]
     return [button(f"Yes, ask again in {span(value.span)}", Action.KEEP, value) for value in values]
 
 
 def _why_asked(context: EventContext[QuestionFacts]) -> str:
-    """Return `It's been idle for 35 min.`, or why the bot can't know whether it is."""
+    """Return `It's been idle for 35 min.`, or the reason why the usage is unknown."""
     facts, use, times = context.facts, context.facts.use, context.times
     if facts.status is UsageStatus.CONNECTED and use is not None:
         connected = connections_text(use, "SSH connection")
@@ -186,7 +190,10 @@ def _quiet(facts: QuestionFacts) -> str:
 
 
 def _evidence(context: EventContext[QuestionFacts]) -> tuple[Fact, ...]:
-    """Return the readings and connections of an idle machine. Those of a connected one are in the question."""
+    """Return the GPU readings and connections of an idle machine.
+
+    For a machine with connections, they are part of the question itself.
+    """
     use, now, times = context.facts.use, context.rental.use, context.times
     if use is None or context.facts.status is not UsageStatus.IDLE:
         return ()
@@ -195,7 +202,7 @@ def _evidence(context: EventContext[QuestionFacts]) -> tuple[Fact, ...]:
     at = f"{percents(_highest(use))} since {since}"
     value, said = "none", "Nobody is connected."
     if now is not None and now.status is UsageStatus.CONNECTED:
-        value, said = "somebody connected after this question", "Somebody connected after this question."
+        value, said = "somebody has connected since I asked", "Somebody has connected since I asked."
     elif use.connections or use.new_connections:
         value = str(use.connections) if use.connections else f"{use.new_connections} new"
         said = f"Open: {connections_text(use, 'SSH connection')}."
@@ -214,8 +221,10 @@ def _highest(use: Use) -> list[int]:
 
 
 def _used_again(context: EventContext[QuestionFacts]) -> str | None:
-    """Return that the machine was used after the question, or not monitored for so long that its time without work
-    counts from a later time. Return None if the question is still about the same time.
+    """Return a sentence saying why the question is no longer about the machine's current idle period.
+
+    The machine was used after the question, or wasn't monitored for so long that its idle time now counts from
+    later. None if the question is still about the current idle period.
     """
     use, asked_about, times = context.rental.use, context.facts.use, context.times
     if use is None or asked_about is None:
@@ -235,7 +244,7 @@ def _used_again(context: EventContext[QuestionFacts]) -> str | None:
 def _answered(context: EventContext[QuestionFacts], answer: Event[Any]) -> Rendered:
     if answer.kind is EventKind.STILL_NEEDED:
         again = f"I asked again {context.times.at_time(answer.at)} whether you still need {context.machine}."
-        # Use ends a spell without an answer.
+        # If the machine was used in the meantime, the owner didn't have to answer.
         same_idle_period = idle_period_of(answer.facts.use) == idle_period_of(context.facts.use)
         no_answer = "You didn't answer. "
         return blocks.message(f"{no_answer if same_idle_period else ''}{again}")
@@ -249,7 +258,10 @@ def _answered(context: EventContext[QuestionFacts], answer: Event[Any]) -> Rende
 
 
 def _answered_by_kept(context: EventContext, answer: Event[KeptFacts]) -> Rendered:
-    """Return when the bot asks again and when the lease ends, with Extend until one of these changes."""
+    """Render the response that the machine is still needed: the times of the next question and of the end.
+
+    There is a button for more time until one of these times changes.
+    """
     details, rental, reader = context.details, context.rental, context.reader
     kept = context.of(answer)
     needed = f"You said that you still need {context.machine}." if answer.actor == reader.id else ""
@@ -271,7 +283,7 @@ def _answered_by_kept(context: EventContext, answer: Event[KeptFacts]) -> Render
 
 @direct(EventKind.KEPT)
 def _is_still_needed(context: EventContext[KeptFacts]) -> Rendered:
-    """Return to a person who asked for the machine that it is still needed."""
+    """Notify a person who requested the machine that it is still needed."""
     return blocks.message(_needs_it(context._replace(named=True)))
 
 
@@ -280,8 +292,10 @@ def _is_still_needed(context: EventContext[KeptFacts]) -> Rendered:
 
 @approvers(EventKind.NOBODY_ANSWERS)
 def _owner_does_not_answer(context: EventContext[QuestionFacts]) -> Rendered:
-    """Return what was idle when the approvers were notified, with what they can do. Later, return what was
-    decided. The first message about an idle period mentions the approvers.
+    """Render the message to the approvers about an idle machine whose owner doesn't respond.
+
+    While it is open, it has buttons for the approvers' choices. Later, it says what was decided. Only the first
+    message about an idle period mentions the approvers.
     """
     event, details, rental, times = context.event, context.details, context.rental, context.times
     whose = f"{person(details.names, context.owner_id)}'s {machine(rental)}"
@@ -291,8 +305,8 @@ def _owner_does_not_answer(context: EventContext[QuestionFacts]) -> Rendered:
         return blocks.message(how_it_ended(details, whose, times))
     asked = unanswered(rental, rental.use)
     if asked is None or asked.about != idle_period_of(event.facts.use):
-        # If the machine worked only for a moment, the same spell goes on, and so does this message. A later spell
-        # has its own message.
+        # If the machine worked only for a moment, the same idle period continues, and so does this message. A
+        # later idle period gets a message of its own.
         return blocks.message(_no_longer_asked(whose, rental.use, times), closed=False)
     this, owner = RentalValue(rental_id=rental.id), details.names.get(rental.owner) or "its owner"
     mentioned = ""
@@ -310,7 +324,7 @@ def _owner_does_not_answer(context: EventContext[QuestionFacts]) -> Rendered:
 
 
 def _no_longer_asked(whose: str, use: Use | None, times: Times) -> str:
-    """Return that the approvers have nothing to decide, because the idle time that they were told of is over."""
+    """Return a sentence saying that approvers no longer have to decide, because that idle period is over."""
     decided = f"Approvers no longer have to decide whether {whose} keeps running"
     if use is None:
         return f"{decided}."
@@ -318,22 +332,22 @@ def _no_longer_asked(whose: str, use: Use | None, times: Times) -> str:
         return f"{decided}, because I can't tell whether it's idle. {unseen_text(use, times)}."
     if use.status is UsageStatus.IN_USE:
         return f"{decided}, because it has been in use since {times.time(use.since)}."
-    return f"{decided}, because its present idle time began only {times.at_time(use.since)}."
+    return f"{decided}, because it has been idle only since {times.time(use.since)}."
 
 
 def _is_first(event: Event[QuestionFacts], details: RentalDetails) -> bool:
-    """Return whether the approvers were not yet notified of this spell."""
-    told = EventKind.NOBODY_ANSWERS
-    before = [one for one in details.events if one.kind is told and one.id != event.id and one.at < event.at]
+    """Return whether the approvers haven't been notified of this idle period before."""
+    notified = EventKind.NOBODY_ANSWERS
+    before = [one for one in details.events if one.kind is notified and one.id != event.id and one.at < event.at]
     idle_period = idle_period_of(event.facts.use)
     return all(idle_period_of(facts.use) != idle_period for facts in facts_in(before, QuestionFacts))
 
 
 def _idle(context: EventContext[QuestionFacts]) -> str:
-    """Return `Ana hasn't said whether 4x H100 (k7mq2) is still needed. It has been idle since 14:05 (4 h 35 min,
-    $42.17).`
+    """Return sentences about a machine whose owner hasn't responded.
 
-    Somebody may have connected since the event.
+    An example is `Ana hasn't said whether 4x H100 (k7mq2) is still needed. It has been idle since 14:05 (4 h 35
+    min, $42.17).` Somebody may have connected since the event, which is then mentioned too.
     """
     event, facts, now = context.event, context.facts, context.rental.use
     connected = UsageStatus.CONNECTED in {facts.status, now.status if now is not None else None}

@@ -1,4 +1,4 @@
-"""The answer to `/gpu get`: the offers, or why there are none."""
+"""The answer to `/gpu get`: the offers, or the reason why there are none."""
 
 from __future__ import annotations
 
@@ -72,11 +72,11 @@ from handlers.phrases.rental_text import (
 
 SHOWN = 3
 SLOW = timedelta(minutes=5)
-"""An offer says how long its machines usually take if that is longer. `Details` always says it."""
+"""The usual startup time above which an offer mentions it. With `Details`, every offer does."""
 SHOWN_BY_ALL = 20
-"""How many offers are shown after a click on `All 8`."""
+"""The maximum number of offers that are shown after a click on a button such as `All 8 offers`."""
 NEARBY = 5
-"""How many similar requests get a button if nothing is found."""
+"""The maximum number of similar requests that get a button if nothing is found."""
 
 
 def request_text(request: Request) -> str:
@@ -84,12 +84,12 @@ def request_text(request: Request) -> str:
 
 
 def looking(quote: Quote) -> Rendered:
-    """Return the message that people see if the search takes longer than two seconds."""
+    """Render the message that people see if the search takes longer than two seconds."""
     return blocks.message(f"Looking for {request_text(quote.request)}.")
 
 
 def answer(view: QuoteView, reader: Reader, *, everything: bool = False) -> Rendered:
-    """Return the answer to `/gpu get`: the rental that the quote made, the offers found, or why there are none."""
+    """Render the answer to `/gpu get`: the rental that was made, the offers, or the reason why there are none."""
     quote = view.quote
     if quote.state is QuoteState.WAITING and (view.rental is None or view.rental.state is State.QUEUED):
         return waiting.waits(WaitingView(quote=quote, rental=view.rental), reader)
@@ -113,9 +113,9 @@ def _answer(view: QuoteView, reader: Reader, *, everything: bool) -> Rendered:
 
 
 def found(view: QuoteView, reader: Reader, *, everything: bool = False) -> Rendered:
-    """Return the offers, cheapest first, with one recommended.
+    """Render the offers, cheapest first. One of them is recommended.
 
-    `everything` shows more offers, what each machine has, and how the highest cost comes about.
+    `everything` shows more offers, the equipment of each machine, and the calculation of the highest cost.
     """
     quote, rules, times = view.quote, reader.rules, reader.times
     shown = list(view.choices[: most_shown(everything=everything)])
@@ -148,7 +148,9 @@ def found(view: QuoteView, reader: Reader, *, everything: bool = False) -> Rende
         *offers,
         blocks.paragraph(night, keep_button),
         blocks.small(
-            _most(best, rules) if everything and best is not None else "",
+            _most(best, rules, 'The first "at most" is', "the first offer")
+            if everything and best is not None
+            else "",
             join(
                 f"{plural(hidden, 'more offer is', 'more offers are')} not shown."
                 if everything and hidden
@@ -172,7 +174,7 @@ def found(view: QuoteView, reader: Reader, *, everything: bool = False) -> Rende
 
 
 def _shorter(quote: Quote, choice: OfferChoice | None) -> list[Json]:
-    """Return the button that searches for the longest lease that the budgets hold, if they don't hold this one."""
+    """Return a button for the longest lease that the budgets allow, if they don't allow the requested one."""
     if choice is None or choice.shorter is None:
         return []
     value = QuoteHoursValue(quote_id=quote.id, lease=choice.shorter)
@@ -180,7 +182,7 @@ def _shorter(quote: Quote, choice: OfferChoice | None) -> list[Json]:
 
 
 def _for_all_gpus(quote: Quote) -> list[Json]:
-    """Return the button that reads the highest price as the price of all GPUs, if that may have been meant."""
+    """Return a button that reads the highest price as the price of all GPUs together, if it was ambiguous."""
     request = quote.request
     if not request.cap_for_each_or_all or request.max_gpu_rate is None:
         return []
@@ -189,7 +191,7 @@ def _for_all_gpus(quote: Quote) -> list[Json]:
 
 
 def _not_replaced(rental: Rental | None) -> str:
-    """Return that nothing takes the place of `rental`. Return an empty text if it is None."""
+    """Return a sentence saying that `rental` has not been replaced. Empty if it is None."""
     if rental is None:
         return ""
     runs = ", so it keeps running" if rental.state is State.READY else ""
@@ -197,18 +199,21 @@ def _not_replaced(rental: Rental | None) -> str:
 
 
 def _left(view: QuoteView) -> str:
-    """Return what the machine to replace left, which the offers below exceed. Empty if nothing is replaced."""
+    """Return sentences with the remaining limits of the machine to replace, which all offers below exceed.
+
+    Empty if nothing is being replaced.
+    """
     if view.left is None:
         return ""
     left = remainder_text(view.quote.request.count, view.left)
-    return (
-        f"Approved for the rest of its lease: {left} No offer fits these limits. The offers below can cost more:"
-    )
+    beyond = "No offer stays within these limits. The offers below can cost more:"
+    return f"Approved for the rest of its lease: {left} {beyond}"
 
 
 def _keeps_waiting(view: QuoteView, *, rentable: bool) -> str:
-    """Return that the request which the search would change still waits. Otherwise people take [Change] for a
-    withdrawal.
+    """Return a sentence saying that the pending request stays as it is, if the search is for a change to it.
+
+    Without the sentence, people would think that [Change] has withdrawn their request.
     """
     if view.still_waiting is None:
         return ""
@@ -222,13 +227,14 @@ def most_shown(*, everything: bool) -> int:
 def _understood(view: QuoteView, times: Times, *, everything: bool) -> list[Part]:
     """Return the request as it was understood: `*8x H100 in EU* · under $2.50 per GPU-hour · 6 h`.
 
-    Small print has what else was asked for. `everything` also says `on demand`, and from when the hours count.
+    Other options of the request follow in small print. `everything` also shows `on demand`, and that the hours
+    start when the machine is ready.
     """
     quote, request = view.quote, view.quote.request
     asked = request_text(request) + (f" from {vendor(request.vendor)}" if request.vendor else "")
     asked = f"Change {quote.changes} to {asked}" if quote.changes else asked
     length = how_long(request, times) if everything or request.until else hours_text(request)
-    besides = [
+    options = [
         "" if quote.project == UNASSIGNED else f"project {escape(quote.project, 40)}",
         f"setup {escape(request.setup)}" if request.setup else "",
         "" if request.probe else "no-probe, so usage isn't monitored",
@@ -237,12 +243,12 @@ def _understood(view: QuoteView, times: Times, *, everything: bool) -> list[Part
     sold_as = contract(request.contract) if everything or request.contract is Contract.SPOT else ""
     return [
         blocks.paragraph(join(f"*{asked}*", sold_as, cap_text(request), length, by=" · ")),
-        blocks.small(join(*besides, by=" · ")),
+        blocks.small(join(*options, by=" · ")),
     ]
 
 
 def _refused_for_all(choices: Sequence[OfferChoice], times: Times) -> str:
-    """Return why no offer can be rented if the reason is the same for all, else an empty text."""
+    """Return the reason why none of the offers can be rented, if it is the same for all. Otherwise empty."""
     first = choices[0].refused if choices else None
     if isinstance(first, BuyingBlocked) and first.at is not None:
         who = paused_by(first, f" {times.at_time(first.at)}")
@@ -254,13 +260,16 @@ def _refused_for_all(choices: Sequence[OfferChoice], times: Times) -> str:
 
 
 def _without_script(setup: str | None) -> str:
-    """Return what doesn't work at a vendor whose machines run no startup script."""
+    """Return a sentence saying what doesn't work at a vendor whose machines run no startup script."""
     no_setup = f", setup {escape(setup)} doesn't run" if setup else ""
     return f"No startup script at this vendor: only your default key works{no_setup}, and I can't monitor usage."
 
 
 def _offer_line(choice: OfferChoice, about: str, *, best: bool, everything: bool) -> str:
-    """Return the price and place of an offer, what is said `about` it, and what it is known for."""
+    """Return the line about an offer, with its price, its place and its equipment (`about`).
+
+    A slow startup and a poor success rate are mentioned too.
+    """
     offer, success_rate, usual = choice.offer, choice.success_rate, choice.usual
     each = f" ({price(offer.gpu_rate)} per GPU-hour)" if offer.count > 1 else ""
     other = f" (also in {plural(choice.other_regions, 'other region')})" if choice.other_regions else ""
@@ -288,12 +297,12 @@ def _equipment(offer: Offer) -> str:
 
 
 def _may_cost_more(choice: OfferChoice) -> bool:
-    """Return whether a click on an offer also allows dearer ones."""
+    """Return whether a click on this offer also permits a more expensive one."""
     return choice.terms.max_rate > choice.offer.rate
 
 
 def _about(choice: OfferChoice, quote: Quote) -> str:
-    """Return `About $12.90`, or `About $2.15 for 1 h or $6.45 for 3 h` for two ends."""
+    """Return `About $12.90`, or with a flexible end `About $2.15 for 1 h or $6.45 for 3 h`."""
     request, rate = quote.request, choice.offer.rate
     estimate = f"About {dollars(cost(rate, request.lease))}"
     if request.up_to is None:
@@ -304,7 +313,10 @@ def _about(choice: OfferChoice, quote: Quote) -> str:
 
 
 def _cost(choice: OfferChoice, quote: Quote, *, everything: bool) -> str:
-    """Return what an offer costs over the lease, about and at most. `everything` has `_most` besides."""
+    """Return the estimated and the highest cost of an offer over the lease.
+
+    With `everything`, the details are left out, because `_most` explains them below the offers.
+    """
     text = f"{_about(choice, quote)}, *at most {say_at_most(choice.terms.total)}*"
     if everything:
         return f"{text}."
@@ -315,29 +327,33 @@ def _cost(choice: OfferChoice, quote: Quote, *, everything: bool) -> str:
     return join(f"{text} including startup and shutdown.", sold_out)
 
 
-def _most(choice: OfferChoice, rules: Rules, subject: str = '"At most" is') -> str:
-    """Return what the most that an offer can cost includes, in sentences about the `subject`."""
+def _most(choice: OfferChoice, rules: Rules, subject: str, offer: str = "this offer") -> str:
+    """Return sentences that explain which costs the highest cost of an offer includes.
+
+    Args:
+        choice: The offer.
+        rules: The team's rules.
+        subject: The subject of the first sentence, such as `$16.06 is`.
+        offer: The name of the offer in the last sentence.
+    """
     terms = choice.terms
     billed = billed_span(terms.lease, rules)
     before = terms.total - cost_at_most(terms.max_rate, billed)
     spent = f", plus the {dollars(before)} spent before" if in_cents([before]) > [0] else ""
     start_and_end = f"{span(terms.lease)} plus {span(billed - terms.lease)} to start and shut down"
-    dearer = (
-        "If the offer that you rent sells out, I'll take another up to that price."
-        if _may_cost_more(choice)
-        else ""
-    )
+    dearer = f"If {offer} sells out, I'll take another up to {highest(terms)}." if _may_cost_more(choice) else ""
     return join(f"{subject} for {start_and_end}, at up to {highest(terms)}{spent}.", dearer)
 
 
 def cost_in_dialog(choice: OfferChoice, quote: Quote, rules: Rules) -> str:
-    """Return the cost of an offer over the lease, below an alert that says the most that it can cost."""
+    """Return the cost of an offer over the lease, for a dialog whose alert already shows the highest cost."""
     return join(f"{_about(choice, quote)}.", _most(choice, rules, f"{say_at_most(choice.terms.total)} is"))
 
 
 def _night(quote: Quote, best: OfferChoice | None, reader: Reader) -> tuple[str, Json | None]:
-    """Return that the machine may end at night, and the button that keeps it until the morning if the request
-    allows that. Return an empty text if it can't end at night.
+    """Return a sentence saying that the machine may end at night, and a button that keeps it until the morning.
+
+    The button is None if the request doesn't allow it. The sentence is empty if the machine can't end at night.
     """
     known, now, rules = reader.zone or None, reader.now, reader.rules
     night = night_end(quote.request, quote.created_at, now, zone_of(known, rules), rules)
@@ -346,7 +362,7 @@ def _night(quote: Quote, best: OfferChoice | None, reader: Reader) -> tuple[str,
     text = "If the machine's GPUs stop being busy during the night, it ends and its disk is deleted."
     if best is None or not night.is_asked_for:
         return text, None
-    # Only its owner reads this answer, so a button may have a clock time.
+    # Only one person reads this answer, so the button may show a clock time in their zone.
     until = f"until {clock_time(night.morning, now, known)}" if known else f"for {about_span(night.morning - now)}"
     more = say_at_most(cost_at_most(best.terms.max_rate, night.more))
     label = f"Keep it {until} in any case, for up to {more}"
@@ -357,13 +373,13 @@ def _night(quote: Quote, best: OfferChoice | None, reader: Reader) -> tuple[str,
 def _button(choice: OfferChoice, quote: Quote, best: bool) -> Json | None:
     value = OfferValue(quote_id=quote.id, offer_id=choice.offer.offer_id)
     if choice.refused is None:
-        with suppress(Mistake):  # the market's id may not fit into a button
+        with suppress(Mistake):  # the market's ID may be too long for a button
             return _rent_button(choice, value, style="primary" if best else None)
     return None
 
 
 def _rent_button(choice: OfferChoice, value: OfferValue, *, style: str | None) -> Json:
-    """Return the button that rents an offer. Screen readers read what it is and who sells it."""
+    """Return the button that rents an offer. Screen readers also read the machine and the vendor."""
     action, offer = Action.RENT_ANOTHER if value.another else Action.RENT, choice.offer
     about = f"{machines(offer.count, offer.family)}, {place(offer.vendor, offer.vendor_region)}"
     label = f"{'Ask for' if choice.needs_approval else 'Rent from'} {per_hour(offer.rate)}"
@@ -375,9 +391,10 @@ def _rent_button(choice: OfferChoice, value: OfferValue, *, style: str | None) -
 
 
 def _approval_needed(choices: Sequence[OfferChoice], rules: Rules) -> str:
-    """Return `*Needs approval*: the price is over the limit of $10.00/h.`, or an empty text if no offer needs it.
+    """Return `*Needs approval*: the price is over the limit of $10.00/h`. Empty if no offer needs approval.
 
-    If only some of the offers need it, say which: `*$18.40/h needs approval*: it's over the limit of $10.00/h.`
+    If only some of the offers need approval, they are named: `*$18.40/h needs approval*: it's over the limit of
+    $10.00/h`.
     """
     rentable = [choice for choice in choices if choice.refused is None]
     needing = [choice for choice in rentable if choice.needs_approval]
@@ -387,7 +404,7 @@ def _approval_needed(choices: Sequence[OfferChoice], rules: Rules) -> str:
     limits = limit_names(frozenset().union(*overs), rules, differ=len(overs) > 1)
     passed = next((choice.passed[0] for choice in needing if choice.passed), None)
     if len(needing) == len(rentable):
-        return needs_approval(limits, passed)
+        return needs_approval(limits, passed, it_is="each offer is" if len(overs) > 1 else "the price is")
     prices = [*dict.fromkeys(per_hour(choice.offer.rate) for choice in needing)]
     if len(prices) == 1:
         return needs_approval(limits, passed, f"{prices[0]} needs approval", "it's")
@@ -402,7 +419,7 @@ def _actions(quote: Quote, hidden: int, everything: bool) -> list[Json]:
 
 
 def _where_the_card_goes(quote: Quote, asked_in: Channel | None) -> str:
-    """Return where the card goes and why, if it goes to another channel, else an empty text."""
+    """Return a sentence saying to which other channel the card goes, and why. Otherwise empty."""
     if quote.card_channel is None or quote.card_channel == quote.asked_in:
         return ""
     goes = f"the card will go to {channel(quote.card_channel)}."
@@ -418,7 +435,10 @@ def _where_the_card_goes(quote: Quote, asked_in: Channel | None) -> str:
 
 
 def none_found(view: QuoteView, reader: Reader) -> Rendered:
-    """Return the answer if nothing was found. Its buttons wait, or search for similar requests; none buys now."""
+    """Render the answer if nothing was found.
+
+    Its buttons start waiting, or search for similar requests. None of them rents anything now.
+    """
     quote = view.quote
     request = quote.request
     cap = total_of_time(request)
@@ -434,7 +454,7 @@ def none_found(view: QuoteView, reader: Reader) -> Rendered:
     )
     labels: dict[str, int] = {}
     for index, near in enumerate(quote.nearby[:NEARBY]):
-        # Two requests can have the same label; the first is closer.
+        # If two requests have the same label, keep the first, which is more similar.
         labels.setdefault(nearby_label(request, near), index)
     text += "." if labels else ", and nothing similar either."
     buttons = []
@@ -453,9 +473,10 @@ def none_found(view: QuoteView, reader: Reader) -> Rendered:
 
 
 def nearby_label(request: Request, near: Nearby) -> str:
-    """Return how a similar request differs, and its lowest price per GPU: `Show US from $1.90`.
+    """Return the label of a button for a similar request: `Show US from $1.90/h`.
 
-    `(over $8.00 in all)` follows if the similar request leaves out the total that the person typed.
+    It contains the differences and the lowest price. `, above $8.00 in all` follows if the similar request leaves
+    out the total that the person typed.
     """
     other = near.request
     differs = [
@@ -466,20 +487,21 @@ def nearby_label(request: Request, near: Nearby) -> str:
     ]
     open_to_all = other.region is None and other.vendor is None and request.region and request.vendor
     difference = "any" if open_to_all else join(*differs)
-    start = f"from {price(near.cheapest.gpu_rate)}" + ("/GPU" if near.cheapest.count > 1 else "")
+    start = f"from {price(near.cheapest.gpu_rate)}" + (" per GPU-hour" if near.cheapest.count > 1 else "/h")
     without_total = request.max_total is not None and other.max_total is None
-    over = f" (over {dollars(request.max_total or 0)} in all)" if without_total else ""
+    over = f", above {dollars(request.max_total or 0)} in all" if without_total else ""
     if difference:
         return f"Show {difference} {start}{over}"
-    return f"Show {start}" + (f" in {escape(request.region, 20)}" if request.region else "") + over
+    where = f" in {escape(request.region, 20)}" if request.region else ""
+    return f"Show offers{where} {start}{over}"
 
 
 def unanswered(
     quote: Quote, *, now: datetime, token_refused: bool = False, to_replace: Rental | None = None
 ) -> Rendered:
-    """Return the answer if the market didn't answer in time or, with `token_refused`, refuses our token.
+    """Render the answer if the market didn't respond in time, or with `token_refused`, if it refuses our token.
 
-    Its button asks again; with `to_replace`, for a machine in the place of that rental.
+    Its button tries again. With `to_replace`, the new search is for a replacement of that rental.
     """
     why = f"Compute Clear hasn't responded for {span(now - quote.created_at)}."
     if token_refused:
@@ -498,8 +520,9 @@ def rents_already(rental: Rental, quote_id: str, offer_id: str) -> Rendered:
 
 
 def to_confirm(quote: Quote, choice: OfferChoice, *, first_line: str, another: bool) -> Rendered:
-    """Return, below the `first_line`, an offer that waited for a key and that its owner must confirm before it is
-    rented. The button opens the confirmation dialog again.
+    """Render an offer that has to be confirmed before it is rented, below the `first_line`.
+
+    The offer was on hold until its owner added a key. The button opens the confirmation dialog again.
     """
     above = dollars(CONFIRM_ABOVE)
     text = f"{first_line} The offer that you clicked can cost more than {above}, so confirm it first."

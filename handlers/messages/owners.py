@@ -1,4 +1,7 @@
-"""Whose a machine is: machines that get an owner, that somebody asks for or is given, and whose owner left."""
+"""Messages about the owners of machines.
+
+They are about machines that get an owner, are requested by or offered to other people, or whose owner left.
+"""
 
 from __future__ import annotations
 
@@ -32,9 +35,9 @@ from handlers.phrases.rental_text import how_it_ended, in_all, machine, owner
 from handlers.phrases.use_text import current_use, status_text
 
 NEEDED_FOR = timedelta(hours=4)
-"""For how long its owner says by [I need it] that a machine is needed."""
+"""The time for which an owner declares with [I need it] that a machine is needed."""
 LINES = 2
-"""How many shell lines fit into a message besides everything else."""
+"""The maximum number of shell lines that fit into a message next to everything else."""
 
 # --- another owner
 
@@ -54,13 +57,13 @@ def _adopted(context: EventContext[AdoptedFacts]) -> str:
 
 
 def _ran(facts: AdoptedFacts) -> str:
-    """Return where the bot found a machine that was adopted, and under which name."""
+    """Return a sentence saying where an adopted machine was found, and under which name."""
     found = f"I found it in the Compute Clear account{f' as {escape(facts.name)}' if facts.name else ''}."
     return found if facts.why is Why.BOUGHT_AFTER_BACKUP else f"{found} It wasn't rented through me."
 
 
 def _ends_unless_destroyed(context: EventContext[AdoptedFacts]) -> str:
-    """Return when the machine ends. Return an empty text if it was taken over only to be destroyed."""
+    """Return a sentence saying when the machine ends. Empty if it was adopted only to be destroyed."""
     at_once = {EventKind.DESTROYING, EventKind.ENDED}
     if any(event.kind in at_once and event.at == context.event.at for event in context.details.events):
         return ""
@@ -77,7 +80,7 @@ def _owner_changed(context: EventContext[OwnerChangedFacts]) -> str:
 
 
 def _this(context: EventContext) -> str:
-    """Return what a thread calls a machine, or a request that has none yet. Its name doesn't say whose it is."""
+    """Return the name of a machine, or of a request without one. It doesn't mention the owner."""
     if context.rental.lease is None:
         return context.this_request
     return machine(context.rental) if context.named else context.this_machine
@@ -93,8 +96,9 @@ def _another_owner(context: EventContext[AdoptedFacts | OwnerChangedFacts]) -> R
 
 
 def _new_owner(context: EventContext[AdoptedFacts | OwnerChangedFacts]) -> Rendered:
-    """Return to the new owner of a ready machine what it costs, when it ends and how to log in. If the machine
-    computes nothing, ask whether it is needed.
+    """Render the message for the new owner of a ready machine: its cost, its end and how to log in.
+
+    If the machine is idle, the message also asks whether it is needed.
     """
     rental = context.rental
     ends = ends_fact(rental, context.times, context.event.at).sentence
@@ -136,7 +140,10 @@ def _how_handed_over(context: EventContext, facts: OwnerChangedFacts) -> str:
 
 
 def _taken(context: EventContext) -> Rendered:
-    """Return to the earlier owner of a machine that somebody took the line that lets them in."""
+    """Render the message for the previous owner of a machine that was taken over.
+
+    It contains the line with which the new owner's keys are added.
+    """
     details, who, it = context.details, owner(context.details), machine(context.rental)
     text = (
         f"{who} took over {it} {context.times.at_time(context.event.at)} and has been paying for it since. "
@@ -147,11 +154,14 @@ def _taken(context: EventContext) -> Rendered:
 
 
 def no_longer_yours(context: EventContext) -> Rendered:
-    """Return what every message to a former owner says: who owns the machine now, and nothing else about it."""
+    """Render the message that replaces every message to a former owner.
+
+    It only says who owns the machine now.
+    """
     return blocks.message(f"{machine(context.rental)} belongs to {owner(context.details)} now.")
 
 
-# --- a machine that somebody asks for, or is given
+# --- machines that are requested by or offered to other people
 
 
 @thread(EventKind.ASKED_FOR)
@@ -160,8 +170,11 @@ def _asked_for(context: EventContext) -> str:
 
 
 @direct(EventKind.ASKED_FOR)
-def _let_in_or_give(context: EventContext) -> Rendered:
-    """Return to the owner of an idle machine who asks for it, and later what became of that."""
+def _share_or_give(context: EventContext) -> Rendered:
+    """Render the message to the owner of an idle machine that somebody else requests.
+
+    Later, render the outcome.
+    """
     rental, event, who = context.rental, context.event, context.actor
     answer = context.outcome
     if answer is not None:
@@ -188,7 +201,7 @@ def _let_in_or_give(context: EventContext) -> Rendered:
 
 
 def _what_became_of_it(context: EventContext, answer: Event[Any]) -> str:
-    """Return how the question of an event was settled, to the owner."""
+    """Return the outcome of a question, as a sentence for the owner."""
     details, times, who = context.details, context.times, context.actor
     match answer.kind:
         case EventKind.KEPT:
@@ -213,7 +226,10 @@ def _given(context: EventContext[PersonFacts]) -> str:
 
 @direct(EventKind.GIVEN, needs=Needs.BUDGET_IF_TAKEN)
 def _take_it(context: EventContext[PersonFacts]) -> Rendered:
-    """Return to a person who is given a machine what it costs them, and later what became of that."""
+    """Render the message to a person who is offered a machine, with its cost for them.
+
+    Later, render the outcome.
+    """
     details, rental, event = context.details, context.rental, context.event
     reader, times, answer = context.reader, context.times, context.outcome
     if answer is not None and answer.kind is EventKind.OWNER_CHANGED:
@@ -248,7 +264,10 @@ def _take_it(context: EventContext[PersonFacts]) -> Rendered:
 
 
 def _budget(details: RentalDetails) -> str:
-    """Return what the reader's budget has left in the tightest month. Return an empty text if they have none."""
+    """Return a sentence about the reader's remaining budget in the tightest month.
+
+    Empty if they have no budget.
+    """
     if not details.demands:
         return ""
     tightest = details.demands[0]

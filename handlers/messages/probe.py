@@ -1,4 +1,4 @@
-"""What the bot sees of a machine: the answer to `/gpu probe`, and the lines that install the probe by hand."""
+"""Messages about monitoring: the answer to `/gpu probe`, and the lines that install the probe by hand."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SEES = "GPU load and SSH connections"
 
 
 def probe(rules: Rules) -> Rendered:
-    """Return the answer to `/gpu probe`: what the bot sees and tells a machine, and both scripts."""
+    """Render the answer to `/gpu probe`: what the bot checks on machines and sends to them, and both scripts."""
     if rules.idle.probe is ProbeKind.NONE:
         return blocks.message(
             "Your team's rules switch monitoring off, so I don't check whether machines are used."
@@ -34,8 +34,9 @@ def probe(rules: Rules) -> Rendered:
 
 
 def monitored(details: RentalDetails, rules: Rules) -> str:
-    """Return what the bot sees of a ready machine, and whether the machine starts an on-ending.sh. Return an empty
-    text if it has no probe, or if its probe does not answer.
+    """Return a sentence saying what the bot monitors on a ready machine, and whether an on-ending.sh is run.
+
+    Empty if the machine has no probe, or if its probe doesn't respond.
     """
     rental, attempt = details.rental, details.current
     if attempt is None or not has_probe(rental, attempt, rules):
@@ -44,12 +45,13 @@ def monitored(details: RentalDetails, rules: Rules) -> str:
         return ""
     sees = f"I check {_SEES} every {span(PROBE_EVERY[rental.request.contract])}"
     if rental.probe_answered_at is not None and rental.on_ending is None:
-        return f"{sees}. A script at {PATH} won't be run before the machine ends. To have it run: /gpu probe"
+        lacks = f"This machine lacks the script that runs {PATH} before the end"
+        return f"{sees}. {lacks}. /gpu probe shows the missing script."
     return f"{sees}. To see the scripts for that: /gpu probe"
 
 
 def awaited(details: RentalDetails, rules: Rules) -> bool:
-    """Return whether the probe of a ready machine may still answer for the first time, without anybody's help."""
+    """Return whether the probe of a ready machine may still respond for the first time without anybody's help."""
     rental, attempt = details.rental, details.current
     if attempt is None or not has_probe(rental, attempt, rules):
         return False
@@ -57,9 +59,9 @@ def awaited(details: RentalDetails, rules: Rules) -> bool:
 
 
 def by_hand(details: RentalDetails, reader: Reader, probe_line: str) -> list[str]:
-    """Return, in one paragraph, what the owner of a ready machine pastes there if its probe is not installed.
+    """Return the lines with which the owner of a ready machine installs the probe, in a list with one paragraph.
 
-    Return nothing if the probe is installed or may still answer, or if the reader is somebody else.
+    The list is empty if the probe is installed or may still respond, or if the reader isn't the owner.
     """
     attempt = details.current
     if not probe_line or attempt is None or reader.id != details.rental.owner:
@@ -75,10 +77,10 @@ def by_hand(details: RentalDetails, reader: Reader, probe_line: str) -> list[str
 
 
 def looks_now(rental: Rental) -> Rendered:
-    """Return the answer to `I pasted it`. `/gpu show` has nothing about its use until there is a verdict."""
+    """Render the reply to a click on [I pasted it]. `/gpu show` has no usage before the next probe run."""
     return blocks.message(f"I'll check within a minute. After that, /gpu ssh {rental.id} shows whether it worked.")
 
 
 def code_block(text: str) -> str:
-    """Return a text of ours, which has no backticks, as it is in a code block."""
+    """Return one of our own texts, which contain no backticks, as a code block."""
     return f"```{literal(text)}```"

@@ -1,4 +1,4 @@
-"""Machines that are ready: how their owners and teammates log in. Teammates read no money."""
+"""Messages about ready machines, and how owners and teammates log in. Teammates don't see money."""
 
 from __future__ import annotations
 
@@ -33,7 +33,10 @@ def _ready(context: EventContext[ReadyFacts]) -> str:
 
 @direct(EventKind.READY)
 def _yours_is_ready(context: EventContext) -> Rendered:
-    """Return how the owner logs in, what it costs and when it ends. A teammate reads how they log in."""
+    """Render the message to the owner: how to log in, the cost and the end.
+
+    A teammate only reads how to log in.
+    """
     details, rental, times, posted = context.details, context.rental, context.times, context.event.at
     if not context.by_owner:
         return _shared_with_you(context)
@@ -43,7 +46,7 @@ def _yours_is_ready(context: EventContext) -> Rendered:
     facts = [_ends(context), _price(rental), keys_fact(details, context.reader), _place(rental)]
     return log_in_message(
         context,
-        blocks.header(f"Your {machine(rental)} is {'running and billing' if rental.unreachable else 'ready'}"),
+        blocks.header(f"Your {machine(rental)} {_is_ready(rental)}"),
         [
             f"{NO_SSH_ANSWER} It may need another minute." if rental.unreachable else "",
             join(graceful_destroy_text(details, times, posted), on_ending_text(rental, times, posted)),
@@ -58,8 +61,14 @@ def _yours_is_ready(context: EventContext) -> Rendered:
     )
 
 
+def _is_ready(rental: Rental) -> str:
+    if rental.running_lease.graceful_destroy is not None:
+        return "will be destroyed soon"
+    return f"is {'running and billing' if rental.unreachable else 'ready'}"
+
+
 def _ends(context: EventContext) -> Fact:
-    """Return when the machine ends, and for its owner why that is sooner than asked."""
+    """Return the end of the machine, and for its owner also why that is sooner than requested."""
     label, value, said = ends_fact(context.rental, context.times, context.event.at)
     if not context.by_owner or not _is_shorter(context.rental):
         return Fact(label, value, said)
@@ -68,7 +77,7 @@ def _ends(context: EventContext) -> Fact:
 
 
 def _is_shorter(rental: Rental) -> bool:
-    """Return whether the lease is shorter than the one that was asked for, within the total that was accepted."""
+    """Return whether the lease is shorter than requested, so that the cost stays within the approved total."""
     lease = rental.running_lease
     last = lease.last_end
     return last - lease.ready_at < rental.terms.lease and last != rental.request.last_end
@@ -87,14 +96,15 @@ def _place(rental: Rental) -> Fact:
 
 
 def _approved_by(details: RentalDetails) -> list[str]:
-    """Return who approved the request. Return nobody if its owner did, or was notified of the approval before the
-    machine was ready.
+    """Return a sentence naming the person who approved the request.
+
+    The list is empty if the owner approved it, or was notified of the approval before the machine was ready.
     """
     decisions = [e for e in details.events if e.kind in {EventKind.APPROVED, EventKind.APPROVED_NOT_READY}]
     if not decisions or decisions[-1].actor in {None, details.rental.owner}:
         return []
     if any(facts.asked_span is not None for facts in facts_in(decisions[-1:], DecisionFacts)):
-        # Fewer hours: another message said so.
+        # Fewer hours were approved, which another message has already said.
         return []
     return [f"Approved by {person(details.names, decisions[-1].actor)}."]
 
@@ -108,8 +118,16 @@ def log_in_message(
     also: Sequence[str] = (),
     last: str = "",
 ) -> Rendered:
-    """Return a message that begins with `lead` and these lines and says how its reader logs in. `also` is small
-    print, and `last` follows everything else.
+    """Render a message that says how its reader logs in.
+
+    Args:
+        context: The event.
+        lead: The first part, such as a header.
+        lines: The lines below it. Empty ones are left out.
+        facts: The facts to show with the SSH command.
+        buttons: The buttons at the end.
+        also: More sentences in small print.
+        last: A paragraph above the buttons.
     """
     return blocks.of_parts(
         lead,
@@ -134,13 +152,13 @@ def _teammate_added(context: EventContext[TeammatesFacts]) -> str:
 
 
 @direct(EventKind.TEAMMATE_ADDED)
-def _you_are_let_in(context: EventContext) -> Rendered:
-    # A teammate can become the owner later.
+def _you_got_access(context: EventContext) -> Rendered:
+    # A teammate may have become the owner since.
     return said_once(context) if context.by_owner else _shared_with_you(context)
 
 
 def _shared_with_you(context: EventContext) -> Rendered:
-    """Return how a teammate logs in, or that they need a key first."""
+    """Render the message that says how a teammate logs in, or that they need a key first."""
     details, rental, reader, posted = context.details, context.rental, context.reader, context.event.at
     was_ready = rental.lease is not None and rental.lease.ready_at <= posted
     if rental.state is not State.READY and (was_ready or rental.state.over or rental.state is State.DESTROYING):
@@ -165,7 +183,7 @@ def _shared_with_you(context: EventContext) -> Rendered:
 
 
 def _needs_key(details: RentalDetails, rules: Rules, sharing: str) -> Rendered:
-    """Return the request for a key, which a person without a key reads until they add one."""
+    """Render the prompt for a key, which a person without a key reads until they add one."""
     then = "Add your public SSH key so that you can log in when it's ready."
     if details.rental.state is State.READY:
         then = f"To log in, you'll need an SSH key. Once you've saved one, {add_your_key(details)}."

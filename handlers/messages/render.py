@@ -1,6 +1,7 @@
-"""How the messages about events of rentals look now, by the writers of their kinds.
+"""Renders the messages about events as they are now, by calling the writers of their kinds.
 
-Whoever needs the text of an event gets it here, because importing this module registers all writers.
+Other modules have to use the functions here, and not the writers, because importing this module registers all
+writers.
 """
 
 from __future__ import annotations
@@ -35,10 +36,10 @@ from handlers.phrases.blocks import Rendered
 from handlers.phrases.format import Reader
 
 SUBJECTS = (account, admin_questions, backups, buying, ended, ends, money, needed, owners, ready, requests)
-"""The modules that register the writers of their kinds."""
+"""The modules that register writers."""
 
 REFRESH_ASKED_EVERY = timedelta(minutes=3)
-"""How often a message that asks something about a ready machine is rendered again."""
+"""The bot time after which a message that asks something about a ready machine is rendered again."""
 
 
 def asks(rendered: Rendered) -> bool:
@@ -47,13 +48,14 @@ def asks(rendered: Rendered) -> bool:
 
 
 def thread_reply(context: EventContext) -> Rendered | None:
-    """Return the reply for an event, which is never edited. Return None if the event has no reply."""
+    """Render the reply for an event, which is never edited. Return None if the event has no reply."""
     return blocks.message(context.text) if context.event.effects.thread(context.event) else None
 
 
 def history_text(event: Event, details: RentalDetails, reader: Reader, *, money: bool) -> str:
-    """Return an event for a history, which has its time in front of it and names its reader too. Return an empty
-    text if the event has none. Without `money`, leave out amounts and prices.
+    """Return the line about an event in a history, where the time precedes it and the reader is named too.
+
+    Without `money`, amounts and prices are left out. Empty if the event has no text.
     """
     readable = event if money else changed(event, facts=event.facts.without_money())
     context = EventContext(readable, details, changed(reader, id=""), timed=False)
@@ -61,16 +63,17 @@ def history_text(event: Event, details: RentalDetails, reader: Reader, *, money:
 
 
 def message_to_approvers(context: EventContext) -> Rendered:
-    """Return what the approvers are asked, or how that was decided."""
+    """Render the question to the approvers, or the decision about it."""
     shown = approvers.get(context.event.kind, requests.approval)(context)
     return shown if context.event.kind is EventKind.NOBODY_ANSWERS else _refreshed(shown, context)
 
 
 def direct_message(context: EventContext) -> Rendered | None:
-    """Return the message to one person about an event, edited until nothing is left to decide. Return None if it
-    was held up for so long that a later one says more.
+    """Render the message to one person about an event, which is edited until nothing is left to decide.
 
-    A former owner reads no more than who owns the machine now. Once a rental is over, its owner reads its receipt.
+    Returns None if the message was delayed for so long that a newer one says more.
+
+    A former owner only reads who owns the machine now. Once a rental is over, its owner reads the receipt.
     """
     event, rental, reader = context.event, context.rental, context.reader
     if context.posted_at is None and is_outdated(context):
@@ -79,21 +82,23 @@ def direct_message(context: EventContext) -> Rendered | None:
         return no_longer_yours(context)
     if rental.state.over and context.by_owner and not event.effects.tells_end:
         return ended_receipt(context)
-    # An earlier release may have sent a message about a kind that has none now.
+    # Fall back to the thread's text, because an earlier release may have sent messages about other kinds.
     return _refreshed(direct.get(event.kind, said_once)(context), context)
 
 
 def _is_for_them(context: EventContext) -> bool:
-    """Return whether an event is for a former owner: they lost the machine, are given it, or asked for it."""
+    """Return whether an event concerns a former owner: they lost the machine, are offered it, or requested it."""
     if context.event.kind is EventKind.OWNER_CHANGED:
         return context.event.actor == context.rental.owner
     return context.event.kind in {EventKind.GIVEN, EventKind.KEPT}
 
 
 def _refreshed(shown: Rendered, context: EventContext) -> Rendered:
-    """Return an open message about a ready machine with the time after which it is rendered again: while it asks
-    something, since the machine costs more and more; and when the first hour ends, in which the machine may be
-    replaced.
+    """Set the time after which an open message about a ready machine is rendered again.
+
+    A question is rendered again every few minutes, because the machine's cost increases. The message that a
+    machine is ready is rendered again when the first hour ends, because only until then it has a button for a
+    replacement.
     """
     event, rental = context.event, context.rental
     if shown.closed or shown.refresh_after is not None or rental.state is not State.READY:
@@ -105,5 +110,5 @@ def _refreshed(shown: Rendered, context: EventContext) -> Rendered:
 
 
 def alert_message(context: AlertContext) -> Rendered | None:
-    """Return the alert of an event, which is never edited. Return None if there is nothing left to say."""
+    """Render the alert about an event, which is never edited. Return None if there is nothing left to say."""
     return alert[context.event.kind](context) if context.event.kind in alert else None

@@ -1,4 +1,4 @@
-"""Replacing a machine that was lost or doesn't work: the buttons and the dialog."""
+"""The buttons and the dialog for replacing a machine that was lost or doesn't work."""
 
 from __future__ import annotations
 
@@ -29,14 +29,17 @@ NO_SSH_ANSWER = "Nothing answers on its SSH port yet."
 
 
 def button_while_it_runs(rental: Rental, now: datetime, *, gpu_mismatch: bool = False) -> Json | None:
-    """Return the button that replaces a machine which still runs. Return None if it may not be replaced."""
+    """Return the button that replaces a machine while it still runs, or None if it may not be replaced."""
     if not may_be_replaced(rental, now, gpu_mismatch=gpu_mismatch):
         return None
     return replace_button(rental) if rental.unreachable or gpu_mismatch else not_working_button(rental)
 
 
 def replace_confirm(rental: Rental, left: Remainder, *, asks_why: bool) -> Modal:
-    """Return the dialog before a machine is replaced. `asks_why`: its owner says that it doesn't work."""
+    """Render the dialog before a machine is replaced.
+
+    `asks_why` adds a field for an owner who says that the machine doesn't work.
+    """
     terms, replaced, loses = remainder_text(rental.request.count, left), "the next matching offer", None
     if rental.state is State.READY:
         replaced = f"the next offer from a vendor other than {vendor(rental.vendor)}"
@@ -59,7 +62,7 @@ def replace_confirm(rental: Rental, left: Remainder, *, asks_why: bool) -> Modal
 
 
 def remainder_text(count: int, left: Remainder) -> str:
-    """Return `1x H100 SXM 80 GB, up to $2.47/h for 4 h 50 min, at most $13.82 in all.`"""
+    """Return the remaining limits: `1x H100 SXM 80 GB, up to $2.47/h for 4 h 50 min, at most $13.82 in all`."""
     most = say_at_most(left.total)
     terms = f"up to {limit_per_hour(left.max_rate)} for {span(left.lease)}, at most {most} in all."
     return f"{machines(count, left.gpu)}, {terms}"

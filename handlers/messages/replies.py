@@ -1,4 +1,4 @@
-"""Short private replies to commands and clicks: what was done, or why nothing was done."""
+"""Short private replies to commands and clicks: what was done, or the reason why nothing was done."""
 
 from __future__ import annotations
 
@@ -46,12 +46,12 @@ from handlers.phrases.rental_text import (
 
 
 def reply(text: str, *buttons: Json | None) -> Rendered:
-    """Return a private reply. `text` is mrkdwn with foreign text already escaped."""
+    """Render a private reply. `text` is mrkdwn, in which foreign text is already escaped."""
     return blocks.with_buttons(text, *buttons, closed=not any(buttons))
 
 
 def error(problem: GpubotError) -> Rendered:
-    """Return why nothing was done, and what the person can do instead."""
+    """Render the reason why nothing was done, and what the person can do instead."""
     if isinstance(problem, NeedsKey):
         return keys.needed(github=problem.github, text=problem.words)
     text = error_text(problem)
@@ -62,8 +62,10 @@ def error(problem: GpubotError) -> Rendered:
 
 
 def _show_line(line: Line, n: int) -> Json | None:
-    """Return the button `Show H100 EU under $2.50/GPU/h`, which asks for exactly that. Return None if the line is
-    too long for a button. A label that would be cut only says which of the suggestions the button shows.
+    """Return the button `Show H100 EU under $2.50/GPU/h`, which makes exactly that request.
+
+    None if the line is too long for a button's value. If the label would be cut, it is `Show this` or `Show
+    suggestion 2`.
     """
     label = escape(f"Show {line.shown}", 300)
     if len(label) > blocks.BUTTON_TEXT:
@@ -76,13 +78,16 @@ def _show_line(line: Line, n: int) -> Json | None:
 
 def _show(rental_id: str | None) -> Json | None:
     if rental_id is not None:
-        with suppress(Mistake):  # no rental can have this id, so a button can't hold it
+        with suppress(Mistake):  # the ID may be too long for a button, and then belongs to no rental
             return show_button(rental_id)
     return None
 
 
 def bug(number: str, *, rented: bool | None = None) -> Rendered:
-    """Return the reply after a bug of ours. `rented` is False only if certainly nothing was rented."""
+    """Render the reply after an unexpected error.
+
+    `rented` is False only if it is certain that nothing was rented.
+    """
     known = "Nothing was rented." if rented is False else "/gpu list shows what is rented."
     return reply(f"Something went wrong on my side. {known} Give an admin this number: {identifier(number, 20)}.")
 
@@ -94,8 +99,13 @@ def store_busy() -> Rendered:
 def rented(
     rental: Rental, *, asked: PeopleAsked | None = None, first_line: str = "", without_key: Sequence[str] = ()
 ) -> Rendered:
-    """Return what a click on an offer made, below the `first_line`. This reply replaces the offers. `asked` are
-    the people who decide the request, `without_key` the names of the teammates who have no SSH key.
+    """Render the result of a click on an offer. This reply replaces the offers.
+
+    Args:
+        rental: The new rental.
+        asked: The people who decide the request, if it needs approval.
+        first_line: A sentence that precedes the reply.
+        without_key: The names of the teammates who have no SSH key.
     """
     follow = f"Follow it in {channel(rental.card_channel)}."
     name, until = machine_in(rental), until_named(rental.request)
@@ -108,9 +118,9 @@ def rented(
 
 
 def end_dropped(request: Request, command: str) -> Rendered:
-    """Return the reply to `/gpu again` if the last request named an end that has passed or is near.
+    """Render the reply to `/gpu again` if the end of the last request has passed or is too near.
 
-    `command` is an example that names another end.
+    `command` is an example with a different end.
     """
     near = f"has passed or is less than {span(LEAST_TIME)} away"
     name = f"{describe(request)} for {span(request.lease)} from when it's ready"
@@ -119,10 +129,10 @@ def end_dropped(request: Request, command: str) -> Rendered:
 
 
 def away(until: datetime, asked: PeopleAsked) -> Rendered:
-    """Return the answer to `/gpu away`: until when, and who is asked meanwhile."""
-    meanwhile = f"I'll ask {people_text(asked.names)} instead." if asked.names else "Requests will wait for you."
+    """Render the answer to `/gpu away`: the end of the absence, and who is asked in the meantime."""
+    instead = f"I'll ask {people_text(asked.names)} instead." if asked.names else "Requests will wait for you."
     away_until = f"You're away until {Times.date_and_time(until)}, so I won't ask you about requests."
-    return reply(f"{away_until} {meanwhile} If you're back earlier: /gpu away off")
+    return reply(f"{away_until} {instead} If you're back earlier: /gpu away off")
 
 
 def back(was_away: bool) -> Rendered:
@@ -146,8 +156,9 @@ def resumed(changed: bool) -> Rendered:
 
 
 def extended(done: Extended, times: Times, utc: str = "") -> Rendered:
-    """Return the reply to an extension with what it costs: it was made, or it waits for an approver. `utc` are
-    words that say that a time was read as UTC, or empty.
+    """Render the reply to an extension: either it was made, or it waits for an approver.
+
+    `utc` is a sentence saying that a time was read as UTC, or empty.
     """
     rental = done.rental
     about = _about(rental, done.span) if done.sees_money else ""
@@ -160,32 +171,38 @@ def extended(done: Extended, times: Times, utc: str = "") -> Rendered:
 
 
 def extend_to_confirm(details: RentalDetails, longer: timedelta, again: Json) -> Rendered:
-    """Return the reply to a typed extension that is confirmed first. Its button `again` opens the dialog again."""
+    """Render the reply to a typed extension that has to be confirmed. The button `again` reopens the dialog."""
     about = _about(details.rental, longer) if details.sees_money else ""
     text = f"To extend {machine(details.rental)} by {span(longer)}{about}, confirm it first."
     return reply(f"{text} Nothing was changed yet.", again)
 
 
 def _about(rental: Rental, longer: timedelta) -> str:
-    """Return `, about $11.04`, or an empty text if the price is not known."""
+    """Return `, about $11.04`. Empty if the price is unknown."""
     return f", about {dollars(cost(rental.rate, longer))}" if rental.rate is not None else ""
 
 
 def extended_just_now(rental: Rental, longer: timedelta, reader: Reader) -> Rendered:
-    """Return the reply to a repeated `/gpu extend`, which added nothing. Its button adds the time again."""
+    """Render the reply to a repeated `/gpu extend`, which changed nothing.
+
+    Its button does extend the lease again.
+    """
     ends_at = f"It ends {reader.times.at_time(rental.lease.ends_at)}." if rental.lease else ""
     text = f"You extended {machine(rental)} by {span(longer)} just now, so nothing more was added."
     return reply(join(text, ends_at), extend_button(rental, reader, longer=longer, again=True))
 
 
 def still_needed(rental: Rental, asks_again_at: datetime | None, reader: Reader) -> Rendered:
-    """Return the reply to `/gpu keep`: when the bot asks again (None: never), and that the lease still ends."""
+    """Render the reply to `/gpu keep`: the time of the next question, and that the lease still ends.
+
+    `asks_again_at` is None if the bot won't ask again.
+    """
     again = ask_again_text(asks_again_at, rental.running_lease.ends_at, reader.times, moves=end_moves(rental))
     return reply(f"You said that you still need {machine(rental)}. {again}", extend_button(rental, reader))
 
 
 def ending(rental: Rental) -> Rendered:
-    """Return the reply to a destroy, a cancel or a withdrawal: the new state of the rental."""
+    """Render the reply to a destroy, a cancellation or a withdrawal: the new state of the rental."""
     if rental.state is not State.DESTROYING:
         if rental.state in {State.WITHDRAWN, State.CANCELLED}:
             return blocks.message(f"The request for {machine_in(rental)} was {STATES[rental.state].lower()}.")
@@ -195,34 +212,40 @@ def ending(rental: Rental) -> Rendered:
 
 
 def graceful_destroy(rental: Rental, times: Times) -> Rendered:
-    """Return the reply to a destroy after `/root/on-ending.sh`: when the machine ends at the latest."""
+    """Render the reply to a graceful destroy, which runs `/root/on-ending.sh` first: the latest end."""
     latest = times.at_time(rental.running_lease.ends_at)
     text = f"I'll destroy {machine(rental)} when its script {PATH} is done, {latest} at the latest."
     return reply(text, keep_button(rental), destroy_button(rental))
 
 
 def decided(rental: Rental, *, approved: bool) -> Rendered:
-    """Return the reply to a decision that was made in a list: `You approved 8x H100 SXM 80 GB (p4wd9) in EU.`"""
+    """Render the reply to a decision in a list: `You approved 8x H100 SXM 80 GB (p4wd9) in EU`."""
     did = "approved" if approved else "declined the request for"
     return blocks.message(f"You {did} {machine_in(rental)}.")
 
 
 def newer_version(words: str, current: Rendered) -> Rendered:
-    """Return the reply to a click on an old version of a request: `words`, then the request as it is now."""
+    """Render the reply to a click on an old version of a request: `words`, then the current version."""
     return blocks.message(
         f"{words}\n{current.text}", blocks.section(words), *current.blocks, closed=current.closed
     )
 
 
 def begin_with_mention(bot: str, command: str) -> Rendered:
-    """Return the reply to a message that mentions the bot after other words: `command` is what they mean."""
+    """Render the reply to a message that mentions the bot in the middle.
+
+    `command` is the command that the message may mean.
+    """
     return blocks.message(
         f"Nothing was done. If you meant a command, begin with my name: {mention(bot)} {escape(command, 300)}"
     )
 
 
 def opener(modal: Modal) -> Rendered:
-    """Return the answer to words that would open a dialog, if Slack lets only a button open it."""
+    """Render a button that opens a dialog, in reply to a typed command that needs the dialog.
+
+    Slack opens dialogs only after a click or a slash command, not after an ordinary message.
+    """
     match modal.view["callback_id"], modal.value:
         case Callback.DESTROY_CONFIRM.id, RentalValue(rental_id=rental_id) as value:
             words = f"Destroy {rental_id}? The button shows what it has cost so far and asks you to confirm."

@@ -1,4 +1,4 @@
-"""Requests and decisions: what an approver, or the owner again, decides before something is bought."""
+"""Messages about requests and the decisions that an approver or the owner makes before anything is bought."""
 
 from __future__ import annotations
 
@@ -95,7 +95,10 @@ def _asked_again(context: EventContext[RequestFacts]) -> str:
 
 
 def _undecided(context: EventContext[RequestFacts], needs: str) -> str:
-    """Return why a request `needs` a decision again, what it has cost, who was asked, and when it expires."""
+    """Return sentences about a request that `needs` a new decision.
+
+    They contain the reason, the cost so far, the people who were asked, and the time at which the request expires.
+    """
     facts, who = context.facts, sentence_case(context.this_request)
     expires = f"expires {context.times.at_time(facts.until)}." if facts.until else ""
     if facts.why is Why.TOO_LITTLE_TIME:
@@ -120,10 +123,11 @@ def _undecided(context: EventContext[RequestFacts], needs: str) -> str:
 
 
 def _cost_by_then(facts: BillFacts) -> str | None:
-    """Return what the rental has cost. Return None if the event doesn't say: an attempt may still bill, or a
-    machine of the rental was bought after the database was saved.
+    """Return a sentence with the cost at the time of the event.
 
-    Without these words, people would still believe an earlier "it may be rented".
+    None if the event doesn't contain it: an attempt may still bill, or a machine of the rental was bought after
+    the backup. Without the sentence, people would still believe an earlier message that a machine may have been
+    rented.
     """
     cost = cost_of(facts)
     if cost is None:
@@ -157,7 +161,7 @@ def _approved(context: EventContext[DecisionFacts]) -> str:
 
 @thread(EventKind.APPROVED_NOT_READY)
 def _approved_not_ready(context: EventContext) -> str:
-    """Return who approved the request and when. The approval is the last one before this event."""
+    """Return a sentence saying who approved the request and when, using the last approval before this event."""
     what = context.request if context.named else "this request"
     approvals = [
         event
@@ -233,9 +237,9 @@ def _started(context: EventContext[RequestFacts]) -> str:
     EventKind.EXTENSION_ASKED,
 )
 def approval(context: EventContext[DecidersFacts | ExtensionFacts | RequestFacts]) -> Rendered:
-    """Return the question while it waits for an answer. Later, return the answer.
+    """Render the question while it waits for a decision. Later, render the decision.
 
-    If the owner changed the request since the event, the message shows the newest version.
+    If the owner has changed the request since the event, the message shows the newest version.
     """
     details, rental, asks = context.details, context.rental, context.asks
     asked = newest_version(context.event, details.events)
@@ -250,7 +254,7 @@ def approval(context: EventContext[DecidersFacts | ExtensionFacts | RequestFacts
     else:
         return _answer(context)
     if left:
-        # An approval would rent for somebody who left, and the admins are already asked.
+        # An approval would rent a machine for somebody who left. The admins have been asked to decide instead.
         decide = f"{owner(details)} left the workspace, so the admins decide about the request below."
         return blocks.of_parts(
             blocks.paragraph(f"*{decide} Approvers don't decide about it any more.*"), *question[1:]
@@ -315,7 +319,7 @@ def _length(rental: Rental, times: Times) -> str:
 
 
 def _price(rental: Rental) -> Fact:
-    """Return the clicked price and the highest one. A request that waits for an offer has only the latter."""
+    """Return the clicked price and the highest price. A request on the waitlist only has the latter."""
     terms = rental.terms
     if rental.waitlist_entry is not None and rental.waitlist_entry.gpu is None:
         most = f"{limit_per_hour(terms.max_rate)} or less"
@@ -352,7 +356,7 @@ def _extension(context: EventContext[Any], extension: Extension, pings: str) -> 
 
 
 def _who_else_was_asked(context: EventContext[DecidersFacts]) -> str:
-    """Return a sentence saying who else was asked to decide, and why.
+    """Return a sentence saying who else was asked to decide, and why. Empty if nobody else was.
 
     Others are asked if all approvers are away, or if nobody has decided for a while.
     """
@@ -373,7 +377,7 @@ def _also_running(details: RentalDetails, times: Times) -> Fact | None:
 
 
 def _running(rental: Rental, times: Times) -> str:
-    """Return `1x A100 (k7mq2), idle for 50 min`. If nobody sees how it is used, return only its name."""
+    """Return `1x A100 (k7mq2), idle for 50 min`, or only its name if its usage isn't monitored."""
     use = current_use(rental)
     seen = use is not None and use.status is not UsageStatus.UNKNOWN
     return join(machine(rental), status_text(use, times).lower() if use and seen else "", by=", ")
@@ -444,11 +448,11 @@ def _approved_but_not_ready(context: EventContext) -> Rendered:
 
 direct(EventKind.APPROVED, EventKind.WITHDRAWN, EventKind.DECIDERS_CHANGED)(said_once)
 
-# --- the reminder of an approver, edited as requests are decided
+# --- the reminder to an approver, which is edited as requests are decided
 
 
 def reminder(listed: Sequence[RentalDetails], reader: Reader) -> Rendered:
-    """Return what still waits of the rentals that a reminder lists, and how the others were decided."""
+    """Render a reminder: the requests that still wait, then the decisions about the others."""
     waiting = [details for details in listed if _waits(details)]
     decided = [text for details in listed if not _waits(details) and (text := _decided(details, reader))]
     heading = "None of these requests is waiting any more."
@@ -465,7 +469,7 @@ def _waits(details: RentalDetails) -> bool:
 
 
 def _reminder_line(details: RentalDetails, times: Times) -> str:
-    """Return `Ana: 8x H100 SXM 80 GB (p4wd9) in EU, up to $137.54. Expires tomorrow at 10:05.`"""
+    """Return `Ana: 8x H100 SXM 80 GB (p4wd9) in EU, up to $137.54. Expires tomorrow at 10:05`."""
     rental = details.rental
     what = machine_in(rental)
     if rental.extension is not None:
@@ -475,6 +479,6 @@ def _reminder_line(details: RentalDetails, times: Times) -> str:
 
 
 def _decided(details: RentalDetails, reader: Reader) -> str:
-    """Return how a request was decided, as the message to all approvers says it."""
+    """Return the decision about a request, in the same words as the message to the approvers."""
     asked = newest_asked(details.events, DECISIONS)
     return approval(EventContext(asked, details, reader)).text if asked is not None else ""

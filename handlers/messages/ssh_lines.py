@@ -1,4 +1,4 @@
-"""How people log in to a machine: the command, whose keys work, its host key, and lines for `~/.ssh/config`."""
+"""Logging in to a machine: the SSH command, the keys that work, the host key, and lines for `~/.ssh/config`."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ from handlers.phrases.format import (
 from handlers.phrases.rental_text import how_it_ended, machine, owner, possessive, setup_text, state_word
 
 KEYS_NAMED, PEOPLE_NAMED = 3, 5
-"""How many of the reader's own keys are named, and how many other people. The others are counted."""
+"""The maximum numbers of the reader's keys and of other people that are named. The rest are only counted."""
 LONG_LINES = 2
-"""How many shell lines fit into a message besides everything else."""
+"""The maximum number of shell lines that fit into a message next to everything else."""
 DISK = (
     "*The disk is deleted when the machine ends*, so copy your results off first. "
     "Shutting down from inside doesn't stop billing."
@@ -54,10 +54,10 @@ NO_HOST_KEY = "I couldn't read this machine's host key, so I can't say which one
 
 
 def ssh_command(host: str | None, port: int | None) -> str | None:
-    """Return the command that opens a machine. Return None if its address is no valid host and port.
+    """Return the command that logs in to a machine, or None if its address isn't a valid host and port.
 
-    No other code may build this command: people paste it, and an address from a vendor could add options or shell
-    code to it.
+    No other code may build this command. People paste it into a shell, and an unchecked address from a vendor
+    could add options or shell code.
     """
     if host is None or not _is_host(host) or (port is not None and not 0 < port < 65536):
         return None
@@ -78,10 +78,10 @@ def alias(rental: Rental) -> str:
 
 
 def config_block(rental: Rental) -> str | None:
-    """Return the block for `~/.ssh/config`, by ssh_config(5). Return None if the address is not valid.
+    """Return the block for `~/.ssh/config` (see ssh_config(5)), or None if the address isn't valid.
 
-    A vendor gives an address to one machine after another. So ssh stores the host key under the machine's own
-    name, and does not compare the key of the address, as OpenSSH before 8.5 does by default.
+    Vendors reuse the same address for one machine after another. Therefore ssh stores the host key under the
+    machine's own name, and doesn't also check the key of the address, which OpenSSH before 8.5 does by default.
     """
     if ssh_command(rental.host, rental.port) is None:
         return None
@@ -97,7 +97,7 @@ def config_block(rental: Rental) -> str | None:
     return "\n".join([f"Host {alias(rental)}", *(f"    {name} {value}" for name, value in settings.items())])
 
 
-# --- what each message says to somebody who may log in
+# --- parts of every message to a person who may log in
 
 
 def log_in_parts(
@@ -107,11 +107,14 @@ def log_in_parts(
     also: Sequence[str] = (),
     briefly: bool = False,
 ) -> list[Part]:
-    """Return how the reader logs in: the command, these facts and what becomes of the disk. In small print, return
-    the host key, the setup, what the bot monitors, and the texts of `also`.
+    """Return the parts that say how the reader logs in.
 
-    With `briefly`, leave out what only the message that a machine is ready has to say, of its disk and its setup.
-    Return nothing for a reader who may not log in, and no command for an owner whose keys nobody can add.
+    They are the SSH command, the given facts and a warning about the disk. Small print contains the host key, the
+    setup script, the monitoring, and the sentences in `also`.
+
+    `briefly` leaves out the disk and the setup script, which only the message about a ready machine has to
+    mention. Nothing is returned for a reader who may not log in, and no command for an owner whose keys nobody can
+    add.
     """
     rental = details.rental
     if not rental.lets_in(reader.id):
@@ -130,12 +133,13 @@ def log_in_parts(
     ]
 
 
-# --- whose keys work
+# --- the keys that work
 
 
 def keys_fact(details: RentalDetails, reader: Reader) -> Fact | None:
-    """Return which keys work: a teammate's own, or for the owner those of all people in the rental. It names each
-    key that doesn't work. Return None if nothing is known of them.
+    """Return the keys that work: a teammate's own keys, or for the owner the keys of everyone in the rental.
+
+    Keys that don't work are named. None if nothing is known about the keys.
     """
     if reader.id != details.rental.owner:
         text = _teammates_keys(details, reader)
@@ -145,24 +149,24 @@ def keys_fact(details: RentalDetails, reader: Reader) -> Fact | None:
 
 
 class _Named(NamedTuple):
-    """Keys as the subject of a clause: `your key "you@desk" and Ben's keys`."""
+    """Keys as the subject of a clause, such as `your key "you@desk" and Ben's keys`."""
 
     text: str
     several: bool = False
 
     def do(self, one: str, more: str) -> str:
-        """Return a clause with the verb `one` or `more`. Return an empty text for no keys."""
+        """Return a clause with the singular verb `one` or the plural verb `more`. Empty without keys."""
         return f"{self.text} {more if self.several else one}" if self.text else ""
 
 
 def _own_keys(details: RentalDetails, attempt: Attempt) -> list[OwnedKey]:
-    """Return the keys of the present owner that the startup script brought, unless the script failed."""
+    """Return the current owner's keys that the startup script installed. Empty if the script failed."""
     failed, owner = startup_script_failed(details.rental, attempt), details.rental.owner
     return [key for key in attempt.script_keys if key.person == owner and not failed]
 
 
 def _others_inside(details: RentalDetails, attempt: Attempt) -> list[str]:
-    """Return the people apart from the owner whose keys work: who rented the machine, then others, each once."""
+    """Return the people other than the owner whose keys work: first the person who rented the machine."""
     ran, owner = startup_script_ran(details.rental), details.rental.owner
     return list(
         dict.fromkeys(
@@ -172,14 +176,14 @@ def _others_inside(details: RentalDetails, attempt: Attempt) -> list[str]:
 
 
 def _locked_out(details: RentalDetails, attempt: Attempt) -> bool:
-    """Return whether no key of the owner works, and everyone whose keys work has left the workspace."""
+    """Return whether the owner can't get access, because everyone whose key works has left the workspace."""
     if attempt.adopted is not None or details.bought_by == details.rental.owner:
         return False
     return not _own_keys(details, attempt) and details.left.issuperset(_others_inside(details, attempt))
 
 
 def _owners_keys(details: RentalDetails, reader: Reader) -> tuple[list[str], Sequence[OwnedKey]]:
-    """Return which keys work, as clauses, and the keys that the owner has to paste, or may have to."""
+    """Return clauses saying which keys work, and the keys that the owner has to paste, or may have to."""
     rental, attempt, owner = details.rental, details.current, details.rental.owner
     if attempt is None:
         return [], ()
@@ -210,7 +214,7 @@ def _owners_keys(details: RentalDetails, reader: Reader) -> tuple[list[str], Seq
 
 
 def _teammates_keys(details: RentalDetails, reader: Reader) -> str:
-    """Return whether a teammate's own keys work, and that the owner can add the others."""
+    """Return a clause saying whether a teammate's keys work, and that the owner can add the others."""
     attempt, own = details.current, details.keys_now.get(reader.id, ())
     if not own:
         return f"you have no SSH key yet; once you've saved one, {add_your_key(details)}"
@@ -229,7 +233,10 @@ def _teammates_keys(details: RentalDetails, reader: Reader) -> str:
 
 
 def add_your_key(details: RentalDetails, it: str = "it") -> str:
-    """Return how a teammate's key gets on a machine that runs, as a clause. `it` stands for one key or several."""
+    """Return a clause saying how a teammate's key is added to a running machine.
+
+    `it` stands for the key or keys.
+    """
     return f"{owner(details)} can add {it} with /gpu share {details.rental.id}"
 
 
@@ -238,7 +245,7 @@ def _work(keys: _Named) -> str:
 
 
 def _sent(keys: _Named, details: RentalDetails, reader: Reader) -> str:
-    """Return whether these keys work, which the startup script brings."""
+    """Return a clause saying whether the keys in the startup script work."""
     attempt = details.current
     if attempt is None:
         return ""
@@ -250,18 +257,18 @@ def _sent(keys: _Named, details: RentalDetails, reader: Reader) -> str:
         why = "because the startup script didn't run"
         return keys.do(f"doesn't work, {why}", f"don't work, {why}")
     if details.rental.probe_answered_at is not None:
-        # The probe came late, perhaps by hand. Nobody knows whether the keys came with it.
+        # The probe was installed late, perhaps by hand, so it is unknown whether the keys were installed too.
         return keys.do("might not work", "might not work")
     return keys.do(IF_SCRIPT_RUNS, IF_SCRIPT_RUNS)
 
 
 def _missing(keys: _Named) -> str:
-    """Return that these keys don't work, because nothing has put them on the machine."""
+    """Return a clause saying that these keys don't work, because nothing has put them on the machine."""
     return keys.do("isn't on the machine yet", "aren't on the machine yet")
 
 
 def _paste_parts(details: RentalDetails, reader: Reader, most: int) -> list[Part]:
-    """Return, in at most `most` shell lines, what the owner pastes for the keys that don't work, or may not."""
+    """Return at most `most` shell lines that the owner pastes for keys that don't work, or may not work."""
     _, keys = _owners_keys(details, reader)
     do_not_work = _names(keys, details).do("doesn't work", "don't work")
     how = f"If {do_not_work}, paste this on the machine:"
@@ -269,10 +276,10 @@ def _paste_parts(details: RentalDetails, reader: Reader, most: int) -> list[Part
 
 
 def _setup_log(details: RentalDetails) -> str:
-    """Return where the output of the setup is, or that the setup doesn't run. Return an empty text if there is
-    no setup.
+    """Return a sentence saying where the output of the setup script is, or that the script doesn't run.
 
-    A vendor may take the boot script and never run it, which only the machine shows.
+    Empty without a setup script. A vendor may accept a startup script and never run it, which only shows on the
+    machine.
     """
     wanted, attempt = details.rental.request.setup, details.current
     if not wanted or attempt is None:
@@ -287,7 +294,7 @@ def _setup_log(details: RentalDetails) -> str:
 
 
 def _names(keys: Sequence[OwnedKey], details: RentalDetails, first: Sequence[str] = ()) -> _Named:
-    """Return these keys for the machine's owner, whose own keys follow those of the names `first`."""
+    """Return these keys as the machine's owner reads them. The names in `first` precede the owner's other keys."""
     reader = details.rental.owner
     own = _own_names([key for key in keys if key.person == reader], details, reader)
     others = dict.fromkeys(person(details.names, key.person) for key in keys if key.person != reader)
@@ -295,7 +302,7 @@ def _names(keys: Sequence[OwnedKey], details: RentalDetails, first: Sequence[str
 
 
 def _named(own: Sequence[str], people: Sequence[str] = ()) -> _Named:
-    """Return the reader's own keys, of which one alone may have no name, and the keys of other people."""
+    """Combine the reader's own keys and the keys of other people. A single key of the reader may have no name."""
     yours = theirs = ""
     if own:
         shown = listed(first_few([name or "one without a name" for name in own], KEYS_NAMED))
@@ -310,8 +317,9 @@ def _named(own: Sequence[str], people: Sequence[str] = ()) -> _Named:
 
 
 def _own_names(keys: Sequence[Key | OwnedKey], details: RentalDetails, reader: str) -> list[str]:
-    """Return keys of the reader by comment. Use the fingerprint if two of their keys have the same comment, as all
-    keys of a GitHub user do.
+    """Return the comments of the reader's keys.
+
+    If two of their keys have the same comment, as all keys of a GitHub user do, the fingerprints are used instead.
     """
     comments = {key.line: key.comment for key in details.keys_now.get(reader, ())}
     attempt = details.current
@@ -332,12 +340,12 @@ def _key_name(comment: str, otherwise: str) -> str:
 
 
 def ssh_button(rental: Rental, label: str) -> Json:
-    """Return the button that shows this answer."""
+    """Return the button that shows the answer to `/gpu ssh k7mq2`."""
     return button(label, Action.SSH, RentalValue(rental_id=rental.id))
 
 
 def ssh(details: RentalDetails, reader: Reader, *, probe_line: str = "") -> Rendered:
-    """Return the answer to `/gpu ssh k7mq2`. `probe_line` is the line of authorized_keys with the bot's key."""
+    """Render the answer to `/gpu ssh k7mq2`. `probe_line` is the line for authorized_keys with the bot's key."""
     rental, times = details.rental, reader.times
     whose = f"{possessive(details, reader)} {machine(rental)}"
     if rental.state.over or rental.state is State.DESTROYING:
@@ -388,11 +396,14 @@ def _config_parts(rental: Rental) -> list[Part]:
 
 
 LONG_LINE = blocks.SECTION_TEXT - 10
-"""The most bytes of a shell line in a block of its own. The largest RSA key that people can add fits."""
+"""The maximum number of bytes of a shell line in a block of its own.
+
+The largest RSA key that people can add fits.
+"""
 
 
 def lines_to_paste(how: str, write: Callable[[Sequence[str]], str], keys: Sequence[str], most: int) -> list[Part]:
-    """Return the words `how`, at most `most` shell lines for keys, and how many keys didn't fit.
+    """Return the sentence `how`, at most `most` shell lines for keys, and the number of keys that didn't fit.
 
     `write` makes the shell line for some of the keys. Each line is short enough for a block.
     """

@@ -1,4 +1,4 @@
-"""Waiting for a machine, and a start time: the buttons below a search, their dialogs, and the lines of lists."""
+"""Messages about the waitlist and start times: the buttons below a search, their dialogs, and lines in lists."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ from handlers.phrases.rental_text import describe, gpu, machine_in, place, vendo
 def wait_buttons(view: QuoteView) -> list[Json]:
     """Return [Tell me when there's an offer] and [Rent it for me at $24.00/h or less: 6 h, up to $156.00].
 
-    Return none if the quote changes or replaces a rental, or has a start time.
+    Empty if the quote changes or replaces a rental, or has a start time.
     """
     quote, wait = view.quote, view.wait
     if quote.changes is not None or quote.replaces_rental is not None or quote.request.starts_at is not None:
@@ -62,7 +62,10 @@ def wait_buttons(view: QuoteView) -> list[Json]:
 
 
 def buttons_to_wait(quote_id: str, request: Request, wait: WaitPreview | None = None) -> tuple[Json, Json]:
-    """Return [Tell me when there's an offer], and the button that rents on its own, with the price of `wait`."""
+    """Return [Tell me when there's an offer], and the button that rents automatically.
+
+    The second button shows the price and the length of `wait`, if it is given.
+    """
     label = "Rent it for me, up to a price" if wait is None else _label(wait)
     rent = button(label, Action.RENT_FOR_ME, QuoteValue(quote_id=quote_id), about=describe(request))
     return tell_button(quote_id, request), rent
@@ -79,7 +82,7 @@ def _label(wait: WaitPreview) -> str:
 
 
 def wait_text(view: QuoteView, reader: Reader) -> str:
-    """Return what holds for the buttons of `wait_buttons`: which models, when it rents, and who decides."""
+    """Return sentences about `wait_buttons`: the matching models, the hours of the search, and approvals."""
     quote, wait = view.quote, view.wait
     if not wait_buttons(view):
         return ""
@@ -101,12 +104,15 @@ _BEFORE_HOURS = "The wait would be over before those hours begin, so I won't loo
 
 
 def any_model(request: Request) -> str:
-    """Return `Any A100 model counts as a match.` Return an empty text if the request names a model."""
+    """Return `Any A100 model counts as a match.` Empty if the request names a model."""
     return "" if request.features or "-" in request.gpu else f"Any {gpu(request.gpu)} model counts as a match."
 
 
 def when_it_looks(waitlist_entry: WaitlistEntry | None, rules: Rules) -> str:
-    """Return when offers are looked for, for a person who waits. Empty if the hours are the whole week."""
+    """Return a sentence saying during which hours offers are searched for.
+
+    Empty if the hours are the whole week.
+    """
     if rules.hours.always:
         return ""
     if waitlist_entry is not None and waitlist_entry.any_time:
@@ -115,7 +121,7 @@ def when_it_looks(waitlist_entry: WaitlistEntry | None, rules: Rules) -> str:
 
 
 def _who_decides(wait: WaitPreview | DearerRent, rules: Rules) -> str:
-    """Return `*Needs approval*: the price is over the limit of $10.00/h.`, or an empty text."""
+    """Return `*Needs approval*: the price is over the limit of $10.00/h`. Empty if no approval is needed."""
     return needs_approval(limit_names(wait.over, rules), next(iter(wait.passed), None)) if wait.over else ""
 
 
@@ -126,7 +132,7 @@ NOT_OFFERED = "Nobody offers it right now"
 
 
 def starts(view: QuoteView, understood: Sequence[Part], reader: Reader) -> Rendered:
-    """Return the answer to a request with a start time, below what was `understood`."""
+    """Render the answer to a request with a start time, below the request as it was `understood`."""
     quote, wait, rent = view.quote, view.wait, None
     if view.wait_refused is not None:
         lines = [f"I can't plan this rental. {refusal_text(view.wait_refused)}"]
@@ -176,7 +182,7 @@ def _start_cost(quote: Quote, wait: WaitPreview, reader: Reader) -> str:
 
 
 def highest_price(quote: Quote, reader: Reader) -> Modal:
-    """Return the dialog that asks for the highest price at which a machine is rented for a person who waits."""
+    """Render the dialog for the highest price at which a machine is rented automatically."""
     request = quote.request
     return blocks.modal(
         Callback.HIGHEST_PRICE,
@@ -198,8 +204,9 @@ def highest_price(quote: Quote, reader: Reader) -> Modal:
 
 
 def rent_for_me_confirm(wait: WaitPreview, gpu_rate: Decimal | None, reader: Reader) -> Modal:
-    """Return the dialog that confirms an automatic rent. `gpu_rate` is the highest price that was typed in a
-    dialog, in USD per GPU-hour. None if none was typed there.
+    """Render the dialog that confirms an automatic rental.
+
+    `gpu_rate` is the highest price from the previous dialog, in USD per GPU-hour. None if there was none.
     """
     quote, terms = wait.quote, wait.terms
     request, starts_at = quote.request, quote.request.starts_at
@@ -242,12 +249,13 @@ def dearer_confirm(dearer: DearerRent, reader: Reader) -> Modal:
     )
 
 
-# --- what somebody waits for
+# --- waitlist entries
 
 
 def waits(waiting: WaitingView, reader: Reader, asked: PeopleAsked | None = None) -> Rendered:
-    """Return the reply to a click that began to wait. It replaces the answer that had the button. `asked` are the
-    people who decide it first.
+    """Render the reply to a click that put a request on the waitlist.
+
+    It replaces the answer with the button. `asked` are the people who decide the request first.
     """
     rental = waiting.rental
     if rental is not None and rental.state is State.AWAITING_APPROVAL:
@@ -268,9 +276,9 @@ def waits(waiting: WaitingView, reader: Reader, asked: PeopleAsked | None = None
 
 
 def told(view: QuoteView, reader: Reader) -> Rendered:
-    """Return the message to a person who waited to be told: what there is now, or that nothing fitted in time.
+    """Render the message to a person who wanted to be notified: the offer, or that no offer matched in time.
 
-    Once they rented it, the message says so, and has no button any more.
+    Once they have rented the offer, the message says so and loses its buttons.
     """
     quote, rental = view.quote, view.rental
     if rental is not None and rental.state is State.AWAITING_APPROVAL:
@@ -294,7 +302,7 @@ def told(view: QuoteView, reader: Reader) -> Rendered:
     rent = None
     if best.refused is None:
         label = f"{'Ask for' if best.needs_approval else 'Rent from'} {per_hour(offer.rate)}"
-        with suppress(Mistake):  # the market's id may not fit into a button
+        with suppress(Mistake):  # the market's ID may be too long for a button
             value = offer_value(quote.id, offer.offer_id, another=False)
             rent = button(label, Action.RENT, value, about=about, style="primary")
     return blocks.with_buttons(text, rent, again)
@@ -305,9 +313,9 @@ def stopped(quote: Quote) -> Rendered:
 
 
 def waiting_text(waiting: WaitingView, times: Times) -> str:
-    """Return `You're on the waitlist for 8x H200 in EU under $3.00 per GPU-hour until Friday at 18:00.`
+    """Return `You're on the waitlist for 8x H200 in EU under $3.00 per GPU-hour until Friday at 18:00`.
 
-    For a rental that waits, return what it may cost too.
+    If a machine will be rented automatically, its highest cost follows.
     """
     quote, rental = waiting.quote, waiting.rental
     until = f"until {times.date_and_time(waiting.waitlist_entry.until)}"
@@ -324,7 +332,7 @@ def waiting_text(waiting: WaitingView, times: Times) -> str:
 
 
 def start_text(waiting: WaitingView, times: Times) -> str:
-    """Return `8x H100 (p4wd9) in EU for Ana starts tomorrow at 09:00 and ends tomorrow at 17:00.`"""
+    """Return `8x H100 (p4wd9) in EU for Ana starts tomorrow at 09:00 and ends tomorrow at 17:00`."""
     rental, request = waiting.rental, waiting.quote.request
     name = as_written(escape(waiting.owner_name, 40))
     starts = times.at_time(request.starts_at) if request.starts_at is not None else "later"

@@ -1,10 +1,10 @@
-"""The writers of messages: for each kind of event, a function for each audience that its row in EFFECTS names.
+"""The writers of messages: one function for each kind of event and each audience that EFFECTS lists for it.
 
-A writer stands in the module of its subject and registers what it writes: `@direct(EventKind.GIVEN)` is the direct
-message about GIVEN. `render.py` looks the writers up.
+A writer is defined in the module of its subject, and registers itself. For example, `@direct(EventKind.GIVEN)`
+registers the direct message about GIVEN. `render.py` calls the writers.
 
-A sentence leaves out each fact that its event doesn't have. So the text for readers who may not see money is the
-text of the event without its amounts and prices (`Facts.without_money`).
+Sentences leave out every fact that their event doesn't have. Therefore the text for readers who may not see money
+is simply the text of the event without amounts and prices (`Facts.without_money`).
 """
 
 from __future__ import annotations
@@ -36,22 +36,22 @@ def sentence_case(text: str) -> str:
 
 
 class EventContext(NamedTuple, Generic[F_co]):
-    """What the writers of an event of a rental are given."""
+    """The arguments for a writer of events about a rental."""
 
     event: Event[F_co]
     details: RentalDetails
     reader: Reader
-    """Has no id if many people read the message."""
+    """The reader. Their ID is empty if many people read the message."""
     timed: bool = True
-    """Whether the text says when it happened. A history has the time in front of each line."""
+    """True if the text says when the event happened. In a history, each line already starts with the time."""
     posted_at: datetime | None = None
-    """When Slack took the message. None if it has not been posted yet."""
+    """The time at which Slack accepted the message. None if it hasn't been posted yet."""
     named: bool = False
-    """Whether the text names the machine. A thread and a history are about one machine, so they don't name it."""
+    """True if the text names the machine. A thread or history is about a single machine, so its text doesn't."""
     newest: bool = True
-    """Whether the reader got no later direct message about this rental."""
+    """True if the reader got no later direct message about this rental."""
     asks: Mentions | None = None
-    """The approvers whom the post of a message to them mentions. None for its edits, which mention nobody."""
+    """The approvers whom the post of a message mentions. None for its edits, which mention nobody."""
 
     @property
     def facts(self) -> F_co:
@@ -67,22 +67,22 @@ class EventContext(NamedTuple, Generic[F_co]):
 
     @property
     def by_owner(self) -> bool:
-        """Whether the reader owns the rental now."""
+        """True if the reader owns the rental now."""
         return self.reader.id == self.rental.owner
 
     @property
     def machine(self) -> str:
-        """Return `your 1x H100 (k7mq2)`, or `Ana's 1x H100 (k7mq2)` for anybody else."""
+        """The machine with its owner: `your 1x H100 (k7mq2)`, or `Ana's 1x H100 (k7mq2)` for other readers."""
         return f"{possessive(self.details, self.reader)} {machine(self.rental)}"
 
     @property
     def request(self) -> str:
-        """Return `your 1x H100 SXM 80 GB (k7mq2) in EU`, or `Ana's ..` for anybody else."""
+        """The machine with its owner and region: `your 1x H100 SXM 80 GB (k7mq2) in EU`, or `Ana's ..`."""
         return f"{possessive(self.details, self.reader)} {machine_in(self.rental)}"
 
     @property
     def this_machine(self) -> str:
-        """Return `this machine`, or its name if the text is `named`, without the owner if they are the actor."""
+        """`this machine`, or its name if the text is `named`. The owner isn't mentioned if they are the actor."""
         if not self.named:
             return "this machine"
         own = self.event.actor == self.rental.owner and not self.by_owner
@@ -90,37 +90,37 @@ class EventContext(NamedTuple, Generic[F_co]):
 
     @property
     def this_request(self) -> str:
-        """Return `this request`, or `your request for ..` if the text is `named`."""
+        """`this request`, or `your request for ..` if the text is `named`."""
         if not self.named:
             return "this request"
         return f"{possessive(self.details, self.reader)} request for {machine_in(self.rental)}"
 
     @property
     def outcome(self) -> Event[Any] | None:
-        """Return the later event that settles what the event asks. Return None while it is open."""
+        """The later event that resolves the question in this event. None while the question is open."""
         return resolved_by(self.event, self.details.events)
 
     @property
     def text(self) -> str:
-        """Return what a thread says about the event."""
+        """The text about the event in a thread."""
         event = self.event
         if self.rental.bought_after_backup and isinstance(event.facts, BillFacts) and not event.facts.amount:
-            # By now it is known that more was rented than the event says.
+            # The event says that nothing was billed, but by now a machine of this rental has been found.
             event = changed(event, facts=changed(event.facts, amount=None, estimated=None))
         return sentence(thread[event.kind](self.of(event)))
 
     @property
     def named_text(self) -> str:
-        """Return what a thread says about the event, with the name of the machine or request."""
+        """The text about the event in a thread, with the name of the machine or request."""
         return self._replace(named=True).text
 
     def of(self, event: Event[Any]) -> EventContext[Any]:
-        """Return the same for another event of the rental."""
+        """Return the context of another event about the same rental."""
         return self._replace(event=event)
 
     @property
     def actor(self) -> str:
-        """Return the name of the person who acted, `gpubot` if nobody did."""
+        """The name of the person who acted, or `gpubot` if nobody did."""
         return actor(self.details.names, self.event)
 
     def name(self, user_id: str | None) -> str:
@@ -128,35 +128,35 @@ class EventContext(NamedTuple, Generic[F_co]):
 
     @property
     def owner_id(self) -> str:
-        """Return the Slack id of the owner at the time of the event."""
+        """The Slack ID of the owner at the time of the event."""
         return self.details.owner_at(self.event)
 
     @property
     def owner(self) -> str:
-        """Return the name of the owner at the time of the event, or `you` for that owner."""
+        """The name of the owner at the time of the event, or `you` for that owner."""
         owner = self.owner_id
         return "you" if owner == self.reader.id else self.name(owner)
 
     @property
     def when(self) -> str:
-        """Return ` 18:41`, to follow a state. Return an empty text unless `timed`."""
+        """The time in the form that follows a state, such as ` 18:41`. Empty unless `timed`."""
         return f" {self.times.time(self.event.at)}" if self.timed else ""
 
     @property
     def when_at(self) -> str:
-        """Return ` at 18:41`. Return an empty text unless `timed`."""
+        """The time in the form that follows a verb, such as ` at 18:41`. Empty unless `timed`."""
         return f" {self.times.at_time(self.event.at)}" if self.timed else ""
 
     @property
     def by_whom_and_when(self) -> str:
-        """Return ` by Ben at 14:12`, or ` at 22:05` if nobody acted."""
+        """The person and the time, such as ` by Ben at 14:12`, or ` at 22:05` if nobody acted."""
         return (f" by {self.actor}" if self.event.actor else "") + self.when_at
 
     @property
     def said(self) -> str:
-        """Return the words of the person who acted, in quotes, or an empty text if there are none.
+        """The quoted comment of the person who acted. Empty if there is none.
 
-        The operator's words are left out: they follow the operator's name already (`actor`).
+        The operator's comment is left out, because it already follows the operator's name (`actor`).
         """
         said = self.facts.detail if isinstance(self.facts, SaidFacts) and self.event.actor != OPERATOR.id else None
         words = escape(said or "", 200)
@@ -164,26 +164,35 @@ class EventContext(NamedTuple, Generic[F_co]):
 
 
 class Needs(Flag):
-    """What a writer needs loaded besides what all writers for its audience get."""
+    """The additional data that has to be loaded for a writer."""
 
     NOTHING = 0
     BUDGET_IF_TAKEN = auto()
-    """`details.demands`: what the machine would ask of the reader's budget if they took it."""
+    """`details.demands`: the effect on the reader's budget if they accepted the machine."""
     OTHER_END = auto()
-    """The other end of a pause of buying, and the alert about it to the same reader."""
+    """The event that ended a pause of buying, or for its end the event that began it.
+
+    The alert about that other event to the same reader is loaded too.
+    """
 
 
 class AlertContext(NamedTuple, Generic[F_co]):
-    """What the writers of alerts are given: the event alone, since its rental may be impossible to read."""
+    """The arguments for a writer of alerts.
+
+    The event is all that is known about a rental, because the rental itself may be unreadable.
+    """
 
     event: Event[F_co]
     reader: Reader
     names: Mapping[str, str]
-    """Of the people whom the writer names."""
+    """The display names of the people whom the writer mentions, by Slack ID."""
     other_end: Event[Any] | None = None
-    """If buying is paused: its resumption. If it goes on: the pause. None if there is none."""
+    """For a pause of buying, the event that ended it.
+
+    For the end of a pause, its beginning. None if there is none.
+    """
     other_alert: Message | None = None
-    """The alert of `other_end` to the same reader. None if they got none."""
+    """The alert about `other_end` to the same reader. None if they got none."""
 
     @property
     def facts(self) -> F_co:
@@ -199,10 +208,10 @@ class AlertContext(NamedTuple, Generic[F_co]):
 
 
 class QuestionContext(NamedTuple):
-    """What the writer of a question to the admins is given."""
+    """The arguments for a writer of questions to the admins."""
 
     event: Event
-    """The event that made the message. A later one may have asked the question again."""
+    """The event that created the message. The question may have been asked again since then."""
     view: AdminQuestionView
     times: Times
 
@@ -217,7 +226,7 @@ def _actor(event: Event) -> tuple[str, ...]:
 
 
 class Audience(dict[EventKind, Callable[[C], R]]):
-    """The writers for one audience. Each is given a context, `C`, and returns what the audience reads, `R`."""
+    """The writers for one audience. Each gets a context, `C`, and returns the content for the audience, `R`."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -232,7 +241,7 @@ class Audience(dict[EventKind, Callable[[C], R]]):
     ) -> Callable[[W], W]:
         """Register the decorated function as the writer of these kinds.
 
-        What it `needs`, and the `names` of the people whom it mentions, are loaded before it is called.
+        The data that it `needs`, and the `names` of the people whom it mentions, are loaded before each call.
         """
 
         def register(write: W) -> W:
@@ -244,27 +253,30 @@ class Audience(dict[EventKind, Callable[[C], R]]):
         return register
 
     def names(self, event: Event) -> tuple[str, ...]:
-        """Return the Slack ids of the people whom the writer of an event mentions."""
+        """Return the Slack IDs of the people whom the writer of an event mentions."""
         return tuple(self._names.get(event.kind, _actor)(event))
 
 
 thread = Audience[EventContext[Any], str]()
-"""The reply below the card, in complete sentences. Histories and the messages of other audiences have the same
-text, with the machine's name if the context is `named`."""
+"""The writers of replies below the card, in complete sentences.
+
+Histories and messages to other audiences use the same text. If the context is `named`, it contains the machine's
+name.
+"""
 direct = Audience[EventContext[Any], Rendered]()
 approvers = Audience[EventContext[Any], Rendered]()
 question = Audience[QuestionContext, Rendered]()
 alert = Audience[AlertContext[Any], Rendered | None]()
-"""A writer returns None if there is nothing left to say."""
+"""The writers of alerts. A writer returns None if there is nothing left to say."""
 
 
 def said_once(context: EventContext) -> Rendered:
-    """Return the direct message about an event that leaves nothing to decide: what the thread says."""
+    """Render a direct message about an event that leaves nothing to decide. It has the same text as the thread."""
     return blocks.message(join(context.named_text, first_runs_on(context.details)))
 
 
 def no_longer_ready(context: EventContext) -> Rendered:
-    """Return a message about a machine that was ready: it is being destroyed, or how it ended."""
+    """Render the message that a machine which was ready is being destroyed or has ended."""
     text = how_it_ended(context.details, context.machine, context.times)
     return blocks.message(text, closed=context.rental.state.over)
 
@@ -273,14 +285,14 @@ def no_longer_ready(context: EventContext) -> Rendered:
 
 
 def until_text(context: EventContext[UntilFacts]) -> str:
-    """Return `18:40`, the end that the event names, or `as before` if it names none."""
+    """Return the end in the event, such as `18:40`, or `as before` if the event has none."""
     return context.times.time(context.facts.until) if context.facts.until else "as before"
 
 
 def terms_text(facts: AllowedFacts) -> str:
     """Return `for 6 h at up to $21.16/h`, or `for 4 h instead of 6 h, at up to $21.16/h`.
 
-    Return an empty text if the event has neither the rate nor the length.
+    Empty if the event has neither the price nor the length.
     """
     fewer = fewer_hours_text(facts)
     return join(
@@ -295,7 +307,7 @@ def _highest(max_rate: Decimal, clicked: Decimal | None) -> str:
 
 
 def fewer_hours_text(facts: AllowedFacts) -> str:
-    """Return `4 h instead of 6 h`. Return an empty text unless fewer hours were approved."""
+    """Return `4 h instead of 6 h`. Empty unless fewer hours were approved."""
     if not isinstance(facts, DecisionFacts) or facts.span is None or facts.asked_span is None:
         return ""
     return f"{about_span(facts.span)} instead of {about_span(facts.asked_span)}"
@@ -307,12 +319,12 @@ def total_text(facts: AllowedFacts) -> str | None:
 
 
 def cost_of(facts: BillFacts) -> AccruedCost | None:
-    """Return what the rental has cost, or None if the event doesn't say."""
+    """Return the cost of the rental at the time of the event, or None if the event doesn't contain it."""
     return None if facts.amount is None else AccruedCost(amount=facts.amount, estimated=bool(facts.estimated))
 
 
 def over_budget(context: EventContext[DecisionFacts]) -> str:
-    """Return `The request exceeds the budget of project vision.` Empty if none is exceeded."""
+    """Return `The request exceeds the budget of project vision.` Empty if no budget is exceeded."""
     passed = context.facts.passed
     if not passed:
         return ""

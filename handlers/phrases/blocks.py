@@ -1,7 +1,7 @@
-"""Block Kit within Slack's limits, for input of any size.
+"""Builds Block Kit blocks that stay within Slack's limits, for input of any size.
 
-The limits are those of docs.slack.dev/reference/block-kit (blocks, elements, composition objects, views). A text
-that is too long is cut with `…`. If there are too many blocks or elements, the last ones are left out.
+The limits come from docs.slack.dev/reference/block-kit (blocks, elements, composition objects, views). A text that
+is too long is cut with `…`. If there are too many blocks or elements, the last ones are dropped.
 """
 
 from __future__ import annotations
@@ -30,47 +30,51 @@ FIELD_TEXT = 2000
 ALERT_TEXT = 200
 PLAN_TASKS = 50
 TASK_TITLE = 150
-"""Slack documents no limit for the titles of a plan and its tasks. This one is safe."""
+"""A safe limit for the titles of a plan and its tasks, for which Slack documents none."""
 CONTEXT_ELEMENTS = 10
 ACTION_ELEMENTS = 25
 BUTTON_TEXT = 75
 SUBJECT_TEXT = 40
-"""Characters of each part of what a screen reader reads after a button's label."""
+"""The maximum number of characters in each part that screen readers read after a button's label."""
 OPTION_TEXT = 75
 OPTIONS = 100
 CHECKBOXES = 10
 MODAL_TITLE = 24
 SUM_OF_TEXT = 8900
-"""Characters of all texts together. Slack refuses messages from about 11,000 on (bolt-js#2509)."""
+"""The maximum number of characters in all texts of a message together.
+
+Slack refuses messages with about 11,000 characters or more (bolt-js#2509).
+"""
 FALLBACK_TEXT = 3900
-"""chat.update refuses `text` above 4,000 characters; an ephemeral message, above 4,000 bytes."""
+"""The limit of `text`: chat.update refuses more than 4,000 characters, and an ephemeral message 4,000 bytes."""
 
 _UNITS = re.compile(r"<[^<>]*>|&(?:amp|lt|gt);|.", re.DOTALL)
 
 
 class Rendered(Frozen):
-    """A message as Slack gets it."""
+    """A message in the form in which Slack gets it."""
 
     text: str
-    """Everything that matters, for notifications and screen readers."""
+    """The text for notifications and screen readers, with everything that matters."""
     blocks: tuple[Json, ...] = ()
     closed: bool = True
-    """Whether the message will never change again. It then has no button."""
+    """True if the message will never change again. It then has no buttons."""
     refresh_after: timedelta | None = None
-    """How long after it was shown it is rendered again, because it shows passing time. None: never."""
+    """The time after which the message is rendered again, because it shows passing time. None if it shows none."""
 
 
 class Modal(Frozen):
-    """A dialog as Slack gets it, without the metadata, which is added when the dialog is opened."""
+    """A dialog in the form in which Slack gets it, except for its metadata, which is added when it is opened."""
 
     view: Json
     value: Value
-    """What the dialog's handler is given at the submission."""
+    """The value that the dialog's handler receives when the dialog is submitted."""
 
 
 def cut(markup: str, limit: int) -> str:
-    """Return at most `limit` UTF-8 bytes of mrkdwn, and so no more characters either. The text never ends inside
-    an entity, a token or a code span, which would show as broken markup.
+    """Shorten mrkdwn to at most `limit` UTF-8 bytes, so that it can't have more characters either.
+
+    The text never ends inside an entity, a token or a code span, which would show as broken markup.
     """
     if len(markup.encode()) <= limit:
         return markup
@@ -85,19 +89,19 @@ def cut(markup: str, limit: int) -> str:
 
 
 def plain(markup: str, limit: int) -> Json:
-    """Return a plain-text object. Slack doesn't parse it, so undo the escapes of mrkdwn."""
+    """Return a plain-text object. Slack doesn't parse plain text, so the escaping of mrkdwn is undone."""
     text = markup.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
     text = text if len(text) <= limit else text[: limit - 1] + "…"
     return {"type": "plain_text", "text": text or "-", "emoji": False}
 
 
 def mrkdwn(markup: str, limit: int = SECTION_TEXT) -> Json:
-    """Return a mrkdwn object in which Slack makes no links or mentions on its own."""
+    """Return a mrkdwn object in which Slack doesn't create links or mentions on its own."""
     return {"type": "mrkdwn", "text": cut(markup, limit) or " ", "verbatim": True}
 
 
 def section(markup: str, accessory: Json | None = None) -> Json:
-    """Return a paragraph, with a button at its right if there is one."""
+    """Return a paragraph, with an optional button on its right."""
     block: Json = {"type": "section", "text": mrkdwn(markup)}
     return block if accessory is None else {**block, "accessory": accessory}
 
@@ -108,15 +112,23 @@ def lines(*markups: str) -> Json:
 
 
 def context(*markups: str) -> Json | None:
-    """Return small print, or None if there is nothing to say."""
+    """Return small print, or None if there is no text."""
     shown = [mrkdwn(markup) for markup in markups if markup][:CONTEXT_ELEMENTS]
     return {"type": "context", "elements": shown} if shown else None
 
 
 def button(label: str, action: ActionId[V], value: V, *, about: str = "", style: str | None = None) -> Json:
-    """Return a button. `style` is `primary` or `danger`. The label of a button that spends or destroys names what
-    it spends or destroys. Screen readers also read the rental of `value`, and what the button is `about`: this is
-    needed if the value names a search, an offer or a question, since their ids say nothing to people.
+    """Return a button.
+
+    If it spends money or destroys something, its label has to say what.
+
+    Args:
+        label: The visible label.
+        action: The action that a click triggers.
+        value: The value that the action's handler receives.
+        about: A description for screen readers. It is needed if `value` names a search, an offer or a question,
+            whose IDs mean nothing to people. The ID of a rental in `value` is always read.
+        style: `primary` or `danger`.
     """
     block: Json = {"type": "button", "text": plain(label, BUTTON_TEXT), "action_id": action.id}
     encoded = value.encode()
@@ -128,11 +140,12 @@ def button(label: str, action: ActionId[V], value: V, *, about: str = "", style:
 
 
 def named(shown: Json, *subject: str) -> Json:
-    """Return a button that screen readers read with its subject, such as `Extend 2 h, k7mq2, 1x H100 EU`: with the
-    parts that its label does not have. A label that is too long with them is cut between words, so that no amount
-    loses digits.
+    """Add a subject that screen readers read after a button's label, such as `Extend 2 h, k7mq2, 1x H100 EU`.
 
-    Slack knows `accessibility_label` for buttons alone, with at most 75 characters
+    Parts that the label already contains are left out. A label that is too long is cut between words, so that no
+    amount loses digits.
+
+    Slack supports `accessibility_label` only for buttons, with at most 75 characters
     (docs.slack.dev/reference/block-kit/block-elements/button-element).
     """
     label = shown["text"]["text"]
@@ -147,12 +160,15 @@ def named(shown: Json, *subject: str) -> Json:
 
 
 def short_label(label: str, name: str) -> str:
-    """Return a button's label with a person's name in the place of `{}`, cut so that the rest shows."""
+    """Insert a person's name for `{}` in a button's label, shortened so that the rest stays visible."""
     return label.format(escape(name, 30))
 
 
 def actions(*buttons: Json | None) -> Json | None:
-    """Return a row of buttons, or None without any. Number buttons of the same action: Slack refuses equal ids."""
+    """Return a row of buttons, or None without any.
+
+    Buttons of one action are numbered, since Slack refuses equal IDs.
+    """
     seen: Counter[str] = Counter()
     row = []
     for shown in [shown for shown in buttons if shown is not None][:ACTION_ELEMENTS]:
@@ -162,7 +178,7 @@ def actions(*buttons: Json | None) -> Json | None:
 
 
 def message(text: str, *blocks: Json | None, closed: bool = True) -> Rendered:
-    """Return a message of these blocks, or of its text in one block if there are none."""
+    """Return a message with these blocks, or with its text in one block if there are none."""
     shown = [block for block in blocks if block is not None] or [section(text)]
     return Rendered(text=cut(text, FALLBACK_TEXT) or "-", blocks=tuple(_fit(shown, MESSAGE_BLOCKS)), closed=closed)
 
@@ -173,16 +189,16 @@ def with_buttons(text: str, *buttons: Json | None, closed: bool = False) -> Rend
 
 
 class Part(NamedTuple):
-    """What a message says in one place."""
+    """A part of a message, as text and as a block."""
 
     text: str
-    """For notifications and screen readers."""
+    """The text for notifications and screen readers."""
     block: Json | None
-    """What Slack shows."""
+    """The block that Slack shows."""
 
 
 def paragraph(text: str, accessory: Json | None = None) -> Part:
-    """Return a paragraph as `section` does, or nothing if there is no text."""
+    """Return a paragraph like `section`, or an empty part if there is no text."""
     return Part(text, section(text, accessory) if text else None)
 
 
@@ -191,19 +207,19 @@ def heading(text: str) -> Part:
 
 
 def lead(title: str, *sentences: str, by: str = " ") -> Part:
-    """Return a paragraph that begins with a bold title. `by` stands between the title and the sentences."""
+    """Return a paragraph that begins with a bold title. `by` separates the title from the sentences."""
     rest, said = join(*sentences), with_full_stop(title)
     stop = said[len(title) :] if rest and by == " " else ""
     return Part(join(said, rest), section(join(f"*{title}*{stop}", rest, by=by)))
 
 
 def small(*texts: str) -> Part:
-    """Return small print, or nothing if there is no text."""
+    """Return small print, or an empty part if there is no text."""
     return Part(join_lines(*texts), context(*texts))
 
 
 def header(text: str) -> Part:
-    """Return a large title. It is plain text, in which date tokens don't render."""
+    """Return a large title. It is plain text, in which date tokens don't work."""
     return Part(with_full_stop(text), {"type": "header", "text": plain(text, HEADER_TEXT)})
 
 
@@ -213,11 +229,11 @@ class Fact(NamedTuple):
     label: str
     value: str
     sentence: str = ""
-    """The same fact in a complete sentence, for the fallback text. Empty: label and value say it well enough."""
+    """The same fact as a complete sentence, for the fallback text. Empty if label and value are clear enough."""
 
 
 def facts(*shown: Fact | None) -> Part:
-    """Return facts in two columns (one on a phone), each with its label above it."""
+    """Return facts in two columns, or one on a phone. Each has its label above its value."""
     given = [fact for fact in shown if fact is not None and fact.value][:FIELDS]
     cells = [mrkdwn(f"*{fact.label}*\n{fact.value}", FIELD_TEXT) for fact in given]
     text = join(*(fact.sentence or with_full_stop(f"{fact.label}: {fact.value}") for fact in given))
@@ -225,9 +241,10 @@ def facts(*shown: Fact | None) -> Part:
 
 
 def preformatted(text: str, said: str = "") -> Part:
-    """Return text to copy, alone in a block. `text` isn't escaped: Slack doesn't parse it.
+    """Return text that people copy, in a block of its own. `text` isn't escaped, because Slack doesn't parse it.
 
-    The fallback text has it in a code span, or in a code block if it has several lines, after the words in `said`.
+    In the fallback text, it is in a code span, or in a code block if it has several lines. The sentence `said`
+    precedes it.
     """
     fence = "```" if "\n" in text else "`"
     code = {"type": "rich_text_preformatted", "elements": [{"type": "text", "text": text}]}
@@ -235,7 +252,7 @@ def preformatted(text: str, said: str = "") -> Part:
 
 
 class TaskStatus(StrEnum):
-    """How far a step of a plan is (docs.slack.dev/reference/block-kit/blocks/task-card-block)."""
+    """The progress of a step in a plan (docs.slack.dev/reference/block-kit/blocks/task-card-block)."""
 
     PENDING = "pending"
     IN_PROGRESS = "in_progress"
@@ -251,7 +268,7 @@ class Task(NamedTuple):
 
 
 def plan(title: str, tasks: Sequence[Task]) -> Json:
-    """Return a checklist that is edited as its steps are done. Only messages can have one.
+    """Return a checklist, which is edited as its steps are completed. Only messages can contain one.
 
     Slack recommends a new `block_id` for each version (docs.slack.dev/reference/block-kit/blocks/plan-block).
     """
@@ -274,7 +291,7 @@ def _plain_string(markup: str) -> str:
 
 
 def alert(text: str, level: str = "warning") -> Json:
-    """Return a highlighted warning at the top of a dialog. Slack shows it only in dialogs.
+    """Return a highlighted warning for the top of a dialog. Slack shows alerts only in dialogs.
 
     `level` is `default`, `info`, `warning`, `error` or `success`
     (docs.slack.dev/reference/block-kit/blocks/alert-block).
@@ -283,19 +300,19 @@ def alert(text: str, level: str = "warning") -> Json:
 
 
 def of_parts(*parts: Part | Json | None, closed: bool = False) -> Rendered:
-    """Return a message of these parts and blocks. Only the parts are in its text."""
+    """Return a message of these parts and blocks. Its text consists of the parts only."""
     return message(
         text_of(parts), *(part.block if isinstance(part, Part) else part for part in parts), closed=closed
     )
 
 
 def text_of(parts: Iterable[Part | Json | None]) -> str:
-    """Return what these parts say, below each other."""
+    """Return the texts of these parts, one per line."""
     return join_lines(*(part.text for part in parts if isinstance(part, Part)))
 
 
 def _fit(blocks: Sequence[Json], most: int) -> list[Json]:
-    """Return the blocks that fit. Drop the last paragraphs first and keep the buttons."""
+    """Return the blocks that fit. The last paragraphs are dropped first, and buttons are kept."""
     fitting = list(blocks)
     while len(fitting) > most or sum(map(text_length, fitting)) > SUM_OF_TEXT:
         spare = [n for n, block in enumerate(fitting) if block["type"] in {"section", "context", "divider"}]
@@ -304,12 +321,12 @@ def _fit(blocks: Sequence[Json], most: int) -> list[Json]:
 
 
 def fit_view(blocks: Iterable[Json | None]) -> list[Json]:
-    """Return the blocks of a view that fit, as for a message."""
+    """Return the blocks that fit into a view, by the same rules as for a message."""
     return _fit([block for block in blocks if block is not None], VIEW_BLOCKS)
 
 
 def text_length(part: Any) -> int:
-    """Return how many characters of texts, and of titles of plans and tasks, are inside."""
+    """Count the characters of all texts and titles in a block."""
     if isinstance(part, dict):
         own = sum(len(part[key]) for key in ("text", "title") if isinstance(part.get(key), str))
         return own + sum(text_length(value) for value in part.values())
@@ -320,11 +337,11 @@ def text_length(part: Any) -> int:
 
 
 NONE = "none"
-"""The value of the placeholder in a list without choices: Slack refuses an empty list."""
+"""The value of the placeholder in a list without choices, because Slack refuses an empty list."""
 
 
 def option(label: str, value: str) -> Json:
-    """Return a choice of a list. Its `value` may have at most 150 characters."""
+    """Return a choice in a list. Its `value` may have at most 150 characters."""
     return {"text": plain(label, OPTION_TEXT), "value": value}
 
 
@@ -340,7 +357,7 @@ def select(
 def checkboxes(
     field: Field, label: str, options: Sequence[Json], *, chosen: Sequence[Json], required: bool = True
 ) -> Json:
-    """Return an input with up to 10 checkboxes, at least one. `chosen` are checked at first."""
+    """Return an input with 1 to 10 checkboxes, of which the `chosen` ones are checked at first."""
     shown = list(options[:CHECKBOXES])
     checked = [option for option in shown if option in chosen]
     return _input(field, label, "checkboxes", {"options": shown, "initial_options": checked}, required=required)
@@ -356,25 +373,27 @@ def text_input(
 def people_select(
     field: Field, label: str, *, most: int, chosen: Sequence[str] = (), hint: str = "", required: bool
 ) -> Json:
-    """Return an input for at most `most` people. `chosen` are the ids that are preset."""
+    """Return an input for at most `most` people. The IDs in `chosen` are preset."""
     people = {"max_selected_items": most, "initial_users": list(chosen)[:most]}
     return _input(field, label, "multi_users_select", people, hint=hint, required=required)
 
 
 def person_select(field: Field, label: str, *, chosen: str | None, hint: str = "") -> Json:
-    """Return an input for one person. `chosen` is the id that is preset."""
+    """Return an input for one person. The ID `chosen` is preset."""
     return _input(field, label, "users_select", {"initial_user": chosen}, hint=hint, required=True)
 
 
 def heard(block: Json) -> Json:
-    """Return an input of which the bot hears at once: of a choice, and of a text when Enter is pressed
+    """Make an input report changes to the bot while the dialog is still open.
+
+    A list reports each choice, and a text field reports when Enter is pressed
     (docs.slack.dev/reference/block-kit/blocks/input-block).
     """
     return {**block, "dispatch_action": True}
 
 
 def _input(field: Field, label: str, kind: str, element: Json, *, hint: str = "", required: bool) -> Json:
-    """Return an input with an element of this kind. What is empty in `element` is left out."""
+    """Return an input with an element of this kind. Empty values in `element` are left out."""
     known = {name: value for name, value in element.items() if value}
     block: Json = {
         "type": "input",
@@ -394,7 +413,7 @@ def modal(
     close: str = "Go back",
     value: V,
 ) -> Modal:
-    """Return a dialog. `value` is what its handler is given at the submission."""
+    """Return a dialog. `value` is passed to its handler when the dialog is submitted."""
     view: Json = {
         "type": "modal",
         "callback_id": callback.id,
@@ -410,5 +429,5 @@ def modal(
 
 
 def notice(title: str, text: str) -> Modal:
-    """Return a dialog without inputs, such as for a click that came too late."""
+    """Return a dialog without inputs, for example for a click that came too late."""
     return modal(Callback.NOTICE, title, section(text), submit=None, close="Close", value=NO_VALUE)

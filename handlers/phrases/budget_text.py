@@ -1,4 +1,4 @@
-"""Budgets and what is left of them, as text."""
+"""Describes budgets, what is left of them, and price limits."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from handlers.phrases.format import (
 
 
 def scope_name(scope: Scope, names: Mapping[str, str]) -> str:
-    """Return who or what a scope is, at the start of a sentence: `vision`, `Ana`, `The team`."""
+    """Return the name of a scope, for the start of a sentence: `vision`, `Ana`, `The team`."""
     match scope.kind:
         case ScopeKind.PERSON:
             return person(names, scope.name)
@@ -69,8 +69,9 @@ BUDGETS_SHOWN = 3
 
 
 def budget_fact(demands: Sequence[Demand], names: Mapping[str, str]) -> Fact | None:
-    """Return what is left of each budget now, and after what waits: `vision: $1,210.40 left in November, $1,072.86
-    after this`. Return None without budgets.
+    """Return the remainder of each budget, now and if the pending request is approved. None without budgets.
+
+    An example is `vision: $1,210.40 left in November, $1,072.86 after this`.
     """
     lines, sentences = [], []
     for demand in demands[:BUDGETS_SHOWN]:
@@ -87,8 +88,11 @@ def month_name(month: Month) -> str:
 
 
 def invoice_differences(estimated: Micros, unmanaged_count: int) -> str:
-    """Return by what the invoice may differ from a report or file in which this much is `estimated`, while
-    `unmanaged_count` machines run that no rental has.
+    """Return sentences saying why the invoice may differ from a report.
+
+    Args:
+        estimated: The estimated part of the total.
+        unmanaged_count: The number of unmanaged machines that are running now.
     """
     running = f" ({unmanaged_count} running now)" if unmanaged_count else ""
     differs = f"The invoice may differ by tax and by machines not rented through me{running}."
@@ -99,14 +103,14 @@ def estimated_text(estimated: Micros) -> str:
     return f"{dollars(estimated)} of the total is estimated." if estimated else ""
 
 
-# --- the highest price or total that a person named, and the team's limits that an offer exceeds
+# --- price limits: the person's own limit in a request, and the team's limits that an offer exceeds
 
 
 def cap_text(request: Request) -> str:
-    """Return the highest price that a person named: `up to $8.00 in all`, or `under $8.00 per GPU-hour`.
+    """Return the highest price in a request: `up to $8.00 in all`, or `under $8.00 per GPU-hour`.
 
-    The price of all GPUs, or of the whole time, follows a price per GPU if the person said that or may have
-    meant it. Return an empty text if the person named none.
+    Empty without one. The price of all GPUs, or of the whole time, follows in parentheses if the person wrote it
+    that way, or may have meant it.
     """
     if request.max_total is not None:
         return f"up to {dollars(request.max_total)} in all"
@@ -120,17 +124,17 @@ def cap_text(request: Request) -> str:
 
 
 def total_of_time(request: Request) -> str:
-    """Return the total that a person named, `for 6 h at $8.00 or less in all`, or an empty text."""
+    """Return the total that a person named: `for 6 h at $8.00 or less in all`. Empty without one."""
     if request.max_total is None:
         return ""
     return f"for {span(request.longest)} at {dollars(request.max_total)} or less in all"
 
 
 def over_total_text(request: Request, total: Micros) -> str:
-    """Return `It can cost up to $9.20 in all, more than the $8.00 that the request allows.`
+    """Return `It can cost up to $9.20 in all, more than the $8.00 that the request allows`.
 
-    Each question whose answer may exceed the total that the person typed says so. Return an empty text if `total`
-    is within it, or if no total was typed.
+    Every question includes this sentence if its answer may exceed the total that the person typed. Empty if
+    `total` is within that limit, or if there is none.
     """
     if request.max_total is None or not over_total(request, total):
         return ""
@@ -139,15 +143,13 @@ def over_total_text(request: Request, total: Micros) -> str:
 
 
 def limits_fact(over: Collection[Over], rules: Rules) -> Fact:
-    """Return the limits that are exceeded as a cell, which is empty if none is: `the limit of $10.00/h`."""
+    """Return the exceeded limits, such as `the limit of $10.00/h`. The fact is empty if none is exceeded."""
     names = limit_names(over, rules)
     return Fact("Exceeds", f"the {names}" if names else "", f"The request exceeds the {names}." if names else "")
 
 
 def price_fact(terms: Terms) -> Fact:
-    """Return the clicked price of an envelope and its highest one as a cell: `$18.40/h, or up to $21.16/h if that
-    offer sells out`.
-    """
+    """Return the clicked and the highest price: `$18.40/h, or up to $21.16/h if the chosen offer sells out`."""
     rate, most = per_hour(terms.price), limit_per_hour(terms.max_rate)
     each = f" ({price(terms.price / terms.count)} per GPU-hour)" if terms.count > 1 else ""
     if terms.max_rate <= terms.price:
@@ -157,8 +159,10 @@ def price_fact(terms: Terms) -> Fact:
 
 
 def limit_names(over: Collection[Over], rules: Rules, *, differ: bool = False) -> str:
-    """Return `limits of $10.00/h and $100.00 per rental`, or `limit of $10.00/h, the limit of $100.00 per rental,
-    or both` if the offers exceed different ones. Return an empty text if no limit is exceeded.
+    """Return the exceeded limits, such as `limits of $10.00/h and $100.00 per rental`. Empty if none is exceeded.
+
+    If the offers `differ` in which limits they exceed, this is `limit of $10.00/h, the limit of $100.00 per
+    rental, or both`.
     """
     names = _limit_amounts(over, rules)
     if differ and len(names) > 1:
@@ -167,7 +171,7 @@ def limit_names(over: Collection[Over], rules: Rules, *, differ: bool = False) -
 
 
 def _limit_amounts(over: Collection[Over], rules: Rules) -> list[str]:
-    """Return the limits that are exceeded: `$10.00/h` and `$100.00 per rental`."""
+    """Return the amounts of the exceeded limits, such as `$10.00/h` and `$100.00 per rental`."""
     alone = rules.auto_approve
     amounts = {Over.PER_HOUR: limit_per_hour(alone.per_hour), Over.TOTAL: f"{limit(alone.total)} per rental"}
     return [amount for which, amount in amounts.items() if which in over]
@@ -176,9 +180,13 @@ def _limit_amounts(over: Collection[Over], rules: Rules) -> list[str]:
 def needs_approval(
     limits: str, passed: Demand | None, which: str = "Needs approval", it_is: str = "the price is"
 ) -> str:
-    """Return `*Needs approval*: the price is over the limit of $10.00/h.`, and what a passed budget has left.
+    """Return `*Needs approval*: the price is over the limit of $10.00/h.`, and what is left of an exceeded budget.
 
-    `limits` are those of `limit_names`. `which` and `it_is` say for which of several offers that holds.
+    Args:
+        limits: The exceeded limits from `limit_names`.
+        passed: The exceeded budget, if any.
+        which: The bold text at the beginning, which can name the offers that need approval.
+        it_is: The words that follow it, such as `they're`.
     """
     why = f"*{which}*: {it_is} over the {limits}." if limits else f"*{which}.*"
     return join(why, say_passed(passed) if passed is not None else "")

@@ -1,7 +1,7 @@
-"""Blocks that a workspace may refuse, and the classic blocks that every workspace takes in their place.
+"""Replaces types of blocks that a workspace may refuse with classic blocks that every workspace accepts.
 
-Source: docs.slack.dev/reference/block-kit/blocks. Checklists, tables and charts are for messages only, alerts for
-dialogs only, and Home tabs have none of these types.
+Checklists, tables and charts work only in messages, alerts only in dialogs, and none of these types in Home tabs
+(docs.slack.dev/reference/block-kit/blocks).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from handlers.phrases.tables import CHART, TABLE, as_text, bar_chart, code_block
 
 
 class Surface(StrEnum):
-    """Where blocks are shown. Which types Slack takes depends on it."""
+    """The kind of place that shows blocks. It decides which types of blocks Slack accepts."""
 
     MESSAGE = "message"
     MODAL = "modal"
@@ -49,7 +49,7 @@ def _alert(block: Json) -> list[Json]:
 
 
 def _bold(markup: str) -> str:
-    """Return bold text. Text with bold words in it stays as it is: Slack knows no bold in bold."""
+    """Make text bold. Text that contains bold words stays as it is, because Slack can't nest bold text."""
     return markup if "*" in markup else f"*{markup}*"
 
 
@@ -66,7 +66,7 @@ def _rich_text(block: Json) -> list[Json]:
 
 
 def _nothing(_: Json) -> list[Json]:
-    """Leave a chart out: it is for the eye only."""
+    """Drop a chart, because the text contains the same numbers."""
     return []
 
 
@@ -83,7 +83,7 @@ NEW_TYPES = frozenset(_CLASSIC)
 
 
 def classic(blocks: Iterable[Json], types: Collection[str] = NEW_TYPES) -> list[Json]:
-    """Return blocks with classic ones in the place of each block of these types."""
+    """Replace each block of these types with classic blocks."""
     return [
         each
         for block in blocks
@@ -109,4 +109,4 @@ SAMPLES: Mapping[Surface, tuple[Json, ...]] = {
     ),
     Surface.MODAL: (alert("Everything on the disk will be deleted."),),
 }
-"""A block of each type on each surface on which it is used, to ask Slack whether it takes them."""
+"""A sample of each newer type on each surface that uses it, for asking Slack whether it accepts the type."""

@@ -1,4 +1,7 @@
-"""How long a request is for: hours from ready, or until the end that its owner named. When a machine ends."""
+"""Describes the length of requests and the end of machines.
+
+A request has a number of hours, counted from when the machine is ready, or an end that its owner named.
+"""
 
 from __future__ import annotations
 
@@ -18,10 +21,11 @@ from handlers.phrases.format import Times, join, person, sentence
 
 
 def how_long(request: Request, times: Times) -> str:
-    """Return `6 h from when it's ready`, with `, or up to 12 h if its GPUs are busy` for two ends.
+    """Return `6 h from when it's ready`, followed by `, or up to 12 h if its GPUs are busy` for a flexible end.
 
-    If an end was named, return `until today at 18:00 (5 h 55 min)`, or `until .. (..), or today at 20:00 at the
-    latest if its GPUs are busy`. If a start was named, `from tomorrow at 09:00` stands in front of that.
+    If the request names an end, this is `until today at 18:00 (5 h 55 min)`, or with a flexible end `until ..
+    (..), or today at 20:00 at the latest if its GPUs are busy`. A start time comes first: `from tomorrow at 09:00
+    until ..`.
     """
     if request.until is None or request.last_end is None:
         return f"{span(request.lease)} from when it's ready{_if_busy(request)}"
@@ -30,8 +34,9 @@ def how_long(request: Request, times: Times) -> str:
 
 
 def how_long_in_dialog(request: Request, now: datetime) -> str:
-    """Return as `how_long`, for a dialog, which shows no clock times: `ending in 5 h 50 min`, or `8 h,
-    starting in 14 h`.
+    """Return the length of a request for a dialog, which shows no clock times.
+
+    Examples are `ending in 5 h 50 min` and `8 h, starting in 14 h`.
     """
     if request.until is None or request.last_end is None:
         return f"{span(request.lease)} from when it's ready{_if_busy(request)}"
@@ -47,7 +52,10 @@ def hours_text(request: Request) -> str:
 
 
 def until_named(request: Request) -> str:
-    """Return `, running until today at 18:00`, with the start and the later of two ends, to follow a request."""
+    """Return the named end to follow a request: `, running until today at 18:00`. Empty if none was named.
+
+    It includes the start time and the latest end if the request has them.
+    """
     if request.until is None or request.last_end is None:
         return ""
     last = Times.date_and_time(request.last_end)
@@ -59,7 +67,7 @@ def _from_start(request: Request) -> str:
 
 
 def _if_busy(request: Request, last: str = "") -> str:
-    """Return the later of two ends: `last` if the request names it, else a length."""
+    """Return the latest end of a flexible lease: `last` if the request names it, otherwise a length."""
     if request.up_to is None:
         return ""
     return f", or {f'{last} at the latest' if last else f'up to {span(request.up_to)}'} if its GPUs are busy"
@@ -69,15 +77,16 @@ def _if_busy(request: Request, last: str = "") -> str:
 
 
 def keeps_running(rental: Rental) -> bool:
-    """Return whether a machine's end moved on because the machine is in use, and it still is."""
+    """Return whether a flexible end has moved because the machine was in use, and it still is."""
     lease, request = rental.running_lease, rental.request
     moved = was_asked_for(request, lease) and lease.ends_at > first_end(request, lease.ready_at)
     return moved and rental.use is not None and rental.use.status is UsageStatus.IN_USE
 
 
 def ends_fact(rental: Rental, times: Times, *posted: datetime) -> Fact:
-    """Return when a ready machine ends, also if its end can move or more time needs approval, for a message of the
-    times `posted`.
+    """Return the end of a ready machine, and how it can still move or be extended.
+
+    `posted` are the times of the message, which decide whether the day has to be shown.
     """
     lease, longer = rental.running_lease, rental.extension
     first, said = times.time(lease.ends_at, *posted), it_ends(rental, lease.ends_at, times, *posted)
@@ -94,8 +103,9 @@ def ends_fact(rental: Rental, times: Times, *posted: datetime) -> Fact:
 
 
 def it_ends(rental: Rental, ends_at: datetime, times: Times, *posted: datetime, unless: str = "") -> str:
-    """Return when a machine ends, as a sentence: `It ends at 18:40.`, also after the words `unless`. With a later
-    end, `It ends at 18:40, or tomorrow at 00:40 at the latest if its GPUs are busy.`
+    """Return `It ends at 18:40.`, optionally after a clause such as `unless someone approves, `.
+
+    For a flexible end, this is `It ends at 18:40, or tomorrow at 00:40 at the latest if its GPUs are busy.`
     """
     ends, latest = f"{unless}it ends {times.at_time(ends_at, *posted)}", rental.running_lease.latest_end
     if latest is not None and latest > ends_at:
@@ -104,7 +114,10 @@ def it_ends(rental: Rental, ends_at: datetime, times: Times, *posted: datetime, 
 
 
 def if_busy_then(rental: Rental, ends_at: datetime, times: Times, *posted: datetime) -> str:
-    """Return until when a machine can keep running at its end `ends_at`, if it has two ends."""
+    """Return a sentence saying how long a machine can keep running after `ends_at`.
+
+    Empty without a flexible end.
+    """
     latest = rental.running_lease.latest_end
     if latest is None or latest <= ends_at:
         return ""
@@ -112,10 +125,10 @@ def if_busy_then(rental: Rental, ends_at: datetime, times: Times, *posted: datet
 
 
 def at_its_end(rental: Rental, now: datetime) -> Fact | None:
-    """Return what happens to a machine that is past its end and still runs. Return None before its end.
+    """Return a fact about the next event for a machine that is past its end and still runs. None before its end.
 
-    Its on-ending.sh may still run, or a visit may have to show whether its end moves on. Otherwise its deletion
-    only begins late.
+    Its on-ending.sh may still run, or a probe run has to show whether its end moves. Otherwise, the deletion is
+    merely late.
     """
     lease, script = rental.running_lease, rental.on_ending
     if now < lease.ends_at:
@@ -130,7 +143,7 @@ def at_its_end(rental: Rental, now: datetime) -> Fact | None:
 
 
 def without_approval(rental: Rental, times: Times) -> str:
-    """Return when a machine ends while more time is asked for: `Unless someone approves, it ends at 12:34.`"""
+    """Return a sentence with the end if more time isn't approved: `Unless someone approves, it ends at 12:34`."""
     return it_ends(rental, rental.running_lease.ends_at, times, unless=UNLESS_APPROVED)
 
 
@@ -138,7 +151,7 @@ UNLESS_APPROVED = "unless someone approves, "
 
 
 def until_decided(rental: Rental, times: Times) -> str:
-    """Return until when people can decide what waits for them, as a sentence."""
+    """Return a sentence saying until when a pending request can be decided."""
     if rental.extension is not None:
         return without_approval(rental, times)
     return (
@@ -154,7 +167,7 @@ def end_moves(rental: Rental) -> bool:
 
 
 def read_as_utc(zone: str | None) -> str:
-    """Return that a time was read as UTC, if the person's zone is unknown. Return an empty text if it is known."""
+    """Return a sentence saying that a time was read as UTC if the person's zone is unknown. Otherwise empty."""
     return "" if zone else "I read the time that you typed as UTC, because Slack doesn't tell me your time zone."
 
 
@@ -166,15 +179,17 @@ def clock_time(at: datetime, now: datetime, zone: str) -> str:
 
 
 def end_text(at: datetime, zone: str) -> str:
-    """Return what a person in `zone` types for an end, after `until` or `up to`: `2026-11-27 18:00`. It has its
-    date, so it means the same on any later day.
+    """Return an end as a person in `zone` types it after `until` or `up to`: `2026-11-27 18:00`.
+
+    It includes the date, so that it means the same on any later day.
     """
     return f"{at.astimezone(known_zone(zone)):%Y-%m-%d %H:%M}"
 
 
 def ask_again_text(until: datetime | None, ends: datetime | None, times: Times, *, moves: bool) -> str:
-    """Return when the bot asks again, and that the end stays. `until` is None if the bot never asks again.
-    `moves` tells whether the end moves on if the machine is in use then.
+    """Return sentences saying when the bot asks again, and that the end stays the same.
+
+    `until` is None if the bot never asks again. `moves` tells whether the end moves if the machine is in use then.
     """
     again = f"I'll ask again {times.at_time(until)}." if until is not None else "I won't ask again."
     if ends is None:
@@ -185,7 +200,7 @@ def ask_again_text(until: datetime | None, ends: datetime | None, times: Times, 
     return f"{again} {still}."
 
 
-# --- `/root/on-ending.sh`: when it runs before the end of a machine, and how that went
+# --- `/root/on-ending.sh`, which runs before the end of a machine
 
 
 PATH = "/root/on-ending.sh"
@@ -200,12 +215,13 @@ _REFUSED: dict[OnEndingRefused, str] = {
         f"others can write to the script or to /root. Type chmod go-w /root {PATH} on the machine"
     ),
 }
-"""Why a machine doesn't start the script, and what to do."""
+"""The reasons why a machine doesn't run the script, and how to fix them."""
 
 
 def on_ending_text(rental: Rental, times: Times, *posted: datetime) -> str:
-    """Return a sentence about the script of a machine that is ready or was, for a message of the times `posted`:
-    `The script /root/on-ending.sh starts at 18:25.` Return an empty text if it has none.
+    """Return a sentence about the state of a machine's on-ending script. Empty if there is no script.
+
+    An example is `The script /root/on-ending.sh starts at 18:25.` `posted` are the times of the message.
     """
     script, lease = rental.on_ending, rental.lease
     if script is None or lease is None or script.state is OnEndingState.NONE:
@@ -229,7 +245,7 @@ def on_ending_text(rental: Rental, times: Times, *posted: datetime) -> str:
 
 
 def can_have_one(rental: Rental) -> str:
-    """Return that a machine without the script would run one. Return an empty text for any other machine."""
+    """Return a sentence saying that a machine without a script would run one. Empty for any other machine."""
     if rental.on_ending is None or rental.on_ending.state is not OnEndingState.NONE:
         return ""
     return f"If you put a script at {PATH}, it runs {span(STARTS_BEFORE)} before the machine ends."
@@ -243,7 +259,7 @@ def _to_come(rental: Rental, times: Times, *posted: datetime) -> str:
     lease = rental.running_lease
     starts_at = lease.ends_at - STARTS_BEFORE
     if lease.graceful_destroy is not None:
-        return ""  # `graceful_destroy_text` says that it runs
+        return ""  # `graceful_destroy_text` already mentions the script
     if can_move(lease):
         return f"The script {PATH} starts {span(STARTS_BEFORE)} before the end."
     if starts_at > times.now:
@@ -252,9 +268,10 @@ def _to_come(rental: Rental, times: Times, *posted: datetime) -> str:
 
 
 def graceful_destroy_text(details: RentalDetails, times: Times, *posted: datetime, name: str = "it") -> str:
-    """Return when a machine ends that somebody destroys after its script: `As Ben asked, I'll destroy it when its
-    script /root/on-ending.sh is done, at 18:35 at the latest.` `name` stands for the machine. Return an empty text
-    for any other machine.
+    """Return a sentence about a machine that is destroyed gracefully. Empty for any other machine.
+
+    An example is `As Ben asked, I'll destroy it when its script /root/on-ending.sh is done, at 18:35 at the
+    latest.` `name` stands for the machine.
     """
     lease = details.rental.lease
     first = lease.graceful_destroy if lease is not None else None

@@ -1,4 +1,4 @@
-"""Errors as people read them in Slack: their words, then their facts as commands and channels."""
+"""Formats errors for Slack: the message, followed by commands and channels that help."""
 
 from __future__ import annotations
 
@@ -66,8 +66,10 @@ DECISIONS: Mapping[Decision, str] = MappingProxyType(
 
 
 def error_text(problem: GpubotError, next_steps: Mapping[NextStep, str] = NEXT_STEPS) -> str:
-    """Return an error as mrkdwn. Its words are escaped, because they can hold what people typed, such as a
-    mention. A next step that `next_steps` doesn't have is left out.
+    """Return an error as mrkdwn.
+
+    The message is escaped, because it can contain what people typed, such as a mention. A next step that isn't in
+    `next_steps` is left out.
     """
     if isinstance(problem, BuyingBlocked):
         return f"{block_text(problem)} {escape(problem.words, LONGEST)}"
@@ -81,12 +83,12 @@ def error_text(problem: GpubotError, next_steps: Mapping[NextStep, str] = NEXT_S
 
 
 def refusal_text(problem: GpubotError) -> str:
-    """Return why an offer can't be rented, as mrkdwn for the lines below that offer."""
+    """Return the reason why an offer can't be rented, as mrkdwn for the lines below the offer."""
     return block_text(problem) if isinstance(problem, BuyingBlocked) else _with_facts(problem, 300, NEXT_STEPS)
 
 
 def block_text(problem: BuyingBlocked) -> str:
-    """Return why nothing is bought for anyone now, and who can change that."""
+    """Return the reason why nothing can be bought now, and who can change that."""
     who = paused_by(problem)
     return f"{who}. {RESUME}" if who else BLOCKS[problem.block]
 
@@ -120,6 +122,6 @@ def _with_facts(problem: GpubotError, longest: int, next_steps: Mapping[NextStep
 
 
 def mistakes_text(first: str, lines: Sequence[str], count: int) -> str:
-    """Return the first line, and below it the lines about the first of `count` mistakes in the policy file."""
+    """Return the first line, followed by lines about the first of `count` mistakes in the policy file."""
     rest = [f"To see all {count} mistakes: gpubot policy check"] if count > len(lines) else []
     return "\n".join([first, *(f"{escape(line, 300)}." for line in lines), *rest])

@@ -1,7 +1,7 @@
-"""Values as people read them in Slack: foreign text, people, channels, money and times.
+"""Formats values for Slack: foreign text, people, channels, money and times.
 
-Every function but `clean` returns mrkdwn. Foreign text is escaped once, in `escape`, by the rules of
-docs.slack.dev/messaging/formatting-message-text; `blocks.plain` undoes the entities for plain-text objects.
+Every function except `clean` returns mrkdwn. Foreign text is escaped once, in `escape`, by the rules of
+docs.slack.dev/messaging/formatting-message-text. `blocks.plain` undoes the escaping for plain-text objects.
 """
 
 from __future__ import annotations
@@ -27,20 +27,24 @@ from bot.policy.team.rules import Hours, Rules
 
 _INVISIBLE = {"Cc", "Cf", "Cs", "Co"}
 _JOINERS = {"\u200c", "\u200d"}
-"""Some scripts need these inside words, and emoji need them inside a sign."""
+"""The joiners that some scripts need inside words and some emoji need inside a sequence."""
 JOINER = "\u2060"
-"""WORD JOINER, which has no width. A sign of mrkdwn beside it is not at the edge of a word, so it formats nothing.
-`clean` removes joiners that come from outside, and what people type is read without them."""
+"""The Unicode character WORD JOINER, which has no width and keeps Slack from formatting text.
+
+A mrkdwn sign next to a joiner isn't at the edge of a word, so the sign formats nothing. `clean` removes joiners in
+foreign text, and commands are parsed without them.
+"""
 _SIGN = re.compile(r"(?<![^\W_])[*_~]|[*_~](?![^\W_])")
-"""A sign that is not inside a word. Inside a word, as in `eu_north`, Slack shows it as itself."""
+"""Matches a mrkdwn sign at the edge of a word. Inside a word, as in `eu_north`, Slack shows the sign itself."""
 _COLON_OR_QUOTE = re.compile(r":(?=[\w+'-]+:)|(?<!\w):(?=[\w+'-]+$)|^(?=>)")
-"""A colon that begins an emoji, or may with the text after it. Also the start of what would be a quote."""
+"""Matches a colon that begins an emoji, or could with the text that follows, and the start of a quote."""
 _IDENTIFIER = re.compile(r"(?:SHA256:)?[A-Za-z0-9](?:[A-Za-z0-9+/=.-]*[A-Za-z0-9+/=])?")
 
 
 def clean(text: str, limit: int) -> str:
-    """Return one line, not escaped, without control, direction and other invisible characters. A longer line is
-    cut to `limit` characters, the last of which is `…`.
+    """Return text as one line without control, direction and other invisible characters. It isn't escaped.
+
+    A longer line is cut to `limit` characters, of which the last one is `…`.
     """
     visible = (
         character
@@ -53,9 +57,10 @@ def clean(text: str, limit: int) -> str:
 
 
 def escape(text: str, limit: int = 80) -> str:
-    """Return foreign text as one line of at most `limit` visible characters. It can't mention anyone, make a link,
-    format anything or end a code span: backticks become apostrophes, and the signs of mrkdwn and of emoji get word
-    joiners, so that they show as themselves.
+    """Return foreign text as one harmless line of at most `limit` visible characters.
+
+    The text can't mention anyone, make a link, format anything or end a code span. Backticks become apostrophes,
+    and the signs of mrkdwn and of emoji get word joiners, so that they appear as typed.
     """
     line = clean(text, limit).replace("`", "'")
     line = _SIGN.sub(f"{JOINER}\\g<0>{JOINER}", line)
@@ -63,19 +68,20 @@ def escape(text: str, limit: int = 80) -> str:
 
 
 def literal(text: str) -> str:
-    """Return text for a code span or a code block of ours, where nothing is formatted. It has no joiners, because
-    people copy it, and no backtick.
+    """Return text for a code span or code block, in which Slack formats nothing.
+
+    Backticks become apostrophes. There are no joiners, because people copy the text.
     """
     return entities(text.replace("`", "'"))
 
 
 def identifier(text: str, limit: int = 80) -> str:
-    """Return an id or a fingerprint without joiners, since people copy it. Escape text that looks like neither."""
+    """Return an ID or a fingerprint without joiners, because people copy it. Any other text is escaped."""
     return text if len(text) <= limit and _IDENTIFIER.fullmatch(text) else escape(text, limit)
 
 
 def entities(text: str) -> str:
-    """Return text with Slack's three control characters as entities."""
+    """Replace Slack's three control characters with entities."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
@@ -88,7 +94,10 @@ def note(text: str) -> str:
 
 
 def person(names: Mapping[str, str], user_id: str | None) -> str:
-    """Return a person's display name, which pings nobody. Return `gpubot` for None, and `the operator`."""
+    """Return a person's display name. Unlike a mention, it doesn't notify them.
+
+    It is `gpubot` if the ID is None, and `the operator` for the operator.
+    """
     if user_id is None:
         return "gpubot"
     if user_id == OPERATOR.id:
@@ -97,29 +106,32 @@ def person(names: Mapping[str, str], user_id: str | None) -> str:
 
 
 def actor(names: Mapping[str, str], event: Event) -> str:
-    """Return who made an event, as `person`. The operator's name has the reason: `the operator (reason: "..")`."""
+    """Return the name of the actor of an event.
+
+    The operator's reason is included: `the operator (reason: "..")`.
+    """
     if event.actor != OPERATOR.id or not isinstance(event.facts, SaidFacts) or not event.facts.detail:
         return person(names, event.actor)
     return f'{OPERATOR.name} (reason: "{escape(event.facts.detail, 200)}")'
 
 
 def as_written(name: str) -> str:
-    """Return a name with its own first letter: a joiner before a small letter keeps it small in a sentence."""
+    """Protect a name that starts with a lowercase letter from being capitalized at the start of a sentence."""
     return JOINER + name if name[:1].islower() else name
 
 
 def mention(user_id: str) -> str:
-    """Return a mention, which pings. Use it only for approvers, once for each request."""
+    """Return a mention, which notifies the person. Use it only for approvers, once per request."""
     return f"<@{user_id}>" if re.fullmatch(r"[UW][A-Z0-9]+", user_id) else escape(user_id)
 
 
 def mention_group(group_id: str) -> str:
-    """Return a mention of a user group, which pings its members. Use it as rarely as `mention`."""
+    """Return a mention of a user group, which notifies its members. Use it as rarely as `mention`."""
     return f"<!subteam^{group_id}>" if re.fullmatch(r"S[A-Z0-9]+", group_id) else escape(group_id)
 
 
 def channel(channel_id: str) -> str:
-    """Return a channel's name as a link, which pings nobody."""
+    """Return a channel's name as a link, which notifies nobody."""
     return f"<#{channel_id}>" if re.fullmatch(r"[CG][A-Z0-9]+", channel_id) else "a direct message"
 
 
@@ -130,7 +142,7 @@ _ROUGH_FROM = 10 * MICROS_PER_DOLLAR
 
 
 def dollars(amount: Micros) -> str:
-    """Return a known amount to the cent: `$14.68`, `<$0.01`."""
+    """Return an exact amount to the cent, such as `$14.68` or `<$0.01`."""
     return entities(say_dollars(amount))
 
 
@@ -141,12 +153,12 @@ def percent(part: Micros, whole: Micros) -> str:
 
 
 def about_dollars(amount: Micros) -> str:
-    """Return an amount that is not known exactly: in whole dollars from $10 on, else to the cent."""
+    """Return an estimated amount: in whole dollars from $10 upwards, otherwise to the cent."""
     return dollars(amount) if amount < _ROUGH_FROM else f"${round(Fraction(amount, MICROS_PER_DOLLAR)):,}"
 
 
 def price(rate: Decimal) -> str:
-    """Return the price of an offer or a machine, without its unit: `$2.15`, or `about $2.16`."""
+    """Return the price of an offer or machine without its unit, such as `$2.15` or `about $2.16`."""
     return "&lt;$0.01" if 0 < rate < _CENT else say_price(rate)
 
 
@@ -156,26 +168,29 @@ def per_hour(rate: Decimal) -> str:
 
 
 def limit(rate: Decimal) -> str:
-    """Return a highest price, without its unit, rounded down: `$2.47`."""
+    """Return a price limit without its unit, rounded down: `$2.47`."""
     return "&lt;$0.01" if 0 < rate < _CENT else say_limit(rate)
 
 
 def limit_per_hour(rate: Decimal) -> str:
-    """Return a highest price, rounded down: `$2.47/h`."""
+    """Return a price limit, rounded down: `$2.47/h`."""
     return f"{limit(rate)}/h"
 
 
 def highest(terms: Terms) -> str:
-    """Return the highest price that a click or an approval allows: `$2.47/h`.
+    """Return the highest price that a click or an approval permits: `$2.47/h`.
 
-    If nothing dearer than the clicked price is allowed, it is that price, also if it has more than two decimals.
+    If that is the clicked price itself, it is shown exactly, even with more than two decimals.
     """
     rate = terms.max_rate
     return per_hour(rate) if rate == terms.price else limit_per_hour(rate)
 
 
 def difference(before: Decimal, rate: Decimal, what: str) -> str:
-    """Return how far `rate` is from `before`, which `what` names: `$0.27 more than the offer Ana clicked`."""
+    """Return the difference between two prices: `$0.27 more than the offer Ana clicked`.
+
+    `what` describes the price `before`.
+    """
     if rate == before:
         return "the same price"
     return f"{price(abs(rate - before))} {'more' if rate > before else 'less'} than {what}"
@@ -192,7 +207,7 @@ def clock_text(minutes: int) -> str:
 
 
 def asking_hours(hours: Hours) -> str:
-    """Return when people are asked: `Mon to Fri, 08:00 to 20:00`, or `Mon, Wed and Sat, 08:00 to 20:00`."""
+    """Return working hours such as `Mon to Fri, 08:00 to 20:00` or `Mon, Wed and Sat, 08:00 to 20:00`."""
     start, end = hours.time
     ordered = sorted(hours.days)
     days = listed([DAYS[day] for day in ordered])
@@ -202,14 +217,14 @@ def asking_hours(hours: Hours) -> str:
 
 
 def time_token(moment: datetime) -> str:
-    """Return `18:40`, for a moment of which the reader knows the day."""
+    """Return a time such as `18:40`, if the reader knows which day is meant."""
     return f"<!date^{int(moment.timestamp())}^{{time}}|{moment.astimezone(UTC):%H:%M} UTC>"
 
 
 class Times(Frozen):
-    """Writes moments as date tokens, which Slack shows in each reader's own zone.
+    """Formats times as date tokens, which Slack shows in each reader's own time zone.
 
-    `zone` decides only whether the day is shown too. Clients that can't show a token show its fallback, in UTC.
+    `zone` only decides whether the day is shown too. Clients that can't show a token show its fallback in UTC.
     """
 
     now: datetime
@@ -220,19 +235,22 @@ class Times(Frozen):
         return local.year, local.month, local.day
 
     def time(self, moment: datetime, *also: datetime) -> str:
-        """Return `18:40`. Add the day unless `moment` is on the day of now and of every moment in `also`."""
+        """Return `18:40`.
+
+        The day is added unless `moment` is on the same day as now and every moment in `also`.
+        """
         if any(self._day(moment) != self._day(other) for other in (self.now, *also)):
             return self.date_and_time(moment)
         return time_token(moment)
 
     def at_time(self, moment: datetime, *also: datetime) -> str:
-        """Return the time as `time` does, in words that follow a verb: `at 18:40`, or `tomorrow at 01:44`."""
+        """Return the same time as `time`, to follow a verb: `at 18:40`, or `tomorrow at 01:44`."""
         shown = self.time(moment, *also)
         return f"at {shown}" if shown == time_token(moment) else shown
 
     @staticmethod
     def date_and_time(moment: datetime) -> str:
-        """Return the time with the day: `today at 22:05`."""
+        """Return the time with its day, such as `today at 22:05`."""
         stamp = f"{moment.astimezone(UTC):%a %d %b %H:%M} UTC"
         return f"<!date^{int(moment.timestamp())}^{{date_short_pretty}} at {{time}}|{stamp}>"
 
@@ -241,7 +259,7 @@ class Times(Frozen):
 
 
 def join(*parts: str | None, by: str = " ") -> str:
-    """Return the parts that aren't empty, with `by` between them."""
+    """Join the parts that aren't empty, with `by` between them."""
     return by.join(part for part in parts if part)
 
 
@@ -250,36 +268,36 @@ def join_lines(*parts: str | None) -> str:
 
 
 def first_few(parts: Sequence[str], most: int, more: str = "{} more") -> list[str]:
-    """Return at most `most` parts, then how many `more` there are."""
+    """Return at most `most` parts, followed by the number of the remaining ones."""
     left = len(parts) - most
     return [*parts[:most], *([more.format(left)] if left > 0 else [])]
 
 
 def sentence(clause: str) -> str:
-    """Return a clause with a capital first letter and a full stop."""
+    """Turn a clause into a sentence with a capital letter and a full stop."""
     return with_full_stop(clause[:1].upper() + clause[1:])
 
 
 def with_full_stop(clause: str) -> str:
-    """Return a clause with a full stop, unless it ends with one or with a question mark."""
+    """Add a full stop, unless the clause already ends with a full stop or a question mark."""
     return clause if clause.endswith((".", "?")) else clause + "."
 
 
-# --- who reads a message or an answer, and when
+# --- the reader of a message or an answer
 
 
 class Reader(Frozen):
-    """Who reads a message, and everything else that its text depends on besides its subject."""
+    """The reader of a message, and everything else that its text depends on apart from its subject."""
 
     id: str = ""
-    """Slack id. Empty if many people read the message."""
+    """The reader's Slack ID. Empty if many people read the message."""
     rules: Rules
-    """The rules as they hold now."""
+    """The current rules."""
     now: Instant
     zone: str = ""
     """The name of the reader's time zone. Empty if it is unknown, or if many people read the message."""
 
     @property
     def times(self) -> Times:
-        """Return the times for the reader's zone, or for the team's zone if the reader's is unknown."""
+        """Formats times in the reader's time zone, or in the team's zone if the reader's is unknown."""
         return Times(now=self.now, zone=self.zone or self.rules.timezone)

@@ -1,4 +1,4 @@
-"""The buttons that several messages about a machine have: Show, Extend, Withdraw the request, Destroy."""
+"""The buttons that several messages about a machine share, such as Show, Extend, Withdraw and Destroy."""
 
 from __future__ import annotations
 
@@ -19,8 +19,9 @@ EXTEND_BY = timedelta(hours=2)
 
 
 def needs_approver(rental: Rental, reader: Reader, *, spent: Micros, longer: timedelta = EXTEND_BY) -> bool:
-    """Return whether an approver decides about a lease that is longer by `longer`. With two ends, the lease
-    becomes longer only up to the later one.
+    """Return whether extending the lease by `longer` needs an approver.
+
+    With a flexible end, the lease is only extended up to the latest end.
     """
     now = reader.now
     ends_at = max(rental.running_lease.ends_at, now) + (_go_on_by(rental, now, longer) or longer)
@@ -36,13 +37,17 @@ def extend_button(
     spent: Micros | None = None,
     money: bool = True,
 ) -> Json | None:
-    """Return `Extend 2 h, about $4.84`, or `Extend 2 h more, ...` if `again`, since it was extended just now.
-    Without `money`, leave out the price. Return None if the rules don't allow a lease that long, or if more time
-    is asked for already.
+    """Return the button that gives a machine more time. None if the rules don't allow it, or a request is pending.
 
-    If an approver would decide, and `spent`, the cost so far, is given, return `Ask for 2 h more, about $36.80`.
-    If the machine is destroyed after its script, return `Keep k7mq2`.
-    Before the later of two ends, return `Keep it 2 h more even if idle`, or fewer hours if it is nearer.
+    The label depends on the rental:
+
+    - `Extend 2 h, about $4.84`, or `Extend 2 h more, ...` if `again`, because the lease has just been extended;
+    - `Ask for 2 h more, about $36.80` if an approver would decide and the cost so far is given as `spent`;
+    - `Keep k7mq2` if the machine is being destroyed gracefully;
+    - `Keep it 2 h more in any case` before the latest end of a flexible lease, or less if the latest end is
+      nearer.
+
+    Without `money`, the price is left out.
     """
     lease, now = rental.lease, reader.now
     keep = keep_button(rental)
@@ -51,7 +56,7 @@ def extend_button(
     go_on = None if again else _go_on_by(rental, now, longer)
     if lease is not None and go_on is not None:
         value = ExtendValue(rental_id=rental.id, by=go_on, shown_end=lease.ends_at)
-        return button(f"Keep it {span(go_on)} more even if idle", Action.EXTEND, value)
+        return button(f"Keep it {span(go_on)} more in any case", Action.EXTEND, value)
     if lease is None or not may_extend_by(longer, rental, now, reader.rules):
         return None
     price = longer_cost(rental, longer, reader.rules) if money else ""
@@ -62,10 +67,9 @@ def extend_button(
 
 
 def longer_cost(rental: Rental, longer: timedelta, rules: Rules) -> str:
-    """Return what a lease that is longer by `longer` costs more: `, about $4.84`.
+    """Return the additional cost of extending the lease by `longer`: `, about $4.84`. Empty without a price.
 
-    `, over the request's $8.00` follows if the rental may then cost more than the total that was typed. Return an
-    empty text without a price.
+    `, over the request's $8.00` follows if the rental may then cost more than the total that was typed.
     """
     typed, rate, lease = rental.request.max_total, rental.rate, rental.running_lease
     if rate is None:
@@ -77,8 +81,9 @@ def longer_cost(rental: Rental, longer: timedelta, rules: Rules) -> str:
 
 
 def _go_on_by(rental: Rental, now: datetime, longer: timedelta) -> timedelta | None:
-    """Return by how much a lease becomes longer, at most by `longer`, up to the later of two ends. Return None if
-    the lease has no later end.
+    """Return the time by which a lease with a flexible end can be extended.
+
+    It is at most `longer`, and doesn't go beyond the latest end. None if the lease has no flexible end.
     """
     lease = rental.lease
     if lease is None or lease.latest_end is None:
@@ -89,8 +94,10 @@ def _go_on_by(rental: Rental, now: datetime, longer: timedelta) -> timedelta | N
 
 
 def take_back_button(rental: Rental) -> Json | None:
-    """Return `Withdraw the request` while more time is asked for, or `Keep k7mq2` while the machine is destroyed
-    after its script, else None.
+    """Return the button that takes back what is pending, or None if nothing is.
+
+    It is `Withdraw the request` if more time was requested, or `Keep k7mq2` if the machine is being destroyed
+    gracefully.
     """
     if rental.extension is None:
         return keep_button(rental)
@@ -99,7 +106,7 @@ def take_back_button(rental: Rental) -> Json | None:
 
 
 def extend_form_button(rental: Rental) -> Json:
-    """Return `Extend`, which opens a dialog, or the button of `take_back_button` in its place."""
+    """Return `Extend`, which opens a dialog. If something is pending, return the button that takes it back."""
     return take_back_button(rental) or button("Extend", Action.EXTEND_FORM, RentalValue(rental_id=rental.id))
 
 
@@ -113,8 +120,9 @@ def extend_until_button(rental: Rental, until: datetime) -> Json:
 
 
 def keep_button(rental: Rental) -> Json | None:
-    """Return `Keep k7mq2`, which gives a machine that is destroyed after its script its end of before. Return None
-    for any other machine, and if that end is nearer.
+    """Return `Keep k7mq2`, which cancels a graceful destroy by restoring the previous end.
+
+    None for any other machine, and if the previous end is nearer.
     """
     lease = rental.lease
     first = lease.graceful_destroy if lease is not None else None
@@ -128,7 +136,7 @@ def show_button(rental_id: str) -> Json:
 
 
 def destroy_button(rental: Rental) -> Json:
-    """Return `Destroy k7mq2`, or `Destroy k7mq2 now` if it is destroyed after its script otherwise."""
+    """Return `Destroy k7mq2`, or `Destroy k7mq2 now` if the machine is already being destroyed gracefully."""
     now = " now" if rental.lease is not None and rental.lease.graceful_destroy is not None else ""
     return button(f"Destroy {rental.id}{now}", Action.DESTROY, RentalValue(rental_id=rental.id), style="danger")
 
@@ -139,13 +147,14 @@ def withdraw_button(rental: Rental) -> Json:
 
 
 def stop_button(quote_id: str, about: str) -> Json:
-    """Return [Stop waiting]. `about` is the rental or the request that waits."""
+    """Return [Stop waiting]. `about` is the rental or the request on the waitlist."""
     return button("Stop waiting", Action.STOP_WAITING, QuoteValue(quote_id=quote_id), about=about)
 
 
 def decision_buttons(rental: Rental, now: datetime) -> tuple[Json | None, ...]:
-    """Return the buttons that decide the version of the envelope that waits. Without a shorter lease to choose,
-    there is no button for fewer hours.
+    """Return the buttons that decide the newest version of a request.
+
+    The button for fewer hours is left out if there is no shorter lease to choose.
     """
     terms = rental.newest_terms
     value = VersionValue(rental_id=rental.id, version=terms.version)

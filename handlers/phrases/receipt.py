@@ -24,11 +24,11 @@ from handlers.phrases.rental_text import (
 from handlers.phrases.use_text import use_in_cents
 
 INVOICE_DECIDES = "Computed from price and time; the invoice may differ."
-"""Small print below an amount that was computed, for the owner. The card doesn't repeat it."""
+"""The small print below a computed amount, for the owner. The card doesn't repeat it."""
 
 
 def receipt_parts(details: RentalDetails, name: str, reader: Reader) -> tuple[Part, ...]:
-    """Return the receipt, without buttons. `name` is the machine as the message names it."""
+    """Return the receipt without buttons. `name` is the machine's name in the message."""
     return (
         receipt_title(details, name, reader),
         receipt_facts(details),
@@ -37,8 +37,9 @@ def receipt_parts(details: RentalDetails, name: str, reader: Reader) -> tuple[Pa
 
 
 def receipt_title(details: RentalDetails, name: str, reader: Reader) -> Part:
-    """Return `*Ended at 18:41: 1x H100 SXM 80 GB (k7mq2)*`. What its owner may want to know follows: why it ended,
-    or the machine in its place.
+    """Return `*Ended at 18:41: 1x H100 SXM 80 GB (k7mq2)*`.
+
+    The reason for the end, and the replacement of the machine, follow if there are any.
     """
     title = f"{over_text(details, reader.times)}: {name}"
     why = join(why_ended(details), stopped_at_night(details, reader), new_one_text(details.rental))
@@ -46,7 +47,7 @@ def receipt_title(details: RentalDetails, name: str, reader: Reader) -> Part:
 
 
 def receipt_facts(details: RentalDetails) -> Part:
-    """Return what the rental cost and for how long it ran, or a sentence if it cost nothing."""
+    """Return the cost and the runtime of the rental, or a sentence if it cost nothing."""
     nothing = cost_nothing_text(details)
     if nothing:
         return blocks.paragraph(nothing)
@@ -74,12 +75,12 @@ def _deletion(details: RentalDetails) -> Fact | None:
             return Fact("Deletion", late, f"The deletion is {late}.")
         return Fact("Deletion", late, f"{late.capitalize()}.")
     if details.rental.state is State.LOST:
-        return None  # the vendor took the machine
+        return None  # the vendor took back the machine, so nothing was deleted
     return Fact("Deletion", "confirmed", "The vendor confirmed the deletion.")
 
 
 def receipt_small_print(details: RentalDetails, reader: Reader) -> Part:
-    """Return what stands below the cost: who decides about it, the machine's script, what the operator did."""
+    """Return the small print: the invoice, the machine's script, and an extension by the operator."""
     return blocks.small(
         INVOICE_DECIDES if reader.id and not cost_nothing_text(details) else "",
         on_ending_text(details.rental, reader.times),

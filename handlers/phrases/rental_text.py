@@ -1,4 +1,4 @@
-"""Machines and rentals as people read them: what is rented where, its state, reasons, owner, cost, who decides."""
+"""Describes machines and rentals: GPU and place, state, reasons, owner, cost, and the people who decide."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ from handlers.phrases.format import (
 
 
 def vendor(name: str | None) -> str:
-    """Return a vendor's name as it is written: `Hyperstack` for `hyperstack`, `the vendor` for None."""
+    """Return a vendor's name in its own spelling: `Hyperstack` for `hyperstack`, `the vendor` for None."""
     known = clean(name or "", 40)
     if not known:
         return "the vendor"
@@ -53,7 +53,7 @@ def vendor(name: str | None) -> str:
 
 
 def place(name: str | None, region: str | None, join: str = " ") -> str:
-    """Return the vendor and its own name of the region: `Hyperstack nor-1`."""
+    """Return the vendor and the vendor's name for the region: `Hyperstack nor-1`."""
     return vendor(name) + (join + escape(region, 40) if region else "")
 
 
@@ -63,27 +63,27 @@ def gpu(name: str, features: Iterable[str] = ()) -> str:
 
 
 def variant(name: str, family: str) -> str:
-    """Return the part of a GPU's name that sets it apart in its family: `SXM 80 GB`."""
+    """Return the part of a GPU's name that distinguishes it within its family: `SXM 80 GB`."""
     return escape(display_variant(clean(name, 60), clean(family, 60)))
 
 
 def machines(count: int, name: str, features: Iterable[str] = ()) -> str:
-    """Return `8x H100`."""
+    """Return GPUs with their count, such as `8x H100`."""
     return f"{count}x {gpu(name, features)}"
 
 
 def wanted(request: Request) -> str:
-    """Return the GPUs that were asked for: `8x A100 80 GB`."""
+    """Return the requested GPUs, such as `8x A100 80 GB`."""
     return machines(request.count, request.gpu, request.features)
 
 
 def machines_of(rental: Rental) -> str:
-    """Return `8x H100 SXM 80 GB`: the GPUs that were bought for a rental, or else the GPUs that were clicked."""
+    """Return a rental's GPUs, such as `8x H100 SXM 80 GB`: the bought ones, or before that the clicked ones."""
     return machines(rental.request.count, rental.model)
 
 
 def describe(subject: Terms | Request | Rental) -> str:
-    """Return `1x H100 in EU (spot)` for a request, and `1x H100 SXM 80 GB in EU` for a rental or its envelope."""
+    """Return `1x H100 in EU (spot)` for a request, and `1x H100 SXM 80 GB in EU` for a rental or its terms."""
     asked = subject.request if isinstance(subject, Rental) else subject
     match subject:
         case Rental():
@@ -103,11 +103,11 @@ def contract(value: Contract) -> str:
     return "spot" if value is Contract.SPOT else "on demand"
 
 
-# --- how far the setup script of a machine is, in words
+# --- the progress of a setup script
 
 
 def setup_text(rental: Rental) -> str:
-    """Return `Setup "torch" failed at line 12.` Return an empty text if nothing is known of a setup."""
+    """Return the progress of a setup script, such as `Setup "torch" failed at line 12.` Empty if it is unknown."""
     name, progress = rental.request.setup, rental.setup_progress
     if not name or progress is None:
         return ""
@@ -116,16 +116,17 @@ def setup_text(rental: Rental) -> str:
     return f'Setup "{escape(name)}" {how}.'
 
 
-# --- GPUs that are not those that were sold
+# --- GPU mismatches
 
 
 KINDS_SHOWN = 4
-"""How many kinds of GPU are named at most."""
+"""The maximum number of kinds of GPU that are named."""
 
 
 def sold_but_seen(facts: GpuMismatchFacts) -> str:
-    """Return `was sold with 8 GPUs, but I see only 7`, to follow the machine's name. If the GPUs differ, return
-    `was sold as 8x H100 SXM 80 GB, but I see ..` with their names.
+    """Return `was sold with 8 GPUs, but I see only 7`, to follow the machine's name.
+
+    If the GPUs are different ones, they are named: `was sold as 8x H100 SXM 80 GB, but I see ..`.
     """
     seen = facts.gpus_seen
     if not any(differs(facts.gpu, model) for model in seen.models):
@@ -161,10 +162,10 @@ STATES: dict[State, str] = {
 }
 
 UNREACHABLE = "Running"
-"""The word for a machine that is ready although nothing has answered on its SSH port."""
+"""The word for a ready machine on whose SSH port nothing has answered yet."""
 
 FOUND_ON_ACCOUNT = "Its machine was found in the Compute Clear account."
-"""Stands in place of the cost of a rental whose machine was bought after the backup."""
+"""The replacement for the cost of a rental whose machine was bought after the backup."""
 
 _REASONS: dict[Why, str] = {
     Why.SOLD_OUT: "{vendor} seems to be sold out",
@@ -205,23 +206,23 @@ _REASONS: dict[Why, str] = {
 
 
 WHILE_AWAY = frozenset({Why.ENDED_WHILE_AWAY, Why.ENDED_SINCE_BACKUP})
-"""The reasons of a machine that was gone at the first look: nobody knows when it ended."""
+"""The reasons for machines that had already ended when the bot started, at an unknown time."""
 
 
 def reason(why: Why, vendor_name: str | None = None) -> str:
-    """Return a reason as a clause: `Hyperstack seems to be sold out`, `buying is paused`."""
+    """Return a reason as a clause, such as `Hyperstack seems to be sold out` or `buying is paused`."""
     return _REASONS[why].format(vendor=vendor(vendor_name))
 
 
 def why_asked_again(facts: RequestFacts) -> str:
-    """Return why people decide again, as a clause: `only A100 SXM 40 GB is left, not A100 PCIe 80 GB`."""
+    """Return the reason for a new decision as a clause: `only A100 SXM 40 GB is left, not A100 PCIe 80 GB`."""
     if facts.gpu is not None and facts.before_gpu is not None:
         return f"only {gpu(facts.gpu)} is left, not {gpu(facts.before_gpu)}"
     return reason(facts.why, facts.vendor) if facts.why else "it is outside what was accepted"
 
 
 def why_undecided(details: RentalDetails) -> str:
-    """Return why a rental waits for a second decision, as a sentence. Return an empty text for the first one."""
+    """Return the reason why a rental waits for a second decision, as a sentence. Empty for the first decision."""
     decision = details.rental.decision
     if decision is None or decision.why is None:
         return ""
@@ -232,12 +233,12 @@ def why_undecided(details: RentalDetails) -> str:
 
 
 def owner(details: RentalSummary) -> str:
-    """Return the owner's name, which pings nobody."""
+    """Return the owner's name. Unlike a mention, it doesn't notify them."""
     return person(details.names, details.rental.owner)
 
 
 def state_word(details: RentalSummary) -> str:
-    """Return the word for the state that a message begins with."""
+    """Return the word for a rental's state, with which its messages begin."""
     rental = details.rental
     if rental.owner_decides:
         return f"Waiting for {owner(details)}"
@@ -249,7 +250,7 @@ def state_word(details: RentalSummary) -> str:
 
 
 def people(details: RentalSummary) -> str:
-    """Return `Ana`, or `Ana with Ben and Cleo`, which pings nobody."""
+    """Return `Ana`, or `Ana with Ben and Cleo`, as names that notify nobody."""
     names = names_of(details, details.rental.teammates)
     return join(owner(details), f"with {people_text(names)}" if names else "")
 
@@ -260,7 +261,7 @@ def machine(rental: Rental) -> str:
 
 
 def machine_in(rental: Rental) -> str:
-    """Return the name of a machine with its place: `1x H100 SXM 80 GB (k7mq2) in EU`."""
+    """Return the name of a machine with its region: `1x H100 SXM 80 GB (k7mq2) in EU`."""
     region = rental.request.region
     return machine(rental) + (f" in {escape(region, 20)}" if region else "")
 
@@ -270,7 +271,7 @@ def possessive(details: RentalDetails, reader: Reader) -> str:
 
 
 def billing_since(details: RentalDetails) -> datetime | None:
-    """Return the time from which the newest machine bills. Return None if there was none."""
+    """Return the time since which the newest machine has been billing, or None if there was none."""
     if details.current is None:
         return details.rental.lease.ready_at if details.rental.lease else None
     starts = [
@@ -282,7 +283,7 @@ def billing_since(details: RentalDetails) -> datetime | None:
 
 
 def in_all(cost: AccruedCost) -> str:
-    """Return `$14.68`, or `an estimated $14.68` if the API left something out."""
+    """Return `$14.68`, or `an estimated $14.68` if the market's data is incomplete."""
     return f"{'an estimated ' if cost.estimated else ''}{dollars(cost.amount)}"
 
 
@@ -296,8 +297,9 @@ def settled(details: RentalDetails) -> bool:
 
 
 def cost_nothing_text(details: RentalDetails) -> str:
-    """Return that a rental which is over cost nothing, in words that are known to be true. Return an empty text if
-    it cost something, or if nobody knows yet.
+    """Return a sentence saying that a rental which is over cost nothing, if that is certain.
+
+    Empty if the rental cost something, or if its cost isn't known yet.
     """
     if details.rental.bought_after_backup and not details.spent.amount:
         return FOUND_ON_ACCOUNT
@@ -308,15 +310,17 @@ def cost_nothing_text(details: RentalDetails) -> str:
 
 
 def receipt(details: RentalDetails) -> str:
-    """Return what a rental that is over cost: `$14.68 for 6 h 4 min.`"""
+    """Return the cost of a rental that is over: `$14.68 for 6 h 4 min`."""
     length = ledger_span(details.ledger)
     ran = f" for {span(length)}" if length is not None else ""
     return cost_nothing_text(details) or f"{in_all(details.spent)}{ran}."
 
 
 def stopped_at_night(details: RentalDetails, reader: Reader) -> str:
-    """Return `Its work stopped at 01:13, so I didn't keep it running.` for a machine with two ends that ended at
-    night because it no longer worked. Return an empty text for other machines.
+    """Return `Its work stopped at 01:13, so I didn't keep it running`.
+
+    This is for a machine with a flexible end that ended at night because it was no longer in use. Empty for any
+    other machine.
     """
     rental, ending, use = details.rental, details.rental.ending, details.rental.use
     rules, times = reader.rules, reader.times
@@ -330,7 +334,7 @@ def stopped_at_night(details: RentalDetails, reader: Reader) -> str:
 
 
 def why_ended(details: RentalDetails) -> str:
-    """Return why a rental failed or was lost, as a sentence. Return an empty text for other states."""
+    """Return the reason why a rental failed or was lost, as a sentence. Empty for other states."""
     rental, ending = details.rental, details.rental.ending
     ended = {State.FAILED, State.LOST}
     if ending is None or ending.why is None or not (rental.state in ended or ending.why is Why.NOTHING_FITTED):
@@ -341,17 +345,17 @@ def why_ended(details: RentalDetails) -> str:
 
 
 def new_one_text(rental: Rental) -> str:
-    """Return `Its replacement is f6rat.`, with `will be` while the old machine still runs."""
+    """Return `Its replacement is f6rat.`, or with `will be` while the old machine still runs."""
     if rental.replaced_by is None:
         return ""
     return f"Its replacement {'will be' if rental.state is State.READY else 'is'} {rental.replaced_by}."
 
 
 def first_runs_on(details: RentalDetails) -> str:
-    """Return `k7mq2, which it was to replace, keeps running.` if this rental has none that takes its place."""
+    """Return `k7mq2, the machine to be replaced, keeps running.` Empty if this rental does replace the machine."""
     replaced, has_none = details.replaced, details.rental.state.over or details.rental.decision is not None
     return (
-        f"{replaced.id}, which it was to replace, keeps running."
+        f"{replaced.id}, the machine to be replaced, keeps running."
         if replaced is not None and replaced.state is State.READY and has_none
         else ""
     )
@@ -367,7 +371,7 @@ def ended_by(details: RentalDetails) -> Event | None:
 
 
 def how_it_ended(details: RentalDetails, name: str, times: Times) -> str:
-    """Return `Ended by Ben at 18:41: your 1x H100 (k7mq2).`, for a message about something before the end.
+    """Return `Ended by Ben at 18:41: your 1x H100 (k7mq2).`, for a message about an earlier event.
 
     A person is named only if they aren't the owner.
     """
@@ -377,7 +381,7 @@ def how_it_ended(details: RentalDetails, name: str, times: Times) -> str:
 
 
 def over_text(details: RentalDetails, times: Times) -> str:
-    """Return `Ended by Ben at 18:41`, or `Ended before 18:41, while I was away` if nobody knows when and why."""
+    """Return `Ended by Ben at 18:41`, or `Ended before 18:41, while I was away` if the time is unknown."""
     rental, ending = details.rental, details.rental.ending
     over_at = rental.over_at if rental.state.over else None
     if over_at and rental.state is State.LOST and ending is not None and ending.why in WHILE_AWAY:
@@ -391,8 +395,9 @@ def over_text(details: RentalDetails, times: Times) -> str:
 
 
 def extended_by_operator(details: RentalDetails, times: Times) -> str:
-    """Return `The operator (reason: "a long run") extended the machine until 20:05.`, or an empty text if the
-    operator didn't.
+    """Return `The operator (reason: "a long run") extended the machine until 20:05`.
+
+    Empty if the operator didn't.
     """
     longer = [e for e in details.events if e.effects.lengthens and e.actor == OPERATOR.id]
     facts = longer[-1].facts if longer else None
@@ -402,12 +407,13 @@ def extended_by_operator(details: RentalDetails, times: Times) -> str:
 
 
 _WITHOUT_WAS = frozenset({State.DESTROYED, State.FAILED, State.EXPIRED})
-"""The states of which one says `it ended`, not `it was cancelled`."""
+"""The states whose sentence has no `was`: `it ended`, but `it was cancelled`."""
 
 
 def current_state(details: RentalDetails, times: Times, name: str = "it") -> str:
-    """Return a sentence about the state of the rental now, for a message about an earlier state. `name` is what
-    the message calls the rental there.
+    """Return a sentence about the current state of the rental, for a message about an earlier state.
+
+    `name` is the rental's name in that message.
     """
     rental = details.rental
     it_is = "it's" if name == "it" else f"{name} is"
@@ -428,7 +434,7 @@ def current_state(details: RentalDetails, times: Times, name: str = "it") -> str
 
 
 def has_left(details: RentalDetails) -> bool:
-    """Return whether the owner left the workspace. The admins are then asked what happens to the rental."""
+    """Return whether the owner left the workspace. The admins then decide what happens to the rental."""
     return open_question(details.events, OpenQuestion.OWNER) is not None
 
 
@@ -437,11 +443,11 @@ def first_after(details: RentalDetails, event: Event, *kinds: EventKind) -> Even
     return next((other for other in events_after(event, details.events) if other.kind in kinds), None)
 
 
-# --- the people whom an owner lets in, in messages to that owner
+# --- the people with whom an owner shares a machine
 
 
 NAMED = 5
-"""How many people are named. The others are counted."""
+"""The maximum number of people that are named. The others are only counted."""
 
 
 def names_of(details: RentalSummary, people: Sequence[str]) -> list[str]:
@@ -449,7 +455,7 @@ def names_of(details: RentalSummary, people: Sequence[str]) -> list[str]:
 
 
 def people_text(names: Sequence[str]) -> str:
-    """Return `Ben and Cleo` for display names, which pings nobody."""
+    """Return display names such as `Ben and Cleo`, which notify nobody."""
     return listed(first_few([as_written(escape(name, 40)) for name in names], NAMED))
 
 
@@ -463,7 +469,7 @@ def people_were(names: Sequence[str]) -> str:
 
 
 def without_key_text(names: Sequence[str], then: str = "I asked for one") -> str:
-    """Return that people have no SSH key, and what the bot does about it: `then`."""
+    """Return sentences saying that people have no SSH key, and `then`, what the bot does about it."""
     if not names:
         return ""
     people = people_text(names)
@@ -471,7 +477,7 @@ def without_key_text(names: Sequence[str], then: str = "I asked for one") -> str
     return f"{people} {has} no SSH key yet, so {then}. Without it, {they} can't log in."
 
 
-# --- who is asked to decide a request, as names, and as mentions in the one message that asks them
+# --- the people who are asked to decide a request: their names, and their mentions in the message to them
 
 
 def away_text(names: Sequence[str]) -> str:
@@ -493,7 +499,7 @@ def asked_for(asked: PeopleAsked | None, what: str = "approval") -> str:
 
 
 def asked_by_event(facts: DecidersFacts, details: RentalDetails) -> str:
-    """Return `Ben and Dora were asked.`, as an event says who is asked, or why other people are."""
+    """Return a sentence such as `Ben and Dora were asked.`, or the reason why other people were asked."""
     names, away = names_of(details, facts.people), names_of(details, facts.away)
     if not names:
         return f"{away_text(away)}." if away else ""
@@ -505,14 +511,16 @@ def asked_by_event(facts: DecidersFacts, details: RentalDetails) -> str:
 
 
 def asked_now(details: RentalDetails) -> str:
-    """Return who is asked about what waits, by the newest event that says it."""
+    """Return a sentence saying who is asked to decide now, taken from the newest event about that."""
     newest = deciders_in(details.events)
     return asked_by_event(newest, details) if newest is not None else ""
 
 
 def mentions(details: RentalDetails, asked: Event, asked_now: Mentions, rules: Rules) -> str:
-    """Return `@approvers, @ben`. A requester, or a person who gets a direct message about the request, is
-    named without a ping. Return an empty text for nobody.
+    """Return the mentions of the people who are asked to decide: `@approvers, @ben`. Empty if there are none.
+
+    Requesters, and people who get a direct message about the request, are only named, because they are informed
+    already.
     """
     informed = {asked.actor, *readers_of(asked, details.rental, rules)}
     pings = [mention_group(group) for group in asked_now.groups]

@@ -1,7 +1,7 @@
-"""Tables and charts, within Slack's limits, and tables as text for a workspace that refuses these blocks.
+"""Builds tables and charts within Slack's limits, and tables as text for workspaces that refuse these blocks.
 
-Sources: docs.slack.dev/reference/block-kit/blocks/data-table-block and .../data-visualization-block. Both are for
-messages only. Text in them is plain: Slack parses nothing in it, so it is not escaped.
+Both work only in messages. Their text is plain: Slack parses nothing in it, so it isn't escaped. Sources:
+docs.slack.dev/reference/block-kit/blocks/data-table-block and .../data-visualization-block.
 """
 
 from __future__ import annotations
@@ -16,30 +16,33 @@ from handlers.phrases.format import clean, literal
 
 TABLE, CHART = "data_table", "data_visualization"
 ROWS = 100
-"""The most rows of a table, without its header."""
+"""The maximum number of rows of a table, not counting its header."""
 COLUMNS = 20
 POINTS = 20
 PAGE = 10
-"""How many rows people see at once."""
+"""The number of rows that people see at once."""
 CELL_TEXT = 60
 CHART_TITLE = 50
 LABEL = 20
 _PLAIN_TEXT = 2700
-"""The most characters of a plain table in one paragraph. Entities make it longer; a paragraph holds 3,000."""
+"""The maximum number of characters of a plain table in one paragraph.
+
+A paragraph holds 3,000 characters, but entities make the text longer.
+"""
 
 
 def text_cell(text: str) -> Json:
-    """Return a cell with foreign text, which may be unescaped."""
+    """Return a cell with foreign text, which doesn't have to be escaped."""
     return {"type": "raw_text", "text": clean(text, CELL_TEXT) or "-"}
 
 
 def number_cell(value: float, shown: str) -> Json:
-    """Return a cell that people sort by its value, and read as `shown`."""
+    """Return a cell that Slack sorts by its value and shows as `shown`."""
     return {"type": "raw_number", "value": value, "text": shown}
 
 
 def table(caption: str, columns: Sequence[str], rows: Iterable[Sequence[Json]]) -> Json | None:
-    """Return a table whose first column names the rows. Return None without rows: Slack wants at least one."""
+    """Return a table whose first column names the rows. None without rows, because Slack requires at least one."""
     cells = [list(row[:COLUMNS]) for row in rows][:ROWS]
     if not cells:
         return None
@@ -53,8 +56,9 @@ def table(caption: str, columns: Sequence[str], rows: Iterable[Sequence[Json]]) 
 
 
 def bar_chart(title: str, name: str, points: Sequence[tuple[str, Micros]]) -> Json | None:
-    """Return a chart of up to 20 amounts, each with its label, in US dollars. `name` says what is drawn. Return
-    None if there is nothing to compare.
+    """Return a chart of up to 20 labelled amounts in US dollars. None if there is nothing to compare.
+
+    `name` is the name of the amounts.
     """
     shown = [(clean(label, LABEL), amount) for label, amount in points[:POINTS]]
     if len(shown) < 2 or not any(amount for _, amount in shown):
@@ -72,7 +76,7 @@ def bar_chart(title: str, name: str, points: Sequence[tuple[str, Micros]]) -> Js
 
 
 def drawn_dollars(amount: Micros) -> float:
-    """Return an amount to the cent, as the JSON number by which Slack draws and sorts. Compute nothing with it."""
+    """Return an amount to the cent as a float, by which Slack draws and sorts. Never calculate with it."""
     return round(Fraction(amount * 100, MICROS_PER_DOLLAR)) / 100
 
 
@@ -82,12 +86,12 @@ def as_text(block: Json) -> list[Json]:
 
 
 def code_blocks(lines: Iterable[str]) -> list[Json]:
-    """Return lines, already escaped for code, in as few blocks of code as they fit into."""
+    """Return lines that are already escaped for code, in as few code blocks as possible."""
     return [section(f"```{part}```") for part in _parts(lines)]
 
 
 def lines_of(block: Json) -> list[str]:
-    """Return a table as lines of plain text. The first column is at the left, numbers are at the right."""
+    """Return a table as lines of plain text. The first column is left-aligned, and numbers are right-aligned."""
     rows = [[cell["text"] for cell in row] for row in block["rows"]]
     widths = [max(map(len, column)) for column in zip_longest(*rows, fillvalue="")]
     numbers = [cell["type"] == "raw_number" for cell in block["rows"][1]]
@@ -101,7 +105,7 @@ def lines_of(block: Json) -> list[str]:
 
 
 def _parts(lines: Iterable[str]) -> list[str]:
-    """Return the lines in as few texts as fit into paragraphs."""
+    """Combine lines into as few texts as possible, each short enough for a paragraph."""
     parts: list[str] = []
     for line in lines:
         if parts and len((longer := f"{parts[-1]}\n{line}").encode()) <= _PLAIN_TEXT:

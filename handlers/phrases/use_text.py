@@ -1,4 +1,4 @@
-"""How a machine is used, in words: the verdict, the values of its GPUs, a mark for each hour of the last day."""
+"""Describes how a machine is used: its usage status, its GPU load, and a mark for each hour of the last day."""
 
 from __future__ import annotations
 
@@ -32,13 +32,17 @@ _WHY: dict[Missed, str] = {
 
 
 def current_use(rental: Rental) -> Use | None:
-    """Return the verdict about a ready machine, or None if there is none that its reader may know."""
+    """Return the usage status of a ready machine.
+
+    None for any other machine, or if the reader may not know the status.
+    """
     return rental.use if rental.state is State.READY else None
 
 
 def status_text(use: Use, times: Times, *, since: bool = False) -> str:
-    """Return the verdict as a clause that begins a sentence: `Idle for 35 min`. Unless `since`, leave out since
-    when a machine is in use.
+    """Return the usage status as a clause at the start of a sentence: `Idle for 35 min`.
+
+    `since` adds the start time if the machine is in use.
     """
     match use.status:
         case UsageStatus.IN_USE:
@@ -49,19 +53,19 @@ def status_text(use: Use, times: Times, *, since: bool = False) -> str:
 
 
 def without_work(status: UsageStatus, length: timedelta | None) -> str:
-    """Return for how long a machine has been idle, also if somebody is connected: `Idle for 35 min`."""
+    """Return the idle time of a machine, with or without connections: `Idle for 35 min`."""
     words = "Connected but idle" if status is UsageStatus.CONNECTED else "Idle"
     return f"{words} for {about_span(length)}" if length is not None else words
 
 
 def unseen_text(use: Use, times: Times) -> str:
-    """Return `I haven't been able to monitor it since 13:10 (no answer over SSH)`, without an unknown reason."""
+    """Return `I haven't been able to monitor it since 13:10 (no answer over SSH)`, or without the reason."""
     why = f" ({_WHY[use.why]})" if use.why else ""
     return f"I haven't been able to monitor it since {times.time(use.since)}{why}"
 
 
 def status_then(use: Use, times: Times) -> str:
-    """Return a verdict for a history, in the words of its time: `Idle since 14:05`."""
+    """Return a usage status in a history, with its start time: `Idle since 14:05`."""
     if use.status is UsageStatus.UNKNOWN:
         return unseen_text(use, times)
     words = "In use" if use.status is UsageStatus.IN_USE else without_work(use.status, None)
@@ -69,8 +73,10 @@ def status_then(use: Use, times: Times) -> str:
 
 
 def use_now(use: Use, recent: RecentUse | None, idle: Idle, times: Times) -> str:
-    """Return the verdict with the values of the GPUs and the connections: `In use. In the last 30 min: GPUs 0-7 at
-    up to 98%, 1 SSH connection.` Return the verdict alone if the reader may know no more or nothing was read.
+    """Return the usage status with the load of the GPUs and the connections.
+
+    An example is `In use. In the last 30 min: GPUs 0-7 at up to 98%, 1 SSH connection.` Only the usage status is
+    returned if the reader may not see more, or if there are no readings.
     """
     if recent is None or not recent.gpus:
         return f"{status_text(use, times, since=True)}."
@@ -81,21 +87,22 @@ def use_now(use: Use, recent: RecentUse | None, idle: Idle, times: Times) -> str
 
 
 def connections_text(seen: Use | RecentUse, what: str) -> str:
-    """Return `1 connection`, `1 new connection` if none is older than two minutes, or `nobody connected`."""
+    """Return `1 connection`, `1 new connection` if all are younger than two minutes, or `nobody connected`."""
     if seen.connections:
         return plural(seen.connections, what)
     return plural(seen.new_connections, f"new {what}") if seen.new_connections else "nobody connected"
 
 
 def idle_part(costs: UseCosts) -> str:
-    """Return `, of which $3.10 was idle`, to follow an amount. Return an empty text if that rounds to nothing."""
+    """Return `, of which $3.10 was idle`, to follow an amount. Empty if that rounds to nothing."""
     idle = use_in_cents(costs).idle
     return f", of which {dollars(idle)} was idle" if idle else ""
 
 
 def use_shares(costs: UseCosts) -> str:
-    """Return `Cost by usage: $9.38 in use, $3.10 idle and $1.20 not monitored.` The parts sum to the cost as it is
-    shown. Return an empty text if nothing is known.
+    """Return `Cost by usage: $9.38 in use, $3.10 idle and $1.20 not monitored.` Empty if nothing is known.
+
+    The parts add up to the cost as it is shown.
     """
     if not costs.known:
         return ""
@@ -111,13 +118,13 @@ def use_shares(costs: UseCosts) -> str:
 
 
 def use_in_cents(costs: UseCosts, total: Micros | None = None) -> UseCosts:
-    """Return costs in whole cents that add up to `total`, or to their own sum, as `in_cents` does."""
+    """Round costs to whole cents so that they add up to `total`, or to their own sum."""
     used, connected, idle, unknown = in_cents((costs.used, costs.connected, costs.idle, costs.unknown), total)
     return UseCosts(used=used, connected=connected, idle=idle, unknown=unknown)
 
 
 def day_marks(recent: RecentUse) -> str:
-    """Return a mark for each of the last 24 hours, oldest first. The marks are never in a fallback text."""
+    """Return a mark for each of the last 24 hours, oldest first. Fallback texts never contain these marks."""
     if all(busy is None for busy in recent.hours):
         return ""
 
@@ -130,7 +137,10 @@ def day_marks(recent: RecentUse) -> str:
 
 
 def _values(gpus: Iterable[GpuUse], idle: Idle) -> str:
-    """Return `GPUs 0-2 at 0%, GPU 3 at up to 97%`: one entry for neighbours that all work, rest or are unread."""
+    """Return `GPUs 0-2 at 0%, GPU 3 at up to 97%`.
+
+    Adjacent GPUs that are all busy, idle or unread share an entry.
+    """
 
     def kind(gpu: GpuUse) -> bool | None:
         return None if gpu.highest is None else gpu.highest >= idle.gpu_below * 100
@@ -154,7 +164,7 @@ def percents(readings: Sequence[int]) -> str:
 
 
 def _most(gpus: Iterable[GpuUse]) -> str:
-    """Return the most memory and power that one GPU uses now. They are shown, but prove no use."""
+    """Return the highest memory and power of a single GPU. They are shown, but don't count as usage."""
     known = list(gpus)
     memory = max((gpu.memory_mib for gpu in known if gpu.memory_mib is not None), default=None)
     watts = max((gpu.watts for gpu in known if gpu.watts is not None), default=None)

@@ -16,7 +16,10 @@ class Gate:
 
     @contextmanager
     def handling(self) -> Iterator[None]:
-        """Count one payload as being handled until the end of the block. The process doesn't stop before that."""
+        """Count one payload as being handled until the end of the block.
+
+        The process doesn't stop before the end of the block.
+        """
         self.in_flight += 1
         self._empty.clear()
         try:
@@ -27,9 +30,12 @@ class Gate:
                 self._empty.set()
 
     def start(self, work: Coroutine[object, object, None]) -> None:
-        """Start the rest of a payload's work, which counts as being handled until it ends. It must not raise."""
+        """Start the remaining work for a payload, which counts as being handled until that work ends.
+
+        The work must not raise.
+        """
         counted = ExitStack()
-        counted.enter_context(self.handling())  # now, so that the gate is not idle before the task runs
+        counted.enter_context(self.handling())  # immediately, or the gate may be idle before the task runs
 
         def ended(task: asyncio.Task[None]) -> None:
             self._started.discard(task)
@@ -43,10 +49,10 @@ class Gate:
         await self._empty.wait()
 
     async def drain(self, seconds: float) -> bool:
-        """Wait until no payload is being handled, at most `seconds` of real time. Return False if one still is.
+        """Wait until no payload is being handled, for at most `seconds` of wall-clock time.
 
-        Payloads that arrive meanwhile are still handled and committed: Slack sends them to nobody else, and the
-        next process continues from what was committed.
+        Returns False if one still is. Payloads that arrive in the meantime are handled and committed as usual,
+        because Slack doesn't send them to any other process. The next process continues with what was committed.
         """
         try:
             async with asyncio.timeout(seconds):

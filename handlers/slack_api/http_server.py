@@ -1,7 +1,7 @@
-"""HTTP mode: a server for Slack's signed requests, on an address of its own. The response is the acknowledgement.
+"""HTTP mode: a server for Slack's signed requests, which listens on its own address.
 
-A connection carries one request. So no connection is idle when the server stops, and a load balancer never sends a
-request into one that closes.
+The response to a request is also its acknowledgement. Each connection carries only one request. So no connection
+is idle when the server stops, and a load balancer never sends a request over a connection that is being closed.
 """
 
 from __future__ import annotations
@@ -30,36 +30,42 @@ from bot.errors import Unusable
 from handlers.slack_api.gate import Gate
 
 Outcome = Literal["answered", "unsigned", "stale", "too_large", "slow", "cut"]
-"""How a request ended. All but `answered` are refused before anything reads what the request says."""
+"""The outcome of a request. All except `answered` are refused before anything parses the body."""
 
 MOST_BYTES = 1024 * 1024
 MOST_UNFINISHED = 64 * 1024 * 1024
-"""How many bytes all bodies that are still arriving hold together, so that strangers can't fill the memory."""
+"""The maximum size of all incomplete bodies together, in bytes, so that strangers can't fill up the memory."""
 REQUEST_SECONDS = 3.0
-"""Real seconds that a request may take to arrive: its headers, and then its body. After 3 seconds without an
-acknowledgement Slack has given up (docs.slack.dev/interactivity/handling-user-interaction)."""
+"""Wall-clock seconds that the headers of a request may take to arrive, and then again its body.
+
+Slack itself gives up after 3 seconds without an acknowledgement
+(docs.slack.dev/interactivity/handling-user-interaction).
+"""
 OLDEST_SECONDS = 300
-"""How far a signature's time may be from ours (docs.slack.dev/authentication/verifying-requests-from-slack)."""
+"""The maximum difference between a signature's time and this machine's, in seconds.
+
+See docs.slack.dev/authentication/verifying-requests-from-slack.
+"""
 LOG_EVERY = 60.0
-"""Real seconds between two log lines about requests that were refused for the same reason."""
+"""Wall-clock seconds between two log lines about requests that were refused for the same reason."""
 LOOK_EVERY = 0.02
-"""Real seconds between two looks whether a connection is still open, while the server stops."""
+"""Wall-clock seconds between two checks whether a connection is still open while the server stops."""
 FEW_SLOW = 50
-"""If fewer requests were slow in the last five minutes, `/health` does not mention them."""
+"""The number of slow requests in the last five minutes below which `/health` doesn't mention them."""
 _BUCKET = 10.0
-"""Real seconds whose outcomes are counted together."""
+"""The length of a bucket in wall-clock seconds. Outcomes within a bucket are counted together."""
 _BUCKETS = 30
 BACKLOG = 128
-"""How many connections the system keeps until the server takes them."""
+"""The number of connections that the operating system queues until the server accepts them."""
 _OURS = web.RequestKey("ours", bool)
-"""Set for requests that `_serve` answered. aiohttp answers all others itself."""
+"""Set on requests that `_serve` has answered. All others are answered by aiohttp itself."""
 _TIMESTAMP = re.compile(r"[0-9]{1,12}", re.ASCII)
 
 log = structlog.get_logger("gpubot.http")
 
 
 def _is_ours(record: logging.LogRecord) -> bool:
-    """Return False for what aiohttp logs of a request that is no HTTP: anybody can send such, at any rate."""
+    """Return False for log records about data that isn't valid HTTP, because anybody can send any amount of it."""
     error = record.exc_info[1] if record.exc_info else None
     return not isinstance(error, HttpProcessingError)
 
@@ -69,7 +75,7 @@ _server_log.addFilter(_is_ours)
 
 
 class _Connection(web.RequestHandler):
-    """A connection on which the errors that aiohttp answers itself, such as for malformed HTTP, are empty too."""
+    """A connection that sends an empty response if aiohttp itself answers, for example to malformed HTTP."""
 
     __slots__ = ()
 
@@ -84,26 +90,32 @@ class _Connection(web.RequestHandler):
 
 
 class TooLarge(Exception):
-    """A body has more than MOST_BYTES."""
+    """A body is larger than MOST_BYTES."""
 
 
 class Bodies:
-    """Reads bodies before it is known who sent them. Those that are still arriving share MOST_UNFINISHED bytes.
+    """Reads the bodies of requests whose sender hasn't been verified yet.
 
-    Their number is not limited: strangers who send headers and then nothing would keep Slack out. Nor is there a
-    limit for each address, because behind a proxy all requests come from one.
+    All incomplete bodies share MOST_UNFINISHED bytes. If they need more, the oldest ones are cut off.
+
+    Their number is not limited, because strangers who send only headers could then keep Slack out. Neither is the
+    number per address, because behind a proxy all requests come from the same address.
     """
 
     def __init__(self) -> None:
         self._arriving: dict[asyncio.Timeout, int] = {}
-        """How many bytes have come of each, by what ends its time. Oldest first."""
+        """The number of bytes received of each body, by the timeout that can end it. Oldest first."""
         self._held = 0
 
     async def read(self, request: web.Request, seconds: float) -> bytes:
         """Return the body of a request.
 
-        Raise TimeoutError if it takes longer than `seconds` of real time, or if it is the oldest when all together
-        hold too much. Raise TooLarge if it is too large, and OSError or web.RequestPayloadError if it breaks off.
+        Raises:
+            TimeoutError: The body took longer than `seconds` of wall-clock time to arrive, or it was the oldest
+                one when all incomplete bodies together became too large.
+            TooLarge: The body is larger than MOST_BYTES.
+            OSError: The connection was interrupted.
+            web.RequestPayloadError: The body is incomplete.
         """
         body = bytearray()
         async with asyncio.timeout(seconds) as time_left:
@@ -119,7 +131,7 @@ class Bodies:
         return bytes(body)
 
     def _count(self, time_left: asyncio.Timeout, size: int) -> None:
-        """Count more bytes of a body, and end the time of the oldest bodies if all together hold too much."""
+        """Count more bytes of a body, and time out the oldest bodies if all together have become too large."""
         if time_left in self._arriving:
             self._arriving[time_left] += size
             self._held += size
@@ -131,7 +143,7 @@ class Bodies:
 
 
 class RecentOutcomes:
-    """Counts how requests of the last five minutes ended."""
+    """Counts the outcomes of the requests of the last five minutes."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -155,7 +167,7 @@ class RecentOutcomes:
 
 
 class HttpServer:
-    """The server of one process."""
+    """The HTTP server of one process."""
 
     def __init__(
         self,
@@ -169,8 +181,13 @@ class HttpServer:
         on_request: Callable[[Outcome], None] = lambda _: None,
         clock_ahead: Callable[[], timedelta] = timedelta,
     ) -> None:
-        """`address` is HOST:PORT. `gate` counts requests that are not yet answered. `on_request` is called once
-        for each request. `clock_ahead` tells by how much this machine's clock is ahead of a right one.
+        """Create a server that isn't listening yet.
+
+        Args:
+            address: HOST:PORT.
+            gate: Counts requests that haven't been answered yet.
+            on_request: Called once for each request.
+            clock_ahead: Returns by how much this machine's clock is ahead of the correct time.
         """
         self._app = app
         self._secret = signing_secret
@@ -191,7 +208,10 @@ class HttpServer:
         self._listening: asyncio.Server | None = None
 
     async def connect(self) -> None:
-        """Listen. Raise Unusable if the address can't be used."""
+        """Start listening.
+
+        Raises Unusable if the address can't be used.
+        """
         await self._runner.setup()
         host, _, port = self._address.rpartition(":")
         try:
@@ -211,13 +231,13 @@ class HttpServer:
             loop=asyncio.get_running_loop(),
             access_log=None,  # type: ignore[arg-type]  # None is what web.AppRunner takes and passes on, too
             logger=_server_log,
-            auto_decompress=False,  # the signature is that of the bytes that are sent
-            keepalive_timeout=self._request_seconds,  # for the headers of a connection's only request
+            auto_decompress=False,  # the signature is computed from the bytes as sent
+            keepalive_timeout=self._request_seconds,  # time for the headers of a connection's only request
             lingering_time=self._request_seconds,
         )
 
     async def connected(self) -> int:
-        """Return 1 while the server listens, else 0."""
+        """Return 1 while the server is listening, otherwise 0."""
         return int(self._listening is not None and self._listening.is_serving())
 
     def since_request(self) -> float | None:
@@ -230,10 +250,10 @@ class HttpServer:
         self._secret = signing_secret
 
     async def watch(self) -> None:
-        """Do nothing: a server needs no renewal."""
+        """Return immediately, because a server needs no maintenance."""
 
     async def drain(self, seconds: float) -> None:
-        """Stop listening, then answer the requests on open connections, for at most `seconds` of real time."""
+        """Stop listening, then answer the requests on open connections, within `seconds` of wall-clock time."""
         self._stop_listening()
         until = self._clock.monotonic() + seconds
         while self._runner.server and self._runner.server.connections and self._clock.monotonic() < until:
@@ -255,7 +275,7 @@ class HttpServer:
         return response
 
     async def _answer(self, request: web.Request) -> web.Response:
-        """Return Bolt's answer. Refuse a request that is not signed without a word about what is wrong with it."""
+        """Return Bolt's answer. A request that isn't properly signed gets an empty response without a reason."""
         timestamp = request.headers.get("X-Slack-Request-Timestamp", "")
         signature = request.headers.get("X-Slack-Signature", "")
         if not signature or not _TIMESTAMP.fullmatch(timestamp):
@@ -281,14 +301,16 @@ class HttpServer:
             bolt_request = AsyncBoltRequest(
                 body=body.decode(errors="replace"), query=request.query_string, headers=dict(request.headers)
             )
-        except (ValueError, AttributeError, TypeError):  # Bolt takes each body for an object
+        except (ValueError, AttributeError, TypeError):  # Bolt assumes that every body is an object
             return web.Response(status=400)
         return await to_aiohttp_response(await self._app.async_dispatch(bolt_request))
 
     def _is_signed(self, timestamp: str, body: bytes, signature: str) -> bool:
-        """Return whether Slack signed these bytes. How long that takes shows nothing of the signature.
+        """Return whether Slack signed this body.
 
-        Not by the SDK's verifier: it raises at bytes that are no UTF-8 and at signatures that are no ASCII.
+        The comparison takes the same time for right and wrong signatures, so that the time reveals nothing. The
+        SDK's own verifier isn't used, because it raises for bytes that aren't UTF-8 and signatures that aren't
+        ASCII.
         """
         signed = b"v0:%s:%s" % (timestamp.encode(), body)
         expected = f"v0={hmac.new(self._secret.encode(), signed, hashlib.sha256).hexdigest()}"

@@ -1,6 +1,6 @@
-"""The scopes of the bot's token, and what each is for. `manifest.yml` asks for the same ones.
+"""The scopes of the bot's token and their purposes. `manifest.yml` requests the same scopes.
 
-The scopes of each method and event: docs.slack.dev/reference/methods and docs.slack.dev/reference/events.
+Scopes of each method and event: docs.slack.dev/reference/methods and docs.slack.dev/reference/events.
 """
 
 from __future__ import annotations
@@ -33,25 +33,26 @@ OPTIONAL: Mapping[str, str] = MappingProxyType(
         "files:write": "sending the files of months",
     }
 )
-"""Apps that were installed with an older manifest.yml lack these. All the rest works without them."""
+"""Scopes that apps installed with an older manifest.yml lack. Everything else works without them."""
 ADD_SCOPES = "Paste manifest.yml again at api.slack.com/apps, App Manifest, then Reinstall."
 
 
 def granted_scopes(answer: AsyncSlackResponse) -> frozenset[str] | None:
-    """Return the scopes that the bot's token has, from the answer of auth.test. Return None if the server doesn't
-    send them: Slack does, but other servers need not.
+    """Read the scopes of the bot's token from an answer of auth.test.
+
+    None if the server doesn't send them. Slack does, but other servers need not.
     """
     header: str | None = answer.headers.get("x-oauth-scopes")
     return None if header is None else frozenset(scope.strip() for scope in header.split(",") if scope.strip())
 
 
 def missing(scopes: Mapping[str, str], granted: frozenset[str]) -> dict[str, str]:
-    """Return the scopes that are not granted, each with its purpose."""
+    """Return the scopes that haven't been granted, each with its purpose."""
     return {scope: purpose for scope, purpose in scopes.items() if scope not in granted}
 
 
 def log_missing_scopes(answer: AsyncSlackResponse) -> None:
-    """Log a warning for each scope that the bot's token lacks, from the answer of auth.test."""
+    """Log a warning for each scope that the bot's token lacks according to an answer of auth.test."""
     granted = granted_scopes(answer)
     if granted is None:
         return

@@ -1,8 +1,8 @@
-"""Two Socket Mode connections, so that one is open while Slack renews the other, and a watchdog.
+"""Socket Mode: two connections, so that one is open while Slack renews the other, and a watchdog for both.
 
-An app may have up to 10 connections, and any of them may get a payload
-(docs.slack.dev/apis/events-api/using-socket-mode). The SDK retries an expired ticket for ever; the watchdog makes
-it ask for a new one.
+An app may have up to 10 connections, and Slack may send a payload through any of them
+(docs.slack.dev/apis/events-api/using-socket-mode). To connect, a ticket is needed, which is a URL that Slack
+returns. The SDK retries with an expired ticket forever, so the watchdog makes it request a new one.
 """
 
 from __future__ import annotations
@@ -29,22 +29,24 @@ log = structlog.get_logger("gpubot.sockets")
 
 CONNECTIONS = 2
 CHECK_EVERY = 5.0
-"""Real seconds between two checks of the watchdog."""
+"""Wall-clock seconds between two checks by the watchdog."""
 TICKET_SECONDS = 10.0
-"""Real seconds for which one ticket is tried at the start."""
+"""Wall-clock seconds for which a connection is attempted with the same ticket during startup."""
 DEAD_AFTER = 60.0
-"""Real seconds after which a closed connection gets a new ticket."""
+"""Wall-clock seconds after which a closed connection gets a new ticket."""
 
 
 def count_of(message: Mapping[str, Any]) -> int | None:
-    """Return how many connections Slack counts for the app. Return None if the message is not its greeting."""
+    """Return the number of connections that Slack counts for the app, or None if the message isn't a greeting."""
     count = message.get("num_connections") if message.get("type") == "hello" else None
     return count if isinstance(count, int) else None
 
 
 def _connection(app: AsyncApp, app_token: str, *gates: Gate) -> AsyncSocketModeHandler:
-    """Return a connection that counts a payload as being handled until its acknowledgement is sent, a moment after
-    the listener returns.
+    """Return a connection that counts each payload as being handled until its acknowledgement is sent.
+
+    The acknowledgement is sent shortly after the listener returns, so the listener's own count would end too
+    early.
     """
     connection = AsyncSocketModeHandler(app, app_token)
 
@@ -55,7 +57,7 @@ def _connection(app: AsyncApp, app_token: str, *gates: Gate) -> AsyncSocketModeH
             try:
                 await connection.handle(connection.client, request)
             except ConnectionResetError:
-                # What was done stays. Slack tells the person that it got no answer, or sends an event again.
+                # The changes remain. Slack tells the person that it got no answer, or sends an event again.
                 log.warning("sockets.closed_before_acknowledgement", type=request.type)
 
     connection.client.socket_mode_request_listeners[:] = [handle]
@@ -70,7 +72,7 @@ async def _use_our_session(client: SocketModeClient) -> None:
 
 
 class Sockets:
-    """The connections of one process."""
+    """The Socket Mode connections of one process."""
 
     def __init__(
         self,
@@ -83,26 +85,29 @@ class Sockets:
         ticket_seconds: float = TICKET_SECONDS,
         reload_token: Callable[[], None] | None = None,
     ) -> None:
-        """`gate` counts payloads that are not yet acknowledged. `ticket_seconds` are real seconds for which one
-        ticket is tried. `reload_token` reads the app token again and calls `use_secret`; it is called if a
-        connection stays closed.
+        """Create the connections without opening them. Must be called inside the running event loop.
 
-        Construct this inside the running event loop.
+        Args:
+            gate: Counts payloads that haven't been acknowledged yet.
+            ticket_seconds: Wall-clock seconds for which a connection is attempted with the same ticket.
+            reload_token: Reads the app token again and calls `use_secret`. It is called if a connection stays
+                closed.
         """
         self._clock = clock
         self._ticket_seconds = ticket_seconds
         self._reload_token = reload_token
         self._gates = [Gate() for _ in range(count)]
-        """What each connection is not done with."""
+        """One gate for each connection, counting the payloads that it hasn't acknowledged."""
         self._handlers = [_connection(app, app_token, gate or Gate(), own) for own in self._gates]
         self._down: dict[int, float] = {}
-        """For how many real seconds each closed connection has been closed, by its index."""
+        """The wall-clock seconds for which each closed connection has been closed, by its index."""
         for handler in self._handlers:
             handler.client.message_listeners.append(self._greeted)
 
     async def _greeted(self, _: object, message: Mapping[str, Any], __: str | None = None) -> None:
-        """Warn of connections that are gone but that Slack still counts: it sends payloads to them, which get lost
-        (slackapi/python-slack-sdk#1940).
+        """Log a warning if Slack still counts connections that no longer exist.
+
+        Slack would send payloads to them, which are then lost (slackapi/python-slack-sdk#1940).
         """
         count = count_of(message)
         if count is not None and count > 2 * len(self._handlers):
@@ -111,17 +116,23 @@ class Sockets:
             log.info("socket.greeted", connections=count)
 
     async def connect(self) -> None:
-        """Open all connections. Raise SlackApiError if Slack refuses the token."""
+        """Open all connections.
+
+        Raises SlackApiError if Slack refuses the token.
+        """
         try:
             for handler in self._handlers:
                 await self._connect(handler)
         except BaseException:
-            # If the process is stopped meanwhile, the SDK would log each open connection as an error.
+            # If the process is stopped in the meantime, the SDK would log each open connection as an error.
             await self.close()
             raise
 
     async def _connect(self, handler: AsyncSocketModeHandler) -> None:
-        """Open one connection, with a new ticket for each try: the SDK would use the first one for ever."""
+        """Open one connection, using a new ticket for each attempt.
+
+        This is necessary because the SDK would use the first ticket forever.
+        """
         await _use_our_session(handler.client)
         while True:
             try:
@@ -136,19 +147,22 @@ class Sockets:
         return sum([await handler.client.is_connected() for handler in self._handlers])
 
     def since_request(self) -> None:
-        """Return None: when something came last says little about open connections."""
+        """Return None always.
+
+        In Socket Mode, the time of the last request says little about whether the connections still work.
+        """
 
     def many_slow(self) -> bool:
-        """Return False: nobody but Slack sends anything through a connection that the bot opened."""
+        """Return False always, because only Slack can send anything through a connection that the bot opened."""
         return False
 
     def use_secret(self, app_token: str) -> None:
-        """Ask for tickets with this token from now on. Open connections stay."""
+        """Request the next tickets with this token. Open connections aren't closed."""
         for handler in self._handlers:
             handler.client.app_token = app_token
 
     async def watch(self) -> None:
-        """Renew tickets that no longer work, until cancelled."""
+        """Renew expired tickets until cancelled."""
         await keep_running("socket", self._check, self._clock)
 
     async def _check(self) -> None:
@@ -166,11 +180,11 @@ class Sockets:
                 self._down[number] = 0.0
 
     async def drain(self, seconds: float) -> None:
-        """Close each connection as soon as everything that came through it is acknowledged, after at most
-        `seconds` of real time.
+        """Close each connection once everything that it received is acknowledged.
 
-        Slack sends what comes next through connections of other processes. A payload that it sends while it does
-        not know of the closing is lost: nothing can be sent after the frame that closes.
+        A connection is closed after `seconds` of wall-clock time in any case. Slack sends all further payloads to
+        other processes. A payload that it sends before it notices the closing is lost, because nothing can be sent
+        after the closing frame.
         """
         await asyncio.gather(*map(self._close_when_done, self._handlers, self._gates, repeat(seconds)))
 
@@ -179,7 +193,7 @@ class Sockets:
             async with asyncio.timeout(seconds):
                 while gate.in_flight or not handler.client.message_queue.empty():
                     await gate.idle()
-                    await self._clock.pause(0)  # the SDK takes the next message from its queue
+                    await self._clock.pause(0)  # let the SDK take the next message from its queue
         await handler.close_async()  # type: ignore[no-untyped-call] # slack-bolt leaves it untyped
 
     async def close(self) -> None:

@@ -1,4 +1,4 @@
-"""The client of Slack's Web API, and what the errors of its calls mean for the next call."""
+"""Creates the client of Slack's Web API, and interprets the errors of its calls."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from slack_sdk.web.async_slack_response import AsyncSlackResponse
 NO_ANSWER: tuple[type[Exception], ...] = (
     SlackClientError,
     aiohttp.ClientError,
-    OSError,  # a time-out too
+    OSError,  # includes timeouts
     ValueError,
-    AttributeError,  # the SDK raises it if the answer is JSON but no object
-    RecursionError,  # JSON nested too deep to parse, or to quote in the SDK's own error
+    AttributeError,  # raised by the SDK if the answer is JSON but not an object
+    RecursionError,  # JSON nested too deeply to parse, or to quote in the SDK's error
 )
 
 RATE_LIMITED = frozenset({"ratelimited", "rate_limited"})
-"""docs.slack.dev/reference/methods/chat.postMessage has both."""
+"""The error codes of a rate limit. docs.slack.dev/reference/methods/chat.postMessage lists both."""
 _TEMPORARY = frozenset(
     {"internal_error", "fatal_error", "service_unavailable", "request_timeout", "team_added_to_org"}
 )
@@ -37,21 +37,21 @@ TOKEN_REFUSED = frozenset(
         "team_access_not_granted",
     }
 )
-"""Slack refuses the bot's token for every call."""
+"""Error codes which mean that Slack refuses the bot's token for every call."""
 _POINTER = re.compile(r"\[json-pointer:([^\]]*)\]")
 TOKEN_RETRY = timedelta(minutes=1)
-"""Real time until the token is tried again."""
+"""Wall-clock time before the token is tried again."""
 
 
 def slack_client(token: str, base_url: str, session: aiohttp.ClientSession) -> AsyncWebClient:
     """Return a client without the SDK's own retries, which leaves proxies and redirects to `session`."""
     client = AsyncWebClient(token=token, base_url=base_url, session=session, retry_handlers=[])
-    client.proxy = None  # the SDK took the environment's, which may not be meant for this address
+    client.proxy = None  # the SDK uses the environment's proxy, which may not be meant for this address
     return client
 
 
 def refusal(code: str, status: int, headers: dict[str, str]) -> SlackApiError:
-    """Return the error of an answer that isn't the Web API's, so that it is read like one of these."""
+    """Return a SlackApiError for an answer that isn't from the Web API, so that callers can treat both alike."""
     nothing: dict[str, Any] = {"client": None, "http_verb": "POST", "api_url": "", "req_args": {}}
     data = {"ok": False, "error": code}
     answer = AsyncSlackResponse(**nothing, data=data, headers=headers, status_code=status)
@@ -59,14 +59,14 @@ def refusal(code: str, status: int, headers: dict[str, str]) -> SlackApiError:
 
 
 def is_temporary(error: SlackApiError) -> bool:
-    """Return whether the same call may succeed later: the error says nothing about what was asked."""
+    """Return whether the same call may succeed later, because the error doesn't depend on its arguments."""
     code = error_code(error)
     has_no_code = code == type(error).__name__
     return has_no_code or status_code(error) >= 500 or code in _TEMPORARY | RATE_LIMITED
 
 
 def error_code(error: Exception) -> str:
-    """Return Slack's name for the error, such as `channel_not_found`, or else the exception's name."""
+    """Return Slack's error code, such as `channel_not_found`, or otherwise the exception's class name."""
     if isinstance(error, SlackApiError):
         answer = error.response.data if isinstance(error.response, AsyncSlackResponse) else error.response
         if isinstance(answer, dict) and isinstance(answer.get("error"), str):
@@ -75,13 +75,13 @@ def error_code(error: Exception) -> str:
 
 
 def status_code(error: SlackApiError) -> int:
-    """Return the HTTP status of the answer, 0 if there is none."""
+    """Return the HTTP status of the answer, or 0 if there is none."""
     status = getattr(error.response, "status_code", 0)
     return status if isinstance(status, int) else 0
 
 
 def pointers(error: SlackApiError) -> list[str]:
-    """Return the JSON pointers in the reasons for which Slack refuses a message or view."""
+    """Return the JSON pointers to the parts of a message or view that Slack refuses."""
     answer = error.response.data if isinstance(error.response, AsyncSlackResponse) else error.response
     errors = answer.get("errors") if isinstance(answer, dict) else None
     metadata = answer.get("response_metadata") if isinstance(answer, dict) else None
@@ -91,7 +91,10 @@ def pointers(error: SlackApiError) -> list[str]:
 
 
 def requested_wait(error: Exception) -> timedelta | None:
-    """Return for how long Slack asks to wait with this method. Return None if the error says something else."""
+    """Return the time that Slack asks to wait before the next call of this method.
+
+    None if the error isn't about a rate limit.
+    """
     if not isinstance(error, SlackApiError):
         return None
     if status_code(error) != 429 and error_code(error) not in RATE_LIMITED:
@@ -102,7 +105,7 @@ def requested_wait(error: Exception) -> timedelta | None:
 
 
 def seconds_to_wait(retry_after: str) -> float:
-    """Return the seconds in a Retry-After header: between 1 and 3600, 30 if it can't be read."""
+    """Return the seconds in a Retry-After header, limited to the range from 1 to 3600. 30 if it can't be read."""
     try:
         return min(max(1.0, float(retry_after)), 3600.0)
     except ValueError:

@@ -1,5 +1,6 @@
-"""Amounts as people type them: durations such as `6h`, `90 min`, `1h30m`, `2h30`, and money such as `$3`, `3 usd`,
-`$2.50/GPU/h`, `$20 in total`.
+"""Parses amounts as people type them.
+
+Durations: `6h`, `90 min`, `1h30m`, `2h30`. Money: `$3`, `3 usd`, `$2.50/GPU/h`, `$20 in total`.
 """
 
 from __future__ import annotations
@@ -17,40 +18,43 @@ _SECONDS = {
     r"(?:minutes?|mins?|m)": 60,
     r"(?:seconds?|secs?|s)": 1,
 }
-"""Seconds of each unit, the longest first."""
+"""The number of seconds in each unit, longest unit first."""
 UNIT = rf"(?:{'|'.join(_SECONDS)})"
 _MAX_SECONDS = 1_000_000 * 3600
-"""A limit far beyond any lease, but within what a timedelta holds."""
+"""A limit far above any lease, but within the range of a timedelta."""
 _ONE_TO_TEN = "one two three four five six seven eight nine ten"
 NUMBER_WORDS = {word: number for number, word in enumerate(_ONE_TO_TEN.split(), 1)}
 _AMOUNT_WORDS = {"half a": Fraction(1, 2), "half an": Fraction(1, 2), "a": Fraction(1), "an": Fraction(1)} | {
     word: Fraction(number) for word, number in NUMBER_WORDS.items()
 }
 NUMBER = r"(?![1-9]\d{0,2}\.\d{3}(?!\d))\d{1,9}(?:\.\d{1,9})?"
-"""Excludes `2.500`, which is two and a half to some people and two thousand to others."""
+"""A pattern for numbers that excludes `2.500`, because this means either two and a half or two thousand."""
 _AMOUNT = rf"(?:(?<![\d.]){NUMBER}|\b(?:half an?|an?|{'|'.join(NUMBER_WORDS)})\b)"
 _HOURS_MINUTES = r"(\d{1,3})h([0-5]\d)"
 
 
 def _duration_pattern() -> str:
-    """Return a pattern with each unit at most once, longer units first. So `6h 2d` are two durations."""
+    """Return a pattern for durations in which each unit occurs at most once, longer units first.
+
+    So `6h 2d` counts as two durations.
+    """
     parts = [rf"{_AMOUNT} ?-?{unit}(?![a-z])" for unit in _SECONDS]
     alternatives = []
     for start, part in enumerate(parts):
         smaller_units = (rf"(?:(?: and)? ?(?!\d{{3}}){smaller})?" for smaller in parts[start + 1 :])
         alternatives.append(part + "".join(smaller_units))
     hours_minutes = _HOURS_MINUTES.replace("(", "(?:")
-    # `8 h100s` are GPUs, not 8 hours and 100 seconds.
+    # `8 h100s` are 8 GPUs, not 8 hours and 100 seconds.
     return rf"(?!{_AMOUNT} -?[a-z]+\d)(?:{hours_minutes}|{'|'.join(alternatives)})(?![a-z0-9])"
 
 
 DURATION = _duration_pattern()
-"""Matches a duration in lower case with single spaces."""
+"""A pattern for a duration in lower case with single spaces."""
 _PARTS = [(re.compile(rf"({_AMOUNT}) ?-?{unit}(?![a-z])"), seconds) for unit, seconds in _SECONDS.items()]
 
 
 def parse_duration(text: str) -> timedelta:
-    """Return the duration of a text that DURATION matches, rounded to seconds."""
+    """Convert a text that DURATION matches, rounded to seconds."""
     hours_minutes = re.fullmatch(_HOURS_MINUTES, text)
     if hours_minutes is not None:
         return timedelta(hours=int(hours_minutes[1]), minutes=int(hours_minutes[2]))
@@ -95,26 +99,32 @@ _GPU_HOUR = re.compile(rf"(?:-| ){_HOUR}{_END}")
 
 @dataclass(frozen=True)
 class Money:
-    """An amount of dollars, and what the words around it say about it."""
+    """An amount of dollars, and the meaning of the words around it."""
 
     amount: Decimal
     per_gpu: bool = False
     per_hour: bool = False
     total: bool = False
-    """Whether the amount is for everything, as in `$20 in total`."""
+    """True if the amount is for the whole rental, as in `$20 in total`."""
     limit: bool = False
-    """Whether the amount is a maximum, as in `$3 or less`."""
+    """True if the amount is a maximum, as in `$3 or less`."""
     after_for: bool = False
-    """Whether it follows `for`: `for $20` is the price of everything, unless it says "per hour"."""
+    """True if the amount follows `for`.
+
+    `for $20` is the price of the whole rental, unless the text says "per hour".
+    """
     other_unit: str = ""
-    """A unit that prices can't have here, as in `$50 per day`."""
+    """A unit that isn't valid for a price here, as in `$50 per day`."""
 
 
 NO_MONEY = Money(Decimal(0))
 
 
 def match_money(text: str, start: int) -> tuple[int, Money] | None:
-    """Return the end of the amount at `start`, and the amount. Return None if there is none."""
+    """Parse the amount of money that begins at `start`, and return its end and the amount.
+
+    None if there is no amount of money at this position.
+    """
     match = _MONEY.match(text, start)
     if match is None:
         return None

@@ -1,4 +1,4 @@
-"""Turns the text after `/gpu` into a command, or raises the Mistake that says what to type instead."""
+"""Parses the text after `/gpu` into a command, or raises a Mistake that says what to type instead."""
 
 from __future__ import annotations
 
@@ -30,26 +30,26 @@ from handlers.typed.until import UNTIL, UnclearEnd, parse_day
 from handlers.typed.vocabulary import vocabulary_of
 
 MAX_COMMAND_LENGTH = MOST_SCANNED
-"""The most characters of a command. Only a key comes near that."""
+"""The maximum length of a command, in characters. Only commands with an SSH key come close to it."""
 MAX_NAME_LENGTH = 20
-"""The most characters of a command's name, with the quotation marks or asterisks around it."""
+"""The maximum length of a command's name, including quotation marks or asterisks around it."""
 LONGEST_REASON = 200
-"""The most characters of the reason for a pause."""
+"""The maximum length of the reason for a pause, in characters."""
 
 
 class KeySet(Frozen):
     line: str
-    """The text after `key`, not yet checked. It may contain line breaks."""
+    """The text after `key`, not validated yet. It may contain line breaks."""
 
 
 class KeyFromGithub(Frozen):
     name: str | None
-    """The user name as it was typed, not yet checked. None if none was typed."""
+    """The user name as it was typed, not validated yet. None if no name was typed."""
 
 
 class ListRentals(Frozen):
     all: bool = False
-    """List everyone's rentals, not only those of the person who asks."""
+    """True to list everyone's rentals instead of the person's own."""
 
 
 class Show(OfRental):
@@ -61,60 +61,60 @@ class Ssh(OfRental):
 
 
 class Destroy(OfRental):
-    """Ask for a confirmation, then destroy the machine."""
+    """Ask for confirmation, then destroy the machine."""
 
 
 class Share(OfRental):
-    """Let people into the machine."""
+    """Share the machine with other people."""
 
     people: tuple[str, ...] = ()
-    """Slack ids. Empty if none were typed: the people who were let in before are meant."""
+    """Their Slack IDs. Empty to refer to the people with whom the machine has already been shared."""
 
 
 class Give(OfRental):
-    """Give the machine to another person."""
+    """Offer the machine to another person."""
 
     to: str
-    """A Slack id."""
+    """The person's Slack ID."""
 
 
 class Extend(RentalWords):
-    """Make the lease longer, by the duration or until the end."""
+    """Extend the lease by a length or until an end."""
 
 
 class Keep(OfRental):
-    """Don't ask for a while whether the machine is needed."""
+    """Stop asking for a while whether the machine is still needed."""
 
     duration: timedelta | None = None
-    """For how long. None if it wasn't typed."""
+    """The time without questions. None if no time was typed."""
 
 
 class Longer(OfRental):
-    """Ask whether the lease shall become longer by so much, or last until one of these ends."""
+    """Ask whether to extend the lease by the duration, or until one of these ends."""
 
     duration: timedelta | None = None
     untils: tuple[datetime, ...] = ()
 
 
 class About(OfRental):
-    """Say what a sentence asks about the rental or, without one, about everything."""
+    """Answer a sentence about a rental or, if none is named, about everything."""
 
     topic: Topic
 
 
 class Spend(Frozen):
-    """Show what was spent."""
+    """Show the amount that was spent."""
 
     kind: ScopeKind = ScopeKind.TEAM
-    """Whose money. A person: that of the person who asks."""
+    """The kind of budget. PERSON refers to the person who asks."""
     project: str = ""
     """The name of the project, as it was typed."""
     period: str = PeriodKind.MONTH
-    """As `bot.policy.buying.spend.period_of` takes it."""
+    """The period, in the format that `bot.policy.buying.spend.period_of` accepts."""
 
 
 class Away(Frozen):
-    """An approver is away until then."""
+    """Record that an approver is away until a certain time."""
 
     until: datetime
 
@@ -124,7 +124,7 @@ class Pause(Frozen):
 
 
 class Plain(Enum):
-    """The commands that take nothing more, by what people type."""
+    """The commands without arguments. Each value is the text that people type."""
 
     GET_FORM = "get"
     KEYS = "key"
@@ -147,42 +147,50 @@ give handover; list ls mine my me ps status; show info details history; ssh conn
 destroy delete kill stop terminate remove rm cancel withdraw end; extend prolong longer; policy rules; probe
 spend spent spending cost costs bill bills budget budgets; catalog catalogue vendors regions gpus
 away vacation holiday ooo; help ? -h --help"""
-"""The names of each command. The first is the one that the bot writes."""
+"""The names of each command. The first one is the name that the bot itself uses."""
 _NAME_OF_ALIAS = {alias: words.split()[0] for words in re.split("; |\n", _ALIASES) for alias in words.split()}
 _KEY_LINE = re.compile(r"(?:ssh-(?:rsa|dss|ed25519)|ecdsa-sha2-nistp\d+|sk-[\w.@-]+)(?:@|-cert|\s)", re.IGNORECASE)
 _QUOTES = "`'\"“”„‘’«»"
-"""People and phones put these around a pasted line."""
+"""Characters that people and phones put around a pasted line."""
 _FROM_GITHUB = re.compile(
     r"(?:from\s+)?(?:github(?:\.com)?(?=\s|$)|(?=(?:https?://)?(?:www\.)?github\.com/))(?P<name>.*)",
     re.IGNORECASE | re.DOTALL,
 )
 _GITHUB_ADDRESS = re.compile(r"(?:https?://)?(?:www\.)?github\.com/", re.IGNORECASE)
 _GIVE_ME = re.compile(r"(?:me|us)(?:\s|$)", re.IGNORECASE)
-"""After `give`, a request follows: `give me 2 H100`."""
+"""A pattern for the text after `give` if a request follows, as in `give me 2 H100`."""
 _READING = frozenset(
     {"wait", "again", "list", "show", "ssh", "destroy", "spend", "catalog", "probe", "policy", "help"}
 )
-"""The commands that only show something or ask first, so that courtesies may stand in front of them."""
+"""The commands that only show something or ask first, so that polite phrases may come before them."""
 _OF_RENTAL = frozenset({"show", "ssh", "destroy", "extend", "share", "give"})
 _ABOUT_GPUS = frozenset({Topic.FREE, "get", "catalog"})
 _AVAILABLE = re.compile(r"^ *there(?:s| is| are)?\b|\b(?:is|are|gets?|becomes?) (?:free|available|there|back)$")
 _BUYING_WORDS = frozenset({"get", "rent"})
-"""`now` rents only after one of these. After `find` or `offers`, or without a verb, offers are shown."""
+"""The verbs after which `now` rents something.
+
+After `find` or `offers`, or without a verb, only offers are shown.
+"""
 _MAX_TYPOS = {"destroy": 2, "extend": 2, "catalog": 2, "policy": 2} | dict.fromkeys(
     ("resume", "pause", "probe", "again", "wait", "list", "show", "keep", "spend", "share", "give", "help"), 1
 )
-"""How many letters may be wrong for a command to be suggested. `reuse` and `resize` are two letters from `resume`,
-and `use` is two from `pause`: people who type those must not be led to a command that stops something."""
+"""The number of wrong letters with which a command is still suggested.
+
+`reuse` and `resize` are two letters away from `resume`, and `use` is two letters away from `pause`. People who
+type these words must not be led to a command that stops something.
+"""
 
 
 def parse_command(text: str, catalog: Catalog, context: ParseContext) -> Command:
-    """Return the command in a text as Slack sent it. If it is none, but a known word says what it is about, return
-    what that sentence means.
+    """Parse the text of a command as Slack sent it.
 
-    The caller has searched the text for private keys. Raise Mistake if the text is neither; its words must be
-    escaped before they are shown.
+    If the text isn't a command, it is interpreted as a sentence, provided that a known word in it shows the topic.
+    The caller has already searched the text for private keys.
+
+    Raises Mistake if the text is neither. The message quotes from the text, so it must be escaped before it is
+    shown.
     """
-    if len(text) > MAX_COMMAND_LENGTH:  # checked first: every other check takes time in proportion to the length
+    if len(text) > MAX_COMMAND_LENGTH:  # checked first, because all other checks take longer for longer texts
         raise _too_long()
     with_mentions = _without_name_of_command(text_with_mentions(text))
     typed = name_mentions(with_mentions)
@@ -211,7 +219,10 @@ def parse_command(text: str, catalog: Catalog, context: ParseContext) -> Command
 
 
 def _parse_named(name: str | None, rest: str, catalog: Catalog, context: ParseContext) -> Command:
-    """Return the command of this name, or the request if there is none. `rest` still has mentions of people."""
+    """Parse the arguments of the command `name`, or a request if `name` is None.
+
+    `rest` still contains mentions of people.
+    """
     if name in {None, "get"} and rest.strip():
         return parse_request(rest, catalog, context, after_verb=name is not None)
     if name == "wait":
@@ -224,7 +235,10 @@ def _parse_named(name: str | None, rest: str, catalog: Catalog, context: ParseCo
 
 
 def _is_precise(name: str | None, sentence: Sentence) -> bool:
-    """Return whether a text is certainly a request or the command `name`, so that its mistake is the answer."""
+    """Return whether a text is certainly a request or the command `name`.
+
+    If so, its own error message is the best answer, and the text isn't interpreted as a sentence.
+    """
     if name in {"get", "wait"}:
         return name == "wait" or sentence.names_gpu or sentence.meant in _ABOUT_GPUS
     if name in {None, "list"}:
@@ -235,7 +249,7 @@ def _is_precise(name: str | None, sentence: Sentence) -> bool:
 
 
 def _meant(sentence: Sentence, catalog: Catalog, context: ParseContext) -> Command | None:
-    """Return the command that a sentence means. Return None if nothing says what it means."""
+    """Return the command with the same meaning as a sentence, or None if its meaning is unknown."""
     first_word, _, rest = sentence.text.partition(" ")
     name = _name_of(first_word)
     if name in _READING:
@@ -262,7 +276,10 @@ def _parse_wait(rest: str, catalog: Catalog, context: ParseContext) -> Command:
 
 
 def command_text(command: Command, typed: str, *, default_lease: timedelta, zone: str) -> str:
-    """Return what a person in `zone` types after `/gpu` for `command`, which was read from the text `typed`."""
+    """Return the text that a person in `zone` would type after `/gpu` for `command`.
+
+    `typed` is the text that the command was parsed from.
+    """
     match command:
         case Get(request=request, any_time=any_time) | Wait(request=request, any_time=any_time) if (
             not request.teammates
@@ -284,7 +301,7 @@ def command_text(command: Command, typed: str, *, default_lease: timedelta, zone
 
 
 def is_destroy(text: str) -> bool:
-    """Return whether a text as Slack sent it begins like the command `destroy`. The text may have any length."""
+    """Return whether a text as sent by Slack begins with the command `destroy`. The text may have any length."""
     words = _without_name_of_command(text[:200]).split(maxsplit=1)
     return bool(words) and _name_of(words[0]) == "destroy"
 
@@ -295,7 +312,7 @@ def _name_of(first_word: str) -> str | None:
 
 
 def _without_name_of_command(text: str) -> str:
-    """Return a text without `/gpu` in front of it."""
+    """Return a text without a leading `/gpu`."""
     text = text.strip()
     while text[:4].lower() == "/gpu" and not text[4:5].strip():
         text = text[4:].strip()
@@ -331,7 +348,10 @@ def _parse_key(rest: str, _: ParseContext) -> Command:
 
 
 def read_github_name(typed: str) -> str:
-    """Return the user name in a text such as `@ana-dev` or `https://github.com/ana-dev.keys`, not yet checked."""
+    """Return the user name from a text such as `@ana-dev` or `https://github.com/ana-dev.keys`.
+
+    The name isn't validated.
+    """
     name = _GITHUB_ADDRESS.sub("", typed.strip().strip(_QUOTES).strip())
     return name.removeprefix("@").removesuffix("/").removesuffix(".keys")
 
@@ -351,8 +371,11 @@ _SPEND_FILLERS = {"for", "of", "in", "the", "this", "so", "far", "by"}
 
 
 def parse_spend(rest: str, _: ParseContext) -> Spend:
-    """Return what is asked for after `spend`. Raises Mistake if a word means nothing there."""
-    # The name is read from the text as it was typed: `_` formats nothing in it.
+    """Parse the arguments of `spend`.
+
+    Raises Mistake if a word has no meaning there.
+    """
+    # The name is taken from the text as it was typed, because `normalize` would treat `_` as formatting.
     named = _PROJECT.search(rest)
     kind, project = (ScopeKind.PROJECT, named["name"]) if named else (None, "")
     others = rest[: named.start()] + " " + rest[named.end() :] if named else rest
@@ -376,11 +399,11 @@ def parse_spend(rest: str, _: ParseContext) -> Spend:
 
 
 Parser = Callable[[str, ParseContext], Command]
-"""Takes the text after a command's name."""
+"""A function that parses the text after a command's name."""
 
 
 def _id_parser(command: type[Show | Ssh | Destroy]) -> Parser:
-    """Return the parser of a command that takes one id, or none for the person's only rental."""
+    """Return the parser for a command that takes one ID, or no ID for the person's only rental."""
     return lambda rest, _: command(id=read_id(rest, command.__name__.lower()))
 
 
@@ -394,7 +417,10 @@ def _parse_policy(rest: str, _: ParseContext) -> Command:
 
 
 def _parse_away(rest: str, context: ParseContext) -> Command:
-    """Return an absence until a day or a time, or its end. Raise Mistake if neither can be read."""
+    """Parse an absence until a day or a time, or the end of an absence.
+
+    Raises Mistake if the text is neither.
+    """
     words = normalize(rest).lower().strip()
     if words in {"off", "back", "over", "end", "no"}:
         return Plain.BACK
@@ -437,7 +463,10 @@ def _no_argument_parser(command: Plain, about: str) -> Parser:
 
 
 def _parse_pause(rest: str, _: ParseContext) -> Command:
-    """Return a pause with its reason. Raise Mistake for an id: no single rental can be paused."""
+    """Parse a pause and its reason.
+
+    Raises Mistake if the reason is an ID, because a single rental can't be paused.
+    """
     reason = one_line(rest.strip().lstrip("-\u2014"), LONGEST_REASON)
     if ID.fullmatch(reason.lower()):
         raise Mistake("/gpu pause takes only a reason, because it pauses all buying. Try: /gpu pause")
@@ -466,9 +495,9 @@ _PARSERS: dict[str, Parser] = {
     "help": lambda _rest, _given: Plain.HELP,
 }
 _WITH_PEOPLE: dict[str | None, Callable[[str], Command]] = {"share": _parse_share, "give": _parse_give}
-"""The parsers of commands that name people."""
+"""The parsers of the commands that mention people."""
 
-# --- what /gpu help says of them
+# --- texts of /gpu help
 
 HELP = (
     (
@@ -509,5 +538,5 @@ ADMIN_HELP = (
 
 
 def help_for(roles: Roles) -> tuple[tuple[str, str], ...]:
-    """Return the commands that `/gpu help` shows a person with these roles, and what each does."""
+    """Return the commands that `/gpu help` shows to a person with these roles, each with its explanation."""
     return (*HELP, *(APPROVER_HELP if roles.approver else ()), *(ADMIN_HELP if roles.admin else ()))

@@ -1,4 +1,8 @@
-"""The one draft of a request: typed words, the form and offered corrections fill it, and it makes the request."""
+"""The draft of a request, which typed text, the form and suggested corrections fill in.
+
+A draft consists of parts, such as the GPU, the price and the lease, each with the values that were given. `build`
+turns a complete draft into a request, or returns everything that is wrong with it.
+"""
 
 from __future__ import annotations
 
@@ -29,11 +33,13 @@ MAX_GPUS = 1000
 MAX_CAP = Decimal(1000)
 """USD per GPU-hour."""
 MIN_CAP = Decimal("0.0001")
-"""USD per GPU-hour. A cap is a multiple of it."""
+"""USD per GPU-hour. Every price limit must be a multiple of this."""
 MOST_CORRECTIONS = 3
 MOST_UNREAD = 3
-"""A mistake names at most this many unreadable texts. If there are more, it offers no correction, which would
-leave out the others silently."""
+"""The maximum number of unreadable texts that an error message quotes.
+
+If there are more, the message doesn't suggest corrections, because they would silently leave out the other texts.
+"""
 _SENTENCE_END = re.compile(r"(?<=[.?]) (?=[A-Z])")
 _NUMBER = re.compile(r"\d+")
 _HOUR = timedelta(hours=1)
@@ -42,26 +48,32 @@ T = TypeVar("T")
 
 
 class Get(Frozen):
-    """Look for offers. With `now`, rent the recommended one at once if nobody has to approve or confirm it."""
+    """Search for offers.
+
+    With `now`, the recommended offer is rented immediately, unless somebody has to approve or confirm it.
+    """
 
     request: Request
     now: bool = False
     any_time: bool = False
-    """Whether it is also rented outside of the person's hours, if they wait for it."""
+    """True if a machine may be rented outside of the person's hours, if they wait for it."""
 
 
 class Wait(Frozen):
-    """Wait for a machine. Rents nothing: its answer asks what happens once there is one."""
+    """Wait for a machine.
+
+    This doesn't rent anything by itself. The answer asks what to do once there is an offer.
+    """
 
     request: Request
     until: datetime | None
-    """When the person stops waiting. None if they didn't say."""
+    """The time at which the person stops waiting. None if they didn't name one."""
     any_time: bool = False
-    """Whether it is also rented outside of the person's hours."""
+    """True if a machine may be rented outside of the person's hours."""
 
 
 class ParseContext(NamedTuple):
-    """What the meaning of a text depends on besides its words."""
+    """The context that affects the meaning of a text."""
 
     rules: Rules
     now: datetime
@@ -70,29 +82,32 @@ class ParseContext(NamedTuple):
 
     @property
     def sees_use(self) -> bool:
-        """Whether the rules let the bot see if machines are in use."""
+        """True if the rules allow the bot to check if machines are in use."""
         return self.rules.idle.probe is ProbeKind.SSH
 
 
 class Part(Enum):
-    """A part of a draft, with the name that people read."""
+    """A part of a draft. The value is the name that people read."""
 
     GPU = "GPU"
     FEATURE = "feature"
-    """A word that tells the variants of a family apart: `80gb`, `sxm`."""
+    """A word that distinguishes the variants of a GPU family: `80gb`, `sxm`."""
     REGION = "region"
-    """An empty name means any region. The same goes for vendors."""
+    """The name of a region. Empty for any region; the same applies to vendors."""
     CONTRACT = "contract"
     VENDOR = "vendor"
     COUNT = "number of GPUs"
     PRICE = "price"
     LEASE = "time"
     LATEST = "later end"
-    """A length after `up to`: the later of two ends, or the lease if there is no other length."""
+    """A length after `up to`, which is the maximum length of a flexible lease.
+
+    If there is no other length, it is the length of the lease itself.
+    """
     END = "end"
     """A time after `until`: `fri 18:00`, in lower case."""
     LATEST_END = "later end than the first"
-    """A time after `up to`: the later of two ends after a named one."""
+    """A time after `up to`: the latest end of a flexible lease whose earliest end is also a time."""
     SETUP = "setup"
     PROJECT = "project"
     START = "start"
@@ -102,17 +117,20 @@ class Part(Enum):
     BUSY = "while busy"
     NO_PROBE = "no-probe"
     ANY_TIME = "any time"
-    """A machine that the person waits for is also rented outside of their hours."""
+    """True if a machine may be rented outside of the person's hours, if they wait for it."""
     PEOPLE = "people"
 
 
 _SAID_OTHERWISE = {Part.LEASE: "length", Part.LATEST_END: "later end", Part.WAITS: "end"}
 _LATER = {Part.FEATURE, Part.START, Part.WAITS, Part.BUSY, Part.NO_PROBE, Part.ANY_TIME, Part.PEOPLE}
-"""The parts that may have several values, or that are checked for them after other parts."""
+"""The parts that may have several values, or whose values are checked only after those of other parts."""
 
 
 Values = dict[Part, list[Any]]
-"""The values of each part, in the order in which they were given. Different values exclude each other."""
+"""The values of each part, in the order in which they were given.
+
+Different values of the same part exclude each other.
+"""
 
 
 class Reading(NamedTuple):
@@ -121,11 +139,11 @@ class Reading(NamedTuple):
     part: Part | None
     value: object
     later_end: str = ""
-    """The later of two ends, if the value is the first end."""
+    """The latest end of a flexible lease, if `value` is the earliest end."""
 
 
 LEFT_OUT = Reading(None, None)
-"""The reading of a text that may add nothing to the request."""
+"""The meaning of a text that may add nothing to the request."""
 
 
 @dataclass(frozen=True)
@@ -133,40 +151,43 @@ class Unread:
     """A text that can't be read."""
 
     text: str
-    """As it was typed."""
+    """The text as it was typed."""
     why: str
-    """A sentence. Empty for a word about which there is no more to say than that it is unknown."""
+    """The reason, as a sentence. Empty for a word that is simply unknown."""
     readings: tuple[Reading, ...] = ()
-    """What the text may mean, with every number and unit unchanged. Each reading gets a button."""
+    """The possible meanings of the text, without changes to any number or unit. Each gets a button."""
     alone: bool = False
-    """Whether it changes the meaning of the text around it, so that nothing else can be said."""
+    """True if the text changes the meaning of the text around it, so that its reason is the only message shown."""
 
 
 @dataclass(frozen=True)
 class Problem:
-    """Why a draft makes no request."""
+    """A reason why a draft doesn't make a request."""
 
     part: Part | None
-    """The part that is missing or wrong. None if a text belongs to no part."""
+    """The part that is missing or wrong. None for a text that belongs to no part."""
     words: str
     corrections: tuple[RequestDraft, ...] = ()
-    """Drafts that may have been meant: this one with another value of a part. Some make no request either."""
+    """Variants of this draft that may have been meant, each with another value of a part.
+
+    Some of them may have problems of their own.
+    """
     without: bool = False
-    """Whether the corrections leave out what can't be read."""
+    """True if the corrections leave out the unreadable text."""
     unclear: UnclearEnd | None = None
-    """Why a time can't be read, if that is the problem."""
+    """The reason why a time can't be read, if that is the problem."""
     too_early: bool = False
-    """Whether an end is not after what it has to follow."""
+    """True if the problem is an end that isn't later than the start, or than the earliest end."""
 
 
 class Built(NamedTuple):
-    """The request of a draft."""
+    """A request that was built from a draft."""
 
     request: Request
     waits_until: datetime | None
-    """When the person stops waiting, if they said so."""
+    """The time at which the person stops waiting, if they named one."""
     doubtful: bool
-    """Whether something has an unlikely second reading. Then `now` must only show the offers."""
+    """True if the text has an unlikely second meaning. If so, `now` must only show the offers."""
 
 
 @dataclass
@@ -177,13 +198,19 @@ class RequestDraft:
     people: Mentioned = NOBODY
     note: str = ""
     waiting: bool = False
-    """Whether the draft follows `wait`."""
+    """True if the draft follows `wait`."""
     unread: list[Unread] = field(default_factory=list)
     doubtful: bool = False
-    """As `Built.doubtful`, for what is already known from the words."""
+    """True if the typed text has an unlikely second meaning that was already noticed while reading it.
+
+    See `Built.doubtful` for the consequence.
+    """
 
     def __getitem__(self, part: Part) -> list[Any]:
-        """Return the different values of a part, each once. Of equal prices, return the one per GPU."""
+        """Return the distinct values of a part.
+
+        If a price was given both per GPU and otherwise, only the price per GPU counts.
+        """
         values = self.values.get(part, [])
         if part is Part.PRICE:
             by_amount = {price.amount: price for price in sorted(values, key=lambda one: one.per_gpu)}
@@ -191,18 +218,18 @@ class RequestDraft:
         return list(dict.fromkeys(values))
 
     def first(self, part: Part) -> Any:
-        """Return the value of a part. Return None if it has none."""
+        """Return the first value of a part, or None if it has none."""
         return next(iter(self[part]), None)
 
     def add(self, part: Part, value: object) -> None:
         self.values.setdefault(part, []).append(value)
 
     def with_values(self, changes: Values) -> RequestDraft:
-        """Return a copy in which these parts have other values."""
+        """Return a copy with other values for these parts."""
         return replace(self, values=self.values | changes)
 
     def with_readings(self, readings: tuple[Reading, ...]) -> RequestDraft:
-        """Return a copy in which these readings have been added to the values."""
+        """Return a copy to whose values these readings have been added."""
         draft = replace(self, values={part: list(values) for part, values in self.values.items()})
         for part, value, later_end in readings:
             if part is not None:
@@ -213,41 +240,44 @@ class RequestDraft:
 
     @property
     def timed(self) -> bool:
-        """Whether a time or an end of the machine was given."""
+        """True if a length or an end of the rental was given."""
         return any(self.values.get(part) for part in (Part.LEASE, Part.LATEST, Part.END, Part.LATEST_END))
 
     def is_total(self, price: Money) -> bool:
-        """Return whether a price is for everything: `$20 for 10h`, `10h for $20`. `under $3 for 6h` is a cap."""
+        """Return whether a price is for the whole rental, as in `$20 for 10h` and `10h for $20`.
+
+        In contrast, `under $3 for 6h` is a limit per hour.
+        """
         timed = self.timed or price.after_for
         return price.total or (timed and not price.limit and not price.per_hour)
 
     def build(self, vocabulary: Vocabulary, context: ParseContext) -> Built | tuple[Problem, ...]:
-        """Return the request that the parts make, or everything that is wrong with them."""
+        """Build the request from the parts, or return everything that is wrong with them."""
         if self.unread:
             return (_problem_of_unread(self),)
         return _Builder(self, vocabulary, context).build()
 
 
 def is_possible_cap(cap: Decimal) -> bool:
-    """Return whether a cap is within its bounds and a multiple of MIN_CAP."""
+    """Return whether a price limit is within its bounds and a multiple of MIN_CAP."""
     return MIN_CAP <= cap <= MAX_CAP and cap == cap.quantize(MIN_CAP)
 
 
 def _problem_of_unread(draft: RequestDraft) -> Problem:
-    """Return the problem that names all texts that can't be read."""
+    """Return the problem that mentions all texts that can't be read."""
     unread = list(dict.fromkeys(draft.unread))
     alone = [one.why for one in unread if one.alone]
     if alone:
         return Problem(None, alone[0])
     unknown = [f'"{one.text}"' for one in unread if not one.why]
-    # An unknown word may exclude the vendor after it.
+    # An unknown word may exclude the vendor that follows it.
     correctable = len(unread) <= MOST_UNREAD and not (unknown and draft[Part.VENDOR])
     choices = list(product(*(one.readings for one in unread))) if correctable else []
-    unread.sort(key=lambda one: bool(one.readings))  # first what stands in the way of a correction
+    unread.sort(key=lambda one: bool(one.readings))  # begin with the texts that prevent a correction
     *others, last = unknown[:MOST_UNREAD] or [""]
     all_unknown = f"I don't know {', '.join(others)} and {last}" if others else f"I don't know {last}"
-    words = dict.fromkeys(one.why or f"{all_unknown}. Put a note after --." for one in unread)
-    sentences = dict.fromkeys(_SENTENCE_END.split(" ".join(islice(words, MOST_UNREAD))))
+    messages = dict.fromkeys(one.why or f"{all_unknown}. Put a note after --." for one in unread)
+    sentences = dict.fromkeys(_SENTENCE_END.split(" ".join(islice(messages, MOST_UNREAD))))
     return Problem(
         None,
         " ".join(sentences),
@@ -257,7 +287,7 @@ def _problem_of_unread(draft: RequestDraft) -> Problem:
 
 
 class _WrongPart(Exception):
-    """A part of the draft makes no request."""
+    """Because of this part, the draft doesn't make a request."""
 
     def __init__(self, problem: Problem) -> None:
         super().__init__()
@@ -265,7 +295,10 @@ class _WrongPart(Exception):
 
 
 class _Builder:
-    """Makes the request of a draft, one part after another. What later parts need is in attributes."""
+    """Builds the request of a draft, one part after another.
+
+    Results that later parts depend on are stored in attributes.
+    """
 
     def __init__(self, draft: RequestDraft, vocabulary: Vocabulary, context: ParseContext) -> None:
         self.draft, self.vocabulary, self.context = draft, vocabulary, context
@@ -321,12 +354,15 @@ class _Builder:
         )
         return Built(request, self.waits_until, self.doubtful)
 
-    def _wrong(self, part: Part, words: str, *corrections: Values, too_early: bool = False) -> _WrongPart:
+    def _wrong(self, part: Part, message: str, *corrections: Values, too_early: bool = False) -> _WrongPart:
         drafts = tuple(map(self.draft.with_values, corrections))
-        return _WrongPart(Problem(part, words, drafts, too_early=too_early))
+        return _WrongPart(Problem(part, message, drafts, too_early=too_early))
 
     def _only(self, part: Part) -> Any:
-        """Return the value of a part. Return None if it has none. Refuse different ones."""
+        """Return the only value of a part, or None if it has none.
+
+        Raises _WrongPart if there are different values.
+        """
         draft, different = self.draft, self.draft[part]
         if len(different) < 2:
             return draft.first(part)
@@ -343,7 +379,10 @@ class _Builder:
             raise self._wrong(Part.GPU, "Which GPU?", *({Part.GPU: [family]} for family in families))
 
     def _read_gpu(self) -> None:
-        """Read the GPU with its features. Refuse features that no model has together."""
+        """Determine the GPU from its name and features.
+
+        Raises _WrongPart if no model has all of these features.
+        """
         gpu, typed = self.draft.first(Part.GPU), self.draft[Part.FEATURE]
         if gpu is None:
             return
@@ -351,8 +390,8 @@ class _Builder:
         self.doubtful |= compared < len(typed)
         if not fitting:
             names = ", ".join(typed_name(one.name) for one in self.vocabulary.variants_of(gpu)[:5])
-            words = short(f"{self.vocabulary.family_of(gpu) or gpu} {' '.join(typed)}")
-            raise self._wrong(Part.FEATURE, f'I don\'t know a GPU called "{words}". Similar names: {names}.')
+            called = short(f"{self.vocabulary.family_of(gpu) or gpu} {' '.join(typed)}")
+            raise self._wrong(Part.FEATURE, f'I don\'t know a GPU called "{called}". Similar names: {names}.')
 
     def _read_count(self) -> None:
         count = self.draft.first(Part.COUNT)
@@ -366,7 +405,7 @@ class _Builder:
 
     @property
     def _begins(self) -> datetime:
-        """When the machine's hours begin to count."""
+        """The time from which the machine's hours are counted."""
         return self.starts_at or self.context.now
 
     def _read_start(self) -> None:
@@ -374,16 +413,19 @@ class _Builder:
         if start is None:
             return
         if self.draft.waiting:
-            words = "A request with a start time waits until then anyway. Type get instead of wait."
-            raise self._wrong(Part.START, words, {Part.WAITS: []})
+            message = "A request with a start time waits until then anyway. Type get instead of wait."
+            raise self._wrong(Part.START, message, {Part.WAITS: []})
         self.starts_at = self._time(Part.START, lambda: parse_start(start, now, self.context.zone))
         if self.starts_at - now > self.context.rules.waiting.longest:
             longest = say_span(self.context.rules.waiting.longest)
-            words = f'"at {start}" is too far in the future. A start is at most {longest} from now.'
-            raise self._wrong(Part.START, words)
+            message = f'"at {start}" is too far in the future. A start is at most {longest} from now.'
+            raise self._wrong(Part.START, message)
 
     def _read_waits_until(self) -> None:
-        """Read when the person stops waiting. A day without a time ends with their hours."""
+        """Determine when the person stops waiting.
+
+        A day without a time means the end of the person's hours on that day.
+        """
         end, context = self._only(Part.WAITS), self.context
         if end is None:
             return
@@ -396,16 +438,16 @@ class _Builder:
             )
 
     def _read_end(self) -> None:
-        """Read the lease and its end, if that was named. Of two ends, this is the first one.
+        """Determine the lease and its end, if one was named. For a flexible end, this is the earliest end.
 
-        Without a day, a named end is the next such time after the machine's hours begin to count.
+        An end without a day means the next such time after the machine's hours begin.
         """
         draft, context = self.draft, self.context
         end, latest_end = draft.first(Part.END), draft.first(Part.LATEST_END)
         lease, latest, busy = draft.first(Part.LEASE), draft.first(Part.LATEST), bool(draft[Part.BUSY])
         if draft.waiting and latest_end is not None:
-            words = "If you wait, type a length instead of an end. Try: for 6h up to 12h"
-            raise self._wrong(Part.LATEST_END, words)
+            message = "If you wait, type a length instead of an end. Try: for 6h up to 12h"
+            raise self._wrong(Part.LATEST_END, message)
         if end is None and latest_end is not None:
             at_least = {Part.END: [latest_end], Part.LATEST_END: []}
             raise self._wrong(Part.LATEST_END, "Until when does the machine run at least?", at_least)
@@ -418,23 +460,23 @@ class _Builder:
             self.lease = lease
             return
         if lease is not None:
-            words = "Type a length or an end, not both."
-            raise self._wrong(Part.END, words, {Part.END: [], Part.LATEST_END: []}, {Part.LEASE: []})
+            message = "Type a length or an end, not both."
+            raise self._wrong(Part.END, message, {Part.END: [], Part.LATEST_END: []}, {Part.LEASE: []})
         read = self._time(Part.END, partial(parse_later_end, end, self._begins, context.now, context.zone))
         length = read.at - self._begins
         if length > context.rules.lease.max:
             longest = say_span(context.rules.lease.max)
             raise self._wrong(Part.END, f'"until {end}" is too far in the future. A lease is at most {longest}.')
         if self.starts_at is not None and length < LEAST_LEASE:
-            words = f'"until {end}" isn\'t after the start, {draft.first(Part.START)}.'
-            raise self._wrong(Part.END, words, too_early=True)
+            message = f'"until {end}" isn\'t after the start, {draft.first(Part.START)}.'
+            raise self._wrong(Part.END, message, too_early=True)
         self.until, self.lease = read.at, length
-        # `now` shows offers if the end is tomorrow because its time has passed today, or was read as UTC because
-        # the person's zone is unknown.
+        # `now` only shows offers if the end is tomorrow because its time has already passed today, or if the end
+        # was read as UTC because the person's time zone is unknown.
         self.doubtful |= (read.rolled and self.starts_at is None) or not context.zone
 
     def _read_later_end(self) -> None:
-        """Read the later of two ends, counted as the lease is."""
+        """Determine the latest end of a flexible lease, counted from the same time as the lease."""
         draft, context, first, until = self.draft, self.context, self.lease, self.until
         latest, latest_end = draft.first(Part.LATEST), draft.first(Part.LATEST_END)
         leases, busy = draft[Part.LEASE], draft[Part.BUSY]
@@ -456,28 +498,29 @@ class _Builder:
         self._check_length(Part.LATEST, latest)
         if latest <= first:
             shown = say_span(first) if until is None else draft.first(Part.END)
-            words = f"The later end isn't after the first one, {shown}."
+            message = f"The later end isn't after the first one, {shown}."
             swapped = ({Part.LEASE: [latest], Part.LATEST: [first]},) if leases else ()
-            raise self._wrong(Part.LATEST, words, *swapped, too_early=True)
+            raise self._wrong(Part.LATEST, message, *swapped, too_early=True)
         if not context.sees_use or draft[Part.NO_PROBE]:
             one_end: Values = {Part.BUSY: [], Part.LATEST: [], Part.LATEST_END: []}
             part, later = (Part.LEASE, latest) if until is None else (Part.END, latest_end)
             possible = filter(None, (draft.first(part), later))
-            words = "I can't move the machine's end if I don't see whether its GPUs are busy."
-            raise self._wrong(Part.LATEST, words, *(one_end | {part: [end]} for end in possible))
+            message = "I can't move the machine's end if I don't see whether its GPUs are busy."
+            raise self._wrong(Part.LATEST, message, *(one_end | {part: [end]} for end in possible))
         self.up_to = latest
 
     def _check_length(self, part: Part, lease: timedelta) -> None:
         longest = self.context.rules.lease.max
         if lease > longest:
-            words = f"{say_span(lease)} is too long. A lease is at most {say_span(longest)}."
-            raise self._wrong(part, words)
+            message = f"{say_span(lease)} is too long. A lease is at most {say_span(longest)}."
+            raise self._wrong(part, message)
         if lease < LEAST_LEASE:
             raise self._wrong(part, f"{say_span(lease)} is too short. A lease is at least 1 minute.")
 
     def _time(self, part: Part, parse: Callable[[], T]) -> T:
-        """Return what `parse` reads. If the time is in doubt, an example is a correction only if it keeps the
-        numbers that were typed.
+        """Return the result of `parse`, or raise _WrongPart if the time is unclear.
+
+        An example from the error message becomes a correction only if it contains all the numbers that were typed.
         """
         try:
             return parse()
@@ -492,17 +535,17 @@ class _Builder:
     def _check_people(self) -> None:
         unclear = unclear_people(self.draft.people)
         if unclear is not None:
-            words, people = unclear
+            message, people = unclear
             corrected = replace(self.draft, people=people)
             without = people is self.draft.people
-            raise _WrongPart(Problem(Part.PEOPLE, words, (corrected,), without=without))
+            raise _WrongPart(Problem(Part.PEOPLE, message, (corrected,), without=without))
 
     def _read_price(self) -> None:
-        """Read the highest price per GPU-hour, or the most that everything may cost, in whole cents.
+        """Determine the highest price per GPU-hour, or the highest price of the whole rental in whole cents.
 
-        A price for everything is divided among the GPUs and hours to see whether it is possible. That is only an
-        estimate, because a total has to pay for the time to start and end too. A total for each GPU is multiplied
-        by their number.
+        A price for the whole rental is divided by the GPUs and hours to check whether it is possible. This is only
+        an estimate, because the total also has to cover the time for starting and ending. A total for each GPU is
+        multiplied by their number.
         """
         price = self.draft.first(Part.PRICE)
         if price is None:

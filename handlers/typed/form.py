@@ -1,4 +1,4 @@
-"""Reads the inputs of the forms, or reports for each wrong input what to correct."""
+"""Parses the inputs of the forms, or reports for each wrong input what to correct."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ from handlers.typed.until import START, UNTIL
 from handlers.typed.vocabulary import NameMatcher, Vocabulary, vocabulary_of
 
 ANY = "any"
-"""The value of `Anywhere` and `Any vendor`."""
+"""The value of the options `Anywhere` and `Any vendor`."""
 NO_SETUP = "-"
 BY_CHANNEL = "-"
-"""The value of `None`. No setup has this name."""
+"""The value of the options for no setup script and for the channel's project. No setup script has this name."""
 NO_PROBE = "no-probe"
 NOW = "now"
 ANY_TIME = "any-time"
@@ -57,11 +57,14 @@ _FIELDS = {
     Part.PRICE: Field.CAP,
     Part.WAITS: Field.WAITS,
 }
-"""The input that each part is read from. The inputs that are not here have names, which are checked first."""
+"""The input that each part is read from.
+
+The remaining inputs contain names, which are checked first.
+"""
 
 
 class InvalidForm(Exception):
-    """Some inputs are wrong. `errors` says for each of them what to correct."""
+    """Some inputs are wrong. `errors` contains a correction for each of them."""
 
     def __init__(self, errors: dict[Field, str]) -> None:
         super().__init__()
@@ -71,20 +74,19 @@ class InvalidForm(Exception):
 def read_form(
     inputs: Mapping[str, str], catalog: Catalog, rules: Rules, *, now: datetime, zone: str
 ) -> Get | Wait:
-    """Return what was filled in, as the command that says the same. Raise InvalidForm if an input is wrong, or no
-    longer possible.
+    """Convert the content of the request form into the command with the same meaning.
 
-    `zone` is the person's IANA time zone.
+    `zone` is the person's IANA time zone. Raises InvalidForm if an input is wrong or no longer possible.
     """
     errors: dict[Field, str] = {}
-    words, context = vocabulary_of(catalog), ParseContext(rules, now, zone)
+    vocabulary, context = vocabulary_of(catalog), ParseContext(rules, now, zone)
     more = inputs.get(Field.MORE, "").split()
     draft = RequestDraft(
-        _names(inputs, catalog, words, rules, errors) | _times(inputs) | _price(inputs),
+        _names(inputs, catalog, vocabulary, rules, errors) | _times(inputs) | _price(inputs),
         people=changed(NOBODY, people=tuple(inputs.get(Field.TEAMMATES, "").split())),
         note=one_line(inputs.get(Field.NOTE, ""), MAX_NOTE_LENGTH),
     )
-    built = draft.build(words, context)
+    built = draft.build(vocabulary, context)
     problems = () if isinstance(built, Built) else built
     for problem in problems:
         if problem.part in _FIELDS:
@@ -109,21 +111,21 @@ def read_form(
         )
     if built.waits_until is not None:
         return Wait(request=request, until=built.waits_until, any_time=any_time)
-    # As for the word, `now` needs a precise request.
+    # As in a typed request, `now` requires a precise request.
     exact = not request.features and request.starts_at is None
     return Get(request=request, now=NOW in more and exact, any_time=any_time)
 
 
 def _names(
-    inputs: Mapping[str, str], catalog: Catalog, words: Vocabulary, rules: Rules, errors: dict[Field, str]
+    inputs: Mapping[str, str], catalog: Catalog, vocabulary: Vocabulary, rules: Rules, errors: dict[Field, str]
 ) -> Values:
-    """Return the parts that have names or numbers to choose from. Note an error for each that is gone."""
-    gpu, features = _gpu_and_features(inputs.get(Field.GPU, ""), catalog, words)
+    """Return the parts that have a fixed set of values. Adds an error for each value that no longer exists."""
+    gpu, features = _gpu_and_features(inputs.get(Field.GPU, ""), catalog, vocabulary)
     if not gpu:
         errors[Field.GPU] = "Choose a GPU."
     elif not _sold(gpu, catalog):
         errors[Field.GPU] = (
-            f"Nobody offers this GPU right now. Similar names: {', '.join(words.nearest_gpus(gpu))}."
+            f"Nobody offers this GPU right now. Similar names: {', '.join(vocabulary.nearest_gpus(gpu))}."
         )
     count = inputs.get(Field.COUNT, "")
     if not _COUNT.fullmatch(count) or not count_allowed(int(count), rules):
@@ -131,8 +133,8 @@ def _names(
     contract = inputs.get(Field.CONTRACT, "")
     if contract not in set(Contract):
         errors[Field.CONTRACT] = "Choose on demand or spot."
-    region = _choice(inputs, Field.REGION, catalog.regions, words.regions, errors)
-    vendor = _choice(inputs, Field.VENDOR, catalog.vendors, words.vendors, errors)
+    region = _choice(inputs, Field.REGION, catalog.regions, vocabulary.regions, errors)
+    vendor = _choice(inputs, Field.VENDOR, catalog.vendors, vocabulary.vendors, errors)
     setup, project = inputs.get(Field.SETUP, NO_SETUP), inputs.get(Field.PROJECT, BY_CHANNEL)
     if setup not in {NO_SETUP, *rules.setup}:
         errors[Field.SETUP] = "Your team's rules no longer have this setup. Choose another."
@@ -150,8 +152,9 @@ def _names(
 
 
 def _times(inputs: Mapping[str, str]) -> Values:
-    """Return the parts that are times and lengths. A length that can't be read is zero, which no lease has, and a
-    time that can't be read is empty.
+    """Return the parts that are times and lengths.
+
+    A length that can't be read becomes zero, which no lease may have. A time that can't be read becomes empty.
     """
     start, lease, up_to, waits = (
         normalize(inputs.get(field, "")).lower() for field in (Field.START, Field.LEASE, Field.UP_TO, Field.WAITS)
@@ -178,9 +181,9 @@ def _length(text: str) -> timedelta:
 
 
 def _price(inputs: Mapping[str, str]) -> Values:
-    """Return the highest price per GPU-hour, or the most that everything may cost, such as `20 in all`.
+    """Return the highest price per GPU-hour or for the whole rental, such as `20 in all`.
 
-    A price that can't be read is zero, which is too low.
+    A price that can't be read becomes zero, which is too low.
     """
     text = normalize(inputs.get(Field.CAP, ""))
     total = _TOTAL.fullmatch(text)
@@ -195,7 +198,7 @@ def _cap(text: str) -> Decimal:
 
 
 def _correction(problem: Problem, draft: RequestDraft, context: ParseContext) -> str:
-    """Return what to correct in the input of a part."""
+    """Return the text that says what to correct in the input of a part."""
     part, unclear, price = problem.part, problem.unclear, draft.first(Part.PRICE)
     longest, longest_wait = say_span(context.rules.lease.max), say_span(context.rules.waiting.longest)
     if part in {Part.LATEST, Part.LATEST_END}:
@@ -234,7 +237,10 @@ def _longer_than(lease: timedelta) -> str:
 
 
 def read_cap(inputs: Mapping[str, str]) -> Decimal:
-    """Return the highest price, USD per GPU-hour. Raise InvalidForm if none was typed, or no possible one."""
+    """Return the highest price in USD per GPU-hour.
+
+    Raises InvalidForm if no price was typed, or an impossible one.
+    """
     cap = _cap(normalize(inputs.get(Field.CAP, "")))
     if not is_possible_cap(cap):
         raise InvalidForm({Field.CAP: _NO_CAP})
@@ -242,12 +248,18 @@ def read_cap(inputs: Mapping[str, str]) -> Decimal:
 
 
 def read_hours(inputs: Mapping[str, str]) -> timedelta:
-    """Return by how much to extend a lease. Raise InvalidForm if no number of hours was chosen."""
+    """Return the length of the extension that was chosen.
+
+    Raises InvalidForm if no number of hours was chosen.
+    """
     return _chosen_number(inputs, Field.HOURS, _COUNT) * timedelta(hours=1)
 
 
 def read_length(inputs: Mapping[str, str]) -> timedelta:
-    """Return the length that was chosen, which the input has in seconds. Raise InvalidForm if none was chosen."""
+    """Return the length that was chosen, whose value is in seconds.
+
+    Raises InvalidForm if no length was chosen.
+    """
     return _chosen_number(inputs, Field.LENGTH, _SECONDS) * timedelta(seconds=1)
 
 
@@ -258,23 +270,24 @@ def _chosen_number(inputs: Mapping[str, str], field: Field, pattern: re.Pattern[
     return int(chosen)
 
 
-def _gpu_and_features(chosen: str, catalog: Catalog, words: Vocabulary) -> tuple[str, tuple[str, ...]]:
-    """Return the family and the features of a choice such as `A100 80gb sxm`, and what was typed as it is read in
-    commands. Return any other text unchanged.
+def _gpu_and_features(chosen: str, catalog: Catalog, vocabulary: Vocabulary) -> tuple[str, tuple[str, ...]]:
+    """Split a choice such as `A100 80gb sxm` into the GPU family and its features.
+
+    A typed GPU is parsed like in a command. Any other text is returned unchanged.
     """
     families = [] if _sold(chosen, catalog) else sorted(catalog.gpus, key=len, reverse=True)
     family = next((family for family in families if chosen.startswith(f"{family} ")), None)
     if family is not None:
         return family, tuple(chosen.removeprefix(family).split())
     typed = normalize(chosen).lower()
-    found = words.gpus.match(typed, 0)
+    found = vocabulary.gpus.match(typed, 0)
     if _sold(chosen, catalog) or found is None:
         return chosen, ()
     end, gpu = found
     features = typed[end:].split()
-    if not all(map(words.features.fullmatch, features)):
+    if not all(map(vocabulary.features.fullmatch, features)):
         return chosen, ()
-    narrowed = words.narrowed(gpu, features)
+    narrowed = vocabulary.narrowed(gpu, features)
     return narrowed.gpu, narrowed.features
 
 
@@ -285,7 +298,10 @@ def _sold(gpu: str, catalog: Catalog) -> bool:
 def _choice(
     inputs: Mapping[str, str], field: Field, names: Sequence[str], matcher: NameMatcher, errors: dict[Field, str]
 ) -> str:
-    """Return the name that was chosen or typed, or an empty text for any. Note an error for any other text."""
+    """Return the name that was chosen or typed, or an empty text for any.
+
+    Adds an error if the name is unknown.
+    """
     chosen = inputs.get(field, "")
     if chosen in {"", ANY, *names}:
         return chosen if chosen in names else ""

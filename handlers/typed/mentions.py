@@ -1,4 +1,4 @@
-"""People in a command: the mentions that Slack makes of names, and the teammates of a request."""
+"""People in a command: the mentions that Slack inserts for names, and the teammates of a request."""
 
 from __future__ import annotations
 
@@ -13,31 +13,31 @@ from handlers.typed.typed_text import MENTION, name_mentions
 _MENTION = MENTION.pattern
 _WITH = re.compile(rf"(?:^| )with ?({_MENTION}(?:(?: ?, ?| and | ?& ?| )?{_MENTION})*)", re.IGNORECASE)
 _BARE_NAME = re.compile(r"(?:^|(?<=[ ,]))@[^\W\d][^ ,]*")
-"""`@ben` as it was typed: Slack makes mentions only of names that it knows."""
+"""A name such as `@ben` as it was typed. Slack turns only names that it knows into mentions."""
 _PICK = "type @ and pick the name from Slack's list"
 
 
 class Mentioned(Frozen):
-    """A text without the people that it mentions."""
+    """A text from which the mentioned people have been removed."""
 
     text: str
     people: tuple[str, ...] = ()
-    """Slack ids, each once."""
+    """The Slack IDs of the people, without duplicates."""
     names: tuple[str, ...] = ()
-    """`@ben`, for the same people."""
+    """The names of the same people, such as `@ben`."""
     misplaced: tuple[tuple[str, str], ...] = ()
-    """The id and name of each person whom the text mentions without a word that says what for."""
+    """The ID and name of each person who is mentioned without a word that says what the mention is for."""
     unknown: tuple[str, ...] = ()
-    """Names such as `@ben` that Slack made no mention of: nobody knows who they are."""
+    """Names such as `@ben` that Slack didn't turn into mentions, because it doesn't know them."""
 
     @property
     def mentions(self) -> tuple[str, ...]:
-        """Return the people as Slack sends them."""
+        """Return the people as mentions in Slack's format."""
         return tuple(f"<@{user}>" for user in self.people)
 
     @property
     def with_misplaced(self) -> Mentioned:
-        """Return a copy with the first misplaced person among the people."""
+        """Return a copy in which the first misplaced person counts as one of the people."""
         user, name = self.misplaced[0]
         return changed(self, people=(*self.people, user), names=(*self.names, name))
 
@@ -46,7 +46,10 @@ NOBODY = Mentioned(text="")
 
 
 def take_teammates(text: str) -> Mentioned:
-    """Return a request without its `with @ben and @cleo`, and those people. Raise Mistake if they are too many."""
+    """Return the people after `with` in a request, as in `with @ben and @cleo`, and the text without them.
+
+    Raises Mistake if there are too many people.
+    """
     text = " ".join(text.split())
     people = _people_in(" ".join(part[1] for part in _WITH.finditer(text)))
     rest = _WITH.sub(" ", text)
@@ -54,7 +57,10 @@ def take_teammates(text: str) -> Mentioned:
 
 
 def take_people(text: str) -> Mentioned:
-    """Return a text without the people that a command is about. Raise Mistake if they are too many."""
+    """Return the mentioned people, and the text of the command without them.
+
+    Raises Mistake if there are too many people.
+    """
     text = " ".join(text.split())
     return _mentioned(text, _people_in(text), ())
 
@@ -76,7 +82,10 @@ def _people_in(text: str) -> dict[str, str]:
 
 
 def unclear_people(mentioned: Mentioned) -> tuple[str, Mentioned] | None:
-    """Return why it isn't clear whom a request mentions or what for, and who may be meant. None if it is."""
+    """Return the question about unclear mentions in a request, together with the people who are probably meant.
+
+    None if the mentions are clear.
+    """
     if mentioned.unknown:
         return f'{_unknown(mentioned)} After "with", {_PICK}.', mentioned
     if mentioned.misplaced:
@@ -86,7 +95,10 @@ def unclear_people(mentioned: Mentioned) -> tuple[str, Mentioned] | None:
 
 
 def check_people(mentioned: Mentioned, command: str) -> None:
-    """Raise Mistake if a command has a name that nobody knows. `command` is the command without people."""
+    """Refuse a command that contains a name which isn't a mention.
+
+    `command` is the command without people. Raises Mistake.
+    """
     if mentioned.unknown:
         raise Mistake(f"{_unknown(mentioned)} After {command}, {_PICK}.")
 

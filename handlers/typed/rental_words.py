@@ -1,4 +1,4 @@
-"""Reads what people type after a command about a rental: its id, and a length or an end."""
+"""Parses the text after a command about a rental: its ID, and a length or an end."""
 
 from __future__ import annotations
 
@@ -23,30 +23,33 @@ _NUMBER_WITHOUT_UNIT = re.compile(r"(?:^|(?<= ))\d{1,4}(?:\.\d{1,3})?(?= |$)")
 
 
 class OfRental(Frozen):
-    """A command about one rental."""
+    """A command about a single rental."""
 
     id: str | None = None
-    """None if no id was typed: the person's only rental is meant."""
+    """The rental's ID. None if no ID was typed, which refers to the person's only rental."""
 
 
 class RentalWords(OfRental):
-    """What was typed after a command about the time of a rental."""
+    """The arguments of a command that changes the time of a rental."""
 
     duration: timedelta | None = None
-    """A length. None if it wasn't typed."""
+    """The length. None if no length was typed."""
     until: datetime | None = None
-    """The end that was typed instead, such as `until 18:00`."""
+    """The end, if one was typed instead of a length, such as `until 18:00`."""
 
 
 def read_id(text: str, name: str) -> str | None:
-    """Return the id after the command `name`. Return None if there is none. Raise Mistake for any other words."""
+    """Parse the ID after the command `name`.
+
+    None if there is no ID. Raises Mistake if there are any other words.
+    """
     return _parse_id(normalize(text), name)
 
 
 def read_extension(text: str, context: ParseContext) -> RentalWords:
-    """Return the id and the length or end after `extend`, in any order.
+    """Parse the ID and the length or end after `extend`, in any order.
 
-    Raise Mistake if a part can't be read, or if the length is longer than the longest lease.
+    Raises Mistake if a part can't be read, or if the length exceeds the longest lease.
     """
     example = example_end(context.now, context.zone)
     lower = normalize(text.replace("+", " ")).lower()
@@ -72,11 +75,15 @@ def read_extension(text: str, context: ParseContext) -> RentalWords:
 
 
 def read_duration(text: str, name: str, max_lease: timedelta) -> RentalWords:
-    """Return the id and the length after the command `name`, in any order. Raise as `read_extension`."""
+    """Parse the ID and the length after the command `name`, in any order.
+
+    Raises Mistake if a part can't be read, or if the length exceeds the longest lease.
+    """
     lower = _MORE.sub("", normalize(text.replace("+", " ")).lower()).strip()
     duration = None
     match = _DURATION.search(lower)
-    # A text such as 1h30m can be a length or an id. It is an id if it is too long for a lease: 2222h.
+    # A text such as 1h30m can be a length or an ID. It counts as an ID if it would be too long for a lease, like
+    # 2222h.
     if match is not None and not (ID.fullmatch(lower) and parse_duration(lower) > max_lease):
         duration = parse_duration(match.group())
         lower = _without(lower, match)
@@ -109,9 +116,9 @@ def _hours_or_minutes(command: str, number: str, max_lease: timedelta) -> Mistak
 
 
 def _parse_id(text: str, name: str, typed: str = "") -> str | None:
-    """Return the only id in `text`. Return None if there are no words.
+    """Return the only ID in `text`, or None if the text has no words.
 
-    Otherwise raise Mistake, which shows the part of `typed` that is no id.
+    Otherwise this raises Mistake with a message that quotes the part of `typed` that isn't an ID.
     """
     words = [word.lower().strip("#") for word in text.split()]
     words = [word for word in words if word and word not in _FILLERS.split()]

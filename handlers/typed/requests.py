@@ -1,4 +1,4 @@
-"""The text of a request: read into a command or a mistake, and written as a person would type it."""
+"""Parses the text of a request, and writes a request as a person would type it."""
 
 from __future__ import annotations
 
@@ -34,22 +34,27 @@ from handlers.typed.typed_text import (
 from handlers.typed.vocabulary import Vocabulary, vocabulary_of
 
 MAX_LENGTH = 1000
-"""Characters of a normalized request without its note."""
+"""The maximum length of a normalized request without its note, in characters."""
 _ASIDE = re.compile(
     r"(?<!setup )(?<!project )(?<!with )(?:\"[^\"]*\"|[“„][^“”„]*[“”]|«[^«»]*»|\([^()]*\)|\[[^][]*\])",
     re.IGNORECASE,
 )
 _CONDITIONAL = frozenset({"if", "only", "under", "max", "unless"})
-"""Words by which a note sets a condition."""
+"""Words which show that a note contains a condition."""
 
 
 def parse_request(
     text: str, catalog: Catalog, context: ParseContext, *, after_verb: bool = True, waiting: bool = False
 ) -> Get | Wait:
-    """Return the request in a text with its mentions (`text_with_mentions`). Raise RequestMistake if a part of it
-    can't be read or has two meanings, and Mistake if it has too many people.
+    """Parse a request from a text that still contains mentions, as returned by `text_with_mentions`.
 
-    `after_verb` tells whether the text follows `get` or another verb, and `waiting` whether that is `wait`.
+    Args:
+        after_verb: Whether the text follows `get` or another verb.
+        waiting: Whether that verb is `wait`.
+
+    Raises:
+        RequestMistake: A part of the text can't be read, or has two possible meanings.
+        Mistake: There are too many people.
     """
     vocabulary = vocabulary_of(catalog)
     asked, note = _split_note(text, vocabulary)
@@ -71,20 +76,20 @@ def parse_request(
 
 
 def _mistake(problem: Problem, vocabulary: Vocabulary, context: ParseContext) -> RequestMistake:
-    """Return the mistake with a line for each correction that makes a request.
+    """Return the error message, with one line for each correction that results in a valid request.
 
-    A line keeps everything that was read: each number with its unit, each place, vendor, name and time. Only a
-    text that can't be read is replaced or left out, and the mistake names that text. If two values exclude each
-    other, each has a line. Otherwise there is no line.
+    A line keeps everything that was understood: each number with its unit, each place, vendor, name and time. Only
+    text that can't be read is replaced or left out, and the message quotes that text. If two values exclude each
+    other, each has its own line.
     """
     lines = dict.fromkeys(line_of(draft, vocabulary, context) for draft in problem.corrections)
     return RequestMistake(problem.words, *filter(None, lines), without=problem.without)
 
 
 def looks_like_request(text: str, catalog: Catalog) -> bool:
-    """Return whether a text without `get` is a request: it names a GPU, or its first word has a digit.
+    """Return whether a text without `get` is a request: it mentions a GPU, or its first word contains a digit.
 
-    Raise RequestMistake if the text is too long for a request.
+    Raises RequestMistake if the text is too long for a request.
     """
     vocabulary = vocabulary_of(catalog)
     asked, _ = _split_note(name_mentions(text), vocabulary)
@@ -93,8 +98,10 @@ def looks_like_request(text: str, catalog: Catalog) -> bool:
 
 
 def _split_note(text: str, vocabulary: Vocabulary) -> tuple[str, str]:
-    """Return the request and its note, to which also belongs what stands in quotation marks or brackets, if it has
-    a number and can't be read: `(run 7)`.
+    """Split a text into the request and its note.
+
+    Text in quotation marks or brackets also belongs to the note if it contains a number and can't be read as part
+    of the request, as in `(run 7)`.
     """
     asked, note = split_note(text)
     for aside in _ASIDE.findall(asked) if len(asked) <= 2 * MAX_LENGTH else []:
@@ -114,7 +121,7 @@ def _tokens(asked: str, vocabulary: Vocabulary) -> list[Token]:
 
 
 def _says_now(asked: str, tokens: list[Token], draft: RequestDraft, request: Request) -> bool:
-    """Return whether the text says exactly `now`, once, and everything else in it is clear."""
+    """Return whether the text contains exactly `now`, once, and nothing in it is doubtful."""
     exact = sum(word.lower() == "now" for word in asked.split())
     doubtful = (
         in_plain_words(normalize(asked)) != normalize(asked)
@@ -128,8 +135,10 @@ def _says_now(asked: str, tokens: list[Token], draft: RequestDraft, request: Req
 
 
 def _may_be_condition(note: str, vocabulary: Vocabulary) -> bool:
-    """Return whether a note may be a part of the request, as in `get h100 now — under $2/h`: phones make one long
-    dash of the two hyphens of an option. A note that is too long to be read may be one.
+    """Return whether a note may be meant as part of the request, as in `get h100 now — under $2/h`.
+
+    Phones turn the two hyphens of an option into one long dash, which then looks like the beginning of a note. If
+    a note is too long to be parsed, it may also be part of the request.
     """
     normalized = normalize_within(note, MAX_LENGTH)
     if normalized is None or _CONDITIONAL & set(normalized.lower().split()):
@@ -149,7 +158,7 @@ def _may_be_condition(note: str, vocabulary: Vocabulary) -> bool:
 
 
 def _is_doubtful(price: Money, draft: RequestDraft) -> bool:
-    """Return whether a price may be for the whole time (`under $20 for 10h`), or may be no limit at all."""
+    """Return whether a price may be for the whole time (`under $20 for 10h`), or may not be a limit at all."""
     return not price.per_hour and (draft.timed or price.after_for or not price.limit)
 
 
@@ -159,10 +168,10 @@ def _is_doubtful(price: Money, draft: RequestDraft) -> bool:
 def request_text(
     request: Request, *, default_lease: timedelta | None = None, zone: str = "UTC", more: Sequence[str] = ()
 ) -> str:
-    """Return what a person in `zone` types after `/gpu get` for a request. Leave out the lease if it is
-    `default_lease`. `more` are words that follow the request, in front of its note.
+    """Return the text that a person in `zone` would type after `/gpu get` for a request.
 
-    The text parses back to the same request, also after Slack has escaped it.
+    Parsing the text results in the same request, even after Slack has escaped it. The lease is left out if it is
+    `default_lease`. `more` contains words that are added after the request and before its note.
     """
     gpu = typed_name(request.gpu, request.features)
     length = "" if request.lease == default_lease else f"for {say_span(request.lease)}"
@@ -196,8 +205,10 @@ def _highest_price(request: Request) -> str:
 
 
 def _later_end(request: Request, zone: str) -> str:
-    """Return the later of two ends, to follow a named one: ` up to 14h`. If the length has seconds, which nobody
-    types, return the time of the end. Return an empty text if there is one end.
+    """Return the latest end of a flexible lease as text, to follow its earliest end: ` up to 14h`.
+
+    Nobody would type a length with seconds, so the time of the end is used instead of such a length. Empty if the
+    lease has no flexible end.
     """
     if request.up_to is None or request.last_end is None:
         return ""
@@ -206,10 +217,10 @@ def _later_end(request: Request, zone: str) -> str:
 
 
 def line_of(draft: RequestDraft, vocabulary: Vocabulary, context: ParseContext) -> Line | None:
-    """Return the text of a draft, apart from what is unread or unclear about people. Return None if the other
-    parts make no request.
+    """Return a draft as the text of a request, without the unreadable parts and unclear mentions.
 
-    The line keeps every value as it was given, such as `until fri 18:00`. A draft with a start doesn't wait.
+    None if the remaining parts don't make a request. The line keeps every value as it was typed, such as `until
+    fri 18:00`. A draft with a start time becomes a `get`, because such a request waits for its start anyway.
     """
     start = draft.first(Part.START)
     waits = draft.waiting and not start

@@ -1,6 +1,7 @@
-"""Reads sentences that are no command, by the words that say what they are about: `how long do I have left?`
+"""Interprets sentences that aren't commands, such as "how long do I have left?", by the words in them.
 
-A sentence leads to a fact, to a question with a button, or to a dialog. It never rents, destroys or extends.
+The answer to a sentence is a fact, a question with a button, or a dialog. A sentence never rents, destroys or
+extends anything.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from handlers.typed.vocabulary import Vocabulary
 
 
 class Topic(StrEnum):
-    """What a sentence is about, if no command says the same."""
+    """The topic of a sentence, if there is no command with the same meaning."""
 
     TIME = "time"
     MONEY = "money"
@@ -31,19 +32,19 @@ class Topic(StrEnum):
 
 
 class Sentence(Frozen):
-    """What a sentence says."""
+    """The meaning of a sentence."""
 
     text: str
-    """Its words without courtesies."""
+    """The words of the sentence without polite phrases."""
     meant: str
-    """The command that says the same, a Topic, or `longer`. Empty if no known word says it."""
+    """The command with the same meaning, a Topic, or `longer`. Empty if the sentence has no known word."""
     id: str | None
-    """The rental that it names."""
+    """The rental whose ID the sentence contains."""
     names_gpu: bool
     longer: timedelta | None = None
-    """How much longer the rental is wanted."""
+    """The requested extension, as a length."""
     untils: tuple[datetime, ...] = ()
-    """Until when it is wanted. Both ends that are possible, if the half of the day is missing."""
+    """The requested end. Contains both possible ends if the time lacks am or pm."""
 
 
 _OPENING = re.compile(
@@ -81,7 +82,7 @@ _MEANT = (
     ("get", r".*\b(?:gpus?|train|training|node|model)\b"),
     ("", ""),
 )  # fmt: skip
-"""What a sentence means, and the words with which it begins or which stand in it. The first that fits counts."""
+"""Meanings, each with the pattern that a sentence must match. The first match counts."""
 _LONGER = re.compile(r"\b(?:extend|prolong|keep|longer)\b|^\+")
 _MORE = re.compile(r"\b(?:more|another|extra|have)\b")
 _GOES_ON = re.compile(r"\b(?:leave|let|run|make|move|it|this|have)\b|^until\b")
@@ -89,7 +90,7 @@ _NOT_LONGER = re.compile(rf"(?:{_ENDS}|who|what|when|how|ran)\b|.*\b(?:don t|don
 
 
 def read_sentence(typed: str, context: ParseContext, vocabulary: Vocabulary) -> Sentence:
-    """Return what a sentence says. A text that is too long for one says nothing."""
+    """Interpret a sentence. A text that is too long for a sentence has no meaning."""
     whole = in_plain_words(normalize_within(typed, 300) or "").lower()
     text = _OPENING.sub("", _CLOSING.sub("", whole), count=1)
     words = text.split()
@@ -108,9 +109,9 @@ def read_sentence(typed: str, context: ParseContext, vocabulary: Vocabulary) -> 
 
 
 def _ends(text: str, context: ParseContext) -> tuple[datetime, ...]:
-    """Return the end in a text, or both if two are possible and neither has passed.
+    """Return the end in a text, or both ends if two are possible and neither has passed.
 
-    Raise Mistake if the text has no time, or if the time has passed.
+    Raises Mistake if the text contains no time, or if the time has passed.
     """
     try:
         return (parse_end(text, context.now, context.zone).at,)

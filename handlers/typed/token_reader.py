@@ -1,6 +1,6 @@
-"""Reads the tokens of a request: what each adds to the draft, and why some can't be read.
+"""Interprets the tokens of a request, adding values to the draft or reasons why a text can't be read.
 
-Whether the parts make a request is decided in `draft.py`.
+`draft.py` then decides whether the parts make a request.
 """
 
 from __future__ import annotations
@@ -25,9 +25,12 @@ from handlers.typed.vocabulary import OTHER_VENDORS, Vocabulary
 
 _NOTHING = Token(TokenKind.NOTHING, "")
 _MAX_COUNT_AFTER_GPU = 8
-"""`h100 8` is a number of GPUs. A larger number after a GPU may be its memory, as in `h100 90`."""
+"""The largest number after a GPU's name that counts as the number of GPUs, as in `h100 8`.
+
+A larger number may be the GPU's memory, as in `h100 90`.
+"""
 _SHORTEST_NIGHT = timedelta(hours=2)
-"""Who types `overnight` later than this before the morning means the next night."""
+"""The time until the morning below which `overnight` means the next night."""
 _CURRENCIES = (
     "eur euro euros gbp pound pounds chf francs cent cents yen jpy cny yuan inr rupees cad aud sek nok dkk kr pln"
 )
@@ -48,7 +51,7 @@ _VALUES_AFTER: dict[str, tuple[Kind, ...]] = {
     **dict.fromkeys(("hours", "hrs"), (TokenKind.DURATION, TokenKind.NUMBER)),
     "count": (Part.COUNT, TokenKind.NUMBER),
 }
-"""The values that may follow each key or preposition."""
+"""The kinds of values that may follow each keyword or preposition."""
 _OPTION_KINDS = frozenset(
     {TokenKind.KEY, Part.GPU, Part.REGION, TokenKind.PLACE, Part.CONTRACT, Part.VENDOR}
     | {TokenKind.AT_MOST, TokenKind.BELOW, TokenKind.AT_LEAST, TokenKind.EXCLUDES, TokenKind.PRICE, TokenKind.NOW}
@@ -61,7 +64,7 @@ _CLOCK_TIME = re.compile(r"(?:(by|before|from) )?(\d{1,2}(?::\d\d(?: ?[ap]m)?| ?
 _NIGHTS = frozenset({"tonight", "overnight"})
 _WORDS_BEFORE_NOUN_NOW = frozenset({"for", "of", "a", "the", "with"})
 
-# Why a text can't be read. `{typed}` is the text, and `{number}` the number in it.
+# Reasons why a text can't be read. `{typed}` stands for the text, and `{number}` for the number in it.
 _UNREADABLE = 'I can\'t read "{typed}".'
 _NO_UNIT = 'I can\'t tell what "{typed}" is. Type {number}x for GPUs, {number}h for hours, ${number} for a price.'
 _LIMIT_WITHOUT_UNIT = 'I can\'t tell what "{typed}" is. A price has a dollar sign.'
@@ -86,7 +89,7 @@ _VALUES = {
     **dict.fromkeys(("count", "hours", "hrs"), "a number"),
     **dict.fromkeys(("lease", "duration"), "a time, such as 6h"),
 }
-"""What comes after a key, if that is no name and no price."""
+"""Descriptions of the values after keywords whose value is neither a name nor a price."""
 
 
 def _looks_like_money(token: Token) -> bool:
@@ -94,7 +97,7 @@ def _looks_like_money(token: Token) -> bool:
 
 
 def _is_after_price(token: Token) -> bool:
-    """Return whether the number before this word is a price: `2 each`, `3 eur`."""
+    """Return whether this word shows that the number before it is a price: `2 each`, `3 eur`."""
     return token.kind is TokenKind.WORD and (token.text.lower() == "each" or _looks_like_money(token))
 
 
@@ -104,7 +107,10 @@ def _may_be_unit(token: Token) -> bool:
 
 
 def _is_decimal(token: Token) -> bool:
-    """Return whether a number has decimals, as in `2.0`. Then it is a price, and no number of GPUs."""
+    """Return whether a number has decimal places, as in `2.0`.
+
+    Such a number is a price rather than a number of GPUs.
+    """
     exponent = token.number.as_tuple().exponent
     return isinstance(exponent, int) and exponent < 0
 
@@ -113,15 +119,17 @@ def _number_readings(token: Token) -> tuple[Reading, ...]:
     hours = timedelta(hours=min(int(token.number), 10**6))
     price = Money(token.number, limit=True)
     readings = (Reading(Part.COUNT, int(token.number)), Reading(Part.LEASE, hours), Reading(Part.PRICE, price))
-    return readings[:1] if token.text.isalpha() else readings  # `one` is no price and no hour
+    return readings[:1] if token.text.isalpha() else readings  # `one` is neither a price nor a length
 
 
 class TokenReader:
-    """Goes through the tokens from left to right. `position` is the index of the token after the one that was read
-    last.
+    """Interprets the tokens from left to right.
 
-    `after_verb` tells whether the tokens follow `get` or another verb, and `waiting` whether that verb is `wait`.
-    After `wait`, `until` says how long the person waits.
+    `position` is the index of the next token, one after the current token. Every `_read_...` method is called for
+    the current token, and may consume more tokens by advancing `position`.
+
+    `after_verb` is True if the tokens follow `get` or another verb. `waiting` is True if that verb is `wait`,
+    after which `until` is the time at which the person stops waiting.
     """
 
     def __init__(
@@ -161,7 +169,7 @@ class TokenReader:
         }
 
     def read(self) -> RequestDraft:
-        """Return the draft that the tokens fill."""
+        """Return the draft that results from the tokens."""
         while self.position < len(self.tokens):
             self.position += 1
             self._read(self.tokens[self.position - 1])
@@ -169,7 +177,10 @@ class TokenReader:
         return self.draft
 
     def _read(self, token: Token) -> None:
-        """Read a token with its kind's reader. Without one, it is the value of a part, or only a courtesy."""
+        """Read a token with the reader for its kind.
+
+        A kind without a reader is either a part, to which the token adds a value, or it is ignored.
+        """
         if token.kind in self.readers:
             self.readers[token.kind](token)
         elif isinstance(token.kind, Part):
@@ -178,7 +189,7 @@ class TokenReader:
     def _doubt(self) -> None:
         self.draft.doubtful = True
 
-    # --- what stands around the token that was read last
+    # --- tokens around the current one
 
     def _peek(self, ahead: int = 0) -> Token:
         position = self.position + ahead
@@ -192,9 +203,9 @@ class TokenReader:
             self.position += 1
 
     def _adjacent_gpu(self, step: int) -> Token | None:
-        """Return the GPU after (`step` 1) or before (-1) the token that was read last.
+        """Return the GPU after the current token (`step` 1) or before it (`step` -1).
 
-        Only features, `of` and words such as `more` may stand between them.
+        Only features, `of` and words such as `more` may come in between.
         """
         position = self.position - 1 + step
         while 0 <= position < len(self.tokens):
@@ -208,7 +219,7 @@ class TokenReader:
         return None
 
     def _after_verb(self) -> bool:
-        """Return whether a verb stands before the token read last, with only words such as `now` between."""
+        """Return whether a verb precedes the current token, with only words such as `now` in between."""
         for token in reversed(self.tokens[: self.position - 1]):
             if token.name in _VERBS:
                 return True
@@ -216,7 +227,7 @@ class TokenReader:
                 return False
         return self.after_verb
 
-    # --- why a text can't be read
+    # --- texts that can't be read
 
     def _unread(self, why: str, *tokens: Token, readings: tuple[Reading, ...] = (), alone: bool = False) -> None:
         typed = " ".join(token.text for token in tokens if token is not _NOTHING)
@@ -263,8 +274,10 @@ class TokenReader:
         self._unread(f'"{{typed}}" needs {value}.', *words, readings=(LEFT_OUT,))
 
     def _night(self, typed: str) -> Unread:
-        """Return why a night can't be read. It may mean the next morning with a later end, if the person's zone is
-        known and the rules allow two ends.
+        """Return the reason why a night can't be read as an end.
+
+        If the person's time zone is known and the rules allow it, a suggestion is the next morning, with a
+        flexible end.
         """
         context = self.context
         if self.draft.timed:
@@ -278,7 +291,7 @@ class TokenReader:
         later = f"{last.hour}:{last:%M}" if context.sees_use and not self.draft[Part.NO_PROBE] else ""
         return Unread(typed, _NIGHT, (Reading(self.end_part, f"{day} {first.hour}:{first:%M}", later),))
 
-    # --- names, times, words
+    # --- names, times and words
 
     def _read_region(self, token: Token) -> None:
         following = self._peek()
@@ -287,17 +300,17 @@ class TokenReader:
         if token.text.lower() == "us" and self._after_verb():
             self._unread(_US, token, readings=(Reading(Part.REGION, token.name), LEFT_OUT))
         elif token.text.lower() == "other" and joined:
-            self._doubt()  # `the other h100` and `h100 or other` name no region
+            self._doubt()  # `the other h100` and `h100 or other` don't mean the region `Other`
         else:
             self.draft.add(Part.REGION, token.name)
-        if following.name == "region":  # the EU region
+        if following.name == "region":  # as in `the EU region`
             self.position += 1
 
     def _read_feature(self, token: Token) -> None:
         self.draft.add(Part.FEATURE, token.name)
         typed = re.sub("[ -]", "", token.text.lower())
         if typed not in {token.name, token.name.removesuffix("b"), token.name.removesuffix("gb")}:
-            self._doubt()  # `80 gigs`
+            self._doubt()  # as in `80 gigs`
 
     def _read_place(self, token: Token) -> None:
         region = f", and this is {token.name}" if token.name else f": {', '.join(self.vocabulary.region_names)}"
@@ -306,7 +319,7 @@ class TokenReader:
         self._unread(why, token, readings=readings)
 
     def _read_unwanted(self, why: str, word: Token) -> None:
-        """Read a word such as `not` or `at least`, and what follows it."""
+        """Read a word such as `not` or `at least` together with the words that it refers to."""
         tokens = [word]
         while (token := self._peek()) is not _NOTHING:
             self.position += 1
@@ -358,7 +371,7 @@ class TokenReader:
         elif word in OTHER_VENDORS and self.vocabulary.vendor_names:
             self._unknown_vendor(token)
         elif not self.names_gpu and token.text[:1].isalpha():
-            self.names_gpu = True  # each further word is unknown
+            self.names_gpu = True  # so that any further word is reported as unknown
             is_name = number.kind is TokenKind.NUMBER and not _is_decimal(number)
             self.position += is_name
             self._unknown_gpu(token, *([number] if is_name else []))
@@ -370,17 +383,17 @@ class TokenReader:
     # --- keys and options
 
     def _read_key(self, key: Token) -> None:
-        """Read a word such as `region`, `in` or `hours`, and the value after it."""
+        """Read a keyword or preposition such as `region`, `in` or `hours`, and the value after it."""
         previous = self._previous()
         kinds = _VALUES_AFTER[key.name]
         self._skip(TokenKind.FILLER, *(("for",) if TokenKind.DURATION in kinds else ("the", "of")))
         value = self._peek()
         if key.name in {"at", "@"} and value.kind in _PRICE_KINDS:
-            return  # at $3
+            return  # as in `at $3`
         if key.kind is TokenKind.PREPOSITION and value.name in {"region", "vendor", "provider"}:
-            return  # from vendor nebius
+            return  # as in `from vendor nebius`
         if value.kind not in {*kinds, TokenKind.WORD, TokenKind.NUMBER, TokenKind.DURATION}:
-            if key.name != "contract" or previous.kind is not Part.CONTRACT:  # spot contract
+            if key.name != "contract" or previous.kind is not Part.CONTRACT:  # as in `spot contract`
                 (self._unknown_word if key.name in {"at", "@", "on"} else self._missing_value)(key)
             return
         self.position += 1
@@ -425,7 +438,9 @@ class TokenReader:
         elif key.name in {"at", "@", "on"} and not named:
             self._unknown_word(key, value)
         elif Part.VENDOR in kinds and not self.vocabulary.vendor_names:
-            self.draft.add(Part.VENDOR, value.text)  # the marketplace knows its vendors, the bot doesn't yet
+            self.draft.add(
+                Part.VENDOR, value.text
+            )  # the bot doesn't know the vendors yet, but the marketplace does
         elif Part.VENDOR in kinds:
             self._unknown_vendor(value)
         elif Part.REGION in kinds:
@@ -436,7 +451,7 @@ class TokenReader:
             self._read_word(value)
 
     def _read_option(self, dash: Token) -> None:
-        """Read a dash and the word directly after it: an option if the word is known."""
+        """Read a dash and the word directly after it, which is an option if the word is known."""
         option = self._peek()
         self.position += 1
         typed = Token(option.kind, dash.text + option.text)
@@ -478,8 +493,9 @@ class TokenReader:
                 self._doubt()
 
     def _read_unit(self, number: Token) -> bool:
-        """Read a number and the word after it, which is no unit: `6 hous`, `3 and a half hours`. Return False if
-        the word may be a GPU.
+        """Read a number and the unknown unit after it: `6 hous`, `3 and a half hours`.
+
+        Returns False if the word may be a GPU instead, in which case nothing is read.
         """
         word = self._peek()
         if word.kind is not TokenKind.WORD:
@@ -498,7 +514,7 @@ class TokenReader:
         return True
 
     def _read_price_without_unit(self, *tokens: Token, number: Token, total: bool = False) -> None:
-        """Read a number that is a price in dollars, unless a word after it may be another currency or a unit."""
+        """Read a number that is a price in dollars, unless the next word may be another currency or a unit."""
         word = self._peek()
         each = word.text.lower() == "each"
         follows = word.kind is TokenKind.WORD or self._ends_with_max()
@@ -510,7 +526,7 @@ class TokenReader:
         self._unread(why, *typed, readings=(Reading(Part.PRICE, price),) if known else ())
 
     def _ends_with_max(self) -> bool:
-        """Return whether a `max` follows that limits the value before it: `6h max`."""
+        """Return whether `max` follows and limits the value before it: `6h max`."""
         word, limit = self._peek(), self._peek(1)
         after = word.kind is TokenKind.AT_MOST and word.name in {"max", "maximum", "at most"}
         return after and limit.kind not in _LIMIT_KINDS
@@ -518,7 +534,8 @@ class TokenReader:
     def _read_duration(self, token: Token, *, latest: bool = False) -> None:
         following, word_after = self._peek(), self._peek(1).kind is TokenKind.WORD
         if token.ends_in_hours and following.kind is TokenKind.NUMBER and not word_after:
-            # `1h 30`: most people mean minutes. `6h 8 h100`: a number of GPUs. `6h 8 gpsu` is read with its word.
+            # In `1h 30`, most people mean minutes. In `6h 8 h100`, 8 is a number of GPUs. The number in `6h 8
+            # gpsu` is read later, together with its word.
             self.position += 1
             if following.number >= 10 or self._adjacent_gpu(1) is None:
                 minutes = timedelta(minutes=int(min(following.number, Decimal(60))))
@@ -535,7 +552,7 @@ class TokenReader:
         self._skip(TokenKind.KEY, "lease")
 
     def _read_price(self, first: Token) -> None:
-        """Read a price, and the words before it: `under $3`, `max price 3`, `total budget of $500`."""
+        """Read a price and the words before it: `under $3`, `max price 3`, `total budget of $500`."""
         previous = self._previous()
         words = [first]
         while True:
@@ -569,7 +586,7 @@ class TokenReader:
         self.draft.add(Part.PRICE, replace(money, limit=limit, total=total, after_for=after_for))
 
     def _read_limit(self, words: list[Token], limit: Token, *, option: bool) -> None:
-        """Read a limit that is no amount of dollars, and the words before that limit."""
+        """Read a limit without a dollar sign, and the words before it."""
         kinds = {token.kind for token in words}
         total = TokenKind.TOTAL in kinds
         is_number = limit.kind is TokenKind.NUMBER
@@ -599,5 +616,5 @@ class TokenReader:
 
 
 def _some(names: Iterable[str]) -> str:
-    """Return the names that fit into a sentence."""
+    """Return as many of the names as fit into a sentence."""
     return short(", ".join(names), 300) or "there are none now"

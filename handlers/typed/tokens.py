@@ -30,75 +30,84 @@ from handlers.typed.until import LOOSE_END, START, UNTIL, UP_TO
 from handlers.typed.vocabulary import NameMatcher, Vocabulary
 
 MAX_TOKENS = 60
-"""The most tokens of a request. Each takes as long as a look-up of all names in the catalogue."""
+"""The maximum number of tokens in a request. Each takes as long as looking up all names in the catalog."""
 
 
 class TokenKind(Enum):
-    """What a token is that is no value for a part of the draft."""
+    """The kind of a token that isn't itself a value for a part of the draft."""
 
     PLACE = auto()
-    """`Paris`, `eu-north1`. The name is that of its region group."""
+    """A place such as `Paris` or `eu-north1`. The token's name is the region that contains the place."""
     NUMBER = auto()
     """A number without a unit."""
     DURATION = auto()
     MONEY = auto()
     RANGE = auto()
-    """`2 to 4 hours`, `2-3`."""
+    """A range of numbers: `2 to 4 hours`, `2-3`."""
     TIME = auto()
-    """`18:00`, `at 3`, `5pm`."""
+    """A time of day: `18:00`, `at 3`, `5pm`."""
     AT_MOST = auto()
-    """`max`, `up to`: the limit itself is included."""
+    """Words before an upper limit that includes the limit itself: `max`, `up to`."""
     BELOW = auto()
-    """`under`, `less than`."""
+    """Words before any other upper limit: `under`, `less than`."""
     PRICE = auto()
     TOTAL = auto()
     KEY = auto()
-    """`region`, `vendor`, `hours`...: a value follows."""
+    """A keyword before a value: `region`, `vendor`, `hours`."""
     PREPOSITION = auto()
-    """`in`, `from`, `on`...: a name follows."""
+    """A preposition before a name: `in`, `from`, `on`."""
     NOW = auto()
     URGENT = auto()
-    """`asap`, `right now`."""
+    """Words for an urgent request other than `now`: `asap`, `right now`."""
     FILLER = auto()
-    """Joins other words: `a`, `with`, `for`."""
+    """Words that connect others: `a`, `with`, `for`."""
     COURTESY = auto()
-    """Adds nothing to the request: `hey`, `can i get`, `please`, `just`."""
+    """Words that add nothing to the request: `hey`, `can i get`, `please`, `just`."""
     EXCLUDES = auto()
-    """`not`, `other than`: the next words name what is not wanted."""
+    """Words before something that isn't wanted: `not`, `other than`."""
     AT_LEAST = auto()
-    """`at least`, `over`: a minimum follows."""
+    """Words before a minimum: `at least`, `over`."""
     MACHINES = auto()
-    """More than one machine: `machines`, `nodes`."""
+    """Words for more than one machine: `machines`, `nodes`."""
     DASH = auto()
-    """A dash directly before a word, as before an option."""
+    """A dash directly before a word, like the one before an option."""
     AMBIGUOUS = auto()
-    """Text with two readings of the same length."""
+    """Text with two possible meanings of the same length."""
     WORD = auto()
-    """Anything else."""
+    """Any other text."""
     NOTHING = auto()
-    """What stands in front of the first token and after the last."""
+    """A placeholder for the position before the first token and after the last one."""
 
 
 Kind = Part | TokenKind
-"""What a token is: a value for a part, such as `8x` or `until fri 18:00`, or something else."""
+"""The kind of a token.
+
+This is a Part if the token is a value for that part, such as `8x` or `until fri 18:00`, and otherwise a TokenKind.
+"""
 
 
 @dataclass(frozen=True)
 class Token:
-    """A part of a request with a meaning of its own."""
+    """A section of a request with a meaning of its own."""
 
     kind: Kind
     text: str
-    """As it was typed."""
+    """The text as it was typed."""
     name: str = ""
-    """What the token stands for: the GPU, the region, what was typed after `until`. Empty for `anywhere` and `any
-    vendor`, and if nothing readable follows `until`, `setup` or `project`."""
+    """The meaning of the token: the GPU, the region, or the text after `until`.
+
+    Empty for `anywhere` and `any vendor`, and if `until`, `setup` or `project` isn't followed by something
+    readable.
+    """
     number: Decimal = Decimal(0)
     duration: timedelta = timedelta(0)
     loose: bool = False
-    """Whether the token is read because showing offers costs nothing, but is too vague for `now` to rent."""
+    """True if the token is too vague to rent something with `now`.
+
+    It is accepted all the same, because showing offers costs nothing.
+    """
     ends_in_hours: bool = False
-    """Whether a number of minutes may follow this duration, as in `1h 30`."""
+    """True if a number of minutes may follow this duration, as in `1h 30`."""
     money: Money = NO_MONEY
 
 
@@ -151,7 +160,7 @@ _PHRASES: dict[Kind, tuple[str, ...]] = {
         "or better", "or bigger", "or larger", ">", ">=",
     ),
 }  # fmt: skip
-_ANY = {  # The token has an empty name: no region or vendor is asked for.
+_ANY = {  # These tokens have an empty name, which means any region or vendor.
     "anywhere": Part.REGION,
     "worldwide": Part.REGION,
     "global": Part.REGION,
@@ -188,7 +197,7 @@ _NAMED = (
     *((Part.SETUP, _SETUP), (Part.PROJECT, _PROJECT)),
     *((Part.END, UNTIL), (Part.LATEST_END, UP_TO), (Part.START, START)),
 )
-"""Patterns of which the first group that matches is the token's name."""
+"""Patterns whose first matching group becomes the token's name."""
 _DURATION = re.compile(DURATION)
 _ENDS_IN_HOURS = re.compile(r"h(?:ou)?r?s?$")
 _FEATURE = re.compile(
@@ -210,16 +219,19 @@ _LOOSE: dict[Kind, re.Pattern[str]] = {
     Part.START: LOOSE_END,
     TokenKind.MONEY: re.compile(r"^[\d.]+ (?:an?|each|hourly)"),
 }
-"""What people type quickly, by kind: found in the typed text, it makes the token loose."""
+"""Informal spellings for each kind of token. If the typed text matches, the token is `loose`."""
 
 
 TokenMatch = tuple[int, tuple[Token, ...]]
-"""The end of what was matched, and its tokens: one, or two for `8h100`, a count and a GPU."""
+"""The end of the match and its tokens: one token, or two for `8h100`, which is a count and a GPU."""
 
 
 def tokenize(text: str, vocabulary: Vocabulary) -> list[Token]:
-    """Return the tokens of a normalized text in their order. Stop after MAX_TOKENS + 1 tokens."""
-    # As long as `text`, so that each token can be shown as it was typed.
+    """Return the tokens of a normalized text in order.
+
+    Stops after MAX_TOKENS + 1 tokens.
+    """
+    # This must have the same length as `text`, so that each token can be shown as it was typed.
     lower = "".join(c.lower() if c.isascii() else c for c in text)
     tokens: list[Token] = []
     start = 0
@@ -241,7 +253,10 @@ def _is_loose(kind: Kind, text: str) -> bool:
 
 
 def _longest_match(text: str, start: int, vocabulary: Vocabulary, attached_to: Kind | None) -> TokenMatch:
-    """Return the longest match at `start`. `attached_to` is the kind of the token directly before, if any."""
+    """Return the longest match at `start`.
+
+    `attached_to` is the kind of the token that ends directly before `start`, with no space in between.
+    """
     if attached_to in {Part.GPU, Part.FEATURE} and text[start] == "-":
         if (memory := _MEMORY_AFTER_GPU.match(text, start)) is not None:
             return memory.end(), (Token(Part.FEATURE, "", f"{memory[1]}gb"),)
@@ -261,7 +276,7 @@ def _longest_match(text: str, start: int, vocabulary: Vocabulary, attached_to: K
 
 
 def _matches(text: str, start: int, vocabulary: Vocabulary) -> Iterator[TokenMatch]:
-    """Yield which names of the catalogue, fixed phrases, amounts and times match at `start`."""
+    """Yield all names from the catalog, fixed phrases, amounts and times that match at `start`."""
     matchers: tuple[tuple[Kind, NameMatcher], ...] = (
         (Part.GPU, vocabulary.gpus),
         (Part.REGION, vocabulary.regions),
@@ -280,7 +295,7 @@ def _matches(text: str, start: int, vocabulary: Vocabulary) -> Iterator[TokenMat
         phrase = match.group()
         yield match.end(), (Token(_KINDS[phrase], "", "" if phrase in _ANY else phrase),)
     gpu, duration = vocabulary.gpus.match(text, start), _DURATION.match(text, start)
-    # `4090s` are several GPUs: nobody rents for 4090 seconds.
+    # `4090s` means several GPUs, because nobody rents for 4090 seconds.
     if duration is not None and (gpu is None or gpu[0] != duration.end()):
         typed = duration.group()
         ends_in_hours = _ENDS_IN_HOURS.search(typed) is not None
@@ -302,7 +317,7 @@ def _matches(text: str, start: int, vocabulary: Vocabulary) -> Iterator[TokenMat
 
 
 def _match_count_and_gpu(text: str, start: int, vocabulary: Vocabulary) -> Iterator[TokenMatch]:
-    """Yield a count and a GPU if they stand at `start` without a space between them: `8h100`, `2x4090`."""
+    """Yield a count and a GPU that are written without a space between them: `8h100`, `2x4090`."""
     count = _COUNT_BEFORE_GPU.match(text, start)
     if count is None or not (count[2] or not text[count.end()].isdigit()):
         return

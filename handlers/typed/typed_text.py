@@ -1,4 +1,4 @@
-"""Turns the text that Slack sends into what a person typed, in one form and in the words that the parser reads."""
+"""Converts the text that Slack sends into what a person typed, and normalizes it for the parser."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from handlers.typed.amounts import NUMBER_WORDS
 from handlers.typed.until import CLEAR_TIME, DAY
 
 MAX_NOTE_LENGTH = 200
-"""The most characters of a note. A longer one is cut."""
+"""The maximum length of a note, in characters. A longer note is truncated."""
 
 MENTION = re.compile(r"<@([UW][A-Z0-9]{1,20})(?:\|[^<>]{0,100})?>", re.IGNORECASE)
-"""A mention of a person: `<@U123|ben>` in a command, `<@U123>` elsewhere."""
+"""A pattern for the mention of a person: `<@U123|ben>` in a command, `<@U123>` elsewhere."""
 _MARKUP = re.compile(r"<([^<>\s][^<>]*)>")
-# `--eu` and `—eu` (phones turn two hyphens into one long dash) are options. If they were read as notes, the option
-# would be dropped silently and something else rented.
+# `--eu` and `—eu` (phones turn two hyphens into one long dash) are options, not notes. As a note, the option would
+# be silently ignored, and something else would be rented.
 _NOTE_DASH = re.compile(r"(?:(?:^|(?<=\s))(?:-{2,}|\u2013+)|(?<![\u2014\u2015])[\u2014\u2015]+)(?=\s|$)")
-# `2 – 4 hours` has no note `4 hours`.
+# `2 – 4 hours` is a range, not a request with the note `4 hours`.
 _NUMBER_BEFORE = re.compile(r"(?:^|(?<=\s))\$?\d{1,2}(?:[.,]\d+)?\s+$")
 _NUMBER_AFTER = re.compile(r"\s+\$?\d")
 
@@ -26,15 +26,15 @@ _NUMBER_AFTER = re.compile(r"\s+\$?\d")
 def plain_text(text: str) -> str:
     """Return a command's text without Slack's markup and escapes.
 
-    Their rules are in "Formatting message text" in Slack's docs. A mention becomes `@name` or `#name`, a link
-    becomes its label. Line breaks stay. Invisible characters are removed, such as the marks of reading direction
-    that phones put around a pasted word.
+    The format is described under "Formatting message text" in Slack's docs. A mention becomes `@name` or `#name`,
+    and a link becomes its label. Line breaks are kept. Invisible characters are removed, such as the marks of
+    writing direction that phones insert around a pasted word.
     """
     return name_mentions(text_with_mentions(text))
 
 
 def text_with_mentions(text: str) -> str:
-    """Return a text as `plain_text` does, but leave the mentions of people as they are."""
+    """Convert a text in the same way as `plain_text`, but keep the mentions of people."""
     text = "".join(letter for letter in text if letter.isprintable() or letter.isspace())
     text = _MARKUP.sub(
         lambda markup: markup.group() if MENTION.fullmatch(markup.group()) else _label(markup), text
@@ -43,12 +43,12 @@ def text_with_mentions(text: str) -> str:
 
 
 def as_slack_sends_it(text: str) -> str:
-    """Return a text without mentions as Slack sends it if somebody types it."""
+    """Escape a text without mentions, as Slack does when somebody types it."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def name_mentions(text: str) -> str:
-    """Return a text in which each mention of a person is `@name`, or `@U123` if Slack sent no name."""
+    """Replace each mention of a person with `@name`, or with `@U123` if Slack sent no name."""
     return MENTION.sub(_label, text)
 
 
@@ -65,7 +65,7 @@ def _label(markup: re.Match[str]) -> str:
 
 
 def split_note(text: str) -> tuple[str, str]:
-    """Return the request and its note, which follows `--`, or a long dash with a space after it."""
+    """Split a text into the request and its note, which follows `--`, or a long dash and a space."""
     for dash in _NOTE_DASH.finditer(text):
         may_be_range = dash.group()[0] != "-" and _NUMBER_AFTER.match(text, dash.end())
         if not (may_be_range and _NUMBER_BEFORE.search(text[max(dash.start() - 20, 0) : dash.start()])):
@@ -73,7 +73,7 @@ def split_note(text: str) -> tuple[str, str]:
     return text, ""
 
 
-# --- brings typed text into the one form that tokens are read from
+# --- normalization
 
 
 _SIGNS = str.maketrans(
@@ -88,7 +88,7 @@ _FLAGS = {
     "se": "Sweden", "no": "Norway", "is": "Iceland", "es": "Spain", "it": "Italy", "pl": "Poland", "ie": "Ireland",
     "ca": "Canada", "jp": "Japan", "in": "India", "sg": "Singapore", "kr": "Korea", "au": "Australia",
 }  # fmt: skip
-"""The places of flags, which Slack sends as `:flag-de:`."""
+"""The places that flags stand for. Slack sends a flag as `:flag-de:`."""
 _LETTERS = {0x1F1E6 + n: chr(ord("a") + n) for n in range(26)}
 _BOLD = re.compile(r"(?<![\w*])\*(?=\S)([^*]*\S)\*(?![\w*])")
 _ODD_NUMERAL = re.compile("([\u00b2\u00b3\u00b9\u00bc-\u00be\u2070-\u2089\u2150-\u215f\u2189\u2460-\u249b])")
@@ -99,16 +99,18 @@ _COMMAS_AND_DOT = re.compile(rf"{_LEADING_DIGITS}((?:,\d{{3}})+)(?=\.\d{{1,2}}(?
 _DECIMAL_COMMA = re.compile(rf"{_LEADING_DIGITS},(\d{{1,2}})(?!\d)")
 _SEPARATING_COMMA = re.compile(r"(?<!\d),|,(?!\d)")
 AM_PM = re.compile(r"(?<=[\d ])([ap])\. ?m\b\.?", re.IGNORECASE)
-"""`p.m.`, which `normalize` writes as `pm`."""
+"""The spelling `p.m.`, which `normalize` changes to `pm`."""
 _TIME_OR_COLON = re.compile(r"(?<![A-Za-z0-9:])\d{1,2}:\d\d(?!\d)|:")
 
 
 def normalize(text: str) -> str:
-    """Return the text on one line, with single spaces and without quotation marks, brackets, question marks and
-    what is struck through. A flag becomes the name of its place.
+    """Return the text in the form that the tokenizer expects.
 
-    `2,50` becomes `2.50`; `1.000,50` and `1,000.50` become `1000.50`. A number with two possible readings, such as
-    `2,500`, stays as it is. So do times of day, such as `18:00`.
+    The result is a single line with single spaces, without quotation marks, brackets, question marks and
+    struck-through text. Flags are replaced by the names of their places.
+
+    `2,50` becomes `2.50`; `1.000,50` and `1,000.50` become `1000.50`. A number with two possible meanings, such as
+    `2,500`, is left unchanged. So are times of day, such as `18:00`.
     """
     text = _composed(text)
     text = "".join(c if c.isprintable() else " " if c.isspace() else "" for c in text)
@@ -125,7 +127,10 @@ def normalize(text: str) -> str:
 
 
 def _composed(text: str) -> str:
-    """Return the text in NFKC, except for `²` and `½`: NFKC makes 22 GPUs of `2²`."""
+    """Return the text in Unicode form NFKC, except for numerals such as `²` and `½`.
+
+    NFKC would turn `2²` into 22 GPUs.
+    """
     return "".join(
         part if part.isnumeric() and not part.isdecimal() else unicodedata.normalize("NFKC", part)
         for part in _ODD_NUMERAL.split(text)
@@ -133,10 +138,10 @@ def _composed(text: str) -> str:
 
 
 def normalize_within(text: str, limit: int) -> str | None:
-    """Return the normalized text. Return None if it is longer than `limit`.
+    """Return the normalized text, or None if it is longer than `limit`.
 
-    The length is checked before each costly step. NFKC can turn one letter into eighteen, so a text that seems
-    short could block the event loop, and with it everybody's commands.
+    The length is checked before each expensive step. NFKC can turn one character into eighteen, so a text that
+    seems short could otherwise block the event loop, and with it everybody's commands.
     """
     spaced = " ".join(text.split())
     if len(spaced) > 2 * limit:
@@ -148,7 +153,7 @@ def normalize_within(text: str, limit: int) -> str | None:
     return normalized if len(normalized) <= limit else None
 
 
-# --- writes what people say in other words as the parser reads it: `bis 18.30` is `until 18:30`
+# --- other ways of saying something: `bis 18.30` means `until 18:30`
 
 
 _MEANINGS = """hours = stunde stunden std heure heures; minutes = minuten; days = tag tage jour jours
@@ -160,13 +165,13 @@ _WORDS = {
     for meant, words in (line.split(" = ") for line in re.split("; |\n", _MEANINGS))
     for word in words.split()
 }
-"""Words that have one meaning, whatever stands beside them."""
+"""Words that have the same meaning in any context."""
 _CLOCK = r"\d{1,2}(?::\d\d)?"
 _PART = r"(?:tomorrow|this|in the) (?:morning|afternoon|evening)|tomorrow night|tonight"
 
 
 def _half_of_day(found: re.Match[str]) -> str:
-    """Write `until 6 tonight` as `until 6pm today`, and `at 6 tomorrow morning` as `at 6am tomorrow`."""
+    """Change `until 6 tonight` to `until 6pm today`, and `at 6 tomorrow morning` to `at 6am tomorrow`."""
     before, clock, half, part = found.groups()
     hour = int(clock.split(":")[0])
     if hour == 12:
@@ -177,8 +182,10 @@ def _half_of_day(found: re.Match[str]) -> str:
 
 
 def _from_to(found: re.Match[str]) -> str:
-    """Write `9 to 6 tomorrow` as `at 9:00 tomorrow until 18:00`. Leave what may be numbers of something else, and
-    hours of which the half of the day can't be told, such as `3 to 5 tomorrow`.
+    """Change `9 to 6 tomorrow` to `at 9:00 tomorrow until 18:00`.
+
+    The text is left unchanged if the numbers may mean something other than hours, or if it is unclear whether am
+    or pm is meant, as in `3 to 5 tomorrow`.
     """
     first, half, last, last_half = (found[name] or "" for name in ("first", "half", "last", "last_half"))
     begins, ends = (int(clock.split(":")[0]) for clock in (first, last))
@@ -220,14 +227,18 @@ _REWRITES: tuple[tuple[str, str | Callable[[re.Match[str]], str]], ...] = (
     (r"end of (?:the )?day", "today"),
     (r"(?:for )?(?:the|one|a) night", "overnight"),
 )  # fmt: skip
-"""What is written in other words, and those words, in the order in which they are replaced."""
+"""Patterns for other ways of saying something and their replacements, in the order in which they are applied."""
 _COMPILED = [
     (re.compile(rf"(?<![\w.-])(?:{pattern})(?!\w)", re.IGNORECASE), meant) for pattern, meant in _REWRITES
 ]
 
 
 def in_plain_words(text: str) -> str:
-    """Return a normalized text in the words that the parser reads. If that changes it, `now` rents nothing."""
+    """Replace foreign words and other ways of saying something with the words that the parser knows.
+
+    For example, `bis 18.30` becomes `until 18:30`. If this changes a text, its `now` has no effect, so that
+    nothing is rented because of a misunderstanding.
+    """
     for pattern, meant in _COMPILED:
         text = pattern.sub(meant, text)
     return " ".join(text.split())

@@ -1,4 +1,7 @@
-"""Ends and starts as people type them, in the person's zone: `until 18:00`, `until fri 18:00`, `at 9 tomorrow`."""
+"""Parses ends and starts as people type them, in the person's time zone.
+
+For example `until 18:00`, `until fri 18:00` or `at 9 tomorrow`.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ _SPELLINGS = (
     "mon monday, tue tues tuesday, wed wednesday, thu thur thurs thursday, fri friday, sat saturday, sun sunday"
 )
 _WEEKDAYS = {word: number for number, words in enumerate(_SPELLINGS.split(", ")) for word in words.split()}
-"""The number of each spelling of a weekday, as `date.weekday` counts."""
+"""The number of each weekday, by its spellings. Monday is 0, as in `date.weekday`."""
 _NEAR_DAYS = ("today", "tomorrow")
 _TOMORROW = ("tomorrow", "tmrw", "tmr", "tmw", "tomorow", "tommorow", "tommorrow")
 _MONTH_NAMES = (
@@ -35,7 +38,10 @@ _ZONES = {
     **dict.fromkeys(("est", "edt"), "America/New_York"), **dict.fromkeys(("cst", "cdt"), "America/Chicago"),
     **dict.fromkeys(("pst", "pdt"), "America/Los_Angeles"),
 }  # fmt: skip
-"""The zones that people name after a time. In summer, `CET` means the time on the clocks there."""
+"""The time zones that people name after a time.
+
+In summer, `CET` also means the local time there, even though the correct name is CEST.
+"""
 _ZONE = rf"(?: ?(?:{'|'.join(_ZONES)}))?"
 _TIME = rf"(?:\d{{1,2}}(?::\d\d|h\d\d)?(?: ?(?:am|pm|uhr|h))?|noon|midnight){_ZONE}(?![\w.:-])"
 UNTIL = re.compile(
@@ -43,49 +49,59 @@ UNTIL = re.compile(
     rf"(?: (?:at )?(?P<end>{DAY}(?: (?:at )?{_TIME})?|{_TIME}(?: (?:on )?{DAY})?))?",
     re.ASCII,
 )
-"""Matches `until` in lower case with single spaces. The group `end` is for `parse_end`; None if no end follows."""
+"""A pattern for `until` in lower case with single spaces.
+
+Its group `end` is the input of `parse_end`. The group is None if no end follows.
+"""
 CLEAR_TIME = r"(?:\d{1,2}(?::\d\d(?: ?(?:am|pm|uhr))?| ?(?:am|pm|uhr))|noon|midnight)" rf"{_ZONE}(?![\w.:-])"
-"""Unlike _TIME, it can't be a number of hours, GPUs or dollars."""
+"""A pattern for a time that, unlike _TIME, can't be a number of hours, GPUs or dollars."""
 UP_TO = re.compile(
     r"(?:up to|at most|max|maximum) (?:until )?"
     rf"(?P<end>{DAY}(?: (?:at )?{_TIME})?|{CLEAR_TIME}(?: (?:on )?{DAY})?)",
     re.ASCII,
 )
-"""Matches the later of two ends after a named one: `up to 10:00`. The group `end` is for `parse_later_end`."""
+"""A pattern for the latest end of a flexible lease, if the earliest end was also named: `up to 10:00`.
+
+Its group `end` is the input of `parse_later_end`.
+"""
 START = re.compile(
     rf"(?:at|@) ?(?P<start>{DAY}(?: (?:at )?{_TIME})?|{_TIME} (?:on )?{DAY}|{CLEAR_TIME}(?: tonight)?)"
     rf"|(?:on )?(?P<day_first>{DAY} at {_TIME})",
     re.ASCII,
 )
-"""Matches a start: `at 9:00`, `at 9 tomorrow`, `tomorrow at 9am`. One of both groups is for `parse_start`.
+"""A pattern for a start: `at 9:00`, `at 9 tomorrow`, `tomorrow at 9am`.
 
-After `at`, a time has a colon, am or pm, or a day. Otherwise its number may be a price, as in `at 2.50`.
+One of its two groups is the input of `parse_start`. A time after `at` needs a colon, am, pm or a day. Otherwise
+its number may be a price, as in `at 2.50`.
 """
 _FIND_DAY = re.compile(rf"(?<!\S){DAY}", re.ASCII)
 _FIND_ZONE = re.compile(rf" ?({'|'.join(_ZONES)})\b", re.ASCII)
 _CLOCK = re.compile(r"(?P<hour>\d{1,2})(?:[:h](?P<minute>\d\d))?(?: ?(?P<unit>am|pm|uhr|h))?", re.ASCII)
 LOOSE_END = re.compile(rf"tmr|tmw|tomorow|tomm|\dh|\d h|{_MONTH}|{'|'.join(_ZONES)}")
-"""Finds spellings in an end that people type quickly. `now` rents nothing with these."""
+"""A pattern for informal spellings in an end. `now` doesn't rent anything with these."""
 TIME_WORDS = frozenset(
     {*_NEAR_DAYS, *_TOMORROW, *_WEEKDAYS, *_ZONES, *_MONTHS, "tonight", "overnight", "morning", "afternoon"}
     | {"evening", "night", "weekend", "week", "month", "months", "year", "years", "later", "soon"}
 ) - {"may"}
-"""Words about time. A request that has one elsewhere can't be read without it."""
+"""Words about time. A request that contains one in an unexpected position can't be understood without it."""
 _DAY_LENGTH = timedelta(days=1)
 Read = TypeVar("Read")
 
 
 class End(NamedTuple):
-    """An end that was read."""
+    """The result of parsing an end."""
 
     at: datetime
-    """In UTC."""
+    """The end in UTC."""
     rolled: bool
-    """Whether no day was typed and the time has passed today, so that the end is tomorrow."""
+    """True if the end is tomorrow because no day was typed and the time has already passed today."""
 
 
 class UnclearEnd(Exception):
-    """An end can't be read, or has passed. `words` says why. `ends` has what to type after `until` instead."""
+    """An end can't be read, or has passed.
+
+    `words` is the reason, and `ends` lists what to type after `until` instead.
+    """
 
     def __init__(self, words: str, *ends: str) -> None:
         super().__init__(words)
@@ -93,20 +109,21 @@ class UnclearEnd(Exception):
         self.ends = ends
 
     def said(self, before: str = "") -> str:
-        """Return why, and what to type: the text `before` and each possible end."""
+        """Return the reason, followed by suggestions: each possible end with the text `before` in front of it."""
         return f"{self.words} Try: {', or '.join(before + end for end in self.ends)}" if self.ends else self.words
 
 
 def parse_end(text: str, now: datetime, zone: str) -> End:
-    """Return the end in a text that the group `end` of UNTIL matched. It is always later than `now`.
+    """Parse the text of the group `end` of UNTIL. The result is always later than `now`.
 
-    `zone` is the person's IANA time zone. A time without a day, or on a weekday, is the next such time: today if
-    it has not passed.
+    `zone` is the person's IANA time zone. A time without a day, or on a weekday, means the next such time, which
+    may be today.
 
-    If clocks go forward past a time, the time is later by as much: 02:30 is 03:30. If clocks go back and a time
-    comes twice, the first is meant, or the second if the first has passed.
+    If the time is skipped because clocks go forward, the result is later by the length of the gap: 02:30 means
+    03:30. If the time occurs twice because clocks go back, the first occurrence counts, or the second if the first
+    has passed.
 
-    Raise UnclearEnd if the time is missing, impossible or in doubt, or if it has passed.
+    Raises UnclearEnd if the time is missing, impossible, ambiguous or in the past.
     """
     if (elsewhere := _FIND_ZONE.search(text)) is not None:
         return _read_elsewhere(parse_end, text, elsewhere, now)
@@ -127,13 +144,13 @@ def parse_end(text: str, now: datetime, zone: str) -> End:
 
 
 def parse_start(text: str, now: datetime, zone: str) -> datetime:
-    """Return the start, in UTC, in a text that a group of START matched. It is always later than `now`.
+    """Parse the text of a group of START. The result is in UTC and always later than `now`.
 
-    Days and times mean the same as in `parse_end`, but a number without am or pm is an hour of 24: `9 tomorrow` is
-    9:00.
+    Days and times have the same meaning as in `parse_end`, except that a number without am or pm is an hour on the
+    24-hour clock: `9 tomorrow` means 9:00.
 
-    Raise UnclearEnd as `parse_end` does, and also if clocks go forward past the time, or if clocks go back and the
-    time comes twice: nothing that is bought may begin an hour earlier or later than the person meant.
+    Raises UnclearEnd for the same reasons as `parse_end`, and also if the time is skipped or occurs twice because
+    clocks change. Something that costs money must not begin an hour earlier or later than the person meant.
     """
     if (elsewhere := _FIND_ZONE.search(text)) is not None:
         return _read_elsewhere(parse_start, text, elsewhere, now)
@@ -160,7 +177,10 @@ def parse_start(text: str, now: datetime, zone: str) -> datetime:
 def _read_elsewhere(
     parse: Callable[[str, datetime, str], Read], text: str, named: re.Match[str], now: datetime
 ) -> Read:
-    """Return what `parse` reads in a text without the zone that it names, for a person in that zone."""
+    """Parse a text that names a time zone, for a person in that zone.
+
+    `named` is the match of the zone's name, which is removed before `parse` is called.
+    """
     try:
         return parse(text[: named.start()] + text[named.end() :], now, _ZONES[named[1]])
     except UnclearEnd as unclear:
@@ -168,7 +188,10 @@ def _read_elsewhere(
 
 
 def _day_and_clock(text: str) -> tuple[str | None, str]:
-    """Return the day and the time in a text, as they were typed: None and an empty text if they are missing."""
+    """Return the day and the time in a text, as they were typed.
+
+    A missing day is None, and a missing time is an empty text.
+    """
     found = _FIND_DAY.search(text)
     day = found.group() if found else None
     clock = _FIND_DAY.sub(" ", text).strip().removeprefix("at ").removesuffix(" on")
@@ -180,7 +203,10 @@ def _without_time(day: str | None, example: str) -> UnclearEnd:
 
 
 def parse_day(text: str, now: datetime, zone: str, minutes: int) -> datetime:
-    """Return a time, in UTC, as `parse_end` does. A day without a time is so many `minutes` after its midnight."""
+    """Parse a day or a time in the same way as `parse_end`, and return it in UTC.
+
+    A day without a time means `minutes` after midnight on that day.
+    """
     if _FIND_DAY.fullmatch(text):
         hour, minute = divmod(minutes, 60)
         text = f"{text} {hour}:{minute:02}"
@@ -188,17 +214,20 @@ def parse_day(text: str, now: datetime, zone: str, minutes: int) -> datetime:
 
 
 def parse_later_end(text: str, first: datetime, now: datetime, zone: str) -> End:
-    """Return the later of two ends as `parse_end` does. Without a day, it is the next such time after `first`."""
+    """Parse the latest end of a flexible lease in the same way as `parse_end`.
+
+    Without a day, it means the next such time after `first`, the earliest end.
+    """
     return parse_end(text, now if _FIND_DAY.search(text) else first, zone)
 
 
 def example_end(now: datetime, zone: str) -> str:
-    """Return an end that a person could type now: this evening, or tomorrow if it is late."""
+    """Return an end that a person could type now: this evening, or tomorrow evening if it is late."""
     return "18:00" if now.astimezone(known_zone(zone)).hour < 16 else "tomorrow 18:00"
 
 
 def _since_midnight(clock: str, day: str | None, example: str) -> timedelta:
-    """Return a time of day as the time since midnight. `midnight` and 24:00 are the end of the day."""
+    """Convert a time of day to the time since midnight. `midnight` and 24:00 mean the end of the day."""
     named = {"noon": timedelta(hours=12), "midnight": _DAY_LENGTH}.get(clock)
     if named is not None:
         return named
@@ -215,8 +244,8 @@ def _since_midnight(clock: str, day: str | None, example: str) -> timedelta:
     if not possible or minute > 59:
         raise UnclearEnd(f'"{clock}" isn\'t a time.', example)
     if unit == "h" and read["minute"] is None and 1 <= hour <= 12:
-        words = f'Is "{clock}" a time of day? For a length, write: for {hour}h.'
-        raise UnclearEnd(words, f"{before}{hour}am", f"{before}{hour}pm")
+        message = f'Is "{clock}" a time of day? For a length, write: for {hour}h.'
+        raise UnclearEnd(message, f"{before}{hour}am", f"{before}{hour}pm")
     if unit is None and read["minute"] is None:
         if 1 <= hour <= 12:
             raise UnclearEnd(
@@ -227,7 +256,10 @@ def _since_midnight(clock: str, day: str | None, example: str) -> timedelta:
 
 
 def _days(day: str | None, today: date, example: str) -> list[date]:
-    """Return the days that `day` can mean, the earliest first. `day` is None if no day was typed."""
+    """Return the dates that `day` can mean, earliest first.
+
+    `day` is None if no day was typed.
+    """
     if day is None:
         return [today, today + _DAY_LENGTH]
     if day in _WEEKDAYS:
@@ -246,11 +278,12 @@ def _days(day: str | None, today: date, example: str) -> list[date]:
 
 
 def _next(day: date, since_midnight: timedelta, now: datetime, zone: ZoneInfo) -> datetime | None:
-    """Return when this local time is on a day, in UTC. Return None if it has passed."""
+    """Return the UTC time of this local time on a day, or None if it has passed."""
     whole_days, rest = divmod(since_midnight, _DAY_LENGTH)
     naive = datetime.combine(day + whole_days * _DAY_LENGTH, datetime.min.time()) + rest
-    # PEP 495: if a time comes twice, fold 0 is the first. If a time is skipped, fold 0 has the offset before the
-    # change, which makes it later, and fold 1 the offset after the change, which makes it earlier than fold 0.
+    # PEP 495: if a time occurs twice, fold 0 is the first occurrence. If a time is skipped, fold 0 uses the offset
+    # before the change, which makes the result later, and fold 1 uses the offset after the change, which makes the
+    # result earlier than with fold 0.
     for fold in (0, 1):
         at = naive.replace(tzinfo=zone, fold=fold).astimezone(UTC)
         if at > now:

@@ -1,4 +1,4 @@
-"""The names that a request can contain: those of the catalogue, and what people write instead of them."""
+"""The names that a request can contain: those in the catalog, and other spellings of them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,10 @@ _SEPARATORS = r"[\s_./-]*"
 _MATCHES_NOTHING = "(?!)"
 
 _GPU_END = r"(?:(?=sxm|pcie|nvl)|s?(?:(?=x ?\d)|(?![a-z0-9])))"
-"""What may directly follow a GPU's name: its form factor, a plural s, or a count as in `h100x8`."""
+"""A pattern for what may directly follow a GPU's name.
+
+This is its form factor, a plural s, or a count as in `h100x8`.
+"""
 
 _REGION_SYNONYMS = {
     "us": "usa,america,north america,united states,united states of america,states,the states,us based,us only",
@@ -27,7 +30,7 @@ _REGION_SYNONYMS = {
     "apac": "asia,asia pacific",
 }
 _CODE = r"-(?:\d|[a-z]{2}-\d|(?:north|south|east|west|central|iceland))[a-z0-9-]*"
-"""What follows the group in a vendor's name of a place: `eu-north1`, `US-TX-3`."""
+"""A pattern for the rest of a vendor's place name after its region: `eu-north1`, `US-TX-3`."""
 _PLACES = {
     "eu": (
         rf"(?:eu|europe){_CODE}", r"nor-\d", r"fin-\d+", r"(?:fr-par|nl-ams|pl-waw)(?:-\d)?",
@@ -45,20 +48,23 @@ _PLACES = {
         "australia|sydney|melbourne", "hong kong", "taiwan", "malaysia", "indonesia|jakarta",
     ),
 }  # fmt: skip
-"""Patterns for places of which the region group is certain. The API sells by group, so nobody can rent in Paris
-alone: a request for Paris is refused with a button for its group."""
+"""Patterns for places whose region is certain.
+
+The API sells by region, so nobody can rent specifically in Paris. A request for Paris is refused, with a button
+for its region.
+"""
 _ELSEWHERE = (
     "uk|united kingdom|england|britain|london|switzerland|swiss|zurich|canada|toronto|montreal|mexico|brazil",
     "sao paulo|israel|tel aviv|uae|dubai|saudi arabia|qatar|middle east|turkey|istanbul|africa|south africa",
     "china|beijing|shanghai|russia|ukraine|argentina|chile|south america|latin america|latam|new zealand",
 )
-"""Patterns for places of which the region group is not known."""
+"""Patterns for places whose region is unknown."""
 OTHER_VENDORS = frozenset(
     {"aws", "amazon", "ec2", "azure", "microsoft", "gcp", "google", "oracle", "oci", "ibm", "alibaba", "ovh"}
     | {"digitalocean", "paperspace", "vast", "runpod", "coreweave", "crusoe", "lambda", "vultr", "together"}
     | {"nebius", "scaleway", "hyperstack", "fluidstack", "datacrunch", "verda", "hetzner"}
 )
-"""Names of vendors, of which the marketplace has some. A word that is one is never left out of a request."""
+"""Names of vendors, some of which sell on the marketplace. Such a word is never left out of a request."""
 _CONTRACT_SYNONYMS = {
     Contract.ONDEMAND: ("on demand", "not spot", "no spot", "non spot", "without spot", "not preemptible"),
     Contract.SPOT: ("spot", "preemptible", "preemptable", "interruptible"),
@@ -67,14 +73,14 @@ _CONTRACT_SYNONYMS = {
 
 @dataclass(frozen=True)
 class NameMatcher:
-    """Finds the names of one kind of thing in a text, however they are written."""
+    """Finds names of one kind in a text, however they are spelled."""
 
     pattern: re.Pattern[str]
     meanings: tuple[str, ...]
-    """What each group of the pattern stands for."""
+    """The meaning of each group of the pattern."""
 
     def match(self, text: str, start: int) -> tuple[int, str] | None:
-        """Return the end and the meaning of the name at `start`. Return None if there is none."""
+        """Return the end and the meaning of the name that begins at `start`, or None if there is none."""
         found = self.pattern.match(text, start)
         if found is None or found.lastindex is None or found.end() == start:
             return None
@@ -82,41 +88,43 @@ class NameMatcher:
 
 
 class Narrowed(NamedTuple):
-    """A GPU, narrowed by features that were typed."""
+    """A GPU after applying the features that were typed."""
 
     gpu: str
-    """The only canonical name that has all of them, or the family if several have them, or none."""
+    """The canonical name, if exactly one model has all the features. Otherwise the family."""
     features: tuple[str, ...]
-    """Those that still narrow it."""
+    """The features that still distinguish between models."""
     fitting: tuple[str, ...]
-    """The models that have all of them."""
+    """The models that have all the features."""
     compared: int
-    """The number of typed features about which the names say something."""
+    """The number of typed features that could be compared with the names of the models."""
 
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """The names of one catalogue."""
+    """The names of one catalog."""
 
     variants: dict[str, tuple[Variant, ...]]
     """The variants of each family."""
     gpus: NameMatcher
-    """A match means a family or a canonical name."""
+    """Matches families and canonical names."""
     features: re.Pattern[str]
-    """Matches each word that sets a variant apart. Matches nothing if the catalogue has none."""
+    """Matches each word that distinguishes variants. Matches nothing if the catalog has no such words."""
     regions: NameMatcher
     places: NameMatcher
-    """Places that are narrower than a region, such as a city. A match means the region group that contains the
-    place. It is empty if that is not known."""
+    """Matches places that are smaller than a region, such as cities.
+
+    The meaning is the region that contains the place, or empty if that is unknown.
+    """
     contracts: NameMatcher
     vendors: NameMatcher
     region_names: tuple[str, ...]
     vendor_names: tuple[str, ...]
     suggestions: dict[str, str]
-    """The words that a mistyped word may have meant: what it is compared with, and the word to suggest."""
+    """The words that a mistyped word is compared with, each with the word to suggest."""
 
     def family_of(self, gpu: str) -> str | None:
-        """Return the family of a canonical name. Return None for a family."""
+        """Return the family of a canonical name, or None for a family."""
         return next((f for f, variants in self.variants.items() if any(v.name == gpu for v in variants)), None)
 
     def variants_of(self, gpu: str) -> tuple[Variant, ...]:
@@ -124,7 +132,7 @@ class Vocabulary:
         return self.variants[self.family_of(gpu) or gpu]
 
     def narrowed(self, gpu: str, typed: Iterable[str]) -> Narrowed:
-        """Narrow a GPU by the features that were typed."""
+        """Apply the features that were typed to a GPU."""
         family, variants = self.family_of(gpu) or gpu, self.variants_of(gpu)
         features = comparable(dict.fromkeys(typed), family, variants)
         if not features:
@@ -140,12 +148,15 @@ class Vocabulary:
         return Narrowed(family, narrow, fitting, len(features))
 
     def nearest_gpus(self, word: str) -> tuple[str, ...]:
-        """Return the families that are most like the word."""
+        """Return the families that are most similar to the word."""
         near = _nearest(word, {name_key(family): family for family in self.variants}, 3, cutoff=1)
         return near or tuple(self.variants)[:3]
 
     def nearest_words(self, word: str) -> tuple[str, ...]:
-        """Return the words most like this one. For two letters, such as `or`, none: too many are like it."""
+        """Return the words that are most similar to this one.
+
+        Empty for a word of two letters, such as `or`, because too many words are similar to it.
+        """
         if len(name_key(word)) < 3:
             return ()
         regions = self.nearest_regions(word)
@@ -153,17 +164,20 @@ class Vocabulary:
         return (*regions, *_nearest(word, others, 3 - len(regions), cutoff=70))
 
     def nearest_regions(self, word: str) -> tuple[str, ...]:
-        """Return the region of which the word is a typing error. Return none if the word may be another place."""
+        """Return the region of which the word is probably a misspelling.
+
+        Empty if the word may be another place.
+        """
         regions = {key: name for key, name in self.suggestions.items() if name in self.region_names}
         return _nearest(word, regions, 1, cutoff=80)
 
     def nearest_vendors(self, word: str) -> tuple[str, ...]:
-        """Return the vendors that are like the word."""
+        """Return the vendors that are similar to the word."""
         return _nearest(word, {name_key(vendor): vendor for vendor in self.vendor_names}, 3, cutoff=70)
 
 
 def _nearest(word: str, choices: Mapping[str, str], limit: int, cutoff: float) -> tuple[str, ...]:
-    """Return the values of the keys that are most like the word, the best first."""
+    """Return the values whose keys are most similar to the word, best match first."""
     found = process.extract(
         name_key(word)[:60], list(choices), scorer=fuzz.ratio, limit=limit * 3, score_cutoff=cutoff
     )
@@ -171,7 +185,7 @@ def _nearest(word: str, choices: Mapping[str, str], limit: int, cutoff: float) -
 
 
 def vocabulary_of(catalog: Catalog) -> Vocabulary:
-    """Return the vocabulary of a catalogue."""
+    """Return the vocabulary of a catalog. Vocabularies are cached."""
     return _vocabulary(tuple(catalog.gpus.items()), catalog.vendors, catalog.regions, catalog.contracts)
 
 
@@ -193,7 +207,7 @@ def _vocabulary(
         variants=variants,
         gpus=_matcher(_gpu_patterns(families), before=MAKER, after=_GPU_END),
         features=_feature_pattern(variants),
-        # `us-east-1` is no region group.
+        # `us-east-1` isn't a region.
         regions=_matcher(_patterns(region_meanings) | _dotted_us(region_meanings), after=r"(?![a-z0-9_-])"),
         places=_matcher(
             {places: name for name in regions for places in _PLACES.get(name_key(name), ())}
@@ -208,7 +222,7 @@ def _vocabulary(
 
 
 def _cities(regions: tuple[str, ...]) -> dict[str, str]:
-    """Return the places that are plain words, each with its region group, for words that are like them."""
+    """Return the places that are plain words, each with its region, as suggestions for misspelled words."""
     return {
         word: name
         for name in regions
@@ -219,8 +233,9 @@ def _cities(regions: tuple[str, ...]) -> dict[str, str]:
 
 
 def _contract_meanings(contracts: tuple[str, ...]) -> dict[str, str]:
-    """Return the contract that each spelling means, for the contracts on sale. If the catalogue is empty, any may
-    be on sale.
+    """Return the contract that each spelling means, limited to the contracts on sale.
+
+    If the catalog is empty, any contract may be on sale.
     """
     sold = {name_key(name) for name in contracts} or {contract.value for contract in Contract}
     return {
@@ -243,10 +258,10 @@ def _suggestions(names: tuple[str, ...], meanings: Mapping[str, str]) -> dict[st
 
 
 def _pattern(name: str) -> str:
-    """Return a pattern that matches a name with or without its separators. It is empty if the name has no letters.
+    """Return a pattern that matches a name with or without its separators.
 
-    It also matches `rtx 4090` for `rtx4090` and `hyper stack` for `hyperstack`, but not `h 100` for `h100`:
-    `8 h 100` starts with a duration.
+    Empty if the name has no letters or digits. The pattern also matches `rtx 4090` for `rtx4090` and `hyper stack`
+    for `hyperstack`, but not `h 100` for `h100`, because `8 h 100` starts with a duration.
     """
     pattern = ""
     previous = ""
@@ -277,7 +292,7 @@ def _dotted_us(regions: Mapping[str, str]) -> dict[str, str]:
 
 
 def _matcher(patterns: Mapping[str, str], before: str = "", after: str = r"(?![a-z0-9])") -> NameMatcher:
-    # The longest pattern comes first, so that `l40s` is not read as `l40`.
+    # The longest pattern comes first, so that `l40s` isn't read as `l40`.
     by_length = sorted(
         ((pattern, meaning) for pattern, meaning in patterns.items() if pattern),
         key=lambda item: len(item[0].replace(_SEPARATORS, "")),

@@ -1,9 +1,10 @@
-"""The revisions of the schema (Alembic). Ids sort in their order: `v0100` is that of 0.1.0.
+"""The revisions of the schema (Alembic). Their IDs sort in order: `v0100` belongs to release 0.1.0.
 
-A released revision is never edited, because databases have it already. Each later change is a new revision.
+A released revision is never edited, because there are databases that have run it. Every later change is a new
+revision.
 """
 
 FIRST = "v0100"
-"""The oldest revision, that of the first release. Databases of revisions before it are refused."""
+"""The oldest revision, from the first release. Databases with an older one are refused."""
 HEAD = "v0600"
 """The newest revision."""

@@ -77,7 +77,7 @@ STORY = (
     ("Ana", r"^\[Replace \w+, up to \$\S+/h\]$"),
     ("gpubot", r"^Your 1x H100 SXM 80 GB \(\w+\) is ready\n"),
     ("gpubot", r"^Your 1x H100 .* ends .*, in 30 min\. If its GPUs are busy then, it keeps running, "),
-    ("Ana", r"^\[Keep it 1 h more even if idle\]$"),
+    ("Ana", r"^\[Keep it 1 h more in any case\]$"),
     ("gpubot", r"^Still using your 8x H100 SXM 80 GB \(\w+\)\? It's been idle for 1 h 3\d min\."),
     ("Cleo", r"^\[Destroy \w+\]$"),
     (

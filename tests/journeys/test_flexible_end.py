@@ -44,7 +44,7 @@ async def test_a_busy_machine_runs_past_its_earliest_end_until_work_stops(
     await world.play.passes(ready_at + 2 * HOUR - 29 * MINUTE - await world.now())
     notice = world.play.sees("Ana", "If its GPUs are busy then, it keeps running", dm=True)
     assert [button.text for button in notice.buttons] == [
-        "Keep it 2 h more even if idle",
+        "Keep it 2 h more in any case",
         f"Destroy {rental}",
     ]
     assert len(await pings(world)) == len(told) + 1

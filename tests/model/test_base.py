@@ -1,4 +1,4 @@
-"""A changed copy of a model is checked like a new model."""
+"""Tests that a changed copy of a model is validated like a new one."""
 
 from __future__ import annotations
 

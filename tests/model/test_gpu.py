@@ -1,4 +1,4 @@
-"""GPU names: comparing, families, variants, spellings and what is shown."""
+"""Tests of GPU names: how they compare, their families and variants, and how they are typed and displayed."""
 
 from __future__ import annotations
 
@@ -49,11 +49,11 @@ def test_names_are_the_same_if_they_differ_only_in_case_and_punctuation(name: st
         ("nvidia-a100-pcie-40gb", "nvidia-a100-pcie-80gb", False),
         ("nvidia-a100-sxm4-80gb", "nvidia-a100-pcie-80gb", False),
         ("nvidia-h100-nvl-94gb", "nvidia-h100-pcie-80gb", False),
-        # Another model of the same family.
+        # Other models, although form factor and memory would be sufficient.
         ("nvidia-h200-sxm5-141gb", "nvidia-h100-sxm5-80gb", False),
         ("nvidia-rtx-4090-ti-pcie-24gb", "nvidia-rtx-4090-pcie-24gb", False),
         ("nvidia-a100-sxm4-80gb-mig-10gb", "nvidia-a100-sxm4-40gb", False),
-        # One of the names doesn't say form and memory, so it fits only itself.
+        # At least one name doesn't state both form factor and memory, so only an identical name fits.
         ("nvidia-a100", "nvidia-a100", True),
         ("nvidia-a100-pcie-80gb", "nvidia-a100", False),
         ("nvidia-a100", "nvidia-a100-pcie-80gb", False),
@@ -67,7 +67,7 @@ def test_names_are_the_same_if_they_differ_only_in_case_and_punctuation(name: st
         ("nvidia-rtx-4090-24gb", "nvidia-rtx-4090-pcie-24gb", False),
     ],
 )
-def test_a_model_fits_another_one_of_the_same_form_with_at_most_its_memory(
+def test_a_model_fits_if_it_has_the_same_form_factor_and_enough_memory(
     canonical: str, clicked: str, fits: bool
 ) -> None:
     assert fits_model(canonical, clicked) is fits
@@ -90,7 +90,7 @@ def test_a_model_fits_another_one_of_the_same_form_with_at_most_its_memory(
         ("nvidia", None, "nvidia"),
     ],
 )
-def test_the_family_is_the_catalogues_then_the_stated_one_then_the_first_words_of_the_name(
+def test_the_catalogue_decides_the_family_before_the_offer_and_the_name(
     canonical: str, stated: str | None, family: str
 ) -> None:
     assert Families(CATALOG).family_of(canonical, stated) == family
@@ -117,7 +117,7 @@ def test_a_variant_has_no_other_features(feature: str) -> None:
         ("96gb", "GH200", ("nvidia-gh200-96gb",), "96gb"),
     ],
 )
-def test_what_the_names_of_a_family_say_nothing_about_is_not_compared(
+def test_features_that_no_catalogue_name_mentions_are_not_compared(
     typed: str, family: str, names: tuple[str, ...], compared: str
 ) -> None:
     variants = [variant_of(name, family) for name in names]
@@ -134,22 +134,24 @@ def test_what_the_names_of_a_family_say_nothing_about_is_not_compared(
         ("weird-[name]", (), "weird-[name]"),
     ],
 )
-def test_a_name_is_typed_in_words(name: str, features: tuple[str, ...], typed: str) -> None:
+def test_canonical_names_are_converted_to_what_people_type(
+    name: str, features: tuple[str, ...], typed: str
+) -> None:
     assert typed_name(name, features) == typed
 
 
-def test_memory_sizes_are_those_of_all_variants() -> None:
+def test_memory_sizes_are_collected_from_all_variants() -> None:
     variants = [variant_of(name, "A100") for name in ("a100-sxm4-80gb", "a100-pcie-40gb", "a100-pcie")]
     assert memory_sizes(variants) == {40, 80}
 
 
-def test_a_number_alone_means_a_family_only_if_no_other_family_has_it() -> None:
+def test_a_number_means_a_family_only_if_no_other_family_has_it() -> None:
     meanings = dict(spellings(CATALOG))
     assert meanings["4090"] == "RTX 4090"
     assert "6000" not in meanings
 
 
-def test_canonical_names_are_written_with_or_without_maker_and_families_as_they_are() -> None:
+def test_spellings_include_families_and_canonical_names_without_their_maker() -> None:
     assert list(spellings({"H100": ("nvidia-h100-sxm5-80gb", "H100")})) == [
         ("h100", "H100"),
         ("h100-sxm5-80gb", "nvidia-h100-sxm5-80gb"),
@@ -170,7 +172,7 @@ def test_canonical_names_are_written_with_or_without_maker_and_families_as_they_
         ("-", "-"),
     ],
 )
-def test_a_canonical_name_is_shown_in_words(name: str, shown: str) -> None:
+def test_canonical_names_are_displayed_in_a_readable_form(name: str, shown: str) -> None:
     assert display_name(name) == shown
 
 
@@ -182,5 +184,5 @@ def test_a_canonical_name_is_shown_in_words(name: str, shown: str) -> None:
         ("nvidia-h100-pcie-80gb", "Hopper", "H100 PCIe 80 GB"),
     ],
 )
-def test_a_variant_is_shown_without_its_family(canonical: str, family: str, shown: str) -> None:
+def test_a_variant_is_displayed_without_its_family(canonical: str, family: str, shown: str) -> None:
     assert display_variant(canonical, family) == shown

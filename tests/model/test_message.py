@@ -1,4 +1,4 @@
-"""A message knows where it goes and which call to Slack it needs next."""
+"""Tests of the destinations of messages, and of the calls to Slack that messages need next."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ URL = "https://hooks.slack.com/commands/T1/2/3"
         ("http://127.0.0.1:8080/answer", to_response_url("http://127.0.0.1:8080/answer")),
     ],
 )
-def test_a_stored_id_or_url_names_its_kind_of_destination(text: str, destination: Destination) -> None:
+def test_the_kind_of_a_destination_follows_from_its_stored_text(text: str, destination: Destination) -> None:
     assert stored_destination(text) == destination
     assert destination.value == text
 
@@ -55,7 +55,7 @@ def test_a_stored_id_or_url_names_its_kind_of_destination(text: str, destination
         (to_channel("C1"), {"ts": "1.0", "sending": True}, NextCall.EDIT),
     ],
 )
-def test_the_next_call_follows_from_the_destination_and_from_what_slack_has(
+def test_the_next_call_depends_on_the_destination_and_the_state_of_the_post(
     to: Destination, fields: dict[str, Any], call: NextCall
 ) -> None:
     message = Message(kind=MessageKind.REPLY, to=to, created_at=NOON, **fields)

@@ -1,4 +1,4 @@
-"""Amounts are exact: each is compared with the same in fractions."""
+"""Tests that amounts are exact, by comparing them with the same calculation in fractions."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def exact(rate: Decimal, span: timedelta) -> Fraction:
         ("2.15", timedelta(hours=6), 12_900_000),
         ("2.42", timedelta(hours=6, minutes=4), 14_681_333),
         ("1.00", timedelta(0), 0),
-        # Halves go to the even micro-dollar.
+        # Exactly half a micro-dollar is rounded to the even one.
         ("0.0018", timedelta(seconds=1), 0),
         ("0.0054", timedelta(seconds=1), 2),
         ("0.009", timedelta(seconds=1), 2),
@@ -50,12 +50,12 @@ def test_a_cost_is_the_nearest_micro_dollar(rate: Decimal, span: timedelta) -> N
 
 
 @given(RATES, SPANS)
-def test_a_highest_cost_is_the_cost_rounded_up_to_a_micro_dollar(rate: Decimal, span: timedelta) -> None:
+def test_the_highest_cost_is_rounded_up_to_a_micro_dollar(rate: Decimal, span: timedelta) -> None:
     assert 0 <= cost_at_most(rate, span) - exact(rate, span) < 1
 
 
 @given(st.integers(0, 10**12), SOME_TIME)
-def test_the_rate_for_a_total_is_the_highest_in_cents_that_stays_within_it(total: int, span: timedelta) -> None:
+def test_the_rate_for_a_total_is_the_highest_in_whole_cents_within_it(total: int, span: timedelta) -> None:
     rate = rate_for(total, span)
     assert rate % Decimal("0.01") == 0
     assert cost_at_most(rate, span) <= total
@@ -67,7 +67,7 @@ CENT = 10_000
 
 
 @given(st.lists(st.lists(AMOUNTS, min_size=1, max_size=5), min_size=1, max_size=20))
-def test_rows_add_up_to_the_rounded_sum_and_the_parts_of_each_row_to_the_row(rows: list[list[int]]) -> None:
+def test_rows_and_their_parts_still_add_up_after_rounding_to_cents(rows: list[list[int]]) -> None:
     exact = [sum(parts) for parts in rows]
     shown = in_cents(exact)
     assert sum(shown) == round(Fraction(sum(exact), CENT)) * CENT
@@ -80,7 +80,7 @@ def test_rows_add_up_to_the_rounded_sum_and_the_parts_of_each_row_to_the_row(row
         assert all(one % CENT == 0 for one in shown_parts)
 
 
-def test_one_amount_alone_is_its_exact_value_rounded() -> None:
+def test_a_single_amount_is_rounded_to_the_nearest_cent() -> None:
     assert [in_cents([amount]) for amount in (14_684_999, 14_685_001, 0)] == [[14_680_000], [14_690_000], [0]]
 
 
@@ -89,7 +89,7 @@ def test_the_rate_for_a_total_below_zero_is_zero() -> None:
 
 
 @given(RATES)
-def test_a_rate_is_cut_down_to_whole_cents(rate: Decimal) -> None:
+def test_a_rate_is_rounded_down_to_whole_cents(rate: Decimal) -> None:
     cut = whole_cents_below(rate)
     assert cut % Decimal("0.01") == 0
     assert Decimal(0) <= rate - cut < Decimal("0.01")

@@ -1,4 +1,4 @@
-"""Who is asked about a request: mentioned, reminded, or asked next, and when."""
+"""Tests of who is mentioned, reminded or asked next about a request, and when."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ BERLIN, CHICAGO = ZoneInfo("Europe/Berlin"), ZoneInfo("America/Chicago")
 
 
 def utc(day: int, hour: int, minute: int = 0) -> datetime:
-    """Return a time in November 2026. The 24th is a Tuesday."""
+    """Return a time in November 2026. November 24 is a Tuesday."""
     return datetime(2026, 11, day, hour, minute, tzinfo=UTC)
 
 
@@ -29,7 +29,7 @@ NOON, LONG_BEFORE, NEXT_MONDAY = utc(24, 12), utc(24, 9), utc(30, 7)
 
 
 def away(since: datetime = LONG_BEFORE, until: datetime = NEXT_MONDAY) -> Availability:
-    """Return a person in Berlin who is away."""
+    """Return a person in Berlin who is absent."""
     return Availability(BERLIN, (Absence(since=since, until=until),))
 
 
@@ -41,11 +41,11 @@ def rules(people: tuple[str, ...] = (), groups: tuple[str, ...] = (), **more: An
     return Rules(admins=(CLEO,), approvers=Approvers(people=people, groups=groups, **more), approval=approval)
 
 
-# --- who is asked
+# --- people who are asked
 
 
 @pytest.mark.parametrize(
-    ("named", "gone_away", "people", "groups", "mentioned"),
+    ("named", "absent", "people", "groups", "mentioned"),
     [
         (rules((BEN, DORA)), (), (BEN, DORA), (), (BEN, DORA)),
         (rules((BEN, DORA), quiet=(BEN,)), (), (DORA,), (), (DORA,)),
@@ -58,22 +58,23 @@ def rules(people: tuple[str, ...] = (), groups: tuple[str, ...] = (), **more: An
         (rules((), ("S0NEVERREAD",)), (), (), ("S0NEVERREAD",), ()),
     ],
 )
-def test_quiet_people_and_those_who_are_away_are_not_asked_and_a_group_of_theirs_is_named_by_its_others(
+def test_quiet_and_absent_approvers_are_not_asked(
     named: Rules,
-    gone_away: tuple[str, ...],
+    absent: tuple[str, ...],
     people: tuple[str, ...],
     groups: tuple[str, ...],
     mentioned: tuple[str, ...],
 ) -> None:
+    """If a group contains such a person, its other members are mentioned by name instead of the group."""
     team = Team(members={GROUP: frozenset({BEN, DORA})})
-    available = {one: away() if one in gone_away else HERE for one in (ANA, BEN, CLEO, DORA, EVE)}
+    available = {one: away() if one in absent else HERE for one in (ANA, BEN, CLEO, DORA, EVE)}
     asked = who_is_asked(rules_for(named, team, [ANA]), team, [ANA], available, NOON)
     assert asked.people == people
     assert asked.mentions == Mentions(groups=groups, people=mentioned)
     assert not asked.others_instead
 
 
-def test_if_every_approver_is_away_the_people_of_then_are_asked_instead() -> None:
+def test_the_people_of_then_are_asked_if_all_approvers_are_away() -> None:
     team = Team(members={BOSSES: frozenset({EVE, ANA})})
     named = rules((BEN,), then=(DORA, BOSSES))
     asked = who_is_asked(named, team, [ANA], {BEN: away(), DORA: HERE}, NOON)
@@ -88,25 +89,27 @@ def test_if_every_approver_is_away_the_people_of_then_are_asked_instead() -> Non
 # --- absences and hours
 
 
-def test_a_person_is_available_in_their_hours_when_they_are_back() -> None:
+def test_a_person_is_available_again_in_their_hours_after_an_absence() -> None:
     hours = Hours()
     assert next_available(NOON, HERE, hours) == NOON
     assert next_available(NOON, away(), hours) == utc(30, 7)
-    assert next_available(NOON, away(until=utc(28, 12)), hours) == utc(30, 7)  # back on a Saturday
+    assert next_available(NOON, away(until=utc(28, 12)), hours) == utc(30, 7)  # The absence ends on a Saturday.
 
 
 @pytest.mark.parametrize(
     ("people", "expected"),
     [
-        ([HERE], utc(25, 8)),  # Berlin is there until 19:00 UTC and from 7:00
+        ([HERE], utc(25, 8)),  # In Berlin, the hours end at 19:00 UTC and begin at 7:00.
         ([HERE, Availability(CHICAGO)], utc(24, 20)),
         ([away()], utc(30, 15)),
-        ([away(since=utc(24, 14))], utc(30, 13)),  # two hours were counted before
+        ([away(since=utc(24, 14))], utc(30, 13)),  # Two hours had been counted before.
         ([away(), Availability(CHICAGO)], utc(24, 22)),
         ([away(until=utc(24, 17)), away(until=utc(24, 18))], utc(25, 13)),
     ],
 )
-def test_time_in_which_everybody_is_away_does_not_count(people: list[Availability], expected: datetime) -> None:
+def test_time_during_which_everybody_is_away_does_not_count(
+    people: list[Availability], expected: datetime
+) -> None:
     assert after_hours(NOON, 8 * HOUR, people, Hours()) == expected
 
 
@@ -116,13 +119,13 @@ def test_time_in_which_everybody_is_away_does_not_count(people: list[Availabilit
         (utc(24, 23), [HERE], utc(24, 19)),
         (utc(24, 15), [HERE], utc(24, 15)),
         (utc(25, 6), [HERE], utc(24, 19)),
-        (utc(30, 6), [HERE], utc(27, 19)),  # before Monday comes Friday
+        (utc(30, 6), [HERE], utc(27, 19)),  # The workday before Monday is Friday.
         (utc(24, 23), [HERE, Availability(CHICAGO)], utc(24, 23)),
         (utc(24, 23), [away(since=utc(24, 14))], utc(24, 14)),
         (utc(24, 23), [away(since=utc(9, 7))], None),
     ],
 )
-def test_until_when_somebody_can_be_asked(
+def test_last_available_returns_the_last_time_at_which_somebody_can_be_asked(
     moment: datetime, people: list[Availability], expected: datetime | None
 ) -> None:
     assert last_available(moment, people, Hours()) == expected
@@ -132,7 +135,7 @@ def test_until_when_somebody_can_be_asked(
 
 
 def waits(rental_id: str, hour: float, **more: Any) -> Undecided:
-    """Return a request of Tuesday at this hour, in UTC."""
+    """Return a request made on Tuesday at this hour, in UTC."""
     return Undecided(rental_id, utc(24, 0) + hour * HOUR, **{"asked": (BEN, DORA), **more})
 
 
@@ -140,20 +143,21 @@ def waits(rental_id: str, hour: float, **more: Any) -> Undecided:
     ("waiting", "now", "expected"),
     [
         ([waits("a", 12)], utc(24, 12, 59), {}),
-        ([waits("a", 12)], utc(24, 13), {BEN: ("a",)}),  # in Chicago, where Dora is, the hours begin at 14:00
+        ([waits("a", 12)], utc(24, 13), {BEN: ("a",)}),  # Dora is in Chicago, where the hours begin at 14:00.
         ([waits("a", 12)], utc(24, 15), {BEN: ("a",), DORA: ("a",)}),
         ([waits("a", 12, reminded=frozenset({BEN}))], utc(24, 15), {DORA: ("a",)}),
-        ([waits("a", 12), waits("b", 12.5)], utc(24, 13), {BEN: ("a", "b")}),  # it lists all that wait
+        ([waits("a", 12), waits("b", 12.5)], utc(24, 13), {BEN: ("a", "b")}),  # All waiting requests are listed.
         ([waits("a", 12, reminded=frozenset({BEN})), waits("b", 12.5)], utc(24, 13), {}),
         ([waits("a", 12, reminded=frozenset({BEN})), waits("b", 12.5)], utc(24, 13, 30), {BEN: ("a", "b")}),
-        ([waits("a", 18.5)], utc(24, 19, 30), {DORA: ("a",)}),  # it is 20:30 in Berlin
+        ([waits("a", 18.5)], utc(24, 19, 30), {DORA: ("a",)}),  # In Berlin, it is 20:30.
         ([waits("a", 18.5)], utc(25, 7, 30), {BEN: ("a",)}),
         ([waits("a", 12, asked=(DORA,))], utc(24, 15), {DORA: ("a",)}),
     ],
 )
-def test_a_person_is_reminded_once_of_all_that_wait_after_an_hour_of_their_own_hours(
+def test_a_person_gets_one_reminder_after_an_hour_within_their_hours(
     waiting: list[Undecided], now: datetime, expected: dict[str, tuple[str, ...]]
 ) -> None:
+    """The reminder lists all requests that are waiting for the person."""
     available = {BEN: HERE, DORA: Availability(CHICAGO)}
     assert reminders(waiting, available, rules((BEN, DORA)), now) == expected
 
@@ -165,7 +169,7 @@ def test_nobody_is_reminded_while_away() -> None:
     assert reminders(waiting, available, rules((BEN, DORA)), utc(24, 17)) == {BEN: ("a",)}
 
 
-# --- who is asked next
+# --- people who are asked next
 
 
 @pytest.mark.parametrize(
@@ -174,13 +178,14 @@ def test_nobody_is_reminded_while_away() -> None:
         (waits("a", 12), {BEN: HERE}, utc(24, 15, 59), False),
         (waits("a", 12), {BEN: HERE}, utc(24, 16), True),
         (waits("a", 12, others_asked=True), {BEN: HERE}, utc(24, 16), False),
-        (waits("a", 17), {BEN: HERE}, utc(24, 21), False),  # two hours count on the next day
+        (waits("a", 17), {BEN: HERE}, utc(24, 21), False),  # Two of the hours are on the next day.
         (waits("a", 17), {BEN: HERE}, utc(25, 9), True),
         (waits("a", 17), {BEN: HERE, DORA: Availability(CHICAGO)}, utc(24, 21), True),
-        (waits("a", 12, asked=()), {BEN: away()}, utc(24, 12), True),  # nobody is here
+        (waits("a", 12, asked=()), {BEN: away()}, utc(24, 12), True),  # Everybody is away.
     ],
 )
-def test_others_are_asked_once_after_four_hours_of_the_approvers_or_at_once_if_all_are_away(
+def test_others_are_asked_after_four_hours_or_at_once_if_all_are_away(
     one: Undecided, available: dict[str, Availability], now: datetime, due: bool
 ) -> None:
+    """Only the approvers' hours count. Others are asked once per request."""
     assert others_are_due(one, available, rules((BEN, DORA)), now) is due

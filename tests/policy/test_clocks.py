@@ -1,4 +1,4 @@
-"""Which clocks are believed if they differ."""
+"""Tests of which clock is trusted if clocks differ."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ NONE, SECOND, MINUTE, HOUR = timedelta(0), timedelta(seconds=1), timedelta(minut
         (2 * HOUR, [], 2 * HOUR),
         (-10 * HOUR, [], -10 * HOUR),
         (2 * HOUR, [2 * HOUR, 2 * HOUR], 2 * HOUR),
-        # This machine and its database are both ahead, or SQLite has no other clock.
+        # Both this machine and its database are ahead, or SQLite is used, which has no clock of its own.
         (NONE, [10 * HOUR], 10 * HOUR),
         (NONE, [10 * HOUR, 9 * HOUR], 9 * HOUR),
         (NONE, [2 * MINUTE], NONE),
         (NONE, [2 * MINUTE + SECOND], 2 * MINUTE + SECOND),
-        # The database alone is ahead.
+        # Only the database is ahead.
         (-10 * HOUR, [NONE, NONE], NONE),
-        # One witness agrees with the database, or all are later: that hastens nothing.
+        # A witness agrees with the database, or all witnesses are ahead of it. Deletions must not come earlier.
         (NONE, [10 * HOUR, NONE], NONE),
         (NONE, [-10 * HOUR, -10 * HOUR], NONE),
         (2 * HOUR, [-HOUR], 2 * HOUR),
     ],
 )
-def test_deletions_go_by_the_database_unless_every_witness_is_behind_it(
+def test_deletions_follow_the_database_clock_unless_every_witness_is_behind_it(
     database: timedelta, witnesses: list[timedelta], corrected_by: timedelta
 ) -> None:
     assert ahead_of_deletions(database, witnesses) == corrected_by
@@ -51,14 +51,17 @@ def test_deletions_go_by_the_database_unless_every_witness_is_behind_it(
         (NONE, [HOUR], None),
     ],
 )
-def test_a_clock_is_wrong_if_it_differs_from_the_database_or_from_both_witnesses(
+def test_a_clock_is_wrong_if_the_database_or_both_witnesses_disagree(
     database: timedelta, witnesses: list[timedelta], difference: ClockDifference | None
 ) -> None:
     assert clock_difference(database, witnesses, before=None) == difference
 
 
-def test_a_clock_that_both_witnesses_found_wrong_stays_wrong_until_one_of_them_agrees() -> None:
-    """Compute Clear may not be asked for a quarter of an hour, and Slack may be away too."""
+def test_a_wrong_clock_stays_wrong_until_one_witness_agrees() -> None:
+    """Both witnesses may be silent for a while.
+
+    Compute Clear may not be queried for a quarter of an hour, and Slack may be down.
+    """
     wrong = ClockDifference(HOUR, from_database=False)
     for heard in ([], [HOUR], [-HOUR]):
         assert clock_difference(NONE, heard, before=wrong) == wrong

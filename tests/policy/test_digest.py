@@ -1,4 +1,4 @@
-"""When the home channel gets the week's spend, also when the clocks change."""
+"""Tests of when the home channel gets the weekly digest, including clock changes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def rules(weekday: int = 0, minutes: int = 9 * 60, zone: str = "UTC") -> Rules:
     return Rules(digest=(weekday, minutes), timezone=zone)
 
 
-def test_without_a_digest_none_is_due() -> None:
+def test_no_digest_is_due_if_the_policy_has_none() -> None:
     assert newest_digest(MONDAY, Rules()) is None
 
 
@@ -32,11 +32,11 @@ def test_without_a_digest_none_is_due() -> None:
         (MONDAY + timedelta(days=6, hours=23), MONDAY + timedelta(hours=9)),
     ],
 )
-def test_a_digest_is_due_at_its_time_of_each_week(now: datetime, due: datetime) -> None:
+def test_a_digest_is_due_once_a_week_at_its_time(now: datetime, due: datetime) -> None:
     assert newest_digest(now, rules()) == due
 
 
-def test_it_is_about_the_seven_days_before_its_own_day() -> None:
+def test_a_digest_covers_the_seven_days_before_its_day() -> None:
     week = week_of(MONDAY + timedelta(hours=9), rules())
     assert (week.first, week.last) == (date(2026, 11, 16), date(2026, 11, 22))
     assert (week.start, week.end) == (MONDAY - timedelta(days=7), MONDAY)
@@ -51,7 +51,7 @@ def test_it_is_about_the_seven_days_before_its_own_day() -> None:
     minutes=st.integers(0, 24 * 60 - 1),
     zone=st.sampled_from(["UTC", "Europe/Berlin", "Pacific/Auckland", "America/Chicago"]),
 )
-def test_the_newest_digest_was_due_less_than_about_a_week_ago(
+def test_the_newest_digest_was_due_within_about_the_last_week(
     now: datetime, weekday: int, minutes: int, zone: str
 ) -> None:
     due = newest_digest(now, rules(weekday, minutes, zone))

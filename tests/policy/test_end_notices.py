@@ -1,4 +1,4 @@
-"""When a lease's owner is notified of its end, and when nothing is asked because of that."""
+"""Tests of when an owner is notified of the end of a lease, and of the times without questions around notices."""
 
 from __future__ import annotations
 
@@ -42,22 +42,24 @@ def lease(length: timedelta = 6 * HOUR, checked: datetime = START) -> Lease:
         (72 * HOUR, (2 * HOUR, 30 * MINUTE)),
     ],
 )
-def test_a_lease_of_half_a_day_has_a_second_notice_unless_the_rules_say_which(
+def test_a_lease_of_12_hours_has_a_second_notice_by_default(
     length: timedelta, notices: tuple[timedelta, ...]
 ) -> None:
+    """Shorter leases have one. Notices in the rules replace these defaults."""
     assert notices_of(lease(length), RULES) == notices
     assert notices_of(lease(length), TWO) == (2 * HOUR, 30 * MINUTE)
     assert notices_of(lease(length), NONE) == ()
 
 
-def test_the_next_notice_is_the_first_that_was_not_checked_yet() -> None:
+def test_the_next_notice_is_the_first_one_not_yet_checked() -> None:
     assert next_notice(lease(), TWO) == START + 4 * HOUR
     assert next_notice(lease(checked=START + 4 * HOUR), TWO) == START + 5 * HOUR + 30 * MINUTE
     assert next_notice(lease(checked=START + 5 * HOUR + 30 * MINUTE), TWO) is None
     assert next_notice(lease(20 * MINUTE), TWO) is None
 
 
-def test_a_notice_that_only_tells_that_nobody_sees_inside_is_the_last_if_there_is_no_other() -> None:
+def test_the_unmonitored_notice_is_the_last_only_if_there_is_no_other() -> None:
+    """That notice is UNSEEN_NOTICE, which is sent only if the bot can't monitor the machine."""
     flexible_end = changed(lease(), latest_end=START + 12 * HOUR)
     early = Rules(lease=rules.Lease(notices=(2 * HOUR,)))
     last = [flexible_end.ends_at - last_notice_at(flexible_end, each) for each in (RULES, early, NONE)]
@@ -67,7 +69,7 @@ def test_a_notice_that_only_tells_that_nobody_sees_inside_is_the_last_if_there_i
 
 
 @given(st.integers(0, 72 * 3600), st.lists(st.integers(1, 72 * 60), max_size=5))
-def test_each_notice_is_due_once_whatever_the_rules_were_before(checked: int, minutes: list[int]) -> None:
+def test_each_notice_is_due_once_even_if_the_rules_have_changed(checked: int, minutes: list[int]) -> None:
     now_rules = Rules(lease=rules.Lease(notices=tuple(MINUTE * m for m in minutes)))
     running, given_at = lease(72 * HOUR, START + checked * SECOND), []
     while (notice := next_notice(running, now_rules)) is not None:
@@ -88,15 +90,16 @@ def test_each_notice_is_due_once_whatever_the_rules_were_before(checked: int, mi
         (30 * MINUTE, MINUTE, False),
     ],
 )
-def test_a_notice_except_the_last_is_skipped_if_its_owner_was_notified_of_the_end_within_an_hour(
+def test_a_notice_is_skipped_if_the_owner_was_notified_recently(
     ahead: timedelta, notified: timedelta | None, skipped: bool
 ) -> None:
+    """The last notice is never skipped."""
     now = START + 6 * HOUR - ahead
     notified_at = None if notified is None else now - notified
     assert skips_notice(lease(checked=now), notified_at, now, TWO) is skipped
 
 
-def test_nothing_is_asked_in_the_minute_before_or_after_a_notice() -> None:
+def test_no_question_is_asked_within_a_minute_of_a_notice() -> None:
     notice = START + 5 * HOUR + 30 * MINUTE
     asked = {
         seconds: may_ask_at(lease(checked=START + HOUR), notice + seconds * SECOND, RULES) - notice

@@ -1,4 +1,4 @@
-"""Two ends: when the first one moves on, and what counts as in use then."""
+"""Tests of flexible ends: when an end moves, and what counts as being in use."""
 
 from __future__ import annotations
 
@@ -55,14 +55,15 @@ ONE_END = changed(TWO_ENDS, latest_end=None)
         (ONE_END, 6, None),
     ],
 )
-def test_an_end_moves_by_whole_hours_past_now_and_never_past_the_later_end(
+def test_an_end_moves_by_whole_hours_up_to_the_latest_end(
     lease: Lease, hours: float, expected: float | None
 ) -> None:
     end = moved_end(lease, START + hours * HOUR)
     assert end == (None if expected is None else START + expected * HOUR)
 
 
-def test_up_to_the_later_end_all_is_allowed_and_beyond_it_both_ends_are_one() -> None:
+def test_ends_up_to_the_latest_end_need_no_approval() -> None:
+    """An end after the latest end makes the end fixed."""
     for hours, allowed, later in ((8, True, 12), (12, True, None), (12.5, False, None)):
         end = START + hours * HOUR
         assert already_allowed(TWO_ENDS, end) is allowed
@@ -75,7 +76,7 @@ def use(status: UsageStatus, why: Missed | None = None) -> Use:
 
 
 def probe_runs(every: timedelta, last: datetime) -> list[Sample]:
-    """Return the visits of the hour before `last`, at which the GPU was busy."""
+    """Return the samples of the hour before `last`, in which the GPU was busy."""
     times = [last - n * every for n in range(HOUR // every + 1)]
     return [Sample(rental_id="k7mq2", at=at, gpus=(GpuUse(index=0, highest=98),)) for at in reversed(times)]
 
@@ -100,16 +101,16 @@ LATELY, LONG_AGO = NOW - 6 * MINUTE, NOW - 7 * MINUTE
     ids=[
         "in use",
         "last seen in use",
-        "never visited",
+        "never probed",
         "connected",
         "idle",
         "refused",
         "not for long enough",
-        "not for long enough, and not visited any more",
+        "not for long enough, and no longer probed",
         "none",
     ],
 )
-def test_only_a_fresh_verdict_in_use_moves_an_end(
+def test_an_end_moves_only_if_the_machine_was_seen_in_use_recently(
     status: Use | None, probed_at: datetime | None, in_use: bool, unseen: bool
 ) -> None:
     samples = [] if probed_at is None else probe_runs(2 * MINUTE, probed_at)
@@ -120,7 +121,7 @@ def test_only_a_fresh_verdict_in_use_moves_an_end(
     ("every", "passed", "fresh"),
     [(2, 6, True), (2, 7, False), (17, 18, True), (17, 50, True), (17, 52, False), (25, 61, False)],
 )
-def test_a_verdict_stays_fresh_longer_if_visits_are_rarer(every: int, passed: int, fresh: bool) -> None:
+def test_a_usage_status_stays_valid_longer_if_probe_runs_are_rarer(every: int, passed: int, fresh: bool) -> None:
     status, samples = use(UsageStatus.IN_USE), probe_runs(every * MINUTE, NOW - passed * MINUTE)
     assert seen_in_use(status, samples, NOW) is fresh
     assert are_recent(samples, NOW) is fresh
@@ -128,7 +129,7 @@ def test_a_verdict_stays_fresh_longer_if_visits_are_rarer(every: int, passed: in
     assert unseen_since(status, [], NOW, Rules()) == START
 
 
-def test_an_end_that_can_move_has_one_more_notice_an_hour_before_it() -> None:
+def test_a_flexible_end_has_an_additional_notice_an_hour_before() -> None:
     usual, own = Rules(), Rules(lease=LeaseRules(notices=(10 * MINUTE,)))
     assert notices_of(TWO_ENDS, usual) == (HOUR, 30 * MINUTE)
     assert notices_of(TWO_ENDS, own) == (HOUR, 10 * MINUTE)
@@ -142,25 +143,26 @@ def evening(hour: int, minute: int = 0, day: int = 24, month: int = 11) -> datet
 
 
 NIGHTS = [
-    # asked at, first end and last end after that in hours, the morning, whether it was asked for
+    # The time of the request, its earliest and latest end in hours after that, the morning, and whether the
+    # morning is within the request.
     (evening(20), 2, 14, evening(8, day=25), True),
     (evening(9), 2, 12.5, None, None),
-    (evening(9), 2, 12.75, evening(8, day=25), False),  # it may be ready half an hour later
+    (evening(9), 2, 12.75, evening(8, day=25), False),  # The machine may be ready half an hour later.
     (evening(9), 2, 14, evening(8, day=25), False),
     (evening(9), 14, 20, evening(8, day=25), False),
     (evening(2), 2, 5, evening(8), False),
     (evening(2), 2, 6, evening(8), True),
     (evening(2), 6, 12, None, None),
     (evening(20), 40, 60, evening(8, day=27), True),
-    (evening(20, day=27), 2, 14, evening(8, day=28), True),  # to a Saturday, which is no workday
-    (evening(20, day=28, month=3), 2, 11, evening(8, day=29, month=3), True),  # to summer time
-    (evening(20, day=24, month=10), 2, 12, evening(8, day=25, month=10), False),  # and back
+    (evening(20, day=27), 2, 14, evening(8, day=28), True),  # The morning of a Saturday, which is no workday.
+    (evening(20, day=28, month=3), 2, 11, evening(8, day=29, month=3), True),  # Clocks change to summer time.
+    (evening(20, day=24, month=10), 2, 12, evening(8, day=25, month=10), False),  # Clocks change back.
     (evening(20, day=24, month=10), 2, 13, evening(8, day=25, month=10), True),
 ]
 
 
 @pytest.mark.parametrize(("asked_at", "first", "last", "morning", "asked_for"), NIGHTS)
-def test_a_machine_may_end_at_night_if_any_of_its_ends_can_come_then(
+def test_a_machine_may_end_at_night_if_any_possible_end_is_at_night(
     asked_at: datetime, first: float, last: float, morning: datetime | None, asked_for: bool | None
 ) -> None:
     request = make.request(lease=first * HOUR, up_to=last * HOUR)
@@ -171,7 +173,7 @@ def test_a_machine_may_end_at_night_if_any_of_its_ends_can_come_then(
     assert night_end(changed(request, up_to=None), asked_at, asked_at, BERLIN, Rules()) is None
 
 
-def test_a_request_that_is_kept_until_the_morning_has_the_same_last_end() -> None:
+def test_keeping_a_machine_until_the_morning_preserves_the_latest_end() -> None:
     asked_at = evening(20)
     morning = evening(8, day=25)
     kept = kept_until(make.request(lease=2 * HOUR, up_to=14 * HOUR), morning, asked_at)

@@ -1,4 +1,4 @@
-"""The file of a random month, checked by the rules of the FOCUS 1.2 specification.
+"""Tests that the file of a random month follows the FOCUS 1.2 specification.
 
 https://focus.finops.org/focus-specification
 """
@@ -41,7 +41,7 @@ WORDS = st.text(max_size=12) | st.sampled_from([*FORMULAS, "\ttab", "\r", "a\r\n
 NAMES = st.from_regex(r"[a-z0-9]{1,8}", fullmatch=True)
 HOUR = timedelta(hours=1)
 
-# --- the specification's rules
+# --- rules of the specification
 
 COSTS = ("BilledCost", "ContractedCost", "EffectiveCost", "ListCost")
 MANDATORY = {
@@ -55,7 +55,7 @@ NULLABLE = {
     *("BillingAccountName", "ChargeClass", "InvoiceId", "RegionId", "RegionName", "ResourceName"),
     "x_CostCenter",
 }
-"""The columns of ours that may be null: for all others, the specification forbids it for usage."""
+"""The columns in the file that may be null. For usage, the specification forbids nulls in all others."""
 DECIMALS = {*COSTS, "PricingQuantity", "ConsumedQuantity", "x_IdleCost", "x_UnknownCost"}
 TIMES = {"BillingPeriodEnd", "BillingPeriodStart", "ChargePeriodEnd", "ChargePeriodStart"}
 ALLOWED = {
@@ -75,16 +75,16 @@ TOGETHER = [
     ("PricingQuantity", "PricingUnit"),
     ("ResourceId", "ResourceType"),
 ]
-"""Both are null, or neither."""
+"""Pairs of columns of which both are null, or neither is."""
 
 
 def check_by_specification(row: dict[str, str]) -> None:
-    """Check one row: types and formats, nulls, allowed values, and what columns say together."""
+    """Check a row: types and formats, nulls, allowed values, and relations between columns."""
     for name, cell in row.items():
         if cell == "":
             assert name in NULLABLE, f"{name} is null"
             continue
-        if name in DECIMALS:  # digits and a point: no exponent, no sign for positive values, no unit
+        if name in DECIMALS:  # Only digits and a point: no exponent, no plus sign, no unit.
             assert re.fullmatch(r"-?[0-9]+(\.[0-9]+)?", cell), (name, cell)
         elif name in TIMES:
             assert re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z", cell), (name, cell)
@@ -130,7 +130,7 @@ def file_rows(draw: st.DrawFn, billing: BillingMonth, n: int) -> FileRow:
     start, end = sorted([draw(st.integers(0, length)), draw(st.integers(0, length))])
     started, ended = (billing.start + timedelta(microseconds=one) for one in (start, end))
     correction = draw(st.booleans())
-    if correction:  # it was billed in an earlier month
+    if correction:  # The charge was billed in an earlier month.
         started, ended = started - timedelta(days=60), ended - timedelta(days=60)
     rate = draw(st.decimals("0", "999", places=4))
     amount = cost(rate, ended - started)
@@ -189,7 +189,7 @@ def test_the_file_of_a_month_follows_the_specification(given_month: tuple[Billin
 
 
 @given(given_month=months())
-def test_the_file_of_a_month_says_what_was_charged(given_month: tuple[BillingMonth, list[FileRow]]) -> None:
+def test_the_file_of_a_month_contains_all_charges(given_month: tuple[BillingMonth, list[FileRow]]) -> None:
     billing, rows = given_month
     written = read(focus_file(rows, billing))
     for name, charged in (
@@ -213,7 +213,9 @@ def test_the_file_of_a_month_says_what_was_charged(given_month: tuple[BillingMon
 
 
 @given(given_month=months())
-def test_the_parts_of_a_file_are_the_files_of_its_parts(given_month: tuple[BillingMonth, list[FileRow]]) -> None:
+def test_a_reduced_file_equals_a_file_made_from_fewer_rows(
+    given_month: tuple[BillingMonth, list[FileRow]],
+) -> None:
     billing, rows = given_month
     file = focus_file(rows, billing)
     assert part_of(file) == file
@@ -252,7 +254,7 @@ MACHINE = ChargedMachine(
 ROW = FileRow(charge=CHARGE, machine=MACHINE, requester="Ana", cost_center="4711", running=False)
 
 
-def test_a_row_reads_well() -> None:
+def test_the_columns_of_a_typical_row() -> None:
     (row,) = read(focus_file([ROW], NOVEMBER))
     assert row["ChargeDescription"] == "8x H100 SXM 80 GB, k7mq2, Hyperstack nor-1"
     assert (row["BillingPeriodStart"], row["BillingPeriodEnd"]) == ("2026-10-31T23:00:00Z", "2026-11-30T23:00:00Z")
@@ -272,7 +274,7 @@ def test_a_row_reads_well() -> None:
     }
 
 
-def test_a_machine_that_still_runs_is_marked() -> None:
+def test_a_machine_that_is_still_running_is_marked() -> None:
     running = FileRow(charge=CHARGE, machine=MACHINE, requester="Ana", cost_center="", running=True)
     (row,) = read(focus_file([running], NOVEMBER))
     assert row["ChargeDescription"].endswith(", still running")
@@ -293,7 +295,8 @@ def test_a_machine_that_still_runs_is_marked() -> None:
         ("\r＝1", "'＝1"),
     ],
 )
-def test_no_spreadsheet_runs_what_someone_is_called_wherever_it_splits_lines(name: str, cell: str) -> None:
+def test_a_persons_name_is_never_run_as_a_formula(name: str, cell: str) -> None:
+    """The name is safe wherever the spreadsheet splits cells or lines."""
     row = FileRow(charge=CHARGE, machine=MACHINE, requester=name, cost_center=name, running=False)
     file = focus_file([row], NOVEMBER)
     (written,) = read(file)
@@ -301,14 +304,14 @@ def test_no_spreadsheet_runs_what_someone_is_called_wherever_it_splits_lines(nam
     assert ";" not in file
 
 
-def test_a_person_whose_name_is_nothing_but_separators_is_named_by_their_id() -> None:
+def test_a_person_whose_name_has_only_separators_appears_by_id() -> None:
     """Otherwise nobody could tell whose row it is."""
     row = FileRow(charge=CHARGE, machine=MACHINE, requester=";\t", cost_center=";", running=False)
     (written,) = read(focus_file([row], NOVEMBER))
     assert (written["x_Requester"], written["x_CostCenter"]) == ("U0ANA", "")
 
 
-def test_tiny_and_empty_amounts_are_written_in_plain_digits() -> None:
+def test_tiny_and_zero_amounts_are_written_in_plain_digits() -> None:
     free = changed(CHARGE, amount=1, used=1, idle=0, ended_at=CHARGE.started_at + timedelta(microseconds=1))
     (row,) = read(focus_file([FileRow(free, MACHINE, "Ana", "", running=False)], NOVEMBER))
     assert (row["BilledCost"], row["x_IdleCost"], row["PricingQuantity"]) == (
@@ -318,7 +321,7 @@ def test_tiny_and_empty_amounts_are_written_in_plain_digits() -> None:
     )
 
 
-def test_the_name_of_a_file_says_what_is_in_it() -> None:
+def test_the_name_of_a_file_describes_its_contents() -> None:
     assert file_name("2026-11", complete=True) == "gpubot-2026-11.csv"
     assert file_name("2026-11", complete=False) == "gpubot-2026-11-so-far.csv"
     assert file_name("2026-11", complete=False, part="vision") == "gpubot-2026-11-vision-so-far.csv"

@@ -1,4 +1,4 @@
-"""Which keys of a GitHub user a person may choose."""
+"""Tests of which of a GitHub user's keys a person can choose."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PRIVATE = "-----BEGIN OPENSSH PRIVATE KEY----- b3BlbnNzaC1rZXktdjE"
 
 @cache
 def line(n: int) -> str:
-    """Return the line of the n-th key as GitHub serves it, without a comment."""
+    """Return the line of the n-th key, without a comment, as GitHub serves it."""
     assert n >= 0
     return asyncssh.generate_private_key("ssh-ed25519").export_public_key().decode().strip()
 
@@ -31,7 +31,7 @@ def show(*lines: str, owned: tuple[str, ...] = (), per_person: int = 10) -> Gith
 
 
 @pytest.mark.parametrize("name", ["a", "ana-dev", "ANA", "a" * 39, "-old-", "0"])
-def test_a_name_of_letters_digits_and_hyphens_is_asked_for(name: str) -> None:
+def test_a_name_of_letters_digits_and_hyphens_is_valid(name: str) -> None:
     assert check_name(name) == name
 
 
@@ -43,14 +43,15 @@ def test_any_other_name_is_refused(name: str) -> None:
         check_name(name)
 
 
-def test_keys_are_named_after_the_user_and_those_that_are_there_twice_count_once() -> None:
+def test_keys_get_the_username_as_comment_and_duplicates_are_removed() -> None:
     found = show(line(1), line(2), line(1))
     assert [key.fingerprint for key in found.shown] == [fingerprint(1), fingerprint(2)]
     assert {key.comment for key in found.shown} == {"github.com/ana-dev"}
     assert (found.not_accepted, found.not_shown, found.room) == (0, 0, 10)
 
 
-def test_lines_that_are_no_key_are_counted_and_a_private_key_is_one_of_them() -> None:
+def test_lines_without_an_acceptable_key_are_counted() -> None:
+    """A line with a private key is one of them."""
     found = show("hello", line(1), PRIVATE, "ssh-dss AAAAB3NzaC1kc3M=", f"no-pty {line(2)}", "\ufffd\ufffd")
     assert [key.fingerprint for key in found.shown] == [fingerprint(1)]
     assert found.not_accepted == 5
@@ -64,13 +65,13 @@ def test_lines_that_are_no_key_are_counted_and_a_private_key_is_one_of_them() ->
     ],
     ids=["empty", "rubbish"],
 )
-def test_an_answer_without_a_key_is_refused(lines: tuple[str, ...], words: str) -> None:
+def test_an_answer_without_acceptable_keys_is_refused(lines: tuple[str, ...], words: str) -> None:
     with pytest.raises(Mistake) as caught:
         show(*lines)
     assert caught.value.words.startswith(words)
 
 
-def test_known_keys_are_told_from_new_ones_and_the_room_is_what_the_limit_leaves() -> None:
+def test_known_keys_are_recognized_and_count_towards_the_limit() -> None:
     found = show(line(1), line(2), owned=(fingerprint(1), "SHA256:another"), per_person=3)
     assert found.known == {fingerprint(1)}
     assert [key.fingerprint for key in found.new] == [fingerprint(2)]
@@ -78,12 +79,12 @@ def test_known_keys_are_told_from_new_ones_and_the_room_is_what_the_limit_leaves
     assert show(line(1), owned=("SHA256:1", "SHA256:2"), per_person=1).room == 0
 
 
-def test_more_keys_than_fit_are_counted() -> None:
+def test_keys_that_are_not_shown_are_counted() -> None:
     found = show(*(line(n) for n in range(MOST_SHOWN + 3)))
     assert (len(found.shown), found.not_shown) == (MOST_SHOWN, 3)
 
 
-def test_only_keys_with_a_chosen_fingerprint_are_returned_wherever_they_are() -> None:
+def test_keys_with_a_chosen_fingerprint_are_found_beyond_those_shown() -> None:
     lines = ["hello", *(line(n) for n in range(MOST_SHOWN + 3)), "ssh-ed25519 !"]
     last = fingerprint(MOST_SHOWN + 2)
     found = keys_with("ana-dev", lines, [last, "SHA256:gone"])

@@ -1,4 +1,4 @@
-"""Idle machines that others may ask for, and what is left of one."""
+"""Tests of idle machines that others may ask for, and of their remaining time and cost."""
 
 from __future__ import annotations
 
@@ -48,12 +48,14 @@ ENDS_AT = lease().ends_at
         ({"lease": changed(lease(), ends_at=NOW + LEAST_LEFT)}, True),
     ],
 )
-def test_a_machine_is_idle_only_while_it_is_ready_seen_and_runs_on(changes: dict[str, Any], idle: bool) -> None:
+def test_a_machine_counts_as_idle_only_while_others_could_still_use_it(
+    changes: dict[str, Any], idle: bool
+) -> None:
     assert is_idle(changed(ready(use=IDLE).rental, **changes), NOW) is idle
 
 
 @pytest.mark.parametrize(
-    ("waitlist_entry", "fits"),
+    ("fields", "fits"),
     [
         ({}, True),
         ({"region": None}, True),
@@ -67,11 +69,11 @@ def test_a_machine_is_idle_only_while_it_is_ready_seen_and_runs_on(changes: dict
         ({"without_vendor": "nebius"}, False),
     ],
 )
-def test_a_machine_fits_what_is_asked_for_whatever_it_costs(waitlist_entry: dict[str, Any], fits: bool) -> None:
-    assert fits_request(ready().attempts[-1], request(**waitlist_entry)) is fits
+def test_a_machine_fits_a_request_regardless_of_its_price(fields: dict[str, Any], fits: bool) -> None:
+    assert fits_request(ready().attempts[-1], request(**fields)) is fits
 
 
-def test_who_asked_waits_until_they_get_an_answer_and_nobody_asks_again_for_an_hour() -> None:
+def test_nobody_else_can_ask_for_a_machine_for_an_hour() -> None:
     ana, carl = happened(K.ASKED_FOR, NOW, ANA, id=5), happened(K.ASKED_FOR, NOW + H, CARL, id=6)
     assert asked_last([ana], NOW + ASK_EVERY - S) == ana
     assert asked_last([ana], NOW + ASK_EVERY) is None
@@ -88,7 +90,8 @@ def test_who_asked_waits_until_they_get_an_answer_and_nobody_asks_again_for_an_h
     assert who_waits([ana, carl, works]) == ()
 
 
-def test_a_machine_is_given_for_an_hour_unless_its_owner_thinks_again() -> None:
+def test_an_offered_machine_can_be_accepted_for_an_hour() -> None:
+    """The owner can withdraw the offer before that."""
     given = happened(K.GIVEN, NOW, BEN, id=5, people=(ANA,))
     assert given_to(ANA, [given], NOW + TAKE_WITHIN - S) == given
     assert given_to(CARL, [given], NOW) is None
@@ -100,7 +103,7 @@ def test_a_machine_is_given_for_an_hour_unless_its_owner_thinks_again() -> None:
     assert given_to(ANA, [given, works], NOW + M) == given, "its owner may be finishing something"
 
 
-def test_what_is_left_is_the_time_until_the_later_end_with_the_grace() -> None:
+def test_the_remaining_cost_covers_the_latest_end_and_grace_period() -> None:
     rental, rules = ready().rental, Rules()
     assert rental.rate is not None
     left = left_of(rental, NOW, rules)
@@ -123,7 +126,9 @@ def test_what_is_left_is_the_time_until_the_later_end_with_the_grace() -> None:
         ({"lease": changed(lease(), ends_at=NOW + LEAST_LEFT - S)}, "ends in less than 30 min"),
     ],
 )
-def test_a_machine_that_ends_or_waits_for_somebody_keeps_its_owner(changes: dict[str, Any], why: str) -> None:
+def test_a_machine_that_is_ending_or_awaiting_a_decision_keeps_its_owner(
+    changes: dict[str, Any], why: str
+) -> None:
     details = ready()
     check_givable(details.rental, details.attempts, NOW)
     with pytest.raises(TooLate, match=why):

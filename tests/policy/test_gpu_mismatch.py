@@ -1,4 +1,4 @@
-"""Whether a machine has the GPUs that were sold: names of the marketplace beside those of nvidia-smi."""
+"""Tests of whether a machine has the GPUs that were sold, with names used by the marketplace and by nvidia-smi."""
 
 from __future__ import annotations
 
@@ -61,32 +61,29 @@ PROVES_NOTHING = [
 
 
 @pytest.mark.parametrize(("gpu", "name", "memory_mib"), [*GPU_MISMATCH_OPEN, *PROVES_NOTHING])
-def test_a_machine_with_what_was_sold_or_with_a_name_that_proves_nothing_is_as_sold(
-    gpu: str, name: str, memory_mib: int
-) -> None:
+def test_matching_or_unknown_names_are_no_gpu_mismatch(gpu: str, name: str, memory_mib: int) -> None:
     assert not gpu_mismatch(gpu, 2, report(seen(name, memory_mib), seen(name, memory_mib)))
 
 
 @pytest.mark.parametrize(("gpu", "name", "memory_mib"), GPU_MISMATCH)
-def test_another_model_form_factor_or_memory_is_not_as_sold_even_if_only_one_gpu_has_it(
-    gpu: str, name: str, memory_mib: int
-) -> None:
+def test_another_model_form_factor_or_memory_is_a_gpu_mismatch(gpu: str, name: str, memory_mib: int) -> None:
+    """A single differing GPU is enough."""
     sold = next(seen(name, memory) for sold, name, memory in GPU_MISMATCH_OPEN if sold == gpu)
     assert gpu_mismatch(gpu, 2, report(sold, seen(name, memory_mib)))
 
 
 @pytest.mark.parametrize("count", [1, 7, 16])
-def test_another_number_of_gpus_is_not_as_sold(count: int) -> None:
+def test_another_number_of_gpus_is_a_gpu_mismatch(count: int) -> None:
     h100 = seen("NVIDIA H100 80GB HBM3", 81559)
     assert gpu_mismatch("nvidia-h100-sxm5-80gb", 8, report(*[h100] * count))
     assert gpu_mismatch("nvidia-h100-sxm5-80gb", 8, report(count=count))
 
 
-def test_the_memory_of_gpus_in_mig_mode_proves_nothing_and_their_number_does() -> None:
+def test_in_mig_mode_the_number_of_gpus_counts_but_not_their_memory() -> None:
     slice_of_it = seen("NVIDIA H100 80GB HBM3", 9984)
     assert not gpu_mismatch("nvidia-h100-sxm5-80gb", 1, report(slice_of_it, sliced=True))
     assert gpu_mismatch("nvidia-h100-sxm5-80gb", 2, report(slice_of_it, sliced=True))
 
 
-def test_a_machine_whose_gpus_were_not_read_is_as_sold() -> None:
+def test_a_report_without_gpus_is_no_gpu_mismatch() -> None:
     assert not gpu_mismatch("nvidia-h100-sxm5-80gb", 8, Report(missed=Missed.NO_NVIDIA_SMI))

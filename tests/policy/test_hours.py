@@ -1,4 +1,4 @@
-"""When people may be asked, in their own zone, also when the clocks change."""
+"""Tests of when people may be asked, in their own time zone and across clock changes."""
 
 from __future__ import annotations
 
@@ -36,16 +36,16 @@ def utc(day: int, hour: int, minute: int = 0, month: int = 11) -> datetime:
 @pytest.mark.parametrize(
     ("moment", "zone", "expected"),
     [
-        (utc(24, 12), BERLIN, utc(24, 12)),  # a Tuesday
-        (utc(24, 19), BERLIN, utc(25, 7)),  # 20:00 is over
+        (utc(24, 12), BERLIN, utc(24, 12)),  # A Tuesday.
+        (utc(24, 19), BERLIN, utc(25, 7)),  # In Berlin, it is 20:00, the end of the hours.
         (utc(24, 6, 59), BERLIN, utc(24, 7)),
-        (utc(27, 20), BERLIN, utc(30, 7)),  # from Friday night to Monday
+        (utc(27, 20), BERLIN, utc(30, 7)),  # From Friday night to Monday.
         (utc(28, 12), BERLIN, utc(30, 7)),
         (utc(24, 12), TOKYO, utc(24, 23)),
-        (utc(23, 2), CHICAGO, utc(23, 14)),  # a Monday in UTC, still Sunday in Chicago
+        (utc(23, 2), CHICAGO, utc(23, 14)),  # Monday in UTC, but still Sunday in Chicago.
     ],
 )
-def test_people_are_asked_in_the_next_hours_of_their_own_zone(
+def test_people_are_asked_within_the_next_hours_of_their_own_zone(
     moment: datetime, zone: ZoneInfo, expected: datetime
 ) -> None:
     assert next_within(moment, zone, WORKDAYS) == expected
@@ -57,20 +57,20 @@ def test_people_are_asked_in_the_next_hours_of_their_own_zone(
         (utc(24, 19), BERLIN, utc(25, 7)),
         (utc(25, 2), BERLIN, utc(25, 7)),
         (utc(25, 7), BERLIN, utc(26, 7)),
-        (utc(27, 20), BERLIN, utc(28, 7)),  # Saturday, which is no workday
-        (utc(28, 22, month=3), BERLIN, utc(29, 6, month=3)),  # to summer time on the 29th
-        (utc(24, 22, month=10), BERLIN, utc(25, 7, month=10)),  # back on the 25th
+        (utc(27, 20), BERLIN, utc(28, 7)),  # Saturday, which is no workday.
+        (utc(28, 22, month=3), BERLIN, utc(29, 6, month=3)),  # Summer time begins on the 29th.
+        (utc(24, 22, month=10), BERLIN, utc(25, 7, month=10)),  # Summer time ends on the 25th.
         (utc(24, 12), CHICAGO, utc(24, 14)),
     ],
 )
-def test_a_morning_comes_on_each_day_also_when_the_clocks_change(
+def test_every_day_has_a_morning_even_when_the_clocks_change(
     moment: datetime, zone: ZoneInfo, morning: datetime
 ) -> None:
     assert next_morning(moment, zone, WORKDAYS) == morning
 
 
 @pytest.mark.parametrize("moment", [utc(24, 22, 43), utc(25, 2)])
-def test_hours_that_begin_at_midnight_leave_the_morning_at_eight(moment: datetime) -> None:
+def test_the_night_ends_at_eight_if_hours_begin_at_midnight(moment: datetime) -> None:
     assert next_morning(moment, BERLIN, Hours(time=(0, 24 * 60))) == utc(25, 7)
 
 
@@ -78,11 +78,13 @@ def test_eight_o_clock_stays_eight_o_clock_when_the_clocks_change() -> None:
     every_day = Hours(days=frozenset(range(7)))
     assert next_within(utc(28, 22, month=3), BERLIN, every_day) == utc(
         29, 6, month=3
-    )  # to summer time on the 29th
-    assert next_within(utc(24, 22, month=10), BERLIN, every_day) == utc(25, 7, month=10)  # back on the 25th
+    )  # Summer time begins on the 29th.
+    assert next_within(utc(24, 22, month=10), BERLIN, every_day) == utc(
+        25, 7, month=10
+    )  # Summer time ends on the 25th.
 
 
-def test_hours_that_the_clocks_skip_come_on_the_next_day_or_a_week_later() -> None:
+def test_hours_skipped_by_a_clock_change_come_a_day_or_week_later() -> None:
     skipped = Hours(time=(2 * 60, 2 * 60 + 45), days=frozenset(range(7)))
     assert next_within(utc(29, 0, 30, month=3), BERLIN, skipped) == utc(30, 0, month=3)
     only_sundays = Hours(time=skipped.time, days=frozenset({6}))
@@ -93,20 +95,20 @@ def test_hours_that_the_clocks_skip_come_on_the_next_day_or_a_week_later() -> No
     ("moment", "zones", "expected"),
     [
         (utc(24, 12), {UTC_ZONE}, utc(24, 20)),
-        (utc(24, 18), {UTC_ZONE}, utc(25, 14)),  # 2 h today, 6 h tomorrow
-        (utc(27, 19), {UTC_ZONE}, utc(30, 15)),  # Friday evening: 1 h, and 7 h on Monday
-        (utc(28, 3), {BERLIN}, utc(30, 15)),  # Saturday night: from 8:00 on Monday in Berlin
-        (utc(24, 18), {BERLIN, CHICAGO}, utc(25, 2)),  # Chicago's day goes on until 2:00 UTC
-        (utc(24, 20), {BERLIN, TOKYO}, utc(25, 7)),  # from 8:00 in Tokyo, 23:00 UTC
+        (utc(24, 18), {UTC_ZONE}, utc(25, 14)),  # 2 h today, and 6 h tomorrow.
+        (utc(27, 19), {UTC_ZONE}, utc(30, 15)),  # 1 h on Friday evening, and 7 h on Monday.
+        (utc(28, 3), {BERLIN}, utc(30, 15)),  # Saturday night, so time counts from Monday 8:00 in Berlin.
+        (utc(24, 18), {BERLIN, CHICAGO}, utc(25, 2)),  # In Chicago, the hours end at 2:00 UTC.
+        (utc(24, 20), {BERLIN, TOKYO}, utc(25, 7)),  # In Tokyo, the hours begin at 8:00, which is 23:00 UTC.
     ],
 )
-def test_time_that_counts_only_in_hours_stands_still_while_nobodys_day_goes_on(
+def test_time_within_hours_counts_only_while_somebody_is_available(
     moment: datetime, zones: set[ZoneInfo], expected: datetime
 ) -> None:
     assert after_hours(moment, timedelta(hours=8), set(map(Availability, zones)), WORKDAYS) == expected
 
 
-def test_time_in_hours_goes_on_over_a_change_of_the_clocks() -> None:
+def test_time_within_hours_continues_across_a_clock_change() -> None:
     every_day = Hours(time=(0, 24 * 60), days=frozenset(range(7)))
     for month in (3, 10):
         start = utc(24, 5, month=month)
@@ -115,7 +117,7 @@ def test_time_in_hours_goes_on_over_a_change_of_the_clocks() -> None:
     assert after_hours(utc(24, 5), timedelta(days=60), {IN_BERLIN}, rare) <= utc(24, 5) + timedelta(days=366)
 
 
-def test_of_several_people_the_first_whose_hours_come_counts() -> None:
+def test_the_person_whose_hours_come_first_counts() -> None:
     assert next_within_any(utc(24, 20), {Availability(BERLIN), Availability(TOKYO)}, WORKDAYS) == utc(24, 23)
 
 
@@ -125,7 +127,7 @@ def test_of_several_people_the_first_whose_hours_come_counts() -> None:
     st.frozensets(st.integers(0, 6), min_size=1),
     st.tuples(st.integers(0, 1439), st.integers(0, 1440)).filter(lambda both: both[0] < both[1]),
 )
-def test_the_next_hours_are_within_them_and_no_earlier_moment_is(
+def test_next_within_returns_the_earliest_moment_within_the_hours(
     minutes: int, zone: ZoneInfo, days: frozenset[int], time: tuple[int, int]
 ) -> None:
     hours, moment = Hours(time=time, days=days), utc(1, 0, month=1) + timedelta(minutes=minutes)
@@ -134,11 +136,11 @@ def test_the_next_hours_are_within_them_and_no_earlier_moment_is(
     assert is_within(found, zone, hours)
     assert found - moment <= timedelta(days=14)
     quarters = (moment + n * (found - moment) / 8 for n in range(8))
-    # Within the hour that a change of the clocks skips, hours begin up to an hour late.
+    # If a clock change skips the beginning of the hours, they begin up to an hour late.
     assert not any(is_within(at, zone, hours) for at in quarters if found - at > timedelta(hours=1))
 
 
-def test_a_zone_that_is_not_known_is_that_of_the_team() -> None:
+def test_an_unknown_zone_falls_back_to_the_teams_zone() -> None:
     rules = Rules(timezone="Asia/Tokyo")
     assert [zone_of(name, rules).key for name in (None, "", "Mars/Olympus", "Europe/Berlin")] == [
         "Asia/Tokyo",
@@ -165,9 +167,7 @@ def test_a_zone_that_is_not_known_is_that_of_the_team() -> None:
         ("days: 5", "days: write days such as mon-fri or mon,wed,sat-sun."),
     ],
 )
-def test_hours_that_cannot_be_read_give_one_line_that_says_how_to_write_them(
-    tmp_path: Path, hours: str, words: str
-) -> None:
+def test_invalid_hours_give_one_line_that_shows_the_correct_form(tmp_path: Path, hours: str, words: str) -> None:
     path = tmp_path / "policy.yml"
     path.write_text(f"hours: {{{hours}}}", encoding="utf-8")
     with pytest.raises(Mistake) as caught:

@@ -1,4 +1,4 @@
-"""Which SSH keys are accepted, and that private ones never are."""
+"""Tests of which SSH keys are accepted, and that private keys never are."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ def field(content: bytes) -> bytes:
 
 
 def security_key(kind: str) -> str:
-    """Return a public key as a hardware token makes it: the fields of a plain key and the application."""
+    """Return a public key as a hardware token makes it: the fields of a plain key, followed by the application."""
     plain = made("ssh-ed25519" if "ed25519" in kind else "ecdsa-sha2-nistp256").public_data
     fields = plain[4 + int.from_bytes(plain[:4], "big") :]
     return f"{kind} {base64.b64encode(field(kind.encode()) + fields + field(b'ssh:')).decode()}"
 
 
 def refused(line: str) -> str:
-    """Return the words of the refusal. Check that they contain nothing of the key."""
+    """Return the error message, after checking that it contains no part of the key."""
     with pytest.raises(Mistake) as caught:
         read(line)
     for word in line.split():
@@ -92,11 +92,11 @@ def test_a_stored_key_has_the_form_that_the_api_requires() -> None:
         ("me\u202e\x07 <!channel>", "me <!channel>"),
     ],
 )
-def test_comments_are_one_clean_short_line(typed: str, stored: str) -> None:
+def test_comments_are_reduced_to_one_short_printable_line(typed: str, stored: str) -> None:
     assert read(public("ssh-ed25519", comment=typed)).comment == stored
 
 
-def test_quotes_and_backticks_around_a_key_are_dropped() -> None:
+def test_quotes_and_backticks_around_a_key_are_ignored() -> None:
     line = public("ssh-ed25519")
     assert read(f"`{line} me`") == read(f'"{line} me"') == read(f"{line} me")
 
@@ -125,9 +125,9 @@ def test_quotes_and_backticks_around_a_key_are_dropped() -> None:
         (public("ssh-ed25519") + " me " + public("ssh-rsa", 2048), "more than one key"),
         ("ssh-ed25519 " + "A" * LONGEST_LINE, "too long"),
     ],
-    ids=lambda part: "line" if len(part) > 40 else None,  # keys are new each time; every worker needs the same ids
+    ids=lambda part: "line" if len(part) > 40 else None,  # Keys are random, but all workers need the same IDs.
 )
-def test_any_other_line_is_refused_with_what_to_paste(line: str, words: str) -> None:
+def test_any_other_line_is_refused_with_advice_on_what_to_paste(line: str, words: str) -> None:
     refusal = refused(line)
     assert words in refusal
     assert "Paste the line from your .pub file" in refusal
@@ -156,7 +156,7 @@ def private(kind: str, form: str, password: str | None = None) -> str:
 
 
 def body(text: str) -> str:
-    """Return the Base64 of a key's file without its frame."""
+    """Return the Base64 contents of a key file, without the first and last lines."""
     return " ".join(line for line in text.split("\n") if line and ":" not in line and "-----" not in line)
 
 
@@ -182,9 +182,8 @@ MANGLED: list[Callable[[str], str]] = [
 
 @pytest.mark.parametrize(("kind", "form"), FORMS)
 @pytest.mark.parametrize("mangle", MANGLED)
-def test_a_private_key_is_recognised_in_every_form_whole_folded_or_without_its_frame(
-    kind: str, form: str, mangle: Callable[[str], str]
-) -> None:
+def test_a_private_key_is_recognized_in_every_form(kind: str, form: str, mangle: Callable[[str], str]) -> None:
+    """The key may be complete, folded into one line, or without its first and last lines."""
     text = mangle(private(kind, form))
     with pytest.raises(PrivateKey) as caught:
         read(text)
@@ -196,10 +195,10 @@ def test_a_private_key_is_recognised_in_every_form_whole_folded_or_without_its_f
 
 @pytest.mark.parametrize(("algorithm", "version"), [("des3-cbc", 1), ("aes256-cbc", 2)])
 @pytest.mark.parametrize("mangle", MANGLED)
-def test_an_encrypted_private_key_is_recognised_too(
+def test_an_encrypted_private_key_is_recognized_too(
     algorithm: str, version: int, mangle: Callable[[str], str]
 ) -> None:
-    """PKCS#8, by a password-based scheme of PKCS#12 (version 1) or of PKCS#5."""
+    """These are PKCS#8 keys, encrypted with a password-based scheme of PKCS#12 (version 1) or PKCS#5."""
     exported = made("ssh-ed25519").export_private_key("pkcs8-pem", "x", algorithm, "sha1", version)
     with pytest.raises(PrivateKey):
         read(mangle(exported.decode()))
@@ -220,7 +219,7 @@ def test_an_encrypted_private_key_is_recognised_too(
         "x" * 3900 + " -----BEGIN PRIVATE KEY-----",
     ],
 )
-def test_other_marks_of_private_keys_are_recognised(text: str) -> None:
+def test_other_marks_of_private_keys_are_recognized(text: str) -> None:
     with pytest.raises(PrivateKey):
         read(text)
 
@@ -230,7 +229,7 @@ def ssh_string(content: bytes) -> bytes:
 
 
 def line_of(*fields: bytes) -> str:
-    """Return the line of a public key with these fields, of which the first is its type."""
+    """Return the line of a public key with these fields. The first field is its type."""
     return f"{fields[0].decode()} {base64.b64encode(b''.join(map(ssh_string, fields))).decode()}"
 
 
@@ -238,7 +237,7 @@ P = 2**255 - 19
 
 
 def doubled(x: int, y: int) -> tuple[int, int]:
-    """Return twice a point of edwards25519 (RFC 8032, section 5.1.4)."""
+    """Return the double of a point on edwards25519 (RFC 8032, section 5.1.4)."""
     d = -121665 * pow(121666, -1, P) % P
     k = d * x * x * y * y
     return 2 * x * y * pow(1 + k, -1, P) % P, (y * y + x * x) * pow(1 - k, -1, P) % P
@@ -258,7 +257,7 @@ SMALL = [0, 1, P - 1, Y_OF_ORDER_8, P - Y_OF_ORDER_8]
 
 
 @pytest.mark.parametrize("y", SMALL)
-def test_eight_times_a_point_of_small_order_is_nothing(y: int) -> None:
+def test_a_point_of_small_order_times_eight_is_the_neutral_element(y: int) -> None:
     point = x_of(y), y
     for _ in range(3):
         point = doubled(*point)
@@ -277,7 +276,7 @@ def test_an_ed25519_key_of_small_order_is_refused_in_every_encoding(y: int, sign
 
 
 @pytest.mark.parametrize(("factor", "weak"), [(2, True), (3, True), (751, True), (65521, True), (65537, False)])
-def test_an_rsa_modulus_with_a_factor_below_2_to_the_16_is_refused(factor: int, weak: bool) -> None:
+def test_an_rsa_modulus_with_a_small_factor_is_refused(factor: int, weak: bool) -> None:
     modulus = factor * 65537**128
     line = line_of(b"ssh-rsa", b"\x01\x00\x01", modulus.to_bytes(modulus.bit_length() // 8 + 1, "big"))
     if weak:
@@ -286,7 +285,7 @@ def test_an_rsa_modulus_with_a_factor_below_2_to_the_16_is_refused(factor: int, 
         assert read(line).line == line
 
 
-def test_a_private_key_behind_a_public_one_is_refused_as_private() -> None:
+def test_a_private_key_after_a_public_key_is_refused_as_private() -> None:
     with pytest.raises(PrivateKey):
         read(public("ssh-ed25519") + " " + private("ssh-ed25519", "openssh"))
 
@@ -295,7 +294,7 @@ def pem(kind: str, form: str) -> str:
     return made(kind, 2048 if kind == "ssh-rsa" else 0).export_public_key(form).decode()
 
 
-def test_public_keys_are_not_taken_for_private_keys() -> None:
+def test_public_keys_are_not_mistaken_for_private_keys() -> None:
     rsa = pem("ssh-rsa", "pkcs8-pem")
     lines = [public("ssh-rsa", 2048), public("ecdsa-sha2-nistp521"), public("ssh-ed25519")]
     files = [rsa, pem("ssh-rsa", "pkcs1-pem"), pem("ecdsa-sha2-nistp256", "pkcs8-pem")]
@@ -319,19 +318,19 @@ def test_public_keys_are_not_taken_for_private_keys() -> None:
     ],
     ids=lambda text: text[:12].strip() if len(text) < 60 else "long",
 )
-def test_other_texts_are_not_taken_for_private_keys(text: str) -> None:
+def test_other_texts_are_not_mistaken_for_private_keys(text: str) -> None:
     assert not looks_private(text)
 
 
 @given(st.binary(max_size=400))
-def test_base64_of_other_content_is_not_taken_for_a_private_key(content: bytes) -> None:
+def test_base64_of_other_content_is_not_mistaken_for_a_private_key(content: bytes) -> None:
     marks = (b"\x30", b"openssh-key-v1", b"PRIVATE KEY")
     assume(not any(mark in content for mark in marks))
     assert not looks_private(f"-- results in {base64.b64encode(content).decode()}")
 
 
 @pytest.mark.parametrize("half", ["BEGIN A B C ", "-", "\u2014 ", "BEGIN\n\n", "MA", "LS0tL", "PRIVATE "])
-def test_a_long_text_of_half_marks_takes_no_quadratic_time(half: str) -> None:
+def test_a_long_text_of_partial_marks_takes_linear_time(half: str) -> None:
     assert not looks_private(half * 60_000)
 
 
@@ -349,12 +348,12 @@ def test_a_long_text_of_half_marks_takes_no_quadratic_time(half: str) -> None:
     ],
     ids=lambda part: "line" if len(part) > 40 else None,
 )
-def test_the_type_of_a_key_is_named_as_ssh_keygen_does(line: str, kind: str) -> None:
+def test_key_types_have_the_same_names_as_in_ssh_keygen(line: str, kind: str) -> None:
     assert kind_of(line) == kind
 
 
 @pytest.mark.parametrize(("kind", "bits"), [("ed25519", None), ("ecdsa", "384"), ("rsa", "2048")])
-def test_keys_that_ssh_keygen_makes_are_accepted(tmp_path: Path, kind: str, bits: str | None) -> None:
+def test_keys_made_by_ssh_keygen_are_accepted(tmp_path: Path, kind: str, bits: str | None) -> None:
     file = tmp_path / "key"
     size = [] if bits is None else ["-b", bits]
     command = [program("ssh-keygen"), "-q", "-t", kind, *size, "-N", "", "-C", "ana@laptop", "-f", str(file)]
@@ -380,13 +379,13 @@ def test_keys_that_ssh_keygen_makes_are_accepted(tmp_path: Path, kind: str, bits
         st.text(),
     )
 )
-def test_any_text_gives_a_key_or_a_mistake(line: str) -> None:
+def test_any_text_results_in_a_key_or_a_mistake(line: str) -> None:
     with suppress(Mistake):
         assert read(line).line.isascii()
 
 
 @given(st.data())
-def test_a_damaged_key_is_refused_or_another_key(data: st.DataObject) -> None:
+def test_a_damaged_key_is_refused_or_is_another_valid_key(data: st.DataObject) -> None:
     kind, encoded = public("ssh-rsa", 2048).split()
     content = bytearray(base64.b64decode(encoded))
     at = data.draw(st.integers(0, len(content) - 1))

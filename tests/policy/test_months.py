@@ -1,4 +1,4 @@
-"""Calendar months in the time zone of the invoice, also when the clocks change."""
+"""Tests of calendar months in the time zone of the invoice, including clock changes."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ MOMENTS = st.datetimes(datetime(2020, 1, 1), datetime(2040, 1, 1), timezones=st.
     ("zone", "start", "hours"),
     [
         (UTC_ZONE, datetime(2026, 11, 1, tzinfo=UTC), 720),
-        (BERLIN, datetime(2026, 9, 30, 22, tzinfo=UTC), 745),  # October has the hour twice
-        (BERLIN, datetime(2027, 2, 28, 23, tzinfo=UTC), 743),  # March lacks one
+        (BERLIN, datetime(2026, 9, 30, 22, tzinfo=UTC), 745),  # In October, one hour occurs twice.
+        (BERLIN, datetime(2027, 2, 28, 23, tzinfo=UTC), 743),  # In March, one hour is skipped.
     ],
 )
 def test_a_month_begins_at_midnight_in_its_zone(zone: ZoneInfo, start: datetime, hours: int) -> None:
@@ -32,12 +32,12 @@ def test_a_month_begins_at_midnight_in_its_zone(zone: ZoneInfo, start: datetime,
 
 
 @given(at=MOMENTS, zone=ZONES)
-def test_each_moment_is_in_one_month(at: datetime, zone: ZoneInfo) -> None:
+def test_each_moment_falls_into_exactly_one_month(at: datetime, zone: ZoneInfo) -> None:
     month = month_of(at, zone)
     assert month_start(month, zone) <= at < month_end(month, zone) == month_start(next_month(month), zone)
 
 
-def test_a_span_touches_the_months_from_its_start_up_to_its_end() -> None:
+def test_a_span_overlaps_the_months_from_its_start_to_its_end() -> None:
     new_year = datetime(2027, 1, 1, tzinfo=UTC)
     assert months_between(new_year - timedelta(days=40), new_year, UTC_ZONE) == ("2026-11", "2026-12")
     later = new_year + timedelta(microseconds=1)

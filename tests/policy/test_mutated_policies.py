@@ -1,6 +1,4 @@
-"""A thousand policy files with mistakes: each is understood as a whole, or refused with one clear line for each
-mistake.
-"""
+"""Tests that a thousand mutated policy files are either accepted or refused with one clear line per mistake."""
 
 from __future__ import annotations
 
@@ -52,11 +50,11 @@ PLANTED = {
     "setup.torch": ["setup: {torch: missing.sh}", "setup: {torch: 5}"],
     "check_in": ["check_in: 2h"],
 }
-"""Parts of a file with one mistake each, by the key that the line about it must name."""
+"""Parts of a file with one mistake each, by the key that the line about the mistake must name."""
 
 
 def read(tmp_path: Path, text: str) -> Policy | tuple[str, ...]:
-    """Return the policy of a file with this text, or the lines that say what is wrong with it."""
+    """Return the policy of a file with this text, or the lines that describe its mistakes."""
     path = tmp_path / "policy.yml"
     path.write_text(text, encoding="utf-8")
     try:
@@ -66,7 +64,7 @@ def read(tmp_path: Path, text: str) -> Policy | tuple[str, ...]:
 
 
 def mutated(text: str, chance: random.Random) -> str:
-    """Return the text with one to four random changes: of signs, words and lines."""
+    """Return the text with one to four random changes of characters, words or lines."""
     for _ in range(chance.randint(1, 4)):
         lines = text.split("\n")
         at = chance.randrange(len(lines))
@@ -97,7 +95,7 @@ def mutated(text: str, chance: random.Random) -> str:
 
 
 @pytest.mark.parametrize("seed", range(10))
-def test_mutated_policies_are_understood_or_refused_in_clear_lines(tmp_path: Path, seed: int) -> None:
+def test_mutated_policies_are_accepted_or_refused_with_clear_lines(tmp_path: Path, seed: int) -> None:
     chance = random.Random(seed)  # noqa: S311 - repeatable, and guards nothing
     refused = 0
     for _ in range(100):
@@ -118,11 +116,11 @@ def test_mutated_policies_are_understood_or_refused_in_clear_lines(tmp_path: Pat
 
 
 @pytest.mark.parametrize("seed", range(200))
-def test_each_planted_mistake_has_exactly_one_line_with_its_key(tmp_path: Path, seed: int) -> None:
+def test_each_planted_mistake_gives_exactly_one_line_with_its_key(tmp_path: Path, seed: int) -> None:
     chance = random.Random(seed)  # noqa: S311 - repeatable, and guards nothing
     tops: dict[str, str] = {}
     for key in chance.sample(sorted(PLANTED), chance.randint(1, 6)):
-        # A part that begins with the same key as another one would be a mistake of its own.
+        # Two parts with the same first key would be an additional mistake.
         if key.split(".")[0] not in {one.split(".")[0] for one in tops}:
             tops[key] = chance.choice(PLANTED[key])
     expected = []

@@ -1,4 +1,4 @@
-"""Which offers an attempt may buy, and in which order."""
+"""Tests of which offers an attempt may buy, and in which order."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_the_clicked_offer_is_tried_first_then_the_cheapest() -> None:
     assert names(untried([A, B, C], request, "gone", [])) == "c a b"
 
 
-def test_an_offer_that_does_not_fit_the_request_is_not_tried() -> None:
+def test_offers_that_do_not_fit_the_request_are_not_tried() -> None:
     assert untried([offer("a", "2.00", count=A.count + 1)], make.rental().request, "x", []) == []
 
 
@@ -55,15 +55,13 @@ def test_an_offer_that_does_not_fit_the_request_is_not_tried() -> None:
         (Why.SCRIPT_REFUSED, "a c b"),
     ],
 )
-def test_a_place_where_an_attempt_failed_is_not_tried_again_unless_its_offer_or_the_market_was_why(
-    why: Why | None, remaining: str
-) -> None:
+def test_a_place_is_tried_again_only_if_the_failure_was_not_its_fault(why: Why | None, remaining: str) -> None:
     again = changed(A, offer_id="offer-a-again")
     tried = [failed(A, why)]
     assert names(untried([A, again, B, C], make.rental().request, "x", tried)) == remaining
 
 
-def test_only_the_place_that_refused_a_boot_script_is_asked_without_one() -> None:
+def test_only_a_place_that_refused_the_startup_script_is_tried_without_it() -> None:
     again = changed(A, offer_id="offer-a-again")
     elsewhere = changed(A, offer_id="offer-a-elsewhere", vendor_region="elsewhere")
     for tried in ([failed(A, Why.SCRIPT_REFUSED)], [failed(A, Why.SCRIPT_REFUSED), failed(again, Why.EXPIRED)]):
@@ -71,9 +69,8 @@ def test_only_the_place_that_refused_a_boot_script_is_asked_without_one() -> Non
 
 
 @pytest.mark.parametrize(("then", "order"), [(None, "a c b"), (Why.OUTAGE, "a c b"), (Why.EXPIRED, "c a b")])
-def test_the_place_that_refused_a_boot_script_is_asked_before_cheaper_ones_until_it_answers_again(
-    then: Why | None, order: str
-) -> None:
+def test_a_place_that_refused_the_startup_script_is_tried_next(then: Why | None, order: str) -> None:
+    """It comes before cheaper places, until it has answered an attempt without the script."""
     tried = [failed(A, Why.SCRIPT_REFUSED)]
     if then is not None:
         tried.append(failed(changed(A, offer_id="offer-a-again"), then))
@@ -82,13 +79,13 @@ def test_the_place_that_refused_a_boot_script_is_asked_before_cheaper_ones_until
 
 
 @pytest.mark.parametrize(("max_rate", "allowed"), [("3.00", "a b c"), ("2.99", "a c"), ("0.99", "")])
-def test_an_offer_above_the_rate_of_the_envelope_is_not_allowed(max_rate: str, allowed: str) -> None:
+def test_an_offer_above_the_rate_of_the_terms_is_not_allowed(max_rate: str, allowed: str) -> None:
     terms = make.terms(max_rate=Decimal(max_rate), total=1_000_000_000)
     assert names(within_terms([A, B, C], terms, 0, RULES)) == allowed
 
 
-def test_an_offer_is_allowed_only_if_the_total_leaves_three_minutes_to_get_ready() -> None:
-    # The lease of 4 h and its grace of 15 min cost $8.50, three minutes cost $0.10.
+def test_the_total_must_leave_three_minutes_to_get_ready() -> None:
+    # The lease of 4 h and the grace period of 15 min cost $8.50. Three minutes cost $0.10.
     terms = make.terms(max_rate=Decimal("3.00"), total=9_000_000)
     assert names(within_terms([A], terms, 400_000, RULES)) == "a"
     assert names(within_terms([A], terms, 400_001, RULES)) == ""

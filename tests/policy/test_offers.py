@@ -1,4 +1,4 @@
-"""Which offers fit, and which similar requests to try if none does."""
+"""Tests of which offers fit a request, and which similar requests to try if none fits."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def request(**changes: Any) -> Request:
 
 
 @pytest.mark.parametrize(
-    "waitlist_entry",
+    "fields",
     [
         {},
         {"gpu": "rtx4090"},
@@ -54,12 +54,12 @@ def request(**changes: Any) -> Request:
         {"features": ("24gb",)},
     ],
 )
-def test_an_offer_fits_a_request_for_what_it_is(waitlist_entry: dict[str, Any]) -> None:
-    assert fits(offer(), request(**waitlist_entry))
+def test_an_offer_fits_requests_that_match_it(fields: dict[str, Any]) -> None:
+    assert fits(offer(), request(**fields))
 
 
 @pytest.mark.parametrize(
-    "waitlist_entry",
+    "fields",
     [
         {"gpu": "RTX 4090 Ti"},
         {"features": ("48gb",)},
@@ -72,8 +72,8 @@ def test_an_offer_fits_a_request_for_what_it_is(waitlist_entry: dict[str, Any]) 
         {"max_gpu_rate": Decimal("2.99")},
     ],
 )
-def test_an_offer_does_not_fit_any_other_request(waitlist_entry: dict[str, Any]) -> None:
-    assert not fits(offer(), request(**waitlist_entry))
+def test_an_offer_does_not_fit_any_other_request(fields: dict[str, Any]) -> None:
+    assert not fits(offer(), request(**fields))
 
 
 def test_an_offer_without_a_price_fits_no_request() -> None:
@@ -89,7 +89,7 @@ def test_offers_are_sorted_by_price_and_equal_prices_keep_their_order() -> None:
     assert cheapest_first([dear, b, a]) == cheapest_first([a, b, dear]) == (a, b, dear)
 
 
-def test_of_equal_prices_the_likeliest_to_get_ready_is_first() -> None:
+def test_offers_of_equal_price_are_sorted_by_success_rate() -> None:
     rare, new, good, dear = (
         offer(offer_id=name, vendor=name, rate=Decimal(9 if name == "dear" else 3))
         for name in ("rare", "new", "good", "dear")
@@ -105,7 +105,8 @@ def test_of_equal_prices_the_likeliest_to_get_ready_is_first() -> None:
     assert likeliest_first([rare, new, good, dear], {}) == (rare, new, good, dear)
 
 
-def test_people_read_the_nearest_of_equal_offers_first_after_the_likeliest_to_get_ready() -> None:
+def test_people_see_the_nearest_of_otherwise_equal_offers_first() -> None:
+    """Offers are sorted by price, then by success rate, then by distance."""
     rare, us, eu, apac, cheap = (
         offer(offer_id=name, vendor=name, region=region, rate=Decimal(rate))
         for name, region, rate in (
@@ -124,7 +125,7 @@ def test_people_read_the_nearest_of_equal_offers_first_after_the_likeliest_to_ge
         assert nearest_first(offers, known, zone) == (cheap, us, eu, apac, rare)
 
 
-def test_a_vendors_offers_of_one_gpu_at_one_price_are_one() -> None:
+def test_equal_offers_of_a_vendor_in_several_regions_are_combined() -> None:
     first, second = (offer(offer_id=region, vendor="a", vendor_region=region) for region in ("nor-1", "us-1"))
     dearer = offer(offer_id="dear", vendor="a", vendor_region="can-1", rate=first.rate + 1)
     other = offer(offer_id="other", vendor="b", vendor_region="nor-1")
@@ -135,17 +136,16 @@ def test_a_vendors_offers_of_one_gpu_at_one_price_are_one() -> None:
 @pytest.mark.parametrize(
     ("ready", "of", "poor"), [(7, 10, True), (8, 10, False), (3, 5, True), (4, 5, False), (0, 4, False)]
 )
-def test_a_vendor_is_known_to_fail_from_five_purchases_on_and_below_eight_of_ten(
-    ready: int, of: int, poor: bool
-) -> None:
+def test_a_success_rate_is_poor_below_eight_of_ten(ready: int, of: int, poor: bool) -> None:
+    """With fewer than five purchases, the success rate is unknown."""
     assert SuccessRate(ready=ready, of=of).poor is poor
 
 
-def test_a_request_without_wishes_has_only_the_other_contract_nearby() -> None:
+def test_a_request_without_limits_has_only_the_other_contract_nearby() -> None:
     assert nearby(request()) == [request(contract=Contract.SPOT)]
 
 
-def test_nearby_requests_drop_each_wish_then_all_wishes_then_change_the_contract() -> None:
+def test_nearby_requests_drop_each_limit_then_all_then_change_the_contract() -> None:
     asked = request(region="EU", vendor="nebius", max_gpu_rate=Decimal(2), contract=Contract.SPOT)
     assert nearby(asked) == [
         changed(asked, max_gpu_rate=None),

@@ -1,4 +1,4 @@
-"""Which rental may be replaced, and what it leaves to the one that takes its place."""
+"""Tests of which rentals may be replaced, and with how much time and budget."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ RUNS = ready().rental
         (making().rental, clock(13, 0), False, False),
     ],
 )
-def test_a_rental_may_be_replaced_once_before_its_end_and_if_there_is_a_reason(
+def test_a_rental_may_be_replaced_once_if_there_is_a_reason(
     rental: Any, now: Any, gpu_mismatch: bool, may: bool
 ) -> None:
     assert may_be_replaced(rental, now, gpu_mismatch=gpu_mismatch) is may
@@ -59,13 +59,16 @@ def test_a_rental_may_be_replaced_once_before_its_end_and_if_there_is_a_reason(
             check_replaceable(rental, now, gpu_mismatch=gpu_mismatch)
 
 
-def test_a_machine_that_its_owner_keeps_is_as_good_as_sold() -> None:
+def test_a_gpu_mismatch_is_closed_if_the_owner_keeps_the_machine() -> None:
     found, kept = (happened(kind, clock(13, 0)) for kind in (EventKind.GPU_MISMATCH, EventKind.KEPT_AS_IT_IS))
     assert [had_gpu_mismatch(events) for events in ([], [found], [found, kept])] == [False, True, False]
 
 
-def test_a_rental_leaves_its_time_its_price_and_the_rest_of_its_total() -> None:
-    """One that still runs keeps what it bills for one grace more: until another one is bought."""
+def test_a_replacement_gets_the_remaining_time_and_budget() -> None:
+    """While the old machine is running, the cost of one more grace period is subtracted.
+
+    That machine keeps billing until another one has been bought.
+    """
     now, spent = clock(14, 40), 5_000_000
     left = remainder_of(LOST, spent, now, RULES)
     assert left == Remainder(gpu="H100", lease=4 * H, max_rate=Decimal("2.47"), total=16_055_000 - spent)
@@ -88,7 +91,8 @@ def test_a_rental_leaves_its_time_its_price_and_the_rest_of_its_total() -> None:
     assert shortened(kept, H).up_to is None
 
 
-def test_a_named_vendor_is_asked_again_if_it_took_the_machine_not_if_the_machine_does_not_work() -> None:
+def test_a_named_vendor_is_kept_only_if_the_machine_was_lost() -> None:
+    """If the machine is running but doesn't work, the vendor is dropped."""
     named = request(vendor="hyperstack")
     left = remainder_of(LOST, 0, clock(14, 40), RULES)
     found = [replacing_request(changed(one, request=named), left, clock(14, 40)).vendor for one in (LOST, RUNS)]
@@ -100,7 +104,8 @@ def proposed(rate: str, left: Remainder, team: str = "100.00", rules: Rules = RU
     return propose_replacement(offer("o", rate, "nebius", "eu"), wanted, left, Decimal(team), rules)
 
 
-def test_the_price_and_the_total_are_hard_limits_and_the_time_gives_way_down_to_an_hour() -> None:
+def test_a_replacement_is_shortened_to_stay_within_price_and_total() -> None:
+    """The lease is never shortened to less than an hour."""
     left = Remainder(gpu="H100", lease=4 * H, max_rate=Decimal("2.47"), total=12_000_000)
     whole = proposed("2.42", left)
     assert whole is not None
@@ -110,7 +115,7 @@ def test_the_price_and_the_total_are_hard_limits_and_the_time_gives_way_down_to_
     assert shorter is not None
     assert (shorter.lease, shorter.total) == (2 * H, 6_000_000)
     assert proposed("2.40", changed(left, total=3_500_000)) is None
-    # A lease is not made shorter than a grace, however little was left.
+    # A lease is never shortened to less than a grace period, however little is left.
     assert proposed("2.40", changed(left, total=0), rules=Rules(lease=Lease(grace=2 * H))) is None
     assert proposed("2.48", left) is None
     assert proposed("2.42", left, team="2.41") is None

@@ -7,7 +7,7 @@ import pytest
 from bot.policy.buying.resource_names import ResourceName, looks_like_ours, make_name, read_name
 
 
-def test_a_name_is_read_as_it_was_made() -> None:
+def test_a_name_can_be_made_and_read_back() -> None:
     name = make_name("k7mq2", 12, "U012ABC")
     assert name == "gpubot-k7mq2-12-u012abc"
     assert read_name(name) == ResourceName(rental_id="k7mq2", n=12, owner="U012ABC")
@@ -31,11 +31,11 @@ def test_a_name_of_an_earlier_release_has_no_owner(name: str) -> None:
         "gpubot-k7mq2-1-<!here>",
     ],
 )
-def test_any_other_name_says_nothing(name: str | None) -> None:
+def test_any_other_name_contains_nothing(name: str | None) -> None:
     assert read_name(name) is None
 
 
-def test_a_name_that_only_begins_as_ours_looks_like_ours() -> None:
+def test_a_name_with_the_bots_prefix_looks_like_one_of_ours() -> None:
     assert looks_like_ours("gpubot-bench")
     assert not looks_like_ours("train-gpubot-1")
     assert not looks_like_ours(None)

@@ -1,4 +1,4 @@
-"""Who may do what, and who may see what."""
+"""Tests of people's roles and rights."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_people_have_the_roles_that_the_rules_give_them(who: Person, has: set[st
     assert roles(who) == has
 
 
-def test_quiet_approvers_and_the_people_of_then_may_decide() -> None:
+def test_quiet_approvers_and_the_people_of_then_may_decide_requests() -> None:
     rules = Rules(
         admins=(ADMIN,),
         approvers=Approvers(people=(APPROVER,), quiet=("U0QUIET",)),
@@ -81,7 +81,7 @@ def test_quiet_approvers_and_the_people_of_then_may_decide() -> None:
         assert roles(who, rules) == {"user", "approver"}
 
 
-def test_if_only_quiet_approvers_are_left_the_admins_are_asked_and_the_quiet_may_decide() -> None:
+def test_admins_are_asked_if_only_quiet_approvers_are_left() -> None:
     rules = Rules(admins=(ADMIN,), approvers=Approvers(people=(APPROVER, "U0QUIET"), quiet=("U0QUIET",)))
     left = rules_for(rules, Team(gone=frozenset({APPROVER})))
     assert approvers_of(left).people == (ADMIN,)
@@ -90,9 +90,7 @@ def test_if_only_quiet_approvers_are_left_the_admins_are_asked_and_the_quiet_may
 
 @pytest.mark.parametrize("fact", ["outsider", "deactivated", "bot"])
 @pytest.mark.parametrize("user_id", [ADMIN, APPROVER, MEMBER])
-def test_outsiders_bots_and_people_who_left_have_no_role_even_if_the_rules_name_them(
-    fact: str, user_id: str
-) -> None:
+def test_outsiders_bots_and_people_who_left_have_no_roles(fact: str, user_id: str) -> None:
     assert roles(person(user_id, groups=frozenset({"S0GPU"}), **{fact: True})) == set()
 
 
@@ -100,7 +98,7 @@ def test_guests_are_users_if_the_rules_allow_guests() -> None:
     assert roles(person(guest=True), Rules(use=Access(guests=True))) == {"user"}
 
 
-def test_a_group_of_users_excludes_all_others_except_admins_and_approvers() -> None:
+def test_a_group_of_users_excludes_everyone_but_admins_and_approvers() -> None:
     rules = changed(RULES, use=Access(groups=("S0ML",)))
     assert roles(person(), rules) == set()
     assert roles(person(groups=frozenset({"S0ML"})), rules) == {"user"}
@@ -127,7 +125,7 @@ def test_without_named_approvers_the_admins_approve() -> None:
         (Rules(admins=(ADMIN,), approvers=Approvers(groups=("S0GPU",))), False),
     ],
 )
-def test_an_admin_is_the_sole_one_only_if_nobody_else_can_approve(rules: Rules, sole: bool) -> None:
+def test_an_admin_is_the_sole_admin_only_if_nobody_else_can_approve(rules: Rules, sole: bool) -> None:
     assert roles_of(person(ADMIN), rules).sole_admin is sole
     assert not roles_of(person(), rules).sole_admin
 
@@ -159,19 +157,19 @@ def test_the_admins_decide_a_request_if_no_approver_is_left_for_it(
     assert ("approver" in roles(person(ADMIN), decided)) is (left == Approvers())
 
 
-def test_the_only_admin_who_is_left_approves_their_own_requests() -> None:
+def test_the_last_remaining_admin_may_approve_their_own_requests() -> None:
     team = Team(gone=frozenset({APPROVER, "U0OTHER"}), members={"S0GPU": frozenset()})
     assert "sole_admin" in roles(person(ADMIN), rules_for(EVERYONE, team, [ADMIN]))
     assert "sole_admin" not in roles(person(ADMIN), rules_for(EVERYONE, Team(), [ADMIN]))
     assert rules_for(EVERYONE, Team(gone=frozenset({ADMIN, "U0OTHER"}))).admins == EVERYONE.admins
 
 
-def test_who_may_approve_their_own_requests_is_left_for_them() -> None:
+def test_people_who_may_approve_their_own_requests_can_decide_them() -> None:
     own = changed(EVERYONE, self_approval=True, approvers=Approvers(people=(APPROVER,)))
     assert rules_for(own, Team(), [APPROVER]).approvers == own.approvers
 
 
-def test_the_bot_may_be_used_in_the_named_channels_and_in_every_direct_message() -> None:
+def test_the_bot_may_be_used_in_named_channels_and_direct_messages() -> None:
     rules = Rules(use=Access(channels=("C0GPUS",)))
     assert may_use_in("C0GPUS", direct=False, rules=rules)
     assert not may_use_in("C0OTHER", direct=False, rules=rules)
@@ -185,7 +183,7 @@ GUEST = person("U0GUS", guest=True)
 
 CARL = person("U0CARL")
 RENTAL = changed(make.rental(), owner=ANA.id, teammates=(CARL.id,))
-"""Ana's, with Carl as her teammate."""
+"""Ana's rental, which she shares with Carl."""
 
 
 @pytest.mark.parametrize(
@@ -201,7 +199,7 @@ RENTAL = changed(make.rental(), owner=ANA.id, teammates=(CARL.id,))
         (person(ADMIN, deactivated=True), False, False, False, False, False),
     ],
 )
-def test_what_people_may_see_and_do_of_a_rental_of_ana(
+def test_the_rights_of_each_person_to_anas_rental(
     who: Person, *, looks: bool, money: bool, command: bool, extends: bool, destroys: bool
 ) -> None:
     assert may_look(who, ANA.id, RULES) is looks
@@ -214,7 +212,7 @@ def test_what_people_may_see_and_do_of_a_rental_of_ana(
 
 @pytest.mark.parametrize("fact", ["guest", "deactivated", "outsider", "bot"])
 @pytest.mark.parametrize("rules", [RULES, changed(RULES, use=Access(guests=True))], ids=["members", "guests too"])
-def test_a_teammate_who_is_no_member_any_more_may_do_nothing(fact: str, rules: Rules) -> None:
+def test_a_teammate_who_is_no_longer_a_member_may_do_nothing(fact: str, rules: Rules) -> None:
     gone = changed(CARL, **{fact: True})
     assert not is_teammate(gone, RENTAL, rules)
     assert not may_see_ssh_command(gone, RENTAL, rules)
@@ -222,7 +220,7 @@ def test_a_teammate_who_is_no_member_any_more_may_do_nothing(fact: str, rules: R
     assert not may_read_direct_message(gone, RENTAL, rules)
 
 
-def test_a_teammate_whom_the_rules_no_longer_let_use_the_bot_may_do_nothing() -> None:
+def test_a_teammate_who_may_no_longer_use_the_bot_may_do_nothing() -> None:
     rules = changed(RULES, use=Access(groups=("S0ML",)))
     assert not is_teammate(CARL, RENTAL, rules)
     assert is_teammate(changed(CARL, groups=frozenset({"S0ML"})), RENTAL, rules)
@@ -239,7 +237,7 @@ def test_a_teammate_whom_the_rules_no_longer_let_use_the_bot_may_do_nothing() ->
         (person(ADMIN, deactivated=True), False, False, False, False),
     ],
 )
-def test_what_people_may_do_with_a_quote_and_a_request_of_ana(
+def test_the_rights_of_each_person_to_anas_quote_and_request(
     who: Person, *, own: bool, withdraws: bool, denies: bool, pauses: bool
 ) -> None:
     assert is_owner(who.id, ANA.id) is own
@@ -260,9 +258,7 @@ def test_what_people_may_do_with_a_quote_and_a_request_of_ana(
         (person(FINANCE, outsider=True), False, False, False),
     ],
 )
-def test_finance_reads_what_people_spend_and_not_how_they_use_it(
-    who: Person, reads: bool, people: bool, use: bool
-) -> None:
+def test_finance_may_read_spending_but_not_usage(who: Person, reads: bool, people: bool, use: bool) -> None:
     assert (sees_spend_of_people(who, RULES), is_approver_or_admin(who, RULES)) == (people, use)
     assert sees_spend_of(who, "U0OTHER", RULES) is people
     assert sees_spend_of(who, who.id, RULES)

@@ -1,4 +1,4 @@
-"""The rules file: every key is read, and each wrong value gives one line."""
+"""Tests of the policy file: every key is read, and each invalid value gives one line."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def wrong(tmp_path: Path, text: str) -> list[str]:
 
 
 def keys(kind: type[BaseModel]) -> dict[str, Any]:
-    """Return the keys of a model, each with the keys below it."""
+    """Return the keys of a model, each with its nested keys."""
     found: dict[str, Any] = {}
     for name, field in kind.model_fields.items():
         part: object = field.annotation
@@ -78,8 +78,8 @@ def test_every_key_of_the_file_is_read(tmp_path: Path) -> None:
     rules = read(tmp_path, EVERY_KEY)
     written = yaml.safe_load(EVERY_KEY)
     named = {name: dict.fromkeys(value) if isinstance(value, dict) else None for name, value in written.items()}
-    elsewhere = {"home_channel", "setup"}  # GPUBOT_CHANNEL; test_setups.py
-    named["projects"] = None  # each key is the name of a project
+    elsewhere = {"home_channel", "setup"}  # See GPUBOT_CHANNEL and test_setups.py.
+    named["projects"] = None  # Each key is the name of a project.
     assert named == {name: parts for name, parts in keys(Rules).items() if name not in elsewhere}
     assert rules.timezone == "Europe/Berlin"
     assert rules.admins == ("U0ADMIN", "U0CLEO")
@@ -125,7 +125,7 @@ def test_every_key_of_the_file_is_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", [None, "", "# nothing\n", "{}"])
-def test_without_a_file_or_with_an_empty_one_the_defaults_hold(tmp_path: Path, text: str | None) -> None:
+def test_defaults_apply_without_a_file_or_with_an_empty_one(tmp_path: Path, text: str | None) -> None:
     without = PolicySource(None, home_channel="C0HOME", admins=("U0ADMIN",)).read().rules
     rules = without if text is None else read(tmp_path, text)
     assert rules == Rules(admins=("U0ADMIN",), home_channel="C0HOME")
@@ -209,7 +209,7 @@ def test_without_a_file_or_with_an_empty_one_the_defaults_hold(tmp_path: Path, t
         ("self_aproval: true", "self_aproval"),
         ("lease: {grave: 5m}", "lease.grave"),
         ("lease: 4h", "lease"),
-        # What YAML 1.1 would have taken for a number, true or a date.
+        # Values that YAML 1.1 would have read as a number, a boolean or a date.
         ("approval: {expires: 1:30}", "approval.expires"),
         ("limits: {per_rental_gpus: yes}", "limits.per_rental_gpus"),
         ("limits: {per_rental_gpus: true}", "limits.per_rental_gpus"),
@@ -241,7 +241,7 @@ def test_without_a_file_or_with_an_empty_one_the_defaults_hold(tmp_path: Path, t
         (f"procure: {{dearer: {'9' * 5000}%}}", "procure.dearer"),
     ],
 )
-def test_a_wrong_value_gives_one_line_that_names_its_key(tmp_path: Path, text: str, key: str) -> None:
+def test_an_invalid_value_gives_one_line_that_names_its_key(tmp_path: Path, text: str, key: str) -> None:
     (line,) = wrong(tmp_path, text)
     assert line.startswith(f"GPUBOT_POLICY: line 1, {key}: ")
     assert not re.search("Input|should|valid|tuple|dictionary|timedelta|pattern", line)
@@ -270,7 +270,7 @@ def test_a_wrong_value_gives_one_line_that_names_its_key(tmp_path: Path, text: s
         ("self_approval: maybe", "self_approval: write true or false."),
     ],
 )
-def test_the_line_of_a_wrong_value_says_how_to_write_it(tmp_path: Path, text: str, words: str) -> None:
+def test_the_line_for_an_invalid_value_shows_the_correct_form(tmp_path: Path, text: str, words: str) -> None:
     assert wrong(tmp_path, text) == [f"GPUBOT_POLICY: line 1, {words}"]
 
 
@@ -320,12 +320,12 @@ def test_invalid_yaml_is_refused_with_its_line_and_column(tmp_path: Path) -> Non
         ("lease\nadmins: []\n", "line 2: this is no valid YAML, from column 7 on: there is one colon too many"),
     ],
 )
-def test_yaml_that_can_be_misread_is_refused_with_its_line(tmp_path: Path, text: str, words: str) -> None:
+def test_ambiguous_yaml_is_refused_with_its_line(tmp_path: Path, text: str, words: str) -> None:
     (line,) = wrong(tmp_path, text)
     assert line.startswith(f"GPUBOT_POLICY: {words}")
 
 
-def test_a_file_with_several_mistakes_of_every_kind_gives_one_line_for_each_in_their_order(tmp_path: Path) -> None:
+def test_each_mistake_in_a_file_gives_one_line_in_order(tmp_path: Path) -> None:
     text = """\
 timezone: Nowhere
 lease:
@@ -348,7 +348,7 @@ setup: {torch: missing.sh}
     ]
 
 
-def test_a_channel_of_several_projects_has_a_line_for_each_but_the_first(tmp_path: Path) -> None:
+def test_a_channel_of_several_projects_gives_a_line_for_each_duplicate(tmp_path: Path) -> None:
     text = "projects:\n  a: {channels: [C1, C2]}\n  b:\n    channels:\n    - C3\n    - C1\n  c: {channels: [C2]}\n"
     assert wrong(tmp_path, text) == [
         "GPUBOT_POLICY: line 6, projects.b.channels.1: C1 is in a too; leave it in one project.",
@@ -371,12 +371,12 @@ def test_a_channel_of_several_projects_has_a_line_for_each_but_the_first(tmp_pat
         ("timeZone: UTC", "timezone"),
     ],
 )
-def test_an_unknown_key_is_answered_with_the_nearest_one(tmp_path: Path, text: str, nearest: str) -> None:
+def test_the_line_for_an_unknown_key_suggests_the_nearest_key(tmp_path: Path, text: str, nearest: str) -> None:
     (line,) = wrong(tmp_path, text)
     assert line.endswith(f": there is no such key. The most similar one is {nearest}.")
 
 
-def test_what_the_store_keeps_of_a_file_is_read_like_the_file(tmp_path: Path) -> None:
+def test_a_stored_policy_is_read_like_its_file(tmp_path: Path) -> None:
     (tmp_path / "torch.sh").write_text("#!/bin/sh\ntrue\n", encoding="utf-8")
     path = tmp_path / "policy.yml"
     path.write_text(EVERY_KEY + "setup: {torch: torch.sh}\n", encoding="utf-8")
@@ -391,7 +391,7 @@ def test_what_the_store_keeps_of_a_file_is_read_like_the_file(tmp_path: Path) ->
         PolicySource(None, home_channel="C0HOME", admins=()).rules_in(lost)
 
 
-def test_aliases_of_aliases_fill_no_memory(tmp_path: Path) -> None:
+def test_nested_yaml_aliases_do_not_fill_the_memory(tmp_path: Path) -> None:
     levels = "".join(f"l{n}: &l{n} [{', '.join([f'*l{n - 1}'] * 9)}]\n" for n in range(1, 30))
     line = wrong(tmp_path, "l0: &l0 [lol]\n" + levels)[0]
     assert re.match(r"GPUBOT_POLICY: line \d+, l\d+: & and \* are not understood here", line)
@@ -413,7 +413,7 @@ def test_a_policy_of_a_hundred_megabytes_is_not_read(tmp_path: Path) -> None:
         (lambda path: path.symlink_to("/dev/zero"), "it is larger than 256 KiB."),
     ],
 )
-def test_a_path_that_is_no_text_file_gives_one_line(
+def test_a_path_without_a_text_file_gives_one_line(
     tmp_path: Path, make: Callable[[Path], Any], words: str
 ) -> None:
     path = tmp_path / "policy.yml"
@@ -423,7 +423,7 @@ def test_a_path_that_is_no_text_file_gives_one_line(
     assert caught.value.words == f"GPUBOT_POLICY: I can't read {path}: {words}"
 
 
-def test_only_the_first_of_very_many_wrong_values_are_listed(tmp_path: Path) -> None:
+def test_only_the_first_of_very_many_invalid_values_are_listed(tmp_path: Path) -> None:
     lines = wrong(tmp_path, "".join(f"key{n}: 1\n" for n in range(500)))
     assert len(lines) == 21
     assert lines[-1] == "GPUBOT_POLICY: to see all 500 mistakes, run gpubot policy check."
@@ -463,7 +463,7 @@ POLICIES = st.text(max_size=60) | st.lists(
 
 
 @given(POLICIES)
-def test_any_policy_is_understood_or_refused_in_clear_lines(
+def test_any_policy_is_accepted_or_refused_with_clear_lines(
     tmp_path_factory: pytest.TempPathFactory, text: str
 ) -> None:
     path = tmp_path_factory.getbasetemp() / "fuzzed.yml"
@@ -485,7 +485,7 @@ def test_a_span_may_be_366_days_and_check_in_null(tmp_path: Path) -> None:
     assert rules.check_in.after is None
 
 
-def test_each_wrong_value_has_a_line_of_its_own(tmp_path: Path) -> None:
+def test_each_invalid_value_has_a_line_of_its_own(tmp_path: Path) -> None:
     lines = wrong(tmp_path, "timezone: Nowhere\nlease: {grace: 5}\nadmins: [x]\n")
     assert [line.split(": ")[1] for line in lines] == [
         "line 1, timezone",
@@ -494,7 +494,7 @@ def test_each_wrong_value_has_a_line_of_its_own(tmp_path: Path) -> None:
     ]
 
 
-def test_the_home_channel_is_no_key_of_the_file(tmp_path: Path) -> None:
+def test_the_home_channel_is_not_a_key_of_the_file(tmp_path: Path) -> None:
     (line,) = wrong(tmp_path, "home_channel: C0OTHER")
     assert "GPUBOT_CHANNEL" in line
 
@@ -519,16 +519,16 @@ def test_an_admin_named_twice_is_listed_once(tmp_path: Path) -> None:
     ("written", "meant"),
     [("90s", timedelta(seconds=90)), ("1h 30m", 90 * MINUTE), ("2d", 48 * HOUR), ("1h30m15s", timedelta(0, 5415))],
 )
-def test_a_duration_is_written_with_its_unit(tmp_path: Path, written: str, meant: timedelta) -> None:
+def test_a_duration_is_read_with_its_unit(tmp_path: Path, written: str, meant: timedelta) -> None:
     assert read(tmp_path, f"approval: {{expires: {written}}}").approval.expires == meant
 
 
 @pytest.mark.parametrize(
     ("written", "meant"), [("15%", "0.15"), ("0.15", "0.15"), ("0%", "0"), ("12.5 %", "0.125"), ("100%", "1")]
 )
-def test_a_share_is_a_percentage_or_a_number(tmp_path: Path, written: str, meant: str) -> None:
+def test_a_share_can_be_a_percentage_or_a_number(tmp_path: Path, written: str, meant: str) -> None:
     assert read(tmp_path, f"procure: {{dearer: {written}}}").procure.dearer == Decimal(meant)
 
 
-def test_an_amount_keeps_the_digits_that_were_written(tmp_path: Path) -> None:
+def test_an_amount_keeps_its_written_digits(tmp_path: Path) -> None:
     assert str(read(tmp_path, "auto_approve: {per_hour: 0.1}").auto_approve.per_hour) == "0.1"

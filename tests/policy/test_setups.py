@@ -1,4 +1,4 @@
-"""Setup scripts of the policy file: each is read at the start, and each wrong one gives one line."""
+"""Tests of setup scripts in the policy file: they are read at the start, and each invalid one gives one line."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def read(tmp_path: Path, setup: str) -> Rules:
     return PolicySource(policy, home_channel="C0HOME", admins=()).read().rules
 
 
-def test_set_up_scripts_are_read_relative_to_the_policy_file(tmp_path: Path) -> None:
+def test_setup_scripts_are_read_relative_to_the_policy_file(tmp_path: Path) -> None:
     (tmp_path / "setup").mkdir()
     (tmp_path / "setup/torch.sh").write_text(SCRIPT, encoding="utf-8")
     elsewhere = tmp_path / "elsewhere"
@@ -56,7 +56,7 @@ def test_set_up_scripts_are_read_relative_to_the_policy_file(tmp_path: Path) -> 
         ("{torch: bare.sh}", "setup.torch: the first line of bare.sh must name its shell: #!/bin/sh."),
     ],
 )
-def test_a_wrong_set_up_script_gives_one_line_that_names_it(tmp_path: Path, setup: str, line: str) -> None:
+def test_an_invalid_setup_script_gives_one_line_that_names_it(tmp_path: Path, setup: str, line: str) -> None:
     files = {
         "good.sh": SCRIPT.encode(),
         "empty.sh": b"\n \n",
@@ -74,7 +74,7 @@ def test_a_wrong_set_up_script_gives_one_line_that_names_it(tmp_path: Path, setu
     assert caught.value.words == f"GPUBOT_POLICY: line 1, {line}"
 
 
-def test_wrong_set_up_scripts_are_named_together_with_other_wrong_keys(tmp_path: Path) -> None:
+def test_invalid_setup_scripts_are_listed_along_with_other_mistakes(tmp_path: Path) -> None:
     with pytest.raises(Mistake) as caught:
         read(tmp_path, "{a: missing.sh, b: missing.sh}\nself_approval: perhaps")
     assert [line.split(":")[1] for line in caught.value.words.splitlines()] == [
@@ -91,7 +91,7 @@ def test_wrong_set_up_scripts_are_named_together_with_other_wrong_keys(tmp_path:
         ("x", 'I don\'t know a setup called "x". Your team has: torch, vllm. Try: setup torch'),
     ],
 )
-def test_an_unknown_set_up_names_the_nearest(name: str, words: str) -> None:
+def test_an_unknown_setup_is_refused_with_similar_names(name: str, words: str) -> None:
     rules = Rules(setup={"vllm": SCRIPT, "torch": SCRIPT})
     check_setup(None, rules)
     check_setup("torch", rules)
@@ -100,6 +100,6 @@ def test_an_unknown_set_up_names_the_nearest(name: str, words: str) -> None:
     assert caught.value.words == words
 
 
-def test_without_set_ups_in_the_rules_every_name_is_refused() -> None:
+def test_every_setup_name_is_refused_if_the_rules_have_none() -> None:
     with pytest.raises(Mistake, match="rules have no setup"):
         check_setup("torch", Rules())

@@ -1,4 +1,4 @@
-"""What charges sum to: periods, rows, days, the forecast and the unusual day."""
+"""Tests of spend calculations: periods, rows, days, forecasts and unusual days."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from bot.policy.buying.spend import (
 
 UTC_ZONE, BERLIN, AUCKLAND = ZoneInfo("UTC"), ZoneInfo("Europe/Berlin"), ZoneInfo("Pacific/Auckland")
 NOON = datetime(2026, 11, 28, 12, tzinfo=UTC)
-"""A Saturday."""
+"""Noon on a Saturday."""
 H, DAY, DOLLAR = timedelta(hours=1), timedelta(days=1), MICROS_PER_DOLLAR
 
 
@@ -70,7 +70,7 @@ def charge(start: datetime, span: timedelta, amount: int, **fields: Any) -> Char
         ("december", UTC_ZONE, "2025-12-01T00 2026-01-01T00", "2025-12", False),
     ],
 )
-def test_words_name_days_of_the_invoices_zone(
+def test_typed_periods_are_days_in_the_zone_of_the_invoice(
     words: str, zone: ZoneInfo, span: str, month: str, running: bool
 ) -> None:
     assert spend.is_period(words)
@@ -85,17 +85,17 @@ def test_the_month_before_january_is_in_the_year_before() -> None:
     assert spend.month_before("2027-01") == "2026-12"
 
 
-def test_a_month_that_has_not_begun_is_a_mistake() -> None:
+def test_a_month_that_has_not_begun_is_refused() -> None:
     with pytest.raises(Mistake, match="2026-12 hasn't begun yet"):
         period_of("2026-12", NOON, UTC_ZONE)
 
 
 @pytest.mark.parametrize("words", ["", "yesterday", "2026-13", "2026", "1999-01", "last week"])
-def test_other_words_are_no_period(words: str) -> None:
+def test_other_words_do_not_name_a_period(words: str) -> None:
     assert not spend.is_period(words)
 
 
-def test_days_of_a_month_follow_the_clock_of_the_zone() -> None:
+def test_the_days_of_a_month_follow_clock_changes() -> None:
     starts = day_starts(datetime(2026, 10, 23, 22, tzinfo=UTC), datetime(2026, 10, 26, 23, tzinfo=UTC), BERLIN)
     assert [f"{start:%d %H}" for start in starts] == ["23 22", "24 22", "25 23"]
 
@@ -103,7 +103,7 @@ def test_days_of_a_month_follow_the_clock_of_the_zone() -> None:
 # --- sums
 
 
-def test_a_week_has_the_part_of_a_charge_that_fell_into_it() -> None:
+def test_a_week_contains_only_the_parts_of_charges_within_it() -> None:
     monday = datetime(2026, 11, 23, tzinfo=UTC)
     ours = charge(monday - H, 4 * H, 4_000_001, gpus=8, unknown=1_000_001, idle=3_000_000, late=1_000)
     found = in_period([ours], period_of("week", NOON, UTC_ZONE), lambda one: one.owner)["U0ANA"]
@@ -112,7 +112,7 @@ def test_a_week_has_the_part_of_a_charge_that_fell_into_it() -> None:
     assert (found.gpu_time, found.rentals) == (24 * H, 1)
 
 
-def test_a_month_has_the_corrections_that_its_file_has() -> None:
+def test_a_month_contains_the_same_corrections_as_its_file() -> None:
     october = charge(datetime(2026, 10, 9, tzinfo=UTC), H, 7, month="2026-11", correction=True)
     november = charge(NOON, H, 5, owner="U0BEN", estimated=True)
     found = in_period([october, november], period_of("month", NOON, UTC_ZONE), lambda one: one.owner)
@@ -133,7 +133,7 @@ CHARGES = st.lists(
 
 
 @given(charges=CHARGES, zone=st.sampled_from([UTC_ZONE, BERLIN, AUCKLAND]))
-def test_the_days_sum_to_the_charges_to_the_micro_dollar(charges: list[Charge], zone: ZoneInfo) -> None:
+def test_the_days_add_up_exactly_to_the_charges(charges: list[Charge], zone: ZoneInfo) -> None:
     period = period_of("month", NOON, zone)
     days = by_day(charges, day_starts(period.start, NOON, zone))
     assert sum(days) == sum(one.amount for one in charges)
@@ -141,7 +141,7 @@ def test_the_days_sum_to_the_charges_to_the_micro_dollar(charges: list[Charge], 
 
 
 @given(charges=CHARGES)
-def test_today_and_the_other_days_of_the_week_sum_to_the_week(charges: list[Charge]) -> None:
+def test_today_and_the_days_before_add_up_to_the_week(charges: list[Charge]) -> None:
     week = period_of("week", NOON, UTC_ZONE)
     today = period_of("today", NOON, UTC_ZONE)
     before = changed(week, end=today.start)
@@ -151,7 +151,7 @@ def test_today_and_the_other_days_of_the_week_sum_to_the_week(charges: list[Char
     assert sum((part.gpu_time for part in parts), timedelta()) == together.gpu_time
 
 
-def test_up_to_20_days_have_a_point_each_and_more_have_one_for_each_week() -> None:
+def test_a_chart_of_more_than_20_days_has_a_point_per_week() -> None:
     first = date(2026, 11, 1)
     days = [(first + n * DAY, 1) for n in range(30)]
     assert [point.first for point in spend.points(days[:20])] == [day for day, _ in days[:20]]
@@ -161,7 +161,7 @@ def test_up_to_20_days_have_a_point_each_and_more_have_one_for_each_week() -> No
     ]
 
 
-# --- what is usual
+# --- usual days and forecasts
 
 
 @pytest.mark.parametrize(
@@ -193,7 +193,7 @@ MONTH_END = datetime(2026, 12, 1, tzinfo=UTC)
         (0, [Running(Decimal(1), NOON - H)], 100 + 3 * 10),
     ],
 )
-def test_each_day_that_remains_counts_what_runs_then_or_a_usual_day(
+def test_each_remaining_day_costs_the_running_machines_or_a_usual_day(
     today: int, running: list[Running], expected: int
 ) -> None:
     found = forecast(
@@ -208,7 +208,7 @@ def test_each_day_that_remains_counts_what_runs_then_or_a_usual_day(
     assert found == expected * DOLLAR
 
 
-def test_there_is_no_forecast_before_five_days_of_history() -> None:
+def test_there_is_no_forecast_with_less_than_five_days_of_history() -> None:
     found = forecast(spent=1, today=1, past=[10] * 4, running=[], now=NOON, end=MONTH_END, zone=UTC_ZONE)
     assert found is None
 
@@ -220,7 +220,7 @@ def test_there_is_no_forecast_before_five_days_of_history() -> None:
     now=st.datetimes(datetime(2026, 11, 1), datetime(2026, 11, 30), timezones=st.just(UTC)),  # noqa: DTZ001
     zone=st.sampled_from([UTC_ZONE, BERLIN, AUCKLAND]),
 )
-def test_a_forecast_is_never_below_what_is_spent_nor_below_what_runs(
+def test_a_forecast_covers_the_spent_amount_and_the_running_machines(
     past: list[int], spent: int, rates: list[Decimal], now: datetime, zone: ZoneInfo
 ) -> None:
     end = period_of("month", now, zone).end
@@ -244,12 +244,12 @@ def test_a_forecast_is_never_below_what_is_spent_nor_below_what_runs(
         (301, [100] * 8 + [1000] * 6, True),
     ],
 )
-def test_a_day_is_unusual_above_three_usual_days_and_above_the_teams_floor(
+def test_a_day_is_unusual_above_three_usual_days_and_the_threshold(
     today: int, past: list[int], expected: bool
 ) -> None:
     days = [amount * DOLLAR for amount in past]
     assert is_unusual(today * DOLLAR, days, Decimal("100.00")) is expected
 
 
-def test_a_period_kind_is_what_people_type() -> None:
+def test_period_kinds_are_the_words_that_people_type() -> None:
     assert [*PeriodKind] == ["today", "week", "month"]

@@ -1,4 +1,4 @@
-"""The money rules: limits, who decides, and how far an envelope goes."""
+"""Tests of spending limits: who decides, and what the terms allow."""
 
 from __future__ import annotations
 
@@ -49,8 +49,8 @@ HOUR = timedelta(hours=1)
 GPU = "nvidia-h100-sxm5-80gb"
 
 
-def request(**waitlist_entries: Any) -> Request:
-    return Request(**{"gpu": "H100", "region": "EU", "lease": 6 * HOUR, **waitlist_entries})
+def request(**fields: Any) -> Request:
+    return Request(**{"gpu": "H100", "region": "EU", "lease": 6 * HOUR, **fields})
 
 
 def dollars(amount: int) -> str:
@@ -61,7 +61,7 @@ def dollars(amount: int) -> str:
 # --- worked examples
 
 
-def test_an_envelope_within_the_limits_allows_a_dearer_price_and_has_its_highest_total() -> None:
+def test_terms_within_the_limits_allow_a_somewhat_higher_price() -> None:
     proposal = propose(request(), GPU, Decimal("2.15"), RULES)
     assert proposal.over == ()
     assert proposal.terms.max_rate == Decimal("2.47")
@@ -69,30 +69,30 @@ def test_an_envelope_within_the_limits_allows_a_dearer_price_and_has_its_highest
     assert dollars(cost(Decimal("2.15"), 6 * HOUR)) == "12.90"
 
 
-def test_a_request_over_both_limits_needs_an_approver_and_allows_the_dearer_price() -> None:
+def test_terms_over_both_limits_need_an_approver() -> None:
     proposal = propose(request(count=8), GPU, Decimal("18.40"), RULES)
     assert proposal.over == (Over.PER_HOUR, Over.TOTAL)
     assert proposal.terms.max_rate == Decimal("21.16")
     assert dollars(proposal.terms.total) == "137.54"
 
 
-# --- the limits
+# --- limits
 
 
-def test_the_clicked_price_decides_who_approves_and_the_envelope_is_cut_to_the_hourly_limit() -> None:
+def test_terms_without_approval_stay_within_the_hourly_limit() -> None:
     proposal = propose(request(lease=HOUR), GPU, Decimal("9.90"), RULES)
     assert proposal.over == ()
     assert proposal.terms.max_rate == Decimal("10.00")
 
 
-def test_the_envelope_is_cut_to_the_total_limit() -> None:
+def test_terms_without_approval_stay_within_the_total_limit() -> None:
     proposal = propose(request(lease=24 * HOUR), GPU, Decimal("4.00"), RULES)
     assert proposal.over == ()
     assert proposal.terms.max_rate == Decimal("4.08")
     assert proposal.terms.total <= micros(RULES.auto_approve.total)
 
 
-def test_a_price_exactly_at_both_limits_needs_no_approver_and_allows_no_dearer_price() -> None:
+def test_a_price_exactly_at_both_limits_needs_no_approver() -> None:
     rules = changed(RULES, auto_approve=AutoApprove(per_hour=Decimal(10), total=Decimal(65)))
     proposal = propose(request(), GPU, Decimal("10.00"), rules)
     assert proposal.over == ()
@@ -109,21 +109,21 @@ def test_a_price_exactly_at_both_limits_needs_no_approver_and_allows_no_dearer_p
         ("10.01", 100_000_001, (Over.PER_HOUR, Over.TOTAL)),
     ],
 )
-def test_the_smallest_step_over_a_limit_is_over_it(rate: str, total: int, over: tuple[Over, ...]) -> None:
+def test_the_smallest_amount_over_a_limit_exceeds_it(rate: str, total: int, over: tuple[Over, ...]) -> None:
     assert over_limits(Decimal(rate), total, RULES) == over
 
 
-def test_the_persons_cap_per_gpu_limits_the_rate_of_the_whole_offer() -> None:
+def test_the_highest_price_per_gpu_limits_the_rate_of_the_offer() -> None:
     proposal = propose(request(count=2, max_gpu_rate=Decimal("2.20")), GPU, Decimal("4.30"), RULES)
     assert proposal.terms.max_rate == Decimal("4.40")
 
 
-def test_what_the_teams_limit_leaves_also_limits_an_envelope_that_an_approver_decides() -> None:
+def test_the_teams_limit_also_applies_to_terms_that_need_an_approver() -> None:
     proposal = propose(request(count=8), GPU, Decimal("18.40"), RULES, team_rate_left=Decimal("19.00"))
     assert proposal.terms.max_rate == Decimal("19.00")
 
 
-def test_what_earlier_attempts_billed_counts_towards_the_total() -> None:
+def test_the_cost_of_earlier_attempts_counts_towards_the_total() -> None:
     fresh = propose(request(), GPU, Decimal("2.15"), RULES)
     later = propose(request(), GPU, Decimal("2.15"), RULES, spent=90_000_000, version=3)
     assert fresh.over == ()
@@ -146,20 +146,21 @@ def test_a_lease_can_bill_from_procurement_to_deletion() -> None:
         (2_000_000, False, None),
     ],
 )
-def test_a_receipt_shows_an_estimate_that_was_off_by_more_than_a_tenth_if_the_lease_ran_its_length(
+def test_a_receipt_shows_an_estimate_that_was_off_by_a_tenth(
     amount: int, ran_its_length: bool, shown: int | None
 ) -> None:
+    """The estimate must be off by more than a tenth, and the lease must have run its full length."""
     assert receipt_estimate(Decimal("2.5"), 4 * HOUR, amount, ran_its_length=ran_its_length) == shown
     assert receipt_estimate(None, 4 * HOUR, amount, ran_its_length=ran_its_length) is None
 
 
 def running(terms: Terms, rate: str) -> Rental:
-    """Return a rental that has run for six hours."""
+    """Return a rental that has been running for six hours."""
     lease = make.lease(START + 6 * HOUR, ready_at=START)
     return make.rental("k7mq2", state=State.READY, rate=Decimal(rate), lease=lease, terms=terms)
 
 
-def test_an_extension_is_judged_by_what_was_spent_and_what_is_to_come() -> None:
+def test_an_extension_is_judged_by_its_past_and_future_cost() -> None:
     rental = running(propose(request(), GPU, Decimal("2.15"), RULES).terms, "2.42")
     end, now = START + 8 * HOUR, START + 6 * HOUR
     proposal = propose_longer_lease(rental, end, spent=10_000_000, now=now, rules=RULES)
@@ -170,16 +171,16 @@ def test_an_extension_is_judged_by_what_was_spent_and_what_is_to_come() -> None:
     assert much.over == (Over.TOTAL,)
 
 
-# --- refused, even with an approval
+# --- limits that no approver can lift
 
 
-def test_too_many_gpus_are_refused_with_the_number_that_is_allowed() -> None:
+def test_too_many_gpus_are_refused_with_the_allowed_number() -> None:
     check_size(request(count=8), RULES)
     with pytest.raises(Refused, match="8 or fewer"):
         check_size(request(count=9), RULES)
 
 
-def test_a_lease_that_is_too_long_is_refused_with_the_longest_one() -> None:
+def test_a_lease_that_is_too_long_is_refused_with_the_allowed_length() -> None:
     check_lease(72 * HOUR, RULES)
     with pytest.raises(Mistake, match="longest lease is 3 days"):
         check_lease(72 * HOUR + timedelta(seconds=1), RULES)
@@ -187,13 +188,13 @@ def test_a_lease_that_is_too_long_is_refused_with_the_longest_one() -> None:
         check_size(request(lease=73 * HOUR), RULES)
 
 
-def test_a_person_with_the_most_rentals_is_refused_one_more() -> None:
+def test_a_person_at_the_limit_is_refused_another_rental() -> None:
     assert check_usage(Decimal(2), Usage(person_rentals=3, team_rate=Decimal(0)), RULES) == Decimal("100.00")
     with pytest.raises(Refused, match="You have 4 rentals"):
         check_usage(Decimal(2), Usage(person_rentals=4, team_rate=Decimal(0)), RULES)
 
 
-def test_a_rate_over_the_teams_limit_is_refused_with_what_is_left() -> None:
+def test_a_rate_over_the_teams_limit_is_refused_with_the_rest() -> None:
     assert check_usage(Decimal(2), Usage(person_rentals=0, team_rate=Decimal(98)), RULES) == Decimal(2)
     with pytest.raises(Refused, match=r"\$2.00/h is left"):
         check_usage(Decimal("2.01"), Usage(person_rentals=0, team_rate=Decimal(98)), RULES)
@@ -201,13 +202,13 @@ def test_a_rate_over_the_teams_limit_is_refused_with_what_is_left() -> None:
         check_usage(Decimal("2.01"), Usage(person_rentals=0, team_rate=Decimal(120)), RULES)
 
 
-# --- who approves
+# --- approvers
 
 
 ANA, BEN = Person(id="U0ANA", name="Ana"), Person(id="U0BEN", name="Ben")
 
 
-def test_an_approver_decides_requests_of_others_but_not_their_own() -> None:
+def test_an_approver_may_decide_others_requests_but_not_their_own() -> None:
     rules = Rules(admins=(BEN.id,), approvers=Approvers(people=(ANA.id, BEN.id)))
     assert check_approver(BEN, {ANA.id}, rules) is False
     with pytest.raises(Refused, match="Another approver"):
@@ -216,7 +217,8 @@ def test_an_approver_decides_requests_of_others_but_not_their_own() -> None:
         check_approver(Person(id="U0CLEO", name="Cleo"), {ANA.id}, rules)
 
 
-def test_self_approval_is_allowed_by_the_rules_or_to_a_sole_admin_and_is_reported() -> None:
+def test_self_approval_needs_the_rules_or_a_sole_admin() -> None:
+    """The result of the check says that it is a self-approval."""
     allowed = Rules(admins=(BEN.id,), approvers=Approvers(people=(ANA.id,)), self_approval=True)
     assert check_approver(ANA, {ANA.id}, allowed) is True
     assert check_approver(BEN, {BEN.id}, Rules(admins=(BEN.id,))) is True
@@ -224,7 +226,7 @@ def test_self_approval_is_allowed_by_the_rules_or_to_a_sole_admin_and_is_reporte
         check_approver(BEN, {BEN.id}, Rules(admins=(BEN.id, ANA.id)))
 
 
-# --- for any price, lease and limit
+# --- properties for any price, lease and limit
 
 RATES = st.decimals("0.0001", "400", places=4)
 LEASES = st.integers(60, 72 * 3600).map(lambda seconds: timedelta(seconds=seconds))
@@ -240,7 +242,7 @@ SPENT = st.integers(0, 500_000_000)
 
 
 @given(RATES, LEASES, ANY_RULES, SPENT, st.none() | st.decimals("0", "200", places=2))
-def test_an_envelope_allows_its_price_and_stays_within_the_limits_if_it_needs_no_approver(
+def test_terms_that_need_no_approver_stay_within_all_limits(
     price: Decimal, lease: timedelta, rules: Rules, spent: int, more_room: Decimal | None
 ) -> None:
     room = None if more_room is None else price + more_room / 3
@@ -264,14 +266,16 @@ def test_a_total_is_never_below_the_exact_cost(price: Decimal, lease: timedelta,
 
 
 @given(RATES, RATES, LEASES, ANY_RULES)
-def test_a_persons_own_cap_is_never_passed(price: Decimal, cap: Decimal, lease: timedelta, rules: Rules) -> None:
+def test_the_highest_price_of_a_request_is_never_exceeded(
+    price: Decimal, cap: Decimal, lease: timedelta, rules: Rules
+) -> None:
     price, cap = min(price, cap), max(price, cap)
     terms = propose(request(lease=lease, max_gpu_rate=cap), GPU, price, rules).terms
     assert price <= terms.max_rate <= cap
 
 
 @given(RATES, LEASES, SPENT)
-def test_the_total_of_an_extension_is_never_below_what_was_spent_and_the_exact_rest(
+def test_the_total_of_an_extension_is_never_below_its_exact_cost(
     rate: Decimal, until_end: timedelta, spent: int
 ) -> None:
     rental = running(propose(request(lease=HOUR), GPU, rate, RULES).terms, str(rate))
@@ -282,7 +286,7 @@ def test_the_total_of_an_extension_is_never_below_what_was_spent_and_the_exact_r
 
 
 @given(st.integers(0, 8), st.decimals("0", "200", places=2), RATES)
-def test_a_rental_is_allowed_exactly_if_it_fits_both_limits(mine: int, team: Decimal, price: Decimal) -> None:
+def test_a_rental_is_allowed_only_within_both_limits(mine: int, team: Decimal, price: Decimal) -> None:
     rules = Rules(limits=Limits(per_person_rentals=4, team_per_hour=Decimal(100)))
     allowed = mine < 4 and team + price <= 100
     if allowed:
@@ -293,7 +297,7 @@ def test_a_rental_is_allowed_exactly_if_it_fits_both_limits(mine: int, team: Dec
 
 
 @given(st.decimals("0", "400", places=6), LEASES, SPENT, SPENT)
-def test_the_time_to_get_ready_never_passes_the_total_or_the_time_out(
+def test_the_provisioning_time_never_exceeds_the_total_or_timeout(
     rate: Decimal, lease: timedelta, total: int, billed: int
 ) -> None:
     left = provisioning_budget(total, billed, rate, lease, RULES)
@@ -308,9 +312,8 @@ def test_the_time_to_get_ready_never_passes_the_total_or_the_time_out(
 
 @given(st.decimals("0", "400", places=6), LEASES, SPENT, SPENT)
 @example(Decimal(0), HOUR, 0, 1)
-def test_a_lease_is_as_long_as_the_total_pays_for_and_never_shorter_than_a_grace(
-    rate: Decimal, lease: timedelta, total: int, billed: int
-) -> None:
+def test_a_lease_is_as_long_as_the_total_allows(rate: Decimal, lease: timedelta, total: int, billed: int) -> None:
+    """The lease is never shorter than a grace period."""
     paid = affordable_lease(total, billed, rate, lease, RULES)
     shortest = min(lease, RULES.lease.grace)
     assert shortest <= paid <= lease
@@ -320,7 +323,7 @@ def test_a_lease_is_as_long_as_the_total_pays_for_and_never_shorter_than_a_grace
         assert billed + cost(rate, lease + RULES.lease.grace) >= total
 
 
-# --- offers as people choose them
+# --- choices of offers
 
 
 def choice(rate: str, *, rentals: int = 0, team: int = 0, **options: Any) -> OfferChoice:
@@ -341,7 +344,7 @@ def choice(rate: str, *, rentals: int = 0, team: int = 0, **options: Any) -> Off
         ("18.40", {"block": BuyingBlocked(BuyingBlock.PAUSED)}, (Over.PER_HOUR, Over.TOTAL), False, BuyingBlocked),
     ],
 )
-def test_an_offer_shows_who_decides_whether_it_is_confirmed_and_why_it_is_refused(
+def test_an_offer_shows_who_decides_and_why_it_is_refused(
     rate: str, options: dict[str, Any], over: tuple[Over, ...], confirms: bool, refused: type[Refused] | None
 ) -> None:
     found = choice(rate, **options)
@@ -351,7 +354,7 @@ def test_an_offer_shows_who_decides_whether_it_is_confirmed_and_why_it_is_refuse
 
 
 @pytest.mark.parametrize(("total", "confirms"), [(CONFIRM_ABOVE, False), (CONFIRM_ABOVE + 1, True)])
-def test_a_total_above_fifty_dollars_is_confirmed(total: int, confirms: bool) -> None:
+def test_a_total_above_fifty_dollars_needs_confirmation(total: int, confirms: bool) -> None:
     terms = changed(choice("2.15").terms, total=total)
     assert needs_confirmation(terms) is confirms
 
@@ -359,15 +362,15 @@ def test_a_total_above_fifty_dollars_is_confirmed(total: int, confirms: bool) ->
 @pytest.mark.parametrize(
     ("hours", "rate", "late", "latest", "confirms"),
     [
-        (25, "2.00", 0, None, False),  # exactly $50
+        (25, "2.00", 0, None, False),  # Exactly $50.
         (25, "2.01", 0, None, True),
-        (26, "2.00", 3, None, True),  # its end has passed: it counts from now
+        (26, "2.00", 3, None, True),  # The end has passed, so the extension counts from now.
         (25, "2.00", 0, 30, False),
-        (40, "2.00", 0, 44, False),  # up to the later of two ends, which was accepted before
+        (40, "2.00", 0, 44, False),  # Up to the latest end, which was accepted before.
         (40, "2.00", 0, 43, True),
     ],
 )
-def test_an_extension_that_can_add_more_than_fifty_dollars_is_confirmed(
+def test_an_extension_that_adds_more_than_fifty_dollars_needs_confirmation(
     hours: int, rate: str, late: int, latest: int | None, confirms: bool
 ) -> None:
     end = START + timedelta(hours=4)
@@ -379,14 +382,14 @@ def test_an_extension_that_can_add_more_than_fifty_dollars_is_confirmed(
     assert extension_needs_confirmation(rental, begins + span, span) is confirms
 
 
-def test_the_cheapest_offer_that_is_not_refused_is_recommended() -> None:
+def test_the_cheapest_offer_that_may_be_rented_is_recommended() -> None:
     refused, cheap, dear = choice("2.15", rentals=4), choice("2.42"), choice("3.11")
     assert recommended([refused, cheap, dear]) is cheap
     assert recommended([refused]) is None
 
 
 @given(RATES, LEASES, ANY_RULES, SPENT)
-def test_the_limits_that_made_an_approver_decide_are_known_from_the_envelope(
+def test_the_terms_show_which_limits_required_an_approver(
     price: Decimal, lease: timedelta, rules: Rules, spent: int
 ) -> None:
     proposal = propose(request(lease=lease), GPU, price, rules, spent=spent)

@@ -1,4 +1,4 @@
-"""The text of the boot script: what goes into it, in which order, and what no longer fits."""
+"""Tests of the startup script's text: its contents and their order, and what no longer fits."""
 
 from __future__ import annotations
 
@@ -49,14 +49,14 @@ def sent(person: str, *keys: Key) -> list[OwnedKey]:
 
 
 def key_lines(script: str) -> list[str]:
-    """Return the lines between the marks of the keys' here-document."""
+    """Return the lines within the here-document of the keys."""
     return script.partition("<<'END_OF_KEYS'\n")[2].partition("\nEND_OF_KEYS\n")[0].split("\n")
 
 
-# --- which keys
+# --- keys
 
 
-def test_the_owners_other_keys_come_first_then_each_teammates_and_ed25519_first_of_each() -> None:
+def test_the_owners_keys_come_first_and_ed25519_keys_before_others() -> None:
     keys = {
         ANA: [key("laptop", "ssh-rsa"), key("old", "ssh-rsa"), key("desk")],
         BEN: [key("ben-rsa", "ssh-rsa"), key("ben")],
@@ -67,25 +67,25 @@ def test_the_owners_other_keys_come_first_then_each_teammates_and_ed25519_first_
     assert [one.person for one in found] == [ANA, ANA, CLEO, BEN, BEN]
 
 
-def test_a_key_that_two_people_have_is_sent_once_and_the_first_key_is_not_sent_again() -> None:
+def test_shared_keys_are_sent_once_and_the_default_key_is_not_repeated() -> None:
     shared, first = key("shared"), key("first")
     found = further_keys(ANA, (BEN, BEN, CLEO), {ANA: [first, shared], BEN: [first, shared], CLEO: [key("cleo")]})
     assert [(one.person, one.comment) for one in found] == [(ANA, "shared"), (CLEO, "cleo")]
 
 
-def test_people_without_a_key_add_none() -> None:
+def test_people_without_keys_add_nothing() -> None:
     assert further_keys(ANA, (BEN,), {}) == ()
     assert further_keys(ANA, (BEN,), {ANA: [key("first")]}) == ()
 
 
-# --- the text
+# --- text
 
 
-def test_there_is_no_script_without_keys_and_set_up() -> None:
+def test_there_is_no_script_without_keys_or_setup() -> None:
     assert script_text([]) == ""
 
 
-def test_each_section_is_there_only_if_it_holds_something() -> None:
+def test_a_section_without_contents_is_left_out() -> None:
     lines = [key("desk").line, key("ben").line]
     sections = {
         name: re.findall(r"^# --- (.*)$", script, re.MULTILINE)
@@ -107,7 +107,7 @@ def test_each_section_is_there_only_if_it_holds_something() -> None:
     assert key_lines(script_text(lines, SETUP)) == lines
 
 
-def test_a_comment_with_shell_in_it_never_gets_into_the_script() -> None:
+def test_shell_code_in_a_key_comment_never_reaches_the_script() -> None:
     public = asyncssh.generate_private_key("ssh-ed25519").export_public_key("openssh").decode().strip()
     typed = read_key(f"{public} {SHELL}")
     assert typed.comment
@@ -116,12 +116,12 @@ def test_a_comment_with_shell_in_it_never_gets_into_the_script() -> None:
 
 
 @given(st.lists(st.from_regex(r"ssh-(ed25519|rsa) [A-Za-z0-9+/]{1,80}={0,2}", fullmatch=True), min_size=1))
-def test_every_key_stands_on_a_line_of_its_own(lines: list[str]) -> None:
+def test_every_key_is_on_a_line_of_its_own(lines: list[str]) -> None:
     assert key_lines(script_text(lines, SETUP)) == lines
 
 
 @given(st.lists(st.sampled_from(["END_OF_SETUP", "END_OF_SETUP_", "END_OF_SETUP__", "true"])))
-def test_no_line_of_a_set_up_ends_its_here_document(lines: list[str]) -> None:
+def test_no_line_of_a_setup_script_ends_its_here_document(lines: list[str]) -> None:
     script = script_text([], "\n".join(["#!/bin/sh", *lines]))
     found = re.search(r"cat >setup <<'(\w+)' \|\| exit\n", script)
     assert found is not None
@@ -143,7 +143,7 @@ async def test_shellcheck_finds_nothing(
     assert await run(program("shellcheck"), f"--shell={shell}", str(file)) == (0, "")
 
 
-# --- its size
+# --- size
 
 
 def rules_with(setup_size: int) -> Rules:
@@ -154,14 +154,14 @@ def rsa(count: int, bits: int = 4096) -> list[OwnedKey]:
     return sent(ANA, *(key(f"rsa-{n}", "ssh-rsa", bits // 8 + 24) for n in range(count)))
 
 
-def test_ten_usual_keys_fit_together_with_the_largest_set_up() -> None:
+def test_ten_typical_keys_fit_together_with_the_largest_setup() -> None:
     keys = sent(ANA, *(key(f"key-{n}") for n in range(9))) + sent(BEN, *(key(f"ben-{n}") for n in range(10)))
     check_script_size(keys, "torch", rules_with(LARGEST_SETUP))
     check_script_size(keys[:12], "torch", rules_with(LARGEST_SETUP), probe_line=PROBE_LINE)
     check_script_size(rsa(9), None, Rules())
 
 
-def test_what_starts_on_ending_sh_is_left_out_rather_than_a_key_or_the_set_up() -> None:
+def test_on_ending_support_is_left_out_before_keys_or_the_setup() -> None:
     keys = [one.line for one in sent(ANA, *(key(f"key-{n}") for n in range(9)))]
     for size, fits in ((3_000, True), (LARGEST_SETUP, False)):
         script = script_text(keys, SETUP.ljust(size, "#"), PROBE_LINE)
@@ -193,7 +193,7 @@ def test_what_starts_on_ending_sh_is_left_out_rather_than_a_key_or_the_set_up() 
         ),
     ],
 )
-def test_what_does_not_fit_is_refused_with_its_sizes(
+def test_a_script_that_is_too_large_is_refused_with_its_sizes(
     keys: Sequence[OwnedKey], setup: str | None, words: str
 ) -> None:
     with pytest.raises(Mistake) as caught:
@@ -201,7 +201,7 @@ def test_what_does_not_fit_is_refused_with_its_sizes(
     assert caught.value.words == words
 
 
-def test_the_keys_that_fit_leave_out_one_that_is_too_long_and_keep_their_order() -> None:
+def test_keys_that_fit_leaves_out_long_keys_and_keeps_the_order() -> None:
     huge = changed(rsa(1)[0], line="ssh-rsa " + "A" * LARGEST_SCRIPT)
     small = sent(ANA, key("desk"), key("phone"))
     assert keys_that_fit([small[0], huge, small[1]], SETUP) == tuple(small)
@@ -209,7 +209,7 @@ def test_the_keys_that_fit_leave_out_one_that_is_too_long_and_keep_their_order()
 
 
 @given(st.lists(st.integers(1, 4000)), st.integers(len(SETUP), LARGEST_SETUP))
-def test_the_keys_that_fit_make_a_script_that_fits(sizes: list[int], setup_size: int) -> None:
+def test_the_keys_that_fit_result_in_a_script_that_fits(sizes: list[int], setup_size: int) -> None:
     keys = sent(BEN, *(key(f"key-{n}", "ssh-rsa", size) for n, size in enumerate(sizes)))
     setup = SETUP.ljust(setup_size, "#")
     fitting = keys_that_fit(keys, setup)

@@ -1,4 +1,4 @@
-"""What the boot script of one purchase holds, and what it leaves out."""
+"""Tests of the contents of the startup script for one purchase, and of what it leaves out."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def rental(*teammates: str, setup: str | None = None, probe: bool = True) -> Ren
     return changed(made, request=changed(made.request, setup=setup, probe=probe))
 
 
-def test_a_purchase_sends_the_other_keys_the_teammates_and_the_set_up_and_leaves_out_nothing() -> None:
+def test_a_purchase_sends_all_further_keys_and_the_setup() -> None:
     plan = plan_startup_script(rental(BEN, setup="torch"), KEYS, RULES)
     assert plan.left_out is None
     assert plan.sent is not None
@@ -44,14 +44,15 @@ def attempt(script: SentScript | None) -> Attempt:
 
 
 @pytest.mark.parametrize("takes_script", [True, False])
-def test_a_purchase_with_one_key_and_no_set_up_sends_no_script(takes_script: bool) -> None:
+def test_a_purchase_with_one_key_and_no_setup_sends_no_script(takes_script: bool) -> None:
     assert (
         plan_startup_script(rental(), {ANA: [key("laptop")]}, RULES, takes_script=takes_script)
         == StartupScriptPlan()
     )
 
 
-def test_a_place_that_takes_no_script_gets_none_and_what_is_missing_is_said() -> None:
+def test_a_place_that_accepts_no_script_gets_none() -> None:
+    """The parts that are missing are reported."""
     keys = {**KEYS, CLEO: []}
     plan = plan_startup_script(rental(BEN, CLEO, setup="torch"), keys, RULES, takes_script=False)
     left_out = LeftOut(refused=True, setup="torch", key_count=2, people=(CLEO,))
@@ -59,10 +60,10 @@ def test_a_place_that_takes_no_script_gets_none_and_what_is_missing_is_said() ->
     assert (plan.text, plan.sent, plan.left_out) == ("", refused, left_out)
 
 
-# --- the probe
+# --- probe
 
 
-def test_a_purchase_with_one_key_and_no_set_up_sends_the_probe() -> None:
+def test_a_purchase_with_one_key_and_no_setup_sends_the_probe() -> None:
     plan = plan_startup_script(rental(), {ANA: [key("laptop")]}, RULES, probe_line=PROBE_LINE)
     assert plan.sent == SentScript(version=SCRIPT_VERSION, probe=True)
     assert PROBE_SCRIPT in plan.text
@@ -75,7 +76,7 @@ def test_a_purchase_with_one_key_and_no_set_up_sends_the_probe() -> None:
     [(True, RULES), (False, changed(RULES, idle=Idle(probe=ProbeKind.NONE)))],
     ids=["no-probe", "idle.probe: none"],
 )
-def test_no_probe_is_sent_if_the_request_or_the_rules_say_so(said_no: bool, rules: Rules) -> None:
+def test_no_probe_is_sent_if_the_request_or_rules_exclude_it(said_no: bool, rules: Rules) -> None:
     one = rental(probe=not said_no)
     assert plan_startup_script(one, {ANA: [key("laptop")]}, rules, probe_line=PROBE_LINE) == StartupScriptPlan()
     plan = plan_startup_script(one, KEYS, rules, probe_line=PROBE_LINE)
@@ -84,7 +85,7 @@ def test_no_probe_is_sent_if_the_request_or_the_rules_say_so(said_no: bool, rule
     assert not has_probe(one, attempt(plan.sent), rules)
 
 
-def test_a_machine_has_a_probe_by_design_if_one_was_sent_or_can_come_by_hand() -> None:
+def test_a_machine_should_have_a_probe_if_it_can_be_installed() -> None:
     sent = plan_startup_script(rental(), KEYS, RULES, probe_line=PROBE_LINE).sent
     refused = plan_startup_script(rental(), KEYS, RULES, probe_line=PROBE_LINE, takes_script=False).sent
     assert has_probe(rental(), attempt(sent), RULES)
@@ -94,14 +95,14 @@ def test_a_machine_has_a_probe_by_design_if_one_was_sent_or_can_come_by_hand() -
     assert not has_probe(rental(), None, RULES)
 
 
-def test_keys_that_don_t_fit_beside_the_probe_are_left_out() -> None:
+def test_keys_that_do_not_fit_next_to_the_probe_are_left_out() -> None:
     huge = Key(line="ssh-rsa " + "A" * (LARGEST_SCRIPT - 2500), comment="huge", fingerprint="SHA256:huge")
     plan = plan_startup_script(rental(), {ANA: [key("laptop"), huge]}, RULES, probe_line=PROBE_LINE)
     assert plan.sent == SentScript(version=SCRIPT_VERSION, probe=True)
     assert plan.left_out == LeftOut(key_count=1)
 
 
-def test_a_set_up_that_the_rules_no_longer_have_is_left_out() -> None:
+def test_a_setup_that_is_no_longer_in_the_rules_is_left_out() -> None:
     plan = plan_startup_script(rental(setup="torch"), {ANA: [key("laptop")]}, Rules())
     assert plan == StartupScriptPlan(left_out=LeftOut(setup="torch"))
     with_keys = plan_startup_script(rental(setup="torch"), KEYS, Rules())
@@ -110,12 +111,12 @@ def test_a_set_up_that_the_rules_no_longer_have_is_left_out() -> None:
     assert with_keys.left_out == LeftOut(setup="torch")
 
 
-def test_a_teammate_who_has_no_key_any_more_is_left_out() -> None:
+def test_a_teammate_without_keys_is_reported_as_left_out() -> None:
     plan = plan_startup_script(rental(BEN, CLEO), {**KEYS, CLEO: []}, RULES)
     assert plan.left_out == LeftOut(people=(CLEO,))
 
 
-def test_a_teammate_who_may_no_longer_be_let_in_is_left_out_without_a_word() -> None:
+def test_a_teammate_who_may_no_longer_have_access_is_left_out_silently() -> None:
     plan = plan_startup_script(rental(BEN, CLEO), KEYS, RULES)
     assert plan.left_out is None
 

@@ -1,4 +1,4 @@
-"""Whose an unknown machine may be, and what an admin types before it is destroyed."""
+"""Tests of guessing the owners of unmanaged machines, and of the name that an admin types to destroy them."""
 
 from __future__ import annotations
 
@@ -45,9 +45,7 @@ def machine(name: str | None) -> UnmanagedMachine:
         (["node-1", "ana"], "U0ANA"),
     ],
 )
-def test_the_owner_is_guessed_from_names_only_if_one_person_fits_who_may_use_the_bot(
-    names: list[str | None], owner: str | None
-) -> None:
+def test_the_owner_is_guessed_only_if_exactly_one_user_fits(names: list[str | None], owner: str | None) -> None:
     assert Guesses(PEOPLE, Rules()).owner(map(machine, names)) == owner
 
 
@@ -66,13 +64,16 @@ def test_the_owner_is_guessed_from_names_only_if_one_person_fits_who_may_use_the
         ("gpubot-bench", "", True),
     ],
 )
-def test_what_is_not_named_as_ours_wants_its_name_typed(name: str | None, typed: str, *, right: bool) -> None:
+def test_destroying_an_unrelated_machine_requires_typing_its_name(
+    name: str | None, typed: str, *, right: bool
+) -> None:
     purchase = Purchase(machines=(machine(name),))
     assert is_name_typed(purchase, typed) is right
     assert (name_to_type(purchase) is None) is (name or "").startswith("gpubot-")
 
 
-def test_purchases_are_written_in_parts_of_fifty_machines_and_none_is_cut() -> None:
+def test_purchases_are_stored_in_batches_of_fifty_machines() -> None:
+    """A purchase is never split."""
     sizes = [1] * 30 + [20, 1, 70, 49, 1, 1]
     questions = [
         AdminQuestion(id=f"u{n}", about=Purchase(machines=(machine(None),) * size), found_at=NOW, asked_at=NOW)

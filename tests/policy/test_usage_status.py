@@ -1,4 +1,4 @@
-"""The verdict whether a machine is used: stories, and properties of all evidence."""
+"""Tests of the usage status: stories, and properties of any samples."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from bot.policy.team.rules import Idle, Rules
 from bot.policy.use import usage_status
 from bot.policy.use.questions import in_hours, is_urgent, next_question
 from bot.policy.use.usage_status import shows_everything, shows_work
-from tests.policy.use_stories import READY, Story, replay, samples_of, stories, told
+from tests.policy.use_stories import READY, Story, replay, samples_of, status_text, stories
 from tests.store import make
 
 RULES = Rules()
@@ -31,28 +31,29 @@ evidence = st.lists(
 @pytest.mark.parametrize("story", stories(), ids=lambda story: story.what)
 def test_story(story: Story) -> None:
     last = replay(samples_of(story.probe_runs), RULES)[-1]
-    assert told(last) == story.status
+    assert status_text(last) == story.status
 
 
-def test_there_are_forty_stories_and_no_two_are_called_alike() -> None:
+def test_there_are_forty_stories_with_unique_names() -> None:
     assert len({story.what for story in stories()}) == len(stories()) >= 40
 
 
-def test_a_report_holds_no_time_so_the_machines_clock_has_no_say() -> None:
+def test_a_report_contains_no_time_from_the_machines_clock() -> None:
+    """A wrong clock on the machine therefore can't influence the usage status."""
     schema = Report.model_json_schema()
-    del schema["$defs"]["OnEnding"]  # its end is the one that the bot named
+    del schema["$defs"]["OnEnding"]  # Its `end` was sent by the bot.
     assert "date-time" not in json.dumps(schema)
 
 
-def test_the_rules_decide_what_counts_as_work_and_for_how_long_it_must_rest() -> None:
+def test_the_rules_define_work_and_the_time_until_idle() -> None:
     rules = Rules(idle=Idle(gpu_below=Decimal("0.5"), after=timedelta(hours=2), never_used=timedelta(hours=3)))
-    assert told(replay(samples_of("60m 98, 118m 49"), rules)[-1]) == "in use since 0:02"
-    assert told(replay(samples_of("60m 98, 2h 49"), rules)[-1]) == "idle since 1:00"
-    assert told(replay(samples_of("178m 49"), rules)[-1]) == "unknown since 0:00"
-    assert told(replay(samples_of("3h 49"), rules)[-1]) == "idle since 0:00"
+    assert status_text(replay(samples_of("60m 98, 118m 49"), rules)[-1]) == "in use since 0:02"
+    assert status_text(replay(samples_of("60m 98, 2h 49"), rules)[-1]) == "idle since 1:00"
+    assert status_text(replay(samples_of("178m 49"), rules)[-1]) == "unknown since 0:00"
+    assert status_text(replay(samples_of("3h 49"), rules)[-1]) == "idle since 0:00"
 
 
-def test_a_verdict_has_the_highest_readings_and_the_most_connections_of_its_time() -> None:
+def test_a_usage_status_contains_the_highest_readings_of_its_time() -> None:
     used = replay(samples_of("60m 98/3, 2m 7/99 +ana"), RULES)
     assert [gpu.highest for gpu in used[-1].gpus] == [98, 3]
     rests = replay(samples_of("60m 98/3, 10m 0/1 +ana +ben, 30m 4/0 +ana"), RULES)[-1]
@@ -62,15 +63,15 @@ def test_a_verdict_has_the_highest_readings_and_the_most_connections_of_its_time
 @pytest.mark.parametrize(
     "probe_runs", ["every 10m: 5h refused", "5h refused", "20 x (2m no answer, 2m unreadable, 2m refused)"]
 )
-def test_visits_that_fail_for_hours_change_the_verdict_no_more_than_twice(probe_runs: str) -> None:
+def test_probe_runs_that_fail_for_hours_change_the_status_at_most_twice(probe_runs: str) -> None:
     assert len(replay(samples_of(probe_runs), RULES)) <= 2
 
 
-def test_a_machine_whose_earlier_samples_are_gone_is_unknown_for_the_whole_spell_until_now() -> None:
+def test_without_earlier_samples_the_time_until_now_is_unknown() -> None:
     idle = replay(samples_of("1h 98, 1h 0"), RULES)[-1]
     new = changed(samples_of("2m 0")[0], at=READY + timedelta(hours=60))
     uses = usage_status.after_probe_run([], new, ready_at=READY, before=idle, rules=RULES)
-    assert [told(use) for use in uses] == ["unknown since 1:00", "unknown since 60:00"]
+    assert [status_text(use) for use in uses] == ["unknown since 1:00", "unknown since 60:00"]
 
 
 @pytest.mark.parametrize(
@@ -78,10 +79,10 @@ def test_a_machine_whose_earlier_samples_are_gone_is_unknown_for_the_whole_spell
     [("9.99", "Mon 08:00"), ("10.00", "Fri 22:00")],
     ids=["on Monday at 08:00", "after 2 h, since it is urgent"],
 )
-def test_vs_code_that_is_open_all_weekend_is_asked_about(rate: str, asked: str) -> None:
-    # It is ready on a Friday at 08:00 and works until 20:00. Its end is on Monday at 16:00.
+def test_vs_code_left_open_over_a_weekend_leads_to_a_question(rate: str, asked: str) -> None:
+    # The machine is ready on a Friday at 08:00 and works until 20:00. Its lease ends on Monday at 16:00.
     use = replay(samples_of("12h 98 +code, 2h 0 +code"), RULES)[-1]
-    assert told(use) == "connected since 12:00"
+    assert status_text(use) == "connected since 12:00"
     lease, price = make.lease(READY + timedelta(hours=80), ready_at=READY), Decimal(rate)
     due = next_question(lease, use, price, RULES)
     assert due == READY + timedelta(hours=14)
@@ -96,25 +97,28 @@ def _stored(probe_runs: str) -> list[Use]:
 
 
 @given(evidence)
-def test_idle_time_holds_no_work_no_break_and_three_good_visits(probe_runs: str) -> None:
+def test_idle_time_contains_no_work_and_three_good_probe_runs(probe_runs: str) -> None:
+    """It contains no break either: probe runs are never too far apart, and never fail three times in a row."""
     samples = samples_of(probe_runs)
     last = _stored(probe_runs)[-1]
     if last.status not in NOT_COMPUTING:
         return
-    spoken_of = [sample for sample in samples if sample.at > last.since]
-    assert sum(shows_everything(sample) for sample in spoken_of) >= 3
-    assert not any(shows_work(sample, RULES.idle) for sample in spoken_of)
+    covered = [sample for sample in samples if sample.at > last.since]
+    assert sum(shows_everything(sample) for sample in covered) >= 3
+    assert not any(shows_work(sample, RULES.idle) for sample in covered)
     gaps = [after.at - before.at for before, after in pairwise(samples)]
     long = [gap > usage_status.LONGEST_GAP for gap in gaps]
-    assume(not any(all(long[n : n + 3]) for n in range(len(long) - 2)))  # with more, these may be the usual time
-    times = [last.since, *(sample.at for sample in spoken_of)]
+    assume(
+        not any(all(long[n : n + 3]) for n in range(len(long) - 2))
+    )  # With more long gaps, they may count as the usual gap.
+    times = [last.since, *(sample.at for sample in covered)]
     assert all(after - before <= usage_status.LONGEST_GAP for before, after in pairwise(times))
-    seen = [shows_everything(sample) for sample in spoken_of]
+    seen = [shows_everything(sample) for sample in covered]
     assert all(any(seen[n : n + 3]) for n in range(len(seen) - 2))
 
 
 @given(evidence)
-def test_samples_from_before_the_window_change_no_verdict(probe_runs: str) -> None:
+def test_samples_before_the_window_do_not_change_the_status(probe_runs: str) -> None:
     samples = samples_of(probe_runs)
     before = _stored(probe_runs)[-1]
     now = READY + timedelta(hours=6)
@@ -127,9 +131,10 @@ def test_samples_from_before_the_window_change_no_verdict(probe_runs: str) -> No
 
 
 @given(evidence)
-def test_a_stored_verdict_differs_from_the_one_before_and_never_begins_later_than_it_is_known(
+def test_each_stored_usage_status_differs_from_the_previous_one(
     probe_runs: str,
 ) -> None:
+    """No usage status begins before ready or after the last sample."""
     uses = _stored(probe_runs)
     assert all(usage_status.differs(before, after) for before, after in pairwise(uses))
     end = READY + timedelta(minutes=2 * 25 * 12)

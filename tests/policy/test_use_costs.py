@@ -1,4 +1,4 @@
-"""What a machine was billed for: use, connections, idling, and time that nobody saw."""
+"""Tests of how the cost of a machine is divided into time in use, connected, idle and unknown."""
 
 from __future__ import annotations
 
@@ -28,7 +28,10 @@ RATE = Decimal("6.00")
 
 
 class Story(NamedTuple):
-    """Visits since ready, in the notation of `use_stories`; then dollars used, connected, idle and unknown."""
+    """The probe runs since ready, and the resulting costs.
+
+    The probe runs use the notation of `use_stories`. The costs are the dollars used, connected, idle and unknown.
+    """
 
     what: str
     probe_runs: str
@@ -85,7 +88,7 @@ def test_time_before_ready_and_after_the_deletion_began_is_unknown() -> None:
     assert dollars(whole) == "0 used, 0 connected, 12.00 idle, 12.00 unknown"
 
 
-def test_a_row_without_any_verdict_is_unknown() -> None:
+def test_a_row_without_any_usage_status_is_unknown() -> None:
     assert use_costs(row(HOUR), stretches([], ready_at=READY, until=READY + HOUR)) == UseCosts(unknown=6_000_000)
     assert use_costs(row(timedelta(0)), ()) == UseCosts()
 
@@ -96,7 +99,7 @@ moments = st.integers(min_value=-(10**9), max_value=10**11).map(
 
 
 @given(st.lists(moments, min_size=2, max_size=8, unique=True), st.lists(moments, max_size=5), st.data())
-def test_the_shares_of_any_cut_sum_to_the_amount(
+def test_the_shares_of_any_division_add_up_to_the_amount(
     bounds: list[datetime], cuts: list[datetime], data: st.DataObject
 ) -> None:
     times = sorted(bounds)

@@ -1,4 +1,4 @@
-"""Whose turn it is among those who wait, what they get, and when the market is asked."""
+"""Tests of the waitlist: whose turn it is, what they get, and when the market is queried."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ from bot.policy.team.rules import Waiting as WaitingRules
 from tests.store import make
 
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
-NOON = datetime.fromisoformat("2026-11-24T12:00:00+00:00")  # a Tuesday
+NOON = datetime.fromisoformat("2026-11-24T12:00:00+00:00")  # A Tuesday.
 UTC = ZoneInfo("UTC")
 RULES = Rules()
 EVERY = RULES.waiting.every
@@ -64,7 +64,7 @@ def offer(rate: str, gpu: str = "nvidia-h100-sxm5-80gb", vendor: str = "nebius",
 def waiter(
     wants: Request, max_rate: str | None = None, *, since: datetime = NOON, name: str = "q1", **more: Any
 ) -> Waiter:
-    """Return somebody who waits. With a highest price, it is rented for them."""
+    """Return a waitlist entry. If it has a highest price, a fitting offer is rented."""
     waitlist_entry_fields = {key: more.pop(key) for key in ("any_time", "gpu", "until") if key in more}
     rents = max_rate is not None
     waitlist_entry = changed(new_waitlist_entry(wants, None, since, RULES, rents=rents), **waitlist_entry_fields)
@@ -85,31 +85,31 @@ def waiter(
     return Waiter(quote=found, rental=rental, **{"zone": UTC, **more})
 
 
-# --- what one gets
+# --- turns
 
 
-def test_the_cheapest_offer_within_the_ceiling_is_rented() -> None:
+def test_the_cheapest_offer_up_to_the_highest_price_is_rented() -> None:
     offers = [offer("2.10"), offer("2.50"), offer("3.10")]
     assert turn(waiter(request(), "2.60"), offers, NOON) == Rent(offers[0])
     assert turn(waiter(request(), "2.10"), offers, NOON) == Rent(offers[0])
     assert turn(waiter(request(), "2.09"), offers, NOON) is None
 
 
-def test_a_wish_keeps_to_the_words_model_and_a_family_alone_means_any() -> None:
+def test_a_waitlist_entry_accepts_any_model_unless_one_was_named() -> None:
     pcie, sxm = offer("2.00", "nvidia-h100-pcie-80gb"), offer("2.40")
     assert turn(waiter(request(), "9"), [pcie, sxm], NOON) == Rent(pcie)
     assert turn(waiter(request(features=("sxm",)), "9"), [pcie, sxm], NOON) == Rent(sxm)
     assert turn(waiter(start(), "9", gpu="nvidia-h100-sxm5-80gb"), [pcie, sxm], START) == Rent(sxm)
 
 
-def test_who_waits_to_be_told_is_told_of_all_that_fits_their_words() -> None:
+def test_people_waiting_for_a_notification_learn_of_all_fitting_offers() -> None:
     offers = [offer("2.10"), offer("2.50"), offer("3.10")]
     assert turn(waiter(request(max_gpu_rate=Decimal("2.5"))), offers, NOON) == Tell((offers[0], offers[1]))
     assert turn(waiter(request(max_gpu_rate=Decimal(2))), offers, NOON) is None
     assert turn(waiter(request(region="US")), offers, NOON) is None
 
 
-def test_a_place_that_sold_nothing_is_left_out_for_a_while() -> None:
+def test_a_place_that_was_sold_out_is_left_out_for_a_while() -> None:
     here, there = offer("2.10"), offer("2.50", vendor="lambda")
     tried = make.attempt(offer=here, state=AttemptState.UNKNOWN, why=Why.SOLD_OUT, intended_at=NOON)
     one = waiter(request(), "9", attempts=(tried,))
@@ -122,7 +122,7 @@ def test_a_place_that_sold_nothing_is_left_out_for_a_while() -> None:
 
 
 def failed(*places: tuple[str, int], why: Why = Why.EXPIRED) -> tuple[Attempt, ...]:
-    """Return the failed purchases of a wish: where, and how many minutes after noon."""
+    """Return failed purchases, given their places and their times in minutes after noon."""
     return tuple(
         make.attempt(
             n=n, offer=offer("2.10", vendor=vendor, offer_id=f"tried-{n}"), why=why, intended_at=NOON + at * MINUTE
@@ -131,7 +131,7 @@ def failed(*places: tuple[str, int], why: Why = Why.EXPIRED) -> tuple[Attempt, .
     )
 
 
-def test_a_cheap_place_that_keeps_failing_keeps_no_wish_from_a_dearer_one() -> None:
+def test_a_cheap_place_that_keeps_failing_does_not_block_others() -> None:
     here, there = offer("2.10"), offer("2.50", vendor="lambda")
     once = waiter(request(), "9", attempts=failed(("nebius", 0)))
     twice = waiter(request(), "9", attempts=failed(("nebius", 0), ("nebius", 5)))
@@ -153,9 +153,8 @@ def test_a_cheap_place_that_keeps_failing_keeps_no_wish_from_a_dearer_one() -> N
         ([("a", -240), ("a", -230), ("a", 0)], 1),
     ],
 )
-def test_a_wish_makes_one_purchase_a_minute_and_fewer_the_more_often_places_fail(
-    places: list[tuple[str, int]], pause: int
-) -> None:
+def test_purchases_become_rarer_as_places_keep_failing(places: list[tuple[str, int]], pause: int) -> None:
+    """Each waitlist entry has at most one purchase per minute."""
     attempts, last = failed(*places), NOON + places[-1][1] * MINUTE
     one, free = waiter(request(), "9", attempts=attempts), [offer("2.50", vendor="lambda")]
     assert next_purchase(attempts, last) == last + pause * MINUTE
@@ -169,9 +168,10 @@ def test_a_wish_makes_one_purchase_a_minute_and_fewer_the_more_often_places_fail
     ("minutes", "told", "expected"),
     [(-3, False, None), (-2, False, "2.50"), (5, False, "2.50"), (5, True, None)],
 )
-def test_from_two_minutes_before_the_start_the_owner_is_told_once_what_is_free(
+def test_two_minutes_before_the_start_the_owner_is_notified_once(
     minutes: int, told: bool, expected: str | None
 ) -> None:
+    """The notification shows the cheapest offer that is available."""
     one = waiter(start(), "2.00", told=told)
     done = turn(one, [offer("2.50"), offer("3.10")], START + minutes * MINUTE)
     assert done == (SayNothingFits(offer("2.50")) if expected else None)
@@ -180,16 +180,16 @@ def test_from_two_minutes_before_the_start_the_owner_is_told_once_what_is_free(
         assert turn(one, [offer("1.90")], START) == Rent(offer("1.90"))
 
 
-# --- in which order, and when
+# --- order and times
 
 
-def test_those_who_waited_first_are_first() -> None:
+def test_those_who_have_waited_longest_are_first() -> None:
     late, early = waiter(request(), name="a", since=NOON), waiter(request(), "9", name="b", since=NOON - HOUR)
     assert [one.quote.id for one in in_turn([late, early], NOON, RULES)] == ["b", "a"]
 
 
-def test_nobody_has_their_turn_outside_of_their_hours_before_a_start_or_after_the_end() -> None:
-    night, tokyo = NOON + 12 * HOUR, ZoneInfo("Asia/Tokyo")  # 0:00 here, 9:00 there
+def test_nobody_has_a_turn_outside_their_hours_or_waiting_time() -> None:
+    night, tokyo = NOON + 12 * HOUR, ZoneInfo("Asia/Tokyo")  # 0:00 in UTC, 9:00 in Tokyo.
     assert in_turn([waiter(request())], night, RULES) == []
     assert len(in_turn([waiter(request(), any_time=True)], night, RULES)) == 1
     assert len(in_turn([waiter(request(), zone=tokyo)], night, RULES)) == 1
@@ -203,12 +203,12 @@ def search(**fields: Any) -> SharedSearch:
 
 
 @pytest.mark.parametrize(("misses", "pause"), [(0, 1), (1, 2), (2, 4), (3, 8), (4, 10), (60, 10)])
-def test_the_market_is_asked_less_often_while_nothing_fits(misses: int, pause: int) -> None:
+def test_the_market_is_queried_less_often_while_nothing_fits(misses: int, pause: int) -> None:
     asked = search(asked_at=NOON, misses=misses)
     assert next_question(asked, [waiter(request())], NOON, RULES) == NOON + pause * MINUTE
 
 
-def test_before_a_start_and_after_it_the_market_is_asked_every_minute() -> None:
+def test_around_a_start_time_the_market_is_queried_every_minute() -> None:
     one = waiter(start(), "9")
     assert next_question(search(), [one], NOON, RULES) == START - 10 * MINUTE
     assert next_question(search(asked_at=NOON, misses=9), [one], NOON, RULES) == START - 10 * MINUTE
@@ -218,9 +218,9 @@ def test_before_a_start_and_after_it_the_market_is_asked_every_minute() -> None:
     assert next_question(search(), [one], NOON, slow) == START - 4 * MINUTE
 
 
-def test_nothing_is_asked_in_the_night_of_all_who_wait_and_for_nobody() -> None:
+def test_the_market_is_not_queried_while_nobody_is_within_their_hours() -> None:
     night = NOON + 12 * HOUR
-    assert next_question(search(), [waiter(request())], night, RULES) == NOON + 20 * HOUR  # 8:00
+    assert next_question(search(), [waiter(request())], night, RULES) == NOON + 20 * HOUR  # 8:00.
     assert next_question(search(), [], NOON, RULES) is None
     assert next_question(search(), [waiter(request(), until=NOON)], NOON, RULES) is None
 
@@ -232,7 +232,7 @@ def test_nothing_is_asked_in_the_night_of_all_who_wait_and_for_nobody() -> None:
     night=st.booleans(),
     starts=st.booleans(),
 )
-def test_the_market_is_never_asked_more_often_than_the_rules_say(
+def test_the_market_is_never_queried_more_often_than_the_rules_allow(
     misses: int, every: int, ago: int, night: bool, starts: bool
 ) -> None:
     rules = Rules(waiting=WaitingRules(every=timedelta(seconds=every)))
@@ -246,20 +246,20 @@ def test_the_market_is_never_asked_more_often_than_the_rules_say(
     assert at <= max(now, asked.asked_at + max(LONGEST_PAUSE, rules.waiting.every))
 
 
-# --- what a wish allows
+# --- contents of a waitlist entry
 
 
-def test_equal_requests_share_a_search_whatever_their_prices() -> None:
+def test_equal_requests_share_a_search_regardless_of_price() -> None:
     one, other = request(max_gpu_rate=Decimal(3)), request(max_gpu_rate=Decimal(2), lease=HOUR, note="x")
     assert search_id(shared_query(one)) == search_id(shared_query(other))
     assert search_id(shared_query(one)) != search_id(shared_query(request(count=2)))
 
 
-def test_the_ceiling_is_what_was_named_or_what_was_shown() -> None:
-    words = ceiling(request(count=8, max_gpu_rate=Decimal(3)), [], RULES)
-    assert words is not None
-    assert words.proposal.terms.max_rate == words.proposal.terms.price == Decimal(24)
-    assert words.gpu is None
+def test_the_highest_price_is_the_named_or_the_shown_one() -> None:
+    named = ceiling(request(count=8, max_gpu_rate=Decimal(3)), [], RULES)
+    assert named is not None
+    assert named.proposal.terms.max_rate == named.proposal.terms.price == Decimal(24)
+    assert named.gpu is None
     assert ceiling(request(), [offer("2.00")], RULES) is None
     assert ceiling(start(), [], RULES) is None
     shown = ceiling(start(), [offer("2.00"), offer("2.30")], RULES)
@@ -267,11 +267,11 @@ def test_the_ceiling_is_what_was_named_or_what_was_shown() -> None:
     assert (shown.proposal.terms.max_rate, shown.gpu) == (Decimal("2.30"), "nvidia-h100-sxm5-80gb")
 
 
-def test_a_wish_ends_as_typed_after_the_longest_wait_or_before_the_last_end() -> None:
+def test_a_waitlist_entry_ends_at_the_earliest_of_its_limits() -> None:
     typed = WaitlistEntry(until=NOON + HOUR, any_time=True)
     assert new_waitlist_entry(request(), None, NOON, RULES, rents=True).until == NOON + RULES.waiting.longest
-    told = new_waitlist_entry(request(), typed, NOON, RULES, rents=False)
-    assert (told.until, told.any_time, told.since) == (NOON + HOUR, True, NOON)
+    notified = new_waitlist_entry(request(), typed, NOON, RULES, rents=False)
+    assert (notified.until, notified.any_time, notified.since) == (NOON + HOUR, True, NOON)
     assert (
         new_waitlist_entry(request(until=NOON + HOUR), None, NOON, RULES, rents=True).until == NOON + 30 * MINUTE
     )
@@ -281,7 +281,7 @@ def test_a_wish_ends_as_typed_after_the_longest_wait_or_before_the_last_end() ->
     assert shorter.until == START + 1.5 * HOUR
 
 
-def test_a_rental_that_is_bought_ready_or_over_waits_no_more() -> None:
+def test_a_rental_that_is_ready_or_over_no_longer_waits() -> None:
     one = waiter(request(), "9")
     assert one.rental is not None
     quote = changed(one.quote, rental_id=one.rental.id)
@@ -292,6 +292,6 @@ def test_a_rental_that_is_bought_ready_or_over_waits_no_more() -> None:
     assert still_waits(waiter(request()).quote, None)
 
 
-def test_refusals_that_differ_in_numbers_only_are_one_reason() -> None:
+def test_refusals_that_differ_only_in_numbers_have_the_same_reason() -> None:
     assert same_reason("$12.10/h is left.", "$1,003.50/h is left.")
     assert not same_reason("Buying is paused.", "You have 3 rentals.")

@@ -1,9 +1,12 @@
-"""Stories of evidence with their verdicts, in a notation for reading.
+"""Stories that pair a series of probe runs with the resulting usage status, in a compact notation.
 
-`60m 98, 4m no answer` is two kinds of visits: for 60 minutes, every 2 minutes, a reading of 98 %; then 4 minutes
-without an answer. `97/0/-` are three GPUs, the last one without a reading. `0 then nvidia smi hangs` is a reading
-of the first GPU alone. `+ana` is an open connection. There are no visits while the bot is `down`. `2 x (...)`
-repeats what is in parentheses. Times are since ready.
+`60m 98, 4m no answer` describes two kinds of probe runs: for 60 minutes, one every 2 minutes with a reading of
+98%, then for 4 minutes without an answer. `97/0/-` are three GPUs, the last of which has no reading. `0 then
+nvidia smi hangs` is a reading of the first GPU alone. `+ana` is an open connection. There are no probe runs while
+the bot is `down`. `2 x (...)` repeats the part in parentheses.
+
+In a usage status, `as since 1:00` is the start of the idle period, if that began earlier. All times are counted
+from ready.
 """
 
 from __future__ import annotations
@@ -19,7 +22,7 @@ from bot.policy.use import usage_status
 
 READY = datetime(2026, 11, 27, 8, 0, tzinfo=UTC)
 STORIES = """
-what happens                        | visits, every 2 min from ready on     | verdict at the end
+what happens                        | probe runs, every 2 min since ready   | usage status at the end
 --- work
 a training run                      | 3h 98                                 | in use since 0:02
 a reading of 5 % is work            | 1h 98, 1h 5                           | in use since 0:02
@@ -38,19 +41,19 @@ idle over a weekend                 | 1h 98, 48h 0                          | id
 one more reading of work            | 1h 98, 48h 0, 2m 30                   | in use since 49:02
 28 min after that reading           | 1h 98, 48h 0, 2m 30, 28m 0            | in use since 49:02
 30 min after that reading           | 1h 98, 48h 0, 2m 30, 30m 0            | idle since 49:02, as since 1:00
-a burst of 8 min ends no spell      | 1h 98, 48h 0, 10m 30, 30m 0           | idle since 49:10, as since 1:00
-a burst of 10 min ends it           | 1h 98, 48h 0, 12m 30, 30m 0           | idle since 49:12
-a burst each hour is one spell      | 1h 98, 10 x (58m 0, 2m 30), 40m 0     | idle since 11:00, as since 1:00
+a burst of 8 min, same idle period  | 1h 98, 48h 0, 10m 30, 30m 0           | idle since 49:10, as since 1:00
+a burst of 10 min ends the period   | 1h 98, 48h 0, 12m 30, 30m 0           | idle since 49:12
+hourly bursts, one idle period      | 1h 98, 10 x (58m 0, 2m 30), 40m 0     | idle since 11:00, as since 1:00
 memory is held and nothing works    | 1h 98, 1h 0 and memory                | idle since 1:00
 the host's clock is 12 h off        | 1h 98, 40m 0                          | idle since 1:00
 never used for 58 min               | 58m 0                                 | unknown since 0:00
 never used for 60 min               | 1h 0                                  | idle since 0:00
 never used for a day                | 24h 0                                 | idle since 0:00
-spot, visited each minute           | every 1m: 1h 98, 30m 0                | idle since 1:00
-visits are 6 min apart              | every 6m: 1h 98, 30m 0                | idle since 1:00
-17 min apart, 2 visits since work   | every 17m: 85m 98, 34m 0              | unknown since 1:25
-17 min apart, 3 visits since work   | every 17m: 85m 98, 51m 0              | idle since 1:25
-only 2 good visits since work       | every 6m: 1h 98, 2 x (12m -, 6m 0)    | unknown since 1:00
+spot, probed each minute            | every 1m: 1h 98, 30m 0                | idle since 1:00
+probe runs are 6 min apart          | every 6m: 1h 98, 30m 0                | idle since 1:00
+17 min apart, 2 runs since work     | every 17m: 85m 98, 34m 0              | unknown since 1:25
+17 min apart, 3 runs since work     | every 17m: 85m 98, 51m 0              | idle since 1:25
+only 2 good probe runs since work   | every 6m: 1h 98, 2 x (12m -, 6m 0)    | unknown since 1:00
 --- connected
 VS Code is open all weekend         | 1h 98 +code, 60h 0 +code              | connected since 1:00
 it is connected for 28 min          | 1h 98 +ana, 28m 0 +ana                | in use since 0:02
@@ -59,22 +62,22 @@ a tunnel without a terminal         | 1h 98, 40m 0 +tunnel                  | co
 never used, but connected           | 30m 0 +ana                            | connected since 0:00
 a scanner comes once                | 1h 98, 30m 0, 2m 0 +scan, 2m 0        | idle since 1:00
 a scanner stays for 2 min           | 1h 98, 30m 0, 4m 0 +scan              | idle since 1:00
-each visit sees another scanner     | 1h 98, 30m 0, 2m 0 +a, 2m 0 +b        | idle since 1:00
+each run sees another scanner       | 1h 98, 30m 0, 2m 0 +a, 2m 0 +b        | idle since 1:00
 a connection is 4 min old           | 1h 98, 30m 0, 6m 0 +ana               | connected since 1:00
 it closed 28 min ago                | 1h 98, 1h 0 +ana, 28m 0               | connected since 1:00
 it closed 30 min ago                | 1h 98, 1h 0 +ana, 30m 0               | idle since 1:00
 somebody connects while it is idle  | 1h 98, 5h 0, 10m 0 +ana               | connected since 1:00
 spot, a connection of 3 min         | every 1m: 1h 98, 30m 0, 4m 0 +ana     | connected since 1:00
 --- unknown
-before the first visit              |                                       | unknown since 0:00
+before the first probe run          |                                       | unknown since 0:00
 the probe is not installed yet      | 14m refused                           | unknown since 0:00
 the probe fails from the start      | 1h refused                            | unknown since 0:00 (refused)
-it is refused, visited each 10 min  | every 10m: 2h refused                 | unknown since 0:00 (refused)
+it is refused, probed each 10 min   | every 10m: 2h refused                 | unknown since 0:00 (refused)
 its SSH server never answers        | 1h no answer                          | unknown since 0:00 (no answer)
 it answers after 10 min, works      | 10m refused, 2m 98                    | in use since 0:12
 it answers after 10 min and rests   | 10m refused, 1h 0                     | unknown since 0:12
 it answers after 10 min, rests 1 h  | 10m refused, 62m 0                    | idle since 0:12
-two visits miss                     | 1h 98, 4m no answer                   | in use since 0:02
+two probe runs fail                 | 1h 98, 4m no answer                   | in use since 0:02
 the probe fails from the middle     | 1h 98, 6m no answer                   | unknown since 1:02 (no answer)
 it fails for a day                  | 1h 98, 24h no answer                  | unknown since 1:02 (no answer)
 it comes back and works             | 1h 98, 2h no answer, 2m 98            | in use since 3:02
@@ -82,19 +85,19 @@ it comes back and rests             | 1h 98, 2h no answer, 28m 0            | un
 it is back and rests for 30 min     | 1h 98, 2h no answer, 32m 0            | idle since 3:02
 it comes back and fails again       | 1h 98, 2h refused, 10m 0, 6m refused  | unknown since 3:12 (refused)
 a young machine, the bot is down    | 2m 98, 30m down, 2m 0                 | unknown since 0:34
-it worked, misses three, rests      | 1h 98, 6m no answer, 2m 0             | in use since 1:08
+it worked, fails three, rests       | 1h 98, 6m no answer, 2m 0             | in use since 1:08
 it works again for an hour          | 1h 98, 6m no answer, 1h 98            | in use since 1:08
-a new spell begins after long work  | 1h 98, 2h 0, 5h 98, 6m -, 32m 0       | idle since 8:08
-an idle machine misses two visits   | 1h 98, 2h 0, 4m no answer, 2m 0       | idle since 1:00
-an idle machine misses three        | 1h 98, 2h 0, 6m no answer, 2m 0       | unknown since 3:08
-and it rests on: the same spell     | 1h 98, 2h 0, 6m no answer, 32m 0      | idle since 3:08, as since 1:00
-every second visit misses           | 1h 98, 30 x (2m no answer, 2m 0)      | idle since 1:00
+long work begins a new idle period  | 1h 98, 2h 0, 5h 98, 6m -, 32m 0       | idle since 8:08
+an idle machine fails two runs      | 1h 98, 2h 0, 4m no answer, 2m 0       | idle since 1:00
+an idle machine fails three runs    | 1h 98, 2h 0, 6m no answer, 2m 0       | unknown since 3:08
+and it rests on, same idle period   | 1h 98, 2h 0, 6m no answer, 32m 0      | idle since 3:08, as since 1:00
+every second probe run fails        | 1h 98, 30 x (2m no answer, 2m 0)      | idle since 1:00
 the bot is down for 5 min           | 1h 98, 2h 0, 4m down, 2m 0            | idle since 1:00
 the bot is down for 2 h, it works   | 1h 98, 2h down, 2m 98                 | in use since 3:02
 the bot is down for 2 h, it rests   | 1h 98, 2h down, 2m 0                  | unknown since 3:02
 the bot is down while it is idle    | 1h 98, 2h 0, 2h down, 2m 0            | unknown since 5:02
 and it rests for 30 min             | 1h 98, 2h 0, 2h down, 32m 0           | idle since 5:02
-it is down twice, with one visit    | 1h 98, 2h down, 2m 0, 28m down, 4m 0  | unknown since 3:32
+it is down twice, with one run      | 1h 98, 2h down, 2m 0, 28m down, 4m 0  | unknown since 3:32
 it is down each half an hour        | 1h 98, 3 x (30m down, 2m 0), 2m 0     | unknown since 2:36
 its host key changes                | 1h 98, 6m host key changed            | unknown since 1:02 (host key changed)
 its answers are garbage             | 1h 0, 6m unreadable                   | unknown since 1:02 (unreadable)
@@ -118,7 +121,7 @@ all kinds of failures in turn       | 1h 98, 2m refused, 2m -, 2m no answer | un
 
 
 class Story(NamedTuple):
-    """What happens, the visits, and the verdict at the end, as written in the table."""
+    """A row of the table: what happens, the probe runs, and the resulting usage status."""
 
     what: str
     probe_runs: str
@@ -126,19 +129,18 @@ class Story(NamedTuple):
 
 
 def stories() -> list[Story]:
-    """Return the rows of the table."""
     lines = [line for line in STORIES.strip().splitlines()[1:] if not line.startswith("---")]
     return [Story(*(cell.strip() for cell in line.split("|"))) for line in lines]
 
 
 def _pace(probe_runs: str) -> timedelta:
-    """Return how far apart the visits of a story are."""
+    """Return the time between two probe runs of a story."""
     match = re.match(r"every (\d+)m: ", probe_runs)
     return timedelta(minutes=int(match[1]) if match else 2)
 
 
 def samples_of(probe_runs: str) -> list[Sample]:
-    """Return the samples of a story."""
+    """Return the samples of a story's probe runs."""
     every = _pace(probe_runs)
     text = re.sub(r"^every \d+m: ", "", probe_runs)
     text = re.sub(r"(\d+) x \(([^()]*)\)", lambda match: ", ".join([match[2]] * int(match[1])), text)
@@ -154,8 +156,9 @@ def samples_of(probe_runs: str) -> list[Sample]:
 
 
 def history(samples: list[Sample], rules: Rules) -> list[tuple[datetime, Use]]:
-    """Return the verdicts that are stored as these samples arrive, and when. The bot judges each visit with the
-    samples of the window and the stored verdict.
+    """Return the usage statuses that are stored as these samples arrive, each with the time at which it is stored.
+
+    Like the bot, evaluate each probe run together with the samples of the window and the stored usage status.
     """
     stored: list[tuple[datetime, Use]] = []
     first = 0
@@ -172,20 +175,21 @@ def history(samples: list[Sample], rules: Rules) -> list[tuple[datetime, Use]]:
 
 
 def replay(samples: list[Sample], rules: Rules) -> list[Use]:
-    """Return the verdicts that are stored as these samples arrive. Without samples, return the one that holds at
-    ready.
+    """Return the usage statuses that are stored as these samples arrive.
+
+    Without samples, return the one that is valid at ready.
     """
     if not samples:
         return [usage_status.judge([], ready_at=READY, before=None, now=READY, rules=rules)]
     return [use for _, use in history(samples, rules)]
 
 
-def told(use: Use) -> str:
-    """Return a verdict as the table writes it."""
-    words = f"{_words(use.status)} since {_time(use.since)}"
+def status_text(use: Use) -> str:
+    """Return a usage status in the notation of the table."""
+    text = f"{_words(use.status)} since {_time(use.since)}"
     if use.status in NOT_COMPUTING and use.idle_period is not None and use.idle_period != use.since:
-        words += f", as since {_time(use.idle_period)}"
-    return f"{words} ({_words(use.why)})" if use.why else words
+        text += f", as since {_time(use.idle_period)}"
+    return f"{text} ({_words(use.why)})" if use.why else text
 
 
 def _span(length: str) -> timedelta:

@@ -1,4 +1,4 @@
-"""Messages and dialogs as text, so that a test can compare what people read."""
+"""Renders messages and dialogs as text, so that tests can compare what people read."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.views.stories import ANA, BEN, NAMES, reading, ready
 Json = dict[str, Any]
 WIDTH = 100
 _UNMARKED = ("[", "# ", "| ", "$ ", "- ")
-"""What buttons, headers, fields, text to copy and the tasks of a plan begin with."""
+"""The beginnings of lines that are never marked: buttons, headers, fields, text to copy and tasks of a plan."""
 
 
 def read(markup: str, now: datetime) -> str:
@@ -39,10 +39,10 @@ def read(markup: str, now: datetime) -> str:
 
 
 def message(rendered: Rendered | None, now: datetime) -> str:
-    """Return a message as text: a line for each line of its blocks, small print indented, buttons in brackets.
+    """Render a message as text, with indented small print and with buttons in brackets.
 
-    What only the fallback text says, or only a paragraph or small print, is marked as such. Headers, fields and
-    plans are not: the fallback text says the same in sentences of its own.
+    Text that is only in the fallback text is marked, and so are paragraphs and small print that are missing from
+    it. Headers, fields and plans aren't marked, because the fallback text says the same in sentences of its own.
     """
     if rendered is None:
         return "(nothing)"
@@ -59,12 +59,12 @@ def message(rendered: Rendered | None, now: datetime) -> str:
 
 
 def _words(text: str) -> str:
-    """Return text without bold marks, line ends and the buttons at the end of its lines."""
+    """Remove bold marks, line ends and the buttons at the end of lines."""
     return " ".join(re.sub(r"   \[[^]]*]", "", text).replace("*", "").split())
 
 
 def dialog(modal: Modal, now: datetime) -> str:
-    """Return a dialog as text: its title, its blocks, then the buttons that close it."""
+    """Render a dialog as text: its title, its blocks, and the buttons that close it."""
     view = modal.view
     ends = [view[name]["text"] for name in ("submit", "close") if name in view]
     lines = [f"== {view['title']['text']} ==", *lines_of(view["blocks"], now)]
@@ -72,12 +72,12 @@ def dialog(modal: Modal, now: datetime) -> str:
 
 
 def page(*texts: str) -> str:
-    """Return texts one below the other, each after an empty line."""
+    """Join texts, each after an empty line."""
     return "".join(f"\n{text}\n" for text in texts)
 
 
 def buttons(blocks: tuple[Json, ...]) -> Iterator[Json]:
-    """Yield the buttons that a reader sees, in order."""
+    """Yield the visible buttons in order."""
     for block in blocks:
         yield from (element for element in block.get("elements", ()) if element["type"] == "button")
         if "accessory" in block:
@@ -90,7 +90,7 @@ def labels(blocks: tuple[Json, ...]) -> list[str]:
 
 
 def _wrapped(lines: list[str]) -> str:
-    """Return lines that fit here. Those of a text to copy stay lines of their own."""
+    """Wrap lines. Lines of text to copy are never joined."""
     lines = [each for line in lines for each in (line.splitlines() if line.startswith("$ ") else [line])]
     return "\n".join(
         textwrap.fill(
@@ -108,7 +108,7 @@ def _wrapped(lines: list[str]) -> str:
 
 
 def lines_of(blocks: Iterable[Json], now: datetime) -> list[str]:
-    """Return blocks as lines of text."""
+    """Render blocks as lines of text."""
     return [line for block in blocks for line in _block(block, now)]
 
 
@@ -171,7 +171,7 @@ def outbox(
     newest: bool = True,
     posted_at: datetime | None = None,
 ) -> Rendered | None:
-    """Render a message of the outbox; `shown` is 0 before it is posted."""
+    """Render a message of the outbox. `shown` is 0 before the message is posted."""
     reader = reading(now, to if kind is MessageKind.DIRECT else "")
     if event is None:
         return card_of(details, reader) if details is not None else None
@@ -187,23 +187,23 @@ def outbox(
 
 
 def card(details: RentalDetails, now: datetime) -> str:
-    """Return the card as text."""
+    """Render the card as text."""
     return message(outbox(MessageKind.CARD, details, now), now)
 
 
 def thread(event: Event, details: RentalDetails | None = None) -> str:
-    """Return the reply below the card as text, posted when its event happened."""
+    """Render the reply below the card as text, at the time of its event."""
     return message(outbox(MessageKind.THREAD, details or ready(), event.at, event), event.at)
 
 
 def direct(
     event: Event, details: RentalDetails, now: datetime | None = None, *, to: str = ANA, newest: bool = True
 ) -> str:
-    """Return the direct message about an event as text, as of `now` or of the event."""
+    """Render the direct message about an event as text, at `now` or at the time of the event."""
     shown_at = now or event.at
     return message(outbox(MessageKind.DIRECT, details, shown_at, event, to=to, newest=newest), shown_at)
 
 
 def approval(event: Event, details: RentalDetails, now: datetime, *, shown: int = 1) -> str:
-    """Return the message to the approvers as text."""
+    """Render the message to the approvers as text."""
     return message(outbox(MessageKind.APPROVAL, details, now, event, to="C0GPUS", shown=shown), now)

@@ -1,4 +1,4 @@
-"""Ana's k7mq2 with a boot script that holds some keys, a setup or the probe."""
+"""Ana's machine k7mq2 with startup scripts that contain keys, a setup script or the probe."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ HOST_KEY = "SHA256:Vx1kEjQq0mO8c5rFQ3mE2vV2m0lRrj7mRk3yqf1Zr1A"
 
 
 def line(n: int) -> str:
-    """Return the line of the n-th key, from 1."""
+    """Return the public key line number `n`, counted from 1."""
     return f"ssh-ed25519 AAAAC3NzaC1lZDI{n}"
 
 
@@ -27,12 +27,13 @@ def key(person: str, comment: str, written: str = line(1)) -> OwnedKey:
 
 
 FIRST = key(ANA, "you@laptop", "ssh-ed25519 AAAA")
-"""The key that each purchase sends."""
+"""The default key, which every purchase sends."""
 
 
 def large(n: int) -> OwnedKey:
-    """Return the n-th of Ana's keys that are as long as RSA keys can be: type, exponent and modulus, each with its
-    length.
+    """Return one of Ana's keys of the largest permitted RSA size.
+
+    It consists of the type, the exponent and the modulus, each preceded by its length.
     """
     parts = (b"ssh-rsa", b"\1\0\1", b"\0" + bytes([255 - n]) * (LARGEST_RSA // 8))
     blob = b"".join(len(part).to_bytes(4, "big") + part for part in parts)
@@ -46,8 +47,14 @@ def sent(
     probe: bool = False,
     **changes: Any,
 ) -> RentalDetails:
-    """Return Ana's k7mq2 in use, with Ben and Carl as teammates. Its boot script holds these keys, this setup and
-    maybe the probe. The people have these keys now, and those of `later`.
+    """Return Ana's ready machine k7mq2 with Ben and Carl as teammates.
+
+    Args:
+        keys: The keys in its startup script, which their owners still have.
+        later: Keys that people have added since then.
+        setup: The name of the setup script in the startup script.
+        probe: Whether the startup script contains the probe.
+        changes: Other fields of the rental.
     """
     details = ready(**{"host_key": HOST_KEY, "teammates": (BEN, CARL), **changes})
     first, last = details.attempts

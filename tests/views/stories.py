@@ -44,7 +44,7 @@ def view_of(quote: Quote, choices: Sequence[OfferChoice], **fields: Any) -> Quot
 
 
 def reading(now: datetime, who: str = "", *, zone: str = "", rules: Rules = RULES) -> Reader:
-    """Return a person, or by default many people, who read something now."""
+    """Return a reader at `now`: one person, or by default many people."""
     return Reader(id=who, rules=rules, now=now, zone=zone)
 
 
@@ -54,7 +54,7 @@ S = timedelta(seconds=1)
 
 
 def clock(hour: int, minute: int, second: int = 0, *, day: int = 24) -> datetime:
-    """Return a time of Tuesday, 24 November 2026, or of another day of that month."""
+    """Return a time on Tuesday, 24 November 2026, or on another day of that month."""
     return datetime(2026, 11, day, hour, minute, second, tzinfo=UTC)
 
 
@@ -102,7 +102,7 @@ def terms(price: str = "2.15", max_rate: str = "2.47", total: int = 16_055_000, 
 
 
 def rental(state: State, **changes: Any) -> Rental:
-    """Return k7mq2, asked for at 12:36."""
+    """Return the rental k7mq2, requested at 12:36."""
     known = Rental(
         id="k7mq2",
         state=state,
@@ -136,7 +136,7 @@ def happened(kind: EventKind, at: datetime, actor: str | None = None, *, id: int
 
 
 def making() -> RentalDetails:
-    """Return k7mq2 while Hyperstack makes it."""
+    """Return k7mq2 while Hyperstack is creating the machine."""
     return RentalDetails(
         rental=rental(
             State.PROVISIONING, rate=Decimal("2.15"), vendor="hyperstack", vendor_region="nor-1", attempts=1
@@ -180,7 +180,7 @@ def lease(ends_at: datetime | None = None) -> Lease:
 
 
 def keys_now(*keys: OwnedKey) -> dict[str, tuple[Key, ...]]:
-    """Return these keys by their owners, as people have them now."""
+    """Return the people's current keys, by owner."""
     found: dict[str, tuple[Key, ...]] = {}
     for owned in keys:
         key = Key(line=owned.line, comment=owned.comment, fingerprint=owned.fingerprint)
@@ -189,7 +189,7 @@ def keys_now(*keys: OwnedKey) -> dict[str, tuple[Key, ...]]:
 
 
 def ready(*events: Event, spent: int = 4_960_000, **changes: Any) -> RentalDetails:
-    """Return k7mq2 in use, at Nebius after Hyperstack sold out."""
+    """Return k7mq2 running at Nebius, after Hyperstack was sold out."""
     known = changed(
         rental(
             State.READY,
@@ -226,7 +226,7 @@ def ready(*events: Event, spent: int = 4_960_000, **changes: Any) -> RentalDetai
 
 
 def gone(*events: Event, state: State = State.DESTROYED, why: Why | None = None, **changes: Any) -> RentalDetails:
-    """Return k7mq2, destroyed at 18:41, or at 12:59 if it was never ready."""
+    """Return k7mq2 after its end: at 18:41, or at 12:59 if it was never ready."""
     never_ready = state in {State.FAILED, State.CANCELLED}
     length = 22 * M if never_ready else 6 * H + 4 * M
     over_at = clock(12, 37) + length
@@ -262,7 +262,7 @@ ASKED = Event(
 
 
 def waiting(*events: Event, **changes: Any) -> RentalDetails:
-    """Return p4wd9, 8x H100, which waits for approval since 14:05 or ended without one."""
+    """Return p4wd9, a request for 8x H100 that has been waiting for approval since 14:05, or ended without one."""
     if changes.get("state", State.AWAITING_APPROVAL).over:
         changes["decision"] = None
     known = changed(
@@ -302,7 +302,10 @@ def listed(
     team: str | None = None,
     reader: str = ANA,
 ) -> RentalList:
-    """Return a list of these rentals with their sums. `team` is what the team's machines cost in USD per hour."""
+    """Return a list of these rentals with their totals.
+
+    `team` is the cost of the team's machines in USD per hour.
+    """
     running = [one for one in shown if one.rental.rate is not None and not one.rental.state.over]
     mine = [one for one in running if one.rental.owner == reader]
     own, all_ = (sum((one.rental.rate or Decimal(0) for one in some), Decimal(0)) for some in (mine, running))
@@ -317,7 +320,7 @@ def listed(
 
 
 def extended(rental: Rental, longer: timedelta, **more: Any) -> Extended:
-    """Return an extension that its owner asked for."""
+    """Return an extension that the owner requested."""
     return Extended(
         **{"rental": rental, "span": longer, "waits": False, "asked": None, "sees_money": True, **more}
     )

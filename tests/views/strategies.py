@@ -1,4 +1,4 @@
-"""Hypothesis strategies: any value that the models allow, with hostile text."""
+"""Hypothesis strategies for all values that the models allow, including hostile text."""
 
 from __future__ import annotations
 
@@ -294,7 +294,7 @@ FACTS = {
 
 
 def _facts_of(kind: EventKind) -> st.SearchStrategy[Any]:
-    """Return a strategy for the facts of a kind. Facts that it can lack are left out at times."""
+    """Return a strategy for the facts of a kind of event. Optional facts are sometimes left out."""
     fields = EFFECTS[kind].facts.model_fields
     people = {1: st.tuples(user), 2: st.tuples(user, user)}
     drawn = {name: FACTS[name] for name in fields.keys() & FACTS.keys()}
@@ -336,8 +336,9 @@ details = st.builds(
 
 
 def summaries_of(rentals: st.SearchStrategy[Rental]) -> st.SearchStrategy[RentalSummary]:
-    """Return these rentals as a list shows them. Their history, which takes most of the draws of `details`, is
-    left out.
+    """Return these rentals as a list shows them.
+
+    Their history is left out, because it takes most of the draws of `details`.
     """
     names = st.dictionaries(user, text, max_size=3)
     return st.builds(RentalSummary, rental=rentals, spent=spents, names=names, sees_money=st.booleans())

@@ -1,4 +1,4 @@
-"""Direct messages about the account and about the bot's own failures."""
+"""Alerts about the account and about the bot's own failures."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def notice(kind: EventKind, actor: str | None = None, **facts: object) -> str:
     return message(outbox(MessageKind.ALERT, None, NOW, event), NOW)
 
 
-def test_a_notice_of_the_account_says_what_happened_and_what_to_do() -> None:
+def test_account_alerts_say_what_happened_and_what_to_do() -> None:
     assert page(
         notice(K.UNAUTHORIZED),
         notice(K.AUTHORIZED_AGAIN),
@@ -51,7 +51,7 @@ Carl resumed buying, so machines can be rented again.
 """)
 
 
-def test_a_pause_that_is_over_is_told_with_its_end() -> None:
+def test_an_ended_pause_is_reported_together_with_its_end() -> None:
     def paused(actor: str, why: str | None = None) -> str:
         pause = Event(rental_id=None, kind=K.PAUSED, at=clock(9, 2), actor=actor, facts=SaidFacts(detail=why))
         resumed = Event(rental_id=None, kind=K.RESUMED, at=clock(11, 4), actor=CARL)
@@ -70,14 +70,19 @@ Carl paused buying at 09:02. Carl resumed buying at 11:04, so machines can be re
 """)
 
 
-def test_a_notice_of_the_policy_says_what_changed_or_what_is_wrong() -> None:
+def test_policy_alerts_say_what_changed_or_what_is_wrong() -> None:
     assert page(
         notice(K.POLICY_CHANGED, CARL, count=2, detail="auto_approve.per_hour, projects.vision"),
         notice(K.POLICY_CHANGED, count=3, detail="lease.max"),
         notice(
             K.POLICY_REFUSED, count=1, detail="line 2, lease.max: '<!here>' is no duration; write it such as 4h"
         ),
-        notice(K.POLICY_REFUSED, count=7, detail="line 1, a: there is no such key\nline 2, b: write a number"),
+        notice(
+            K.POLICY_REFUSED,
+            count=7,
+            detail="line 3, leese: there is no such key. The most similar one is lease\n"
+            "line 9, budgets.team: write a number",
+        ),
     ) == snapshot("""\
 
 Carl changed the team's rules. Changed: auto_approve.per_hour, projects.vision. /gpu policy shows
@@ -90,14 +95,14 @@ line 2, lease.max: '<!here>' is no duration; write it such as 4h.
 Correct the file, then type /gpu policy reload
 
 The policy file has mistakes, so the previous rules stay in force.
-line 1, a: there is no such key.
-line 2, b: write a number.
+line 3, leese: there is no such key. The most similar one is lease.
+line 9, budgets.team: write a number.
 To see all 7 mistakes: gpubot policy check
 Correct the file, then type /gpu policy reload
 """)
 
 
-def test_a_notice_after_the_upgrade_names_the_channels_that_charge_a_project_for_fewer_people() -> None:
+def test_the_upgrade_notice_names_channels_that_charge_projects_for_fewer_people() -> None:
     assert page(notice(K.CHANNELS_CHARGE_LESS, detail="C0V vision\nC0W <!here>")) == snapshot("""\
 
 I was upgraded. In the channel of a project that names people, only those people and approvers can
@@ -108,7 +113,7 @@ I was upgraded. In the channel of a project that names people, only those people
 """)
 
 
-def test_a_notice_of_a_failing_step_has_the_number_in_the_log_and_what_follows() -> None:
+def test_an_alert_about_a_failing_step_has_the_error_number_and_consequences() -> None:
     failed: dict[str, Any] = {"name": "k7mq2", "number": "E-4F2K"}
     assert page(
         notice(K.STEP_FAILED, **failed, count=3, until=clock(19, 10)),
@@ -131,7 +136,7 @@ I've deleted the machine k7mq2, which should have ended at 18:40. The vendor has
 """)
 
 
-def test_a_notice_of_a_broken_database_says_what_no_longer_works() -> None:
+def test_an_alert_about_a_broken_database_says_what_no_longer_works() -> None:
     assert page(
         notice(K.NO_WRITES, span=30 * M),
         notice(K.NO_WRITES, name="k7mq2", since=clock(18, 40), until=clock(19, 10)),
@@ -156,7 +161,7 @@ My database works again, so the machine k7mq2 can be extended again.
 """)
 
 
-def test_a_notice_of_a_wrong_clock_says_how_wrong_it_is_and_what_still_works() -> None:
+def test_an_alert_about_a_wrong_clock_says_what_still_works() -> None:
     assert page(
         notice(K.WRONG_CLOCK, name="gpubot-2", span=120 * M, detail="database"),
         notice(K.WRONG_CLOCK, name="gpubot-2", span=-600 * M, detail="witnesses"),
@@ -170,7 +175,7 @@ The clock of gpubot-2, a computer that I run on, is 10 h behind Compute Clear's 
 """)
 
 
-def test_an_alert_of_a_budget_says_what_is_spent_what_can_follow_and_what_changes() -> None:
+def test_a_budget_alert_has_the_spent_share_and_the_consequences() -> None:
     vision = Balance(
         scope=Scope(kind=ScopeKind.PROJECT, name="vision"),
         month="2026-11",
@@ -205,7 +210,7 @@ The team has spent or reserved 87% of its $3,000.00 budget for November: $2,101.
 """)
 
 
-def test_a_notice_of_an_unusual_day_names_the_dearest_rentals_once_each_as_buttons() -> None:
+def test_an_alert_about_an_unusual_day_has_a_button_per_expensive_rental() -> None:
     dearest = [
         {"rental_id": "k7mq2", "owner": BEN, "amount": 331_200_000, "count": 8, "gpu": GPU},
         {"rental_id": "k7mq2", "owner": ANA, "amount": 190_100_000, "count": 8, "gpu": GPU},

@@ -1,4 +1,4 @@
-"""The message that asks approvers, and the same message once they decided."""
+"""The message that asks approvers for a decision, before and after the decision."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ Ana wants *8x H100 (p4wd9) in EU for 6 h*: "fine-tune run 7".
 """)
 
 
-def test_a_request_says_both_prices_when_they_were_read_and_how_the_other_machines_are_used() -> None:
+def test_a_request_shows_both_prices_and_the_usage_of_other_machines() -> None:
     other = OtherOffer(vendor="nebius", vendor_region="eu-north1", rate=Decimal("19.36"))
     asked = changed(ASKED, facts=changed(ASKED.facts, read_at=clock(14, 3), other=other))
     idle = Use(status=UsageStatus.IDLE, since=clock(13, 15))
@@ -95,7 +95,7 @@ Ana wants *8x H100 (p4wd9) in EU for 6 h*: "fine-tune run 7".
 """)
 
 
-def test_a_change_is_shown_in_the_same_message_until_it_is_decided() -> None:
+def test_a_changed_request_stays_in_the_same_message_until_it_is_decided() -> None:
     newer = terms("18.40", "21.16", 95_220_000, count=8, version=2, lease=4 * H)
     change = happened(
         K.CHANGED, clock(14, 10), ANA, id=2, terms=2, people=(BEN,), admins_decide=False, read_at=clock(14, 10)
@@ -124,7 +124,7 @@ Ben approved Ana's 8x H100 (p4wd9) in EU at 14:12, for 4 h.
 """)
 
 
-def test_a_card_says_who_is_asked_and_whether_they_are_the_admins() -> None:
+def test_a_card_names_the_people_who_were_asked() -> None:
     by_ben = changed(ASKED, facts=changed(ASKED.facts, people=(BEN,), admins_decide=False))
     now_admins = happened(K.DECIDERS_CHANGED, clock(14, 30), people=(CARL,), admins_decide=True)
     assert "Ben was asked. The request expires" in card(waiting(by_ben), clock(14, 5))
@@ -132,7 +132,7 @@ def test_a_card_says_who_is_asked_and_whether_they_are_the_admins() -> None:
     assert "No approver is left, so the admins (Carl) were asked. The request expires" in " ".join(shown.split())
 
 
-def test_an_approver_who_asks_or_is_notified_in_another_way_is_named_without_a_mention() -> None:
+def test_approvers_who_ask_or_get_a_direct_message_are_not_pinged() -> None:
     own = waiting(owner=BEN)
     again = happened(K.ASKED_AGAIN, clock(14, 5), terms=1)
     for asked in (changed(ASKED, actor=BEN), again):
@@ -140,7 +140,7 @@ def test_an_approver_who_asks_or_is_notified_in_another_way_is_named_without_a_m
         assert "<!subteam^S0GPU>, Ben" in text
 
 
-def test_once_decided_the_same_message_shows_the_decision_with_its_day_if_that_is_not_today() -> None:
+def test_the_message_shows_the_decision_and_its_day_if_not_today() -> None:
     newer = terms("18.40", "21.16", 137_540_000, count=8, version=2)
     approved = happened(K.APPROVED, clock(14, 12), BEN, terms=1, max_rate=Decimal("21.16"), hours=6 * H)
     answers = (
@@ -171,7 +171,7 @@ Ben approved Ana's 1x H100 (p4wd9) in EU yesterday at 14:12, for 6 h at up to $2
 """)
 
 
-def test_a_request_for_more_time_says_what_the_extension_adds_and_the_new_total() -> None:
+def test_a_request_for_more_time_shows_its_cost_and_the_new_total() -> None:
     asked = happened(K.EXTENSION_ASKED, clock(18, 10), ANA, id=9, terms=2, until=clock(18, 40, day=25))
     approved = happened(K.EXTENSION_APPROVED, clock(18, 20), BEN, id=10, terms=2, until=clock(18, 40, day=25))
     eight = changed(LONGER, terms=terms("18.40", "21.16", 79_050_000, version=2, count=8), ends_at=clock(20, 40))

@@ -53,7 +53,7 @@ def shown(*choices: OfferChoice, count: int = 1) -> str:
     return message(offers.found(view_of(quote, choices), reading(NOW, ANA)), NOW)
 
 
-def test_offers_that_a_budget_does_not_hold_say_so_and_offer_a_shorter_lease() -> None:
+def test_offers_that_exceed_a_budget_suggest_a_shorter_lease() -> None:
     first, second = (OfferChoice(offer=offer, terms=terms()) for offer in (HYPERSTACK, NEBIUS))
     asks = {"over": (Over.BUDGET,), "shorter": 4 * H}
     big = OfferChoice(
@@ -101,7 +101,7 @@ You can't rent any of these offers now. The request could cost $16.06, and your 
 """)
 
 
-def test_a_click_that_a_budget_refuses_reads_what_did_not_happen_and_what_to_do() -> None:
+def test_a_click_refused_by_a_budget_explains_what_to_do() -> None:
     refused = OverBudget(say_passed(demand(MINE)), instead=NOT_RENTED)
     assert textwrap.wrap(error_text(refused), 100) == snapshot(
         [
@@ -112,14 +112,14 @@ def test_a_click_that_a_budget_refuses_reads_what_did_not_happen_and_what_to_do(
     )
 
 
-def test_dialogs_say_which_budget_does_not_hold_it() -> None:
+def test_dialogs_name_the_exceeded_budget() -> None:
     choice = OfferChoice(offer=HYPERSTACK, terms=terms(), over=(Over.BUDGET,), passed=(demand(VISION),))
     assert dialog(rent_dialog(QUOTE, choice, reading(NOW, ANA)), NOW) == snapshot("""\
 == Ask for approval? ==
 ! This can cost up to $16.06.
 1x H100 in EU from Hyperstack nor-1, $2.15/h, 6 h from when it's ready.
-About $12.90. $16.06 is for 6 h plus 30 min to start and shut down, at up to $2.47/h. If the offer
-      that you rent sells out, I'll take another up to that price.
+About $12.90. $16.06 is for 6 h plus 30 min to start and shut down, at up to $2.47/h. If this offer
+      sells out, I'll take another up to $2.47/h.
 *Needs approval.* The request could cost $16.06, and project vision has only $12.10 left in November
       ($2,900.00 spent, $87.90 reserved for running machines). Nothing is rented until someone
       approves.
@@ -127,7 +127,7 @@ About $12.90. $16.06 is for 6 h plus 30 min to start and shut down, at up to $2.
 """)
 
 
-def test_the_history_says_whose_budget_an_approval_passed() -> None:
+def test_the_history_names_the_budget_that_an_approval_exceeds() -> None:
     allowed: dict[str, Any] = {"max_rate": Decimal("21.16"), "hours": 6 * H, "total": 137_540_000, "terms": 1}
     assert page(
         *(
@@ -160,7 +160,7 @@ def test_the_card_names_the_project() -> None:
     )
 
 
-def test_the_approvers_read_what_is_left_of_each_budget_now_and_after_this() -> None:
+def test_approvers_read_the_remaining_budgets_now_and_after_approval() -> None:
     fits = changed(demand(VISION), more=37_540_000, balance=changed(demand(VISION).balance, reserved=0))
     details = changed(waiting(ASKED), demands=(demand(TEAM), fits))
     assert [line for line in approval(ASKED, details, clock(14, 6)).splitlines() if "left" in line] == snapshot(

@@ -1,4 +1,4 @@
-"""The card of a rental, in each of its states."""
+"""The card of a rental in each of its states."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ from tests.views.stories import (
 K = EventKind
 
 
-def test_a_request_that_waits_says_who_decides_until_when() -> None:
+def test_a_pending_request_says_who_decides_and_when_it_expires() -> None:
     dearer = waiting(decision=PendingDecision(decider=Decider.OWNER, why=Why.DEARER, expires_at=clock(22, 5)))
     assert page(card(waiting(), clock(14, 5)), card(dearer, clock(14, 5))) == snapshot("""\
 
@@ -60,7 +60,7 @@ The offers that are left cost more than the price accepted before. The request e
 """)
 
 
-def test_the_card_of_a_request_does_not_repeat_the_request_in_the_same_channel() -> None:
+def test_the_card_does_not_repeat_a_request_in_the_same_channel() -> None:
     asked = changed(ASKED, facts=changed(ASKED.facts, people=(BEN,), admins_decide=False))
     details = changed(waiting(card_channel=RULES.approvals_to), events=(asked,))
     assert page(card(details, clock(14, 5))) == snapshot("""\
@@ -72,7 +72,7 @@ Ben was asked.
 """)
 
 
-def test_the_plan_of_a_machine_that_starts_shows_the_vendor_and_the_time_since_the_click() -> None:
+def test_the_checklist_shows_the_vendor_and_the_time_since_the_click() -> None:
     blocked = Blocked(since=clock(12, 37), why=Why.OUTAGE)
     on_hold = changed(making(), rental=changed(making().rental, blocked=blocked))
     unclear = changed(attempt(1, HYPERSTACK, clock(12, 36), AttemptState.UNKNOWN), why=Why.NO_ANSWER)
@@ -115,7 +115,7 @@ def test_the_plan_of_a_machine_that_starts_shows_the_vendor_and_the_time_since_t
 """)
 
 
-def test_the_plan_says_who_approved_it_and_which_attempts_failed_of_many_only_the_last_ones() -> None:
+def test_the_checklist_names_the_approver_and_the_last_failed_attempts() -> None:
     approved = happened(K.APPROVED, clock(12, 35), BEN)
     failed = [
         changed(attempt(n, of, clock(12, 36, n), AttemptState.FAILED), why=why)
@@ -170,7 +170,7 @@ def test_the_plan_says_who_approved_it_and_which_attempts_failed_of_many_only_th
 """)
 
 
-def test_a_ready_machine_says_its_price_and_its_end_with_the_day_if_it_is_not_today() -> None:
+def test_a_ready_machine_shows_its_price_and_end() -> None:
     assert page(
         card(ready(), clock(12, 41)),
         card(ready(lease=lease(clock(9, 0, day=25))), clock(12, 41)),
@@ -220,7 +220,7 @@ Carl asked for more time.
 """)
 
 
-def test_the_card_of_a_machine_that_runs_past_its_end_shows_no_end() -> None:
+def test_the_card_of_a_machine_past_its_end_shows_no_end() -> None:
     end = clock(18, 40)
     script = OnEnding(state=OnEndingState.RUNNING, end=end)
     movable = changed(lease(), latest_end=clock(20, 40))
@@ -263,7 +263,7 @@ def test_the_card_of_a_machine_that_runs_past_its_end_shows_no_end() -> None:
 """)
 
 
-def test_the_card_is_rendered_again_just_after_the_end_that_it_shows() -> None:
+def test_the_card_is_rendered_again_shortly_after_the_end() -> None:
     shown = card_of(ready(), reading(clock(12, 41)))
     assert shown.refresh_after == clock(18, 40) - clock(12, 41) + REFRESH_AFTER_END
     assert card_of(ready(), reading(clock(18, 41))).refresh_after is None
@@ -278,7 +278,7 @@ def test_the_card_is_rendered_again_just_after_the_end_that_it_shows() -> None:
         (SetupProgress(state=SetupState.FAILED), 'Setup "torch" failed.'),
     ],
 )
-def test_the_card_and_the_rental_say_how_far_its_set_up_is(progress: SetupProgress, words: str) -> None:
+def test_the_card_and_details_show_the_progress_of_the_setup_script(progress: SetupProgress, words: str) -> None:
     details = ready(request=request(setup="torch"), setup_progress=progress)
     now = clock(12, 50)
     assert f"  {words}\n" in card(details, now)
@@ -287,13 +287,13 @@ def test_the_card_and_the_rental_say_how_far_its_set_up_is(progress: SetupProgre
     assert "Setup" not in card(without, now)
 
 
-def test_a_request_for_more_time_is_withdrawn_from_the_card() -> None:
+def test_a_request_for_more_time_can_be_withdrawn_on_the_card() -> None:
     shown = outbox(MessageKind.CARD, ready(extension=LONGER), clock(18, 10))
     assert shown is not None
     assert next(buttons(shown.blocks))["action_id"] == Action.WITHDRAW.id
 
 
-def test_the_card_of_a_machine_that_is_being_destroyed_says_if_it_is_not_confirmed_gone() -> None:
+def test_the_card_says_if_a_deletion_is_not_confirmed() -> None:
     alarm = Alarm(at=clock(18, 46), count=1)
     assert page(
         card(ready(state=State.DESTROYING), clock(18, 40)),
@@ -317,7 +317,7 @@ It may still be billing $2.42/h. Carl is looking into it.
 """)
 
 
-def test_the_card_of_a_rental_that_is_over_has_its_receipt_and_no_button() -> None:
+def test_the_card_of_an_ended_rental_has_a_receipt_and_no_buttons() -> None:
     assert page(
         card(gone(), clock(18, 42)),
         card(gone(state=State.CANCELLED), clock(18, 42)),
@@ -370,7 +370,7 @@ Nothing was rented.
 """)
 
 
-def test_the_card_names_who_ended_somebody_elses_machine() -> None:
+def test_the_card_names_the_person_who_ended_somebody_elses_machine() -> None:
     asked = happened(K.DESTROYING, clock(18, 40), BEN, why=Why.ASKED, end=State.DESTROYED)
     ending = Ending(outcome=State.DESTROYED, why=Why.ASKED, by=BEN, since=clock(18, 40))
     over = gone(asked)

@@ -1,4 +1,4 @@
-"""Direct messages about a request that waits for a decision again, or that has one."""
+"""Direct messages about requests that need a new decision, or got one."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ K = EventKind
 FREE: dict[str, Any] = {"amount": 0, "estimated": False}
 
 
-def test_a_request_with_too_little_time_left_can_be_changed_or_withdrawn_and_not_go_on() -> None:
+def test_a_request_with_too_little_time_can_be_changed_or_withdrawn() -> None:
     why = Why.TOO_LITTLE_TIME
     again = happened(K.ASKED_AGAIN, clock(17, 31), why=why, terms=2, amount=0, estimated=False, until=clock(23, 0))
     waits = rental(
@@ -58,7 +58,7 @@ This request is on hold, because the requested end is too soon for a machine to 
 """)
 
 
-def test_a_dearer_offer_is_for_the_owner_or_an_approver_to_decide() -> None:
+def test_a_more_expensive_offer_is_decided_by_the_owner_or_an_approver() -> None:
     again = happened(
         K.ASKED_AGAIN,
         clock(12, 39),
@@ -152,7 +152,7 @@ Your request for 1x H100 (k7mq2) in EU expired at 22:07. The vendor confirmed th
 """)
 
 
-def test_a_request_that_nobody_decided_is_asked_for_again_with_one_click() -> None:
+def test_an_expired_request_can_be_repeated_with_one_click() -> None:
     expired = happened(K.EXPIRED, clock(22, 5), **FREE)
     assert page(
         direct(expired, waiting(expired, state=State.EXPIRED)),

@@ -1,4 +1,4 @@
-"""The week's spend, as the home channel reads it."""
+"""The weekly digest in the home channel."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def text(week: Digest) -> str:
     return rendered.text
 
 
-def test_a_digest_has_the_sums_and_a_line_for_each_project() -> None:
+def test_a_digest_has_totals_and_a_line_for_each_project() -> None:
     assert text(WEEK).splitlines() == [
         "Last week (16 to 22 Nov) the team spent $1,940.12 on 61 rentals, of which $212.70 (11%) was idle. "
         "5 machines are running now, at $31.20/h. At this rate, November will cost about $2,940.",
@@ -76,7 +76,7 @@ def test_a_digest_of_one_project_is_one_line() -> None:
     )
 
 
-def test_a_digest_of_many_projects_names_the_dearest() -> None:
+def test_a_digest_of_many_projects_names_the_most_expensive() -> None:
     week = changed(WEEK, projects=tuple(changed(VISION, project=f"p{n}") for n in range(13)))
     lines = text(week).splitlines()
     assert (len(lines), lines[10].split(":")[0], lines[11]) == (12, "p9", "3 more projects: /gpu spend shows all.")

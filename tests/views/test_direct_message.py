@@ -1,4 +1,4 @@
-"""Direct messages about a machine, and how they change until it is gone."""
+"""Direct messages about a machine, and how they change until its end."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ $ ssh -p 2222 root@2001:db8::7
 """)
 
 
-def test_the_ready_message_says_if_the_lease_is_shorter_and_if_more_time_is_asked_for() -> None:
+def test_the_ready_message_mentions_a_shorter_lease_or_a_pending_extension() -> None:
     assert page(
         direct(READY_EVENT, ready(lease=lease(clock(17, 40)))),
         direct(READY_EVENT, ready(extension=LONGER), clock(18, 10)),
@@ -118,7 +118,7 @@ $ ssh root@203.0.113.7
 """)
 
 
-def test_who_approved_it_is_a_line_of_the_ready_message_unless_that_took_too_long() -> None:
+def test_the_ready_message_names_the_approver_unless_approval_was_reported_before() -> None:
     approved = happened(K.APPROVED, clock(12, 20), BEN, id=3, max_rate=Decimal("2.47"))
     late = happened(K.APPROVED_NOT_READY, clock(12, 35), id=4)
     starting = changed(making(), events=(approved, late))
@@ -155,7 +155,7 @@ Ben approved your 1x H100 (k7mq2) in EU at 12:20. It's ready, and ends at 18:40.
 QUESTION = happened(K.STILL_NEEDED, clock(14, 40), id=8, span=2 * H, amount=4_960_000, estimated=False)
 
 
-def test_still_needed_says_how_long_it_was_quiet_to_the_minute() -> None:
+def test_the_question_shows_the_quiet_time_to_the_minute() -> None:
     exact = happened(K.STILL_NEEDED, clock(14, 40), id=8, span=29 * M + 59 * S)
     assert page(direct(QUESTION, ready(QUESTION)), direct(exact, ready(exact))) == snapshot("""\
 
@@ -175,7 +175,7 @@ def test_still_needed_says_how_long_it_was_quiet_to_the_minute() -> None:
 """)
 
 
-def test_still_needed_shows_the_answer_without_naming_its_reader() -> None:
+def test_the_answered_question_does_not_name_its_reader() -> None:
     kept: dict[str, Any] = {"until": clock(15, 41), "since": clock(18, 40), "span": H}
     more: dict[str, Any] = {"until": clock(20, 40), "since": clock(18, 40), "span": 2 * H}
     assert page(
@@ -210,7 +210,7 @@ You didn't answer. I asked again at 17:40 whether you still need your 1x H100 (k
 """)
 
 
-def test_still_needed_offers_to_extend_until_the_end_changes_or_it_is_asked_again() -> None:
+def test_the_answered_question_offers_more_time_until_something_changes() -> None:
     kept = happened(K.KEPT, clock(14, 41), ANA, id=9, until=clock(18, 41), since=clock(18, 40), span=4 * H)
     again = happened(K.STILL_NEEDED, clock(16, 0), id=10)
     assert page(
@@ -237,7 +237,7 @@ You said that you still need your 1x H100 (k7mq2). It still ends at 18:40, and I
 NOTICE = happened(K.ENDING, clock(18, 10), id=10, until=clock(18, 40))
 
 
-def test_an_end_that_is_near_can_be_extended() -> None:
+def test_a_notice_of_the_end_has_a_button_for_more_time() -> None:
     again = happened(K.ENDING, clock(18, 30), id=11, until=clock(18, 40))
     assert page(
         direct(NOTICE, ready(NOTICE)),
@@ -275,7 +275,7 @@ Your 1x H100 (k7mq2) ends at 18:40. I sent a newer notice at 18:30.
 """)
 
 
-def test_a_notice_stays_open_after_an_extension_until_there_is_a_newer_one() -> None:
+def test_a_notice_stays_open_after_an_extension_until_a_newer_one() -> None:
     longer = happened(K.EXTENDED, clock(18, 11), ANA, id=11, until=clock(20, 40))
     again = happened(K.ENDING, clock(20, 10), id=12, until=clock(20, 40))
     for events, closed in (((NOTICE, longer), False), ((NOTICE, longer, again), True)):
@@ -285,7 +285,7 @@ def test_a_notice_stays_open_after_an_extension_until_there_is_a_newer_one() -> 
         assert shown.closed is closed
 
 
-def test_the_newest_message_becomes_the_receipt_and_the_others_point_to_it() -> None:
+def test_the_newest_message_becomes_the_receipt_and_others_point_to_it() -> None:
     earlier = happened(K.ENDING, clock(16, 40), id=9, until=clock(18, 40))
     notified = (earlier, NOTICE)
     assert page(
@@ -337,14 +337,14 @@ Your 1x H100 (k7mq2) is being destroyed.
 
 
 def ended_by(who: str, *events: Event, detail: str | None = None, state: State = State.DESTROYED) -> RentalDetails:
-    """Return k7mq2, ended at 18:41 because this person asked for it at 18:40."""
+    """Return k7mq2, ended at 18:41 at this person's request from 18:40."""
     asked = happened(K.DESTROYING, clock(18, 40), who, id=12, why=Why.ASKED, end=state, detail=detail)
     details = gone(*events, asked, state=state)
     ending = Ending(outcome=state, why=Why.ASKED, by=who, since=clock(18, 40))
     return changed(details, rental=changed(details.rental, ending=ending))
 
 
-def test_the_receipt_names_who_ended_somebody_elses_machine_and_the_operators_reason() -> None:
+def test_the_receipt_names_the_person_who_ended_somebody_elses_machine() -> None:
     by_ben, by_hand = ended_by(BEN), ended_by(OPERATOR.id, detail="Slack is <!channel> away")
     assert page(
         direct(by_ben.events[-1], by_ben, clock(18, 42)),
@@ -390,7 +390,7 @@ Ended by Ben at 18:41: Ana's 1x H100 (k7mq2).
 """)
 
 
-def test_the_receipt_says_until_when_the_operator_extended_the_machine_and_why() -> None:
+def test_the_receipt_mentions_an_extension_by_the_operator() -> None:
     by = {"detail": "a long run", "span": H, "until": clock(17, 40)}
     longer = {**by, "until": clock(18, 40)}
     events = (
@@ -420,7 +420,7 @@ ALARM = happened(
 )
 
 
-def test_a_changed_host_key_is_told_with_both_fingerprints() -> None:
+def test_a_changed_host_key_is_reported_with_both_fingerprints() -> None:
     keys = {"before_host_key": "SHA256:Vx1", "host_key": "SHA256:<!channel>"}
     assert page(direct(happened(K.HOST_KEY_CHANGED, clock(15, 2), id=9, **keys), ready())) == snapshot("""\
 
@@ -430,7 +430,7 @@ The SSH host key of 1x H100 (k7mq2) changed from SHA256:Vx1 to SHA256:<!channel>
 """)
 
 
-def test_not_confirmed_gone_has_a_button_until_someone_is_on_it_and_then_shows_the_confirmation() -> None:
+def test_an_unconfirmed_deletion_has_a_button_until_somebody_acknowledges_it() -> None:
     destroying: dict[str, Any] = {"state": State.DESTROYING, "alarm": Alarm(at=clock(18, 46), count=1)}
     taken = ready(ALARM, state=State.DESTROYING, alarm=Alarm(at=clock(18, 46), count=1, acknowledged_by=CARL))
     again = happened(K.NOT_CONFIRMED, clock(18, 56), id=12)
@@ -467,7 +467,7 @@ The deletion of your 1x H100 (k7mq2) isn't confirmed yet, so it may still be bil
 """)
 
 
-def test_a_notice_that_an_outage_held_up_says_the_time_that_is_left_when_it_is_posted() -> None:
+def test_a_delayed_notice_shows_the_time_left_when_posted() -> None:
     late = [direct(NOTICE, ready(NOTICE), NOTICE.at + held_up) for held_up in (H / 3, H)]
     assert page(*late) == snapshot("""\
 
@@ -480,7 +480,7 @@ def test_a_notice_that_an_outage_held_up_says_the_time_that_is_left_when_it_is_p
 """)
 
 
-def test_a_notice_that_an_outage_held_up_until_after_its_end_is_not_posted_below_a_later_one() -> None:
+def test_an_outdated_notice_is_not_posted_after_a_newer_one() -> None:
     later = happened(K.ENDING, clock(18, 41), id=11, until=clock(18, 51))
     details = ready(NOTICE, later)
     assert outbox(MessageKind.DIRECT, details, clock(18, 42), NOTICE) is None
@@ -489,7 +489,7 @@ def test_a_notice_that_an_outage_held_up_until_after_its_end_is_not_posted_below
     assert outbox(MessageKind.DIRECT, details, clock(18, 42), later) is not None
 
 
-def test_a_machine_that_the_database_lost_sight_of_is_told_with_what_is_known() -> None:
+def test_a_machine_missing_from_the_database_is_reported_with_known_facts() -> None:
     lost = happened(K.LOST, clock(13, 3), why=Why.ENDED_WHILE_AWAY, vendor="nebius")
     over = gone(lost, state=State.LOST, why=Why.ENDED_WHILE_AWAY)
     since = happened(K.LOST, clock(13, 3), why=Why.ENDED_SINCE_BACKUP, vendor="nebius")
@@ -507,7 +507,7 @@ Your 1x H100 (k7mq2) ended before 13:03, while I was away. Somebody probably des
 """)
 
 
-def test_a_notice_that_comes_while_approvers_are_there_says_until_when_to_ask() -> None:
+def test_a_notice_says_until_when_an_approver_is_available() -> None:
     notice = changed(NOTICE, facts=changed(NOTICE.facts, ask_before=clock(18, 30)))
     later = ready(notice, spent=97_000_000)
     rental = later.rental
@@ -524,11 +524,11 @@ def test_a_notice_that_comes_while_approvers_are_there_says_until_when_to_ask() 
 *Your 1x H100 (k7mq2) ends at 18:40, in 30 min.* If its GPUs are busy then, it keeps running, until
       23:40 at the latest. Copy your results off: the disk is deleted with it. To keep it beyond
       23:40, request more time before 18:30: no approver is available after that.
-[Keep it 2 h more even if idle] [Destroy k7mq2]
+[Keep it 2 h more in any case] [Destroy k7mq2]
 """)
 
 
-def test_the_owner_reads_who_approved_fewer_hours() -> None:
+def test_the_owner_reads_that_fewer_hours_were_approved_and_by_whom() -> None:
     fewer: dict[str, Any] = {"max_rate": Decimal("21.16"), "hours": 4 * H, "span": 4 * H, "asked_span": 6 * H}
     approved = happened(K.APPROVED, clock(14, 12), BEN, **fewer)
     shorter: dict[str, Any] = {"span": 8 * H, "asked_span": 24 * H, "until": clock(2, 40, day=25)}
@@ -550,7 +550,7 @@ Ben approved fewer hours than requested for this machine: 8 h instead of 24 h. I
 """)
 
 
-def test_what_changes_with_time_is_rendered_again_while_the_machine_runs() -> None:
+def test_messages_that_show_passing_time_are_refreshed_while_the_machine_runs() -> None:
     details = ready(NOTICE, lease=lease(clock(20, 40)))
     first_hour = details.rental.running_lease.ready_at + timedelta(hours=1)
     for event, now, again in (

@@ -1,7 +1,7 @@
-"""What each of the eight messages that matter most must say, and to whom.
+"""The facts that each of the eight most important messages must contain, by recipient.
 
-Each fact is in its blocks, in the classic blocks of a workspace that refuses newer ones, and in its fallback text,
-which is what notifications and screen readers have.
+Each fact has to be in the blocks, in the classic blocks for a workspace that refuses newer ones, and in the
+fallback text, which notifications and screen readers use.
 """
 
 from __future__ import annotations
@@ -52,14 +52,14 @@ from tests.views.test_teammate_message import with_bens_key
 
 K = EventKind
 Facts = Mapping[str, str | tuple[str, str]]
-"""What must be said, by what it is: the words of the blocks, and those of the fallback text if they differ."""
+"""The required texts by name. A tuple has the text in the blocks and a different one in the fallback text."""
 NOTICE = happened(K.ENDING, clock(18, 10), id=10, until=clock(18, 40))
 THERE = OnEnding(state=OnEndingState.THERE)
 MODEL = "nvidia-h100-sxm5-80gb"
 
 
 def _model(details: RentalDetails) -> RentalDetails:
-    """Return the rental with the model that was bought, so that it has its full name."""
+    """Return the rental with the model that was bought, so that messages show its full name."""
     return changed(details, rental=changed(details.rental, gpu=MODEL))
 
 
@@ -237,11 +237,11 @@ CASES: Mapping[str, tuple[Callable[[], Rendered | None], Facts]] = {
     ),
 }
 CLOCK = clock(12, 0)
-"""Any time of the day of the stories, so that times are shown without their day."""
+"""A clock time in the stories' day, for finding times without a day."""
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_each_fact_is_in_the_blocks_in_classic_blocks_and_in_the_fallback_text(case: str) -> None:
+def test_each_fact_is_in_newer_blocks_classic_blocks_and_the_fallback_text(case: str) -> None:
     render, facts = CASES[case]
     shown = render()
     assert shown is not None
@@ -254,12 +254,12 @@ def test_each_fact_is_in_the_blocks_in_classic_blocks_and_in_the_fallback_text(c
         assert in_blocks.replace("*", "") in classic_text, what
         assert in_text in text, what
     assert not new_types(plain)
-    # The mention of approvers, which pings, is what the check would call stray.
+    # The check reports the mention of approvers in both, which is intended here because it pings them.
     assert {*problems_of_message(shown.text, plain)} <= {*problems_of_message(shown.text, shown.blocks)}
 
 
 @pytest.mark.parametrize("case", ["ready, to a teammate"])
-def test_a_teammate_reads_no_price_and_has_no_button_that_destroys(case: str) -> None:
+def test_a_teammate_sees_no_price_and_no_destroy_button(case: str) -> None:
     shown = CASES[case][0]()
     assert shown is not None
     assert "$" not in read(shown.text, CLOCK) + "".join(
@@ -269,7 +269,7 @@ def test_a_teammate_reads_no_price_and_has_no_button_that_destroys(case: str) ->
 
 
 def test_headers_and_buttons_have_no_clock_time() -> None:
-    """Date tokens don't render there."""
+    """Slack doesn't render date tokens in headers and buttons."""
     for render, _ in CASES.values():
         shown = render()
         assert shown is not None

@@ -1,4 +1,4 @@
-"""Two ends, `for 6h up to 12h`: what people read from the request to the last end."""
+"""Flexible ends, such as `for 6h up to 12h`: every message from the request to the latest end."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ IN_USE = Use(status=UsageStatus.IN_USE, since=clock(13, 0), worked=True)
 def flexible_end(
     *events: Any, end: datetime | None = None, latest: datetime | None = LATEST, **more: Any
 ) -> RentalDetails:
-    """Return k7mq2, asked for 6 h up to 12 h, from 12:40."""
+    """Return k7mq2, running since 12:40, requested for 6 h up to 12 h."""
     given: Lease = changed(lease(end), latest_end=latest)
     return ready(*events, request=REQUEST, terms=TERMS, lease=given, **more)
 
@@ -69,7 +69,7 @@ def flexible_end(
 MOVED = happened(K.END_MOVED, clock(18, 40), id=12, until=clock(19, 40), since=clock(18, 40))
 
 
-def test_offers_and_approvers_read_both_ends_and_what_each_costs() -> None:
+def test_offers_and_approvals_show_both_ends_and_their_costs() -> None:
     quote = changed(QUOTE, request=REQUEST)
     choice = OfferChoice(offer=HYPERSTACK, terms=TERMS)
     found = message(offers.found(view_of(quote, [choice]), reading(clock(12, 35))), clock(12, 35))
@@ -102,7 +102,7 @@ It costs $18.40/h ($2.30 per GPU-hour), or up to $21.16/h if the chosen offer se
 """)
 
 
-def test_the_ready_message_says_when_it_ends_and_that_the_disk_goes_then() -> None:
+def test_the_ready_message_shows_the_end_and_warns_about_the_disk() -> None:
     shared = changed(flexible_end(teammates=(BEN,)), keys_now=keys_now(key(BEN, "ben@desk")))
     assert page(
         direct(READY_EVENT, flexible_end()),
@@ -131,7 +131,7 @@ $ ssh root@203.0.113.7
 """)
 
 
-def test_the_card_says_both_ends_and_that_it_goes_on_while_it_is_in_use() -> None:
+def test_the_card_shows_both_ends_and_that_use_moves_the_end() -> None:
     assert page(
         card(flexible_end(), clock(13, 0)),
         card(flexible_end(MOVED, end=clock(19, 40), use=IN_USE), clock(18, 41)),
@@ -181,7 +181,7 @@ def test_the_card_says_both_ends_and_that_it_goes_on_while_it_is_in_use() -> Non
 """)
 
 
-def test_a_list_and_a_history_say_both_ends() -> None:
+def test_lists_and_histories_show_both_ends() -> None:
     details = flexible_end(MOVED, end=clock(19, 40), use=IN_USE)
     now = clock(18, 41)
     assert page(
@@ -203,7 +203,7 @@ In use since 13:00.
 """)
 
 
-def test_the_notice_of_an_end_that_can_move_says_what_decides_it_and_offers_what_is_allowed() -> None:
+def test_the_notice_of_a_flexible_end_explains_it_and_offers_more_time() -> None:
     known: dict[str, Any] = {"id": 11, "until": clock(18, 40), "span": 30 * M}
     notice = happened(K.ENDING, clock(18, 10), **known)
     unseen = happened(K.ENDING, clock(17, 40), **known, status=UsageStatus.UNKNOWN)
@@ -219,30 +219,30 @@ def test_the_notice_of_an_end_that_can_move_says_what_decides_it_and_offers_what
 
 *Your 1x H100 (k7mq2) ends at 18:40, in 30 min.* If its GPUs are busy then, it keeps running, until
       tomorrow at 00:40 at the latest. Copy your results off: the disk is deleted with it.
-[Keep it 2 h more even if idle] [Destroy k7mq2]
+[Keep it 2 h more in any case] [Destroy k7mq2]
 
 *Your 1x H100 (k7mq2) ends at 18:40, in 1 h.* I can't monitor it, so it ends then even if it's busy.
       Copy your results off: the disk is deleted with it.
-[Keep it 2 h more even if idle] [Destroy k7mq2]
+[Keep it 2 h more in any case] [Destroy k7mq2]
 
 *Your 1x H100 (k7mq2) ends at 18:40, in 1 h.* I can't monitor RunPod's machines, so it ends then
       even if it's busy. Copy your results off: the disk is deleted with it.
-[Keep it 1 h 15 min more even if idle] [Destroy k7mq2]
+[Keep it 1 h 15 min more in any case] [Destroy k7mq2]
 
 *Your 1x H100 (k7mq2) ends at 18:40, in 30 min.* If its GPUs are busy then, it keeps running, until
       19:55 at the latest. Copy your results off: the disk is deleted with it.
-[Keep it 1 h 15 min more even if idle] [Destroy k7mq2]
+[Keep it 1 h 15 min more in any case] [Destroy k7mq2]
 
 *Ana's 1x H100 (k7mq2) ends at 18:40, in 1 h.* I can't monitor RunPod's machines, so it ends then
       even if it's busy. Copy your results off: the disk is deleted with it.
-[Keep it 2 h more even if idle]
+[Keep it 2 h more in any case]
 
 *In use: 1x H100 (k7mq2)*. It ends at 19:40, or tomorrow at 00:40 at the latest if its GPUs are
       busy.
 """)
 
 
-def test_the_answer_to_an_extension_says_that_it_was_allowed_already() -> None:
+def test_the_reply_says_if_an_extension_was_already_approved() -> None:
     times = Times(now=clock(18, 0), zone="UTC")
     longest = flexible_end(end=LATEST, latest=None).rental
     beyond = flexible_end(end=clock(2, 40, day=25), latest=None).rental
@@ -265,7 +265,7 @@ You extended 1x H100 (k7mq2) by 2 h, about $4.84. It ends tomorrow at 02:40.
 
 You said that you still need 1x H100 (k7mq2). I'll ask again at 17:30. It still ends at 18:40 unless
       its GPUs are busy then.
-[Keep it 2 h more even if idle]
+[Keep it 2 h more in any case]
 
 == Extend k7mq2? ==
 Ana's 1x H100 (k7mq2). It ends in 40 min, or in 6 h 40 min at the latest if its GPUs are busy.
@@ -275,7 +275,7 @@ Longer by: 1 h, already approved | (2 h, already approved) | 4 h, already approv
 """)
 
 
-def test_a_named_first_end_is_read_with_the_later_one_in_offers_dialogs_and_questions() -> None:
+def test_a_named_earliest_end_is_shown_with_the_latest_one() -> None:
     named = request(count=8, until=clock(8, 0, day=25), lease=17 * H + 55 * M, up_to=19 * H + 55 * M)
     quote = changed(QUOTE, request=named)
     allowed = terms("18.40", "21.16", 432_020_000, count=8, lease=19 * H + 55 * M)
@@ -299,8 +299,8 @@ def test_a_named_first_end_is_read_with_the_later_one_in_offers_dialogs_and_ques
 8x H100 in EU from Nebius eu-north1, $18.40/h, ending in 17 h 55 min, or in 19 h 55 min at the
       latest if its GPUs are busy.
 About $329.67 for 17 h 55 min or $366.47 for 19 h 55 min. $432.02 is for 19 h 55 min plus 30 min to
-      start and shut down, at up to $21.16/h. If the offer that you rent sells out, I'll take
-      another up to that price.
+      start and shut down, at up to $21.16/h. If this offer sells out, I'll take another up to
+      $21.16/h.
 [Rent from $18.40/h] [Go back]
 
       (a2bc3).
@@ -320,7 +320,7 @@ I've asked for approval: 8x H100 (p4wd9) in EU, at up to $21.16/h, running until
 """)
 
 
-def test_the_card_of_a_named_first_end_says_that_it_goes_on_only_once_that_has_moved() -> None:
+def test_the_card_says_in_use_only_once_a_named_end_has_moved() -> None:
     given = changed(lease(clock(18, 40)), latest_end=LATEST)
     named = request(until=clock(18, 40), lease=H * 6, up_to=H * 12)
     early = request(until=clock(12, 30), lease=H * 6, up_to=H * 18)
@@ -342,7 +342,7 @@ def test_the_card_of_a_named_first_end_says_that_it_goes_on_only_once_that_has_m
 
 
 def offered_at_night(now: datetime, zone: str, **asked: Any) -> str:
-    """Return the offers for a request with two ends."""
+    """Return the offers for a request with a flexible end."""
     wanted = request(**{"lease": 2 * H, "up_to": 14 * H, **asked})
     quote = changed(QUOTE, created_at=now, request=wanted)
     allowed = terms(total=(wanted.longest + 30 * M) // M * 2_470_000 // 60, lease=wanted.longest)
@@ -350,7 +350,7 @@ def offered_at_night(now: datetime, zone: str, **asked: Any) -> str:
     return message(offers.found(view_of(quote, [choice]), reading(now, zone=zone)), now)
 
 
-def test_an_end_that_may_come_at_night_is_said_before_the_click_with_the_way_out_and_its_price() -> None:
+def test_offers_warn_of_an_end_at_night_and_price_the_alternative() -> None:
     berlin = "Europe/Berlin"
     named = {"until": clock(2, 0, day=25), "lease": 7 * H, "up_to": 15 * H}
     assert page(
@@ -395,7 +395,7 @@ not at night
 """)
 
 
-def test_the_receipt_of_an_end_at_night_begins_with_when_the_work_stopped() -> None:
+def test_the_receipt_of_an_end_at_night_says_when_work_stopped() -> None:
     stopped, gone = clock(1, 13, day=25), clock(2, 44, day=25)
     idle = Use(status=UsageStatus.IDLE, since=stopped, worked=True)
     connected = changed(idle, status=UsageStatus.CONNECTED)
@@ -501,7 +501,7 @@ Its work stopped at 01:13, so I didn't keep it running.
 """)
 
 
-def test_while_more_time_is_undecided_the_asker_and_the_approver_read_the_true_end() -> None:
+def test_while_an_extension_is_pending_everyone_reads_the_current_end() -> None:
     longer: dict[str, Any] = {"until": LONGER.ends_at, "since": clock(18, 40), "span": 24 * H, "terms": 2}
     asked = happened(K.EXTENSION_ASKED, clock(18, 0), ANA, id=13, **longer)
     undecided = flexible_end(asked, extension=LONGER)
@@ -564,7 +564,7 @@ Longer by: 1 h, already approved | (2 h, already approved) | 4 h, already approv
 """)
 
 
-def test_an_extension_that_can_add_much_is_confirmed_with_what_it_costs() -> None:
+def test_an_expensive_extension_is_confirmed_with_its_cost() -> None:
     details = flexible_end(spent=13_030_000)
     rental = details.rental
 

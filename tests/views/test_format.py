@@ -1,4 +1,4 @@
-"""Numbers, spans, times and names as people read them."""
+"""Numbers, durations, times and names as people read them."""
 
 from __future__ import annotations
 
@@ -40,19 +40,19 @@ def test_amounts_are_rounded_to_the_cent() -> None:
 
 
 @given(amount=some.amount)
-def test_an_amount_shown_as_the_most_is_never_below_the_real_one(amount: int) -> None:
+def test_an_amount_shown_as_the_highest_is_never_too_low(amount: int) -> None:
     shown = Decimal(say_at_most(amount).replace("$", "").replace(",", ""))
     assert shown * 1_000_000 >= amount
     assert shown * 1_000_000 - amount < 10_000
 
 
-def test_at_most_for_six_hours_includes_provisioning_and_grace() -> None:
+def test_the_highest_cost_includes_provisioning_and_the_grace_period() -> None:
     length = timedelta(hours=6, minutes=30)
     rates = ("2.47", "21.16")
     assert [say_at_most(cost_at_most(Decimal(rate), length)) for rate in rates] == snapshot(["$16.06", "$137.54"])
 
 
-def test_prices_are_rounded_up_to_the_cent_with_about_in_front() -> None:
+def test_prices_are_rounded_up_and_then_marked_with_about() -> None:
     rates = ("2.15", "2.1501", "0.004", "0", "1234.5")
     assert {rate: format.per_hour(Decimal(rate)) for rate in rates} == snapshot(
         {
@@ -65,14 +65,14 @@ def test_prices_are_rounded_up_to_the_cent_with_about_in_front() -> None:
     )
 
 
-def test_limits_are_rounded_down_to_the_cent_and_never_said_to_be_about() -> None:
+def test_limits_are_rounded_down_and_never_marked_with_about() -> None:
     rates = ("2.47", "2.4799", "0.004", "0", "1234.5")
     assert {rate: format.limit_per_hour(Decimal(rate)) for rate in rates} == snapshot(
         {"2.47": "$2.47/h", "2.4799": "$2.47/h", "0.004": "&lt;$0.01/h", "0": "$0.00/h", "1234.5": "$1,234.50/h"}
     )
 
 
-def test_a_limit_that_is_the_clicked_price_itself_is_shown_as_that_price() -> None:
+def test_a_limit_equal_to_the_clicked_price_is_shown_exactly() -> None:
     all_terms = (terms("2.1501", "2.1501"), terms("2.1501", "2.47"), terms("2.15", "2.4799"))
     assert [format.highest(each) for each in all_terms] == snapshot(["about $2.16/h", "$2.47/h", "$2.47/h"])
 
@@ -112,7 +112,7 @@ def test_a_rough_span_has_one_unit() -> None:
     )
 
 
-def test_a_time_of_today_has_no_day_and_every_other_time_has_one() -> None:
+def test_only_times_on_other_days_show_their_day() -> None:
     times = format.Times(now=clock(12, 0), zone="UTC")
     assert [
         times.time(clock(18, 40)),
@@ -131,14 +131,14 @@ def test_a_time_of_today_has_no_day_and_every_other_time_has_one() -> None:
     )
 
 
-def test_the_day_is_that_of_the_readers_zone() -> None:
+def test_the_day_is_determined_in_the_readers_time_zone() -> None:
     tokyo = format.Times(now=clock(12, 0), zone="Asia/Tokyo")
     assert "{date_short_pretty}" in tokyo.time(clock(16, 0))
     assert "{date_short_pretty}" not in tokyo.time(clock(14, 0))
     assert format.Times(now=clock(12, 0), zone="Nowhere/At all").time(clock(14, 0)).endswith("|14:00 UTC>")
 
 
-def test_gpus_and_vendors_are_named_as_people_write_them() -> None:
+def test_gpus_and_vendors_have_their_usual_spelling() -> None:
     gpus = ("nvidia-h100-sxm5-80gb", "<!here>")
     vendors = ("hyperstack", "massed_compute", "runpod", None)
     assert {name: rental_text.gpu(name) for name in gpus} == snapshot(
@@ -154,7 +154,7 @@ def test_gpus_and_vendors_are_named_as_people_write_them() -> None:
     ] == snapshot(["SXM 80 GB", "8x H100 in EU (spot)", "1x H100"])
 
 
-def test_every_state_and_reason_has_words() -> None:
+def test_every_state_and_reason_has_a_text() -> None:
     assert set(rental_text.STATES) == set(State)
     assert (
         snapshot(
@@ -264,7 +264,7 @@ def test_cutting_breaks_no_markup(parts: list[str], limit: int) -> None:
     assert unescaped_markup(short) == []
 
 
-def test_people_and_channels_are_named_without_a_ping_and_mentioned_only_on_purpose() -> None:
+def test_names_of_people_and_channels_never_ping_unless_mentioned_on_purpose() -> None:
     names = {"U0ANA": "Ana", "U0EVE": "<!channel>"}
     assert {user: format.person(names, user) for user in ("U0ANA", "U0EVE", "U0BEN", None)} == snapshot(
         {"U0ANA": "Ana", "U0EVE": "&lt;!channel&gt;", "U0BEN": "U0BEN", None: "gpubot"}
@@ -281,7 +281,7 @@ def test_people_and_channels_are_named_without_a_ping_and_mentioned_only_on_purp
     )
 
 
-def test_a_name_keeps_its_own_first_letter_where_a_sentence_begins_with_it() -> None:
+def test_a_lowercase_name_is_not_capitalized_at_the_start_of_a_sentence() -> None:
     names = {"U0ANA": "ana", "U0BEN": "Ben"}
     shown = [format.sentence(format.person(names, one)) for one in names]
     shown += [format.sentence(rental_text.vendor(one)) for one in ("xAI", "the_vendor")]

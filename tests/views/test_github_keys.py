@@ -1,4 +1,4 @@
-"""The choice of keys that GitHub has, and the dialogs for it."""
+"""The dialogs for choosing keys from GitHub."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def found(*keys: Key, known: Collection[str] = (), room: int = 10, not_accepted:
     )
 
 
-def test_the_choice_names_each_key_and_what_the_click_takes() -> None:
+def test_the_choice_names_each_key_and_the_consequences() -> None:
     choices = (
         found(FIRST, SECOND),
         found(FIRST, SECOND, known=[FIRST.fingerprint], not_accepted=1),
@@ -74,7 +74,7 @@ SHA256:OOKXh2ZJ8VkfSuEMB3YQZaqjl+0++ZgebLSzZTGZbr8 (ed25519)
 """)
 
 
-def test_the_button_says_how_many_keys_it_takes() -> None:
+def test_the_button_shows_the_number_of_keys_it_adds() -> None:
     known = [key.fingerprint for key in MANY[:3]]
     choices = (found(FIRST), found(*MANY[:3]), found(*MANY[:4], known=known), found(*MANY[:6], known=known))
     assert [labels(choice(each).blocks)[0] for each in choices] == [
@@ -99,7 +99,7 @@ Keys: [ ] SHA256:OOKXh2ZJ8VkfSuEMB3YQZaqjl+0++ZgebLSzZTGZbr8 (ed25519) | [ ]
 """)
 
 
-def test_as_many_keys_as_can_be_shown_fit_into_slacks_limits() -> None:
+def test_the_longest_list_of_keys_stays_within_slacks_limits() -> None:
     longest = changed(found(*MANY, room=MOST_SHOWN), name="a" * 39)
     shown = choice(longest)
     assert problems_of_message(shown.text, shown.blocks) == []
@@ -111,6 +111,6 @@ def test_as_many_keys_as_can_be_shown_fit_into_slacks_limits() -> None:
     assert all(group["initial_options"] == group["options"] for group in groups)
 
 
-def test_nothing_is_checked_at_first_if_all_keys_are_too_many() -> None:
+def test_no_key_is_preselected_if_there_are_too_many() -> None:
     modal = choose(found(FIRST, SECOND, room=1))
     assert [block["element"].get("initial_options") for block in modal.view["blocks"][1:]] == [None]

@@ -1,4 +1,4 @@
-"""What people read of an idle machine that somebody asks for, is given, and takes."""
+"""Messages about idle machines that are requested, offered and accepted."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def bens(*events: Event, **changes: Any) -> RentalDetails:
     return ready(*events, **{"owner": BEN, "use": IDLE, **changes})
 
 
-def test_its_owner_reads_who_asks_with_three_answers_and_then_what_became_of_it() -> None:
+def test_the_owner_gets_three_choices_and_later_the_outcome() -> None:
     answers = (
         happened(K.KEPT, NOW + M, BEN, id=20, people=(ANA,)),
         happened(K.TEAMMATE_ADDED, NOW + M, BEN, id=21, people=(ANA,)),
@@ -79,7 +79,7 @@ Ben still needs 1x H100 (k7mq2).
 """)
 
 
-def test_who_is_given_a_machine_reads_price_end_and_budget_for_an_hour_and_then_how_to_get_in() -> None:
+def test_a_person_who_is_offered_a_machine_reads_price_end_and_budget() -> None:
     again = happened(K.GIVEN, NOW + M, BEN, id=13, people=(CARL,))
     kept = happened(K.KEPT, NOW + M, BEN, id=14)
     taken = changed(ready(GIVEN, TAKEN, owner=ANA, use=IDLE), keys_now=keys_now(KEY))
@@ -128,7 +128,7 @@ $ ssh root@203.0.113.7
     assert shown.refresh_after == TAKE_WITHIN
 
 
-def test_who_gave_it_reads_the_line_that_lets_the_new_owner_in_and_everyone_who_took_it() -> None:
+def test_the_previous_owner_gets_the_line_that_adds_the_new_owners_key() -> None:
     taken = changed(ready(GIVEN, TAKEN, owner=ANA, use=IDLE), keys_now=keys_now(KEY))
     passed_on = happened(K.OWNER_CHANGED, NOW + 9 * M, CARL, id=15, people=(ANA, CARL))
     carls = ready(GIVEN, TAKEN, passed_on, owner=CARL)

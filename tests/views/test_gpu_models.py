@@ -1,4 +1,4 @@
-"""Messages name the model that was clicked, then the one that was bought."""
+"""Messages name the clicked model before the purchase, and the bought model after it."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ PCIE, SXM_40 = "nvidia-a100-pcie-80gb", "nvidia-a100-sxm4-40gb"
 CLICKED: dict[str, Any] = {"request": request(gpu="A100"), "terms": terms(gpu=PCIE)}
 
 
-def test_each_offer_says_form_and_memory_if_the_list_has_several_models() -> None:
+def test_each_offer_names_its_variant_if_there_are_several_models() -> None:
     other = [changed(one, gpu=gpu, family="A100") for one, gpu in ((HYPERSTACK, SXM_40), (NEBIUS, PCIE))]
     choices = [OfferChoice(offer=one, terms=terms()) for one in other]
     asked = changed(QUOTE, request=request(gpu="A100"))
@@ -85,8 +85,8 @@ def test_the_dialog_and_the_approval_name_the_model_that_was_clicked() -> None:
 == Rent at $9.00/h? ==
 ! This can cost up to $65.00.
 1x A100 PCIe 80 GB in EU from Scaleway fr-par-2, $9.00/h, 6 h from when it's ready.
-About $54.00. $65.00 is for 6 h plus 30 min to start and shut down, at up to $10.00/h. If the offer
-      that you rent sells out, I'll take another up to that price.
+About $54.00. $65.00 is for 6 h plus 30 min to start and shut down, at up to $10.00/h. If this offer
+      sells out, I'll take another up to $10.00/h.
 [Rent from $9.00/h] [Go back]
 
 (fallback) It costs $18.40/h ($2.30 per GPU-hour), or up to $21.16/h if the chosen offer sells out.
@@ -111,7 +111,7 @@ def bought(**changes: Any) -> RentalDetails:
     return ready(**{**CLICKED, "gpu": PCIE, **changes})
 
 
-def test_card_ready_message_details_and_receipt_name_the_model_that_was_bought() -> None:
+def test_messages_after_the_purchase_name_the_bought_model() -> None:
     over = gone(**CLICKED, gpu=PCIE)
     assert page(
         card(bought(), clock(12, 41)),
@@ -154,7 +154,7 @@ Ready: 1x A100 PCIe 80 GB (k7mq2) in EU for Ana. It ends at 18:40. $2.42/h, $4.9
 """)
 
 
-def test_a_failover_names_what_it_buys() -> None:
+def test_the_next_attempt_names_a_different_model() -> None:
     first = happened(K.RENTING, clock(12, 36), vendor="hyperstack", rate=Decimal("1.39"), gpu=PCIE)
     facts: dict[str, Any] = {
         "clicked": Decimal("1.39"),
@@ -198,7 +198,7 @@ def other_gpu(decider: Decider) -> tuple[Event, RentalDetails]:
     return asked, waits
 
 
-def test_if_only_another_model_is_left_the_difference_is_in_the_question() -> None:
+def test_the_question_names_the_difference_if_only_another_model_is_left() -> None:
     asked, owners = other_gpu(Decider.OWNER)
     _, approvers = other_gpu(Decider.APPROVER)
     assert page(
@@ -231,7 +231,7 @@ Ana wants *1x A100 SXM 40 GB (k7mq2) in EU for 6 h*: "fine-tune run 7". Only A10
 """)
 
 
-def test_a_replacement_and_more_time_are_for_the_model_that_they_are_about() -> None:
+def test_replacements_and_extensions_name_the_model_of_their_machine() -> None:
     left = Remainder(gpu=PCIE, lease=4 * H, max_rate=Decimal("2.47"), total=12_000_000)
     more = Extension(
         terms=terms(gpu=SXM_40, version=2, lease=30 * H, total=101_000_000),

@@ -1,4 +1,4 @@
-"""The Home tab: what people read, and Slack's limits for whatever is on it."""
+"""The Home tab: its texts, and Slack's limits for any content."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def home_of(*shown: RentalDetails, **fields: Any) -> HomeView:
 
 
 def shown(tab: Rendered, now: datetime) -> list[str]:
-    """Return the lines of a Home tab, each row of buttons as one line of the words that a screen reader reads."""
+    """Return the lines of a Home tab, with each row of buttons as the line that a screen reader reads."""
     lines = []
     for block in tab.blocks:
         words = [read(text["text"], now) for text in text_objects(block) if text["type"] == "mrkdwn"]
@@ -54,7 +54,7 @@ def shown(tab: Rendered, now: datetime) -> list[str]:
     return lines
 
 
-def test_home_shows_what_waits_what_one_has_what_is_left_and_the_team() -> None:
+def test_home_shows_requests_machines_budgets_and_the_team() -> None:
     vision = Scope(kind=ScopeKind.PROJECT, name="vision")
     left = Demand(
         balance=Balance(scope=vision, month="2026-11", spent=1_789_600_000), budget=3_000_000_000, more=0
@@ -98,7 +98,7 @@ def test_home_shows_what_waits_what_one_has_what_is_left_and_the_team() -> None:
     ]
 
 
-def test_an_approvers_home_shows_the_teams_month_and_each_budget() -> None:
+def test_an_approvers_home_shows_the_teams_spending_and_budgets() -> None:
     team = Demand(balance=Balance(scope=TEAM, month="2026-11", spent=3_900_000_000), budget=9_000_000_000, more=0)
     vision = Balance(
         scope=Scope(kind=ScopeKind.PROJECT, name="vision"), month="2026-11", spent=22_000_000, reserved=57_030_000
@@ -118,7 +118,7 @@ def test_an_approvers_home_shows_the_teams_month_and_each_budget() -> None:
     assert said[at + 2] == "1 more budget: /gpu spend project NAME"
 
 
-def test_home_says_what_to_do_to_a_person_without_anything_and_to_one_who_may_not_use_the_bot() -> None:
+def test_home_explains_the_next_step_to_new_and_unauthorized_people() -> None:
     said = shown(home_tab(home_of(keys=()), reading(NOON, ANA)), NOON)
     assert "*Your machines*  You have none right now." in said
     assert said[1] == "[Get GPUs]"
@@ -139,7 +139,7 @@ def test_home_says_what_to_do_to_a_person_without_anything_and_to_one_who_may_no
     money=some.amount,
     now=some.moment,
 )
-def test_home_is_valid_with_names_notes_and_projects_of_any_length_and_script(
+def test_home_is_valid_with_any_names_notes_and_projects(
     *,
     rentals: list[RentalSummary],
     count: int,

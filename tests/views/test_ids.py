@@ -1,4 +1,4 @@
-"""Ids and the values of buttons: what was encoded is decoded, anything else is refused."""
+"""IDs and values of buttons: encoded values can be decoded, and anything else is refused."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ def test_a_decoded_value_equals_the_one_that_was_encoded(value: Value) -> None:
         (GithubKeysValue(name="ana-dev", fingerprints=(f"SHA256:{DIGEST}",) * 2), f"ana-dev:{DIGEST},{DIGEST}"),
     ],
 )
-def test_a_value_is_written_and_read_as_in_messages_that_stand_in_slack(value: Value, text: str) -> None:
+def test_values_keep_the_format_of_messages_already_in_slack(value: Value, text: str) -> None:
     assert value.encode() == text
     assert type(value).decode(text) == value
 
@@ -175,12 +175,12 @@ def test_a_value_is_written_and_read_as_in_messages_that_stand_in_slack(value: V
         (GithubKeysValue, "ana-dev:" + ",".join([DIGEST] * 21)),
     ],
 )
-def test_text_of_another_shape_is_refused(kind: type[Value], nonsense: str) -> None:
+def test_text_in_a_different_format_is_refused(kind: type[Value], nonsense: str) -> None:
     with pytest.raises(Mistake):
         kind.decode(nonsense)
 
 
-def test_an_offer_id_that_a_value_cannot_hold_is_refused() -> None:
+def test_an_offer_id_that_is_too_long_for_a_value_is_refused() -> None:
     with pytest.raises(Mistake):
         OfferValue(quote_id="q1", offer_id="two words").encode()
 
@@ -193,20 +193,20 @@ def test_an_offer_id_that_a_value_cannot_hold_is_refused() -> None:
         ("none", "", NO_VALUE),
     ],
 )
-def test_a_modals_value_is_of_the_named_type(type_name: str, text: str, value: Value) -> None:
+def test_a_modals_value_is_decoded_as_the_given_type(type_name: str, text: str, value: Value) -> None:
     assert Callback.FORM.decode(text, type_name) == value
 
 
 @pytest.mark.parametrize(
     ("type_name", "text"), [("offer", "q1:o1"), ("quote", "k7mq2:2"), ("", "k7mq2:2"), ("unknown", "")]
 )
-def test_a_value_that_a_modal_may_not_have_is_refused(type_name: str, text: str) -> None:
+def test_an_invalid_modal_value_is_refused(type_name: str, text: str) -> None:
     with pytest.raises(Mistake):
         Callback.FORM.decode(text, type_name)
 
 
 @pytest.mark.parametrize("action_id", ACTION_VALUES)
-def test_a_numbered_button_has_the_action_of_the_first(action_id: str) -> None:
+def test_a_numbered_button_has_the_same_action_as_the_first(action_id: str) -> None:
     assert [action_of(numbered(action_id, n)) for n in (1, 2, 25)] == [action_id] * 3
 
 
@@ -218,7 +218,7 @@ def test_an_unknown_action_is_refused(name: str) -> None:
         action_of(name)
 
 
-def test_ids_are_unique_and_within_slacks_limit() -> None:
+def test_ids_are_unique_and_within_slacks_limits() -> None:
     assert not set(ACTION_VALUES) & set(MODAL_VALUES)
     assert len(ACTION_VALUES) == sum(isinstance(declared, ActionId) for declared in vars(Action).values())
     assert len(MODAL_VALUES) == sum(isinstance(declared, CallbackId) for declared in vars(Callback).values())

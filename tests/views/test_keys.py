@@ -1,4 +1,4 @@
-"""A person's SSH keys: the question for one, the list, and the replies to changes."""
+"""A person's SSH keys: the prompt for a key, the list, and the replies to changes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.views.stories import clock
 
 NOW = clock(14, 40)
 RSA_4096 = b"\0\0\0\7ssh-rsa" + b"\0\0\0\3\1\0\1" + b"\0\0\2\1\0" + b"\xff" * 512
-"""The type, the exponent and the modulus of a key, each after its length (RFC 4253, section 6.6)."""
+"""A key that consists of its type, exponent and modulus, each preceded by its length (RFC 4253, section 6.6)."""
 LAPTOP = Key(
     line="ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ7wzGEyr0SKZTlZ2YkXcz0L8lDhUJZgYNVNjxfGp5xr",
     comment="you@laptop",
@@ -28,7 +28,7 @@ NAMELESS = changed(
 )
 
 
-def test_the_list_says_which_key_is_first_and_what_a_change_did() -> None:
+def test_the_list_marks_the_default_key_and_confirms_changes() -> None:
     assert page(
         *(
             message(shown, NOW)
@@ -71,13 +71,13 @@ Your key "you@laptop", SHA256:OOKXh2ZJ8VkfSuEMB3YQZaqjl+0++ZgebLSzZTGZbr8 (ed255
 """)
 
 
-def test_a_list_of_many_keys_says_how_many_it_leaves_out() -> None:
+def test_a_long_list_of_keys_counts_those_not_shown() -> None:
     shown = keys.listing([LAPTOP] * 25, github=True)
     assert "25 SSH keys." in shown.text
     assert "5 more keys not shown." in shown.text
 
 
-def test_the_reply_says_what_was_saved_and_what_was_there() -> None:
+def test_the_reply_lists_new_and_already_saved_keys() -> None:
     replied = [
         keys.saved_text([LAPTOP], []),
         keys.saved_text([], [LAPTOP]),

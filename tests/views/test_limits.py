@@ -1,4 +1,7 @@
-"""Properties of all views: Slack accepts each message, and foreign text can't mention, link or forge a line."""
+"""Properties of all messages and dialogs.
+
+Slack accepts each of them, and foreign text can't mention anyone, make a link or forge a line.
+"""
 
 from __future__ import annotations
 
@@ -95,19 +98,19 @@ PINGS = ("<!subteam^S0GPU>", "<@U0BEN>")
 
 
 def assert_taken(blocks: Any, surface: Surface) -> None:
-    """Check that the bot asks Slack, when it starts, whether it takes each newer type on this surface."""
+    """Check that the bot asks Slack at its start about each newer type on this surface."""
     assert new_types(blocks) <= new_types(SAMPLES[surface]), "add a sample to handlers/phrases/classic.py"
 
 
 def assert_view_is_valid(view: Any) -> None:
-    """Check a dialog's limits, also in classic blocks."""
+    """Check a dialog against Slack's limits, with newer and with classic blocks."""
     assert_taken(view["blocks"], Surface.MODAL)
     assert problems_of_view(view) == []
     assert problems_of_view({**view, "blocks": classic(view["blocks"])}) == []
 
 
 def assert_valid(rendered: Rendered, *, mentions: tuple[str, ...] = ()) -> None:
-    """Check a message's limits and markup, and that each button has a value of its action's type."""
+    """Check a message's limits and markup, and that each button's value has the type of its action."""
     blocks: Any = (
         json.loads(json.dumps(rendered.blocks).replace(PINGS[0], "").replace(PINGS[1], ""))
         if mentions
@@ -124,7 +127,7 @@ def assert_valid(rendered: Rendered, *, mentions: tuple[str, ...] = ()) -> None:
         assert_button_is_whole(button)
 
 
-def test_a_submit_label_that_is_too_long_is_cut_to_its_verb_so_that_no_amount_loses_digits() -> None:
+def test_a_long_submit_label_is_cut_to_its_verb() -> None:
     def submit(label: str) -> str:
         modal = blocks.modal(Callback.KEY, "Title", submit=label, value=NO_VALUE)
         return str(modal.view["submit"]["text"])
@@ -135,7 +138,7 @@ def test_a_submit_label_that_is_too_long_is_cut_to_its_verb_so_that_no_amount_lo
 
 
 def assert_button_is_whole(button: dict[str, Any]) -> None:
-    """Check that a button's value has its action's type, and that screen readers read what the button is about."""
+    """Check a button's value, and that screen readers read the subject of the button."""
     value_type = ACTION_VALUES[action_of(button["action_id"])]
     text, value = button["text"]["text"], value_type.decode(button.get("value", ""))
     assert value.encode() == button.get("value", "")
@@ -148,7 +151,7 @@ def assert_button_is_whole(button: dict[str, Any]) -> None:
         assert value.fingerprint[:13] in read
 
 
-def test_a_screen_reader_reads_what_a_button_is_about_and_no_amount_loses_digits() -> None:
+def test_screen_readers_read_the_subject_of_a_button_and_whole_amounts() -> None:
     def read(label: str, about: str = "") -> str:
         shown = blocks.button(label, Action.DETAILS, RentalValue(rental_id="k7mq2"), about=about)
         return str(shown.get("accessibility_label", ""))
@@ -162,9 +165,7 @@ def test_a_screen_reader_reads_what_a_button_is_about_and_no_amount_loses_digits
 
 @THOROUGH
 @given(details=some.details, event=some.events, now=some.moment, asks=st.booleans())
-def test_messages_of_the_outbox_are_valid(
-    details: RentalDetails, event: Event, now: datetime, *, asks: bool
-) -> None:
+def test_outbox_messages_are_valid(details: RentalDetails, event: Event, now: datetime, *, asks: bool) -> None:
     with_event = changed(details, events=(event, *details.events))
     for who in (details.rental.owner, "U0CARL"):
         context = EventContext(event, with_event, reading(now, who), asks=MENTIONS if asks else None)
@@ -272,7 +273,7 @@ def test_dialogs_are_valid_and_show_no_clock_time(
 
 @THOROUGH
 @given(machine=some.unmanaged_machines, words=some.text, decision=st.sampled_from(AdminDecision), now=some.moment)
-def test_messages_about_unknown_machines_are_valid(
+def test_messages_about_unmanaged_machines_are_valid(
     machine: UnmanagedMachine, words: str, decision: AdminDecision, now: datetime
 ) -> None:
     known = AdminQuestion(id="u7mq2", about=Purchase(machines=(machine,)), found_at=now, asked_at=now)
@@ -327,7 +328,7 @@ def test_short_replies_are_valid(words: str, lines: list[str], key: Key, other: 
 
 
 @given(note=some.text)
-def test_a_note_can_not_forge_a_line(note: str) -> None:
+def test_a_note_cannot_forge_a_line(note: str) -> None:
     now = clock(14, 5)
 
     def lines(wanted: Request) -> int:
@@ -339,7 +340,7 @@ def test_a_note_can_not_forge_a_line(note: str) -> None:
     assert lines(request(count=8, note=note)) == lines(request(count=8, note="plain"))
 
 
-def test_a_full_list_stays_within_the_limits_and_says_how_many_more_there_are() -> None:
+def test_a_full_list_stays_within_the_limits_and_counts_the_rest() -> None:
     live = listed(*[waiting()] * lists.ROWS, more=385)
     rendered = lists.listing(live, everyone=True, reader=reading(clock(14, 6)))
     assert_valid(rendered)
@@ -347,7 +348,7 @@ def test_a_full_list_stays_within_the_limits_and_says_how_many_more_there_are() 
         assert "385 more rentals aren't shown." in text
 
 
-def test_a_date_far_away_is_rendered() -> None:
+def test_a_distant_date_is_rendered() -> None:
     expires_at = clock(22, 5) + timedelta(days=20_000)
     details = waiting(decision=PendingDecision(decider=Decider.APPROVER, expires_at=expires_at))
     assert_valid(card(details, reading(clock(14, 5))))

@@ -1,4 +1,4 @@
-"""Lists, one rental's history, the catalogue and help."""
+"""Lists, the history of a rental, the catalog and the help."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def show(details: RentalDetails, reader: str = ANA) -> str:
     return message(shown, clock(19, 0))
 
 
-def test_a_list_says_how_many_unknown_machines_it_leaves_out() -> None:
+def test_a_list_counts_unmanaged_machines_that_it_leaves_out() -> None:
     one = UnmanagedSummary(question=purchase(), spent=AccruedCost(amount=48_300_000, estimated=False))
     for live in (listed(ready(), more=0), changed(listed(ready(), more=0), shown=())):
         read = listing(changed(live, unmanaged=(one,) * (lists.ROWS + 2)), everyone=True)
@@ -81,7 +81,7 @@ def ended(rental_id: str, amount: int, **fields: Any) -> EndedSummary:
     return changed(EndedSummary(rental_id=rental_id, request=request(), spent=spent), **fields)
 
 
-def test_a_list_ends_with_what_ended_in_the_last_week_and_its_cost() -> None:
+def test_a_list_ends_with_recently_ended_rentals_and_their_cost() -> None:
     few = (ended("w3npc", 14_684_000), ended("f6rat", 12_114_000))
     shown = [listing(changed(live, ended=few)) for live in (listed(ready()), listed())]
     assert page(*shown) == snapshot("""\
@@ -96,7 +96,7 @@ Ended in the last 7 days, for $26.80 in all: 1x H100 (w3npc), $14.69; 1x H100 (f
 """)
 
 
-def test_what_ended_has_no_sum_if_the_reader_may_not_see_what_some_of_it_cost() -> None:
+def test_ended_rentals_have_no_total_if_some_costs_are_hidden() -> None:
     others = (ended("k7mq2", 14_684_000, spent=None), *(ended(f"abcd{n}", 1_000_000) for n in range(2, 9)))
     assert page(listing(changed(listed(), ended=others), everyone=True)) == snapshot("""\
 
@@ -106,7 +106,7 @@ Ended in the last 7 days: 1x H100 (k7mq2); 1x H100 (abcd2), $1.00; 1x H100 (abcd
 """)
 
 
-def test_the_rate_of_the_team_has_unknown_machines_too() -> None:
+def test_the_teams_hourly_cost_includes_unmanaged_machines() -> None:
     live = listed(ready())
     total = UnmanagedTotal(count=2, rate=Decimal("2.10"), unpriced=1)
     assert listing(changed(live, unmanaged_total=total)) == snapshot(
@@ -121,7 +121,7 @@ Ready: 1x H100 (k7mq2) in EU. It ends at 18:40. $2.42/h, $4.96 so far.   [Detail
     assert listing(nothing).splitlines()[-1] == snapshot("      through me. /gpu spend shows November.")
 
 
-def test_a_list_begins_with_what_waits_for_its_reader_who_can_decide_it_there() -> None:
+def test_a_list_begins_with_requests_that_its_reader_can_decide() -> None:
     asks_more = ready(extension=LONGER)
     live = listed(waiting(), ready(), reader=BEN)
     waits = changed(live, to_decide=(listed(waiting()).shown[0], listed(asks_more).shown[0]), more_to_decide=2)
@@ -138,7 +138,7 @@ Ready: 1x H100 (k7mq2) in EU for Ana. It ends at 18:40. $2.42/h, $4.96 so far.  
 """)
 
 
-def test_a_list_shows_the_money_of_others_only_to_a_reader_who_may_see_it() -> None:
+def test_a_list_shows_other_peoples_costs_only_to_permitted_readers() -> None:
     live = listed(ready(), more=3, team="9.02")
     without_money = listed(changed(ready(), sees_money=False), more=3, team="9.02")
     assert page(
@@ -187,7 +187,7 @@ HISTORY = (
 )
 
 
-def test_a_history_has_one_time_for_each_line_and_keeps_the_end_as_it_was_then() -> None:
+def test_a_history_keeps_each_end_as_it_was_at_the_time() -> None:
     over = changed(gone(*HISTORY), events=HISTORY)
     until: dict[str, Any] = {"until": clock(9, 0, day=26), "since": clock(18, 40), "span": 14 * H + 20 * M}
     longer = (*HISTORY[:3], happened(K.EXTENDED, clock(15, 0), ANA, **until))
@@ -230,7 +230,7 @@ Declined: 8x H100 (p4wd9) in EU for Ana.
 """)
 
 
-def test_a_history_also_has_the_events_that_make_no_reply() -> None:
+def test_a_history_includes_events_without_a_reply() -> None:
     start = happened(K.STARTED, clock(12, 36), ANA, max_rate=Decimal("2.47"), hours=6 * H)
     assert show(changed(making(), events=(start,))) == snapshot("""\
 Starting: 1x H100 (k7mq2) in EU for Ana. $2.15/h, $0.06 so far.
@@ -239,7 +239,7 @@ Starting: 1x H100 (k7mq2) in EU for Ana. $2.15/h, $0.06 so far.
 """)
 
 
-def test_no_event_shows_money_to_a_reader_without_the_right_to_see_it() -> None:
+def test_no_event_shows_money_to_a_reader_who_may_not_see_it() -> None:
     rich: dict[str, Any] = {
         "vendor": "nebius",
         "rate": Decimal(2),
@@ -267,20 +267,20 @@ def test_no_event_shows_money_to_a_reader_without_the_right_to_see_it() -> None:
         assert "$" not in show(changed(details, events=events), BEN)
 
 
-def test_a_rental_shows_the_set_up_that_it_was_asked_for_with() -> None:
+def test_a_rental_shows_its_requested_setup_script() -> None:
     details = ready()
     asked = changed(details, rental=changed(details.rental, request=request(setup="torch")))
     assert 'Setup: torch. "fine-tune run' in show(asked)
 
 
-def test_limits_that_nobody_allowed_are_shown_as_asked_for() -> None:
+def test_limits_that_nobody_accepted_are_shown_as_requested() -> None:
     states = (State.AWAITING_APPROVAL, State.DENIED, State.EXPIRED, State.WITHDRAWN)
     assert all(
         "Requested limits: $21.16/h and $137.54 in total." in show(waiting(state=state)) for state in states
     )
 
 
-def test_the_catalogue_lists_gpus_regions_contracts_vendors_and_set_ups() -> None:
+def test_the_catalog_lists_gpus_regions_contracts_vendors_and_setups() -> None:
     rules = changed(RULES, setup={"torch": "#!/bin/sh", "jax": "#!/bin/sh"})
     assert page(message(lists.catalog(CATALOG, reader=reading(NOW, rules=rules)), NOW)) == snapshot("""\
 
@@ -294,7 +294,7 @@ A100: SXM 80 GB
 """)
 
 
-def test_several_rentals_have_a_button_each() -> None:
+def test_each_rental_in_a_list_has_a_button() -> None:
     own = OwnRentals(rentals=(changed(making().rental, id="f6rat"), ready().rental), names=NAMES)
     shown = short_forms.which_one(own, "Destroy which machine or request?", destroy_button, reading(NOW, BEN))
     many = OwnRentals(rentals=(ready().rental,) * 12, names=NAMES)

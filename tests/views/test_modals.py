@@ -1,4 +1,4 @@
-"""The dialogs."""
+"""Dialogs."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ ASKS = OfferChoice(
 )
 
 
-def test_the_dialog_before_a_destroy_names_the_machine_and_its_cost() -> None:
+def test_the_destroy_dialog_names_the_machine_and_its_cost() -> None:
     rentals = (ready(spent=14_070_000), making(), waiting(), waiting(bought_after_backup=True))
     views = [destroy_dialog(details) for details in rentals]
     assert page(*(dialog(view, NOW) for view in views)) == snapshot("""\
@@ -74,7 +74,7 @@ Ana's 8x H100 (p4wd9). Nobody will be asked to approve the request any more. A m
 """)
 
 
-def test_a_rent_or_an_approval_of_much_money_is_confirmed_with_its_total() -> None:
+def test_an_expensive_rental_or_approval_is_confirmed_with_its_total() -> None:
     assert page(
         dialog(rent_dialog(QUOTE, WITHIN_LIMITS, reader=reading(NOW)), NOW),
         dialog(rent_dialog(QUOTE, ASKS, reader=reading(NOW)), NOW),
@@ -85,15 +85,15 @@ def test_a_rent_or_an_approval_of_much_money_is_confirmed_with_its_total() -> No
 == Rent at $2.15/h? ==
 ! This can cost up to $16.06.
 1x H100 in EU from Hyperstack nor-1, $2.15/h, 6 h from when it's ready.
-About $12.90. $16.06 is for 6 h plus 30 min to start and shut down, at up to $2.47/h. If the offer
-      that you rent sells out, I'll take another up to that price.
+About $12.90. $16.06 is for 6 h plus 30 min to start and shut down, at up to $2.47/h. If this offer
+      sells out, I'll take another up to $2.47/h.
 [Rent from $2.15/h] [Go back]
 
 == Ask for approval? ==
 ! This can cost up to $137.54.
 8x H100 in EU from Nebius eu-north1, $18.40/h, 6 h from when it's ready.
-About $110.40. $137.54 is for 6 h plus 30 min to start and shut down, at up to $21.16/h. If the
-      offer that you rent sells out, I'll take another up to that price.
+About $110.40. $137.54 is for 6 h plus 30 min to start and shut down, at up to $21.16/h. If this
+      offer sells out, I'll take another up to $21.16/h.
 *Needs approval*: the price is over the limits of $10.00/h and $100.00 per rental. Nothing is rented
       until someone approves.
 [Ask] [Go back]
@@ -114,13 +114,13 @@ It has cost $4.96 so far, at $2.42/h.
     assert approve_dialog(waiting(), reader=reading(NOW)).value == VersionValue(rental_id="p4wd9", version=1)
 
 
-def test_the_most_that_a_rent_can_cost_includes_what_was_spent_before() -> None:
+def test_the_highest_cost_of_a_replacement_includes_earlier_costs() -> None:
     after = OfferChoice(offer=HYPERSTACK, terms=terms(total=16_055_000 + 420_000))
     shown = " ".join(dialog(rent_dialog(QUOTE, after, reader=reading(NOW)), NOW).split())
     assert "$16.48 is for 6 h plus 30 min to start and shut down, at up to $2.47/h, plus the $0.42 spent" in shown
 
 
-def test_an_end_that_was_named_is_a_span_in_dialogs_and_a_date_in_the_form() -> None:
+def test_a_named_end_is_a_length_in_dialogs_but_a_date_in_forms() -> None:
     ends = request(until=clock(20, 0), lease=2 * H)
     choice = rent_dialog(changed(QUOTE, request=ends), WITHIN_LIMITS, reader=reading(NOW))
     assert "$2.15/h, ending in 1 h 50 min." in dialog(choice, NOW)
@@ -170,13 +170,13 @@ Vendor: Any vendor | (Nebius) | Hyperstack
 Highest price, in dollars per GPU-hour: (3.00)
 Starts at: ()
 For how long: (6h)
-Up to how long, if the GPUs are still busy: ()
+Longest time, if the GPUs are still busy: ()
 Looking up the price of 1x H100 PCIe 80 GB in EU, from Nebius, on demand, under $3.00 per GPU-hour.
 Share with: ()
-Monitoring: [ ] Don't check whether the machine is used (no-probe)
+Monitoring: [ ] Don't check whether the machine is used
 If nothing fits, wait until: ()
-Also: [ ] Rent the cheapest offer at once if it needs no approval (now) | [ ] While waiting, look
-      for offers day and night (any time)
+Also: [ ] Rent the cheapest offer at once if it needs no approval | [ ] While waiting, look for
+      offers day and night
 Note: (fine-tune run 7)
 [Show offers] [Go back]
 
@@ -190,13 +190,13 @@ Vendor: (Any vendor) | Hyperstack | Nebius
 Highest price, in dollars per GPU-hour: ()
 Starts at: ()
 For how long: (4h)
-Up to how long, if the GPUs are still busy: ()
+Longest time, if the GPUs are still busy: ()
 Choose a GPU to see its price.
 Share with: ()
-Monitoring: [ ] Don't check whether the machine is used (no-probe)
+Monitoring: [ ] Don't check whether the machine is used
 If nothing fits, wait until: ()
-Also: [ ] Rent the cheapest offer at once if it needs no approval (now) | [ ] While waiting, look
-      for offers day and night (any time)
+Also: [ ] Rent the cheapest offer at once if it needs no approval | [ ] While waiting, look for
+      offers day and night
 Note: ()
 [Show offers] [Go back]
 """)
@@ -206,7 +206,7 @@ Note: ()
     assert "no guests or apps" in people["hint"]["text"]
 
 
-def test_the_form_has_the_set_ups_of_the_rules_and_the_one_that_was_asked_for() -> None:
+def test_the_form_lists_setups_from_the_rules_and_the_requested_one() -> None:
     rules = changed(RULES, setup={"torch": "#!/bin/sh", "jax": "#!/bin/sh"})
     wanted = [request(), request(setup="jax"), request(setup="gone")]
     shown = [
@@ -222,7 +222,7 @@ def test_the_form_has_the_set_ups_of_the_rules_and_the_one_that_was_asked_for() 
     )
 
 
-def test_the_form_has_the_projects_that_its_reader_may_name_and_the_one_that_was_asked_for() -> None:
+def test_the_form_lists_the_readers_projects_and_the_requested_one() -> None:
     reader, named = reading(NOW, zone="UTC"), ("vision", "speech")
     wanted = [(request(), named), (request(project="gone"), named), (request(), ())]
     shown = [
@@ -248,7 +248,7 @@ Public key: ()
 """)
 
 
-def test_the_dialog_for_fewer_hours_has_their_totals_and_no_clock_time() -> None:
+def test_the_fewer_hours_dialog_shows_totals_and_no_clock_time() -> None:
     details = waiting()
     allowed = terms("18.40", "21.16", 264_500_000, count=8, lease=12 * H)
     flexible_end = waiting(request=request(count=8, up_to=12 * H), terms=allowed)

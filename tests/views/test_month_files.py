@@ -1,4 +1,4 @@
-"""The words beside a file of charges."""
+"""The message that accompanies a monthly file of costs."""
 
 from __future__ import annotations
 
@@ -72,12 +72,12 @@ def a_file(
         ),
     ],
 )
-def test_the_words_say_whose_charges_a_file_has_and_whether_it_is_complete(file: MonthFile, words: str) -> None:
+def test_the_message_says_whose_costs_the_file_contains_and_if_complete(file: MonthFile, words: str) -> None:
     assert month_file_words(file, ANA) == words
     assert no_file(file, ANA).text.startswith(words)
 
 
-def test_what_is_estimated_is_said() -> None:
+def test_the_message_mentions_estimated_amounts() -> None:
     file = a_file()
     (row,) = file.rows
     estimated = FileRow(changed(row.charge, estimated=True), MACHINE, "Ana", "", running=False)
@@ -89,7 +89,7 @@ def changed_rows(file: MonthFile, *rows: FileRow) -> MonthFile:
     return MonthFile(file.part, file.owner, file.billing, rows, file.complete)
 
 
-def test_the_click_is_answered_with_the_month() -> None:
+def test_the_reply_to_the_click_names_the_month() -> None:
     assert (
         file_on_its_way(MonthPart(month="2027-01")).text
         == "I'll send you the file for January 2027 in a direct message."

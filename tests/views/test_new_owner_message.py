@@ -1,4 +1,4 @@
-"""What a person reads whom an admin made the owner of a machine."""
+"""Messages to a person whom an admin made the owner of a machine."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ CHANGED = happened(K.OWNER_CHANGED, clock(14, 40), CARL, id=8, people=(BEN, ANA)
 
 
 def adopted(details: RentalDetails) -> RentalDetails:
-    """Return a machine in use as one that was adopted."""
+    """Return a ready machine that was adopted."""
     machine = AdoptedMachine(vendor="nebius", gpu="H100", rate=Decimal("2.42"))
     attempt = changed(
         details.attempts[-1], n=1, offer=None, adopted=machine, resource_name=None, public_key="", key_comment=""
@@ -44,7 +44,7 @@ def adopted(details: RentalDetails) -> RentalDetails:
     return changed(details, attempts=(attempt,), events=(ADOPTED,), keys_now=keys_now(KEY))
 
 
-def test_the_owner_of_an_adopted_machine_reads_that_its_keys_are_unknown_and_when_it_ends() -> None:
+def test_the_owner_of_an_adopted_machine_reads_its_end_and_unknown_keys() -> None:
     assert page(
         direct(ADOPTED, adopted(ready())),
         direct(ADOPTED, changed(adopted(gone()), events=(ADOPTED,))),
@@ -76,7 +76,7 @@ Carl made Ana the owner of this machine. I found it in the Compute Clear account
 """)
 
 
-def test_the_thread_says_that_an_admin_took_a_machine_over_and_its_end_unless_it_is_destroyed_at_once() -> None:
+def test_the_thread_reports_an_adoption_and_the_new_end() -> None:
     own = changed(ADOPTED, facts=changed(ADOPTED.facts, people=(CARL,)))
     destroyed = happened(K.DESTROYING, ADOPTED.at, CARL, id=8)
     assert page(thread(own, ready(own)), thread(own, ready(own, destroyed))) == snapshot("""\
@@ -89,7 +89,7 @@ Carl took over this machine. I found it in the Compute Clear account as train-3 
 """)
 
 
-def test_a_new_owner_reads_whose_keys_open_the_machine() -> None:
+def test_a_new_owner_reads_whose_keys_work() -> None:
     details = changed(ready(CHANGED), keys_now=keys_now(KEY))
     assert page(direct(CHANGED, details), thread(CHANGED), direct(READY_EVENT, details, to=BEN)) == snapshot("""\
 
@@ -109,7 +109,7 @@ Carl made Ana the owner of this machine, which was Ben's.
 """)
 
 
-def test_a_new_owner_of_an_idle_machine_is_asked_in_the_same_message_and_reads_who_can_log_in() -> None:
+def test_the_new_owner_of_an_idle_machine_is_asked_if_it_is_needed() -> None:
     asks = changed(
         CHANGED,
         facts=changed(
@@ -143,7 +143,7 @@ Carl made you the owner of 1x H100 (k7mq2), at $2.42/h. It was Ben's. It ends at
 """)
 
 
-def test_a_new_owner_reads_who_else_can_let_them_in_if_who_rented_it_left() -> None:
+def test_a_new_owner_reads_who_can_add_their_key_if_the_renter_left() -> None:
     carls = changed(KEY, person=CARL, line="ssh-ed25519 AAAACARL")
     script = SentScript(version=2, keys=(carls,))
     details = changed(ready(CHANGED), left=frozenset({BEN}), keys_now=keys_now(KEY))
@@ -168,7 +168,7 @@ Your key "ana@desk" works
 
 
 def whose_keys(text: str) -> str:
-    """Return what a message says about keys."""
+    """Return the part of a message about keys."""
     found = re.search(r"\| Keys: (.*?) [*[]", " ".join(text.split()))
     assert found is not None
     return found[1]

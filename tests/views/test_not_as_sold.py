@@ -1,4 +1,4 @@
-"""The direct message that a machine has other GPUs than those that were sold."""
+"""The direct message about a GPU mismatch: a machine has other GPUs than those that were sold."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def gpu_mismatch(*models: GpuModel, count: int | None = None) -> Event:
     return happened(EventKind.GPU_MISMATCH, clock(12, 42), gpu="nvidia-h100-sxm5-80gb", count=8, gpus_seen=seen)
 
 
-def test_the_owner_reads_what_was_sold_and_what_is_there() -> None:
+def test_the_owner_reads_which_gpus_were_sold_and_found() -> None:
     assert page(
         *(
             direct(event, ready(event, request=request(count=8)))
@@ -50,7 +50,7 @@ Your 8x H100 (k7mq2) was sold as 8x H100 SXM 80 GB, but I see 7x <!channel> *A10
 """)
 
 
-def test_the_message_has_no_buttons_once_its_owner_keeps_it_or_it_is_gone() -> None:
+def test_the_message_has_no_buttons_once_the_machine_is_kept_or_ended() -> None:
     event = gpu_mismatch(*[H100] * 7)
     kept = happened(EventKind.KEPT_AS_IT_IS, clock(12, 44), ANA, id=9)
     over = gone(request=request(count=8))

@@ -69,7 +69,7 @@ def found(
     return message(offers.found(view, reading(NOW, zone=zone, rules=rules), everything=everything), NOW)
 
 
-def test_the_heading_of_the_offers_names_the_set_up() -> None:
+def test_the_heading_of_the_offers_names_the_setup_script() -> None:
     quote = changed(QUOTE, request=request(setup="torch"))
     lines = found(quote=quote, teammates=("Ben",)).split("\n")
     assert lines[:2] == ["*1x H100 in EU* · 6 h", "  setup torch · shared with Ben"]
@@ -100,8 +100,8 @@ About $12.90, *at most $16.06*.
 *$4.20/h* Lambda de-1, SXM 80 GB, 28 vCPUs, 180 GB memory   [Rent from $4.20/h]
 *$4.30/h* Lambda de-1, SXM 80 GB, 28 vCPUs, 180 GB memory   [Rent from $4.30/h]
 *$4.40/h* Lambda de-1, SXM 80 GB, 28 vCPUs, 180 GB memory   [Rent from $4.40/h]
-  "At most" is for 6 h plus 30 min to start and shut down, at up to $2.47/h. If the offer that you
-      rent sells out, I'll take another up to that price.
+  The first "at most" is for 6 h plus 30 min to start and shut down, at up to $2.47/h. If the first
+      offer sells out, I'll take another up to $2.47/h.
   Prices are valid until 13:05. Nothing is reserved, so an offer can still sell out.
 [Refresh] [Change]
 """)
@@ -110,7 +110,7 @@ About $12.90, *at most $16.06*.
     assert styles == ["primary", None, None]
 
 
-def test_an_offer_says_in_how_many_other_regions_there_is_the_same_and_a_button_shows_them() -> None:
+def test_an_offer_counts_other_regions_and_a_button_shows_them() -> None:
     choice = OfferChoice(offer=HYPERSTACK, terms=terms(), other_regions=2)
     others = tuple(changed(HYPERSTACK, offer_id=f"o{n}", vendor_region=f"us-{n}") for n in (1, 2))
     quote = changed(QUOTE, offers=(HYPERSTACK, *others))
@@ -120,7 +120,7 @@ def test_an_offer_says_in_how_many_other_regions_there_is_the_same_and_a_button_
     assert "[All 3 offers] [Refresh] [Change]" in shown
 
 
-def test_an_offer_says_how_seldom_such_machines_got_ready_and_if_they_take_long() -> None:
+def test_an_offer_mentions_a_poor_success_rate_and_a_slow_startup() -> None:
     first, second = rows((HYPERSTACK, NEBIUS))
     seldom, often = SuccessRate(ready=4, of=10), SuccessRate(ready=8, of=10)
     assert "SXM 80 GB. Usually ready in 25 min. " in found([changed(first, usual=25 * M, success_rate=seldom)])
@@ -145,7 +145,7 @@ About $12.90, *at most $16.06* including startup and shutdown. If this offer sel
 """)
 
 
-def test_an_idle_machine_of_a_colleague_stands_before_what_was_found_with_a_button_once_an_hour() -> None:
+def test_a_colleagues_idle_machine_precedes_the_offers_and_can_be_requested_hourly() -> None:
     rental = ready(owner=BEN, use=Use(status=UsageStatus.IDLE, since=clock(9, 30))).rental
     idle = IdleMachine(rental=rental, owner="ben <b>", since=clock(9, 30))
     asked = changed(idle, asked_at=clock(12, 5))
@@ -169,7 +169,7 @@ About $12.90, *at most $16.06* including startup and shutdown. If this offer sel
 """)
 
 
-def test_offers_of_vendors_whose_machines_run_no_script_say_so_and_are_not_recommended_if_one_is_needed() -> None:
+def test_offers_without_a_startup_script_say_so_and_are_not_recommended_if_needed() -> None:
     unreachable, other = rows((HYPERSTACK,), runs_script=False), rows((NEBIUS,))
     lacking = [changed(unreachable[0], lacks_script=True)]
     assert page(
@@ -205,14 +205,14 @@ No startup script at this vendor: only your default key works, and I can't monit
 """)
 
 
-def test_offers_beyond_the_longest_answer_are_counted() -> None:
+def test_offers_that_are_not_shown_are_counted() -> None:
     many = view_of(QUOTE, rows() * 8 + rows((NEBIUS,)))
     view = changed(many, choices=many.choices[:3])
     shown = " ".join(message(offers.found(view, reading(NOW), everything=True), NOW).split())
     assert re.findall(r"\S+ more .*shown\.", shown) == snapshot(["22 more offers are not shown."])
 
 
-def test_an_offer_whose_id_does_not_fit_into_a_button_has_none() -> None:
+def test_an_offer_with_an_id_too_long_for_a_button_has_none() -> None:
     too_long = changed(HYPERSTACK, offer_id="o" * 300)
     assert found(rows((too_long,))).splitlines()[1:3] == snapshot(
         [
@@ -222,14 +222,14 @@ def test_an_offer_whose_id_does_not_fit_into_a_button_has_none() -> None:
     )
 
 
-def test_an_offer_over_a_limit_has_a_button_that_asks_and_a_refused_offer_has_none() -> None:
+def test_an_offer_over_a_limit_can_be_asked_for_unless_refused() -> None:
     asks = OfferChoice(offer=EIGHT, terms=EIGHT_ALLOWED, over=(Over.PER_HOUR, Over.TOTAL))
     dearer = offer("o-dear", "19.36", "scaleway", "fr-par-2", count=8)
     refused = OfferChoice(offer=dearer, terms=EIGHT_ALLOWED, refused=NO_ROOM)
-    hourly = changed(asks, over=(Over.PER_HOUR,))
-    total = OfferChoice(offer=dearer, terms=EIGHT_ALLOWED, over=(Over.TOTAL,))
+    cheaper = offer("o-cheap", "12.00", "nebius", "eu-north1", count=8)
+    hourly = OfferChoice(offer=cheaper, terms=terms("12.00", "13.80", 89_700_000, count=8), over=(Over.PER_HOUR,))
     quote = changed(QUOTE, request=request(count=8))
-    shown = [found(each, quote=quote) for each in ([asks, refused], [hourly], [hourly, total])]
+    shown = [found(each, quote=quote) for each in ([asks, refused], [hourly], [hourly, asks])]
     assert page(*shown) == snapshot("""\
 
 *8x H100 in EU* · 6 h
@@ -245,24 +245,25 @@ You can't rent this offer now. Your team's limit is $100.00/h, of which only $1.
 
 *8x H100 in EU* · 6 h
 *Needs approval*: the price is over the limit of $10.00/h.
-*$18.40/h* ($2.30 per GPU-hour) Nebius eu-north1, SXM 80 GB   [Ask for $18.40/h]
-About $110.40, *at most $137.54* including startup and shutdown. If this offer sells out, I'll take
-      another up to $21.16/h.
+*$12.00/h* ($1.50 per GPU-hour) Nebius eu-north1, SXM 80 GB   [Ask for $12.00/h]
+About $72.00, *at most $89.70* including startup and shutdown. If this offer sells out, I'll take
+      another up to $13.80/h.
   Prices are valid until 13:05.
 [Details] [Refresh] [Change]
 
 *8x H100 in EU* · 6 h
-*Needs approval*: the price is over the limit of $10.00/h, the limit of $100.00 per rental, or both.
-*$18.40/h* ($2.30 per GPU-hour) Nebius eu-north1, SXM 80 GB   [Ask for $18.40/h]
-About $110.40, *at most $137.54* including startup and shutdown. If this offer sells out, I'll take
-      another up to $21.16/h.
-*$19.36/h* ($2.42 per GPU-hour) Scaleway fr-par-2   [Ask for $19.36/h]
+*Needs approval*: each offer is over the limit of $10.00/h, the limit of $100.00 per rental, or
+      both.
+*$12.00/h* ($1.50 per GPU-hour) Nebius eu-north1, SXM 80 GB   [Ask for $12.00/h]
+About $72.00, *at most $89.70* including startup and shutdown. If this offer sells out, I'll take
+      another up to $13.80/h.
+*$18.40/h* ($2.30 per GPU-hour) Nebius eu-north1   [Ask for $18.40/h]
   Prices are valid until 13:05.
 [Details] [Refresh] [Change]
 """)
 
 
-def test_a_refusal_of_all_offers_is_said_once() -> None:
+def test_a_reason_that_refuses_all_offers_is_shown_once() -> None:
     why = Refused("You have 4 rentals, and your team's limit is 4 per person.", next_step=NextStep.DESTROY_ONE)
     assert page(found(rows(refused=why))) == snapshot("""\
 
@@ -276,7 +277,7 @@ You can't rent any of these offers now. You have 4 rentals, and your team's limi
 """)
 
 
-def test_the_first_line_says_all_that_was_understood() -> None:
+def test_the_first_line_shows_everything_that_was_understood() -> None:
     requests = (
         request(count=8, max_gpu_rate=Decimal("2.50")),
         request(count=4, max_gpu_rate=Decimal(10), cap_said_per_gpu=False),
@@ -298,7 +299,7 @@ def test_the_first_line_says_all_that_was_understood() -> None:
     )
 
 
-def test_a_change_of_a_waiting_request_says_what_it_will_be_and_that_the_request_still_stands() -> None:
+def test_changing_a_pending_request_shows_the_change_and_that_it_stays_valid() -> None:
     change: dict[str, Any] = {"quote": changed(QUOTE, changes="p4wd9"), "still_waiting": request(count=8)}
     refused = rows(refused=NO_ROOM)
     assert page(found(**change), found(refused, **change)) == snapshot("""\
@@ -324,7 +325,7 @@ You can't rent any of these offers now. Your team's limit is $100.00/h, of which
 """)
 
 
-def test_the_answer_says_to_which_other_channel_the_card_goes_and_why() -> None:
+def test_the_answer_says_if_the_card_goes_to_another_channel() -> None:
     quote = changed(QUOTE, card_channel="C0GPUS")
     channels = (
         Channel(id="C0TRAIN", member=False),
@@ -340,7 +341,7 @@ def test_the_answer_says_to_which_other_channel_the_card_goes_and_why() -> None:
     )
 
 
-def test_if_only_some_offers_need_an_approver_the_answer_says_which() -> None:
+def test_the_answer_names_the_offers_that_need_approval() -> None:
     rents, _, asks = rows()
     asks = changed(asks, over=(Over.PER_HOUR,))
     dearer = changed(asks, offer=changed(asks.offer, offer_id="o-4", rate=Decimal("3.50")))
@@ -355,7 +356,7 @@ def test_if_only_some_offers_need_an_approver_the_answer_says_which() -> None:
         found([rents, over_budget], rules=rules),
         found([refused, asks], rules=rules),
     ]
-    # The first lines say which offers need approval.
+    # Only the lines above the offers matter here: they say which offers need approval.
     assert [answer.split("\n*$2.15/h* Hyper")[0] for answer in answers] == snapshot(
         [
             """\
@@ -379,7 +380,7 @@ def test_if_only_some_offers_need_an_approver_the_answer_says_which() -> None:
     )
 
 
-def test_the_answer_says_what_is_charged_if_the_channels_project_is_for_other_people() -> None:
+def test_the_answer_names_the_charged_project_if_not_the_channels() -> None:
     projects = {"vision": Project(channels=("C0TRAIN",), people=(BEN,))}
     reader = reading(NOW)
     reader = changed(reader, rules=changed(reader.rules, projects=projects))
@@ -406,7 +407,7 @@ def test_the_answer_says_what_is_charged_if_the_channels_project_is_for_other_pe
 """)
 
 
-def test_a_named_end_is_shown_with_its_day_and_how_far_it_is() -> None:
+def test_a_named_end_is_shown_with_its_day_and_the_length() -> None:
     today = changed(QUOTE, request=request(until=clock(18, 30), lease=5 * H + 55 * M))
     friday = changed(QUOTE, request=request(until=clock(9, 0, day=27), lease=68 * H + 25 * M))
     heads = [found(quote=each, zone="Europe/Berlin").splitlines()[0] for each in (today, friday)]
@@ -441,13 +442,13 @@ def test_if_nothing_is_found_buttons_show_similar_requests() -> None:
     answers = (none_found(changed(none, nearby=near)), none_found(none))
     assert page(*(message(answer, NOW) for answer in answers)) == snapshot("""\
 
-(fallback) Right now, there's no H100 in EU under $2.00 per GPU-hour. Similar: Show from $2.15 in
-      EU, Show US from $1.90 and Show spot from $1.20. Any H100 model counts as a match. I only look
-      for offers during your hours, Mon to Fri, 08:00 to 20:00. To look day and night, add "any
-      time" to your request.
+(fallback) Right now, there's no H100 in EU under $2.00 per GPU-hour. Similar: Show offers in EU
+      from $2.15/h, Show US from $1.90/h and Show spot from $1.20/h. Any H100 model counts as a
+      match. I only look for offers during your hours, Mon to Fri, 08:00 to 20:00. To look day and
+      night, add "any time" to your request.
 Right now, there's no H100 in EU under $2.00 per GPU-hour.
-[Tell me when there's an offer] [Rent it for me, up to a price] [Show from $2.15 in EU] [Show US
-      from $1.90] [Show spot from $1.20] [Change]
+[Tell me when there's an offer] [Rent it for me, up to a price] [Show offers in EU from $2.15/h]
+      [Show US from $1.90/h] [Show spot from $1.20/h] [Change]
   Any H100 model counts as a match. I only look for offers during your hours, Mon to Fri, 08:00 to
       20:00. To look day and night, add "any time" to your request.
 
@@ -461,7 +462,7 @@ Right now, there's no H100 in EU under $2.00 per GPU-hour, and nothing similar e
 """)
 
 
-def test_without_an_offer_for_a_total_the_buttons_say_that_they_go_over_it() -> None:
+def test_buttons_say_if_similar_requests_exceed_the_typed_total() -> None:
     limits: dict[str, Any] = {"max_gpu_rate": Decimal("1.2307"), "max_total": 8_000_000}
     near = (
         Nearby(request=request(), cheapest=HYPERSTACK),
@@ -470,19 +471,19 @@ def test_without_an_offer_for_a_total_the_buttons_say_that_they_go_over_it() -> 
     answer = none_found(changed(QUOTE, request=request(**limits), nearby=near))
     assert page(message(answer, NOW)) == snapshot("""\
 
-(fallback) Right now, there's no H100 in EU for 6 h at $8.00 or less in all. Similar: Show from
-      $2.15 in EU (over $8.00 in all) and Show US from $1.10. Any H100 model counts as a match. I
-      only look for offers during your hours, Mon to Fri, 08:00 to 20:00. To look day and night, add
-      "any time" to your request.
+(fallback) Right now, there's no H100 in EU for 6 h at $8.00 or less in all. Similar: Show offers in
+      EU from $2.15/h, above $8.00 in all and Show US from $1.10/h. Any H100 model counts as a
+      match. I only look for offers during your hours, Mon to Fri, 08:00 to 20:00. To look day and
+      night, add "any time" to your request.
 Right now, there's no H100 in EU for 6 h at $8.00 or less in all.
-[Tell me when there's an offer] [Rent it for me, up to a price] [Show from $2.15 in EU (over $8.00
-      in all)] [Show US from $1.10] [Change]
+[Tell me when there's an offer] [Rent it for me, up to a price] [Show offers in EU from $2.15/h,
+      above $8.00 in all] [Show US from $1.10/h] [Change]
   Any H100 model counts as a match. I only look for offers during your hours, Mon to Fri, 08:00 to
       20:00. To look day and night, add "any time" to your request.
 """)
 
 
-def test_similar_requests_with_equal_labels_are_one_button() -> None:
+def test_similar_requests_with_equal_labels_share_one_button() -> None:
     cheap = offer("a", "1.90", "lambda", "us-1")
     near = (
         Nearby(request=request(), cheapest=HYPERSTACK),
@@ -494,8 +495,8 @@ def test_similar_requests_with_equal_labels_are_one_button() -> None:
         [
             "Tell me when there's an offer",
             "Rent it for me, up to a price",
-            "Show from $2.15 in EU",
-            "Show anywhere from $1.90",
+            "Show offers in EU from $2.15/h",
+            "Show anywhere from $1.90/h",
             "Change",
         ]
     )
@@ -507,11 +508,11 @@ def test_a_button_of_a_similar_request_fits_on_a_phone() -> None:
     near = Nearby(request=far, cheapest=offer("a", "21.76", "lambda", "us-1", count=8))
     asked = request(count=8, vendor="crusoe", contract=Contract.SPOT)
     assert [offers.nearby_label(each, near) for each in (asked, changed(asked, vendor=None))] == snapshot(
-        ["Show any from $2.72/GPU", "Show anywhere from $2.72/GPU"]
+        ["Show any from $2.72 per GPU-hour", "Show anywhere from $2.72 per GPU-hour"]
     )
 
 
-def test_an_answer_without_offers_says_why_and_what_to_do() -> None:
+def test_an_answer_without_offers_gives_the_reason_and_the_next_step() -> None:
     assert page(
         *(
             message(answer, NOW)

@@ -1,4 +1,4 @@
-"""`/root/on-ending.sh`: what people read before, at and after an end."""
+"""Messages about `/root/on-ending.sh` before, at and after the end of a machine."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ FAILED = OnEnding(state=S.FAILED, end=END, status=1)
 
 
 def machine(state: S | OnEnding, at: datetime = SEEN, *events: Any, **more: Any) -> RentalDetails:
-    """Return k7mq2, whose script reports this since `at`."""
+    """Return k7mq2, whose script has reported this state since `at`."""
     script = state if isinstance(state, OnEnding) else OnEnding(state=state, end=None if state is S.THERE else END)
     return ready(*events, on_ending=script, on_ending_at=at, **more)
 
 
-def destroyed_first(state: S) -> RentalDetails:
-    """Return k7mq2, which Ben destroys after its script, at 14:10 at the latest."""
+def destroyed_gracefully(state: S) -> RentalDetails:
+    """Return k7mq2, which Ben is destroying gracefully, at 14:10 at the latest."""
     end = clock(14, 10)
     first = GracefulDestroy(by=BEN, ends_at=END)
     script = OnEnding(state=state, end=None if state is S.THERE else end)
@@ -43,7 +43,7 @@ def destroyed_first(state: S) -> RentalDetails:
 FIRST = happened(K.GRACEFUL_DESTROY, clock(14, 0), id=12, actor=BEN, until=clock(14, 10), since=END)
 
 
-def test_the_card_says_when_the_script_runs_and_how_it_went() -> None:
+def test_the_card_shows_the_time_and_outcome_of_the_script() -> None:
     refused = [OnEnding(state=S.REFUSED, why=why) for why in OnEndingRefused]
     cards = [
         card(machine(S.THERE), clock(13, 0)),
@@ -184,7 +184,7 @@ def test_the_card_says_when_the_script_runs_and_how_it_went() -> None:
 """)
 
 
-def test_the_notice_and_the_receipt_say_it_too_and_a_failure_is_a_message_of_its_own() -> None:
+def test_notices_and_receipts_mention_the_script_and_failures_get_a_message() -> None:
     failure = happened(K.SCRIPT_FAILED, clock(18, 26), id=13, until=END, exit_status=1)
     over = gone(on_ending=FAILED, on_ending_at=clock(18, 26))
     still = gone(on_ending=OnEnding(state=S.RUNNING, end=END), on_ending_at=clock(18, 26))
@@ -240,7 +240,7 @@ def test_the_notice_and_the_receipt_say_it_too_and_a_failure_is_a_message_of_its
 """)
 
 
-def test_who_opens_a_machine_reads_of_its_script_and_that_it_can_have_one() -> None:
+def test_the_ssh_answer_mentions_the_script_or_that_one_is_possible() -> None:
     reader = reading(clock(13, 0), ANA)
     none = machine(OnEnding(state=S.NONE), clock(13, 0))
     refused = machine(OnEnding(state=S.REFUSED, why=OnEndingRefused.NOT_EXECUTABLE), clock(13, 0))
@@ -260,10 +260,10 @@ The machine won't run its script /root/on-ending.sh: the script isn't executable
 """)
 
 
-def test_destroys_dialog_has_the_box_if_the_script_can_run_first() -> None:
+def test_the_destroy_dialog_offers_to_run_the_script_first() -> None:
     assert page(
         dialog(destroy_dialog(machine(S.THERE), 10 * M), clock(14, 0)),
-        dialog(destroy_dialog(destroyed_first(S.RUNNING)), clock(14, 2)),
+        dialog(destroy_dialog(destroyed_gracefully(S.RUNNING)), clock(14, 2)),
     ) == snapshot("""\
 
 == Destroy k7mq2? ==
@@ -279,8 +279,8 @@ Ana's 1x H100 (k7mq2). I won't wait for its script /root/on-ending.sh. It has co
 """)
 
 
-def test_a_machine_that_is_destroyed_after_its_script_can_be_kept_or_destroyed_now() -> None:
-    there, done = destroyed_first(S.THERE), destroyed_first(S.RUNNING)
+def test_a_graceful_destroy_can_be_cancelled_or_made_immediate() -> None:
+    there, done = destroyed_gracefully(S.THERE), destroyed_gracefully(S.RUNNING)
     near = changed(done.rental.running_lease, graceful_destroy=GracefulDestroy(by=BEN, ends_at=clock(14, 5)))
     reader = reading(clock(14, 2), ANA)
     assert page(
@@ -327,12 +327,12 @@ As Ben asked, I'll destroy your 1x H100 (k7mq2) when its script /root/on-ending.
       at the latest. The script /root/on-ending.sh has been running since 14:01.
 [Keep k7mq2] [Destroy k7mq2 now]
 
-(fallback) Your 1x H100 (k7mq2) is ready.
+(fallback) Your 1x H100 (k7mq2) will be destroyed soon.
 (fallback) Log in with: `ssh root@203.0.113.7`
 (fallback) It ends at 14:10. It costs $2.42/h, at most $16.06 in all. Your key "you@laptop" works.
       It runs at Nebius eu-north1.
 (fallback) /gpu ssh k7mq2 has lines for ~/.ssh/config, VS Code and Jupyter.
-# Your 1x H100 (k7mq2) is ready
+# Your 1x H100 (k7mq2) will be destroyed soon
 As Ben asked, I'll destroy it when its script /root/on-ending.sh is done, at 14:10 at the latest.
       The script /root/on-ending.sh has been running since 14:01.
 $ ssh root@203.0.113.7
@@ -359,7 +359,7 @@ Ready: 1x H100 (k7mq2) in EU for Ana. It ends at 14:10. $2.42/h, $4.96 so far.
 """)
 
 
-def test_a_machine_that_is_kept_says_its_end_of_before() -> None:
+def test_a_cancelled_graceful_destroy_restores_the_previous_end() -> None:
     kept = happened(K.EXTENDED, clock(14, 3), id=13, actor=ANA, until=END, span=270 * M)
     script = OnEnding(state=S.DONE, end=clock(14, 10))
     details = ready(FIRST, kept, on_ending=script, on_ending_at=clock(14, 4))

@@ -1,4 +1,4 @@
-"""What admins read of a rental whose owner left the workspace."""
+"""Messages to admins about a rental whose owner left the workspace."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def read(details: RentalDetails, question: AdminQuestion = ASKED) -> str:
     return message(shown(details, question), LEFT.at)
 
 
-def test_each_admin_reads_whose_machine_it_was_what_it_costs_and_what_was_decided() -> None:
+def test_each_admin_reads_the_former_owner_the_cost_and_the_decision() -> None:
     assert page(
         read(ready(LEFT)),
         read(ready(LEFT), LATER),
@@ -74,7 +74,7 @@ Ana left the workspace. Ana's 8x H100 (p4wd9) is waiting for approval, and can't
 """)
 
 
-def test_admins_read_that_the_machine_of_who_left_is_idle() -> None:
+def test_admins_read_if_the_machine_of_a_former_member_is_idle() -> None:
     assert page(read(changed_use(ready(LEFT), IDLE))) == snapshot("""\
 
 Ana left the workspace. Ana's 1x H100 (k7mq2) is running: $2.42/h, $4.96 so far, idle for 5 min. It
@@ -83,7 +83,7 @@ Ana left the workspace. Ana's 1x H100 (k7mq2) is running: $2.42/h, $4.96 so far,
 """)
 
 
-def test_the_approvers_are_asked_nothing_while_the_admins_decide_whose_it_becomes() -> None:
+def test_approvers_are_not_asked_while_admins_choose_a_new_owner() -> None:
     told = changed(TOLD, at=clock(14, 5))
     after = (happened(K.ASKED, clock(14, 5), ANA, id=1, terms=1), LEFT)
     assert page(
@@ -118,7 +118,7 @@ Ana wants *8x H100 (p4wd9) in EU for 6 h*: "fine-tune run 7".
 """)
 
 
-def test_a_history_has_the_owner_of_its_time() -> None:
+def test_a_history_names_the_owner_at_the_time() -> None:
     was_ready = happened(K.READY, clock(12, 40), id=5, span=M * 3)
     kept = happened(K.KEPT, clock(14, 0), ANA, id=6, until=clock(15, 0))
     of_ben = changed(ready(was_ready, kept, LEFT, GIVEN), rental=changed(ready().rental, owner=BEN))

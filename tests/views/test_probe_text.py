@@ -1,4 +1,4 @@
-"""What the ready message, `/gpu ssh` and `/gpu probe` say about the probe."""
+"""Monitoring in the message that a machine is ready, `/gpu ssh` and `/gpu probe`."""
 
 from __future__ import annotations
 
@@ -24,12 +24,13 @@ from tests.views.stories import ANA, BEN, READY_EVENT, RULES, reading, request
 PROBE_LINE = probe_line("ssh-ed25519 AAAAProbe")
 READY_AT = READY_EVENT.at
 UNSEEN = Use(status=UsageStatus.UNKNOWN, since=READY_AT, why=Missed.REFUSED)
-"""Its logins were refused for as long as a boot script may take."""
+"""A usage status after logins have been refused for as long as a startup script may take."""
 
 
 def probed(*, answered: timedelta | None = None, **changes: Any) -> RentalDetails:
-    """Return k7mq2 whose boot script holds the probe, two keys and the setup torch. It answered so long after
-    ready.
+    """Return k7mq2, whose startup script contains the probe, two keys and the setup script torch.
+
+    `answered` is the time between ready and the first successful probe run. None if there was none.
     """
     keys = (key(ANA, "you@desk"), key(BEN, "ben@desk", line(2)))
     answered_at = None if answered is None else READY_AT + answered
@@ -38,8 +39,8 @@ def probed(*, answered: timedelta | None = None, **changes: Any) -> RentalDetail
     )
 
 
-def not_wanted(details: RentalDetails) -> RentalDetails:
-    """Return the rental as if it was asked for with `no-probe`."""
+def without_probe(details: RentalDetails) -> RentalDetails:
+    """Return the rental as if it had been requested with `no-probe`."""
     rental = changed(details.rental, request=changed(details.rental.request, probe=False))
     script = changed(details.attempts[1].script or SentScript(version=2), probe=False)
     return changed(
@@ -48,7 +49,7 @@ def not_wanted(details: RentalDetails) -> RentalDetails:
 
 
 def words(details: RentalDetails, reader: str) -> str:
-    """Return what the ready message says of keys, the setup and the probe."""
+    """Return the sentences in the ready message about keys, the setup script and the probe."""
     keys, *_, small = ssh_lines.log_in_parts(
         details, reading(NOW, reader), ssh_lines.keys_fact(details, reading(NOW, reader))
     )[1:]
@@ -56,14 +57,14 @@ def words(details: RentalDetails, reader: str) -> str:
     return message(blocks.message("\n".join(texts)), NOW)
 
 
-def test_the_ready_message_says_what_is_seen_and_which_keys_get_in_once_the_probe_answered() -> None:
+def test_the_ready_message_lists_monitoring_and_working_keys_after_the_first_probe() -> None:
     running = SetupProgress(state=SetupState.RUNNING)
     stories = (
         probed(use=changed(UNSEEN, why=None)),
         probed(answered=timedelta(minutes=2), setup_progress=running),
         probed(use=UNSEEN),
         probed(use=changed(UNSEEN, why=None), answered=timedelta(minutes=40)),
-        not_wanted(probed()),
+        without_probe(probed()),
         changed(probed(), runs_script=False),
     )
     assert page(*(words(details, ANA) for details in stories)) == snapshot("""\
@@ -74,8 +75,8 @@ I check GPU load and SSH connections every 2 min. To see the scripts for that: /
 
 Your keys "you@laptop" and "you@desk", and Ben's keys work.
 Setup "torch" is running. It logs to /var/lib/gpubot/setup.log.
-I check GPU load and SSH connections every 2 min. A script at /root/on-ending.sh won't be run before
-      the machine ends. To have it run: /gpu probe
+I check GPU load and SSH connections every 2 min. This machine lacks the script that runs
+      /root/on-ending.sh before the end. /gpu probe shows the missing script.
 
 Your key "you@laptop" works; your key "you@desk" and Ben's keys don't work, because the startup
       script didn't run.
@@ -83,8 +84,8 @@ The setup script "torch" wasn't started on this machine.
 
 Your key "you@laptop" works; your key "you@desk" and Ben's keys might not work.
 The log of setup "torch" is /var/lib/gpubot/setup.log. If it is missing, the setup didn't run.
-I check GPU load and SSH connections every 2 min. A script at /root/on-ending.sh won't be run before
-      the machine ends. To have it run: /gpu probe
+I check GPU load and SSH connections every 2 min. This machine lacks the script that runs
+      /root/on-ending.sh before the end. /gpu probe shows the missing script.
 
 Your key "you@laptop" works; your key "you@desk" and Ben's keys will work if the vendor runs the
       startup script.
@@ -96,7 +97,7 @@ The log of setup "torch" is /var/lib/gpubot/setup.log. If it is missing, the set
 """)
 
 
-def test_a_teammate_reads_when_their_key_gets_in_and_what_is_seen() -> None:
+def test_a_teammate_reads_when_their_key_works_and_what_is_monitored() -> None:
     stories = (probed(), probed(answered=timedelta(minutes=2)), probed(use=UNSEEN))
     assert page(*(words(details, BEN) for details in stories)) == snapshot("""\
 
@@ -106,8 +107,8 @@ I check GPU load and SSH connections every 2 min. To see the scripts for that: /
 
 Your key "ben@desk" works.
 The log of setup "torch" is /var/lib/gpubot/setup.log. If it is missing, the setup didn't run.
-I check GPU load and SSH connections every 2 min. A script at /root/on-ending.sh won't be run before
-      the machine ends. To have it run: /gpu probe
+I check GPU load and SSH connections every 2 min. This machine lacks the script that runs
+      /root/on-ending.sh before the end. /gpu probe shows the missing script.
 
 Your key "ben@desk" doesn't work, because the startup script didn't run. Ana can add it with /gpu
       share k7mq2.
@@ -115,7 +116,7 @@ The setup script "torch" wasn't started on this machine.
 """)
 
 
-def test_the_lines_that_install_the_probe_are_for_its_owner_once_it_did_not_come_by_itself() -> None:
+def test_only_the_owner_gets_the_lines_that_install_a_missing_probe() -> None:
     late = READY_AT + BY_HAND_AFTER
     details = probed(use=UNSEEN)
     refused = changed(
@@ -148,7 +149,7 @@ def test_the_lines_that_install_the_probe_are_for_its_owner_once_it_did_not_come
     assert lines in removed
     assert "The machine refuses my key now, so I can't monitor it." in removed
     assert "I check GPU load and SSH connections every" not in removed
-    assert lines not in shown(not_wanted(probed(use=UNSEEN)), late)
+    assert lines not in shown(without_probe(probed(use=UNSEEN)), late)
     for why in (Missed.NO_ANSWER, Missed.HOST_KEY_CHANGED):
         assert lines not in shown(probed(use=changed(UNSEEN, why=why)), late), "they would not help"
     large_keys = sent(*map(large, range(4)), probe=True, use=UNSEEN)

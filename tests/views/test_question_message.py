@@ -1,4 +1,4 @@
-"""The question about a machine that may not be needed, and who else reads that nobody answers."""
+"""The question whether a machine is still needed, and the messages if nobody responds."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def question(use: Use, **facts: Any) -> Event:
 
 
 def asked_about(use: Use, *events: Event, now: Use | None = None, **asked: Any) -> RentalDetails:
-    """Return k7mq2 after the question about `use`. Its use is `now`."""
+    """Return k7mq2 after the question about `use`. Its current usage is `now`."""
     known = Asked(about=use.since, last_at=clock(14, 40), first_at=clock(14, 40), **asked)
     return ready(*events, use=now or use, lease=changed(lease(), question=Question(asked=known)))
 
@@ -122,7 +122,7 @@ def test_the_question_has_the_evidence_the_cost_and_the_answers() -> None:
 """)
 
 
-def test_the_question_ends_when_the_machine_is_used_again_or_somebody_answers() -> None:
+def test_the_question_closes_when_the_machine_is_used_or_somebody_answers() -> None:
     asked = question(IDLE)
     kept = happened(K.KEPT, clock(14, 41), ANA, id=21, until=clock(15, 41), since=clock(18, 40), span=H)
     ben = happened(K.LEFT_ALONE, clock(14, 41), BEN, id=21, until=clock(18, 40))
@@ -175,17 +175,17 @@ Your 1x H100 (k7mq2) is being destroyed.
 """)
 
 
-def test_evidence_beside_destroy_says_that_somebody_connected_after_the_question() -> None:
+def test_the_evidence_mentions_connections_made_after_the_question() -> None:
     connected = changed(IDLE, status=UsageStatus.CONNECTED, connections=1)
     later = asked_about(IDLE, TOLD, now=connected)
-    assert page(direct(question(IDLE), later, clock(14, 50)), told(later)) == snapshot("""\
+    assert page(direct(question(IDLE), later, clock(14, 50)), to_approvers(later)) == snapshot("""\
 
-(fallback) It costs $2.42/h, $4.96 so far. All its GPUs have been at 0% since 14:05. Somebody
-      connected after this question. It ends at 18:40.
+(fallback) It costs $2.42/h, $4.96 so far. All its GPUs have been at 0% since 14:05. Somebody has
+      connected since I asked. It ends at 18:40.
 *Still using your 1x H100 (k7mq2)?* It's been idle for 35 min.
 | Cost: $2.42/h, $4.96 so far
 | GPUs: all at 0% since 14:05
-| Connections: somebody connected after this question
+| Connections: somebody has connected since I asked
 | Ends: 18:40
   Machines are never destroyed just because they're idle.
 [Destroy k7mq2] [Yes, ask again in 1 h] [Yes, ask again in 4 h]
@@ -197,14 +197,14 @@ Ana hasn't said whether 1x H100 (k7mq2) is still needed. Somebody is connected, 
 """)
 
 
-def test_the_card_of_a_machine_whose_owner_does_not_answer_changes_every_fifteen_minutes() -> None:
+def test_the_card_of_an_idle_machine_changes_every_fifteen_minutes() -> None:
     details = asked_about(IDLE, on_card=True)
     first, before_next, next_ = (card(details, clock(16, minute)) for minute in (35, 49, 50))
     assert first == before_next, "each poll renders the card, and would edit it"
     assert next_ != first
 
 
-def test_the_card_says_that_a_machine_is_idle_once_nobody_answered_for_two_hours() -> None:
+def test_the_card_says_idle_once_nobody_responded_for_two_hours() -> None:
     connected = changed(IDLE, status=UsageStatus.CONNECTED)
     assert page(
         card(asked_about(IDLE), clock(16, 39)),
@@ -267,11 +267,11 @@ TOLD = happened(
 )
 
 
-def told(details: RentalDetails) -> str:
+def to_approvers(details: RentalDetails) -> str:
     return approval(TOLD, details, clock(18, 45))
 
 
-def test_the_approvers_read_what_is_idle_and_what_it_costs_until_its_end() -> None:
+def test_approvers_read_the_idle_time_and_the_remaining_cost() -> None:
     connected = changed(TOLD, facts=changed(TOLD.facts, status=UsageStatus.CONNECTED))
     unpriced = changed(TOLD, facts=changed(TOLD.facts, amount=None, estimate=None))
     details = asked_about(IDLE, TOLD)
@@ -298,9 +298,9 @@ Ana hasn't said whether 1x H100 (k7mq2) is still needed. It has been idle since 
 """)
 
 
-def test_the_approvers_read_what_became_of_it() -> None:
+def test_approvers_read_the_outcome() -> None:
     def after(kind: EventKind, by: str | None = BEN, **facts: Any) -> str:
-        return told(asked_about(IDLE, TOLD, happened(kind, clock(18, 44), by, id=31, **facts)))
+        return to_approvers(asked_about(IDLE, TOLD, happened(kind, clock(18, 44), by, id=31, **facts)))
 
     unknown = Use(status=UsageStatus.UNKNOWN, since=clock(18, 42))
     assert page(
@@ -313,11 +313,11 @@ def test_the_approvers_read_what_became_of_it() -> None:
         after(K.NOBODY_ANSWERS, None, use=IDLE),
         after(K.NOBODY_ANSWERS, None, use=changed(IDLE, since=clock(18, 41))),
         after(K.OWNER_CHANGED, people=(CARL, ANA)),
-        told(asked_about(IDLE, TOLD, now=IN_USE)),
-        told(asked_about(IDLE, TOLD, now=changed(IDLE, since=clock(18, 41)))),
-        told(asked_about(changed(IDLE, since=clock(18, 41)), TOLD)),
-        told(asked_about(IDLE, TOLD, now=unknown)),
-        told(ready(TOLD, state=State.DESTROYING)),
+        to_approvers(asked_about(IDLE, TOLD, now=IN_USE)),
+        to_approvers(asked_about(IDLE, TOLD, now=changed(IDLE, since=clock(18, 41)))),
+        to_approvers(asked_about(changed(IDLE, since=clock(18, 41)), TOLD)),
+        to_approvers(asked_about(IDLE, TOLD, now=unknown)),
+        to_approvers(ready(TOLD, state=State.DESTROYING)),
     ) == snapshot("""\
 
 Ben decided to let Ana's 1x H100 (k7mq2) run until it ends Nov 26 at 09:00. I won't ask about it
@@ -343,11 +343,11 @@ Ben made Ana the owner of 1x H100 (k7mq2), which was Carl's.
 Approvers no longer have to decide whether Ana's 1x H100 (k7mq2) keeps running, because it has been
       in use since 16:20.
 
-Approvers no longer have to decide whether Ana's 1x H100 (k7mq2) keeps running, because its present
-      idle time began only at 18:41.
+Approvers no longer have to decide whether Ana's 1x H100 (k7mq2) keeps running, because it has been
+      idle only since 18:41.
 
-Approvers no longer have to decide whether Ana's 1x H100 (k7mq2) keeps running, because its present
-      idle time began only at 18:41.
+Approvers no longer have to decide whether Ana's 1x H100 (k7mq2) keeps running, because it has been
+      idle only since 18:41.
 
 Approvers no longer have to decide whether Ana's 1x H100 (k7mq2) keeps running, because I can't tell
       whether it's idle. I haven't been able to monitor it since 18:42.
@@ -358,7 +358,7 @@ Ana's 1x H100 (k7mq2) is being destroyed.
 
 def test_a_name_cannot_add_to_the_message_or_to_its_button() -> None:
     details = changed(asked_about(IDLE, TOLD), names={ANA: "<!here> *Ana*\n" + "a" * 200})
-    assert told(details) == snapshot("""\
+    assert to_approvers(details) == snapshot("""\
 <!here> *Ana* aaaaaaaaaaaaaaaaaaaaaaaaa… hasn't said whether 1x H100 (k7mq2) is still needed. It has
       been idle since 14:05 (4 h 35 min, $11.09). Running until Nov 26 at 09:00 would cost about
       $92.77 more. Destroying it deletes its disk.

@@ -1,4 +1,4 @@
-"""The sentences about a rental that several messages share."""
+"""Sentences about a rental that several messages share."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_the_current_state_of_a_rental_is_one_sentence() -> None:
     )
 
 
-def test_a_receipt_says_that_nothing_was_paid_only_if_that_is_certain() -> None:
+def test_a_receipt_says_it_cost_nothing_only_if_certain() -> None:
     unseen = changed(gone(), ledger=())
     rentals = (
         gone(),
@@ -77,7 +77,7 @@ def test_a_cost_says_whether_it_is_estimated() -> None:
     )
 
 
-def test_a_machine_bills_from_its_first_resource_or_else_from_its_purchase() -> None:
+def test_a_machine_bills_from_its_first_resource_or_its_purchase() -> None:
     seen, unseen = ready(), changed(ready(), resources=())
     assert [rental_text.billing_since(each) for each in (seen, unseen, waiting())] == [
         seen.resources[0].valid_from,

@@ -1,4 +1,4 @@
-"""What people see when a machine is lost or doesn't work, and another one takes its place."""
+"""Messages about machines that are lost or don't work, and their replacements."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ SPOT = request(contract=Contract.SPOT)
 LEFT = Remainder(gpu="H100", lease=3 * H + 28 * M, max_rate=Decimal("2.47"), total=8_950_000)
 
 
-def test_the_owner_of_a_lost_machine_can_replace_it_once_until_its_end() -> None:
+def test_the_owner_can_replace_a_lost_machine_once_before_its_end() -> None:
     lost = gone(LOST, state=State.LOST, why=Why.VENDOR_TOOK_IT, request=SPOT)
     taken = gone(LOST, TAKEN, state=State.LOST, why=Why.VENDOR_TOOK_IT, request=SPOT, replaced_by="f6rat")
     assert page(
@@ -99,7 +99,7 @@ The replacement for this machine is f6rat.
 """)
 
 
-def test_a_machine_that_does_not_work_says_what_is_to_take_its_place_and_until_when_it_runs() -> None:
+def test_a_machine_that_does_not_work_names_its_replacement() -> None:
     said = happened(K.NOT_WORKING, clock(12, 49), ANA, detail="no <GPU> in it")
     stays = happened(K.NOT_REPLACED, clock(12, 58), name="f6rat", amount=0)
     going = happened(K.DESTROYING, clock(12, 52), why=Why.REPLACED, amount=500_000, estimated=False)
@@ -165,7 +165,7 @@ Its replacement is f6rat.
 """)
 
 
-def test_if_the_second_one_is_not_bought_its_owner_reads_that_the_first_runs_on() -> None:
+def test_the_owner_reads_that_the_old_machine_runs_if_replacing_fails() -> None:
     failed = happened(K.ENDED, clock(12, 58), end=State.FAILED, why=Why.NOTHING_LEFT, amount=0, estimated=False)
     second = changed(gone(failed, state=State.FAILED), replaced=ready().rental)
     second = changed(second, rental=changed(second.rental, id="f6rat", replaces="k7mq2"))
@@ -183,20 +183,20 @@ def test_if_the_second_one_is_not_bought_its_owner_reads_that_the_first_runs_on(
     assert page(direct(failed, second), direct(dearer, waits), direct(expired, over)) == snapshot("""\
 
 Your request for 1x H100 (f6rat) in EU failed at 12:58: no offer is left that matches the request.
-      It cost nothing. k7mq2, which it was to replace, keeps running.
+      It cost nothing. k7mq2, the machine to be replaced, keeps running.
 
 Your request for 1x H100 (f6rat) in EU needs your decision, because the offers that are left cost
       more than the price accepted before. A machine now costs $3.11/h at Scaleway. It can cost up
-      to $3.57/h and $23.21 in all. k7mq2, which it was to replace, keeps running.
+      to $3.57/h and $23.21 in all. k7mq2, the machine to be replaced, keeps running.
 [Accept up to $3.57/h] [Withdraw]
 
 Your request for 1x H100 (f6rat) in EU expired at 20:55 without a decision. Nothing was rented.
-      k7mq2, which it was to replace, keeps running.
+      k7mq2, the machine to be replaced, keeps running.
 [Ask again]
 """)
 
 
-def test_a_machine_that_does_not_answer_on_its_ssh_port_runs_and_is_not_called_ready() -> None:
+def test_a_machine_without_an_ssh_answer_is_called_running() -> None:
     unreachable = ready(quiet_since_real=clock(12, 38))
     event = changed(READY_EVENT, facts=changed(READY_EVENT.facts, why=Why.SSH_UNREACHABLE))
     assert page(
@@ -240,7 +240,7 @@ This machine is running and billing, but nothing answers on its SSH port yet. It
     )
 
 
-def test_both_rentals_name_the_other_in_their_details() -> None:
+def test_the_details_of_both_rentals_name_the_other_one() -> None:
     started = happened(
         K.STARTED, clock(15, 14), ANA, name="k7mq2", max_rate=Decimal("2.47"), hours=3 * H, total=8_000_000
     )
@@ -264,7 +264,7 @@ Starting: 1x H100 (f6rat) in EU for Ana. $2.15/h, $0.06 so far.
 """)
 
 
-def test_the_dialog_says_what_is_rented_and_what_becomes_of_a_machine_that_runs() -> None:
+def test_the_replace_dialog_explains_the_rental_and_the_fate_of_the_old_machine() -> None:
     lost = gone(state=State.LOST, why=Why.VENDOR_TOOK_IT).rental
     views = [
         replacing.replace_confirm(lost, LEFT, asks_why=False),
@@ -295,11 +295,11 @@ What doesn't work?: ()
     assert [problems_of_view(view.view) for view in views] == [[]] * 3
 
 
-def test_if_nothing_fits_the_list_says_so_and_without_an_answer_the_button_is_the_same() -> None:
+def test_the_search_for_a_replacement_reports_no_match_and_no_answer() -> None:
     lost = gone(state=State.LOST, why=Why.VENDOR_TOOK_IT).rental
     search = changed(QUOTE, replaces_rental="k7mq2", request=request(lease=timedelta(hours=1)))
-    offer = changed(NEBIUS, expires_at=clock(18, 30))
-    choice = OfferChoice(offer=offer, terms=terms("2.42", "2.78", 4_170_000, lease=H))
+    offer = changed(NEBIUS, rate=Decimal("2.60"), expires_at=clock(18, 30))
+    choice = OfferChoice(offer=offer, terms=terms("2.60", "2.99", 4_485_000, lease=H))
     little = changed(LEFT, lease=H, total=3_030_000)
     found = offers.found(view_of(search, [choice], to_replace=lost, left=little), reading(clock(18, 0)))
     none = changed(search, state=QuoteState.NONE)
@@ -313,12 +313,12 @@ def test_if_nothing_fits_the_list_says_so_and_without_an_answer_the_button_is_th
     ) == snapshot("""\
 
 Nothing was rented in place of 1x H100 (k7mq2). Approved for the rest of its lease: 1x H100, up to
-      $2.47/h for 1 h, at most $3.03 in all. No offer fits these limits. The offers below can cost
-      more:
+      $2.47/h for 1 h, at most $3.03 in all. No offer stays within these limits. The offers below
+      can cost more:
 *1x H100 in EU* · 1 h
-*$2.42/h* Nebius eu-north1, SXM 80 GB   [Rent from $2.42/h]
-About $2.42, *at most $4.17* including startup and shutdown. If this offer sells out, I'll take
-      another up to $2.78/h.
+*$2.60/h* Nebius eu-north1, SXM 80 GB   [Rent from $2.60/h]
+About $2.60, *at most $4.49* including startup and shutdown. If this offer sells out, I'll take
+      another up to $2.99/h.
   Prices are valid until 18:30.
 [Details] [Refresh] [Change]
 

@@ -1,4 +1,4 @@
-"""Short private answers to commands and clicks, and errors."""
+"""Short private replies to commands and clicks, and errors."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ Compute Clear rejects my API token, so I can't rent anything. The admins know. N
 
 
 @pytest.mark.parametrize("words", [NEXT_STEPS, BLOCKS, DECISIONS])
-def test_every_fact_of_an_error_has_words(words: Mapping[Enum, str]) -> None:
+def test_every_fact_of_an_error_has_a_text(words: Mapping[Enum, str]) -> None:
     assert set(words) == set(type(next(iter(words))))
 
 
@@ -152,7 +152,7 @@ def test_every_fact_of_an_error_has_words(words: Mapping[Enum, str]) -> None:
         ),
     ],
 )
-def test_a_late_click_is_answered_with_who_decided_and_when(
+def test_the_reply_to_a_late_click_names_the_person_who_decided(
     decision: Decision, name: str | None, *, own: bool, ago: timedelta, text: str
 ) -> None:
     shown = replies.error(AlreadyDecided("p4wd9", decision, name=name, own=own, ago=ago))
@@ -170,7 +170,7 @@ def test_people_and_channels_in_an_error_are_never_pinged() -> None:
     assert shown.text == 'I don\'t know "&lt;!channel&gt; &lt;@U1&gt;".'
 
 
-def test_the_reply_after_a_bug_has_a_number_and_says_only_what_is_certain() -> None:
+def test_the_reply_after_a_bug_has_a_number_and_only_certain_facts() -> None:
     assert texts(
         replies.bug("E-4F2K", rented=False),
         replies.bug("E-4F2K"),
@@ -185,7 +185,7 @@ I couldn't save anything just now, so nothing was changed. Try again in a moment
 """)
 
 
-def test_the_reply_to_a_click_on_an_offer_says_what_it_made_and_where_to_follow_it() -> None:
+def test_the_reply_to_a_click_on_an_offer_links_to_the_card() -> None:
     until = rental(State.PROCURING, request=request(until=clock(18, 0)))
     rentals = [rental(State.PROCURING), until, waiting().rental]
     shown = texts(*map(replies.rented, rentals))
@@ -246,7 +246,7 @@ You said that you still need 1x H100 (k7mq2). It still ends at 18:40, and I won'
 """)
 
 
-def test_the_reply_to_destroy_says_whether_the_vendor_has_yet_to_confirm() -> None:
+def test_the_reply_to_destroy_says_if_confirmation_is_pending() -> None:
     destroying, withdrawn = ready(state=State.DESTROYING).rental, waiting(state=State.WITHDRAWN).rental
     assert texts(replies.ending(destroying), replies.ending(withdrawn)) == snapshot("""\
 
@@ -257,7 +257,7 @@ The request for 8x H100 (p4wd9) in EU was withdrawn.
 """)
 
 
-def test_other_replies_say_what_is_true_now() -> None:
+def test_other_replies_describe_the_current_state() -> None:
     assert texts(
         replies.paused(True, "C0GPUS"),
         replies.paused(False, "C0GPUS"),

@@ -1,4 +1,4 @@
-"""What admins read of machines that were bought after the database was saved."""
+"""Messages to admins about machines that were bought after the backup."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ NAMELESS = purchase("abcd2", runs=False, status="provisioning", rate=None)
 
 
 def _spent(question: AdminQuestion) -> int:
-    """Return what the machines have cost, in micro-dollars."""
+    """Return the cost of the machines in micro-dollars."""
     machine = question.purchase.machines[0]
     hours = Decimal((NOW - machine.since) / timedelta(hours=1))
     return round((machine.rate or Decimal(0)) * hours * 1_000_000)
@@ -85,8 +85,8 @@ My database is empty, but 3 machines that I rented are in the Compute Clear acco
 1x H100 SXM 80 GB (abcd2), without an owner in its name, since 09:12 at an unknown price, not
       running (status provisioning).
 Buying is paused, and pending requests can't be approved, until an admin types /gpu resume.
-Restoring a machine adds it to my database. It then ends in 24 h, and its owner can extend it.
-      Decide about the others one by one.
+2 of these machines can be restored now. Restoring a machine adds it to my database. It then ends in
+      24 h, and its owner can extend it. To decide about the rest, click "One by one".
 [Restore 2] [One by one]
 
 My database seems to be an older backup: it lacks 1 machine that I rented and that is running.
@@ -104,7 +104,7 @@ I can't restore it: it isn't running, or I don't know an owner who may use me. D
 """)
 
 
-def test_every_admin_reads_what_became_of_them() -> None:
+def test_every_admin_reads_the_outcome() -> None:
     decided = Decided(decision=AdminDecision.GAVE_OWNER, by=CARL, at=clock(14, 30))
     rentals = {"k7mq2": ready().rental}
     gone = changed(NAMELESS, over_at=clock(14, 35))
@@ -145,7 +145,7 @@ Buying is still paused. To end the pause: /gpu resume
 """)
 
 
-def test_what_follows_is_read_also_if_there_are_many_machines() -> None:
+def test_the_consequences_are_shown_even_for_many_machines() -> None:
     many = [purchase(f"k{n:02}", "UABCDEFGHIJ", 8) for n in range(40)]
     gone = [changed(one, id=f"g{one.id}", over_at=clock(14, 20)) for one in many]
     read = shown(*many, *gone, can=tuple(many))
@@ -155,7 +155,7 @@ def test_what_follows_is_read_also_if_there_are_many_machines() -> None:
     assert "…" not in read
 
 
-def test_many_unknown_machines_are_one_message() -> None:
+def test_many_unmanaged_machines_share_one_message() -> None:
     many = [
         changed(EIGHT, id=f"u{n}", about=Purchase(machines=(changed(TRAIN, name=f"train-{n} <!here>"),)))
         for n in range(14)
@@ -199,7 +199,7 @@ train-0 <!here>, 1x H100 SXM 80 GB at Hyperstack, since 09:12 at $2.10/h.
 """)
 
 
-def test_a_message_that_was_sent_twice_points_to_the_one_that_stays() -> None:
+def test_a_duplicate_message_points_to_the_valid_one() -> None:
     over = [
         changed(one, about=changed(one.purchase, same_as=f"v{one.id}"), over_at=clock(14, 30))
         for one in (EIGHT, ONE)
@@ -210,13 +210,14 @@ def test_a_message_that_was_sent_twice_points_to_the_one_that_stays() -> None:
         shown(over[0], ONE, can=(ONE,)),
     ) == snapshot("""\
 
-Another message asks what to do with 2 machines that I rented. Decide there.
+I asked twice what to do with 2 machines that I rented. To decide, use my other message.
 
-Another message asks what to do with 2 machines that weren't rented through me. Decide there.
+I asked twice what to do with 2 machines that weren't rented through me. To decide, use my other
+      message.
 
 My database seems to be an older backup: it lacks 1 machine that I rented and that is running.
 1x H100 SXM 80 GB (p2wqx), Ben's, since 09:12 at $2.10/h, $11.48 so far.
-Another message asks what to do with f6rat. Decide there.
+I asked twice what to do with f6rat. To decide, use my other message.
 Buying is paused, and pending requests can't be approved, until an admin types /gpu resume.
 Restoring a machine adds it to my database. It then ends in 24 h, and its owner can extend it.
 [Restore it] [More choices]

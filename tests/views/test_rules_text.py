@@ -1,4 +1,4 @@
-"""The rules in plain words, for `/gpu policy` and `gpubot policy check`."""
+"""The rules as sentences, for `/gpu policy` and `gpubot policy check`."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ OTHERS = {
     "waiting.longest": "3d",
     "waiting.every": "90s",
 }
-"""Another value for each key than in BASE and the defaults."""
+"""For each key, a value that differs from BASE and from the default."""
 
 
 def words(content: dict[str, Any]) -> str:
@@ -102,7 +102,7 @@ def words(content: dict[str, Any]) -> str:
 
 
 def with_key(key: str, value: str) -> dict[str, Any]:
-    """Return BASE with another value for a key."""
+    """Return BASE with a different value for a key."""
     content = deepcopy(BASE)
     *around, last = key.split(".")
     part: dict[str, Any] = content
@@ -125,11 +125,11 @@ def test_every_key_is_tried() -> None:
 
 
 @pytest.mark.parametrize("key", OTHERS)
-def test_another_value_of_any_key_changes_the_words(key: str) -> None:
+def test_changing_any_key_changes_the_text(key: str) -> None:
     assert words(with_key(key, OTHERS[key])) != words(BASE)
 
 
-def test_the_rules_begin_with_the_five_that_people_ask_about() -> None:
+def test_the_rules_begin_with_the_five_most_important_ones() -> None:
     lines = words({"admins": ["U0CARL"], "budgets": {"person": 500}}).splitlines()
     assert lines[:7] == [
         "In short",
@@ -144,14 +144,14 @@ def test_the_rules_begin_with_the_five_that_people_ask_about() -> None:
     ]
 
 
-def test_set_ups_are_named() -> None:
+def test_setup_scripts_are_named() -> None:
     file = PolicyFile(text="setup: {torch: torch.sh}", scripts={"torch.sh": "#!/bin/sh\ntrue\n"})
     assert "Setup scripts: torch." in terminal_text(
         PolicySource(None, home_channel="C0HOME", admins=()).rules_in(file)
     )
 
 
-def test_policy_check_prints_the_rules_in_words(tmp_path: Path) -> None:
+def test_policy_check_prints_the_rules_as_sentences(tmp_path: Path) -> None:
     path = tmp_path / "policy.yml"
     path.write_text(
         "auto_approve: {per_hour: 12.5}\nprojects:\n  vision: {channels: [C0V], budget: 3000, cost_center: R&D}\n",
@@ -167,7 +167,7 @@ def test_policy_check_prints_the_rules_in_words(tmp_path: Path) -> None:
     assert project in done.stdout
 
 
-def test_policy_check_names_each_channel_that_now_charges_a_project_for_fewer_people(tmp_path: Path) -> None:
+def test_policy_check_names_channels_that_charge_projects_for_fewer_people(tmp_path: Path) -> None:
     path = tmp_path / "policy.yml"
     path.write_text(
         "projects: {vision: {channels: [C0V, C0W], people: [U0ANA]}, open: {channels: [C0O]}}\n", encoding="utf-8"
@@ -196,7 +196,7 @@ def test_policy_check_prints_every_mistake_with_its_line_and_key(tmp_path: Path)
     assert len(lines) == 52
 
 
-def test_the_answer_to_gpu_policy_stays_within_slacks_limits_and_escapes_text_from_the_file() -> None:
+def test_the_answer_to_gpu_policy_is_escaped_and_within_slacks_limits() -> None:
     projects = {f"project-{n}": {"cost_center": "<!channel> *R&D* " + "x" * 50} for n in range(300)}
     rules = Rules.model_validate({"projects": projects, "approvers": {"people": ["U0BEN"]}})
     view = PolicyView(

@@ -1,4 +1,4 @@
-"""The answer to an owner who lets others into a rental."""
+"""The answer to an owner who shares a rental."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def answer(**fields: Any) -> list[str]:
     return sharing.answer(result).text.split("\n")
 
 
-def test_keys_that_the_purchase_sends_need_no_line() -> None:
+def test_keys_in_the_purchase_do_not_have_to_be_pasted() -> None:
     rental = making().rental
     assert answer(rental=rental) == snapshot(
         ["Ben can log in once 1x H100 (k7mq2) is ready, unless the vendor doesn't run startup scripts."]
@@ -47,14 +47,14 @@ def test_keys_that_the_purchase_sends_need_no_line() -> None:
     )
 
 
-def test_teammates_without_a_key_get_the_line_later_if_the_machine_is_ready() -> None:
+def test_teammates_without_a_key_are_asked_for_one() -> None:
     assert answer(without_key=("Ben",)) == [
         "Ben has no SSH key yet, so I asked for one. Without it, Ben can't log in. "
         "Afterwards, /gpu share k7mq2 shows the line to paste."
     ]
 
 
-def test_a_ready_machine_gets_the_keys_by_a_line_that_its_owner_pastes() -> None:
+def test_the_owner_pastes_new_keys_on_a_ready_machine() -> None:
     assert answer(key_lines=(BEN,), removable=(BEN,)) == [
         "Paste this on 1x H100 (k7mq2) so that Ben can log in:",
         code(add_line([BEN])),
@@ -69,14 +69,14 @@ def test_a_ready_machine_gets_the_keys_by_a_line_that_its_owner_pastes() -> None
     ]
 
 
-def test_a_machine_that_is_starting_gets_the_keys_of_later_teammates_once_it_is_ready() -> None:
+def test_keys_of_later_teammates_are_added_once_the_machine_is_ready() -> None:
     assert answer(rental=making().rental, key_lines=(BEN,), removable=(BEN,))[0] == snapshot(
         "When 1x H100 (k7mq2) is ready, paste this on the machine so that Ben can log in:"
     )
 
 
 @pytest.mark.parametrize("name", ["<!channel>", "`rm -rf`", "*Ben*\nApproved"])
-def test_a_name_can_mention_nobody_and_breaks_out_of_nothing(name: str) -> None:
+def test_a_name_cannot_mention_anyone_or_break_the_markup(name: str) -> None:
     result = Shared(
         rental=ready().rental, names=(name, "Cleo"), without_key=("Cleo",), key_lines=(BEN,), removable=(BEN,)
     )
@@ -85,7 +85,7 @@ def test_a_name_can_mention_nobody_and_breaks_out_of_nothing(name: str) -> None:
 
 
 @pytest.mark.parametrize("state", [State.READY, State.PROVISIONING])
-def test_keys_of_any_size_fit_into_the_message_or_are_counted(state: State) -> None:
+def test_keys_that_do_not_fit_into_the_message_are_counted(state: State) -> None:
     rental = ready().rental if state is State.READY else making().rental
     lines = tuple(f"ssh-rsa {letter * 700}" for letter in "ABCDEFGHIJKLMNOPQRST")
     rendered = sharing.answer(

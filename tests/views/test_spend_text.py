@@ -1,4 +1,4 @@
-"""The answer to `/gpu spend` within Slack's limits, with names from outside; and its tables as text."""
+"""The answer to `/gpu spend`, its limits with foreign names, and its tables as text."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ USE = st.fixed_dictionaries({name: st.integers(0, 10**8) for name in UseCosts.mo
 
 
 @given(st.lists(USE.map(UseCosts.model_validate), min_size=1, max_size=20))
-def test_the_rows_add_up_to_the_headline_and_the_parts_of_each_row_to_its_total(costs: list[UseCosts]) -> None:
+def test_rows_add_up_to_the_headline_and_parts_to_their_row(costs: list[UseCosts]) -> None:
     rows = [SpendRow(key=f"U{n}", spent=Spent(rentals=1, use=one)) for n, one in enumerate(costs)]
     whole = sum((row.spent for row in rows), start=Spent())
     shown = report(own=whole, whole=whole, budget=None, rows=tuple(rows[:-1]), rest=rows[-1].spent, left_out=1)
@@ -91,7 +91,7 @@ def test_the_points_of_the_chart_add_up_to_the_headline() -> None:
     assert "The team has spent $0.01 of" in answer.text
 
 
-def test_the_headline_has_the_share_of_what_was_idle_if_the_table_has_a_column_of_it() -> None:
+def test_the_headline_has_the_idle_share_if_the_table_does() -> None:
     own = Scope(kind=ScopeKind.PERSON, name="U0ANA")
     whole = spent(2_110_000, idle=405_000)
     rows = (SpendRow(key="k7mq2", spent=whole),)
@@ -121,7 +121,7 @@ SPENT = st.builds(lambda amount, idle: spent(amount, idle=idle), MONEY, MONEY)
     days=st.integers(0, 31),
     forecast=st.none() | MONEY,
 )
-def test_any_report_is_within_slacks_limits_also_with_a_plain_table(
+def test_any_report_stays_within_slacks_limits(
     names: list[str], one: Spent, scope: Scope, days: int, forecast: int | None
 ) -> None:
     keys = [f"U{n}" for n in range(len(names))]
@@ -144,7 +144,7 @@ def test_any_report_is_within_slacks_limits_also_with_a_plain_table(
     assert problems_of_message(rendered.text, classic(rendered.blocks)) == []
 
 
-def test_words_of_the_storyboard() -> None:
+def test_the_report_reads_as_designed() -> None:
     words = spend.report(report(), READER).text
     assert words == (
         "November so far: you've spent $212.40, $31.20 of it on idle machines. "
@@ -155,12 +155,12 @@ def test_words_of_the_storyboard() -> None:
 @pytest.mark.parametrize(
     ("amount", "words"), [(2_939_600_000, "about $2,940"), (9_994_000, "about $9.99"), (0, "about $0.00")]
 )
-def test_a_forecast_is_rough(amount: int, words: str) -> None:
+def test_a_forecast_is_rounded(amount: int, words: str) -> None:
     text = spend.report(report(forecast=amount), READER).text
     assert text.endswith(f"At this rate, the team will have spent {words} by the 30th.")
 
 
-def test_a_table_as_text_is_in_columns() -> None:
+def test_a_table_as_text_is_aligned_in_columns() -> None:
     rows = [[text_cell("Ana <b>"), number_cell(1234.5, "$1,234.50")], [text_cell("B`"), number_cell(0, "$0.00")]]
     shown = table("x", ["Person", "Total"], rows)
     assert shown is not None
@@ -168,7 +168,7 @@ def test_a_table_as_text_is_in_columns() -> None:
     assert block["text"]["text"] == ("```Person       Total\nAna &lt;b&gt;  $1,234.50\nB'           $0.00```")
 
 
-def test_a_long_table_as_text_is_in_several_paragraphs_with_all_its_rows() -> None:
+def test_a_long_table_as_text_is_split_into_paragraphs() -> None:
     rows = [[text_cell(f"person {n:02}" + "x" * 50), number_cell(1, "$1.00")] for n in range(50)]
     shown = table("x", ["Person", "Total"], rows)
     assert shown is not None
@@ -177,7 +177,7 @@ def test_a_long_table_as_text_is_in_several_paragraphs_with_all_its_rows() -> No
     assert sum(part.count("person") for part in parts) == 50
 
 
-def test_nothing_to_show_makes_no_table_and_no_chart() -> None:
+def test_without_data_there_is_no_table_or_chart() -> None:
     assert table("x", ["Person"], []) is None
     assert bar_chart("x", "Total", [("28 Nov", 1)]) is None
     assert bar_chart("x", "Total", [("27 Nov", 0), ("28 Nov", 0)]) is None

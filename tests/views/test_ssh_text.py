@@ -1,4 +1,4 @@
-"""How people get into a machine: the ready message's words about it, and the answer to `/gpu ssh`."""
+"""Logging in to a machine: the message that it is ready, and the answer to `/gpu ssh`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.views.stories import ANA, BEN, CARL, READY_EVENT, gone, keys_now, mak
 
 
 def whose_keys(details: RentalDetails, reader: str = ANA) -> str:
-    """Return what the ready message says of the keys."""
+    """Return the sentences in the ready message about the keys."""
     fact = ssh_lines.keys_fact(details, reading(NOW, reader))
     assert fact is not None
     return message(blocks.message(fact.value), NOW)
@@ -33,7 +33,7 @@ def answer(details: RentalDetails, reader: str = ANA) -> str:
     return message(ssh_lines.ssh(details, reader=reading(NOW, reader)), NOW)
 
 
-def test_the_ready_message_promises_only_the_first_key_and_has_the_line_for_the_others() -> None:
+def test_the_ready_message_promises_only_the_default_key() -> None:
     assert page(
         direct(READY_EVENT, sent(key(ANA, "you@desk"), key(BEN, "ben@desk", line(2)))),
         direct(READY_EVENT, sent()),
@@ -99,7 +99,7 @@ Your keys SHA256:jbBYuj, SHA256:b5j0c8 and "you@laptop" will work if the vendor 
 """)
 
 
-def test_keys_that_the_purchase_did_not_send_are_named_with_the_line_that_puts_them_on_the_machine() -> None:
+def test_keys_missing_from_the_purchase_come_with_a_line_to_paste() -> None:
     desk, phone = key(ANA, "you@desk", line(1)), key(ANA, "you@phone", line(2))
     bens = key(BEN, "ben@desk", line(3))
     without_script = sent(later=(desk, bens))
@@ -123,7 +123,7 @@ Your key "you@laptop" works; your key "you@desk" will work if the vendor runs th
     assert [[n for n in range(1, 4) if line(n) in command] for command in lines] == [[1, 3], [1, 2, 3], [3], []]
 
 
-def test_a_first_key_that_was_replaced_still_opens_the_machine_and_the_new_one_is_pasted() -> None:
+def test_a_replaced_default_key_still_works_and_the_new_one_is_pasted() -> None:
     new = key(ANA, "you@new", line(1))
     replaced = changed(sent(), keys_now=keys_now(new))
     assert whose_keys(replaced) == snapshot(
@@ -132,7 +132,7 @@ def test_a_first_key_that_was_replaced_still_opens_the_machine_and_the_new_one_i
     assert [line(1) in command for command in pasted(replaced)] == [True]
 
 
-def test_a_set_up_is_named_with_the_file_of_its_output_or_as_one_that_does_not_run() -> None:
+def test_a_setup_script_is_named_with_its_log_or_as_not_started() -> None:
     request = changed(ready().rental.request, setup="torch")
     runs, never = sent(setup="torch", request=request), sent(request=request)
     small = [ssh_lines.log_in_parts(each, reading(NOW, ANA))[-1].text for each in (runs, never)]
@@ -144,7 +144,7 @@ def test_a_set_up_is_named_with_the_file_of_its_output_or_as_one_that_does_not_r
     )
 
 
-def test_keys_have_the_name_of_their_comment_and_those_of_other_people_the_name_of_the_person() -> None:
+def test_own_keys_are_named_by_comment_and_others_by_person() -> None:
     named = sent(*(key(ANA, name) for name in ("pc", "`<b>", "a", "b", "c")))
     others = sent(key(ANA, ""), key(BEN, "ben@desk"), key(BEN, "ben@home"), key(CARL, "carl"))
     many = changed(sent(*(key(name, "") for name in "ABCDEFG")), names={name: name for name in "ABCDEFG"})
@@ -164,7 +164,7 @@ Your key works
 """)
 
 
-def test_the_answer_to_ssh_has_the_command_a_block_for_the_settings_of_ssh_and_lines_to_paste() -> None:
+def test_the_answer_to_ssh_has_command_config_and_lines_to_paste() -> None:
     assert page(answer(sent(key(ANA, "you@desk"), port=2222))) == snapshot("""\
 
 (fallback) Log in with: `ssh -p 2222 root@203.0.113.7`
@@ -197,7 +197,7 @@ Jupyter, at localhost:8888: `ssh -L 8888:localhost:8888 gpu-k7mq2`
 """)
 
 
-def test_the_answer_to_ssh_says_if_the_host_key_or_the_address_is_unknown_and_why_there_is_no_machine() -> None:
+def test_the_answer_to_ssh_says_what_is_unknown_or_missing() -> None:
     unreachable = ready(quiet_since_real=NOW)
     assert page(*map(answer, (ready(), ready(host=None), unreachable, making(), gone()))) == snapshot("""\
 
@@ -255,7 +255,7 @@ Ended at 18:41: your 1x H100 (k7mq2).
 """)
 
 
-def test_lines_to_paste_that_are_long_have_blocks_of_their_own_and_are_never_cut() -> None:
+def test_long_lines_to_paste_get_their_own_blocks_and_are_never_cut() -> None:
     keys = [large(n) for n in range(3)]
     for count in (1, 2, 3):
         shown = ssh_lines.ssh(sent(*keys[:count]), reader=reading(NOW, ANA))
@@ -264,11 +264,11 @@ def test_lines_to_paste_that_are_long_have_blocks_of_their_own_and_are_never_cut
         assert ("1 more key didn't fit here." in answer(sent(*keys[:count]))) == (count > 2)
 
 
-def test_the_block_has_no_address_that_is_not_valid() -> None:
+def test_the_config_block_is_left_out_if_the_address_is_invalid() -> None:
     assert ssh_lines.config_block(ready(host="h\n    ProxyCommand id").rental) is None
 
 
-def test_an_ssh_command_is_made_only_of_a_valid_host_and_port() -> None:
+def test_an_ssh_command_requires_a_valid_host_and_port() -> None:
     addresses = (
         ("203.0.113.7", None),
         ("203.0.113.7", 22),

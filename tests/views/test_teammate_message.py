@@ -1,4 +1,4 @@
-"""Direct messages to teammates: what they need to get in, without money and Destroy."""
+"""Direct messages to teammates: how they log in, without money and without Destroy."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ ENDING = happened(EventKind.ENDING, clock(18, 10), id=9, until=clock(18, 40), sp
 
 
 def shared(details: RentalDetails) -> RentalDetails:
-    """Return a rental with Ben and Carl as Ana's teammates, as those read it: without its money."""
+    """Return a rental with Ben and Carl as Ana's teammates, as these two read it: without money."""
     rental = changed(details.rental, teammates=(BEN, CARL))
     return changed(details, rental=rental, sees_money=False)
 
@@ -50,7 +50,7 @@ def added(hour: int, minute: int, *without_key: str) -> Event:
     return happened(EventKind.TEAMMATE_ADDED, clock(hour, minute), ANA, id=8, **facts)
 
 
-def test_the_ready_message_says_whether_the_teammates_own_key_was_sent() -> None:
+def test_the_ready_message_says_if_the_teammates_key_was_sent() -> None:
     assert page(
         direct(READY_EVENT, with_bens_key(), to=BEN),
         direct(READY_EVENT, with_bens_key(extension=LONGER), to=CARL),
@@ -88,7 +88,7 @@ Ended at 18:41: Ana's 1x H100 (k7mq2).
 """)
 
 
-def test_somebody_who_is_let_into_a_ready_machine_reads_how_they_get_in() -> None:
+def test_a_new_teammate_on_a_ready_machine_reads_how_to_log_in() -> None:
     keyless = added(13, 0, CARL)
     in_use = changed(shared(ready(keyless)), keys_now=keys_now(BENS_KEY))
     same_key = changed(in_use, attempts=(changed(in_use.attempts[1], public_key=BENS_KEY.line),))
@@ -132,7 +132,7 @@ Ended at 18:41: Ana's 1x H100 (k7mq2).
 """)
 
 
-def test_somebody_without_a_key_is_asked_for_one_before_the_machine_is_ready() -> None:
+def test_a_teammate_without_a_key_is_asked_before_the_machine_is_ready() -> None:
     keyless = added(12, 36, CARL)
     assert page(
         direct(keyless, shared(waiting(keyless)), to=CARL),

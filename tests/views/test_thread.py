@@ -1,4 +1,4 @@
-"""The replies below a card: what each event says."""
+"""The replies below a card, one for each event."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ This request needs a new decision, because buying was on hold for too long. A ma
 """)
 
 
-def test_the_thread_says_what_a_purchase_without_its_boot_script_lacks() -> None:
+def test_the_thread_says_what_is_missing_without_a_startup_script() -> None:
     refused: dict[str, Any] = {"clicked": Decimal("2.15"), "before_vendor": "hyperstack", "paid": False}
     refused |= {"why": Why.SCRIPT_REFUSED}
     everything = LeftOut(refused=True, setup="torch", probe=True, key_count=2, people=(BEN,))
@@ -116,13 +116,13 @@ def test_the_thread_says_what_a_purchase_without_its_boot_script_lacks() -> None
     ) == snapshot("""\
 
 Hyperstack doesn't accept startup scripts. The attempt cost nothing. Trying Hyperstack without one
-      at $2.15/h. Only Ana's default key works, setup "torch" doesn't run, and I can't monitor
-      usage. When the machine is ready, /gpu ssh k7mq2 shows Ana the line that adds the missing
-      keys. Ben has no SSH key and can't log in.
+      at $2.15/h. Only Ana's default key is installed at first (2 other keys are missing), setup
+      "torch" doesn't run, and I can't monitor usage. When the machine is ready, /gpu ssh k7mq2
+      shows Ana the line that adds the other keys. Ben has no SSH key and can't log in.
 
 Hyperstack doesn't accept startup scripts. The attempt cost nothing. Trying Hyperstack without one
-      at $2.15/h. Only Ana's default key works. When the machine is ready, /gpu ssh k7mq2 shows Ana
-      the line that adds the missing key.
+      at $2.15/h. Only Ana's default key is installed at first (1 other key is missing). When the
+      machine is ready, /gpu ssh k7mq2 shows Ana the line that adds the other key.
 
 Hyperstack doesn't accept startup scripts. The attempt cost nothing. Trying Hyperstack without one
       at $2.15/h. Setup "torch" doesn't run.
@@ -132,8 +132,8 @@ Hyperstack doesn't accept startup scripts. The attempt cost nothing. Trying Hype
 
 Hyperstack's price was no longer valid. The attempt cost nothing. Trying Hyperstack without a
       startup script at $2.20/h, $0.05 more than the offer Ana clicked but within the limit that Ana
-      accepted. Only Ana's default key works. When the machine is ready, /gpu ssh k7mq2 shows Ana
-      the line that adds the missing key.
+      accepted. Only Ana's default key is installed at first (1 other key is missing). When the
+      machine is ready, /gpu ssh k7mq2 shows Ana the line that adds the other key.
 
 Hyperstack doesn't accept startup scripts. The attempt cost nothing. Trying Nebius at $2.42/h, $0.27
       more than the offer Ana clicked but within the limit that Ana accepted.
@@ -142,11 +142,11 @@ Renting from Hyperstack at $2.15/h. No setup script will run: the team's policy 
       setup "<!channel>*'torch'".
 
 Renting from Hyperstack at $2.15/h. 1 key doesn't fit into the startup script. When the machine is
-      ready, /gpu ssh k7mq2 shows Ana the line that adds the missing key.
+      ready, /gpu ssh k7mq2 shows Ana the line that adds this key.
 
 Renting from Hyperstack at $2.15/h. 3 keys don't fit into the startup script. When the machine is
-      ready, /gpu ssh k7mq2 shows Ana the line that adds the missing keys. Ben and Carl have no SSH
-      key and can't log in.
+      ready, /gpu ssh k7mq2 shows Ana the line that adds these keys. Ben and Carl have no SSH key
+      and can't log in.
 
 Trying Nebius. No setup script will run: the team's policy no longer has the setup "torch". Ben has
       no SSH key and can't log in.
@@ -208,7 +208,7 @@ Ready after 51 s: Ana's 1x H100 (k7mq2).
 """)
 
 
-def test_the_thread_says_that_the_next_purchase_waits_for_the_lookups() -> None:
+def test_the_thread_says_that_the_next_purchase_is_on_hold() -> None:
     def waits(**facts: Any) -> Any:
         return thread(happened(K.BLOCKED, clock(12, 36), why=Why.UNRESOLVED, until=clock(12, 51), **facts))
 
@@ -242,7 +242,7 @@ No other offer matches. I'm making sure that nothing was rented from the vendor 
 """)
 
 
-def test_a_purchase_without_a_clear_answer_asks_not_to_rent_again() -> None:
+def test_an_unclear_purchase_asks_people_not_to_rent_again() -> None:
     whys = (None, Why.RATE_LIMITED, Why.UNAUTHORIZED, Why.BOUGHT_BEFORE, Why.VENDOR_FAILED)
     assert page(
         *(thread(happened(K.NO_ANSWER, clock(12, 36), vendor="hyperstack", why=why)) for why in whys)
@@ -317,7 +317,7 @@ Nebius ended Ana's 1x H100 (k7mq2) at 14:10. Everything on it is lost.
 """)
 
 
-def test_the_thread_follows_a_rental_until_it_is_gone() -> None:
+def test_the_thread_follows_a_rental_until_its_end() -> None:
     lease: dict[str, Any] = {"span": 6 * H + 4 * M, "rate": Decimal("2.42")}
     cost: dict[str, Any] = {"amount": 14_681_333, "estimated": False}
     alarm: dict[str, Any] = {"rate": Decimal("2.42"), "resource_id": "3c90c3cc-0d44-4b50-8888-8dd25736052a"}

@@ -1,4 +1,4 @@
-"""The total that a person typed, in what they read: each question that may go over it says so."""
+"""The total that a person typed. Every question whose answer may exceed the total says so."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ TOTAL: dict[str, Any] = {"max_gpu_rate": Decimal("2.3076"), "max_total": 15_000_
 OVER = "It can cost up to $16.06 in all, more than the $15.00 that the request allows."
 
 
-def test_a_question_to_the_owner_names_the_total_that_the_answer_goes_over() -> None:
+def test_a_question_to_the_owner_names_the_total_it_would_exceed() -> None:
     again = happened(EventKind.ASKED_AGAIN, clock(14, 5), terms=1, rate=Decimal("2.42"), why=Why.DEARER)
     details = waiting_for(
         again,
@@ -48,19 +48,19 @@ def test_a_question_to_the_owner_names_the_total_that_the_answer_goes_over() -> 
     assert OVER in " ".join(card(details, clock(14, 6)).split())
 
 
-def test_approvers_are_asked_with_the_total_that_the_answer_goes_over() -> None:
+def test_a_question_to_approvers_names_the_total_it_would_exceed() -> None:
     details = waiting_for(request=request(**TOTAL), terms=terms())
     assert OVER in " ".join(approval(ASKED, details, clock(14, 6)).split())
     within = waiting_for(request=request(**TOTAL), terms=terms(total=15_000_000))
     assert "asked for" not in approval(ASKED, within, clock(14, 6))
 
 
-def test_a_dearer_rent_is_confirmed_with_the_total_that_it_goes_over() -> None:
+def test_a_more_expensive_rental_is_confirmed_with_the_exceeded_total() -> None:
     dearer = DearerRent(rental=waiting_for(request=request(**TOTAL)).rental, offer=NEBIUS, terms=terms())
     assert OVER in " ".join(dialog(waiting.dearer_confirm(dearer, reading(clock(14, 6))), clock(14, 6)).split())
 
 
-def test_the_button_to_extend_says_that_it_goes_over_the_total() -> None:
+def test_the_extend_button_says_if_it_exceeds_the_total() -> None:
     rental = ready(request=request(**TOTAL)).rental
     over = extend_button(rental, reading(clock(14, 6)), longer=2 * H)
     within = extend_button(changed(rental, rate=Decimal("1.50")), reading(clock(14, 6)), longer=2 * H)
@@ -70,7 +70,7 @@ def test_the_button_to_extend_says_that_it_goes_over_the_total() -> None:
     ]
 
 
-def test_the_dialogs_to_extend_say_that_they_go_over_the_total() -> None:
+def test_the_extend_dialogs_say_if_they_exceed_the_total() -> None:
     details = ready(request=request(**TOTAL), terms=terms(total=15_000_000))
     now = clock(14, 6)
     choose = dialog(extend_form(details, reading(now)), now)
@@ -85,7 +85,7 @@ def test_the_dialogs_to_extend_say_that_they_go_over_the_total() -> None:
     )
 
 
-def test_people_who_wait_read_their_total_and_no_price_per_gpu() -> None:
+def test_people_on_the_waitlist_read_their_total_and_no_gpu_price() -> None:
     waits = WaitingView(quote=changed(NONE, waitlist_entry=WAITLIST_ENTRY, request=request(**TOTAL)))
     text = waiting.waiting_text(waits, reading(clock(14, 6)).times)
     assert text.startswith("You're on the waitlist for 1x H100 in EU for 6 h at $15.00 or less in all until")

@@ -1,4 +1,4 @@
-"""What admins read of machines that the bot doesn't know, and the dialogs in which they decide."""
+"""Messages to admins about unmanaged machines, and the dialogs for their decisions."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def decided(decision: AdminDecision, **fields: Any) -> str:
     return shown(**fields)
 
 
-def test_an_admin_reads_what_runs_what_it_costs_and_whose_it_may_be() -> None:
+def test_an_admin_reads_the_machine_its_cost_and_its_likely_owner() -> None:
     cluster = [changed(TRAIN, resource_id=f"r{n}", name=f"node-{n}", count=8) for n in range(5)]
     two, three = (AccruedCost(amount=count * 11_480_000, estimated=False) for count in (2, 3))
     assert page(
@@ -105,7 +105,7 @@ A machine that wasn't rented through me is running: train-3 <!here>, 1x H100 SXM
 """)
 
 
-def test_every_admin_reads_what_was_decided() -> None:
+def test_every_admin_reads_the_decision() -> None:
     decision = AdminDecision
     assert page(
         decided(decision.GAVE_OWNER, rental_id="k7mq2", over_at=clock(14, 30)),
@@ -144,16 +144,19 @@ Not rented through me: train-3 <!here>, 1x H100 SXM 80 GB at Hyperstack, since 0
 """)
 
 
-def test_a_question_that_was_asked_twice_points_to_the_message_that_stays() -> None:
+def test_a_duplicate_question_points_to_the_valid_message() -> None:
     repeated = purchase()
     repeated = changed(repeated, about=changed(repeated.purchase, same_as="u1"), over_at=clock(14, 30))
     times = reading(NOW, zone="UTC").times
     assert message(views.admin_question(QuestionContext(EVENT, view(repeated), times)), NOW) == snapshot(
-        "Another message asks what to do with train-3 <!here>, 1x H100 SXM 80 GB at Hyperstack. Decide there."
+        """\
+I asked twice what to do with train-3 <!here>, 1x H100 SXM 80 GB at Hyperstack. To decide, use my
+      other message.\
+"""
     )
 
 
-def test_the_dialogs_have_the_facts_and_say_what_follows() -> None:
+def test_the_dialogs_show_the_facts_and_the_consequences() -> None:
     of_ours = purchase(changed(TRAIN, name="gpubot-k7mq2-1-u0ana"), guess=ANA)
     assert page(
         dialog(views.give_owner(view(of_ours), rules=RULES), NOW),
@@ -190,7 +193,7 @@ gpubot-k7mq2-1-u0ana, 1x H100 SXM 80 GB at Hyperstack, at $2.10/h, $11.48 so far
 """)
 
 
-def test_a_name_that_is_copied_from_the_dialog_is_taken_although_it_has_joiners() -> None:
+def test_a_name_copied_from_the_dialog_is_accepted_despite_joiners() -> None:
     wanted = purchase(changed(TRAIN, name="*train_3_* :tada:"))
     label = views.destroy(view(wanted)).view["blocks"][2]["label"]["text"]
     shown = label.removeprefix("To confirm, type the name: ")

@@ -1,4 +1,4 @@
-"""How a machine is used, as people read it in lists and in `/gpu show`."""
+"""The usage of machines in lists and in `/gpu show`."""
 
 from __future__ import annotations
 
@@ -42,21 +42,21 @@ def show(details: RentalDetails, reader: str = ANA) -> str:
     return message(lists.show(details, reader=reading(NOW, reader)), NOW)
 
 
-def test_each_reason_why_nothing_is_seen_has_words() -> None:
+def test_each_reason_for_missing_monitoring_has_a_text() -> None:
     uses = {why: Use(status=V.UNKNOWN, since=SINCE, why=why) for why in Missed}
     words = {why: read(unseen_text(use, reading(NOW).times), NOW) for why, use in uses.items()}
     assert len(set(words.values())) == len(Missed)
     assert words[Missed.NO_GPU] == "I haven't been able to monitor it since 12:42 (nvidia-smi shows no GPU)"
 
 
-def test_a_list_has_the_verdict_of_each_machine_once_there_is_one() -> None:
+def test_a_list_shows_the_usage_status_of_each_machine_if_known() -> None:
     live = listed(
         used(V.IN_USE),
         ready(use=IDLE),
         used(V.CONNECTED, clock(14, 0)),
         used(V.UNKNOWN, clock(13, 10), why=Missed.NO_ANSWER),
         used(V.IDLE, clock(9, 0, day=22)),
-        used(V.UNKNOWN, clock(15, 0)),  # as others read it
+        used(V.UNKNOWN, clock(15, 0)),  # as people who may not see the reason read it
         ready(),
     )
     shown = message(lists.listing(live, everyone=False, reader=reading(NOW)), NOW)
@@ -78,7 +78,7 @@ Ready: 1x H100 (k7mq2) in EU. It ends at 18:40. $2.42/h, $4.96 so far.   [Detail
 """)
 
 
-def test_show_has_the_values_of_each_gpu_and_the_marks_of_the_last_day_for_the_eye_only() -> None:
+def test_show_has_gpu_readings_and_marks_that_are_only_visual() -> None:
     eight = ready(use=Use(status=V.IN_USE, since=SINCE), request=request(count=8))
     busy = RecentUse(gpus=gpus(*[98] * 8, memory_mib=73_000, watts=640), connections=1, hours=HOURS)
     one = RecentUse(gpus=gpus(0, 4, 0, 97, 3, None, None, 0), hours=HOURS)
@@ -138,7 +138,7 @@ I haven't been able to monitor it since 12:42 (it rejects my key).
 """)
 
 
-def test_a_history_has_the_last_changes_of_the_verdict_as_they_were_then() -> None:
+def test_a_history_has_the_last_changes_of_the_usage_status() -> None:
     def change(minute: int, status: UsageStatus, **more: Any) -> Any:
         since = clock(12, 45) + minute * M
         use = Use(status=status, since=since, **more)
@@ -162,7 +162,7 @@ I haven't been able to monitor it since 14:15 (its host key changed).
 """)
 
 
-def test_approvers_read_that_what_the_person_runs_now_is_idle() -> None:
+def test_approvers_read_if_the_requesters_other_machines_are_idle() -> None:
     asks = waiting()
     here, other = asks.owners_live
     idle = changed(asks, owners_live=(here, changed(other, use=IDLE)))
@@ -178,7 +178,7 @@ COSTS = UseCosts(used=7_381_333, connected=3_000_000, idle=3_100_000, unknown=1_
 
 
 @given(amounts=st.lists(some.amount, min_size=4, max_size=4))
-def test_the_shares_of_a_cost_sum_to_it_as_they_are_shown(amounts: list[int]) -> None:
+def test_the_shown_shares_add_up_to_the_cost(amounts: list[int]) -> None:
     costs = UseCosts(used=amounts[0], connected=amounts[1], idle=amounts[2], unknown=amounts[3])
 
     def cents(text: str) -> list[int]:
@@ -188,7 +188,7 @@ def test_the_shares_of_a_cost_sum_to_it_as_they_are_shown(amounts: list[int]) ->
         assert sum(cents(use_shares(costs))) == sum(cents(dollars(sum(amounts))))
 
 
-def test_the_receipt_says_what_was_idle_if_it_is_a_cent_or_more() -> None:
+def test_the_receipt_shows_idle_cost_of_at_least_a_cent() -> None:
     asked = happened(K.STILL_NEEDED, clock(14, 40), id=8)
     over = changed(gone(asked, GONE), use_costs=COSTS)
     all_used = changed(over, use_costs=UseCosts(used=14_677_333, idle=4_000))
@@ -262,10 +262,10 @@ Ready: 1x H100 (k7mq2) in EU for Ana. It ends at 18:40. $2.42/h, $4.96 so far.
 """)
 
 
-def test_a_reply_about_an_end_says_nothing_of_idling_once_more_was_billed_after_it() -> None:
+def test_the_idle_cost_is_left_out_once_more_was_billed_later() -> None:
     later = changed(gone(GONE), use_costs=COSTS, spent=AccruedCost(amount=15_000_000, estimated=False))
     assert "idle" not in thread(GONE, later)
 
 
-def test_a_mark_shows_that_an_hour_had_some_work_and_which_hours_were_not_seen() -> None:
+def test_marks_distinguish_busy_idle_and_unmonitored_hours() -> None:
     assert day_marks(RecentUse(hours=(None, 0, 1, 16, 17, 50, 84, 99, 100))) == "·▁▂▂▃▅▇▇▇"

@@ -1,4 +1,4 @@
-"""Answers to people who wait for a machine, or want one at a later time."""
+"""Answers to people who join the waitlist or request a machine for a later time."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def wait(over: tuple[Over, ...] = (), **changes: Any) -> WaitPreview:
     return WaitPreview(quote=quote, terms=ALLOWED, over=over, until=WAITLIST_ENTRY.until)
 
 
-def test_hours_that_are_the_whole_week_are_not_mentioned() -> None:
+def test_search_hours_covering_the_whole_week_are_not_mentioned() -> None:
     rules = changed(RULES, hours=Hours(time=(0, 24 * 60), days=frozenset(range(7))))
     reader, quote = reading(NOW, ANA, zone="UTC", rules=rules), changed(NONE, waitlist_entry=WAITLIST_ENTRY)
     shown = (
@@ -86,7 +86,7 @@ def answer(view: QuoteView) -> str:
     return message(offers.answer(view, reading(NOW, ANA, zone="UTC")), NOW)
 
 
-def test_if_nothing_fits_two_buttons_wait_beside_those_for_similar_requests() -> None:
+def test_without_a_match_two_buttons_join_the_waitlist() -> None:
     near = (Nearby(request=changed(ASKED, region="US"), cheapest=offer("a", "23.20", "nebius", "us", count=8)),)
     no_price = changed(NONE, request=request(gpu="A100"))
     typed = changed(NONE, waitlist_entry=changed(WAITLIST_ENTRY, any_time=True))
@@ -99,12 +99,12 @@ def test_if_nothing_fits_two_buttons_wait_beside_those_for_similar_requests() ->
         answer(view_of(changed(QUOTE, waitlist_entry=WAITLIST_ENTRY), [OfferChoice(offer=NEBIUS, terms=terms())])),
     ) == snapshot("""\
 
-(fallback) Right now, there's no 8x H200 in EU under $3.00 per GPU-hour. Similar: Show US from
-      $2.90/GPU. Any H200 model counts as a match. I only look for offers during your hours, Mon to
-      Fri, 08:00 to 20:00. To look day and night, add "any time" to your request.
+(fallback) Right now, there's no 8x H200 in EU under $3.00 per GPU-hour. Similar: Show US from $2.90
+      per GPU-hour. Any H200 model counts as a match. I only look for offers during your hours, Mon
+      to Fri, 08:00 to 20:00. To look day and night, add "any time" to your request.
 Right now, there's no 8x H200 in EU under $3.00 per GPU-hour.
 [Tell me when there's an offer] [Rent it for me at $24.00/h or less: 6 h, up to $156.00] [Show US
-      from $2.90/GPU] [Change]
+      from $2.90 per GPU-hour] [Change]
   Any H200 model counts as a match. I only look for offers during your hours, Mon to Fri, 08:00 to
       20:00. To look day and night, add "any time" to your request.
 
@@ -149,7 +149,7 @@ About $14.52, *at most $16.06* including startup and shutdown. If this offer sel
 """)
 
 
-def test_a_start_says_both_ends_with_their_dates_and_what_it_costs() -> None:
+def test_a_start_time_shows_start_end_and_cost() -> None:
     capped = changed(LATER, max_gpu_rate=Decimal("2.5"))
     none = changed(START_QUOTE, state=QuoteState.NONE, offers=(), request=capped)
     within = changed(START.terms, max_rate=Decimal("20.00"), total=170_000_000)
@@ -191,7 +191,7 @@ I can't plan this rental. You're already waiting for 3 machines, and your team's
 """)
 
 
-def test_what_can_cost_much_is_confirmed_and_a_missing_price_is_asked_for() -> None:
+def test_an_automatic_rental_is_confirmed_and_a_missing_price_requested() -> None:
     reader = reading(NOW, ANA, zone="UTC")
     dialogs = [
         waiting.highest_price(changed(NONE, request=request(gpu="A100"), waitlist_entry=WAITLIST_ENTRY), reader),
@@ -252,7 +252,7 @@ If this offer sells out, I'll take another up to $26.56/h. Until now, you allowe
 """)
 
 
-def test_a_click_that_waits_is_answered_with_what_it_waits_for_and_a_button_that_stops() -> None:
+def test_the_reply_to_waiting_names_the_request_and_can_stop_it() -> None:
     reader = reading(NOW, ANA, zone="UTC")
     quote = changed(NONE, waitlist_entry=WAITLIST_ENTRY)
     queued = rental(State.QUEUED, request=ASKED, terms=ALLOWED, waitlist_entry=WAITLIST_ENTRY)
@@ -285,7 +285,7 @@ You're no longer on the waitlist for 8x H200 in EU under $3.00 per GPU-hour. Not
 """)
 
 
-def test_a_list_ends_with_what_its_reader_waits_for_and_that_of_all_with_what_starts_when() -> None:
+def test_a_list_ends_with_waitlist_entries_or_planned_starts() -> None:
     quote = changed(NONE, waitlist_entry=WAITLIST_ENTRY)
     queued = rental(State.QUEUED, id="p4wd9", request=LATER, terms=START.terms, waitlist_entry=WAITLIST_ENTRY)
     starts = WaitingView(
@@ -323,7 +323,7 @@ You're on the waitlist for 8x H200 in EU under $3.00 per GPU-hour until Nov 27 a
 """)
 
 
-def test_a_wait_that_ends_before_the_hours_begin_says_so_and_offers_any_time() -> None:
+def test_a_wait_that_ends_before_search_hours_offers_any_time() -> None:
     early = WaitlistEntry(until=clock(6, 0, day=25), since=NIGHT)
     reader = reading(NIGHT, ANA, zone="UTC")
     none = changed(NONE, waitlist_entry=changed(early, since=None))

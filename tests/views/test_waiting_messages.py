@@ -1,4 +1,4 @@
-"""The card, the thread and the direct messages of a rental that waits for an offer or for its start."""
+"""The card, the thread and the direct messages of a rental on the waitlist or with a start time."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ START = request(count=8, starts_at=clock(9, 0, day=25), until=clock(17, 0, day=2
 
 
 def waits(*events: Event, **changes: Any) -> RentalDetails:
-    """Return k7mq2 of Ana's, which waits for 8x H200."""
+    """Return Ana's request k7mq2 for 8x H200 on the waitlist."""
     known = rental(
         State.QUEUED, terms=ALLOWED, request=request(gpu="H200", count=8), waitlist_entry=WAITLIST_ENTRY
     )
@@ -57,7 +57,7 @@ def waits(*events: Event, **changes: Any) -> RentalDetails:
 
 
 def starts(*events: Event, **changes: Any) -> RentalDetails:
-    """Return the same for 8x H100 at a start time."""
+    """Return Ana's request k7mq2 for 8x H100 with a start time."""
     waitlist_entry = WaitlistEntry(
         until=clock(16, 30, day=25), since=NOW, rents=True, any_time=True, gpu="nvidia-h100-sxm5-80gb"
     )
@@ -65,7 +65,7 @@ def starts(*events: Event, **changes: Any) -> RentalDetails:
     return waits(*events, **{"request": START, "terms": allowed, "waitlist_entry": waitlist_entry, **changes})
 
 
-def test_the_card_says_what_it_waits_for_and_until_when() -> None:
+def test_the_card_shows_the_limits_and_the_end_of_the_wait() -> None:
     over = changed(
         waits(
             state=State.EXPIRED,
@@ -94,7 +94,7 @@ Nothing was rented.
 """)
 
 
-def test_the_card_says_how_often_a_purchase_failed() -> None:
+def test_the_card_counts_failed_purchases() -> None:
     first = changed(attempt(1, HYPERSTACK, clock(12, 40), AttemptState.FAILED), why=Why.EXPIRED)
     second = changed(attempt(2, NEBIUS, clock(12, 45), AttemptState.FAILED), why=Why.SOLD_OUT)
     once, twice = changed(waits(), attempts=(first,)), changed(waits(), attempts=(first, second))
@@ -136,7 +136,7 @@ Every purchase failed for your request for 8x H200 (k7mq2) in EU before 18:00. I
 """)
 
 
-def test_the_thread_says_each_step() -> None:
+def test_the_thread_reports_each_step() -> None:
     sold_out = happened(K.QUEUED_AGAIN, NOW, why=Why.SOLD_OUT, vendor="nebius", until=WAITLIST_ENTRY.until)
     refused = happened(K.NOT_ALLOWED_NOW, NOW, detail="Buying is paused <b>.", until=WAITLIST_ENTRY.until)
     nothing = happened(K.NOTHING_FITS, NOW, max_rate=Decimal("21.16"), until=clock(16, 30))
@@ -163,7 +163,7 @@ def test_the_history_says_if_slack_did_not_confirm_the_owner() -> None:
     )
 
 
-def test_its_owner_reads_that_it_was_rented() -> None:
+def test_the_owner_reads_that_the_machine_was_rented() -> None:
     event = happened(
         K.ACCEPTED, clock(13, 0), since=clock(12, 36, day=23), rate=Decimal("23.04"), total=156_000_000
     )
@@ -174,11 +174,11 @@ I rented 8x H200 (k7mq2) in EU at $2.88 per GPU-hour, as you asked yesterday at 
       up to $156.00 in all. It's starting.
 [Destroy k7mq2]
 
-Your 8x H200 (k7mq2) is on the waitlist until Nov 27 at 18:00.
+Your request for 8x H200 (k7mq2) in EU is on the waitlist until Nov 27 at 18:00.
 """)
 
 
-def test_its_owner_reads_why_an_offer_was_not_rented() -> None:
+def test_the_owner_reads_why_an_offer_was_not_rented() -> None:
     event = happened(K.NOT_ALLOWED_NOW, NOW, detail="You have 3 rentals, and your team's limit is 3 per person.")
     assert page(direct(event, waits(event)), direct(event, changed(making(), events=(event,)))) == snapshot("""\
 
@@ -186,12 +186,13 @@ An offer matched your request for 8x H200 (k7mq2) in EU, but I couldn't rent it.
       and your team's limit is 3 per person. The request stays on the waitlist.
 [Stop waiting]
 
-An offer matched your request for 1x H100 (k7mq2) in EU, but I couldn't rent it. You have 3 rentals,
-      and your team's limit is 3 per person. A later attempt succeeded: the machine is starting.
+An offer matched your request for 1x H100 (k7mq2) in EU, but I couldn't rent it. The reason at
+      12:36: You have 3 rentals, and your team's limit is 3 per person. A later attempt succeeded:
+      the machine is starting.
 """)
 
 
-def test_who_waits_reads_why_nothing_is_bought_for_anyone() -> None:
+def test_people_on_the_waitlist_read_why_buying_is_blocked() -> None:
     paused = happened(K.NOT_ALLOWED_NOW, NOW, block=BuyingBlock.PAUSED, name="Cleo", detail="bill check <b>")
     older = happened(K.NOT_ALLOWED_NOW, NOW, block=BuyingBlock.BOUGHT_AFTER_BACKUP)
     refused = happened(K.NOT_ALLOWED_NOW, NOW, block=BuyingBlock.UNAUTHORIZED, until=WAITLIST_ENTRY.until)
@@ -213,19 +214,21 @@ An offer matched this request, but I couldn't rent it. Compute Clear rejects my 
 """)
     assert page(*over) == snapshot("""\
 
-An offer matched your request for 1x H100 (k7mq2) in EU, but I couldn't rent it. Cleo paused buying:
-      "bill check <b>". A later attempt succeeded: the machine is ready, and ends at 18:40.
+An offer matched your request for 1x H100 (k7mq2) in EU, but I couldn't rent it. The reason at
+      12:36: Cleo paused buying: "bill check <b>". A later attempt succeeded: the machine is ready,
+      and ends at 18:40.
 
-An offer matched your request for 1x H100 (k7mq2) in EU, but I couldn't rent it. Buying was paused
-      because machines that I rented were missing from my database. A later attempt succeeded: the
-      machine is ready, and ends at 18:40.
+An offer matched your request for 1x H100 (k7mq2) in EU, but I couldn't rent it. The reason at
+      12:36: Buying was paused because machines that I rented were missing from my database. A later
+      attempt succeeded: the machine is ready, and ends at 18:40.
 
-An offer matched your request for 1x H100 (k7mq2) in EU, but I couldn't rent it. Compute Clear
-      rejected my API token. A later attempt succeeded: the machine is ready, and ends at 18:40.
+An offer matched your request for 1x H100 (k7mq2) in EU, but I couldn't rent it. The reason at
+      12:36: Compute Clear rejected my API token. A later attempt succeeded: the machine is ready,
+      and ends at 18:40.
 """)
 
 
-def test_shortly_before_the_start_its_owner_reads_what_is_free() -> None:
+def test_shortly_before_the_start_the_owner_reads_which_offers_exist() -> None:
     dearer = happened(
         K.NOTHING_FITS,
         clock(8, 58, day=25),
@@ -255,7 +258,7 @@ No offer matched at 08:58: 8x H100 in EU cost at least $23.10/h, and you allowed
 """)
 
 
-def test_its_owner_reads_once_that_nothing_fitted() -> None:
+def test_the_owner_reads_once_that_nothing_matched() -> None:
     event = happened(
         K.ENDED, WAITLIST_ENTRY.until, why=Why.NOTHING_FITTED, end=State.EXPIRED, amount=0, estimated=False
     )
@@ -268,7 +271,7 @@ No offer matched your request for 8x H200 (k7mq2) in EU before 18:00. Nothing wa
 """)
 
 
-def test_who_waited_to_be_told_reads_what_there_is_until_they_rented_it_or_that_nothing_fitted() -> None:
+def test_a_person_who_asked_to_be_notified_reads_the_offer_or_failure() -> None:
     told = changed(QUOTE, waitlist_entry=changed(WAITLIST_ENTRY, rents=False))
     found = view_of(told, [OfferChoice(offer=NEBIUS, terms=terms())])
     nothing = view_of(changed(told, state=QuoteState.NONE), [])
@@ -289,7 +292,7 @@ I've asked for approval: 8x H100 (p4wd9) in EU, at up to $21.16/h. Follow it in 
 """)
 
 
-def test_the_approvers_read_that_it_waits_first() -> None:
+def test_approvers_read_that_the_request_waits_for_an_offer() -> None:
     asked = happened(K.ASKED, NOW, ANA, terms=1, until=clock(18, 0), admins_decide=False, people=(BEN,))
     details = starts(asked, state=State.AWAITING_APPROVAL, decision=waiting(asked).rental.decision)
     first = changed(

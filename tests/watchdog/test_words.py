@@ -11,11 +11,11 @@ from inline_snapshot import snapshot
 
 from bot.model.base import changed
 from bot.watchdog import words
-from bot.watchdog.state import Account, BotAnswer, Living, Look, Options, Outage, State
+from bot.watchdog.state import Account, BotAnswer, Living, Options, Outage, Poll, State
 from tests.watchdog.test_policy import DEAD, MINUTE, SICK, STRANGE, TWO, at, living, machine
 
 OPTIONS = Options(destroy=True, admins=("U0CLEO000", "U0BEN0000"), host="bastion")
-MACHINES = (machine(1, at(1.5)), machine(2, at(-3)), machine(3, None, owner_name=None))
+MACHINES = (machine(1, at(1.5)), machine(2, at(-0.5)), machine(3, None, owner_name=None))
 STRANGER = Living(
     resource_id="res-9", name="gpubot-x", rate=Decimal("3.4567"), since=at(-50), gpus="1x A100 PCIe 80 GB"
 )
@@ -24,8 +24,8 @@ STRANGER = Living(
 def warning(bot: BotAnswer, account: tuple[Living, ...] | None, *, destroy: bool = True, **known: object) -> str:
     state = changed(State(answered_at=TWO, machines=MACHINES), **known)
     market = Account(living=account, trouble="Compute Clear can't be reached.")
-    look = Look(at=at(0.25), continues=True, bot=bot, account=market)
-    return words.warning(state, Outage(since=TWO), look, changed(OPTIONS, destroy=destroy))
+    poll = Poll(at=at(0.25), continues=True, bot=bot, account=market)
+    return words.warning(state, Outage(since=TWO), poll, changed(OPTIONS, destroy=destroy))
 
 
 def shown(text: str) -> str:
@@ -34,7 +34,7 @@ def shown(text: str) -> str:
     return "\n".join(textwrap.fill(line, 100) for line in text.splitlines())
 
 
-def test_a_bot_that_cannot_be_reached_may_run() -> None:
+def test_an_unreachable_bot_may_still_be_running() -> None:
     assert shown(warning(DEAD, (*living(1, 2, 3), STRANGER))) == snapshot("""\
 <@U0CLEO000> <@U0BEN0000> This is gpubot's watchdog. I haven't been able to reach gpubot since 02:00
 UTC (nothing accepts connections at its address). It may still be running. I don't know whether
@@ -43,13 +43,13 @@ anyone has extended a machine since then.
 Not yet at their end:
 • `1x H100 SXM 80 GB (k7mq1)`, `Ana`, $2.10/h, until 03:30 UTC at the latest
 Past their end:
-• `1x H100 SXM 80 GB (k7mq2)`, `Ana`, $2.10/h, past its end since 23:00 UTC
+• `1x H100 SXM 80 GB (k7mq2)`, `Ana`, $2.10/h, past its end since 01:30 UTC
 With an unknown end:
 • `1x H100 SXM 80 GB (k7mq3)`, `U0ANA0000`, $2.10/h, end unknown
 Not on gpubot's list of machines, so I'll never delete them:
 • `gpubot-x` (`res-9`), `1x A100 PCIe 80 GB`, about $3.46/h, since Sun 22 Nov 00:00 UTC
 Shutting a machine down from inside doesn't stop billing. If gpubot doesn't recover, I'll delete
-machines that are 2 h past their end. I'll announce each deletion an hour before.\
+machines once they are at least 2 h past their end. I'll announce each deletion an hour before.\
 """)
 
 
@@ -69,7 +69,7 @@ No machine is running on the account.\
 """)
 
 
-def test_an_address_where_something_else_answers() -> None:
+def test_something_else_responds_at_the_bots_address() -> None:
     assert shown(warning(STRANGE, None, answered_at=TWO - MINUTE, machines=MACHINES[:1])) == snapshot("""\
 <@U0CLEO000> <@U0BEN0000> This is gpubot's watchdog. gpubot hasn't sent me a list of its machines
 since 02:00 UTC: it rejects my GPUBOT_MACHINES_TOKEN. Something answers at its address, so gpubot is
@@ -81,7 +81,7 @@ Shutting a machine down from inside doesn't stop billing. I won't delete anythin
 """)
 
 
-def test_a_watchdog_that_never_had_an_answer_knows_no_end() -> None:
+def test_a_watchdog_that_never_got_an_answer_knows_no_ends() -> None:
     assert shown(warning(DEAD, (STRANGER,), answered_at=None, machines=())) == snapshot("""\
 <@U0CLEO000> <@U0BEN0000> This is gpubot's watchdog. I haven't been able to reach gpubot since 02:00
 UTC (nothing accepts connections at its address). It may still be running. I don't know when
@@ -93,7 +93,7 @@ Shutting a machine down from inside doesn't stop billing. I won't delete anythin
 """)
 
 
-def test_foreign_text_mentions_nobody_and_formats_nothing() -> None:
+def test_text_from_outside_mentions_nobody_and_formats_nothing() -> None:
     evil = "<!channel> `*x*`\n<@U0BEN0000>"
     named = machine(1, at(1), owner_name=evil, rental_id=evil, resource_id=evil)
     stranger = Living(resource_id="res-9", name=evil, rate=None, since=None)
@@ -115,7 +115,7 @@ def test_a_message_lists_twenty_machines_and_counts_the_others() -> None:
         assert len(text) < 4000, "Slack asks for at most 4,000 characters (docs.slack.dev/reference/methods)"
 
 
-def test_days_are_shown_only_for_what_is_far_away() -> None:
+def test_dates_are_shown_only_for_distant_times() -> None:
     assert words._time(TWO, TWO + timedelta(hours=3)) == "<!date^1795485600^{time}|02:00 UTC>"
     assert (
         words._time(TWO, TWO + timedelta(days=3)) == "<!date^1795485600^{date_short} {time}|Tue 24 Nov 02:00 UTC>"

@@ -1,7 +1,10 @@
-"""Questions to the admins: asked, put off, asked again, shown to people who become admins later, decided once.
+"""Questions to the admins, each of which is decided once.
 
-A new kind of question needs a subject in bot/model/admin_question.py, the event that asks it, a case here, and its
-words in handlers/messages/admin_questions.py.
+An admin can postpone a question, after which it is asked again. People who become admins later get the open
+questions, too.
+
+A new kind of question needs a subject in bot/model/admin_question.py, an event that asks it, a case in this
+module, and its text in handlers/messages/admin_questions.py.
 """
 
 from __future__ import annotations
@@ -22,14 +25,16 @@ from store.db import Tx
 
 
 def new_question(deps: Deps, about: Subject) -> AdminQuestion:
-    """Return a question that is neither stored nor asked yet."""
+    """Return a question that has neither been stored nor asked yet."""
     now = deps.clock.now()
     return AdminQuestion(id=deps.new_id(ID_LENGTH), about=about, found_at=now, asked_at=now)
 
 
 async def ask(tx: Tx, deps: Deps, question: AdminQuestion, *, new: bool = False) -> None:
-    """Ask each admin, by a new direct message. The older messages of this question then say that it is asked
-    again. With `new`, the store does not have the question yet.
+    """Ask each admin with a new direct message.
+
+    Older messages of this question then say that it has been asked again. `new` means that the question isn't in
+    the store yet.
     """
     now = deps.clock.now()
     event = _asking_event(question, now)
@@ -70,8 +75,10 @@ async def _send(tx: Tx, deps: Deps, question: AdminQuestion, admins: Sequence[st
 
 
 async def ask_again(deps: Deps) -> None:
-    """Ask again the questions that an admin put off until now. Also ask people who became admins since: otherwise
-    perhaps nobody who may decide has the buttons. Raise StoreBusy.
+    """Repeat the questions that an admin has postponed and that are due again.
+
+    Open questions are also sent to people who have become admins since. Otherwise, none of the present admins
+    might have the buttons to decide. Raises StoreBusy if the store doesn't accept the changes.
     """
     now, admins = deps.clock.now(), deps.rules.admins
     async with deps.store.read() as tx:
@@ -99,8 +106,9 @@ async def decide(
     rental_id: str | None = None,
     reason: str = "",
 ) -> None:
-    """Store what an admin decided. `rental_id` is the rental that the question is about, or to which its machines
-    belong now.
+    """Store an admin's decision.
+
+    `rental_id` is the rental that the question is about, or the rental to which its machines now belong.
     """
     now = deps.clock.now()
     after = changed(
@@ -116,12 +124,14 @@ async def decide(
 
 
 async def save(tx: Tx, deps: Deps, before: AdminQuestion, after: AdminQuestion) -> None:
-    """Store a change of a question, and what follows from it: a question with parts is over with its last open
-    part, and a request whose machine was found goes on or ends.
+    """Store a change of a question and its consequences.
+
+    A question about several purchases has a part for each of them, and is over as soon as all parts are. A request
+    whose machine was found after a restore continues or ends when the question about the machine is decided.
     """
     await tx.questions.save(before, after)
     if before.open and not after.open and isinstance(after.about, Purchase):
-        # A question that was asked twice decides nothing; the one that stays does.
+        # If the same question was asked twice, only the one that stays open counts.
         same_as = after.about.same_as
         decides = after if same_as is None else await tx.questions.get(same_as)
         if decides is not None and not decides.open:

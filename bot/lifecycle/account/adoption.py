@@ -1,4 +1,4 @@
-"""Makes a rental of machines that run on the account and that the store does not know."""
+"""Turns unmanaged machines, which run on the account but aren't in the store, into a rental."""
 
 from __future__ import annotations
 
@@ -29,21 +29,21 @@ from bot.policy.team.rules import Rules
 from store.db import Tx
 
 UNKNOWN_GPU = "unknown GPU"
-"""Stands for the GPU of a machine if the API doesn't state it."""
+"""Shown as the GPU of a machine if the API doesn't state it."""
 
 
 ONLY_ADMINS = "Only admins can decide this. Nothing was changed."
-"""The whole answer to others, so that they learn nothing about the machines."""
+"""The whole reply to people who aren't admins, so that they learn nothing about the machines."""
 
 
 def check_admin(person: Person, deps: Deps) -> None:
-    """Raise Refused if a person may not decide about unknown machines."""
+    """Refuse a person who may not decide about unmanaged machines. Raises Refused."""
     if not is_admin(person, deps.rules):
         raise Refused(ONLY_ADMINS)
 
 
 def check_new_owner(owner: Person, deps: Deps) -> None:
-    """Raise Mistake if a person may not become the owner of a machine: they may not use the bot."""
+    """Refuse a new owner who may not use the bot. Raises Mistake."""
     if not may_use(owner, deps.rules):
         raise Mistake(f"{owner.name} may not use me and so can't own a machine. Choose a member who may.")
 
@@ -58,16 +58,24 @@ async def adopt_machines(
     ends_at: datetime,
     readopt: bool = False,
 ) -> Rental:
-    """Make a rental in state ready of unknown machines of one purchase, in the caller's transaction, and return
-    it. Its id is the one in their name if that is free, so that old buttons work again. The caller has taken the
-    spending lock, so that two adoptions of one machine don't both find it unknown.
+    """Turn the unmanaged machines of one purchase into a ready rental, and return it.
 
-    The rental has one attempt, which was never called: it has no offer and no name, so no lookup brings another
-    machine in. The admin's click is the approval. No limit refuses the machines, since they bill already. With
-    `readopt`, they were bought with the bot after the backup that is now its database.
+    This happens in the caller's transaction. The caller has taken the spending lock, so that two adoptions of the
+    same machine don't both find it unmanaged.
 
-    Raise Refused if the person is no admin, Mistake if `owner` may not use the bot or the lease would be too long,
-    and TooLate if one of the machines belongs to a rental by now.
+    The rental gets the ID in the machines' names if that ID is free, so that old buttons work again. Its only
+    attempt was never called: it has no offer and no name, so that a lookup can't add other machines to it. The
+    admin's click is the approval. Limits don't apply, because the machines are already billing.
+
+    Args:
+        ends_at: The end of the lease.
+        readopt: Whether the machines were bought through the bot, after the backup from which the database was
+            restored.
+
+    Raises:
+        Refused: The person isn't an admin.
+        Mistake: `owner` may not use the bot, or the lease would be too long.
+        TooLate: One of the machines has become part of a rental in the meantime.
     """
     check_admin(admin, deps)
     check_new_owner(owner, deps)
@@ -126,6 +134,7 @@ async def adopt_machines(
 
 
 async def _id_for(tx: Tx, deps: Deps, machines: Sequence[UnmanagedMachine]) -> str:
+    """Return the rental ID in the machines' names if it is free, and a new one otherwise."""
     names = names_of(machines)
     if names and await tx.rentals.get(names[0].rental_id) is None:
         return names[0].rental_id
@@ -133,7 +142,7 @@ async def _id_for(tx: Tx, deps: Deps, machines: Sequence[UnmanagedMachine]) -> s
 
 
 def cost_so_far(machines: Sequence[UnmanagedMachine], now: datetime) -> AccruedCost:
-    """Return what machines have cost by `now`, or until they were gone."""
+    """Return the cost of machines by `now`, or by their termination."""
     alive = [
         Billing(
             rate=machine.rate,

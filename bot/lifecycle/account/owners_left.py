@@ -1,4 +1,4 @@
-"""Rentals whose owner left the workspace. The admins are asked once about each."""
+"""Handles rentals whose owner has left the workspace. The admins are asked once about each of them."""
 
 from __future__ import annotations
 
@@ -26,13 +26,15 @@ log = structlog.get_logger()
 
 
 async def check_owners(deps: StepDeps) -> None:
-    """Look up the owners of the rentals that are not over, and ask the admins about the rentals of those who left.
-    Raise StoreBusy.
+    """Look up the owners of live rentals, and ask the admins about the rentals of owners who have left.
+
+    Raises StoreBusy if the store doesn't accept the changes.
     """
     async with deps.store.read() as tx:
         owners = await tx.rentals.owners()
     for owner in sorted(owners):
-        await deps.directory.refresh([owner])  # one by one: Slack allows few look-ups a minute
+        # Refresh the owners one by one, because Slack allows only a few requests per minute.
+        await deps.directory.refresh([owner])
         async with deps.store.read() as tx:
             person = await tx.people.get(owner, EVER)
         if person is None or not person.deactivated:
@@ -42,14 +44,16 @@ async def check_owners(deps: StepDeps) -> None:
         except GpubotError:
             raise
         except Exception:
-            # A rental of this owner can't be loaded, for example. Go on with the others.
+            # One of this owner's rentals may be impossible to load. Continue with the other owners.
             log.exception("owners_left.failed", owner=owner)
     await ask_again(deps)
 
 
 async def ask_about_rentals_of(deps: Deps, owner: str) -> None:
-    """Ask the admins about each rental of a person who left, unless they were asked already. Requests of that
-    person for more time end, and so does what waits for an offer: nothing was bought for it. Raise StoreBusy.
+    """Ask the admins about each rental of a person who has left, unless they have already been asked.
+
+    Pending requests of that person for more time are withdrawn. So are their waitlist entries, for which nothing
+    has been bought yet. Raises StoreBusy if the store doesn't accept the changes.
     """
 
     async def decision(tx: Tx) -> None:
@@ -65,7 +69,7 @@ async def ask_about_rentals_of(deps: Deps, owner: str) -> None:
             if not asked and rental.state is not State.DESTROYING:
                 question = changed(new_question(deps, OwnerLeft(owner=owner)), rental_id=rental.id)
                 await ask(tx, deps, question, new=True)
-                # The rental's messages are shown again: approvers are asked nothing while the question is open.
+                # Update the rental's messages: approvers are asked nothing while this question is open.
                 await apply(tx, deps, Change(rental, alter(rental)))
 
     await transact(deps, decision)

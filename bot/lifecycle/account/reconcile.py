@@ -1,4 +1,7 @@
-"""Compares an attempt with the marketplace, which alone proves what a procure call bought and what is gone."""
+"""Compares an attempt with the marketplace.
+
+Only the marketplace proves what a procure call has bought and what has been terminated.
+"""
 
 from __future__ import annotations
 
@@ -18,18 +21,24 @@ from bot.model.base import changed
 log = structlog.get_logger()
 
 LOOK_UP_AGAIN = timedelta(seconds=60)
-"""A resource counts as gone, and an attempt as failed, only if two lookups this far apart don't find it."""
+"""The time between two lookups that must both miss a resource before it counts as terminated.
+
+The same applies to an attempt: it counts as failed only if two lookups this far apart find no resource of it.
+"""
 CALL_SETTLES = timedelta(minutes=2)
-"""How long after its start a procure call may still make a resource, even if its answer was lost. The second
-lookup counts only after that."""
+"""The time for which a procure call may still create a resource after it began, even if its response was lost.
+
+The second lookup that misses a resource only counts after this time.
+"""
 
 
 async def look_up(
     deps: StepDeps, snapshot: RentalSnapshot, attempt: Attempt
 ) -> tuple[RentalSnapshot, OfferProgress]:
-    """Ask the marketplace for the progress and the resources of an attempt. Return the snapshot with the answers.
+    """Query the marketplace for the progress and the resources of an attempt.
 
-    Raise MarketAway if either question gets no usable answer.
+    Returns the snapshot with the results, and the progress. Raises MarketAway if one of the two queries gets no
+    usable response.
     """
     if attempt.offer is None:
         return await _look_up_adopted(deps, snapshot, attempt)
@@ -56,8 +65,9 @@ async def look_up(
 async def _look_up_adopted(
     deps: StepDeps, snapshot: RentalSnapshot, attempt: Attempt
 ) -> tuple[RentalSnapshot, OfferProgress]:
-    """Ask for the resources of an adopted machine by their ids alone: another machine that shares their offer or
-    name must not count as theirs.
+    """Query the marketplace for the resources of an adopted machine, by their IDs only.
+
+    Other machines with the same offer or name must not be mistaken for the adopted machine.
     """
     views = {
         resource.resource_id: await deps.market.resource(resource.resource_id, fresh=True)
@@ -68,15 +78,18 @@ async def _look_up_adopted(
 
 
 async def progress_of(deps: StepDeps, attempt: Attempt) -> OfferProgress:
-    """Return how far the procurement of an attempt is. For an adopted machine, which nobody procured, no flag is
-    set.
+    """Return the progress of an attempt's procurement.
+
+    No flag is set for an adopted machine, because it wasn't procured through the bot.
     """
     return OfferProgress() if attempt.offer is None else await deps.market.progress(attempt.offer.offer_id)
 
 
 async def _view_of_named(deps: StepDeps, attempt: Attempt, resource_id: str) -> ResourceView | None:
-    """Return a resource that the offer's status names and the list lacks. Return None if it doesn't exist, was
-    made from another offer, or can't be read. A name in a status proves nothing, so a failed read is no outage.
+    """Return a resource that the offer's status names but the list of resources lacks.
+
+    None if the resource doesn't exist, was created from another offer, or can't be read. An unreadable resource
+    isn't treated as an outage, because being named in a status doesn't prove that a resource exists.
     """
     try:
         view = await deps.market.resource(resource_id, fresh=True)
@@ -87,8 +100,9 @@ async def _view_of_named(deps: StepDeps, attempt: Attempt, resource_id: str) -> 
 
 
 async def owned_by_other_attempts(deps: StepDeps, attempt: Attempt, resource_ids: Collection[str]) -> set[str]:
-    """Return which of the ids belong to other attempts. The caller must not store those as resources of this
-    attempt.
+    """Return the resource IDs that belong to other attempts.
+
+    The caller must not store these resources as resources of this attempt.
     """
     if not resource_ids:
         return set()
@@ -108,9 +122,10 @@ def with_answer(
     progress: OfferProgress,
     now: datetime,
 ) -> RentalSnapshot:
-    """Return the snapshot with the marketplace's answer. `views` has None for a resource that was not found."""
+    """Return the snapshot with the marketplace's response. `views` maps a resource that wasn't found to None."""
     known = {resource.resource_id: resource for resource in snapshot.resources_of(attempt)}
-    # Whether a resource that a second lookup doesn't find counts as gone.
+    # A resource that a second lookup misses counts as terminated only once the procure call can't create it any
+    # more.
     missing_counts = not progress.in_progress and now - attempt.intended_at >= CALL_SETTLES
     answered = tuple(
         updated_resource(known.get(resource_id), view, attempt, now, missing_counts=missing_counts)
@@ -119,20 +134,23 @@ def with_answer(
     )
     everything = {**known, **{resource.resource_id: resource for resource in answered}}
     if everything:
-        gone = _all_gone(everything.values(), attempt, progress, now)
-        state = AttemptState.TERMINATED if gone else AttemptState.BOUGHT
+        terminated = _all_terminated(everything.values(), attempt, progress, now)
+        state = AttemptState.TERMINATED if terminated else AttemptState.BOUGHT
         return snapshot.with_facts(changed(attempt, state=state, empty_since=None), answered)
     empty = _without_resources(attempt, progress, now, missing_counts=missing_counts)
     if empty.closed and (attempt.accepted or progress.ready):
-        # The offer was bought, so a resource may have billed before the first lookup. Its cost is estimated, not
-        # zero.
+        # The offer was bought, so a resource may have been billing before the first lookup. Its cost is therefore
+        # estimated instead of assumed to be zero.
         return snapshot.with_facts(changed(empty, state=AttemptState.TERMINATED), (_unseen_resource(empty, now),))
     return snapshot.with_facts(empty)
 
 
-def _all_gone(resources: Collection[Resource], attempt: Attempt, progress: OfferProgress, now: datetime) -> bool:
-    """Return whether every resource of an attempt is gone and no other may appear. If the status stays "in
-    progress", it is ignored once no resource has appeared for LOOK_UP_AGAIN.
+def _all_terminated(
+    resources: Collection[Resource], attempt: Attempt, progress: OfferProgress, now: datetime
+) -> bool:
+    """Return whether every resource of an attempt has been terminated and no other may appear.
+
+    A status that stays "in progress" is ignored once no resource has appeared for LOOK_UP_AGAIN.
     """
     read_at = [resource.read_at for resource in resources if resource.terminated_at is not None]
     if len(read_at) < len(resources):
@@ -142,7 +160,7 @@ def _all_gone(resources: Collection[Resource], attempt: Attempt, progress: Offer
 
 
 def named_resource(resource_id: str, attempt: Attempt, now: datetime) -> Resource:
-    """Return a resource that the answer to a procure call names and no lookup has seen yet."""
+    """Return a resource that the response to a procure call names, but that no lookup has found yet."""
     return Resource(
         resource_id=resource_id,
         rental_id=attempt.rental_id,
@@ -154,8 +172,9 @@ def named_resource(resource_id: str, attempt: Attempt, now: datetime) -> Resourc
 
 
 def _unseen_resource(attempt: Attempt, now: datetime) -> Resource:
-    """Return a placeholder for the resource of a purchase, if no lookup found a resource. It is gone since the
-    first lookup.
+    """Return a placeholder for the resource of a purchase, because no lookup has found the real one.
+
+    It counts as terminated since the first lookup that found nothing.
     """
     resource = named_resource(attempt.called_offer.offer_id, attempt, now)
     return changed(resource, status=UNSEEN, terminated_at=attempt.empty_since or now)
@@ -164,7 +183,10 @@ def _unseen_resource(attempt: Attempt, now: datetime) -> Resource:
 def _without_resources(
     attempt: Attempt, progress: OfferProgress, now: datetime, *, missing_counts: bool
 ) -> Attempt:
-    """Return an attempt after a lookup that found no resource of it: failed if this is the second such lookup."""
+    """Return an attempt after a lookup that found none of its resources.
+
+    It has failed if this is the second such lookup.
+    """
     if progress.in_progress:
         return changed(attempt, empty_since=None)
     if attempt.empty_since is None:
@@ -177,9 +199,10 @@ def _without_resources(
 def updated_resource(
     before: Resource | None, view: ResourceView | None, attempt: Attempt, now: datetime, *, missing_counts: bool
 ) -> Resource:
-    """Return a resource as one lookup shows it. `view` is None if the lookup did not find it.
+    """Return a resource as a lookup shows it. `view` is None if the lookup didn't find it.
 
-    Raise ValueError if `before` and `view` are both None.
+    `missing_counts` says whether a second lookup that misses the resource makes it count as terminated. Raises
+    ValueError if `before` and `view` are both None.
     """
     if view is None:
         if before is None:
@@ -204,6 +227,11 @@ def updated_resource(
 
 
 def _missing(resource: Resource, now: datetime, *, counts: bool) -> Resource:
+    """Return a resource after a lookup that didn't find it.
+
+    The first such lookup is only noted. If the next one doesn't find the resource either, the resource is
+    terminated as of the first lookup. `counts` says whether this lookup may have that effect.
+    """
     if resource.terminated_at is not None:
         return resource
     if resource.missing_since is None:

@@ -24,12 +24,12 @@ from store.db import Tx
 log = structlog.get_logger()
 
 BATCH = 100
-"""How many machines are handled before the event loop runs other tasks."""
+"""The number of machines that are handled before the event loop runs other tasks."""
 
 
 @dataclass(frozen=True)
 class Found:
-    """A live resource of the account, with its resource and attempt in the store."""
+    """A live resource of the account, with its resource and attempt in the store if there are any."""
 
     view: ResourceView
     resource: Resource | None
@@ -37,9 +37,10 @@ class Found:
 
 
 async def first_sweep(deps: StepDeps) -> None:
-    """Compare the account with the store, and note that this was done since the database was opened. Nothing is
-    bought before that: if the database is a backup, the machine that a request wants may run already. Raise as
-    `sweep`.
+    """Compare the account with the store, and record that this was done since the database was opened.
+
+    Nothing is bought before the first sweep: if the database was restored from a backup, the machine for a request
+    may already be running. Raises the same errors as `sweep`.
     """
     opened_at = deps.opened.at
     await sweep(deps)
@@ -47,12 +48,13 @@ async def first_sweep(deps: StepDeps) -> None:
 
 
 async def sweep(deps: StepDeps) -> None:
-    """Compare the account with the store. Raise MarketAway if the account can't be read.
+    """Compare the account with the store. Raises MarketAway if the account can't be read.
 
-    A known resource that the list lacks may still run: its rental is made due, and its step asks the vendor.
+    A known resource that is missing from the account's list may still be running. The step of its rental is
+    scheduled now, so that it queries the vendor.
 
-    A process runs one sweep at a time: after an absence, the sweep by the calendar is due together with the first
-    one.
+    A process runs one sweep at a time: after an interruption, the scheduled sweep is due at the same time as the
+    first one.
     """
     async with deps.sweeping:
         await _sweep(deps)
@@ -66,7 +68,8 @@ async def _sweep(deps: StepDeps) -> None:
     for first in range(0, len(views), BATCH):
         async with deps.store.read() as tx:
             found += await _match(tx, views[first : first + BATCH])
-        await deps.clock.pause(0)  # let listeners run
+        # Give listeners a chance to run, so that they can acknowledge requests from Slack.
+        await deps.clock.pause(0)
     ours = [(machine, machine.attempt) for machine in found if machine.attempt is not None]
     for first in range(0, len(ours), ASKED_AT_ONCE):
         await asyncio.gather(*(_watch(deps, *pair) for pair in ours[first : first + ASKED_AT_ONCE]))
@@ -74,10 +77,11 @@ async def _sweep(deps: StepDeps) -> None:
     await note_unmanaged(deps, [one.view for one in found if one.attempt is None], rental_of)
     await ask_again(deps)
     listed = {view.resource_id for view in views}
-    await _make_due(deps, [r.rental_id for r in alive if r.resource_id not in listed])
+    await _schedule_now(deps, [r.rental_id for r in alive if r.resource_id not in listed])
 
 
 async def _match(tx: Tx, views: Sequence[ResourceView]) -> list[Found]:
+    """Return the resources of the account with the resources and attempts in the store to which they belong."""
     known = await tx.rentals.resources_by_id([view.resource_id for view in views])
     attempts = await tx.rentals.attempts_of(list(known.values()))
     return [
@@ -91,10 +95,10 @@ async def _match(tx: Tx, views: Sequence[ResourceView]) -> list[Found]:
 
 
 async def _attempt_named_by(tx: Tx, view: ResourceView) -> Attempt | None:
-    """Return the attempt that an unknown resource belongs to. Return None if there is none.
+    """Return the attempt that an unknown resource belongs to, or None if there is none.
 
-    The offers that the resource was made from decide. Anyone can choose a name, so the name counts only if the API
-    states no offers.
+    If the API states the offers from which the resource was created, only these offers count. The resource's name
+    counts only if the API states no offers, because anyone can choose a name.
     """
     for offer_id in view.offer_ids:
         attempt = await tx.rentals.attempt_by_offer(offer_id)
@@ -104,8 +108,10 @@ async def _attempt_named_by(tx: Tx, view: ResourceView) -> Attempt | None:
 
 
 async def _watch(deps: StepDeps, machine: Found, attempt: Attempt) -> None:
-    """Make sure that a machine of an attempt is watched. Log a failure, and leave the machine to the next sweep:
-    this sweep must go on to the other machines, since nothing is bought before the first sweep is done.
+    """Make sure that a machine that belongs to an attempt is being watched.
+
+    A failure is logged, and the machine is left to the next sweep. This sweep has to go on with the other
+    machines, because nothing is bought before the first sweep is complete.
     """
     try:
         if attempt.closed:
@@ -117,12 +123,12 @@ async def _watch(deps: StepDeps, machine: Found, attempt: Attempt) -> None:
     except GpubotError:
         raise
     except Exception:
-        # A rental that can't be loaded, for example.
+        # The rental may be impossible to load, for example.
         log.exception("sweep.not_watched", resource=machine.view.resource_id)
 
 
 async def _add_to_store(deps: StepDeps, found: Found, attempt: Attempt) -> None:
-    """Store a resource that belongs to an open attempt and that the store does not have, or has as gone."""
+    """Store a resource of an open attempt that is missing from the store, or is recorded there as terminated."""
     view = found.view if found.resource is None else await _live_view(deps, found.view.resource_id)
     if view is None:
         return
@@ -141,17 +147,19 @@ async def _add_to_store(deps: StepDeps, found: Found, attempt: Attempt) -> None:
 
 
 async def _live_view(deps: StepDeps, resource_id: str) -> ResourceView | None:
-    """Return a resource that the store has as gone, if the vendor still has it. Return None if not.
+    """Return a resource that the store has recorded as terminated, if the vendor still has it.
 
-    The vendor is asked, because the list may be older than the proof that the resource is gone.
+    None if the vendor no longer has it. The vendor is queried because the account's list may be older than the
+    proof of the termination.
     """
     view = await deps.market.resource(resource_id, fresh=True)
     return None if view is None or view.deleted else view
 
 
 async def _mark_for_deletion(deps: StepDeps, found: Found, attempt: Attempt) -> None:
-    """Mark a settled attempt for deletion because it still has a resource, and make its rental due. The rental's
-    step notifies people. The rental's end stands.
+    """Mark a closed attempt for deletion, because it still has a resource.
+
+    The step of its rental is scheduled now, and notifies people. The end of the rental doesn't change.
     """
     view = await _live_view(deps, found.view.resource_id)
     if view is None:
@@ -173,7 +181,7 @@ async def _mark_for_deletion(deps: StepDeps, found: Found, attempt: Attempt) -> 
     await transact(deps, decision)
 
 
-async def _make_due(deps: StepDeps, rental_ids: Sequence[str]) -> None:
+async def _schedule_now(deps: StepDeps, rental_ids: Sequence[str]) -> None:
     unique = list(dict.fromkeys(rental_ids))
     for first in range(0, len(unique), BATCH):
         async with deps.store.write() as tx:

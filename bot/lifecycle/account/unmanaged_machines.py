@@ -1,4 +1,8 @@
-"""Compares the account's machines that no attempt has with those that the store knows. The sweep calls it."""
+"""Compares the account's unmanaged machines, which belong to no attempt, with those that are already in the store.
+
+Machines that were created from the same offer count as one purchase. The admins are asked about each purchase. The
+sweep calls this module.
+"""
 
 from __future__ import annotations
 
@@ -28,11 +32,11 @@ from bot.policy.buying.unmanaged_machines import (
 from store.db import Tx
 
 ASKED_AT_ONCE = 20
-"""How many machines the vendors are asked for at the same time."""
+"""The maximum number of machines about which vendors are queried at the same time."""
 
 
 def unmanaged_machine(view: ResourceView, now: datetime) -> UnmanagedMachine:
-    """Return a machine that no attempt has, as the account shows it `now`."""
+    """Return an unmanaged machine as the account shows it at `now`."""
     return UnmanagedMachine(
         resource_id=view.resource_id,
         status=view.status,
@@ -42,7 +46,8 @@ def unmanaged_machine(view: ResourceView, now: datetime) -> UnmanagedMachine:
         count=view.count or 1,
         vendor=view.vendor,
         rate=view.rate,
-        # With a start in the future, the machine of an attempt would never count as gone after a 404.
+        # Cap the start at the present. If it were in the future, an adopted machine would never count as
+        # terminated after a 404.
         since=min(view.valid_from or view.created_at or now, now),
         valid_from=view.valid_from,
         host=view.host,
@@ -52,13 +57,15 @@ def unmanaged_machine(view: ResourceView, now: datetime) -> UnmanagedMachine:
 
 
 async def note_unmanaged(deps: StepDeps, views: Sequence[ResourceView], rental_of: Mapping[str, str]) -> None:
-    """Store the machines of the account that no attempt has, and ask the admins about those that are new.
+    """Store the account's unmanaged machines, and ask the admins about the new ones.
 
-    `views` are these machines. `rental_of` has the id of the rental for each resource that has one.
+    The account's list may be out of date. A machine that is missing from it therefore only counts as terminated if
+    the vendor says "deleted", or fails to find it twice. Otherwise, a single wrong response would make the bot ask
+    again about a machine that an admin has already declared not ours to manage.
 
-    The list may be old. So a machine that the list lacks counts as gone only if the vendor says "deleted", or does
-    not find it twice. Otherwise one wrong answer would make the bot ask again about a machine that is not ours to
-    manage.
+    Args:
+        views: The unmanaged machines, as the account lists them.
+        rental_of: The ID of the rental for each resource that belongs to one, by resource ID.
     """
     now = deps.clock.now()
     listed = {view.resource_id: unmanaged_machine(view, now) for view in views}
@@ -88,17 +95,17 @@ async def note_unmanaged(deps: StepDeps, views: Sequence[ResourceView], rental_o
             had = {machine.resource_id: machine for machine in question.purchase.machines}
             machines = (
                 *(_read(machine, listed, answers, now) for machine in had.values()),
-                # Another process may have swept since `before` was read.
+                # Another process may have added the machine in a sweep since `before` was read.
                 *(machine for machine in joined[known.id] if machine.resource_id not in had),
             )
             rental_id = next((rental_of[m.resource_id] for m in machines if m.resource_id in rental_of), None)
             same_as = await _staying(tx, repeated.get(known.id)) if rental_id is None else None
-            gone = all(machine.terminated_at is not None for machine in machines)
+            terminated = all(machine.terminated_at is not None for machine in machines)
             after = changed(
                 question,
                 about=changed(question.purchase, machines=machines, same_as=same_as),
                 rental_id=rental_id,
-                over_at=now if rental_id is not None or same_as is not None or gone else None,
+                over_at=now if rental_id is not None or same_as is not None or terminated else None,
             )
             if after != question:
                 await save(tx, deps, question, after)
@@ -110,8 +117,10 @@ async def note_unmanaged(deps: StepDeps, views: Sequence[ResourceView], rental_o
 
 
 async def _staying(tx: Tx, question_id: str | None) -> str | None:
-    """Return the id of a question that stays, unless it is over by now. Of two questions that two processes each
-    want to close as a repetition of the other, this keeps one.
+    """Return the ID of a question if the question is still open, and None otherwise.
+
+    Of two identical questions, one is closed as a duplicate of the other. If two processes do this at the same
+    time, each might close a different one. This check makes sure that one of the questions stays open.
     """
     question = None if question_id is None else await tx.questions.get(question_id)
     return None if question is None or question.over_at is not None else question.id
@@ -120,15 +129,17 @@ async def _staying(tx: Tx, question_id: str | None) -> str | None:
 async def _compare(
     deps: StepDeps, listed: Mapping[str, UnmanagedMachine], before: Sequence[AdminQuestion]
 ) -> tuple[Mapping[str, Sequence[UnmanagedMachine]], list[AdminQuestion], list[AdminQuestion]]:
-    """Return three things. First, the machines that join a purchase which the store knows, by the question's id.
-    Then questions about new purchases. Last, questions about purchases that were made after the backup, if the
-    database was restored.
+    """Sort the newly found machines by what to ask the admins about them.
+
+    Returns (1) the machines that belong to a purchase already asked about, by question ID; (2) questions about new
+    purchases; (3) questions about purchases that were made after the backup, if the database was restored from
+    one.
     """
     async with deps.store.read() as tx:
-        # Some machines may have got an owner since the account was read.
+        # Leave out machines that have got an owner since the account was read.
         known = await tx.rentals.resources_by_id(list(listed))
-        held = known.keys() | {machine.resource_id for one in before for machine in one.purchase.machines}
-        new = {resource_id: machine for resource_id, machine in listed.items() if resource_id not in held}
+        stored_ids = known.keys() | {machine.resource_id for one in before for machine in one.purchase.machines}
+        new = {resource_id: machine for resource_id, machine in listed.items() if resource_id not in stored_ids}
         joined: defaultdict[str, list[UnmanagedMachine]] = defaultdict(list)
         for resource_id, question in purchases_of(new.values(), before).items():
             joined[question.id].append(new.pop(resource_id))
@@ -141,13 +152,14 @@ async def _compare(
 
 
 async def _add(deps: Deps, questions: Sequence[AdminQuestion], *, together: bool, later: bool = False) -> None:
-    """Store new purchases, and ask the admins about each, or about all `together`. With `later`, the machines were
-    bought after the backup.
+    """Store new purchases, and ask the admins about each, or about all of them `together`.
 
-    A purchase is left out if one of its machines got an owner since the account was read, or if another process
-    has asked about the machine since then; the next sweep finds the purchase's other machines. The open questions
-    are read in the transaction that asks, which has the spending lock: otherwise, two processes would both find
-    none.
+    A purchase is left out if one of its machines has got an owner since the account was read, or if another
+    process has asked about it since then. The next sweep finds the purchase's other machines. The open questions
+    are read in the transaction that asks, which has the spending lock; otherwise, two processes could ask about
+    the same machines.
+
+    `later` says that the machines were bought after the backup from which the database was restored.
     """
     count = sum(len(one.purchase.machines) for one in questions)
 
@@ -160,7 +172,7 @@ async def _add(deps: Deps, questions: Sequence[AdminQuestion], *, together: bool
         known = asked.keys() | (await tx.rentals.resources_by_id(list(found))).keys()
         left = [one for one in batch if not any(m.resource_id in known for m in one.purchase.machines)]
         if whole is None and together:
-            # Another process is asking about them: the rest goes into its message.
+            # Another process is already asking about some of them. Add the others to its message.
             begun = next((one.part_of for one in asked.values() if one.part_of is not None), None)
             whole = None if begun is None else await tx.questions.get(begun)
         if together:
@@ -183,12 +195,16 @@ async def ask_together(
     later: bool,
     whole: AdminQuestion | None = None,
 ) -> AdminQuestion:
-    """Store new purchases, and ask each admin about all of them in one message. Return the question of that
-    message.
+    """Store new purchases, and ask each admin about all of them in one message.
 
-    Many machines are written in several transactions: `count` is how many there are in all, and `whole` is the
-    question if it was written before. If the machines were bought `later` than the backup, buying is paused,
-    and nothing more is bought for the rentals that they name.
+    Returns the question of that message. Many machines are written in several transactions, so this may be called
+    several times for the same message.
+
+    Args:
+        count: The number of machines in all transactions.
+        later: Whether the machines were bought after the backup from which the database was restored. Buying is
+            then paused, and nothing more is bought for the rentals that the machines' names contain.
+        whole: The question of the message, if an earlier transaction has already stored it.
     """
     if whole is None:
         about = Purchases(count=count, bought_after_backup=later, empty=later and not await tx.rentals.any_ever())
@@ -204,9 +220,10 @@ async def ask_together(
 
 
 async def _ask_vendors(deps: StepDeps, resource_ids: Sequence[str]) -> dict[str, ResourceView | None]:
-    """Ask the vendors for these machines, ASKED_AT_ONCE at a time, and leave out machines for which no answer
-    came. A vendor that lets each call time out must not delay the sweep for hours, since nothing is bought before
-    the first sweep is done.
+    """Query the vendors about these machines, ASKED_AT_ONCE at a time. Machines without a response are left out.
+
+    One at a time would be too slow: a vendor whose calls all time out must not delay the sweep for hours, because
+    nothing is bought before the first sweep is complete.
     """
     answers: dict[str, ResourceView | None] = {}
 
@@ -225,12 +242,13 @@ def _read(
     answers: Mapping[str, ResourceView | None],
     now: datetime,
 ) -> UnmanagedMachine:
-    """Return a machine as the account shows it now, or as its vendor answered if the list of the account lacks
-    it.
+    """Return a machine as the account shows it now.
+
+    If it is missing from the account's list, the vendor's response counts instead.
     """
     newest = listed.get(machine.resource_id)
     if newest is not None:
-        # If the API states no start, `since` is when we first saw the machine.
+        # If the API states no start, `since` is the time at which we first saw the machine. Keep it.
         return changed(newest, since=min(newest.since, machine.since))
     if machine.resource_id not in answers:
         return machine

@@ -1,32 +1,32 @@
-"""What people can do, and what they can look at.
+"""The actions that people can take, and the queries that show them something.
 
-`ACTIONS` is the table of what people can do, as `EFFECTS` in bot/model/event.py is the table of what can happen.
-Each row is a class of one of the modules below. Its fields are the value that a caller names, and
-bot/lifecycle/actions/action.py describes the rest: `load`, `plan`, `confirms` and `do`. Slack's buttons, dialogs
-and words, and the operator's socket, call an action with `action.carry_out`.
+`ACTIONS` is the table of all actions, just as `EFFECTS` in bot/model/event.py is the table of all events. Each row
+is a class from one of the modules below. Its fields are the values that a caller provides;
+bot/lifecycle/actions/action.py describes the methods `load`, `plan`, `confirms` and `do`. Slack's buttons, dialogs
+and commands, and the operator's socket, all run an action through `action.carry_out`.
 
-The functions of these modules show something. Each takes the person and checks at that moment whether they may see
-it. Functions and actions raise the errors of bot/errors.py, which have words for people.
+The functions in these modules are queries. Each takes the person who is looking, and checks at that moment whether
+they may see the result. Functions and actions raise the errors of bot/errors.py, whose messages are written for
+people.
 
-action            what an action is, and how it is planned and carried out
-quoting           ask for offers, and the price of what a form has chosen
-offers            what a search found
-renting           rent an offer, change a request that waits; the offer that was clicked before there was a key
-waiting           wait for an offer or a start time, and stop waiting
-replacing         rent another machine in the place of one that was lost or doesn't work
-deciding          approve, deny, accept, withdraw
-leasing           keep, extend, and what else owners say and approvers decide about a machine that is in use
-ending            destroy, take on an alarm
-giving            ask for an idle machine of somebody else, give one to somebody, take it
-sharing           let teammates into a rental
-keys              look at one's SSH keys, add and remove them, take them from GitHub
-away              an approver says that they are away, or back
-account           pause and resume buying; show the team's rules, and read them again from their file
-admin_questions   what admins decide about machines that the bot doesn't know and about owners who left; an admin
-                  gives a rental another owner
-queries           lists, `/gpu show`, the rentals in messages, and which rental a command without an id means
-home              what a person's Home tab shows
-spend             what was spent; the file of a month's charges
+    action            what an action is, and how it is planned and carried out
+    quoting           request offers, and the price of the choices in a form
+    offers            the results of a search
+    renting           rent an offer, change a pending request; the offer that was clicked before there was a key
+    waiting           join and leave the waitlist for an offer or a start time
+    replacing         rent another machine in place of one that was lost or doesn't work
+    deciding          approve a request (or accept one's own), deny it, withdraw it
+    leasing           keep or extend a machine; decide about an idle one whose owner doesn't respond
+    ending            destroy a rental, acknowledge an alarm
+    giving            ask for somebody else's idle machine, offer one to somebody, accept an offered one
+    sharing           share a rental with teammates
+    keys              list, add and remove one's own SSH keys, or import them from GitHub
+    away              approvers who are away, or back
+    account           pause and resume buying; show the team's rules, and reload them from their file
+    admin_questions   decide about unmanaged machines, and rentals whose owner has left; transfer a rental
+    queries           lists, `/gpu show`, the rentals in messages; the rental that a command without an ID means
+    home              the contents of a person's Home tab
+    spend             spending reports; the file of a month's charges
 """
 
 from __future__ import annotations
@@ -64,4 +64,4 @@ ACTIONS: Mapping[str, type[Action[Any, Any, Any]]] = MappingProxyType(
         if isinstance(action, type) and issubclass(action, Action) and action.id
     }
 )
-"""Every action, by its id."""
+"""All actions, by ID."""

@@ -1,4 +1,4 @@
-"""Actions that concern the whole team: pause and resume buying, show the rules and read them again."""
+"""Actions that concern the whole team: pausing and resuming buying, and showing and reloading the policy."""
 
 from __future__ import annotations
 
@@ -22,8 +22,10 @@ from store.db import Tx
 
 
 class Pause(Direct[None, bool], id="pause", notes_seen=False):
-    """Stop buying, and notify the other admins and the home channel who did it and `why`. Return False if buying
-    was paused already. Raise Refused if the person is no admin.
+    """Pause buying for everyone, and notify the other admins and the home channel.
+
+    The message says who paused it and `why`. Returns False if buying was already paused. Raises Refused if the
+    person isn't an admin.
     """
 
     paused: ClassVar[bool] = True
@@ -49,8 +51,10 @@ class Pause(Direct[None, bool], id="pause", notes_seen=False):
 
 
 class Resume(Pause, id="resume"):
-    """Allow buying again, and notify the same people who did it and `why`. Return False if buying wasn't paused.
-    Raise Refused if the person is no admin.
+    """Resume buying, and notify the other admins and the home channel.
+
+    The message says who resumed it and `why`. Returns False if buying wasn't paused. Raises Refused if the person
+    isn't an admin.
     """
 
     paused: ClassVar[bool] = False
@@ -60,8 +64,9 @@ class Resume(Pause, id="resume"):
 
 
 async def show_policy(deps: Deps, person: Person) -> PolicyView:
-    """Return since when the rules in `deps` are in force, and the names of everybody whom they name. An admin also
-    gets what is wrong with the file. Raise Refused if the person may not use the bot.
+    """Return the rules in `deps` for display: when they came into force, and the names of all people in them.
+
+    Admins also get the mistakes in the policy file. Raises Refused if the person may not use the bot.
     """
     check_user(person, deps.rules)
     in_force, rules = deps.in_force, deps.rules
@@ -86,8 +91,13 @@ def _has_file(deps: Deps) -> bool:
 
 
 async def reload_policy(deps: Deps, person: Person) -> Reload:
-    """Read the policy file again. Raise Refused if the person is no admin, and Mistake if there is no file; else
-    as `policy_versions.reload`.
+    """Read the policy file again, and apply its rules if it has no mistakes. See `policy_versions.reload`.
+
+    Raises:
+        Refused: The person isn't an admin.
+        Mistake: The bot was started without a policy file.
+        WrongPolicy: The file has mistakes, so the present rules stay in force.
+        StoreBusy: The store accepts no changes, so the present rules stay in force.
     """
     if not is_admin(person, deps.rules):
         raise Refused("Only admins can reload the policy file. Nothing was changed.")

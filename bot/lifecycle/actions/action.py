@@ -1,20 +1,20 @@
-"""An action: one thing that people can do, from what it reads to what it writes.
+"""Defines an action: one thing that people can do, with everything that it reads and writes.
 
-An action is a frozen dataclass: `Action` makes one of each of its classes. Its fields are the value that its
-caller names, such as a rental and by how much it is extended, and its `id` is its place in the table of actions
-(bot/lifecycle/actions/__init__.py). A button, a dialog, a typed command, a mention and the operator's socket are
-ways to call it, and the lifecycle knows none of them.
+An action is a frozen dataclass: `Action` turns each of its subclasses into one. Its fields are the values that its
+caller provides, such as a rental and the time by which to extend it. Its `id` is its key in the table of actions
+(bot/lifecycle/actions/__init__.py). Buttons, dialogs, typed commands, mentions and the operator's socket are ways
+to run an action. The lifecycle knows nothing about them.
 
 Each action is carried out in three parts:
 
-`load`  reads, in one transaction, everything by which it is decided. It raises an error of bot/errors.py if there
-        is nothing to decide about: the person may not see or do that, or it is over.
-`plan`  does no I/O. It returns what the action would do and cost, or raises the reason why the rules, limits and
-        budgets don't allow it. `confirms` tells whether the person confirms this plan in a dialog first.
-`do`    writes it, in a transaction in which the action was loaded and planned again.
+- `load` reads everything that the decision depends on, in one transaction. It raises an error of bot/errors.py if
+  there is nothing to decide, because the person may not see or do this, or because the matter is closed.
+- `plan` does no I/O. It returns the effect and the cost of the action, or raises the reason why rules, limits or
+  budgets don't allow it. `confirms` then says whether the person has to confirm this plan in a dialog.
+- `do` writes the result, in a transaction in which the action has been loaded and planned again.
 
-So what a dialog shows and what is then done are two results of the same plan. `to_confirm` plans for the dialog,
-and `carry_out` plans again and does it.
+The plan that a dialog shows and the plan that is carried out are thus computed by the same code: `to_confirm`
+plans for the dialog, and `carry_out` plans again and then writes.
 """
 
 from __future__ import annotations
@@ -52,12 +52,15 @@ class Action(ABC, Generic[Loaded, Plan, Done]):
     """One thing that people can do."""
 
     id: ClassVar[str] = ""
-    """Empty for what only its subclasses have in common."""
+    """The key in the table of actions. Empty for base classes that aren't actions themselves."""
     notes_seen: ClassVar[bool] = True
-    """Whether the action is a sign of life, so that the person's ready rentals count as needed now."""
+    """True if the action counts as a sign of life from the person.
+
+    The person's ready machines then count as needed at this moment.
+    """
 
     def __init_subclass__(cls, *, id: str = "", notes_seen: bool | None = None) -> None:
-        """Make a frozen dataclass of each action."""
+        """Turn each subclass into a frozen dataclass."""
         super().__init_subclass__()
         cls.id = id
         if notes_seen is not None:
@@ -66,31 +69,31 @@ class Action(ABC, Generic[Loaded, Plan, Done]):
 
     @abstractmethod
     async def load(self, tx: Tx, deps: Deps, person: Person) -> Loaded:
-        """Return everything by which the action is decided. Raise GpubotError if there is nothing to decide."""
+        """Return everything that the decision depends on. Raises GpubotError if there is nothing to decide."""
 
     @abstractmethod
     def plan(self, loaded: Loaded, by: By) -> Plan:
-        """Return what the action would do. Raise GpubotError if the rules don't allow it. No I/O."""
+        """Return the effect and the cost of the action. No I/O. Raises GpubotError if the rules don't allow it."""
 
     def confirms(self, plan: Plan) -> bool:
-        """Return whether the person confirms this plan in a dialog before it is done."""
+        """Return whether the person has to confirm this plan in a dialog before it is carried out."""
         return False
 
     def shown(self, plan: Plan) -> Rental | None:
-        """Return the rental whose details the dialog shows."""
+        """Return the rental whose details the dialog shows. None if the dialog shows no rental."""
         return None
 
     @abstractmethod
     async def do(self, tx: Tx, deps: Deps, person: Person, plan: Plan) -> Done | GpubotError:
-        """Write what was planned, and return what was done.
+        """Carry out the plan, and return the result.
 
-        An error that is returned is raised once the transaction is committed, for a refusal that leaves something
-        behind. An error that is raised rolls the transaction back.
+        If an error is raised, the transaction is rolled back. If an error is returned instead, the transaction is
+        committed, and the error is raised afterwards. This is for refusals that have to leave something behind.
         """
 
 
 class Direct(Action[Loaded, Loaded, Done]):
-    """An action whose plan is what was loaded: no limit and no budget is judged before it is confirmed."""
+    """An action whose plan is simply the loaded data, because it needs no check against limits or budgets."""
 
     def plan(self, loaded: Loaded, by: By) -> Loaded:
         return loaded
@@ -98,11 +101,14 @@ class Direct(Action[Loaded, Loaded, Done]):
 
 @dataclass(frozen=True)
 class Confirmation(Generic[Plan]):
-    """A plan that a person confirms in a dialog."""
+    """A plan that a person has to confirm in a dialog."""
 
     plan: Plan
     details: RentalDetails | None
-    """The rental that the dialog shows, as the person may see it, if the action names one."""
+    """The rental that the dialog shows, reduced to what the person may see.
+
+    None if the action concerns no rental.
+    """
 
     @property
     def rental(self) -> RentalDetails:
@@ -112,20 +118,21 @@ class Confirmation(Generic[Plan]):
 
 
 async def planned(tx: Tx, deps: Deps, person: Person, action: Action[Loaded, Plan, Done]) -> Plan:
-    """Return what an action would do, in the caller's transaction. Raise what its `load` and `plan` raise."""
+    """Return the plan of an action, in the caller's transaction. Raises the errors of its `load` and `plan`."""
     loaded = await action.load(tx, deps, person)
     return action.plan(loaded, By(person, deps.rules, deps.clock.now()))
 
 
 async def preview(deps: Deps, person: Person, action: Action[Loaded, Plan, Done]) -> Confirmation[Plan]:
-    """Return what an action would do. Raise what its `load` and `plan` raise."""
+    """Return the plan of an action for a dialog. Raises the errors of its `load` and `plan`."""
     async with deps.store.read() as tx:
         return await _shown(tx, deps, person, action, await planned(tx, deps, person, action))
 
 
 async def to_confirm(deps: Deps, person: Person, action: Action[Loaded, Plan, Done]) -> Confirmation[Plan] | None:
-    """Return what the person confirms in a dialog before an action is done. Return None if the plan needs no
-    confirmation. Raise what its `load` and `plan` raise.
+    """Return the plan that the person has to confirm in a dialog, or None if it needs no confirmation.
+
+    Raises the errors of the action's `load` and `plan`.
     """
     try:
         async with deps.store.read() as tx:
@@ -144,8 +151,9 @@ async def _shown(
 
 
 async def carry_out(deps: Deps, person: Person, action: Action[Any, Any, Done]) -> Done:
-    """Do an action, and return what was done. Raise what its `load`, `plan` and `do` raise, and StoreBusy if the
-    database doesn't take it.
+    """Carry out an action, and return its result.
+
+    Raises the errors of its `load`, `plan` and `do`, and StoreBusy if the database doesn't accept the changes.
     """
 
     async def decision(tx: Tx) -> Done | GpubotError:
@@ -158,8 +166,9 @@ async def carry_out(deps: Deps, person: Person, action: Action[Any, Any, Done]) 
 
 
 async def do_in(tx: Tx, deps: Deps, person: Person, action: Action[Loaded, Plan, Done]) -> Done | GpubotError:
-    """Do an action in the caller's transaction, which has the spending lock. Return what `do` returns. If this
-    raises, nothing was written.
+    """Carry out an action in the caller's transaction, and return what its `do` returned.
+
+    The transaction must already have the spending lock. If this raises an error, nothing was written.
     """
     done = await action.do(tx, deps, person, await planned(tx, deps, person, action))
     if action.notes_seen:

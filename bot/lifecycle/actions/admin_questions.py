@@ -1,6 +1,6 @@
-"""Actions of admins about unmanaged machines, and about rentals whose owner left the workspace.
+"""Actions of admins concerning unmanaged machines, and rentals whose owner has left the workspace.
 
-An admin can also give a rental another owner without having been asked.
+An admin can also give a rental another owner without having been asked to.
 """
 
 from __future__ import annotations
@@ -37,9 +37,12 @@ from store.db import Tx
 
 ASK_AGAIN_AFTER = timedelta(days=1)
 DESTROYED_WITHIN = timedelta(hours=1)
-"""The lease of machines that are destroyed at once. It gives the overdue deletion an end."""
+"""The lease of machines that are destroyed immediately.
+
+If the deletion fails, the loop that deletes overdue machines needs an end by which to recognize them.
+"""
 READOPTED_FOR = timedelta(hours=24)
-"""The lease of machines that are re-adopted, from the click on."""
+"""The lease of re-adopted machines, counted from the click."""
 ALL_DECIDED = (
     "Admins have decided about each of these machines, or it has a message of its own. Nothing was changed."
 )
@@ -50,8 +53,9 @@ NONE_READOPTED = (
 
 
 async def view_for_message(tx: Tx, deps: Deps, reader: Person, question_id: str) -> AdminQuestionView | None:
-    """Return a question for a message to `reader`. Return None if the reader is no admin, or if the store lacks
-    the question.
+    """Return a question for display in a message to `reader`.
+
+    None if the reader isn't an admin, or if the question isn't in the store.
     """
     question = await tx.questions.get(question_id) if reader.id in deps.rules.admins else None
     return None if question is None else await _view_of(tx, deps, reader, question)
@@ -87,11 +91,16 @@ async def _view_of(tx: Tx, deps: Deps, reader: Person, question: AdminQuestion) 
 async def preview(
     deps: Deps, admin: Person, question_id: str, version: int, *, new_owner: bool = False
 ) -> AdminQuestionView:
-    """Return a question for a dialog in which an admin decides it. With `new_owner`, the dialog gives its machines
-    or its rental an owner.
+    """Return a question for display in a dialog in which an admin decides it.
 
-    Raise Refused if the person is no admin, and TooLate if somebody decided before, if the question changed since
-    the reader saw version `version`, or if its subject can't get an owner now.
+    Args:
+        version: The version of the question that the admin has seen.
+        new_owner: Whether the dialog gives the machines or the rental a new owner.
+
+    Raises:
+        Refused: The person isn't an admin.
+        TooLate: Somebody has already decided, the question has changed since that version, or its subject can't
+            get an owner now.
     """
     async with deps.store.read() as tx:
         question = await _open(tx, deps, admin, question_id, version, new_owner=new_owner)
@@ -101,7 +110,7 @@ async def preview(
 async def _open(
     tx: Tx, deps: Deps, admin: Person, question_id: str, version: int, *, new_owner: bool = False
 ) -> AdminQuestion:
-    """Return a question that waits for a decision. Raise as `preview`."""
+    """Return a question that is waiting for a decision. Raises the same errors as `preview`."""
     check_admin(admin, deps)
     question = await tx.questions.get(question_id)
     if question is None:
@@ -133,7 +142,7 @@ async def _open(
 
 
 class OnQuestion(Direct[AdminQuestion, Done], notes_seen=False):
-    """A decision of an admin about a question. Raise as `preview`."""
+    """An admin's decision about a question. Raises the same errors as `preview`."""
 
     new_owner: ClassVar[bool] = False
 
@@ -145,9 +154,10 @@ class OnQuestion(Direct[AdminQuestion, Done], notes_seen=False):
 
 
 class GiveOwner(OnQuestion[Rental], id="give_owner"):
-    """Make `owner` the owner of a rental, or of machines that run, for `span` from now. Return the rental.
+    """Make `owner` the owner of a rental or of running machines, and return the rental.
 
-    Raise as `preview`, `adopt_machines` and `change_owner`.
+    For machines, `span` is the length of their lease, starting now. Raises the same errors as `preview`,
+    `adopt_machines` and `change_owner`.
     """
 
     owner: Person
@@ -168,10 +178,12 @@ class GiveOwner(OnQuestion[Rental], id="give_owner"):
 
 
 class DestroyUnmanaged(OnQuestion[Rental], id="destroy_unknown"):
-    """Make a rental of unknown machines for the admin and destroy it at once, so that its deletion is watched and
-    its cost is in the ledger. Return the rental.
+    """Destroy unmanaged machines immediately, and return the rental that was made of them.
 
-    Raise as `preview`, and Mistake if the admin did not type the name that `name_to_type` returns.
+    The machines first become a rental of the admin, so that their deletion is watched and their cost is in the
+    ledger.
+
+    Raises the same errors as `preview`, and Mistake if the admin didn't type the name that `name_to_type` returns.
     """
 
     typed: str
@@ -191,7 +203,10 @@ class DestroyUnmanaged(OnQuestion[Rental], id="destroy_unknown"):
 
 
 class NotOurs(OnQuestion[None], id="not_ours"):
-    """Note that machines are not ours to manage: nobody is asked about them again. Raise as `preview`."""
+    """Note that machines aren't ours to manage, so that nobody is asked about them again.
+
+    Raises the same errors as `preview`.
+    """
 
     reason: str
 
@@ -200,7 +215,7 @@ class NotOurs(OnQuestion[None], id="not_ours"):
 
 
 class AskAgain(OnQuestion[None], id="ask_about_again", notes_seen=True):
-    """Ask the admins again in a day. Until then they can still decide. Raise as `preview`."""
+    """Ask the admins again in a day. They can still decide before then. Raises the same errors as `preview`."""
 
     async def do(self, tx: Tx, deps: Deps, person: Person, plan: AdminQuestion) -> None:
         question = plan
@@ -213,12 +228,13 @@ class AskAgain(OnQuestion[None], id="ask_about_again", notes_seen=True):
         await save(tx, deps, question, changed(question, ask_again_at=until, put_off_by=person.id))
 
 
-# --- several purchases
+# --- questions about several purchases
 
 
 async def owners_to_look_up(deps: Deps, admin: Person, question_id: str) -> list[str]:
-    """Return the Slack ids in the names of the machines about which nobody decided. Raise Refused if the person is
-    no admin.
+    """Return the Slack IDs of the owners in the names of those machines about which nobody has decided yet.
+
+    Raises Refused if the person isn't an admin.
     """
     check_admin(admin, deps)
     async with deps.store.read() as tx:
@@ -227,7 +243,10 @@ async def owners_to_look_up(deps: Deps, admin: Person, question_id: str) -> list
 
 
 class OnParts(Direct[list[AdminQuestion], Done]):
-    """An action on the undecided parts of a question about several purchases."""
+    """An action on the undecided parts of a question about several purchases.
+
+    Raises Refused if the person isn't an admin, and TooLate if all parts have been decided.
+    """
 
     question_id: str
 
@@ -241,11 +260,15 @@ class OnParts(Direct[list[AdminQuestion], Done]):
 
 
 class ReadoptAll(OnParts[list[Rental]], id="put_all_back", notes_seen=False):
-    """Re-adopt the machines of one question that run and whose name has an owner who may use the bot: each under
-    its ID if that is free, for READOPTED_FOR from now or as long as the rules allow. Return the rentals.
+    """Re-adopt all machines of a question for which this is possible, and return their rentals.
 
-    All of them are re-adopted in one transaction. The rest stays as it is. Raise Refused if the person is no admin
-    or if none can be re-adopted, and TooLate if all are decided.
+    The machines must be running, and the owner in their name must be a person who may use the bot. Each rental
+    gets its old ID if that is free, and lasts for READOPTED_FOR from now, or as long as the rules allow. All
+    machines are re-adopted in one transaction. The others stay as they are.
+
+    Raises:
+        Refused: The person isn't an admin, or no machine can be re-adopted.
+        TooLate: All parts have been decided.
     """
 
     async def do(self, tx: Tx, deps: Deps, person: Person, plan: list[AdminQuestion]) -> list[Rental]:
@@ -266,9 +289,10 @@ class ReadoptAll(OnParts[list[Rental]], id="put_all_back", notes_seen=False):
 
 
 class OneByOne(OnParts[int], id="one_by_one"):
-    """Ask the admins about some of the undecided purchases of one question, in separate messages. Return how many
-    more times that has to be done (`one_by_one`). Raise Refused if the person is no admin, and TooLate if all are
-    decided.
+    """Ask the admins about the undecided purchases of a question in separate messages, one batch at a time.
+
+    Returns the number of batches that remain. `one_by_one` repeats this action until there are none. Raises the
+    same errors as `OnParts`.
     """
 
     async def do(self, tx: Tx, deps: Deps, person: Person, plan: list[AdminQuestion]) -> int:
@@ -279,22 +303,29 @@ class OneByOne(OnParts[int], id="one_by_one"):
 
 
 async def one_by_one(deps: Deps, admin: Person, question_id: str) -> None:
-    """Ask about all of them, in several short transactions. Raise as `OneByOne`."""
+    """Ask about all undecided purchases in separate messages, in several short transactions.
+
+    Raises the same errors as `OneByOne`.
+    """
     while await carry_out(deps, admin, OneByOne(question_id)):
         pass
 
 
 async def _named_owner(tx: Tx, purchase: Purchase) -> Person | None:
-    """Return the owner that the names of machines give, if one of the machines runs. Return None if none runs, if
-    the names give no owner, or if the store lacks that person, whom the click looks up.
+    """Return the owner in the names of a purchase's machines, if at least one of the machines is running.
+
+    None if no machine is running, if the names contain no owner, or if the owner isn't in the store. In the last
+    case, the owner is looked up in Slack when an admin clicks the button.
     """
     owner = named_owner(purchase.alive) if purchase.runs else None
     return None if owner is None else await tx.people.get(owner, EVER)
 
 
 async def _is_readoptable(tx: Tx, deps: Deps, part: AdminQuestion) -> bool:
-    """Return whether a purchase can be re-adopted, as far as the store knows. Its owner may be unknown until the
-    click.
+    """Return whether a purchase can be re-adopted, as far as the store knows.
+
+    An owner whom the store doesn't know counts as suitable, because they are looked up in Slack only when an admin
+    clicks the button.
     """
     if not part.open or not part.purchase.runs or named_owner(part.purchase.alive) is None:
         return False
@@ -302,18 +333,19 @@ async def _is_readoptable(tx: Tx, deps: Deps, part: AdminQuestion) -> bool:
     return owner is None or may_use(owner, deps.rules)
 
 
-# --- another owner
+# --- changing the owner
 
 
 async def change_owner(tx: Tx, deps: Deps, admin: Person, rental_id: str, owner: Person) -> Rental:
-    """Make a person the owner of a rental that is not ending, in the caller's transaction, and return it.
+    """Make a person the owner of a rental that isn't ending, and return the rental.
 
-    What the rental holds of budgets moves to the new owner's. What it costs is charged to each owner for their
-    time. No limit refuses the change, since nothing more is bought.
+    This happens in the caller's transaction. The rental's budget reservations move to the new owner, and each
+    owner is charged for their own time. Limits don't apply, because nothing new is bought.
 
-    Raise Refused if the person is no admin, Mistake if the id is unknown, if `owner` may not use the bot or owns
-    the rental already, and TooLate if the rental is over or being destroyed, or if it got another owner since the
-    admins were asked.
+    Raises:
+        Refused: The person isn't an admin.
+        Mistake: The ID is unknown, or `owner` may not use the bot or already owns the rental.
+        TooLate: The rental is over or being destroyed, or has got another owner since the admins were asked.
     """
     rental, question = await load_to_change(tx, deps, admin, rental_id)
     check_new_owner(owner, deps)
@@ -325,7 +357,8 @@ async def change_owner(tx: Tx, deps: Deps, admin: Person, rental_id: str, owner:
     if rental.state is State.READY:
         snapshot = await load_snapshot(tx, rental)
         idle = idle_now(await load_machine(tx, deps, snapshot, now), deps.rules, now)
-        # One message says that the rental is theirs and asks about it: a separate question would follow at once.
+        # Ask about the idle machine in the message that tells the new owner about the rental. Otherwise, a
+        # separate question would follow immediately.
         if idle is not None:
             facts = OwnerChangedFacts(people=people, **dict(question_facts(snapshot, idle, now)))
     after = transitions.change_owner(rental, owner.id, now, asked_about=idle)
@@ -338,8 +371,9 @@ async def change_owner(tx: Tx, deps: Deps, admin: Person, rental_id: str, owner:
 
 
 async def load_to_change(tx: Tx, deps: Deps, admin: Person, rental_id: str) -> tuple[Rental, AdminQuestion | None]:
-    """Return a rental that an admin may give to somebody, and the question to the admins about it, None if they
-    were not asked. Raise as `change_owner`.
+    """Return a rental that an admin may transfer to another owner, and the question to the admins about it.
+
+    The question is None if the admins weren't asked. Raises the same errors as `change_owner`.
     """
     check_admin(admin, deps)
     rental = await known_rental(tx, rental_id, NextStep.LIST_ALL)

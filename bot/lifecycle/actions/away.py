@@ -1,5 +1,7 @@
-"""Approvers say that they are away, and until when: nothing mentions or reminds them, and their time does not
-count.
+"""Actions of approvers who are away for a while.
+
+While an approver is away, they are neither mentioned nor reminded, and their working hours don't count towards the
+expiry of requests.
 """
 
 from __future__ import annotations
@@ -23,23 +25,28 @@ from bot.policy.team.roles import roles_of
 from store.db import Tx
 
 KEPT = 10
-"""How many absences of a person are kept: they decide how long a request that waits has waited."""
+"""The number of a person's most recent absences that are kept.
+
+Past absences still matter, because the time limit of a pending request doesn't run while all approvers are away.
+"""
 
 
 class _Presence(Direct[tuple[Absence, ...], Done], notes_seen=False):
-    """What an approver says about their absence. Raise Refused if the person is no approver."""
+    """A statement by an approver about their absence. Raises Refused if the person isn't an approver."""
 
     async def load(self, tx: Tx, deps: Deps, person: Person) -> tuple[Absence, ...]:
         if not roles_of(person, await rules_now(tx, deps.rules)).approver:
-            words = "Only approvers are asked about requests, so you don't need to be away. Nothing was changed."
-            raise Refused(words)
+            message = "Only approvers are asked about requests, so you don't need to be away. Nothing was changed."
+            raise Refused(message)
         return await tx.account.get(ABSENCES, person.id) or ()
 
 
 class GoAway(_Presence[PeopleAsked], id="go_away"):
-    """Note that an approver is away from now on until then. What waits expires later if nobody is left meanwhile,
-    and others are asked at once if all approvers are away. Return who is asked about requests now. Raise Mistake
-    if that is too far away.
+    """Note that an approver is away from now until a later time.
+
+    Returns the people who are now asked about requests. Pending requests expire later if no approver is left in
+    the meantime. If all approvers are away, others are asked right away. Raises Mistake if `until` is too far in
+    the future.
     """
 
     until: datetime
@@ -57,7 +64,7 @@ class GoAway(_Presence[PeopleAsked], id="go_away"):
 
 
 class ComeBack(_Presence[bool], id="come_back"):
-    """Note that an approver is back. Return False if they were not away."""
+    """Note that an approver is back. Returns False if they weren't away."""
 
     async def do(self, tx: Tx, deps: Deps, person: Person, plan: tuple[Absence, ...]) -> bool:
         now = deps.clock.now()
@@ -71,7 +78,7 @@ class ComeBack(_Presence[bool], id="come_back"):
 
 
 def _ended(absences: tuple[Absence, ...], now: datetime) -> tuple[Absence, ...]:
-    """Return the absences up to `now`: one that goes on ends then."""
+    """Return the absences that began before `now`. One that is still in progress ends at `now`."""
     return tuple(changed(one, until=min(one.until, now)) for one in absences if one.since < now)
 
 
@@ -80,5 +87,6 @@ def _event(kind: EventKind, person: Person, now: datetime, facts: Facts | None =
 
 
 async def _apply_to_waiting(tx: Tx, deps: Deps) -> None:
+    """Update the pending requests, because an approver has gone away or is back."""
     await ask_others(tx, deps)
     await count_again(tx, deps)

@@ -1,4 +1,4 @@
-"""Decisions about a request or an extension that waits. The first decision wins; later ones raise TooLate."""
+"""Decisions about a pending request or extension. The first decision wins, and later ones raise TooLate."""
 
 from __future__ import annotations
 
@@ -71,37 +71,50 @@ _DECISIONS: dict[EventKind, Decision | None] = {
     EventKind.EXPIRED: None,
     EventKind.EXTENSION_EXPIRED: None,
 }
-"""What the error for a late click calls the decision. None if nobody decided in time."""
+"""The name of each decision in the error for a late click. None if nobody decided in time."""
 
 
 @dataclass(frozen=True)
 class ToApprove:
-    """What waits for an approver, and what its approval would make of it."""
+    """A request or an extension that waits for approval, and the result that its approval would have."""
 
     rental: Rental
     owner: str
-    """The name of its owner."""
+    """The name of the rental's owner."""
     self_approved: bool
-    """Whether the person approves their own request, as an approver."""
+    """True if the person is approving their own request, as an approver."""
     fewer: FewerHours | None
     after: Rental | None
-    """The rental once it is approved. None if too little time is left until the end that its owner named: then it
-    waits for the owner, who alone can name another end."""
+    """The rental after its approval. None if too little time is left until the end that the owner named.
+
+    In that case, the request goes back to the owner, because only they can name another end.
+    """
     passed: tuple[Demand, ...] = ()
-    """The budgets that don't hold it."""
+    """The budgets that would be exceeded."""
     usage: Usage | None = None
-    """None if no limit counts: nothing new is bought, or only once an offer fits."""
+    """The rentals that count towards the limits. None if the limits don't apply now.
+
+    They don't apply if nothing new is bought, or if the request is for the waitlist and is bought only once an
+    offer fits.
+    """
     block: BuyingBlocked | None = None
 
 
 class Approve(Action[ToApprove, ToApprove, Rental], id="approve"):
-    """Approve version `version` of the envelope that waits: that of the request, or of its extension. With
-    `length`, approve it for fewer hours (`FewerHours.length`). `why` is the operator's reason.
+    """Approve a request, or the extension of a rental.
 
-    Raise Refused if the person may not decide it or the team's limits no longer allow it, Mistake if the keys and
-    the setup don't fit into a boot script, and RequestChanged if another version waits. Raise TooLate if nothing
-    waits any more, if the request now waits for its owner, if the owner left, or if `length` is not shorter than
-    what waits.
+    Args:
+        version: The version of the pending terms that the person has seen.
+        length: The length of a shorter lease to approve instead (`FewerHours.length`). None approves the requested
+            lease.
+        why: The operator's reason.
+
+    Raises:
+        Refused: The person may not decide about it, limits or budgets don't allow it, or buying is blocked.
+        Mistake: The keys and the setup script don't fit into a startup script.
+        RequestChanged: Another version is pending.
+        TooLate: Nothing is pending any more, the request now waits for its owner, the owner has left, or `length`
+            isn't shorter than the pending lease.
     """
 
     rental_id: str
@@ -124,8 +137,8 @@ class Approve(Action[ToApprove, ToApprove, Rental], id="approve"):
         if too_little_time(rental.request, now):
             return found
         if rental.bought_after_backup:
-            words = f"{rental.id} already has a machine, which was rented after my database was backed up."
-            raise TooLate(f"{words} An admin decides about that one first. Nothing was rented.", rental.id)
+            message = f"{rental.id} already has a machine, which was rented after my database was backed up."
+            raise TooLate(f"{message} An admin decides about that one first. Nothing was rented.", rental.id)
         await check_startup_script(tx, deps, rental.owner, rental.teammates, rental.request, reader=person.id)
         after = transitions.approve(rental, now, approver=None if rental.owner_decides else person.id, fewer=fewer)
         if after.waitlist_entry is not None:
@@ -135,7 +148,8 @@ class Approve(Action[ToApprove, ToApprove, Rental], id="approve"):
             found,
             after=after,
             passed=await passed_by(tx, deps.rules, after, now),
-            # A wish is checked against what runs when an offer fits.
+            # The limits on rentals are checked when an offer fits a waitlist entry, not when the entry is
+            # approved.
             usage=None
             if rental.waitlist_entry is not None
             else await tx.rentals.usage(rental.owner, without=rental.id),
@@ -195,8 +209,11 @@ def _extension_approved(extension: Extension, fewer: FewerHours | None) -> Exten
 
 
 def _check_budgets(approval: ToApprove, by: By) -> None:
-    """Raise OverBudget if an approval passes budgets and the rules refuse that, and Refused if its owner decides
-    alone, who may not pass a budget.
+    """Refuse an approval that would exceed a budget.
+
+    Raises:
+        OverBudget: The policy refuses such requests instead of asking an approver.
+        Refused: The owner decides alone, and owners may not exceed a budget.
     """
     rental, passed = approval.rental, approval.passed
     if passed and by.rules.budgets.over is WhenOver.REFUSE:
@@ -204,31 +221,39 @@ def _check_budgets(approval: ToApprove, by: By) -> None:
         instead = "Nothing was approved. Approve fewer hours, deny it, or ask an admin to raise the budget."
         raise OverBudget(say_passed(passed[0], owner), instead=instead)
     if passed and rental.owner_decides and rental.extension is None:
-        words = f"{say_passed(passed[0])} This request now needs approval."
-        raise Refused(words, next_step=NextStep.WITHDRAW_AND_ASK_AGAIN)
+        message = f"{say_passed(passed[0])} This request now needs approval."
+        raise Refused(message, next_step=NextStep.WITHDRAW_AND_ASK_AGAIN)
 
 
 async def load_approvable(
     tx: Tx, deps: Deps, person: Person, rental_id: str, version: int
 ) -> tuple[Rental, str, bool]:
-    """Return a rental of which this person may approve version `version` of the envelope, the name of its owner,
-    who is still here, and whether the person approves their own request, as an approver. Raise Refused,
-    RequestChanged and TooLate as `Approve`.
+    """Return a rental that the person may approve, the name of its owner, and whether this is a self-approval.
+
+    The owner is still in the workspace, and `version` is the version of the pending terms. In a self-approval, the
+    person is an approver and approves their own request. Raises Refused, RequestChanged and TooLate for the same
+    reasons as `Approve`.
     """
     rental = await _load_waiting(tx, deps, person, rental_id, refusal=ONLY_APPROVERS)
     rules = await rules_now(tx, deps.rules, requesters_of(rental))
     self_approved = check_may_decide(person, rental, rules)
     owner = await tx.people.get(rental.owner, EVER)
     if owner is not None and owner.deactivated:
-        words = f"{owner.name} left the workspace, so an admin has to assign another owner to {rental.id} first."
-        raise TooLate(f"{words} Nothing was changed.", rental.id)
+        message = f"{owner.name} left the workspace, so an admin has to assign another owner to {rental.id} first."
+        raise TooLate(f"{message} Nothing was changed.", rental.id)
     _check_version(deps, rental, version)
     return rental, owner.name if owner is not None else rental.owner, self_approved
 
 
 class Deny(Direct[Rental, Rental], id="deny"):
-    """Deny version `version` of the envelope that waits. At most LONGEST_REASON characters of the `reason` are
-    kept; it may be empty. Raise as `Approve`, but check no limits.
+    """Deny a request or an extension. `version` must be the version of the pending terms.
+
+    At most LONGEST_REASON characters of the `reason` are kept. It may be empty.
+
+    Raises:
+        Refused: The person may not deny it.
+        RequestChanged: Another version is pending.
+        TooLate: Nothing is pending any more.
     """
 
     rental_id: str
@@ -249,16 +274,16 @@ class Deny(Direct[Rental, Rental], id="deny"):
         return plan
 
     async def do(self, tx: Tx, deps: Deps, person: Person, plan: Rental) -> Rental:
-        words = one_line(self.reason, LONGEST_REASON)
+        reason = one_line(self.reason, LONGEST_REASON)
         if plan.extension is not None:
-            return await _drop_extension(tx, deps, person, plan, EventKind.EXTENSION_DENIED, reason=words)
-        return await end_request(tx, deps, plan, State.DENIED, by=person.id, reason=words)
+            return await _drop_extension(tx, deps, person, plan, EventKind.EXTENSION_DENIED, reason=reason)
+        return await end_request(tx, deps, plan, State.DENIED, by=person.id, reason=reason)
 
 
 class Withdraw(Direct[Rental, Rental], id="withdraw"):
-    """Withdraw version `version` of a request or an extension that waits.
+    """Withdraw a request or an extension. `version` must be the version of the pending terms.
 
-    Raise Refused if the person may not withdraw it, and TooLate if that version no longer waits.
+    Raises Refused if the person may not withdraw it, and TooLate if this version is no longer pending.
     """
 
     rental_id: str
@@ -270,10 +295,10 @@ class Withdraw(Direct[Rental, Rental], id="withdraw"):
             raise Refused(_ONLY_OWNER)
         _check_not_expired(deps, rental)
         if rental.newest_terms.version != self.version:
-            words = (
+            message = (
                 f"The request {rental.id} has changed, so nothing was withdrawn. Its card shows the new version."
             )
-            raise TooLate(words, rental.id)
+            raise TooLate(message, rental.id)
         return rental
 
     async def do(self, tx: Tx, deps: Deps, person: Person, plan: Rental) -> Rental:
@@ -283,8 +308,10 @@ class Withdraw(Direct[Rental, Rental], id="withdraw"):
 
 
 def check_may_decide(person: Person, rental: Rental, rules: Rules) -> bool:
-    """Return whether the person approves their own request, as an approver. Raise Refused if they may not decide
-    what waits. `rules` are those that hold now (`deciders.rules_now`).
+    """Check that the person may decide about a rental, and return whether this is a self-approval.
+
+    In a self-approval, the person is an approver and approves their own request. `rules` must name the people who
+    decide now (`deciders.rules_now`). Raises Refused if the person may not decide.
     """
     if rental.extension is None and rental.owner_decides:
         if not is_owner(person.id, rental.owner):
@@ -302,9 +329,10 @@ def check_may_decide(person: Person, rental: Rental, rules: Rules) -> bool:
 
 
 async def _load_waiting(tx: Tx, deps: Deps, person: Person, rental_id: str, *, refusal: str) -> Rental:
-    """Return a rental whose request or extension waits for a decision.
+    """Return a rental with a pending request or extension.
 
-    Raise TooLate if neither waits. People who may not read how it was decided get Refused with `refusal`.
+    If nothing is pending, this raises TooLate, which says how it was decided. People who may not see that get
+    Refused with `refusal` instead.
     """
     rental = await tx.rentals.get(rental_id)
     if rental is None:
@@ -317,7 +345,10 @@ async def _load_waiting(tx: Tx, deps: Deps, person: Person, rental_id: str, *, r
 
 
 def _check_not_expired(deps: Deps, rental: Rental) -> None:
-    """Raise TooLate if what waits has expired, even if the engine has not written that yet."""
+    """Refuse a decision about a request that has expired, even if the engine hasn't recorded that yet.
+
+    Raises TooLate.
+    """
     if rental.extension is not None:
         expires_at = rental.running_lease.ends_at
     elif rental.decision is not None:
@@ -329,9 +360,10 @@ def _check_not_expired(deps: Deps, rental: Rental) -> None:
 
 
 def _check_version(deps: Deps, rental: Rental, version: int) -> None:
-    """Raise TooLate if what waits has expired, and RequestChanged if another version waits.
+    """Refuse a decision about a request that has expired or changed.
 
-    Call this after the check of the person's rights: RequestChanged makes the surface show them the new version.
+    Raises TooLate if it has expired, and RequestChanged if another version is pending. Call this only after
+    checking the person's rights: RequestChanged makes the message show them the new version.
     """
     _check_not_expired(deps, rental)
     if rental.newest_terms.version != version:
@@ -342,7 +374,7 @@ def _check_version(deps: Deps, rental: Rental, version: int) -> None:
 
 
 async def _why_nothing_waits(tx: Tx, deps: Deps, person: Person, rental: Rental) -> TooLate:
-    """Return the error for a person whose click came after the decision."""
+    """Return the error for a person who clicked after the decision."""
     ends = [event for event in await tx.events.of(rental.id) if event.kind in _DECISIONS]
     if not ends:
         return TooLate(f"{rental.id} isn't waiting for a decision. Nothing was changed.", rental.id)
@@ -367,8 +399,9 @@ def _expired(rental: Rental) -> TooLate:
 
 
 async def _wait_for_later_end(tx: Tx, deps: Deps, rental: Rental, now: datetime) -> None:
-    """Make the request wait for its owner, because too little time is left until its end. Do nothing if it waits
-    for that already.
+    """Make the request wait for its owner, because too little time is left until its end.
+
+    Does nothing if it already waits for that.
     """
     if not rental.needs_later_end:
         snapshot = await load_snapshot(tx, rental)
@@ -392,7 +425,7 @@ async def _drop_extension(
     return await apply(tx, deps, Change(rental, after, (event,)))
 
 
-# --- what people look at before they decide
+# --- queries before a decision
 
 
 class RequestView(Frozen):
@@ -400,15 +433,16 @@ class RequestView(Frozen):
 
     details: RentalDetails
     asked: Event[Any]
-    """The event that asked for it."""
+    """The event that requested it."""
 
 
 async def fewer_hours_to_choose(
     deps: Deps, person: Person, rental_id: str, version: int
 ) -> tuple[RentalDetails, list[FewerHours]]:
-    """Return a rental, and the shorter leases for which this person may approve version `version`, the longest
-    first: none if what waits is too short for fewer hours. Raise Refused, RequestChanged
-    and TooLate as `Approve`.
+    """Return a rental, and the shorter leases that the person may choose when approving it, longest first.
+
+    There are none if the pending lease is too short for that. Raises Refused, RequestChanged and TooLate for the
+    same reasons as `Approve`.
     """
     async with deps.store.read() as tx:
         rental, *_ = await load_approvable(tx, deps, person, rental_id, version)
@@ -422,9 +456,9 @@ async def fewer_hours_to_choose(
 
 
 async def newest_request(deps: Deps, person: Person, rental_id: str) -> RequestView:
-    """Return the newest version of a request, for a person who clicked on an older one.
+    """Return the newest version of a request for a person who clicked on an older one.
 
-    Raise Refused if they may not see its cost, TooLate if the request is unknown.
+    Raises Refused if they may not see its cost, and TooLate if the request is unknown.
     """
     async with deps.store.read() as tx:
         rental = await tx.rentals.get(rental_id)

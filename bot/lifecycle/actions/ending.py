@@ -1,4 +1,4 @@
-"""Destroying a rental, and taking on the alarm of a deletion that is not confirmed."""
+"""Destroys rentals, and acknowledges alarms about deletions that the vendor hasn't confirmed."""
 
 from __future__ import annotations
 
@@ -32,19 +32,23 @@ class ToDestroy:
 
     rental: Rental
     end_after_script: datetime | None
-    """When its machine ends at the latest if its `/root/on-ending.sh` runs first. None if that can't run now."""
+    """The latest time at which the machine ends if its `/root/on-ending.sh` runs first.
+
+    None if the script can't run now.
+    """
 
 
 class Destroy(Direct[ToDestroy, Rental], id="destroy"):
-    """Destroy a rental in any state, also while it is being bought. `why` is the person's reason.
+    """Destroy a rental in any state, even while it is being bought. `why` is the person's reason.
 
-    With `graceful_destroy`, a ready machine is destroyed after its `/root/on-ending.sh`: once the script is
-    done, or
-    ten minutes from now. Nothing else postpones that. An extension takes it back. Raise TooLate if the script
-    would not run now, or if somebody has said so already.
+    With `graceful_destroy`, a ready machine is destroyed when its `/root/on-ending.sh` exits, or after ten
+    minutes. Nothing can delay this further. Extending the lease cancels it.
 
-    Raise Mistake if the id is unknown, Refused if the person may not destroy it, TooLate if it is over or being
-    destroyed.
+    Raises:
+        Mistake: The ID is unknown.
+        Refused: The person may not destroy this rental.
+        TooLate: The rental is over or already being destroyed. With `graceful_destroy`: the script can't run now,
+            or the machine is already waiting for it.
     """
 
     rental_id: str
@@ -78,12 +82,12 @@ async def _destroy_after_script(tx: Tx, deps: Deps, person: Person, plan: ToDest
     rental, ends_at, now = plan.rental, plan.end_after_script, deps.clock.now()
     if rental.lease is not None and rental.lease.graceful_destroy is not None:
         wait = f"{rental.id} is already waiting for its script /root/on-ending.sh."
-        words = f"{wait} To destroy it now, uncheck the box."
-        raise TooLate(words, rental.id)
+        message = f"{wait} To destroy it now, uncheck the box."
+        raise TooLate(message, rental.id)
     if ends_at is None:
         cannot = f"The script /root/on-ending.sh can't run on {rental.id} now. Nothing was changed."
-        words = f"{cannot} To destroy {rental.id} now, uncheck the box."
-        raise TooLate(words, rental.id)
+        message = f"{cannot} To destroy {rental.id} now, uncheck the box."
+        raise TooLate(message, rental.id)
     after = lease_changes.destroy_after_script(rental, ends_at, by=person.id, now=now)
     facts = EndFacts(until=ends_at, since=rental.running_lease.ends_at)
     event = Event(rental_id=rental.id, kind=EventKind.GRACEFUL_DESTROY, at=now, actor=person.id, facts=facts)
@@ -91,8 +95,10 @@ async def _destroy_after_script(tx: Tx, deps: Deps, person: Person, plan: ToDest
 
 
 async def end_after_script(tx: Tx, deps: Deps, rental: Rental) -> datetime | None:
-    """Return as `on_ending.end_after_script`. Return None too for a rental that is not ready, or whose machine is
-    being deleted.
+    """Return the latest time at which a machine ends if it is destroyed gracefully now.
+
+    None if its script can't run now (see `on_ending.end_after_script`), if the rental isn't ready, or if its
+    machine is already being deleted.
     """
     live = next((one for one in await tx.rentals.attempts(rental.id) if one.live), None)
     if rental.state is not State.READY or live is None or live.marked_for_deletion:
@@ -105,7 +111,10 @@ async def end_after_script(tx: Tx, deps: Deps, rental: Rental) -> datetime | Non
 
 
 async def _load_for_destroyer(tx: Tx, deps: Deps, person: Person, rental_id: str, *, unknown: NextStep) -> Rental:
-    """Return a rental. Raise Mistake if the id is unknown, and Refused if this person may not destroy it."""
+    """Return a rental that this person may destroy.
+
+    Raises Mistake if the ID is unknown, and Refused if they may not.
+    """
     rental = await known_rental(tx, rental_id, unknown)
     if not may_destroy(person, rental.owner, deps.rules):
         raise Refused(f"Only its owner, approvers and admins can destroy {rental.id}. Nothing was changed.")
@@ -113,16 +122,19 @@ async def _load_for_destroyer(tx: Tx, deps: Deps, person: Person, rental_id: str
 
 
 def _end_of(rental: Rental) -> State:
+    """Return the state in which a rental ends if it is destroyed now, depending on how far it got."""
     if rental.state in UNBOUGHT:
         return State.WITHDRAWN
     return State.CANCELLED if rental.lease is None else State.DESTROYED
 
 
 class TakeOnAlarm(Direct[Rental, Rental], id="taken_on", notes_seen=False):
-    """Note that this person looks after a deletion that is not confirmed. The bot still retries the deletion.
+    """Acknowledge an alarm about an unconfirmed deletion. The bot keeps retrying the deletion.
 
-    Raise Mistake if the id is unknown, Refused if the person may not destroy the rental, TooLate if its machines
-    are confirmed gone or somebody took the alarm on already.
+    Raises:
+        Mistake: The ID is unknown.
+        Refused: The person may not destroy the rental.
+        TooLate: The termination of its machines is confirmed, or somebody has already acknowledged the alarm.
     """
 
     rental_id: str

@@ -1,4 +1,4 @@
-"""The team's idle machines: who asks their owner for one, and the owner who gives one to somebody."""
+"""Idle machines of the team: people can ask an owner for one, and the owner can offer it to somebody."""
 
 from __future__ import annotations
 
@@ -41,15 +41,16 @@ from bot.policy.use.questions import EXTENSION_SILENCE
 from store.db import Tx
 
 MOST_SHOWN = 2
-"""How many idle machines stand before the offers."""
+"""The maximum number of idle machines that are shown above the offers."""
 
-# --- asking its owner
+# --- asking for a machine
 
 
 async def idle_machines(tx: Tx, deps: Deps, quote: Quote) -> tuple[IdleMachine, ...]:
-    """Return the idle machines of others that fit a quote's request, those first that have been idle longest.
-    Return none to a person whom their owners can't let in, or who replaces a machine, changes a request or wants
-    one at a later time.
+    """Return other people's idle machines that fit a quote's request, longest idle first.
+
+    Empty if machines can't be shared with the person, or if the quote replaces a machine, changes a request or has
+    a start time.
     """
     now, person = deps.clock.now(), await tx.people.get(quote.owner, EVER)
     wants_now = not (quote.changes or quote.replaces_rental or quote.request.starts_at)
@@ -78,7 +79,7 @@ async def idle_machines(tx: Tx, deps: Deps, quote: Quote) -> tuple[IdleMachine, 
 
 
 class OnRental(Direct[Rental, Done]):
-    """An action on a rental, by a person who may use the bot. Raise Mistake if the id is unknown."""
+    """An action on a rental by a person who may use the bot. Raises Mistake if the ID is unknown."""
 
     rental_id: str
 
@@ -90,8 +91,11 @@ class OnRental(Direct[Rental, Done]):
 class AskFor(OnRental[IdleMachine], id="ask_for"):
     """Ask the owner of an idle machine for it, and return the machine.
 
-    Raise Mistake if the id is unknown or the person gets in already, and Refused if they can't be let in. Raise
-    TooLate if the machine is no longer idle or ends soon, its owner left, or somebody asked within the last hour.
+    Raises:
+        Mistake: The ID is unknown, or the person already has access to the machine.
+        Refused: The machine can't be shared with the person.
+        TooLate: The machine is no longer idle or ends soon, its owner has left, or somebody asked for it within
+            the last hour.
     """
 
     async def do(self, tx: Tx, deps: Deps, person: Person, plan: Rental) -> IdleMachine:
@@ -106,8 +110,8 @@ class AskFor(OnRental[IdleMachine], id="ask_for"):
         name = owner.name if owner is not None else rental.owner
         asked = asked_last(await tx.events.of(rental.id), now)
         if asked is not None:
-            words = f"{name} was already asked for {rental.id} less than an hour ago. I ask only once an hour."
-            raise TooLate(words, rental.id)
+            message = f"{name} was already asked for {rental.id} less than an hour ago. I ask only once an hour."
+            raise TooLate(message, rental.id)
         event = Event(
             rental_id=rental.id,
             kind=EventKind.ASKED_FOR,
@@ -121,16 +125,19 @@ class AskFor(OnRental[IdleMachine], id="ask_for"):
         return IdleMachine(rental=readable_by_all(after), owner=name, since=since, asked_at=now)
 
 
-# --- giving it
+# --- offering a machine
 
 
 class Give(OnRental[tuple[Rental, str]], id="give"):
-    """Give a machine to another person, who has an hour to take it. Return the rental and that person's name. The
-    caller has looked the person up in Slack.
+    """Offer a machine to another person, who has an hour to accept it.
 
-    Raise Mistake if the id is unknown or the machine is theirs already, Refused if it is somebody else's, and
-    NoTeammate if they may not use the bot. Raise TooLate as `check_givable`, and Refused if what is left needs an
-    approver.
+    Returns the rental and that person's name. The caller has looked the person up in Slack.
+
+    Raises:
+        Mistake: The ID is unknown, or the machine already belongs to the person.
+        Refused: The rental is somebody else's, or its remaining cost would need approval.
+        NoTeammate: The person may not use the bot.
+        TooLate: The machine can't be transferred now; see `check_givable`.
     """
 
     to: str
@@ -151,7 +158,7 @@ class Give(OnRental[tuple[Rental, str]], id="give"):
             rental,
             left_of(rental, now, rules),
             rules,
-            let_in=f"share it with {taker.name}",
+            alternative=f"share it with {taker.name}",
             next_step=NextStep.NAME_TEAMMATES,
         )
         if given_to(to, await tx.events.of(rental.id), now) is not None:
@@ -163,36 +170,42 @@ class Give(OnRental[tuple[Rental, str]], id="give"):
         return after, taker.name
 
 
-# --- taking it
+# --- accepting a machine
 
 
 @dataclass(frozen=True)
 class Offered:
-    """A machine that its owner gives to a person, and everything by which taking it is decided."""
+    """A machine that its owner offers to a person, and everything that the person's acceptance depends on."""
 
     rental: Rental
     left: Left
-    """What is left of it."""
+    """The remaining time and cost."""
     owner: str
-    """The name of its owner."""
+    """The name of the present owner."""
     rules: Rules
-    """Those of its project and of the person who takes it."""
+    """The rules for the rental's project and for the person who accepts the machine."""
     usage: Usage
     has_key: bool
     demands: tuple[Demand, ...]
-    """What it would ask of the person's budget, the tightest month first."""
+    """The amounts that the machine would need from the person's budget, the tightest month first."""
 
 
 class Take(Action[Offered, Offered, Rental], id="take"):
-    """Make a person the owner of the machine that its owner gives them, and return it. `shown_end` is the end that
-    the message showed, in whole seconds.
+    """Accept the machine that its owner offers to the person, and return the rental.
 
-    What is left of it is judged like a rent: by the person's rights and key, and by the limits and budgets. It is
-    not bought, so a pause and the team's limit don't matter. What it still holds of budgets moves to the person
-    in the same transaction, and its cost from now on is charged to them.
+    The remaining time is treated like a new rental: the person needs the right to rent and an SSH key, and limits
+    and budgets apply. Because nothing is bought, a pause of buying and the team's limit don't matter. The amount
+    that the rental still reserves in budgets moves to the person in the same transaction. From now on, its cost is
+    charged to them.
 
-    Raise TooLate if it is no longer given to them, ends at another time than was shown, or as `check_givable`.
-    Raise Refused, OverBudget or NeedsKey if the rules don't allow it.
+    `shown_end` is the end that the message showed, in whole seconds.
+
+    Raises:
+        TooLate: The machine is no longer offered to the person, its end isn't `shown_end`, or it can't be
+            transferred (see `check_givable`).
+        Refused: The rules or limits don't allow it.
+        OverBudget: The remaining cost exceeds the person's budget.
+        NeedsKey: The person has no SSH key.
     """
 
     rental_id: str
@@ -208,8 +221,8 @@ class Take(Action[Offered, Offered, Rental], id="take"):
         owner = await owner_here(tx, rental)
         check_givable(rental, await tx.rentals.attempts(rental.id), now)
         if rental.running_lease.ends_at.replace(microsecond=0) != self.shown_end:
-            words = f"{rental.id} has a new end, which my message shows. Nothing was changed. Click there again."
-            raise TooLate(words, rental.id)
+            message = f"{rental.id} has a new end, which my message shows. Nothing was changed. Click there again."
+            raise TooLate(message, rental.id)
         rules = rules_of_owner(deps.rules, rental.project, person)
         return Offered(
             rental=rental,
@@ -223,7 +236,7 @@ class Take(Action[Offered, Offered, Rental], id="take"):
 
     def plan(self, loaded: Offered, by: By) -> Offered:
         rules = loaded.rules
-        _check_limits(loaded.rental, loaded.left, rules, let_in=f"ask {loaded.owner} to share it with you")
+        _check_limits(loaded.rental, loaded.left, rules, alternative=f"ask {loaded.owner} to share it with you")
         check_person_rentals(loaded.usage, rules)
         if not loaded.has_key:
             raise NeedsKey(github=by.rules.keys.github, so_far="nothing has been changed yet")
@@ -243,12 +256,12 @@ class Take(Action[Offered, Offered, Rental], id="take"):
         now = deps.clock.now()
         quiet_until = now + (deps.rules.check_in.after or EXTENSION_SILENCE)
         after = transitions.change_owner(plan.rental, person.id, now, quiet_until=quiet_until)
-        event = _taken(plan.rental, person.id, now)
+        event = _acceptance(plan.rental, person.id, now)
         return await apply(tx, deps, Change(plan.rental, after, (event,), within_budgets=True))
 
 
 def to_take(event: Event[Any], reader: Person, details: RentalDetails, now: datetime) -> bool:
-    """Return whether an event gives a machine to a person who can still take it."""
+    """Return whether an event offers a machine to `reader`, and the offer can still be accepted."""
     given = event.kind is EventKind.GIVEN and reader.id in event.facts.people
     return given and is_given(event, details.events, now)
 
@@ -256,24 +269,29 @@ def to_take(event: Event[Any], reader: Person, details: RentalDetails, now: date
 async def demands_if_taken(
     tx: Tx, rules: Rules, rental: Rental, person_id: str, now: datetime
 ) -> tuple[Demand, ...]:
-    """Return what a rental would ask of a person's budget if they took it now, the tightest month first."""
+    """Return the amounts that a person's budget would need if they accepted a rental now.
+
+    The tightest month comes first.
+    """
     return await demands_on_new_owner(
-        tx, rules, transitions.change_owner(rental, person_id, now), _taken(rental, person_id, now), now
+        tx, rules, transitions.change_owner(rental, person_id, now), _acceptance(rental, person_id, now), now
     )
 
 
-def _taken(rental: Rental, person_id: str, now: datetime) -> Event:
-    """Return the event by which a person takes a machine."""
+def _acceptance(rental: Rental, person_id: str, now: datetime) -> Event:
+    """Return the event of a person accepting a machine."""
     people, until = (rental.owner, person_id), rental.running_lease.ends_at
     facts = OwnerChangedFacts(people=people, until=until, rate=rental.rate)
     return Event(rental_id=rental.id, kind=EventKind.OWNER_CHANGED, at=now, actor=person_id, facts=facts)
 
 
 def _check_limits(
-    rental: Rental, left: Left, rules: Rules, *, let_in: str, next_step: NextStep | None = None
+    rental: Rental, left: Left, rules: Rules, *, alternative: str, next_step: NextStep | None = None
 ) -> None:
-    """Raise Refused if renting what is left would need an approver, who decides only before something is bought.
-    `let_in` is what to do instead.
+    """Refuse a transfer whose remaining cost would need approval.
+
+    Approvers decide before money is spent, but this machine is already billing. The error's message suggests
+    `alternative` instead. Raises Refused.
     """
     if not left.over:
         return
@@ -282,6 +300,6 @@ def _check_limits(
     over = " and ".join(limits[one] for one in left.over)
     raise Refused(
         f"The time left on {rental.id} can cost more than {over}, so a new owner would need approval. "
-        f"Nothing was changed. Instead, {let_in}.",
+        f"Nothing was changed. Instead, {alternative}.",
         next_step=next_step,
     )

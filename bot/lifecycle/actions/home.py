@@ -1,4 +1,4 @@
-"""What a person's Home tab shows."""
+"""Assembles a person's Home tab."""
 
 from __future__ import annotations
 
@@ -21,21 +21,23 @@ from bot.policy.team.rules import Rules
 from store.db import Tx
 
 ROWS = 10
-"""How many rentals one page has."""
+"""The number of rentals on a page."""
 
 
 async def opened(deps: Deps, person_id: str, shown: str) -> None:
-    """Have a person's Home tab published now, and from then on whenever something on it changes. `shown` is the
-    digest of what Slack shows them; nothing is published if that is still right. The caller has looked the person
-    up in Slack. Raise StoreBusy.
+    """Publish a person's Home tab now, and again whenever something on it changes.
+
+    `shown` is the digest of the content that Slack shows at the moment. Nothing is published if that is still up
+    to date. The caller has looked the person up in Slack. Raises StoreBusy if the store doesn't accept the change.
     """
     async with deps.store.write() as tx:
         await tx.messages.open_home(person_id, shown)
 
 
 async def turn_page(deps: Deps, person: Person, page: int) -> None:
-    """Show another page of the person's rentals in their Home tab, counted from 0. Raise Refused if they may not
-    use the bot.
+    """Show another page of the person's rentals in their Home tab. Pages are counted from 0.
+
+    Raises Refused if they may not use the bot.
     """
     check_user(person, deps.rules)
     async with deps.store.write() as tx:
@@ -43,14 +45,15 @@ async def turn_page(deps: Deps, person: Person, page: int) -> None:
 
 
 async def home_for(deps: Deps, person: Person, page: int) -> HomeView | None:
-    """Return what the person's Home tab shows, with this page of rentals, counted from 0, or with the first one if
-    that page has none. Return None if the person may not use the bot.
+    """Return the content of the person's Home tab, or None if they may not use the bot.
+
+    `page` is the page of rentals to show, counted from 0. If that page is empty, the first one is shown.
     """
     rules, now = deps.rules, deps.clock.now()
     if not may_use(person, rules):
         return None
     waits = tuple(await waiting_of(deps, person))
-    # A rental that waits for an offer is among what the person waits for.
+    # Rentals that wait for an offer are already in `waits`, so they aren't listed a second time.
     queued = {one.rental.id for one in waits if one.rental is not None and one.rental.state is State.QUEUED}
     rentals = partial(live_rentals, deps, person, everyone=False, most=ROWS, without=queued, with_waiting=True)
     live = await rentals(skip=page * ROWS)
@@ -82,9 +85,10 @@ async def home_for(deps: Deps, person: Person, page: int) -> HomeView | None:
 
 
 async def _team_month(tx: Tx, rules: Rules, month: Month, now: datetime) -> TeamMonth:
-    """Return what the team spent in a month that still runs, and each budget.
+    """Return the team's spending in the current month, and the balance of each budget.
 
-    The team's balance has what was charged, so that only what still bills is added up at each look.
+    The team's balance already contains everything that was charged. Only the machines that are still billing have
+    to be added up each time.
     """
     scopes = (TEAM, *(Scope(kind=ScopeKind.PROJECT, name=name) for name in rules.projects))
     balances = await tx.budgets.balances(month, scopes)

@@ -1,4 +1,4 @@
-"""A person's own public SSH keys: look at them, add, remove, choose the first, and take them from GitHub."""
+"""A person's own public SSH keys: list, add and remove them, choose the default key, import them from GitHub."""
 
 from __future__ import annotations
 
@@ -21,55 +21,65 @@ from bot.policy.team.roles import check_user
 from store.db import Tx
 
 _BOUGHT_WITH_A_KEY = UNBOUGHT | {State.PROCURING, State.PROVISIONING}
-"""States in which a machine may still have to be bought: one that fails while it starts is replaced by another
-purchase."""
+"""The states in which a machine may still have to be bought.
+
+They include the start of a machine, because a machine that fails to start is replaced by another purchase.
+"""
 
 
 @dataclass(frozen=True)
 class KeysSaved:
-    """What a person's new keys changed."""
+    """The result of saving a person's keys."""
 
     added: tuple[Key, ...]
     known: tuple[Key, ...]
-    """The keys that the person had already."""
+    """The keys that the person already had."""
     clicked: ClickedOffer | None
-    """What became of the offer that the person clicked before they had a key."""
+    """The outcome of renting the offer that the person clicked before they had a key.
+
+    None if there was no such offer.
+    """
     gone: tuple[str, ...] = ()
-    """The fingerprints of chosen keys that GitHub no longer has."""
+    """The fingerprints of chosen keys that GitHub no longer lists."""
 
 
 @dataclass(frozen=True)
 class KeyChanged:
-    """A key that was removed or became the first, and all keys of the person afterwards, the first one first."""
+    """A key that was removed or made the default key, and the person's remaining keys, the default key first."""
 
     key: Key
     keys: tuple[Key, ...]
 
 
 async def own_keys(deps: Deps, person: Person) -> tuple[Key, ...]:
-    """Return a person's keys, the first one first. Raise Refused if they may not use the bot."""
+    """Return a person's keys, the default key first. Raises Refused if they may not use the bot."""
     check_user(person, deps.rules)
     async with deps.store.read() as tx:
         return tuple(await tx.people.keys(person.id))
 
 
 async def add_key(deps: Deps, person: Person, line: str, *, reply_to: Destination) -> KeysSaved:
-    """Check and store the public key in a line. If the person clicked on an offer before they had a key, rent it.
+    """Check and store a public key. If the person clicked an offer before they had a key, rent that offer.
 
-    `reply_to` gets the answer if that offer is searched for again. Raise Refused if the person may not use the
-    bot. Raise PrivateKey or Mistake, and store nothing, if the bot doesn't accept the line or the person would
-    have too many keys.
+    If the offer has to be searched for again, the results are sent to `reply_to`.
+
+    Raises:
+        Refused: The person may not use the bot.
+        PrivateKey: The line contains a private key. Nothing was stored.
+        Mistake: The bot doesn't accept the line, or the person would have too many keys. Nothing was stored.
     """
     check_user(person, deps.rules)
-    # In a thread: reading a large key takes so long that it would delay acknowledgements in the event loop.
+    # Read the key in a thread. Parsing a large key would block the event loop for so long that acknowledgements to
+    # Slack are delayed.
     key = await asyncio.to_thread(read_key, line)
     return await carry_out(deps, person, SaveKeys([key], reply_to))
 
 
 class SaveKeys(Direct[dict[str, Key], KeysSaved], id="save_keys"):
-    """Store those of the keys that the person doesn't have yet, and rent the offer that waits for a key, whose
-    answer goes to `reply_to` if it is searched for again. Raise Mistake, and store none, if the person would have
-    too many keys.
+    """Store the given keys, except those that the person already has.
+
+    If the person clicked an offer before they had a key, the offer is rented. If it has to be searched for again,
+    the results are sent to `reply_to`. Raises Mistake, and stores nothing, if the person would have too many keys.
     """
 
     keys: Sequence[Key]
@@ -82,7 +92,7 @@ class SaveKeys(Direct[dict[str, Key], KeysSaved], id="save_keys"):
     async def do(self, tx: Tx, deps: Deps, person: Person, plan: dict[str, Key]) -> KeysSaved:
         had = plan
         added = tuple(key for key in self.keys if key.fingerprint not in had)
-        _check_room(len(had), len(added), deps.rules.keys.per_person)
+        _check_count(len(had), len(added), deps.rules.keys.per_person)
         for key in added:
             await tx.people.add_key(person.id, key)
         return KeysSaved(
@@ -92,15 +102,17 @@ class SaveKeys(Direct[dict[str, Key], KeysSaved], id="save_keys"):
         )
 
 
-def _check_room(had: int, more: int, most: int) -> None:
+def _check_count(had: int, more: int, most: int) -> None:
+    """Refuse more keys than a person may have. Raises Mistake."""
     if more and had + more > most:
         have = f"You have {plural(had, 'key')}, and your team's rules allow {most} per person."
         raise Mistake(f"{have} Nothing was saved.", next_step=NextStep.REMOVE_A_KEY)
 
 
 class OnKey(Direct[Key, KeyChanged], notes_seen=False):
-    """An action on one of the person's own keys. Raise TooLate if they don't have the key, and Refused if they may
-    not use the bot.
+    """An action on one of the person's own keys.
+
+    Raises TooLate if they don't have this key, and Refused if they may not use the bot.
     """
 
     fingerprint: str
@@ -114,8 +126,10 @@ class OnKey(Direct[Key, KeyChanged], notes_seen=False):
 
 
 class RemoveKey(OnKey, id="remove_key"):
-    """Remove a key. It stays on machines that run. Raise Refused too if it is the person's last key and a machine
-    must still be bought for a rental of theirs.
+    """Remove a key. It isn't removed from machines that are already running.
+
+    In addition to the errors of `OnKey`, this raises Refused if it is the person's last key and one of their
+    rentals may still have to buy a machine.
     """
 
     async def do(self, tx: Tx, deps: Deps, person: Person, plan: Key) -> KeyChanged:
@@ -127,6 +141,10 @@ class RemoveKey(OnKey, id="remove_key"):
 
 
 async def _check_nothing_is_bought(tx: Tx, person: Person) -> None:
+    """Refuse to remove the last key while a rental of the person may still have to buy a machine.
+
+    Raises Refused.
+    """
     for rental in await tx.rentals.live(person.id):
         if rental.state in _BOUGHT_WITH_A_KEY:
             needs = f"This is your only SSH key, and your request {rental.id} still needs one."
@@ -134,7 +152,7 @@ async def _check_nothing_is_bought(tx: Tx, person: Person) -> None:
 
 
 class MakeKeyFirst(OnKey, id="make_key_first"):
-    """Make a key the first, which opens machines for certain."""
+    """Make a key the default key, which is certain to work on every machine."""
 
     async def do(self, tx: Tx, deps: Deps, person: Person, plan: Key) -> KeyChanged:
         await tx.people.make_key_first(person.id, plan.fingerprint)
@@ -145,17 +163,19 @@ class MakeKeyFirst(OnKey, id="make_key_first"):
 
 
 def check_may_take(deps: Deps, person: Person) -> None:
-    """Raise Refused if the person may not use the bot, or if the rules take no keys from GitHub."""
+    """Refuse a person who may not use the bot, or may not import keys from GitHub. Raises Refused."""
     check_user(person, deps.rules)
     if not deps.rules.keys.github:
         raise Refused("Your team's rules don't allow keys from GitHub.", next_step=NextStep.PASTE_A_KEY)
 
 
 async def look_at_github(deps: Deps, source: KeySource, person: Person, name: str) -> GithubKeys:
-    """Return the keys of a GitHub user for a person who wants to take them. Nothing is saved.
+    """Return the keys of a GitHub user, for a person who wants to import them. Nothing is saved.
 
-    Raise Refused if the person may not take keys from GitHub, Mistake if there is no such user or no key that the
-    bot accepts, KeysUnavailable if GitHub gives no usable answer.
+    Raises:
+        Refused: The person may not import keys from GitHub.
+        Mistake: There is no such user, or none of their keys is acceptable.
+        KeysUnavailable: GitHub gives no usable response.
     """
     lines = await _lines(deps, source, person, name)
     async with deps.store.read() as tx:
@@ -172,10 +192,13 @@ async def take_from_github(
     *,
     reply_to: Destination,
 ) -> KeysSaved:
-    """Read the keys of a GitHub user again, and save those with one of the fingerprints, which the person saw and
-    chose. If the person clicked on an offer before they had a key, rent it.
+    """Import the keys of a GitHub user that the person has seen and chosen. `fingerprints` identifies them.
 
-    Raise as `look` and `SaveKeys` do, and TooLate if GitHub has none of these keys any more.
+    GitHub is queried again, and a key is only saved if GitHub still lists it. If the person clicked an offer
+    before they had a key, the offer is rented.
+
+    Raises the same errors as `look_at_github` and `SaveKeys`, and TooLate if GitHub lists none of these keys any
+    more.
     """
     lines = await _lines(deps, source, person, name)
     keys = await asyncio.to_thread(keys_with, name, lines, fingerprints)

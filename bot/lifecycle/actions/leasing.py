@@ -1,4 +1,7 @@
-"""Keeping and extending a machine that is in use, and what else people say and decide about it."""
+"""Actions on a machine that is in use: keep it, extend it, answer questions about it.
+
+Approvers also decide here about an idle machine whose owner doesn't respond.
+"""
 
 from __future__ import annotations
 
@@ -46,23 +49,31 @@ from bot.policy.use.questions import after_answer, after_extension, asks_again_a
 from store.db import Tx
 
 DUPLICATE_WITHIN = timedelta(minutes=2)
-"""An equal command within this time is a duplicate: its first answer was lost, or it was sent twice."""
+"""The time within which an equal command counts as a duplicate.
+
+It was probably sent twice, or sent again because the reply to the first one was lost.
+"""
 _LONGER = {EventKind.EXTENDED, EventKind.EXTENDED_BY_OPERATOR, EventKind.EXTENSION_ASKED}
-"""The events by which a person extends a lease, or asks to."""
+"""The events in which a person extends a lease, or requests an extension."""
 
 
 @dataclass(frozen=True)
 class Kept:
-    """A rental whose owner, a teammate or an admin said that it is still needed."""
+    """A rental that is still needed, according to its owner, a teammate or an admin."""
 
     rental: Rental
     asks_again_at: datetime | None
-    """When the owner is asked again if the machine is not used then, or the end if that comes first. None:
-    never."""
+    """The time at which the owner is asked again if the machine isn't in use.
+
+    If the lease ends before that, it is the end of the lease. None if the owner is never asked again.
+    """
 
 
 class OnReady(Direct[Rental, Done]):
-    """An action on a ready machine, by its owner, a teammate or an admin. Raise as `load_extendable`."""
+    """An action on a ready machine by its owner, a teammate or an admin.
+
+    Raises the same errors as `load_extendable`.
+    """
 
     rental_id: str
 
@@ -71,10 +82,10 @@ class OnReady(Direct[Rental, Done]):
 
 
 class Keep(OnReady[Kept], id="keep"):
-    """Note that the machine is still needed. The lease's end stands.
+    """Note that the machine is still needed. The end of the lease doesn't change.
 
-    The owner is asked nothing for `span`. The next question waits for the owner's hours. Raise as
-    `load_extendable`.
+    The owner isn't asked anything for `span`. After that, the next question comes within the owner's hours. Raises
+    the same errors as `load_extendable`.
     """
 
     span: timedelta
@@ -101,32 +112,41 @@ class Keep(OnReady[Kept], id="keep"):
 
 @dataclass(frozen=True)
 class AskedLease:
-    """A longer lease that a person asks for, and what its owner's budgets have left for it."""
+    """A longer lease that a person requests, and the state of the owner's budgets."""
 
     rental: Rental
     ends_at: datetime
     proposal: Proposal
-    """Whatever the budgets say."""
+    """The terms of the longer lease, before the budgets are taken into account."""
     passed: tuple[Demand, ...]
+    """The budgets that the longer lease would exceed."""
     rules: Rules
-    """Those of its project and its owner."""
+    """The rules for the rental's project and its owner."""
 
 
 class Extend(Action[AskedLease, LongerLease, Extended], id="extend"):
-    """Make the lease longer: by a span from its end, or from now if the end has passed; or until a new end.
+    """Extend the lease, or ask an approver to extend it if the longer lease is over the limits.
 
-    If that is over the limits, ask an approver instead. The end stands until they approve. Up to the later of two
-    ends no approval is needed, even while an extension waits: the envelope holds it already. Beyond it, both ends
-    become one. The operator's extension is made at once, also if an extension waits, which is decided by it; `why`
-    is the reason.
+    While the approver hasn't decided, the end of the lease doesn't change. The operator's extension takes effect
+    immediately, and also resolves a pending extension.
 
-    `shown_end` is the end that the button or dialog showed, in whole seconds. A command shows none.
+    A lease with a flexible end needs no approval up to its latest end, even while an extension is pending, because
+    the terms already cover that time. Beyond its latest end, the lease gets a single, fixed end.
 
-    Raise TooLate if the end is no longer `shown_end`, so that a second click adds nothing, or if an approver
-    decides about more time already. Without `shown_end`, raise DuplicateExtension if this person asked for the
-    same span less than DUPLICATE_WITHIN ago. Raise Mistake if the lease would be too long, or if the new end is
-    not later than the present one, and Refused if the owner may no longer use the bot. Also raise as
-    `load_extendable`.
+    Args:
+        by: The time to add to the end of the lease, or to the present if the end has passed. Alternatively, the
+            new end.
+        shown_end: The end that the button or dialog showed, in whole seconds. None for a typed command.
+        why: The operator's reason.
+
+    Raises:
+        TooLate: The end is no longer `shown_end`, so that a second click adds nothing; or an approver is already
+            deciding about more time; or the rental isn't ready.
+        DuplicateExtension: Without `shown_end`, this person requested the same extension less than
+            DUPLICATE_WITHIN ago.
+        Mistake: The ID is unknown, the lease would be too long, or the new end isn't later than the present one.
+        Refused: The person may not extend the rental, the owner may no longer use the bot, or a budget doesn't
+            allow it.
     """
 
     rental_id: str
@@ -154,7 +174,7 @@ class Extend(Action[AskedLease, LongerLease, Extended], id="extend"):
     def plan(self, loaded: AskedLease, by: By) -> LongerLease:
         rental, ends_at, now = loaded.rental, loaded.ends_at, by.now
         lease = rental.running_lease
-        # Teammates, who may not see the owner's money, read no numbers.
+        # Teammates may not see the owner's spending, so their message contains no amounts.
         refusal = (
             None
             if by.person.id == rental.owner
@@ -163,8 +183,8 @@ class Extend(Action[AskedLease, LongerLease, Extended], id="extend"):
         instead = "Nothing was changed. Extend it by less, or ask an admin to raise the budget."
         proposal = within_budgets(loaded.proposal, loaded.passed, loaded.rules, refusal=refusal, instead=instead)
         if proposal.over and lease.ends_at <= now and not decides_at_once(by.person):
-            words = f"{rental.id} is at its end, and that much more time needs approval. Extend it by less."
-            raise TooLate(words, rental.id)
+            message = f"{rental.id} is at its end, and that much more time needs approval. Extend it by less."
+            raise TooLate(message, rental.id)
         span = ends_at - max(lease.ends_at, now)
         return LongerLease(rental=rental, ends_at=ends_at, span=span, proposal=proposal)
 
@@ -223,7 +243,10 @@ class Extend(Action[AskedLease, LongerLease, Extended], id="extend"):
 def _asked_end(
     rental: Rental, asked: timedelta | datetime, events: Sequence[Event], by: By, *, shown_end: datetime | None
 ) -> datetime:
-    """Return the end that a person asks for. Raise as `Extend` if no approver could allow it either."""
+    """Return the end that a person requests.
+
+    Raises the same errors as `Extend` if not even an approver could allow this end.
+    """
     person, now = by.person, by.now
     lease = rental.running_lease
     if shown_end is not None and lease.ends_at.replace(microsecond=0) != shown_end:
@@ -233,7 +256,8 @@ def _asked_end(
         check_user(person, by.rules)
     ends_at = asked if isinstance(asked, datetime) else max(lease.ends_at, now) + asked
     if lease.graceful_destroy is not None and not isinstance(asked, datetime):
-        ends_at = max(ends_at, lease.graceful_destroy.ends_at)  # the machine ends no sooner than before
+        # An extension must not end the machine earlier than it would have ended without the graceful destroy.
+        ends_at = max(ends_at, lease.graceful_destroy.ends_at)
     span = ends_at - max(lease.ends_at, now)
     if span <= timedelta(0):
         when = "later than that" if span else "at that time"
@@ -245,8 +269,8 @@ def _asked_end(
         )
     repeated = shown_end is None and isinstance(asked, timedelta)
     if repeated and said_just_now(events, person, _LONGER, now, span=span) is not None:
-        words = f"You asked for {span_text(span)} more just now, so nothing more was added."
-        raise DuplicateExtension(words, rental.id)
+        message = f"You asked for {span_text(span)} more just now, so nothing more was added."
+        raise DuplicateExtension(message, rental.id)
     if not allowed:
         _check_length(rental.id, span, extension_left(lease, now, by.rules), by.rules)
     return ends_at
@@ -255,8 +279,9 @@ def _asked_end(
 def said_just_now(
     events: Iterable[Event], person: Person, kinds: Collection[EventKind], now: datetime, **facts: object
 ) -> Event[Any] | None:
-    """Return the event in which this person said the same, with these facts, less than DUPLICATE_WITHIN ago.
-    Return None if there is none.
+    """Return the event in which this person did the same less than DUPLICATE_WITHIN ago, or None.
+
+    The event is of one of these `kinds`, and its facts have the given values.
     """
     return next(
         (
@@ -272,8 +297,10 @@ def said_just_now(
 
 
 class SayOnce(OnReady[Rental]):
-    """What a person says about a machine by a button, as an event of a kind. If the rental has such an event
-    already, write none. Return the rental. Raise as `load_extendable`.
+    """A statement about a machine that a person makes with a button, and that is recorded once.
+
+    If the rental already has an event of this kind, no other one is written. Returns the rental. Raises the same
+    errors as `load_extendable`.
     """
 
     kind: ClassVar[EventKind]
@@ -286,13 +313,13 @@ class SayOnce(OnReady[Rental]):
 
 
 class KeepAsItIs(SayOnce, id="keep_as_it_is"):
-    """Keep a machine although it is not what was sold."""
+    """Keep a machine although its GPUs aren't those that were sold."""
 
     kind: ClassVar[EventKind] = EventKind.KEPT_AS_IT_IS
 
 
 class ProbeNow(SayOnce, id="probe_installed"):
-    """Visit a machine as soon as a visit is allowed, because a person says that they installed the probe."""
+    """Probe a machine as soon as possible, because a person says that they have installed the probe on it."""
 
     kind: ClassVar[EventKind] = EventKind.PROBE_INSTALLED
 
@@ -306,7 +333,10 @@ class ProbeNow(SayOnce, id="probe_installed"):
 async def load_extendable(tx: Tx, deps: Deps, person: Person, rental_id: str) -> Rental:
     """Return a rental that this person may keep or extend now.
 
-    Raise Mistake if the id is unknown, Refused if the person may not extend it, TooLate if it is not ready.
+    Raises:
+        Mistake: The ID is unknown.
+        Refused: The person may not extend the rental.
+        TooLate: The rental isn't ready, or its machine is being deleted.
     """
     rental = await known_rental(tx, rental_id)
     if not may_extend(person, rental, deps.rules):
@@ -319,13 +349,16 @@ async def load_extendable(tx: Tx, deps: Deps, person: Person, rental_id: str) ->
 
 
 async def rental_to_extend(deps: Deps, person: Person, rental_id: str) -> RentalDetails:
-    """Return a rental that this person may extend now. Raise as `load_extendable`."""
+    """Return a rental that this person may extend now. Raises the same errors as `load_extendable`."""
     async with deps.store.read() as tx:
         return await details_for(tx, deps, person, await load_extendable(tx, deps, person, rental_id))
 
 
 def _check_length(rental_id: str, span: timedelta, left: timedelta, rules: Rules) -> None:
-    """Raise Mistake if `span` is more than `left`, the most by which the lease may become longer."""
+    """Refuse an extension that is longer than `left`, which is all that can still be added to the lease.
+
+    Raises Mistake.
+    """
     most = span_text(rules.lease.max)
     if not left:
         raise Mistake(f"The longest lease is {most}, so {rental_id} can't be extended.")
@@ -335,23 +368,26 @@ def _check_length(rental_id: str, span: timedelta, left: timedelta, rules: Rules
 
 
 def _not_ready(rental_id: str, state: State) -> TooLate:
-    words = {
+    reasons = {
         State.AWAITING_APPROVAL: "is waiting for a decision",
         State.QUEUED: "is waiting for an offer",
         State.DESTROYING: "is being destroyed",
     }
-    does = "has ended" if state.over else words.get(state, "is starting")
+    does = "has ended" if state.over else reasons.get(state, "is starting")
     return TooLate(f"{rental_id} isn't ready, because it {does}. Nothing was changed.", rental_id)
 
 
-# --- what approvers decide about an idle machine whose owner doesn't answer
+# --- decisions about an idle machine whose owner doesn't respond
 
 
 class OnUnanswered(Direct[Rental, Rental], notes_seen=False):
-    """What an approver or an admin decides about a rental whose owner was asked about it and did not answer.
+    """A decision by an approver or an admin, about a rental whose owner was asked about it and didn't respond.
 
-    Raise Refused unless the person is an approver or an admin, Mistake if the id is unknown, and TooLate if the
-    machine is in use again or no longer ready, its owner answered, or somebody decided before.
+    Raises:
+        Refused: The person is neither an approver nor an admin.
+        Mistake: The ID is unknown.
+        TooLate: The machine is in use again or no longer ready, its owner has answered, or somebody has already
+            decided.
     """
 
     rental_id: str
@@ -366,7 +402,10 @@ class OnUnanswered(Direct[Rental, Rental], notes_seen=False):
 
 
 class AskOwnerAgain(OnUnanswered, id="ask_owner_again"):
-    """Ask the owner of a rental again, as soon as their hours allow it. Raise TooLate too if the owner left."""
+    """Ask the owner of a rental again, as soon as their hours allow it.
+
+    In addition to the errors of `OnUnanswered`, this raises TooLate if the owner has left the workspace.
+    """
 
     async def do(self, tx: Tx, deps: Deps, person: Person, plan: Rental) -> Rental:
         rental, now = plan, deps.clock.now()
@@ -380,7 +419,7 @@ class AskOwnerAgain(OnUnanswered, id="ask_owner_again"):
 
 
 class LeaveAlone(OnUnanswered, id="leave_alone"):
-    """Ask nobody about the machine before its lease's end."""
+    """Ask nobody about the machine until its lease ends."""
 
     async def do(self, tx: Tx, deps: Deps, person: Person, plan: Rental) -> Rental:
         rental, now = plan, deps.clock.now()

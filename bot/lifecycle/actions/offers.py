@@ -1,4 +1,4 @@
-"""What a search found, as its owner reads it."""
+"""The results of a search, prepared for the person who started it."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ from store.db import Tx
 
 
 async def quote_view(tx: Tx, deps: Deps, quote: Quote, *, most: int, each_region: bool = False) -> QuoteView:
-    """Return a quote as its owner reads it, with at most `most` offers. The caller has checked that only the
-    quote's owner gets the answer.
+    """Return a quote for display to its owner, with at most `most` offers.
 
-    Of equal offers, those nearest to the owner come first. A vendor has one for each GPU and price, or with
-    `each_region` all of them.
+    The caller has checked that only the quote's owner gets the result. Among equal offers, those nearest to the
+    owner come first. For each vendor, GPU and price, only one offer is included, or all of them with
+    `each_region`.
     """
     teammates = quote.request.teammates
     without_key = await names_of(tx, await people_without_key(tx, teammates))
@@ -76,8 +76,9 @@ async def quote_view(tx: Tx, deps: Deps, quote: Quote, *, most: int, each_region
 
 
 async def _wait(tx: Tx, deps: Deps, quote: Quote) -> tuple[WaitPreview | None, GpubotError | None]:
-    """Return what an automatic rent would allow, or why there can be none. Return neither if no highest price is
-    known, or if the quote's answer has no button that waits.
+    """Return the terms of an automatic rental, or the error if the rules don't allow one.
+
+    Both are None if no highest price is known, or if the quote's answer has no button for the waitlist.
     """
     may_wait = quote.changes is None and quote.replaces_rental is None
     if not may_wait or not (quote.state is QuoteState.NONE or quote.waitlist_entry or quote.request.starts_at):
@@ -90,7 +91,7 @@ async def _wait(tx: Tx, deps: Deps, quote: Quote) -> tuple[WaitPreview | None, G
 
 
 async def offers_of_quote(deps: Deps, person: Person, quote_id: str, *, most: int) -> QuoteView:
-    """Return a person's own quote with its offers in each region. Raise as `own_quote`."""
+    """Return a person's own quote with its offers in every region. Raises the same errors as `own_quote`."""
     async with deps.store.read() as tx:
         quote = await own_quote(tx, person, quote_id)
         return await quote_view(tx, deps, quote, most=most, each_region=True)
@@ -111,7 +112,7 @@ async def _choices(
 
 
 async def _with_usual_time(tx: Tx, choices: Sequence[OfferChoice]) -> tuple[OfferChoice, ...]:
-    """Add to the recommended offer how long such machines usually take."""
+    """Add to the recommended offer the time that such machines usually take to become ready."""
     best = recommended(choices)
     seconds = None if best is None else await tx.rentals.median_time_to_ready(best.offer.vendor, best.offer.gpu)
     if seconds is None:

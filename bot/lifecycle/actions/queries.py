@@ -1,4 +1,4 @@
-"""Reads rentals for lists, `/gpu show`, messages and commands without an id: one in detail, or many in short."""
+"""Reads rentals for lists, `/gpu show`, messages, and commands without an ID."""
 
 from __future__ import annotations
 
@@ -60,14 +60,14 @@ from bot.policy.use.usage_status import recent_span, recent_use
 from store.db import Tx
 
 MOST_TO_DECIDE = 5
-"""How many requests that wait are listed. The others are only counted."""
+"""The maximum number of pending requests that are listed. The others are only counted."""
 
 ENDED_SHOWN = timedelta(days=7)
-"""For how long a list shows a rental that is over."""
+"""The time for which a list still shows a rental that is over."""
 
 
 async def details_for(tx: Tx, deps: Deps, person: Person, rental: Rental) -> RentalDetails:
-    """Return a rental with what this person may see of it. The caller has checked that they may look at it."""
+    """Return a rental, reduced to what this person may see. The caller has checked that they may look at it."""
     use = sees_use(person, rental, deps.rules)
     money = sees_money(person, rental.owner, deps.rules)
     details = await _details(tx, rental, deps.clock.now(), money=money, use=use)
@@ -79,10 +79,11 @@ async def details_for(tx: Tx, deps: Deps, person: Person, rental: Rental) -> Ren
 
 
 async def details_for_message(tx: Tx, rental: Rental, now: datetime) -> RentalDetails:
-    """Return a rental for a message of the outbox, which is rendered without knowing who reads it.
+    """Return a rental for a message in the outbox, which is rendered without knowing who will read it.
 
-    It includes the cost: a card and its thread show that to their channel, and questions and notices go only to
-    people who may see it. Of the machine's use it has the verdict and since when that holds.
+    It includes the cost: a card and its thread show the cost to their channel, and questions and notices are only
+    sent to people who may see it. Of the machine's use, it only includes the usage status and the start time of
+    that status.
     """
     return await _details(tx, rental, now, money=True, use=False)
 
@@ -90,8 +91,9 @@ async def details_for_message(tx: Tx, rental: Rental, now: datetime) -> RentalDe
 async def waiting_for_approver(
     tx: Tx, deps: Deps, reader: Person, rental_ids: Collection[str]
 ) -> list[RentalDetails] | None:
-    """Return these rentals for the message that reminds an approver of them, the oldest first. Return None if the
-    reader approves nothing any more.
+    """Return these rentals for a message that reminds an approver of them, oldest first.
+
+    None if the reader isn't an approver any more.
     """
     if not roles_of(reader, await rules_now(tx, deps.rules)).approver:
         return None
@@ -103,9 +105,12 @@ async def waiting_for_approver(
 async def details_for_direct_message(
     tx: Tx, deps: Deps, reader: Person, rental: Rental, event: Event | None = None
 ) -> RentalDetails | None:
-    """Return a rental for a direct message about an event. Return None if its reader may not read it any more: a
-    teammate who left or became a guest. A former owner may read who the owner is now, and how the person who took
-    the machine from them gets in. Who asked for a machine or is given one may read that.
+    """Return a rental for a direct message about an event, or None if its reader may not see the rental any more.
+
+    A teammate who has left or become a guest may not see it. Some people who are neither owner nor teammate may:
+
+    - A former owner sees who owns the rental now, and which SSH keys the new owner needs on the machine.
+    - People who asked for a machine, or to whom a machine is offered, see the message about that.
     """
     details = await details_for(tx, deps, reader, rental)
     may_read = may_read_direct_message(reader, rental, deps.rules) or reader.id in details.former_owners
@@ -144,8 +149,10 @@ async def _details(tx: Tx, rental: Rental, now: datetime, *, money: bool, use: b
 
 
 async def _who_left(tx: Tx, snapshot: RentalSnapshot, events: Iterable[Event]) -> frozenset[str]:
-    """Return the former owners of a rental, and the people whose keys were sent, who left the workspace. Return
-    nobody if the rental had one owner only.
+    """Return those people around a rental who have left the workspace.
+
+    Former owners and people whose keys were sent to the machine are considered. Empty if the rental has only had
+    one owner.
     """
     former = {facts.people[0] for facts in facts_in(events, OwnerChangedFacts)}
     if not former:
@@ -161,13 +168,14 @@ async def _replaced_by(tx: Tx, rental: Rental) -> Rental | None:
 
 
 async def _runs_script(tx: Tx, rental: Rental) -> bool:
-    """Return whether the machines of the rental's vendor are expected to run the boot script."""
+    """Return whether the machines of the rental's vendor are expected to run the startup script."""
     if rental.vendor is None or rental.state is not State.READY:
         return True
     return runs_scripts((await tx.probe_answers.of_vendors([rental.vendor])).get(rental.vendor))
 
 
 def _people_in(snapshot: RentalSnapshot, events: Iterable[Event]) -> set[str]:
+    """Return the Slack IDs of all people who are mentioned in a rental and its history."""
     rental = snapshot.rental
     people = {rental.owner, rental.approved_by, *rental.teammates} | {event.actor for event in events}
     people |= {person for facts in facts_in(events, PeopleFacts) for person in facts.people}
@@ -180,8 +188,10 @@ def _people_in(snapshot: RentalSnapshot, events: Iterable[Event]) -> set[str]:
 
 
 async def show(deps: Deps, person: Person, rental_id: str) -> RentalDetails:
-    """Return a rental with its history, and how it was used lately if the person may see that. Raise Mistake if
-    the id is unknown, Refused if the person may not look.
+    """Return a rental with its history and, if the person may see that, how it has been used recently.
+
+    Raises Mistake if the ID is unknown or the person may not see the rental, and Refused if they may not use the
+    bot.
     """
     async with deps.store.read() as tx:
         rental = await _visible(tx, deps, person, rental_id)
@@ -192,8 +202,9 @@ async def show(deps: Deps, person: Person, rental_id: str) -> RentalDetails:
 
 
 async def ssh_details(deps: Deps, person: Person, rental_id: str) -> RentalDetails:
-    """Return a rental whose SSH command the person may see. Raise as `show`, and OwnerOnly if they are neither its
-    owner nor a teammate.
+    """Return a rental whose SSH command the person may see.
+
+    Raises the same errors as `show`, and OwnerOnly if they are neither its owner nor a teammate.
     """
     async with deps.store.read() as tx:
         rental = await _visible(tx, deps, person, rental_id)
@@ -203,16 +214,24 @@ async def ssh_details(deps: Deps, person: Person, rental_id: str) -> RentalDetai
 
 
 async def _visible(tx: Tx, deps: Deps, person: Person, rental_id: str) -> Rental:
+    """Return a rental that the person may look at.
+
+    An unknown ID and a rental that they may not see raise the same Mistake, so that the error doesn't reveal which
+    IDs exist.
+    """
     rental = await tx.rentals.get(rental_id)
     if rental is None or not may_look(person, rental.owner, deps.rules):
-        check_user(person, deps.rules)  # first: otherwise the answer would show which ids exist
+        # Check this first. Otherwise, the reply would reveal which IDs exist.
+        check_user(person, deps.rules)
         raise Mistake(f"I don't know {rental_id}.", next_step=NextStep.LIST_YOURS)
     return rental
 
 
 async def owner_here(tx: Tx, rental: Rental, nothing: str = "Nothing was changed.") -> Person | None:
-    """Return the owner of a rental. Return None if the store lacks them. If they left the workspace, raise
-    TooLate, which also says that `nothing` was done.
+    """Return the owner of a rental, or None if the store doesn't know them.
+
+    Raises TooLate if they have left the workspace. The error's message ends with `nothing`, which says what wasn't
+    done.
     """
     owner = await tx.people.get(rental.owner, EVER)
     if owner is not None and owner.deactivated:
@@ -221,7 +240,10 @@ async def owner_here(tx: Tx, rental: Rental, nothing: str = "Nothing was changed
 
 
 async def own_quote(tx: Tx, person: Person, quote_id: str) -> Quote:
-    """Return a person's own quote. Raise TooLate if the store no longer has it, Refused if it isn't theirs."""
+    """Return a person's own quote.
+
+    Raises TooLate if the store no longer has it, and Refused if it belongs to somebody else.
+    """
     quote = await tx.quotes.get(quote_id)
     if quote is None:
         raise unknown_search()
@@ -245,11 +267,18 @@ async def live_rentals(
     without: Collection[str] = (),
     with_waiting: bool = False,
 ) -> RentalList:
-    """Return the live rentals of the person and those shared with them, or those of everyone: `most` of them at
-    most, with the cost of all. `skip` says how many come before them, and `without` has the ids of rentals to
-    leave out. For everyone, or `with_waiting`, it has what waits for the person's decision.
+    """Return a page of live rentals, with the total cost of all of them.
 
-    Raise Refused if the person may not use the bot. Slack waits for the answer, so all rentals are read together.
+    They are the person's own rentals and those shared with them or, with `everyone`, the rentals of the whole
+    team. All rentals are read together, because Slack is waiting for the response. Raises Refused if the person
+    may not use the bot.
+
+    Args:
+        most: The maximum number of rentals on a page.
+        skip: The number of rentals on earlier pages.
+        without: The IDs of rentals to leave out.
+        with_waiting: True to include requests that wait for the person's decision. `everyone` always includes
+            them.
     """
     check_user(person, deps.rules)
     async with deps.store.read() as tx:
@@ -308,7 +337,10 @@ async def live_rentals(
 
 
 def _ended(cost: EndedCost, person: Person, rules: Rules, *, everyone: bool) -> EndedSummary:
-    """Return a rental that is over with what this person was charged for it, or everyone if they may see that."""
+    """Return a rental that is over, with the amount that this person was charged for it.
+
+    With `everyone`, this is the amount that all owners were charged. It is left out if the person may not see it.
+    """
     billed = cost.billed if everyone else {person.id: cost.billed[person.id]}
     sees = all(sees_money(person, owner, rules) for owner in billed)
     return EndedSummary(
@@ -325,9 +357,7 @@ def _unmanaged_total(questions: Iterable[AdminQuestion]) -> UnmanagedTotal:
 
 
 async def _waiting_for(tx: Tx, deps: Deps, person: Person) -> list[Rental]:
-    """Return the rentals with a request or an extension that waits and that this person may approve, oldest
-    first.
-    """
+    """Return the rentals with a pending request or extension that this person may approve, oldest first."""
     waiting = await tx.rentals.undecided()
     team = await team_of(tx, deps.rules) if waiting else Team()
     return [
@@ -338,7 +368,10 @@ async def _waiting_for(tx: Tx, deps: Deps, person: Person) -> list[Rental]:
 
 
 def _totals(alike: Iterable[tuple[State, Decimal | None, int]]) -> CostTotals:
-    """Return the sums of rentals: so many have the same state and rate."""
+    """Return the total number and hourly cost of rentals, without those that haven't bought anything yet.
+
+    Each tuple stands for a number of rentals with the same state and rate.
+    """
     buying = [(rate or Decimal(0), count) for state, rate, count in alike if state not in UNBOUGHT]
     return CostTotals(
         count=sum(count for _, count in buying),
@@ -351,13 +384,13 @@ def _spent(cost: LiveCost, now: datetime) -> AccruedCost:
 
 
 async def rental_of_post(deps: Deps, channel: str, ts: str) -> str | None:
-    """Return the id of the rental that a post of the bot is about. Return None for any other post."""
+    """Return the ID of the rental that one of the bot's messages is about. None for any other message."""
     async with deps.store.read() as tx:
         return await tx.messages.rental_at(channel, ts)
 
 
 async def people_asked(tx: Tx, rental: Rental) -> PeopleAsked | None:
-    """Return who is asked about a rental. Return None if it has nothing that waits for an approver."""
+    """Return the people who are asked to approve a rental. None if nothing about it waits for an approver."""
     if rental.undecided_terms is None or rental.owner_decides:
         return None
     facts = deciders_in(await tx.events.of(rental.id))
@@ -370,16 +403,18 @@ async def people_asked(tx: Tx, rental: Rental) -> PeopleAsked | None:
     )
 
 
-# --- what people may read of how a machine is used
+# --- what people may see of a machine's use
 
 
 DAY = timedelta(days=1)
 
 
 def readable_by(rental: Rental, *, everything: bool) -> Rental:
-    """Return the rental with what a person may read of its use: `everything`, or the verdict and since when. It
-    has no verdict while the readings do not suffice for one: without the evidence, the machine would look like one
-    that can't be seen into.
+    """Return the rental with the details of its use that a person may see.
+
+    They see `everything`, or only the usage status and its start time. The status is left out while there are too
+    few samples to determine it. Without its evidence, such a status would look like that of a machine that can't
+    be probed.
     """
     if rental.use is None or (everything and not rental.use.undecided):
         return rental
@@ -387,22 +422,27 @@ def readable_by(rental: Rental, *, everything: bool) -> Rental:
 
 
 def readable_by_all(rental: Rental) -> Rental:
-    """Return the rental with the verdict and since when it holds, for messages that a channel reads. It has no
-    verdict if the readings do not suffice for one.
+    """Return the rental as messages in a channel may show it.
+
+    Of its use, only the usage status and its start time remain. The status is left out while there are too few
+    samples to determine it.
     """
     use = rental.use
     return changed(rental, use=None if use is None or use.undecided else use.bare)
 
 
 def readable_events(events: Iterable[Event], *, everything: bool) -> tuple[Event, ...]:
-    """Return the events of which a person may read something, without what they may not read."""
+    """Return the events that a person may read, without the details that they may not see."""
     return tuple(
         readable_event(event, everything=everything) for event in events if _is_readable(event, everything)
     )
 
 
 def readable_event(event: Event, *, everything: bool) -> Event:
-    """Return an event with what a person may read of its evidence: `everything`, or the verdict and since when."""
+    """Return an event with the details of the machine's use that a person may see.
+
+    They see `everything`, or only the usage status and its start time.
+    """
     if everything or not isinstance(event.facts, UseFacts) or event.facts.use is None:
         return event
     return changed(event, facts=changed(event.facts, use=event.facts.use.bare))
@@ -415,43 +455,46 @@ def _is_readable(event: Event, everything: bool) -> bool:
 
 
 async def use_of_last_day(tx: Tx, rental: Rental, now: datetime, rules: Rules) -> RecentUse | None:
-    """Return how a ready machine was used in the last day. Return None if it is not ready or was never visited."""
+    """Return the use of a ready machine in the last day. None if it isn't ready or was never probed."""
     if rental.state is not State.READY or rental.use is None:
         return None
     samples = await tx.samples.since(rental.id, now - recent_span(rules.idle))
     return recent_use(samples, await tx.samples.highest(rental.id, now - DAY), now, rules.idle)
 
 
-# --- which rental a command without an id means
+# --- the rental that a command without an ID means
 
 
 class Purpose(Enum):
-    """What a command without an id does with a rental."""
+    """The things that a command without an ID can do with a rental."""
 
     SHOW = auto()
     SSH = auto()
     EXTEND = auto()
-    """Extend or keep."""
+    """Extend or keep the machine."""
     DESTROY = auto()
     SHARE = auto()
-    """Let others in."""
+    """Share the machine with others."""
     GIVE = auto()
-    """Give it to somebody."""
+    """Offer the machine to somebody."""
 
 
 OF_OWNER = frozenset({Purpose.DESTROY, Purpose.SHARE, Purpose.GIVE})
-"""What only the owner of a rental does without an id."""
+"""The purposes for which a command without an ID only means the person's own rentals."""
 NEEDS_MACHINE = frozenset({Purpose.SSH, Purpose.EXTEND, Purpose.GIVE})
 
 
 async def own_rentals(deps: Deps, person: Person, purpose: Purpose) -> OwnRentals:
-    """Return the rentals that a command without an id can mean.
+    """Return the rentals that a command without an ID can mean.
 
-    These are the person's own rentals, and those that they were let into as a teammate, unless only the owner may
-    do it. If the command needs a machine, only ready rentals are meant.
+    These are the person's own rentals. Rentals that are shared with them as a teammate also count, unless the
+    command is reserved for owners. If the command needs a machine and there are several rentals, only the ready
+    ones are returned.
 
-    If there is none, raise Refused if the person may not use the bot or is only a teammate of others, and Mistake
-    otherwise. Raise TooLate if the command needs a machine and none of several rentals is ready.
+    Raises:
+        Refused: There is no such rental, and the person may not use the bot or is only a teammate of others.
+        Mistake: There is no such rental, for any other reason.
+        TooLate: The command needs a machine, and none of several rentals is ready.
     """
     async with deps.store.read() as tx:
         found = await tx.rentals.live(person.id)

@@ -1,4 +1,4 @@
-"""Asking for offers."""
+"""Requesting offers."""
 
 from __future__ import annotations
 
@@ -34,8 +34,9 @@ QUOTES_PER_MINUTE = 6
 
 
 def check_may_ask(deps: Deps, person: Person, asked_in: str, *, direct: bool) -> None:
-    """Raise Refused if the person may not use the bot, or if it may not be used in the channel `asked_in`.
-    `direct` tells whether that is a direct message.
+    """Refuse a person who may not use the bot at all, or not in the channel `asked_in`. Raises Refused.
+
+    `direct` says whether that channel is a direct message.
     """
     check_user(person, deps.rules)
     if not may_use_in(asked_in, direct=direct, rules=deps.rules):
@@ -43,7 +44,7 @@ def check_may_ask(deps: Deps, person: Person, asked_in: str, *, direct: bool) ->
 
 
 async def check_pace(tx: Tx, deps: Deps, person: Person) -> None:
-    """Raise Refused after QUOTES_PER_MINUTE searches within a minute."""
+    """Refuse more than QUOTES_PER_MINUTE searches within a minute. Raises Refused."""
     minute = timedelta(minutes=1)
     asked = await tx.quotes.asked_since(person.id, deps.clock.now() - minute)
     if len(asked) >= QUOTES_PER_MINUTE:
@@ -51,12 +52,16 @@ async def check_pace(tx: Tx, deps: Deps, person: Person) -> None:
 
 
 class Ask(Direct[str, Quote], id="ask"):
-    """Store a quote for a request. Once its offers are found, they are sent to `reply_to`.
+    """Store a quote for a request. Once its offers have been found, they are sent to `reply_to`.
 
-    `direct` tells whether `asked_in` is a direct message. The caller has looked up the request's teammates in
-    Slack. Raise Refused or Mistake if the rules don't allow the request, its project or one of its teammates.
-    Raise Mistake if the keys and the setup don't fit into a boot script, or if too little time is left until the
-    end. Raise Refused after QUOTES_PER_MINUTE searches within a minute.
+    The caller has looked up the request's teammates in Slack. `direct` says whether `asked_in` is a direct
+    message.
+
+    Raises:
+        Refused: The rules don't allow the request, its project or one of its teammates, or the person has started
+            QUOTES_PER_MINUTE searches within the last minute.
+        Mistake: The rules don't allow the request, the keys and the setup script don't fit into a startup script,
+            or too little time is left until the requested end.
     """
 
     request: Request
@@ -69,11 +74,11 @@ class Ask(Direct[str, Quote], id="ask"):
     waitlist_entry: WaitlistEntry | None = None
 
     async def load(self, tx: Tx, deps: Deps, person: Person) -> str:
-        """Return the project that the request is charged to."""
+        """Return the project to which the rental is charged."""
         check_may_ask(deps, person, self.asked_in, direct=self.direct)
         if self.changes is not None and self.request.starts_at is not None:
-            words = "A request that waits for approval can't get a start time."
-            raise Mistake(words, next_step=NextStep.WITHDRAW_AND_ASK_AGAIN)
+            message = "A request that waits for approval can't get a start time."
+            raise Mistake(message, next_step=NextStep.WITHDRAW_AND_ASK_AGAIN)
         project = project_of(person, self.request.project, self.asked_in, deps.rules)
         check_size(self.request, deps.rules)
         check_setup(self.request.setup, deps.rules)
@@ -113,11 +118,13 @@ def new_quote(
     replaces_rental: str | None = None,
     waitlist_entry: WaitlistEntry | None = None,
 ) -> Quote:
-    """Return a quote whose search is due now. It is not stored yet.
+    """Return a quote whose search is due now. The quote isn't stored yet.
 
-    If the request names its end, its hours count from now until then. If it names a total, its highest price
-    follows from that, except in a search for a replacement: if its total doesn't pay for all hours, the lease
-    becomes shorter instead. Raise Mistake if too little time is left.
+    If the request names its end, its hours count from now until then. If it names a total, its highest price is
+    derived from that. A search for a replacement is an exception: if its total doesn't pay for all hours, the
+    lease becomes shorter instead.
+
+    Raises Mistake if too little time is left.
     """
     now = deps.clock.now()
     request = counted_from(request, now)
@@ -141,21 +148,23 @@ def new_quote(
     )
 
 
-# --- asking again
+# --- repeating a search
 
 
 async def quote_to_ask_again(deps: Deps, person: Person, quote_id: str) -> Quote:
-    """Return a person's own quote as `quote_of_today` does, for a new search with the same or a similar request.
+    """Return a person's own quote for a new search with the same or a similar request.
 
-    Raise as `own_quote`.
+    It is brought up to date by `quote_of_today`. Raises the same errors as `own_quote`.
     """
     async with deps.store.read() as tx:
         return await quote_of_today(tx, await own_quote(tx, person, quote_id))
 
 
 async def quote_of_today(tx: Tx, quote: Quote) -> Quote:
-    """Return a quote that changes a request, brought up to date: with the teammates who were added since, or for a
-    new rental if the request is over. Return any other quote unchanged.
+    """Bring a quote that changes a pending request up to date. Any other quote is returned unchanged.
+
+    If the request is still live, its quote gets the teammates that have been added since. If the request is over,
+    the quote is for a new rental instead.
     """
     rental = await tx.rentals.get(quote.changes) if quote.changes is not None else None
     if rental is None:
@@ -166,15 +175,21 @@ async def quote_of_today(tx: Tx, quote: Quote) -> Quote:
 
 
 class LastRequest(Frozen):
-    """A person's last request, to look for fresh offers for it."""
+    """A person's last request, for which they want new offers."""
 
     request: Request
     end_dropped: bool
-    """The request named an end that has passed or is near, so it is for the usual length instead."""
+    """True if the request named an end that has passed or is near.
+
+    The new request is for the usual length instead.
+    """
 
 
 async def last_request(deps: Deps, person: Person) -> LastRequest:
-    """Return a person's last request. Raise Refused if they may not use the bot, Mistake if they made none."""
+    """Return a person's last request.
+
+    Raises Refused if they may not use the bot, and Mistake if they haven't made a request yet.
+    """
     check_user(person, deps.rules)
     async with deps.store.read() as tx:
         quote = await tx.quotes.newest(person.id)
@@ -186,15 +201,16 @@ async def last_request(deps: Deps, person: Person) -> LastRequest:
 
 
 def nearby_request(quote: Quote, index: int) -> Request:
-    """Return the similar request at `index`. Raise TooLate if the quote has none there."""
+    """Return the similar request at this index. Raises TooLate if the quote has none there."""
     if index >= len(quote.nearby):
         raise unknown_search()
     return changed(quote.nearby[index].request, teammates=quote.request.teammates)
 
 
 def request_until(quote: Quote, first: datetime) -> Request:
-    """Return a quote's request with another first end, within the last one that was asked for. Raise TooLate if
-    that end is after the last one.
+    """Return a quote's request with another earliest end, which is at most the latest end that was requested.
+
+    Raises TooLate if `first` is after that latest end.
     """
     if first > last_moment(quote.request, quote.created_at):
         raise unknown_search()
@@ -202,24 +218,30 @@ def request_until(quote: Quote, first: datetime) -> Request:
 
 
 def request_for(quote: Quote, lease: timedelta) -> Request:
-    """Return a quote's request with one end, after `lease`."""
+    """Return a quote's request with a single, fixed end after `lease`."""
     start = quote.request.starts_at
     return changed(quote.request, lease=lease, until=start + lease if start else None, up_to=None)
 
 
 def request_with_price_for_all(quote: Quote) -> Request:
-    """Return a quote's request with the highest price divided by the number of GPUs."""
+    """Return a quote's request with its highest price understood as the price of all GPUs together.
+
+    The price is divided by the number of GPUs.
+    """
     rate = quote.request.max_gpu_rate
     each = None if rate is None else (rate / quote.request.count).quantize(Decimal("0.0001"), rounding=ROUND_FLOOR)
     return changed(quote.request, max_gpu_rate=each, cap_for_each_or_all=False)
 
 
 async def quote_to_change(deps: Deps, person: Person, rental_id: str) -> Quote:
-    """Return the quote of a request that waits, to change it. Its request has all teammates of the rental, also
-    those who were added later.
+    """Return the quote of a pending request that the person wants to change.
 
-    Raise Refused if the person may not change it, TooLate if it no longer waits. Raise Mistake if it waits for an
-    offer or a start time too.
+    Its request includes all teammates of the rental, even those who were added later.
+
+    Raises:
+        Refused: The person may not change the request.
+        TooLate: The request is no longer pending.
+        Mistake: The request is also on the waitlist, for an offer or a start time.
     """
     async with deps.store.read() as tx:
         rental = await tx.rentals.get(rental_id)
@@ -232,26 +254,29 @@ async def quote_to_change(deps: Deps, person: Person, rental_id: str) -> Quote:
             rental.id if rental else None,
         )
     if quote.waitlist_entry is not None and quote.waitlist_entry.rents:
-        words = "A request that is also on the waitlist can't be changed."
-        raise Mistake(words, next_step=NextStep.WITHDRAW_AND_ASK_AGAIN)
+        message = "A request that is also on the waitlist can't be changed."
+        raise Mistake(message, next_step=NextStep.WITHDRAW_AND_ASK_AGAIN)
     return changed(quote, request=changed(quote.request, teammates=rental.teammates))
 
 
-# --- the price of what a form has chosen
+# --- prices in a form
 
 SHARED_FOR = timedelta(minutes=1)
-"""Equal choices of all people this close together share one call."""
+"""The time for which people who choose the same in a form share the result of one call."""
 ANSWER_WITHIN = 3.0
-"""Real seconds. Nobody who fills in a form waits for a price longer."""
+"""The longest time that a form waits for a price, in wall-clock seconds.
+
+Nobody who fills in a form waits longer.
+"""
 
 
 @dataclass(frozen=True)
 class Prices:
-    """Where the prices of forms are read."""
+    """The source of the prices in forms."""
 
     shared: SharedOffers
     answer_within: float = ANSWER_WITHIN
-    """Real seconds."""
+    """The longest time that a form waits for a price, in wall-clock seconds."""
 
     @classmethod
     def of(cls, market: Market, clock: Clock) -> Prices:
@@ -259,11 +284,15 @@ class Prices:
 
 
 async def cheapest(deps: Deps, prices: Prices, person: Person, request: Request) -> Offer | None:
-    """Return the cheapest offer for a request. Return None if nothing is offered.
+    """Return the cheapest offer for a request, or None if nothing is offered.
 
-    Nothing is stored, and the search is none of the searches that a person may start in a minute. Raise Refused if
-    the person may not use the bot or the request is too large, Mistake if its lease is too long, and MarketAway if
-    the market has not answered in time. Its answer is still used for the next equal choice.
+    Nothing is stored, and this doesn't count towards the number of searches that a person may start in a minute.
+    If the market's response comes too late, it is still used for the next person who chooses the same.
+
+    Raises:
+        Refused: The person may not use the bot, or the request has too many GPUs.
+        Mistake: The lease is too long.
+        MarketAway: The market hasn't responded in time.
     """
     check_user(person, deps.rules)
     check_size(request, deps.rules)

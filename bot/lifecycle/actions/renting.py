@@ -1,4 +1,4 @@
-"""Renting an offer, and changing a request that still waits."""
+"""Rents an offer, and changes a pending request."""
 
 from __future__ import annotations
 
@@ -44,17 +44,18 @@ from bot.policy.use.leases import check_time_left
 from store.db import Tx
 
 CLICK_COUNTS_FOR = timedelta(days=1)
-"""For how long after a search the click of a person without a key still counts."""
+"""The time, counted from the search, for which a click by a person without an SSH key is remembered."""
 
 
-# --- what limits and budgets allow
+# --- limits and budgets
 
 
 async def load_limits(
     tx: Tx, deps: Deps, request: Request, *, owner: str, project: str, rental: Rental | None = None
 ) -> Limits:
-    """Return what is left of the limits and budgets for a request. `rental` is the one that waits and whose
-    request this would become.
+    """Return the headroom that limits and budgets leave for a request.
+
+    `rental` is the pending rental whose request would be replaced. None for a new rental.
     """
     rules, now = rules_of_project(deps.rules, project), deps.clock.now()
     limits = Limits(
@@ -81,50 +82,57 @@ async def load_limits(
 
 @dataclass(frozen=True)
 class OfferToRent:
-    """An offer that a person wants to rent, and everything by which that is decided."""
+    """An offer that a person wants to rent, and everything that the decision depends on."""
 
     quote: Quote
     offer: Offer
     to_change: Rental | None
-    """The request that waits, if the quote changes one."""
+    """The rental with the pending request that the quote would change. None if the quote is for a new rental."""
     same: Rental | None
-    """A rental of the person that is the same."""
+    """A rental like this one that the person already has. None if there is none."""
     limits: Limits
     has_key: bool
 
 
 @dataclass(frozen=True)
 class RentPlan:
-    """What renting an offer would do."""
+    """The effect of renting an offer."""
 
     quote: Quote
     choice: OfferChoice
     another: bool
-    """Whether the person wants another rental like the one that they have."""
+    """True if the person wants another rental although they already have one like it."""
     to_change: Rental | None
     has_key: bool
     problem: DuplicateRental | BuyingBlocked | None
-    """Why it can't be done now, although a dialog may still open: this may end while the dialog is open."""
+    """The reason why the offer can't be rented at this moment. None if it can.
+
+    A dialog may open nevertheless, because the problem may be resolved while the dialog is open.
+    """
 
 
 @dataclass(frozen=True)
 class Rented:
-    """A rental that a person made or changed by renting an offer."""
+    """A rental that was created or changed by renting an offer."""
 
     rental: Rental
     asked: PeopleAsked | None
-    """Who decides about it first."""
+    """The people who have to approve it first. None if nobody has to."""
     without_key: tuple[str, ...]
     """The names of its teammates who have no SSH key."""
 
 
 class Rent(Action[OfferToRent, RentPlan, Rented], id="rent"):
-    """Rent an offer of a quote, or ask for its approval. A quote makes at most one rental.
+    """Rent an offer of a quote, or request approval for it. A quote creates at most one rental.
 
-    Raise TooLate if the quote made one already or the price no longer stands, DuplicateRental if the person rents
-    the same already and doesn't want `another`, Mistake if too little time is left until the end that they named,
-    and Refused or Mistake if the rules don't allow it. Raise NeedsKey if only a key is missing; the offer is then
-    rented when the person adds one (`rent_clicked`).
+    If only an SSH key is missing, the offer is rented when the person adds a key (`rent_clicked`).
+
+    Raises:
+        NeedsKey: The person has no SSH key.
+        TooLate: The quote has already created a rental, or the price is no longer valid.
+        DuplicateRental: The person already rents the same machine and doesn't want `another`.
+        Mistake: Too little time is left until the requested end, or the rules don't allow the request.
+        Refused: The rules, limits or budgets don't allow the request, or buying is blocked.
     """
 
     quote_id: str
@@ -179,15 +187,17 @@ class Rent(Action[OfferToRent, RentPlan, Rented], id="rent"):
         return Rented(rental, await people_asked(tx, rental), without_key)
 
     async def _note_click(self, tx: Tx, deps: Deps, person: Person, quote: Quote) -> None:
-        """Note this offer as the one that is rented when the person adds a key, instead of any earlier one."""
+        """Remember this offer, instead of any earlier one, as the offer to rent when the person adds a key."""
         for earlier in await tx.quotes.clicked(person.id, deps.clock.now() - CLICK_COUNTS_FOR):
             await tx.quotes.save(changed(earlier, clicked_offer=None, clicked_another=False))
         await tx.quotes.save(changed(quote, clicked_offer=self.offer_id, clicked_another=self.another))
 
 
 def _offer_of(quote: Quote, offer_id: str, now: datetime) -> Offer:
-    """Return an offer of a quote. Raise TooLate if it can't be rented any more, and Mistake if too little time is
-    left until the end that the request names.
+    """Return an offer of a quote.
+
+    Raises TooLate if the offer can't be rented any more, and Mistake if too little time is left until the
+    requested end.
     """
     if quote.rental_id is not None:
         raise TooLate(
@@ -203,8 +213,9 @@ def _offer_of(quote: Quote, offer_id: str, now: datetime) -> Offer:
 
 
 async def _request_to_change(tx: Tx, person: Person, quote: Quote) -> Rental:
-    """Return the request that a quote changes. Raise Refused if the person may not change it, TooLate if it no
-    longer waits.
+    """Return the rental with the pending request that a quote changes.
+
+    Raises Refused if the person may not change it, and TooLate if the request is no longer pending.
     """
     rental = await tx.rentals.get(quote.changes or "")
     if rental is not None and not is_owner(person.id, rental.owner):
@@ -217,7 +228,7 @@ async def _request_to_change(tx: Tx, person: Person, quote: Quote) -> Rental:
 
 
 async def _same(tx: Tx, person: Person, request: Request) -> Rental | None:
-    """Return a rental of the person with as many of the same GPU in the same region."""
+    """Return a live rental of the person with the same number of the same GPUs in the same region, or None."""
     for rental in await tx.rentals.live(person.id):
         own = rental.request
         same = all(getattr(own, name) == getattr(request, name) for name in ("gpu", "features", "count", "region"))
@@ -229,8 +240,9 @@ async def _same(tx: Tx, person: Person, request: Request) -> Rental | None:
 async def _rent(
     tx: Tx, deps: Deps, plan: RentPlan, *, asked: Deciders | None, decision: PendingDecision | None
 ) -> Rental:
-    """Make the rental, or replace a request that waits with the quote's request, as the next version of its
-    envelope.
+    """Create the rental, or replace a pending request with the quote's request.
+
+    In the second case, the new terms are the next version of the pending terms.
     """
     quote, offer, before, now = plan.quote, plan.choice.offer, plan.to_change, deps.clock.now()
     if before is None:
@@ -262,28 +274,31 @@ async def _rent(
 
 
 def _with_prices(facts: RequestFacts, offer: Offer, quote: Quote) -> RequestFacts:
-    """Return the facts with what the approvers read of prices: when they were read, and the cheapest other offer.
-    Return them unchanged if nobody has to approve it.
+    """Add to an event's facts what approvers see about prices.
+
+    These are the time at which the price was read, and the cheapest other offer. The facts are returned unchanged
+    if nobody has to approve the request.
     """
     if facts.admins_decide is None:
         return facts
     return changed(facts, read_at=offer.read_at, other=cheapest_other(offer, quote.offers))
 
 
-# --- the offer that a person clicked before they had a key: it is rented, if that is possible, when they add one
+# --- the offer that a person clicked before they had an SSH key, rented when they add one
 
 
 @dataclass(frozen=True)
 class NotRented:
-    """The offer was not rented, for this reason."""
+    """The clicked offer was not rented, because of this problem."""
 
     problem: GpubotError
 
 
 @dataclass(frozen=True)
 class SearchedAgain:
-    """The price of the offer no longer stood, so a new search for the same request was started. Its answer has the
-    offers.
+    """The price of the clicked offer was no longer valid, so a new search for the same request was started.
+
+    The results of that search contain the current offers.
     """
 
     quote: Quote
@@ -291,15 +306,20 @@ class SearchedAgain:
 
 
 ClickedOffer: TypeAlias = Rented | RentPlan | SearchedAgain | NotRented
-"""What became of the clicked offer: it was rented or its approval was asked for, its owner confirms it first, its
-price no longer stood, or something else prevents it."""
+"""The outcome of trying to rent the clicked offer.
+
+It was rented or its approval was requested, its owner has to confirm it first, its price was no longer valid, or
+something else prevented it.
+"""
 
 
 async def rent_clicked(tx: Tx, deps: Deps, person: Person, reply_to: Destination) -> ClickedOffer | None:
-    """Rent the offer that a person clicked last before they had a key. Return what became of the offer, or None if
-    there is none. An offer is tried once.
+    """Rent the last offer that the person clicked before they had an SSH key.
 
-    `reply_to` gets the answer of a new search. The caller has stored the key in the same transaction.
+    The caller has stored the key in the same transaction. The offer is tried only once. If its price is no longer
+    valid, a new search is started, whose results are sent to `reply_to`.
+
+    Returns the outcome, or None if there is no such offer.
     """
     now = deps.clock.now()
     waiting = await tx.quotes.clicked(person.id, now - CLICK_COUNTS_FOR)

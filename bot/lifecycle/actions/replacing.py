@@ -1,4 +1,4 @@
-"""Rents a machine in the place of one that was lost, that doesn't work, or that is not what was sold."""
+"""Rents a machine in place of another machine that was lost, doesn't work, or isn't what was sold."""
 
 from __future__ import annotations
 
@@ -27,25 +27,32 @@ from bot.policy.buying.spending import CONFIRM_ABOVE
 from store.db import Tx
 
 LONGEST_REASON = 200
-"""Characters of what an owner says about a machine that doesn't work."""
+"""The maximum number of characters kept of an owner's description of what doesn't work."""
 
 
 @dataclass(frozen=True)
 class ReplacePlan:
-    """A rental that a person may replace now, and what it leaves for its replacement."""
+    """A rental that a person may replace now, and the time and budget that remain for its replacement."""
 
     rental: Rental
     left: Remainder
 
 
 class Replace(Direct[ReplacePlan, Quote], id="replace"):
-    """Look for another machine, which is rented as soon as it is found (`rent_replacement`). Return the search,
-    whose answer goes to `reply_to`.
+    """Search for another machine, and rent it as soon as it is found (`rent_replacement`). Returns the search.
 
-    It is confirmed if the old machine still runs, which is destroyed once another one is bought, or if it can cost
-    much. `reason` is what the person says about a machine that still runs. Raise Mistake if the id is unknown or
-    the keys don't fit into the boot script, Refused if the rental is somebody else's, if the rules no longer allow
-    it or if buying is blocked, TooLate if the rental was replaced before or can't be, NeedsKey without a key.
+    If the old machine is still running, it is destroyed once another one has been bought. The person has to
+    confirm this in a dialog; they also have to if the new machine can cost a lot.
+
+    Args:
+        reply_to: The destination of the search's results.
+        reason: The person's description of what doesn't work, if the machine is still running.
+
+    Raises:
+        Mistake: The ID is unknown, or the keys don't fit into the startup script.
+        Refused: The rental is somebody else's, the rules no longer allow it, or buying is blocked.
+        TooLate: The rental has already been replaced, or can't be replaced.
+        NeedsKey: The person has no SSH key.
     """
 
     rental_id: str

@@ -1,4 +1,8 @@
-"""Sharing a rental with teammates: with its purchase, or later by a line that its owner pastes on the machine."""
+"""Shares a rental with teammates.
+
+Until a machine is bought, the teammates' keys are sent with the purchase. After that, the owner has to paste a
+line with the keys into a shell on the machine.
+"""
 
 from __future__ import annotations
 
@@ -22,12 +26,17 @@ from store.db import Tx
 
 
 class Share(Direct[Rental, Shared], id="share"):
-    """Let people into a rental. Without people, return the lines for the people who were let in before.
+    """Share a rental with people. Without `people`, return the key lines of those with whom it is already shared.
 
-    The caller has looked up the people, or `teammates_of` the rental, in Slack. `version` is the envelope's
-    version that a dialog showed. Raise Mistake if the id is unknown, nobody or too many are named, or the keys
-    don't fit into the boot script. Raise Refused if the rental is somebody else's or one of the people can't be
-    let in, and TooLate if the rental is over or the request has changed.
+    The caller has looked up the people, or the `teammates_of` the rental, in Slack. `version` is the version of
+    the terms that a dialog showed, or None.
+
+    Raises:
+        Mistake: The ID is unknown, nobody or too many people are named, or the keys don't fit into the startup
+            script.
+        Refused: The rental is somebody else's.
+        NoTeammate: The rental can't be shared with one of the people.
+        TooLate: The rental is over, or the request has changed.
     """
 
     rental_id: str
@@ -55,6 +64,11 @@ class Share(Direct[Rental, Shared], id="share"):
 
 
 async def _shared(tx: Tx, deps: Deps, rental: Rental, people: Sequence[str], *, go_in: bool) -> Shared:
+    """Return the result of sharing a rental with these people.
+
+    `go_in` says whether the next purchase still sends their keys. If it doesn't, the result has the lines to paste
+    on the machine.
+    """
     keys = await tx.people.keys_of((rental.owner, *rental.teammates))
     allowed = await keys_that_get_in(tx, rental, deps.rules)
     get_in = [user for user in people if user in allowed]
@@ -70,8 +84,9 @@ async def _shared(tx: Tx, deps: Deps, rental: Rental, people: Sequence[str], *, 
 
 
 async def teammates_of(deps: Deps, person: Person, rental_id: str) -> tuple[str, ...]:
-    """Return the ids of the people whom this person let into a rental before. Return none if the rental is
-    somebody else's.
+    """Return the IDs of the people with whom this person has shared a rental.
+
+    Empty if the rental is somebody else's.
     """
     async with deps.store.read() as tx:
         rental = await tx.rentals.get(rental_id)
@@ -79,15 +94,16 @@ async def teammates_of(deps: Deps, person: Person, rental_id: str) -> tuple[str,
 
 
 async def rental_to_share(deps: Deps, person: Person, rental_id: str, version: int) -> RentalDetails:
-    """Return a rental for the dialog that lets others in. Raise as `Share`, and TooLate if its purchase no longer
-    sends their keys.
+    """Return a rental for the dialog in which it is shared.
+
+    Raises the same errors as `Share`, and TooLate if a purchase can no longer send the people's keys.
     """
     async with deps.store.read() as tx:
         rental = await _load_shareable(tx, deps, person, rental_id, version)
         details = await details_for(tx, deps, person, rental)
         if not keys_still_go_in(rental, details.attempts):
-            words = f"{rental.id} is rented already, so nobody was added."
-            raise TooLate(words, rental.id, next_step=NextStep.NAME_TEAMMATES)
+            message = f"{rental.id} is rented already, so nobody was added."
+            raise TooLate(message, rental.id, next_step=NextStep.NAME_TEAMMATES)
         return details
 
 
@@ -100,6 +116,6 @@ async def _load_shareable(tx: Tx, deps: Deps, person: Person, rental_id: str, ve
         done = "is over" if rental.state.over else "is being destroyed"
         raise TooLate(f"{rental.id} {done}, so nobody was added.", rental.id)
     if version is not None and rental.terms.version != version:
-        words = f"The request {rental.id} has changed, so nobody was added. Its card shows the new version."
-        raise TooLate(words, rental.id)
+        message = f"The request {rental.id} has changed, so nobody was added. Its card shows the new version."
+        raise TooLate(message, rental.id)
     return rental

@@ -1,4 +1,4 @@
-"""What was spent, and the file of a month, for what their reader may see."""
+"""Spending reports and the file of a month's charges, limited to what their reader may see."""
 
 from __future__ import annotations
 
@@ -33,14 +33,19 @@ MOST_ROWS = 50
 async def report(
     deps: Deps, person: Person, scope: Scope, words: str, rows_of: RowsOf | None = None
 ) -> SpendReport:
-    """Return what a scope spent in the period that `words` name, as `bot.policy.buying.spend.period_of` takes
-    them.
+    """Return a report of a scope's spending in a period.
 
-    The rows are what the person asks for, if they may see it. None: rentals for a person, else people for those
-    who may see them, else projects.
+    `words` names the period in the form that `period_of` understands. The report takes time in proportion to the
+    charges of the months concerned, not to those of all months.
 
-    Raise Refused if the person may not see it, and Mistake for a project that nobody knows or a month to come. The
-    time that this takes follows the charges of the months that it reads, not those of all months.
+    Args:
+        rows_of: The kind of rows that the person wants. It is only followed if the person may see such rows. If it
+            is None, the report for a person shows rentals; any other report shows people to those who may see
+            them, and projects to everybody else.
+
+    Raises:
+        Refused: The person may not see this report.
+        Mistake: The project is unknown, or the period is a future month.
     """
     rules, now = deps.rules, deps.clock.now()
     check_reads_spend(person, rules)
@@ -90,9 +95,9 @@ async def report(
 
 
 async def month_of_owner(deps: Deps, person: Person, rental_id: str) -> OwnerMonth:
-    """Return what the owner of a rental has spent in this month, and what the machines did meanwhile.
+    """Return the spending of a rental's owner in this month, and the use of their machines.
 
-    Raise Refused unless the person is an approver or an admin, and TooLate if the rental is unknown.
+    Raises Refused unless the person is an approver or an admin, and TooLate if the rental is unknown.
     """
     rules, now = deps.rules, deps.clock.now()
     if not is_approver_or_admin(person, rules):
@@ -120,8 +125,9 @@ _KEYS = {
 
 
 def _known(scope: Scope, rules: Rules, charges: Sequence[Charge]) -> Scope:
-    """Return the scope with the project's name as it is written in the policy, or in old charges. Raise Mistake if
-    neither has it.
+    """Return the scope with the project's name spelled as in the policy or in old charges.
+
+    Raises Mistake if the project is in neither.
     """
     if scope.kind is not ScopeKind.PROJECT:
         return scope
@@ -144,6 +150,7 @@ def _is_of(charge: Charge, scope: Scope) -> bool:
 
 
 def _rows_of(person: Person, scope: Scope, rules: Rules, asked: RowsOf | None) -> RowsOf:
+    """Return the kind of rows in a report: the kind that was `asked` for, if the person may see it."""
     if scope.kind is ScopeKind.PERSON:
         return RowsOf.RENTALS
     people = sees_spend_of_people(person, rules) and asked is not RowsOf.PROJECTS
@@ -151,7 +158,10 @@ def _rows_of(person: Person, scope: Scope, rules: Rules, asked: RowsOf | None) -
 
 
 def _budgets(person: Person, scope: Scope, rules: Rules) -> tuple[Micros | None, Micros | None]:
-    """Return the budgets of the person and of the scope. Only the whole team's money has both."""
+    """Return the budgets of the person and of the scope. None for a budget that doesn't apply.
+
+    Only a report about the whole team has both.
+    """
     own = budget_of(Scope(kind=ScopeKind.PERSON, name=person.id), rules)
     return own if scope in {TEAM, Scope(kind=ScopeKind.PERSON, name=person.id)} else None, budget_of(scope, rules)
 
@@ -160,20 +170,24 @@ def _budgets(person: Person, scope: Scope, rules: Rules) -> tuple[Micros | None,
 
 
 async def ask_for_file(deps: Deps, person: Person, part: MonthPart) -> None:
-    """Send a file to the person's direct messages, unless the same one is on its way. It has their own charges, or
-    those of everybody if they may see them. Raise Refused if they may see none.
+    """Send a file to the person's direct messages, unless the same one is already on its way.
+
+    It contains their own charges, or everybody's if they may see them. Raises Refused if they may not see any
+    charges.
     """
     check_reads_spend(person, deps.rules)
     async with deps.store.write() as tx:
         if not await tx.messages.file_waits(to_person(person.id), part):
-            # It has what it has when it is sent, and only what the person may see then.
+            # The file is created when the message is sent, with the charges that the person may see at that time.
             message = queued(MessageKind.FILE, to_person(person.id), deps.clock.real(), charges_of=part)
             await tx.messages.add(message)
 
 
 async def file_for(tx: Tx, deps: Deps, reader: Person, part: MonthPart, *, as_finance: bool = False) -> MonthFile:
-    """Return a file with the charges that its reader may see now. `as_finance` tells that it was sent to them as
-    one of finance: the store may not know yet that they are in one of its groups.
+    """Return a file with the charges that its reader may see now.
+
+    `as_finance` is set if the file was sent to the reader as a member of finance. The store may not know yet that
+    they belong to one of finance's groups.
     """
     everything = as_finance or sees_spend_of_people(reader, deps.rules)
     readable_of = None if everything else reader.id

@@ -1,7 +1,8 @@
 """Waiting for an offer, and renting at a later time.
 
-A wish is a quote that waits: its `waits_for` is set. Once an offer fits, its owner is told of it, or it is
-rented by the rental that waits for it in state `queued`. bot/lifecycle/loops/waitlist.py looks for offers.
+A waitlist entry is a quote that waits, so its `waits_for` is set. Some entries only notify their owner once an
+offer fits. Others rent the offer immediately; each of these has a rental, which waits in state `queued`.
+bot/lifecycle/loops/waitlist.py searches for the offers.
 """
 
 from __future__ import annotations
@@ -51,21 +52,28 @@ from bot.policy.use.leases import check_time_left, counted_from
 from store.db import Tx
 
 _HIGHEST = Decimal(10_000)
-"""USD per GPU-hour. A price must be lower, so that all sums fit into the store's numbers."""
+"""The limit for prices, in USD per GPU-hour.
 
-# --- being told
+A price must be lower, so that all sums fit into the store's numbers.
+"""
+
+# --- notifications
 
 
 class TellMe(Direct[Quote, Quote], id="tell_me"):
-    """Tell the person once an offer fits what the quote asks for: [Tell me when there's an offer].
+    """Notify the person once there is an offer that fits the quote (button "Tell me when there's an offer").
 
-    `Quote.waitlist_entry` says until when, and whether also outside of their hours, as they typed it. None: for
-    `waiting.longest`, within their hours. A second click changes nothing. If the quote made a rental that is over,
-    or that its owner may still let go on, a copy of the quote waits.
+    `Quote.waitlist_entry` says how long to wait and whether to notify the person even outside their hours, if they
+    typed that. Otherwise, the quote waits for `waiting.longest`, and they are only notified within their hours.
 
-    Raise TooLate if the quote is unknown or made another rental, Refused if it is somebody else's, if
-    the person may not use the bot, or if they wait for `waiting.per_person` machines already. Raise Mistake if too
-    little time is left until the end that the request names, and Refused or Mistake if it is too large.
+    A second click changes nothing. If the quote has created a rental that is over, or that still waits for its
+    owner's decision, a copy of the quote waits instead.
+
+    Raises:
+        TooLate: The quote is unknown, or it has created another rental.
+        Refused: The quote is somebody else's, the person may not use the bot, they already wait for
+            `waiting.per_person` machines, or the request has too many GPUs.
+        Mistake: Too little time is left until the requested end, or the lease is too long.
     """
 
     quote_id: str
@@ -91,8 +99,9 @@ class TellMe(Direct[Quote, Quote], id="tell_me"):
 
 
 class WaitAgain(TellMe, id="wait_again"):
-    """Begin a new wish like an earlier one, for the same length of time: [Wait again]. Its owner is told once
-    there is an offer. Return the new quote. Raise as `TellMe`.
+    """Start a new waitlist entry like an earlier one, for the same length of time (button "Wait again").
+
+    The person is notified once there is an offer. Returns the new quote. Raises the same errors as `TellMe`.
     """
 
     async def do(self, tx: Tx, deps: Deps, person: Person, plan: Quote) -> Quote:
@@ -111,7 +120,7 @@ class WaitAgain(TellMe, id="wait_again"):
 
 @dataclass(frozen=True)
 class WaitToJudge:
-    """What a person would wait for, and what budgets have left for it."""
+    """A possible waitlist entry that rents automatically, and the headroom that budgets leave for it."""
 
     quote: Quote
     proposal: Proposal
@@ -119,7 +128,7 @@ class WaitToJudge:
     room: Room
 
     def terms(self, rules: Rules) -> WaitPreview:
-        """Return what the wait would allow. Raise OverBudget if the rules refuse it."""
+        """Return the terms of the automatic rental. Raises OverBudget if the policy refuses it."""
         rules = rules_of_project(rules, self.quote.project)
         passed = self.room.passed(self.proposal.terms.total, rules)
         found = within_budgets(self.proposal, passed, rules)
@@ -127,8 +136,10 @@ class WaitToJudge:
 
 
 async def load_wait(tx: Tx, deps: Deps, quote: Quote, gpu_rate: Decimal | None = None) -> WaitToJudge | None:
-    """Return what would wait if the quote's owner let the bot rent. `gpu_rate` is as for `RentWhenFound`. Return
-    None if no highest price is known. Raise Refused or Mistake if the rules don't allow it.
+    """Return the waitlist entry with which the bot would rent automatically for the quote's owner.
+
+    `gpu_rate` is the same as in `RentWhenFound`. None if no highest price is known. Raises Refused or Mistake if
+    the rules don't allow it.
     """
     now, rules = deps.clock.now(), rules_of_project(deps.rules, quote.project)
     request = with_price_of_total(counted_from(quote.request, now), rules)
@@ -151,43 +162,49 @@ async def load_wait(tx: Tx, deps: Deps, quote: Quote, gpu_rate: Decimal | None =
 
 
 WaitFacts: TypeAlias = tuple[Quote, WaitToJudge | None, Rental | None]
-"""The search, what would wait, and the rental that an earlier click on the same button made."""
+"""The search, the possible waitlist entry, and the rental that an earlier click on the same button created."""
 
 
 @dataclass(frozen=True)
 class LaterRent:
-    """What [Rent it for me ...] or [Rent at the start time] would do."""
+    """The effect of the buttons "Rent it for me ..." and "Rent at the start time"."""
 
     quote: Quote
     terms: WaitPreview | None
-    """None if no highest price is known: then the person has to name one."""
+    """The terms of the rental. None if no highest price is known, so that the person has to name one."""
     waitlist_entry: WaitlistEntry | None
     made: Rental | None
-    """The rental that an earlier click on the same button made."""
+    """The rental that an earlier click on the same button created. None if there is none."""
     gpu_rate: Decimal | None
-    """The highest price that the person named."""
+    """The highest price that the person named, in USD per GPU-hour."""
 
 
 @dataclass(frozen=True)
 class WaitBegun:
-    """A rental that waits from now on, and its quote."""
+    """A rental that has begun to wait, and its quote."""
 
     quote: Quote
     rental: Rental
     asked: PeopleAsked | None
-    """Who decides about it first."""
+    """The people who have to approve it first. None if nobody has to."""
 
 
 class RentWhenFound(Action[WaitFacts, LaterRent, WaitBegun], id="rent_for_me"):
-    """Rent what the quote asks for once it costs at most `gpu_rate`: [Rent it for me ...]. If the request has a
-    start time, rent it then: [Rent at the start time].
+    """Rent what the quote asks for as soon as an offer is cheap enough, or at the request's start time.
 
-    `gpu_rate` is the highest price that the person named, USD per GPU-hour. None: the price in the words, or
-    for a start time the cheapest offer's price and `procure.dearer`.
+    The buttons are "Rent it for me ..." and "Rent at the start time". The rental waits for an offer in state
+    `queued`, possibly after waiting for an approver. A second click returns the same rental.
 
-    A rental waits for an offer (`queued`), or for an approver first. A second click returns the same rental. Raise
-    as `TellMe`, and as `Rent` if the rules or budgets don't allow it. Raise NeedsKey if the person has no key.
-    Raise Mistake if no price is known.
+    `gpu_rate` is the highest price that the person named, in USD per GPU-hour. If it is None, the price in the
+    request is used. With a start time, it is the price of the cheapest offer instead, raised by `procure.dearer`.
+
+    Raises:
+        NeedsKey: The person has no SSH key.
+        TooLate: The quote is unknown, or it has created another rental.
+        Mistake: No price is known, too little time is left until the requested end, or the rules don't allow the
+            request.
+        Refused: The quote is somebody else's, the person already waits for `waiting.per_person` machines, or the
+            rules or budgets don't allow the request.
     """
 
     quote_id: str
@@ -253,11 +270,14 @@ class RentWhenFound(Action[WaitFacts, LaterRent, WaitBegun], id="rent_for_me"):
 
 
 class RentDearer(Action[tuple[Rental, Offer, Limits], DearerRent, Rental], id="rent_dearer"):
-    """Rent an offer that costs more than the rental's owner allowed, at its price: [Rent at $23.10/h now] below
-    "Nothing fits". The rental is bought now, or waits for an approver first.
+    """Rent an offer that costs more than the rental's owner allowed.
 
-    It is confirmed if it costs much, or more than the total that the owner typed. Raise TooLate if the rental no
-    longer waits or the price no longer stands, and as `Rent`.
+    The button, such as "Rent at $23.10/h now", is part of the message "Nothing fits". The machine is bought at the
+    offer's price, either immediately or after an approver's decision. The person has to confirm it if it costs a
+    lot, or more than the total that they typed.
+
+    Raises TooLate if the rental is no longer on the waitlist or the price is no longer valid, and otherwise the
+    same errors as `Rent`.
     """
 
     rental_id: str
@@ -311,11 +331,12 @@ def _without_cap(request: Request) -> Request:
 
 
 class StopWaiting(Direct[tuple[Quote, Rental | None], Quote], id="stop_waiting"):
-    """Stop waiting: [Stop waiting]. `quote_id` may also be the ID of its rental. The rental ends as
-    withdrawn, and nothing stays reserved. Return the quote.
+    """Leave the waitlist (button "Stop waiting"). Returns the quote.
 
-    Raise TooLate if it no longer waits, for example because its machine was just rented, and Refused if it is
-    somebody else's and the person may not end it.
+    `quote_id` may also be the ID of the quote's rental. The rental ends as withdrawn, and nothing stays reserved.
+
+    Raises TooLate if the quote no longer waits, for example because its machine has just been rented, and Refused
+    if it is somebody else's and the person may not end it.
     """
 
     quote_id: str
@@ -343,9 +364,10 @@ class StopWaiting(Direct[tuple[Quote, Rental | None], Quote], id="stop_waiting")
 
 
 class WaitAtAnyTime(Direct[tuple[Quote, Rental | None], WaitingView], id="any_time"):
-    """Look for offers outside of the person's hours too: [Any time]. Return what waits.
+    """Search for offers outside the person's hours, too (button "Any time"). Returns the quote and its rental.
 
-    Raise TooLate if it no longer waits, and Refused if it is somebody else's or the person may not use the bot.
+    Raises TooLate if the quote no longer waits, and Refused if it is somebody else's or the person may not use the
+    bot.
     """
 
     quote_id: str
@@ -370,14 +392,15 @@ class WaitAtAnyTime(Direct[tuple[Quote, Rental | None], WaitingView], id="any_ti
 
 
 async def waiting_of(deps: Deps, person: Person) -> list[WaitingView]:
-    """Return what a person waits for, in the order in which they began to wait."""
+    """Return a person's waitlist entries, in the order in which they began to wait."""
     async with deps.store.read() as tx:
         return await _views(tx, await tx.quotes.waiting_of(person.id))
 
 
 async def starting(deps: Deps, person: Person) -> list[WaitingView]:
-    """Return what starts at a later time, of everyone, the earliest first, for a person who may use the bot. Raise
-    Refused if they may not.
+    """Return everyone's waitlist entries that have a start time, earliest first.
+
+    Raises Refused if the person may not use the bot.
     """
     check_user(person, deps.rules)
     async with deps.store.read() as tx:
@@ -392,9 +415,10 @@ async def starting(deps: Deps, person: Person) -> list[WaitingView]:
 
 
 async def _fresh(tx: Tx, deps: Deps, quote: Quote, *, may_wait: bool = False) -> Quote:
-    """Return the quote, or a copy of it if its rental is over: a quote makes one rental at most.
+    """Return the quote, or a copy of it if its rental is over, because a quote can create only one rental.
 
-    Raise TooLate if its rental is not over. With `may_wait`, the rental may also wait for its owner's decision.
+    Raises TooLate if the rental is still live. With `may_wait`, a rental that waits for its owner's decision
+    doesn't count as live.
     """
     rental = await tx.rentals.get(quote.rental_id) if quote.rental_id is not None else None
     if rental is None:
@@ -405,6 +429,7 @@ async def _fresh(tx: Tx, deps: Deps, quote: Quote, *, may_wait: bool = False) ->
 
 
 async def _copy(tx: Tx, deps: Deps, quote: Quote) -> Quote:
+    """Store a new quote for the same request, without offers and without a rental."""
     copy = changed(
         quote,
         id=deps.new_id(12),
@@ -424,8 +449,9 @@ async def _copy(tx: Tx, deps: Deps, quote: Quote) -> Quote:
 
 
 async def _wait(tx: Tx, deps: Deps, person: Person, quote: Quote, waitlist_entry: WaitlistEntry) -> Quote:
-    """Store a quote that waits from now on, and make its search due. Raise Refused if the person waits for
-    `waiting.per_person` machines already.
+    """Store a quote that waits from now on, and schedule its search now.
+
+    Raises Refused if the person already waits for `waiting.per_person` machines.
     """
     most = deps.rules.waiting.per_person
     views = await _views(tx, await tx.quotes.waiting_of(person.id))
@@ -452,7 +478,7 @@ async def _wait(tx: Tx, deps: Deps, person: Person, quote: Quote, waitlist_entry
 
 
 async def _views(tx: Tx, quotes: Iterable[Quote]) -> list[WaitingView]:
-    """Return those of these quotes that wait, in the order in which they began to."""
+    """Return the quotes that are still waiting, in the order in which they began to wait."""
     quotes = list(quotes)
     rentals = await tx.rentals.get_many({quote.rental_id for quote in quotes if quote.rental_id is not None})
     views = []

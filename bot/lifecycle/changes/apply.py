@@ -1,4 +1,4 @@
-"""Writes a change of a rental: the one way in which a rental changes."""
+"""Writes a change of a rental. This is the only way in which a rental changes."""
 
 from __future__ import annotations
 
@@ -15,11 +15,17 @@ from store.db import Tx
 
 
 async def apply(tx: Tx, deps: Deps, change: Change) -> Rental:
-    """Write a change with all messages that follow from it, what the rental holds of budgets now, and what it was
-    charged. Return the rental.
+    """Write a change with everything that follows from it, and return the changed rental.
 
-    Raise as `Rentals.apply`. Raise Stale too if the rental must stay within budgets and they don't hold it: the
-    caller judged older balances.
+    This includes the messages of its events, what the rental reserves in budgets, and what it was charged. If the
+    end of a running machine has changed, the next probe run is scheduled as soon as possible, because it sends the
+    machine its new end.
+
+    Raises:
+        Stale: The rental has changed in the meantime. Its attempts, resources and ledger rows are written anyway.
+            Also raised if the rental must stay within budgets but no longer does, because the caller checked older
+            balances.
+        OfferTaken: The offer of a new attempt was already used by another attempt.
     """
     before, after = change.before, change.after
     resolves = bool(change.attempts or change.ledger) or before is None or moves_money(before, after)
@@ -28,7 +34,7 @@ async def apply(tx: Tx, deps: Deps, change: Change) -> Rental:
     messages = (*messages_of(change, deps.rules, deps.clock.real()), *change.messages)
     await tx.rentals.apply(replace(change, messages=messages, under_claim=deps.claimed == after.id))
     if _end_changed(before, after):
-        # The next visit tells the machine its new end.
+        # Each probe run sends the machine its end, so run the next one as soon as possible.
         last = (await tx.samples.newest_of([after.id])).get(after.id)
         await tx.probe_runs.make_due(after.id, soonest_probe_run(last, deps.clock.now()))
     if resolves:
@@ -38,7 +44,7 @@ async def apply(tx: Tx, deps: Deps, change: Change) -> Rental:
 
 
 def _end_changed(before: Rental | None, after: Rental) -> bool:
-    """Return whether the end of a machine that stays ready changed."""
+    """Return whether the end of a machine has changed while the machine stays ready."""
     if before is None or before.lease is None or after.lease is None or after.state is not State.READY:
         return False
     return before.lease.ends_at != after.lease.ends_at

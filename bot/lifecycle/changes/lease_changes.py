@@ -1,6 +1,9 @@
-"""The changes that keep a rental's state: of its lease, of its place, and of what is known of its machine.
+"""Changes that keep a rental's state: its lease, its replacement, and what is known about its machine.
 
-Each function returns the next version of a rental; none writes to the store.
+Each function returns the next version of a rental. None of them writes to the store.
+
+A machine is destroyed gracefully if its `/root/on-ending.sh` may finish first. A lease with a flexible end moves
+its end while the machine is in use, up to a latest end.
 """
 
 from __future__ import annotations
@@ -17,8 +20,9 @@ from bot.policy.use.flexible_end import later_end
 
 
 def keep(rental: Rental, question: Question, now: datetime) -> Rental:
-    """Note that someone still needs the rental. The end stands. If the machine was to be destroyed after its
-    script, the end of before does.
+    """Note that someone still needs the rental. The end of the lease doesn't change.
+
+    If the machine was being destroyed gracefully, that is cancelled and its earlier end applies again.
     """
     return alter(
         rental, lease=changed(_not_destroyed(rental.running_lease), seen_at=now, question=question), due_at=now
@@ -26,23 +30,24 @@ def keep(rental: Rental, question: Question, now: datetime) -> Rental:
 
 
 def check_notices(rental: Rental, now: datetime) -> Rental:
-    """Note that every notice of the end that was due by now is given or skipped."""
+    """Note that every notice of the end that was due by now has been sent or skipped."""
     return alter(rental, lease=changed(rental.running_lease, notices_checked_at=now))
 
 
 def note_question(rental: Rental, question: Question) -> Rental:
-    """Set what the owner was asked, and who was notified that the owner doesn't answer."""
+    """Set what the owner was asked, and who was notified that the owner doesn't respond."""
     return alter(rental, lease=changed(rental.running_lease, question=question))
 
 
 def decide_question(rental: Rental, question: Question, now: datetime) -> Rental:
-    """Note that an approver decided what follows the questions that the owner doesn't answer."""
+    """Note what an approver decided after the owner didn't respond to questions."""
     return alter(rental, lease=changed(rental.running_lease, question=question), due_at=now)
 
 
 def move_end(rental: Rental, ends_at: datetime) -> Rental:
-    """Move the end on to `ends_at`, because the machine was in use at its end. A notice of the new end that would
-    have been due before now is still given.
+    """Move the end to `ends_at`, because the machine was in use at its earlier end.
+
+    A notice of the new end that would have been due before now is still sent.
     """
     lease = rental.running_lease
     return alter(rental, lease=changed(lease, ends_at=ends_at, latest_end=later_end(lease, ends_at)))
@@ -56,23 +61,26 @@ def extend(
     question: Question,
     now: datetime,
 ) -> Rental:
-    """Extend the lease within the limits, and note that someone still needs the rental. A request for more time
-    goes on waiting for its approver.
+    """Extend the lease within the limits, and note that someone still needs the rental.
+
+    A pending request for more time keeps waiting for its approver.
     """
     lease = changed(_until(rental.running_lease, ends_at, now), seen_at=now, question=question)
     return alter(rental, terms=terms, lease=lease, due_at=now)
 
 
 def ask_extension(rental: Rental, extension: Extension, question: Question, now: datetime) -> Rental:
-    """Make a longer lease wait for an approver, and note that someone still needs the rental. The end stands. If
-    the machine was to be destroyed after its script, the end of before does.
+    """Make a longer lease wait for an approver, and note that someone still needs the rental.
+
+    The end of the lease doesn't change yet. If the machine was being destroyed gracefully, that is cancelled and
+    its earlier end applies again.
     """
     lease = changed(_not_destroyed(rental.running_lease), seen_at=now, question=question)
     return alter(rental, extension=extension, lease=lease, due_at=now)
 
 
 def approve_extension(rental: Rental, extension: Extension, *, approver: str, now: datetime) -> Rental:
-    """Extend the lease as an approver allowed."""
+    """Extend the lease as an approver has allowed."""
     lease = _until(rental.running_lease, extension.ends_at, now)
     return alter(
         rental,
@@ -87,27 +95,35 @@ def approve_extension(rental: Rental, extension: Extension, *, approver: str, no
 def extend_at_once(
     rental: Rental, *, terms: Terms, ends_at: datetime, question: Question, approver: str, now: datetime
 ) -> Rental:
-    """As `extend`, beyond the limits, by a decision of `approver`. It also decides a request for more time."""
+    """Extend the lease beyond the limits, as `approver` decided.
+
+    Otherwise this works like `extend`. A pending request for more time is resolved by this decision, too.
+    """
     extended = extend(rental, terms=terms, ends_at=ends_at, question=question, now=now)
     return changed(extended, extension=None, approved_by=approver)
 
 
 def drop_extension(rental: Rental, now: datetime) -> Rental:
-    """Drop a longer lease that was denied, taken back, or expired. The end stands."""
+    """Drop a request for a longer lease that was denied, withdrawn or has expired.
+
+    The end of the lease doesn't change.
+    """
     return alter(rental, terms=rental.unextended, extension=None, due_at=now)
 
 
 def _until(lease: Lease, ends_at: datetime, now: datetime) -> Lease:
-    """Return the lease with another end. If that is after the later of two ends, it becomes the only end. The
-    machine is no longer destroyed after its script.
+    """Return the lease with another end. A graceful destroy is cancelled.
+
+    If the new end is later than the latest end of a flexible lease, it becomes the lease's single, fixed end.
     """
     later = later_end(lease, ends_at)
     return changed(lease, ends_at=ends_at, latest_end=later, notices_checked_at=now, graceful_destroy=None)
 
 
 def _not_destroyed(lease: Lease) -> Lease:
-    """Return the lease with its ends of before somebody destroyed the machine after its script, or with the end
-    that it has now if that is later. Return it unchanged if nobody did.
+    """Return the lease with a graceful destroy cancelled. Unchanged if there was none.
+
+    The lease gets back its earlier end, or keeps its present one if that is later.
     """
     first = lease.graceful_destroy
     if first is None:
@@ -118,8 +134,9 @@ def _not_destroyed(lease: Lease) -> Lease:
 
 
 def destroy_after_script(rental: Rental, ends_at: datetime, *, by: str, now: datetime) -> Rental:
-    """End the machine at `ends_at`, or once its `/root/on-ending.sh` is done. A request for more time is
-    dropped.
+    """End the machine once its `/root/on-ending.sh` exits, and no later than `ends_at`.
+
+    A pending request for more time is dropped.
     """
     lease = rental.running_lease
     first = GracefulDestroy(by=by, ends_at=lease.ends_at, latest_end=lease.latest_end)
@@ -127,30 +144,38 @@ def destroy_after_script(rental: Rental, ends_at: datetime, *, by: str, now: dat
     return alter(rental, terms=rental.unextended, extension=None, lease=lease, due_at=now)
 
 
-# --- its place
+# --- replacement
 
 
 def note_replaced(rental: Rental, by: str, now: datetime) -> Rental:
-    """Note that the rental `by` takes this rental's place. If this one still runs, its next step waits until a
-    machine is bought for the other.
+    """Note that the rental `by` replaces this one.
+
+    If this rental's machine is still running, its next step waits until a machine has been bought for the other
+    rental.
     """
     return alter(rental, replaced_by=by, due_at=now if rental.state is State.READY else rental.due_at)
 
 
-# --- what is known of its machine
+# --- facts about the machine
 
 
 def note_host_key(rental: Rental, host_key: str) -> Rental:
-    """Set the host key of a machine that gave none before. It answers on its SSH port."""
+    """Set the host key of a machine that hadn't presented one before, and note that its SSH port responds."""
     return alter(rental, host_key=host_key, quiet_since_real=None)
 
 
 def note_use(rental: Rental, use: Use, now: datetime) -> Rental:
-    """Set a changed verdict about the use. The step is due, because the next question or the end may change."""
+    """Set a changed usage status.
+
+    The rental's step is scheduled now, because the next question or the end of the lease may change.
+    """
     return alter(rental, use=use, due_at=now)
 
 
 def note_on_ending(rental: Rental, on_ending: OnEnding | None, now: datetime) -> Rental:
-    """Note what the machine reports of `/root/on-ending.sh`. The step is due, because the end may wait for it."""
+    """Set what the machine reported about its `/root/on-ending.sh`.
+
+    The rental's step is scheduled now, because the end of the lease may wait for the script.
+    """
     at = None if on_ending is None else now
     return alter(rental, on_ending=on_ending, on_ending_at=at, due_at=now)

@@ -1,4 +1,7 @@
-"""Turns an event into its messages, as EFFECTS in bot/model/event.py says. handlers/messages/ has their words."""
+"""Turns an event into its messages, as defined by EFFECTS in bot/model/event.py.
+
+The text of the messages is in handlers/messages/.
+"""
 
 from __future__ import annotations
 
@@ -18,26 +21,33 @@ from bot.policy.use.end_notices import last_notice_at
 
 NOBODY: Mapping[To, Sequence[str]] = MappingProxyType({})
 
-# --- people
+# --- recipients
 
 
 def readers_of(event: Event, rental: Rental, rules: Rules) -> tuple[str, ...]:
-    """Return the people who get a direct message of an event, each once. Nobody gets one of their own action."""
+    """Return the people who get a direct message about an event, each once.
+
+    Nobody is notified of their own action. Empty if the event sends no direct messages.
+    """
     return Scene(event, rules, rental).ids(event.effects.direct) if event.effects.direct_if(event) else ()
 
 
 def alerted(
     event: Event, rules: Rules, owner: str | None = None, *, known: Mapping[To, Sequence[str]] = NOBODY
 ) -> tuple[str, ...]:
-    """Return the people and channels that get an alert of an event, by id, each once. The person who made the
-    event gets none. `owner` is set if it is about a rental of theirs. `known` has the people whom only the caller
-    knows.
+    """Return the IDs of the people and channels that get an alert about an event, each once.
+
+    The person who caused the event is left out.
+
+    Args:
+        owner: The owner of the rental that the event is about, if it is about one.
+        known: The recipients that only the caller can determine.
     """
     return Scene(event, rules, owner=owner, known=known).ids(event.effects.alert)
 
 
 class Scene(NamedTuple):
-    """An event, and all that tells who gets its messages."""
+    """An event, and everything that determines who gets its messages."""
 
     event: Event[Any]
     rules: Rules
@@ -45,42 +55,58 @@ class Scene(NamedTuple):
     before: Rental | None = None
     owner: str | None = None
     known: Mapping[To, Sequence[str]] = NOBODY
-    """The people whom only the caller knows."""
+    """The recipients that only the caller can determine."""
 
     def ids(self, audience: Iterable[To]) -> tuple[str, ...]:
-        """Return the ids of people and channels, each once. Nobody gets a message of their own action."""
+        """Return the IDs of the people and channels in an audience, each once.
+
+        The person who caused the event is left out.
+        """
         ids = [one for to in audience for one in (self.known[to] if to in self.known else _WHO[to](self))]
         return tuple(dict.fromkeys(one for one in ids if one != self.event.actor))
 
     @property
     def owners(self) -> Sequence[str]:
-        """Return the owner of the rental, or nobody if the event is about none."""
+        """The owner of the rental. Empty if the event isn't about a rental."""
         owner = self.rental.owner if self.rental is not None else self.owner
         return [owner] if owner is not None else []
 
     @property
     def teammates(self) -> Sequence[str]:
-        """Return the teammates of the rental, or nobody if the event is about none."""
+        """The teammates of the rental. Empty if the event isn't about a rental."""
         return self.rental.teammates if self.rental is not None else []
 
     def approvers(self, asked: Rental | None = None) -> Sequence[str]:
-        """Return the approvals channel if an approver decides, and was not `asked` about the rental as it was."""
+        """Return the approvals channel if an approver has to decide about the rental. Empty otherwise.
+
+        `asked` is the rental before the event. If an approver already had to decide about that version, the result
+        is empty, too.
+        """
         decides = self.rental is not None and self.rental.approver_decides
         return [self.rules.approvals_to] if decides and not (asked is not None and asked.approver_decides) else []
 
 
 def _giver(scene: Scene) -> Sequence[str]:
+    """Return the former owner if the new owner accepted the machine themselves.
+
+    Empty if an admin transferred it.
+    """
     giver, taker = scene.event.facts.people
     return [giver] if scene.event.actor == taker else []
 
 
-def _let_in(scene: Scene) -> Sequence[str]:
+def _given_access(scene: Scene) -> Sequence[str]:
+    """Return the new teammates who are notified.
+
+    If the machine is ready, these are all of them. Otherwise, these are only the ones who have to add an SSH key.
+    """
     facts: TeammatesFacts = scene.event.facts
     ready = scene.rental is not None and scene.rental.state is State.READY
     return facts.people if ready else facts.without_key
 
 
 def _at_last_notice(scene: Scene) -> Sequence[str]:
+    """Return the teammates if this is the last notice before the end, and nobody otherwise."""
     lease = scene.rental.lease if scene.rental is not None else None
     last = lease is None or scene.event.at >= last_notice_at(lease, scene.rules)
     return scene.teammates if last else []
@@ -98,7 +124,7 @@ _WHO: Mapping[To, Callable[[Scene], Sequence[str]]] = {
         one for one in scene.teammates if one not in scene.event.facts.without_key
     ],
     To.TEAMMATES_WHO_ASKED: lambda scene: [one for one in scene.teammates if one in scene.event.facts.people],
-    To.TEAMMATES_LET_IN: _let_in,
+    To.TEAMMATES_LET_IN: _given_access,
     To.TEAMMATES_AT_LAST_NOTICE: _at_last_notice,
     To.HOME_CHANNEL: lambda scene: [scene.rules.home_channel],
     To.APPROVERS_CHANNEL: lambda scene: [scene.rules.approvals_to],
@@ -111,8 +137,9 @@ _WHO: Mapping[To, Callable[[Scene], Sequence[str]]] = {
 
 
 def messages_of(change: Change, rules: Rules, real_now: datetime) -> list[tuple[int | None, Message]]:
-    """Return the messages that follow from a change, each with the index of its event. A new rental gets its
-    card.
+    """Return the messages that follow from a change, each with the index of its event.
+
+    A new rental also gets its card, whose index is None.
     """
     before, after = change.before, change.after
     messages: list[tuple[int | None, Message]] = []
@@ -141,9 +168,11 @@ def _of_event(
 
 
 def _notifies_reader_twice(event: Event, rental: Rental, rules: Rules) -> bool:
-    """Return whether a reply to the card would tell its reader what they learn anyway. It would if the card is in
-    somebody's direct messages, where a reply pings them, and they did it, get a direct message of it, or are the
-    owner and see the card edited.
+    """Return whether a reply in the card's thread would only repeat what its reader learns anyway.
+
+    This can happen if the card is in somebody's direct messages, where a reply notifies them. The reply is
+    redundant if they caused the event, get a direct message about it, or own the rental and see its card being
+    edited.
     """
     card = stored_destination(rental.card_channel)
     if card.kind is not DestinationKind.PERSON:

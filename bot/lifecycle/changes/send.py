@@ -1,4 +1,4 @@
-"""Writes an event that changes no rental, with its messages."""
+"""Writes an event that doesn't change a rental, together with its messages."""
 
 from __future__ import annotations
 
@@ -23,10 +23,12 @@ async def send(
     known: Mapping[To, Sequence[str]] = NOBODY,
     charges_of: MonthPart | None = None,
 ) -> None:
-    """Write an event that changes no rental, with its alerts and files.
+    """Write an event that doesn't change a rental, together with its alerts and files.
 
-    `owner` is set if it is about a rental of theirs. `known` has the people whom only the caller knows, and
-    `charges_of` is what a file has the charges of.
+    Args:
+        owner: The owner of the rental that the event is about, if it is about one.
+        known: The recipients that only the caller can determine.
+        charges_of: The part of a month whose charges the files contain.
     """
     event_id = await tx.events.add(event)
     scene = Scene(event, deps.rules, owner=owner, known=known)
@@ -40,6 +42,9 @@ async def send(
 async def send_of_account(
     tx: Tx, deps: Deps, kind: EventKind, facts: Facts | None = None, *, by: str | None = None, **more: Any
 ) -> None:
-    """Write an event of the account, which `by` or the bot makes now, as `send` does. `more` is for `send`."""
+    """Write an event about the account, dated now, and send its messages.
+
+    `by` is the person who caused the event, or None for the bot. `more` is passed on to `send`.
+    """
     event = Event(rental_id=None, kind=kind, at=deps.clock.now(), actor=by, facts=facts or Facts())
     await send(tx, deps, event, **more)

@@ -1,4 +1,4 @@
-"""A rental with its attempts, resources and ledger at one moment: loaded by a step, changed, and saved."""
+"""A rental with its attempts, resources and ledger at one moment. A step loads it, changes it and saves it."""
 
 from __future__ import annotations
 
@@ -28,14 +28,17 @@ from bot.policy.buying.charges import Billed, Stretch, stretches, use_costs
 from store.db import Tx
 
 WriteDue: TypeAlias = Callable[[Rental, datetime | None, Sequence[Resource]], Awaitable[None]]
-"""Writes when a rental that didn't change is next due, and the resources of it that were read again, and ends its
-claim. Raises StoreBusy."""
+"""Writes the next due time of a rental that hasn't otherwise changed, and ends its claim. Raises StoreBusy.
+
+Resources of the rental that were read again are written as well.
+"""
 
 
 @dataclass(frozen=True)
 class RentalSnapshot:
-    """Everything known of a rental at one moment. Steps return changed copies, and `save` writes the
-    difference.
+    """Everything known about a rental at one moment.
+
+    Steps return changed copies, and `save` writes the difference.
     """
 
     rental: Rental
@@ -45,56 +48,63 @@ class RentalSnapshot:
     events: tuple[Event, ...] = ()
     """New events, to be written with the change."""
     last_probe_run: Sample | None = None
-    """The newest visit of a ready machine, if `load` or `load_many` read the snapshot."""
+    """The most recent probe run of a ready machine, if the snapshot was read by `load` or `load_many`."""
     probed_at: datetime | None = None
-    """The newest visit of its machine that the step decided by. None if it did not decide by visits."""
+    """The time of the most recent probe run that the step took into account. None if probe runs played no role."""
     stored: RentalSnapshot | None = None
-    """The snapshot as it was loaded. None if it was not loaded."""
+    """The snapshot as it was loaded. None if it wasn't loaded from the store."""
 
     @property
     def live(self) -> Attempt | None:
-        """Return the one attempt that may bill and whose deletion is not accepted. Return None if there is
-        none.
+        """The one attempt that may be billing and whose deletion hasn't been accepted.
+
+        None if there is no such attempt.
         """
         return next((attempt for attempt in self.attempts if attempt.live), None)
 
     def attempt(self, n: int) -> Attempt:
-        """Return the attempt with this number as it is in this snapshot."""
+        """Return the attempt with this number, as it is in this snapshot."""
         return next(attempt for attempt in self.attempts if attempt.n == n)
 
     def resources_of(self, attempt: Attempt) -> tuple[Resource, ...]:
         return tuple(resource for resource in self.resources if resource.attempt == attempt.n)
 
     def alive_of(self, attempt: Attempt) -> tuple[Resource, ...]:
-        """Return the resources of an attempt that are not gone."""
+        """Return the resources of an attempt that haven't been terminated."""
         return tuple(resource for resource in self.resources_of(attempt) if resource.terminated_at is None)
 
     def reachable(self, attempt: Attempt) -> Resource | None:
-        """Return the first resource of an attempt that has an address and is not gone."""
+        """Return the first resource of an attempt that has an address and hasn't been terminated."""
         return next((resource for resource in self.alive_of(attempt) if resource.host is not None), None)
 
     def spent(self, now: datetime) -> AccruedCost:
         return spent(self.ledger, self.resources, self.attempts, now)
 
     def spent_on(self, attempt: Attempt, now: datetime) -> AccruedCost:
-        """Return what one attempt has cost by `now`."""
+        """Return the cost of one attempt by `now`."""
         return spent_on(attempt, self.ledger, self.resources, now)
 
     def spent_at_most(self, now: datetime) -> Micros:
-        """Return what the rental has cost by `now`, with what its unproven attempts may still cost."""
+        """Return the cost of the rental by `now`, including what its unresolved attempts may still cost."""
         return spent_at_most(self.ledger, self.resources, self.attempts, now)
 
     @property
     def unresolved(self) -> tuple[Attempt, ...]:
-        """Return the extra attempts that are not yet proven to have made nothing that bills."""
+        """The orphaned attempts that may have left something that is still billing.
+
+        The rental never uses the machine of an orphaned attempt.
+        """
         return tuple(attempt for attempt in self.attempts if attempt.unresolved)
 
     def with_facts(self, attempt: Attempt, resources: tuple[Resource, ...] = ()) -> RentalSnapshot:
-        """Return the snapshot with an attempt and resources in their new form. Add a ledger row for each resource
-        that is newly gone.
+        """Return the snapshot with new versions of an attempt and of resources.
+
+        A ledger row is added for each resource that has just been terminated.
         """
-        gone_before = {r.resource_id for r in self.resources if r.terminated_at is not None}
-        gone = [r for r in resources if r.terminated_at is not None and r.resource_id not in gone_before]
+        terminated_before = {r.resource_id for r in self.resources if r.terminated_at is not None}
+        terminated = [
+            r for r in resources if r.terminated_at is not None and r.resource_id not in terminated_before
+        ]
         updates = {resource.resource_id: resource for resource in resources}
         known = tuple(updates.pop(r.resource_id, r) for r in self.resources)
         attempts = {**{a.n: a for a in self.attempts}, attempt.n: attempt}
@@ -102,40 +112,41 @@ class RentalSnapshot:
             self,
             attempts=tuple(attempts[n] for n in sorted(attempts)),
             resources=known + tuple(updates.values()),
-            ledger=self.ledger + tuple(ledger_row(r, attempt, self.rental.owner, self.ledger) for r in gone),
+            ledger=self.ledger + tuple(ledger_row(r, attempt, self.rental.owner, self.ledger) for r in terminated),
         )
 
     def with_event(self, kind: EventKind, at: datetime, facts: Facts | None = None) -> RentalSnapshot:
-        """Return the snapshot with one more new event, made by the bot."""
+        """Return the snapshot with one more new event, caused by the bot."""
         event = Event(rental_id=self.rental.id, kind=kind, at=at, facts=facts or Facts())
         return replace(self, events=(*self.events, event))
 
     def with_due(self, due_at: datetime | None) -> RentalSnapshot:
-        """Return the snapshot with the time of its next step."""
+        """Return the snapshot with the time of its next step. None if nothing is due until the rental changes."""
         return replace(self, rental=schedule(self.rental, due_at))
 
     def finished(
         self, end: State, at: datetime, *, why: Why | None = None, by: str | None = None
     ) -> tuple[Rental, Event[EndedFacts]]:
-        """Return the rental with the event of its end: it is over, or is being destroyed if an attempt is not
-        settled.
+        """Return the rental after its end, and the event of its end.
 
-        The event has no amount if nobody knows that the rental cost nothing: nothing has billed yet but an attempt
-        still may, or the store doesn't know a machine of it.
+        The rental is over if all of its attempts are closed, and being destroyed otherwise.
+
+        The event states the cost only if it is known. It is unknown if nothing has been billed yet but an attempt
+        may still bill, or if the rental has a machine that the restored database lacks.
         """
-        rental, bill, settled = self.rental, self.spent(at), all(attempt.closed for attempt in self.attempts)
+        rental, bill, closed = self.rental, self.spent(at), all(attempt.closed for attempt in self.attempts)
         facts = EndedFacts(end=end, why=why)
-        if not rental.bought_after_backup and (bill.amount or settled):
+        if not rental.bought_after_backup and (bill.amount or closed):
             facts = changed(facts, amount=bill.amount, estimated=bill.estimated)
         ending = Ending(outcome=end, why=why, by=by)
-        if settled:
+        if closed:
             after, kind = end_now(rental, ending, at), EventKind.ENDED
         else:
             after, kind = begin_destroying(rental, ending, at), EventKind.DESTROYING
         return after, Event(rental_id=rental.id, kind=kind, at=at, actor=by, facts=facts)
 
     def altered(self, **fields: Any) -> RentalSnapshot:
-        """Return the snapshot with other values in these fields of the rental, which stays in its state."""
+        """Return the snapshot with new values for these fields of the rental, which stays in its state."""
         return replace(self, rental=alter(self.rental, **fields))
 
     def with_rental(self, rental: Rental, *events: Event) -> RentalSnapshot:
@@ -144,19 +155,23 @@ class RentalSnapshot:
 
 
 async def load(deps: StepDeps, rental_id: str) -> RentalSnapshot | None:
-    """Return the snapshot of a rental, as `load_many`. Return None if there is no such rental."""
+    """Return the snapshot of a rental, or None if there is no such rental.
+
+    For a ready rental, the snapshot includes the most recent probe run.
+    """
     async with deps.store.read() as tx:
         return (await load_many(tx, [rental_id])).get(rental_id)
 
 
 async def load_snapshot(tx: Tx, rental: Rental) -> RentalSnapshot:
-    """Return the snapshot of a rental, within a transaction."""
+    """Return the snapshot of a rental, read in the caller's transaction."""
     return _snapshot(rental, (await tx.rentals.facts_of([rental.id]))[rental.id])
 
 
 async def load_many(tx: Tx, rental_ids: Collection[str]) -> dict[str, RentalSnapshot]:
-    """Return the snapshots of several rentals by their ids, in as many queries as for one. That of a ready one has
-    its newest visit.
+    """Return the snapshots of several rentals, by rental ID, with as many queries as for a single one.
+
+    The snapshot of a ready rental includes the most recent probe run.
     """
     if not rental_ids:
         return {}
@@ -181,21 +196,25 @@ async def save(
     write_due: WriteDue | None = None,
     check_first: Callable[[Tx], Awaitable[None]] | None = None,
 ) -> RentalSnapshot:
-    """Write what differs from the loaded snapshot, and return the snapshot as it is stored now.
+    """Write the differences from the loaded snapshot, and return the snapshot as it is stored now.
 
-    Raise Stale if the rental changed meanwhile, or if its machine was visited after `probed_at`. The attempt and
-    resource facts are still written; nothing else is.
-    `check_first` runs in the same transaction. Nothing at all is written if it raises. `write_due` is given at the
-    end of a step. The claim then ends too; if only the due time differs, and when resources were read, `write_due`
-    writes all of it.
+    Raises Stale if the rental has changed in the meantime, or if its machine was probed after `probed_at`. The
+    changed attempts, resources and ledger rows are then still written, but nothing else is.
+
+    Args:
+        write_due: Given at the end of a step, whose claim then ends, too. If nothing has changed except the due
+            time and the times at which resources were read, `write_due` writes these instead of a change.
+        check_first: Run in the same transaction before the change is written. If it raises, nothing at all is
+            written.
     """
     stored = snapshot.stored
     if stored is None:
         raise ValueError("only a snapshot that was loaded can be saved")
-    # Attempts are found by number, because a wish can have a thousand of them.
+    # Look attempts up by number, because the rental of a waitlist entry can have a thousand of them.
     before_by_n = {attempt.n: attempt for attempt in stored.attempts}
     attempts = tuple(attempt for attempt in snapshot.attempts if attempt != before_by_n.get(attempt.n))
-    # Of tuples, because an unchanged fact is the same object: finding it compares and hashes no field.
+    # Search the tuples instead of building sets. An unchanged resource or row is the same object as the stored
+    # one, so `in` finds it without comparing or hashing its fields.
     resources = tuple(resource for resource in snapshot.resources if resource not in stored.resources)
     ledger = tuple(row for row in snapshot.ledger if row not in stored.ledger)
     same_facts = not attempts and not ledger and all(_only_read_again(one, stored) for one in resources)
@@ -224,7 +243,8 @@ async def save(
             await apply(tx, deps, change)
     except Stale:
         _report_attempts([attempt for attempt in new_states if attempt.n in states], deps)
-        if ledger:  # it was written
+        # The ledger rows were written although the change was stale, so they have to be charged.
+        if ledger:
             await transact(deps, settle_stored, deps, rental.id)
         raise
     _report_attempts(new_states, deps)
@@ -233,7 +253,7 @@ async def save(
 
 
 def _only_read_again(resource: Resource, stored: RentalSnapshot) -> bool:
-    """Return whether a resource differs from the stored one in nothing but the time at which it was read."""
+    """Return whether a resource differs from its stored version only in the time at which it was read."""
     before = next((one for one in stored.resources if one.resource_id == resource.resource_id), None)
     return before is not None and {**dict(resource), "read_at": before.read_at} == dict(before)
 
@@ -244,10 +264,10 @@ def _report_attempts(attempts: Iterable[Attempt], deps: StepDeps) -> None:
 
 
 def cost_by_use(snapshot: RentalSnapshot, events: Iterable[Event], now: datetime) -> UseCosts:
-    """Return what a rental has cost by `now`, by the use of its machine. `events` are all of its events.
+    """Return the cost of a rental by `now`, split by how its machine was used. `events` are all of its events.
 
-    The sum is `snapshot.spent(now)`. Time before ready and after the deletion began is unknown. What earlier
-    attempts billed is unknown too: only the machine of the last attempt became ready.
+    The parts add up to `snapshot.spent(now)`. The use is unknown before the machine was ready, after its deletion
+    began, and for everything that earlier attempts were billed: only the last attempt's machine became ready.
     """
     known = _known_use(snapshot, events, now)
     last = max((attempt.n for attempt in snapshot.attempts), default=0)
@@ -261,7 +281,10 @@ def cost_by_use(snapshot: RentalSnapshot, events: Iterable[Event], now: datetime
 
 
 def _known_use(snapshot: RentalSnapshot, events: Iterable[Event], now: datetime) -> tuple[Stretch, ...]:
-    """Return the time about which something is known: between ready and the end, or `now`."""
+    """Return the stretches of time in which the machine's use is known.
+
+    They lie between the time at which it became ready and its end, or `now`.
+    """
     rental = snapshot.rental
     if rental.lease is None:
         return ()

@@ -1,8 +1,10 @@
-"""One function for each transition of a rental, which sets every field that the transition owns.
+"""The transitions of a rental, with one function for each.
 
-The table of transitions is in bot/model/state.py. Each function returns the next version of a rental; none writes
-to the store. `alter` makes the changes that keep the state, and `lease_changes` has those that need more than new
-values.
+A function sets every field that belongs to its transition, returns the next version of the rental, and doesn't
+write to the store. The table of transitions is in bot/model/state.py.
+
+`alter` makes changes that keep the state. Changes of this kind that need more than new values are in
+bot/lifecycle/changes/lease_changes.py.
 """
 
 from __future__ import annotations
@@ -26,18 +28,22 @@ from bot.policy.use.end_notices import approval_notice_at
 from bot.policy.use.questions import after_asking, for_new_owner
 
 ALARM_AFTER = timedelta(minutes=5)
-"""How long a deletion may take before people are notified that it is not confirmed."""
+"""The time that a deletion may take before people are notified that it isn't confirmed."""
 ACKNOWLEDGED_SILENCE = timedelta(hours=2)
-"""How long an alarm is silent after someone took it on. After that, people are notified again."""
+"""The time for which nobody is notified again after someone has acknowledged an alarm."""
 
 
 def _move(rental: Rental, to: State, **fields: Any) -> Rental:
+    """Return the next version of a rental, in another state.
+
+    Raises ForbiddenTransition if the table doesn't allow this.
+    """
     check_transition(rental.state, to)
     return changed(rental, **fields, state=to, version=rental.version + 1)
 
 
 def alter(rental: Rental, **fields: Any) -> Rental:
-    """Return the next version of a rental that stays in its state."""
+    """Return the next version of a rental, which stays in its state."""
     return changed(rental, **fields, version=rental.version + 1)
 
 
@@ -45,7 +51,10 @@ def alter(rental: Rental, **fields: Any) -> Rental:
 
 
 def schedule(rental: Rental, due_at: datetime | None) -> Rental:
-    """Set when the next step is due, or that only a change makes it due (None). This makes no new version."""
+    """Set the time of the next step. None if nothing is due until the rental changes.
+
+    This doesn't create a new version of the rental.
+    """
     return changed(rental, due_at=due_at)
 
 
@@ -64,9 +73,10 @@ def new_rental(
     replaces: Rental | None = None,
     waitlist_entry: WaitlistEntry | None = None,
 ) -> Rental:
-    """Return a new rental: it waits for a decision, or `decision` is None and it is bought at once. With a
-    `waitlist_entry`
-    it waits for an offer instead. A rental that takes the place of `replaces` has the approver of that one.
+    """Return a new rental, in the state in which it begins.
+
+    With a `decision`, it waits for that decision first. Otherwise, it is bought immediately, or waits for an offer
+    if there is a `waitlist_entry`. A rental that `replaces` another one keeps the approver of the earlier rental.
     """
     state, due_at = (State.PROCURING, now) if waitlist_entry is None else (State.QUEUED, waitlist_entry.until)
     return Rental(
@@ -99,8 +109,10 @@ def change_request(
     decision: PendingDecision | None,
     now: datetime,
 ) -> Rental:
-    """Replace a request that waits: the new one waits too, or is bought at once if `decision` is None. If it
-    waited for an offer, it no longer does: the new request is for an offer that is there.
+    """Replace a pending request with the request of another quote.
+
+    The new request also waits for a decision, or is bought immediately if `decision` is None. It isn't put on the
+    waitlist, even if the old request was meant for it, because `offer` is already available.
     """
     fields = {
         "quote_id": quote.id,
@@ -117,7 +129,7 @@ def change_request(
 
 
 def add_teammates(rental: Rental, people: Iterable[str]) -> Rental:
-    """Let more people in."""
+    """Share the rental with more people."""
     return alter(rental, teammates=tuple(dict.fromkeys((*rental.teammates, *people))))
 
 
@@ -129,9 +141,16 @@ def change_owner(
     asked_about: Use | None = None,
     quiet_until: datetime | None = None,
 ) -> Rental:
-    """Give the rental to another person, who is no longer a teammate of it and was asked nothing about it. They
-    learn of it now, so the earlier owner's last sign of life no longer counts. With `asked_about`, the message to
-    them asks about this verdict too. With `quiet_until`, they took it themselves and are asked nothing before.
+    """Give the rental to a new owner, who is then no longer one of its teammates.
+
+    The new owner learns about the machine now, so the former owner's last sign of life and the questions that were
+    asked before no longer count.
+
+    Args:
+        asked_about: The usage status that the message to the new owner asks about. None if the message asks
+            nothing.
+        quiet_until: Given if the new owner accepted the machine themselves. They are asked nothing before this
+            time.
     """
     lease = rental.lease
     if lease is not None:
@@ -146,10 +165,14 @@ def change_owner(
 
 
 def approve(rental: Rental, now: datetime, *, approver: str | None, fewer: FewerHours | None = None) -> Rental:
-    """Buy what was approved, for `fewer` hours if that is set; if the request waits for an offer, begin to wait.
-    `approver` is None if its owner decided alone.
+    """Buy what was approved. If the request is for the waitlist, begin to wait for an offer instead.
 
-    The owner is notified at once of fewer hours, and otherwise only if no machine is ready a while later.
+    The owner is notified right away if fewer hours were approved than requested. Otherwise, they are notified only
+    if the machine still isn't ready a while later.
+
+    Args:
+        approver: The person who approved it. None if the owner decided alone.
+        fewer: The shorter lease that was approved. None if the request was approved in full.
     """
     fields: dict[str, Any] = {} if fewer is None else {"request": fewer.request, "terms": fewer.terms}
     fields["approved_by"] = approver or rental.approved_by
@@ -171,6 +194,7 @@ def _procure(rental: Rental, now: datetime, **fields: Any) -> Rental:
 
 
 def _queue(rental: Rental, *, waitlist_entry: WaitlistEntry, **fields: Any) -> Rental:
+    """Move to `queued`, and clear everything that belonged to buying or to a decision."""
     none = dict.fromkeys(("decision", "procuring_since", "blocked", "accepted_at"))
     notice_at = fields.get("approval_notice_at", rental.approval_notice_at)
     due_at = waitlist_entry.until if notice_at is None else min(waitlist_entry.until, notice_at)
@@ -178,7 +202,7 @@ def _queue(rental: Rental, *, waitlist_entry: WaitlistEntry, **fields: Any) -> R
 
 
 def buy_for_waitlist_entry(rental: Rental, offer: Offer, now: datetime) -> Rental:
-    """Buy an offer that fits what a rental waits for."""
+    """Buy an offer that fits the rental's waitlist entry."""
     terms = changed(rental.terms, gpu=offer.gpu, price=offer.rate)
     return _procure(rental, now, clicked_offer=offer.offer_id, terms=terms)
 
@@ -192,8 +216,9 @@ def rent_dearer(
     decision: PendingDecision | None,
     now: datetime,
 ) -> Rental:
-    """Buy an offer that costs more than its owner had allowed for their wish, or wait for the decision about
-    it.
+    """Buy an offer that costs more than the owner had allowed for their waitlist entry.
+
+    If `decision` is given, the rental waits for that decision first.
     """
     fields = {"request": request, "terms": terms, "clicked_offer": offer.offer_id}
     if decision is None:
@@ -202,8 +227,10 @@ def rent_dearer(
 
 
 def wait_on(rental: Rental, waitlist_entry: WaitlistEntry) -> Rental:
-    """Wait for the next offer that fits: what fitted is sold out. Every model that the words name fits again, if
-    the owner saw the price of none.
+    """Wait for the next suitable offer, because the last one has sold out.
+
+    The GPU stays limited to the model whose price the owner has seen. If they saw none, every model that their
+    request names is suitable again.
     """
     terms = changed(rental.terms, gpu=waitlist_entry.gpu or rental.request.gpu, price=rental.terms.max_rate)
     no_machine = dict.fromkeys(("gpu", "rate", "vendor", "vendor_region"))
@@ -213,7 +240,10 @@ def wait_on(rental: Rental, waitlist_entry: WaitlistEntry) -> Rental:
 def await_decision(
     rental: Rental, decision: PendingDecision, *, terms: Terms, clicked_offer: str, now: datetime
 ) -> Rental:
-    """Make a request wait for a decision again: what can be bought is outside its envelope, or comes too late."""
+    """Make a request wait for another decision.
+
+    This is necessary if the available offer is outside the approved terms, or if too little time is left.
+    """
     return _move(
         rental,
         State.AWAITING_APPROVAL,
@@ -245,19 +275,20 @@ def begin_attempt(rental: Rental, offer: Offer, now: datetime) -> Rental:
 
 
 def block_buying(rental: Rental, since: datetime, why: Why | None = None) -> Rental:
-    """Note that buying is blocked since `since`, or since earlier if it was blocked already."""
+    """Note that buying has been blocked since `since`, or since an earlier time if it was already blocked."""
     before = rental.blocked or Blocked(since=since)
     return alter(rental, blocked=changed(before, why=why or before.why))
 
 
 def accept(rental: Rental, *, now: datetime, due_at: datetime) -> Rental:
-    """Move to `provisioning`: the market accepted the attempt."""
+    """Move to `provisioning`, because the market has accepted the attempt."""
     return _move(rental, State.PROVISIONING, blocked=None, accepted_at=now, due_at=due_at)
 
 
 def give_up_attempt(rental: Rental, now: datetime) -> Rental:
-    """Go on to the next attempt: this one failed or took too long. An alarm about an earlier attempt stays, but
-    its next notice comes later.
+    """Go on to the next attempt, because the present one has failed or took too long.
+
+    An alarm about an earlier attempt stays active, but its next notice is postponed.
     """
     return _move(
         rental,
@@ -282,8 +313,9 @@ def become_ready(
     lease: Lease,
     unreachable: bool = False,
 ) -> Rental:
-    """Move to `ready`: the machine can be used from `lease.ready_at` on. If it is `unreachable`, no SSH server has
-    answered on it.
+    """Move to `ready`: the machine can be used starting at `lease.ready_at`.
+
+    `unreachable` says that no SSH server has responded on the machine yet.
     """
     return _move(
         rental,
@@ -304,8 +336,9 @@ def become_ready(
 
 
 def begin_destroying(rental: Rental, ending: Ending, at: datetime) -> Rental:
-    """Begin to destroy every machine of the rental. An alarm about an earlier attempt stays, but its next notice
-    comes later.
+    """Begin to destroy all machines of the rental.
+
+    An alarm about an earlier attempt stays active, but its next notice is postponed.
     """
     return _move(
         rental, State.DESTROYING, **_ended(changed(ending, since=at)), alarm=_postponed(rental, at), due_at=at
@@ -313,12 +346,14 @@ def begin_destroying(rental: Rental, ending: Ending, at: datetime) -> Rental:
 
 
 def _postponed(rental: Rental, now: datetime) -> Alarm | None:
+    """Return the rental's alarm with its next notice postponed by ALARM_AFTER."""
     return None if rental.alarm is None else changed(rental.alarm, at=now + ALARM_AFTER)
 
 
 def end_now(rental: Rental, ending: Ending, at: datetime) -> Rental:
-    """End a rental without a live resource. It passes through `destroying` within this one change, so that people
-    are notified of its end only.
+    """End a rental that has no live resource.
+
+    The rental passes through `destroying` within this one change, so that people are notified only of its end.
     """
     if not ending.outcome.over or rental.state.over:
         raise ForbiddenTransition(f"{rental.state} -> {ending.outcome}")
@@ -328,7 +363,7 @@ def end_now(rental: Rental, ending: Ending, at: datetime) -> Rental:
 
 
 def confirm_destroyed(rental: Rental, at: datetime) -> Rental:
-    """End a rental in `destroying`: every machine of it is confirmed gone."""
+    """End a rental in state `destroying`, because the termination of all its machines is confirmed."""
     ending = rental.ending or Ending(outcome=State.DESTROYED)
     return _move(rental, ending.outcome, ending=ending, over_at=at, due_at=None)
 

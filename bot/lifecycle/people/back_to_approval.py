@@ -1,4 +1,4 @@
-"""Makes a request wait for a decision again."""
+"""Sends a request back to wait for another decision."""
 
 from __future__ import annotations
 
@@ -27,10 +27,13 @@ from store.db import Tx
 async def ask_again(
     tx: Tx, snapshot: RentalSnapshot, why: Why, *, now: datetime, rules: Rules, offer: Offer | None = None
 ) -> RentalSnapshot:
-    """Make the request wait for a decision again, on `offer` if it is outside the envelope.
+    """Make a request wait for another decision.
 
-    The owner decides if the rules allow that, else an approver. If too little time is left until its end, it waits
-    for the owner, who alone can name another end. An approver decides about that end as usual.
+    `offer` is the offer to decide about, if it is outside the terms that were approved before.
+
+    The owner decides if the rules allow that; otherwise, an approver does. If too little time is left until the
+    requested end, the owner decides, because nobody else can choose another end. An approver then decides about
+    that end as usual.
     """
     rental = snapshot.rental
     rules = rules_of_project(rules, rental.project)
@@ -43,7 +46,7 @@ async def ask_again(
         spent=snapshot.spent_at_most(now),
     )
     if rental.waitlist_entry is not None and offer is None:
-        # The owner named a highest price, so it doesn't grow.
+        # A waitlist entry keeps its price, because that is the highest price that its owner named.
         terms = changed(rental.terms, version=rental.terms.version + 1)
         proposal = Proposal(terms=terms, over=over_limits(terms.price, terms.total, rules))
     after = changed(rental, terms=proposal.terms)
@@ -77,21 +80,29 @@ async def ask_again(
 
 
 async def _read_at(tx: Tx, rental: Rental) -> datetime | None:
-    """Return when the price in the rental's envelope was read, as the newest event that says it."""
+    """Return the time at which the price in the rental's terms was read.
+
+    It is taken from the newest event that records such a time. None if no event does.
+    """
     read = [getattr(event.facts, "read_at", None) for event in await tx.events.of(rental.id)]
     return next((one for one in reversed(read) if one is not None), None)
 
 
 def pending_decision(asked: Deciders, now: datetime, rules: Rules, why: Why | None = None) -> PendingDecision:
-    """Return the decision that a request waits for if these people are asked `now`. The time to decide,
-    `approval.expires`, passes only within the hours of at least one of them.
+    """Return the decision for which a request waits if these people are asked at `now`.
+
+    The time limit, `approval.expires`, counts only the hours in which at least one of them can be asked.
     """
     expires_at = after_hours(now, rules.approval.expires, asked.hours, rules.hours)
     return PendingDecision(decider=Decider.APPROVER, why=why, expires_at=expires_at)
 
 
 def others_facts(asked: Deciders) -> dict[str, Any]:
-    """Return `then` and `away` for Facts. Return nothing unless others are asked because each approver is away."""
+    """Return the `then` and `away` fields of an event's facts.
+
+    Both are set if other people are asked because each approver is away. If nobody at all is asked, only `away` is
+    set. Empty if the approvers are asked as usual.
+    """
     who = asked.asked
     if who.others_instead:
         return {"then": who.others, "away": who.away}
@@ -99,7 +110,7 @@ def others_facts(asked: Deciders) -> dict[str, Any]:
 
 
 def allowed_by(terms: Terms) -> dict[str, Any]:
-    """Return what an envelope allows, as fields of the facts of an event."""
+    """Return the limits set by the terms, as fields of an event's facts."""
     return {
         "terms": terms.version,
         "max_rate": terms.max_rate,
@@ -109,7 +120,7 @@ def allowed_by(terms: Terms) -> dict[str, Any]:
 
 
 def terms_facts(rental: Rental, asked: Deciders | None = None) -> RequestFacts:
-    """Return what the rental's envelope allows, and who is asked for it, for an event."""
+    """Return the limits set by the rental's terms, and the people asked to approve them, as an event's facts."""
     terms, decision = rental.terms, rental.decision
     return RequestFacts(
         **allowed_by(terms),

@@ -1,4 +1,4 @@
-"""Who decides requests now: the approvers, or the admins while none of the approvers is left."""
+"""Determines who decides requests now: the approvers, or the admins if no approver is left."""
 
 from __future__ import annotations
 
@@ -35,58 +35,71 @@ from bot.policy.team.rules import Rules
 from store.db import Tx
 
 LOOKED_UP_AT_ONCE = 20
-"""How many new members of groups are looked up at the same time, for their names and time zones."""
+"""The maximum number of new group members that are looked up at once, for their names and time zones."""
 
 
 async def rules_now(tx: Tx, rules: Rules, requesters: Collection[str] = ()) -> Rules:
-    """Return the rules as they hold now for a request of these people: see `rules_for`."""
+    """Return the rules as they apply now to a request made by `requesters`.
+
+    The rules then name only admins and approvers who are still in the workspace; see `rules_for`.
+    """
     return rules_for(rules, await team_of(tx, rules), requesters)
 
 
 async def team_of(tx: Tx, rules: Rules) -> Team:
-    """Return what the store knows of the people and groups that may decide."""
+    """Return the people and groups that may decide, as far as the store knows them."""
     team, _ = await _team_and_people(tx, rules)
     return team
 
 
 async def _team_and_people(tx: Tx, rules: Rules) -> tuple[Team, list[Person]]:
-    """Return what the store knows of the people and groups that may decide, and the people themselves, admins
-    among them.
+    """Return the team that may decide, as far as the store knows it, and the people themselves.
+
+    The people include the admins.
     """
     groups = deciding_groups(rules)
     named = {*rules.admins, *rules.approvers.people, *rules.approvers.quiet, *rules.approval.then}
     members = await tx.account.all(GROUP_MEMBERS) if groups else {}
     named |= {one for group in groups for one in members.get(group, ())}
     people = await tx.people.known(named)
-    gone = frozenset(person.id for person in people if not is_member(person))
-    return Team(gone=gone, members={group: members[group] for group in groups if group in members}), people
+    departed = frozenset(person.id for person in people if not is_member(person))
+    return Team(gone=departed, members={group: members[group] for group in groups if group in members}), people
 
 
 def requesters_of(rental: Rental) -> tuple[str, ...]:
-    """Return the people who asked for what waits for a decision, so that somebody else decides about it."""
+    """Return the people who made the pending request, so that somebody else decides about it.
+
+    They are the rental's owner and, if an extension is pending, the person who asked for it.
+    """
     return (rental.owner, *([rental.extension.asked_by] if rental.extension is not None else []))
 
 
 class Deciders(NamedTuple):
-    """Who is asked about a request."""
+    """The people who are asked about a request."""
 
     asked: Asked
     admins_decide: bool
-    """Whether they are the admins because no approver is left who may decide it."""
+    """True if the admins are asked because no approver is left who may decide it."""
     available: Mapping[str, Availability]
-    """When each of the approvers, and of the people of `approval.then`, can be asked whom the store knows."""
+    """The times at which people can be asked, by Slack ID.
+
+    Contains the approvers and the people in `approval.then`, as far as the store knows them.
+    """
     hours: tuple[Availability, ...]
-    """When the approvers can be asked whom the store knows, or the people of `approval.then` if they are asked
-    instead. The team's own zone if the store knows none of them."""
+    """The times at which the people who count for the time limit can be asked.
+
+    They are the approvers, or the people in `approval.then` if those are asked instead. If the store knows none of
+    them, the team's own time zone is used.
+    """
 
     @property
     def people(self) -> tuple[str, ...]:
-        """Return the Slack ids of the people who are asked."""
+        """The Slack IDs of the people who are asked."""
         return self.asked.people
 
 
 async def deciders(tx: Tx, rules: Rules, requesters: Collection[str], now: datetime) -> Deciders:
-    """Return who is asked about a request of these people at `now`."""
+    """Return the people who are asked at `now` about a request made by `requesters`."""
     team, people = await _team_and_people(tx, rules)
     left = rules_for(rules, team, requesters)
     may_be_asked = {*named_to_decide(approvers_of(left), team), *then_people(left, team)}
@@ -108,8 +121,9 @@ async def deciders(tx: Tx, rules: Rules, requesters: Collection[str], now: datet
 
 
 async def ask_each_directly(tx: Tx, deps: Deps, message: Message, rental: Rental) -> bool:
-    """Ask each approver in a direct message what Slack refuses in their channel. Return False if nobody is known
-    who could be asked.
+    """Ask each approver in a direct message, because Slack refuses the message in the approvals channel.
+
+    Returns False if there is nobody who could be asked.
     """
     people = (await deciders(tx, deps.rules, requesters_of(rental), deps.clock.now())).people
     about = {"rental_id": message.rental_id, "event_id": message.event_id}
@@ -119,11 +133,13 @@ async def ask_each_directly(tx: Tx, deps: Deps, message: Message, rental: Rental
 
 
 async def check_deciders(deps: Deps, directory: Directory) -> None:
-    """Look up the people and groups that may decide. If the last approver left, or one is back, notify the admins
-    and the people whose requests wait of who decides now. Raise StoreBusy if the store doesn't take it.
+    """Look up the people and groups that may decide.
 
-    If the rules name no approvers, the admins decide: they are looked up, so that a request says their names. So
-    are the people of `approval.then`.
+    If the last approver has left, or one is back, the admins and the people with pending requests are notified of
+    who decides now. Raises StoreBusy if the store doesn't accept the changes.
+
+    If the rules name no approvers, the admins decide. They are then looked up as well, so that a request can show
+    their names, and so are the people in `approval.then`.
     """
     rules, groups = deps.rules, deciding_groups(deps.rules)
     people = {*rules.approvers.people, *rules.approvers.quiet, *rules.admins, *then_people(rules, Team())}
@@ -134,12 +150,13 @@ async def check_deciders(deps: Deps, directory: Directory) -> None:
     members = {one for group in found for one in group or ()}
     async with deps.store.read() as tx:
         new = members - {person.id for person in await tx.people.known(members)}
-    # Slack allows few look-ups a minute, and removes people who left from its groups on its own.
+    # Look up only some of the new members at a time, because Slack allows only a few requests per minute. Known
+    # members don't have to be looked up again: Slack itself removes people who left from its groups.
     await directory.refresh({*people, *sorted(new)[:LOOKED_UP_AT_ONCE]})
 
     async def decision(tx: Tx) -> None:
         for group, members in zip(groups, found, strict=True):
-            # Without an answer, the last known members count.
+            # If Slack didn't respond, the last known members still apply.
             if members is not None and frozenset(members) != await tx.account.get(GROUP_MEMBERS, group):
                 await tx.account.set(GROUP_MEMBERS, frozenset(members), group)
         left = await rules_now(tx, rules)
@@ -152,6 +169,10 @@ async def check_deciders(deps: Deps, directory: Directory) -> None:
 
 
 async def _notify(tx: Tx, deps: Deps, *, none_left: bool) -> None:
+    """Notify the people with pending requests of who decides now.
+
+    The admins are notified, too, if no approver is left.
+    """
     now, waiting = deps.clock.now(), await tx.rentals.undecided()
     for rental in waiting:
         asked = await deciders(tx, deps.rules, requesters_of(rental), now)

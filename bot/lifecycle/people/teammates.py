@@ -1,4 +1,4 @@
-"""The people whom a rental's owner lets in, and what their keys need, as the store knows them."""
+"""Queries and checks concerning the people with whom an owner shares a rental, and their SSH keys."""
 
 from __future__ import annotations
 
@@ -24,8 +24,10 @@ from store.db import Tx
 
 
 async def checked_people(tx: Tx, rules: Rules, owner: str, people: Iterable[str]) -> tuple[str, ...]:
-    """Return the people whom `owner` wants to let in, each once and without themselves. The caller has looked them
-    up in Slack just now. Raise Mistake if they are too many, NoTeammate if one of them may not be let in.
+    """Return the people with whom `owner` wants to share a rental, each once and without the owner.
+
+    The caller has just looked them up in Slack. Raises Mistake if there are too many of them, and NoTeammate if
+    the rental can't be shared with one of them.
     """
     others = tuple(dict.fromkeys(person for person in people if person != owner))
     check_number(others)
@@ -38,13 +40,16 @@ async def checked_people(tx: Tx, rules: Rules, owner: str, people: Iterable[str]
 
 
 async def people_without_key(tx: Tx, people: Sequence[str]) -> tuple[str, ...]:
-    """Return those of the people who have no SSH key."""
+    """Return the people who have no SSH key."""
     keys = await tx.people.keys_of(people) if people else {}
     return tuple(person for person in people if person not in keys)
 
 
 async def still_without_key(tx: Tx, rental: Rental) -> tuple[str, ...]:
-    """Return the teammates who have no SSH key and were asked for one when they were let in."""
+    """Return the teammates who still have no SSH key, although they were asked for one.
+
+    People without a key are asked for one when a rental is shared with them.
+    """
     without_key = await people_without_key(tx, rental.teammates)
     if not without_key:
         return ()
@@ -54,14 +59,18 @@ async def still_without_key(tx: Tx, rental: Rental) -> tuple[str, ...]:
 
 
 async def names_of(tx: Tx, people: Sequence[str]) -> tuple[str, ...]:
-    """Return the display names of people, or the ids of those that we don't know."""
+    """Return the display names of people, in the same order.
+
+    The ID stands in for the name of a person whom nobody knows.
+    """
     names = await tx.people.names(people) if people else {}
     return tuple(names.get(person, person) for person in people)
 
 
 async def let_in(tx: Tx, rental: Rental, people: Sequence[str], now: datetime) -> tuple[Event, ...]:
-    """Return the event that the owner lets these people in, if there are any. Those without a key are asked for
-    one.
+    """Return the event that records that the rental was shared with these people. Empty if there are no people.
+
+    The event also asks those without an SSH key to add one.
     """
     if not people:
         return ()
@@ -70,8 +79,9 @@ async def let_in(tx: Tx, rental: Rental, people: Sequence[str], now: datetime) -
 
 
 async def with_people_added_since(tx: Tx, quote: Quote, rental: Rental) -> Request:
-    """Return the request of a quote that changes a rental, with the teammates too whom the owner let into the
-    rental after asking for the quote: the list of offers may be hours old.
+    """Return the request of a quote that changes a rental, including the teammates who were added since.
+
+    The list of offers may be hours old, and the owner may have shared the rental with more people in the meantime.
     """
     added = [
         person
@@ -83,18 +93,20 @@ async def with_people_added_since(tx: Tx, quote: Quote, rental: Rental) -> Reque
 
 
 async def check_key(tx: Tx, rules: Rules, person: Person) -> None:
-    """Raise NeedsKey if the person has no key."""
+    """Raise NeedsKey if the person has no SSH key."""
     if not await tx.people.keys(person.id):
         raise NeedsKey(github=rules.keys.github)
 
 
 async def keys_that_get_in(tx: Tx, rental: Rental, rules: Rules) -> dict[str, list[Key]]:
-    """Return the keys of the owner and of each teammate who may still be let in, by id; an empty list for a person
-    without keys. The other teammates left, became guests, or may no longer use the bot.
+    """Return the keys that should give access to a rental's machine now, by Slack ID.
+
+    They belong to the owner and to each current teammate. The list is empty for a person without keys. Teammates
+    who have left, became guests or may no longer use the bot are missing.
     """
     teammates = [await tx.people.get(user_id, EVER) for user_id in rental.teammates]
-    let_in = [person.id for person in teammates if person is not None and is_teammate(person, rental, rules)]
-    people = [rental.owner, *let_in]
+    allowed = [person.id for person in teammates if person is not None and is_teammate(person, rental, rules)]
+    people = [rental.owner, *allowed]
     keys = await tx.people.keys_of(people)
     return {user_id: keys.get(user_id, []) for user_id in people}
 
@@ -102,8 +114,10 @@ async def keys_that_get_in(tx: Tx, rental: Rental, rules: Rules) -> dict[str, li
 async def with_startup_script(
     tx: Tx, offers: Sequence[Offer], request: Request, teammates: Sequence[str], chosen_vendor: str | None = None
 ) -> tuple[Offer, ...]:
-    """Return the offers whose machines run the boot script, by what the store knows of their vendors, or all
-    offers if the request doesn't need one. Offers of the vendor that the person chose always stay.
+    """Return the offers whose machines are expected to run the startup script.
+
+    The expectation is based on what the store knows about their vendors. All offers are returned if the request
+    doesn't need the script. Offers from the vendor that the person chose are always included.
     """
     if not needs_script(request, teammates):
         return tuple(offers)
@@ -114,8 +128,10 @@ async def with_startup_script(
 async def check_startup_script(
     tx: Tx, deps: Deps, owner: str, teammates: Sequence[str], request: Request, *, reader: str
 ) -> None:
-    """Raise Mistake with the sizes if keys, probe and setup of a request don't fit into one boot script, with the
-    keys that people have now. The mistake's next step is written for `reader`, a Slack id.
+    """Refuse a request whose keys, probe and setup script don't fit into one startup script.
+
+    The keys are those that the people have now. Raises Mistake, which states the sizes. Its next step is written
+    for `reader`, a Slack ID.
     """
     further = further_keys(owner, teammates, await tx.people.keys_of((owner, *teammates)))
     probe_line = deps.probe_line if wants_probe(request, deps.rules) else ""

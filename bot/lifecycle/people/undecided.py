@@ -1,6 +1,7 @@
-"""Requests that wait for approvers: who is reminded of them, who is asked next, and how a request ends that waits.
+"""Requests that wait for approvers: reminders, asking further people, and ending a request.
 
-`bot/policy/team/asking.py` decides it. What was done is in the history of each rental.
+`bot/policy/team/asking.py` decides when to remind and whom to ask. The history of each rental records what was
+done.
 """
 
 from __future__ import annotations
@@ -45,8 +46,10 @@ class _Undecided(NamedTuple):
 async def end_request(
     tx: Tx, deps: Deps, rental: Rental, end: State, *, by: str | None = None, reason: str = ""
 ) -> Rental:
-    """End a rental that waits, for a decision or an offer, as denied or withdrawn. Its earlier attempts may still
-    have machines to destroy. `by` is the Slack id of who ends it, None if the bot does.
+    """End a rental that waits for a decision or for an offer, as denied or withdrawn.
+
+    Its earlier attempts may still have machines that have to be destroyed. `by` is the Slack ID of the person who
+    ends the rental, or None for the bot.
     """
     after, event = (await load_snapshot(tx, rental)).finished(end, deps.clock.now(), by=by)
     facts = changed(event.facts, detail=reason or None)
@@ -54,8 +57,9 @@ async def end_request(
 
 
 async def check_undecided(deps: Deps) -> None:
-    """Remind approvers of what waits for them, and ask the people of `approval.then` if nobody decides. Raise
-    StoreBusy if the store doesn't take it.
+    """Remind approvers of pending requests, and ask the people in `approval.then` if nobody decides.
+
+    Raises StoreBusy if the store doesn't accept the changes.
     """
 
     async def decision(tx: Tx) -> None:
@@ -70,7 +74,7 @@ async def check_undecided(deps: Deps) -> None:
 
 
 async def ask_others(tx: Tx, deps: Deps) -> None:
-    """Ask the people of `approval.then` about each request about which they are to be asked now."""
+    """Ask the people in `approval.then` about each request for which it is their turn now."""
     now = deps.clock.now()
     for one in await _load(tx, deps):
         if not _others_are_due(one, deps, now):
@@ -88,7 +92,7 @@ async def ask_others(tx: Tx, deps: Deps) -> None:
 
 
 async def count_again(tx: Tx, deps: Deps) -> None:
-    """Count again when each request that waits expires, because an approver went away or is back."""
+    """Recalculate when each pending request expires, because an approver has gone away or is back."""
     now, rules = deps.clock.now(), deps.rules
     for one in await _load(tx, deps):
         decision = one.rental.decision
@@ -102,8 +106,9 @@ async def count_again(tx: Tx, deps: Deps) -> None:
 
 
 async def _remind(tx: Tx, deps: Deps) -> None:
-    """Send each person who is reminded now one message about all that wait for them. It belongs to the first event
-    that reminds them.
+    """Send each person who is due for a reminder one message about all requests that wait for them.
+
+    The message belongs to the first event that mentions the person.
     """
     waiting, now, real_now = await _load(tx, deps), deps.clock.now(), deps.clock.real()
     found = _reminders(waiting, deps, now)
@@ -123,8 +128,9 @@ async def _remind(tx: Tx, deps: Deps) -> None:
 
 
 async def _load(tx: Tx, deps: Deps) -> list[_Undecided]:
-    """Return what waits for approvers, oldest first, without the rentals of people who left: the admins are asked
-    about these.
+    """Return the requests and extensions that wait for approvers, oldest first.
+
+    The rentals of people who left are not included, because the admins are asked about those.
     """
     found = []
     for rental in await tx.rentals.undecided():

@@ -1,13 +1,14 @@
-"""Everything that follows if the database was restored from a backup, or is empty.
+"""Handles a database that was restored from a backup, or is empty.
 
-The database is then older than the account and Slack, as after a failover to a standby that lagged. Two things
-show it:
+Such a database is older than the account and Slack. So is a lagging standby that was promoted in a failover.
+Either of two things reveals this:
 
-- machines.py: a machine on the account is named `gpubot-ID-N`, and the database lacks rental ID or its attempt N.
-- messages.py: Slack shows a later version of a message than the database has, or somebody clicks a message about a
-  rental that the database lacks.
+- machines.py: A machine on the account is named `gpubot-ID-N`, and rental ID or its attempt N isn't in the
+  database.
+- messages.py: Slack shows a newer version of a message than the database contains, or somebody clicks a button in
+  a message about a rental that isn't in the database.
 
-Until both were looked for, nothing is bought, after any start: `Opened` in bot/lifecycle/deps.py has whether the
-account was swept, and bot/lifecycle/money/buying_blocks.py whether a rental's card was compared with Slack.
-docs/decisions/account.md has the reasons.
+After every start, nothing is bought until both have been checked. `Opened` in bot/lifecycle/deps.py records
+whether the account has been swept, and bot/lifecycle/money/buying_blocks.py checks whether a rental's card has
+been compared with Slack. The reasons are in docs/decisions/account.md.
 """

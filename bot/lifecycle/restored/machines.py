@@ -1,7 +1,8 @@
 """Machines that were bought after the backup from which the database was restored.
 
-Their names prove it: a machine named `gpubot-ID-N` whose rental ID, or whose attempt N, the database lacks. An
-admin decides about them. Until then, nothing more is bought for the requests that they were bought for.
+Their names prove it: a machine is named `gpubot-ID-N`, and the database lacks either the rental ID or its attempt
+N. An admin decides about these machines. Until then, nothing more is bought for the requests that they were bought
+for.
 """
 
 from __future__ import annotations
@@ -24,21 +25,24 @@ from store.db import Tx
 
 
 async def bought_after_backup(tx: Tx, machines: Sequence[UnmanagedMachine]) -> bool:
-    """Return whether one of these unmanaged machines was bought after the backup, as its name tells."""
+    """Return whether any of these unmanaged machines was bought after the backup, according to its name."""
     return bool(await _bought_for(tx, machines))
 
 
 async def _bought_for(tx: Tx, machines: Iterable[UnmanagedMachine]) -> list[Rental | None]:
-    """Return the rentals that the names of machines give, if they lack the attempt of that number. None stands for
-    each rental that the database lacks.
+    """Return the rentals whose IDs are in the names of these machines.
+
+    A rental is left out if it has the attempt whose number is in the name, so that the name proves nothing. The
+    list contains None for each rental that isn't in the database at all.
     """
     named = [(name.n, await tx.rentals.get(name.rental_id)) for name in names_of(machines)]
     return [rental for n, rental in named if rental is None or n > rental.attempts]
 
 
 async def hold_requests(tx: Tx, deps: Deps, questions: Sequence[AdminQuestion]) -> None:
-    """Buy nothing more for the rentals in the names of these machines, until an admin decides about the
-    machines.
+    """Stop buying for the rentals whose IDs are in the names of these machines.
+
+    Buying continues or ends once an admin has decided about the machines.
     """
     for question in questions:
         for rental in await _bought_for(tx, question.purchase.machines):
@@ -47,10 +51,12 @@ async def hold_requests(tx: Tx, deps: Deps, questions: Sequence[AdminQuestion]) 
 
 
 async def close_request(tx: Tx, deps: Deps, question: AdminQuestion) -> None:
-    """End the requests whose machines were found, once it is decided what happens to the machines, so that nothing
-    is bought a second time. If the machines are not ours to manage, the requests go on instead.
+    """End the requests whose machines were found, so that nothing is bought for them a second time.
 
-    Call this in the transaction that decides about the purchase, after the purchase was saved.
+    This happens once it is decided what becomes of the machines. If an admin decided that the machines aren't
+    managed by the bot, the requests continue instead.
+
+    Call this in the transaction that decides about the purchase, after the purchase has been saved.
     """
     for rental in await _bought_for(tx, question.purchase.machines):
         if rental is not None and rental.bought_after_backup and not rental.state.over and rental.lease is None:
@@ -58,6 +64,7 @@ async def close_request(tx: Tx, deps: Deps, question: AdminQuestion) -> None:
 
 
 async def _close(tx: Tx, deps: Deps, rental: Rental, question: AdminQuestion) -> None:
+    """End one rental whose machine was found, or let it continue if the machine isn't ours to manage."""
     decided = question.decided
     events: tuple[Event, ...] = ()
     if decided is not None and decided.decision is AdminDecision.NOT_OURS:
@@ -74,8 +81,9 @@ async def _close(tx: Tx, deps: Deps, rental: Rental, question: AdminQuestion) ->
 
 
 async def _another_waits(tx: Tx, rental: Rental, question: AdminQuestion) -> bool:
-    """Return whether the admins have yet to decide about another purchase that names the rental. The rental's
-    first attempt may have left a machine beside the machine of the second.
+    """Return whether the admins have yet to decide about another purchase whose machines name this rental.
+
+    A rental can have two such purchases, because its first attempt may have left a machine behind.
     """
     others = [one for one in await tx.questions.purchases() if one.open and one.id != question.id]
     machines = [machine for one in others for machine in one.purchase.machines]

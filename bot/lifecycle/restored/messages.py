@@ -1,4 +1,4 @@
-"""What follows if Slack shows something that the restored database lacks."""
+"""Handles messages in Slack about something that the restored database lacks."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from store.db import Tx
 
 
 async def ask_again(tx: Tx, deps: Deps, rental_id: str) -> None:
-    """Make sure that a rental does nothing that its owner doesn't expect, after Slack showed a later state of it.
+    """Stop a rental from doing anything unexpected, because Slack shows a newer state of it than the database.
 
-    People are asked before anything is bought: somebody may have cancelled the request. A machine that should run
-    is looked up first; only if it does, its owner is told when it ends. If it is gone, somebody probably destroyed
-    it.
+    People are asked before anything more is bought, because somebody may have cancelled the request since the
+    backup. If the machine should be running, it is looked up first. Its owner is notified of its end only if it is
+    still running; if it was terminated, somebody probably destroyed it.
     """
     rental, now = await tx.rentals.get(rental_id), deps.clock.now()
     if rental is None:
@@ -42,14 +42,16 @@ async def ask_again(tx: Tx, deps: Deps, rental_id: str) -> None:
         asked = await back_to_approval.ask_again(tx, snapshot, Why.SHOWN_LATER, now=now, rules=deps.rules)
         await apply(tx, deps, Change(rental, asked.rental, asked.events))
     elif rental.state in {State.PROCURING, State.PROVISIONING}:
-        # As if buying had been blocked for so long that the next step asks people.
+        # Pretend that buying has been blocked for the longest allowed time, so that the next step asks people
+        # again.
         blocked = Blocked(since=now - BLOCKED_AT_MOST, why=Why.SHOWN_LATER)
         await apply(tx, deps, Change(rental, alter(rental, blocked=blocked)))
 
 
 async def _looks_again(tx: Tx, deps: Deps, rental: Rental) -> bool:
-    """Return whether a ready machine is going to be looked up, or was looked up since the database was opened, so
-    that its owner was told of its end. Several messages about it may be later in Slack.
+    """Return whether a ready machine will be looked up again, or was looked up since the database was opened.
+
+    Several messages about the machine may be newer in Slack, but its owner is notified of its end only once.
     """
     if rental.running_lease.shown_later_at is not None:
         return True
@@ -58,9 +60,9 @@ async def _looks_again(tx: Tx, deps: Deps, rental: Rental) -> bool:
 
 
 async def note_unknown_rental(deps: Deps, rental_id: str) -> bool:
-    """Return whether the database lacks a rental that a clicked button names.
+    """Return whether the database lacks the rental that a clicked button names.
 
-    If so, notify the admins, once for each rental: perhaps nobody watches its machine.
+    If it does, the admins are notified, once for each rental, because possibly nobody watches its machine.
     """
     async with deps.store.read() as tx:
         if await tx.rentals.get(rental_id) is not None:

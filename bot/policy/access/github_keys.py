@@ -1,4 +1,4 @@
-"""Public SSH keys that a person takes from GitHub: which of them they may choose."""
+"""Reads the public SSH keys that GitHub lists for a user, so that a person can choose which of them to add."""
 
 from __future__ import annotations
 
@@ -15,36 +15,44 @@ from bot.model.person import Key
 from bot.policy.access.keys import read_key
 
 MOST_SHOWN = 20
-"""Keys that a person can choose from. Slack allows 2,000 characters in a button's value, and 10 boxes a group."""
+"""The number of keys that a person can choose from.
+
+Slack allows 2,000 characters in a button's value, and 10 checkboxes per group.
+"""
 _NAME = re.compile(r"[A-Za-z0-9-]{1,39}")
-"""docs.github.com, "Username considerations for external authentication". New names neither begin nor end with a
-hyphen, but older ones do."""
+"""A valid username (docs.github.com, "Username considerations for external authentication").
+
+New names neither begin nor end with a hyphen, but older ones do.
+"""
 
 
 class GithubKeys(Frozen):
-    """The keys of a GitHub user, for the person who wants to take them."""
+    """The keys of a GitHub user, as shown to the person who wants to add some of them."""
 
     name: str
-    """The user name as the person typed it."""
+    """The username as the person typed it."""
     shown: tuple[Key, ...]
-    """The keys that the bot accepts; at most MOST_SHOWN."""
+    """The keys that the bot accepts, at most MOST_SHOWN."""
     known: frozenset[str]
-    """The fingerprints of the keys that the person has already."""
+    """The fingerprints of those keys that the person has added already."""
     room: int
-    """How many more keys the person may have."""
+    """The number of keys that the person may still add."""
     not_accepted: int
-    """How many lines are no key that the bot accepts."""
+    """The number of lines without a key that the bot accepts."""
     not_shown: int
-    """How many lines come after the last key that is shown."""
+    """The number of lines that weren't read, because MOST_SHOWN keys had been found before them."""
 
     @property
     def new(self) -> tuple[Key, ...]:
-        """Return the keys that the person doesn't have yet."""
+        """Return the keys that the person hasn't added yet."""
         return tuple(key for key in self.shown if key.fingerprint not in self.known)
 
 
 def check_name(name: str) -> str:
-    """Return the name if it can be a GitHub user's. Raise Mistake otherwise."""
+    """Return `name` if it is a valid GitHub username.
+
+    Raises Mistake otherwise.
+    """
     if not _NAME.fullmatch(name):
         raise Mistake(
             "That isn't a GitHub username. Usernames have up to 39 letters, digits and hyphens, such as ana-dev."
@@ -53,15 +61,22 @@ def check_name(name: str) -> str:
 
 
 def comment_of(name: str) -> str:
-    """Return the comment for the keys of a GitHub user. GitHub serves keys without comments."""
+    """Return the comment to store with the keys of a GitHub user, because GitHub serves keys without comments."""
     return f"github.com/{name}"
 
 
 def keys_to_show(name: str, lines: Sequence[str], owned: Collection[str], *, per_person: int) -> GithubKeys:
-    """Return the keys in the lines of a GitHub user for a person who owns keys with these fingerprints.
+    """Return the keys that a person can choose from the lines served by GitHub.
 
-    Raise Mistake if no line is a key that the bot accepts. Call this in a thread: it takes as long as `read_key`
-    for each key.
+    This takes as long as `read_key` for each key, so call it in a thread.
+
+    Args:
+        name: The GitHub username.
+        owned: The fingerprints of the keys that the person has already.
+        per_person: The number of keys that a person may have.
+
+    Raises:
+        Mistake: None of the lines is a key that the bot accepts.
     """
     shown: dict[str, Key] = {}
     not_accepted, left = 0, iter(lines)
@@ -90,7 +105,10 @@ def keys_to_show(name: str, lines: Sequence[str], owned: Collection[str], *, per
 
 
 def keys_with(name: str, lines: Sequence[str], fingerprints: Collection[str]) -> tuple[Key, ...]:
-    """Return the keys in the lines of a GitHub user that have one of the fingerprints. Call it in a thread."""
+    """Return the keys in the lines served by GitHub that have one of the fingerprints.
+
+    Call this in a thread, because reading a key takes a long time.
+    """
     found = {}
     for line in lines:
         # Compute the fingerprint first: reading a key takes much longer, and there may be hundreds.
@@ -101,13 +119,16 @@ def keys_with(name: str, lines: Sequence[str], fingerprints: Collection[str]) ->
 
 
 def _key(name: str, line: str) -> Key:
-    """Return the key in a line. Raise Mistake if it isn't one that the bot accepts."""
+    """Return the key in a line. Raises Mistake if the bot doesn't accept it."""
     kind_and_key = " ".join(line.split()[:2])
     return read_key(f"{kind_and_key} {comment_of(name)}")
 
 
 def _fingerprint(line: str) -> str | None:
-    """Return the fingerprint of the key in a line as `ssh-keygen -l` shows it, or None without Base64."""
+    """Return the fingerprint of the key in a line, in the format of `ssh-keygen -l`.
+
+    None if the line contains no Base64.
+    """
     try:
         content = binascii.a2b_base64([*line.split(), "", ""][1], strict_mode=True)
     except ValueError:

@@ -1,4 +1,4 @@
-"""Public SSH keys: which are accepted, and in which form they are stored."""
+"""Checks public SSH keys, converts them to the stored form, and creates shell lines that add or remove them."""
 
 from __future__ import annotations
 
@@ -18,19 +18,29 @@ from bot.model.state import UNBOUGHT, State
 from bot.model.text import one_line
 
 LONGEST_LINE = 4000
-"""Characters. An RSA key of 16,384 bits has 2,800."""
+"""The longest accepted line, in characters. An RSA key of 16,384 bits has 2,800."""
 MOST_SCANNED = 4000
-"""How many characters of a text are searched for a private key. A longer text is never stored or used."""
+"""The number of characters of a text that are searched for a private key.
+
+Longer texts are never stored or used.
+"""
 LONGEST_COMMENT = 100
 SMALLEST_RSA, LARGEST_RSA = 2048, 16384
-"""Bits; OpenSSH accepts no larger ones."""
+"""The accepted sizes of RSA keys, in bits. OpenSSH doesn't accept larger ones either."""
 SMALLEST_FACTOR = 1 << 16
-"""A modulus with a smaller factor was made wrong, and can be factored. NIST SP 800-89, section 5.3.3, asks for no
-factor below 752. We ask for 2^16, since computing one greatest common divisor costs as little."""
+"""The smallest factor that the modulus of an RSA key may have.
+
+A modulus with a smaller factor was generated incorrectly, and can be factored. NIST SP 800-89, section 5.3.3, only
+rules out factors below 752. This limit is 2^16, because checking it takes no longer: both are a single greatest
+common divisor.
+"""
 _P = 2**255 - 19
 _Y_OF_ORDER_8 = 0x05FC536D880238B13933C6D305ACDFD5F098EFF289F4C345B027B2C28F95E826
-"""A point of order 8 has this y or its negative (libsodium, ge25519_has_small_order). For a key of small order, a
-signature can be made without the private key."""
+"""The y coordinate of a point of order 8. The other points of order 8 have this y or its negative.
+
+See ge25519_has_small_order in libsodium. For a key of small order, anyone can create a signature without the
+private key.
+"""
 
 _PASTE = "Paste the line from your .pub file, such as: ssh-ed25519 AAAA... you@laptop"
 _NEW_PAIR = "Create a new key pair with: ssh-keygen -t ed25519."
@@ -42,34 +52,40 @@ _NAMES = {
     "sk-ssh-ed25519@openssh.com": "ed25519-sk",
     "sk-ecdsa-sha2-nistp256@openssh.com": "ecdsa-sk",
 }
-"""As `ssh-keygen -t` names them; those of a security key end in `-sk`. That of an RSA key also has its size."""
+"""The types of keys, as in `ssh-keygen -t`. The names for security keys end in `-sk`.
+
+RSA keys are not included, because their name also contains their size.
+"""
 _ACCEPTED = frozenset({*_NAMES, "ssh-rsa"})
 _KEY_TYPE = re.compile(r"(?:sk-)?(?:ssh|ecdsa-sha2)-[a-z0-9-]+(?:@openssh\.com)?")
 _BEGIN_PRIVATE = r"BEGIN\s+(?:[A-Z0-9]+\s+){0,4}PRIVATE\s+KEY"
 _DASHES = r"(?:--|[\u2013\u2014])"
-"""Two hyphens, or the dash that phones make of them. Not `-{2,}`, which takes quadratic time on a long row."""
+"""Two hyphens, or the dash into which phones convert them.
+
+Not `-{2,}`, which takes quadratic time on a long row of hyphens.
+"""
 _PRIVATE = re.compile(
-    # Slack turns line breaks into spaces. Without dashes only capitals count, because people also write about
-    # keys.
+    # Slack turns line breaks into spaces. Without dashes, only text in capitals counts, because people also
+    # write about private keys.
     rf"{_BEGIN_PRIVATE}|(?i:{_DASHES}\s*{_BEGIN_PRIVATE}|PRIVATE\s+KEY{_DASHES}"
     r"|PuTTY-User-Key-File|Private-(?:Lines|MAC|Hash):|AGE-SECRET-KEY)"
 )
 _OPENSSH, _SSH2 = "b3BlbnNzaC1rZXktdjE", "P2/56wAA"
-"""The first Base64 characters of two kinds of private keys: OpenSSH's and SSH Communications'."""
+"""The first Base64 characters of private keys in the formats of OpenSSH and of SSH Communications."""
 _DER_IN_BASE64 = re.compile(r"(?=(M[A-P][A-Za-z0-9+/]{34}))")
-"""A DER sequence in Base64. It may begin anywhere in a text: behind a quote, `key=` or a path."""
+"""A DER sequence in Base64. It may begin anywhere in a text: after a quote, `key=` or a path."""
 _PEM_IN_BASE64 = re.compile(r"(?=(LS0tL[A-Za-z0-9+/]{35,75}))")
 """A PEM file in Base64, as in a Kubernetes secret."""
 _SEQUENCE, _VERSION, _AFTER_VERSION = 0x30, b"\x02\x01", frozenset({0x02, 0x04, 0x30})
 _ENCRYPTED = (bytes.fromhex("06092a864886f70d0105"), bytes.fromhex("060a2a864886f70d010c01"))
-"""Prefixes of the object identifiers of the schemes that encrypt PKCS#8 keys: PKCS#5's and PKCS#12's."""
+"""The prefixes of the object identifiers of the schemes that encrypt PKCS#8 keys: those of PKCS#5 and PKCS#12."""
 
 
 def looks_private(text: str) -> bool:
-    """Return whether the first MOST_SCANNED characters have a mark of a private key in any common form. The key
-    may be cut off.
+    """Return whether a text contains part of a private key, in any common format.
 
-    Public keys, certificates, hashes and ordinary Base64 match none: each mark has at least 37 bits.
+    Only the first MOST_SCANNED characters are searched. Public keys, certificates, hashes and ordinary Base64
+    don't match, because each pattern has at least 37 bits.
     """
     visible = "".join(letter for letter in text[:MOST_SCANNED] if letter.isprintable() or letter.isspace())
     if _PRIVATE.search(visible) or _OPENSSH in visible or _SSH2 in visible:
@@ -80,8 +96,10 @@ def looks_private(text: str) -> bool:
 
 
 def _is_private_der(content: bytes) -> bool:
-    """Return whether DER begins with a small version, as PKCS#1, PKCS#8, SEC 1 and PKCS#12 do, or with an
-    encryption scheme, as an encrypted PKCS#8 key does.
+    """Return whether DER content begins like a private key.
+
+    PKCS#1, PKCS#8, SEC 1 and PKCS#12 begin with a small version number, and encrypted PKCS#8 keys begin with an
+    encryption scheme.
     """
     inner = _content_of(content)
     if inner[:2] == _VERSION and len(inner) > 3:
@@ -90,7 +108,7 @@ def _is_private_der(content: bytes) -> bool:
 
 
 def _content_of(sequence: bytes) -> bytes:
-    """Return the content of a DER sequence, as far as it isn't cut off. Return b"" for anything else."""
+    """Return the content of a DER sequence, as far as it isn't cut off. Empty for anything else."""
     if len(sequence) < 2 or sequence[0] != _SEQUENCE:
         return b""
     length_bytes = sequence[1] - 0x80 if sequence[1] > 0x80 else 0
@@ -102,11 +120,16 @@ def _decoded_text(encoded: str) -> str:
 
 
 def read_key(line: str) -> Key:
-    """Return the public key in a line, re-encoded by us.
+    """Return the public key in a line, re-encoded.
 
-    Accept one line without options: ed25519, ecdsa, RSA from 2048 bits, and both kinds of security keys.
-    Raise PrivateKey if the line is a private key, or else Mistake that says what to paste. Neither error holds any
-    of the text. The CPU time grows with the key, so callers in an event loop run this in a thread.
+    Accepts a single line without options that contains an ed25519 key, an ecdsa key, an RSA key of at least 2048
+    bits, or one of both kinds of security keys. Error messages never contain any part of the line.
+
+    The CPU time grows with the size of the key, so callers in an event loop should run this in a thread.
+
+    Raises:
+        PrivateKey: The line contains a private key.
+        Mistake: The line isn't an acceptable public key. The message says what to paste instead.
     """
     if looks_private(line):
         raise PrivateKey
@@ -148,7 +171,7 @@ def _decoded(kind: str, encoded: str) -> asyncssh.SSHKey:
         content = binascii.a2b_base64(encoded, strict_mode=True)
         key = asyncssh.import_public_key(f"{kind} {encoded}")
     except (ValueError, OverflowError):
-        raise broken from None  # the cause may quote the key
+        raise broken from None  # The original error may quote the key.
     if key.get_algorithm() != kind or key.public_data != content:
         raise broken
     if kind == "ssh-rsa":
@@ -177,8 +200,10 @@ def _small_primes() -> int:
 
 
 def _check_point(content: bytes) -> None:
-    """Raise Mistake if the point of an ed25519 key is one of the eight whose order divides 8. Their y has one of
-    five values, in any encoding (RFC 8032, section 5.1.2).
+    """Refuse an ed25519 key whose point is one of the eight whose order divides 8.
+
+    The y coordinate of these points has one of five values, in any encoding (RFC 8032, section 5.1.2). Raises
+    Mistake.
     """
     y = (int.from_bytes(content, "little") & ((1 << 255) - 1)) % _P
     if y in {0, 1, _P - 1, _Y_OF_ORDER_8, _P - _Y_OF_ORDER_8}:
@@ -186,8 +211,9 @@ def _check_point(content: bytes) -> None:
 
 
 def kind_of(line: str) -> str:
-    """Return the type of a key by its line: `ed25519`, `rsa 4096`, `ecdsa 256`, `ed25519-sk` or `ecdsa-sk`. Return
-    the first word of any other line.
+    """Return the type of a key, given its line: `ed25519`, `rsa 4096`, `ecdsa 256`, `ed25519-sk` or `ecdsa-sk`.
+
+    For a line of any other kind, return its first word.
     """
     kind, encoded = [*line.split(maxsplit=2), "", ""][:2]
     if kind != "ssh-rsa":
@@ -207,35 +233,45 @@ def _field(content: bytes, n: int) -> bytes:
     return content[4 : 4 + int.from_bytes(content[:4], "big")]
 
 
-# --- shell lines that put public keys on a machine and take them off, for people to paste there
+# --- shell lines that add or remove public keys, for people to paste on a machine
 
 
 _KEY_LINE = re.compile(r"(?:sk-)?(?:ssh|ecdsa-sha2)-[a-z0-9-]+(?:@openssh\.com)? [A-Za-z0-9+/]+={0,2}")
-"""`<type> <base64>`, as `read_key` re-encodes it. No character in it has a meaning between single quotes, in a
-fixed string of grep, or in a regular expression of sed whose delimiter is a comma."""
+"""A line `<type> <base64>`, as re-encoded by `read_key`.
+
+None of its characters has a special meaning between single quotes, in a fixed string of grep, or in a regular
+expression of sed that is delimited by commas.
+"""
 
 
 def add_line(lines: Sequence[str]) -> str:
-    """Return one shell line that appends the keys that `~/.ssh/authorized_keys` does not have yet.
+    """Return a shell line that appends the missing keys to `~/.ssh/authorized_keys`.
 
-    `lines` are those of `Key.line`. Raise ValueError if there is none, or if one has another form: people run the
-    result, so it must never hold a part of a comment or a name.
+    Args:
+        lines: The keys, each as `Key.line`.
+
+    Raises:
+        ValueError: There are no lines, or one isn't in that format. People run the result on their machine, so it
+            must never contain part of a comment or a name.
     """
     keys = " ".join(f"'{line}'" for line in _checked(lines))
-    # The empty line before each key separates it from a last line that has no line break.
+    # Begin with a line break, in case the last line of the file doesn't end with one.
     append = """printf '\\n%s\\n' "$k" >>authorized_keys"""
     add = f"""for k in {keys}; do grep -qsxF "$k" authorized_keys || {append}; done"""
-    # sshd refuses files that others can write.
+    # sshd ignores files that other users can write to.
     return f"(umask 077; mkdir -p ~/.ssh; cd ~/.ssh && {add})"
 
 
 def remove_line(lines: Sequence[str]) -> str:
-    """Return one shell line that deletes each line of `~/.ssh/authorized_keys` that has one of the keys, with its
-    options and its comment.
+    """Return a shell line that deletes the keys from `~/.ssh/authorized_keys`.
 
-    Raise ValueError as `add_line` does. The caller leaves out keys that other people on the machine have too.
+    It deletes the whole lines of that file, including options and comments. The caller must leave out keys that
+    other people on the machine use as well.
+
+    Raises:
+        ValueError: There are no lines, or one isn't in the format of `Key.line`.
     """
-    # sed writes a new file and renames it, so a full disk loses no key.
+    # sed writes a new file and renames it, so no key is lost if the disk is full.
     deletes = " ".join(rf"-e '\,{line.split()[1]},d'" for line in _checked(lines))
     return f"sed -i {deletes} ~/.ssh/authorized_keys"
 
@@ -246,11 +282,11 @@ def _checked(lines: Sequence[str]) -> Sequence[str]:
     return lines
 
 
-# --- the keys of the people who are let into a rental
+# --- keys of the people who have access to a rental
 
 
 def keys_still_go_in(rental: Rental, attempts: Iterable[Attempt]) -> bool:
-    """Return whether the next purchase still sends the keys of somebody who is let in now."""
+    """Return whether the next purchase will still install the keys of people who are given access now."""
     waits = rental.state in {*UNBOUGHT, State.PROCURING}
     return waits and not any(attempt.live for attempt in attempts)
 
@@ -258,8 +294,13 @@ def keys_still_go_in(rental: Rental, attempts: Iterable[Attempt]) -> bool:
 def removable_lines(
     people: Sequence[str], owner: str, teammates: Sequence[str], keys: Mapping[str, Sequence[Key]]
 ) -> tuple[str, ...]:
-    """Return the key lines of `people` that nobody else in the rental has. Taking off a shared key would lock out
-    the other person. `keys` are by the Slack ids of their owners.
+    """Return the key lines of `people` that nobody else with access to the rental has.
+
+    Removing a shared key would lock out the other person.
+
+    Args:
+        people: The Slack IDs of the people whose keys should be removed.
+        keys: The keys of everyone involved, by Slack ID.
     """
     stay = {key.line for user in (owner, *teammates) if user not in people for key in keys.get(user, ())}
     lines = [key.line for user in people for key in keys.get(user, ())]

@@ -1,17 +1,18 @@
-"""The two scripts that the boot script brings to a machine, and the line that lets the bot run them. No I/O.
+"""The two scripts that the startup script installs on a machine, and the line that lets the bot run them. No I/O.
 
-The probe's script prints how busy the machine is. It runs the other one, which starts its owner's
-`/root/on-ending.sh` before the machine ends. docs/probe.md describes what they print, and their files. They are
-here and not in bot/probe because the boot script and /gpu probe hold them too.
+The probe's script prints how busy the machine is. It also runs the second script, which starts the owner's
+`/root/on-ending.sh` before the machine ends. docs/probe.md describes their output and their files.
+
+The scripts are in this package, not in bot/probe, because the startup script and /gpu probe include them too.
 """
 
 from __future__ import annotations
 
 SCRIPT_PATH = "/usr/local/sbin/gpubot-probe"
-"""Where the script is on a machine."""
+"""The path of the probe's script on a machine."""
 
-# The shell reads row by row. mawk, the awk of Debian, would wait until it has 4 KiB or nvidia-smi ends.
-# --query-gpu: docs.nvidia.com/deploy/nvidia-smi. A name may contain commas, so it is the last column.
+# The rows of nvidia-smi are read by the shell. mawk, Debian's awk, would wait for 4 KiB or the end of nvidia-smi.
+# The name is the last column because it may contain commas (docs.nvidia.com/deploy/nvidia-smi, --query-gpu).
 PROBE_SCRIPT = r"""#!/bin/sh
 # gpubot's probe. It prints how busy the GPUs are and which SSH connections are open.
 # gpubot's key can run this script alone: see its line in /root/.ssh/authorized_keys.
@@ -53,25 +54,29 @@ echo end
 def probe_line(public_key: str) -> str:
     """Return the line of authorized_keys that lets a key run the probe's script and no other command.
 
-    `public_key` is `ssh-ed25519 AAAA...`, without a comment. `restrict` also switches off what later versions of
-    OpenSSH add (man.openbsd.org/sshd.8, AUTHORIZED_KEYS FILE FORMAT).
+    `restrict` also disables features that later versions of OpenSSH may add (man.openbsd.org/sshd.8,
+    AUTHORIZED_KEYS FILE FORMAT).
+
+    Args:
+        public_key: `ssh-ed25519 AAAA...`, without a comment.
     """
     return f'restrict,command="{SCRIPT_PATH}" {public_key} gpubot-probe'
 
 
-# --- what starts on-ending.sh
+# --- the script that starts on-ending.sh
 
 
 ENDING_PATH = "/usr/local/sbin/gpubot-ending"
-"""Where the script is on a machine. The probe's script has this path too."""
+"""The path of the second script on a machine. The probe's script contains this path as well."""
 ENDING_LOG = "/var/lib/gpubot/on-ending.log"
-"""Where the output of `/root/on-ending.sh` is, on the machine. The bot never reads it."""
+"""The file on the machine with the output of `/root/on-ending.sh`. The bot never reads it."""
 
-# A stolen probe key can send any command, so it is compared as a text and never expanded by the shell.
-# A user who can write to /root could replace the file after it was looked at, so /root is looked at too.
-# The script stays in that folder even if another one gets its name.
-# logind ends no processes of root when a session closes (KillExcludeUsers, logind.conf(5)), and sshd sends no
-# signal to them without a terminal.
+# Somebody who stole the probe's key can send any command. So the command is only compared as text, and never
+# expanded by the shell.
+# A user who can write to /root could replace the file after it was checked, so /root is checked as well. The
+# script changes to /root once and stays there, even if another folder is given that name later.
+# on-ending.sh survives the end of the SSH session: logind doesn't kill processes of root (KillExcludeUsers,
+# logind.conf(5)), and sshd doesn't send signals to processes without a terminal.
 ENDING_SCRIPT = r"""#!/bin/sh
 # gpubot's probe runs this. It starts /root/on-ending.sh 15 min before the end that gpubot asks the probe to note:
 # once for each end, never two at once. It prints how that went, and nothing that on-ending.sh prints.
@@ -142,7 +147,7 @@ fi
 """
 
 
-# --- shell lines that install the probe, for people to paste on a machine that ran no boot script. Pure
+# --- shell lines that install the probe, for people to paste on a machine that ran no startup script
 
 
 _LINES = """\
@@ -154,10 +159,12 @@ printf '\\n%s\\n' '{line}' >>authorized_keys; }})"""
 
 
 def install_lines(probe_line: str) -> str:
-    """Return the shell lines that write the probe's script and put `probe_line` into root's authorized_keys, once.
+    """Return shell lines with which a person can install the probe by hand.
 
-    They work in bash, dash and BusyBox, also if they are pasted into an interactive shell. They have at most 2,900
-    characters, so that they fit into one text of Slack (3,000) with the marks of a code block. What starts
-    on-ending.sh would not fit, so only the boot script brings it.
+    They write the probe's script, and append `probe_line` to root's authorized_keys unless it is there already.
+
+    The lines work in bash, dash and BusyBox, even if they are pasted into an interactive shell. They have at most
+    2,900 characters, so that they fit into one Slack text (3,000) together with the marks of a code block. The
+    script that starts on-ending.sh wouldn't fit, so only the startup script installs it.
     """
     return _LINES.format(path=SCRIPT_PATH, script=PROBE_SCRIPT.removesuffix("\n"), line=probe_line)

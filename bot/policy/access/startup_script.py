@@ -1,9 +1,11 @@
-"""The boot script: one shell script that a machine runs when it starts. Pure.
+"""The startup script: one shell script that a machine runs when it starts. No I/O.
 
-It puts the keys on the machine that `ssh_public_key` has no room for, installs the probe and the script that
-starts on-ending.sh, then runs the team's setup script. Nothing that people type gets into it: only public keys
-that `read_key` encoded, these two scripts, and the text of a setup script, which the admins wrote.
-docs/startup-script.md describes what it does on the machine.
+It installs the keys for which `ssh_public_key` has no room, then the probe and the script that starts
+on-ending.sh, and finally runs the team's setup script. docs/startup-script.md describes what it does on the
+machine.
+
+Nothing that people type becomes part of the script. It only contains public keys encoded by `read_key`, the two
+scripts mentioned above, and the text of a setup script, which was written by the admins.
 """
 
 from __future__ import annotations
@@ -24,14 +26,20 @@ from bot.policy.team.rules import Rules
 from bot.policy.use.probing import wants_probe
 
 SCRIPT_VERSION = 3
-"""Counts up with each change of what a script does. Each attempt records the version that it sent."""
+"""The version of the script, which is increased with every change to its effects.
+
+Each attempt records the version that it sent.
+"""
 LARGEST_SCRIPT = 12_000
-"""Bytes. EC2 takes 16,384 bytes of user data before encoding
-(docs.aws.amazon.com/AWSEC2/latest/UserGuide/user-data.html), other vendors more. The difference is left for what a
-marketplace or vendor may add around the script."""
+"""The largest script that is sent, in bytes.
+
+EC2 accepts 16,384 bytes of user data before encoding (docs.aws.amazon.com/AWSEC2/latest/UserGuide/user-data.html),
+and other vendors accept more. The difference leaves space for anything that a marketplace or vendor adds around
+the script.
+"""
 _DIRECTORY = "/var/lib/gpubot"
 SETUP_LOG = f"{_DIRECTORY}/setup.log"
-"""Where the output of a setup is, on the machine."""
+"""The file on the machine with the output of a setup script."""
 
 _START = (
     f"""\
@@ -153,11 +161,14 @@ END
 
 
 def script_text(lines: Sequence[str], setup: str | None = None, probe_line: str = "") -> str:
-    """Return the boot script for these key lines, the probe and the text of a setup script. Return an empty text
-    if there are none of these: then no script is sent. The size is not checked.
+    """Return the startup script, or an empty text if there is nothing for it to do. Its size isn't checked.
 
-    `probe_line` is the probe's line of authorized_keys. If it is empty, the probe is not installed. The part that
-    starts on-ending.sh comes with the probe, unless the script would be too large with it.
+    The part that starts on-ending.sh is installed along with the probe, unless the script would then be too large.
+
+    Args:
+        lines: The lines of the keys to install.
+        setup: The text of a setup script.
+        probe_line: The probe's line of authorized_keys. If it is empty, the probe isn't installed.
     """
     if probe_line and _size(whole := _script(lines, setup, probe_line, ending=True)) <= LARGEST_SCRIPT:
         return whole
@@ -174,7 +185,7 @@ def _script(lines: Sequence[str], setup: str | None, probe_line: str, *, ending:
         sections.append(_PROBE.format(path=SCRIPT_PATH, folder=folder, script=script, line=probe_line))
     if ending:
         sections.append(_ENDING.format(path=ENDING_PATH, script=ENDING_SCRIPT.removesuffix("\n")))
-    # A section that must run even if the setup hangs goes here.
+    # Add sections that must run even if the setup script hangs here, before it.
     if setup is not None:
         text = setup.removesuffix("\n")
         sections.append(_SETUP.format(directory=_DIRECTORY, text=text, delimiter=_delimiter(text)))
@@ -182,8 +193,9 @@ def _script(lines: Sequence[str], setup: str | None, probe_line: str, *, ending:
 
 
 def _delimiter(text: str) -> str:
-    """Return a delimiter that is no line of the text. Such a line would end the here-document, and the rest of the
-    text would run as a part of the boot script.
+    """Return a delimiter for a here-document that isn't one of the lines of the text.
+
+    Such a line would end the here-document, and the rest of the text would run as part of the startup script.
     """
     delimiter, lines = "END_OF_SETUP", set(text.split("\n"))
     while delimiter in lines:
@@ -194,10 +206,15 @@ def _delimiter(text: str) -> str:
 def further_keys(
     owner: str, teammates: Sequence[str], keys: Mapping[str, Sequence[Key]], *, first: str | None = None
 ) -> tuple[OwnedKey, ...]:
-    """Return the keys that belong on a machine besides the first one: the owner's others, then those of each
-    teammate. Each key is there once. The keys of one person begin with ed25519, the shortest.
+    """Return the keys that belong on a machine in addition to the default key, each of them once.
 
-    `first` is the line of the key that a purchase sent as the first. By default it is the owner's first key.
+    The owner's keys come first, then those of each teammate. The keys of each person begin with ed25519 keys,
+    because these are the shortest.
+
+    Args:
+        keys: The keys of the owner and the teammates, by Slack ID.
+        first: The line of the default key, which the purchase itself sends. If None, it is the first of the
+            owner's keys.
     """
     if first is None:
         first = next((key.line for key in keys.get(owner, ())), "")
@@ -213,10 +230,14 @@ def further_keys(
 def check_script_size(
     keys: Sequence[OwnedKey], setup: str | None, rules: Rules, *, probe_line: str = "", own: bool = True
 ) -> None:
-    """Raise Mistake with the sizes if the keys, the probe and the setup script of this name don't fit into a boot
-    script.
+    """Refuse a request whose keys, probe and setup script don't fit into a startup script.
 
-    `own` tells whether the request is the reader's own. Others can't change it.
+    Raises Mistake with the sizes.
+
+    Args:
+        keys: The keys in addition to the default key.
+        setup: The name of the setup script.
+        own: True if the request belongs to the reader of the message. Others can't change it.
     """
     lines, text = [key.line for key in keys], rules.setup.get(setup or "")
     size = _size(script_text(lines, text, probe_line))
@@ -236,8 +257,12 @@ def check_script_size(
 
 
 def keys_that_fit(keys: Sequence[OwnedKey], setup: str | None, probe_line: str = "") -> tuple[OwnedKey, ...]:
-    """Return the keys that fit into a boot script together with the probe and the text of a setup script, in
-    their order. A key that is too long is left out, and later ones may still fit.
+    """Return the keys that fit into a startup script together with the probe and a setup script.
+
+    Their order stays the same. A key that is too long is left out, while later ones may still fit.
+
+    Args:
+        setup: The text of the setup script.
     """
     fitting: list[OwnedKey] = []
     for key in keys:
@@ -247,7 +272,10 @@ def keys_that_fit(keys: Sequence[OwnedKey], setup: str | None, probe_line: str =
 
 
 def check_setup(name: str | None, rules: Rules) -> None:
-    """Raise Mistake if the rules have no setup script of this name. None stands for no setup."""
+    """Refuse the name of a setup script that isn't in the rules.
+
+    None, which stands for no setup script, is always accepted. Raises Mistake.
+    """
     if name is None or name in rules.setup:
         return
     if not rules.setup:
@@ -264,23 +292,26 @@ def _size(text: str) -> int:
 
 
 def _kilobytes(size: int) -> str:
-    """Return `5.9 kB`, rounded up, so that something too large never looks as if it fits."""
+    """Return a size as `5.9 kB`, rounded up, so that something too large never appears to fit."""
     whole, tenth = divmod(-(-size // 100), 10)
     return f"{whole}.{tenth} kB" if tenth else f"{whole} kB"
 
 
-# --- what the boot script of one purchase holds, and what it has to leave out. Pure
+# --- the contents of the startup script for one purchase
 
 
 class StartupScriptPlan(Frozen):
-    """The boot script of one purchase."""
+    """The startup script of one purchase."""
 
     text: str = ""
-    """Empty if no script is sent."""
+    """The script. Empty if none is sent."""
     sent: SentScript | None = None
-    """What the script holds, for the attempt, or that the place takes none. None if nothing was to be sent."""
+    """The record of the script's contents for the attempt, or of the fact that the place accepts no script.
+
+    None if there was nothing to send.
+    """
     left_out: LeftOut | None = None
-    """What the script lacks, for people. None if it has everything that it should have."""
+    """The parts that the script lacks, to be shown to people. None if it is complete."""
 
 
 def plan_startup_script(
@@ -291,13 +322,16 @@ def plan_startup_script(
     probe_line: str = "",
     takes_script: bool = True,
 ) -> StartupScriptPlan:
-    """Return the boot script for a purchase of this rental, with the keys that the people in it have now.
+    """Return the startup script for a purchase, with the current keys of everyone who has access to the rental.
 
-    `keys` has the keys of the owner and of each teammate who may be let in, even if they have none. A teammate who
-    is missing there left or became a guest, and is left out silently.
+    A purchase never fails because of its script. Keys that don't fit and setup scripts that are no longer in the
+    rules are left out, and if the place accepts no script, the whole script is.
 
-    A purchase never fails because of its script: keys that don't fit, a setup that the rules no longer have, or
-    the whole script if the place doesn't take one (`takes_script`), are left out.
+    Args:
+        keys: The keys of the owner and of each teammate who may still have access, by Slack ID. A teammate who has
+            no keys is included with an empty list. A teammate who has left or become a guest is missing, and is
+            left out silently.
+        takes_script: Whether the place accepts a startup script.
     """
     request = rental.request
     wanted = further_keys(rental.owner, rental.teammates, keys)

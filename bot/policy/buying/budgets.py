@@ -1,4 +1,4 @@
-"""Projects and budgets, without I/O: which project is charged, what a budget holds, when to notify people."""
+"""Projects and budgets: which project a rental is charged to, and whether the budgets can cover it. No I/O."""
 
 from __future__ import annotations
 
@@ -21,7 +21,11 @@ from bot.policy.team.rules import Rules
 
 
 def projects_to_name(person: Person, rules: Rules) -> tuple[str, ...]:
-    """Return the projects that a person may have charged: those that name them or nobody; for an approver, all."""
+    """Return the projects that a person may charge.
+
+    For an approver, these are all projects. For others, they are the projects that list them, and those that list
+    nobody.
+    """
     approver = roles_of(person, rules).approver
     projects = rules.projects.items()
     return tuple(
@@ -30,13 +34,22 @@ def projects_to_name(person: Person, rules: Rules) -> tuple[str, ...]:
 
 
 def project_of(person: Person, named: str | None, channel: str, rules: Rules) -> str:
-    """Return the project that a request is charged to: the one that the person `named`, else that of the `channel`
-    in which they asked, else the only one that names them, else UNASSIGNED.
+    """Return the project that a request is charged to.
 
-    If the channel's project names people and the person is neither one of them nor an approver, the request is
-    charged as if the channel had no project.
+    The first of these that applies is used:
 
-    Raise Mistake if no project has the name, and Refused if the person may not name it.
+    - the project that the person named
+    - the project of the channel in which they asked, provided that they may charge it
+    - the only project that lists them
+    - UNASSIGNED
+
+    Args:
+        named: The name that the person typed. None if they named no project.
+        channel: The Slack ID of the channel in which they asked.
+
+    Raises:
+        Mistake: There is no project of that name.
+        Refused: The person may not charge the project that they named.
     """
     allowed = projects_to_name(person, rules)
     if named is not None:
@@ -61,26 +74,29 @@ def project_of(person: Person, named: str | None, channel: str, rules: Rules) ->
 
 
 def project_of_channel(channel: str, rules: Rules) -> str | None:
-    """Return the project to which a channel belongs, whoever asks there. Return None if it belongs to none."""
+    """Return the project to which a channel belongs, regardless of who asks there. None if it belongs to none."""
     return next((name for name, project in rules.projects.items() if channel in project.channels), None)
 
 
 def channels_of_named_people(rules: Rules) -> dict[str, str]:
-    """Return the channels of projects that name people, each with its project. Others ask there without it."""
+    """Return the channels of projects that list people, each with its project.
+
+    Requests that other people make in these channels aren't charged to the project.
+    """
     return {one: name for name, project in rules.projects.items() if project.people for one in project.channels}
 
 
 def rules_of_project(rules: Rules, project: str) -> Rules:
-    """Return the rules with the project's own `auto_approve`, if it has one."""
+    """Return the rules with the project's own `auto_approve` limits, if it has any."""
     own = rules.projects[project].auto_approve if project in rules.projects else None
     return rules if own is None else changed(rules, auto_approve=own)
 
 
 def rules_of_owner(rules: Rules, project: str, owner: Person) -> Rules:
-    """Return the rules by which the `owner` of a project's machine gets more time, or takes the machine over.
+    """Return the rules that apply when `owner` extends a project's machine or takes it over.
 
-    The project's own `auto_approve` applies only if the owner may have the project charged. They may not if they
-    took the machine from one of its people, or if the rules named other people since it was rented.
+    The project's own `auto_approve` limits apply only if the owner may charge the project. They may not if they
+    took the machine over from someone who can, or if the rules have been changed since the machine was rented.
     """
     return rules_of_project(rules, project) if project in projects_to_name(owner, rules) else rules
 
@@ -89,7 +105,7 @@ def rules_of_owner(rules: Rules, project: str, owner: Person) -> Rules:
 
 
 def budget_of(scope: Scope, rules: Rules) -> Micros | None:
-    """Return the budget of a scope for each month. Return None if it has none."""
+    """Return the monthly budget of a scope, or None if it has none."""
     match scope.kind:
         case ScopeKind.TEAM:
             dollars = rules.budgets.team
@@ -101,15 +117,20 @@ def budget_of(scope: Scope, rules: Rules) -> Micros | None:
 
 
 def say_month(month: Month) -> str:
-    """Return the name of a month: `November`."""
+    """Return the name of a month, such as `November`."""
     return month_name[int(month.split("-")[1])]
 
 
 def say_passed(passed: Demand, owner: str | None = None, what: str = "The request") -> str:
-    """Return what was asked for could cost, and what the budget that it passes has left.
+    """Return a sentence with the cost of a request and what is left of the budget that can't cover it.
 
-    The text is for the owner of the request, or for somebody else if there is the name of its `owner`. Such as
-    `The request could cost $16.06, and you have only $11.00 left in November ($9.00 spent, $0.00 reserved ..).`
+    For example: `The request could cost $16.06, and you have only $11.00 left in November ($9.00 spent, $0.00
+    reserved ..).`
+
+    Args:
+        passed: The budget that can't cover the request.
+        owner: The name of the request's owner, if somebody else reads the sentence. None if the owner reads it.
+        what: The subject of the sentence.
     """
     scope = passed.balance.scope
     person = "you have" if owner is None else f"{owner} has"
@@ -119,10 +140,14 @@ def say_passed(passed: Demand, owner: str | None = None, what: str = "The reques
 
 
 def say_left(demand: Demand, month: str = "", *, of_budget: bool = False) -> str:
-    """Return `$30.97 left ($22.00 spent, $57.03 reserved for running machines)`.
+    """Return the remaining amount of a budget, as text.
 
-    The three amounts add up to the budget, unless more than that is spent and reserved. `month`, such as
-    ` in November`, follows "left". With `of_budget`, the text begins with `$30.97 of $110.00 left`.
+    For example: `$30.97 left ($22.00 spent, $57.03 reserved for running machines)`. The three amounts add up to
+    the budget, unless more than the budget is spent and reserved.
+
+    Args:
+        month: Text after "left", such as ` in November`.
+        of_budget: True to begin the text with `$30.97 of $110.00 left`.
     """
     spent, reserved, left = split_budget(demand.balance, demand.budget)
     text = say_at_most(left) + (f" of {say_at_most(demand.budget)}" if of_budget else "") + f" left{month}"
@@ -132,9 +157,10 @@ def say_left(demand: Demand, month: str = "", *, of_budget: bool = False) -> str
 
 
 def split_budget(balance: Balance, budget: Micros) -> tuple[Micros, Micros, Micros]:
-    """Return what is spent, reserved and left of a budget, in whole cents that add up to the budget.
+    """Return the amounts of a budget that are spent, reserved and left, in this order.
 
-    Nothing is left if more than the budget is spent and reserved.
+    They are rounded to whole cents in such a way that they add up to the budget. If more than the budget is spent
+    and reserved, zero is left.
     """
     left = max(budget - balance.spent - balance.reserved, 0)
     spent, reserved, left = in_cents([balance.spent, balance.reserved, left])
@@ -142,8 +168,13 @@ def split_budget(balance: Balance, budget: Micros) -> tuple[Micros, Micros, Micr
 
 
 def demands(more: Mapping[Month, Micros], balances: Collection[Balance], rules: Rules) -> tuple[Demand, ...]:
-    """Return what is asked of each budget, `more` by months, the tightest one first. `balances` are those of its
-    scopes in these months.
+    """Return the effect of additional costs on each budget, tightest budget first.
+
+    Scopes without a budget are left out.
+
+    Args:
+        more: The additional costs by month.
+        balances: The balances of the scopes in these months.
     """
     found = []
     for balance in balances:
@@ -154,13 +185,17 @@ def demands(more: Mapping[Month, Micros], balances: Collection[Balance], rules: 
 
 
 def budgets_now(owner: str, project: str, rules: Rules) -> dict[ScopeKind, Micros]:
-    """Return the budgets that a rental counts for. A kind of scope without a budget is missing."""
+    """Return the budgets that apply to a rental. A kind of scope that has no budget is missing."""
     budgets = {scope.kind: budget_of(scope, rules) for scope in scopes_of(owner, project)}
     return {kind: budget for kind, budget in budgets.items() if budget is not None}
 
 
 def is_lowered(demand: Demand, before: Mapping[ScopeKind, Micros] | None) -> bool:
-    """Return whether a budget is lower than it was `before`. Return False if that is unknown."""
+    """Return whether a budget is lower than it was before.
+
+    Args:
+        before: The earlier budgets. None if they are unknown; the result is then False.
+    """
     if before is None:
         return False
     then = before.get(demand.balance.scope.kind)
@@ -168,25 +203,27 @@ def is_lowered(demand: Demand, before: Mapping[ScopeKind, Micros] | None) -> boo
 
 
 class Room(Frozen):
-    """What budgets hold for a request."""
+    """The headroom that the budgets have for a request."""
 
     balances: tuple[Balance, ...] = ()
-    """Those of its owner, its project and the team, in the months that it can reach."""
+    """The balances of the request's owner, its project and the team, in the months in which it can bill."""
     months: tuple[Month, ...] = ()
+    """The months in which the request's rental can bill."""
     settled: Micros = 0
-    """What its ledger has. The total of its envelope includes it."""
+    """The sum of the rental's ledger, which is included in the total of its terms."""
     held: Mapping[Month, Micros] = Field(default_factory=dict)
-    """What it holds already, by months."""
+    """The amounts that the rental has already reserved, by month."""
 
     def passed(self, total: Micros, rules: Rules) -> tuple[Demand, ...]:
-        """Return the budgets that don't hold an envelope with this total, the tightest one first."""
+        """Return the budgets that can't cover terms with this total, tightest first."""
         more = {month: total - self.settled - self.held.get(month, 0) for month in self.months}
         return tuple(demand for demand in demands(more, self.balances, rules) if demand.passes)
 
 
 def new_alert(balance: Balance, rules: Rules) -> int | None:
-    """Return the percentage of a budget at which people are notified now. Return None if no alert is new. Two
-    alerts that are passed at once are one.
+    """Return the percentage of a budget that has been reached and that people have to be notified of.
+
+    None if no new percentage has been reached. If several are reached at once, only the highest is returned.
     """
     budget = budget_of(balance.scope, rules)
     if budget is None:

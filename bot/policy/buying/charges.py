@@ -1,8 +1,8 @@
-"""Divides what a resource billed: by how its machine was used, and into charges.
+"""Divides the cost of a machine by how it was used, and by month and owner.
 
-The shares of use are computed from what was billed and from the stored changes of verdict: when a ledger row is
-charged, cut by months and owners, and when they are read. A verdict that reaches back needs no correction, because
-a resource is charged once it is gone.
+The division by use is computed from the billed amount and from the stored changes of the usage status. It is
+computed when a ledger row is divided into charges, and again when a report is read. A usage status that applies to
+earlier time needs no correction, because a resource is only charged after it has been terminated.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ MICROSECOND = timedelta(microseconds=1)
 
 
 class BilledPart(NamedTuple):
-    """What one resource that is not gone has billed since its last row in the ledger."""
+    """The amount that a live resource has billed since its last ledger row."""
 
     started_at: datetime
     ended_at: datetime
@@ -35,11 +35,11 @@ class BilledPart(NamedTuple):
 
 
 Billed: TypeAlias = LedgerRow | Charge | BilledPart
-"""An amount that was billed evenly for some time."""
+"""An amount that was billed evenly over some time."""
 
 
 class Stretch(Frozen):
-    """Time with one verdict."""
+    """A stretch of time with a single usage status."""
 
     status: UsageStatus
     since: Instant
@@ -47,12 +47,16 @@ class Stretch(Frozen):
 
 
 def stretches(events: Iterable[Event], *, ready_at: datetime, until: datetime) -> tuple[Stretch, ...]:
-    """Return the stretches with a verdict from `ready_at` to `until`, oldest first, from the events of a rental.
+    """Return the stretches of time with a known usage status between `ready_at` and `until`, oldest first.
+
     All other time is unknown.
 
-    A verdict holds from its `since` on, which is before the event: idle time counts from the last reading of work.
-    A change between connected and idle within one spell holds only from the event on: what was known about the
-    time before stays.
+    A usage status applies from its `since`, which is before its event: idle time, for example, is counted from the
+    last reading that showed work. There is one exception. A change between connected and idle within the same idle
+    period applies only from the event, so that the record of the time before doesn't change.
+
+    Args:
+        events: The events of a rental, oldest first.
     """
     begins: list[tuple[datetime, UsageStatus, datetime]] = []
     for event in events:
@@ -74,10 +78,13 @@ def stretches(events: Iterable[Event], *, ready_at: datetime, until: datetime) -
 
 
 def up_to(billed: Billed, moment: datetime, amount: Micros | None = None) -> Micros:
-    """Return how much of what was billed, or of an `amount` of it, fell into the time before `moment`.
+    """Return the part of a billed amount that falls before `moment`.
 
-    Differences of these rounded-down sums lose and repeat no fraction of a micro-dollar, so the parts of an amount
-    sum to the whole.
+    The result is rounded down. To get the part for a span of time, subtract two such results; the parts then add
+    up exactly to the whole, without losing a fraction of a micro-dollar.
+
+    Args:
+        amount: The amount to divide, if it isn't the whole billed amount.
     """
     amount = billed.amount if amount is None else amount
     length = (billed.ended_at - billed.started_at) // MICROSECOND
@@ -90,11 +97,15 @@ def up_to(billed: Billed, moment: datetime, amount: Micros | None = None) -> Mic
 def use_costs(
     billed: Billed, known: Sequence[Stretch], *, since: datetime | None = None, until: datetime | None = None
 ) -> UseCosts:
-    """Return the shares of an amount, exact in micro-dollars: they sum to the amount. `known` are the stretches of
-    its machine.
+    """Divide a billed amount by how the machine was used. The shares add up exactly to the amount.
 
-    With `since` and `until`, return the shares of that part of the time. If the time is cut into parts, for
-    example months, the shares of the parts sum to the whole.
+    With `since` and `until`, only the amount for that part of the time is divided. The shares of adjoining parts,
+    such as months, add up exactly to the shares of the whole.
+
+    Args:
+        known: The stretches of time with a known usage status.
+        since: By default, the start of `billed`.
+        until: By default, the end of `billed`.
     """
     if billed.ended_at <= billed.started_at:
         return UseCosts(unknown=billed.amount)
@@ -117,14 +128,22 @@ def use_costs(
 
 
 class Owned(NamedTuple):
-    """From when on a rental is a person's. None: from its start on."""
+    """An owner of a rental, and the time at which the rental became theirs.
+
+    The time is None for the first owner, who has had the rental from the start.
+    """
 
     since: datetime | None
     owner: str
 
 
 def owners_of(owner: str, events: Iterable[Event]) -> tuple[Owned, ...]:
-    """Return the owners of a rental, the first one first, from its events. `owner` is who has it now."""
+    """Return all owners of a rental, first owner first.
+
+    Args:
+        owner: The current owner.
+        events: The rental's events, oldest first.
+    """
     owners: list[Owned] = []
     for event in events:
         if isinstance(event.facts, OwnerChangedFacts):
@@ -145,12 +164,17 @@ def cut(
     filed: Collection[str] = (),
     kept: Collection[Charge] = (),
 ) -> tuple[Charge, ...]:
-    """Return the charges of a ledger row, oldest first. Their amounts sum to that of the row, and the last one
-    takes what rounding leaves.
+    """Divide a ledger row into charges by month and owner, oldest first.
 
-    `known` is what was seen of the use of its machine, and `deleted_at` when the bot asked for its deletion. What
-    falls into a month that is `filed` is charged to the next month that is not, as a correction. What the row's
-    charges that are `kept` have is left out: with them, the amounts sum to that of the row.
+    The amounts add up exactly to the amount of the row; the last charge absorbs rounding differences.
+
+    Args:
+        owners: All owners of the rental, first owner first.
+        known: The stretches of time with a known usage status.
+        deleted_at: The time at which the bot requested the deletion.
+        filed: The months whose file is complete. A charge for such a month is moved to the next month whose file
+            isn't complete, as a correction.
+        kept: Existing charges of this row that remain valid. The time that they cover is left out.
     """
     months = months_between(row.started_at, row.ended_at, zone)
     borders = {month_start(month, zone) for month in months[1:]}

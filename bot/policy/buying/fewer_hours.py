@@ -1,7 +1,8 @@
-"""Approving fewer hours than were asked for: the lengths to choose from, and what is allowed for each. Pure.
+"""Approving fewer hours than were requested: the choices, and the terms that result from each. No I/O.
 
-An approver may only shorten what waits: the offer, its price and the highest price stay. Of two ends, the later
-one is shortened, never to before the first one.
+An approver may only shorten the request or extension that is waiting for a decision; the offer, its price and the
+highest price stay the same. If the end is flexible, its latest end moves to an earlier time, but never before the
+earliest end.
 """
 
 from __future__ import annotations
@@ -18,26 +19,31 @@ from bot.policy.team.rules import Rules
 from bot.policy.use.leases import LEAST_TIME
 
 HOURS = (48, 24, 12, 8, 4, 2, 1)
-"""The lengths to choose from, as far as they are shorter than what was asked for."""
+"""The lengths to choose from, in hours. Only those shorter than the requested length are shown."""
 
 
 class FewerHours(Frozen):
-    """A shorter lease than the one that was asked for."""
+    """A shorter lease than the one that was requested."""
 
     length: timedelta
-    """How long: from ready, from now until an end that was named, or the time that an extension adds."""
+    """The approved length.
+
+    For a request, it is counted from the moment at which the machine is ready or, if the requester named an end,
+    from now or from the start time. For an extension, it is the time that the extension adds.
+    """
     asked: timedelta
-    """The length that was asked for, counted in the same way."""
+    """The requested length, counted in the same way as `length`."""
     request: Request
     terms: Terms
-    """What is allowed then. It has the version of the envelope that waits."""
+    """The approved terms. They have the same version as the terms that are waiting for a decision."""
     ends_at: Instant | None = None
-    """The new end of an extension. None for a request."""
+    """The new end if this is an extension. None for a request."""
 
 
 def lengths_to_choose(rental: Rental, now: datetime) -> tuple[timedelta, ...]:
-    """Return the lengths for which an approver may approve what waits, the longest first. Return none if nothing
-    waits for an approver, or if it is too short.
+    """Return the shorter lengths that an approver can choose, longest first.
+
+    Empty if nothing is waiting for an approver, or if the requested length is too short to be reduced.
     """
     if rental.undecided_terms is None or rental.owner_decides:
         return ()
@@ -49,7 +55,7 @@ def lengths_to_choose(rental: Rental, now: datetime) -> tuple[timedelta, ...]:
 
 
 def asked_length(rental: Rental, now: datetime) -> timedelta:
-    """Return the length that was asked for, as `FewerHours.length` counts it."""
+    """Return the requested length, counted as in `FewerHours.length`."""
     request = rental.request
     if rental.extension is not None:
         return rental.extension.ends_at - max(rental.running_lease.ends_at, now)
@@ -57,13 +63,15 @@ def asked_length(rental: Rental, now: datetime) -> timedelta:
 
 
 def _begins(request: Request, now: datetime) -> datetime:
-    """Return from when the hours of a request count."""
+    """Return the time from which the hours of a request are counted."""
     return now if request.starts_at is None else max(request.starts_at, now)
 
 
 def _least(rental: Rental, now: datetime) -> timedelta:
-    """Return the shortest length that an approver may choose: up to the first of two ends. With an extension, at
-    least one second more than the later end, which needs no approval.
+    """Return the shortest length that an approver may choose.
+
+    For a flexible end, it reaches to the earliest end. For an extension, it reaches one second past the latest
+    end, because no approval is needed up to there.
     """
     request, shortest = rental.request, timedelta(seconds=1)
     if rental.extension is not None:
@@ -74,18 +82,23 @@ def _least(rental: Rental, now: datetime) -> timedelta:
     if request.up_to is None:
         return shortest
     first = request.lease if request.until is None else request.until - _begins(request, now)
-    # A dialog shows whole minutes.
+    # The dialog shows whole minutes, so a length with seconds couldn't be chosen.
     return max(first - first % timedelta(minutes=1), shortest)
 
 
 def shortened(rental: Rental, length: timedelta, *, spent: Micros, now: datetime, rules: Rules) -> FewerHours:
-    """Return what is allowed if what waits is approved for this length. `spent` is the most that the rental has
-    cost by now. Raise TooLate if the length is not, or no longer, shorter than what waits.
+    """Return the shorter lease that results if an approver chooses this length.
+
+    Args:
+        spent: The highest possible cost of the rental so far.
+
+    Raises:
+        TooLate: The length is too short, or it isn't (or is no longer) shorter than the requested length.
     """
     asked, terms = asked_length(rental, now), rental.newest_terms
     if not _least(rental, now) <= length < asked:
-        words = f"{rental.id} can't be approved for that long. Nothing was approved."
-        raise TooLate(words, rental.id)
+        message = f"{rental.id} can't be approved for that long. Nothing was approved."
+        raise TooLate(message, rental.id)
     request = rental.request
     ends_at: datetime | None = None
     if rental.extension is None:

@@ -1,8 +1,11 @@
-"""A month's charges as a file that accounting programs import: CSV by the FOCUS 1.2 specification.
+"""Writes a month's charges to a file that accounting programs can import: CSV in the FOCUS 1.2 format.
 
-Rules: https://focus.finops.org/focus-specification. The file has all of its mandatory columns, then those of its
-other columns that we can fill, then our own, whose names begin with `x_`. A null is an empty cell. Unit prices are
-left out: the specification wants quantity times price to be the cost, which rounding to micro-dollars breaks.
+The specification is at https://focus.finops.org/focus-specification. The file contains all mandatory columns, then
+those optional columns for which there is data, then gpubot's own columns, whose names begin with `x_`. A null is
+an empty cell.
+
+Unit prices are deliberately left out: the specification requires that quantity times price equals the cost, which
+isn't true after rounding to micro-dollars.
 """
 
 from __future__ import annotations
@@ -28,30 +31,35 @@ from bot.policy.buying.months import month_end, month_start
 
 ISSUER = "Compute Clear"
 _FORMULA = tuple("=+-@＝＋－＠")
-"""A spreadsheet runs a cell that begins with one of these as a formula, in some languages also with the full-width
-ones (owasp.org/www-community/attacks/CSV_Injection)."""
+"""The characters that make a spreadsheet run a cell as a formula if the cell begins with one of them.
+
+In some languages this includes the full-width characters (owasp.org/www-community/attacks/CSV_Injection).
+"""
 _SEPARATORS = re.compile("[;\t\n\v\f\r\x1c-\x1e\x85\u2028\u2029]+")
-"""Where a spreadsheet may begin another cell: in many countries it splits at semicolons, also inside of quotes."""
+"""The characters at which a spreadsheet may split a cell.
+
+In many countries it splits at semicolons, even inside quotes.
+"""
 _MICROSECONDS_PER_HOUR = timedelta(hours=1) // timedelta(microseconds=1)
 
 
 @dataclass(frozen=True)
 class FileRow:
-    """A charge with what its row in the file says about it."""
+    """A charge with the other data that its row in the file shows."""
 
     charge: Charge
     machine: ChargedMachine
     requester: str
-    """The display name of its owner."""
+    """The display name of the charge's owner."""
     cost_center: str
-    """Empty if its project has none."""
+    """The cost center of the charge's project. Empty if it has none."""
     running: bool
-    """Whether the machine still bills, so that the charge is counted up to now."""
+    """True if the machine is still billing, so that the charge is counted up to now."""
 
 
 @dataclass(frozen=True)
 class BillingMonth:
-    """The month of a file, and the account that its invoice is addressed to."""
+    """The month of a file, and the account to which its invoice is addressed."""
 
     month: Month
     zone: ZoneInfo
@@ -59,22 +67,27 @@ class BillingMonth:
 
     @cached_property
     def start(self) -> datetime:
-        """Return its first moment, in UTC."""
+        """Return the first moment of the month, in UTC."""
         return month_start(self.month, self.zone)
 
     @cached_property
     def end(self) -> datetime:
-        """Return the first moment after it, in UTC."""
+        """Return the first moment after the month, in UTC."""
         return month_end(self.month, self.zone)
 
 
 def focus_file(rows: Iterable[FileRow], billing: BillingMonth) -> str:
-    """Return the file with a row for each charge, in the order of `rows`, below a row with the columns' names."""
+    """Return the text of a file with a header and one row per charge, in the order of `rows`."""
     return _csv(COLUMNS, ([cell(row, billing) for cell in COLUMNS.values()] for row in rows))
 
 
 def part_of(file: str, *, project: str | None = None, owner: str | None = None) -> str:
-    """Return a file of `focus_file` with only the rows of a project or an owner (a Slack id). None: of all."""
+    """Return a file made by `focus_file`, reduced to the rows of one project or one owner.
+
+    Args:
+        project: The project. None for all of them.
+        owner: The owner's Slack ID. None for all of them.
+    """
     reader = csv.reader(io.StringIO(file, newline=""))
     names = next(reader)
     in_project, tags = names.index("SubAccountId"), names.index("Tags")
@@ -95,25 +108,32 @@ def _csv(names: Iterable[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def file_name(month: Month, *, complete: bool, part: str = "") -> str:
-    """Return the name of a month's file, such as `gpubot-2026-11.csv`. `part` names what it is cut to. The file of
-    a month that is not complete is named `gpubot-2026-11-so-far.csv`.
+    """Return the name of a month's file, such as `gpubot-2026-11.csv`.
+
+    If the month isn't complete, the name is `gpubot-2026-11-so-far.csv`.
+
+    Args:
+        part: A name for the rows that the file is reduced to, such as a project. Empty for all rows.
     """
     return "-".join(filter(None, ("gpubot", month, part, "" if complete else "so-far"))) + ".csv"
 
 
 @dataclass(frozen=True)
 class MonthFile:
-    """A file of charges. Writing it takes long if it has many rows, so that is left to `written`."""
+    """A file of charges for one month.
+
+    Writing its text takes a long time if there are many rows, so the text is only created by `written`.
+    """
 
     part: MonthPart
     owner: str | None
-    """The Slack id of the person whose charges alone it has. None: it has those of everybody."""
+    """The Slack ID of the only person whose charges are included. None if everybody's are."""
     billing: BillingMonth
     rows: tuple[FileRow, ...]
     complete: str | None
-    """The month's complete file for everybody, from which this is cut. None: the month isn't complete."""
+    """The text of the month's complete file, from which this one is cut. None if the month isn't complete."""
     unmanaged_count: int = 0
-    """How many machines that no rental has run now."""
+    """The number of unmanaged machines that are running now."""
 
     @property
     def name(self) -> str:
@@ -125,7 +145,7 @@ class MonthFile:
 
     @property
     def estimated(self) -> Micros:
-        """Return the part that is an estimate, because the API left something out."""
+        """Return the amount that is estimated, because the API left out the start, the end or the price."""
         return sum(row.charge.amount for row in self.rows if row.charge.estimated)
 
     @property
@@ -134,7 +154,7 @@ class MonthFile:
 
     @property
     def running_count(self) -> int:
-        """Return how many of its machines still bill."""
+        """Return the number of machines that are still billing."""
         return sum(row.running for row in self.rows)
 
     def written(self) -> str:
@@ -147,25 +167,28 @@ class MonthFile:
 
 
 def _plain(text: str) -> str:
-    """Return a text with a space instead of what could begin another cell."""
+    """Replace the characters at which a spreadsheet might split the text with spaces."""
     return _SEPARATORS.sub(" ", text).strip()
 
 
 def _text(text: str) -> str:
-    """Return a text as a cell. A text that a spreadsheet could run as a formula gets an apostrophe in front."""
+    """Return a text as a cell that is safe to open in a spreadsheet.
+
+    If a spreadsheet could run the text as a formula, an apostrophe is put in front of it.
+    """
     text = _plain(text)
     risky = text.startswith(_FORMULA) or (text and unicodedata.category(text[0]) == "Cc")
     return f"'{text}" if risky else text
 
 
 def _hours(charge: Charge) -> str:
-    """Return the hours of a charge, rounded to a billionth. The specification allows no exponent."""
+    """Return the hours of a charge, rounded to nine decimal places. The specification allows no exponent."""
     length = (charge.ended_at - charge.started_at) // timedelta(microseconds=1)
     return f"{Decimal(length) / _MICROSECONDS_PER_HOUR:.9f}"
 
 
 def _time(at: datetime) -> str:
-    """Return a time in UTC in whole seconds: the specification's format has no place for a fraction."""
+    """Return a time as UTC, in whole seconds, because the specification's format has no fractions of a second."""
     return at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
@@ -186,7 +209,7 @@ def _dollars(amount: Micros) -> str:
 
 
 COLUMNS: Mapping[str, Callable[[FileRow, BillingMonth], str]] = {
-    # Those that are mandatory.
+    # Mandatory columns.
     "BilledCost": lambda row, _: _dollars(row.charge.amount),
     "BillingAccountId": lambda _, billing: _text(billing.account),
     "BillingAccountName": lambda *_: "",
@@ -205,15 +228,15 @@ COLUMNS: Mapping[str, Callable[[FileRow, BillingMonth], str]] = {
     "PricingQuantity": lambda row, _: _hours(row.charge),
     "PricingUnit": lambda *_: "Hours",
     "ProviderName": lambda *_: ISSUER,
-    # The API may not state the vendor of an adopted machine, and the column takes no null.
+    # The API may not state the vendor of an adopted machine, but this column must not be empty.
     "PublisherName": lambda row, _: _text(vendor_name(row.machine.vendor) or ISSUER),
     "ServiceCategory": lambda *_: "Compute",
     "ServiceName": lambda *_: "GPU rental",
-    # Others of the specification.
+    # Optional columns of the specification.
     "ChargeFrequency": lambda *_: "Usage-Based",
     "ConsumedQuantity": lambda row, _: _hours(row.charge),
     "ConsumedUnit": lambda *_: "Hours",
-    # Nobody tells the bot which invoice a charge is on. The column is there so that finance can fill it in.
+    # The bot doesn't know the invoice of a charge. The column exists so that finance can fill it in.
     "InvoiceId": lambda *_: "",
     "PricingCategory": lambda row, _: "Dynamic" if row.machine.contract == Contract.SPOT else "Standard",
     "RegionId": lambda row, _: _text(row.machine.region),
@@ -226,7 +249,7 @@ COLUMNS: Mapping[str, Callable[[FileRow, BillingMonth], str]] = {
     "SubAccountId": lambda row, _: _text(row.charge.project),
     "SubAccountName": lambda row, _: _text(row.charge.project),
     "Tags": lambda row, _: _tags(row),
-    # Ours.
+    # gpubot's own columns.
     "x_CostCenter": lambda row, _: _text(row.cost_center),
     "x_Project": lambda row, _: _text(row.charge.project),
     "x_Requester": lambda row, _: _text(row.requester) or row.charge.owner,
@@ -235,4 +258,4 @@ COLUMNS: Mapping[str, Callable[[FileRow, BillingMonth], str]] = {
     "x_UnknownCost": lambda row, _: _dollars(row.charge.unknown),
     "x_Estimated": lambda row, _: "true" if row.charge.estimated or row.running else "false",
 }
-"""The cell of a row in each column."""
+"""The columns of the file in order, each with the function that returns its cell for a row."""

@@ -1,4 +1,4 @@
-"""Which offers fit a request, which similar requests to try if none does, and which offers an attempt may buy."""
+"""Matches offers to requests, suggests similar requests, and decides which offers an attempt may buy."""
 
 from __future__ import annotations
 
@@ -22,23 +22,27 @@ _NEAREST = {
     **dict.fromkeys(("America", "US", "Canada"), "US"),
     **dict.fromkeys(("Asia", "Australia", "Pacific", "Indian"), "APAC"),
 }
-"""The market's region group that is nearest to a time zone, by the zone's first part."""
+"""The region group that is nearest to a time zone, by the first part of the zone's name."""
 MARKET_UNAVAILABLE = frozenset({Why.OUTAGE, Why.RATE_LIMITED, Why.UNAUTHORIZED})
-"""An attempt failed for one of these reasons because of the market, not because of its offer."""
+"""The reasons for which an attempt fails because of the market, not because of its offer."""
 UNCOUNTED = MARKET_UNAVAILABLE | {Why.SCRIPT_REFUSED}
-"""An attempt that failed for one of these reasons proves nothing about its offer. It doesn't count towards the
-rules' limit of attempts."""
+"""The reasons for which a failed attempt proves nothing about its offer.
+
+Such an attempt doesn't count towards the limit of attempts in the rules.
+"""
 NEEDS_NEW_QUOTE = UNCOUNTED | {Why.EXPIRED}
-"""After an attempt that failed for one of these reasons, the same place may still sell the machine under a new
-offer id: ask for new offers before buying a dearer one."""
+"""The reasons for which an attempt failed but the same place may still sell the machine under a new offer ID.
+
+New offers are then requested from the market before a more expensive offer is bought.
+"""
 Place: TypeAlias = tuple[str, str | None, str]
-"""Where a machine is sold: the vendor, its region and the GPU."""
+"""The place where a machine is sold: its vendor, the vendor's region, and the GPU."""
 LEAST_TIME = timedelta(minutes=3)
-"""An attempt begins only if the envelope's total pays for at least this long until ready."""
+"""The minimum provisioning time that the total of the approved terms must cover for an attempt to begin."""
 
 
 def fits(offer: Offer, query: OfferQuery) -> bool:
-    """Return whether an offer is what the query asks for, and not above its highest price per GPU."""
+    """Return whether an offer matches a query, including its highest price per GPU."""
     return (
         (same_name(offer.gpu, query.gpu) or same_name(offer.family, query.gpu))
         and has_features(offer.gpu, offer.family, query.features)
@@ -53,7 +57,10 @@ def fits(offer: Offer, query: OfferQuery) -> bool:
 
 
 def cheapest_first(offers: Iterable[Offer]) -> tuple[Offer, ...]:
-    """Return offers sorted by price. The order of equal prices doesn't depend on the ids of the offers."""
+    """Return offers sorted by price.
+
+    The order of offers with equal prices doesn't depend on their IDs, because every search returns new IDs.
+    """
     return tuple(
         sorted(
             offers,
@@ -65,8 +72,12 @@ def cheapest_first(offers: Iterable[Offer]) -> tuple[Offer, ...]:
 def likeliest_first(
     offers: Iterable[Offer], success_rates: Mapping[tuple[str, str], SuccessRate]
 ) -> tuple[Offer, ...]:
-    """Return offers sorted by price, and of those with equal prices the likeliest to get ready first. Otherwise
-    their order stays. `success_rates` has what is known by vendor and GPU.
+    """Return offers sorted by price, and those with equal prices by their chance of getting ready.
+
+    Otherwise, their order stays the same.
+
+    Args:
+        success_rates: The known success rates by vendor and GPU.
     """
     chances = {place: one.chance for place, one in success_rates.items()}
     return tuple(sorted(offers, key=lambda o: (o.rate, -chances.get((o.vendor, o.gpu), USUAL_CHANCE))))
@@ -75,9 +86,13 @@ def likeliest_first(
 def nearest_first(
     offers: Iterable[Offer], success_rates: Mapping[tuple[str, str], SuccessRate], zone: str | None
 ) -> tuple[Offer, ...]:
-    """Return offers as `likeliest_first`, but of equal ones those nearest to a person's time zone first.
+    """Return offers in the order in which people read them.
 
-    This is the order in which people read offers. Purchases don't follow it.
+    They are sorted like `likeliest_first`, except that among otherwise equal offers those nearest to the person's
+    time zone come first. Purchases don't follow this order.
+
+    Args:
+        zone: The person's time zone, such as `Europe/Berlin`. None if unknown.
     """
     near = _NEAREST.get((zone or "").partition("/")[0])
     by_distance = sorted(offers, key=lambda o: near is not None and not same_name(o.region, near))
@@ -85,7 +100,7 @@ def nearest_first(
 
 
 def one_for_each_vendor(offers: Iterable[Offer]) -> list[tuple[Offer, int]]:
-    """Return the first offer of each GPU of a vendor at one price, and how many other regions have the same."""
+    """Return one offer per vendor, GPU and price, with the number of other regions that have the same offer."""
     found: dict[tuple[object, ...], list[Offer]] = {}
     for offer in offers:
         key = (offer.vendor, offer.gpu, offer.count, offer.contract, offer.rate)
@@ -94,18 +109,20 @@ def one_for_each_vendor(offers: Iterable[Offer]) -> list[tuple[Offer, int]]:
 
 
 def nearby(request: Request) -> list[Request]:
-    """Return the similar requests to try if nothing was found. Each drops the highest price, the region or the
-    vendor, or all of them, or asks for any model of the family, or for the other contract.
+    """Return similar requests to try if nothing was found.
+
+    Each of them drops the highest price, the region or the vendor, or all of these, or accepts any model of the
+    GPU family, or uses the other contract.
     """
-    waitlist_entries = {
+    limits = {
         "max_gpu_rate": request.max_gpu_rate is not None,
         "region": request.region is not None,
         "vendor": request.vendor is not None,
     }
     other = Contract.SPOT if request.contract is Contract.ONDEMAND else Contract.ONDEMAND
-    changes: list[dict[str, object]] = [{name: None} for name, given in waitlist_entries.items() if given]
+    changes: list[dict[str, object]] = [{name: None} for name, given in limits.items() if given]
     if len(changes) > 1:
-        changes.append(dict.fromkeys(waitlist_entries))
+        changes.append(dict.fromkeys(limits))
     changes = [{**change, "max_total": None} if "max_gpu_rate" in change else change for change in changes]
     if request.features:
         changes.append({"features": ()})
@@ -113,13 +130,19 @@ def nearby(request: Request) -> list[Request]:
     return [changed(request, **change) for change in changes]
 
 
-# --- which offers an attempt may buy, and in which order, after earlier attempts failed
+# --- offers that an attempt may buy, in order, after earlier attempts failed
 
 
 def untried(offers: Iterable[Offer], request: Request, clicked: str, attempts: Sequence[Attempt]) -> list[Offer]:
-    """Return the offers that fit the request, except those of places where an attempt failed: the `clicked` one
-    first, then the cheapest. A place that just refused a boot script comes before them: it is asked without
-    one.
+    """Return the offers that an attempt may try next, in the order in which to try them.
+
+    The `clicked` offer comes first, then the cheapest. Places where an attempt has failed are left out. A place
+    that refused the last attempt because of its startup script comes before all others, because it may sell the
+    machine without the script.
+
+    Args:
+        clicked: The ID of the offer that the person clicked.
+        attempts: The earlier attempts, oldest first.
     """
     ids = {attempt.called_offer.offer_id for attempt in attempts}
     failed = {place_of(attempt.called_offer) for attempt in attempts if attempt.why not in NEEDS_NEW_QUOTE}
@@ -136,9 +159,12 @@ def with_needed_script(
     answers: Mapping[str, ProbeAnswers],
     chosen_vendor: str | None = None,
 ) -> tuple[Offer, ...]:
-    """Return the offers whose machines run the boot script, or all offers if the request doesn't need one.
+    """Return the offers whose machines run the startup script, or all offers if the request doesn't need it.
 
-    Offers of the vendor that the person chose always stay. `answers` has the last probe answers of each vendor.
+    Args:
+        teammates: The people with whom the machine is shared.
+        answers: The latest answers of probes on each vendor's machines.
+        chosen_vendor: The vendor that the person chose. Its offers are always included.
     """
     if not needs_script(request, teammates):
         return tuple(offers)
@@ -146,7 +172,10 @@ def with_needed_script(
 
 
 def takes_script(offer: Offer, attempts: Sequence[Attempt]) -> bool:
-    """Return whether no attempt at the offer's place was refused because of its boot script."""
+    """Return whether the offer's place has accepted the startup script so far.
+
+    False if an attempt at that place was refused because of its startup script.
+    """
     return place_of(offer) not in _refused_script(attempts)
 
 
@@ -155,7 +184,11 @@ def _refused_script(attempts: Sequence[Attempt]) -> set[Place]:
 
 
 def within_terms(offers: Iterable[Offer], terms: Terms, billed: Micros, rules: Rules) -> list[Offer]:
-    """Return the offers that the envelope allows: its GPU, its rate, its total less what was `billed` before."""
+    """Return the offers that the approved terms allow: a suitable GPU, at a rate within the limit, and affordable.
+
+    An offer is affordable if the total, minus what was `billed` before, covers the lease and at least LEAST_TIME
+    to get ready.
+    """
     least = min(LEAST_TIME, rules.procure.provision_timeout)
     return [
         offer
@@ -167,8 +200,10 @@ def within_terms(offers: Iterable[Offer], terms: Terms, billed: Micros, rules: R
 
 
 def to_ask_about(offers: Sequence[Offer], terms: Terms) -> tuple[Why, Offer] | None:
-    """Return the offer outside the envelope that people decide about, and why it is outside: the first one that
-    only costs more, or else the first one with another GPU. Return None if there is no offer.
+    """Return the offer outside the approved terms that people should decide about, and why it is outside.
+
+    That is the first offer that only costs more, or else the first one with a different GPU. None if there are no
+    offers.
     """
     dearer = next((offer for offer in offers if fits_model(offer.gpu, terms.gpu)), None)
     if dearer is not None:
@@ -177,5 +212,4 @@ def to_ask_about(offers: Sequence[Offer], terms: Terms) -> tuple[Why, Offer] | N
 
 
 def place_of(offer: Offer) -> Place:
-    """Return the place where an offer is sold."""
     return offer.vendor, offer.vendor_region, offer.gpu

@@ -1,4 +1,4 @@
-"""Which rental may be replaced, and what it leaves for its replacement."""
+"""Decides which rentals may be replaced, and with how much of their time and budget."""
 
 from __future__ import annotations
 
@@ -20,28 +20,36 @@ from bot.policy.buying.spending import affordable_lease, billed_span, provisioni
 from bot.policy.team.rules import Rules
 
 FIRST_HOUR = timedelta(hours=1)
-"""How long after ready its owner may say that a machine doesn't work."""
+"""The time during which an owner may report that a newly ready machine doesn't work."""
 LEAST_LEASE = timedelta(hours=1)
-"""The shortest lease of a replacement, since its machine first has to start."""
+"""The shortest lease of a replacement, because its machine first has to start."""
 
 
 def may_be_replaced(rental: Rental, now: datetime, *, gpu_mismatch: bool = False) -> bool:
-    """Return whether a rental may be replaced: once, before its end, and only if it was lost, if nothing answers
-    on its SSH port, if its machine is `gpu_mismatch`, or within FIRST_HOUR of ready. A machine that was probably
-    destroyed on purpose may not.
+    """Return whether a rental may be replaced.
+
+    A rental may be replaced once, before its end, if one of these is true:
+
+    - The machine was lost. A machine that somebody probably destroyed on purpose doesn't count.
+    - Nothing answers on its SSH port.
+    - It doesn't have the GPUs that were sold (`gpu_mismatch`).
+    - It has been ready for less than FIRST_HOUR.
     """
     return _why_not(rental, now, gpu_mismatch) is None
 
 
 def check_replaceable(rental: Rental, now: datetime, *, gpu_mismatch: bool) -> None:
-    """Raise TooLate, with the reason, if a rental may not be replaced."""
+    """Refuse to replace a rental that may not be replaced.
+
+    Raises TooLate with the reason.
+    """
     why_not = _why_not(rental, now, gpu_mismatch)
     if why_not is not None:
         raise TooLate(why_not, rental.replaced_by or rental.id)
 
 
 def _why_not(rental: Rental, now: datetime, gpu_mismatch: bool) -> str | None:
-    """Return why a rental may not be replaced. Return None if it may."""
+    """Return the reason why a rental may not be replaced, or None if it may."""
     if rental.replaced_by is not None:
         return f"{rental.replaced_by} already replaces {rental.id}. Nothing was changed."
     if rental.lease is None or rental.quote_id is None:
@@ -62,7 +70,7 @@ def _why_not(rental: Rental, now: datetime, gpu_mismatch: bool) -> str | None:
 
 
 def _was_destroyed(rental: Rental) -> bool:
-    """Return whether somebody probably destroyed a lost machine since the backup that is now the database."""
+    """Return whether a lost machine was probably destroyed by somebody after the backup was taken."""
     return rental.ending is not None and rental.ending.why is Why.ENDED_SINCE_BACKUP
 
 
@@ -71,17 +79,25 @@ def _last_end(rental: Rental) -> datetime:
 
 
 def had_gpu_mismatch(events: Sequence[Event]) -> bool:
-    """Return whether the first visit found other GPUs than were sold, and its owner didn't decide to keep it."""
+    """Return whether the first probe run found a GPU mismatch that is still open.
+
+    It is no longer open once the owner has decided to keep the machine.
+    """
     return open_question(events, OpenQuestion.GPU_MISMATCH_OPEN) is not None
 
 
 def remainder_of(rental: Rental, spent: Micros, now: datetime, rules: Rules) -> Remainder:
-    """Return what a rental that was ready leaves for a replacement. `spent` is what it and earlier replacements
-    have cost by `now`.
+    """Return the remaining time and budget of a rental, for its replacement.
 
-    It leaves the time until its end, at least LEAST_LEASE and at most the longest lease of the rules, its highest
-    price, and its total less `spent`. While its machine runs, one more grace is subtracted, which it bills until
-    another machine is bought.
+    They are determined as follows:
+
+    - The lease is the time until the end, at least LEAST_LEASE and at most the longest lease in the rules.
+    - The highest price stays the same.
+    - The total is reduced by `spent`. While the old machine is still running, it is also reduced by the cost of
+      one grace period, because that machine keeps billing until the new one has been bought.
+
+    Args:
+        spent: The cost by `now` of this rental and of the rentals that it replaces.
     """
     lease = min(max(_last_end(rental) - now, LEAST_LEASE), rules.lease.max)
     rate = rental.rate_at_most
@@ -95,8 +111,10 @@ def remainder_of(rental: Rental, spent: Micros, now: datetime, rules: Rules) -> 
 
 
 def replacing_request(rental: Rental, left: Remainder, now: datetime) -> Request:
-    """Return the request for the rental that takes the place of this one: as before, for the time that is left. If
-    this one runs but doesn't work, exclude its vendor, even if the request named one.
+    """Return the request for the replacement of a rental: the same request, for the remaining time.
+
+    If the old machine is still running but doesn't work, a vendor that the request named is dropped. The caller
+    then looks for offers of all other vendors.
     """
     request, first = rental.request, rental.running_lease.ends_at
     flexible_end = rental.running_lease.latest_end is not None
@@ -113,7 +131,7 @@ def replacing_request(rental: Rental, left: Remainder, now: datetime) -> Request
 
 
 def shortened(request: Request, lease: timedelta) -> Request:
-    """Return a request whose last end is after `lease`, because the total doesn't pay for more."""
+    """Return a request that lasts no longer than `lease`, because the total pays for no more."""
     up_to = lease if request.up_to is not None and request.lease < lease else None
     return changed(request, lease=min(request.lease, lease), up_to=up_to)
 
@@ -121,10 +139,16 @@ def shortened(request: Request, lease: timedelta) -> Request:
 def propose_replacement(
     offer: Offer, request: Request, left: Remainder, team_rate_left: Decimal, rules: Rules
 ) -> Terms | None:
-    """Return the envelope for an offer, within what a rental left and what the team's limit leaves.
+    """Return the terms for buying an offer as a replacement, or None if that isn't possible.
 
-    The lease is shorter than what was left if the total doesn't pay for all of it. Return None if the total
-    doesn't pay for LEAST_LEASE, or if the offer is above the highest price.
+    The terms stay within the remaining time and budget of the rental and within the team's limit. The lease is
+    shorter than the remaining time if the total doesn't pay for all of it.
+
+    Returns None if the total doesn't even pay for LEAST_LEASE, or if the offer costs more per hour than is
+    allowed.
+
+    Args:
+        team_rate_left: What is left of the team's limit, in USD per hour.
     """
     max_rate = min(left.max_rate, team_rate_left)
     starts = cost_at_most(offer.rate, rules.procure.provision_timeout)

@@ -1,6 +1,6 @@
-"""The names of resources, which say to which rental, attempt and owner a machine belongs.
+"""The names of resources, which contain the rental, attempt and owner that a machine belongs to.
 
-Anyone on the account can choose any name, so a name is a hint and never a proof.
+Anyone with access to the account can give a machine any name, so a name is a hint and never a proof.
 """
 
 from __future__ import annotations
@@ -12,29 +12,30 @@ from bot.model.admin_question import UnmanagedMachine
 from bot.model.base import Frozen
 
 PREFIX = "gpubot-"
-"""The beginning of our machines' names."""
+"""The beginning of the names of machines that the bot rents."""
 _OURS = re.compile(r"gpubot-(?P<rental_id>[a-z0-9]{5})-(?P<n>[1-9][0-9]{0,3})(?:-(?P<owner>[uw][a-z0-9]{1,20}))?")
 
 
 class ResourceName(Frozen):
-    """What a name made by `make_name` says."""
+    """The contents of a name made by `make_name`."""
 
     rental_id: str
     n: int
     """The number of the attempt."""
     owner: str | None
-    """Slack id of the owner when the machine was bought. None if the name has none."""
+    """Slack ID of the machine's owner at the time of the purchase. None if the name doesn't contain one."""
 
 
 def make_name(rental_id: str, n: int, owner: str) -> str:
-    """Return the name of the resources of an attempt: `gpubot-k7mq2-1-u012abc`. It is in lower case, because
-    vendors use names as host names.
+    """Return the name for the resources of an attempt, such as `gpubot-k7mq2-1-u012abc`.
+
+    It is in lower case because vendors use names as host names.
     """
     return f"{PREFIX}{rental_id}-{n}-{owner.lower()}"
 
 
 def read_name(name: str | None) -> ResourceName | None:
-    """Return what a name of ours says. Return None for any other name, and for None."""
+    """Return the contents of a name made by `make_name`, or None for any other name."""
     found = _OURS.fullmatch((name or "").casefold())
     if found is None:
         return None
@@ -43,16 +44,19 @@ def read_name(name: str | None) -> ResourceName | None:
 
 
 def names_of(machines: Iterable[UnmanagedMachine]) -> list[ResourceName]:
-    """Return what the names of machines say, each once. Names that are not like ours are left out."""
+    """Return the contents of the machines' names, each of them once.
+
+    Names that weren't made by `make_name` are left out.
+    """
     return list(dict.fromkeys(name for name in (read_name(machine.name) for machine in machines) if name))
 
 
 def named_owner(machines: Iterable[UnmanagedMachine]) -> str | None:
-    """Return the Slack id of the owner in the names of machines. Return None unless they name exactly one."""
+    """Return the Slack ID of the owner in the machines' names. None unless they name exactly one owner."""
     owners = {name.owner for name in names_of(machines)}
     return next(iter(owners)) if len(owners) == 1 else None
 
 
 def looks_like_ours(name: str | None) -> bool:
-    """Return whether a name begins with PREFIX, in any case of letters."""
+    """Return whether a name begins with PREFIX, ignoring case."""
     return (name or "").casefold().startswith(PREFIX)

@@ -1,8 +1,7 @@
-"""What charges sum to in some days, what a month will cost at this rate, whether a day is unusually dear, and
-which days a digest is about.
+"""Calculations for spend reports: sums over periods, forecasts, unusual days, and the week of a digest.
 
-Days are those of the policy's `billing.timezone`; for a digest, those of its `timezone`. A charge is spread evenly
-over its time.
+Days are days in the policy's `billing.timezone`, except for digests, which use its `timezone`. A charge is spread
+evenly over the time that it covers.
 """
 
 from __future__ import annotations
@@ -27,16 +26,16 @@ from bot.policy.team.hours import at_time
 from bot.policy.team.rules import Rules
 
 K = TypeVar("K", str, tuple[str, str])
-"""By what charges are summed up: an id or a name, or two of them."""
+"""The type of the keys by which charges are summed up: an ID or name, or a pair of these."""
 DAY, WEEK = timedelta(days=1), timedelta(days=7)
 MEDIAN_OF = 14
-"""The usual day is the median of so many days before today."""
+"""The number of days before today whose median is the usual day."""
 LEAST_DAYS = 5
-"""Without so many days of history, there is no usual day."""
+"""The number of days of history without which there is no usual day."""
 UNUSUAL = 3
-"""A day is unusual if it costs more than so many usual days."""
+"""The factor by which a day must exceed the usual day to be unusual."""
 MOST_DAYS = 20
-"""A chart of more days has a point for each week instead."""
+"""The largest number of days that a chart shows one by one. Longer charts show weeks."""
 MONTH_NAMES = (
     *("january", "february", "march", "april", "may", "june"),
     *("july", "august", "september", "october", "november", "december"),
@@ -47,13 +46,21 @@ _MONTH = re.compile(r"20[0-9]{2}-(?:0[1-9]|1[0-2])")
 
 
 def is_period(words: str) -> bool:
-    """Return whether these words name a period: `today`, `week`, `month`, `last month`, `2026-10` or `october`."""
+    """Return whether these words name a period.
+
+    Periods are `today`, `week`, `month`, `last month`, `2026-10` and `october`.
+    """
     return words in {*PeriodKind, "last month", *MONTH_NAMES} or _MONTH.fullmatch(words) is not None
 
 
 def period_of(words: str, now: datetime, zone: ZoneInfo) -> Period:
-    """Return the period that words name. A month without a year is the last one of that name. Raise Mistake for a
-    month that has not begun, and ValueError for words of which `is_period` is not true.
+    """Return the period that the words name.
+
+    A month without a year is the most recent month of that name.
+
+    Raises:
+        Mistake: The month hasn't begun yet.
+        ValueError: The words don't name a period (see `is_period`). This is a bug in the caller.
     """
     today = now.astimezone(zone).date()
     month = month_of(now, zone)
@@ -84,17 +91,19 @@ def _month_of_words(words: str, month: Month) -> Month:
 
 
 def month_before(month: Month) -> Month:
-    """Return the month before this one."""
     return _month_of_words("last month", month)
 
 
 def day_of(moment: datetime, zone: ZoneInfo) -> date:
-    """Return the day of `zone` in which a moment lies."""
+    """Return the day in `zone` on which a moment falls."""
     return moment.astimezone(zone).date()
 
 
 def day_starts(start: datetime, end: datetime, zone: ZoneInfo) -> list[datetime]:
-    """Return the first moment of each day of `zone` from the day of `start` on, before `end`."""
+    """Return the first moment of each day in `zone` between `start` and `end`.
+
+    The first day is the one that contains `start`. `end` itself is excluded.
+    """
     first, last = day_of(start, zone), day_of(max(start, end - MICROSECOND), zone)
     return [at_time(first + n * DAY, 0, zone) for n in range((last - first).days + 1)]
 
@@ -103,7 +112,10 @@ def day_starts(start: datetime, end: datetime, zone: ZoneInfo) -> list[datetime]
 
 
 class _Sum:
-    """A sum that grows charge by charge. A model that is copied at each step would take most of the time."""
+    """A mutable sum of charges.
+
+    It is mutable because copying a frozen model for each charge would take most of the time.
+    """
 
     def __init__(self) -> None:
         self.rentals: set[str] = set()
@@ -114,7 +126,7 @@ class _Sum:
         self._add(charge, charge.ended_at - charge.started_at, lambda amount: amount)
 
     def add_part(self, charge: Charge, start: datetime, end: datetime) -> None:
-        """Add the part of a charge that fell into the time from `start` up to `end`."""
+        """Add the part of a charge that falls between `start` and `end`. `end` itself is excluded."""
         if charge.started_at >= end or (charge.ended_at <= start and charge.started_at < start):
             return
         if charge.started_at >= start and charge.ended_at <= end:
@@ -145,10 +157,10 @@ class _Sum:
 
 
 def in_period(charges: Iterable[Charge], period: Period, key: Callable[[Charge], K]) -> dict[K, Spent]:
-    """Return what each key was charged in a period.
+    """Return the sum of the charges in a period for each key.
 
-    A month has the whole of its charges, corrections of earlier months included, as its file has. Days and weeks
-    have what fell into them.
+    A month contains all charges that its month file contains, including corrections of earlier months. Days and
+    weeks contain only the parts of charges that fall into them.
     """
     sums: defaultdict[K, _Sum] = defaultdict(_Sum)
     for charge in charges:
@@ -161,15 +173,18 @@ def in_period(charges: Iterable[Charge], period: Period, key: Callable[[Charge],
 
 
 def whole(charges: Iterable[Charge], period: Period) -> Spent:
-    """Return what was charged in a period in all."""
+    """Return the sum of all charges in a period."""
     return in_period(charges, period, lambda _: "").get("", Spent())
 
 
 def by_day(charges: Iterable[Charge], starts: Sequence[datetime]) -> list[Micros]:
-    """Return what each day cost. `starts` are the first moments of the days, at least one.
+    """Return the cost of each day.
 
-    What was charged for earlier time, as corrections are, counts for the first day, and for later time, for the
-    last. So the days sum to the charges.
+    The days always add up to the sum of all charges: whatever falls before the first day, as corrections do, is
+    added to the first day, and whatever falls after the last day is added to the last.
+
+    Args:
+        starts: The first moment of each day, in order. At least one.
     """
     days = [0] * len(starts)
     for charge in charges:
@@ -186,7 +201,10 @@ def by_day(charges: Iterable[Charge], starts: Sequence[datetime]) -> list[Micros
 
 
 def points(days: Sequence[tuple[date, Micros]]) -> tuple[SpendPoint, ...]:
-    """Return the points of a chart: each day, or each week from Monday on if there are too many days."""
+    """Return the points of a chart: one per day or, if there are more than MOST_DAYS days, one per week.
+
+    Weeks begin on Monday.
+    """
     if len(days) <= MOST_DAYS:
         return tuple(SpendPoint(first=day, last=day, amount=amount) for day, amount in days)
     weeks = [list(week) for _, week in groupby(days, key=lambda day: day[0].isocalendar()[:2])]
@@ -196,7 +214,7 @@ def points(days: Sequence[tuple[date, Micros]]) -> tuple[SpendPoint, ...]:
 
 
 def days_of(charges: Iterable[Charge], period: Period, now: datetime, zone: ZoneInfo) -> list[tuple[date, Micros]]:
-    """Return each day of a period up to now, with what it cost. The days sum to the period."""
+    """Return each day of a period up to now, with its cost. The days add up to the period."""
     starts = day_starts(period.start, min(now + MICROSECOND, period.end), zone)
     if period.kind is PeriodKind.MONTH:
         amounts = by_day([charge for charge in charges if charge.month == period.month], starts)
@@ -205,12 +223,16 @@ def days_of(charges: Iterable[Charge], period: Period, now: datetime, zone: Zone
     return [(day_of(start, zone), amount) for start, amount in zip(starts, amounts, strict=True)]
 
 
-# --- what is usual
+# --- usual days and forecasts
 
 
 def recent_days(charges: Iterable[Charge], now: datetime, zone: ZoneInfo) -> tuple[list[Micros], Micros]:
-    """Return what the days before today cost, up to 14 and since the first charge, oldest first, and what today
-    costs so far. `charges` have all that fell into these days.
+    """Return the cost of each of the days before today, oldest first, and the cost of today so far.
+
+    There are at most MEDIAN_OF days, and none before the first charge.
+
+    Args:
+        charges: All charges that overlap these days.
     """
     known = list(charges)
     today = day_of(now, zone)
@@ -223,7 +245,10 @@ def recent_days(charges: Iterable[Charge], now: datetime, zone: ZoneInfo) -> tup
 
 
 def usual_day(past: Sequence[Micros]) -> Micros | None:
-    """Return the median of days, which are those before today, up to 14. Return None for fewer than five."""
+    """Return the median cost of the days before today, or None if there are fewer than LEAST_DAYS.
+
+    Only the most recent MEDIAN_OF days count.
+    """
     if len(past) < LEAST_DAYS:
         return None
     days = sorted(past[-MEDIAN_OF:])
@@ -231,7 +256,7 @@ def usual_day(past: Sequence[Micros]) -> Micros | None:
 
 
 class Running(NamedTuple):
-    """A machine that bills now."""
+    """A machine that is billing now."""
 
     rate: Decimal
     """USD per hour."""
@@ -248,10 +273,19 @@ def forecast(
     end: datetime,
     zone: ZoneInfo,
 ) -> Micros | None:
-    """Return what a month costs in all at this rate, if `end` is its end. Return None with too little history.
+    """Return the expected cost of the whole month if spending continues as it does now.
 
-    It is what is `spent`, and for each day that remains, the rest of today included, what runs then or a usual
-    day, whichever is more. Of a usual day, `today` has already spent a part. `past` are the days before today.
+    To the amount already spent, this adds an amount for each remaining day, including the rest of today. The
+    amount is the cost of the machines that will be running on that day or a usual day, whichever is more. Today's
+    part of a usual day is reduced by what today has cost already.
+
+    None if there is too little history for a usual day.
+
+    Args:
+        spent: The cost of the month so far.
+        today: The cost of today so far.
+        past: The cost of each day before today, oldest first.
+        end: The end of the month.
     """
     usual = usual_day(past)
     if usual is None:
@@ -265,15 +299,20 @@ def forecast(
 
 
 def is_unusual(today: Micros, past: Sequence[Micros], unusual_from: Decimal) -> bool:
-    """Return whether today costs more than three usual days, and more than `unusual_from` US dollars. `past` are
-    the days before today.
+    """Return whether today's cost is unusually high.
+
+    It must be more than UNUSUAL usual days, and more than `unusual_from`.
+
+    Args:
+        past: The cost of each day before today, oldest first.
+        unusual_from: In USD.
     """
     usual = usual_day(past)
     return usual is not None and today > UNUSUAL * usual and today > micros(unusual_from)
 
 
 def dearest(spent: Mapping[K, Spent], most: int) -> list[K]:
-    """Return the keys that cost most, the dearest first."""
+    """Return the keys with the highest cost, highest first."""
     return sorted(spent, key=lambda key: (-spent[key].amount, key))[:most]
 
 
@@ -286,13 +325,16 @@ class Week(NamedTuple):
     first: date
     last: date
     start: datetime
-    """The first moment, in UTC."""
+    """The first moment of the week, in UTC."""
     end: datetime
-    """The first moment after it, in UTC."""
+    """The first moment after the week, in UTC."""
 
 
 def newest_digest(now: datetime, rules: Rules) -> datetime | None:
-    """Return the last moment up to now at which a digest was due, in UTC. Return None if the policy has none."""
+    """Return the most recent time at which a digest was due, in UTC.
+
+    None if the policy has no digest.
+    """
     if rules.digest is None:
         return None
     weekday, minutes = rules.digest
@@ -304,7 +346,7 @@ def newest_digest(now: datetime, rules: Rules) -> datetime | None:
 
 
 def week_of(digest: datetime, rules: Rules) -> Week:
-    """Return the week that a digest is about: the seven days before its own day."""
+    """Return the week that a digest covers: the seven days before the day of the digest."""
     zone = ZoneInfo(rules.timezone)
     day = digest.astimezone(zone).date()
     return Week(day - WEEK, day - DAY, at_time(day - WEEK, 0, zone), at_time(day, 0, zone))

@@ -1,4 +1,4 @@
-"""The money rules, without I/O: what may be bought, who decides it, and up to which price and total."""
+"""Limits on spending: which offers may be bought, who has to approve them, and on what terms. No I/O."""
 
 from __future__ import annotations
 
@@ -28,57 +28,69 @@ from bot.policy.use.flexible_end import already_allowed
 
 _HOUR = timedelta(hours=1)
 _LEAST_GPU_RATE = Decimal("0.0001")
-"""USD per GPU-hour: the lowest price that the market can be asked for."""
+"""The lowest price that can be sent to the market, in USD per GPU-hour."""
 CONFIRM_ABOVE: Micros = 50_000_000
-"""A rent or an approval is confirmed in a dialog first if its total may be higher than this, and an extension if
-it may add more than this."""
+"""The amount above which a dialog asks for confirmation, in micro-dollars.
+
+For a rental or an approval, the total of the terms counts. For an extension, the additional cost counts.
+"""
 
 BLOCKED_AT_MOST = timedelta(minutes=15)
-"""If buying is blocked for longer, the request waits for a decision again: nobody expects a purchase that late."""
+"""The time that a purchase may be blocked before the request needs a decision again.
+
+After that time, nobody would expect the purchase any more.
+"""
 LONGEST_REASON = 200
-"""How many characters of the reason for a denial are kept."""
+"""The number of characters that are stored of the reason for a denial."""
 UNRESOLVED_COUNTS_FOR = timedelta(minutes=5)
-"""An unproven attempt is counted as if it billed for this long: a lookup finds its machine within about a minute,
-and its deletion takes the rest."""
+"""The time for which an unresolved attempt is assumed to bill.
+
+A lookup finds its machine within about a minute, and the deletion takes the rest of this time.
+"""
 
 ONLY_APPROVERS = "Only approvers can decide about requests. Nothing was changed."
-"""The whole answer to people who may not decide a request, so that they learn nothing about it."""
+"""The complete answer to people who may not decide about a request. It reveals nothing about the request."""
 
 NOT_RENTED = (
     "Nothing was rented or changed. Ask for less time or a cheaper machine, or ask an admin to raise the budget."
 )
-"""What follows if a budget doesn't hold what somebody wanted to rent, and the rules refuse that."""
+"""The advice at the end of the error message for a rental that exceeds a budget.
+
+It is used if the policy refuses such rentals.
+"""
 
 
 class LongerLease(Frozen):
-    """A longer lease that a person asks for."""
+    """A longer lease that a person has requested."""
 
     rental: Rental
-    """The rental before the lease becomes longer."""
+    """The rental before the extension."""
     ends_at: Instant
     span: timedelta
-    """By how much the lease becomes longer: from its end, or from now if the end has passed."""
+    """The time by which the lease is extended, from its end, or from now if the end has passed."""
     proposal: Proposal
 
 
 def needs_confirmation(terms: Terms) -> bool:
-    """Return whether a rent or an approval of this envelope is confirmed in a dialog first."""
+    """Return whether a dialog asks for confirmation before renting or approving on these terms."""
     return terms.total > CONFIRM_ABOVE
 
 
-# --- lengths of time that money pays for
+# --- times that an amount pays for
 
 
 def billed_span(lease: timedelta, rules: Rules) -> timedelta:
-    """Return the longest time that a lease can bill, from procurement to deletion."""
+    """Return the longest time that a rental with this lease can bill, from procurement to deletion."""
     return lease + rules.procure.provision_timeout + rules.lease.grace
 
 
 def with_price_of_total(request: Request, rules: Rules) -> Request:
-    """Return a request whose highest price keeps "at most" within the total that the person typed.
+    """Return a request whose highest price is derived from the total that the person typed.
 
-    The price is the total divided by the GPUs and by the hours that "at most" counts, rounded down. Call this
-    whenever the length of a request may have changed. A request without a total is returned unchanged.
+    With this price, the "at most" cost of an offer stays within the total. It is the total divided by the number
+    of GPUs and by the hours that "at most" includes, rounded down.
+
+    Call this whenever the length of a request may have changed. A request without a total is returned unchanged.
     """
     if request.max_total is None:
         return request
@@ -88,14 +100,21 @@ def with_price_of_total(request: Request, rules: Rules) -> Request:
 
 
 def over_total(request: Request, total: Micros) -> bool:
-    """Return whether a total is more than the one that the person typed."""
+    """Return whether `total` is more than the total that the person typed."""
     return request.max_total is not None and total > request.max_total
 
 
 def provisioning_budget(total: Micros, billed: Micros, rate: Decimal, lease: timedelta, rules: Rules) -> timedelta:
-    """Return how long a machine at `rate` may take to get ready, so that what is `billed`, that time, the whole
-    lease and the grace after it fit into `total`. The result is at most the rules' time-out. It is negative if not
-    even the lease fits.
+    """Return the time for which `total` can pay while a machine is getting ready.
+
+    The total must also cover what has been `billed` before, the whole lease, and the grace period after it. The
+    result is at most the provisioning timeout in the rules. It is negative if the total doesn't even cover the
+    lease.
+
+    Args:
+        total: The total of the approved terms.
+        billed: The cost of earlier attempts.
+        rate: The machine's price in USD per hour.
     """
     longest = rules.procure.provision_timeout
     left = Fraction(total - billed, MICROS_PER_DOLLAR) - Fraction(rate) * _hours(lease + rules.lease.grace)
@@ -103,9 +122,13 @@ def provisioning_budget(total: Micros, billed: Micros, rate: Decimal, lease: tim
 
 
 def affordable_lease(total: Micros, billed: Micros, rate: Decimal, lease: timedelta, rules: Rules) -> timedelta:
-    """Return how much of a `lease` at `rate` fits into `total` after `billed`, with the grace at its end.
+    """Return the part of a `lease` that `total` can pay for, after what has been `billed` before.
 
-    The result is at least one grace, or the lease if that is shorter: the owner must be notified before the end.
+    The grace period at the end is included in the cost. The result is at least one grace period (or the whole
+    lease if that is shorter), because the owner must be notified before the end.
+
+    Args:
+        rate: The machine's price in USD per hour.
     """
     if not rate:
         return lease
@@ -114,7 +137,7 @@ def affordable_lease(total: Micros, billed: Micros, rate: Decimal, lease: timede
 
 
 def _paid_span(dollars: Fraction, rate: Decimal, least: timedelta, most: timedelta) -> timedelta:
-    """Return how long `dollars` pay for a machine at `rate`, but at least `least` and at most `most`."""
+    """Return the time that `dollars` pay for at `rate`, limited to the range from `least` to `most`."""
     if dollars >= Fraction(rate) * _hours(most):  # also true of a machine that costs nothing
         return most
     hours = max(dollars / Fraction(rate), _hours(least)) if rate else _hours(least)
@@ -125,11 +148,11 @@ def _hours(span: timedelta) -> Fraction:
     return Fraction(span // timedelta(microseconds=1), 3_600_000_000)
 
 
-# --- who decides
+# --- terms, and who decides about them
 
 
 def over_limits(rate: Decimal, total: Micros, rules: Rules) -> tuple[Over, ...]:
-    """Return which limits of `auto_approve` an hourly rate and a total exceed."""
+    """Return the `auto_approve` limits that an hourly rate or a total exceeds."""
     over = []
     if rate > rules.auto_approve.per_hour:
         over.append(Over.PER_HOUR)
@@ -139,9 +162,12 @@ def over_limits(rate: Decimal, total: Micros, rules: Rules) -> tuple[Over, ...]:
 
 
 def over_at_price(terms: Terms, rules: Rules) -> tuple[Over, ...]:
-    """Return the limits that made an approver decide this envelope, by its clicked price and the total at it."""
+    """Return the limits that made it necessary for an approver to decide about these terms.
+
+    They follow from the price that was clicked, and from the total at that price.
+    """
     span = billed_span(terms.lease, rules)
-    # `propose` adds what earlier attempts billed to the highest cost of the span, so the difference is that bill.
+    # The total is the cost of earlier attempts plus the highest cost of the span (see `propose`).
     spent = max(terms.total - cost_at_most(terms.max_rate, span), 0)
     return over_limits(terms.price, spent + cost_at_most(terms.price, span), rules)
 
@@ -156,10 +182,17 @@ def propose(
     spent: Micros = 0,
     team_rate_left: Decimal | None = None,
 ) -> Proposal:
-    """Return the envelope for a request, for the clicked GPU and price, and the limits that this price exceeds.
+    """Return the terms for renting at the clicked price, with the limits that this price exceeds.
 
-    `spent` is what earlier attempts billed. `team_rate_left` is what the team's limit leaves, USD per hour; the
-    caller has checked that it is not below `price`.
+    The terms allow a rate somewhat above the clicked price, because prices may change before the purchase. If the
+    clicked price needs no approval, this rate doesn't need any either.
+
+    Args:
+        gpu: The canonical name of the clicked GPU.
+        price: The clicked price, in USD per hour.
+        spent: The cost of earlier attempts.
+        team_rate_left: What is left of the team's limit, in USD per hour. The caller has checked that it isn't
+            below `price`.
     """
     span = billed_span(request.longest, rules)
     over = over_limits(price, spent + cost_at_most(price, span), rules)
@@ -182,11 +215,16 @@ def propose(
 def propose_longer_lease(
     rental: Rental, ends_at: datetime, *, spent: Micros, now: datetime, rules: Rules
 ) -> Proposal:
-    """Return the next version of the envelope of a rental that is in use, for a lease until `ends_at`.
-    Its total is what was `spent` by `now`, plus the most that the time until that end and the grace can cost.
+    """Return the next version of the terms of a rental that is in use, for a lease until `ends_at`.
 
-    Return the envelope unchanged if `ends_at` is not after the later of two ends, which it covers already. Raise
-    ValueError if the rental was never ready.
+    The total is the cost so far, plus the highest possible cost until the new end, including the grace period. If
+    `ends_at` is within the flexible end, which the terms already cover, the terms are returned unchanged.
+
+    Args:
+        spent: The highest possible cost of the rental by `now`.
+
+    Raises:
+        ValueError: The rental was never ready. This is a bug in the caller.
     """
     if already_allowed(rental.running_lease, ends_at):
         return Proposal(terms=rental.terms)
@@ -200,8 +238,12 @@ def propose_longer_lease(
 
 
 def extension_needs_confirmation(rental: Rental, ends_at: datetime, span: timedelta) -> bool:
-    """Return whether a dialog confirms a lease until `ends_at`, which is longer by `span`, first. Up to the later
-    of two ends none does: that end was accepted before.
+    """Return whether a dialog asks for confirmation before extending the lease to `ends_at`.
+
+    Never up to the latest end of a flexible end, because the owner has already accepted that end.
+
+    Args:
+        span: The time by which the lease is extended.
     """
     added = cost_at_most(rental.rate_at_most, span)
     return added > CONFIRM_ABOVE and not already_allowed(rental.running_lease, ends_at)
@@ -210,8 +252,9 @@ def extension_needs_confirmation(rental: Rental, ends_at: datetime, span: timede
 def receipt_estimate(
     rate: Decimal | None, lease: timedelta, amount: Micros, *, ran_its_length: bool
 ) -> Micros | None:
-    """Return the estimate that a receipt shows beside the `amount`: the cost of a `lease` at `rate`. Return None
-    unless the lease ran to its end and the estimate was off by more than a tenth.
+    """Return the estimate that a receipt shows next to the actual `amount`: the cost of the `lease` at `rate`.
+
+    None unless the lease ran to its end and the estimate was off by more than a tenth.
     """
     if rate is None or not ran_its_length:
         return None
@@ -220,13 +263,16 @@ def receipt_estimate(
 
 
 def may_approve(person: Person, requesters: Collection[str], rules: Rules) -> bool:
-    """Return whether a person may approve a request of these people."""
+    """Return whether a person may approve a request of these requesters."""
     roles = roles_of(person, rules)
     return roles.approver and (person.id not in requesters or rules.self_approval or roles.sole_admin)
 
 
 def check_approver(person: Person, requesters: Collection[str], rules: Rules) -> bool:
-    """Return whether the person approves their own request. Raise Refused if they may not decide it."""
+    """Return whether an approver is approving their own request.
+
+    Raises Refused if the person may not decide about this request.
+    """
     if not roles_of(person, rules).approver:
         raise Refused(ONLY_APPROVERS)
     if not may_approve(person, requesters, rules):
@@ -238,23 +284,31 @@ def check_approver(person: Person, requesters: Collection[str], rules: Rules) ->
 
 
 def count_allowed(count: int, rules: Rules) -> bool:
-    """Return whether one rental may have this many GPUs."""
+    """Return whether a single rental may have this many GPUs."""
     return count <= rules.limits.per_rental_gpus
 
 
 def check_lease(lease: timedelta, rules: Rules) -> None:
-    """Raise Mistake if a lease is longer than the rules allow."""
+    """Refuse a lease that is longer than the rules allow.
+
+    Raises Mistake.
+    """
     if lease > rules.lease.max:
         raise Mistake(f"The longest lease is {span(rules.lease.max)}. Ask for that or less.")
 
 
 def most_gpus(rules: Rules) -> str:
-    """Return how many GPUs one rental may have, such as `8 GPUs`."""
+    """Return the number of GPUs that a single rental may have, as text, such as `8 GPUs`."""
     return plural(rules.limits.per_rental_gpus, "GPU")
 
 
 def check_size(request: Request, rules: Rules) -> None:
-    """Raise Refused if a request has too many GPUs, and Mistake if its lease is too long."""
+    """Check the number of GPUs and the length of a request against the rules.
+
+    Raises:
+        Refused: The request has too many GPUs.
+        Mistake: Its lease is too long.
+    """
     if not count_allowed(request.count, rules):
         raise Refused(
             f"Your team's limit is {most_gpus(rules)} per rental. Ask for {rules.limits.per_rental_gpus} or fewer."
@@ -263,10 +317,11 @@ def check_size(request: Request, rules: Rules) -> None:
 
 
 def check_total(request: Request, terms: Terms) -> None:
-    """Raise Refused if an envelope allows more than the total that the person typed.
+    """Refuse terms that exceed the total that the person typed.
 
-    The search leaves out offers that are too expensive for the total. This happens if the rules have changed since
-    then, or if earlier attempts have used up a part of the total.
+    Usually the search has already left out offers that are too expensive for this total. The terms can still
+    exceed it if the rules have changed since, or if earlier attempts have used up part of the total. Raises
+    Refused.
     """
     if request.max_total is not None and over_total(request, terms.total):
         raise Refused(
@@ -276,7 +331,10 @@ def check_total(request: Request, terms: Terms) -> None:
 
 
 def check_person_rentals(usage: Usage, rules: Rules) -> None:
-    """Raise Refused if one more rental exceeds the limit of a person."""
+    """Refuse one more rental if the person has as many as the rules allow.
+
+    Raises Refused.
+    """
     if usage.person_rentals >= rules.limits.per_person_rentals:
         raise Refused(
             f"You have {plural(usage.person_rentals, 'rental')}, and your team's limit is "
@@ -286,8 +344,16 @@ def check_person_rentals(usage: Usage, rules: Rules) -> None:
 
 
 def check_usage(price: Decimal, usage: Usage, rules: Rules) -> Decimal:
-    """Return what is left of the team's limit, USD per hour. Raise Refused if one more rental at `price` exceeds
-    the limit of the person or of the team.
+    """Check one more rental at `price` against the limits of the person and of the team.
+
+    Args:
+        price: In USD per hour.
+
+    Returns:
+        What is left of the team's limit without this rental, in USD per hour.
+
+    Raises:
+        Refused: The rental would exceed the limit of the person or of the team.
     """
     check_person_rentals(usage, rules)
     left = rules.limits.team_per_hour - usage.team_rate
@@ -307,10 +373,16 @@ def within_budgets(
     refusal: str | None = None,
     instead: str = NOT_RENTED,
 ) -> Proposal:
-    """Return a proposal that an approver decides if it passes budgets.
+    """Return the proposal, changed so that an approver decides if it exceeds a budget.
 
-    Raise OverBudget if the rules refuse that, with the words of `refusal` and `instead`. If `refusal` is None, the
-    words are the numbers, to the owner.
+    Args:
+        passed: The budgets that can't cover the proposal, tightest first.
+        refusal: The error message. By default, it states the numbers and addresses the owner.
+        instead: The advice after the error message.
+
+    Raises:
+        OverBudget: The proposal exceeds a budget, and the policy refuses such rentals instead of asking an
+            approver.
     """
     if not passed:
         return proposal
@@ -321,21 +393,23 @@ def within_budgets(
 
 @dataclass(frozen=True)
 class Limits:
-    """What is left of the limits and budgets for a request, and whether anything is bought at all now."""
+    """The remaining limits and budgets for a request, and whether buying is blocked."""
 
     rules: Rules
-    """Those of its project."""
+    """The rules of the request's project."""
     usage: Usage
     room: Room
     block: BuyingBlocked | None = None
     version: int = 1
-    """The version that its envelope gets."""
+    """The version of the terms that are proposed."""
     spent: Micros = 0
-    """The most that earlier attempts have cost, which the envelope's total includes."""
+    """The highest possible cost of earlier attempts, which is included in the total of the terms."""
 
     def choice(self, request: Request, offer: Offer, block: BuyingBlocked | None = None) -> OfferChoice:
-        """Return what renting this offer allows, or why it can't be rented, even with an approval. `block` is a
-        reason that comes before any other.
+        """Return the terms for renting this offer, or why it can't be rented even with an approval.
+
+        Args:
+            block: A reason to refuse that takes precedence over all others.
         """
         refused: GpubotError | None = None
         try:
@@ -362,8 +436,9 @@ class Limits:
         )
 
     def _shorter(self, request: Request, offer: Offer) -> timedelta | None:
-        """Return the longest lease in whole hours, shorter than the request's, that the budgets hold for an offer.
-        Return None if they hold none.
+        """Return the longest lease in whole hours, shorter than the request's, for which the budgets suffice.
+
+        None if they don't suffice for an hour.
         """
         fits, too_long = 0, math.ceil(request.longest / _HOUR)
         while too_long - fits > 1:
@@ -375,7 +450,7 @@ class Limits:
 
 
 def cheapest_other(clicked: Offer, offers: Iterable[Offer]) -> OtherOffer | None:
-    """Return the cheapest of the other offers, for the approvers. Return None if there is no other."""
+    """Return the cheapest of the other offers, to show to the approvers. None if there is no other."""
     others = (offer for offer in offers if offer.offer_id != clicked.offer_id)
     best = min(others, key=lambda offer: offer.rate, default=None)
     if best is None:
@@ -384,8 +459,13 @@ def cheapest_other(clicked: Offer, offers: Iterable[Offer]) -> OtherOffer | None
 
 
 def recommended(choices: Sequence[OfferChoice]) -> OfferChoice | None:
-    """Return the cheapest choice that may be rented and doesn't lack a boot script. If each lacks one, return the
-    cheapest that may be rented. Return None if none may. `choices` have the cheapest first.
+    """Return the cheapest choice that may be rented, or None if none may.
+
+    Choices whose vendor probably doesn't run the startup script that the request needs are only used if there is
+    no other.
+
+    Args:
+        choices: Cheapest first.
     """
     rentable = [choice for choice in choices if choice.refused is None]
     return next((choice for choice in rentable if not choice.lacks_script), next(iter(rentable), None))

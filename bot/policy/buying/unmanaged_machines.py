@@ -1,4 +1,8 @@
-"""Unknown machines of the account, without I/O: which of them are one purchase, and whose they may be."""
+"""Groups unmanaged machines by purchase, and guesses whose they are. No I/O.
+
+An unmanaged machine runs on the account but wasn't rented through the bot. The admins are asked about each
+purchase.
+"""
 
 from __future__ import annotations
 
@@ -14,17 +18,25 @@ from bot.policy.team.roles import may_use
 from bot.policy.team.rules import Rules
 
 WRITTEN_AT_ONCE = 50
-"""How many machines one transaction writes at most, so that other writes wait for it only shortly."""
+"""The largest number of machines that one transaction stores, so that other writers don't have to wait long."""
 ASKED_ALONE = 10
-"""If a sweep finds more purchases than this, the admins are asked about all of them in one message."""
+"""The largest number of purchases that the admins are asked about one by one.
+
+If a sweep finds more, a single message asks about all of them.
+"""
 SHORTEST_NAME = 3
-"""The fewest letters of a person's name that count in a machine's name: "al" is in too many words."""
+"""The length of the shortest word of a person's name that is looked for in machine names.
+
+Shorter words, such as "al", are part of too many names.
+"""
 _WORDS = re.compile(r"[^\W\d_]+")
 
 
 def by_purchase(machines: Iterable[UnmanagedMachine]) -> list[tuple[UnmanagedMachine, ...]]:
-    """Return the machines in their order, those of one purchase together. Machines of one purchase were made from
-    an offer in common. Machines without an offer are each alone.
+    """Group machines by purchase, keeping their order.
+
+    Machines belong to the same purchase if they have an offer in common. A machine without an offer is a purchase
+    of its own.
     """
     groups: list[list[UnmanagedMachine]] = []
     group_of: dict[str, int] = {}
@@ -41,8 +53,12 @@ def by_purchase(machines: Iterable[UnmanagedMachine]) -> list[tuple[UnmanagedMac
 def purchases_of(
     machines: Iterable[UnmanagedMachine], questions: Sequence[AdminQuestion]
 ) -> dict[str, AdminQuestion]:
-    """Return the question about the purchase to which each new machine of the account belongs, by the machine's
-    id. A machine of a new purchase is left out. `questions` are those about purchases that are not over.
+    """Return the existing question to which each newly found machine belongs, by the machine's ID.
+
+    A machine belongs to a question if it is part of the same purchase. Machines of new purchases are left out.
+
+    Args:
+        questions: The questions about purchases that aren't over yet.
     """
     first_with: dict[str, int] = {}
     for index, question in enumerate(questions):
@@ -58,11 +74,16 @@ def purchases_of(
 
 
 def asked_twice(questions: Iterable[AdminQuestion]) -> dict[str, str]:
-    """Find the questions whose machines are all part of another question.
+    """Find the questions that are redundant because another question covers all their machines.
 
-    Returns the id of the question that stays, by the id of each question that repeats it. The one with more
-    machines stays; of two about the same machines, a decided one, else the older one. `questions` are those about
-    purchases that aren't over, oldest first.
+    Of two overlapping questions, the one with more machines stays. If both have the same machines, a decided
+    question stays, or else the older one.
+
+    Args:
+        questions: The questions about purchases that aren't over, oldest first.
+
+    Returns:
+        The ID of the question that stays, by the ID of each redundant question.
     """
     stays_for: dict[str, str] = {}
     repeated = {}
@@ -78,24 +99,27 @@ def asked_twice(questions: Iterable[AdminQuestion]) -> dict[str, str]:
 
 
 def in_batches(questions: Iterable[AdminQuestion]) -> list[list[AdminQuestion]]:
-    """Return questions about purchases in their order, in parts of at most WRITTEN_AT_ONCE machines. No purchase
-    is cut: a purchase with more machines is a part of its own.
+    """Split questions into batches of at most WRITTEN_AT_ONCE machines, in their given order.
+
+    A question is never split. One with more machines is a batch of its own.
     """
     batches: list[list[AdminQuestion]] = []
-    room = 0
+    free = 0
     for question in questions:
         size = len(question.purchase.machines)
-        if size > room:
+        if size > free:
             batches.append([])
-            room = WRITTEN_AT_ONCE
+            free = WRITTEN_AT_ONCE
         batches[-1].append(question)
-        room -= size
+        free -= size
     return batches
 
 
 class Guesses:
-    """Guesses from machines' names who may own them. Make one instance for all machines: comparing each machine
-    with each person would block the event loop for seconds if both are many.
+    """Guesses who may own machines, based on the machines' names.
+
+    Create one instance for all machines. Comparing each machine with each person would block the event loop for
+    seconds if there are many of both.
     """
 
     def __init__(self, people: Iterable[Person], rules: Rules) -> None:
@@ -108,9 +132,11 @@ class Guesses:
                     self._by_word[word].add(person.id)
 
     def owner(self, machines: Iterable[UnmanagedMachine]) -> str | None:
-        """Return the Slack id of the person who may own machines: the owner's id in a name of ours, else the one
-        person whose name has a word in common with a machine's name. Return None if there is no such person, or
-        several, or if they may not use the bot.
+        """Return the Slack ID of the person who may own these machines.
+
+        If a name was made by the bot, the candidate is the owner in that name. Otherwise, the candidates are the
+        people whose name has a word in common with a machine's name. None if there isn't exactly one candidate, or
+        if that person may not use the bot.
         """
         machines = tuple(machines)
         owners = {name.owner for name in names_of(machines) if name.owner is not None}
@@ -126,8 +152,10 @@ def _words(name: str) -> set[str]:
 
 
 def name_to_type(purchase: Purchase) -> str | None:
-    """Return what an admin types before the machines are destroyed: the first name that is not one of ours, or the
-    first 8 characters of the machine's id if it has no name. Return None if all names look like ours.
+    """Return the text that an admin must type before the machines are destroyed, or None if nothing must be typed.
+
+    It is the first name that doesn't look like one of the bot's, or the first 8 characters of the ID if that
+    machine has no name that can be typed. Nothing must be typed if all names look like the bot's.
     """
     for machine in purchase.alive:
         if not looks_like_ours(machine.name):
@@ -137,8 +165,9 @@ def name_to_type(purchase: Purchase) -> str | None:
 
 
 def is_name_typed(purchase: Purchase, typed: str) -> bool:
-    """Return whether an admin typed what `name_to_type` returns. Only letters and digits are compared: a name can
-    have characters that nobody can see or type.
+    """Return whether an admin typed the text that `name_to_type` returns.
+
+    Only letters and digits are compared, because a name can contain characters that nobody can see or type.
     """
     wanted = name_to_type(purchase)
     return wanted is None or name_key(typed) == name_key(wanted)

@@ -1,6 +1,8 @@
-"""Waiting for an offer, without I/O: what a wish allows, whose turn it is, and when the market is asked.
+"""Rules of the waitlist: what an entry allows, whose turn it is, and when to query the market. No I/O.
 
-Wishes whose requests have the same query share one search. Those who waited first are served first.
+A waitlist entry waits for an offer that fits its request, or for the start time of the request. Then the machine
+is rented, or the owner is notified. Entries whose requests have the same query share a search, and those that have
+waited longest are served first.
 """
 
 from __future__ import annotations
@@ -33,37 +35,48 @@ from bot.policy.team.rules import Rules
 from bot.policy.use.leases import LEAST_TIME
 
 LEAD = timedelta(minutes=10)
-"""How long before a start time the market is first asked: a machine needs some minutes to get ready."""
+"""The time before a start time at which the market is first queried.
+
+A machine takes a few minutes to get ready.
+"""
 SAY_BEFORE_START = timedelta(minutes=2)
-"""How long before its start the owner is told that nothing fits."""
+"""The time before a start time at which the owner is notified that nothing fits."""
 LONGEST_PAUSE = timedelta(minutes=10)
-"""The longest time between two questions to the market while nothing fits, unless `waiting.every` is longer."""
+"""The longest time between two queries to the market while nothing fits, unless `waiting.every` is longer."""
 SOLD_OUT_FOR = timedelta(minutes=5)
-"""A place that sold nothing is not tried again for a wish for this long: the market may list an offer for a while
-after it is sold."""
+"""The time for which a place where an attempt failed isn't tried again for the same waitlist entry.
+
+The market may list an offer for a while after it has been sold.
+"""
 PURCHASE_PAUSE = timedelta(minutes=1)
-"""The least time between two purchases for the same wish. It doubles, up to LONGEST_PAUSE, with each purchase that
-fails at a place where one had failed already."""
+"""The shortest time between two purchases for the same waitlist entry.
+
+It doubles, up to LONGEST_PAUSE, with each purchase that fails at a place where another one has failed already.
+"""
 LATELY = timedelta(hours=3)
-"""A failed purchase counts for this long, both towards the pause and when the next place is chosen."""
+"""The time for which a failed purchase counts, both for the pause and for the choice of the next place."""
 
 
-# --- what a wish allows
+# --- contents of a waitlist entry
 
 
 def shared_query(request: Request) -> OfferQuery:
-    """Return what the market is asked for a wish. Prices are compared here, so that more wishes share a search."""
+    """Return the query that the market receives for a waitlist entry.
+
+    It has no highest price, so that more entries can share a search. Prices are compared by the bot.
+    """
     return changed(request.query, max_gpu_rate=None)
 
 
 def search_id(query: OfferQuery) -> str:
-    """Return the id of the search for a query: equal queries have the same one."""
+    """Return the ID of the search for a query. Equal queries have the same ID."""
     return hashlib.sha256(query.model_dump_json().encode()).hexdigest()[:32]
 
 
 def typed_waitlist_entry(until: datetime | None, now: datetime, rules: Rules, *, any_time: bool) -> WaitlistEntry:
-    """Return a wish as it was typed, of which nothing was clicked yet. It ends after `waiting.longest`, or at
-    `until`, if that comes first and has not passed.
+    """Return a waitlist entry as it was typed, before anything is clicked.
+
+    It ends at `until`, or after `waiting.longest` if that is sooner. An `until` in the past is ignored.
     """
     latest = now + rules.waiting.longest
     return WaitlistEntry(
@@ -80,9 +93,16 @@ def new_waitlist_entry(
     rents: bool,
     gpu: str | None = None,
 ) -> WaitlistEntry:
-    """Return the wish for a request that begins to wait `now`. It ends as its owner `typed`, or after
-    `waiting.longest`, and LEAST_TIME before the last end that the request names. A start time was named on
-    purpose, so its machine is rented at any time of the day.
+    """Return the waitlist entry for a request that starts to wait `now`.
+
+    It ends when its owner `typed` that it should, but no later than `waiting.longest` from now and LEAST_TIME
+    before the latest end in the request. With a start time, only the last of these limits applies, and the machine
+    may be rented at any time of day, because the owner chose the start time on purpose.
+
+    Args:
+        typed: The waitlist entry as it was typed. None if nothing was typed.
+        rents: True to rent a fitting offer at once, False to notify the owner.
+        gpu: The canonical name of the GPU whose price the owner saw.
     """
     until = typed_waitlist_entry(typed.until if typed is not None else None, now, rules, any_time=False).until
     if request.last_end is not None:
@@ -93,28 +113,45 @@ def new_waitlist_entry(
 
 
 def waitlist_entry_for(waitlist_entry: WaitlistEntry, request: Request) -> WaitlistEntry:
-    """Return a wish that ends in time for the last end of a request, which may be sooner than before."""
+    """Return a waitlist entry that ends early enough for the latest end of a request.
+
+    That end may be sooner than before, because the request has been changed.
+    """
     if request.last_end is None:
         return waitlist_entry
     return changed(waitlist_entry, until=min(waitlist_entry.until, request.last_end - LEAST_TIME))
 
 
 def ends_before_hours(waitlist_entry: WaitlistEntry, now: datetime, zone: ZoneInfo, rules: Rules) -> bool:
-    """Return whether a wish ends before its owner's hours begin in `zone`, so that nothing would be looked for."""
+    """Return whether a waitlist entry would end before its owner's hours begin.
+
+    If so, nothing would ever be searched for it.
+
+    Args:
+        zone: The owner's time zone.
+    """
     return not waitlist_entry.any_time and next_within(now, zone, rules.hours) >= waitlist_entry.until
 
 
 class Ceiling(NamedTuple):
-    """The highest price of an automatic rent."""
+    """The highest price of an automatic rental."""
 
     proposal: Proposal
     gpu: str | None
-    """The model whose price its owner saw. None if the request's words decide."""
+    """The canonical name of the GPU whose price the owner saw.
+
+    None if the owner saw no price. Any GPU that matches the request will then do.
+    """
 
 
 def ceiling(request: Request, offers: Sequence[Offer], rules: Rules) -> Ceiling | None:
-    """Return what an automatic rent would allow, with the request's highest price. With a start time, the price of
-    the first of the `offers`, the cheapest, counts as if it was clicked. Return None if there is neither.
+    """Return the terms of an automatic rental at the highest price that it may have.
+
+    With a start time, the price of the cheapest offer counts as if it had been clicked. Otherwise, the highest
+    price in the request is used. None if there is neither.
+
+    Args:
+        offers: The offers that fit now, cheapest first.
     """
     if request.starts_at is not None and offers:
         offer = offers[0]
@@ -132,7 +169,7 @@ def _at_most(request: Request, max_rate: Decimal, rules: Rules) -> Proposal:
 
 
 def same_reason(one: str, other: str) -> bool:
-    """Return whether two refusals are for the same reason: their words are the same but for numbers."""
+    """Return whether two refusals have the same reason: their messages are the same, ignoring numbers."""
     return re.sub(r"[\d.,]+", "", one) == re.sub(r"[\d.,]+", "", other)
 
 
@@ -140,21 +177,22 @@ def same_reason(one: str, other: str) -> bool:
 
 
 class Waiter(WaitingView):
-    """A wish that waits, with what its turn depends on. Its rental, if it has one, is `queued`."""
+    """A waitlist entry with everything that determines its turn. Its rental, if it has one, is `queued`."""
 
     model_config = ConfigDict(arbitrary_types_allowed=True)
 
     zone: ZoneInfo
     """The owner's time zone."""
     attempts: tuple[Attempt, ...] = ()
-    """What was tried for the rental earlier."""
+    """The earlier attempts of the rental, oldest first."""
     told: bool = False
-    """Whether its owner knows that nothing fits at the start time."""
+    """True if the owner has been notified that nothing fits at the start time."""
 
 
 def still_waits(quote: Quote, rental: Rental | None) -> bool:
-    """Return whether a quote with `waits_for` waits for an offer, or may do so again: its rental waits for an
-    approval, or is being bought.
+    """Return whether a quote with `waits_for` is waiting for an offer, or may wait again.
+
+    It may wait again while its rental is waiting for an approval or is being bought.
     """
     if quote.rental_id is None:
         return quote.waitlist_entry is not None and not quote.waitlist_entry.rents
@@ -164,8 +202,10 @@ def still_waits(quote: Quote, rental: Rental | None) -> bool:
 
 
 def first_look(request: Request, rules: Rules) -> datetime | None:
-    """Return when the market is first asked for a start time. Return None if the request has none. A machine that
-    comes as early as that must be paid by the time that the total has for getting ready.
+    """Return the time at which the market is first queried for a start time. None if the request has none.
+
+    That is LEAD before the start, but never more than the provisioning timeout before it: if the machine becomes
+    ready early, the time until the start is paid for by the part of the total that is meant for provisioning.
     """
     if request.starts_at is None:
         return None
@@ -173,15 +213,21 @@ def first_look(request: Request, rules: Rules) -> datetime | None:
 
 
 def next_question(search: SharedSearch, waiters: Iterable[Waiter], now: datetime, rules: Rules) -> datetime | None:
-    """Return when the market is asked next: at the first time at which one of the wishes may have its turn, and at
-    most every `waiting.every`. Return None if nobody waits.
+    """Return the time of the next query to the market, or None if nobody is waiting.
+
+    That is the earliest time at which any of the waitlist entries may have its turn, but at most one query every
+    `waiting.every`.
     """
     waiting = (waiter for waiter in waiters if waiter.waitlist_entry.until > now)
-    return min((_next_question(search, waiter, now, rules) for waiter in waiting), default=None)
+    return min((_next_query(search, waiter, now, rules) for waiter in waiting), default=None)
 
 
 def next_purchase(attempts: Sequence[Attempt], now: datetime) -> datetime:
-    """Return the earliest time of the next purchase for a wish, given its failed ones, oldest first."""
+    """Return the earliest time of the next purchase for a waitlist entry.
+
+    Args:
+        attempts: The failed attempts, oldest first.
+    """
     lately = _lately(attempts, now)
     if not lately:
         return now
@@ -194,7 +240,7 @@ def _lately(attempts: Iterable[Attempt], now: datetime) -> list[Attempt]:
     return [attempt for attempt in attempts if now - attempt.intended_at < LATELY]
 
 
-def _next_question(search: SharedSearch, waiter: Waiter, now: datetime, rules: Rules) -> datetime:
+def _next_query(search: SharedSearch, waiter: Waiter, now: datetime, rules: Rules) -> datetime:
     every = rules.waiting.every
     first = first_look(waiter.request, rules)
     if first is not None:
@@ -206,7 +252,7 @@ def _next_question(search: SharedSearch, waiter: Waiter, now: datetime, rules: R
 
 
 def in_turn(waiters: Iterable[Waiter], now: datetime, rules: Rules) -> list[Waiter]:
-    """Return the wishes whose turn it may be now, in the order in which they began to wait."""
+    """Return the waitlist entries that may have their turn now, those that have waited longest first."""
     return sorted(
         (waiter for waiter in waiters if waiter.waitlist_entry.until > now and _has_begun(waiter, now, rules)),
         key=lambda waiter: (waiter.since, waiter.quote.id),
@@ -221,37 +267,39 @@ def _has_begun(waiter: Waiter, now: datetime, rules: Rules) -> bool:
 
 
 class Rent(NamedTuple):
-    """Rent this offer for the wish."""
+    """Rent this offer for the owner of the waitlist entry."""
 
     offer: Offer
 
 
 class Tell(NamedTuple):
-    """Tell the wish's owner of these offers."""
+    """Notify the owner of the waitlist entry of these offers."""
 
     offers: tuple[Offer, ...]
 
 
 class SayNothingFits(NamedTuple):
-    """Tell the wish's owner that nothing fits at the start time."""
+    """Notify the owner of the waitlist entry that nothing fits at the start time."""
 
     cheapest: Offer | None
-    """The cheapest offer outside of what the owner allowed."""
+    """The cheapest offer above the price that the owner allowed. None if there is none."""
 
 
 Turn: TypeAlias = Rent | Tell | SayNothingFits
 
 
 def turn(waiter: Waiter, offers: Sequence[Offer], now: datetime) -> Turn | None:
-    """Return what is done for a wish, with the offers that those before it left, cheapest first. Return None if
-    nothing is.
+    """Return the action to take now for a waitlist entry, or None if there is nothing to do.
+
+    Args:
+        offers: The offers that remain after the entries ahead of this one have had their turn, cheapest first.
     """
     waitlist_entry, rental = waiter.waitlist_entry, waiter.rental
     if rental is None:
         fitting = tuple(offer for offer in offers if fits(offer, waiter.request))
         return Tell(fitting) if fitting else None
-    words = changed(waiter.request, max_gpu_rate=None)
-    listed = tuple(offer for offer in offers if fits(offer, words))
+    at_any_price = changed(waiter.request, max_gpu_rate=None)
+    listed = tuple(offer for offer in offers if fits(offer, at_any_price))
     sold_out = _sold_out(waiter.attempts, now)
     called = {attempt.called_offer.offer_id for attempt in waiter.attempts}
     allowed = [
@@ -263,8 +311,8 @@ def turn(waiter: Waiter, offers: Sequence[Offer], now: datetime) -> Turn | None:
         and offer.offer_id not in called
     ]
     if allowed:
-        # After one failure, such as a price that no longer stood, a place is tried again. But a cheap place that
-        # keeps failing must not keep the wish from dearer ones.
+        # After a single failure, for example because a price was no longer valid, a place is tried again. But a
+        # cheap place that keeps failing must not keep the bot from trying more expensive ones.
         failures = Counter(place_of(attempt.called_offer) for attempt in _lately(waiter.attempts, now))
         best = min(allowed, key=lambda offer: max(failures[place_of(offer)] - 1, 0))
         return Rent(best) if next_purchase(waiter.attempts, now) <= now else None
@@ -276,7 +324,7 @@ def turn(waiter: Waiter, offers: Sequence[Offer], now: datetime) -> Turn | None:
 
 
 def _sold_out(attempts: Iterable[Attempt], now: datetime) -> set[Place]:
-    """Return the places where an attempt failed a short time ago."""
+    """Return the places where an attempt failed less than SOLD_OUT_FOR ago."""
     return {
         place_of(attempt.called_offer)
         for attempt in attempts

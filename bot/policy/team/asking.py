@@ -1,6 +1,7 @@
-"""Who is asked about a request: who is mentioned, who is reminded, who is asked next, and when. Pure.
+"""Decides who is asked about a request: who is mentioned, who is reminded, and who is asked next. No I/O.
 
-People that the rules call quiet may decide, and are never asked. Who is away is not asked until they are back.
+People whom the policy lists as quiet may decide but are never asked. People who are away aren't asked until they
+are back.
 """
 
 from __future__ import annotations
@@ -16,34 +17,42 @@ from bot.policy.team.rules import Approvers, Rules
 
 
 class Mentions(Frozen):
-    """Whom the one message to the approvers mentions."""
+    """The people and groups that the message to the approvers mentions."""
 
     groups: tuple[str, ...] = ()
     people: tuple[str, ...] = ()
 
 
 class Asked(NamedTuple):
-    """Who is asked about a request now."""
+    """The people who are asked to decide a request now."""
 
     people: tuple[str, ...]
-    """Slack ids of the approvers who are asked, and of the known members of their groups. If `others_instead`, the
-    others."""
+    """Slack IDs of the people who are asked: the approvers and the known members of their groups.
+
+    If `others_instead`, they are the people in `others`.
+    """
     mentions: Mentions
     away: tuple[str, ...]
-    """The approvers who are not asked because they are away."""
+    """The approvers who aren't asked because they are away."""
     others: tuple[str, ...]
-    """The people of `approval.then` who are here, without the approvers who are asked."""
+    """The people of `approval.then` who aren't away, without the approvers who are asked already."""
     others_instead: bool
-    """Whether the others are asked at once, because each approver is away."""
+    """True if the others are asked at once, because every approver is away."""
 
 
 def who_is_asked(
     rules: Rules, team: Team, requesters: Collection[str], available: Mapping[str, Availability], now: datetime
 ) -> Asked:
-    """Return who is asked about a request of the `requesters`. `rules` are those that hold now (`rules_for`),
-    `available` has the people whom the store knows.
+    """Return the people who are asked about a request.
 
     The requesters are left out, unless nobody else is known.
+
+    Args:
+        rules: The rules that apply to these requesters, as returned by `rules_for`.
+        team: The current state of the people and groups in the rules.
+        requesters: Slack IDs of the people who made the request.
+        available: The availability of all people whom the store knows, by Slack ID.
+        now: The current time.
     """
     approvers = approvers_of(rules)
 
@@ -66,8 +75,9 @@ def who_is_asked(
 
 
 def _mentions(approvers: Approvers, team: Team, *, is_left_out: Callable[[str], bool]) -> Mentions:
-    """Return the groups and people to mention. A group with a member who is left out is not mentioned: its other
-    members are mentioned by name.
+    """Return the groups and people to mention.
+
+    A group isn't mentioned if one of its members is to be left out. Its other members are then mentioned by name.
     """
     groups, people = [], list(approvers.people)
     for group in approvers.groups:
@@ -88,20 +98,23 @@ class Undecided(NamedTuple):
 
     rental_id: str
     asked_at: datetime
-    """When its newest version was asked for."""
+    """The time at which the newest version of the request was submitted."""
     asked: tuple[str, ...]
-    """Who is asked now."""
+    """Slack IDs of the people who are currently asked."""
     reminded: frozenset[str] = frozenset()
-    """Who was reminded of it."""
+    """Slack IDs of the people who have already been reminded of the request."""
     others_asked: bool = False
-    """Whether the people of `approval.then` were asked."""
+    """True if the people of `approval.then` have been asked."""
 
 
 def reminders(
     undecided: Sequence[Undecided], available: Mapping[str, Availability], rules: Rules, now: datetime
 ) -> dict[str, tuple[str, ...]]:
-    """Return the people who are reminded now, each with the ids of all rentals that wait for them, in the order of
-    `undecided`. A person is reminded of a request once, after it waited `approval.remind` in their own hours.
+    """Return the people to remind now, each with the IDs of all rentals that wait for them.
+
+    A person is reminded of each request once, after it has waited for `approval.remind` within the person's own
+    hours. The reminder then also lists requests that have waited for less. The IDs are in the order of
+    `undecided`.
     """
     found = {}
     for person in dict.fromkeys(one for request in undecided for one in request.asked):
@@ -119,8 +132,10 @@ def _remind_at(one: Undecided, person: Availability, rules: Rules) -> datetime:
 
 
 def others_are_due(one: Undecided, available: Mapping[str, Availability], rules: Rules, now: datetime) -> bool:
-    """Return whether other people are asked now: nobody decided for `approval.then_after` in the hours of at least
-    one approver, or none of the approvers is here.
+    """Return whether to ask the people of `approval.then` now.
+
+    They are asked once, if nobody has decided for `approval.then_after` in the hours of at least one approver, or
+    if no approver is available.
     """
     if one.others_asked:
         return False

@@ -1,4 +1,4 @@
-"""When people may be asked: the `hours` of the rules, in each person's own time zone."""
+"""The times at which people may be asked: the policy's `hours`, in each person's own time zone."""
 
 from __future__ import annotations
 
@@ -11,23 +11,26 @@ from bot.model.person import Absence
 from bot.policy.team.rules import Hours, Rules
 
 NIGHT_BEGINS = 22 * 60
-"""In minutes after midnight."""
+"""The time at which a night begins, in minutes after midnight."""
 MORNING = 8 * 60
-"""The same: when a night ends if the hours begin at midnight."""
+"""The time at which a night ends if the policy's hours begin at midnight, in minutes after midnight."""
 DAYS_AHEAD = 15
-"""How many days are searched for `hours`. Each week has a day with hours. A change of the clocks can skip the
-hours of one day, but not those a week later."""
+"""The number of days that are searched for `hours`.
+
+Every week has at least one day with hours. A change to daylight saving time can skip the hours of one day, but not
+those of the same day a week later.
+"""
 LONGEST_WAIT = timedelta(days=366)
-"""The longest time from now to the end of a time within hours."""
+"""The longest time that `after_hours` looks ahead."""
 
 
 def zone_of(name: str | None, rules: Rules) -> ZoneInfo:
-    """Return a person's time zone. Return the team's if theirs is unknown, or if this machine doesn't know it."""
+    """Return a person's time zone. If it isn't known, or not known to this machine, return the team's."""
     return known_zone(name or rules.timezone, rules.timezone)
 
 
 def known_zone(name: str, otherwise: str = "UTC") -> ZoneInfo:
-    """Return the time zone with an IANA name, or the zone `otherwise` if this machine doesn't know the name."""
+    """Return the time zone with this IANA name, or `otherwise` if this machine doesn't know the name."""
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
@@ -35,14 +38,14 @@ def known_zone(name: str, otherwise: str = "UTC") -> ZoneInfo:
 
 
 def is_within(moment: datetime, zone: ZoneInfo, hours: Hours) -> bool:
-    """Return whether a moment is within the hours in this zone."""
+    """Return whether a moment is within the hours in this time zone."""
     local = moment.astimezone(zone)
     start, end = hours.time
     return local.weekday() in hours.days and start <= local.hour * 60 + local.minute < end
 
 
 def next_within(moment: datetime, zone: ZoneInfo, hours: Hours) -> datetime:
-    """Return the first moment from `moment` on that is within the hours in this zone, in UTC."""
+    """Return the first moment at or after `moment` that is within the hours in this time zone, in UTC."""
     if is_within(moment, zone, hours):
         return moment
     today = moment.astimezone(zone).date()
@@ -51,7 +54,7 @@ def next_within(moment: datetime, zone: ZoneInfo, hours: Hours) -> datetime:
 
 
 class Availability(NamedTuple):
-    """When a person can be asked: in the hours of their zone, unless they are away."""
+    """The times at which a person can be asked: within the hours of their time zone, unless they are away."""
 
     zone: ZoneInfo
     absences: tuple[Absence, ...] = ()
@@ -60,12 +63,12 @@ class Availability(NamedTuple):
         return self.back_at(moment) is not None
 
     def back_at(self, moment: datetime) -> datetime | None:
-        """Return when a person is back who is away at this moment. Return None if they are not away."""
+        """Return the time at which a person's current absence ends. None if they aren't away at this moment."""
         return max((one.until for one in self.absences if one.since <= moment < one.until), default=None)
 
 
 def next_available(moment: datetime, person: Availability, hours: Hours) -> datetime:
-    """Return the first moment from `moment` on at which a person can be asked, in UTC."""
+    """Return the first moment at or after `moment` at which a person can be asked, in UTC."""
     moment = next_within(moment, person.zone, hours)
     while (back_at := person.back_at(moment)) is not None:
         moment = next_within(back_at, person.zone, hours)
@@ -73,8 +76,10 @@ def next_available(moment: datetime, person: Availability, hours: Hours) -> date
 
 
 def last_available(moment: datetime, people: Collection[Availability], hours: Hours) -> datetime | None:
-    """Return until when at least one of these people can be asked for the last time before `moment`, or `moment`
-    itself if one still can. Return None if nobody can in the two weeks before.
+    """Return the last time before `moment` at which at least one of these people can be asked.
+
+    That is `moment` itself if somebody can be asked until then. None if nobody can be asked in the two weeks
+    before.
     """
     return max(filter(None, (_last_available(moment, person, hours) for person in people)), default=None)
 
@@ -91,17 +96,17 @@ def _last_available(moment: datetime, person: Availability, hours: Hours) -> dat
 
 
 def next_within_any(moment: datetime, people: Collection[Availability], hours: Hours) -> datetime:
-    """Return the first moment from `moment` on at which one of these people can be asked.
+    """Return the first moment at or after `moment` at which one of these people can be asked.
 
-    There must be at least one.
+    `people` must not be empty.
     """
     return min(next_available(moment, person, hours) for person in people)
 
 
 def next_morning(moment: datetime, zone: ZoneInfo, hours: Hours) -> datetime:
-    """Return when the hours begin next after `moment`, on any day of the week, in UTC.
+    """Return the next time after `moment` at which the hours begin, on any day of the week, in UTC.
 
-    Hours that begin at midnight don't say when people get up: then it is the next MORNING.
+    If the hours begin at midnight, they say nothing about when people get up. MORNING is used instead.
     """
     today = moment.astimezone(zone).date()
     starts = (at_time(today + timedelta(days=n), hours.time[0] or MORNING, zone) for n in range(3))
@@ -109,8 +114,10 @@ def next_morning(moment: datetime, zone: ZoneInfo, hours: Hours) -> datetime:
 
 
 def after_hours(moment: datetime, span: timedelta, people: Collection[Availability], hours: Hours) -> datetime:
-    """Return when `span` has passed since `moment`, if only time counts in which at least one of these people can
-    be asked. There must be one at least. The result is at most LONGEST_WAIT later, or `span` if that is longer.
+    """Return the time at which `span` has passed, counting only time in which somebody can be asked.
+
+    Time counts if at least one of `people`, which must not be empty, is within their hours and not away. The
+    result is at most LONGEST_WAIT after `moment`, or `span` after it if that is longer.
     """
     latest = moment + max(span, LONGEST_WAIT)
     while moment < latest:
@@ -120,7 +127,8 @@ def after_hours(moment: datetime, span: timedelta, people: Collection[Availabili
             for person in people
             if is_within(moment, person.zone, hours) and not person.is_away(moment)
         ]
-        # The clocks may be set back within the hours: the end of that day then seems to be over.
+        # If the clocks are set back within the hours, the end of that day can seem to be in the past. Always move
+        # forward by at least a minute.
         end = max([*ends, moment + timedelta(minutes=1)])
         if moment + span <= end:
             return min(moment + span, latest)
@@ -129,8 +137,9 @@ def after_hours(moment: datetime, span: timedelta, people: Collection[Availabili
 
 
 def morning_after(start: datetime, end: datetime, zone: ZoneInfo, hours: Hours) -> datetime | None:
-    """Return the end of the first night that overlaps the time from `start` to `end`. Return None if no night
-    does. A night begins at NIGHT_BEGINS and ends when the hours begin, on any day of the week.
+    """Return the end of the first night that overlaps the time from `start` to `end`. None if no night does.
+
+    A night begins at NIGHT_BEGINS and ends when the hours begin, on any day of the week.
     """
     morning = next_morning(start, zone, hours)
     day = morning.astimezone(zone).date()
@@ -143,20 +152,21 @@ def _start(day: date, zone: ZoneInfo, hours: Hours) -> datetime:
 
 
 def at_time(day: date, minutes: int, zone: ZoneInfo) -> datetime:
-    """Return a time of a day, in minutes after midnight, in UTC. A time that the clocks skip is later by the time
-    that they skip.
+    """Return a time of day, given in minutes after midnight, in UTC.
+
+    If a change to daylight saving time skips this time, the result is later by the length of the change.
     """
     hour, minute = divmod(minutes, 60)
     return datetime(day.year, day.month, day.day, hour, minute, tzinfo=zone).astimezone(UTC)
 
 
 def _available_until(moment: datetime, person: Availability, hours: Hours) -> datetime:
-    """Return until when a person can be asked who can be asked at this moment."""
+    """Return the time until which a person who can be asked at this moment can still be asked."""
     away = (one.since for one in person.absences if one.since > moment)
     return min([_end_of(moment.astimezone(person.zone).date(), person.zone, hours), *away])
 
 
 def _end_of(day: date, zone: ZoneInfo, hours: Hours) -> datetime:
-    """Return when the hours of a day end."""
+    """Return the time at which the hours of a day end."""
     midnight = datetime.combine(day, time(), tzinfo=zone)
     return (midnight + timedelta(minutes=hours.time[1])).astimezone(UTC)

@@ -1,5 +1,6 @@
-"""Reads the team's rules from the file that `GPUBOT_POLICY` names, or from what the store keeps of it. Checks
-the setup scripts that the file names, too.
+"""Reads the team's rules from the policy file, or from the copy of it that the store keeps.
+
+`GPUBOT_POLICY` names the file. The setup scripts that the file names are read and checked as well.
 """
 
 from __future__ import annotations
@@ -26,17 +27,20 @@ from bot.policy.team.yaml_file import KeyPath
 from bot.text_file import Unreadable, read_text
 
 LARGEST_SETUP = 6_000
-"""Bytes: half of a boot script, which has room for keys too."""
+"""The maximum size of a setup script in bytes. It is half a startup script, which also needs space for keys."""
 LONGEST_SETUP_NAME = 32
 SETUP_NAME = r"[a-z0-9]+(?:-[a-z0-9]+)*"
-"""What people type after `setup`. It has only characters that the parser of requests leaves unchanged."""
+"""The pattern of a name that people type after `setup`.
+
+It only allows characters that the parser of requests leaves unchanged.
+"""
 
 ScriptReader = Callable[[str], str]
-"""Returns the text of the script with a path, as the policy file has it. Raises Unreadable."""
+"""A function that returns the text of a script, given its path in the policy file. Raises Unreadable."""
 
 
 class Policy(Frozen):
-    """A policy file and the rules that it makes."""
+    """A policy file and the rules that follow from it."""
 
     file: PolicyFile
     rules: Rules
@@ -44,17 +48,20 @@ class Policy(Frozen):
 
 @dataclass(frozen=True)
 class PolicySource:
-    """Where the rules come from: a policy file, and the settings that belong to them."""
+    """The source of the rules: a policy file, and the settings that belong to it."""
 
     path: Path | None
-    """GPUBOT_POLICY. None: the default rules hold."""
+    """The path in GPUBOT_POLICY. None if it isn't set, in which case the default rules apply."""
     home_channel: str
-    """GPUBOT_CHANNEL."""
+    """The channel in GPUBOT_CHANNEL."""
     admins: tuple[str, ...]
-    """GPUBOT_ADMINS."""
+    """The people in GPUBOT_ADMINS."""
 
     def read(self) -> Policy:
-        """Read the file, or return the default rules without one. Raise WrongPolicy with every mistake."""
+        """Read the policy file and return its rules. Without a file, return the default rules.
+
+        Raises WrongPolicy with every mistake in the file.
+        """
         scripts: dict[str, str] = {}
 
         def read_script(name: str) -> str:
@@ -69,7 +76,10 @@ class PolicySource:
         return Policy(file=PolicyFile(text=text, scripts=scripts), rules=rules)
 
     def rules_in(self, file: PolicyFile) -> Rules:
-        """Return the rules of a file that was read before. Raise WrongPolicy with every mistake."""
+        """Return the rules of a file that was read earlier.
+
+        Raises WrongPolicy with every mistake in the file.
+        """
 
         def read_script(name: str) -> str:
             if name not in file.scripts:
@@ -85,9 +95,9 @@ def _rules(text: str, read_script: ScriptReader, home_channel: str, admins: tupl
     if not isinstance(content, dict):
         raise WrongPolicy(("line 1: the file must contain keys, such as `self_approval: false`",))
     setup, wrong_setups = read_setups(content.get("setup"), read_script)
-    wrong: dict[KeyPath, list[str]] = {path: [words] for path, (_, words) in document.wrong.items()}
-    for keys, words in wrong_setups.items():
-        wrong.setdefault(keys, [words])
+    wrong: dict[KeyPath, list[str]] = {path: [message] for path, (_, message) in document.wrong.items()}
+    for keys, message in wrong_setups.items():
+        wrong.setdefault(keys, [message])
     if "home_channel" in content:
         wrong[("home_channel",)] = ["it is set by GPUBOT_CHANNEL, not in the file"]
     rules = Rules()
@@ -98,31 +108,33 @@ def _rules(text: str, read_script: ScriptReader, home_channel: str, admins: tupl
                 "all approvers have `quiet` set, so nobody would be asked; name another approver"
             ]
     except ValidationError as error:
-        # What can be misread has one line. So has a value around it, which may only be wrong because of that.
+        # Skip values already reported as ambiguous, and the values that contain them: those may be invalid only
+        # because of that.
         reported = {path[:length] for path in wrong for length in range(len(path) + 1)}
         for one in error.errors():
             if (path := _path(one)) not in reported:
-                wrong.setdefault(path, []).append(_words(one))
+                wrong.setdefault(path, []).append(_message_of(one))
     if wrong:
         raise WrongPolicy(_lines(wrong, document))
     return changed(rules, admins=tuple(dict.fromkeys(admins + rules.admins)))
 
 
 def _asks_nobody(approvers: Approvers) -> bool:
-    """Return whether rules name approvers and all of them are quiet. This is not checked in `Approvers`: people
-    may leave later.
+    """Return whether the rules name approvers but all of them are quiet.
+
+    `Approvers` doesn't check this itself, because rules in force can reach this state when other approvers leave.
     """
     return bool(approvers.quiet) and not approvers.groups and not set(approvers.people) - set(approvers.quiet)
 
 
 def _lines(wrong: Mapping[KeyPath, list[str]], document: yaml_file.Document) -> tuple[str, ...]:
-    """Return a line for each mistake, in their order in the file."""
+    """Return one line for each mistake, in their order in the file."""
     found: list[tuple[int, str]] = []
     for path, mistakes in wrong.items():
         line = document.wrong[path][0] if path in document.wrong else document.line_of(path)
         key = one_line(".".join(map(str, path)), 80)
         place = ", ".join(filter(None, (f"line {line}" if line else "", key)))
-        found.extend((line or 0, f"{place}: {words}" if place else words) for words in mistakes)
+        found.extend((line or 0, f"{place}: {message}" if place else message) for message in mistakes)
     return tuple(text for _, text in sorted(found, key=lambda one: one[0]))
 
 
@@ -130,13 +142,13 @@ def _lines(wrong: Mapping[KeyPath, list[str]], document: yaml_file.Document) -> 
 
 
 def _path(error: ErrorDetails) -> KeyPath:
-    """Return where a wrong value, or a key with a wrong name, is."""
+    """Return the path of an invalid value, or of a key with an invalid name."""
     path = tuple(error["loc"])
     return path[:-1] if path[-1:] == ("[key]",) else path
 
 
-def _words(error: ErrorDetails) -> str:
-    """Return what is wrong with a value and how to write it, in plain words instead of pydantic's jargon."""
+def _message_of(error: ErrorDetails) -> str:
+    """Return a description of what is wrong with a value and how to write it, without pydantic's jargon."""
     kind, limits = error["type"], error.get("ctx", {})
     if kind == "extra_forbidden":
         return f"there is no such key. The most similar one is {_nearest_key(tuple(error['loc']))}"
@@ -173,14 +185,16 @@ _WRONG = {
     "string_too_long": "it is too long",
     "decimal_max_places": "write at most 6 digits after the point",
 }
-"""Keyed by pydantic's error types (docs.pydantic.dev/latest/errors/validation_errors)."""
+"""The descriptions by pydantic's error types (docs.pydantic.dev/latest/errors/validation_errors)."""
 _CHOSEN = "*"
-"""Stands for a key that people choose, such as the name of a project."""
+"""A placeholder for a key that people choose themselves, such as the name of a project."""
 
 
 def _nearest_key(path: KeyPath) -> str:
-    """Return the key that an unknown key may have meant, with the keys around it: the most similar one at the same
-    place, or one with exactly this name elsewhere.
+    """Return the full path of the key that an unknown key was probably meant to be.
+
+    This is the most similar key at the same place. If none is similar there, but a key at another place has
+    exactly this name, it is that key.
     """
     around, name = tuple(map(str, path[:-1])), str(path[-1])
     siblings = [keys[-1] for keys in _all_keys() if _is_at(keys[:-1], around)]
@@ -196,7 +210,7 @@ def _is_at(keys: tuple[str, ...], path: tuple[str, ...]) -> bool:
 
 @cache
 def _all_keys() -> tuple[tuple[str, ...], ...]:
-    """Return every key of the file after the keys around it, those with the fewest around them first."""
+    """Return all keys of the file, each after the keys that contain it. The least nested keys come first."""
     found: list[tuple[str, ...]] = []
     models: list[tuple[tuple[str, ...], type[BaseModel]]] = [((), Rules)]
     for around, model in models:
@@ -214,9 +228,14 @@ def _all_keys() -> tuple[tuple[str, ...], ...]:
 
 
 def read_setups(paths: Any, read: ScriptReader) -> tuple[dict[str, str], dict[tuple[str, ...], str]]:
-    """Return the text of each setup script by its name, and what is wrong by the keys in the policy file.
+    """Return the setup scripts of a policy file and the mistakes in them.
 
-    `paths` is the value of the key `setup`: a path for each name, relative to the folder of the policy file.
+    Args:
+        paths: The value of the key `setup`: a path for each name, relative to the folder of the policy file.
+        read: Returns the text of the script with a path.
+
+    Returns:
+        The text of each script by its name, and each mistake by its path of keys in the policy file.
     """
     if paths is None:
         return {}, {}
@@ -233,7 +252,7 @@ def read_setups(paths: Any, read: ScriptReader) -> tuple[dict[str, str], dict[tu
 
 
 def _read_setup(name: str, path: Any, read: ScriptReader) -> str:
-    """Return the text of a setup script. Raise ValueError that says what is wrong."""
+    """Return the text of a setup script. Raises ValueError with a description of the mistake."""
     if len(name) > LONGEST_SETUP_NAME or not re.fullmatch(SETUP_NAME, name):
         letters = f"up to {LONGEST_SETUP_NAME} small letters and digits"
         raise ValueError(f"a name has {letters}, and single hyphens between them")
@@ -252,7 +271,7 @@ def _read_setup(name: str, path: Any, read: ScriptReader) -> str:
     if "\0" in text:
         raise ValueError(f"{shown} isn't text: it contains a NUL byte")
     if "\r" in text:
-        # The kernel would look for a program named "/bin/sh\r".
+        # With Windows line endings, the kernel would look for a program named "/bin/sh\r".
         raise ValueError(f"{shown} has Windows line endings; save it with Unix line endings")
     if not text.startswith("#!/"):
         raise ValueError(f"the first line of {shown} must name its shell: #!/bin/sh")

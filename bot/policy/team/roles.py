@@ -1,4 +1,4 @@
-"""Who may do what, and who may see what."""
+"""The roles of people: what each may do, and what each may see."""
 
 from __future__ import annotations
 
@@ -13,74 +13,82 @@ from bot.model.rental import Rental
 from bot.policy.team.rules import Approvers, Rules
 
 MOST_TEAMMATES = 20
-"""How many teammates one rental may have. Each is looked up in Slack while a person waits."""
+"""The maximum number of teammates of a rental. Each is looked up in Slack while somebody waits."""
 
 
 class Roles(Frozen):
-    """The roles that the rules give one person now."""
+    """The roles that the rules currently give a person."""
 
     user: bool = False
-    """Whether they may ask, rent and look."""
+    """True if they may search for offers, rent, and look at rentals."""
     approver: bool = False
     admin: bool = False
     finance: bool = False
-    """Whether they read the spend of everybody, also if they are no users."""
+    """True if they may see everybody's spending, even if they aren't users."""
     sole_admin: bool = False
-    """Whether they are the only admin and nobody else approves, so that they may approve their own requests."""
+    """True if they are the only admin and nobody else can approve, so they may approve their own requests."""
 
 
 def are_named(approvers: Approvers) -> bool:
-    """Return whether the rules name a person or a group."""
+    """Return whether the rules name any approver, person or group."""
     return bool(approvers.people or approvers.groups)
 
 
 def approvers_of(rules: Rules) -> Approvers:
-    """Return who decides requests: the approvers that the rules name, or the admins if they name none. Quiet
-    approvers decide in both cases.
+    """Return the people and groups who decide requests.
+
+    These are the approvers that the rules name, or the admins if they name none. Quiet approvers can decide in
+    both cases.
     """
     named = rules.approvers
     return named if are_named(named) else Approvers(people=rules.admins, quiet=named.quiet)
 
 
 def deciding_groups(rules: Rules) -> tuple[str, ...]:
-    """Return the groups whose members may decide requests."""
+    """Return the user groups whose members may decide requests."""
     return tuple(dict.fromkeys((*rules.approvers.groups, *rules.approval.then_groups)))
 
 
 class Team(Frozen):
-    """What is known of the people and user groups that the rules name."""
+    """The current state of the people and user groups that the rules name."""
 
     gone: frozenset[str] = frozenset()
-    """Slack ids of people who are certainly no members of the workspace (any more)."""
+    """Slack IDs of people who certainly aren't members of the workspace, for example because they left."""
     members: Mapping[str, frozenset[str]] = Field(default_factory=dict)
-    """The last known members of groups. A group that was never read is left out: it may have members."""
+    """The last known members of each group.
+
+    A group that was never read is left out, because it isn't known whether it has members.
+    """
 
     def can_decide(self, group: str, without: Collection[str]) -> bool:
-        """Return whether a group has, or may have, a member who is not gone and not among the people `without`."""
+        """Return whether a group has or may have a member who is still in the workspace and isn't in `without`."""
         return group not in self.members or bool(self.members[group] - self.gone - set(without))
 
     def members_of(self, groups: Collection[str]) -> list[str]:
-        """Return the known members of these groups who are not gone."""
+        """Return the known members of these groups who are still in the workspace."""
         return [one for group in groups for one in sorted(self.members.get(group, frozenset()) - self.gone)]
 
 
 def named_to_decide(approvers: Approvers, team: Team) -> tuple[str, ...]:
-    """Return the people among the approvers and the known members of their groups, each once."""
+    """Return the approvers and the known members of their groups, each once."""
     return tuple(dict.fromkeys((*approvers.people, *team.members_of(approvers.groups))))
 
 
 def then_people(rules: Rules, team: Team) -> tuple[str, ...]:
-    """Return the people of `approval.then` and the known members of its groups who are not gone, each once."""
+    """Return the people of `approval.then` and the known members of its groups, each once.
+
+    People who left the workspace are left out.
+    """
     groups = rules.approval.then_groups
     people = [one for one in rules.approval.then if one not in groups and one not in team.gone]
     return tuple(dict.fromkeys((*people, *team.members_of(groups))))
 
 
 def rules_for(rules: Rules, team: Team, requesters: Collection[str] = ()) -> Rules:
-    """Return the rules with only those admins and approvers who are not gone.
+    """Return the rules with only those admins and approvers who are still in the workspace.
 
     If no approver is left who may be asked about a request of these `requesters`, the admins decide, as if the
-    rules named no approvers. Quiet approvers are never asked.
+    rules named no approvers. Quiet approvers don't count as approvers who are left, because they are never asked.
     """
     admins = tuple(one for one in rules.admins if one not in team.gone) or rules.admins
     named = rules.approvers
@@ -95,13 +103,15 @@ def rules_for(rules: Rules, team: Team, requesters: Collection[str] = ()) -> Rul
 
 
 def is_member(person: Person) -> bool:
-    """Return whether a person belongs to the bot's workspace: no outsider, no bot, nobody who left."""
+    """Return whether a person is a current member of the bot's workspace, and neither an outsider nor a bot."""
     return not (person.outsider or person.deactivated or person.bot)
 
 
 def roles_of(person: Person, rules: Rules) -> Roles:
-    """Return the roles of a person. Non-members have none, whatever the rules say. The operator decides like an
-    approver and an admin.
+    """Return the roles of a person.
+
+    People who aren't members have none, whatever the rules say. The operator decides like an approver and an
+    admin.
     """
     if person.id == OPERATOR.id:
         return Roles(user=True, approver=True, admin=True)
@@ -124,24 +134,26 @@ def roles_of(person: Person, rules: Rules) -> Roles:
 
 
 def may_use(person: Person, rules: Rules) -> bool:
-    """Return whether a person may ask, rent and look."""
+    """Return whether a person may search for offers, rent, and look at rentals."""
     return roles_of(person, rules).user
 
 
 def check_user(person: Person, rules: Rules) -> None:
-    """Raise Refused if the person may not use the bot."""
+    """Refuse people who may not use the bot. Raises Refused."""
     if not may_use(person, rules):
         raise Refused("Your team's rules don't let you rent here. An admin can change that.")
 
 
 def may_use_in(channel: str, *, direct: bool, rules: Rules) -> bool:
-    """Return whether the bot may be used in a channel. It may be used in every direct message."""
+    """Return whether the bot may be used in a channel. Direct messages are always allowed."""
     return direct or not rules.use.channels or channel in rules.use.channels
 
 
 def is_admin(person: Person, rules: Rules) -> bool:
-    """Return whether a person is an admin, who pauses and resumes buying, has the policy file read again, and
-    decides about machines that the bot doesn't know and about who owns a rental.
+    """Return whether a person is an admin.
+
+    Admins pause and resume buying, reload the policy file, and decide about unmanaged machines and the owners of
+    rentals.
     """
     return roles_of(person, rules).admin
 
@@ -149,15 +161,16 @@ def is_admin(person: Person, rules: Rules) -> bool:
 def is_approver_or_admin(person: Person, rules: Rules) -> bool:
     """Return whether a person is an approver or an admin.
 
-    These people see machines that no rental has, and what everybody paid for idle and other time: all others see
-    only their own costs, and each project's. They also decide what follows if an owner doesn't answer.
+    These people see unmanaged machines, and the amounts that everybody paid for idle and other time. Other people
+    only see their own costs and those of each project. Approvers and admins also decide what to do if an owner
+    doesn't answer.
     """
     roles = roles_of(person, rules)
     return roles.approver or roles.admin
 
 
 def may_deny(person: Person, rules: Rules) -> bool:
-    """Return whether a person may deny a request, their own included: approvers."""
+    """Return whether a person may deny requests, including their own. Approvers may."""
     return roles_of(person, rules).approver
 
 
@@ -165,20 +178,24 @@ def may_deny(person: Person, rules: Rules) -> bool:
 
 
 def check_reads_spend(person: Person, rules: Rules) -> None:
-    """Raise Refused if the person may not read what was spent: users may, and finance."""
+    """Refuse people who may not see what was spent. Users and finance may. Raises Refused."""
     if not roles_of(person, rules).finance:
         check_user(person, rules)
 
 
 def sees_spend_of_people(person: Person, rules: Rules) -> bool:
-    """Return whether a person may see what each person spent: approvers, admins and finance. All others see their
-    own, and sums.
+    """Return whether a person may see each person's spending. Approvers, admins and finance may.
+
+    Other people see their own spending, and sums.
     """
     return is_approver_or_admin(person, rules) or roles_of(person, rules).finance
 
 
 def sees_spend_of(person: Person, other: str, rules: Rules) -> bool:
-    """Return whether a person may see what one person spent: that person, approvers, admins and finance."""
+    """Return whether a person may see what `other` spent.
+
+    That person themselves may, and so may approvers, admins and finance.
+    """
     return person.id == other or sees_spend_of_people(person, rules)
 
 
@@ -186,18 +203,21 @@ def sees_spend_of(person: Person, other: str, rules: Rules) -> bool:
 
 
 def may_be_let_in(person: Person, rules: Rules) -> bool:
-    """Return whether owners may let a person into their machines: a member and no guest, who may use the bot."""
+    """Return whether owners may give a person access to their machines.
+
+    The person must be allowed to use the bot, and must not be a guest.
+    """
     return may_use(person, rules) and not person.guest
 
 
 def check_number(people: Collection[str]) -> None:
-    """Raise Mistake if these are more people than one rental may let in."""
+    """Refuse to share a rental with too many people. Raises Mistake."""
     if len(people) > MOST_TEAMMATES:
         raise Mistake(f"A machine can be shared with at most {MOST_TEAMMATES} people. Nothing was changed.")
 
 
 def check_teammate(person: Person, rules: Rules) -> None:
-    """Raise NoTeammate, with the reason, if a person may not be let into a machine."""
+    """Refuse a person who may not be given access to a machine. Raises NoTeammate with the reason."""
     if may_be_let_in(person, rules):
         return
     name = person.name
@@ -215,7 +235,7 @@ def check_teammate(person: Person, rules: Rules) -> None:
 
 
 def is_teammate(person: Person, rental: Rental, rules: Rules) -> bool:
-    """Return whether a rental's owner let a person in who may still be let in now."""
+    """Return whether a person is a teammate of the rental, and may still have access now."""
     return person.id in rental.teammates and may_be_let_in(person, rules)
 
 
@@ -225,60 +245,69 @@ def is_teammate(person: Person, rental: Rental, rules: Rules) -> bool:
 def is_owner(person_id: str, owner: str) -> bool:
     """Return whether a person owns a rental or a quote.
 
-    Only its owner sees a quote, rents from it and asks for it again; accepts what needs no approver; replaces a
-    machine or a request that waits; lets others in; and gives the rental away. Private messages show only the
-    owner the buttons that act on a rental, but a teammate gets Extend. Approvers and admins, who may act too, type
-    commands.
+    Only the owner sees a quote, rents from it and repeats its search. Only the owner accepts requests that need no
+    approver, replaces a machine or a waiting request, shares a machine, and gives it to somebody else.
+
+    In private messages, only the owner gets the buttons that act on a rental, except that teammates get Extend.
+    Approvers and admins, who may act as well, type commands.
     """
     return person_id == owner
 
 
 def may_look(person: Person, owner: str, rules: Rules) -> bool:
-    """Return whether a person may see a rental, without its money: its owner and every user."""
+    """Return whether a person may see a rental, without its cost. Its owner and every user may."""
     return person.id == owner or may_use(person, rules)
 
 
 def sees_money(person: Person, owner: str, rules: Rules) -> bool:
-    """Return whether a person may see what a rental costs: its owner, approvers and admins."""
+    """Return whether a person may see the cost of a rental. Its owner, approvers and admins may."""
     return person.id == owner or is_approver_or_admin(person, rules)
 
 
 def sees_use(person: Person, rental: Rental, rules: Rules) -> bool:
-    """Return whether a person may see the values, connections and history of a rental's use, which are a record of
-    somebody's work: its owner, its teammates and admins. All others see the verdict and since when it holds.
+    """Return whether a person may see the details of how a rental is used. Its owner, teammates and admins may.
+
+    The details are readings, connections and their history, which are a record of somebody's work. Other people
+    only see the usage status and the time since which it applies.
     """
     return may_see_ssh_command(person, rental, rules) or is_admin(person, rules)
 
 
 def may_see_ssh_command(person: Person, rental: Rental, rules: Rules) -> bool:
-    """Return whether a person may see the SSH command of a rental: its owner and its teammates."""
+    """Return whether a person may see the SSH command of a rental. Its owner and teammates may."""
     return person.id == rental.owner or is_teammate(person, rental, rules)
 
 
 def may_read_direct_message(person: Person, rental: Rental, rules: Rules) -> bool:
-    """Return whether a person still gets direct messages about a rental: its owner, its teammates, and admins, who
-    also read that a deletion is not confirmed.
+    """Return whether a person still gets direct messages about a rental. Its owner, teammates and admins do.
+
+    Admins get them because they are notified of deletions that aren't confirmed.
     """
     return may_see_ssh_command(person, rental, rules) or person.id in rules.admins
 
 
 def may_extend(person: Person, rental: Rental, rules: Rules) -> bool:
-    """Return whether a person may keep or extend a rental: its owner, its teammates and admins."""
+    """Return whether a person may keep or extend a rental. Its owner, teammates and admins may."""
     return may_see_ssh_command(person, rental, rules) or is_admin(person, rules)
 
 
 def decides_at_once(person: Person) -> bool:
-    """Return whether a person's own extension needs no approver: the operator's, who decides like one and gives a
-    reason. In Slack an approver's extension over the limits is asked for, so that the others see it first.
+    """Return whether a person's own extension needs no approver. Only the operator's needs none.
+
+    The operator decides like an approver, and states a reason. If an approver requests an extension over the
+    limits in Slack, it waits for a decision nevertheless, so that the other approvers see it first.
     """
     return person.id == OPERATOR.id
 
 
 def may_withdraw(person: Person, owner: str, rules: Rules) -> bool:
-    """Return whether a person may withdraw a request or an extension that waits: its owner and admins."""
+    """Return whether a person may withdraw a waiting request or extension. Its owner and admins may."""
     return person.id == owner or is_admin(person, rules)
 
 
 def may_destroy(person: Person, owner: str, rules: Rules) -> bool:
-    """Return whether a person may destroy a rental: its owner unless they left, approvers and admins."""
+    """Return whether a person may destroy a rental.
+
+    Its owner may, unless they have left the workspace. Approvers and admins may as well.
+    """
     return is_approver_or_admin(person, rules) or (person.id == owner and not person.deactivated)

@@ -1,4 +1,7 @@
-"""The types of single values in the team's rules: spans, money, shares, counts, ids. Each says how to write it."""
+"""The types of single values in the team's rules: durations, money, shares, counts and IDs.
+
+Each type also defines the error message that says how to write such a value.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ from bot.model.budget import UNASSIGNED
 from bot.model.text import one_line
 
 LONGEST_SPAN = timedelta(days=366)
-"""The longest span in a policy. It is short enough to be added to any date."""
+"""The longest duration in a policy. It is short enough to be added to any date."""
 _SPAN = re.compile(r"(?:([0-9]+)d)? ?(?:([0-9]+)h)? ?(?:([0-9]+)m)? ?(?:([0-9]+)s)?")
 _UNITS = (timedelta(days=1), timedelta(hours=1), timedelta(minutes=1), timedelta(seconds=1))
 _QUOTED_NUMBER = re.compile(r"(?:0|[1-9][0-9]{0,11})(?:\.[0-9]{1,9})?")
@@ -25,7 +28,10 @@ _SHARE = re.compile(r"([-+]?[0-9]{1,9}(?:\.[0-9]{1,9})?) ?%")
 
 
 def _span(value: Any) -> Any:
-    """Return a span such as `90s`, `15m`, `4h`, `2d` or `1h30m`, more than 0 and at most LONGEST_SPAN."""
+    """Parse a duration such as `90s`, `15m`, `4h`, `2d` or `1h30m`.
+
+    It must be more than 0 and at most LONGEST_SPAN.
+    """
     span = value if isinstance(value, timedelta) else _read_span(value)
     if span is None or span > LONGEST_SPAN:
         raise ValueError(f"it must be at most {LONGEST_SPAN.days} days")
@@ -35,13 +41,13 @@ def _span(value: Any) -> Any:
 
 
 def _read_span(value: Any) -> timedelta | None:
-    """Return the span that the text names. Return None if it is too long for a timedelta."""
+    """Parse a duration of any length. None if it is too long for a timedelta."""
     if not isinstance(value, str):
         raise ValueError("write it with a unit, such as 15m or 4h")
     match = _SPAN.fullmatch(value.strip())
     if match is None or not any(match.groups()):
         raise ValueError(f"{shown(value)} is no duration; write it such as 15m, 4h or 1h30m")
-    # A timedelta holds 999,999,999 days, and Python refuses to read numbers of thousands of digits.
+    # A timedelta is limited to 999,999,999 days, and Python refuses to parse numbers with thousands of digits.
     if any(len(number) > 9 for number in match.groups("")):
         return None
     return sum(
@@ -50,7 +56,10 @@ def _read_span(value: Any) -> timedelta | None:
 
 
 def _number(value: Any) -> Any:
-    """Return a number, even if it is in quotes. Raise ValueError for any other text, and for true and false."""
+    """Return a number, which may also be given as text: `"8"`.
+
+    Raises ValueError for any other text, and for true and false.
+    """
     if isinstance(value, str) and _QUOTED_NUMBER.fullmatch(value):
         return Decimal(value) if "." in value else int(value)
     if isinstance(value, bool) or not isinstance(value, int | Decimal):
@@ -66,7 +75,7 @@ def _whole(value: Any) -> Any:
 
 
 def _share(value: Any) -> Any:
-    """Return a share, written as `15%` or as 0.15."""
+    """Parse a share, written as `15%` or 0.15."""
     if isinstance(value, str) and value.strip().endswith("%"):
         match = _SHARE.fullmatch(value.strip())
         if match is None:
@@ -87,7 +96,7 @@ def _flag(value: Any) -> Any:
 
 
 def _day_times(value: Any) -> Any:
-    """Return two times of a day, written such as `08:00-20:00`, in minutes after midnight."""
+    """Parse a range of times such as `08:00-20:00` into minutes after midnight."""
     such_as = "write it such as 08:00-20:00"
     if isinstance(value, tuple):
         return value
@@ -106,7 +115,7 @@ def _day_times(value: Any) -> Any:
 
 
 def _weekdays(value: Any) -> Any:
-    """Return days of the week, written such as `mon-fri` or `mon,wed,sat-sun`. Monday is 0."""
+    """Parse weekdays such as `mon-fri` or `mon,wed,sat-sun`. Monday is 0."""
     if isinstance(value, frozenset):
         return value
     if not isinstance(value, str):
@@ -117,13 +126,13 @@ def _weekdays(value: Any) -> Any:
         if len(ends) > 2 or not set(ends) <= set(_DAYS):
             raise ValueError(f"{shown(value)} are no days; write them such as mon-fri or mon,wed,sat-sun")
         first, last = _DAYS.index(ends[0]), _DAYS.index(ends[-1])
-        # A range may go over the end of the week: sat-mon.
+        # A range can cross the end of the week, such as sat-mon.
         days |= {(first + n) % 7 for n in range((last - first) % 7 + 1)}
     return frozenset(days)
 
 
 def _week_time(value: Any) -> Any:
-    """Return the day (Monday is 0) and the minutes after midnight of a moment such as `mon 09:00`."""
+    """Parse a time of the week such as `mon 09:00`: the weekday (Monday is 0) and minutes after midnight."""
     if isinstance(value, tuple):
         return value
     match = _WEEK_TIME.fullmatch(value.strip().lower()) if isinstance(value, str) else None
@@ -133,7 +142,7 @@ def _week_time(value: Any) -> Any:
 
 
 def _zone(value: Any) -> Any:
-    """Return the name of a time zone that exists."""
+    """Check that a time zone exists, and return its name."""
     if not isinstance(value, str):
         raise ValueError("write a time zone such as Europe/Berlin")
     try:
@@ -144,7 +153,7 @@ def _zone(value: Any) -> Any:
 
 
 def _label(value: Any) -> Any:
-    """Return a short text on one line. A number is taken as it is written."""
+    """Return a short text on one line. A number is converted to text as it is written."""
     if isinstance(value, int | Decimal) and not isinstance(value, bool):
         value = str(value)
     if not isinstance(value, str) or value != one_line(value, 80):
@@ -159,20 +168,20 @@ def _project_name(value: str) -> str:
 
 
 def shown(value: str) -> str:
-    """Return a value in the form in which errors quote it."""
+    """Return a value in the form in which error messages quote it."""
     return repr(one_line(value, 40))
 
 
 Span = Annotated[timedelta, BeforeValidator(_span)]
 Dollars = Annotated[Decimal, BeforeValidator(_number), Field(gt=0, le=1_000_000, decimal_places=6)]
-"""Whole micro-dollars. The upper bound keeps sums of money within the range of a database integer."""
+"""An amount in USD, in whole micro-dollars. The upper limit keeps sums within the range of a database integer."""
 BudgetDollars = Annotated[Decimal, BeforeValidator(_number), Field(gt=0, le=1_000_000_000, decimal_places=6)]
-"""As Dollars, for a month of a whole team."""
+"""Like Dollars, but with a higher limit, for the monthly budget of a whole team."""
 Share = Annotated[Decimal, BeforeValidator(_share)]
 Count = Annotated[int, BeforeValidator(_whole), Field(ge=1)]
 Flag = Annotated[bool, BeforeValidator(_flag)]
 DayTimes = Annotated[tuple[int, int], BeforeValidator(_day_times)]
-"""The first and the last moment of a part of each day, in minutes after midnight. The last may be 24:00."""
+"""The start and end of a part of each day, in minutes after midnight. The end may be 24:00."""
 Weekdays = Annotated[frozenset[int], BeforeValidator(_weekdays)]
 """Days of the week. Monday is 0."""
 USER_ID, GROUP_ID, CHANNEL_ID = r"^[UW][A-Z0-9]+$", r"^S[A-Z0-9]+$", r"^[CG][A-Z0-9]+$"
@@ -186,4 +195,4 @@ ProjectName = Annotated[str, Field(pattern=PROJECT_NAME), AfterValidator(_projec
 Label = Annotated[str, BeforeValidator(_label)]
 Zone = Annotated[str, BeforeValidator(_zone)]
 WeekTime = Annotated[tuple[int, int], BeforeValidator(_week_time)]
-"""A day of the week, Monday is 0, and minutes after midnight."""
+"""A day of the week (Monday is 0), and minutes after midnight."""

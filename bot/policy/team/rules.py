@@ -32,32 +32,38 @@ from bot.policy.team.rule_values import (
 )
 
 LONGEST_IDLE = timedelta(hours=24)
-"""How far back a verdict may look at most: each visit reads all samples of that time."""
+"""The longest time that a usage status may look back. Every probe run reads all samples of that time."""
 LEAST_LEASE = timedelta(minutes=1)
-"""The shortest lease that a person can ask for."""
+"""The shortest lease that a person can request."""
 LEAST_RETENTION = {"messages": timedelta(days=7), "quotes": timedelta(days=1), "people": timedelta(days=7)}
-"""The shortest times of `Retention`. A click without a key counts for a day, Slack may be away for some days, and
-somebody may be deactivated by mistake."""
+"""The shortest allowed values of `Retention`.
+
+Quotes are needed for a day if somebody clicked an offer but has no SSH key yet. Messages must outlive an outage of
+Slack for some days. People's data must survive if they are deactivated by mistake.
+"""
 
 
 class Approvers(Frozen):
-    """Who decides requests over `auto_approve`. If it names nobody, the admins decide."""
+    """The people who decide requests over the `auto_approve` limits. If there are none, the admins decide."""
 
     people: tuple[UserId, ...] = ()
     groups: tuple[GroupId, ...] = ()
     quiet: tuple[UserId, ...] = ()
-    """Approvers who may decide, and are never mentioned or reminded."""
+    """Approvers who may decide, but who are never mentioned or reminded."""
 
 
 class Finance(Frozen):
-    """Who reads the spend of everybody, and gets the month's file."""
+    """The people who may see everybody's spending, and who get the month's file."""
 
     people: tuple[UserId, ...] = ()
     groups: tuple[GroupId, ...] = ()
 
 
 class Access(Frozen):
-    """Who may use the bot, and where. Empty means every full member, and every channel."""
+    """The people who may use the bot, and the channels in which they may.
+
+    Empty means all full members of the workspace, and all channels.
+    """
 
     channels: tuple[ChannelId, ...] = ()
     groups: tuple[GroupId, ...] = ()
@@ -65,14 +71,14 @@ class Access(Frozen):
 
 
 class AutoApprove(Frozen):
-    """People rent without an approver up to both limits: USD per hour, and USD in total."""
+    """The limits up to which people rent without an approver: USD per hour, and USD in total."""
 
     per_hour: Dollars = Decimal("10.00")
     total: Dollars = Decimal("100.00")
 
 
 class Limits(Frozen):
-    """Requests beyond these are refused; no approver can allow them."""
+    """The limits that nobody can exceed, not even with an approval."""
 
     per_rental_gpus: Count = Field(default=8, le=10_000)
     per_person_rentals: Count = Field(default=4, le=10_000)
@@ -80,39 +86,39 @@ class Limits(Frozen):
 
 
 class Project(Frozen):
-    """What rentals of a project's channels and people are charged to."""
+    """A project that rentals can be charged to, for example because they were requested in one of its channels."""
 
     channels: tuple[ChannelId, ...] = ()
-    """Requests that are asked in these channels belong to the project."""
+    """The channels whose requests belong to the project."""
     people: tuple[UserId, ...] = ()
-    """Who may name the project. Empty: everyone."""
+    """The people who may charge the project. Empty if everyone may."""
     budget: BudgetDollars | None = None
-    """USD for each month of `billing.timezone`. None: no budget."""
+    """USD per month of `billing.timezone`. None for no budget."""
     cost_center: Label = ""
     auto_approve: AutoApprove | None = None
-    """The project's own limits. None: those of the team."""
+    """The project's own limits. None if the team's apply."""
 
 
 class WhenOver(StrEnum):
-    """What happens to a rental that a budget doesn't hold."""
+    """The consequence if a rental would exceed a budget."""
 
     APPROVER = "approver"
-    """An approver decides."""
+    """An approver decides about the rental."""
     REFUSE = "refuse"
-    """It is refused."""
+    """The rental is refused."""
 
 
 class Budgets(Frozen):
-    """USD for each month of `billing.timezone`. None: no budget."""
+    """Budgets in USD per month of `billing.timezone`. None for no budget."""
 
     team: BudgetDollars | None = None
     person: BudgetDollars | None = None
-    """For each person."""
+    """The budget of each person."""
     alerts: tuple[Share, ...] = (Decimal("0.8"), Decimal(1))
-    """At which parts of a budget people are notified, lowest first."""
+    """The shares of a budget at which people are notified, lowest first."""
     over: WhenOver = WhenOver.APPROVER
     unusual_from: Dollars = Decimal("100.00")
-    """A day that costs less is not reported as unusual."""
+    """USD. Days that cost less aren't reported as unusual."""
 
     @field_validator("alerts")
     @classmethod
@@ -123,42 +129,55 @@ class Budgets(Frozen):
 
 
 class Bill(Frozen):
-    """How the marketplace's invoice is addressed and cut."""
+    """The account name and time zone of the marketplace's invoice."""
 
     account: Label = "compute-clear"
     timezone: Zone = "UTC"
-    """The time zone of the invoice's months."""
+    """The time zone in which the invoice's months begin and end."""
 
 
 class Approval(Frozen):
+    """The rules for requests that wait for an approver."""
+
     expires: Span = timedelta(hours=8)
+    """The time after which an undecided request expires. Only time in the hours of an approver counts."""
     remind: Span = timedelta(hours=1)
-    """How long a request waits, in hours of its approvers, before they are reminded."""
+    """The time after which approvers are reminded of a waiting request. It is counted in their hours."""
     then: tuple[UserOrGroupId, ...] = ()
     """The people and groups who are asked next."""
     then_after: Span = timedelta(hours=4)
-    """How long a request waits before they are."""
+    """The time after which these people are asked, if the request still waits."""
 
     @property
     def then_groups(self) -> tuple[str, ...]:
-        """The groups in `then`."""
+        """The groups among `then`."""
         return tuple(one for one in self.then if one.startswith("S"))
 
 
 class Procure(Frozen):
+    """The rules for buying machines."""
+
     attempts: Count = Field(default=10, le=100)
+    """The maximum number of offers that are tried for one rental."""
     dearer: Share = Decimal("0.15")
-    """How much more than the clicked offer another offer may cost."""
+    """The share of the clicked price by which another offer may be more expensive."""
     provision_timeout: Span = timedelta(minutes=15)
+    """The time after which a machine that isn't ready is destroyed, and the next offer tried."""
 
 
 class Lease(Frozen):
+    """The rules for the lengths of leases, and for notices of their end."""
+
     default: Span = timedelta(hours=4)
+    """The lease of a request that names no length."""
     max: Span = timedelta(hours=72)
     notices: tuple[Span, ...] | None = None
-    """How long before the end of every lease its owner is notified, longest first. None: as
-    `bot.policy.use.end_notices` says, by the lease's length."""
+    """The times before the end of every lease at which its owner is notified, longest first.
+
+    None for the default of `bot.policy.use.end_notices`, which depends on the length of the lease.
+    """
     grace: Span = timedelta(minutes=15)
+    """The grace period: the shortest time between notifying the owner of the end and destroying the machine."""
 
     @field_validator("notices")
     @classmethod
@@ -178,59 +197,62 @@ class Lease(Frozen):
 
 class Keys(Frozen):
     per_person: Count = Field(default=10, le=100)
-    """How many SSH keys a person may have."""
+    """The maximum number of SSH keys per person."""
     github: Flag = True
-    """Whether people may take their keys from GitHub."""
+    """True if people may import their keys from GitHub."""
 
 
 class CheckIn(Frozen):
     after: Span | None = timedelta(hours=2)
-    """None: "Still needed?" is never asked."""
+    """The time without a sign of use after which the owner is asked "Still needed?". None if they never are."""
 
 
 class Hours(Frozen):
-    """When people are asked, in their own time zone."""
+    """The hours in which people are asked, in their own time zones."""
 
     time: DayTimes = (8 * 60, 20 * 60)
     days: Weekdays = frozenset(range(5))
 
     @property
     def always(self) -> bool:
-        """Whether they are the whole week."""
+        """True if the hours cover the whole week."""
         return self.time == (0, 24 * 60) and len(self.days) == 7
 
 
 class ProbeKind(StrEnum):
-    """How the bot sees whether a machine is used."""
+    """The way in which the bot finds out whether a machine is used."""
 
     SSH = "ssh"
     NONE = "none"
 
 
 class Idle(Frozen):
-    """When a machine counts as idle, who is asked about it, and when."""
+    """The rules for idle machines: when a machine counts as idle, who is asked about it, and when."""
 
     model_config = ConfigDict(validate_by_name=True, validate_by_alias=True)
 
     probe: ProbeKind = ProbeKind.SSH
     gpu_below: Share = Field(default=Decimal("0.05"), gt=0)
-    """A GPU counts as used if one reading of its utilization is at least this. With 0 %, every GPU would."""
+    """The utilization at or above which a GPU counts as used. With 0%, every GPU would count as used."""
     after: Span = timedelta(minutes=30)
-    """How long nothing of a machine is used before it counts as idle or connected."""
+    """The time without use after which a machine counts as idle or connected."""
     never_used: Span = timedelta(hours=1)
-    """As `after`, for a machine that was never used."""
+    """The same time for a machine that was never used."""
     connected: Span = timedelta(hours=2)
-    """How long a machine is connected without computing before its owner is asked."""
+    """The time after which the owner is asked if somebody is connected to the machine but nothing is computing."""
     ask_from: Dollars = Field(default=Decimal("2.00"), alias="from")
-    """How many USD a machine costs while idle before its owner is asked."""
+    """The cost, in USD, that a machine's idle time must reach before its owner is asked."""
     again: tuple[Span, ...] = (timedelta(hours=2), timedelta(hours=4), timedelta(hours=8))
-    """How long after each question about one spell the next one is asked. The last span repeats."""
+    """The delays until the next question about the same idle period, after each question. The last one repeats."""
     urgent_per_hour: Dollars = Decimal("10.00")
-    """From this price on, USD per hour, questions don't wait for the owner's hours."""
+    """The price, in USD per hour, at or above which a machine is urgent.
+
+    The first question about an urgent machine doesn't wait for the owner's hours.
+    """
     channel_after: Span | None = timedelta(hours=2)
-    """How long after the question the card says it too. None: never."""
+    """The delay between the question and a note about it on the card. None if there is never such a note."""
     approvers_after: Span = timedelta(hours=4)
-    """How long after the question the approvers are notified. At most an hour for urgent machines."""
+    """The delay between the question and notifying the approvers. At most an hour for urgent machines."""
 
     @field_validator("after", "never_used")
     @classmethod
@@ -243,7 +265,7 @@ class Idle(Frozen):
 
 
 class ReadyAnnouncement(StrEnum):
-    """How a card's thread announces that a machine is ready."""
+    """The ways in which a card's thread announces that a machine is ready."""
 
     THREAD_BROADCAST = "thread_broadcast"
     THREAD = "thread"
@@ -255,14 +277,17 @@ class Announce(Frozen):
 
 
 class Retention(Frozen):
-    """How long the store keeps what nobody works with any more."""
+    """The time for which the store keeps data that is no longer used."""
 
     messages: Span = timedelta(days=90)
-    """Messages that are never edited again, from when they were queued. Those of a rental: also from its end."""
+    """The time for which messages that are never edited again are kept, counted from when they were queued.
+
+    Messages of a rental are also kept for this long after the rental's end.
+    """
     quotes: Span = timedelta(days=7)
-    """Searches that made no rental, and the offers of those that did."""
+    """The time for which searches without a rental, and the offers of all other searches, are kept."""
     people: Span = timedelta(days=90)
-    """Names and keys of people who left the workspace."""
+    """The time for which the names and keys of people who left the workspace are kept."""
 
     @field_validator("messages", "quotes", "people")
     @classmethod
@@ -274,21 +299,21 @@ class Retention(Frozen):
 
 
 class Waiting(Frozen):
-    """How long people may wait for offers, and how often the market is asked for them."""
+    """The limits for waiting for offers, and the rate of queries to the market."""
 
     per_person: Count = Field(default=3, le=100)
-    """How many wishes a person may have at the same time."""
+    """The maximum number of waitlist entries that a person may have at the same time."""
     longest: Span = timedelta(days=7)
     every: Span = timedelta(seconds=60)
-    """How often the market is asked for equal wishes, at most."""
+    """The shortest interval between two queries to the market for equal waitlist entries."""
 
 
 class Rules(Frozen):
-    """All rules. Every key of the file has a default."""
+    """All rules of the team. Every key of the policy file has a default."""
 
     timezone: Zone = "UTC"
     admins: tuple[UserId, ...] = ()
-    """The admins that the file names, and those of GPUBOT_ADMINS."""
+    """The admins that the file names, and those in GPUBOT_ADMINS."""
     approvers: Approvers = Approvers()
     approvals_channel: ChannelId | None = None
     use: Access = Access()
@@ -308,13 +333,13 @@ class Rules(Frozen):
     billing: Bill = Bill()
     finance: Finance = Finance()
     digest: WeekTime | None = None
-    """When the home channel gets the week's spend, in `timezone`. None: never."""
+    """The time at which the home channel gets the week's spending, in `timezone`. None if it never does."""
     retention: Retention = Retention()
     waiting: Waiting = Waiting()
     setup: Mapping[str, str] = Field(default_factory=dict)
-    """The text of each setup script by its name. The file has the paths of the scripts."""
+    """The text of each setup script, by its name. In the file, the key has the paths of the scripts instead."""
     home_channel: ChannelId = "C0"
-    """GPUBOT_CHANNEL; not a key of the file."""
+    """The channel in GPUBOT_CHANNEL. It isn't a key of the file."""
 
     @field_validator("projects")
     @classmethod
@@ -334,16 +359,16 @@ class Rules(Frozen):
 
     @property
     def billing_zone(self) -> ZoneInfo:
-        """Return the time zone of budgets, reports and files."""
+        """The time zone of budgets, reports and files."""
         return ZoneInfo(self.billing.timezone)
 
     @property
     def groups(self) -> frozenset[str]:
-        """Return the user groups whose members the bot must know."""
+        """The user groups whose members the bot has to know."""
         named = self.approvers.groups + self.use.groups + self.finance.groups
         return frozenset(named + self.approval.then_groups)
 
     @property
     def approvals_to(self) -> str:
-        """Return the channel that approvals are asked in."""
+        """The channel in which approvers are asked."""
         return self.approvals_channel or self.home_channel

@@ -1,9 +1,11 @@
-"""Reads the part of YAML that a policy file needs, so that no value can be misread.
+"""Reads the subset of YAML that a policy file needs, so that no value can be misunderstood.
 
-YAML 1.1, which PyYAML implements, reads `1:30` as 90, `010` as 8, `yes` as true and a date as a date, and keeps
-the last of two equal keys. Here the types are those of the core schema of YAML 1.2 (https://yaml.org/spec/1.2.2,
-section 10.3) without its rarer numbers: null, true and false, decimal numbers. Everything else is text. Anchors,
-tags and merge keys are refused. Numbers are int or Decimal, never float.
+YAML 1.1, which PyYAML implements, reads `1:30` as 90, `010` as 8, `yes` as true and a date as a date. If a key is
+repeated, the last value wins silently.
+
+This module uses the types of YAML 1.2's core schema (https://yaml.org/spec/1.2.2, section 10.3), without its rarer
+number formats: null, true and false, and decimal numbers. Everything else is text. Anchors, tags and merge keys
+are refused. Numbers become int or Decimal, never float.
 """
 
 from __future__ import annotations
@@ -20,12 +22,12 @@ from bot.model.text import one_line
 
 Value: TypeAlias = "bool | int | Decimal | str | list[Value] | dict[str, Value] | None"
 KeyPath: TypeAlias = "tuple[str | int, ...]"
-"""Where a value is: the keys and the positions in lists, outermost first. The whole document has the path ()."""
+"""The position of a value: its keys and list indexes, outermost first. The document as a whole has the path ()."""
 
 DEEPEST = 20
-"""Levels of nesting. Policies have four."""
+"""The maximum number of nesting levels. Policies have four."""
 LONGEST_NUMBER = 20
-"""Characters of a number. Python refuses to read integers of more than 4,300 digits."""
+"""The maximum number of characters in a number. Python refuses to parse integers of more than 4,300 digits."""
 
 _NUMBER = re.compile(r"[-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)")
 _LEADING_ZERO = re.compile(r"[-+]?0[0-9_]")
@@ -45,29 +47,32 @@ _NOT_YAML = {
     "while scanning a quoted scalar": "the quotation mark that opens here is not closed",
     "expected alphabetic or numeric character": "a text that begins with & or * must be quoted",
 }
-"""What PyYAML's problems mean for the person who wrote the file, by a part of PyYAML's words."""
+"""Explanations of PyYAML's errors for the person who wrote the file, by a part of PyYAML's message."""
 
 
 @dataclass
 class Document:
-    """What a document says, and where."""
+    """The content of a document, with the line of each value."""
 
     value: Value = None
-    """None if the document is empty."""
+    """The value of the whole document. None if it is empty."""
     lines: dict[KeyPath, int] = field(default_factory=dict)
-    """The line of each key and of each value in a list, counted from 1."""
+    """The line of each key and of each list item, counted from 1."""
     wrong: dict[KeyPath, tuple[int, str]] = field(default_factory=dict)
-    """What can be misread: its line and words. What `value` has there must not be used."""
+    """The values that could be misunderstood, each with its line and an error message. They must not be used."""
 
     def line_of(self, path: KeyPath) -> int | None:
-        """Return the line of a key or value, or of the key around it. Return None if there is none."""
+        """Return the line of a key or value, or of the nearest key that contains it. None if there is none."""
         while path and path not in self.lines:
             path = path[:-1]
         return self.lines.get(path)
 
 
 def load(text: str) -> Document:
-    """Return what a YAML document says. Raise WrongPolicy with one line if it can't be read to its end."""
+    """Parse a YAML document.
+
+    Raises WrongPolicy with one line if the document can't be parsed to its end.
+    """
     try:
         return _Builder().build(text)
     except yaml.MarkedYAMLError as error:
@@ -77,17 +82,17 @@ def load(text: str) -> Document:
         raise _refused(line, "this is no valid YAML: it has a sign that YAML doesn't allow") from error
 
 
-def _refused(line: int, words: str) -> WrongPolicy:
-    return WrongPolicy((f"line {line}: {words}",))
+def _refused(line: int, message: str) -> WrongPolicy:
+    return WrongPolicy((f"line {line}: {message}",))
 
 
 def _no_yaml(error: yaml.MarkedYAMLError) -> WrongPolicy:
     problem, context = error.problem or "", error.context or ""
     mark, hint = error.problem_mark or error.context_mark, ""
-    for part, words in _NOT_YAML.items():
+    for part, message in _NOT_YAML.items():
         if part in problem or part in context:
             mark = (error.problem_mark if part in problem else error.context_mark) or mark
-            hint = f": {words}"
+            hint = f": {message}"
             break
     line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
     return _refused(line, f"this is no valid YAML, from column {column} on{hint}")
@@ -99,11 +104,11 @@ class _Open:
     def __init__(self, into: list[Value] | dict[str, Value], path: KeyPath | None) -> None:
         self.into = into
         self.path = path
-        """None if it is left out, because its key was there before."""
+        """The path of the list or mapping. None if it is left out because its key is a duplicate."""
         self.key: str | None = None
-        """The key of the value that comes next."""
+        """The key of the value that comes next. None in a list, or if a key comes next."""
         self.again = False
-        """Whether that key was there before."""
+        """True if that key is a duplicate."""
 
     @property
     def wants_key(self) -> bool:
@@ -111,15 +116,17 @@ class _Open:
 
     @property
     def next_path(self) -> KeyPath | None:
-        """Return the path of the value that comes next. Return None if it is left out."""
+        """The path of the value that comes next. None if the value is left out."""
         if self.path is None or self.again:
             return None
         return (*self.path, len(self.into) if isinstance(self.into, list) else self.key or "")
 
 
 class _Builder:
-    """Builds values from the parser's events. PyYAML's own composer fails here in two ways: it recurses at each
-    level, so deep nesting exhausts the stack, and it resolves aliases, so a few lines can become gigabytes.
+    """Builds values from PyYAML's parsing events.
+
+    PyYAML's own composer isn't safe here for two reasons. It recurses at each level, so that deep nesting exhausts
+    the stack, and it resolves aliases, so that a few lines can become gigabytes.
     """
 
     def __init__(self) -> None:
@@ -186,9 +193,9 @@ class _Builder:
         if key == "<<" and not event.style:
             self._note(path, line, "a merge key (<<) is not understood here: write the keys out")
 
-    def _note(self, path: KeyPath | None, line: int, words: str) -> None:
+    def _note(self, path: KeyPath | None, line: int, message: str) -> None:
         if path is not None:
-            self._document.wrong.setdefault(path, (line, words))
+            self._document.wrong.setdefault(path, (line, message))
 
     def _put(self, value: Value) -> None:
         if not self._stack:
@@ -202,7 +209,7 @@ class _Builder:
         current.key = None
 
     def _plain(self, text: str, line: int, path: KeyPath | None) -> Value:
-        """Return the value of a scalar without quotes."""
+        """Return the value of an unquoted scalar."""
         if text in _NAMED:
             return _NAMED[text]
         if _LEADING_ZERO.match(text) and text.lstrip("+-").replace("_", "").isdecimal():

@@ -1,6 +1,6 @@
-"""Decides whether this machine's clock may be trusted, and by which time a machine is overdue. No I/O.
+"""Decides whether this machine's clock can be trusted, and by which clock overdue machines are deleted. No I/O.
 
-Three clocks are compared with it: the database's, and those of Compute Clear and Slack, which are called witnesses
+The clock is compared with the database's, and with those of Compute Clear and Slack, which are called witnesses
 (docs/decisions/store.md).
 """
 
@@ -13,36 +13,42 @@ from typing import NamedTuple
 from bot.model.text import say_clock_gap
 
 MOST_FROM_DATABASE = timedelta(seconds=2)
-"""If this machine's clock and the database's are further apart, this process claims nothing: what is due by its
-clock may not be due."""
+"""The largest accepted difference between this machine's clock and the database's.
+
+If it is exceeded, this process claims no work, because something that is due by its clock may not really be due.
+"""
 MOST_FROM_WITNESSES = timedelta(minutes=2)
-"""Witnesses may be a little off themselves, so only a clear difference counts."""
+"""The largest accepted difference between this machine's clock and the witnesses'.
+
+The witnesses' clocks may be slightly wrong themselves, so only a clear difference counts.
+"""
 WITNESSES = 2
 
 
 class ClockDifference(NamedTuple):
-    """By how much this machine's clock differs from one that it should agree with."""
+    """The difference between this machine's clock and another one that it should agree with."""
 
     ahead: timedelta
-    """Negative if this machine's clock is behind."""
+    """The lead of this machine's clock. Negative if it is behind."""
     from_database: bool
-    """Whether it differs from the database's clock. Otherwise, it differs from both witnesses."""
+    """True if the other clock is the database's. Otherwise, both witnesses disagree with this machine's clock."""
 
     @property
     def text(self) -> str:
-        """Return how far this machine's clock is off: `2 h ahead of the database's`."""
+        """Return the difference as text: `2 h ahead of the database's`."""
         return say_clock_gap(self.ahead, "the database's" if self.from_database else "Compute Clear's and Slack's")
 
 
 def clock_difference(
     ahead_of_database: timedelta, ahead_of_witnesses: Sequence[timedelta], before: ClockDifference | None
 ) -> ClockDifference | None:
-    """Return why this machine's clock can't be trusted. Return None if it can.
+    """Return the difference that makes this machine's clock untrustworthy, or None if the clock can be trusted.
 
     Args:
-        ahead_of_database: Zero with SQLite, which has no clock of its own.
-        ahead_of_witnesses: One for each witness that was heard in the last ten minutes.
-        before: The last answer. While a witness is silent, what both said counts until the other one disagrees.
+        ahead_of_database: The lead over the database's clock. Zero with SQLite, which has no clock of its own.
+        ahead_of_witnesses: The lead over each witness that answered in the last ten minutes.
+        before: The previous result. If it was based on both witnesses, it remains in effect while one of them
+            doesn't answer, until the other one agrees with this machine's clock.
     """
     if abs(ahead_of_database) > MOST_FROM_DATABASE:
         return ClockDifference(ahead_of_database, from_database=True)
@@ -57,10 +63,11 @@ def clock_difference(
 
 
 def ahead_of_deletions(ahead_of_database: timedelta, ahead_of_witnesses: Sequence[timedelta]) -> timedelta:
-    """Return by how much this machine's clock is ahead of the time by which overdue machines are deleted.
+    """Return the lead of this machine's clock over the clock by which overdue machines are deleted.
 
-    That is the database's time, unless every witness heard in the last ten minutes is clearly behind it: then the
-    latest witness's. So a wrong clock may delay a deletion, but never hastens one.
+    That is the database's clock. If every witness that answered in the last ten minutes is clearly behind it, the
+    clock of the witness that is least far behind is used instead. A wrong clock may therefore delay a deletion,
+    but never hastens one.
     """
     least = min(ahead_of_witnesses, default=ahead_of_database)
     return least if least - ahead_of_database > MOST_FROM_WITNESSES else ahead_of_database

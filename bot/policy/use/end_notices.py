@@ -1,6 +1,6 @@
-"""When a rental's owner is notified of the end of the lease, and of an approval that has no machine yet.
+"""Decides when to notify owners of the end of a lease, and of an approval whose machine isn't ready yet.
 
-Every time is of our clock, which the sandbox can move, not real time.
+All times are bot time, which the sandbox can move, not wall-clock time.
 """
 
 from __future__ import annotations
@@ -14,25 +14,42 @@ from bot.policy.team.rules import Rules
 from bot.policy.use.flexible_end import UNSEEN_NOTICE, can_move
 
 NOTICES = (timedelta(minutes=30),)
+"""The times before the end of a short lease at which its owner is notified, unless the rules say otherwise."""
 NOTICES_OF_LONG_LEASE = (timedelta(hours=2), timedelta(minutes=30))
-"""How long before the end of a long lease its owner is notified if the rules don't say, longest first."""
+"""The times before the end of a long lease at which its owner is notified, unless the rules say otherwise.
+
+Longest first.
+"""
 LONG_LEASE = timedelta(hours=12)
 RECENTLY = timedelta(hours=1)
-"""An owner who was notified of an end this recently needs no notice of it, except the last notice."""
+"""The time after a notification of an end during which further notices of the same end are skipped.
+
+The last notice is sent nevertheless.
+"""
 ASK_IN_TIME = timedelta(hours=1)
-"""How long before the approvers' hours end the owner is notified that they can't be asked for more time later."""
+"""The time before the end of the approvers' hours at which the owner is warned.
+
+After those hours, nobody can approve an extension before the machine ends.
+"""
 QUIET = timedelta(minutes=1)
-"""No question is asked within this time of a notice: two pings in one minute read as one."""
+"""The time before and after a notice in which no question is asked.
+
+Two messages within a minute would read as one.
+"""
 APPROVAL_NOTICE_AFTER = timedelta(minutes=15)
-"""How long after an approval its owner is notified of it, if the machine is not ready by then."""
+"""The time from an approval to the owner's notification of it.
+
+The notification is skipped if the machine is ready by then.
+"""
 
 
 # --- the end of a lease
 
 
 def notices_of(lease: Lease, rules: Rules) -> tuple[timedelta, ...]:
-    """Return how long before the end of a lease its owner is notified, longest first. UNSEEN_NOTICE is among them
-    if the end can move; that notice is given only if nobody sees whether the machine is in use.
+    """Return the times before the end of a lease at which its owner may be notified, longest first.
+
+    If the end can move, UNSEEN_NOTICE is included. That notice is only sent if the bot can't monitor the machine.
     """
     usual = _usual_notices(lease, rules)
     return tuple(sorted({*usual, UNSEEN_NOTICE}, reverse=True)) if can_move(lease) else usual
@@ -45,20 +62,22 @@ def _usual_notices(lease: Lease, rules: Rules) -> tuple[timedelta, ...]:
 
 
 def next_notice(lease: Lease, rules: Rules) -> datetime | None:
-    """Return when the next notice is due. Return None after the last."""
+    """Return the time at which the next notice is due. None after the last one."""
     moments = (lease.ends_at - ahead for ahead in notices_of(lease, rules))
     return next((moment for moment in moments if moment > lease.notices_checked_at), None)
 
 
 def notice_is_due(lease: Lease, rules: Rules, now: datetime) -> bool:
-    """Return whether a notice is due, and the end has not come yet."""
+    """Return whether a notice is due and the lease hasn't ended yet."""
     at = next_notice(lease, rules)
     return at is not None and at <= now < lease.ends_at
 
 
 def ask_before(lease: Lease, approvers: Collection[Availability], rules: Rules) -> datetime | None:
-    """Return until when these approvers can be asked for more time, if their hours end before the lease does: the
-    later one of two ends. Return None if somebody can be asked at the end, or if nobody can before it.
+    """Return the last time before the lease ends at which an approver can be asked for an extension.
+
+    If the end is flexible, the latest end is meant. Returns None if somebody can still be asked at the end itself,
+    or if nobody can be asked before it.
     """
     end = lease.latest_end or lease.ends_at
     last = last_available(end, approvers, rules.hours)
@@ -66,20 +85,26 @@ def ask_before(lease: Lease, approvers: Collection[Availability], rules: Rules) 
 
 
 def usual_notice_is_due(lease: Lease, now: datetime, rules: Rules) -> bool:
-    """Return whether a notice is due that does not depend on whether somebody sees the use of the machine."""
+    """Return whether a notice is due that doesn't depend on whether the bot can monitor the machine."""
     return any(lease.notices_checked_at < lease.ends_at - ahead <= now for ahead in _usual_notices(lease, rules))
 
 
 def last_notice_at(lease: Lease, rules: Rules) -> datetime:
-    """Return when the last notice of the end that does not depend on the use is due, or the end itself if there
-    are no notices. UNSEEN_NOTICE is the last only if there is no other.
+    """Return the time of the last notice of the end, or the end itself if there are no notices.
+
+    UNSEEN_NOTICE, which is only sent if the bot can't monitor the machine, counts only if there are no other
+    notices.
     """
     return lease.ends_at - min(_usual_notices(lease, rules) or notices_of(lease, rules), default=timedelta(0))
 
 
 def skips_notice(lease: Lease, notified_at: datetime | None, now: datetime, rules: Rules) -> bool:
-    """Return whether the notice that is due now is skipped because the owner was notified of the same end within
-    the last hour, at `notified_at`. The last notice is never skipped.
+    """Return whether to skip the notice that is due, because the owner was notified of the same end recently.
+
+    The last notice is never skipped.
+
+    Args:
+        notified_at: The time of the latest notification of this end. None if there was none.
     """
     if now >= last_notice_at(lease, rules):
         return False
@@ -87,7 +112,10 @@ def skips_notice(lease: Lease, notified_at: datetime | None, now: datetime, rule
 
 
 def may_ask_at(lease: Lease, now: datetime, rules: Rules) -> datetime:
-    """Return the first time from `now` on at which the owner may be asked: not within QUIET of a notice."""
+    """Return the earliest time, but not before `now`, at which the owner may be asked a question.
+
+    It is at least QUIET away from any notice.
+    """
     at = max(now, lease.notices_checked_at + QUIET)
     notice = next_notice(lease, rules)
     return notice + QUIET if notice is not None and notice - at < QUIET else at
@@ -97,5 +125,8 @@ def may_ask_at(lease: Lease, now: datetime, rules: Rules) -> datetime:
 
 
 def approval_notice_at(rental: Rental, approver: str | None, now: datetime) -> datetime | None:
-    """Return when the owner is notified that `approver` approves now. Return None if the owner decided."""
+    """Return the time at which to notify the owner that `approver` has just approved the request.
+
+    None if the owner decided alone, because then there is nothing to tell them.
+    """
     return None if approver in {None, rental.owner} else now + APPROVAL_NOTICE_AFTER

@@ -1,6 +1,7 @@
-"""Two ends: when the end of a lease moves on because its machine is in use. Pure.
+"""Flexible ends: leases whose end moves to a later time while the machine is in use. No I/O.
 
-The lease ends at `ends_at`. If the machine is in use then, the end moves on by MOVES_BY, never past `latest_end`.
+A lease with a flexible end has an earliest end, `ends_at`, and a latest end, `latest_end`. If the machine is in
+use at `ends_at`, the end moves by MOVES_BY, again and again, but never past `latest_end`.
 """
 
 from __future__ import annotations
@@ -20,16 +21,20 @@ from bot.policy.use.usage_status import longest_gap
 
 MOVES_BY = timedelta(hours=1)
 WHILE_BUSY = timedelta(hours=2)
-"""The first end of a request that names only the later end."""
+"""The time until the earliest end if a request names only its latest end."""
 AFTER_NIGHT = timedelta(hours=2)
-"""How long after the morning the later end of a request for a night comes."""
+"""The time from the morning to the latest end of a request that lasts through the night."""
 UNSEEN_NOTICE = timedelta(hours=1)
-"""How long before an end that could move the owner is notified that nobody sees whether the machine is in use."""
+"""The time before a flexible end at which the owner is notified if the bot can't monitor the machine.
+
+Without monitoring, the bot can't tell whether the machine is in use, so the end won't move.
+"""
 
 
 def first_end(request: Request, ready_at: datetime) -> datetime:
-    """Return the first of two ends of a machine that is ready at `ready_at`. If the end that its owner named has
-    passed by then, return an hour after ready.
+    """Return the earliest end for a machine that becomes ready at `ready_at`.
+
+    If the earliest end that the requester named has passed by then, it is an hour after the machine became ready.
     """
     if request.until is None:
         return ready_at + request.lease
@@ -40,18 +45,23 @@ class NightEnd(NamedTuple):
     """The first night in which a machine may end."""
 
     morning: datetime
-    """When the night is over."""
+    """The end of the night."""
     more: timedelta
-    """How much longer the machine runs at most if it is kept until the morning."""
+    """The longest additional time that the machine runs if its owner keeps it until the morning."""
     is_asked_for: bool
-    """Whether the morning is not after the later end that was asked for."""
+    """True if the morning is within the latest end that was requested."""
 
 
 def night_end(
     request: Request, asked_at: datetime, now: datetime, zone: ZoneInfo, rules: Rules
 ) -> NightEnd | None:
-    """Return the first night in which a machine that is rented `now` may end. Return None if the request has one
-    end, or if no end can come at night. `asked_at` is when the hours of the request were counted.
+    """Return the first night in which a machine that is rented `now` may end.
+
+    None if the end of the request is fixed, or if no possible end falls into a night.
+
+    Args:
+        asked_at: The time at which the hours of the request were counted.
+        zone: The requester's time zone.
     """
     if request.up_to is None:
         return None
@@ -65,30 +75,37 @@ def night_end(
 
 
 def last_moment(request: Request, asked_at: datetime) -> datetime:
-    """Return the last end of a request that was made at `asked_at`, as if its machine were ready then."""
+    """Return the latest end of a request made at `asked_at`, assuming that its machine is ready at that moment."""
     return request.last_end or asked_at + request.longest
 
 
 def kept_until(request: Request, first: datetime, asked_at: datetime) -> Request:
-    """Return a request that was made at `asked_at`, with another first end and the same last end."""
+    """Return a request with a different earliest end and the same latest end.
+
+    Args:
+        first: The new earliest end.
+        asked_at: The time at which the request was made.
+    """
     return changed(request, until=first, lease=first - asked_at, up_to=last_moment(request, asked_at) - asked_at)
 
 
 def was_asked_for(request: Request, lease: Lease) -> bool:
-    """Return whether a lease ends within the later of the two ends of its request, so without an extension."""
+    """Return whether a lease ends within the flexible end that was requested, without an extension."""
     if request.up_to is None:
         return False
     return lease.ends_at <= (request.last_end or lease.ready_at + request.up_to)
 
 
 def can_move(lease: Lease) -> bool:
-    """Return whether the end of a lease moves on if its machine is in use then."""
+    """Return whether the end of a lease can still move because its machine is in use."""
     return lease.latest_end is not None and lease.latest_end > lease.ends_at
 
 
 def moved_end(lease: Lease, now: datetime) -> datetime | None:
-    """Return the next end of a lease whose machine is in use now: the first one after `now`, at most the latest
-    end. Return None if there is none after `now`.
+    """Return the new end of a lease whose machine is in use at its end.
+
+    The end moves in steps of MOVES_BY until it is after `now`, but never past the latest end. None if the latest
+    end has passed already.
     """
     if lease.latest_end is None or lease.latest_end <= now:
         return None
@@ -97,27 +114,38 @@ def moved_end(lease: Lease, now: datetime) -> datetime | None:
 
 
 def later_end(lease: Lease, ends_at: datetime) -> datetime | None:
-    """Return the latest end of a lease whose end becomes `ends_at`. Return None if the lease then has one end."""
+    """Return the latest end of a lease whose end becomes `ends_at`, or None if the end is then fixed."""
     latest = (lease.graceful_destroy or lease).latest_end
     return latest if latest is not None and latest > ends_at else None
 
 
 def already_allowed(lease: Lease, ends_at: datetime) -> bool:
-    """Return whether an end is within the later of two ends, which the lease's envelope holds, or within the end
-    before somebody destroyed the machine after its script.
+    """Return whether an end needs no further approval, because the approved terms already cover it.
+
+    That is the case up to the latest end of a flexible end. While a machine is being destroyed gracefully, it is
+    also the case up to the end that the lease had before.
     """
     has_later = lease.graceful_destroy is not None or lease.latest_end is not None
     return has_later and ends_at <= lease.last_end
 
 
 def seen_in_use(use: Use | None, samples: Sequence[Sample], now: datetime) -> bool:
-    """Return whether a machine is in use now, by its verdict and its last visits, oldest first."""
+    """Return whether a machine is in use now, according to its usage status and its newest samples.
+
+    Args:
+        samples: The newest samples, oldest first.
+    """
     return use is not None and use.status is UsageStatus.IN_USE and are_recent(samples, now)
 
 
 def is_unseen(use: Use | None, samples: Sequence[Sample], now: datetime) -> bool:
-    """Return whether nobody can see if a machine is in use. Return False for a machine that is seen and has not
-    rested long enough to be idle, and for one whose use was known until the bot was down.
+    """Return whether the bot can't tell if a machine is in use.
+
+    False for a machine whose readings are good but don't yet cover enough time to call it idle, and for one whose
+    usage status was known until the bot went down.
+
+    Args:
+        samples: The newest samples, oldest first.
     """
     if use is None or use.status is not UsageStatus.UNKNOWN:
         return use is None
@@ -125,7 +153,9 @@ def is_unseen(use: Use | None, samples: Sequence[Sample], now: datetime) -> bool
 
 
 def are_recent(samples: Sequence[Sample], now: datetime) -> bool:
-    """Return whether these samples reach so close to `now` that a verdict from them still holds: what happens in a
-    longer gap between visits is unknown. Missed visits count, since no verdict changes while most visits fail.
+    """Return whether the samples reach close enough to `now` that a usage status based on them is still valid.
+
+    Whatever happens in a longer gap between probe runs is unknown. Failed probe runs count as well, because usage
+    statuses are frozen while most probe runs fail.
     """
     return bool(samples) and now - samples[-1].at <= longest_gap(samples)

@@ -1,4 +1,4 @@
-"""Idle machines of the team: which fit a request, who is asked for one, and what the person takes who gets one."""
+"""Transfers of idle machines: which machines fit a request, who asks for them, and what a new owner takes over."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ from bot.policy.buying.spending import over_limits
 from bot.policy.team.rules import Rules
 
 ASK_EVERY = timedelta(hours=1)
-"""How long after somebody asked for a machine nobody asks for it again."""
+"""The time after a request for a machine during which nobody else can ask for it."""
 TAKE_WITHIN = timedelta(hours=1)
-"""For how long a person can take a machine that its owner gives them."""
+"""The time during which a person can accept a machine that its owner offers them."""
 LEAST_LEFT = timedelta(minutes=30)
-"""How long a machine must still run so that it is worth asking for, giving and taking."""
+"""The time that a machine must still have left to be worth asking for or transferring."""
 
 
 def is_idle(rental: Rental, now: datetime) -> bool:
-    """Return whether a machine does nothing and still runs for a while, so that others may ask for it."""
+    """Return whether others may ask for a machine, because it is idle and still has some time left."""
     return (
         rental.state is State.READY
         and rental.use is not None
@@ -41,52 +41,64 @@ def is_idle(rental: Rental, now: datetime) -> bool:
 
 
 def fits_request(attempt: Attempt, request: Request) -> bool:
-    """Return whether the machine of an attempt is what a request asks for. Its price doesn't matter: it is paid
-    already. An adopted machine, whose region nobody knows, fits none.
+    """Return whether the machine of an attempt is what a request asks for.
+
+    The price is ignored, because the machine is already being paid for. An adopted machine never fits, because its
+    region is unknown.
     """
     offer = attempt.offer
     return offer is not None and fits(offer, changed(request.query, max_gpu_rate=None))
 
 
 def asked_last(events: Iterable[Event], now: datetime) -> Event | None:
-    """Return the event by which somebody asked for the machine less than ASK_EVERY ago, or None."""
+    """Return the most recent event by which somebody asked for the machine.
+
+    None if nobody has in the last ASK_EVERY.
+    """
     found = [event for event in events if event.kind is EventKind.ASKED_FOR and now - event.at < ASK_EVERY]
     return found[-1] if found else None
 
 
 def who_waits(events: Sequence[Event]) -> tuple[str, ...]:
-    """Return the people who asked for the machine and got no answer yet, each once."""
+    """Return the people who asked for the machine and haven't had an answer yet, each of them once."""
     asked = [event for event in events if event.kind is EventKind.ASKED_FOR]
     return tuple(dict.fromkeys(one.actor for one in asked if one.actor and resolved_by(one, events) is None))
 
 
 def is_given(event: Event, events: Sequence[Event], now: datetime) -> bool:
-    """Return whether the person of a GIVEN event can still take the machine."""
+    """Return whether the recipient named in a GIVEN event can still accept the machine."""
     return now - event.at < TAKE_WITHIN and resolved_by(event, events) is None
 
 
 def given_to(person_id: str, events: Sequence[Event], now: datetime) -> Event | None:
-    """Return the event by which the machine is given to a person who can still take it, or None."""
+    """Return the event by which the machine was offered to a person.
+
+    None if it wasn't offered to them, or if they can no longer accept it.
+    """
     event = open_question(events, OpenQuestion.TAKE)
     mine = event is not None and isinstance(event.facts, PersonFacts) and person_id in event.facts.people
     return event if mine and event is not None and is_given(event, events, now) else None
 
 
 class Left(Frozen):
-    """What is left of a machine."""
+    """The remaining time and cost of a machine."""
 
     rate: Decimal
     """USD per hour."""
     ends_at: datetime
-    """Its end, or the later one of two."""
+    """The end of its lease. If the end is flexible, the latest end."""
     total: Micros
-    """The most that it still costs, with the grace after its end."""
+    """The highest possible remaining cost, including the grace period after the end."""
     over: tuple[Over, ...]
-    """The limits that this exceeds."""
+    """The `auto_approve` limits that the rate or the total exceeds."""
 
 
 def left_of(rental: Rental, now: datetime, rules: Rules) -> Left:
-    """Return what is left of a ready machine. `rules` are those of the person who takes it (`rules_of_owner`)."""
+    """Return the remaining time and cost of a ready machine.
+
+    Args:
+        rules: The rules for the person who would take the machine over (see `rules_of_owner`).
+    """
     lease = rental.running_lease
     rate = rental.rate_at_most
     ends_at = lease.latest_end or lease.ends_at
@@ -95,8 +107,10 @@ def left_of(rental: Rental, now: datetime, rules: Rules) -> Left:
 
 
 def check_givable(rental: Rental, attempts: Iterable[Attempt], now: datetime) -> None:
-    """Raise TooLate if a machine can't get another owner by its owner's will: it isn't ready, is being replaced or
-    destroyed, ends soon, or more time for it waits for an approver.
+    """Refuse a transfer of a machine that can't get a new owner at the moment.
+
+    That is the case if the machine isn't ready, is being replaced or destroyed, ends soon, or if an extension is
+    waiting for approval. Raises TooLate.
     """
     marked = any(attempt.live and attempt.marked_for_deletion for attempt in attempts)
     why = ""

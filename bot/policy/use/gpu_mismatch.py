@@ -1,8 +1,8 @@
-"""Whether a machine has the GPUs that were sold. Pure.
+"""Decides whether a machine has other GPUs than were sold. No I/O.
 
-Vendors and drivers name GPUs differently: `nvidia-h100-sxm5-80gb` is `NVIDIA H100 80GB HBM3` to nvidia-smi. So
-only a difference that is certain counts: another number of GPUs, another model, another form factor, or another
-size of memory. A name that isn't understood proves nothing.
+Vendors and drivers name the same GPU differently: `nvidia-h100-sxm5-80gb` is `NVIDIA H100 80GB HBM3` to
+nvidia-smi. So only certain differences count: a different number of GPUs, or a different model, form factor or
+memory size. A name that can't be parsed proves nothing.
 """
 
 from __future__ import annotations
@@ -16,18 +16,27 @@ from bot.model.machine_use import GpuModel, Report
 
 _FEATURE = re.compile(r"(?:sxm|nvl)\d*|pcie|hbm\d\w?|(\d{1,4})gb?")
 _MODEL = re.compile(r"(?:[rg]tx)?([a-z]{0,3}\d{1,4}(?!ti)[a-z]{0,2})")
-"""The word of a name that says which GPU it is, such as `h100`, `4090`, `rtx4090`, `a6000` or `l40s`. A driver
-shows `3090 Ti` as two words, so `3090ti` proves nothing."""
+"""A word that identifies the model in a GPU's name, such as `h100`, `4090`, `rtx4090`, `a6000` or `l40s`.
+
+A driver splits `3090 Ti` into two words, so `3090ti` proves nothing.
+"""
 _VIRTUAL = re.compile(r"\d{1,3}[abcq]|grid|vgpu|mig|\d+g")
-"""A word of the name of a part of a GPU, such as `GRID A100D-40C` or `MIG 1g.10gb`."""
+"""A word that marks a part of a GPU, as in `GRID A100D-40C` or `MIG 1g.10gb`."""
 _MEMORY_BETWEEN = (Decimal("0.85"), Decimal("1.15"))
-"""The share of the memory that was sold, in GiB, that nvidia-smi may show. A driver keeps up to 7 % of it: an L4
-with 24 GB shows 23,034 MiB."""
+"""The accepted range of the memory that nvidia-smi shows, as a share of the memory that was sold in GiB.
+
+Drivers reserve up to 7% of the memory: an L4 with 24 GB shows 23,034 MiB.
+"""
 
 
 def gpu_mismatch(gpu: str, count: int, report: Report) -> bool:
-    """Return whether the report of a machine proves that it has other GPUs than `count` of the canonical name
-    `gpu`. A report without GPUs proves nothing.
+    """Return whether a machine's report proves that it doesn't have the GPUs that were sold.
+
+    A report without GPUs proves nothing.
+
+    Args:
+        gpu: The canonical name of the GPU that was sold.
+        count: The number of GPUs that were sold.
     """
     if not report.gpus or _is_part(gpu) or any(_is_part(model.name) for model in report.models):
         return False
@@ -36,8 +45,11 @@ def gpu_mismatch(gpu: str, count: int, report: Report) -> bool:
 
 
 def differs(gpu: str, model: GpuModel, *, sliced: bool = False) -> bool:
-    """Return whether a GPU, as the machine names it, is certainly another one than `gpu`, a canonical name. In MIG
-    mode (`sliced`) its memory proves nothing.
+    """Return whether a GPU, as named by the machine, is certainly not a `gpu`.
+
+    Args:
+        gpu: A canonical name.
+        sliced: Whether the GPU is in MIG mode. Its memory then proves nothing.
     """
     sold, seen = _words(gpu), _words(model.name)
     return (
@@ -65,7 +77,7 @@ def _form_factors(words: Sequence[str]) -> frozenset[str]:
 
 
 def _differ(sold: frozenset[str], seen: frozenset[str]) -> bool:
-    """Return whether both sets of words are known and have nothing in common."""
+    """Return whether both sets of words are known and have no word in common."""
     return bool(sold and seen) and sold.isdisjoint(seen)
 
 

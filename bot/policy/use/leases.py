@@ -1,6 +1,6 @@
-"""The time rules, without I/O: when a lease's owner is asked, how long it may become, when it ends.
+"""Time limits of leases: their length, their end, and the check-ins with their owner. No I/O.
 
-Every time is of our clock, which the sandbox can move, not real time.
+All times are bot time, which the sandbox can move, not wall-clock time.
 """
 
 from __future__ import annotations
@@ -17,16 +17,22 @@ from bot.policy.team.rules import Rules
 from bot.policy.use.flexible_end import MOVES_BY, already_allowed, first_end
 
 REPEAT_FACTOR = 0.5
-"""Each unanswered "Still needed?" makes the next wait longer by this share of the first wait."""
+"""The growth of the wait after each unanswered "Still needed?", as a share of the first wait."""
 LEAST_TIME = timedelta(minutes=30)
-"""If less time is left until the end that a person named, no machine is bought: it first has to start."""
+"""The time that must be left until the requested end for a machine to be bought at all.
+
+A machine first has to start, so with less time it would hardly be usable.
+"""
 
 
 def counted_from(request: Request, now: datetime) -> Request:
-    """Return a request with its hours counted from `now` until the ends that the person named. If the first of two
-    ends has passed, it becomes an hour from now. Return the request unchanged if the person named no end, or a
-    start that is still to come; leave out a start that has passed. Raise Mistake if too little time is left until
-    the last end.
+    """Return a request whose hours are counted from `now` until the ends that the requester named.
+
+    If the earliest end has already passed, it becomes an hour from now. A start time that has passed is removed.
+    The request is returned unchanged if its start time is still ahead, or if the requester named no end.
+
+    Raises:
+        Mistake: Too little time is left until the latest end that the requester named.
     """
     if request.starts_at is not None and request.starts_at > now:
         check_time_left(request, request.starts_at)
@@ -43,8 +49,11 @@ def counted_from(request: Request, now: datetime) -> Request:
 
 
 def without_past_end(request: Request, now: datetime, rules: Rules) -> Request:
-    """Return a request as `counted_from` does. If too little time is left until its last end, return it without
-    ends, for the usual length: no machine is bought for such an end.
+    """Recount the hours of a request from `now`, and remove its ends if they can no longer be met.
+
+    If enough time is left, this is the same as `counted_from`. If too little time is left until the latest end, no
+    machine would be bought for it, so the request is returned without start and end times and with the default
+    length.
     """
     if too_little_time(request, max(now, request.starts_at or now)):
         return changed(request, starts_at=None, until=None, up_to=None, lease=rules.lease.default)
@@ -52,12 +61,18 @@ def without_past_end(request: Request, now: datetime, rules: Rules) -> Request:
 
 
 def too_little_time(request: Request, now: datetime) -> bool:
-    """Return whether less than LEAST_TIME is left until the last end that the person named, if they named one."""
+    """Return whether less than LEAST_TIME is left until the latest end that the requester named.
+
+    False if they named no end.
+    """
     return request.last_end is not None and request.last_end - now < LEAST_TIME
 
 
 def check_time_left(request: Request, now: datetime) -> None:
-    """Raise Mistake if too little time is left until the last end that the person named."""
+    """Refuse a request if too little time is left until the latest end that the requester named.
+
+    Raises Mistake.
+    """
     if too_little_time(request, now):
         raise Mistake(
             f"Less than {span(LEAST_TIME)} is left until the end that you named. Nothing was rented.",
@@ -66,8 +81,15 @@ def check_time_left(request: Request, now: datetime) -> None:
 
 
 def lease_ends(request: Request, ready_at: datetime, afforded: datetime) -> tuple[datetime, datetime | None]:
-    """Return when a lease ends that its envelope affords until `afforded`, never after the last end that was
-    named. Return the later of two ends too, or None if there is one end.
+    """Return the end of a new lease, and its latest end if the end is flexible.
+
+    Neither is after `afforded`, nor after the latest end that the requester named.
+
+    Args:
+        afforded: The time until which the approved terms pay for the machine.
+
+    Returns:
+        The end, and the latest end. The latest end is None if the end is fixed.
     """
     last = afforded if request.last_end is None else min(afforded, request.last_end)
     first = last if request.up_to is None else min(first_end(request, ready_at), last)
@@ -75,19 +97,21 @@ def lease_ends(request: Request, ready_at: datetime, afforded: datetime) -> tupl
 
 
 def latest_ready(request: Request, rules: Rules) -> datetime | None:
-    """Return the latest time at which a machine may become ready for the last end that the person named: one grace
-    before that end, at most half of LEAST_TIME. Return None if they named none.
+    """Return the latest time at which a machine may become ready and still end when the requester wants.
 
-    The owner has one grace after they could read of an end (`may_end`), so a machine that became ready later than
-    this would end later than they said.
+    None if they named no end. Otherwise it is one grace period before the latest end, but at most half of
+    LEAST_TIME before it. The owner is always given a grace period after they could read about the end (`may_end`),
+    so a machine that became ready later than this would run past the end that they named.
     """
     return None if request.last_end is None else request.last_end - min(rules.lease.grace, LEAST_TIME / 2)
 
 
 def longest_lease(request: Request, allowed: timedelta, ready_at: datetime) -> timedelta:
-    """Return how long a machine may run that is ready at `ready_at`, if `allowed` is the length in its envelope.
-    Its hours count from the start time, so a machine that is ready some minutes before it runs until the same
-    end.
+    """Return the longest time that a machine may run if it becomes ready at `ready_at`.
+
+    Usually this is `allowed`, the length in the approved terms. If the request has a start time, its hours are
+    counted from there. A machine that is ready a few minutes before the start then runs those minutes longer,
+    until the same end.
     """
     if request.starts_at is None or request.last_end is None:
         return allowed
@@ -95,28 +119,35 @@ def longest_lease(request: Request, allowed: timedelta, ready_at: datetime) -> t
 
 
 def ask_after(asked_times: int, rules: Rules) -> timedelta | None:
-    """Return how long after the last question or sign of life "Still needed?" is asked. The wait grows with each
-    unanswered question. Return None if the rules switch the question off.
+    """Return the time from the last question or sign of life until the owner is asked "Still needed?".
+
+    The wait grows with each question that stays unanswered. None if the rules switch this question off.
+
+    Args:
+        asked_times: The number of unanswered questions so far.
     """
     if rules.check_in.after is None:
         return None
-    # Bounded: a count from earlier rules could lead to a time that a datetime can't hold.
+    # Limit the count: one reached under earlier rules could lead to a time beyond the range of datetime.
     times = min(asked_times, 2 * LONGEST_SPAN // rules.check_in.after)
     return min(rules.check_in.after * (1 + REPEAT_FACTOR * times), LONGEST_SPAN)
 
 
 def extension_left(lease: Lease, now: datetime, rules: Rules) -> timedelta:
-    """Return by how much a lease may become longer, counted from its end, or from now if the end has passed.
+    """Return the time by which a lease may still be extended.
 
-    Zero if that is less than a minute, the shortest span that people can type.
+    It is counted from the end of the lease, or from now if the end has passed. Zero if less than a minute is left,
+    because that is the shortest time that people can type.
     """
     left = rules.lease.max - (max(lease.ends_at, now) - lease.ready_at)
     return left if left >= timedelta(minutes=1) else timedelta(0)
 
 
 def may_extend_by(span: timedelta, rental: Rental, now: datetime, rules: Rules) -> bool:
-    """Return whether a lease may become longer by `span`. While an extension waits, the lease may only grow up to
-    the later of two ends.
+    """Return whether a lease may be extended by `span`.
+
+    While another extension is waiting for a decision, only an extension up to the latest end of a flexible end is
+    possible.
     """
     lease = rental.lease
     if lease is None:
@@ -128,32 +159,50 @@ def may_extend_by(span: timedelta, rental: Rental, now: datetime, rules: Rules) 
 def may_end(
     ends_at: datetime, readable_at: datetime | None, first_tried_at: datetime | None, rules: Rules
 ) -> datetime | None:
-    """Return the earliest time at which a machine may be destroyed for its lease's end. Return None if nobody was
-    notified of this end and no post about it was tried.
+    """Return the earliest time at which a machine may be destroyed because its lease ends.
 
-    `readable_at` is when the owner could first read of this end. `first_tried_at` is when the bot, after the end
-    had come, first tried to post that one grace is left. The owner has at least one grace from both. If Slack
-    takes no posts, only the try counts.
+    The owner always gets at least one grace period, counted from both of the times below. If Slack accepts no
+    posts, only `first_tried_at` counts, so that the machine still ends.
+
+    Returns None if the owner wasn't notified of this end and no post about it was attempted.
+
+    Args:
+        readable_at: The first time at which the owner could read about this end.
+        first_tried_at: The first time after the end at which the bot tried to post that one grace period is left.
     """
     known_at = [at for at in (readable_at, first_tried_at) if at is not None]
     return max(ends_at, max(known_at) + rules.lease.grace) if known_at else None
 
 
 OVERDUE_GRACES = 2
-"""The overdue deletion comes this many graces after a lease's end: `may_end` can postpone the end by one."""
+"""The number of grace periods between the end of a lease and the overdue deletion.
+
+It is more than one because `may_end` can already delay the regular end by one grace period.
+"""
 LEAST_GRACE = timedelta(minutes=5)
-"""The shortest grace. With a shorter one, the overdue deletion could come before a step that is only slow."""
+"""The shortest grace period before the overdue deletion.
+
+With a shorter one, the overdue deletion could overtake a regular step that is merely slow.
+"""
 
 
 def overdue_grace(rules: Rules) -> timedelta:
-    """Return the grace before the overdue deletion, in which the rental's own step can act first."""
+    """Return the grace period before the overdue deletion.
+
+    During this time, the rental's regular step can still end the machine.
+    """
     return max(rules.lease.grace, LEAST_GRACE)
 
 
 def overdue_at(ends_at: datetime | None, accepted_at: datetime | None, rules: Rules) -> datetime | None:
-    """Return when the overdue deletion deletes a machine that its rental's own step has not ended: two graces
-    after the end of its lease, or one grace after its time-out to get ready. Return None if it is neither leased
-    nor accepted.
+    """Return the time at which a machine is deleted because the rental's regular step failed to end it.
+
+    That is two grace periods after the end of its lease or, if it never became ready, one grace period after its
+    provisioning timeout. None if the machine has no lease and the market hasn't accepted its purchase.
+
+    Args:
+        ends_at: The end of the lease. None if the machine isn't ready.
+        accepted_at: The time at which the market accepted the purchase.
     """
     if ends_at is not None:
         return ends_at + OVERDUE_GRACES * overdue_grace(rules)

@@ -1,6 +1,8 @@
-"""`/root/on-ending.sh`: which end a machine is told, and how the script postpones or precedes the end. Pure.
+"""Rules for the owner's script `/root/on-ending.sh`, which runs before a machine ends. No I/O.
 
-The machine starts its owner's script STARTS_BEFORE the end that a visit tells it, once for each end.
+Each probe run sends the machine the time of its end. The machine starts the script STARTS_BEFORE that time, once
+for each end. The functions here decide which end to send, how long a running script delays the end, and when a
+machine that somebody destroys gracefully ends at the latest.
 """
 
 from __future__ import annotations
@@ -16,19 +18,26 @@ from bot.policy.use.flexible_end import are_recent
 from bot.policy.use.usage_status import has_report, with_later_work
 
 STARTS_BEFORE = timedelta(minutes=15)
-"""How long before an end the machine starts the script. `probe_script.py` has the same time."""
+"""The time before an end at which the machine starts the script.
+
+The script in `probe_script.py` contains the same value.
+"""
 FIRST_AT_MOST = timedelta(minutes=10)
-"""How long a machine that somebody destroys runs on for the script."""
+"""The longest time that a graceful destroy waits for the script."""
 
 
 def end_to_tell(rental: Rental, probe_runs: Sequence[Sample], rules: Rules, now: datetime) -> EndToTell | None:
-    """Return the end that a visit tells the machine of a ready rental now. Return None if the end would move on
-    because the machine is in use, or if only this visit shows whether it would: a script must not save results
-    while the work goes on.
+    """Return the end that a probe run should send to the machine of a ready rental now.
 
-    `probe_runs` are the last ones, oldest first, as `Machine.probe_runs`. They matter only if the end can move.
-    After its
-    end a machine is told that no time is left, so that the script can still start in the grace.
+    Returns None if the end is about to move because the machine is in use, or if only the result of this probe run
+    will show whether it moves. Otherwise the script would save results while the work is still going on.
+
+    After the end has passed, the machine is sent a remaining time of zero, so that the script can still start
+    within the grace period.
+
+    Args:
+        probe_runs: The newest samples, oldest first, as in `Machine.probe_runs`. They are only read if the end can
+            move.
     """
     lease = rental.running_lease
     moved = flexible_end.moved_end(lease, now)
@@ -43,8 +52,12 @@ def end_to_tell(rental: Rental, probe_runs: Sequence[Sample], rules: Rules, now:
 
 
 def was_not_told(rental: Rental, use: Use | None, probe_runs: Sequence[Sample], now: datetime) -> bool:
-    """Return whether the machine would start the script for the end of its lease, but was not told that end
-    because the bot was down. `use` is None for a machine without a probe.
+    """Return whether the bot was down and therefore didn't send the machine the current end of its lease.
+
+    This is only true for a machine that has a script and would start it for that end.
+
+    Args:
+        use: The usage status. None for a machine without a probe.
     """
     script = rental.on_ending
     if use is None or script is None or not script.can_start or script.is_for(rental.running_lease.ends_at):
@@ -53,13 +66,16 @@ def was_not_told(rental: Rental, use: Use | None, probe_runs: Sequence[Sample], 
 
 
 def wait_until(rental: Rental, rules: Rules) -> datetime | None:
-    """Return until when the end waits for the script: one grace at most. Return None if it doesn't run."""
+    """Return the time until which the end of the lease is delayed for the running script.
+
+    The delay is one grace period at most. None if the script isn't running for this end.
+    """
     script, ends_at = rental.on_ending, rental.running_lease.ends_at
     return ends_at + rules.lease.grace if script is not None and script.runs_for(ends_at) else None
 
 
 def is_awaited(rental: Rental, now: datetime) -> bool:
-    """Return whether the end of a ready machine, or somebody who destroys it, waits for the script now."""
+    """Return whether the script is delaying the end of a ready machine, or a graceful destroy, right now."""
     script, lease = rental.on_ending, rental.running_lease
     if lease.graceful_destroy is not None:
         return True
@@ -67,7 +83,10 @@ def is_awaited(rental: Rental, now: datetime) -> bool:
 
 
 def ended_as(rental: Rental, state: OnEndingState) -> bool:
-    """Return whether the script was started for the end of the lease and has ended, with or without a failure."""
+    """Return whether the script ran for the current end of the lease and finished in the given state.
+
+    `state` is DONE or FAILED.
+    """
     script = rental.on_ending
     return script is not None and script.state is state and script.is_for(rental.running_lease.ends_at)
 
@@ -75,11 +94,15 @@ def ended_as(rental: Rental, state: OnEndingState) -> bool:
 def end_after_script(
     rental: Rental, use: Use | None, probe_runs: Sequence[Sample], now: datetime, rules: Rules
 ) -> datetime | None:
-    """Return when a machine ends at the latest if it is destroyed now after its script: in FIRST_AT_MOST, and no
-    later than its envelope pays for.
+    """Return the latest end of a machine that is destroyed gracefully now.
 
-    Return None if the script would not run: the last visit got no report, or saw no script that the machine would
-    start, or less than a minute is left. `use` is None for a machine without a probe.
+    That is FIRST_AT_MOST from now, but no later than the approved terms pay for. Returns None if the script
+    wouldn't run: the newest probe run got no report, the machine has no script that it would start, or less than a
+    minute is left.
+
+    Args:
+        use: The usage status. None for a machine without a probe.
+        probe_runs: The newest samples, oldest first.
     """
     script, lease = rental.on_ending, rental.lease
     if (

@@ -1,4 +1,4 @@
-"""When a ready machine is visited, and what a visit that got no report means. Pure."""
+"""Decides when to probe a ready machine, and when to ask the marketplace whether it still exists. No I/O."""
 
 from __future__ import annotations
 
@@ -12,32 +12,49 @@ from bot.model.request import Contract
 from bot.policy.use.on_ending import STARTS_BEFORE
 
 PROBE_EVERY = {Contract.ONDEMAND: timedelta(minutes=2), Contract.SPOT: timedelta(minutes=1)}
-"""The time from the start of one visit to the start of the next."""
+"""The time from the start of one probe run to the start of the next, by contract."""
 WHILE_AWAITED = timedelta(seconds=30)
-"""The same while an end waits for the machine's on-ending.sh: until a visit sees that it is done, it bills."""
-AFTER_REFUSED = (timedelta(seconds=30), timedelta(minutes=1), timedelta(minutes=2), timedelta(minutes=5))
-"""How long after each refused login in a row the next visit is. The last span repeats, so that a probe that its
-owner installs by hand is found.
+"""The time between probe runs while an end is delayed by the machine's `on-ending.sh`.
 
-OpenSSH blocks the address of a client, and all that share it, once its penalties add up to 15 s. A failed login
-adds 5 s, which have passed long before the next login (PerSourcePenalties of sshd_config(5), since 9.8).
+It is short because the machine keeps billing until a probe run sees that the script is done.
+"""
+AFTER_REFUSED = (timedelta(seconds=30), timedelta(minutes=1), timedelta(minutes=2), timedelta(minutes=5))
+"""The waits after the first, second, third, and any further login in a row that is refused.
+
+Probing never stops, so that a probe which the owner installs by hand is found.
+
+OpenSSH blocks a client's address, and everyone who shares it, once the penalties of that address add up to 15 s. A
+failed login adds 5 s, which have passed long before the next login (PerSourcePenalties in sshd_config(5), since
+9.8).
 """
 UNREACHABLE_AFTER = 3
-"""After this many visits in a row without an answer, which make the verdict *unknown*, the next ones come only
-every WHILE_UNREACHABLE."""
+"""The number of probe runs in a row without an answer after which a machine is probed less often.
+
+The usage status is *unknown* from then on, and the next probe runs come every WHILE_UNREACHABLE.
+"""
 WHILE_UNREACHABLE = timedelta(minutes=5)
-"""Shorter than `usage_status.LONGEST_GAP`, so that a verdict can still follow from these visits."""
+"""The time between probe runs of an unreachable machine.
+
+It must be shorter than `usage_status.LONGEST_GAP`; otherwise these probe runs could never lead to a usage status.
+"""
 KEEP_SAMPLES = timedelta(days=2)
 MOST_KEYS_NOTIFIED = 3
-"""People are notified of this many changed host keys of one machine, which can show a new one at each visit."""
+"""The number of changed host keys per machine that people are notified of.
+
+The limit exists because a hostile machine can present a new key in every probe run.
+"""
 
 
 def next_probe_run(contract: Contract, samples: Sequence[Sample], began: datetime, ends_at: datetime) -> datetime:
-    """Return when a machine is visited again after a visit that began at `began`. `samples` are its newest
-    samples, oldest first; the last one is from this visit.
+    """Return the start of the next probe run, after one that began at `began`.
 
-    A visit comes at the latest when the machine is to start its on-ending.sh before `ends_at`, unless the machine
-    refuses the login.
+    The next probe run comes no later than the moment at which the machine should start its `on-ending.sh`, unless
+    the machine refuses the login.
+
+    Args:
+        samples: The machine's newest samples, oldest first. The last one is from the probe run that began at
+            `began`.
+        ends_at: The end of the lease.
     """
     why = samples[-1].missed
     in_a_row = sum(1 for _ in takewhile(lambda sample: sample.missed is why, reversed(samples)))
@@ -50,9 +67,13 @@ def next_probe_run(contract: Contract, samples: Sequence[Sample], began: datetim
 
 
 def soonest_probe_run(last: Sample | None, now: datetime) -> datetime:
-    """Return the earliest time of a visit that a click makes due: now, or once the first wait after a refused
-    login is over. Otherwise clicks in a row would make OpenSSH block the bot's address. `last` is the machine's
-    newest sample.
+    """Return the earliest time for a probe run that a person requests with a click.
+
+    Usually that is now. After a refused login, it is once the first wait in AFTER_REFUSED has passed, because
+    repeated clicks could otherwise make OpenSSH block the bot's address.
+
+    Args:
+        last: The machine's newest sample. None if it has not been probed yet.
     """
     if last is None or last.missed is not Missed.REFUSED:
         return now
@@ -60,35 +81,48 @@ def soonest_probe_run(last: Sample | None, now: datetime) -> datetime:
 
 
 def asks_vendor(missed: Missed | None) -> bool:
-    """Return whether the missed visit makes the bot ask the marketplace at once if the machine still exists. A
-    refused login shows that a server runs there. `HOST_KEY_CHANGED` shows that the server may be another
-    machine.
+    """Return whether to check with the vendor at once, after a failed probe run, that the machine still exists.
+
+    A refused login is no reason, because it shows that a server is running there. A changed host key is a reason,
+    because the server may belong to a different machine.
     """
     return missed in {Missed.NO_ANSWER, Missed.HOST_KEY_CHANGED, Missed.UNREADABLE}
 
 
-# --- when the marketplace is asked whether a ready machine still exists
+# --- checks with the marketplace that a ready machine still exists
 
 
 CHECK_EVERY = timedelta(minutes=3)
 SPOT_EVERY = timedelta(seconds=60)
-"""A spot machine that no visit sees is checked this often, because a vendor can take it back at any time."""
+"""The time between checks of a spot machine that can't be probed.
+
+It is short because a vendor can reclaim a spot machine at any time.
+"""
 LONGEST_PROBE_RUN = timedelta(seconds=15)
-"""An answered visit shows that the machine exists until the next visit is over: after PROBE_EVERY and this."""
+"""The longest time that a probe run is assumed to take.
+
+A successful probe run proves that the machine exists until the next one should have finished: for PROBE_EVERY plus
+this time.
+"""
 
 
 class Check(Frozen):
-    """The next time that the marketplace is asked for a machine."""
+    """The next check of a machine with the marketplace."""
 
     at: Instant
     live: bool
-    """Whether to ask the vendor itself. The market's cache may show a machine that is gone."""
+    """True to bypass the marketplace's cache, which may still show a machine that has been terminated."""
 
 
 def next_check(read_at: datetime, contract: Contract, last: Sample | None, now: datetime) -> Check:
-    """Return the next check of a machine that was last read at `read_at`. `last` is its newest sample.
+    """Return the next check of a machine with the marketplace.
 
-    It is due at once after a missed visit. While visits are answered, only the cache is asked, for the price.
+    After a failed probe run, the check is due at once. While probe runs succeed, a check only reads the
+    marketplace's cache, to learn the current price.
+
+    Args:
+        read_at: The time of the last check.
+        last: The machine's newest sample. None if it has not been probed.
     """
     every = SPOT_EVERY if contract is Contract.SPOT else CHECK_EVERY
     if last is None or last.missed is Missed.REFUSED:

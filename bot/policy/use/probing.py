@@ -1,4 +1,7 @@
-"""Whether a machine has a probe, and whether a vendor's machines run the boot script that installs it. Pure."""
+"""Decides whether a machine has a probe, and whether a vendor's machines run the startup script. No I/O.
+
+The startup script installs the probe, so the probe's answer proves that the script ran.
+"""
 
 from __future__ import annotations
 
@@ -12,39 +15,50 @@ from bot.model.request import Request
 from bot.policy.team.rules import ProbeKind, Rules
 
 ANSWERS_WITHIN = timedelta(minutes=5)
-"""How soon after ready a machine has to answer. Otherwise it may count against its vendor."""
+"""The time within which a machine that became ready must answer so as not to count against its vendor."""
 LEAST_PROBE_RUNS = 2
-"""How many visits in that time have to get no answer before a machine counts against its vendor."""
+"""The number of probe runs within ANSWERS_WITHIN that must fail before a machine counts against its vendor."""
 FEWEST_UNREACHABLE = 3
-"""If this many machines were silent since the last answer, the vendor's machines count as running no boot
-script."""
+"""The number of unreachable machines after which a vendor is assumed not to run startup scripts.
+
+The count starts again whenever a machine of that vendor answers.
+"""
 FEWEST_OWNERS = 2
-"""The silent machines must have at least this many owners, since an owner can keep the bot out of their machines.
-One owner is enough if no machine of the vendor answered in ONE_OWNER_AFTER before."""
+"""The number of different owners that the unreachable machines must have.
+
+A single owner could be keeping the bot out of their machines. One owner is nevertheless enough if no machine of
+the vendor answered in ONE_OWNER_AFTER before.
+"""
 ONE_OWNER_AFTER = timedelta(days=7)
 
 BY_HAND_AFTER = timedelta(minutes=15)
-"""How long after ready a probe that has not answered counts as not installed. Its owner then gets the lines that
-install it."""
+"""The time after which the probe of a ready machine counts as not installed if it hasn't answered.
+
+The owner then gets the shell lines that install it by hand.
+"""
 
 
 def wants_probe(request: Request, rules: Rules) -> bool:
-    """Return whether a machine of this request gets a probe. The rules or the request can exclude it."""
+    """Return whether a machine for this request gets a probe. Both the rules and the request can exclude it."""
     return request.probe and rules.idle.probe is ProbeKind.SSH
 
 
 def has_probe(rental: Rental, attempt: Attempt | None, rules: Rules) -> bool:
-    """Return whether the machine of this attempt has a probe by design, so that it is visited.
+    """Return whether the machine of this attempt is meant to have a probe, so that the bot should probe it.
 
-    It has one even if the place takes no boot script: its owner can install the probe by hand. It has none if the
-    rules or the request say so, if the bot rented it before there was a probe, or if the bot did not rent it.
+    This includes machines at places that accept no startup script, because their owners can install the probe by
+    hand. It doesn't include machines for which the rules or the request exclude the probe, machines rented before
+    the bot had probes, and machines that the bot didn't rent.
     """
     script = attempt.script if attempt is not None else None
     return wants_probe(rental.request, rules) and script is not None and (script.probe or script.refused)
 
 
 def runs_scripts(answers: ProbeAnswers | None) -> bool:
-    """Return whether a vendor's machines are expected to run the boot script: also if nothing is known of it."""
+    """Return whether a vendor's machines can be expected to run the startup script.
+
+    True if nothing is known about the vendor.
+    """
     if answers is None or answers.unreachable_at is None or len(answers.unreachable) < FEWEST_UNREACHABLE:
         return True
     answered_lately = answers.answered_at and answers.unreachable_at - answers.answered_at < ONE_OWNER_AFTER
@@ -52,13 +66,15 @@ def runs_scripts(answers: ProbeAnswers | None) -> bool:
 
 
 def needs_script(request: Request, teammates: Collection[str]) -> bool:
-    """Return whether a machine of this request needs the boot script: to let teammates in, or to run a setup."""
+    """Return whether a request needs the startup script, to give teammates access or to run a setup script."""
     return bool(teammates) or request.setup is not None
 
 
 def startup_script_ran(rental: Rental) -> bool:
-    """Return whether the boot script certainly ran: the probe reports its setup, or the probe answered before its
-    owner could get the lines that install it by hand.
+    """Return whether it is certain that the startup script has run.
+
+    Either the probe reports its setup script, or the probe answered before its owner could have installed it by
+    hand.
     """
     if rental.lease is None or rental.probe_answered_at is None:
         return False
@@ -66,8 +82,10 @@ def startup_script_ran(rental: Rental) -> bool:
 
 
 def startup_script_failed(rental: Rental, attempt: Attempt) -> bool:
-    """Return whether the boot script certainly did not run: it would have installed the probe by now
-    (`usage_status.NOT_YET`), but the machine still refuses the probe's key.
+    """Return whether it is certain that the startup script has not run.
+
+    The script would have installed the probe by now (`usage_status.NOT_YET`), but the machine still refuses the
+    probe's key.
     """
     return _sent_probe(attempt) and rental.probe_answered_at is None and is_refused(rental)
 
@@ -77,23 +95,27 @@ def _sent_probe(attempt: Attempt) -> bool:
 
 
 def awaits_probe(rental: Rental, attempt: Attempt) -> bool:
-    """Return whether a ready machine's probe was sent and may still answer for the first time.
+    """Return whether a ready machine was sent a probe that may still answer for the first time.
 
-    Until that time is over, its verdict has no reason.
+    As long as a first answer is possible, the usage status gives no reason for being unknown.
     """
     unseen = rental.use is not None and rental.use.why is not None
     return _sent_probe(attempt) and rental.probe_answered_at is None and not unseen
 
 
 def is_refused(rental: Rental) -> bool:
-    """Return whether a machine refuses the probe's key, so that nobody sees how it is used."""
+    """Return whether a machine refuses the probe's key, so that the bot can't monitor it."""
     return rental.use is not None and rental.use.why is Missed.REFUSED
 
 
 def owner_must_install(rental: Rental, attempt: Attempt, rules: Rules, now: datetime) -> bool:
-    """Return whether the owner must install the probe of a ready machine by hand: the place takes no boot script,
-    the probe did not answer within BY_HAND_AFTER, or it answered once and was removed. Return False for a machine
-    without an SSH server, or with another host key: that needs something else.
+    """Return whether the owner of a ready machine has to install the probe by hand.
+
+    That is the case if the place accepts no startup script, if the probe didn't answer within BY_HAND_AFTER, or if
+    it answered once and has been removed since.
+
+    False for a machine without an SSH server or with a changed host key, because installing the probe wouldn't
+    help there.
     """
     if not has_probe(rental, attempt, rules):
         return False

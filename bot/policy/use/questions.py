@@ -1,6 +1,7 @@
-"""When the owner of a ready machine is asked next, and who else is notified that nobody answers.
+"""Decides when to ask the owner of a ready machine whether it is still needed, and when to involve others.
 
-A machine has one next question, whatever its reason. Every time is of our clock, which the sandbox can move.
+A machine has at most one next question, whatever the reason for it. If nobody answers, first the rental's card
+says so, then the approvers are notified. All times are bot time, which the sandbox can move.
 """
 
 from __future__ import annotations
@@ -23,15 +24,15 @@ from bot.policy.use.leases import ask_after
 GAP = timedelta(hours=1)
 """The shortest time between two questions about a machine, whatever their reasons."""
 EXTENSION_SILENCE = timedelta(hours=2)
-"""How long an extension silences questions if the rules have no `check_in.after`."""
+"""The time without questions after an extension, if the rules have no `check_in.after`."""
 URGENT_APPROVERS_AFTER = timedelta(hours=1)
-"""The longest time after an urgent question until the approvers are notified."""
+"""The longest time from an urgent question until the approvers are notified."""
 APPROVERS_AGAIN = timedelta(hours=24)
-"""How long after a notification that nobody answers the approvers are notified again."""
+"""The time after which the approvers are notified again that nobody has answered."""
 
 
 def is_urgent(rental: Rental, rules: Rules) -> bool:
-    """Return whether a machine is so expensive that its first question doesn't wait for its owner's hours."""
+    """Return whether a machine is so expensive that its first question may also come outside the owner's hours."""
     return rental.rate is not None and rental.rate >= rules.idle.urgent_per_hour
 
 
@@ -39,10 +40,13 @@ def is_urgent(rental: Rental, rules: Rules) -> bool:
 
 
 def next_question(lease: Lease, use: Use | None, rate: Decimal | None, rules: Rules) -> datetime | None:
-    """Return the earliest time of the next question, without the owner's hours. `rate` is in USD per hour.
+    """Return the earliest time of the next question, before the owner's hours are taken into account.
 
-    Return None if only a change leads to a question: the machine is in use, the rules switch the question off, or
-    the last notice of the end, which asks the same, comes first.
+    None if no question comes up unless something changes: the machine is in use, the rules switch this question
+    off, or the last notice of the end comes first, which asks the same thing.
+
+    Args:
+        rate: The machine's price in USD per hour. None if unknown.
     """
     if use is not None and use.status in NOT_COMPUTING:
         at = _not_computing_at(lease, use, rate, rules)
@@ -61,18 +65,24 @@ def next_question(lease: Lease, use: Use | None, rate: Decimal | None, rules: Ru
 def in_hours(
     at: datetime, lease: Lease, use: Use | None, *, urgent: bool, zone: ZoneInfo, rules: Rules
 ) -> datetime | None:
-    """Return when the question that is due now, at `at`, may be asked: in the hours of its owner, whose zone is
-    `zone`, and not close to a notice of the lease's end. The first question about a spell doesn't wait for the
-    hours if the machine is urgent. Return None if the last notice of the end comes first.
+    """Return the time at which a question that is due at `at` may be asked.
+
+    The question waits for the owner's hours, and keeps its distance from notices of the lease's end. If the
+    machine is urgent, the first question about an idle period doesn't wait for those hours. None if the last
+    notice of the end comes first.
+
+    Args:
+        at: The time at which the question is due, which is now.
+        zone: The owner's time zone.
     """
     waits = not urgent or asked_about(lease.question, use) is not None
     allowed = next_within(at, zone, rules.hours) if waits else at
-    # Notices are planned one by one, so only a question that is due now is compared with them.
+    # Only the next notice is known, so the distance to notices is checked only for a question that is due now.
     return _before_last_notice(lease, may_ask_at(lease, at, rules) if allowed == at else allowed, rules)
 
 
 def _not_computing_at(lease: Lease, use: Use, rate: Decimal | None, rules: Rules) -> datetime | None:
-    """Return when `idle` asks the owner of an idle or connected machine next."""
+    """Return the time of the next question about an idle or connected machine, according to the `idle` rules."""
     asked = asked_about(lease.question, use)
     if asked is not None and asked.times > 0:
         again = rules.idle.again[: asked.times][-1:]
@@ -81,13 +91,13 @@ def _not_computing_at(lease: Lease, use: Use, rate: Decimal | None, rules: Rules
         return use.since + rules.idle.connected
     if rate is None:
         return use.since
-    # Don't ask about a machine so cheap that it would take longer than its lease to cost enough.
+    # Don't ask about a machine that is so cheap that its lease ends before its idle time has cost enough.
     enough = cost_at_most(rate, lease.ends_at - use.since) >= micros(rules.idle.ask_from)
     return use.since + time_for(rules.idle.ask_from, rate) if enough else None
 
 
 def _check_in_at(lease: Lease, use: Use | None, rules: Rules) -> datetime | None:
-    """Return when `check_in` asks the owner of a machine that can't be seen into next."""
+    """Return the time of the next `check_in` question about a machine that can't be probed."""
     question = lease.question
     asked = asked_about(question, use)
     times = asked.times if asked else 0
@@ -101,8 +111,9 @@ def _check_in_at(lease: Lease, use: Use | None, rules: Rules) -> datetime | None
 
 
 def _is_promised(question: Question, use: Use | None) -> bool:
-    """Return whether an answer named the time of the next question about a machine that can't be seen into. If the
-    bot still saw into the machine at that time, the machine was in use, so the answer no longer counts.
+    """Return whether an answer fixed the time of the next question about a machine that can't be probed.
+
+    If the bot could still probe the machine at that time, the machine was in use, so the answer no longer counts.
     """
     if not question.promised or question.quiet_until is None:
         return False
@@ -110,28 +121,37 @@ def _is_promised(question: Question, use: Use | None) -> bool:
 
 
 def asked_about(question: Question, use: Use | None) -> Asked | None:
-    """Return what was asked about the spell of this verdict. A spell is identified by its start."""
+    """Return the record of the questions about the current idle period, or None if there were none.
+
+    An idle period is identified by its start.
+    """
     asked = question.asked
     return asked if asked is not None and asked.about == idle_period_of(use) else None
 
 
 def idle_period_of(use: Use | None) -> datetime | None:
-    """Return when the spell of a verdict began. That is earlier than the verdict if work interrupted the spell for
-    a moment. Return None if there is no verdict.
+    """Return the start of the idle period to which a usage status belongs.
+
+    The start is earlier than the status itself if work briefly interrupted the idle period. None if there is no
+    usage status.
     """
     return None if use is None else use.idle_period or use.since
 
 
 def _before_last_notice(lease: Lease, at: datetime, rules: Rules) -> datetime | None:
+    """Return `at`, or None if the last notice of the lease's end comes first."""
     last = last_notice_at(lease, rules)
     return None if at >= last else at
 
 
-# --- what a question and an answer change
+# --- changes after a question or an answer
 
 
 def after_asking(question: Question, use: Use | None, now: datetime) -> Question:
-    """Return the question with one about this spell asked `now`."""
+    """Record that the owner was asked about the current idle period at `now`.
+
+    The first question about an idle period starts a new count; later ones increment it.
+    """
     asked = asked_about(question, use)
     if asked is None or asked.first_at is None:
         return Question(asked=Asked(about=idle_period_of(use), last_at=now, first_at=now))
@@ -139,24 +159,36 @@ def after_asking(question: Question, use: Use | None, now: datetime) -> Question
 
 
 def after_answer(question: Question, quiet_until: datetime, *, promised: bool) -> Question:
-    """Return the question after somebody answered: nothing is asked before `quiet_until`."""
+    """Record an answer: nothing is asked before `quiet_until`.
+
+    Args:
+        promised: Whether the answer also promised that the owner is asked again at `quiet_until`.
+    """
     return Question(quiet_until=quiet_until, promised=promised, asked=_answered(question.asked))
 
 
 def _answered(asked: Asked | None) -> Asked | None:
-    """Return what was asked, as answered: the next question is the first again, and nobody else is notified."""
+    """Mark the questions asked so far as answered.
+
+    The next question then counts as the first one again, and no one else is notified about the old ones.
+    """
     return asked and changed(asked, times=0, first_at=None, on_card=False, approvers_at=None)
 
 
 def for_new_owner(question: Question) -> Question:
-    """Return the question for the new owner of a machine, who was asked nothing. The earlier owner's answers no
-    longer silence anything, but the next question still comes GAP after the last.
+    """Reset the question state for the new owner of a machine, who hasn't been asked anything yet.
+
+    The previous owner's answers no longer silence any questions, but the next question still comes at least GAP
+    after the last one.
     """
     return Question(asked=_answered(question.asked))
 
 
 def after_extension(question: Question, now: datetime, rules: Rules) -> Question:
-    """Return the question after somebody extended the lease. A later time that an answer named stays."""
+    """Record an extension of the lease, after which no question is asked for a while.
+
+    If an earlier answer silenced questions for even longer, that answer stays in effect.
+    """
     quiet_until = now + (rules.check_in.after or EXTENSION_SILENCE)
     earlier = question.quiet_until
     if earlier is not None and earlier > quiet_until:
@@ -165,17 +197,23 @@ def after_extension(question: Question, now: datetime, rules: Rules) -> Question
 
 
 def asks_again_at(lease: Lease, *, zone: ZoneInfo, rules: Rules) -> datetime:
-    """Return when the owner is asked again after an answer, or the end of the lease if that comes first."""
+    """Return the time at which the owner will be asked again after an answer.
+
+    If the lease ends first, this is the end of the lease.
+    """
     asked = lease.question.asked
     at = max([lease.question.quiet_until or lease.seen_at, *([asked.last_at + GAP] if asked else [])])
     return _before_last_notice(lease, next_within(at, zone, rules.hours), rules) or lease.ends_at
 
 
-# --- nobody answers
+# --- unanswered questions
 
 
 def unanswered(rental: Rental, use: Use | None) -> Asked | None:
-    """Return what was asked about the present spell of an idle or connected machine, if nobody answered."""
+    """Return the record of the unanswered questions about the current idle period.
+
+    None if there are no such questions, or if the machine isn't idle or connected.
+    """
     if rental.lease is None or use is None or use.status not in NOT_COMPUTING:
         return None
     asked = asked_about(rental.lease.question, use)
@@ -183,21 +221,28 @@ def unanswered(rental: Rental, use: Use | None) -> Asked | None:
 
 
 def is_on_card(rental: Rental) -> bool:
-    """Return whether the card says that nobody answers the question about an idle or connected machine."""
+    """Return whether the rental's card says that a question about its idle or connected machine is unanswered.
+
+    The card only says so while the machine is ready.
+    """
     asked = unanswered(rental, rental.use)
     return rental.state is State.READY and asked is not None and asked.on_card
 
 
 def on_card_at(asked: Asked, rules: Rules) -> datetime | None:
-    """Return when the card says that nobody answers. Return None if it says that already, or never does."""
+    """Return the time at which the card starts to say that nobody has answered.
+
+    None if it says so already, or if the rules switch this off.
+    """
     if asked.on_card or asked.first_at is None or rules.idle.channel_after is None:
         return None
     return asked.first_at + rules.idle.channel_after
 
 
 def approvers_notified_at(asked: Asked, lease: Lease, *, urgent: bool, rules: Rules) -> datetime | None:
-    """Return the earliest time at which the approvers are notified that nobody answers, without their hours.
-    Return None if the last notice of the end comes first.
+    """Return the earliest time to notify the approvers that nobody has answered, ignoring their hours.
+
+    None if the last notice of the end comes first.
     """
     if asked.first_at is None:
         return None
@@ -210,12 +255,17 @@ def approvers_notified_at(asked: Asked, lease: Lease, *, urgent: bool, rules: Ru
 def approvers_in_hours(
     at: datetime, lease: Lease, approvers: Collection[Availability], rules: Rules
 ) -> datetime | None:
-    """Return when the approvers may receive a notification that is due at `at`: in the hours of one of them.
-    Return None if the last notice of the end comes first.
+    """Return the time at which a notification that is due at `at` may be sent to the approvers.
+
+    That is the first time within the hours of at least one of them. None if the last notice of the end comes
+    first.
     """
     return _before_last_notice(lease, next_within_any(at, approvers, rules.hours), rules)
 
 
 def idle_cost(use: Use, rate: Decimal | None, now: datetime) -> Micros | None:
-    """Return what a spell has cost until now, at the present rate. Return None if the rate is unknown."""
+    """Return the cost of a machine since its usage status began, at its current rate.
+
+    None if the rate is unknown.
+    """
     return None if rate is None else cost(rate, now - use.since)

@@ -1,7 +1,8 @@
-"""What is done next for a ready machine: one plan. Pure.
+"""Decides what to do next with a ready machine. No I/O.
 
-RULES has the plan's rules in their order. The first rule that is due acts, and the machine's step runs again at
-once. If no rule is due, the next step is at the earliest time that a rule names.
+RULES lists the rules in order of priority. The first rule that is due determines the action, and the machine's
+step then runs again immediately. If none is due, the next step is scheduled for the earliest time that any rule
+asks for.
 """
 
 from __future__ import annotations
@@ -29,14 +30,16 @@ from bot.policy.use import end_notices, flexible_end, leases, on_ending, probing
 from bot.policy.use.usage_status import open_connections, unseen_since, with_later_work
 
 BOUGHT = frozenset({State.PROVISIONING, State.READY})
-"""The states in which the market has accepted the purchase of a rental."""
+"""The states of a rental whose purchase the market has accepted."""
 LOOK_AGAIN = timedelta(seconds=15)
-"""How soon the plan is made again while it waits for something that makes no step due: the purchase of another
-rental, or a visit or a post in the last grace."""
+"""The time until the plan is made again while it waits for something that doesn't wake the step.
+
+Examples are the purchase of a replacement, and a probe run or a post during the last grace period.
+"""
 
 
 class Replacement(NamedTuple):
-    """The rental that takes a machine's place."""
+    """The rental that replaces a machine."""
 
     state: State
     spent: Micros
@@ -44,33 +47,36 @@ class Replacement(NamedTuple):
 
 @dataclass(frozen=True)
 class Machine:
-    """Everything that decides the next step of a ready machine, as one read transaction found it."""
+    """Everything that determines the next step of a ready machine, as read in a single transaction."""
 
     rental: Rental
     live: Attempt | None
-    """As `RentalSnapshot.live`."""
+    """The same attempt as `RentalSnapshot.live`."""
     use: Use | None
-    """The stored verdict. None before the first one, and if the machine has no probe by design: a verdict from
-    before a change of the rules doesn't count."""
+    """The stored usage status. None before the first one.
+
+    It is also None if the machine isn't meant to have a probe, even if a status from before a change of the rules
+    is stored.
+    """
     probe_runs: Sequence[Sample] = ()
-    """The samples that a verdict of now needs (`usage_status.window`), oldest first."""
+    """The samples needed to determine the current usage status (`usage_status.window`), oldest first."""
     history: Sequence[Event] = ()
-    """The rental's events, oldest first. Empty unless it `is_ending`: it can be long."""
+    """The rental's events, oldest first. Empty unless it `is_ending`, because the history can be long."""
     direct: Sequence[Message] = ()
-    """The direct messages about the machine. Empty unless it `is_ending` or is gone."""
+    """The direct messages about the machine. Empty unless it `is_ending` or has been terminated."""
     owner: Person | None = None
-    """The owner as last known. None if the store doesn't know them."""
+    """The owner, as last stored. None if the store has no record of them."""
     approvers: Collection[Availability] = ()
-    """When the people who decide can be asked; at least one."""
+    """The times at which each approver can be asked. At least one."""
     answers: ProbeAnswers | None = None
-    """Whether the probe answered on its vendor's last machines. None unless it `is_ending`."""
+    """The probe's answers on the vendor's most recent machines. None unless the machine `is_ending`."""
     replacement: Replacement | None = None
     spent: Micros = 0
-    """The most that the rental has cost by now."""
+    """The highest possible cost of the rental so far."""
     found: bool = True
-    """Whether the market had the machine when it was looked up since the database was opened."""
+    """True if the market still had the machine when it was last looked up, after the database was opened."""
     just_opened: bool = False
-    """Whether messages about the machine may still be compared with Slack, since the bot has just started."""
+    """True if the bot has just started, so that messages may still have to be compared with Slack."""
 
     @property
     def lease(self) -> Lease:
@@ -78,20 +84,25 @@ class Machine:
 
     @property
     def probed_at(self) -> datetime:
-        """Return the time of the newest visit, or that of ready before the first."""
+        """Return the time of the newest probe run.
+
+        Before the first one, this is the time at which the machine became ready.
+        """
         return self.probe_runs[-1].at if self.probe_runs else self.lease.ready_at
 
 
 def is_ending(rental: Rental, rules: Rules, now: datetime) -> bool:
-    """Return whether the end of a machine's lease has come or may come at once, whether a notice of it is due, or
-    whether its owner's script failed before it.
+    """Return whether the end of a machine's lease needs attention, so that its history must be loaded.
+
+    That is the case if the end has come or may come at any moment, if a notice of it is due, or if the owner's
+    script failed before it.
     """
     lease = rental.running_lease
     near = lease.graceful_destroy is not None or on_ending.ended_as(rental, OnEndingState.FAILED)
     return near or lease.ends_at <= now or end_notices.notice_is_due(lease, rules, now)
 
 
-# --- what is done
+# --- actions
 
 
 class End(NamedTuple):
@@ -99,47 +110,52 @@ class End(NamedTuple):
 
     why: Why
     by: str | None = None
-    """Slack id of who destroys it. None: the lease's end does, or another machine takes its place."""
+    """Slack ID of the person who destroys it. None if its lease ended, or if another machine replaces it."""
 
 
 class NoteLoss(NamedTuple):
-    """End the rental: its machine is gone."""
+    """End the rental, because its machine has been terminated by the vendor."""
 
 
 class TellEndAgain(NamedTuple):
-    """Notify the owner when the machine ends, because Slack showed something that the store lost, perhaps a later
-    end. Only the new message counts as their notice of this end.
+    """Notify the owner of the end again, because Slack showed a message that the restored database lacks.
+
+    That message may have stated a later end. From then on, only the new notification counts.
     """
 
 
 class DropUsageStatus(NamedTuple):
-    """Drop the verdict about a machine that has no probe any more. `since` is when it was last known to hold."""
+    """Drop the usage status of a machine that no longer has a probe.
+
+    `since` is the time until which the status was known to be valid.
+    """
 
     since: datetime
 
 
 class StayInPlace(NamedTuple):
-    """Keep the machine: the rental that was to take its place ended, and cost `spent`."""
+    """Keep the machine, because the rental that was to replace it has ended. That rental cost `spent`."""
 
     spent: Micros
 
 
 class SkipNotice(NamedTuple):
-    """Give no notice of the end now."""
+    """Skip the notice of the end that is due now."""
 
 
 class GiveNotice(NamedTuple):
-    """Notify the owner that the machine ends at `until`: its end, or a grace from now if they could not know of
-    the end.
+    """Notify the owner that the machine ends at `until`.
+
+    That is the end of its lease, or one grace period from now if the owner couldn't know about the end.
     """
 
     until: datetime
     unseen: bool = False
-    """Whether it ends because nobody sees if it is in use."""
+    """True if the machine ends because the bot can't tell whether it is in use."""
     vendor: str | None = None
-    """The vendor, if nobody sees into any of its machines, since they don't run the boot script."""
+    """The vendor, if none of its machines can be probed because they don't run the startup script."""
     ask_before: datetime | None = None
-    """Until when an approver can be asked for more time, if that is why the notice comes now."""
+    """The time until which an approver can be asked for an extension, if that is the reason for the notice."""
 
 
 class TellFailure(NamedTuple):
@@ -152,26 +168,29 @@ class Ask(NamedTuple):
     """Ask the owner whether the machine is still needed."""
 
     use: Use | None
-    """The verdict that the question shows."""
+    """The usage status that the question shows as evidence."""
 
 
 class TellOthers(NamedTuple):
-    """Show on the card that nobody answers, or notify the approvers of it."""
+    """Show on the card that nobody has answered, or notify the approvers."""
 
     asked: Asked
     use: Use | None = None
-    """The verdict that the approvers are notified of. None if only the card shows it."""
+    """The usage status for the approvers' notification. None if only the card changes."""
 
 
 class MoveEnd(NamedTuple):
-    """Move the end on to `until`, since the machine is in use."""
+    """Move the flexible end to `until`, because the machine is in use."""
 
     until: datetime
     use: Use | None
 
 
 class ExpireExtension(NamedTuple):
-    """Drop the request for a lease that is longer by so many hours, about which nobody decided."""
+    """Withdraw a request for a longer lease, because nobody decided in time.
+
+    `hours` is the length that the lease would have had.
+    """
 
     hours: timedelta
 
@@ -193,17 +212,18 @@ Act: TypeAlias = (
 
 
 class Due(NamedTuple):
-    """What is done, and when."""
+    """An action and the time at which it is due."""
 
     at: datetime
     act: Act | None = None
-    """None if the plan is only made again at that time."""
+    """The action. None if the plan should only be made again at that time."""
 
 
 def plan(machine: Machine, rules: Rules, now: datetime) -> Due:
-    """Return the act that is due now. If none is, return when the plan is made again.
+    """Return the action that is due now, or the time at which to plan again.
 
-    That is the earliest time that a rule waits for, or after LOOK_AGAIN if none waits for a time.
+    That time is the earliest one that any rule is waiting for. If no rule is waiting for a time, it is LOOK_AGAIN
+    from now.
     """
     rules_of = RULES if machine.lease.graceful_destroy is None else RULES_AFTER_SCRIPT
     if machine.live is None or (machine.lease.shown_later_at is not None and not machine.found):
@@ -213,13 +233,14 @@ def plan(machine: Machine, rules: Rules, now: datetime) -> Due:
     return next(acting, None) or Due(min((due.at for due in dues), default=now + LOOK_AGAIN))
 
 
-# --- how the machine is used
+# --- the usage status now
 
 
 def idle_now(machine: Machine, rules: Rules, now: datetime) -> Use | None:
-    """Return the verdict about a machine that is idle or connected now, with the connections that its newest visit
-    saw. Return None if it is neither, or if nobody sees now whether it is: the bot was down, or most visits fail.
-    The next visits then decide.
+    """Return the usage status of a machine that is idle or connected right now.
+
+    The status includes the connections seen by the newest probe run. Returns None if the machine is neither, or if
+    that is uncertain because the bot was down or most probe runs fail. The next probe runs then decide.
     """
     use = machine.use
     if use is None or use.status not in NOT_COMPUTING or use != _status(machine, rules, now):
@@ -229,24 +250,27 @@ def idle_now(machine: Machine, rules: Rules, now: datetime) -> Use | None:
 
 
 def _status(machine: Machine, rules: Rules, now: datetime) -> Use | None:
-    """Return the verdict with the work that visits saw since it was stored."""
+    """Return the stored usage status, updated with any work that probe runs have seen since."""
     return with_later_work(machine.use, machine.probe_runs, ready_at=machine.lease.ready_at, now=now, rules=rules)
 
 
 def _with_open_connections(use: Use, machine: Machine) -> Use:
-    """Return a verdict with the connections that the newest visit saw. The stored verdict has those of its first
-    visit.
+    """Return a usage status with the connections seen by the newest probe run.
+
+    The stored status has the connections that were open when the status was first determined.
     """
     old, new = open_connections(machine.probe_runs)
     return changed(use, connections=old, new_connections=new)
 
 
-# --- the machine is gone, or another one takes its place
+# --- rules: the machine has been terminated or replaced
 
 
-def _gone(machine: Machine, rules: Rules, now: datetime) -> Due | None:
-    """End the rental if the market has no machine any more. If the overdue deletion was due by then, the lease
-    ended the machine, not the vendor.
+def _terminated(machine: Machine, rules: Rules, now: datetime) -> Due | None:
+    """End the rental if the market no longer has the machine.
+
+    If the overdue deletion was already due, the rental counts as ended by its lease. Otherwise it counts as ended
+    by the vendor.
     """
     overdue = leases.overdue_at(machine.lease.ends_at, None, rules)
     if overdue is not None and overdue <= now and (machine.live is None or machine.live.marked_for_deletion):
@@ -257,19 +281,20 @@ def _gone(machine: Machine, rules: Rules, now: datetime) -> Due | None:
 
 
 def _is_uncompared(messages: Iterable[Message]) -> bool:
-    """Return whether one of these messages isn't compared with Slack yet since the database was opened. If that is
-    a backup, Slack may show something else.
+    """Return whether any of these messages hasn't been compared with Slack since the database was opened.
+
+    If the database is a restored backup, Slack may show something newer.
     """
     return any(message.uncompared for message in messages)
 
 
 def _shown_later(machine: Machine, _: Rules, now: datetime) -> Due | None:
-    """Tell the owner again when the machine ends, after Slack showed a later state than the store."""
+    """Notify the owner of the end again after Slack showed a later state than the database."""
     return None if machine.lease.shown_later_at is None else Due(now, TellEndAgain())
 
 
 def _without_probe(machine: Machine, rules: Rules, now: datetime) -> Due | None:
-    """Drop the verdict if the rules switched the probe off."""
+    """Drop the usage status if the rules switched the probe off."""
     use = machine.rental.use
     if use is None or machine.use is not None:
         return None
@@ -277,8 +302,9 @@ def _without_probe(machine: Machine, rules: Rules, now: datetime) -> Due | None:
 
 
 def _replaced(machine: Machine, _: Rules, now: datetime) -> Due | None:
-    """Destroy the machine once another one is bought in its place. If that rental ended without a machine, this
-    machine stays, and its owner may replace it again.
+    """Destroy the machine as soon as its replacement has been bought.
+
+    If the replacement ended without a machine, this machine stays and its owner may replace it again.
     """
     if machine.rental.replaced_by is None:
         return None
@@ -290,12 +316,14 @@ def _replaced(machine: Machine, _: Rules, now: datetime) -> Due | None:
     return Due(now + LOOK_AGAIN)
 
 
-# --- its owner is notified of the end
+# --- rules: notices of the end
 
 
 def _notice(machine: Machine, rules: Rules, now: datetime) -> Due | None:
-    """Notify the owner before the end. Skip a notice if the machine is in use and the end can still move. Give
-    UNSEEN_NOTICE only if nobody sees into the machine.
+    """Notify the owner before the end of the lease.
+
+    A notice is skipped if the machine is in use and the end can still move. UNSEEN_NOTICE is only sent if the bot
+    can't monitor the machine.
     """
     lease, rental = machine.lease, machine.rental
     at = end_notices.next_notice(lease, rules)
@@ -316,8 +344,10 @@ def _notice(machine: Machine, rules: Rules, now: datetime) -> Due | None:
 
 
 def _ask_in_time(machine: Machine, rules: Rules, now: datetime) -> Due | None:
-    """Notify the owner ASK_IN_TIME before the approvers' hours end, if the machine ends outside of these hours and
-    more time needs an approver. If the machine became ready or was extended since then, leave it out.
+    """Notify the owner ASK_IN_TIME before the approvers' hours end, so that they can still ask for an extension.
+
+    This only happens if the machine ends outside those hours and an extension would need an approver. It is
+    omitted if the machine became ready or was extended after that time.
     """
     lease, rental = machine.lease, machine.rental
     before = end_notices.ask_before(lease, machine.approvers, rules)
@@ -333,7 +363,7 @@ def _ask_in_time(machine: Machine, rules: Rules, now: datetime) -> Due | None:
 
 
 def _more_is_asked_for(machine: Machine, rules: Rules, now: datetime) -> bool:
-    """Return whether an approver would decide about an hour more after the last end, and could allow it."""
+    """Return whether one more hour after the last end would need an approver, and could be approved."""
     rental, lease = machine.rental, machine.lease
     end = (lease.latest_end or lease.ends_at) + flexible_end.MOVES_BY
     if not leases.may_extend_by(end - lease.ends_at, rental, now, rules):
@@ -344,21 +374,24 @@ def _more_is_asked_for(machine: Machine, rules: Rules, now: datetime) -> bool:
 
 
 class _Notified(NamedTuple):
-    """How far the owner was notified of the end of the lease."""
+    """A record of how the owner was notified of the end of the lease."""
 
     at: tuple[datetime, ...]
-    """When the owner learned of the end: when Slack took a direct message that states it, or when they set it."""
+    """The times at which the owner learned of the end.
+
+    That is when Slack accepted a direct message that states it, or when they set the end themselves.
+    """
     tried: tuple[datetime, ...]
-    """When the bot tried to notify them after the end had come."""
+    """The times at which the bot tried to notify the owner after the end had come."""
     uncertain: bool
-    """Whether a message that states the end `_is_uncompared`: Slack may state another end."""
+    """True if a message that states the end `_is_uncompared`, so that Slack may show a different end."""
 
 
 def _notified_of_end(machine: Machine) -> _Notified:
-    """Return how far the owner was notified of the end.
+    """Return a record of how the owner was notified of the end of the lease.
 
-    The ready message doesn't notify them of an end that can move. After the database went back to a backup, only
-    later notifications count.
+    The ready message doesn't count as a notification of a flexible end. If Slack showed that the database is a
+    restored backup, only the notifications sent after that count.
     """
     lease, owner = machine.lease, machine.rental.owner
     again = max((event.id for event in machine.history if event.kind is EventKind.ENDS_AGAIN), default=0)
@@ -378,7 +411,7 @@ def _notified_of_end(machine: Machine) -> _Notified:
 
 
 def _script_failed(machine: Machine, _: Rules, now: datetime) -> Due | None:
-    """Notify the owner once that their script failed for this end, if there is time to look until then."""
+    """Notify the owner once that their script failed for this end, as long as there is time to look into it."""
     script, ends_at = machine.rental.on_ending, machine.lease.ends_at
     if script is None or ends_at <= now or not on_ending.ended_as(machine.rental, OnEndingState.FAILED):
         return None
@@ -387,7 +420,7 @@ def _script_failed(machine: Machine, _: Rules, now: datetime) -> Due | None:
     return None if known else Due(now, TellFailure(script.status))
 
 
-# --- its owner is asked whether it is needed
+# --- rules: questions whether the machine is still needed
 
 
 def _question(machine: Machine, rules: Rules, now: datetime) -> Due | None:
@@ -422,8 +455,10 @@ def _unanswered_to_approvers(machine: Machine, rules: Rules, now: datetime) -> D
 
 
 def _once_seen(at: datetime | None, act: Act, machine: Machine, rules: Rules, now: datetime) -> Due | None:
-    """Return `act` as due at `at`. Return None if it is due now but nobody sees whether the machine is still idle,
-    as the verdict says: the next visit decides.
+    """Schedule an action for `at`, unless it depends on a usage status that can't be confirmed now.
+
+    If the action is due now but the bot can't tell whether the machine is still idle, None is returned, and the
+    next probe run decides.
     """
     if at is None:
         return None
@@ -433,16 +468,20 @@ def _once_seen(at: datetime | None, act: Act, machine: Machine, rules: Rules, no
 
 
 def _owner_left(machine: Machine) -> bool:
-    """Return whether the owner left the workspace. Then `owners_left` asks the admins, and nobody else is."""
+    """Return whether the owner has left the workspace.
+
+    If so, `owners_left` asks the admins, and nobody else is asked.
+    """
     return machine.owner is not None and machine.owner.deactivated
 
 
-# --- the lease ends
+# --- rules: the end of the lease
 
 
 def _end(machine: Machine, rules: Rules, now: datetime) -> Due | None:
-    """Destroy the machine at its end if its owner could know of that end. If the machine is in use, move the end
-    on instead.
+    """Destroy the machine at its end, provided that the owner could know about that end.
+
+    If the machine is in use and its end can still move, move the end instead.
     """
     rental, lease = machine.rental, machine.lease
     if lease.ends_at > now:
@@ -457,10 +496,11 @@ def _end(machine: Machine, rules: Rules, now: datetime) -> Due | None:
         return Due(now + LOOK_AGAIN)
     if rental.extension is not None and not first_probe_run_decides:
         return Due(now, ExpireExtension(rental.extension.terms.lease))
-    # If the bot was down, an earlier notice said that the machine goes on while in use, and it may be in use by
-    # now. Or the machine was not told this end, so its owner's script did not run.
-    not_told = on_ending.was_not_told(rental, machine.use, probe_runs, now)
-    known_at = () if first_probe_run_decides or not_told or notified.uncertain else notified.at
+    # In two cases, both after the bot was down, earlier notifications of the end don't count. First, they said
+    # that the end moves while the machine is in use, and only the next probe run will show whether it is.
+    # Second, the machine was never sent this end, so its owner's script did not run.
+    not_sent = on_ending.was_not_told(rental, machine.use, probe_runs, now)
+    known_at = () if first_probe_run_decides or not_sent or notified.uncertain else notified.at
     at = leases.may_end(lease.ends_at, min(known_at, default=None), min(notified.tried, default=None), rules)
     if at is None:
         return Due(now, GiveNotice(now + rules.lease.grace))
@@ -469,28 +509,29 @@ def _end(machine: Machine, rules: Rules, now: datetime) -> Due | None:
 
 
 def _after_script(machine: Machine, rules: Rules, now: datetime) -> Due | None:
-    """Destroy the machine for the person who wanted that after its script: once the script is done, or at the end.
-    If their owner was told of the end again since then, they may have changed their mind: then it is an end like
-    any other.
+    """Destroy the machine for the person who chose a graceful destroy, once the script is done or at the end.
+
+    If the owner has been notified of the end again since, that person may have changed their mind. The end is then
+    treated like any other.
     """
-    first, ends_at = machine.lease.graceful_destroy, machine.lease.ends_at
-    if first is None or not _is_set(machine):
+    graceful, ends_at = machine.lease.graceful_destroy, machine.lease.ends_at
+    if graceful is None or not _is_set(machine):
         return _end(machine, rules, now)
     if ends_at > now and not on_ending.ended_as(machine.rental, OnEndingState.DONE):
         return Due(ends_at)
     if machine.just_opened and _is_uncompared(machine.direct):
         return Due(now + LOOK_AGAIN)
-    return Due(now, End(Why.ASKED, first.by))
+    return Due(now, End(Why.ASKED, graceful.by))
 
 
 def _is_set(machine: Machine) -> bool:
-    """Return whether the newest word about the end is that the machine is destroyed after its script."""
+    """Return whether the owner hasn't been notified of the end again since the graceful destroy was chosen."""
     kinds = [e.kind for e in machine.history if e.kind in {EventKind.GRACEFUL_DESTROY, EventKind.ENDS_AGAIN}]
     return kinds[-1:] == [EventKind.GRACEFUL_DESTROY]
 
 
 Rule: TypeAlias = Callable[[Machine, Rules, datetime], Due | None]
-_ALWAYS: tuple[Rule, ...] = (_gone, _shown_later, _without_probe, _replaced, _script_failed)
+_ALWAYS: tuple[Rule, ...] = (_terminated, _shown_later, _without_probe, _replaced, _script_failed)
 RULES: tuple[Rule, ...] = (
     *_ALWAYS,
     _notice,
@@ -500,8 +541,14 @@ RULES: tuple[Rule, ...] = (
     _unanswered_to_approvers,
     _end,
 )
-"""Each rule returns what is due, and when. It returns None if it waits for nothing."""
+"""The rules in order of priority.
+
+Each rule returns an action and the time at which it is due, or None if it isn't waiting for anything.
+"""
 RULES_AFTER_SCRIPT: tuple[Rule, ...] = (*_ALWAYS, _after_script)
-"""The rules of a machine that somebody destroys after its script: nobody is asked or notified any more."""
-RULES_UNTIL_FOUND: tuple[Rule, ...] = (_gone,)
-"""The rules of a machine that is gone, or that was not found yet since Slack showed a later state of it."""
+"""The rules for a machine that is being destroyed gracefully. Nobody is asked or notified any more."""
+RULES_UNTIL_FOUND: tuple[Rule, ...] = (_terminated,)
+"""The rules for a machine that has been terminated, or that still has to be found.
+
+It still has to be found if Slack showed a later state than the database and the market hasn't confirmed it since.
+"""

@@ -1,16 +1,19 @@
-"""The verdict whether a machine is used, from the samples of its visits.
+"""Decides whether a machine is being used, based on the samples of its probe runs.
 
-The rules, with the defaults of the policy's `idle`. Only our own times count, never the machine's clock.
+The result is the machine's usage status. These are the rules, with the default values of `idle` in the policy. T
+is the time of the last reading that shows work, or the time at which the machine became ready if there was none.
+All times are taken from the bot's clock; the machine's clock is never used.
 
-- In use: some GPU had a reading of at least 5 % in the last 30 minutes.
-- T is the time of the last such reading, never an average. It is the time of ready if there was none.
-- Connected: no such reading for 30 minutes, and somebody was connected in that time.
-- Idle: no such reading and nobody connected for 30 minutes, or for 60 minutes if no GPU has worked since ready.
-- Connected and idle need three good visits since T.
-- Unknown: three visits in a row without a usable reading, or no visit for more than 6 minutes. Then only a good
-  visit shows something again, and time without work counts from that visit on. A visit that reads only some of the
-  GPUs is usable while the machine is in use.
-- What cannot be said yet is unknown too, since ready or that good visit, without a reason (`Use.why`).
+- In use: at least one GPU had a reading of 5% or more in the last 30 minutes. Averages are never used.
+- Connected: no such reading for 30 minutes, but somebody was connected during that time.
+- Idle: no such reading and nobody connected for 30 minutes, or for 60 minutes if no GPU has worked since the
+  machine became ready.
+- Connected and idle require three good probe runs since T.
+- Unknown: three probe runs in a row without a usable reading, or no probe run for more than 6 minutes. From then
+  on, only a good probe run ends the unknown status, and idle time is counted from that probe run. While a machine
+  is in use, a probe run that reads only some of its GPUs is usable too.
+- If there are not enough readings for any of these yet, the status is also unknown, but without a reason
+  (`Use.why` is None).
 """
 
 from __future__ import annotations
@@ -26,61 +29,80 @@ from bot.model.machine_use import NOT_COMPUTING, GpuUse, Missed, RecentUse, Samp
 from bot.policy.team.rules import Idle, Rules
 
 LONGEST_GAP = timedelta(minutes=6)
-"""If two visits are further apart than this, what happened between them is unknown. If very many machines make all
-visits rarer, the limit is three times the usual gap, at most LONGEST_GAP_OF_MANY."""
+"""The longest gap between two probe runs during which a machine still counts as monitored.
+
+Whatever happens in a longer gap is unknown. If a very large number of machines slows down all probing, the limit
+is three times the usual gap, but at most LONGEST_GAP_OF_MANY.
+"""
 LONGEST_GAP_OF_MANY = timedelta(hours=1)
 MISSED_IN_A_ROW = 3
-"""This many visits in a row without a usable reading make the verdict unknown."""
+"""The number of probe runs in a row without a usable reading after which the usage status is unknown."""
 FEWEST_PROBE_RUNS = 3
-"""A machine needs this many good visits to be called connected or idle."""
+"""The number of good probe runs that are required to call a machine connected or idle."""
 ONE_IDLE_PERIOD = timedelta(minutes=10)
-"""A shorter interruption does not end a spell without work."""
+"""The shortest interruption that ends an idle period."""
 NOT_YET = timedelta(minutes=15)
-"""For this long after ready, a refused login only means that the boot script has not installed the probe yet."""
+"""The time during which a newly ready machine is expected to refuse logins.
+
+The startup script may not have installed the probe yet.
+"""
 OLD_CONNECTION = timedelta(seconds=120)
-"""Scanners of the internet hold an SSH port for up to this long."""
+"""The age above which an SSH connection counts as a connected person.
+
+Internet scanners keep a connection open for up to this long.
+"""
 HOURS = 24
-"""How many hours `busy_hours` covers."""
+"""The number of hours that `busy_hours` covers."""
 
 
-# --- what samples show before any verdict: which readings count as work, and who was connected
+# --- readings that count as work, and connections
 
 
 def shows_work(sample: Sample, idle: Idle) -> bool:
-    """Return whether some GPU had a reading that counts as use. Memory doesn't: a dead process can hold it."""
+    """Return whether at least one GPU had a reading that counts as work.
+
+    Used memory doesn't count as work, because a dead process can keep it allocated.
+    """
     return any(gpu.highest is not None and gpu.highest >= idle.gpu_below * 100 for gpu in sample.gpus)
 
 
 def shows_everything(sample: Sample) -> bool:
-    """Return whether every GPU has a reading. One without may work unseen, as in MIG mode, so it isn't 0."""
+    """Return whether every GPU has a reading.
+
+    A GPU without a reading can't be assumed to be idle: in MIG mode, for example, it may be working.
+    """
     return sample.missed is None and bool(sample.gpus) and all(gpu.highest is not None for gpu in sample.gpus)
 
 
 def shows_something(sample: Sample, idle: Idle) -> bool:
-    """Return whether a visit was good: it shows that the machine works, or that none of its GPUs does."""
+    """Return whether a probe run was good: it shows that the machine is working, or that none of its GPUs is."""
     return shows_work(sample, idle) or shows_everything(sample)
 
 
 def shows_a_part(sample: Sample, idle: Idle) -> bool:
-    """Return whether a visit was good for a machine that worked just before: it was answered, and shows that the
-    machine works, or that some of its GPUs do not.
+    """Return whether a probe run was good enough for a machine that was working just before.
+
+    It must show that the machine is working, or at least that some of its GPUs are not.
     """
     some = sample.missed is None and any(gpu.highest is not None for gpu in sample.gpus)
     return shows_work(sample, idle) or some
 
 
 def has_report(sample: Sample) -> bool:
-    """Return whether the visit read something of the machine, if only its connections."""
+    """Return whether a probe run returned a report, even if the report lists only connections."""
     return sample.missed not in {Missed.NO_ANSWER, Missed.REFUSED, Missed.HOST_KEY_CHANGED, Missed.UNREADABLE}
 
 
 def reason(sample: Sample) -> Missed:
-    """Return why a sample does not show everything."""
+    """Return the reason why a sample has no reading for some or all GPUs."""
     return sample.missed or Missed.NO_UTILIZATION
 
 
 def highest_readings(samples: Iterable[Sample]) -> tuple[GpuUse, ...]:
-    """Return each GPU with its highest reading in these samples, and with its newest memory and power."""
+    """Return each GPU with its highest reading in these samples.
+
+    Memory and power are those of the newest sample that has the GPU.
+    """
     newest: dict[int, GpuUse] = {}
     highest: dict[int, int] = {}
     for sample in samples:
@@ -92,9 +114,12 @@ def highest_readings(samples: Iterable[Sample]) -> tuple[GpuUse, ...]:
 
 
 def most_connections(samples: Iterable[Sample], *, since: datetime) -> int:
-    """Return the highest number of connections that one visit after `since` saw open. A connection counts in a
-    visit if an earlier one, more than 120 seconds before, saw it too. `samples` are oldest first and may begin
-    earlier.
+    """Return the highest number of connections that were open at the same time after `since`.
+
+    A connection only counts once two probe runs more than 120 seconds apart have seen it.
+
+    Args:
+        samples: Oldest first. They may begin before `since`.
     """
     first_seen: dict[str, datetime] = {}
     most = 0
@@ -108,8 +133,12 @@ def most_connections(samples: Iterable[Sample], *, since: datetime) -> int:
 
 
 def open_connections(samples: Sequence[Sample]) -> tuple[int, int]:
-    """Return how many connections in the newest report are older than 120 seconds, and how many are not. Scanners
-    are among the second. `samples` are oldest first.
+    """Count the connections in the newest report: those older than 120 seconds, and the newer ones.
+
+    The newer ones may be internet scanners.
+
+    Args:
+        samples: Oldest first.
     """
     answered = [sample for sample in samples if has_report(sample)]
     if not answered:
@@ -121,8 +150,11 @@ def open_connections(samples: Sequence[Sample]) -> tuple[int, int]:
 def recent_use(
     samples: Sequence[Sample], highest: Iterable[tuple[datetime, int]], now: datetime, idle: Idle
 ) -> RecentUse:
-    """Return how a machine was used lately. `samples` are those of `recent_span`, oldest first. `highest` is the
-    time and the highest reading of each visit of the last day.
+    """Return a summary of how a machine was used recently.
+
+    Args:
+        samples: The samples of the last `recent_span`, oldest first.
+        highest: The time and the highest reading of each probe run of the last day.
     """
     old, new = open_connections(samples)
     return RecentUse(
@@ -134,13 +166,15 @@ def recent_use(
 
 
 def recent_span(idle: Idle) -> timedelta:
-    """Return how far back the samples for `recent_use` must reach."""
+    """Return the length of time before now for which `recent_use` needs samples."""
     return idle.after + 5 * OLD_CONNECTION
 
 
 def busy_hours(highest: Iterable[tuple[datetime, int]], now: datetime) -> tuple[int | None, ...]:
-    """Return how busy a machine was in each of the last 24 hours, oldest first: the mean of the highest readings
-    of its visits, in percent, rounded up. An hour without readings is None.
+    """Return the load of a machine in each of the last 24 hours, oldest first.
+
+    The load of an hour is the mean of the highest readings of its probe runs, in percent, rounded up. It is None
+    for an hour without readings.
     """
     hours: list[list[int]] = [[] for _ in range(HOURS)]
     for at, reading in highest:
@@ -150,36 +184,42 @@ def busy_hours(highest: Iterable[tuple[datetime, int]], now: datetime) -> tuple[
     return tuple(-(-sum(each) // len(each)) if each else None for each in hours)
 
 
-# --- the verdict
+# --- the usage status
 
 
 class _Unbroken(NamedTuple):
-    """The samples since the last break in what is seen of the machine."""
+    """The samples since the last break in the monitoring of a machine."""
 
     good: tuple[Sample, ...] = ()
-    """The good samples since the last break. Empty if nothing is seen now."""
+    """The good samples since the last break. Empty if the bot can't monitor the machine now."""
     lost_at: datetime | None = None
-    """When the last break began. None if the samples have no break."""
+    """The start of the last break. None if there is no break among the samples."""
     why: Missed | None = None
-    """Why nothing is seen now, if a visit says so."""
+    """The reason why the bot can't monitor the machine now, if the probe runs give one."""
 
 
 def window(rules: Rules) -> timedelta:
-    """Return how far back the samples for `judge` must reach."""
+    """Return the length of time before now for which `judge` needs samples."""
     return max(rules.idle.after, rules.idle.never_used) + ONE_IDLE_PERIOD
 
 
 def differs(before: Use | None, after: Use) -> bool:
-    """Return whether `after` says something else than `before`. Newer evidence for the same is no difference."""
+    """Return whether two usage statuses say different things.
+
+    New evidence for the same status is not a difference.
+    """
     return before is None or changed(before, gpus=after.gpus, connections=after.connections) != after
 
 
 def unseen_since(use: Use, samples: Sequence[Sample], at: datetime, rules: Rules) -> datetime | None:
-    """Return since when nobody sees at `at` how a machine with this verdict is used: since its last good visit, if
-    that was too long before. Return None if the verdict covers `at`.
+    """Return the time since which nobody knows how a machine has been used.
 
-    Nobody sees it if the bot was down, or if its own visits fail. `samples` are those of the last `window(rules)`
-    before `at`, oldest first, and the newest one before that.
+    That is the time of the last good probe run, if it is too long before `at`: either the bot was down or its
+    probe runs failed. If there was no good probe run, it is the start of the usage status. None if the usage
+    status is still valid at `at`.
+
+    Args:
+        samples: The samples of the last `window(rules)` before `at`, oldest first, and the newest one before that.
     """
     good = [sample.at for sample in samples if shows_something(sample, rules.idle)]
     if good and at - good[-1] <= longest_gap(samples):
@@ -190,11 +230,13 @@ def unseen_since(use: Use, samples: Sequence[Sample], at: datetime, rules: Rules
 def with_later_work(
     use: Use | None, samples: Sequence[Sample], *, ready_at: datetime, now: datetime, rules: Rules
 ) -> Use | None:
-    """Return the verdict of the samples if a visit showed work after the last work that this verdict knows.
-    Otherwise return this verdict.
+    """Re-evaluate a usage status if newer samples show work; otherwise return it unchanged.
 
-    No verdict changes while most visits fail, but work that a visit shows is certain. `samples` are as for
-    `judge`.
+    While most probe runs fail, statuses are frozen. A sample that shows work is still reliable, so it is applied
+    even then.
+
+    Args:
+        samples: The same samples as for `judge`.
     """
     if use is None or use.status not in NOT_COMPUTING:
         return use
@@ -210,10 +252,14 @@ def after_probe_run(
     before: Use | None,
     rules: Rules,
 ) -> tuple[Use, ...]:
-    """Return the verdicts that a new sample leads to, oldest first. The last one holds now.
+    """Return the usage statuses that result from a new sample, oldest first. The last one is current.
 
-    There are two if there was no visit for more than 6 minutes: that nothing is known about this time, and what is
-    known now. `samples` are as for `judge`, without the new one.
+    Usually there is one. There are two if there was no probe run for more than 6 minutes: first *unknown* for that
+    time, then the current status.
+
+    Args:
+        samples: The same samples as for `judge`, without the new one.
+        before: The usage status before this sample. None if there is none yet.
     """
     known = before
     passed: tuple[Use, ...] = ()
@@ -232,11 +278,12 @@ def judge(
     now: datetime,
     rules: Rules,
 ) -> Use:
-    """Return the verdict about a machine that became ready at `ready_at`.
+    """Return the usage status of a machine that became ready at `ready_at`.
 
-    `samples` are those of the last `window(rules)`, oldest first, and the newest one before that, if there is one.
-    Older samples are not read. `before` is the verdict until now: it has the start of a spell that is older than
-    the samples.
+    Args:
+        samples: The samples of the last `window(rules)`, oldest first, and the newest one before that, if any.
+            Older samples are ignored.
+        before: The previous usage status. It carries the start of an idle period that began before these samples.
     """
     samples = _in_window(samples, now - window(rules))
     idle = rules.idle
@@ -244,7 +291,7 @@ def judge(
     work = [sample.at for sample in samples if shows_work(sample, idle)]
     worked = bool(work) or (before is not None and before.worked)
     works = bool(work) and now - work[-1] < idle.after
-    # A GPU without readings may work. That matters only once the other GPUs rest.
+    # A GPU without a reading may be working. That only matters once the other GPUs have stopped working.
     good = partial(shows_a_part if works else shows_something, idle=idle)
     unbroken = _without_break(samples, gap, ready_at=ready_at, before=before, now=now, good=good)
     if not unbroken.good:
@@ -279,15 +326,21 @@ def judge(
 
 
 def _in_window(samples: Sequence[Sample], begin: datetime) -> Sequence[Sample]:
-    """Return the samples from `begin` on, and the newest one before."""
+    """Return the samples since `begin`, and the newest one before that."""
     first = next((n for n, sample in enumerate(samples) if sample.at >= begin), len(samples))
     return samples[max(first - 1, 0) :]
 
 
 def longest_gap(samples: Sequence[Sample]) -> timedelta:
-    """Return how far apart visits, oldest first, may be before what happened between them is unknown."""
+    """Return the longest gap between probe runs during which a machine still counts as monitored.
+
+    It is longer than LONGEST_GAP if all recent probe runs are further apart than usual.
+
+    Args:
+        samples: The recent samples, oldest first.
+    """
     between = [after.at - before.at for before, after in pairwise(samples)]
-    # Take the shortest time: visits that were late because the bot was down must not allow longer gaps.
+    # Use the shortest time: probe runs that were late because the bot was down must not allow longer gaps.
     shortest = min(between) if len(between) >= FEWEST_PROBE_RUNS else timedelta(0)
     return max(LONGEST_GAP, min(3 * shortest, LONGEST_GAP_OF_MANY))
 
@@ -301,7 +354,12 @@ def _without_break(
     now: datetime,
     good: Callable[[Sample], bool],
 ) -> _Unbroken:
-    """Return what the samples show since the last break. `good` says whether a visit shows the use."""
+    """Return the samples since the last break.
+
+    Args:
+        gap: The longest gap between two probe runs that is not a break.
+        good: Returns whether a sample shows how the machine is used.
+    """
     seen: list[Sample] = []
     missed: list[Sample] = []
     lost_at: datetime | None = None
@@ -324,8 +382,10 @@ def _without_break(
 
 
 def _why(missed: Sequence[Sample], before: Use | None, *, not_yet: bool) -> Missed | None:
-    """Return why the last visits show nothing. Keep a reason that still holds: otherwise failures that alternate
-    would change the verdict with each visit.
+    """Return the reason why the last probe runs show nothing.
+
+    A previous reason is kept as long as it is still among the reasons. Otherwise alternating failures would change
+    the usage status with every probe run.
     """
     if len(missed) < MISSED_IN_A_ROW:
         return None
@@ -336,8 +396,10 @@ def _why(missed: Sequence[Sample], before: Use | None, *, not_yet: bool) -> Miss
 
 
 def _unknown_since(samples: Sequence[Sample], before: Use | None, since: datetime, rules: Rules) -> datetime:
-    """Return since when an unknown verdict holds: `since`, or earlier if the verdict before was unknown too and no
-    good visit came meanwhile.
+    """Return the start of an unknown usage status.
+
+    That is `since`, or the start of the previous status if it was unknown as well and there was no good probe run
+    in between.
     """
     if before is None or before.status is not UsageStatus.UNKNOWN:
         return since
@@ -356,7 +418,10 @@ def _unknown(before: Use | None, since: datetime, *, why: Missed | None, worked:
 
 
 def _in_use_since(first: datetime, unbroken: _Unbroken, before: Use | None) -> datetime:
-    """Return the first reading of work of this spell. After a break, the spell begins at the first good visit."""
+    """Return the start of the current period of use.
+
+    That is its first reading that shows work. After a break, it is the first good probe run.
+    """
     if (
         before is not None
         and before.status is UsageStatus.IN_USE
@@ -367,8 +432,10 @@ def _in_use_since(first: datetime, unbroken: _Unbroken, before: Use | None) -> d
 
 
 def _quiet_since(work: Sequence[datetime], unbroken: _Unbroken, before: Use | None, begin: datetime) -> datetime:
-    """Return T: the last reading of work, or the first good visit after a break. If there is neither, return the T
-    of the previous verdict's spell, or `begin`, when the samples begin.
+    """Return T: the time of the last reading that shows work, or of the first good probe run after a break.
+
+    If there is neither, return the T of the previous usage status if that was idle or connected, or else `begin`,
+    the start of the samples.
     """
     first_good = unbroken.good[0].at
     if work and (unbroken.lost_at is None or work[-1] >= first_good):
@@ -379,10 +446,13 @@ def _quiet_since(work: Sequence[datetime], unbroken: _Unbroken, before: Use | No
 
 
 def _idle_period(before: Use | None, status: UsageStatus, since: datetime) -> datetime | None:
-    """Return when the spell without work began to which a verdict belongs. `since` is when the verdict begins.
+    """Return the start of the idle period to which a usage status belongs, or None if it belongs to none.
 
-    A spell goes on if work, or time without readings, interrupts it for less than 10 minutes. So the verdict of an
-    interruption keeps the start of the spell.
+    Work, or time without readings, of less than 10 minutes doesn't end an idle period. The status during such an
+    interruption therefore keeps the start of the idle period.
+
+    Args:
+        since: The start of the usage status.
     """
     new = since if status in NOT_COMPUTING else None
     if before is None or before.idle_period is None:
