@@ -76,7 +76,7 @@ def notice_is_due(lease: Lease, rules: Rules, now: datetime) -> bool:
 def ask_before(lease: Lease, approvers: Collection[Availability], rules: Rules) -> datetime | None:
     """Return the last time before the lease ends at which an approver can be asked for an extension.
 
-    For a lease with a flexible end, this is about its latest end. Returns None if somebody can still be asked at
+    A lease with a flexible end is taken to end at its latest end. Returns None if somebody can still be asked at
     the end itself, or if nobody can be asked before it.
     """
     end = lease.latest_end or lease.ends_at
