@@ -31,7 +31,7 @@ from bot.policy.buying.focus import MonthFile
 from handlers.messages import offers
 from handlers.messages.card import card
 from handlers.messages.home import home_tab
-from handlers.messages.money import month_file_words, no_file
+from handlers.messages.money import month_file_text, no_file
 from handlers.messages.render import alert_message, direct_message, message_to_approvers, thread_reply
 from handlers.messages.requests import reminder
 from handlers.messages.writers import AlertContext, EventContext, Needs, QuestionContext, alert, direct, question
@@ -51,7 +51,7 @@ class Upload(NamedTuple):
     """A file, with the message that accompanies it."""
 
     file: MonthFile
-    words: str
+    text: str
     """The accompanying message, as escaped mrkdwn."""
     without_file: Rendered
     """The message to post if Slack accepts no files from this app."""
@@ -201,7 +201,7 @@ async def _file(tx: Tx, deps: Deps, message: Message) -> Upload | None:
         return None
     person, _ = await _reader(tx, deps, message)
     file = await file_for(tx, deps, person, message.charges_of, as_finance=message.event_id is not None)
-    return Upload(file, month_file_words(file, person.id), no_file(file, person.id))
+    return Upload(file, month_file_text(file, person.id), no_file(file, person.id))
 
 
 _LOADS: Mapping[MessageKind, Load] = {

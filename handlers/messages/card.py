@@ -201,8 +201,8 @@ def _plan(details: RentalDetails, now: datetime) -> Part:
         ],
     )
     passed = f"{elapsed} have passed." if elapsed else ""
-    held = f"It's {hold}." if hold else ""
-    return Part(join(f"{title}.", *(sentence(task.title) for task in done), said, passed, held), shown)
+    on_hold_text = f"It's {hold}." if hold else ""
+    return Part(join(f"{title}.", *(sentence(task.title) for task in done), said, passed, on_hold_text), shown)
 
 
 def _failed(attempt: Attempt) -> bool:

@@ -103,8 +103,8 @@ def _probe_installed(context: EventContext) -> str:
     return f"{context.actor} says that monitoring is set up on {context.this_machine}."
 
 
-def _lower(words: str) -> str:
-    return words[:1].lower() + words[1:]
+def _lower(text: str) -> str:
+    return text[:1].lower() + text[1:]
 
 
 # --- to the owner
