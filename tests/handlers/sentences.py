@@ -1,8 +1,9 @@
-"""Sentences as colleagues type them, each with what it must mean.
+"""Sentences as colleagues type them, each with its expected meaning.
 
-After the bar stands the command that the sentence means. A request is written as `request_text` does, with `buy`
-in front of it if it is rented at once. `keep` asks before the rental is extended, and `about time` is a sentence
-about that. The person is in London, it is Monday 2026-03-02, 12:00, and the team has a setup `pytorch`.
+The command that the sentence means follows the bar. A request is written in the format of `request_text`, with
+`buy` in front of it if it is rented immediately. `keep` asks before the rental is extended, and `about time`
+stands for a sentence about the remaining time. The person is in London, it is Monday 2026-03-02, 12:00, and the
+team has a setup script `pytorch`.
 """
 
 from __future__ import annotations
