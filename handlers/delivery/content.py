@@ -169,7 +169,7 @@ async def _home(deps: Deps, message: Message) -> Rendered:
     return home_tab(await home_for(deps, person, (message.body or {}).get("page", 0)), reader)
 
 
-# --- what one person asked for
+# --- answers to one person
 
 
 async def _reply(_: Deps, message: Message) -> Answer | None:
@@ -223,7 +223,7 @@ _READ_ALONE: Mapping[MessageKind, Callable[[Deps, Message], Awaitable[Shown | No
 """The kinds of messages that are loaded in several transactions of their own, or in none."""
 
 
-# --- parts of several
+# --- shared by several kinds
 
 
 def _readers(deps: Deps) -> Reader:

@@ -281,7 +281,7 @@ def no_longer_ready(context: EventContext) -> Rendered:
     return blocks.message(text, closed=context.rental.state.over)
 
 
-# --- parts of several texts
+# --- phrases that several texts share
 
 
 def until_text(context: EventContext[UntilFacts]) -> str:
