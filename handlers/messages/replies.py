@@ -202,7 +202,7 @@ def still_needed(rental: Rental, asks_again_at: datetime | None, reader: Reader)
 
 
 def ending(rental: Rental) -> Rendered:
-    """Render the reply to a destroy, a cancellation or a withdrawal: the new state of the rental."""
+    """Render the reply after a rental was destroyed, cancelled or withdrawn, with its new state."""
     if rental.state is not State.DESTROYING:
         if rental.state in {State.WITHDRAWN, State.CANCELLED}:
             return blocks.message(f"The request for {machine_in(rental)} was {STATES[rental.state].lower()}.")
@@ -212,7 +212,7 @@ def ending(rental: Rental) -> Rendered:
 
 
 def graceful_destroy(rental: Rental, times: Times) -> Rendered:
-    """Render the reply to a graceful destroy, which runs `/root/on-ending.sh` first: the latest end."""
+    """Render the reply to a graceful destroy, which runs `/root/on-ending.sh` first, with the latest end."""
     latest = times.at_time(rental.running_lease.ends_at)
     text = f"I'll destroy {machine(rental)} when its script {PATH} is done, {latest} at the latest."
     return reply(text, keep_button(rental), destroy_button(rental))

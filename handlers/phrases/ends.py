@@ -125,7 +125,7 @@ def if_busy_then(rental: Rental, ends_at: datetime, times: Times, *posted: datet
 
 
 def at_its_end(rental: Rental, now: datetime) -> Fact | None:
-    """Return a fact about the next event for a machine that is past its end and still runs. None before its end.
+    """Return a fact saying what happens to a machine that is past its end and still runs. None before its end.
 
     Its on-ending.sh may still run, or a probe run has to show whether its end moves. Otherwise, the deletion is
     merely late.
