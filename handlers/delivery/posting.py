@@ -342,7 +342,7 @@ class Poster:
         return self._up_to_date(message, rendered)
 
     def _failed(self, message: Message, error: Exception, method: str) -> Result:
-        """Return the consequence of a failed call: wait, use the next destination, or give up.
+        """Decide what to do after a failed call: wait, use the next destination, or give up.
 
         Only a post is searched for in Slack afterwards, because it may exist in spite of the error.
         """
@@ -367,7 +367,7 @@ class Poster:
         return Result(closed(message), given_up=True)
 
     def _waits(self, error: SlackApiError, method: str, now: datetime) -> bool:
-        """Return whether Slack requested a wait or refuses our token. If so, block the pace."""
+        """Return whether Slack requested a wait or refuses our token. If so, stop further calls until then."""
         wait = requested_wait(error)
         if wait is not None:
             self._pace.block(method, now + wait)
@@ -407,8 +407,8 @@ class Poster:
     ) -> AsyncSlackResponse:
         """Make a call, and repeat it with plainer blocks if Slack refuses the blocks. Return the response.
 
-        A refused call has posted nothing. Afterwards, `body` contains the blocks that Slack accepted. Each call
-        counts for the pace.
+        A refused call has posted nothing. Afterwards, `body` contains the blocks that Slack accepted. Every call
+        counts towards the rate limits.
         """
         client = self._client
         calls: dict[str, Callable[..., Awaitable[AsyncSlackResponse]]]

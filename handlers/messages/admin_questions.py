@@ -33,7 +33,10 @@ HOURS = (1, 2, 4, 8, 12, 24, 48, 72)
 USUAL_HOURS = 24
 NAMES_SHOWN = 3
 MOST_SHOWN = 12
-"""The most undecided purchases that are listed, and the most decided ones: a paragraph holds 3,000 bytes."""
+"""The maximum number of undecided purchases in a list, and also of decided ones.
+
+It is limited because a paragraph holds 3,000 bytes.
+"""
 AND_MORE = "And {} more."
 LONGEST_REASON = 200
 
@@ -348,7 +351,7 @@ def give_owner(view: AdminQuestionView, *, rules: Rules) -> Modal:
 
 
 def not_ours(view: AdminQuestionView) -> Modal:
-    """Render the dialog for the reason why machines aren't managed by this bot."""
+    """Render the dialog that asks why the bot shouldn't manage these machines."""
     return blocks.modal(
         Callback.NOT_OURS,
         "Not ours",

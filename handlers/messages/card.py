@@ -64,7 +64,7 @@ from handlers.phrases.rental_text import (
 from handlers.phrases.use_text import status_text
 
 FAILED_SHOWN = 3
-"""The most failed attempts that are listed while a machine starts. Earlier ones are only counted."""
+"""The maximum number of failed attempts that are listed while a machine starts. Earlier ones are only counted."""
 REFRESH_EVERY = timedelta(seconds=30)
 """The bot time between two edits of the card while a machine starts."""
 REFRESH_IDLE_EVERY = timedelta(minutes=15)

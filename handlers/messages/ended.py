@@ -59,7 +59,10 @@ from handlers.phrases.use_text import idle_part
 NONE_LEFT = frozenset({Why.SOLD_OUT, Why.NOTHING_LEFT, Why.DEARER, Why.OTHER_GPU, Why.TOO_MANY_ATTEMPTS})
 """The reasons for a failed request for which a matching machine may become available later."""
 RESOURCES_NAMED = 8
-"""The most machines that an alarm names, which is the most that one rental has. Further ones are only counted."""
+"""The maximum number of machines that an alarm names, which is as many as one rental can have.
+
+Further ones would only be counted.
+"""
 
 
 @thread(EventKind.LOST)

@@ -242,7 +242,10 @@ def begin_with_mention(bot: str, command: str) -> Rendered:
 
 
 def opener(modal: Modal) -> Rendered:
-    """Render the answer to words that should open a dialog, if Slack only lets a button open one."""
+    """Render a button that opens a dialog, in reply to a typed command that needs the dialog.
+
+    Slack opens dialogs only after a click or a slash command, not after an ordinary message.
+    """
     match modal.view["callback_id"], modal.value:
         case Callback.DESTROY_CONFIRM.id, RentalValue(rental_id=rental_id) as value:
             words = f"Destroy {rental_id}? The button shows what it has cost so far and asks you to confirm."

@@ -126,7 +126,8 @@ def _cost_by_then(facts: BillFacts) -> str | None:
     """Return a sentence with the cost at the time of the event.
 
     None if the event doesn't contain it: an attempt may still bill, or a machine of the rental was bought after
-    the backup. Without the sentence, people would still believe an earlier "it may have been rented".
+    the backup. Without the sentence, people would still believe an earlier message that a machine may have been
+    rented.
     """
     cost = cost_of(facts)
     if cost is None:

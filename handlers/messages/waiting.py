@@ -62,7 +62,10 @@ def wait_buttons(view: QuoteView) -> list[Json]:
 
 
 def buttons_to_wait(quote_id: str, request: Request, wait: WaitPreview | None = None) -> tuple[Json, Json]:
-    """Return [Tell me when there's an offer], and the button that rents automatically, at the price of `wait`."""
+    """Return [Tell me when there's an offer], and the button that rents automatically.
+
+    The second button shows the price and the length of `wait`, if it is given.
+    """
     label = "Rent it for me, up to a price" if wait is None else _label(wait)
     rent = button(label, Action.RENT_FOR_ME, QuoteValue(quote_id=quote_id), about=describe(request))
     return tell_button(quote_id, request), rent
@@ -118,7 +121,7 @@ def when_it_looks(waitlist_entry: WaitlistEntry | None, rules: Rules) -> str:
 
 
 def _who_decides(wait: WaitPreview | DearerRent, rules: Rules) -> str:
-    """Return `*Needs approval*: the price is over the limit of $10.00/h.` Empty if no approval is needed."""
+    """Return `*Needs approval*: the price is over the limit of $10.00/h`. Empty if no approval is needed."""
     return needs_approval(limit_names(wait.over, rules), next(iter(wait.passed), None)) if wait.over else ""
 
 

@@ -32,7 +32,10 @@ _WHY: dict[Missed, str] = {
 
 
 def current_use(rental: Rental) -> Use | None:
-    """Return the usage status of a ready machine, or None for any other machine."""
+    """Return the usage status of a ready machine.
+
+    None for any other machine, or if the reader may not know the status.
+    """
     return rental.use if rental.state is State.READY else None
 
 

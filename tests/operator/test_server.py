@@ -46,7 +46,7 @@ async def lists(path: Path) -> None:
     assert Answer.model_validate_json(await sent(path, line + b"\n")) == Answer(done=True, text=NOTHING)
 
 
-async def test_the_command_line_asks_the_bot_on_a_socket_for_its_user_alone(path: Path) -> None:
+async def test_commands_reach_the_bot_through_a_socket_of_its_user(path: Path) -> None:
     assert [stat.S_IMODE(os.stat(one).st_mode) for one in (path, path.parent)] == [0o600, 0o700]
     assert await asyncio.to_thread(ask, Command(kind=Kind.LIST)) == NOTHING
     with pytest.raises(Mistake, match="I don't know k7mq2"):
@@ -56,7 +56,7 @@ async def test_the_command_line_asks_the_bot_on_a_socket_for_its_user_alone(path
     )
 
 
-async def test_a_command_in_the_wrong_folder_names_the_socket_on_which_the_bot_listens(
+async def test_a_command_in_the_wrong_folder_names_the_bots_socket(
     path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """After the move to PostgreSQL, root looks in its own data folder and the bot's user in another one."""
@@ -69,7 +69,7 @@ async def test_a_command_in_the_wrong_folder_names_the_socket_on_which_the_bot_l
     assert str(path) in nobody.value.words
 
 
-async def test_without_a_bot_the_command_line_says_so_and_names_what_works(tmp_path: Path, deps: Deps) -> None:
+async def test_without_a_running_bot_the_command_names_an_alternative(tmp_path: Path, deps: Deps) -> None:
     gone = tmp_path / "gone.sock"  # bots of other tests listen on other names
     async with server.serve(gone, deps):
         assert gone.exists()
@@ -86,7 +86,7 @@ async def test_without_a_bot_the_command_line_says_so_and_names_what_works(tmp_p
             ask(Command(kind=Kind.LIST))
 
 
-async def test_a_bot_that_ends_before_its_answer_leaves_the_question_what_it_did(
+async def test_if_the_bot_stops_before_answering_the_outcome_is_unknown(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -100,7 +100,7 @@ async def test_a_bot_that_ends_before_its_answer_leaves_the_question_what_it_did
             await asyncio.to_thread(ask, Command(kind=Kind.LIST))
 
 
-async def test_the_command_line_prints_nothing_that_could_steer_a_terminal(
+async def test_no_control_characters_are_printed_on_the_terminal(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     steering = "k7mq2\n\x1b]0;mine\x07\x1b[2Jready\r\u202e\u2028\x9b1m"
@@ -132,7 +132,7 @@ async def test_the_command_line_prints_nothing_that_could_steer_a_terminal(
         json.dumps({"version": own_version(), "command": {"kind": "list", "all": True}}).encode() + b"\n",
     ],
 )
-async def test_what_is_no_command_is_answered_with_what_to_do(path: Path, line: bytes) -> None:
+async def test_an_invalid_command_is_answered_with_advice(path: Path, line: bytes) -> None:
     answer = Answer.model_validate_json(await sent(path, line))
     assert answer == Answer(
         done=False,
@@ -150,13 +150,13 @@ async def test_a_command_of_another_version_changes_nothing(path: Path) -> None:
 
 
 @pytest.mark.parametrize("line", [b"", b'{"version":', b"x" * (LONGEST_REQUEST + 1) + b"\n"])
-async def test_half_a_request_and_one_that_is_too_long_get_no_answer(path: Path, line: bytes) -> None:
+async def test_incomplete_and_oversized_requests_get_no_answer(path: Path, line: bytes) -> None:
     with suppress(ConnectionError):  # the bot closes it while the rest is still coming
         assert await sent(path, line) == b""
     await lists(path)
 
 
-async def test_clients_that_hang_hold_up_nobody_and_are_sent_away(
+async def test_hanging_clients_delay_nobody_and_are_disconnected(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hanging = [await asyncio.open_unix_connection(path) for _ in range(50)]
@@ -170,7 +170,7 @@ async def test_clients_that_hang_hold_up_nobody_and_are_sent_away(
         other.close()
 
 
-async def test_the_end_of_the_bot_waits_for_no_client_that_hangs(
+async def test_hanging_clients_do_not_delay_the_shutdown(
     tmp_path: Path, deps: Deps, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(server, "DRAIN", 0.01)
@@ -181,7 +181,7 @@ async def test_the_end_of_the_bot_waits_for_no_client_that_hangs(
     writer.close()
 
 
-async def test_a_folder_with_a_long_name_is_no_problem(
+async def test_the_folder_may_have_a_long_name(
     tmp_path: Path, deps: Deps, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / ("long" * 25) / "gpubot.sock"
@@ -201,7 +201,7 @@ async def test_the_socket_of_a_killed_bot_is_replaced(tmp_path: Path, deps: Deps
         await lists(tmp_path / "s")
 
 
-async def test_a_path_that_cannot_be_used_says_what_to_do_and_the_bot_goes_on(tmp_path: Path, deps: Deps) -> None:
+async def test_an_unusable_socket_path_is_explained_and_the_bot_runs(tmp_path: Path, deps: Deps) -> None:
     (tmp_path / "file").write_text("mine")
     with pytest.raises(Unusable, match=r"file exists, but isn't a socket\. Name another path\.$"):
         server.listen(tmp_path / "file")
@@ -231,7 +231,7 @@ async def test_a_path_that_cannot_be_used_says_what_to_do_and_the_bot_goes_on(tm
 # --- another user of the machine
 
 
-async def test_a_command_is_not_sent_where_other_users_could_have_replaced_the_socket(path: Path) -> None:
+async def test_a_command_is_not_sent_to_a_replaceable_socket(path: Path) -> None:
     for what, usual, shared, command in (
         (path.parent, 0o700, 0o777, f"chmod go-w {path.parent}"),
         (path, 0o600, 0o666, f"chmod 600 {path}"),
@@ -245,9 +245,10 @@ async def test_a_command_is_not_sent_where_other_users_could_have_replaced_the_s
     )
 
 
-async def test_a_folder_of_another_user_is_refused_by_bot_doctor_and_command_line(
+async def test_a_folder_of_another_user_is_refused_everywhere(
     open_folder: Path, deps: Deps, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Bot, doctor and operator commands refuse it."""
     path = open_folder / "s"
     monkeypatch.setenv("GPUBOT_SOCKET", str(path))
     monkeypatch.chdir(open_folder)
@@ -261,7 +262,7 @@ async def test_a_folder_of_another_user_is_refused_by_bot_doctor_and_command_lin
             server.listen(open_folder / "other")
 
 
-async def test_root_commands_the_bot_of_another_user_and_no_program_in_its_place(
+async def test_root_can_command_another_users_bot_but_no_impostor(
     open_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = open_folder / "s"
@@ -341,7 +342,7 @@ async def said_to_nobody(path: Path) -> str:
     return done.stdout.strip()
 
 
-async def test_another_user_can_not_use_the_socket(open_folder: Path, deps: Deps) -> None:
+async def test_another_user_cannot_use_the_socket(open_folder: Path, deps: Deps) -> None:
     """Not even if its file lets them: the bot asks the system who is there."""
     path = open_folder / "s"
     async with server.serve(path, deps):
@@ -357,7 +358,7 @@ async def test_another_user_can_not_use_the_socket(open_folder: Path, deps: Deps
         assert Answer.model_validate_json(answer).text.startswith("Buying is paused."), "it was not paused before"
 
 
-async def test_a_bot_whose_clock_is_wrong_changes_nothing_and_names_what_works(
+async def test_a_bot_with_a_wrong_clock_changes_nothing(
     tmp_path: Path, deps: Deps, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "s"

@@ -83,9 +83,7 @@ def names(monkeypatch: pytest.MonkeyPatch, addresses: Callable[[str], list[objec
         (["ssh-rsa"], "ssh-rsa"),
     ],
 )
-async def test_the_fingerprint_is_that_of_the_ed25519_key_if_the_server_has_one(
-    kinds: Sequence[str], told: str
-) -> None:
+async def test_the_fingerprint_of_the_ed25519_key_is_preferred(kinds: Sequence[str], told: str) -> None:
     NoLogin.logins = 0
     async with serving(*kinds) as port:
         assert await SshProber().host_key("127.0.0.1", port) == made(told).get_fingerprint("sha256")
@@ -134,7 +132,7 @@ def dns(monkeypatch: pytest.MonkeyPatch) -> Iterator[DnsServer]:
             server.given_up.set()
 
 
-async def test_names_that_no_dns_server_answers_delay_neither_ip_addresses_nor_the_rest_of_the_bot(
+async def test_unanswered_dns_lookups_delay_nothing_else(
     dns: DnsServer,
 ) -> None:
     prober = SshProber(seconds=LONG)
@@ -154,9 +152,10 @@ async def test_names_that_no_dns_server_answers_delay_neither_ip_addresses_nor_t
             assert await asyncio.gather(*waiting) == [False] * 64
 
 
-async def test_one_look_up_of_a_name_and_two_of_a_vendors_names_are_under_way_and_other_vendors_dont_wait(
+async def test_lookups_are_shared_by_name_and_limited_for_each_vendor(
     dns: DnsServer,
 ) -> None:
+    """At most two names of a vendor are looked up at a time. Other vendors don't wait."""
     prober, given_up_at_once = SshProber(seconds=LONG), SshProber(seconds=0.1)
     given_up_at_once._connector = prober._connector
     dns.stuck = {f"gpu-{n}.example.com" for n in range(40)}
@@ -168,7 +167,7 @@ async def test_one_look_up_of_a_name_and_two_of_a_vendors_names_are_under_way_an
         assert await prober.banner("gpu.example.com", port, "nebius")
 
 
-async def test_the_last_address_of_a_name_is_used_while_no_dns_server_answers(dns: DnsServer) -> None:
+async def test_the_last_known_address_is_used_while_dns_is_down(dns: DnsServer) -> None:
     name, prober = "gpu-1.example.com", SshProber(seconds=LONG)
     async with serving("ssh-ed25519") as port:
         assert await prober.banner(name, port, "vastai")
@@ -212,9 +211,7 @@ async def test_nothing_in_the_home_directory_is_used(tmp_path: Path, monkeypatch
     ],
 )
 @pytest.mark.parametrize("stays", [False, True])
-async def test_a_server_that_sends_anything_else_has_no_fingerprint_and_raises_nothing(
-    sent: bytes, stays: bool
-) -> None:
+async def test_a_server_that_does_not_speak_ssh_has_no_fingerprint(sent: bytes, stays: bool) -> None:
     async with listening(sent, stays=stays) as port:
         assert await SshProber(seconds=0.3).host_key("127.0.0.1", port) is None
 
@@ -223,12 +220,12 @@ async def test_a_server_that_sends_anything_else_has_no_fingerprint_and_raises_n
     ("sent", "repeated"),
     [(BANNER, IGNORE * 1000), (BANNER, BANNER * 1000), (b"", b"x\n" * 1000), (BANNER, b"")],
 )
-async def test_a_server_that_never_comes_to_an_end_is_given_up(sent: bytes, repeated: bytes) -> None:
+async def test_a_server_that_never_stops_sending_is_abandoned(sent: bytes, repeated: bytes) -> None:
     async with listening(sent, repeated=repeated, stays=True) as port:
         assert await SshProber(seconds=0.3).host_key("127.0.0.1", port) is None
 
 
-async def test_no_more_is_read_than_16_kib_before_the_host_key_is_known() -> None:
+async def test_at_most_16_kib_are_read_before_the_host_key_is_known() -> None:
     sent = BANNER + IGNORE * (HOST_KEY_BYTES // len(IGNORE))
     async with listening(sent, stays=True) as port, asyncio.timeout(LONG):
         prober = SshProber(seconds=10 * LONG, host_key_seconds=10 * LONG)

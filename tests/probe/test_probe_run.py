@@ -134,12 +134,12 @@ async def probe_run_beside_an_honest_host(
 
 
 @pytest.mark.parametrize("server", NEVER_LETS_IN.values(), ids=NEVER_LETS_IN)
-async def test_a_host_that_never_lets_the_bot_in_gives_no_answer(key: ProbeKey, server: Server) -> None:
+async def test_a_host_that_never_completes_the_login_counts_as_no_answer(key: ProbeKey, server: Server) -> None:
     assert await probe_run_beside_an_honest_host(key, server, SOON) == ProbeResult(missed=Missed.NO_ANSWER)
 
 
 @pytest.mark.parametrize("server", LETS_IN.values(), ids=LETS_IN)
-async def test_an_answer_that_is_no_report_is_unreadable(
+async def test_an_answer_that_is_not_a_report_is_unreadable(
     key: ProbeKey, server: Server, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.WARNING)
@@ -149,7 +149,7 @@ async def test_an_answer_that_is_no_report_is_unreadable(
     assert caplog.records == []
 
 
-async def test_an_answer_that_never_ends_is_unreadable_after_the_time_out(key: ProbeKey) -> None:
+async def test_an_endless_answer_is_unreadable_after_the_timeout(key: ProbeKey) -> None:
     probe_runs = await asyncio.gather(
         *(probe_run_beside_an_honest_host(key, server, LOGGED_IN) for server in NEVER_ENDS.values())
     )
@@ -172,7 +172,8 @@ async def test_a_refused_key_is_offered_once_and_nothing_else_is(key: ProbeKey) 
     assert host.tried == ["root", "key"]
 
 
-async def test_a_host_that_opens_connections_back_reaches_nothing_and_its_report_counts(key: ProbeKey) -> None:
+async def test_a_host_cannot_open_connections_back(key: ProbeKey) -> None:
+    """Its report still counts."""
     host = Host()
 
     async def reach_back(session: Process) -> None:
@@ -192,7 +193,7 @@ async def test_a_host_that_opens_connections_back_reaches_nothing_and_its_report
     assert run_probe.report == READ
 
 
-async def test_no_more_is_read_than_64_kib(key: ProbeKey) -> None:
+async def test_at_most_64_kib_are_read(key: ProbeKey) -> None:
     sent = 0
 
     async def act(session: Process) -> None:
@@ -207,7 +208,9 @@ async def test_no_more_is_read_than_64_kib(key: ProbeKey) -> None:
     assert sent < 4 * PROBE_RUN_BYTES
 
 
-async def test_a_visit_uses_this_key_alone(key: ProbeKey, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_probe_run_uses_only_the_probes_key(
+    key: ProbeKey, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     ssh = tmp_path / ".ssh"
     ssh.mkdir()
     (ssh / "config").write_text("HostKeyAlgorithms none-such\n")  # would make asyncssh raise
@@ -250,7 +253,8 @@ async def test_an_unusable_address_is_no_answer(key: ProbeKey, host: str, port: 
     assert await SshProber(key).run_probe(host, port, None) == ProbeResult(missed=Missed.NO_ANSWER)
 
 
-def test_a_visit_asks_for_the_probe_with_the_end_in_whole_seconds_and_never_more_than_7_digits_of_time() -> None:
+def test_a_probe_run_sends_the_end_and_the_remaining_time_in_seconds() -> None:
+    """The remaining time never has more than seven digits."""
     end = datetime(2026, 11, 28, 18, 40, 0, 999_999, tzinfo=UTC)
     path = "/usr/local/sbin/gpubot-probe"
     assert ask_for(None) == path

@@ -123,9 +123,8 @@ def with_busybox(machine: Machine) -> None:
 
 
 @pytest.mark.parametrize("shell", ["dash", "busybox"])
-async def test_it_is_started_15_minutes_before_an_end_once_for_each_end_and_outlives_the_visit(
-    ending: Ending, shell: str
-) -> None:
+async def test_it_is_started_once_15_minutes_before_each_end(ending: Ending, shell: str) -> None:
+    """It outlives the probe run that started it."""
     if shell == "busybox":
         with_busybox(ending.machine)
     assert await ending.run_probe() == NONE
@@ -156,7 +155,7 @@ async def test_it_is_started_15_minutes_before_an_end_once_for_each_end_and_outl
     assert ending.runs == 2
 
 
-async def test_a_script_that_hangs_keeps_another_one_away_until_it_is_killed(ending: Ending) -> None:
+async def test_a_hanging_script_prevents_another_run_until_it_is_killed(ending: Ending) -> None:
     ending.put(f"{RUNS}; exec sleep 1000")
     assert await ending.run_probe(END) == running(END)
     assert await ending.run_probe(LATER) == running(END)
@@ -170,7 +169,7 @@ async def test_a_script_that_hangs_keeps_another_one_away_until_it_is_killed(end
     assert ending.runs == 2
 
 
-async def test_it_is_started_for_the_next_end_after_everything_of_it_was_killed(ending: Ending) -> None:
+async def test_it_is_started_for_the_next_end_after_it_was_killed(ending: Ending) -> None:
     ending.put(f"{RUNS}; exec sleep 1000")
     assert await ending.run_probe(END) == running(END)
     assert await ending.machine.run("pkill", "-KILL", "-f", "gpubot-ending|sleep 1000$") == (0, "")
@@ -179,7 +178,7 @@ async def test_it_is_started_for_the_next_end_after_everything_of_it_was_killed(
     assert ending.runs == 2
 
 
-async def test_of_many_visits_at_once_one_starts_it(ending: Ending) -> None:
+async def test_only_one_of_many_concurrent_probe_runs_starts_it(ending: Ending) -> None:
     ending.put(WAITS)
     ends = [END, END, END, LATER, LATER + HOUR]
     seen = await asyncio.gather(*(ending.run_probe(end) for end in ends))
@@ -228,9 +227,8 @@ WRONG = {
 
 
 @pytest.mark.parametrize("name", WRONG)
-async def test_a_file_that_somebody_else_could_have_put_there_is_refused_also_if_it_was_there_before(
-    ending: Ending, name: str
-) -> None:
+async def test_a_file_that_others_could_have_put_there_is_refused(ending: Ending, name: str) -> None:
+    """This applies even if the file was there before."""
     make_wrong, why = WRONG[name]
     ending.put(RUNS)
     assert await ending.run_probe(END, HOUR) == THERE
@@ -310,9 +308,7 @@ TELLS = f"{SCRIPT_PATH} 1795887600 600"
     )
 )
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
-async def test_a_command_that_is_not_exactly_the_pattern_runs_nothing_and_tells_nothing(
-    ending: Ending, command: str
-) -> None:
+async def test_a_command_that_does_not_match_the_pattern_runs_nothing(ending: Ending, command: str) -> None:
     if _matches(command):
         return
     ending.put(RUNS)
@@ -337,7 +333,7 @@ def _matches(command: str) -> bool:
     )
 
 
-async def test_over_ssh_other_commands_get_the_report_alone(ending: Ending, tmp_path: Path) -> None:
+async def test_other_commands_over_ssh_get_only_the_report(ending: Ending, tmp_path: Path) -> None:
     ending.put(RUNS)
     key = tmp_path / "stolen"
     key.touch(mode=0o600)
@@ -356,7 +352,7 @@ async def test_over_ssh_other_commands_get_the_report_alone(ending: Ending, tmp_
 
 
 @pytest.mark.parametrize("probe", ["pasted by hand", "of an older version"])
-async def test_a_machine_without_this_part_is_visited_as_before(
+async def test_a_machine_without_the_on_ending_part_is_probed_as_before(
     machine: Machine, server: SshServer, probe: str
 ) -> None:
     ending = Ending(machine, server)

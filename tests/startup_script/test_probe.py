@@ -63,7 +63,7 @@ def probed(machine: Machine, server: SshServer) -> Probed:
     return Probed(machine, server)
 
 
-async def test_a_visit_reads_each_gpu_and_the_set_up_and_does_not_count_itself(probed: Probed) -> None:
+async def test_a_probe_run_reads_gpus_and_setup_and_does_not_count_itself(probed: Probed) -> None:
     probed.machine.install("nvidia-smi", BUSY)
     (probed.machine.var_lib / "gpubot").mkdir()
     (probed.machine.var_lib / "gpubot/setup.state").write_text("failed 1 12\n")
@@ -73,7 +73,7 @@ async def test_a_visit_reads_each_gpu_and_the_set_up_and_does_not_count_itself(p
     )
 
 
-async def test_a_connection_is_seen_without_a_terminal_and_is_the_same_one_in_the_next_visit(
+async def test_a_connection_without_a_terminal_is_recognized_in_every_probe_run(
     probed: Probed, server: SshServer, tmp_path: Path
 ) -> None:
     ana = new_key(tmp_path / "ana")
@@ -103,14 +103,14 @@ async def test_gpus_in_mig_mode_are_unknown(probed: Probed) -> None:
     assert (await probed.report()).gpus == (GpuUse(index=0, highest=None, memory_mib=3, watts=70),)
 
 
-async def test_a_machine_without_nvidia_smi_and_one_whose_driver_does_not_fit_it_say_so(probed: Probed) -> None:
+async def test_missing_and_mismatched_nvidia_smi_are_reported(probed: Probed) -> None:
     assert await probed.report() == Report(missed=Missed.NO_NVIDIA_SMI)
     words = "Failed to initialize NVML: Driver/library version mismatch"
     probed.machine.install("nvidia-smi", f"#!/bin/sh\necho '{words}'\nexit 18\n")
     assert await probed.report() == Report(missed=Missed.NO_GPU)
 
 
-async def test_nvidia_smi_that_hangs_is_ended_and_the_report_says_so(probed: Probed) -> None:
+async def test_a_hanging_nvidia_smi_is_killed_and_reported(probed: Probed) -> None:
     shorter = PROBE_SCRIPT.replace("timeout -s KILL 10 ", "timeout -s KILL 1 ")
     assert shorter != PROBE_SCRIPT
     probed.machine.install("gpubot-probe", shorter)
@@ -120,7 +120,7 @@ async def test_nvidia_smi_that_hangs_is_ended_and_the_report_says_so(probed: Pro
     assert await probed.report() == Report(missed=Missed.NVIDIA_SMI_HANGS)
 
 
-async def test_what_the_login_shell_prints_is_no_part_of_the_report(probed: Probed, server: SshServer) -> None:
+async def test_the_output_of_the_login_shell_is_not_part_of_the_report(probed: Probed, server: SshServer) -> None:
     probed.machine.install("nvidia-smi", ONCE)
     banner = r"printf 'end\nWelcome to gpubot-probe 1\n\377\033[2J'; echo; trap 'echo end' EXIT"
     (probed.machine.root / ".bashrc").write_text(f"{banner}\n")
@@ -160,7 +160,7 @@ async def test_a_changed_host_key_is_reported_and_gets_no_login(probed: Probed, 
 # --- the script itself
 
 
-async def test_the_script_prints_the_same_with_dash_and_with_nothing_but_busybox(tmp_path: Path) -> None:
+async def test_the_script_prints_the_same_with_dash_and_with_busybox(tmp_path: Path) -> None:
     async def printed(name: str, shell: tuple[str, ...], *applets: str) -> str:
         machine = await new_machine(tmp_path / name)
         machine.install("nvidia-smi", BUSY)

@@ -33,7 +33,7 @@ def machine_with_probe(machine: Machine) -> Machine:
 
 
 @pytest.mark.parametrize(("restricted", "works"), [(True, set()), (False, ALL)])
-async def test_with_the_probes_key_openssh_can_do_nothing_that_it_can_do_with_another_key(
+async def test_openssh_can_do_nothing_else_with_the_probes_key(
     restricted: bool, works: set[str], machine_with_probe: Machine, server: SshServer, tmp_path: Path
 ) -> None:
     key = new_key(tmp_path / "key")

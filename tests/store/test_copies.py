@@ -95,7 +95,7 @@ async def write_event(database: Database) -> None:
 # --- backups
 
 
-async def test_a_backup_of_a_sqlite_database_in_use_has_every_row_of_one_moment(
+async def test_a_backup_of_a_sqlite_database_in_use_is_consistent(
     filled: str, clock: MovedClock, tmp_path: Path
 ) -> None:
     database = await Database.open(filled, claimant="test", clock=clock)
@@ -114,7 +114,7 @@ async def test_a_backup_of_a_sqlite_database_in_use_has_every_row_of_one_moment(
         copy_sqlite(Path(filled.removeprefix("sqlite:///")), copy)
 
 
-async def test_a_dump_of_a_postgresql_database_in_use_is_restored_with_every_row(
+async def test_a_dump_of_a_postgresql_database_in_use_restores_every_row(
     postgres: Postgres, clock: MovedClock, tmp_path: Path
 ) -> None:
     await postgres.run("CREATE DATABASE dumped", "CREATE DATABASE restored")
@@ -154,7 +154,7 @@ async def empty(postgres: Postgres) -> Any:
     await postgres.run("DROP DATABASE copied WITH (FORCE)")
 
 
-async def test_a_copy_in_postgresql_has_every_row_and_goes_on_with_the_next_number(
+async def test_a_copy_in_postgresql_has_every_row_and_continues_the_numbering(
     filled: str, empty: str, clock: MovedClock
 ) -> None:
     before = await stored(filled)
@@ -171,7 +171,7 @@ async def test_a_copy_in_postgresql_has_every_row_and_goes_on_with_the_next_numb
         await copy_to_postgres(filled, empty)
 
 
-async def test_nothing_is_copied_while_a_gpubot_uses_the_database_or_from_an_older_one(
+async def test_databases_in_use_or_of_an_older_version_are_not_copied(
     filled: str, empty: str, clock: MovedClock, tmp_path: Path
 ) -> None:
     database = await Database.open(filled, claimant="test", clock=clock)
@@ -199,9 +199,10 @@ async def test_nothing_is_copied_while_a_gpubot_uses_the_database_or_from_an_old
 # --- the commands
 
 
-def test_the_command_copies_sqlite_and_says_how_to_dump_postgresql_without_its_password(
+def test_backup_copies_sqlite_and_explains_how_to_dump_postgresql(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    """The command that it prints doesn't contain the password."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("GPUBOT_DATABASE_URL", "sqlite:///old.db")
 

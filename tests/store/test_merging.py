@@ -70,7 +70,7 @@ AT_START, AT_NOW, AT_LATER = ({"read_at": at, "first_seen": at} for at in (START
         ({"delete_accepted_at": NOW}, {}, {"delete_accepted_at": NOW}),
     ],
 )
-def test_a_resource_comes_back_only_by_a_newer_read(
+def test_only_a_newer_reading_revives_a_terminated_resource(
     stored: dict[str, Any], reported: dict[str, Any], merged: dict[str, Any]
 ) -> None:
     assert merge_resource(make.resource(**stored), make.resource(**reported)) == make.resource(**merged)

@@ -74,7 +74,7 @@ async def card_of(database: Database) -> Message:
     return card
 
 
-async def test_a_change_of_a_rental_makes_every_open_surface_due(database: Database) -> None:
+async def test_a_change_of_a_rental_schedules_every_open_live_message(database: Database) -> None:
     rental = await store_change(database, await make.store_rental(database), APPROVAL, DIRECT, THREAD)
     for message in await due(database):
         await show(database, message, closed=message.kind is APPROVAL)
@@ -103,7 +103,7 @@ async def test_nothing_is_due_after_a_rental_was_only_deferred(database: Databas
     assert await due(database) == []
 
 
-async def test_a_message_whose_rental_changed_during_its_edit_stays_due_and_open(database: Database) -> None:
+async def test_a_message_stays_due_if_its_rental_changed_during_the_edit(database: Database) -> None:
     rental = await make.store_rental(database)
     read = await card_of(database)
     await store_change(database, rental, state=State.PROVISIONING)
@@ -117,7 +117,7 @@ async def test_a_message_whose_rental_changed_during_its_edit_stays_due_and_open
     assert await due(database) == []
 
 
-async def test_a_wait_that_slack_asked_for_still_holds_after_a_change(database: Database) -> None:
+async def test_a_delay_requested_by_slack_still_applies_after_a_change(database: Database) -> None:
     rental = await make.store_rental(database)
     read = await card_of(database)
     await store_change(database, rental, state=State.PROVISIONING)
@@ -150,7 +150,7 @@ async def test_posts_are_due_before_edits_and_transitions_before_progress(databa
     assert [m.rental_id for m in await due(database)] == ["moves"]
 
 
-async def test_after_a_start_the_cards_for_which_a_purchase_waits_are_compared_before_other_cards_are_edited(
+async def test_cards_that_a_purchase_waits_for_are_compared_before_other_edits(
     database: Database,
 ) -> None:
     states = {"ready": State.READY, "waits": State.QUEUED, "buys": State.PROCURING, "starts": State.PROVISIONING}
@@ -189,7 +189,7 @@ async def to_refresh(database: Database, now: datetime, **more: Any) -> list[str
         return [m.rental_id for m in await tx.messages.to_refresh(now, **{"limit": 9, **more})]
 
 
-async def test_a_card_that_only_waits_for_its_refresh_is_neither_due_nor_undelivered(database: Database) -> None:
+async def test_a_card_waiting_for_its_refresh_is_neither_due_nor_undelivered(database: Database) -> None:
     await make.store_rental(database)
     await show_until_refresh(database, await card_of(database), START)
     assert await due(database) == []
@@ -234,7 +234,7 @@ async def test_a_card_whose_rental_changed_during_its_refresh_is_due(database: D
     assert waiting.target_version > waiting.shown_version == read.target_version
 
 
-async def test_one_event_is_queued_once_for_each_destination_and_kind(database: Database) -> None:
+async def test_an_event_is_queued_once_for_each_destination_and_kind(database: Database) -> None:
     rental = await make.store_rental(database)
     to_ana = (0, make.message(DIRECT, to=make.ANA))
     messages = (to_ana, to_ana, (0, make.message(DIRECT, to=make.BEN)), (None, make.message(CARD)))
@@ -268,7 +268,7 @@ async def sendable_ids(database: Database, **unsendable: object) -> set[int]:
     return {message.id for message in await sendable(database, **unsendable)}
 
 
-async def test_posts_to_one_reader_about_one_rental_are_sent_in_their_order_and_the_card_first(
+async def test_posts_about_a_rental_stay_in_order_after_its_card(
     database: Database,
 ) -> None:
     rental = await make.store_rental(database)
@@ -293,7 +293,7 @@ async def test_posts_to_one_reader_about_one_rental_are_sent_in_their_order_and_
     assert await sendable_ids(database) == {later_direct.id, later_thread.id}
 
 
-async def test_alerts_about_the_pause_are_sent_in_their_order_and_hold_up_no_others(database: Database) -> None:
+async def test_alerts_about_a_pause_stay_in_order_and_delay_no_others(database: Database) -> None:
     kinds = (EventKind.PAUSED, EventKind.UNAUTHORIZED, EventKind.RESUMED, EventKind.AUTHORIZED_AGAIN)
     async with database.write() as tx:
         for kind in kinds:
@@ -315,7 +315,7 @@ async def test_alerts_about_the_pause_are_sent_in_their_order_and_hold_up_no_oth
         assert await tx.messages.alert_of(pause.id, to_channel(make.HOME)) is None
 
 
-async def test_only_what_waits_for_a_retry_is_due_when_the_back_off_ends(database: Database) -> None:
+async def test_ending_the_back_off_schedules_only_messages_that_await_a_retry(database: Database) -> None:
     later = datetime.now(UTC) + timedelta(hours=1)
     async with database.write() as tx:
         for tries in (0, 3):
@@ -346,7 +346,7 @@ async def test_a_message_behind_an_unsendable_one_is_found(database: Database) -
     assert await may_be_sent(ids={(await card_of(database)).id}) == [DIRECT, MessageKind.REPLY]
 
 
-async def test_a_message_is_unsendable_if_the_call_that_it_needs_next_is(database: Database) -> None:
+async def test_a_message_is_unsendable_if_its_next_call_is(database: Database) -> None:
     # A private answer to somebody without a `response_url` is a post like any other.
     async with database.write() as tx:
         await tx.messages.add(make.message(MessageKind.REPLY, None, to="https://hooks"))
@@ -377,7 +377,7 @@ async def test_a_thread_does_not_wait_for_a_message_that_was_given_up(
     assert (await due(database))[-1] in await sendable(database)
 
 
-async def test_a_card_that_is_redirected_is_posted_again_with_the_unsent_part_of_its_thread(
+async def test_a_redirected_card_is_posted_again_with_its_unsent_replies(
     database: Database,
 ) -> None:
     rental = await store_change(database, await make.store_rental(database), THREAD)
@@ -432,7 +432,7 @@ async def test_home_tabs_come_last_except_after_an_opening_or_a_turned_page(data
     assert (opened.to.value, opened.body, opened.closed) == (make.BEN, {"page": 0}, False)
 
 
-async def test_a_reply_is_stored_with_its_body(database: Database) -> None:
+async def test_a_reply_is_stored_with_its_content(database: Database) -> None:
     body = {"text": "Your key is set.", "blocks": [{"type": "section", "n": 1}], "replace_original": True}
     async with database.write() as tx:
         await tx.quotes.add(make.quote("q1"))

@@ -47,7 +47,7 @@ def held_by_another_process(url: str) -> Iterator[None]:
         process.communicate()
 
 
-async def test_while_another_process_holds_the_write_lock_reads_work_and_writes_raise_store_busy(
+async def test_while_another_process_has_the_write_lock_only_reads_work(
     sqlite_url: str, clock: MovedClock
 ) -> None:
     database = await Database.open(sqlite_url, claimant="test", clock=clock)
@@ -82,7 +82,7 @@ async def test_a_writer_cancelled_while_it_waits_for_another_process_writes_noth
     await database.close()
 
 
-async def test_closing_waits_for_a_thread_that_still_waits_for_another_process(
+async def test_closing_waits_for_a_thread_that_is_waiting_for_another_process(
     sqlite_url: str, clock: MovedClock
 ) -> None:
     """Such a thread would call an event loop that is closed."""
@@ -118,7 +118,7 @@ async def test_a_file_that_is_damaged_while_it_is_open_is_an_outage(sqlite_url: 
         await Database.open(sqlite_url, claimant="test", clock=clock)
 
 
-async def test_after_postgresql_ended_every_connection_the_database_is_owned_again(
+async def test_ownership_is_regained_after_postgresql_ended_every_connection(
     postgres_url: str, clock: MovedClock
 ) -> None:
     database = await Database.open(postgres_url, claimant="test", clock=clock)
@@ -147,7 +147,7 @@ async def owning_alone(url: str) -> AsyncIterator[bool]:
     await connection.close()
 
 
-async def test_a_database_that_another_process_migrates_after_an_outage_is_not_written(
+async def test_a_database_migrated_by_another_process_during_an_outage_is_not_written(
     postgres_url: str, clock: MovedClock
 ) -> None:
     first = await Database.open(postgres_url, claimant="first", clock=clock)
@@ -161,9 +161,7 @@ async def test_a_database_that_another_process_migrates_after_an_outage_is_not_w
     await first.close()
 
 
-async def test_a_row_lock_that_postgresql_does_not_give_in_time_raises_store_busy(
-    postgres_url: str, clock: MovedClock
-) -> None:
+async def test_a_timeout_for_a_postgresql_row_lock_raises_store_busy(postgres_url: str, clock: MovedClock) -> None:
     database = await Database.open(postgres_url, claimant="test", clock=clock)
     await make.store_rental(database)
     other = await asyncpg.connect(postgres_url)
@@ -176,7 +174,7 @@ async def test_a_row_lock_that_postgresql_does_not_give_in_time_raises_store_bus
     await database.close()
 
 
-async def test_a_transaction_in_which_nothing_happens_ends_before_others_give_up_on_its_locks(
+async def test_an_idle_transaction_ends_before_others_give_up_on_its_locks(
     postgres_url: str, clock: MovedClock
 ) -> None:
     """Its process may have been stopped."""
@@ -192,7 +190,7 @@ async def test_a_transaction_in_which_nothing_happens_ends_before_others_give_up
     await other.close()
 
 
-async def test_a_session_that_stopped_in_the_middle_of_a_statement_is_ended(
+async def test_a_session_suspended_in_the_middle_of_a_statement_is_ended(
     postgres_url: str, clock: MovedClock
 ) -> None:
     database = await Database.open(postgres_url, claimant="test", clock=clock, hold_at_most=LOCK_TIMEOUT / 2)

@@ -41,7 +41,7 @@ def noted(database: Database, written: Written) -> asyncio.Event:
     return event
 
 
-async def test_processes_that_share_a_database_know_of_each_other(both: tuple[Database, Database]) -> None:
+async def test_processes_sharing_a_database_know_about_each_other(both: tuple[Database, Database]) -> None:
     first, second = both
     assert (first.joined, second.joined) == (False, True)
     assert (await first.look()).replicas == 2
@@ -49,7 +49,7 @@ async def test_processes_that_share_a_database_know_of_each_other(both: tuple[Da
     assert (await first.look()).replicas == 1
 
 
-async def test_a_transaction_reads_what_the_databases_clock_shows_now(
+async def test_a_transaction_reads_the_current_time_of_the_databases_clock(
     both: tuple[Database, Database],
 ) -> None:
     async with both[0].read() as tx:
@@ -59,7 +59,7 @@ async def test_a_transaction_reads_what_the_databases_clock_shows_now(
     assert first < second, "not when the transaction began"
 
 
-async def test_a_commit_wakes_the_other_process_if_it_may_make_something_due_there(
+async def test_a_commit_wakes_another_process_if_it_may_create_work(
     both: tuple[Database, Database],
 ) -> None:
     first, second = both
@@ -77,7 +77,7 @@ async def test_a_commit_wakes_the_other_process_if_it_may_make_something_due_the
     assert not quotes.is_set(), "a claim makes nothing due"
 
 
-async def test_a_process_that_lost_its_session_takes_it_again_and_says_that_the_database_may_be_older(
+async def test_after_a_lost_session_the_database_is_reopened_as_possibly_older(
     both: tuple[Database, Database], postgres_url: str
 ) -> None:
     first, second = both
@@ -96,7 +96,7 @@ async def test_a_process_that_lost_its_session_takes_it_again_and_says_that_the_
     await messages.wait()
 
 
-async def test_gpubot_migrate_has_every_process_leave_before_it_migrates(
+async def test_gpubot_migrate_stops_all_processes_before_it_migrates(
     both: tuple[Database, Database], postgres_url: str
 ) -> None:
     await make_older(postgres_url)
@@ -112,7 +112,7 @@ async def test_gpubot_migrate_has_every_process_leave_before_it_migrates(
     await migrating
 
 
-async def test_gpubot_migrate_gives_up_if_a_process_does_not_leave(
+async def test_gpubot_migrate_gives_up_if_a_process_does_not_stop(
     both: tuple[Database, Database], postgres_url: str
 ) -> None:
     await make_older(postgres_url)
@@ -123,7 +123,7 @@ async def test_gpubot_migrate_gives_up_if_a_process_does_not_leave(
     await migrate(postgres_url)
 
 
-async def test_a_start_of_a_newer_version_beside_older_ones_migrates_nothing(
+async def test_a_newer_version_does_not_migrate_while_older_ones_run(
     both: tuple[Database, Database], postgres_url: str, clock: MovedClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await make_older(postgres_url)
@@ -135,9 +135,7 @@ async def test_a_start_of_a_newer_version_beside_older_ones_migrates_nothing(
     await migrate(postgres_url)
 
 
-async def test_of_several_that_start_at_once_on_an_empty_database_one_migrates_and_all_work(
-    postgres: Postgres, clock: MovedClock
-) -> None:
+async def test_when_several_start_on_an_empty_database_one_migrates(postgres: Postgres, clock: MovedClock) -> None:
     await postgres.run("CREATE DATABASE shared")
     url = postgres.url("shared")
     opened = await asyncio.gather(*(Database.open(url, claimant=f"r{n}", clock=clock) for n in range(3)))
@@ -148,7 +146,7 @@ async def test_of_several_that_start_at_once_on_an_empty_database_one_migrates_a
     await postgres.run("DROP DATABASE shared")
 
 
-async def test_a_version_without_replicas_and_this_one_keep_each_other_out(
+async def test_this_version_and_one_without_replicas_exclude_each_other(
     postgres_url: str, clock: MovedClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("store.ownership._SHARE_TRIES", 1)
@@ -163,7 +161,7 @@ async def test_a_version_without_replicas_and_this_one_keep_each_other_out(
     await older.close()
 
 
-async def test_a_claim_is_held_until_another_process_takes_it_past_its_end(
+async def test_a_claim_lasts_until_another_process_takes_it_after_expiry(
     both: tuple[Database, Database],
 ) -> None:
     first, second = both

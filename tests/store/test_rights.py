@@ -66,9 +66,8 @@ async def is_superuser(url: str) -> bool:
         await connection.close()
 
 
-async def test_in_a_new_compose_volume_the_bot_owns_its_database_and_is_no_superuser(
-    postgres: Postgres, clock: MovedClock
-) -> None:
+async def test_in_a_new_compose_volume_the_bot_is_no_superuser(postgres: Postgres, clock: MovedClock) -> None:
+    """The bot owns its database."""
     script = (ROOT / "deploy" / "postgres" / "own-role.sql").read_text(encoding="utf-8")
     await psql(postgres, postgres.url(), script.replace("gpubot", "own"))
     url = as_role(postgres.url("own"), "own")
@@ -77,7 +76,7 @@ async def test_in_a_new_compose_volume_the_bot_owns_its_database_and_is_no_super
     assert not await is_superuser(url)
 
 
-async def test_a_role_that_may_not_change_the_schema_runs_the_bot_once_another_one_has_migrated(
+async def test_a_role_without_schema_rights_can_run_a_migrated_database(
     postgres: Postgres, clock: MovedClock
 ) -> None:
     roles, tables = (code.replace("gpubot", "shared") for code in blocks("replicas.md", "sql", "gpubot_schema"))
@@ -115,9 +114,10 @@ async def older_volume(postgres: Postgres) -> AsyncIterator[str]:
             await run(programs / "pg_ctl", "stop", "-D", data, "-m", "immediate")
 
 
-async def test_the_lines_for_an_older_compose_volume_leave_the_bot_its_database_and_no_superuser(
+async def test_the_fix_for_older_compose_volumes_removes_superuser_rights(
     postgres: Postgres, clock: MovedClock, tmp_path: Path
 ) -> None:
+    """The bot still owns its database afterwards."""
     (page,) = blocks("upgrade.md", "sh", "gpubot_move")
     script = page.partition("<<'END'\n")[2].partition("END\n")[0]
     secret = tmp_path / "postgres-password"

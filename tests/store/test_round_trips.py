@@ -246,7 +246,7 @@ async def test_people_keys_and_channels_are_read_as_they_were_written(
 
 @examples(40)
 @given(moments=st.lists(MOMENTS, min_size=2, max_size=6, unique=True))
-async def test_stored_times_sort_as_time_does(both: Both, moments: list[datetime]) -> None:
+async def test_stored_times_sort_chronologically(both: Both, moments: list[datetime]) -> None:
     owner = fresh()
     for database in both:
         async with database.write() as tx:
@@ -256,7 +256,7 @@ async def test_stored_times_sort_as_time_does(both: Both, moments: list[datetime
         assert asked == list(range(len(moments), 0, -1))
 
 
-async def test_characters_that_no_database_takes_are_replaced(database: Database) -> None:
+async def test_characters_that_databases_reject_are_replaced(database: Database) -> None:
     strange = "a\0b\ud800c"
     attempt = make.attempt(
         state=AttemptState.UNKNOWN, detail=strange, offer=make.offer("strange", vendor_region="eu\ud800")

@@ -17,7 +17,7 @@ NAMES = {name for row in ROWS for name in row["facts"]}
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row['kind']}, {row['release']}")
-def test_an_event_has_the_facts_that_an_earlier_version_stored(row: dict[str, Any]) -> None:
+def test_events_stored_by_an_earlier_version_keep_their_facts(row: dict[str, Any]) -> None:
     # These stored null for each fact that the event did not have.
     facts = {**dict.fromkeys(NAMES), **row["facts"], "of_a_later_version": 1}
     stored = {"id": 1, "rental_id": "k7mq2", "kind": row["kind"], "at": START, "actor": None, "facts": facts}

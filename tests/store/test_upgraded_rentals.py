@@ -111,9 +111,8 @@ async def jump_to(here: World, moment: datetime) -> None:
     await here.be_down(moment - here.now)
 
 
-async def test_requests_purchases_and_deletions_of_an_earlier_release_reach_their_next_states(
-    released_url: str, stored: Stored
-) -> None:
+async def test_requests_and_deletions_of_an_earlier_release_continue(released_url: str, stored: Stored) -> None:
+    """Purchases do too."""
     async with upgraded(released_url, stored) as here:
         over = [rental for rental in await here.rentals() if rental.state.over]
         assert (await here.rental(stored.blocked)).blocked is not None
@@ -190,9 +189,7 @@ async def check_rendered(here: World, message: Message) -> None:
         assert problems_of_message(shown.text, shown.blocks) == []
 
 
-async def test_each_message_of_an_earlier_release_can_be_edited_and_those_that_were_queued_are_sent(
-    released_url: str, stored: Stored
-) -> None:
+async def test_messages_of_an_earlier_release_are_edited_or_sent(released_url: str, stored: Stored) -> None:
     async with upgraded(released_url, stored) as here:
         async with here.deps.store.read() as tx:
             queued = await tx.messages.due(here.now, 1000)
@@ -234,7 +231,9 @@ async def still_unknown(here: World, question_id: str) -> AdminQuestion:
     return changed(after, version=before.version + 1)
 
 
-async def test_what_an_earlier_release_saw_asked_and_replaced_goes_on(released_url: str, stored: Stored) -> None:
+async def test_idle_questions_and_replacements_of_an_earlier_release_continue(
+    released_url: str, stored: Stored
+) -> None:
     new = stored
     async with upgraded(released_url, stored, probe_line=PROBE) as here:
         assert (await stored_probe_key(here.deps)).public_line == new.probe_key

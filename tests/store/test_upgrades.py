@@ -69,7 +69,7 @@ def paste(commands: list[str]) -> None:
         subprocess.run(command, shell=True, check=True)  # noqa: S602 - the test is about what a shell makes of it
 
 
-async def test_run_copies_a_sqlite_database_before_it_migrates_and_the_two_commands_go_back(
+async def test_run_backs_up_sqlite_before_migrating_and_prints_the_way_back(
     tmp_path: Path, clock: MovedClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "the team's.db"
@@ -126,9 +126,7 @@ async def test_run_copies_a_sqlite_database_before_it_migrates_and_the_two_comma
     assert await rows_of(f"sqlite:///{copied}") == before
 
 
-async def test_run_leaves_a_postgres_with_live_rentals_to_gpubot_migrate_and_names_both_commands(
-    postgres: Postgres, clock: MovedClock
-) -> None:
+async def test_run_does_not_migrate_postgresql_with_live_rentals(postgres: Postgres, clock: MovedClock) -> None:
     await postgres.run("CREATE DATABASE live_rentals")
     url = postgres.url("live_rentals")
     database = engine(url)
@@ -157,11 +155,11 @@ async def test_run_leaves_a_postgres_with_live_rentals_to_gpubot_migrate_and_nam
         ("postgresql://ana:s3cret@db.example", "gpubot.before-v0600.dump postgresql://ana@db.example"),
     ],
 )  # fmt: skip
-def test_the_command_that_dumps_has_no_password(url: str, dumps: str) -> None:
+def test_the_dump_command_contains_no_password(url: str, dumps: str) -> None:
     assert dump_command(url) == f"pg_dump --format=custom --file={dumps}"
 
 
-def test_a_dump_is_restored_beside_the_newer_database() -> None:
+def test_a_dump_is_restored_next_to_the_newer_database() -> None:
     assert restore("postgresql://ana:s3cret@/my%20gpus?host=/run/postgresql") == (
         "createdb --maintenance-db='postgresql://ana@/my%20gpus?host=/run/postgresql' my_gpus_before_v0600",
         "pg_restore --no-owner --exit-on-error "
@@ -169,7 +167,7 @@ def test_a_dump_is_restored_beside_the_newer_database() -> None:
     )
 
 
-async def test_rentals_in_every_state_are_read_and_written_after_an_upgrade(
+async def test_rentals_in_every_state_can_be_changed_after_an_upgrade(
     released_url: str, clock: MovedClock
 ) -> None:
     before = await rows_of(released_url)
@@ -203,7 +201,7 @@ async def test_rentals_in_every_state_are_read_and_written_after_an_upgrade(
     await database.close()
 
 
-async def test_a_machine_of_an_earlier_release_is_overdue_from_its_end_on(
+async def test_a_machine_of_an_earlier_release_becomes_overdue_at_its_end(
     released_url: str, clock: MovedClock
 ) -> None:
     before = await rows_of(released_url)

@@ -84,7 +84,7 @@ async def asks_as_older_watchdog(url: str) -> BotAnswer:
     ],
     ids=["both_new", "older_watchdog", "older_bot", "both_older"],
 )
-async def test_only_a_new_watchdog_in_front_of_an_older_bot_gets_no_machines_and_it_says_why(
+async def test_a_new_watchdog_explains_why_an_older_bot_sends_no_machines(
     serves: Callable[[], AbstractAsyncContextManager[str]],
     ask: Callable[[str], Awaitable[BotAnswer]],
     expected: BotAnswer,
@@ -102,7 +102,7 @@ async def test_a_bot_that_is_not_well_signs_its_answer_too() -> None:
         assert await asks(url) == BotAnswer(trouble=Trouble.NOT_WELL, machines=(ONE,))
 
 
-async def test_a_bot_with_another_token_refuses_the_watchdog_and_sends_no_machines() -> None:
+async def test_a_bot_with_another_token_refuses_the_watchdog() -> None:
     async with bot(token=OURS[::-1]) as url:
         answer = await asks(url)
         assert (answer.trouble, answer.machines) == (Trouble.UNUSABLE, None)
@@ -135,14 +135,14 @@ def relayed(
     ],
     ids=["unchanged", "another_body", "another_status"],
 )
-async def test_a_program_in_between_can_pass_on_an_answer_but_not_change_it(
+async def test_a_program_in_between_cannot_change_an_answer(
     change: Callable[[int, bytes], tuple[int, bytes]], named: tuple[object, ...] | None
 ) -> None:
     async with bot() as url, outside(relayed(url, change)) as found:
         assert (await found.ask_bot()).machines == named
 
 
-async def test_an_answer_to_an_earlier_request_is_no_answer_to_a_new_one() -> None:
+async def test_an_answer_cannot_be_replayed() -> None:
     recorded: list[web.Response] = []
 
     async with bot() as url:
@@ -159,7 +159,7 @@ async def test_an_answer_to_an_earlier_request_is_no_answer_to_a_new_one() -> No
             assert (await found.ask_bot()).machines is None
 
 
-async def test_the_signature_of_a_request_is_none_for_its_answer() -> None:
+async def test_the_signature_of_a_request_is_not_valid_for_an_answer() -> None:
     """A program that knows no token can only send the request's own signature back."""
 
     async def mirror(request: web.Request) -> web.Response:

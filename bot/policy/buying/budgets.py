@@ -206,13 +206,13 @@ class Room(Frozen):
     """The headroom that the budgets have for a request."""
 
     balances: tuple[Balance, ...] = ()
-    """The balances of its owner, its project and the team, in the months in which it can bill."""
+    """The balances of the request's owner, its project and the team, in the months in which it can bill."""
     months: tuple[Month, ...] = ()
-    """The months in which the rental can bill."""
+    """The months in which the request's rental can bill."""
     settled: Micros = 0
-    """The sum of its ledger, which is included in the total of its terms."""
+    """The sum of the rental's ledger, which is included in the total of its terms."""
     held: Mapping[Month, Micros] = Field(default_factory=dict)
-    """The amounts that it has already reserved, by month."""
+    """The amounts that the rental has already reserved, by month."""
 
     def passed(self, total: Micros, rules: Rules) -> tuple[Demand, ...]:
         """Return the budgets that can't cover terms with this total, tightest first."""
@@ -221,7 +221,7 @@ class Room(Frozen):
 
 
 def new_alert(balance: Balance, rules: Rules) -> int | None:
-    """Return the percentage of a budget of which people should be notified now.
+    """Return the percentage of a budget that has been reached and that people have to be notified of.
 
     None if no new percentage has been reached. If several are reached at once, only the highest is returned.
     """

@@ -134,7 +134,7 @@ def nearby(request: Request) -> list[Request]:
 
 
 def untried(offers: Iterable[Offer], request: Request, clicked: str, attempts: Sequence[Attempt]) -> list[Offer]:
-    """Return the offers that an attempt may try next, in this order.
+    """Return the offers that an attempt may try next, in the order in which to try them.
 
     The `clicked` offer comes first, then the cheapest. Places where an attempt has failed are left out. A place
     that refused the last attempt because of its startup script comes before all others, because it may sell the

@@ -52,9 +52,9 @@ def end_to_tell(rental: Rental, probe_runs: Sequence[Sample], rules: Rules, now:
 
 
 def was_not_told(rental: Rental, use: Use | None, probe_runs: Sequence[Sample], now: datetime) -> bool:
-    """Return whether the bot was down and so never sent the machine the current end of its lease.
+    """Return whether the bot was down and therefore didn't send the machine the current end of its lease.
 
-    Only true for a machine that has a script and would start it for that end.
+    This is only true for a machine that has a script and would start it for that end.
 
     Args:
         use: The usage status. None for a machine without a probe.

@@ -81,10 +81,10 @@ def soonest_probe_run(last: Sample | None, now: datetime) -> datetime:
 
 
 def asks_vendor(missed: Missed | None) -> bool:
-    """Return whether to check with the vendor at once that a machine still exists after a failed probe run.
+    """Return whether to check with the vendor at once, after a failed probe run, that the machine still exists.
 
-    A refused login is no reason to check, because it shows that a server is running there. `HOST_KEY_CHANGED` is
-    one: that server may belong to a different machine.
+    A refused login is no reason, because it shows that a server is running there. A changed host key is a reason,
+    because the server may belong to a different machine.
     """
     return missed in {Missed.NO_ANSWER, Missed.HOST_KEY_CHANGED, Missed.UNREADABLE}
 
