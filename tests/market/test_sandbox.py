@@ -1,6 +1,6 @@
-"""Client and prober against the sandbox: they fit together from the catalogue to a machine that is gone.
+"""Client and prober against the sandbox, from the catalogue to the termination of a machine.
 
-`test_client.py` has each answer of the API once, `tests/sandbox` what the sandbox does.
+`test_client.py` covers each answer of the API, and `tests/sandbox` covers the sandbox itself.
 """
 
 from __future__ import annotations

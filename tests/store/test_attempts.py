@@ -1,4 +1,4 @@
-"""Attempts, resources and ledger rows are written even if the rental was changed meanwhile; an intent is not."""
+"""Attempts, resources and ledger rows are stored even if the rental has changed; an intent isn't."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ RESOURCE = make.resource()
 
 
 async def destroyed_meanwhile(database: Database) -> Rental:
-    """Store a rental with one attempt, and destroy it. Return it as it was before."""
+    """Store a rental with one attempt, and destroy it. Returns the rental as it was before."""
     before = await make.store_rental(database, make.rental(attempts=1), make.attempt())
     async with database.write() as tx:
         await tx.rentals.apply(Change(before=before, after=make.next_of(before, state=State.DESTROYING)))
@@ -36,7 +36,7 @@ async def destroyed_meanwhile(database: Database) -> Rental:
 
 
 def bought(before: Rental) -> Change:
-    """Return the change for a market's answer, of a rental as it was read before."""
+    """Return the change for an answer of the market, based on a rental that was read earlier."""
     return Change(
         before=before,
         after=make.next_of(before, state=State.PROVISIONING),
@@ -145,7 +145,7 @@ async def test_an_offer_never_gets_a_second_attempt(database: Database) -> None:
     async with database.write() as tx:
         with pytest.raises(OfferTaken):
             await tx.rentals.apply(change)
-        # The caller can take the next offer in the same transaction.
+        # The caller can try the next offer in the same transaction.
         await tx.rentals.apply(replace(change, attempts=(make.attempt("bbbbb"),)))
     async with database.read() as tx:
         assert [attempt.called_offer.offer_id for attempt in await tx.rentals.attempts("bbbbb")] == [
@@ -251,7 +251,7 @@ async def test_a_later_reading_updates_the_time_and_revives_terminated_resources
     async with database.write() as tx:
         await tx.rentals.note_read([])
         await tx.rentals.note_read([changed(RESOURCE, **later), changed(lost, **later)])
-        await tx.rentals.note_read([RESOURCE, lost])  # an earlier read changes nothing
+        await tx.rentals.note_read([RESOURCE, lost])  # an earlier reading changes nothing
     _, resources = await facts(database)
     assert resources == [changed(RESOURCE, status="running", **later), changed(lost, **later)]
 
@@ -303,7 +303,10 @@ async def test_the_median_time_to_ready_needs_three_machines(database: Database)
 
 
 async def test_the_success_rate_counts_the_last_ten_decided_purchases(database: Database) -> None:
-    """Fifteen in all, the newest last: the first two are too old to count, and three were ended by others."""
+    """There are fifteen purchases, the newest last.
+
+    The first two are too old to count, and three were ended by someone other than the vendor.
+    """
     ends = (
         None,
         None,

@@ -1,4 +1,4 @@
-"""What the watchdog's messages read like, that foreign text stays text, and that no message grows too long."""
+"""The watchdog's messages: their wording, their length, and the handling of text from outside."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def warning(bot: BotAnswer, account: tuple[Living, ...] | None, *, destroy: bool
 
 
 def shown(text: str) -> str:
-    """Return a message with its times in UTC, in lines of a page."""
+    """Return a message as lines of a page, with its times in UTC."""
     text = re.sub(r"<!date\^[^|]*\|([^>]*)>", r"\1", text)
     return "\n".join(textwrap.fill(line, 100) for line in text.splitlines())
 
