@@ -113,7 +113,7 @@ Fingerprints = Annotated[
 ]
 """The digests of up to 20 SSH keys, separated by commas: `OOKX...,47DE...`."""
 WhoseMoney = Annotated[Scope, _read(_parse_scope), PlainSerializer(lambda scope: f"{scope.kind}:{scope.name}")]
-"""A budget's scope, written as its kind and name: `project:vision`, `person:U0ANA` or `team:`."""
+"""A person, a project or the team, as kind and name: `person:U0ANA`, `project:vision` or `team:`."""
 
 
 # --- the values of keys, pages and questions
@@ -403,14 +403,14 @@ class NearbyValue(Value):
 
 
 class SpendValue(Value):
-    """A month and a budget's scope: `2026-11:project:vision`."""
+    """A month, and the person, project or team whose charges are requested: `2026-11:project:vision`."""
 
     month: Month
     scope: WhoseMoney
 
 
 class SpendRowsValue(Value):
-    """A period as people type it, a budget's scope, and the kind of rows to show.
+    """A period as people type it, a person, project or team, and the kind of rows to show.
 
     For example `week:team::people` or `2026-10:project:vision:people`.
     """

@@ -106,7 +106,7 @@ class Spend(Frozen):
     """Show the amount that was spent."""
 
     kind: ScopeKind = ScopeKind.TEAM
-    """The kind of budget. PERSON refers to the person who asks."""
+    """The scope of the report: a person, a project or the team. PERSON refers to the person who asks."""
     project: str = ""
     """The name of the project, as it was typed."""
     period: str = PeriodKind.MONTH
