@@ -212,8 +212,8 @@ def _failed(vendor_name: str | None, why: Why, detail: str | None) -> str:
 
 
 def _answered(vendor_name: str | None, detail: str | None) -> str:
-    words = escape((detail or "").strip().rstrip("."), 200)
-    return f'{sentence_case(vendor(vendor_name))} answered: "{words}".' if words else ""
+    answer = escape((detail or "").strip().rstrip("."), 200)
+    return f'{sentence_case(vendor(vendor_name))} answered: "{answer}".' if answer else ""
 
 
 def _against_clicked(context: EventContext[RentingFacts]) -> str:

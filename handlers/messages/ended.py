@@ -156,7 +156,7 @@ def short_resource_id(resource_id: str) -> str:
 
 
 @direct(EventKind.NOT_CONFIRMED)
-def _who_looks_after_it(context: EventContext) -> Rendered:
+def _unconfirmed_deletion(context: EventContext) -> Rendered:
     details, rental, text = context.details, context.rental, context.named_text
     if rental.state.over and settled(details):
         return blocks.of_parts(*receipt_parts(details, context.machine, context.reader), closed=True)

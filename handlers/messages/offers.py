@@ -94,7 +94,7 @@ def answer(view: QuoteView, reader: Reader, *, everything: bool = False) -> Rend
     if quote.state is QuoteState.WAITING and (view.rental is None or view.rental.state is State.QUEUED):
         return waiting.waits(WaitingView(quote=quote, rental=view.rental), reader)
     if quote.told:
-        return waiting.told(view, reader)
+        return waiting.notified(view, reader)
     if view.rental is not None:
         return replies.rented(view.rental, asked=view.asked, without_key=view.without_key)
     return with_idle(view.idle, _answer(view, reader, everything=everything), reader.times)

@@ -87,7 +87,7 @@ def wait_text(view: QuoteView, reader: Reader) -> str:
     if not wait_buttons(view):
         return ""
     refused = f"I can't rent one automatically. {refusal_text(view.wait_refused)}" if view.wait_refused else ""
-    hours = "" if view.wait_refused else when_it_looks(quote.waitlist_entry, reader.rules)
+    hours = "" if view.wait_refused else search_hours(quote.waitlist_entry, reader.rules)
     if hours and _ends_before_hours(quote.waitlist_entry, reader):
         hours += f' {_BEFORE_HOURS} unless you add "any time" to your request.'
     elif hours and not (quote.waitlist_entry and quote.waitlist_entry.any_time):
@@ -108,7 +108,7 @@ def any_model(request: Request) -> str:
     return "" if request.features or "-" in request.gpu else f"Any {gpu(request.gpu)} model counts as a match."
 
 
-def when_it_looks(waitlist_entry: WaitlistEntry | None, rules: Rules) -> str:
+def search_hours(waitlist_entry: WaitlistEntry | None, rules: Rules) -> str:
     """Return a sentence saying during which hours offers are searched for.
 
     Empty if the hours are the whole week.
@@ -189,7 +189,7 @@ def highest_price(quote: Quote, reader: Reader) -> Modal:
         "Rent it for me",
         blocks.lines(
             f"{describe(request)}, {how_long_in_dialog(request, reader.now)}.",
-            join(when_it_looks(quote.waitlist_entry, reader.rules), "I'll rent the first offer that fits."),
+            join(search_hours(quote.waitlist_entry, reader.rules), "I'll rent the first offer that fits."),
             any_model(request),
         ),
         blocks.text_input(
@@ -220,7 +220,7 @@ def rent_for_me_confirm(wait: WaitPreview, gpu_rate: Decimal | None, reader: Rea
             f"{describe(request)}, {how_long_in_dialog(request, reader.now)}, at {highest} or less.",
             f"If no offer matches{' then' if starts_at else ''}, "
             f"I'll keep trying for {span(wait.until - (starts_at or reader.now))}.",
-            "" if starts_at else when_it_looks(quote.waitlist_entry, reader.rules),
+            "" if starts_at else search_hours(quote.waitlist_entry, reader.rules),
             "" if starts_at and quote.offers else any_model(request),
             _who_decides(wait, reader.rules),
         ),
@@ -261,7 +261,7 @@ def waits(waiting: WaitingView, reader: Reader, asked: PeopleAsked | None = None
     if rental is not None and rental.state is State.AWAITING_APPROVAL:
         return replies.rented(rental, asked=asked)
     about, any_time = describe(waiting.request), None
-    hours = "" if waiting.request.starts_at else when_it_looks(waiting.waitlist_entry, reader.rules)
+    hours = "" if waiting.request.starts_at else search_hours(waiting.waitlist_entry, reader.rules)
     if _ends_before_hours(waiting.waitlist_entry, reader):
         hours += f' {_BEFORE_HOURS} unless you click "Any time".'
         any_time = button(
@@ -275,7 +275,7 @@ def waits(waiting: WaitingView, reader: Reader, asked: PeopleAsked | None = None
     return blocks.with_buttons(text, any_time, stop_button(waiting.quote.id, about))
 
 
-def told(view: QuoteView, reader: Reader) -> Rendered:
+def notified(view: QuoteView, reader: Reader) -> Rendered:
     """Render the message to a person who wanted to be notified: the offer, or that no offer matched in time.
 
     Once they have rented the offer, the message says so and loses its buttons.
