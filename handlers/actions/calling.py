@@ -1,8 +1,8 @@
 """Calls the actions of `bot/lifecycle/actions` for buttons, dialogs and typed commands.
 
 The modules in this package have one handler for each action. The action's button, dialog and typed command all
-lead to the same handler, which creates the action from their value and passes it to `carry_out`. It also passes
-the dialog in which the person confirms the plan, and the reply that says what was done.
+lead to the same handler, which creates the action from the value that they carry and passes it to `carry_out`. The
+handler also passes the dialog in which the person confirms the plan, and the reply that says what was done.
 
 If the fields of the value are the same as those of the action, `does` creates the handler. For a button that only
 shows something, `shows` does. The constant `ON` of each module maps buttons and dialogs to their handlers.

@@ -103,9 +103,9 @@ def choice(found: GithubKeys) -> Rendered:
     ]
     left_out = _left_out(found)
     return blocks.message(
-        "\n".join(filter(None, (heading, *lines, left_out, _room(found)))),
+        "\n".join(filter(None, (heading, *lines, left_out, _still_allowed(found)))),
         blocks.section("\n".join((heading, *lines))),
-        blocks.context(join(left_out, _room(found))),
+        blocks.context(join(left_out, _still_allowed(found))),
         blocks.actions(*_buttons(found), button("Cancel", Action.CANCEL_KEYS, NO_VALUE)),
         closed=False,
     )
@@ -120,7 +120,7 @@ def _left_out(found: GithubKeys) -> str:
     )
 
 
-def _room(found: GithubKeys) -> str:
+def _still_allowed(found: GithubKeys) -> str:
     """Return a sentence about the number of keys that the person may still add.
 
     Empty if all of the user's new keys can be added.
@@ -165,7 +165,7 @@ def choose(found: GithubKeys) -> Modal:
     return blocks.modal(
         Callback.CHOOSE_KEYS,
         "Choose keys",
-        blocks.section(join(f"These are the keys of {escape(comment_of(found.name))}.", _room(found))),
+        blocks.section(join(f"These are the keys of {escape(comment_of(found.name))}.", _still_allowed(found))),
         *(
             blocks.checkboxes(
                 field,

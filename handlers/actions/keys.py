@@ -50,7 +50,7 @@ remove = does(
     lambda done, reader: _listing(done.keys, reader, views.removed_text(done.key)),
     replaces_original=True,
 )
-make_first = does(
+make_default = does(
     keys.MakeKeyFirst,
     lambda done, reader: _listing(done.keys, reader, views.made_first_text(done.key)),
     replaces_original=True,
@@ -110,7 +110,7 @@ async def save_typed(context: Context, interaction: UserInteraction, _: NoValue)
 ON = (
     on(Action.ADD_KEY, open_form),
     on(Action.REMOVE_KEY, remove),
-    on(Action.MAKE_KEY_FIRST, make_first),
+    on(Action.MAKE_KEY_FIRST, make_default),
     on(Action.CANCEL_KEYS, show_unchanged),
     on(Callback.KEY, save_typed),
 )

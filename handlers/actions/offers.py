@@ -169,8 +169,8 @@ def channel_of(interaction: UserInteraction, earlier: Quote | None) -> str:
 async def rent(context: Context, interaction: UserInteraction, value: OfferValue) -> Outcome:
     """Rent an offer, or request approval for it.
 
-    If this person is already renting the same and hasn't asked for another one, only ask whether they want
-    another.
+    If this person is already renting the same kind of machine and hasn't asked for another one, nothing is rented.
+    The reply then asks whether they want a second machine.
     """
 
     def dialog(wanted: Confirmation[RentPlan], reader: Reader) -> Modal:

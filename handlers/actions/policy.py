@@ -126,7 +126,7 @@ def _in_short(rules: Rules, names: Names) -> list[str]:
 
 
 def _changed_channels(rules: Rules) -> list[tuple[str, list[str]]]:
-    """Return the channels whose project is no longer charged for everybody, as a list with its title."""
+    """Return the channels in which a project is now charged for some people only, as a list with its title."""
     found = [
         f"{one} now charges {project} only for its people and approvers. "
         "If others ask there, their own project is charged if exactly one names them, and otherwise none."
@@ -309,7 +309,7 @@ def shown(view: PolicyView, reader: Reader) -> Rendered:
 
 
 def reloaded(keys: Sequence[str]) -> Rendered:
-    """Return the changes after the policy file was read again."""
+    """Return the reply that lists the changes after the policy file was read again."""
     if not keys:
         return reply("I read the policy file again. Nothing has changed.")
     return reply(
@@ -318,7 +318,7 @@ def reloaded(keys: Sequence[str]) -> Rendered:
 
 
 def refused(lines: Sequence[str]) -> Rendered:
-    """Return the mistakes because of which a policy file that was read again changed nothing."""
+    """Return the reply that lists the mistakes in the policy file, because of which nothing was changed."""
     text = mistakes_text(
         "The policy file has mistakes, so nothing was changed.", lines[:MISTAKES_SHOWN], len(lines)
     )

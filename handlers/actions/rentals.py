@@ -36,7 +36,7 @@ from handlers.typed.form import read_hours
 
 
 async def ssh(context: Context, interaction: UserInteraction, value: RentalValue) -> Outcome:
-    """Reply with the way to log in to a rental's machine."""
+    """Reply with instructions for logging in to a rental's machine."""
     details = await queries.ssh_details(context.deps, interaction.person, value.rental_id)
     reader = context.reader(interaction.person)
     return Reply(content=ssh_lines.ssh(details, reader, probe_line=context.deps.probe_line))
@@ -50,7 +50,7 @@ async def extend_by_hours(context: Context, interaction: UserInteraction, value:
 async def extend(context: Context, interaction: UserInteraction, value: ExtendValue | UntilValue) -> Outcome:
     """Extend a lease by a length or until a new end, or request approval for that.
 
-    If the same command was given only just before, the reply asks whether more time is meant.
+    If the same command was typed a moment ago, the reply asks whether even more time is meant.
     """
 
     def dialog(wanted: Confirmation[LongerLease], reader: Reader) -> OpenModal:
@@ -232,7 +232,7 @@ def _extension_label(details: RentalDetails, hours: int, rules: Rules, now: date
 
 
 async def replace(context: Context, interaction: UserInteraction, value: RentalValue) -> Outcome:
-    """Search for another machine. The search sends its answer to the `response_url`."""
+    """Search for a machine that replaces this one. The search sends its answer to the `response_url`."""
     return await carry_out(
         context,
         interaction,

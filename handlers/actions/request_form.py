@@ -279,7 +279,8 @@ def _length_or_end(length: timedelta, end: datetime | None, wanted: Request, zon
 def _up_to(wanted: Request, rules: Rules, zone: str) -> Json | None:
     """Return the input for the latest end of a flexible lease.
 
-    None if the rules switch the probe off, because without the probe a lease's end can't depend on use.
+    None if the rules switch off the probe, which checks whether GPUs are busy. Without it, the end of a lease
+    can't depend on use.
     """
     if rules.idle.probe is ProbeKind.NONE:
         return None

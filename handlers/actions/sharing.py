@@ -90,8 +90,8 @@ def answer(result: Shared) -> Rendered:
     ways = _with_purchase(result, names)
     if result.key_lines or result.removable:
         ways = [*_add(result, names), *_remove(result, [*names, *result.gone])]
-    gone = f"{people_text(result.gone)} can no longer be a teammate." if result.gone else ""
-    return blocks.of_parts(*ways, blocks.paragraph(gone), blocks.paragraph(_without_key(result)), closed=True)
+    no_longer = f"{people_text(result.gone)} can no longer be a teammate." if result.gone else ""
+    return blocks.of_parts(*ways, blocks.paragraph(no_longer), blocks.paragraph(_without_key(result)), closed=True)
 
 
 def _without_key(result: Shared) -> str:

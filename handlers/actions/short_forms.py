@@ -54,7 +54,7 @@ from handlers.typed.commands import Longer
 from handlers.typed.sentences import Topic
 
 KEEP_FOR = timedelta(hours=4)
-"""The duration for which `/gpu keep` without a time keeps a machine."""
+"""The default duration of `/gpu keep`."""
 
 ABOUT_ONE = frozenset({Topic.TIME, Topic.BROKEN})
 """The topics of a sentence that only make sense for a single rental."""
@@ -91,11 +91,11 @@ async def carry_out(context: Context, interaction: UserInteraction, command: com
 
 
 def _meaning(context: Context, interaction: UserInteraction, command: commands.RentalCommand) -> Meaning:
-    """Return the functions and the question for a command that may refer to one of several rentals.
+    """Return the meaning of a command whose rental may still be unknown.
 
-    The result consists of the function that carries out the command for a rental ID, the purpose, which determines
-    the rentals to choose from, the question which rental is meant, and the function that returns a rental's
-    button.
+    The result contains, in this order: the function that carries out the command for a rental ID; the purpose,
+    which determines the rentals to choose from; the question that asks for the rental; and the function that
+    returns a rental's button.
     """
 
     def do(handler: ValueHandler[V], value_of: Callable[..., V]) -> Do:
@@ -140,7 +140,7 @@ def _meaning(context: Context, interaction: UserInteraction, command: commands.R
 
 
 def _which_to_extend(until: datetime | None, longer: timedelta | None) -> tuple[str, ButtonFor]:
-    """Return the question which rental to extend, and its buttons.
+    """Return the question that asks which rental to extend, and its buttons.
 
     If the command contains neither an end nor a length, the buttons open a dialog that asks for the length.
     """
@@ -163,7 +163,7 @@ _extend_form = _named("Extend", Action.EXTEND_FORM, RentalValue)
 
 
 def which_one(own: OwnRentals, question: str, button_for: ButtonFor, reader: Reader) -> Rendered:
-    """Return the question which of several rentals is meant, with one button for each."""
+    """Return the question that asks which of several rentals is meant, with one button for each."""
     shown = own.rentals[:MOST]
     left = len(own.rentals) - len(shown)
     return blocks.of_parts(
@@ -264,7 +264,7 @@ def _spend_buttons(reader: Reader) -> tuple[Json, ...]:
 
 
 def ask_to_keep(previews: Sequence[tuple[RentalDetails, LongerLease]], reader: Reader) -> Rendered:
-    """Return the question whether a rental should end later, with one button for each possible end.
+    """Return the question that asks whether a rental should end later, with one button for each possible end.
 
     The value of each button contains its end.
     """

@@ -301,7 +301,8 @@ def _buttons(shown: SpendReport) -> Json | None:
 async def send_file(context: Context, interaction: UserInteraction, value: SpendValue) -> Outcome:
     """Send the file of a month's charges to the person's direct messages.
 
-    The value contains the scope of the file, which is as much of the month as the person may see.
+    The value contains the person, project or team whose charges are in the file. Readers who may not see other
+    people's spending get a button for their own charges only.
     """
     part = MonthPart(month=value.month, scope=value.scope)
     await ask_for_file(context.deps, interaction.person, part)

@@ -26,7 +26,7 @@ def _begun(begun: WaitBegun, reader: Reader) -> Rendered:
 
 
 def _rent_dialog(wanted: Confirmation[LaterRent], reader: Reader) -> Modal:
-    """Return the dialog that confirms an automatic rent, or that asks for the highest price if none is known."""
+    """Return the dialog that confirms an automatic rental, or the one that asks for a missing highest price."""
     plan = wanted.plan
     if plan.terms is None:
         return views.highest_price(plan.quote, reader)

@@ -37,7 +37,7 @@ from handlers.phrases.use_text import current_use, status_text
 NEEDED_FOR = timedelta(hours=4)
 """The time for which an owner declares with [I need it] that a machine is needed."""
 LINES = 2
-"""The most shell lines that fit into a message next to everything else."""
+"""The maximum number of shell lines that fit into a message next to everything else."""
 
 # --- another owner
 

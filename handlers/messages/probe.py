@@ -77,7 +77,7 @@ def by_hand(details: RentalDetails, reader: Reader, probe_line: str) -> list[str
 
 
 def looks_now(rental: Rental) -> Rendered:
-    """Render the answer to `I pasted it`. `/gpu show` reports no usage before the next probe run."""
+    """Render the reply to a click on [I pasted it]. `/gpu show` has no usage before the next probe run."""
     return blocks.message(f"I'll check within a minute. After that, /gpu ssh {rental.id} shows whether it worked.")
 
 

@@ -1,4 +1,7 @@
-"""A machine with two ends goes on while it is in use, and ends once it is not. The bot is killed in between."""
+"""A machine with a flexible end runs on while it is in use, and ends once it isn't.
+
+The bot is killed in between.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ async def pings(world: World) -> list[str]:
     return [ping.text for ping in await world.sandbox.pings(PEOPLE["Ana"])]
 
 
-async def test_a_machine_in_use_goes_on_past_its_first_end_and_ends_when_its_work_has_stopped(
+async def test_a_busy_machine_runs_past_its_earliest_end_until_work_stops(
     world: World,
 ) -> None:
     rental = await world.rents(text="get H100 EU for 1h up to 4h")
@@ -30,7 +33,7 @@ async def test_a_machine_in_use_goes_on_past_its_first_end_and_ends_when_its_wor
     await world.play.passes(35 * MINUTE)
     await world.kill()
     await world.restart()
-    # It worked in the last half hour, so it counts as in use at its first end.
+    # The machine worked in the last half hour, so it counts as in use at its earliest end.
     await world.sandbox.use(machine.resource_id, {"all": 0})
     await world.play.passes(ready_at + HOUR + MINUTE - await world.now())
     assert "In use: " in (await world.card(rental)).text

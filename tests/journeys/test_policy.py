@@ -1,4 +1,4 @@
-"""The operator changes the policy file while the bot runs, and starts it with one that has mistakes."""
+"""The operator changes the policy file while the bot is running, and starts it with a file that has mistakes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def policy(world: World, text: str) -> Path:
 
 
 def secrets(world: World) -> dict[str, str]:
-    """Write the sandbox's tokens into files, and return the settings that name these."""
+    """Write the sandbox's tokens into files. Return the settings that name these files."""
     tokens = {
         "SLACK_BOT_TOKEN": world.slack.bot_token,
         "SLACK_APP_TOKEN": world.slack.app_token,
@@ -31,7 +31,7 @@ def secrets(world: World) -> dict[str, str]:
     return dict.fromkeys(tokens, "") | {f"{name}_FILE": str(world.folder / name) for name in tokens}
 
 
-async def test_rules_and_tokens_change_at_sighup_and_a_bad_file_never_replaces_good_rules(
+async def test_sighup_reads_rules_and_tokens_but_never_a_bad_file(
     stopped_world: World,
 ) -> None:
     world = stopped_world
@@ -56,7 +56,7 @@ async def test_rules_and_tokens_change_at_sighup_and_a_bad_file_never_replaces_g
         "Cleo", "The team's rules changed. Changed: auto_approve.per_hour. /gpu policy shows all rules."
     )
     assert told.is_dm
-    # The token of Compute Clear is read again when it is refused. Nobody notices it.
+    # The token of Compute Clear is read again when it is refused. Nobody notices.
     rental = await world.rents()
     await world.sandbox.compute.post("token", {"token": "compute-sandbox-second-token"})
     secrets(world)

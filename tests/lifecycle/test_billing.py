@@ -44,7 +44,7 @@ def test_a_terminated_machine_costs_its_rate_between_the_reported_times() -> Non
     [
         ("rate", 12_900_000),  # the offer's price
         ("valid_from", 16_940_000),  # since the attempt was intended, an hour before
-        ("valid_to", 16_940_000),  # until it was found gone, an hour after
+        ("valid_to", 16_940_000),  # until it was found terminated, an hour after
     ],
 )
 def test_a_row_is_estimated_if_the_api_left_out_a_value(missing: str, amount: int) -> None:

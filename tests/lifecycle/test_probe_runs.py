@@ -95,7 +95,7 @@ async def test_questions_and_details_count_a_connection_seen_only_just_now(here:
 
     await here.pass_time(4 * HOUR, asked)
     first = (await here.last_event(rental, E.STILL_NEEDED)).at
-    await here.be_down(3 * MINUTE)  # so the last visit is a minute before the next question
+    await here.be_down(3 * MINUTE)  # so the last probe run is a minute before the next question
     await here.pass_time(first + 2 * HOUR - 2 * MINUTE - here.now)
     machine.use(0, peers=["p1"])
     await here.pass_time(2 * MINUTE)

@@ -99,7 +99,7 @@ async def test_a_second_click_on_destroy_is_refused_while_the_deletion_runs(here
 
 
 async def rental_with_an_earlier_machine(here: World) -> Rental:
-    """Return a rental whose second attempt is starting while the first one's machine is slowly being deleted."""
+    """Return a rental whose second attempt is starting while the first one's machine is being deleted slowly."""
     await here.behaves("hyperstack", "fails_with_resource", times=1)
     rental = await here.get()
     await here.behaves("hyperstack", "not_deleting", seconds=900)

@@ -37,7 +37,7 @@ log = structlog.get_logger()
 
 CHECK_EVERY = timedelta(minutes=1)
 DOWN_AFTER = timedelta(minutes=5)
-"""The age of the last check above which the bot counts as having been down or stuck in between."""
+"""If the last check is older than this, the bot counts as having been down or stuck in between."""
 RETRY_COMPLETE = timedelta(minutes=10)
 """The interval at which the market is asked again about an attempt without any resources left to delete."""
 STEP_GOES_FIRST = timedelta(minutes=3)
@@ -46,10 +46,7 @@ STEP_GOES_FIRST = timedelta(minutes=3)
 The rental's own step gets this time to act first, because the owner may still need the machine.
 """
 STEP_WORKS_WITHIN = timedelta(minutes=2)
-"""The age of a reading up to which the rental's own step counts as working.
-
-If the step, while deleting, read a resource this recently, then the step works and the vendor is slow.
-"""
+"""If the rental's step read a resource this recently while deleting it, the step works and the vendor is slow."""
 SHORTEST_PAUSE = 0.05
 """The shortest pause between two checks, in wall-clock seconds, even if the bot's clock runs fast."""
 
@@ -92,8 +89,7 @@ class OverdueDeletion(Part):
     async def first_due(self, tx: Tx) -> datetime | None:
         """Return the current time if a check is due, and otherwise the time of the next known deletion.
 
-        The times are by the uncorrected clock. The routine check that takes place every minute counts as work only
-        once it is due.
+        Both are times of the uncorrected clock. The routine check every minute counts as work only once it is due.
         """
         if self.due():
             return self._clock.uncorrected.now()
@@ -184,8 +180,8 @@ class OverdueDeletion(Part):
     ) -> datetime:
         """Return the time at which the grace periods start.
 
-        They start at the end of the attempt, or now if the bot was down at that time: nobody was notified of the
-        end then, and no step could react to an answer.
+        They start at the end of the attempt. If the bot was down at that time, they start now, because nobody was
+        notified of the end, and no step could react to an answer.
         """
         key = attempt.rental_id, attempt.n
         past_end = self._past_end.get(key)

@@ -1,4 +1,4 @@
-"""The loop that finds offers for waitlist entries, and then rents them or notifies people, in order of the queue.
+"""The loop that finds offers for waitlist entries, and then rents them or notifies people, in waitlist order.
 
 Entries with the same query share one search.
 """

@@ -42,8 +42,8 @@ async def charges_of_months(
 ) -> list[Charge]:
     """Return the charges of these months, including what running resources have cost by `now`.
 
-    If `owner` is given, only the charges of this person are returned. Other tasks can run while the resources are
-    read.
+    If `owner` is given, only the charges of this person are returned. Other asyncio tasks can run while the
+    resources are read.
     """
     found = [charge for month in sorted(months) for charge in await tx.budgets.charges_in(month, owner)]
     live = await live_charges(tx, rules, now, owner=owner)
@@ -152,7 +152,7 @@ async def check_budget_alerts(deps: Deps) -> None:
 
 
 async def send_digest(deps: Deps) -> None:
-    """Send the latest digest that was due to the home channel, unless it has been sent already.
+    """Send the home channel the latest digest that is due, unless it has been sent already.
 
     If the bot was down for several weeks, only the latest digest is sent. After the policy has named a time for
     digests, the first one is sent the next time it is due. For a week without rentals, there is no digest. Raises

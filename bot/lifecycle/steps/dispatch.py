@@ -138,9 +138,9 @@ def _give_approval_notice_if_due(snapshot: RentalSnapshot, now: datetime) -> Ren
 async def _note_unseen_end(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
     """Record that the usage status was unknown before the end, if the bot was down at that time.
 
-    Without this, the last known status would count until the end of the rental that has just ended. The status is
-    unknown since the last moment at which anybody saw the use of the machine. The end stays the last event of the
-    rental.
+    Without this, the last known status would count until the end of the rental that has just ended. Instead, the
+    status counts as unknown from the last moment at which anybody saw the use of the machine. The end stays the
+    last event of the rental.
     """
     rental = snapshot.rental
     if rental.use is None:
