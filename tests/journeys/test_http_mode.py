@@ -55,7 +55,7 @@ async def ready(world: World) -> int:
 
 
 async def test_a_whole_rental_works_over_signed_requests(http_world: World) -> None:
-    """It includes a command, a dialog that refuses a field, a click, and a mention.
+    """The rental includes a command, a dialog that refuses a field, a click, and a mention.
 
     Each repeated request is carried out only once.
     """

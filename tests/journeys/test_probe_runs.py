@@ -12,7 +12,7 @@ MINUTE = timedelta(minutes=1)
 
 
 async def test_probing_continues_after_a_kill_during_a_probe_run(world: World) -> None:
-    """It continues until the machine is destroyed."""
+    """The machine is probed until it is destroyed."""
     rental = await world.rents(text="get H100 EU for 4h")
     await world.until_card(rental, "Ready")
     await world.passes(3 * MINUTE)

@@ -117,7 +117,7 @@ async def test_of_thirty_clicks_on_two_replicas_one_per_list_wins(
 async def test_a_paused_replica_is_replaced_and_repeats_nothing_later(
     replicas: World,
 ) -> None:
-    """It doesn't buy again, and only completes the post that it had begun."""
+    """The paused replica doesn't buy again, and at most completes a post that it had begun."""
     world = replicas
     offers = await world.offers()
     call = await world.hold("procure_offer", "after")

@@ -100,7 +100,7 @@ async def test_while_slack_refuses_the_token_leases_still_end(world: World) -> N
 async def test_without_unfinished_work_a_wrong_token_fails_the_start(
     stopped_world: World,
 ) -> None:
-    """The error takes one line."""
+    """The error message is a single line."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",

@@ -14,7 +14,7 @@ LEAD = "A machine that wasn't rented through me is running"
 async def test_a_machine_is_adopted_once_despite_kills(
     world: World,
 ) -> None:
-    """After that, it is a rental like any other."""
+    """After that, the machine is a rental like any other."""
     await world.sandbox.add_machine("train-ana-3")
     await world.passes(timedelta(minutes=10))
     asked = await world.reads("Cleo", LEAD)

@@ -182,7 +182,7 @@ async def test_an_extension_reserves_the_difference_or_asks_an_approver(sqlite_u
 
 
 async def test_a_flexible_end_reserves_the_cost_until_the_latest_end(sqlite_url: str) -> None:
-    """So moving the end later doesn't add to the reservation."""
+    """Moving the end later therefore doesn't add to the reservation."""
     async with world(sqlite_url, rules=rules()) as here:
         rental = await here.ready(lease=2 * HOUR, up_to=6 * HOUR)
         assert rental.lease is not None
@@ -414,7 +414,7 @@ async def test_a_teammates_refused_extension_does_not_reveal_the_owners_money(
 
 
 async def test_an_alert_about_a_persons_budget_goes_to_that_person(sqlite_url: str) -> None:
-    """This is the case even if somebody else's click caused the alert."""
+    """The person gets the alert even if somebody else's click caused it."""
     async with world(sqlite_url, rules=rules(person=Decimal(19))) as here:
         rental = await here.ready(lease=2 * HOUR, teammates=(BEN.id,))
         await here.extend(rental, 5 * HOUR, BEN)

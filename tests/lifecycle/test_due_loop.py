@@ -155,7 +155,7 @@ async def test_running_work_keeps_its_claim_even_if_the_clock_moves(database: Da
 async def test_a_stalled_process_reclaims_a_row_only_after_its_own_work(
     database: Database, clock: MovedClock
 ) -> None:
-    """While it was stalled, another process claimed the row and worked on it."""
+    """While the process was stalled, another one claimed the row and worked on it."""
     stopped, other = Loop(database, clock), Loop(beside(database), clock)
     await add(database, "q1")
     await stopped.run_pass()
@@ -433,7 +433,7 @@ async def test_a_database_that_accepts_no_writes_does_not_stop_a_loop(
 
 
 async def test_a_row_claimed_by_another_process_counts_as_due(database: Database, clock: MovedClock) -> None:
-    """This matters when the caller waits until all work is done: the other process may have died."""
+    """Waiting until all work is done includes this row, because the other process may have died."""
     died, waits = Loop(database, clock), Loop(beside(database), clock)
     await add(database, "q1")
     await died.run_pass()

@@ -114,9 +114,9 @@ async def test_a_changed_file_at_a_start_becomes_the_next_version(ours: Team) ->
 async def test_the_first_start_after_the_upgrade_reports_affected_channels(
     ours: Team,
 ) -> None:
-    """These channels used to charge their project for everybody, and now charge it for fewer people.
+    """The channels used to charge their project for everybody, and now charge it for fewer people.
 
-    A new database has nothing to report, and an older one reports it once.
+    A new database has nothing to report, and an older one reports the channels once.
     """
     ours.write("projects: {vision: {channels: [C0V, C0W], people: [U0ANA]}, open: {channels: [C0O]}}\n")
     await reload(await ours.start())

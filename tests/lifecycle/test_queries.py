@@ -189,7 +189,7 @@ async def test_a_list_shows_the_names_of_known_owners(database: Database, deps: 
 
 
 async def test_a_long_list_takes_no_more_queries_than_a_short_one(database: Database, deps: Deps) -> None:
-    """This applies to the list of all rentals and to a person's own."""
+    """Both the list of all rentals and a person's own list are checked."""
     await after_one_that_failed(database, "first")
     for_one = []
     for look in (everyone, own):

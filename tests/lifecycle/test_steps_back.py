@@ -45,7 +45,7 @@ def rows_of(rows: list[LedgerRow], resource_id: str) -> list[LedgerRow]:
 
 @pytest.mark.parametrize("ended", [True, False])
 async def test_a_machine_that_reappears_is_deleted_again_and_charged_again(here: World, ended: bool) -> None:
-    """It gets a second ledger row."""
+    """The machine gets a second ledger row."""
     rental = await here.ready()
     await here.pass_time(10 * MINUTE)
     faults = await report_deleted(here, ended=ended)

@@ -308,7 +308,7 @@ async def test_a_machine_becomes_ready_in_either_vocabulary_of_statuses(here: Wo
 async def test_a_machine_without_an_ssh_banner_is_reported_as_unreachable(
     sqlite_url: str,
 ) -> None:
-    """It becomes ready after two minutes nevertheless."""
+    """The machine becomes ready after two minutes nevertheless."""
     async with world(sqlite_url, ssh_timeout=0.05) as here:
         await here.behaves("hyperstack", "silent_ssh")
         rental = await here.get()

@@ -123,7 +123,7 @@ async def three_late(here: World) -> AsyncIterator[World]:
 async def test_machines_of_failed_purchases_are_deleted_and_paid_from_the_total(
     three_late: World,
 ) -> None:
-    """They are reported in the thread."""
+    """The thread reports these machines."""
     here = three_late
     rental = await clicks(here)
     assert await vendors(here, rental) == [FIRST, SECOND_PLACE, THIRD]
@@ -186,7 +186,7 @@ async def test_after_a_long_downtime_lookups_come_before_alarms(
 
 
 async def test_a_machine_is_reported_even_if_a_click_overtakes_its_step(here: World) -> None:
-    """In that case, facts are stored, but the events of the step aren't."""
+    """An overtaken step stores its facts, but not its events."""
     await here.behaves(FIRST, "late_resource", quiet=True)
     rental = await clicks(here)
     here.jump(61 * SECOND)

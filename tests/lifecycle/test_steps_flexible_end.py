@@ -45,7 +45,7 @@ async def flexible_end(here: World, hours: float, latest: float, busy: int | Non
 async def test_a_flexible_end_moves_by_an_hour_up_to_the_latest_end(
     here: World,
 ) -> None:
-    """It moves while the machine is in use. The overdue deletion counts from the end that has moved."""
+    """The end moves while the machine is in use. The overdue deletion counts from the end that has moved."""
     rental = await flexible_end(here, 2, 4.25)
     lease = rental.running_lease
     first, latest = lease.ready_at + 2 * HOUR, lease.ready_at + 4.25 * HOUR
@@ -79,7 +79,7 @@ async def test_an_idle_machine_ends_at_the_announced_earliest_end(here: World) -
 async def test_a_machine_busy_again_after_its_notice_is_kept(
     here: World,
 ) -> None:
-    """This also applies if the bot was down at the end."""
+    """The machine is kept even if the bot was down at the end."""
     rental = await flexible_end(here, 2, 12, busy=0)
     end = end_of(rental)
     await go_to(here, end - 20 * MINUTE, seen_for=HOUR)

@@ -40,7 +40,7 @@ async def test_a_machine_missing_from_all_lists_is_deleted_by_its_id(here: World
 
 
 async def test_a_machine_that_was_named_but_never_seen_has_an_estimated_cost(here: World) -> None:
-    """It may have existed, so its ledger row lasts from the purchase to the first lookup."""
+    """The machine may have existed, so its ledger row lasts from the purchase to the first lookup."""
     answer = {"status": "procured", "resource_ids": ["11111111-2222-4333-8444-555555555555"]}
     await here.fault("procure_offer", "garbage", body=json.dumps(answer))
     rental = await here.get()

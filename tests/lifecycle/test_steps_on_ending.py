@@ -71,7 +71,7 @@ async def test_the_script_runs_once_before_each_end(here: World) -> None:
 async def test_a_running_script_delays_the_end_by_at_most_one_grace_period(
     here: World,
 ) -> None:
-    """This is the case even if the machine can't be probed any more.
+    """The delay is limited even if the machine can't be probed any more.
 
     The cost stays within the approved total.
     """

@@ -279,7 +279,7 @@ async def test_a_machine_that_got_a_new_owner_is_not_replaced(here: World) -> No
 async def test_an_unreachable_machine_can_be_replaced_after_its_first_hour(
     here: World,
 ) -> None:
-    """It isn't announced as ready."""
+    """The machine isn't announced as ready."""
     await here.behaves("hyperstack", "silent_ssh")
     rental = await here.ready(lease=6 * HOUR)
     assert rental.unreachable

@@ -105,7 +105,7 @@ async def test_exactly_the_keys_of_owner_and_teammates_can_log_in(here: World) -
 
 
 async def test_nothing_that_people_type_is_sent_to_the_market(here: World) -> None:
-    """This covers the comments of keys, notes, and names."""
+    """Neither the comments of keys nor notes nor names are sent."""
     typed = "zebra $(touch zebra) `zebra` '; zebra #"
     async with here.deps.store.write() as tx:
         (first,) = await tx.people.keys(ANA.id)

@@ -47,7 +47,7 @@ async def test_teammates_are_notified_of_ready_and_the_last_notice(here: World) 
 async def test_a_teammate_without_a_key_is_only_asked_to_add_one(
     here: World,
 ) -> None:
-    """They aren't notified when the machine is ready."""
+    """The teammate isn't notified when the machine is ready."""
     await add_eve(here)
     rental = await here.ready(teammates=(EVE.id,))
     assert [kind for to, kind in await here.direct(rental) if to == EVE.id] == [E.TEAMMATE_ADDED]
@@ -77,7 +77,7 @@ async def test_a_teammate_is_notified_that_their_extension_was_denied(here: Worl
 
 
 async def test_a_teammate_who_adds_a_key_in_time_can_log_in(here: World) -> None:
-    """They are asked for a key only once."""
+    """The teammate is asked for a key only once."""
     await add_eve(here)
     rental = await here.get(teammates=(EVE.id,), count=8)
     assert rental.state is State.AWAITING_APPROVAL

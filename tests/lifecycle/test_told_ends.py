@@ -36,7 +36,7 @@ def last_told(here: World, rental: Rental) -> EndToTell | None:
 async def test_each_probe_run_announces_the_end(
     here: World,
 ) -> None:
-    """One comes exactly 15 min before the end, and one whenever the end changes."""
+    """One probe run comes exactly 15 min before the end, and one whenever the end changes."""
     rental = await here.ready(lease=HOUR + 31 * SECOND)
     machine, end = here.machines[rental], end_of(rental)
     assert machine.told == [EndToTell(end=end, left=HOUR + 31 * SECOND)]
@@ -102,7 +102,7 @@ async def test_an_end_that_would_move_is_announced_only_once_work_stops(here: Wo
 
 
 async def test_after_a_downtime_the_first_probe_run_announces_no_end(here: World) -> None:
-    """It first has to find out whether the work continues."""
+    """The probe run first has to find out whether the work continues."""
     rental = await here.ready(lease=HOUR, up_to=4 * HOUR)
     machine, end = here.machines[rental], end_of(rental)
     machine.use(98)

@@ -84,10 +84,10 @@ async def test_a_machine_is_bought_reached_deleted_and_terminated(world: Compute
     assert await prober.banner(seen.host, seen.port)
     assert await market.delete(seen.resource_id)
     world.clock.jump(300)
-    gone = await market.resource(seen.resource_id)
-    assert gone is not None
-    assert gone.deleted
-    assert gone.valid_to is not None
+    terminated = await market.resource(seen.resource_id)
+    assert terminated is not None
+    assert terminated.deleted
+    assert terminated.valid_to is not None
     assert await market.delete(seen.resource_id)
     assert not await prober.banner(seen.host, seen.port)
 

@@ -222,7 +222,7 @@ async def test_an_outdated_copy_that_is_written_later_undoes_nothing(database: D
     known = changed(
         BOUGHT, marked_by=Marker.STEP, delete_accepted_at=START + MINUTE, orphaned=True, detail="accepted"
     )
-    gone = changed(
+    terminated = changed(
         RESOURCE,
         rate=Decimal("2.10"),
         valid_from=START,
@@ -235,18 +235,18 @@ async def test_an_outdated_copy_that_is_written_later_undoes_nothing(database: D
         terminated_at=START + 2 * MINUTE,
     )
     before = await make.store_rental(database, make.rental(attempts=1), make.attempt())
-    for attempt, resource in ((known, gone), (make.attempt(), RESOURCE)):
+    for attempt, resource in ((known, terminated), (make.attempt(), RESOURCE)):
         async with database.write() as tx:
             await tx.rentals.apply(Change(before=before, after=before, attempts=(attempt,), resources=(resource,)))
-    assert await facts(database) == ([known], [gone])
+    assert await facts(database) == ([known], [terminated])
 
 
 async def test_a_later_reading_updates_the_time_and_revives_terminated_resources(database: Database) -> None:
     later = {"read_at": START + MINUTE}
-    lost, gone = make.resource("res-2"), make.resource("res-2", terminated_at=START)
+    lost, terminated = make.resource("res-2"), make.resource("res-2", terminated_at=START)
     before = await make.store_rental(database, make.rental(attempts=1), make.attempt())
     async with database.write() as tx:
-        stored = (changed(RESOURCE, status="running"), gone)
+        stored = (changed(RESOURCE, status="running"), terminated)
         await tx.rentals.apply(Change(before=before, after=before, attempts=(BOUGHT,), resources=stored))
     async with database.write() as tx:
         await tx.rentals.note_read([])
@@ -256,17 +256,19 @@ async def test_a_later_reading_updates_the_time_and_revives_terminated_resources
     assert resources == [changed(RESOURCE, status="running", **later), changed(lost, **later)]
 
 
-async def test_resources_are_found_by_id_and_by_being_alive(database: Database) -> None:
-    gone = make.resource("res-2", status="deleted", terminated_at=START)
+async def test_resources_are_found_by_id_and_alive_ones_are_listed(database: Database) -> None:
+    terminated = make.resource("res-2", status="deleted", terminated_at=START)
     before = await make.store_rental(database, make.rental(attempts=1), make.attempt())
     async with database.write() as tx:
-        await tx.rentals.apply(Change(before=before, after=before, attempts=(BOUGHT,), resources=(RESOURCE, gone)))
+        await tx.rentals.apply(
+            Change(before=before, after=before, attempts=(BOUGHT,), resources=(RESOURCE, terminated))
+        )
     async with database.read() as tx:
         assert await tx.rentals.alive_resources() == [AliveResource("res-1", "k7mq2", RESOURCE.rate)]
-        assert await tx.rentals.resources_by_id(["res-2", "res-9"]) == {"res-2": gone}
+        assert await tx.rentals.resources_by_id(["res-2", "res-9"]) == {"res-2": terminated}
         assert await tx.rentals.resources_by_id([]) == {}
         [attempt] = await tx.rentals.attempts("k7mq2")
-        assert await tx.rentals.attempts_of([RESOURCE, gone]) == {"res-1": attempt, "res-2": attempt}
+        assert await tx.rentals.attempts_of([RESOURCE, terminated]) == {"res-1": attempt, "res-2": attempt}
         assert await tx.rentals.attempts_of([]) == {}
 
 

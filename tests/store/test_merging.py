@@ -17,7 +17,7 @@ NOW, LATER = START + timedelta(minutes=1), START + timedelta(minutes=2)
 UNKNOWN = {"state": AttemptState.UNKNOWN, "why": Why.NO_ANSWER}
 BOUGHT = {"state": AttemptState.BOUGHT, "accepted": True, "answered_at": NOW, "detail": "accepted"}
 FAILED = {"state": AttemptState.FAILED, "why": Why.SOLD_OUT, "answered_at": NOW}
-GONE = {"state": AttemptState.TERMINATED}
+TERMINATED = {"state": AttemptState.TERMINATED}
 
 
 @pytest.mark.parametrize(
@@ -30,7 +30,7 @@ GONE = {"state": AttemptState.TERMINATED}
         (BOUGHT, UNKNOWN, BOUGHT),
         (FAILED, UNKNOWN, FAILED),
         (FAILED, BOUGHT, BOUGHT),
-        (BOUGHT, GONE, {**BOUGHT, **GONE, "detail": ""}),
+        (BOUGHT, TERMINATED, {**BOUGHT, **TERMINATED, "detail": ""}),
         ({"orphaned": True}, {}, {"orphaned": True}),
         ({"marked_by": Marker.OVERDUE}, BOUGHT, {**BOUGHT, "marked_by": Marker.OVERDUE}),
         ({"marked_by": Marker.OVERDUE}, {"marked_by": Marker.STEP}, {"marked_by": Marker.STEP}),
