@@ -161,9 +161,9 @@ class OverdueDeletion(Part):
     async def _overdue_at(
         self, attempt: UnfinishedAttempt, checked_at: datetime | None, now: datetime
     ) -> datetime:
-        end, graces = self._end(attempt)
+        end, grace_periods = self._end(attempt)
         since = end if end > now else await self._past_end_since(attempt, end, checked_at, now)
-        return since + graces * overdue_grace(self._deps.rules)
+        return since + grace_periods * overdue_grace(self._deps.rules)
 
     def _end(self, attempt: UnfinishedAttempt) -> tuple[datetime, int]:
         """Return the planned end of the attempt, and the number of grace periods that follow it."""
