@@ -280,8 +280,7 @@ class OverdueDeletion(Part):
     async def _still_overdue(self, attempt: UnfinishedAttempt, overdue_at: datetime) -> bool:
         """Return whether the attempt is still overdue.
 
-        This is the case if its end is still the one that made it overdue at `overdue_at`, and that time has
-        passed.
+        Its end must still be the one that `overdue_at` was computed from, and `overdue_at` must have passed.
         """
         async with self._deps.store.read() as tx:
             now = await self._correct_clock(tx)

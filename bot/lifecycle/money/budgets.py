@@ -43,7 +43,7 @@ NOT_APPROVED = frozenset({State.DENIED, State.EXPIRED, State.WITHDRAWN})
 ALERTS_JOB = "budget alerts"
 """The name of the job that checks scheduled alerts."""
 RESERVED_FOR = timedelta(minutes=5)
-"""The delay before an alert is sent that is reached only because of reservations."""
+"""The delay before sending an alert that is reached only because of reservations."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class RentalFacts:
     replacement_waits: bool = False
     """True if another rental is replacing this one and isn't over."""
     owner_changes: Sequence[Event] = ()
-    """The events that gave the rental another owner, oldest first."""
+    """The events that transferred the rental to another owner, oldest first."""
 
     @property
     def settled(self) -> Micros:

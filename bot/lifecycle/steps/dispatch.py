@@ -51,7 +51,7 @@ async def _wait(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
 
 
 async def _destroy(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
-    """End the rental once every attempt is closed, which means that nothing of it can be billed any more.
+    """End the rental once every attempt is closed, which means that none of them can be billed any more.
 
     `resource_deletion` has already done its round before this step.
     """
