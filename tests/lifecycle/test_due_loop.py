@@ -433,7 +433,7 @@ async def test_a_database_that_accepts_no_writes_does_not_stop_a_loop(
 
 
 async def test_a_row_claimed_by_another_process_counts_as_due(database: Database, clock: MovedClock) -> None:
-    """Somebody who waits until all work is done has to wait for the row, because the other process may have died."""
+    """Waiting until all work is done includes this row, because the other process may have died."""
     died, waits = Loop(database, clock), Loop(beside(database), clock)
     await add(database, "q1")
     await died.run_pass()

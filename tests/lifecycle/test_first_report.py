@@ -159,7 +159,7 @@ async def test_at_most_ten_unreachable_machines_of_a_vendor_are_read(database: D
 
 
 def test_unreachable_machines_count_for_two_owners_or_after_a_week() -> None:
-    """Unreachable machines count if they have at least two owners, or if none of the vendor's answered for a week."""
+    """Unreachable machines count if they have at least two owners, or if no machine answered for a week."""
 
     def vendor(*unreachable: str, answered: timedelta | None = None) -> ProbeAnswers:
         """Return the answers of a vendor whose last answer was so long ago."""

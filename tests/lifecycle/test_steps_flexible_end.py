@@ -71,8 +71,8 @@ async def test_an_idle_machine_ends_at_the_announced_earliest_end(here: World) -
     rental = await flexible_end(here, 2, 12, busy=0)
     await go_to(here, end_of(rental) - SECOND)
     assert await seen_destroyed_at(here, rental) == end_of(rental)
-    told = await here.last_event(rental, E.ENDING)
-    assert (told.at, told.facts.status) == (end_of(rental) - 30 * MINUTE, None)
+    notice = await here.last_event(rental, E.ENDING)
+    assert (notice.at, notice.facts.status) == (end_of(rental) - 30 * MINUTE, None)
     assert await count(here, rental, E.END_MOVED) == 0
 
 
@@ -104,9 +104,9 @@ async def test_the_notice_names_a_vendor_that_runs_no_startup_scripts(here: Worl
     here.machines.new_ones_miss = Missed.REFUSED
     rental = await here.ready(lease=2 * HOUR, up_to=4 * HOUR)
     await go_to(here, end_of(rental) - HOUR)
-    told = await here.last_event(rental, E.ENDING)
-    assert (told.at, told.facts.until) == (here.now, end_of(rental))
-    assert (told.facts.status, told.facts.vendor) == (UsageStatus.UNKNOWN, "hyperstack")
+    notice = await here.last_event(rental, E.ENDING)
+    assert (notice.at, notice.facts.until) == (here.now, end_of(rental))
+    assert (notice.facts.status, notice.facts.vendor) == (UsageStatus.UNKNOWN, "hyperstack")
     assert await seen_destroyed_at(here, rental) == end_of(rental)
 
 

@@ -66,7 +66,7 @@ async def waits(
     return await here.quote(quote.id), await here.rental(rental.id)
 
 
-async def told(here: World, person: Person = ANA) -> list[Quote]:
+async def notified_quotes(here: World, person: Person = ANA) -> list[Quote]:
     """Return the quotes that a person got direct messages about, in the order of the messages."""
     found = [
         message
@@ -252,8 +252,8 @@ async def test_each_kind_of_block_is_reported_once(here: World) -> None:
     await here.pass_time(20 * MINUTE)
     async with here.deps.store.read() as tx:
         events = await tx.events.of_many([rental.id], (E.NOT_ALLOWED_NOW,))
-    told = [facts.block for facts in facts_in(events[rental.id], NotAllowedFacts)]
-    assert told == [BuyingBlock.PAUSED, BuyingBlock.UNAUTHORIZED]
+    blocks = [facts.block for facts in facts_in(events[rental.id], NotAllowedFacts)]
+    assert blocks == [BuyingBlock.PAUSED, BuyingBlock.UNAUTHORIZED]
 
 
 async def test_limits_and_rights_are_checked_when_an_offer_fits(here: World) -> None:
@@ -293,7 +293,7 @@ async def test_waitlist_entries_of_people_who_left_are_withdrawn(here: World) ->
     await here.pass_time(30 * MINUTE)
     async with here.deps.store.read() as tx:
         assert await tx.quotes.waiting() == []
-    assert await told(here) == []
+    assert await notified_quotes(here) == []
 
 
 async def test_after_a_restore_the_owner_confirms_the_waitlist_entry(here: World) -> None:
@@ -326,18 +326,18 @@ async def test_everyone_who_waits_for_a_notification_gets_it_once(here: World) -
     assert len(await here.calls("get_offers")) <= asked + 2, "they share one search"
     await free(here)
     await here.pass_time(30 * MINUTE)
-    assert [quote.state for quote in await told(here)] == [QuoteState.FOUND, QuoteState.FOUND]
-    (bens,) = await told(here, BEN)
+    assert [quote.state for quote in await notified_quotes(here)] == [QuoteState.FOUND, QuoteState.FOUND]
+    (bens,) = await notified_quotes(here, BEN)
     assert {offer.vendor for offer in bens.offers} == {"nebius"}
     assert await waiting.waiting_of(here.deps, ANA) == []
     assert await here.bought() == []
     await here.pass_time(HOUR)
-    assert len(await told(here)) == 2
+    assert len(await notified_quotes(here)) == 2
     await sold_out(here)
     again = await carry_out(here.deps, BEN, waiting.WaitAgain(bens.id))
     assert again.id != bens.id
     await here.pass_time(3 * HOUR)
-    assert [quote.state for quote in await told(here, BEN)] == [QuoteState.FOUND, QuoteState.NONE]
+    assert [quote.state for quote in await notified_quotes(here, BEN)] == [QuoteState.FOUND, QuoteState.NONE]
     async with here.deps.store.read() as tx:
         assert await tx.quotes.waiting() == []
         assert await tx.searches.next_due(claimed=True) is None

@@ -65,7 +65,7 @@ class OverdueDeletion(Part):
 
     def __init__(self, deps: StepDeps) -> None:
         self._clock = CorrectedClock(deps.clock)
-        """Corrected each time attempts are read from the store."""
+        """The clock that decides what is overdue, corrected each time attempts are read from the store."""
         self._deps = replace(deps, clock=self._clock)
         self._checked_at: datetime | None = None
         self._past_end: dict[AttemptKey, PastEnd] = {}
