@@ -31,11 +31,11 @@ MOST_LINES = 1000
 """The maximum number of lines. A machine with 64 GPUs and 256 connections prints about 600."""
 MOST_GPUS = 64
 MOST_PEERS = 256
-"""The maximum number of connections that are counted. If there are more, this number is reported."""
+"""The maximum number of connections to count. If there are more, this number is reported instead."""
 LONGEST_NAME = 64
 """The maximum length of a GPU's name in characters."""
 HIGHEST_MIB, HIGHEST_WATTS = 100_000_000, 100_000
-"""The highest plausible values, 100 TB and 100 kW. A higher value counts as missing."""
+"""The highest plausible memory (100 TB) and power (100 kW) of a GPU. A higher value counts as missing."""
 
 _NUMBER = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,9})?")
 _INDEX = re.compile(r"[0-9]{1,2}")
@@ -67,9 +67,9 @@ def read_report(answer: bytes | bytearray, secret: bytes) -> Report | None:
     Returns None if there is no report of this version, or if any of its lines isn't one that the script prints.
 
     Args:
-        answer: The output of the machine.
-        secret: At most 32 bytes that the hashes of addresses are computed with. Without a secret, an address could
-            be found by trying all addresses.
+        answer: The output of the machine. secret: A secret of at most 32 bytes with which addresses are hashed.
+        Without it, anyone who knows a hash could
+            find its address by hashing all possible addresses.
     """
     between = _between(answer)
     if between is None:
@@ -84,14 +84,14 @@ def read_report(answer: bytes | bytearray, secret: bytes) -> Report | None:
 
 
 def _between(answer: bytes | bytearray) -> bytes | None:
-    """Return the lines between the first and last line of a report, or None if one of those is missing."""
+    """Return the lines between the first and the last line of a report, or None if either of them is missing."""
     begin = _after_line(answer, FIRST_LINE, 0)
     end = -1 if begin < 0 else _after_line(answer, LAST_LINE, begin)
     return None if end < 0 else bytes(answer[begin : end - len(LAST_LINE)])
 
 
 def _after_line(answer: bytes | bytearray, line: bytes, start: int) -> int:
-    """Return the position after the first such line that begins at `start` or later, or -1 if there is none."""
+    """Return the position after the first occurrence of a line at `start` or later, or -1 if there is none."""
     if answer.startswith(line, start):
         return start + len(line)
     found = answer.find(b"\n" + line, max(start - 1, 0))
@@ -108,7 +108,7 @@ class _Reader:
         self._peers_read = False
         self._gpus: dict[int, GpuUse] = {}
         self._all_read = False
-        """True once a second round of readings has begun, which means that the first round had every GPU."""
+        """True once a second reading of any GPU has arrived, so the first round of readings included all GPUs."""
         self._models: dict[int, GpuModel] = {}
         self._outcome: str | None = None
         self._setup: SetupProgress | None = None
@@ -143,9 +143,9 @@ class _Reader:
         )
 
     def _why_not_all(self) -> Missed | None:
-        """Return the reason why readings of GPUs are missing, or None if there is no such reason.
+        """Return the reason why readings are missing for some or all GPUs, or None if none are missing.
 
-        If the driver hangs at a GPU, nothing is known about that GPU and those after it.
+        If the driver hangs while reading a GPU, the readings of that GPU and of all later ones are missing.
         """
         if self._outcome == _TIMED_OUT and not self._all_read:
             return Missed.NVIDIA_SMI_HANGS
@@ -156,7 +156,10 @@ class _Reader:
         return Missed.NO_GPU if self._outcome == "0" else Missed.UNREADABLE
 
     def _read_own(self, rest: str) -> None:
-        """Parse the probe's own connection, $SSH_CONNECTION: `203.0.113.7 51234 10.0.0.4 22`."""
+        """Parse the probe's own connection, which isn't counted as a peer.
+
+        It has the format of $SSH_CONNECTION: `203.0.113.7 51234 10.0.0.4 22`.
+        """
         address, _, port = rest.partition(" ")
         self._own = _as_proc_writes(address, port.partition(" ")[0])
 
@@ -246,7 +249,7 @@ def _highest(one: int | None, other: int | None) -> int | None:
 def _as_proc_writes(address: str, port: str) -> str | None:
     """Return an address and port in the format of /proc/net/tcp, or None if they aren't valid.
 
-    Each group of 4 bytes is written as a hexadecimal number of a little-endian machine
+    In this format, each group of 4 bytes is written as a hexadecimal number in little-endian order
     (docs.kernel.org/networking/proc_net_tcp.html).
     """
     try:
@@ -261,5 +264,5 @@ def _as_proc_writes(address: str, port: str) -> str | None:
 
 
 def _without_mapping(peer: str) -> str:
-    """Return an IPv4 peer of an IPv6 socket (`::ffff:203.0.113.7`) as a plain IPv4 peer, as sshd writes it."""
+    """Return an IPv4-mapped IPv6 peer (`::ffff:203.0.113.7`) as a plain IPv4 peer, the form that sshd uses."""
     return peer.removeprefix("0000000000000000FFFF0000") if len(peer) > 13 else peer
