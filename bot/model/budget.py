@@ -151,7 +151,7 @@ class Charge(Frozen):
     month: Month
     """The month whose report and file include the charge.
 
-    That is the month in which it was billed, or for a correction a later one.
+    That is the month in which the cost was billed. For a correction, it is a later month.
     """
     owner: str
     project: str
@@ -171,7 +171,7 @@ class Charge(Frozen):
     estimated: bool = False
     """True if the amount is our estimate, because the API left out the start, the end or the price."""
     correction: bool = False
-    """True if the charge was found after the file of the month in which it was billed was complete."""
+    """True if the charge was found only after the file of its original month had been completed."""
 
 
 class ChargedMachine(Frozen):

@@ -382,7 +382,7 @@ class OpenQuestion(Enum):
     OWNER = auto()
     """For the admins: who becomes the owner of the rental of somebody who left?"""
     WANTED = auto()
-    """For the owner of an idle machine: does the person who asked for it get it?"""
+    """For the owner of an idle machine: does the person who asked for the machine get it?"""
     TAKE = auto()
     """For a person: do they accept the machine that its owner offers them?"""
     TERMINATION = auto()
@@ -412,7 +412,7 @@ class Effects(Generic[F]):
     alert: tuple[To, ...] = ()
     """The people who get an alert: a message that is rendered from the event alone and never edited."""
     approvers: tuple[To, ...] = ()
-    """The people who get a message with buttons to answer the event's question."""
+    """The people who get a message with buttons for deciding."""
     question: tuple[To, ...] = ()
     """The people who get a question to the admins, which is stored and answered separately."""
     reminder: tuple[To, ...] = ()

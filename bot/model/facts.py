@@ -312,7 +312,7 @@ class EndFacts(BillFacts, UntilFacts):
     ask_before: Instant | None = None
     """The latest time at which an approver can still be asked for more time.
 
-    Only set if the notice is sent because this time is near.
+    Only set if the notice is sent because the approvers' hours end before the lease does.
     """
     exit_status: int | None = None
 
@@ -374,7 +374,7 @@ class PlaceFacts(Facts):
     name: str
     why: Why | None = None
     amount: Micros | None = None
-    """The amount that the replacement cost without getting a machine."""
+    """The cost of the replacement, which never got a machine."""
 
 
 # --- the end

@@ -215,10 +215,11 @@ class Use(Frozen):
     since: Instant
     """The time since which the status applies.
 
-    - In use: the first reading of work in this period.
-    - Connected or idle: the last reading of work, or the time of ready if there was none.
-    - Unknown: the first of the probe runs that failed, or the time of ready.
-    - Too few readings so far: the time of ready, or the first successful probe run after an interruption.
+    - In use: the first reading of work in the current period of use.
+    - Connected or idle: the last reading of work, or the time at which the machine became ready if there was none.
+    - Unknown: the first of the probe runs that failed, or the time at which the machine became ready.
+    - Too few readings so far: the time at which the machine became ready, or the first successful probe run after
+      an interruption.
     """
     gpus: tuple[GpuUse, ...] = ()
     """The highest reading of each GPU in the period that the status covers."""
@@ -239,8 +240,8 @@ class Use(Frozen):
     idle_period: Instant | None = Field(default=None, alias="spell")
     """The start of the idle period that this status belongs to. Questions identify the period by this time.
 
-    It is earlier than `since` if there was an interruption of less than ten minutes in between. A status of "in
-    use" or "unknown" also has an idle period, as long as it may turn out to be such an interruption.
+    It is earlier than `since` if there was an interruption of less than ten minutes in between. While a
+    status of "in use" or "unknown" may still turn out to be such an interruption, it keeps the idle period.
     """
 
     @property

@@ -53,7 +53,7 @@ class MessageKind(StrEnum):
     @property
     def surface(self) -> bool:
         """True if messages of this kind are edited after they were posted."""
-        return self in _SURFACES
+        return self in _LIVE_MESSAGES
 
     @property
     def answer(self) -> bool:
@@ -64,7 +64,7 @@ class MessageKind(StrEnum):
         return self in {MessageKind.QUOTE, MessageKind.LOOKING, MessageKind.REPLY}
 
 
-_SURFACES = frozenset(
+_LIVE_MESSAGES = frozenset(
     {
         *(MessageKind.CARD, MessageKind.APPROVAL, MessageKind.DIRECT),
         *(MessageKind.REMINDER, MessageKind.QUESTION, MessageKind.HOME),
@@ -78,7 +78,7 @@ class NextCall(StrEnum):
     ANSWER = "answer"
     """A request to the message's `response_url`, or chat.postEphemeral."""
     FIND = "find"
-    """A read of the conversation with conversations.history or .replies, before anything is posted.
+    """A read of the conversation with conversations.history or .replies, before it is posted to or edited.
 
     It is needed if the outcome of an earlier post is unknown, because the message could otherwise appear twice. It
     is also needed after a start: the database may be a restored backup, so nobody knows what Slack shows.

@@ -162,7 +162,7 @@ class LiveCost(NamedTuple):
 
 
 class EndedCost(Frozen):
-    """The billed amount of a rental that is over."""
+    """The cost of a rental that is over, as billed."""
 
     rental_id: str
     request: Request
@@ -170,7 +170,7 @@ class EndedCost(Frozen):
     """The canonical name of the GPU that was bought. None if it isn't known."""
     ended_at: Instant
     billed: Mapping[str, Micros]
-    """The amount that each of its owners was charged, by Slack ID.
+    """The amount charged to each owner of the rental, by Slack ID.
 
     There are several owners if the machine was given to another person.
     """

@@ -117,12 +117,12 @@ class Lease(Frozen):
 
     @property
     def last_end(self) -> datetime:
-        """The latest end that the approved terms allow, including the latest end of a flexible end.
+        """The latest end that is possible without an extension. For a flexible end, this is its latest end.
 
-        During a graceful destroy, this is the latest end from before.
+        During a graceful destroy, this is the end that applied before.
         """
-        held = self.graceful_destroy or self
-        return held.latest_end or held.ends_at
+        before = self.graceful_destroy or self
+        return before.latest_end or before.ends_at
 
 
 class Extension(Frozen):
@@ -243,7 +243,7 @@ class Rental(Frozen):
     None if the machine lacks the script that starts `/root/on-ending.sh`.
     """
     on_ending_at: Instant | None = None
-    """The time at which this state was first seen."""
+    """The time at which the state in `on_ending` was first seen."""
     replaces: str | None = None
     """The ID of the rental that this one replaces."""
     replaced_by: str | None = None
@@ -272,7 +272,10 @@ class Rental(Frozen):
 
     @property
     def lost(self) -> bool:
-        """True if the vendor took the machine away. An earlier attempt may still be being deleted."""
+        """True if the vendor took the machine away.
+
+        The deletion of an earlier attempt may still be in progress.
+        """
         return self.ending is not None and self.ending.outcome is State.LOST
 
     @property

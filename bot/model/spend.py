@@ -48,16 +48,16 @@ class RowsOf(StrEnum):
 
 
 class Spent(Summed):
-    """The amount that was charged to somebody or for something, and how it was used."""
+    """An amount charged to somebody or for something, with the use of the machines."""
 
     rentals: int = 0
     gpu_time: timedelta = timedelta()
     """The time of each machine multiplied by the number of its GPUs."""
     use: UseCosts = UseCosts()
     late: Micros = 0
-    """The part that was billed after the bot had requested the deletion."""
+    """The part of the amount that was billed after the bot had requested the deletion."""
     estimated: Micros = 0
-    """The part that is our estimate, because the API left out the start, the end or the price."""
+    """The part of the amount that is our estimate, because the API left out the start, the end or the price."""
 
     @property
     def amount(self) -> Micros:
@@ -66,7 +66,7 @@ class Spent(Summed):
 
 
 class SpendRow(Frozen):
-    """The amount that was charged to one person, project or rental."""
+    """The amount charged to one person, project or rental."""
 
     key: str
     """A Slack ID, the name of a project, or the ID of a rental."""
@@ -82,7 +82,7 @@ class SpendPoint(Frozen):
 
 
 class ProjectWeek(Frozen):
-    """The amount that a project was charged in a week, and the machines that it runs now."""
+    """The amount charged to a project in a week, and the rentals that are running for it now."""
 
     project: str
     spent: Spent = Spent()
@@ -109,7 +109,7 @@ class Digest(Frozen):
 
     @property
     def spent(self) -> Spent:
-        """The amount that the team was charged in the week. Each rental belongs to exactly one project."""
+        """The amount charged to the whole team in the week. Each rental belongs to exactly one project."""
         return sum((one.spent for one in self.projects), start=Spent())
 
     @property
@@ -128,14 +128,14 @@ class Digest(Frozen):
 
 
 class OwnerMonth(Frozen):
-    """The amount that a rental's owner has spent this month, shown to the person who decides about the rental."""
+    """A rental owner's spending in this month, shown to the person who decides about the rental."""
 
     owner: str
     """Slack ID."""
     name: str
     month: Month
     spent: Spent
-    """The amount that the owner's machines have been billed until now."""
+    """The cost of the owner's machines until now, as billed."""
 
 
 class SpendReport(Frozen):
@@ -149,7 +149,7 @@ class SpendReport(Frozen):
     own_budget: Micros | None = None
     """The reader's budget for this month. None if there is none, or if the report is about another period."""
     budget: Micros | None = None
-    """The scope's budget for this month. None in the same cases."""
+    """The scope's budget for this month. None if there is none, or if the report is about another period."""
     rows_of: RowsOf
     rows: tuple[SpendRow, ...]
     """The rows of the report, most expensive first."""

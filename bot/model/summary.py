@@ -30,7 +30,7 @@ class AccruedCost(Frozen):
 
     amount: Micros
     estimated: bool
-    """True if a part of it is our estimate, because the API left out a start or a price."""
+    """True if a part of the cost is our estimate, because the API left out a start or a price."""
 
 
 class RentalSummary(Frozen):
@@ -57,7 +57,7 @@ class RentalDetails(RentalSummary):
     Empty if the rental is over, or if the reader is none of these people.
     """
     use_costs: UseCosts = UseCosts()
-    """The amount that the rental was billed, by use. Zero if the reader may not see money."""
+    """The cost of the rental, split by how the machine was used. Zero if the reader may not see money."""
     recent_use: RecentUse | None = None
     """The recent use of the machine. Only set for `/gpu show`, and if the reader may see it."""
     runs_script: bool = True
@@ -241,7 +241,7 @@ class HomeView(Frozen):
     """The person's waitlist entries, and rentals that start later."""
     month: Month
     spent: Micros
-    """The amount that the person spent in the month."""
+    """The person's spending in the month."""
     budgets: tuple[Demand, ...]
     """The current budgets of the person and of their projects, by remaining headroom, smallest first.
 
@@ -398,7 +398,7 @@ class WaitingView(Frozen):
         """
         waitlist_entry = self.quote.waitlist_entry if self.rental is None else self.rental.waitlist_entry
         if waitlist_entry is None:
-            raise ValueError(f"{self.quote.id} waits without a wish")
+            raise ValueError(f"{self.quote.id} waits without a waitlist entry")
         return waitlist_entry
 
     @property

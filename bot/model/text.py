@@ -53,7 +53,7 @@ def plural(count: int, singular: str, plural_form: str | None = None) -> str:
 
 
 def listed(parts: Sequence[str]) -> str:
-    """Return the parts as an enumeration, such as `a`, `a and b`, or `a, b and c`."""
+    """Join the parts as in a sentence: `a`, `a and b`, or `a, b and c`."""
     return " and ".join(filter(None, (", ".join(parts[:-1]), *parts[-1:])))
 
 

@@ -31,10 +31,10 @@ REFUSALS: Mapping[Surface, Collection[str]] = {
 }
 """The errors with which Slack refuses the blocks of a call.
 
-It may still accept a message's text without blocks.
+Slack may still accept the text of such a message without blocks.
 """
 ASK_TIMEOUT = 5
-"""In seconds of wall-clock time."""
+"""The timeout of `BlockTypes.ask`, in seconds of wall-clock time."""
 
 _TOO_LARGE = frozenset({"msg_blocks_too_long", "msg_too_large", "view_too_large"})
 _NOT_VALID = frozenset({"invalid_blocks", "invalid_message", "invalid_view"})
@@ -147,8 +147,8 @@ class BlockTypes:
     async def ask(self, client: AsyncWebClient) -> None:
         """Ask Slack which types it accepts, unless it has answered since the last refusal.
 
-        Without an answer, messages find out when they are sent, and dialogs keep using classic blocks. Never
-        raises.
+        Without an answer, the next message that uses a type shows whether Slack accepts it, and dialogs keep using
+        classic blocks. Never raises.
         """
         if self._asked:
             return
@@ -173,10 +173,10 @@ class Attempt:
         self._types = types
         self._surface = surface
         self.blamed: dict[str, bool] = {}
-        """The types that may be the reason for a refusal, each with whether that is certain.
+        """The types that may be the reason for a refusal. The value tells whether that is certain.
 
-        In a dialog, a reason always counts as certain: the refusal may have used up the trigger, so the type isn't
-        worth another try.
+        For a dialog, it always counts as certain: the refused attempt may have used up the dialog's trigger, so
+        the type isn't worth another try.
         """
         self.blocks = classic(blocks, types.refused(surface))
         """The blocks to send next."""

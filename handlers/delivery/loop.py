@@ -31,21 +31,21 @@ from store.db import Tx, Written
 log = structlog.get_logger("gpubot.delivery")
 
 BATCH = 20
-"""The most messages that one query returns."""
+"""The maximum number of messages that one query returns."""
 GATHER = 0.05
 """The pause between two turns, in wall-clock seconds.
 
 Thanks to the pause, messages that are queued together need only one read of the store.
 """
 IN_FLIGHT = 16
-"""The most messages that may be in the process of being sent."""
+"""The maximum number of messages that are being sent at the same time."""
 REFRESHES_IN_FLIGHT = 4
-"""The most refreshes among the messages being sent.
+"""The maximum number of refreshes among the messages being sent.
 
 A refresh only updates how much time has passed. While Slack is slow, changes must not wait for refreshes.
 """
 AT_A_TIME = {NextCall.FIND: 4, NextCall.PUBLISH: 2}
-"""The most calls of some kinds among the messages being sent.
+"""The maximum number of some kinds of calls among the messages being sent.
 
 FIND searches for posts whose outcome is unknown: while Slack is slow, each search takes up to its timeout. PUBLISH
 sends Home tabs, and rendering one reads a lot of data.

@@ -23,7 +23,7 @@ UPLOAD = "files"
 Each is in Tier 4, which allows more calls than our limit for posts.
 """
 A_MINUTE = {POST: 240, EDIT: 50, READ: 40, PUBLISH: 80}
-"""The most calls of each method per minute, in the whole workspace.
+"""The maximum number of calls of each method per minute, in the whole workspace.
 
 Slack allows "several hundred" chat.postMessage calls. chat.update is in Tier 3, 50 a minute, and so are
 conversations.history, .replies and .open. These three are counted together and stay below the limit of one of
@@ -55,7 +55,7 @@ def _counts(at: datetime, now: datetime, span: timedelta) -> bool:
 
 
 class _Window:
-    """The calls of the last minute of Slack's time, of which `most` are allowed."""
+    """A sliding window over the calls of the last minute of Slack's time. It allows `most` calls."""
 
     def __init__(self, most: int, minute: timedelta) -> None:
         self._most = most
@@ -96,7 +96,7 @@ class Pace:
         self._blocked: dict[str, datetime] = {}
         self._all_blocked_until: datetime | None = None
         self._unanswered_since: datetime | None = None
-        """The start of the first call since Slack's last response that got no response itself."""
+        """The start of the oldest unanswered call. None if Slack's last response is newer."""
         self.answered_at: datetime | None = None
         """The time of Slack's last response."""
         self.outage_over = False

@@ -126,7 +126,7 @@ class PendingSaves:
             await self._save(result.message.id)
 
     async def retry(self, *, at_once: bool = False) -> None:
-        """Store the pending results whose delay is over, or with `at_once` all pending results. Never raises."""
+        """Store the pending results whose delay is over, or with `at_once` all of them. Never raises."""
         now = self._deps.clock.real()
         for message_id, pending in list(self._pending.items()):
             if not at_once and max(pending.retry_at, self.open_at(now)) > now:
@@ -198,8 +198,8 @@ def next_destination(message: Message, owner: str | None, rules: Rules) -> Desti
     """Return the destination to try after `message.to`, or None after the last one.
 
     A direct message and an answer have no fallback, because they may contain something that only one person may
-    read. A question to an approver in a direct message has none either, because other approvers got the same
-    question.
+    read. A question in a direct message to an approver who isn't an admin has none either, because other approvers
+    get the same question.
     """
     if message.kind not in {MessageKind.CARD, MessageKind.THREAD, MessageKind.APPROVAL}:
         return None

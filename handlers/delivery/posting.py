@@ -279,7 +279,7 @@ class Poster:
         await self._client.files_completeUploadExternal(
             files=[{"id": str(begun["file_id"]), "title": file.file.name}],
             channel_id=str(opened["channel"]["id"]),
-            initial_comment=file.words,
+            initial_comment=file.text,
         )
 
     async def publish(self, message: Message, rendered: Rendered) -> Result:
@@ -305,8 +305,8 @@ class Poster:
         except NO_ANSWER as error:
             if not rendered.closed and error_code(error) in REFUSALS[Surface.MESSAGE]:
                 return Result(_retried(message, self._deps.clock.real()))
-            failed, gone = self._failed(message, error, EDIT), error_code(error) in CHANNEL_GONE
-            if failed.given_up and gone and message.kind is MessageKind.APPROVAL and not rendered.closed:
+            failed, channel_gone = self._failed(message, error, EDIT), error_code(error) in CHANNEL_GONE
+            if failed.given_up and channel_gone and message.kind is MessageKind.APPROVAL and not rendered.closed:
                 # Nobody can answer the question in that channel any more, so ask elsewhere.
                 return Result(unposted(message), refused=True)
             return failed
@@ -342,7 +342,7 @@ class Poster:
         return self._up_to_date(message, rendered)
 
     def _failed(self, message: Message, error: Exception, method: str) -> Result:
-        """Return the consequence of a failed call: wait, use the next destination, or give up.
+        """Decide what to do after a failed call: wait, use the next destination, or give up.
 
         Only a post is searched for in Slack afterwards, because it may exist in spite of the error.
         """
@@ -367,7 +367,7 @@ class Poster:
         return Result(closed(message), given_up=True)
 
     def _waits(self, error: SlackApiError, method: str, now: datetime) -> bool:
-        """Return whether Slack requested a wait or refuses our token. If so, block the pace."""
+        """Return whether Slack requested a wait or refuses our token. If so, stop further calls until then."""
         wait = requested_wait(error)
         if wait is not None:
             self._pace.block(method, now + wait)
@@ -407,8 +407,8 @@ class Poster:
     ) -> AsyncSlackResponse:
         """Make a call, and repeat it with plainer blocks if Slack refuses the blocks. Return the response.
 
-        A refused call has posted nothing. Afterwards, `body` contains the blocks that Slack accepted. Each call
-        counts for the pace.
+        A refused call has posted nothing. Afterwards, `body` contains the blocks that Slack accepted. Every call
+        counts towards the rate limits.
         """
         client = self._client
         calls: dict[str, Callable[..., Awaitable[AsyncSlackResponse]]]

@@ -29,9 +29,12 @@ from handlers.slack_api.web_api import (
 
 METADATA = "gpubot_message"
 CLOCK_SKEW = timedelta(minutes=1)
-"""The most by which Slack's clock may be behind ours."""
+"""The maximum by which Slack's clock may be behind ours."""
 PAGES, PAGE = 5, 200
-"""The most pages that one pass reads, and the number of posts per page. The next pass continues there."""
+"""The maximum number of pages that one pass reads, and the number of posts per page.
+
+The next pass continues there.
+"""
 SEARCHES = 1000
 """The number of unfinished searches that are kept in memory. Others start again from the newest page."""
 
@@ -224,7 +227,7 @@ class Finder:
     def _exception_for(self, error: SlackApiError, query: Mapping[str, Any]) -> Exception:
         """Convert an error of Slack into the exception that `_call` raises.
 
-        Also blocks the pace if Slack requests a wait.
+        If Slack requests a wait, also stop further calls until then.
         """
         now, code = self._clock.real(), error_code(error)
         wait = requested_wait(error)

@@ -139,7 +139,7 @@ def _step_alert(context: AlertContext[AlertFacts]) -> Rendered:
 
 
 def _step_text(event: Event[AlertFacts], it: str, times: Times) -> str:
-    """Return sentences saying that work on a rental has failed, works again, or has ended with a late deletion.
+    """Return sentences saying that work on a rental fails or works again, or that an overdue machine was deleted.
 
     `it` is the name of the rental or machine in the message.
     """

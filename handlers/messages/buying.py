@@ -51,7 +51,7 @@ _BLOCKED: Mapping[BuyingBlock, tuple[str, str]] = MappingProxyType(
         ),
     }
 )
-"""The explanation why nothing is bought for anyone: while that is the case, and once it is over."""
+"""The reasons why nothing is bought for anyone, each in the present and in the past tense."""
 
 
 @thread(EventKind.QUEUED)
@@ -63,7 +63,10 @@ def _queued(context: EventContext[RequestFacts]) -> str:
 
 
 def _tries_until(context: EventContext[UntilFacts]) -> str:
-    """Return a sentence saying how long I'll keep looking for an offer. Empty once the rental no longer waits."""
+    """Return a sentence saying how long the bot keeps looking for an offer.
+
+    Empty once the rental no longer waits.
+    """
     until = context.facts.until
     return f"I'll keep trying until {context.times.time(until)}." if until and _waits(context) else ""
 
@@ -101,8 +104,8 @@ def _not_allowed_now(context: EventContext[NotAllowedFacts]) -> str:
     return join(_matched(context), _why_not_allowed(context, waits), _stays(context) if waits else "")
 
 
-def _matched(context: EventContext) -> str:
-    return f"An offer matched {context.this_request}, but I couldn't rent it."
+def _matched(context: EventContext, at: str = "") -> str:
+    return f"An offer matched {context.this_request}{at}, but I couldn't rent it."
 
 
 def _why_not_allowed(context: EventContext[NotAllowedFacts], waits: bool) -> str:
@@ -117,13 +120,14 @@ def _waits_on(context: EventContext[NotAllowedFacts]) -> Rendered:
     """Render the message that says why a matching offer was not rented.
 
     While the rental stays on the waitlist, a button ends the wait. Once the rental has been bought or has ended,
-    the message gives the reason as one of the past, followed by the current state.
+    the message says that this was the reason at the time, and adds the current state.
     """
     rental = context.rental
     if rental.state is not State.QUEUED:
         why = _why_not_allowed(context, _waits(context))
-        reason_then = f"The reason {context.times.at_time(context.event.at)}: {why}" if why else ""
-        text = join(_matched(context._replace(named=True)), reason_then, _now(context))
+        reason_then = f"The reason was: {why}" if why else ""
+        matched = _matched(context._replace(named=True), f" {context.times.at_time(context.event.at)}")
+        text = join(matched, reason_then, _now(context))
         return blocks.message(text, closed=rental.state.over)
     return blocks.with_buttons(context.named_text, stop_button(rental.quote_id or "", rental.id))
 
@@ -137,7 +141,10 @@ def _now(context: EventContext) -> str:
 
 
 def _blocked(facts: NotAllowedFacts, block: BuyingBlock, still: bool) -> str:
-    """Return the reason why nothing is bought for anyone, in the present tense while the rental waits `still`."""
+    """Return the reason why nothing is bought for anyone.
+
+    It is in the present tense if the rental `still` waits, and otherwise in the past tense.
+    """
     who = paused_by(BuyingBlocked(block, by=facts.name, why=facts.detail or ""))
     now, then = _BLOCKED[block]
     if not still:
@@ -206,8 +213,8 @@ def _failed(vendor_name: str | None, why: Why, detail: str | None) -> str:
 
 
 def _answered(vendor_name: str | None, detail: str | None) -> str:
-    words = escape((detail or "").strip().rstrip("."), 200)
-    return f'{sentence_case(vendor(vendor_name))} answered: "{words}".' if words else ""
+    answer = escape((detail or "").strip().rstrip("."), 200)
+    return f'{sentence_case(vendor(vendor_name))} answered: "{answer}".' if answer else ""
 
 
 def _against_clicked(context: EventContext[RentingFacts]) -> str:

@@ -36,11 +36,11 @@ from handlers.phrases.lease_buttons import (
 from handlers.phrases.rental_text import describe, machine_in, people
 
 LINE = 900
-"""The most bytes in one line."""
+"""The maximum number of bytes in one line."""
 KEYS, WAITS, BUDGETS = 10, 5, 5
-"""The most of each that are shown."""
+"""The maximum number of each that are shown."""
 TEAM_BUDGETS = 8
-"""The most budgets of the team and its projects that an approver sees."""
+"""The maximum number of budgets of the team and its projects that an approver sees."""
 
 _TYPED = """\
 In a channel, or in Messages here:

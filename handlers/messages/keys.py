@@ -15,7 +15,7 @@ from handlers.phrases.format import clean, escape, identifier, join
 ADD_COMMAND = "/gpu key ssh-ed25519 AAAA... you@laptop"
 GITHUB_COMMAND = "/gpu key github ana-dev"
 LISTED = 20
-"""The most keys that are listed: a message holds 50 blocks, and each key takes two."""
+"""The maximum number of keys that are listed: a message holds 50 blocks, and each key takes two."""
 _DEFAULT = ": the default key, which always works"
 
 

@@ -67,7 +67,7 @@ ENDED_ROWS = 5
 HOME_ROWS = 5
 HISTORY_LINES = 30
 USE_LINES = 6
-"""The most changes of the usage status that a history shows.
+"""The maximum number of changes of the usage status that a history shows.
 
 The status of a machine that only works now and then changes again and again.
 """
@@ -173,7 +173,7 @@ def _to_reader(details: RentalSummary, reader: str) -> RentalSummary:
 
 
 def _waits(details: RentalSummary, times: Times) -> str:
-    """Return a line such as `Waiting for you: 8x H100 (p4wd9) in EU for Ana. Expires .`."""
+    """Return a line such as `Waiting for you: 8x H100 (p4wd9) in EU for Ana. Expires at 14:00`."""
     rental, extension = details.rental, details.rental.extension
     what = f"{_name(rental)} for {people(details)}"
     if extension is not None:
@@ -328,7 +328,7 @@ ELSEWHERE = (
 
 def help_(commands: Sequence[tuple[str, str]], roles: Roles, *, rules: Rules) -> Rendered:
     """Render the answer to `/gpu help`: a line about each of these commands, and the limits without approval."""
-    lines = [f"{command}: {words}" for command, words in commands]
+    lines = [f"{command}: {meaning}" for command, meaning in commands]
     limits = rules.auto_approve
     most = f"{limit_per_hour(limits.per_hour)} or {limit(limits.total)} per rental"
     ask = f"Above {most}, your request needs approval." if roles.user else ""

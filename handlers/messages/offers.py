@@ -74,9 +74,9 @@ SHOWN = 3
 SLOW = timedelta(minutes=5)
 """The usual startup time above which an offer mentions it. With `Details`, every offer does."""
 SHOWN_BY_ALL = 20
-"""The most offers that are shown after a click on a button such as `All 8 offers`."""
+"""The maximum number of offers that are shown after a click on a button such as `All 8 offers`."""
 NEARBY = 5
-"""The most similar requests that get a button if nothing is found."""
+"""The maximum number of similar requests that get a button if nothing is found."""
 
 
 def request_text(request: Request) -> str:
@@ -94,7 +94,7 @@ def answer(view: QuoteView, reader: Reader, *, everything: bool = False) -> Rend
     if quote.state is QuoteState.WAITING and (view.rental is None or view.rental.state is State.QUEUED):
         return waiting.waits(WaitingView(quote=quote, rental=view.rental), reader)
     if quote.told:
-        return waiting.told(view, reader)
+        return waiting.notified(view, reader)
     if view.rental is not None:
         return replies.rented(view.rental, asked=view.asked, without_key=view.without_key)
     return with_idle(view.idle, _answer(view, reader, everything=everything), reader.times)
@@ -148,7 +148,7 @@ def found(view: QuoteView, reader: Reader, *, everything: bool = False) -> Rende
         *offers,
         blocks.paragraph(night, keep_button),
         blocks.small(
-            _most(best, rules, 'The first "at most" is', "the first offer")
+            _most(best, rules, f"{say_at_most(best.terms.total)} is", "the first offer")
             if everything and best is not None
             else "",
             join(
@@ -182,7 +182,7 @@ def _shorter(quote: Quote, choice: OfferChoice | None) -> list[Json]:
 
 
 def _for_all_gpus(quote: Quote) -> list[Json]:
-    """Return a button for ambiguous prices that takes the highest price as the price of all GPUs together."""
+    """Return a button that reads the highest price as the price of all GPUs together, if it was ambiguous."""
     request = quote.request
     if not request.cap_for_each_or_all or request.max_gpu_rate is None:
         return []
@@ -211,9 +211,9 @@ def _left(view: QuoteView) -> str:
 
 
 def _keeps_waiting(view: QuoteView, *, rentable: bool) -> str:
-    """Return a sentence saying that the request, which the search is about to change, stays as it is.
+    """Return a sentence saying that the pending request stays as it is, if the search is for a change to it.
 
-    Without the sentence, people would think that [Change] withdraws their request.
+    Without the sentence, people would think that [Change] has withdrawn their request.
     """
     if view.still_waiting is None:
         return ""
@@ -391,10 +391,10 @@ def _rent_button(choice: OfferChoice, value: OfferValue, *, style: str | None) -
 
 
 def _approval_needed(choices: Sequence[OfferChoice], rules: Rules) -> str:
-    """Return `*Needs approval*: the price is over the limit of $10.00/h.` Empty if no offer needs approval.
+    """Return `*Needs approval*: the price is over the limit of $10.00/h`. Empty if no offer needs approval.
 
     If only some of the offers need approval, they are named: `*$18.40/h needs approval*: it's over the limit of
-    $10.00/h.`
+    $10.00/h`.
     """
     rentable = [choice for choice in choices if choice.refused is None]
     needing = [choice for choice in rentable if choice.needs_approval]

@@ -37,7 +37,7 @@ from handlers.phrases.use_text import current_use, status_text
 NEEDED_FOR = timedelta(hours=4)
 """The time for which an owner declares with [I need it] that a machine is needed."""
 LINES = 2
-"""The most shell lines that fit into a message next to everything else."""
+"""The maximum number of shell lines that fit into a message next to everything else."""
 
 # --- another owner
 
@@ -213,7 +213,7 @@ def _what_became_of_it(context: EventContext, answer: Event[Any]) -> str:
             to = person(details.names, answer.facts.people[0])
             return f"You offered it to {to}. The offer is valid until {times.time(answer.at + TAKE_WITHIN)}."
         case EventKind.USE_CHANGED:
-            return f"It has been in use again since {times.time(answer.at)}."
+            return f"The machine has been in use again since {times.time(answer.at)}, so no answer is needed."
     return how_it_ended(details, f"your {machine(details.rental)}", times)
 
 

@@ -46,7 +46,7 @@ def monitored(details: RentalDetails, rules: Rules) -> str:
     sees = f"I check {_SEES} every {span(PROBE_EVERY[rental.request.contract])}"
     if rental.probe_answered_at is not None and rental.on_ending is None:
         lacks = f"This machine lacks the script that runs {PATH} before the end"
-        return f"{sees}. {lacks}. /gpu probe shows the missing script."
+        return f"{sees}. {lacks}. To see the missing script: /gpu probe"
     return f"{sees}. To see the scripts for that: /gpu probe"
 
 
@@ -77,7 +77,7 @@ def by_hand(details: RentalDetails, reader: Reader, probe_line: str) -> list[str
 
 
 def looks_now(rental: Rental) -> Rendered:
-    """Render the answer to `I pasted it`. `/gpu show` reports no usage before the next probe run."""
+    """Render the reply to a click on [I pasted it]. `/gpu show` has no usage before the next probe run."""
     return blocks.message(f"I'll check within a minute. After that, /gpu ssh {rental.id} shows whether it worked.")
 
 

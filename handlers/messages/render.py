@@ -1,6 +1,7 @@
 """Renders the messages about events as they are now, by calling the writers of their kinds.
 
-Import the text of an event from here only, because importing this module registers all writers.
+Other modules have to use the functions here, and not the writers, because importing this module registers all
+writers.
 """
 
 from __future__ import annotations
@@ -95,8 +96,9 @@ def _is_for_them(context: EventContext) -> bool:
 def _refreshed(shown: Rendered, context: EventContext) -> Rendered:
     """Set the time after which an open message about a ready machine is rendered again.
 
-    A question is rendered again and again, because the machine costs more all the time. The message that a machine
-    is ready is rendered again after the first hour, in which the machine may be replaced.
+    A question is rendered again every few minutes, because the machine's cost increases. The message that a
+    machine is ready is rendered again when the first hour ends, because only until then it has a button for a
+    replacement.
     """
     event, rental = context.event, context.rental
     if shown.closed or shown.refresh_after is not None or rental.state is not State.READY:

@@ -38,9 +38,9 @@ from handlers.phrases.format import (
 from handlers.phrases.rental_text import how_it_ended, machine, owner, possessive, setup_text, state_word
 
 KEYS_NAMED, PEOPLE_NAMED = 3, 5
-"""The most keys of the reader and the most other people that are named. The rest is only counted."""
+"""The maximum numbers of the reader's keys and of other people that are named. The rest are only counted."""
 LONG_LINES = 2
-"""The most shell lines that fit into a message next to everything else."""
+"""The maximum number of shell lines that fit into a message next to everything else."""
 DISK = (
     "*The disk is deleted when the machine ends*, so copy your results off first. "
     "Shutting down from inside doesn't stop billing."
@@ -294,10 +294,7 @@ def _setup_log(details: RentalDetails) -> str:
 
 
 def _names(keys: Sequence[OwnedKey], details: RentalDetails, first: Sequence[str] = ()) -> _Named:
-    """Return these keys from the point of view of the machine's owner.
-
-    Their own keys named in `first` come first.
-    """
+    """Return these keys as the machine's owner reads them. The names in `first` precede the owner's other keys."""
     reader = details.rental.owner
     own = _own_names([key for key in keys if key.person == reader], details, reader)
     others = dict.fromkeys(person(details.names, key.person) for key in keys if key.person != reader)
@@ -399,7 +396,10 @@ def _config_parts(rental: Rental) -> list[Part]:
 
 
 LONG_LINE = blocks.SECTION_TEXT - 10
-"""The most bytes of a shell line in a block of its own. The largest RSA key that people can add fits."""
+"""The maximum number of bytes of a shell line in a block of its own.
+
+The largest RSA key that people can add fits.
+"""
 
 
 def lines_to_paste(how: str, write: Callable[[Sequence[str]], str], keys: Sequence[str], most: int) -> list[Part]:

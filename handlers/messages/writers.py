@@ -41,7 +41,7 @@ class EventContext(NamedTuple, Generic[F_co]):
     event: Event[F_co]
     details: RentalDetails
     reader: Reader
-    """The reader. Without an ID if many people read the message."""
+    """The reader. Their ID is empty if many people read the message."""
     timed: bool = True
     """True if the text says when the event happened. In a history, each line already starts with the time."""
     posted_at: datetime | None = None
@@ -139,12 +139,12 @@ class EventContext(NamedTuple, Generic[F_co]):
 
     @property
     def when(self) -> str:
-        """The time after a state, such as ` 18:41`. Empty unless `timed`."""
+        """The time in the form that follows a state, such as ` 18:41`. Empty unless `timed`."""
         return f" {self.times.time(self.event.at)}" if self.timed else ""
 
     @property
     def when_at(self) -> str:
-        """The time after a verb, such as ` at 18:41`. Empty unless `timed`."""
+        """The time in the form that follows a verb, such as ` at 18:41`. Empty unless `timed`."""
         return f" {self.times.at_time(self.event.at)}" if self.timed else ""
 
     @property
@@ -159,8 +159,8 @@ class EventContext(NamedTuple, Generic[F_co]):
         The operator's comment is left out, because it already follows the operator's name (`actor`).
         """
         said = self.facts.detail if isinstance(self.facts, SaidFacts) and self.event.actor != OPERATOR.id else None
-        words = escape(said or "", 200)
-        return f'"{words}"' if words else ""
+        comment = escape(said or "", 200)
+        return f'"{comment}"' if comment else ""
 
 
 class Needs(Flag):
@@ -170,7 +170,10 @@ class Needs(Flag):
     BUDGET_IF_TAKEN = auto()
     """`details.demands`: the effect on the reader's budget if they accepted the machine."""
     OTHER_END = auto()
-    """The event at the other end of a pause of buying, and the alert about it to the same reader."""
+    """The event that ended a pause of buying, or for its end the event that began it.
+
+    The alert about that other event to the same reader is loaded too.
+    """
 
 
 class AlertContext(NamedTuple, Generic[F_co]):
@@ -278,7 +281,7 @@ def no_longer_ready(context: EventContext) -> Rendered:
     return blocks.message(text, closed=context.rental.state.over)
 
 
-# --- parts of several texts
+# --- phrases that several texts share
 
 
 def until_text(context: EventContext[UntilFacts]) -> str:
@@ -321,8 +324,8 @@ def cost_of(facts: BillFacts) -> AccruedCost | None:
 
 
 def over_budget(context: EventContext[DecisionFacts]) -> str:
-    """Return `The request exceeds the budget of project vision.` Empty if no budget is exceeded."""
+    """Return `The approved cost exceeds the budget of project vision.` Empty if no budget is exceeded."""
     passed = context.facts.passed
     if not passed:
         return ""
-    return f"The request exceeds {whose_budget(passed[0].balance.scope, context.details.names)}."
+    return f"The approved cost exceeds {whose_budget(passed[0].balance.scope, context.details.names)}."

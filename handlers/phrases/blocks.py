@@ -35,13 +35,16 @@ CONTEXT_ELEMENTS = 10
 ACTION_ELEMENTS = 25
 BUTTON_TEXT = 75
 SUBJECT_TEXT = 40
-"""The most characters in each part that screen readers read after a button's label."""
+"""The maximum number of characters in each part that screen readers read after a button's label."""
 OPTION_TEXT = 75
 OPTIONS = 100
 CHECKBOXES = 10
 MODAL_TITLE = 24
 SUM_OF_TEXT = 8900
-"""The most characters in all texts of a message together. Slack refuses about 11,000 and more (bolt-js#2509)."""
+"""The maximum number of characters in all texts of a message together.
+
+Slack refuses messages with about 11,000 characters or more (bolt-js#2509).
+"""
 FALLBACK_TEXT = 3900
 """The limit of `text`: chat.update refuses more than 4,000 characters, and an ephemeral message 4,000 bytes."""
 
@@ -117,7 +120,7 @@ def context(*markups: str) -> Json | None:
 def button(label: str, action: ActionId[V], value: V, *, about: str = "", style: str | None = None) -> Json:
     """Return a button.
 
-    The label of a button that spends or destroys something names it.
+    If it spends money or destroys something, its label has to say what.
 
     Args:
         label: The visible label.
@@ -186,7 +189,7 @@ def with_buttons(text: str, *buttons: Json | None, closed: bool = False) -> Rend
 
 
 class Part(NamedTuple):
-    """A part of a message."""
+    """A part of a message, as text and as a block."""
 
     text: str
     """The text for notifications and screen readers."""
@@ -381,9 +384,9 @@ def person_select(field: Field, label: str, *, chosen: str | None, hint: str = "
 
 
 def heard(block: Json) -> Json:
-    """Make an input report changes to the bot while the dialog is still open.
+    """Have an input notify the bot of changes while the dialog is still open.
 
-    A list reports each choice, and a text field reports when Enter is pressed
+    A list does so after each choice, and a text field when Enter is pressed
     (docs.slack.dev/reference/block-kit/blocks/input-block).
     """
     return {**block, "dispatch_action": True}

@@ -185,8 +185,8 @@ def needs_approval(
     Args:
         limits: The exceeded limits from `limit_names`.
         passed: The exceeded budget, if any.
-        which: The bold beginning, which can name some of several offers.
-        it_is: The subject and verb that fit `which`.
+        which: The bold text at the beginning, which can name the offers that need approval.
+        it_is: The words that follow it, such as `they're`.
     """
     why = f"*{which}*: {it_is} over the {limits}." if limits else f"*{which}.*"
     return join(why, say_passed(passed) if passed is not None else "")

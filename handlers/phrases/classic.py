@@ -66,7 +66,7 @@ def _rich_text(block: Json) -> list[Json]:
 
 
 def _nothing(_: Json) -> list[Json]:
-    """Drop a chart. Everything in it is in the text as well."""
+    """Drop a chart, because the text contains the same numbers."""
     return []
 
 

@@ -29,15 +29,15 @@ _INVISIBLE = {"Cc", "Cf", "Cs", "Co"}
 _JOINERS = {"\u200c", "\u200d"}
 """The joiners that some scripts need inside words and some emoji need inside a sequence."""
 JOINER = "\u2060"
-"""WORD JOINER, which has no width. It keeps Slack from formatting text.
+"""The Unicode character WORD JOINER, which has no width and keeps Slack from formatting text.
 
-A mrkdwn sign next to it isn't at the edge of a word, so the sign formats nothing. `clean` removes joiners in
+A mrkdwn sign next to a joiner isn't at the edge of a word, so the sign formats nothing. `clean` removes joiners in
 foreign text, and commands are parsed without them.
 """
 _SIGN = re.compile(r"(?<![^\W_])[*_~]|[*_~](?![^\W_])")
-"""A mrkdwn sign at the edge of a word. Inside a word, as in `eu_north`, Slack shows the sign itself."""
+"""Matches a mrkdwn sign at the edge of a word. Inside a word, as in `eu_north`, Slack shows the sign itself."""
 _COLON_OR_QUOTE = re.compile(r":(?=[\w+'-]+:)|(?<!\w):(?=[\w+'-]+$)|^(?=>)")
-"""A colon that begins an emoji, or could with the following text, and the beginning of a quote."""
+"""Matches a colon that begins an emoji, or could with the text that follows, and the start of a quote."""
 _IDENTIFIER = re.compile(r"(?:SHA256:)?[A-Za-z0-9](?:[A-Za-z0-9+/=.-]*[A-Za-z0-9+/=])?")
 
 
@@ -94,7 +94,10 @@ def note(text: str) -> str:
 
 
 def person(names: Mapping[str, str], user_id: str | None) -> str:
-    """Return a person's display name, which pings nobody. None is `gpubot`, and the operator is `the operator`."""
+    """Return a person's display name. Unlike a mention, it doesn't notify them.
+
+    It is `gpubot` if the ID is None, and `the operator` for the operator.
+    """
     if user_id is None:
         return "gpubot"
     if user_id == OPERATOR.id:
@@ -118,17 +121,17 @@ def as_written(name: str) -> str:
 
 
 def mention(user_id: str) -> str:
-    """Return a mention, which pings. Use it only for approvers, once per request."""
+    """Return a mention, which notifies the person. Use it only for approvers, once per request."""
     return f"<@{user_id}>" if re.fullmatch(r"[UW][A-Z0-9]+", user_id) else escape(user_id)
 
 
 def mention_group(group_id: str) -> str:
-    """Return a mention of a user group, which pings its members. Use it as rarely as `mention`."""
+    """Return a mention of a user group, which notifies its members. Use it as rarely as `mention`."""
     return f"<!subteam^{group_id}>" if re.fullmatch(r"S[A-Z0-9]+", group_id) else escape(group_id)
 
 
 def channel(channel_id: str) -> str:
-    """Return a channel's name as a link, which pings nobody."""
+    """Return a channel's name as a link, which notifies nobody."""
     return f"<#{channel_id}>" if re.fullmatch(r"[CG][A-Z0-9]+", channel_id) else "a direct message"
 
 

@@ -120,7 +120,7 @@ def setup_text(rental: Rental) -> str:
 
 
 KINDS_SHOWN = 4
-"""The most kinds of GPU that are named."""
+"""The maximum number of kinds of GPU that are named."""
 
 
 def sold_but_seen(facts: GpuMismatchFacts) -> str:
@@ -162,7 +162,7 @@ STATES: dict[State, str] = {
 }
 
 UNREACHABLE = "Running"
-"""The state of a ready machine on whose SSH port nothing has answered yet."""
+"""The word for a ready machine on whose SSH port nothing has answered yet."""
 
 FOUND_ON_ACCOUNT = "Its machine was found in the Compute Clear account."
 """The replacement for the cost of a rental whose machine was bought after the backup."""
@@ -233,7 +233,7 @@ def why_undecided(details: RentalDetails) -> str:
 
 
 def owner(details: RentalSummary) -> str:
-    """Return the owner's name, which pings nobody."""
+    """Return the owner's name. Unlike a mention, it doesn't notify them."""
     return person(details.names, details.rental.owner)
 
 
@@ -250,7 +250,7 @@ def state_word(details: RentalSummary) -> str:
 
 
 def people(details: RentalSummary) -> str:
-    """Return `Ana`, or `Ana with Ben and Cleo`, which pings nobody."""
+    """Return `Ana`, or `Ana with Ben and Cleo`, as names that notify nobody."""
     names = names_of(details, details.rental.teammates)
     return join(owner(details), f"with {people_text(names)}" if names else "")
 
@@ -319,7 +319,8 @@ def receipt(details: RentalDetails) -> str:
 def stopped_at_night(details: RentalDetails, reader: Reader) -> str:
     """Return `Its work stopped at 01:13, so I didn't keep it running`.
 
-    Only for a machine with a flexible end that ended at night because it was no longer in use. Otherwise empty.
+    This is for a machine with a flexible end that ended at night because it was no longer in use. Empty for any
+    other machine.
     """
     rental, ending, use = details.rental, details.rental.ending, details.rental.use
     rules, times = reader.rules, reader.times
@@ -446,7 +447,7 @@ def first_after(details: RentalDetails, event: Event, *kinds: EventKind) -> Even
 
 
 NAMED = 5
-"""The most people that are named. The others are only counted."""
+"""The maximum number of people that are named. The others are only counted."""
 
 
 def names_of(details: RentalSummary, people: Sequence[str]) -> list[str]:
@@ -454,7 +455,7 @@ def names_of(details: RentalSummary, people: Sequence[str]) -> list[str]:
 
 
 def people_text(names: Sequence[str]) -> str:
-    """Return `Ben and Cleo` for display names, which pings nobody."""
+    """Return display names such as `Ben and Cleo`, which notify nobody."""
     return listed(first_few([as_written(escape(name, 40)) for name in names], NAMED))
 
 
@@ -518,7 +519,8 @@ def asked_now(details: RentalDetails) -> str:
 def mentions(details: RentalDetails, asked: Event, asked_now: Mentions, rules: Rules) -> str:
     """Return the mentions of the people who are asked to decide: `@approvers, @ben`. Empty if there are none.
 
-    A requester, or a person who gets a direct message about the request, is named without a ping.
+    Requesters, and people who get a direct message about the request, are only named, because they are informed
+    already.
     """
     informed = {asked.actor, *readers_of(asked, details.rental, rules)}
     pings = [mention_group(group) for group in asked_now.groups]

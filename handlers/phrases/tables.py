@@ -16,7 +16,7 @@ from handlers.phrases.format import clean, literal
 
 TABLE, CHART = "data_table", "data_visualization"
 ROWS = 100
-"""The most rows of a table, not counting its header."""
+"""The maximum number of rows of a table, not counting its header."""
 COLUMNS = 20
 POINTS = 20
 PAGE = 10
@@ -25,7 +25,7 @@ CELL_TEXT = 60
 CHART_TITLE = 50
 LABEL = 20
 _PLAIN_TEXT = 2700
-"""The most characters of a plain table in one paragraph.
+"""The maximum number of characters of a plain table in one paragraph.
 
 A paragraph holds 3,000 characters, but entities make the text longer.
 """

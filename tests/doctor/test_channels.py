@@ -48,7 +48,7 @@ async def test_an_approvals_channel_without_some_approvers_is_a_hint(installatio
 
 
 @pytest.mark.parametrize("present", [True, False])
-async def test_the_admins_must_be_in_the_channel_if_the_policy_names_no_approvers(
+async def test_without_approvers_the_admins_must_be_in_the_channel(
     installation: Installation, present: bool
 ) -> None:
     installation.set(GPUBOT_ADMINS=CLEO)
@@ -58,7 +58,7 @@ async def test_the_admins_must_be_in_the_channel_if_the_policy_names_no_approver
     assert line.startswith("ok " if present else "not ok  approvers: no approver is in")
 
 
-async def test_approvers_are_not_checked_if_the_bot_does_not_see_the_approvals_channel(
+async def test_approvers_are_not_checked_if_the_channel_is_invisible(
     installation: Installation,
 ) -> None:
     installation.policy(f"approvals_channel: {QUIET}")

@@ -1,4 +1,4 @@
-"""The doctor's finding about GitHub's pages of keys."""
+"""The doctor's findings about GitHub's pages with SSH keys."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ async def test_a_github_that_does_not_answer_is_only_a_hint(installation: Instal
     ]
 
 
-async def test_github_is_not_asked_if_the_policy_takes_no_keys_from_there(installation: Installation) -> None:
+async def test_github_is_not_queried_if_the_policy_disallows_its_keys(installation: Installation) -> None:
     installation.policy("keys: {github: false}")
     assert await lines(installation) == []
     traffic = await Server(installation.github_url, installation.session).get("traffic")

@@ -22,10 +22,10 @@ from store.migrations import HEAD
 from tests.doctor.conftest import Installation
 from tests.recording_proxy import no_proxies, recording_proxy
 
-# --- the socket for commands by hand
+# --- the socket for operator commands
 
 
-async def test_a_folder_in_which_others_could_replace_the_socket_is_not_ok(installation: Installation) -> None:
+async def test_a_socket_folder_writable_by_others_is_not_ok(installation: Installation) -> None:
     findings = [finding.line() for finding in await installation.examine()]
     assert "ok      GPUBOT_SOCKET: only this user and root can type commands for it." in findings
     folder = installation.folder
@@ -88,7 +88,7 @@ async def test_a_database_from_before_the_first_release_is_not_ok(installation: 
     )
 
 
-async def test_a_file_that_is_no_database_is_not_ok(installation: Installation) -> None:
+async def test_a_file_that_is_not_a_database_is_not_ok(installation: Installation) -> None:
     installation.database.write_text("no database at all, but some text of a certain length\n" * 30)
     assert await installation.not_ok() == [
         "not ok  database: The database can't be used. It isn't an SQLite database.",
@@ -208,9 +208,10 @@ async def test_a_sandbox_clock_is_ok_only_if_it_answers(installation: Installati
     ]
 
 
-async def test_a_proxy_is_named_without_its_password_and_never_asked_for_this_machine(
+async def test_a_proxy_is_shown_without_its_password(
     installation: Installation,
 ) -> None:
+    """A request to this machine never uses the proxy."""
     no_proxies(installation.env)
     async with recording_proxy() as proxy:
         installation.secrets.append("hush")
@@ -235,7 +236,7 @@ async def test_a_proxy_is_named_without_its_password_and_never_asked_for_this_ma
         )
 
 
-def test_root_is_led_to_the_service_on_a_server_and_everybody_else_to_run(tmp_path: Path) -> None:
+def test_root_is_pointed_to_the_service_and_others_to_run(tmp_path: Path) -> None:
     server, laptop = tmp_path, tmp_path / "missing"
     assert start_command("gpubot", user=0, systemd=server) == "systemctl enable --now gpubot"
     assert start_command("gpubot", user=0, systemd=laptop) == "gpubot run"

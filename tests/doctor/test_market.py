@@ -5,7 +5,7 @@ from __future__ import annotations
 from tests.doctor.conftest import Installation
 
 
-async def test_a_refused_token_is_not_ok_and_what_needs_it_is_not_checked(installation: Installation) -> None:
+async def test_a_refused_token_is_not_ok_and_skips_dependent_checks(installation: Installation) -> None:
     await installation.market("token", valid=False)
     findings = await installation.examine()
     assert [f.line() for f in findings if f.mark == "not ok"] == [
@@ -35,7 +35,7 @@ async def test_an_address_that_leads_to_another_server_is_not_ok(installation: I
     ]
 
 
-async def test_an_address_that_nobody_answers_at_is_not_ok(installation: Installation) -> None:
+async def test_an_address_without_a_server_is_not_ok(installation: Installation) -> None:
     await installation.compute.stop()
     catalogue, resources = await installation.not_ok()
     assert "Compute Clear catalogue: Compute Clear can't be reached. Check COMPUTE_CLEAR_URL" in catalogue

@@ -8,9 +8,10 @@ from bot.doctor.findings import all_well
 from tests.doctor.conftest import Installation
 
 
-async def test_each_missing_or_wrong_setting_has_a_line_and_the_rest_is_checked(
+async def test_each_missing_or_wrong_setting_has_its_own_line(
     installation: Installation,
 ) -> None:
+    """Everything else is checked."""
     installation.env.delenv("SLACK_BOT_TOKEN")
     installation.set(GPUBOT_ADMINS="cleo")
     findings = await installation.examine()
@@ -66,9 +67,10 @@ async def test_a_file_without_a_key_for_the_probe_is_not_ok(installation: Instal
     ]
 
 
-async def test_a_dotenv_that_cannot_be_read_is_one_line_and_the_rest_is_checked(
+async def test_an_unreadable_dotenv_is_reported_in_one_line(
     installation: Installation,
 ) -> None:
+    """Everything else is checked."""
     (installation.folder / ".env").write_bytes(b"GPUBOT_CHANNEL=\xff\n")
     installation.env.delenv("GPUBOT_CHANNEL")
     installation.env.delenv("COMPUTE_CLEAR_TOKEN")

@@ -85,7 +85,7 @@ async def test_socket_mode_that_is_off_is_not_ok(installation: Installation) -> 
     ]
 
 
-async def test_in_http_mode_the_signing_secret_must_be_set_and_socket_mode_must_be_off(
+async def test_http_mode_needs_a_signing_secret_and_socket_mode_off(
     installation: Installation,
 ) -> None:
     installation.env.delenv("SLACK_APP_TOKEN")
@@ -131,7 +131,7 @@ async def test_missing_scopes_are_listed_with_their_purpose(installation: Instal
     ]
 
 
-async def test_an_app_of_an_older_manifest_is_ok_with_a_hint_at_what_it_lacks(installation: Installation) -> None:
+async def test_an_app_with_an_older_manifest_gets_only_a_hint(installation: Installation) -> None:
     await installation.workspace("POST", "app", scopes=list(NEEDED))
     findings = await installation.examine()
     assert all_well(findings)
@@ -191,7 +191,7 @@ async def test_an_admin_must_be_a_full_member_of_the_workspace(
     assert await installation.not_ok() == [f"not ok  admin {user}: {words}"]
 
 
-async def test_an_admin_from_another_workspace_of_the_organization_is_ok_if_a_member_here(
+async def test_an_admin_from_another_workspace_may_be_a_member_here(
     installation: Installation,
 ) -> None:
     await installation.workspace("PATCH", f"people/{BOT_USER}", org="E0HOME000")
@@ -242,7 +242,7 @@ async def test_an_address_that_leads_to_another_server_is_not_ok(installation: I
     assert app.startswith("not ok  Slack app token: 127.0.0.1 gave no usable answer (")
 
 
-async def test_an_address_that_nobody_answers_at_is_not_ok(installation: Installation) -> None:
+async def test_an_address_without_a_server_is_not_ok(installation: Installation) -> None:
     await installation.slack.stop()
     token, app = await installation.not_ok()
     assert token.startswith("not ok  Slack bot token: 127.0.0.1 gave no usable answer (ClientConnector")

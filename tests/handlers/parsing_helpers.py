@@ -1,4 +1,4 @@
-"""A catalogue and helpers that the tests of the parser share."""
+"""A catalog and helper functions that the parser's tests share."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ LEASE = timedelta(hours=4)
 
 HOURS = Hours()
 MONDAY_NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
-"""12:00 in London too, where clocks are those of UTC then."""
+"""12:00 in London too, where clocks show UTC on this date."""
 
 
 def command(

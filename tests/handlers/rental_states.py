@@ -1,4 +1,4 @@
-"""Rentals of the team in a certain state, for the tests of clicks and commands."""
+"""Creates rentals of the team in certain states, for the tests of clicks and commands."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ H = timedelta(hours=1)
 
 
 async def asked(ours: Team, user: str = ANA, note: str = "") -> Rental:
-    """Return a request over the hourly limit that waits for approval. Its message to the approvers is posted."""
+    """Return a request over the hourly limit that waits for approval, with its message to the approvers posted."""
     message = await ours.offered(user, an_offer(f"o-{user}", "12.00"), note=note)
     await ours.click(user, message, "Ask for")
     assert (await ours.submit(user))["ok"]
@@ -33,7 +33,7 @@ async def asked(ours: Team, user: str = ANA, note: str = "") -> Rental:
 
 
 async def let_the_owner_decide(ours: Team, rental: Rental) -> None:
-    """Let the owner decide about a waiting request, at a price outside its envelope that needs a dialog."""
+    """Let the owner decide about a waiting request at a price that is outside its terms and needs a dialog."""
     terms = changed(rental.terms, price=Decimal("9.00"), max_rate=Decimal("9.00"), total=60_000_000)
     decision = changed(waiting(rental), decider=Decider.OWNER)
     after = make.next_of(rental, decision=decision, terms=terms)
@@ -47,7 +47,7 @@ async def question(ours: Team, user: str = BEN) -> dict[str, Any]:
 
 
 async def change_request(ours: Team, rental: Rental) -> None:
-    """Change a request as its owner can: store the next version of its envelope."""
+    """Change a request as its owner can, by storing the next version of its terms."""
     terms = changed(rental.terms, version=2)
     after = make.next_of(rental, terms=terms)
     event = Event(
@@ -62,19 +62,19 @@ async def change_request(ours: Team, rental: Rental) -> None:
 
 
 async def running(ours: Team) -> Rental:
-    """Return Ana's machine, ready since noon for 6 hours. Its card and her direct message are posted."""
+    """Return Ana's machine, ready for 6 hours since noon, with its card and her direct message posted."""
     return await make_ready(ours, await ours.rented())
 
 
 async def starting(ours: Team, offer_id: str, gpu: str = "A100", user: str = ANA) -> Rental:
-    """Return a rental of another GPU that is being bought."""
+    """Return a rental of another GPU that is being purchased."""
     message = await ours.offered(user, an_offer(offer_id, "2.42", gpu=gpu, family=gpu), gpu=gpu)
     await ours.click(user, message, "Rent")
     return next(rental for rental in await ours.rentals() if rental.clicked_offer == offer_id)
 
 
 async def make_ready(ours: Team, rental: Rental) -> Rental:
-    """Make a rental ready since noon for 6 hours. Its card and the direct message are posted."""
+    """Make a rental ready for 6 hours since noon, and post its card and direct message."""
     provisioning = transitions.accept(rental, now=NOON, due_at=NOON)
     lease = Lease(ready_at=NOON, ends_at=NOON + 6 * H, notices_checked_at=NOON, seen_at=NOON, question=Question())
     ready = transitions.become_ready(provisioning, host="203.0.113.7", port=22, rate=Decimal("2.15"), lease=lease)

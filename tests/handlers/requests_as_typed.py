@@ -1,7 +1,8 @@
-"""Requests as people type them on phones and laptops, each with what it means or with the way out.
+"""Requests as people type them on phones and laptops, each with its meaning or its error.
 
-`=` and `~`: as in `requests_corpus.py`. `!`: it can't be read. Then comes the first sentence of the mistake, and in
-brackets each line that has a button, as people read it after `/gpu get`.
+`=` and `~` have the same meaning as in `requests_corpus.py`. `!` means that the request can't be read. It is
+followed by the first sentence of the error and, in brackets, each suggested line that has a button, as people see
+it after `/gpu get`.
 """
 
 # ruff: noqa: E501 - a request and its lines stand on one line
@@ -292,4 +293,4 @@ TYPED = [
     (line.partition(" | ")[0], *line.partition(" | ")[2].replace("]", "").split(" ["))
     for line in AS_TYPED.strip().splitlines()
 ]
-"""What was typed, what it means, and the lines."""
+"""The typed text, its meaning, and the suggested lines."""

@@ -1,10 +1,11 @@
-"""Requests as people type them, each with what it means.
+"""Requests as people type them, each with its meaning.
 
-`=`: it is read, and `now` rents at once.
-`~`: it is read, but `now` only shows offers: something else could be meant, or it has no `get` or `rent`.
-`!`: it is a mistake, with words of the error.
+- `=`: The request is understood, and `now` rents immediately.
+- `~`: The request is understood, but `now` only shows offers, because something else could be meant or `get` and
+  `rent` are missing.
+- `!`: The request is an error, followed by words from the error message.
 
-After `=` and `~` comes the request as `request_text` writes it, without a lease of the default length.
+`=` and `~` are followed by the request as `request_text` writes it, without a lease of the default length.
 """
 
 from __future__ import annotations

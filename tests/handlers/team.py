@@ -1,6 +1,6 @@
-"""A team in the sandbox's Slack: real WebSockets, a real SQLite store, and the listeners on a real app.
+"""A team in the sandbox's Slack, with real WebSockets, a real SQLite store, and the listeners on a real app.
 
-The engine doesn't run, so a test sees exactly what a click wrote. `deliver` sends what is queued.
+The engine doesn't run, so that a test sees exactly what a click wrote. `deliver` sends the queued messages.
 """
 
 from __future__ import annotations
@@ -59,9 +59,9 @@ from tests.sandbox.slack_world import World, workspace
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 KEY_LINE = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ7wzGEyr0SKZTlZ2YkXcz0L8lDhUJZgYNVNjxfGp5xr ana@laptop"
 FINGERPRINT = "SHA256:OOKXh2ZJ8VkfSuEMB3YQZaqjl+0++ZgebLSzZTGZbr8"
-"""That of KEY_LINE."""
+"""The fingerprint of KEY_LINE."""
 EVE = "U0NEW00001"
-"""A member who is no approver, after `add_eve_and_gus`."""
+"""A member who isn't an approver, present after `add_eve_and_gus`."""
 RULES = Rules(
     admins=(CLEO,),
     approvers=Approvers(groups=(APPROVERS,)),
@@ -90,7 +90,7 @@ def an_offer(name: str, rate: str, **changes: Any) -> Offer:
 
 @dataclass
 class Team:
-    """What a test does as people of the team, and what it sees."""
+    """Acts as the people of the team, and returns what they see."""
 
     world: World
     context: Context
@@ -99,23 +99,23 @@ class Team:
     clock: MovedClock
     database: Path
     catalog: Catalog | None
-    """The catalogue that the listeners know."""
+    """The catalog that the listeners know."""
 
     # --- acting
 
     async def run_command(self, user: str, text: str, channel: str | None = TRAINING, **more: Any) -> Json:
-        """Type `/gpu TEXT`. Return the outcome that the sandbox saw."""
+        """Type `/gpu TEXT`, and return the outcome that the sandbox recorded."""
         command = {"user": user, "channel": channel, "command": "/gpu", "text": text, **more}
         return await self._handled(await self.world.act("command", **command))
 
     async def command(self, user: str, text: str, channel: str | None = TRAINING, **more: Any) -> str:
-        """Type `/gpu TEXT`. Return what its acknowledgement says, empty if it says nothing."""
+        """Type `/gpu TEXT`, and return the text of its acknowledgement, which may be empty."""
         outcome = await self.run_command(user, text, channel, **more)
         assert outcome["error"] is None, outcome
         return str((outcome["payload"] or {}).get("text", ""))
 
     async def click(self, user: str, message: Json, label: str, *, n: int = 0, **more: Any) -> Json:
-        """Click the n-th button, from 0, that begins with `label` on a message that `look` returned."""
+        """Click the n-th button, from 0, whose label begins with `label` on a message that `look` returned."""
         button = [button for button in message["buttons"] if button["text"].startswith(label)][n]
         return await self._handled(
             await self.world.act(
@@ -140,7 +140,7 @@ class Team:
         )
 
     async def handle(self, read: PayloadReader, handler: Handler, body: Json) -> list[Json]:
-        """Give a payload to a listener, as Bolt does. Return what it acknowledged with."""
+        """Pass a payload to a listener in the same way as Bolt, and return its acknowledgements."""
         acknowledgements: list[Json] = []
 
         async def ack(**answer: Any) -> None:
@@ -150,12 +150,12 @@ class Team:
         return acknowledgements
 
     async def _handled(self, outcome: Json) -> Json:
-        """Return the outcome once the listener has ended: it goes on after the acknowledgement."""
+        """Return the outcome once the listener has ended, because it continues after the acknowledgement."""
         await self.context.gate.idle()
         return outcome
 
     async def home(self, user: str) -> Json | None:
-        """Deliver what is due. Return the person's Home tab as Slack shows it, None if it is empty."""
+        """Deliver queued messages, and return the person's Home tab as Slack shows it, or None if it is empty."""
         await self.context.gate.idle()
         await self.delivery.turn()
         await self.deliver_all()
@@ -163,20 +163,20 @@ class Team:
         return home
 
     async def open_home(self, user: str, tab: str = "home") -> Json | None:
-        """Let a person open the app. Return their Home tab."""
+        """Open the app as a person, and return their Home tab."""
         await self.world.act("home", user=user, tab=tab)
         await self.world.get("events", wait=10)
         return await self.home(user)
 
     async def click_home(self, user: str, label: str) -> Json:
-        """Click the button on a person's Home tab whose label, as screen readers read it, begins with this."""
+        """Click the button on a person's Home tab whose label for screen readers begins with this text."""
         home = (await self.world.get("views", user=user))["home"]
         (button,) = [one for one in home["buttons"] if one.get("label", one["text"]).startswith(label)]
         click = {"view_id": home["view_id"], **{name: button[name] for name in ("block_id", "action_id")}}
         return await self._handled(await self.world.act("click", user=user, **click))
 
     async def modal(self, user: str) -> Json | None:
-        """Return the dialog that a person has open, None if there is none."""
+        """Return the dialog that a person has open, or None if there is none."""
         modal: Json | None = (await self.world.get("views", user=user))["modal"]
         return modal
 
@@ -190,15 +190,15 @@ class Team:
         )
 
     async def deliver(self) -> None:
-        """Send what is queued, as far as Slack's pace allows it at once."""
+        """Send the queued messages, as far as Slack's rate limits allow it immediately."""
         for _ in range(3):
             await self.delivery.turn()
             await self.delivery.drain()
 
     async def deliver_until(self, words: str, *, channel: str = TRAINING, edited: bool = False) -> Json:
-        """Run delivery until Ana sees a message with `words` in the channel. Return that message.
+        """Run delivery until Ana sees a message containing `words` in the channel, and return that message.
 
-        With `edited`, a message counts only once it was edited.
+        With `edited`, a message counts only after it has been edited.
         """
         running = asyncio.create_task(self.delivery.run())
         try:
@@ -224,21 +224,21 @@ class Team:
             yield
             other.rollback()
 
-    # --- the database is put back
+    # --- restoring the database
 
     def copy_database(self) -> Path:
-        """Copy the database, as an operator does. Return the copy."""
+        """Copy the database in the same way as an operator, and return the path of the copy."""
         copy = self.database.with_name("copy.sqlite")
         copy.unlink(missing_ok=True)
         _copy(self.database, copy)
         return copy
 
     def deliver_at_once(self) -> None:
-        """Post from now on without waiting a second between two posts to one channel."""
+        """Stop waiting a second between two posts to the same channel."""
         self.start_delivery(SlackPace(post_every=timedelta(0)))
 
     def start_delivery(self, pace: SlackPace) -> None:
-        """Deliver from now on with this pace."""
+        """Start a delivery loop with this pace, replacing the previous one."""
         self._start_delivery(self.deps, pace)
 
     def _start_delivery(self, deps: Deps, pace: SlackPace) -> None:
@@ -246,8 +246,10 @@ class Team:
         self.delivery = Delivery(deps, self.world.client, self.world.session, pace=pace, block_types=types)
 
     async def restart(self, *, restored: Path | None = None, pace: SlackPace | None = None) -> None:
-        """Start delivery again, as a new process does, after a copy of the database was put back. The steps find
-        the machines that it looks up. It waits between two posts to one channel only if it gets a `pace`.
+        """Start delivery again, as a new process does, after the database was restored from a copy.
+
+        The steps find all machines that they look up. Delivery waits between two posts to the same channel only if
+        it gets a `pace`.
         """
         if restored is not None:
             _copy(restored, self.database)
@@ -266,26 +268,26 @@ class Team:
         await self.deliver_all()
 
     async def deliver_all(self) -> None:
-        """Send what is queued, also to the same people one after the other."""
+        """Send all queued messages, including several to the same people one after the other."""
         async with asyncio.timeout(30):
             while any(message.due_at is not None for message in await self.queued()):
                 next_at = (await self.delivery.turn()).real
                 if self.delivery.in_flight:
                     await self.delivery.drain()
-                elif next_at is not None:  # Slack's pace, or a wait after a failure
+                elif next_at is not None:  # wait for Slack's rate limit, or for a retry
                     now = self.deps.clock.real()
                     await asyncio.sleep(max((next_at - now).total_seconds(), 0))
 
-    # --- what goes wrong in Slack
+    # --- failures of Slack
 
     async def fault(self, endpoint: str, kind: str, **more: Any) -> str:
-        """Make the next call of an endpoint go wrong, or each call if `times` is None. Return the fault's id."""
+        """Make the next call of an endpoint fail, or every call if `times` is None, and return the fault's ID."""
         made = await self.world.act("faults", endpoint=endpoint, kind=kind, **more)
         assert made["active"]
         return str(made["id"])
 
     async def refuse(self, method: str, error: str, **more: Any) -> str:
-        """Make Slack answer the next call of a method with this error. Return the fault's id."""
+        """Make Slack answer the next call of a method with this error, and return the fault's ID."""
         return await self.fault(method, "garbage", body=json.dumps({"ok": False, "error": error}), **more)
 
     async def end_fault(self, fault_id: str) -> None:
@@ -295,7 +297,7 @@ class Team:
     # --- looking
 
     async def look(self, user: str, channel: str, words: str = "") -> Json:
-        """Return the newest message with `words` that a person sees in a channel."""
+        """Return the newest message containing `words` that a person sees in a channel."""
         seen = [m for m in await self.world.see(user, channel=channel) if not m["deleted"] and words in m["reads"]]
         assert seen, f"nobody said {words!r}: {await self.world.reads(user, channel=channel)}"
         return seen[-1]
@@ -314,12 +316,12 @@ class Team:
         ]
 
     async def queued(self) -> list[Message]:
-        """Return the outbox."""
+        """Return the messages in the outbox."""
         async with self.deps.store.read() as tx:
             return await tx.messages.due(datetime.now(UTC) + timedelta(days=1), 100)
 
     async def rentals(self) -> list[Rental]:
-        """Return the rentals that are not over."""
+        """Return the rentals that haven't ended."""
         async with self.deps.store.read() as tx:
             return await tx.rentals.live()
 
@@ -330,7 +332,7 @@ class Team:
         return found
 
     async def quotes(self, user: str) -> list[Quote]:
-        """Return a person's searches that the engine has not done yet."""
+        """Return a person's searches that the engine hasn't processed yet."""
         async with self.deps.store.write() as tx:
             claimed = await tx.quotes.claim(self.clock.now(), 100, 20)
             for one in claimed:
@@ -341,7 +343,7 @@ class Team:
     # --- preparing
 
     async def add_eve_and_gus(self) -> None:
-        """Add a member and a guest to the channel. Neither may decide anything."""
+        """Add a member and a guest to the channel, neither of whom may decide anything."""
         await self.world.act("people", name="Eve")
         await self.world.act(f"channels/{TRAINING}", "PATCH", members=[ANA, BEN, CLEO, EVE, GUS])
 
@@ -359,7 +361,10 @@ class Team:
         says: str = "Prices are valid until",
         **request: Any,
     ) -> Json:
-        """Let a person ask and see these offers. Return the message with their buttons, which `says` this."""
+        """Make a request as a person, answer it with these offers, and return the message with their buttons.
+
+        The message contains the text `says`.
+        """
         if with_key:
             await self.has_key(user)
         assert await self.command(user, "get H100 EU for 6h", channel) == ""
@@ -386,7 +391,7 @@ class Team:
         return await self.look(user, channel, says)
 
     async def rented(self) -> Rental:
-        """Let Ana rent one H100 in #training. Return the rental. Nothing about it is delivered yet."""
+        """Rent one H100 in #training as Ana, and return the rental. Nothing about it has been delivered yet."""
         await self.click(ANA, await self.offered(ANA, an_offer("o1", "2.15")), "Rent")
         (rental,) = await self.rentals()
         return rental
@@ -398,21 +403,21 @@ def _copy(source: Path, target: Path) -> None:
 
 
 class GithubWithoutUsers:
-    """bot.lifecycle.outside.KeySource."""
+    """A `bot.lifecycle.outside.KeySource` without any users."""
 
     async def key_lines(self, _: str) -> None:
         return None
 
 
 class NothingOffered:
-    """The part of bot.lifecycle.outside.Market that forms ask."""
+    """The part of `bot.lifecycle.outside.Market` that the request form uses, without any offers."""
 
     async def offers(self, _: OfferQuery) -> tuple[Offer, ...]:
         return ()
 
 
 def all_taken() -> BlockTypes:
-    """Return what a bot knows of Slack's blocks soon after its start."""
+    """Return the knowledge that a bot has of Slack's block types soon after its start."""
     types = BlockTypes()
     for surface, blocks in SAMPLES.items():
         types.note(surface, taken=new_types(blocks), refused={})
@@ -441,14 +446,20 @@ async def team(
 ) -> AsyncIterator[Team]:
     """Yield a team, which exists until the end of the block.
 
-    If `policy` names a file, its rules hold instead of `rules`, and Cleo is an admin. `url` names its database; by
-    default it is a SQLite file in `folder`. `org` makes its workspace part of an Enterprise organization.
-    `key_source` is by default a GitHub without users, and forms ask a `market` without offers for their
-    prices, which has so many real seconds to answer. Slack has `lookup_timeout` real seconds to say who somebody
-    is: far more than in production, because a busy machine may stop a test for a second. `may_claim` tells whether
-    the clock of the bot's machine is right, and `others_work` whether another process works while it is not.
-    `new_id` makes the ids of quotes and rentals. Without a `clock`, our time stands at NOON. Without
-    `block_types`, the bot knows that Slack takes all.
+    Args:
+        policy: A policy file. Its rules apply instead of `rules`, and Cleo is an admin.
+        url: The address of the database, by default a SQLite file in `folder`.
+        org: Makes the workspace part of an Enterprise organization.
+        key_source: By default, a GitHub without users.
+        market: The source of the prices in forms, by default without offers. It has a limited number of wall-clock
+            seconds to answer.
+        lookup_timeout: The wall-clock seconds for looking up a person. It is far longer than in production,
+            because a busy machine may suspend a test for a second.
+        may_claim: Returns whether the clock of the bot's machine is right.
+        others_work: Returns whether another process works while this clock is wrong.
+        new_id: Creates the IDs of quotes and rentals.
+        clock: By default, bot time stays at NOON.
+        block_types: By default, the bot knows that Slack accepts all types.
     """
     clock = clock or MovedClock(NOON)
     path = folder / "gpubot.sqlite"

@@ -1,5 +1,7 @@
-"""The database is put back from a copy of some minutes ago: Slack shows what happened since, and the store doesn't
-know it. People are asked again, and read when their machines end.
+"""The database is restored from a backup that is some minutes old.
+
+Slack shows what has happened since then, but the store doesn't know it. People are asked again, and are notified
+of the ends of their machines.
 """
 
 from __future__ import annotations
@@ -28,27 +30,27 @@ from sandbox.slack.default import ANA, APPROVALS, BEN, CLEO
 from tests.events import facts_for
 from tests.handlers.rental_states import H, asked, let_the_owner_decide, make_ready, running, starting
 from tests.handlers.team import NOON, RULES, Team, team
-from tests.handlers.test_owner_left import leaves
-from tests.handlers.test_restored_database import found as found_older
+from tests.handlers.test_owner_left import deactivate
+from tests.handlers.test_restored_database import found as ask_about_older
 from tests.handlers.test_restored_database import machine
 from tests.handlers.test_unmanaged_machines import TWO_ADMINS, direct, found
 
 
 @dataclass(frozen=True)
 class Case:
-    """A question, and what answers it."""
+    """A question, and its answer."""
 
     ask: Callable[[Team], Awaitable[object]]
     person: str
     channel: str
     words: str
     answer: str
-    """The button that is clicked."""
+    """The label of the button that is clicked."""
     submits: bool = False
 
 
 async def happens(ours: Team, rental: Rental, after: Rental, kind: EventKind, **facts: Any) -> None:
-    """Write a change of a rental with an event, as a step does."""
+    """Store a change of a rental with an event, as a step does."""
     event = Event(rental_id=rental.id, kind=kind, at=ours.clock.now(), facts=facts_for(kind, **facts))
     async with ours.deps.store.write() as tx:
         await apply(tx, ours.deps, Change(rental, after, (event,)))
@@ -95,13 +97,13 @@ async def finds_a_machine(ours: Team) -> None:
 async def finds_its_own_machine(ours: Team) -> None:
     await ours.add_eve_and_gus()
     await ours.has_key(ANA)
-    await found_older(ours, machine("f6rat", ANA))
+    await ask_about_older(ours, machine("f6rat", ANA))
 
 
 async def sees_that_the_owner_left(ours: Team) -> None:
     await ours.add_eve_and_gus()
     await running(ours)
-    await leaves(ours, ANA)
+    await deactivate(ours, ANA)
 
 
 CASES = {
@@ -119,7 +121,7 @@ CASES = {
 
 
 async def posts(ours: Team) -> dict[tuple[str, str], Any]:
-    """Return what Slack has of the bot's messages that all readers of their channel see."""
+    """Return the bot's messages that are visible to all readers of their channel."""
     workspace = ours.world.sandbox.workspace
     return {
         (channel, ts): message
@@ -129,8 +131,8 @@ async def posts(ours: Team) -> dict[tuple[str, str], Any]:
     }
 
 
-async def check_slack_says_what_the_store_says(ours: Team) -> None:
-    """Check every surface that is open in the store."""
+async def check_slack_matches_the_store(ours: Team) -> None:
+    """Check that every open live message in the store matches Slack."""
     seen = await posts(ours)
     for n in range(1, 100):
         async with ours.deps.store.read() as tx:
@@ -145,7 +147,7 @@ async def check_slack_says_what_the_store_says(ours: Team) -> None:
         without_mentions = re.sub(r",? <(?:@|!subteam)[^>]*>", "", seen[place].text)
         assert without_mentions == rendered.text, "a question's first post also mentions people"
         payload = seen[place].metadata["event_payload"]
-        # A change that a message doesn't show leaves the version of its last edit in Slack.
+        # A change that a message doesn't show leaves the version of the message's last edit in Slack.
         assert (payload["id"], payload["version"] <= message.target_version) == (n, True)
 
 
@@ -154,7 +156,7 @@ async def question_of(ours: Team, case: Case) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=list(CASES))
-async def test_a_plain_restart_pings_nobody_and_a_question_whose_answer_was_lost_is_asked_again_each_time(
+async def test_a_restore_repeats_questions_with_lost_answers_but_a_restart_does_not(
     tmp_path: Path, case: Case
 ) -> None:
     async with team(tmp_path, rules=changed(TWO_ADMINS, admins=(CLEO,))) as ours:
@@ -165,7 +167,7 @@ async def test_a_plain_restart_pings_nobody_and_a_question_whose_answer_was_lost
         for _ in range(2):
             await ours.restart()
             assert set(await posts(ours)) == asked_once
-            await check_slack_says_what_the_store_says(ours)
+            await check_slack_matches_the_store(ours)
         copy = ours.copy_database()
         for _ in range(2):
             before = await question_of(ours, case)
@@ -180,10 +182,10 @@ async def test_a_plain_restart_pings_nobody_and_a_question_whose_answer_was_lost
             assert again["ts"] > before["ts"]
             assert case.answer in " ".join(button["text"] for button in again["buttons"])
             assert (await posts(ours))[before["channel"], before["ts"]] == answered
-            await check_slack_says_what_the_store_says(ours)
+            await check_slack_matches_the_store(ours)
 
 
-async def test_the_owner_reads_again_when_a_machine_ends_whose_extension_was_lost(tmp_path: Path) -> None:
+async def test_an_owner_is_reminded_of_the_end_if_an_extension_was_lost(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         rental = await running(ours)
         copy = ours.copy_database()
@@ -199,12 +201,12 @@ async def test_the_owner_reads_again_when_a_machine_ends_whose_extension_was_los
             assert [button["text"][:6] for button in message["buttons"]] == ["Extend", "Destro"]
             (event,) = [e for e in await events(ours, rental) if e.kind is EventKind.ENDS_AGAIN]
             assert event.facts.until == rental.running_lease.ends_at
-            await check_slack_says_what_the_store_says(ours)
+            await check_slack_matches_the_store(ours)
             await ours.restart()
             assert len([e for e in await events(ours, rental) if e.kind is EventKind.ENDS_AGAIN]) == 1
 
 
-async def test_within_a_minute_twenty_surfaces_say_what_the_store_says_and_each_owner_reads_the_end(
+async def test_twenty_live_messages_match_the_store_within_a_minute(
     tmp_path: Path,
 ) -> None:
     async with team(tmp_path, rules=changed(RULES, limits=Limits(per_person_rentals=5))) as ours:
@@ -219,14 +221,14 @@ async def test_within_a_minute_twenty_surfaces_say_what_the_store_says_and_each_
             await ours.command(rental.owner, f"extend {rental.id} 1h")
             await ours.deliver_all()
         ours.clock.jump(timedelta(minutes=10))
-        await ours.restart(restored=copy, pace=Pace())  # it raises TimeoutError after 30 s
-        await check_slack_says_what_the_store_says(ours)
+        await ours.restart(restored=copy, pace=Pace())  # raises TimeoutError after 30 s
+        await check_slack_matches_the_store(ours)
         for rental in rentals:
             time = "19:00" if rental.owner == ANA else "18:00"
             await ours.look(rental.owner, direct(rental.owner), f"({rental.id}) ends at {time} again.")
 
 
-async def test_a_lost_end_that_has_passed_comes_one_grace_after_the_owner_reads_it(tmp_path: Path) -> None:
+async def test_an_end_that_passed_unnoticed_is_postponed_by_one_grace_period(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         rental = await running(ours)
         copy = ours.copy_database()
@@ -243,7 +245,7 @@ async def events(ours: Team, rental: Rental) -> list[Event[Any]]:
         return await tx.events.of(rental.id)
 
 
-async def test_a_post_about_a_lost_rental_keeps_its_buttons_until_a_click_and_the_admins_are_told_once(
+async def test_a_post_about_a_lost_rental_keeps_its_buttons_until_clicked(
     tmp_path: Path,
 ) -> None:
     async with team(tmp_path) as ours:
@@ -266,7 +268,7 @@ async def test_a_post_about_a_lost_rental_keeps_its_buttons_until_a_click_and_th
         assert "My database seems to be an older backup: it lacks" in notices[0]
 
 
-async def test_a_lost_question_to_the_admins_keeps_its_buttons_until_an_admin_clicks_it(tmp_path: Path) -> None:
+async def test_a_lost_admin_question_keeps_its_buttons_until_an_admin_clicks(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         copy = ours.copy_database()
         await finds_a_machine(ours)

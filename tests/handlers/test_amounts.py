@@ -1,4 +1,4 @@
-"""Durations, prices and normalized text, each without the request around it."""
+"""Parsing of durations and prices, and normalization of text, without a request around them."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ from handlers.typed.typed_text import normalize, normalize_within, plain_text, s
         ("999999999 weeks", 1_000_000 * 60),
     ],
 )
-def test_a_duration_is_read_in_all_its_spellings(text: str, minutes: int) -> None:
+def test_every_spelling_of_a_duration_is_understood(text: str, minutes: int) -> None:
     assert re.fullmatch(DURATION, text)
     assert parse_duration(text) == timedelta(minutes=minutes)
 
 
 @pytest.mark.parametrize("text", ["6", "h", "6x", "1.500h", "6h 2d", "6h 6h", "-3h", "1h 30", "8 h100s", "2-4h"])
-def test_a_text_that_is_no_single_duration_is_not_read_as_one(text: str) -> None:
+def test_text_other_than_a_single_duration_is_rejected(text: str) -> None:
     assert not re.fullmatch(DURATION, text)
 
 
@@ -73,12 +73,12 @@ def test_a_text_that_is_no_single_duration_is_not_read_as_one(text: str) -> None
         ("$50 a month", Money(Decimal(50), other_unit="a month")),
     ],
 )
-def test_a_price_is_read_with_the_words_after_it(text: str, money: Money) -> None:
+def test_a_price_is_parsed_together_with_the_words_after_it(text: str, money: Money) -> None:
     assert match_money(text, 0) == (len(text), money)
 
 
 @pytest.mark.parametrize("text", ["3", "$", "$-3", "$3k", "$1e9", "$2.500", "3 h", "€3"])
-def test_a_text_that_is_no_price_is_not_read_as_one(text: str) -> None:
+def test_text_other_than_a_price_is_rejected(text: str) -> None:
     assert match_money(text, 0) is None
 
 
@@ -99,11 +99,11 @@ def test_a_text_that_is_no_price_is_not_read_as_one(text: str) -> None:
         ("a\n\u200bb", "a b"),
     ],
 )
-def test_text_is_normalized_but_ambiguous_numbers_stay(text: str, normalized: str) -> None:
+def test_text_is_normalized_but_ambiguous_numbers_stay_unchanged(text: str, normalized: str) -> None:
     assert normalize(text) == normalized
 
 
-def test_a_text_that_normalizing_makes_too_long_is_refused() -> None:
+def test_text_that_becomes_too_long_when_normalized_is_refused() -> None:
     assert normalize_within("ab", 2) == "ab"
     assert normalize_within("abc", 2) is None
     assert normalize_within("\ufdfa", 10) is None
@@ -120,7 +120,7 @@ def test_a_text_that_normalizing_makes_too_long_is_refused() -> None:
         ("a\u202eb\n", "ab\n"),
     ],
 )
-def test_slacks_markup_is_removed(text: str, plain: str) -> None:
+def test_slack_markup_is_removed(text: str, plain: str) -> None:
     assert plain_text(text) == plain
 
 
@@ -134,5 +134,5 @@ def test_slacks_markup_is_removed(text: str, plain: str) -> None:
         ("h100 -- a -- b", "h100 ", "a -- b"),
     ],
 )
-def test_a_note_follows_a_dash_with_a_space_after_it(text: str, request_part: str, note: str) -> None:
+def test_a_note_begins_after_a_dash_followed_by_a_space(text: str, request_part: str, note: str) -> None:
     assert split_note(text) == (request_part, note)

@@ -1,5 +1,6 @@
-"""Slack refuses a type of block: people get the same in classic blocks, at once, once, and the type isn't tried
-again.
+"""Slack refuses a type of block.
+
+People immediately get the same content in classic blocks, exactly once, and the type isn't tried again.
 """
 
 from __future__ import annotations
@@ -49,14 +50,14 @@ async def ours(tmp_path: Path) -> AsyncIterator[Team]:
         yield ours
 
 
-def told(text: str) -> Rendered:
-    """Return a message with a block of each type that messages have."""
+def sample_message(text: str) -> Rendered:
+    """Return a message with one block of each type that messages can contain."""
     return Rendered(text=text, blocks=(section(text), *SAMPLES[Surface.MESSAGE]))
 
 
-async def tell(ours: Team, to: Destination, text: str) -> None:
-    """Deliver a message with a block of each type."""
-    content = told(text)
+async def deliver_sample(ours: Team, to: Destination, text: str) -> None:
+    """Deliver a message with one block of each type."""
+    content = sample_message(text)
     body = {"text": text, "blocks": list(content.blocks), "response_type": "ephemeral"}
     async with ours.deps.store.write() as tx:
         await tx.messages.add(queued(MessageKind.REPLY, to, ours.clock.real(), body=body))
@@ -92,7 +93,7 @@ def refusals(lines: list[Any]) -> list[str]:
 
 
 def shows_all(reads: str) -> None:
-    """Check that everything that the samples say is there, but the chart, which is for the eye only."""
+    """Check that all texts of the samples are present, except the chart, which has no text."""
     for words in ("Your machine is ready", "ssh root@203.0.113.7", "Starting", "Step 4", "Ana", "$14.68"):
         assert words in reads, words
 
@@ -102,7 +103,7 @@ REFUSED = [*([name] for name in OF_MESSAGES), OF_MESSAGES]
 
 @pytest.mark.parametrize("types", REFUSED, ids=[" ".join(types) for types in REFUSED])
 @pytest.mark.parametrize("to", [to_person(ANA), to_ephemeral(TRAINING, ANA)], ids=["post", "ephemeral"])
-async def test_a_message_arrives_once_in_classic_blocks_and_the_next_one_is_not_refused(
+async def test_a_refused_message_is_sent_once_in_classic_blocks(
     ours: Team, types: list[str], to: Destination
 ) -> None:
     endpoint = "chat.postMessage" if to == to_person(ANA) else "chat.postEphemeral"
@@ -110,10 +111,10 @@ async def test_a_message_arrives_once_in_classic_blocks_and_the_next_one_is_not_
     await lacks(ours, *types)
     refused = min(len(types), 2)
     with capture_logs() as lines:
-        await tell(ours, to, "First")
+        await deliver_sample(ours, to, "First")
         assert await calls(ours, endpoint) == refused + 1
         assert refusals(lines) == types[:refused], "Slack names one at a time"
-        await tell(ours, to, "Second")
+        await deliver_sample(ours, to, "Second")
         assert await calls(ours, endpoint) == refused + 2
         await ours.delivery.block_types.ask(ours.world.client)
     assert sorted(refusals(lines)) == sorted(types)
@@ -127,11 +128,10 @@ async def test_a_message_arrives_once_in_classic_blocks_and_the_next_one_is_not_
 
 @pytest.mark.parametrize("asked", [False, True])
 @pytest.mark.parametrize("types", REFUSED, ids=[" ".join(types) for types in REFUSED])
-async def test_an_answer_to_a_response_url_arrives_once_in_classic_blocks(
+async def test_a_refused_response_url_answer_is_sent_once_in_classic_blocks(
     ours: Team, types: list[str], *, asked: bool
 ) -> None:
     """A `response_url` doesn't say which block it refuses, but blocks.validate does."""
-
     sandbox = ours.world.sandbox
     url = to_response_url(sandbox.url + sandbox.triggers.response_path("command", ANA, TRAINING))
     await lacks(ours, *types)
@@ -139,7 +139,7 @@ async def test_an_answer_to_a_response_url_arrives_once_in_classic_blocks(
         if asked:
             await ours.delivery.block_types.ask(ours.world.client)
         for n, words in enumerate(("First", "Second"), start=1 if asked else 2):
-            await tell(ours, url, words)
+            await deliver_sample(ours, url, words)
             shows_all((await ours.look(ANA, TRAINING, words))["reads"])
             assert await calls(ours, "response_url") == n
         await ours.delivery.block_types.ask(ours.world.client)
@@ -148,50 +148,50 @@ async def test_an_answer_to_a_response_url_arrives_once_in_classic_blocks(
 
 
 @pytest.mark.parametrize("types", REFUSED, ids=[" ".join(types) for types in REFUSED])
-async def test_an_edit_shows_everything_in_classic_blocks(ours: Team, types: list[str]) -> None:
+async def test_a_refused_edit_shows_everything_in_classic_blocks(ours: Team, types: list[str]) -> None:
     await lacks(ours, *types)
     card = await posted_card(ours)
     for words in ("First", "Second"):
         before = await calls(ours, "chat.update")
-        assert not (await ours.delivery.poster.edit(card, told(words))).given_up
+        assert not (await ours.delivery.poster.edit(card, sample_message(words))).given_up
         shown = await reads(ours, card)
         assert words in shown
         shows_all(shown)
     assert await calls(ours, "chat.update") == before + 1
 
 
-async def test_an_edit_whose_blocks_are_all_refused_leaves_the_buttons_and_is_made_later(ours: Team) -> None:
+async def test_an_edit_with_all_blocks_refused_is_retried_and_keeps_the_buttons(ours: Team) -> None:
     card = await posted_card(ours)
     before = await reads(ours, card)
     fault = await ours.refuse("chat.update", "invalid_blocks", times=None)
-    later = await ours.delivery.poster.edit(card, changed(told("First"), closed=False))
+    later = await ours.delivery.poster.edit(card, changed(sample_message("First"), closed=False))
     assert (later.given_up, later.message.closed, later.message.digest) == (False, False, card.digest)
     assert later.message.due_at is not None
     refreshed = await ours.delivery.poster.refresh(
-        card, changed(told("First"), closed=False, refresh_after=MINUTE)
+        card, changed(sample_message("First"), closed=False, refresh_after=MINUTE)
     )
     assert refreshed.message.refresh_at is not None
     assert await reads(ours, card) == before
     await ours.end_fault(fault)
-    await ours.delivery.poster.edit(card, told("Second"))
+    await ours.delivery.poster.edit(card, sample_message("Second"))
     assert "complete: Step 3" in await reads(ours, card)
 
 
-async def test_a_post_that_bypasses_the_outbox_arrives_in_classic_blocks(ours: Team) -> None:
+async def test_a_refused_direct_post_is_sent_in_classic_blocks(ours: Team) -> None:
     await lacks(ours, *OF_MESSAGES)
     for n, words in enumerate(("First", "Second"), start=3):
-        assert await ours.delivery.direct.send(GPUS, told(words)) is PostOutcome.TAKEN
+        assert await ours.delivery.direct.send(GPUS, sample_message(words)) is PostOutcome.TAKEN
         shows_all((await ours.look(ANA, GPUS, words))["reads"])
         assert await calls(ours, "chat.postMessage") == n
 
 
-async def test_if_slack_refuses_every_block_the_text_goes_alone_and_no_type_is_blamed(ours: Team) -> None:
+async def test_if_all_blocks_are_refused_only_the_text_is_sent(ours: Team) -> None:
     await ours.refuse("chat.postMessage", "invalid_blocks", times=2)
     with capture_logs() as lines:
-        await tell(ours, to_person(ANA), "First")
+        await deliver_sample(ours, to_person(ANA), "First")
     assert (await ours.look(ANA, DIRECT, "First"))["reads"] == "First"
     assert [line["event"] for line in lines if "block" in line["event"]] == ["slack.blocks_refused"]
-    await tell(ours, to_person(ANA), "Second")
+    await deliver_sample(ours, to_person(ANA), "Second")
     assert "complete: Step 3" in (await ours.look(ANA, DIRECT, "Second"))["reads"]
 
 
@@ -209,55 +209,55 @@ STRAY = [
 
 @pytest.mark.parametrize("body", STRAY, ids=["without a pointer", "content", "another block", "size"])
 @pytest.mark.parametrize("by_call", [False, True], ids=["validated", "taken"])
-async def test_one_refusal_of_types_that_slack_takes_is_of_no_consequence(
+async def test_a_single_refusal_of_accepted_types_has_no_consequence(
     ours: Team, body: str, *, by_call: bool
 ) -> None:
     types = ours.delivery.block_types
     await types.ask(ours.world.client)
     if by_call:
-        await tell(ours, to_person(ANA), "Before")
+        await deliver_sample(ours, to_person(ANA), "Before")
     for words in ("First", "Second"):
         await ours.fault("chat.postMessage", "garbage", body=body)
-        await tell(ours, to_person(ANA), words)
+        await deliver_sample(ours, to_person(ANA), words)
         assert "complete: Step 3" not in (await ours.look(ANA, DIRECT, words))["reads"]
         await types.ask(ours.world.client)
         assert types.taken(Surface.MESSAGE) == set(OF_MESSAGES)
     made = await calls(ours, "chat.postMessage")
     with capture_logs() as lines:
-        await tell(ours, to_person(ANA), "Last")
+        await deliver_sample(ours, to_person(ANA), "Last")
     assert "complete: Step 3" in (await ours.look(ANA, DIRECT, "Last"))["reads"]
     assert await calls(ours, "chat.postMessage") == made + 1
     assert refusals(lines) == []
 
 
-async def test_a_refusal_is_remembered_if_the_call_without_the_type_fails(ours: Team) -> None:
+async def test_a_refusal_is_remembered_even_if_the_retry_fails(ours: Team) -> None:
     await lacks(ours, "plan")
     await ours.fault("chat.postMessage", "status", status=429, match="Done: Step 3")
-    assert await ours.delivery.direct.send(GPUS, told("First"), tries=1) is PostOutcome.LATER
+    assert await ours.delivery.direct.send(GPUS, sample_message("First"), tries=1) is PostOutcome.LATER
     assert ours.delivery.block_types.refused(Surface.MESSAGE) == {"plan"}
     assert await calls(ours, "chat.postMessage") == 2
 
 
 @pytest.mark.parametrize("status", [404, 429, 500])
-async def test_a_response_url_that_fails_says_nothing_of_the_blocks(ours: Team, status: int) -> None:
+async def test_a_failing_response_url_does_not_mark_any_type_as_refused(ours: Team, status: int) -> None:
     types, sandbox = ours.delivery.block_types, ours.world.sandbox
     url = sandbox.url + sandbox.triggers.response_path("command", ANA, TRAINING)
     await ours.fault("response_url", "status", status=status)
     with pytest.raises(SlackApiError):
-        await respond(ours.world.session, url, {"text": "x", "blocks": told("x").blocks}, types)
+        await respond(ours.world.session, url, {"text": "x", "blocks": sample_message("x").blocks}, types)
     assert (types.taken(Surface.MESSAGE), types.refused(Surface.MESSAGE)) == (set(), set())
     assert await calls(ours, "response_url") == 1
 
 
-async def test_what_slack_refused_by_name_stays_refused_even_if_blocks_validate_takes_it(ours: Team) -> None:
+async def test_a_type_refused_by_name_stays_refused_despite_blocks_validate(ours: Team) -> None:
     await lacks(ours, "plan")
-    await tell(ours, to_person(ANA), "First")
+    await deliver_sample(ours, to_person(ANA), "First")
     await lacks(ours)
     await ours.delivery.block_types.ask(ours.world.client)
     assert ours.delivery.block_types.refused(Surface.MESSAGE) == {"plan"}
 
 
-async def test_a_message_that_was_posted_as_text_alone_gets_its_buttons_later(ours: Team) -> None:
+async def test_a_message_posted_as_text_gets_its_buttons_later(ours: Team) -> None:
     await ours.refuse("chat.postMessage", "invalid_blocks", times=2)
     card = await posted_card(ours)
     assert not (await ours.look(ANA, TRAINING, "Starting"))["buttons"]
@@ -270,7 +270,7 @@ async def test_a_message_that_was_posted_as_text_alone_gets_its_buttons_later(ou
 
 @pytest.fixture
 def _opens(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have a button open a dialog with an alert."""
+    """Make a button open a dialog with an alert."""
 
     async def opens(_: Context, __: UserInteraction, ___: object) -> Outcome:
         return OpenModal(modal=DESTROY)
@@ -279,7 +279,7 @@ def _opens(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def opened(ours: Team) -> list[str]:
-    """Click the button. Return the types of the dialog's blocks."""
+    """Click the button, and return the types of the dialog's blocks."""
     await ours.forge(ANA, Action.ADD_KEY.id, None)
     view = ours.world.sandbox.workspace.modals[ANA]
     shown = await ours.modal(ANA)
@@ -290,7 +290,7 @@ async def opened(ours: Team) -> list[str]:
 
 
 @pytest.mark.usefixtures("_opens")
-async def test_a_dialog_has_an_alert_once_slack_said_that_it_takes_one(ours: Team) -> None:
+async def test_a_dialog_contains_an_alert_once_slack_has_accepted_one(ours: Team) -> None:
     assert await opened(ours) == ["section", "section"]
     await ours.context.block_types.ask(ours.world.client)
     assert await opened(ours) == ["alert", "section"]
@@ -298,7 +298,7 @@ async def test_a_dialog_has_an_alert_once_slack_said_that_it_takes_one(ours: Tea
 
 
 @pytest.mark.usefixtures("_opens")
-async def test_a_dialog_whose_alert_slack_refuses_is_in_classic_blocks(ours: Team) -> None:
+async def test_a_dialog_with_a_refused_alert_opens_in_classic_blocks(ours: Team) -> None:
     await lacks(ours, "alert")
     with capture_logs() as lines:
         await ours.context.block_types.ask(ours.world.client)
@@ -308,7 +308,7 @@ async def test_a_dialog_whose_alert_slack_refuses_is_in_classic_blocks(ours: Tea
 
 
 @pytest.mark.usefixtures("_opens")
-async def test_a_dialog_that_slack_refuses_later_is_opened_again_at_once(ours: Team) -> None:
+async def test_a_dialog_that_slack_refuses_later_is_reopened_immediately(ours: Team) -> None:
     await ours.context.block_types.ask(ours.world.client)
     await ours.refuse("views.open", "invalid_arguments")
     with capture_logs() as lines:
@@ -320,9 +320,7 @@ async def test_a_dialog_that_slack_refuses_later_is_opened_again_at_once(ours: T
 
 @pytest.mark.usefixtures("_opens")
 @pytest.mark.parametrize("pointer", ["", " [json-pointer:/view/blocks/0]"])
-async def test_if_a_refused_dialog_used_up_its_trigger_the_next_one_is_in_classic_blocks(
-    ours: Team, pointer: str
-) -> None:
+async def test_the_next_dialog_is_classic_if_the_refused_one_used_the_trigger(ours: Team, pointer: str) -> None:
     types = ours.context.block_types
     await types.ask(ours.world.client)
     refused = answer(f"unsupported{pointer}", error="invalid_arguments")
@@ -339,7 +337,7 @@ async def test_if_a_refused_dialog_used_up_its_trigger_the_next_one_is_in_classi
 
 
 @pytest.mark.usefixtures("_opens")
-async def test_a_trigger_that_expired_says_nothing_of_the_blocks(ours: Team) -> None:
+async def test_an_expired_trigger_does_not_mark_any_type_as_refused(ours: Team) -> None:
     await ours.context.block_types.ask(ours.world.client)
     expired = answer("expired [json-pointer:/trigger_id]", error="invalid_arguments")
     await ours.fault("views.open", "garbage", body=expired)
@@ -349,9 +347,9 @@ async def test_a_trigger_that_expired_says_nothing_of_the_blocks(ours: Team) -> 
     assert await calls(ours, "views.open") == 2
 
 
-async def test_an_acknowledgement_has_only_types_that_slack_was_seen_to_take(ours: Team) -> None:
+async def test_an_acknowledgement_contains_only_types_accepted_before(ours: Team) -> None:
     async def replies(_: Context, __: UserInteraction) -> Outcome:
-        return Reply(content=told("Yes"))
+        return Reply(content=sample_message("Yes"))
 
     async def updates(_: Context, __: UserInteraction) -> Outcome:
         return OpenModal(modal=DESTROY)
@@ -371,17 +369,17 @@ async def test_an_acknowledgement_has_only_types_that_slack_was_seen_to_take(our
     assert await acknowledged() == (set(), set())
     ours.context.block_types.note(Surface.MESSAGE, taken={"alert"}, refused={})
     assert await acknowledged() == (set(), set()), "taken on another surface"
-    await tell(ours, to_person(ANA), "First")
+    await deliver_sample(ours, to_person(ANA), "First")
     assert await acknowledged() == (set(OF_MESSAGES), set())
     await lacks(ours, "plan")
     await ours.context.block_types.ask(ours.world.client)
     assert await acknowledged() == ({*OF_MESSAGES} - {"plan"}, {"alert"})
 
 
-# --- asking Slack
+# --- querying Slack
 
 
-async def test_slack_is_asked_until_it_answers(ours: Team) -> None:
+async def test_slack_is_queried_until_it_answers(ours: Team) -> None:
     types = ours.delivery.block_types
     await ours.fault("blocks.validate", "status", status=500)
     await types.ask(ours.world.client)
@@ -395,25 +393,25 @@ async def test_slack_is_asked_until_it_answers(ours: Team) -> None:
     assert await calls(ours, "blocks.validate") == 1 + len(NEW_TYPES)
 
 
-async def test_a_server_without_blocks_validate_is_asked_once(ours: Team) -> None:
+async def test_a_server_without_blocks_validate_is_queried_only_once(ours: Team) -> None:
     await ours.refuse("blocks.validate", "unknown_method", times=None)
     for _ in range(2):
         await ours.delivery.block_types.ask(ours.world.client)
     assert await calls(ours, "blocks.validate") == 1
 
 
-async def test_every_sample_is_accepted_on_its_surface(ours: Team) -> None:
+async def test_every_sample_is_accepted_where_its_type_is_allowed(ours: Team) -> None:
     for surface in SAMPLES:
         assert await refused_by(ours.world.client, surface) == set()
     assert new_types(block for blocks in SAMPLES.values() for block in blocks) == NEW_TYPES
 
 
-# --- what is blamed
+# --- the types that are blamed
 
 
 def refusal(*reasons: Any, **more: Any) -> SlackApiError:
     answer = {"ok": False, "error": "invalid_blocks", "errors": list(reasons), **more}
-    return SlackApiError("refused", answer)  # type: ignore[no-untyped-call]  # the SDK's
+    return SlackApiError("refused", answer)  # type: ignore[no-untyped-call]  # the SDK has no types
 
 
 ALL = {"header", "rich_text", "plan"}
@@ -435,7 +433,7 @@ ALL = {"header", "rich_text", "plan"}
         (refusal(), set(), set()),
     ],
 )
-def test_the_types_at_which_an_error_points_are_blamed_or_else_all(
+def test_only_types_that_the_error_points_to_are_blamed_if_any(
     error: SlackApiError, left: set[str], sure: set[str]
 ) -> None:
     title, code, plan = SAMPLES[Surface.MESSAGE][:3]
@@ -454,13 +452,13 @@ def test_the_types_at_which_an_error_points_are_blamed_or_else_all(
 
 
 @pytest.mark.parametrize("pointer", ["/blocks/0/text", "/blocks/99", "/text"])
-def test_an_error_that_points_elsewhere_blames_no_type(pointer: str) -> None:
+def test_an_error_pointing_elsewhere_blames_no_type(pointer: str) -> None:
     attempt = Attempt(BlockTypes(), [section("x"), *SAMPLES[Surface.MESSAGE]], Surface.MESSAGE)
     assert attempt.plainer(refusal(f"bad [json-pointer:{pointer}]"))
     assert (attempt.blocks, attempt.blamed) == ([], {})
 
 
-def test_without_a_pointer_only_types_that_slack_never_took_are_blamed() -> None:
+def test_without_a_pointer_only_never_accepted_types_are_blamed() -> None:
     types = BlockTypes()
     types.note(Surface.MESSAGE, taken={"header", "rich_text"}, refused={})
     attempt = Attempt(types, SAMPLES[Surface.MESSAGE], Surface.MESSAGE)
@@ -471,7 +469,7 @@ def test_without_a_pointer_only_types_that_slack_never_took_are_blamed() -> None
     assert types.refused(Surface.MODAL) == set()
 
 
-def test_a_type_that_was_refused_by_name_stays_refused_and_is_logged_once() -> None:
+def test_a_type_refused_by_name_stays_refused_and_is_logged_once() -> None:
     types = BlockTypes()
     with capture_logs() as lines:
         for _ in range(2):

@@ -1,4 +1,4 @@
-"""Rent without an SSH key asks for one. The key then rents the offer, without another click."""
+"""Renting without an SSH key prompts for one. The key then rents the offer without another click."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SAVED = 'Your key is saved: "ana@laptop"'
 
 
 async def clicked(ours: Team, *offers_and_labels: str) -> Json:
-    """Let Ana click an offer at each of these prices without having a key. Return the question for a key."""
+    """Click offers with these prices as Ana, who has no key, and return the prompt for a key."""
     for n, price in enumerate(offers_and_labels):
         shown = await ours.offered(ANA, an_offer(f"o{n}", price), with_key=False)
         await ours.click(ANA, shown, f"Rent from ${price}/h")
@@ -30,14 +30,14 @@ async def clicked(ours: Team, *offers_and_labels: str) -> Json:
     return await ours.look(ANA, TRAINING, ASKED_FOR_A_KEY)
 
 
-async def test_prices_need_no_key(tmp_path: Path) -> None:
+async def test_prices_are_shown_without_a_key(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         assert await ours.command(ANA, "get H100 EU") == ""
         (quote,) = await ours.quotes(ANA)
         assert quote.state is QuoteState.LOOKING
 
 
-async def test_rent_without_a_key_asks_for_one_and_the_typed_key_rents(tmp_path: Path) -> None:
+async def test_renting_without_a_key_prompts_for_one_which_then_rents(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         question = await clicked(ours, "2.15")
         assert [button["text"] for button in question["buttons"]] == ["Add SSH key", "Use my GitHub keys"]
@@ -49,7 +49,7 @@ async def test_rent_without_a_key_asks_for_one_and_the_typed_key_rents(tmp_path:
         assert f"Renting 1x H100 SXM 80 GB ({rental.id}) in EU, from $2.15/h." in reply
 
 
-async def test_the_form_rents_too_and_its_reply_replaces_the_question(tmp_path: Path) -> None:
+async def test_adding_the_key_in_the_dialog_rents_and_replaces_the_prompt(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         question = await clicked(ours, "2.15")
         await ours.click(ANA, question, "Add SSH key")
@@ -60,7 +60,7 @@ async def test_the_form_rents_too_and_its_reply_replaces_the_question(tmp_path: 
         assert (reply["ts"], reply["buttons"]) == (question["ts"], [])
 
 
-async def test_a_key_that_is_sent_twice_rents_once(tmp_path: Path) -> None:
+async def test_sending_the_same_key_twice_rents_once(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         await clicked(ours, "2.15")
         await ours.command(ANA, f"key {KEY_LINE}")
@@ -68,7 +68,7 @@ async def test_a_key_that_is_sent_twice_rents_once(tmp_path: Path) -> None:
         assert len(await ours.rentals()) == 1
 
 
-async def test_only_the_offer_that_was_clicked_last_is_rented(tmp_path: Path) -> None:
+async def test_only_the_last_clicked_offer_is_rented(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         first = await ours.offered(ANA, an_offer("o1", "2.15"), an_offer("o2", "2.42"), with_key=False)
         await clicked(ours, "3.11")
@@ -78,7 +78,7 @@ async def test_only_the_offer_that_was_clicked_last_is_rented(tmp_path: Path) ->
         assert rental.clicked_offer == "o2"
 
 
-async def test_an_offer_that_expired_meanwhile_is_searched_again_and_not_rented(tmp_path: Path) -> None:
+async def test_an_offer_that_expired_in_the_meantime_is_searched_again(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         await clicked(ours, "2.15")
         ours.clock.put(NOON + timedelta(minutes=31))
@@ -90,7 +90,7 @@ async def test_an_offer_that_expired_meanwhile_is_searched_again_and_not_rented(
         assert quote.reply_to is not None
 
 
-async def test_an_offer_of_yesterday_is_forgotten(tmp_path: Path) -> None:
+async def test_an_offer_from_yesterday_is_forgotten(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         await clicked(ours, "2.15")
         ours.clock.put(NOON + timedelta(hours=25))
@@ -98,7 +98,7 @@ async def test_an_offer_of_yesterday_is_forgotten(tmp_path: Path) -> None:
         assert await ours.quotes(ANA) == []
 
 
-async def test_an_offer_of_more_than_fifty_dollars_is_confirmed_in_the_dialog_that_took_the_key(
+async def test_an_expensive_offer_is_confirmed_in_the_key_dialog(
     tmp_path: Path,
 ) -> None:
     async with team(tmp_path) as ours:
@@ -115,10 +115,10 @@ async def test_an_offer_of_more_than_fifty_dollars_is_confirmed_in_the_dialog_th
         assert await ours.modal(ANA) is None
 
 
-async def test_the_confirmation_is_answered_in_a_direct_message_if_both_dialogs_were_open_for_long(
+async def test_after_long_open_dialogs_the_confirmation_is_answered_directly(
     tmp_path: Path,
 ) -> None:
-    """The `response_url` is that of the click which opened the first of them."""
+    """The `response_url` belongs to the click that opened the first of the two dialogs."""
     async with team(tmp_path) as ours:
         await ours.click(ANA, await clicked(ours, "9.00"), "Add SSH key")
         for open_for, submitted in ((timedelta(minutes=20), {"key_line": KEY_LINE}), (timedelta(minutes=15), {})):
@@ -131,7 +131,7 @@ async def test_the_confirmation_is_answered_in_a_direct_message_if_both_dialogs_
         assert (await ours.look(ANA, f"D{ANA[1:]}", "Renting 1x H100 SXM 80 GB ("))["is_dm"]
 
 
-async def test_after_a_typed_key_the_confirmation_opens_and_a_button_opens_it_again(tmp_path: Path) -> None:
+async def test_after_a_typed_key_the_confirmation_opens_and_can_be_reopened(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         await clicked(ours, "9.00")
         assert "can cost more than $50.00, so confirm it first." in await ours.command(ANA, f"key {KEY_LINE}")
@@ -143,7 +143,7 @@ async def test_after_a_typed_key_the_confirmation_opens_and_a_button_opens_it_ag
         assert len(await ours.rentals()) == 1
 
 
-async def test_if_slack_opens_no_confirmation_the_reply_says_what_was_saved_and_its_button_opens_it(
+async def test_if_slack_opens_no_confirmation_the_reply_has_a_button_for_it(
     tmp_path: Path,
 ) -> None:
     async with team(tmp_path) as ours:
@@ -157,7 +157,7 @@ async def test_if_slack_opens_no_confirmation_the_reply_says_what_was_saved_and_
         assert len(await ours.rentals()) == 1
 
 
-async def test_an_offer_over_a_limit_waits_for_an_approver_as_after_a_click(tmp_path: Path) -> None:
+async def test_an_offer_over_a_limit_waits_for_an_approver(tmp_path: Path) -> None:
     limits = AutoApprove(per_hour=Decimal("2.00"), total=Decimal("100.00"))
     async with team(tmp_path, rules=changed(RULES, auto_approve=limits)) as ours:
         shown = await ours.offered(ANA, an_offer("o1", "2.15"), with_key=False)
@@ -167,7 +167,7 @@ async def test_an_offer_over_a_limit_waits_for_an_approver_as_after_a_click(tmp_
         assert rental.state is State.AWAITING_APPROVAL
 
 
-async def test_the_key_is_saved_and_nothing_is_rented_if_buying_was_paused_meanwhile(tmp_path: Path) -> None:
+async def test_the_key_is_saved_but_nothing_is_rented_while_buying_is_paused(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         await clicked(ours, "2.15")
         await ours.command(CLEO, "pause")
@@ -178,7 +178,7 @@ async def test_the_key_is_saved_and_nothing_is_rented_if_buying_was_paused_meanw
         assert "1 SSH key." in await ours.command(ANA, "key")
 
 
-async def test_the_same_machine_as_one_that_runs_is_rented_only_after_a_question(tmp_path: Path) -> None:
+async def test_a_second_similar_machine_is_rented_only_after_confirmation(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         rental = await running(ours)
         async with ours.deps.store.write() as tx:
@@ -194,7 +194,7 @@ async def test_the_same_machine_as_one_that_runs_is_rented_only_after_a_question
         assert {each.clicked_offer for each in await ours.rentals()} == {rental.clicked_offer, "o9"}
 
 
-async def test_somebody_elses_key_rents_nothing_for_ana(tmp_path: Path) -> None:
+async def test_another_persons_key_does_not_rent_anas_offer(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         await clicked(ours, "2.15")
         await ours.command(BEN, f"key {KEY_LINE}")

@@ -30,7 +30,7 @@ async def test_a_search_is_stored_before_the_acknowledgement(tmp_path: Path) -> 
         assert not quote.rent_now
 
 
-async def test_a_request_without_get_is_a_search(tmp_path: Path) -> None:
+async def test_a_request_without_get_starts_a_search(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         await ours.has_key(ANA)
         await ours.command(ANA, "8xH100 europe spot under $3 now")
@@ -43,7 +43,7 @@ async def test_a_request_without_get_is_a_search(tmp_path: Path) -> None:
     [("get h100 eu now", True), ("get 4x h100 under $8/GPU now", True), ("get 4x h100 under $8/h now", False),
      ("get h100 now?", False), ("find h100 now", False), ("get h100 asap", False)],
 )  # fmt: skip
-async def test_now_rents_at_once_only_if_it_is_clearly_meant(tmp_path: Path, typed: str, rents: bool) -> None:
+async def test_now_rents_immediately_only_if_clearly_meant(tmp_path: Path, typed: str, rents: bool) -> None:
     async with team(tmp_path) as ours:
         await ours.has_key(ANA)
         assert await ours.command(ANA, typed) == ""
@@ -51,7 +51,7 @@ async def test_now_rents_at_once_only_if_it_is_clearly_meant(tmp_path: Path, typ
         assert quote.rent_now is rents
 
 
-async def test_a_command_that_can_not_be_read_says_what_to_type(tmp_path: Path) -> None:
+async def test_the_error_for_an_unreadable_command_suggests_what_to_type(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         for typed, words in (
             ("get H10 EU", 'I don\'t know a GPU called "H10". Similar names: H100'),
@@ -75,7 +75,7 @@ async def test_a_command_that_can_not_be_read_says_what_to_type(tmp_path: Path) 
             assert await ours.quotes(ANA) == [], typed
 
 
-async def test_an_unknown_gpu_offers_the_form(tmp_path: Path) -> None:
+async def test_the_error_for_an_unknown_gpu_offers_the_form(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         await ours.has_key(ANA)
         await ours.command(ANA, "get H10 EU")
@@ -94,7 +94,7 @@ async def test_an_unknown_gpu_offers_the_form(tmp_path: Path) -> None:
         ("get 2x h100 paris -- run 7 <b>", "2x H100 EU -- run 7 <b>"),
     ],
 )
-async def test_a_refused_request_is_one_click_away_from_its_offers(tmp_path: Path, typed: str, line: str) -> None:
+async def test_a_refused_request_has_a_button_that_shows_offers(tmp_path: Path, typed: str, line: str) -> None:
     async with team(tmp_path) as ours:
         await ours.has_key(ANA)
         await ours.command(ANA, typed)
@@ -107,7 +107,7 @@ async def test_a_refused_request_is_one_click_away_from_its_offers(tmp_path: Pat
         assert await ours.rentals() == []
 
 
-async def test_the_button_of_a_refused_request_keeps_the_teammates(tmp_path: Path) -> None:
+async def test_the_button_of_a_refused_request_keeps_its_teammates(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         await ours.has_key(ANA)
         await ours.command(ANA, "get h100 erope with @ben -- for <!channel>")
@@ -121,9 +121,7 @@ async def test_the_button_of_a_refused_request_keeps_the_teammates(tmp_path: Pat
     ("value", "searches"),
     [("H100 now", 1), ("H100 EU -- <!channel>", 1), ("<!channel> H100", 0), ("list", 0), ("key x", 0)],
 )
-async def test_a_line_that_nobody_was_shown_only_searches_and_mentions_nobody(
-    tmp_path: Path, value: str, searches: int
-) -> None:
+async def test_a_forged_line_only_searches_and_mentions_nobody(tmp_path: Path, value: str, searches: int) -> None:
     async with team(tmp_path) as ours:
         await ours.has_key(ANA)
         with capture_logs() as logged:
@@ -135,7 +133,7 @@ async def test_a_line_that_nobody_was_shown_only_searches_and_mentions_nobody(
         assert await ours.rentals() == []
 
 
-async def test_get_alone_opens_the_form(tmp_path: Path) -> None:
+async def test_get_without_arguments_opens_the_form(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         await ours.has_key(ANA)
         assert await ours.command(ANA, "get") == ""
@@ -145,7 +143,7 @@ async def test_get_alone_opens_the_form(tmp_path: Path) -> None:
         assert (quote.asked_in, quote.replaces) == (TRAINING, False)
 
 
-async def test_change_keeps_the_form_and_the_memory_that_were_asked_for(tmp_path: Path) -> None:
+async def test_change_keeps_the_requested_form_factor_and_memory(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         offers = await ours.offered(ANA, an_offer("o1", "1.39"), gpu="A100", features=("80gb",))
         assert "1x A100 80 GB in EU" in offers["reads"]
@@ -156,7 +154,7 @@ async def test_change_keeps_the_form_and_the_memory_that_were_asked_for(tmp_path
         assert {quote.request.gpu for quote in await ours.quotes(ANA)} == {"A100"}
 
 
-async def test_the_seventh_search_in_a_minute_waits(tmp_path: Path) -> None:
+async def test_the_seventh_search_within_a_minute_has_to_wait(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         await ours.has_key(ANA)
         for _ in range(6):
@@ -170,7 +168,7 @@ async def test_the_seventh_search_in_a_minute_waits(tmp_path: Path) -> None:
         assert len(await ours.quotes(ANA)) == 6
 
 
-async def test_commands_about_gpus_say_so_if_the_catalogue_is_not_known_yet(tmp_path: Path) -> None:
+async def test_commands_about_gpus_report_a_missing_catalog(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         ours.catalog = None
         for typed in ("get H100 EU", "h100", "catalog"):
@@ -178,7 +176,7 @@ async def test_commands_about_gpus_say_so_if_the_catalogue_is_not_known_yet(tmp_
         assert "You have no machines right now." in await ours.command(ANA, "list")
 
 
-async def test_list_shows_ones_own_rentals_and_list_all_everyones(tmp_path: Path) -> None:
+async def test_list_shows_own_rentals_and_list_all_shows_everyones(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         rental = await ours.rented()
         assert rental.id in await ours.command(ANA, "list")
@@ -188,7 +186,7 @@ async def test_list_shows_ones_own_rentals_and_list_all_everyones(tmp_path: Path
         assert "/gpu get H100 EU shows offers." in await ours.command(BEN, "")
 
 
-async def test_catalog_shows_the_regions_and_help_the_admins_commands_only_to_admins(tmp_path: Path) -> None:
+async def test_catalog_shows_regions_and_help_shows_admin_commands_only_to_admins(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         assert "Regions: US, EU, APAC, Other." in await ours.command(ANA, "catalog")
         assert "/gpu pause" not in await ours.command(ANA, "help")
@@ -210,7 +208,7 @@ async def test_pause_by_an_admin_stops_buying_and_notifies_the_other_admins(tmp_
         assert [notice.to.value for notice in notices] == [BEN, GPUS, BEN, GPUS]
 
 
-async def test_a_pause_is_told_in_the_home_channel_and_with_the_offers_with_who_and_why(tmp_path: Path) -> None:
+async def test_a_pause_is_announced_in_the_home_channel_and_next_to_offers(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         answer = await ours.command(CLEO, "pause bill *check*")
         assert answer.startswith(f"Buying is paused. <#{RULES.home_channel}> will be told.")
@@ -224,7 +222,7 @@ async def test_a_pause_is_told_in_the_home_channel_and_with_the_offers_with_who_
         assert "Cleo resumed buying" in resumed["reads"]
 
 
-async def test_guests_can_only_read_help(tmp_path: Path) -> None:
+async def test_guests_can_only_use_help(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         for typed in ("get H100 EU", "get", "list", "", "catalog", "key ssh-ed25519 AAAA"):
             reply = await ours.command(GUS, typed, GPUS)
@@ -232,7 +230,7 @@ async def test_guests_can_only_read_help(tmp_path: Path) -> None:
         assert "/gpu get H100 EU" in await ours.command(GUS, "help", GPUS)
 
 
-async def test_in_a_channel_that_the_rules_leave_out_it_says_where_to_ask(tmp_path: Path) -> None:
+async def test_in_an_excluded_channel_the_reply_says_where_to_ask(tmp_path: Path) -> None:
     rules = changed(RULES, use=Access(channels=(GPUS,)))
     async with team(tmp_path, rules=rules) as ours:
         for typed in ("get H100 EU", "get"):

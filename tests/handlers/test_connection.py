@@ -1,4 +1,4 @@
-"""Slack refuses a token, at the start or later. Once it accepts one, the bot continues."""
+"""Slack refuses a token during startup or later. The bot continues once Slack accepts a token."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ from tests.store.make import rental, store_rental
 
 @dataclass
 class Settings:
-    """The settings, as they are read again."""
+    """The settings that each reading of the configuration returns."""
 
     tokens: Tokens
     broken: bool = False
@@ -63,8 +63,9 @@ async def connecting(
     http: HttpMode | None = None,
     clock: Clock | None = None,
 ) -> AsyncIterator[asyncio.Task[None]]:
-    """Run a second connection with these settings, and delivery, until the end of the block. Add the connection to
-    `made`.
+    """Run a second connection with these settings, and delivery, until the end of the block.
+
+    The connection is appended to `made`.
     """
     client = AsyncWebClient(
         token=settings.tokens.bot,
@@ -109,7 +110,7 @@ def valid_tokens(ours: Team) -> Tokens:
 
 
 async def wait_for_card(ours: Team) -> Json:
-    """Return the card once it is posted."""
+    """Return the card once it has been posted."""
     last = 0
     while True:
         seen = await ours.world.get("see", user=ANA, channel=TRAINING, after=last, wait=20)
@@ -121,9 +122,7 @@ async def wait_for_card(ours: Team) -> Json:
 
 
 @pytest.mark.parametrize("wrong", ["bot", "app"])
-async def test_after_a_refused_token_is_replaced_the_bot_connects_and_posts_the_card(
-    tmp_path: Path, wrong: str
-) -> None:
+async def test_the_bot_connects_and_posts_after_a_refused_token_is_replaced(tmp_path: Path, wrong: str) -> None:
     async with team(tmp_path) as ours:
         await ours.rented()
         good = valid_tokens(ours)
@@ -132,7 +131,7 @@ async def test_after_a_refused_token_is_replaced_the_bot_connects_and_posts_the_
         async with connecting(ours, settings):
             before = (await ours.world.get("traffic"))["last"]
             await ours.world.get("traffic", after=before, endpoint=refused, wait=20)
-            # As for a moment while a file is being replaced.
+            # This happens for a moment while a file is being replaced.
             settings.broken = True
             settings.tokens = good
             assert len((await ours.world.get("sockets", least=3, wait=20))["sockets"]) >= 3
@@ -140,10 +139,10 @@ async def test_after_a_refused_token_is_replaced_the_bot_connects_and_posts_the_
 
 
 @pytest.mark.parametrize("wrong", ["SLACK_BOT_TOKEN", "SLACK_APP_TOKEN"])
-async def test_a_token_file_is_read_again_after_slack_refused_its_token(
+async def test_a_token_file_is_read_again_after_slack_refused_the_token(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wrong: str
 ) -> None:
-    """This uses every part of `gpubot run`, from the environment to the connection."""
+    """This test uses every part of `gpubot run`, from the environment to the connection."""
     monkeypatch.chdir(tmp_path)
     no_proxies(monkeypatch)
     async with workspace(app=from_manifest(MANIFEST)) as world:
@@ -181,7 +180,7 @@ async def test_a_token_file_is_read_again_after_slack_refused_its_token(
                 await bot.delivery.drain()
 
 
-async def test_a_bot_without_the_newer_scopes_starts_and_logs_what_it_lacks(tmp_path: Path) -> None:
+async def test_a_bot_without_the_newer_scopes_starts_and_logs_the_missing_ones(tmp_path: Path) -> None:
     app = from_manifest(MANIFEST)
     async with team(tmp_path, app=replace(app, scopes=tuple(NEEDED))) as ours:
         with capture_logs() as lines:
@@ -194,7 +193,7 @@ async def test_a_bot_without_the_newer_scopes_starts_and_logs_what_it_lacks(tmp_
     }
 
 
-async def test_a_refused_token_ends_the_start_if_nothing_is_rented(tmp_path: Path) -> None:
+async def test_a_refused_token_aborts_the_startup_if_nothing_is_rented(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         settings = Settings(Tokens(bot="xoxb-no", app=valid_tokens(ours).app))
         async with connecting(ours, settings) as running:
@@ -202,7 +201,7 @@ async def test_a_refused_token_ends_the_start_if_nothing_is_rented(tmp_path: Pat
                 await running
 
 
-async def test_a_token_that_is_revoked_while_the_bot_runs_is_read_again(tmp_path: Path) -> None:
+async def test_a_token_revoked_while_the_bot_runs_is_read_again(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         settings = Settings(valid_tokens(ours))
         offers = await ours.offered(ANA, an_offer("o1", "2.15"))
@@ -223,7 +222,7 @@ async def test_a_token_that_is_revoked_while_the_bot_runs_is_read_again(tmp_path
 
 
 class LaterClock(MovedClock):
-    """A clock whose real time a test moves on, and on which pauses are short."""
+    """A clock whose wall-clock time a test can advance, and on which pauses are short."""
 
     later = timedelta(0)
 
@@ -236,7 +235,7 @@ class LaterClock(MovedClock):
         await asyncio.sleep(min(seconds, 0.02))
 
 
-async def test_if_slack_gives_no_answer_for_a_minute_its_trouble_says_so_until_it_does(tmp_path: Path) -> None:
+async def test_a_minute_without_answers_from_slack_is_reported_as_trouble(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         clock = LaterClock(NOON)
         away = await ours.fault("auth.test", "status", status=503, times=None)
@@ -254,7 +253,7 @@ async def test_if_slack_gives_no_answer_for_a_minute_its_trouble_says_so_until_i
             assert await made[0].trouble() == []
 
 
-async def test_in_http_mode_a_process_that_stands_aside_is_not_ready_and_still_listens(tmp_path: Path) -> None:
+async def test_an_http_process_that_stands_aside_keeps_listening_but_is_not_ready(tmp_path: Path) -> None:
     replica = SimpleNamespace(aside=False, ahead=timedelta, others_work=True)
     replica.stands_aside = lambda: replica.aside
     http = HttpMode(f"127.0.0.1:{free_port()}")
@@ -270,12 +269,12 @@ async def test_in_http_mode_a_process_that_stands_aside_is_not_ready_and_still_l
             assert await made[0].ready()
 
 
-async def test_once_it_is_connected_slack_is_asked_which_blocks_it_takes(tmp_path: Path) -> None:
+async def test_after_connecting_the_bot_queries_which_blocks_slack_accepts(tmp_path: Path) -> None:
     async with team(tmp_path, block_types=BlockTypes()) as ours:
         await ours.world.act("lacks", blocks=["plan"])
         types = ours.context.block_types
         async with connecting(ours, Settings(valid_tokens(ours))), asyncio.timeout(20):
-            while not types.taken(Surface.MODAL):  # noqa: ASYNC110  # an answer of Slack's sets no event
+            while not types.taken(Surface.MODAL):  # noqa: ASYNC110  # no event is set when Slack answers
                 await asyncio.sleep(0.01)
         assert types.refused(Surface.MESSAGE) == {"plan"}
         assert types.taken(Surface.MODAL) == {"alert"}

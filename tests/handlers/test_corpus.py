@@ -1,6 +1,6 @@
-"""Requests as people type them: each is read as it was meant, or the mistake has lines that keep what was read.
+"""Requests as people type them are understood as intended, or get suggestions that keep what was understood.
 
-`now` rents only what has one meaning, and no line rents.
+`now` rents only requests with a single meaning, and no suggested line rents anything.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ def says_now(text: str) -> bool:
 
 
 def with_now(text: str) -> str:
-    """Return the text with `now` in front of its note."""
+    """Return the text with `now` inserted in front of its note."""
     return text if says_now(text) else NOTE.sub(lambda note: " now" + note.group(), text, count=1)
 
 
 def meaning_of(text: str) -> Request | str:
-    """Return the request, or the first sentence of the mistake in lower case."""
+    """Return the request, or the first sentence of the error in lower case."""
     try:
         found = command(text)
     except Mistake as refused:
@@ -63,13 +63,13 @@ def mistake(text: str) -> RequestMistake:
 
 
 @pytest.mark.parametrize(("table", "least"), [(CORPUS, 260), (TYPED, 240)])
-def test_the_tables_are_large_and_have_no_request_twice(table: list[tuple[str, ...]], least: int) -> None:
+def test_the_tables_are_large_and_contain_no_duplicates(table: list[tuple[str, ...]], least: int) -> None:
     assert len(table) >= least
     assert len({text for text, *_ in table}) == len(table)
 
 
 def each(check: Callable[..., None], rows: Iterable[tuple[Any, ...]]) -> None:
-    """Check each row, and fail with all that are wrong. A test for each row would take ten times as long."""
+    """Check each row, and report all rows that fail. A separate test for each row would take ten times as long."""
     wrong = []
     for row in rows:
         try:
@@ -96,7 +96,7 @@ def is_read_as_meant(text: str, meant: str) -> None:
         assert request_text(found.request, default_lease=LEASE) == words
 
 
-def test_each_request_is_read_as_it_was_meant() -> None:
+def test_each_request_is_understood_as_intended() -> None:
     each(is_read_as_meant, CORPUS)
 
 
@@ -111,14 +111,14 @@ def is_read_or_has_these_lines(text: str, meant: str, *lines: str) -> None:
     assert tuple(line.shown for line in refused.lines) == lines
 
 
-def test_each_request_as_people_type_it_is_read_or_has_exactly_these_lines() -> None:
+def test_each_typed_request_is_understood_or_gets_exactly_these_lines() -> None:
     each(is_read_or_has_these_lines, TYPED)
 
 
 MISTAKES = [text for text, meant, *_ in (*CORPUS, *TYPED) if meant.startswith("!")]
 
 
-def test_every_line_of_a_mistake_is_read_as_it_says_and_rents_nothing() -> None:
+def test_every_suggested_line_parses_as_stated_and_rents_nothing() -> None:
     each(has_lines_that_rent_nothing, texts(*MISTAKES))
 
 
@@ -142,7 +142,7 @@ def has_lines_that_rent_nothing(text: str) -> None:
      "1.5x h100", "2² h100", "h100 us-east-1 eu", "h100 tomorrow",
      "h100 for 3 months", "h100 vendor 2²", "27 nov 18:00 h100", "h100 vendor €", "h100 aa bb cc dd"],
 )  # fmt: skip
-def test_there_is_no_line_that_would_change_a_number_a_currency_a_place_or_what_is_not_wanted(text: str) -> None:
+def test_no_line_changes_a_number_currency_place_or_exclusion(text: str) -> None:
     assert mistake(f"get {text}").lines == ()
 
 
@@ -152,7 +152,7 @@ PARTS = {
     "setup": ("setup torch", " setup torch"), "time": ("for 6h", " for 6h"),
     "people": (f"with {BEN}", " with @ben"),
 }  # fmt: skip
-"""Parts of a request: as they are typed, and in a line."""
+"""Parts of a request, as people type them and as a suggested line writes them."""
 UNREAD = {
     "asdf": {"": ""}, "erope": {"region": " EU"}, "paris": {"region": " EU"}, "us-east-1": {"region": " US"},
     "sopt": {"contract": " spot"}, "at 3.50": {"price": " under $3.50/h"}, "7 hous": {"time": " for 7h"},
@@ -160,7 +160,10 @@ UNREAD = {
     "from nebuis": {"vendor": " vendor nebius"}, "setup torch x": {"setup": " setup torch"},
     "max 2,50€/h": {}, "except nebius": {}, "not us": {}, "2-4h": {}, "in 2 hours": {}, "at least 4x": {},
 }  # fmt: skip
-"""What can't be read: as it is typed, and what a line may say instead of it. Empty: there is no line."""
+"""Unreadable texts as people type them, with the texts that may replace each in a suggested line.
+
+If the replacement is empty, there is no suggested line.
+"""
 
 
 @given(
@@ -169,7 +172,7 @@ UNREAD = {
     note=st.sampled_from(["", " -- run 7, not 8 & <b>"]),
     order=st.randoms(use_true_random=False),
 )
-def test_a_line_keeps_each_part_that_was_read_whatever_the_order(
+def test_a_line_keeps_all_readable_parts_in_any_order(
     kinds: list[str], unread: str, note: str, order: random.Random
 ) -> None:
     typed = [PARTS[kind][0] for kind in kinds if kind != "setup" or not unread.startswith("setup")] + [unread]
@@ -191,11 +194,11 @@ def is_rented_with_now(text: str) -> None:
     assert got(with_now(text)).now
 
 
-def test_now_rents_each_unambiguous_request() -> None:
+def test_now_rents_every_unambiguous_request() -> None:
     each(is_rented_with_now, texts(*UNAMBIGUOUS))
 
 
-def test_now_rents_no_other_request() -> None:
+def test_now_rents_no_ambiguous_request() -> None:
     each(is_not_rented_with_now, texts(*OTHER))
 
 

@@ -1,4 +1,4 @@
-"""Approve, deny, withdraw and change a request: who may, and what people read."""
+"""Approving, denying, withdrawing and changing a request: the permissions and the resulting messages."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ async def test_an_approver_confirms_a_high_total_in_a_dialog(tmp_path: Path) -> 
         assert (approved.state, approved.approved_by) == (State.PROCURING, BEN)
 
 
-async def test_approvers_read_the_clicked_price_and_the_cheapest_other_one(tmp_path: Path) -> None:
+async def test_approvers_see_the_clicked_price_and_the_cheapest_alternative(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         offers = [
             an_offer(name, rate, vendor=vendor, vendor_region=None, read_at=NOON)
@@ -51,7 +51,7 @@ async def test_approvers_read_the_clicked_price_and_the_cheapest_other_one(tmp_p
         assert asked.facts.read_at == NOON
 
 
-async def test_a_note_shows_its_signs_as_typed_and_so_cannot_speak_for_the_bot(tmp_path: Path) -> None:
+async def test_a_note_is_escaped_and_cannot_imitate_the_bot(tmp_path: Path) -> None:
     note = "*Approved by Cleo* _really_ ~no~ :white_check_mark: 2*3"
     async with team(tmp_path) as ours:
         await asked(ours, note=note)
@@ -64,7 +64,7 @@ async def test_a_note_shows_its_signs_as_typed_and_so_cannot_speak_for_the_bot(t
 
 
 @pytest.mark.parametrize("user", [CLEO, ANA], ids=["an admin", "the owner"])
-async def test_a_person_who_is_no_approver_decides_nothing(tmp_path: Path, user: str) -> None:
+async def test_a_person_who_is_not_an_approver_cannot_decide(tmp_path: Path, user: str) -> None:
     async with team(tmp_path) as ours:
         rental = await asked(ours)
         for action_id in ("approve", "deny"):
@@ -77,7 +77,7 @@ async def test_a_person_who_is_no_approver_decides_nothing(tmp_path: Path, user:
         assert (await ours.rental(rental.id)).state is State.AWAITING_APPROVAL
 
 
-async def test_an_approver_approves_fewer_hours_in_a_dialog_and_the_requester_reads_it(tmp_path: Path) -> None:
+async def test_an_approver_approves_fewer_hours_and_the_requester_is_notified(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         rental = await asked(ours)
         await ours.click(BEN, await question(ours), "Approve fewer hours")
@@ -97,7 +97,7 @@ async def test_an_approver_approves_fewer_hours_in_a_dialog_and_the_requester_re
         )
 
 
-async def test_a_quiet_member_of_the_group_is_not_mentioned_and_may_decide(tmp_path: Path) -> None:
+async def test_a_quiet_approver_is_not_mentioned_but_may_decide(tmp_path: Path) -> None:
     rules = changed(RULES, approvers=Approvers(groups=(APPROVERS,), quiet=(CLEO,)))
     async with team(tmp_path, rules=rules) as ours:
         await ours.world.act(f"groups/{APPROVERS}", "PATCH", members=[BEN, CLEO])
@@ -113,7 +113,7 @@ async def test_a_quiet_member_of_the_group_is_not_mentioned_and_may_decide(tmp_p
         assert (await ours.rental(rental.id)).approved_by == CLEO
 
 
-async def test_approvers_can_not_approve_their_own_request(tmp_path: Path) -> None:
+async def test_approvers_cannot_approve_their_own_requests(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         rental = await asked(ours, BEN)
         await ours.click(BEN, await question(ours), "Approve up to")
@@ -124,7 +124,7 @@ async def test_approvers_can_not_approve_their_own_request(tmp_path: Path) -> No
         assert (await ours.rental(rental.id)).state is State.AWAITING_APPROVAL
 
 
-async def test_the_second_of_two_decisions_changes_nothing(tmp_path: Path) -> None:
+async def test_the_second_decision_changes_nothing(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         await ours.world.act(f"groups/{APPROVERS}", "PATCH", members=[BEN, CLEO])
         rental = await asked(ours)
@@ -142,7 +142,7 @@ async def test_the_second_of_two_decisions_changes_nothing(tmp_path: Path) -> No
         ] == f"Ben declined the request for {rental.id}, a moment before you. This time, nothing was changed."
 
 
-async def test_the_requester_reads_why_it_was_denied_and_asks_again_which_only_shows_offers(
+async def test_a_denied_requester_sees_the_reason_and_can_search_again(
     tmp_path: Path,
 ) -> None:
     async with team(tmp_path) as ours:
@@ -175,7 +175,7 @@ async def test_a_denial_needs_no_reason(tmp_path: Path) -> None:
         assert told["text"] == f"Ben declined {request} at 13:00. Nothing was rented."
 
 
-async def test_slack_empties_the_approvers_group_and_the_admin_reads_it_once_and_approves(tmp_path: Path) -> None:
+async def test_if_the_approvers_group_becomes_empty_an_admin_decides(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         rental = await asked(ours)
         for _ in range(2):
@@ -204,7 +204,7 @@ async def test_slack_empties_the_approvers_group_and_the_admin_reads_it_once_and
     ("refusal", "admins_decide"),
     [("no_such_subteam", True), ("permission_denied", True), ("ratelimited", False), ("invalid_auth", False)],
 )
-async def test_a_group_that_slack_refuses_has_nobody_and_one_that_it_does_not_answer_for_has_its_last_members(
+async def test_an_invalid_group_is_empty_and_an_unanswered_one_keeps_its_members(
     tmp_path: Path, refusal: str, admins_decide: bool
 ) -> None:
     async with team(tmp_path) as ours:
@@ -217,7 +217,7 @@ async def test_a_group_that_slack_refuses_has_nobody_and_one_that_it_does_not_an
         assert (now.people, now.admins_decide) == (((CLEO,), True) if admins_decide else ((BEN,), False))
 
 
-async def test_list_all_shows_an_approver_what_waits_and_its_buttons_decide(tmp_path: Path) -> None:
+async def test_list_all_shows_approvers_waiting_requests_with_working_buttons(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         first, second = await asked(ours), await asked(ours, CLEO)
         assert "Waiting for you" not in await ours.command(CLEO, "list all")
@@ -232,9 +232,7 @@ async def test_list_all_shows_an_approver_what_waits_and_its_buttons_decide(tmp_
 
 
 @pytest.mark.parametrize("label", ["Approve up to", "Deny"])
-async def test_a_button_of_an_old_version_shows_the_newest_one_and_decides_nothing(
-    tmp_path: Path, label: str
-) -> None:
+async def test_a_button_of_an_outdated_version_shows_the_newest_one(tmp_path: Path, label: str) -> None:
     async with team(tmp_path) as ours:
         rental = await asked(ours)
         old = await question(ours)
@@ -258,7 +256,7 @@ async def test_a_button_of_an_old_version_shows_the_newest_one_and_decides_nothi
         assert newest["value"] == f"{rental.id}:2"
 
 
-async def test_a_change_edits_the_message_to_the_approvers_and_mentions_nobody_again(tmp_path: Path) -> None:
+async def test_changing_a_request_edits_the_approval_message_without_mentions(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         rental = await asked(ours)
         before = await question(ours)
@@ -289,7 +287,7 @@ async def test_only_the_owner_can_change_or_withdraw_a_request(tmp_path: Path) -
         assert (await ours.rental(rental.id)).state is State.WITHDRAWN
 
 
-async def test_only_the_owner_can_accept_a_price_outside_the_envelope(tmp_path: Path) -> None:
+async def test_only_the_owner_can_accept_a_price_outside_the_terms(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         rental = await asked(ours)
         await let_the_owner_decide(ours, rental)

@@ -1,4 +1,4 @@
-"""Slack refuses a message, or somebody deletes it: people still read what it says."""
+"""Slack refuses a message, or somebody deletes it. People still get its content."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ async def card_of(ours: Team, rental_id: str) -> Message:
     return card
 
 
-async def test_a_card_that_slack_refuses_in_its_channel_goes_to_the_home_channel(tmp_path: Path) -> None:
+async def test_a_card_refused_in_its_channel_is_posted_in_the_home_channel(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         rental = (await ours.rented()).id
         await ours.refuse("chat.postMessage", "some_error_of_next_year")
@@ -29,7 +29,7 @@ async def test_a_card_that_slack_refuses_in_its_channel_goes_to_the_home_channel
         assert (await card_of(ours, rental)).channel == GPUS
 
 
-async def test_if_the_bot_is_removed_from_the_channel_the_home_channel_gets_a_new_card_with_its_thread(
+async def test_a_bot_removed_from_a_channel_posts_card_and_thread_at_home(
     tmp_path: Path,
 ) -> None:
     async with team(tmp_path) as ours:
@@ -42,7 +42,7 @@ async def test_if_the_bot_is_removed_from_the_channel_the_home_channel_gets_a_ne
         assert (await ours.deliver_until("by Ana", channel=GPUS))["thread_ts"] == card["ts"]
 
 
-async def test_a_private_message_that_slack_refuses_is_given_up_and_sent_to_nobody_else(tmp_path: Path) -> None:
+async def test_a_refused_direct_message_is_sent_to_nobody_else(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         await ours.world.act("say", user=ANA, dm=True, text="hello")
         (event,) = (await ours.world.get("events", wait=10))["events"]
@@ -55,7 +55,7 @@ async def test_a_private_message_that_slack_refuses_is_given_up_and_sent_to_nobo
 
 
 @pytest.mark.parametrize("error", ["ratelimited", "fatal_error"])
-async def test_a_card_stays_due_in_its_channel_if_slack_can_not_take_it_now(tmp_path: Path, error: str) -> None:
+async def test_a_card_stays_queued_if_slack_cannot_accept_it_now(tmp_path: Path, error: str) -> None:
     async with team(tmp_path) as ours:
         rental = (await ours.rented()).id
         await ours.refuse("chat.postMessage", error)
@@ -65,10 +65,10 @@ async def test_a_card_stays_due_in_its_channel_if_slack_can_not_take_it_now(tmp_
         assert card.due_at is not None
 
 
-async def test_a_post_whose_blocks_slack_refuses_is_made_with_its_text_alone(tmp_path: Path) -> None:
+async def test_a_post_with_refused_blocks_is_sent_as_text(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         rental = (await ours.rented()).id
-        for _ in range(2):  # the classic blocks too
+        for _ in range(2):  # the first call, and the one in classic blocks
             await ours.refuse("chat.postMessage", "invalid_blocks")
         await ours.deliver()
         card = await ours.look(ANA, TRAINING, "Starting")
@@ -76,7 +76,7 @@ async def test_a_post_whose_blocks_slack_refuses_is_made_with_its_text_alone(tmp
         assert card["buttons"] == []
 
 
-async def test_an_edit_whose_blocks_slack_refuses_still_changes_the_text(tmp_path: Path) -> None:
+async def test_an_edit_with_refused_blocks_still_changes_the_text(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         rental = (await ours.rented()).id
         await ours.deliver()
@@ -90,9 +90,7 @@ async def test_an_edit_whose_blocks_slack_refuses_still_changes_the_text(tmp_pat
 
 
 @pytest.mark.parametrize("home", [GPUS, TRAINING])
-async def test_a_card_that_somebody_deleted_is_posted_again_in_its_channel_with_its_thread_when_its_rental_changes(
-    tmp_path: Path, home: str
-) -> None:
+async def test_a_deleted_card_is_posted_again_when_its_rental_changes(tmp_path: Path, home: str) -> None:
     async with team(tmp_path, rules=changed(RULES, home_channel=home)) as ours:
         rental = (await ours.rented()).id
         await ours.deliver()
@@ -109,7 +107,7 @@ async def test_a_card_that_somebody_deleted_is_posted_again_in_its_channel_with_
         assert reply["thread_ts"] == card.ts
 
 
-async def test_a_thread_whose_card_was_deleted_goes_on_below_the_new_card(tmp_path: Path) -> None:
+async def test_a_thread_continues_below_the_new_card_after_a_deletion(tmp_path: Path) -> None:
     async with team(tmp_path, rules=changed(RULES, home_channel=TRAINING)) as ours:
         rental = (await ours.rented()).id
         await ours.deliver()

@@ -1,4 +1,4 @@
-"""The rules of delivery that need neither Slack nor a store."""
+"""The rules of message delivery that need neither Slack nor a store."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ RULES = Rules(home_channel=HOME.value, admins=(BEN.value, CLEO.value))
         (MessageKind.REPLY, ANA, [ANA]),
     ],
 )
-def test_a_refused_message_goes_to_the_home_channel_then_the_owner_then_the_admins(
+def test_a_refused_message_falls_back_to_home_channel_owner_then_admins(
     kind: MessageKind, owner: Destination, chain: list[Destination]
 ) -> None:
     tried = [chain[0]]
@@ -55,10 +55,10 @@ def test_a_refused_message_goes_to_the_home_channel_then_the_owner_then_the_admi
         (THREAD, (None, None), (ANA, None)),
     ],
 )
-def test_a_thread_reply_is_posted_below_its_card_and_any_other_message_to_its_destination(
+def test_a_thread_reply_is_posted_below_its_card_wherever_that_is(
     kind: MessageKind, card: tuple[str | None, str | None] | None, target: tuple[Destination, str | None]
 ) -> None:
-    """The channel of a posted card is the one that Slack answered with."""
+    """The channel of a posted card is the one that Slack returned."""
     above = None if card is None else changed(message(CARD, ANA), channel=card[0], ts=card[1])
     assert post_target(message(kind, TRAINING), above) == target
 
@@ -77,9 +77,7 @@ def test_a_thread_reply_is_posted_below_its_card_and_any_other_message_to_its_de
         ("some_error_of_next_year", False),
     ],
 )
-def test_every_error_that_is_not_documented_as_temporary_refuses_the_destination(
-    code: str, *, temporary: bool
-) -> None:
+def test_undocumented_errors_count_as_a_refused_destination(code: str, *, temporary: bool) -> None:
     assert is_temporary(refused(code)) is temporary
 
 
@@ -90,7 +88,7 @@ def test_each_further_post_in_an_unreadable_conversation_waits_twice_as_long(tim
     assert repost_wait(times) == timedelta(minutes=minutes)
 
 
-def test_a_digest_changes_with_the_text_and_with_the_blocks_alone() -> None:
+def test_a_digest_depends_on_both_text_and_blocks() -> None:
     rendered = Rendered(
         text="Ready", blocks=({"type": "divider", "block_id": "b"},), refresh_after=timedelta(seconds=30)
     )

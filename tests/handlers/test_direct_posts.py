@@ -1,4 +1,4 @@
-"""Notices that bypass the outbox, while the store takes no writes."""
+"""Notices that bypass the outbox while the store accepts no writes."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def messages(slack: Slack, clock: Clock) -> DirectPosts:
     )
 
 
-async def test_a_notice_whose_answer_is_lost_is_sent_again_only_after_five_minutes(
+async def test_a_notice_with_a_lost_answer_is_resent_after_five_minutes(
     slack: Slack, clock: Clock, messages: DirectPosts
 ) -> None:
     for _ in range(10):
@@ -84,7 +84,7 @@ async def test_a_notice_whose_answer_is_lost_is_sent_again_only_after_five_minut
     assert slack.posts == [CLEO.id, ANA.id, CLEO.id]
 
 
-async def test_a_notice_that_could_not_reach_slack_is_sent_again_a_few_seconds_later(
+async def test_a_notice_that_could_not_reach_slack_is_resent_within_seconds(
     slack: Slack, clock: Clock, messages: DirectPosts
 ) -> None:
     slack.error = UNREACHABLE
@@ -94,7 +94,7 @@ async def test_a_notice_that_could_not_reach_slack_is_sent_again_a_few_seconds_l
     assert await messages.post(CLEO.id, no_writes())
 
 
-async def test_a_post_whose_blocks_are_refused_is_repeated_without_waiting_for_the_pace(
+async def test_a_post_with_refused_blocks_is_repeated_without_rate_limiting(
     slack: Slack, clock: Clock, messages: DirectPosts
 ) -> None:
     slack.error, slack.takes_header = None, False

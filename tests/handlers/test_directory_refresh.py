@@ -1,4 +1,4 @@
-"""What the store knows of teammates is brought up to date before steps act on it."""
+"""The stored information about teammates is refreshed before steps act on it."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ async def known(ours: Team, user: str) -> Person:
 
 
 async def outdate(ours: Team, *users: str) -> None:
-    """Let the store count what it knows of these people as out of date."""
+    """Make the stored information about these people count as outdated."""
     async with ours.deps.store.write() as tx:
         for user in users:
             await tx.people.forget(user)
 
 
-async def test_people_who_changed_while_the_bot_heard_nothing_are_looked_up(tmp_path: Path) -> None:
+async def test_people_who_changed_while_the_bot_was_offline_are_looked_up(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         directory = People(ours.deps, ours.world.client)
         await directory.refresh([BEN, CLEO])
@@ -40,7 +40,7 @@ async def test_people_who_changed_while_the_bot_heard_nothing_are_looked_up(tmp_
         assert (await known(ours, BEN)).guest
 
 
-async def test_people_stay_as_they_were_known_while_slack_does_not_answer(tmp_path: Path) -> None:
+async def test_stored_information_is_kept_while_slack_does_not_answer(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         await ours.context.people.look_up([BEN, CLEO])
         await outdate(ours, BEN, CLEO)
@@ -53,7 +53,7 @@ async def test_people_stay_as_they_were_known_while_slack_does_not_answer(tmp_pa
 
 
 async def test_a_step_does_not_wait_for_slack(tmp_path: Path) -> None:
-    """Slack takes the first call and doesn't answer."""
+    """Slack accepts the first call but doesn't answer it."""
     async with team(tmp_path) as ours:
         held = await ours.fault("auth.test", "hold_before")
         await People(ours.deps, ours.world.client).refresh([BEN])

@@ -1,4 +1,4 @@
-"""Events are handled before they are acknowledged, so Slack sends an event again that could not be stored."""
+"""Events are handled before they are acknowledged, so that Slack resends an event that could not be stored."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ async def delivery_of(ours: Team, event_id: str) -> tuple[str, int]:
     return event["state"], event["attempts"]
 
 
-async def test_slack_sends_an_event_again_that_could_not_be_stored(tmp_path: Path) -> None:
+async def test_an_event_that_could_not_be_stored_is_sent_again(tmp_path: Path) -> None:
     async with team(tmp_path, timing=Timing(ack=1.0, retries=(0.0,) * 9)) as ours:
         await ours.context.people.get(ANA)
         last = (await ours.world.get("traffic", after=0))["last"]
@@ -31,8 +31,8 @@ async def test_slack_sends_an_event_again_that_could_not_be_stored(tmp_path: Pat
             assert await tx.people.get(ANA, ours.clock.real().replace(year=2000)) is None
 
 
-async def test_a_change_of_a_person_who_is_not_cached_writes_nothing(tmp_path: Path) -> None:
-    """Slack sends this event also for every status that anybody sets."""
+async def test_a_change_of_an_uncached_person_writes_nothing(tmp_path: Path) -> None:
+    """Slack also sends this event whenever anybody sets a status."""
     async with team(tmp_path) as ours:
         with ours.locked():
             sent = await ours.world.act("event", type="user_change", user={"id": BEN})
@@ -54,7 +54,7 @@ async def test_malformed_events_are_acknowledged_and_ignored(tmp_path: Path) -> 
             assert await delivery_of(ours, sent["event_id"]) == ("acknowledged", 1)
 
 
-async def test_a_home_tab_of_somebody_whom_slack_does_not_show_is_ignored(tmp_path: Path) -> None:
+async def test_a_home_tab_of_a_user_unknown_to_slack_is_ignored(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         with capture_logs() as lines:
             sent = await ours.world.act("event", type="app_home_opened", user="U0NOBODY0", tab="home")
@@ -62,7 +62,7 @@ async def test_a_home_tab_of_somebody_whom_slack_does_not_show_is_ignored(tmp_pa
         assert not [line for line in lines if line["event"] in {"bug", "event.not_handled"}]
 
 
-async def test_a_channel_is_looked_up_again_after_it_was_shared(tmp_path: Path) -> None:
+async def test_a_channel_is_looked_up_again_after_being_shared(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         await ours.world.act(f"channels/{SHARED}", "PATCH", shared=False)
         assert not (await ours.context.channels.get(SHARED)).shared

@@ -1,4 +1,4 @@
-"""Two ends as people meet them: the command, the form, the offers, and the buttons near the first end."""
+"""Flexible ends as people see them: in the command, the form and the offers, and near the earliest end."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ async def ends(ours: Team) -> set[Ends]:
     return {(quote.request.lease, quote.request.up_to) for quote in await ours.quotes(ANA)}
 
 
-async def test_a_command_has_two_ends_and_again_keeps_them(tmp_path: Path) -> None:
+async def test_a_command_with_a_flexible_end_is_repeated_by_again(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         await ours.command(ANA, "get H100 EU while busy up to 60h")
         await ours.command(ANA, "again")
@@ -39,7 +39,7 @@ async def test_a_command_has_two_ends_and_again_keeps_them(tmp_path: Path) -> No
         assert await ends(ours) == {(2 * H, 60 * H)}
 
 
-async def test_offers_say_both_ends_and_change_keeps_them_until_the_later_one_is_cleared(tmp_path: Path) -> None:
+async def test_offers_show_both_ends_until_the_latest_one_is_cleared(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         shown = await ours.offered(ANA, an_offer("o1", "2.15"), lease=6 * H, up_to=12 * H)
         assert "6 h, or up to 12 h if its GPUs are busy" in shown["text"]
@@ -52,7 +52,7 @@ async def test_offers_say_both_ends_and_change_keeps_them_until_the_later_one_is
         assert await ends(ours) == {(6 * H, 12 * H), (6 * H, None)}
 
 
-async def test_the_form_says_what_is_wrong_with_a_later_end(tmp_path: Path) -> None:
+async def test_the_form_explains_an_invalid_latest_end(tmp_path: Path) -> None:
     rows: tuple[tuple[dict[str, str | list[str]], str], ...] = (
         ({"lease": "6h", "up_to": "6h"}, "Type more than 6h, or leave this empty."),
         (
@@ -85,7 +85,7 @@ async def test_the_form_says_what_is_wrong_with_a_later_end(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(("typed", "up_to"), [("17h", 17 * H), ("until 10:00", 21 * H), ("45m", 45 * MIN)])
-async def test_the_form_reads_a_later_end_after_a_named_one_and_change_keeps_both(
+async def test_the_form_accepts_two_named_ends_and_change_keeps_them(
     tmp_path: Path, typed: str, up_to: timedelta
 ) -> None:
     """It is 13:00 for Ana."""
@@ -100,7 +100,7 @@ async def test_the_form_reads_a_later_end_after_a_named_one_and_change_keeps_bot
         assert len(requests) == 2
 
 
-async def test_offers_name_both_ends_and_a_refresh_keeps_them(tmp_path: Path) -> None:
+async def test_offers_name_both_ends_and_refresh_keeps_them(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         shown = await ours.offered(ANA, an_offer("o1", "2.15"), until=NOON + 19 * H, lease=19 * H, up_to=21 * H)
         assert (
@@ -113,8 +113,8 @@ async def test_offers_name_both_ends_and_a_refresh_keeps_them(tmp_path: Path) ->
         assert (request.until, request.lease, request.up_to) == (NOON + 21 * H, H, None)
 
 
-async def test_a_click_keeps_it_until_the_morning_within_what_was_asked_for(tmp_path: Path) -> None:
-    """It is 19:00 for Ana, who lives in Berlin. The answer is clicked an hour later, and again."""
+async def test_keep_until_morning_stays_within_the_requested_limits(tmp_path: Path) -> None:
+    """It is 19:00 for Ana, who lives in Berlin. She answers an hour later, and then a second time."""
     async with team(tmp_path) as ours:
         ours.clock.put(NOON + 6 * H)
         shown = await ours.offered(ANA, an_offer("o1", "2.15"), lease=2 * H, up_to=14 * H)
@@ -129,7 +129,7 @@ async def test_a_click_keeps_it_until_the_morning_within_what_was_asked_for(tmp_
         assert await ours.rentals() == []
 
 
-async def test_without_the_probe_there_is_one_end(tmp_path: Path) -> None:
+async def test_without_the_probe_a_lease_has_only_one_end(tmp_path: Path) -> None:
     async with team(tmp_path, rules=NO_PROBE) as ours:
         assert await ours.command(ANA, "get H100 EU for 6h up to 12h") == (
             "I can't move the machine's end if I don't see whether its GPUs are busy. "
@@ -141,8 +141,8 @@ async def test_without_the_probe_there_is_one_end(tmp_path: Path) -> None:
         assert "if its GPUs are busy" not in dialog["reads"]
 
 
-async def told_unseen(ours: Team) -> Rental:
-    """Return Ana's rental that ends in an hour, 6 h later at the latest, and into which nobody sees."""
+async def unmonitored_rental(ours: Team) -> Rental:
+    """Return Ana's rental, which ends in an hour, or 6 h later at the latest, and can't be monitored."""
     rental = await running(ours)
     lease = rental.running_lease
     after = make.next_of(
@@ -159,9 +159,9 @@ async def told_unseen(ours: Team) -> Rental:
     return after
 
 
-async def test_go_on_moves_the_end_at_once_and_a_second_click_adds_nothing(tmp_path: Path) -> None:
+async def test_go_on_moves_the_end_once_even_if_clicked_twice(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
-        rental = await told_unseen(ours)
+        rental = await unmonitored_rental(ours)
         end = rental.running_lease.ends_at
         told = await ours.look(ANA, DM, "I can't monitor RunPod's machines")
         for _ in range(2):

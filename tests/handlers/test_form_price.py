@@ -1,4 +1,4 @@
-"""The request form: the price of what it has chosen, while the market answers late, wrongly or not at all."""
+"""The request form shows the price of its choices while the market answers late, wrongly or not at all."""
 
 from __future__ import annotations
 
@@ -21,12 +21,15 @@ from tests.handlers.team import NOON, Json, Team, an_offer, team
 
 HANGS = 'because Compute Clear hasn\'t responded. You can continue: "Show offers" asks again.'
 FRIDAY_EVENING = NOON + timedelta(days=3, hours=7)
-"""When the hours of the rules end, in Ana's zone."""
+"""The time at which the hours in the rules end, in Ana's zone."""
 
 
 @dataclass
 class SlowMarket:
-    """The part of bot.lifecycle.outside.Market that forms ask. A GPU whose answer is not set hangs."""
+    """The part of `bot.lifecycle.outside.Market` that forms use.
+
+    Queries for a GPU without a prepared answer hang.
+    """
 
     answers: dict[str, tuple[Offer, ...] | MarketAway] = field(default_factory=dict)
     asked: list[OfferQuery] = field(default_factory=list)
@@ -53,7 +56,7 @@ class SlowMarket:
 
 
 async def choose(ours: Team, user: str, field: str, value: str | None, *, wait: bool = True) -> Json:
-    """Choose a value in an input of the open form. Wait until the form shows what follows from that."""
+    """Choose a value in an input of the open form, and wait until the form shows the consequences."""
     view = await ours.modal(user)
     assert view is not None
     done = await ours.world.act(
@@ -65,7 +68,7 @@ async def choose(ours: Team, user: str, field: str, value: str | None, *, wait: 
 
 
 async def price_line(ours: Team, user: str) -> str:
-    """Return what the first line of the form says. It says the same again below the length."""
+    """Return the first line of the form. The line below the lease must have the same text."""
     view = await ours.modal(user)
     assert view is not None
     lines = str(view["reads"]).splitlines()
@@ -88,7 +91,7 @@ def h100(rate: str = "2.15") -> tuple[Offer, ...]:
     return (an_offer("o1", rate), an_offer("o2", "9.99"))
 
 
-async def test_the_form_says_what_its_choice_costs_and_follows_it(tmp_path: Path) -> None:
+async def test_the_form_shows_and_updates_the_price_of_its_choices(tmp_path: Path) -> None:
     market = SlowMarket({"H100": h100(), "A100": ()})
     async with team(tmp_path, market=market) as ours:
         await ours.command(ANA, "get")
@@ -114,7 +117,7 @@ offers" shows similar ones.\
 """)
 
 
-async def test_the_form_of_a_search_opens_with_its_price(tmp_path: Path) -> None:
+async def test_the_form_for_an_existing_search_opens_with_a_price(tmp_path: Path) -> None:
     async with team(tmp_path, market=SlowMarket({"H100": h100("2.42")})) as ours:
         await ours.click(ANA, await ours.offered(ANA, an_offer("o1", "2.15")), "Change")
         assert await price_line(ours, ANA) == snapshot(
@@ -122,7 +125,7 @@ async def test_the_form_of_a_search_opens_with_its_price(tmp_path: Path) -> None
         )
 
 
-async def test_with_a_market_that_hangs_the_form_opens_loses_nothing_and_says_what_is_missing(
+async def test_the_form_works_and_says_what_is_missing_if_the_market_hangs(
     tmp_path: Path,
 ) -> None:
     market = SlowMarket()
@@ -147,7 +150,7 @@ async def test_with_a_market_that_hangs_the_form_opens_loses_nothing_and_says_wh
         await market.answer("H100", h100())
 
 
-async def test_before_the_market_told_what_there_is_the_form_opens_loses_nothing_and_reads_what_is_typed(
+async def test_without_a_catalog_the_form_accepts_typed_values(
     tmp_path: Path,
 ) -> None:
     async with team(tmp_path, market=SlowMarket({"A100": h100("1.29")})) as ours:
@@ -180,7 +183,7 @@ async def test_before_the_market_told_what_there_is_the_form_opens_loses_nothing
         )
 
 
-async def test_the_late_answer_of_the_market_is_used_by_the_next_equal_choice(tmp_path: Path) -> None:
+async def test_a_late_market_answer_is_used_by_the_next_equal_choice(tmp_path: Path) -> None:
     market = SlowMarket()
     async with team(tmp_path, market=market, answer_within=0.01) as ours:
         for user in (ANA, BEN):
@@ -195,7 +198,7 @@ async def test_the_late_answer_of_the_market_is_used_by_the_next_equal_choice(tm
         assert len(market.asked) == 2
 
 
-async def test_the_price_of_an_earlier_choice_never_replaces_that_of_a_later_one(tmp_path: Path) -> None:
+async def test_the_price_of_an_earlier_choice_never_replaces_a_later_one(tmp_path: Path) -> None:
     market = SlowMarket({"A100": h100("1.29")})
     async with team(tmp_path, market=market) as ours:
         await ours.command(ANA, "get")
@@ -209,7 +212,7 @@ async def test_the_price_of_an_earlier_choice_never_replaces_that_of_a_later_one
         assert (await entered(ours, ANA))["gpu"] == "A100"
 
 
-async def test_a_price_that_comes_after_the_submission_leaves_the_errors_and_a_closed_form_alone(
+async def test_a_price_that_arrives_after_the_submission_is_dropped(
     tmp_path: Path,
 ) -> None:
     market = SlowMarket()
@@ -227,7 +230,7 @@ async def test_a_price_that_comes_after_the_submission_leaves_the_errors_and_a_c
         assert (list(after["errors"]), after["hash"]) == (["lease"], view["hash"])
 
 
-async def test_a_price_is_shown_although_that_of_an_earlier_choice_changed_the_form_during_its_call(
+async def test_a_price_is_shown_even_if_an_earlier_one_updated_the_form(
     tmp_path: Path,
 ) -> None:
     async with team(tmp_path, market=SlowMarket({"H100": h100(), "A100": h100("1.29")})) as ours:
@@ -244,7 +247,7 @@ async def test_a_price_is_shown_although_that_of_an_earlier_choice_changed_the_f
 
 
 @pytest.mark.parametrize("error", ["hash_conflict", "not_found"])
-async def test_a_form_that_changed_or_was_closed_meanwhile_is_left_alone(tmp_path: Path, error: str) -> None:
+async def test_a_form_that_changed_or_closed_in_the_meantime_is_not_updated(tmp_path: Path, error: str) -> None:
     async with team(tmp_path, market=SlowMarket({"H100": h100()})) as ours:
         await ours.command(ANA, "get")
         await ours.refuse("views.update", error)
@@ -255,7 +258,7 @@ async def test_a_form_that_changed_or_was_closed_meanwhile_is_left_alone(tmp_pat
         assert await ours.replies() == []
 
 
-async def test_prices_of_forms_are_none_of_the_six_searches_and_have_a_limit_of_their_own(tmp_path: Path) -> None:
+async def test_form_prices_have_their_own_limit_besides_the_six_searches(tmp_path: Path) -> None:
     market = SlowMarket({"H100": h100()})
     async with team(tmp_path, market=market) as ours:
         await ours.has_key(ANA)
@@ -269,7 +272,7 @@ async def test_prices_of_forms_are_none_of_the_six_searches_and_have_a_limit_of_
         assert await ours.command(ANA, "get H100 EU") == ""
 
 
-async def test_a_call_that_failed_is_made_again_by_the_next_choice(tmp_path: Path) -> None:
+async def test_a_failed_market_call_is_repeated_by_the_next_choice(tmp_path: Path) -> None:
     market = SlowMarket({"H100": MarketAway("no answer", may_have_bought=False)})
     async with team(tmp_path, market=market) as ours:
         await ours.command(ANA, "get")
@@ -280,7 +283,7 @@ async def test_a_call_that_failed_is_made_again_by_the_next_choice(tmp_path: Pat
         assert (await price_line(ours, ANA)).startswith("From $2.15/h")
 
 
-async def test_what_the_form_says_about_waiting_takes_the_place_of_what_was_typed(tmp_path: Path) -> None:
+async def test_waiting_conditions_in_the_form_replace_the_typed_ones(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         await ours.has_key(ANA)
         await ours.command(ANA, "wait H100 EU until fri any time")
@@ -301,7 +304,7 @@ async def test_what_the_form_says_about_waiting_takes_the_place_of_what_was_type
         assert [quote.waitlist_entry for quote in await ours.quotes(ANA)].count(None) == 1
 
 
-async def test_the_form_has_the_words_wait_until_now_and_any_time(tmp_path: Path) -> None:
+async def test_the_form_supports_wait_until_now_and_any_time(tmp_path: Path) -> None:
     async with team(tmp_path, market=SlowMarket({"H100": h100()})) as ours:
         await ours.has_key(ANA, BEN)
         await ours.command(ANA, "get")
@@ -322,14 +325,14 @@ async def test_the_form_has_the_words_wait_until_now_and_any_time(tmp_path: Path
         assert (quote.waitlist_entry, quote.rent_now) == (None, True)
 
 
-def test_forms_are_forgotten_if_there_are_too_many() -> None:
+def test_the_oldest_forms_are_forgotten_if_there_are_too_many() -> None:
     forms = OpenForms()
     turns = [forms.begin(f"V{n}", "hash") for n in range(FORMS_REMEMBERED + 1)]
     assert not forms.is_newest(turns[0])
     assert forms.is_newest(turns[1])
 
 
-def test_a_choice_that_was_made_during_an_update_takes_the_state_after_it() -> None:
+def test_a_choice_made_during_an_update_uses_the_new_state() -> None:
     forms = OpenForms()
     first, second = forms.begin("V1", "before"), forms.begin("V1", "before")
     forms.updated(first, "after")
@@ -339,7 +342,7 @@ def test_a_choice_that_was_made_during_an_update_takes_the_state_after_it() -> N
     assert third.hash == "newer"
 
 
-def test_a_choice_that_was_made_just_before_an_update_arrived_takes_the_state_after_it() -> None:
+def test_a_choice_made_just_before_an_update_arrived_uses_the_new_state() -> None:
     forms = OpenForms()
     forms.updated(forms.begin("V1", "before"), "after")
     late = forms.begin("V1", "before")

@@ -1,4 +1,4 @@
-"""Keys from GitHub: shown first, read again at the click, and saved only if they were shown."""
+"""Keys from GitHub are shown first, read again on the click, and saved only if they were shown."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ async def saved(ours: Team, user: str = ANA) -> list[str]:
 
 
 async def shown(ours: Team, typed: str = "key github ana-dev") -> Json:
-    """Let Ana ask for the keys of ana-dev. Return the message with the choice."""
+    """Look up the keys of ana-dev as Ana, and return the message with the buttons."""
     assert "github.com/ana-dev has" in await ours.command(ANA, typed)
     return await ours.look(ANA, TRAINING, "github.com/ana-dev has")
 
 
-async def test_keys_are_shown_first_and_the_click_saves_them(tmp_path: Path) -> None:
+async def test_keys_are_shown_first_and_saved_by_a_click(tmp_path: Path) -> None:
     async with github() as hub, team(tmp_path, key_source=hub.source) as ours:
         await hub.has("ana-dev", ONE, TWO)
         choice = await shown(ours)
@@ -64,7 +64,7 @@ async def test_keys_are_shown_first_and_the_click_saves_them(tmp_path: Path) -> 
         "key https://github.com/ana-dev.keys",
     ],
 )
-async def test_a_name_is_understood_as_people_write_it(tmp_path: Path, typed: str) -> None:
+async def test_every_spelling_of_a_github_name_is_understood(tmp_path: Path, typed: str) -> None:
     async with github() as hub, team(tmp_path, key_source=hub.source) as ours:
         await hub.has("ana-dev", ONE)
         assert [button["text"] for button in (await shown(ours, typed))["buttons"]] == ["Use this key", "Cancel"]
@@ -79,7 +79,7 @@ async def test_cancel_saves_nothing(tmp_path: Path) -> None:
         assert "Nothing was saved." in (await ours.look(ANA, TRAINING))["text"]
 
 
-async def test_a_key_that_came_after_the_choice_was_shown_is_not_saved(tmp_path: Path) -> None:
+async def test_a_key_added_after_the_list_was_shown_is_not_saved(tmp_path: Path) -> None:
     async with github() as hub, team(tmp_path, key_source=hub.source) as ours:
         await hub.has("ana-dev", ONE, TWO)
         choice = await shown(ours)
@@ -89,7 +89,7 @@ async def test_a_key_that_came_after_the_choice_was_shown_is_not_saved(tmp_path:
         assert f"Not saved: {fingerprint(ONE)}, which GitHub no longer has." in (await ours.replies())[-1]
 
 
-async def test_nothing_is_saved_if_none_of_the_shown_keys_is_there_any_more(tmp_path: Path) -> None:
+async def test_nothing_is_saved_if_all_shown_keys_have_disappeared(tmp_path: Path) -> None:
     async with github() as hub, team(tmp_path, key_source=hub.source) as ours:
         await hub.has("ana-dev", ONE)
         choice = await shown(ours)
@@ -101,7 +101,7 @@ async def test_nothing_is_saved_if_none_of_the_shown_keys_is_there_any_more(tmp_
         )
 
 
-async def test_a_second_click_saves_no_key_twice(tmp_path: Path) -> None:
+async def test_a_second_click_does_not_save_a_key_twice(tmp_path: Path) -> None:
     async with github() as hub, team(tmp_path, key_source=hub.source) as ours:
         await hub.has("ana-dev", ONE)
         choice = await shown(ours)
@@ -111,7 +111,7 @@ async def test_a_second_click_saves_no_key_twice(tmp_path: Path) -> None:
         assert (await ours.replies())[-1].startswith("This key was already saved:")
 
 
-async def test_the_dialog_saves_the_keys_that_are_checked(tmp_path: Path) -> None:
+async def test_the_dialog_saves_the_selected_keys(tmp_path: Path) -> None:
     async with github() as hub, team(tmp_path, key_source=hub.source) as ours:
         await hub.has("ana-dev", ONE, TWO, THREE)
         choice = await shown(ours)
@@ -124,7 +124,7 @@ async def test_the_dialog_saves_the_keys_that_are_checked(tmp_path: Path) -> Non
         assert (await ours.look(ANA, TRAINING, "2 keys are saved:"))["ts"] == choice["ts"]
 
 
-async def test_choose_shows_the_keys_again_if_there_is_nothing_to_choose_any_more(tmp_path: Path) -> None:
+async def test_choose_shows_the_list_again_if_no_key_is_left(tmp_path: Path) -> None:
     async with github() as hub, team(tmp_path, key_source=hub.source) as ours:
         await hub.has("ana-dev", ONE, TWO)
         choice = await shown(ours)
@@ -134,7 +134,7 @@ async def test_choose_shows_the_keys_again_if_there_is_nothing_to_choose_any_mor
         assert "You've already saved all of these keys." in (await ours.replies())[-1]
 
 
-async def test_more_than_ten_keys_stand_in_two_groups(tmp_path: Path) -> None:
+async def test_more_than_ten_keys_form_two_groups(tmp_path: Path) -> None:
     lines = [asyncssh.generate_private_key("ssh-ed25519").export_public_key().decode().strip() for _ in range(23)]
     async with github() as hub, team(tmp_path, key_source=hub.source) as ours:
         await hub.has("ana-dev", *lines)
@@ -147,7 +147,7 @@ async def test_more_than_ten_keys_stand_in_two_groups(tmp_path: Path) -> None:
         assert await saved(ours) == [lines[2], lines[19]]
 
 
-async def test_keys_beyond_the_limit_can_not_be_saved(tmp_path: Path) -> None:
+async def test_keys_beyond_the_limit_cannot_be_saved(tmp_path: Path) -> None:
     rules = changed(RULES, keys=Keys(per_person=2))
     async with github() as hub, team(tmp_path, rules=rules, key_source=hub.source) as ours:
         await hub.has("ana-dev", ONE, TWO, THREE)
@@ -166,7 +166,7 @@ async def test_keys_beyond_the_limit_can_not_be_saved(tmp_path: Path) -> None:
         assert [button["text"] for button in full["buttons"]] == ["Cancel"]
 
 
-async def test_keys_that_the_person_has_are_said_to_be_saved(tmp_path: Path) -> None:
+async def test_keys_that_are_already_saved_are_marked(tmp_path: Path) -> None:
     async with github() as hub, team(tmp_path, key_source=hub.source) as ours:
         await ours.has_key(ANA)
         await hub.has("ana-dev", KEY_LINE, ONE)
@@ -177,7 +177,7 @@ async def test_keys_that_the_person_has_are_said_to_be_saved(tmp_path: Path) -> 
         assert "You've already saved all of these keys." in (await shown(ours))["text"]
 
 
-async def test_the_dialog_asks_for_the_name_and_shows_the_choice_in_place_of_the_question(tmp_path: Path) -> None:
+async def test_the_dialog_prompts_for_the_name_and_then_shows_the_keys(tmp_path: Path) -> None:
     async with github() as hub, team(tmp_path, key_source=hub.source) as ours:
         await hub.has("ana-dev", ONE)
         await ours.command(ANA, "key")
@@ -196,7 +196,7 @@ async def test_the_dialog_asks_for_the_name_and_shows_the_choice_in_place_of_the
         assert await saved(ours) == [ONE]
 
 
-async def test_github_alone_opens_the_dialog(tmp_path: Path) -> None:
+async def test_github_without_a_name_opens_the_dialog(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         await ours.command(ANA, "key github")
         dialog = await ours.modal(ANA)
@@ -204,7 +204,7 @@ async def test_github_alone_opens_the_dialog(tmp_path: Path) -> None:
         assert dialog["title"] == "Keys from GitHub"
 
 
-async def test_a_key_from_github_rents_the_offer_that_waited_for_it(tmp_path: Path) -> None:
+async def test_a_key_from_github_rents_the_waiting_offer(tmp_path: Path) -> None:
     async with github() as hub, team(tmp_path, key_source=hub.source) as ours:
         await hub.has("ana-dev", ONE)
         await ours.click(ANA, await ours.offered(ANA, an_offer("o1", "2.15"), with_key=False), "Rent")
@@ -220,7 +220,7 @@ async def test_a_key_from_github_rents_the_offer_that_waited_for_it(tmp_path: Pa
         assert len(await ours.rentals()) == 1
 
 
-async def test_a_key_from_github_opens_the_confirmation_of_an_offer_above_fifty_dollars(tmp_path: Path) -> None:
+async def test_a_key_from_github_opens_the_confirmation_of_an_expensive_offer(tmp_path: Path) -> None:
     async with github() as hub, team(tmp_path, key_source=hub.source) as ours:
         await hub.has("ana-dev", ONE)
         await ours.click(ANA, await ours.offered(ANA, an_offer("o1", "9.00"), with_key=False), "Rent")
@@ -242,7 +242,7 @@ async def test_a_key_from_github_opens_the_confirmation_of_an_offer_above_fifty_
     ],
     ids=["huge", "redirects", "garbage", "error", "slow"],
 )
-async def test_an_answer_that_can_not_be_used_is_named_and_nothing_is_saved(
+async def test_an_unusable_github_answer_is_reported_and_nothing_is_saved(
     tmp_path: Path, user: dict[str, Any], words: str
 ) -> None:
     async with github(seconds=0.2) as hub, team(tmp_path, key_source=hub.source) as ours:
@@ -271,13 +271,13 @@ async def test_an_answer_that_can_not_be_used_is_named_and_nothing_is_saved(
         ),
     ],
 )
-async def test_a_wrong_name_is_said_to_be_wrong(tmp_path: Path, typed: str, words: str) -> None:
+async def test_an_invalid_name_is_reported(tmp_path: Path, typed: str, words: str) -> None:
     async with github() as hub, team(tmp_path, key_source=hub.source) as ours:
         assert await ours.command(ANA, typed) == words
         assert len(await hub.requests()) == ("nobody" in typed)
 
 
-async def test_a_user_without_keys_is_said_to_have_none(tmp_path: Path) -> None:
+async def test_a_user_without_keys_is_reported(tmp_path: Path) -> None:
     async with github() as hub, team(tmp_path, key_source=hub.source) as ours:
         await hub.has("ana-dev")
         assert await ours.command(ANA, "key github ana-dev") == (
@@ -286,7 +286,7 @@ async def test_a_user_without_keys_is_said_to_have_none(tmp_path: Path) -> None:
         )
 
 
-async def test_a_team_that_takes_no_keys_from_github_gets_no_button_and_says_so(tmp_path: Path) -> None:
+async def test_a_team_without_github_keys_gets_no_button_and_an_explanation(tmp_path: Path) -> None:
     rules = changed(RULES, keys=Keys(github=False))
     async with github() as hub, team(tmp_path, rules=rules, key_source=hub.source) as ours:
         await hub.has("ana-dev", ONE)
@@ -305,7 +305,7 @@ async def test_a_team_that_takes_no_keys_from_github_gets_no_button_and_says_so(
         assert (await saved(ours), await hub.requests(), await ours.modal(ANA)) == ([], [], None)
 
 
-async def test_an_outsider_takes_no_keys_and_adds_none(tmp_path: Path) -> None:
+async def test_an_outsider_cannot_list_or_add_keys(tmp_path: Path) -> None:
     async with github() as hub, team(tmp_path, key_source=hub.source) as ours:
         await hub.has("ana-dev", ONE)
         digest = fingerprint(ONE).removeprefix("SHA256:")
@@ -315,7 +315,7 @@ async def test_an_outsider_takes_no_keys_and_adds_none(tmp_path: Path) -> None:
         assert (await saved(ours, OLGA), await hub.requests()) == ([], [])
 
 
-async def test_a_guest_takes_no_keys_and_github_is_not_asked(tmp_path: Path) -> None:
+async def test_a_guest_is_refused_without_querying_github(tmp_path: Path) -> None:
     async with github() as hub, team(tmp_path, key_source=hub.source) as ours:
         await ours.add_eve_and_gus()
         await hub.has("ana-dev", ONE)

@@ -1,4 +1,4 @@
-"""Who may ask for a machine, give it and take it, by commands and by buttons."""
+"""Permissions for asking for a machine, offering it and accepting it, with commands and with buttons."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def end_of(rental: Rental) -> int:
     return int(rental.running_lease.ends_at.timestamp())
 
 
-async def test_a_colleague_asks_before_the_offers_takes_the_machine_and_each_sees_what_they_may(
+async def test_a_colleague_asks_for_an_idle_machine_and_accepts_the_transfer(
     tmp_path: Path,
 ) -> None:
     async with team(tmp_path) as ours:
@@ -87,7 +87,7 @@ async def test_a_colleague_asks_before_the_offers_takes_the_machine_and_each_see
         assert "Only the owner of" in await ours.command(ANA, f"give {rental.id} @ben")
 
 
-async def test_its_owner_types_whom_to_give_it_to(tmp_path: Path) -> None:
+async def test_an_owner_offers_a_machine_by_command(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         await ours.add_eve_and_gus()
         rental = await idle(ours)
@@ -114,9 +114,7 @@ async def test_its_owner_types_whom_to_give_it_to(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("people", ["", f"{BEN},{CLEO}"])
-async def test_a_forged_click_that_gives_a_machine_to_nobody_or_to_two_is_no_bug(
-    tmp_path: Path, people: str
-) -> None:
+async def test_a_forged_offer_to_nobody_or_two_people_is_refused(tmp_path: Path, people: str) -> None:
     async with team(tmp_path) as ours:
         rental = await idle(ours)
         with capture_logs() as lines:
@@ -126,7 +124,7 @@ async def test_a_forged_click_that_gives_a_machine_to_nobody_or_to_two_is_no_bug
         assert await ours.rental(rental.id) == rental
 
 
-async def test_an_expensive_machine_is_taken_in_a_dialog_and_only_by_who_is_given_it(tmp_path: Path) -> None:
+async def test_an_expensive_machine_is_accepted_in_a_dialog_by_its_recipient_only(tmp_path: Path) -> None:
     rules = changed(RULES, auto_approve=AutoApprove(per_hour=Decimal(1000), total=Decimal(10_000)))
     async with team(tmp_path, rules=rules) as ours:
         rental = await idle(ours, rate=Decimal(40))

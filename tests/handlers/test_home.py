@@ -1,4 +1,4 @@
-"""The Home tab: published to those who opened it, edited when something on it changes, with buttons that work."""
+"""The Home tab is published to people who opened it and edited when its content changes, and its buttons work."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from tests.store import make
 
 
 async def published(ours: Team) -> int:
-    """Return how many Home tabs were published."""
+    """Return the number of times that a Home tab was published."""
     return len((await ours.world.get("traffic", endpoint="views.publish"))["requests"])
 
 
 def homes_at_once(ours: Team) -> None:
-    """Publish from now on without waiting ten seconds between two Home tabs of one person."""
+    """Stop waiting ten seconds between two Home tabs of the same person."""
     ours.start_delivery(Pace(post_every=timedelta(0), speed=100_000))
 
 
-async def test_the_home_tab_is_published_once_for_each_version_to_those_who_open_it(tmp_path: Path) -> None:
+async def test_the_home_tab_is_published_once_per_version_when_opened(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         homes_at_once(ours)
         assert await ours.open_home(ANA, "messages") is None
@@ -37,7 +37,7 @@ async def test_the_home_tab_is_published_once_for_each_version_to_those_who_open
         assert "Your machines  You have none right now." in home["reads"]
         assert await ours.open_home(ANA) == home
         assert await published(ours) == 1
-        # An older version of the bot published another one.
+        # An older version of the bot published a different Home tab.
         older = {"type": "home", "private_metadata": "older", "blocks": [{"type": "divider"}]}
         await ours.world.client.views_publish(user_id=ANA, view=older)
         again = await ours.open_home(ANA)
@@ -45,7 +45,7 @@ async def test_the_home_tab_is_published_once_for_each_version_to_those_who_open
         assert again["reads"] == home["reads"]
 
 
-async def test_a_change_is_on_the_home_tabs_that_were_opened_and_on_no_other(tmp_path: Path) -> None:
+async def test_a_change_is_published_only_to_opened_home_tabs(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         homes_at_once(ours)
         await ours.has_key(ANA)
@@ -55,13 +55,13 @@ async def test_a_change_is_on_the_home_tabs_that_were_opened_and_on_no_other(tmp
         assert home is not None
         assert "Starting: " in home["reads"]
         assert await ours.home(BEN) is None
-        # Its own button works, and what it does is on the Home tab too.
+        # The button on the Home tab works, and the result also appears on the Home tab.
         await ours.click_home(ANA, f"Cancel, {rental.id}")
         assert (await ours.submit(ANA))["error"] is None
         home = await ours.home(ANA)
         assert home is not None
         assert "Starting" not in home["reads"]
-        # After a restart, it shows what it should, also if Slack shows something else.
+        # After a restart, the Home tab shows the right content, even if Slack showed something else before.
         await ours.world.client.views_publish(user_id=ANA, view={"type": "home", "blocks": [{"type": "divider"}]})
         await ours.restart(pace=Pace(post_every=timedelta(0), speed=100_000))
         again = await ours.home(ANA)
@@ -83,7 +83,7 @@ async def test_changes_within_ten_seconds_are_published_together(tmp_path: Path)
         assert again_at - ours.clock.real() <= timedelta(seconds=10)
 
 
-async def test_an_approver_decides_on_the_home_tab(tmp_path: Path) -> None:
+async def test_an_approver_can_decide_on_the_home_tab(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         homes_at_once(ours)
         await ours.has_key(ANA)
@@ -102,7 +102,7 @@ async def test_an_approver_decides_on_the_home_tab(tmp_path: Path) -> None:
         assert rental.id not in home["reads"]
 
 
-async def test_a_person_who_may_not_use_the_bot_reads_nothing_of_the_team(tmp_path: Path) -> None:
+async def test_a_person_without_access_sees_nothing_of_the_team(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         await ours.add_eve_and_gus()
         home = await ours.open_home(GUS)
@@ -123,10 +123,11 @@ async def test_show_all_lists_everyones_rentals_in_a_dialog(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("rules", [RULES, changed(RULES, use=Access(channels=(TRAINING,)))])
-async def test_get_gpus_in_the_home_tab_opens_the_form_whose_offers_come_as_a_direct_message(
-    tmp_path: Path, rules: Rules
-) -> None:
-    """Also if the bot may be used only in some channels: the Home tab is as private as a direct message."""
+async def test_get_gpus_opens_the_form_and_answers_in_a_direct_message(tmp_path: Path, rules: Rules) -> None:
+    """It also works if the bot may be used only in some channels.
+
+    This is deliberate: the Home tab is as private as a direct message.
+    """
     async with team(tmp_path, rules=rules) as ours:
         await ours.has_key(ANA)
         await ours.open_home(ANA)
@@ -138,7 +139,7 @@ async def test_get_gpus_in_the_home_tab_opens_the_form_whose_offers_come_as_a_di
         assert card_channel(channel, rules) == GPUS
 
 
-async def test_a_key_is_removed_on_the_home_tab_and_the_answer_comes_as_a_direct_message(tmp_path: Path) -> None:
+async def test_removing_a_key_on_the_home_tab_is_answered_directly(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         homes_at_once(ours)
         await ours.has_key(ANA)
@@ -150,7 +151,7 @@ async def test_a_key_is_removed_on_the_home_tab_and_the_answer_comes_as_a_direct
         assert "you'll need an SSH key" in home["reads"]
 
 
-async def test_a_page_of_a_thousand_rentals_is_shown_at_once(tmp_path: Path) -> None:
+async def test_a_page_of_a_thousand_rentals_is_shown_quickly(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         async with ours.deps.store.write() as tx:
             for n in range(1000):
@@ -168,7 +169,7 @@ async def test_a_page_of_a_thousand_rentals_is_shown_at_once(tmp_path: Path) -> 
         assert "Previous page" in [button["text"] for button in second["buttons"]]
 
 
-async def test_a_home_tab_that_slack_refused_is_published_at_the_next_opening(tmp_path: Path) -> None:
+async def test_a_refused_home_tab_is_published_when_it_is_next_opened(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         homes_at_once(ours)
         await ours.refuse("views.publish", "not_enabled")

@@ -1,4 +1,4 @@
-"""HTTP mode's server, with requests as Slack signs them, and with others."""
+"""The HTTP server, with requests signed like Slack's and with other requests."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ from tests.test_health import StoppedClock
 SECRET, OTHER_SECRET = "5a1d" * 8, "0bad" * 8
 TYPED = "what people type"
 SHORT = 0.2
-"""Real seconds that a request may take in tests of slow ones."""
+"""The wall-clock seconds that a request may take in tests of slow requests."""
 
 
 @dataclass
 class Running:
-    """A server, and what its listeners and its caller saw."""
+    """A running server, and what its listeners and its caller recorded."""
 
     server: HttpServer
     port: int
@@ -49,7 +49,7 @@ class Running:
     hold: asyncio.Event
 
     def counted(self) -> tuple[Counter[str], list[str]]:
-        """Return how often requests ended how, and the commands that were handled."""
+        """Return the number of requests with each outcome, and the commands that were handled."""
         return Counter(self.outcomes.noted), self.did.noted
 
     @property
@@ -57,7 +57,7 @@ class Running:
         return f"http://127.0.0.1:{self.port}/slack/events"
 
     async def post(self, body: bytes, **headers: str) -> tuple[int, str]:
-        """Send a body, by default without a signature. Return the status and the body of the response."""
+        """Send a body, by default without a signature, and return the status and body of the response."""
         async with self.session.post(self.url, data=io.BytesIO(body), headers=headers) as response:
             assert "Server" not in response.headers
             return response.status, await response.text()
@@ -78,7 +78,10 @@ class Running:
             writer.transport.abort()
 
     async def raw(self, text: bytes, *, cut: bool = False) -> bytes:
-        """Send bytes, and close without waiting if `cut`. Return what comes back until the server closes."""
+        """Send bytes, and return everything that arrives until the server closes the connection.
+
+        With `cut`, close the connection immediately instead.
+        """
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
         writer.write(text)
         await writer.drain()
@@ -98,7 +101,7 @@ def a_command(text: str) -> tuple[bytes, dict[str, str]]:
 
 
 def signed(body: bytes, *, secret: str = SECRET, age: int = 0, content_type: str = "") -> dict[str, str]:
-    """Return the headers by which Slack signs a body, computed by its own SDK."""
+    """Return the headers with which Slack signs a body, computed by Slack's own SDK."""
     timestamp = str(int(time.time()) - age)
     signature = SignatureVerifier(secret).generate_signature(timestamp=timestamp, body=body)
     headers = {"X-Slack-Request-Timestamp": timestamp, "X-Slack-Signature": str(signature)}
@@ -106,7 +109,7 @@ def signed(body: bytes, *, secret: str = SECRET, age: int = 0, content_type: str
 
 
 class Bell:
-    """Calls back when something is noted, so that a test can wait for it."""
+    """Calls back when something is recorded, so that a test can wait for it."""
 
     def __init__(self) -> None:
         self.noted: list[str] = []
@@ -124,7 +127,7 @@ class Bell:
 
 
 def an_app(did: Bell, hold: asyncio.Event) -> AsyncApp:
-    """Return an app with a command that notes its text, and that waits for `hold` if the text is `wait`."""
+    """Return an app with a command that records its text, and that waits for `hold` if the text is `wait`."""
 
     async def authorize() -> AuthorizeResult:
         return AuthorizeResult(enterprise_id=None, team_id="T1", bot_token="xoxb-none")  # noqa: S106 (no token)
@@ -190,7 +193,7 @@ async def test_the_response_to_a_signed_request_is_the_acknowledgement() -> None
         assert 0 <= since < 60
 
 
-async def test_slacks_question_at_the_set_up_is_answered_if_it_is_signed() -> None:
+async def test_the_url_verification_request_is_answered_if_signed() -> None:
     async with serving() as running:
         body = json.dumps({"type": "url_verification", "challenge": "c1"}).encode()
         status, answer = await running.post(body, **signed(body))
@@ -198,7 +201,7 @@ async def test_slacks_question_at_the_set_up_is_answered_if_it_is_signed() -> No
         assert await running.post(body) == (401, "")
 
 
-async def test_an_event_that_is_not_handled_is_answered_so_that_slack_sends_it_again() -> None:
+async def test_an_unhandled_event_gets_an_error_so_that_slack_resends_it() -> None:
     async with serving() as running:
         event = {"type": "event_callback", "team_id": "T1", "event_id": "Ev1", "event": {"type": "team_rename"}}
         body = json.dumps(event).encode()
@@ -216,7 +219,7 @@ async def test_a_stale_request_is_refused(age: int) -> None:
 
 
 @pytest.mark.parametrize("hours", [2, -10])
-async def test_a_machine_whose_clock_is_known_to_be_wrong_still_tells_new_requests_from_stale_ones(
+async def test_request_ages_are_corrected_for_a_clock_known_to_be_wrong(
     hours: int,
 ) -> None:
     async with serving(ahead=timedelta(hours=hours)) as running:
@@ -225,8 +228,8 @@ async def test_a_machine_whose_clock_is_known_to_be_wrong_still_tells_new_reques
         assert await running.post(body, **signed(body, age=hours * 3600)) == (401, "")
 
 
-async def test_forged_requests_are_refused_alike_and_learn_nothing() -> None:
-    """Each of them names something that would be answered if it were signed."""
+async def test_forged_requests_all_get_the_same_empty_refusal() -> None:
+    """Each of these requests names something that would be answered if the request were signed."""
     async with serving() as running:
         command = urlencode({"command": "/gpu", "text": "list", "team_id": "T1"}).encode()
         good = signed(command)
@@ -255,7 +258,7 @@ async def test_forged_requests_are_refused_alike_and_learn_nothing() -> None:
             assert (response.status, await response.text()) == (401, "")
 
 
-async def test_a_body_over_one_mebibyte_is_refused_whether_or_not_it_says_its_length() -> None:
+async def test_a_body_over_one_mebibyte_is_refused_with_or_without_content_length() -> None:
     async with serving() as running:
         body = b"x" * (MOST_BYTES + 1)
         assert (await running.post(body, **signed(body)))[0] == 413
@@ -268,7 +271,7 @@ async def test_a_body_over_one_mebibyte_is_refused_whether_or_not_it_says_its_le
             assert response.status == 413
         assert running.counted() == ({"too_large": 2}, [])
         largest = b"{" + b" " * (MOST_BYTES - 2) + b"}"
-        assert (await running.post(largest, **signed(largest)))[0] == 404  # signed, and no payload of Slack
+        assert (await running.post(largest, **signed(largest)))[0] == 404  # signed, but not a payload of Slack's
 
 
 def head(*lines: str) -> bytes:
@@ -277,7 +280,7 @@ def head(*lines: str) -> bytes:
     return "\r\n".join(["POST /slack/events HTTP/1.1", "Host: bot", *own, *lines, "", ""]).encode()
 
 
-async def test_a_slow_request_is_refused_in_its_headers_or_in_its_body() -> None:
+async def test_a_request_with_slow_headers_or_a_slow_body_is_refused() -> None:
     async with serving(SHORT) as running:
         assert await running.raw(b"") == b""
         assert await running.raw(b"POST /slack/events HTTP/1.1\r\nHost: bot\r\nX-Slow") == b""
@@ -287,7 +290,7 @@ async def test_a_slow_request_is_refused_in_its_headers_or_in_its_body() -> None
 
 
 @pytest.mark.parametrize("strangers", [60, 200])
-async def test_requests_that_send_headers_and_then_nothing_keep_nobody_out(strangers: int) -> None:
+async def test_requests_that_stop_after_the_headers_do_not_block_others(strangers: int) -> None:
     async with serving() as running, AsyncExitStack() as stack:
         for _ in range(strangers):
             await stack.enter_async_context(running.connected(head("Content-Length: 100") + b"begun"))
@@ -295,7 +298,7 @@ async def test_requests_that_send_headers_and_then_nothing_keep_nobody_out(stran
         assert running.counted() == ({"answered": 1}, ["list"]), "all others are still open"
 
 
-async def test_bodies_that_never_end_fill_no_memory_because_the_oldest_of_them_is_dropped() -> None:
+async def test_endless_bodies_do_not_fill_the_memory_because_the_oldest_is_dropped() -> None:
     begun = head("Expect: 100-continue", f"Content-Length: {MOST_BYTES}") + b"x" * (MOST_BYTES - 1)
     async with serving() as running, AsyncExitStack() as stack:
         oldest = await stack.enter_async_context(running.connected(begun))
@@ -307,7 +310,7 @@ async def test_bodies_that_never_end_fill_no_memory_because_the_oldest_of_them_i
         assert running.counted() == ({"slow": 1, "answered": 1}, ["list"])
 
 
-async def test_slow_requests_are_many_if_there_were_fifty_in_five_minutes_and_fewer_were_answered() -> None:
+async def test_many_slow_means_fifty_in_five_minutes_and_fewer_answered() -> None:
     clock = StoppedClock()
     recent = RecentOutcomes(clock)
     for _ in range(49):
@@ -340,9 +343,7 @@ async def test_slow_requests_are_many_if_there_were_fifty_in_five_minutes_and_fe
         (b"OPTIONS * HTTP/1.1\r\nExpect: nothing good", 417),
     ],
 )
-async def test_what_the_library_refuses_itself_is_answered_without_a_word_too(
-    request_line: bytes, status: int
-) -> None:
+async def test_requests_refused_by_the_library_also_get_an_empty_answer(request_line: bytes, status: int) -> None:
     async with serving() as running:
         answer = await running.raw(request_line + b"\r\nHost: bot\r\nAccept: text/html\r\n\r\n")
         headers, _, body = answer.partition(b"\r\n\r\n")
@@ -352,13 +353,13 @@ async def test_what_the_library_refuses_itself_is_answered_without_a_word_too(
 
 
 @pytest.mark.parametrize("body", [b"[1]", b"null", b'"text"', b"7", b"{", b"payload=[1]", b"payload=no"])
-async def test_a_signed_body_that_is_no_object_is_refused_and_no_bug(body: bytes) -> None:
+async def test_a_signed_body_that_is_not_an_object_is_refused(body: bytes) -> None:
     content_type = "application/x-www-form-urlencoded" if b"=" in body else "application/json"
     async with serving() as running:
         assert await running.post(body, **signed(body, content_type=content_type)) == (400, "")
 
 
-async def test_a_cut_request_does_nothing() -> None:
+async def test_an_interrupted_request_does_nothing() -> None:
     async with serving() as running:
         await running.raw(head("Content-Length: 100") + b"begun", cut=True)
         await running.raw(head("Transfer-Encoding: chunked") + b"5\r\nbegun\r\n", cut=True)
@@ -368,7 +369,7 @@ async def test_a_cut_request_does_nothing() -> None:
         assert running.did.noted == []
 
 
-async def test_a_new_signing_secret_counts_from_the_next_request_on() -> None:
+async def test_a_new_signing_secret_applies_to_the_next_request() -> None:
     async with serving() as running:
         running.server.use_secret(OTHER_SECRET)
         assert await running.command("list") == (401, "")
@@ -376,7 +377,7 @@ async def test_a_new_signing_secret_counts_from_the_next_request_on() -> None:
         assert (await running.command("list"))[0] == 200
 
 
-async def test_no_secret_and_nothing_that_people_type_is_logged() -> None:
+async def test_neither_secrets_nor_typed_text_are_logged() -> None:
     async with serving() as running:
         with capture_logs() as lines:
             await running.command(TYPED)
@@ -389,7 +390,7 @@ async def test_no_secret_and_nothing_that_people_type_is_logged() -> None:
             assert secret not in shown
 
 
-async def test_an_address_that_is_taken_is_told_in_words() -> None:
+async def test_an_address_in_use_is_reported_in_plain_words() -> None:
     async with serving() as running:
         app = an_app(Bell(), asyncio.Event())
         other = HttpServer(app, SECRET, f"127.0.0.1:{running.port}", SystemClock())
@@ -397,16 +398,16 @@ async def test_an_address_that_is_taken_is_told_in_words() -> None:
             await other.connect()
 
 
-async def test_a_server_that_stops_answers_what_came_and_takes_nothing_new() -> None:
+async def test_a_stopping_server_answers_open_requests_and_accepts_no_new_ones() -> None:
     async with serving() as running:
         body, headers = a_command("late")
         begun = "".join(f"{name}: {value}\r\n" for name, value in {**headers, "Host": "bot"}.items())
         reader, writer = await asyncio.open_connection("127.0.0.1", running.port)
-        writer.write(f"POST / HTTP/1.1\r\n{begun}".encode())  # neither its headers nor its body have arrived
+        writer.write(f"POST / HTTP/1.1\r\n{begun}".encode())  # without the end of the headers
         held = asyncio.create_task(running.command("wait"))
         await running.did.until("wait")
         draining = asyncio.create_task(running.server.drain(20))
-        await asyncio.sleep(0)  # it begins: it no longer listens
+        await asyncio.sleep(0)  # let the server stop listening
         with pytest.raises(aiohttp.ClientConnectorError):
             await running.command("new")
         assert not draining.done()
@@ -420,8 +421,8 @@ async def test_a_server_that_stops_answers_what_came_and_takes_nothing_new() -> 
         assert running.counted() == ({"answered": 2}, ["wait", "late"])
 
 
-async def test_no_request_fails_while_one_of_two_servers_behind_a_load_balancer_stops() -> None:
-    """It is not ready first, and stops once the load balancer has noticed."""
+async def test_no_request_fails_while_one_of_two_servers_is_stopped() -> None:
+    """The server is first marked as not ready, and stops after the load balancer has noticed."""
     async with serving() as one, serving() as two:
         stops = False
 

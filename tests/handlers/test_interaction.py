@@ -1,4 +1,4 @@
-"""Reading Slack's payloads, also if parts of them are missing."""
+"""Reading Slack's payloads, even if parts of them are missing."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ READERS = (interaction.command, interaction.click, interaction.submission)
         {"view": {"state": {"values": {"keys": {"keys": {"selected_options": "all"}}}}}},
     ],
 )
-def test_absent_and_malformed_parts_of_a_payload_are_read_as_empty(read: Any, body: dict[str, Any]) -> None:
+def test_missing_and_malformed_parts_of_a_payload_are_empty(read: Any, body: dict[str, Any]) -> None:
     found = read(body)
     assert isinstance(found, Interaction)
     assert "".join(found.inputs.values()).strip() == ""
     assert interaction.input_blocks(body) == []
 
 
-def test_the_boxes_that_are_checked_are_read_with_a_space_between_them() -> None:
+def test_checked_boxes_are_separated_by_spaces() -> None:
     checked = [{"value": "SHA256:a"}, {"value": "SHA256:b"}]
     state = {"values": {"keys": {"keys": {"type": "checkboxes", "selected_options": checked}}}}
     assert interaction.submission({"view": {"state": state}}).inputs == {"keys": "SHA256:a SHA256:b"}
@@ -45,15 +45,15 @@ def clicked(**container: Any) -> Interaction:
     return interaction.click({"container": {"channel_id": "C1", "message_ts": "2.0", **container}})
 
 
-def test_a_click_on_a_reply_is_answered_in_its_thread() -> None:
+def test_a_click_on_a_thread_reply_is_answered_in_the_thread() -> None:
     assert clicked(thread_ts="1.0").origin.thread_ts == "1.0"
 
 
-def test_a_click_on_the_first_message_of_a_thread_is_answered_in_the_channel() -> None:
+def test_a_click_on_a_threads_first_message_is_answered_outside_it() -> None:
     assert clicked(thread_ts="2.0").origin.thread_ts == ""
 
 
-def test_the_longest_metadata_of_a_dialog_is_within_slacks_limit() -> None:
+def test_the_longest_metadata_is_within_slacks_limit() -> None:
     longest = Origin(
         channel="C" + "1" * 20,
         response_url="https://hooks.slack.com/actions/" + "x" * 200,
@@ -69,7 +69,7 @@ def test_the_longest_metadata_of_a_dialog_is_within_slacks_limit() -> None:
         assert ModalMetadata.read(metadata.model_dump_json()) == metadata
 
 
-def test_the_metadata_of_a_dialog_says_where_the_person_was_and_names_the_type_of_its_value() -> None:
+def test_metadata_contains_the_origin_and_the_type_of_the_value() -> None:
     origin = changed(clicked(is_ephemeral=True).origin, opened_at=1_764_000_000)
     metadata = ModalMetadata.of(OfferValue(quote_id="q1", offer_id="o1"), origin)
     assert metadata.model_dump_json() == (
@@ -78,10 +78,10 @@ def test_the_metadata_of_a_dialog_says_where_the_person_was_and_names_the_type_o
     )
 
 
-def test_metadata_of_an_older_version_is_read() -> None:
+def test_metadata_of_an_older_version_can_be_read() -> None:
     old = '{"value":"k7mq2","origin":{"channel":"C1","response_url":"https://x","ephemeral":true}}'
     assert ModalMetadata.read(old).value == "k7mq2"
 
 
-def test_unknown_fields_in_metadata_of_a_newer_version_are_ignored() -> None:
+def test_unknown_fields_of_a_newer_version_are_ignored() -> None:
     assert ModalMetadata.read('{"value":"k7mq2","of_next_year":1}').value == "k7mq2"

@@ -1,4 +1,4 @@
-"""Public SSH keys: added by command or in the dialog, shown, removed, and put in another order."""
+"""Public SSH keys are added by command or in the dialog, shown, removed and reordered."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ def a_key(comment: str) -> str:
 
 
 async def names(ours: Team, user: str) -> list[str]:
-    """Return the comments of a person's keys, in their order."""
+    """Return the comments of a person's keys in order."""
     async with ours.deps.store.read() as tx:
         return [key.comment for key in await tx.people.keys(user)]
 
 
 async def click_on_key(ours: Team, user: str, shown: Json, label: str, n: int) -> Json:
-    """Click the n-th button with this label, counted from 0. Return the message that replaces the list."""
+    """Click the n-th button with this label, from 0, and return the message that replaces the list."""
     await ours.click(user, shown, label, n=n)
     await ours.deliver()
     return await ours.look(user, TRAINING)
 
 
-async def test_a_key_is_stored_and_shown(tmp_path: Path) -> None:
+async def test_a_key_is_saved_and_shown(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         assert ASKED_FOR_A_KEY in await ours.command(ANA, "key")
         saved = f'Your key is saved: "ana@laptop", {FINGERPRINT} (ed25519).'
@@ -46,7 +46,7 @@ async def test_a_key_is_stored_and_shown(tmp_path: Path) -> None:
         assert f'"ana@laptop", {FINGERPRINT} (ed25519): the default key, which always works' in shown
 
 
-async def test_a_key_that_the_person_has_already_is_said_to_be_there(tmp_path: Path) -> None:
+async def test_adding_a_key_twice_reports_that_it_is_already_saved(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         await ours.command(ANA, f"key {KEY_LINE}")
         again = await ours.command(ANA, f"key {KEY_LINE} and more words")
@@ -54,7 +54,7 @@ async def test_a_key_that_the_person_has_already_is_said_to_be_there(tmp_path: P
         assert await names(ours, ANA) == ["ana@laptop"]
 
 
-async def test_one_key_too_many_is_refused_and_room_is_made_by_removing_one(tmp_path: Path) -> None:
+async def test_a_key_over_the_limit_is_refused_until_another_is_removed(tmp_path: Path) -> None:
     async with team(tmp_path, rules=changed(RULES, keys=Keys(per_person=2))) as ours:
         await ours.command(ANA, f"key {a_key('one')}")
         await ours.command(ANA, f"key {a_key('two')}")
@@ -70,7 +70,7 @@ async def test_one_key_too_many_is_refused_and_room_is_made_by_removing_one(tmp_
         assert await names(ours, ANA) == ["two", "three"]
 
 
-async def test_another_key_becomes_the_first_and_the_list_shows_it(tmp_path: Path) -> None:
+async def test_another_key_can_become_the_default_key(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         for comment in ("laptop", "desk", "phone"):
             await ours.command(ANA, f"key {a_key(comment)}")
@@ -86,7 +86,7 @@ async def test_another_key_becomes_the_first_and_the_list_shows_it(tmp_path: Pat
         assert await names(ours, ANA) == ["phone", "laptop", "desk"]
 
 
-async def test_the_last_key_can_be_removed_and_a_second_click_says_that_it_is_gone(tmp_path: Path) -> None:
+async def test_the_last_key_can_be_removed_and_a_second_click_is_harmless(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         rental = await running(ours)
         await ours.command(ANA, "key")
@@ -101,7 +101,7 @@ async def test_the_last_key_can_be_removed_and_a_second_click_says_that_it_is_go
         ] == "You no longer have that key. Nothing was changed. /gpu key lists your keys."
 
 
-async def test_the_last_key_stays_while_a_rental_has_to_be_bought_with_it(tmp_path: Path) -> None:
+async def test_the_last_key_cannot_be_removed_while_a_purchase_needs_it(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         rental = await ours.rented()
         await ours.forge(ANA, "remove_key", FINGERPRINT)
@@ -113,7 +113,7 @@ async def test_the_last_key_stays_while_a_rental_has_to_be_bought_with_it(tmp_pa
 
 
 @pytest.mark.parametrize("action", ["remove_key", "make_key_first"])
-async def test_a_button_changes_only_the_keys_of_the_person_who_clicks(tmp_path: Path, action: str) -> None:
+async def test_a_button_changes_only_the_clickers_own_keys(tmp_path: Path, action: str) -> None:
     async with team(tmp_path) as ours:
         await ours.add_eve_and_gus()
         await ours.has_key(ANA)
@@ -127,13 +127,13 @@ async def test_a_button_changes_only_the_keys_of_the_person_who_clicks(tmp_path:
 
 
 @pytest.mark.parametrize("line", ["hello", "ssh-ed25519 AAAA", "ssh-dss AAAAB3NzaC1kc3M= x", KEY_LINE[:60]])
-async def test_a_line_that_is_no_public_key_says_what_to_paste(tmp_path: Path, line: str) -> None:
+async def test_the_error_for_an_invalid_key_says_what_to_paste(tmp_path: Path, line: str) -> None:
     async with team(tmp_path) as ours:
         assert "Paste the line from your .pub file" in await ours.command(ANA, f"key {line}")
         assert await names(ours, ANA) == []
 
 
-async def test_guests_see_and_add_no_keys(tmp_path: Path) -> None:
+async def test_guests_can_neither_see_nor_add_keys(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         for typed in ("key", f"key {KEY_LINE}"):
             reply = await ours.command(GUS, typed, GPUS)

@@ -1,4 +1,4 @@
-"""An answer of Slack or of the store is lost: nothing is posted twice, and nothing old stays in Slack."""
+"""An answer of Slack or of the store is lost. Nothing is posted twice, and no outdated message stays in Slack."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ from tests.handlers.team import NOON, Json, Team, an_offer, team
 __all__ = ["postgres", "postgres_url"]
 
 
-async def make_due(ours: Team) -> None:
-    """Make everything in the outbox due now."""
+async def schedule_now(ours: Team) -> None:
+    """Schedule everything in the outbox to be sent now."""
     for message in await ours.queued():
         async with ours.deps.store.write() as tx:
             await tx.messages.save(changed(message, due_at=ours.clock.real()))
 
 
-async def make_due_and_deliver(ours: Team) -> None:
-    """Make everything in the outbox due now, and send what Slack takes."""
-    await make_due(ours)
+async def schedule_and_deliver(ours: Team) -> None:
+    """Schedule everything in the outbox to be sent now, and send whatever Slack accepts."""
+    await schedule_now(ours)
     await ours.deliver()
 
 
@@ -46,7 +46,7 @@ async def count_of(ours: Team, counter: Counter) -> int:
 
 
 async def shown(ours: Team, words: str, channel: str = TRAINING) -> list[Json]:
-    """Return the messages with these words that everybody in the channel sees, oldest first."""
+    """Return the messages containing `words` that everybody in the channel sees, oldest first."""
     seen = await ours.world.see(ANA, channel=channel)
     return [m for m in seen if words in m["reads"] and not m["deleted"] and not m["only_you"]]
 
@@ -66,20 +66,20 @@ async def requests(ours: Team, endpoint: str) -> int:
     return len((await ours.world.get("traffic", endpoint=endpoint))["requests"])
 
 
-async def test_a_card_that_changed_before_its_lost_post_is_found_is_edited(tmp_path: Path) -> None:
+async def test_a_card_that_changed_before_its_lost_post_was_found_is_edited(tmp_path: Path) -> None:
     async with unpaced(tmp_path) as ours:
         rental = (await ours.rented()).id
         await ours.fault("chat.postMessage", "cut_after", match="Starting")
         await ours.deliver()
         await ours.command(ANA, f"destroy {rental}")
         await ours.submit(ANA)
-        await make_due_and_deliver(ours)
+        await schedule_and_deliver(ours)
         assert await shown(ours, "Starting") == []
         (card,) = await shown(ours, f"1x H100 SXM 80 GB ({rental}) in EU for Ana\nNothing was")
         assert card["buttons"] == []
 
 
-async def test_an_approval_withdrawn_before_its_lost_post_is_found_loses_its_buttons(tmp_path: Path) -> None:
+async def test_an_approval_withdrawn_before_its_lost_post_was_found_loses_its_buttons(tmp_path: Path) -> None:
     async with unpaced(tmp_path) as ours:
         await ours.click(ANA, await ours.offered(ANA, an_offer("o1", "12.00")), "Ask")
         await ours.submit(ANA)
@@ -87,13 +87,13 @@ async def test_an_approval_withdrawn_before_its_lost_post_is_found_loses_its_but
         await ours.deliver()
         card = await ours.look(ANA, TRAINING, "Waiting for approval")
         await ours.click(ANA, card, "Withdraw")
-        await make_due_and_deliver(ours)
+        await schedule_and_deliver(ours)
         seen = await ours.world.see(BEN, channel=APPROVALS)
         assert [message["buttons"] for message in seen] == [[]]
 
 
 class BusyClock(MovedClock):
-    """A clock on a machine so busy that 0.3 s pass between any two looks at the real time."""
+    """A clock on a machine so busy that 0.3 s pass between any two readings of the wall clock."""
 
     def __init__(self) -> None:
         super().__init__(NOON)
@@ -104,9 +104,10 @@ class BusyClock(MovedClock):
         return super().real() + self._looks * timedelta(seconds=0.3)
 
 
-async def test_each_of_100_lost_answers_is_found_on_a_busy_postgresql(postgres_url: str, tmp_path: Path) -> None:
-    """On PostgreSQL, a transaction waits for its locks after it began, so a message is often created seconds later
-    than its transaction began.
+async def test_all_of_100_lost_answers_are_found_on_a_busy_postgresql(postgres_url: str, tmp_path: Path) -> None:
+    """On PostgreSQL, a transaction waits for its locks after it began.
+
+    So a message is often created several seconds after the beginning of its transaction.
     """
     async with team(tmp_path, url=postgres_url, clock=BusyClock()) as ours:
         ours.start_delivery(Pace(post_every=timedelta(), speed=60))
@@ -139,7 +140,7 @@ FAILURES: list[dict[str, Any]] = [
 
 
 @pytest.mark.parametrize("failure", FAILURES, ids=lambda failure: str(failure["kind"]))
-async def test_a_read_back_that_fails_is_retried_and_nothing_is_posted_twice(
+async def test_a_failed_read_back_is_retried_and_nothing_is_posted_twice(
     tmp_path: Path, failure: dict[str, Any]
 ) -> None:
     async with unpaced(tmp_path) as ours:
@@ -148,23 +149,23 @@ async def test_a_read_back_that_fails_is_retried_and_nothing_is_posted_twice(
         await ours.deliver()
         failing = await ours.fault("conversations.history", times=None, **failure)
         for _ in range(3):
-            await make_due_and_deliver(ours)
+            await schedule_and_deliver(ours)
         assert len(await shown(ours, "Starting")) == 1
         await ours.end_fault(failing)
-        await make_due(ours)
+        await schedule_now(ours)
         await ours.deliver_until("Starting", edited=True)
         assert len(await shown(ours, "Starting")) == 1
         assert [m for m in await ours.queued() if m.kind is MessageKind.CARD] == []
         assert await count_of(ours, Counter.POSTED_TWICE) == 0
 
 
-async def test_while_a_read_back_hangs_other_messages_are_posted_to_its_channel(tmp_path: Path) -> None:
+async def test_other_messages_are_posted_while_a_read_back_hangs(tmp_path: Path) -> None:
     async with unpaced(tmp_path) as ours:
         await ours.rented()
         await ours.fault("chat.postMessage", "cut_after", match="Starting")
         await ours.deliver()
         hanging = await ours.fault("conversations.history", "hold_before")
-        await make_due(ours)
+        await schedule_now(ours)
         await ours.delivery.turn()
         await ours.world.get(f"faults/{hanging}", wait=10)
         async with ours.deps.store.write() as tx:
@@ -182,26 +183,26 @@ async def test_while_a_read_back_hangs_other_messages_are_posted_to_its_channel(
         await ours.delivery.drain()
 
 
-async def test_in_an_unreadable_conversation_a_message_is_posted_once_more_and_then_waits(tmp_path: Path) -> None:
+async def test_in_an_unreadable_conversation_a_message_is_posted_once_more_then_waits(tmp_path: Path) -> None:
     async with unpaced(tmp_path) as ours:
         await ours.rented()
         await ours.fault("chat.postMessage", "cut_after", match="Starting", times=3)
         await ours.deliver()
         unreadable = await ours.refuse("conversations.history", "missing_scope", times=None)
         for _ in range(4):
-            await make_due_and_deliver(ours)
-        # The answer to the re-post was lost too. The third post waits for 10 min.
+            await schedule_and_deliver(ours)
+        # The answer to the second post was lost too. The third post waits for 10 min.
         assert len(await shown(ours, "Starting")) == 2
         assert await count_of(ours, Counter.POSTED_TWICE) == 1
         (waiting,) = [m for m in await ours.queued() if m.kind is MessageKind.CARD]
         assert waiting.due_at is not None
         assert waiting.due_at - ours.clock.real() > timedelta(minutes=9)
         await ours.end_fault(unreadable)
-        await make_due_and_deliver(ours)
+        await schedule_and_deliver(ours)
         assert len(await shown(ours, "Starting")) == 2
 
 
-async def test_an_interrupted_post_to_somebody_who_left_is_given_up_at_once(tmp_path: Path) -> None:
+async def test_an_interrupted_post_to_a_person_who_left_is_given_up_immediately(tmp_path: Path) -> None:
     async with unpaced(tmp_path) as ours:
         async with ours.deps.store.write() as tx:
             body = {"text": "Too late", "blocks": []}
@@ -217,7 +218,7 @@ async def test_an_interrupted_post_to_somebody_who_left_is_given_up_at_once(tmp_
         assert await count_of(ours, Counter.POSTED_TWICE) == 0
 
 
-async def test_an_answer_and_an_edit_are_sent_once_although_the_store_can_not_save_that_they_were(
+async def test_answers_and_edits_are_sent_once_even_if_saving_the_result_fails(
     tmp_path: Path,
 ) -> None:
     async with unpaced(tmp_path) as ours:
@@ -243,7 +244,7 @@ async def test_an_answer_and_an_edit_are_sent_once_although_the_store_can_not_sa
         assert {m.next_call for m in await ours.queued()} <= {NextCall.POST}
 
 
-async def test_a_post_whose_blocks_are_refused_counts_twice_in_the_pace(tmp_path: Path) -> None:
+async def test_a_post_with_refused_blocks_counts_twice_towards_the_rate_limit(tmp_path: Path) -> None:
     class Counted(Pace):
         posts = 0
 
@@ -261,7 +262,7 @@ async def test_a_post_whose_blocks_are_refused_counts_twice_in_the_pace(tmp_path
         assert pace.posts == await requests(ours, "chat.postMessage") > 1
 
 
-async def test_a_post_that_bypasses_the_outbox_waits_as_slack_asks_and_returns_whether_it_was_taken(
+async def test_a_direct_post_waits_as_slack_asks_and_returns_its_outcome(
     tmp_path: Path,
 ) -> None:
     async with team(tmp_path) as ours:

@@ -1,6 +1,6 @@
-"""manifest.yml against Slack's limits, and against every command, scope and event that the code uses.
+"""Checks manifest.yml against Slack's limits, and against every command, scope and event that the code uses.
 
-Limits: the JSON schema of slackapi/manifest-schema. Scopes: each method's and event's page at docs.slack.dev.
+Limits: the JSON schema of slackapi/manifest-schema. Scopes: the page of each method and event at docs.slack.dev.
 """
 
 from __future__ import annotations
@@ -78,12 +78,12 @@ def bot_events() -> list[str]:
     return found
 
 
-def test_the_scopes_of_every_called_method_are_listed_here() -> None:
+def test_the_scopes_of_all_called_methods_are_listed_here() -> None:
     assert methods_called() <= set(METHOD_SCOPES)
     assert {"chat_postMessage", "users_info", "views_open"} <= methods_called()
 
 
-def test_the_manifest_and_the_doctor_have_exactly_the_scopes_that_the_code_uses_now_or_later() -> None:
+def test_the_manifest_and_the_doctor_have_exactly_the_needed_scopes() -> None:
     needed = {"commands"}
     needed.update(*(METHOD_SCOPES[method] for method in methods_called()))
     needed.update(*(EVENT_SCOPES[name] for name in bot_events()))
@@ -92,13 +92,13 @@ def test_the_manifest_and_the_doctor_have_exactly_the_scopes_that_the_code_uses_
     assert not NEEDED.keys() & OPTIONAL.keys()
 
 
-def test_the_manifest_has_one_command_and_asks_for_escaped_text() -> None:
+def test_the_manifest_has_one_command_with_escaped_text() -> None:
     (entry,) = MANIFEST["features"]["slash_commands"]
     assert entry["command"] == commands.COMMAND
     assert entry["should_escape"] is True, "the parser undoes Slack's escapes"
 
 
-def test_the_manifest_has_the_settings_that_socket_mode_and_modals_need() -> None:
+def test_the_manifest_enables_socket_mode_and_modals() -> None:
     settings = MANIFEST["settings"]
     assert settings["socket_mode_enabled"] is True
     assert settings["interactivity"]["is_enabled"] is True
@@ -109,7 +109,7 @@ def test_the_manifest_has_the_settings_that_socket_mode_and_modals_need() -> Non
     assert home["messages_tab_read_only_enabled"] is False, "else /gpu can't be typed in the direct message"
 
 
-def test_the_command_prints_the_manifest_of_either_mode() -> None:
+def test_the_command_prints_the_manifest_for_either_mode() -> None:
     assert socket_manifest() == (ROOT / "manifest.yml").read_text()
     url = "https://bot.example.com/slack/events"
     expected = yaml.safe_load(socket_manifest())
@@ -132,7 +132,7 @@ def test_the_command_prints_the_manifest_of_either_mode() -> None:
         ("bot.example.com", "it must be a web address, such as https://example.com/"),
     ],
 )
-def test_an_address_to_which_slack_sends_nothing_is_refused_in_words(url: str, words: str) -> None:
+def test_an_address_that_slack_cannot_reach_is_refused_with_a_reason(url: str, words: str) -> None:
     with pytest.raises(Mistake) as refused:
         http_manifest(url)
     assert refused.value.words == f"--http {url}: {words}. Write it like https://bot.example.com"

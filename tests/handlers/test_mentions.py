@@ -1,4 +1,4 @@
-"""People in commands: who gets in too, and what people read if it is not clear who is meant."""
+"""People in commands: teammates get access, and unclear mentions are questioned."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ IDS = ("U0BEN0000", "U0CLEO000")
         (f"H100 EU for 6h -- with {BEN}", ()),
     ],
 )
-def test_the_people_after_with_get_in_too(text: str, people: tuple[str, ...]) -> None:
+def test_the_people_after_with_become_teammates(text: str, people: tuple[str, ...]) -> None:
     request = request_of(text)
     assert (request.gpu, request.region, request.lease.total_seconds() / 3600) == ("H100", "EU", 6)
     assert request.teammates == people
@@ -44,25 +44,25 @@ def test_more_than_20_people_are_refused(text: str) -> None:
         command(text + " ".join(many))
 
 
-def test_a_request_without_a_verb_may_have_people_too() -> None:
+def test_a_request_without_a_verb_can_also_have_people() -> None:
     found = command(f"H100 with {BEN}")
     assert isinstance(found, Get)
     assert found.request.teammates == IDS[:1]
 
 
-def test_a_note_has_the_names_of_the_people_in_it() -> None:
+def test_a_note_contains_the_names_of_mentioned_people() -> None:
     assert request_of(f"H100 -- ask {BEN} or <@U0CLEO000>").note == "ask @ben or @U0CLEO000"
 
 
 @pytest.mark.parametrize("name", ["@ben", "@here", "<!here>", "<!subteam^S0ML|@ml>", "@ben.k"])
-def test_a_name_that_slack_does_not_know_is_to_be_picked_from_the_list(name: str) -> None:
+def test_a_name_unknown_to_slack_has_to_be_picked_from_the_list(name: str) -> None:
     with pytest.raises(Mistake) as caught:
         command(f"get H100 EU with {name}")
     assert caught.value.words.startswith("I don't know who \"@")
     assert caught.value.words.endswith("type @ and pick the name from Slack's list. Without it: /gpu get H100 EU")
 
 
-def test_a_mention_without_with_is_asked_about() -> None:
+def test_a_mention_without_with_is_questioned() -> None:
     with pytest.raises(Mistake) as caught:
         command(f"get H100 EU for {BEN}")
     assert (
@@ -71,7 +71,7 @@ def test_a_mention_without_with_is_asked_about() -> None:
     )
 
 
-def test_the_command_that_another_mistake_suggests_still_has_the_people() -> None:
+def test_suggested_commands_keep_the_people() -> None:
     with pytest.raises(Mistake) as caught:
         command(f"get H100 erope with {BEN} and {CLEO}")
     assert caught.value.words.endswith("Try: /gpu get H100 EU with @ben @cleo")
@@ -81,7 +81,7 @@ def test_the_command_that_another_mistake_suggests_still_has_the_people() -> Non
     "text",
     [f"share k7mq2 {BEN} {CLEO}", f"share k7mq2 with {BEN} and {CLEO}", f"share {BEN}, {CLEO} k7mq2"],
 )
-def test_share_names_a_rental_and_people(text: str) -> None:
+def test_share_accepts_a_rental_and_people(text: str) -> None:
     assert command(text) == Share(id="k7mq2", people=IDS)
 
 
@@ -92,7 +92,7 @@ def test_share_names_a_rental_and_people(text: str) -> None:
         (f"shar k7mq2 {BEN}", "Similar: share. Try: /gpu share k7mq2, or /gpu help"),
     ],
 )
-def test_a_share_that_is_not_clear_says_what_to_type(text: str, says: str) -> None:
+def test_an_unclear_share_command_says_what_to_type(text: str, says: str) -> None:
     with pytest.raises(Mistake) as caught:
         command(text)
     assert says in caught.value.words

@@ -1,4 +1,4 @@
-"""Mentions of the bot and direct messages to it: a command, carried out once and answered privately."""
+"""Mentions of the bot and direct messages to it are commands that are carried out once and answered privately."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ PRIVATE_KEY = "-----BEGIN OPENSSH PRIVATE KEY----- b3BlbnNzaC1rZXktdjEAAAAA"
 async def say(
     ours: Team, person: str, words: str, channel: str | None = None, thread_ts: str | None = None
 ) -> None:
-    """Let a person write in a channel, or directly to the bot, and wait until they are answered."""
+    """Write a message as a person, in a channel or directly to the bot, and wait for the answer."""
     where = {"channel": channel} if channel else {"dm": True}
     await ours.world.act("say", user=person, text=words, thread_ts=thread_ts, **where)
     await ours.world.get("events", wait=10)
@@ -34,12 +34,12 @@ async def say(
 
 
 async def read_directly(ours: Team) -> str:
-    """Return the newest message that Ana reads in the bot's direct messages."""
+    """Return the newest message that Ana sees in the bot's direct messages."""
     (*_, newest) = await ours.world.reads(ANA, channel=DIRECT)
     return str(newest)
 
 
-async def test_in_direct_messages_the_words_of_a_command_are_carried_out(tmp_path: Path) -> None:
+async def test_a_command_in_a_direct_message_is_carried_out(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         for words, answer in (
             (f"key {KEY_LINE}", FINGERPRINT),
@@ -56,7 +56,7 @@ async def test_in_direct_messages_the_words_of_a_command_are_carried_out(tmp_pat
         assert (quote.request.count, quote.reply_to, quote.asked_in) == (2, to_person(ANA), DIRECT)
 
 
-async def test_where_a_command_opens_a_dialog_a_message_has_a_button_that_opens_it(tmp_path: Path) -> None:
+async def test_a_message_gets_a_button_where_a_command_would_open_a_dialog(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         ours.deliver_at_once()
         for words, label, callback in (
@@ -83,14 +83,14 @@ async def add_post_about(ours: Team, rental: Rental) -> None:
     await ours.deliver_all()
 
 
-async def test_in_the_thread_of_a_rental_a_mention_means_that_rental(tmp_path: Path) -> None:
+async def test_a_mention_in_a_rentals_thread_refers_to_that_rental(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         await ours.add_eve_and_gus()
         rental = await ours.rented()
         ours.deliver_at_once()
         await ours.deliver_all()
         card = (await ours.look(EVE, TRAINING, rental.id))["ts"]
-        await say(ours, EVE, "@gpubot show", TRAINING, card)  # Eve rents nothing herself
+        await say(ours, EVE, "@gpubot show", TRAINING, card)  # Eve has no rentals of her own
         answer = await ours.look(EVE, TRAINING, "1x H100")
         assert (answer["only_you"], answer["thread_ts"], rental.id in answer["reads"]) == (True, card, True)
         await add_post_about(ours, rental)
@@ -108,7 +108,7 @@ async def test_in_the_thread_of_a_rental_a_mention_means_that_rental(tmp_path: P
         assert not [seen for seen in await ours.world.see(EVE, channel=TRAINING) if "Destroy" in seen["reads"]]
 
 
-async def test_a_mention_in_a_channel_asks_and_its_offers_come_there(tmp_path: Path) -> None:
+async def test_a_request_by_mention_is_answered_in_its_channel(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         await say(ours, ANA, "@gpubot get H100 EU -- <night> & day", GPUS)
         (quote,) = await ours.quotes(ANA)
@@ -117,7 +117,7 @@ async def test_a_mention_in_a_channel_asks_and_its_offers_come_there(tmp_path: P
 
 
 @pytest.mark.parametrize("error", ["user_not_in_channel", "some_new_error"])
-async def test_an_answer_that_slack_refuses_in_the_channel_comes_directly(tmp_path: Path, error: str) -> None:
+async def test_an_answer_refused_in_the_channel_is_sent_directly(tmp_path: Path, error: str) -> None:
     async with team(tmp_path) as ours:
         await ours.fault("chat.postEphemeral", "status", status=429, retry_after=0)
         await ours.refuse("chat.postEphemeral", error)
@@ -127,8 +127,8 @@ async def test_an_answer_that_slack_refuses_in_the_channel_comes_directly(tmp_pa
         assert await ours.queued() == []
 
 
-async def test_an_event_that_comes_again_is_carried_out_once(tmp_path: Path) -> None:
-    """Slack sends it again if the first could not be stored, and if the acknowledgement was lost."""
+async def test_an_event_that_is_sent_again_is_carried_out_once(tmp_path: Path) -> None:
+    """Slack resends an event if it could not be stored, and if the acknowledgement was lost."""
     async with team(tmp_path, timing=Timing(ack=1.0, retries=(0.0,) * 9)) as ours:
         await ours.context.people.get(ANA)
         with ours.locked():
@@ -139,13 +139,13 @@ async def test_an_event_that_comes_again_is_carried_out_once(tmp_path: Path) -> 
         again = {"type": "app_mention", "user": ANA, "channel": GPUS, "ts": said["ts"]}
         await posted(ours.context, {**again, "text": f"<@{BOT_USER}> get H100 EU"}, BOT_USER)
         assert len(await ours.quotes(ANA)) == 1
-        for _ in range(2):  # a command that writes nothing but its answer
+        for _ in range(2):  # a command that only writes its answer
             await posted(ours.context, a_mention("list", ts=new_ts(ours, 1)), BOT_USER)
         assert len(await ours.replies()) == 1
 
 
 def new_ts(ours: Team, seconds: float) -> str:
-    """Return a message's ts so many seconds ago."""
+    """Return the `ts` of a message written `seconds` ago."""
     return f"{ours.clock.now().timestamp() - seconds:.6f}"
 
 
@@ -160,7 +160,7 @@ def a_mention(words: str, ts: str, **more: object) -> Json:
     }
 
 
-async def test_a_message_that_comes_late_does_nothing_and_is_to_be_typed_again(tmp_path: Path) -> None:
+async def test_a_late_message_does_nothing_and_must_be_typed_again(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         for seconds in (130, 110):
             await posted(ours.context, a_mention("get H100 EU", new_ts(ours, seconds)), BOT_USER)
@@ -191,7 +191,7 @@ async def test_other_apps_edits_and_quotes_are_ignored(tmp_path: Path) -> None:
         assert await ours.replies() == []
 
 
-def test_the_mention_and_quoted_lines_are_no_part_of_the_words() -> None:
+def test_the_mention_and_quoted_lines_are_not_part_of_the_text() -> None:
     bot = f"<@{BOT_USER}>"
     assert text_to_bot(f"{bot}, extend 2h", BOT_USER, direct=False) == ("extend 2h", True)
     assert text_to_bot(f"&gt; done?\n{bot}", BOT_USER, direct=False) == ("", True)
@@ -201,7 +201,7 @@ def test_the_mention_and_quoted_lines_are_no_part_of_the_words() -> None:
     assert text_to_bot("&gt; list", BOT_USER, direct=True) is None
 
 
-async def test_a_mention_after_other_words_only_says_what_to_write_once_an_hour(tmp_path: Path) -> None:
+async def test_a_mention_after_other_text_gets_a_hint_once_an_hour(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         for _ in range(2):
             await say(ours, ANA, "1x h100 eu, @gpubot", GPUS)
@@ -214,7 +214,7 @@ async def test_a_mention_after_other_words_only_says_what_to_write_once_an_hour(
         assert await ours.quotes(ANA) == []
 
 
-async def test_a_private_key_in_a_message_is_dropped_and_its_writer_told_to_delete_it(tmp_path: Path) -> None:
+async def test_a_message_with_a_private_key_is_dropped_with_a_warning(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         await say(ours, ANA, f"@gpubot key {PRIVATE_KEY}", GPUS)
         answer = await ours.look(ANA, GPUS, "That was a private key.")
@@ -224,7 +224,7 @@ async def test_a_private_key_in_a_message_is_dropped_and_its_writer_told_to_dele
         assert not [message for message in await ours.queued() if "b3Blbn" in str(message.body)]
 
 
-async def test_who_may_not_rent_is_told_so_as_for_a_command(tmp_path: Path) -> None:
+async def test_a_person_without_access_is_refused_like_for_a_command(tmp_path: Path) -> None:
     async with team(tmp_path, rules=changed(RULES, use=Access(groups=(APPROVERS,)))) as ours:
         for person in (ANA, GUS):
             refused = await ours.command(person, "get H100 EU", GPUS)

@@ -1,4 +1,4 @@
-"""The file of a month's charges: [CSV], what is uploaded to whom, and what Slack may do meanwhile."""
+"""The file of a month's charges: the [CSV] button, the recipients of the upload, and failures of Slack."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ AT_ONCE = Timing(share=0)
 
 @pytest.fixture
 async def ours(tmp_path: Path) -> AsyncIterator[Team]:
-    """A team in whose November Ana and Eve were charged $2.15 and $4.30, Ana's in project vision."""
+    """Yield a team in whose November Ana was charged $2.15 for project vision, and Eve $4.30."""
     async with team(tmp_path, rules=FINANCE_RULES, timing=AT_ONCE) as ours:
         await ours.add_eve_and_gus()
         await charge(ours)
@@ -75,7 +75,7 @@ def total(rows: list[dict[str, str]]) -> Decimal:
     return sum((Decimal(row["BilledCost"]) for row in rows), start=Decimal(0))
 
 
-async def test_csv_sends_what_the_person_may_see_row_by_row(ours: Team) -> None:
+async def test_csv_contains_only_the_rows_that_the_person_may_see(ours: Team) -> None:
     ours.deliver_at_once()
     read = set()
     for user, scope, charged in (
@@ -101,13 +101,13 @@ async def test_csv_sends_what_the_person_may_see_row_by_row(ours: Team) -> None:
         assert f"${charged if charged != '0' else '0.00'} for" in message["reads"], row
 
 
-async def test_finance_reads_charges_and_a_guest_who_is_no_finance_reads_none(ours: Team) -> None:
+async def test_finance_can_read_charges_but_other_guests_cannot(ours: Team) -> None:
     ours.context = replace(ours.context, deps=replace(ours.deps, rules=RULES))
     with pytest.raises(Refused):
         await ask_for_file(ours.context.deps, await ours.context.people.get(GUS), MonthPart(month="2026-11"))
 
 
-async def test_a_second_click_sends_no_second_file(ours: Team) -> None:
+async def test_a_second_click_does_not_send_the_file_again(ours: Team) -> None:
     for _ in range(3):
         await click(ours, BEN)
     await click(ours, BEN, VISION)
@@ -115,7 +115,7 @@ async def test_a_second_click_sends_no_second_file(ours: Team) -> None:
     assert waiting == [MonthPart(month="2026-11"), MonthPart(month="2026-11", scope=VISION)]
 
 
-async def test_the_words_beside_a_file_say_what_it_has_and_by_what_the_invoice_may_differ(ours: Team) -> None:
+async def test_the_text_next_to_a_file_describes_contents_and_invoice_differences(ours: Team) -> None:
     await click(ours, BEN)
     await ours.deliver()
     message, _ = await file_of(ours, BEN)
@@ -147,7 +147,7 @@ async def test_a_complete_file_never_changes(ours: Team) -> None:
     assert [row["x_Requester"] for row in own] == ["Ana"]
 
 
-async def test_finance_gets_the_whole_file_before_the_store_knows_who_is_in_its_group(ours: Team) -> None:
+async def test_finance_gets_the_file_before_its_group_members_are_known(ours: Team) -> None:
     async with ours.deps.store.write() as tx:
         event = make.event(EventKind.MONTH_FILED, None, facts=MonthFiledFacts(month="2026-11", amount=0, count=0))
         known, part = {To.FINANCE: (EVE,)}, MonthPart(month="2026-11")
@@ -157,7 +157,7 @@ async def test_finance_gets_the_whole_file_before_the_store_knows_who_is_in_its_
     assert total(rows) == Decimal("6.45")
 
 
-# --- what Slack may do
+# --- failures of Slack
 
 
 async def counted(ours: Team) -> list[str]:
@@ -167,7 +167,7 @@ async def counted(ours: Team) -> list[str]:
 
 
 @pytest.mark.parametrize("endpoint", ["conversations.open", "files.getUploadURLExternal", "upload"])
-async def test_a_call_that_fails_is_made_again(ours: Team, endpoint: str) -> None:
+async def test_a_failed_call_is_repeated(ours: Team, endpoint: str) -> None:
     await ours.fault(endpoint, "status", status=503)
     await click(ours, BEN)
     await ours.deliver()
@@ -176,19 +176,19 @@ async def test_a_call_that_fails_is_made_again(ours: Team, endpoint: str) -> Non
     assert await counted(ours) == ["gpubot-2026-11-so-far.csv"]
 
 
-async def test_a_file_comes_twice_if_the_answer_to_its_upload_is_lost(ours: Team) -> None:
+async def test_a_file_is_sent_twice_if_the_upload_answer_is_lost(ours: Team) -> None:
     await ours.fault("files.completeUploadExternal", "cut_after")
     await click(ours, BEN)
     assert await counted(ours) == ["gpubot-2026-11-so-far.csv"] * 2
 
 
-async def test_slack_asks_to_wait(ours: Team) -> None:
+async def test_uploads_wait_as_long_as_slack_asks(ours: Team) -> None:
     await ours.fault("files.getUploadURLExternal", "status", status=429, retry_after=1)
     await click(ours, BEN)
     assert await counted(ours) == ["gpubot-2026-11-so-far.csv"]
 
 
-async def test_an_app_that_may_send_no_files_says_so(tmp_path: Path) -> None:
+async def test_an_app_without_the_files_scope_reports_it(tmp_path: Path) -> None:
     app = from_manifest(MANIFEST)
     without = replace(app, scopes=tuple(scope for scope in app.scopes if scope != "files:write"))
     async with team(tmp_path, rules=FINANCE_RULES, app=without) as ours:
@@ -202,7 +202,7 @@ async def test_an_app_that_may_send_no_files_says_so(tmp_path: Path) -> None:
         assert not [message for message in await ours.queued() if message.kind is MessageKind.FILE]
 
 
-async def test_a_file_for_somebody_whom_slack_refuses_is_given_up(ours: Team) -> None:
+async def test_a_file_for_a_person_that_slack_refuses_is_given_up(ours: Team) -> None:
     await ours.refuse("conversations.open", "user_not_found")
     await click(ours, BEN)
     await ours.deliver()

@@ -24,7 +24,7 @@ SIX_IN_BERLIN = NOON + 5 * H
 
 
 async def offers_until(ours: Team, rate: str = "2.15") -> dict[str, Any]:
-    """Let Ana ask until 18:00 and return the message with the offers."""
+    """Make a request until 18:00 as Ana, and return the message with the offers."""
     return await ours.offered(ANA, an_offer("o1", rate), until=SIX_IN_BERLIN, lease=5 * H)
 
 
@@ -42,7 +42,7 @@ async def only_request(ours: Team) -> Request:
     return quote.request
 
 
-async def test_an_end_is_stored_in_the_persons_own_zone_and_its_hours_count_from_the_asking(
+async def test_an_end_is_in_the_persons_zone_and_counted_from_the_request(
     tmp_path: Path,
 ) -> None:
     async with team(tmp_path) as ours:
@@ -53,12 +53,12 @@ async def test_an_end_is_stored_in_the_persons_own_zone_and_its_hours_count_from
         assert (request.until, request.lease) == (SIX_IN_BERLIN, 5 * H - 5 * MIN)
 
 
-async def test_the_offers_say_the_end_that_was_understood_and_how_far_it_is(tmp_path: Path) -> None:
+async def test_offers_show_the_end_and_the_time_until_it(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         assert "1x H100 in EU · until today at 18:00 (5 h)" in (await offers_until(ours))["reads"]
 
 
-async def test_without_a_known_zone_the_answers_say_that_the_time_is_utc(tmp_path: Path) -> None:
+async def test_without_a_known_zone_answers_say_that_times_are_utc(tmp_path: Path) -> None:
     words = "I read the time that you typed as UTC, because Slack doesn't tell me your time zone."
     async with team(tmp_path) as ours:
         rental = await running(ours)
@@ -72,7 +72,7 @@ async def test_without_a_known_zone_the_answers_say_that_the_time_is_utc(tmp_pat
         assert words not in await ours.command(ANA, f"extend {rental.id} 2h")
 
 
-async def test_somebody_whose_zone_in_slack_is_utc_has_a_known_zone(tmp_path: Path) -> None:
+async def test_a_person_whose_slack_zone_is_utc_has_a_known_zone(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         rental = await running(ours)
         async with ours.deps.store.write() as tx:
@@ -83,7 +83,7 @@ async def test_somebody_whose_zone_in_slack_is_utc_has_a_known_zone(tmp_path: Pa
         assert (await ours.rental(rental.id)).running_lease.ends_at == NOON + 8 * H
 
 
-async def test_a_time_that_has_passed_today_is_tomorrow_and_now_rents_nothing_at_once(tmp_path: Path) -> None:
+async def test_a_time_that_passed_today_means_tomorrow_and_now_only_shows_offers(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         await ours.has_key(ANA)
         assert await ours.command(ANA, "get H100 EU until 9am now") == ""
@@ -92,7 +92,7 @@ async def test_a_time_that_has_passed_today_is_tomorrow_and_now_rents_nothing_at
 
 
 @pytest.mark.parametrize("typed", ["get H100 EU until 13:29", "get H100 until today 13:20 now"])
-async def test_an_end_less_than_half_an_hour_away_is_refused_at_once(tmp_path: Path, typed: str) -> None:
+async def test_an_end_less_than_half_an_hour_away_is_refused(tmp_path: Path, typed: str) -> None:
     """It is 13:00 for Ana."""
     async with team(tmp_path) as ours:
         await ours.has_key(ANA)
@@ -104,8 +104,8 @@ async def test_an_end_less_than_half_an_hour_away_is_refused_at_once(tmp_path: P
 
 
 @pytest.mark.parametrize("rate", ["2.15", "9.99"])
-async def test_a_rent_click_with_too_little_time_left_rents_nothing(tmp_path: Path, rate: str) -> None:
-    """The second price is one that a dialog confirms."""
+async def test_clicking_rent_with_too_little_time_left_rents_nothing(tmp_path: Path, rate: str) -> None:
+    """The second price is so high that a dialog confirms it."""
     async with team(tmp_path) as ours:
         shown = await ours.offered(
             ANA, an_offer("o1", rate, expires_at=SIX_IN_BERLIN), until=SIX_IN_BERLIN, lease=5 * H
@@ -118,7 +118,7 @@ async def test_a_rent_click_with_too_little_time_left_rents_nothing(tmp_path: Pa
 
 
 @pytest.mark.parametrize("offer_stands", [True, False])
-async def test_a_key_that_comes_too_late_for_the_end_is_saved_and_rents_nothing(
+async def test_a_key_added_too_late_for_the_end_is_saved_without_renting(
     tmp_path: Path, offer_stands: bool
 ) -> None:
     async with team(tmp_path) as ours:
@@ -133,7 +133,7 @@ async def test_a_key_that_comes_too_late_for_the_end_is_saved_and_rents_nothing(
         assert (await ours.rentals(), await ours.quotes(ANA)) == ([], [])
 
 
-async def test_refresh_counts_the_hours_again_until_the_same_end(tmp_path: Path) -> None:
+async def test_refresh_recounts_the_hours_until_the_same_end(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         shown = await offers_until(ours)
         ours.clock.put(NOON + 2 * H)
@@ -158,7 +158,9 @@ async def test_change_keeps_the_end_unless_another_is_typed(tmp_path: Path) -> N
     ("typed", "until", "lease"),
     [("until 20:00", NOON + 7 * H, 7 * H), ("Until Tomorrow 9am", NOON + 20 * H, 20 * H), ("2h", None, 2 * H)],
 )
-async def test_the_form_takes_a_length_or_an_end(tmp_path: Path, typed: str, until: Any, lease: timedelta) -> None:
+async def test_the_form_accepts_a_length_or_an_end(
+    tmp_path: Path, typed: str, until: Any, lease: timedelta
+) -> None:
     async with team(tmp_path) as ours:
         await ours.has_key(ANA)
         await ours.command(ANA, "get")
@@ -167,7 +169,7 @@ async def test_the_form_takes_a_length_or_an_end(tmp_path: Path, typed: str, unt
         assert (request.until, request.lease) == (until, lease)
 
 
-async def test_the_form_shows_what_is_wrong_with_an_end(tmp_path: Path) -> None:
+async def test_the_form_explains_an_invalid_end(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         await ours.command(ANA, "get")
         for typed, words in (
@@ -184,13 +186,13 @@ async def test_the_form_shows_what_is_wrong_with_an_end(tmp_path: Path) -> None:
 # --- decisions
 
 
-async def test_the_approvers_read_the_end_that_was_named_each_in_their_own_zone(tmp_path: Path) -> None:
+async def test_approvers_see_the_end_in_their_own_time_zones(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         await asked_until(ours)
         assert "in EU until today at 17:00 (5 h)" in (await question(ours))["reads"]
 
 
-async def test_an_approval_that_comes_too_late_for_its_end_asks_the_owner_instead(tmp_path: Path) -> None:
+async def test_an_approval_too_late_for_the_end_prompts_the_owner_instead(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         rental = await asked_until(ours)
         ours.clock.put(SIX_IN_BERLIN - 31 * MIN)
@@ -216,7 +218,7 @@ async def test_an_approval_that_comes_too_late_for_its_end_asks_the_owner_instea
         assert answered["buttons"] == []
 
 
-async def test_an_approver_who_needs_no_dialog_reads_that_it_came_too_late(tmp_path: Path) -> None:
+async def test_an_approver_without_a_dialog_is_told_that_it_is_too_late(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         until = NOON + 2 * H
         await ours.click(
@@ -232,7 +234,7 @@ async def test_an_approver_who_needs_no_dialog_reads_that_it_came_too_late(tmp_p
         assert (await ours.rental(rental.id)).owner_decides
 
 
-async def test_the_owner_can_not_go_on_without_a_later_end_and_can_name_one(tmp_path: Path) -> None:
+async def test_the_owner_can_only_continue_by_naming_a_later_end(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         rental = await asked_until(ours)
         ours.clock.put(SIX_IN_BERLIN - 20 * MIN)
@@ -252,7 +254,7 @@ async def test_the_owner_can_not_go_on_without_a_later_end_and_can_name_one(tmp_
 # --- extending
 
 
-async def test_an_extension_until_a_time_says_the_end_that_was_understood(tmp_path: Path) -> None:
+async def test_an_extension_until_a_time_shows_the_resulting_end(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         rental = await running(ours)
         reply = (await ours.run_command(ANA, f"extend {rental.id} until tomorrow 9am"))["payload"]["text"]
@@ -263,8 +265,8 @@ async def test_an_extension_until_a_time_says_the_end_that_was_understood(tmp_pa
 
 
 @pytest.mark.parametrize(("until", "when"), [("19:00", "at that time"), ("18:00", "later than that")])
-async def test_an_extension_that_ends_no_later_changes_nothing(tmp_path: Path, until: str, when: str) -> None:
-    """It ends 19:00 for Ana."""
+async def test_an_extension_to_an_earlier_end_changes_nothing(tmp_path: Path, until: str, when: str) -> None:
+    """The lease ends at 19:00 for Ana."""
     async with team(tmp_path) as ours:
         rental = await running(ours)
         reply = await ours.command(ANA, f"extend until {until}")
@@ -272,7 +274,7 @@ async def test_an_extension_that_ends_no_later_changes_nothing(tmp_path: Path, u
         assert (await ours.rental(rental.id)).running_lease == rental.lease
 
 
-async def test_an_extension_until_a_time_follows_the_limits_of_every_extension(tmp_path: Path) -> None:
+async def test_an_extension_until_a_time_obeys_the_usual_limits(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         rental = await running(ours)
         assert await ours.command(ANA, "extend until fri 18:00") == (
@@ -288,7 +290,7 @@ async def test_an_extension_until_a_time_follows_the_limits_of_every_extension(t
         assert extension.ends_at == NOON + 53 * H
 
 
-async def test_the_same_length_as_just_now_is_no_repetition_if_it_was_named_as_an_end(tmp_path: Path) -> None:
+async def test_extending_to_a_named_end_is_not_mistaken_for_a_repetition(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         rental = await running(ours)
         await ours.command(ANA, "extend 2h")
@@ -299,7 +301,7 @@ async def test_the_same_length_as_just_now_is_no_repetition_if_it_was_named_as_a
 # --- again
 
 
-async def test_again_looks_for_the_last_request_with_all_that_it_had(tmp_path: Path) -> None:
+async def test_again_repeats_the_last_request_with_all_its_details(tmp_path: Path) -> None:
     async with team(tmp_path, rules=changed(RULES, setup={"torch": "#!/bin/sh"})) as ours:
         await ours.has_key(ANA)
         await ours.command(ANA, "get 2x A100 in US")
@@ -317,7 +319,7 @@ async def test_again_looks_for_the_last_request_with_all_that_it_had(tmp_path: P
 
 
 @pytest.mark.parametrize("later", [5 * H - 29 * MIN, 30 * H])
-async def test_again_drops_an_end_that_is_near_or_has_passed_and_says_so(tmp_path: Path, later: timedelta) -> None:
+async def test_again_drops_an_end_that_is_too_near_and_says_so(tmp_path: Path, later: timedelta) -> None:
     async with team(tmp_path) as ours:
         await ours.has_key(ANA)
         await ours.command(ANA, "get H100 EU until 18:00 -- run 7")

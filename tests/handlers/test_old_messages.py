@@ -1,6 +1,6 @@
-"""Buttons and dialogs that older versions left in Slack do what they did then.
+"""Buttons and dialogs that older versions of the bot left in Slack still do what they did then.
 
-Their ids, values and metadata are copied from those versions: none of them is made by the code under test.
+Their IDs, values and metadata are copied from those versions. None of them is created by the code under test.
 """
 
 from __future__ import annotations
@@ -29,17 +29,17 @@ QUOTE = "q8f3mz2kq7wx"
 RENTAL = "k7mq2"
 FORM = {"gpu": "H100", "count": "1", "region": "EU", "contract": "ondemand", "vendor": "any", "lease": "6h"}
 LISTS = frozenset({"gpu", "count", "region", "contract", "vendor", "hours"})
-"""The inputs of old dialogs that offer choices. People type into the others."""
+"""The inputs of old dialogs that offer choices. The other inputs are typed."""
 
 
 def old_team(folder: Path) -> AbstractAsyncContextManager[Team]:
-    """A team whose first search and first rental have the ids that the old messages name."""
+    """Return a team whose first search and first rental have the IDs that the old messages contain."""
     quotes, rentals = iter([QUOTE, *(f"q{n}" for n in range(2, 9))]), iter([RENTAL, "p4wd9"])
     return team(folder, new_id=lambda length: next(quotes if length == len(QUOTE) else rentals))
 
 
 def metadata(value: str, value_type: str, channel: str, opened_by: str, **where: bool) -> str:
-    """Return the metadata of a dialog that a command or click opened, as it was written."""
+    """Return the metadata of a dialog that a command or click opened, in the old format."""
     places = {"ephemeral": False, "on_surface": False, "thread_ts": ""}
     url = f"https://hooks.slack.com/{opened_by}/T0/1/x"
     origin = {"channel": channel, "response_url": url, **places, **where, "opened_at": 1764000000}
@@ -67,7 +67,7 @@ async def only_quote(ours: Team, user: str = ANA) -> Quote:
     return quote
 
 
-def test_every_id_that_stands_in_slack_is_known() -> None:
+def test_all_ids_used_in_old_messages_are_still_known() -> None:
     actions = (
         "rent rent_another all_offers refresh change show_nearby try_again show_line choose_from_list add_key "
         "show_rental details change_rental withdraw cancel approve deny accept extend_form extend keep destroy "
@@ -134,11 +134,11 @@ async def test_an_old_button_that_searches_again_starts_a_search(
         assert (await only_quote(ours)).request.gpu == gpu
 
 
-async def test_the_buttons_of_a_search_that_was_forgotten_say_so_and_rent_nothing(tmp_path: Path) -> None:
+async def test_buttons_of_a_forgotten_search_say_so_and_rent_nothing(tmp_path: Path) -> None:
     async with old_team(tmp_path) as ours:
         await ours.offered(ANA, an_offer("o-1", "2.15"))
         async with ours.deps.store.write() as tx:
-            # The newest message stays, with what it refers to.
+            # The newest message stays, together with everything that it refers to.
             await tx.messages.add(message(MessageKind.ALERT, None, closed=True))
             assert await tx.quotes.drop_unused(NOON + timedelta(days=1), 9) == 1
         for action_id, value in (
@@ -158,7 +158,7 @@ async def test_the_buttons_of_a_search_that_was_forgotten_say_so_and_rent_nothin
         assert await ours.quotes(ANA) == []
 
 
-async def test_a_list_whose_rental_is_over_still_says_what_it_made_once_its_offers_are_forgotten(
+async def test_an_old_list_names_its_rental_even_after_its_offers_are_forgotten(
     tmp_path: Path,
 ) -> None:
     async with old_team(tmp_path) as ours:
@@ -179,7 +179,7 @@ async def test_a_list_whose_rental_is_over_still_says_what_it_made_once_its_offe
         assert [quote.request.gpu for quote in await ours.quotes(ANA)] == ["H100"]
 
 
-async def test_an_old_all_offers_button_shows_the_whole_list(tmp_path: Path) -> None:
+async def test_an_old_all_offers_button_shows_the_complete_list(tmp_path: Path) -> None:
     async with old_team(tmp_path) as ours:
         await ours.offered(ANA, *(an_offer(f"o-{n}", f"2.{n}0") for n in range(1, 6)))
         await ours.forge(ANA, "all_offers", "q8f3mz2kq7wx")
@@ -214,7 +214,7 @@ async def test_an_old_button_that_decides_a_request_decides_it(
         await asked(ours)
         await ours.forge(user, action_id, value)
         if user == BEN:
-            assert (await ours.submit(BEN, reason="use 4"))["ok"]  # it asks why by now
+            assert (await ours.submit(BEN, reason="use 4"))["ok"]  # newer versions also prompt for a reason
         assert (await ours.rental(RENTAL)).state is state
 
 
@@ -243,7 +243,7 @@ async def test_an_old_accept_button_lets_the_owner_confirm_the_higher_price(tmp_
     ("action_id", "value", "longer"),
     [("extend", "k7mq2:2:1795543200", 2 * H), ("extend.2", "k7mq2:5400s:1795543200", 1.5 * H)],
 )
-async def test_an_old_extend_button_makes_the_lease_longer(
+async def test_an_old_extend_button_extends_the_lease(
     tmp_path: Path, action_id: str, value: str, longer: timedelta
 ) -> None:
     async with old_team(tmp_path) as ours:
@@ -253,14 +253,14 @@ async def test_an_old_extend_button_makes_the_lease_longer(
 
 
 @pytest.mark.parametrize(("action_id", "value"), [("keep", "k7mq2:4"), ("keep.2", "k7mq2:4")])
-async def test_an_old_keep_button_puts_the_next_question_off(tmp_path: Path, action_id: str, value: str) -> None:
+async def test_an_old_keep_button_postpones_the_next_question(tmp_path: Path, action_id: str, value: str) -> None:
     async with old_team(tmp_path) as ours:
         await running(ours)
         await ours.forge(ANA, action_id, value)
         assert (await ours.rental(RENTAL)).running_lease.question.quiet_until == NOON + 4 * H
 
 
-async def test_an_old_button_of_a_machine_is_answered_or_opens_its_dialog(tmp_path: Path) -> None:
+async def test_an_old_machine_button_is_answered_or_opens_its_dialog(tmp_path: Path) -> None:
     async with old_team(tmp_path) as ours:
         await running(ours)
         for action_id, words in (
@@ -292,7 +292,7 @@ async def test_an_old_form_starts_a_search(tmp_path: Path) -> None:
         assert (quote.request.gpu, quote.asked_in, quote.changes) == ("H100", TRAINING, None)
 
 
-async def test_an_old_form_below_offers_starts_a_search_in_the_same_channel(tmp_path: Path) -> None:
+async def test_an_old_form_below_offers_searches_for_the_same_channel(tmp_path: Path) -> None:
     written = metadata("q8f3mz2kq7wx", "quote", "D0ANA", "actions", ephemeral=True)
     async with old_team(tmp_path) as ours:
         await ours.offered(ANA, an_offer("o-1", "2.15"))
@@ -301,7 +301,7 @@ async def test_an_old_form_below_offers_starts_a_search_in_the_same_channel(tmp_
         assert (quote.request.gpu, quote.asked_in, quote.changes) == ("H100", TRAINING, None)
 
 
-async def test_an_old_form_of_a_waiting_request_changes_that(tmp_path: Path) -> None:
+async def test_an_old_form_of_a_waiting_request_changes_that_request(tmp_path: Path) -> None:
     written = metadata("k7mq2:1", "version", "C0TRAIN00", "actions", on_surface=True)
     async with old_team(tmp_path) as ours:
         await asked(ours)
@@ -318,7 +318,7 @@ async def test_an_old_rent_dialog_rents_its_offer(tmp_path: Path) -> None:
         assert (rental.state, rental.clicked_offer) == (State.PROCURING, "o-1")
 
 
-async def test_an_old_rent_dialog_rents_a_second_machine_if_another_one_was_meant(tmp_path: Path) -> None:
+async def test_an_old_rent_dialog_for_another_machine_rents_a_second_one(tmp_path: Path) -> None:
     written = metadata("q2:o-2", "another_offer", "C0TRAIN00", "actions", ephemeral=True)
     async with old_team(tmp_path) as ours:
         await ours.offered(ANA, an_offer("o-1", "2.15"))
@@ -337,7 +337,7 @@ async def test_an_old_approval_dialog_approves(tmp_path: Path) -> None:
         assert (rental.state, rental.approved_by) == (State.PROCURING, BEN)
 
 
-async def test_an_old_extend_dialog_makes_the_lease_longer_once(tmp_path: Path) -> None:
+async def test_an_old_extend_dialog_extends_the_lease_once(tmp_path: Path) -> None:
     written = metadata("k7mq2:1795543200", "end", "C0TRAIN00", "actions", on_surface=True)
     async with old_team(tmp_path) as ours:
         await running(ours)
@@ -354,7 +354,7 @@ async def test_an_old_destroy_dialog_destroys(tmp_path: Path) -> None:
         assert ending(await ours.rental(RENTAL)).outcome is State.DESTROYED
 
 
-async def test_an_old_key_dialog_stores_the_key(tmp_path: Path) -> None:
+async def test_an_old_key_dialog_saves_the_key(tmp_path: Path) -> None:
     written = metadata("", "none", "C0TRAIN00", "commands")
     async with old_team(tmp_path) as ours:
         await submit(ours, ANA, "key", written, key_line=KEY_LINE)

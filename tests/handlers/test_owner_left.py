@@ -1,4 +1,4 @@
-"""Slack says that a person was deactivated: admins read of their machines at once, and give each to somebody."""
+"""Slack reports that a person was deactivated. Admins are asked immediately about the person's machines."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from tests.handlers.test_unmanaged_machines import TWO_ADMINS, direct
 LEFT = "Ana left the workspace"
 
 
-async def leaves(ours: Team, user: str) -> None:
+async def deactivate(ours: Team, user: str) -> None:
     """Deactivate a person, and handle the event that Slack sends."""
     await ours.world.act(f"people/{user}", "PATCH", deleted=True)
     await wait_for_events(ours)
     await ours.deliver()
 
 
-async def test_an_admin_gives_the_machine_of_who_left_to_ben_and_the_other_admin_reads_it(tmp_path: Path) -> None:
+async def test_an_admin_reassigns_a_departed_owners_machine_and_both_admins_see_it(tmp_path: Path) -> None:
     async with team(tmp_path, rules=TWO_ADMINS) as ours:
         await ours.add_eve_and_gus()
         rental = await make_ready(ours, await ours.rented())
-        await leaves(ours, ANA)
+        await deactivate(ours, ANA)
         for user in (CLEO, BEN):
             message = await ours.look(user, direct(user), LEFT)
             labels = [button["text"] for button in message["buttons"]]
@@ -50,10 +50,10 @@ async def test_an_admin_gives_the_machine_of_who_left_to_ben_and_the_other_admin
             assert (await ours.look(user, direct(user), "made Cleo the owner"))["buttons"] == []
 
 
-async def test_others_who_forge_a_click_or_a_dialog_change_nothing(tmp_path: Path) -> None:
+async def test_forged_clicks_and_dialogs_by_others_change_nothing(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         rental = await make_ready(ours, await ours.rented())
-        await leaves(ours, ANA)
+        await deactivate(ours, ANA)
         async with ours.deps.store.read() as tx:
             (question,) = await tx.questions.of_rental(rental.id)
         value = f"{question.id}:{question.version}"

@@ -1,4 +1,4 @@
-"""How fast Slack may be called, without calling it."""
+"""The limits for the rate of calls to Slack, computed without calling Slack."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ REFRESHES_A_MINUTE = A_MINUTE[EDIT] - EDITS_FOR_CHANGES
         (0, A_MINUTE[EDIT], NOON + MINUTE, NOON + MINUTE),
     ],
 )
-def test_refreshes_stop_at_half_of_the_edits_of_a_minute_and_changes_at_all_of_them(
+def test_refreshes_use_at_most_half_of_the_edits_per_minute(
     edits: int, under_way: int, edit_at: datetime, refresh_at: datetime
 ) -> None:
     pace = Pace()
@@ -47,7 +47,7 @@ def test_refreshes_stop_at_half_of_the_edits_of_a_minute_and_changes_at_all_of_t
     assert pace.refresh_at(NOON, under_way) == refresh_at
 
 
-def test_after_a_full_minute_each_old_call_makes_room_for_one_new_call() -> None:
+def test_after_a_full_minute_each_expired_call_allows_a_new_one() -> None:
     pace = Pace()
     for second in range(A_MINUTE[EDIT]):
         pace.count(EDIT, NOON + second * SECOND)
@@ -58,7 +58,7 @@ def test_after_a_full_minute_each_old_call_makes_room_for_one_new_call() -> None
     assert pace.open_at(EDIT, NOON + MINUTE) == NOON + MINUTE
 
 
-def test_a_channel_takes_one_post_a_second_and_another_channel_takes_one_at_once() -> None:
+def test_each_channel_gets_one_post_per_second_independently() -> None:
     pace = Pace()
     pace.count(POST, NOON, "C1")
     assert pace.post_at("C1", NOON) == NOON + POST_EVERY
@@ -67,7 +67,7 @@ def test_a_channel_takes_one_post_a_second_and_another_channel_takes_one_at_once
     assert pace.closed(POST, NOON + POST_EVERY) == {}
 
 
-def test_what_was_counted_while_the_clock_was_ahead_delays_nothing_once_it_is_set_back() -> None:
+def test_calls_counted_by_a_fast_clock_delay_nothing_after_its_correction() -> None:
     pace, ahead = Pace(), NOON + timedelta(hours=10)
     for _ in range(A_MINUTE[EDIT]):
         pace.count(EDIT, ahead)
@@ -77,7 +77,7 @@ def test_what_was_counted_while_the_clock_was_ahead_delays_nothing_once_it_is_se
     assert pace.closed(PUBLISH, NOON) == {}
 
 
-def test_posts_and_reads_of_a_minute_are_limited_for_the_whole_workspace() -> None:
+def test_posts_and_reads_per_minute_are_limited_for_the_whole_workspace() -> None:
     pace = Pace()
     for number in range(A_MINUTE[POST]):
         assert pace.open_at(POST, NOON) == NOON
@@ -89,7 +89,7 @@ def test_posts_and_reads_of_a_minute_are_limited_for_the_whole_workspace() -> No
     assert pace.open_at(READ, NOON) == NOON + MINUTE
 
 
-def test_a_wait_that_slack_asks_for_holds_for_its_method_alone_and_is_never_shortened() -> None:
+def test_a_wait_requested_by_slack_applies_to_its_method_only() -> None:
     pace = Pace()
     pace.block(EDIT, NOON + 9 * SECOND)
     pace.block(EDIT, NOON + 5 * SECOND)
@@ -100,18 +100,18 @@ def test_a_wait_that_slack_asks_for_holds_for_its_method_alone_and_is_never_shor
     assert (pace.open_at(POST, NOON), pace.open_at(ANSWER, NOON)) == (NOON + SECOND, NOON + 2 * SECOND)
 
 
-def test_an_outage_is_over_with_the_first_answer_after_some_seconds_without_any() -> None:
+def test_an_outage_ends_with_the_first_answer_after_some_silent_seconds() -> None:
     pace = Pace()
     pace.unanswered(NOON)
-    pace.answered(NOON + SECOND)  # one call failed, and others didn't
+    pace.answered(NOON + SECOND)  # a single call failed while others succeeded
     assert not pace.outage_over
     pace.unanswered(NOON + 9 * SECOND)
-    pace.unanswered(NOON + 2 * SECOND)  # this one began first, and took long to fail
+    pace.unanswered(NOON + 2 * SECOND)  # this call began earlier and took long to fail
     pace.answered(NOON + 10 * SECOND)
     assert (pace.outage_over, pace.answered_at) == (True, NOON + 10 * SECOND)
 
 
-def test_a_refused_token_blocks_every_method_until_a_good_one_is_there() -> None:
+def test_a_refused_token_blocks_all_methods_until_it_is_replaced() -> None:
     pace = Pace()
     pace.block_all(NOON + MINUTE)
 

@@ -1,4 +1,4 @@
-"""How often one person may type commands, look up keys at GitHub, and write to the bot."""
+"""The limits for the rate at which a person may type commands, look up keys at GitHub, and write to the bot."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.handlers.team import Team, team
 LINE = "That was too many commands in a second, so the last one did nothing. Type it again."
 
 
-def test_a_person_has_some_times_at_once_and_then_as_many_as_time_passes() -> None:
+def test_a_person_gets_a_burst_and_then_a_steady_rate() -> None:
     pace = Pace(at_once=3, per_second=0.5)
     assert [pace.wait("U1", 100.0) for _ in range(5)] == [0, 0, 0, 2, 2]
     assert pace.wait("U2", 100.0) == 0
@@ -23,7 +23,7 @@ def test_a_person_has_some_times_at_once_and_then_as_many_as_time_passes() -> No
     assert [pace.wait("U1", 1000.0) for _ in range(4)] == [0, 0, 0, 2]
 
 
-def test_only_so_many_people_are_remembered() -> None:
+def test_only_a_limited_number_of_people_is_remembered() -> None:
     pace = Pace(at_once=1, per_second=0.001)
     assert {pace.wait(f"U{n}", 0.0) for n in range(REMEMBERED + 1)} == {0}
     assert pace.wait("U0", 0.0) == 0
@@ -31,13 +31,13 @@ def test_only_so_many_people_are_remembered() -> None:
 
 
 async def typed(ours: Team, user: str, text: str) -> str:
-    """Let a person type `/gpu TEXT`. Return the answer."""
+    """Type `/gpu TEXT` as a person, and return the answer."""
     body = {"command": "/gpu", "user_id": user, "channel_id": TRAINING, "text": text}
     (answer,) = await ours.handle(command, commands.gpu, body)
     return str(answer["text"])
 
 
-async def test_of_many_commands_at_once_the_rest_get_a_line_but_destroy_never_waits(tmp_path: Path) -> None:
+async def test_excess_commands_are_refused_with_a_message_except_destroy(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         ours.context = replace(ours.context, commands=Pace(at_once=3, per_second=0.001))
         answers = [await typed(ours, ANA, "list") for _ in range(5)]
@@ -47,7 +47,7 @@ async def test_of_many_commands_at_once_the_rest_get_a_line_but_destroy_never_wa
             assert await typed(ours, ANA, text) != LINE
 
 
-async def test_look_ups_at_github_have_a_pace_for_each_person(tmp_path: Path) -> None:
+async def test_github_lookups_are_limited_per_person(tmp_path: Path) -> None:
     async with github() as hub, team(tmp_path, key_source=hub.source) as ours:
         await hub.has("ana-dev")
         ours.context = replace(ours.context, github=Pace(at_once=2, per_second=0.1))

@@ -1,4 +1,4 @@
-"""The commands after `/gpu`, and the messages for mistyped ones."""
+"""The commands after `/gpu`, and the error messages for mistyped commands."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def mistake(text: str) -> Mistake:
         ("pause k7mq2", "takes only a reason", None),
     ],
 )  # fmt: skip
-def test_a_mistake_names_the_problem_and_what_to_type(text: str, says: str, nearest: str | None) -> None:
+def test_an_error_names_the_problem_and_what_to_type(text: str, says: str, nearest: str | None) -> None:
     found = mistake(text)
     assert says in found.words
     assert nearest is None or nearest in found.words
@@ -228,11 +228,11 @@ def test_a_mistake_names_the_problem_and_what_to_type(text: str, says: str, near
         ("sk-ssh-ed25519@openssh.com AAAA", KeySet(line="sk-ssh-ed25519@openssh.com AAAA")),
     ],
 )
-def test_each_command_is_read_in_all_its_spellings(text: str, meant: Command) -> None:
+def test_each_command_is_understood_in_all_its_spellings(text: str, meant: Command) -> None:
     assert command(text) == meant
 
 
-def test_the_id_of_a_new_rental_is_never_read_as_a_length() -> None:
+def test_a_new_rentals_id_is_never_mistaken_for_a_length() -> None:
     for _ in range(500):
         rental_id = random_id()
         assert command(f"extend {rental_id}") == Extend(id=rental_id)
@@ -244,7 +244,7 @@ def test_the_id_of_a_new_rental_is_never_read_as_a_length() -> None:
     ["reserve", "deploy", "lease", "usage", "use", "please", "reuse k7mq2",
      "resize k7mq2", "release", "remote", "bend", "desktop", "report", "price"],
 )  # fmt: skip
-def test_a_word_that_is_no_typo_of_a_stopping_command_does_not_suggest_one(text: str) -> None:
+def test_only_real_typos_suggest_commands_that_stop_something(text: str) -> None:
     found = mistake(text)
     assert not re.search("destroy|pause|resume", found.words)
     assert "/gpu help" in found.words
@@ -267,7 +267,7 @@ bits = st.sampled_from([*BITS.split(), "\n", "\u00a0", "\u202e", "\ud800", "\u21
     | st.lists(bits | st.text(max_size=3)).map(lambda found: "get " + " ".join(found))
     | st.lists(bits).map(lambda found: "wait h100 " + " ".join(found))
 )
-def test_no_text_raises_anything_but_a_mistake(text: str) -> None:
+def test_no_text_raises_anything_except_a_mistake(text: str) -> None:
     for catalog in (
         CATALOG,
         changed(CATALOG, gpus={}, vendors=(), regions=(), contracts=()),

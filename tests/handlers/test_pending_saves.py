@@ -1,4 +1,4 @@
-"""The result of a call to Slack stays in memory until the store has it, and only the write is repeated."""
+"""The result of a call to Slack stays in memory until the store has saved it. Only the write is repeated."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class FailingStore:
 
 
 class Outbox:
-    """One posted card, and the saves that are pending."""
+    """An outbox with one posted card, and the pending saves."""
 
     def __init__(self, database: Database, clock: Clock, card: Message) -> None:
         self.database, self.clock = database, clock
@@ -67,13 +67,13 @@ async def outbox(sqlite_url: str) -> AsyncIterator[Outbox]:
     await database.close()
 
 
-async def test_a_result_is_written_at_once(outbox: Outbox) -> None:
+async def test_a_result_is_saved_immediately(outbox: Outbox) -> None:
     await outbox.pending.save(outbox.result)
     assert await outbox.ts() == "1.0"
     assert (outbox.pending.ids, outbox.pending.next_at()) == (frozenset(), None)
 
 
-async def test_in_an_outage_each_write_waits_twice_as_long_and_a_minute_at_most(outbox: Outbox) -> None:
+async def test_during_an_outage_saves_wait_twice_as_long_each_time(outbox: Outbox) -> None:
     outbox.store.errors = [StoreBusy("The database is busy.") for _ in range(9)]
     await outbox.pending.save(outbox.result)
     waits = []
@@ -93,7 +93,7 @@ async def test_in_an_outage_each_write_waits_twice_as_long_and_a_minute_at_most(
     assert outbox.pending.open_at(outbox.clock.real()) == outbox.clock.real()
 
 
-async def test_a_bug_in_one_write_is_retried_and_holds_up_no_other_write(outbox: Outbox) -> None:
+async def test_a_bug_in_one_save_is_retried_without_delaying_others(outbox: Outbox) -> None:
     outbox.store.errors = [ZeroDivisionError()]
     await outbox.pending.save(outbox.result)
     now = outbox.clock.real()
@@ -104,7 +104,7 @@ async def test_a_bug_in_one_write_is_retried_and_holds_up_no_other_write(outbox:
     assert (outbox.pending.ids, await outbox.ts()) == (frozenset(), "1.0")
 
 
-async def test_at_the_end_each_pending_result_is_written_without_its_wait(outbox: Outbox) -> None:
+async def test_at_shutdown_all_pending_results_are_saved_without_waiting(outbox: Outbox) -> None:
     outbox.store.errors = [StoreBusy("The database is busy.")]
     await outbox.pending.save(outbox.result)
     outbox.clock.put(outbox.clock.now() + timedelta(milliseconds=1))

@@ -1,4 +1,4 @@
-"""Looking up people and channels: guests, outsiders, groups, changes, and what happens if Slack doesn't answer."""
+"""Lookups of people and channels: guests, outsiders, groups, changes, and missing answers from Slack."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ BROKEN: tuple[dict[str, Any], ...] = (
 
 
 async def call_count(ours: Team, method: str) -> int:
-    """Return how often a method was called."""
+    """Return the number of calls of a method."""
     traffic = (await ours.world.get("traffic", after=0, endpoint=method))["requests"]
     return len(traffic)
 
 
 async def reply_to_click(ours: Team, user: str, channel: str, action_id: str, value: str) -> str:
-    """Post a button, and let a person click it. Return the reply."""
+    """Post a button, click it as a person, and return the reply."""
     button = {
         "type": "button",
         "action_id": action_id,
@@ -50,14 +50,14 @@ async def reply_to_click(ours: Team, user: str, channel: str, action_id: str, va
 
 
 async def reply_to_ben(ours: Team, **profile: Any) -> str:
-    """Let Ben, with this profile, click a button in the shared channel. Return the reply."""
+    """Click a button in the shared channel as Ben with this profile, and return the reply."""
     await ours.world.act(f"people/{BEN}", "PATCH", **profile)
     await ours.world.act(f"channels/{SHARED}", "PATCH", members=[ANA, BEN, CLEO, OLGA])
     await wait_for_events(ours)
     return await reply_to_click(ours, BEN, SHARED, "show_rental", "k7mq2")
 
 
-async def test_without_users_read_people_are_told_which_scope_is_missing(tmp_path: Path) -> None:
+async def test_without_the_scope_users_read_people_see_which_scope_is_missing(tmp_path: Path) -> None:
     app = from_manifest(MANIFEST)
     scopes = tuple(scope for scope in app.scopes if scope != "users:read")
     async with team(tmp_path, app=replace(app, scopes=scopes)) as ours:
@@ -67,14 +67,14 @@ async def test_without_users_read_people_are_told_which_scope_is_missing(tmp_pat
         )
 
 
-async def test_a_click_of_an_outsider_changes_nothing(tmp_path: Path) -> None:
+async def test_a_click_by_an_outsider_changes_nothing(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         rental = await ours.rented()
         assert await reply_to_click(ours, OLGA, SHARED, "cancel", rental.id) == ONLY_MEMBERS
         assert (await ours.rental(rental.id)).state is State.PROCURING
 
 
-async def test_a_foreign_team_in_the_payload_makes_a_cached_member_an_outsider(tmp_path: Path) -> None:
+async def test_a_foreign_team_in_a_payload_makes_a_cached_member_an_outsider(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         assert not (await ours.context.people.get(ANA)).outsider
         assert (await ours.context.people.get(ANA, OTHER_TEAM)).outsider
@@ -90,7 +90,7 @@ async def test_a_foreign_team_in_the_payload_makes_a_cached_member_an_outsider(t
         pytest.param({"team": OTHER_TEAM}, False, id="a team's without an organization"),
     ],
 )
-async def test_in_an_organization_only_members_of_the_workspace_may_act(
+async def test_in_an_organization_only_workspace_members_may_act(
     tmp_path: Path, profile: dict[str, Any], member: bool
 ) -> None:
     async with team(tmp_path, org=ORG) as ours:
@@ -98,7 +98,7 @@ async def test_in_an_organization_only_members_of_the_workspace_may_act(
         assert reply.startswith("k7mq2 is missing from my database" if member else ONLY_MEMBERS)
 
 
-async def test_without_an_organization_a_payload_that_names_one_is_of_an_outsider(tmp_path: Path) -> None:
+async def test_outside_organizations_a_payload_naming_one_is_from_an_outsider(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         assert await reply_to_ben(ours, org=ORG) == ONLY_MEMBERS
 
@@ -116,7 +116,7 @@ async def test_a_person_is_looked_up_once_and_again_after_a_change(tmp_path: Pat
 
 
 async def wait_for_events(ours: Team) -> None:
-    """Wait until every event was acknowledged."""
+    """Wait until every event has been acknowledged."""
     events = (await ours.world.get("events", wait=10))["events"]
     assert all(event["state"] == "acknowledged" for event in events), events
 
@@ -134,7 +134,7 @@ async def test_a_person_who_changes_during_a_lookup_is_looked_up_again(tmp_path:
         assert await call_count(ours, "users.info") == 2
 
 
-async def test_lookups_at_the_same_time_share_one_call_for_a_groups_members(tmp_path: Path) -> None:
+async def test_concurrent_lookups_share_one_call_for_a_groups_members(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         await asyncio.gather(*(ours.command(user, "help") for user in (ANA, BEN, CLEO)))
         assert await call_count(ours, "usergroups.users.list") == 1
@@ -142,7 +142,7 @@ async def test_lookups_at_the_same_time_share_one_call_for_a_groups_members(tmp_
         assert (await ours.context.people.get(ANA)).groups == frozenset()
 
 
-async def test_every_process_asks_again_for_a_group_of_which_one_heard_that_it_changed(tmp_path: Path) -> None:
+async def test_all_processes_query_a_group_again_after_one_hears_of_a_change(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         other = People(ours.deps, ours.world.client)
         assert (await other.get(BEN)).groups == {APPROVERS}
@@ -151,7 +151,7 @@ async def test_every_process_asks_again_for_a_group_of_which_one_heard_that_it_c
         assert (await other.get(BEN)).groups == frozenset()
 
 
-async def test_a_person_who_left_the_approvers_group_decides_nothing(tmp_path: Path) -> None:
+async def test_a_person_who_left_the_approvers_group_cannot_decide(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         message = await ours.offered(ANA, an_offer("o1", "12.00"))
         await ours.click(ANA, message, "Ask")
@@ -164,14 +164,14 @@ async def test_a_person_who_left_the_approvers_group_decides_nothing(tmp_path: P
         assert (await ours.replies())[-1] == "Only approvers can decide about requests. Nothing was changed."
 
 
-async def test_if_slack_has_no_groups_and_no_guest_flags_nobody_is_in_a_group_or_a_guest(tmp_path: Path) -> None:
+async def test_if_slack_lacks_groups_and_guest_flags_nobody_has_them(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         await ours.world.act("lacks", usergroups=True, guest_flags=True)
         assert (await ours.context.people.get(BEN)).groups == frozenset()
         assert not (await ours.context.people.get(GUS)).guest
 
 
-async def test_a_person_has_the_name_zone_and_flags_of_their_profile(tmp_path: Path) -> None:
+async def test_a_person_gets_name_zone_and_flags_from_the_slack_profile(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         ana = await ours.context.people.get(ANA)
         assert (ana.name, ana.tz, ana.guest, ana.bot) == ("Ana", "Europe/Berlin", False, False)
@@ -180,9 +180,7 @@ async def test_a_person_has_the_name_zone_and_flags_of_their_profile(tmp_path: P
 
 
 @pytest.mark.parametrize("method", ["users.info", "usergroups.users.list"])
-async def test_a_command_is_refused_if_slack_does_not_answer_and_works_the_next_time(
-    tmp_path: Path, method: str
-) -> None:
+async def test_a_command_is_refused_while_slack_does_not_answer(tmp_path: Path, method: str) -> None:
     async with team(tmp_path, lookup_timeout=2) as ours:
         await ours.fault(method, "hang")
         reply = await ours.command(ANA, "list")
@@ -200,17 +198,17 @@ async def test_an_unusable_answer_about_a_person_raises_outage(tmp_path: Path, f
 
 async def test_a_person_is_looked_up_again_after_15_minutes(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
-        real_now = ours.clock.real()
+        now = ours.clock.real()
         async with ours.deps.store.write() as tx:
             known = Person(id=ANA, name="Ana of old")
-            await tx.people.put(known, real_now - timedelta(minutes=14))
+            await tx.people.put(known, now - timedelta(minutes=14))
         assert (await ours.context.people.get(ANA)).name == "Ana of old"
         async with ours.deps.store.write() as tx:
-            await tx.people.put(known, real_now - timedelta(minutes=16))
+            await tx.people.put(known, now - timedelta(minutes=16))
         assert (await ours.context.people.get(ANA)).name == "Ana"
 
 
-async def test_slack_can_be_asked_anew_about_a_person_and_without_an_answer_the_last_one_stays(
+async def test_a_forced_lookup_without_an_answer_keeps_the_last_answer(
     tmp_path: Path,
 ) -> None:
     async with team(tmp_path) as ours:
@@ -228,7 +226,7 @@ async def test_slack_can_be_asked_anew_about_a_person_and_without_an_answer_the_
 # --- channels
 
 
-async def test_a_channel_has_the_flags_that_slack_says_and_is_looked_up_once(tmp_path: Path) -> None:
+async def test_a_channel_gets_its_flags_from_slack_and_is_cached(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         channels = ours.context.channels
         training = await channels.get(TRAINING)
@@ -254,7 +252,7 @@ async def test_a_channel_is_looked_up_again_after_the_bot_joined_or_left(tmp_pat
         assert not (await channels.get("C0QUIET00")).member
 
 
-async def test_a_channel_that_slack_does_not_answer_for_has_no_bot_and_is_looked_up_again(tmp_path: Path) -> None:
+async def test_without_an_answer_the_bot_counts_as_outside_the_channel(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         for failure in BROKEN:
             await ours.fault("conversations.info", **failure)

@@ -1,4 +1,4 @@
-"""`/gpu policy`: the rules in words for everyone, and reading them again from the file."""
+"""`/gpu policy` shows the rules in words to everyone, and reloads the file."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ async def newest(ours: Team) -> Event[Any]:
 
 
 async def per_hour(ours: Team) -> str:
-    """Return the limit that `/gpu help` names."""
+    """Return the limit that `/gpu help` mentions."""
     words = await ours.command(ANA, "help")
     return words.rpartition("Above ")[2].partition("/h")[0]
 
@@ -46,7 +46,7 @@ def labels(message: dict[str, Any]) -> list[str]:
     return [button["text"] for button in message["buttons"]]
 
 
-async def test_users_read_the_rules_in_words_and_only_admins_have_the_button(tmp_path: Path) -> None:
+async def test_users_can_read_the_rules_and_admins_also_get_the_reload_button(tmp_path: Path) -> None:
     async with team(tmp_path, policy=policy(tmp_path)) as ours:
         for user in (BEN, CLEO):
             await ours.command(user, "list")  # so that their names are known
@@ -61,7 +61,7 @@ async def test_users_read_the_rules_in_words_and_only_admins_have_the_button(tmp
         assert "Read the file again" in str(await ours.run_command(CLEO, "policy"))
 
 
-async def test_guests_and_people_outside_of_the_teams_groups_do_not_read_the_rules(tmp_path: Path) -> None:
+async def test_guests_and_people_outside_the_teams_groups_cannot_read_the_rules(tmp_path: Path) -> None:
     in_group = f"{FIRST}use: {{groups: [{APPROVERS}]}}\n"
     async with team(tmp_path, policy=policy(tmp_path, in_group)) as ours:
         await ours.add_eve_and_gus()
@@ -70,7 +70,7 @@ async def test_guests_and_people_outside_of_the_teams_groups_do_not_read_the_rul
         assert "have been in force since" in await ours.command(CLEO, "policy")
 
 
-async def test_a_file_that_is_read_again_holds_at_once_and_is_stored_with_who_and_when(tmp_path: Path) -> None:
+async def test_a_reloaded_file_applies_immediately_and_is_stored_with_admin_and_time(tmp_path: Path) -> None:
     path = policy(tmp_path)
     async with team(tmp_path, policy=path) as ours:
         assert await per_hour(ours) == "$12.00"
@@ -100,7 +100,7 @@ async def test_a_file_that_is_read_again_holds_at_once_and_is_stored_with_who_an
         assert await newest(ours) == event
 
 
-async def test_a_file_with_mistakes_changes_nothing_and_the_admins_are_told_once(tmp_path: Path) -> None:
+async def test_a_file_with_mistakes_changes_nothing_and_admins_are_notified_once(tmp_path: Path) -> None:
     path = policy(tmp_path, FIRST + f"admins: [{BEN}]\n")
     async with team(tmp_path, policy=path) as ours:
         path.write_text(BAD, encoding="utf-8")
@@ -127,7 +127,7 @@ async def test_a_file_with_mistakes_changes_nothing_and_the_admins_are_told_once
         assert "mistakes" not in await ours.command(CLEO, "policy")
 
 
-async def test_only_admins_have_the_file_read_again(tmp_path: Path) -> None:
+async def test_only_admins_can_reload_the_file(tmp_path: Path) -> None:
     path = policy(tmp_path)
     async with team(tmp_path, policy=path) as ours:
         path.write_text(SECOND, encoding="utf-8")
@@ -138,7 +138,7 @@ async def test_only_admins_have_the_file_read_again(tmp_path: Path) -> None:
         assert await per_hour(ours) == "$12.00"
 
 
-async def test_while_the_store_takes_no_writes_the_rules_stay(tmp_path: Path) -> None:
+async def test_the_rules_stay_while_the_store_accepts_no_writes(tmp_path: Path) -> None:
     path = policy(tmp_path)
     async with team(tmp_path, policy=path) as ours:
         path.write_text(SECOND, encoding="utf-8")
@@ -148,7 +148,7 @@ async def test_while_the_store_takes_no_writes_the_rules_stay(tmp_path: Path) ->
         assert "Changed" in await ours.command(CLEO, "policy reload")
 
 
-async def test_without_a_file_there_is_nothing_to_read(tmp_path: Path) -> None:
+async def test_without_a_file_there_is_nothing_to_reload(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         assert "People can rent on their own" in await ours.command(ANA, "policy")
         assert "Read the file again" not in str(await ours.run_command(CLEO, "policy"))
@@ -158,14 +158,14 @@ async def test_without_a_file_there_is_nothing_to_read(tmp_path: Path) -> None:
         )
 
 
-async def test_what_follows_the_command_is_said(tmp_path: Path) -> None:
+async def test_unknown_words_after_the_command_are_reported(tmp_path: Path) -> None:
     async with team(tmp_path, policy=policy(tmp_path)) as ours:
         assert await ours.command(CLEO, "policy reset") == (
             'I don\'t know "reset" here. Try: /gpu policy, or /gpu policy reload'
         )
 
 
-async def test_a_click_uses_the_rules_with_which_it_began(tmp_path: Path) -> None:
+async def test_a_click_uses_the_rules_that_applied_when_it_began(tmp_path: Path) -> None:
     path = policy(tmp_path)
     async with team(tmp_path, policy=path) as ours:
         seen: list[Rules] = []
@@ -189,7 +189,7 @@ async def test_a_click_uses_the_rules_with_which_it_began(tmp_path: Path) -> Non
         assert await per_hour(ours) == "$34.00"
 
 
-async def test_a_group_that_is_named_newly_counts_at_once(tmp_path: Path) -> None:
+async def test_members_of_a_newly_named_group_count_immediately(tmp_path: Path) -> None:
     path = policy(tmp_path)
     async with team(tmp_path, policy=path) as ours:
         assert "(but no guests) can rent" in await ours.command(ANA, "policy")

@@ -1,4 +1,4 @@
-"""A private key is refused wherever it is entered. No part of it is stored or logged."""
+"""A private key is refused wherever it is entered, and no part of it is stored or logged."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ WORDS = error_text(PrivateKey())
 
 
 def bare(password: str | None = None) -> str:
-    """Return a new key in PKCS#8, on one line and without the BEGIN and END lines."""
+    """Return a new key in PKCS#8 on one line, without the BEGIN and END lines."""
     made = asyncssh.generate_private_key("ssh-ed25519").export_private_key("pkcs8-pem", password)
     return "".join(made.decode().splitlines()[1:-1])
 
 
 def pem() -> str:
-    """Return a new key as the file that ssh-keygen writes."""
+    """Return a new key in the file format of ssh-keygen."""
     return asyncssh.generate_private_key("ssh-ed25519").export_private_key().decode()
 
 
@@ -41,7 +41,7 @@ def body(key: str) -> str:
 
 
 def is_stored(ours: Team, key: str) -> bool:
-    """Return whether a part of a key is in the database."""
+    """Return whether any part of a key is in the database."""
     text = body(key)
     parts = [text[start : start + 12].encode() for start in range(0, len(text) - 12, 12)]
     return any(part in file.read_bytes() for file in ours.database.parent.iterdir() for part in parts)
@@ -50,7 +50,7 @@ def is_stored(ours: Team, key: str) -> bool:
 @pytest.mark.parametrize(
     ("password", "before"), [(None, ""), ("secret", ""), ("secret", "key="), (None, "see:"), (None, '"')]
 )
-async def test_a_private_key_in_the_note_of_the_form_is_refused_below_the_note(
+async def test_a_private_key_in_the_forms_note_is_refused_below_the_note(
     tmp_path: Path, password: str | None, before: str
 ) -> None:
     async with team(tmp_path) as ours:
@@ -89,7 +89,7 @@ async def test_a_private_key_anywhere_in_a_command_is_refused(
             assert body(key)[:12] not in "".join(capsys.readouterr()), text
 
 
-async def test_after_a_private_key_in_its_dialog_was_refused_the_public_one_is_accepted(tmp_path: Path) -> None:
+async def test_after_a_refused_private_key_the_dialog_accepts_the_public_key(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         await ours.command(ANA, "key")
         await ours.click(ANA, await ours.look(ANA, TRAINING, "To log in"), "Add SSH key")
@@ -101,7 +101,7 @@ async def test_after_a_private_key_in_its_dialog_was_refused_the_public_one_is_a
 async def test_a_private_key_in_any_input_metadata_or_value_is_refused(
     tmp_path: Path,
 ) -> None:
-    """Also in inputs that Slack's limits make too short for a key today."""
+    """This includes inputs that are too short for a key because of Slack's current limits."""
     async with team(tmp_path) as ours:
         key = bare("secret")
         person = {"user": {"id": ANA}}
@@ -132,7 +132,7 @@ async def test_a_private_key_in_any_input_metadata_or_value_is_refused(
 
 
 class Typed(str):
-    """A text that notes in which thread each search of it runs."""
+    """A text that records the thread in which each search of it runs."""
 
     __slots__ = ("searched_in",)
 
@@ -149,7 +149,7 @@ class Typed(str):
         return super().__getitem__(part)
 
 
-async def test_a_long_text_that_nearly_looks_like_keys_is_searched_once_and_in_a_thread() -> None:
+async def test_a_long_text_resembling_keys_is_searched_once_in_a_thread() -> None:
     long, short = Typed("get H100 -- " + "MII" * 1300), Typed("get H100")
     assert await find_private_keys({"text": long}) == await find_private_keys({"text": short}) == []
     (in_thread,), (on_loop,) = long.searched_in, short.searched_in
@@ -157,7 +157,7 @@ async def test_a_long_text_that_nearly_looks_like_keys_is_searched_once_and_in_a
     assert on_loop is threading.main_thread()
 
 
-async def test_a_text_of_more_than_4000_characters_is_no_command_and_not_searched_to_its_end(
+async def test_more_than_4000_characters_are_refused_without_a_full_search(
     tmp_path: Path,
 ) -> None:
     async with team(tmp_path) as ours:

@@ -1,4 +1,4 @@
-"""The probe, as people meet it: `no-probe`, `/gpu probe`, and a machine that is not what was sold."""
+"""The probe as people see it: `no-probe`, `/gpu probe`, and a machine with a GPU mismatch."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ NO_PROBE = changed(RULES, idle=Idle(probe=ProbeKind.NONE))
 
 
 async def probes(ours: Team) -> list[bool]:
-    """Return whether Ana's searches are for machines with the probe, those without it first."""
+    """Return the `probe` flags of Ana's searches, sorted, so that those without the probe come first."""
     return sorted(quote.request.probe for quote in await ours.quotes(ANA))
 
 
-async def test_no_probe_is_asked_for_by_command_and_again_keeps_it(tmp_path: Path) -> None:
+async def test_no_probe_can_be_typed_and_is_kept_by_again(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         await ours.command(ANA, "get H100 EU no-probe")
         await ours.command(ANA, "again")
@@ -37,7 +37,7 @@ async def test_no_probe_is_asked_for_by_command_and_again_keeps_it(tmp_path: Pat
         assert await probes(ours) == [False, False, True]
 
 
-async def test_offers_say_no_probe_and_change_keeps_it_until_its_box_is_unchecked(tmp_path: Path) -> None:
+async def test_offers_show_no_probe_and_change_keeps_it_until_unchecked(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         message = await ours.offered(ANA, an_offer("o1", "2.15"), probe=False)
         assert "6 h\nno-probe" in message["text"]
@@ -49,7 +49,7 @@ async def test_offers_say_no_probe_and_change_keeps_it_until_its_box_is_unchecke
         assert await probes(ours) == [False, True]
 
 
-async def test_the_form_has_a_box_for_no_probe_unless_the_rules_switch_it_off(tmp_path: Path) -> None:
+async def test_the_form_has_a_no_probe_box_unless_the_probe_is_disabled(tmp_path: Path) -> None:
     async with team(tmp_path / "on") as ours:
         await ours.command(ANA, "get")
         assert (await ours.submit(ANA, gpu="H100", probe=["no-probe"]))["ok"]
@@ -70,7 +70,10 @@ async def test_everyone_can_read_the_scripts(tmp_path: Path) -> None:
 
 
 async def bought(ours: Team, rental: Rental, *keys: OwnedKey) -> Rental:
-    """Store the purchase of one H100, with the probe and these keys in its boot script. Return the rental."""
+    """Store the purchase of one H100, and return the rental.
+
+    Its startup script contains the probe and these keys.
+    """
     script = SentScript(version=2, keys=keys, probe=True)
     after = make.next_of(rental)
     async with ours.deps.store.write() as tx:
@@ -79,14 +82,14 @@ async def bought(ours: Team, rental: Rental, *keys: OwnedKey) -> Rental:
 
 
 async def reports(ours: Team, rental: Rental, *models: GpuModel) -> None:
-    """Let the machine's probe report these GPUs."""
+    """Make the machine's probe report these GPUs."""
     report = Report(gpus=tuple(GpuUse(index=n, highest=0) for n in range(len(models))), models=models)
     async with ours.deps.store.write() as tx:
         after, events = await with_report(tx, rental, report, [], ours.clock.now())
         await apply(tx, ours.deps, Change(rental, after, events))
 
 
-async def test_the_ready_message_says_that_the_other_keys_get_in_once_the_probe_answered(tmp_path: Path) -> None:
+async def test_the_ready_message_mentions_other_keys_once_the_probe_answered(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         desk = OwnedKey(person=ANA, line="ssh-ed25519 AAAAdesk", comment="ana@desk", fingerprint="SHA256:desk")
         rental = await bought(ours, await running(ours), desk)
@@ -97,7 +100,7 @@ async def test_the_ready_message_says_that_the_other_keys_get_in_once_the_probe_
         await ours.deliver_until('Your keys "ana@laptop" and "ana@desk" work', channel=DM, edited=True)
 
 
-async def test_the_owner_of_a_machine_that_is_not_what_was_sold_reads_it_and_keeps_it(tmp_path: Path) -> None:
+async def test_the_owner_sees_a_gpu_mismatch_and_keeps_the_machine(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         rental = await bought(ours, await running(ours))
         await reports(ours, rental, H100, H100)
@@ -108,7 +111,7 @@ async def test_the_owner_of_a_machine_that_is_not_what_was_sold_reads_it_and_kee
         assert "is keeping this machine as it is" in await ours.command(ANA, f"show {rental.id}")
 
 
-async def test_a_stranger_can_not_keep_it(tmp_path: Path) -> None:
+async def test_a_stranger_cannot_keep_the_machine(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         rental = await running(ours)
         await ours.add_eve_and_gus()

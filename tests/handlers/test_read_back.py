@@ -1,4 +1,4 @@
-"""Whether a post is in Slack already, from the pages that Slack answers with."""
+"""Finding out whether a post has already arrived, using the pages that Slack returns."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ OF_A_BOT: Json = {"ts": "1.0", "bot_id": "B1"}
 
 
 class Slack:
-    """Gives the answers in their order, and keeps the queries."""
+    """Returns the prepared answers in order, and records the queries."""
 
     def __init__(self, *answers: Json | Exception) -> None:
         self.answers = list(answers)
@@ -68,7 +68,7 @@ def finder(slack: Slack, pace: Pace | None = None) -> Finder:
         (refused("thread_not_found"), None),
     ],
 )
-async def test_in_a_readable_conversation_the_post_is_found_or_certainly_absent(
+async def test_in_a_readable_conversation_a_post_is_found_or_proved_absent(
     answer: Json | Exception, place: tuple[str, str] | None
 ) -> None:
     assert await finder(Slack(answer)).find(MESSAGE, HERE, None, NOON) == place
@@ -95,7 +95,7 @@ async def test_a_conversation_without_metadata_or_access_is_unreadable(
     ],
     ids=str,
 )
-async def test_any_other_failure_is_no_result_and_the_search_is_repeated(
+async def test_after_any_other_failure_the_search_is_repeated(
     answer: Json | Exception, wait: timedelta | None
 ) -> None:
     pace = Pace()
@@ -105,7 +105,7 @@ async def test_any_other_failure_is_no_result_and_the_search_is_repeated(
     assert pace.open_at(READ, NOON) == NOON + (wait or timedelta())
 
 
-async def test_only_the_same_unknown_error_many_times_in_a_row_makes_a_conversation_unreadable() -> None:
+async def test_a_conversation_becomes_unreadable_after_repeating_the_same_unknown_error() -> None:
     unknown, outage = refused("an_error_of_next_year"), refused("internal_error")
     failures = [*[unknown] * (UNKNOWN_ERROR_TRIES - 1), outage, *[unknown] * UNKNOWN_ERROR_TRIES]
     search = finder(Slack(*failures))
@@ -116,7 +116,7 @@ async def test_only_the_same_unknown_error_many_times_in_a_row_makes_a_conversat
         await search.find(MESSAGE, HERE, None, NOON)
 
 
-async def test_a_long_search_goes_on_from_its_last_page() -> None:
+async def test_a_long_search_continues_from_its_last_page() -> None:
     pages = [page(OTHER, cursor=f"after {number}") for number in range(PAGES)]
     slack = Slack(*pages, page(OURS))
     search = finder(slack)
@@ -127,7 +127,7 @@ async def test_a_long_search_goes_on_from_its_last_page() -> None:
     assert slack.queries[-1]["cursor"] == f"after {PAGES - 1}"
 
 
-async def test_a_cursor_that_slack_no_longer_takes_begins_the_search_again() -> None:
+async def test_an_expired_cursor_restarts_the_search() -> None:
     slack = Slack(page(OTHER, cursor="old"), refused("invalid_cursor"), page(OURS))
     search = finder(slack)
     with pytest.raises(SearchAgain):

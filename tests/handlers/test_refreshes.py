@@ -1,4 +1,4 @@
-"""The card shows how much time has passed while a machine is made, although nothing else changes."""
+"""The card shows the elapsed time while a machine is provisioned, although nothing else changes."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ SECOND = timedelta(seconds=1)
 
 @asynccontextmanager
 async def being_made(folder: Path) -> AsyncIterator[tuple[Team, Rental]]:
-    """Yield a team with one rental whose machine is being made since now, and whose card is posted."""
+    """Yield a team with one rental whose machine is being provisioned since now, and whose card is posted."""
     async with team(folder) as ours:
         ours.delivery = delivery(ours, Pace(post_every=timedelta()))
         before = await ours.rented()
@@ -74,7 +74,7 @@ async def becomes_ready(ours: Team, rental: Rental) -> None:
         await tx.rentals.apply(Change(before=rental, after=after))
 
 
-async def test_the_card_shows_the_elapsed_time_every_30_s_while_its_rental_does_not_change(tmp_path: Path) -> None:
+async def test_the_card_shows_the_elapsed_time_every_30_s(tmp_path: Path) -> None:
     async with being_made(tmp_path) as (ours, rental):
         for seconds in ("30 s have", "1 min have"):
             assert await undelivered(ours) == 0
@@ -88,7 +88,7 @@ async def test_the_card_shows_the_elapsed_time_every_30_s_while_its_rental_does_
         assert await ours.rental(rental.id) == rental
 
 
-async def test_delivery_that_sleeps_is_woken_by_a_refresh(tmp_path: Path) -> None:
+async def test_a_refresh_wakes_the_sleeping_delivery_loop(tmp_path: Path) -> None:
     async with being_made(tmp_path) as (ours, _):
         running = asyncio.create_task(ours.delivery.run())
         try:
@@ -102,7 +102,7 @@ async def test_delivery_that_sleeps_is_woken_by_a_refresh(tmp_path: Path) -> Non
             await ours.delivery.drain()
 
 
-async def test_refreshes_go_on_after_a_restart(tmp_path: Path) -> None:
+async def test_refreshes_continue_after_a_restart(tmp_path: Path) -> None:
     async with being_made(tmp_path) as (ours, _):
         ours.delivery = delivery(ours, Pace())
         ours.clock.jump(REFRESH_EVERY)
@@ -121,7 +121,7 @@ async def test_refreshes_end_when_the_machine_is_ready(tmp_path: Path) -> None:
         assert await edits(ours) == made
 
 
-async def test_a_refresh_that_changes_nothing_is_not_sent(tmp_path: Path) -> None:
+async def test_a_refresh_without_changes_is_not_sent(tmp_path: Path) -> None:
     async with being_made(tmp_path) as (ours, rental):
         made = await edits(ours)
         async with ours.deps.store.write() as tx:
@@ -141,9 +141,7 @@ async def test_a_refresh_that_changes_nothing_is_not_sent(tmp_path: Path) -> Non
     ],
     ids=lambda failure: str(failure.get("status") or failure["kind"]),
 )
-async def test_a_refresh_that_slack_does_not_take_now_is_left_until_the_next_one(
-    tmp_path: Path, failure: dict[str, Any]
-) -> None:
+async def test_a_refresh_that_fails_temporarily_is_skipped(tmp_path: Path, failure: dict[str, Any]) -> None:
     async with being_made(tmp_path) as (ours, rental):
         await ours.fault("chat.update", **failure)
         ours.clock.jump(REFRESH_EVERY)
@@ -152,7 +150,7 @@ async def test_a_refresh_that_slack_does_not_take_now_is_left_until_the_next_one
         assert await undelivered(ours) == 0
 
 
-async def test_refreshes_end_when_slack_refuses_one_and_the_next_change_is_shown_all_the_same(
+async def test_a_refused_refresh_stops_refreshes_but_not_later_changes(
     tmp_path: Path,
 ) -> None:
     async with being_made(tmp_path) as (ours, rental):
@@ -168,7 +166,7 @@ async def test_refreshes_end_when_slack_refuses_one_and_the_next_change_is_shown
             assert await tx.account.count(Counter.GIVEN_UP) == 0
 
 
-async def test_refreshes_leave_the_pace_room_for_changes(tmp_path: Path) -> None:
+async def test_refreshes_leave_capacity_for_changes(tmp_path: Path) -> None:
     async with being_made(tmp_path) as (ours, rental):
         pace = Pace()
         for _ in range(A_MINUTE[EDIT] - EDITS_FOR_CHANGES):

@@ -1,4 +1,4 @@
-"""Approvers are reminded of what waits, and others are asked if nobody decides."""
+"""Approvers are reminded of waiting requests, and others are asked if nobody decides."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ NAMED = changed(RULES, approvers=Approvers(people=(BEN,)), approval=Approval(the
 
 
 async def pass_time(ours: Team, span: Any) -> None:
-    """Let time pass, then do what the job does every five minutes, and deliver."""
+    """Let time pass, then run the job that runs every five minutes, and deliver messages."""
     ours.clock.jump(span)
     await check_undecided(ours.deps)
     await ours.deliver_all()
@@ -35,12 +35,12 @@ async def pings_of(ours: Team, user: str, since: int) -> list[str]:
 
 
 async def last_ping(ours: Team) -> int:
-    """Deliver what is queued, and return the number of the last ping."""
+    """Deliver the queued messages, and return the number of the last ping."""
     await ours.deliver_all()
     return int((await ours.world.get("pings"))["last"])
 
 
-async def test_an_approver_is_reminded_once_of_all_that_wait_and_opens_the_first(tmp_path: Path) -> None:
+async def test_an_approver_gets_one_reminder_of_all_waiting_requests(tmp_path: Path) -> None:
     async with team(tmp_path, rules=NAMED) as ours:
         await check_deciders(ours.deps, ours.context.people)
         first = await asked(ours)
@@ -60,7 +60,7 @@ async def test_an_approver_is_reminded_once_of_all_that_wait_and_opens_the_first
         assert {button["value"] for button in shown["buttons"]} == {f"{first.id}:1", first.id}
 
 
-async def test_the_reminder_shows_each_decision_and_asks_no_more_once_nothing_waits(tmp_path: Path) -> None:
+async def test_the_reminder_shows_decisions_and_ends_once_nothing_is_waiting(tmp_path: Path) -> None:
     async with team(tmp_path, rules=NAMED) as ours:
         await check_deciders(ours.deps, ours.context.people)
         first, second = await asked(ours), await asked(ours, CLEO)
@@ -79,7 +79,7 @@ async def test_the_reminder_shows_each_decision_and_asks_no_more_once_nothing_wa
         assert told["buttons"] == []
 
 
-async def test_a_later_request_reminds_again_of_all_that_wait(
+async def test_a_later_request_causes_a_new_reminder_of_all_waiting_ones(
     tmp_path: Path,
 ) -> None:
     async with team(tmp_path, rules=NAMED) as ours:
@@ -102,7 +102,7 @@ async def events_of(ours: Team, rental_id: str) -> Any:
         return await tx.events.of(rental_id)
 
 
-async def test_after_four_hours_the_next_people_are_asked_once_and_may_decide(tmp_path: Path) -> None:
+async def test_after_four_hours_the_next_people_are_asked_and_may_decide(tmp_path: Path) -> None:
     async with team(tmp_path, rules=NAMED) as ours:
         await check_deciders(ours.deps, ours.context.people)
         rental = await asked(ours)
@@ -124,7 +124,7 @@ async def test_after_four_hours_the_next_people_are_asked_once_and_may_decide(tm
 
 
 @pytest.mark.parametrize("then", [(), (CLEO,)])
-async def test_nothing_more_is_asked_about_what_was_decided(tmp_path: Path, then: tuple[str, ...]) -> None:
+async def test_nobody_else_is_asked_about_a_decided_request(tmp_path: Path, then: tuple[str, ...]) -> None:
     rules = changed(NAMED, approval=Approval(then=then))
     async with team(tmp_path, rules=rules) as ours:
         await check_deciders(ours.deps, ours.context.people)
@@ -138,11 +138,11 @@ async def test_nothing_more_is_asked_about_what_was_decided(tmp_path: Path, then
         assert await pings_of(ours, CLEO, last) == []
 
 
-# --- their channel is gone
+# --- a deleted channel
 
 
 @pytest.mark.parametrize("change", [{"archived": True}, {"bot": False}], ids=["archived", "without the bot"])
-async def test_if_the_approvers_channel_is_gone_each_approver_is_asked_directly(
+async def test_if_the_approvers_channel_was_deleted_approvers_are_asked_directly(
     tmp_path: Path, change: dict[str, bool]
 ) -> None:
     rules = changed(NAMED, approvers=Approvers(people=(BEN, CLEO)))
@@ -162,7 +162,7 @@ async def test_if_the_approvers_channel_is_gone_each_approver_is_asked_directly(
         assert "Ben approved" in (await ours.look(CLEO, direct(CLEO), "approved"))["text"]
 
 
-async def test_a_question_in_a_channel_that_was_archived_later_is_asked_directly_once_it_changes(
+async def test_a_question_in_an_archived_channel_is_asked_directly_after_a_change(
     tmp_path: Path,
 ) -> None:
     async with team(tmp_path, rules=NAMED) as ours:
@@ -178,7 +178,7 @@ async def test_a_question_in_a_channel_that_was_archived_later_is_asked_directly
 # --- approvers who are away
 
 
-async def test_an_approver_who_is_away_is_not_mentioned_and_the_requester_reads_it(
+async def test_an_absent_approver_is_not_mentioned_and_the_requester_sees_why(
     tmp_path: Path,
 ) -> None:
     async with team(tmp_path, rules=NAMED) as ours:
@@ -204,7 +204,7 @@ async def test_an_approver_who_is_away_is_not_mentioned_and_the_requester_reads_
         assert (await ours.rental(rental.id)).approved_by == BEN
 
 
-async def test_if_the_last_approver_goes_away_others_are_asked_at_once_and_once(tmp_path: Path) -> None:
+async def test_others_are_asked_once_when_the_last_approver_goes_away(tmp_path: Path) -> None:
     async with team(tmp_path, rules=NAMED) as ours:
         await check_deciders(ours.deps, ours.context.people)
         await asked(ours)
@@ -216,7 +216,7 @@ async def test_if_the_last_approver_goes_away_others_are_asked_at_once_and_once(
         assert "Ben is away, so Cleo was asked." in (await ours.look(CLEO, direct(CLEO), "Approve up to"))["text"]
 
 
-async def test_the_time_in_which_everybody_is_away_does_not_count(tmp_path: Path) -> None:
+async def test_time_in_which_all_approvers_are_away_does_not_count(tmp_path: Path) -> None:
     rules = changed(NAMED, approval=Approval())
     async with team(tmp_path, rules=rules) as ours:
         await check_deciders(ours.deps, ours.context.people)
@@ -224,7 +224,7 @@ async def test_the_time_in_which_everybody_is_away_does_not_count(tmp_path: Path
         before = waiting(rental).expires_at
         assert "Requests will wait for you." in await ours.command(BEN, "away until fri")
         later = waiting(await ours.rental(rental.id)).expires_at
-        assert (before, later) == (NOON + 8 * H, NOON + 3 * 24 * H + 4 * H)  # on Friday from 8:00 on
+        assert (before, later) == (NOON + 8 * H, NOON + 3 * 24 * H + 4 * H)  # on Friday, counted from 8:00
         last = await last_ping(ours)
         await pass_time(ours, 5 * H)
         assert await pings_of(ours, BEN, last) == []
@@ -246,6 +246,8 @@ async def test_the_time_in_which_everybody_is_away_does_not_count(tmp_path: Path
         (BEN, "away mon", "You're away until"),
     ],
 )
-async def test_what_is_typed_after_away(tmp_path: Path, user: str, text: str, words: str) -> None:
+async def test_all_arguments_of_away_are_understood_or_refused(
+    tmp_path: Path, user: str, text: str, words: str
+) -> None:
     async with team(tmp_path, rules=NAMED) as ours:
         assert words in await ours.command(user, text)

@@ -1,4 +1,4 @@
-"""Clicks on offers: what they rent, what needs approval, and what people read."""
+"""Clicks on offers: the resulting rentals, approvals and messages."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sandbox.slack.default import ANA, BEN, CLEO, TRAINING
 from tests.handlers.team import NOON, an_offer, team
 
 
-async def test_a_click_on_an_offer_rents_it_and_the_reply_replaces_the_offers(tmp_path: Path) -> None:
+async def test_clicking_an_offer_rents_it_and_the_reply_replaces_the_offers(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         message = await ours.offered(ANA, an_offer("o1", "2.15"), an_offer("o2", "2.42"))
         assert (await ours.click(ANA, message, "Rent from $2.15/h"))["ok"]
@@ -33,7 +33,7 @@ async def test_offers_have_no_rent_button_while_buying_is_paused(tmp_path: Path)
         assert [button["text"] for button in message["buttons"]] == ["Details", "Refresh", "Change"]
 
 
-async def test_a_second_click_on_the_same_list_rents_nothing(tmp_path: Path) -> None:
+async def test_a_second_click_in_the_same_list_rents_nothing(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         message = await ours.offered(ANA, an_offer("o1", "2.15"), an_offer("o2", "2.42"))
         await ours.click(ANA, message, "Rent from $2.15/h")
@@ -45,7 +45,7 @@ async def test_a_second_click_on_the_same_list_rents_nothing(tmp_path: Path) -> 
         ] == f"These offers were already used to rent {rental.id}. Nothing more was rented."
 
 
-async def test_a_click_on_an_offer_over_a_limit_asks_for_approval(tmp_path: Path) -> None:
+async def test_clicking_an_offer_over_a_limit_requests_approval(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         message = await ours.offered(ANA, an_offer("o8", "18.40", count=8), count=8)
         await ours.click(ANA, message, "Ask for $18.40/h")
@@ -62,7 +62,7 @@ async def test_a_click_on_an_offer_over_a_limit_asks_for_approval(tmp_path: Path
         assert (await ours.replies())[-1].startswith("I've asked for approval: 8x H100 SXM 80 GB (")
 
 
-async def test_an_offer_of_more_than_fifty_dollars_is_confirmed_in_a_dialog(tmp_path: Path) -> None:
+async def test_an_offer_over_fifty_dollars_is_confirmed_in_a_dialog(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         message = await ours.offered(ANA, an_offer("o1", "9.00"))
         await ours.click(ANA, message, "Rent from $9.00/h")
@@ -76,7 +76,7 @@ async def test_an_offer_of_more_than_fifty_dollars_is_confirmed_in_a_dialog(tmp_
         assert await ours.modal(ANA) is None
 
 
-async def test_a_dialog_whose_price_has_expired_rents_nothing(tmp_path: Path) -> None:
+async def test_a_dialog_with_an_expired_price_rents_nothing(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         message = await ours.offered(ANA, an_offer("o1", "9.00"))
         await ours.click(ANA, message, "Rent from $9.00/h")
@@ -88,7 +88,7 @@ async def test_a_dialog_whose_price_has_expired_rents_nothing(tmp_path: Path) ->
         assert "These prices are no longer valid. Nothing was rented." in dialog["reads"]
 
 
-async def test_a_second_machine_of_the_same_kind_is_rented_only_after_a_question(tmp_path: Path) -> None:
+async def test_a_second_machine_of_the_same_kind_needs_a_confirmation(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         rental = await ours.rented()
         second = await ours.offered(ANA, an_offer("o2", "2.15"))
@@ -103,7 +103,7 @@ async def test_a_second_machine_of_the_same_kind_is_rented_only_after_a_question
         assert len(await ours.rentals()) == 2
 
 
-async def test_a_second_machine_of_more_than_fifty_dollars_is_also_confirmed_in_a_dialog(tmp_path: Path) -> None:
+async def test_an_expensive_second_machine_is_also_confirmed_in_a_dialog(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         await ours.rented()
         second = await ours.offered(ANA, an_offer("o2", "9.00"))
@@ -127,7 +127,7 @@ async def test_all_offers_replaces_the_short_list(tmp_path: Path) -> None:
         assert sum(button["text"].startswith("Rent from") for button in shown["buttons"]) == 5
 
 
-async def test_refresh_searches_for_the_same_request_again(tmp_path: Path) -> None:
+async def test_refresh_repeats_the_search(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         message = await ours.offered(ANA, an_offer("o1", "2.15"))
         assert (await ours.click(ANA, message, "Refresh"))["ok"]
@@ -137,7 +137,7 @@ async def test_refresh_searches_for_the_same_request_again(tmp_path: Path) -> No
         assert (again.request.gpu, again.request.region, again.asked_in) == ("H100", "EU", TRAINING)
 
 
-async def test_change_opens_the_form_with_the_request_and_its_submission_searches_again(tmp_path: Path) -> None:
+async def test_change_opens_the_filled_in_form_which_searches_again(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         message = await ours.offered(ANA, an_offer("o1", "2.15"))
         await ours.click(ANA, message, "Change")
@@ -156,7 +156,7 @@ async def test_change_opens_the_form_with_the_request_and_its_submission_searche
         ("\u200b$2.50 ", "“2 hours”", ("2.50", 120)),
     ],
 )
-async def test_the_form_reads_numbers_as_commands_do(
+async def test_the_form_parses_numbers_like_commands(
     tmp_path: Path, cap: str, lease: str, meant: tuple[str, int]
 ) -> None:
     async with team(tmp_path) as ours:
@@ -167,7 +167,7 @@ async def test_the_form_reads_numbers_as_commands_do(
         assert (str(quote.request.max_gpu_rate), quote.request.lease.total_seconds() / 60) == meant
 
 
-async def test_a_typed_total_pays_for_the_time_to_start_and_end_too(tmp_path: Path) -> None:
+async def test_a_typed_total_also_covers_the_time_to_start_and_end(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         await ours.run_command(ANA, "get H100 EU max $8 total for 6h")
         await ours.run_command(ANA, "again")
@@ -175,7 +175,7 @@ async def test_a_typed_total_pays_for_the_time_to_start_and_end_too(tmp_path: Pa
         assert found == [(8_000_000, "1.2307")] * 2
 
 
-async def test_the_form_of_change_keeps_the_total_for_another_length(tmp_path: Path) -> None:
+async def test_change_keeps_the_total_for_a_different_length(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         message = await ours.offered(
             ANA, an_offer("o1", "1.10"), max_total=8_000_000, max_gpu_rate=Decimal("1.2307")
@@ -187,7 +187,7 @@ async def test_the_form_of_change_keeps_the_total_for_another_length(tmp_path: P
         assert (quote.request.max_total, str(quote.request.max_gpu_rate)) == (8_000_000, "4.0000")
 
 
-async def test_the_form_shows_an_error_below_the_input_that_it_is_about(tmp_path: Path) -> None:
+async def test_the_form_shows_each_error_below_its_input(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         message = await ours.offered(ANA, an_offer("o1", "2.15"))
         for field, typed, words in (
@@ -204,8 +204,8 @@ async def test_the_form_shows_an_error_below_the_input_that_it_is_about(tmp_path
             assert await ours.quotes(ANA) == [], typed
 
 
-async def test_the_value_of_somebody_elses_offer_rents_nothing(tmp_path: Path) -> None:
-    """Only its owner sees the button, but a payload can be forged."""
+async def test_a_forged_value_of_another_persons_offer_rents_nothing(tmp_path: Path) -> None:
+    """Only the owner sees the button, but a payload can be forged."""
     async with team(tmp_path) as ours:
         await ours.offered(ANA, an_offer("o1", "2.15"))
         message = await ours.offered(BEN, an_offer("o2", "2.15"))

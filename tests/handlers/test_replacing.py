@@ -1,4 +1,4 @@
-"""Clicks that replace a machine: lost, or one that its owner says doesn't work."""
+"""Clicks that replace a machine, which was lost or doesn't work according to its owner."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ANAS_MESSAGES = "D0ANA0000"
 
 
 async def lost(ours: Team, **terms: Any) -> Rental:
-    """Return Ana's machine after its vendor took it, at 13:00. She isn't told of it yet."""
+    """Return Ana's machine, which its vendor took away at 13:00. She hasn't been notified yet."""
     running_one = await running(ours)
     known = changed(running_one, terms=changed(running_one.terms, **terms))
     ours.clock.put(NOON + H)
@@ -36,7 +36,7 @@ async def lost(ours: Team, **terms: Any) -> Rental:
     return after
 
 
-async def test_a_click_on_replace_searches_and_the_message_then_names_the_new_one(tmp_path: Path) -> None:
+async def test_replace_searches_and_the_message_then_names_the_replacement(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         rental = await lost(ours)
         message = await ours.deliver_until("Everything on it is lost.", channel=ANAS_MESSAGES)
@@ -49,12 +49,12 @@ async def test_a_click_on_replace_searches_and_the_message_then_names_the_new_on
         assert new is not None
         shown = await ours.deliver_until(f"Its replacement is {new.id}.", channel=ANAS_MESSAGES)
         assert shown["ts"] == message["ts"]
-        # Her screen was behind: the old button says which rental took its place, and shows it.
+        # Her screen was outdated. The old button names the rental that replaced the machine, and shows it.
         await ours.forge(ANA, "replace", rental.id)
         assert (await ours.replies())[-1] == f"{new.id} already replaces {rental.id}. Nothing was changed."
 
 
-async def test_much_money_is_confirmed_and_others_read_that_only_the_owner_replaces(tmp_path: Path) -> None:
+async def test_an_expensive_replacement_is_confirmed_and_reserved_for_the_owner(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         rental = await lost(ours, total=80_000_000)
         await ours.forge(BEN, "replace", rental.id)
@@ -69,7 +69,7 @@ async def test_much_money_is_confirmed_and_others_read_that_only_the_owner_repla
         assert [quote.replaces_rental for quote in await ours.quotes(ANA)] == [rental.id]
 
 
-async def test_who_says_that_it_does_not_work_is_asked_why_and_the_thread_has_it_as_text(tmp_path: Path) -> None:
+async def test_the_reason_for_a_replacement_is_requested_and_posted_as_text(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         rental = await running(ours)
         await ours.click(ANA, await ours.look(ANA, ANAS_MESSAGES, "is ready"), "It doesn't work")
@@ -78,7 +78,7 @@ async def test_who_says_that_it_does_not_work_is_asked_why_and_the_thread_has_it
         assert (await ours.submit(ANA, reason="<!channel> no GPU"))["ok"]
         assert [quote.replaces_rental for quote in await ours.quotes(ANA)] == [rental.id]
         said = await ours.deliver_until("says that this machine doesn't work")
-        # A mention would read "@channel".
+        # A mention would appear as "@channel".
         assert said["reads"] == 'Ana says that this machine doesn\'t work: "<!channel> no GPU".'
         ours.clock.put(NOON + H)
         await ours.forge(ANA, "not_working", rental.id)

@@ -1,4 +1,4 @@
-"""Requests: notes, totals, and that the text of a request is parsed as the same request."""
+"""The text of a request: notes, totals, and the round trip from a request to text and back."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from tests.handlers.parsing_helpers import CATALOG, LEASE, a_request, command, r
      ("h100 for 6h up to 12h for $24", "24"), ("h100 until 18:00 for $12", "12"),
      ("h100 for 72h max $0.10 total", "0.10")],
 )  # fmt: skip
-def test_a_price_for_everything_is_a_total(text: str, dollars: str) -> None:
+def test_a_price_for_the_whole_time_is_a_total(text: str, dollars: str) -> None:
     request = request_of(text)
     assert (request.max_total, request.max_gpu_rate) == (micros(Decimal(dollars)), None)
     assert not request.cap_for_all_time
@@ -39,19 +39,19 @@ def test_a_price_for_everything_is_a_total(text: str, dollars: str) -> None:
     [("h100 $10/h", "10", False), ("h100 $10/h for 6h", "10", False), ("4x h100 $40/h in all", "10", False),
      ("4x h100 $10/gpu/h in all", "10", False), ("h100 under $3 for 6h", "3", True)],
 )  # fmt: skip
-def test_a_price_for_an_hour_or_with_a_limiting_word_is_no_total(text: str, cap: str, for_all_time: bool) -> None:
+def test_a_price_per_hour_or_with_a_limit_is_not_a_total(text: str, cap: str, for_all_time: bool) -> None:
     request = request_of(text)
     assert (request.max_gpu_rate, request.max_total) == (Decimal(cap), None)
     assert request.cap_for_all_time == for_all_time
 
 
-def test_a_price_for_everything_that_comes_to_an_impossible_price_says_so() -> None:
+def test_the_error_for_an_impossible_total_says_what_it_comes_to() -> None:
     with pytest.raises(Mistake) as caught:
         request_of("h100 for 1h max $5000 total")
     assert "$5000.00 per GPU-hour can't be right. That's what $5000.00 in all comes to." in caught.value.words
 
 
-def test_a_vendor_is_accepted_as_typed_if_the_catalogue_has_no_vendors() -> None:
+def test_any_vendor_is_accepted_if_the_catalog_has_no_vendors() -> None:
     catalog = changed(CATALOG, vendors=())
     found = command("get h100 from Nebius", catalog=catalog)
     assert isinstance(found, Get)
@@ -120,7 +120,7 @@ with_total = st.builds(
 
 
 @given(request=requests | capped | narrowed | with_total, default=st.sampled_from([None, LEASE]))
-def test_the_text_of_a_request_reads_back_as_the_same_request(request: Request, default: timedelta | None) -> None:
+def test_the_text_of_a_request_parses_as_the_same_request(request: Request, default: timedelta | None) -> None:
     text = as_slack_sends_it("get " + request_text(request, default_lease=default))
     assert command(text) == Get(request=request)
 
@@ -142,7 +142,7 @@ def test_the_text_of_a_request_reads_back_as_the_same_request(request: Request, 
         ({"note": "run 7"}, "H100 for 4h -- run 7"),
     ],
 )
-def test_a_request_is_written_as_a_person_types_it(changes: dict[str, Any], text: str) -> None:
+def test_a_request_is_written_as_a_person_would_type_it(changes: dict[str, Any], text: str) -> None:
     assert request_text(a_request(**changes)) == text
 
 

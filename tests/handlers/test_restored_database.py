@@ -1,4 +1,4 @@
-"""Admins read of machines that were bought after the database was saved, and put them back."""
+"""Admins are asked about machines that were bought after the backup, and re-adopt them."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def machine(rental_id: str, owner: str = "", **fields: object) -> UnmanagedMachi
 
 
 async def found(ours: Team, *machines: UnmanagedMachine) -> None:
-    """Ask the admins about machines that were bought since the backup, as the sweep does."""
+    """Ask the admins about machines bought after the backup, as the sweep does."""
     questions = [
         AdminQuestion(id=f"u{n}", about=Purchase(machines=(one,)), found_at=NOON, asked_at=NOON)
         for n, one in enumerate(machines)
@@ -43,10 +43,10 @@ async def found(ours: Team, *machines: UnmanagedMachine) -> None:
     await ours.deliver()
 
 
-async def test_one_click_puts_back_what_has_an_owner_and_the_rest_is_decided_one_by_one(tmp_path: Path) -> None:
+async def test_one_click_readopts_owned_machines_and_others_are_decided_one_by_one(tmp_path: Path) -> None:
     async with team(tmp_path, rules=TWO_ADMINS) as ours:
         await ours.add_eve_and_gus()
-        # Nobody is known to an empty database: the owners are looked up at the click.
+        # An empty database contains nobody, so the owners are looked up on the click.
         await found(ours, machine("f6rat", ANA), machine("abcd2", BEN), machine("abcd3"), machine("abcd4", GUS))
         for user in (CLEO, BEN):
             message = await ours.look(user, direct(user), LEAD)
@@ -75,7 +75,7 @@ async def test_one_click_puts_back_what_has_an_owner_and_the_rest_is_decided_one
         assert "/gpu resume" not in (await ours.look(CLEO, direct(CLEO), "Cleo restored"))["reads"]
 
 
-async def test_others_who_forge_a_click_learn_nothing(tmp_path: Path) -> None:
+async def test_forged_clicks_by_others_reveal_nothing(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         await found(ours, machine("f6rat", ANA))
         for user in (ANA, BEN):

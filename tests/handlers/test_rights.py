@@ -1,4 +1,4 @@
-"""People without rights see nothing of the rentals of others, however they ask."""
+"""People without rights see nothing of other people's rentals, whichever way they try."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ SECRETS = (
 
 
 async def forge_submission(ours: Team, user: str, callback_id: str, value: str, **inputs: str) -> str:
-    """Submit a dialog that was not opened for this person. Return the acknowledgement and the replies."""
+    """Submit a dialog that wasn't opened for this person, and return the acknowledgement and the replies."""
     before = len(await ours.replies())
     view = {
         "callback_id": callback_id,
@@ -61,7 +61,7 @@ async def forge_submission(ours: Team, user: str, callback_id: str, value: str, 
 
 @pytest.mark.parametrize("user", [GUS, EVE, CLEO, ANA], ids=["guest", "member", "admin", "owner"])
 @pytest.mark.parametrize("afterwards", ["changed", "decided"])
-async def test_an_old_button_shows_nothing_of_a_request_to_people_who_may_not_decide_it(
+async def test_an_old_button_hides_a_request_from_people_without_rights(
     tmp_path: Path, user: str, afterwards: str
 ) -> None:
     async with team(tmp_path) as ours:
@@ -91,7 +91,7 @@ async def test_an_old_button_shows_nothing_of_a_request_to_people_who_may_not_de
         assert await ours.rental(rental.id) == before
 
 
-async def test_withdraw_ends_only_the_version_that_was_shown(tmp_path: Path) -> None:
+async def test_withdraw_applies_only_to_the_version_that_was_shown(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         rental = await asked(ours)
         old = await ours.look(ANA, TRAINING, "Waiting for approval")
@@ -105,7 +105,7 @@ async def test_withdraw_ends_only_the_version_that_was_shown(tmp_path: Path) -> 
         assert (await ours.rental(rental.id)).state is State.WITHDRAWN
 
 
-async def test_only_the_owner_gets_the_ssh_command_and_guests_do_not_learn_whose_machine_it_is(
+async def test_only_the_owner_gets_the_ssh_command_and_guests_see_no_owner(
     tmp_path: Path,
 ) -> None:
     async with team(tmp_path) as ours:
@@ -126,7 +126,7 @@ async def test_only_the_owner_gets_the_ssh_command_and_guests_do_not_learn_whose
             assert await ours.command(GUS, f"show {rental_id}") == NO_RIGHTS
 
 
-async def test_owners_who_became_guests_still_get_the_ssh_command(tmp_path: Path) -> None:
+async def test_an_owner_who_became_a_guest_still_gets_the_ssh_command(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         rental = await running(ours)
         await ours.world.act(f"people/{ANA}", "PATCH", guest="restricted")
@@ -136,7 +136,7 @@ async def test_owners_who_became_guests_still_get_the_ssh_command(tmp_path: Path
 
 
 def values_of(value_type: type[Value], rental: Rental) -> list[str]:
-    """Return the values of a type that name somebody else's rental or search."""
+    """Return the values of a type that refer to somebody else's rental or search."""
     if value_type in {NoValue, LineValue}:
         return []
     fields = {
@@ -171,7 +171,7 @@ def values_of(value_type: type[Value], rental: Rental) -> list[str]:
 
 @pytest.mark.parametrize("user", [GUS, EVE], ids=["guest", "member"])
 @pytest.mark.parametrize("state", ["waits", "was changed", "runs"])
-async def test_no_click_or_submission_shows_or_changes_the_rental_of_somebody_else(
+async def test_clicks_and_submissions_never_reveal_or_change_other_peoples_rentals(
     tmp_path: Path, user: str, state: str
 ) -> None:
     async with team(tmp_path) as ours:
@@ -182,7 +182,7 @@ async def test_no_click_or_submission_shows_or_changes_the_rental_of_somebody_el
         before = await ours.rental(rental.id)
         first = len(await ours.queued())
         for action_id, value_type in ACTION_VALUES.items():
-            # Members may look at what others rent, without its money, and read who gets its command.
+            # Members may see what others rent, but without the costs, and they learn who gets the SSH command.
             may_look = action_id in {Action.DETAILS.id, Action.SHOW_RENTAL.id, Action.SSH.id} and user == EVE
             for value in () if may_look else values_of(value_type, rental):
                 await ours.forge(user, action_id, value)
@@ -197,7 +197,7 @@ async def test_no_click_or_submission_shows_or_changes_the_rental_of_somebody_el
         assert await ours.quotes(user) == []
 
 
-async def test_no_command_shows_a_guest_the_rental_of_somebody_else(tmp_path: Path) -> None:
+async def test_commands_never_show_guests_other_peoples_rentals(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         await ours.add_eve_and_gus()
         rental = await running(ours)

@@ -1,4 +1,4 @@
-"""Machines in use: destroy, extend, keep, take on an alarm."""
+"""Machines in use: destroying, extending, keeping them, and acknowledging alarms."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ async def card(ours: Team, user: str) -> dict[str, Any]:
     return await ours.look(user, TRAINING, "Ready: 1x H100 SXM 80 GB (")
 
 
-async def test_destroy_is_confirmed_in_a_dialog_and_sends_no_reply_because_the_card_shows_it(
+async def test_destroy_is_confirmed_in_a_dialog_without_a_separate_reply(
     tmp_path: Path,
 ) -> None:
     async with team(tmp_path) as ours:
@@ -42,7 +42,7 @@ async def test_destroy_is_confirmed_in_a_dialog_and_sends_no_reply_because_the_c
         assert len(await ours.replies()) == queued, "the card that she clicked shows it"
 
 
-async def test_destroy_by_command_opens_the_same_dialog_and_sends_a_reply(tmp_path: Path) -> None:
+async def test_destroy_by_command_opens_the_dialog_and_sends_a_reply(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         rental = await running(ours)
         assert await ours.command(ANA, f"destroy {rental.id.upper()}") == ""
@@ -51,7 +51,7 @@ async def test_destroy_by_command_opens_the_same_dialog_and_sends_a_reply(tmp_pa
         assert (await ours.replies())[-1] == f"1x H100 SXM 80 GB ({rental.id}) in EU has ended."
 
 
-async def test_others_can_not_destroy_a_machine_and_read_who_can(tmp_path: Path) -> None:
+async def test_others_cannot_destroy_a_machine_but_see_who_can(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         rental = await running(ours)
         await ours.add_eve_and_gus()
@@ -76,7 +76,7 @@ async def test_a_second_destroy_changes_nothing(tmp_path: Path) -> None:
         assert ending(await ours.rental(rental.id)).by == ANA
 
 
-async def test_extend_asks_for_the_hours_and_moves_the_end(tmp_path: Path) -> None:
+async def test_extend_prompts_for_the_hours_and_moves_the_end(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         rental = await running(ours)
         await ours.click(ANA, await card(ours, ANA), "Extend")
@@ -84,7 +84,7 @@ async def test_extend_asks_for_the_hours_and_moves_the_end(tmp_path: Path) -> No
         assert (await ours.rental(rental.id)).running_lease.ends_at == NOON + 10 * H
 
 
-async def test_extend_by_command_moves_the_end_and_says_the_new_one(tmp_path: Path) -> None:
+async def test_extend_by_command_moves_the_end_and_shows_the_new_one(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         rental = await running(ours)
         assert (await ours.command(ANA, f"extend {rental.id} 2h")).startswith(
@@ -94,10 +94,8 @@ async def test_extend_by_command_moves_the_end_and_says_the_new_one(tmp_path: Pa
 
 
 @pytest.mark.parametrize("typed", ["extend {id} 40h", "extend {id} until 2026-11-26 10:00"])
-async def test_a_typed_extension_that_can_add_more_than_50_dollars_is_confirmed_first(
-    tmp_path: Path, typed: str
-) -> None:
-    """It ends 18:00 UTC, which is 19:00 for Ana."""
+async def test_a_typed_extension_over_50_dollars_is_confirmed_first(tmp_path: Path, typed: str) -> None:
+    """The lease ends at 18:00 UTC, which is 19:00 for Ana."""
     async with team(tmp_path) as ours:
         rental = await running(ours)
         end = rental.running_lease.ends_at
@@ -109,7 +107,7 @@ async def test_a_typed_extension_that_can_add_more_than_50_dollars_is_confirmed_
         assert dialog is not None
         assert "That adds about $" in dialog["reads"]
         assert "This can cost up to $" in dialog["reads"]
-        # The reply's button opens the dialog again, and adds nothing a second time.
+        # The reply's button opens the dialog again, but doesn't extend the lease a second time.
         shown = await ours.look(ANA, TRAINING, "confirm it first")
         await ours.click(ANA, shown, f"Extend {rental.id}")
         assert (await ours.submit(ANA))["ok"]
@@ -120,9 +118,7 @@ async def test_a_typed_extension_that_can_add_more_than_50_dollars_is_confirmed_
 
 
 @pytest.mark.parametrize("way", ["button", "dialog"])
-async def test_a_clicked_extension_that_can_add_more_than_50_dollars_is_confirmed_first(
-    tmp_path: Path, way: str
-) -> None:
+async def test_a_clicked_extension_over_50_dollars_is_confirmed_first(tmp_path: Path, way: str) -> None:
     async with team(tmp_path) as ours:
         rental = await running(ours)
         end = rental.running_lease.ends_at
@@ -136,7 +132,7 @@ async def test_a_clicked_extension_that_can_add_more_than_50_dollars_is_confirme
         assert (await ours.rental(rental.id)).running_lease.ends_at == end + 24 * H
 
 
-async def test_an_extend_button_that_shows_an_old_end_adds_nothing(tmp_path: Path) -> None:
+async def test_an_extend_button_showing_an_outdated_end_adds_nothing(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         rental = await running(ours)
         value = f"{rental.id}:2:{int((NOON + 6 * H).timestamp())}"
@@ -146,8 +142,8 @@ async def test_an_extend_button_that_shows_an_old_end_adds_nothing(tmp_path: Pat
         assert (await ours.replies())[-1] == f"{rental.id} was already extended, so nothing more was added."
 
 
-async def test_an_extend_dialog_that_shows_an_old_end_adds_nothing(tmp_path: Path) -> None:
-    """Here an admin's dialog was submitted first."""
+async def test_an_extend_dialog_showing_an_outdated_end_adds_nothing(tmp_path: Path) -> None:
+    """In this case, an admin submitted the same dialog first."""
     async with team(tmp_path) as ours:
         rental = await running(ours)
         await ours.click(CLEO, await card(ours, CLEO), "Extend")
@@ -159,7 +155,7 @@ async def test_an_extend_dialog_that_shows_an_old_end_adds_nothing(tmp_path: Pat
 
 
 @pytest.mark.parametrize(("length", "more"), [("2h", "2 h"), ("90m", "1 h 30 min"), ("100s", "1 min 40 s")])
-async def test_the_same_extend_command_twice_asks_whether_more_is_meant(
+async def test_repeating_an_extend_command_asks_whether_more_time_is_meant(
     tmp_path: Path, length: str, more: str
 ) -> None:
     async with team(tmp_path) as ours:
@@ -190,7 +186,7 @@ async def test_keep_postpones_the_next_question(tmp_path: Path) -> None:
         assert reply == "Only the machine's owner, its teammates and admins can do that. Nothing was changed."
 
 
-async def test_details_show_money_only_to_people_who_may_see_it(tmp_path: Path) -> None:
+async def test_details_show_costs_only_to_people_who_may_see_them(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         rental = await running(ours)
         await ours.add_eve_and_gus()
@@ -201,7 +197,7 @@ async def test_details_show_money_only_to_people_who_may_see_it(tmp_path: Path) 
         assert rental.id in (await ours.replies())[-1]
 
 
-async def test_only_one_person_takes_on_an_alarm(tmp_path: Path) -> None:
+async def test_only_one_person_can_acknowledge_an_alarm(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         rental = await running(ours)
         await ours.forge(ANA, "taken_on", rental.id)
@@ -218,7 +214,7 @@ async def test_only_one_person_takes_on_an_alarm(tmp_path: Path) -> None:
         assert (await ours.replies())[-1] == f"Someone is already looking into the deletion of {rental.id}."
 
 
-async def test_the_newest_message_to_the_owner_becomes_the_receipt_if_an_admin_destroys_a_machine(
+async def test_the_owners_newest_message_becomes_the_receipt_when_an_admin_destroys(
     tmp_path: Path,
 ) -> None:
     async with team(tmp_path) as ours:
@@ -245,7 +241,7 @@ async def test_the_newest_message_to_the_owner_becomes_the_receipt_if_an_admin_d
 
 
 async def store(ours: Team, before: Rental, after: Rental, event: Event) -> None:
-    """Write a change of a rental with an event, and deliver what it causes."""
+    """Store a change of a rental with an event, and deliver the resulting messages."""
     async with ours.deps.store.write() as tx:
         await apply(tx, ours.deps, Change(before, after, (event,)))
     await ours.deliver_all()

@@ -1,4 +1,4 @@
-"""Sentences that people type: each is understood, or leads with a button or a fact to what it means."""
+"""Sentences that people type are understood, or answered with a fact or a button that leads to their meaning."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ MOST_DEAD_ENDS = len(SENTENCES) // 10
 
 
 def said(meant: Command) -> str:
-    """Return a command as the table writes it."""
+    """Return a command in the format of the table."""
     match meant:
         case Get(request=request, now=now):
             return f"{'buy' if now else 'get'} {request_text(request, default_lease=LEASE, zone=ZONE)}"
@@ -48,8 +48,9 @@ def said(meant: Command) -> str:
 
 
 def where_it_leads(sentence: str) -> tuple[str, list[str]]:
-    """Return what a sentence is understood as, empty if it can't be read, and what the buttons of its answer lead
-    to.
+    """Return the meaning of a sentence, and the meanings of the buttons in its answer.
+
+    The meaning is empty if the sentence can't be understood.
     """
     try:
         return said(command(sentence)), []
@@ -59,7 +60,7 @@ def where_it_leads(sentence: str) -> tuple[str, list[str]]:
         return "", []
 
 
-def test_of_two_hundred_sentences_none_is_misread_and_at_most_one_in_ten_is_a_dead_end() -> None:
+def test_of_200_sentences_none_is_misread_and_few_are_dead_ends() -> None:
     assert len(dict(SENTENCES)) == 200
     misread, dead_ends = [], []
     for sentence, meaning in SENTENCES:
@@ -72,7 +73,7 @@ def test_of_two_hundred_sentences_none_is_misread_and_at_most_one_in_ten_is_a_de
     assert len(dead_ends) <= MOST_DEAD_ENDS, dead_ends
 
 
-def test_no_sentence_buys_anything_but_the_one_that_says_only_now() -> None:
+def test_only_the_sentence_with_an_explicit_now_buys_anything() -> None:
     bought = []
     for sentence, meaning in SENTENCES:
         for typed in (sentence, f"{sentence} now", f"please get {sentence} now"):
@@ -86,7 +87,7 @@ def test_no_sentence_buys_anything_but_the_one_that_says_only_now() -> None:
     ["get h100 9 to 6 tomorrow", "get h100 till 6 tonight", "get h100 tomorrow 9am", "get h100 until 6pm EST",
      "get h100 bis 18 Uhr", "get h 100", "get a pair of h100", "get ~8~ 4 h100"],
 )  # fmt: skip
-def test_what_is_read_from_other_words_is_not_bought_with_now(text: str) -> None:
+def test_requests_in_other_words_are_not_bought_with_now(text: str) -> None:
     found = command(f"{text} now")
     assert isinstance(found, Get)
     assert not found.now
@@ -123,28 +124,28 @@ def test_what_is_read_from_other_words_is_not_bought_with_now(text: str) -> None
         ("tell me when it is ready", "about time"),
     ],
 )
-def test_what_looks_alike_keeps_its_own_meaning(text: str, meant: str) -> None:
+def test_similar_sentences_keep_their_own_meanings(text: str, meant: str) -> None:
     assert where_it_leads(text)[0] == meant
 
 
-def test_an_end_in_a_named_zone_is_read_there_or_asked_about_but_never_without_it() -> None:
+def test_an_end_in_a_named_zone_is_never_read_without_it() -> None:
     for text in ("h100 until 6 EST", "h100 until 6pm tomorrow UTC", "h100 UTC"):
         with pytest.raises(RequestMistake) as caught:
             command(text)
         assert all("EST" in line.shown.upper() for line in caught.value.lines if "6" in line.shown), text
 
 
-def test_no_mistake_says_the_same_sentence_twice() -> None:
+def test_no_error_repeats_a_sentence() -> None:
     with pytest.raises(RequestMistake) as caught:
         command("get h100 by 9am at noon from 10:00 before 11am")
     assert caught.value.words.count("Type a time such as: at 9:00 tomorrow, until 18:00.") == 1
 
 
-# --- what is answered
+# --- answers
 
 
 async def answer(ours: Team, words: str, says: str, *, thread: str = "") -> Json:
-    """Write to the bot in a rental's thread, or in the channel. Return the answer, which says that."""
+    """Write to the bot in a rental's thread or in the channel, and return the answer, which contains `says`."""
     ours.deliver_at_once()
     await say(ours, ANA, f"@gpubot {words}", TRAINING, thread or None)
     await ours.deliver_all()
@@ -153,12 +154,12 @@ async def answer(ours: Team, words: str, says: str, *, thread: str = "") -> Json
     return seen
 
 
-async def test_in_a_rentals_thread_a_sentence_asks_and_its_button_carries_the_end_that_it_showed(
+async def test_a_sentence_in_a_rentals_thread_gets_a_button_with_the_end(
     tmp_path: Path,
 ) -> None:
     async with team(tmp_path) as ours:
         rental = await running(ours)
-        await make_ready(ours, await starting(ours, "o-2"))  # the thread says which of the two is meant
+        await make_ready(ours, await starting(ours, "o-2"))  # the thread shows which of the two rentals is meant
         card = (await ours.look(BEN, TRAINING, f"({rental.id}) in EU"))["ts"]
         asked = await answer(ours, "can you keep it until 20:00?", f"Keep {rental.id} until ", thread=card)
         assert "1 h more, about $2.15." in asked["reads"]
@@ -168,7 +169,7 @@ async def test_in_a_rentals_thread_a_sentence_asks_and_its_button_carries_the_en
             assert (await ours.rental(rental.id)).running_lease.ends_at == NOON + 7 * H
 
 
-async def test_with_several_rentals_each_has_a_button_with_the_end_that_was_named(tmp_path: Path) -> None:
+async def test_with_several_rentals_each_gets_a_button_with_the_named_end(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         rental, other = await running(ours), await make_ready(ours, await starting(ours, "o-2"))
         await answer(ours, "1 more hour", "Extend which machine by 1 h?")
@@ -179,7 +180,7 @@ async def test_with_several_rentals_each_has_a_button_with_the_end_that_was_name
         assert (await ours.rental(rental.id)).running_lease.ends_at == NOON + 6 * H
 
 
-async def test_without_am_or_pm_each_end_has_a_button(tmp_path: Path) -> None:
+async def test_without_am_or_pm_each_possible_end_gets_a_button(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         rental = await running(ours)
         asked = await answer(ours, "please keep it until 8", f"Keep {rental.id} until ")
@@ -211,7 +212,7 @@ async def test_without_am_or_pm_each_end_has_a_button(tmp_path: Path) -> None:
         ),
     ],
 )
-async def test_a_sentence_about_a_rental_is_answered_with_a_fact_and_buttons(
+async def test_a_sentence_about_a_rental_is_answered_with_facts_and_buttons(
     tmp_path: Path, sentence: str, says: str, buttons: list[str]
 ) -> None:
     async with team(tmp_path) as ours:
@@ -238,7 +239,7 @@ async def test_a_sentence_about_a_rental_is_answered_with_a_fact_and_buttons(
         ("qwertz uiop", "/gpu list shows your machines", ["Choose from a list"]),
     ],
 )
-async def test_without_a_rental_the_answer_is_a_fact_too(
+async def test_without_a_rental_a_sentence_is_still_answered_with_a_fact(
     tmp_path: Path, sentence: str, says: str, buttons: list[str]
 ) -> None:
     async with team(tmp_path) as ours:
@@ -250,17 +251,17 @@ async def test_without_a_rental_the_answer_is_a_fact_too(
             assert "This week so far: you've spent nothing" in str(await ours.world.reads(ANA, channel=TRAINING))
 
 
-async def test_no_sentence_rents_destroys_or_extends_anything_by_itself(tmp_path: Path) -> None:
+async def test_no_sentence_rents_destroys_or_extends_by_itself(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         rental = await running(ours)
         for sentence, meaning in [*ABOUT_RENTALS, *ABOUT_THE_TEAM]:
-            if not meaning.startswith("extend "):  # `extend by 2h` is the command itself
+            if not meaning.startswith("extend "):  # because `extend by 2h` is itself a command
                 await ours.run_command(ANA, sentence)
         (same,) = await ours.rentals()
         assert (same.id, same.state, same.running_lease) == (rental.id, State.READY, rental.running_lease)
 
 
-async def test_a_price_that_may_be_for_each_gpu_or_for_all_has_a_button_for_the_other_meaning(
+async def test_an_ambiguous_price_gets_a_button_for_the_other_meaning(
     tmp_path: Path,
 ) -> None:
     async with team(tmp_path) as ours:

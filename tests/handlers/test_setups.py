@@ -1,4 +1,4 @@
-"""Setups of the team: how people ask for one, and what they read if it can't be had."""
+"""Setup scripts: requesting one, and the messages if it isn't available."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SETUP = "#!/bin/sh\npip install torch\n"
 WITH_SETUPS = changed(RULES, setup={"torch": SETUP, "jax": SETUP})
 
 
-async def test_a_request_names_a_set_up_in_any_case(tmp_path: Path) -> None:
+async def test_a_setup_can_be_named_in_upper_or_lower_case(tmp_path: Path) -> None:
     async with team(tmp_path, rules=WITH_SETUPS) as ours:
         await ours.has_key(ANA)
         assert await ours.command(ANA, "get H100 EU setup Torch for 6h") == ""
@@ -23,7 +23,7 @@ async def test_a_request_names_a_set_up_in_any_case(tmp_path: Path) -> None:
         assert quote.request.setup == "torch"
 
 
-async def test_offers_name_the_set_up_and_the_rental_keeps_it(tmp_path: Path) -> None:
+async def test_offers_show_the_setup_and_the_rental_keeps_it(tmp_path: Path) -> None:
     async with team(tmp_path, rules=WITH_SETUPS) as ours:
         message = await ours.offered(ANA, an_offer("o1", "2.15"), setup="torch")
         assert "6 h\nsetup torch" in message["text"]
@@ -32,7 +32,7 @@ async def test_offers_name_the_set_up_and_the_rental_keeps_it(tmp_path: Path) ->
         assert rental.request.setup == "torch"
 
 
-async def test_the_form_offers_the_set_ups(tmp_path: Path) -> None:
+async def test_the_form_offers_the_setups(tmp_path: Path) -> None:
     async with team(tmp_path, rules=WITH_SETUPS) as ours:
         await ours.has_key(ANA)
         await ours.command(ANA, "get")
@@ -41,7 +41,7 @@ async def test_the_form_offers_the_set_ups(tmp_path: Path) -> None:
         assert quote.request.setup == "jax"
 
 
-async def test_change_keeps_the_set_up(tmp_path: Path) -> None:
+async def test_change_keeps_the_setup(tmp_path: Path) -> None:
     async with team(tmp_path, rules=WITH_SETUPS) as ours:
         message = await ours.offered(ANA, an_offer("o1", "2.15"), setup="torch")
         await ours.click(ANA, message, "Change")
@@ -50,14 +50,14 @@ async def test_change_keeps_the_set_up(tmp_path: Path) -> None:
         assert (quote.request.region, quote.request.setup) == ("US", "torch")
 
 
-async def test_again_looks_for_a_machine_with_the_same_set_up(tmp_path: Path) -> None:
+async def test_again_searches_with_the_same_setup(tmp_path: Path) -> None:
     async with team(tmp_path, rules=WITH_SETUPS) as ours:
         await ours.command(ANA, "get H100 EU setup torch")
         await ours.command(ANA, "again")
         assert [quote.request.setup for quote in await ours.quotes(ANA)] == ["torch", "torch"]
 
 
-async def test_a_set_up_that_left_the_rules_is_reported_in_the_form(tmp_path: Path) -> None:
+async def test_the_form_reports_a_setup_removed_from_the_rules(tmp_path: Path) -> None:
     async with team(tmp_path, rules=WITH_SETUPS) as ours:
         message = await ours.offered(ANA, an_offer("o1", "2.15"), setup="gone")
         await ours.click(ANA, message, "Change")
@@ -65,7 +65,7 @@ async def test_a_set_up_that_left_the_rules_is_reported_in_the_form(tmp_path: Pa
         assert outcome["errors"] == {"setup": "Your team's rules no longer have this setup. Choose another."}
 
 
-async def test_the_form_without_set_ups_asks_for_none(tmp_path: Path) -> None:
+async def test_the_form_has_no_setup_input_if_there_are_none(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         await ours.command(ANA, "get")
         dialog = await ours.modal(ANA)
@@ -80,22 +80,20 @@ async def test_the_form_without_set_ups_asks_for_none(tmp_path: Path) -> None:
         ("get H100 setup", "Which setup? Your team has: jax, torch. Try: setup jax"),
     ],
 )
-async def test_an_unknown_set_up_is_answered_with_those_that_there_are(
-    tmp_path: Path, typed: str, words: str
-) -> None:
+async def test_the_error_for_an_unknown_setup_lists_the_known_ones(tmp_path: Path, typed: str, words: str) -> None:
     async with team(tmp_path, rules=WITH_SETUPS) as ours:
         reply = await ours.command(ANA, typed)
         assert words in reply
         assert await ours.quotes(ANA) == []
 
 
-async def test_a_set_up_is_refused_if_the_rules_have_none(tmp_path: Path) -> None:
+async def test_a_setup_is_refused_if_the_rules_have_none(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         reply = await ours.command(ANA, "get H100 setup torch")
         assert reply == "Your team's rules have no setups, so leave it out."
 
 
-async def test_keys_and_a_set_up_that_do_not_fit_together_are_refused_with_their_sizes(tmp_path: Path) -> None:
+async def test_keys_and_a_setup_that_exceed_the_limit_are_refused(tmp_path: Path) -> None:
     rules = changed(RULES, setup={"torch": SETUP.ljust(5_800, "#")})
     async with team(tmp_path, rules=rules) as ours:
         await ours.has_key(ANA)

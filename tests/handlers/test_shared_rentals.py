@@ -1,4 +1,4 @@
-"""What teammates get of a rental, and what they may do with it."""
+"""The messages that teammates get about a shared rental, and their permissions."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ DM = "D" + BEN[1:]
 
 
 async def shared(ours: Team, *names: str) -> Rental:
-    """Return Ana's ready machine, into which she lets these people. What that causes is posted."""
+    """Return Ana's ready machine, shared with these people, with all resulting messages posted."""
     rental = await running(ours)
     await ours.command(ANA, f"share {rental.id} {' '.join(f'@{name}' for name in names)}")
     await ours.deliver()
@@ -22,19 +22,19 @@ async def shared(ours: Team, *names: str) -> Rental:
 
 
 async def make_guest(ours: Team, user: str) -> None:
-    """Make a member a guest, and let Slack tell the bot so."""
+    """Make a member a guest, and have Slack notify the bot."""
     await ours.world.act(f"people/{user}", "PATCH", guest="restricted")
     sent = await ours.world.act("event", type="user_change", user={"id": user})
     await ours.world.get("events", id=sent["event_id"], wait=10)
 
 
 async def direct_messages(ours: Team, user: str) -> list[str]:
-    """Return the direct messages that the bot sent to a person, as they read them."""
+    """Return the direct messages that the bot sent to a person, as the person sees them."""
     seen = await ours.world.see(user, channel="D" + user[1:])
     return [message["reads"] for message in seen if not message["deleted"]]
 
 
-async def test_a_teammate_gets_the_command_and_extend_without_destroy_and_money(tmp_path: Path) -> None:
+async def test_a_teammate_gets_the_ssh_command_and_extend_but_not_destroy(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         await add_key(ours, BEN)
         await shared(ours, "ben")
@@ -45,7 +45,7 @@ async def test_a_teammate_gets_the_command_and_extend_without_destroy_and_money(
         assert [button["text"] for button in message["buttons"]] == ["Extend", "SSH config"]
 
 
-async def test_somebody_without_a_key_who_is_let_into_a_ready_machine_reads_the_request_for_one(
+async def test_a_person_without_a_key_is_asked_for_one_when_sharing(
     tmp_path: Path,
 ) -> None:
     async with team(tmp_path) as ours:
@@ -59,7 +59,7 @@ async def test_somebody_without_a_key_who_is_let_into_a_ready_machine_reads_the_
         assert line in await ours.command(ANA, f"share {rental.id}")
 
 
-async def test_the_question_for_a_key_goes_once_there_is_one(tmp_path: Path) -> None:
+async def test_the_prompt_for_a_key_disappears_once_there_is_one(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         rental = await asked(ours)
         await ours.command(ANA, f"share {rental.id} @ben")
@@ -82,7 +82,7 @@ async def test_sharing_again_sends_no_second_message(tmp_path: Path) -> None:
         assert len(await direct_messages(ours, BEN)) == 1
 
 
-async def test_a_teammate_reads_how_to_open_it_and_finds_it_in_their_list(tmp_path: Path) -> None:
+async def test_a_teammate_sees_how_to_log_in_and_finds_it_listed(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         await ours.add_eve_and_gus()
         rental = await shared(ours, "eve")
@@ -97,7 +97,7 @@ async def test_a_teammate_reads_how_to_open_it_and_finds_it_in_their_list(tmp_pa
         assert "$" not in shown
 
 
-async def test_a_teammate_may_not_destroy_withdraw_change_or_share_it(tmp_path: Path) -> None:
+async def test_a_teammate_may_not_destroy_withdraw_change_or_share(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         await ours.add_eve_and_gus()
         rental = await shared(ours, "eve")
@@ -112,7 +112,7 @@ async def test_a_teammate_may_not_destroy_withdraw_change_or_share_it(tmp_path: 
         assert await ours.rental(rental.id) == rental
 
 
-async def test_a_teammate_extends_within_the_limits(tmp_path: Path) -> None:
+async def test_a_teammate_can_extend_within_the_limits(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         await ours.add_eve_and_gus()
         rental = await shared(ours, "eve")
@@ -120,7 +120,7 @@ async def test_a_teammate_extends_within_the_limits(tmp_path: Path) -> None:
         assert (await ours.rental(rental.id)).running_lease.ends_at == NOON + 8 * H
 
 
-async def test_an_extension_by_a_teammate_over_the_limits_asks_an_approver(tmp_path: Path) -> None:
+async def test_an_extension_over_the_limits_by_a_teammate_needs_approval(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         await ours.add_eve_and_gus()
         await add_key(ours, EVE)
@@ -145,7 +145,7 @@ async def test_an_extension_by_a_teammate_over_the_limits_asks_an_approver(tmp_p
         )
 
 
-async def test_an_approver_does_not_approve_the_time_that_they_asked_for_as_a_teammate(tmp_path: Path) -> None:
+async def test_an_approver_cannot_approve_their_own_extension_as_a_teammate(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         rental = await shared(ours, "ben")
         await ours.command(BEN, f"extend {rental.id} 48h")
@@ -154,7 +154,7 @@ async def test_an_approver_does_not_approve_the_time_that_they_asked_for_as_a_te
         assert (await ours.rental(rental.id)).extension is not None
 
 
-async def test_a_teammate_who_became_a_guest_gets_nothing_and_can_do_nothing(tmp_path: Path) -> None:
+async def test_a_teammate_who_became_a_guest_loses_all_access(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         await ours.add_eve_and_gus()
         rental = await running(ours)

@@ -1,4 +1,4 @@
-"""Commands without an id: one rental is meant, several are asked about, none has a next step."""
+"""Commands without an ID refer to the only rental, ask which of several is meant, or suggest the next step."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from tests.store import make
 NEEDS_A_RENTAL = ["show", "ssh", "extend", "extend 2h", "extend until 20:00", "keep", "keep 90m"]
 
 
-async def test_without_a_rental_the_next_step_is_to_get_one(tmp_path: Path) -> None:
+async def test_without_a_rental_the_reply_suggests_getting_one(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         for typed in NEEDS_A_RENTAL:
             assert await ours.command(ANA, typed) == "You have no machines right now. Try: /gpu get H100 EU", typed
         assert await ours.command(ANA, "kill it") == "You have no machine, so there's nothing to destroy."
 
 
-async def test_a_person_who_may_not_use_the_bot_reads_that_and_nothing_else(tmp_path: Path) -> None:
+async def test_a_person_without_access_learns_only_that(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         await running(ours)
         for typed in NEEDS_A_RENTAL:
@@ -32,7 +32,7 @@ async def test_a_person_who_may_not_use_the_bot_reads_that_and_nothing_else(tmp_
             assert await ours.modal(GUS) is None, typed
 
 
-async def test_with_one_rental_each_command_means_it(tmp_path: Path) -> None:
+async def test_with_one_rental_each_command_refers_to_it(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         rental = await running(ours)
         assert rental.id in await ours.command(ANA, "show")
@@ -53,7 +53,7 @@ async def test_with_one_rental_each_command_means_it(tmp_path: Path) -> None:
         assert ending(await ours.rental(rental.id)).outcome is State.DESTROYED
 
 
-async def test_a_machine_is_meant_and_not_the_rental_that_still_starts(tmp_path: Path) -> None:
+async def test_a_command_refers_to_the_machine_rather_than_a_starting_rental(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         rental, coming = await running(ours), await starting(ours, "o-2")
         assert (await ours.command(ANA, "extend 2h")).startswith(
@@ -71,7 +71,7 @@ async def test_a_machine_is_meant_and_not_the_rental_that_still_starts(tmp_path:
         assert (await ours.command(ANA, "ssh")).startswith("None of your machines is ready yet.")
 
 
-async def test_with_several_each_has_a_button(tmp_path: Path) -> None:
+async def test_with_several_rentals_each_gets_a_button(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         first, second = await running(ours), await make_ready(ours, await starting(ours, "o-2"))
         for typed, question, label in (
@@ -91,7 +91,7 @@ async def test_with_several_each_has_a_button(tmp_path: Path) -> None:
             assert f"Ready: 1x A100 ({second.id}) in EU. It ends at" in asked["reads"], typed
 
 
-async def test_a_chosen_rental_is_the_one_that_the_command_acts_on(tmp_path: Path) -> None:
+async def test_the_command_applies_to_the_chosen_rental(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         first, second = await running(ours), await make_ready(ours, await starting(ours, "o-2"))
 
@@ -121,7 +121,7 @@ async def test_a_chosen_rental_is_the_one_that_the_command_acts_on(tmp_path: Pat
         assert (await ours.rental(first.id)).running_lease.ends_at == NOON + 6 * H
 
 
-async def test_a_second_click_on_a_chosen_rental_extends_it_once(tmp_path: Path) -> None:
+async def test_clicking_a_chosen_rental_twice_extends_it_once(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         first, _ = await running(ours), await make_ready(ours, await starting(ours, "o-2"))
         for typed, question, ends in (
@@ -135,7 +135,7 @@ async def test_a_second_click_on_a_chosen_rental_extends_it_once(tmp_path: Path)
             assert (await ours.rental(first.id)).running_lease.ends_at == ends
 
 
-async def test_a_machine_that_a_colleague_let_them_into_counts_except_for_destroy(tmp_path: Path) -> None:
+async def test_a_shared_machine_counts_except_for_destroy(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         rental = await running(ours)
         assert (await ours.command(BEN, "show")).startswith("You have no machines right now.")

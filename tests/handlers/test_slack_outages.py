@@ -1,4 +1,4 @@
-"""After an outage of Slack, what people read last is what holds."""
+"""After an outage of Slack, the most recent messages that people see are true."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ by_kind = pytest.mark.parametrize("outage", OUTAGES, ids=lambda one: str(one.get
 
 
 class WallClock(MovedClock):
-    """A clock whose real time passes only faster than it does, never slower."""
+    """A clock whose wall-clock time can be moved ahead, but never slows down."""
 
     def __init__(self) -> None:
         super().__init__(NOON)
@@ -41,7 +41,7 @@ class WallClock(MovedClock):
         return super().real() + self._ahead
 
     def pass_by(self, span: timedelta) -> None:
-        """Let this much real time pass at once."""
+        """Let this much wall-clock time pass immediately."""
         self._ahead += max(span, timedelta())
 
 
@@ -54,7 +54,7 @@ async def a_team(folder: Path) -> AsyncIterator[tuple[Team, WallClock]]:
 
 
 async def deliver_for(ours: Team, clock: WallClock, span: timedelta) -> None:
-    """Send what is due while this much real time passes, or until everything is sent."""
+    """Send due messages while this much wall-clock time passes, or until everything has been sent."""
     end = clock.real() + span
     async with asyncio.timeout(30):
         while clock.real() < end and await ours.queued():
@@ -66,7 +66,7 @@ async def deliver_for(ours: Team, clock: WallClock, span: timedelta) -> None:
 
 
 async def say(ours: Team, text: str, *, rental_id: str | None = None, channel: str = TRAINING) -> None:
-    """Queue a post to a channel, about a rental if one is given."""
+    """Queue a post to a channel, about a rental if an ID is given."""
     async with ours.deps.store.write() as tx:
         message = Message(
             kind=MessageKind.REPLY,
@@ -79,20 +79,20 @@ async def say(ours: Team, text: str, *, rental_id: str | None = None, channel: s
 
 
 async def said(ours: Team, pattern: str, channel: str = TRAINING) -> list[str]:
-    """Return what a channel reads, in its order, of the texts that match."""
+    """Return the matching texts that a channel shows, in order."""
     seen = await ours.world.see(ANA, channel=channel)
     posts = sorted((m for m in seen if not m["deleted"] and not m["only_you"]), key=lambda m: float(m["ts"]))
     return [m["reads"] for m in posts if re.search(pattern, m["reads"])]
 
 
 async def change_buying(ours: Team, clock: WallClock, change: type[Pause], why: str = "") -> None:
-    """Pause or resume buying as the operator, two minutes after the last time."""
+    """Pause or resume buying as the operator, two minutes after the last change."""
     clock.jump(2 * MINUTE)
     assert await carry_out(ours.deps, OPERATOR, change(why))
 
 
 @by_kind
-async def test_messages_about_one_rental_arrive_in_order_with_an_outage_between_each_two(
+async def test_messages_about_a_rental_arrive_in_order_despite_outages(
     tmp_path: Path, outage: dict[str, Any]
 ) -> None:
     async with a_team(tmp_path) as (ours, clock):
@@ -109,7 +109,7 @@ async def test_messages_about_one_rental_arrive_in_order_with_an_outage_between_
 
 @by_kind
 @pytest.mark.parametrize("lasts", [timedelta(seconds=5), 2 * MINUTE], ids=str)
-async def test_the_last_word_about_buying_holds_with_an_outage_between_each_two(
+async def test_the_last_message_about_buying_is_true_despite_outages(
     tmp_path: Path, outage: dict[str, Any], lasts: timedelta
 ) -> None:
     async with a_team(tmp_path) as (ours, clock):
@@ -122,12 +122,12 @@ async def test_the_last_word_about_buying_holds_with_an_outage_between_each_two(
         texts = [text.removeprefix("The operator ") for text in await said(ours, "buying", GPUS)]
         kinds = {"paused buying.": "is", "paused buying at": "was", "resumed buying": "over"}
         told = " ".join(kind for text in texts for words, kind in kinds.items() if text.startswith(words))
-        # A pause isn't followed by the next pause, but by the end of this one, except for the last.
+        # A pause is followed by its own end rather than by the next pause, except for the last one.
         assert re.fullmatch("((is )?was |is over )*is", told), told
         assert len(re.findall("is|was", told)) >= 3
 
 
-async def test_a_pause_that_was_over_before_it_could_be_posted_is_one_message_with_its_end(
+async def test_a_pause_that_ended_unposted_becomes_one_message(
     tmp_path: Path,
 ) -> None:
     async with a_team(tmp_path) as (ours, clock):
@@ -145,8 +145,8 @@ async def test_a_pause_that_was_over_before_it_could_be_posted_is_one_message_wi
         assert await ours.queued() == []
 
 
-async def test_who_resumed_buying_reads_that_it_was_paused_if_the_pause_was_never_posted(tmp_path: Path) -> None:
-    """Nobody is notified of what they did themselves, so Cleo gets no message about the end."""
+async def test_a_person_who_resumed_buying_is_notified_of_an_unposted_pause(tmp_path: Path) -> None:
+    """Nobody is notified of their own actions, so Cleo gets no message about the end of the pause."""
     async with a_team(tmp_path) as (ours, clock):
         failing = await ours.fault("*", "cut_before", times=None)
         await change_buying(ours, clock, Pause, "bill check")
@@ -159,7 +159,7 @@ async def test_who_resumed_buying_reads_that_it_was_paused_if_the_pause_was_neve
         assert [text.split(" at ")[0] for text in reads] == ["The operator paused buying"]
 
 
-async def test_a_message_that_slack_refuses_holds_up_no_other(tmp_path: Path) -> None:
+async def test_a_refused_message_does_not_delay_others(tmp_path: Path) -> None:
     async with a_team(tmp_path) as (ours, clock):
         rental = (await ours.rented()).id
         await deliver_for(ours, clock, MINUTE)
@@ -173,7 +173,7 @@ async def test_a_message_that_slack_refuses_holds_up_no_other(tmp_path: Path) ->
 @pytest.mark.parametrize(
     "failing", [{"kind": "cut_before"}, {"kind": "status", "status": 429, "retry_after": 3600}]
 )
-async def test_a_message_whose_outcome_is_unknown_holds_up_others_for_a_minute(
+async def test_a_message_with_an_unknown_outcome_delays_others_for_a_minute(
     tmp_path: Path, failing: dict[str, Any]
 ) -> None:
     async with a_team(tmp_path) as (ours, clock):
@@ -194,7 +194,7 @@ async def test_a_message_whose_outcome_is_unknown_holds_up_others_for_a_minute(
         assert await ours.queued() == []
 
 
-async def test_the_first_answer_after_an_outage_ends_every_wait_but_those_that_slack_asked_for(
+async def test_the_first_answer_after_an_outage_ends_waits_except_requested_ones(
     tmp_path: Path,
 ) -> None:
     async with a_team(tmp_path) as (ours, clock):
@@ -212,7 +212,7 @@ async def test_the_first_answer_after_an_outage_ends_every_wait_but_those_that_s
         await deliver_for(ours, clock, 10 * MINUTE)
         await ours.end_fault(failing)
         await say(ours, "Step 5")
-        for _ in range(6):  # as often as the messages need, but no time passes
+        for _ in range(6):  # as many passes as the messages need, without letting time pass
             await ours.deliver()
         texts = [*await said(ours, "Step", GPUS), *await said(ours, "Step")]
         assert sorted(texts) == [f"Step {number}" for number in range(6)]

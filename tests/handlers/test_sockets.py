@@ -19,7 +19,7 @@ from tests.sandbox.slack_world import World, workspace
 
 
 async def logged_greeting(world: World) -> EventDict:
-    """Return what is logged about the greeting on a new connection."""
+    """Return the log entry about the greeting on a new connection."""
     app = AsyncApp(client=world.client, signing_secret="")
     with capture_logs() as lines:
         sockets = Sockets(app, world.sandbox.app_token, SystemClock(), count=1)
@@ -37,7 +37,7 @@ async def logged_greeting(world: World) -> EventDict:
     return next(line for line in lines if str(line["event"]).startswith("socket."))
 
 
-async def test_a_warning_is_logged_if_slack_counts_more_connections_than_there_are() -> None:
+async def test_a_warning_is_logged_if_slack_counts_too_many_connections() -> None:
     async with workspace() as world:
         logged = await logged_greeting(world)
         assert (logged["event"], logged["log_level"], logged["connections"]) == ("socket.greeted", "info", 1)
@@ -47,7 +47,7 @@ async def test_a_warning_is_logged_if_slack_counts_more_connections_than_there_a
         assert (logged["connections"], logged["ours"]) == (8, 1)
 
 
-async def test_a_new_ticket_is_used_if_the_first_one_is_refused() -> None:
+async def test_a_new_ticket_is_used_if_the_first_is_refused() -> None:
     async with workspace() as world:
         await world.act("sockets/disconnect", refuse_tickets=True)
         app = AsyncApp(client=world.client, signing_secret="")
@@ -65,8 +65,8 @@ async def test_a_new_ticket_is_used_if_the_first_one_is_refused() -> None:
             await sockets.close()
 
 
-async def test_connections_that_close_acknowledge_what_still_comes_through_them_first() -> None:
-    """Two processes: one stops while a command is being handled in each of its connections."""
+async def test_closing_connections_first_acknowledge_everything_they_still_receive() -> None:
+    """One of two processes stops while each of its connections is handling a command."""
     async with workspace() as world:
         hold, handled, all_held = asyncio.Event(), 0, asyncio.Event()
 
@@ -114,7 +114,7 @@ async def test_connections_that_close_acknowledge_what_still_comes_through_them_
         await other.close()
 
 
-async def test_an_acknowledgement_for_a_connection_that_closed_is_a_warning_and_no_error() -> None:
+async def test_an_acknowledgement_on_a_closed_connection_is_only_a_warning() -> None:
     async with workspace() as world:
         handled, closed = asyncio.Event(), asyncio.Event()
 
@@ -147,7 +147,7 @@ async def test_an_acknowledgement_for_a_connection_that_closed_is_a_warning_and_
         assert (await command)["error"] is not None
 
 
-async def test_work_that_goes_on_after_the_acknowledgement_keeps_the_process_from_stopping() -> None:
+async def test_work_after_the_acknowledgement_keeps_the_process_from_stopping() -> None:
     gate, goes_on = Gate(), asyncio.Event()
     did: list[str] = []
 
@@ -157,7 +157,7 @@ async def test_work_that_goes_on_after_the_acknowledgement_keeps_the_process_fro
 
     with gate.handling():
         gate.start(work())
-    assert gate.in_flight == 1  # at once, before its task runs
+    assert gate.in_flight == 1  # immediately, before the task runs
     idle = asyncio.create_task(gate.idle())
     await asyncio.sleep(0)
     assert not idle.done()

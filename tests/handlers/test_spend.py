@@ -1,4 +1,4 @@
-"""`/gpu spend` as people see it: words, a table, a chart, and who sees what."""
+"""`/gpu spend` as people see it: the summary, the table, the chart, and the permissions."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ async def ours(tmp_path: Path) -> AsyncIterator[Team]:
 
 
 async def billed(ours: Team, rental_id: str, owner: str, start: datetime, hours: int, **fields: Any) -> Charge:
-    """Store a rental that is over, with one charge of $10.00 an hour."""
+    """Store a rental that has ended, with one charge of $10.00 per hour."""
     amount = 10 * DOLLAR * hours
     end = start + hours * H
     ended = changed(
@@ -90,7 +90,7 @@ async def billed(ours: Team, rental_id: str, owner: str, start: datetime, hours:
 
 
 async def some_days(ours: Team) -> None:
-    """Let Ana and Ben spend on some days of November, and Ana in October."""
+    """Store spending by Ana and Ben on some days of November, and by Ana in October."""
     await ours.command(ANA, "help")  # so that the bot knows her name
     await billed(ours, "octob", ANA, datetime(2026, 10, 30, 22, tzinfo=UTC), 5)
     for day in range(10, 16):
@@ -100,14 +100,14 @@ async def some_days(ours: Team) -> None:
 
 
 async def asks(ours: Team, user: str, text: str = "spend") -> Json:
-    """Type a command that is answered through the `response_url`. Return the answer as the person sees it."""
+    """Type a command that is answered through the `response_url`, and return the answer as the person sees it."""
     assert await ours.command(user, text) == ""
     await ours.deliver()
     return (await ours.world.see(user, channel=TRAINING))[-1]
 
 
 def page(message: Json) -> str:
-    """Return what a message says, in lines that fit here."""
+    """Return the text of a message, wrapped to the line length of this file."""
     return "\n".join(fill(line, 100, subsequent_indent="      ") for line in message["reads"].splitlines())
 
 
@@ -115,7 +115,7 @@ def labels(message: Json) -> list[str]:
     return [button["text"] for button in message["buttons"]]
 
 
-async def test_anyone_reads_their_own_the_teams_sum_and_the_projects(ours: Team) -> None:
+async def test_anyone_can_read_their_own_the_teams_and_the_projects_spending(ours: Team) -> None:
     await some_days(ours)
     answer = await asks(ours, EVE)
     assert answer["only_you"]
@@ -139,7 +139,7 @@ $5.00 was billed for machines after I had requested their deletion. $70.00 of th
     assert labels(answer) == ["October", "CSV"]
 
 
-async def test_approvers_read_people_or_projects_and_the_month_before(ours: Team) -> None:
+async def test_approvers_can_read_people_projects_and_the_previous_month(ours: Team) -> None:
     await some_days(ours)
     answer = await asks(ours, BEN)
     assert page(answer) == snapshot("""\
@@ -172,7 +172,7 @@ The invoice may differ by tax and by machines not rented through me.\
 """)
 
 
-async def test_approvers_and_admins_alone_read_from_a_request_what_its_owner_spent_this_month(ours: Team) -> None:
+async def test_only_approvers_and_admins_see_a_requesters_spending(ours: Team) -> None:
     await some_days(ours)
     rental = await asked(ours)
     said = "Ana has spent $140.00 in November so far, $6.00 of it on idle machines."
@@ -184,7 +184,7 @@ async def test_approvers_and_admins_alone_read_from_a_request_what_its_owner_spe
         assert (await ours.replies())[-1].startswith("Only approvers and admins can see what a person has spent")
 
 
-async def test_the_button_of_a_request_shows_what_its_owner_spent_to_the_approver_who_clicks(ours: Team) -> None:
+async def test_the_approver_who_clicks_sees_the_requesters_spending(ours: Team) -> None:
     await some_days(ours)
     await asked(ours)
     await ours.click(BEN, await question(ours), "Ana's spending")
@@ -196,7 +196,7 @@ async def test_the_button_of_a_request_shows_what_its_owner_spent_to_the_approve
     assert "Rental | GPU hours" in (await ours.world.see(BEN, channel=APPROVALS))[-1]["reads"]
 
 
-async def test_ones_own_have_a_row_for_each_rental(ours: Team) -> None:
+async def test_own_spending_has_a_row_for_each_rental(ours: Team) -> None:
     await some_days(ours)
     answer = await asks(ours, ANA, "spend me")
     assert page(answer) == snapshot("""\
@@ -216,7 +216,7 @@ $5.00 was billed for machines after I had requested their deletion.\
 """)
 
 
-async def test_other_periods_and_projects(ours: Team) -> None:
+async def test_other_periods_and_projects_can_be_shown(ours: Team) -> None:
     await some_days(ours)
     for text, words in (
         ("costs today", "Today so far: you've spent $20.00. The team has spent $20.00."),
@@ -240,11 +240,11 @@ async def test_other_periods_and_projects(ours: Team) -> None:
         ("spend project", 'I don\'t know "project" here.'),
     ],
 )
-async def test_what_can_not_be_read_is_said(ours: Team, text: str, words: str) -> None:
+async def test_an_unreadable_argument_is_reported(ours: Team, text: str, words: str) -> None:
     assert words in await ours.command(ANA, text)
 
 
-async def test_finance_reads_people_without_their_idle_time_in_direct_messages_if_it_may_not_rent(
+async def test_finance_without_rental_rights_is_answered_directly_without_idle_times(
     ours: Team,
 ) -> None:
     await some_days(ours)
@@ -256,14 +256,14 @@ async def test_finance_reads_people_without_their_idle_time_in_direct_messages_i
     assert "don't let you rent" in await ours.command(GUS, "list")
 
 
-async def test_who_may_not_rent_reads_nothing(tmp_path: Path) -> None:
+async def test_a_person_without_access_sees_nothing(tmp_path: Path) -> None:
     rules = changed(OURS, use=Access(guests=False), finance=Finance())
     async with team(tmp_path, rules=rules) as ours:
         await ours.add_eve_and_gus()
         assert "don't let you rent" in await ours.command(GUS, "spend")
 
 
-async def test_nobody_reads_what_another_person_spent_by_an_old_or_forged_button(ours: Team) -> None:
+async def test_forged_buttons_never_show_another_persons_spending(ours: Team) -> None:
     await some_days(ours)
     value = SpendRowsValue(
         period="2026-11", scope=Scope(kind=ScopeKind.PERSON, name=ANA), rows=RowsOf.RENTALS
@@ -295,7 +295,7 @@ $5.00 was billed for machines after I had requested their deletion. $70.00 of th
     assert "GPU hours" in [m for m in await ours.world.see(GUS) if m["is_dm"]][-1]["reads"]
 
 
-async def test_if_all_blocks_are_refused_the_words_go_alone(ours: Team) -> None:
+async def test_if_all_blocks_are_refused_only_the_text_is_sent(ours: Team) -> None:
     await some_days(ours)
     await ours.fault("response_url", "status", status=400, times=2)
     answer = await asks(ours, BEN)
@@ -308,15 +308,15 @@ async def test_if_all_blocks_are_refused_the_words_go_alone(ours: Team) -> None:
     assert (answer["buttons"], answer["reads"]) == ([], answer["text"])
 
 
-async def test_the_answer_is_sent_while_the_store_takes_no_writes(ours: Team) -> None:
+async def test_the_answer_is_sent_even_if_the_store_accepts_no_writes(ours: Team) -> None:
     await some_days(ours)
-    await ours.command(BEN, "help")  # who he is can't be written down later
+    await ours.command(BEN, "help")  # so that Ben is known: later, nothing can be stored
     with ours.locked():
         assert await ours.command(BEN, "spend") == ""
     assert "Person | Rentals" in (await ours.look(BEN, TRAINING, "November so far"))["reads"]
 
 
-async def test_the_answer_is_in_classic_blocks_also_while_the_store_takes_no_writes(ours: Team) -> None:
+async def test_without_writes_the_answer_can_still_fall_back_to_classic_blocks(ours: Team) -> None:
     await some_days(ours)
     await ours.command(BEN, "help")
     await ours.world.act("lacks", blocks=["data_table", "data_visualization"])
@@ -325,7 +325,7 @@ async def test_the_answer_is_in_classic_blocks_also_while_the_store_takes_no_wri
     assert "Rentals  GPU hours" in (await ours.look(BEN, TRAINING, "November so far"))["reads"]
 
 
-async def test_an_unusual_day_is_told_to_the_approvers_once_on_that_day(ours: Team) -> None:
+async def test_approvers_are_notified_of_an_unusual_day_once(ours: Team) -> None:
     await some_days(ours)
     await notify_unusual_day(ours.deps)
     assert await ours.queued() == []
@@ -349,7 +349,7 @@ Today is unusually expensive: $110.00 so far, against $10.00 on a usual day. Mos
     assert await ours.queued() == []
 
 
-async def test_the_operator_reads_it_as_lines_on_a_terminal(ours: Team) -> None:
+async def test_the_operator_sees_the_report_as_lines_on_a_terminal(ours: Team) -> None:
     await billed(ours, "k7mq2", ANA, NOON - 8 * H, 6)
     await billed(ours, "w8xyz", BEN, NOON - 8 * H, 2, project="speech")
     assert await carry_out(ours.deps, Command(kind=Kind.SPEND, words="")) == snapshot("""\

@@ -1,4 +1,4 @@
-"""Teammates: named in the request, in the form or on the card, checked, and shown without a ping."""
+"""Teammates are named in the request, in the form or on the card, then checked and shown without a mention."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ NO_KEY = "Ben has no SSH key yet, so I asked for one. Without it, Ben can't log 
 
 
 async def add_key(ours: Team, user: str) -> str:
-    """Let a person add a key of their own. Return its line."""
+    """Add a new SSH key as a person, and return its line."""
     line = asyncssh.generate_private_key("ssh-ed25519").export_public_key().decode().strip()
     await ours.command(user, f"key {line}")
     return line
@@ -33,7 +33,7 @@ async def only_quote(ours: Team, user: str = ANA) -> Quote:
 
 
 async def rented_with(ours: Team, *teammates: str) -> Rental:
-    """Let Ana rent one H100 in #training with these people."""
+    """Rent one H100 in #training with these people as Ana."""
     await ours.context.people.look_up(teammates)
     message = await ours.offered(ANA, an_offer("o1", "2.15"), teammates=teammates)
     await ours.click(ANA, message, "Rent")
@@ -42,23 +42,23 @@ async def rented_with(ours: Team, *teammates: str) -> Rental:
 
 
 async def without_key(ours: Team, rental: Rental) -> list[str]:
-    """Return the people who were asked for a key when they were let in."""
+    """Return the people who were asked for a key when the rental was shared with them."""
     async with ours.deps.store.read() as tx:
         events = await tx.events.of(rental.id)
     return [user for facts in facts_in(events, TeammatesFacts) for user in facts.without_key]
 
 
-# --- asking
+# --- requesting
 
 
-async def test_a_request_names_people_and_its_owner_is_left_out(tmp_path: Path) -> None:
+async def test_a_request_names_teammates_without_its_owner(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         await ours.has_key(ANA)
         assert await ours.command(ANA, "get H100 EU with @ben and @cleo @ana for 6h") == ""
         assert (await only_quote(ours)).request.teammates == (BEN, CLEO)
 
 
-async def test_the_form_names_people_and_keeps_them(tmp_path: Path) -> None:
+async def test_the_form_accepts_and_keeps_teammates(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         await ours.has_key(ANA)
         await ours.command(ANA, "get")
@@ -71,7 +71,7 @@ async def test_the_form_names_people_and_keeps_them(tmp_path: Path) -> None:
         assert (request.region, request.teammates) == ("US", (BEN,))
 
 
-async def test_only_members_are_let_in(tmp_path: Path) -> None:
+async def test_only_members_get_access(tmp_path: Path) -> None:
     async with team(tmp_path, rules=changed(RULES, use=Access(guests=True))) as ours:
         rental = await ours.rented()
         await ours.deliver()
@@ -95,7 +95,7 @@ async def test_only_members_are_let_in(tmp_path: Path) -> None:
             assert (await ours.rental(rental.id)).teammates == (), who
 
 
-async def test_people_who_may_not_use_the_bot_are_not_let_in(tmp_path: Path) -> None:
+async def test_people_who_may_not_use_the_bot_get_no_access(tmp_path: Path) -> None:
     rules = changed(RULES, use=Access(groups=RULES.approvers.groups))
     async with team(tmp_path, rules=rules) as ours:
         await ours.add_eve_and_gus()
@@ -103,7 +103,7 @@ async def test_people_who_may_not_use_the_bot_are_not_let_in(tmp_path: Path) -> 
         assert answer == "Your team's rules don't let Eve use me. Nothing was changed. Leave Eve out."
 
 
-async def test_nothing_is_asked_for_while_slack_does_not_say_who_somebody_is(tmp_path: Path) -> None:
+async def test_no_search_begins_while_slack_cannot_identify_a_teammate(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         await ours.has_key(ANA)
         await ours.refuse("users.info", "internal_error")
@@ -117,7 +117,7 @@ async def test_nothing_is_asked_for_while_slack_does_not_say_who_somebody_is(tmp
 # --- renting
 
 
-async def test_the_offers_and_the_card_name_teammates_and_ping_nobody(tmp_path: Path) -> None:
+async def test_offers_and_card_show_teammates_without_mentioning_them(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         await add_key(ours, BEN)
         await ours.context.people.look_up([BEN, CLEO])
@@ -137,7 +137,7 @@ async def test_the_offers_and_the_card_name_teammates_and_ping_nobody(tmp_path: 
         )
 
 
-async def test_approvers_read_who_gets_in_too(tmp_path: Path) -> None:
+async def test_approvers_see_the_teammates(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         await ours.context.people.look_up([CLEO])
         message = await ours.offered(ANA, an_offer("o1", "12.00"), teammates=(CLEO,))
@@ -147,7 +147,7 @@ async def test_approvers_read_who_gets_in_too(tmp_path: Path) -> None:
         assert "for 6 h, shared with Cleo" in (await ours.look(BEN, APPROVALS, "Approve up to"))["reads"]
 
 
-async def test_a_change_of_the_request_changes_its_teammates(tmp_path: Path) -> None:
+async def test_changing_a_request_changes_its_teammates(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         rental = await asked(ours)
         await ours.click(ANA, await ours.card(rental), "Change")
@@ -156,7 +156,7 @@ async def test_a_change_of_the_request_changes_its_teammates(tmp_path: Path) -> 
         assert (quote.changes, quote.request.teammates) == (rental.id, (BEN, CLEO))
 
 
-async def test_a_change_keeps_the_teammates_who_were_added_on_the_card(tmp_path: Path) -> None:
+async def test_a_change_keeps_teammates_added_on_the_card(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         rental = await asked(ours)
         await ours.command(ANA, f"share {rental.id} @ben")
@@ -165,10 +165,10 @@ async def test_a_change_keeps_the_teammates_who_were_added_on_the_card(tmp_path:
         assert (await only_quote(ours)).request.teammates == (BEN,)
 
 
-# --- adding later
+# --- adding teammates later
 
 
-async def test_the_owner_adds_a_teammate_on_the_card_until_the_purchase_is_called(tmp_path: Path) -> None:
+async def test_the_owner_can_add_a_teammate_until_the_purchase(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         await add_key(ours, BEN)
         rental = await asked(ours)
@@ -182,7 +182,7 @@ async def test_the_owner_adds_a_teammate_on_the_card_until_the_purchase_is_calle
         assert "Ana with Ben" in card["reads"]
 
 
-async def test_the_owner_reads_that_an_added_teammate_has_no_key(tmp_path: Path) -> None:
+async def test_the_owner_sees_that_an_added_teammate_has_no_key(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         rental = await ours.rented()
         await ours.deliver()
@@ -194,7 +194,7 @@ async def test_the_owner_reads_that_an_added_teammate_has_no_key(tmp_path: Path)
         assert await without_key(ours, rental) == [BEN]
 
 
-async def test_nobody_else_adds_a_teammate(tmp_path: Path) -> None:
+async def test_nobody_else_can_add_a_teammate(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         rental = await rented_with(ours, CLEO)
         await ours.deliver()
@@ -207,7 +207,7 @@ async def test_nobody_else_adds_a_teammate(tmp_path: Path) -> None:
         assert (await ours.rental(rental.id)).teammates == (CLEO,)
 
 
-async def test_an_old_card_adds_nobody_to_a_request_that_has_changed(tmp_path: Path) -> None:
+async def test_an_outdated_card_adds_nobody_to_a_changed_request(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         rental = await asked(ours)
         await ours.forge(ANA, "add_teammate", f"{rental.id}:2")
@@ -215,7 +215,7 @@ async def test_an_old_card_adds_nobody_to_a_request_that_has_changed(tmp_path: P
         assert await ours.modal(ANA) is None
 
 
-async def test_share_shows_the_lines_that_put_keys_on_a_ready_machine_and_take_them_off(tmp_path: Path) -> None:
+async def test_share_shows_lines_that_add_and_remove_keys_on_a_machine(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         ben = await add_key(ours, BEN)
         rental = await running(ours)
@@ -236,7 +236,7 @@ async def test_share_shows_the_lines_that_put_keys_on_a_ready_machine_and_take_t
         assert await ours.rental(rental.id) == before
 
 
-async def test_the_line_that_takes_keys_off_leaves_those_that_others_have_too(tmp_path: Path) -> None:
+async def test_the_removing_line_keeps_keys_that_others_share(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         await ours.has_key(ANA, BEN)
         rental = await running(ours)
@@ -245,7 +245,7 @@ async def test_the_line_that_takes_keys_off_leaves_those_that_others_have_too(tm
         assert answer.endswith("because other people on the machine have the same keys.")
 
 
-async def test_share_says_whom_to_name_if_nobody_was_let_in_before(tmp_path: Path) -> None:
+async def test_share_asks_for_names_if_nobody_has_access_yet(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         rental = await ours.rented()
         answer = await ours.command(ANA, f"share {rental.id}")
@@ -253,7 +253,7 @@ async def test_share_says_whom_to_name_if_nobody_was_let_in_before(tmp_path: Pat
         assert await ours.command(ANA, f"share {rental.id} @ana") == answer
 
 
-async def test_a_rental_that_is_over_lets_nobody_in(tmp_path: Path) -> None:
+async def test_a_rental_that_has_ended_cannot_be_shared(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         rental = await asked(ours)
         await ours.click(ANA, await ours.card(rental), "Withdraw")
@@ -262,7 +262,7 @@ async def test_a_rental_that_is_over_lets_nobody_in(tmp_path: Path) -> None:
         )
 
 
-async def test_share_without_an_id_means_the_only_rental_and_asks_which_of_several(tmp_path: Path) -> None:
+async def test_share_without_an_id_uses_the_only_rental_or_asks(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         assert (await ours.command(ANA, "share @ben")).startswith("You have no machines right now.")
         first = await ours.rented()
@@ -279,7 +279,7 @@ async def test_share_without_an_id_means_the_only_rental_and_asks_which_of_sever
         )
 
 
-async def test_share_still_takes_off_the_keys_of_somebody_who_is_gone(tmp_path: Path) -> None:
+async def test_share_still_removes_the_keys_of_a_person_who_left(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         ben = await add_key(ours, BEN)
         rental = await running(ours)
@@ -292,7 +292,7 @@ async def test_share_still_takes_off_the_keys_of_somebody_who_is_gone(tmp_path: 
         assert gone == "Ben can no longer be a teammate."
 
 
-async def test_the_card_of_a_machine_that_is_bought_already_adds_nobody(tmp_path: Path) -> None:
+async def test_the_card_of_a_purchased_machine_adds_nobody(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         rental = await running(ours)
         assert "Add teammate" not in str((await ours.card(rental))["buttons"])

@@ -1,4 +1,4 @@
-"""Whom a reply in a card's thread notifies: everyone who wrote there."""
+"""A reply in a card's thread notifies everyone who wrote there."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ BEN_APPROVES = Person(id=BEN, name="Ben", groups=frozenset({APPROVERS}))
 
 
 async def rented(ours: Team) -> Rental:
-    """Let Ana rent, with a delivery that Slack's pace of posts doesn't slow down."""
+    """Rent as Ana, with a delivery that isn't slowed down by Slack's limit on posts."""
     pace = Pace(post_every=timedelta())
     ours.delivery = Delivery(ours.deps, ours.world.client, ours.world.session, pace=pace)
     return await ours.rented()
 
 
 async def pinged(ours: Team) -> list[tuple[str, str]]:
-    """Return who was notified of the cancellation, and why."""
+    """Return the people who were notified of the cancellation, each with the reason."""
     found = (await ours.world.get("pings"))["pings"]
     return sorted((ping["user"], ping["why"]) for ping in found if REPLY in ping["text"])
 
 
-async def test_the_thread_tells_everyone_who_wrote_there_the_owner_a_second_time(tmp_path: Path) -> None:
+async def test_a_thread_reply_notifies_participants_and_its_owner_a_second_time(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         rental = await rented(ours)
         await ours.deliver()
@@ -49,7 +49,7 @@ async def test_the_thread_tells_everyone_who_wrote_there_the_owner_a_second_time
         assert await pinged(ours) == [(ANA, "dm"), (ANA, "thread"), (CLEO, "thread")]
 
 
-async def test_a_card_in_its_owners_direct_messages_has_no_reply_that_notifies_them_twice(tmp_path: Path) -> None:
+async def test_the_owner_is_not_notified_twice_in_direct_messages(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         refused = [
             await ours.refuse("chat.postMessage", "is_archived", match=channel, times=None)

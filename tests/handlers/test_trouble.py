@@ -1,4 +1,4 @@
-"""When something goes wrong: people read it, nothing counts as done, and nothing private is logged."""
+"""Errors: people see them, nothing counts as done, and nothing private is logged."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tests.store.fact import NAME
 NOT_STORED = "I couldn't save anything just now, so nothing was changed. Try again in a moment."
 
 
-async def test_a_command_that_could_not_be_stored_says_so_in_its_answer(tmp_path: Path) -> None:
+async def test_a_command_that_could_not_be_stored_says_so(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         await ours.has_key(ANA)
         with ours.locked():
@@ -85,7 +85,7 @@ NONSENSE = (None, "nonsense", "K7MQ2", "k7mq2:0:0", "\u202e", "a" * 1900, "x:y",
 
 @pytest.mark.parametrize("value", NONSENSE)
 async def test_a_button_with_an_unreadable_value_changes_nothing(tmp_path: Path, value: str | None) -> None:
-    """Slack delivers the buttons without a value. The listener gets the others as Bolt gives them to it."""
+    """A click on a button without a value goes through Slack. For the others, the listener is called directly."""
     with_values = [name for name, value_type in ACTION_VALUES.items() if value_type is not NoValue]
     async with team(tmp_path) as ours:
         for n, action_id in enumerate(with_values):
@@ -110,7 +110,7 @@ def a_click(ours: Team, action_id: str, value: str) -> dict[str, Any]:
     }
 
 
-async def test_an_unknown_button_says_that_it_is_from_before_an_update(tmp_path: Path) -> None:
+async def test_an_unknown_button_is_reported_as_outdated(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         for action_id in ("stop", "rent.x", "xrent", "RENT", "rent.100", "\u202e"):
             before = len(await ours.replies())
@@ -119,7 +119,7 @@ async def test_an_unknown_button_says_that_it_is_from_before_an_update(tmp_path:
             assert reply.startswith("That button is from an older version. Nothing was changed.")
 
 
-async def test_an_unknown_dialog_says_that_it_is_from_before_an_update(tmp_path: Path) -> None:
+async def test_an_unknown_dialog_is_reported_as_outdated(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         await ours.command(ANA, "key")
         await ours.command(ANA, "get")
@@ -129,7 +129,7 @@ async def test_an_unknown_dialog_says_that_it_is_from_before_an_update(tmp_path:
         assert outcome["errors"]["gpu"].startswith("This dialog is from an older version.")
 
 
-async def test_a_submission_of_a_notice_changes_nothing(tmp_path: Path) -> None:
+async def test_submitting_a_notice_changes_nothing(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         shown = blocks.notice("Not done", "It is gone.").view
         view = {**shown, "private_metadata": '{"value_type": "none"}'}
@@ -138,7 +138,7 @@ async def test_a_submission_of_a_notice_changes_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["<|>", "show <|>", "get H100 -- <|> and <|run 7>", "get <|h100> <@> <#|> <!>"])
-async def test_empty_slack_markup_in_a_command_is_no_bug(tmp_path: Path, text: str) -> None:
+async def test_empty_slack_markup_in_a_command_does_no_harm(tmp_path: Path, text: str) -> None:
     async with team(tmp_path) as ours:
         body = {"user_id": ANA, "channel_id": TRAINING, "text": text}
         assert "Something broke" not in str(await ours.handle(command, commands.gpu, body))
@@ -157,7 +157,7 @@ async def test_a_dialog_with_unreadable_metadata_changes_nothing(tmp_path: Path)
         assert (await ours.rental(rental.id)).state is State.PROCURING
 
 
-async def test_a_reply_says_that_slack_did_not_open_a_dialog(tmp_path: Path) -> None:
+async def test_a_reply_reports_that_slack_did_not_open_a_dialog(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         await ours.fault("views.open", "status", status=500)
         await ours.command(ANA, "get")
@@ -165,7 +165,7 @@ async def test_a_reply_says_that_slack_did_not_open_a_dialog(tmp_path: Path) -> 
         assert (await ours.replies())[-1] == "Slack didn't open the dialog. Nothing was changed. Try again."
 
 
-async def test_an_answer_of_slack_that_is_nested_too_deep_counts_as_no_answer(tmp_path: Path) -> None:
+async def test_a_deeply_nested_slack_answer_counts_as_no_answer(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         answer = "[" * 100_000
         await ours.fault("users.info", "garbage", body=answer)
@@ -176,8 +176,8 @@ async def test_an_answer_of_slack_that_is_nested_too_deep_counts_as_no_answer(tm
         assert (await ours.replies())[-1] == "Slack didn't open the dialog. Nothing was changed. Try again."
 
 
-async def test_a_dialog_that_was_open_for_an_hour_is_answered_in_a_direct_message(tmp_path: Path) -> None:
-    """By then the `response_url` of what opened it has expired."""
+async def test_a_dialog_open_for_an_hour_is_answered_in_a_direct_message(tmp_path: Path) -> None:
+    """After an hour, the `response_url` of the interaction that opened the dialog has expired."""
     async with team(tmp_path) as ours:
         rental = await ours.rented()
         await ours.deliver()
@@ -193,7 +193,7 @@ async def test_a_dialog_that_was_open_for_an_hour_is_answered_in_a_direct_messag
         assert reply["reads"].endswith("in EU was cancelled.")
 
 
-async def test_an_error_about_an_input_that_an_older_dialog_lacks_is_shown_below_its_first_input(
+async def test_an_error_for_a_missing_input_appears_below_the_first_one(
     tmp_path: Path,
 ) -> None:
     async with team(tmp_path) as ours:
@@ -208,7 +208,7 @@ async def test_an_error_about_an_input_that_an_older_dialog_lacks_is_shown_below
         assert "such as 90m, 6h, 2d or until 18:00" in outcome["errors"]["gpu"]
 
 
-async def test_the_reply_and_the_log_of_a_bug_have_its_number_and_nothing_private(tmp_path: Path) -> None:
+async def test_a_bugs_reply_and_log_share_a_number_and_nothing_private(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         await ours.has_key(ANA)
         ours.catalog = Broken(**dict(CATALOG))
@@ -225,7 +225,7 @@ async def test_the_reply_and_the_log_of_a_bug_have_its_number_and_nothing_privat
 
 
 class Broken(Catalog):
-    """A catalogue that raises when it is read."""
+    """A catalog that raises an error when it is read."""
 
     def __getattribute__(self, name: str) -> Any:
         if name == "vendors":
@@ -233,7 +233,7 @@ class Broken(Catalog):
         return super().__getattribute__(name)
 
 
-async def test_a_bug_after_the_commit_does_not_say_that_nothing_was_rented(tmp_path: Path) -> None:
+async def test_the_reply_after_a_late_bug_does_not_claim_nothing_was_rented(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
 
         async def write_and_fail(context: Context, interaction: UserInteraction) -> Outcome:
@@ -251,7 +251,7 @@ async def test_a_bug_after_the_commit_does_not_say_that_nothing_was_rented(tmp_p
 
 
 async def test_the_reply_to_a_click_is_stored_before_the_acknowledgement(tmp_path: Path) -> None:
-    """If the process is killed right after the acknowledgement, the next one sends the reply."""
+    """If the process is killed right after the acknowledgement, the next process sends the reply."""
     async with team(tmp_path) as ours:
         replies_before_ack: list[str] = []
 
@@ -263,7 +263,7 @@ async def test_the_reply_to_a_click_is_stored_before_the_acknowledgement(tmp_pat
         assert replies_before_ack[0].startswith("k7mq2 is missing from my database, which was restored")
 
 
-async def test_a_command_that_arrives_while_the_process_stops_is_still_handled(tmp_path: Path) -> None:
+async def test_a_command_that_arrives_during_shutdown_is_still_handled(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         await ours.has_key(ANA)
         assert await ours.context.gate.drain(1)

@@ -1,4 +1,4 @@
-"""Admins decide about machines that the bot doesn't know, each in their own direct messages."""
+"""Admins decide about unmanaged machines, each in their own direct messages."""
 
 from __future__ import annotations
 
@@ -40,11 +40,11 @@ async def found(ours: Team, machine: UnmanagedMachine = TRAIN, guess: str | None
 
 
 def direct(user: str) -> str:
-    """Return the id of a person's direct messages with the bot."""
+    """Return the ID of a person's direct messages with the bot."""
     return "D" + user[1:]
 
 
-async def test_an_admin_gives_a_machine_to_ana_and_the_other_admin_reads_it_and_comes_too_late(
+async def test_an_admin_assigns_a_machine_and_the_second_admin_is_too_late(
     tmp_path: Path,
 ) -> None:
     async with team(tmp_path, rules=TWO_ADMINS) as ours:
@@ -68,7 +68,7 @@ async def test_an_admin_gives_a_machine_to_ana_and_the_other_admin_reads_it_and_
         assert f"Ready: 1x H100 ({rental.id}) for Ana." in (await ours.look(ANA, GPUS, rental.id))["text"]
 
 
-async def test_a_machine_goes_to_people_who_may_use_the_bot_only(tmp_path: Path) -> None:
+async def test_a_machine_can_only_be_assigned_to_people_with_access(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         await ours.add_eve_and_gus()
         await found(ours)
@@ -80,7 +80,7 @@ async def test_a_machine_goes_to_people_who_may_use_the_bot_only(tmp_path: Path)
         assert await ours.rentals() == []
 
 
-async def test_destroy_wants_the_name_typed(tmp_path: Path) -> None:
+async def test_destroying_an_unmanaged_machine_requires_typing_its_name(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         await found(ours)
         await ours.click(CLEO, await ours.look(CLEO, direct(CLEO), LEAD), "Destroy")
@@ -93,7 +93,7 @@ async def test_destroy_wants_the_name_typed(tmp_path: Path) -> None:
         assert "Cleo destroyed this machine" in (await ours.look(CLEO, direct(CLEO), rental.id))["reads"]
 
 
-async def test_what_is_not_ours_is_in_list_all_for_those_who_see_money(tmp_path: Path) -> None:
+async def test_machines_that_are_not_ours_are_listed_for_people_who_see_costs(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         await ours.add_eve_and_gus()
         await found(ours)
@@ -108,7 +108,7 @@ async def test_what_is_not_ours_is_in_list_all_for_those_who_see_money(tmp_path:
             assert "train-3" not in await ours.command(user, "list")
 
 
-async def test_others_who_forge_a_click_or_a_dialog_learn_nothing(tmp_path: Path) -> None:
+async def test_forged_clicks_and_dialogs_by_others_reveal_nothing(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         await ours.add_eve_and_gus()
         await found(ours)

@@ -1,4 +1,4 @@
-"""Ends as people type them, in their own time zone."""
+"""Ends as people type them, in their own time zones."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def local(text: str, zone: str) -> datetime:
 
 @pytest.mark.parametrize(("zone", "typed_at", "end", "means", "in_utc"), TABLE)
 @pytest.mark.parametrize("typed", ["get h100 until {end}", "extend k7mq2 until {end}", "extend until {end}"])
-def test_an_end_is_read_in_the_persons_own_zone_over_daylight_saving(
+def test_an_end_is_in_the_persons_zone_across_clock_changes(
     typed: str, *, zone: str, typed_at: str, end: str, means: str, in_utc: str
 ) -> None:
     now = local(typed_at, zone)
@@ -69,7 +69,7 @@ def test_an_end_is_read_in_the_persons_own_zone_over_daylight_saving(
         assert found.request.lease == until - now.astimezone(UTC)
 
 
-def test_of_a_time_that_comes_twice_the_second_is_meant_once_the_first_has_passed() -> None:
+def test_an_ambiguous_time_means_the_second_occurrence_after_the_first_passed() -> None:
     second_2_05 = datetime(2026, 10, 25, 1, 5, tzinfo=UTC)
     assert f"{second_2_05.astimezone(ZoneInfo(BERLIN)):%H:%M}" == "02:05"
     assert parse_end("2:50", second_2_05, BERLIN).at == second_2_05 + timedelta(minutes=45)
@@ -93,7 +93,7 @@ def test_of_a_time_that_comes_twice_the_second_is_meant_once_the_first_has_passe
         ("18 uhr", "2026-11-24 18:00"),
     ],
 )
-def test_a_day_and_a_time_are_read_in_many_spellings(end: str, means: str) -> None:
+def test_a_day_and_a_time_are_understood_in_many_spellings(end: str, means: str) -> None:
     """It is Tuesday, 12:05 in Berlin."""
     at = parse_end(end, local("2026-11-24 12:05", BERLIN), BERLIN).at
     assert f"{at.astimezone(ZoneInfo(BERLIN)):%Y-%m-%d %H:%M}" == means
@@ -116,7 +116,7 @@ def test_a_day_and_a_time_are_read_in_many_spellings(end: str, means: str) -> No
         ("0am", '"0am" isn\'t a time.', ("18:00",)),
     ],
 )
-def test_an_end_in_doubt_is_refused_with_what_to_type(end: str, words: str, ends: tuple[str, ...]) -> None:
+def test_an_unclear_end_is_refused_with_suggestions(end: str, words: str, ends: tuple[str, ...]) -> None:
     now = local("2026-11-24 12:05", BERLIN)
     with pytest.raises(UnclearEnd) as caught:
         parse_end(end, now, BERLIN)
@@ -134,19 +134,17 @@ def test_late_in_the_day_the_suggested_end_is_tomorrow() -> None:
     [("22:58", "tomorrow 8:00"), ("23:43", "tomorrow 8:00"), ("03:00", "today 8:00"), ("07:43", "tomorrow 8:00")],
 )
 @pytest.mark.parametrize("hours", [Hours(), Hours(time=(0, 24 * 60), days=frozenset(range(7)))])
-def test_overnight_means_until_the_morning_also_if_hours_are_the_whole_day(
-    hours: Hours, typed_at: str, until: str
-) -> None:
+def test_overnight_means_the_morning_even_without_limited_hours(hours: Hours, typed_at: str, until: str) -> None:
     now = local(f"2026-11-24 {typed_at}", BERLIN).astimezone(UTC)
     with pytest.raises(Mistake, match=f"Try: /gpu get H100 until {until} up to 10:00"):
         command("get h100 overnight", now=now, zone=BERLIN, hours=hours)
 
 
-def test_now_rents_nothing_at_once_if_the_end_was_read_as_utc() -> None:
+def test_now_only_shows_offers_if_the_end_was_read_as_utc() -> None:
     read = [command("get h100 until 18:00 now", zone=zone) for zone in (BERLIN, "UTC", "")]
     assert [isinstance(each, Get) and each.now for each in read] == [True, True, False]
 
 
-def test_a_zone_that_this_machine_does_not_know_is_read_as_utc() -> None:
+def test_a_zone_unknown_to_this_machine_is_read_as_utc() -> None:
     now = datetime(2026, 11, 24, 12, tzinfo=UTC)
     assert parse_end("18:00", now, "Mars/Olympus").at == datetime(2026, 11, 24, 18, tzinfo=UTC)

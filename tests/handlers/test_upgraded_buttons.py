@@ -1,6 +1,6 @@
-"""Buttons that an earlier release posted act on the rentals that it stored, after the upgrade of its database.
+"""Buttons that an earlier release posted act on that release's rentals after the database was upgraded.
 
-Their values are written out here: none of them is made by the code under test.
+Their values are written out here. None of them is created by the code under test.
 """
 
 from __future__ import annotations
@@ -38,7 +38,10 @@ H = timedelta(hours=1)
 
 @pytest.fixture
 async def ours(tmp_path: Path, released_url: str, stored: Stored) -> AsyncIterator[Team]:
-    """The team at the time of the dump, with the upgraded database and its people. An admin resumed buying."""
+    """Yield the team at the time of the dump, with the upgraded database and its people.
+
+    An admin has resumed buying.
+    """
     rules = changed(RULES, limits=Limits(per_person_rentals=30, team_per_hour=Decimal(1000)))
     await migrate(released_url)
     async with team(tmp_path, rules=rules, url=released_url) as made:
@@ -55,16 +58,14 @@ async def ours(tmp_path: Path, released_url: str, stored: Stored) -> AsyncIterat
 
 
 async def click(ours: Team, user: str, action_id: str, value: str, *, confirm: bool = False) -> Rental:
-    """Click an old button, and with `confirm` the button of the dialog that it opens. Return the rental."""
+    """Click an old button, with `confirm` also the button of the dialog that it opens, and return the rental."""
     await ours.forge(user, action_id, value)
     if confirm:
         assert (await ours.submit(user))["ok"]
     return await ours.rental(value.partition(":")[0])
 
 
-async def test_old_buttons_decide_extend_and_destroy_the_rentals_of_an_upgraded_database(
-    ours: Team, stored: Stored
-) -> None:
+async def test_old_buttons_still_work_after_a_database_upgrade(ours: Team, stored: Stored) -> None:
     approved = await click(ours, BEN.id, "approve", f"{stored.for_approver}:1", confirm=True)
     assert (approved.state, approved.approved_by) == (State.PROCURING, BEN.id)
     accepted = await click(ours, ANA.id, "accept", f"{stored.for_owner}:2")
@@ -78,7 +79,7 @@ async def test_old_buttons_decide_extend_and_destroy_the_rentals_of_an_upgraded_
     for _ in range(2):
         extended = await click(ours, ANA.id, "extend", f"{stored.extended}:2:{shown_end}")
         assert extended.running_lease.ends_at == ends_at + 2 * H
-    ours.clock.put(ours.clock.now() + timedelta(minutes=3))  # she kept it a moment before
+    ours.clock.put(ours.clock.now() + timedelta(minutes=3))  # the stored Keep is only a moment old
     kept = await click(ours, ANA.id, "keep", f"{stored.kept}:4")
     assert kept.running_lease.question.quiet_until == ours.clock.now() + 4 * H
 
@@ -103,9 +104,7 @@ async def rented_from(ours: Team, quote_id: str) -> list[tuple[State, str]]:
     return [(one.state, one.clicked_offer) for one in await ours.rentals() if one.quote_id == quote_id]
 
 
-async def test_an_old_rent_button_rents_while_its_offer_stands_and_an_old_key_button_rents_what_was_clicked(
-    ours: Team, stored: Stored
-) -> None:
+async def test_old_rent_and_key_buttons_rent_while_their_offers_are_valid(ours: Team, stored: Stored) -> None:
     offer = await first_offer(ours, stored.searched)
     await ours.forge(BEN.id, "rent", f"{stored.searched}:{offer.offer_id}")
     assert await rented_from(ours, stored.searched) == [(State.PROCURING, offer.offer_id)]
@@ -116,7 +115,7 @@ async def test_an_old_rent_button_rents_while_its_offer_stands_and_an_old_key_bu
     assert await rented_from(ours, stored.clicked) == [(State.PROCURING, offer.offer_id)]
 
 
-async def test_an_old_rent_button_whose_offer_has_expired_rents_nothing_and_offers_to_search_again(
+async def test_an_old_rent_button_with_an_expired_offer_suggests_searching_again(
     ours: Team, stored: Stored
 ) -> None:
     offer = await first_offer(ours, stored.searched)
@@ -126,10 +125,8 @@ async def test_an_old_rent_button_whose_offer_has_expired_rents_nothing_and_offe
     assert "These prices are no longer valid. Nothing was rented." in (await ours.replies())[-1]
 
 
-async def test_what_an_earlier_release_posted_takes_the_new_form_when_it_next_changes(
-    ours: Team, stored: Stored
-) -> None:
-    """The card and the owner's message are edited where they are, and nothing is posted again for them."""
+async def test_messages_of_an_earlier_release_get_the_new_form_when_changed(ours: Team, stored: Stored) -> None:
+    """The card and the owner's message are edited in place, and neither is posted again."""
     workspace = ours.world.sandbox.workspace
     places = [(workspace.channels[TRAINING], f"*Ready*: 1x H100 SXM 80 GB EU, Ana, {stored.in_use}.")]
     places.append((workspace.dm(ANA.id), f"Your 1x H100 SXM 80 GB ({stored.in_use}) is ready until 18:40."))

@@ -1,4 +1,4 @@
-"""People ask to wait for a machine, or for one at a later time, and stop waiting."""
+"""People wait for a machine or request one for a later time, and stop waiting."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ CHEAP = "H200 EU under $2 per GPU for 1h"
 
 
 async def answered(ours: Team, user: str, text: str, *offers: Offer) -> Quote:
-    """Let a person type a command, and answer its search with these offers."""
+    """Type a command as a person, and answer its search with these offers."""
     assert await ours.command(user, text) == ""
     (quote,) = await ours.quotes(user)
     state = QuoteState.FOUND if offers else QuoteState.NONE
@@ -40,12 +40,12 @@ async def answered(ours: Team, user: str, text: str, *offers: Offer) -> Quote:
 
 
 async def reads(ours: Team, words: str, user: str = ANA) -> dict[str, Any]:
-    """Return the newest message with these words that a person sees, after everything was delivered."""
+    """Return the newest message containing `words` that a person sees, after everything was delivered."""
     await ours.deliver_all()
     return await ours.look(user, TRAINING, words)
 
 
-async def test_wait_rents_nothing_and_tell_me_is_listed_until_its_owner_stops_waiting(tmp_path: Path) -> None:
+async def test_tell_me_is_listed_until_its_owner_stops_waiting(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         quote = await answered(ours, ANA, "wait 8x H200 in EU under $3 per GPU until fri")
         assert quote.waitlist_entry is not None
@@ -71,13 +71,11 @@ async def test_wait_rents_nothing_and_tell_me_is_listed_until_its_owner_stops_wa
         assert "waitlist" not in await ours.command(ANA, "list")
 
 
-async def test_a_wait_that_ends_before_the_hours_begin_offers_to_look_at_any_time(tmp_path: Path) -> None:
+async def test_a_wait_ending_outside_the_hours_offers_any_time(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         ours.clock.jump(10 * H)  # 23:00 in Berlin
         await answered(ours, ANA, "wait H200 EU until 6:00 tomorrow")
-        shown = await reads(
-            ours, "The wait would be over before those hours begin, so I won't look for an offer unless you add"
-        )
+        shown = await reads(ours, "before those hours begin, so I won't look for an offer unless you add")
         await ours.click(ANA, shown, "Tell me")
         waits = await reads(ours, 'so I won\'t look for an offer unless you click "Any time".')
         await ours.click(ANA, waits, "Any time")
@@ -85,7 +83,7 @@ async def test_a_wait_that_ends_before_the_hours_begin_offers_to_look_at_any_tim
         assert [button["text"] for button in waits["buttons"]] == ["Stop waiting"]
 
 
-async def test_an_automatic_rent_needs_a_key_waits_in_lists_and_can_be_stopped(tmp_path: Path) -> None:
+async def test_renting_automatically_requires_a_key_and_can_be_stopped(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         quote = await answered(ours, ANA, f"get {CHEAP} any time")
         shown = await reads(ours, "Right now, there's no H200 in EU under $2.00")
@@ -105,7 +103,7 @@ async def test_an_automatic_rent_needs_a_key_waits_in_lists_and_can_be_stopped(t
         assert await ours.rentals() == []
 
 
-async def test_without_a_price_in_the_words_a_dialog_asks_for_it_and_a_dear_one_is_confirmed(
+async def test_a_missing_price_is_requested_and_an_expensive_one_confirmed(
     tmp_path: Path,
 ) -> None:
     async with team(tmp_path) as ours:
@@ -126,7 +124,7 @@ async def test_without_a_price_in_the_words_a_dialog_asks_for_it_and_a_dear_one_
         assert rental.state is State.AWAITING_APPROVAL
 
 
-async def test_a_start_is_rented_then_if_its_owner_clicks_and_everyone_reads_when(tmp_path: Path) -> None:
+async def test_a_planned_start_is_rented_after_a_click_and_announced(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         await ours.has_key(ANA)
         await answered(ours, ANA, "get H100 EU at 9:00 tomorrow for 2h", an_offer("o1", "2.15"))
@@ -156,7 +154,7 @@ async def test_a_start_is_rented_then_if_its_owner_clicks_and_everyone_reads_whe
         assert (rental.state, str(rental.newest_terms.price)) == (State.AWAITING_APPROVAL, "30.00")
 
 
-async def test_the_message_about_an_offer_says_that_it_was_rented_and_keeps_no_button(tmp_path: Path) -> None:
+async def test_the_message_about_a_rented_offer_loses_its_buttons(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         await ours.has_key(ANA)
         quote = await answered(ours, ANA, "wait H100 EU for 1h")
@@ -179,7 +177,7 @@ async def test_the_message_about_an_offer_says_that_it_was_rented_and_keeps_no_b
         assert f"({rental.id}) in EU. Follow it in " in edited["reads"]
 
 
-async def test_who_decides_whether_a_request_goes_on_can_be_told_instead_when_there_is_one(tmp_path: Path) -> None:
+async def test_the_owner_deciding_on_a_price_can_choose_a_notification_instead(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         await ours.has_key(ANA)
         rental = await asked(ours)
@@ -199,7 +197,7 @@ async def test_who_decides_whether_a_request_goes_on_can_be_told_instead_when_th
         ("get H100 EU at 9:00 tomorrow", "add your highest price"),
     ],
 )
-async def test_a_search_can_be_repeated_with_what_was_typed_about_waiting(
+async def test_a_search_can_be_repeated_with_its_typed_waiting_conditions(
     tmp_path: Path, text: str, words: str
 ) -> None:
     async with team(tmp_path) as ours:

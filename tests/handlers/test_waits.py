@@ -48,7 +48,7 @@ ASKED = a_request(gpu="H200", count=8, region="EU", max_gpu_rate=Decimal(3))
         ("h200 at any time now", Get(request=a_request(gpu="H200"), any_time=True)),
     ],
 )
-def test_after_wait_an_end_ends_the_wish_and_a_length_is_that_of_the_machine(text: str, meant: Wait | Get) -> None:
+def test_after_wait_an_end_limits_the_waiting_and_a_length_the_lease(text: str, meant: Wait | Get) -> None:
     assert command(text) == meant
     written = command_text(meant, text, default_lease=LEASE, zone="Europe/London")
     assert command(written) == meant
@@ -73,7 +73,7 @@ def test_after_wait_an_end_ends_the_wish_and_a_length_is_that_of_the_machine(tex
         ),
     ],
 )  # fmt: skip
-def test_what_can_not_be_waited_for_is_refused_with_what_to_type(text: str, words: str, lines: list[str]) -> None:
+def test_an_impossible_wait_is_refused_with_suggestions(text: str, words: str, lines: list[str]) -> None:
     with pytest.raises(Mistake) as caught:
         command(text)
     assert words in caught.value.words
@@ -93,7 +93,7 @@ def test_what_can_not_be_waited_for_is_refused_with_what_to_type(text: str, word
         (LORD_HOWE, "2026-10-03 20:00", "at 9:00", "2026-10-03T22:00"),
     ],
 )
-def test_a_start_is_read_in_the_persons_own_zone_over_daylight_saving(
+def test_a_start_is_in_the_persons_zone_across_clock_changes(
     zone: str, typed_at: str, start: str, in_utc: str
 ) -> None:
     found = command(f"get h100 for 8h {start}", now=local(typed_at, zone).astimezone(UTC), zone=zone)
@@ -112,9 +112,7 @@ def test_a_start_is_read_in_the_persons_own_zone_over_daylight_saving(
         (LORD_HOWE, "2026-04-04 20:00", "1:45", "Clocks go back on 2026-04-05, and 1:45 comes twice. Name another time, such as 2:00."),
     ],
 )  # fmt: skip
-def test_a_start_that_the_clocks_skip_or_repeat_is_refused(
-    zone: str, typed_at: str, start: str, words: str
-) -> None:
+def test_a_start_that_clocks_skip_or_repeat_is_refused(zone: str, typed_at: str, start: str, words: str) -> None:
     with pytest.raises(Mistake) as caught:
         command(f"get h100 at {start}", now=local(typed_at, zone).astimezone(UTC), zone=zone)
     assert caught.value.words == words
@@ -138,7 +136,9 @@ FILLED: dict[str, str] = {
         ({"start": "", "lease": "8h"}, None, 8, None),
     ],
 )
-def test_the_form_takes_a_start(inputs: dict[str, str], start: int | None, lease: int, up_to: int | None) -> None:
+def test_the_form_accepts_a_start(
+    inputs: dict[str, str], start: int | None, lease: int, up_to: int | None
+) -> None:
     request = read_form({**FILLED, **inputs}, CATALOG, Rules(), now=MONDAY_NOON, zone="Europe/London").request
     starts_at = None if start is None else MONDAY_NOON + timedelta(hours=start)
     assert request.starts_at == starts_at
@@ -147,13 +147,13 @@ def test_the_form_takes_a_start(inputs: dict[str, str], start: int | None, lease
 
 
 @pytest.mark.parametrize("typed", ["20 in all", "$20.00 total", "usd 20 in total"])
-def test_the_form_takes_a_total(typed: str) -> None:
+def test_the_form_accepts_a_total(typed: str) -> None:
     inputs = {**FILLED, "lease": "8h", "cap": typed}
     request = read_form(inputs, CATALOG, Rules(), now=MONDAY_NOON, zone="Europe/London").request
     assert (request.max_total, request.max_gpu_rate, request.cap_said_per_gpu) == (20_000_000, None, False)
 
 
-def test_the_form_refuses_a_total_that_can_not_be_right() -> None:
+def test_the_form_refuses_an_impossible_total() -> None:
     inputs = {**FILLED, "lease": "1h", "cap": "5000 in all"}
     with pytest.raises(InvalidForm) as caught:
         read_form(inputs, CATALOG, Rules(), now=MONDAY_NOON, zone="Europe/London")
@@ -171,7 +171,7 @@ def test_the_form_refuses_a_total_that_can_not_be_right() -> None:
         ({"start": "9:00 tomorrow", "lease": "until today 18:00"}, "lease", "That's not after the start."),
     ],
 )  # fmt: skip
-def test_the_form_shows_what_is_wrong_with_a_start(inputs: dict[str, str], field: str, words: str) -> None:
+def test_the_form_explains_an_invalid_start(inputs: dict[str, str], field: str, words: str) -> None:
     with pytest.raises(InvalidForm) as caught:
         read_form({**FILLED, **inputs}, CATALOG, Rules(), now=MONDAY_NOON, zone="Europe/London")
     assert caught.value.errors == {field: words}
@@ -182,7 +182,7 @@ def test_the_form_shows_what_is_wrong_with_a_start(inputs: dict[str, str], field
     lease=st.integers(60, 72 * 3600).map(lambda seconds: timedelta(seconds=seconds)),
     longer=st.none() | st.integers(1, 3600).map(lambda seconds: timedelta(seconds=seconds)),
 )
-def test_the_text_of_a_request_with_a_start_reads_back_as_the_same_request(
+def test_the_text_of_a_request_with_a_start_parses_as_the_same(
     minutes: int, lease: timedelta, longer: timedelta | None
 ) -> None:
     start = MONDAY_NOON + timedelta(minutes=minutes)

@@ -1,4 +1,4 @@
-"""Every payload that Slack may send matches one listener, and every id that a view can render has a handler."""
+"""Every payload that Slack may send matches one listener, and every ID that a view can render has a handler."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ async def app(tmp_path: Path) -> Any:
 
 
 async def listener_count(app: AsyncApp, body: dict[str, Any]) -> int:
-    """Return how many listeners match a payload."""
+    """Return the number of listeners that match a payload."""
     request = AsyncBoltRequest(mode="socket_mode", body=body)
     response = BoltResponse(status=200)
     return sum([await listener.async_matches(req=request, resp=response) for listener in app._async_listeners])
@@ -77,7 +77,7 @@ def event(kind: str) -> dict[str, Any]:
     return {"type": "event_callback", "event": {"type": kind, "channel_type": "im"}}
 
 
-async def test_exactly_one_listener_matches_a_button_of_any_version(app: AsyncApp) -> None:
+async def test_exactly_one_listener_matches_each_button_of_any_version(app: AsyncApp) -> None:
     for action_id in (
         *(numbered(action, n) for action in ACTION_VALUES for n in (1, 2, 25)),
         "",
@@ -87,13 +87,13 @@ async def test_exactly_one_listener_matches_a_button_of_any_version(app: AsyncAp
         assert await listener_count(app, click(action_id)) == 1
 
 
-async def test_exactly_one_listener_matches_a_dialog_of_any_version(app: AsyncApp) -> None:
+async def test_exactly_one_listener_matches_each_dialog_of_any_version(app: AsyncApp) -> None:
     for callback_id in (*MODAL_VALUES, "get_gpus"):
         body = {"type": "view_submission", "view": {"type": "modal", "callback_id": callback_id}}
         assert await listener_count(app, body) == 1
 
 
-async def test_exactly_one_listener_matches_each_event_of_the_manifest_and_none_another_event(
+async def test_exactly_one_listener_matches_each_event_in_the_manifest(
     app: AsyncApp,
 ) -> None:
     subscribed = MANIFEST["settings"]["event_subscriptions"]["bot_events"]
@@ -103,7 +103,7 @@ async def test_exactly_one_listener_matches_each_event_of_the_manifest_and_none_
     assert await listener_count(app, event("reaction_added")) == 0
 
 
-async def test_exactly_one_listener_matches_each_command_of_the_manifest_and_none_another_command(
+async def test_exactly_one_listener_matches_each_command_in_the_manifest(
     app: AsyncApp,
 ) -> None:
     for entry in MANIFEST["features"]["slash_commands"]:
@@ -111,24 +111,24 @@ async def test_exactly_one_listener_matches_each_command_of_the_manifest_and_non
     assert await listener_count(app, {"command": "/other", "text": ""}) == 0
 
 
-async def test_every_action_and_every_dialog_has_a_handler_and_nothing_else_listens(app: AsyncApp) -> None:
+async def test_every_action_and_dialog_has_a_handler_and_nothing_else_listens(app: AsyncApp) -> None:
     assert len(app._async_listeners) == 3 + len(slack_events.HANDLERS)
     assert ACTION_VALUES.keys().isdisjoint(MODAL_VALUES)
     assert set(modals.HANDLERS) == {*ACTION_VALUES, *MODAL_VALUES}
 
 
-def test_every_action_and_every_dialog_has_a_limit_of_transactions() -> None:
-    """tests/handlers/team.py checks the limits."""
+def test_every_action_and_dialog_has_a_transaction_limit() -> None:
+    """The limits themselves are checked in tests/handlers/team.py."""
     assert {*ACTION_VALUES, *(f"dialog {name}" for name in MODAL_VALUES)} <= MOST.keys()
 
 
 def _is_wiring(node: ast.stmt) -> bool:
-    """Return whether this is `ON`, which says what leads to which function."""
+    """Return whether this statement is `ON`, which maps buttons and dialogs to functions."""
     return isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and node.targets[0].id == "ON"
 
 
-def test_views_show_every_action_and_every_dialog_of_the_table_and_no_others() -> None:
-    """Read the code of the views: they write ids only as `Action.NAME` and `Callback.NAME`."""
+def test_views_show_exactly_the_actions_and_dialogs_in_the_tables() -> None:
+    """This reads the code of the views, which write IDs only as `Action.NAME` and `Callback.NAME`."""
     used: set[str] = set()
     for path in (path for room in VIEWS for path in room.rglob("*.py")):
         shown = [one for one in ast.parse(path.read_text()).body if not _is_wiring(one)]

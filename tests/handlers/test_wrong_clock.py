@@ -1,4 +1,4 @@
-"""While the clock of the bot's machine is wrong, people read that nothing was changed, and nothing is."""
+"""While the clock of the bot's machine is wrong, nothing is changed, and people are told so."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ SOON_AGAIN = Timing(ack=0.5, retries=(0.0,) * 30)
 
 @dataclass
 class Clocks:
-    """Whether the clock of the bot's machine is right, and whether another process works."""
+    """The state of the clock of the bot's machine, and of another process."""
 
     right: bool = True
     others_work: bool = False
 
 
-async def test_commands_clicks_dialogs_and_messages_get_one_sentence(tmp_path: Path) -> None:
+async def test_all_interactions_are_refused_with_the_same_sentence(tmp_path: Path) -> None:
     clocks = Clocks()
     async with team(tmp_path, may_claim=lambda: clocks.right) as ours:
         offers = await ours.offered(ANA, an_offer("o1", "2.15"))
@@ -45,8 +45,8 @@ async def test_commands_clicks_dialogs_and_messages_get_one_sentence(tmp_path: P
         assert len(await ours.rentals()) == 1
 
 
-async def test_a_message_is_left_to_another_process_without_a_word(tmp_path: Path) -> None:
-    """Who reads that nothing was changed writes again, and both messages would be carried out."""
+async def test_a_message_is_silently_left_to_another_process(tmp_path: Path) -> None:
+    """A person who is told that nothing was changed writes the message again, and both would be carried out."""
     clocks = Clocks(right=False, others_work=True)
     async with team(
         tmp_path, timing=SOON_AGAIN, may_claim=lambda: clocks.right, others_work=lambda: clocks.others_work
@@ -62,7 +62,7 @@ async def test_a_message_is_left_to_another_process_without_a_word(tmp_path: Pat
         assert "You have no machines right now." in seen[-1]
 
 
-async def test_an_event_that_asks_for_nothing_is_not_acknowledged(tmp_path: Path) -> None:
+async def test_an_event_that_needs_no_answer_is_not_acknowledged(tmp_path: Path) -> None:
     clocks = Clocks(right=False)
     async with team(tmp_path, timing=SOON_AGAIN, may_claim=lambda: clocks.right) as ours:
         sent = await ours.world.act("event", type="user_change", user={"id": ANA})

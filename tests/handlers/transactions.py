@@ -1,6 +1,6 @@
-"""How many transactions a click, a dialog and a command may make before Slack gets its acknowledgement.
+"""The number of transactions that each click, dialog and command may make before its acknowledgement.
 
-Every test with a team checks this for all that its people do (`CountingStore.check`).
+Every test with a team checks this for everything that its people do (`CountingStore.check`).
 """
 
 from __future__ import annotations
@@ -127,10 +127,12 @@ MOST: Mapping[str, tuple[int, int]] = MappingProxyType(
         "/gpu away": (0, 1),
     }
 )
-"""How many reads and writes each may make, also if it is refused. A reply apart from the acknowledgement is one of
-the writes."""
+"""The maximum number of reads and writes of each interaction, including refused ones.
+
+A reply that is separate from the acknowledgement counts as a write.
+"""
 OTHER_WORDS = (2, 1)
-"""The same for words that are no command, such as a sentence about a rental."""
+"""The same limits for text that isn't a command, such as a sentence about a rental."""
 
 
 @dataclass
@@ -165,17 +167,17 @@ class CountingStore:
         return self.store.write(**how)
 
     async def middleware(self, req: AsyncBoltRequest, next: Callable[[], Awaitable[BoltResponse]]) -> BoltResponse:
-        """Count for the listener of this request. Bolt runs the listener in a copy of this context."""
+        """Count the transactions for the listener of this request, which Bolt runs in a copy of this context."""
         one = Counted(_name(req.body))
         self.counted.append(one)
         _CURRENT.set(one)
-        ack: _CountedAck = cast(Any, _CountedAck)()  # it has no types
+        ack: _CountedAck = cast(Any, _CountedAck)()  # the class has no types
         ack.counted = one
         req.context["ack"] = ack
         return await next()
 
     def check(self) -> None:
-        """Assert that no listener made more transactions than it may."""
+        """Assert that no listener has made more transactions than allowed."""
         for one in self.counted:
             most = MOST.get(one.name, OTHER_WORDS if one.name.startswith("/") else None)
             if most is not None:  # forged ids and events have no limit
@@ -199,7 +201,7 @@ def _count(*, reads: int = 0, writes: int = 0) -> None:
 
 
 def _name(body: dict[str, Any]) -> str:
-    """Return the name that MOST has: `rent` for a click, `dialog rent_confirm` for a submission, `/gpu get`."""
+    """Return the key in MOST: `rent` for a click, `dialog rent_confirm` for a submission, `/gpu get`."""
     if "command" in body:
         return " ".join([str(body["command"]), *str(body.get("text", "")).split()[:1]])
     view = body.get("view") or {}

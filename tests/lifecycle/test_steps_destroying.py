@@ -99,7 +99,7 @@ async def test_a_second_click_on_destroy_is_refused_while_the_deletion_runs(here
 
 
 async def rental_with_an_earlier_machine(here: World) -> Rental:
-    """Return a rental whose second attempt is starting while the machine of the first one is being deleted slowly."""
+    """Return a rental whose second attempt is starting while the first one's machine is being deleted slowly."""
     await here.behaves("hyperstack", "fails_with_resource", times=1)
     rental = await here.get()
     await here.behaves("hyperstack", "not_deleting", seconds=900)
@@ -130,7 +130,7 @@ async def test_an_alarm_names_each_machine_that_may_still_bill(here: World) -> N
 async def test_an_earlier_machine_that_is_not_deleted_causes_an_alarm(
     here: World,
 ) -> None:
-    """This also applies while the next machine is already in use."""
+    """The alarm comes even while the next machine is already in use."""
     rental = await here.until(await rental_with_an_earlier_machine(here), State.READY)
     rental = await here.until_event(rental, E.NOT_CONFIRMED)
     assert rental.state is State.READY
@@ -171,7 +171,7 @@ async def test_a_failing_deletion_is_retried_and_causes_repeated_alarms(
 ) -> None:
     """The first alarm comes after 5 min.
 
-    It is repeated every 30 min, or every 2 h once somebody has acknowledged it.
+    The alarm is repeated every 30 min, or every 2 h once somebody has acknowledged it.
     """
     rental = await here.ready()
     await here.behaves("hyperstack", "delete_500", seconds=None)

@@ -1,4 +1,4 @@
-"""Idle and connected machines: who is asked when, who learns that nobody answers, and what people decide."""
+"""Idle and connected machines: questions to the owner, unanswered questions, and the decisions of people."""
 
 from __future__ import annotations
 
@@ -33,8 +33,10 @@ MORNING = NOON + 20 * HOUR
 
 
 async def probed(here: World, **fields: Any) -> Rental:
-    """Return a machine with a probe, which is ready for 30 hours and in use. It costs less than $10 an hour. It is
-    not visited: `use` says what visits would have shown.
+    """Return a rental whose machine has a probe, is ready for 30 hours, and is in use.
+
+    It costs less than $10 an hour. The machine isn't actually probed: `use` stores what probe runs would have
+    shown.
     """
     rules = changed(here.deps.rules, auto_approve=AutoApprove(total=Decimal(1000)))
     here.deps = replace(here.deps, rules=rules, probe_line=PROBE)
@@ -46,7 +48,7 @@ async def probed(here: World, **fields: Any) -> Rental:
 
 
 async def use(here: World, rental: Rental, status: UsageStatus, since: datetime) -> Rental:
-    """Store what the visits showed, and that the last one was now."""
+    """Store a usage status, as if the last probe run had just taken place."""
     await note_no_work(here, rental)
     before = await here.rental(rental.id)
     after = alter(before, use=Use(status=status, since=since), due_at=here.now)
@@ -57,42 +59,43 @@ async def use(here: World, rental: Rental, status: UsageStatus, since: datetime)
 
 
 async def note_no_work(here: World, rental: Rental) -> None:
-    """Store a visit of now that shows no work."""
+    """Store a probe run of this moment that shows no work."""
     async with here.deps.store.write() as tx:
         await tx.samples.add(Sample(rental_id=rental.id, at=here.now, gpus=(GpuUse(index=0, highest=0),)))
 
 
 async def pass_until(here: World, rental: Rental, moment: datetime) -> None:
-    """Let time pass until a moment at which the machine was visited just before. Only then run what is due."""
+    """Skip the time until a moment, and run what is due then. The machine counts as probed just before."""
     here.jump(moment - here.now)
     await note_no_work(here, rental)
     await here.settle()
 
 
 async def idle_since_now(here: World, **fields: Any) -> tuple[Rental, datetime]:
-    """Return a machine that has just become idle, and since when it is."""
+    """Return a rental whose machine has just become idle, and the start of the idle period."""
     rental, since = await probed(here, **fields), here.now
     await pass_until(here, rental, since + 30 * MINUTE)
     return await use(here, rental, UsageStatus.IDLE, since), since
 
 
 async def asked_at(here: World, rental: Rental) -> list[datetime]:
-    """Return when its owner was asked."""
+    """Return the times at which the owner was asked about the machine."""
     return [event.at for event in await here.events(rental) if event.kind is E.STILL_NEEDED]
 
 
 def dollars_idle(rental: Rental, dollars: int = 2) -> timedelta:
-    """Return how long the machine takes to cost that much."""
+    """Return the time in which the machine costs this amount."""
     assert rental.rate is not None
     return timedelta(hours=float(Decimal(dollars) / rental.rate))
 
 
-async def surfaces(here: World, rental: Rental) -> list[Message]:
+async def messages_to_approvers(here: World, rental: Rental) -> list[Message]:
     """Return the messages to the approvers about a rental."""
     return [one for one in await here.messages(MessageKind.APPROVAL) if one.rental_id == rental.id]
 
 
-async def test_an_idle_machine_is_asked_about_in_its_owners_hours_and_never_destroyed_for_it(here: World) -> None:
+async def test_owners_are_asked_about_idle_machines_only_in_their_hours(here: World) -> None:
+    """An idle machine isn't destroyed before its end."""
     rental, since = await idle_since_now(here)
     first = since + dollars_idle(rental)
     await pass_until(here, rental, first - SECOND)
@@ -100,7 +103,7 @@ async def test_an_idle_machine_is_asked_about_in_its_owners_hours_and_never_dest
     await here.pass_time(MINUTE)
     (one,) = await asked_at(here, rental)
     assert first <= one <= first + MINUTE
-    # Eight hours after the third question it is night.
+    # Eight hours after the third question, it is night.
     for number, moment in ((2, one + 2 * HOUR), (3, one + 6 * HOUR), (4, MORNING)):
         await pass_until(here, rental, moment - SECOND)
         assert await count(here, rental, E.STILL_NEEDED) == number - 1
@@ -113,7 +116,10 @@ async def test_an_idle_machine_is_asked_about_in_its_owners_hours_and_never_dest
 
 
 async def unanswered(here: World) -> tuple[Rental, datetime]:
-    """Return a machine that its owner was asked about in the morning, and when that was. Nobody answers."""
+    """Return a rental that its owner was asked about in the morning, and the time of the question.
+
+    Nobody answers.
+    """
     rental = await probed(here, lease=60 * HOUR)
     await pass_until(here, rental, MORNING)
     await use(here, rental, UsageStatus.IDLE, MORNING - 3 * HOUR)
@@ -122,7 +128,7 @@ async def unanswered(here: World) -> tuple[Rental, datetime]:
     return rental, asked
 
 
-async def test_the_card_and_then_the_approvers_learn_that_nobody_answers(here: World) -> None:
+async def test_an_unanswered_question_appears_on_the_card_then_to_approvers(here: World) -> None:
     rental, asked = await unanswered(here)
     before = (await here.rental(rental.id)).version
     await pass_until(here, rental, asked + 2 * HOUR)
@@ -137,7 +143,7 @@ async def test_the_card_and_then_the_approvers_learn_that_nobody_answers(here: W
     assert (facts.status, facts.span, facts.until) == (UsageStatus.IDLE, 7 * HOUR, end_of(rental))
     assert rental.rate is not None
     assert facts.amount == int(rental.rate * 7 * 1_000_000)
-    (message,) = await surfaces(here, rental)
+    (message,) = await messages_to_approvers(here, rental)
     assert message.to.value == HOME
     await pass_until(here, rental, asked + 28 * HOUR - SECOND)
     assert await count(here, rental, E.NOBODY_ANSWERS) == 1
@@ -145,7 +151,7 @@ async def test_the_card_and_then_the_approvers_learn_that_nobody_answers(here: W
     assert await count(here, rental, E.NOBODY_ANSWERS) == 2  # again after a day
 
 
-async def test_an_approver_leaves_it_until_its_end(here: World) -> None:
+async def test_an_approver_can_leave_an_idle_machine_until_its_end(here: World) -> None:
     rental, asked = await unanswered(here)
     await pass_until(here, rental, asked + 4 * HOUR)
     with pytest.raises(Refused, match="Only approvers and admins"):
@@ -160,7 +166,8 @@ async def test_an_approver_leaves_it_until_its_end(here: World) -> None:
     assert await count(here, rental, E.NOBODY_ANSWERS) == 1
 
 
-async def test_an_approver_has_the_owner_asked_again_and_is_told_again_if_they_stay_silent(here: World) -> None:
+async def test_an_approver_can_have_the_owner_asked_again(here: World) -> None:
+    """If the owner still doesn't answer, the approvers are notified again."""
     rental, asked = await unanswered(here)
     for hours in (2, 4):
         await pass_until(here, rental, asked + hours * HOUR)
@@ -177,7 +184,7 @@ async def test_an_approver_has_the_owner_asked_again_and_is_told_again_if_they_s
     assert (await here.rental(rental.id)).state is State.READY
 
 
-async def test_about_a_machine_of_who_left_only_the_admins_are_asked(here: World) -> None:
+async def test_only_admins_are_asked_about_machines_of_people_who_left(here: World) -> None:
     rental, asked = await unanswered(here)
     await pass_until(here, rental, asked + 4 * HOUR)
     assert await count(here, rental, E.NOBODY_ANSWERS) == 1
@@ -192,7 +199,7 @@ async def test_about_a_machine_of_who_left_only_the_admins_are_asked(here: World
     assert [reader for reader, kind in await here.direct(rental) if kind is E.OWNER_LEFT] == [CLEO.id]
 
 
-async def test_the_message_to_the_new_owner_of_an_idle_machine_is_the_question_about_it(here: World) -> None:
+async def test_a_new_owners_message_is_the_question_about_the_idle_machine(here: World) -> None:
     rental, since = await idle_since_now(here)
     await pass_until(here, rental, since + 2 * HOUR)
     await note_no_work(here, rental)
@@ -208,7 +215,7 @@ async def test_the_message_to_the_new_owner_of_an_idle_machine_is_the_question_a
     await here.keep(await here.rental(rental.id), HOUR, BEN)
 
 
-async def test_a_new_owner_is_not_told_that_a_machine_is_idle_if_nobody_sees_that_it_still_is(here: World) -> None:
+async def test_a_new_owner_reads_nothing_about_an_outdated_idle_status(here: World) -> None:
     rental, _ = await idle_since_now(here)
     here.jump(2 * HOUR)
     await change_owner(here, CLEO, rental, BEN)

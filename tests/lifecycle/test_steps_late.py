@@ -1,4 +1,4 @@
-"""A click that is carried out late follows the rules that hold then, and nothing is bought late without asking."""
+"""A click that is carried out late follows the rules of that time, and nothing is bought late without asking."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from tests.store.make import REPLY_TO
 # --- nothing is bought late
 
 
-async def test_a_rental_is_not_bought_long_after_the_click_without_asking(here: World) -> None:
+async def test_nothing_is_bought_long_after_the_click_without_asking(here: World) -> None:
     rental = await here.rent(await here.ask(), settle=False)
     await here.be_down(HOUR)
     rental = await here.rental(rental.id)
@@ -37,7 +37,7 @@ async def test_a_rental_is_not_bought_long_after_the_click_without_asking(here: 
     assert rental.state is State.PROVISIONING
 
 
-async def test_after_an_attempt_that_ended_while_the_bot_was_down_its_owner_decides_again(here: World) -> None:
+async def test_after_an_attempt_ended_during_a_downtime_the_owner_decides(here: World) -> None:
     await here.fault("procure_offer", "cut_before")
     rental = await here.get()
     await here.be_down(5 * HOUR)
@@ -46,7 +46,7 @@ async def test_after_an_attempt_that_ended_while_the_bot_was_down_its_owner_deci
     assert await here.bought() == []
 
 
-async def test_a_machine_that_was_bought_before_the_bot_went_down_becomes_ready(here: World) -> None:
+async def test_a_machine_bought_before_a_downtime_becomes_ready(here: World) -> None:
     await here.fault("procure_offer", "cut_after")
     rental = await here.get()
     await here.be_down(20 * MINUTE)
@@ -54,8 +54,8 @@ async def test_a_machine_that_was_bought_before_the_bot_went_down_becomes_ready(
     assert await here.bought() == ["hyperstack"]
 
 
-async def test_a_machine_that_billed_while_the_bot_was_down_has_a_shorter_lease(here: World) -> None:
-    """The rental never costs more than the total that was accepted."""
+async def test_a_machine_billed_during_a_downtime_has_a_shorter_lease(here: World) -> None:
+    """The rental never costs more than the approved total."""
     rental = await here.until(await here.get(lease=6 * HOUR), State.PROVISIONING)
     await here.be_down(3 * HOUR)
     rental = await here.until(rental, State.READY)
@@ -67,7 +67,7 @@ async def test_a_machine_that_billed_while_the_bot_was_down_has_a_shorter_lease(
     assert await here.bill() <= rental.terms.total
 
 
-async def test_a_request_with_now_shows_its_offers_if_the_bot_was_down_meanwhile(here: World) -> None:
+async def test_now_only_shows_the_offers_after_a_downtime(here: World) -> None:
     quote = await carry_out(
         here.deps,
         ANA,
@@ -103,11 +103,11 @@ async def test_nothing_is_bought_if_buying_is_paused_during_the_search(here: Wor
     await here.until(rental, State.PROVISIONING)
 
 
-# --- a decision is judged by what holds when it is made
+# --- decisions follow the rules at the time they are made
 
 
 async def asked_again(here: World) -> Rental:
-    """Return a rental whose owner must decide about a dearer offer."""
+    """Return a rental whose owner has to decide about a pricier offer."""
     await here.behaves("hyperstack", "sold_out")
     await here.behaves("nebius", "sold_out")
     rental = await here.until(await here.get(), State.AWAITING_APPROVAL)
@@ -115,14 +115,14 @@ async def asked_again(here: World) -> Rental:
     return rental
 
 
-async def test_an_owner_who_may_no_longer_rent_does_not_accept_a_dearer_offer(here: World) -> None:
+async def test_an_owner_who_may_no_longer_rent_cannot_accept_an_offer(here: World) -> None:
     rental = await asked_again(here)
     with pytest.raises(Refused, match="rules"):
         await here.approve(rental, changed(ANA, guest=True))
     assert (await here.rental(rental.id)).state is State.AWAITING_APPROVAL
 
 
-async def test_an_owner_accepts_alone_only_what_the_rules_still_allow(here: World) -> None:
+async def test_an_owner_can_accept_only_offers_that_the_rules_still_allow(here: World) -> None:
     rental = await asked_again(here)
     tight = changed(RULES, auto_approve=AutoApprove(per_hour=Decimal("1.00")))
     with pytest.raises(Refused, match="needs approval"):

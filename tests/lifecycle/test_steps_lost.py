@@ -1,4 +1,4 @@
-"""A ready machine that the vendor takes: how soon its owner is told of it."""
+"""A ready machine that the vendor takes away: the time until its owner is notified."""
 
 from __future__ import annotations
 
@@ -28,11 +28,14 @@ AFTER_A_CHECK = pytest.mark.parametrize(
         (Contract.ONDEMAND, "missing", 4 * MINUTE + 90 * SECOND),
     ],
 )
-"""How soon a loss is told if no visit sees the machine: on demand, 90 s later than with visits."""
+"""The longest time until a loss is reported if probe runs don't see the machine.
+
+On demand, it takes 90 s longer than with probe runs.
+"""
 
 
 async def ready_behind_a_stale_cache(here: World, contract: Contract) -> Rental:
-    """Return a ready rental whose machine the market's cache shows for ten minutes after it is gone."""
+    """Return a ready rental whose machine stays in the market's cache for ten minutes after it is gone."""
     rental = await here.ready(contract=contract)
     await here.be_down(11 * MINUTE)
     await here.behaves("*", "stale_cache", seconds=600)
@@ -40,7 +43,7 @@ async def ready_behind_a_stale_cache(here: World, contract: Contract) -> Rental:
 
 
 async def checked(here: World) -> None:
-    """Let time pass until the marketplace has just been asked for a machine: the worst moment to lose it."""
+    """Let time pass until the market has just been queried for a machine, the worst moment to lose it."""
     before = len(await here.calls("get_resource"))
 
     async def asked() -> bool:
@@ -50,7 +53,7 @@ async def checked(here: World) -> None:
     assert await asked()
 
 
-async def test_a_check_that_finds_what_is_known_writes_its_time_and_shows_nothing_again(here: World) -> None:
+async def test_a_check_without_news_only_updates_the_read_time(here: World) -> None:
     rental = await here.ready()
     await here.pass_time(MINUTE)
 
@@ -69,14 +72,14 @@ async def test_a_check_that_finds_what_is_known_writes_its_time_and_shows_nothin
     assert after.due_at > here.now
 
 
-async def told_of_loss(here: World, rental: Rental) -> list[MessageKind]:
-    """Return where a lost rental's owner and its thread are told of it."""
+async def reports_of_loss(here: World, rental: Rental) -> list[MessageKind]:
+    """Return the kinds of the messages that report a loss to the rental's owner and in its thread."""
     event = await here.last_event(rental, E.LOST)
     return [m.kind for m in await here.messages() if m.event_id == event.id and m.posted_at == event.at]
 
 
 @AFTER_A_CHECK
-async def test_a_loss_is_told_in_time_although_the_cache_still_shows_the_machine(
+async def test_a_loss_is_reported_in_time_despite_the_markets_cache(
     here: World, contract: Contract, how: str, within: timedelta
 ) -> None:
     rental = await ready_behind_a_stale_cache(here, contract)
@@ -85,7 +88,7 @@ async def test_a_loss_is_told_in_time_although_the_cache_still_shows_the_machine
     await here.vanish(rental, how)
     rental = await here.until(rental, State.LOST)
     assert here.now - taken_at <= within
-    assert sorted(await told_of_loss(here, rental)) == [MessageKind.DIRECT, MessageKind.THREAD]
+    assert sorted(await reports_of_loss(here, rental)) == [MessageKind.DIRECT, MessageKind.THREAD]
     assert await here.alive() == []
     assert (await here.event_kinds(rental))[-1] is E.LOST
     (row,) = await here.ledger(rental)
@@ -104,20 +107,20 @@ async def test_a_loss_is_told_in_time_although_the_cache_still_shows_the_machine
         (Contract.ONDEMAND, "missing", 4 * MINUTE),
     ],
 )
-async def test_a_visit_that_is_missed_makes_the_bot_ask_the_vendor_at_once(
+async def test_a_missed_probe_run_makes_the_bot_query_the_vendor(
     here: World, contract: Contract, how: str, within: timedelta
 ) -> None:
-    """The machine vanishes right after a visit."""
+    """The machine vanishes right after a probe run."""
     here.deps = replace(here.deps, probe_line=PROBE)
     here.restart(here.deps)
     rental = await ready_behind_a_stale_cache(here, contract)
     before = len(await fresh_reads(here))
     await here.pass_time(50 * SECOND)
     async with here.deps.store.write() as tx:
-        # A check between two visits: on a clock that stands still they would be at the same microsecond.
+        # A check between two probe runs. On a clock that stands still, they would have the same microsecond.
         await tx.rentals.make_due([rental.id], here.now)
     await here.pass_time(15 * MINUTE)
-    # While visits are answered, the vendor itself is left alone.
+    # While probe runs succeed, the vendor itself isn't queried.
     assert len(await fresh_reads(here)) == before
     machine = here.machines[rental]
     probe_runs = machine.probe_runs
@@ -130,16 +133,16 @@ async def test_a_visit_that_is_missed_makes_the_bot_ask_the_vendor_at_once(
     await here.vanish(rental, how)
     machine.misses(Missed.NO_ANSWER)
     rental = await here.until(rental, State.LOST)
-    # A visit in the sandbox takes no time. A real one waits for an answer for up to 15 s.
+    # A probe run in the sandbox takes no time. A real one waits for an answer for up to 15 s.
     assert here.now - taken_at <= within - LONGEST_PROBE_RUN
 
 
 async def fresh_reads(here: World) -> list[dict[str, Any]]:
-    """Return the calls that asked the vendor itself for a machine."""
+    """Return the calls that queried the vendor itself for a machine."""
     return [call for call in await here.calls("get_resource") if "force_refresh" in str(call["query"])]
 
 
-async def test_a_machine_that_is_not_found_for_less_than_a_minute_is_not_lost(here: World) -> None:
+async def test_a_machine_missing_for_less_than_a_minute_is_not_lost(here: World) -> None:
     rental = await here.ready()
     await here.pass_time(5 * MINUTE)
     fault = await here.fault("get_resource", "status", status=404, times=3)
@@ -150,7 +153,7 @@ async def test_a_machine_that_is_not_found_for_less_than_a_minute_is_not_lost(he
     await ends_as(here, await here.destroy(rental), State.DESTROYED)
 
 
-async def test_a_market_that_asks_to_wait_is_asked_again_after_that(here: World) -> None:
+async def test_a_check_waits_as_long_as_the_market_asks(here: World) -> None:
     await here.ready(contract=Contract.SPOT)
     await here.fault("get_resource", "status", status=429, retry_after=100)
     await checked(here)

@@ -1,4 +1,4 @@
-"""A request with an end that its owner named: the machine ends no later, and none is bought shortly before it."""
+"""Requests with a named end: the machine ends no later, and none is bought shortly before that end."""
 
 from __future__ import annotations
 
@@ -21,7 +21,10 @@ from tests.rentals import ending, waiting
 
 
 async def waits_for_later_end(here: World, rental: Rental) -> Rental:
-    """Return the rental, which waits for its owner to name a later end. No machine of it runs."""
+    """Check that a rental waits for its owner to name a later end, and that it has no machine.
+
+    Return the rental.
+    """
     rental = await here.rental(rental.id)
     assert rental.state is State.AWAITING_APPROVAL
     assert (waiting(rental).decider, waiting(rental).why) == (Decider.OWNER, Why.TOO_LITTLE_TIME)
@@ -30,7 +33,8 @@ async def waits_for_later_end(here: World, rental: Rental) -> Rental:
     return rental
 
 
-async def test_the_machine_ends_when_its_owner_said_and_its_hours_count_from_the_asking(here: World) -> None:
+async def test_a_machine_ends_at_the_end_that_its_owner_named(here: World) -> None:
+    """The hours of the lease count from the request."""
     until = here.now + 3 * HOUR
     quote = await here.ask(until=until)
     assert quote.request.lease == 3 * HOUR
@@ -47,7 +51,7 @@ async def test_the_machine_ends_when_its_owner_said_and_its_hours_count_from_the
     await check(here)
 
 
-async def test_a_machine_that_bills_more_than_planned_may_end_sooner_than_said(here: World) -> None:
+async def test_a_machine_billed_longer_than_planned_still_ends_as_named(here: World) -> None:
     until = here.now + 6 * HOUR
     rental = await here.until(await here.get(until=until), State.PROVISIONING)
     await here.be_down(4 * HOUR)
@@ -55,7 +59,7 @@ async def test_a_machine_that_bills_more_than_planned_may_end_sooner_than_said(h
     assert rental.running_lease.ends_at == until
 
 
-async def test_an_extension_moves_the_end_past_the_one_that_was_named(here: World) -> None:
+async def test_an_extension_moves_the_end_past_the_named_one(here: World) -> None:
     until = here.now + 2 * HOUR
     rental = await here.extend(await here.ready(until=until), HOUR)
     await here.be_down(until - HOUR - here.now)
@@ -65,9 +69,7 @@ async def test_an_extension_moves_the_end_past_the_one_that_was_named(here: Worl
 
 
 @pytest.mark.parametrize("left", [30 * MINUTE, 30 * MINUTE - SECOND])
-async def test_half_an_hour_before_the_end_an_offer_can_be_rented_and_later_it_can_not(
-    here: World, left: timedelta
-) -> None:
+async def test_an_offer_can_be_rented_until_half_an_hour_before_the_end(here: World, left: timedelta) -> None:
     quote = await here.ask(until=here.now + 45 * MINUTE)
     here.jump(45 * MINUTE - left)
     if left == 30 * MINUTE:
@@ -80,7 +82,7 @@ async def test_half_an_hour_before_the_end_an_offer_can_be_rented_and_later_it_c
     assert await here.rentals() == []
 
 
-async def test_a_purchase_that_comes_too_late_for_its_end_asks_the_owner(here: World) -> None:
+async def test_a_purchase_too_late_for_its_named_end_asks_the_owner(here: World) -> None:
     rental = await here.rent(await here.ask(until=here.now + 40 * MINUTE), settle=False)
     await here.be_down(10 * MINUTE + SECOND)
     rental = await waits_for_later_end(here, rental)
@@ -94,7 +96,7 @@ async def test_a_purchase_that_comes_too_late_for_its_end_asks_the_owner(here: W
     await check(here)
 
 
-async def test_the_next_attempt_is_not_made_if_it_would_come_too_late_for_the_end(here: World) -> None:
+async def test_no_further_attempt_is_made_too_late_for_the_named_end(here: World) -> None:
     await here.behaves("hyperstack", "slow")
     rental = await here.get(until=here.now + 44 * MINUTE)
     rental = await here.until(rental, State.AWAITING_APPROVAL)
@@ -106,8 +108,8 @@ async def test_the_next_attempt_is_not_made_if_it_would_come_too_late_for_the_en
     await check(here)
 
 
-async def test_a_machine_that_becomes_ready_too_late_for_its_end_is_given_up(here: World) -> None:
-    """It is ready while the bot is down, and would end later than its owner said."""
+async def test_a_machine_ready_too_late_for_its_end_is_given_up(here: World) -> None:
+    """The machine becomes ready while the bot is down, and would end later than its owner requested."""
     rental = await here.until(await here.get(until=here.now + 40 * MINUTE), State.PROVISIONING)
     await here.be_down(40 * MINUTE - RULES.lease.grace)
     rental = await here.until(rental, State.AWAITING_APPROVAL)
@@ -117,7 +119,7 @@ async def test_a_machine_that_becomes_ready_too_late_for_its_end_is_given_up(her
     await check(here)
 
 
-async def test_a_machine_that_is_ready_in_the_last_moment_ends_when_its_owner_said(here: World) -> None:
+async def test_a_machine_ready_at_the_last_moment_ends_at_the_named_end(here: World) -> None:
     until = here.now + 40 * MINUTE
     rental = await here.until(await here.get(until=until), State.PROVISIONING)
     await here.be_down(until - RULES.lease.grace - here.now - 30 * SECOND)
@@ -127,7 +129,7 @@ async def test_a_machine_that_is_ready_in_the_last_moment_ends_when_its_owner_sa
     assert ending(await here.rental(rental.id)).since == until
 
 
-async def test_an_approval_that_comes_too_late_for_its_end_buys_nothing_and_asks_the_owner(here: World) -> None:
+async def test_an_approval_too_late_for_the_named_end_asks_the_owner(here: World) -> None:
     rental = await here.get(count=8, until=here.now + 2 * HOUR)
     here.jump(90 * MINUTE + SECOND)
     with pytest.raises(TooLate, match="Less than 30 min is left until the end of this request"):
@@ -140,7 +142,7 @@ async def test_an_approval_that_comes_too_late_for_its_end_buys_nothing_and_asks
     for person in (BEN, CLEO):
         with pytest.raises(Exception, match="Only the person who asked can decide about"):
             await carry_out(here.deps, person, deciding.Approve(rental.id, 2))
-    # A later end is asked of an approver like any other request over the limits.
+    # Like any other request over the limits, a later end needs an approver.
     rental = await here.rent(await here.ask(count=8, until=here.now + 3 * HOUR, changes=rental.id))
     assert (rental.state, waiting(rental).decider) == (State.AWAITING_APPROVAL, Decider.APPROVER)
     rental = await here.until(await here.approve(rental), State.READY)
@@ -148,14 +150,14 @@ async def test_an_approval_that_comes_too_late_for_its_end_buys_nothing_and_asks
     await check(here)
 
 
-async def test_a_long_grace_leaves_time_to_start(sqlite_url: str) -> None:
+async def test_a_long_grace_period_still_leaves_time_to_start(sqlite_url: str) -> None:
     rules = changed(RULES, lease=Lease(grace=2 * HOUR))
     async with world(sqlite_url, rules=rules) as here:
         rental = await here.ready(until=here.now + 31 * MINUTE)
         assert rental.running_lease.ends_at == rental.request.until
 
 
-async def test_equal_searches_share_a_call_whatever_ends_they_name(here: World) -> None:
+async def test_searches_that_differ_only_in_their_ends_share_a_call(here: World) -> None:
     await here.ask(until=here.now + HOUR)
     await here.ask(until=here.now + 2 * HOUR, note="run 7")
     await here.ask()

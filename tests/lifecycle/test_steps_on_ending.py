@@ -1,4 +1,7 @@
-"""A machine's end with its owner's `/root/on-ending.sh`, and its destruction after that script."""
+"""The end of a machine that has a `/root/on-ending.sh` of its owner.
+
+Both the end of its lease and a graceful destroy run the script first.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +32,7 @@ TEN = 10 * MINUTE
 
 @pytest.fixture
 async def here(sqlite_url: str) -> AsyncIterator[World]:
-    """A world whose machines are visited."""
+    """Yield a world whose machines are probed."""
     async with world(sqlite_url, probe_line=PROBE) as made:
         yield made
 
@@ -37,7 +40,7 @@ async def here(sqlite_url: str) -> AsyncIterator[World]:
 async def with_script(
     here: World, lasts: timedelta | None, status: int = 0, **fields: object
 ) -> tuple[Rental, Script]:
-    """Return a ready rental whose machine has this script, after a visit saw it."""
+    """Return a ready rental whose machine has this script, after a probe run has seen it."""
     rental = await here.ready(**{"lease": 2 * HOUR, **fields})
     script = here.machines[rental].script = Script(here.clock, lasts, status)
     await here.pass_time(4 * MINUTE)
@@ -45,14 +48,14 @@ async def with_script(
 
 
 def named(end: datetime) -> datetime:
-    """Return an end as a machine knows it."""
+    """Return an end with the precision with which a machine knows it."""
     return end.replace(microsecond=0)
 
 
 # --- before the end
 
 
-async def test_it_runs_once_before_the_end_and_again_before_that_of_an_extension(here: World) -> None:
+async def test_the_script_runs_once_before_each_end(here: World) -> None:
     rental, script = await with_script(here, 5 * MINUTE)
     first = end_of(rental)
     await go_to(here, first - MINUTE)
@@ -65,9 +68,13 @@ async def test_it_runs_once_before_the_end_and_again_before_that_of_an_extension
     assert await count(here, rental, E.SCRIPT_FAILED) == 0
 
 
-async def test_the_end_waits_while_it_runs_one_grace_at_most_within_what_was_accepted_also_without_reports(
+async def test_a_running_script_delays_the_end_by_at_most_one_grace_period(
     here: World,
 ) -> None:
+    """The delay is limited even if the machine can't be probed any more.
+
+    The cost stays within the approved total.
+    """
     slow, _ = await with_script(here, 20 * MINUTE)
     hangs, script = await with_script(here, None)
     unreachable, _ = await with_script(here, None)
@@ -75,7 +82,7 @@ async def test_the_end_waits_while_it_runs_one_grace_at_most_within_what_was_acc
     here.machines[unreachable].misses(Missed.REFUSED)
     three = (slow, hangs, unreachable)
     waited = [await seen_destroyed_at(here, rental) - end_of(rental) for rental in three]
-    assert 5 * MINUTE <= waited[0] <= 6 * MINUTE  # a visit every 30 s sees that it is done
+    assert 5 * MINUTE <= waited[0] <= 6 * MINUTE  # a probe run every 30 s sees that it is done
     assert waited[1:] == [GRACE, GRACE]
     assert len(script.starts) == 1
     for rental in three:
@@ -83,7 +90,7 @@ async def test_the_end_waits_while_it_runs_one_grace_at_most_within_what_was_acc
         assert 0 < (ended.facts.amount or 0) <= rental.terms.total
 
 
-async def test_its_owner_gets_one_message_if_it_fails_before_the_end(here: World) -> None:
+async def test_the_owner_gets_one_message_about_a_failed_script(here: World) -> None:
     rental, _ = await with_script(here, MINUTE, 3)
     await go_to(here, end_of(rental) - GRACE)
     pings = await direct_messages(here, rental)
@@ -94,16 +101,17 @@ async def test_its_owner_gets_one_message_if_it_fails_before_the_end(here: World
     assert await direct_messages(here, rental) == pings + 1
 
 
-async def test_before_an_end_that_moves_it_does_not_run_and_has_the_grace_once_work_stops(
+async def test_the_script_does_not_run_before_an_end_that_moves(
     here: World,
 ) -> None:
+    """Once the work stops, the script runs within the grace period."""
     rental, script = await with_script(here, 5 * MINUTE, up_to=4 * HOUR)
     here.machines[rental].use(98)
     first = end_of(rental)
     await go_to(here, first + 10 * MINUTE)
     rental = await here.rental(rental.id)
     assert (end_of(rental), script.starts) == (first + HOUR, [])
-    # The work stops 31 minutes before the end, so it is still "in use" when the script would start.
+    # The work stops 31 min before the end, so the machine still counts as "in use" when the script would start.
     await here.pass_time(end_of(rental) - 31 * MINUTE - here.now)
     here.machines[rental].use(0)
     at = await seen_destroyed_at(here, rental)
@@ -112,7 +120,7 @@ async def test_before_an_end_that_moves_it_does_not_run_and_has_the_grace_once_w
     assert first + HOUR - 2 * MINUTE < started < at == first + HOUR + GRACE
 
 
-async def test_it_has_a_grace_if_the_bot_was_down_when_it_should_have_started(here: World) -> None:
+async def test_after_a_downtime_the_script_gets_a_grace_period(here: World) -> None:
     rental, script = await with_script(here, 5 * MINUTE)
     end = end_of(rental)
     await go_to(here, end - 20 * MINUTE)
@@ -124,16 +132,16 @@ async def test_it_has_a_grace_if_the_bot_was_down_when_it_should_have_started(he
     assert (await here.last_event(rental, E.ENDING)).facts.until == back + GRACE
 
 
-# --- Destroy runs it first
+# --- a graceful destroy
 
 
-async def destroyed_first(here: World, rental: Rental, person: Person = ANA) -> Rental:
+async def destroyed_gracefully(here: World, rental: Rental, person: Person = ANA) -> Rental:
     await carry_out(here.deps, person, ending.Destroy(rental.id, graceful_destroy=True))
     await here.settle()
     return await here.rental(rental.id)
 
 
-async def test_a_machine_is_destroyed_once_its_script_is_done_in_ten_minutes_at_the_latest(
+async def test_a_graceful_destroy_waits_for_the_script_up_to_ten_minutes(
     here: World,
 ) -> None:
     quick, script = await with_script(here, 3 * MINUTE)
@@ -143,7 +151,7 @@ async def test_a_machine_is_destroyed_once_its_script_is_done_in_ten_minutes_at_
     assert timedelta(0) <= TEN - (ends_at - here.now) < timedelta(seconds=1)
     pings = await direct_messages(here, quick)
     began = here.now
-    quick, hangs = await destroyed_first(here, quick, BEN), await destroyed_first(here, hangs)
+    quick, hangs = await destroyed_gracefully(here, quick, BEN), await destroyed_gracefully(here, hangs)
     latest = end_of(quick)
     assert timedelta(0) <= began + TEN - latest < timedelta(seconds=1)
     assert (quick.state, script.starts) == (State.READY, [(latest, began)])
@@ -155,9 +163,10 @@ async def test_a_machine_is_destroyed_once_its_script_is_done_in_ten_minutes_at_
     assert 3 * MINUTE <= (await here.last_event(quick, E.DESTROYING)).at - began <= 4 * MINUTE
 
 
-async def test_an_extension_takes_it_back_without_an_approval_with_the_ends_of_before(
+async def test_an_extension_cancels_a_graceful_destroy(
     sqlite_url: str,
 ) -> None:
+    """No approval is needed, and the previous ends apply again."""
     rules = changed(RULES, auto_approve=AutoApprove(per_hour=Decimal(1), total=Decimal(1)))
     async with world(sqlite_url, rules=rules, probe_line=PROBE) as here:
         rental = await here.get(lease=6 * HOUR, up_to=8 * HOUR)
@@ -166,7 +175,7 @@ async def test_an_extension_takes_it_back_without_an_approval_with_the_ends_of_b
         await here.pass_time(4 * MINUTE)
         before = (await here.rental(rental.id)).running_lease
         for by in (before.ends_at, 2 * HOUR):
-            held = await destroyed_first(here, rental)
+            held = await destroyed_gracefully(here, rental)
             assert held.running_lease.last_end == before.latest_end
             await carry_out(here.deps, ANA, leasing.Extend(rental.id, by))
             await here.settle()
@@ -177,63 +186,64 @@ async def test_an_extension_takes_it_back_without_an_approval_with_the_ends_of_b
             assert (kept.extension, kept.terms) == (None, rental.terms)
             await here.pass_time(12 * MINUTE)
         assert (await here.rental(rental.id)).state is State.READY
-        # So do /gpu keep, and a request for more time than before, about which an approver decides.
-        await destroyed_first(here, rental)
+        # The same applies to /gpu keep, and to a request for more time than before, which an approver decides.
+        await destroyed_gracefully(here, rental)
         assert (await here.keep(rental, HOUR)).running_lease.ends_at == before.ends_at
-        await destroyed_first(here, rental)
+        await destroyed_gracefully(here, rental)
         asked = await here.extend(rental, 12 * HOUR)
         assert asked.extension is not None
         assert (end_of(asked), asked.running_lease.latest_end) == (before.ends_at, before.latest_end)
-        # It waits until somebody destroys the machine.
-        assert (await destroyed_first(here, rental)).extension is None
+        # The request stays pending until somebody destroys the machine.
+        assert (await destroyed_gracefully(here, rental)).extension is None
 
 
-async def test_destroy_now_ends_it_and_a_second_click_on_the_box_changes_nothing(here: World) -> None:
+async def test_an_immediate_destroy_overrides_a_graceful_one(here: World) -> None:
+    """A second graceful destroy changes nothing."""
     rental, _ = await with_script(here, None)
-    rental = await destroyed_first(here, rental)
+    rental = await destroyed_gracefully(here, rental)
     with pytest.raises(TooLate):
-        await destroyed_first(here, rental, BEN)
+        await destroyed_gracefully(here, rental, BEN)
     assert (await preview(here.deps, ANA, ending.Destroy(rental.id))).plan.end_after_script is None
     assert (await here.rental(rental.id)) == rental
     clicked = here.now
     await here.destroy(rental)
     assert await seen_destroyed_at(here, rental) == clicked
     with pytest.raises(TooLate):
-        await destroyed_first(here, rental)
+        await destroyed_gracefully(here, rental)
 
 
-async def test_the_box_is_there_only_for_who_may_destroy_and_while_the_script_can_start(here: World) -> None:
+async def test_a_graceful_destroy_needs_the_right_and_a_startable_script(here: World) -> None:
     rental, _ = await with_script(here, None, teammates=(CLEO.id,))
     other = await here.ready(person=BEN)
     with pytest.raises(Refused):
-        await destroyed_first(here, other, ANA)
+        await destroyed_gracefully(here, other, ANA)
     machine = here.machines[rental]
     machine.script = None
     for state in (OnEndingState.NONE, OnEndingState.REFUSED):
         machine.answers(on_ending=OnEnding(state=state))
         await here.pass_time(3 * MINUTE)
-        await nothing_runs_first(here, rental)
+        await check_no_graceful_destroy(here, rental)
     machine.answers(on_ending=OnEnding(state=OnEndingState.THERE))
     await here.pass_time(3 * MINUTE)
     assert (await preview(here.deps, ANA, ending.Destroy(rental.id))).plan.end_after_script is not None
     machine.misses(Missed.REFUSED)
     await here.pass_time(3 * MINUTE)
-    await nothing_runs_first(here, rental)
+    await check_no_graceful_destroy(here, rental)
 
 
-async def nothing_runs_first(here: World, rental: Rental) -> None:
-    """Check that Destroy's dialog has no box, and that its submission changes nothing."""
+async def check_no_graceful_destroy(here: World, rental: Rental) -> None:
+    """Check that a graceful destroy isn't offered, and that requesting it nevertheless changes nothing."""
     assert (await preview(here.deps, ANA, ending.Destroy(rental.id))).plan.end_after_script is None
     before = await here.rental(rental.id)
     with pytest.raises(TooLate):
-        await destroyed_first(here, rental)
+        await destroyed_gracefully(here, rental)
     assert (await here.rental(rental.id)).running_lease == before.running_lease
 
 
-async def test_near_its_end_a_destroyed_machine_runs_no_longer_than_its_envelope_pays_for(here: World) -> None:
+async def test_near_the_end_a_graceful_destroy_stays_within_the_approved_terms(here: World) -> None:
     rental, _ = await with_script(here, None)
     end = end_of(rental)
     await go_to(here, end + 8 * MINUTE)  # it waits for the script
-    rental = await destroyed_first(here, rental)
+    rental = await destroyed_gracefully(here, rental)
     assert end_of(rental) == named(end + GRACE)
     assert await seen_destroyed_at(here, rental) == end_of(rental)

@@ -1,4 +1,4 @@
-"""The owner of a machine leaves the workspace: the admins are asked once what becomes of it."""
+"""The owner of a machine leaves the workspace: the admins are asked once to decide what happens to it."""
 
 from __future__ import annotations
 
@@ -26,9 +26,10 @@ async def question_about(here: World, rental: Rental) -> AdminQuestion:
         return (await tx.questions.of_rental(rental.id))[-1]
 
 
-async def test_the_admins_are_asked_once_and_again_only_if_one_says_so_or_if_the_next_owner_leaves(
+async def test_admins_are_asked_once_about_an_owner_who_left(
     here: World,
 ) -> None:
+    """The admins are asked again if one of them requests it, or if the next owner leaves too."""
     rental = await here.until(await here.approve(await here.get(lease=48 * HOUR)), State.READY)
     others = await here.ready(person=BEN)
 
@@ -66,7 +67,7 @@ async def test_the_admins_are_asked_once_and_again_only_if_one_says_so_or_if_the
     assert len(await look()) == 4
 
 
-async def test_a_rental_that_cannot_be_loaded_keeps_no_other_owner_who_left_from_being_noticed(
+async def test_an_unloadable_rental_does_not_hide_other_owners_who_left(
     here: World,
 ) -> None:
     broken, other = await here.ready(), await here.ready(person=BEN)
@@ -79,7 +80,7 @@ async def test_a_rental_that_cannot_be_loaded_keeps_no_other_owner_who_left_from
     assert E.OWNER_LEFT not in await here.event_kinds(broken)
 
 
-async def test_more_time_that_who_left_asked_for_is_no_longer_asked_for(here: World) -> None:
+async def test_the_extension_request_of_an_owner_who_left_is_withdrawn(here: World) -> None:
     rental = await here.ready(teammates=(BEN.id,))
     rental = await here.extend(rental, 60 * HOUR)
     assert rental.extension is not None
@@ -91,7 +92,7 @@ async def test_more_time_that_who_left_asked_for_is_no_longer_asked_for(here: Wo
     await here.settle()
 
 
-async def test_a_request_of_who_left_is_approved_only_once_somebody_took_it(here: World) -> None:
+async def test_the_request_of_an_owner_who_left_needs_a_new_owner_first(here: World) -> None:
     rental = await here.get(count=8)
     here.people.changed[ANA.id] = changed(ANA, deactivated=True)
     await check_owners(here.deps)

@@ -1,4 +1,4 @@
-"""Asking for offers: shared calls, similar requests, a missing key, and a marketplace that doesn't answer."""
+"""Requests for offers: shared calls, similar requests, a missing key, and a marketplace that doesn't answer."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ async def ask_without_waiting(here: World, person: Person) -> None:
     )
 
 
-async def test_if_nothing_matches_similar_requests_are_named_with_their_prices(here: World) -> None:
+async def test_if_nothing_matches_similar_requests_are_suggested(here: World) -> None:
     quote = await here.ask(max_gpu_rate=Decimal("2.00"))
     assert (quote.state, quote.offers) == (QuoteState.NONE, ())
     found = {(near.request.region, near.request.contract, near.request.max_gpu_rate) for near in quote.nearby}
@@ -66,7 +66,7 @@ async def test_if_nothing_matches_similar_requests_are_named_with_their_prices(h
         assert cap is None or near.cheapest.rate <= cap
 
 
-async def test_a_market_that_does_not_answer_is_asked_again_for_two_minutes(here: World) -> None:
+async def test_an_unanswering_market_is_queried_for_two_minutes(here: World) -> None:
     await here.fault("get_offers", "status", status=503, times=None)
     quote = await here.ask()
     assert quote.state is QuoteState.LOOKING
@@ -87,13 +87,13 @@ async def test_a_person_is_notified_once_that_a_search_takes_longer(here: World)
     assert answers == [MessageKind.LOOKING]
 
 
-async def test_a_refused_token_ends_a_search_at_once(here: World) -> None:
+async def test_a_refused_token_ends_a_search_immediately(here: World) -> None:
     await here.fault("get_offers", "status", status=401, times=None)
     quote = await here.ask()
     assert (quote.state, quote.due_at) == (QuoteState.UNANSWERED, None)
 
 
-async def test_a_search_goes_on_after_a_fault_of_the_market(here: World) -> None:
+async def test_a_search_continues_after_a_fault_of_the_market(here: World) -> None:
     await here.fault("get_offers", "status", status=503)
     quote = await here.ask()
     assert quote.state is QuoteState.LOOKING
@@ -128,7 +128,7 @@ async def test_each_search_is_answered_once(here: World) -> None:
     assert [(m.kind, m.to.value) for m in answers] == [(MessageKind.QUOTE, "https://slack.test/reply")]
 
 
-async def test_a_search_is_refused_for_people_channels_and_sizes_that_the_rules_exclude(sqlite_url: str) -> None:
+async def test_a_search_is_refused_for_excluded_people_channels_and_sizes(sqlite_url: str) -> None:
     rules = changed(RULES, use=Access(channels=("C0OTHER",)))
     async with world(sqlite_url, rules=rules) as here:
         with pytest.raises(Refused, match="can't be used in this channel") as refused:

@@ -1,4 +1,4 @@
-"""Another machine in the place of one that was lost or doesn't work. Clicks at once are told on both databases."""
+"""Replacements of machines that were lost or don't work. Tests of simultaneous clicks use both databases."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ async def here(sqlite_url: str) -> AsyncIterator[World]:
 
 @asynccontextmanager
 async def checked_world(url: str) -> AsyncIterator[World]:
-    """Yield a world. After the test, check what must always hold."""
+    """Yield a world. After the test, check the invariants."""
     async with world(url, ssh_timeout=0.05, timeouts=Timeouts(offers=5)) as made:
         yield made
         await check(made)
@@ -49,7 +49,7 @@ async def checked_world(url: str) -> AsyncIterator[World]:
 
 
 async def lost(here: World, *, after: timedelta = HOUR, lease: timedelta = 6 * HOUR) -> Rental:
-    """Return a rental that its vendor took `after` it was ready."""
+    """Return a rental whose machine its vendor took away `after` it had become ready."""
     rental = await here.ready(contract=Contract.SPOT, lease=lease)
     await here.be_down(after)
     await here.vanish(rental, "deleted")
@@ -57,12 +57,12 @@ async def lost(here: World, *, after: timedelta = HOUR, lease: timedelta = 6 * H
 
 
 async def click(here: World, rental: Rental, person: Person = ANA, *, reason: str = "") -> Quote:
-    """Click Replace. Return the search, which is still due."""
+    """Click Replace. Return the quote, whose search is still due."""
     return await carry_out(here.deps, person, replacing.Replace(rental.id, reply_to=REPLY_TO, reason=reason))
 
 
 async def replaced(here: World, rental: Rental, *, reason: str = "") -> Rental:
-    """Replace a rental. Return the one that takes its place."""
+    """Replace a rental, and return the replacement."""
     quote = await click(here, rental, reason=reason)
     await here.settle()
     found = (await here.quote(quote.id)).rental_id
@@ -70,7 +70,7 @@ async def replaced(here: World, rental: Rental, *, reason: str = "") -> Rental:
     return await here.rental(found)
 
 
-async def test_a_lost_machine_is_replaced_once_for_the_time_that_was_left_within_the_old_limits(
+async def test_a_lost_machine_is_replaced_once_within_its_remaining_terms(
     here: World,
 ) -> None:
     here.restart(replace(here.deps, rules=changed(RULES, auto_approve=AutoApprove(per_hour=Decimal("1.00")))))
@@ -81,7 +81,7 @@ async def test_a_lost_machine_is_replaced_once_for_the_time_that_was_left_within
     rental = await here.until(rental, State.LOST)
     left, spent = rental.running_lease.ends_at - here.now, await here.bill()
     new = await replaced(here, rental)
-    # Ana's envelope was approved by Ben, so nobody is asked again.
+    # Ben approved Ana's terms, so nobody is asked again.
     assert (new.state, new.decision, new.approved_by) == (State.PROVISIONING, None, BEN.id)
     assert (new.replaces, new.owner, new.card_channel) == (rental.id, ANA.id, rental.card_channel)
     assert new.request == changed(rental.request, lease=left)
@@ -89,8 +89,12 @@ async def test_a_lost_machine_is_replaced_once_for_the_time_that_was_left_within
     assert new.terms.total <= rental.terms.total - spent
     rental = await here.rental(rental.id)
     assert (rental.state, rental.replaced_by) == (State.LOST, new.id)
-    told = await here.last_event(rental, E.REPLACED)
-    assert (told.actor, told.facts.name, told.facts.why) == (ANA.id, new.id, Why.VENDOR_TOOK_IT)
+    replaced_event = await here.last_event(rental, E.REPLACED)
+    assert (replaced_event.actor, replaced_event.facts.name, replaced_event.facts.why) == (
+        ANA.id,
+        new.id,
+        Why.VENDOR_TOOK_IT,
+    )
     started = await here.last_event(new, E.STARTED)
     assert (started.actor, started.facts.name) == (ANA.id, rental.id)
     with pytest.raises(TooLate, match=f"{new.id} already replaces") as late:
@@ -100,7 +104,8 @@ async def test_a_lost_machine_is_replaced_once_for_the_time_that_was_left_within
     assert len(await here.bought()) == 2
 
 
-async def test_two_clicks_at_once_make_one_rental_and_both_are_answered_with_it(url: str) -> None:
+async def test_two_simultaneous_clicks_make_one_replacement(url: str) -> None:
+    """Both clicks are answered with that rental."""
     async with checked_world(url) as here:
         rental = await lost(here)
         first, second = await click(here, rental), await click(here, rental)
@@ -111,39 +116,40 @@ async def test_two_clicks_at_once_make_one_rental_and_both_are_answered_with_it(
         assert [r.due_at for r in (await here.quote(first.id), await here.quote(second.id))] == [None, None]
 
 
-async def test_a_click_is_carried_out_by_the_next_process_and_nothing_is_bought_twice(here: World) -> None:
+async def test_after_a_kill_the_next_process_replaces_the_machine_once(here: World) -> None:
     rental = await lost(here)
     hold = await here.fault("get_offers", "hang")
     quote = await click(here, rental)
     await here.engine.run_pass()
     await here.until_hit(hold)
-    # Killed during the search: another process ends the claims and goes on.
+    # The bot is killed during the search. Another process ends its claims and continues.
     await here.database.end_claims()
     killed = here.engine
     here.restart(here.deps)
     await here.release(hold)
-    # Killed between the purchase's commit and the answer: the answer follows, and no second purchase.
+    # The bot is killed between the commit of the purchase and the answer. The answer follows, without a second
+    # purchase.
     shown = changed(quote, **await offers(here, quote))
     found = await transact(here.deps, rent_replacement, here.deps, shown)
     assert found is not None
     await here.settle()
     assert (await here.quote(quote.id)).rental_id == found.id
     await here.until(found, State.READY)
-    await killed.drain()  # its search must not use the store after this test
+    await killed.drain()  # its search must not use the store once this test has ended
     assert len(await here.bought()) == 2
 
 
 async def offers(here: World, quote: Quote) -> dict[str, object]:
-    """Return the fields of a quote for which offers were found now."""
+    """Return the fields of a quote whose offers were found just now."""
     found = await here.deps.market.offers(quote.request)
     return {"offers": found, "state": QuoteState.FOUND, "due_at": None}
 
 
-# --- nothing fits, or it is not allowed
+# --- replacements that don't fit or aren't allowed
 
 
-async def test_if_nothing_fits_into_what_was_left_nothing_is_rented_and_the_offers_are_shown(here: World) -> None:
-    """What is left of the total of 30 minutes does not pay for the hour that a replacement has at least."""
+async def test_if_no_replacement_fits_the_offers_are_shown(here: World) -> None:
+    """The rest of the total doesn't pay for one hour, which is the shortest lease of a replacement."""
     rental = await lost(here, lease=30 * MINUTE, after=10 * MINUTE)
     quote = await click(here, rental)
     await here.settle()
@@ -152,11 +158,11 @@ async def test_if_nothing_fits_into_what_was_left_nothing_is_rented_and_the_offe
     assert quote.offers != ()
     assert (await here.rental(rental.id)).replaced_by is None
     assert len(await here.bought()) == 1
-    # From the list she rents as usual.
+    # From the list, Ana rents an offer as usual.
     await here.until(await here.rent(quote), State.READY)
 
 
-async def test_a_search_that_the_bot_was_down_for_rents_nothing_late(here: World) -> None:
+async def test_a_search_delayed_by_a_downtime_rents_no_replacement(here: World) -> None:
     rental = await lost(here)
     quote = await click(here, rental)
     await here.be_down(5 * MINUTE)
@@ -164,7 +170,7 @@ async def test_a_search_that_the_bot_was_down_for_rents_nothing_late(here: World
     assert (await here.rental(rental.id)).replaced_by is None
 
 
-async def test_the_rules_are_judged_again_at_the_click_and_when_the_offers_are_found(here: World) -> None:
+async def test_the_rules_are_checked_at_the_click_and_with_the_offers(here: World) -> None:
     rental = await lost(here)
     with pytest.raises(Refused, match="Only its owner"):
         await click(here, rental, BEN)
@@ -195,11 +201,14 @@ async def test_the_rules_are_judged_again_at_the_click_and_when_the_offers_are_f
         await click(here, rental)
 
 
-# --- a machine that still runs
+# --- machines that are still running
 
 
-async def test_a_machine_that_does_not_work_runs_until_one_of_another_vendor_is_bought(here: World) -> None:
-    """The limits are judged without the machine that it replaces: the team's limit has room for one alone."""
+async def test_a_broken_machine_runs_until_its_replacement_is_bought(here: World) -> None:
+    """The limits don't count the machine that is replaced: the team's limit allows only one.
+
+    The replacement comes from another vendor.
+    """
     one = Limits(per_person_rentals=1, team_per_hour=Decimal("2.50"))
     here.restart(replace(here.deps, rules=changed(RULES, limits=one)))
     rental = await here.ready(lease=6 * HOUR)
@@ -226,14 +235,14 @@ async def test_a_machine_that_does_not_work_runs_until_one_of_another_vendor_is_
     destroying = await here.last_event(rental, E.DESTROYING)
     assert timedelta(0) <= destroying.at - accepted.at <= MINUTE
     assert (destroying.actor, destroying.facts.why) == (None, Why.REPLACED)
-    # Ana did this, so nothing about the first machine pings her; the second is told as ready.
+    # Ana did this herself, so nothing about the first machine pings her. The second one is reported as ready.
     assert [kind for _, kind in await here.direct(rental)] == [E.READY]
     assert (await here.quote(quote.id)).rental_id == new.id
-    # Both together cost no more than what she allowed for the first.
+    # Both machines together cost no more than the terms that she approved for the first one.
     assert sum([row.amount for row in await here.ledger(rental)], new.terms.total) <= rental.terms.total
 
 
-async def test_if_the_second_cannot_be_bought_the_first_stays_and_can_be_replaced_again(here: World) -> None:
+async def test_if_the_replacement_fails_the_machine_can_be_replaced_again(here: World) -> None:
     rental = await here.ready(lease=6 * HOUR, max_gpu_rate=Decimal("2.45"))
     await here.behaves("nebius", "sold_out")
     failed = await here.until(await replaced(here, rental, reason="no GPU"), State.FAILED)
@@ -250,7 +259,8 @@ async def test_if_the_second_cannot_be_bought_the_first_stays_and_can_be_replace
     assert (await here.rental(new.id)).vendor == "nebius"
 
 
-async def test_a_dearer_one_waits_for_its_owner_whose_limit_does_not_count_the_first(here: World) -> None:
+async def test_a_pricier_replacement_waits_for_its_owner(here: World) -> None:
+    """The owner's limit doesn't count the machine that is replaced."""
     here.restart(replace(here.deps, rules=changed(RULES, limits=Limits(per_person_rentals=1))))
     rental = await here.ready(lease=6 * HOUR)
     await here.behaves("nebius", "sold_out")
@@ -261,7 +271,7 @@ async def test_a_dearer_one_waits_for_its_owner_whose_limit_does_not_count_the_f
     assert await here.bought() == ["hyperstack", "scaleway"]
 
 
-async def test_a_machine_that_got_another_owner_meanwhile_is_not_replaced(here: World) -> None:
+async def test_a_machine_that_got_a_new_owner_is_not_replaced(here: World) -> None:
     rental = await here.ready(lease=6 * HOUR)
     quote = await click(here, rental, reason="no GPU")
     await change_owner(here, CLEO, rental, BEN)
@@ -270,14 +280,15 @@ async def test_a_machine_that_got_another_owner_meanwhile_is_not_replaced(here: 
     assert ((await here.rental(rental.id)).replaced_by, await here.bought()) == (None, ["hyperstack"])
 
 
-async def test_a_silent_machine_is_not_announced_as_ready_and_can_be_replaced_after_its_first_hour(
+async def test_an_unreachable_machine_can_be_replaced_after_its_first_hour(
     here: World,
 ) -> None:
+    """The machine isn't announced as ready."""
     await here.behaves("hyperstack", "silent_ssh")
     rental = await here.ready(lease=6 * HOUR)
     assert rental.unreachable
     assert (await here.event_kinds(rental))[-2:] == [E.UNREACHABLE, E.READY]
-    # The thread has the renting and the silence, neither shown in the channel.
+    # The thread contains the purchase and the unreachable machine. Neither is shown in the channel.
     assert [message.broadcast for message in await thread_of(here, rental)] == [False, False]
     await here.be_down(2 * HOUR)
     new = await replaced(here, rental)
@@ -293,7 +304,7 @@ async def thread_of(here: World, rental: Rental) -> list[Message]:
     return [one for one in await here.messages(MessageKind.THREAD) if one.rental_id == rental.id]
 
 
-async def test_it_does_not_work_that_arrives_twice_is_told_once(here: World) -> None:
+async def test_a_repeated_report_of_a_broken_machine_is_stored_once(here: World) -> None:
     rental = await here.ready(lease=6 * HOUR)
     for _ in range(2):
         await click(here, rental, reason="no GPU in it")

@@ -1,5 +1,6 @@
-"""The database of an hour ago is restored while machines bought since are running: each is put back, and nothing
-is bought a second time.
+"""A backup from an hour ago is restored while machines bought since then are running.
+
+Each of these machines is re-adopted, and nothing is bought a second time.
 """
 
 from __future__ import annotations
@@ -31,13 +32,13 @@ from tests.lifecycle.world import ANA, BEN, CLEO, HOUR, MINUTE, KnownPeople, Wor
 
 @pytest.fixture
 async def ours(sqlite_url: str) -> AsyncIterator[World]:
-    """Yield a world whose account has purchases that no store knows, so that it is not checked at its end."""
+    """Yield a world whose account has purchases that no store knows. It isn't checked at its end."""
     async with world(sqlite_url) as made:
         yield made
 
 
 def back_up(url: str, copy: Path) -> None:
-    """Copy the database, as an operator does."""
+    """Copy the database like an operator does."""
     with (
         closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as source,
         closing(sqlite3.connect(copy)) as target,
@@ -47,7 +48,7 @@ def back_up(url: str, copy: Path) -> None:
 
 @asynccontextmanager
 async def restored(here: World, copy: Path) -> AsyncIterator[None]:
-    """Run the bot on a copy of its database. Its first sweep has not run yet."""
+    """Run the bot on a copy of its database, before its first sweep."""
     store = await Database.open(f"sqlite:///{copy}", claimant="world", clock=here.clock)
     people, opened = KnownPeople(store), Opened()
     here.people, here.database = people, store
@@ -67,18 +68,19 @@ async def open_purchases(here: World) -> list[AdminQuestion]:
 
 
 async def questions(here: World) -> list[Message]:
-    """Return the messages about machines that were bought after the database was saved."""
+    """Return the messages about machines that were bought after the backup was taken."""
     return await here.questions(Purchases, bought_after_backup=True)
 
 
 async def last_question(here: World) -> str:
-    """Return the id of the last question about several purchases."""
+    """Return the ID of the last question about several purchases."""
     return (await questions(here))[-1].question_id or ""
 
 
-async def test_three_machines_bought_since_the_backup_are_put_back_with_one_click_and_not_bought_again(
+async def test_machines_bought_after_the_backup_are_readopted_with_one_click(
     ours: World, sqlite_url: str, tmp_path: Path
 ) -> None:
+    """Nothing is bought again."""
     here, copy = ours, tmp_path / "backup.db"
     before = await here.ready(lease=8 * HOUR)
     asked = await here.get(count=8, lease=8 * HOUR)
@@ -151,10 +153,13 @@ async def test_three_machines_bought_since_the_backup_are_put_back_with_one_clic
         await check_delivered(here)
 
 
-async def test_a_purchase_of_the_lost_hour_is_not_repeated_however_far_the_backup_knows_it(
+async def test_a_purchase_made_after_the_backup_is_not_repeated(
     ours: World, sqlite_url: str, tmp_path: Path
 ) -> None:
-    """The backup has a first attempt that failed meanwhile. The account has the machine of the second."""
+    """The backup contains a first attempt, which has failed since.
+
+    The account has the machine of the second attempt.
+    """
     here, copy = ours, tmp_path / "backup.db"
     await here.behaves("hyperstack", "fails_later")
     rental = await here.get(lease=8 * HOUR)
@@ -185,7 +190,8 @@ async def test_a_purchase_of_the_lost_hour_is_not_repeated_however_far_the_backu
         assert await here.bought() == bought
 
 
-async def test_an_empty_database_says_so_and_leaves_names_without_an_owner(here: World) -> None:
+async def test_an_empty_database_is_reported_and_ownerless_machines_stay(here: World) -> None:
+    """Machines whose names contain no known owner aren't re-adopted."""
     for n, owner in enumerate(("", f"-{ANA.id.lower()}", "-u0gone")):
         await add_machine(here, f"gpubot-abcd{n + 2}-1{owner}")
     await here.sweep()
@@ -222,7 +228,7 @@ async def test_an_empty_database_says_so_and_leaves_names_without_an_owner(here:
     await here.settle()
 
 
-async def test_a_request_goes_on_only_once_none_of_its_machines_is_ours_to_manage(here: World) -> None:
+async def test_a_request_continues_once_none_of_its_machines_is_ours(here: World) -> None:
     asked = await here.get(count=8)
     for n in (1, 2):
         await add_machine(here, f"gpubot-{asked.id}-{n}")
@@ -236,9 +242,10 @@ async def test_a_request_goes_on_only_once_none_of_its_machines_is_ours_to_manag
     await here.until(await here.approve(asked), State.READY)
 
 
-async def test_the_owner_of_a_request_reads_that_nothing_is_bought_while_the_account_cannot_be_read(
+async def test_the_owner_is_notified_while_the_account_cannot_be_read(
     here: World,
 ) -> None:
+    """Nothing is bought during that time."""
     deps = here.deps
     here.restart(replace(deps, opened=Opened(swept=False)))
     rental = await here.get()

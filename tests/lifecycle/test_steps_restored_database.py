@@ -1,4 +1,4 @@
-"""A copy of the database from some minutes ago is put back: nothing ends or is bought that people don't expect."""
+"""A backup from some minutes ago is restored: nothing ends and nothing is bought that people don't expect."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ GRACE = 15 * MINUTE
 
 @asynccontextmanager
 async def restore(here: World, copy: Path) -> AsyncIterator[None]:
-    """Run the bot on a copy of its database, after its first sweep. Slack has not been read yet."""
+    """Run the bot on a copy of its database, after its first sweep. Slack hasn't been read yet."""
     here.slack_is_down = True
     async with restored(here, copy):
         await first_sweep(here.deps)
@@ -37,7 +37,7 @@ async def restore(here: World, copy: Path) -> AsyncIterator[None]:
 
 
 async def slack_shows_a_later_version(here: World, rental: Rental) -> None:
-    """Do what delivery does once it has compared the messages of a rental with Slack, then deliver."""
+    """Do what delivery does after it has compared the messages of a rental with Slack. Then deliver."""
     async with here.deps.store.write() as tx:
         await messages.ask_again(tx, here.deps, rental.id)
     here.slack_is_down = False
@@ -45,7 +45,7 @@ async def slack_shows_a_later_version(here: World, rental: Rental) -> None:
 
 
 async def ends_after_the_copy(here: World, rental: Rental, how: str) -> None:
-    """End a machine five minutes after the copy was made, and be down for five more."""
+    """End a machine five minutes after the backup was taken, and be down for five more minutes."""
     await here.pass_time(5 * MINUTE)
     if how == "destroyed":
         await here.destroy(rental)
@@ -55,7 +55,7 @@ async def ends_after_the_copy(here: World, rental: Rental, how: str) -> None:
 
 
 @pytest.mark.parametrize("how", ["destroyed", "deleted", "missing"])
-async def test_a_machine_whose_end_is_not_known_is_told_as_ended_while_the_bot_was_away(
+async def test_a_machine_with_an_unknown_end_ended_while_the_bot_was_down(
     ours: World, sqlite_url: str, tmp_path: Path, how: str
 ) -> None:
     here, copy = ours, tmp_path / "copy.db"
@@ -72,7 +72,7 @@ async def test_a_machine_whose_end_is_not_known_is_told_as_ended_while_the_bot_w
 
 
 @pytest.mark.parametrize("how", ["destroyed", "deleted", "missing"])
-async def test_a_machine_that_is_gone_and_later_in_slack_is_not_offered_for_replacement(
+async def test_no_replacement_is_offered_if_slack_shows_a_later_state(
     ours: World, sqlite_url: str, tmp_path: Path, how: str
 ) -> None:
     here, copy = ours, tmp_path / "copy.db"
@@ -92,7 +92,7 @@ async def test_a_machine_that_is_gone_and_later_in_slack_is_not_offered_for_repl
         assert (await here.ledger(rental))[0].amount >= await here.bill() > 0
 
 
-async def test_a_machine_that_is_gone_is_no_longer_offered_for_replacement_once_slack_shows_a_later_state(
+async def test_the_offer_of_a_replacement_ends_once_slack_shows_a_later_state(
     ours: World, sqlite_url: str, tmp_path: Path
 ) -> None:
     here, copy = ours, tmp_path / "copy.db"
@@ -106,7 +106,7 @@ async def test_a_machine_that_is_gone_is_no_longer_offered_for_replacement_once_
         assert not may_be_replaced(await here.rental(rental.id), here.now)
 
 
-async def test_nobody_is_told_when_a_machine_ends_before_it_was_looked_up(
+async def test_an_end_is_announced_only_once_the_machine_was_looked_up(
     ours: World, sqlite_url: str, tmp_path: Path
 ) -> None:
     here, copy = ours, tmp_path / "copy.db"
@@ -127,7 +127,7 @@ async def test_nobody_is_told_when_a_machine_ends_before_it_was_looked_up(
         assert (await here.event_kinds(rental)).count(E.ENDS_AGAIN) == 1
 
 
-async def test_a_machine_that_the_vendor_takes_later_is_lost_as_ever(
+async def test_a_machine_taken_away_after_the_restore_is_lost_as_usual(
     ours: World, sqlite_url: str, tmp_path: Path
 ) -> None:
     here, copy = ours, tmp_path / "copy.db"
@@ -141,7 +141,7 @@ async def test_a_machine_that_the_vendor_takes_later_is_lost_as_ever(
         assert (await here.last_event(rental, E.LOST)).facts.why is Why.VENDOR_TOOK_IT
 
 
-async def test_an_end_whose_extension_was_lost_comes_one_grace_after_its_owner_reads_it(
+async def test_a_lost_extension_gives_one_grace_period_after_the_notice(
     ours: World, sqlite_url: str, tmp_path: Path
 ) -> None:
     here, copy = ours, tmp_path / "copy.db"
@@ -155,18 +155,19 @@ async def test_an_end_whose_extension_was_lost_comes_one_grace_after_its_owner_r
         await here.settle()
         assert (await here.rental(rental.id)).state is State.READY, "Slack may state another end"
         await slack_shows_a_later_version(here, rental)
-        told = [m for m in await here.messages(MessageKind.DIRECT) if m.rental_id == rental.id][-1]
-        assert (await here.last_event(rental, E.ENDS_AGAIN)).id == told.event_id
-        assert told.posted_at is not None
+        notice = [m for m in await here.messages(MessageKind.DIRECT) if m.rental_id == rental.id][-1]
+        assert (await here.last_event(rental, E.ENDS_AGAIN)).id == notice.event_id
+        assert notice.posted_at is not None
         await here.pass_time(GRACE - SECOND)
         assert (await here.rental(rental.id)).state is State.READY
         await here.until(rental, State.DESTROYED, within=5 * MINUTE)
         assert (await here.event_kinds(rental)).count(E.ENDING) == 1
 
 
-async def test_an_end_comes_one_grace_after_a_notice_if_slack_can_not_be_read_after_the_start(
+async def test_without_slack_an_end_comes_a_grace_period_after_a_notice(
     ours: World, sqlite_url: str, tmp_path: Path
 ) -> None:
+    """Slack can't be read after the start."""
     here, copy = ours, tmp_path / "copy.db"
     rental = await here.ready(lease=2 * HOUR)
     await here.be_down(80 * MINUTE)
@@ -180,7 +181,7 @@ async def test_an_end_comes_one_grace_after_a_notice_if_slack_can_not_be_read_af
         assert (await here.event_kinds(rental)).count(E.ENDING) == 2
 
 
-async def test_a_plain_restart_at_the_end_delays_it_only_until_slack_was_read(
+async def test_a_restart_at_the_end_delays_it_only_until_slack_was_read(
     ours: World, sqlite_url: str, tmp_path: Path
 ) -> None:
     here, copy = ours, tmp_path / "copy.db"
@@ -197,7 +198,7 @@ async def test_a_plain_restart_at_the_end_delays_it_only_until_slack_was_read(
         assert (await here.event_kinds(rental)).count(E.ENDING) == 1
 
 
-async def test_nothing_is_bought_for_a_request_whose_cancellation_was_lost(
+async def test_nothing_is_bought_if_the_backup_lacks_a_cancellation(
     ours: World, sqlite_url: str, tmp_path: Path
 ) -> None:
     here, copy = ours, tmp_path / "copy.db"

@@ -1,4 +1,7 @@
-"""The boot script of a purchase: whose keys get in, and that no vendor's refusal of it costs anyone a machine."""
+"""The startup script of a purchase, and the keys that it installs.
+
+A vendor that refuses the script costs nobody a machine.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +43,7 @@ def with_setups(here: World, **setups: str) -> World:
 
 
 async def new_key(here: World, person: Person, comment: str) -> asyncssh.SSHKey:
-    """Add a key to a person's, and return its private half."""
+    """Add a key to a person's keys, and return its private half."""
     key = asyncssh.generate_private_key("ssh-ed25519")
     public = key.export_public_key().decode().strip()
     async with here.deps.store.write() as tx:
@@ -56,8 +59,8 @@ async def remove_keys(here: World, person: Person) -> None:
             await tx.people.remove_key(person.id, key.fingerprint)
 
 
-async def lets_in(rental: Rental, key: asyncssh.SSHKey) -> bool:
-    """Return whether the machine lets in root with this key."""
+async def can_log_in(rental: Rental, key: asyncssh.SSHKey) -> bool:
+    """Return whether root can log in to the machine with this key."""
     try:
         async with asyncssh.connect(
             rental.host or "", rental.port or 0, username="root", client_keys=[key], known_hosts=None, config=None
@@ -68,21 +71,21 @@ async def lets_in(rental: Rental, key: asyncssh.SSHKey) -> bool:
 
 
 async def scripts(here: World) -> list[str | None]:
-    """Return the boot script of each purchase call, in order. None if it had none."""
+    """Return the startup script of each purchase call, in order. None if a call had none."""
     return [call["body"].get("cloud_init") for call in await here.calls("procure_offer")]
 
 
 async def left_out(here: World, rental: Rental) -> list[LeftOut | None]:
-    """Return what each attempt left out, in order."""
+    """Return the parts that each attempt left out of the script, in order."""
     return [event.facts.left_out for event in await here.events(rental) if event.kind is E.RENTING]
 
 
-async def test_every_key_of_the_owner_and_of_a_teammate_gets_in_and_no_other(here: World) -> None:
+async def test_exactly_the_keys_of_owner_and_teammates_can_log_in(here: World) -> None:
     desk = await new_key(here, ANA, "ana@desk")
     ben = await new_key(here, BEN, "ben@laptop")
     stranger = await new_key(here, CLEO, "cleo@laptop")
     rental = await here.ready(teammates=(BEN.id,), setup="torch")
-    assert [await lets_in(rental, key) for key in (here.outside.key, desk, ben, stranger)] == [
+    assert [await can_log_in(rental, key) for key in (here.outside.key, desk, ben, stranger)] == [
         True,
         True,
         True,
@@ -101,7 +104,8 @@ async def test_every_key_of_the_owner_and_of_a_teammate_gets_in_and_no_other(her
     assert await left_out(here, rental) == [None]
 
 
-async def test_nothing_that_people_type_is_sent_no_comment_of_a_key_no_note_and_no_name(here: World) -> None:
+async def test_nothing_that_people_type_is_sent_to_the_market(here: World) -> None:
+    """Neither the comments of keys nor notes nor names are sent."""
     typed = "zebra $(touch zebra) `zebra` '; zebra #"
     async with here.deps.store.write() as tx:
         (first,) = await tx.people.keys(ANA.id)
@@ -117,14 +121,14 @@ async def test_nothing_that_people_type_is_sent_no_comment_of_a_key_no_note_and_
     assert attempt.key_comment == typed
 
 
-async def test_a_rental_with_one_key_and_no_set_up_sends_no_script(here: World) -> None:
+async def test_a_rental_with_one_key_and_no_setup_sends_no_script(here: World) -> None:
     rental = await here.get()
     assert await scripts(here) == [None]
     (attempt,) = await here.attempts(rental)
     assert attempt.script is None
 
 
-async def test_a_rental_with_one_key_and_no_set_up_sends_the_probe_unless_its_owner_said_no(here: World) -> None:
+async def test_a_simple_rental_sends_the_probe_unless_its_owner_opted_out(here: World) -> None:
     here.restart(replace(here.deps, probe_line=probe_line("ssh-ed25519 AAAAProbe")))
     seen, unseen = await here.get(), await here.get(probe=False)
     script, none = await scripts(here)
@@ -137,7 +141,7 @@ async def test_a_rental_with_one_key_and_no_set_up_sends_the_probe_unless_its_ow
     assert attempt.script is None
 
 
-async def test_a_vendor_that_refuses_the_probe_sells_without_it_and_the_thread_says_so(here: World) -> None:
+async def test_a_vendor_that_refuses_the_probe_sells_without_it(here: World) -> None:
     here.restart(replace(here.deps, probe_line=probe_line("ssh-ed25519 AAAAProbe")))
     await here.behaves("hyperstack", "refuses_cloud_init")
     rental = await here.until(await here.get(), State.READY)
@@ -145,9 +149,10 @@ async def test_a_vendor_that_refuses_the_probe_sells_without_it_and_the_thread_s
     assert await left_out(here, rental) == [None, LeftOut(refused=True, probe=True)]
 
 
-async def test_a_vendor_that_refuses_the_script_is_asked_again_with_a_fresh_offer_and_without_it(
+async def test_a_refused_script_is_left_out_of_the_next_attempt(
     here: World,
 ) -> None:
+    """The next attempt takes a fresh offer from the same vendor."""
     await new_key(here, ANA, "ana@desk")
     await here.behaves("hyperstack", "refuses_cloud_init")
     rental = await here.until(await here.get(setup="torch"), State.READY)
@@ -162,20 +167,22 @@ async def test_a_vendor_that_refuses_the_script_is_asked_again_with_a_fresh_offe
     assert bought.called_offer.offer_id != refused.called_offer.offer_id
     assert [script is None for script in await scripts(here)] == [False, True]
     assert await left_out(here, rental) == [None, LeftOut(refused=True, setup="torch", key_count=1)]
-    assert await lets_in(rental, here.outside.key)
+    assert await can_log_in(rental, here.outside.key)
     await ends_as(here, await here.destroy(rental), State.DESTROYED)
 
 
-async def test_the_vendor_that_was_chosen_is_asked_without_the_script_before_a_cheaper_one(here: World) -> None:
+async def test_the_chosen_vendor_is_tried_without_the_script_first(here: World) -> None:
+    """A cheaper vendor comes only after that."""
     await here.behaves("nebius", "refuses_cloud_init")
     rental = await here.rent(await here.ask(setup="torch"), "nebius")
     assert [attempt.called_offer.vendor for attempt in await here.attempts(rental)] == ["nebius", "nebius"]
     assert rental.state is State.PROVISIONING
 
 
-async def test_a_vendor_that_refuses_without_the_script_too_is_left_and_the_next_one_gets_the_script(
+async def test_after_two_refusals_the_next_vendor_gets_the_script(
     here: World,
 ) -> None:
+    """The first vendor refuses both with and without the script."""
     await here.fault("procure_offer", "status", status=422, times=2)
     rental = await here.get(setup="torch")
     assert [(attempt.called_offer.vendor, attempt.why) for attempt in await here.attempts(rental)] == [
@@ -187,7 +194,7 @@ async def test_a_vendor_that_refuses_without_the_script_too_is_left_and_the_next
     assert [found is None for found in await left_out(here, rental)] == [True, False, True]
 
 
-async def test_a_refused_script_does_not_count_towards_the_attempts(here: World) -> None:
+async def test_a_refused_script_does_not_count_as_an_attempt(here: World) -> None:
     procure = changed(here.deps.rules.procure, attempts=1)
     here.restart(replace(here.deps, rules=changed(here.deps.rules, procure=procure)))
     await here.behaves("hyperstack", "refuses_cloud_init")
@@ -195,7 +202,7 @@ async def test_a_refused_script_does_not_count_towards_the_attempts(here: World)
     assert (rental.state, rental.attempts) == (State.PROVISIONING, 2)
 
 
-async def test_a_place_is_asked_once_with_the_script_and_once_without_it(here: World) -> None:
+async def test_each_vendor_is_tried_once_with_and_once_without_the_script(here: World) -> None:
     await here.fault("procure_offer", "status", status=422, times=None)
     rental = await here.get(setup="torch")
     assert [(attempt.called_offer.vendor, attempt.why) for attempt in await here.attempts(rental)] == [
@@ -207,7 +214,7 @@ async def test_a_place_is_asked_once_with_the_script_and_once_without_it(here: W
     assert waiting(rental).why is Why.DEARER
 
 
-async def test_if_the_vendor_that_refused_the_script_offers_nothing_more_the_next_one_gets_the_script(
+async def test_without_another_offer_the_next_vendor_gets_the_refused_script(
     here: World,
 ) -> None:
     await here.behaves("hyperstack", "refuses_cloud_init")
@@ -220,9 +227,10 @@ async def test_if_the_vendor_that_refused_the_script_offers_nothing_more_the_nex
     assert [script is None for script in await scripts(here)] == [False, False]
 
 
-async def test_a_crash_between_the_purchase_and_its_answer_is_looked_up_and_the_script_is_remembered(
+async def test_the_script_is_remembered_if_the_answer_was_lost(
     here: World,
 ) -> None:
+    """The purchase is looked up."""
     desk = await new_key(here, ANA, "ana@desk")
     await here.fault("procure_offer", "cut_after")
     rental = await here.get()
@@ -233,10 +241,10 @@ async def test_a_crash_between_the_purchase_and_its_answer_is_looked_up_and_the_
     (attempt,) = await here.attempts(rental)
     assert attempt.script is not None
     assert [key.fingerprint for key in attempt.script.keys] == [desk.get_fingerprint()]
-    assert await lets_in(rental, desk)
+    assert await can_log_in(rental, desk)
 
 
-async def test_a_set_up_that_left_the_rules_before_the_purchase_costs_nobody_the_machine(here: World) -> None:
+async def test_a_setup_removed_from_the_rules_does_not_prevent_the_purchase(here: World) -> None:
     quote = await here.ask(setup="torch")
     rental = await here.rent(quote, settle=False)
     here = with_setups(here)
@@ -246,17 +254,17 @@ async def test_a_set_up_that_left_the_rules_before_the_purchase_costs_nobody_the
     assert await left_out(here, rental) == [LeftOut(setup="torch")]
 
 
-async def test_a_teammate_who_removed_every_key_meanwhile_does_not_get_in_and_is_named(here: World) -> None:
+async def test_a_teammate_without_keys_is_left_out_and_named(here: World) -> None:
     ben = await new_key(here, BEN, "ben@laptop")
     quote = await here.ask(teammates=(BEN.id, CLEO.id))
     rental = await here.rent(quote, settle=False)
     await remove_keys(here, BEN)
     rental = await here.until(rental, State.READY)
-    assert not await lets_in(rental, ben)
+    assert not await can_log_in(rental, ben)
     assert await left_out(here, rental) == [LeftOut(people=(BEN.id,))]
 
 
-async def test_nothing_is_bought_for_an_owner_who_removed_every_key_meanwhile(here: World) -> None:
+async def test_nothing_is_bought_for_an_owner_who_removed_all_keys(here: World) -> None:
     rental = await here.rent(await here.ask(teammates=(BEN.id,)), settle=False)
     await remove_keys(here, ANA)
     await here.settle()
@@ -265,7 +273,7 @@ async def test_nothing_is_bought_for_an_owner_who_removed_every_key_meanwhile(he
     assert await here.calls("procure_offer") == []
 
 
-async def test_a_key_that_was_removed_while_fresh_offers_were_awaited_does_not_get_in(here: World) -> None:
+async def test_a_key_removed_during_the_search_cannot_log_in(here: World) -> None:
     desk = await new_key(here, ANA, "ana@desk")
     quote = await here.ask()
     here.jump(25 * MINUTE)
@@ -279,22 +287,22 @@ async def test_a_key_that_was_removed_while_fresh_offers_were_awaited_does_not_g
     await here.release(held)
     await buying
     rental = await here.until(rental, State.READY)
-    assert not await lets_in(rental, desk)
-    assert await lets_in(rental, here.outside.key)
+    assert not await can_log_in(rental, desk)
+    assert await can_log_in(rental, here.outside.key)
 
 
-async def test_keys_that_were_added_until_the_purchase_get_in(here: World) -> None:
+async def test_keys_added_before_the_purchase_can_log_in(here: World) -> None:
     rental = await here.rent(await here.ask(), settle=False)
     desk = await new_key(here, ANA, "ana@desk")
     rental = await here.until(rental, State.READY)
-    assert await lets_in(rental, desk)
+    assert await can_log_in(rental, desk)
 
 
 # --- keys and a setup that don't fit
 
 
 async def add_large_keys(here: World, person: Person, count: int = 9) -> None:
-    """Add keys of 4096 bits to a person's. Nine of them and a setup of 5.8 kB don't fit into a script."""
+    """Add 4096-bit keys to a person's keys. Nine of them and a setup of 5.8 kB don't fit into a script."""
     async with here.deps.store.write() as tx:
         for n in range(count):
             line = f"ssh-rsa {person.id}{n:04}".ljust(724, "A")
@@ -307,7 +315,7 @@ SIZES = (
 )
 
 
-async def test_what_does_not_fit_is_refused_at_the_asking_and_at_the_click(here: World) -> None:
+async def test_a_script_that_is_too_large_is_refused_at_search_and_click(here: World) -> None:
     with_setups(here, torch=SETUP.ljust(5_800, "#"))
     quote = await here.ask(teammates=(BEN.id,), setup="torch")
     await add_large_keys(here, BEN)
@@ -319,9 +327,10 @@ async def test_what_does_not_fit_is_refused_at_the_asking_and_at_the_click(here:
     assert (await here.ask(teammates=(BEN.id,))).state is QuoteState.FOUND
 
 
-async def test_what_no_longer_fits_at_the_approval_is_refused_and_the_approver_reads_who_can_change_it(
+async def test_a_script_too_large_at_the_approval_is_refused(
     here: World,
 ) -> None:
+    """The error tells the approver who can change it."""
     with_setups(here, torch=SETUP.ljust(5_800, "#"))
     rental = await here.rent(await here.ask(count=8, setup="torch"))
     await add_large_keys(here, ANA)
@@ -333,7 +342,7 @@ async def test_what_no_longer_fits_at_the_approval_is_refused_and_the_approver_r
     assert (await here.rental(rental.id)).state is State.AWAITING_APPROVAL
 
 
-async def test_keys_that_no_longer_fit_at_the_purchase_cost_nobody_the_machine(here: World) -> None:
+async def test_keys_that_do_not_fit_at_the_purchase_are_left_out(here: World) -> None:
     with_setups(here, torch=SETUP.ljust(5_800, "#"))
     ben = await new_key(here, BEN, "ben@laptop")
     rental = await here.rent(await here.ask(teammates=(BEN.id,), setup="torch"), settle=False)
@@ -345,11 +354,11 @@ async def test_keys_that_no_longer_fit_at_the_purchase_cost_nobody_the_machine(h
     assert 0 < sent < 10
     assert attempt.script.setup == "torch"
     assert await left_out(here, rental) == [LeftOut(key_count=10 - sent)]
-    assert await lets_in(rental, here.outside.key)
-    assert await lets_in(rental, ben)
+    assert await can_log_in(rental, here.outside.key)
+    assert await can_log_in(rental, ben)
 
 
-async def test_a_set_up_that_the_rules_do_not_have_is_not_searched_for(here: World) -> None:
+async def test_an_unknown_setup_is_refused_before_the_search(here: World) -> None:
     with pytest.raises(Mistake, match="I don't know a setup called"):
         await here.ask(setup="tortch")
     assert await here.calls("get_offers") == []

@@ -1,4 +1,4 @@
-"""Whether a machine is still needed: when its owner is asked, and what Keep changes."""
+"""Questions whether a machine is still needed: their times, and the effect of Keep."""
 
 from __future__ import annotations
 
@@ -21,12 +21,13 @@ MORNING = NOON + 20 * HOUR
 
 
 def restarted(here: World, **rules: Any) -> None:
-    """Restart the bot with another policy file."""
+    """Restart the bot with a different policy file."""
     here.deps = replace(here.deps, rules=changed(here.deps.rules, **rules))
     here.engine = Engine(here.deps)
 
 
-async def test_without_a_sign_of_life_each_question_comes_later_and_none_at_night(here: World) -> None:
+async def test_questions_become_rarer_without_a_sign_of_life(here: World) -> None:
+    """No question is asked at night."""
     rental = await here.ready(lease=30 * HOUR)
     began = here.now
     for moment, times in ((began + 2 * HOUR, 1), (began + 5 * HOUR, 2), (MORNING, 3)):
@@ -52,7 +53,7 @@ async def test_a_sign_of_life_postpones_the_question(here: World) -> None:
 
 
 @pytest.mark.parametrize("hours", [1, 4])
-async def test_after_keep_the_question_comes_at_the_promised_time(here: World, hours: int) -> None:
+async def test_keep_postpones_the_question_to_the_promised_time(here: World, hours: int) -> None:
     rental = await here.ready(lease=30 * HOUR)
     ends = end_of(rental)
     await here.be_down(2 * HOUR)
@@ -71,7 +72,7 @@ async def test_after_keep_the_question_comes_at_the_promised_time(here: World, h
     assert end_of(await here.rental(rental.id)) == ends
 
 
-async def test_a_question_that_was_promised_for_the_minute_of_a_notice_comes_after_it(here: World) -> None:
+async def test_a_promised_question_comes_after_a_simultaneous_notice(here: World) -> None:
     restarted(here, lease=Lease(notices=(2 * HOUR, 30 * MINUTE)))
     rental = await here.ready(lease=6 * HOUR)
     notice = end_of(rental) - 2 * HOUR
@@ -110,7 +111,7 @@ async def test_nobody_is_asked_if_the_rules_switch_the_question_off(here: World)
     assert await count(here, rental, E.STILL_NEEDED) == 0
 
 
-async def test_a_planned_question_follows_the_rules_that_hold_when_it_is_due(here: World) -> None:
+async def test_a_scheduled_question_follows_the_rules_at_its_due_time(here: World) -> None:
     rental = await here.ready(lease=40 * HOUR)
     await here.keep(rental, HOUR)
     restarted(here, check_in=CheckIn(after=None))
@@ -129,7 +130,8 @@ async def test_only_its_owner_its_teammates_and_admins_keep_a_rental(here: World
     assert await count(here, rental, E.KEPT) == 1
 
 
-async def test_nothing_is_asked_between_the_last_notice_and_the_end_even_if_it_was_promised(here: World) -> None:
+async def test_no_question_comes_between_the_last_notice_and_the_end(here: World) -> None:
+    """A question that was promised for that time is dropped."""
     rental = await here.ready(lease=4 * HOUR)
     ends = end_of(rental)
     await be_down_until(here, ends - 80 * MINUTE)
@@ -139,7 +141,7 @@ async def test_nothing_is_asked_between_the_last_notice_and_the_end_even_if_it_w
     assert await count(here, rental, E.STILL_NEEDED) == 1  # asked 2 hours after the start
 
 
-async def test_keep_that_arrives_twice_is_told_once(here: World) -> None:
+async def test_a_repeated_keep_is_stored_once(here: World) -> None:
     rental = await here.ready(lease=20 * HOUR)
     for _ in range(2):
         kept = await here.keep(rental, HOUR)

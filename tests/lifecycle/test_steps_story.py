@@ -17,9 +17,10 @@ from tests.lifecycle.failing import ProberWithoutHostKey
 from tests.lifecycle.world import ANA, HOUR, MINUTE, TRAINING, World
 
 
-async def test_a_machine_is_found_rented_ready_and_destroyed_at_its_leases_end_and_the_ledger_equals_the_bill(
+async def test_a_machine_is_found_rented_used_and_destroyed_at_its_end(
     here: World,
 ) -> None:
+    """The ledger equals the vendors' bill."""
     quote = await here.ask()
     assert quote.state is QuoteState.FOUND
     assert [(offer.vendor, offer.rate) for offer in quote.offers][:2] == [
@@ -58,7 +59,7 @@ async def test_a_machine_is_found_rented_ready_and_destroyed_at_its_leases_end_a
     assert (await here.last_event(rental, E.DESTROYING)).facts.why is Why.LEASE_ENDED
 
 
-async def test_a_machine_whose_host_key_cannot_be_read_is_ready_all_the_same(here: World) -> None:
+async def test_a_machine_becomes_ready_even_if_its_host_key_cannot_be_read(here: World) -> None:
     here.restart(replace(here.deps, prober=ProberWithoutHostKey()))
     rental = await here.ready()
     assert (rental.state, rental.host_key) == (State.READY, None)
@@ -68,9 +69,8 @@ async def test_a_machine_whose_host_key_cannot_be_read_is_ready_all_the_same(her
 
 
 @pytest.mark.parametrize(("later", "is_read"), [(4 * MINUTE, True), (16 * MINUTE, False)])
-async def test_a_host_key_that_could_not_be_read_is_read_in_the_first_minutes_of_the_lease_and_not_later(
-    here: World, later: timedelta, is_read: bool
-) -> None:
+async def test_a_missing_host_key_is_read_early_in_the_lease(here: World, later: timedelta, is_read: bool) -> None:
+    """After the first minutes of the lease, the key isn't read any more."""
     prober = here.deps.prober
     here.restart(replace(here.deps, prober=ProberWithoutHostKey()))
     rental = await here.ready()

@@ -1,4 +1,4 @@
-"""Of equal prices, the vendor whose machines got ready before comes first: in the offers, and after a failure."""
+"""Among equal prices, the vendor with the best success rate comes first: in the offers, and after a failure."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.lifecycle.world import ANA, HOUR, MINUTE, World
 
 
 class EqualPrices:
-    """The market, with one price for everything."""
+    """A market in which everything has the same price."""
 
     def __init__(self, market: Market) -> None:
         self._market = market
@@ -34,7 +34,7 @@ async def vendors_offered(here: World) -> list[str]:
     return list(dict.fromkeys(offer.vendor for offer in quote.offers))
 
 
-async def test_a_vendor_whose_machines_seldom_got_ready_comes_last_among_equal_prices(here: World) -> None:
+async def test_among_equal_prices_a_low_success_rate_comes_last(here: World) -> None:
     await here.behaves("datacrunch", "sold_out")
     for _ in range(5):
         here.jump(MINUTE)

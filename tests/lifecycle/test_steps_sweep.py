@@ -1,4 +1,4 @@
-"""The sweep compares the account with the store: unknown machines, returning machines, missing machines."""
+"""The sweep compares the account with the store: unmanaged machines, reappearing machines, missing machines."""
 
 from __future__ import annotations
 
@@ -20,10 +20,11 @@ SECOND_MACHINE = "00000000-1111-4222-8333-444444444444"
 UNTOUCHED = '{"status": "available", "procurement_status": "available"}'
 
 
-# --- what is unknown
+# --- unmanaged machines
 
 
-async def test_admins_are_notified_once_of_an_unknown_machine_and_it_is_never_deleted(here: World) -> None:
+async def test_admins_are_notified_once_of_an_unmanaged_machine(here: World) -> None:
+    """The machine is never deleted."""
     await here.ready()
     added = await here.outside.control("resources", name="train-3", gpu_type="H100", rate="2.10")
     for _ in range(3):
@@ -45,8 +46,9 @@ async def test_a_machine_with_another_name_does_not_pause_an_empty_store(here: W
 
 
 async def failed_attempt_with_a_machine(here: World) -> Rental:
-    """Return a rental whose first purchase made a machine that the marketplace did not show for so long that the
-    attempt counts as failed.
+    """Return a rental whose first purchase made a machine although its attempt counts as failed.
+
+    The marketplace didn't show the machine for a long time.
     """
     await here.fault("procure_offer", "cut_after")
     lies = [
@@ -63,7 +65,7 @@ async def failed_attempt_with_a_machine(here: World) -> Rental:
     return await here.rental(rental.id)
 
 
-async def test_a_live_machine_of_a_failed_attempt_is_deleted_and_its_thread_says_so(here: World) -> None:
+async def test_a_failed_attempts_live_machine_is_deleted_and_reported(here: World) -> None:
     rental = await here.until(await failed_attempt_with_a_machine(here), State.READY)
     await here.sweep()
     await here.sweep()
@@ -77,7 +79,7 @@ async def test_a_live_machine_of_a_failed_attempt_is_deleted_and_its_thread_says
     assert sum(row.amount for row in await here.ledger(rental)) == await here.bill()
 
 
-async def test_a_rental_stays_over_if_a_machine_of_it_appears(here: World) -> None:
+async def test_a_rental_stays_over_if_one_of_its_machines_appears(here: World) -> None:
     rental = await here.until(await here.destroy(await failed_attempt_with_a_machine(here)), State.CANCELLED)
     over_at = rental.over_at
     await here.pass_time(5 * MINUTE)
@@ -93,7 +95,7 @@ async def test_a_rental_stays_over_if_a_machine_of_it_appears(here: World) -> No
     assert sum(row.amount for row in await here.ledger(rental)) == await here.bill()
 
 
-async def test_a_list_from_before_the_deletion_reopens_nothing(here: World) -> None:
+async def test_an_outdated_list_reopens_nothing_after_a_deletion(here: World) -> None:
     rental = await here.ready()
     fault = await here.fault("list_resources", "hold_after")
     sweeping = asyncio.create_task(sweep(here.deps))
@@ -106,7 +108,7 @@ async def test_a_list_from_before_the_deletion_reopens_nothing(here: World) -> N
 
 
 @pytest.mark.parametrize("fails", ["the vendor", "the store"])
-async def test_a_machine_that_cannot_be_watched_keeps_no_other_from_being_found(here: World, fails: str) -> None:
+async def test_an_unwatchable_machine_does_not_hide_other_machines(here: World, fails: str) -> None:
     rental = await here.ready()
     (resource,) = await here.resources(rental)
     await here.until(await here.destroy(rental), State.DESTROYED)
@@ -130,11 +132,11 @@ async def test_a_machine_that_cannot_be_watched_keeps_no_other_from_being_found(
     await here.settle()
 
 
-# --- what is gone
+# --- terminated machines
 
 
 @pytest.mark.parametrize("how", ["deleted", "missing"])
-async def test_the_sweep_finds_a_machine_that_the_vendor_took(here: World, how: str) -> None:
+async def test_the_sweep_notices_that_the_vendor_took_a_machine_away(here: World, how: str) -> None:
     rental = await here.ready()
     await here.pass_time(MINUTE)
     await here.vanish(rental, how)
@@ -145,7 +147,7 @@ async def test_the_sweep_finds_a_machine_that_the_vendor_took(here: World, how: 
 
 
 async def test_an_empty_account_list_ends_no_rental(here: World) -> None:
-    """Each machine is read on its own before one counts as gone."""
+    """Each machine is read separately before it counts as terminated."""
     rentals = [await here.ready(person=person) for person in (ANA, BEN, CLEO, ANA, BEN)]
     here.jump(MINUTE)
     lie = await here.list_resources_as([])
@@ -166,7 +168,7 @@ async def test_a_sweep_without_an_answer_changes_nothing(here: World) -> None:
     assert (await here.rental(rental.id)).state is State.READY
 
 
-# --- machines that the store does not have, or has as gone
+# --- machines that are missing from the store or terminated there
 
 
 async def test_the_sweep_stores_a_machine_of_a_running_attempt(here: World) -> None:
@@ -186,8 +188,8 @@ async def test_the_sweep_stores_a_machine_of_a_running_attempt(here: World) -> N
     await here.until(rental, State.READY)
 
 
-async def test_a_machine_that_the_vendor_did_not_find_for_a_while_is_watched_again(here: World) -> None:
-    """It is one of two machines of an attempt."""
+async def test_a_machine_that_was_missing_for_a_while_is_watched_again(here: World) -> None:
+    """The machine is one of two machines of an attempt."""
     rental = await here.ready()
     (attempt,) = await here.attempts(rental)
     (machine,) = await here.alive()
@@ -209,7 +211,7 @@ async def test_a_machine_that_the_vendor_did_not_find_for_a_while_is_watched_aga
     await here.until(await here.destroy(rental), State.DESTROYED)
 
 
-async def test_a_machine_with_a_name_of_ours_from_another_offer_is_not_ours(here: World) -> None:
+async def test_a_machine_named_like_ours_from_another_offer_is_not_ours(here: World) -> None:
     rental = await here.until(await here.destroy(await here.get()), State.CANCELLED)
     theirs = {
         "resource_id": SECOND_MACHINE,

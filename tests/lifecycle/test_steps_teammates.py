@@ -1,4 +1,4 @@
-"""Teammates while steps act: whose keys get in, and who is notified of what."""
+"""Teammates while steps run: the keys that can log in, and the people who are notified."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bot.model.event import EventKind as E
 from bot.model.person import Key, Person
 from bot.model.rental import Rental
 from bot.model.state import State
-from tests.lifecycle.test_steps_startup_script import lets_in, new_key
+from tests.lifecycle.test_steps_startup_script import can_log_in, new_key
 from tests.lifecycle.world import ANA, BEN, CLEO, DORA, FOREVER, HOUR, MINUTE, World
 
 EVE = Person(id="U0EVE", name="Eve")
@@ -25,14 +25,14 @@ async def add_eve(here: World) -> None:
 
 
 async def readable_by(here: World, person: Person, rental: Rental) -> bool:
-    """Return whether a person still reads direct messages about a rental."""
+    """Return whether a person may still read direct messages about a rental."""
     async with here.deps.store.read() as tx:
         known = await tx.people.get(person.id, EVER)
         assert known is not None
         return await queries.details_for_direct_message(tx, here.deps, known, rental) is not None
 
 
-async def test_a_teammate_is_notified_of_ready_and_of_the_last_notice_of_its_end(here: World) -> None:
+async def test_teammates_are_notified_of_ready_and_the_last_notice(here: World) -> None:
     await add_eve(here)
     await new_key(here, EVE, "eve@laptop")
     rental = await here.ready(teammates=(EVE.id,), lease=14 * HOUR)
@@ -44,16 +44,17 @@ async def test_a_teammate_is_notified_of_ready_and_of_the_last_notice_of_its_end
     assert [kind for to, kind in direct if to == ANA.id].count(E.ENDING) >= 1
 
 
-async def test_a_teammate_without_a_key_gets_the_request_for_one_and_nothing_when_the_machine_is_ready(
+async def test_a_teammate_without_a_key_is_only_asked_to_add_one(
     here: World,
 ) -> None:
+    """The teammate isn't notified when the machine is ready."""
     await add_eve(here)
     rental = await here.ready(teammates=(EVE.id,))
     assert [kind for to, kind in await here.direct(rental) if to == EVE.id] == [E.TEAMMATE_ADDED]
     assert (ANA.id, E.READY) in await here.direct(rental)
 
 
-async def test_a_teammate_who_took_their_only_key_away_is_asked_for_one_when_the_machine_is_ready(
+async def test_a_teammate_who_removed_their_key_is_asked_for_one_at_ready(
     here: World,
 ) -> None:
     await add_eve(here)
@@ -66,7 +67,7 @@ async def test_a_teammate_who_took_their_only_key_away_is_asked_for_one_when_the
     assert [kind for to, kind in await here.direct(rental) if to == EVE.id] == [E.READY]
 
 
-async def test_who_asked_for_more_time_is_notified_that_it_is_denied(here: World) -> None:
+async def test_a_teammate_is_notified_that_their_extension_was_denied(here: World) -> None:
     await add_eve(here)
     rental = await here.ready(teammates=(EVE.id, CLEO.id))
     await here.extend(rental, 48 * HOUR, EVE)
@@ -75,7 +76,8 @@ async def test_who_asked_for_more_time_is_notified_that_it_is_denied(here: World
     assert sorted(denied) == sorted([ANA.id, EVE.id])
 
 
-async def test_somebody_without_a_key_is_asked_once_and_gets_in_if_they_add_one_in_time(here: World) -> None:
+async def test_a_teammate_who_adds_a_key_in_time_can_log_in(here: World) -> None:
+    """The teammate is asked for a key only once."""
     await add_eve(here)
     rental = await here.get(teammates=(EVE.id,), count=8)
     assert rental.state is State.AWAITING_APPROVAL
@@ -85,10 +87,10 @@ async def test_somebody_without_a_key_is_asked_once_and_gets_in_if_they_add_one_
     key = await new_key(here, EVE, "eve@laptop")
     await here.approve(rental)
     rental = await here.until(rental, State.READY)
-    assert await lets_in(rental, key)
+    assert await can_log_in(rental, key)
 
 
-async def test_keys_that_do_not_fit_into_the_boot_script_are_refused_with_their_sizes(here: World) -> None:
+async def test_keys_too_large_for_the_startup_script_are_refused(here: World) -> None:
     await add_eve(here)
     async with here.deps.store.write() as tx:
         for n in range(5):
@@ -102,17 +104,17 @@ async def test_keys_that_do_not_fit_into_the_boot_script_are_refused_with_their_
     assert (await here.rental(rental.id)).teammates == ()
 
 
-async def test_a_teammate_added_before_the_purchase_gets_in(here: World) -> None:
+async def test_a_teammate_added_before_the_purchase_can_log_in(here: World) -> None:
     key = await new_key(here, BEN, "ben@laptop")
     rental = await here.get(count=8)
     shared = await carry_out(here.deps, ANA, sharing.Share(rental.id, [BEN.id], version=1))
     assert (shared.names, shared.without_key, shared.key_lines) == (("Ben",), (), ())
     assert await here.direct(rental) == []
     await here.approve(rental, DORA)
-    assert await lets_in(await here.until(rental, State.READY), key)
+    assert await can_log_in(await here.until(rental, State.READY), key)
 
 
-async def test_a_teammate_who_is_added_while_a_change_waits_for_the_click_stays(here: World) -> None:
+async def test_a_pending_change_keeps_a_newly_added_teammate(here: World) -> None:
     await add_eve(here)
     rental = await here.get(count=8, teammates=(BEN.id,))
     change = await here.ask(count=8, lease=HOUR, changes=rental.id)
@@ -124,7 +126,7 @@ async def test_a_teammate_who_is_added_while_a_change_waits_for_the_click_stays(
     assert (rental.request.lease, rental.teammates) == (HOUR, (EVE.id,))
 
 
-async def test_a_rental_lets_in_20_people_at_most(here: World) -> None:
+async def test_a_rental_can_be_shared_with_at_most_20_people(here: World) -> None:
     people = [Person(id=f"U{n}", name=f"Person {n}") for n in range(21)]
     async with here.deps.store.write() as tx:
         for person in people:
@@ -137,7 +139,8 @@ async def test_a_rental_lets_in_20_people_at_most(here: World) -> None:
     assert len((await here.rental(rental.id)).teammates) == 20
 
 
-async def test_a_teammate_who_is_added_while_the_machine_starts_gets_in_by_a_line(here: World) -> None:
+async def test_a_teammate_added_during_the_start_needs_a_key_line(here: World) -> None:
+    """The owner has to add the line to the machine."""
     await new_key(here, BEN, "ben@laptop")
     rental = await here.get()
     assert rental.state is State.PROVISIONING
@@ -147,18 +150,18 @@ async def test_a_teammate_who_is_added_while_the_machine_starts_gets_in_by_a_lin
     assert [kind for to, kind in await here.direct(rental) if to == BEN.id] == [E.READY]
 
 
-async def test_a_teammate_who_became_a_guest_before_the_purchase_does_not_get_in(here: World) -> None:
+async def test_a_teammate_who_became_a_guest_cannot_log_in(here: World) -> None:
     await add_eve(here)
     eve = await new_key(here, EVE, "eve@laptop")
     ben = await new_key(here, BEN, "ben@laptop")
     here.people.changed[EVE.id] = changed(EVE, guest=True)
     rental = await here.ready(teammates=(EVE.id, BEN.id))
-    assert [await lets_in(rental, key) for key in (eve, ben)] == [False, True]
+    assert [await can_log_in(rental, key) for key in (eve, ben)] == [False, True]
     assert not await readable_by(here, EVE, rental)
     assert await readable_by(here, BEN, rental)
 
 
-async def test_the_people_in_a_machine_read_the_keys_that_they_have_now_and_others_read_none(here: World) -> None:
+async def test_only_people_with_access_see_the_current_keys(here: World) -> None:
     await add_eve(here)
     await new_key(here, EVE, "eve@laptop")
     rental = await here.ready(teammates=(EVE.id,))
@@ -175,7 +178,7 @@ async def test_the_people_in_a_machine_read_the_keys_that_they_have_now_and_othe
     assert (await queries.show(here.deps, CLEO, rental.id)).keys_now == {}
 
 
-async def test_a_teammate_who_left_before_the_end_reads_no_notice_of_it(here: World) -> None:
+async def test_a_teammate_who_left_gets_no_notice_of_the_end(here: World) -> None:
     await add_eve(here)
     rental = await here.ready(teammates=(EVE.id,))
     assert await readable_by(here, EVE, rental)

@@ -1,4 +1,4 @@
-"""Machines that no attempt has: the admins are asked about each purchase, and decide once."""
+"""Unmanaged machines: the admins are asked about each purchase, and decide once."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ async def open_purchases(here: World) -> list[AdminQuestion]:
 
 
 async def the_purchase(here: World, name: str = "train-3") -> AdminQuestion:
-    """Return the unknown machine that the sweep finds."""
+    """Add an unmanaged machine, and return the question that the sweep asks about it."""
     await add_machine(here, name)
     await here.sweep()
     (purchase,) = await open_purchases(here)
@@ -68,9 +68,10 @@ async def give(here: World, purchase: AdminQuestion, **more: Any) -> Any:
     )
 
 
-async def test_each_admin_is_asked_once_and_the_machine_that_gets_an_owner_is_watched_until_its_end(
+async def test_an_adopted_machine_is_watched_until_its_end(
     sqlite_url: str,
 ) -> None:
+    """Each admin is asked about it once."""
     async with world(sqlite_url) as here:
         purchase = await the_purchase(here)
         await here.sweep()
@@ -98,7 +99,7 @@ async def test_each_admin_is_asked_once_and_the_machine_that_gets_an_owner_is_wa
         await check_delivered(here)
 
 
-async def test_who_becomes_admin_later_is_asked_about_what_nobody_decided(here: World) -> None:
+async def test_new_admins_are_asked_about_undecided_machines(here: World) -> None:
     open_one = await the_purchase(here)
     await add_machine(here, "web-1")
     await add_machine(here, "gpubot-abcd2-1")
@@ -115,13 +116,13 @@ async def test_who_becomes_admin_later_is_asked_about_what_nobody_decided(here: 
             CLEO.id,
             BEN.id,
         ]
-    # Who is no admin any more reads nothing of these machines.
+    # People who are no longer admins can't read these messages.
     only_cleo = replace(here.deps, rules=changed(both, admins=(CLEO.id,)))
     for message in (*await cards(here, open_one), *await here.questions(Purchases, bought_after_backup=True)):
         assert (await content.content(only_cleo, message) is not None) is (message.to.value == CLEO.id)
 
 
-async def test_a_destroyed_one_belongs_to_the_admin_and_its_cost_is_in_the_ledger(here: World) -> None:
+async def test_a_destroyed_unmanaged_machine_is_charged_to_the_admin(here: World) -> None:
     purchase = await the_purchase(here)
     here.jump(2 * HOUR)
     with pytest.raises(Mistake, match="train-3"):
@@ -136,14 +137,15 @@ async def test_a_destroyed_one_belongs_to_the_admin_and_its_cost_is_in_the_ledge
     assert await here.event_kinds(rental) == [E.ADOPTED, E.DESTROYING, E.ENDED]
 
 
-async def test_a_machine_with_a_name_of_ours_is_destroyed_without_typing_its_name(here: World) -> None:
+async def test_a_machine_named_like_ours_is_destroyed_without_typing_its_name(here: World) -> None:
     await here.ready()  # so that the store isn't empty
     purchase = await the_purchase(here, "gpubot-bench")
     rental = await carry_out(here.deps, CLEO, service.DestroyUnmanaged(purchase.id, purchase.version, typed=""))
     await here.until(rental, State.DESTROYED)
 
 
-async def test_what_is_not_ours_is_never_asked_about_again_and_its_cost_goes_on(here: World) -> None:
+async def test_machines_that_are_not_ours_are_never_asked_about_again(here: World) -> None:
+    """These machines continue to run and to cost money."""
     purchase = await the_purchase(here)
     await carry_out(here.deps, CLEO, service.NotOurs(purchase.id, purchase.version, reason="the web team's"))
     for _ in range(3):
@@ -156,7 +158,7 @@ async def test_what_is_not_ours_is_never_asked_about_again_and_its_cost_goes_on(
     assert await here.calls("delete_resource") == []
 
 
-async def test_the_admins_are_asked_again_after_a_day_if_one_says_so(here: World) -> None:
+async def test_the_admins_are_asked_again_after_a_day_on_request(here: World) -> None:
     purchase = await the_purchase(here)
     await carry_out(here.deps, CLEO, service.AskAgain(purchase.id, purchase.version))
     await here.pass_time(23 * HOUR)
@@ -170,7 +172,7 @@ async def test_the_admins_are_asked_again_after_a_day_if_one_says_so(here: World
 
 
 @pytest.mark.parametrize("how", ["deleted", "missing"])
-async def test_a_machine_that_goes_away_meanwhile_needs_no_decision(here: World, how: str) -> None:
+async def test_a_machine_that_vanishes_needs_no_decision(here: World, how: str) -> None:
     purchase = await the_purchase(here)
     went_away_at = here.now
     await here.outside.control(f"resources/{purchase.purchase.alive[0].resource_id}/vanish", how=how)
@@ -186,7 +188,7 @@ async def test_a_machine_that_goes_away_meanwhile_needs_no_decision(here: World,
     assert await here.rentals() == []
 
 
-async def test_one_wrong_answer_does_not_make_a_machine_that_is_not_ours_a_question_again(here: World) -> None:
+async def test_one_wrong_answer_does_not_reopen_a_decided_question(here: World) -> None:
     purchase = await the_purchase(here)
     await carry_out(here.deps, CLEO, service.NotOurs(purchase.id, purchase.version, reason="the web team's"))
     lies = [await here.list_resources_as([]), await here.fault("get_resource", "status", status=404, times=None)]
@@ -201,7 +203,7 @@ async def test_one_wrong_answer_does_not_make_a_machine_that_is_not_ours_a_quest
     assert (kept.id, kept.purchase.alive[0].missing_since) == (purchase.id, None)
 
 
-async def test_a_list_that_lacks_a_machine_which_the_vendor_still_has_ends_nothing(here: World) -> None:
+async def test_a_list_that_lacks_an_existing_machine_ends_nothing(here: World) -> None:
     purchase = await the_purchase(here)
     lie = await here.list_resources_as([])
     await here.sweep()
@@ -210,7 +212,7 @@ async def test_a_list_that_lacks_a_machine_which_the_vendor_still_has_ends_nothi
 
 
 class SlowMarket:
-    """A market that answers only once it is asked for `at_once` machines at the same time."""
+    """A market that answers only once it has been asked for `at_once` machines at the same time."""
 
     def __init__(self, market: Market, at_once: int) -> None:
         self._market = market
@@ -224,7 +226,7 @@ class SlowMarket:
         return await self._market.resource(resource_id, fresh=fresh)
 
 
-async def test_a_vendor_that_answers_slowly_is_asked_for_all_machines_at_once(here: World) -> None:
+async def test_a_slow_vendor_is_queried_for_all_machines_at_once(here: World) -> None:
     ids = [await add_machine(here, f"train-{n}") for n in range(3)]
     await here.sweep()
     for one in ids:
@@ -235,7 +237,7 @@ async def test_a_vendor_that_answers_slowly_is_asked_for_all_machines_at_once(he
     await here.settle()
 
 
-async def test_machines_of_one_purchase_are_one_question_and_others_are_each_alone(here: World) -> None:
+async def test_there_is_one_question_per_purchase(here: World) -> None:
     ids = [OTHER[:-1] + str(n) for n in range(5)]
     lie = await here.list_resources_as(
         [
@@ -259,7 +261,7 @@ async def test_machines_of_one_purchase_are_one_question_and_others_are_each_alo
         await here.release(each)
 
 
-async def test_only_admins_decide_and_the_second_reads_who_decided(sqlite_url: str) -> None:
+async def test_only_admins_decide_and_the_first_decision_counts(sqlite_url: str) -> None:
     async with world(sqlite_url) as here:
         purchase = await the_purchase(here)
         for person in (ANA, BEN):
@@ -274,7 +276,7 @@ async def test_only_admins_decide_and_the_second_reads_who_decided(sqlite_url: s
         await here.settle()
 
 
-async def test_a_decision_about_what_changed_meanwhile_changes_nothing(here: World) -> None:
+async def test_a_decision_about_an_outdated_question_changes_nothing(here: World) -> None:
     purchase = await the_purchase(here)
     await carry_out(here.deps, CLEO, service.AskAgain(purchase.id, purchase.version))
     with pytest.raises(TooLate, match="changed just now"):
@@ -283,13 +285,13 @@ async def test_a_decision_about_what_changed_meanwhile_changes_nothing(here: Wor
     await here.settle()
 
 
-def test_a_machine_whose_bill_begins_later_is_there_since_it_was_seen() -> None:
+def test_a_machine_whose_bill_starts_later_exists_since_it_was_seen() -> None:
     now = datetime(2026, 11, 24, 12, tzinfo=UTC)
     view = ResourceView(resource_id=OTHER, status="running", valid_from=now + HOUR)
     assert unmanaged_machine(view, now).since == now
 
 
-async def test_one_machine_that_failed_keeps_no_other_of_its_purchase_from_getting_an_owner(here: World) -> None:
+async def test_a_failed_machine_does_not_prevent_its_purchases_adoption(here: World) -> None:
     ids = [await add_machine(here), OTHER]
     bodies = [
         {"resource_id": one, "status": status, "offer_history": [{"offer_id": "a"}]}
@@ -312,7 +314,7 @@ async def test_one_machine_that_failed_keeps_no_other_of_its_purchase_from_getti
     assert await here.alive() == []
 
 
-async def test_a_machine_without_a_price_costs_what_is_known_and_says_that_it_is_estimated(here: World) -> None:
+async def test_the_cost_of_a_machine_without_a_price_is_estimated(here: World) -> None:
     body = {"resource_id": OTHER, "status": "running", "name": None}
     lie = await here.list_resources_as([body])
     shown = await here.fault("get_resource", "garbage", times=None, match=OTHER, body=json.dumps(body))
@@ -330,7 +332,7 @@ async def test_a_machine_without_a_price_costs_what_is_known_and_says_that_it_is
 
 
 def listed(resource_id: str, name: str, *offers: str) -> dict[str, Any]:
-    """Return a resource as the account lists it."""
+    """Return a resource in the form in which the account lists it."""
     history = [{"offer_id": offer} for offer in offers]
     return {"resource_id": resource_id, "status": "running", "name": name, "offer_history": history}
 
@@ -339,9 +341,10 @@ def many(count: int, name: str = "train", *offers: str) -> list[dict[str, Any]]:
     return [listed(f"{n:08d}-1111-4222-8333-{len(name):012d}", f"{name}-{n}", *offers) for n in range(count)]
 
 
-async def test_up_to_ten_new_purchases_are_each_asked_about_and_more_in_one_message_with_one_by_one(
+async def test_more_than_ten_new_purchases_are_asked_about_in_one_message(
     here: World,
 ) -> None:
+    """An admin can still have them asked one by one. Up to ten purchases are asked about separately."""
     lie = await here.list_resources_as(many(10))
     await here.sweep()
     assert len(await here.questions(Purchase)) == 10
@@ -364,7 +367,7 @@ async def test_up_to_ten_new_purchases_are_each_asked_about_and_more_in_one_mess
 
 
 class CountingStore:
-    """A store that notes how many unknown machines each of its transactions writes."""
+    """A store that records how many unmanaged machines each of its transactions writes."""
 
     def __init__(self, store: Database) -> None:
         self._store = store
@@ -382,13 +385,14 @@ class CountingStore:
         self.written.append(sum(len(machines - before.get(one, set())) for one, machines in after.items()))
 
     async def _machines(self) -> dict[str, set[str]]:
-        """Return the ids of the machines of each purchase with the way in which the admins are asked."""
+        """Return the machine IDs of each purchase, by the ID and version of its question."""
         async with self._store.read() as tx:
             found = await tx.questions.purchases()
         return {f"{p.id} {p.version}": {machine.resource_id for machine in p.purchase.machines} for p in found}
 
 
-async def test_a_long_list_is_written_in_parts_of_fifty_and_no_purchase_is_cut(here: World) -> None:
+async def test_a_long_list_is_stored_in_parts_without_splitting_purchases(here: World) -> None:
+    """Each part has about fifty machines."""
     counting = CountingStore(here.deps.store)
     deps = replace(here.deps, store=cast(Database, counting))
     lie = await here.list_resources_as(
@@ -409,7 +413,7 @@ async def test_a_long_list_is_written_in_parts_of_fifty_and_no_purchase_is_cut(h
     await here.settle()
 
 
-async def test_a_sweep_that_ends_in_the_middle_is_completed_by_the_next_one(here: World) -> None:
+async def test_an_interrupted_sweep_is_completed_by_the_next_one(here: World) -> None:
     failing = replace(here.deps, store=cast(Database, FailingStore(here.deps.store, after=1)))
     lie = await here.list_resources_as(many(60))
     with pytest.raises(StoreBusy):
@@ -424,7 +428,7 @@ async def test_a_sweep_that_ends_in_the_middle_is_completed_by_the_next_one(here
 
 
 class FailingStore(CountingStore):
-    """A store that takes no writes after the first `after`."""
+    """A store that accepts no writes after the first `after`."""
 
     def __init__(self, store: Database, after: int) -> None:
         super().__init__(store)

@@ -1,5 +1,7 @@
-"""After an absence, a start sweeps twice: once because nothing is bought before, and once because the sweep by the
-calendar is due. Each replica does. The admins are asked everything once all the same.
+"""Simultaneous sweeps: the admins are asked about each machine only once.
+
+A start after a downtime sweeps twice: once because nothing is bought before the first sweep, and once because the
+scheduled sweep is due. Each replica does so.
 """
 
 from __future__ import annotations
@@ -33,18 +35,20 @@ UNKNOWN = "train-{}"
 OF_A_LOST_HOUR = f"gpubot-k7mq{{}}-1-{ANA.id.lower()}"
 """The name of a machine that was bought after the backup."""
 LETTERS = "abcdefghjk"
-"""One for each start."""
+"""One letter for each start."""
 
 
 def process(here: World, *, replica: bool = False) -> StepDeps:
-    """Return the parts of a process that has just been started."""
+    """Return the dependencies of a process that has just been started."""
     store = beside(here.database) if replica else here.database
     return replace(here.deps, store=store, opened=Opened(swept=False), sweeping=asyncio.Lock())
 
 
 async def until_taken(work: Callable[[StepDeps], Awaitable[None]], deps: StepDeps) -> None:
-    """Do this, and do it again if the database didn't take it, as the bot does a little later: on a busy machine,
-    one replica may hold the lock for longer than the other waits.
+    """Do this work, repeating it as long as the database doesn't accept the write.
+
+    The bot repeats it a little later as well. On a busy machine, one replica may hold the lock for longer than the
+    other waits.
     """
     while True:
         try:
@@ -54,7 +58,7 @@ async def until_taken(work: Callable[[StepDeps], Awaitable[None]], deps: StepDep
 
 
 async def start(here: World, replicas: int) -> None:
-    """Start that many processes after an absence, in which the sweep by the calendar became due."""
+    """Start this number of processes after a downtime in which the scheduled sweep became due."""
     here.jump(10 * MINUTE)
     processes = [process(here, replica=n > 0) for n in range(replicas)]
     await asyncio.gather(until_taken(sweep, processes[0]), *(until_taken(first_sweep, one) for one in processes))
@@ -63,7 +67,7 @@ async def start(here: World, replicas: int) -> None:
 
 
 async def listed(here: World) -> tuple[int, int, int | None]:
-    """Return how many unknown machines `/gpu list all`, `/gpu spend` and the metric count."""
+    """Return the number of unmanaged machines in `/gpu list all`, in `/gpu spend` and in the metric."""
     everything = await live_rentals(here.deps, CLEO, everyone=True, most=10)
     async with here.deps.store.read() as tx:
         spend = await unmanaged_machine_count(tx)
@@ -73,7 +77,7 @@ async def listed(here: World) -> tuple[int, int, int | None]:
 
 
 async def check_starts(url: str, replicas: int) -> None:
-    """Start ten times, each time with a new unknown machine and a new one from a lost hour."""
+    """Start ten times, each time with a new unmanaged machine and a new one that was bought after the backup."""
     async with world(url) as here:
         for n, letter in enumerate(LETTERS, 1):
             await add_machine(here, UNKNOWN.format(letter))
@@ -88,12 +92,12 @@ async def check_starts(url: str, replicas: int) -> None:
         await here.settle()
 
 
-async def test_ten_starts_of_one_process_ask_about_each_machine_once(sqlite_url: str) -> None:
+async def test_ten_starts_of_one_process_ask_once_per_machine(sqlite_url: str) -> None:
     await check_starts(sqlite_url, 1)
 
 
 class ReadOnceAtATime:
-    """A market that notes how many times at once the account is being read."""
+    """A market that records how often the account is being read at the same time."""
 
     def __init__(self, market: Market) -> None:
         self._market = market
@@ -111,20 +115,20 @@ class ReadOnceAtATime:
             self.reading -= 1
 
 
-async def test_a_process_sweeps_once_at_a_time(here: World) -> None:
+async def test_a_process_runs_one_sweep_at_a_time(here: World) -> None:
     market = ReadOnceAtATime(here.deps.market)
     here.restart(replace(here.deps, market=cast(Market, market)))
     await start(here, 1)
     assert market.most == 1
 
 
-async def test_ten_starts_of_two_replicas_ask_about_each_machine_once(postgres_url: str) -> None:
+async def test_ten_starts_of_two_replicas_ask_once_per_machine(postgres_url: str) -> None:
     await check_starts(postgres_url, 2)
 
 
 @pytest.mark.parametrize("name", ["train", "gpubot-k7mq2"])
 async def test_two_replicas_ask_about_many_machines_in_one_message(postgres_url: str, name: str) -> None:
-    """More than fifty machines are written in several transactions, between which the other replica may write."""
+    """More than fifty machines are written in several transactions. Between these, the other replica may write."""
     async with world(postgres_url) as here:
         machines = [
             {"resource_id": f"{n:08d}-1111-4222-8333-444444444444", "status": "running", "name": f"{name}-{n}"}
@@ -140,7 +144,7 @@ async def test_two_replicas_ask_about_many_machines_in_one_message(postgres_url:
         await here.release(lie)
 
 
-async def test_a_machine_that_joins_a_purchase_joins_once(postgres_url: str) -> None:
+async def test_a_machine_is_added_to_a_known_purchase_only_once(postgres_url: str) -> None:
     async with world(postgres_url) as here:
         ids = [f"0000000{n}-1111-4222-8333-444444444444" for n in range(2)]
         offer = [{"offer_id": "a"}]
@@ -158,7 +162,7 @@ async def test_a_machine_that_joins_a_purchase_joins_once(postgres_url: str) -> 
 
 
 async def repeat(here: World, question: AdminQuestion) -> AdminQuestion:
-    """Ask the admins about the machines of a question for a second time, as earlier versions did."""
+    """Ask the admins about the machines of a question for a second time, like earlier versions did."""
     here.jump(MINUTE)
     again = new_question(here.deps, question.about)
 
@@ -185,7 +189,7 @@ async def the_question(here: World, name: str) -> AdminQuestion:
 
 
 @pytest.mark.parametrize("decided", [None, "first", "second"])
-async def test_a_question_that_was_asked_twice_is_settled_as_one(here: World, decided: str | None) -> None:
+async def test_a_question_that_was_asked_twice_is_resolved_as_one(here: World, decided: str | None) -> None:
     first = await the_question(here, "train-a")
     second = await repeat(here, first)
     if decided is not None:
@@ -203,7 +207,7 @@ async def test_a_question_that_was_asked_twice_is_settled_as_one(here: World, de
         await service.preview(here.deps, CLEO, ended.id, ended.version)
 
 
-async def test_a_message_about_many_machines_that_was_sent_twice_is_settled_as_one(here: World) -> None:
+async def test_a_message_about_many_machines_sent_twice_is_resolved_as_one(here: World) -> None:
     await here.ready()  # so that the store isn't empty
     for letter in LETTERS[:3]:
         await add_machine(here, OF_A_LOST_HOUR.format(letter))
@@ -226,10 +230,10 @@ async def test_a_message_about_many_machines_that_was_sent_twice_is_settled_as_o
     await here.settle()
 
 
-async def test_a_request_goes_on_once_its_machine_is_not_ours_although_the_admins_were_asked_twice(
+async def test_a_request_continues_even_if_the_admins_were_asked_twice(
     here: World,
 ) -> None:
-    """The admin answers before the sweep finds the second question."""
+    """The admin answers that the machine isn't ours, before the sweep finds the second question."""
     asked = await here.get(count=8)
     first = await the_question(here, f"gpubot-{asked.id}-1")
     await repeat(here, first)

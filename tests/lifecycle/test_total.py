@@ -25,7 +25,7 @@ from tests.lifecycle.world import ANA, HOUR, MINUTE, REPLY_TO, RULES, World
 
 TOTAL = 6_000_000
 FOR_TWO_HOURS, FOR_FOUR_HOURS = Decimal("2.4000"), Decimal("1.3333")
-"""What $6.00 pays for per hour, if "at most" counts 2 h 30 min or 4 h 30 min."""
+"""The highest price per hour that $6.00 pays for, if "at most" counts 2 h 30 min or 4 h 30 min."""
 
 
 async def highest(here: World, quote: Quote) -> int:
@@ -47,7 +47,8 @@ async def test_no_button_of_the_answer_costs_more_than_the_total(here: World) ->
 
 
 @pytest.mark.parametrize("count", [1, 3])
-async def test_the_price_follows_the_length_when_people_refresh_change_or_shorten(here: World, count: int) -> None:
+async def test_the_price_limit_follows_the_length_of_the_lease(here: World, count: int) -> None:
+    """The limit is recomputed when people refresh, change or shorten the request."""
     quote = await here.ask(max_total=count * TOTAL, count=count)
     again = await quoting.quote_to_ask_again(here.deps, ANA, quote.id)
     last = await quoting.last_request(here.deps, ANA)
@@ -57,7 +58,7 @@ async def test_the_price_follows_the_length_when_people_refresh_change_or_shorte
     assert (await here.ask(**dict(longer))).request.max_gpu_rate == FOR_FOUR_HOURS
 
 
-async def test_a_named_end_that_is_nearer_by_now_pays_for_a_higher_price(here: World) -> None:
+async def test_a_nearer_named_end_allows_a_higher_price(here: World) -> None:
     quote = await here.ask(max_total=TOTAL, lease=4 * HOUR, until=here.now + 4 * HOUR)
     assert quote.request.max_gpu_rate == FOR_FOUR_HOURS
     await here.pass_time(2 * HOUR)
@@ -66,7 +67,7 @@ async def test_a_named_end_that_is_nearer_by_now_pays_for_a_higher_price(here: W
     assert await highest(here, again) <= TOTAL
 
 
-async def test_an_automatic_rent_and_its_next_vendors_stay_within_the_total(here: World) -> None:
+async def test_an_automatic_purchase_stays_within_the_total_at_all_vendors(here: World) -> None:
     await here.behaves("*", "nothing_free")
     quote = await here.ask(max_total=TOTAL)
     rental = (await carry_out(here.deps, ANA, waiting.RentWhenFound(quote.id))).rental
@@ -79,14 +80,14 @@ async def test_an_automatic_rent_and_its_next_vendors_stay_within_the_total(here
     assert rental.vendor == "hyperstack"
 
 
-async def test_a_next_vendor_that_would_cost_more_than_the_total_is_not_bought(here: World) -> None:
+async def test_a_fallback_vendor_over_the_total_is_not_bought(here: World) -> None:
     await here.behaves("hyperstack", "sold_out")
     rental = await here.rent(await here.ask(max_total=TOTAL), "hyperstack")
     rental = await here.until(rental, State.FAILED)
     assert await here.bought() == []
 
 
-async def test_rules_that_count_more_hours_since_the_search_refuse_the_offer(here: World) -> None:
+async def test_new_rules_that_exceed_the_total_refuse_the_offer(here: World) -> None:
     quote = await here.ask(max_total=TOTAL)
     longer = changed(RULES, lease=Lease(grace=60 * MINUTE))
     here.restart(replace(here.deps, rules=longer))
@@ -94,7 +95,7 @@ async def test_rules_that_count_more_hours_since_the_search_refuse_the_offer(her
         await here.rent(quote, "hyperstack")
 
 
-async def test_a_dearer_machine_is_confirmed_in_a_dialog_that_names_the_total(here: World) -> None:
+async def test_a_pricier_machine_is_confirmed_with_its_total(here: World) -> None:
     await here.behaves("*", "nothing_free")
     start = here.now + timedelta(hours=1)
     quote = await here.ask(max_total=TOTAL, starts_at=start, until=start + 2 * HOUR)
@@ -117,8 +118,8 @@ async def test_similar_requests_have_no_total(here: World) -> None:
     assert totals[Contract.ONDEMAND] is None
 
 
-async def test_a_replacement_keeps_its_price_and_has_what_is_left_of_the_total(here: World) -> None:
-    """The lease becomes shorter instead, as for any replacement."""
+async def test_a_replacement_keeps_its_price_and_the_remaining_total(here: World) -> None:
+    """The lease becomes shorter instead, as with any replacement."""
     rental = await here.ready(max_total=TOTAL)
     await here.pass_time(30 * MINUTE)
     quote = await carry_out(here.deps, ANA, replacing.Replace(rental.id, reply_to=REPLY_TO, reason="hangs"))

@@ -1,4 +1,4 @@
-"""The transition table, its picture, and what it refuses."""
+"""The transition table, its diagram, and the changes that it forbids."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def rental_in(state: State, **changes: Any) -> Rental:
     return make.rental(state=state, version=7, **changes)
 
 
-def test_the_diagram_is_the_table() -> None:
+def test_the_diagram_matches_the_transition_table() -> None:
     table = {("[*]", start.value) for start in STARTS}
     table |= {(before.value, after.value) for before, follows in TRANSITIONS.items() for after in follows}
     table |= {(end.value, "[*]") for end in ENDS}
@@ -59,7 +59,7 @@ def test_every_arrow_is_explained() -> None:
 
 
 @pytest.mark.parametrize(("before", "after"), PAIRS, ids=lambda state: state.value)
-def test_exactly_the_transitions_of_the_table_are_allowed(before: State, after: State) -> None:
+def test_only_transitions_in_the_table_are_allowed(before: State, after: State) -> None:
     if after in TRANSITIONS[before] or after == before:
         check_transition(before, after)
     else:
@@ -68,7 +68,7 @@ def test_exactly_the_transitions_of_the_table_are_allowed(before: State, after: 
 
 
 @pytest.mark.parametrize(("before", "after"), PAIRS, ids=lambda state: state.value)
-def test_a_change_that_the_table_does_not_have_cannot_be_built(before: State, after: State) -> None:
+def test_a_change_missing_from_the_table_cannot_be_built(before: State, after: State) -> None:
     ends_at_once = after.over and State.DESTROYING in TRANSITIONS[before]
     by_hand = make.next_of(rental_in(before), state=after)
     if after == before or after in TRANSITIONS[before] or ends_at_once:
@@ -79,7 +79,7 @@ def test_a_change_that_the_table_does_not_have_cannot_be_built(before: State, af
 
 
 @pytest.mark.parametrize("state", State)
-def test_a_change_begins_a_rental_in_a_starting_state_only(state: State) -> None:
+def test_a_rental_can_only_begin_in_a_starting_state(state: State) -> None:
     if state in STARTS:
         assert Change(None, rental_in(state)).after == rental_in(state)
     else:
@@ -96,7 +96,7 @@ def test_a_rental_starts_waiting_queued_buying_or_ready(state: State) -> None:
             check_transition(None, state)
 
 
-def test_nothing_follows_an_end_and_every_end_can_be_reached() -> None:
+def test_no_state_follows_an_end_and_every_state_is_reachable() -> None:
     assert {state for state, follows in TRANSITIONS.items() if not follows} == ENDS
     reached: set[State] = set(STARTS)
     while more := {after for state in reached for after in TRANSITIONS[state]} - reached:
@@ -109,12 +109,12 @@ def test_every_state_that_can_hold_a_machine_can_be_destroyed() -> None:
     assert all(State.DESTROYING in TRANSITIONS[state] for state in holding)
 
 
-# --- what each transition sets
+# --- the fields that each transition sets
 
 
 @pytest.mark.parametrize("before", BEFORE_AN_END)
 @pytest.mark.parametrize("end", sorted(ENDS))
-def test_a_rental_without_a_live_resource_ends_at_once(before: State, end: State) -> None:
+def test_a_rental_without_a_live_resource_ends_immediately(before: State, end: State) -> None:
     ended = transitions.end_now(rental_in(before, due_at=START), Ending(outcome=end), START)
     assert (ended.state, ended.version, ended.due_at, ended.over_at) == (end, 8, None, START)
 
@@ -145,7 +145,7 @@ def test_an_approved_request_no_longer_waits_and_is_not_blocked() -> None:
     )
 
 
-def test_the_owner_who_decides_alone_is_no_approver() -> None:
+def test_the_owners_own_decision_does_not_count_as_an_approval() -> None:
     waits = rental_in(State.AWAITING_APPROVAL, decision=make.decision(decider=Decider.OWNER), approved_by=make.BEN)
     assert transitions.approve(waits, START, approver=None).approved_by == make.BEN
 
@@ -167,7 +167,7 @@ def test_a_request_that_waits_for_a_decision_again_is_not_blocked() -> None:
     )
 
 
-def test_a_block_keeps_its_start_and_takes_the_newest_reason() -> None:
+def test_a_block_keeps_its_start_and_gets_the_newest_reason() -> None:
     once = transitions.block_buying(rental_in(State.PROCURING), START)
     twice = transitions.block_buying(once, START + HOUR, Why.PAUSED)
     assert (once.blocked, twice.blocked) == (Blocked(since=START), Blocked(since=START, why=Why.PAUSED))
@@ -191,7 +191,7 @@ def test_giving_up_an_attempt_clears_every_field_about_its_machine() -> None:
     )
 
 
-def test_destroying_clears_what_waited_and_postpones_an_earlier_alarm() -> None:
+def test_destroying_drops_pending_requests_and_postpones_an_alarm() -> None:
     extension = Extension(terms=make.terms(version=2), ends_at=START + 9 * HOUR, asked_by=make.ANA, asked_at=START)
     running = rental_in(
         State.READY,
@@ -227,7 +227,7 @@ def test_a_dropped_extension_keeps_the_end_and_uses_up_its_version() -> None:
     assert (after.lease, after.extension, after.terms) == (running.lease, None, make.terms(version=2))
 
 
-def test_an_approved_extension_moves_the_end_and_leaves_the_sign_of_life() -> None:
+def test_an_approved_extension_is_no_sign_of_life() -> None:
     extension = Extension(terms=make.terms(version=2), ends_at=START + 9 * HOUR, asked_by=make.ANA, asked_at=START)
     running = rental_in(State.READY, lease=make.lease(), extension=extension)
     after = lease_changes.approve_extension(running, extension, approver=make.BEN, now=START + HOUR)
@@ -257,7 +257,8 @@ def test_keeping_and_extending_are_signs_of_life_that_replace_the_question() -> 
 
 
 @pytest.mark.parametrize("end", [State.DENIED, State.EXPIRED, State.WITHDRAWN, State.CANCELLED])
-def test_the_end_of_a_request_says_what_it_cost_unless_its_machine_was_bought_later(end: State) -> None:
+def test_the_end_of_a_request_states_its_cost(end: State) -> None:
+    """The exception is a request whose machine was bought after the backup."""
     for bought_after_backup, amount in ((False, 0), (True, None)):
         rental = rental_in(State.AWAITING_APPROVAL, bought_after_backup=bought_after_backup)
         _, event = RentalSnapshot(rental).finished(end, START)

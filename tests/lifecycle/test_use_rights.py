@@ -1,4 +1,7 @@
-"""How a machine is used: its owner, teammates and admins read it; all others read the verdict and since when."""
+"""The right to read a machine's use.
+
+The owner, teammates and admins see the readings. All others only see the usage status and its start.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +42,7 @@ async def seen_by(deps: Deps, user_id: str) -> RentalDetails:
 
 
 @ON_SQLITE
-async def test_values_connections_marks_and_the_history_are_for_owner_teammates_and_admins(
+async def test_only_owner_teammates_and_admins_see_readings_and_history(
     database: Database, clock: MovedClock
 ) -> None:
     clock.put(NOW)
@@ -78,9 +81,7 @@ async def test_values_connections_marks_and_the_history_are_for_owner_teammates_
 
 
 @ON_SQLITE
-async def test_nobody_sees_a_verdict_while_the_readings_do_not_suffice_for_one(
-    database: Database, clock: MovedClock
-) -> None:
+async def test_nobody_sees_a_usage_status_without_enough_readings(database: Database, clock: MovedClock) -> None:
     clock.put(NOW)
     deps = Deps(store=database, clock=clock, rules=RULES)
     early = Use(status=UsageStatus.UNKNOWN, since=START)

@@ -1,4 +1,7 @@
-"""Wishes: people wait for an offer or for a start time. Somebody is told of an offer, or it is rented for them."""
+"""The waitlist: people wait for an offer or for a start time.
+
+They are notified of an offer, or it is rented for them.
+"""
 
 from __future__ import annotations
 
@@ -38,24 +41,24 @@ DAY = 24 * HOUR
 
 
 async def sold_out(here: World) -> None:
-    """Let no vendor have anything."""
+    """Make all offers unavailable."""
     await here.behaves("*", "nothing_free")
 
 
 async def free(here: World, vendor: str = "nebius") -> None:
-    """Let a vendor sell again."""
+    """Make the offers of a vendor available again."""
     await here.behaves(vendor, "normal")
 
 
 def use(here: World, **rules: Any) -> None:
-    """Let other rules hold."""
+    """Switch to other rules."""
     here.restart(replace(here.deps, rules=changed(here.deps.rules, **rules)))
 
 
 async def waits(
     here: World, gpu_rate: str | None = "10", person: Person = ANA, **fields: Any
 ) -> tuple[Quote, Rental]:
-    """Let somebody wait for a machine that is rented for them."""
+    """Put somebody on the waitlist for a machine that is rented for them."""
     quote = await here.ask(person, **fields)
     price = None if gpu_rate is None else Decimal(gpu_rate)
     rental = (await carry_out(here.deps, person, waiting.RentWhenFound(quote.id, gpu_rate=price))).rental
@@ -63,8 +66,8 @@ async def waits(
     return await here.quote(quote.id), await here.rental(rental.id)
 
 
-async def told(here: World, person: Person = ANA) -> list[Quote]:
-    """Return the quotes of which a person got a direct message, in the order of the messages."""
+async def notified_quotes(here: World, person: Person = ANA) -> list[Quote]:
+    """Return the quotes that a person got direct messages about, in the order of the messages."""
     found = [
         message
         for message in await here.messages(MessageKind.QUOTE)
@@ -73,10 +76,11 @@ async def told(here: World, person: Person = ANA) -> list[Quote]:
     return [await here.quote(message.quote_id or "") for message in found]
 
 
-# --- an automatic rent
+# --- automatic purchases
 
 
-async def test_a_machine_is_rented_once_an_offer_fits_and_its_owner_is_told_once_it_is_bought(here: World) -> None:
+async def test_a_machine_is_rented_once_an_offer_fits(here: World) -> None:
+    """The owner is notified once it has been bought."""
     await sold_out(here)
     quote, rental = await waits(here)
     assert (rental.state, quote.state, quote.rental_id) == (State.QUEUED, QuoteState.WAITING, rental.id)
@@ -95,7 +99,7 @@ async def test_a_machine_is_rented_once_an_offer_fits_and_its_owner_is_told_once
     assert await waiting.waiting_of(here.deps, ANA) == []
 
 
-async def test_what_waits_counts_in_no_limit_of_what_runs(here: World) -> None:
+async def test_waitlist_entries_do_not_count_as_running_rentals(here: World) -> None:
     await sold_out(here)
     await waits(here, "12.5", gpu="H100", count=8)
     async with here.deps.store.read() as tx:
@@ -103,7 +107,7 @@ async def test_what_waits_counts_in_no_limit_of_what_runs(here: World) -> None:
     assert (usage.person_rentals, usage.team_rate) == (0, Decimal(0))
 
 
-async def test_the_price_that_its_owner_named_is_the_ceiling(here: World) -> None:
+async def test_no_offer_above_the_named_price_is_rented(here: World) -> None:
     quote = await here.ask()
     cheapest = quote.offers[0].rate
     _, rental = await waits(here, str(cheapest - Decimal("0.01")))
@@ -111,7 +115,7 @@ async def test_the_price_that_its_owner_named_is_the_ceiling(here: World) -> Non
     assert (await here.rental(rental.id)).state is State.QUEUED
 
 
-async def test_a_purchase_that_finds_all_sold_out_waits_on_in_its_old_place(here: World) -> None:
+async def test_after_a_sold_out_purchase_an_entry_keeps_its_place(here: World) -> None:
     await sold_out(here)
     quote, rental = await waits(here)
     since = quote.waitlist_entry and quote.waitlist_entry.since
@@ -130,7 +134,7 @@ async def test_a_purchase_that_finds_all_sold_out_waits_on_in_its_old_place(here
     assert rental.vendor == "nebius"
 
 
-async def test_a_wish_ends_once_with_one_message_and_holds_nothing_more(here: World) -> None:
+async def test_an_expired_waitlist_entry_sends_one_message_and_frees_its_budget(here: World) -> None:
     use(here, waiting=Waiting(longest=3 * HOUR))
     await sold_out(here)
     _, rental = await waits(here)
@@ -145,7 +149,8 @@ async def test_a_wish_ends_once_with_one_message_and_holds_nothing_more(here: Wo
     assert len(await here.calls("get_offers")) < 3 * 6 + 15, "it backs off to every ten minutes"
 
 
-async def test_it_rents_in_the_hours_of_its_owner_only_unless_they_said_any_time(here: World) -> None:
+async def test_a_waitlist_entry_is_rented_only_in_its_owners_hours(here: World) -> None:
+    """The owner didn't say "any time"."""
     await sold_out(here)
     _, by_day = await waits(here)
     here.jump(timedelta(hours=11))  # 23:00
@@ -158,7 +163,7 @@ async def test_it_rents_in_the_hours_of_its_owner_only_unless_they_said_any_time
     await here.until(by_day, State.READY, within=12 * HOUR)
 
 
-async def test_a_wait_that_ends_before_the_hours_begin_rents_once_its_owner_says_any_time(here: World) -> None:
+async def test_any_time_allows_an_entry_that_would_end_before_the_hours_begin(here: World) -> None:
     await sold_out(here)
     here.jump(timedelta(hours=11))  # 23:00
     quote = await here.ask(typed=WaitlistEntry(until=here.now + 6 * HOUR))
@@ -175,7 +180,8 @@ async def test_a_wait_that_ends_before_the_hours_begin_rents_once_its_owner_says
         await carry_out(here.deps, ANA, waiting.WaitAtAnyTime(quote.id))
 
 
-async def test_it_needs_a_key_a_price_and_a_free_place_and_the_quote_is_its_owners(here: World) -> None:
+async def test_waiting_needs_a_key_a_price_and_ones_own_quote(here: World) -> None:
+    """The person also needs a free place: the number of waitlist entries per person is limited."""
     await sold_out(here)
     quote = await here.ask()
     with pytest.raises(Mistake, match="highest price"):
@@ -197,7 +203,7 @@ async def test_it_needs_a_key_a_price_and_a_free_place_and_the_quote_is_its_owne
         await carry_out(here.deps, ANA, waiting.TellMe(more.id))
 
 
-async def test_two_clicks_make_one_rental_and_stopping_frees_what_it_held(here: World) -> None:
+async def test_two_clicks_make_one_entry_and_stopping_frees_its_reservation(here: World) -> None:
     await sold_out(here)
     quote, rental = await waits(here)
     again = (await carry_out(here.deps, ANA, waiting.RentWhenFound(quote.id, gpu_rate=Decimal(10)))).rental
@@ -217,10 +223,10 @@ async def test_two_clicks_make_one_rental_and_stopping_frees_what_it_held(here: 
     assert await here.bought() == []
 
 
-# --- judged again
+# --- rules at the time of the purchase
 
 
-async def test_a_pause_refuses_once_and_the_wish_waits_on(here: World) -> None:
+async def test_a_pause_is_reported_once_and_the_entry_keeps_waiting(here: World) -> None:
     await sold_out(here)
     _, rental = await waits(here)
     await carry_out(here.deps, CLEO, Pause(why="bill check"))
@@ -236,7 +242,7 @@ async def test_a_pause_refuses_once_and_the_wish_waits_on(here: World) -> None:
     await here.until(rental, State.READY)
 
 
-async def test_each_kind_of_block_is_told_once(here: World) -> None:
+async def test_each_kind_of_block_is_reported_once(here: World) -> None:
     await sold_out(here)
     _, rental = await waits(here)
     await carry_out(here.deps, CLEO, Pause(why="bill check"))
@@ -247,11 +253,11 @@ async def test_each_kind_of_block_is_told_once(here: World) -> None:
     await here.pass_time(20 * MINUTE)
     async with here.deps.store.read() as tx:
         events = await tx.events.of_many([rental.id], (E.NOT_ALLOWED_NOW,))
-    told = [facts.block for facts in facts_in(events[rental.id], NotAllowedFacts)]
-    assert told == [BuyingBlock.PAUSED, BuyingBlock.UNAUTHORIZED]
+    blocks = [facts.block for facts in facts_in(events[rental.id], NotAllowedFacts)]
+    assert blocks == [BuyingBlock.PAUSED, BuyingBlock.UNAUTHORIZED]
 
 
-async def test_limits_and_rights_are_those_of_the_time_when_an_offer_fits(here: World) -> None:
+async def test_limits_and_rights_are_checked_when_an_offer_fits(here: World) -> None:
     await sold_out(here)
     _, rental = await waits(here)
     here.people.changed[ANA.id] = changed(ANA, guest=True)
@@ -262,7 +268,7 @@ async def test_limits_and_rights_are_those_of_the_time_when_an_offer_fits(here: 
     assert await here.bought() == [rental.vendor]
 
 
-async def test_over_the_limits_it_is_approved_before_it_waits(here: World) -> None:
+async def test_an_entry_over_the_limits_is_approved_before_it_waits(here: World) -> None:
     await sold_out(here)
     _, rental = await waits(here, "5", count=8)
     assert rental.state is State.AWAITING_APPROVAL
@@ -275,7 +281,8 @@ async def test_over_the_limits_it_is_approved_before_it_waits(here: World) -> No
     assert await here.event_kinds(rental) == [E.ASKED, E.APPROVED, E.OFFER_FITS, E.RENTING, E.ACCEPTED, E.READY]
 
 
-async def test_what_people_wait_for_who_left_ends_and_nobody_is_asked_about_it(here: World) -> None:
+async def test_waitlist_entries_of_people_who_left_are_withdrawn(here: World) -> None:
+    """The admins aren't asked about them."""
     await sold_out(here)
     _, rental = await waits(here)
     quote = await here.ask()
@@ -287,10 +294,10 @@ async def test_what_people_wait_for_who_left_ends_and_nobody_is_asked_about_it(h
     await here.pass_time(30 * MINUTE)
     async with here.deps.store.read() as tx:
         assert await tx.quotes.waiting() == []
-    assert await told(here) == []
+    assert await notified_quotes(here) == []
 
 
-async def test_after_the_database_was_put_back_its_owner_says_whether_it_still_waits(here: World) -> None:
+async def test_after_a_restore_the_owner_confirms_the_waitlist_entry(here: World) -> None:
     await sold_out(here)
     _, rental = await waits(here)
     async with here.deps.store.write() as tx:
@@ -305,10 +312,10 @@ async def test_after_the_database_was_put_back_its_owner_says_whether_it_still_w
     await here.until(rental, State.READY)
 
 
-# --- to be told
+# --- notifications of offers
 
 
-async def test_all_who_wait_to_be_told_are_told_once(here: World) -> None:
+async def test_everyone_who_waits_for_a_notification_gets_it_once(here: World) -> None:
     use(here, waiting=Waiting(longest=2 * HOUR))
     await sold_out(here)
     for person in (ANA, BEN, ANA):
@@ -320,24 +327,24 @@ async def test_all_who_wait_to_be_told_are_told_once(here: World) -> None:
     assert len(await here.calls("get_offers")) <= asked + 2, "they share one search"
     await free(here)
     await here.pass_time(30 * MINUTE)
-    assert [quote.state for quote in await told(here)] == [QuoteState.FOUND, QuoteState.FOUND]
-    (bens,) = await told(here, BEN)
+    assert [quote.state for quote in await notified_quotes(here)] == [QuoteState.FOUND, QuoteState.FOUND]
+    (bens,) = await notified_quotes(here, BEN)
     assert {offer.vendor for offer in bens.offers} == {"nebius"}
     assert await waiting.waiting_of(here.deps, ANA) == []
     assert await here.bought() == []
     await here.pass_time(HOUR)
-    assert len(await told(here)) == 2
+    assert len(await notified_quotes(here)) == 2
     await sold_out(here)
     again = await carry_out(here.deps, BEN, waiting.WaitAgain(bens.id))
     assert again.id != bens.id
     await here.pass_time(3 * HOUR)
-    assert [quote.state for quote in await told(here, BEN)] == [QuoteState.FOUND, QuoteState.NONE]
+    assert [quote.state for quote in await notified_quotes(here, BEN)] == [QuoteState.FOUND, QuoteState.NONE]
     async with here.deps.store.read() as tx:
         assert await tx.quotes.waiting() == []
         assert await tx.searches.next_due(claimed=True) is None
 
 
-async def test_a_search_is_kept_while_it_waits_however_old_it_is(here: World) -> None:
+async def test_an_old_search_is_kept_as_long_as_an_entry_waits(here: World) -> None:
     await sold_out(here)
     quote, _ = await waits(here)
     async with here.deps.store.write() as tx:
@@ -346,15 +353,15 @@ async def test_a_search_is_kept_while_it_waits_however_old_it_is(here: World) ->
     assert (await here.quote(quote.id)).waits_for is not None
 
 
-# --- a start time
+# --- start times
 
 BERLIN = ZoneInfo("Europe/Berlin")
 SUMMER = date(2027, 3, 28)
-"""In this night the clocks of Berlin are put forward."""
+"""The clocks in Berlin are put forward in the night before this morning."""
 
 
 async def starts(here: World, *, count: int = 1, gpu_rate: str | None = None, **fields: Any) -> Rental:
-    """Let Ana ask, on the day before SUMMER, for a machine from 9:00 to 17:00 of that day in her zone."""
+    """Let Ana request a machine from 9:00 to 17:00 of SUMMER in her zone, on the day before."""
     here.jump(datetime(2027, 3, 27, 12, tzinfo=BERLIN) - here.now)
     async with here.deps.store.write() as tx:
         await tx.people.put(changed(ANA, tz=BERLIN.key), here.now)
@@ -365,11 +372,12 @@ async def starts(here: World, *, count: int = 1, gpu_rate: str | None = None, **
 
 
 def clock(here: World, hour: int, minute: int = 0) -> timedelta:
-    """Return how long it is until this time of SUMMER in Berlin."""
+    """Return the time until this time of SUMMER in Berlin."""
     return at_time(SUMMER, 60 * hour + minute, BERLIN) - here.now
 
 
-async def test_a_start_over_the_night_of_summer_time_that_is_approved_late_is_rented_once(here: World) -> None:
+async def test_a_start_after_a_clock_change_is_rented_once(here: World) -> None:
+    """The start is approved late."""
     rental = await starts(here, count=8)
     assert rental.state is State.AWAITING_APPROVAL
     assert rental.request.starts_at == datetime(2027, 3, 28, 7, tzinfo=UTC)
@@ -401,7 +409,7 @@ async def test_a_start_over_the_night_of_summer_time_that_is_approved_late_is_re
     assert await here.direct(rental) == [(ANA.id, kind) for kind in kinds]
 
 
-async def test_it_is_rented_ten_minutes_before_its_start_and_runs_to_its_end(here: World) -> None:
+async def test_a_scheduled_machine_is_rented_ten_minutes_before_its_start(here: World) -> None:
     rental = await starts(here, gpu="L40S", region=None)
     assert rental.state is State.QUEUED
     rental = await here.until(rental, State.READY, within=30 * HOUR)
@@ -412,7 +420,8 @@ async def test_it_is_rented_ten_minutes_before_its_start_and_runs_to_its_end(her
     assert await here.direct(rental) == [(ANA.id, E.READY)], "the card alone says that it was rented"
 
 
-async def test_nothing_that_fits_by_then_says_what_is_free_and_its_owner_may_take_it(here: World) -> None:
+async def test_if_nothing_fits_the_owner_may_rent_a_pricier_offer(here: World) -> None:
+    """The owner is notified shortly before the start time."""
     await sold_out(here)
     rental = await starts(here, gpu_rate="1")
     await free(here)
@@ -433,7 +442,7 @@ async def test_nothing_that_fits_by_then_says_what_is_free_and_its_owner_may_tak
         await carry_out(here.deps, ANA, waiting.RentDearer(rental.id, facts.offer))
 
 
-async def test_less_than_half_an_hour_before_its_end_nothing_is_bought_any_more(here: World) -> None:
+async def test_nothing_is_bought_in_the_last_half_hour_before_the_end(here: World) -> None:
     first = at_time(SUMMER, 9 * 60 + 30, BERLIN)
     rental = await starts(here, lease=30 * MINUTE, until=first, up_to=HOUR)
     await sold_out(here)
@@ -443,7 +452,7 @@ async def test_less_than_half_an_hour_before_its_end_nothing_is_bought_any_more(
     assert await here.direct(rental) == [(ANA.id, E.NOTHING_FITS), (ANA.id, E.ENDED)]
 
 
-async def test_a_start_without_any_offer_now_needs_a_price(here: World) -> None:
+async def test_a_start_time_without_current_offers_needs_a_price(here: World) -> None:
     await sold_out(here)
     with pytest.raises(Mistake, match="highest price"):
         await starts(here)
@@ -457,8 +466,8 @@ async def test_a_start_without_any_offer_now_needs_a_price(here: World) -> None:
 PEOPLE = [Person(id=f"U0{n:03}", name=f"Person {n}") for n in range(40)]
 
 
-async def test_forty_people_who_wait_for_five_machines_are_served_in_order(here: World) -> None:
-    # Its machines run after 75 s, the soonest of all vendors, so that each is polled least.
+async def test_forty_people_waiting_for_five_machines_are_served_in_order(here: World) -> None:
+    # Machines of this vendor run after 75 s, faster than those of all other vendors, so they are polled the least.
     vendor, every = "runpod", 3 * MINUTE
     use(here, waiting=Waiting(every=every), check_in=CheckIn(after=None))
     await sold_out(here)

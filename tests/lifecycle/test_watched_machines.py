@@ -1,4 +1,4 @@
-"""What the watchdog reads of each machine: its owner, its price, and the latest end that its lease allows."""
+"""The data that the watchdog reads about each machine: its owner, its price, and its latest possible end."""
 
 from __future__ import annotations
 
@@ -15,14 +15,15 @@ GRACE = 15 * MINUTE
 
 
 async def watched(here: World) -> dict[str, WatchedMachine]:
-    """Return the machines by the id of their rental."""
+    """Return the machines by rental ID."""
     async with here.deps.store.read() as tx:
         return {machine.rental_id: machine for machine in await watched_machines(tx, here.deps.rules)}
 
 
-async def test_a_ready_machine_ends_at_the_end_of_its_lease_and_a_grace_later_also_once_it_is_extended(
+async def test_a_ready_machine_ends_a_grace_period_after_its_lease(
     here: World,
 ) -> None:
+    """The same applies after an extension."""
     rental = await here.ready()
     (machine,) = (await watched(here)).values()
     (alive,) = await here.alive()
@@ -39,12 +40,12 @@ async def test_a_ready_machine_ends_at_the_end_of_its_lease_and_a_grace_later_al
     assert (await watched(here))[rental.id].ends_at == end_of(rental) + 3 * HOUR + GRACE
 
 
-async def test_the_later_of_two_ends_counts(here: World) -> None:
+async def test_the_latest_end_of_a_flexible_end_counts(here: World) -> None:
     rental = await here.ready(lease=2 * HOUR, up_to=4 * HOUR)
     assert (await watched(here))[rental.id].ends_at == rental.running_lease.ready_at + 4 * HOUR + GRACE
 
 
-async def test_a_machine_that_is_getting_ready_ends_after_the_longest_time_to_get_ready_and_its_lease(
+async def test_a_starting_machine_ends_after_its_timeout_and_lease(
     here: World,
 ) -> None:
     rental = await here.until(await here.get(person=BEN, lease=3 * HOUR), State.PROVISIONING)
@@ -53,7 +54,7 @@ async def test_a_machine_that_is_getting_ready_ends_after_the_longest_time_to_ge
     assert (await watched(here))[rental.id].ends_at == rental.accepted_at + longest
 
 
-async def test_the_end_of_a_machine_that_is_being_destroyed_has_come(here: World) -> None:
+async def test_a_machine_being_destroyed_ends_a_grace_period_later(here: World) -> None:
     rental = await here.ready(lease=9 * HOUR)
     await here.destroy(rental, settle=False)
     assert (await watched(here))[rental.id].ends_at == here.now + GRACE
@@ -61,7 +62,7 @@ async def test_the_end_of_a_machine_that_is_being_destroyed_has_come(here: World
     assert await watched(here) == {}
 
 
-async def test_a_failed_purchase_that_made_a_machine_ends_after_the_longest_time_to_get_ready(here: World) -> None:
+async def test_a_failed_purchases_machine_ends_after_the_timeout(here: World) -> None:
     await here.behaves("hyperstack", "fails_with_resource")
     await here.fault("delete_resource", "status", status=500, times=None)
     rental = await here.get()
@@ -73,9 +74,10 @@ async def test_a_failed_purchase_that_made_a_machine_ends_after_the_longest_time
     assert failed.ends_at == attempt.intended_at + here.deps.rules.procure.provision_timeout + GRACE
 
 
-async def test_an_adopted_machine_ends_as_the_admin_said_however_old_it_is_and_a_strangers_is_not_watched(
+async def test_an_adopted_machine_ends_as_the_admin_decided(
     here: World,
 ) -> None:
+    """The age of the machine doesn't matter. A machine that nobody adopted isn't watched."""
     old, _ = await add_machine(here), await add_machine(here, "gpubot-x")
     here.jump(90 * 24 * HOUR)
     rental = await adopt(here, old, ends_at=here.now + 5 * HOUR)

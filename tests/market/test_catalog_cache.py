@@ -10,7 +10,7 @@ from tests.market.conftest import Api
 from tests.market.test_client import discovery
 
 
-async def test_a_first_read_that_fails_raises_and_the_next_one_can_succeed(api: Api, market: ComputeClear) -> None:
+async def test_the_catalogue_can_be_read_after_a_failed_first_attempt(api: Api, market: ComputeClear) -> None:
     catalog_cache = CatalogCache(market)
     with pytest.raises(MarketAway):
         await catalog_cache.refresh()
@@ -21,7 +21,7 @@ async def test_a_first_read_that_fails_raises_and_the_next_one_can_succeed(api: 
     assert "H100" in catalog_cache.known.gpus
 
 
-async def test_an_outage_keeps_the_last_catalogue(api: Api, market: ComputeClear) -> None:
+async def test_the_last_catalogue_is_kept_during_an_outage(api: Api, market: ComputeClear) -> None:
     discovery(api)
     catalog_cache = CatalogCache(market)
     await catalog_cache.refresh()
@@ -38,9 +38,8 @@ async def test_an_outage_keeps_the_last_catalogue(api: Api, market: ComputeClear
     assert second.vendors == first.vendors
 
 
-async def test_a_refresh_raises_if_the_token_is_refused_and_keeps_the_last_catalogue(
-    api: Api, market: ComputeClear
-) -> None:
+async def test_the_last_catalogue_is_kept_if_the_token_is_refused(api: Api, market: ComputeClear) -> None:
+    """The refresh raises TokenRefused."""
     discovery(api)
     catalog_cache = CatalogCache(market)
     await catalog_cache.refresh()

@@ -1,4 +1,4 @@
-"""Each answer of Compute Clear over real HTTP, and what the client returns or raises for it."""
+"""The client's result or error for each answer of Compute Clear, over real HTTP."""
 
 from __future__ import annotations
 
@@ -102,9 +102,7 @@ async def test_the_query_for_offers_is_yaml_with_the_exact_price_cap(api: Api, m
     }
 
 
-async def test_only_offers_that_fit_and_have_not_expired_are_returned_the_cheapest_first(
-    api: Api, market: ComputeClear
-) -> None:
+async def test_fitting_offers_that_are_valid_are_returned_cheapest_first(api: Api, market: ComputeClear) -> None:
     offers = [
         an_offer(offer_id="dear", total_price_per_hour=3.11, vendor="scaleway"),
         an_offer(offer_id="cheap"),
@@ -124,9 +122,7 @@ async def test_only_offers_that_fit_and_have_not_expired_are_returned_the_cheape
     assert found[0].expires_at == NOON + timedelta(minutes=30)
 
 
-async def test_a_purchase_sends_offer_key_and_name_and_returns_the_resources(
-    api: Api, market: ComputeClear
-) -> None:
+async def test_a_purchase_sends_offer_key_and_name_and_returns_resources(api: Api, market: ComputeClear) -> None:
     api.answer("/procure_offer", {"offer_id": OFFER, "status": "procured", "resource_ids": [RESOURCE]})
     bought = await buy(market)
     assert bought.why is None
@@ -140,7 +136,7 @@ async def test_a_purchase_sends_offer_key_and_name_and_returns_the_resources(
     assert seen.headers["Authorization"] == f"Bearer {TOKEN}"
 
 
-async def test_a_boot_script_is_sent_as_cloud_init_exactly_as_it_is(api: Api, market: ComputeClear) -> None:
+async def test_a_startup_script_is_sent_unchanged_as_cloud_init(api: Api, market: ComputeClear) -> None:
     api.answer("/procure_offer", {"offer_id": OFFER, "status": "procured", "resource_ids": [RESOURCE]})
     assert (await buy(market, "#!/bin/sh\necho 'ü' \"$1\"\n")).why is None
     [seen] = api.seen
@@ -208,7 +204,7 @@ async def test_an_offer_that_was_bought_before_is_not_a_refusal(api: Api, market
         (200, b'{"status": "\xff"}'),
     ],
 )
-async def test_after_any_other_answer_the_purchase_may_have_happened(
+async def test_any_other_answer_means_the_purchase_may_have_happened(
     api: Api, market: ComputeClear, status: int, content: bytes
 ) -> None:
     api.answer_bytes("/procure_offer", content, status, Location="/procure_offer")
@@ -219,9 +215,10 @@ async def test_after_any_other_answer_the_purchase_may_have_happened(
 
 
 @pytest.mark.parametrize("break_connection", [Api.cut, Api.cut_within_answer])
-async def test_after_a_broken_connection_the_purchase_may_have_happened_and_is_not_repeated(
+async def test_a_purchase_is_not_repeated_after_a_broken_connection(
     api: Api, market: ComputeClear, break_connection: Callable[[Api, str], None]
 ) -> None:
+    """The purchase may have happened."""
     break_connection(api, "/procure_offer")
     with pytest.raises(MarketAway) as away:
         await buy(market)
@@ -229,7 +226,7 @@ async def test_after_a_broken_connection_the_purchase_may_have_happened_and_is_n
     assert len(api.seen) == 1
 
 
-async def test_after_a_time_out_the_purchase_may_have_happened(api: Api, impatient_market: ComputeClear) -> None:
+async def test_a_timeout_means_the_purchase_may_have_happened(api: Api, impatient_market: ComputeClear) -> None:
     api.hang("/procure_offer")
     with pytest.raises(MarketAway) as away:
         await buy(impatient_market)
@@ -289,7 +286,7 @@ async def test_each_purchase_gets_a_new_connection(api: Api, market: ComputeClea
     [buy, lambda market: market.resources(), lambda market: market.delete("r1")],
     ids=["procure", "resources", "delete"],
 )
-async def test_no_call_is_repeated_after_a_kept_connection_broke(
+async def test_no_call_is_repeated_after_a_pooled_connection_broke(
     api: Api, market: ComputeClear, call: Callable[[ComputeClear], Awaitable[object]]
 ) -> None:
     api.answer("/resources", [])
@@ -307,7 +304,7 @@ async def test_no_call_is_repeated_after_a_kept_connection_broke(
     [("7", 7.0), ("0.5", 0.5), ("-1", None), ("soon", None), ("999999", 3600.0), ("NaN", None),
      ("Fri, 01 Jan 2100 00:00:00 GMT", 3600.0), ("Fri, 01 Jan 1999 00:00:00 GMT", 0.0)],
 )  # fmt: skip
-async def test_the_error_of_a_429_has_the_seconds_of_retry_after(
+async def test_the_error_for_429_contains_the_retry_after_seconds(
     api: Api, market: ComputeClear, header: str, seconds: float | None
 ) -> None:
     api.answer("/procure_offer", {}, status=429, Retry_After=header)
@@ -320,7 +317,7 @@ async def test_the_error_of_a_429_has_the_seconds_of_retry_after(
 async def test_401_and_403_mean_that_the_token_is_refused(
     api: Api, market: ComputeClear, status: int, may_have_bought: bool
 ) -> None:
-    """Only 401 is documented to buy nothing (docs/compute-clear.md, "Procure")."""
+    """Only a 401 is documented to buy nothing (docs/compute-clear.md, "Procure")."""
     for path in ("/procure_offer", "/available_gpus", "/resources"):
         api.answer(path, {"detail": "no"}, status=status)
     with pytest.raises(TokenRefused) as refused:
@@ -333,7 +330,7 @@ async def test_401_and_403_mean_that_the_token_is_refused(
 
 
 async def test_a_403_of_a_purchase_says_nothing_about_the_token(api: Api, clock: MovedClock) -> None:
-    """Otherwise a token that may read but not buy would notify the admins of every change to and fro."""
+    """Otherwise, with a token that may read but not buy, the admins would get notice after notice."""
     reported: list[bool] = []
 
     async def on_token(refused: bool) -> None:
@@ -357,7 +354,7 @@ async def test_a_403_of_a_purchase_says_nothing_about_the_token(api: Api, clock:
 
 
 async def test_a_refused_token_is_read_again_before_it_counts_as_refused(api: Api, clock: MovedClock) -> None:
-    """The call is repeated only with another token, because the refused one did nothing."""
+    """The call is repeated only with a different token. The first call had no effect."""
     stored, reported, second = [TOKEN], list[bool](), "cc-second-token-9b1c"
 
     async def on_token(refused: bool) -> None:
@@ -394,7 +391,7 @@ async def test_a_refused_token_is_read_again_before_it_counts_as_refused(api: Ap
     await client.aclose()
 
 
-async def test_no_log_line_and_no_error_has_the_token(
+async def test_the_token_is_in_no_log_line_or_error(
     api: Api, market: ComputeClear, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(0)

@@ -1,4 +1,4 @@
-"""Hostile answers: huge numbers, bodies that decompress to megabytes, endless lists, and our own token."""
+"""Harmful answers: huge numbers, bodies that decompress to megabytes, endless lists, and the bot's own token."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ HUGE = ("1e999999999", "-1e999999999", "1e-999999999", "9" * 5000, "NaN")
 
 
 def written(body: object, number: str) -> bytes:
-    """Return the JSON of a body, with `number` in the place of each "@"."""
+    """Return a body as JSON, with `number` in place of each "@"."""
     return json.dumps(body).replace('"@"', number).encode()
 
 
@@ -44,10 +44,10 @@ async def test_a_number_out_of_range_drops_only_its_own_offer(
 
 
 @pytest.mark.parametrize("number", HUGE)
-async def test_a_machine_with_a_number_out_of_range_is_listed_and_can_be_deleted(
+async def test_a_machine_with_a_number_out_of_range_can_be_deleted(
     api: Api, market: ComputeClear, number: str
 ) -> None:
-    """It bills, so neither it nor another machine may be missing from the list."""
+    """The machine is billing, so neither it nor another one may be missing from the list."""
     machine = {
         "resource_id": RESOURCE, "status": "running", "pricing_total_hourly": "@", "valid_from": "@",
         "access": {"external_ip": "10.1.2.3", "ssh_port": "@"}, "spec": {"gpu_type": "@"},
@@ -65,7 +65,7 @@ async def test_a_machine_with_a_number_out_of_range_is_listed_and_can_be_deleted
 
 
 @pytest.mark.parametrize("number", HUGE)
-async def test_a_purchase_is_read_although_its_answer_has_a_number_out_of_range(
+async def test_a_purchase_is_understood_despite_a_number_out_of_range(
     api: Api, market: ComputeClear, number: str
 ) -> None:
     api.answer_bytes(
@@ -103,7 +103,7 @@ async def test_a_gzipped_answer_is_read(api: Api, market: ComputeClear) -> None:
     ],
     ids=["twice", "deflate", "two ways", "two members", "cut", "none", "too large"],
 )
-async def test_after_a_body_in_any_other_encoding_the_purchase_may_have_happened(
+async def test_an_unknown_encoding_means_the_purchase_may_have_happened(
     api: Api, market: ComputeClear, encoding: str, content: bytes
 ) -> None:
     api.answer_bytes("/procure_offer", content, Content_Encoding=encoding)
@@ -113,9 +113,7 @@ async def test_after_a_body_in_any_other_encoding_the_purchase_may_have_happened
     assert away.value.words == "I can't read Compute Clear's answer."
 
 
-async def test_a_small_body_that_would_decompress_to_megabytes_takes_no_memory(
-    api: Api, market: ComputeClear
-) -> None:
+async def test_a_decompression_bomb_takes_no_memory(api: Api, market: ComputeClear) -> None:
     grows = packed(2, b" " * (4 * MAX_BODY))
     assert len(grows) < 4096
     api.answer_bytes("/resources", grows, Content_Encoding="gzip, gzip")
@@ -174,7 +172,7 @@ async def test_a_list_of_resources_beyond_the_limit_is_refused_as_a_whole(
     assert away.value.may_have_bought
 
 
-# --- our token
+# --- the bot's token
 
 SPECIAL = "cc/secret+token=7f3a&<x>"
 
@@ -194,7 +192,7 @@ SPECIAL = "cc/secret+token=7f3a&<x>"
         (SPECIAL, "the token cc/secret+token=7f3a&amp;&lt;x&gt; may not"),
     ],
 )
-async def test_our_token_is_masked_in_every_text_of_the_market(
+async def test_the_token_is_masked_in_all_text_from_the_market(
     api: Api, clock: MovedClock, token: str, text: str
 ) -> None:
     client = ComputeClear(api.url, SecretStr(token), clock)

@@ -17,9 +17,7 @@ RESOURCE = "3c90c3cc-0000-4000-8000-000000000002"
 STATUS_PATH = f"/offers/{OFFER}/status"
 
 
-async def test_the_progress_of_an_offer_is_read_and_an_unknown_offer_is_not_found(
-    api: Api, market: ComputeClear
-) -> None:
+async def test_the_progress_of_known_and_unknown_offers_is_reported(api: Api, market: ComputeClear) -> None:
     assert await market.progress(OFFER) == OfferProgress()
     api.answer(
         STATUS_PATH,
@@ -35,9 +33,7 @@ async def test_the_progress_of_an_offer_is_read_and_an_unknown_offer_is_not_foun
     assert progress.all_running
 
 
-async def test_the_resources_of_an_offer_leave_out_those_that_name_only_other_offers(
-    api: Api, market: ComputeClear
-) -> None:
+async def test_resources_that_belong_only_to_other_offers_are_left_out(api: Api, market: ComputeClear) -> None:
     ours, bare, foreign = (
         {"resource_id": "r1", "status": "running", "offer_history": [{"offer_id": OFFER.upper()}]},
         {"resource_id": "r2", "status": "running"},
@@ -56,7 +52,7 @@ async def test_a_partial_list_of_the_account_is_refused(api: Api, market: Comput
     assert len(await market.resources(OFFER)) == 1
 
 
-async def test_404_for_an_offer_means_no_resources_but_404_for_the_account_is_an_outage(
+async def test_404_means_no_resources_for_an_offer_but_otherwise_an_outage(
     market: ComputeClear,
 ) -> None:
     assert await market.resources(OFFER) == ()
@@ -64,7 +60,7 @@ async def test_404_for_an_offer_means_no_resources_but_404_for_the_account_is_an
         await market.resources()
 
 
-async def test_one_resource_is_read_from_the_vendor_or_is_not_found(api: Api, market: ComputeClear) -> None:
+async def test_a_single_resource_is_read_or_not_found(api: Api, market: ComputeClear) -> None:
     path = f"/resources/{RESOURCE}"
     assert await market.resource(RESOURCE) is None
     api.answer(
@@ -118,9 +114,7 @@ async def test_a_deletion_is_forced_and_can_be_repeated(api: Api, market: Comput
     assert {(seen.method, seen.query["force"]) for seen in api.seen} == {("DELETE", "true")}
 
 
-async def test_422_means_that_there_is_no_such_resource_only_if_its_id_is_no_uuid(
-    api: Api, market: ComputeClear
-) -> None:
+async def test_422_means_no_such_resource_only_for_ids_that_are_not_uuids(api: Api, market: ComputeClear) -> None:
     for known in ("7", RESOURCE):
         api.answer(f"/resources/{known}", {"detail": "Input should be a valid UUID"}, 422)
     assert await market.resource("7", fresh=True) is None
@@ -144,9 +138,7 @@ async def test_an_id_cannot_lead_to_another_path(api: Api, market: ComputeClear)
     assert len(api.seen) == 1
 
 
-async def test_the_ids_of_an_offers_resources_are_read_although_other_fields_are_unusable(
-    api: Api, market: ComputeClear
-) -> None:
+async def test_resource_ids_are_read_even_if_other_fields_are_unusable(api: Api, market: ComputeClear) -> None:
     api.answer(
         "/resources",
         {

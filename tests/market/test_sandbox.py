@@ -1,6 +1,6 @@
-"""Client and prober against the sandbox: they fit together from the catalogue to a machine that is gone.
+"""Client and prober against the sandbox, from the catalogue to the termination of a machine.
 
-`test_client.py` has each answer of the API once, `tests/sandbox` what the sandbox does.
+`test_client.py` covers each answer of the API, and `tests/sandbox` covers the sandbox itself.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ async def market(world: ComputeWorld) -> AsyncIterator[ComputeClear]:
     await client.aclose()
 
 
-async def test_the_catalogue_is_read_and_offers_are_found_for_a_family_and_for_a_variant(
+async def test_offers_are_found_for_a_gpu_family_and_for_a_variant(
     market: ComputeClear,
 ) -> None:
     catalog = await market.catalog()
@@ -55,7 +55,7 @@ async def test_the_catalogue_is_read_and_offers_are_found_for_a_family_and_for_a
 
 
 @pytest.mark.parametrize("gpu", ["H100", "RTX 4090", "L4"])
-async def test_a_price_cap_is_for_each_gpu(market: ComputeClear, gpu: str) -> None:
+async def test_a_price_limit_applies_to_each_gpu(market: ComputeClear, gpu: str) -> None:
     request = Request(gpu=gpu, count=2, contract=Contract.SPOT, lease=timedelta(hours=1))
     every = await market.offers(request)
     cap = every[len(every) // 2].gpu_rate
@@ -63,7 +63,7 @@ async def test_a_price_cap_is_for_each_gpu(market: ComputeClear, gpu: str) -> No
     assert [(o.vendor, o.rate) for o in capped] == [(o.vendor, o.rate) for o in every if o.rate <= 2 * cap]
 
 
-async def test_a_machine_is_bought_reached_deleted_and_gone(world: ComputeWorld, market: Market) -> None:
+async def test_a_machine_is_bought_reached_deleted_and_terminated(world: ComputeWorld, market: Market) -> None:
     prober: Prober = SshProber()
     offer = (await market.offers(H100_EU))[0]
     assert not (await market.progress(offer.offer_id)).in_progress
@@ -84,15 +84,15 @@ async def test_a_machine_is_bought_reached_deleted_and_gone(world: ComputeWorld,
     assert await prober.banner(seen.host, seen.port)
     assert await market.delete(seen.resource_id)
     world.clock.jump(300)
-    gone = await market.resource(seen.resource_id)
-    assert gone is not None
-    assert gone.deleted
-    assert gone.valid_to is not None
+    terminated = await market.resource(seen.resource_id)
+    assert terminated is not None
+    assert terminated.deleted
+    assert terminated.valid_to is not None
     assert await market.delete(seen.resource_id)
     assert not await prober.banner(seen.host, seen.port)
 
 
-async def test_a_vendor_that_takes_no_boot_script_sells_without_it(
+async def test_a_vendor_that_rejects_startup_scripts_sells_without_one(
     world: ComputeWorld, market: ComputeClear
 ) -> None:
     await world.control("vendors/hyperstack", behaviour="refuses_cloud_init")

@@ -1,4 +1,4 @@
-"""Known shapes of answers, and the models that are read from them."""
+"""The known formats of answers, and the models that are parsed from them."""
 
 from __future__ import annotations
 
@@ -38,9 +38,7 @@ from tests.market.reading import ONE, read_offer, read_offers
         ({"gpu_price_per_hour": 4, "storage_price_per_hour": "free"}, None),
     ],
 )
-def test_the_price_of_an_offer_is_the_total_or_the_sum_of_its_parts(
-    prices: dict[str, object], rate: str | None
-) -> None:
+def test_an_offers_price_is_the_total_or_the_sum_of_its_parts(prices: dict[str, object], rate: str | None) -> None:
     found = [offer.rate for offer in read_offers({**ONE, **prices})]
     assert found == ([] if rate is None else [Decimal(rate)])
 
@@ -148,7 +146,7 @@ def test_a_vendors_text_becomes_one_short_printable_line() -> None:
         ("available", 17, None),
     ],
 )
-def test_status_words_map_to_one_stage_of_the_procurement(
+def test_each_status_maps_to_one_stage_of_the_procurement(
     status: object, stage: object, is_now: str | None
 ) -> None:
     found = wire.progress(
@@ -191,7 +189,7 @@ def test_each_resource_of_a_status_is_returned_once() -> None:
 
 
 @pytest.mark.parametrize("word", ["running", "pending", "deleting", "Deleted"])
-def test_a_known_status_word_of_an_instance_is_not_logged(word: str) -> None:
+def test_a_known_status_of_an_instance_is_not_logged(word: str) -> None:
     with capture_logs() as lines:
         wire.progress({"procurement_status": "ready", "instances": [{"status": word}]}, "o1", wire.Anomalies())
     assert lines == []
@@ -214,7 +212,7 @@ def test_an_unknown_status_is_logged_once() -> None:
     [["US", "EU"], [{"name": "US"}, {"name": "EU", "id": 1}], {"regions": ["US", "EU"]},
      {"data": [{"name": "US"}, "EU", {}, 3, None]}],
 )  # fmt: skip
-def test_names_are_read_from_lists_of_strings_of_objects_and_in_an_object(body: object) -> None:
+def test_names_are_read_from_lists_of_strings_or_objects(body: object) -> None:
     assert wire.names(body) == ("US", "EU")
 
 
@@ -271,13 +269,13 @@ def test_resources_of_any_other_shape_are_refused(body: object) -> None:
         ("1.2.3.4", (None, None)),
     ],
 )  # fmt: skip
-def test_only_an_ip_address_or_a_host_name_is_taken_as_a_machines_address(
+def test_only_ip_addresses_and_host_names_are_accepted_as_addresses(
     access: object, found: tuple[str | None, int | None]
 ) -> None:
     assert fields.ssh_address(access) == found
 
 
-def test_a_resource_is_read_although_some_fields_are_unusable() -> None:
+def test_a_resource_is_read_even_if_some_fields_are_unusable() -> None:
     [found] = wire.resources(
         [
             {

@@ -1,4 +1,4 @@
-"""What the operator's commands do and answer, and how Slack tells of it."""
+"""The actions and answers of operator commands, and the resulting messages in Slack."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from tests.rentals import ending
 WHY = "*Slack* is <!channel> away"
 """A reason that would mention everybody."""
 SHOWN = 'the operator (reason: "*Slack* is <!channel> away")'
-"""As people read it: nothing of it is formatted, and nobody is mentioned."""
+"""The reason as people read it: without formatting, and without mentioning anybody."""
 
 
 async def test_the_operator_lists_and_shows_what_everybody_rents(tmp_path: Path) -> None:
@@ -52,14 +52,14 @@ async def test_the_operator_lists_and_shows_what_everybody_rents(tmp_path: Path)
                 await carry_out(ours.deps, Command(kind=Kind.SHOW, id=typed))
 
 
-async def test_a_machine_that_no_rental_has_is_listed_with_the_command_that_deletes_it(tmp_path: Path) -> None:
+async def test_an_unmanaged_machine_is_listed_with_its_delete_command(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         await found(ours)
         listed = await carry_out(ours.deps, Command(kind=Kind.LIST))
         assert listed.splitlines()[-1].endswith(f" gpubot destroy --resource {TRAIN.resource_id}")
 
 
-async def test_an_extension_within_the_limits_tells_who_and_why_in_slack(tmp_path: Path) -> None:
+async def test_an_extension_is_shown_in_slack_with_actor_and_reason(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         rental = await running(ours)
         extend = Command(kind=Kind.EXTEND, id=rental.id, by="2h", why=WHY)
@@ -77,7 +77,7 @@ async def test_an_extension_within_the_limits_tells_who_and_why_in_slack(tmp_pat
                 await carry_out(ours.deps, Command(kind=Kind.EXTEND, id=rental.id, by=words, why=WHY))
 
 
-async def test_an_extension_over_the_limits_is_done_at_once_like_an_approval(tmp_path: Path) -> None:
+async def test_an_operators_extension_over_the_limits_counts_as_approved(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         rental = await running(ours)
         answer = await carry_out(ours.deps, Command(kind=Kind.EXTEND, id=rental.id, by="48h", why=WHY))
@@ -92,8 +92,8 @@ async def test_an_extension_over_the_limits_is_done_at_once_like_an_approval(tmp
 
 
 @pytest.mark.parametrize(("by", "fewer"), [("3h", True), ("60h", False)])
-async def test_an_extension_that_waits_is_decided_by_the_operators(tmp_path: Path, by: str, fewer: bool) -> None:
-    """The approvers' message says so. Its owner is told if they get less than they asked for."""
+async def test_an_operators_extension_replaces_a_pending_one(tmp_path: Path, by: str, fewer: bool) -> None:
+    """The approvers' message says so. The owner is notified if they get less than they requested."""
     async with team(tmp_path) as ours:
         rental = await running(ours)
         await ours.command(ANA, f"extend {rental.id} 48h")
@@ -129,7 +129,7 @@ async def test_a_rental_is_destroyed_once_and_nothing_is_sent_to_the_operator(tm
         assert "operator" not in {message.to.value for message in await ours.queued()}
 
 
-async def test_a_request_that_waits_is_withdrawn_by_the_operator(tmp_path: Path) -> None:
+async def test_the_operator_withdraws_a_pending_request(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         rental = await asked(ours)
         await carry_out(ours.deps, Command(kind=Kind.DESTROY, id=rental.id, why=WHY))
@@ -142,7 +142,7 @@ async def test_a_request_that_waits_is_withdrawn_by_the_operator(tmp_path: Path)
         )
 
 
-async def test_buying_is_paused_and_resumed_and_all_admins_and_the_home_channel_read_it(tmp_path: Path) -> None:
+async def test_pausing_buying_notifies_the_admins_and_the_home_channel(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         async with ours.deps.store.write() as tx:
             await tx.people.put_channel(Channel(id=GPUS, member=True, name="gpus"), ours.deps.clock.real())
@@ -172,7 +172,7 @@ async def test_buying_is_paused_and_resumed_and_all_admins_and_the_home_channel_
         )
 
 
-async def test_a_request_is_approved_by_the_operator_with_the_total_that_list_shows(tmp_path: Path) -> None:
+async def test_the_operator_approves_a_request_with_the_total_from_list(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         rental = await asked(ours)
         listed = (await carry_out(ours.deps, Command(kind=Kind.LIST))).splitlines()
@@ -195,7 +195,7 @@ async def test_a_request_is_approved_by_the_operator_with_the_total_that_list_sh
                 await carry_out(ours.deps, late)
 
 
-async def test_a_request_is_denied_by_the_operator_who_gives_the_reason_once(tmp_path: Path) -> None:
+async def test_the_operator_denies_a_request_with_a_reason(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         rental = await asked(ours)
         assert await carry_out(ours.deps, Command(kind=Kind.DENY, id=rental.id, why=WHY)) == (
@@ -226,9 +226,7 @@ def test_no_error_on_a_terminal_names_a_slack_command() -> None:
         ("x" * 201, "^--why: write at most 200 characters"),
     ],
 )
-async def test_a_reason_that_says_nothing_or_too_much_changes_nothing(
-    tmp_path: Path, why: str, words: str
-) -> None:
+async def test_an_empty_or_too_long_reason_is_rejected(tmp_path: Path, why: str, words: str) -> None:
     async with team(tmp_path) as ours:
         rental = await running(ours)
         for command in (
@@ -259,5 +257,5 @@ async def test_a_reason_that_says_nothing_or_too_much_changes_nothing(
         ("two\nlines\r\x07", "two\nlines"),
     ],
 )
-def test_mrkdwn_on_a_terminal(text: str, shown: str) -> None:
+def test_mrkdwn_is_converted_for_a_terminal(text: str, shown: str) -> None:
     assert on_terminal(text) == shown

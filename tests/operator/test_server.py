@@ -1,4 +1,7 @@
-"""The socket: who may use it, what becomes of what others left there, and that no client disturbs the bot."""
+"""The socket for operator commands.
+
+The tests cover who may use it, existing files in its place, and clients that misbehave.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +34,7 @@ NOTHING = "Nobody has a machine right now."
 
 
 async def sent(path: Path, line: bytes) -> bytes:
-    """Send bytes, then nothing more. Return what is answered until the connection is closed."""
+    """Send bytes and nothing more, and return the answer when the connection has been closed."""
     reader, writer = await asyncio.open_unix_connection(path)
     writer.write(line)
     writer.write_eof()
@@ -41,12 +44,12 @@ async def sent(path: Path, line: bytes) -> bytes:
 
 
 async def lists(path: Path) -> None:
-    """Check that the bot answers on a socket."""
+    """Check that the bot responds on a socket."""
     line = Request(version=own_version(), command=Command(kind=Kind.LIST)).model_dump_json().encode()
     assert Answer.model_validate_json(await sent(path, line + b"\n")) == Answer(done=True, text=NOTHING)
 
 
-async def test_the_command_line_asks_the_bot_on_a_socket_for_its_user_alone(path: Path) -> None:
+async def test_commands_reach_the_bot_through_a_socket_of_its_user(path: Path) -> None:
     assert [stat.S_IMODE(os.stat(one).st_mode) for one in (path, path.parent)] == [0o600, 0o700]
     assert await asyncio.to_thread(ask, Command(kind=Kind.LIST)) == NOTHING
     with pytest.raises(Mistake, match="I don't know k7mq2"):
@@ -56,10 +59,10 @@ async def test_the_command_line_asks_the_bot_on_a_socket_for_its_user_alone(path
     )
 
 
-async def test_a_command_in_the_wrong_folder_names_the_socket_on_which_the_bot_listens(
+async def test_a_command_in_the_wrong_folder_names_the_bots_socket(
     path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """After the move to PostgreSQL, root looks in its own data folder and the bot's user in another one."""
+    """After the move to PostgreSQL, root looks in its own data folder, but the bot's user in another one."""
     wrong = tmp_path / "root" / path.name
     wrong.parent.mkdir(mode=0o700)
     monkeypatch.setenv("GPUBOT_SOCKET", str(wrong))
@@ -69,8 +72,8 @@ async def test_a_command_in_the_wrong_folder_names_the_socket_on_which_the_bot_l
     assert str(path) in nobody.value.words
 
 
-async def test_without_a_bot_the_command_line_says_so_and_names_what_works(tmp_path: Path, deps: Deps) -> None:
-    gone = tmp_path / "gone.sock"  # bots of other tests listen on other names
+async def test_without_a_running_bot_the_command_names_an_alternative(tmp_path: Path, deps: Deps) -> None:
+    gone = tmp_path / "gone.sock"  # a name that no bot of another test listens on
     async with server.serve(gone, deps):
         assert gone.exists()
     assert not gone.exists()
@@ -86,7 +89,7 @@ async def test_without_a_bot_the_command_line_says_so_and_names_what_works(tmp_p
             ask(Command(kind=Kind.LIST))
 
 
-async def test_a_bot_that_ends_before_its_answer_leaves_the_question_what_it_did(
+async def test_if_the_bot_stops_before_answering_the_outcome_is_unknown(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -100,7 +103,7 @@ async def test_a_bot_that_ends_before_its_answer_leaves_the_question_what_it_did
             await asyncio.to_thread(ask, Command(kind=Kind.LIST))
 
 
-async def test_the_command_line_prints_nothing_that_could_steer_a_terminal(
+async def test_no_control_characters_are_printed_on_the_terminal(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     steering = "k7mq2\n\x1b]0;mine\x07\x1b[2Jready\r\u202e\u2028\x9b1m"
@@ -132,7 +135,7 @@ async def test_the_command_line_prints_nothing_that_could_steer_a_terminal(
         json.dumps({"version": own_version(), "command": {"kind": "list", "all": True}}).encode() + b"\n",
     ],
 )
-async def test_what_is_no_command_is_answered_with_what_to_do(path: Path, line: bytes) -> None:
+async def test_an_invalid_command_is_answered_with_advice(path: Path, line: bytes) -> None:
     answer = Answer.model_validate_json(await sent(path, line))
     assert answer == Answer(
         done=False,
@@ -150,13 +153,13 @@ async def test_a_command_of_another_version_changes_nothing(path: Path) -> None:
 
 
 @pytest.mark.parametrize("line", [b"", b'{"version":', b"x" * (LONGEST_REQUEST + 1) + b"\n"])
-async def test_half_a_request_and_one_that_is_too_long_get_no_answer(path: Path, line: bytes) -> None:
+async def test_incomplete_and_oversized_requests_get_no_answer(path: Path, line: bytes) -> None:
     with suppress(ConnectionError):  # the bot closes it while the rest is still coming
         assert await sent(path, line) == b""
     await lists(path)
 
 
-async def test_clients_that_hang_hold_up_nobody_and_are_sent_away(
+async def test_hanging_clients_delay_nobody_and_are_disconnected(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hanging = [await asyncio.open_unix_connection(path) for _ in range(50)]
@@ -170,7 +173,7 @@ async def test_clients_that_hang_hold_up_nobody_and_are_sent_away(
         other.close()
 
 
-async def test_the_end_of_the_bot_waits_for_no_client_that_hangs(
+async def test_hanging_clients_do_not_delay_the_shutdown(
     tmp_path: Path, deps: Deps, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(server, "DRAIN", 0.01)
@@ -181,7 +184,7 @@ async def test_the_end_of_the_bot_waits_for_no_client_that_hangs(
     writer.close()
 
 
-async def test_a_folder_with_a_long_name_is_no_problem(
+async def test_the_folder_may_have_a_long_name(
     tmp_path: Path, deps: Deps, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / ("long" * 25) / "gpubot.sock"
@@ -191,7 +194,7 @@ async def test_a_folder_with_a_long_name_is_no_problem(
         assert await asyncio.to_thread(ask, Command(kind=Kind.LIST)) == NOTHING
 
 
-# --- what is there already
+# --- existing files
 
 
 async def test_the_socket_of_a_killed_bot_is_replaced(tmp_path: Path, deps: Deps) -> None:
@@ -201,7 +204,7 @@ async def test_the_socket_of_a_killed_bot_is_replaced(tmp_path: Path, deps: Deps
         await lists(tmp_path / "s")
 
 
-async def test_a_path_that_cannot_be_used_says_what_to_do_and_the_bot_goes_on(tmp_path: Path, deps: Deps) -> None:
+async def test_an_unusable_socket_path_is_explained_and_the_bot_runs(tmp_path: Path, deps: Deps) -> None:
     (tmp_path / "file").write_text("mine")
     with pytest.raises(Unusable, match=r"file exists, but isn't a socket\. Name another path\.$"):
         server.listen(tmp_path / "file")
@@ -231,7 +234,7 @@ async def test_a_path_that_cannot_be_used_says_what_to_do_and_the_bot_goes_on(tm
 # --- another user of the machine
 
 
-async def test_a_command_is_not_sent_where_other_users_could_have_replaced_the_socket(path: Path) -> None:
+async def test_a_command_is_not_sent_to_a_replaceable_socket(path: Path) -> None:
     for what, usual, shared, command in (
         (path.parent, 0o700, 0o777, f"chmod go-w {path.parent}"),
         (path, 0o600, 0o666, f"chmod 600 {path}"),
@@ -245,9 +248,10 @@ async def test_a_command_is_not_sent_where_other_users_could_have_replaced_the_s
     )
 
 
-async def test_a_folder_of_another_user_is_refused_by_bot_doctor_and_command_line(
+async def test_a_folder_of_another_user_is_refused_everywhere(
     open_folder: Path, deps: Deps, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """The bot, the doctor and the operator commands refuse it."""
     path = open_folder / "s"
     monkeypatch.setenv("GPUBOT_SOCKET", str(path))
     monkeypatch.chdir(open_folder)
@@ -261,7 +265,7 @@ async def test_a_folder_of_another_user_is_refused_by_bot_doctor_and_command_lin
             server.listen(open_folder / "other")
 
 
-async def test_root_commands_the_bot_of_another_user_and_no_program_in_its_place(
+async def test_root_can_command_another_users_bot_but_no_impostor(
     open_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = open_folder / "s"
@@ -289,7 +293,7 @@ async def test_root_commands_the_bot_of_another_user_and_no_program_in_its_place
 
 @pytest.fixture
 def open_folder() -> Iterator[Path]:
-    """A folder in which everybody may look, unlike those of pytest."""
+    """Yield a folder that everybody can access, unlike those of pytest."""
     if os.geteuid() != 0:
         pytest.skip(f"{NEEDS}{ROOT}")
     folder = Path(tempfile.mkdtemp())
@@ -329,7 +333,7 @@ with socket.socket(socket.AF_UNIX) as other:
 
 
 async def said_to_nobody(path: Path) -> str:
-    """Return what another user of this machine gets for a command."""
+    """Return the answer that another user of this machine gets to a command."""
     line = Request(version=own_version(), command=Command(kind=Kind.PAUSE, why="mine now")).model_dump_json()
     done = await asyncio.to_thread(
         subprocess.run,
@@ -341,8 +345,11 @@ async def said_to_nobody(path: Path) -> str:
     return done.stdout.strip()
 
 
-async def test_another_user_can_not_use_the_socket(open_folder: Path, deps: Deps) -> None:
-    """Not even if its file lets them: the bot asks the system who is there."""
+async def test_another_user_cannot_use_the_socket(open_folder: Path, deps: Deps) -> None:
+    """This applies even if the file's permissions let them.
+
+    The bot gets the user from the operating system.
+    """
     path = open_folder / "s"
     async with server.serve(path, deps):
         assert await said_to_nobody(path) == "PermissionError"
@@ -357,7 +364,7 @@ async def test_another_user_can_not_use_the_socket(open_folder: Path, deps: Deps
         assert Answer.model_validate_json(answer).text.startswith("Buying is paused."), "it was not paused before"
 
 
-async def test_a_bot_whose_clock_is_wrong_changes_nothing_and_names_what_works(
+async def test_a_bot_with_a_wrong_clock_changes_nothing(
     tmp_path: Path, deps: Deps, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "s"

@@ -1,4 +1,4 @@
-"""The prober finds out whether an SSH server answers at a port."""
+"""The prober checks whether an SSH server responds on a port."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ async def test_a_server_that_sends_anything_else_is_not_found(sent: bytes) -> No
         assert not await SshProber().banner("127.0.0.1", port)
 
 
-async def test_a_silent_port_is_given_up_after_the_time_out() -> None:
+async def test_a_port_that_sends_nothing_is_abandoned_after_the_timeout() -> None:
     async with listening(b"", stays=True) as port:
         assert not await SshProber(seconds=0.05).banner("127.0.0.1", port)
 

@@ -1,4 +1,4 @@
-"""The prober reads the fingerprint of a server's host key without logging in."""
+"""The prober reads the fingerprint of a host key without logging in."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.probe.servers import listening
 BANNER = b"SSH-2.0-OpenSSH_9.6\r\n"
 KEX_INIT = 20
 LONG = 30.0
-"""Real seconds, more than anything here takes unless it waits for a name."""
+"""In seconds (wall clock). Longer than anything in these tests takes unless it waits for a DNS lookup."""
 
 
 @cache
@@ -30,7 +30,7 @@ def made(kind: str) -> asyncssh.SSHKey:
 
 
 class NoLogin(asyncssh.SSHServer):
-    """A server that notes whether somebody tries to log in."""
+    """A server that records whether someone tries to log in."""
 
     logins = 0
 
@@ -42,7 +42,7 @@ class NoLogin(asyncssh.SSHServer):
 
 @asynccontextmanager
 async def serving(*kinds: str, host: str = "127.0.0.1") -> AsyncIterator[int]:
-    """Serve SSH with a host key of each kind on a port."""
+    """Serve SSH on a port, with a host key of each kind."""
     keys = [made(kind) for kind in kinds]
     server = await asyncssh.listen(host, 0, server_host_keys=keys, server_factory=NoLogin, gss_host=None)
     async with server:
@@ -50,7 +50,7 @@ async def serving(*kinds: str, host: str = "127.0.0.1") -> AsyncIterator[int]:
 
 
 def packet(content: bytes) -> bytes:
-    """Return an SSH packet without encryption (RFC 4253, section 6)."""
+    """Return an unencrypted SSH packet (RFC 4253, section 6)."""
     padding = 16 - (len(content) + 5) % 8
     return (len(content) + padding + 1).to_bytes(4, "big") + bytes([padding]) + content + bytes(padding)
 
@@ -61,7 +61,7 @@ IGNORE = packet(b"\x02" + bytes(4))
 
 @contextmanager
 def names(monkeypatch: pytest.MonkeyPatch, addresses: Callable[[str], list[object]]) -> Iterator[None]:
-    """Look up names by `addresses`. IP addresses are read as ever."""
+    """Use `addresses` to look up names. IP addresses are handled as usual."""
     real = socket.getaddrinfo
 
     def look_up(host: Any, *rest: Any, **more: Any) -> Any:
@@ -83,9 +83,7 @@ def names(monkeypatch: pytest.MonkeyPatch, addresses: Callable[[str], list[objec
         (["ssh-rsa"], "ssh-rsa"),
     ],
 )
-async def test_the_fingerprint_is_that_of_the_ed25519_key_if_the_server_has_one(
-    kinds: Sequence[str], told: str
-) -> None:
+async def test_the_fingerprint_of_the_ed25519_key_is_preferred(kinds: Sequence[str], told: str) -> None:
     NoLogin.logins = 0
     async with serving(*kinds) as port:
         assert await SshProber().host_key("127.0.0.1", port) == made(told).get_fingerprint("sha256")
@@ -109,7 +107,7 @@ async def test_a_host_name_with_several_addresses_is_tried_at_each_of_them(
 
 
 class DnsServer:
-    """A DNS server that answers or, once it is `stuck`, lets each look-up wait until the end of the test."""
+    """A DNS server that responds, or, once it is `stuck`, blocks every lookup until the end of the test."""
 
     def __init__(self) -> None:
         self.asked: list[str] = []
@@ -134,7 +132,7 @@ def dns(monkeypatch: pytest.MonkeyPatch) -> Iterator[DnsServer]:
             server.given_up.set()
 
 
-async def test_names_that_no_dns_server_answers_delay_neither_ip_addresses_nor_the_rest_of_the_bot(
+async def test_unanswered_dns_lookups_delay_nothing_else(
     dns: DnsServer,
 ) -> None:
     prober = SshProber(seconds=LONG)
@@ -154,9 +152,10 @@ async def test_names_that_no_dns_server_answers_delay_neither_ip_addresses_nor_t
             assert await asyncio.gather(*waiting) == [False] * 64
 
 
-async def test_one_look_up_of_a_name_and_two_of_a_vendors_names_are_under_way_and_other_vendors_dont_wait(
+async def test_lookups_are_shared_by_name_and_limited_for_each_vendor(
     dns: DnsServer,
 ) -> None:
+    """At most two names of a vendor are looked up at a time. Other vendors don't wait."""
     prober, given_up_at_once = SshProber(seconds=LONG), SshProber(seconds=0.1)
     given_up_at_once._connector = prober._connector
     dns.stuck = {f"gpu-{n}.example.com" for n in range(40)}
@@ -168,7 +167,7 @@ async def test_one_look_up_of_a_name_and_two_of_a_vendors_names_are_under_way_an
         assert await prober.banner("gpu.example.com", port, "nebius")
 
 
-async def test_the_last_address_of_a_name_is_used_while_no_dns_server_answers(dns: DnsServer) -> None:
+async def test_the_last_known_address_is_used_while_dns_is_down(dns: DnsServer) -> None:
     name, prober = "gpu-1.example.com", SshProber(seconds=LONG)
     async with serving("ssh-ed25519") as port:
         assert await prober.banner(name, port, "vastai")
@@ -183,7 +182,7 @@ async def test_the_last_address_of_a_name_is_used_while_no_dns_server_answers(dn
 async def test_nothing_in_the_home_directory_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ssh = tmp_path / ".ssh"
     ssh.mkdir()
-    # Either file would make asyncssh raise.
+    # Either file would make asyncssh raise an error.
     (ssh / "config").write_text("HostKeyAlgorithms none-such\n")
     (ssh / "id_ed25519").write_text("not a key\n")
     monkeypatch.setenv("HOME", str(tmp_path))
@@ -212,9 +211,7 @@ async def test_nothing_in_the_home_directory_is_used(tmp_path: Path, monkeypatch
     ],
 )
 @pytest.mark.parametrize("stays", [False, True])
-async def test_a_server_that_sends_anything_else_has_no_fingerprint_and_raises_nothing(
-    sent: bytes, stays: bool
-) -> None:
+async def test_a_server_that_does_not_speak_ssh_has_no_fingerprint(sent: bytes, stays: bool) -> None:
     async with listening(sent, stays=stays) as port:
         assert await SshProber(seconds=0.3).host_key("127.0.0.1", port) is None
 
@@ -223,12 +220,12 @@ async def test_a_server_that_sends_anything_else_has_no_fingerprint_and_raises_n
     ("sent", "repeated"),
     [(BANNER, IGNORE * 1000), (BANNER, BANNER * 1000), (b"", b"x\n" * 1000), (BANNER, b"")],
 )
-async def test_a_server_that_never_comes_to_an_end_is_given_up(sent: bytes, repeated: bytes) -> None:
+async def test_a_server_that_never_stops_sending_is_abandoned(sent: bytes, repeated: bytes) -> None:
     async with listening(sent, repeated=repeated, stays=True) as port:
         assert await SshProber(seconds=0.3).host_key("127.0.0.1", port) is None
 
 
-async def test_no_more_is_read_than_16_kib_before_the_host_key_is_known() -> None:
+async def test_at_most_16_kib_are_read_before_the_host_key_is_known() -> None:
     sent = BANNER + IGNORE * (HOST_KEY_BYTES // len(IGNORE))
     async with listening(sent, stays=True) as port, asyncio.timeout(LONG):
         prober = SshProber(seconds=10 * LONG, host_key_seconds=10 * LONG)

@@ -1,4 +1,4 @@
-"""The probe's key is made once and kept, and a file can override it."""
+"""The probe's key is created once and kept. A file can override it."""
 
 from __future__ import annotations
 
@@ -17,12 +17,10 @@ from tests.lifecycle.failing import FailingStore
 from tests.lifecycle.world import RULES
 
 
-async def test_the_first_start_makes_the_key_and_later_ones_have_the_same(
-    database: Database, clock: Clock
-) -> None:
+async def test_the_first_start_creates_the_key_and_later_ones_keep_it(database: Database, clock: Clock) -> None:
     deps = Deps(store=database, clock=clock, rules=RULES)
     first = await stored_probe_key(deps)
-    # A database that takes no writes must not keep the bot from starting.
+    # A database that can't be written must not prevent the bot from starting.
     later = await stored_probe_key(Deps(store=cast(Database, FailingStore(database)), clock=clock, rules=RULES))
 
     assert later.public_line == first.public_line
@@ -31,11 +29,11 @@ async def test_the_first_start_makes_the_key_and_later_ones_have_the_same(
     assert len(first.public_line.split()) == 2
 
 
-def test_the_private_half_is_in_no_repr() -> None:
+def test_the_private_key_is_in_no_repr() -> None:
     assert repr(new_probe_key()) == "ProbeKey()"
 
 
-def test_a_file_has_the_key_as_ssh_keygen_writes_it(tmp_path: Path) -> None:
+def test_a_key_file_created_by_ssh_keygen_is_accepted(tmp_path: Path) -> None:
     key = new_probe_key()
     file = tmp_path / "probe"
     file.write_bytes(key.private.export_private_key("openssh"))
@@ -62,7 +60,9 @@ NO_KEY = "the file has no private SSH key that works without a passphrase."
     ],
     ids=["empty", "public", "encrypted", "damaged", "no text", "too large", "another kind"],
 )
-def test_a_file_without_such_a_key_is_refused_with_the_reason(tmp_path: Path, content: bytes, words: str) -> None:
+def test_a_file_without_a_suitable_key_is_refused_with_the_reason(
+    tmp_path: Path, content: bytes, words: str
+) -> None:
     file = tmp_path / "probe"
     file.write_bytes(content)
     file.chmod(0o600)
@@ -83,6 +83,6 @@ def test_a_file_that_other_users_can_read_or_write_is_refused(tmp_path: Path, mo
     )
 
 
-def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
+def test_a_missing_key_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(Unusable, match=r"No such file or directory\.$"):
         probe_key_in(tmp_path / "probe")

@@ -1,4 +1,4 @@
-"""A metered connection reads little at a time, and only so much in all."""
+"""A limited connection reads small pieces, and only up to a maximum in total."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.probe.servers import listening
 
 
 class Reader(asyncio.Protocol):
-    """Notes the beat of the event loop and the size of each piece that arrives."""
+    """Records the activity of the event loop, and the size of each piece that arrives."""
 
     def __init__(self) -> None:
         self.beat = 0
@@ -40,13 +40,13 @@ async def read(sent: bytes, most: int) -> Reader:
             return reader
 
 
-async def test_other_work_is_done_between_two_pieces_of_at_most_4_kib() -> None:
+async def test_other_work_runs_between_pieces_of_at_most_4_kib() -> None:
     reader = await read(b"x" * 100_000, 100_000)
     assert sum(size for _, size in reader.pieces) == 100_000
     assert max(size for _, size in reader.pieces) <= AT_ONCE == 4096
     assert len({beat for beat, _ in reader.pieces}) == len(reader.pieces)
 
 
-async def test_the_connection_ends_when_more_arrives_than_allowed_and_no_more_is_passed_on() -> None:
+async def test_the_connection_is_closed_when_too_much_data_arrives() -> None:
     reader = await read(b"x" * 100_000, 10_000)
     assert 10_000 - AT_ONCE < sum(size for _, size in reader.pieces) <= 10_000

@@ -1,4 +1,4 @@
-"""A hostile machine costs its own visit and nothing else."""
+"""A hostile machine can only spoil its own probe run."""
 
 from __future__ import annotations
 
@@ -35,9 +35,12 @@ from tests.probe.test_host_key import BANNER, IGNORE
 
 TEXT = b"text of the machine"
 SOON = 0.3
-"""Real seconds after which a visit of a silent server is given up. What it finds doesn't depend on them."""
+"""The time in seconds (wall clock) after which the probe run of an unresponsive server is abandoned.
+
+The result of a probe run doesn't depend on it.
+"""
 LOGGED_IN = 3.0
-"""Real seconds that are enough for a login."""
+"""A time in seconds (wall clock) that is long enough for a login."""
 READ = Report(
     gpus=(GpuUse(index=0, highest=98, memory_mib=1, watts=1),),
     models=(GpuModel(name="NVIDIA H100", memory_mib=81559),),
@@ -54,7 +57,7 @@ def fingerprint(key: asyncssh.SSHKey) -> str:
 
 
 async def dripping(session: Process) -> None:
-    """Print a report byte by byte, without end."""
+    """Print an endless report, byte by byte."""
     for byte in REPORT.replace(b"end\n", b"") + b"gpu 0, " * 100_000:
         session.stdout.write(bytes([byte]))
         await session.stdout.drain()
@@ -66,7 +69,7 @@ async def unreachable(session: Process) -> None:
 
 
 async def drips(writer: asyncio.StreamWriter) -> None:
-    """Send a banner byte by byte, without end."""
+    """Send an endless banner, byte by byte."""
     for byte in b"SSH-2.0-" + b"x" * 100_000:
         writer.write(bytes([byte]))
         await writer.drain()
@@ -118,9 +121,9 @@ NEVER_ENDS = {"silence": after_login(unreachable), "slow drip": after_login(drip
 async def probe_run_beside_an_honest_host(
     key: ProbeKey, server: Server, seconds: float, pinned: str | None = None
 ) -> ProbeResult:
-    """Visit a hostile host and an honest one at the same time. Return the visit of the hostile one.
+    """Probe a hostile host and an honest one concurrently, and return the result of the hostile one.
 
-    The honest one is read all the same, and nothing that a host sent is logged.
+    Also checks that the honest host is probed successfully, and that nothing that a host sent is logged.
     """
     async with server() as hostile, serving(prints(REPORT)) as honest:
         with capture_logs() as lines:
@@ -134,12 +137,12 @@ async def probe_run_beside_an_honest_host(
 
 
 @pytest.mark.parametrize("server", NEVER_LETS_IN.values(), ids=NEVER_LETS_IN)
-async def test_a_host_that_never_lets_the_bot_in_gives_no_answer(key: ProbeKey, server: Server) -> None:
+async def test_a_host_that_never_completes_the_login_counts_as_no_answer(key: ProbeKey, server: Server) -> None:
     assert await probe_run_beside_an_honest_host(key, server, SOON) == ProbeResult(missed=Missed.NO_ANSWER)
 
 
 @pytest.mark.parametrize("server", LETS_IN.values(), ids=LETS_IN)
-async def test_an_answer_that_is_no_report_is_unreadable(
+async def test_an_answer_that_is_not_a_report_is_unreadable(
     key: ProbeKey, server: Server, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.WARNING)
@@ -149,7 +152,7 @@ async def test_an_answer_that_is_no_report_is_unreadable(
     assert caplog.records == []
 
 
-async def test_an_answer_that_never_ends_is_unreadable_after_the_time_out(key: ProbeKey) -> None:
+async def test_an_endless_answer_is_unreadable_after_the_timeout(key: ProbeKey) -> None:
     probe_runs = await asyncio.gather(
         *(probe_run_beside_an_honest_host(key, server, LOGGED_IN) for server in NEVER_ENDS.values())
     )
@@ -172,7 +175,8 @@ async def test_a_refused_key_is_offered_once_and_nothing_else_is(key: ProbeKey) 
     assert host.tried == ["root", "key"]
 
 
-async def test_a_host_that_opens_connections_back_reaches_nothing_and_its_report_counts(key: ProbeKey) -> None:
+async def test_a_host_cannot_open_connections_back(key: ProbeKey) -> None:
+    """The report of such a host still counts."""
     host = Host()
 
     async def reach_back(session: Process) -> None:
@@ -192,7 +196,7 @@ async def test_a_host_that_opens_connections_back_reaches_nothing_and_its_report
     assert run_probe.report == READ
 
 
-async def test_no_more_is_read_than_64_kib(key: ProbeKey) -> None:
+async def test_at_most_64_kib_are_read(key: ProbeKey) -> None:
     sent = 0
 
     async def act(session: Process) -> None:
@@ -203,11 +207,13 @@ async def test_no_more_is_read_than_64_kib(key: ProbeKey) -> None:
             await session.stdout.drain()
 
     assert (await probe_run_beside_an_honest_host(key, after_login(act), 60)).missed is Missed.UNREADABLE
-    # What asyncssh and the kernel keep for a client that doesn't read comes on top.
+    # In addition, asyncssh and the kernel buffer data for a client that doesn't read.
     assert sent < 4 * PROBE_RUN_BYTES
 
 
-async def test_a_visit_uses_this_key_alone(key: ProbeKey, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_probe_run_uses_only_the_probes_key(
+    key: ProbeKey, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     ssh = tmp_path / ".ssh"
     ssh.mkdir()
     (ssh / "config").write_text("HostKeyAlgorithms none-such\n")  # would make asyncssh raise
@@ -250,7 +256,8 @@ async def test_an_unusable_address_is_no_answer(key: ProbeKey, host: str, port: 
     assert await SshProber(key).run_probe(host, port, None) == ProbeResult(missed=Missed.NO_ANSWER)
 
 
-def test_a_visit_asks_for_the_probe_with_the_end_in_whole_seconds_and_never_more_than_7_digits_of_time() -> None:
+def test_a_probe_run_sends_the_end_and_the_remaining_time_in_seconds() -> None:
+    """The remaining time never has more than seven digits."""
     end = datetime(2026, 11, 28, 18, 40, 0, 999_999, tzinfo=UTC)
     path = "/usr/local/sbin/gpubot-probe"
     assert ask_for(None) == path

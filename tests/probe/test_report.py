@@ -1,4 +1,4 @@
-"""A report is read only as far as it is what the script prints; docs/probe.md describes it."""
+"""Only the parts of a report that the script can print are accepted. docs/probe.md describes the format."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ H100 = "81559, NVIDIA H100 80GB HBM3"
 
 
 def report(*lines: str) -> bytes:
-    """Return a report with these lines, and with those that it must have and that they don't include."""
+    """Return a report with these lines, and with any mandatory lines that they don't include."""
     words = {line.partition(" ")[0] for line in lines}
     needed = [line for line in ("peers 0", "nvidia-smi 0") if line.partition(" ")[0] not in words]
     return "\n".join(["gpubot-probe 1", *lines, *needed, "end", ""]).encode()
@@ -71,14 +71,14 @@ def test_the_highest_reading_of_each_gpu_counts() -> None:
 
 
 @pytest.mark.parametrize("use", ["[N/A]", "N/A", "[Not Supported]", "", "-1", "101", "ERR!", "1e2", "٥", "98 %"])
-def test_a_use_that_is_no_percentage_is_unknown_and_never_zero(use: str) -> None:
+def test_a_utilization_that_is_no_percentage_is_unknown_and_not_zero(use: str) -> None:
     assert read_gpus(f"0, {use}, 10, 70.00, Enabled, {H100}", f"1, 5, 10, [N/A], Enabled, {H100}") == (
         GpuUse(index=0, highest=None, memory_mib=10, watts=70),
         GpuUse(index=1, highest=5, memory_mib=10, watts=None),
     )
 
 
-def test_a_row_that_does_not_parse_is_no_reading_and_the_others_count() -> None:
+def test_a_row_that_cannot_be_parsed_is_ignored() -> None:
     lost = "Unable to determine the device handle for GPU0000:C1:00.0: GPU is lost."
     assert read_gpus(lost, f"-1, 9, 9, 9, , {H100}", f"64, 9, 9, 9, , {H100}", "3", f"4, 7, 1, 1, , {H100}") == (
         GpuUse(index=3),
@@ -86,7 +86,7 @@ def test_a_row_that_does_not_parse_is_no_reading_and_the_others_count() -> None:
     )
 
 
-def test_names_of_gpus_are_one_line_of_text_and_a_total_that_is_no_number_is_0() -> None:
+def test_gpu_names_are_one_line_and_an_invalid_memory_size_is_0() -> None:
     found = read(
         report("gpu 0, 5, 1, 1, , [N/A], A, B\x1b[31m\u202e<!channel>", f"gpu 1, 5, 1, 1, , 81559, {'x' * 200}")
     )
@@ -106,14 +106,16 @@ def test_names_of_gpus_are_one_line_of_text_and_a_total_that_is_no_number_is_0()
         ("127", Missed.UNREADABLE),
     ],
 )
-def test_without_readings_the_report_says_why_and_connections_count(outcome: str, why: Missed) -> None:
+def test_a_report_without_readings_gives_the_reason(outcome: str, why: Missed) -> None:
+    """Connections are counted even so."""
     words = "gpu Failed to initialize NVML: Driver/library version mismatch"
     found = read(report(OWN, OWN_PEER, OTHER_PEER, "peers 2", words, f"nvidia-smi {outcome}"))
     assert found is not None
     assert (found.missed, len(found.peers)) == (why, 1)
 
 
-def test_readings_before_a_time_out_count_and_are_not_all_until_a_second_round_began() -> None:
+def test_readings_before_a_timeout_count() -> None:
+    """They are complete only once a second round of readings has begun."""
     first, second = [f"gpu {index}, 40, 1, 1, , {H100}" for index in (0, 1)], f"gpu 0, 60, 1, 1, , {H100}"
     cut_off, whole = read(report(*first, "nvidia-smi 137")), read(report(*first, second, "nvidia-smi 137"))
     assert cut_off is not None
@@ -131,7 +133,7 @@ def test_readings_before_a_time_out_count_and_are_not_all_until_a_second_round_b
         ("fe80::1%eth0 22 fe80::2%eth0 22", "000080FE000000000000000001000000:0016"),
     ],
 )
-def test_the_visits_own_connection_does_not_count(own: str, peer: str) -> None:
+def test_the_probes_own_connection_does_not_count(own: str, peer: str) -> None:
     with_own = read(report(f"ssh {own}", f"peer {peer}", OTHER_PEER, "peers 2"))
     alone = read(report(OTHER_PEER))
     assert with_own is not None
@@ -139,7 +141,8 @@ def test_the_visits_own_connection_does_not_count(own: str, peer: str) -> None:
     assert with_own.peers == alone.peers
 
 
-def test_a_connection_has_the_same_hash_in_each_visit_and_its_address_is_not_in_it() -> None:
+def test_a_connection_has_the_same_hash_in_every_probe_run() -> None:
+    """The hash doesn't contain the address."""
     first, second = read(report(OTHER_PEER)), read(report("peer 0771000A:D432", OTHER_PEER, "peers 2"))
     assert first is not None
     assert second is not None
@@ -168,9 +171,7 @@ def test_more_connections_than_256_count_as_256() -> None:
         ("", None),
     ],
 )
-def test_the_set_up_is_running_done_or_failed_and_anything_else_is_unknown(
-    line: str, read_as: SetupProgress | None
-) -> None:
+def test_the_setup_script_is_running_done_failed_or_unknown(line: str, read_as: SetupProgress | None) -> None:
     found = read(report(f"setup {line}"))
     assert found is not None
     assert found.setup == read_as
@@ -203,7 +204,7 @@ def test_what_a_login_shell_prints_around_the_report_is_ignored() -> None:
         report().replace(b"peers 0", b"\xff\xfe"),
     ],
 )
-def test_an_answer_that_is_no_whole_report_of_this_version_is_not_used(answer: bytes) -> None:
+def test_incomplete_reports_and_those_of_other_versions_are_ignored(answer: bytes) -> None:
     assert read(answer) is None
 
 
@@ -245,9 +246,7 @@ def test_no_answer_raises(lines: list[str], more: bytes) -> None:
         ],
     ],
 )
-def test_how_far_on_ending_sh_is_counts_only_if_the_script_would_print_it(
-    line: str, expected: OnEnding | None
-) -> None:
+def test_only_progress_that_the_script_can_print_is_accepted(line: str, expected: OnEnding | None) -> None:
     found = read(report(f"on-ending {line}"))
     assert found is not None
     assert found.on_ending == expected

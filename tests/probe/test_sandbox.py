@@ -1,4 +1,7 @@
-"""The bot's visits and the sandbox agree: a machine that runs the real boot script reports what was set there."""
+"""Probe runs of the bot fit the sandbox.
+
+A machine that runs the real startup script reports the values that were set in the sandbox.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +34,7 @@ H100 = GpuModel(name="NVIDIA H100 80GB HBM3", memory_mib=81559)
 
 
 class Rented:
-    """A machine with two GPUs that runs a boot script with the probe and a setup."""
+    """A machine with two GPUs that runs a startup script with the probe and a setup script."""
 
     def __init__(self, world: ComputeWorld) -> None:
         self.world = world
@@ -53,7 +56,7 @@ class Rented:
         )
 
     async def told(self, end: datetime | None, minutes: int = 15) -> OnEnding | None:
-        """Return what a visit reports of on-ending.sh that tells the machine this end, or none."""
+        """Run the probe with this end, or none, and return its report about on-ending.sh."""
         ending = None if end is None else EndToTell(end=end, left=timedelta(minutes=minutes))
         report = (await self.run_probe(ending=ending)).report
         assert report is not None
@@ -70,7 +73,7 @@ async def rented() -> AsyncIterator[Rented]:
     await world.stop()
 
 
-async def test_a_visit_reads_what_was_set(rented: Rented) -> None:
+async def test_a_probe_run_reads_the_values_set_in_the_sandbox(rented: Rented) -> None:
     await rented.use({"gpus": [98, None], "connections": 2}, setup={"state": "failed", "line": 3})
     run_probe = await rented.run_probe()
     report = run_probe.report
@@ -88,7 +91,7 @@ async def test_a_visit_reads_what_was_set(rented: Rented) -> None:
     assert again.report == report, "the same connections have the same hashes"
 
 
-async def test_without_a_control_call_it_is_idle_and_its_set_up_is_done(rented: Rented) -> None:
+async def test_by_default_a_sandbox_machine_is_idle_and_its_setup_done(rented: Rented) -> None:
     report = (await rented.run_probe()).report
     assert report is not None
     assert ([gpu.highest for gpu in report.gpus], report.peers) == ([0, 0], ())
@@ -104,13 +107,15 @@ async def test_without_a_control_call_it_is_idle_and_its_set_up_is_done(rented: 
         ("nvidia_smi_hangs", Missed.NVIDIA_SMI_HANGS),
     ],
 )
-async def test_each_fault_is_missed_for_its_reason(rented: Rented, fault: str, missed: Missed) -> None:
+async def test_each_fault_makes_a_probe_run_fail_for_the_right_reason(
+    rented: Rented, fault: str, missed: Missed
+) -> None:
     await rented.use({"fault": fault})
     run_probe = await rented.run_probe()
     assert missed in (run_probe.missed, run_probe.report and run_probe.report.missed)
 
 
-async def test_a_machine_that_hangs_is_missed_and_a_changed_host_key_gets_no_login(rented: Rented) -> None:
+async def test_hanging_machines_and_changed_host_keys_make_a_probe_run_fail(rented: Rented) -> None:
     rented.prober = SshProber(rented.key, probe_run_seconds=1)
     for fault, missed in (("silent", Missed.NO_ANSWER), ("hang", Missed.UNREADABLE)):
         await rented.use({"fault": fault})
@@ -122,7 +127,7 @@ async def test_a_machine_that_hangs_is_missed_and_a_changed_host_key_gets_no_log
     assert details["visits"] == 1, "only the one that hung"
 
 
-async def test_a_machine_is_told_its_end_and_starts_what_was_put_there_once_for_each_end(rented: Rented) -> None:
+async def test_a_machine_starts_on_ending_once_for_each_end(rented: Rented) -> None:
     end, later = datetime(2026, 11, 28, 18, 40, tzinfo=UTC), datetime(2026, 11, 28, 19, 40, tzinfo=UTC)
     states = OnEndingState
     assert await rented.told(None) == OnEnding(state=states.NONE)
@@ -144,7 +149,7 @@ async def test_a_machine_is_told_its_end_and_starts_what_was_put_there_once_for_
     assert [run["end"] for run in details["on_ending"]["runs"]] == [end.timestamp(), later.timestamp()]
 
 
-async def test_a_machine_without_this_part_ignores_its_end(rented: Rented) -> None:
+async def test_a_machine_without_the_on_ending_part_ignores_the_end(rented: Rented) -> None:
     lines = install_lines(probe_line(rented.key.public_line))
     rented.resource = await rented.world.ready_machine(count=2, cloud_init=f"#!/bin/sh\n{lines}\n")
     assert await rented.told(datetime(2026, 11, 28, 18, 40, tzinfo=UTC)) is None

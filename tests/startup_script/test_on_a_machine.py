@@ -1,4 +1,4 @@
-"""The boot script runs on a machine with a real OpenSSH server, and the real `ssh` logs in."""
+"""The startup script runs on a machine with a real OpenSSH server, and the real `ssh` logs in."""
 
 from __future__ import annotations
 
@@ -21,7 +21,10 @@ Shell = tuple[str, ...]
 
 
 class Team:
-    """The vendor puts Ana's laptop key on the machine. The boot script adds her desk's, and Ben's RSA key."""
+    """The keys of a team.
+
+    The vendor installs Ana's laptop key. The startup script adds her desktop key, and Ben's RSA key.
+    """
 
     def __init__(self, directory: Path) -> None:
         directory.mkdir()
@@ -37,11 +40,11 @@ class Team:
 
     @property
     def probe(self) -> str:
-        """The probe's line of authorized_keys."""
+        """Return the probe's line for authorized_keys."""
         return probe_line(public_line(self.bot))
 
     async def probe_answers(self, server: SshServer) -> bool:
-        """Return whether the bot's key runs the probe, whatever command is asked for."""
+        """Return whether the bot's key runs the probe, whatever command is requested."""
         status, output = await server.login(self.bot, "echo another command")
         return status == 0 and output.startswith("gpubot-probe 1\n") and output.endswith("\nend\n")
 
@@ -51,13 +54,13 @@ class Team:
 
 @pytest.fixture(scope="module")
 def keys(tmp_path_factory: pytest.TempPathFactory) -> Team:
-    """The team, which has the same keys in all tests: an RSA key takes long to make."""
+    """Return the team. All tests share it, because generating an RSA key takes a long time."""
     return Team(tmp_path_factory.mktemp("team") / "keys")
 
 
 @pytest.fixture
 def team(keys: Team, machine: Machine) -> Team:
-    """The team, whose first key is on the machine as vendors write it."""
+    """Return the team, whose default key is on the machine in the way in which vendors install it."""
     machine.authorized_keys.parent.mkdir(mode=0o700)
     machine.authorized_keys.write_text(f"{public_line(keys.laptop)} ana@laptop\n")
     machine.authorized_keys.chmod(0o600)
@@ -80,7 +83,7 @@ def write_script(machine: Machine, script: str) -> str:
 
 @asynccontextmanager
 async def booting(machine: Machine, shell: Shell, team: Team, body: str) -> AsyncIterator[None]:
-    """Run a boot script whose setup hangs after `body`. Begin the block when it hangs."""
+    """Run a startup script whose setup script hangs after `body`. The block begins once it hangs."""
     os.mkfifo(machine.var_lib / "hangs")
     script = script_text(team.added, setup_of(f"{body}\necho >/var/lib/hangs\nexec sleep 1000"), team.probe)
     async with machine.running(*shell, write_script(machine, script)):
@@ -89,7 +92,7 @@ async def booting(machine: Machine, shell: Shell, team: Team, body: str) -> Asyn
 
 
 async def until_written(machine: Machine, line: str) -> None:
-    """Wait until a line of authorized_keys is there: some seconds. pytest-timeout ends a wait that has no end."""
+    """Wait until a line is in authorized_keys, which takes some seconds. pytest-timeout ends an endless wait."""
     while line not in machine.authorized_keys.read_text().splitlines():  # noqa: ASYNC110 - another process writes it
         await asyncio.sleep(0.05)
 
@@ -101,7 +104,7 @@ def state(machine: Machine) -> str:
 # --- keys
 
 
-async def test_own_and_teammates_keys_get_in_and_no_other_does(
+async def test_only_the_owners_and_teammates_keys_can_log_in(
     machine: Machine, server: SshServer, team: Team, shell: Shell
 ) -> None:
     assert await server.lets_in(team.laptop)
@@ -123,16 +126,17 @@ async def test_a_second_run_adds_no_key_twice(
     assert await team.all_get_in(server)
 
 
-async def test_keys_get_in_on_a_machine_without_any_key_and_only_root_may_read_them(
+async def test_keys_are_installed_on_a_machine_without_any_key(
     machine: Machine, server: SshServer, keys: Team, shell: Shell
 ) -> None:
+    """Only root can read them."""
     await startup_script(machine, shell, script_text(keys.added))
     assert await server.lets_in(keys.desk)
     modes = [stat.S_IMODE(path.stat().st_mode) for path in (machine.root / ".ssh", machine.authorized_keys)]
     assert [oct(mode) for mode in modes] == ["0o700", "0o600"]
 
 
-async def test_a_key_after_a_last_line_without_an_end_gets_in(
+async def test_a_key_is_added_after_a_last_line_without_a_newline(
     machine: Machine, server: SshServer, team: Team, shell: Shell
 ) -> None:
     machine.authorized_keys.write_text(machine.authorized_keys.read_text().strip())
@@ -143,9 +147,10 @@ async def test_a_key_after_a_last_line_without_an_end_gets_in(
 # --- the probe
 
 
-async def test_the_bots_key_runs_the_probe_and_no_other_command_also_after_a_second_run(
+async def test_the_bots_key_can_only_run_the_probe(
     machine: Machine, server: SshServer, team: Team, shell: Shell
 ) -> None:
+    """This still applies after the startup script has run a second time."""
     assert not await team.probe_answers(server)
     for _ in range(2):
         await startup_script(machine, shell, script_text([], None, team.probe))
@@ -158,7 +163,7 @@ async def test_the_bots_key_runs_the_probe_and_no_other_command_also_after_a_sec
     assert await server.lets_in(team.laptop)
 
 
-async def test_a_newer_probe_replaces_the_older_one(
+async def test_a_newer_probe_replaces_an_older_one(
     machine: Machine, server: SshServer, team: Team, shell: Shell
 ) -> None:
     (machine.sbin / "gpubot-probe").write_text("#!/bin/sh\necho older\n")
@@ -167,7 +172,7 @@ async def test_a_newer_probe_replaces_the_older_one(
     assert (machine.sbin / "gpubot-probe").read_text() == PROBE_SCRIPT
 
 
-async def test_the_lines_for_the_owner_install_the_probe_once(
+async def test_the_lines_that_owners_paste_install_the_probe_once(
     machine: Machine, server: SshServer, team: Team, shell: Shell
 ) -> None:
     machine.authorized_keys.write_text(machine.authorized_keys.read_text().strip())
@@ -180,16 +185,14 @@ async def test_the_lines_for_the_owner_install_the_probe_once(
     assert await server.lets_in(team.laptop)
 
 
-async def test_the_lines_for_the_owner_work_if_they_are_pasted_into_an_interactive_bash(
-    server: SshServer, team: Team
-) -> None:
+async def test_the_lines_that_owners_paste_work_in_an_interactive_bash(server: SshServer, team: Team) -> None:
     pasted = f"bash --norc -i <<'PASTED'\n{install_lines(team.probe)}\nexit 23\nPASTED"
     status, _ = await server.login(team.laptop, pasted)
     assert status == 23
     assert await team.probe_answers(server)
 
 
-# --- setups that do harm
+# --- harmful setup scripts
 
 
 @pytest.mark.parametrize(
@@ -207,15 +210,16 @@ async def test_the_lines_for_the_owner_work_if_they_are_pasted_into_an_interacti
         "cat >/dev/null; umask 000; cd /; HOME=/nowhere; file=/etc/passwd",
     ],
 )
-async def test_a_set_up_that_fails_or_writes_authorized_keys_harms_no_key(
+async def test_a_setup_script_cannot_harm_the_keys(
     machine: Machine, server: SshServer, team: Team, shell: Shell, body: str
 ) -> None:
+    """The setup script fails, or writes authorized_keys itself."""
     await startup_script(machine, shell, script_text(team.added, setup_of(body), team.probe))
     assert await team.all_get_in(server)
     assert await team.probe_answers(server)
 
 
-async def test_keys_and_the_probe_get_in_while_a_set_up_hangs(
+async def test_keys_and_probe_are_installed_while_a_setup_script_hangs(
     machine: Machine, server: SshServer, team: Team, shell: Shell
 ) -> None:
     async with booting(machine, shell, team, "true"):
@@ -224,16 +228,17 @@ async def test_keys_and_the_probe_get_in_while_a_set_up_hangs(
         assert state(machine) == "running"
 
 
-async def test_the_probe_comes_back_while_a_set_up_that_kept_one_key_hangs(
+async def test_the_probe_is_restored_while_a_setup_script_hangs(
     machine: Machine, server: SshServer, team: Team, shell: Shell
 ) -> None:
+    """The setup script has kept only one key."""
     one_left = "head -n 1 /root/.ssh/authorized_keys >keys && mv keys /root/.ssh/authorized_keys"
     async with booting(machine, shell, team, one_left):
         await until_written(machine, team.probe)
         assert await team.probe_answers(server)
 
 
-async def test_keys_come_back_while_a_set_up_that_removed_them_hangs(
+async def test_removed_keys_are_restored_while_the_setup_script_hangs(
     machine: Machine, server: SshServer, team: Team, shell: Shell
 ) -> None:
     async with booting(machine, shell, team, ": >/root/.ssh/authorized_keys"):
@@ -245,7 +250,7 @@ async def test_keys_come_back_while_a_set_up_that_removed_them_hangs(
 # --- sections
 
 
-async def test_the_set_up_and_the_keys_get_there_if_the_probe_can_not_be_written(
+async def test_setup_and_keys_work_if_the_probe_cannot_be_written(
     machine: Machine, server: SshServer, team: Team, shell: Shell
 ) -> None:
     (machine.sbin / "gpubot-probe").mkdir()
@@ -256,7 +261,7 @@ async def test_the_set_up_and_the_keys_get_there_if_the_probe_can_not_be_written
     assert state(machine) == "done"
 
 
-async def test_keys_get_in_if_the_set_up_can_not_be_written(
+async def test_keys_are_installed_if_the_setup_script_cannot_be_written(
     machine: Machine, server: SshServer, team: Team, shell: Shell
 ) -> None:
     (machine.var_lib / "gpubot").write_text("a file in the place of the directory")
@@ -264,20 +269,20 @@ async def test_keys_get_in_if_the_set_up_can_not_be_written(
     assert await team.all_get_in(server)
 
 
-async def test_the_set_up_runs_if_the_keys_can_not_be_written(machine: Machine, shell: Shell) -> None:
+async def test_the_setup_script_runs_if_the_keys_cannot_be_written(machine: Machine, shell: Shell) -> None:
     (machine.root / ".ssh").write_text("a file in the place of the directory")
     await startup_script(machine, shell, script_text(["ssh-ed25519 AAAA"], setup_of("true")))
     assert state(machine) == "done"
 
 
-async def test_what_a_set_up_did_is_on_the_machine(machine: Machine, shell: Shell) -> None:
+async def test_result_and_output_of_the_setup_script_are_stored(machine: Machine, shell: Shell) -> None:
     body = 'echo "$HOME $(pwd)"; read -r line || echo "no input"; echo trouble >&2; exit 7'
     await startup_script(machine, shell, script_text([], setup_of(body)))
     assert state(machine) == "failed 7"
     assert (machine.var_lib / "gpubot/setup.log").read_text() == "/root /root\nno input\ntrouble\n"
 
 
-async def test_a_set_up_runs_again_until_it_has_worked_once(machine: Machine, shell: Shell) -> None:
+async def test_a_setup_script_runs_again_until_it_has_succeeded_once(machine: Machine, shell: Shell) -> None:
     body = "echo run >>/root/runs; [ -e /root/fixed ]"
     script = script_text([], setup_of(body))
     await startup_script(machine, shell, script)
@@ -302,7 +307,7 @@ async def test_a_set_up_runs_again_until_it_has_worked_once(machine: Machine, sh
         ("#!/usr/bin/awk -f\nBEGIN { exit 4 }\n", "failed 4"),
     ],
 )
-async def test_the_line_is_noted_at_which_set_e_ends_a_set_up_for_bash_and_no_other_line(
+async def test_the_line_at_which_set_e_ends_a_bash_setup_is_recorded(
     machine: Machine, shell: Shell, text: str, failed: str
 ) -> None:
     await startup_script(machine, shell, script_text([], text))
@@ -320,7 +325,7 @@ async def test_the_line_is_noted_at_which_set_e_ends_a_set_up_for_bash_and_no_ot
     )
 )
 @settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
-async def test_a_set_up_arrives_as_it_was_written(machine: Machine, shell: Shell, lines: list[str]) -> None:
+async def test_a_setup_script_arrives_unchanged(machine: Machine, shell: Shell, lines: list[str]) -> None:
     text = setup_of("\n".join(["exit 0", *lines]))
     await startup_script(machine, shell, script_text([], text))
     assert (machine.var_lib / "gpubot/setup").read_bytes() == text.encode()

@@ -1,4 +1,4 @@
-"""The probe's script runs on a machine with a real OpenSSH server, and the bot visits it."""
+"""The probe's script runs on a machine with a real OpenSSH server, and the bot probes it."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ H100 = GpuModel(name="NVIDIA H100 80GB HBM3", memory_mib=81559)
 
 
 class Probed:
-    """A machine with the probe, and the bot that visits it."""
+    """A machine with the probe, and the bot that probes it."""
 
     def __init__(self, machine: Machine, server: SshServer) -> None:
         self.machine = machine
@@ -63,7 +63,7 @@ def probed(machine: Machine, server: SshServer) -> Probed:
     return Probed(machine, server)
 
 
-async def test_a_visit_reads_each_gpu_and_the_set_up_and_does_not_count_itself(probed: Probed) -> None:
+async def test_a_probe_run_reads_gpus_and_setup_and_does_not_count_itself(probed: Probed) -> None:
     probed.machine.install("nvidia-smi", BUSY)
     (probed.machine.var_lib / "gpubot").mkdir()
     (probed.machine.var_lib / "gpubot/setup.state").write_text("failed 1 12\n")
@@ -73,12 +73,12 @@ async def test_a_visit_reads_each_gpu_and_the_set_up_and_does_not_count_itself(p
     )
 
 
-async def test_a_connection_is_seen_without_a_terminal_and_is_the_same_one_in_the_next_visit(
+async def test_a_connection_without_a_terminal_is_recognized_in_every_probe_run(
     probed: Probed, server: SshServer, tmp_path: Path
 ) -> None:
     ana = new_key(tmp_path / "ana")
     probed.lets_in(probe_line(probed.key.public_line), public_line(ana))
-    # What VS Code and tunnels do: no terminal, and no process of a person.
+    # VS Code and tunnels connect in this way: without a terminal, and without a process of a person.
     ssh = await asyncio.create_subprocess_exec(
         *server.client("ssh", ana, "-v", "-o", "LogLevel=DEBUG1"),
         *("-N", "root@127.0.0.1"),
@@ -103,24 +103,24 @@ async def test_gpus_in_mig_mode_are_unknown(probed: Probed) -> None:
     assert (await probed.report()).gpus == (GpuUse(index=0, highest=None, memory_mib=3, watts=70),)
 
 
-async def test_a_machine_without_nvidia_smi_and_one_whose_driver_does_not_fit_it_say_so(probed: Probed) -> None:
+async def test_missing_and_mismatched_nvidia_smi_are_reported(probed: Probed) -> None:
     assert await probed.report() == Report(missed=Missed.NO_NVIDIA_SMI)
     words = "Failed to initialize NVML: Driver/library version mismatch"
     probed.machine.install("nvidia-smi", f"#!/bin/sh\necho '{words}'\nexit 18\n")
     assert await probed.report() == Report(missed=Missed.NO_GPU)
 
 
-async def test_nvidia_smi_that_hangs_is_ended_and_the_report_says_so(probed: Probed) -> None:
+async def test_a_hanging_nvidia_smi_is_killed_and_reported(probed: Probed) -> None:
     shorter = PROBE_SCRIPT.replace("timeout -s KILL 10 ", "timeout -s KILL 1 ")
     assert shorter != PROBE_SCRIPT
     probed.machine.install("gpubot-probe", shorter)
-    # A driver that crashed can ignore every other signal.
+    # A crashed driver may ignore every other signal.
     probed.machine.install("nvidia-smi", "#!/bin/sh\ntrap '' TERM\nsleep 1000\nsleep 1000\n")
 
     assert await probed.report() == Report(missed=Missed.NVIDIA_SMI_HANGS)
 
 
-async def test_what_the_login_shell_prints_is_no_part_of_the_report(probed: Probed, server: SshServer) -> None:
+async def test_the_output_of_the_login_shell_is_not_part_of_the_report(probed: Probed, server: SshServer) -> None:
     probed.machine.install("nvidia-smi", ONCE)
     banner = r"printf 'end\nWelcome to gpubot-probe 1\n\377\033[2J'; echo; trap 'echo end' EXIT"
     (probed.machine.root / ".bashrc").write_text(f"{banner}\n")
@@ -160,7 +160,7 @@ async def test_a_changed_host_key_is_reported_and_gets_no_login(probed: Probed, 
 # --- the script itself
 
 
-async def test_the_script_prints_the_same_with_dash_and_with_nothing_but_busybox(tmp_path: Path) -> None:
+async def test_the_script_prints_the_same_with_dash_and_with_busybox(tmp_path: Path) -> None:
     async def printed(name: str, shell: tuple[str, ...], *applets: str) -> str:
         machine = await new_machine(tmp_path / name)
         machine.install("nvidia-smi", BUSY)

@@ -1,4 +1,4 @@
-"""Facts of the account with the types of their values, counters, and messages that were answered."""
+"""Facts about the account with the types of their values, counters, and messages that were answered."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ async def test_a_message_is_answered_again_only_after_an_hour(database: Database
     assert await answered(HOUR + timedelta(seconds=1))
 
 
-async def test_one_of_several_concurrent_answers_is_noted(database: Database) -> None:
+async def test_only_one_of_several_concurrent_answers_is_recorded(database: Database) -> None:
     async def answered() -> bool:
         async with database.write() as tx:
             return await tx.account.note_answered("U1:1", START, START - HOUR)

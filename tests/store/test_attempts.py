@@ -1,4 +1,4 @@
-"""Attempts, resources and ledger rows are written even if the rental was changed meanwhile; an intent is not."""
+"""Attempts, resources and ledger rows are stored even if the rental has changed; an intent isn't."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ RESOURCE = make.resource()
 
 
 async def destroyed_meanwhile(database: Database) -> Rental:
-    """Store a rental with one attempt, and destroy it. Return it as it was before."""
+    """Store a rental with one attempt, and destroy it. Returns the rental as it was before."""
     before = await make.store_rental(database, make.rental(attempts=1), make.attempt())
     async with database.write() as tx:
         await tx.rentals.apply(Change(before=before, after=make.next_of(before, state=State.DESTROYING)))
@@ -36,7 +36,7 @@ async def destroyed_meanwhile(database: Database) -> Rental:
 
 
 def bought(before: Rental) -> Change:
-    """Return the change for a market's answer, of a rental as it was read before."""
+    """Return the change for an answer of the market, based on a rental that was read earlier."""
     return Change(
         before=before,
         after=make.next_of(before, state=State.PROVISIONING),
@@ -51,7 +51,7 @@ async def facts(database: Database) -> tuple[list[Attempt], list[Resource]]:
         return await tx.rentals.attempts("k7mq2"), await tx.rentals.resources("k7mq2")
 
 
-async def test_a_stale_change_writes_its_facts_and_nothing_else(database: Database) -> None:
+async def test_a_stale_change_stores_only_its_facts(database: Database) -> None:
     before = await destroyed_meanwhile(database)
 
     async def decide() -> None:
@@ -70,7 +70,7 @@ async def test_a_stale_change_writes_its_facts_and_nothing_else(database: Databa
         assert await tx.account.get(NAME) is None
 
 
-async def test_a_stale_change_writes_its_facts_if_the_transaction_raises_another_error(
+async def test_a_stale_change_stores_its_facts_despite_another_error(
     database: Database,
 ) -> None:
     before = await destroyed_meanwhile(database)
@@ -87,7 +87,7 @@ async def test_a_stale_change_writes_its_facts_if_the_transaction_raises_another
     assert await facts(database) == ([BOUGHT], [RESOURCE])
 
 
-async def test_a_stale_change_writes_its_facts_if_the_transaction_goes_on(database: Database) -> None:
+async def test_a_stale_change_stores_its_facts_if_the_transaction_continues(database: Database) -> None:
     before = await destroyed_meanwhile(database)
     async with database.write() as tx:
         with pytest.raises(Stale):
@@ -98,7 +98,7 @@ async def test_a_stale_change_writes_its_facts_if_the_transaction_goes_on(databa
         assert await tx.account.get(NAME) == "also"
 
 
-async def test_a_stale_change_writes_its_facts_if_the_task_is_cancelled(database: Database) -> None:
+async def test_a_stale_change_stores_its_facts_if_the_task_is_cancelled(database: Database) -> None:
     before = await destroyed_meanwhile(database)
     waiting = asyncio.Event()
 
@@ -118,7 +118,7 @@ async def test_a_stale_change_writes_its_facts_if_the_task_is_cancelled(database
     assert await facts(database) == ([BOUGHT], [RESOURCE])
 
 
-async def test_the_intent_of_a_stale_change_is_not_written(database: Database) -> None:
+async def test_the_intent_of_a_stale_change_is_not_stored(database: Database) -> None:
     before = await destroyed_meanwhile(database)
     failed = make.attempt(state=AttemptState.FAILED, why=Why.SOLD_OUT)
     intent = make.attempt(n=2)
@@ -145,7 +145,7 @@ async def test_an_offer_never_gets_a_second_attempt(database: Database) -> None:
     async with database.write() as tx:
         with pytest.raises(OfferTaken):
             await tx.rentals.apply(change)
-        # The caller can take the next offer in the same transaction.
+        # The caller can try the next offer in the same transaction.
         await tx.rentals.apply(replace(change, attempts=(make.attempt("bbbbb"),)))
     async with database.read() as tx:
         assert [attempt.called_offer.offer_id for attempt in await tx.rentals.attempts("bbbbb")] == [
@@ -162,7 +162,7 @@ async def test_an_offer_never_gets_a_second_attempt(database: Database) -> None:
     assert named.rental_id == "bbbbb"
 
 
-async def test_of_several_rentals_that_want_one_offer_at_once_one_gets_it(database: Database) -> None:
+async def test_concurrent_rentals_compete_for_an_offer_and_one_gets_it(database: Database) -> None:
     rentals = [await make.store_rental(database, make.rental(f"rent{n}")) for n in range(8)]
 
     async def intend(rental: Rental) -> bool:
@@ -197,7 +197,7 @@ async def test_the_database_refuses_a_second_live_attempt(database: Database) ->
         assert await tx.rentals.get("k7mq2") == before
 
 
-async def test_one_change_may_end_an_attempt_and_add_the_next(database: Database) -> None:
+async def test_a_single_change_can_end_an_attempt_and_add_the_next(database: Database) -> None:
     before = await make.store_rental(database, make.rental(attempts=1), make.attempt())
     failed = make.attempt(state=AttemptState.FAILED, why=Why.SOLD_OUT)
     async with database.write() as tx:
@@ -207,7 +207,7 @@ async def test_one_change_may_end_an_attempt_and_add_the_next(database: Database
     assert (await facts(database))[0] == [failed, make.attempt(n=2)]
 
 
-async def test_a_resource_of_a_settled_attempt_is_stored_while_a_later_attempt_is_live(database: Database) -> None:
+async def test_a_resource_of_a_closed_attempt_is_stored_during_a_later_attempt(database: Database) -> None:
     failed = make.attempt(state=AttemptState.FAILED, why=Why.SOLD_OUT)
     before = await make.store_rental(database, make.rental(attempts=2), failed, make.attempt(n=2))
     late = changed(failed, state=AttemptState.BOUGHT)
@@ -218,11 +218,11 @@ async def test_a_resource_of_a_settled_attempt_is_stored_while_a_later_attempt_i
     assert await facts(database) == ([late, make.attempt(n=2)], [RESOURCE])
 
 
-async def test_an_older_copy_that_is_written_later_undoes_nothing(database: Database) -> None:
+async def test_an_outdated_copy_that_is_written_later_undoes_nothing(database: Database) -> None:
     known = changed(
         BOUGHT, marked_by=Marker.STEP, delete_accepted_at=START + MINUTE, orphaned=True, detail="accepted"
     )
-    gone = changed(
+    terminated = changed(
         RESOURCE,
         rate=Decimal("2.10"),
         valid_from=START,
@@ -235,42 +235,44 @@ async def test_an_older_copy_that_is_written_later_undoes_nothing(database: Data
         terminated_at=START + 2 * MINUTE,
     )
     before = await make.store_rental(database, make.rental(attempts=1), make.attempt())
-    for attempt, resource in ((known, gone), (make.attempt(), RESOURCE)):
+    for attempt, resource in ((known, terminated), (make.attempt(), RESOURCE)):
         async with database.write() as tx:
             await tx.rentals.apply(Change(before=before, after=before, attempts=(attempt,), resources=(resource,)))
-    assert await facts(database) == ([known], [gone])
+    assert await facts(database) == ([known], [terminated])
 
 
-async def test_a_later_read_moves_only_its_time_and_brings_back_what_counted_as_gone(database: Database) -> None:
+async def test_a_later_reading_updates_the_time_and_revives_terminated_resources(database: Database) -> None:
     later = {"read_at": START + MINUTE}
-    lost, gone = make.resource("res-2"), make.resource("res-2", terminated_at=START)
+    lost, terminated = make.resource("res-2"), make.resource("res-2", terminated_at=START)
     before = await make.store_rental(database, make.rental(attempts=1), make.attempt())
     async with database.write() as tx:
-        stored = (changed(RESOURCE, status="running"), gone)
+        stored = (changed(RESOURCE, status="running"), terminated)
         await tx.rentals.apply(Change(before=before, after=before, attempts=(BOUGHT,), resources=stored))
     async with database.write() as tx:
         await tx.rentals.note_read([])
         await tx.rentals.note_read([changed(RESOURCE, **later), changed(lost, **later)])
-        await tx.rentals.note_read([RESOURCE, lost])  # an earlier read changes nothing
+        await tx.rentals.note_read([RESOURCE, lost])  # an earlier reading changes nothing
     _, resources = await facts(database)
     assert resources == [changed(RESOURCE, status="running", **later), changed(lost, **later)]
 
 
-async def test_resources_are_found_by_id_and_if_they_are_alive(database: Database) -> None:
-    gone = make.resource("res-2", status="deleted", terminated_at=START)
+async def test_resources_are_found_by_id_and_alive_ones_are_listed(database: Database) -> None:
+    terminated = make.resource("res-2", status="deleted", terminated_at=START)
     before = await make.store_rental(database, make.rental(attempts=1), make.attempt())
     async with database.write() as tx:
-        await tx.rentals.apply(Change(before=before, after=before, attempts=(BOUGHT,), resources=(RESOURCE, gone)))
+        await tx.rentals.apply(
+            Change(before=before, after=before, attempts=(BOUGHT,), resources=(RESOURCE, terminated))
+        )
     async with database.read() as tx:
         assert await tx.rentals.alive_resources() == [AliveResource("res-1", "k7mq2", RESOURCE.rate)]
-        assert await tx.rentals.resources_by_id(["res-2", "res-9"]) == {"res-2": gone}
+        assert await tx.rentals.resources_by_id(["res-2", "res-9"]) == {"res-2": terminated}
         assert await tx.rentals.resources_by_id([]) == {}
         [attempt] = await tx.rentals.attempts("k7mq2")
-        assert await tx.rentals.attempts_of([RESOURCE, gone]) == {"res-1": attempt, "res-2": attempt}
+        assert await tx.rentals.attempts_of([RESOURCE, terminated]) == {"res-1": attempt, "res-2": attempt}
         assert await tx.rentals.attempts_of([]) == {}
 
 
-async def test_a_resource_that_came_back_gets_a_second_ledger_row_and_each_row_is_written_once(
+async def test_a_resource_that_reappeared_gets_a_second_ledger_row(
     database: Database,
 ) -> None:
     before = await make.store_rental(database, make.rental(attempts=1), make.attempt())
@@ -302,8 +304,11 @@ async def test_the_median_time_to_ready_needs_three_machines(database: Database)
     assert medians == [None, None, 180.0]
 
 
-async def test_the_last_ten_purchases_that_a_vendor_decided_say_how_many_got_ready(database: Database) -> None:
-    """Fifteen in all, the newest last: the first two are too old to count, and three were ended by others."""
+async def test_the_success_rate_counts_the_last_ten_decided_purchases(database: Database) -> None:
+    """There are fifteen purchases, the newest last.
+
+    The first two are too old to count, and three were ended by someone other than the vendor.
+    """
     ends = (
         None,
         None,
@@ -336,7 +341,7 @@ async def test_the_last_ten_purchases_that_a_vendor_decided_say_how_many_got_rea
         }
 
 
-async def test_the_facts_of_several_rentals_are_read_at_once_and_each_fact_once(database: Database) -> None:
+async def test_facts_of_several_rentals_are_read_together_without_duplicates(database: Database) -> None:
     failed = make.attempt(state=AttemptState.FAILED, answered_at=START)
     second = make.attempt(
         n=2, state=AttemptState.BOUGHT, offer=make.offer("offer-2"), resource_name="gpubot-k7mq2-2"

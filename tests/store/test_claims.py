@@ -1,4 +1,4 @@
-"""Claims: a due row goes to one holder at a time, longest due first, until the claim is released or ends."""
+"""Claims: a due row has one holder at a time, longest due first, until the claim is released or expires."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.store import make
 SECOND, HOUR = timedelta(seconds=1), timedelta(hours=1)
 LONG = 3600.0
 SHORT = 0.2
-"""Real seconds for which a claim lasts."""
+"""The duration of a claim in seconds (wall clock)."""
 
 
 async def a_rental(database: Database, row_id: str, due_at: datetime | None) -> None:
@@ -90,7 +90,7 @@ async def test_two_concurrent_claimants_never_get_the_same_row(database: Databas
     for n in range(30):
         await due.add(database, f"r{n:02}", START - n * SECOND)
 
-    # On PostgreSQL the first two claims are both made before either is committed; SQLite lets in one at a time.
+    # On PostgreSQL, the first two claims are both made before either is committed. SQLite allows one at a time.
     both = asyncio.Barrier(1 if database.engines.writer.dialect.name == "sqlite" else 2)
 
     async def claim_all(claimant: Database) -> list[str]:
@@ -110,9 +110,8 @@ async def test_two_concurrent_claimants_never_get_the_same_row(database: Databas
     assert second
 
 
-async def test_the_longest_due_row_is_claimed_first_and_a_row_that_is_not_due_never(
-    database: Database, due: Kind
-) -> None:
+async def test_the_row_that_has_been_due_longest_is_claimed_first(database: Database, due: Kind) -> None:
+    """Rows that aren't due are never claimed."""
     for name, due_in in (("later", 1), ("now", 0), ("older", -9), ("old", -5)):
         await due.add(database, name, START + due_in * SECOND)
     await due.add(database, "done", None)
@@ -122,7 +121,7 @@ async def test_the_longest_due_row_is_claimed_first_and_a_row_that_is_not_due_ne
     assert await next_due(database, due) == START + SECOND
 
 
-async def test_a_row_is_taken_past_the_end_of_its_claim_and_then_its_first_holder_changes_nothing(
+async def test_after_another_process_took_an_expired_claim_the_first_changes_nothing(
     database: Database, due: Kind
 ) -> None:
     other = beside(database)
@@ -143,7 +142,7 @@ async def test_a_row_is_taken_past_the_end_of_its_claim_and_then_its_first_holde
     assert await next_due(database, due) == START + SECOND
 
 
-async def test_a_claim_that_is_renewed_lasts(database: Database, due: Kind) -> None:
+async def test_a_renewed_claim_stays_valid(database: Database, due: Kind) -> None:
     for name in ("kept", "left"):
         await due.add(database, name, START)
     await claim(database, due, seconds=SHORT)
@@ -153,7 +152,7 @@ async def test_a_claim_that_is_renewed_lasts(database: Database, due: Kind) -> N
     assert ids(await claim(beside(database), due)) == ["left"]
 
 
-async def test_a_claim_ends_by_real_time_however_the_clock_is_moved(
+async def test_a_claim_expires_by_wall_clock_time_however_bot_time_moves(
     database: Database, due: Kind, clock: MovedClock
 ) -> None:
     await due.add(database, "k7mq2", START)
@@ -163,9 +162,10 @@ async def test_a_claim_ends_by_real_time_however_the_clock_is_moved(
         assert await due.rows(tx).claim(clock.now(), 9, LONG) == []
 
 
-async def test_claims_of_an_earlier_process_end_at_a_start_on_sqlite_and_by_themselves_on_postgresql(
+async def test_a_start_ends_earlier_claims_on_sqlite_but_not_on_postgresql(
     url: str, clock: MovedClock, due: Kind
 ) -> None:
+    """On PostgreSQL, the claims expire by themselves."""
     first = await Database.open(url, claimant="first", clock=clock)
     await due.add(first, "k7mq2", START)
     assert ids(await claim(first, due, seconds=2)) == ["k7mq2"]
@@ -200,9 +200,9 @@ async def test_a_rental_that_is_made_due_is_due_now(database: Database) -> None:
         assert await tx.rentals.next_due() == START + SECOND
 
 
-async def test_a_process_sees_whether_another_one_holds_the_claim_on_a_job(database: Database) -> None:
+async def test_a_process_sees_whether_another_process_has_claimed_a_job(database: Database) -> None:
     async def held(by: Database, seconds: float) -> tuple[bool, bool]:
-        """Return what each process sees after this one claimed the job for some seconds."""
+        """Return the answer of each process after this one has claimed the job for some seconds."""
         async with by.write() as tx:
             await tx.jobs.begin("delivery", START)
             assert await tx.jobs.claim(START, 1, seconds)

@@ -16,7 +16,7 @@ from tests.store import make
 HOUR = timedelta(hours=1)
 
 
-async def test_a_live_rental_costs_its_ledger_rows_and_what_its_alive_resources_bill(database: Database) -> None:
+async def test_the_cost_of_a_live_rental_includes_what_alive_resources_bill(database: Database) -> None:
     rental = make.rental("aaaaa", state=State.READY, attempts=2, rate=Decimal("2.42"), teammates=(make.BEN,))
     offer = make.offer("offer-a", rate=Decimal("2.4200000000000001"))
     await make.store_rental(
@@ -54,7 +54,7 @@ async def test_a_live_rental_costs_its_ledger_rows_and_what_its_alive_resources_
     ]
 
 
-async def test_a_rental_that_is_over_is_left_out_even_if_a_resource_of_it_is_alive(database: Database) -> None:
+async def test_a_rental_that_is_over_is_left_out_despite_alive_resources(database: Database) -> None:
     for number, (name, state) in enumerate(
         (("later", State.READY), ("ended", State.LOST), ("first", State.PROCURING))
     ):

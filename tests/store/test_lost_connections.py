@@ -1,4 +1,4 @@
-"""If a connection to PostgreSQL ends at any time, that is an outage, and the next try works."""
+"""A connection to PostgreSQL that ends at any point is an outage, and the next attempt works."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ from tests.store.test_attempts import bought
 Work = Callable[[Database], Awaitable[object]]
 Cut = tuple[CuttingProxy, str]
 TRIES = 10
-"""More than needed: with a broken connection, its pool drops all that are as old."""
+"""More attempts than needed: when a connection turns out to be broken, its pool drops all that are as old."""
 
 
 @pytest.fixture
 async def cut(postgres: Postgres) -> AsyncIterator[Cut]:
-    """A proxy, and the URL of an empty database through it."""
+    """Yield a proxy, and the URL of an empty database that leads through the proxy."""
     async with cutting_proxy(await fresh_postgres(postgres)) as proxied:
         yield proxied
 
@@ -48,7 +48,10 @@ async def write(database: Database) -> None:
 
 
 async def write_stale(database: Database) -> None:
-    """Apply a change of a rental that was changed meanwhile. Its facts are written in a second transaction."""
+    """Apply a change to a rental that has changed in the meantime.
+
+    The facts of the change are stored in a second transaction.
+    """
     with suppress(Stale):
         async with database.write() as tx:
             await tx.rentals.apply(bought(make.rental(attempts=1)))
@@ -70,9 +73,10 @@ async def check_next_work(database: Database) -> None:
     ("work", "everyone"), [(read, False), (read, True), (write, False), (write, True), (write_stale, True)]
 )
 @pytest.mark.parametrize("how", How)
-async def test_a_connection_that_ends_anywhere_raises_store_busy_and_the_next_try_works(
+async def test_a_connection_lost_at_any_point_raises_store_busy(
     cut: Cut, clock: MovedClock, work: Work, how: How, everyone: bool
 ) -> None:
+    """The next attempt works."""
     proxy, url = cut
     database = await Database.open(url, claimant="test", clock=clock)
     await make.store_rental(database, make.rental(attempts=1), make.attempt())
@@ -91,7 +95,7 @@ async def test_a_connection_that_ends_anywhere_raises_store_busy_and_the_next_tr
 
 
 @pytest.mark.parametrize("how", How)
-async def test_a_task_cancelled_while_its_connection_ends_leaves_no_connection_in_use(
+async def test_cancelling_a_task_while_its_connection_breaks_leaks_no_connection(
     cut: Cut, clock: MovedClock, how: How
 ) -> None:
     proxy, url = cut
@@ -111,7 +115,7 @@ async def test_a_task_cancelled_while_its_connection_ends_leaves_no_connection_i
 
 
 @pytest.mark.parametrize("how", How)
-async def test_a_connection_that_ends_anywhere_during_the_start_raises_an_error_with_words(
+async def test_a_connection_lost_at_any_point_of_the_start_is_explained(
     cut: Cut, clock: MovedClock, how: How
 ) -> None:
     proxy, url = cut
@@ -140,7 +144,7 @@ async def test_a_connection_that_ends_anywhere_during_the_start_raises_an_error_
         asyncpg.AdminShutdownError(),
     ],
 )
-async def test_an_error_of_the_driver_in_a_transaction_is_an_outage(error: Exception) -> None:
+async def test_a_driver_error_in_a_transaction_is_an_outage(error: Exception) -> None:
     with pytest.raises(StoreBusy), query_errors():
         raise error
 
@@ -149,6 +153,6 @@ async def test_an_error_of_the_driver_in_a_transaction_is_an_outage(error: Excep
     "error",
     [Refused("No."), ValueError(), asyncpg.UndefinedTableError(), IntegrityError("INSERT", None, Exception())],
 )
-async def test_any_other_error_in_a_transaction_is_raised_as_it_is(error: Exception) -> None:
+async def test_any_other_error_in_a_transaction_is_raised_unchanged(error: Exception) -> None:
     with pytest.raises(type(error)), query_errors():
         raise error

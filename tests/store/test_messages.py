@@ -1,4 +1,4 @@
-"""The outbox keeps what Slack should show and what it shows, and returns what is due in its order."""
+"""The outbox stores what Slack should show and what it shows, and returns due messages in order of priority."""
 
 from __future__ import annotations
 
@@ -42,9 +42,9 @@ async def store_change(
     event: EventKind | None = EventKind.APPROVED,
     **fields: object,
 ) -> Rental:
-    """Write a change of a rental with one event and a message of each kind. Return the changed rental.
+    """Store a change of a rental, with one event and a message of each kind, and return the changed rental.
 
-    Without an event, the change is progress and no transition.
+    Without an event, the change counts as progress and not as a transition.
     """
     after = make.next_of(before, **fields)
     events = () if event is None else (make.event(event, before.id),)
@@ -55,7 +55,7 @@ async def store_change(
 
 
 async def show(database: Database, message: Message, **fields: object) -> None:
-    """Save that Slack shows the newest version of a message."""
+    """Store that Slack shows the newest version of a message."""
     shown = {
         "shown_version": message.target_version,
         "channel": make.HOME,
@@ -74,7 +74,7 @@ async def card_of(database: Database) -> Message:
     return card
 
 
-async def test_a_change_of_a_rental_makes_every_open_surface_due(database: Database) -> None:
+async def test_a_change_of_a_rental_schedules_every_open_live_message(database: Database) -> None:
     rental = await store_change(database, await make.store_rental(database), APPROVAL, DIRECT, THREAD)
     for message in await due(database):
         await show(database, message, closed=message.kind is APPROVAL)
@@ -103,7 +103,7 @@ async def test_nothing_is_due_after_a_rental_was_only_deferred(database: Databas
     assert await due(database) == []
 
 
-async def test_a_message_whose_rental_changed_during_its_edit_stays_due_and_open(database: Database) -> None:
+async def test_a_message_stays_due_if_its_rental_changed_during_the_edit(database: Database) -> None:
     rental = await make.store_rental(database)
     read = await card_of(database)
     await store_change(database, rental, state=State.PROVISIONING)
@@ -117,7 +117,7 @@ async def test_a_message_whose_rental_changed_during_its_edit_stays_due_and_open
     assert await due(database) == []
 
 
-async def test_a_wait_that_slack_asked_for_still_holds_after_a_change(database: Database) -> None:
+async def test_a_delay_requested_by_slack_still_applies_after_a_change(database: Database) -> None:
     rental = await make.store_rental(database)
     read = await card_of(database)
     await store_change(database, rental, state=State.PROVISIONING)
@@ -140,7 +140,7 @@ async def test_posts_are_due_before_edits_and_transitions_before_progress(databa
     moved = await store_change(
         database, rentals["moves"], event=EventKind.READY, state=State.READY, lease=make.lease()
     )
-    # Progress that comes before the transition was shown does not move it back.
+    # Progress that happens before the transition was shown doesn't lower its priority.
     progressed = await store_change(database, moved, event=None)
     assert [m.rental_id for m in await due(database)] == ["fresh", "moves", "works"]
     assert [m.rental_id for m in await due(database, limit=1)] == ["fresh"]
@@ -150,7 +150,7 @@ async def test_posts_are_due_before_edits_and_transitions_before_progress(databa
     assert [m.rental_id for m in await due(database)] == ["moves"]
 
 
-async def test_after_a_start_the_cards_for_which_a_purchase_waits_are_compared_before_other_cards_are_edited(
+async def test_cards_that_a_purchase_waits_for_are_compared_before_other_edits(
     database: Database,
 ) -> None:
     states = {"ready": State.READY, "waits": State.QUEUED, "buys": State.PROCURING, "starts": State.PROVISIONING}
@@ -180,7 +180,7 @@ async def test_a_message_that_is_due_later_counts_as_undelivered(database: Datab
 
 
 async def show_until_refresh(database: Database, message: Message, refresh_at: datetime) -> None:
-    """Save that Slack shows the newest version of a message, and when to refresh it."""
+    """Store that Slack shows the newest version of a message, and when to refresh it."""
     await show(database, message, refresh_at=refresh_at)
 
 
@@ -189,7 +189,7 @@ async def to_refresh(database: Database, now: datetime, **more: Any) -> list[str
         return [m.rental_id for m in await tx.messages.to_refresh(now, **{"limit": 9, **more})]
 
 
-async def test_a_card_that_only_waits_for_its_refresh_is_neither_due_nor_undelivered(database: Database) -> None:
+async def test_a_card_waiting_for_its_refresh_is_neither_due_nor_undelivered(database: Database) -> None:
     await make.store_rental(database)
     await show_until_refresh(database, await card_of(database), START)
     assert await due(database) == []
@@ -234,7 +234,7 @@ async def test_a_card_whose_rental_changed_during_its_refresh_is_due(database: D
     assert waiting.target_version > waiting.shown_version == read.target_version
 
 
-async def test_one_event_is_queued_once_for_each_destination_and_kind(database: Database) -> None:
+async def test_an_event_is_queued_once_for_each_destination_and_kind(database: Database) -> None:
     rental = await make.store_rental(database)
     to_ana = (0, make.message(DIRECT, to=make.ANA))
     messages = (to_ana, to_ana, (0, make.message(DIRECT, to=make.BEN)), (None, make.message(CARD)))
@@ -268,7 +268,7 @@ async def sendable_ids(database: Database, **unsendable: object) -> set[int]:
     return {message.id for message in await sendable(database, **unsendable)}
 
 
-async def test_posts_to_one_reader_about_one_rental_are_sent_in_their_order_and_the_card_first(
+async def test_posts_about_a_rental_stay_in_order_after_its_card(
     database: Database,
 ) -> None:
     rental = await make.store_rental(database)
@@ -281,19 +281,19 @@ async def test_posts_to_one_reader_about_one_rental_are_sent_in_their_order_and_
     assert await sendable_ids(database) == {card.id, direct.id}
     await show(database, card)
     assert await sendable_ids(database) == {direct.id, thread.id}
-    # Once nobody knew for a minute whether a post was made, later ones pass it.
+    # If it is unknown for a minute whether a post was made, later ones no longer wait for it.
     passed = {"passed": {direct.id, thread.id}}
     assert await sendable_ids(database, **passed) == {m.id for m in (direct, thread, later_direct, later_thread)}
     async with database.write() as tx:
         await tx.messages.save(changed(later_direct, sending=True))
-    # What may be in Slack already is read back at any time.
+    # A message that may already be in Slack can be read back at any time.
     assert await sendable_ids(database) == {direct.id, thread.id, later_direct.id}
     await show(database, thread)
     await show(database, direct, closed=True, ts=None)
     assert await sendable_ids(database) == {later_direct.id, later_thread.id}
 
 
-async def test_alerts_about_the_pause_are_sent_in_their_order_and_hold_up_no_others(database: Database) -> None:
+async def test_alerts_about_a_pause_stay_in_order_and_delay_no_others(database: Database) -> None:
     kinds = (EventKind.PAUSED, EventKind.UNAUTHORIZED, EventKind.RESUMED, EventKind.AUTHORIZED_AGAIN)
     async with database.write() as tx:
         for kind in kinds:
@@ -315,7 +315,7 @@ async def test_alerts_about_the_pause_are_sent_in_their_order_and_hold_up_no_oth
         assert await tx.messages.alert_of(pause.id, to_channel(make.HOME)) is None
 
 
-async def test_only_what_waits_for_a_retry_is_due_when_the_back_off_ends(database: Database) -> None:
+async def test_ending_the_back_off_schedules_only_messages_that_await_a_retry(database: Database) -> None:
     later = datetime.now(UTC) + timedelta(hours=1)
     async with database.write() as tx:
         for tries in (0, 3):
@@ -346,8 +346,8 @@ async def test_a_message_behind_an_unsendable_one_is_found(database: Database) -
     assert await may_be_sent(ids={(await card_of(database)).id}) == [DIRECT, MessageKind.REPLY]
 
 
-async def test_a_message_is_unsendable_if_the_call_that_it_needs_next_is(database: Database) -> None:
-    # A private answer to somebody without a `response_url` is a post like any other.
+async def test_a_message_is_unsendable_if_its_next_call_is(database: Database) -> None:
+    # A private answer to someone without a `response_url` is a post like any other.
     async with database.write() as tx:
         await tx.messages.add(make.message(MessageKind.REPLY, None, to="https://hooks"))
         await tx.messages.add(make.message(MessageKind.REPLY, None, to=f"C1/{make.ANA}/1.0"))
@@ -377,7 +377,7 @@ async def test_a_thread_does_not_wait_for_a_message_that_was_given_up(
     assert (await due(database))[-1] in await sendable(database)
 
 
-async def test_a_card_that_is_redirected_is_posted_again_with_the_unsent_part_of_its_thread(
+async def test_a_redirected_card_is_posted_again_with_its_unsent_replies(
     database: Database,
 ) -> None:
     rental = await store_change(database, await make.store_rental(database), THREAD)
@@ -396,7 +396,7 @@ async def test_a_card_that_is_redirected_is_posted_again_with_the_unsent_part_of
     async with database.read() as tx:
         now = await tx.rentals.get("k7mq2")
     assert now is not None
-    # A change that was computed before the redirection doesn't undo it.
+    # A change that was computed before the redirection doesn't undo the redirection.
     assert (now.card_channel, now.state) == ("C0OTHER", State.PROVISIONING)
 
 
@@ -421,7 +421,8 @@ async def test_home_tabs_come_last_except_after_an_opening_or_a_turned_page(data
         await tx.messages.turn_home(make.BEN, 2)
     turned, _, last = await sendable(database)
     assert (turned.to.value, turned.body, last.to.value) == (make.BEN, {"page": 2}, make.ANA)
-    # What changed waits until ten seconds after the last time. A turned page does not.
+    # A tab whose content changed waits until ten seconds after its last update. A tab whose page was turned
+    # doesn't.
     assert [m.to.value for m in await sendable(database, homes={make.ANA, make.BEN}) if m.kind is home] == [
         make.BEN
     ]
@@ -432,7 +433,7 @@ async def test_home_tabs_come_last_except_after_an_opening_or_a_turned_page(data
     assert (opened.to.value, opened.body, opened.closed) == (make.BEN, {"page": 0}, False)
 
 
-async def test_a_reply_is_stored_with_its_body(database: Database) -> None:
+async def test_a_reply_is_stored_with_its_content(database: Database) -> None:
     body = {"text": "Your key is set.", "blocks": [{"type": "section", "n": 1}], "replace_original": True}
     async with database.write() as tx:
         await tx.quotes.add(make.quote("q1"))

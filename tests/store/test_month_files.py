@@ -1,4 +1,4 @@
-"""What the store knows of the charges of a month, and the files that it keeps."""
+"""The charges of a month, and the files that are kept."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ HOUR = timedelta(hours=1)
 H100 = "nvidia-h100-sxm5-80gb"
 
 
-async def test_months_with_charges_are_unfiled_until_their_file_is_kept(database: Database) -> None:
+async def test_months_with_charges_are_unfiled_until_their_file_is_stored(database: Database) -> None:
     march, april = make.charge("r1", "aaaaa"), make.charge("r2", "bbbbb", month="2025-04")
     await make.store_charged(database, april, march)
     async with database.write() as tx:
@@ -31,7 +31,7 @@ async def test_months_with_charges_are_unfiled_until_their_file_is_kept(database
         assert await tx.budgets.filed() == {"2025-03": START}
 
 
-async def test_the_machines_of_a_month_are_those_of_its_charges_and_those_that_still_bill(
+async def test_a_months_machines_include_those_still_billing(
     database: Database,
 ) -> None:
     offer = make.offer("offer-a", vendor_region="nor-1", contract="spot")
@@ -59,7 +59,7 @@ async def test_the_machines_of_a_month_are_those_of_its_charges_and_those_that_s
     }
 
 
-async def test_what_may_have_billed_before_a_moment_is_an_attempt_that_is_not_settled_or_a_resource_that_is_alive(
+async def test_open_attempts_and_alive_resources_may_have_billed_before_a_time(
     database: Database,
 ) -> None:
     async def billing(before: timedelta) -> bool:

@@ -1,4 +1,4 @@
-"""One process opens a database at a time; one that can't be opened says why in one line."""
+"""Only one process at a time opens a database. If it can't be opened, the error says why in one line."""
 
 from __future__ import annotations
 
@@ -57,9 +57,7 @@ async def test_a_closed_database_can_be_opened_again(url: str, clock: MovedClock
     await database.close()
 
 
-async def test_only_the_user_of_the_bot_may_read_the_database_file_and_its_folder(
-    tmp_path: Path, clock: MovedClock
-) -> None:
+async def test_only_the_bots_user_can_read_the_database_and_its_folder(tmp_path: Path, clock: MovedClock) -> None:
     path = tmp_path / "data" / "gpubot" / "gpubot.db"
     database = await Database.open(f"sqlite:///{path}", claimant="test", clock=clock)
     await write(database, "x")
@@ -90,7 +88,7 @@ async def test_a_database_that_cannot_be_used_says_why_in_one_line(url: str, say
     assert len(refused.value.words.splitlines()) == 1
 
 
-async def test_a_file_that_is_no_database_is_left_as_it_was(tmp_path: Path, clock: MovedClock) -> None:
+async def test_a_file_that_is_not_a_database_is_left_unchanged(tmp_path: Path, clock: MovedClock) -> None:
     path = tmp_path / "notes.txt"
     path.write_text("These are my notes, and no database at all. " * 9)
     with pytest.raises(CannotOpen, match="It isn't an SQLite database"):

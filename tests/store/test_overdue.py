@@ -1,4 +1,4 @@
-"""The overdue deletion finds attempts past their end, and marks them for deletion."""
+"""The overdue deletion finds attempts that are past their end, and marks them for deletion."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ async def store_ready_rental(
         await tx.rentals.apply(Change(before=before, after=after, attempts=(bought,), resources=(resource,)))
 
 
-async def test_an_attempt_is_overdue_from_its_end_on_even_if_its_rental_cannot_be_read(database: Database) -> None:
+async def test_an_attempt_becomes_overdue_even_if_its_rental_is_unreadable(database: Database) -> None:
     await store_ready_rental(database)
     await store_ready_rental(database, "later", ends_at=START + 2 * HOUR)
     async with database.engines.writer.begin() as conn:
-        # No model accepts these values.
+        # No model would accept these values.
         await conn.execute(text("UPDATE rentals SET envelope = '{}', request = '?', state = 'odd'"))
         await conn.execute(text("UPDATE attempts SET offer = '{}'"))
         await conn.commit()
@@ -56,7 +56,7 @@ async def test_an_attempt_is_overdue_from_its_end_on_even_if_its_rental_cannot_b
     ]
 
 
-async def test_an_accepted_deletion_is_written_to_the_attempt_and_its_resources(database: Database) -> None:
+async def test_an_accepted_deletion_is_recorded_on_attempt_and_resources(database: Database) -> None:
     await store_ready_rental(database)
     async with database.write() as tx:
         (found,) = await tx.overdue.past_end(START + HOUR)

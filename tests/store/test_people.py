@@ -1,4 +1,4 @@
-"""People and channels are read if Slack was asked recently enough; keys stay."""
+"""People and channels are returned if Slack was queried recently enough. Keys are kept."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.store import make
 AFTER = START + timedelta(microseconds=1)
 
 
-async def test_a_person_is_read_only_if_slack_was_asked_recently_enough(database: Database) -> None:
+async def test_a_person_is_returned_only_if_slack_was_queried_recently(database: Database) -> None:
     ana = Person(id=make.ANA, name="Ana", tz="Europe/Rome", groups=frozenset({"S1", "S2"}))
     async with database.write() as tx:
         await tx.people.put(ana, START)
@@ -42,7 +42,7 @@ async def test_a_forgotten_person_is_not_read(database: Database) -> None:
         assert await tx.people.get(make.BEN, START) is None
 
 
-async def test_people_are_read_together_as_last_known_also_if_forgotten(database: Database) -> None:
+async def test_the_last_known_data_of_people_includes_forgotten_ones(database: Database) -> None:
     ana, ben = (Person(id=one, name=one) for one in ("U0ANA", "U0BEN"))
     async with database.write() as tx:
         for person in (ben, ana):
@@ -78,7 +78,7 @@ def key(name: str) -> Key:
     return Key(line=f"ssh-ed25519 {name}", comment=name, fingerprint=f"SHA256:{name}")
 
 
-async def test_a_person_has_several_keys_in_their_order(database: Database) -> None:
+async def test_a_persons_keys_are_kept_in_order(database: Database) -> None:
     async with database.write() as tx:
         assert await tx.people.keys(make.ANA) == []
         for name in ("laptop", "desk", "phone"):
@@ -97,7 +97,7 @@ async def test_a_person_has_several_keys_in_their_order(database: Database) -> N
         }
 
 
-async def test_a_key_that_is_added_again_keeps_its_place_and_gets_the_new_comment(database: Database) -> None:
+async def test_adding_a_key_again_keeps_its_position_and_updates_the_comment(database: Database) -> None:
     async with database.write() as tx:
         await tx.people.add_key(make.ANA, key("laptop"))
         await tx.people.add_key(make.ANA, key("desk"))

@@ -1,4 +1,4 @@
-"""The check before a start returns what the start will find, and changes nothing."""
+"""The check before a start reports the condition that the start will find, and changes nothing."""
 
 from __future__ import annotations
 
@@ -30,9 +30,7 @@ async def test_a_migrated_database_is_ready_and_can_be_opened_afterwards(url: st
     await database.close()
 
 
-async def test_a_sqlite_database_that_a_gpubot_has_open_is_in_use_and_a_postgresql_is_shared(
-    url: str, clock: MovedClock
-) -> None:
+async def test_a_database_used_by_a_gpubot_is_in_use_unless_shared(url: str, clock: MovedClock) -> None:
     database = await Database.open(url, claimant="test", clock=clock)
     if url.startswith("sqlite"):
         with pytest.raises(InUse):
@@ -50,7 +48,7 @@ async def test_an_empty_postgresql_database_stays_empty(postgres: Postgres) -> N
     assert await check_database(postgres.url("checked")) is Condition.OLDER
 
 
-async def test_a_pooler_before_postgresql_is_noticed(postgres: Postgres, tmp_path: Path) -> None:
+async def test_a_connection_pooler_is_detected(postgres: Postgres, tmp_path: Path) -> None:
     host = postgres.url().split("host=")[1]
     ini = Path(host).parent / "pgbouncer.ini"
     ini.write_text(
@@ -59,7 +57,7 @@ async def test_a_pooler_before_postgresql_is_noticed(postgres: Postgres, tmp_pat
         f"listen_addr =\nlisten_port = 6432\nunix_socket_dir = {host}\n"
         "ignore_startup_parameters = lock_timeout, idle_in_transaction_session_timeout\n"
     )
-    # It refuses to run as root, as PostgreSQL does.
+    # Like PostgreSQL, it refuses to run as root.
     user = getpass.getuser() if os.getuid() else pwd.getpwuid(os.stat(host).st_uid).pw_name
     command = [program("pgbouncer"), "-q", "-u", user, str(ini)]
     pooler = await asyncio.create_subprocess_exec(*command, stdout=PIPE, stderr=PIPE)

@@ -1,4 +1,7 @@
-"""Visits and samples of ready machines: planned when they become ready, ended when they stop being ready."""
+"""Probe runs and samples of ready machines.
+
+Probing begins when a machine becomes ready, and ends when it stops being ready.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +34,7 @@ async def become_ready(database: Database, rental_id: str = "k7mq2") -> Rental:
     return await change(database, starting, state=State.READY, lease=make.lease())
 
 
-async def test_a_machine_is_visited_from_ready_until_it_is_not_ready(database: Database) -> None:
+async def test_a_machine_is_probed_while_it_is_ready(database: Database) -> None:
     starting = await store_starting(database)
     async with database.read() as tx:
         assert await tx.probe_runs.next_due() is None
@@ -46,7 +49,7 @@ async def test_a_machine_is_visited_from_ready_until_it_is_not_ready(database: D
         assert await tx.probe_runs.defer(first, START + MINUTE)
     extended = await change(database, ready, lease=make.lease(ends_at=START + timedelta(hours=9)))
     async with database.read() as tx:
-        # A change of a ready rental leaves its next visit as it is.
+        # A change of a ready rental doesn't affect its next probe run.
         assert await tx.probe_runs.next_due() == START + MINUTE
 
     await change(database, extended, state=State.DESTROYING)
@@ -57,7 +60,7 @@ async def test_a_machine_is_visited_from_ready_until_it_is_not_ready(database: D
         assert await tx.probe_runs.claim(START + timedelta(days=1), 9, 20) == []
 
 
-async def test_the_overdue_deletion_of_a_machine_ends_its_visits(database: Database) -> None:
+async def test_the_overdue_deletion_of_a_machine_ends_its_probe_runs(database: Database) -> None:
     starting = make.rental(state=State.PROVISIONING, attempts=1)
     await make.store_rental(database, starting, make.attempt(state=AttemptState.BOUGHT))
     await change(database, starting, state=State.READY, lease=make.lease())
@@ -68,7 +71,7 @@ async def test_the_overdue_deletion_of_a_machine_ends_its_visits(database: Datab
         assert await tx.probe_runs.ongoing(["k7mq2"]) == set()
 
 
-async def test_the_loop_that_visits_learns_of_each_begin_and_end_and_of_a_visit_that_is_made_due(
+async def test_the_probing_loop_wakes_when_probe_runs_begin_end_or_become_due(
     database: Database,
 ) -> None:
     calls: list[None] = []
@@ -110,7 +113,7 @@ async def test_samples_are_read_as_they_were_written_oldest_first(database: Data
         assert await tx.samples.newest_of(["k7mq2", "none"]) == {"k7mq2": busy}
 
 
-async def test_old_samples_are_dropped_oldest_first_and_a_few_at_a_time(database: Database) -> None:
+async def test_old_samples_are_dropped_oldest_first_in_small_batches(database: Database) -> None:
     await store_starting(database)
     async with database.write() as tx:
         for minute in range(5):

@@ -1,4 +1,4 @@
-"""Quotes are counted by owner, and keep the rental that they became."""
+"""Quotes are counted by owner, and keep a reference to the rental that they became."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ async def test_quotes_are_counted_by_person_and_time(database: Database) -> None
         assert await tx.quotes.asked_since(make.ANA, START + 5 * MINUTE) == []
 
 
-async def test_the_newest_quote_is_the_one_that_the_person_asked_for_last(database: Database) -> None:
+async def test_the_newest_quote_is_the_last_one_the_person_requested(database: Database) -> None:
     async with database.write() as tx:
         assert await tx.quotes.newest(make.ANA) is None
         for n, minutes in enumerate([2, 5, 3]):
@@ -36,7 +36,7 @@ async def test_the_newest_quote_is_the_one_that_the_person_asked_for_last(databa
         assert newest.id == "q1"
 
 
-async def test_quotes_of_one_person_whose_click_waits_for_a_key_are_read_newest_first(database: Database) -> None:
+async def test_quotes_with_a_click_that_needs_a_key_come_newest_first(database: Database) -> None:
     async with database.write() as tx:
         await tx.quotes.add(make.quote("q1", clicked_offer="o", created_at=START + MINUTE))
         await tx.quotes.add(make.quote("q2", clicked_offer="o", created_at=START + 2 * MINUTE))
@@ -46,7 +46,7 @@ async def test_quotes_of_one_person_whose_click_waits_for_a_key_are_read_newest_
         assert [quote.id for quote in await tx.quotes.clicked(make.ANA, START)] == ["q2", "q1"]
 
 
-async def test_quotes_that_wait_are_read_by_search_and_by_person_and_are_never_dropped(database: Database) -> None:
+async def test_waiting_quotes_are_found_by_search_and_person_and_never_dropped(database: Database) -> None:
     waitlist_entry = WaitlistEntry(until=START + MINUTE, since=START, rents=True, gpu="nvidia-h100-sxm5-80gb")
     async with database.write() as tx:
         await tx.quotes.add(
@@ -63,7 +63,7 @@ async def test_quotes_that_wait_are_read_by_search_and_by_person_and_are_never_d
         assert len(await tx.quotes.waiting()) == 3
 
 
-async def test_a_shared_search_is_due_when_somebody_begins_to_wait_or_waits_again(database: Database) -> None:
+async def test_a_shared_search_becomes_due_when_someone_starts_waiting(database: Database) -> None:
     query = OfferQuery(gpu="H100")
     async with database.write() as tx:
         await tx.searches.open("s1", query, START)

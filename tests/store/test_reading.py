@@ -1,4 +1,4 @@
-"""A database is read while a bot has it open."""
+"""A database can be read while a bot uses it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.store import make
 from tests.store.schemas import at, engine, running
 
 
-async def test_a_database_is_read_while_a_bot_has_it_open(url: str, database: Database, clock: MovedClock) -> None:
+async def test_a_database_can_be_read_while_a_bot_uses_it(url: str, database: Database, clock: MovedClock) -> None:
     await make.store_rental(database)
     async with reading(url, "test", clock) as tx:
         assert [rental.id for rental in await tx.rentals.live()] == ["k7mq2"]
@@ -22,14 +22,16 @@ async def test_a_database_is_read_while_a_bot_has_it_open(url: str, database: Da
         assert [rental.id for rental in await tx.rentals.live()] == ["k7mq2"], "it reads one moment"
 
 
-async def test_nothing_can_be_written_to_it(url: str, database: Database, clock: MovedClock) -> None:
+async def test_a_database_opened_for_reading_cannot_be_written(
+    url: str, database: Database, clock: MovedClock
+) -> None:
     async with reading(url, "test", clock) as tx:
         with pytest.raises(Exception, match=r"(?i)read.?only"):
             await tx.events.add(make.event(rental_id=None))
     assert database
 
 
-async def test_a_database_that_is_not_there_is_not_made(tmp_path: Path, clock: MovedClock) -> None:
+async def test_a_missing_database_is_not_created_by_reading(tmp_path: Path, clock: MovedClock) -> None:
     path = tmp_path / "none.sqlite"
     with pytest.raises(CannotOpen, match="There is no database"):
         async with reading(f"sqlite:///{path}", "test", clock):

@@ -1,4 +1,4 @@
-"""A rental is changed only from its newest version."""
+"""A rental can only be changed from its newest version."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ async def test_a_new_rental_is_read_back_with_its_event_and_card(database: Datab
     assert (card.shown_version, card.due_at is not None) == (0, True)
 
 
-async def test_of_two_changes_of_one_version_only_the_first_is_written(database: Database) -> None:
+async def test_only_the_first_of_two_changes_to_a_version_is_stored(database: Database) -> None:
     before = await make.store_rental(database)
     first = await applied(database, before, make.next_of(before, state=State.PROVISIONING))
     second = Change(
@@ -68,7 +68,7 @@ async def test_of_two_changes_of_one_version_only_the_first_is_written(database:
         assert [m.kind for m in await tx.messages.due(START.replace(year=2100), 9)] == [MessageKind.CARD]
 
 
-async def test_a_change_that_does_not_know_the_newest_visit_writes_its_facts_alone(database: Database) -> None:
+async def test_a_change_unaware_of_the_newest_probe_run_stores_only_facts(database: Database) -> None:
     before = await make.store_rental(database, make.rental(state=State.READY), make.attempt())
     async with database.write() as tx:
         await tx.samples.add(Sample(rental_id=before.id, at=START + HOUR))
@@ -82,7 +82,7 @@ async def test_a_change_that_does_not_know_the_newest_visit_writes_its_facts_alo
     assert await stored(database) == after
 
 
-async def test_a_quote_becomes_one_rental_only(database: Database) -> None:
+async def test_a_quote_becomes_at_most_one_rental(database: Database) -> None:
     await make.store_rental(database, make.rental("aaaaa", quote_id="q1"))
     second = make.rental("bbbbb", quote_id="q1")
     with pytest.raises(Stale):
@@ -103,7 +103,7 @@ async def test_a_new_rental_never_replaces_one_with_the_same_id(database: Databa
     assert await stored(database) == first
 
 
-async def test_a_change_ends_the_claim_only_if_it_says_so(database: Database) -> None:
+async def test_a_change_releases_the_claim_only_if_requested(database: Database) -> None:
     before = await make.store_rental(database)
     async with database.write() as tx:
         await tx.rentals.claim(START, 1, 20)
@@ -115,7 +115,7 @@ async def test_a_change_ends_the_claim_only_if_it_says_so(database: Database) ->
         assert await tx.rentals.next_due() == START + HOUR
 
 
-async def test_deferring_sets_the_due_time_and_ends_the_claim(database: Database) -> None:
+async def test_deferring_sets_the_due_time_and_releases_the_claim(database: Database) -> None:
     rental = await make.store_rental(database)
     async with database.write() as tx:
         await tx.rentals.claim(START, 1, 20)
@@ -126,7 +126,7 @@ async def test_deferring_sets_the_due_time_and_ends_the_claim(database: Database
 
 
 @pytest.mark.parametrize("writer", ["change", "make_due"])
-async def test_deferring_leaves_a_due_time_that_was_written_meanwhile(database: Database, writer: str) -> None:
+async def test_deferring_keeps_a_due_time_written_in_the_meantime(database: Database, writer: str) -> None:
     rental = await make.store_rental(database)
     soon = START + timedelta(seconds=1)
     if writer == "change":
@@ -140,7 +140,7 @@ async def test_deferring_leaves_a_due_time_that_was_written_meanwhile(database: 
     assert (await stored(database)).due_at == soon
 
 
-async def test_a_change_keeps_a_sooner_due_time_that_was_written_during_its_step(database: Database) -> None:
+async def test_a_change_keeps_an_earlier_due_time_written_during_its_step(database: Database) -> None:
     before = await make.store_rental(database)
     soon = START + timedelta(seconds=1)
     async with database.write() as tx:
@@ -152,7 +152,7 @@ async def test_a_change_keeps_a_sooner_due_time_that_was_written_during_its_step
     assert (await stored(database)).due_at is None
 
 
-async def test_a_change_keeps_a_sign_of_life_that_was_written_after_it_read_the_rental(database: Database) -> None:
+async def test_a_change_keeps_a_sign_of_life_written_in_the_meantime(database: Database) -> None:
     before = await make.store_rental(database, make.rental(state=State.READY, lease=make.lease()))
     async with database.write() as tx:
         await tx.people.note_seen(make.ANA, START + HOUR)
@@ -161,7 +161,7 @@ async def test_a_change_keeps_a_sign_of_life_that_was_written_after_it_read_the_
     assert (now.running_lease.seen_at, now.running_lease.notices_checked_at) == (START + HOUR, START + HOUR)
 
 
-async def test_a_sign_of_life_is_written_to_the_ready_rentals_of_that_person_only(database: Database) -> None:
+async def test_a_sign_of_life_applies_only_to_that_persons_ready_rentals(database: Database) -> None:
     for name, owner, state in (
         ("mine1", make.ANA, State.READY),
         ("mine2", make.ANA, State.PROVISIONING),
@@ -206,7 +206,7 @@ async def test_live_rentals_are_found_by_their_teammates(database: Database) -> 
         assert [r.id for r in await tx.rentals.shared_with(make.BEN)] == ["aaaaa", "ddddd"]
 
 
-async def test_rentals_of_which_something_waits_for_an_approver_are_listed_oldest_first(
+async def test_undecided_rentals_are_listed_oldest_first(
     database: Database,
 ) -> None:
     longer = Extension(
@@ -232,7 +232,7 @@ async def test_live_rentals_are_counted_by_state(database: Database) -> None:
         assert await tx.rentals.states() == {State.READY: 2, State.PROCURING: 1}
 
 
-async def test_several_rentals_are_read_and_made_due_at_once(database: Database) -> None:
+async def test_several_rentals_are_read_and_scheduled_together(database: Database) -> None:
     first, second, third = [
         await make.store_rental(database, make.rental(name)) for name in ("aaaaa", "bbbbb", "ccccc")
     ]
@@ -245,7 +245,7 @@ async def test_several_rentals_are_read_and_made_due_at_once(database: Database)
     assert third.due_at == START
 
 
-async def test_usage_is_the_exact_sum_of_the_rates_that_live_envelopes_allow(database: Database) -> None:
+async def test_usage_is_the_exact_sum_of_the_maximum_rates_of_live_rentals(database: Database) -> None:
     rates = {"aaaaa": "2.47", "bbbbb": "0.1", "ccccc": "0.0000001"}
     for name, rate in rates.items():
         owner = make.BEN if name == "bbbbb" else make.ANA
@@ -256,13 +256,16 @@ async def test_usage_is_the_exact_sum_of_the_rates_that_live_envelopes_allow(dat
     async with database.read() as tx:
         usage = await tx.rentals.usage(make.ANA)
         other = await tx.rentals.usage(make.ANA, without="aaaaa")
-    # A fraction of a micro-dollar is rounded up, so that the sum is never below what may be spent.
+    # A fraction of a micro-dollar is rounded up, so that the sum is never lower than the amount that may be spent.
     assert (usage.person_rentals, usage.team_rate) == (2, Decimal("2.570001"))
     assert (other.person_rentals, other.team_rate) == (1, Decimal("0.100001"))
 
 
-async def test_the_price_of_an_unproven_attempt_counts_in_the_teams_rate(database: Database) -> None:
-    """Not for the rental itself, which adds it when it buys, and not once the attempt is settled."""
+async def test_the_price_of_an_unresolved_attempt_counts_in_the_teams_rate(database: Database) -> None:
+    """The price doesn't count for the rental itself, which adds it when it buys.
+
+    It doesn't count after the attempt was closed, either.
+    """
     attempt = make.attempt("aaaaa", state=AttemptState.UNKNOWN, orphaned=True, marked_by=Marker.STEP)
     before = await make.store_rental(database, make.rental("aaaaa", attempts=1), attempt)
     cap = before.terms.max_rate
@@ -275,13 +278,13 @@ async def test_the_price_of_an_unproven_attempt_counts_in_the_teams_rate(databas
         assert (await tx.rentals.usage(make.ANA)).team_rate == cap
 
 
-async def test_a_transaction_that_writes_reads_no_usage_without_the_spending_lock(database: Database) -> None:
+async def test_a_writing_transaction_needs_the_spending_lock_to_read_usage(database: Database) -> None:
     with pytest.raises(RuntimeError, match="spending lock"):
         async with database.write() as tx:
             await tx.rentals.usage(make.ANA)
 
 
-async def test_a_rental_that_is_over_counts_for_no_usage(database: Database) -> None:
+async def test_a_rental_that_is_over_does_not_count_as_usage(database: Database) -> None:
     before = await make.store_rental(database)
     await applied(database, before, make.next_of(before, state=State.DESTROYED, due_at=None))
     async with database.read() as tx:
@@ -298,7 +301,7 @@ async def test_an_empty_database_has_never_had_a_rental(database: Database) -> N
         assert (await tx.rentals.usage(make.ANA)).team_rate == 0
 
 
-async def test_the_events_of_some_kinds_of_several_rentals_are_read_at_once(database: Database) -> None:
+async def test_events_of_some_kinds_are_read_for_several_rentals_together(database: Database) -> None:
     kinds = (EventKind.USE_CHANGED, EventKind.KEPT, EventKind.USE_CHANGED)
     async with database.write() as tx:
         for name in ("k7mq2", "p4wd9", "f6rat"):

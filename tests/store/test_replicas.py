@@ -1,4 +1,7 @@
-"""Several processes share a PostgreSQL: they know of and wake each other, and leave when it is migrated."""
+"""Several processes share a PostgreSQL database.
+
+They know about each other, wake each other, and stop when the database is migrated.
+"""
 
 from __future__ import annotations
 
@@ -20,12 +23,12 @@ from tests.store import make
 from tests.store.fact import read, write
 
 OWNER_LOCK = 0x67707561
-"""What versions without replicas have alone."""
+"""The lock that versions without replicas hold exclusively."""
 
 
 @pytest.fixture
 async def both(postgres_url: str, clock: MovedClock) -> AsyncIterator[tuple[Database, Database]]:
-    """Two processes that share a database: the first one that opened it, and the one that joined it."""
+    """Two processes that share a database: the one that opened it first, and the one that joined."""
     async with AsyncExitStack() as stack:
         opened = []
         for name in ("first", "second"):
@@ -35,13 +38,13 @@ async def both(postgres_url: str, clock: MovedClock) -> AsyncIterator[tuple[Data
 
 
 def noted(database: Database, written: Written) -> asyncio.Event:
-    """Return an event that is set after each commit that wrote such a row."""
+    """Return an event that is set after each commit that wrote rows of this kind."""
     event = asyncio.Event()
     database.on_commit(event.set, written)
     return event
 
 
-async def test_processes_that_share_a_database_know_of_each_other(both: tuple[Database, Database]) -> None:
+async def test_processes_sharing_a_database_know_about_each_other(both: tuple[Database, Database]) -> None:
     first, second = both
     assert (first.joined, second.joined) == (False, True)
     assert (await first.look()).replicas == 2
@@ -49,7 +52,7 @@ async def test_processes_that_share_a_database_know_of_each_other(both: tuple[Da
     assert (await first.look()).replicas == 1
 
 
-async def test_a_transaction_reads_what_the_databases_clock_shows_now(
+async def test_a_transaction_reads_the_current_time_of_the_databases_clock(
     both: tuple[Database, Database],
 ) -> None:
     async with both[0].read() as tx:
@@ -59,7 +62,7 @@ async def test_a_transaction_reads_what_the_databases_clock_shows_now(
     assert first < second, "not when the transaction began"
 
 
-async def test_a_commit_wakes_the_other_process_if_it_may_make_something_due_there(
+async def test_a_commit_wakes_another_process_if_it_may_create_work(
     both: tuple[Database, Database],
 ) -> None:
     first, second = both
@@ -77,7 +80,7 @@ async def test_a_commit_wakes_the_other_process_if_it_may_make_something_due_the
     assert not quotes.is_set(), "a claim makes nothing due"
 
 
-async def test_a_process_that_lost_its_session_takes_it_again_and_says_that_the_database_may_be_older(
+async def test_after_a_lost_session_the_database_is_reopened_as_possibly_older(
     both: tuple[Database, Database], postgres_url: str
 ) -> None:
     first, second = both
@@ -96,7 +99,7 @@ async def test_a_process_that_lost_its_session_takes_it_again_and_says_that_the_
     await messages.wait()
 
 
-async def test_gpubot_migrate_has_every_process_leave_before_it_migrates(
+async def test_gpubot_migrate_stops_all_processes_before_it_migrates(
     both: tuple[Database, Database], postgres_url: str
 ) -> None:
     await make_older(postgres_url)
@@ -112,7 +115,7 @@ async def test_gpubot_migrate_has_every_process_leave_before_it_migrates(
     await migrating
 
 
-async def test_gpubot_migrate_gives_up_if_a_process_does_not_leave(
+async def test_gpubot_migrate_gives_up_if_a_process_does_not_stop(
     both: tuple[Database, Database], postgres_url: str
 ) -> None:
     await make_older(postgres_url)
@@ -123,7 +126,7 @@ async def test_gpubot_migrate_gives_up_if_a_process_does_not_leave(
     await migrate(postgres_url)
 
 
-async def test_a_start_of_a_newer_version_beside_older_ones_migrates_nothing(
+async def test_a_newer_version_does_not_migrate_while_older_ones_run(
     both: tuple[Database, Database], postgres_url: str, clock: MovedClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await make_older(postgres_url)
@@ -135,9 +138,7 @@ async def test_a_start_of_a_newer_version_beside_older_ones_migrates_nothing(
     await migrate(postgres_url)
 
 
-async def test_of_several_that_start_at_once_on_an_empty_database_one_migrates_and_all_work(
-    postgres: Postgres, clock: MovedClock
-) -> None:
+async def test_when_several_start_on_an_empty_database_one_migrates(postgres: Postgres, clock: MovedClock) -> None:
     await postgres.run("CREATE DATABASE shared")
     url = postgres.url("shared")
     opened = await asyncio.gather(*(Database.open(url, claimant=f"r{n}", clock=clock) for n in range(3)))
@@ -148,7 +149,7 @@ async def test_of_several_that_start_at_once_on_an_empty_database_one_migrates_a
     await postgres.run("DROP DATABASE shared")
 
 
-async def test_a_version_without_replicas_and_this_one_keep_each_other_out(
+async def test_this_version_and_one_without_replicas_exclude_each_other(
     postgres_url: str, clock: MovedClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("store.ownership._SHARE_TRIES", 1)
@@ -163,7 +164,7 @@ async def test_a_version_without_replicas_and_this_one_keep_each_other_out(
     await older.close()
 
 
-async def test_a_claim_is_held_until_another_process_takes_it_past_its_end(
+async def test_a_claim_lasts_until_another_process_takes_it_after_expiry(
     both: tuple[Database, Database],
 ) -> None:
     first, second = both
@@ -183,7 +184,7 @@ async def test_a_claim_is_held_until_another_process_takes_it_past_its_end(
 
 
 async def make_older(url: str) -> None:
-    """Take a database one revision back."""
+    """Downgrade a database by one revision."""
     connection = await asyncpg.connect(url)
     await connection.execute("ALTER TABLE messages DROP COLUMN next_call")
     await connection.execute("UPDATE alembic_version SET version_num = 'v0500'")

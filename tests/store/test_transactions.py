@@ -1,4 +1,4 @@
-"""All of a transaction is written, or nothing is."""
+"""A transaction is written completely or not at all."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ async def test_an_error_inside_a_transaction_undoes_all_of_it(database: Database
     assert await read(database) is None
 
 
-async def test_a_cancelled_transaction_writes_nothing_and_the_next_one_works(database: Database) -> None:
+async def test_a_cancelled_transaction_writes_nothing(database: Database) -> None:
     inside = asyncio.Event()
 
     async def half() -> None:
@@ -51,7 +51,7 @@ async def test_a_cancelled_transaction_writes_nothing_and_the_next_one_works(dat
     assert await read(database) == "whole"
 
 
-async def test_a_writer_cancelled_during_its_commit_wrote_all_or_nothing(database: Database) -> None:
+async def test_a_writer_cancelled_during_commit_wrote_everything_or_nothing(database: Database) -> None:
     for turns in range(40):
         task = asyncio.create_task(write(database, f"value {turns}"))
         for _ in range(turns):
@@ -62,7 +62,7 @@ async def test_a_writer_cancelled_during_its_commit_wrote_all_or_nothing(databas
         assert await read(database) == "next"
 
 
-async def test_readers_neither_wait_for_a_writer_nor_see_its_work(database: Database) -> None:
+async def test_readers_neither_wait_for_a_writer_nor_see_its_changes(database: Database) -> None:
     async with database.write() as tx:
         await tx.account.set(NAME, "unfinished")
         assert await read(database) is None
@@ -78,7 +78,7 @@ async def test_a_read_sees_one_snapshot(database: Database) -> None:
 
 
 async def commits_wait(database: Database, setting: str, *, durable: bool) -> bool:
-    """Return whether a commit waits for the disk, by a setting of the database."""
+    """Return whether a commit waits for the disk, according to a setting of the database."""
     async with database.write(durable=durable) as tx:
         value = await tx.quotes._conn.scalar(text(setting))
     return value in {2, "on"}  # 2 is FULL
@@ -105,7 +105,7 @@ async def test_only_a_durable_commit_waits_for_the_disk_on_postgresql(
     await postgres.run("ALTER DATABASE gpubot RESET synchronous_commit")
 
 
-async def test_each_loop_is_called_after_the_commits_that_wrote_what_it_works_on(database: Database) -> None:
+async def test_each_loop_is_called_after_commits_that_concern_it(database: Database) -> None:
     called: list[Written] = []
     for written in Written:
         database.on_commit(partial(called.append, written), written)
@@ -125,7 +125,7 @@ async def test_each_loop_is_called_after_the_commits_that_wrote_what_it_works_on
     assert called == [Written.QUOTES, Written.MESSAGES]
 
 
-async def test_listeners_are_called_after_each_commit_and_after_nothing_else(database: Database) -> None:
+async def test_listeners_are_called_only_after_commits(database: Database) -> None:
     calls: list[int] = []
     database.on_commit(lambda: calls.append(1))
     database.on_commit(lambda: calls.append(2))
@@ -137,7 +137,7 @@ async def test_listeners_are_called_after_each_commit_and_after_nothing_else(dat
     assert calls == [1, 2]
 
 
-async def test_of_fifty_concurrent_rentals_only_those_within_the_limit_are_written(database: Database) -> None:
+async def test_fifty_concurrent_rentals_cannot_exceed_the_limit(database: Database) -> None:
     limit = Decimal("10.00")
     async with database.write() as tx:
         for n in range(50):
@@ -154,7 +154,7 @@ async def test_of_fifty_concurrent_rentals_only_those_within_the_limit_are_writt
             return True
 
     async def retry_rent(n: int) -> bool:
-        # On a busy machine not every connection opens in time.
+        # On a busy machine, not every connection opens in time.
         for _ in range(20):
             with suppress(StoreBusy):
                 return await rent(n)
@@ -176,7 +176,7 @@ async def test_a_writer_that_queues_too_long_raises_store_busy(sqlite_url: str, 
     await database.close()
 
 
-async def test_a_person_waits_for_one_background_writer_at_most(sqlite_url: str, clock: MovedClock) -> None:
+async def test_a_person_waits_for_at_most_one_background_writer(sqlite_url: str, clock: MovedClock) -> None:
     database = await Database.open(sqlite_url, claimant="a", clock=clock)
     background = database.in_background()
     inside, may_end = asyncio.Event(), asyncio.Event()

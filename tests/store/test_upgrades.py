@@ -1,4 +1,4 @@
-"""The database of each release is brought to the newest schema with all that it has, and is read and written."""
+"""The database of each release is upgraded to the newest schema with all its rows, and can be read and written."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_each_revision_before_the_newest_has_a_dump() -> None:
     config = Config()
     config.set_main_option("script_location", "store:migrations")
     revisions = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
-    # v0200 to v0500 come with the release of 0.5.0, whose dump is made with it.
+    # v0200 to v0500 come with release 0.5.0, whose dump is made with it.
     assert revisions - {"v0200", "v0300", "v0400", "v0500", HEAD} <= set(RELEASED) <= revisions
 
 
@@ -64,12 +64,12 @@ async def test_an_upgrade_keeps_every_row(released_url: str) -> None:
 
 
 def paste(commands: list[str]) -> None:
-    """Run commands as a person who pastes them into a shell."""
+    """Run commands like a person who pastes them into a shell."""
     for command in commands:
         subprocess.run(command, shell=True, check=True)  # noqa: S602 - the test is about what a shell makes of it
 
 
-async def test_run_copies_a_sqlite_database_before_it_migrates_and_the_two_commands_go_back(
+async def test_run_backs_up_sqlite_before_migrating_and_prints_the_way_back(
     tmp_path: Path, clock: MovedClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "the team's.db"
@@ -105,7 +105,7 @@ async def test_run_copies_a_sqlite_database_before_it_migrates_and_the_two_comma
     [line] = [line for line in logs if line["event"] == "database.copied"]
     after = await rows_of(url)
 
-    # After SIGKILL, the newer database has a write-ahead log.
+    # After SIGKILL, the newer database still has a write-ahead log.
     (tmp_path / f"{path.name}-wal").write_bytes(b"not of the older database")
     paste(line["go_back"])
     assert await rows_of(url) == before
@@ -114,7 +114,7 @@ async def test_run_copies_a_sqlite_database_before_it_migrates_and_the_two_comma
     (tmp_path / f"{away}-wal").unlink()
     assert await rows_of(f"sqlite:///{tmp_path / away}") == after
 
-    # The copy is the same again, and is used again. A database that changed is copied beside it.
+    # If the database hasn't changed, the existing copy is used again. Otherwise there is a second copy next to it.
     await migrate(url)
     assert [name for name in others() if "before" in name] == [copied.name]
     paste(line["go_back"])
@@ -126,9 +126,7 @@ async def test_run_copies_a_sqlite_database_before_it_migrates_and_the_two_comma
     assert await rows_of(f"sqlite:///{copied}") == before
 
 
-async def test_run_leaves_a_postgres_with_live_rentals_to_gpubot_migrate_and_names_both_commands(
-    postgres: Postgres, clock: MovedClock
-) -> None:
+async def test_run_does_not_migrate_postgresql_with_live_rentals(postgres: Postgres, clock: MovedClock) -> None:
     await postgres.run("CREATE DATABASE live_rentals")
     url = postgres.url("live_rentals")
     database = engine(url)
@@ -157,11 +155,11 @@ async def test_run_leaves_a_postgres_with_live_rentals_to_gpubot_migrate_and_nam
         ("postgresql://ana:s3cret@db.example", "gpubot.before-v0600.dump postgresql://ana@db.example"),
     ],
 )  # fmt: skip
-def test_the_command_that_dumps_has_no_password(url: str, dumps: str) -> None:
+def test_the_dump_command_contains_no_password(url: str, dumps: str) -> None:
     assert dump_command(url) == f"pg_dump --format=custom --file={dumps}"
 
 
-def test_a_dump_is_restored_beside_the_newer_database() -> None:
+def test_a_dump_is_restored_next_to_the_newer_database() -> None:
     assert restore("postgresql://ana:s3cret@/my%20gpus?host=/run/postgresql") == (
         "createdb --maintenance-db='postgresql://ana@/my%20gpus?host=/run/postgresql' my_gpus_before_v0600",
         "pg_restore --no-owner --exit-on-error "
@@ -169,7 +167,7 @@ def test_a_dump_is_restored_beside_the_newer_database() -> None:
     )
 
 
-async def test_rentals_in_every_state_are_read_and_written_after_an_upgrade(
+async def test_rentals_in_every_state_can_be_changed_after_an_upgrade(
     released_url: str, clock: MovedClock
 ) -> None:
     before = await rows_of(released_url)
@@ -203,7 +201,7 @@ async def test_rentals_in_every_state_are_read_and_written_after_an_upgrade(
     await database.close()
 
 
-async def test_a_machine_of_an_earlier_release_is_overdue_from_its_end_on(
+async def test_a_machine_of_an_earlier_release_becomes_overdue_at_its_end(
     released_url: str, clock: MovedClock
 ) -> None:
     before = await rows_of(released_url)

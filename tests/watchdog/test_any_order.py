@@ -1,4 +1,4 @@
-"""Whatever happens in whatever order, nothing is deleted but what the rules of docs/watchdog.md allow."""
+"""Whatever happens in whatever order, only deletions that docs/watchdog.md allows take place."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ ANSWERS = (
 )
 
 
-class Spell(NamedTuple):
-    """Some polls in which nothing changes."""
+class Phase(NamedTuple):
+    """A number of polls during which nothing changes."""
 
     polls: int
     bot: BotAnswer
     slack_takes: bool
     market_answers: bool
     gap: timedelta
-    """How long nobody polls before it."""
+    """The time without a poll before this phase."""
     clock_is_wrong: bool
 
 
@@ -44,9 +44,9 @@ def often(usual: bool) -> st.SearchStrategy[bool]:
     return st.sampled_from((usual, usual, usual, not usual))
 
 
-SPELLS = st.lists(
+PHASES = st.lists(
     st.builds(
-        Spell,
+        Phase,
         st.sampled_from((1, 5, 16, 61, 125, 300)),
         st.sampled_from(ANSWERS),
         often(True),
@@ -59,43 +59,43 @@ SPELLS = st.lists(
 
 
 def later(end: datetime | None, other: datetime | None) -> datetime | None:
-    """Return the later one of two ends. An unknown end is the latest of all."""
+    """Return the later of two ends. An unknown end is later than any other."""
     return None if end is None or other is None else max(end, other)
 
 
-@given(SPELLS)
-def test_nothing_is_deleted_before_its_time_or_without_two_warnings(spells: list[Spell]) -> None:
+@given(PHASES)
+def test_nothing_is_deleted_before_its_time_or_without_two_warnings(phases: list[Phase]) -> None:
     watch = Watch(*MACHINES)
     everything = watch.account = (*living(1, 2, 3), *living(9))
     known, said_before = {one.resource_id: one.ends_at for one in MACHINES}, 0
     named = set(known)
-    for spell in spells:
-        gone = {resource_id for _, resource_id in watch.deleted}
-        alive = tuple(one for one in everything if one.resource_id not in gone)
-        watch.account = alive if spell.market_answers else None
-        watch.slack_takes, watch.clock_is_wrong = spell.slack_takes, spell.clock_is_wrong
-        watch.now += spell.gap - MINUTE
-        for number in range(spell.polls):
-            if spell.bot.trouble is None:
+    for phase in phases:
+        terminated = {resource_id for _, resource_id in watch.deleted}
+        alive = tuple(one for one in everything if one.resource_id not in terminated)
+        watch.account = alive if phase.market_answers else None
+        watch.slack_takes, watch.clock_is_wrong = phase.slack_takes, phase.clock_is_wrong
+        watch.now += phase.gap - MINUTE
+        for number in range(phase.polls):
+            if phase.bot.trouble is None:
                 said_before = len(watch.said)
-            if spell.bot.trouble is None:
+            if phase.bot.trouble is None:
                 known = {}
-            if spell.bot.machines is not None:
-                named = {one.resource_id for one in spell.bot.machines}
+            if phase.bot.machines is not None:
+                named = {one.resource_id for one in phase.bot.machines}
                 known |= {
                     one.resource_id: later(one.ends_at, known.get(one.resource_id, one.ends_at))
-                    for one in spell.bot.machines
+                    for one in phase.bot.machines
                 }
             said, deleted = len(watch.said), len(watch.deleted)
-            watch.poll(spell.bot, continues=number > 0 or spell.gap == MINUTE)
+            watch.poll(phase.bot, continues=number > 0 or phase.gap == MINUTE)
             outage = watch.said[said_before:said]
             for when, resource_id in watch.deleted[deleted:]:
                 end = known[resource_id]
                 assert resource_id in named
                 assert end is not None
                 assert when >= end + 2 * HOUR
-                assert spell.bot.trouble in {Trouble.UNREACHABLE, Trouble.NOT_WELL}
-                assert spell.market_answers
+                assert phase.bot.trouble in {Trouble.UNREACHABLE, Trouble.NOT_WELL}
+                assert phase.market_answers
                 warned = [moment for moment, message in outage if message.kind is Kind.WARNING]
                 told = [
                     moment

@@ -1,4 +1,4 @@
-"""Bot and watchdog recognize each other by a token that never travels, also if one of them is older."""
+"""Bot and watchdog recognize each other by a token that is never sent, even if one of them is older."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ OLD_BOT_IS_REFUSED = "it asks for my token itself, as older versions do, and I n
 
 @asynccontextmanager
 async def bot(*, well: bool = True, token: str = OURS) -> AsyncIterator[str]:
-    """Run the bot's server and yield its address."""
+    """Run the bot's server, and yield its address."""
 
     async def report() -> health.Report:
         return {**NAMED, "well": well}
@@ -47,7 +47,7 @@ async def bot(*, well: bool = True, token: str = OURS) -> AsyncIterator[str]:
 
 @asynccontextmanager
 async def older_bot() -> AsyncIterator[str]:
-    """Answer like the bot of the release before: to whoever sends the token itself, without a signature."""
+    """Answer like a bot of the previous release, which gives an unsigned answer to anyone who sends the token."""
 
     async def machines(request: web.Request) -> web.Response:
         if request.headers.get("Authorization") != f"Bearer {OURS}":
@@ -64,7 +64,7 @@ async def asks(url: str) -> BotAnswer:
 
 
 async def asks_as_older_watchdog(url: str) -> BotAnswer:
-    """Ask as the watchdog of the release before, which sends the token itself and believes every answer."""
+    """Query the bot like a watchdog of the previous release, which sends the token and believes every answer."""
     async with (
         aiohttp.ClientSession(headers={"Authorization": f"Bearer {OURS}"}) as session,
         session.get(f"{url}/machines") as answer,
@@ -84,7 +84,7 @@ async def asks_as_older_watchdog(url: str) -> BotAnswer:
     ],
     ids=["both_new", "older_watchdog", "older_bot", "both_older"],
 )
-async def test_only_a_new_watchdog_in_front_of_an_older_bot_gets_no_machines_and_it_says_why(
+async def test_a_new_watchdog_explains_why_an_older_bot_sends_no_machines(
     serves: Callable[[], AbstractAsyncContextManager[str]],
     ask: Callable[[str], Awaitable[BotAnswer]],
     expected: BotAnswer,
@@ -102,7 +102,7 @@ async def test_a_bot_that_is_not_well_signs_its_answer_too() -> None:
         assert await asks(url) == BotAnswer(trouble=Trouble.NOT_WELL, machines=(ONE,))
 
 
-async def test_a_bot_with_another_token_refuses_the_watchdog_and_sends_no_machines() -> None:
+async def test_a_bot_with_another_token_refuses_the_watchdog() -> None:
     async with bot(token=OURS[::-1]) as url:
         answer = await asks(url)
         assert (answer.trouble, answer.machines) == (Trouble.UNUSABLE, None)
@@ -112,7 +112,7 @@ async def test_a_bot_with_another_token_refuses_the_watchdog_and_sends_no_machin
 def relayed(
     url: str, change: Callable[[int, bytes], tuple[int, bytes]]
 ) -> Callable[[web.Request], Awaitable[web.Response]]:
-    """Pass requests on to the bot at `url`, and return its answers changed, with the bot's own signature."""
+    """Forward requests to the bot at `url`, and return its answers changed, but with the bot's own signature."""
 
     async def handler(request: web.Request) -> web.Response:
         async with (
@@ -135,14 +135,14 @@ def relayed(
     ],
     ids=["unchanged", "another_body", "another_status"],
 )
-async def test_a_program_in_between_can_pass_on_an_answer_but_not_change_it(
+async def test_a_program_in_between_cannot_change_an_answer(
     change: Callable[[int, bytes], tuple[int, bytes]], named: tuple[object, ...] | None
 ) -> None:
     async with bot() as url, outside(relayed(url, change)) as found:
         assert (await found.ask_bot()).machines == named
 
 
-async def test_an_answer_to_an_earlier_request_is_no_answer_to_a_new_one() -> None:
+async def test_an_answer_cannot_be_replayed() -> None:
     recorded: list[web.Response] = []
 
     async with bot() as url:
@@ -159,8 +159,8 @@ async def test_an_answer_to_an_earlier_request_is_no_answer_to_a_new_one() -> No
             assert (await found.ask_bot()).machines is None
 
 
-async def test_the_signature_of_a_request_is_none_for_its_answer() -> None:
-    """A program that knows no token can only send the request's own signature back."""
+async def test_the_signature_of_a_request_is_not_valid_for_an_answer() -> None:
+    """A program that doesn't know the token can only send the signature of the request back."""
 
     async def mirror(request: web.Request) -> web.Response:
         return web.json_response(NAMED, headers={SIGNATURE_HEADER: request.headers[SIGNATURE_HEADER]})

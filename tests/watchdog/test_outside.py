@@ -1,4 +1,4 @@
-"""What the watchdog makes of the answers of the bot's address, the market and Slack, over real connections."""
+"""The watchdog interprets answers from the bot's address, the market and Slack, over real connections."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 @asynccontextmanager
 async def outside(handler: Handler) -> AsyncIterator[Outside]:
-    """Yield the outside with one server, which answers everything with `handler`."""
+    """Yield the outside world with a single server, which answers every request with `handler`."""
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", handler)
     runner = web.AppRunner(app, access_log=None)
@@ -117,16 +117,15 @@ async def test_a_signed_answer_says_whether_the_bot_is_well_whatever_its_status(
         (307, "", Trouble.UNUSABLE),
     ],
 )
-async def test_an_unsigned_answer_names_no_machines_and_only_a_gateways_error_counts_as_no_answer(
-    status: int, text: str, trouble: Trouble
-) -> None:
+async def test_an_unsigned_answer_never_contains_machines(status: int, text: str, trouble: Trouble) -> None:
+    """Only the error of a gateway counts as no answer."""
     async with outside(answers(status, text, Location="https://example.com/")) as found:
         answer = await found.ask_bot()
         assert (answer.trouble, answer.machines) == (trouble, None)
         assert answer.why
 
 
-async def test_a_closed_port_and_a_broken_connection_are_no_answer() -> None:
+async def test_closed_ports_and_broken_connections_count_as_no_answer() -> None:
     async with reached_at("http://127.0.0.1:1") as found:
         assert await found.ask_bot() == BotAnswer(
             trouble=Trouble.UNREACHABLE, why="nothing accepts connections at its address"
@@ -155,7 +154,7 @@ async def test_a_closed_port_and_a_broken_connection_are_no_answer() -> None:
         (200, "ok", "never", Posted(taken=True)),
     ],
 )
-async def test_a_message_counts_as_said_only_if_slack_says_so(
+async def test_a_message_counts_as_posted_only_if_slack_confirms_it(
     status: int, text: str, date: str | None, posted: Posted
 ) -> None:
     headers = {} if date is None else {"Date": date}
@@ -189,14 +188,14 @@ async def test_without_a_webhook_the_bots_token_posts_to_the_channel() -> None:
         (401, "{}", "Compute Clear rejects my API token. An admin can set a valid COMPUTE_CLEAR_TOKEN."),
     ],
 )
-async def test_a_deletion_is_done_if_the_market_accepts_it_or_knows_no_such_machine(
+async def test_a_deletion_is_done_if_accepted_or_already_terminated(
     status: int, text: str, failure: str | None
 ) -> None:
     async with outside(answers(status, text)) as found:
         assert await found.delete("res-1") == failure
 
 
-async def test_without_a_list_of_the_account_nobody_knows_what_lives() -> None:
+async def test_without_the_list_of_resources_it_is_unknown_what_is_alive() -> None:
     async with outside(answers(401, "{}")) as found:
         account = await found.list_account()
         assert (account.living, account.token_refused) == (None, True)

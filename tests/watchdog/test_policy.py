@@ -1,4 +1,4 @@
-"""What the watchdog says and deletes after each poll, as a pure function of what it knows and finds."""
+"""The watchdog's messages and deletions after each poll, as a function without I/O."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from bot.watchdog.policy import Kind, Message, decide, deleted, said
 from bot.watchdog.state import Account, BotAnswer, Living, Options, Poll, State, Trouble
 
 TWO = datetime(2026, 11, 24, 2, tzinfo=UTC)
-"""02:00, when the bot of most tests is killed."""
+"""The time at which the bot of most tests is killed: 02:00."""
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 DEAD = BotAnswer(trouble=Trouble.UNREACHABLE, why="nothing accepts connections at its address")
 SICK = BotAnswer(trouble=Trouble.NOT_WELL, why="the database can't be written")
@@ -49,7 +49,7 @@ def living(*numbers: int) -> tuple[Living, ...]:
 
 
 class Watch:
-    """A watchdog whose polls are a minute apart, with a bot that was well until 02:00."""
+    """A watchdog that polls every minute. Its bot was well until 02:00."""
 
     def __init__(self, *machines: WatchedMachine, destroy: bool = True) -> None:
         self.options = Options(destroy=destroy, admins=("U0CLEO000",), host="bastion")
@@ -65,7 +65,7 @@ class Watch:
         self.now += MINUTE
 
     def poll(self, bot: BotAnswer, *, continues: bool = True, token_refused: bool = False) -> None:
-        """Poll once, now."""
+        """Poll once, at the current time."""
         trouble = "" if self.account is not None else "Compute Clear didn't answer."
         account = Account(living=self.account, trouble=trouble, token_refused=token_refused)
         found = Poll(at=self.now, continues=continues, bot=bot, account=account)
@@ -79,11 +79,11 @@ class Watch:
             self.state = deleted(self.state, resource_id, self.now, failure=self.market_fails)
             if self.market_fails is None:
                 self.account = tuple(one for one in self.account or () if one.resource_id != resource_id)
-        # As the file keeps it.
+        # Use the state as the file stores it.
         self.state = State.model_validate_json(self.state.model_dump_json())
 
     def until(self, moment: datetime, bot: BotAnswer = DEAD, *, again: bool = False) -> None:
-        """Poll every minute up to `moment`. `again`: in a new process."""
+        """Poll every minute until `moment`. With `again`, as a new process."""
         while self.now <= moment:
             self.poll(bot, continues=not again)
             again = False
@@ -97,7 +97,7 @@ class Watch:
 
 
 def at(hours: float) -> datetime:
-    """Return the time so many hours after 02:00."""
+    """Return the time that is `hours` after 02:00."""
     return TWO + timedelta(hours=hours)
 
 
@@ -105,7 +105,7 @@ def at(hours: float) -> datetime:
 
 
 @pytest.mark.parametrize("bot", [DEAD, SICK, STRANGE])
-def test_the_first_warning_comes_after_15_minutes_and_mentions_the_admins_once_in_an_outage(
+def test_one_warning_mentions_the_admins_15_minutes_into_an_outage(
     bot: BotAnswer,
 ) -> None:
     watch = Watch(machine(1, at(30)))
@@ -119,7 +119,7 @@ def test_the_first_warning_comes_after_15_minutes_and_mentions_the_admins_once_i
     assert again == "gpubot works again, after 12 h 1 min."
 
 
-def test_a_bot_that_is_well_again_in_time_causes_no_message() -> None:
+def test_a_bot_that_recovers_in_time_causes_no_message() -> None:
     watch = Watch(machine(1, at(1)))
     for _ in range(5):
         watch.until(watch.now + 13 * MINUTE)
@@ -127,7 +127,7 @@ def test_a_bot_that_is_well_again_in_time_causes_no_message() -> None:
     assert watch.said == []
 
 
-def test_a_restart_neither_counts_its_own_downtime_nor_forgets_what_was_counted_before() -> None:
+def test_a_restart_keeps_the_count_without_its_own_downtime() -> None:
     watch = Watch(machine(1, at(30)))
     watch.until(at(0) + 10 * MINUTE)
     watch.now += 5 * HOUR
@@ -140,7 +140,7 @@ def test_a_restart_neither_counts_its_own_downtime_nor_forgets_what_was_counted_
     assert len(watch.said) == 1, "a restart repeats no warning"
 
 
-def test_a_warning_that_slack_did_not_take_is_given_later() -> None:
+def test_a_warning_that_slack_did_not_take_is_posted_later() -> None:
     watch = Watch(machine(1, at(-3)))
     watch.slack_takes = False
     watch.until(at(8))
@@ -153,7 +153,8 @@ def test_a_warning_that_slack_did_not_take_is_given_later() -> None:
     assert watch.deleted == [(back + 2 * HOUR, "res-1")]
 
 
-def test_what_is_wrong_with_slack_while_the_bot_is_well_is_said_once_after_15_minutes() -> None:
+def test_a_slack_problem_of_a_healthy_bot_is_reported_once() -> None:
+    """The report comes after 15 minutes."""
     refused = BotAnswer(why="Slack refuses SLACK_BOT_TOKEN: all messages wait.", machines=())
     watch = Watch()
     watch.until(at(0.25), refused)
@@ -173,14 +174,16 @@ def test_what_is_wrong_with_slack_while_the_bot_is_well_is_said_once_after_15_mi
 # --- deletions
 
 
-def test_a_bot_killed_ten_hours_before_an_end_means_that_nothing_is_deleted_until_two_hours_after_it() -> None:
+def test_nothing_is_deleted_until_two_hours_after_the_end() -> None:
+    """The bot was killed ten hours before the end."""
     watch = Watch(machine(1, at(10)))
     watch.until(at(20))
     assert watch.times(Kind.ANNOUNCEMENT) == [at(11)]
     assert watch.deleted == [(at(12), "res-1")]
 
 
-def test_two_warnings_an_hour_apart_come_before_a_deletion_however_long_the_end_has_passed() -> None:
+def test_two_warnings_an_hour_apart_precede_every_deletion() -> None:
+    """This is so however long ago the end was."""
     watch = Watch(machine(1, at(-5)))
     watch.until(at(4))
     assert (watch.times(Kind.WARNING), watch.times(Kind.ANNOUNCEMENT)) == ([at(0.25)], [at(1.25)])
@@ -214,7 +217,7 @@ def test_no_other_machine_is_deleted(
     assert len(watch.times(Kind.WARNING)) == 1
 
 
-def test_nothing_is_deleted_without_the_option_and_each_machine_past_its_end_is_told_of_once() -> None:
+def test_without_the_option_machines_are_announced_once_and_not_deleted() -> None:
     watch = Watch(machine(1, at(-5)), machine(2, at(5)), destroy=False)
     watch.until(at(20))
     assert watch.deleted == []
@@ -225,7 +228,7 @@ def test_nothing_is_deleted_without_the_option_and_each_machine_past_its_end_is_
     )
 
 
-def test_nothing_is_deleted_while_something_answers_at_the_bots_address() -> None:
+def test_nothing_is_deleted_while_something_responds_at_the_bots_address() -> None:
     watch = Watch(machine(1, at(-5)))
     watch.until(at(9), STRANGE)
     assert watch.deleted == []
@@ -237,7 +240,7 @@ def test_nothing_is_deleted_while_something_answers_at_the_bots_address() -> Non
     assert watch.deleted == []
 
 
-def test_an_extension_that_a_bot_still_tells_of_is_kept() -> None:
+def test_an_extension_reported_by_an_unhealthy_bot_is_kept() -> None:
     watch = Watch(machine(1, at(0)))
     extended = changed(SICK, machines=(machine(1, at(0)),))
     watch.until(at(1.5), extended)
@@ -249,7 +252,7 @@ def test_an_extension_that_a_bot_still_tells_of_is_kept() -> None:
     assert watch.deleted == [(at(7), "res-1")]
 
 
-def test_an_end_moves_only_later_while_the_bot_is_not_well() -> None:
+def test_an_end_can_only_move_later_while_the_bot_is_not_well() -> None:
     watch = Watch(machine(1, at(6)), machine(2, None), machine(3, at(6)))
     early = tuple(machine(number, at(-9)) for number in (1, 2, 4))
     watch.account = living(1, 2, 3, 4)
@@ -287,7 +290,7 @@ def test_a_short_restart_keeps_what_was_announced() -> None:
 
 
 @pytest.mark.parametrize("jump", [9 * HOUR, -9 * HOUR])
-def test_a_clock_that_was_set_counts_for_nothing_and_deletions_are_announced_again(jump: timedelta) -> None:
+def test_deletions_are_announced_again_after_the_clock_was_set(jump: timedelta) -> None:
     watch = Watch(machine(1, at(-20)))
     watch.until(at(2))
     watch.now += jump
@@ -296,7 +299,8 @@ def test_a_clock_that_was_set_counts_for_nothing_and_deletions_are_announced_aga
     assert watch.deleted == []
 
 
-def test_a_clock_that_differs_from_slacks_prevents_deletions_and_is_said_once() -> None:
+def test_a_clock_that_differs_from_slacks_prevents_deletions() -> None:
+    """People are notified of that once."""
     watch = Watch(machine(1, at(-5)))
     watch.clock_is_wrong = True
     watch.until(at(9))
@@ -308,7 +312,7 @@ def test_a_clock_that_differs_from_slacks_prevents_deletions_and_is_said_once() 
     assert watch.deleted[0][1] == "res-1"
 
 
-def test_a_deletion_that_fails_is_tried_every_ten_minutes_and_told_of_once() -> None:
+def test_a_failed_deletion_is_retried_every_ten_minutes_and_reported_once() -> None:
     watch = Watch(machine(1, at(-5)))
     watch.market_fails = "Compute Clear reported an error (500)."
     watch.until(at(2.25) + 25 * MINUTE)
@@ -336,7 +340,7 @@ def test_nothing_more_is_deleted_once_the_bot_is_well() -> None:
     assert watch.deleted == []
 
 
-def test_the_market_refusing_the_watchdogs_token_is_said_once_also_while_the_bot_is_well() -> None:
+def test_a_refused_token_of_the_watchdog_is_reported_once() -> None:
     watch = Watch(machine(1, at(9)))
     watch.account = None
     for refused in (True, True, False, True):

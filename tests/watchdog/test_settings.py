@@ -1,4 +1,7 @@
-"""The watchdog's settings: few, from the same sources as the bot's, and one clear line for each that is wrong."""
+"""The watchdog's settings.
+
+There are few. They come from the same sources as the bot's, and there is a clear message about each wrong one.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,7 @@ GOOD = {
 
 @pytest.fixture(autouse=True)
 def env(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.MonkeyPatch:
-    """An empty working directory, and an environment with only the settings that are needed."""
+    """Set up an empty working directory, and an environment with only the required settings."""
     with_only(GOOD, monkeypatch, tmp_path)
     return monkeypatch
 
@@ -36,7 +39,7 @@ def problems() -> list[str]:
     return refused.value.words.splitlines()
 
 
-def test_the_webhook_is_enough_for_slack_and_no_secret_is_shown() -> None:
+def test_the_webhook_is_sufficient_for_slack_and_no_secret_is_shown() -> None:
     settings = read_watchdog_settings()
     assert settings.bot_url == "http://10.8.0.2:8600"
     assert settings.slack_url == WEBHOOK
@@ -56,7 +59,7 @@ def test_secrets_can_be_in_files(env: pytest.MonkeyPatch, tmp_path: Path) -> Non
     assert settings.slack_url == WEBHOOK
 
 
-def test_a_token_and_a_channel_stand_in_for_a_webhook_together(env: pytest.MonkeyPatch) -> None:
+def test_a_token_with_a_channel_can_replace_the_webhook(env: pytest.MonkeyPatch) -> None:
     env.delenv("GPUBOT_WATCHDOG_WEBHOOK")
     env.setenv("SLACK_BOT_TOKEN", "xoxb-1")
     (line,) = problems()
@@ -111,7 +114,7 @@ def test_plain_http_is_only_for_a_private_network(env: pytest.MonkeyPatch, url: 
         ),
     ],
 )
-def test_a_wrong_setting_has_a_line_that_says_what_to_write(
+def test_the_message_about_a_wrong_setting_says_what_to_write(
     env: pytest.MonkeyPatch, name: str, value: str, line: str
 ) -> None:
     env.setenv(name, value)

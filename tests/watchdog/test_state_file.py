@@ -1,4 +1,7 @@
-"""The watchdog's file: only its owner can read it, a crash leaves it complete, an invalid one is renamed."""
+"""The watchdog's state file.
+
+Only its owner can read it, a crash leaves it complete, and an invalid one is renamed.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,7 @@ FULL = State(
 )
 
 
-def test_what_was_written_is_read_again_and_only_the_owner_can_read_it(tmp_path: Path) -> None:
+def test_the_state_is_read_back_and_readable_only_by_the_owner(tmp_path: Path) -> None:
     path = tmp_path / "new" / "watchdog.json"
     file = StateFile(path)
     assert file.read() == (State(), None)
@@ -36,7 +39,7 @@ def test_what_was_written_is_read_again_and_only_the_owner_can_read_it(tmp_path:
 @pytest.mark.parametrize(
     "content", [b"{", b"\xff\xfe", b'{"shape": 2}', b"[]", b'{"looked_at": "2026-11-24T02:00:00"}']
 )
-def test_a_file_that_makes_no_sense_is_put_aside(tmp_path: Path, content: bytes) -> None:
+def test_an_invalid_state_file_is_renamed(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "watchdog.json"
     path.write_bytes(content)
     aside = tmp_path / "watchdog.json.broken"
@@ -45,7 +48,7 @@ def test_a_file_that_makes_no_sense_is_put_aside(tmp_path: Path, content: bytes)
     assert not path.exists()
 
 
-def test_a_file_that_cannot_be_read_ends_the_start(tmp_path: Path) -> None:
+def test_an_unreadable_state_file_prevents_the_start(tmp_path: Path) -> None:
     with pytest.raises(Unusable, match="GPUBOT_WATCHDOG_STATE: I can't read"):
         StateFile(tmp_path).read()
 

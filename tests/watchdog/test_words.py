@@ -1,4 +1,4 @@
-"""What the watchdog's messages read like, that foreign text stays text, and that no message grows too long."""
+"""The watchdog's messages: their wording, their length, and the handling of text from outside."""
 
 from __future__ import annotations
 
@@ -29,22 +29,22 @@ def warning(bot: BotAnswer, account: tuple[Living, ...] | None, *, destroy: bool
 
 
 def shown(text: str) -> str:
-    """Return a message with its times in UTC, in lines of a page."""
+    """Return a message as lines of a page, with its times in UTC."""
     text = re.sub(r"<!date\^[^|]*\|([^>]*)>", r"\1", text)
     return "\n".join(textwrap.fill(line, 100) for line in text.splitlines())
 
 
-def test_a_bot_that_cannot_be_reached_may_run() -> None:
+def test_an_unreachable_bot_may_still_be_running() -> None:
     assert shown(warning(DEAD, (*living(1, 2, 3), STRANGER))) == snapshot("""\
 <@U0CLEO000> <@U0BEN0000> This is gpubot's watchdog. I haven't been able to reach gpubot since 02:00
 UTC (nothing accepts connections at its address). It may still be running. I don't know whether
 anyone has extended a machine since then.
 4 machines are running, at about $9.76/h.
-Not yet at their end:
+Machines that haven't reached their end:
 • `1x H100 SXM 80 GB (k7mq1)`, `Ana`, $2.10/h, until 03:30 UTC at the latest
-Past their end:
+Machines past their end:
 • `1x H100 SXM 80 GB (k7mq2)`, `Ana`, $2.10/h, past its end since 01:30 UTC
-With an unknown end:
+Machines with an unknown end:
 • `1x H100 SXM 80 GB (k7mq3)`, `U0ANA0000`, $2.10/h, end unknown
 Not on gpubot's list of machines, so I'll never delete them:
 • `gpubot-x` (`res-9`), `1x A100 PCIe 80 GB`, about $3.46/h, since Sun 22 Nov 00:00 UTC
@@ -58,7 +58,7 @@ def test_a_bot_that_is_not_well_says_why() -> None:
 <@U0CLEO000> <@U0BEN0000> This is gpubot's watchdog. gpubot has had a problem since 02:00 UTC: `the
 database can't be written`. I don't know whether anyone has extended a machine since then.
 1 machine is running, at $2.10/h.
-Not yet at their end:
+Machines that haven't reached their end:
 • `1x H100 SXM 80 GB (k7mq1)`, `Ana`, $2.10/h, until 03:30 UTC at the latest
 Shutting a machine down from inside doesn't stop billing. I won't delete anything.\
 """)
@@ -69,7 +69,7 @@ No machine is running on the account.\
 """)
 
 
-def test_an_address_where_something_else_answers() -> None:
+def test_something_else_responds_at_the_bots_address() -> None:
     assert shown(warning(STRANGE, None, answered_at=TWO - MINUTE, machines=MACHINES[:1])) == snapshot("""\
 <@U0CLEO000> <@U0BEN0000> This is gpubot's watchdog. gpubot hasn't sent me a list of its machines
 since 02:00 UTC: it rejects my GPUBOT_MACHINES_TOKEN. Something answers at its address, so gpubot is
@@ -81,7 +81,7 @@ Shutting a machine down from inside doesn't stop billing. I won't delete anythin
 """)
 
 
-def test_a_watchdog_that_never_had_an_answer_knows_no_end() -> None:
+def test_a_watchdog_that_never_got_an_answer_knows_no_ends() -> None:
     assert shown(warning(DEAD, (STRANGER,), answered_at=None, machines=())) == snapshot("""\
 <@U0CLEO000> <@U0BEN0000> This is gpubot's watchdog. I haven't been able to reach gpubot since 02:00
 UTC (nothing accepts connections at its address). It may still be running. I don't know when
@@ -93,7 +93,7 @@ Shutting a machine down from inside doesn't stop billing. I won't delete anythin
 """)
 
 
-def test_foreign_text_mentions_nobody_and_formats_nothing() -> None:
+def test_text_from_outside_mentions_nobody_and_formats_nothing() -> None:
     evil = "<!channel> `*x*`\n<@U0BEN0000>"
     named = machine(1, at(1), owner_name=evil, rental_id=evil, resource_id=evil)
     stranger = Living(resource_id="res-9", name=evil, rate=None, since=None)
@@ -115,7 +115,7 @@ def test_a_message_lists_twenty_machines_and_counts_the_others() -> None:
         assert len(text) < 4000, "Slack asks for at most 4,000 characters (docs.slack.dev/reference/methods)"
 
 
-def test_days_are_shown_only_for_what_is_far_away() -> None:
+def test_dates_are_shown_only_for_distant_times() -> None:
     assert words._time(TWO, TWO + timedelta(hours=3)) == "<!date^1795485600^{time}|02:00 UTC>"
     assert (
         words._time(TWO, TWO + timedelta(days=3)) == "<!date^1795485600^{date_short} {time}|Tue 24 Nov 02:00 UTC>"

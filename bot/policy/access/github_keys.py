@@ -107,7 +107,7 @@ def keys_to_show(name: str, lines: Sequence[str], owned: Collection[str], *, per
 def keys_with(name: str, lines: Sequence[str], fingerprints: Collection[str]) -> tuple[Key, ...]:
     """Return the keys in the lines served by GitHub that have one of the fingerprints.
 
-    Call this in a thread, because reading a key takes long.
+    Call this in a thread, because reading a key takes a long time.
     """
     found = {}
     for line in lines:

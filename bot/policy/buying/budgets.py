@@ -23,8 +23,8 @@ from bot.policy.team.rules import Rules
 def projects_to_name(person: Person, rules: Rules) -> tuple[str, ...]:
     """Return the projects that a person may charge.
 
-    For an approver, these are all projects. For others, they are the projects that list them, and those that list
-    nobody.
+    An approver may charge all projects. Others may charge the projects that name them in `people`, and the
+    projects that name nobody.
     """
     approver = roles_of(person, rules).approver
     projects = rules.projects.items()
@@ -40,7 +40,7 @@ def project_of(person: Person, named: str | None, channel: str, rules: Rules) ->
 
     - the project that the person named
     - the project of the channel in which they asked, provided that they may charge it
-    - the only project that lists them
+    - the only project that names them in `people`
     - UNASSIGNED
 
     Args:
@@ -79,7 +79,7 @@ def project_of_channel(channel: str, rules: Rules) -> str | None:
 
 
 def channels_of_named_people(rules: Rules) -> dict[str, str]:
-    """Return the channels of projects that list people, each with its project.
+    """Return the channels of projects that name people, each with its project.
 
     Requests that other people make in these channels aren't charged to the project.
     """
@@ -206,13 +206,13 @@ class Room(Frozen):
     """The headroom that the budgets have for a request."""
 
     balances: tuple[Balance, ...] = ()
-    """The balances of its owner, its project and the team, in the months in which it can bill."""
+    """The balances of the request's owner, its project and the team, in the months in which it can bill."""
     months: tuple[Month, ...] = ()
-    """The months in which the rental can bill."""
+    """The months in which the request's rental can bill."""
     settled: Micros = 0
-    """The sum of its ledger, which is included in the total of its terms."""
+    """The sum of the rental's ledger, which is included in the total of its terms."""
     held: Mapping[Month, Micros] = Field(default_factory=dict)
-    """The amounts that it has already reserved, by month."""
+    """The amounts that the rental has already reserved, by month."""
 
     def passed(self, total: Micros, rules: Rules) -> tuple[Demand, ...]:
         """Return the budgets that can't cover terms with this total, tightest first."""
@@ -221,7 +221,7 @@ class Room(Frozen):
 
 
 def new_alert(balance: Balance, rules: Rules) -> int | None:
-    """Return the percentage of a budget of which people should be notified now.
+    """Return the percentage of a budget that has been reached and that people have to be notified of.
 
     None if no new percentage has been reached. If several are reached at once, only the highest is returned.
     """

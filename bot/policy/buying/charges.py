@@ -39,7 +39,7 @@ Billed: TypeAlias = LedgerRow | Charge | BilledPart
 
 
 class Stretch(Frozen):
-    """A time with a single usage status."""
+    """A stretch of time with a single usage status."""
 
     status: UsageStatus
     since: Instant
@@ -47,13 +47,13 @@ class Stretch(Frozen):
 
 
 def stretches(events: Iterable[Event], *, ready_at: datetime, until: datetime) -> tuple[Stretch, ...]:
-    """Return the times with a known usage status between `ready_at` and `until`, oldest first.
+    """Return the stretches of time with a known usage status between `ready_at` and `until`, oldest first.
 
     All other time is unknown.
 
     A usage status applies from its `since`, which is before its event: idle time, for example, is counted from the
-    last reading that showed work. There is one exception. A change between connected and idle within one idle
-    period applies only from the event, so that it doesn't change how the time before was used.
+    last reading that showed work. There is one exception. A change between connected and idle within the same idle
+    period applies only from the event, so that the record of the time before doesn't change.
 
     Args:
         events: The events of a rental, oldest first.
@@ -103,7 +103,7 @@ def use_costs(
     such as months, add up exactly to the shares of the whole.
 
     Args:
-        known: The times with a known usage status.
+        known: The stretches of time with a known usage status.
         since: By default, the start of `billed`.
         until: By default, the end of `billed`.
     """
@@ -128,7 +128,10 @@ def use_costs(
 
 
 class Owned(NamedTuple):
-    """An owner of a rental, and the time since which it is theirs. None means since its start."""
+    """An owner of a rental, and the time at which the rental became theirs.
+
+    The time is None for the first owner, who has had the rental from the start.
+    """
 
     since: datetime | None
     owner: str
@@ -167,9 +170,9 @@ def cut(
 
     Args:
         owners: All owners of the rental, first owner first.
-        known: The times with a known usage status.
+        known: The stretches of time with a known usage status.
         deleted_at: The time at which the bot requested the deletion.
-        filed: The months whose file is complete. What falls into one of them is charged to the next month that
+        filed: The months whose file is complete. A charge for such a month is moved to the next month whose file
             isn't complete, as a correction.
         kept: Existing charges of this row that remain valid. The time that they cover is left out.
     """

@@ -1,7 +1,8 @@
 """Approving fewer hours than were requested: the choices, and the terms that result from each. No I/O.
 
-An approver may only shorten what is waiting for a decision; the offer, its price and the highest price stay the
-same. If the end is flexible, its latest end moves to an earlier time, but never before the earliest end.
+An approver may only shorten the request or extension that is waiting for a decision; the offer, its price and the
+highest price stay the same. If the end is flexible, its latest end moves to an earlier time, but never before the
+earliest end.
 """
 
 from __future__ import annotations
@@ -27,8 +28,8 @@ class FewerHours(Frozen):
     length: timedelta
     """The approved length.
 
-    For a request, it is counted from ready, or from now (or the start time) if the requester named an end. For an
-    extension, it is the time that the extension adds.
+    For a request, it is counted from the moment at which the machine is ready or, if the requester named an end,
+    from now or from the start time. For an extension, it is the time that the extension adds.
     """
     asked: timedelta
     """The requested length, counted in the same way as `length`."""
@@ -42,7 +43,7 @@ class FewerHours(Frozen):
 def lengths_to_choose(rental: Rental, now: datetime) -> tuple[timedelta, ...]:
     """Return the shorter lengths that an approver can choose, longest first.
 
-    Empty if nothing is waiting for an approver, or if what is waiting is too short to be shortened.
+    Empty if nothing is waiting for an approver, or if the requested length is too short to be reduced.
     """
     if rental.undecided_terms is None or rental.owner_decides:
         return ()
@@ -86,13 +87,13 @@ def _least(rental: Rental, now: datetime) -> timedelta:
 
 
 def shortened(rental: Rental, length: timedelta, *, spent: Micros, now: datetime, rules: Rules) -> FewerHours:
-    """Return the shorter lease that results if what is waiting is approved for this length.
+    """Return the shorter lease that results if an approver chooses this length.
 
     Args:
         spent: The highest possible cost of the rental so far.
 
     Raises:
-        TooLate: The length isn't, or is no longer, shorter than what is waiting, or it is too short.
+        TooLate: The length is too short, or it isn't (or is no longer) shorter than the requested length.
     """
     asked, terms = asked_length(rental, now), rental.newest_terms
     if not _least(rental, now) <= length < asked:

@@ -122,7 +122,7 @@ def file_name(month: Month, *, complete: bool, part: str = "") -> str:
 class MonthFile:
     """A file of charges for one month.
 
-    Creating its text takes long if there are many rows, so that only happens in `written`.
+    Writing its text takes a long time if there are many rows, so the text is only created by `written`.
     """
 
     part: MonthPart
@@ -188,7 +188,7 @@ def _hours(charge: Charge) -> str:
 
 
 def _time(at: datetime) -> str:
-    """Return a UTC time in whole seconds, because the specification's format has no fractions of a second."""
+    """Return a time as UTC, in whole seconds, because the specification's format has no fractions of a second."""
     return at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 

@@ -59,7 +59,8 @@ def fits(offer: Offer, query: OfferQuery) -> bool:
 def cheapest_first(offers: Iterable[Offer]) -> tuple[Offer, ...]:
     """Return offers sorted by price.
 
-    The order of offers with equal prices doesn't depend on their IDs, because every search returns new IDs.
+    The order of offers with equal prices doesn't depend on their IDs, so that it stays the same if a later search
+    returns new IDs.
     """
     return tuple(
         sorted(
@@ -134,7 +135,7 @@ def nearby(request: Request) -> list[Request]:
 
 
 def untried(offers: Iterable[Offer], request: Request, clicked: str, attempts: Sequence[Attempt]) -> list[Offer]:
-    """Return the offers that an attempt may try next, in this order.
+    """Return the offers that an attempt may try next, in the order in which to try them.
 
     The `clicked` offer comes first, then the cheapest. Places where an attempt has failed are left out. A place
     that refused the last attempt because of its startup script comes before all others, because it may sell the

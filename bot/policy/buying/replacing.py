@@ -20,7 +20,7 @@ from bot.policy.buying.spending import affordable_lease, billed_span, provisioni
 from bot.policy.team.rules import Rules
 
 FIRST_HOUR = timedelta(hours=1)
-"""The time after ready during which the owner may report that a machine doesn't work."""
+"""The time during which an owner may report that a newly ready machine doesn't work."""
 LEAST_LEASE = timedelta(hours=1)
 """The shortest lease of a replacement, because its machine first has to start."""
 
@@ -30,9 +30,9 @@ def may_be_replaced(rental: Rental, now: datetime, *, gpu_mismatch: bool = False
 
     A rental may be replaced once, before its end, if one of these is true:
 
-    - The machine was lost. One that somebody probably destroyed on purpose doesn't count.
+    - The machine was lost. A machine that somebody probably destroyed on purpose doesn't count.
     - Nothing answers on its SSH port.
-    - It has other GPUs than those that were sold (`gpu_mismatch`).
+    - It doesn't have the GPUs that were sold (`gpu_mismatch`).
     - It has been ready for less than FIRST_HOUR.
     """
     return _why_not(rental, now, gpu_mismatch) is None
@@ -89,13 +89,15 @@ def had_gpu_mismatch(events: Sequence[Event]) -> bool:
 def remainder_of(rental: Rental, spent: Micros, now: datetime, rules: Rules) -> Remainder:
     """Return the remaining time and budget of a rental, for its replacement.
 
+    They are determined as follows:
+
     - The lease is the time until the end, at least LEAST_LEASE and at most the longest lease in the rules.
     - The highest price stays the same.
     - The total is reduced by `spent`. While the old machine is still running, it is also reduced by the cost of
       one grace period, because that machine keeps billing until the new one has been bought.
 
     Args:
-        spent: The cost by `now` of this rental and of those that it replaces.
+        spent: The cost by `now` of this rental and of the rentals that it replaces.
     """
     lease = min(max(_last_end(rental) - now, LEAST_LEASE), rules.lease.max)
     rate = rental.rate_at_most

@@ -30,7 +30,7 @@ _HOUR = timedelta(hours=1)
 _LEAST_GPU_RATE = Decimal("0.0001")
 """The lowest price that can be sent to the market, in USD per GPU-hour."""
 CONFIRM_ABOVE: Micros = 50_000_000
-"""The amount above which a dialog asks for confirmation.
+"""The amount above which a dialog asks for confirmation, in micro-dollars.
 
 For a rental or an approval, the total of the terms counts. For an extension, the additional cost counts.
 """
@@ -41,7 +41,7 @@ BLOCKED_AT_MOST = timedelta(minutes=15)
 After that time, nobody would expect the purchase any more.
 """
 LONGEST_REASON = 200
-"""The number of characters of the reason for a denial that are stored."""
+"""The number of characters that are stored of the reason for a denial."""
 UNRESOLVED_COUNTS_FOR = timedelta(minutes=5)
 """The time for which an unresolved attempt is assumed to bill.
 
@@ -54,7 +54,10 @@ ONLY_APPROVERS = "Only approvers can decide about requests. Nothing was changed.
 NOT_RENTED = (
     "Nothing was rented or changed. Ask for less time or a cheaper machine, or ask an admin to raise the budget."
 )
-"""The advice after a budget can't cover a rental and the policy refuses such rentals."""
+"""The advice at the end of the error message for a rental that exceeds a budget.
+
+It is used if the policy refuses such rentals.
+"""
 
 
 class LongerLease(Frozen):
@@ -159,7 +162,7 @@ def over_limits(rate: Decimal, total: Micros, rules: Rules) -> tuple[Over, ...]:
 
 
 def over_at_price(terms: Terms, rules: Rules) -> tuple[Over, ...]:
-    """Return the limits because of which these terms needed an approver.
+    """Return the limits that made it necessary for an approver to decide about these terms.
 
     They follow from the price that was clicked, and from the total at that price.
     """
@@ -181,8 +184,9 @@ def propose(
 ) -> Proposal:
     """Return the terms for renting at the clicked price, with the limits that this price exceeds.
 
-    The terms allow a rate somewhat above the clicked price, because prices may change before the purchase. If the
-    clicked price needs no approval, this rate doesn't need any either.
+    The terms allow a somewhat higher rate than the clicked price, so that another offer can be bought if the
+    clicked one fails. If the clicked price needs no approval, the terms stay within the limits even at that higher
+    rate.
 
     Args:
         gpu: The canonical name of the clicked GPU.
@@ -316,8 +320,9 @@ def check_size(request: Request, rules: Rules) -> None:
 def check_total(request: Request, terms: Terms) -> None:
     """Refuse terms that exceed the total that the person typed.
 
-    Usually the search has already left out offers that are too expensive for this total. This check fails if the
-    rules have changed since, or if earlier attempts have used up part of the total. Raises Refused.
+    Usually the search has already left out offers that are too expensive for this total. The terms can still
+    exceed it if the rules have changed since, or if earlier attempts have used up part of the total. Raises
+    Refused.
     """
     if request.max_total is not None and over_total(request, terms.total):
         raise Refused(

@@ -25,15 +25,15 @@ ASKED_ALONE = 10
 If a sweep finds more, a single message asks about all of them.
 """
 SHORTEST_NAME = 3
-"""The shortest word of a person's name that is looked for in machine names.
+"""The length of the shortest word of a person's name that is looked for in machine names.
 
-Shorter ones, such as "al", are part of too many words.
+Shorter words, such as "al", are part of too many names.
 """
 _WORDS = re.compile(r"[^\W\d_]+")
 
 
 def by_purchase(machines: Iterable[UnmanagedMachine]) -> list[tuple[UnmanagedMachine, ...]]:
-    """Group machines by purchase, otherwise in their given order.
+    """Group machines by purchase, keeping their order.
 
     Machines belong to the same purchase if they have an offer in common. A machine without an offer is a purchase
     of its own.
@@ -74,7 +74,7 @@ def purchases_of(
 
 
 def asked_twice(questions: Iterable[AdminQuestion]) -> dict[str, str]:
-    """Return the questions that are redundant because another question covers all their machines.
+    """Find the questions that are redundant because another question covers all their machines.
 
     Of two overlapping questions, the one with more machines stays. If both have the same machines, a decided
     question stays, or else the older one.

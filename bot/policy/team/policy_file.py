@@ -95,9 +95,9 @@ def _rules(text: str, read_script: ScriptReader, home_channel: str, admins: tupl
     if not isinstance(content, dict):
         raise WrongPolicy(("line 1: the file must contain keys, such as `self_approval: false`",))
     setup, wrong_setups = read_setups(content.get("setup"), read_script)
-    wrong: dict[KeyPath, list[str]] = {path: [words] for path, (_, words) in document.wrong.items()}
-    for keys, words in wrong_setups.items():
-        wrong.setdefault(keys, [words])
+    wrong: dict[KeyPath, list[str]] = {path: [message] for path, (_, message) in document.wrong.items()}
+    for keys, message in wrong_setups.items():
+        wrong.setdefault(keys, [message])
     if "home_channel" in content:
         wrong[("home_channel",)] = ["it is set by GPUBOT_CHANNEL, not in the file"]
     rules = Rules()
@@ -113,7 +113,7 @@ def _rules(text: str, read_script: ScriptReader, home_channel: str, admins: tupl
         reported = {path[:length] for path in wrong for length in range(len(path) + 1)}
         for one in error.errors():
             if (path := _path(one)) not in reported:
-                wrong.setdefault(path, []).append(_words(one))
+                wrong.setdefault(path, []).append(_message_of(one))
     if wrong:
         raise WrongPolicy(_lines(wrong, document))
     return changed(rules, admins=tuple(dict.fromkeys(admins + rules.admins)))
@@ -134,7 +134,7 @@ def _lines(wrong: Mapping[KeyPath, list[str]], document: yaml_file.Document) -> 
         line = document.wrong[path][0] if path in document.wrong else document.line_of(path)
         key = one_line(".".join(map(str, path)), 80)
         place = ", ".join(filter(None, (f"line {line}" if line else "", key)))
-        found.extend((line or 0, f"{place}: {words}" if place else words) for words in mistakes)
+        found.extend((line or 0, f"{place}: {message}" if place else message) for message in mistakes)
     return tuple(text for _, text in sorted(found, key=lambda one: one[0]))
 
 
@@ -147,7 +147,7 @@ def _path(error: ErrorDetails) -> KeyPath:
     return path[:-1] if path[-1:] == ("[key]",) else path
 
 
-def _words(error: ErrorDetails) -> str:
+def _message_of(error: ErrorDetails) -> str:
     """Return a description of what is wrong with a value and how to write it, without pydantic's jargon."""
     kind, limits = error["type"], error.get("ctx", {})
     if kind == "extra_forbidden":
@@ -191,10 +191,10 @@ _CHOSEN = "*"
 
 
 def _nearest_key(path: KeyPath) -> str:
-    """Return the key that an unknown key was probably meant to be, with the keys that contain it.
+    """Return the full path of the key that an unknown key was probably meant to be.
 
-    This is the most similar key at the same place, or a key with exactly this name at another place if no key here
-    is similar.
+    This is the most similar key at the same place. If none is similar there, but a key at another place has
+    exactly this name, it is that key.
     """
     around, name = tuple(map(str, path[:-1])), str(path[-1])
     siblings = [keys[-1] for keys in _all_keys() if _is_at(keys[:-1], around)]

@@ -53,7 +53,7 @@ class Team(Frozen):
     """The current state of the people and user groups that the rules name."""
 
     gone: frozenset[str] = frozenset()
-    """Slack IDs of people who certainly don't belong to the workspace, or who left it."""
+    """Slack IDs of people who certainly aren't members of the workspace, for example because they left."""
     members: Mapping[str, frozenset[str]] = Field(default_factory=dict)
     """The last known members of each group.
 

@@ -28,7 +28,10 @@ _SHARE = re.compile(r"([-+]?[0-9]{1,9}(?:\.[0-9]{1,9})?) ?%")
 
 
 def _span(value: Any) -> Any:
-    """Return a duration such as `90s`, `15m`, `4h`, `2d` or `1h30m`: more than 0 and at most LONGEST_SPAN."""
+    """Parse a duration such as `90s`, `15m`, `4h`, `2d` or `1h30m`.
+
+    It must be more than 0 and at most LONGEST_SPAN.
+    """
     span = value if isinstance(value, timedelta) else _read_span(value)
     if span is None or span > LONGEST_SPAN:
         raise ValueError(f"it must be at most {LONGEST_SPAN.days} days")
@@ -38,7 +41,7 @@ def _span(value: Any) -> Any:
 
 
 def _read_span(value: Any) -> timedelta | None:
-    """Return the duration that a text describes. None if it is too long for a timedelta."""
+    """Parse a duration of any length. None if it is too long for a timedelta."""
     if not isinstance(value, str):
         raise ValueError("write it with a unit, such as 15m or 4h")
     match = _SPAN.fullmatch(value.strip())
@@ -53,7 +56,10 @@ def _read_span(value: Any) -> timedelta | None:
 
 
 def _number(value: Any) -> Any:
-    """Return a number, which may be quoted. Raises ValueError for any other text, and for true and false."""
+    """Return a number, which may also be given as text: `"8"`.
+
+    Raises ValueError for any other text, and for true and false.
+    """
     if isinstance(value, str) and _QUOTED_NUMBER.fullmatch(value):
         return Decimal(value) if "." in value else int(value)
     if isinstance(value, bool) or not isinstance(value, int | Decimal):
@@ -69,7 +75,7 @@ def _whole(value: Any) -> Any:
 
 
 def _share(value: Any) -> Any:
-    """Return a share that is written as `15%` or as 0.15."""
+    """Parse a share, written as `15%` or 0.15."""
     if isinstance(value, str) and value.strip().endswith("%"):
         match = _SHARE.fullmatch(value.strip())
         if match is None:
@@ -90,7 +96,7 @@ def _flag(value: Any) -> Any:
 
 
 def _day_times(value: Any) -> Any:
-    """Return the two times in a text such as `08:00-20:00`, in minutes after midnight."""
+    """Parse a range of times such as `08:00-20:00` into minutes after midnight."""
     such_as = "write it such as 08:00-20:00"
     if isinstance(value, tuple):
         return value
@@ -109,7 +115,7 @@ def _day_times(value: Any) -> Any:
 
 
 def _weekdays(value: Any) -> Any:
-    """Return the weekdays in a text such as `mon-fri` or `mon,wed,sat-sun`. Monday is 0."""
+    """Parse weekdays such as `mon-fri` or `mon,wed,sat-sun`. Monday is 0."""
     if isinstance(value, frozenset):
         return value
     if not isinstance(value, str):
@@ -126,7 +132,7 @@ def _weekdays(value: Any) -> Any:
 
 
 def _week_time(value: Any) -> Any:
-    """Return the weekday (Monday is 0) and the minutes after midnight of a text such as `mon 09:00`."""
+    """Parse a time of the week such as `mon 09:00`: the weekday (Monday is 0) and minutes after midnight."""
     if isinstance(value, tuple):
         return value
     match = _WEEK_TIME.fullmatch(value.strip().lower()) if isinstance(value, str) else None
@@ -136,7 +142,7 @@ def _week_time(value: Any) -> Any:
 
 
 def _zone(value: Any) -> Any:
-    """Return the name of a time zone after checking that the zone exists."""
+    """Check that a time zone exists, and return its name."""
     if not isinstance(value, str):
         raise ValueError("write a time zone such as Europe/Berlin")
     try:

@@ -113,7 +113,7 @@ class Budgets(Frozen):
 
     team: BudgetDollars | None = None
     person: BudgetDollars | None = None
-    """The budget of each single person."""
+    """The budget of each person."""
     alerts: tuple[Share, ...] = (Decimal("0.8"), Decimal(1))
     """The shares of a budget at which people are notified, lowest first."""
     over: WhenOver = WhenOver.APPROVER
@@ -137,7 +137,10 @@ class Bill(Frozen):
 
 
 class Approval(Frozen):
+    """The rules for requests that wait for an approver."""
+
     expires: Span = timedelta(hours=8)
+    """The time after which an undecided request expires. Only time in the hours of an approver counts."""
     remind: Span = timedelta(hours=1)
     """The time after which approvers are reminded of a waiting request. It is counted in their hours."""
     then: tuple[UserOrGroupId, ...] = ()
@@ -152,14 +155,21 @@ class Approval(Frozen):
 
 
 class Procure(Frozen):
+    """The rules for buying machines."""
+
     attempts: Count = Field(default=10, le=100)
+    """The maximum number of offers that are tried for one rental."""
     dearer: Share = Decimal("0.15")
     """The share of the clicked price by which another offer may be more expensive."""
     provision_timeout: Span = timedelta(minutes=15)
+    """The time after which a machine that isn't ready is destroyed, and the next offer tried."""
 
 
 class Lease(Frozen):
+    """The rules for the lengths of leases, and for notices of their end."""
+
     default: Span = timedelta(hours=4)
+    """The lease of a request that names no length."""
     max: Span = timedelta(hours=72)
     notices: tuple[Span, ...] | None = None
     """The times before the end of every lease at which its owner is notified, longest first.
@@ -167,6 +177,7 @@ class Lease(Frozen):
     None for the default of `bot.policy.use.end_notices`, which depends on the length of the lease.
     """
     grace: Span = timedelta(minutes=15)
+    """The grace period: the shortest time between notifying the owner of the end and destroying the machine."""
 
     @field_validator("notices")
     @classmethod
@@ -269,7 +280,7 @@ class Retention(Frozen):
     """The time for which the store keeps data that is no longer used."""
 
     messages: Span = timedelta(days=90)
-    """The time for which messages are kept that are never edited again, counted from when they were queued.
+    """The time for which messages that are never edited again are kept, counted from when they were queued.
 
     Messages of a rental are also kept for this long after the rental's end.
     """

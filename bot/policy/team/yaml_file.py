@@ -82,17 +82,17 @@ def load(text: str) -> Document:
         raise _refused(line, "this is no valid YAML: it has a sign that YAML doesn't allow") from error
 
 
-def _refused(line: int, words: str) -> WrongPolicy:
-    return WrongPolicy((f"line {line}: {words}",))
+def _refused(line: int, message: str) -> WrongPolicy:
+    return WrongPolicy((f"line {line}: {message}",))
 
 
 def _no_yaml(error: yaml.MarkedYAMLError) -> WrongPolicy:
     problem, context = error.problem or "", error.context or ""
     mark, hint = error.problem_mark or error.context_mark, ""
-    for part, words in _NOT_YAML.items():
+    for part, message in _NOT_YAML.items():
         if part in problem or part in context:
             mark = (error.problem_mark if part in problem else error.context_mark) or mark
-            hint = f": {words}"
+            hint = f": {message}"
             break
     line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
     return _refused(line, f"this is no valid YAML, from column {column} on{hint}")
@@ -193,9 +193,9 @@ class _Builder:
         if key == "<<" and not event.style:
             self._note(path, line, "a merge key (<<) is not understood here: write the keys out")
 
-    def _note(self, path: KeyPath | None, line: int, words: str) -> None:
+    def _note(self, path: KeyPath | None, line: int, message: str) -> None:
         if path is not None:
-            self._document.wrong.setdefault(path, (line, words))
+            self._document.wrong.setdefault(path, (line, message))
 
     def _put(self, value: Value) -> None:
         if not self._stack:

@@ -29,7 +29,7 @@ class ClockDifference(NamedTuple):
     """The difference between this machine's clock and another one that it should agree with."""
 
     ahead: timedelta
-    """Negative if this machine's clock is behind."""
+    """The lead of this machine's clock. Negative if it is behind."""
     from_database: bool
     """True if the other clock is the database's. Otherwise, both witnesses disagree with this machine's clock."""
 

@@ -14,15 +14,15 @@ from bot.policy.team.rules import Rules
 from bot.policy.use.flexible_end import UNSEEN_NOTICE, can_move
 
 NOTICES = (timedelta(minutes=30),)
-"""The times before the end of a short lease at which its owner is notified, if the rules don't say."""
+"""The times before the end of a short lease at which its owner is notified, unless the rules say otherwise."""
 NOTICES_OF_LONG_LEASE = (timedelta(hours=2), timedelta(minutes=30))
-"""The times before the end of a long lease at which its owner is notified, if the rules don't say.
+"""The times before the end of a long lease at which its owner is notified, unless the rules say otherwise.
 
 Longest first.
 """
 LONG_LEASE = timedelta(hours=12)
 RECENTLY = timedelta(hours=1)
-"""The time for which a notification of an end makes further notices of it unnecessary.
+"""The time after a notification of an end during which further notices of the same end are skipped.
 
 The last notice is sent nevertheless.
 """
@@ -76,8 +76,8 @@ def notice_is_due(lease: Lease, rules: Rules, now: datetime) -> bool:
 def ask_before(lease: Lease, approvers: Collection[Availability], rules: Rules) -> datetime | None:
     """Return the last time before the lease ends at which an approver can be asked for an extension.
 
-    If the end is flexible, the latest end is meant. Returns None if somebody can still be asked at the end itself,
-    or if nobody can be asked before it.
+    A lease with a flexible end is taken to end at its latest end. Returns None if somebody can still be asked at
+    the end itself, or if nobody can be asked before it.
     """
     end = lease.latest_end or lease.ends_at
     last = last_available(end, approvers, rules.hours)
@@ -85,7 +85,7 @@ def ask_before(lease: Lease, approvers: Collection[Availability], rules: Rules) 
 
 
 def usual_notice_is_due(lease: Lease, now: datetime, rules: Rules) -> bool:
-    """Return whether a notice is due that is sent whether or not the bot can monitor the machine."""
+    """Return whether a notice is due that doesn't depend on whether the bot can monitor the machine."""
     return any(lease.notices_checked_at < lease.ends_at - ahead <= now for ahead in _usual_notices(lease, rules))
 
 
@@ -112,7 +112,7 @@ def skips_notice(lease: Lease, notified_at: datetime | None, now: datetime, rule
 
 
 def may_ask_at(lease: Lease, now: datetime, rules: Rules) -> datetime:
-    """Return the earliest time, starting `now`, at which the owner may be asked a question.
+    """Return the earliest time, but not before `now`, at which the owner may be asked a question.
 
     It is at least QUIET away from any notice.
     """

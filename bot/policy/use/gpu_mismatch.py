@@ -1,8 +1,8 @@
-"""Decides whether a machine has other GPUs than those that were sold. No I/O.
+"""Decides whether a machine has other GPUs than were sold. No I/O.
 
 Vendors and drivers name the same GPU differently: `nvidia-h100-sxm5-80gb` is `NVIDIA H100 80GB HBM3` to
-nvidia-smi. So only certain differences count: another number of GPUs, model, form factor or memory size. A name
-that can't be parsed proves nothing.
+nvidia-smi. So only certain differences count: a different number of GPUs, or a different model, form factor or
+memory size. A name that can't be parsed proves nothing.
 """
 
 from __future__ import annotations

@@ -83,13 +83,13 @@ def check_time_left(request: Request, now: datetime) -> None:
 def lease_ends(request: Request, ready_at: datetime, afforded: datetime) -> tuple[datetime, datetime | None]:
     """Return the end of a new lease, and its latest end if the end is flexible.
 
+    Neither is after `afforded`, nor after the latest end that the requester named.
+
     Args:
         afforded: The time until which the approved terms pay for the machine.
 
     Returns:
-        The end, and the latest end or None if the end is fixed. Neither is after `afforded`, nor after the latest
-            end that
-        the requester named.
+        The end, and the latest end. The latest end is None if the end is fixed.
     """
     last = afforded if request.last_end is None else min(afforded, request.last_end)
     first = last if request.up_to is None else min(first_end(request, ready_at), last)
@@ -97,11 +97,11 @@ def lease_ends(request: Request, ready_at: datetime, afforded: datetime) -> tupl
 
 
 def latest_ready(request: Request, rules: Rules) -> datetime | None:
-    """Return the latest time at which a machine may become ready and still end as the requester named.
+    """Return the latest time at which a machine may become ready and still end when the requester wants.
 
     None if they named no end. Otherwise it is one grace period before the latest end, but at most half of
     LEAST_TIME before it. The owner is always given a grace period after they could read about the end (`may_end`),
-    so a machine that became ready later than this would outlast the end that they named.
+    so a machine that became ready later than this would run past the end that they named.
     """
     return None if request.last_end is None else request.last_end - min(rules.lease.grace, LEAST_TIME / 2)
 
@@ -109,7 +109,7 @@ def latest_ready(request: Request, rules: Rules) -> datetime | None:
 def longest_lease(request: Request, allowed: timedelta, ready_at: datetime) -> timedelta:
     """Return the longest time that a machine may run if it becomes ready at `ready_at`.
 
-    Usually this is `allowed`, the length in its approved terms. If the request has a start time, its hours are
+    Usually this is `allowed`, the length in the approved terms. If the request has a start time, its hours are
     counted from there. A machine that is ready a few minutes before the start then runs those minutes longer,
     until the same end.
     """

@@ -52,9 +52,9 @@ def end_to_tell(rental: Rental, probe_runs: Sequence[Sample], rules: Rules, now:
 
 
 def was_not_told(rental: Rental, use: Use | None, probe_runs: Sequence[Sample], now: datetime) -> bool:
-    """Return whether the bot was down and so never sent the machine the current end of its lease.
+    """Return whether the bot was down and therefore didn't send the machine the current end of its lease.
 
-    Only true for a machine that has a script and would start it for that end.
+    This is only true for a machine that has a script and would start it for that end.
 
     Args:
         use: The usage status. None for a machine without a probe.
@@ -75,7 +75,7 @@ def wait_until(rental: Rental, rules: Rules) -> datetime | None:
 
 
 def is_awaited(rental: Rental, now: datetime) -> bool:
-    """Return whether the script is delaying the end of a ready machine, or a graceful destroy, right now."""
+    """Return whether the end of a ready machine, or a graceful destroy, is waiting for the script right now."""
     script, lease = rental.on_ending, rental.running_lease
     if lease.graceful_destroy is not None:
         return True

@@ -15,16 +15,16 @@ from bot.model.request import Request
 from bot.policy.team.rules import ProbeKind, Rules
 
 ANSWERS_WITHIN = timedelta(minutes=5)
-"""The time after ready within which a machine must answer so as not to count against its vendor."""
+"""The time within which a machine that became ready must answer so as not to count against its vendor."""
 LEAST_PROBE_RUNS = 2
-"""The number of probe runs in that time that must go unanswered before a machine counts against its vendor."""
+"""The number of probe runs within ANSWERS_WITHIN that must fail before a machine counts against its vendor."""
 FEWEST_UNREACHABLE = 3
 """The number of unreachable machines after which a vendor is assumed not to run startup scripts.
 
-They are counted since a machine of that vendor last answered.
+The count starts again whenever a machine of that vendor answers.
 """
 FEWEST_OWNERS = 2
-"""The number of different owners that these unreachable machines must have.
+"""The number of different owners that the unreachable machines must have.
 
 A single owner could be keeping the bot out of their machines. One owner is nevertheless enough if no machine of
 the vendor answered in ONE_OWNER_AFTER before.
@@ -32,7 +32,7 @@ the vendor answered in ONE_OWNER_AFTER before.
 ONE_OWNER_AFTER = timedelta(days=7)
 
 BY_HAND_AFTER = timedelta(minutes=15)
-"""The time after ready at which a probe that hasn't answered counts as not installed.
+"""The time after which the probe of a ready machine counts as not installed if it hasn't answered.
 
 The owner then gets the shell lines that install it by hand.
 """
@@ -47,8 +47,8 @@ def has_probe(rental: Rental, attempt: Attempt | None, rules: Rules) -> bool:
     """Return whether the machine of this attempt is meant to have a probe, so that the bot should probe it.
 
     This includes machines at places that accept no startup script, because their owners can install the probe by
-    hand. It excludes machines whose rules or request say no, those rented before the bot had probes, and those
-    that the bot didn't rent.
+    hand. It doesn't include machines for which the rules or the request exclude the probe, machines rented before
+    the bot had probes, and machines that the bot didn't rent.
     """
     script = attempt.script if attempt is not None else None
     return wants_probe(rental.request, rules) and script is not None and (script.probe or script.refused)
@@ -97,7 +97,7 @@ def _sent_probe(attempt: Attempt) -> bool:
 def awaits_probe(rental: Rental, attempt: Attempt) -> bool:
     """Return whether a ready machine was sent a probe that may still answer for the first time.
 
-    As long as it may, the usage status is unknown without a reason.
+    As long as a first answer is possible, the usage status gives no reason for being unknown.
     """
     unseen = rental.use is not None and rental.use.why is not None
     return _sent_probe(attempt) and rental.probe_answered_at is None and not unseen

@@ -72,7 +72,7 @@ def in_hours(
     notice of the end comes first.
 
     Args:
-        at: The time at which the question is due: now.
+        at: The time at which the question is due, which is now.
         zone: The owner's time zone.
     """
     waits = not urgent or asked_about(lease.question, use) is not None
@@ -210,9 +210,9 @@ def asks_again_at(lease: Lease, *, zone: ZoneInfo, rules: Rules) -> datetime:
 
 
 def unanswered(rental: Rental, use: Use | None) -> Asked | None:
-    """Return the unanswered questions about the current idle period of a machine, or None if there are none.
+    """Return the record of the unanswered questions about the current idle period.
 
-    None also if the machine isn't idle or connected.
+    None if there are no such questions, or if the machine isn't idle or connected.
     """
     if rental.lease is None or use is None or use.status not in NOT_COMPUTING:
         return None

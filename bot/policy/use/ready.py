@@ -53,10 +53,10 @@ class Machine:
     live: Attempt | None
     """The same attempt as `RentalSnapshot.live`."""
     use: Use | None
-    """The stored usage status.
+    """The stored usage status. None before the first one.
 
-    None before the first one, and if the machine isn't meant to have a probe: a status from before the rules
-    changed doesn't count.
+    It is also None if the machine isn't meant to have a probe, even if a status from before a change of the rules
+    is stored.
     """
     probe_runs: Sequence[Sample] = ()
     """The samples needed to determine the current usage status (`usage_status.window`), oldest first."""
@@ -74,7 +74,7 @@ class Machine:
     spent: Micros = 0
     """The highest possible cost of the rental so far."""
     found: bool = True
-    """True if the market has found the machine at least once since the database was opened."""
+    """True if the market still had the machine when it was last looked up, after the database was opened."""
     just_opened: bool = False
     """True if the bot has just started, so that messages may still have to be compared with Slack."""
 
@@ -344,7 +344,7 @@ def _notice(machine: Machine, rules: Rules, now: datetime) -> Due | None:
 
 
 def _ask_in_time(machine: Machine, rules: Rules, now: datetime) -> Due | None:
-    """Notify the owner ASK_IN_TIME before the approvers' hours end, so that they can still ask for an extension.
+    """Notify the owner ASK_IN_TIME before the approvers' hours end, while an extension can still be approved.
 
     This only happens if the machine ends outside those hours and an extension would need an approver. It is
     omitted if the machine became ready or was extended after that time.
@@ -374,7 +374,7 @@ def _more_is_asked_for(machine: Machine, rules: Rules, now: datetime) -> bool:
 
 
 class _Notified(NamedTuple):
-    """The owner's knowledge of the end of the lease, as far as notifications show."""
+    """A record of how the owner was notified of the end of the lease."""
 
     at: tuple[datetime, ...]
     """The times at which the owner learned of the end.
@@ -388,7 +388,7 @@ class _Notified(NamedTuple):
 
 
 def _notified_of_end(machine: Machine) -> _Notified:
-    """Return the owner's knowledge of the end of the lease.
+    """Return a record of how the owner was notified of the end of the lease.
 
     The ready message doesn't count as a notification of a flexible end. If Slack showed that the database is a
     restored backup, only the notifications sent after that count.
@@ -420,7 +420,7 @@ def _script_failed(machine: Machine, _: Rules, now: datetime) -> Due | None:
     return None if known else Due(now, TellFailure(script.status))
 
 
-# --- rules: questions whether the machine is still needed
+# --- rules: questions about whether the machine is still needed
 
 
 def _question(machine: Machine, rules: Rules, now: datetime) -> Due | None:
@@ -499,8 +499,8 @@ def _end(machine: Machine, rules: Rules, now: datetime) -> Due | None:
     # In two cases, both after the bot was down, earlier notifications of the end don't count. First, they said
     # that the end moves while the machine is in use, and only the next probe run will show whether it is.
     # Second, the machine was never sent this end, so its owner's script did not run.
-    not_told = on_ending.was_not_told(rental, machine.use, probe_runs, now)
-    known_at = () if first_probe_run_decides or not_told or notified.uncertain else notified.at
+    not_sent = on_ending.was_not_told(rental, machine.use, probe_runs, now)
+    known_at = () if first_probe_run_decides or not_sent or notified.uncertain else notified.at
     at = leases.may_end(lease.ends_at, min(known_at, default=None), min(notified.tried, default=None), rules)
     if at is None:
         return Due(now, GiveNotice(now + rules.lease.grace))
@@ -525,7 +525,7 @@ def _after_script(machine: Machine, rules: Rules, now: datetime) -> Due | None:
 
 
 def _is_set(machine: Machine) -> bool:
-    """Return whether the graceful destroy is the latest thing that the history says about the end."""
+    """Return whether the owner hasn't been notified of the end again since the graceful destroy was chosen."""
     kinds = [e.kind for e in machine.history if e.kind in {EventKind.GRACEFUL_DESTROY, EventKind.ENDS_AGAIN}]
     return kinds[-1:] == [EventKind.GRACEFUL_DESTROY]
 

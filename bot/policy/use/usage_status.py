@@ -1,11 +1,10 @@
 """Decides whether a machine is being used, based on the samples of its probe runs.
 
-The result is the machine's usage status. These are the rules, with the default values of `idle` in the policy. All
-times are the bot's own; the machine's clock is never used.
+The result is the machine's usage status. These are the rules, with the default values of `idle` in the policy. T
+is the time of the last reading that shows work, or the time at which the machine became ready if there was none.
+All times are taken from the bot's clock; the machine's clock is never used.
 
-- In use: at least one GPU had a reading of 5% or more in the last 30 minutes.
-- Let T be the time of the last such reading (never an average), or the time at which the machine became ready if
-  there was none.
+- In use: at least one GPU had a reading of 5% or more in the last 30 minutes. Averages are never used.
 - Connected: no such reading for 30 minutes, but somebody was connected during that time.
 - Idle: no such reading and nobody connected for 30 minutes, or for 60 minutes if no GPU has worked since the
   machine became ready.
@@ -13,8 +12,8 @@ times are the bot's own; the machine's clock is never used.
 - Unknown: three probe runs in a row without a usable reading, or no probe run for more than 6 minutes. From then
   on, only a good probe run ends the unknown status, and idle time is counted from that probe run. While a machine
   is in use, a probe run that reads only some of its GPUs is usable too.
-- Unknown without a reason (`Use.why` is None): the readings since ready, or since that good probe run, don't
-  suffice yet.
+- If there are not enough readings for any of these yet, the status is also unknown, but without a reason
+  (`Use.why` is None).
 """
 
 from __future__ import annotations
@@ -30,10 +29,10 @@ from bot.model.machine_use import NOT_COMPUTING, GpuUse, Missed, RecentUse, Samp
 from bot.policy.team.rules import Idle, Rules
 
 LONGEST_GAP = timedelta(minutes=6)
-"""The longest time between two probe runs for which the time between them still counts as observed.
+"""The longest gap between two probe runs during which a machine still counts as monitored.
 
-If a very large number of machines slows down all probing, the limit is three times the usual gap, but at most
-LONGEST_GAP_OF_MANY.
+Whatever happens in a longer gap is unknown. If a very large number of machines slows down all probing, the limit
+is three times the usual gap, but at most LONGEST_GAP_OF_MANY.
 """
 LONGEST_GAP_OF_MANY = timedelta(hours=1)
 MISSED_IN_A_ROW = 3
@@ -41,14 +40,14 @@ MISSED_IN_A_ROW = 3
 FEWEST_PROBE_RUNS = 3
 """The number of good probe runs that are required to call a machine connected or idle."""
 ONE_IDLE_PERIOD = timedelta(minutes=10)
-"""The longest interruption that doesn't end an idle period."""
+"""The shortest interruption that ends an idle period."""
 NOT_YET = timedelta(minutes=15)
-"""The time after ready during which a refused login is expected.
+"""The time during which a newly ready machine is expected to refuse logins.
 
 The startup script may not have installed the probe yet.
 """
 OLD_CONNECTION = timedelta(seconds=120)
-"""The age from which an SSH connection counts as a person's.
+"""The age above which an SSH connection counts as a connected person.
 
 Internet scanners keep a connection open for up to this long.
 """
@@ -117,7 +116,7 @@ def highest_readings(samples: Iterable[Sample]) -> tuple[GpuUse, ...]:
 def most_connections(samples: Iterable[Sample], *, since: datetime) -> int:
     """Return the highest number of connections that were open at the same time after `since`.
 
-    A connection is counted once two probe runs more than 120 seconds apart have seen it.
+    A connection only counts once two probe runs more than 120 seconds apart have seen it.
 
     Args:
         samples: Oldest first. They may begin before `since`.
@@ -167,7 +166,7 @@ def recent_use(
 
 
 def recent_span(idle: Idle) -> timedelta:
-    """Return the time for which `recent_use` needs samples."""
+    """Return the length of time before now for which `recent_use` needs samples."""
     return idle.after + 5 * OLD_CONNECTION
 
 
@@ -189,7 +188,7 @@ def busy_hours(highest: Iterable[tuple[datetime, int]], now: datetime) -> tuple[
 
 
 class _Unbroken(NamedTuple):
-    """The samples since the last break, that is, since the bot last lost sight of the machine."""
+    """The samples since the last break in the monitoring of a machine."""
 
     good: tuple[Sample, ...] = ()
     """The good samples since the last break. Empty if the bot can't monitor the machine now."""
@@ -200,7 +199,7 @@ class _Unbroken(NamedTuple):
 
 
 def window(rules: Rules) -> timedelta:
-    """Return the time for which `judge` needs samples."""
+    """Return the length of time before now for which `judge` needs samples."""
     return max(rules.idle.after, rules.idle.never_used) + ONE_IDLE_PERIOD
 
 
@@ -215,9 +214,9 @@ def differs(before: Use | None, after: Use) -> bool:
 def unseen_since(use: Use, samples: Sequence[Sample], at: datetime, rules: Rules) -> datetime | None:
     """Return the time since which nobody knows how a machine has been used.
 
-    Nobody knows if the last good probe run was too long before `at`, either because the bot was down or because
-    its probe runs failed. The result is the time of that probe run, or the start of the usage status if there was
-    none. None if the usage status is still valid at `at`.
+    That is the time of the last good probe run, if it is too long before `at`: either the bot was down or its
+    probe runs failed. If there was no good probe run, it is the start of the usage status. None if the usage
+    status is still valid at `at`.
 
     Args:
         samples: The samples of the last `window(rules)` before `at`, oldest first, and the newest one before that.
@@ -327,16 +326,18 @@ def judge(
 
 
 def _in_window(samples: Sequence[Sample], begin: datetime) -> Sequence[Sample]:
-    """Return the samples starting at `begin`, and the newest one before."""
+    """Return the samples since `begin`, and the newest one before that."""
     first = next((n for n, sample in enumerate(samples) if sample.at >= begin), len(samples))
     return samples[max(first - 1, 0) :]
 
 
 def longest_gap(samples: Sequence[Sample]) -> timedelta:
-    """Return the longest time between these probe runs that still counts as observed.
+    """Return the longest gap between probe runs during which a machine still counts as monitored.
+
+    It is longer than LONGEST_GAP if all recent probe runs are further apart than usual.
 
     Args:
-        samples: Oldest first.
+        samples: The recent samples, oldest first.
     """
     between = [after.at - before.at for before, after in pairwise(samples)]
     # Use the shortest time: probe runs that were late because the bot was down must not allow longer gaps.
@@ -356,8 +357,8 @@ def _without_break(
     """Return the samples since the last break.
 
     Args:
-        gap: The longest time between two probe runs that is not a break.
-        good: Whether a sample shows how the machine is used.
+        gap: The longest gap between two probe runs that is not a break.
+        good: Returns whether a sample shows how the machine is used.
     """
     seen: list[Sample] = []
     missed: list[Sample] = []
@@ -383,8 +384,8 @@ def _without_break(
 def _why(missed: Sequence[Sample], before: Use | None, *, not_yet: bool) -> Missed | None:
     """Return the reason why the last probe runs show nothing.
 
-    A previous reason is kept as long as it is still among the reasons. Otherwise alternating failures would change
-    the usage status with every probe run.
+    The previous reason is kept as long as one of the last probe runs still has it. Otherwise alternating failures
+    would change the usage status with every probe run.
     """
     if len(missed) < MISSED_IN_A_ROW:
         return None
@@ -419,7 +420,7 @@ def _unknown(before: Use | None, since: datetime, *, why: Missed | None, worked:
 def _in_use_since(first: datetime, unbroken: _Unbroken, before: Use | None) -> datetime:
     """Return the start of the current period of use.
 
-    That is its first reading that shows work. After a break, it is the first good probe run.
+    That is the first reading of the period that shows work or, after a break, the first good probe run.
     """
     if (
         before is not None
@@ -431,10 +432,11 @@ def _in_use_since(first: datetime, unbroken: _Unbroken, before: Use | None) -> d
 
 
 def _quiet_since(work: Sequence[datetime], unbroken: _Unbroken, before: Use | None, begin: datetime) -> datetime:
-    """Return T: the time of the last reading that shows work, or of the first good probe run after a break.
+    """Return the time since which a machine hasn't worked, called T in the module's docstring.
 
-    If there is neither, return the T of the previous usage status if that was idle or connected, or else `begin`,
-    the start of the samples.
+    That is the time of the last reading that shows work, or of the first good probe run after a break. If there is
+    neither, it is the T of the previous usage status, if that was idle or connected. Otherwise it is `begin`, the
+    time at which the samples begin.
     """
     first_good = unbroken.good[0].at
     if work and (unbroken.lost_at is None or work[-1] >= first_good):

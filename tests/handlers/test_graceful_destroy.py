@@ -1,4 +1,4 @@
-"""Destroy's dialog runs `/root/on-ending.sh` first: the box, Keep and Destroy now."""
+"""Graceful destroy: the dialog's checkbox that runs `/root/on-ending.sh` first, Keep, and Destroy now."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ BOX = "Run /root/on-ending.sh first, for up to 10 min"
 
 
 async def with_script(ours: Team) -> Rental:
-    """Return Ana's machine, which a visit of now saw with a script that can start."""
+    """Return Ana's machine, on which a current probe run found a script that can run."""
     rental = await running(ours)
     attempt = make.attempt(
         rental_id=rental.id,
@@ -46,7 +46,7 @@ async def card(ours: Team, user: str) -> dict[str, Any]:
     return await ours.look(user, TRAINING, "Ready: 1x H100 SXM 80 GB (")
 
 
-async def test_the_checked_box_runs_the_script_first_keep_takes_it_back_and_destroy_now_waits_for_nothing(
+async def test_graceful_destroy_can_be_cancelled_by_keep_or_replaced_by_destroy_now(
     tmp_path: Path,
 ) -> None:
     async with team(tmp_path) as ours:
@@ -64,7 +64,7 @@ async def test_the_checked_box_runs_the_script_first_keep_takes_it_back_and_dest
 
         shown = await card(ours, BEN)
         assert "As Ana asked, I'll destroy it when its script /root/on-ending.sh is done" in shown["reads"]
-        await ours.click(BEN, shown, f"Keep {rental.id}")  # Ben approves, and may not extend
+        await ours.click(BEN, shown, f"Keep {rental.id}")  # Ben is an approver, so he may not extend
         assert (await ours.rental(rental.id)) == first
         for _ in range(2):
             await ours.click(ANA, shown, f"Keep {rental.id}")
@@ -80,7 +80,7 @@ async def test_the_checked_box_runs_the_script_first_keep_takes_it_back_and_dest
         assert ending(await ours.rental(rental.id)).by == BEN
 
 
-async def test_a_second_dialog_with_the_box_changes_nothing_and_without_it_destroys(tmp_path: Path) -> None:
+async def test_a_second_graceful_destroy_changes_nothing_but_an_immediate_one_destroys(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         rental = await with_script(ours)
         shown = await card(ours, BEN)
@@ -94,7 +94,7 @@ async def test_a_second_dialog_with_the_box_changes_nothing_and_without_it_destr
         assert ending(await ours.rental(rental.id)).by == BEN
 
 
-async def test_an_unchecked_box_destroys_at_once_and_a_script_that_left_meanwhile_is_said(tmp_path: Path) -> None:
+async def test_an_unchecked_box_destroys_immediately_and_a_missing_script_is_reported(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         rental = await with_script(ours)
         await ours.click(ANA, await card(ours, ANA), "Destroy")
@@ -107,7 +107,7 @@ async def test_an_unchecked_box_destroys_at_once_and_a_script_that_left_meanwhil
         assert ending(await ours.rental(rental.id)).since is not None
 
 
-async def test_extend_by_command_takes_it_back_and_never_ends_the_machine_sooner(tmp_path: Path) -> None:
+async def test_an_extension_cancels_graceful_destroy_and_never_shortens_the_lease(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         rental = await with_script(ours)
         await ours.click(ANA, await card(ours, ANA), "Destroy")
