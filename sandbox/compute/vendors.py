@@ -236,7 +236,7 @@ class BehaviourSetting:
 
 @dataclass
 class VendorState:
-    """The current behaviour of a vendor, and the number of occasions for which it remains (None: no limit)."""
+    """The current behaviour of a vendor, and the number of further occasions to which it applies (None: all)."""
 
     setting: BehaviourSetting = field(default_factory=BehaviourSetting)
     left: int | None = None
