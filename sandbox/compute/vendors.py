@@ -194,7 +194,7 @@ VENDORS = _vendors()
 
 
 class Behaviour(StrEnum):
-    """The behaviour of a vendor. docs/sandbox.md explains each."""
+    """The behaviour of a vendor. docs/sandbox-api.md explains each."""
 
     NORMAL = "normal"
     SOLD_OUT = "sold_out"

@@ -1,4 +1,4 @@
-"""The bodies of the workspace's control calls. docs/sandbox.md explains them."""
+"""The bodies of the workspace's control calls. docs/sandbox-api.md explains them."""
 
 from typing import Annotated, Any, Literal
 
