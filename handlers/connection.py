@@ -47,7 +47,7 @@ A refusal would otherwise go unnoticed while there is nothing to post.
 UNREACHABLE_AFTER = timedelta(minutes=1)
 """Wall-clock time without an answer from Slack after which `/health` reports it."""
 ASIDE_EVERY = 1.0
-"""Wall-clock seconds between two checks whether this process stands aside for other processes."""
+"""Wall-clock seconds between two checks of whether this process should leave its requests to others."""
 REFUSED = TOKEN_REFUSED | {"missing_scope", "not_allowed_token_type"}
 """Errors during startup that can only be solved by a different token."""
 
@@ -60,7 +60,7 @@ class Tokens:
     app: str = field(repr=False)
     """The app-level token. Empty if it isn't set, because only Socket Mode needs it."""
     signing_secret: str = field(repr=False, default="")
-    """Empty if it isn't set, because only HTTP mode needs it."""
+    """The secret with which Slack signs its requests. Empty if it isn't set, because only HTTP mode needs it."""
 
 
 @dataclass(frozen=True)
@@ -94,10 +94,9 @@ class Receiver(Protocol):
         """
 
     def many_slow(self) -> bool:
-        """Return whether many requests were slow to arrive in the last five minutes.
+        """Return whether many requests were slow to arrive in the last five minutes, and fewer were answered.
 
-        This means that a certain number of requests were slow, and more than were answered. Always False in Socket
-        Mode.
+        Always False in Socket Mode.
         """
 
     def use_secret(self, secret: str) -> None:

@@ -128,9 +128,9 @@ class People:
             Outage: Slack doesn't answer in time.
             StoreBusy: The database is busy.
         """
-        real_now = self._deps.clock.real()
+        now = self._deps.clock.real()
         async with self._deps.store.read() as tx:
-            person = await tx.people.get(user_id, real_now - CACHED_FOR)
+            person = await tx.people.get(user_id, now - CACHED_FOR)
         if person is None:
             person = await self._query(user_id)
         if self._home is not None and self._home.is_other_team(team_id):
@@ -142,11 +142,11 @@ class People:
 
         Raises the same errors as `get`.
         """
-        real_now = self._deps.clock.real()
+        now = self._deps.clock.real()
         before = await self._change_counts(user_id)
         person = await self._look_up(user_id)
         async with self._deps.store.write() as tx:
-            await tx.people.put(person, real_now)
+            await tx.people.put(person, now)
         if await self._change_counts(user_id) != before:
             # The event arrived before the row existed, so `forget` had nothing to delete.
             async with self._deps.store.write() as tx:

@@ -113,7 +113,7 @@ Fingerprints = Annotated[
 ]
 """The digests of up to 20 SSH keys, separated by commas: `OOKX...,47DE...`."""
 WhoseMoney = Annotated[Scope, _read(_parse_scope), PlainSerializer(lambda scope: f"{scope.kind}:{scope.name}")]
-"""The budget's scope, as kind and name: `project:vision`, `person:U0ANA` or `team:`."""
+"""A person, a project or the team, as kind and name: `person:U0ANA`, `project:vision` or `team:`."""
 
 
 # --- the values of keys, pages and questions
@@ -290,8 +290,8 @@ class SpanValue(Value):
 class EndValue(Value):
     """A rental, and the end that the reader of a message or dialog saw: `k7mq2:1763982000`.
 
-    Because of the end, submitting an extension twice doesn't extend the lease twice, and nobody accepts a machine
-    whose end has changed in the meantime.
+    The end is included so that submitting an extension twice doesn't extend the lease twice, and so that nobody
+    accepts a machine whose end has changed in the meantime.
     """
 
     rental_id: str
@@ -301,8 +301,8 @@ class EndValue(Value):
 class ExtendValue(Value):
     """A rental, the time to add to its lease, and the end that the reader saw.
 
-    For example `k7mq2:2:1763982000` (2 hours) or `k7mq2:5400s:1763982000`. Because of the end, a second click
-    doesn't extend the lease again.
+    For example `k7mq2:2:1763982000` (2 hours) or `k7mq2:5400s:1763982000`. The end is included so that a second
+    click doesn't extend the lease again.
     """
 
     SHAPE: ClassVar[str] = f"{_group('rental_id')}:{_group('by', f'{_HOURS}|{_SECONDS}')}:{_group('shown_end')}"
@@ -349,7 +349,7 @@ class QuoteUntilValue(Value):
 
 
 class QuoteHoursValue(Value):
-    """A quote, and another lease for its request, in whole hours: `q8f3...:4`."""
+    """A quote, and another length for the lease in its request, in whole hours: `q8f3...:4`."""
 
     quote_id: str
     lease: Span
@@ -403,14 +403,14 @@ class NearbyValue(Value):
 
 
 class SpendValue(Value):
-    """A month and a budget's scope: `2026-11:project:vision`."""
+    """A month, and the person, project or team whose charges are requested: `2026-11:project:vision`."""
 
     month: Month
     scope: WhoseMoney
 
 
 class SpendRowsValue(Value):
-    """A period as people type it, a budget's scope, and the kind of rows to show.
+    """A period as people type it, a person, project or team, and the kind of rows to show.
 
     For example `week:team::people` or `2026-10:project:vision:people`.
     """

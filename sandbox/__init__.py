@@ -1,4 +1,5 @@
-"""The outside world on one machine: the Compute Clear API, a Slack workspace, SSH hosts, and the keys of GitHub.
+"""Simulates every outside service on one machine: the Compute Clear API, Slack, SSH hosts and GitHub's keys.
 
-It speaks the real protocols and knows nothing of the bot. `client` drives it. See docs/sandbox.md.
+The sandbox speaks the real protocols and contains no code of the bot. Tests and demos control it through
+`sandbox.client`. See docs/sandbox.md.
 """

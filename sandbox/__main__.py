@@ -1,5 +1,6 @@
-"""`python -m sandbox`: Compute Clear, SSH hosts, the Slack workspace, GitHub and the page in one process, with one
-clock.
+"""`python -m sandbox`: the whole sandbox in one process.
+
+Serves Compute Clear, its SSH hosts, the Slack workspace, GitHub and the page. All of them share one clock.
 """
 
 import asyncio
@@ -14,7 +15,7 @@ from sandbox.web import Page
 
 
 def main() -> None:
-    """Print one JSON line when ready, and serve all until SIGTERM or SIGINT."""
+    """Start every server, print one JSON line when all are ready, and serve until SIGTERM or SIGINT."""
     parser = arguments("sandbox", "The whole outside world on this machine.")
     parser.add_argument("--compute-port", type=port, default=0, help="Compute Clear's port (default: a free one)")
     parser.add_argument("--slack-port", type=port, default=0, help="the workspace's port (default: a free one)")

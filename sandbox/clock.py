@@ -1,7 +1,8 @@
-"""The sandbox's time. No other module of the sandbox reads the machine's clock or sleeps.
+"""The sandbox's clock. No other module of the sandbox reads the machine's clock or sleeps.
 
-*Sandbox time* is the time of day in the sandbox: it runs at a speed and can jump forward. *Real time* is the time
-of sockets and deadlines: `Notifier.wait_for`, `real_sleep` and `real_monotonic` use it.
+*Sandbox time* is the date and time that the simulated services show. It can run faster or slower than the wall
+clock, and jump forward. Sockets and timeouts use *wall-clock time*, through `Notifier.wait_for`, `real_sleep` and
+`real_monotonic`.
 """
 
 import asyncio
@@ -13,17 +14,17 @@ from functools import partial
 
 
 async def real_sleep(seconds: float) -> None:
-    """Sleep for that many seconds of real time."""
+    """Sleep for this many wall-clock seconds."""
     await asyncio.sleep(max(0.0, seconds))
 
 
 def real_monotonic() -> float:
-    """Return seconds of real time since some fixed moment, for limits that sandbox time must not change."""
+    """Return a monotonic time in wall-clock seconds, for limits that the sandbox's clock must not affect."""
     return time.monotonic()
 
 
 def real_seconds() -> float:
-    """Return the real time of day in Unix seconds, as signatures have it."""
+    """Return the wall-clock time in Unix seconds, which is what request signatures contain."""
     return time.time()
 
 
@@ -34,14 +35,15 @@ class Notifier:
         self._notified = asyncio.Event()
 
     def notify(self) -> None:
-        """Let every waiting task evaluate its condition again."""
+        """Make every waiting task evaluate its condition again."""
         self._notified.set()
         self._notified = asyncio.Event()
 
     async def wait_for(self, condition: Callable[[], bool], seconds: float | None = None) -> bool:
-        """Wait until `condition()` is true, at most for `seconds` of real time (None: without limit).
+        """Wait until `condition()` is true, and return whether it is.
 
-        Return whether the condition is true. It is evaluated now and after each `notify`.
+        The condition is evaluated immediately and after each `notify`. The wait takes at most `seconds` of
+        wall-clock time, or has no limit if `seconds` is None.
         """
         try:
             async with asyncio.timeout(seconds):
@@ -53,16 +55,16 @@ class Notifier:
 
 
 class SandboxClock:
-    """Sandbox time: aware, in UTC, at a speed, with jumps, and never going back.
+    """A clock that runs at a configurable speed and can jump forward, but never goes back.
 
-    `revision` grows by one with each jump or change of speed, so that another process that follows this clock
-    knows when to read it again.
+    Its times are aware and in UTC. Each jump or change of speed increases `revision` by one. A process that
+    follows this clock can wait for that, and then read the clock again.
     """
 
     def __init__(self, start: datetime | None = None, *, speed: float = 1.0) -> None:
-        """Start at `start` (by default now) and run `speed` times as fast as real time.
+        """Start the clock at `start` (default: now), running `speed` times as fast as the wall clock.
 
-        Raise ValueError if `start` has no time zone, or if the speed is negative or not finite.
+        Raises ValueError if `start` has no time zone, or if the speed is negative or not finite.
         """
         if start is not None and start.tzinfo is None:
             raise ValueError("the clock's start needs a time zone")
@@ -74,30 +76,35 @@ class SandboxClock:
 
     @property
     def revision(self) -> int:
-        """How often the clock jumped or changed its speed."""
+        """The number of jumps and speed changes so far."""
         return self._revision
 
     @property
     def speed(self) -> float:
-        """Sandbox seconds per real second. At 0 the clock moves only by jumps."""
+        """Sandbox seconds per wall-clock second. At 0, the clock moves only by jumps."""
         return self._speed
 
     def now(self) -> datetime:
-        """Return sandbox time, to the microsecond."""
+        """Return the current sandbox time, with microseconds."""
         return self._at(time.monotonic_ns())
 
     def jump(self, seconds: float) -> None:
-        """Move the clock forward. Raise ValueError if the jump is negative or infinite."""
+        """Move the clock forward by `seconds`. Raise ValueError if they are negative or infinite."""
         self.change(jump=seconds)
 
     def jump_to(self, moment: datetime) -> None:
-        """Move the clock forward to an aware time. Raise ValueError if that has passed."""
+        """Move the clock forward to an aware time. Raise ValueError if that time is in the past."""
         self.change(to=moment)
 
     def change(self, *, jump: float | None = None, to: datetime | None = None, speed: float | None = None) -> None:
-        """Jump by seconds or to a time, change the speed, or both, as one revision.
+        """Jump, change the speed, or do both, as a single revision.
 
-        Raise ValueError and change nothing if time would go back or a number is out of range.
+        Raises ValueError, without changing anything, if the clock would go back or a number is out of range.
+
+        Args:
+            jump: The number of sandbox seconds to skip. Can't be combined with `to`.
+            to: The aware time to skip to.
+            speed: The new speed, in sandbox seconds per wall-clock second.
         """
         real = time.monotonic_ns()
         now = self._at(real)
@@ -118,12 +125,12 @@ class SandboxClock:
         self._changes.notify()
 
     async def wait_revision(self, after: int, seconds: float) -> int:
-        """Wait up to `seconds` of real time until the revision is higher than `after`. Return the revision."""
+        """Wait up to `seconds` of wall-clock time for a revision higher than `after`, and return the revision."""
         await self._changes.wait_for(partial(self._moved_since, after), seconds)
         return self._revision
 
     async def sleep_until(self, moment: datetime) -> None:
-        """Sleep until sandbox time reaches `moment` (aware), also by a jump."""
+        """Sleep until the sandbox time reaches `moment` (aware), whether by passing or by a jump."""
         while (left := (moment - self.now()).total_seconds()) > 0:
             revision = self._revision
             # Round up to a millisecond: shorter sleeps would make the last microseconds a busy loop.

@@ -1,4 +1,4 @@
-"""`/_control/clock`: the sandbox's clock over HTTP."""
+"""`/_control/clock`: reads and changes the sandbox's clock over HTTP."""
 
 from typing import Annotated
 
@@ -10,7 +10,7 @@ from sandbox.serving import LONGEST_WAIT, ControlModel, number, read, refusal, r
 
 
 class ClockChange(ControlModel):
-    """How to change the clock; a field that is left out changes nothing."""
+    """A change of the clock. Fields that are left out change nothing."""
 
     jump: Annotated[float, Field(description="sandbox seconds to skip")] | None = None
     to: Annotated[AwareDatetime, Field(description="the time to skip to")] | None = None

@@ -1,4 +1,8 @@
-"""The parts of the sandbox as programs: their options, their ready line, and how they end."""
+"""Shared code of the sandbox's programs: options, the ready line, and shutting down.
+
+The *ready line* is a line of JSON that a program prints once its servers accept connections. It contains their
+URLs and tokens.
+"""
 
 import argparse
 import asyncio
@@ -19,14 +23,14 @@ _HIGHEST_PORT = 65_535
 
 
 class _OneLineParser(argparse.ArgumentParser):
-    """Reports a wrong option in one line."""
+    """A parser that reports a wrong option in a single line, without the usage text."""
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"{self.prog}: {' '.join(message.split())}. --help shows the options.\n")
 
 
 def arguments(program: str, what: str) -> argparse.ArgumentParser:
-    """Return a parser for `python -m program`, with the options that every part has."""
+    """Return a parser for `python -m PROGRAM`, with the options that all of the sandbox's programs share."""
     parser = _OneLineParser(prog=f"python -m {program}", description=what)
     parser.add_argument("--speed", type=_speed, default=1.0, help="sandbox seconds per real second (default: 1)")
     parser.add_argument(
@@ -37,12 +41,12 @@ def arguments(program: str, what: str) -> argparse.ArgumentParser:
 
 
 def clock_of(options: argparse.Namespace) -> SandboxClock:
-    """Return the clock that the options describe."""
+    """Create the clock that the options `--at` and `--speed` describe."""
     return SandboxClock(options.at, speed=options.speed)
 
 
 def port(text: str) -> int:
-    """Parse an option that is a port."""
+    """Parse the value of a port option."""
     if text.isascii() and text.isdigit() and int(text) <= _HIGHEST_PORT:
         return int(text)
     raise argparse.ArgumentTypeError(f"a port is a number from 0 to {_HIGHEST_PORT}")
@@ -66,7 +70,7 @@ def _time(text: str) -> datetime:
 
 
 async def start_listening(start: Callable[[int], Awaitable[str]], port: int, option: str = "--port") -> str:
-    """Start a server at a port and return its URL. Raise SystemExit with one line if the port can't be used."""
+    """Start a server on a port and return its URL. Raise SystemExit with a one-line message if it can't listen."""
     try:
         return await start(port)
     except OSError as error:
@@ -77,7 +81,11 @@ async def start_listening(start: Callable[[int], Awaitable[str]], port: int, opt
 
 
 async def run_until_stopped(ready: dict[str, Any], stop: Stop, *, with_parent: bool) -> None:
-    """Print the ready line, wait for SIGTERM, SIGINT or the end of the parent, and stop."""
+    """Print the ready line, wait for SIGTERM or SIGINT, then stop.
+
+    With `with_parent`, the end of standard input stops the program too. A parent that holds the other end of the
+    pipe thereby stops it even if the parent is killed.
+    """
     loop = asyncio.get_running_loop()
     ended = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -92,9 +100,12 @@ async def run_until_stopped(ready: dict[str, Any], stop: Stop, *, with_parent: b
 
 
 def _await_end_of_input(loop: asyncio.AbstractEventLoop, ended: asyncio.Event) -> None:
-    """Read standard input to its end. This is a thread, because asyncio can't read a terminal or a file."""
+    """Read standard input until it ends, then set `ended`.
+
+    Runs in its own thread, because asyncio can't read standard input if it is a terminal or a file.
+    """
     with suppress(OSError):
         while os.read(0, 4096):
             pass
-    with suppress(RuntimeError):  # the loop has ended meanwhile
+    with suppress(RuntimeError):  # the event loop may have been closed in the meantime
         loop.call_soon_threadsafe(ended.set)

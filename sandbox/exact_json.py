@@ -1,4 +1,4 @@
-"""JSON with exact numbers: a Decimal is written digit by digit, never as a float."""
+"""Writes JSON with exact numbers: a Decimal keeps all of its digits and never becomes a float."""
 
 import json
 from datetime import UTC, datetime
@@ -6,21 +6,26 @@ from decimal import Decimal
 from enum import Enum
 from typing import Any
 
-# A larger or smaller number is written with an exponent: otherwise 1E+999999999 would fill the memory.
+# Numbers with more digits are written with an exponent. Written in full, 1E+999999999 would fill the memory.
 _MAX_DIGITS = 30
 
 
 def iso(moment: datetime) -> str:
-    """Return ISO 8601 in UTC with microseconds, such as 2026-11-24T14:33:00.000000Z. Raise ValueError if naive."""
+    """Format an aware time as ISO 8601 in UTC with microseconds, such as `2026-11-24T14:33:00.000000Z`.
+
+    Raises ValueError if the time is naive.
+    """
     if moment.tzinfo is None:
         raise ValueError("a time without a zone")
     return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def dumps(value: Any) -> str:
-    """Return the JSON text of a value, in which Decimals and aware times are allowed.
+    """Serialize a value as JSON. In addition to the usual types, it may contain enums, Decimals and aware times.
 
-    Raise ValueError if JSON can't express a number, and TypeError for any other type.
+    Raises:
+        ValueError: JSON can't express a number, such as NaN, or a time is naive.
+        TypeError: The value contains another type.
     """
     if isinstance(value, Enum):
         return dumps(value.value)

@@ -1,8 +1,9 @@
-"""Faults on purpose: a middleware that delays, refuses, garbles, cuts and holds requests of a server.
+"""Fault injection: a middleware that delays, fails, garbles, cuts off or holds the requests to a server.
 
-A request is read whole, added to the traffic log, and then meets the faults that match it: first every `latency`,
-then the oldest of the others. The server's handler runs in its own task, so that a client that disconnects never
-stops it half-way. A fault that strikes *before* the handler acts prevents it from acting.
+A request is read in full and added to the traffic log. Then the matching faults are applied to it: first every
+`latency`, then the oldest of the others. The server's handler runs in its own task, so that it always finishes,
+even if the client disconnects. While a fault that applies *before* the handler has not let the request through,
+the handler doesn't run at all.
 """
 
 import asyncio
@@ -26,7 +27,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class FaultKind(StrEnum):
-    """What a fault does; see docs/sandbox.md."""
+    """The effect of a fault on a request. See docs/sandbox.md."""
 
     LATENCY = "latency"
     STATUS = "status"
@@ -39,7 +40,7 @@ class FaultKind(StrEnum):
 
 
 class FaultBody(ControlModel):
-    """The body that adds a fault."""
+    """The body of the control call that adds a fault."""
 
     endpoint: Annotated[str, Field(min_length=1, description="an endpoint's name, * for all")]
     kind: Annotated[FaultKind, Field(strict=False)]
@@ -59,7 +60,12 @@ class FaultBody(ControlModel):
 
 
 class Fault:
-    """A fault, and how many requests it has met."""
+    """A fault, with counts of the requests that it has affected.
+
+    `left` is the number of further requests that it may affect (None: any number), `hits` the number of requests
+    that it has affected, `held` the number of requests that it holds now, and `dropped` the number of held
+    requests whose client disconnected.
+    """
 
     def __init__(self, name: str, body: FaultBody) -> None:
         self.name = name
@@ -72,17 +78,17 @@ class Fault:
         self.released = asyncio.Event()
 
     def take(self) -> None:
-        """Count one of the `times` requests that the fault may meet."""
+        """Use up one of the requests that the fault may affect."""
         if self.left is not None:
             self.left -= 1
 
     def remove(self) -> None:
-        """End the fault, and let the requests that it holds go on. Its counts can still be read."""
+        """Deactivate the fault, and release the requests that it holds. Its counts remain available."""
         self.active = False
         self.released.set()
 
     def as_json(self) -> dict[str, Any]:
-        """Return the fault as the control API returns it."""
+        """Return the fault as the control API shows it."""
         return {
             "id": self.name,
             **self.body.model_dump(),
@@ -95,20 +101,20 @@ class Fault:
 
 
 def route_name(request: web.Request) -> str:
-    """Return the name of a request's route, which is its endpoint."""
+    """Return the name of a request's route, which serves as the name of its endpoint."""
     return request.match_info.route.name or "unknown"
 
 
 def plain_error(status: int) -> dict[str, Any]:
-    """Return the body of a status fault for a server without its own error format."""
+    """Return the body of a `status` fault, for servers that have no error format of their own."""
     return {"detail": f"the service answered {status}"}
 
 
 class Faults:
     """The faults and the traffic log of one server.
 
-    A server uses `web.Application(middlewares=[faults.middleware()])`, `faults.add_routes(app.router)` and
-    `app.on_shutdown.append(faults.close)`. Requests under `/_control/` meet no fault and are not logged.
+    A server installs `web.Application(middlewares=[faults.middleware()])`, `faults.add_routes(app.router)` and
+    `app.on_shutdown.append(faults.close)`. Requests to `/_control/` are neither affected by faults nor logged.
     """
 
     def __init__(
@@ -119,11 +125,13 @@ class Faults:
         known: frozenset[str] | None = None,
         error_body: Callable[[int], dict[str, Any]] = plain_error,
     ) -> None:
-        """Make the faults of a server.
+        """Set up fault injection for a server.
 
-        endpoint_of  returns a request's endpoint
-        known        all endpoints; None: every name is accepted
-        error_body   returns the JSON body of a status fault
+        Args:
+            clock: The clock of the traffic log.
+            endpoint_of: Returns the endpoint of a request.
+            known: The names of all endpoints. If None, faults may name any endpoint.
+            error_body: Returns the JSON body for the status code of a `status` fault.
         """
         self.traffic = Traffic(clock)
         self._endpoint_of = endpoint_of
@@ -147,23 +155,29 @@ class Faults:
         return fault
 
     def get(self, name: str) -> Fault:
-        """Return the fault with that name, also if it is removed. Raise KeyError if there never was one."""
+        """Return the fault with this name, even if it has been removed. Raise KeyError if there never was one."""
         return self._faults[name]
 
     def active(self) -> list[Fault]:
-        """Return the faults that can still meet a request, or hold one."""
+        """Return the faults that can still affect a request, or that hold one now."""
         return [fault for fault in self._faults.values() if fault.active and (fault.left != 0 or fault.held)]
 
     async def wait_hit(self, fault: Fault, seconds: float) -> bool:
-        """Wait up to `seconds` of real time until the fault has met a request. Return whether it has."""
+        """Wait until the fault has affected a request, and return whether it has.
+
+        Waits at most `seconds` of wall-clock time.
+        """
         return await self._changes.wait_for(lambda: fault.hits > 0, seconds)
 
     async def wait_dropped(self, fault: Fault, seconds: float) -> bool:
-        """Wait up to `seconds` of real time until the client of a held request goes. Return whether one did."""
+        """Wait until the client of a held request disconnects, and return whether one did.
+
+        Waits at most `seconds` of wall-clock time.
+        """
         return await self._changes.wait_for(lambda: fault.dropped > 0, seconds)
 
     async def close(self, _app: web.Application | None = None) -> None:
-        """Cut every request that is held or hangs, and hold no new one. Called when the server stops."""
+        """Cut off every request that is held or hangs, and hold no more. Called when the server stops."""
         self._closing.set()
         for fault in self._faults.values():
             fault.remove()
@@ -173,7 +187,7 @@ class Faults:
     # --- requests
 
     def middleware(self) -> Middleware:
-        """Return the middleware. It must be the outermost one."""
+        """Return the middleware, which must be the outermost one of its application."""
 
         @web.middleware
         async def meet_faults(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -233,8 +247,9 @@ class Faults:
                 return await self._cut(request)
 
     def _matching(self, endpoint: str, request: web.Request, raw: bytes) -> tuple[list[Fault], Fault | None]:
-        """Return the faults that this request meets, every latency and one other, and count the request for
-        them.
+        """Select the faults that affect this request: every `latency`, and at most one other.
+
+        The request is deducted from the number of requests that each of them may still affect.
         """
         latencies: list[Fault] = []
         other: Fault | None = None
@@ -256,10 +271,10 @@ class Faults:
     async def _act(
         self, request: web.Request, handler: Handler, then_count: Fault | None = None
     ) -> asyncio.Task[web.StreamResponse]:
-        """Run the handler to its end, even if the client goes. Return its task, which has the answer.
+        """Run the handler to its end, even if the client disconnects, and return its finished task.
 
-        A fault that strikes after the handler acts is counted only when the handler is done, so that a counted hit
-        has acted.
+        If a fault applies after the handler, pass it as `then_count`. It is counted once the handler is done, so
+        that whoever waits for the hit can rely on the handler's effects.
         """
         task = asyncio.ensure_future(handler(request))
         self._acting.add(task)
@@ -278,14 +293,14 @@ class Faults:
     def _acted(self, task: asyncio.Task[web.StreamResponse]) -> None:
         self._acting.discard(task)
         if not task.cancelled():
-            task.exception()  # retrieved, since asyncio would log it as an error if the client has gone
+            task.exception()  # if the client has disconnected, asyncio would log the exception as never retrieved
 
     def _count(self, fault: Fault) -> None:
         fault.hits += 1
         self._changes.notify()
 
     async def _hold(self, fault: Fault, request: web.Request, *, counted: bool = False) -> None:
-        """Hold the request until the fault is released. Raise CancelledError if the client goes."""
+        """Hold the request until the fault is released. Raise CancelledError if the client disconnects."""
         fault.held += 1
         if not counted:
             self._count(fault)
@@ -301,7 +316,7 @@ class Faults:
             await self._cut(request)
 
     async def _cut(self, request: web.Request) -> web.StreamResponse:
-        """Close the connection without an answer. The server then cancels this handler."""
+        """Close the connection without a response. The server then cancels this handler."""
         if request.transport is not None:
             request.transport.close()
         await asyncio.Event().wait()
@@ -367,6 +382,6 @@ class Faults:
 
 
 def _contains(request: web.Request, raw: bytes, text: str) -> bool:
-    """Return whether the path, the query or the body has `text` in it, as sent or with its escapes decoded."""
+    """Return whether the path, the query or the body contains `text`, either as sent or with escapes decoded."""
     sent = [request.path, request.query_string, raw.decode("utf-8", "replace")]
     return any(text in part or text in unquote_plus(part) for part in sent)

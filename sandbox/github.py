@@ -1,7 +1,7 @@
-"""The public keys of GitHub's users, as `https://github.com/NAME.keys` serves them.
+"""Serves the public SSH keys of GitHub users, as `https://github.com/NAME.keys` does.
 
-GitHub answers text/plain: one key on each line and without comments, nothing for a user without keys, and 404 for
-an unknown name. Upper and lower case are the same in a name.
+GitHub responds with plain text that has one key per line, without comments. The text is empty for a user without
+keys, and the status is 404 for an unknown name. Names are case-insensitive.
 """
 
 from collections.abc import AsyncIterator
@@ -18,17 +18,17 @@ from sandbox.faults import Faults
 from sandbox.serving import ControlModel, Served, read, refusal, reply, serve
 
 ENDPOINT = "user_keys"
-"""The name of the one endpoint, for faults and the traffic log."""
+"""The name of the only endpoint, as faults and the traffic log use it."""
 HUGE_BYTES = 64 * 1024 + 1
-"""The size of a `huge` answer, at least."""
+"""The minimum size of a `huge` answer."""
 CHUNK_BYTES = 4096
 DRIP_SECONDS = 0.05
-"""Real seconds between two bytes of an `endless` answer."""
+"""Wall-clock seconds between two bytes of an `endless` answer."""
 GARBAGE = b"\xff\xfe\x00ssh-ed25519 \xc3\x28\r\n"
 
 
 class UserBody(ControlModel):
-    """The keys of a user, and how the server answers for them."""
+    """The keys of a user, and how the server responds to requests for them."""
 
     keys: Annotated[tuple[str, ...], Field(strict=False)] = ()
     behaviour: Literal["normal", "huge", "endless", "redirects", "garbage"] = "normal"
@@ -36,18 +36,18 @@ class UserBody(ControlModel):
 
 @dataclass(frozen=True)
 class User:
-    """A user of GitHub. `keys` are lines without comments."""
+    """A GitHub user. `keys` are lines without comments."""
 
     keys: tuple[str, ...]
     behaviour: str
 
     def text(self) -> str:
-        """Return the body of the normal answer."""
+        """Return the body of a normal response: one key per line."""
         return "".join(f"{key}\n" for key in self.keys)
 
 
 class GithubSandbox:
-    """The server. It knows no user until the control API adds one."""
+    """The GitHub server. It has no users until the control API adds some."""
 
     def __init__(self, clock: SandboxClock) -> None:
         self._clock = clock
@@ -56,7 +56,7 @@ class GithubSandbox:
         self.faults = Faults(clock, known=frozenset({ENDPOINT}))
 
     async def start(self, port: int = 0) -> str:
-        """Begin to serve on 127.0.0.1 (port 0: a free one), and return the URL, without a slash at the end."""
+        """Start to serve on 127.0.0.1, and return the URL without a trailing slash. Port 0 picks a free port."""
         app = web.Application(middlewares=[self.faults.middleware()])
         app.router.add_get("/{name}.keys", self._keys, name=ENDPOINT)
         self.add_control_routes(app.router)
@@ -65,13 +65,13 @@ class GithubSandbox:
         return self._served.url
 
     async def stop(self) -> None:
-        """End every connection."""
+        """Stop serving and close every connection."""
         if self._served is not None:
             await self._served.stop()
             self._served = None
 
     def add_control_routes(self, router: web.UrlDispatcher) -> None:
-        """Add the control calls."""
+        """Add the routes of the control API."""
         router.add_post("/_control/users/{name}", self._set_user)
         router.add_delete("/_control/users/{name}", self._remove_user)
         add_clock_routes(router, self._clock)
@@ -97,7 +97,7 @@ class GithubSandbox:
     async def _set_user(self, request: web.Request) -> web.Response:
         body = await read(request, UserBody)
         name = request.match_info["name"]
-        # GitHub keeps a key without its comment.
+        # GitHub removes the comment from a key.
         keys = tuple(" ".join(key.split()[:2]) for key in body.keys)
         self._users[name.lower()] = User(keys, body.behaviour)
         return reply({"name": name, "keys": keys, "behaviour": body.behaviour})
@@ -109,9 +109,9 @@ class GithubSandbox:
 
 
 async def _in_chunks(request: web.Request, user: User, more: AsyncIterator[bytes]) -> web.StreamResponse:
-    """Answer with the user's keys and then `more`, in chunks, so that no header tells the size."""
+    """Respond with the user's keys and then `more`, in chunks, so that no header announces the size."""
     response = web.StreamResponse(headers={"Content-Type": "text/plain; charset=utf-8"})
-    with suppress(ConnectionError):  # a client may go when it has read or waited too much
+    with suppress(ConnectionError):  # the client may disconnect once it has read or waited too much
         await response.prepare(request)
         await response.write(user.text().encode())
         async for chunk in more:

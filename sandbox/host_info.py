@@ -1,4 +1,4 @@
-"""How a machine is, for its shell and its probe."""
+"""The state of a machine, as its shell and its probe show it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,15 +11,15 @@ from sandbox.use import SetUp, Use
 
 @dataclass(frozen=True)
 class HostInfo:
-    """A machine as its shell and its probe show it."""
+    """The state of a machine at one time."""
 
     hostname: str
     gpus: Sequence[Gpu]
     up_since: datetime
     use: Use
     probe: str | None = None
-    """The path of the probe's script. None: there is none."""
+    """The path of the probe's script. None if no probe is installed."""
     set_up: SetUp | None = None
-    """None: there is no setup script."""
+    """The progress of the setup script. None if there is none."""
     ending: EndingPart | None = None
-    """What starts an on-ending.sh. None: its boot script brought no such part."""
+    """The program that starts on-ending.sh. None if the startup script didn't install it."""

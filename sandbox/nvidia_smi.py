@@ -24,7 +24,7 @@ def gpu_list(gpus: Sequence[Gpu]) -> str:
 
 @dataclass(frozen=True)
 class Reading:
-    """What one GPU shows at a moment. `percent` is None in MIG mode."""
+    """One measurement of a GPU. `percent` is its utilization, or None in MIG mode, which reports none."""
 
     percent: int | None
     memory_mib: int
@@ -32,14 +32,14 @@ class Reading:
 
 
 def reading(gpu: Gpu, percent: int | None) -> Reading:
-    """Return what a GPU that is so busy shows. Its memory and power follow from `percent`."""
+    """Return the measurement of a GPU with this utilization. Memory and power are derived from it."""
     if not percent and percent is not None:
         return Reading(percent, 0, 70)
     return Reading(percent, gpu.memory_mib * 3 // 4, 100 + 6 * (percent or 0))
 
 
 def gpu_table(gpus: Sequence[Gpu], percent: Callable[[int], int | None], now: datetime) -> str:
-    """Return the output of `nvidia-smi`. `percent` returns how busy a GPU is, by its index."""
+    """Return the output of `nvidia-smi`. `percent` returns the utilization of the GPU with a given index."""
     width = sum(_WIDTHS) + len(_WIDTHS) - 1
     line = "+" + "+".join("-" * column for column in _WIDTHS) + "+"
     rows = [

@@ -1,5 +1,7 @@
-"""The part of a machine that is told its end and starts its owner's on-ending.sh; docs/probe.md describes it. No
-script is run here: the control API says how long one takes.
+"""Simulates the program on a machine that starts the owner's on-ending.sh shortly before the machine's end.
+
+The bot sends the end to the machine with each probe run, see docs/probe.md. No script is really run here: the
+control API sets how long one takes and how it exits.
 """
 
 import re
@@ -12,41 +14,48 @@ _TELLS = re.compile(r"/usr/local/sbin/gpubot-probe ([1-9][0-9]{0,9}) (0|[1-9][0-
 
 @dataclass(frozen=True)
 class OnEnding:
-    """An on-ending.sh."""
+    """An owner's on-ending.sh, as the control API describes it."""
 
     lasts: timedelta | None = timedelta(0)
-    """How long it takes. None: it never ends."""
+    """The time that the script takes. None if it never exits."""
     status: int = 0
     """Its exit status."""
     refused: str | None = None
-    """Why it is not started, in the word of the report."""
+    """The reason why the script isn't started, as in the probe's report: `not_executable`, for example.
+
+    None if it can be started.
+    """
 
 
 @dataclass(frozen=True)
 class Run:
-    """One run of an on-ending.sh, for the end that was told."""
+    """One run of on-ending.sh. `end` is the machine's end, in Unix seconds, for which it was started."""
 
     end: int
     began: datetime
     script: OnEnding
 
     def runs(self, now: datetime) -> bool:
-        """Return whether it still runs."""
+        """Return whether the script is still running."""
         return self.script.lasts is None or now < self.began + self.script.lasts
 
 
 @dataclass
 class EndingPart:
-    """What a machine knows of its end. Ends are in Unix seconds."""
+    """The end of a machine as the bot sent it, and the runs of its on-ending.sh. Ends are in Unix seconds."""
 
     script: OnEnding | None = None
-    """None: there is no on-ending.sh."""
+    """The owner's script. None if there is no on-ending.sh."""
     ends_at: int | None = None
-    """The end that it was told last."""
+    """The end that was sent last. None if none was sent yet."""
     runs: list[Run] = field(default_factory=list)
 
     def told(self, command: str, now: datetime) -> None:
-        """Take note of the command that a visit asked for. Only one that states an end counts."""
+        """Handle the command that a probe run sent.
+
+        If the command states the machine's end, the end is stored, and the script is started if it is due. Other
+        commands are ignored. The script runs at most once for each end, and never twice at the same time.
+        """
         found = _TELLS.fullmatch(command)
         if found is None:
             return
@@ -58,7 +67,7 @@ class EndingPart:
             self.runs.append(Run(end, now, self.script))
 
     def report(self, now: datetime) -> str:
-        """Return the line of the probe's report."""
+        """Return the line about on-ending.sh in the probe's report."""
         running = self._running(now)
         last = None if self.ends_at is None else self._run_for(self.ends_at)
         if running is not None:

@@ -1,4 +1,4 @@
-"""What the probe's script prints on a machine. docs/probe.md describes the format."""
+"""The report that the probe's script prints on a machine. docs/probe.md describes the format."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -11,17 +11,21 @@ from sandbox.use import Fault, SetUp, peer_of
 Peer = tuple[str, int]
 MOST_PEERS = 256
 READINGS = 5
-"""How many readings of each GPU a report has, one each second."""
+"""The number of readings of each GPU in a report. They are one second apart."""
 _KILLED = 137
 """The exit status of a command that was killed because it took too long."""
 GARBAGE = "Welcome to \x1b[1;32mUbuntu\x1b[0m!\n\x00\udcff\udcfe gpubot-probe\n" + "?" * 200 + "\n"
-"""An answer that is no report. Half of it is not UTF-8."""
+"""Output that is not a report. Some of its bytes aren't valid UTF-8."""
 
 
 def report(info: HostInfo, own: tuple[Peer, Peer], others: Sequence[Peer], now: datetime) -> str:
-    """Return the report of a visit that ends now: it has the readings of the seconds before.
+    """Return the report of a probe run that ends at `now`, with the readings of the last few seconds.
 
-    `own` is the visit's client and server, `others` the clients of the other open connections.
+    Args:
+        info: The state of the machine.
+        own: The client and the server of the probe's own connection.
+        others: The clients of the other open connections.
+        now: The time at which the probe run ends.
     """
     phase = info.use.at(now)
     (client, client_port), (server, server_port) = own
@@ -73,6 +77,6 @@ def _set_up_words(set_up: SetUp) -> str:
 
 
 def _as_proc_shows(peer: Peer) -> str:
-    """Return an IPv4 address and a port as /proc/net/tcp shows them on a little-endian machine."""
+    """Format an IPv4 address and a port as /proc/net/tcp does on a little-endian machine."""
     address, port = peer
     return f"{ip_address(address).packed[::-1].hex().upper()}:{port:04X}"

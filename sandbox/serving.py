@@ -1,4 +1,7 @@
-"""Serves an aiohttp application on this machine, and the helpers that all control calls share."""
+"""Serves aiohttp applications on this machine, and provides helpers that all control calls share.
+
+*Control calls* are requests to `/_control/`, through which tests and the page change and inspect the sandbox.
+"""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -12,7 +15,7 @@ from sandbox.exact_json import dumps
 
 HOST = "127.0.0.1"
 OWN_NAMES = frozenset({HOST, "localhost"})
-"""The names of this machine by which the control API and the page may be called."""
+"""The host names under which the control API and the page accept requests."""
 CONTROL = "/_control/"
 LONGEST_WAIT = 25.0
 
@@ -26,15 +29,15 @@ class Served:
     runner: web.AppRunner
 
     async def stop(self) -> None:
-        """Stop listening, and end every connection, also one that would wait without limit."""
+        """Stop listening and close every connection, even those whose handler would wait forever."""
         await self.runner.cleanup()
-        await real_sleep(0)  # let the handlers that were just cancelled finish
+        await real_sleep(0)  # give the handlers that were just cancelled a chance to finish
 
 
 async def serve(app: web.Application, port: int = 0) -> Served:
-    """Serve `app` on 127.0.0.1, on a free port if `port` is 0. Its `url` has no slash at the end.
+    """Serve `app` on 127.0.0.1, on a free port if `port` is 0. The URL has no trailing slash.
 
-    aiohttp cancels a handler whose client disconnects: `sandbox.faults` notices it this way.
+    aiohttp cancels a handler when its client disconnects. `sandbox.faults` relies on this to notice disconnects.
     """
     runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=0.2)
     await runner.setup()
@@ -57,18 +60,18 @@ Body = TypeVar("Body", bound=ControlModel)
 
 
 def reply(value: Any, status: int = 200) -> web.Response:
-    """Return a JSON answer, with exact Decimals and times."""
+    """Return a JSON response, with exact Decimals and times."""
     return web.Response(text=dumps(value), status=status, content_type="application/json")
 
 
 class _NotAllowed(web.HTTPClientError):
-    """405 without the list of methods that aiohttp's own class needs."""
+    """A 405 response. Unlike aiohttp's own class, it doesn't need the list of allowed methods."""
 
     status_code = 405
 
 
 def refusal(status: int, error: str) -> web.HTTPException:
-    """Return the exception that answers a control call with `{"error": ...}`."""
+    """Return an exception which makes a control call respond with this status and `{"error": ...}`."""
     kinds: dict[int, type[web.HTTPException]] = {
         400: web.HTTPBadRequest,
         403: web.HTTPForbidden,
@@ -81,11 +84,11 @@ def refusal(status: int, error: str) -> web.HTTPException:
 
 
 def check_sender(request: web.Request) -> None:
-    """Answer 403 to what a web page of another origin sends.
+    """Refuse requests from web pages of other origins with 403.
 
-    A page in another tab can send requests to this machine, and the browser adds that page's origin. A page whose
-    host name begins to point to this machine (DNS rebinding) sends that name as the host. Programs such as curl
-    send no origin.
+    A page in another tab can send requests to this machine; the browser then adds that page's origin. With DNS
+    rebinding, a page's own host name can point to this machine; the request then has that name as its host.
+    Programs such as curl send no origin and are accepted.
     """
     name, _, port = request.host.rpartition(":")
     if name not in OWN_NAMES or not port.isdecimal():
@@ -97,7 +100,7 @@ def check_sender(request: web.Request) -> None:
 async def control_call(
     request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
 ) -> web.StreamResponse:
-    """Handle a control call. Refuse an unknown one with words, and one from a page of another origin."""
+    """Handle a control call. Refuse unknown calls with an error message, and calls from pages of other origins."""
     check_sender(request)
     try:
         return await handler(request)
@@ -106,29 +109,29 @@ async def control_call(
         raise refusal(405, f"{request.path} takes {allowed}, not {request.method}") from None
     except web.HTTPNotFound:
         if request.match_info.http_exception is None:
-            raise  # the handler's own 404, for something that the call names
+            raise  # the handler's own 404: the call is known, but the thing that it names isn't
         raise refusal(404, f"no control call {request.method} {request.path}") from None
 
 
 async def read(request: web.Request, model: type[Body]) -> Body:
-    """Return the request's JSON body as a model; an empty body counts as `{}`. Answer 422 if it is not valid."""
+    """Parse the request's JSON body as a model. An empty body counts as `{}`; refuse an invalid one with 422."""
     raw = await request.read()
     try:
         return model.model_validate_json(raw or b"{}")
     except ValidationError as wrong:
-        words = "; ".join(
+        message = "; ".join(
             ": ".join(filter(None, [".".join(map(str, error["loc"])), error["msg"]])) for error in wrong.errors()
         )
-        raise refusal(422, words) from None
+        raise refusal(422, message) from None
 
 
 def wait_of(request: web.Request) -> float:
-    """Return the real seconds for which the call may wait, at most `LONGEST_WAIT`."""
+    """Return the wall-clock seconds for which the call may wait, at most `LONGEST_WAIT`."""
     return min(number(request, "wait", 0), LONGEST_WAIT)
 
 
 def number(request: web.Request, name: str, default: float) -> float:
-    """Return a number of the query, 0 or more. Answer 422 for anything else."""
+    """Return a query parameter as a number, 0 or more. Refuse anything else with 422."""
     text = request.query.get(name)
     if text is None:
         return default

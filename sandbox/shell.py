@@ -1,4 +1,4 @@
-"""The shell of a machine: `nvidia-smi`, `uptime`, and the probe if the machine has one."""
+"""The shell of a simulated machine, with the commands `nvidia-smi`, `uptime`, and the probe if it is installed."""
 
 import shlex
 from collections.abc import Callable
@@ -28,9 +28,13 @@ class Shell:
         connection: tuple[Peer, Peer],
         others: list[Peer],
     ) -> None:
-        """`info` returns how the machine is now.
+        """Open a shell for one login.
 
-        `connection` is the client and the server of this login, `others` the clients of the server's other logins.
+        Args:
+            info: Returns the current state of the machine.
+            clock: The sandbox's clock.
+            connection: The client and the server of this login.
+            others: The clients of the server's other connections.
         """
         self._info = info
         self._clock = clock
@@ -40,8 +44,10 @@ class Shell:
         self.exited = False
 
     def run_forced(self, command: str, asked: str) -> tuple[str, int]:
-        """Run the only command that a key may run, whose client asked for `asked` (SSH_ORIGINAL_COMMAND). Return
-        and raise as `run`.
+        """Run the forced command of a key, and return its output and exit status.
+
+        `asked` is the command that the client sent, which sshd would pass in SSH_ORIGINAL_COMMAND. Raises Hangs if
+        the forced command never ends.
         """
         info = self._info()
         if info.ending is not None and command == info.probe:
@@ -49,9 +55,9 @@ class Shell:
         return self.run(command)
 
     def run(self, line: str) -> tuple[str, int]:
-        """Run a line, and return its output and exit status. `exit` sets `exited`.
+        """Run a line, and return its output and exit status. The command `exit` sets `exited`.
 
-        Raise Hangs if the command never ends.
+        Raises Hangs if the command never ends.
         """
         try:
             words = shlex.split(line)
@@ -94,7 +100,7 @@ class Shell:
 
 
 def uptime(since: datetime, now: datetime) -> str:
-    """Return the output of `uptime`, for a machine that is up since then."""
+    """Return the output of `uptime` for a machine that was booted at `since`."""
     minutes = max(0, int((now - since).total_seconds()) // 60)
     days, hours, rest = minutes // 1440, minutes // 60 % 24, minutes % 60
     up = f"{hours:2d}:{rest:02d}" if hours else f"{rest} min"

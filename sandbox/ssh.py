@@ -1,4 +1,4 @@
-"""SSH hosts on this machine, for `ssh root@127.0.0.1 -p PORT nvidia-smi` and for a login by hand."""
+"""SSH servers of the simulated machines, for `ssh root@127.0.0.1 -p PORT nvidia-smi` and interactive logins."""
 
 import asyncio
 import socket
@@ -17,10 +17,12 @@ from sandbox.shell import Hangs, Shell
 from sandbox.use import Fault
 
 _FORCED = "forced-command"
-"""The name under which asyncssh gets the option `command`. Under the name `command`, asyncssh would hide what
-command the client asked for."""
+"""The name under which the option `command` is passed to asyncssh.
+
+Under its real name, asyncssh would apply the option itself and hide the command that the client requested.
+"""
 _RESTRICTED = "restrict,no-pty,no-port-forwarding,no-agent-forwarding,no-X11-forwarding,"
-"""What `restrict` means (sshd(8), AUTHORIZED_KEYS FILE FORMAT). asyncssh only knows the single options."""
+"""The options that replace `restrict`, which asyncssh doesn't know (sshd(8), AUTHORIZED_KEYS FILE FORMAT)."""
 
 ACCEPT_AGAIN_SECONDS = 0.1
 
@@ -31,9 +33,10 @@ def new_host_key(kind: str = "ssh-ed25519") -> asyncssh.SSHKey:
 
 
 class SshHost:
-    """The SSH server of one machine, on 127.0.0.1. It lets in root with one of its keys, to a small shell.
+    """The SSH server of one machine, on 127.0.0.1.
 
-    A silent host accepts connections and sends nothing.
+    It gives root a small shell if one of the authorized keys is used. A *silent* host accepts connections but
+    never sends anything.
     """
 
     def __init__(
@@ -46,10 +49,15 @@ class SshHost:
         note_typed: Callable[[str], None],
         silent: bool = False,
     ) -> None:
-        """`info` returns how the machine is now, and `authorized_keys` the lines of that file.
+        """Create the server of a machine; `start` makes it listen.
 
-        `note_typed` is called with each line that a person runs. The host is silent while `info` has that fault,
-        or always if `silent`.
+        Args:
+            info: Returns the current state of the machine. The host is silent while it has the fault `silent`.
+            authorized_keys: Returns the current lines of the authorized_keys file.
+            host_keys: The host's private keys.
+            clock: The sandbox's clock.
+            note_typed: Called with each line that a person runs.
+            silent: Makes the host silent for as long as it exists.
         """
         self._info = info
         self._authorized_keys = authorized_keys
@@ -64,11 +72,11 @@ class SshHost:
         self._silent_connections: set[asyncio.StreamWriter] = set()
         self.port = 0
         self.visits = 0
-        """How often somebody logged in with a key that allows one command only."""
+        """The number of logins with a key that is restricted to one command, as the probe's key is."""
         self.visited = Notifier()
 
     async def start(self, port: int = 0) -> int:
-        """Begin to listen on a port (0: a free one), and return it. Raise OSError if it is taken."""
+        """Start to listen, and return the port. Port 0 picks a free one. Raise OSError if the port is in use."""
         self._listener = socket.create_server((HOST, port))
         self._listener.setblocking(False)
         self._do(self._accept(self._listener))
@@ -76,11 +84,11 @@ class SshHost:
         return self.port
 
     async def stop(self) -> None:
-        """Stop listening, and cut every connection, as if the machine were switched off."""
-        await real_sleep(0)  # let each task begin: one that never ran could not close its socket
+        """Stop listening and abort every connection, as if the machine were switched off."""
+        await real_sleep(0)  # let each task start: a task that never ran couldn't close its socket
         for task in list(self._tasks):
             task.cancel()
-        await real_sleep(0)  # let the tasks end before their sockets do
+        await real_sleep(0)  # let the tasks finish before their sockets are closed
         if self._listener is not None:
             self._listener.close()
             self._listener = None
@@ -88,10 +96,10 @@ class SshHost:
             connection.abort()
         for writer in list(self._silent_connections):
             writer.transport.abort()
-        await real_sleep(0)  # let the connections end
+        await real_sleep(0)  # let the aborted connections finish
 
     def change_host_keys(self, host_keys: Sequence[asyncssh.SSHKey]) -> None:
-        """Show these host keys to every connection from now on."""
+        """Present these host keys to every new connection."""
         self._host_keys = host_keys
 
     def _do(self, work: Coroutine[None, None, None]) -> None:
@@ -103,16 +111,14 @@ class SshHost:
         while True:
             try:
                 client, _ = await asyncio.get_running_loop().sock_accept(listener)
-            except OSError:  # too many open files, or the client has gone: the host goes on listening
+            except OSError:  # too many open files, or the client has disconnected: keep listening
                 await real_sleep(ACCEPT_AGAIN_SECONDS)
                 continue
             silent = self._silent or self._info().use.at(self._clock.now()).fault is Fault.SILENT
             self._do(self._stay_silent(client) if silent else self._serve(client))
 
     async def _serve(self, client: socket.socket) -> None:
-        """Serve a connection until its client has logged in. After that, the connection goes on by asyncssh
-        alone.
-        """
+        """Serve a connection until its client has logged in. Then asyncssh continues to serve it on its own."""
         try:
             await asyncssh.run_server(
                 client,
@@ -127,7 +133,7 @@ class SshHost:
         except (OSError, asyncssh.Error):
             client.close()
         except asyncio.CancelledError:
-            client.close()  # asyncssh leaves it open if the host stops while it prepares the options
+            client.close()  # asyncssh leaves the socket open if it is cancelled while it prepares the options
             raise
 
     async def _stay_silent(self, client: socket.socket) -> None:
@@ -142,7 +148,7 @@ class SshHost:
             writer.close()
 
     def _peers(self) -> list[Peer]:
-        """Return where the open connections come from."""
+        """Return the client addresses of the open connections."""
         silent = [_address(writer, "peername") for writer in self._silent_connections]
         return [client for client, _ in self._connections.values()] + silent
 
@@ -150,7 +156,7 @@ class SshHost:
         connection = cast(asyncssh.SSHServerConnection, process.channel.get_connection())
         own = self._connections.get(connection)
         if own is None:
-            return  # the client has gone meanwhile
+            return  # the client has disconnected in the meantime
         shell = Shell(self._info, self._clock, own, [peer for peer in self._peers() if peer != own[0]])
         forced = cast(list[str] | None, connection.get_key_option(_FORCED))
         if forced is not None:
@@ -176,7 +182,7 @@ class SshHost:
             process.exit(1)
 
     async def _interactive_shell(self, process: asyncssh.SSHServerProcess[str], shell: Shell) -> int:
-        """Serve a login by hand until `exit` or the end of input. Return the last command's status."""
+        """Serve an interactive login until `exit` or the end of input. Return the last command's exit status."""
         prompt = f"root@{self._info().hostname}:~# " if process.term_type else ""
         while True:
             process.stdout.write(prompt)
@@ -195,13 +201,16 @@ class SshHost:
 
 
 def _address(connection: Any, which: str) -> Peer:
-    """Return an address and a port of a connection or a writer; port 0 if its client has already been deleted."""
+    """Return an address and a port of a connection or a writer. The port is 0 if the client has disconnected."""
     address, port = (connection.get_extra_info(which) or (HOST, 0))[:2]
     return address, port
 
 
 class _Login(asyncssh.SSHServer):
-    """Lets in only root, as authorized_keys says, and keeps its connection in `connections` while it is open."""
+    """The login of one connection. Only root may log in, with an authorized key.
+
+    The connection is listed in `connections` while it is open.
+    """
 
     def __init__(
         self,

@@ -20,7 +20,10 @@ _SECRET_FIELDS = frozenset({"token", "client_secret"})
 
 @dataclass(slots=True)
 class Entry:
-    """One request. Its body is kept as bytes, and decoded only when someone reads the log."""
+    """One logged request. Its body is stored as bytes, and decoded only when the log is read.
+
+    `status` is None until the request is answered, and `NO_ANSWER` if the connection ended without a response.
+    """
 
     n: int
     at: datetime
@@ -33,7 +36,7 @@ class Entry:
     status: int | None = None
 
     def as_json(self) -> dict[str, Any]:
-        """Return the entry as the control API returns it: JSON and forms decoded, anything else as text."""
+        """Return the entry as the control API shows it. JSON and form bodies are decoded, others are text."""
         return {
             "n": self.n,
             "at": self.at,
@@ -47,7 +50,10 @@ class Entry:
 
 
 class Traffic:
-    """The newest requests of one server, numbered from 1: up to `MAX_ENTRIES`, and `MAX_BYTES` of bodies."""
+    """The log of one server's requests, numbered from 1.
+
+    Only the newest `MAX_ENTRIES` requests with at most `MAX_BYTES` of bodies are kept.
+    """
 
     def __init__(self, clock: SandboxClock) -> None:
         self._clock = clock
@@ -62,7 +68,7 @@ class Traffic:
         return self._last
 
     def begin(self, endpoint: str, request: web.Request, raw: bytes) -> Entry:
-        """Add a request that has arrived whole; `end` sets its status."""
+        """Log a request that has been received in full. `end` sets its status later."""
         return self.add(
             endpoint,
             method=request.method,
@@ -83,7 +89,7 @@ class Traffic:
         raw: bytes = b"",
         status: int | None = None,
     ) -> Entry:
-        """Add an entry, also for something that is no HTTP request, such as a message of a WebSocket."""
+        """Add an entry. It need not be an HTTP request; WebSocket messages are logged too."""
         self._last += 1
         entry = Entry(
             self._last, self._clock.now(), endpoint, method, path, query or {}, content_type, raw, status
@@ -96,12 +102,15 @@ class Traffic:
         return entry
 
     def end(self, entry: Entry, status: int) -> None:
-        """Set an entry's status; `NO_ANSWER` if the connection ended without an answer."""
+        """Set the status of an entry, or `NO_ANSWER` if the connection ended without a response."""
         entry.status = status
         self._changes.notify()
 
     def after(self, n: int, endpoint: str | None = None, *, answered: bool = False) -> list[Entry]:
-        """Return the entries with a number above `n`, of one endpoint if named, with a status if `answered`."""
+        """Return the entries with a number above `n`, oldest first.
+
+        If `endpoint` is set, only its entries are returned, and if `answered` is set, only those with a status.
+        """
         found: list[Entry] = []
         for entry in reversed(self._entries):
             if entry.n <= n:
@@ -113,7 +122,10 @@ class Traffic:
     async def wait_after(
         self, n: int, seconds: float, endpoint: str | None = None, *, answered: bool = False
     ) -> list[Entry]:
-        """Wait up to `seconds` of real time for the first such entry, and return what `after` returns."""
+        """Wait until `after` finds at least one entry, and return what it finds.
+
+        Waits at most `seconds` of wall-clock time. The result is empty if there is no entry by then.
+        """
         await self._changes.wait_for(lambda: bool(self.after(n, endpoint, answered=answered)), seconds)
         return self.after(n, endpoint, answered=answered)
 
@@ -130,7 +142,10 @@ class Traffic:
 
 
 def readable(content_type: str, raw: bytes) -> Any:
-    """Return a body for people: JSON and forms as values without tokens, anything else as text; None if empty."""
+    """Return a request body in readable form, or None if it is empty.
+
+    JSON and forms are decoded, without the fields that contain tokens. Anything else is returned as text.
+    """
     if not raw:
         return None
     text = raw.decode("utf-8", "replace")

@@ -1,4 +1,4 @@
-"""How a machine is used over time, and how its probe fails, as the control API sets it. Pure."""
+"""The utilization of a machine over time, and the faults of its probe, as the control API sets them. No I/O."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -7,7 +7,7 @@ from zlib import crc32
 
 
 class Fault(StrEnum):
-    """What is wrong with a machine; docs/sandbox.md explains each."""
+    """A fault of a machine. docs/sandbox.md explains each."""
 
     SILENT = "silent"
     REFUSED = "refused"
@@ -19,24 +19,28 @@ class Fault(StrEnum):
 
 @dataclass(frozen=True)
 class Phase:
-    """A time in which a machine is used in one way. It has no end if `lasts` is None."""
+    """A period during which the utilization of a machine is constant. It has no end if `lasts` is None."""
 
     percents: tuple[int | None, ...] = (0,)
-    """How busy each GPU is; one number stands for all GPUs. None: the GPU is in MIG mode and shows no number."""
+    """The utilization of each GPU; a single number applies to all GPUs.
+
+    None means that the GPU is in MIG mode, in which it doesn't report its utilization.
+    """
     connections: tuple[str, ...] = ()
-    """The names of the connections to its SSH server, besides those that are really open."""
+    """The names of simulated connections to its SSH server, in addition to those that are really open."""
     fault: Fault | None = None
     lasts: timedelta | None = None
 
     def percent(self, gpu: int) -> int | None:
-        """Return how busy this GPU is."""
+        """Return the utilization of the GPU with this index, or None in MIG mode."""
         return self.percents[gpu % len(self.percents)]
 
 
 @dataclass(frozen=True)
 class Use:
-    """The phases of a machine's use from `since` on, one after the other. If `repeats`, they begin again after the
-    last.
+    """The phases of a machine's utilization, one after the other, starting at `since`.
+
+    With `repeats`, the first phase follows the last one.
     """
 
     phases: tuple[Phase, ...]
@@ -44,7 +48,10 @@ class Use:
     repeats: bool = False
 
     def at(self, moment: datetime) -> Phase:
-        """Return the phase at that time: the first one before `since`, the last one after all of them."""
+        """Return the phase at a time.
+
+        Before `since`, this is the first phase; once all phases have ended, it is the last one.
+        """
         passed = max(moment - self.since, timedelta(0))
         if self.repeats:
             passed %= sum((phase.lasts for phase in self.phases if phase.lasts), timedelta(0))
@@ -57,18 +64,16 @@ class Use:
 
 @dataclass(frozen=True)
 class SetUp:
-    """How far the team's setup script is: `running`, `done` or `failed`, with the line of the failure if
-    known.
-    """
+    """The state of the team's setup script: `running`, `done` or `failed`, with the line that failed if known."""
 
     state: str
     line: int | None = None
 
 
 def peer_of(name: str) -> tuple[str, int]:
-    """Return the address and port from which a connection of this name comes: always the same ones.
+    """Return the client address and port of the simulated connection with this name.
 
-    The address is one of 198.18.0.0/15, which no machine on the Internet has (RFC 2544).
+    They are the same for every call. The address is in 198.18.0.0/15, which isn't used on the Internet (RFC 2544).
     """
     number = crc32(name.encode())
     address, port = number >> 15, number & 0x7FFF

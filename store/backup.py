@@ -1,6 +1,7 @@
 """Copies a SQLite database, even while it is in use, and generates the commands that dump and restore PostgreSQL.
 
-Before a migration, such a copy is the only way to return to the previous version. docs/upgrade.md describes both.
+A copy or dump from before a migration is the only way to return to the previous version. docs/upgrade.md describes
+both.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The outbox: messages that wait to be sent to Slack or edited there, and those that have been.
+"""The outbox: all messages that have to be sent to Slack or edited there, including those already delivered.
 
 `due_at` is in wall-clock time, `refresh_at` in bot time (see bot.clock).
 """

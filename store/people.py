@@ -92,7 +92,7 @@ class People(Rows):
         await self._conn.execute(forget if user_id is None else forget.where(_c.id == user_id))
 
     async def not_asked_since(self, before: datetime, limit: int) -> list[str]:
-        """Return the IDs of people about whom Slack was last queried before a wall-clock time, longest ago first.
+        """Return the IDs of people who were last looked up in Slack before a wall-clock time, longest ago first.
 
         At most `limit` IDs are returned. People who left the workspace are left out.
         """

@@ -346,8 +346,12 @@ _GROUPS: dict[str, type[Frozen]] = {
     "ending": Ending,
     "alarm": Alarm,
 }
+"""The groups: parts of a rental that are models of their own, such as its lease."""
 _COLUMNS = {group: [(field, f"{group}_{field}") for field in kind.model_fields] for group, kind in _GROUPS.items()}
-"""Each group's fields with their columns. If the first column is null, the rental has no such group."""
+"""The fields of each group, with their columns.
+
+If the first of these columns is null, the rental has no such group.
+"""
 _PLAIN = frozenset(Rental.model_fields) - _GROUPS.keys()
 """The fields whose column has the same name."""
 

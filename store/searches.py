@@ -45,8 +45,8 @@ class Searches(claims.DueTable[Claimed]):
     async def open(self, search_id: str, query: OfferQuery, at: datetime) -> None:
         """Store a search that is due at this time.
 
-        If it exists already, it becomes due by then and its count of misses is reset. The loop that works on the
-        search decides when to query the market.
+        If the search exists already, it becomes due no later than this time, and its count of misses is reset. The
+        loop that works on the search decides when to query the market.
         """
         row = {"id": search_id, "query": query, "asked_at": None, "misses": 0, "due_at": at, **claims.FREE}
         if not await insert_new(self._conn, shared_searches, row):

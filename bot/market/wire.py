@@ -276,8 +276,8 @@ def _price(entry: dict[str, object]) -> Decimal | None:
 def procured(body: object, offer_id: str, anomalies: Anomalies) -> Procured:
     """Parse an answer of procure_offer with status 200.
 
-    Raises UnusableAnswer if it isn't such an answer, or is about another offer. In that case a machine may have
-    been bought.
+    Raises UnusableAnswer if it isn't such an answer, or is about another offer. A machine may have been bought
+    even then.
     """
     status = fields.word(fields.field(body, "status"))
     if status is None:

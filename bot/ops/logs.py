@@ -195,5 +195,5 @@ def _warned(  # noqa: PLR0917 - the signature that warnings.showwarning has
     file: TextIO | None = None,
     line: str | None = None,
 ) -> None:
-    del message, file, line  # the message may hold a secret (docs/decisions/errors.md)
+    del message, file, line  # the message may contain a secret (docs/decisions/errors.md)
     structlog.get_logger().warning("python.warning", error=category.__name__, where=place(filename, lineno))

@@ -31,7 +31,7 @@ from bot.policy.buying.focus import MonthFile
 from handlers.messages import offers
 from handlers.messages.card import card
 from handlers.messages.home import home_tab
-from handlers.messages.money import month_file_words, no_file
+from handlers.messages.money import month_file_text, no_file
 from handlers.messages.render import alert_message, direct_message, message_to_approvers, thread_reply
 from handlers.messages.requests import reminder
 from handlers.messages.writers import AlertContext, EventContext, Needs, QuestionContext, alert, direct, question
@@ -51,7 +51,7 @@ class Upload(NamedTuple):
     """A file, with the message that accompanies it."""
 
     file: MonthFile
-    words: str
+    text: str
     """The accompanying message, as escaped mrkdwn."""
     without_file: Rendered
     """The message to post if Slack accepts no files from this app."""
@@ -169,7 +169,7 @@ async def _home(deps: Deps, message: Message) -> Rendered:
     return home_tab(await home_for(deps, person, (message.body or {}).get("page", 0)), reader)
 
 
-# --- what one person asked for
+# --- answers to one person
 
 
 async def _reply(_: Deps, message: Message) -> Answer | None:
@@ -201,7 +201,7 @@ async def _file(tx: Tx, deps: Deps, message: Message) -> Upload | None:
         return None
     person, _ = await _reader(tx, deps, message)
     file = await file_for(tx, deps, person, message.charges_of, as_finance=message.event_id is not None)
-    return Upload(file, month_file_words(file, person.id), no_file(file, person.id))
+    return Upload(file, month_file_text(file, person.id), no_file(file, person.id))
 
 
 _LOADS: Mapping[MessageKind, Load] = {
@@ -223,7 +223,7 @@ _READ_ALONE: Mapping[MessageKind, Callable[[Deps, Message], Awaitable[Shown | No
 """The kinds of messages that are loaded in several transactions of their own, or in none."""
 
 
-# --- parts of several
+# --- shared by several kinds
 
 
 def _readers(deps: Deps) -> Reader:

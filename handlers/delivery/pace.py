@@ -55,7 +55,7 @@ def _counts(at: datetime, now: datetime, span: timedelta) -> bool:
 
 
 class _Window:
-    """The calls of the last minute of Slack's time, of which `most` are allowed."""
+    """A sliding window over the calls of the last minute of Slack's time. It allows `most` calls."""
 
     def __init__(self, most: int, minute: timedelta) -> None:
         self._most = most

@@ -279,7 +279,7 @@ class Poster:
         await self._client.files_completeUploadExternal(
             files=[{"id": str(begun["file_id"]), "title": file.file.name}],
             channel_id=str(opened["channel"]["id"]),
-            initial_comment=file.words,
+            initial_comment=file.text,
         )
 
     async def publish(self, message: Message, rendered: Rendered) -> Result:
@@ -305,8 +305,8 @@ class Poster:
         except NO_ANSWER as error:
             if not rendered.closed and error_code(error) in REFUSALS[Surface.MESSAGE]:
                 return Result(_retried(message, self._deps.clock.real()))
-            failed, gone = self._failed(message, error, EDIT), error_code(error) in CHANNEL_GONE
-            if failed.given_up and gone and message.kind is MessageKind.APPROVAL and not rendered.closed:
+            failed, channel_gone = self._failed(message, error, EDIT), error_code(error) in CHANNEL_GONE
+            if failed.given_up and channel_gone and message.kind is MessageKind.APPROVAL and not rendered.closed:
                 # Nobody can answer the question in that channel any more, so ask elsewhere.
                 return Result(unposted(message), refused=True)
             return failed

@@ -37,7 +37,7 @@ class Pace:
         self._at_once = at_once
         self._per_second = per_second
         self._left: dict[str, tuple[float, float]] = {}
-        """Each person's remaining number of times, and the `monotonic` time at which it was computed."""
+        """The number of uses that each person has left, and the `monotonic` time at which it was computed."""
 
     def wait(self, user_id: str, monotonic: float) -> int:
         """Count one use and return 0 if the person may continue now; otherwise return the seconds to wait."""
@@ -53,7 +53,7 @@ class Pace:
 FORMS_REMEMBERED = 1000
 """The maximum number of forms in memory.
 
-The form without a choice for the longest time is forgotten first. Its price is then no longer updated.
+The form whose last choice was longest ago is forgotten first. Its price is then no longer updated.
 """
 
 
@@ -70,10 +70,10 @@ class Turn:
 
 @dataclass
 class OpenForms:
-    """Remembers the newest choice in each open form, so that it never shows the price of an older choice.
+    """Remembers the newest choice in each open form, so that the form never shows the price of an older choice.
 
-    Choices are kept in memory only. If the choices in one form reach several processes, it may show the price of
-    an older one after all. The text of the price then says which choice it is for.
+    Choices are kept in memory only. If the choices in one form reach several processes, the form may show the
+    price of an older one after all. The text of the price then says which choice it is for.
     """
 
     _newest: dict[str, Turn] = field(default_factory=dict)

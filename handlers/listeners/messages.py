@@ -41,7 +41,7 @@ class Addressed(NamedTuple):
 
 
 async def posted(context: Context, event: Mapping[str, Any], bot_user_id: str | None) -> None:
-    """Handle message.im and app_mention: carry out a person's message once, and answer it like the same command.
+    """Handle message.im and app_mention: carry out the command in a person's message once, and answer it.
 
     If other text comes before the mention, the bot only replies with what to write instead, at most once an hour.
 

@@ -84,8 +84,9 @@ async def open_modal(context: Context, interaction: Interaction, view: dict[str,
     None if Slack didn't open the modal, for example because the trigger works only once, within 3 s of the
     interaction (docs.slack.dev/reference/methods/views.open).
 
-    If Slack refuses the blocks of a view, the view is immediately opened again in classic blocks. Slack doesn't
-    document whether the trigger still works at that point. If it doesn't, the next dialog uses classic blocks.
+    If Slack refuses the blocks of a view, the view is immediately opened again in classic blocks, which every
+    workspace accepts. Slack doesn't document whether the trigger still works at that point. If it doesn't, the
+    next dialog uses classic blocks.
     """
 
     async def call(blocks: list[Json]) -> AsyncSlackResponse:

@@ -1,4 +1,4 @@
-"""The steps around every listener: look up the person, run the handler, which commits, then acknowledge.
+"""Wraps every listener: looks up the person, runs the handler, and acknowledges after its commit.
 
 Slack never sends a command or a click a second time. So the person's action and the reply to it are committed
 before the acknowledgement.
@@ -216,7 +216,7 @@ async def _reported(rest: Awaitable[None], interaction: Interaction, commits: li
 
 
 def _check_pace(context: Context, interaction: Interaction) -> None:
-    """Refuse a command if the person has typed more than `Context.commands` allows.
+    """Refuse a command if the person types commands faster than `Context.commands` allows.
 
     `destroy` is never refused. Raises Refused.
     """

@@ -79,8 +79,8 @@ def _purchase(purchase: Purchase, view: AdminQuestionView, event: Event, times: 
         return blocks.message(
             f"{_lead(purchase)}: {what}. I asked again {times.at_time(question.asked_at)}, in a newer message."
         )
-    words, later = _words(purchase), _postponed(view, times)
-    guess = f"{words.it} may belong to {person(view.names, purchase.guess)}." if purchase.guess else ""
+    wording, later = _wording(purchase), _postponed(view, times)
+    guess = f"{wording.it} may belong to {person(view.names, purchase.guess)}." if purchase.guess else ""
     value, about = question_value(question), _what(purchase)
     return blocks.with_buttons(
         join(f"{_lead(purchase)}: {what}{_so_far(purchase, spent)}.", guess, _not_running(purchase), later),
@@ -91,7 +91,7 @@ def _purchase(purchase: Purchase, view: AdminQuestionView, event: Event, times: 
     )
 
 
-class _Words(NamedTuple):
+class _Wording(NamedTuple):
     """The pronouns, verbs and nouns that fit the number of machines in a purchase."""
 
     this: str
@@ -101,11 +101,11 @@ class _Words(NamedTuple):
     disk: str
 
 
-_MACHINE = _Words("this machine", "is", "It", "has", "the disk")
-_MACHINES = _Words("these machines", "are", "They", "have", "the disks")
+_MACHINE = _Wording("this machine", "is", "It", "has", "the disk")
+_MACHINES = _Wording("these machines", "are", "They", "have", "the disks")
 
 
-def _words(purchase: Purchase) -> _Words:
+def _wording(purchase: Purchase) -> _Wording:
     return _MACHINES if len(purchase.alive) > 1 else _MACHINE
 
 
@@ -143,36 +143,36 @@ def _not_running(purchase: Purchase) -> str:
 
 
 def _answered(purchase: Purchase, view: AdminQuestionView, times: Times) -> str:
-    question, spent, words = view.question, view.spent[view.question.id], _words(purchase)
+    question, spent, wording = view.question, view.spent[view.question.id], _wording(purchase)
     what, decided = _what(purchase), question.decided
     if purchase.same_as is not None:
         return asked_twice(what)
     if question.rental_id is not None and (decided is None or decided.decision is AdminDecision.NOT_OURS):
-        return f"{sentence_case(words.this)} {words.are} part of the rental {question.rental_id}: {what}."
+        return f"{sentence_case(wording.this)} {wording.are} part of the rental {question.rental_id}: {what}."
     cost = "" if is_unpriced(purchase) else f"cost {in_all(spent)}"
     over_at = times.at_time(question.over_at) if question.over_at else ""
     if decided is None:
         ended = join(_unrented(len(purchase.alive)), "ended", over_at)
-        return join(f"{ended}: {what}.", f"{words.it} {cost}." if cost else "")
+        return join(f"{ended}: {what}.", f"{wording.it} {cost}." if cost else "")
     who, when = person(view.names, decided.by), times.at_time(decided.at)
     if decided.decision is AdminDecision.NOT_OURS:
         why = f'The reason: "{escape(decided.reason, LONGEST_REASON)}".' if decided.reason else ""
-        rest = f"I won't ask about {'it' if words is _MACHINE else 'them'} again. /gpu list all shows the cost."
+        rest = f"I won't ask about {'it' if wording is _MACHINE else 'them'} again. /gpu list all shows the cost."
         if over_at:
-            rest = f"{join(words.it, 'ended', over_at, f'and {cost}' if cost else '')}."
+            rest = f"{join(wording.it, 'ended', over_at, f'and {cost}' if cost else '')}."
         return join(f'{who} chose "Not ours" {when}: {what}.', why, rest)
     did = (
-        f"assigned an owner to {words.this}"
+        f"assigned an owner to {wording.this}"
         if decided.decision is AdminDecision.GAVE_OWNER
-        else f"destroyed {words.this}"
+        else f"destroyed {wording.this}"
     )
-    now = f"{words.it} {words.have} the ID {question.rental_id} now: /gpu show {question.rental_id}"
+    now = f"{wording.it} {wording.have} the ID {question.rental_id} now: /gpu show {question.rental_id}"
     return f"{who} {did} {when}: {what}. {now}"
 
 
 def asked_twice(what: str) -> str:
     """Return the text of a question that is a duplicate of another message's question."""
-    return f"I asked twice what to do with {what}. To decide, use my other message."
+    return f"Another message of mine also asks what to do with {what}. To decide, use the buttons of that message."
 
 
 def _what(purchase: Purchase) -> str:
@@ -332,7 +332,7 @@ def give_owner(view: AdminQuestionView, *, rules: Rules) -> Modal:
             chosen=str(USUAL_HOURS if USUAL_HOURS in offered else offered[-1]),
         )
         then = blocks.context(
-            f"I'll destroy {_words(about).this} when that time is over. I don't know whose SSH keys work there."
+            f"I'll destroy {_wording(about).this} when that time is over. I don't know whose SSH keys work there."
         )
     else:
         facts = f"{machine(view.rental.rental)}. Its end and its cost so far stay the same."
@@ -373,7 +373,7 @@ def destroy(view: AdminQuestionView) -> Modal:
     return blocks.modal(
         Callback.DESTROY_UNMANAGED,
         f"{label}?",
-        blocks.alert(f"Everything on {_words(purchase).disk} will be deleted."),
+        blocks.alert(f"Everything on {_wording(purchase).disk} will be deleted."),
         blocks.section(
             f"{_in_short(view)} It will be yours, so that I can confirm its deletion and record what it cost."
         ),

@@ -176,7 +176,7 @@ def _failures(details: RentalDetails, times: Times) -> str:
 
 
 def _plan(details: RentalDetails, now: datetime) -> Part:
-    """Return the checklist of a machine that starts: its approval, the failed attempts, and the current one."""
+    """Return the checklist of a machine that is starting: its approval, failed attempts, and the current one."""
     rental = details.rental
     approved = [e for e in details.events if e.kind is EventKind.APPROVED and e.actor != rental.owner]
     done = [Task(f"{actor(details.names, event)} approved it", TaskStatus.COMPLETE) for event in approved[-1:]]
@@ -201,8 +201,8 @@ def _plan(details: RentalDetails, now: datetime) -> Part:
         ],
     )
     passed = f"{elapsed} have passed." if elapsed else ""
-    held = f"It's {hold}." if hold else ""
-    return Part(join(f"{title}.", *(sentence(task.title) for task in done), said, passed, held), shown)
+    on_hold_text = f"It's {hold}." if hold else ""
+    return Part(join(f"{title}.", *(sentence(task.title) for task in done), said, passed, on_hold_text), shown)
 
 
 def _failed(attempt: Attempt) -> bool:
@@ -227,7 +227,8 @@ def _current(details: RentalDetails) -> tuple[str, str]:
         return "Trying the next offer", "I'm trying the next offer."
     name = vendor(attempt.vendor)
     if attempt.state is AttemptState.UNKNOWN:
-        return f"Checking whether {name} rented me a machine", f"I'm checking whether {name} rented me a machine."
+        purchase = f"the purchase at {name} succeeded"
+        return f"Checking whether {purchase}", f"I'm checking whether {purchase}."
     rate = f"at {per_hour(rental.rate)}" if rental.rate else ""
     return join(name, rate), f"{join(name, 'is starting the machine', rate)}."
 

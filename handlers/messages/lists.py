@@ -328,7 +328,7 @@ ELSEWHERE = (
 
 def help_(commands: Sequence[tuple[str, str]], roles: Roles, *, rules: Rules) -> Rendered:
     """Render the answer to `/gpu help`: a line about each of these commands, and the limits without approval."""
-    lines = [f"{command}: {words}" for command, words in commands]
+    lines = [f"{command}: {meaning}" for command, meaning in commands]
     limits = rules.auto_approve
     most = f"{limit_per_hour(limits.per_hour)} or {limit(limits.total)} per rental"
     ask = f"Above {most}, your request needs approval." if roles.user else ""

@@ -39,9 +39,9 @@ def _digest(context: AlertContext[DigestFacts]) -> Rendered:
     forecast = ""
     if week.forecast is not None:
         forecast = f"At this rate, {say_month(week.month)} will cost about {about_dollars(week.forecast)}."
-    words = [join(first, _running(week), forecast)]
+    lines = [join(first, _running(week), forecast)]
     if len(week.projects) > 1:
-        words += [
+        lines += [
             f"{escape(one.project, 40)}: {dollars(amount)} for {plural(one.spent.rentals, 'rental')}"
             + (
                 f", {percent(one.spent.use.idle, one.spent.amount)} of it on idle machines"
@@ -53,8 +53,8 @@ def _digest(context: AlertContext[DigestFacts]) -> Rendered:
             for one, amount in list(zip(week.projects, amounts, strict=True))[:MOST_PROJECTS]
         ]
     more = len(week.projects) - MOST_PROJECTS
-    words += [f"{plural(more, 'more project')}: /gpu spend shows all."] if more > 0 else []
-    return blocks.message("\n".join(words))
+    lines += [f"{plural(more, 'more project')}: /gpu spend shows all."] if more > 0 else []
+    return blocks.message("\n".join(lines))
 
 
 def _days(first: date, last: date) -> str:
@@ -146,7 +146,7 @@ def _dear(parts: Sequence[DearRental], names: Mapping[str, str]) -> str:
 # --- the file of a month
 
 
-def month_file_words(file: MonthFile, reader: str) -> str:
+def month_file_text(file: MonthFile, reader: str) -> str:
     """Return the message that accompanies a monthly file, for the person who gets it."""
     part = file.part
     whose = (
@@ -178,8 +178,8 @@ def file_on_its_way(part: MonthPart) -> Rendered:
 
 def no_file(file: MonthFile, reader: str) -> Rendered:
     """Render the message that replaces a file if the Slack app may not send files."""
-    words = (
+    reason = (
         "I can't send the file, because my Slack app lacks the scope files:write. "
         "An admin can add it: gpubot doctor says how."
     )
-    return blocks.message(f"{month_file_words(file, reader)} {words}")
+    return blocks.message(f"{month_file_text(file, reader)} {reason}")

@@ -103,8 +103,8 @@ def _probe_installed(context: EventContext) -> str:
     return f"{context.actor} says that monitoring is set up on {context.this_machine}."
 
 
-def _lower(words: str) -> str:
-    return words[:1].lower() + words[1:]
+def _lower(text: str) -> str:
+    return text[:1].lower() + text[1:]
 
 
 # --- to the owner
@@ -258,9 +258,10 @@ def _answered(context: EventContext[QuestionFacts], answer: Event[Any]) -> Rende
 
 
 def _answered_by_kept(context: EventContext, answer: Event[KeptFacts]) -> Rendered:
-    """Render the response that the machine is still needed: the times of the next question and of the end.
+    """Render the question after the answer that the machine is still needed.
 
-    There is a button for more time until one of these times changes.
+    It shows when the bot asks again and when the machine ends, with a button for more time until one of these
+    changes.
     """
     details, rental, reader = context.details, context.rental, context.reader
     kept = context.of(answer)

@@ -94,7 +94,7 @@ def answer(view: QuoteView, reader: Reader, *, everything: bool = False) -> Rend
     if quote.state is QuoteState.WAITING and (view.rental is None or view.rental.state is State.QUEUED):
         return waiting.waits(WaitingView(quote=quote, rental=view.rental), reader)
     if quote.told:
-        return waiting.told(view, reader)
+        return waiting.notified(view, reader)
     if view.rental is not None:
         return replies.rented(view.rental, asked=view.asked, without_key=view.without_key)
     return with_idle(view.idle, _answer(view, reader, everything=everything), reader.times)
@@ -148,7 +148,7 @@ def found(view: QuoteView, reader: Reader, *, everything: bool = False) -> Rende
         *offers,
         blocks.paragraph(night, keep_button),
         blocks.small(
-            _most(best, rules, 'The first "at most" is', "the first offer")
+            _most(best, rules, f"{say_at_most(best.terms.total)} is", "the first offer")
             if everything and best is not None
             else "",
             join(

@@ -202,7 +202,7 @@ def still_needed(rental: Rental, asks_again_at: datetime | None, reader: Reader)
 
 
 def ending(rental: Rental) -> Rendered:
-    """Render the reply to a destroy, a cancellation or a withdrawal: the new state of the rental."""
+    """Render the reply after a rental was destroyed, cancelled or withdrawn, with its new state."""
     if rental.state is not State.DESTROYING:
         if rental.state in {State.WITHDRAWN, State.CANCELLED}:
             return blocks.message(f"The request for {machine_in(rental)} was {STATES[rental.state].lower()}.")
@@ -212,7 +212,7 @@ def ending(rental: Rental) -> Rendered:
 
 
 def graceful_destroy(rental: Rental, times: Times) -> Rendered:
-    """Render the reply to a graceful destroy, which runs `/root/on-ending.sh` first: the latest end."""
+    """Render the reply to a graceful destroy, which runs `/root/on-ending.sh` first, with the latest end."""
     latest = times.at_time(rental.running_lease.ends_at)
     text = f"I'll destroy {machine(rental)} when its script {PATH} is done, {latest} at the latest."
     return reply(text, keep_button(rental), destroy_button(rental))
@@ -224,11 +224,9 @@ def decided(rental: Rental, *, approved: bool) -> Rendered:
     return blocks.message(f"You {did} {machine_in(rental)}.")
 
 
-def newer_version(words: str, current: Rendered) -> Rendered:
-    """Render the reply to a click on an old version of a request: `words`, then the current version."""
-    return blocks.message(
-        f"{words}\n{current.text}", blocks.section(words), *current.blocks, closed=current.closed
-    )
+def newer_version(text: str, current: Rendered) -> Rendered:
+    """Render the reply to a click on an old version of a request: `text`, then the current version."""
+    return blocks.message(f"{text}\n{current.text}", blocks.section(text), *current.blocks, closed=current.closed)
 
 
 def begin_with_mention(bot: str, command: str) -> Rendered:
@@ -248,15 +246,15 @@ def opener(modal: Modal) -> Rendered:
     """
     match modal.view["callback_id"], modal.value:
         case Callback.DESTROY_CONFIRM.id, RentalValue(rental_id=rental_id) as value:
-            words = f"Destroy {rental_id}? The button shows what it has cost so far and asks you to confirm."
+            text = f"Destroy {rental_id}? The button shows what it has cost so far and asks you to confirm."
             opens = button(f"Destroy {rental_id}", Action.DESTROY, value, style="danger")
         case Callback.EXTEND.id, EndValue(rental_id=rental_id):
-            words = f"By how much do you want to extend {rental_id}? Click, or write: extend {rental_id} 2h"
+            text = f"By how much do you want to extend {rental_id}? Click, or write: extend {rental_id} 2h"
             opens = button(f"Extend {rental_id}", Action.EXTEND_FORM, RentalValue(rental_id=rental_id))
         case Callback.GITHUB_NAME.id, _:
-            words = "To use your keys from GitHub, click and enter your username, or write: key github ana-dev"
+            text = "To use your keys from GitHub, click and enter your username, or write: key github ana-dev"
             opens = keys.from_github_button()
         case _:
-            words = "Click to choose GPUs from a list, or write what you need: get H100 EU"
+            text = "Click to choose GPUs from a list, or write what you need: get H100 EU"
             opens = button("Choose from a list", Action.CHOOSE_FROM_LIST, NO_VALUE)
-    return reply(words, opens)
+    return reply(text, opens)

@@ -308,8 +308,8 @@ def _request(context: EventContext[DecidersFacts], pings: str) -> Sequence[Part]
 
 def wants(details: RentalDetails, asker: str, what: str) -> str:
     """Return `Ana wants 8x H100 (p4wd9) for 6 h: "fine-tune run 7".`, with the note of the request."""
-    words = note(details.rental.request.note)
-    return f"{person(details.names, asker)} wants {what}" + (f': "{words}".' if words else ".")
+    text = note(details.rental.request.note)
+    return f"{person(details.names, asker)} wants {what}" + (f': "{text}".' if text else ".")
 
 
 def _length(rental: Rental, times: Times) -> str:
@@ -387,8 +387,8 @@ def _answer(context: EventContext) -> Rendered:
     details, times, decided = context.details, context.times, context.outcome
     name = person(details.names, context.owner_id)
     if decided is None:
-        words = f"{name}'s {machine_in(details.rental)} no longer needs approval."
-        return blocks.message(join(words, current_state(details, times)), closed=True)
+        text = f"{name}'s {machine_in(details.rental)} no longer needs approval."
+        return blocks.message(join(text, current_state(details, times)), closed=True)
     if decided.kind is EventKind.CHANGED:
         who = person(details.names, decided.actor)
         changed = f"{who} changed the request for {machine_in(details.rental)} {times.at_time(decided.at)}"

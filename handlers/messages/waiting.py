@@ -87,20 +87,25 @@ def wait_text(view: QuoteView, reader: Reader) -> str:
     if not wait_buttons(view):
         return ""
     refused = f"I can't rent one automatically. {refusal_text(view.wait_refused)}" if view.wait_refused else ""
-    hours = "" if view.wait_refused else when_it_looks(quote.waitlist_entry, reader.rules)
-    if hours and _ends_before_hours(quote.waitlist_entry, reader):
-        hours += f' {_BEFORE_HOURS} unless you add "any time" to your request.'
+    hours = "" if view.wait_refused else search_hours(quote.waitlist_entry, reader.rules)
+    too_early = _expires_too_early(quote.waitlist_entry, reader)
+    if hours and too_early:
+        hours += f' {too_early} unless you add "any time" to your request.'
     elif hours and not (quote.waitlist_entry and quote.waitlist_entry.any_time):
         hours += ' To look day and night, add "any time" to your request.'
     return join(any_model(quote.request), hours, _who_decides(wait, reader.rules) if wait else "", refused)
 
 
-def _ends_before_hours(waitlist_entry: WaitlistEntry | None, reader: Reader) -> bool:
+def _expires_too_early(waitlist_entry: WaitlistEntry | None, reader: Reader) -> str:
+    """Return the beginning of a sentence saying that a request expires before its search hours begin.
+
+    The caller completes the sentence with the way to search at any time. Empty if the request expires later.
+    """
     zone = zone_of(reader.zone, reader.rules)
-    return waitlist_entry is not None and ends_before_hours(waitlist_entry, reader.now, zone, reader.rules)
-
-
-_BEFORE_HOURS = "The wait would be over before those hours begin, so I won't look for an offer"
+    if waitlist_entry is None or not ends_before_hours(waitlist_entry, reader.now, zone, reader.rules):
+        return ""
+    until = reader.times.at_time(waitlist_entry.until)
+    return f"Your request expires {until}, before those hours begin, so I won't look for an offer"
 
 
 def any_model(request: Request) -> str:
@@ -108,7 +113,7 @@ def any_model(request: Request) -> str:
     return "" if request.features or "-" in request.gpu else f"Any {gpu(request.gpu)} model counts as a match."
 
 
-def when_it_looks(waitlist_entry: WaitlistEntry | None, rules: Rules) -> str:
+def search_hours(waitlist_entry: WaitlistEntry | None, rules: Rules) -> str:
     """Return a sentence saying during which hours offers are searched for.
 
     Empty if the hours are the whole week.
@@ -189,7 +194,7 @@ def highest_price(quote: Quote, reader: Reader) -> Modal:
         "Rent it for me",
         blocks.lines(
             f"{describe(request)}, {how_long_in_dialog(request, reader.now)}.",
-            join(when_it_looks(quote.waitlist_entry, reader.rules), "I'll rent the first offer that fits."),
+            join(search_hours(quote.waitlist_entry, reader.rules), "I'll rent the first offer that fits."),
             any_model(request),
         ),
         blocks.text_input(
@@ -220,7 +225,7 @@ def rent_for_me_confirm(wait: WaitPreview, gpu_rate: Decimal | None, reader: Rea
             f"{describe(request)}, {how_long_in_dialog(request, reader.now)}, at {highest} or less.",
             f"If no offer matches{' then' if starts_at else ''}, "
             f"I'll keep trying for {span(wait.until - (starts_at or reader.now))}.",
-            "" if starts_at else when_it_looks(quote.waitlist_entry, reader.rules),
+            "" if starts_at else search_hours(quote.waitlist_entry, reader.rules),
             "" if starts_at and quote.offers else any_model(request),
             _who_decides(wait, reader.rules),
         ),
@@ -261,9 +266,10 @@ def waits(waiting: WaitingView, reader: Reader, asked: PeopleAsked | None = None
     if rental is not None and rental.state is State.AWAITING_APPROVAL:
         return replies.rented(rental, asked=asked)
     about, any_time = describe(waiting.request), None
-    hours = "" if waiting.request.starts_at else when_it_looks(waiting.waitlist_entry, reader.rules)
-    if _ends_before_hours(waiting.waitlist_entry, reader):
-        hours += f' {_BEFORE_HOURS} unless you click "Any time".'
+    hours = "" if waiting.request.starts_at else search_hours(waiting.waitlist_entry, reader.rules)
+    too_early = _expires_too_early(waiting.waitlist_entry, reader)
+    if too_early:
+        hours += f' {too_early} unless you click "Any time".'
         any_time = button(
             "Any time", Action.ANY_TIME, QuoteValue(quote_id=waiting.quote.id), about=about, style="primary"
         )
@@ -275,7 +281,7 @@ def waits(waiting: WaitingView, reader: Reader, asked: PeopleAsked | None = None
     return blocks.with_buttons(text, any_time, stop_button(waiting.quote.id, about))
 
 
-def told(view: QuoteView, reader: Reader) -> Rendered:
+def notified(view: QuoteView, reader: Reader) -> Rendered:
     """Render the message to a person who wanted to be notified: the offer, or that no offer matched in time.
 
     Once they have rented the offer, the message says so and loses its buttons.

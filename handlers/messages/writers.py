@@ -159,8 +159,8 @@ class EventContext(NamedTuple, Generic[F_co]):
         The operator's comment is left out, because it already follows the operator's name (`actor`).
         """
         said = self.facts.detail if isinstance(self.facts, SaidFacts) and self.event.actor != OPERATOR.id else None
-        words = escape(said or "", 200)
-        return f'"{words}"' if words else ""
+        comment = escape(said or "", 200)
+        return f'"{comment}"' if comment else ""
 
 
 class Needs(Flag):
@@ -281,7 +281,7 @@ def no_longer_ready(context: EventContext) -> Rendered:
     return blocks.message(text, closed=context.rental.state.over)
 
 
-# --- parts of several texts
+# --- phrases that several texts share
 
 
 def until_text(context: EventContext[UntilFacts]) -> str:
@@ -324,8 +324,8 @@ def cost_of(facts: BillFacts) -> AccruedCost | None:
 
 
 def over_budget(context: EventContext[DecisionFacts]) -> str:
-    """Return `The request exceeds the budget of project vision.` Empty if no budget is exceeded."""
+    """Return `The approved cost exceeds the budget of project vision.` Empty if no budget is exceeded."""
     passed = context.facts.passed
     if not passed:
         return ""
-    return f"The request exceeds {whose_budget(passed[0].balance.scope, context.details.names)}."
+    return f"The approved cost exceeds {whose_budget(passed[0].balance.scope, context.details.names)}."

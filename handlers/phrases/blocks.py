@@ -384,9 +384,9 @@ def person_select(field: Field, label: str, *, chosen: str | None, hint: str = "
 
 
 def heard(block: Json) -> Json:
-    """Make an input report changes to the bot while the dialog is still open.
+    """Have an input notify the bot of changes while the dialog is still open.
 
-    A list reports each choice, and a text field reports when Enter is pressed
+    A list does so after each choice, and a text field when Enter is pressed
     (docs.slack.dev/reference/block-kit/blocks/input-block).
     """
     return {**block, "dispatch_action": True}

@@ -125,7 +125,7 @@ def if_busy_then(rental: Rental, ends_at: datetime, times: Times, *posted: datet
 
 
 def at_its_end(rental: Rental, now: datetime) -> Fact | None:
-    """Return a fact about the next event for a machine that is past its end and still runs. None before its end.
+    """Return a fact saying what happens to a machine that is past its end and still runs. None before its end.
 
     Its on-ending.sh may still run, or a probe run has to show whether its end moves. Otherwise, the deletion is
     merely late.
@@ -239,9 +239,9 @@ def on_ending_text(rental: Rental, times: Times, *posted: datetime) -> str:
     at = f" {times.at_time(seen_at, *posted)}" if seen_at is not None else ""
     if script.state is OnEndingState.DONE:
         return f"The script {PATH} finished{at}."
-    look = f", so check the machine before {times.time(lease.ends_at, *posted)}"
+    check = f", so check the machine before {times.time(lease.ends_at, *posted)}"
     failed = f"The script {PATH} failed{at}{exit_text(script.status)}"
-    return f"{failed}{look if ready and lease.ends_at > times.now else ''}."
+    return f"{failed}{check if ready and lease.ends_at > times.now else ''}."
 
 
 def can_have_one(rental: Rental) -> str:

@@ -54,8 +54,8 @@ def status_text(use: Use, times: Times, *, since: bool = False) -> str:
 
 def without_work(status: UsageStatus, length: timedelta | None) -> str:
     """Return the idle time of a machine, with or without connections: `Idle for 35 min`."""
-    words = "Connected but idle" if status is UsageStatus.CONNECTED else "Idle"
-    return f"{words} for {about_span(length)}" if length is not None else words
+    text = "Connected but idle" if status is UsageStatus.CONNECTED else "Idle"
+    return f"{text} for {about_span(length)}" if length is not None else text
 
 
 def unseen_text(use: Use, times: Times) -> str:
@@ -68,8 +68,8 @@ def status_then(use: Use, times: Times) -> str:
     """Return a usage status in a history, with its start time: `Idle since 14:05`."""
     if use.status is UsageStatus.UNKNOWN:
         return unseen_text(use, times)
-    words = "In use" if use.status is UsageStatus.IN_USE else without_work(use.status, None)
-    return f"{words} since {times.time(use.since)}"
+    text = "In use" if use.status is UsageStatus.IN_USE else without_work(use.status, None)
+    return f"{text} since {times.time(use.since)}"
 
 
 def use_now(use: Use, recent: RecentUse | None, idle: Idle, times: Times) -> str:

@@ -30,9 +30,9 @@ class Gate:
                 self._empty.set()
 
     def start(self, work: Coroutine[object, object, None]) -> None:
-        """Start the remaining work for a payload, which counts as being handled until that work ends.
+        """Start the remaining work for a payload.
 
-        The work must not raise.
+        The payload counts as being handled until this work ends. The work must not raise.
         """
         counted = ExitStack()
         counted.enter_context(self.handling())  # immediately, or the gate may be idle before the task runs

@@ -49,7 +49,7 @@ See docs.slack.dev/authentication/verifying-requests-from-slack.
 LOG_EVERY = 60.0
 """Wall-clock seconds between two log lines about requests that were refused for the same reason."""
 LOOK_EVERY = 0.02
-"""Wall-clock seconds between two checks whether a connection is still open while the server stops."""
+"""Wall-clock seconds between two checks of the open connections while the server stops."""
 FEW_SLOW = 50
 """The number of slow requests in the last five minutes below which `/health` doesn't mention them."""
 _BUCKET = 10.0
@@ -96,10 +96,10 @@ class TooLarge(Exception):
 class Bodies:
     """Reads the bodies of requests whose sender hasn't been verified yet.
 
-    All incomplete bodies share MOST_UNFINISHED bytes. If they need more, the oldest ones are cut off.
+    All incomplete bodies share MOST_UNFINISHED bytes. If they need more, the oldest ones are dropped.
 
-    Their number is not limited, because strangers who send only headers could then keep Slack out. Neither is the
-    number per address, because behind a proxy all requests come from the same address.
+    The number of bodies is not limited, because strangers who send only headers could then keep Slack out. There
+    is no limit per address either, because behind a proxy all requests come from the same address.
     """
 
     def __init__(self) -> None:

@@ -106,7 +106,7 @@ class Spend(Frozen):
     """Show the amount that was spent."""
 
     kind: ScopeKind = ScopeKind.TEAM
-    """The kind of budget. PERSON refers to the person who asks."""
+    """The scope of the report: a person, a project or the team. PERSON refers to the person who asks."""
     project: str = ""
     """The name of the project, as it was typed."""
     period: str = PeriodKind.MONTH
@@ -162,7 +162,7 @@ _GIVE_ME = re.compile(r"(?:me|us)(?:\s|$)", re.IGNORECASE)
 _READING = frozenset(
     {"wait", "again", "list", "show", "ssh", "destroy", "spend", "catalog", "probe", "policy", "help"}
 )
-"""The commands that only show something or ask first, so that polite phrases may come before them."""
+"""The commands that only show something or ask first. Polite phrases may come before these."""
 _OF_RENTAL = frozenset({"show", "ssh", "destroy", "extend", "share", "give"})
 _ABOUT_GPUS = frozenset({Topic.FREE, "get", "catalog"})
 _AVAILABLE = re.compile(r"^ *there(?:s| is| are)?\b|\b(?:is|are|gets?|becomes?) (?:free|available|there|back)$")

@@ -1,4 +1,4 @@
-"""The draft of a request, which typed text, the form and suggested corrections fill in.
+"""The draft of a request, filled in from typed text, from the form or from a suggested correction.
 
 A draft consists of parts, such as the GPU, the price and the lease, each with the values that were given. `build`
 turns a complete draft into a request, or returns everything that is wrong with it.
@@ -31,9 +31,9 @@ from handlers.typed.vocabulary import Vocabulary
 
 MAX_GPUS = 1000
 MAX_CAP = Decimal(1000)
-"""USD per GPU-hour."""
+"""The highest possible price limit, in USD per GPU-hour."""
 MIN_CAP = Decimal("0.0001")
-"""USD per GPU-hour. Every price limit must be a multiple of this."""
+"""The lowest possible price limit, in USD per GPU-hour. Every limit must be a multiple of it."""
 MOST_CORRECTIONS = 3
 MOST_UNREAD = 3
 """The maximum number of unreadable texts that an error message quotes.
@@ -129,7 +129,7 @@ _LATER = {Part.FEATURE, Part.START, Part.WAITS, Part.BUSY, Part.NO_PROBE, Part.A
 Values = dict[Part, list[Any]]
 """The values of each part, in the order in which they were given.
 
-Different values of the same part exclude each other.
+Different values of the same part contradict each other.
 """
 
 
@@ -143,7 +143,7 @@ class Reading(NamedTuple):
 
 
 LEFT_OUT = Reading(None, None)
-"""The meaning of a text that may add nothing to the request."""
+"""The reading of a text that can be left out without changing the request."""
 
 
 @dataclass(frozen=True)
@@ -209,7 +209,7 @@ class RequestDraft:
     def __getitem__(self, part: Part) -> list[Any]:
         """Return the distinct values of a part.
 
-        If a price was given both per GPU and otherwise, only the price per GPU counts.
+        If the same price was given with and without `per GPU`, only the price per GPU is returned.
         """
         values = self.values.get(part, [])
         if part is Part.PRICE:
@@ -229,7 +229,7 @@ class RequestDraft:
         return replace(self, values=self.values | changes)
 
     def with_readings(self, readings: tuple[Reading, ...]) -> RequestDraft:
-        """Return a copy to whose values these readings have been added."""
+        """Return a copy with these readings added to its values."""
         draft = replace(self, values={part: list(values) for part, values in self.values.items()})
         for part, value, later_end in readings:
             if part is not None:
@@ -287,7 +287,7 @@ def _problem_of_unread(draft: RequestDraft) -> Problem:
 
 
 class _WrongPart(Exception):
-    """Because of this part, the draft doesn't make a request."""
+    """A part of the draft is wrong, so the draft doesn't make a request."""
 
     def __init__(self, problem: Problem) -> None:
         super().__init__()

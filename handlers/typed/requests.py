@@ -76,11 +76,11 @@ def parse_request(
 
 
 def _mistake(problem: Problem, vocabulary: Vocabulary, context: ParseContext) -> RequestMistake:
-    """Return the error message, with one line for each correction that results in a valid request.
+    """Return the error, with one suggested line for each correction that results in a valid request.
 
-    A line keeps everything that was understood: each number with its unit, each place, vendor, name and time. Only
-    text that can't be read is replaced or left out, and the message quotes that text. If two values exclude each
-    other, each has its own line.
+    A line is a complete command that people can type or click. It keeps everything that was understood: each
+    number with its unit, each place, vendor, name and time. Only text that can't be read is replaced or left out,
+    and the message quotes that text. If two values exclude each other, each has its own line.
     """
     lines = dict.fromkeys(line_of(draft, vocabulary, context) for draft in problem.corrections)
     return RequestMistake(problem.words, *filter(None, lines), without=problem.without)

@@ -1,4 +1,4 @@
-"""Interprets the tokens of a request, adding values to the draft or reasons why a text can't be read.
+"""Interprets the tokens of a request: adds values to a draft, or the reasons why a text can't be read.
 
 `draft.py` then decides whether the parts make a request.
 """
@@ -274,10 +274,10 @@ class TokenReader:
         self._unread(f'"{{typed}}" needs {value}.', *words, readings=(LEFT_OUT,))
 
     def _night(self, typed: str) -> Unread:
-        """Return the reason why a night can't be read as an end.
+        """Return the reason why `tonight` or `overnight` can't be read as an end.
 
-        If the person's time zone is known and the rules allow it, a suggestion is the next morning, with a
-        flexible end.
+        If the person's time zone is known and the rules allow it, the result suggests the next morning as the end.
+        If machines are probed, it suggests a flexible end, whose earliest end is the next morning.
         """
         context = self.context
         if self.draft.timed:

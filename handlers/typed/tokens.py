@@ -30,7 +30,7 @@ from handlers.typed.until import LOOSE_END, START, UNTIL, UP_TO
 from handlers.typed.vocabulary import NameMatcher, Vocabulary
 
 MAX_TOKENS = 60
-"""The maximum number of tokens in a request. Each takes as long as looking up all names in the catalog."""
+"""The maximum number of tokens in a request. Reading one takes as long as looking up all names in the catalog."""
 
 
 class TokenKind(Enum):

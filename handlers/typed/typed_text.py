@@ -165,7 +165,7 @@ _WORDS = {
     for meant, words in (line.split(" = ") for line in re.split("; |\n", _MEANINGS))
     for word in words.split()
 }
-"""Words that have the same meaning in any context."""
+"""Words that have the same meaning in any context, each with the word that the parser knows."""
 _CLOCK = r"\d{1,2}(?::\d\d)?"
 _PART = r"(?:tomorrow|this|in the) (?:morning|afternoon|evening)|tomorrow night|tonight"
 

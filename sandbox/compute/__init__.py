@@ -1,4 +1,4 @@
-"""The Compute Clear API, with vendors that can be made to misbehave."""
+"""The Compute Clear API, a market for GPU machines, with vendors that can be made to misbehave."""
 
 from sandbox.compute.app import DEFAULT_TOKEN, ComputeSandbox
 

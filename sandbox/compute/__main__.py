@@ -7,7 +7,7 @@ from sandbox.compute.app import DEFAULT_TOKEN, ComputeSandbox
 
 
 def main() -> None:
-    """Print one JSON line when ready, and serve until SIGTERM or SIGINT."""
+    """Start the servers, print one JSON line when they are ready, and serve until SIGTERM or SIGINT."""
     parser = arguments("sandbox.compute", "The Compute Clear API and its SSH hosts, on this machine.")
     parser.add_argument("--port", type=port, default=8601, help="0: a free one (default: 8601)")
     parser.add_argument("--token", default=DEFAULT_TOKEN, help="the account's API token")

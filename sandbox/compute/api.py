@@ -1,4 +1,4 @@
-"""The endpoints of openapi.yaml: check the token, then the request, then ask the market."""
+"""The endpoints of openapi.yaml. Each request's token is checked first, then its parameters and body."""
 
 from collections.abc import Awaitable, Callable
 from datetime import datetime
@@ -24,12 +24,13 @@ from sandbox.compute.vendors import VENDORS
 from sandbox.exact_json import dumps
 from sandbox.serving import CONTROL, reply
 
-# The answer of an endpoint, from the request, its body, and a time for which every SSH host is up to date.
+# Computes the response of an endpoint from the request, its body, and the current time. At this time, the SSH
+# hosts agree with the states of the machines.
 Answer = Callable[[web.Request, bytes, datetime], Any]
 
 
 class Api:
-    """The API with its one account."""
+    """The API for its only account."""
 
     def __init__(self, market: Market, hosts: Hosts, token: str) -> None:
         self.token = token
@@ -48,7 +49,7 @@ class Api:
             ("GET", "/resources/{resource_id}", "get_resource", ("force_refresh",), self._get_resource),
             ("DELETE", "/resources/{resource_id}", "delete_resource", ("force",), self._delete_resource),
         ]
-        """Each endpoint's method, path, operationId, query parameters and answer."""
+        """The method, path, operationId, query parameters and response function of each endpoint."""
 
     @property
     def operations(self) -> frozenset[str]:
@@ -56,7 +57,7 @@ class Api:
         return frozenset(name for _, _, name, _, _ in self._endpoints)
 
     def add_routes(self, router: web.UrlDispatcher) -> None:
-        """Add every endpoint, named by its operationId."""
+        """Add a route for every endpoint, named after its operationId."""
         for method, path, name, known, answer in self._endpoints:
             router.add_route(method, path, self._guarded(answer, known), name=name)
 
@@ -124,7 +125,7 @@ def _problem(status: int, detail: Any, headers: dict[str, str] | None = None) ->
 
 
 def problems() -> Middleware:
-    """Return the middleware that gives aiohttp's own errors, such as 404 and 405, the API's format."""
+    """Return a middleware that converts aiohttp's own errors, such as 404 and 405, to the API's format."""
 
     @web.middleware
     async def format_errors(

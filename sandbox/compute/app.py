@@ -1,4 +1,4 @@
-"""Compute Clear as one server: the API, its control calls, and the SSH hosts of the rented machines."""
+"""The Compute Clear server: the API, its control calls, and the SSH hosts of the rented machines."""
 
 from aiohttp import web
 
@@ -15,10 +15,10 @@ DEFAULT_TOKEN = "compute-sandbox-token"  # noqa: S105 - it opens nothing but thi
 
 
 class ComputeSandbox:
-    """The Compute Clear API on this machine. `token` is the first token of its one account."""
+    """The Compute Clear API on this machine. `token` is the initial token of its only account."""
 
     def __init__(self, clock: SandboxClock, *, token: str = DEFAULT_TOKEN, seed: int | None = None) -> None:
-        """With a `seed`, offers and resources get the same ids each time."""
+        """Create the server. With a `seed`, the ids of offers and resources are the same in every run."""
         self.clock = clock
         self.market = Market(seed)
         self._hosts = Hosts(clock, self.market.schedule)
@@ -29,11 +29,11 @@ class ComputeSandbox:
 
     @property
     def token(self) -> str:
-        """The account's token."""
+        """The account's current token."""
         return self._api.token
 
     async def start(self, port: int = 0) -> str:
-        """Begin to serve on 127.0.0.1 (port 0: a free one), and return the URL, without a slash at the end."""
+        """Start to serve on 127.0.0.1, and return the URL without a trailing slash. Port 0 picks a free port."""
         app = web.Application(middlewares=[self.faults.middleware(), problems()])
         self._api.add_routes(app.router)
         self.add_control_routes(app.router)
@@ -44,18 +44,18 @@ class ComputeSandbox:
 
     @property
     def url(self) -> str:
-        """The server's URL, or an empty string if it doesn't serve."""
+        """The server's URL; empty while it isn't serving."""
         return self._served.url if self._served else ""
 
     async def stop(self) -> None:
-        """End every connection, and stop every SSH host."""
+        """Close every connection, and stop every SSH host."""
         if self._served is not None:
             await self._served.stop()
             self._served = None
         await self._hosts.stop()
 
     def add_control_routes(self, router: web.UrlDispatcher) -> None:
-        """Add the control calls."""
+        """Add the routes of the control API."""
         add_clock_routes(router, self.clock)
         self.faults.add_routes(router)
         self.control.add_routes(router)

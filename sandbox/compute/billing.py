@@ -1,4 +1,4 @@
-"""The account's bill: rate x exact time, rounded once for each resource."""
+"""Calculates the account's bill: hourly rate x exact duration, rounded once for each resource."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -15,14 +15,14 @@ _MICROS_PER_DOLLAR = 1_000_000
 
 
 def micros(rate: Decimal, start: datetime, end: datetime) -> int:
-    """Return the micro-dollars for `rate` USD per hour from `start` to `end`, rounded half-even once."""
+    """Return the cost in micro-dollars of `rate` USD per hour from `start` to `end`, rounded half to even."""
     hours = Fraction((end - start) // _MICROSECOND, _MICROSECONDS_PER_HOUR)
     return round(Fraction(rate) * hours * _MICROS_PER_DOLLAR)
 
 
 @dataclass(frozen=True)
 class Line:
-    """The bill of one resource. `end` is None while it still bills."""
+    """The cost of one resource so far. `end` is None while the resource is still billed."""
 
     resource_id: str
     name: str
@@ -32,7 +32,7 @@ class Line:
     micros: int
 
     def as_json(self) -> dict[str, Any]:
-        """Return the line as the control API returns it."""
+        """Return the line as the control API shows it."""
         return {
             "resource_id": self.resource_id,
             "name": self.name,
@@ -44,9 +44,9 @@ class Line:
 
 
 def bill(machines: Iterable[Machine], now: datetime) -> list[Line]:
-    """Return a line for every resource that exists by `now`, from procurement until it is gone.
+    """Return a line for every resource that exists or existed by `now`.
 
-    An accepted deletion does not end the billing yet; it ends when the machine is gone.
+    A resource is billed from procurement until it is terminated. Accepting its deletion doesn't end the billing.
     """
     lines: list[Line] = []
     for machine in machines:

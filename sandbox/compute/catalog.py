@@ -1,4 +1,4 @@
-"""The GPU variants, and every listing of every vendor with its exact price."""
+"""The catalog: all GPU variants, and everything that each vendor sells, with its exact price."""
 
 from dataclasses import dataclass
 from decimal import Decimal
@@ -13,12 +13,12 @@ COUNTS = (1, 2, 4, 8)
 
 @dataclass(frozen=True)
 class Variant:
-    """One GPU model, and what comes with each GPU."""
+    """A GPU model, with its list price and the vCPUs and memory that come with each GPU."""
 
     name: str
     family: str
     smi_name: str
-    """The name that nvidia-smi shows."""
+    """The GPU's name in the output of nvidia-smi."""
     memory_mib: int
     per_hour: Decimal
     vcpus: int
@@ -55,9 +55,9 @@ VARIANTS = _variants()
 
 @dataclass(frozen=True)
 class Listing:
-    """One thing that a vendor sells, always at the same price. Each search makes a new offer of it.
+    """Something that a vendor sells, always at the same price. Each search creates new offers from the listings.
 
-    Prices are USD per hour for all its GPUs. `total` is what the listing costs; some vendors do not show it.
+    Prices are in USD per hour for all GPUs together. `total` is the full price; some vendors don't show it.
     """
 
     vendor: Vendor
@@ -71,7 +71,7 @@ class Listing:
 
     @property
     def is_cluster(self) -> bool:
-        """Whether the listing is several machines that are rented together."""
+        """True if the listing consists of several machines that are rented together."""
         return self.nodes is not None
 
     @property
@@ -81,11 +81,11 @@ class Listing:
 
     @property
     def gpu_part(self) -> Decimal:
-        """The part of the total that is for GPUs."""
+        """The part of the total price that is charged for GPUs, without storage."""
         return self.total - (self.storage or 0)
 
 
-# Prices that differ from the formula below, by vendor, vendor region, variant, contract and GPUs.
+# Prices that don't follow the formula below, by vendor, vendor region, variant, contract and number of GPUs.
 _SPECIAL_PRICES: dict[tuple[str, str, str, str, int], Decimal] = {
     ("hyperstack", "nor-1", "nvidia-h100-sxm5-80gb", "ondemand", 1): Decimal("2.15"),
     ("hyperstack", "nor-1", "nvidia-h100-sxm5-80gb", "ondemand", 2): Decimal("4.40"),
@@ -114,7 +114,7 @@ def _price(vendor: Vendor, region: Region, variant: Variant, contract: str, coun
 
 @cache
 def listings() -> tuple[Listing, ...]:
-    """Return every listing of every vendor; always the same ones at the same prices."""
+    """Return every listing of every vendor. The listings and their prices never change."""
     found: list[Listing] = []
     for vendor in VENDORS.values():
         contracts = CONTRACTS if vendor.spot else ("ondemand",)
@@ -139,7 +139,11 @@ def listings() -> tuple[Listing, ...]:
 
 
 def _clusters(vendor: Vendor, region: Region, variants: list[Variant]) -> list[Listing]:
-    """Return clusters. They are cheaper per GPU than any machine, to catch a client that ignores the type."""
+    """Return a region's clusters.
+
+    They are deliberately cheaper per GPU than any single machine, so that a client that ignores the type of an
+    offer buys one and is caught.
+    """
     if not vendor.clusters:
         return []
     return [
@@ -161,7 +165,7 @@ def _clusters(vendor: Vendor, region: Region, variants: list[Variant]) -> list[L
 
 @cache
 def families() -> dict[str, list[str]]:
-    """Return the variant names of each family."""
+    """Return the names of the variants, by GPU family."""
     found: dict[str, list[str]] = {}
     for variant in VARIANTS.values():
         found.setdefault(variant.family, []).append(variant.name)

@@ -1,4 +1,4 @@
-"""`/_control/` of Compute Clear: the real state of the account, and how the vendors behave."""
+"""`/_control/` of Compute Clear: shows the true state of the account, and controls machines and vendors."""
 
 from datetime import datetime
 from typing import Annotated, Any, Literal
@@ -21,7 +21,7 @@ HostKeyKind = Literal["ssh-ed25519", "ssh-rsa", "ecdsa-sha2-nistp256"]
 
 
 class BehaviourBody(ControlModel):
-    """How a vendor behaves from now on."""
+    """A vendor's new behaviour."""
 
     behaviour: Annotated[Behaviour, Field(strict=False)]
     times: Annotated[int, Field(ge=1)] | None = None
@@ -30,7 +30,7 @@ class BehaviourBody(ControlModel):
     words: str | None = None
 
     def setting(self) -> BehaviourSetting:
-        """Return the setting. If `seconds` is left out, deletions are slow for `SLOW_DELETION_SECONDS`."""
+        """Return the body as a setting. `seconds` defaults to `SLOW_DELETION_SECONDS` for slow deletions."""
         seconds = self.seconds
         if self.behaviour in AT_DELETE and "seconds" not in self.model_fields_set:
             seconds = SLOW_DELETION_SECONDS
@@ -38,13 +38,13 @@ class BehaviourBody(ControlModel):
 
 
 class VanishBody(ControlModel):
-    """How a vendor takes a machine back."""
+    """The way in which a vendor reclaims a machine: it is reported as deleted, or the API no longer knows it."""
 
     how: Literal["deleted", "missing"] = "deleted"
 
 
 class CopiesBody(ControlModel):
-    """How many copies of a machine there are to be."""
+    """The number of copies of a machine that shall exist."""
 
     count: Annotated[int, Field(ge=0, le=100_000)]
 
@@ -56,20 +56,20 @@ class HostKeyBody(ControlModel):
 
 
 class PortBody(ControlModel):
-    """The port of the next SSH host."""
+    """The port on which the next SSH host shall listen."""
 
     port: Annotated[int, Field(ge=1, le=65_535)]
 
 
 class TokenBody(ControlModel):
-    """Whether the account's token is valid, and its new value."""
+    """A change of the account's token: its validity, and optionally a new value."""
 
     valid: bool = True
     token: Annotated[str, Field(min_length=1)] | None = None
 
 
 class Control:
-    """The control calls of one Compute Clear."""
+    """The control API of a Compute Clear server."""
 
     def __init__(self, market: Market, hosts: Hosts, api: Api) -> None:
         self._market = market
@@ -77,7 +77,7 @@ class Control:
         self._api = api
 
     def add_routes(self, router: web.UrlDispatcher) -> None:
-        """Add the routes."""
+        """Add the routes of the control calls."""
         router.add_get("/_control/account", self._account)
         router.add_get("/_control/bill", self._bill)
         router.add_get("/_control/vendors", self._vendors)
@@ -92,7 +92,7 @@ class Control:
         router.add_post("/_control/token", self._token)
 
     async def overview(self) -> dict[str, Any]:
-        """Return what the page shows: the machines with their use, the bill, and how each vendor behaves."""
+        """Return the data for the page: machines with their utilization, the bill, and the vendors' behaviour."""
         now = await self._hosts.settle()
         machines = [machine for machine in self._market.machines.values() if machine.appears_at <= now]
         return {
@@ -142,7 +142,7 @@ class Control:
         return await self._show_machine(request)
 
     def _machine(self, request: web.Request) -> Machine:
-        """Return the machine that the path names, also one that is gone or missing."""
+        """Return the machine with the id in the path, even if it is terminated or the API no longer shows it."""
         machine = self._market.machines.get(request.match_info["id"].lower())
         if machine is None:
             raise refusal(404, "No such resource")

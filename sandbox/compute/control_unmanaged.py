@@ -1,4 +1,4 @@
-"""`POST /_control/resources`: machines that were not procured through the API."""
+"""`POST /_control/resources`: adds unmanaged machines, which weren't procured through the API."""
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -18,12 +18,12 @@ def _exact(value: Any) -> Any:
 
 
 class UnmanagedMachineBody(ControlModel):
-    """A machine that was not procured through the API."""
+    """A machine to add that wasn't procured through the API."""
 
     name: str
     gpu_type: str
     rate: Annotated[Decimal, BeforeValidator(_exact), Field(strict=False, ge=0)]
-    """USD per hour for all its GPUs."""
+    """The price in USD per hour for all its GPUs."""
     gpus: Annotated[int, Field(ge=1)] = 1
     vendor: str = "lambda"
     since: AwareDatetime | None = None
@@ -32,7 +32,7 @@ class UnmanagedMachineBody(ControlModel):
 
 
 def unmanaged_machine(body: UnmanagedMachineBody, resource_id: str, now: datetime) -> Machine:
-    """Return the machine. Answer 422 if there is no such GPU or vendor, or if `since` is still to come."""
+    """Create the machine. Refuse an unknown GPU or vendor, or a `since` in the future, with 422."""
     variant = next(iter(families().get(body.gpu_type, [])), body.gpu_type)
     if variant not in VARIANTS or body.vendor not in VENDORS:
         raise refusal(422, "no such gpu_type or vendor")

@@ -1,4 +1,4 @@
-"""`POST /_control/resources/ID/use`: how a machine is used, and what its probe finds there."""
+"""`POST /_control/resources/ID/use`: sets a machine's utilization and what its probe finds there."""
 
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal, Self
@@ -15,7 +15,7 @@ _MOST_CONNECTIONS = 10_000
 
 
 class PhaseBody(ControlModel):
-    """A time in which the machine is used in one way."""
+    """A period during which the machine's utilization is constant."""
 
     all: Percent | None = 0
     gpus: Annotated[tuple[Percent | None, ...], Field(min_length=1)] | None = None
@@ -33,7 +33,7 @@ class PhaseBody(ControlModel):
         return self
 
     def phase(self) -> Phase:
-        """Return the phase."""
+        """Return the body as a phase."""
         named = self.connections
         return Phase(
             percents=(self.all,) if self.gpus is None else self.gpus,
@@ -44,7 +44,7 @@ class PhaseBody(ControlModel):
 
 
 class SetUpBody(ControlModel):
-    """How far the setup script is."""
+    """The state of the setup script."""
 
     state: Literal["running", "done", "failed"]
     line: Annotated[int, Field(ge=1)] | None = None
@@ -57,14 +57,14 @@ class SetUpBody(ControlModel):
 
 
 class GpuBody(ControlModel):
-    """A GPU that is in the machine."""
+    """A GPU that is really in the machine, which may differ from the one that was sold."""
 
     name: Annotated[str, Field(min_length=1)]
     memory_mib: Annotated[int, Field(ge=1)]
 
 
 class OnEndingBody(ControlModel):
-    """The on-ending.sh that the owner put on the machine."""
+    """The on-ending.sh that the owner installed on the machine."""
 
     lasts: Annotated[float | None, Field(ge=0)] = 0
     status: Annotated[int, Field(ge=0, le=255)] = 0
@@ -72,7 +72,7 @@ class OnEndingBody(ControlModel):
 
 
 class UseBody(ControlModel):
-    """What changes from now on. A field that is left out changes nothing."""
+    """The changes to make. Fields that are left out change nothing."""
 
     phases: Annotated[tuple[PhaseBody, ...], Field(min_length=1)] | None = None
     repeat: bool = False
@@ -100,7 +100,7 @@ class UseBody(ControlModel):
 
 
 def set_use(machine: Machine, body: UseBody, now: datetime) -> None:
-    """Change how a machine is used. Answer 422 if a phase has another number of GPUs than the machine."""
+    """Apply the changes to a machine. Refuse a phase for a different number of GPUs with 422."""
     hardware = machine.other_hardware
     if "hardware" in body.model_fields_set:
         hardware = tuple((gpu.name, gpu.memory_mib) for gpu in body.hardware or ())
@@ -124,8 +124,9 @@ def _on_ending(body: OnEndingBody) -> OnEnding:
 
 
 def ending_json(machine: Machine, now: datetime) -> dict[str, Any] | None:
-    """Return the end that a machine was told, and the runs of its on-ending.sh. Return None if no part of it can
-    be told.
+    """Return the end that was sent to a machine, and the runs of its on-ending.sh.
+
+    None if the startup script didn't install the program that receives the end.
     """
     part = machine.ending(now)
     if part is None:
@@ -135,7 +136,7 @@ def ending_json(machine: Machine, now: datetime) -> dict[str, Any] | None:
 
 
 def use_json(machine: Machine, now: datetime) -> dict[str, Any]:
-    """Return how a machine is used now."""
+    """Return the current utilization, connections and fault of a machine."""
     phase = machine.use.at(now)
     return {
         "gpus": [phase.percent(n) for n in range(len(machine.hardware()))],

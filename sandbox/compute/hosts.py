@@ -1,4 +1,8 @@
-"""Starts each SSH host before the API shows its machine as running, and stops it before it shows it as gone."""
+"""Starts and stops the SSH hosts of the machines, in step with what the API shows.
+
+A host accepts connections before the API shows its machine as running, and no longer does by the time the API
+shows the machine as terminated.
+"""
 
 import asyncio
 from datetime import datetime
@@ -20,10 +24,10 @@ class Hosts:
         self._open: dict[str, SshHost] = {}
         self._follower: asyncio.Task[None] | None = None
         self.next_port = 0
-        """The port on which the next host listens. 0: a free one."""
+        """The port on which the next host listens. 0 picks a free one."""
 
     def start(self) -> None:
-        """Follow the clock from now on, so that hosts start and stop also without a request to the API."""
+        """Start to follow the clock, so that hosts also start and stop while nobody calls the API."""
         self._follower = asyncio.create_task(self._follow(), name="sandbox-hosts")
 
     async def stop(self) -> None:
@@ -40,9 +44,9 @@ class Hosts:
         return any(host.port == port for host in self._open.values())
 
     async def settle(self) -> datetime:
-        """Start and stop the hosts that are due, and return the time for which all of them are right.
+        """Start and stop the hosts that are due, and return a time at which all hosts are up to date.
 
-        An answer for that time, made without awaiting anything, agrees with the hosts.
+        A response for this time agrees with the hosts if it is computed without awaiting anything.
         """
         while True:
             now = self._clock.now()

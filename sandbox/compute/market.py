@@ -1,7 +1,7 @@
 """The state of the market: offers, procurements and their machines.
 
-Everything happens at a `now` that the caller gives, and nothing here waits. `schedule` has the times at which
-machines change on their own, so that their SSH hosts can follow.
+The caller passes the current time as `now`, and nothing here waits. `schedule` contains the times at which
+machines change on their own, so that their SSH hosts can be started and stopped then.
 """
 
 from collections import defaultdict, deque
@@ -28,7 +28,7 @@ from sandbox.on_ending import EndingPart
 
 OFFER_LIFE = timedelta(minutes=30)
 FORGOTTEN_AFTER = timedelta(hours=6)
-"""How long after its end an offer that nobody bought is forgotten."""
+"""The time after which an expired offer that nobody bought is forgotten."""
 APPEARS_LATE_BY = timedelta(seconds=60)
 NODE_STAGGER = timedelta(seconds=4)
 FAILS_AFTER_SECONDS = 90.0
@@ -45,12 +45,12 @@ def _probe_after(setting: BehaviourSetting) -> timedelta:
 
 
 def copy_id(original: str, number: int) -> str:
-    """Return the id of the copy with this number: the number replaces the last eight digits, in hexadecimal."""
+    """Return the id of a numbered copy. The number replaces the last eight digits of the id, in hexadecimal."""
     return f"{original[:-8]}{number:08x}"
 
 
 class Refused(Exception):
-    """The API refuses with this status and detail."""
+    """The API refuses a request with this HTTP status and detail."""
 
     def __init__(self, status: int, detail: str) -> None:
         super().__init__(detail)
@@ -69,7 +69,7 @@ class Offer:
 
     @property
     def expires_at(self) -> datetime:
-        """The time from which it can't be procured any more."""
+        """The time at which the offer can no longer be procured."""
         return self.created_at + OFFER_LIFE
 
 
@@ -86,12 +86,12 @@ class Procurement:
 
     @property
     def bought(self) -> bool:
-        """Whether the account gets a machine, now or later."""
+        """True if the account gets a machine, immediately or later."""
         return bool(self.machines)
 
     @property
     def answered_failed(self) -> bool:
-        """Whether the procure call itself answered `failed`. There may still be a machine."""
+        """True if the procure call returned `failed`. There may be a machine nevertheless."""
         return self.setting.behaviour in {
             Behaviour.SOLD_OUT,
             Behaviour.FAILS_WITH_RESOURCE,
@@ -100,14 +100,14 @@ class Procurement:
 
 
 class Market:
-    """All vendors, and what the one account has bought."""
+    """All vendors, and the purchases and machines of the only account."""
 
     def __init__(self, seed: int | None = None) -> None:
-        """With a `seed`, ids are the same each time."""
+        """Create the market. With a `seed`, ids are the same in every run."""
         self._ids = SystemRandom() if seed is None else Random(seed)  # noqa: S311 - made to be repeated, not to be secret
         self.offers: dict[str, Offer] = {}
         self._unbought: deque[Offer] = deque()
-        """Offers that may have to be forgotten, the oldest first."""
+        """Offers that may have to be forgotten, oldest first."""
         self.procurements: dict[str, Procurement] = {}
         self.machines: dict[str, Machine] = {}
         self._of_offer: defaultdict[str, list[Machine]] = defaultdict(list)
@@ -115,13 +115,13 @@ class Market:
         self.schedule = Schedule()
 
     def new_id(self) -> str:
-        """Return an id for an offer or a resource."""
+        """Return a new id for an offer or a resource."""
         return str(UUID(int=self._ids.getrandbits(128), version=4))
 
     # --- offers
 
     def find(self, query: OfferQuery, now: datetime) -> list[Offer]:
-        """Return new offers that match, the cheapest first, those without a price last."""
+        """Create offers that match the query. The cheapest comes first; offers without a price come last."""
         matching = [listing for listing in listings() if query.matches(listing)]
         behaves = {
             name: self.vendor_states[name].take(AT_OFFERS).behaviour
@@ -148,8 +148,9 @@ class Market:
     def procure(self, request: ProcureRequest, now: datetime) -> Procurement:
         """Buy an offer.
 
-        Raise Refused: 404 if it is unknown, 409 the second time, 410 if it has expired. Raise Invalid if the
-        vendor refuses the boot script; the offer can still be procured then.
+        Raises:
+            Refused: The offer is unknown (404), has been procured before (409), or has expired (410).
+            Invalid: The vendor refuses the startup script. The offer can still be procured.
         """
         offer = self.offer(request.offer_id, now)
         if offer.offer_id in self.procurements:
@@ -166,7 +167,7 @@ class Market:
         return procurement
 
     def offer(self, offer_id: str, now: datetime) -> Offer:
-        """Return the offer with that id. Raise Refused (404)."""
+        """Return the offer with this id. Raise Refused (404) if there is none."""
         self._forget(now)
         offer = self.offers.get(offer_id.lower())
         if offer is None:
@@ -174,7 +175,7 @@ class Market:
         return offer
 
     def _add_machines(self, procurement: Procurement, request: ProcureRequest) -> None:
-        """Add the machines of a procurement, each with the times at which it changes."""
+        """Create the machines of a procurement, each with the times at which it will change."""
         listing, setting = procurement.offer.listing, procurement.setting
         if setting.behaviour is Behaviour.SOLD_OUT:
             return
@@ -224,20 +225,26 @@ class Market:
         self._plan(machine)
 
     def _plan(self, machine: Machine) -> None:
-        """Add the times at which this machine changes on its own to the schedule."""
+        """Schedule the times at which this machine changes on its own."""
         for moment in (machine.runs_at, machine.gone_at):
             if moment is not None:
                 self.schedule.add(moment, machine)
 
     def machine(self, resource_id: str, now: datetime, *, cached: bool = False) -> Machine:
-        """Return the machine with that id, as its vendor or as the cache knows it. Raise Refused (404)."""
+        """Return the machine with this id. Raise Refused (404) if there is none.
+
+        With `cached`, this looks at the state that the API's cache knows, which may be outdated.
+        """
         machine = self.machines.get(resource_id.lower())
         if machine is None or not machine.exists(self.synced_at(machine, now) if cached else now):
             raise Refused(404, "No such resource")
         return machine
 
     def existing(self, now: datetime, offer_id: str | None = None) -> list[Machine]:
-        """Return the account's machines, also deleted ones, the oldest first; of one offer if named."""
+        """Return the account's machines including deleted ones, oldest first.
+
+        With `offer_id`, only the machines of this offer are returned.
+        """
         machines: Iterable[Machine] = self.machines.values()
         if offer_id is not None:
             machines = self._of_offer.get(offer_id.lower(), [])
@@ -245,16 +252,17 @@ class Market:
         return sorted(existing, key=lambda machine: machine.appears_at)
 
     def synced_at(self, machine: Machine, now: datetime) -> datetime:
-        """Return the time of the cached state of a machine."""
+        """Return the time at which the API's cache last read this machine from its vendor."""
         setting = self.vendor_states[machine.vendor].setting
         if setting.behaviour is not Behaviour.STALE_CACHE:
             return now
         return now - timedelta(seconds=CACHE_LAG_SECONDS if setting.seconds is None else setting.seconds)
 
     def delete(self, resource_id: str, now: datetime) -> Machine:
-        """Begin to delete a machine. A second call changes nothing.
+        """Start to delete a machine. Further calls change nothing.
 
-        Raise Refused: 404 if it is unknown, 409 if it is gone, 500 while its vendor refuses.
+        Raises Refused if the machine is unknown (404) or already terminated (409), or while its vendor is set to
+        fail deletions (500).
         """
         machine = self.machine(resource_id, now)
         if machine.is_gone(now):
@@ -271,7 +279,10 @@ class Market:
         return machine
 
     def _refuses_delete(self, machine: Machine, now: datetime) -> bool:
-        """Return whether the vendor answers 500: from the first try on, for as long as was set."""
+        """Return whether the vendor refuses this deletion with 500.
+
+        The refusals start with the first attempt, and last for the time that was set.
+        """
         if not machine.delete_refused:
             setting = self.vendor_states[machine.vendor].take(frozenset({Behaviour.DELETE_500}))
             if setting.behaviour is Behaviour.DELETE_500:
@@ -285,7 +296,7 @@ class Market:
     # --- for the control API
 
     def set_behaviour(self, vendor: str, setting: BehaviourSetting, now: datetime) -> None:
-        """Set how a vendor behaves. Deletions that it refused or delayed become normal ones."""
+        """Change the behaviour of a vendor. Deletions that were refused or delayed before become normal ones."""
         self.vendor_states[vendor].set(setting)
         for machine in self.machines.values():
             if machine.vendor != vendor or machine.is_gone(now):
@@ -296,10 +307,10 @@ class Market:
                 self._plan(machine)
 
     def copy(self, resource_id: str, count: int, now: datetime) -> None:
-        """Add copies of a machine that was bought until there are `count`. Raise Refused (404).
+        """Add copies of a purchased machine until there are `count` copies.
 
-        Each has an offer of its own, as if that had been bought at the same time, and never runs. `copy_id` gives
-        their ids.
+        Each copy has its own offer, as if it had been bought at the same time, and never runs. `copy_id`
+        determines the ids. Raises Refused (404) if the machine is unknown or wasn't bought.
         """
         machine = self.machine(resource_id, now)
         if (bought := self.procurements.get(machine.offer_id or "")) is None:
@@ -326,7 +337,10 @@ class Market:
             self.add(copied)
 
     def vanish(self, resource_id: str, how: str, now: datetime) -> Machine:
-        """Let the vendor take a machine back: it is `deleted`, or `missing` as if it had never existed."""
+        """Make the vendor reclaim a machine.
+
+        `how` is `deleted`, or `missing` to make the API respond as if the machine had never existed.
+        """
         machine = self.machine(resource_id, now)
         machine.end(now, now)
         machine.message = "Reclaimed by the vendor"

@@ -1,4 +1,4 @@
-"""The API's answers, as openapi.yaml defines them."""
+"""Builds the API's responses, as openapi.yaml defines them."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -114,7 +114,7 @@ def offer_status(market: Market, offered: Offer, now: datetime) -> dict[str, Any
 
 
 def _stage(procurement: Procurement, now: datetime) -> str:
-    """Return how far a procurement is: started, progress, ready or failed."""
+    """Return the stage of a procurement: started, progress, ready or failed."""
     behaviour, machines = procurement.setting.behaviour, procurement.machines
     if behaviour in {Behaviour.SOLD_OUT, Behaviour.FAILS_WITH_RESOURCE}:
         return "failed"
@@ -130,7 +130,7 @@ def _stage(procurement: Procurement, now: datetime) -> str:
 
 
 def _progress(procurement: Procurement, now: datetime) -> str:
-    """Return the progress text for people."""
+    """Return a description of the progress, for people."""
     if procurement.setting.words is not None:
         return procurement.setting.words
     machines = procurement.machines
@@ -143,7 +143,7 @@ def _progress(procurement: Procurement, now: datetime) -> str:
 
 
 def _failure(procurement: Procurement) -> str:
-    """Return the reason of a failure, for people."""
+    """Return the reason for a failure, for people."""
     if procurement.setting.words is not None:
         return procurement.setting.words
     region = procurement.offer.listing.region.name
@@ -159,7 +159,7 @@ def _failure(procurement: Procurement) -> str:
 
 
 def instance(machine: Machine, now: datetime) -> dict[str, Any]:
-    """Return an Instance; it has an address only while it runs."""
+    """Return an Instance, which has an address only while the machine is running."""
     access = _access(machine, now)
     return {
         "instance_id": f"i-{machine.resource_id[:8]}",

@@ -1,4 +1,4 @@
-"""The times at which machines next change on their own."""
+"""The times at which machines change on their own."""
 
 import heapq
 from datetime import datetime
@@ -9,7 +9,7 @@ from sandbox.compute.machines import Machine
 
 
 class Schedule:
-    """Times and the machines that change then, the soonest first. `changes` is notified when one is added."""
+    """A queue of machines, ordered by the time at which they change. `changes` is notified of each addition."""
 
     def __init__(self) -> None:
         self._items: list[tuple[datetime, int, Machine]] = []
@@ -17,16 +17,16 @@ class Schedule:
         self.changes = Notifier()
 
     def add(self, moment: datetime, machine: Machine) -> None:
-        """Add a time at which `machine` changes. An entry at which nothing changes does no harm."""
+        """Add a time at which `machine` changes. If nothing changes then after all, the entry does no harm."""
         heapq.heappush(self._items, (moment, next(self._numbers), machine))
         self.changes.notify()
 
     def next(self) -> datetime | None:
-        """Return the time of the soonest change, if there is one."""
+        """Return the time of the next change, or None if there is none."""
         return self._items[0][0] if self._items else None
 
     def pop_due(self, now: datetime) -> list[Machine]:
-        """Remove and return the machines that are due by `now`, in order."""
+        """Remove and return the machines that change by `now`, in order of time."""
         due: list[Machine] = []
         while self._items and self._items[0][0] <= now:
             due.append(heapq.heappop(self._items)[2])

@@ -1,4 +1,4 @@
-"""Reads a boot script (`cloud_init`), or what a person typed on the machine. It is never run."""
+"""Analyzes a startup script (`cloud_init`), or the lines that a person typed on a machine. Neither is ever run."""
 
 import re
 from functools import lru_cache
@@ -11,20 +11,20 @@ _KEY_LINE = re.compile(
     r"|sk-ecdsa-sha2-nistp256@openssh\.com)[ \t]+[A-Za-z0-9+/]{16,}={0,2}(?![A-Za-z0-9+/=]))"
 )
 _PROBE = "gpubot-probe 1"
-"""The first line of a report. A script that installs the probe contains this line."""
+"""The first line of the probe's report. A script that installs the probe contains this line."""
 _SET_UP_STATE = re.compile(r">\s*\S*\bsetup\.state\b")
-"""Found in a script that writes how far the setup is. The probe only reads that."""
+"""Matches scripts that write the state of a setup script. The probe itself only reads that file."""
 _ENDING = "on-ending running"
-"""How a line of a report begins. A script that installs what starts an on-ending.sh contains it."""
+"""The beginning of a line in the probe's report. A script that can start on-ending.sh contains this text."""
 _FORCED = re.compile(r'restrict,(?:.*,)?command="([^"]*)"')
 
 
 @lru_cache
 def key_lines(script: str) -> tuple[str, ...]:
-    """Return a line of authorized_keys for each public key that the script has anywhere, in order, each key once.
+    """Return an authorized_keys line for each public key in the script, in order and without duplicates.
 
-    A line has the options that stand before its key in the script, if they begin with `restrict`. Text that only
-    looks like a key is left out, as sshd does.
+    A line includes the options in front of the key, if they begin with `restrict`. Text that only looks like a key
+    is ignored, as sshd would.
     """
     lines: dict[bytes, str] = {}
     for found in _KEY_LINE.finditer(script.replace('\\"', '"')):
@@ -35,29 +35,29 @@ def key_lines(script: str) -> tuple[str, ...]:
 
 
 def forced_command(line: str) -> str | None:
-    """Return the only command that a line of authorized_keys allows. Return None if it allows every command."""
+    """Return the only command that an authorized_keys line allows, or None if it allows any command."""
     found = _FORCED.match(line)
     return found and found[1]
 
 
 @lru_cache
 def probe_lines(script: str) -> tuple[str, ...]:
-    """Return the lines that let a key run the probe and nothing else. Return none if the script has no probe."""
+    """Return the lines with keys that may only run the probe. Empty if the script doesn't install the probe."""
     return tuple(filter(forced_command, key_lines(script))) if _PROBE in script else ()
 
 
 def has_set_up(script: str) -> bool:
-    """Return whether the script runs a setup."""
+    """Return whether the script runs a setup script of the team."""
     return _SET_UP_STATE.search(script) is not None
 
 
 def has_ending(script: str) -> bool:
-    """Return whether the script installs what starts an on-ending.sh."""
+    """Return whether the script installs the program that starts on-ending.sh."""
     return _ENDING in script
 
 
 def read_public_key(line: str) -> asyncssh.SSHKey | None:
-    """Return the key of a line of an authorized_keys file without options. Return None if it can't be read."""
+    """Parse an authorized_keys line without options. Return None if it isn't a valid key."""
     try:
         return asyncssh.import_public_key(line)
     except (asyncssh.KeyImportError, ValueError):

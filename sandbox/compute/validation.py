@@ -1,4 +1,4 @@
-"""Checks bodies, ids and parameters against openapi.yaml. An invalid one is answered with 422."""
+"""Validates bodies, ids and parameters against openapi.yaml. Invalid ones are refused with 422."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -19,7 +19,7 @@ _SSH_KEY = (
 
 
 class Invalid(Exception):
-    """The request is not valid; `detail` is that of an HTTPValidationError."""
+    """The request is invalid. `detail` has the form of an HTTPValidationError."""
 
     def __init__(self, detail: list[dict[str, Any]]) -> None:
         super().__init__(str(detail))
@@ -27,12 +27,12 @@ class Invalid(Exception):
 
 
 def invalid(where: tuple[str, ...], message: str, kind: str) -> Invalid:
-    """Return an Invalid with one entry."""
+    """Return an Invalid exception with one entry."""
     return Invalid([{"loc": list(where), "msg": message, "type": kind}])
 
 
 def _whole(value: Any) -> Any:
-    """Return 2.0 as an integer, as JSON Schema does."""
+    """Convert a whole number such as 2.0 to an integer, because JSON Schema accepts it as one."""
     if isinstance(value, Decimal) and value.is_finite() and value.adjusted() < _MAX_DIGITS:
         return int(value) if value == value.to_integral_value() else value
     return value
@@ -51,7 +51,7 @@ def _uuid(value: str) -> str:
 
 
 def _present(value: Any) -> Any:
-    """Refuse null: an optional field may be left out, but not be null."""
+    """Refuse null. An optional field may be left out, but may not be null."""
     if value is None:
         raise ValueError("null is not allowed")
     return value
@@ -67,7 +67,7 @@ class _Body(BaseModel):
 
 
 class Compute(_Body):
-    """The machine that is searched for."""
+    """The machine to search for."""
 
     gpu_type: str
     gpu_count: Annotated[int, BeforeValidator(_whole), Field(ge=1, lt=10**_MAX_DIGITS)] = 1
@@ -78,7 +78,7 @@ class Compute(_Body):
 
 
 class Network(_Body):
-    """The features that the machine's network must have."""
+    """The required features of the machine's network."""
 
     supports_cilium: OptionalField[bool] = None
 
@@ -92,7 +92,7 @@ class OfferQuery(_Body):
     network: OptionalField[Network] = None
 
     def matches(self, listing: Listing) -> bool:
-        """Return whether this listing is searched for."""
+        """Return whether a listing matches this query."""
         wanted, variant = self.compute, listing.variant
         price = wanted.max_price_per_gpu_hour
         cilium = self.network is not None and self.network.supports_cilium
@@ -118,7 +118,7 @@ class ProcureRequest(_Body):
 
 
 class _ExactLoader(yaml.SafeLoader):
-    """YAML's safe loader, with fractions as Decimals, since prices must be exact."""
+    """A safe YAML loader that reads fractions as Decimals, because prices must be exact."""
 
 
 def _construct_decimal(loader: yaml.SafeLoader, node: yaml.Node) -> Decimal:
@@ -134,7 +134,7 @@ _ExactLoader.add_constructor("tag:yaml.org,2002:float", _construct_decimal)
 
 
 def read_offer_query(content_type: str, raw: bytes) -> OfferQuery:
-    """Return the body of get_offers. Raise Invalid if it is no YAML, or not a valid query."""
+    """Parse the body of get_offers. Raise Invalid if it isn't YAML, or isn't a valid query."""
     if content_type != "application/yaml":
         raise invalid(("header", "content-type"), "The body is application/yaml", "content_type")
     try:
@@ -145,7 +145,7 @@ def read_offer_query(content_type: str, raw: bytes) -> OfferQuery:
 
 
 def read_procure_request(content_type: str, raw: bytes) -> ProcureRequest:
-    """Return the body of procure_offer. Raise Invalid if it is no JSON, or not a valid request."""
+    """Parse the body of procure_offer. Raise Invalid if it isn't JSON, or isn't a valid request."""
     if content_type != "application/json":
         raise invalid(("header", "content-type"), "The body is application/json", "content_type")
     try:
@@ -174,14 +174,14 @@ def _as_invalid(wrong: ValidationError) -> Invalid:
 
 
 def read_uuid(where: str, name: str, text: str) -> str:
-    """Return an id of the path or the query in lower case. Raise Invalid if it is no UUID."""
+    """Return an id from the path or the query in lower case. Raise Invalid if it isn't a UUID."""
     if not _UUID.fullmatch(text):
         raise invalid((where, name), "Input should be a valid UUID", "uuid_parsing")
     return text.lower()
 
 
 def read_boolean(query: Mapping[str, str], name: str) -> bool:
-    """Return a boolean of the query, False if it is absent. Raise Invalid for any other value."""
+    """Return a boolean query parameter, False if it is absent. Raise Invalid if it is neither true nor false."""
     given = query.get(name, "false").lower()
     if given not in ("true", "false"):
         raise invalid(("query", name), "Input should be true or false", "bool_parsing")
@@ -189,7 +189,7 @@ def read_boolean(query: Mapping[str, str], name: str) -> bool:
 
 
 def check_known(query: Iterable[str], *known: str) -> None:
-    """Raise Invalid if the query has an unknown parameter, such as a misspelt one, or one that is given twice."""
+    """Refuse unknown query parameters, such as misspelt ones, and parameters that occur twice. Raises Invalid."""
     seen: set[str] = set()
     for name in query:
         if name not in known:

@@ -1,4 +1,4 @@
-"""The vendors: their regions and prices, how long they take, and how they can be made to misbehave."""
+"""The vendors: their regions, prices and delays, and the ways in which they can be made to misbehave."""
 
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -19,7 +19,7 @@ _B200 = "nvidia-b200-sxm6-180gb"
 
 @dataclass(frozen=True)
 class Region:
-    """A region under the vendor's own name, and the GPU variants that the vendor has there."""
+    """A region under the vendor's own name, with the GPU variants that the vendor offers there."""
 
     name: str
     group: str
@@ -28,11 +28,12 @@ class Region:
 
 @dataclass(frozen=True)
 class Vendor:
-    """A vendor: its prices (`factor` on the list price, `digits` after the point), regions and habits.
+    """A vendor, with its prices, regions and delays, and the fields that its responses contain.
 
-    `storage` is USD per GPU-hour for the disk, if that is billed apart. `shows_total`, `shows_ids` and
-    `shows_expiry` tell whether its offers have a total, its procure answers the resources' ids, and its offers the
-    time at which they expire. The real API may leave out each of these.
+    Prices are the list price times `factor`, rounded to `digits` decimal places. `storage` is the price of the
+    disk in USD per GPU-hour, if it is billed separately. `shows_total` and `shows_expiry` determine whether offers
+    have a total price and an expiry time, and `shows_ids` whether the response to a purchase contains the ids of
+    the resources. The real API may leave out each of these fields.
     """
 
     name: str
@@ -193,7 +194,7 @@ VENDORS = _vendors()
 
 
 class Behaviour(StrEnum):
-    """How a vendor behaves; docs/sandbox.md explains each."""
+    """The behaviour of a vendor. docs/sandbox.md explains each."""
 
     NORMAL = "normal"
     SOLD_OUT = "sold_out"
@@ -235,19 +236,20 @@ class BehaviourSetting:
 
 @dataclass
 class VendorState:
-    """How one vendor behaves now, and for how many more occasions."""
+    """The current behaviour of a vendor, and the number of occasions for which it remains (None: no limit)."""
 
     setting: BehaviourSetting = field(default_factory=BehaviourSetting)
     left: int | None = None
 
     def set(self, setting: BehaviourSetting) -> None:
-        """Use this setting from now on."""
+        """Apply a new setting."""
         self.setting, self.left = setting, setting.times
 
     def take(self, occasion: frozenset[Behaviour]) -> BehaviourSetting:
-        """Return how to behave on one occasion of this kind: normally, unless the setting is for this kind.
+        """Return the behaviour for one occasion, such as a purchase or a deletion, and count the occasion.
 
-        After the last of `times` occasions the vendor behaves normally again.
+        `occasion` is the set of behaviours that can apply to it. If the current behaviour isn't one of these, the
+        vendor behaves normally. It also behaves normally again after the last of `times` occasions.
         """
         if self.setting.behaviour not in occasion:
             return BehaviourSetting()

@@ -1,4 +1,4 @@
-"""The doctor with a Slack and a Compute Clear of its own. All is well until a test breaks something."""
+"""The doctor with its own Slack and Compute Clear. All is well until a test breaks something."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 
 @dataclass
 class Installation:
-    """The settings of a bot, and the sandboxes that they lead to."""
+    """The settings of a bot, and the sandboxes that they point to."""
 
     slack: SlackSandbox
     compute: ComputeSandbox
@@ -53,15 +53,15 @@ class Installation:
         return self.folder / "gpubot.sqlite"
 
     async def workspace(self, method: str, path: str, **body: Any) -> None:
-        """Make one control call to the workspace."""
+        """Make a control call to the workspace."""
         await Server(self.slack.url, self.session).call(method, path, body)
 
     async def market(self, path: str, **body: Any) -> None:
-        """Make one control call to Compute Clear."""
+        """Make a control call to Compute Clear."""
         await Server(self.compute_url, self.session).post(path, body)
 
     async def examine(self) -> list[Finding]:
-        """Return what the doctor finds. Check that it shows no secret."""
+        """Run the doctor and return its findings. Also checks that they contain no secret."""
         findings = await examine(SystemClock())
         shown = "\n".join(finding.line() for finding in findings)
         for secret in (self.slack.bot_token, self.slack.app_token, self.compute.token, *self.secrets):
@@ -69,7 +69,7 @@ class Installation:
         return findings
 
     async def not_ok(self) -> list[str]:
-        """Return the lines of what is not ok. Check that `all_well` agrees that something is."""
+        """Return the lines of the findings that are not ok. Also checks that `all_well` agrees."""
         findings = await self.examine()
         assert not all_well(findings)
         return [finding.line() for finding in findings if finding.mark == "not ok"]

@@ -1,4 +1,4 @@
-"""`gpubot doctor` as a process: its exit status, and that it prints no secret."""
+"""`gpubot doctor` as a process: its exit status, and that it prints no secrets."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ TIMEOUT = 60
 
 
 async def doctor(folder: Path) -> tuple[int | None, str, str]:
-    """Run `gpubot doctor` as a process. Return its status, standard output and standard error."""
+    """Run `gpubot doctor` as a process, and return its status, standard output and standard error."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",

@@ -1,4 +1,4 @@
-"""The doctor's finding about GitHub's pages of keys."""
+"""The doctor's findings about GitHub's pages with SSH keys."""
 
 from __future__ import annotations
 

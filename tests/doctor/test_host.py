@@ -22,7 +22,7 @@ from store.migrations import HEAD
 from tests.doctor.conftest import Installation
 from tests.recording_proxy import no_proxies, recording_proxy
 
-# --- the socket for commands by hand
+# --- the socket for operator commands
 
 
 async def test_a_socket_folder_writable_by_others_is_not_ok(installation: Installation) -> None:
@@ -211,7 +211,7 @@ async def test_a_sandbox_clock_is_ok_only_if_it_answers(installation: Installati
 async def test_a_proxy_is_shown_without_its_password(
     installation: Installation,
 ) -> None:
-    """It is never used for this machine."""
+    """A request to this machine never uses the proxy."""
     no_proxies(installation.env)
     async with recording_proxy() as proxy:
         installation.secrets.append("hush")

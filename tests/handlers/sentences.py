@@ -1,9 +1,8 @@
-"""Sentences as colleagues type them, each with its expected meaning.
+"""Sentences as colleagues type them, each followed by `|` and the command that it must mean.
 
-The command that the sentence means follows the bar. A request is written in the format of `request_text`, with
-`buy` in front of it if it is rented immediately. `keep` asks before the rental is extended, and `about time`
-stands for a sentence about the remaining time. The person is in London, it is Monday 2026-03-02, 12:00, and the
-team has a setup script `pytorch`.
+A request is written in the format of `request_text`, with `buy` in front of it if it is rented immediately. `keep`
+asks before the rental is extended, and `about time` stands for a sentence about the remaining time. The person is
+in London, it is Monday 2026-03-02, 12:00, and the team has a setup script `pytorch`.
 """
 
 from __future__ import annotations

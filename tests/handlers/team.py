@@ -234,7 +234,7 @@ class Team:
         return copy
 
     def deliver_at_once(self) -> None:
-        """Post without waiting a second between two posts to one channel, starting now."""
+        """Stop waiting a second between two posts to the same channel."""
         self.start_delivery(SlackPace(post_every=timedelta(0)))
 
     def start_delivery(self, pace: SlackPace) -> None:

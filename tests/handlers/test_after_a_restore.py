@@ -147,7 +147,7 @@ async def check_slack_matches_the_store(ours: Team) -> None:
         without_mentions = re.sub(r",? <(?:@|!subteam)[^>]*>", "", seen[place].text)
         assert without_mentions == rendered.text, "a question's first post also mentions people"
         payload = seen[place].metadata["event_payload"]
-        # A change that a message doesn't show deactivate the version of the message's last edit in Slack.
+        # A change that a message doesn't show leaves the version of the message's last edit in Slack.
         assert (payload["id"], payload["version"] <= message.target_version) == (n, True)
 
 

@@ -24,7 +24,7 @@ async def published(ours: Team) -> int:
 
 
 def homes_at_once(ours: Team) -> None:
-    """Publish without waiting ten seconds between two Home tabs of one person, starting now."""
+    """Stop waiting ten seconds between two Home tabs of the same person."""
     ours.start_delivery(Pace(post_every=timedelta(0), speed=100_000))
 
 

@@ -198,13 +198,13 @@ async def test_an_unusable_answer_about_a_person_raises_outage(tmp_path: Path, f
 
 async def test_a_person_is_looked_up_again_after_15_minutes(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
-        real_now = ours.clock.real()
+        now = ours.clock.real()
         async with ours.deps.store.write() as tx:
             known = Person(id=ANA, name="Ana of old")
-            await tx.people.put(known, real_now - timedelta(minutes=14))
+            await tx.people.put(known, now - timedelta(minutes=14))
         assert (await ours.context.people.get(ANA)).name == "Ana of old"
         async with ours.deps.store.write() as tx:
-            await tx.people.put(known, real_now - timedelta(minutes=16))
+            await tx.people.put(known, now - timedelta(minutes=16))
         assert (await ours.context.people.get(ANA)).name == "Ana"
 
 

@@ -70,7 +70,7 @@ async def test_guests_and_people_outside_the_teams_groups_cannot_read_the_rules(
         assert "have been in force since" in await ours.command(CLEO, "policy")
 
 
-async def test_a_reloaded_file_applies_immediately_and_is_stored_with_its_reader(tmp_path: Path) -> None:
+async def test_a_reloaded_file_applies_immediately_and_is_stored_with_admin_and_time(tmp_path: Path) -> None:
     path = policy(tmp_path)
     async with team(tmp_path, policy=path) as ours:
         assert await per_hour(ours) == "$12.00"

@@ -154,7 +154,7 @@ async def answer(ours: Team, words: str, says: str, *, thread: str = "") -> Json
     return seen
 
 
-async def test_in_a_rentals_thread_a_sentence_prompts_with_the_shown_end(
+async def test_a_sentence_in_a_rentals_thread_gets_a_button_with_the_end(
     tmp_path: Path,
 ) -> None:
     async with team(tmp_path) as ours:

@@ -85,7 +85,7 @@ NONSENSE = (None, "nonsense", "K7MQ2", "k7mq2:0:0", "\u202e", "a" * 1900, "x:y",
 
 @pytest.mark.parametrize("value", NONSENSE)
 async def test_a_button_with_an_unreadable_value_changes_nothing(tmp_path: Path, value: str | None) -> None:
-    """Slack delivers only the buttons without a value. The others are passed to the listener directly."""
+    """A click on a button without a value goes through Slack. For the others, the listener is called directly."""
     with_values = [name for name, value_type in ACTION_VALUES.items() if value_type is not NoValue]
     async with team(tmp_path) as ours:
         for n, action_id in enumerate(with_values):

@@ -93,7 +93,7 @@ async def test_destroying_an_unmanaged_machine_requires_typing_its_name(tmp_path
         assert "Cleo destroyed this machine" in (await ours.look(CLEO, direct(CLEO), rental.id))["reads"]
 
 
-async def test_list_all_shows_foreign_machines_to_people_who_see_costs(tmp_path: Path) -> None:
+async def test_machines_that_are_not_ours_are_listed_for_people_who_see_costs(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         await ours.add_eve_and_gus()
         await found(ours)

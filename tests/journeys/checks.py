@@ -1,4 +1,4 @@
-"""The check that ends every journey: database, bill and messages agree."""
+"""The check at the end of every journey: the database, the bill and the messages agree."""
 
 from __future__ import annotations
 
@@ -22,8 +22,10 @@ from tests.forking import server_pid
 from tests.journeys.world import PEOPLE, World
 
 WITHOUT_PLACE = {"quote", "looking", "reply", "file"}
-"""Kinds of messages whose place in a channel the bot doesn't know: answers, and files, which Slack shares
-later."""
+"""The kinds of messages whose position in a channel the bot doesn't know.
+
+These are answers, and files, which Slack shares later.
+"""
 
 
 async def check_consistency(
@@ -35,13 +37,14 @@ async def check_consistency(
     rate_limited: int = 0,
     moved: bool = False,
 ) -> None:
-    """End the bot, and compare its database with what the vendors billed and people saw.
+    """Stop the bot, and compare its database with the vendors' bill and the messages that people saw.
 
-    bought          the vendors that offers were bought from
-    twice           posts that were repeated, because nobody could tell whether the first one exists
-    outside_outbox  posts that are not in the outbox
-    rate_limited    how often Slack answered 429
-    moved           whether a card was posted again in another channel, so that the old one stays visible
+    Args:
+        bought: The vendors that offers were bought from.
+        twice: The number of posts that were repeated because nobody could tell whether the first one exists.
+        outside_outbox: The number of posts that aren't in the outbox.
+        rate_limited: The number of times that Slack answered 429.
+        moved: True if a card was posted again in another channel, so that the old one stays visible.
     """
     health = await world.play.settle()
     assert health["perhaps_posted_twice"] >= twice
@@ -111,7 +114,7 @@ def _each_event_has_one_reply(rental: Rental, events: list[Event], messages: lis
 
 
 async def _seen(world: World) -> dict[tuple[str, str], Any]:
-    """Return the bot's messages that are not ephemeral, by channel and ts."""
+    """Return the bot's messages that aren't ephemeral, by channel and ts."""
     seen = {}
     for user in PEOPLE.values():
         for message in await world.sandbox.see(user):
@@ -123,7 +126,7 @@ async def _seen(world: World) -> dict[tuple[str, str], Any]:
 def _messages_are_shown_once(
     stored: _Stored, seen: dict[tuple[str, str], Any], *, twice: int, moved: bool
 ) -> None:
-    """Check that people see each message of the outbox once, in its newest version, and no other message."""
+    """Check that people see each message of the outbox once, in its newest version, and no other messages."""
     messages = [m for m in stored.messages if m["kind"] not in WITHOUT_PLACE and not _is_told_with_its_end(m)]
     for message in messages:
         assert message["due_at"] is None, message
@@ -140,7 +143,7 @@ def _messages_are_shown_once(
 
 
 def _is_told_with_its_end(message: dict[str, Any]) -> bool:
-    """Return whether a message is the alert of a pause that was over before Slack could take the alert."""
+    """Return whether a message is the alert of a pause that was over before Slack could accept the alert."""
     nothing_to_say = message["closed"] and message["shown_version"] == message["target_version"]
     return message["kind"] == "alert" and message["ts"] is None and nothing_to_say
 
@@ -150,7 +153,7 @@ async def _answers_429(world: World) -> int:
 
 
 def log_is_clean(world: World) -> None:
-    """Check that the log has no unexpected error, and that only its owner can read it."""
+    """Check that the log contains no unexpected errors, and that only its owner can read it."""
     assert world.log.stat().st_mode & 0o777 == 0o600
     entries = [(line, json.loads(line)) for line in world.log.read_text(encoding="utf-8").splitlines()]
     starts = [entry for _, entry in entries if entry["event"] == "gpubot.starts"]

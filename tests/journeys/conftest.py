@@ -15,7 +15,7 @@ __all__ = ["postgres"]
 
 _NOT_PASSED = pytest.StashKey[bool]()
 _TAIL = 12_000
-"""Characters of the bot's log that the report of a failed journey has."""
+"""The number of characters of the bot's log that the report of a failed journey contains."""
 
 
 @pytest.hookimpl(wrapper=True)
@@ -32,14 +32,14 @@ def pytest_runtest_makereport(
 
 @pytest.fixture
 async def folder(tmp_path: Path) -> Path:
-    """The folder of a world, with an empty database."""
+    """Return the folder of a world, with an empty database."""
     await fresh_sqlite(tmp_path / "gpubot.sqlite")
     return tmp_path
 
 
 @pytest.fixture
 async def world(folder: Path, request: pytest.FixtureRequest) -> AsyncIterator[World]:
-    """A sandbox with a running bot, in which Ana has set a key."""
+    """Yield a sandbox with a running bot, in which Ana has set a key."""
     async with open_world(folder) as made:
         await made.start()
         await made.sets_key()
@@ -51,21 +51,24 @@ async def world(folder: Path, request: pytest.FixtureRequest) -> AsyncIterator[W
 
 @pytest.fixture
 async def stopped_world(folder: Path) -> AsyncIterator[World]:
-    """A sandbox with a bot that is not started yet."""
+    """Yield a sandbox with a bot that isn't started yet."""
     async with open_world(folder) as made:
         yield made
 
 
 @pytest.fixture
 async def replicas(folder: Path, postgres: Postgres) -> AsyncIterator[World]:
-    """A sandbox with two processes of the bot on one PostgreSQL database, in which everyone has set a key.
+    """Yield a sandbox with two processes of the bot on one PostgreSQL database, in which everyone has set a key.
 
-    Slack waits long for acknowledgements: what these tests do at once takes a busy machine seconds.
+    Slack waits for a long time for acknowledgements, because simultaneous actions take several seconds on a busy
+    machine.
     """
     policy = folder / "policy.yml"
     policy.write_text("limits: {per_person_rentals: 50, team_per_hour: 2000.00}\n", encoding="utf-8")
     settings = {"GPUBOT_DATABASE_URL": await fresh_postgres(postgres), "GPUBOT_POLICY": str(policy)}
-    await postgres.run("ALTER DATABASE gpubot SET synchronous_commit = on")  # a crash of the server loses nothing
+    await postgres.run(
+        "ALTER DATABASE gpubot SET synchronous_commit = on"
+    )  # a crash of the server must lose nothing
     async with open_world(folder, timing=Timing(ack=WAIT, trigger=WAIT), **settings) as made:
         await made.start()
         await made.start_beside()

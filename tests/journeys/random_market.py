@@ -1,4 +1,7 @@
-"""A server of `openapi.yaml` that answers with random data, which is valid by the contract and mostly unusable."""
+"""A server for `openapi.yaml` that answers with random data.
+
+The data is valid according to the contract, but mostly unusable.
+"""
 
 from __future__ import annotations
 
@@ -37,9 +40,9 @@ WORDS: dict[str, list[Any]] = {
     "ssh_port": [1, 0, -1, 10**6, None],
     "name": ["gpubot-aaaaa-1", "train-3", "`<!here>`", None],
 }
-"""Values for properties with these names, some usable and some only similar to usable ones."""
+"""Values for properties with these names. Some are usable, others only resemble usable ones."""
 DISCOVERED = {"available_regions": ["EU"], "available_contracts": ["ondemand"], "available_vendors": ["nebius"]}
-"""Names that are added to the random ones, so that there is something to ask for."""
+"""Names that are added to the random ones, so that there is something to request."""
 USABLE = 0.3
 """The share of offers that can be bought."""
 OF_A_USABLE_OFFER = (
@@ -67,7 +70,7 @@ class RandomMarket:
         self.procured: list[str] = []
 
     async def start(self) -> None:
-        """Begin to serve on a free port of this machine."""
+        """Start to serve on a free port of this machine."""
         app = web.Application()
         for path, methods in self._contract["paths"].items():
             for method, operation in methods.items():
@@ -88,7 +91,7 @@ class RandomMarket:
             self.asked[name] += 1
             status = 200
             if self._random.random() > GOOD:
-                # Without 401: it would stop all buying, which test_market_trouble.py is about.
+                # Leave out 401, because it would stop all purchases. test_market_trouble.py covers it.
                 status = int(self._random.choice([code for code in operation["responses"] if code != "401"]))
             ids = dict(request.match_info)
             if name == "procure_offer":
@@ -121,7 +124,7 @@ class RandomMarket:
         return node
 
     def _make(self, schema: dict[str, Any], name: str = "") -> Any:
-        """Return a value that is valid by `schema`, for a property with that name."""
+        """Return a value that is valid according to `schema`, for a property with this name."""
         schema, pick = self._resolved(schema), self._random
         kinds = schema.get("type", "object")
         kind = pick.choice(kinds) if isinstance(kinds, list) else kinds

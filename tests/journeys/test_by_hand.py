@@ -1,4 +1,4 @@
-"""Somebody on the bot's machine does by hand what Slack can't carry, and Slack is told once it is back."""
+"""An operator on the bot's machine does by hand what Slack can't do now, and Slack reports it once it is back."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from tests.journeys.world import WAIT, World
 
 WHY = "Slack is <!channel> away"
 WHO = f'the operator (reason: "{WHY}")'
-"""As people read it. Nobody is mentioned."""
+"""The operator as people see them. Nobody is mentioned."""
 
 
 class Said(NamedTuple):
-    """How a command of the real command line ended, and what it printed."""
+    """The exit status and the output of a real command."""
 
     status: int | None
     text: str
@@ -31,7 +31,7 @@ class Said(NamedTuple):
 async def by_hand(
     world: World, *words: str, settings: Mapping[str, str] | None = None, stdin: int = asyncio.subprocess.DEVNULL
 ) -> Said:
-    """Type `gpubot WORDS` on the bot's machine, without a terminal unless that is its `stdin`."""
+    """Run `gpubot WORDS` on the bot's machine, without a terminal unless `stdin` is one."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
@@ -48,14 +48,14 @@ async def by_hand(
 
 
 async def at_the_socket(world: World, command: Command) -> str:
-    """Give a command to the bot as the command line does, without starting one."""
+    """Send a command to the bot like the command line does, without starting a command line."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GPUBOT_SOCKET", world.settings["GPUBOT_SOCKET"])
         return await asyncio.to_thread(ask, command)
 
 
 async def at_a_terminal(command: Callable[..., Awaitable[Said]], typed: str) -> Said:
-    """Carry a command out at a terminal on which this is typed."""
+    """Run a command in a terminal into which this text is typed."""
     keyboard, terminal = os.openpty()
     try:
         os.write(keyboard, typed.encode())
@@ -66,7 +66,7 @@ async def at_a_terminal(command: Callable[..., Awaitable[Said]], typed: str) -> 
 
 
 async def slack_goes_away(world: World) -> Fault:
-    """Let Slack answer nothing, and close every connection. Return the fault that does it."""
+    """Make Slack unreachable: it answers nothing, and closes every connection. Return the fault that does so."""
     away = await world.sandbox.slack.add_fault("*", "hold_before", times=None)
     await world.sandbox.slack.post("sockets/disconnect", {"kill": True, "refuse_tickets": True})
     return away
@@ -80,16 +80,17 @@ async def slack_is_back(world: World, away: Fault) -> None:
 
 
 async def lets_time_pass_until_logged(world: World, event: str) -> None:
-    """Let time pass until the bot has logged an event, while it can notify nobody."""
+    """Let time pass until the bot has logged an event, while it can't notify anybody."""
     while f'"event": "{event}"' not in world.log.read_text(encoding="utf-8"):
         world.clock.jump(15)
         async with world.session.get(world.bot.health) as answer:
             await answer.read()
 
 
-async def test_a_rental_is_listed_extended_and_destroyed_while_slack_is_away_and_each_is_told_once(
+async def test_the_operator_manages_a_rental_while_slack_is_down(
     world: World,
 ) -> None:
+    """The rental is listed, extended and destroyed by hand. Slack reports each action once after it is back."""
     waiting = await world.rents("Ana", "get 8x H100 in EU for 2h")
     rental = await world.rents("Ana", "get H100 EU for 2h")
     away = await slack_goes_away(world)
@@ -145,7 +146,7 @@ async def test_a_rental_is_listed_extended_and_destroyed_while_slack_is_away_and
     await check_consistency(world, bought=["hyperstack"])
 
 
-async def test_a_machine_is_deleted_with_the_token_alone_while_no_bot_runs(world: World) -> None:
+async def test_without_a_bot_a_machine_is_deleted_with_the_token_alone(world: World) -> None:
     rental = await world.rents()
     await world.until_card(rental, "Ready")
     await world.kill()

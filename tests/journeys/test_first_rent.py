@@ -1,4 +1,4 @@
-"""A person's first rental: no key yet, one from GitHub, and a machine that opens with it."""
+"""A person's first rental: there is no key yet, one comes from GitHub, and it opens the machine."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from tests.journeys.checks import check_consistency
 from tests.journeys.world import PEOPLE, World
 
 
-async def test_a_key_from_github_rents_the_offer_that_was_clicked_also_if_the_bot_is_killed_after_the_click(
+async def test_a_key_from_github_rents_the_clicked_offer_despite_a_kill(
     world: World,
 ) -> None:
+    """The bot is killed right after the click on "Use this key"."""
     key = asyncssh.generate_private_key("ssh-ed25519")
     await world.sandbox.github.post("users/ben-dev", {"keys": [key.export_public_key().decode()]})
     await world.play.clicks("Ben", await world.offers("Ben"), "Rent")

@@ -1,4 +1,7 @@
-"""A machine with two ends goes on while it is in use, and ends once it is not. The bot is killed in between."""
+"""A machine with a flexible end runs on while it is in use, and ends once it isn't.
+
+The bot is killed in between.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ async def pings(world: World) -> list[str]:
     return [ping.text for ping in await world.sandbox.pings(PEOPLE["Ana"])]
 
 
-async def test_a_machine_in_use_goes_on_past_its_first_end_and_ends_when_its_work_has_stopped(
+async def test_a_busy_machine_runs_past_its_earliest_end_until_work_stops(
     world: World,
 ) -> None:
     rental = await world.rents(text="get H100 EU for 1h up to 4h")
@@ -24,18 +27,18 @@ async def test_a_machine_in_use_goes_on_past_its_first_end_and_ends_when_its_wor
     await world.sandbox.use(machine.resource_id, {"all": 98})
     said = world.play.sees("Ana", "if its GPUs are busy", dm=True)
     assert "The disk is deleted when the machine ends" in said.text
-    told = await pings(world)
+    pings_before = await pings(world)
 
     await world.skips(20 * MINUTE)
     await world.play.passes(35 * MINUTE)
     await world.kill()
     await world.restart()
-    # It worked in the last half hour, so it counts as in use at its first end.
+    # The machine worked in the last half hour, so it counts as in use at its earliest end.
     await world.sandbox.use(machine.resource_id, {"all": 0})
     await world.play.passes(ready_at + HOUR + MINUTE - await world.now())
     assert "In use: " in (await world.card(rental)).text
     assert len(await world.alive()) == 1
-    assert await pings(world) == told
+    assert await pings(world) == pings_before
 
     await world.skips(20 * MINUTE)
     await world.play.passes(ready_at + 2 * HOUR - 29 * MINUTE - await world.now())
@@ -44,7 +47,7 @@ async def test_a_machine_in_use_goes_on_past_its_first_end_and_ends_when_its_wor
         "Keep it 2 h more in any case",
         f"Destroy {rental}",
     ]
-    assert len(await pings(world)) == len(told) + 1
+    assert len(await pings(world)) == len(pings_before) + 1
     await world.until_card(rental, "Ended", within=HOUR)
     assert await world.now() < ready_at + 2 * HOUR + 5 * MINUTE
     await check_consistency(world, bought=["hyperstack"])

@@ -1,4 +1,4 @@
-"""The disk is full: people are notified without the database, and leases end all the same."""
+"""The disk is full: people are notified without the database, and leases end nevertheless."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MINUTE = timedelta(minutes=1)
 
 
 def limit_files(world: World, size: int) -> None:
-    """Let each write of the bot beyond that many bytes of a file fail from now on."""
+    """From now on, make each write of the bot fail that goes beyond this size of a file."""
     resource.prlimit(world.bot.process.pid, resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
 
 
@@ -23,7 +23,7 @@ async def health(world: World) -> tuple[int, dict[str, Any]]:
 
 
 async def next_overdue(world: World, after: datetime) -> datetime:
-    """Wait until the overdue deletion is next due later than `after`. Return when it is due."""
+    """Wait until the overdue deletion is next due later than `after`. Return that due time."""
     while True:
         _, report = await health(world)
         at = report["next_overdue"]
@@ -31,9 +31,10 @@ async def next_overdue(world: World, after: datetime) -> datetime:
             return datetime.fromisoformat(at)
 
 
-async def test_with_a_full_disk_people_are_notified_and_the_lease_ends_and_later_everything_catches_up(
+async def test_with_a_full_disk_people_are_notified_and_leases_end(
     world: World,
 ) -> None:
+    """Once there is space again, everything catches up."""
     rental = await world.rents()
     await world.until_card(rental, "Ready")
     assert (await health(world))[0] == 200

@@ -1,4 +1,4 @@
-"""Ben's machine idles, and Ana asks for it. The bot is killed around her click: it is hers from that moment on."""
+"""Ben's machine is idle, and Ana asks for it. The bot is killed before and after she accepts the machine."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
 
 
 async def charges(world: World, rental: str) -> tuple[Event, list[Charge]]:
-    """Return the event by which Ana took a machine, and the charges of its rental."""
+    """Return the event with which Ana accepted a machine, and the charges of its rental."""
     store = await Database.open(world.settings["GPUBOT_DATABASE_URL"], claimant="check", clock=SystemClock())
     try:
         async with store.read() as tx:
@@ -28,9 +28,10 @@ async def charges(world: World, rental: str) -> tuple[Event, list[Charge]]:
         await store.close()
 
 
-async def test_killed_around_the_click_ana_takes_bens_idle_machine_once_and_pays_from_then_on(
+async def test_ana_accepts_bens_idle_machine_once_despite_kills(
     folder: Path,
 ) -> None:
+    """The bot is killed before and after her click. From the click on, Ana pays for the machine."""
     policy = folder / "policy.yml"
     policy.write_text(POLICY, encoding="utf-8")
     async with open_world(folder, GPUBOT_POLICY=str(policy)) as world:

@@ -23,7 +23,7 @@ __all__ = ["postgres"]
 
 @pytest.fixture
 async def http_world(stopped_world: World) -> World:
-    """A sandbox with a running bot in HTTP mode. Its signing secret is in a file."""
+    """Return a sandbox with a running bot in HTTP mode. Its signing secret is in a file."""
     world = stopped_world
     address = f"127.0.0.1:{free_port()}"
     secret = world.folder / "signing-secret"
@@ -49,13 +49,16 @@ async def metric(world: World, name: str) -> str:
 
 
 async def ready(world: World) -> int:
-    """Return the status with which a load balancer is answered."""
+    """Return the status that a load balancer gets."""
     async with world.session.get(world.bot.health.replace("/health", "/ready")) as answer:
         return answer.status
 
 
-async def test_a_rental_over_signed_requests_from_the_first_key_to_the_last_event(http_world: World) -> None:
-    """A command, a dialog that refuses a field, a click, a mention; each repeated request is done once."""
+async def test_a_whole_rental_works_over_signed_requests(http_world: World) -> None:
+    """The rental includes a command, a dialog that refuses a field, a click, and a mention.
+
+    Each repeated request is carried out only once.
+    """
     world = http_world
     assert await ready(world) == 200
     sent: list[tuple[str, Json]] = []
@@ -102,11 +105,12 @@ async def test_a_rental_over_signed_requests_from_the_first_key_to_the_last_even
     await check_consistency(world, bought=["hyperstack"])
 
 
-async def test_a_new_signing_secret_is_read_at_sighup_and_a_bot_that_stops_answers_what_still_comes(
+async def test_sighup_reads_a_new_signing_secret_and_a_stop_drains_requests(
     http_world: World,
 ) -> None:
-    """It is not ready first. A load balancer looks at /ready, and sends requests for a moment longer. None of them
-    fails.
+    """The stopping bot first reports that it isn't ready.
+
+    A load balancer polls /ready, and still sends requests for a moment. None of these requests fails.
     """
     world = http_world
     await world.sandbox.slack.post("tokens", {"signing": "new"})
@@ -142,7 +146,7 @@ async def test_a_new_signing_secret_is_read_at_sighup_and_a_bot_that_stops_answe
     await check_consistency(world, bought=await world.bought())
 
 
-async def test_no_click_fails_while_one_of_two_bots_behind_a_load_balancer_restarts(
+async def test_no_click_fails_while_one_of_two_load_balanced_bots_restarts(
     stopped_world: World, postgres: Postgres
 ) -> None:
     world = stopped_world
@@ -168,7 +172,7 @@ async def test_no_click_fails_while_one_of_two_bots_behind_a_load_balancer_resta
         done = asyncio.Event()
 
         async def looks(name: str) -> list[str | None]:
-            """Type the same command until `one` is back. Return how each ended."""
+            """Type the same command until `one` is back. Return the outcome of each."""
             ended = []
             while not done.is_set():
                 ended.append((await world.commands(name, "list")).error)

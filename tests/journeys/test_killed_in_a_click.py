@@ -1,4 +1,4 @@
-"""SIGKILL during a click or a message: an acknowledged one is never lost, and none is done twice."""
+"""SIGKILL during a click or a message: no acknowledged action is lost, and none is carried out twice."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from tests.journeys.checks import check_consistency
 from tests.journeys.world import PEOPLE, World, locked
 
 
-async def test_killed_before_a_commit_a_click_does_nothing_and_after_an_acknowledgement_all_is_done_once(
+async def test_a_click_is_lost_before_its_commit_and_done_once_after_it(
     world: World,
 ) -> None:
+    """The bot is killed before the commit, and right after the acknowledgement."""
     offers = await world.offers()
     with locked(world.database):
         await world.clicks("Ana", offers, "Rent")
@@ -36,7 +37,7 @@ async def test_killed_before_a_commit_a_click_does_nothing_and_after_an_acknowle
     bought = await world.bought()
     assert len(bought) == 1
 
-    # The event of a mention comes again after the bot was killed.
+    # The event of a mention is delivered again after the bot was killed.
     words = "get H100 EU now"
     said = await world.writes("Ana", f"@gpubot {words}", channel="#gpus")
     await world.kill()

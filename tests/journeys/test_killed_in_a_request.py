@@ -8,13 +8,12 @@ from tests.journeys.checks import check_consistency
 from tests.journeys.world import World
 
 POSTS = (("Starting", "before"), ("Starting", "after"), ("Renting from", "after"), ("is ready", "after"))
-"""Words of the card, of a reply in its thread, and of the owner's direct message; and when the bot is killed."""
+"""Words of the card, of a reply in its thread, and of the owner's direct message, with the moment of the kill."""
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
-async def test_killed_while_it_rents_polls_edits_its_card_and_deletes_each_next_start_goes_on(
-    world: World, when: str
-) -> None:
+async def test_after_a_kill_in_any_request_the_next_start_continues(world: World, when: str) -> None:
+    """The bot is killed while it rents, polls, edits a card, and deletes."""
     offers = await world.offers()
     held = await world.hold("procure_offer", when)
     await world.clicks("Ana", offers, "Rent")
@@ -47,16 +46,16 @@ async def test_killed_while_it_rents_polls_edits_its_card_and_deletes_each_next_
     await check_consistency(world, bought=["nebius" if when == "before" else "hyperstack"])
 
 
-async def test_killed_while_it_posts_each_message_is_posted_once(world: World) -> None:
+async def test_messages_are_posted_once_despite_kills(world: World) -> None:
     offers = await world.offers()
-    (surface, when), *others = POSTS
-    held = await world.hold("chat.postMessage", when, match=surface)
+    (words, when), *others = POSTS
+    held = await world.hold("chat.postMessage", when, match=words)
     await world.clicks("Ana", offers, "Rent")
-    for surface, when in others:
+    for words, when in others:
         await world.until_met(held)
         await world.kill()
         await held.dropped()
-        held = await world.hold("chat.postMessage", when, match=surface)
+        held = await world.hold("chat.postMessage", when, match=words)
         await world.start()
     await world.until_met(held)
     await world.kill()

@@ -1,4 +1,4 @@
-"""SIGKILL in each state, between requests: after the next start the rental goes on to its end."""
+"""SIGKILL in each state, between requests: after the next start, the rental continues to its end."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from tests.journeys.world import World
 MANY = "get 8xH100 EU for 1h"
 
 
-async def test_killed_while_a_request_waits_starts_is_in_use_and_is_destroyed_each_next_start_goes_on(
+async def test_after_a_kill_in_any_state_the_next_start_continues(
     world: World,
 ) -> None:
+    """The states are: waiting for approval, starting, ready, and being destroyed."""
     rental = await world.rents(text=MANY)
     card = await world.card(rental)
     assert card.text.startswith("Waiting for approval")
@@ -34,9 +35,10 @@ async def test_killed_while_a_request_waits_starts_is_in_use_and_is_destroyed_ea
     await check_consistency(world, bought=["hyperstack"])
 
 
-async def test_killed_while_the_market_is_down_and_with_an_unknown_outcome_it_rents_once_each_time(
+async def test_kills_during_market_trouble_lead_to_one_purchase(
     world: World,
 ) -> None:
+    """The bot is killed during an outage of the market, and while the outcome of a purchase is unknown."""
     offers = await world.offers()
     away = await world.sandbox.add_fault("procure_offer", "status", status=503, times=None)
     await world.clicks("Ana", offers, "Rent")
@@ -67,10 +69,13 @@ async def test_killed_while_the_market_is_down_and_with_an_unknown_outcome_it_re
     await check_consistency(world, bought=[*bought, "hyperstack"])
 
 
-async def test_what_ended_while_the_bot_was_down_ends_at_the_next_start_and_a_request_can_be_asked_again(
+async def test_ends_during_a_downtime_take_effect_at_the_next_start(
     world: World,
 ) -> None:
-    """Ana was notified of the end of her machine when it became ready, so nobody is asked first."""
+    """Ana was notified of the end of her machine when it became ready, so nobody is asked first.
+
+    An expired request can be repeated.
+    """
     rental = await world.rents()
     await world.until_card(rental, "Ready")
     await world.kill()

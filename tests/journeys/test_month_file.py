@@ -1,4 +1,7 @@
-"""A month ends while a machine runs. Ana reads her part of the file, and Ben, who is finance, all of it."""
+"""A month ends while a machine is running.
+
+Ana gets her part of the file; Ben, who is in finance, gets all of it.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +28,7 @@ digest: "mon 09:00"
 
 
 async def until(world: World, moment: datetime) -> None:
-    """Skip the time until a moment, and let its last minute pass."""
+    """Skip the time until a moment, and let only the last minute pass."""
     await world.skips(moment - MINUTE - await world.now())
     await world.passes(MINUTE)
 
@@ -42,7 +45,7 @@ def micros(rows: list[dict[str, str]]) -> int:
 
 
 async def export(world: World, *options: str) -> str:
-    """Run `gpubot export` beside the bot, in the world's folder. Return what it prints."""
+    """Run `gpubot export` next to the bot, in the world's folder. Return its output."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "bot", "export", *options),
         stdout=asyncio.subprocess.PIPE,
@@ -55,7 +58,7 @@ async def export(world: World, *options: str) -> str:
     return out.decode()
 
 
-async def test_finance_gets_the_month_once_its_last_machine_is_gone(folder: Path) -> None:
+async def test_finance_gets_the_month_file_once_its_last_machine_ended(folder: Path) -> None:
     policy = folder / "policy.yml"
     policy.write_text(POLICY, encoding="utf-8")
     async with open_world(folder, GPUBOT_POLICY=str(policy)) as world:

@@ -1,4 +1,7 @@
-"""A machine's `/root/on-ending.sh` before its end and from Destroy's dialog; the bot is killed while it runs."""
+"""A machine runs its `/root/on-ending.sh` before its end and for a graceful destroy.
+
+The bot is killed while the script is running.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +13,14 @@ from tests.journeys.world import World
 HOUR, MINUTE, SECOND = timedelta(hours=1), timedelta(minutes=1), timedelta(seconds=1)
 
 
-async def test_a_killed_bot_still_waits_for_the_script_at_the_end_and_no_longer_than_ten_minutes_after_destroy(
+async def test_a_restarted_bot_still_waits_for_the_script(
     world: World,
 ) -> None:
-    # The first machine ends. Its script runs for 17 minutes, two more than there are until the end.
+    """At the end of the lease, the bot waits for up to a grace period.
+
+    After a graceful destroy, it waits for up to ten minutes.
+    """
+    # The first machine reaches its end. Its script runs for 17 minutes, two more than remain until the end.
     rental = await world.rents(text="get H100 EU for 1h")
     await world.until_card(rental, "Ready")
     ends_at = await world.now() + HOUR
@@ -31,11 +38,11 @@ async def test_a_killed_bot_still_waits_for_the_script_at_the_end_and_no_longer_
     card = await world.until_card(rental, "Ended", within=HOUR)
     assert "on-ending.sh finished at " in card.text
     assert await world.now() < ends_at + 8 * MINUTE
-    told = (await world.sandbox.machine(machine.resource_id)).on_ending
-    assert told is not None
-    assert len(told.runs) == 1
+    known = (await world.sandbox.machine(machine.resource_id)).on_ending
+    assert known is not None
+    assert len(known.runs) == 1
 
-    # The second one is destroyed after its script, which hangs.
+    # The second machine is destroyed gracefully. Its script hangs.
     rental = await world.rents(text="get A100 EU for 6h")
     await world.until_card(rental, "Ready")
     (machine,) = await world.alive()

@@ -1,4 +1,4 @@
-"""The bot is killed after a destroy during a purchase: a machine that was bought is not forgotten."""
+"""The bot is killed after a destroy during a purchase. A machine that was bought isn't forgotten."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from tests.journeys.checks import check_consistency
 from tests.journeys.world import World
 
 
-async def test_killed_after_a_destroy_during_its_purchase_a_rental_leaves_no_machine(world: World) -> None:
-    """A call that was held before it acted buys only if the bot lives on."""
+async def test_a_destroy_during_a_purchase_leaves_no_machine_despite_a_kill(world: World) -> None:
+    """A call that was held before it acted buys nothing, because the bot is killed."""
     bought: list[str] = []
     for when in ("before", "after"):
         rental, held = await begin(world, when)
@@ -25,7 +25,7 @@ async def test_killed_after_a_destroy_during_its_purchase_a_rental_leaves_no_mac
 
 
 async def begin(world: World, when: str) -> tuple[str, Fault]:
-    """Let Ana rent. Return the rental, and the purchase that is held before or after it acts."""
+    """Let Ana rent. Return the rental, and the fault that holds the purchase before or after it acts."""
     offers = await world.offers()
     held = await world.hold("procure_offer", when)
     await world.clicks("Ana", offers, "Rent")

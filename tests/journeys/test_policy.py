@@ -1,4 +1,4 @@
-"""The operator changes the policy file while the bot runs, and starts it with one that has mistakes."""
+"""The operator changes the policy file while the bot is running, and starts it with a file that has mistakes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def policy(world: World, text: str) -> Path:
 
 
 def secrets(world: World) -> dict[str, str]:
-    """Write the sandbox's tokens into files, and return the settings that name these."""
+    """Write the sandbox's tokens into files. Return the settings that name these files."""
     tokens = {
         "SLACK_BOT_TOKEN": world.slack.bot_token,
         "SLACK_APP_TOKEN": world.slack.app_token,
@@ -31,7 +31,7 @@ def secrets(world: World) -> dict[str, str]:
     return dict.fromkeys(tokens, "") | {f"{name}_FILE": str(world.folder / name) for name in tokens}
 
 
-async def test_rules_and_tokens_change_at_sighup_and_a_bad_file_never_replaces_good_rules(
+async def test_sighup_reads_rules_and_tokens_but_never_a_bad_file(
     stopped_world: World,
 ) -> None:
     world = stopped_world
@@ -52,11 +52,11 @@ async def test_rules_and_tokens_change_at_sighup_and_a_bad_file_never_replaces_g
     sockets = await world.sandbox.sockets()
     await world.sandbox.slack.post("sockets/disconnect", {"kill": True, "socket": sockets.names[0]})
     assert "up to $20.00/h and" in str((await world.play.types("Ana", "#training", "policy")).payload)
-    told = await world.reads(
+    alert = await world.reads(
         "Cleo", "The team's rules changed. Changed: auto_approve.per_hour. /gpu policy shows all rules."
     )
-    assert told.is_dm
-    # The token of Compute Clear is read again when it is refused. Nobody notices it.
+    assert alert.is_dm
+    # The token of Compute Clear is read again when it is refused. Nobody notices.
     rental = await world.rents()
     await world.sandbox.compute.post("token", {"token": "compute-sandbox-second-token"})
     secrets(world)
@@ -70,10 +70,10 @@ async def test_rules_and_tokens_change_at_sighup_and_a_bad_file_never_replaces_g
     await world.stop()
     world.expected_errors.add("policy.refused")
     await world.restart()
-    told = await world.reads(
+    alert = await world.reads(
         "Cleo", "line 2, self_aproval: there is no such key. The most similar one is self_approval."
     )
-    assert "line 1, auto_approve.per_hour: 010 can be read as two numbers" in told.text
+    assert "line 1, auto_approve.per_hour: 010 can be read as two numbers" in alert.text
     assert "up to $20.00/h and" in str((await world.play.types("Ana", "#training", "policy")).payload)
 
     health = await world.play.settle()

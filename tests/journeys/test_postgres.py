@@ -1,4 +1,4 @@
-"""The bot on PostgreSQL: killed during a purchase, and with a server that fails in several ways."""
+"""The bot on PostgreSQL: it is killed during a purchase, and its server fails in several ways."""
 
 from __future__ import annotations
 
@@ -15,11 +15,13 @@ from tests.journeys.world import PEOPLE, WAIT, World
 
 OUTAGE = ("I can't read my database", "My database can't save anything")
 RETRY = timedelta(minutes=1)
-"""After so long, the bot goes on with a step that the database refused."""
+"""The delay after which the bot repeats a step that the database refused."""
 OVER = ("My database works again",)
 
 
-async def test_killed_while_it_rents_on_postgresql_it_rents_once(stopped_world: World, postgres: Postgres) -> None:
+async def test_on_postgresql_a_kill_during_a_purchase_leads_to_one_rental(
+    stopped_world: World, postgres: Postgres
+) -> None:
     world = stopped_world
     await world.start(GPUBOT_DATABASE_URL=await fresh_postgres(postgres))
     await world.sets_key()
@@ -37,9 +39,10 @@ async def test_killed_while_it_rents_on_postgresql_it_rents_once(stopped_world: 
     await check_consistency(world, bought=["hyperstack"])
 
 
-async def told(world: World, words: tuple[str, ...], last: int) -> int:
-    """Wait until the admin reads one of these texts in a message after the change with this number. Return the
-    number of that change.
+async def admin_reads(world: World, words: tuple[str, ...], last: int) -> int:
+    """Wait until the admin gets a message with one of these texts after the change with the number `last`.
+
+    Returns the number of the change that brought the message.
     """
     while seen := await world.sandbox.see(PEOPLE["Cleo"], last, wait=WAIT):
         for message in seen:
@@ -50,14 +53,15 @@ async def told(world: World, words: tuple[str, ...], last: int) -> int:
 
 
 async def reports(world: World) -> int:
-    """Return how many messages report an outage or its end. They are sent without the outbox."""
+    """Return the number of messages that report an outage or its end. They are sent without the outbox."""
     texts = [message.text for user in PEOPLE.values() for message in await world.sandbox.see(user)]
     return sum(text.startswith((*OUTAGE, *OVER)) or "can't be extended right now" in text for text in texts)
 
 
-async def test_a_server_that_crashes_or_is_locked_or_has_a_full_disk_is_reported_and_each_purchase_goes_on_once(
+async def test_outages_of_the_database_server_are_reported_and_survived(
     replicas: World, postgres: Postgres
 ) -> None:
+    """The server crashes, is locked, and has a full disk. No purchase is repeated."""
     world = replicas
     offers = await world.offers()
     call = await world.hold("procure_offer", "after")
@@ -65,35 +69,38 @@ async def test_a_server_that_crashes_or_is_locked_or_has_a_full_disk_is_reported
     await call.met()
     await postgres.stop()
     await call.release()
-    last = await told(world, OUTAGE, 0)
+    last = await admin_reads(world, OUTAGE, 0)
     await world.clicks("Ana", offers, "Rent")
     await world.reads("Ana", "couldn't save anything just now")
     await postgres.start()
-    last = await told(world, OVER, last)
+    last = await admin_reads(world, OVER, last)
     await world.play.settle()
     rental = await world.rental()
     await world.until_card(rental, "Ready")
 
     lock = await asyncpg.connect(postgres.url("gpubot"))
     await lock.execute("BEGIN; LOCK TABLE rentals, messages, account IN ACCESS EXCLUSIVE MODE")
-    last = await told(world, OUTAGE, last)
+    last = await admin_reads(world, OUTAGE, last)
     await lock.close()
-    last = await told(world, OVER, last)
+    last = await admin_reads(world, OVER, last)
 
     await postgres.limit_files("1")
     await world.commands("Ana", f"extend {rental} 1h")
-    last = await told(world, OUTAGE, last)
+    last = await admin_reads(world, OUTAGE, last)
     await postgres.start()
-    last = await told(world, OVER, last)
+    last = await admin_reads(world, OVER, last)
     await world.destroys("Ana", rental)
     await world.until_card(rental, "Ended")
     await check_consistency(world, bought=["hyperstack"], outside_outbox=await reports(world))
 
 
-async def test_after_a_failover_to_an_older_copy_nothing_is_bought_twice_for_one_click(
+async def test_after_a_failover_to_an_older_copy_nothing_is_bought_twice(
     replicas: World, postgres: Postgres
 ) -> None:
-    """The standby has Ana's click without the purchase that followed, and nothing of Ben's. The account tells."""
+    """The standby has Ana's click, but neither the purchase that followed nor anything of Ben's.
+
+    The account shows both.
+    """
     world = replicas
     anas, bens = await world.offers(), await world.offers("Ben", "get A100 for 1h")
     lock = await asyncpg.connect(postgres.url("gpubot"))
@@ -112,13 +119,15 @@ async def test_after_a_failover_to_an_older_copy_nothing_is_bought_twice_for_one
     await postgres.fail_over(copy)
     question = await world.reads("Cleo", "My database seems to be an older backup: it lacks 2 machines")
     decided = None
-    while decided is None:  # right after the failover, a click may find that nothing can be written down yet
+    while decided is None:  # right after the failover, a click may find that nothing can be stored yet
         await world.clicks("Cleo", question, "Restore all 2")
         await world.play.settle()
         with suppress(Missed):
-            decided = world.play.sees("Cleo", "My database was an older backup: it lacked 2 machines")
+            decided = world.play.sees(
+                "Cleo", "My database was restored from an older backup and lacked 2 machines"
+            )
     assert await world.bought() == bought
-    # Ana's request, of which the standby has no purchase, is closed; her machine is a new rental.
+    # Ana's request, whose purchase is missing from the standby, is closed. Her machine is a new rental.
     (of_ana,) = re.findall(r"with the new ID ([a-z0-9]{5})\) for Ana", decided.text)
     for rental in (of_ana, of_ben):
         while (await world.card(rental)).text.startswith("Ready"):

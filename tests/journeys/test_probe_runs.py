@@ -1,4 +1,4 @@
-"""The bot looks into the machines that run, in the real process and over real SSH."""
+"""Probe runs on running machines, in the real process and over real SSH."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from tests.journeys.world import WAIT, World
 MINUTE = timedelta(minutes=1)
 
 
-async def test_after_a_kill_during_a_visit_visits_go_on_until_the_machine_is_destroyed(world: World) -> None:
+async def test_probing_continues_after_a_kill_during_a_probe_run(world: World) -> None:
+    """The machine is probed until it is destroyed."""
     rental = await world.rents(text="get H100 EU for 4h")
     await world.until_card(rental, "Ready")
     await world.passes(3 * MINUTE)
@@ -39,7 +40,7 @@ async def test_after_a_kill_during_a_visit_visits_go_on_until_the_machine_is_des
 
     await world.destroys("Ana", rental)
     await world.until_card(rental, "Ended")
-    gone = (await world.sandbox.machine(machine.resource_id)).visits
+    visits_at_end = (await world.sandbox.machine(machine.resource_id)).visits
     await world.passes(10 * MINUTE)
-    assert (await world.sandbox.machine(machine.resource_id)).visits == gone
+    assert (await world.sandbox.machine(machine.resource_id)).visits == visits_at_end
     await check_consistency(world, bought=await world.bought())

@@ -1,4 +1,4 @@
-"""A market that answers with random valid data."""
+"""The bot with a market that answers with random valid data."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SEED = 1
 
 
 def fits(offer: dict[str, Any], *, at_most: Decimal) -> bool:
-    """Return whether it is one H100 on demand in the EU, with a usable price of at most `at_most`."""
+    """Return whether an offer is one H100 on demand in the EU, with a usable price of at most `at_most`."""
     total = offer.get("total_price_per_hour")
     if total is None:
         parts = [offer.get("gpu_price_per_hour"), offer.get("storage_price_per_hour")]
@@ -34,7 +34,7 @@ def fits(offer: dict[str, Any], *, at_most: Decimal) -> bool:
 
 
 async def ask_and_rent(world: World) -> None:
-    """Let Ana search until there is an offer, and rent it. Give up after six searches."""
+    """Let Ana search until there is an offer, and rent it. Gives up after six searches."""
     for _ in range(6):
         await world.play.types("Ana", "#training", "get H100 EU for 1h under $3")
         await world.passes(timedelta(minutes=3))
@@ -45,7 +45,7 @@ async def ask_and_rent(world: World) -> None:
             return
 
 
-async def test_random_valid_answers_crash_nothing_and_only_offers_that_fit_are_bought(
+async def test_random_valid_answers_cause_no_crash_and_no_wrong_purchase(
     folder: Path,
 ) -> None:
     market = RandomMarket(SEED)

@@ -1,4 +1,4 @@
-"""A spot machine that the vendor takes, and Replace: the click survives a kill, and one machine is bought."""
+"""A spot machine that its vendor takes away is replaced: the click survives a kill, and one machine is bought."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from tests.journeys.checks import check_consistency
 from tests.journeys.world import World
 
 
-async def test_a_lost_spot_machine_is_told_and_replaced_with_one_click_although_the_bot_is_killed(
+async def test_a_lost_spot_machine_is_replaced_with_one_click_despite_a_kill(
     world: World,
 ) -> None:
     lost = await world.rents(text="get H100 EU spot for 6h -- run 7")
@@ -17,11 +17,11 @@ async def test_a_lost_spot_machine_is_told_and_replaced_with_one_click_although_
     await world.passes(timedelta(minutes=20))
     taken_at = await world.now()
     await world.sandbox.vanish(machine.resource_id, "deleted")
-    told = await world.play.until_sees("Ana", "1x H100 SXM 80 GB", timedelta(minutes=5), dm=True)
+    notice = await world.play.until_sees("Ana", "1x H100 SXM 80 GB", timedelta(minutes=5), dm=True)
     assert await world.now() - taken_at <= timedelta(minutes=3)
-    # The click is acknowledged, and the process dies while it looks for another machine.
+    # The click is acknowledged, and the process dies while it searches for another machine.
     search = await world.hold("get_offers", "before")
-    assert (await world.clicks("Ana", told, f"Replace {lost}, up to")).ok
+    assert (await world.clicks("Ana", notice, f"Replace {lost}, up to")).ok
     await search.met()
     await world.kill()
     await search.release()
@@ -32,10 +32,10 @@ async def test_a_lost_spot_machine_is_told_and_replaced_with_one_click_although_
     assert "run 7" in (await world.card(new)).text
     assert f"Its replacement is {new}." in (await world.card(lost)).text
     assert (await world.thread(lost))[-1] == f"The replacement for this machine is {new}."
-    # The message that was clicked shows it too; the old button says which rental took its place.
+    # The clicked message shows the replacement too, and the old button names it.
     now = world.play.sees("Ana", "Everything on it is lost.", dm=True)
     assert [button.text for button in now.buttons] == [f"Show {new}"]
-    await world.clicks("Ana", told, f"Replace {lost}, up to")
+    await world.clicks("Ana", notice, f"Replace {lost}, up to")
     assert (await world.reads("Ana", "already replaces")).only_you
     await world.destroys("Ana", new)
     await world.until_card(new, "Ended")

@@ -20,16 +20,16 @@ __all__ = ["postgres"]
 
 GPUS = ("H100", "A100", "L4")
 NOT_WRITTEN = "couldn't save anything just now"
-"""The answer if the database is too slow."""
+"""The answer that people get if the database is too slow."""
 TRIES = 50
 TAKEOVER = 60.0
-"""Real seconds within which a process takes over, also on a busy machine."""
+"""The wall-clock seconds within which a process takes over, even on a busy machine."""
 LOOK = 0.2
-"""Real seconds between two looks at a process."""
+"""The wall-clock seconds between two polls of a process."""
 
 
 async def delivering(world: World, *candidates: Bot) -> Bot:
-    """Return the process that brings messages to Slack, as soon as one of these does."""
+    """Return the process that delivers messages to Slack, as soon as one of these does."""
     async with asyncio.timeout(TAKEOVER):
         while True:
             for bot in candidates or world.running:
@@ -39,7 +39,7 @@ async def delivering(world: World, *candidates: Bot) -> Bot:
 
 
 async def stepping(world: World) -> Bot:
-    """Return the process that works on a step, as soon as one does."""
+    """Return the process that is working on a step, as soon as one is."""
     async with asyncio.timeout(WAIT):
         while True:
             for bot in world.running:
@@ -55,7 +55,7 @@ def beside(world: World, bot: Bot) -> Bot:
 
 
 async def settle(world: World) -> None:
-    """Wait until no process has anything left to do."""
+    """Wait until no process has any work left."""
     for _ in range(2):
         for bot in world.running:
             world.play.bot = bot
@@ -63,7 +63,7 @@ async def settle(world: World) -> None:
 
 
 async def destroys_all(world: World) -> None:
-    """Let the admin destroy all machines, and wait until they are gone."""
+    """Let the admin destroy all machines, and wait until they are terminated."""
     rentals = await cards(world)
     for rental in rentals:
         await world.commands("Cleo", f"destroy {rental}")
@@ -76,20 +76,21 @@ async def destroys_all(world: World) -> None:
 
 
 async def cards(world: World) -> list[str]:
-    """Return the ids of all rentals that Ana sees a card of."""
+    """Return the IDs of all rentals whose card Ana sees."""
     seen = await world.sandbox.see(PEOPLE["Ana"])
     posted = [m.text for m in seen if not m.only_you and not m.is_dm and m.thread_ts is None]
     return [card["id"] for card in map(CARD.match, posted) if card]
 
 
 async def private_answers(world: World, last: int) -> list[str]:
-    """Return the texts that only one person sees, of all people, since the change with this number."""
+    """Return the texts of all ephemeral messages to anybody since the change with this number."""
     return [m.text for user in PEOPLE.values() for m in await world.sandbox.see(user, last) if m.only_you]
 
 
-async def test_of_thirty_clicks_at_once_on_two_replicas_one_wins_each_and_all_are_answered_(
+async def test_of_thirty_clicks_on_two_replicas_one_per_list_wins(
     replicas: World,
 ) -> None:
+    """All clicks are answered."""
     world = replicas
     asks = [("Ana", "H100"), ("Ben", "A100"), ("Cleo", "L4")]
     lists = [(name, await world.offers(name, f"get {gpu} for 1h")) for name, gpu in asks]
@@ -99,7 +100,8 @@ async def test_of_thirty_clicks_at_once_on_two_replicas_one_wins_each_and_all_ar
     await settle(world)
     answers = await private_answers(world, last)
     assert len(answers) == 30, Counter(answers)
-    # On a busy machine the database may refuse all clicks on one list. Their people read so, and click again.
+    # On a busy machine, the database may refuse all clicks on one list. The people get that answer, and click
+    # again.
     for name, offers in lists:
         await world.clicks(name, offers, "Rent")
     await settle(world)
@@ -112,9 +114,10 @@ async def test_of_thirty_clicks_at_once_on_two_replicas_one_wins_each_and_all_ar
     await check_consistency(world, bought=bought)
 
 
-async def test_a_paused_replica_is_replaced_and_later_neither_buys_again_nor_posts_more_than_it_had_begun(
+async def test_a_paused_replica_is_replaced_and_repeats_nothing_later(
     replicas: World,
 ) -> None:
+    """The paused replica doesn't buy again, and at most completes a post that it had begun."""
     world = replicas
     offers = await world.offers()
     call = await world.hold("procure_offer", "after")
@@ -146,12 +149,12 @@ async def test_a_paused_replica_is_replaced_and_later_neither_buys_again_nor_pos
     await check_consistency(world, bought=["hyperstack"], outside_outbox=len(said) - 1)
 
 
-async def test_in_a_rolling_restart_under_load_no_click_is_lost_or_done_twice(replicas: World) -> None:
+async def test_a_rolling_restart_under_load_loses_and_repeats_no_click(replicas: World) -> None:
     world = replicas
     clicks: list[Outcome] = []
 
     async def rents_all(name: str) -> None:
-        """Rent one GPU of each kind, as a person who tries again after an error."""
+        """Rent one GPU of each kind, like a person who tries again after an error."""
         for gpu in GPUS:
             clicks.extend(await rents(world, name, await gets_offers(world, name, gpu)))
 
@@ -170,7 +173,7 @@ async def test_in_a_rolling_restart_under_load_no_click_is_lost_or_done_twice(re
     for _ in range(TRIES):
         if len(await world.bought()) == len(await cards(world)):
             break
-        await world.next_due_time()  # a purchase whose call the restart cut is looked up before the next one
+        await world.next_due_time()  # a purchase whose call was cut is looked up before the next one
     assert {outcome.error for outcome in clicks if not outcome.ok} <= {"dispatch_failed"}
     bought, rentals = await world.bought(), await cards(world)
     assert len(bought) == len(rentals) == len(GPUS) * len(PEOPLE)
@@ -179,7 +182,7 @@ async def test_in_a_rolling_restart_under_load_no_click_is_lost_or_done_twice(re
 
 
 async def gets_offers(world: World, name: str, gpu: str) -> SeenMessage:
-    """Ask for a GPU, again for as long as that fails or isn't written down. Return the list of offers."""
+    """Request a GPU, again and again while that fails or isn't stored. Return the list of offers."""
     last = await world.sandbox.last_change(PEOPLE[name])
     while not (await world.commands(name, f"get {gpu} for 30m")).ok:
         pass
@@ -194,7 +197,7 @@ async def gets_offers(world: World, name: str, gpu: str) -> SeenMessage:
 
 
 async def rents(world: World, name: str, offers: SeenMessage) -> list[Outcome]:
-    """Click on Rent, again for as long as that fails or isn't written down. Return how each click ended."""
+    """Click Rent, again and again while that fails or isn't stored. Return the outcome of each click."""
     clicks = []
     while True:
         last = await world.sandbox.last_change(PEOPLE[name])
@@ -206,7 +209,7 @@ async def rents(world: World, name: str, offers: SeenMessage) -> list[Outcome]:
 
 
 async def answered(world: World, name: str, last: int) -> str:
-    """Return the text of the first private message since the change with this number, once there is one."""
+    """Return the text of the first private message since the change with this number, as soon as there is one."""
     while seen := await world.sandbox.see(PEOPLE[name], last, wait=WAIT):
         for message in seen:
             if message.only_you:

@@ -1,5 +1,6 @@
-"""A backup of the database is restored, in the real process: machines bought since then run, and Slack shows what
-people decided since then.
+"""A backup of the database is restored, in the real process.
+
+Machines that were bought after the backup are running, and Slack shows decisions that were made after it.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ HOUR = timedelta(hours=1)
 
 
 def copy_database(source: Path, target: Path) -> None:
-    """Replace a database by another one, as an operator does."""
+    """Replace a database with another one, like an operator does."""
     for ending in ("", "-wal", "-shm"):
         target.with_name(target.name + ending).unlink(missing_ok=True)
     with closing(sqlite3.connect(source)) as before, closing(sqlite3.connect(target)) as after:
@@ -27,14 +28,14 @@ def copy_database(source: Path, target: Path) -> None:
 
 
 async def back_up(world: World, target: Path) -> None:
-    """Make a backup while the bot runs, as docs/operating.md says."""
+    """Take a backup while the bot is running, as described in docs/operating.md."""
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "bot", "backup", target, env=world.settings, cwd=world.folder
     )
     assert await process.wait() == 0
 
 
-async def test_a_machine_bought_since_the_backup_is_put_back_and_not_bought_again(world: World) -> None:
+async def test_a_machine_bought_after_the_backup_is_readopted(world: World) -> None:
     known = await world.rents(text="get H100 EU for 4h")
     await world.until_card(known, "Ready")
     await back_up(world, world.folder / "backup.sqlite")
@@ -70,7 +71,7 @@ async def test_a_machine_bought_since_the_backup_is_put_back_and_not_bought_agai
 
 
 async def open_question(world: World) -> SeenMessage:
-    """Return the newest question about the unknown machine that Cleo can answer."""
+    """Return the newest question about the unmanaged machine that Cleo can answer."""
     seen = await world.sandbox.see(PEOPLE["Cleo"])
     asked = [
         message
@@ -80,7 +81,8 @@ async def open_question(world: World) -> SeenMessage:
     return max(asked, key=lambda message: float(message.ts))
 
 
-async def test_what_people_decided_since_the_backup_is_asked_and_told_again_twice_in_a_row(world: World) -> None:
+async def test_decisions_made_after_the_backup_are_requested_again(world: World) -> None:
+    """The backup is restored twice in a row."""
     backup = world.folder / "backup.sqlite"
     known = await world.rents(text="get H100 EU for 2h")
     card = await world.until_card(known, "Ready")
@@ -100,10 +102,10 @@ async def test_what_people_decided_since_the_backup_is_asked_and_told_again_twic
         again = await open_question(world)
         assert float(again.ts) > float(asked.ts)
         asked = again
-        told = await world.reads(
+        notice = await world.reads(
             "Ana", f"My database was restored from an older backup. Your 1x H100 SXM 80 GB ({known}) ends"
         )
-        assert told.buttons
+        assert notice.buttons
         assert (await world.card(known)).text == card.text, "it ends as before"
     end = await world.now() + 2 * HOUR
     await world.until_card(known, "Ended", within=3 * HOUR)

@@ -20,13 +20,16 @@ LACKS = ("metadata", "history", "usergroups", "guest_flags", "ephemerals")
 
 
 async def click_until_acknowledged(world: World, label: str, offers: SeenMessage) -> None:
-    """Click again for as long as Slack shows that the click failed, as people do."""
+    """Click again and again while Slack shows that the click failed, like people do."""
     while not (await world.clicks("Ana", offers, label)).ok:
         await world.sandbox.sockets(least=1, wait=WAIT)
 
 
 async def test_clicks_during_lost_connections_are_done_once(world: World) -> None:
-    """The other connection delivers a click, or Slack shows at once that it failed and the person clicks again."""
+    """Either the other connection delivers a click, or the person clicks again.
+
+    In the second case, Slack shows immediately that the click failed.
+    """
     opened = (await world.sandbox.sockets()).opened
     rentals = []
     for gpu, how in (("H100", {"reason": "warning"}), ("A100", {"reason": "refresh_requested"}), ("L4", KILL)):
@@ -73,7 +76,8 @@ async def test_a_click_during_a_stop_is_committed_and_acknowledged(world: World)
     await check_consistency(world, bought=await world.bought())
 
 
-async def test_while_slack_refuses_the_token_leases_end_and_people_are_notified_later(world: World) -> None:
+async def test_while_slack_refuses_the_token_leases_still_end(world: World) -> None:
+    """People are notified later."""
     rental = await world.rents()
     await world.until_card(rental, "Ready")
     await world.sandbox.slack.post("tokens", {"bot": "revoked"})
@@ -93,9 +97,10 @@ async def test_while_slack_refuses_the_token_leases_end_and_people_are_notified_
     await check_consistency(world, bought=["hyperstack"])
 
 
-async def test_with_a_wrong_token_and_nothing_unfinished_the_start_fails_with_one_line(
+async def test_without_unfinished_work_a_wrong_token_fails_the_start(
     stopped_world: World,
 ) -> None:
+    """The error message is a single line."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
@@ -121,15 +126,15 @@ def _is_log(line: str) -> bool:
         return False
 
 
-async def test_with_a_wrong_token_and_a_running_machine_the_bot_starts_and_the_lease_ends(world: World) -> None:
-    """With the right token later, everything that happened is posted."""
+async def test_with_a_running_machine_the_bot_starts_despite_a_wrong_token(world: World) -> None:
+    """The lease ends. After a start with the right token, everything that happened is posted."""
     rental = await world.rents()
     await world.until_card(rental, "Ready")
     await world.kill()
     right = world.settings["SLACK_BOT_TOKEN"]
     world.expected_errors.add("slack.refused")
     await world.start(connections=0, SLACK_BOT_TOKEN="xoxb-wrong")  # noqa: S106 - wrong on purpose
-    # Slack can't be asked whether its owner read of the end, so it goes on for one grace.
+    # Slack can't be asked whether the owner has read about the end, so the machine runs for another grace period.
     world.clock.jump(timedelta(hours=2).total_seconds())
     await world.until_logged("rental.ending")
     await world.lets_the_lease_end()
@@ -139,11 +144,12 @@ async def test_with_a_wrong_token_and_a_running_machine_the_bot_starts_and_the_l
     await check_consistency(world, bought=["hyperstack"])
 
 
-async def test_a_server_without_metadata_history_and_groups_is_enough_and_a_repeated_post_is_counted(
+async def test_a_slack_without_metadata_history_and_groups_is_enough(
     world: World,
 ) -> None:
-    """A crash between a post and its commit repeats the post, because the history can't be read. The count of such
-    posts survives the next crash.
+    """A crash between a post and its commit repeats the post, because the history can't be read.
+
+    The number of such posts survives the next crash.
     """
     await world.sandbox.slack.post("lacks", dict.fromkeys(LACKS, True))
     held = await world.hold("chat.postMessage", "after", match="Renting from")

@@ -1,4 +1,4 @@
-"""OpenSSH's own client gets in as the ready message and `/gpu ssh` say."""
+"""OpenSSH's own client logs in as described by the ready message and `/gpu ssh`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ALARM = "REMOTE HOST IDENTIFICATION HAS CHANGED"
 
 
 async def stored_host_key(laptop: Laptop, name: str) -> str:
-    """Return the fingerprint of the host key that ssh has stored for a name."""
+    """Return the fingerprint of the host key that ssh has stored under a name."""
     _, output = await run(program("ssh-keygen"), "-l", "-F", name, "-f", str(laptop.known_hosts))
     found = re.search(r"SHA256:\S+", output)
     assert found is not None, output
@@ -23,7 +23,7 @@ async def stored_host_key(laptop: Laptop, name: str) -> str:
 
 
 async def rented_machine(world: World) -> tuple[str, Machine]:
-    """Let Ana rent a machine. Return the rental's id, and the machine when it is ready."""
+    """Let Ana rent a machine. Return the rental's ID, and the machine once it is ready."""
     rental = await world.rents(text="get H100 EU for 3h")
     await world.until_card(rental, "Ready")
     (machine,) = await world.alive()
@@ -31,7 +31,7 @@ async def rented_machine(world: World) -> tuple[str, Machine]:
 
 
 async def printed_by_ssh(world: World, rental: str) -> tuple[str, str]:
-    """Return the block that `/gpu ssh` prints, as it is copied from Slack, and the answer's whole text."""
+    """Return the block that `/gpu ssh` prints, as copied from Slack, and the whole text of the answer."""
     outcome = await world.play.types("Ana", "dm", f"ssh {rental}")
     assert outcome.payload is not None
     blocks = outcome.payload["blocks"]
@@ -40,9 +40,10 @@ async def printed_by_ssh(world: World, rental: str) -> tuple[str, str]:
     return block, outcome.payload["text"]
 
 
-async def test_ssh_logs_in_with_the_printed_block_and_gives_an_alarm_only_if_the_machines_key_changes(
+async def test_ssh_logs_in_with_the_printed_block(
     world: World,
 ) -> None:
+    """The ssh client gives an alarm only if the machine's host key changes."""
     program("ssh")
     laptop = world.laptop
     first, machine = await rented_machine(world)

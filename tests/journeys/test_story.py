@@ -1,4 +1,4 @@
-"""A rental without trouble, from the command in Slack to the end of its lease."""
+"""A rental without problems, from the command in Slack to the end of its lease."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ CONFIG_BLOCK = re.compile(r"^Host gpu-\S+$(?:\n +\S.*$)+", re.MULTILINE)
 REFRESH = timedelta(seconds=30)
 
 
-async def test_a_machine_is_rented_reached_over_ssh_kept_extended_and_destroyed_at_its_end(world: World) -> None:
+async def test_a_machine_is_rented_used_over_ssh_kept_extended_and_destroyed(world: World) -> None:
     program("ssh")
     bens = Laptop.new(world.folder / "ben", "ben@laptop")
     await world.play.types("Ben", "dm", f"key {bens.public_key}")
@@ -42,12 +42,12 @@ async def test_a_machine_is_rented_reached_over_ssh_kept_extended_and_destroyed_
 
 
 async def _shows_the_passed_time(world: World, rental: str) -> None:
-    """Check that the card is refreshed every 30 s although the vendor reports nothing new, also over a kill."""
+    """Check that the card is refreshed every 30 s without news from the vendor, and also after a kill."""
     await world.skips(REFRESH)
     assert "1 min have passed" not in (await world.card(rental)).text
     until = await world.now() + REFRESH
     while await world.now() < until:
-        # The report is settled, and names the refresh if nothing is due before it.
+        # The report says that everything is settled, and it names the refresh if nothing is due before that.
         health = await world.play.settle()
         assert (health["settled"], health["undelivered"]) == (True, 0)
         assert datetime.fromisoformat(health["next_due"]) <= _next_refresh(world)
@@ -81,7 +81,7 @@ async def _log_in(world: World, command: list[str]) -> None:
 
 
 async def _teammate_logs_in(world: World, rental: str, laptop: Laptop) -> None:
-    """Check that Ben's key, which the boot script installs, opens the machine as `/gpu ssh` says."""
+    """Check that Ben's key, which the startup script installs, opens the machine as described by `/gpu ssh`."""
     ready = world.play.sees("Ben", "with you", dm=True)
     assert '"ben@laptop" will work in about a minute' in ready.reads
     assert [button.text for button in ready.buttons] == ["Extend", "SSH config"]

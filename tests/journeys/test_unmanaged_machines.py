@@ -1,4 +1,4 @@
-"""A machine that nobody bought through the bot gets an owner, and SIGKILL meanwhile makes no second one."""
+"""An unmanaged machine gets an owner, and a SIGKILL in between doesn't create a second rental."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from tests.journeys.world import PEOPLE, World, locked
 LEAD = "A machine that wasn't rented through me is running"
 
 
-async def test_killed_while_a_machine_gets_its_owner_it_gets_one_and_is_a_rental_like_any_other(
+async def test_a_machine_is_adopted_once_despite_kills(
     world: World,
 ) -> None:
+    """After that, the machine is a rental like any other."""
     await world.sandbox.add_machine("train-ana-3")
     await world.passes(timedelta(minutes=10))
     asked = await world.reads("Cleo", LEAD)

@@ -1,6 +1,6 @@
-"""Vendors that misbehave: what people read in Slack, and that everything bought is billed and gone in the end.
+"""Vendors that misbehave: what people read in Slack, and that everything bought is billed and terminated.
 
-`tests/lifecycle` has what the bot does in each case.
+`tests/lifecycle` covers the bot's behaviour in each case.
 """
 
 from __future__ import annotations
@@ -9,10 +9,10 @@ from tests.journeys.checks import check_consistency
 from tests.journeys.world import World
 
 
-async def test_killed_after_two_failed_purchases_and_a_third_all_machines_that_they_made_are_deleted(
+async def test_all_machines_of_failed_purchases_are_deleted_despite_a_kill(
     world: World,
 ) -> None:
-    """The kill comes between the second answer and the next intent, while new offers are searched."""
+    """The kill comes between the second answer and the next intent, while new offers are searched for."""
     for vendor in ("hyperstack", "nebius", "scaleway"):
         await world.sandbox.vendor(vendor, "late_resource", quiet=True, times=1)
     offers = await world.offers()

@@ -1,4 +1,7 @@
-"""People wait for a machine, and one wants it tomorrow at nine. The bot is killed at the worst moments."""
+"""People wait for a machine, and one of them for a start tomorrow at nine.
+
+The bot is killed at the worst moments.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,10 @@ WANTED = "wait H100 EU under $3 per GPU for 1h any time"
 
 
 async def waits(world: World, name: str, label: str) -> SeenMessage:
-    """Let a person ask to wait for an H100, and click a button. Return the answer, which can stop that."""
+    """Put a person on the waitlist for an H100 by clicking this button.
+
+    Return the answer, which has a button to stop waiting.
+    """
     await world.play.types(name, "#training", WANTED)
     await world.play.clicks(
         name, world.play.sees(name, "Right now, there's no H100 in EU under $3.00", only_you=True), label
@@ -22,11 +28,12 @@ async def waits(world: World, name: str, label: str) -> SeenMessage:
 
 
 async def pinged(world: World, name: str, words: str) -> int:
-    """Return how often a person was pinged with these words."""
+    """Return the number of times that a person was pinged with these words."""
     return sum(words in ping.text for ping in await world.sandbox.pings(PEOPLE[name]))
 
 
-async def test_killed_while_it_rents_for_who_waits_it_rents_once_and_tells_each_person_once(world: World) -> None:
+async def test_the_waitlist_is_served_once_despite_a_kill(world: World) -> None:
+    """One machine is rented, and each waiting person is notified once."""
     await world.sandbox.vendor("*", "nothing_free")
     await world.sets_key("Ben")
     stopped = await waits(world, "Ben", "Rent it for me")
@@ -50,18 +57,19 @@ async def test_killed_while_it_rents_for_who_waits_it_rents_once_and_tells_each_
     await world.until_card(rental, "Ready")
     await world.destroys("Ana", rental)
     await world.until_card(rental, "Ended")
-    # What the two were told is an answer, as if they had asked again.
+    # The notifications of these two are answers, as if they had asked again.
     await check_consistency(world, bought=["hyperstack"], outside_outbox=2)
 
 
 async def until_in_berlin(world: World, hour: int, minute: int) -> None:
-    """Let time pass until then tomorrow, in Berlin, where Ana lives. Skip what is more than 20 minutes before."""
+    """Let time pass until this time tomorrow in Berlin, where Ana lives. Skips all but the last 20 minutes."""
     moment = datetime.fromisoformat(f"2026-11-25T{hour:02}:{minute:02}:00+01:00")
     await world.skips(max(moment - 20 * MINUTE - await world.now(), timedelta(0)))
     await world.passes(moment - await world.now())
 
 
-async def test_a_start_at_nine_is_rented_once_over_an_empty_market_and_a_restart(world: World) -> None:
+async def test_a_scheduled_start_is_rented_once_despite_a_restart(world: World) -> None:
+    """The market is empty in between."""
     await world.play.types("Ana", "#training", "get H100 EU at 9:00 tomorrow for 2h")
     answer = world.play.sees("Ana", "from tomorrow at 09:00 until tomorrow at 11:00 (2 h)", only_you=True)
     await world.play.clicks("Ana", answer, "Rent at the start time")
@@ -83,9 +91,10 @@ async def test_a_start_at_nine_is_rented_once_over_an_empty_market_and_a_restart
     await check_consistency(world, bought=["hyperstack"])
 
 
-async def test_a_wish_survives_a_night_with_an_expired_price_and_a_vendor_without_startup_scripts(
+async def test_a_waitlist_entry_survives_a_night_of_failed_purchases(
     world: World,
 ) -> None:
+    """The price expires, and a vendor refuses the startup script."""
     await world.sandbox.vendor("*", "nothing_free")
     await waits(world, "Ana", "Rent it for me at $3.00/h or less: 1 h, up to $4.50")
     rental = await world.rental()

@@ -1,5 +1,6 @@
-"""The real watchdog, after the bot was killed and its database deleted: it warns, lists what lives, and deletes
-exactly what is past its end by two hours.
+"""The real watchdog, after the bot was killed and its database deleted.
+
+It warns, lists the running machines, and deletes exactly those that are overdue by two hours.
 """
 
 from __future__ import annotations
@@ -28,17 +29,17 @@ class Watchdog:
     process: asyncio.subprocess.Process
 
     def state(self) -> State:
-        """Return what its file has."""
+        """Return the content of its state file."""
         return State.model_validate_json((self.world.folder / "watchdog.json").read_text(encoding="utf-8"))
 
     async def looks(self, span: timedelta = MINUTE) -> None:
-        """Let time pass at once, and return once the watchdog has looked and has done what follows."""
-        for step in (span, MINUTE):  # it begins the second look once the first one is done with
+        """Jump in time, and return once the watchdog has polled and has done what follows."""
+        for step in (span, MINUTE):  # it starts the second poll once the first one is complete
             self.world.clock.jump(step.total_seconds())
             await self.until_looked(await self.world.now())
 
     async def until_looked(self, moment: datetime) -> None:
-        """Return once it has looked at this time."""
+        """Wait until it has polled at this time."""
         async with asyncio.timeout(60):
             while (self.state().looked_at or datetime.min.replace(tzinfo=moment.tzinfo)) < moment:
                 assert self.process.returncode is None
@@ -84,7 +85,7 @@ async def watchdog(world: World, *options: str, **settings: str) -> AsyncIterato
 
 
 async def said(world: World) -> list[str]:
-    """Return the texts of the watchdog, as the admin reads them in the home channel."""
+    """Return the texts of the watchdog's messages, as the admin sees them in the home channel."""
     seen = await world.sandbox.see(PEOPLE["Cleo"], channel=GPUS)
     texts = [message.text for message in seen if message.thread_ts is None]
     return [text for text in texts if text.startswith(("@Cleo This is", "This is", "gpubot"))]
@@ -98,7 +99,7 @@ async def lose(world: World) -> None:
 
 
 async def old_machine_with_owner(world: World) -> str:
-    """Add a machine that is older than any lease, and give it Ana as its owner. Return the rental's id."""
+    """Add a machine that is older than any lease, and make Ana its owner. Return the rental's ID."""
     await world.sandbox.add_machine("train-ana-3")
     await world.skips(60 * 24 * HOUR)
     await world.passes(10 * MINUTE)
@@ -110,9 +111,10 @@ async def old_machine_with_owner(world: World) -> str:
     return await world.rental()
 
 
-async def test_killed_with_its_database_the_bot_is_missed_and_exactly_what_is_past_its_end_is_deleted(
+async def test_the_watchdog_deletes_exactly_the_overdue_machines(
     stopped_world: World,
 ) -> None:
+    """The bot was killed, and its database deleted. The watchdog warns first."""
     world = stopped_world
     await world.start(GPUBOT_MACHINES_TOKEN=OURS)
     await world.sets_key()
@@ -137,7 +139,7 @@ async def test_killed_with_its_database_the_bot_is_missed_and_exactly_what_is_pa
         assert hello.startswith("This is gpubot's watchdog. I'm now watching gpubot from")
         await running.looks(3 * MINUTE)
         _, warning = await said(world)
-        before_end = warning.partition("Not yet at their end:")[2]
+        before_end = warning.partition("Machines that haven't reached their end:")[2]
         for words in (f"({short}), Ana", f"({long}), Ben", f"({adopted}), Ana"):
             assert words in before_end
         assert "gpubot-x" in before_end.partition("I'll never delete them:")[2]
@@ -151,14 +153,14 @@ async def test_killed_with_its_database_the_bot_is_missed_and_exactly_what_is_pa
         await running.looks(4 * MINUTE)
     async with watchdog(world, "--destroy", GPUBOT_WATCHDOG_WEBHOOK=world.slack.webhook_url) as running:
         await running.looks(9 * HOUR)
-        gone = {name for name in machines if short in name}
-        assert {machine.name for machine in await world.alive()} == machines.keys() - gone
+        deleted = {name for name in machines if short in name}
+        assert {machine.name for machine in await world.alive()} == machines.keys() - deleted
         await running.looks(long_end + 2 * HOUR - await world.now())
         await running.looks(HOUR + 2 * MINUTE)
         await running.looks()  # the vendor takes up to 45 s
-        gone |= {name for name in machines if long in name}
-        assert {machine.name for machine in await world.alive()} == machines.keys() - gone
-        assert len(gone) == 2
+        deleted |= {name for name in machines if long in name}
+        assert {machine.name for machine in await world.alive()} == machines.keys() - deleted
+        assert len(deleted) == 2
         await world.start(GPUBOT_MACHINES_TOKEN=OURS, GPUBOT_HTTP=world.settings["GPUBOT_HTTP"])
         await running.looks()
     texts = await said(world)

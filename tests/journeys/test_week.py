@@ -15,7 +15,7 @@ HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
 STEP = 30 * MINUTE
 EVENING = 18
 NIGHT = range(6)
-"""Hours of the day, UTC."""
+"""The hours of the night, in UTC."""
 MOST = 24
 
 KINDS = {
@@ -24,7 +24,7 @@ KINDS = {
     "lost": re.compile(r"took back your spot machine|Everything on it is lost"),
     "idle": re.compile(r"^\*?Still using your "),
 }
-"""The beginnings of the direct messages that this week may have."""
+"""The direct messages that this week may have, by kind."""
 REPLIES = {
     "approved": re.compile(r"^Cleo approved this request\b"),
     "renting": re.compile(r"^Renting from "),
@@ -33,11 +33,11 @@ REPLIES = {
     "lost": re.compile(r"^\w+ ended Ana's .* Everything on it is lost"),
     "ended": re.compile(r"^This machine ended "),
 }
-"""The same of the replies in her threads."""
+"""The replies in Ana's threads that this week may have, by kind."""
 
 
 class Week:
-    """What Ana does, and what notifies her."""
+    """Ana's actions, and the notifications that she gets."""
 
     def __init__(self, world: World) -> None:
         self.world = world
@@ -75,7 +75,7 @@ class Week:
                 await self._jump(STEP if word == "Ended" else 4 * MINUTE)
 
     async def _jump(self, span: timedelta) -> None:
-        """Jump from a moment at which nothing was left to do, and settle."""
+        """Jump from a moment at which no work was left, and settle."""
         self.world.clock.jump(span.total_seconds())
         await self.world.play.settle()
 
@@ -85,15 +85,16 @@ class Week:
 
 
 def kind_of(ping: Ping, kinds: Mapping[str, re.Pattern[str]] = KINDS) -> str:
-    """Return the kind of a message. Fail if the week may not have it."""
+    """Return the kind of a message. Fails if the message isn't expected in this week."""
     found = [kind for kind, words in kinds.items() if words.search(ping.text)]
     assert len(found) == 1, ping.text
     return found[0]
 
 
-async def test_a_week_of_nine_rentals_notifies_their_owner_at_most_24_times_and_9_times_more_in_their_threads(
+async def test_a_week_of_nine_rentals_causes_at_most_24_notifications(
     world: World,
 ) -> None:
+    """In addition, there are 9 notifications of replies in threads."""
     week = Week(world)
     await week.until_evening()
     first = await week.rents("get H100 EU for 14h")
@@ -136,7 +137,7 @@ async def test_a_week_of_nine_rentals_notifies_their_owner_at_most_24_times_and_
     assert len(counted) <= MOST, [ping.text for ping in counted]
     assert Counter(map(kind_of, counted)) == {"ready": 9, "end": 11, "lost": 1}
     assert len({ping.text for ping in direct}) == len(direct)
-    # Slack notifies her also of the replies in the five threads where she wrote.
+    # Slack also notifies her of the replies in the five threads in which she wrote.
     in_threads = [ping for ping in pings if ping not in direct]
     assert {ping.why for ping in in_threads} == {"thread"}
     replies = Counter(kind_of(ping, REPLIES) for ping in in_threads)

@@ -1,4 +1,4 @@
-"""Processes of `gpubot run` whose clock is wrong: they delete nothing early, and refuse what people ask for."""
+"""Processes of `gpubot run` with wrong clocks: they delete nothing too early, and refuse what people request."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MINUTE = timedelta(minutes=1)
 GRACES = 30 * MINUTE
 HOURS_AHEAD = (2, 10, -2, -10)
 LOOK = 0.2
-"""Real seconds between two looks at a process."""
+"""The wall-clock seconds between two polls of a process."""
 
 
 async def health(world: World, bot: Bot) -> dict[str, Any]:
@@ -30,7 +30,7 @@ async def health(world: World, bot: Bot) -> dict[str, Any]:
 
 
 async def until_open(world: World, bot: Bot, *, connections: int) -> None:
-    """Wait until a process has so many connections, and its /ready tells whether it has any."""
+    """Wait until a process has this number of connections, and its /ready says whether it has any."""
     while True:
         async with world.session.get(bot.health.replace("/health", "/ready")) as answer:
             if answer.ok is (connections > 0) and (await health(world, bot))["connections"] == connections:
@@ -39,7 +39,7 @@ async def until_open(world: World, bot: Bot, *, connections: int) -> None:
 
 
 async def until_told(world: World, words: str, count: int) -> None:
-    """Wait until the admin has read so many messages with these words."""
+    """Wait until the admin has got this number of messages with these words."""
     while True:
         seen = [message.text for message in await world.sandbox.see(PEOPLE["Cleo"])]
         if sum(words in text for text in seen) >= count:
@@ -48,14 +48,14 @@ async def until_told(world: World, words: str, count: int) -> None:
 
 
 async def overdue_at(world: World, bot: Bot) -> datetime:
-    """Return when a process will delete the machine that is past its end, as soon as it knows."""
+    """Return the time at which a process will delete the overdue machine, as soon as it knows the time."""
     while (found := (await health(world, bot))["next_overdue"]) is None:
         await SystemClock().pause(LOOK)
     return datetime.fromisoformat(found)
 
 
 async def refuses(world: World, rental: str) -> None:
-    """Let Ana type, click and write, and the operator use the socket. All read the same sentence."""
+    """Let Ana type, click and write, and let the operator use the socket. All get the same sentence."""
     typed = await world.commands("Ana", f"extend {rental} 1h")
     assert REFUSED in str(typed.payload)
     last = await world.sandbox.last_change(PEOPLE["Ana"])
@@ -67,7 +67,7 @@ async def refuses(world: World, rental: str) -> None:
         await at_the_socket(world, Command(kind=Kind.EXTEND, id=rental, by="1h", why="the clock is wrong"))
 
 
-async def test_replicas_with_wrong_clocks_delete_a_machine_when_it_is_overdue_and_not_before(
+async def test_replicas_with_wrong_clocks_delete_an_overdue_machine_on_time(
     stopped_world: World, postgres: Postgres
 ) -> None:
     world = stopped_world
@@ -106,9 +106,7 @@ async def test_replicas_with_wrong_clocks_delete_a_machine_when_it_is_overdue_an
 
 
 @pytest.mark.parametrize("hours", [10, -2])
-async def test_with_sqlite_a_bot_with_a_wrong_clock_ends_and_changes_nothing(
-    stopped_world: World, hours: int
-) -> None:
+async def test_with_sqlite_a_bot_with_a_wrong_clock_changes_nothing(stopped_world: World, hours: int) -> None:
     world = stopped_world
     await world.start()
     await world.sets_key()

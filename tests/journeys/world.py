@@ -34,11 +34,11 @@ from tests.programs import NEEDS
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 PEOPLE = {"Ana": ANA, "Ben": BEN, "Cleo": CLEO}
 ADMIN = "Cleo"
-"""The only admin, and so the only approver."""
+"""The only admin, who is therefore the only approver as well."""
 DAY = timedelta(days=1)
 TRIES = 5
 WAIT = LONGEST_WAIT
-"""Real seconds that a call may wait for something to happen: as long as the sandbox lets it."""
+"""The wall-clock seconds that a call may wait for something to happen: the maximum that the sandbox allows."""
 RENTAL_ID = re.compile(r"(?<=\()[a-hjkmnp-z2-9]{5}(?=\))")
 
 
@@ -55,11 +55,11 @@ class World:
     settings: dict[str, str]
     play: Play
     laptop: Laptop
-    """Ana's. Its key is the one that `sets_key` sets."""
+    """Ana's laptop. Its key is the one that `sets_key` sets."""
     earlier: frozenset[int]
-    """The process ids of the children that this process had before: other tests may leave some."""
+    """The IDs of the child processes that existed before. Other tests may leave some behind."""
     expected_errors: set[str] = field(default_factory=set)
-    """The events of error lines that this journey causes."""
+    """The events of the error lines that this journey causes."""
     processes: list[Bot] = field(default_factory=list)
     checked: bool = False
 
@@ -67,22 +67,22 @@ class World:
 
     @property
     def bot(self) -> Bot:
-        """The process that runs now, or that ran last."""
+        """The process that is running, or the last one that ran."""
         return self.processes[-1]
 
     @property
     def running(self) -> list[Bot]:
-        """The processes that have not ended."""
+        """The processes that haven't ended."""
         return [bot for bot in self.processes if bot.process.returncode is None]
 
     @property
     def people(self) -> dict[str, str]:
-        """Name to Slack user id."""
+        """Slack user IDs by name."""
         return self.play.people
 
     @property
     def log(self) -> Path:
-        """The log of every process of the bot."""
+        """The shared log of all processes of the bot."""
         return self.folder / "bot.log"
 
     @property
@@ -97,14 +97,14 @@ class World:
         self.play.bot = self.bot
 
     async def start_beside(self) -> Bot:
-        """Start one more `gpubot run` on the same database, and wait until it is connected. Return it."""
+        """Start another `gpubot run` on the same database, wait until it is connected, and return it."""
         await self.start(GPUBOT_SOCKET=self._socket())
         return self.bot
 
     async def start_with_wrong_clock(self, hours: int) -> Bot:
-        """Start a `gpubot run` whose clock is so many hours ahead, alone or beside others. Return it.
+        """Start a `gpubot run` whose clock is this many hours ahead, alone or next to others. Return it.
 
-        Skip the test if programs are not forked here, because only the fork can set its clock.
+        Skips the test if programs aren't forked here, because only the fork can set its clock.
         """
         if subprocess.Popen is not ForkingPopen:
             pytest.skip(f"{NEEDS}forked programs")
@@ -118,23 +118,23 @@ class World:
         return str(self.folder / f"gpubot-{len(self.processes)}.sock")
 
     async def kill(self) -> None:
-        """Kill the bot as a crash would."""
+        """Kill the bot, like a crash would."""
         self.bot.kill()
         await self.bot.process.wait()
 
     async def restart(self) -> None:
-        """Start it again, and settle."""
+        """Start the bot again, and settle."""
         await self.start()
         await self.play.settle()
 
     async def stop(self) -> int:
-        """End each process of the bot with SIGTERM. Return the highest exit status of those that ran."""
+        """Stop each process of the bot with SIGTERM. Return the highest exit status of those that were running."""
         return max(await asyncio.gather(*(stop(bot.process) for bot in self.running)))
 
     # --- the account
 
     async def hold(self, endpoint: str, when: str, **fields: object) -> Fault:
-        """Hold the next request there, `before` or `after` it acts."""
+        """Hold the next request to this endpoint, `before` or `after` it acts."""
         return await self.sandbox.add_fault(endpoint, f"hold_{when}", **fields)
 
     async def bought(self) -> list[str]:
@@ -142,7 +142,7 @@ class World:
         return [purchase.vendor for purchase in (await self.sandbox.account()).offers_bought]
 
     async def alive(self) -> list[Machine]:
-        """Return the machines that bill now."""
+        """Return the machines that are being billed now."""
         return [machine for machine in (await self.sandbox.account()).resources if machine.alive]
 
     # --- people
@@ -151,7 +151,8 @@ class World:
         """Set an SSH key for someone."""
         for _ in range(TRIES):
             outcome = await self.play.types(name, "dm", f"key {self.laptop.public_key}")
-            # On a busy machine users.info may be too slow for the acknowledgement; the bot then asks to try again.
+            # On a busy machine, users.info may be too slow for the acknowledgement. The bot then asks people to
+            # try again.
             if "SHA256:" in str(outcome.payload):
                 return
         raise Missed(f"{name}'s key is not taken: {outcome}")
@@ -159,7 +160,7 @@ class World:
     async def offers(
         self, name: str = "Ana", text: str = "get H100 EU for 1h", *, channel: str = "#training"
     ) -> SeenMessage:
-        """Ask for GPUs, and return the message with the offers."""
+        """Request GPUs, and return the message with the offers."""
         outcome = await self.play.types(name, channel, text)
         try:
             return self.play.sees(name, "Prices are valid", only_you=True)
@@ -170,18 +171,21 @@ class World:
     async def rents(
         self, name: str = "Ana", text: str = "get H100 EU for 1h", *, channel: str = "#training"
     ) -> str:
-        """Rent the recommended offer. Return the rental's id."""
+        """Rent the recommended offer. Return the rental's ID."""
         offers = await self.offers(name, text, channel=channel)
         await self.play.clicks(name, offers, "Ask" if "8x" in text else "Rent")
         await self._confirms_if_asked(name)
         return await self.rental()
 
     async def clicks(self, name: str, message: SeenMessage, label: str) -> Outcome:
-        """Click the message as it was read, also if the bot has edited it since. Wait for the acknowledgement."""
+        """Click a button of the message as it was read, even if the bot has edited it since.
+
+        Wait for the acknowledgement.
+        """
         return await self.sandbox.click(PEOPLE[name], message, label, as_read=True)
 
     async def rental(self, name: str = "Ana") -> str:
-        """Return the id of the newest rental whose card someone sees."""
+        """Return the ID of the newest rental whose card this person sees."""
         await self.play.read()
         for message in sorted(await self.sandbox.see(PEOPLE[name]), key=lambda message: -float(message.ts)):
             found = RENTAL_ID.search(message.text)
@@ -190,7 +194,7 @@ class World:
         raise Missed(f"{name} sees no card.")
 
     async def card(self, rental_id: str, name: str = "Ana") -> SeenMessage:
-        """Return a rental's card as someone sees it now."""
+        """Return a rental's card as this person sees it now."""
         cards = [
             message
             for message in await self.sandbox.see(PEOPLE[name])
@@ -212,7 +216,7 @@ class World:
         ]
 
     async def rental_of_new_card(self, name: str = "Ana") -> str:
-        """Return the id of the rental that a click on Rent made, as soon as its card is there."""
+        """Return the ID of the rental that a click on Rent created, as soon as its card is there."""
         card = await self.reads(name, "Starting")
         found = RENTAL_ID.search(card.text)
         if found is None:
@@ -224,13 +228,13 @@ class World:
         return await self.sandbox.command(PEOPLE[name], channel, text)
 
     async def writes(self, name: str, text: str, **where: Any) -> Json:
-        """Write a message. Return its channel and ts once the bot acknowledged its event."""
+        """Write a message. Return its channel and ts once the bot has acknowledged the event."""
         said = await self.sandbox.slack.post("say", {"user": PEOPLE[name], "text": text, **where})
         await self.sandbox.slack.get("events", wait="10")
         return said
 
     async def confirms(self, name: str) -> None:
-        """Submit the modal that opens, and wait only for the acknowledgement. Raise Missed if it is refused."""
+        """Submit the modal that opens, and wait only for the acknowledgement. Raises Missed if it is refused."""
         outcome = await self.sandbox.submit(PEOPLE[name], await self.sandbox.open_modal(PEOPLE[name]))
         if not outcome.ok:
             raise Missed(f"The dialog was not taken: {outcome}")
@@ -256,7 +260,10 @@ class World:
             await self.play.confirms(name)
 
     async def reads(self, name: str, words: str) -> SeenMessage:
-        """Return the newest message with these words that someone sees, now or soon. Raise Missed."""
+        """Return the newest message with these words that this person sees, now or soon.
+
+        Raises Missed if there is none.
+        """
         last = 0
         while True:
             seen = await self.sandbox.see(PEOPLE[name], last, wait=WAIT)
@@ -268,14 +275,14 @@ class World:
             last = seen[-1].seq
 
     async def until_handling(self) -> None:
-        """Return once the bot is handling a person's action."""
+        """Wait until the bot is handling a person's action."""
         health: Json = {}
         while not health.get("handlers_in_flight"):
             async with self.session.get(self.bot.health) as answer:
                 health = await answer.json()
 
     async def until_logged(self, event: str) -> None:
-        """Return once the bot has logged an event. Look at the log after each answer of /health."""
+        """Wait until the bot has logged an event. The log is read after each answer of /health."""
         while f'"event": "{event}"' not in self.log.read_text(encoding="utf-8"):
             async with self.session.get(self.bot.health) as answer:
                 await answer.read()
@@ -287,17 +294,17 @@ class World:
         return await self.sandbox.now()
 
     async def comes_due(self) -> None:
-        """Settle, and jump to the next due time without waiting for what happens then."""
+        """Settle, and jump to the next due time without waiting for the work that is due then."""
         health = await self.play.settle()
         now = time_of(health)
         await self.sandbox.jump_to(next_due(health, now, otherwise=now))
 
     async def until_card(self, rental_id: str, word: str, within: timedelta = DAY) -> SeenMessage:
-        """Let time pass until the card begins with `word`. Raise Missed if it never does."""
+        """Let time pass until the card begins with `word`. Raises Missed if it never does."""
         return await self.until_any_card(rental_id, (word,), within)
 
     async def until_any_card(self, rental_id: str, words: tuple[str, ...], within: timedelta = DAY) -> SeenMessage:
-        """Let time pass until the card begins with one of `words`. Raise Missed if it never does."""
+        """Let time pass until the card begins with one of `words`. Raises Missed if it never does."""
         start = await self.now()
         while True:
             health = await self.play.settle()
@@ -307,18 +314,21 @@ class World:
             now = time_of(health)
             if now - start > within:
                 raise Missed(f"The card never said {words}: {card.text!r}; {await self.thread(rental_id)}")
-            # Each poll before a machine runs would find it starting.
+            # Each poll before that would only find that the machine is still starting.
             next_run = min((at for at in self._starts() if at > now), default=now)
             await self.sandbox.jump_to(max(next_due(health, now, otherwise=now), next_run))
 
     def _starts(self) -> list[datetime]:
-        """Return when each machine of the account runs, if it ever does."""
+        """Return the times at which the machines of the account run. Machines that never run are left out."""
         return [
             machine.runs_at for machine in self.compute.market.machines.values() if machine.runs_at is not None
         ]
 
     async def until_met(self, fault: Fault) -> None:
-        """Let time pass until a request has met the fault, after which the bot can't settle. Raise Missed."""
+        """Let time pass until a request has met the fault. Raises Missed if none does.
+
+        After that, the bot can't settle.
+        """
         for _ in range(100):
             met = asyncio.create_task(fault.met())
             jump = asyncio.create_task(self.comes_due())
@@ -342,11 +352,11 @@ class World:
         await self.play.settle()
 
     async def passes(self, span: timedelta) -> None:
-        """Let time pass, one due time after the other."""
+        """Let time pass, from one due time to the next."""
         await self.play.passes(span)
 
     async def lets_the_lease_end(self) -> None:
-        """Let the lease end, and time pass until no machine is alive, also if the bot can notify nobody."""
+        """Let the lease end, and wait until no machine is running. Works even if the bot can't notify anybody."""
         self.clock.jump(timedelta(hours=2).total_seconds())
         await self.until_answered("delete_resource")
         for _ in range(TRIES):
@@ -358,7 +368,7 @@ class World:
         raise Missed("A machine is still alive.")
 
     async def until_answered(self, endpoint: str, *, after: int = 0) -> None:
-        """Wait for a request to the market with a number above `after` that was answered."""
+        """Wait until a request to the market with a number above `after` has been answered."""
         await self.sandbox.compute.traffic(endpoint=endpoint, after=after, answered="true", wait=WAIT)
 
 
@@ -375,8 +385,10 @@ def locked(database: Path) -> Iterator[None]:
 
 @asynccontextmanager
 async def open_world(folder: Path, *, timing: Timing | None = None, **settings: str) -> AsyncIterator[World]:
-    """Run a sandbox, with a bot that is not started yet, until the end of the block. Slack has no rate limits, and
-    the bot waits for none: the tests of delivery, the demo and the soak do.
+    """Run a sandbox with a bot that isn't started yet, until the end of the block.
+
+    Slack has no rate limits here, and the bot doesn't wait for any. The tests of delivery, the demo and the soak
+    cover them.
     """
     earlier = frozenset(child.pid for child in psutil.Process().children(recursive=True))
     clock = SandboxClock(NOON, speed=0)
@@ -436,7 +448,7 @@ def _settings(addresses: Addresses, folder: Path) -> Mapping[str, str]:
 
 
 def _no_bot() -> Any:
-    """Return an object in the place of the bot until it is started."""
+    """Return a stand-in for the bot until it is started."""
 
     class NoBot:
         health = "http://127.0.0.1:1/health"

@@ -77,7 +77,7 @@ def test_an_end_pings_the_owner_only_if_it_is_unexpected() -> None:
 
 
 def test_teammates_are_pinged_about_the_last_notice_of_an_end() -> None:
-    """They are also pinged if the end comes without an earlier notice."""
+    """An end that comes without an earlier notice pings teammates too."""
     ours = changed(OF_ANA, lease=lease(), teammates=(BEN.id,))
     moves = changed(ours, lease=changed(lease(), latest_end=lease().ends_at + HOUR))
     early = changed(RULES, lease=Lease(notices=(2 * HOUR,)))

@@ -40,7 +40,7 @@ TIME_OUT = 15 * MINUTE
 
 
 async def test_a_machine_whose_step_fails_is_deleted_two_grace_periods_late(here: World) -> None:
-    """This applies to a machine in use, counted from the end of its lease."""
+    """The machine is in use. The grace periods are counted from the end of its lease."""
     rental = await here.ready()
     await be_down_until(here, end_of(rental) - HOUR)
     market = break_steps(here)
@@ -64,7 +64,7 @@ async def test_a_machine_whose_step_fails_is_deleted_two_grace_periods_late(here
 
 
 async def test_an_adopted_machine_whose_step_fails_is_deleted_only_once(here: World) -> None:
-    """It isn't deleted again every minute."""
+    """The deletion isn't repeated every minute."""
     rental = await adopt(here, await add_machine(here), ends_at=here.now + HOUR / 2)
     market = break_steps(here)
     await here.pass_time(HOUR / 2 + 2 * GRACE + MINUTE)
@@ -92,7 +92,7 @@ async def test_a_machine_destroyed_by_its_owner_is_deleted_one_grace_period_late
 async def test_a_starting_machine_is_deleted_one_grace_period_after_its_timeout(
     here: World, *, seen: bool
 ) -> None:
-    """This works even if the store never learned the machine's ID.
+    """The deletion works even if the store never learned the machine's ID.
 
     Once the step works again, nothing is bought without asking.
     """

@@ -147,7 +147,7 @@ async def test_a_quote_is_shown_only_to_its_owner(database: Database, deps: Deps
 async def test_an_approval_above_fifty_dollars_needs_a_confirmation(
     database: Database, deps: Deps, person: Person, *, version: int, total: int, confirms: bool | None
 ) -> None:
-    """Only people who may decide get that far."""
+    """People who may not decide are refused before the confirmation."""
     terms = make.terms(total=total)
     await make.store_rental(
         database, make.rental(state=State.AWAITING_APPROVAL, decision=make.decision(), terms=terms)

@@ -95,7 +95,7 @@ async def test_questions_and_details_count_a_connection_seen_only_just_now(here:
 
     await here.pass_time(4 * HOUR, asked)
     first = (await here.last_event(rental, E.STILL_NEEDED)).at
-    await here.be_down(3 * MINUTE)  # so the last visit is a minute before the next question
+    await here.be_down(3 * MINUTE)  # so the last probe run is a minute before the next question
     await here.pass_time(first + 2 * HOUR - 2 * MINUTE - here.now)
     machine.use(0, peers=["p1"])
     await here.pass_time(2 * MINUTE)
@@ -397,12 +397,12 @@ async def test_terminated_machines_do_not_count_as_failing_probe_runs(here: Worl
     for rental in rentals:
         here.machines[rental].use(98)
     await here.pass_time(10 * MINUTE)
-    *gone, left = rentals
-    for rental in gone:
+    *terminated, left = rentals
+    for rental in terminated:
         here.machines[rental].misses(Missed.NO_ANSWER)
     await here.pass_time(3 * MINUTE)
     assert here.probe_runs.failing()
-    for rental in gone:
+    for rental in terminated:
         await here.vanish(rental, "deleted")
     await here.pass_time(5 * MINUTE)
     assert not here.probe_runs.failing()

@@ -90,7 +90,7 @@ async def test_a_process_claims_nothing_once_both_witnesses_disagree() -> None:
 
 
 async def test_a_process_with_a_wrong_clock_steps_aside_after_a_minute() -> None:
-    """It only does so while another process works."""
+    """The process steps aside only while another one works."""
     clock = Clock(START)
     database = OtherClock(clock)
     replica = Replica(cast(Database, database), clock)

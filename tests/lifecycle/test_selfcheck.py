@@ -163,7 +163,7 @@ async def soon_and_later(here: World) -> Rental:
 async def test_people_are_notified_once_that_the_store_accepts_no_writes(
     here: World,
 ) -> None:
-    """These are the admins, and the owners of leases that end soon."""
+    """The admins are notified, and the owners of leases that end soon."""
     rental = await soon_and_later(here)
     store, check, slack = await outage(here)
     slack.takes = False

@@ -26,7 +26,7 @@ GRACE = 15 * MINUTE
 
 
 async def test_people_are_notified_of_three_failed_steps_in_a_row(here: World, logs: list[Any]) -> None:
-    """They are notified again every two hours. The notice contains the number that is in the log."""
+    """The notice is repeated every two hours, and contains the number that is in the log."""
     rental = await here.ready(lease=6 * HOUR)
     market = break_steps(here)
     await here.pass_time(HOUR)

@@ -59,7 +59,7 @@ async def test_an_adopted_machine_is_charged_from_its_start_until_its_lease_ends
 async def test_an_adopted_machine_gets_back_the_id_in_its_name(
     here: World,
 ) -> None:
-    """If the ID is taken, it gets another one."""
+    """If that ID is taken, the machine gets another one."""
     await add_machine(here, "gpubot-k7mq2-1-u0ana")
     assert (await adopt_all(here)).id == "k7mq2"
     await here.destroy(await here.rental("k7mq2"))
@@ -76,7 +76,7 @@ async def test_limits_do_not_prevent_the_adoption_of_a_running_machine(sqlite_ur
 
 
 async def test_an_adopted_machine_without_a_price_is_free_until_it_has_one(sqlite_url: str) -> None:
-    """This also applies if other machines of the same purchase have a price."""
+    """Other machines of the same purchase may have a price."""
     async with world(sqlite_url) as here:
         now = here.now
         machines = [

@@ -33,7 +33,7 @@ async def ends_well(here: World, rental: Rental, vendor: str) -> Rental:
 # --- failures without a machine
 
 
-async def test_after_an_expired_offer_a_new_one_from_the_same_vendor_is_bought(here: World) -> None:
+async def test_an_expired_offer_is_replaced_by_a_new_one_from_its_vendor(here: World) -> None:
     await here.fault("procure_offer", "status", status=410)
     rental = await here.get()
     first, second = await here.attempts(rental)
@@ -308,7 +308,7 @@ async def test_a_machine_becomes_ready_in_either_vocabulary_of_statuses(here: Wo
 async def test_a_machine_without_an_ssh_banner_is_reported_as_unreachable(
     sqlite_url: str,
 ) -> None:
-    """It becomes ready after two minutes nevertheless."""
+    """The machine becomes ready after two minutes nevertheless."""
     async with world(sqlite_url, ssh_timeout=0.05) as here:
         await here.behaves("hyperstack", "silent_ssh")
         rental = await here.get()

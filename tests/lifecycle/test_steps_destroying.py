@@ -130,7 +130,7 @@ async def test_an_alarm_names_each_machine_that_may_still_bill(here: World) -> N
 async def test_an_earlier_machine_that_is_not_deleted_causes_an_alarm(
     here: World,
 ) -> None:
-    """This also applies while the next machine is already in use."""
+    """The alarm comes even while the next machine is already in use."""
     rental = await here.until(await rental_with_an_earlier_machine(here), State.READY)
     rental = await here.until_event(rental, E.NOT_CONFIRMED)
     assert rental.state is State.READY
@@ -171,7 +171,7 @@ async def test_a_failing_deletion_is_retried_and_causes_repeated_alarms(
 ) -> None:
     """The first alarm comes after 5 min.
 
-    It is repeated every 30 min, or every 2 h once somebody has acknowledged it.
+    The alarm is repeated every 30 min, or every 2 h once somebody has acknowledged it.
     """
     rental = await here.ready()
     await here.behaves("hyperstack", "delete_500", seconds=None)

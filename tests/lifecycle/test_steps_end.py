@@ -63,7 +63,7 @@ async def test_an_extension_by_a_few_minutes_causes_no_notice(here: World) -> No
 
 
 async def test_an_unannounced_end_comes_one_grace_period_later(here: World) -> None:
-    """This also applies if its notices and the question became due while the bot was down."""
+    """The delay is the same if the notices and the question became due while the bot was down."""
     here.slack_is_down = True
     rental = await here.ready(lease=3 * HOUR)
     await be_down_until(here, end_of(rental))

@@ -123,12 +123,12 @@ async def three_late(here: World) -> AsyncIterator[World]:
 async def test_machines_of_failed_purchases_are_deleted_and_paid_from_the_total(
     three_late: World,
 ) -> None:
-    """They are reported in the thread."""
+    """The thread reports these machines."""
     here = three_late
     rental = await clicks(here)
     assert await vendors(here, rental) == [FIRST, SECOND_PLACE, THIRD]
-    told = (await here.last_event(rental, E.BLOCKED)).facts
-    assert (told.why, told.vendor, told.count, told.end) == (Why.UNRESOLVED, THIRD, 3, None)
+    blocked = (await here.last_event(rental, E.BLOCKED)).facts
+    assert (blocked.why, blocked.vendor, blocked.count, blocked.end) == (Why.UNRESOLVED, THIRD, 3, None)
     rental = await here.until(rental, State.READY)
     assert rental.vendor == "scaleway"
     kinds = await here.event_kinds(rental)
@@ -186,7 +186,7 @@ async def test_after_a_long_downtime_lookups_come_before_alarms(
 
 
 async def test_a_machine_is_reported_even_if_a_click_overtakes_its_step(here: World) -> None:
-    """In that case, facts are stored, but the events of the step aren't."""
+    """An overtaken step stores its facts, but not its events."""
     await here.behaves(FIRST, "late_resource", quiet=True)
     rental = await clicks(here)
     here.jump(61 * SECOND)
@@ -255,8 +255,8 @@ async def test_a_rental_fails_once_all_attempts_are_proven_empty(here: World) ->
     assert ending(rental).why is Why.NOTHING_LEFT
     assert (await here.last_event(rental, E.ENDED)).facts.amount == 0
     assert len(await here.calls("get_offers")) <= asked + 2
-    told = [event.facts for event in await here.events(rental) if event.kind is E.BLOCKED]
-    assert [(facts.why, facts.count) for facts in told] == [(Why.UNRESOLVED, 3)]
+    blocks = [event.facts for event in await here.events(rental) if event.kind is E.BLOCKED]
+    assert [(facts.why, facts.count) for facts in blocks] == [(Why.UNRESOLVED, 3)]
     assert E.DESTROYING not in await here.event_kinds(rental)
 
 

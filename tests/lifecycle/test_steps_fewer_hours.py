@@ -33,7 +33,7 @@ async def approve(here: World, rental: Rental, length: timedelta, person: Person
 
 
 async def test_a_machine_runs_for_the_fewer_hours_that_were_approved(here: World) -> None:
-    """It costs no more than their total."""
+    """The machine costs no more than the total of the fewer hours."""
     rental = await here.get(count=8, lease=6 * HOUR)
     assert await lengths(here, rental) == {4 * HOUR: 9522, 2 * HOUR: 5290, HOUR: 3174}
     before = rental.terms

@@ -34,7 +34,7 @@ async def waits_for_later_end(here: World, rental: Rental) -> Rental:
 
 
 async def test_a_machine_ends_at_the_end_that_its_owner_named(here: World) -> None:
-    """Its hours count from the request."""
+    """The hours of the lease count from the request."""
     until = here.now + 3 * HOUR
     quote = await here.ask(until=until)
     assert quote.request.lease == 3 * HOUR
@@ -108,8 +108,8 @@ async def test_no_further_attempt_is_made_too_late_for_the_named_end(here: World
     await check(here)
 
 
-async def test_a_machine_that_is_ready_too_late_for_its_end_is_given_up(here: World) -> None:
-    """It becomes ready while the bot is down, and would end later than its owner requested."""
+async def test_a_machine_ready_too_late_for_its_end_is_given_up(here: World) -> None:
+    """The machine becomes ready while the bot is down, and would end later than its owner requested."""
     rental = await here.until(await here.get(until=here.now + 40 * MINUTE), State.PROVISIONING)
     await here.be_down(40 * MINUTE - RULES.lease.grace)
     rental = await here.until(rental, State.AWAITING_APPROVAL)

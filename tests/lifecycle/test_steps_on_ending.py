@@ -71,7 +71,7 @@ async def test_the_script_runs_once_before_each_end(here: World) -> None:
 async def test_a_running_script_delays_the_end_by_at_most_one_grace_period(
     here: World,
 ) -> None:
-    """This is the case even if the machine can't be probed any more.
+    """The delay is limited even if the machine can't be probed any more.
 
     The cost stays within the approved total.
     """
@@ -82,7 +82,7 @@ async def test_a_running_script_delays_the_end_by_at_most_one_grace_period(
     here.machines[unreachable].misses(Missed.REFUSED)
     three = (slow, hangs, unreachable)
     waited = [await seen_destroyed_at(here, rental) - end_of(rental) for rental in three]
-    assert 5 * MINUTE <= waited[0] <= 6 * MINUTE  # a visit every 30 s sees that it is done
+    assert 5 * MINUTE <= waited[0] <= 6 * MINUTE  # a probe run every 30 s sees that it is done
     assert waited[1:] == [GRACE, GRACE]
     assert len(script.starts) == 1
     for rental in three:

@@ -29,7 +29,7 @@ async def question_about(here: World, rental: Rental) -> AdminQuestion:
 async def test_admins_are_asked_once_about_an_owner_who_left(
     here: World,
 ) -> None:
-    """They are asked again if an admin requests that, or if the next owner leaves too."""
+    """The admins are asked again if one of them requests it, or if the next owner leaves too."""
     rental = await here.until(await here.approve(await here.get(lease=48 * HOUR)), State.READY)
     others = await here.ready(person=BEN)
 

@@ -27,7 +27,7 @@ def restarted(here: World, **rules: Any) -> None:
 
 
 async def test_questions_become_rarer_without_a_sign_of_life(here: World) -> None:
-    """None is asked at night."""
+    """No question is asked at night."""
     rental = await here.ready(lease=30 * HOUR)
     began = here.now
     for moment, times in ((began + 2 * HOUR, 1), (began + 5 * HOUR, 2), (MORNING, 3)):
@@ -131,7 +131,7 @@ async def test_only_its_owner_its_teammates_and_admins_keep_a_rental(here: World
 
 
 async def test_no_question_comes_between_the_last_notice_and_the_end(here: World) -> None:
-    """This applies even if the question was promised for that time."""
+    """A question that was promised for that time is dropped."""
     rental = await here.ready(lease=4 * HOUR)
     ends = end_of(rental)
     await be_down_until(here, ends - 80 * MINUTE)

@@ -70,7 +70,7 @@ async def test_a_machine_becomes_ready_even_if_its_host_key_cannot_be_read(here:
 
 @pytest.mark.parametrize(("later", "is_read"), [(4 * MINUTE, True), (16 * MINUTE, False)])
 async def test_a_missing_host_key_is_read_early_in_the_lease(here: World, later: timedelta, is_read: bool) -> None:
-    """It isn't read any more after the first minutes."""
+    """After the first minutes of the lease, the key isn't read any more."""
     prober = here.deps.prober
     here.restart(replace(here.deps, prober=ProberWithoutHostKey()))
     rental = await here.ready()

@@ -189,7 +189,7 @@ async def test_the_sweep_stores_a_machine_of_a_running_attempt(here: World) -> N
 
 
 async def test_a_machine_that_was_missing_for_a_while_is_watched_again(here: World) -> None:
-    """It is one of two machines of an attempt."""
+    """The machine is one of two machines of an attempt."""
     rental = await here.ready()
     (attempt,) = await here.attempts(rental)
     (machine,) = await here.alive()

@@ -145,7 +145,7 @@ async def test_a_machine_named_like_ours_is_destroyed_without_typing_its_name(he
 
 
 async def test_machines_that_are_not_ours_are_never_asked_about_again(here: World) -> None:
-    """They continue to run and to cost money."""
+    """These machines continue to run and to cost money."""
     purchase = await the_purchase(here)
     await carry_out(here.deps, CLEO, service.NotOurs(purchase.id, purchase.version, reason="the web team's"))
     for _ in range(3):

@@ -48,7 +48,7 @@ async def test_no_button_of_the_answer_costs_more_than_the_total(here: World) ->
 
 @pytest.mark.parametrize("count", [1, 3])
 async def test_the_price_limit_follows_the_length_of_the_lease(here: World, count: int) -> None:
-    """It is recomputed when people refresh, change or shorten the request."""
+    """The limit is recomputed when people refresh, change or shorten the request."""
     quote = await here.ask(max_total=count * TOTAL, count=count)
     again = await quoting.quote_to_ask_again(here.deps, ANA, quote.id)
     last = await quoting.last_request(here.deps, ANA)

@@ -77,7 +77,7 @@ async def test_a_failed_purchases_machine_ends_after_the_timeout(here: World) ->
 async def test_an_adopted_machine_ends_as_the_admin_decided(
     here: World,
 ) -> None:
-    """Its age doesn't matter. A machine that nobody adopted isn't watched."""
+    """The age of the machine doesn't matter. A machine that nobody adopted isn't watched."""
     old, _ = await add_machine(here), await add_machine(here, "gpubot-x")
     here.jump(90 * 24 * HOUR)
     rental = await adopt(here, old, ends_at=here.now + 5 * HOUR)

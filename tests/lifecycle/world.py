@@ -188,7 +188,7 @@ class World(WorldReader):
         self._next_due.clear()
 
     async def _run_due(self) -> datetime | None:
-        """Run what is due until nothing is. Return when the next quote, rental or visit is due.
+        """Run what is due until nothing is. Return the time at which the next row is due.
 
         A pass begins when the loop's own would: once its next row is due, or a commit wakes it.
         """

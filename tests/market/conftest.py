@@ -1,4 +1,4 @@
-"""An API server over real HTTP, with answers that a test sets."""
+"""An API server over real HTTP, whose answers are set by the test."""
 
 from __future__ import annotations
 
@@ -36,18 +36,18 @@ class ReceivedRequest:
 
 @dataclass
 class Api:
-    """A server in the place of Compute Clear. It answers 404 to each path without an answer."""
+    """A server that stands in for Compute Clear. It answers 404 on every path for which no answer is set."""
 
     url: str = ""
     seen: list[ReceivedRequest] = field(default_factory=list)
     answers: dict[str, Answer] = field(default_factory=dict)
 
     def answer(self, path: str, body: object, status: int = 200, **headers: str) -> None:
-        """Answer requests to a path with JSON from now on."""
+        """Answer requests to a path with this JSON."""
         self.answer_bytes(path, json.dumps(body).encode(), status, **headers)
 
     def answer_bytes(self, path: str, content: bytes, status: int = 200, **headers: str) -> None:
-        """Answer requests to a path with these bytes from now on."""
+        """Answer requests to a path with these bytes."""
 
         async def answer(_: web.Request) -> web.StreamResponse:
             shown = {name.replace("_", "-"): value for name, value in headers.items()}
@@ -75,7 +75,7 @@ class Api:
         self.answers[path] = answer
 
     def cut_within_answer(self, path: str) -> None:
-        """Break the connection in the middle of each answer on a path."""
+        """Break the connection in the middle of each answer to a path."""
 
         async def answer(request: web.Request) -> web.StreamResponse:
             response = web.StreamResponse(headers={"Content-Length": "1000"})
@@ -130,7 +130,7 @@ async def market(api: Api, clock: MovedClock) -> AsyncIterator[ComputeClear]:
 
 @pytest.fixture
 async def impatient_market(api: Api, clock: MovedClock) -> AsyncIterator[ComputeClear]:
-    """A client with a time-out of 50 ms for each call."""
+    """Yield a client with a timeout of 50 ms for each call."""
     client = ComputeClear(api.url, SecretStr(TOKEN), clock, Timeouts(procure=0.05, offers=0.05, other=0.05))
     yield client
     await client.aclose()

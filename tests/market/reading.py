@@ -1,4 +1,4 @@
-"""Reads offers with wire.py, for its tests."""
+"""Parses offers with wire.py, for its tests."""
 
 from __future__ import annotations
 

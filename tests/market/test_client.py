@@ -1,4 +1,4 @@
-"""Each answer of Compute Clear over real HTTP, and what the client returns or raises for it."""
+"""The client's result or error for each answer of Compute Clear, over real HTTP."""
 
 from __future__ import annotations
 
@@ -218,7 +218,7 @@ async def test_any_other_answer_means_the_purchase_may_have_happened(
 async def test_a_purchase_is_not_repeated_after_a_broken_connection(
     api: Api, market: ComputeClear, break_connection: Callable[[Api, str], None]
 ) -> None:
-    """It may have happened."""
+    """The purchase may have happened."""
     break_connection(api, "/procure_offer")
     with pytest.raises(MarketAway) as away:
         await buy(market)
@@ -317,7 +317,7 @@ async def test_the_error_for_429_contains_the_retry_after_seconds(
 async def test_401_and_403_mean_that_the_token_is_refused(
     api: Api, market: ComputeClear, status: int, may_have_bought: bool
 ) -> None:
-    """Only 401 is documented to buy nothing (docs/compute-clear.md, "Procure")."""
+    """Only a 401 is documented to buy nothing (docs/compute-clear.md, "Procure")."""
     for path in ("/procure_offer", "/available_gpus", "/resources"):
         api.answer(path, {"detail": "no"}, status=status)
     with pytest.raises(TokenRefused) as refused:
@@ -330,7 +330,7 @@ async def test_401_and_403_mean_that_the_token_is_refused(
 
 
 async def test_a_403_of_a_purchase_says_nothing_about_the_token(api: Api, clock: MovedClock) -> None:
-    """Otherwise a token that may read but not buy would notify the admins of every change to and fro."""
+    """Otherwise, with a token that may read but not buy, the admins would get notice after notice."""
     reported: list[bool] = []
 
     async def on_token(refused: bool) -> None:
@@ -354,7 +354,7 @@ async def test_a_403_of_a_purchase_says_nothing_about_the_token(api: Api, clock:
 
 
 async def test_a_refused_token_is_read_again_before_it_counts_as_refused(api: Api, clock: MovedClock) -> None:
-    """The call is repeated only with another token, because the refused one did nothing."""
+    """The call is repeated only with a different token. The first call had no effect."""
     stored, reported, second = [TOKEN], list[bool](), "cc-second-token-9b1c"
 
     async def on_token(refused: bool) -> None:

@@ -1,4 +1,4 @@
-"""Hostile answers: huge numbers, bodies that decompress to megabytes, endless lists, and our own token."""
+"""Harmful answers: huge numbers, bodies that decompress to megabytes, endless lists, and the bot's own token."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ HUGE = ("1e999999999", "-1e999999999", "1e-999999999", "9" * 5000, "NaN")
 
 
 def written(body: object, number: str) -> bytes:
-    """Return the JSON of a body, with `number` in the place of each "@"."""
+    """Return a body as JSON, with `number` in place of each "@"."""
     return json.dumps(body).replace('"@"', number).encode()
 
 
@@ -47,7 +47,7 @@ async def test_a_number_out_of_range_drops_only_its_own_offer(
 async def test_a_machine_with_a_number_out_of_range_can_be_deleted(
     api: Api, market: ComputeClear, number: str
 ) -> None:
-    """It bills, so neither it nor another machine may be missing from the list."""
+    """The machine is billing, so neither it nor another one may be missing from the list."""
     machine = {
         "resource_id": RESOURCE, "status": "running", "pricing_total_hourly": "@", "valid_from": "@",
         "access": {"external_ip": "10.1.2.3", "ssh_port": "@"}, "spec": {"gpu_type": "@"},
@@ -172,7 +172,7 @@ async def test_a_list_of_resources_beyond_the_limit_is_refused_as_a_whole(
     assert away.value.may_have_bought
 
 
-# --- our token
+# --- the bot's token
 
 SPECIAL = "cc/secret+token=7f3a&<x>"
 

@@ -1,6 +1,6 @@
-"""Client and prober against the sandbox: they fit together from the catalogue to a machine that is gone.
+"""Client and prober against the sandbox, from the catalogue to the termination of a machine.
 
-`test_client.py` has each answer of the API once, `tests/sandbox` what the sandbox does.
+`test_client.py` covers each answer of the API, and `tests/sandbox` covers the sandbox itself.
 """
 
 from __future__ import annotations
@@ -84,10 +84,10 @@ async def test_a_machine_is_bought_reached_deleted_and_terminated(world: Compute
     assert await prober.banner(seen.host, seen.port)
     assert await market.delete(seen.resource_id)
     world.clock.jump(300)
-    gone = await market.resource(seen.resource_id)
-    assert gone is not None
-    assert gone.deleted
-    assert gone.valid_to is not None
+    terminated = await market.resource(seen.resource_id)
+    assert terminated is not None
+    assert terminated.deleted
+    assert terminated.valid_to is not None
     assert await market.delete(seen.resource_id)
     assert not await prober.banner(seen.host, seen.port)
 

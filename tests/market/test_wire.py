@@ -1,4 +1,4 @@
-"""Known shapes of answers, and the models that are read from them."""
+"""The known formats of answers, and the models that are parsed from them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Generated answers: no reader crashes, and nothing unusable is read from them."""
+"""Generated answers: they crash no parser, and nothing unusable gets through."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ junk = st.recursive(plain, nested, max_leaves=12)
 
 
 def shaped(*names: str) -> st.SearchStrategy[dict[str, Any]]:
-    """Return objects with the API's field names, and any values in them."""
+    """Return objects with the API's field names, and arbitrary values."""
     return st.fixed_dictionaries(
         {}, optional=dict.fromkeys(names, junk | st.sampled_from(["o1", "running", "1.2.3.4"]))
     )
@@ -79,7 +79,7 @@ def test_no_answer_crashes_any_reader(body: object) -> None:
     names=st.lists(st.sampled_from(HUGE), min_size=1, max_size=4),
 )
 def test_no_json_number_crashes_any_reader(body: object, names: list[str]) -> None:
-    """Each text of the body is replaced by a number, so that every field gets one."""
+    """Each text in the body is replaced with a number, so that every field gets one."""
     turns = cycle(names)
     written = re.sub(r'(?<=: )"[^"\\]*"', lambda _: next(turns), json.dumps(body, default=str))
     _read_every_way(fields.decode(written.encode()))

@@ -1,4 +1,4 @@
-"""A bot's socket, for the tests of it."""
+"""Provides the socket of a bot to tests."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.databases import START, fresh_sqlite
 
 @pytest.fixture
 async def deps(tmp_path: Path) -> AsyncIterator[Deps]:
-    """The dependencies of services, with an empty store."""
+    """Yield the dependencies of the services, with an empty store."""
     clock = MovedClock(START)
     store = await Database.open(await fresh_sqlite(tmp_path / "gpubot.db"), claimant="test", clock=clock)
     yield Deps(store=store, clock=clock, rules=Rules(admins=("U0CLEO",), home_channel="C0HOME"))
@@ -26,7 +26,7 @@ async def deps(tmp_path: Path) -> AsyncIterator[Deps]:
 
 @pytest.fixture
 async def path(tmp_path: Path, deps: Deps, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Path]:
-    """The socket of a bot that takes commands, as its settings name it."""
+    """Return the path of the socket, as the settings of a bot name it."""
     socket = tmp_path / "data" / "gpubot.sock"
     monkeypatch.setenv("GPUBOT_SOCKET", str(socket))
     monkeypatch.chdir(tmp_path)

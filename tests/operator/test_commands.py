@@ -1,4 +1,4 @@
-"""What the operator's commands do and answer, and how Slack tells of it."""
+"""The actions and answers of operator commands, and the resulting messages in Slack."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from tests.rentals import ending
 WHY = "*Slack* is <!channel> away"
 """A reason that would mention everybody."""
 SHOWN = 'the operator (reason: "*Slack* is <!channel> away")'
-"""As people read it: nothing of it is formatted, and nobody is mentioned."""
+"""The reason as people read it: without formatting, and without mentioning anybody."""
 
 
 async def test_the_operator_lists_and_shows_what_everybody_rents(tmp_path: Path) -> None:
@@ -93,7 +93,7 @@ async def test_an_operators_extension_over_the_limits_counts_as_approved(tmp_pat
 
 @pytest.mark.parametrize(("by", "fewer"), [("3h", True), ("60h", False)])
 async def test_an_operators_extension_replaces_a_pending_one(tmp_path: Path, by: str, fewer: bool) -> None:
-    """The approvers' message says so. Its owner is told if they get less than they asked for."""
+    """The approvers' message says so. The owner is notified if they get less than they requested."""
     async with team(tmp_path) as ours:
         rental = await running(ours)
         await ours.command(ANA, f"extend {rental.id} 48h")

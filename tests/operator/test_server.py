@@ -1,4 +1,7 @@
-"""The socket: who may use it, what becomes of what others left there, and that no client disturbs the bot."""
+"""The socket for operator commands.
+
+The tests cover who may use it, existing files in its place, and clients that misbehave.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +34,7 @@ NOTHING = "Nobody has a machine right now."
 
 
 async def sent(path: Path, line: bytes) -> bytes:
-    """Send bytes, then nothing more. Return what is answered until the connection is closed."""
+    """Send bytes and nothing more, and return the answer when the connection has been closed."""
     reader, writer = await asyncio.open_unix_connection(path)
     writer.write(line)
     writer.write_eof()
@@ -41,7 +44,7 @@ async def sent(path: Path, line: bytes) -> bytes:
 
 
 async def lists(path: Path) -> None:
-    """Check that the bot answers on a socket."""
+    """Check that the bot responds on a socket."""
     line = Request(version=own_version(), command=Command(kind=Kind.LIST)).model_dump_json().encode()
     assert Answer.model_validate_json(await sent(path, line + b"\n")) == Answer(done=True, text=NOTHING)
 
@@ -59,7 +62,7 @@ async def test_commands_reach_the_bot_through_a_socket_of_its_user(path: Path) -
 async def test_a_command_in_the_wrong_folder_names_the_bots_socket(
     path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """After the move to PostgreSQL, root looks in its own data folder and the bot's user in another one."""
+    """After the move to PostgreSQL, root looks in its own data folder, but the bot's user in another one."""
     wrong = tmp_path / "root" / path.name
     wrong.parent.mkdir(mode=0o700)
     monkeypatch.setenv("GPUBOT_SOCKET", str(wrong))
@@ -70,7 +73,7 @@ async def test_a_command_in_the_wrong_folder_names_the_bots_socket(
 
 
 async def test_without_a_running_bot_the_command_names_an_alternative(tmp_path: Path, deps: Deps) -> None:
-    gone = tmp_path / "gone.sock"  # bots of other tests listen on other names
+    gone = tmp_path / "gone.sock"  # a name that no bot of another test listens on
     async with server.serve(gone, deps):
         assert gone.exists()
     assert not gone.exists()
@@ -191,7 +194,7 @@ async def test_the_folder_may_have_a_long_name(
         assert await asyncio.to_thread(ask, Command(kind=Kind.LIST)) == NOTHING
 
 
-# --- what is there already
+# --- existing files
 
 
 async def test_the_socket_of_a_killed_bot_is_replaced(tmp_path: Path, deps: Deps) -> None:
@@ -248,7 +251,7 @@ async def test_a_command_is_not_sent_to_a_replaceable_socket(path: Path) -> None
 async def test_a_folder_of_another_user_is_refused_everywhere(
     open_folder: Path, deps: Deps, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Bot, doctor and operator commands refuse it."""
+    """The bot, the doctor and the operator commands refuse it."""
     path = open_folder / "s"
     monkeypatch.setenv("GPUBOT_SOCKET", str(path))
     monkeypatch.chdir(open_folder)
@@ -290,7 +293,7 @@ async def test_root_can_command_another_users_bot_but_no_impostor(
 
 @pytest.fixture
 def open_folder() -> Iterator[Path]:
-    """A folder in which everybody may look, unlike those of pytest."""
+    """Yield a folder that everybody can access, unlike those of pytest."""
     if os.geteuid() != 0:
         pytest.skip(f"{NEEDS}{ROOT}")
     folder = Path(tempfile.mkdtemp())
@@ -330,7 +333,7 @@ with socket.socket(socket.AF_UNIX) as other:
 
 
 async def said_to_nobody(path: Path) -> str:
-    """Return what another user of this machine gets for a command."""
+    """Return the answer that another user of this machine gets to a command."""
     line = Request(version=own_version(), command=Command(kind=Kind.PAUSE, why="mine now")).model_dump_json()
     done = await asyncio.to_thread(
         subprocess.run,
@@ -343,7 +346,10 @@ async def said_to_nobody(path: Path) -> str:
 
 
 async def test_another_user_cannot_use_the_socket(open_folder: Path, deps: Deps) -> None:
-    """Not even if its file lets them: the bot asks the system who is there."""
+    """This applies even if the file's permissions let them.
+
+    The bot gets the user from the operating system.
+    """
     path = open_folder / "s"
     async with server.serve(path, deps):
         assert await said_to_nobody(path) == "PermissionError"

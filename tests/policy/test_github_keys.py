@@ -51,7 +51,7 @@ def test_keys_get_the_username_as_comment_and_duplicates_are_removed() -> None:
 
 
 def test_lines_without_an_acceptable_key_are_counted() -> None:
-    """A line with a private key is one of them."""
+    """A line with a private key is counted too."""
     found = show("hello", line(1), PRIVATE, "ssh-dss AAAAB3NzaC1kc3M=", f"no-pty {line(2)}", "\ufffd\ufffd")
     assert [key.fingerprint for key in found.shown] == [fingerprint(1)]
     assert found.not_accepted == 5

@@ -1,4 +1,4 @@
-"""Both databases, for the tests that ask for one."""
+"""Provides both kinds of database to tests."""
 
 from tests.databases import clock, database, postgres, url
 

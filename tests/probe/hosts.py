@@ -1,4 +1,4 @@
-"""SSH servers on loopback that let the probe's key in and then do anything."""
+"""SSH servers on the loopback interface that accept the probe's key, and then do anything."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ REPORT = b"gpubot-probe 1\npeers 1\ngpu 0, 98, 1, 1, , 81559, NVIDIA H100\nnvidi
 
 @cache
 def host_key(number: int = 0) -> asyncssh.SSHKey:
-    """Return a host key; the same one for the same number."""
+    """Return a host key, always the same one for the same number."""
     return asyncssh.generate_private_key("ssh-ed25519", comment=str(number))
 
 
 class Host(asyncssh.SSHServer):
-    """Lets everyone in. It notes what clients try."""
+    """Accepts every login, and records what clients try."""
 
     def __init__(self) -> None:
         self.tried: list[str] = []
@@ -49,7 +49,7 @@ class Host(asyncssh.SSHServer):
 
 
 class RefusingHost(Host):
-    """Refuses every key, and would take a password."""
+    """Refuses every key, but would accept a password."""
 
     @override
     def validate_public_key(self, username: str, key: asyncssh.SSHKey) -> bool:
@@ -67,7 +67,7 @@ class RefusingHost(Host):
 
 
 class TalkingHost(Host):
-    """Sends a banner of 100,000 bytes again and again before it lets anyone in."""
+    """Keeps sending a banner of 100,000 bytes before it accepts a login."""
 
     @override
     def begin_auth(self, username: str) -> bool:
@@ -79,7 +79,7 @@ class TalkingHost(Host):
 
 @asynccontextmanager
 async def serving(acts: Acts, host: Host | None = None, key: asyncssh.SSHKey | None = None) -> AsyncIterator[int]:
-    """Serve SSH at a port. Each session runs `acts`."""
+    """Serve SSH on a port. Each session runs `acts`."""
 
     async def process(session: Process) -> None:
         with suppress(OSError, asyncssh.Error):
@@ -95,7 +95,7 @@ async def serving(acts: Acts, host: Host | None = None, key: asyncssh.SSHKey | N
 
 
 def prints(answer: bytes) -> Acts:
-    """Print this and end."""
+    """Print the text, then end."""
 
     async def act(session: Process) -> None:
         session.stdout.write(answer)
@@ -105,7 +105,7 @@ def prints(answer: bytes) -> Acts:
 
 
 def repeats(piece: bytes, *, to_stderr: bool = False) -> Acts:
-    """Print this again and again until the client leaves."""
+    """Keep printing the text until the client disconnects."""
 
     async def act(session: Process) -> None:
         output = session.stderr if to_stderr else session.stdout

@@ -1,4 +1,4 @@
-"""Raw servers on loopback that send anything."""
+"""Raw servers on the loopback interface that send anything."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ Greets = Callable[[asyncio.StreamWriter], Awaitable[None]]
 
 @asynccontextmanager
 async def greeting(greets: Greets) -> AsyncIterator[int]:
-    """Listen on a port, and call `greets` for each client. Close the connection when it ends or the block does."""
+    """Listen on a port, and call `greets` for each client.
+
+    The connection is closed when `greets` or the block ends.
+    """
     greetings: set[asyncio.Task[None]] = set()
 
     async def greet(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -34,8 +37,9 @@ async def greeting(greets: Greets) -> AsyncIterator[int]:
 
 
 def listening(sent: bytes, *, repeated: bytes = b"", stays: bool = False) -> AbstractAsyncContextManager[int]:
-    """Listen on a port. Send `sent` to each client, then `repeated` until the client leaves. Then close the
-    connection unless it `stays` open.
+    """Listen on a port. Each client gets `sent`, and then `repeated` until it disconnects.
+
+    Afterwards the connection is closed, unless `stays` is true.
     """
 
     async def greets(writer: asyncio.StreamWriter) -> None:

@@ -1,4 +1,4 @@
-"""The prober finds out whether an SSH server answers at a port."""
+"""The prober checks whether an SSH server responds on a port."""
 
 from __future__ import annotations
 

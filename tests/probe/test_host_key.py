@@ -1,4 +1,4 @@
-"""The prober reads the fingerprint of a server's host key without logging in."""
+"""The prober reads the fingerprint of a host key without logging in."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.probe.servers import listening
 BANNER = b"SSH-2.0-OpenSSH_9.6\r\n"
 KEX_INIT = 20
 LONG = 30.0
-"""Real seconds, more than anything here takes unless it waits for a name."""
+"""In seconds (wall clock). Longer than anything in these tests takes unless it waits for a DNS lookup."""
 
 
 @cache
@@ -30,7 +30,7 @@ def made(kind: str) -> asyncssh.SSHKey:
 
 
 class NoLogin(asyncssh.SSHServer):
-    """A server that notes whether somebody tries to log in."""
+    """A server that records whether someone tries to log in."""
 
     logins = 0
 
@@ -42,7 +42,7 @@ class NoLogin(asyncssh.SSHServer):
 
 @asynccontextmanager
 async def serving(*kinds: str, host: str = "127.0.0.1") -> AsyncIterator[int]:
-    """Serve SSH with a host key of each kind on a port."""
+    """Serve SSH on a port, with a host key of each kind."""
     keys = [made(kind) for kind in kinds]
     server = await asyncssh.listen(host, 0, server_host_keys=keys, server_factory=NoLogin, gss_host=None)
     async with server:
@@ -50,7 +50,7 @@ async def serving(*kinds: str, host: str = "127.0.0.1") -> AsyncIterator[int]:
 
 
 def packet(content: bytes) -> bytes:
-    """Return an SSH packet without encryption (RFC 4253, section 6)."""
+    """Return an unencrypted SSH packet (RFC 4253, section 6)."""
     padding = 16 - (len(content) + 5) % 8
     return (len(content) + padding + 1).to_bytes(4, "big") + bytes([padding]) + content + bytes(padding)
 
@@ -61,7 +61,7 @@ IGNORE = packet(b"\x02" + bytes(4))
 
 @contextmanager
 def names(monkeypatch: pytest.MonkeyPatch, addresses: Callable[[str], list[object]]) -> Iterator[None]:
-    """Look up names by `addresses`. IP addresses are read as ever."""
+    """Use `addresses` to look up names. IP addresses are handled as usual."""
     real = socket.getaddrinfo
 
     def look_up(host: Any, *rest: Any, **more: Any) -> Any:
@@ -107,7 +107,7 @@ async def test_a_host_name_with_several_addresses_is_tried_at_each_of_them(
 
 
 class DnsServer:
-    """A DNS server that answers or, once it is `stuck`, lets each look-up wait until the end of the test."""
+    """A DNS server that responds, or, once it is `stuck`, blocks every lookup until the end of the test."""
 
     def __init__(self) -> None:
         self.asked: list[str] = []
@@ -182,7 +182,7 @@ async def test_the_last_known_address_is_used_while_dns_is_down(dns: DnsServer) 
 async def test_nothing_in_the_home_directory_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ssh = tmp_path / ".ssh"
     ssh.mkdir()
-    # Either file would make asyncssh raise.
+    # Either file would make asyncssh raise an error.
     (ssh / "config").write_text("HostKeyAlgorithms none-such\n")
     (ssh / "id_ed25519").write_text("not a key\n")
     monkeypatch.setenv("HOME", str(tmp_path))

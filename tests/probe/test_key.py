@@ -1,4 +1,4 @@
-"""The probe's key is made once and kept, and a file can override it."""
+"""The probe's key is created once and kept. A file can override it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.lifecycle.world import RULES
 async def test_the_first_start_creates_the_key_and_later_ones_keep_it(database: Database, clock: Clock) -> None:
     deps = Deps(store=database, clock=clock, rules=RULES)
     first = await stored_probe_key(deps)
-    # A database that takes no writes must not keep the bot from starting.
+    # A database that can't be written must not prevent the bot from starting.
     later = await stored_probe_key(Deps(store=cast(Database, FailingStore(database)), clock=clock, rules=RULES))
 
     assert later.public_line == first.public_line

@@ -1,4 +1,4 @@
-"""A metered connection reads little at a time, and only so much in all."""
+"""A limited connection reads small pieces, and only up to a maximum in total."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.probe.servers import listening
 
 
 class Reader(asyncio.Protocol):
-    """Notes the beat of the event loop and the size of each piece that arrives."""
+    """Records the activity of the event loop, and the size of each piece that arrives."""
 
     def __init__(self) -> None:
         self.beat = 0

@@ -1,4 +1,4 @@
-"""A hostile machine costs its own visit and nothing else."""
+"""A hostile machine can only spoil its own probe run."""
 
 from __future__ import annotations
 
@@ -35,9 +35,12 @@ from tests.probe.test_host_key import BANNER, IGNORE
 
 TEXT = b"text of the machine"
 SOON = 0.3
-"""Real seconds after which a visit of a silent server is given up. What it finds doesn't depend on them."""
+"""The time in seconds (wall clock) after which the probe run of an unresponsive server is abandoned.
+
+The result of a probe run doesn't depend on it.
+"""
 LOGGED_IN = 3.0
-"""Real seconds that are enough for a login."""
+"""A time in seconds (wall clock) that is long enough for a login."""
 READ = Report(
     gpus=(GpuUse(index=0, highest=98, memory_mib=1, watts=1),),
     models=(GpuModel(name="NVIDIA H100", memory_mib=81559),),
@@ -54,7 +57,7 @@ def fingerprint(key: asyncssh.SSHKey) -> str:
 
 
 async def dripping(session: Process) -> None:
-    """Print a report byte by byte, without end."""
+    """Print an endless report, byte by byte."""
     for byte in REPORT.replace(b"end\n", b"") + b"gpu 0, " * 100_000:
         session.stdout.write(bytes([byte]))
         await session.stdout.drain()
@@ -66,7 +69,7 @@ async def unreachable(session: Process) -> None:
 
 
 async def drips(writer: asyncio.StreamWriter) -> None:
-    """Send a banner byte by byte, without end."""
+    """Send an endless banner, byte by byte."""
     for byte in b"SSH-2.0-" + b"x" * 100_000:
         writer.write(bytes([byte]))
         await writer.drain()
@@ -118,9 +121,9 @@ NEVER_ENDS = {"silence": after_login(unreachable), "slow drip": after_login(drip
 async def probe_run_beside_an_honest_host(
     key: ProbeKey, server: Server, seconds: float, pinned: str | None = None
 ) -> ProbeResult:
-    """Visit a hostile host and an honest one at the same time. Return the visit of the hostile one.
+    """Probe a hostile host and an honest one concurrently, and return the result of the hostile one.
 
-    The honest one is read all the same, and nothing that a host sent is logged.
+    Also checks that the honest host is probed successfully, and that nothing that a host sent is logged.
     """
     async with server() as hostile, serving(prints(REPORT)) as honest:
         with capture_logs() as lines:
@@ -173,7 +176,7 @@ async def test_a_refused_key_is_offered_once_and_nothing_else_is(key: ProbeKey) 
 
 
 async def test_a_host_cannot_open_connections_back(key: ProbeKey) -> None:
-    """Its report still counts."""
+    """The report of such a host still counts."""
     host = Host()
 
     async def reach_back(session: Process) -> None:
@@ -204,7 +207,7 @@ async def test_at_most_64_kib_are_read(key: ProbeKey) -> None:
             await session.stdout.drain()
 
     assert (await probe_run_beside_an_honest_host(key, after_login(act), 60)).missed is Missed.UNREADABLE
-    # What asyncssh and the kernel keep for a client that doesn't read comes on top.
+    # In addition, asyncssh and the kernel buffer data for a client that doesn't read.
     assert sent < 4 * PROBE_RUN_BYTES
 
 

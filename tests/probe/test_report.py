@@ -1,4 +1,4 @@
-"""A report is read only as far as it is what the script prints; docs/probe.md describes it."""
+"""Only the parts of a report that the script can print are accepted. docs/probe.md describes the format."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ H100 = "81559, NVIDIA H100 80GB HBM3"
 
 
 def report(*lines: str) -> bytes:
-    """Return a report with these lines, and with those that it must have and that they don't include."""
+    """Return a report with these lines, and with any mandatory lines that they don't include."""
     words = {line.partition(" ")[0] for line in lines}
     needed = [line for line in ("peers 0", "nvidia-smi 0") if line.partition(" ")[0] not in words]
     return "\n".join(["gpubot-probe 1", *lines, *needed, "end", ""]).encode()

@@ -1,4 +1,7 @@
-"""The bot's visits and the sandbox agree: a machine that runs the real boot script reports what was set there."""
+"""Probe runs of the bot fit the sandbox.
+
+A machine that runs the real startup script reports the values that were set in the sandbox.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +34,7 @@ H100 = GpuModel(name="NVIDIA H100 80GB HBM3", memory_mib=81559)
 
 
 class Rented:
-    """A machine with two GPUs that runs a boot script with the probe and a setup."""
+    """A machine with two GPUs that runs a startup script with the probe and a setup script."""
 
     def __init__(self, world: ComputeWorld) -> None:
         self.world = world
@@ -53,7 +56,7 @@ class Rented:
         )
 
     async def told(self, end: datetime | None, minutes: int = 15) -> OnEnding | None:
-        """Return what a visit reports of on-ending.sh that tells the machine this end, or none."""
+        """Run the probe with this end, or none, and return its report about on-ending.sh."""
         ending = None if end is None else EndToTell(end=end, left=timedelta(minutes=minutes))
         report = (await self.run_probe(ending=ending)).report
         assert report is not None

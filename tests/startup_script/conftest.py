@@ -1,4 +1,4 @@
-"""A machine on which boot scripts run, and its SSH server."""
+"""A machine that runs startup scripts, and its SSH server."""
 
 from __future__ import annotations
 
@@ -24,6 +24,6 @@ async def server(machine: Machine) -> AsyncIterator[SshServer]:
 
 @pytest.fixture(params=["dash", "busybox sh"])
 def shell(request: pytest.FixtureRequest) -> tuple[str, ...]:
-    """A shell that machines have as /bin/sh."""
+    """Return a shell that some machines have as /bin/sh."""
     name, *rest = request.param.split()
     return (program(name), *rest)

@@ -1,4 +1,4 @@
-"""The boot script runs on a machine with a real OpenSSH server, and the real `ssh` logs in."""
+"""The startup script runs on a machine with a real OpenSSH server, and the real `ssh` logs in."""
 
 from __future__ import annotations
 
@@ -21,7 +21,10 @@ Shell = tuple[str, ...]
 
 
 class Team:
-    """The vendor puts Ana's laptop key on the machine. The boot script adds her desk's, and Ben's RSA key."""
+    """The keys of a team.
+
+    The vendor installs Ana's laptop key. The startup script adds her desktop key, and Ben's RSA key.
+    """
 
     def __init__(self, directory: Path) -> None:
         directory.mkdir()
@@ -37,11 +40,11 @@ class Team:
 
     @property
     def probe(self) -> str:
-        """The probe's line of authorized_keys."""
+        """Return the probe's line for authorized_keys."""
         return probe_line(public_line(self.bot))
 
     async def probe_answers(self, server: SshServer) -> bool:
-        """Return whether the bot's key runs the probe, whatever command is asked for."""
+        """Return whether the bot's key runs the probe, whatever command is requested."""
         status, output = await server.login(self.bot, "echo another command")
         return status == 0 and output.startswith("gpubot-probe 1\n") and output.endswith("\nend\n")
 
@@ -51,13 +54,13 @@ class Team:
 
 @pytest.fixture(scope="module")
 def keys(tmp_path_factory: pytest.TempPathFactory) -> Team:
-    """The team, which has the same keys in all tests: an RSA key takes long to make."""
+    """Return the team. All tests share it, because generating an RSA key takes a long time."""
     return Team(tmp_path_factory.mktemp("team") / "keys")
 
 
 @pytest.fixture
 def team(keys: Team, machine: Machine) -> Team:
-    """The team, whose first key is on the machine as vendors write it."""
+    """Return the team, whose default key is on the machine in the way in which vendors install it."""
     machine.authorized_keys.parent.mkdir(mode=0o700)
     machine.authorized_keys.write_text(f"{public_line(keys.laptop)} ana@laptop\n")
     machine.authorized_keys.chmod(0o600)
@@ -80,7 +83,7 @@ def write_script(machine: Machine, script: str) -> str:
 
 @asynccontextmanager
 async def booting(machine: Machine, shell: Shell, team: Team, body: str) -> AsyncIterator[None]:
-    """Run a boot script whose setup hangs after `body`. Begin the block when it hangs."""
+    """Run a startup script whose setup script hangs after `body`. The block begins once it hangs."""
     os.mkfifo(machine.var_lib / "hangs")
     script = script_text(team.added, setup_of(f"{body}\necho >/var/lib/hangs\nexec sleep 1000"), team.probe)
     async with machine.running(*shell, write_script(machine, script)):
@@ -89,7 +92,7 @@ async def booting(machine: Machine, shell: Shell, team: Team, body: str) -> Asyn
 
 
 async def until_written(machine: Machine, line: str) -> None:
-    """Wait until a line of authorized_keys is there: some seconds. pytest-timeout ends a wait that has no end."""
+    """Wait until a line is in authorized_keys, which takes some seconds. pytest-timeout ends an endless wait."""
     while line not in machine.authorized_keys.read_text().splitlines():  # noqa: ASYNC110 - another process writes it
         await asyncio.sleep(0.05)
 
@@ -147,7 +150,7 @@ async def test_a_key_is_added_after_a_last_line_without_a_newline(
 async def test_the_bots_key_can_only_run_the_probe(
     machine: Machine, server: SshServer, team: Team, shell: Shell
 ) -> None:
-    """This is still so after the startup script has run a second time."""
+    """This still applies after the startup script has run a second time."""
     assert not await team.probe_answers(server)
     for _ in range(2):
         await startup_script(machine, shell, script_text([], None, team.probe))
@@ -189,7 +192,7 @@ async def test_the_lines_that_owners_paste_work_in_an_interactive_bash(server: S
     assert await team.probe_answers(server)
 
 
-# --- setups that do harm
+# --- harmful setup scripts
 
 
 @pytest.mark.parametrize(
@@ -210,7 +213,7 @@ async def test_the_lines_that_owners_paste_work_in_an_interactive_bash(server: S
 async def test_a_setup_script_cannot_harm_the_keys(
     machine: Machine, server: SshServer, team: Team, shell: Shell, body: str
 ) -> None:
-    """It fails, or writes authorized_keys itself."""
+    """The setup script fails, or writes authorized_keys itself."""
     await startup_script(machine, shell, script_text(team.added, setup_of(body), team.probe))
     assert await team.all_get_in(server)
     assert await team.probe_answers(server)

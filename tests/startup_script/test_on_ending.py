@@ -1,4 +1,4 @@
-"""A machine with a real OpenSSH server is told its end, and starts its owner's /root/on-ending.sh before it."""
+"""A machine with a real OpenSSH server starts its owner's /root/on-ending.sh before its end."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ NOBODY = 65534
 
 
 class Ending:
-    """A machine that ran the boot script and stays up, and the bot that visits it."""
+    """A machine that has run the startup script and stays up, and the bot that probes it."""
 
     def __init__(self, machine: Machine, server: SshServer) -> None:
         self.machine = machine
@@ -52,36 +52,39 @@ class Ending:
         assert await self.machine.run("sh", "/var/lib/user-data") == (0, "")
 
     def put(self, body: str, mode: int = 0o755) -> None:
-        """Put an on-ending.sh there, as its owner does."""
+        """Install an on-ending.sh, as the owner does."""
         self.script.unlink(missing_ok=True)
         self.script.write_text(f"#!/bin/sh\n{body}\n")
         self.script.chmod(mode)
 
     async def run_probe(self, end: datetime | None = None, left: timedelta = 15 * MINUTE) -> OnEnding | None:
-        """Return what a visit reports of on-ending.sh that tells the machine this end, or none."""
+        """Run the probe with this end, or none, and return its report about on-ending.sh."""
         told = None if end is None else EndToTell(end=end, left=left)
         run_probe = await SshProber(self.key).run_probe("127.0.0.1", self.server.port, None, None, told)
         assert run_probe.report is not None
         return run_probe.report.on_ending
 
     async def ended(self, end: datetime) -> OnEnding:
-        """Return what visits report once no on-ending.sh runs. pytest-timeout ends a wait that has no end."""
+        """Keep probing until no on-ending.sh is running, and return the report.
+
+        pytest-timeout ends an endless wait.
+        """
         while (found := await self.run_probe()) is None or found.state is OnEndingState.RUNNING:
             assert found == running(end)
         return found
 
     async def go_on(self) -> None:
-        """Let an on-ending.sh go on that WAITS."""
+        """Let an on-ending.sh that WAITS continue."""
         await asyncio.to_thread((self.machine.root / "go").write_text, "\n")
 
     @property
     def runs(self) -> int:
-        """How often an on-ending.sh was started."""
+        """Return the number of times that an on-ending.sh was started."""
         runs = self.machine.root / "runs"
         return len(runs.read_text().splitlines()) if runs.exists() else 0
 
     async def file(self, path: str) -> str:
-        """Return the mode and the text of a file on the machine. Return an empty text if there is none."""
+        """Return the mode and the text of a file on the machine, or an empty text if there is no such file."""
         status, found = await self.machine.run("sh", "-c", f"stat -c %a {path} && cat {path}")
         return "" if status else found
 
@@ -115,7 +118,7 @@ def refused(why: OnEndingRefused) -> OnEnding:
 
 
 def with_busybox(machine: Machine) -> None:
-    """Let the script run in BusyBox, with none of the usual commands."""
+    """Run the script in BusyBox, without the usual commands."""
     busybox = program("busybox")
     machine.install("gpubot-ending", ENDING_SCRIPT.replace("#!/bin/sh", f"#!{busybox} sh", 1))
     for applet in ("sh", "ls", "grep", "mkdir", "mv", "rm"):
@@ -124,7 +127,7 @@ def with_busybox(machine: Machine) -> None:
 
 @pytest.mark.parametrize("shell", ["dash", "busybox"])
 async def test_it_is_started_once_15_minutes_before_each_end(ending: Ending, shell: str) -> None:
-    """It outlives the probe run that started it."""
+    """The script outlives the probe run that started it."""
     if shell == "busybox":
         with_busybox(ending.machine)
     assert await ending.run_probe() == NONE
@@ -146,7 +149,7 @@ async def test_it_is_started_once_15_minutes_before_each_end(ending: Ending, she
     log = await ending.file("/var/lib/gpubot/on-ending.log")
     assert log == f"600\n{END.timestamp():.0f}\n/root\ntrouble\n"
 
-    # After an extension it is started again, also if the earlier end is told once more.
+    # After an extension, the script is started again, even if the earlier end is sent once more.
     ending.put(RUNS)
     assert await ending.run_probe(LATER, HOUR) == THERE
     assert await ending.run_probe(LATER) in {running(LATER), done(LATER)}
@@ -233,7 +236,7 @@ async def test_a_file_that_others_could_have_put_there_is_refused(ending: Ending
     ending.put(RUNS)
     assert await ending.run_probe(END, HOUR) == THERE
     make_wrong(ending.script)
-    # sshd would not read the keys of a folder of somebody else, so the script is asked directly too.
+    # sshd ignores keys in a folder that belongs to another user, so also call the script directly.
     command = f"{SCRIPT_PATH} {END.timestamp():.0f} 600"
     _, said = await ending.machine.run(ENDING_PATH, SSH_ORIGINAL_COMMAND=command)
     assert said == f"on-ending refused {why}\n"
@@ -257,7 +260,7 @@ async def test_a_file_that_cannot_be_run_has_failed(ending: Ending) -> None:
     assert await ending.ended(END) == failed(END, 127)
 
 
-# --- what the probe's key can ask for
+# --- commands that the probe's key can run
 
 TELLS = f"{SCRIPT_PATH} 1795887600 600"
 
@@ -319,7 +322,10 @@ async def test_a_command_that_does_not_match_the_pattern_runs_nothing(ending: En
 
 
 def _matches(command: str) -> bool:
-    """Return whether a command is `PATH END LEFT`, without regular expressions, as docs/probe.md says it."""
+    """Return whether a command is `PATH END LEFT`, as described in docs/probe.md.
+
+    No regular expression is used, so that this check is independent of the script's.
+    """
     words = command.split(" ")
     digits = [set(word) <= set("0123456789") and word != "" for word in words]
     return (
@@ -342,13 +348,13 @@ async def test_other_commands_over_ssh_get_only_the_report(ending: Ending, tmp_p
         status, printed = await ending.server.login(key, command)
         assert (status, printed.splitlines()[:2]) == (0, ["gpubot-probe 1", "on-ending there"]), command
     assert ending.runs == 0
-    # The key's holder can state a false end and start the owner's script. docs/probe.md says so.
+    # Someone who has the key can send a false end, which starts the owner's script. docs/probe.md says so.
     status, printed = await ending.server.login(key, f"{SCRIPT_PATH} 1 0")
     assert status == 0
     assert await ending.ended(datetime.fromtimestamp(1, UTC)) == done(datetime.fromtimestamp(1, UTC))
 
 
-# --- machines without this part
+# --- machines without the on-ending part
 
 
 @pytest.mark.parametrize("probe", ["pasted by hand", "of an older version"])

@@ -1,4 +1,4 @@
-"""The probe's script runs on a machine with a real OpenSSH server, and the bot visits it."""
+"""The probe's script runs on a machine with a real OpenSSH server, and the bot probes it."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ H100 = GpuModel(name="NVIDIA H100 80GB HBM3", memory_mib=81559)
 
 
 class Probed:
-    """A machine with the probe, and the bot that visits it."""
+    """A machine with the probe, and the bot that probes it."""
 
     def __init__(self, machine: Machine, server: SshServer) -> None:
         self.machine = machine
@@ -78,7 +78,7 @@ async def test_a_connection_without_a_terminal_is_recognized_in_every_probe_run(
 ) -> None:
     ana = new_key(tmp_path / "ana")
     probed.lets_in(probe_line(probed.key.public_line), public_line(ana))
-    # What VS Code and tunnels do: no terminal, and no process of a person.
+    # VS Code and tunnels connect in this way: without a terminal, and without a process of a person.
     ssh = await asyncio.create_subprocess_exec(
         *server.client("ssh", ana, "-v", "-o", "LogLevel=DEBUG1"),
         *("-N", "root@127.0.0.1"),
@@ -114,7 +114,7 @@ async def test_a_hanging_nvidia_smi_is_killed_and_reported(probed: Probed) -> No
     shorter = PROBE_SCRIPT.replace("timeout -s KILL 10 ", "timeout -s KILL 1 ")
     assert shorter != PROBE_SCRIPT
     probed.machine.install("gpubot-probe", shorter)
-    # A driver that crashed can ignore every other signal.
+    # A crashed driver may ignore every other signal.
     probed.machine.install("nvidia-smi", "#!/bin/sh\ntrap '' TERM\nsleep 1000\nsleep 1000\n")
 
     assert await probed.report() == Report(missed=Missed.NVIDIA_SMI_HANGS)

@@ -1,4 +1,4 @@
-"""With the probe's key, a machine with a real OpenSSH server runs the probe's script and no other command."""
+"""With the probe's key, a machine with a real OpenSSH server runs only the probe's script."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ async def test_openssh_can_do_nothing_else_with_the_probes_key(
 
 
 class Intruder:
-    """Somebody who has a key, OpenSSH's client, and a display."""
+    """Someone who has a key, OpenSSH's client, and a display."""
 
     def __init__(self, server: SshServer, key: Path, directory: Path) -> None:
         self._server = server
@@ -79,7 +79,7 @@ class Intruder:
         return shows in output
 
     async def _sends(self, how: str) -> bool:
-        """Send a file by the old protocol of scp, or by that of sftp."""
+        """Return whether a file can be sent with the old protocol of scp, or with that of sftp."""
         file = self._directory / f"by-{how}"
         file.write_text("sent\n")
         if how == "scp":
@@ -104,7 +104,7 @@ class Intruder:
             unused.bind(("127.0.0.1", 0))
             here = unused.getsockname()[1]
         async with inner_server() as port, self._forwarding("-D", f"127.0.0.1:{here}"):
-            # SOCKS4: connect to a port of 127.0.0.1, no user name. The answer has 8 bytes.
+            # SOCKS4: connect to a port of 127.0.0.1 without a user name. The answer has 8 bytes.
             waitlist_entry = b"\x04\x01" + port.to_bytes(2, "big") + b"\x7f\x00\x00\x01\x00"
             answer = await _answer(*await asyncio.open_connection("127.0.0.1", here), sent=waitlist_entry)
             return answer[8:] == GREETING
@@ -115,7 +115,7 @@ class Intruder:
 
     @asynccontextmanager
     async def _forwarding(self, *options: str) -> AsyncIterator[list[str]]:
-        """Run `ssh -N` during the block. Begin it when its forward is open, or when ssh gave up."""
+        """Run `ssh -N` during the block, which begins when the forward is open or ssh has given up."""
         open_when = "Allocated port" if "-R" in options else "Entering interactive session"
         settings = ("-o", "ExitOnForwardFailure=yes", "-o", "LogLevel=DEBUG1")
         ssh = await asyncio.create_subprocess_exec(
@@ -143,7 +143,7 @@ class Intruder:
 
 @asynccontextmanager
 async def inner_server() -> AsyncIterator[int]:
-    """Serve a greeting at a port that only the machine should reach."""
+    """Serve a greeting on a port that only the machine itself should be able to reach."""
 
     async def greet(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(GREETING)

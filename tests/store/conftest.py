@@ -1,4 +1,4 @@
-"""Both databases, and databases of the releases, for every test that asks for one."""
+"""Provides both kinds of database, and databases of earlier releases, to tests."""
 
 from tests.databases import clock, database, postgres, postgres_url, sqlite_url, url
 from tests.store.released import kind, release, released_url, stored

@@ -1,4 +1,4 @@
-"""A proxy for PostgreSQL that ends a connection before any chosen piece of its traffic."""
+"""A proxy for PostgreSQL that can end a connection at any chosen point of its traffic."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ class How(StrEnum):
     """The way in which a connection ends."""
 
     CUT = "cut"
-    """Without a word, as when the network or the server's machine fails."""
+    """Without notice, as when the network or the server's machine fails."""
     TERMINATED = "terminated"
-    """With an error of the server, as by pg_terminate_backend or a shutdown."""
+    """With an error from the server, as after pg_terminate_backend or a shutdown."""
 
 
 def _error() -> bytes:
@@ -24,7 +24,7 @@ def _error() -> bytes:
 
 
 class CuttingProxy:
-    """Passes all traffic on. Once armed, it ends a connection before the `cut_at`-th piece of traffic."""
+    """Forwards all traffic. Once armed, it ends a connection before the `cut_at`-th piece of traffic."""
 
     def __init__(self, socket: str) -> None:
         self._socket = socket
@@ -34,11 +34,11 @@ class CuttingProxy:
         self._open: set[asyncio.StreamWriter] = set()
 
     def arm(self, cut_at: int, how: How, *, everyone: bool = False) -> None:
-        """End a connection, or all of them, before the `cut_at`-th piece from now on is passed on."""
+        """End a connection, or all of them, before the `cut_at`-th piece of traffic from now."""
         self._left, self._how, self._everyone = cut_at, how, everyone
 
     def disarm(self) -> bool:
-        """End no connection from now on. Return whether one was ended since `arm`."""
+        """Stop ending connections. Returns whether one has been ended since `arm`."""
         left, self._left = self._left, None
         return left == 0
 
@@ -83,7 +83,10 @@ class CuttingProxy:
 
 @asynccontextmanager
 async def cutting_proxy(url: str) -> AsyncIterator[tuple[CuttingProxy, str]]:
-    """Start a proxy for a `postgresql://` URL that names a folder of sockets. Yield it and the URL through it."""
+    """Start a proxy for a `postgresql://` URL that names a folder of sockets.
+
+    Yields the proxy, and the URL that leads through it.
+    """
     parts = urlsplit(url)
     proxy = CuttingProxy(f"{parse_qs(parts.query)['host'][0]}/.s.PGSQL.5432")
     server = await asyncio.start_server(proxy.serve, "127.0.0.1", 0)

@@ -1,4 +1,4 @@
-"""The smallest work on a database: one fact is written and read."""
+"""A minimal use of a database: writing and reading a single fact."""
 
 from __future__ import annotations
 

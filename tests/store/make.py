@@ -1,4 +1,4 @@
-"""Models with usual values, and rows in a database."""
+"""Builds models with typical values, and stores them in a database."""
 
 from __future__ import annotations
 
@@ -147,7 +147,7 @@ def ledger_row(resource_id: str = "res-1", rental_id: str = "k7mq2", **fields: A
 
 
 def charge(resource_id: str = "res-1", rental_id: str = "k7mq2", **fields: Any) -> Charge:
-    """Return the charge of the whole of `ledger_row`."""
+    """Return the charge for all of `ledger_row`."""
     amount = fields.get("amount", 2_150_000)
     return Charge(
         **{
@@ -176,13 +176,13 @@ def event(kind: EventKind = EventKind.STARTED, rental_id: str | None = "k7mq2", 
 def message(
     kind: MessageKind = MessageKind.CARD, rental_id: str | None = "k7mq2", *, to: str = HOME, **fields: Any
 ) -> Message:
-    """Return a message; `to` is a channel, a person or a URL, as the database stores it."""
+    """Return a message. `to` is a channel, a person or a URL in the format in which the database stores it."""
     destination = stored_destination(to)
     return Message(**{"kind": kind, "to": destination, "rental_id": rental_id, "created_at": START, **fields})
 
 
 def next_of(before: Rental, **changes: Any) -> Rental:
-    """Return `before` with these changes and the next version."""
+    """Return the next version of a rental, with these changes."""
     return changed(before, version=before.version + 1, **changes)
 
 
@@ -201,24 +201,24 @@ def lease(ends_at: datetime = START + timedelta(hours=4), **fields: Any) -> Leas
 
 
 def decision(**fields: Any) -> PendingDecision:
-    """Return a decision that waits for an approver since START."""
+    """Return a decision for which an approver has been needed since START."""
     return PendingDecision(**{"decider": Decider.APPROVER, "expires_at": START + timedelta(hours=8), **fields})
 
 
 class _Unchecked(Change):
     def __post_init__(self) -> None:
-        """Allow what the transition table doesn't."""
+        """Accept changes that the transition table doesn't allow."""
 
 
 def unchecked(before: Rental | None, after: Rental, **fields: Any) -> Change:
-    """Return a change that the transition table need not allow, to store a rental in any state."""
+    """Return a change that the transition table needn't allow, in order to store a rental in any state."""
     return _Unchecked(before, after, **fields)
 
 
 async def store_rental(
     database: Database, started: Rental | None = None, *attempts: Attempt, at: datetime = START
 ) -> Rental:
-    """Store a rental with its quote, an event, its card and these attempts. Return it."""
+    """Store a rental with its quote, an event, its card and these attempts, and return the rental."""
     started = started or rental()
     async with database.write() as tx:
         if started.quote_id is not None:
@@ -236,8 +236,12 @@ async def store_rental(
 
 
 async def store_charged(database: Database, *charged: Charge, **attempted: Any) -> None:
-    """Store rentals that are over with a resource and a ledger row for each of these charges. `attempted` are
-    fields of their attempts.
+    """Store a rental that is over, with a resource and a ledger row, for each of these charges.
+
+    Args:
+        database: The database.
+        charged: The charges.
+        attempted: Fields of the rentals' attempts.
     """
     for one in charged:
         rental_id, resource_id = one.rental_id, one.resource_id
@@ -253,6 +257,6 @@ async def store_charged(database: Database, *charged: Charge, **attempted: Any) 
                 rate=one.rate,
                 amount=one.amount,
             )
-            gone = resource(resource_id, rental_id, terminated_at=one.ended_at)
-            await tx.rentals.apply(Change(before=over, after=over, resources=(gone,), ledger=(row,)))
+            terminated = resource(resource_id, rental_id, terminated_at=one.ended_at)
+            await tx.rentals.apply(Change(before=over, after=over, resources=(terminated,), ledger=(row,)))
             await tx.budgets.add_charges([one])

@@ -1,9 +1,9 @@
-"""Make the dump of the release to come again, because its schema or a stored word changed:
+"""Recreates the dump of the next release, after its schema or a stored value has changed.
 
     .venv/bin/python -m tests.store.make_dump
 
-It plays half a day with this code on SQLite, and writes `tests/store/HEAD.sql`. The dump of a version that was
-released is never made again.
+This simulates half a day with the current code on SQLite, and writes `tests/store/HEAD.sql`. The dump of a version
+that has been released is never recreated.
 """
 
 from __future__ import annotations
@@ -53,18 +53,18 @@ TEAM = changed(
 )
 CHEAPEST, SECOND_PLACE = "hyperstack", "nebius"
 _NUMBERED = frozenset({"events", "messages"})
-"""Their ids are given by the database, from 1 on."""
+"""Tables whose rows get their IDs from the database, starting at 1."""
 
 
 async def play(here: World) -> Stored:
-    """Let people rent and the world go wrong. Return what is stored at the end."""
+    """Simulate people who rent, and things that go wrong. Returns a description of what is stored at the end."""
     expired = await ended_rentals(here)
     probe_key = (await stored_probe_key(here.deps)).public_line
     async with here.deps.store.write() as tx:
         await tx.people.put_channel(Channel(id=TRAINING, member=True), here.now)
 
     rented = here.now
-    # The purchases first: a machine takes minutes to get ready.
+    # Begin with the purchases, because a machine takes minutes to become ready.
     in_use, kept, extension_waits, extended, alarmed = [
         await get(here, probe=False, lease=hours * HOUR, setup="torch") for hours in (12, 12, 12, 6, 12)
     ]
@@ -165,18 +165,18 @@ async def play(here: World) -> Stored:
 
 
 async def ask(here: World, person: Person = ANA, **waitlist_entry: Any) -> Quote:
-    """Ask for offers, at most five times a minute: six are the limit."""
+    """Request offers, at most five times a minute, because six are the limit."""
     await here.pass_time(12 * SECOND)
     return await here.ask(person, **waitlist_entry)
 
 
 async def get(here: World, **waitlist_entry: Any) -> Rental:
-    """Return a new rental."""
+    """Start a new rental, and return it."""
     return await here.rent(await ask(here, **waitlist_entry))
 
 
 async def ready(here: World, **waitlist_entry: Any) -> Rental:
-    """Return a new rental that is ready."""
+    """Start a new rental, wait until it is ready, and return it."""
     return await here.until(await get(here, **waitlist_entry), State.READY)
 
 
@@ -185,7 +185,7 @@ async def wait_until(here: World, moment: datetime) -> None:
 
 
 async def ended_rentals(here: World) -> str:
-    """Make a rental of each state that is over, except LOST. Return the one that expired."""
+    """Create a rental in each state that is over, except LOST. Returns the one that expired."""
     await here.deny(await get(here, count=8))
     await here.withdraw(await get(here, count=8))
     expired = await get(here, count=8)
@@ -199,7 +199,7 @@ async def ended_rentals(here: World) -> str:
 
 
 async def replace_one(here: World) -> tuple[Rental, Rental]:
-    """Replace a machine that does not work. Return its rental and the new one."""
+    """Replace a machine that doesn't work. Returns its rental and the new one."""
     replaced = await ready(here, lease=20 * HOUR)
     await here.pass_time(5 * MINUTE)
     quote = await carry_out(here.deps, ANA, replacing.Replace(replaced.id, reply_to=REPLY_TO, reason="no driver"))
@@ -213,8 +213,9 @@ async def replace_one(here: World) -> tuple[Rental, Rental]:
 
 
 async def unmanaged_ones(here: World) -> tuple[Rental, AdminQuestion, AdminQuestion]:
-    """Add four unknown machines, of which one is not ours. Return the rental of the one that gets an owner, and
-    the two about which the admins are asked.
+    """Add four unmanaged machines, one of which the admins decide not to manage.
+
+    Returns the rental of the machine that gets an owner, and the two machines that the admins are asked about.
     """
     for name in ("train-3", "train-4", "web-1", "ci-2"):
         await add_machine(here, name)
@@ -231,7 +232,7 @@ async def unmanaged_ones(here: World) -> tuple[Rental, AdminQuestion, AdminQuest
 
 
 def rows(connection: Connection) -> list[str]:
-    """Return the statements that fill an empty database with the same rows. Both kinds of database accept them."""
+    """Return the statements that fill an empty database with the same rows, on both kinds of database."""
     return [statement for table in metadata.sorted_tables for statement in _inserts(connection, table)]
 
 
@@ -247,7 +248,7 @@ def _inserts(connection: Connection, table: Table) -> Iterable[str]:
 
 
 def _columns(table: Table, row: Any) -> tuple[str, ...]:
-    """Return the columns of a row that are not null and that the database doesn't give."""
+    """Return the columns of a row, except those that are null or that the database fills in itself."""
     given = {"id"} if table.name in _NUMBERED else set()
     return tuple(name for name, value in row.items() if value is not None and name not in given)
 

@@ -1,6 +1,7 @@
-"""Databases of the releases, each a dump that its own code made: rentals in every state, and all else.
+"""Databases of earlier releases, each from a dump that the release's own code made.
 
-Each release adds one. `tests/store/make_dump.py` makes that of the release to come.
+Each dump has rentals in every state, and everything else that a database can contain. Each release adds a dump;
+`tests/store/make_dump.py` creates the one for the next release.
 """
 
 from __future__ import annotations
@@ -28,26 +29,28 @@ _numbers = count(1)
 
 @dataclass(frozen=True)
 class Stored:
-    """When a dump was made, and the ids of what is in it. They are the head of the file."""
+    """The time at which a dump was made, and the IDs of important rows. The head of the file lists them."""
 
     rented: datetime
-    """By then, the machines in use had been bought."""
+    """The time by which the machines in use had been bought."""
     dumped: datetime
-    """Shortly before, those were bought that start."""
+    """The time of the dump. The machines that are starting were bought shortly before."""
     searched: str
-    """A quote of Ben's from which nobody rented yet."""
+    """A quote of Ben's that nobody has rented from yet."""
     clicked: str
-    """A quote of Dora's, who clicked an offer and has no key."""
+    """A quote of Dora's. She clicked an offer, but has no SSH key."""
     for_approver: str
     for_owner: str
     changed: str
     after_failures: str
-    """These wait for a decision: the first version, a dearer price, a changed version, and a dearer price that an
-    approver decides."""
+    """Rentals that wait for a decision.
+
+    In order: the first version, a higher price, a changed version, and a higher price that an approver decides.
+    """
     blocked: str
     unanswered: str
     starting: str
-    """Purchases: blocked by a pause, with an unknown outcome, accepted."""
+    """Purchases: blocked by a pause, with an unknown outcome, and accepted."""
     in_use: str
     kept: str
     extension_waits: str
@@ -55,40 +58,46 @@ class Stored:
     """Leases of machines without a probe. The owner of `kept` clicked "Still needed"."""
     cancelled: str
     alarmed: str
-    """Deletions. An admin takes care of the second one."""
+    """Deletions. An admin has acknowledged the alarm about the second one."""
     expired: str
     two_ends: str
-    """In use. Its end moved on once, and comes soon after the dump."""
+    """A machine in use. Its end has moved once, and comes soon after the dump."""
     asked: str
-    """Idle. Its owner was asked once, and is asked again soon after the dump."""
+    """An idle machine. Its owner was asked once, and will be asked again soon after the dump."""
     escalated: str
-    """Idle. The approvers were notified that nobody answers."""
+    """An idle machine. The approvers were notified that nobody responds."""
     connected: str
     unseen: str
-    """Machines with these verdicts. The setup of the first one failed; the second one refuses logins."""
+    """Machines with these usage statuses.
+
+    The setup script of the first one failed; the second one refuses logins.
+    """
     lost: str
-    """Its vendor took it. Nothing replaces it yet."""
+    """A machine that its vendor terminated. Nothing replaces it yet."""
     replaced: str
     replacement: str
-    """A machine that did not work, and the one in its place, of another vendor. That one is not what was sold."""
+    """A machine that didn't work, and its replacement from another vendor, which has a GPU mismatch."""
     adopted: str
-    """A machine that got an owner."""
+    """A machine that was given an owner."""
     bought_later: str
-    """A request that waits. The admins are asked about a machine with its id, because the database is older."""
+    """A pending request. The admins are asked about a machine with its ID, because the database was restored."""
     open_purchase: str
-    """An unknown machine about which the admins are asked. Of the others, one is not ours to manage, and about one
-    they are asked again on the next day."""
+    """An unmanaged machine that the admins are asked about.
+
+    Of the other unmanaged machines, one is left unmanaged, and the admins will be asked about another one the next
+    day.
+    """
     probe_key: str
     """The public half of the probe's key."""
 
 
 def dump_of(revision: str) -> Path:
-    """Return the path of the dump of a release."""
+    """Return the path of a release's dump."""
     return Path(__file__).parent / f"{revision}.sql"
 
 
 def stored_in(revision: str) -> Stored:
-    """Return what the head of a dump says."""
+    """Parse the head of a dump."""
     found = dict(re.findall(r"^-- (\w+): (.+)$", dump_of(revision).read_text(), flags=re.MULTILINE))
     times = {name: datetime.fromisoformat(found[name]) for name in ("rented", "dumped")}
     return Stored(**{field.name: found[field.name] for field in fields(Stored)} | times)
@@ -113,13 +122,13 @@ def schema(revision: str) -> Callable[[Connection], None]:
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def kind(request: pytest.FixtureRequest) -> str:
-    """The kind of database."""
+    """Return the kind of database."""
     return str(request.param)
 
 
 @pytest.fixture(params=RELEASED)
 def release(request: pytest.FixtureRequest) -> str:
-    """The revision of the release that stored the database."""
+    """Return the revision of the release that the database comes from."""
     return str(request.param)
 
 
@@ -132,7 +141,7 @@ def stored(release: str) -> Stored:
 async def released_url(
     request: pytest.FixtureRequest, tmp_path: Path, kind: str, release: str
 ) -> AsyncIterator[str]:
-    """The URL of a database that a release stored."""
+    """Yield the URL of a database with the rows of an earlier release."""
     url = f"sqlite:///{tmp_path}/released.db"
     if kind == "postgresql":
         server: Postgres = request.getfixturevalue("postgres")

@@ -1,4 +1,4 @@
-"""The schema and every row of a database, read without the store."""
+"""Reads the schema and all rows of a database, without using the store's models."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ _INDEXES = {
 
 
 def engine(url: str) -> AsyncEngine:
-    """Return an engine that writes, as the store's does."""
+    """Return an engine that writes, configured like the store's."""
     path = sqlite_path(url)
     return (postgres_engines(url, "test") if path is None else sqlite_engines(path)).writer
 
 
 async def at(database: AsyncEngine, do: Callable[[Connection], T]) -> T:
-    """Call `do` in a transaction and return what it returns."""
+    """Call `do` in a transaction, and return its result."""
     async with database.begin() as conn:
         return await conn.run_sync(do)
 
@@ -41,7 +41,7 @@ def running(*statements: str) -> Callable[[Connection], None]:
 
 
 def indexes(connection: Connection) -> dict[str, str]:
-    """Return the definition of each index, with its condition, as the database writes it."""
+    """Return the definition of each index with its condition, in the database's own format."""
     rows = connection.execute(text(_INDEXES[connection.dialect.name]))
     return {name: definition for name, definition in rows if name != "alembic_version_pkc"}
 
@@ -61,7 +61,7 @@ def shapes(connection: Connection) -> dict[str, Any]:
 
 
 def contents(connection: Connection) -> dict[str, list[dict[str, Any]]]:
-    """Return every row of every table, also the revision of the schema."""
+    """Return every row of every table, including the revision of the schema."""
     return {
         name: sorted(
             (dict(row) for row in connection.execute(select(text("*")).select_from(table(name))).mappings()),
@@ -72,5 +72,5 @@ def contents(connection: Connection) -> dict[str, list[dict[str, Any]]]:
 
 
 def _tables(connection: Connection) -> list[str]:
-    """Return the tables of this database, which may be of an older schema than the code."""
+    """Return the names of the tables. The database may have an older schema than the code."""
     return sorted(set(inspect(connection).get_table_names()) - {"alembic_version"})

@@ -1,4 +1,4 @@
-"""Facts of the account with the types of their values, counters, and messages that were answered."""
+"""Facts about the account with the types of their values, counters, and messages that were answered."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Attempts, resources and ledger rows are written even if the rental was changed meanwhile; an intent is not."""
+"""Attempts, resources and ledger rows are stored even if the rental has changed; an intent isn't."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ RESOURCE = make.resource()
 
 
 async def destroyed_meanwhile(database: Database) -> Rental:
-    """Store a rental with one attempt, and destroy it. Return it as it was before."""
+    """Store a rental with one attempt, and destroy it. Returns the rental as it was before."""
     before = await make.store_rental(database, make.rental(attempts=1), make.attempt())
     async with database.write() as tx:
         await tx.rentals.apply(Change(before=before, after=make.next_of(before, state=State.DESTROYING)))
@@ -36,7 +36,7 @@ async def destroyed_meanwhile(database: Database) -> Rental:
 
 
 def bought(before: Rental) -> Change:
-    """Return the change for a market's answer, of a rental as it was read before."""
+    """Return the change for an answer of the market, based on a rental that was read earlier."""
     return Change(
         before=before,
         after=make.next_of(before, state=State.PROVISIONING),
@@ -145,7 +145,7 @@ async def test_an_offer_never_gets_a_second_attempt(database: Database) -> None:
     async with database.write() as tx:
         with pytest.raises(OfferTaken):
             await tx.rentals.apply(change)
-        # The caller can take the next offer in the same transaction.
+        # The caller can try the next offer in the same transaction.
         await tx.rentals.apply(replace(change, attempts=(make.attempt("bbbbb"),)))
     async with database.read() as tx:
         assert [attempt.called_offer.offer_id for attempt in await tx.rentals.attempts("bbbbb")] == [
@@ -222,7 +222,7 @@ async def test_an_outdated_copy_that_is_written_later_undoes_nothing(database: D
     known = changed(
         BOUGHT, marked_by=Marker.STEP, delete_accepted_at=START + MINUTE, orphaned=True, detail="accepted"
     )
-    gone = changed(
+    terminated = changed(
         RESOURCE,
         rate=Decimal("2.10"),
         valid_from=START,
@@ -235,38 +235,40 @@ async def test_an_outdated_copy_that_is_written_later_undoes_nothing(database: D
         terminated_at=START + 2 * MINUTE,
     )
     before = await make.store_rental(database, make.rental(attempts=1), make.attempt())
-    for attempt, resource in ((known, gone), (make.attempt(), RESOURCE)):
+    for attempt, resource in ((known, terminated), (make.attempt(), RESOURCE)):
         async with database.write() as tx:
             await tx.rentals.apply(Change(before=before, after=before, attempts=(attempt,), resources=(resource,)))
-    assert await facts(database) == ([known], [gone])
+    assert await facts(database) == ([known], [terminated])
 
 
 async def test_a_later_reading_updates_the_time_and_revives_terminated_resources(database: Database) -> None:
     later = {"read_at": START + MINUTE}
-    lost, gone = make.resource("res-2"), make.resource("res-2", terminated_at=START)
+    lost, terminated = make.resource("res-2"), make.resource("res-2", terminated_at=START)
     before = await make.store_rental(database, make.rental(attempts=1), make.attempt())
     async with database.write() as tx:
-        stored = (changed(RESOURCE, status="running"), gone)
+        stored = (changed(RESOURCE, status="running"), terminated)
         await tx.rentals.apply(Change(before=before, after=before, attempts=(BOUGHT,), resources=stored))
     async with database.write() as tx:
         await tx.rentals.note_read([])
         await tx.rentals.note_read([changed(RESOURCE, **later), changed(lost, **later)])
-        await tx.rentals.note_read([RESOURCE, lost])  # an earlier read changes nothing
+        await tx.rentals.note_read([RESOURCE, lost])  # an earlier reading changes nothing
     _, resources = await facts(database)
     assert resources == [changed(RESOURCE, status="running", **later), changed(lost, **later)]
 
 
-async def test_resources_are_found_by_id_and_by_being_alive(database: Database) -> None:
-    gone = make.resource("res-2", status="deleted", terminated_at=START)
+async def test_resources_are_found_by_id_and_alive_ones_are_listed(database: Database) -> None:
+    terminated = make.resource("res-2", status="deleted", terminated_at=START)
     before = await make.store_rental(database, make.rental(attempts=1), make.attempt())
     async with database.write() as tx:
-        await tx.rentals.apply(Change(before=before, after=before, attempts=(BOUGHT,), resources=(RESOURCE, gone)))
+        await tx.rentals.apply(
+            Change(before=before, after=before, attempts=(BOUGHT,), resources=(RESOURCE, terminated))
+        )
     async with database.read() as tx:
         assert await tx.rentals.alive_resources() == [AliveResource("res-1", "k7mq2", RESOURCE.rate)]
-        assert await tx.rentals.resources_by_id(["res-2", "res-9"]) == {"res-2": gone}
+        assert await tx.rentals.resources_by_id(["res-2", "res-9"]) == {"res-2": terminated}
         assert await tx.rentals.resources_by_id([]) == {}
         [attempt] = await tx.rentals.attempts("k7mq2")
-        assert await tx.rentals.attempts_of([RESOURCE, gone]) == {"res-1": attempt, "res-2": attempt}
+        assert await tx.rentals.attempts_of([RESOURCE, terminated]) == {"res-1": attempt, "res-2": attempt}
         assert await tx.rentals.attempts_of([]) == {}
 
 
@@ -303,7 +305,10 @@ async def test_the_median_time_to_ready_needs_three_machines(database: Database)
 
 
 async def test_the_success_rate_counts_the_last_ten_decided_purchases(database: Database) -> None:
-    """Fifteen in all, the newest last: the first two are too old to count, and three were ended by others."""
+    """There are fifteen purchases, the newest last.
+
+    The first two are too old to count, and three were ended by someone other than the vendor.
+    """
     ends = (
         None,
         None,

@@ -1,4 +1,4 @@
-"""Claims: a due row goes to one holder at a time, longest due first, until the claim is released or ends."""
+"""Claims: a due row has one holder at a time, longest due first, until the claim is released or expires."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.store import make
 SECOND, HOUR = timedelta(seconds=1), timedelta(hours=1)
 LONG = 3600.0
 SHORT = 0.2
-"""Real seconds for which a claim lasts."""
+"""The duration of a claim in seconds (wall clock)."""
 
 
 async def a_rental(database: Database, row_id: str, due_at: datetime | None) -> None:
@@ -90,7 +90,7 @@ async def test_two_concurrent_claimants_never_get_the_same_row(database: Databas
     for n in range(30):
         await due.add(database, f"r{n:02}", START - n * SECOND)
 
-    # On PostgreSQL the first two claims are both made before either is committed; SQLite lets in one at a time.
+    # On PostgreSQL, the first two claims are both made before either is committed. SQLite allows one at a time.
     both = asyncio.Barrier(1 if database.engines.writer.dialect.name == "sqlite" else 2)
 
     async def claim_all(claimant: Database) -> list[str]:
@@ -202,7 +202,7 @@ async def test_a_rental_that_is_made_due_is_due_now(database: Database) -> None:
 
 async def test_a_process_sees_whether_another_process_has_claimed_a_job(database: Database) -> None:
     async def held(by: Database, seconds: float) -> tuple[bool, bool]:
-        """Return what each process sees after this one claimed the job for some seconds."""
+        """Return the answer of each process after this one has claimed the job for some seconds."""
         async with by.write() as tx:
             await tx.jobs.begin("delivery", START)
             assert await tx.jobs.claim(START, 1, seconds)

@@ -1,4 +1,4 @@
-"""Copies of a filled database: backups that are restored, and the move from SQLite to PostgreSQL."""
+"""Copies of a filled database: restored backups, and the move from SQLite to PostgreSQL."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _SERVER = importlib.util.find_spec(SERVER_PACKAGE)
 assert _SERVER is not None
 assert _SERVER.origin is not None
 PROGRAMS = max(Path(_SERVER.origin).parent.glob("pginstall*")) / "bin"
-"""PostgreSQL's own, of the newest version that the package has: it also dumps older servers."""
+"""PostgreSQL's own programs, in the newest version that the package has. They can also dump older servers."""
 NEW_SINCE = (
     """INSERT INTO balances VALUES ('2025-03', 'team', '', 5000000000000, 2, 3, 0, NULL, NULL)""",
     """INSERT INTO reservations VALUES ('mmmmm', '2025-03', 'U1', 'vision', 5000000000000)""",
@@ -41,11 +41,11 @@ NEW_SINCE = (
     VALUES ('q1', '{"gpu": "H100"}', '2025-03-01 00:00:00.000001', 2, NULL, NULL, NULL)""",
     """INSERT INTO jobs VALUES ('sweep', '2025-03-01 00:00:00.000001', NULL, NULL)""",
 )
-"""Rows of the tables that the release did not have."""
+"""Rows of the tables that the release didn't have."""
 
 
 async def fill(url: str, clock: MovedClock) -> None:
-    """Fill a database with what a release stored and what is new since then: every table gets rows."""
+    """Fill every table of a database: with the rows of a release, and with rows for newer tables."""
     database = engine(url)
     await at(database, schema(RELEASED[-1]))
     await at(database, running(*rows(RELEASED[-1])))
@@ -59,7 +59,7 @@ async def fill(url: str, clock: MovedClock) -> None:
 
 
 async def stored(url: str) -> dict[str, list[dict[str, Any]]]:
-    """Return every row as text and numbers that are the same on both databases."""
+    """Return every row as text and numbers that are the same on both kinds of database."""
     database = engine(url)
     found = await at(database, contents)
     await database.dispose()
@@ -77,14 +77,14 @@ def _plain(value: object) -> object:
 
 @pytest.fixture
 async def filled(tmp_path: Path, clock: MovedClock) -> str:
-    """The URL of a SQLite database with rows in every table."""
+    """Return the URL of a SQLite database with rows in every table."""
     url = f"sqlite:///{tmp_path}/filled.db"
     await fill(url, clock)
     return url
 
 
 async def write_event(database: Database) -> None:
-    """Change a rental, which makes an event."""
+    """Change a rental, which adds an event."""
     async with database.write() as tx:
         [rental, *_] = await tx.rentals.live()
         await tx.rentals.apply(
@@ -138,7 +138,7 @@ async def test_a_dump_of_a_postgresql_database_in_use_restores_every_row(
 
 
 def shell(command: str) -> None:
-    """Run a command as an operator pastes it, with PostgreSQL's programs."""
+    """Run a command in the way in which an operator pastes it, with PostgreSQL's programs."""
     path = f"{PROGRAMS}:{os.environ['PATH']}"
     subprocess.run(command, shell=True, check=True, env={**os.environ, "PATH": path})  # noqa: S602 - as pasted
 
@@ -148,7 +148,7 @@ def shell(command: str) -> None:
 
 @pytest.fixture
 async def empty(postgres: Postgres) -> Any:
-    """The URL of a PostgreSQL database without tables."""
+    """Yield the URL of a PostgreSQL database without tables."""
     await postgres.run("CREATE DATABASE copied")
     yield postgres.url("copied")
     await postgres.run("DROP DATABASE copied WITH (FORCE)")

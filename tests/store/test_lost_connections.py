@@ -1,4 +1,4 @@
-"""If a connection to PostgreSQL ends at any time, that is an outage, and the next try works."""
+"""A connection to PostgreSQL that ends at any point is an outage, and the next attempt works."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ from tests.store.test_attempts import bought
 Work = Callable[[Database], Awaitable[object]]
 Cut = tuple[CuttingProxy, str]
 TRIES = 10
-"""More than needed: with a broken connection, its pool drops all that are as old."""
+"""More attempts than needed: when a connection turns out to be broken, its pool drops all that are as old."""
 
 
 @pytest.fixture
 async def cut(postgres: Postgres) -> AsyncIterator[Cut]:
-    """A proxy, and the URL of an empty database through it."""
+    """Yield a proxy, and the URL of an empty database that leads through the proxy."""
     async with cutting_proxy(await fresh_postgres(postgres)) as proxied:
         yield proxied
 
@@ -48,7 +48,10 @@ async def write(database: Database) -> None:
 
 
 async def write_stale(database: Database) -> None:
-    """Apply a change of a rental that was changed meanwhile. Its facts are written in a second transaction."""
+    """Apply a change to a rental that has changed in the meantime.
+
+    The facts of the change are stored in a second transaction.
+    """
     with suppress(Stale):
         async with database.write() as tx:
             await tx.rentals.apply(bought(make.rental(attempts=1)))

@@ -1,4 +1,4 @@
-"""A report of an attempt or a resource is merged with what is stored: it adds, and undoes nothing."""
+"""A report about an attempt or a resource is merged with the stored one, and undoes nothing."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NOW, LATER = START + timedelta(minutes=1), START + timedelta(minutes=2)
 UNKNOWN = {"state": AttemptState.UNKNOWN, "why": Why.NO_ANSWER}
 BOUGHT = {"state": AttemptState.BOUGHT, "accepted": True, "answered_at": NOW, "detail": "accepted"}
 FAILED = {"state": AttemptState.FAILED, "why": Why.SOLD_OUT, "answered_at": NOW}
-GONE = {"state": AttemptState.TERMINATED}
+TERMINATED = {"state": AttemptState.TERMINATED}
 
 
 @pytest.mark.parametrize(
@@ -30,7 +30,7 @@ GONE = {"state": AttemptState.TERMINATED}
         (BOUGHT, UNKNOWN, BOUGHT),
         (FAILED, UNKNOWN, FAILED),
         (FAILED, BOUGHT, BOUGHT),
-        (BOUGHT, GONE, {**BOUGHT, **GONE, "detail": ""}),
+        (BOUGHT, TERMINATED, {**BOUGHT, **TERMINATED, "detail": ""}),
         ({"orphaned": True}, {}, {"orphaned": True}),
         ({"marked_by": Marker.OVERDUE}, BOUGHT, {**BOUGHT, "marked_by": Marker.OVERDUE}),
         ({"marked_by": Marker.OVERDUE}, {"marked_by": Marker.STEP}, {"marked_by": Marker.STEP}),
@@ -51,13 +51,13 @@ AT_START, AT_NOW, AT_LATER = ({"read_at": at, "first_seen": at} for at in (START
 @pytest.mark.parametrize(
     ("stored", "reported", "merged"),
     [
-        # Fields that the API leaves out stay, and new values replace old ones.
+        # Fields that the API leaves out are kept, and new values replace old ones.
         (FULL, {"read_at": NOW}, {**FULL, "read_at": NOW}),
         (FULL, {"read_at": NOW, "rate": Decimal("2.20")}, {**FULL, "read_at": NOW, "rate": Decimal("2.20")}),
-        # An older read changes no status and no time.
+        # An older reading changes neither the status nor a time.
         (AT_NOW | {"status": "running"}, AT_START | {"status": "active"}, {"status": "running", "read_at": NOW}),
         (AT_START, AT_NOW | {"status": "running"}, {"status": "running", "read_at": NOW}),
-        # Only a newer read finds a resource alive again; its end is then unknown.
+        # Only a newer reading can find that a resource is alive again. Its end is then unknown.
         (ENDED, AT_START, ENDED),
         (ENDED, {"read_at": NOW}, ENDED | {"status": "active"}),
         (ENDED, {"read_at": LATER}, {"read_at": LATER}),

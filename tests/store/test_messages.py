@@ -1,4 +1,4 @@
-"""The outbox keeps what Slack should show and what it shows, and returns what is due in its order."""
+"""The outbox stores what Slack should show and what it shows, and returns due messages in order of priority."""
 
 from __future__ import annotations
 
@@ -42,9 +42,9 @@ async def store_change(
     event: EventKind | None = EventKind.APPROVED,
     **fields: object,
 ) -> Rental:
-    """Write a change of a rental with one event and a message of each kind. Return the changed rental.
+    """Store a change of a rental, with one event and a message of each kind, and return the changed rental.
 
-    Without an event, the change is progress and no transition.
+    Without an event, the change counts as progress and not as a transition.
     """
     after = make.next_of(before, **fields)
     events = () if event is None else (make.event(event, before.id),)
@@ -55,7 +55,7 @@ async def store_change(
 
 
 async def show(database: Database, message: Message, **fields: object) -> None:
-    """Save that Slack shows the newest version of a message."""
+    """Store that Slack shows the newest version of a message."""
     shown = {
         "shown_version": message.target_version,
         "channel": make.HOME,
@@ -140,7 +140,7 @@ async def test_posts_are_due_before_edits_and_transitions_before_progress(databa
     moved = await store_change(
         database, rentals["moves"], event=EventKind.READY, state=State.READY, lease=make.lease()
     )
-    # Progress that comes before the transition was shown does not move it back.
+    # Progress that happens before the transition was shown doesn't lower its priority.
     progressed = await store_change(database, moved, event=None)
     assert [m.rental_id for m in await due(database)] == ["fresh", "moves", "works"]
     assert [m.rental_id for m in await due(database, limit=1)] == ["fresh"]
@@ -180,7 +180,7 @@ async def test_a_message_that_is_due_later_counts_as_undelivered(database: Datab
 
 
 async def show_until_refresh(database: Database, message: Message, refresh_at: datetime) -> None:
-    """Save that Slack shows the newest version of a message, and when to refresh it."""
+    """Store that Slack shows the newest version of a message, and when to refresh it."""
     await show(database, message, refresh_at=refresh_at)
 
 
@@ -281,12 +281,12 @@ async def test_posts_about_a_rental_stay_in_order_after_its_card(
     assert await sendable_ids(database) == {card.id, direct.id}
     await show(database, card)
     assert await sendable_ids(database) == {direct.id, thread.id}
-    # Once nobody knew for a minute whether a post was made, later ones pass it.
+    # If it is unknown for a minute whether a post was made, later ones no longer wait for it.
     passed = {"passed": {direct.id, thread.id}}
     assert await sendable_ids(database, **passed) == {m.id for m in (direct, thread, later_direct, later_thread)}
     async with database.write() as tx:
         await tx.messages.save(changed(later_direct, sending=True))
-    # What may be in Slack already is read back at any time.
+    # A message that may already be in Slack can be read back at any time.
     assert await sendable_ids(database) == {direct.id, thread.id, later_direct.id}
     await show(database, thread)
     await show(database, direct, closed=True, ts=None)
@@ -347,7 +347,7 @@ async def test_a_message_behind_an_unsendable_one_is_found(database: Database) -
 
 
 async def test_a_message_is_unsendable_if_its_next_call_is(database: Database) -> None:
-    # A private answer to somebody without a `response_url` is a post like any other.
+    # A private answer to someone without a `response_url` is a post like any other.
     async with database.write() as tx:
         await tx.messages.add(make.message(MessageKind.REPLY, None, to="https://hooks"))
         await tx.messages.add(make.message(MessageKind.REPLY, None, to=f"C1/{make.ANA}/1.0"))
@@ -396,7 +396,7 @@ async def test_a_redirected_card_is_posted_again_with_its_unsent_replies(
     async with database.read() as tx:
         now = await tx.rentals.get("k7mq2")
     assert now is not None
-    # A change that was computed before the redirection doesn't undo it.
+    # A change that was computed before the redirection doesn't undo the redirection.
     assert (now.card_channel, now.state) == ("C0OTHER", State.PROVISIONING)
 
 
@@ -421,7 +421,8 @@ async def test_home_tabs_come_last_except_after_an_opening_or_a_turned_page(data
         await tx.messages.turn_home(make.BEN, 2)
     turned, _, last = await sendable(database)
     assert (turned.to.value, turned.body, last.to.value) == (make.BEN, {"page": 2}, make.ANA)
-    # What changed waits until ten seconds after the last time. A turned page does not.
+    # A tab whose content changed waits until ten seconds after its last update. A tab whose page was turned
+    # doesn't.
     assert [m.to.value for m in await sendable(database, homes={make.ANA, make.BEN}) if m.kind is home] == [
         make.BEN
     ]

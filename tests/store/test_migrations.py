@@ -68,7 +68,7 @@ async def test_migrating_again_changes_nothing(url: str, clock: MovedClock) -> N
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 async def new_url(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[str]:
-    """The URL of an empty database of each kind, which was never migrated."""
+    """Yield the URL of an empty database of each kind that has never been migrated."""
     if request.param == "sqlite":
         yield f"sqlite:///{tmp_path}/new.db"
         return
@@ -97,7 +97,7 @@ async def test_a_failed_migration_changes_nothing_and_can_be_repeated(new_url: s
 
 
 async def test_a_database_with_a_dangling_reference_is_not_migrated(tmp_path: Path) -> None:
-    # A connection of sqlite3 checks no references by default.
+    # By default, sqlite3 doesn't check references.
     with closing(sqlite3.connect(tmp_path / "other.db", isolation_level=None)) as shell:
         shell.execute("CREATE TABLE first (id INTEGER PRIMARY KEY)")
         shell.execute("CREATE TABLE second (first_id INTEGER REFERENCES first (id))")

@@ -1,4 +1,4 @@
-"""What the store knows of the charges of a month, and the files that it keeps."""
+"""The charges of a month, and the files that are kept."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One process opens a database at a time; one that can't be opened says why in one line."""
+"""Only one process at a time opens a database. If it can't be opened, the error says why in one line."""
 
 from __future__ import annotations
 

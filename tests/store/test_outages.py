@@ -1,4 +1,4 @@
-"""A database that doesn't answer in time, or takes no writes, is an outage that ends."""
+"""A database that doesn't respond in time, or can't be written, is an outage that may end."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ sys.stdin.read()
 
 @contextmanager
 def held_by_another_process(url: str) -> Iterator[None]:
-    """Another process holds the write lock of the file meanwhile."""
+    """Hold the write lock of the file in another process during the block."""
     command = [sys.executable, "-c", HOLDS_THE_WRITE_LOCK, url.removeprefix("sqlite:///")]
     with subprocess.Popen(  # noqa: S603  # our own Python and script
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -85,12 +85,12 @@ async def test_a_writer_cancelled_while_it_waits_for_another_process_writes_noth
 async def test_closing_waits_for_a_thread_that_is_waiting_for_another_process(
     sqlite_url: str, clock: MovedClock
 ) -> None:
-    """Such a thread would call an event loop that is closed."""
+    """Otherwise such a thread would call an event loop that is closed."""
     database = await Database.open(sqlite_url, claimant="test", clock=clock)
     threads = database.engines.threads
     with held_by_another_process(sqlite_url):
         task = asyncio.create_task(write(database, "cancelled"))
-        for _ in range(2):  # the first one closes the connection and waits for that
+        for _ in range(2):  # the first call closes the connection, and waits until it is closed
             for _ in range(50):
                 await asyncio.sleep(0)
             task.cancel()
@@ -101,7 +101,7 @@ async def test_closing_waits_for_a_thread_that_is_waiting_for_another_process(
 
 
 def damage(path: Path) -> None:
-    """Overwrite all of a file but its header."""
+    """Overwrite everything in a file except its header."""
     with path.open("r+b") as file:
         file.seek(100)
         file.write(b"\xff" * (path.stat().st_size - 100))
@@ -132,7 +132,7 @@ async def test_ownership_is_regained_after_postgresql_ended_every_connection(
 
 
 async def until_it_works(work: Callable[[], Awaitable[T]]) -> T:
-    """Do it until every connection that was cut has been noticed."""
+    """Repeat a call until every connection that was cut has been noticed."""
     for _ in range(10):
         with suppress(StoreBusy):
             return await work()
@@ -141,7 +141,10 @@ async def until_it_works(work: Callable[[], Awaitable[T]]) -> T:
 
 @asynccontextmanager
 async def owning_alone(url: str) -> AsyncIterator[bool]:
-    """Have the database alone, as who migrates it has. Yield whether nobody else uses it."""
+    """Take exclusive ownership of the database, as a migration does.
+
+    Yields whether nobody else uses the database.
+    """
     connection = await asyncpg.connect(url)
     yield await connection.fetchval(f"SELECT pg_try_advisory_lock({OWNER_LOCK})")
     await connection.close()
@@ -177,7 +180,7 @@ async def test_a_timeout_for_a_postgresql_row_lock_raises_store_busy(postgres_ur
 async def test_an_idle_transaction_ends_before_others_give_up_on_its_locks(
     postgres_url: str, clock: MovedClock
 ) -> None:
-    """Its process may have been stopped."""
+    """Its process may have been suspended."""
     stopped = await Database.open(postgres_url, claimant="test", clock=clock, hold_at_most=LOCK_TIMEOUT / 4)
     other = await Database.open(postgres_url, claimant="test", clock=clock)
     transaction = stopped.write()
@@ -203,7 +206,7 @@ async def test_a_session_suspended_in_the_middle_of_a_statement_is_ended(
     assert not await database.takes_writes()  # after LOCK_TIMEOUT
     await database.look()
     assert await database.takes_writes()
-    # Which error it is depends on how much of the server's last message asyncpg has read.
+    # The error depends on how much of the server's last message asyncpg has read.
     with pytest.raises((asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)):
         await stopped.execute("SELECT")
     assert not operator.is_closed()

@@ -1,4 +1,4 @@
-"""The overdue deletion finds attempts past their end, and marks them for deletion."""
+"""The overdue deletion finds attempts that are past their end, and marks them for deletion."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ async def test_an_attempt_becomes_overdue_even_if_its_rental_is_unreadable(datab
     await store_ready_rental(database)
     await store_ready_rental(database, "later", ends_at=START + 2 * HOUR)
     async with database.engines.writer.begin() as conn:
-        # No model accepts these values.
+        # No model would accept these values.
         await conn.execute(text("UPDATE rentals SET envelope = '{}', request = '?', state = 'odd'"))
         await conn.execute(text("UPDATE attempts SET offer = '{}'"))
         await conn.commit()

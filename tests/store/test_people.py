@@ -1,4 +1,4 @@
-"""People and channels are read if Slack was asked recently enough; keys stay."""
+"""People and channels are returned if Slack was queried recently enough. Keys are kept."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Frequent statements read only the rows that they need, as the databases' query plans show."""
+"""Frequent statements read only the rows that they need, as the query plans show."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Statements = list[tuple[str, Any]]
 
 EXPLAIN = {"sqlite": "EXPLAIN QUERY PLAN", "postgresql": "EXPLAIN"}
 FULL_SCAN = {"sqlite": r"SCAN (?!due$|CONSTANT ROW$)(?!.* INDEX )", "postgresql": r".*Seq Scan"}
-"""A line of a plan that reads a whole table. `due` is the few rows that a claim has selected."""
+"""Matches a line of a plan that reads a whole table. `due` is the small set of rows that a claim has selected."""
 
 
 @contextmanager
@@ -50,7 +50,7 @@ async def plan(database: Database, statements: Statements) -> list[str]:
     async with database.engines.writer.connect() as conn:
         kind = conn.dialect.name
         if kind == "postgresql":
-            # Otherwise PostgreSQL ignores every index, because these tables are small.
+            # Without this, PostgreSQL ignores all indexes, because these tables are small.
             await conn.exec_driver_sql("SET LOCAL enable_seqscan = off")
         for sql, values in statements:
             if sql.startswith(("SELECT", "UPDATE", "WITH", "DELETE", "INSERT")):
@@ -60,7 +60,10 @@ async def plan(database: Database, statements: Statements) -> list[str]:
 
 
 def full_scans(database: Database, lines: list[str]) -> list[str]:
-    """Return the lines that read a whole table. What a part of the same query returns is no table."""
+    """Return the lines that read a whole table.
+
+    The result of another part of the same query doesn't count as a table.
+    """
     pattern = re.compile(FULL_SCAN[database.engines.writer.dialect.name])
     parts = {f"SCAN {line.removeprefix('CO-ROUTINE ')}" for line in lines if line.startswith("CO-ROUTINE ")}
     return [line for line in lines if pattern.match(line) and line not in parts]
@@ -84,7 +87,7 @@ UNFINISHED = UnfinishedAttempt(
 CLAIMED = Claimed(id="k7mq2", due_at=START)
 KEY = Key(line="ssh-ed25519 AAAA", comment="", fingerprint="F")
 OF_ONE_PERSON = "rentals_live|rentals_owner"
-"""SQLite uses the first; PostgreSQL chooses by how many rentals the person had."""
+"""SQLite uses the first index. PostgreSQL chooses by the number of rentals that the person has had."""
 Query = Callable[[Tx], Awaitable[object]]
 
 
@@ -94,7 +97,7 @@ async def usage(tx: Tx, without: str | None = None) -> None:
 
 
 def with_one(query: Query) -> Query:
-    """Return the query in a store that has a rental: without one, it reads nothing more."""
+    """Return the query for a store that has a rental, because it would read nothing more in an empty one."""
 
     async def run(tx: Tx) -> None:
         await tx.quotes.add(make.quote(str(RENTAL.quote_id)))
@@ -265,7 +268,7 @@ BY_KEY: list[Query] = [
 
 
 async def plan_of(database: Database, query: Query) -> list[str]:
-    """Run a query, take back what it wrote, and return the lines of its plans."""
+    """Run a query, roll back its writes, and return the lines of its plans."""
     with watched(database) as statements, suppress(_TakenBack):
         async with database.write() as tx:
             await query(tx)
@@ -274,7 +277,7 @@ async def plan_of(database: Database, query: Query) -> list[str]:
 
 
 class _TakenBack(Exception):
-    """Rolls a transaction back."""
+    """Rolls back a transaction."""
 
 
 async def test_each_frequent_query_uses_its_index_and_reads_no_whole_table(database: Database) -> None:

@@ -1,4 +1,4 @@
-"""The check before a start returns what the start will find, and changes nothing."""
+"""The check before a start reports the condition that the start will find, and changes nothing."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ async def test_a_connection_pooler_is_detected(postgres: Postgres, tmp_path: Pat
         f"listen_addr =\nlisten_port = 6432\nunix_socket_dir = {host}\n"
         "ignore_startup_parameters = lock_timeout, idle_in_transaction_session_timeout\n"
     )
-    # It refuses to run as root, as PostgreSQL does.
+    # Like PostgreSQL, it refuses to run as root.
     user = getpass.getuser() if os.getuid() else pwd.getpwuid(os.stat(host).st_uid).pw_name
     command = [program("pgbouncer"), "-q", "-u", user, str(ini)]
     pooler = await asyncio.create_subprocess_exec(*command, stdout=PIPE, stderr=PIPE)

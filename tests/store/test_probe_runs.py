@@ -1,4 +1,7 @@
-"""Visits and samples of ready machines: planned when they become ready, ended when they stop being ready."""
+"""Probe runs and samples of ready machines.
+
+Probing begins when a machine becomes ready, and ends when it stops being ready.
+"""
 
 from __future__ import annotations
 
@@ -46,7 +49,7 @@ async def test_a_machine_is_probed_while_it_is_ready(database: Database) -> None
         assert await tx.probe_runs.defer(first, START + MINUTE)
     extended = await change(database, ready, lease=make.lease(ends_at=START + timedelta(hours=9)))
     async with database.read() as tx:
-        # A change of a ready rental leaves its next visit as it is.
+        # A change of a ready rental doesn't affect its next probe run.
         assert await tx.probe_runs.next_due() == START + MINUTE
 
     await change(database, extended, state=State.DESTROYING)

@@ -1,4 +1,4 @@
-"""Quotes are counted by owner, and keep the rental that they became."""
+"""Quotes are counted by owner, and keep a reference to the rental that they became."""
 
 from __future__ import annotations
 

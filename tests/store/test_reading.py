@@ -1,4 +1,4 @@
-"""A database is read while a bot has it open."""
+"""A database can be read while a bot uses it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A rental is changed only from its newest version."""
+"""A rental can only be changed from its newest version."""
 
 from __future__ import annotations
 
@@ -256,13 +256,16 @@ async def test_usage_is_the_exact_sum_of_the_maximum_rates_of_live_rentals(datab
     async with database.read() as tx:
         usage = await tx.rentals.usage(make.ANA)
         other = await tx.rentals.usage(make.ANA, without="aaaaa")
-    # A fraction of a micro-dollar is rounded up, so that the sum is never below what may be spent.
+    # A fraction of a micro-dollar is rounded up, so that the sum is never lower than the amount that may be spent.
     assert (usage.person_rentals, usage.team_rate) == (2, Decimal("2.570001"))
     assert (other.person_rentals, other.team_rate) == (1, Decimal("0.100001"))
 
 
 async def test_the_price_of_an_unresolved_attempt_counts_in_the_teams_rate(database: Database) -> None:
-    """Not for the rental itself, which adds it when it buys, and not once the attempt is settled."""
+    """The price doesn't count for the rental itself, which adds it when it buys.
+
+    It doesn't count after the attempt was closed, either.
+    """
     attempt = make.attempt("aaaaa", state=AttemptState.UNKNOWN, orphaned=True, marked_by=Marker.STEP)
     before = await make.store_rental(database, make.rental("aaaaa", attempts=1), attempt)
     cap = before.terms.max_rate

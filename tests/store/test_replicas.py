@@ -1,4 +1,7 @@
-"""Several processes share a PostgreSQL: they know of and wake each other, and leave when it is migrated."""
+"""Several processes share a PostgreSQL database.
+
+They know about each other, wake each other, and stop when the database is migrated.
+"""
 
 from __future__ import annotations
 
@@ -20,12 +23,12 @@ from tests.store import make
 from tests.store.fact import read, write
 
 OWNER_LOCK = 0x67707561
-"""What versions without replicas have alone."""
+"""The lock that versions without replicas hold exclusively."""
 
 
 @pytest.fixture
 async def both(postgres_url: str, clock: MovedClock) -> AsyncIterator[tuple[Database, Database]]:
-    """Two processes that share a database: the first one that opened it, and the one that joined it."""
+    """Two processes that share a database: the one that opened it first, and the one that joined."""
     async with AsyncExitStack() as stack:
         opened = []
         for name in ("first", "second"):
@@ -35,7 +38,7 @@ async def both(postgres_url: str, clock: MovedClock) -> AsyncIterator[tuple[Data
 
 
 def noted(database: Database, written: Written) -> asyncio.Event:
-    """Return an event that is set after each commit that wrote such a row."""
+    """Return an event that is set after each commit that wrote rows of this kind."""
     event = asyncio.Event()
     database.on_commit(event.set, written)
     return event
@@ -181,7 +184,7 @@ async def test_a_claim_lasts_until_another_process_takes_it_after_expiry(
 
 
 async def make_older(url: str) -> None:
-    """Take a database one revision back."""
+    """Downgrade a database by one revision."""
     connection = await asyncpg.connect(url)
     await connection.execute("ALTER TABLE messages DROP COLUMN next_call")
     await connection.execute("UPDATE alembic_version SET version_num = 'v0500'")

@@ -1,4 +1,4 @@
-"""The roles that the Compose file and the pages make in PostgreSQL are enough for the bot, and no superusers."""
+"""The PostgreSQL roles of the Compose file and the documentation suffice, and aren't superusers."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ PASSWORD = "0123456789abcdef"  # noqa: S105 - a server that asks for none
 
 
 def blocks(page: str, language: str, mark: str) -> list[str]:
-    """Return the code of a page in a language, if it has this mark in it."""
+    """Return the code blocks of a page in a language that contain this mark."""
     text = (ROOT / "docs" / page).read_text(encoding="utf-8")
     return [code for code in re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL) if mark in code]
 
 
 async def psql(postgres: Postgres, url: str, script: str) -> None:
-    """Run a script as psql in the container does, which has the password of the secret."""
+    """Run a script with psql, as in the container, which knows the password from the secret."""
     await asyncio.to_thread(
         subprocess.run,
         [postgres.server.bin_path / "psql", "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", url],
@@ -50,7 +50,7 @@ def as_role(url: str, role: str) -> str:
 
 
 async def works(url: str, clock: MovedClock) -> None:
-    """Check that a bot runs on a migrated database."""
+    """Check that a bot can run on a migrated database."""
     assert await check_database(url) is Condition.READY
     database = await Database.open(url, claimant="test", clock=clock)
     await write(database, "kept")
@@ -91,7 +91,10 @@ async def test_a_role_without_schema_rights_can_run_a_migrated_database(
 
 @asynccontextmanager
 async def older_volume(postgres: Postgres) -> AsyncIterator[str]:
-    """Run a server that an earlier Compose file set up, with gpubot as its superuser. Yield its database's URL."""
+    """Run a server that an earlier Compose file set up, with gpubot as its superuser.
+
+    Yields the URL of the database.
+    """
     user, programs = postgres.server.system_user, postgres.server.bin_path
 
     async def run(*command: object) -> None:

@@ -1,4 +1,4 @@
-"""Every value that a model allows is read as it was written, on both databases."""
+"""Every value that a model allows is read back unchanged, on both kinds of database."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ M = TypeVar("M", bound=BaseModel)
 
 FAR = datetime(9999, 1, 1, tzinfo=UTC)
 
-# The store replaces NUL and lone surrogates; see the last test.
+# The store replaces NUL and lone surrogates, as the last test shows.
 TEXT = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=20)
 NUMBERS = st.integers(1, 2**31 - 2)
 FIRST = datetime(1970, 1, 2, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
-# One number for each, which takes half the time of the draws by `datetimes` and `timedeltas`.
+# Draw a single number for each, which takes half the time of `datetimes` and `timedeltas`.
 MOMENTS = st.integers(0, (datetime(9998, 1, 1, tzinfo=UTC) - FIRST) // MICROSECOND).map(
     lambda after: FIRST + after * MICROSECOND
 )
@@ -95,7 +95,7 @@ numbers = count(1)
 
 
 def fresh() -> str:
-    """Return a name that no earlier example had."""
+    """Return a name that no earlier example has used."""
     return f"x{next(numbers)}"
 
 
@@ -104,7 +104,10 @@ Both: TypeAlias = tuple[Database, Database]
 
 @pytest.fixture
 async def both(tmp_path: Path, postgres_url: str, clock: MovedClock) -> AsyncIterator[Both]:
-    """A database of each kind. Both get the same examples: to draw one takes longer than to write it."""
+    """Yield a database of each kind.
+
+    Both get the same examples, because drawing an example takes longer than storing it.
+    """
     sqlite = await Database.open(await fresh_sqlite(tmp_path / "gpubot.db"), claimant="test", clock=clock)
     postgresql = await Database.open(postgres_url, claimant="test", clock=clock)
     yield sqlite, postgresql
@@ -117,7 +120,7 @@ def examples(n: int) -> settings:
         max_examples=n,
         derandomize=True,
         phases=[Phase.generate],  # shrinking a failing example takes minutes with a database
-        # All examples of a test share the databases; each uses new names.
+        # All examples of a test share the databases, so each uses new names.
         suppress_health_check=[HealthCheck.function_scoped_fixture],
     )
 
@@ -185,7 +188,7 @@ async def test_a_rental_and_its_rows_are_read_as_they_were_written(
     later = changed(later, **fixed, version=rental.version + 1)
     rental, later = _with_lease(rental), _with_lease(later)
     if later.lease is not None and rental.lease is not None:
-        # A change never moves `seen_at` back.
+        # A change never makes `seen_at` earlier.
         later = changed(later, lease=changed(later.lease, seen_at=rental.lease.seen_at))
     if attempt.offer is not None:
         attempt = changed(attempt, offer=changed(attempt.offer, offer_id=name), resource_name=name)

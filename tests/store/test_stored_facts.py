@@ -1,4 +1,4 @@
-"""The facts of each kind of event are read as 0.1.0 and 0.5.0 stored them, or the version that brought it."""
+"""Each kind of event is read as it was stored by 0.1.0, by 0.5.0, or by the version that introduced it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ NAMES = {name for row in ROWS for name in row["facts"]}
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row['kind']}, {row['release']}")
 def test_events_stored_by_an_earlier_version_keep_their_facts(row: dict[str, Any]) -> None:
-    # These stored null for each fact that the event did not have.
+    # These versions stored null for each fact that the event didn't have.
     facts = {**dict.fromkeys(NAMES), **row["facts"], "of_a_later_version": 1}
     stored = {"id": 1, "rental_id": "k7mq2", "kind": row["kind"], "at": START, "actor": None, "facts": facts}
     event = to_model(Event, stored)

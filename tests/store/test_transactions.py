@@ -1,4 +1,4 @@
-"""All of a transaction is written, or nothing is."""
+"""A transaction is written completely or not at all."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ async def test_a_read_sees_one_snapshot(database: Database) -> None:
 
 
 async def commits_wait(database: Database, setting: str, *, durable: bool) -> bool:
-    """Return whether a commit waits for the disk, by a setting of the database."""
+    """Return whether a commit waits for the disk, according to a setting of the database."""
     async with database.write(durable=durable) as tx:
         value = await tx.quotes._conn.scalar(text(setting))
     return value in {2, "on"}  # 2 is FULL
@@ -154,7 +154,7 @@ async def test_fifty_concurrent_rentals_cannot_exceed_the_limit(database: Databa
             return True
 
     async def retry_rent(n: int) -> bool:
-        # On a busy machine not every connection opens in time.
+        # On a busy machine, not every connection opens in time.
         for _ in range(20):
             with suppress(StoreBusy):
                 return await rent(n)

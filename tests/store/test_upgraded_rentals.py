@@ -1,6 +1,6 @@
-"""Rentals that an earlier release stored go on after the upgrade, whatever state they are in.
+"""Rentals from an earlier release continue after the upgrade, whatever their state is.
 
-These stories are on SQLite alone. test_upgrades.py reads and writes the rows on both databases.
+These stories run on SQLite only. test_upgrades.py reads and writes the rows on both kinds of database.
 """
 
 from __future__ import annotations
@@ -45,8 +45,9 @@ pytestmark = pytest.mark.parametrize("kind", ["sqlite"])
 
 @asynccontextmanager
 async def upgraded(released_url: str, stored: Stored, *, probe_line: str = "") -> AsyncIterator[World]:
-    """A world with the upgraded database, at the time of the dump. The marketplace has its machines. New machines
-    are visited if there is a `probe_line`.
+    """Create a world with the upgraded database, at the time of the dump.
+
+    The market has the machines of the dump. New machines are probed if there is a `probe_line`.
     """
     await migrate(released_url)
     async with world(released_url, rules=TEAM, probe_line=probe_line) as here:
@@ -65,8 +66,9 @@ async def upgraded(released_url: str, stored: Stored, *, probe_line: str = "") -
 
 
 async def first_start(here: World) -> None:
-    """Count what the rentals hold and were charged, as the first start of this version does. The daily check of
-    balances, which also runs at the start, may come first: then it finds no bug.
+    """Calculate the reservations and charges of the rentals, as the first start of this version does.
+
+    The daily check of balances, which also runs at the start, may come first. It then finds no bug.
     """
     wrong: list[int] = []
     await check_balances(here.deps, on_wrong=wrong.append)
@@ -76,10 +78,10 @@ async def first_start(here: World) -> None:
 
 
 async def _buy_again(here: World, url: str, bought: Collection[Attempt]) -> None:
-    """Buy what these attempts bought in this world's marketplace, and write the new ids into the database."""
+    """Buy the machines of these attempts in this world's market, and store their new IDs."""
     database = engine(url)
     async with database.begin() as conn:
-        # This marketplace doesn't sell the offers that were found in the old one.
+        # The new market doesn't sell the offers that were found in the old one.
         await conn.execute(update(quotes).values(offers=()))
     for attempt in bought:
         of_attempt = (attempts.c.rental_id == attempt.rental_id, attempts.c.n == attempt.n)
@@ -148,7 +150,7 @@ async def test_leases_of_an_earlier_release_are_extended_and_ended(released_url:
         assert promised.promised
         assert promised.quiet_until is not None
         await jump_to(here, promised.quiet_until - SECOND)
-        # A sign of life: only the question whose time its owner knows is still asked.
+        # After a sign of life, only the question whose time the owner already knows is still asked.
         longer = (await here.rental(stored.extension_waits)).extension
         extended = await here.approve(await here.rental(stored.extension_waits), BEN)
         async with here.deps.store.write() as tx:
@@ -182,8 +184,9 @@ async def test_leases_of_an_earlier_release_are_extended_and_ended(released_url:
 
 
 async def check_rendered(here: World, message: Message) -> None:
-    """Check that Slack takes what a message shows now, if it shows anything."""
-    # The first post of an approval mentions the approvers. An edit has no mention to tell from a stray one.
+    """Check that Slack accepts the current content of a message, if there is any."""
+    # The first post of an approval mentions the approvers. In an edit, an unintended mention couldn't be told from
+    # an intended one.
     shown = await content(here.deps, changed(message, shown_version=message.target_version))
     if isinstance(shown, Rendered) and message.kind is not MessageKind.HOME:
         assert problems_of_message(shown.text, shown.blocks) == []
@@ -219,7 +222,7 @@ async def test_overdue_machines_of_an_earlier_release_are_deleted(released_url: 
 
 
 async def still_unknown(here: World, question_id: str) -> AdminQuestion:
-    """Add an unknown machine to this world's account again. Return its purchase."""
+    """Add an unmanaged machine to this world's account again. Returns its purchase."""
     async with here.deps.store.read() as tx:
         before = await tx.questions.get(question_id)
     assert before is not None
@@ -244,7 +247,7 @@ async def test_idle_questions_and_replacements_of_an_earlier_release_continue(
         for message in queued:
             await check_rendered(here, message)
 
-        # Nothing is bought until an admin says so, and never for a request of which a machine runs already.
+        # Nothing is bought until an admin allows it, and never for a request that already has a running machine.
         with pytest.raises(BuyingBlocked):
             await carry_out(here.deps, ANA, replacing.Replace(new.lost, reply_to=REPLY_TO))
         await carry_out(here.deps, CLEO, account.Resume())

@@ -1,4 +1,4 @@
-"""The database of each release is brought to the newest schema with all that it has, and is read and written."""
+"""The database of each release is upgraded to the newest schema with all its rows, and can be read and written."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_each_revision_before_the_newest_has_a_dump() -> None:
     config = Config()
     config.set_main_option("script_location", "store:migrations")
     revisions = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
-    # v0200 to v0500 come with the release of 0.5.0, whose dump is made with it.
+    # v0200 to v0500 come with release 0.5.0, whose dump is made with it.
     assert revisions - {"v0200", "v0300", "v0400", "v0500", HEAD} <= set(RELEASED) <= revisions
 
 
@@ -64,7 +64,7 @@ async def test_an_upgrade_keeps_every_row(released_url: str) -> None:
 
 
 def paste(commands: list[str]) -> None:
-    """Run commands as a person who pastes them into a shell."""
+    """Run commands like a person who pastes them into a shell."""
     for command in commands:
         subprocess.run(command, shell=True, check=True)  # noqa: S602 - the test is about what a shell makes of it
 
@@ -105,7 +105,7 @@ async def test_run_backs_up_sqlite_before_migrating_and_prints_the_way_back(
     [line] = [line for line in logs if line["event"] == "database.copied"]
     after = await rows_of(url)
 
-    # After SIGKILL, the newer database has a write-ahead log.
+    # After SIGKILL, the newer database still has a write-ahead log.
     (tmp_path / f"{path.name}-wal").write_bytes(b"not of the older database")
     paste(line["go_back"])
     assert await rows_of(url) == before
@@ -114,7 +114,7 @@ async def test_run_backs_up_sqlite_before_migrating_and_prints_the_way_back(
     (tmp_path / f"{away}-wal").unlink()
     assert await rows_of(f"sqlite:///{tmp_path / away}") == after
 
-    # The copy is the same again, and is used again. A database that changed is copied beside it.
+    # If the database hasn't changed, the existing copy is used again. Otherwise there is a second copy next to it.
     await migrate(url)
     assert [name for name in others() if "before" in name] == [copied.name]
     paste(line["go_back"])

@@ -9,7 +9,7 @@ import pytest
 from bot.model.base import changed
 from bot.model.budget import TEAM, MonthPart, Scope, ScopeKind
 from bot.policy.buying.focus import BillingMonth, FileRow, MonthFile
-from handlers.messages.money import file_on_its_way, month_file_words, no_file
+from handlers.messages.money import file_on_its_way, month_file_text, no_file
 from tests.policy.test_focus import CHARGE, MACHINE
 from tests.store.make import ANA
 
@@ -73,7 +73,7 @@ def a_file(
     ],
 )
 def test_the_message_says_whose_costs_the_file_contains_and_if_complete(file: MonthFile, words: str) -> None:
-    assert month_file_words(file, ANA) == words
+    assert month_file_text(file, ANA) == words
     assert no_file(file, ANA).text.startswith(words)
 
 
@@ -81,7 +81,7 @@ def test_the_message_mentions_estimated_amounts() -> None:
     file = a_file()
     (row,) = file.rows
     estimated = FileRow(changed(row.charge, estimated=True), MACHINE, "Ana", "", running=False)
-    words = month_file_words(changed_rows(file, row, estimated), ANA)
+    words = month_file_text(changed_rows(file, row, estimated), ANA)
     assert "$27.60 of the total is estimated. The invoice may differ by tax" in words
 
 

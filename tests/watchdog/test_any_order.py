@@ -1,4 +1,4 @@
-"""Whatever happens in whatever order, nothing is deleted but what the rules of docs/watchdog.md allow."""
+"""Whatever happens in whatever order, only deletions that docs/watchdog.md allows take place."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ ANSWERS = (
 
 
 class Phase(NamedTuple):
-    """Some polls in which nothing changes."""
+    """A number of polls during which nothing changes."""
 
     polls: int
     bot: BotAnswer
     slack_takes: bool
     market_answers: bool
     gap: timedelta
-    """How long nobody polls before it."""
+    """The time without a poll before this phase."""
     clock_is_wrong: bool
 
 
@@ -59,7 +59,7 @@ PHASES = st.lists(
 
 
 def later(end: datetime | None, other: datetime | None) -> datetime | None:
-    """Return the later one of two ends. An unknown end is the latest of all."""
+    """Return the later of two ends. An unknown end is later than any other."""
     return None if end is None or other is None else max(end, other)
 
 
@@ -70,8 +70,8 @@ def test_nothing_is_deleted_before_its_time_or_without_two_warnings(phases: list
     known, said_before = {one.resource_id: one.ends_at for one in MACHINES}, 0
     named = set(known)
     for phase in phases:
-        gone = {resource_id for _, resource_id in watch.deleted}
-        alive = tuple(one for one in everything if one.resource_id not in gone)
+        terminated = {resource_id for _, resource_id in watch.deleted}
+        alive = tuple(one for one in everything if one.resource_id not in terminated)
         watch.account = alive if phase.market_answers else None
         watch.slack_takes, watch.clock_is_wrong = phase.slack_takes, phase.clock_is_wrong
         watch.now += phase.gap - MINUTE

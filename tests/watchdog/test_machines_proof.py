@@ -1,4 +1,4 @@
-"""Bot and watchdog recognize each other by a token that never travels, also if one of them is older."""
+"""Bot and watchdog recognize each other by a token that is never sent, even if one of them is older."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ OLD_BOT_IS_REFUSED = "it asks for my token itself, as older versions do, and I n
 
 @asynccontextmanager
 async def bot(*, well: bool = True, token: str = OURS) -> AsyncIterator[str]:
-    """Run the bot's server and yield its address."""
+    """Run the bot's server, and yield its address."""
 
     async def report() -> health.Report:
         return {**NAMED, "well": well}
@@ -47,7 +47,7 @@ async def bot(*, well: bool = True, token: str = OURS) -> AsyncIterator[str]:
 
 @asynccontextmanager
 async def older_bot() -> AsyncIterator[str]:
-    """Answer like the bot of the release before: to whoever sends the token itself, without a signature."""
+    """Answer like a bot of the previous release, which gives an unsigned answer to anyone who sends the token."""
 
     async def machines(request: web.Request) -> web.Response:
         if request.headers.get("Authorization") != f"Bearer {OURS}":
@@ -64,7 +64,7 @@ async def asks(url: str) -> BotAnswer:
 
 
 async def asks_as_older_watchdog(url: str) -> BotAnswer:
-    """Ask as the watchdog of the release before, which sends the token itself and believes every answer."""
+    """Query the bot like a watchdog of the previous release, which sends the token and believes every answer."""
     async with (
         aiohttp.ClientSession(headers={"Authorization": f"Bearer {OURS}"}) as session,
         session.get(f"{url}/machines") as answer,
@@ -112,7 +112,7 @@ async def test_a_bot_with_another_token_refuses_the_watchdog() -> None:
 def relayed(
     url: str, change: Callable[[int, bytes], tuple[int, bytes]]
 ) -> Callable[[web.Request], Awaitable[web.Response]]:
-    """Pass requests on to the bot at `url`, and return its answers changed, with the bot's own signature."""
+    """Forward requests to the bot at `url`, and return its answers changed, but with the bot's own signature."""
 
     async def handler(request: web.Request) -> web.Response:
         async with (
@@ -160,7 +160,7 @@ async def test_an_answer_cannot_be_replayed() -> None:
 
 
 async def test_the_signature_of_a_request_is_not_valid_for_an_answer() -> None:
-    """A program that knows no token can only send the request's own signature back."""
+    """A program that doesn't know the token can only send the signature of the request back."""
 
     async def mirror(request: web.Request) -> web.Response:
         return web.json_response(NAMED, headers={SIGNATURE_HEADER: request.headers[SIGNATURE_HEADER]})

@@ -1,4 +1,4 @@
-"""What the watchdog makes of the answers of the bot's address, the market and Slack, over real connections."""
+"""The watchdog interprets answers from the bot's address, the market and Slack, over real connections."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 @asynccontextmanager
 async def outside(handler: Handler) -> AsyncIterator[Outside]:
-    """Yield the outside with one server, which answers everything with `handler`."""
+    """Yield the outside world with a single server, which answers every request with `handler`."""
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", handler)
     runner = web.AppRunner(app, access_log=None)

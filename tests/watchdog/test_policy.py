@@ -1,4 +1,4 @@
-"""What the watchdog says and deletes after each poll, as a pure function of what it knows and finds."""
+"""The watchdog's messages and deletions after each poll, as a function without I/O."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from bot.watchdog.policy import Kind, Message, decide, deleted, said
 from bot.watchdog.state import Account, BotAnswer, Living, Options, Poll, State, Trouble
 
 TWO = datetime(2026, 11, 24, 2, tzinfo=UTC)
-"""02:00, when the bot of most tests is killed."""
+"""The time at which the bot of most tests is killed: 02:00."""
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 DEAD = BotAnswer(trouble=Trouble.UNREACHABLE, why="nothing accepts connections at its address")
 SICK = BotAnswer(trouble=Trouble.NOT_WELL, why="the database can't be written")
@@ -49,7 +49,7 @@ def living(*numbers: int) -> tuple[Living, ...]:
 
 
 class Watch:
-    """A watchdog whose polls are a minute apart, with a bot that was well until 02:00."""
+    """A watchdog that polls every minute. Its bot was well until 02:00."""
 
     def __init__(self, *machines: WatchedMachine, destroy: bool = True) -> None:
         self.options = Options(destroy=destroy, admins=("U0CLEO000",), host="bastion")
@@ -65,7 +65,7 @@ class Watch:
         self.now += MINUTE
 
     def poll(self, bot: BotAnswer, *, continues: bool = True, token_refused: bool = False) -> None:
-        """Poll once, now."""
+        """Poll once, at the current time."""
         trouble = "" if self.account is not None else "Compute Clear didn't answer."
         account = Account(living=self.account, trouble=trouble, token_refused=token_refused)
         found = Poll(at=self.now, continues=continues, bot=bot, account=account)
@@ -79,11 +79,11 @@ class Watch:
             self.state = deleted(self.state, resource_id, self.now, failure=self.market_fails)
             if self.market_fails is None:
                 self.account = tuple(one for one in self.account or () if one.resource_id != resource_id)
-        # As the file keeps it.
+        # Use the state as the file stores it.
         self.state = State.model_validate_json(self.state.model_dump_json())
 
     def until(self, moment: datetime, bot: BotAnswer = DEAD, *, again: bool = False) -> None:
-        """Poll every minute up to `moment`. `again`: in a new process."""
+        """Poll every minute until `moment`. With `again`, as a new process."""
         while self.now <= moment:
             self.poll(bot, continues=not again)
             again = False
@@ -97,7 +97,7 @@ class Watch:
 
 
 def at(hours: float) -> datetime:
-    """Return the time so many hours after 02:00."""
+    """Return the time that is `hours` after 02:00."""
     return TWO + timedelta(hours=hours)
 
 

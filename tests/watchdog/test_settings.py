@@ -1,4 +1,7 @@
-"""The watchdog's settings: few, from the same sources as the bot's, and one clear line for each that is wrong."""
+"""The watchdog's settings.
+
+There are few. They come from the same sources as the bot's, and there is a clear message about each wrong one.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,7 @@ GOOD = {
 
 @pytest.fixture(autouse=True)
 def env(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.MonkeyPatch:
-    """An empty working directory, and an environment with only the settings that are needed."""
+    """Set up an empty working directory, and an environment with only the required settings."""
     with_only(GOOD, monkeypatch, tmp_path)
     return monkeypatch
 

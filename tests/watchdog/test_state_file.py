@@ -1,4 +1,7 @@
-"""The watchdog's file: only its owner can read it, a crash leaves it complete, an invalid one is renamed."""
+"""The watchdog's state file.
+
+Only its owner can read it, a crash leaves it complete, and an invalid one is renamed.
+"""
 
 from __future__ import annotations
 

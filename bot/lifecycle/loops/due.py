@@ -1,8 +1,8 @@
 """The base class of loops that claim the due rows of one table and work on several of them at once.
 
-A claim belongs to one holder, which is this process since its start, and expires after a while. It is renewed
-while the work runs. Once it has expired, another process may claim the row. This process never claims a row that
-it is still working on.
+A claim belongs to one process; a restarted process counts as another one. The claim is renewed while the work
+runs. Once it has expired, another process may claim the row. A process never claims a row that it is still working
+on.
 """
 
 from __future__ import annotations
@@ -51,11 +51,11 @@ class _UnderWay:
 
     task: asyncio.Task[None]
     started_at: datetime
-    """In wall-clock time."""
+    """The wall-clock time at which the work started."""
     claimed_until: float
     """The earliest time at which the claim can expire, by `Clock.monotonic`."""
     lost: bool = False
-    """True if another process has claimed the row, or may have claimed it at some point since."""
+    """True if another process has taken over the row, or may have done so after the claim expired."""
 
 
 @dataclass(eq=False, repr=False)
@@ -71,7 +71,7 @@ class DueLoop(Part, ABC, Generic[R]):
     logged_as: ClassVar[tuple[str, str]]
     """The first part of the log event's name, and the field for the row's ID, when the work on a row fails."""
     retry: ClassVar[timedelta]
-    """The delay after which a row is due again when its work has failed."""
+    """The delay before a row is tried again after its work has failed."""
 
     deps: StepDeps
     _: KW_ONLY
@@ -126,7 +126,7 @@ class DueLoop(Part, ABC, Generic[R]):
         """Prepare for a pass, at its start."""
 
     def started(self, row: R, now: datetime) -> None:
-        """Note that the work on a row starts."""
+        """Record that the work on a row has started."""
 
     def failed_with_bug(self) -> None:
         """Report a pass that failed because of a bug."""
@@ -212,7 +212,7 @@ class DueLoop(Part, ABC, Generic[R]):
     async def run_pass(self) -> datetime | None:
         """Start to work on the due rows, and return the time at which the next pass is due.
 
-        None if no row is waiting for a time. In that case the next pass follows a commit, the end of some work, or
+        None if there is no known due time. In that case, the next pass follows a commit, the end of some work, or
         the expiry of a claim.
         """
         self.passes += 1
@@ -297,7 +297,7 @@ class DueLoop(Part, ABC, Generic[R]):
             await self._put_off(row)
 
     async def _put_off(self, row: R) -> None:
-        """Postpone a row and end its claim, trying until the store accepts the write."""
+        """Postpone a row and end its claim, retrying until the store accepts the write."""
         while True:
             try:
                 async with self.deps.store.write() as tx:
@@ -311,7 +311,7 @@ class DueLoop(Part, ABC, Generic[R]):
     # --- claims
 
     def lasts(self, row_id: str) -> bool:
-        """Return whether at least half of the time of a claim is left, for a row that is being worked on.
+        """Return whether at least half of the claim's time is left for a row that is being worked on.
 
         False if another process has taken the claim, or if this machine's clock can't be trusted.
         """
@@ -326,7 +326,7 @@ class DueLoop(Part, ABC, Generic[R]):
         return lasts
 
     async def _renew_claims(self) -> None:
-        """Renew the claims of all running work, once a quarter of the time of any of them has passed."""
+        """Renew the claims of all running work as soon as one of them has used up a quarter of its time."""
         now = self.deps.clock.monotonic()
         held = {key: one for key, one in self._under_way.items() if not one.lost}
         if all(one.claimed_until - now > self.claim_seconds * 3 / 4 for one in held.values()):

@@ -33,7 +33,7 @@ from store.db import Tx, Written
 log = structlog.get_logger()
 
 AT_ONCE = 64
-"""The number of steps of rentals that run at the same time. For searches, it is half as many."""
+"""The number of steps of rentals that run at the same time. Half as many searches do."""
 RETRY_FAILED = timedelta(minutes=1)
 """The delay after which a failed step runs again."""
 GATHER = 0.05
@@ -131,7 +131,7 @@ class Steps(DueLoop[ClaimedRental]):
 class DueTimes:
     """Collects the writes of steps that changed nothing but due times and the times at which resources were read.
 
-    Writes of about the same time share one transaction, which also ends the claims of these steps.
+    Writes that come at about the same time share one transaction, which also ends the claims of these steps.
     """
 
     def __init__(self, deps: StepDeps) -> None:

@@ -37,7 +37,7 @@ log = structlog.get_logger()
 
 CHECK_EVERY = timedelta(minutes=1)
 DOWN_AFTER = timedelta(minutes=5)
-"""The age of the last check above which the bot counts as having been down or stuck in between."""
+"""If the last check is older than this, the bot counts as having been down or stuck in between."""
 RETRY_COMPLETE = timedelta(minutes=10)
 """The interval at which the market is asked again about an attempt without any resources left to delete."""
 STEP_GOES_FIRST = timedelta(minutes=3)
@@ -46,10 +46,7 @@ STEP_GOES_FIRST = timedelta(minutes=3)
 The rental's own step gets this time to act first, because the owner may still need the machine.
 """
 STEP_WORKS_WITHIN = timedelta(minutes=2)
-"""The age of a reading up to which the rental's own step counts as working.
-
-If the step, while deleting, read a resource this recently, then the step works and the vendor is slow.
-"""
+"""If the rental's step read a resource this recently while deleting it, the step works and the vendor is slow."""
 SHORTEST_PAUSE = 0.05
 """The shortest pause between two checks, in wall-clock seconds, even if the bot's clock runs fast."""
 
@@ -68,7 +65,7 @@ class OverdueDeletion(Part):
 
     def __init__(self, deps: StepDeps) -> None:
         self._clock = CorrectedClock(deps.clock)
-        """Corrected each time attempts are read from the store."""
+        """The clock that decides what is overdue, corrected each time attempts are read from the store."""
         self._deps = replace(deps, clock=self._clock)
         self._checked_at: datetime | None = None
         self._past_end: dict[AttemptKey, PastEnd] = {}
@@ -92,8 +89,7 @@ class OverdueDeletion(Part):
     async def first_due(self, tx: Tx) -> datetime | None:
         """Return the current time if a check is due, and otherwise the time of the next known deletion.
 
-        The times are by the uncorrected clock. The routine check that takes place every minute counts as work only
-        once it is due.
+        Both are times of the uncorrected clock. The routine check every minute counts as work only once it is due.
         """
         if self.due():
             return self._clock.uncorrected.now()
@@ -165,9 +161,9 @@ class OverdueDeletion(Part):
     async def _overdue_at(
         self, attempt: UnfinishedAttempt, checked_at: datetime | None, now: datetime
     ) -> datetime:
-        end, graces = self._end(attempt)
+        end, grace_periods = self._end(attempt)
         since = end if end > now else await self._past_end_since(attempt, end, checked_at, now)
-        return since + graces * overdue_grace(self._deps.rules)
+        return since + grace_periods * overdue_grace(self._deps.rules)
 
     def _end(self, attempt: UnfinishedAttempt) -> tuple[datetime, int]:
         """Return the planned end of the attempt, and the number of grace periods that follow it."""
@@ -184,8 +180,8 @@ class OverdueDeletion(Part):
     ) -> datetime:
         """Return the time at which the grace periods start.
 
-        They start at the end of the attempt, or now if the bot was down at that time: nobody was notified of the
-        end then, and no step could react to an answer.
+        They start at the end of the attempt. If the bot was down at that time, they start now, because nobody was
+        notified of the end, and no step could react to an answer.
         """
         key = attempt.rental_id, attempt.n
         past_end = self._past_end.get(key)
@@ -284,8 +280,7 @@ class OverdueDeletion(Part):
     async def _still_overdue(self, attempt: UnfinishedAttempt, overdue_at: datetime) -> bool:
         """Return whether the attempt is still overdue.
 
-        This is the case if its end is still the one that made it overdue at `overdue_at`, and that time has
-        passed.
+        Its end must still be the one that `overdue_at` was computed from, and `overdue_at` must have passed.
         """
         async with self._deps.store.read() as tx:
             now = await self._correct_clock(tx)

@@ -33,7 +33,7 @@ MISTAKES_SENT = 5
 
 @dataclass(frozen=True)
 class Reload:
-    """The changes that reading the policy file brought."""
+    """The result of reading the policy file: the version in force, and the keys that changed."""
 
     version: PolicyVersion
     """The version that is in force now."""
@@ -75,8 +75,8 @@ async def rules_at_start(store: Database, source: PolicySource) -> RulesInForce:
 async def reload(deps: Deps, by: str | None = None) -> Reload:
     """Read the policy file, and bring its rules into force if they have changed.
 
-    Changed rules are stored as the next version and used from now on. The admins are notified. The usage of
-    budgets is recalculated for the first rules of a database, and whenever the billing time zone changes.
+    Changed rules are stored as the next version and used from now on. The admins are notified. Budgets are
+    recalculated for the first rules of a database, and whenever the billing time zone changes.
 
     Args:
         by: The person who requested the reload; they get no notification. None if a start or a SIGHUP caused it.

@@ -61,7 +61,7 @@ RETRY_FAILED = timedelta(minutes=2)
 
 
 FEWEST = 3
-"""The number of known machines below which failures are never blamed on the bot.
+"""With fewer machines than this, failures are never blamed on the bot.
 
 Two machines that fail together are no sign of a common cause.
 """
@@ -79,7 +79,7 @@ in use.
 
 
 class ProbeFaults:
-    """Tells failures of the bot from failures of machines, by the latest probe outcome of each machine.
+    """Distinguishes failures of the bot from failures of machines, using the latest probe outcome of each machine.
 
     Only machines whose usage status was known before the probe run count. The outcomes are kept in memory. After a
     start, the first probe run of each machine adds them again.
@@ -93,7 +93,7 @@ class ProbeFaults:
 
     @property
     def machines(self) -> Collection[str]:
-        """The machines that count, by rental ID."""
+        """The rental IDs of the machines that count."""
         return self._outcomes.keys()
 
     def note(self, rental_id: str, now: datetime, *, failed: bool) -> None:
@@ -277,9 +277,9 @@ async def run_probe(deps: StepDeps, claimed: Claimed, faults: ProbeFaults) -> st
             after, compared = await with_report(tx, after, result.report, earlier, sample.at)
             events += compared
         if not faults.are_ours(sample.at):
-            after, judged = _judged(deps, after, earlier, sample)
-            events += judged
-            await note_silence(tx, after, [*earlier, sample], sample.at)
+            after, status_changes = _with_new_status(deps, after, earlier, sample)
+            events += status_changes
+            await note_unreachable(tx, after, [*earlier, sample], sample.at)
         await _write(tx, deps, rental, after, events)
         if asks_vendor(sample.missed):
             await tx.rentals.make_due([rental_id], sample.at)
@@ -291,8 +291,8 @@ async def run_probe(deps: StepDeps, claimed: Claimed, faults: ProbeFaults) -> st
 def _next(rental: Rental, target: Target, samples: Sequence[Sample], began: datetime) -> datetime:
     """Return the time of the machine's next probe run.
 
-    The next run is very soon if the end of the lease changed during this one, because the machine doesn't know the
-    new end yet. It is also soon while the end waits for the machine's on-ending.sh.
+    If the end of the lease changed during this run, the next one comes as soon as possible, because the machine
+    doesn't know the new end yet. It also comes soon while the end waits for the machine's on-ending.sh.
     """
     if rental.lease is None or rental.lease.ends_at == target.ends_at:
         if samples[-1].missed is None and is_awaited(rental, samples[-1].at):
@@ -349,9 +349,9 @@ async def _changed_key(
 ) -> tuple[Event, ...]:
     """Return an event if the machine presents a different host key than the pinned one. Once for each such key.
 
-    There is an event only if two probe runs in a row found a changed key. The reason: if the vendor took the
-    machine away and gave its address to another one, people should learn about the loss first. Each missed probe
-    run makes the bot ask the vendor, so by the second one the loss would be known.
+    There is an event only if two probe runs in a row found a changed key. This is deliberate: if the vendor took
+    the machine away and gave its address to another one, people should learn about the loss first. Each missed
+    probe run makes the bot ask the vendor, so a loss is known by the second one.
     """
     if result.missed is not Missed.HOST_KEY_CHANGED or result.host_key is None:
         return ()
@@ -365,7 +365,7 @@ async def _changed_key(
     return (Event(rental_id=rental.id, kind=EventKind.HOST_KEY_CHANGED, at=now, facts=facts),)
 
 
-def _judged(
+def _with_new_status(
     deps: StepDeps, rental: Rental, earlier: Sequence[Sample], sample: Sample
 ) -> tuple[Rental, tuple[Event, ...]]:
     """Return the rental with its new usage status, and one event for each change of the status."""
@@ -427,7 +427,7 @@ async def with_report(
     return after, () if attempt is None else _compared(attempt, report, now)
 
 
-async def note_silence(tx: Tx, rental: Rental, probe_runs: Sequence[Sample], now: datetime) -> None:
+async def note_unreachable(tx: Tx, rental: Rental, probe_runs: Sequence[Sample], now: datetime) -> None:
     """Record, for the statistics of the vendor, that a machine's SSH port didn't answer soon after it got ready.
 
     This is recorded only if at least LEAST_PROBE_RUNS probe runs of that time got no answer. Refused logins don't

@@ -1,6 +1,7 @@
-"""Watches this process's place among the processes that share its database.
+"""Watches how this process fits in with the others that share its database.
 
-Its clock may turn out to be wrong, another process may be doing the work, or it may have to end.
+While its clock is wrong, the process claims no work, and it leaves Slack's requests to another process that works.
+The process ends if `gpubot migrate` needs the database for itself, or has changed its schema.
 """
 
 from __future__ import annotations

@@ -40,7 +40,7 @@ CHECK_EVERY, CHECK_AGAIN = 15.0, 3.0
 People are notified after the second failed check in a row, because a store that was busy once is no outage.
 """
 LATE = timedelta(seconds=60)
-"""The lateness, in wall-clock time, from which the bot counts as not well."""
+"""If work is late for at least this long, in wall-clock time, the bot counts as not well."""
 STEP_AT_MOST = timedelta(minutes=5)
 """The longest time that a step may take, in wall-clock time.
 
@@ -241,9 +241,9 @@ class SelfCheck(Part):
 async def check_balances(deps: Deps, on_wrong: Callable[[int], None]) -> None:
     """Charge ledger rows that have not been charged yet, and correct balances with a wrong sum.
 
-    A ledger row is left without its charge if the process dies between the two: facts such as an ended resource
-    are stored in any case. Balances are checked from the previous month onwards. Each wrong balance is logged and
-    counted as a bug.
+    Ledger rows can lack a charge because facts, such as an ended resource, are stored in any case, and the process
+    may die before it charges them. Balances are checked from the previous month onwards. Each wrong balance is
+    logged and counted as a bug.
 
     Does nothing before the first rules are stored, because everything is counted for the first time when they are.
     """

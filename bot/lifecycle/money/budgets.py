@@ -39,11 +39,11 @@ from bot.policy.team.rules import Rules
 from store.db import Tx
 
 NOT_APPROVED = frozenset({State.DENIED, State.EXPIRED, State.WITHDRAWN})
-"""The ends of rentals whose pending decision was never an approval."""
+"""The final states of rentals whose request was never approved."""
 ALERTS_JOB = "budget alerts"
 """The name of the job that checks scheduled alerts."""
 RESERVED_FOR = timedelta(minutes=5)
-"""The time for which money must stay reserved before an alert is sent that only reservations reach."""
+"""The delay before sending an alert that is reached only because of reservations."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class RentalFacts:
     replacement_waits: bool = False
     """True if another rental is replacing this one and isn't over."""
     owner_changes: Sequence[Event] = ()
-    """The events that gave the rental another owner, oldest first."""
+    """The events that transferred the rental to another owner, oldest first."""
 
     @property
     def settled(self) -> Micros:
@@ -249,8 +249,8 @@ def _of_row(
 async def live_charges(tx: Tx, rules: Rules, now: datetime, *, owner: str | None = None) -> list[Charge]:
     """Return the charges of running resources until `now` that aren't in the ledger yet.
 
-    If `owner` is given, only the charges of this person are returned. Other tasks can run while the resources are
-    read.
+    If `owner` is given, only the charges of this person are returned. Other asyncio tasks can run while the
+    resources are read.
     """
     filed = await tx.budgets.filed()
     found: list[Charge] = []
@@ -332,7 +332,7 @@ async def settle(
         by: The person whose click changed the rental. If a budget reaches an alert, this person is notified too.
         new_rental: True if the rental can't have any reservations yet.
         within: True if the rental must stay within its budgets. If a balance then has no headroom for the
-            addition, Stale is raised, because the caller decided by an older balance.
+            addition, Stale is raised, because the caller based its decision on an older balance.
     """
     facts, rules = await _facts_of(tx, rental), deps.rules
     new: list[Charge] = []
@@ -405,9 +405,9 @@ async def _facts_of(tx: Tx, rental: Rental) -> RentalFacts:
 async def _alert(tx: Tx, deps: Deps, balance: Balance, more: Difference, by: str | None) -> None:
     """Send or schedule the alert that a balance has reached because `more` was added to it.
 
-    If the money is spent, the alert is sent immediately. If only reservations reach the alert, it is scheduled for
-    after RESERVED_FOR, because a machine that starts reserves more than it is going to cost. If the balance falls
-    again, the scheduled alert is dropped.
+    If the spent money alone reaches the alert, it is sent immediately. If reservations are needed to reach it, it
+    is scheduled for after RESERVED_FOR, because a machine that starts reserves more than it is going to cost. If
+    the balance falls again, the scheduled alert is dropped.
 
     The alert is also sent to the person `by`. If it is about a person's own budget, it is sent to that person
     instead, because `by` may not be allowed to see it. The operator gets no messages.
@@ -417,7 +417,7 @@ async def _alert(tx: Tx, deps: Deps, balance: Balance, more: Difference, by: str
     rules = deps.rules
     percent = new_alert(changed(balance, reserved=0), rules)
     if percent is not None:
-        balance = await _give_alert(tx, deps, balance, percent, reader)
+        balance = await _send_alert(tx, deps, balance, percent, reader)
     percent = new_alert(balance, rules)
     before = changed(balance, reserved=balance.reserved - more.reserved, spent=balance.spent - more.spent)
     if percent is None:
@@ -429,7 +429,7 @@ async def _alert(tx: Tx, deps: Deps, balance: Balance, more: Difference, by: str
         await tx.jobs.bring_forward(ALERTS_JOB, due_at)
 
 
-async def judge_planned_alerts(tx: Tx, deps: Deps) -> None:
+async def send_planned_alerts(tx: Tx, deps: Deps) -> None:
     """Send the scheduled alerts that are due and still reached, and drop the others.
 
     The caller must hold the spending lock.
@@ -437,11 +437,11 @@ async def judge_planned_alerts(tx: Tx, deps: Deps) -> None:
     for balance in await tx.budgets.alerts_due(deps.clock.now()):
         percent = new_alert(balance, deps.rules)
         if percent is not None:
-            await _give_alert(tx, deps, balance, percent, balance.alert_to)
+            await _send_alert(tx, deps, balance, percent, balance.alert_to)
         await tx.budgets.plan_alert(balance.scope, balance.month, None, None)
 
 
-async def _give_alert(tx: Tx, deps: Deps, balance: Balance, percent: int, reader: str | None) -> Balance:
+async def _send_alert(tx: Tx, deps: Deps, balance: Balance, percent: int, reader: str | None) -> Balance:
     """Notify the approvers' channel and the `reader` that a balance has reached an alert.
 
     Returns the balance, with the alert recorded.
@@ -488,7 +488,7 @@ async def room_for(
 async def passed_by(
     tx: Tx, rules: Rules, after: Rental, now: datetime, *, whole: bool = False
 ) -> tuple[Demand, ...]:
-    """Return the budgets that have no headroom for a rental if it changed to `after`.
+    """Return the budgets that a rental would exceed if it changed to `after`.
 
     Usually, only the amount that the change adds to the reservation is checked. With `whole`, the complete
     reservation is checked again, so that budgets that have been lowered since then count.

@@ -12,7 +12,7 @@ from decimal import Decimal
 
 from bot.lifecycle.changes.send import send, send_of_account
 from bot.lifecycle.deps import Deps, transact
-from bot.lifecycle.money.budgets import judge_planned_alerts, live_charges
+from bot.lifecycle.money.budgets import live_charges, send_planned_alerts
 from bot.model.account_facts import DIGEST_DUE, UNUSUAL_DAY
 from bot.model.base import changed
 from bot.model.budget import TEAM, Charge, Month, Scope, ScopeKind
@@ -42,8 +42,8 @@ async def charges_of_months(
 ) -> list[Charge]:
     """Return the charges of these months, including what running resources have cost by `now`.
 
-    If `owner` is given, only the charges of this person are returned. Other tasks can run while the resources are
-    read.
+    If `owner` is given, only the charges of this person are returned. Other asyncio tasks can run while the
+    resources are read.
     """
     found = [charge for month in sorted(months) for charge in await tx.budgets.charges_in(month, owner)]
     live = await live_charges(tx, rules, now, owner=owner)
@@ -145,14 +145,14 @@ async def check_budget_alerts(deps: Deps) -> None:
     async with deps.store.read() as tx:
         if not await tx.budgets.alerts_due(deps.clock.now()):
             return
-    await transact(deps, judge_planned_alerts, deps)
+    await transact(deps, send_planned_alerts, deps)
 
 
 # --- the digest for the home channel: once a week, by project, never by person
 
 
 async def send_digest(deps: Deps) -> None:
-    """Send the latest digest that was due to the home channel, unless it has been sent already.
+    """Send the home channel the latest digest that is due, unless it has been sent already.
 
     If the bot was down for several weeks, only the latest digest is sent. After the policy has named a time for
     digests, the first one is sent the next time it is due. For a week without rentals, there is no digest. Raises

@@ -49,7 +49,7 @@ async def asked_again(
 ) -> RentalSnapshot:
     """Make a request wait for a decision again (see `ask_again`).
 
-    A rental with a waitlist entry returns to the waitlist instead, unless the reason is SHOWN_LATER.
+    A rental with a waitlist entry is put back on the waitlist instead, unless the reason is SHOWN_LATER.
     """
     waitlist_entry = snapshot.rental.waitlist_entry
     if waitlist_entry is not None and why is not Why.SHOWN_LATER:
@@ -61,7 +61,7 @@ async def asked_again(
 async def wait_on(
     deps: StepDeps, snapshot: RentalSnapshot, waitlist_entry: WaitlistEntry, why: Why, now: datetime
 ) -> RentalSnapshot:
-    """Return a rental to the waitlist because of `why`, or end it if its time on the waitlist is over.
+    """Put a rental back on the waitlist because of `why`, or end it if its time on the waitlist is over.
 
     A purchase for a waitlist entry can fail for the same reason hundreds of times, so each reason is posted in the
     thread only once.

@@ -12,10 +12,12 @@ POLL = timedelta(seconds=15)
 JITTER = timedelta(seconds=1)
 """The largest random change of a poll interval, up or down.
 
-It prevents rentals that began together from being polled together forever.
+It keeps rentals that began together from being polled together all the time.
 """
 TOGETHER = timedelta(seconds=0.25)
-"""The grid to which the due times of polls are aligned, so that one pass of the engine claims several of them.
+"""The spacing of the due times of polls.
+
+All of them are multiples of it, so that one pass claims several of them.
 
 With a thousand rentals, this takes a tenth less CPU time per poll than individual due times.
 """
@@ -27,7 +29,7 @@ A resource that may be billed must not stay unattended for longer.
 
 _random = SystemRandom()
 _first = datetime.min.replace(tzinfo=UTC) + TOGETHER * _random.random()
-"""The origin of the grid of due times.
+"""The time from which the spacing of due times is counted.
 
 It is random in each process, so that replicas don't claim rows at the same moments.
 """

@@ -57,9 +57,9 @@ from bot.policy.use.leases import too_little_time
 from store.db import Tx
 
 STILL_FRESH = timedelta(seconds=30)
-"""The remaining lifetime below which an offer isn't tried, because it could expire during the call."""
+"""An offer that expires sooner than this isn't tried, because it could expire during the call."""
 MOST_UNRESOLVED = 3
-"""The number of unresolved attempts from which a rental waits for their lookups before it buys again."""
+"""A rental with this many unresolved attempts waits for their lookups before it buys again."""
 
 
 class NoHeadroom(Exception):
@@ -204,8 +204,8 @@ async def _buy_next(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
 async def _buy_from(deps: StepDeps, snapshot: RentalSnapshot, quote: Quote) -> RentalSnapshot:
     """Buy an allowed offer of the quote, or else of a new search. If there is none, ask people again or fail.
 
-    A rental with a waitlist entry returns to the waitlist instead after a failed purchase. The search that all
-    equal entries share then queries the market again, and bot/policy/buying/waiting.py decides when the next
+    After a failed purchase, a rental with a waitlist entry is put back on the waitlist instead. The search that
+    all equal entries share then queries the market again, and bot/policy/buying/waiting.py decides when the next
     purchase for this entry may take place.
     """
     now, rental = deps.clock.now(), snapshot.rental
@@ -428,7 +428,7 @@ def _answered(snapshot: RentalSnapshot, attempt: Attempt, answer: Procured, now:
 
 
 async def _fail(deps: StepDeps, snapshot: RentalSnapshot, why: Why, now: datetime) -> RentalSnapshot:
-    """End the rental without a machine. Rentals on the waitlist return to it instead.
+    """End the rental without a machine. A rental with a waitlist entry is put back on the waitlist instead.
 
     If attempts are unresolved, their lookups come first: until then, nobody knows that the rental cost nothing.
     """

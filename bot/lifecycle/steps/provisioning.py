@@ -26,7 +26,7 @@ from bot.policy.use.leases import latest_ready, lease_ends, longest_lease
 
 PROBE_AGAIN = timedelta(seconds=3)
 PROBE_AT_MOST = timedelta(minutes=2)
-"""The time, in wall-clock time, after which the machine becomes ready even if no SSH server has answered."""
+"""The wall-clock time after which the machine becomes ready even if no SSH server has answered."""
 
 
 async def provision(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:

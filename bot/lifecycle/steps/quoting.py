@@ -146,7 +146,7 @@ async def _replace(deps: StepDeps, quote: Quote) -> Quote:
 
 
 async def _rent_now(deps: StepDeps, quote: Quote) -> Quote:
-    """Rent the recommended offer, if nothing speaks against doing so without another click.
+    """Rent the recommended offer without another click, if that is allowed.
 
     The owner must have a key, the offer must need neither approval nor confirmation, and the lease must not be
     able to end at night. Returns the quote with its rental. If nothing was rented, returns a quote that shows its

@@ -27,18 +27,19 @@ from bot.policy.use.probe_times import Check, next_check
 from bot.policy.use.questions import after_asking, idle_cost
 
 CHECK_AGAIN = timedelta(seconds=30)
-"""The age of the last check above which a step that runs for another reason also checks the machine."""
+"""If the last check is older than this, a step that runs for another reason checks the machine as well."""
 HOST_KEY_WITHIN = timedelta(minutes=15)
-"""The time after ready in which checks try to read a host key that couldn't be read at ready.
+"""The time after a machine became ready in which checks try to read a host key that it didn't present then.
 
 As long as nothing has answered on the SSH port, checks try without a time limit.
 """
 
 
 async def run(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
-    """Do the first due action for a ready machine, and return the snapshot due again immediately.
+    """Do the first due action for a ready machine.
 
-    If no action is due, return the snapshot due at the next check or at the next action of the plan.
+    The next step is then due immediately. If no action is due, the next step is due at the next check or at the
+    next action of the plan. Returns the changed snapshot.
     """
     if notice_is_due(snapshot.rental.running_lease, deps.rules, deps.clock.now()):
         await deps.directory.refresh(snapshot.rental.teammates)

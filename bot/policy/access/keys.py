@@ -62,7 +62,7 @@ _BEGIN_PRIVATE = r"BEGIN\s+(?:[A-Z0-9]+\s+){0,4}PRIVATE\s+KEY"
 _DASHES = r"(?:--|[\u2013\u2014])"
 """Two hyphens, or the dash into which phones convert them.
 
-Not `-{2,}`, which takes quadratic time on a long row of hyphens.
+The pattern isn't `-{2,}`, because that takes quadratic time on a long row of hyphens.
 """
 _PRIVATE = re.compile(
     # Slack turns line breaks into spaces. Without dashes, only text in capitals counts, because people also

@@ -23,8 +23,8 @@ from bot.policy.team.rules import Rules
 def projects_to_name(person: Person, rules: Rules) -> tuple[str, ...]:
     """Return the projects that a person may charge.
 
-    For an approver, these are all projects. For others, they are the projects that list them, and those that list
-    nobody.
+    An approver may charge all projects. Others may charge the projects that name them in `people`, and the
+    projects that name nobody.
     """
     approver = roles_of(person, rules).approver
     projects = rules.projects.items()
@@ -40,7 +40,7 @@ def project_of(person: Person, named: str | None, channel: str, rules: Rules) ->
 
     - the project that the person named
     - the project of the channel in which they asked, provided that they may charge it
-    - the only project that lists them
+    - the only project that names them in `people`
     - UNASSIGNED
 
     Args:
@@ -79,7 +79,7 @@ def project_of_channel(channel: str, rules: Rules) -> str | None:
 
 
 def channels_of_named_people(rules: Rules) -> dict[str, str]:
-    """Return the channels of projects that list people, each with its project.
+    """Return the channels of projects that name people, each with its project.
 
     Requests that other people make in these channels aren't charged to the project.
     """

@@ -59,7 +59,8 @@ def fits(offer: Offer, query: OfferQuery) -> bool:
 def cheapest_first(offers: Iterable[Offer]) -> tuple[Offer, ...]:
     """Return offers sorted by price.
 
-    The order of offers with equal prices doesn't depend on their IDs, because every search returns new IDs.
+    The order of offers with equal prices doesn't depend on their IDs, so that it stays the same if a later search
+    returns new IDs.
     """
     return tuple(
         sorted(

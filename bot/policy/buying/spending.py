@@ -184,8 +184,9 @@ def propose(
 ) -> Proposal:
     """Return the terms for renting at the clicked price, with the limits that this price exceeds.
 
-    The terms allow a rate somewhat above the clicked price, because prices may change before the purchase. If the
-    clicked price needs no approval, this rate doesn't need any either.
+    The terms allow a somewhat higher rate than the clicked price, so that another offer can be bought if the
+    clicked one fails. If the clicked price needs no approval, the terms stay within the limits even at that higher
+    rate.
 
     Args:
         gpu: The canonical name of the clicked GPU.

@@ -95,9 +95,9 @@ def new_waitlist_entry(
 ) -> WaitlistEntry:
     """Return the waitlist entry for a request that starts to wait `now`.
 
-    It ends when its owner `typed` that it should, but no later than `waiting.longest` from now and LEAST_TIME
-    before the latest end in the request. With a start time, only the last of these limits applies, and the machine
-    may be rented at any time of day, because the owner chose the start time on purpose.
+    It ends at the time that its owner typed, but no later than `waiting.longest` from now, and no later than
+    LEAST_TIME before the latest end in the request. With a start time, only the last of these limits applies, and
+    the machine may be rented at any time of day, because the owner chose the start time on purpose.
 
     Args:
         typed: The waitlist entry as it was typed. None if nothing was typed.

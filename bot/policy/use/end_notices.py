@@ -76,8 +76,8 @@ def notice_is_due(lease: Lease, rules: Rules, now: datetime) -> bool:
 def ask_before(lease: Lease, approvers: Collection[Availability], rules: Rules) -> datetime | None:
     """Return the last time before the lease ends at which an approver can be asked for an extension.
 
-    If the end is flexible, the latest end is meant. Returns None if somebody can still be asked at the end itself,
-    or if nobody can be asked before it.
+    A lease with a flexible end is taken to end at its latest end. Returns None if somebody can still be asked at
+    the end itself, or if nobody can be asked before it.
     """
     end = lease.latest_end or lease.ends_at
     last = last_available(end, approvers, rules.hours)

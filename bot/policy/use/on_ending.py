@@ -75,7 +75,7 @@ def wait_until(rental: Rental, rules: Rules) -> datetime | None:
 
 
 def is_awaited(rental: Rental, now: datetime) -> bool:
-    """Return whether the script is delaying the end of a ready machine, or a graceful destroy, right now."""
+    """Return whether the end of a ready machine, or a graceful destroy, is waiting for the script right now."""
     script, lease = rental.on_ending, rental.running_lease
     if lease.graceful_destroy is not None:
         return True

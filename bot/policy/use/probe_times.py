@@ -12,7 +12,7 @@ from bot.model.request import Contract
 from bot.policy.use.on_ending import STARTS_BEFORE
 
 PROBE_EVERY = {Contract.ONDEMAND: timedelta(minutes=2), Contract.SPOT: timedelta(minutes=1)}
-"""The time from the start of one probe run to the start of the next, by contract."""
+"""The time from the start of one probe run to the start of the next, for each kind of contract."""
 WHILE_AWAITED = timedelta(seconds=30)
 """The time between probe runs while an end is delayed by the machine's `on-ending.sh`.
 
@@ -24,7 +24,7 @@ AFTER_REFUSED = (timedelta(seconds=30), timedelta(minutes=1), timedelta(minutes=
 Probing never stops, so that a probe which the owner installs by hand is found.
 
 OpenSSH blocks a client's address, and everyone who shares it, once the penalties of that address add up to 15 s. A
-failed login adds 5 s, which have passed long before the next login (PerSourcePenalties in sshd_config(5), since
+failed login adds 5 s, but these expire long before the next login (PerSourcePenalties in sshd_config(5), since
 9.8).
 """
 UNREACHABLE_AFTER = 3
@@ -101,8 +101,8 @@ It is short because a vendor can reclaim a spot machine at any time.
 LONGEST_PROBE_RUN = timedelta(seconds=15)
 """The longest time that a probe run is assumed to take.
 
-A successful probe run proves that the machine exists until the next one should have finished: for PROBE_EVERY plus
-this time.
+A successful probe run proves that the machine exists until the next probe run should have finished, that is, for
+PROBE_EVERY plus this time.
 """
 
 

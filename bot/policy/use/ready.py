@@ -344,7 +344,7 @@ def _notice(machine: Machine, rules: Rules, now: datetime) -> Due | None:
 
 
 def _ask_in_time(machine: Machine, rules: Rules, now: datetime) -> Due | None:
-    """Notify the owner ASK_IN_TIME before the approvers' hours end, so that they can still ask for an extension.
+    """Notify the owner ASK_IN_TIME before the approvers' hours end, while an extension can still be approved.
 
     This only happens if the machine ends outside those hours and an extension would need an approver. It is
     omitted if the machine became ready or was extended after that time.
@@ -420,7 +420,7 @@ def _script_failed(machine: Machine, _: Rules, now: datetime) -> Due | None:
     return None if known else Due(now, TellFailure(script.status))
 
 
-# --- rules: questions whether the machine is still needed
+# --- rules: questions about whether the machine is still needed
 
 
 def _question(machine: Machine, rules: Rules, now: datetime) -> Due | None:

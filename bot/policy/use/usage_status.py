@@ -384,8 +384,8 @@ def _without_break(
 def _why(missed: Sequence[Sample], before: Use | None, *, not_yet: bool) -> Missed | None:
     """Return the reason why the last probe runs show nothing.
 
-    A previous reason is kept as long as it is still among the reasons. Otherwise alternating failures would change
-    the usage status with every probe run.
+    The previous reason is kept as long as one of the last probe runs still has it. Otherwise alternating failures
+    would change the usage status with every probe run.
     """
     if len(missed) < MISSED_IN_A_ROW:
         return None
@@ -420,7 +420,7 @@ def _unknown(before: Use | None, since: datetime, *, why: Missed | None, worked:
 def _in_use_since(first: datetime, unbroken: _Unbroken, before: Use | None) -> datetime:
     """Return the start of the current period of use.
 
-    That is its first reading that shows work. After a break, it is the first good probe run.
+    That is the first reading of the period that shows work or, after a break, the first good probe run.
     """
     if (
         before is not None
@@ -432,10 +432,11 @@ def _in_use_since(first: datetime, unbroken: _Unbroken, before: Use | None) -> d
 
 
 def _quiet_since(work: Sequence[datetime], unbroken: _Unbroken, before: Use | None, begin: datetime) -> datetime:
-    """Return T: the time of the last reading that shows work, or of the first good probe run after a break.
+    """Return the time since which a machine hasn't worked, called T in the module's docstring.
 
-    If there is neither, return the T of the previous usage status if that was idle or connected, or else `begin`,
-    the start of the samples.
+    That is the time of the last reading that shows work, or of the first good probe run after a break. If there is
+    neither, it is the T of the previous usage status, if that was idle or connected. Otherwise it is `begin`, the
+    time at which the samples begin.
     """
     first_good = unbroken.good[0].at
     if work and (unbroken.lost_at is None or work[-1] >= first_good):
