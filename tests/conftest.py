@@ -22,7 +22,9 @@ from tests.programs import skipped_lines
 settings.register_profile(
     "gpubot",
     deadline=None,  # no test asserts a duration
-    phases=[phase for phase in Phase if phase is not Phase.explain],  # it traces each line of Python before 3.12
+    phases=[
+        phase for phase in Phase if phase is not Phase.explain
+    ],  # before Python 3.12, this phase traces every line
 )
 settings.load_profile("gpubot")
 

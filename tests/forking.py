@@ -54,16 +54,16 @@ class ForkingPopen(subprocess.Popen[Any]):
     def _execute_child(self, *given: Any) -> None:
         args, executable, preexec_fn, _, pass_fds, cwd, env, _, _, shell, *others = given
         pipes, rest = others[:6], tuple(others[6:])
-        words = _words(args)
+        command = _module_command(args)
         environment = dict(os.environ if env is None else env)
         *usual, new_session, process_group = rest
         plain = not (executable or preexec_fn or pass_fds or shell) and (*usual, process_group) == _USUAL
-        if words is None or not plain or not _is_like_ours(environment):
+        if command is None or not plain or not _is_like_ours(environment):
             super()._execute_child(*given)  # type: ignore[misc]  # not in the stubs
             return
         stdin, _, _, stdout, _, stderr = pipes
         streams = [number if fd == -1 else fd for number, fd in enumerate((stdin, stdout, stderr))]
-        request = json.dumps([words, os.fspath(cwd or Path.cwd()), environment, bool(new_session)])
+        request = json.dumps([command, os.fspath(cwd or Path.cwd()), environment, bool(new_session)])
         self.pid = _server.fork(request, streams)
         self._child_created = True
         self._close_pipe_fds(*pipes)  # type: ignore[attr-defined]  # as above
@@ -73,13 +73,13 @@ _USUAL = (True, None, None, None, -1, -1)
 """The values of restore_signals, gid, gids, uid, umask and process_group if the caller doesn't set them."""
 
 
-def _words(args: Any) -> list[str] | None:
+def _module_command(args: Any) -> list[str] | None:
     """Return the part of a command after `python -m` if it starts one of the programs, otherwise None."""
     if not isinstance(args, Sequence) or isinstance(args, str | bytes):
         return None
-    words = [os.fspath(arg) for arg in args]
-    runs = len(words) > 2 and words[:2] == [sys.executable, "-m"] and words[2] in PROGRAMS
-    return words[2:] if runs else None
+    command = [os.fspath(arg) for arg in args]
+    runs = len(command) > 2 and command[:2] == [sys.executable, "-m"] and command[2] in PROGRAMS
+    return command[2:] if runs else None
 
 
 def _is_like_ours(environment: Mapping[str, str]) -> bool:
@@ -202,7 +202,7 @@ def serve(requests: socket.socket) -> list[str]:
 
 
 def _become(request: bytes, streams: list[int]) -> list[str]:
-    words, cwd, environment, new_session = json.loads(request)
+    command, cwd, environment, new_session = json.loads(request)
     if new_session:
         os.setsid()
     for standard, fd in enumerate(streams):
@@ -217,23 +217,23 @@ def _become(request: bytes, streams: list[int]) -> list[str]:
     time.tzset()
     random.seed()
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    return [str(word) for word in words]
+    return [str(word) for word in command]
 
 
-def run(words: list[str]) -> NoReturn:
+def run(command: list[str]) -> NoReturn:
     """Run a program in this process, then end the process."""
     global _server  # noqa: PLW0603 - the inherited one belongs to the process that forked this one
     _server = _Server()
-    if words[:2] in (["bot", "demo"], ["bot", "sandbox"]):
+    if command[:2] in (["bot", "demo"], ["bot", "sandbox"]):
         _server.fork_itself()
         subprocess.Popen = ForkingPopen  # type: ignore[misc]
     if hours := os.environ.get(WRONG_CLOCK):
         _set_clock(timedelta(hours=float(hours)))
-    sys.modules.pop(f"{words[0]}.__main__", None)
-    sys.argv[1:] = words[1:]
+    sys.modules.pop(f"{command[0]}.__main__", None)
+    sys.argv[1:] = command[1:]
     status = 0
     try:
-        runpy.run_module(words[0], run_name="__main__", alter_sys=True)
+        runpy.run_module(command[0], run_name="__main__", alter_sys=True)
     except SystemExit as end:
         if isinstance(end.code, str):
             raise

@@ -84,7 +84,7 @@ class LoadBalancer:
 
 @asynccontextmanager
 async def load_balancer(*backends: Backend) -> AsyncIterator[LoadBalancer]:
-    """Run a load balancer as long as the block lasts."""
+    """Run a load balancer for the duration of the block."""
     made = LoadBalancer(list(backends))
     await made.check()
     app = web.Application()

@@ -14,17 +14,17 @@ Json = dict[str, Any]
 
 TOKEN = re.compile(r"<(?:!date\^-?\d+\^[^|<>]*\|[^<>|]*|#[CG][A-Z0-9]+)>")
 FORGED = re.compile(r"(?<![^\W_])(?:[*]bold[*]|_it_|~no~)(?![^\W_])|:tada(?=[\w+'-]*(?::|$))", re.MULTILINE)
-"""Matches formatting and emoji of the strategies' hostile text, if they would have an effect.
+"""Matches formatting and emoji in the hostile text of the tests' Hypothesis strategies, if Slack would show them.
 
-Formatting characters inside a word have no effect.
+Formatting characters inside a word have no effect, so they don't match.
 """
 QUOTED = re.compile(r"^ ?&gt;", re.MULTILINE)
-"""The same for quotes, which exist only in mrkdwn: plain text shows a typed `&gt;` as it is."""
+"""Matches quotes in the hostile text. They exist only in mrkdwn: plain text shows a typed `&gt;` as it is."""
 ENTITY = re.compile(r"&(?:amp|lt|gt);")
 OWN_DATE = re.compile(r"<!date\^[^<>]* UTC>")
-"""A date token of the bot's own, which plain text would show literally.
+"""Matches a date token of the bot's own, which plain text would show literally.
 
-The date tokens in the strategies' hostile text look different.
+The date tokens in the hostile text look different.
 """
 
 

@@ -100,7 +100,7 @@ class Machine:
 
     @asynccontextmanager
     async def up(self) -> AsyncIterator[None]:
-        """Keep the machine running as long as the block lasts.
+        """Keep the machine running for the duration of the block.
 
         Processes that a command leaves running, and files that it writes to /run, are then still there for the
         next command. Without this, each command gets a machine of its own.
@@ -146,7 +146,7 @@ class Machine:
 
     @asynccontextmanager
     async def running(self, *command: str) -> AsyncIterator[None]:
-        """Run a command as long as the block lasts, then end it and all its processes."""
+        """Run a command for the duration of the block, then end it and all its processes."""
         process = await asyncio.create_subprocess_exec(
             *self.command(*command), env={"PATH": PATH}, stdin=DEVNULL, stdout=DEVNULL, stderr=DEVNULL
         )
@@ -236,7 +236,7 @@ class SshServer:
 
 @asynccontextmanager
 async def ssh_server(machine: Machine) -> AsyncIterator[SshServer]:
-    """Run the SSH server of a machine as long as the block lasts."""
+    """Run the SSH server of a machine for the duration of the block."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         listener.setblocking(False)
         server = SshServer(machine, listener)

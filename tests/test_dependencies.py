@@ -60,11 +60,11 @@ def test_each_pinned_version_is_within_the_bounds(need: Requirement) -> None:
 def test_the_error_about_missing_parts_has_a_line_for_each_package() -> None:
     class ClientSession:
         async def _request(self) -> None:
-            """Read no `_retry_connection`."""
+            """Do nothing. The real method reads `_retry_connection`."""
 
     class Connection:
         def __init__(self, connector: object, iter_chunk_size: int) -> None:
-            """Create none of the parts."""
+            """Create none of the attributes that the code needs."""
 
     http, sqlite = ModuleType("aiohttp"), ModuleType("aiosqlite")
     vars(http)["ClientSession"] = ClientSession

@@ -82,7 +82,7 @@ async def test_a_project_is_written_to_a_separate_file(settings: Settings, tmp_p
 
 
 @pytest.mark.parametrize(
-    ("month", "project", "words"),
+    ("month", "project", "message"),
     [
         ("", None, "write a year and a month"),
         ("2025-13", None, "write a year and a month"),
@@ -92,9 +92,9 @@ async def test_a_project_is_written_to_a_separate_file(settings: Settings, tmp_p
     ],
 )
 async def test_an_unknown_month_or_project_is_a_mistake(
-    settings: Settings, tmp_path: Path, month: str, project: str | None, words: str
+    settings: Settings, tmp_path: Path, month: str, project: str | None, message: str
 ) -> None:
-    with pytest.raises(Mistake, match=words):
+    with pytest.raises(Mistake, match=message):
         await export_month(settings, month, project, tmp_path)
 
 

@@ -35,21 +35,21 @@ async def test_the_key_lines_of_a_user_are_read(monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.mark.parametrize(
-    ("behaviour", "words"),
+    ("behaviour", "message"),
     [
         ("huge", "GitHub answered with more than 64 KiB, which is more than I read. Nothing was saved."),
         ("redirects", "GitHub redirected me to another address, which I don't follow. Nothing was saved."),
     ],
 )
-async def test_huge_answers_and_redirects_are_refused(behaviour: str, words: str) -> None:
+async def test_huge_answers_and_redirects_are_refused(behaviour: str, message: str) -> None:
     async with github() as hub:
         await hub.has("ana-dev", ED25519, behaviour=behaviour)
-        assert await refused(hub) == words
+        assert await refused(hub) == message
         assert len(await hub.requests()) == 1
 
 
 @pytest.mark.parametrize(
-    ("fault", "words"),
+    ("fault", "message"),
     [
         ({"kind": "status", "status": 503}, "GitHub answered with error 503."),
         ({"kind": "status", "status": 429}, "GitHub answered with error 429."),
@@ -57,11 +57,11 @@ async def test_huge_answers_and_redirects_are_refused(behaviour: str, words: str
     ],
     ids=["error", "too many requests", "cut"],
 )
-async def test_the_message_names_githubs_error(fault: dict[str, Any], words: str) -> None:
+async def test_the_message_names_githubs_error(fault: dict[str, Any], message: str) -> None:
     async with github() as hub:
         await hub.has("ana-dev", ED25519)
         await hub.fault(**fault)
-        assert await refused(hub) == f"{words} Nothing was saved."
+        assert await refused(hub) == f"{message} Nothing was saved."
 
 
 @pytest.mark.parametrize("behaviour", ["normal", "endless"])

@@ -19,7 +19,7 @@ from bot.ops import health
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 TOKEN = SecretStr("0123456789abcdef0123456789abcdef")
 NONCE = "0123456789abcdef" * 2
-FOR_EVER = {"settled": "0", "wait": "60"}
+LONG_WAIT = {"settled": "0", "wait": "60"}
 
 
 class StoppedClock(MovedClock):
@@ -75,7 +75,7 @@ class HealthServer:
         """Start `count` requests that wait, and return once each of them is waiting."""
         waiting = []
         for _ in range(count):
-            waiting.append(asyncio.create_task(self.ask(**FOR_EVER)))
+            waiting.append(asyncio.create_task(self.ask(**LONG_WAIT)))
             await self.until_reports(20)
         return waiting
 
@@ -155,7 +155,7 @@ async def test_a_wait_ends_once_everything_is_settled(server: HealthServer) -> N
 
 async def test_a_waiting_request_reads_no_reports_while_work_is_in_progress(server: HealthServer) -> None:
     server.works = server.settled = True
-    waiting = asyncio.create_task(server.ask(**FOR_EVER))
+    waiting = asyncio.create_task(server.ask(**LONG_WAIT))
     await server.waits.wait()
     assert (await server.ask())["settled"]
     assert (waiting.done(), server.reports) == (False, 1)
@@ -175,7 +175,7 @@ async def test_a_wait_that_ends_during_work_is_answered_with_a_report(server: He
 
 async def test_a_fourth_waiting_request_is_answered_immediately(server: HealthServer) -> None:
     waiting = await server.start_waiting(3)
-    assert not (await server.ask(**FOR_EVER))["settled"]
+    assert not (await server.ask(**LONG_WAIT))["settled"]
     assert not any(task.done() for task in waiting)
     server.clock.seconds += 61
     await asyncio.gather(*waiting)

@@ -163,7 +163,7 @@ def test_the_environment_determines_the_proxy_of_an_address(
 
 
 @pytest.mark.parametrize(
-    ("named", "words"),
+    ("named", "message"),
     [
         (
             {"ALL_PROXY": "socks5://ana:hush@p:1080"},
@@ -182,17 +182,17 @@ def test_the_environment_determines_the_proxy_of_an_address(
     ],
 )
 async def test_the_start_fails_if_the_proxy_cannot_be_used(
-    env: pytest.MonkeyPatch, named: dict[str, str], words: str
+    env: pytest.MonkeyPatch, named: dict[str, str], message: str
 ) -> None:
     for name, value in named.items():
         env.setenv(name, value)
     with pytest.raises(Unusable) as refused:
         proxy_for("https://slack.test/api/")
-    assert refused.value.words == words
+    assert refused.value.words == message
     async with AsyncExitStack() as stack:
         with pytest.raises(Mistake) as ended:
             await built(stack)
-    assert ended.value.words == words
+    assert ended.value.words == message
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])

@@ -78,7 +78,7 @@ def test_the_policy_page_contains_every_key_with_its_default() -> None:
 
 
 def test_the_commands_page_contains_every_command_of_the_help() -> None:
-    helped = " ".join(f"{command} {words}" for command, words in (*HELP, *APPROVER_HELP, *ADMIN_HELP))
+    helped = " ".join(f"{command} {text}" for command, text in (*HELP, *APPROVER_HELP, *ADMIN_HELP))
     command = re.compile(r"/gpu ([a-z]+)")
     assert set(command.findall(docs("commands.md"))) == {"help", *command.findall(helped)}
 

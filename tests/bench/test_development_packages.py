@@ -20,7 +20,10 @@ for name in {names!r}:
 
 
 def development_packages() -> list[str]:
-    """Return the packages of `[dev]` by their import names, if those differ only in the hyphen."""
+    """Return the import names of the packages of `[dev]`.
+
+    This works for packages whose import name is their own name with underscores instead of hyphens.
+    """
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     named = (re.split(r"[<>=~ ]", package)[0] for package in project["optional-dependencies"]["dev"])
     return [name.replace("-", "_") for name in named]

@@ -56,7 +56,10 @@ class Story:
         self.sandbox.call("slack/_control/command", user=user, channel=channel, command="/gpu", text=text)
 
     def later(self, seconds: int) -> None:
-        """Let time pass, and give the bot time to act in between."""
+        """Let time pass, in steps of at most half an hour.
+
+        The bot does everything that becomes due in each step.
+        """
         for _ in range(seconds // HALF_HOUR):
             self.sandbox.call("_control/time", seconds=HALF_HOUR)
         if seconds % HALF_HOUR:

@@ -48,7 +48,7 @@ class Failed(Exception):
 
 
 def check(fact: bool, statement: str) -> None:
-    """Print what was checked. Raise Failed if it isn't true."""
+    """Print the statement with its result. Raise Failed if `fact` is False."""
     print(f"    {'ok  ' if fact else 'NOT '} {statement}", flush=True)
     if not fact:
         raise Failed(statement)
@@ -96,7 +96,7 @@ class Play:
     old_python: str
     kind: str
     go_back: list[str]
-    """The commands that go back, as the newer version printed them. Empty before it has run."""
+    """The commands that go back, as the newer version printed them. Empty until then."""
 
     @property
     def url(self) -> str:
@@ -118,7 +118,7 @@ class Play:
             check(await self.world.stop() == 0, "SIGTERM ended it in order")
 
     def shell(self, command: str) -> None:
-        """Run a command as an operator would who pastes it into a shell."""
+        """Run a command through a shell, as if an operator had pasted it."""
         print(f"    $ {command}", flush=True)
         subprocess.run(command, shell=True, check=True, cwd=self.world.folder)  # noqa: S602 - it is about what a shell makes of it
 
