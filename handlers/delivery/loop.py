@@ -262,7 +262,8 @@ class Delivery(Part):
             next_due = await tx.messages.next_due(now)
         moments = [next_due, *self._opens_at(now)]
         if next_refresh is not None and next_refresh <= bot_now:
-            # Either the refresh is being sent, and the loop wakes when it ends, or it waits for the rate limits.
+            # Sleeping until a time in the past would make the loop spin. A due refresh either waits for the rate
+            # limits, or it is being sent already, and the loop wakes when that ends.
             moments.append(self._pace.refresh_at(now))
             next_refresh = None
         real = min((moment for moment in moments if moment is not None and moment > now), default=None)
@@ -313,9 +314,9 @@ class Delivery(Part):
                 return
 
     async def _start_refreshes(self, tx: Tx, now: datetime, bot_now: datetime) -> datetime | None:
-        """Start as many refreshes as allowed.
+        """Start the due refreshes, as many as the limits allow.
 
-        Return the bot time of the earliest refresh, None if there is none.
+        Returns the bot time of the earliest refresh, or None if there is none.
         """
         first = await tx.messages.next_refresh()
         if first is None or first > bot_now or not self.may_refresh(now):
@@ -358,7 +359,7 @@ class Delivery(Part):
             call
             for call, method in METHODS.items()
             if made[call] >= AT_A_TIME.get(call, IN_FLIGHT)
-            # The pace counts a search page by page, so a running search isn't counted here again.
+            # A running search isn't added here, because the pace has counted each page that it has read.
             or pace.open_at(method, now, 0 if call is NextCall.FIND else made[call]) > now
         }
         if self._unsaved.open_at(now) > now:
@@ -373,7 +374,7 @@ class Delivery(Part):
         )
 
     def _opens_at(self, now: datetime) -> list[datetime | None]:
-        """Return the times at which more messages may be sent. Some of them are in the past.
+        """Return the times at which more messages may be sent. The caller ignores those in the past.
 
         The ends of running calls aren't included, because each of them wakes the loop.
         """
@@ -405,7 +406,7 @@ class Delivery(Part):
             await self._deps.clock.pause(PAUSE_AFTER_OUTAGE)
             return
         except GpubotError as error:
-            # Nothing was sent: `_send` asks the store only before the call to Slack.
+            # The store failed. `_send` uses it only before calling Slack, so nothing has been sent.
             log.warning("delivery.outage", message=message.id, error=type(error).__name__)
             self._unsaved.note_outage()
             await self._deps.clock.pause(PAUSE_AFTER_OUTAGE)
@@ -462,7 +463,8 @@ class Delivery(Part):
     async def _post(self, message: Message, rendered: Rendered) -> Result:
         """Store that a post has begun, then make the post.
 
-        After a crash between the two, the conversation is read back before anything is posted again.
+        If the process crashes between these steps, the next process searches the conversation for the post before
+        it posts again.
         """
         sending = changed(message, sending=True)
         async with self._deps.store.write() as tx:

@@ -207,7 +207,10 @@ class Poster:
         return Result(unposted(compared) if asks_again else compared, compared=True, shows_later=True)
 
     def _unreadable(self, message: Message) -> Result:
-        """Schedule another post of a message that can't be searched for: at first now, later after long waits."""
+        """Schedule another post of a message whose conversation can't be searched for an earlier post.
+
+        The first repeated post is made at once. Each further one waits longer, as `repost_wait` says.
+        """
         now = self._deps.clock.real()
         last, times = self._reposts.get(message.id, (now, 0))
         if (due_at := last + repost_wait(times)) > now:
@@ -314,8 +317,8 @@ class Poster:
     async def refresh(self, message: Message, rendered: Rendered) -> Result:
         """Edit a message only to update how much time has passed.
 
-        If the call fails for the moment, the next refresh serves as the retry. If Slack refuses the edit,
-        refreshes end, and the next change of the rental deals with the reason.
+        After a temporary failure, the next refresh serves as the retry. If Slack refuses the edit for good, the
+        message isn't refreshed any more, and `edit` handles the error when the rental changes next.
         """
         now = self._deps.clock.real()
         try:
@@ -386,9 +389,9 @@ class Poster:
         return {"channel": channel, "ts": ts, "sending": False, "posted_at": self._deps.clock.now()}
 
     def _up_to_date(self, message: Message, rendered: Rendered | None = None, **fields: Any) -> Message:
-        """Return the message as it is once Slack shows `rendered`, with these `fields` changed too.
+        """Return the message with its new state after Slack has accepted `rendered`.
 
-        `rendered` is None for a message that is never edited.
+        `rendered` is None for a message that is never edited. `fields` are further fields to change.
         """
         closes = rendered is None or rendered.closed or not message.kind.surface
         return changed(
@@ -478,5 +481,8 @@ def _retried(message: Message, now: datetime) -> Message:
 
 
 def _waiting(message: Message, until: datetime | None) -> Message:
-    """Return the message scheduled for `until`, even if Slack responds to other calls before then."""
+    """Return the message scheduled for `until`, and not earlier.
+
+    `tries` becomes 0, because messages with failed tries are sent as soon as Slack responds again after an outage.
+    """
     return changed(message, tries=0, due_at=until)

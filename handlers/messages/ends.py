@@ -94,7 +94,7 @@ def _it_ends(context: EventContext[EndFacts]) -> Rendered:
         text = join(first, on_ending_text(rental, times, event.at))
         return blocks.with_buttons(text, keep_button(rental), destroy)
     if until < lease.ends_at:
-        # The newest message stays open, because it becomes the receipt.
+        # Don't close the newest message: it shows the receipt once the machine has ended.
         longer = blocks.lead(f"{_longer(context)}: {machine(rental)}", ends_fact(rental, times).sentence)
         return blocks.of_parts(longer, closed=again is not None)
     if again is not None:
@@ -125,7 +125,8 @@ def _title(context: EventContext[EndFacts]) -> str:
     if event.kind is EventKind.SCRIPT_FAILED:
         failed = f"The script {PATH} failed on {machine(context.rental)} {times.at_time(event.at)}"
         return f"{failed}{exit_text(event.facts.exit_status)}."
-    # If an outage delayed the message, count from when it was posted.
+    # Count from the event, so that edits don't change the number. If an outage delayed the message, count from
+    # when it was posted.
     posted_at = context.posted_at or times.now
     left = until - (posted_at if posted_at - event.at >= timedelta(minutes=1) else event.at)
     at = times.at_time(until, event.at)

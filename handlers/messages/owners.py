@@ -35,7 +35,7 @@ from handlers.phrases.rental_text import how_it_ended, in_all, machine, owner
 from handlers.phrases.use_text import current_use, status_text
 
 NEEDED_FOR = timedelta(hours=4)
-"""The time for which an owner declares with [I need it] that a machine is needed."""
+"""The time for which a machine counts as needed after its owner clicks [I need it]."""
 LINES = 2
 """The maximum number of shell lines that fit into a message next to everything else."""
 
@@ -264,9 +264,10 @@ def _take_it(context: EventContext[PersonFacts]) -> Rendered:
 
 
 def _budget(details: RentalDetails) -> str:
-    """Return a sentence about the reader's remaining budget in the tightest month.
+    """Return sentences about the reader's remaining budget and what this machine would use of it.
 
-    Empty if they have no budget.
+    If the lease spans several months, they are about the month with the least budget left. Empty if the reader has
+    no budget.
     """
     if not details.demands:
         return ""

@@ -155,7 +155,10 @@ class _Named(NamedTuple):
     several: bool = False
 
     def do(self, one: str, more: str) -> str:
-        """Return a clause with the singular verb `one` or the plural verb `more`. Empty without keys."""
+        """Return a clause with the keys as its subject and a verb. Empty without keys.
+
+        The verb is `one` for a single key, such as `works`, and `more` for several, such as `work`.
+        """
         return f"{self.text} {more if self.several else one}" if self.text else ""
 
 
@@ -257,7 +260,8 @@ def _sent(keys: _Named, details: RentalDetails, reader: Reader) -> str:
         why = "because the startup script didn't run"
         return keys.do(f"doesn't work, {why}", f"don't work, {why}")
     if details.rental.probe_answered_at is not None:
-        # The probe was installed late, perhaps by hand, so it is unknown whether the keys were installed too.
+        # The probe didn't respond until late, so the owner may have installed it by hand. Then the startup script,
+        # which contains the keys, may not have run.
         return keys.do("might not work", "might not work")
     return keys.do(IF_SCRIPT_RUNS, IF_SCRIPT_RUNS)
 
@@ -294,7 +298,10 @@ def _setup_log(details: RentalDetails) -> str:
 
 
 def _names(keys: Sequence[OwnedKey], details: RentalDetails, first: Sequence[str] = ()) -> _Named:
-    """Return these keys as the machine's owner reads them. The names in `first` precede the owner's other keys."""
+    """Return the names of keys for a text that the machine's owner reads, with the owner's own keys first.
+
+    `first` are the names of further keys of the owner, which precede the others.
+    """
     reader = details.rental.owner
     own = _own_names([key for key in keys if key.person == reader], details, reader)
     others = dict.fromkeys(person(details.names, key.person) for key in keys if key.person != reader)
