@@ -73,19 +73,19 @@ class _Unresolved:
     failed_at: datetime
     """The time at which the last call for this post failed."""
     answered_at: datetime | None = None
-    """The time of Slack's first response to another call since then.
+    """The time of Slack's first response to any other call after `since`.
 
-    None if there has been no response. Slack may then be down altogether.
+    None if Slack hasn't responded to any. Slack may then be down altogether.
     """
 
     def lets_others_pass(self, now: datetime) -> bool:
         """Return whether later posts to the same reader no longer wait for this one.
 
-        They wait for one minute, counted from Slack's first response to any call.
+        They wait for one minute, counted from Slack's first response to any other call (`answered_at`).
 
-        Without any response, there are two possible reasons. Slack may be down, and then the later posts would
-        overtake this one once Slack is back. Or only this conversation can't be read. So after a minute, later
-        posts are tried only right after each failed call for this post.
+        If Slack hasn't responded at all, there are two possible reasons. Either Slack is down, and then later
+        posts must not overtake this one once Slack is back. Or only this conversation can't be read, and then they
+        should pass. So after a minute, later posts are tried, but only right after each failed call for this post.
         """
         if self.answered_at is not None and now - self.answered_at >= OTHERS_WAIT:
             return True

@@ -246,7 +246,7 @@ class Poster:
         found = self._found(message, (str(answer.get("channel") or to.value), str(answer["ts"])))
         posted = self._up_to_date(message, rendered, **found)
         if not posted.closed and not body["blocks"]:
-            # Slack accepted only the text. A later edit adds the buttons.
+            # Slack accepted only the text, so schedule an edit that tries to add the buttons.
             posted = changed(posted, digest="", due_at=self._deps.clock.real() + LONGEST_RETRY)
         return Result(posted)
 

@@ -132,7 +132,10 @@ def _question(context: EventContext[QuestionFacts]) -> Rendered:
 
 
 def is_open(context: EventContext[QuestionFacts]) -> bool:
-    """Return whether an event asks about the machine, and since then nobody has responded or used the machine."""
+    """Return whether an event asks a question about the machine that is still open.
+
+    It is open until somebody responds or the machine is used again.
+    """
     return context.facts.status is not None and context.outcome is None and _used_again(context) is None
 
 

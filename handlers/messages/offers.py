@@ -523,9 +523,9 @@ def rents_already(rental: Rental, quote_id: str, offer_id: str) -> Rendered:
 
 
 def to_confirm(quote: Quote, choice: OfferChoice, *, first_line: str, another: bool) -> Rendered:
-    """Render an offer that has to be confirmed before it is rented, below the `first_line`.
+    """Render an offer that a person clicked before they had an SSH key, and that they still have to confirm.
 
-    The offer was on hold until its owner added a key. The button opens the confirmation dialog again.
+    `first_line` precedes it, and says that the key was added. The button opens the confirmation dialog again.
     """
     above = dollars(CONFIRM_ABOVE)
     text = f"{first_line} The offer that you clicked can cost more than {above}, so confirm it first."

@@ -173,7 +173,7 @@ def _asked_for(context: EventContext) -> str:
 def _share_or_give(context: EventContext) -> Rendered:
     """Render the message to the owner of an idle machine that somebody else requests.
 
-    Later, render the outcome.
+    Once the request is resolved, render the outcome instead.
     """
     rental, event, who = context.rental, context.event, context.actor
     answer = context.outcome
@@ -228,7 +228,7 @@ def _given(context: EventContext[PersonFacts]) -> str:
 def _take_it(context: EventContext[PersonFacts]) -> Rendered:
     """Render the message to a person who is offered a machine, with its cost for them.
 
-    Later, render the outcome.
+    Once the offer is resolved, render the outcome instead.
     """
     details, rental, event = context.details, context.rental, context.event
     reader, times, answer = context.reader, context.times, context.outcome

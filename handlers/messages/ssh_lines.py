@@ -137,9 +137,9 @@ def log_in_parts(
 
 
 def keys_fact(details: RentalDetails, reader: Reader) -> Fact | None:
-    """Return the keys that work: a teammate's own keys, or for the owner the keys of everyone in the rental.
+    """Return a fact about the keys that work, and those that don't.
 
-    Keys that don't work are named. None if nothing is known about the keys.
+    A teammate reads about their own keys, and the owner about everyone's. None if nothing is known about the keys.
     """
     if reader.id != details.rental.owner:
         text = _teammates_keys(details, reader)
@@ -186,7 +186,10 @@ def _locked_out(details: RentalDetails, attempt: Attempt) -> bool:
 
 
 def _owners_keys(details: RentalDetails, reader: Reader) -> tuple[list[str], Sequence[OwnedKey]]:
-    """Return clauses saying which keys work, and the keys that the owner has to paste, or may have to."""
+    """Return clauses for the owner saying which keys work, and the keys that don't work or may not work.
+
+    The owner can add the latter by pasting a shell line on the machine.
+    """
     rental, attempt, owner = details.rental, details.current, details.rental.owner
     if attempt is None:
         return [], ()
@@ -412,7 +415,8 @@ The largest RSA key that people can add fits.
 def lines_to_paste(how: str, write: Callable[[Sequence[str]], str], keys: Sequence[str], most: int) -> list[Part]:
     """Return the sentence `how`, at most `most` shell lines for keys, and the number of keys that didn't fit.
 
-    `write` makes the shell line for some of the keys. Each line is short enough for a block.
+    `write` returns one shell line for several keys. The keys are divided among lines that are short enough for a
+    block.
     """
     groups: list[list[str]] = [[]]
     for key in keys:

@@ -137,7 +137,10 @@ NOT_OFFERED = "Nobody offers it right now"
 
 
 def starts(view: QuoteView, understood: Sequence[Part], reader: Reader) -> Rendered:
-    """Render the answer to a request with a start time, below the request as it was `understood`."""
+    """Render the answer to a request with a start time.
+
+    `understood` are the parts above the answer, which repeat the request as the bot understood it.
+    """
     quote, wait, rent = view.quote, view.wait, None
     if view.wait_refused is not None:
         lines = [f"I can't plan this rental. {refusal_text(view.wait_refused)}"]

@@ -85,7 +85,7 @@ def _if_busy(request: Request, last: str = "") -> str:
 
 
 def keeps_running(rental: Rental) -> bool:
-    """Return whether a flexible end has moved because the machine was in use, and it still is."""
+    """Return whether a flexible end has moved because the machine was in use, and the machine still is in use."""
     lease, request = rental.running_lease, rental.request
     moved = was_asked_for(request, lease) and lease.ends_at > first_end(request, lease.ready_at)
     return moved and rental.use is not None and rental.use.status is UsageStatus.IN_USE

@@ -27,7 +27,7 @@ from bot.policy.team.rules import Hours, Rules
 
 _INVISIBLE = {"Cc", "Cf", "Cs", "Co"}
 _JOINERS = {"\u200c", "\u200d"}
-"""The joiners that some scripts need inside words and some emoji need inside a sequence."""
+"""The two invisible joiners that `clean` keeps, because some scripts need them inside words, and some emoji too."""
 JOINER = "\u2060"
 """The Unicode character WORD JOINER, which has no width and keeps Slack from formatting text.
 
@@ -221,7 +221,7 @@ def asking_hours(hours: Hours) -> str:
 
 
 def time_token(moment: datetime) -> str:
-    """Return a time such as `18:40`, if the reader knows which day is meant."""
+    """Return a time without its day, such as `18:40`. Use it only where the day is obvious."""
     return f"<!date^{int(moment.timestamp())}^{{time}}|{moment.astimezone(UTC):%H:%M} UTC>"
 
 
