@@ -139,7 +139,7 @@ def _step_alert(context: AlertContext[AlertFacts]) -> Rendered:
 
 
 def _step_text(event: Event[AlertFacts], it: str, times: Times) -> str:
-    """Return sentences about a rental whose step fails or works again, or about an overdue machine that was deleted.
+    """Return sentences about a rental whose step fails or works again, or a machine that was deleted as overdue.
 
     `it` is the name of the rental or machine in the message.
     """

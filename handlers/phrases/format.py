@@ -27,7 +27,7 @@ from bot.policy.team.rules import Hours, Rules
 
 _INVISIBLE = {"Cc", "Cf", "Cs", "Co"}
 _JOINERS = {"\u200c", "\u200d"}
-"""The two invisible joiners that `clean` keeps, because some scripts need them inside words, and some emoji too."""
+"""The invisible joiners that `clean` keeps, because some scripts and some emoji need them."""
 JOINER = "\u2060"
 """The Unicode character WORD JOINER, which has no width and keeps Slack from formatting text.
 
