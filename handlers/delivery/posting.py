@@ -355,7 +355,7 @@ class Poster:
             return Result(_retried(changed(message, sending=posts), now))
         if self._waits(error, method, now):
             wait = requested_wait(error)
-            # After a refused token, the message stays due, so it is sent as soon as Slack accepts our token again.
+            # If Slack refused our token, the message stays due, and is sent as soon as Slack accepts the token again.
             due_at = message.due_at if wait is None else now + wait
             return Result(_waiting(changed(message, sending=False), due_at))
         code = error_code(error)
