@@ -33,22 +33,23 @@ log = structlog.get_logger("gpubot.delivery")
 BATCH = 20
 """The maximum number of messages that one query returns."""
 GATHER = 0.05
-"""The pause between two turns, in wall-clock seconds.
+"""The pause between two turns of the loop, in wall-clock seconds.
 
-Thanks to the pause, messages that are queued together need only one read of the store.
+Messages that are queued during the pause are all read from the store together.
 """
 IN_FLIGHT = 16
 """The maximum number of messages that are being sent at the same time."""
 REFRESHES_IN_FLIGHT = 4
 """The maximum number of refreshes among the messages being sent.
 
-A refresh only updates how much time has passed. While Slack is slow, changes must not wait for refreshes.
+A refresh only updates how much time has passed. While Slack is slow, edits that show a change must not wait for
+refreshes.
 """
 AT_A_TIME = {NextCall.FIND: 4, NextCall.PUBLISH: 2}
-"""The maximum number of some kinds of calls among the messages being sent.
+"""The maximum number of calls of these kinds that are made at the same time, so that they don't hold up others.
 
-FIND searches for posts whose outcome is unknown: while Slack is slow, each search takes up to its timeout. PUBLISH
-sends Home tabs, and rendering one reads a lot of data.
+FIND searches for a post whose outcome is unknown. While Slack is slow, each search takes up to its timeout.
+PUBLISH sends a Home tab, for which a lot of data has to be read.
 """
 METHODS = {
     NextCall.ANSWER: ANSWER,

@@ -52,9 +52,9 @@ log = structlog.get_logger("gpubot.delivery")
 ANSWER_TRIES = 4
 SHORTEST_RETRY, LONGEST_RETRY = timedelta(seconds=2), timedelta(minutes=5)
 FIRST_REPOST_WAIT, LONGEST_REPOST_WAIT = timedelta(minutes=10), timedelta(hours=6)
-"""The wall-clock time between the second and third post in a conversation that can't be read.
+"""The shortest and the longest wait between two repeated posts of a message, in wall-clock time.
 
-It doubles with each further post.
+A message is posted again if its outcome is unknown and its conversation can't be read. The wait doubles each time.
 """
 
 CHANNEL_GONE = frozenset({"is_archived", "channel_not_found", "not_in_channel"})
@@ -88,10 +88,10 @@ class Poster:
         self._on_refused = on_refused
         self._finder = Finder(client, deps.clock, pace)
         self._reposts: dict[int, tuple[datetime, int]] = {}
-        """The wall-clock time of the last repeated post of a message, and the number of its repeated posts.
+        """By message ID, the wall-clock time of the last repeated post, and the number of repeated posts.
 
-        A message is posted again if it can't be found. This is empty after a start, so each message may then be
-        posted once more without a wait.
+        A message is posted again if its conversation can't be searched. After a start, nothing is known about
+        earlier posts, so each such message may be posted once more without a wait.
         """
 
     async def send(self, message: Message, shown: Shown) -> Result:
@@ -355,7 +355,8 @@ class Poster:
             return Result(_retried(changed(message, sending=posts), now))
         if self._waits(error, method, now):
             wait = requested_wait(error)
-            # If Slack refused our token, the message stays due, and is sent as soon as Slack accepts the token again.
+            # If Slack refused our token, the message stays due. It is sent as soon as Slack accepts the token
+            # again.
             due_at = message.due_at if wait is None else now + wait
             return Result(_waiting(changed(message, sending=False), due_at))
         code = error_code(error)
@@ -450,7 +451,7 @@ def _texts(rendered: Rendered) -> dict[str, Any]:
 
 
 def post_target(message: Message, card: Message | None) -> tuple[Destination, str | None]:
-    """Return the destination of a post, and the `ts` of its thread if it belongs to one."""
+    """Return the destination of a post, and the `ts` of its thread if the post belongs to a thread."""
     if message.kind is MessageKind.THREAD and card is not None:
         return to_channel(card.channel) if card.channel else card.to, card.ts
     return message.to, None

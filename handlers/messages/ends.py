@@ -190,7 +190,8 @@ def _longer(context: EventContext) -> str:
 def is_outdated(context: EventContext) -> bool:
     """Return whether an event is a notice of an end that has passed, and a newer notice exists.
 
-    If an outage of Slack delayed the message that long, it isn't posted, because the newer one says more.
+    This happens if an outage of Slack delays the message. It isn't posted any more then, because the newer notice
+    says more.
     """
     if not isinstance(context.facts, EndFacts) or context.rental.state is not State.READY:
         return False

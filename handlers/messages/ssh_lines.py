@@ -80,8 +80,9 @@ def alias(rental: Rental) -> str:
 def config_block(rental: Rental) -> str | None:
     """Return the block for `~/.ssh/config` (see ssh_config(5)), or None if the address isn't valid.
 
-    Vendors reuse the same address for one machine after another. Therefore ssh stores the host key under the
-    machine's own name, and doesn't also check the key of the address, which OpenSSH before 8.5 does by default.
+    Vendors reuse an address for one machine after another, each with another host key. Therefore the block makes
+    ssh store the key under the machine's own name. It also turns off `CheckHostIP`, because OpenSSH before 8.5
+    would otherwise compare the key with the one stored for the address too.
     """
     if ssh_command(rental.host, rental.port) is None:
         return None
