@@ -43,7 +43,7 @@ async def printed_by_ssh(world: World, rental: str) -> tuple[str, str]:
 async def test_ssh_logs_in_with_the_printed_block(
     world: World,
 ) -> None:
-    """ssh gives an alarm only if the machine's host key changes."""
+    """The ssh client gives an alarm only if the machine's host key changes."""
     program("ssh")
     laptop = world.laptop
     first, machine = await rented_machine(world)

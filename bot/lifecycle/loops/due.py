@@ -1,8 +1,8 @@
 """The base class of loops that claim the due rows of one table and work on several of them at once.
 
-A claim belongs to one holder, which is this process since its start, and expires after a while. It is renewed
-while the work runs. Once it has expired, another process may claim the row. This process never claims a row that
-it is still working on.
+A claim belongs to one process; a restarted process counts as another one. The claim is renewed while the work
+runs. Once it has expired, another process may claim the row. A process never claims a row that it is still working
+on.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class _UnderWay:
 
     task: asyncio.Task[None]
     started_at: datetime
-    """In wall-clock time."""
+    """The wall-clock time at which the work started."""
     claimed_until: float
     """The earliest time at which the claim can expire, by `Clock.monotonic`."""
     lost: bool = False

@@ -176,8 +176,8 @@ class LocalJob(Part):
     async def run(self) -> None:
         """Run the job now, and then at each scheduled time, until cancelled.
 
-        After a failure, it runs again at its next scheduled time. If it hasn't succeeded yet, it runs again after
-        `retry`.
+        After a failure, the job runs again at its next scheduled time. If it has a `retry` and hasn't succeeded
+        yet, it runs again after that time.
         """
 
         async def turn() -> None:

@@ -39,7 +39,7 @@ class StepFailures:
         self._deps = deps
         self._runs: dict[str, FailureRun] = {}
         self._load_at = 0.0
-        """By `Clock.monotonic`."""
+        """The earliest time of the next load, by `Clock.monotonic`."""
 
     async def load(self) -> None:
         """Load the runs of failures that people were notified about, unless they were loaded a few seconds ago.

@@ -114,7 +114,7 @@ async def file_months(deps: StepDeps) -> None:
 
 
 async def _finance(deps: StepDeps) -> Collection[str] | None:
-    """Return the Slack IDs of the people in finance. None if Slack doesn't answer who is in a group."""
+    """Return the Slack IDs of the people in finance. None if Slack doesn't say who is in a group."""
     named = deps.rules.finance
     groups = await asyncio.gather(*map(deps.directory.members, named.groups))
     if None in groups:
