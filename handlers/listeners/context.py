@@ -38,7 +38,7 @@ class Pace:
         self._at_once = at_once
         self._per_second = per_second
         self._left: dict[str, tuple[float, float]] = {}
-        """How often each person may do it right now, and the `monotonic` time for which this was computed."""
+        """The number of times that each person may do it now, and the `monotonic` time for which this was computed."""
 
     def wait(self, user_id: str, monotonic: float) -> int:
         """Return 0, and count one use, if the person may do it now. Otherwise return the seconds to wait."""
@@ -111,7 +111,7 @@ class OpenForms:
             newest.replaced, newest.hash = newest.hash, view_hash
 
     def forget(self, view_id: str) -> None:
-        """Forget a submitted form, so that no late update of its price removes the errors that Slack shows in it."""
+        """Forget a submitted form, so that no late update of its price removes the errors shown in it."""
         self._newest.pop(view_id, None)
 
 
