@@ -237,7 +237,7 @@ class People:
         return with_newest_rules(self._deps).rules.groups
 
     async def _change_counts(self, user_id: str) -> dict[str, int]:
-        """Return how many changes events have reported so far, for this user and for each user group.
+        """Return the numbers of changes that events have reported so far, for this user and for each user group.
 
         If a count has changed during a lookup, the answer may be outdated. The counts of groups are in the store,
         because the event may reach another process, and a wrong group would give somebody the wrong rights.
