@@ -92,15 +92,15 @@ class Receiver(Protocol):
         """Return the number of open Socket Mode connections, or 1 if an HTTP server is listening."""
 
     def since_request(self) -> float | None:
-        """Return the wall-clock seconds since the server's last signed request.
+        """Return the wall-clock seconds since the HTTP server last received a request that Slack signed.
 
         None if there has been no request, and always None in Socket Mode.
         """
 
     def many_slow(self) -> bool:
-        """Return whether more requests of the last five minutes arrived too slowly than were answered.
+        """Return whether, in the last five minutes, many requests arrived too slowly to be answered.
 
-        False if only a few were too slow, and always False in Socket Mode.
+        Many means at least FEW_SLOW, and more than were answered. Always False in Socket Mode.
         """
 
     def use_secret(self, secret: str) -> None:

@@ -207,9 +207,9 @@ class People:
         return True
 
     async def _note_unknown(self, user_id: str) -> None:
-        """Store a person whom Slack no longer shows to the bot as deactivated, so that they lose all rights.
+        """Mark a person as deactivated, because Slack doesn't show them to the bot any more.
 
-        Never raises.
+        The person thus loses all rights. Never raises.
         """
         try:
             async with self._deps.store.write() as tx:

@@ -210,7 +210,7 @@ class QuestionValue(Value):
 
 
 class Field(StrEnum):
-    """The inputs of modals. A value is the ID of both the input's block and the element in the block."""
+    """The inputs of modals. Each value is the ID of both the input's block and the element in that block."""
 
     KEY_LINE = "key_line"
     GITHUB_NAME = "github_name"

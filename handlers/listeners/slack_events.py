@@ -113,7 +113,11 @@ HANDLERS: Mapping[str, Handler] = MappingProxyType(
     }
 )
 SAYING = frozenset({"message", "app_mention"})
-"""Messages from people. If this machine's clock is wrong, these are answered with an error instead of ignored."""
+"""The events with which Slack sends messages from people.
+
+If this machine's clock is wrong, such a message is answered with an error. All other events are left
+unacknowledged.
+"""
 
 
 def handled_before_ack(our_context: Context, kind: str, handler: Handler) -> Callable[..., Awaitable[None]]:

@@ -76,7 +76,7 @@ _server_log.addFilter(_is_ours)
 
 
 class _Connection(web.RequestHandler):
-    """A connection that replaces responses of aiohttp itself, for example to malformed HTTP, by empty ones.
+    """A connection that replaces aiohttp's own responses, for example to malformed HTTP, with empty ones.
 
     aiohttp's own responses would reveal the server's software and the reason of the error to strangers.
     """
@@ -120,9 +120,8 @@ class Bodies:
         """Return the body of a request.
 
         Raises:
-            TimeoutError: The body took longer than `seconds` of wall-clock time to arrive, or it was dropped as
-            the
-                oldest one because all incomplete bodies together had become too large.
+            TimeoutError: The body took longer than `seconds` of wall-clock time to arrive. Or it was dropped,
+                because it was the oldest one when all incomplete bodies together became too large.
             TooLarge: The body is larger than MOST_BYTES.
             OSError: The connection was interrupted.
             web.RequestPayloadError: The body is incomplete.
@@ -166,7 +165,7 @@ class RecentOutcomes:
         self._buckets[-1][1][outcome] += 1
 
     def many_slow(self) -> bool:
-        """Return whether at least FEW_SLOW requests arrived too slowly, and more of them than were answered."""
+        """Return whether at least FEW_SLOW requests arrived too slowly to be answered, and fewer were answered."""
         oldest = self._bucket_now() - _BUCKETS + 1
         recent = [counts for bucket, counts in self._buckets if bucket >= oldest]
         slow, answered = (sum(counts[outcome] for counts in recent) for outcome in ("slow", "answered"))

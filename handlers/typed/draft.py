@@ -433,7 +433,7 @@ class _Builder:
     def _read_waits_until(self) -> None:
         """Determine when the person stops waiting.
 
-        A day without a time means the end of the person's hours on that day.
+        A day without a time means the time at which the hours in the rules end on that day.
         """
         end, context = self._only(Part.WAITS), self.context
         if end is None:

@@ -260,7 +260,7 @@ def read_hours(inputs: Mapping[str, str]) -> timedelta:
 
 
 def read_length(inputs: Mapping[str, str]) -> timedelta:
-    """Return the length that was chosen, whose value is in seconds.
+    """Return the length that was chosen. The value of the chosen option is in seconds.
 
     Raises InvalidForm if no length was chosen.
     """

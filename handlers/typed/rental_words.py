@@ -26,7 +26,10 @@ class OfRental(Frozen):
     """A command about a single rental."""
 
     id: str | None = None
-    """The rental's ID. None if no ID was typed, which refers to the person's only rental."""
+    """The rental's ID. If None, no ID was typed, and the command is about the person's only rental.
+
+    In the thread of a rental, it is about that rental instead.
+    """
 
 
 class RentalWords(OfRental):

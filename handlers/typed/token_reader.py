@@ -314,14 +314,16 @@ class TokenReader:
             self._doubt()
         else:
             self.draft.add(Part.REGION, token.name)
-        if following.name == "region":  # as in `the EU region`
+        if following.name == "region":
+            # Skip the keyword, which comes after its value in `the EU region`.
             self.position += 1
 
     def _read_feature(self, token: Token) -> None:
         self.draft.add(Part.FEATURE, token.name)
         typed = re.sub("[ -]", "", token.text.lower())
         if typed not in {token.name, token.name.removesuffix("b"), token.name.removesuffix("gb")}:
-            self._doubt()  # as in `80 gigs`
+            # The wording is informal, as in `80 gigs`.
+            self._doubt()
 
     def _read_place(self, token: Token) -> None:
         region = f", and this is {token.name}" if token.name else f": {', '.join(self.vocabulary.region_names)}"
@@ -402,11 +404,12 @@ class TokenReader:
         self._skip(TokenKind.FILLER, *(("for",) if TokenKind.DURATION in kinds else ("the", "of")))
         value = self._peek()
         if key.name in {"at", "@"} and value.kind in _PRICE_KINDS:
-            return  # as in `at $3`
+            return  # In `at $3`, the price is read with the next token.
         if key.kind is TokenKind.PREPOSITION and value.name in {"region", "vendor", "provider"}:
-            return  # as in `from vendor nebius`
+            return  # In `from vendor nebius`, the vendor is read with the next token.
         if value.kind not in {*kinds, TokenKind.WORD, TokenKind.NUMBER, TokenKind.DURATION}:
-            if key.name != "contract" or previous.kind is not Part.CONTRACT:  # as in `spot contract`
+            # In `spot contract`, the value has already been read, because it comes before the keyword.
+            if key.name != "contract" or previous.kind is not Part.CONTRACT:
                 (self._unknown_word if key.name in {"at", "@", "on"} else self._missing_value)(key)
             return
         self.position += 1

@@ -166,7 +166,7 @@ _WORDS = {
     for meant, words in (line.split(" = ") for line in re.split("; |\n", _MEANINGS))
     for word in words.split()
 }
-"""The word that the parser knows for each foreign or informal word whose meaning doesn't depend on the context."""
+"""Foreign and informal words that mean the same in any context, each with the word that the parser knows."""
 _CLOCK = r"\d{1,2}(?::\d\d)?"
 _PART = r"(?:tomorrow|this|in the) (?:morning|afternoon|evening)|tomorrow night|tonight"
 
@@ -235,7 +235,7 @@ _COMPILED = [
 
 
 def in_plain_words(text: str) -> str:
-    """Replace foreign words and unusual wordings by words that the parser knows.
+    """Replace foreign words and unusual wordings with words that the parser knows.
 
     For example, `bis 18.30` becomes `until 18:30`. If this changes a request, the caller ignores `now` in it, so
     that nothing is rented because of a misunderstanding.
