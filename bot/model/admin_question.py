@@ -69,7 +69,7 @@ class Purchase(Frozen):
 
     @property
     def alive(self) -> tuple[UnmanagedMachine, ...]:
-        """The machines that haven't been terminated. If all of them have been, all machines."""
+        """The machines that haven't been terminated, or all machines if every one of them has been terminated."""
         return tuple(machine for machine in self.machines if machine.terminated_at is None) or self.machines
 
     @property
@@ -83,9 +83,9 @@ class Purchase(Frozen):
 
 
 class Purchases(Frozen):
-    """Several purchases that are announced in one message.
+    """The subject of a question that announces several purchases in one message.
 
-    Each purchase is also a separate question, which is a part of this one.
+    Each purchase also has a question of its own, whose `part_of` is the ID of this question.
     """
 
     kind: Literal["purchases"] = "purchases"
@@ -159,10 +159,11 @@ class AdminQuestion(Frozen):
     put_off_by: str | None = None
     decided: Decided | None = None
     over_at: Instant | None = None
-    """The time at which nothing was left to decide or to watch. None until then.
+    """The time at which the question was over, because nothing was left to decide or to watch. None until then.
 
-    That is the case if the machines belong to a rental or are terminated, if all parts are decided, or if the
-    rental got another owner. It isn't set if the rental ends first.
+    A question about machines is over once they belong to a rental or are terminated. A question with parts is over
+    once all parts are decided. A question about a rental whose owner left is over once the rental gets another
+    owner. If the rental ends first, the time isn't set.
     """
     pauses_buying: bool = False
     """True if this question keeps buying paused until an admin resumes it."""
@@ -183,7 +184,7 @@ class AdminQuestion(Frozen):
         return self.about
 
     def is_due(self, now: datetime) -> bool:
-        """Return whether to ask the admins again, because one of them postponed the question until now."""
+        """Return whether an admin postponed the question, and the time to ask it again has come."""
         return self.open and self.ask_again_at is not None and self.ask_again_at <= now
 
     def not_asked(self, admins: Collection[str]) -> list[str]:

@@ -28,7 +28,10 @@ class AttemptState(StrEnum):
     FAILED = "failed"
     """The attempt is proven to have bought nothing."""
     TERMINATED = "gone"
-    """All of the attempt's resources are terminated, or none was ever found although the market accepted it."""
+    """All resources of the attempt are terminated.
+
+    Also used if the market accepted the purchase but no resource was ever found.
+    """
 
 
 class Why(StrEnum):
@@ -62,9 +65,9 @@ class Why(StrEnum):
     TOO_MANY_ATTEMPTS = "too_many_attempts"
     DEARER = "dearer"
     OTHER_GPU = "other_gpu"
-    """The only GPUs left don't fit the one that was clicked."""
+    """Only GPUs are left that can't be bought in place of the clicked one without asking (`fits_model`)."""
     OVER_BUDGET = "over_budget"
-    """A budget was lowered after a queued rental had reserved its share."""
+    """A budget was lowered after a queued rental had reserved money from it."""
     BUYING_BLOCKED = "buying_blocked"
     OUTAGE = "outage"
     PAUSED = "paused"
@@ -100,15 +103,15 @@ class Marker(StrEnum):
     """The part of the bot that marked an attempt for deletion."""
 
     STEP = "step"
-    """The rental's own step, which gave the attempt up or is deleting what a failed purchase created."""
+    """The rental's regular step, which gave up on the attempt or deletes resources left by a failed purchase."""
     OVERDUE = "overdue"
-    """The overdue deletion, because no step ended the attempt in time."""
+    """The overdue deletion, which deletes machines that the rental's regular step failed to delete in time."""
     SWEEP = "sweep"
-    """The comparison with the account, which found a resource of the attempt after the attempt was closed."""
+    """The sweep, which compares the store with the account: it found a resource of an attempt that was closed."""
 
 
 REPORTED_FAILED = frozenset({Why.SOLD_OUT, Why.ANSWERED_FAILED})
-"""The reasons with which the market reports a failed purchase. It may have created a resource nevertheless."""
+"""The reasons with which the market reports a failed purchase. The purchase may still have created a resource."""
 
 
 ENDED_BY_VENDOR = REPORTED_FAILED | {Why.REFUSED, Why.VENDOR_FAILED, Why.TOO_SLOW}
@@ -166,7 +169,7 @@ class SentScript(Frozen):
     probe: bool = False
     """True if the script installs the probe."""
     refused: bool = False
-    """True if this vendor or region takes no startup script, so that none was sent."""
+    """True if no script was sent, because this vendor or region doesn't accept startup scripts."""
 
 
 class AdoptedMachine(Frozen):
@@ -178,8 +181,8 @@ class AdoptedMachine(Frozen):
     rate: Decimal
     """USD per hour, as the API reported it when the machine was adopted.
 
-    Zero if the API left out the price of one of its resources, because such a resource counts as free until the
-    API reports its price.
+    Zero if the API left out the price of one of the machine's resources. The machine then counts as free until the
+    API reports that price.
     """
 
 
@@ -192,9 +195,10 @@ class Attempt(Frozen):
     state: AttemptState
     offer: Offer | None = None
     adopted: AdoptedMachine | None = None
-    """Set if there was no procure call. The attempt then has the adopted resources and never gets others.
+    """Set if an unmanaged machine was adopted, so that there was no procure call.
 
-    Exactly one of `offer` and `adopted` is set.
+    The attempt then consists of the adopted resources, and others are never added to it. Exactly one of `offer`
+    and `adopted` is set.
     """
     resource_name: str | None = None
     """The name of the resource, made by `bot.policy.buying.resource_names`. None for an adopted machine."""

@@ -187,4 +187,7 @@ class ChargedMachine(Frozen):
     name: str
     """The machine's name in the account. Empty if it has none."""
     channel: str
-    """The Slack ID of the channel, or of the person, whose conversation contains the rental's card."""
+    """The Slack ID of the channel that contains the rental's card.
+
+    If the card is in a person's direct messages, this is the ID of that person.
+    """

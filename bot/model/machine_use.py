@@ -236,12 +236,13 @@ class Use(Frozen):
     None if there were no probe runs, or too few readings so far.
     """
     worked: bool = False
-    """True if a GPU has been seen computing since ready."""
+    """True if a GPU has been seen computing since the machine became ready."""
     idle_period: Instant | None = Field(default=None, alias="spell")
     """The start of the idle period that this status belongs to. Questions identify the period by this time.
 
-    It is earlier than `since` if there was an interruption of less than ten minutes in between. While a
-    status of "in use" or "unknown" may still turn out to be such an interruption, it keeps the idle period.
+    It is earlier than `since` if work, or a time without readings, interrupted the idle period for less than ten
+    minutes. During such an interruption, the status ("in use" or "unknown") also keeps the start of the idle
+    period, because the interruption may turn out to be that short.
     """
 
     @property
@@ -256,7 +257,10 @@ class Use(Frozen):
 
 
 class RecentUse(Frozen):
-    """The recent use of a machine, for readers who are allowed to see it. It is a record of somebody's work."""
+    """The recent use of a machine.
+
+    Only some people may see it, because it is a record of somebody's work.
+    """
 
     gpus: tuple[GpuUse, ...] = ()
     """Each GPU with its highest reading during the last `idle.after`."""

@@ -172,7 +172,7 @@ class PeopleAsked(Frozen):
 
 
 class EndedSummary(Frozen):
-    """A rental that is over, for one part of a line in a list."""
+    """A rental that is over, for a list that shows several of them on one line."""
 
     rental_id: str
     request: Request
@@ -199,7 +199,7 @@ class RentalList(Frozen):
     reader: str
     """Slack ID of the reader."""
     shown: tuple[RentalSummary, ...]
-    """The first of the rentals that the reader asked for, oldest first: their own, then those shared with them."""
+    """The first few of the rentals that the reader asked for: their own, then shared ones, each oldest first."""
     more: int
     """The number of further rentals that aren't shown."""
     own: CostTotals
@@ -209,7 +209,7 @@ class RentalList(Frozen):
     idle: int = 0
     """The number of idle machines in the whole team."""
     to_decide: tuple[RentalSummary, ...] = ()
-    """The first of the requests and extensions that the reader may decide. Empty unless they asked for them."""
+    """The first few requests and extensions that the reader may decide. Empty unless they asked for them."""
     more_to_decide: int = 0
     """The number of further requests and extensions that wait."""
     unmanaged_total: UnmanagedTotal = UnmanagedTotal()

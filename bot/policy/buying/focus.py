@@ -127,11 +127,14 @@ class MonthFile:
 
     part: MonthPart
     owner: str | None
-    """The Slack ID of the only person whose charges are included. None if everybody's are."""
+    """The Slack ID of the only person whose charges the file contains. None if it contains everybody's charges."""
     billing: BillingMonth
     rows: tuple[FileRow, ...]
     complete: str | None
-    """The text of the month's complete file, from which this one is cut. None if the month isn't complete."""
+    """The text of the month's complete file, of which this file contains some or all rows.
+
+    None if the month isn't complete.
+    """
     unmanaged_count: int = 0
     """The number of unmanaged machines that are running now."""
 

@@ -162,12 +162,14 @@ def over_limits(rate: Decimal, total: Micros, rules: Rules) -> tuple[Over, ...]:
 
 
 def over_at_price(terms: Terms, rules: Rules) -> tuple[Over, ...]:
-    """Return the limits that made it necessary for an approver to decide about these terms.
+    """Return the `auto_approve` limits because of which an approver had to decide about these terms.
 
-    They follow from the price that was clicked, and from the total at that price.
+    These are the limits that the clicked price or the total at the clicked price exceeds, not those that the
+    somewhat higher rate in the terms exceeds.
     """
     span = billed_span(terms.lease, rules)
-    # The total is the cost of earlier attempts plus the highest cost of the span (see `propose`).
+    # `propose` made the total from the cost of earlier attempts and the cost of the span at the highest rate.
+    # Replace the latter with the cost at the clicked price.
     spent = max(terms.total - cost_at_most(terms.max_rate, span), 0)
     return over_limits(terms.price, spent + cost_at_most(terms.price, span), rules)
 
@@ -377,7 +379,7 @@ def within_budgets(
     """Return the proposal, changed so that an approver decides if it exceeds a budget.
 
     Args:
-        passed: The budgets that can't cover the proposal, tightest first.
+        passed: The budgets that can't cover the proposal, the one with the least headroom first.
         refusal: The error message. By default, it states the numbers and addresses the owner.
         instead: The advice after the error message.
 

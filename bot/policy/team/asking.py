@@ -1,7 +1,7 @@
 """Decides who is asked about a request: who is mentioned, who is reminded, and who is asked next. No I/O.
 
-People whom the policy lists as quiet may decide but are never asked. People who are away aren't asked until they
-are back.
+Quiet approvers, whom the policy lists under `quiet`, may decide requests but are never asked to. People who are
+away aren't asked until they are back.
 """
 
 from __future__ import annotations

@@ -47,7 +47,8 @@ def _read_span(value: Any) -> timedelta | None:
     match = _SPAN.fullmatch(value.strip())
     if match is None or not any(match.groups()):
         raise ValueError(f"{shown(value)} is no duration; write it such as 15m, 4h or 1h30m")
-    # A timedelta is limited to 999,999,999 days, and Python refuses to parse numbers with thousands of digits.
+    # Reject longer numbers before they are parsed. They may exceed the range of a timedelta (999,999,999 days),
+    # and Python refuses to parse numbers with thousands of digits.
     if any(len(number) > 9 for number in match.groups("")):
         return None
     return sum(

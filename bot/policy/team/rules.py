@@ -32,7 +32,10 @@ from bot.policy.team.rule_values import (
 )
 
 LONGEST_IDLE = timedelta(hours=24)
-"""The longest time that a usage status may look back. Every probe run reads all samples of that time."""
+"""The longest time for which a usage status may take samples into account.
+
+It is limited because the samples of this time are all read after every probe run.
+"""
 LEAST_LEASE = timedelta(minutes=1)
 """The shortest lease that a person can request."""
 LEAST_RETENTION = {"messages": timedelta(days=7), "quotes": timedelta(days=1), "people": timedelta(days=7)}
@@ -160,7 +163,7 @@ class Procure(Frozen):
     attempts: Count = Field(default=10, le=100)
     """The maximum number of offers that are tried for one rental."""
     dearer: Share = Decimal("0.15")
-    """The share of the clicked price by which another offer may be more expensive."""
+    """The amount by which another offer may be more expensive than the clicked one, as a share of its price."""
     provision_timeout: Span = timedelta(minutes=15)
     """The time after which a machine that isn't ready is destroyed, and the next offer tried."""
 
@@ -237,7 +240,7 @@ class Idle(Frozen):
     after: Span = timedelta(minutes=30)
     """The time without use after which a machine counts as idle or connected."""
     never_used: Span = timedelta(hours=1)
-    """The same time for a machine that was never used."""
+    """The time without use after which a machine counts as idle if it was never used before."""
     connected: Span = timedelta(hours=2)
     """The time after which the owner is asked if somebody is connected to the machine but nothing is computing."""
     ask_from: Dollars = Field(default=Decimal("2.00"), alias="from")

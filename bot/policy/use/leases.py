@@ -128,7 +128,8 @@ def ask_after(asked_times: int, rules: Rules) -> timedelta | None:
     """
     if rules.check_in.after is None:
         return None
-    # Limit the count: one reached under earlier rules could lead to a time beyond the range of datetime.
+    # Limit the count. It may have been reached under earlier rules with a shorter wait, and with the present rules
+    # the result could be beyond the range of datetime.
     times = min(asked_times, 2 * LONGEST_SPAN // rules.check_in.after)
     return min(rules.check_in.after * (1 + REPEAT_FACTOR * times), LONGEST_SPAN)
 

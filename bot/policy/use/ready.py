@@ -32,9 +32,10 @@ from bot.policy.use.usage_status import open_connections, unseen_since, with_lat
 BOUGHT = frozenset({State.PROVISIONING, State.READY})
 """The states of a rental whose purchase the market has accepted."""
 LOOK_AGAIN = timedelta(seconds=15)
-"""The time until the plan is made again while it waits for something that doesn't wake the step.
+"""The time until the plan is made again while it waits for something that doesn't wake the rental's step.
 
-Examples are the purchase of a replacement, and a probe run or a post during the last grace period.
+For example, the step isn't woken when a replacement has been bought, or during the last grace period by a probe
+run or a post to Slack.
 """
 
 
@@ -51,7 +52,7 @@ class Machine:
 
     rental: Rental
     live: Attempt | None
-    """The same attempt as `RentalSnapshot.live`."""
+    """The live attempt, as in `RentalSnapshot.live`."""
     use: Use | None
     """The stored usage status. None before the first one.
 
@@ -118,9 +119,10 @@ class NoteLoss(NamedTuple):
 
 
 class TellEndAgain(NamedTuple):
-    """Notify the owner of the end again, because Slack showed a message that the restored database lacks.
+    """Notify the owner of the end again, after the database was restored from a backup.
 
-    That message may have stated a later end. From then on, only the new notification counts.
+    Slack showed a message from after the backup, which may have stated a later end than the database does. From
+    now on, only the new notification counts.
     """
 
 
@@ -346,8 +348,8 @@ def _notice(machine: Machine, rules: Rules, now: datetime) -> Due | None:
 def _ask_in_time(machine: Machine, rules: Rules, now: datetime) -> Due | None:
     """Notify the owner ASK_IN_TIME before the approvers' hours end, while an extension can still be approved.
 
-    This only happens if the machine ends outside those hours and an extension would need an approver. It is
-    omitted if the machine became ready or was extended after that time.
+    The owner is only notified if the machine ends outside those hours and an extension would need an approver.
+    They aren't if the machine became ready, or was extended, after the time of this notice.
     """
     lease, rental = machine.lease, machine.rental
     before = end_notices.ask_before(lease, machine.approvers, rules)
@@ -363,7 +365,7 @@ def _ask_in_time(machine: Machine, rules: Rules, now: datetime) -> Due | None:
 
 
 def _more_is_asked_for(machine: Machine, rules: Rules, now: datetime) -> bool:
-    """Return whether one more hour after the last end would need an approver, and could be approved."""
+    """Return whether an extension by an hour past the last end is possible and would need an approver."""
     rental, lease = machine.rental, machine.lease
     end = (lease.latest_end or lease.ends_at) + flexible_end.MOVES_BY
     if not leases.may_extend_by(end - lease.ends_at, rental, now, rules):
@@ -457,8 +459,8 @@ def _unanswered_to_approvers(machine: Machine, rules: Rules, now: datetime) -> D
 def _once_seen(at: datetime | None, act: Act, machine: Machine, rules: Rules, now: datetime) -> Due | None:
     """Schedule an action for `at`, unless it depends on a usage status that can't be confirmed now.
 
-    If the action is due now but the bot can't tell whether the machine is still idle, None is returned, and the
-    next probe run decides.
+    If the action is due now but the bot can't tell whether the machine is still idle, the result is None. The plan
+    is made again after the next probe run, which shows whether it is.
     """
     if at is None:
         return None
@@ -496,9 +498,10 @@ def _end(machine: Machine, rules: Rules, now: datetime) -> Due | None:
         return Due(now + LOOK_AGAIN)
     if rental.extension is not None and not first_probe_run_decides:
         return Due(now, ExpireExtension(rental.extension.terms.lease))
-    # In two cases, both after the bot was down, earlier notifications of the end don't count. First, they said
-    # that the end moves while the machine is in use, and only the next probe run will show whether it is.
-    # Second, the machine was never sent this end, so its owner's script did not run.
+    # After the bot was down, earlier notifications of the end don't count in two cases, so the owner gets another
+    # grace period. First: the notifications said that the end moves while the machine is in use, and whether it is
+    # will only be known after the next probe run. Second: the machine was never sent this end, so the owner's
+    # `/root/on-ending.sh` hasn't run.
     not_sent = on_ending.was_not_told(rental, machine.use, probe_runs, now)
     known_at = () if first_probe_run_decides or not_sent or notified.uncertain else notified.at
     at = leases.may_end(lease.ends_at, min(known_at, default=None), min(notified.tried, default=None), rules)
@@ -511,8 +514,8 @@ def _end(machine: Machine, rules: Rules, now: datetime) -> Due | None:
 def _after_script(machine: Machine, rules: Rules, now: datetime) -> Due | None:
     """Destroy the machine for the person who chose a graceful destroy, once the script is done or at the end.
 
-    If the owner has been notified of the end again since, that person may have changed their mind. The end is then
-    treated like any other.
+    If the owner has been notified of the end again since, because the database was restored, the person who chose
+    it may have changed their mind after the backup. The end is then treated like any other.
     """
     graceful, ends_at = machine.lease.graceful_destroy, machine.lease.ends_at
     if graceful is None or not _is_set(machine):
@@ -548,7 +551,8 @@ Each rule returns an action and the time at which it is due, or None if it isn't
 RULES_AFTER_SCRIPT: tuple[Rule, ...] = (*_ALWAYS, _after_script)
 """The rules for a machine that is being destroyed gracefully. Nobody is asked or notified any more."""
 RULES_UNTIL_FOUND: tuple[Rule, ...] = (_terminated,)
-"""The rules for a machine that has been terminated, or that still has to be found.
+"""The rule for a machine that has been terminated, or whose existence still has to be confirmed.
 
-It still has to be found if Slack showed a later state than the database and the market hasn't confirmed it since.
+If Slack showed a later state of the machine than the database, nothing else is done until the market confirms that
+the machine still exists.
 """
