@@ -1,4 +1,4 @@
-"""`gpubot sandbox`: the bot and the sandbox, to try out in a browser or from a terminal."""
+"""The console of `gpubot sandbox`, with which people try out the bot in a browser or from a terminal."""
 
 from __future__ import annotations
 
@@ -41,16 +41,19 @@ from handlers.typed.commands import ADMIN_HELP, APPROVER_HELP
 from handlers.typed.commands import HELP as MEMBER_HELP
 from sandbox.client import ControlError, Machine, MachineFault, SandboxClient, SeenMessage
 
-LOOK_EVERY = 1.0
-"""Real seconds between two reads of new messages."""
+READ_EVERY = 1.0
+"""Wall-clock seconds between two reads of new messages, or of the ledger."""
 SPAN = re.compile(
     r"\+(?:\s*(?P<days>\d{1,7})\s*d)?(?:\s*(?P<hours>\d{1,7})\s*h)?"
     r"(?:\s*(?P<minutes>\d{1,7})\s*m)?(?:\s*(?P<seconds>\d{1,7})\s*s)?"
 )
 LONGEST = timedelta(days=60)
-"""The longest jump of one line: while something is rented, the bot handles every due time on the way."""
+"""The longest jump that one line can make.
+
+Jumps are limited because the bot handles every due time on the way while something is rented.
+"""
 HELP_OF_BOT = (*MEMBER_HELP, *APPROVER_HELP, *ADMIN_HELP)
-"""Each command, and what it does, for the page's composer."""
+"""Each command with its description, for the page on which people type commands."""
 WHO = "Ana and Cleo rent, Ben is the admin and approves."
 WHO_OF_POLICY = "Ana and Cleo rent, Ben is the admin of GPUBOT_ADMINS. Your policy names:"
 HELP = """\
@@ -74,10 +77,13 @@ class Console:
     printer: Printer
     dialogs: Dialogs
     who: str = WHO
-    """The people who can act."""
+    """The people who can act, in a sentence."""
     _buttons: list[tuple[str, SeenMessage, str]] = field(default_factory=list)
     _dialog: dict[str, str] = field(default_factory=dict)
-    """By person, the modal as it was printed last, so that it is printed again only when it changed."""
+    """The text of each person's modal when it was last printed, by the person's name.
+
+    The modal is printed again only if its text has changed.
+    """
 
     def message(self, reader: str, message: SeenMessage) -> None:
         """Print a message with its buttons numbered."""
@@ -91,11 +97,14 @@ class Console:
         self.printer.say(as_text(replace(line, buttons=tuple(numbered))))
 
     def say_help(self) -> None:
-        """Print who can act and what can be typed."""
+        """Print the people who can act, and the lines that can be typed."""
         self.printer.say(f"{self.who}\n{HELP}")
 
     async def run(self, typed: str) -> None:
-        """Carry out one line. Raise GpubotError with words for the person who typed it."""
+        """Carry out a typed line.
+
+        Raises GpubotError with a message for the person who typed the line.
+        """
         who, _, rest = typed.partition(" ")
         name, rest = who.capitalize(), rest.strip()
         if typed in {"help", "?"}:
@@ -129,8 +138,8 @@ class Console:
         elif rest == "close":
             await self.dialogs.close(name)
         else:
-            place, words = read_place(rest)
-            await self.play.types(name, place, words)
+            place, text = read_place(rest)
+            await self.play.types(name, place, text)
         dialog = await self.dialogs.shown(name)
         if dialog and dialog != self._dialog.get(name):
             self.printer.say(dialog)
@@ -160,13 +169,16 @@ class Console:
 
 
 def read_place(typed: str) -> tuple[str, str]:
-    """Return the channel in which a command is typed, and its words."""
-    place, _, words = typed.partition(" ") if typed.startswith("@") else ("training", "", typed)
-    return place.lstrip("@#"), words.strip().removeprefix("/gpu").strip()
+    """Return the channel in which a command is typed, and the text of the command."""
+    place, _, text = typed.partition(" ") if typed.startswith("@") else ("training", "", typed)
+    return place.lstrip("@#"), text.strip().removeprefix("/gpu").strip()
 
 
 def read_span(typed: str) -> timedelta:
-    """Return the span of a line like `+2h` or `+1h30m`. Raise Mistake if it is none, or too long."""
+    """Return the time span that a line like `+2h` or `+1h30m` means.
+
+    Raises Mistake if the line isn't a time span, or if the span is too long.
+    """
     found = SPAN.fullmatch(typed)
     given = {unit: int(number) for unit, number in found.groupdict().items() if number} if found else {}
     if not given:
@@ -178,9 +190,15 @@ def read_span(typed: str) -> timedelta:
 
 
 async def play_along(say: Callable[[str], None], policy: Path | None = None) -> None:
-    """Run until `quit`, Ctrl-C or SIGTERM, with the rules of a `policy` file if the absolute path of one is given.
+    """Run until `quit`, Ctrl-C or SIGTERM.
 
-    Raise WrongPolicy if the file has mistakes, and NotRunning if the sandbox or the bot ends on its own.
+    Args:
+        say: Prints a line.
+        policy: The absolute path of a policy file whose rules apply, or None for the sandbox's own rules.
+
+    Raises:
+        WrongPolicy: The file contains mistakes.
+        NotRunning: The sandbox or the bot ended on its own.
     """
     rules = None if policy is None else PolicySource(policy, home_channel=HOME, admins=()).read().rules
     ended = asyncio.Event()
@@ -211,11 +229,12 @@ async def play_along(say: Callable[[str], None], policy: Path | None = None) -> 
                 who = WHO if cast is None else "\n".join([WHO_OF_POLICY, *cast.lines])
                 console = Console(play, Printer(as_text), Dialogs(sandbox, people), who)
                 play.on_message = console.message
-                await _tell_page(
+                await _send_to_page(
                     addresses.page, session, health=bot.health, help=HELP_OF_BOT, key=laptop.public_key
                 )
                 if not os.isatty(0):
-                    play.on_action = console.printer.action  # a terminal already shows what was typed
+                    # A terminal already shows what is typed. Other inputs don't, so print the actions.
+                    play.on_action = console.printer.action
                 console.say_help()
                 say(_key(laptop))
                 say(
@@ -224,7 +243,7 @@ async def play_along(say: Callable[[str], None], policy: Path | None = None) -> 
                 await _until_ended(
                     ended,
                     _keep_reading(play),
-                    _keep_telling_ledger(addresses.page, session, folder / DATABASE),
+                    _keep_sending_ledger(addresses.page, session, folder / DATABASE),
                     _listen(console, ended),
                     until_it_ends(bot),
                 )
@@ -235,9 +254,10 @@ async def play_along(say: Callable[[str], None], policy: Path | None = None) -> 
 
 
 async def _until_ended(ended: asyncio.Event, *loops: Coroutine[Any, Any, None]) -> None:
-    """Run all of them until `ended` is set. Raise what one of them raises before that.
+    """Run all loops until `ended` is set. If a loop fails before that, raise its error.
 
-    Ctrl-C in a terminal also ends the sandbox and the bot, so what the loops raise afterwards is not raised.
+    Ctrl-C in a terminal also ends the sandbox and the bot, so errors of the loops after `ended` is set are
+    ignored.
     """
     tasks = [asyncio.create_task(loop) for loop in loops]
     waiting = {asyncio.create_task(ended.wait()), *tasks}
@@ -264,26 +284,27 @@ def _key(laptop: Laptop) -> str:
     )
 
 
-async def _tell_page(url: str, session: aiohttp.ClientSession, **fields: Any) -> None:
-    """Tell the sandbox's page something of the bot: the sandbox knows nothing of its code."""
+async def _send_to_page(url: str, session: aiohttp.ClientSession, **fields: Any) -> None:
+    """Send facts about the bot to the sandbox's page, because the sandbox doesn't import the bot's code."""
     async with session.post(f"{url}/_control/bot", json=fields) as answer:
         answer.raise_for_status()
 
 
-async def _keep_telling_ledger(url: str, session: aiohttp.ClientSession, database: Path) -> None:
-    """Tell the page what the ledger has, whenever that changed."""
-    told: dict[str, int] | None = None
+async def _keep_sending_ledger(url: str, session: aiohttp.ClientSession, database: Path) -> None:
+    """Send the ledger's amounts to the page whenever they have changed."""
+    sent: dict[str, int] | None = None
     while True:
-        # In a thread: the database's own connections are not closed well if Ctrl-C comes while they are read.
+        # This runs in a thread, because an asynchronous connection isn't closed cleanly if Ctrl-C interrupts a
+        # read.
         ledger = await asyncio.to_thread(_ledger_of, database)
-        if ledger is not None and ledger != told:
-            await _tell_page(url, session, ledger=ledger)
-            told = ledger
-        await SystemClock().pause(LOOK_EVERY)
+        if ledger is not None and ledger != sent:
+            await _send_to_page(url, session, ledger=ledger)
+            sent = ledger
+        await SystemClock().pause(READ_EVERY)
 
 
 def _ledger_of(database: Path) -> dict[str, int] | None:
-    """Return the micro-dollars of each resource. Return None if the database is busy."""
+    """Return the amount of each resource in micro-dollars, or None if the database is busy."""
     with closing(sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True)) as connection:
         try:
             return dict(connection.execute("SELECT resource_id, sum(amount) FROM ledger GROUP BY resource_id"))
@@ -292,14 +313,17 @@ def _ledger_of(database: Path) -> dict[str, int] | None:
 
 
 async def _keep_reading(play: Play) -> None:
-    """Print the messages that come as time passes."""
+    """Print the messages that arrive as time passes."""
     while True:
         await play.read()
-        await SystemClock().pause(LOOK_EVERY)
+        await SystemClock().pause(READ_EVERY)
 
 
 async def _listen(console: Console, ended: asyncio.Event) -> None:
-    """Carry out lines until `quit` or Ctrl-D. At the end of a pipe or a file, keep everything running."""
+    """Carry out typed lines until `quit` or Ctrl-D.
+
+    At the end of a pipe or a file, everything keeps running.
+    """
     loop = asyncio.get_running_loop()
     lines: asyncio.Queue[str | None] = asyncio.Queue()
     threading.Thread(target=_read_input, args=(loop, lines), daemon=True).start()
@@ -320,11 +344,11 @@ async def _listen(console: Console, ended: asyncio.Event) -> None:
 def _read_input(loop: asyncio.AbstractEventLoop, lines: asyncio.Queue[str | None]) -> None:
     """Put each line of standard input into `lines`, then None.
 
-    This runs in a thread with blocking reads: asyncio would make a terminal non-blocking, for the output as well
-    and for the programs that run there afterwards, and it can't read files.
+    This runs in a thread with blocking reads, because asyncio can't read files, and because it would make a
+    terminal non-blocking: also for output, and for the programs that later run in the same terminal.
     """
     rest = b""
-    with suppress(OSError, RuntimeError):  # no input, or the loop has ended meanwhile
+    with suppress(OSError, RuntimeError):  # there is no input, or the loop has ended in the meantime
         while chunk := os.read(0, 4096):
             *whole, rest = (rest + chunk).split(b"\n")
             for line in whole:
@@ -342,9 +366,12 @@ USE = re.compile(r"(?P<percent>\d{1,3})\s*%?(?P<connected>\s+connected)?|(?P<fau
 FORMS = f"use k7mq2 98, use k7mq2 0 connected, or use k7mq2 and one of {', '.join(MachineFault)}"
 
 
-def read_use(words: str) -> dict[str, Any]:
-    """Return the phase of use in words like `98`, `0 connected` or `hang`. Raise Mistake if they say none."""
-    found = USE.fullmatch(words)
+def read_use(text: str) -> dict[str, Any]:
+    """Return the phase of use that a text like `98`, `0 connected` or `hang` describes.
+
+    Raises Mistake if the text describes none.
+    """
+    found = USE.fullmatch(text)
     if found and found["fault"] in set(MachineFault):
         return {"fault": found["fault"]}
     if found and found["percent"] and int(found["percent"]) <= 100:
@@ -352,9 +379,12 @@ def read_use(words: str) -> dict[str, Any]:
     raise Mistake(f"A machine's use is set as {FORMS}.")
 
 
-async def change_use(sandbox: SandboxClient, words: str) -> str:
-    """Set how a machine is used from now on, and return what that is. Raise Mistake if the words are wrong."""
-    name, _, rest = words.partition(" ")
+async def change_use(sandbox: SandboxClient, text: str) -> str:
+    """Set the use of a machine starting now, and return a sentence that describes it.
+
+    Raises Mistake if the text is invalid.
+    """
+    name, _, rest = text.partition(" ")
     phase = read_use(rest.strip())
     machine = await _machine(sandbox, name)
     use = (await sandbox.use(machine.resource_id, phase)).use
@@ -365,14 +395,17 @@ async def change_use(sandbox: SandboxClient, words: str) -> str:
 
 
 async def take_back(sandbox: SandboxClient, name: str) -> str:
-    """Let the vendor take a machine back, and return that it did. Raise Mistake if there is none."""
+    """Make the vendor reclaim a machine, and return a sentence that says so.
+
+    Raises Mistake if there is no such machine.
+    """
     machine = await _machine(sandbox, name)
     await sandbox.vanish(machine.resource_id, "deleted")
     return f"{machine.vendor} takes {machine.name} back."
 
 
 async def _machine(sandbox: SandboxClient, name: str) -> Machine:
-    """Return the newest machine of a rental that still runs."""
+    """Return the running machine with this name, or the newest running machine of the rental with this ID."""
     running = [machine for machine in (await sandbox.account()).resources if machine.alive]
     named = {machine.name: machine for machine in running}
     named |= {machine.name.split("-")[1]: machine for machine in running if machine.name.startswith("gpubot-")}

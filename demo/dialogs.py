@@ -1,4 +1,4 @@
-"""The modals of `gpubot sandbox`: shown line by line, filled in field by field."""
+"""The modals of `gpubot sandbox`: printed line by line, and filled in field by field."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from demo.printing import INDENT
 from sandbox.client import Input, Modal, SandboxClient
 
 MAX_CHOICES = 12
-"""Choices of a menu that are shown."""
+"""The number of choices of a menu that are shown at most."""
 CHOSEN = ("value", "selected_option", "selected_options", "selected_user", "selected_users")
 TAKE_SEVERAL = frozenset({"checkboxes", "multi_static_select", "multi_users_select"})
 
@@ -22,16 +22,19 @@ class Dialogs:
     sandbox: SandboxClient
     people: dict[str, str]
     _filled: dict[tuple[str, str], dict[str, dict[str, Any]]] = field(default_factory=dict)
-    """By person and view id, as the sandbox takes it: block id, action id, value."""
+    """The values that were filled in, by person and view ID.
+
+    The format is the sandbox's: block ID, then action ID, then the value.
+    """
 
     async def shown(self, name: str) -> str:
-        """Return the open modal with its fields numbered, or an empty string if none is open."""
+        """Return the open modal as text with its fields numbered, or an empty string if none is open."""
         modal = await self.sandbox.modal(self.people[name])
         if modal is None:
             return ""
         labels = {text for entry in modal.inputs for text in (entry.label, entry.hint)}
-        words = [line for line in modal.reads.splitlines() if line not in labels]
-        lines = [f"dialog: {modal.title}", *(f"  {line}" for line in words)]
+        texts = [line for line in modal.reads.splitlines() if line not in labels]
+        lines = [f"dialog: {modal.title}", *(f"  {line}" for line in texts)]
         lines += [f"  {number} {field_line(entry)}" for number, entry in enumerate(modal.inputs, 1)]
         next_steps = [f"fill in a field: {name.lower()} 1=..."] if modal.inputs else []
         next_steps += [f"send it off: {name.lower()} ok"] if modal.submit else []
@@ -39,7 +42,10 @@ class Dialogs:
         return "\n".join(INDENT + line for line in lines)
 
     async def fill(self, name: str, number: int, typed: str) -> None:
-        """Fill in a field. Raise Mistake if there is no such field, or if it doesn't offer that choice."""
+        """Fill in a field.
+
+        Raises Mistake if there is no such field, or if it doesn't offer the typed choice.
+        """
         modal = await self._open(name)
         if not 1 <= number <= len(modal.inputs):
             raise Mistake(f"The dialog has no field {number}.")
@@ -48,7 +54,10 @@ class Dialogs:
         filled.setdefault(entry.block_id, {})[entry.action_id] = field_value(entry, typed)
 
     async def send(self, name: str) -> None:
-        """Submit the modal. Raise Mistake with what is wrong in which field."""
+        """Submit the modal.
+
+        If the bot refuses the input, raises Mistake with the fields that are wrong and the reasons.
+        """
         modal = await self._open(name)
         if modal.submit is None:
             raise Mistake(f"There is nothing to send off. Close it: {name.lower()} close")
@@ -84,7 +93,7 @@ def field_line(entry: Input) -> str:
 
 
 def _shown(entry: Input) -> str:
-    """Return the value of a field as its person sees it."""
+    """Return the value of a field as the person sees it."""
     filled = entry.value or {}
     value = next((filled[key] for key in CHOSEN if filled.get(key)), "")
     names = {option.value: option.text for option in entry.options}
@@ -97,9 +106,10 @@ def _as_list(value: Any) -> list[Any]:
 
 
 def field_value(entry: Input, typed: str) -> str | list[str] | None:
-    """Return the value of what was typed. Where several can be chosen, commas are between them.
+    """Return the value of a field for a typed text.
 
-    Raise Mistake if a menu does not have that choice.
+    If a field takes several choices, they are separated by commas. Raises Mistake if a menu doesn't have such a
+    choice.
     """
     if entry.type in TAKE_SEVERAL:
         return [_choice(entry, each.strip()) for each in typed.split(",") if each.strip()]

@@ -1,4 +1,4 @@
-"""A person's laptop: a key pair, the lines of their `~/.ssh/config`, and OpenSSH's own client."""
+"""A person's laptop: a key pair, the contents of `~/.ssh/config`, and OpenSSH's own client."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ import asyncssh
 from demo.play import Missed
 
 LOGIN_SECONDS = 30.0
-"""The time limit of one login, in real seconds."""
+"""The time limit of a login, in wall-clock seconds."""
 
 
 def has_openssh() -> bool:
-    """Return whether this machine has OpenSSH's client."""
+    """Return whether OpenSSH's client is installed on this machine."""
     return shutil.which("ssh") is not None
 
 
 class Login(NamedTuple):
-    """What came of a login, or of the attempt."""
+    """The result of an attempt to log in."""
 
     status: int
-    """The exit status of ssh: that of the command, or 255 if there was no login."""
+    """The exit status of ssh: the status of the remote command, or 255 if the login failed."""
     output: str
     errors: str
-    """What ssh and the command wrote to the standard error."""
+    """The output of ssh and of the remote command on standard error."""
 
 
 @dataclass(frozen=True)
 class Laptop:
-    """The files are in `folder`, which only their owner can read."""
+    """A laptop whose files are in `folder`, which only their owner can read."""
 
     folder: Path
     public_key: str
@@ -43,13 +43,13 @@ class Laptop:
 
     @classmethod
     def new(cls, folder: Path, comment: str) -> Self:
-        """Make a laptop with a new key pair, and return it."""
+        """Create a laptop with a new key pair."""
         folder.mkdir(mode=0o700)
         pair = asyncssh.generate_private_key("ssh-ed25519", comment=comment)
         laptop = cls(folder, pair.export_public_key().decode().strip())
         with os.fdopen(os.open(laptop.private_key, os.O_WRONLY | os.O_CREAT, 0o600), "wb") as file:
             file.write(pair.export_private_key())
-        # These keep the laptop apart from the account that runs it.
+        # These options keep ssh from using the keys, agent and known hosts of the account that runs this process.
         rest = {
             "IdentityFile": laptop.private_key,
             "IdentitiesOnly": "yes",
@@ -65,25 +65,28 @@ class Laptop:
 
     @property
     def private_key(self) -> Path:
-        """The file of the private key."""
+        """The path of the private key."""
         return self.folder / "id_ed25519"
 
     @property
     def config(self) -> Path:
-        """The file that stands for `~/.ssh/config`."""
+        """The path of the file that takes the place of `~/.ssh/config`."""
         return self.folder / "config"
 
     @property
     def known_hosts(self) -> Path:
-        """The file in which ssh stores the keys of machines."""
+        """The path of the file in which ssh stores the host keys of machines."""
         return self.folder / "known_hosts"
 
     def paste(self, block: str) -> None:
-        """Write a block for `~/.ssh/config` as it was copied, above all that is there."""
+        """Insert a block at the top of the config file, exactly as it was copied."""
         self.config.write_text(f"{block}\n\n{self.config.read_text()}")
 
     async def try_ssh(self, *words: str) -> Login:
-        """Run `ssh -F config WORDS`, and return what came of it. Raise Missed if it takes too long."""
+        """Run `ssh -F config WORDS`, and return the result even if it failed.
+
+        Raises Missed if ssh takes too long.
+        """
         command = ["ssh", "-F", str(self.config), *words]
         process = await asyncio.create_subprocess_exec(*command, stdin=DEVNULL, stdout=PIPE, stderr=PIPE)
         try:

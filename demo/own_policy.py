@@ -1,7 +1,7 @@
-"""Plays the people, groups and channels of a team's own policy file in the sandbox's workspace.
+"""Adds the people, groups and channels of a team's own policy file to the sandbox's workspace.
 
-The file names them by the ids that they have in the team's own Slack. Whatever the workspace lacks is added to it
-under the same id, with a name that can be typed.
+The file contains the IDs that they have in the team's own Slack. Anything that the workspace lacks is added to it
+under the same ID, with a name that can be typed.
 """
 
 from __future__ import annotations
@@ -15,23 +15,23 @@ from demo.play import PEOPLE
 from sandbox.client import SandboxClient
 
 NAMES = ("Dora", "Eli", "Fay", "Hal", "Ida", "Jan", "Kim", "Leo", "Mia", "Nia", "Otto", "Pia")
-"""The names of the extra members, in this order. Further ones are called Member16 and so on."""
+"""The names of the additional members, in order. If they run out, names continue with Member16 and so on."""
 RENTERS = ("Ana", "Cleo")
-"""The members who are in each group that may use the bot, since they rent in the sandbox."""
+"""The members who rent in the sandbox. They are added to each group that may use the bot."""
 
 
 @dataclass(frozen=True)
 class Cast:
-    """The members, groups and channels that play what a policy file names."""
+    """The members, groups and channels that represent the IDs in a policy file."""
 
     people: dict[str, str]
-    """The Slack user id of each person who can act, by name."""
+    """The Slack user ID of each person who can act, by name."""
     lines: tuple[str, ...]
-    """For each id in the file, who or what it is in the sandbox, and which keys name it."""
+    """A line for each ID in the file: its name in the sandbox, and the policy keys that contain it."""
 
 
 def named_in(rules: Rules) -> dict[str, list[str]]:
-    """Return the ids of people, groups and channels in the rules, each with the keys that name it."""
+    """Return the IDs of people, groups and channels in the rules, each with the policy keys that contain it."""
     found: dict[str, list[str]] = {}
     for key, ids in _keys(rules):
         for one in ids:
@@ -56,14 +56,14 @@ def _keys(rules: Rules) -> Iterator[tuple[str, Collection[str]]]:
 
 
 async def add_cast(rules: Rules, sandbox: SandboxClient) -> Cast:
-    """Add what the rules name and the workspace lacks.
+    """Add everything to the workspace that the rules name and the workspace lacks.
 
-    Each new group has one extra member. The extra members are in every channel that is added, and in the channels
-    in which Ana, Ben and Cleo type. The bot is in the new channels too.
+    Each new group gets one additional member. The additional members join every new channel, and the channels in
+    which Ana, Ben and Cleo type. The bot joins the new channels as well.
     """
     casting = _Casting(rules, sandbox, await sandbox.slack.get("workspace"))
     named = named_in(rules)
-    for kind in ("UW", "S", "CG"):  # groups need their members, and channels need everybody
+    for kind in ("UW", "S", "CG"):  # people first, because groups need members; channels last, because all join
         for one, keys in named.items():
             if one[0] in kind and one not in casting.shown:
                 await casting.add(one, keys)
@@ -82,7 +82,7 @@ class _Casting:
             **{one["id"]: f"@{one['handle']} ({one['id']})" for one in workspace["groups"]},
             **{one["id"]: f"#{one['name']} ({one['id']})" for one in workspace["channels"]},
         }
-        """The names of what is in the workspace by now, as people read them, by ID."""
+        """The names of everything in the workspace so far, as people read them, by ID."""
         self._rules = rules
         self._slack = sandbox.slack
         self._channels = {one["id"]: one["members"] for one in workspace["channels"]}
@@ -92,7 +92,10 @@ class _Casting:
         }
 
     async def add(self, wanted: str, keys: list[str]) -> None:
-        """Add the person, group or channel with this id, which these keys of the policy name."""
+        """Add the person, group or channel with the ID `wanted`.
+
+        `keys` are the policy keys that contain the ID; they determine the name.
+        """
         if wanted[0] in "UW":
             name = await self._add_person(wanted)
             self.shown[wanted] = f"{name} ({wanted})"
@@ -112,7 +115,7 @@ class _Casting:
             self.shown[wanted] = f"#{name} ({wanted})"
 
     async def _add_person(self, user_id: str | None = None) -> str:
-        """Add a member with this id, or with a new one. Return their name."""
+        """Add a member with this ID, or with a new one, and return their name."""
         name = next((one for one in NAMES if one not in self._taken), f"Member{len(self.people) + 1}")
         self._taken.add(name)
         given = {"id": user_id} if user_id is not None else {}
@@ -121,7 +124,7 @@ class _Casting:
         return name
 
     async def join_channels(self) -> None:
-        """Let the extra members into the channels in which Ana, Ben and Cleo are with the bot."""
+        """Add the additional members to the channels that contain Ana, Ben, Cleo and the bot."""
         usual = set(PEOPLE.values())
         for channel, members in self._channels.items():
             everybody = {*members, *self.people.values()}
@@ -129,7 +132,7 @@ class _Casting:
                 await self._slack.patch(f"channels/{channel}", {"members": sorted(everybody)})
 
     def _free(self, name: str) -> str:
-        """Return this name, or the first of NAME-2, NAME-3 and so on that nothing in the workspace has."""
+        """Return this name, or the first of NAME-2, NAME-3 and so on that isn't used in the workspace."""
         tries = [name, *(f"{name}-{n}" for n in range(2, len(self._taken) + 3))]
         free = next(one for one in tries if one not in self._taken)
         self._taken.add(free)

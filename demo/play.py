@@ -1,4 +1,4 @@
-"""Lets people act in the sandbox, waits until the bot has nothing left to do, and only then lets time pass."""
+"""Lets people act in the sandbox, and lets time pass only when the bot is idle."""
 
 from __future__ import annotations
 
@@ -14,43 +14,46 @@ from demo.processes import Bot
 from sandbox.client import Modal, Outcome, SandboxClient, SeenMessage
 
 PEOPLE = {"Ana": "U0ANA0000", "Ben": "U0BEN0000", "Cleo": "U0CLEO000"}
-"""Ana and Cleo are members of the workspace, Ben is the admin and so the approver."""
+"""The Slack user IDs of the people. Ana and Cleo are members, and Ben is the admin and therefore the approver."""
 HOME = "C0GPUS000"
 GITHUB_NAME = "ana-dev"
-"""Ana's name at GitHub."""
+"""Ana's user name on GitHub."""
 SETTLE_SECONDS = 60.0
 MAX_JUMPS = 5000
 
 
 class Missed(GpubotError):
-    """Something that should have happened did not."""
+    """Something that should have happened didn't happen."""
 
 
 @dataclass
 class Play:
-    """The sandbox, the bot, and what each person has read so far."""
+    """The sandbox, the bot, and the messages that each person has read so far."""
 
     sandbox: SandboxClient
     bot: Bot
     session: aiohttp.ClientSession
     people: dict[str, str]
-    """The Slack user id of each person, by name."""
+    """The Slack user ID of each person, by name."""
     on_message: Callable[[str, SeenMessage], None] = lambda _reader, _message: None
     on_action: Callable[[str, str, str, datetime], None] = lambda _name, _place, _action, _at: None
     _read: dict[str, int] = field(default_factory=dict)
-    """By name, the number of the newest change that this person has read."""
+    """The number of the newest change that each person has read, by name."""
     _since: dict[str, int] = field(default_factory=dict)
-    """By name, the newest change that this person had read when somebody last acted or time last passed, or that
-    `until_sees` has returned since then."""
+    """The number of the change after which `until_sees` looks for messages, by name.
+
+    It is the newest change that the person had read when somebody last acted or time last passed. If `until_sees`
+    has returned a newer message since then, it is the number of that message.
+    """
     _last_read: int = 0
-    """The number of the newest change when everyone had read everything."""
+    """The number of the newest change at the time when everyone had read everything."""
     _known: dict[tuple[str, str, str], SeenMessage] = field(default_factory=dict)
     _reported: set[tuple[str, str, int]] = field(default_factory=set)
 
     # --- acting
 
     async def types(self, name: str, channel: str, text: str) -> Outcome:
-        """Type `/gpu text`, and settle. Raise Missed if it is not acknowledged."""
+        """Type `/gpu text`, and wait until the bot is idle. Raise Missed if the command isn't acknowledged."""
         self.on_action(name, channel, f"/gpu {text}".strip(), await self.sandbox.now())
         self._since = dict(self._read)
         outcome = await self.sandbox.command(self.people[name], channel, text)
@@ -60,7 +63,10 @@ class Play:
         return outcome
 
     async def clicks(self, name: str, message: SeenMessage, label: str) -> None:
-        """Click the button whose text begins with `label`, and settle. Raise Missed if it is not acknowledged."""
+        """Click the button whose text begins with `label`, and wait until the bot is idle.
+
+        Raises Missed if the click isn't acknowledged.
+        """
         place = "dm" if message.is_dm else message.channel_name
         self.on_action(name, place, f"[{message.button(label).text}]", await self.sandbox.now())
         self._since = dict(self._read)
@@ -70,8 +76,10 @@ class Play:
         await self.settle()
 
     async def confirms(self, name: str, choice: str | None = None) -> None:
-        """Submit the open modal, and settle. With a `choice`, choose the option with this text first. Raise Missed
-        if there is none, or if the bot refuses it.
+        """Submit the open modal, and wait until the bot is idle.
+
+        With a `choice`, the option with this text is chosen first. Raises Missed if there is no such option, or if
+        the bot refuses the submission.
         """
         modal = await self.sandbox.open_modal(self.people[name])
         shown = f"{modal.title}: {modal.reads} {f'({choice}) ' if choice else ''}[{modal.submit}]"
@@ -85,7 +93,10 @@ class Play:
     # --- seeing
 
     async def read(self) -> None:
-        """Let everyone read what is new to them. Report each state of a message once, for its first reader."""
+        """Let everyone read the messages that are new to them.
+
+        Each version of a message is reported only once, for the first person who reads it.
+        """
         last = await self.sandbox.last_change(next(iter(self.people.values())))
         if last == self._last_read:
             return
@@ -100,7 +111,7 @@ class Play:
         self._last_read = last
 
     def sees(self, name: str, words: str, *, dm: bool | None = None, only_you: bool | None = None) -> SeenMessage:
-        """Return the newest message with these words that `name` sees. Raise Missed if there is none."""
+        """Return the newest message that contains `words` and that `name` sees. Raise Missed if there is none."""
         for (reader, _, _), message in sorted(self._known.items(), key=lambda item: -item[1].seq):
             if reader != name or message.deleted or words not in f"{message.reads}\n{message.text}":
                 continue
@@ -109,8 +120,9 @@ class Play:
         raise Missed(f"{name} doesn't see {words!r}.")
 
     async def is_sent(self, name: str, words: str) -> SeenMessage:
-        """Wait, in real time, until `name` sees these words in a file's post: Slack makes it a while after the
-        bot's last call. Raise Missed if it does not come.
+        """Wait, in wall-clock time, until `name` sees `words` in the message with a file.
+
+        Slack posts that message a while after the bot's last call. Raises Missed if it doesn't appear.
         """
         user = self.people[name]
         while await self.sandbox.see(user, self._read.get(name, 0), wait=SETTLE_SECONDS):
@@ -124,9 +136,10 @@ class Play:
     # --- time
 
     async def settle(self) -> dict[str, Any]:
-        """Wait until nothing is due, under way or undelivered, and let everyone read. Return /health.
+        """Wait until the bot is idle, let everyone read, and return /health.
 
-        Raise Missed if the bot does not settle within a minute.
+        The bot is idle if nothing is due, in progress or undelivered. Raises Missed if it doesn't become idle
+        within a minute.
         """
         revision = (await self.sandbox.clock()).revision
         query = {"settled": str(revision), "wait": str(SETTLE_SECONDS)}
@@ -138,7 +151,10 @@ class Play:
         return health
 
     async def until(self, happened: Callable[[], bool], within: timedelta) -> None:
-        """Jump from one due time to the next until it happened. Raise Missed if it does not happen `within`."""
+        """Let time pass, from one due time to the next, until `happened` returns True.
+
+        Raises Missed if it doesn't return True `within` this time.
+        """
         await self._until(happened, within)
         self._since = dict(self._read)
 
@@ -155,15 +171,18 @@ class Play:
         raise Missed("Time passed in too many small steps.")
 
     async def passes(self, span: timedelta) -> None:
-        """Let that much time pass, one due time after the other."""
+        """Let that much time pass, from one due time to the next."""
         end = await self.sandbox.now() + span
         while (now := time_of(health := await self.settle())) < end:
             await self.sandbox.jump_to(min(next_due(health, now, otherwise=end), end))
         self._since = dict(self._read)
 
     async def until_sees(self, name: str, words: str, within: timedelta, *, dm: bool | None = None) -> SeenMessage:
-        """Let time pass until `name` sees these words in a message that came since somebody acted or since time
-        passed. It may have come while the bot settled after the action. Raise Missed.
+        """Let time pass until `name` sees `words` in a new message, and return the message.
+
+        A message is new if it was sent after the last action, or after time last passed. It may already be there,
+        because the bot may have sent it while it became idle after the action. Raises Missed if no such message
+        appears `within` this time.
         """
         since = self._since.get(name, 0)
 
@@ -183,18 +202,21 @@ class Play:
 
 
 def time_of(health: dict[str, Any]) -> datetime:
-    """Return the sandbox's time when /health was answered."""
+    """Return the sandbox's time at which /health was answered."""
     return datetime.fromisoformat(health["clock"]["now"])
 
 
 def next_due(health: dict[str, Any], now: datetime, *, otherwise: datetime) -> datetime:
-    """Return when the bot is next due, at least a second from now; `otherwise` if nothing is due."""
+    """Return the time at which the bot's next work is due, at least a second from now.
+
+    If nothing is due, `otherwise` takes the place of this time.
+    """
     due = datetime.fromisoformat(health["next_due"]) if health["next_due"] else otherwise
     return max(due, now + timedelta(seconds=1))
 
 
 def _chosen(modal: Modal, choice: str) -> dict[str, dict[str, str]]:
-    """Return the values with which a modal is submitted if the option with the text `choice` is chosen."""
+    """Return the values that are submitted if the option with the text `choice` is chosen."""
     for field_ in modal.inputs:
         for option in field_.options:
             if option.text == choice:

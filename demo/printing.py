@@ -1,4 +1,4 @@
-"""Prints the demo: as a conversation for people, or as JSON lines for a program."""
+"""Prints the demo, as a conversation for people or as JSON lines for a program."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ INDENT = " " * 10
 
 @dataclass(frozen=True)
 class Line:
-    """One message or action."""
+    """A message or an action."""
 
     at: datetime
     who: str
     where: str
     only: str | None
-    """The person who sees it, if only one does."""
+    """The person who sees it, or None if several people see it."""
     thread: str | None
     text: str
     buttons: tuple[str, ...] = ()
@@ -43,7 +43,7 @@ def of_message(reader: str, message: SeenMessage) -> Line:
 
 
 def of_action(name: str, place: str, action: str, at: datetime) -> Line:
-    """Return what a person does. `place` is a channel, `dm`, `dialog` or `terminal`."""
+    """Return the line for an action of a person. `place` is a channel, `dm`, `dialog` or `terminal`."""
     private = {"dm": f"DM with {name}", "dialog": "dialog", "terminal": "terminal"}.get(place)
     where = private or f"#{place.lstrip('#')}"
     only = name if private and place != "terminal" else None
@@ -51,7 +51,7 @@ def of_action(name: str, place: str, action: str, at: datetime) -> Line:
 
 
 def as_json(line: Line) -> str:
-    """Return one JSON line."""
+    """Return the line as JSON."""
     return json.dumps(
         {
             "at": line.at.isoformat(),
@@ -67,7 +67,7 @@ def as_json(line: Line) -> str:
 
 
 def as_text(line: Line) -> str:
-    """Return the time, the place and the first line, and the further lines indented below."""
+    """Return the line as text: time, place and first line, with the remaining lines indented below."""
     only = f" (only {line.only})" if line.only and not line.where.startswith("DM") else ""
     thread = " thread" if line.thread else ""
     edited = " (edited)" if line.edited else ""
@@ -81,14 +81,17 @@ def as_text(line: Line) -> str:
 
 @dataclass
 class Printer:
-    """Prints lines as they come, without the edits that a reader wouldn't notice; without any unless `edits`."""
+    """Prints messages and actions as they happen.
+
+    Edits are printed only if the text or the buttons have changed, and never if `edits` is False.
+    """
 
     render: Callable[[Line], str]
     edits: bool = True
     _last: dict[tuple[str, str], str] = field(default_factory=dict)
 
     def message(self, reader: str, message: SeenMessage) -> None:
-        """Print a message that is new or, with `edits`, reads differently than before."""
+        """Print a message if it is new, or if `edits` is True and it reads differently than before."""
         line = of_message(reader, message)
         shown, before = f"{line.text}\n{line.buttons}", self._last.get((message.channel, message.ts))
         if message.deleted or before == shown or (before is not None and not self.edits):
@@ -97,10 +100,10 @@ class Printer:
         self.say(self.render(line))
 
     def action(self, name: str, place: str, action: str, at: datetime) -> None:
-        """Print what a person does."""
+        """Print an action of a person."""
         self.say(self.render(of_action(name, place, action, at)))
 
     def say(self, text: str) -> None:
-        """Print a line and flush it."""
+        """Print a text, and flush the output."""
         sys.stdout.write(text + "\n")
         sys.stdout.flush()

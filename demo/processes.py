@@ -1,4 +1,4 @@
-"""Starts the sandbox and the bot, each as a process of its own, and stops them."""
+"""Starts and stops the sandbox and the bot, each as a process of its own."""
 
 from __future__ import annotations
 
@@ -26,17 +26,21 @@ from sandbox.client import Addresses, SandboxClient
 START_SECONDS = 90.0
 STOP_SECONDS = 30.0
 PORTS = range(20_000, 30_000)
-"""Below the ports that Linux gives to programs that ask for any (net.ipv4.ip_local_port_range, from 32768)."""
+"""The ports from which free ones are chosen.
+
+They are below the range from which Linux assigns ports to programs that don't name one
+(net.ipv4.ip_local_port_range, which begins at 32768).
+"""
 DATABASE = "gpubot.sqlite"
 TAIL = 2000
-"""Characters of a log that are shown when a process ends too early."""
+"""The number of characters of a log that are shown when a process ends too early."""
 
 
 SETUP = """\
 #!/bin/sh
 python3 -m venv /opt/torch && /opt/torch/bin/pip install --quiet torch
 """
-"""What people mean by `/gpu get H100 setup torch`. The sandbox's machines don't run it."""
+"""The setup script that people mean by `/gpu get H100 setup torch`. The sandbox's machines don't run it."""
 
 
 class NotRunning(GpubotError):
@@ -44,7 +48,7 @@ class NotRunning(GpubotError):
 
 
 def private_log(path: Path) -> BinaryIO:
-    """Open a log to append to. Only its owner can read it, also if the file existed before."""
+    """Open a log file for appending, and make it readable only by its owner, even if it existed before."""
     file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
     os.fchmod(file, 0o600)
     return os.fdopen(file, "ab")
@@ -52,7 +56,7 @@ def private_log(path: Path) -> BinaryIO:
 
 @asynccontextmanager
 async def run_sandbox(*options: str, log: Path) -> AsyncIterator[Addresses]:
-    """Run the sandbox until the end of the block. Raise NotRunning if it does not start."""
+    """Run the sandbox as long as the block lasts. Raise NotRunning if it doesn't start."""
     with private_log(log) as out:
         process = await asyncio.create_subprocess_exec(
             sys.executable,
@@ -87,12 +91,12 @@ class Bot:
     log: Path
 
     def kill(self) -> None:
-        """Kill it with SIGKILL, as a crash would."""
+        """Kill the process with SIGKILL, which has the same effect as a crash."""
         self.process.send_signal(signal.SIGKILL)
 
     @contextmanager
     def stopped(self) -> Iterator[None]:
-        """Stop the process until the end of the block, as a suspended machine would (SIGSTOP, SIGCONT)."""
+        """Stop the process as long as the block lasts (SIGSTOP, SIGCONT), as if its machine were suspended."""
         self.process.send_signal(signal.SIGSTOP)
         try:
             yield
@@ -103,7 +107,8 @@ class Bot:
 def write_policy(folder: Path) -> Path:
     """Write a policy file with the setup script `torch` and the project `sweeps`, and return its path.
 
-    The sandbox starts at the real time. So that people are asked at any time, their hours are the whole week.
+    The sandbox's clock starts at the current time, so people's hours cover the whole week: this way, they get
+    questions at any time.
     """
     (folder / "torch.sh").write_text(SETUP)
     policy = folder / "policy.yml"
@@ -125,8 +130,10 @@ def environment(
     policy: Path | None = None,
     slack_http: str | None = None,
 ) -> dict[str, str]:
-    """Return the settings of a bot in the sandbox, without a policy file if there is none. It is in HTTP mode if
-    it has an address for Slack, `slack_http`.
+    """Return the environment variables of a bot in the sandbox.
+
+    Without `policy`, the bot has no policy file. If `slack_http` is set, the bot runs in HTTP mode and receives
+    Slack's requests at this address.
     """
     inherited = ("PATH", "HOME", "LANG", "LC_ALL", "VIRTUAL_ENV", "PYTHONPATH", "PYTHONWARNINGS")
     return {
@@ -148,7 +155,7 @@ def environment(
 
 
 def http_mode(addresses: Addresses, address: str) -> dict[str, str]:
-    """Return the settings of HTTP mode, with the address at which the bot takes the sandbox's requests."""
+    """Return the settings of HTTP mode, with the address at which the bot receives the sandbox's requests."""
     return {
         "GPUBOT_SLACK_MODE": SlackMode.HTTP,
         "SLACK_SIGNING_SECRET": addresses.signing_secret,
@@ -158,7 +165,10 @@ def http_mode(addresses: Addresses, address: str) -> dict[str, str]:
 
 
 async def install_http_app(sandbox: SandboxClient, address: str) -> None:
-    """Give the sandbox's app the manifest of HTTP mode. The bot must run: Slack asks it something."""
+    """Install the manifest of HTTP mode in the sandbox's Slack.
+
+    The bot must be running, because Slack verifies its request URL.
+    """
     manifest = yaml.safe_load(http_manifest("https://bot.example.com"))
     await sandbox.install(manifest, reach=f"http://{address}")
 
@@ -171,9 +181,17 @@ async def start_bot(
     well: bool = True,
     python: str = sys.executable,
 ) -> Bot:
-    """Start `gpubot run` and wait until it is connected. Raise NotRunning if it ends before.
+    """Start `gpubot run` and wait until it is connected.
 
-    `connections` is how many it needs, by default all that it opens. Without `well`, it need not be well.
+    Args:
+        settings: The environment variables of the process.
+        log: The file to which the output is appended.
+        connections: The number of connections to wait for, by default all that the bot opens.
+        well: False if the bot may also report problems in its /health.
+        python: The Python interpreter to use.
+
+    Raises:
+        NotRunning: The process ended before it was connected.
     """
     if connections is None:
         connections = 1 if settings.get("GPUBOT_SLACK_MODE") == SlackMode.HTTP else 2
@@ -211,13 +229,13 @@ async def _connected(session: aiohttp.ClientSession, bot: Bot, connections: int,
 
 
 async def until_it_ends(bot: Bot) -> None:
-    """Wait until the bot ends on its own. Raise NotRunning then."""
+    """Wait until the bot ends on its own, then raise NotRunning."""
     await bot.process.wait()
     raise NotRunning(f"gpubot run ended.\n{_tail(bot.log)}")
 
 
 async def stop(process: asyncio.subprocess.Process) -> int:
-    """End a process with SIGTERM, or with SIGKILL if it does not end in time. Return its exit status."""
+    """End a process with SIGTERM, or with SIGKILL if it doesn't end in time, and return its exit status."""
     if process.returncode is None:
         process.send_signal(signal.SIGTERM)
         try:
@@ -229,7 +247,7 @@ async def stop(process: asyncio.subprocess.Process) -> int:
 
 
 def free_port() -> int:
-    """Return a free port on loopback, outside the range from which other programs are given theirs."""
+    """Return a free port on loopback, outside the range from which the system assigns ports to other programs."""
     while True:
         port = PORTS.start + secrets.randbelow(len(PORTS))
         with socket.socket() as probe, suppress(OSError):

@@ -1,4 +1,4 @@
-"""The story of the demo: three people and the machines that they rent, lose, are given and leave idle."""
+"""The story of the demo: three people and the machines that they rent, lose, inherit and leave idle."""
 
 from __future__ import annotations
 
@@ -43,33 +43,36 @@ _REFUSED = re.compile(r"slack\.(?:blocks_)?refused|(?:answer|reply|modal|post)\.
 _BLOCK_REFUSED = re.compile(r"slack\.block_refused.*\bblock=(\w+)")
 SOON, TODAY = timedelta(hours=1), timedelta(hours=14)
 TWO_FAILOVERS = timedelta(seconds=20)
-"""Two purchases that fail take less than this of the sandbox's clock."""
-Tell = Callable[[str], None]
-"""Tells the reader what happens next, and why."""
+"""The upper limit, in sandbox time, for two failed purchases."""
+Narrate = Callable[[str], None]
+"""Explains to the reader what happens next, and why."""
 
 
 @dataclass(frozen=True)
 class Cost:
-    """Micro-dollars for each resource, by the sandbox's bill and by the bot's ledger."""
+    """The cost of each resource in micro-dollars, according to the sandbox's bill and to the bot's ledger."""
 
     bill: dict[str, int]
     ledger: dict[str, int]
 
 
 async def demo(printer: Printer, note: Callable[[str], None], *, http: bool = False) -> Cost:
-    """Play the story, in HTTP mode if `http`. Raise Missed at the first thing that should have happened and did
-    not, and CancelledError after SIGTERM.
+    """Play the story, in HTTP mode if `http` is True.
+
+    Raises:
+        Missed: Something that should have happened didn't happen.
+        CancelledError: The process received SIGTERM.
     """
     playing = asyncio.current_task()
     assert playing is not None  # noqa: S101 - a coroutine runs in a task
-    # As after Ctrl-C, both processes are stopped too.
+    # SIGTERM cancels the demo like Ctrl-C does, so that both processes are stopped as well.
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, playing.cancel)
     with tempfile.TemporaryDirectory(prefix="gpubot-demo-") as name:
         folder = Path(name)
         note("Starting the sandbox (a Slack workspace and Compute Clear) and gpubot run ...")
         note("Times at the left are UTC, in sandbox time; in messages each reader sees their own zone.")
 
-        def tell(sentences: str) -> None:
+        def narrate(sentences: str) -> None:
             note(f"\n{sentences}\n")
 
         async with run_sandbox(log=folder / "sandbox.log") as addresses, aiohttp.ClientSession() as session:
@@ -91,16 +94,16 @@ async def demo(printer: Printer, note: Callable[[str], None], *, http: bool = Fa
                 note("Slack sends each command, click and event to gpubot as a signed HTTP request.")
             play = Play(sandbox, bot, session, PEOPLE, on_message=printer.message, on_action=printer.action)
             try:
-                await _rent_within_limits(play, tell, laptops)
-                await _fail_over_twice(play, tell)
-                await _rent_with_approval(play, tell)
-                await _find_an_unmanaged_machine(play, tell)
-                await _stop_working(play, tell)
-                await _go_on_while_in_use(play, tell)
-                await _replace_what_is_lost(play, tell)
-                await _use_and_end(play, tell)
+                await _rent_within_limits(play, narrate, laptops)
+                await _fail_over_twice(play, narrate)
+                await _rent_with_approval(play, narrate)
+                await _find_an_unmanaged_machine(play, narrate)
+                await _stop_working(play, narrate)
+                await _go_on_while_in_use(play, narrate)
+                await _replace_what_is_lost(play, narrate)
+                await _use_and_end(play, narrate)
                 bill = await sandbox.bill()
-                await _read_what_was_spent(play, tell, sum(line.micros for line in bill))
+                await _read_what_was_spent(play, narrate, sum(line.micros for line in bill))
             except ControlError as error:
                 raise Missed(str(error)) from None
             finally:
@@ -118,12 +121,13 @@ async def demo(printer: Printer, note: Callable[[str], None], *, http: bool = Fa
     return cost
 
 
-async def _rent_within_limits(play: Play, tell: Tell, laptops: Mapping[str, Laptop]) -> None:
-    """Ana rents one H100, and lets Cleo in. She is asked for her keys, and the rental begins once she takes those
-    that GitHub has. Her first choice is sold out, and the next offer is within what she accepted. Her machine
-    computes for 45 min.
+async def _rent_within_limits(play: Play, narrate: Narrate, laptops: Mapping[str, Laptop]) -> None:
+    """Let Ana rent one H100 and share it with Cleo.
+
+    The bot asks for her public key, and continues once she chooses the keys that GitHub has. Her first choice is
+    sold out, but the next offer is within the price that she accepted. Her machine computes for 45 min.
     """
-    tell(
+    narrate(
         "Ana rents one GPU, and lets Cleo in. Her first choice is sold out, so gpubot takes the next offer\n"
         "within the price that she accepted. The startup script brings the keys, the setup and gpubot's probe."
     )
@@ -147,9 +151,9 @@ async def _rent_within_limits(play: Play, tell: Tell, laptops: Mapping[str, Lapt
     await play.types("Cleo", "#training", "list all")
 
 
-async def _fail_over_twice(play: Play, tell: Tell) -> None:
-    """Cleo rents one L40S. Her first two choices are sold out, so she gets the third within seconds."""
-    tell(
+async def _fail_over_twice(play: Play, narrate: Narrate) -> None:
+    """Let Cleo rent one L40S. Her first two choices are sold out, and she gets the third within seconds."""
+    narrate(
         "Cleo rents a small GPU. Two vendors are sold out, and gpubot asks the third within seconds. It looks\n"
         "twice whether the others made a machine all the same: one would be deleted, and billed to this rental."
     )
@@ -169,7 +173,10 @@ async def _fail_over_twice(play: Play, tell: Tell) -> None:
 
 
 async def _check_startup_script(play: Play) -> None:
-    """Raise Missed unless the vendor got the setup script with the purchase. The sandbox doesn't run it."""
+    """Check that the vendor received the setup script with the purchase, although the sandbox doesn't run it.
+
+    Raises Missed if it didn't.
+    """
     (resource,) = [resource for resource in (await play.sandbox.account()).resources if resource.alive]
     machine = await play.sandbox.machine(resource.resource_id)
     if SETUP.splitlines()[-1] not in (machine.cloud_init or ""):
@@ -177,7 +184,10 @@ async def _check_startup_script(play: Play) -> None:
 
 
 async def _log_in(play: Play, name: str, laptop: Laptop, rental: str) -> None:
-    """Let a person look at the GPU by OpenSSH, with the block for `~/.ssh/config` as the bot prints it."""
+    """Log in as this person with OpenSSH, and run `nvidia-smi`.
+
+    The login uses the block for `~/.ssh/config` exactly as the bot printed it.
+    """
     await play.types(name, "dm", f"ssh {rental}")
     printed = CONFIG_BLOCK.search(play.sees(name, f"Host gpu-{rental}", only_you=True).reads)
     if printed is None:
@@ -195,7 +205,7 @@ async def _log_in(play: Play, name: str, laptop: Laptop, rental: str) -> None:
 
 
 def rental_of(ready: SeenMessage) -> str:
-    """Return the id of the rental that a ready message is about. Raise Missed if it names none."""
+    """Return the ID of the rental that a message about a ready machine names. Raise Missed if it names none."""
     found = READY.search(ready.reads)
     if found is None:
         raise Missed(f"There is no rental in {ready.reads!r}.")
@@ -203,21 +213,22 @@ def rental_of(ready: SeenMessage) -> str:
 
 
 def computing(minutes: int) -> tuple[dict[str, int], dict[str, int]]:
-    """Return the use of a machine that computes for so long from now on, and then no more."""
+    """Return the use of a machine that computes for `minutes`, starting now, and then stops."""
     return {"all": 98, "for": 60 * minutes}, {"all": 0}
 
 
 async def _machine_of(play: Play, rental: str) -> str:
-    """Return the id of the machine of a rental that runs."""
+    """Return the ID of the machine that runs for a rental."""
     running = [machine for machine in (await play.sandbox.account()).resources if machine.alive]
     return next(machine.resource_id for machine in running if rental in machine.name.split("-"))
 
 
-async def _rent_with_approval(play: Play, tell: Tell) -> None:
-    """Cleo wants eight GPUs. That is over the limits, and more than is left of the project's budget. Ben approves
-    fewer hours. They compute for 10 min.
+async def _rent_with_approval(play: Play, narrate: Narrate) -> None:
+    """Let Cleo request eight GPUs, for which Ben approves fewer hours.
+
+    The request exceeds the limits and the rest of the project's budget. The GPUs compute for 10 min.
     """
-    tell(
+    narrate(
         "Cleo needs eight GPUs. That is over the team's limits, and the project sweeps has only $96 a month, so\n"
         "an approver decides. Here that is Ben. He approves fewer hours, which need over 80% of the budget."
     )
@@ -231,9 +242,9 @@ async def _rent_with_approval(play: Play, tell: Tell) -> None:
     await play.until_sees("Ben", "sweeps has spent or reserved 8", SOON, dm=True)
 
 
-async def _find_an_unmanaged_machine(play: Play, tell: Tell) -> None:
-    """A machine runs that nobody rented here. Ben gives it to Cleo, and she destroys it."""
-    tell(
+async def _find_an_unmanaged_machine(play: Play, narrate: Narrate) -> None:
+    """Let a machine run that nobody rented through the bot. Ben assigns it to Cleo, and she destroys it."""
+    narrate(
         "Somebody rented a machine without gpubot, so it bills without an end. gpubot compares the account with\n"
         "its database every 5 min, and tells the admins. Ben gives the machine an owner, and with that an end."
     )
@@ -247,9 +258,9 @@ async def _find_an_unmanaged_machine(play: Play, tell: Tell) -> None:
     await play.until_sees("Cleo", "Ended", SOON)
 
 
-async def _stop_working(play: Play, tell: Tell) -> None:
-    """Cleo's machine computes no more. She is asked about it, and still needs it."""
-    tell(
+async def _stop_working(play: Play, narrate: Narrate) -> None:
+    """Wait until Cleo's machine has been idle for a while. The bot asks her about it, and she still needs it."""
+    narrate(
         "Cleo's sweep takes 10 min, and nobody is logged in. gpubot looks at the machine every 2 min. After\n"
         "30 min without work it asks her, since $18.40/h buy nothing. Only people and ends destroy a machine."
     )
@@ -258,9 +269,9 @@ async def _stop_working(play: Play, tell: Tell) -> None:
     play.sees("Ana", "Cleo still needs this machine")
 
 
-async def _go_on_while_in_use(play: Play, tell: Tell) -> None:
-    """Ana's machine is in use when the first of its two ends comes, so it goes on."""
-    tell(
+async def _go_on_while_in_use(play: Play, narrate: Narrate) -> None:
+    """Wait for the earliest end of Ana's flexible lease. Her machine is in use then, so it continues."""
+    narrate(
         "Ana rented for 1h up to 3h, and her GPU worked in the last 30 min of the first hour. So the end moves\n"
         "on by 1 h. gpubot edits the card and pings nobody, because 3 h were allowed from the start. Only\n"
         "with --all, the demo prints edits such as this one."
@@ -268,9 +279,9 @@ async def _go_on_while_in_use(play: Play, tell: Tell) -> None:
     await play.until_sees("Cleo", "In use: ", SOON)
 
 
-async def _replace_what_is_lost(play: Play, tell: Tell) -> None:
-    """The vendor takes Ana's spot machine back. She replaces it with one click, and destroys the new one."""
-    tell(
+async def _replace_what_is_lost(play: Play, narrate: Narrate) -> None:
+    """Let the vendor reclaim Ana's spot machine. She replaces it with one click, and destroys the replacement."""
+    narrate(
         "Ana also rents a spot machine. It is cheaper, because its vendor may take it back at any time, and this\n"
         "one does. gpubot says so within 3 min, and Replace rents another one within the price that Ana accepted."
     )
@@ -287,9 +298,9 @@ async def _replace_what_is_lost(play: Play, tell: Tell) -> None:
     await play.until_sees("Ana", "Ended", SOON)
 
 
-async def _use_and_end(play: Play, tell: Tell) -> None:
-    """Ana keeps her machine up to its later end. Cleo destroys her idle machine. Ana's lease ends."""
-    tell(
+async def _use_and_end(play: Play, narrate: Narrate) -> None:
+    """Let Ana keep her machine until its latest end, when the lease ends it. Cleo destroys her idle machine."""
+    narrate(
         "Ana's end comes near, and her GPU is at 0% now. So gpubot pings her: the disk is deleted too.\n"
         "Cleo is asked again after the hour that she chose. Each receipt says how much of the money was idle."
     )
@@ -302,11 +313,12 @@ async def _use_and_end(play: Play, tell: Tell) -> None:
     await play.types("Ana", "#training", "list")
 
 
-async def _read_what_was_spent(play: Play, tell: Tell, billed: int) -> None:
-    """Ben, an admin, reads what the month cost, and gets its file. Raise Missed unless both have what the sandbox
-    `billed`, in micro-dollars.
+async def _read_what_was_spent(play: Play, narrate: Narrate, billed: int) -> None:
+    """Let Ben, an admin, read the cost of the month, and download its file.
+
+    Raises Missed unless both contain the amount that the sandbox `billed`, in micro-dollars.
     """
-    tell(
+    narrate(
         "Everyone can read what the month cost: their own, and the team's. Approvers, admins and finance see\n"
         "each person. Slack shows the table so that people can sort it, and a chart; here are its rows. [CSV]\n"
         "sends a file for finance (FOCUS 1.2). Its sum is the bill, to the micro-dollar."
@@ -328,8 +340,9 @@ async def _read_what_was_spent(play: Play, tell: Tell, billed: int) -> None:
 
 
 def _check_deliveries(log: Path) -> list[str]:
-    """Return the types of blocks that Slack refused, as the bot's log has them. Raise Missed if it also has a
-    message or a dialog that Slack refused.
+    """Return the types of blocks that Slack refused, according to the bot's log.
+
+    Raises Missed if the log says that Slack also refused a message or a dialog.
     """
     lines = log.read_text(encoding="utf-8").splitlines()
     for line in lines:

@@ -1,1 +1,1 @@
-"""The soak: the real process with random users, kills and faults, all drawn from a seed. See docs/soak.md."""
+"""The soak: random users, kills and faults for the real process, all drawn from a seed. See docs/soak.md."""

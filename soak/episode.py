@@ -1,4 +1,4 @@
-"""Runs one plan: rounds of actions, disturbances and time, each ended by a kill, and the checks."""
+"""Runs one plan: rounds of actions, disturbances and passing time, each ended by a kill, and the checks."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ from soak.plan import Kill, Plan, Round
 from soak.world import Finding, Replica, World, delivers, open_world
 
 OPENING = timedelta(minutes=6)
-"""Sandbox time before the first round."""
+"""Sandbox time that passes before the first round."""
 LONGEST = timedelta(hours=6)
 """Sandbox time within which all leases end and all requests expire."""
-PER_KILL, BESIDES = 12.0, 300.0
-"""The longest time of an episode: real seconds for each kill, and for everything else."""
+PER_KILL, FIXED = 12.0, 300.0
+"""The time limit of an episode, in wall-clock seconds: for each kill, and for everything else."""
 CONNECT_AFTER_START = 2.5
 CONNECT_UNDISTURBED = 20.0
 HOLD_WAIT = 3.0
 TAKEOVER = 25.0
-"""Real seconds after which another process has taken the place of one that stands still."""
+"""Wall-clock seconds within which another process must replace a process that is stopped."""
 DID = "did "
-"""The prefix of the names under which acknowledged actions are counted, by kind."""
+"""The prefix of the counters of acknowledged actions, followed by the kind of action."""
 POSTED_TWICE = "perhaps posted twice"
 
 
@@ -45,17 +45,20 @@ class Outcome:
 
     plan: Plan
     findings: list[str] = field(default_factory=list)
-    """What was found, each with the place in the plan."""
+    """The findings, each with the part of the plan in which it appeared."""
     counts: Counter[str] = field(default_factory=Counter)
     place: str = "the opening"
-    """The part of the plan that runs now."""
+    """The part of the plan that is running now."""
 
 
 async def run(plan: Plan, databases: Databases, folder: Path) -> Outcome:
-    """Run an episode in its own folder. An episode that takes too long is ended, and that is a finding."""
+    """Run an episode in its own folder.
+
+    An episode that exceeds its time limit is cancelled, and that counts as a finding.
+    """
     outcome, clock = Outcome(plan), SystemClock()
     began = clock.real()
-    bound = BESIDES + PER_KILL * plan.kills + sum(each.kill.stopped for each in plan.rounds)
+    bound = FIXED + PER_KILL * plan.kills + sum(each.kill.stopped for each in plan.rounds)
     try:
         async with asyncio.timeout(bound):
             store = await databases.new(plan.database, folder)
@@ -116,7 +119,7 @@ async def _round(world: World, each: Round, outcome: Outcome) -> None:
     clock, world.calm_since = SystemClock(), None
 
     async def after(seconds: float, work: Coroutine[Any, Any, Any], count: str) -> None:
-        """Do `work` after that many real seconds, and count it if it was possible."""
+        """Run `work` after `seconds` of wall-clock time, and count it under `count` if it was possible."""
         try:
             await clock.pause(seconds)
         except asyncio.CancelledError:
@@ -135,7 +138,7 @@ async def _round(world: World, each: Round, outcome: Outcome) -> None:
             passed = max(at, passed)
             await world.pass_time(seconds)
 
-    if each.kill.puts_back:
+    if each.kill.restores:
         await _wait_and_copy(world, each, outcome)
     tasks = [
         asyncio.create_task(after(action.after, act(world, action), "actions done")) for action in each.actions
@@ -151,7 +154,8 @@ async def _round(world: World, each: Round, outcome: Outcome) -> None:
             if each.recovers:
                 await world.end_disturbances()
             await _start_again(world, each.kill, outcome)
-        # Running actions end soon: Slack shows an error after 3 s without an acknowledgement.
+        # The actions that still run end soon, because the sandbox's Slack reports an error if it gets no
+        # acknowledgement within 3 s.
         await asyncio.gather(*tasks)
     finally:
         for task in tasks:
@@ -161,7 +165,7 @@ async def _round(world: World, each: Round, outcome: Outcome) -> None:
         return
     if each.kill.down:
         await world.pass_time(each.kill.down)
-    restored = each.kill.puts_back and world.store.restored()
+    restored = each.kill.restores and world.store.restored()
     if restored:
         world.restored_at = await world.sandbox.now()
         outcome.counts["databases put back"] += 1
@@ -169,12 +173,16 @@ async def _round(world: World, each: Round, outcome: Outcome) -> None:
         await world.end_disturbances()
     await _start_again(world, each.kill, outcome)
     if restored:
-        # Two minutes after its start, by the sandbox's clock, the bot no longer waits until it has read Slack.
+        # For two minutes of sandbox time after its start, the bot buys nothing until its cards are compared with
+        # Slack. Let it finish that before the clock jumps past this limit.
         await world.settle()
 
 
 async def _wait_and_copy(world: World, each: Round, outcome: Outcome) -> None:
-    """Let people begin to wait for machines while nothing fails, and copy the database once Slack shows it."""
+    """Copy the database while two people wait for machines.
+
+    They begin to wait while nothing fails, and the copy is made once Slack shows that they wait.
+    """
     await world.end_disturbances()
     await world.connected(CONNECT_UNDISTURBED)
     for action in each.waits:
@@ -193,7 +201,7 @@ async def _kill(world: World, kill: Kill, outcome: Outcome) -> None:
         fault = await world.sandbox.add_fault(kill.held, "hold_after" if kill.after_acting else "hold_before")
         outcome.counts["kills at a held request"] += bool(await fault.hits(max(HOLD_WAIT, kill.after)))
         await _stop_for(world, replica, kill, outcome)
-        # A graceful stop waits for running requests, so the held request must go on.
+        # A graceful stop waits for running requests, so it would never end while the request is held.
         if kill.graceful:
             await fault.release()
         await world.kill(graceful=kill.graceful, only=replica)
@@ -203,8 +211,9 @@ async def _kill(world: World, kill: Kill, outcome: Outcome) -> None:
 
 
 async def _stop_for(world: World, replica: Replica, kill: Kill, outcome: Outcome) -> None:
-    """Stop a process for the kill's span, let it go on, and wait as long as a round before the kill. Raise Finding
-    if no other one has taken its place after `TAKEOVER`.
+    """Stop a process for `kill.stopped` seconds, then let it run for as long as a round.
+
+    Raises Finding if no other process has replaced it within `TAKEOVER`. The caller kills the process afterwards.
     """
     if not kill.stopped:
         return
@@ -224,7 +233,7 @@ async def _stop_for(world: World, replica: Replica, kill: Kill, outcome: Outcome
 
 
 async def _start_again(world: World, kill: Kill, outcome: Outcome) -> None:
-    # If Slack refuses its token, gpubot ends at its start, as it should. Here it has to start.
+    # If Slack refuses its token, gpubot rightly exits at its start. But the episode needs a running bot.
     await world.end_disturbances(TOKENS)
     replica = world.replicas[int(kill.pick * len(world.replicas))]
     if kill.again_after is not None:
@@ -241,18 +250,24 @@ async def _start_again(world: World, kill: Kill, outcome: Outcome) -> None:
 
 
 async def _settle_undisturbed(world: World) -> None:
-    """End all disturbances and wait until the bot has nothing left to do. Raise Finding if it does not settle."""
+    """End all disturbances and wait until the bot is idle.
+
+    Raises Finding if the bot doesn't connect or doesn't become idle.
+    """
     await world.end_disturbances()
     if not await world.connected(CONNECT_UNDISTURBED):
         raise Finding("the bot has no two connections to Slack, although nothing fails any more")
     await world.settle()
     world.calm_since = await world.sandbox.now()
-    # Requests without an answer are repeated within minutes.
+    # The bot repeats requests that got no answer within minutes, so give it time for that.
     await world.pass_time_settled(360)
 
 
 async def _until_all_is_over(world: World) -> None:
-    """Let time pass until no machine is alive and no request waits. Raise Finding if that takes too long."""
+    """Let time pass until no machine bills and no request waits.
+
+    Raises Finding if this takes longer than LONGEST.
+    """
     passed = timedelta(0)
     while passed < LONGEST:
         await answer_questions(world)

@@ -1,6 +1,7 @@
 """The record of an episode: the sandbox's account and bill, what people saw and did, and the bot's log.
 
-Nothing here comes from the bot's database. The checks are functions of this data, so that a test can change it.
+Nothing in it comes from the bot's database. The checks are functions of this data, so that a test can pass them
+evidence of its own.
 """
 
 from __future__ import annotations
@@ -19,45 +20,48 @@ RENTAL_ID = r"[a-hjkmnp-z2-9]{5}"
 NOT_SUBMITTED = "not_submitted"
 """The kind of an action that closes a modal, or leaves it open."""
 GRACEFUL_DESTROY = "script_first"
-"""The id of the box that runs an on-ending.sh before a destroy, and the text of an action that left it checked."""
+"""The ID of the checkbox that lets on-ending.sh run before a destroy.
+
+It is also the `text` of an action that left the box checked.
+"""
 CARD = re.compile(
     rf"^(?P<word>[A-Z][^\n]*?): (?P<what>\d+x [^\n(]+?) \((?P<id>{RENTAL_ID})\)(?P<region> in [\w-]+)?"
     r"(?: \(spot\))? for (?P<owner>\w+)(?: with (?P<teammates>[\w ,]+?))?(?: at up to \S+)?\.(?:\s(?P<rest>.*))?$",
     re.DOTALL,
 )
-"""The first line of a card."""
+"""Matches a card. The first line names the machine, the rental and the people; `rest` is everything below."""
 MACHINE_NAME = re.compile(rf"^gpubot-(?P<id>{RENTAL_ID})-(?P<n>\d+)(?:-[uw][a-z0-9]+)?$")
 
 
 @dataclass(frozen=True)
 class PerformedAction:
-    """Something that a person did, and how Slack answered."""
+    """Something that a person did, and Slack's answer."""
 
     at: datetime
     after: int
-    """The number of the newest change that anyone could see before the action."""
+    """The number of the last change in Slack that anyone could see before the action."""
     who: str
     kind: str
-    """A button's action id, a modal's callback id, `command`, or NOT_SUBMITTED."""
+    """The action ID of a button, the callback ID of a modal, `command`, or NOT_SUBMITTED."""
     text: str = ""
     """The text that was typed, or GRACEFUL_DESTROY."""
     value: str = ""
     """The value of the button or of the modal."""
     rental: str | None = None
     ok: bool = False
-    """Whether it was acknowledged, and not refused in the acknowledgement."""
+    """True if the action was acknowledged, and the acknowledgement didn't refuse it."""
     answer: str = ""
-    """The text of the acknowledgement, or why there was none."""
+    """The text of the acknowledgement, or the reason why there was none."""
 
 
 @dataclass(frozen=True)
 class Jump:
-    """Sandbox time that passed at once."""
+    """Sandbox time that passed in a single step."""
 
     start: datetime
     end: datetime
     excused: bool
-    """Whether the bot couldn't do what was due: it was down, hadn't caught up, or the market failed."""
+    """True if the bot couldn't do what was due, because it was down, hadn't caught up, or the market failed."""
 
 
 @dataclass(frozen=True)
@@ -73,14 +77,16 @@ class Machine:
     end: datetime | None
     micros: int
     probe_runs: int = 0
-    """How often the bot's probe logged in."""
+    """The number of times that the bot's probe logged in."""
     became: str | None = None
-    """The id of the rental that an admin made of the machine. None if the machine's name has the rental's id, or
-    if no rental has the machine."""
+    """The ID of the rental that an admin turned this machine into.
+
+    None if the machine's name contains the ID of its rental, or if it belongs to no rental.
+    """
 
     @property
     def rental(self) -> str | None:
-        """The id of its rental."""
+        """The ID of the machine's rental, or None if it belongs to no rental."""
         if self.became is not None:
             return self.became
         found = MACHINE_NAME.match(self.name)
@@ -89,7 +95,7 @@ class Machine:
 
 @dataclass(frozen=True)
 class MachineUse:
-    """How a machine was used from `use.since` on, until its next use began."""
+    """The use of a machine from `use.since` until its next use began."""
 
     resource_id: str
     use: Use
@@ -104,12 +110,12 @@ class Purchase:
     name: str
     at: datetime
     failed: bool = False
-    """Whether the procure call was answered with `failed`, although it made a machine."""
+    """True if the procure call was answered with `failed`, although it created a machine."""
 
 
 @dataclass(frozen=True)
 class MarketRequest:
-    """A request of the bot to the market."""
+    """A request that the bot sent to the market."""
 
     at: datetime
     endpoint: str
@@ -119,7 +125,7 @@ class MarketRequest:
 
 @dataclass(frozen=True)
 class Post:
-    """A message in Slack, with the id that the bot gave it."""
+    """A message in Slack, with the ID that the bot gave it."""
 
     channel: str
     ts: str
@@ -129,18 +135,18 @@ class Post:
 
 @dataclass(frozen=True)
 class Evidence:
-    """Everything that the checks look at."""
+    """Everything that the checks examine."""
 
     now: datetime
     grace: timedelta
     people: dict[str, str]
-    """The Slack user id of each person, by name."""
+    """The Slack user ID of each person, by name."""
     admin: str
     approvers: tuple[str, ...]
     seen: dict[str, tuple[SeenMessage, ...]]
-    """By name, every state of every message that the person saw, in order."""
+    """Every version of every message that a person saw, oldest first, by the person's name."""
     modals: tuple[tuple[str, str], ...]
-    """The name of the person who saw a modal, and its text."""
+    """The modals that people saw: the person's name, and the text."""
     actions: tuple[PerformedAction, ...]
     jumps: tuple[Jump, ...]
     machines: tuple[Machine, ...]
@@ -148,27 +154,30 @@ class Evidence:
     market: tuple[MarketRequest, ...]
     posts: tuple[Post, ...]
     slow_to_delete: frozenset[str]
-    """Vendors that refused, delayed or hid deletions; `*` for all."""
+    """The vendors that refused, delayed or hid deletions; `*` stands for all vendors."""
     uses: tuple[MachineUse, ...]
     left: dict[str, datetime]
-    """When people left the workspace, by name. Since then they see only direct messages."""
+    """The times at which people left the workspace, by name. Since then, they see only direct messages."""
     taken_back: frozenset[str]
-    """The ids of the resources that their vendor took back."""
+    """The IDs of the resources that their vendor reclaimed."""
     restored_at: datetime | None
-    """When the database was replaced by an older copy. None if it never was."""
+    """The time at which the database was replaced by an older copy, or None if it never was."""
     log: tuple[str, ...]
     secrets: tuple[str, ...]
     health: dict[str, Any] = field(default_factory=dict)
     cheapest: dict[str, Decimal] = field(default_factory=dict)
-    """The cheapest price of what people can wait for, such as `1x H100 in EU`, in USD per hour."""
+    """The lowest prices of what people can wait for, in USD per hour, by names such as `1x H100 in EU`."""
     calm_since: datetime | None = None
-    """The time since which nothing has been disturbed. None if something is."""
+    """The time since which nothing has been disturbed, or None while there is a disturbance."""
     over: bool = True
-    """Whether every rental has ended. False if the bot has only settled."""
+    """True if every rental has ended, False if the bot is idle but some rentals may still run."""
 
     @cached_property
     def newest(self) -> dict[tuple[str, str], SeenMessage]:
-        """Return every message of the bot, private ones too, that is not deleted, as it is now, by its place."""
+        """The current version of every message of the bot that isn't deleted, by channel and timestamp.
+
+        Private messages are included.
+        """
         found: dict[tuple[str, str], SeenMessage] = {}
         for messages in self.seen.values():
             for message in messages:
@@ -180,31 +189,34 @@ class Evidence:
 
     @cached_property
     def cards(self) -> dict[str, SeenMessage]:
-        """Return the newest card of each rental."""
+        """The newest card of each rental."""
         return dict(self.posted_cards())
 
     @cached_property
     def owners(self) -> dict[str, str]:
-        """Return the owner of each rental at the end."""
+        """The owner of each rental at the end."""
         matches = {rental: CARD.match(card.text) for rental, card in self.cards.items()}
         return {rental: found["owner"] for rental, found in matches.items() if found}
 
     @cached_property
     def had(self) -> dict[str, set[str]]:
-        """Return everyone who ever owned a rental, by rental."""
+        """Everyone who ever owned a rental, by rental."""
         found: dict[str, set[str]] = {}
         for match in self._all_cards():
             found.setdefault(match["id"], set()).add(match["owner"])
         return found
 
     def _all_cards(self) -> list[re.Match[str]]:
-        """Return the first line of each state of each card."""
+        """Return a match for each version of each card."""
         texts = (message.text for messages in self.seen.values() for message in messages)
         return [match for text in texts if (match := CARD.match(text))]
 
     @cached_property
-    def let_in(self) -> dict[str, frozenset[str]]:
-        """Return the people who might ever open the machine, by rental: each owner and teammate on its card."""
+    def with_access(self) -> dict[str, frozenset[str]]:
+        """The people who may have had access to a rental's machine, by rental.
+
+        These are all owners and teammates that its card ever named.
+        """
         found: dict[str, frozenset[str]] = {}
         for match in self._all_cards():
             people = {match["owner"], *re.findall(r"\w+", match["teammates"] or "")} - {"and"}
@@ -212,7 +224,7 @@ class Evidence:
         return found
 
     def posted_cards(self) -> list[tuple[str, SeenMessage]]:
-        """Return every card with its rental, the oldest first. A rental should have only one."""
+        """Return every card with its rental, oldest first. A rental should have only one card."""
         found: list[tuple[str, SeenMessage]] = []
         for message in sorted(self.newest.values(), key=lambda message: message.ts):
             card = CARD.match(message.text)
@@ -221,7 +233,7 @@ class Evidence:
         return found
 
     def thread(self, rental: str) -> list[SeenMessage]:
-        """Return the replies below a rental's card, in order."""
+        """Return the replies below a rental's card, oldest first."""
         card = self.cards.get(rental)
         if card is None:
             return []
@@ -229,19 +241,19 @@ class Evidence:
         return sorted(replies, key=lambda reply: reply.ts)
 
     def private(self, name: str) -> list[SeenMessage]:
-        """Return every state of the messages that the bot sent only to this person."""
+        """Return every version of the messages that the bot sent only to this person."""
         return [m for m in self.seen.get(name, ()) if m.author not in self.people and (m.only_you or m.is_dm)]
 
     def excused(self, start: datetime, end: datetime) -> timedelta:
-        """Return how much of the time between was excused."""
+        """Return the part of the time between `start` and `end` that was excused."""
         parts = (min(end, jump.end) - max(start, jump.start) for jump in self.jumps if jump.excused)
         return sum((part for part in parts if part > timedelta(0)), timedelta(0))
 
     def knows(self, rental: str) -> bool:
-        """Return whether the bot knows a live rental that has a card.
+        """Return whether the bot knows a rental that has a card.
 
-        At its start, the bot edits each card that it knows. So if its database was replaced by an older copy, the
-        cards that were not edited since then are those of lost rentals.
+        At its start, the bot edits each card that it knows. So if a card wasn't edited after an older copy of the
+        database was restored, its rental isn't in that copy.
         """
         return self.restored_at is None or self.cards[rental].at >= self.restored_at
 

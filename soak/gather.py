@@ -24,7 +24,7 @@ _BECAME = re.compile(rf": (?P<name>[\w-]+)(?:, [^\n]*?)?\. It has the ID (?P<id>
 
 
 async def gather(world: World, *, over: bool) -> Evidence:
-    """Return the evidence up to now. Nothing may be under way."""
+    """Return the evidence so far. Nothing may be in progress when this is called."""
     sandbox = world.sandbox
     account, bill = await sandbox.account(), await sandbox.bill()
     seen = {name: tuple(await sandbox.see(user, versions=True)) for name, user in PEOPLE.items()}
@@ -80,12 +80,12 @@ async def gather(world: World, *, over: bool) -> Evidence:
 
 
 def _unanswered(traffic: Iterable[LoggedRequest]) -> set[str]:
-    """Return the offers whose purchase got no answer, whatever the market meant to answer."""
+    """Return the offers whose purchase got no answer, even if the market was about to send one."""
     return {one.body["offer_id"] for one in traffic if one.endpoint == "procure_offer" and one.status == NO_ANSWER}
 
 
 def _cheapest() -> dict[str, Decimal]:
-    """Return the cheapest on-demand price of each GPU, with a region and without one."""
+    """Return the lowest on-demand price of each GPU, with a region and without one."""
     found: dict[str, Decimal] = {}
     for listing in listings():
         if listing.contract == "ondemand" and not listing.is_cluster:
@@ -101,14 +101,15 @@ def _id_in(name: str) -> str:
 
 
 async def _probe_runs(world: World, account: Account) -> dict[str, int]:
-    """Return how often the probe logged in, by the ids of all resources."""
+    """Return the number of times that the probe logged in to each resource, by resource ID."""
     ids = [resource.resource_id for resource in account.resources]
     return {resource_id: (await world.sandbox.machine(resource_id)).visits for resource_id in ids}
 
 
 def _became(messages: tuple[SeenMessage, ...]) -> dict[str, str]:
-    """Return which rental a machine became, as the admin read it: by the machine's name, or by the id in that
-    name.
+    """Return the rental that each adopted machine became, as the admin read it.
+
+    The keys are the names of machines, or the rental IDs that these names contained.
     """
     given = {found["name"]: found["id"] for message in messages for found in _BECAME.finditer(message.text)}
     return given | {found["id"]: found["new"] for message in messages for found in _AS.finditer(message.text)}
@@ -136,13 +137,16 @@ def _machines(
 
 
 def _slow_to_delete(world: World) -> frozenset[str]:
-    """Return the vendors of disturbances whose names are like `nebius delete_500`."""
+    """Return the vendors that made deletions slow.
+
+    They are taken from the names of disturbances, such as `nebius delete_500`.
+    """
     names = (name.split(" ") for name in world.disturbances_met)
     return frozenset(words[0] for words in names if words[-1] in SLOW_DELETIONS)
 
 
 async def _posts(world: World, channels: set[str]) -> list[Post]:
-    """Return the bot's posts in these channels, with the ids that it gave them."""
+    """Return the bot's posts in these channels, with the message IDs that it stored in their metadata."""
     found: list[Post] = []
     for channel in sorted(channels):
         for parent in await _history(world, "conversations.history", channel=channel):
@@ -164,7 +168,7 @@ def _posts_of_the_bot(channel: str, messages: list[dict[str, Any]]) -> list[Post
 
 
 async def _history(world: World, method: str, **arguments: object) -> list[dict[str, Any]]:
-    """Return all pages of a Web API method that lists messages."""
+    """Return the messages of all pages of a Web API method."""
     addresses, found, cursor = world.sandbox.addresses, [], ""
     headers = {"Authorization": f"Bearer {addresses.bot_token}"}
     while True:

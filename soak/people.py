@@ -1,4 +1,4 @@
-"""Carries out the actions of the plan, with what people see at that moment."""
+"""Carries out the planned actions, based on what each person sees in Slack at that moment."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from soak.world import PEOPLE, World, new_key
 
 T = TypeVar("T")
 DIALOG_WAIT = 1.5
-"""Real seconds to wait for a modal to open."""
+"""Wall-clock seconds to wait for a modal to open."""
 _RENTAL = re.compile(rf"({RENTAL_ID})(?::|$)")
 _IDS = re.compile(rf"\b({RENTAL_ID})(?=[.,:\s)]|$)")
 _TO_TYPE = "type the name: "
@@ -32,15 +32,18 @@ OF_A_QUOTE = {"rent", "rent_another", "all_offers", "refresh", "change", "show_n
     "keep_until",
     "for_hours",
 }
-"""Buttons whose value begins with a quote's id."""
+"""The kinds of buttons whose value begins with the ID of a quote, not of a rental."""
 
 
 class NothingToActOn(Exception):
-    """The person sees no such button to click, or no rental to name, at the moment."""
+    """At the moment, the person sees no such button to click, or no rental to name."""
 
 
 async def act(world: World, action: Action) -> bool:
-    """Carry out one action. Return False if there is nothing to act on, or if Slack's client doesn't allow it."""
+    """Carry out an action.
+
+    Returns False if there is nothing to act on, or if Slack's client doesn't allow the action.
+    """
     try:
         match action.kind:
             case ActionKind.COMMAND:
@@ -78,7 +81,7 @@ async def _type_command(world: World, action: Action) -> None:
 
 
 def _with_times(action: Action, now: datetime) -> str:
-    """Return the command with the times that it names, in the zone of the person who types it."""
+    """Return the command with its placeholders replaced by times, in the zone of the person who types it."""
 
     def later(minutes: re.Match[str]) -> str:
         moment = now + timedelta(minutes=int(minutes[1]))
@@ -93,14 +96,17 @@ async def _command(world: World, action: Action, text: str, rental: str | None) 
 
 
 async def _rentals(world: World, action: Action) -> list[str]:
-    """Return the ids of the rentals that someone can read about, the newest first: their own, or any."""
+    """Return the IDs of the rentals that the person can read about, newest first.
+
+    If the command contains `{own}`, only the person's own rentals are returned.
+    """
     found: dict[str, None] = {}
     for message in await _newest_first(world, action.who):
         first_line = message.text.split("\n")[0]
         theirs = re.search(rf" for {action.who}(?:\.| with | at )", first_line)
         if message.author in PEOPLE or ("{own}" in action.text and theirs is None):
             continue
-        # A word of five letters can look like an id: only take words with a digit.
+        # An ordinary word of five letters can look like an ID, so accept only words with a digit.
         found |= dict.fromkeys(word for word in _IDS.findall(first_line) if any(sign.isdigit() for sign in word))
     return list(found)
 
@@ -127,7 +133,7 @@ async def _click_a_button(world: World, action: Action) -> None:
 
 
 async def _click(world: World, action: Action, message: SeenMessage, button: Button) -> bool:
-    """Click, and return whether it was acknowledged."""
+    """Click the button, and return whether the click was acknowledged."""
     performed = await _performed_click(world, action.who, button)
     outcome = await world.sandbox.click(PEOPLE[action.who], message, button, as_read=action.stale)
     _record(world, performed, outcome)
@@ -141,7 +147,7 @@ async def _performed_click(world: World, who: str, button: Button) -> PerformedA
 
 
 async def _use_home(world: World, action: Action) -> None:
-    """Open the Home tab, read it as it is by now, and click one of its buttons."""
+    """Open the Home tab, record its current content, and click one of its buttons."""
     user = PEOPLE[action.who]
     await world.sandbox.slack.post("home", {"user": user})
     home = (await world.sandbox.slack.get("views", user=user))["home"]
@@ -160,7 +166,7 @@ async def _use_home(world: World, action: Action) -> None:
 
 
 async def _use_dialog(world: World, action: Action) -> None:
-    """Do what the action says with the modal that opened, if a modal did."""
+    """Handle the modal that opened, if there is one, as the action says."""
     user = PEOPLE[action.who]
     modal = await world.sandbox.modal(user, wait=DIALOG_WAIT)
     if modal is None:
@@ -174,7 +180,7 @@ async def _use_dialog(world: World, action: Action) -> None:
         return
     times = 2 if action.dialog is Dialog.SUBMIT_TWICE else 1
     submissions = (_submit(world, action, modal) for _ in range(times))
-    # Slack's client refuses the second submission if the first one has closed the modal.
+    # Slack's client refuses the second submission if the first has closed the modal by then.
     await asyncio.gather(*submissions, return_exceptions=times == 2)
     left = await world.sandbox.modal(user)
     if left is not None and modal.callback_id == "highest_price" != left.callback_id:
@@ -201,7 +207,10 @@ async def _submit(world: World, action: Action, modal: Modal) -> None:
 
 
 def _unchecks(action: Action) -> bool:
-    """Return whether the person wants a machine destroyed at once, without its on-ending.sh."""
+    """Return whether the person unchecks the box for on-ending.sh.
+
+    The machine is then destroyed immediately.
+    """
     return action.pick > 0.25
 
 
@@ -215,8 +224,9 @@ def _value(modal: Modal) -> str:
 
 
 def _needed(modal: Modal, action: Action) -> Json:
-    """Return what must be filled in before a modal can be submitted: a name to type, a price, or a person; and
-    what the action changes.
+    """Return the input that a modal needs before it can be submitted: a name to type, a price, or a person.
+
+    If the person unchecks the box for on-ending.sh, the input includes that change.
     """
     values: Json = {}
     box = _graceful_destroy(modal)
@@ -233,8 +243,9 @@ def _needed(modal: Modal, action: Action) -> Json:
 
 
 async def answer_questions(world: World) -> None:
-    """Let the admin destroy every machine that they are asked about: machines without a rental, or without an
-    owner.
+    """Destroy, as the admin, every machine that the bot asks the admin about.
+
+    These are the unmanaged machines, and the machines whose owner left.
     """
     for message in await _newest_first(world, ADMIN):
         for button in message.buttons:

@@ -1,7 +1,8 @@
-"""The plan of an episode, drawn from a seed before it runs: the same seed makes the same plan.
+"""The plan of an episode, drawn from a seed before the episode runs. The same seed always makes the same plan.
 
-What people see when they act depends on how fast the bot is, so a plan can't name the button that someone clicks.
-Instead it has a number from 0 to 1, which selects one of the buttons that they see then.
+What people see when they act depends on how fast the bot is, so a plan can't name the exact button that someone
+clicks. Instead, it contains a number from 0 to 1 that selects one of the buttons that the person sees at that
+time.
 """
 
 from __future__ import annotations
@@ -15,9 +16,10 @@ from soak.disturbances import Disturbance, draw_disturbance, draw_use
 
 KILLS_PER_EPISODE = 10
 LONG_STOP, LONG_STOPS = 60.0, 0.04
-"""Real seconds for which a replica stands still before some kills, and the share of these kills."""
-PUTS_BACK = 0.4
-"""The share of episodes in which the database is put back once."""
+"""Wall-clock seconds for which a replica is stopped before some kills, and the share of kills to which this
+applies."""
+RESTORES = 0.4
+"""The share of episodes in which the database is restored once."""
 ENDPOINTS_TO_HOLD = (
     "procure_offer",
     "delete_resource",
@@ -32,80 +34,90 @@ ENDPOINTS_TO_HOLD = (
     "response_url",
     "views.open",
 )
-"""An endpoint that is listed twice is drawn twice as often."""
+"""The endpoints whose requests are held before a kill. An endpoint that is listed twice is drawn twice as
+often."""
 
 
 @dataclass(frozen=True)
 class Kill:
-    """How the process ends. Spans are real seconds, except `down`."""
+    """The way in which the process ends. Durations are wall-clock seconds, except `down`."""
 
     after: float
-    """Real seconds from the beginning of the round. With `held`, the longest wait for a request to hold."""
+    """Wall-clock seconds since the beginning of the round. With `held`, the longest time to wait for a request."""
     graceful: bool
-    """Whether the process gets SIGTERM instead of SIGKILL."""
+    """True if the process gets SIGTERM, False if it gets SIGKILL."""
     held: str | None
-    """The endpoint whose next request is held; the process is killed then. None: kill it at any moment."""
+    """The endpoint whose next request is held, so that the process is killed in the middle of it.
+
+    None if the process is killed at a random moment instead.
+    """
     after_acting: bool
-    """Whether the held request has taken effect."""
+    """True if the held request has already taken effect when the process is killed."""
     stopped: float
-    """If not zero, the process is first stopped for so long (SIGSTOP, SIGCONT) in the middle of its work."""
+    """If not zero, the number of seconds for which the process is stopped before the kill (SIGSTOP, SIGCONT)."""
     again_after: float | None
-    """If set, kill it again that many seconds after its next start began."""
+    """The number of seconds after its next start at which the process is killed again, or None."""
     down: float
-    """Sandbox seconds until it is started again."""
-    puts_back: bool
-    """Whether the database is then replaced by the copy that was made at the beginning of the round."""
+    """Sandbox seconds until the process is started again."""
+    restores: bool
+    """True if the database is then replaced by the copy that was made at the beginning of the round."""
     pick: float = 0.0
-    """From 0 to 1, picks the process, if several share the database."""
+    """A number from 0 to 1 that picks the process, if several processes share the database."""
 
 
 @dataclass(frozen=True)
 class Round:
-    """Some seconds in which people act, disturbances begin and time passes; then the process is killed."""
+    """A few seconds in which people act, disturbances begin and time passes, followed by a kill."""
 
     waits: tuple[Action, ...]
-    """What people do before the round begins, and before the database is copied, if it is put back."""
+    """The actions before the round begins, and before the database is copied. Empty unless the database is
+    restored."""
     actions: tuple[Action, ...]
     disturbances: tuple[Disturbance, ...]
     jumps: tuple[tuple[float, float], ...]
-    """Real seconds from the beginning of the round, and how far the sandbox's clock jumps then."""
+    """Jumps of the sandbox's clock.
+
+    Each has the wall-clock seconds since the beginning of the round, and the length of the jump in sandbox
+    seconds.
+    """
     kill: Kill
     recovers: bool
-    """Whether all disturbances end before the process starts again."""
+    """True if all disturbances end before the process starts again."""
     checked: bool
-    """Whether everything settles and is checked before the next round."""
+    """True if the bot must become idle, and is checked, before the next round."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """One episode: a sandbox and a database of its own."""
+    """One episode, which has a sandbox and a database of its own."""
 
     seed: int
     episode: int
     database: str
     min_kills: int
-    """How many kills were asked for; another number makes another plan."""
+    """The number of kills that was requested. A different number makes a different plan."""
     opening: tuple[Action, ...]
     uses: tuple[Disturbance, ...]
-    """How the machines of the opening are used."""
+    """The ways in which the machines of the opening are used."""
     rounds: tuple[Round, ...]
 
     @property
     def replicas(self) -> int:
-        """How many processes share the database."""
+        """The number of processes that share the database."""
         return 2 if self.database == REPLICAS else 1
 
     @property
     def kills(self) -> int:
-        """How often the process is killed."""
+        """The number of times that the process is killed."""
         return sum(1 + (each.kill.again_after is not None) for each in self.rounds)
 
 
 def plans(
     seed: int, kills: int, databases: tuple[str, ...] = (SQLITE, POSTGRES), only: int | None = None
 ) -> list[Plan]:
-    """Return episodes with at least `kills` kills in all, with the databases in turn. Return only the episode
-    numbered `only`, if it is set.
+    """Return episodes with at least `kills` kills in total, which use the given databases in turn.
+
+    If `only` is set, just the episode with this number is returned.
     """
     episodes = [only] if only else range(1, max(-(-kills // KILLS_PER_EPISODE), 1) + 1)
     per_episode = min(kills, KILLS_PER_EPISODE)
@@ -113,28 +125,28 @@ def plans(
 
 
 def plan(seed: int, episode: int, kills: int, database: str) -> Plan:
-    """Return one episode. Equal arguments make equal episodes."""
+    """Return one episode. The same arguments always make the same episode."""
     rng = random.Random(f"{seed}:{episode}:{kills}")  # noqa: S311 - made to be repeated, not to be secret
     rounds: list[Round] = []
-    # Only half of the episodes are checked during their run: settling takes long, and it repairs what later rounds
-    # would otherwise meet.
+    # Only half of the episodes are checked in the middle: it takes long until the bot is idle, and by then it has
+    # repaired problems that later rounds might otherwise expose.
     left, checked_once = kills, rng.random() < 0.5
-    # Only in some episodes: a database from before the last minutes has forgotten what people did in them, so most
-    # checks are impossible then.
-    puts_back_at = rng.randint(1, kills) if rng.random() < PUTS_BACK else 0
+    # The database is restored in some episodes only: the older copy has forgotten what people did in the last few
+    # minutes, so most checks are impossible afterwards.
+    restores_at = rng.randint(1, kills) if rng.random() < RESTORES else 0
     while left > 0:
         again = left > 1 and rng.random() < 0.2
-        puts_back = left - 1 - again < puts_back_at <= left
+        restores = left - 1 - again < restores_at <= left
         left -= 1 + again
         checked = not checked_once and 0 < left <= kills // 2
         checked_once = checked_once or checked
-        each = _round(rng, again=again, checked=checked, puts_back=puts_back)
+        each = _round(rng, again=again, checked=checked, restores=restores)
         rounds.append(_of_one_replica(rng, each) if database == REPLICAS else each)
     uses = tuple(draw_use(rng, 0) for _ in range(3))
     return Plan(seed, episode, database, kills, opening_actions(rng), uses, tuple(rounds))
 
 
-def _round(rng: random.Random, *, again: bool, checked: bool, puts_back: bool) -> Round:
+def _round(rng: random.Random, *, again: bool, checked: bool, restores: bool) -> Round:
     length = rng.uniform(0.8, 2.4)
     held = rng.choice(ENDPOINTS_TO_HOLD) if rng.random() < 0.4 else None
     kill = Kill(
@@ -145,9 +157,9 @@ def _round(rng: random.Random, *, again: bool, checked: bool, puts_back: bool) -
         stopped=rng.uniform(1.0, 8.0) if rng.random() < 0.1 else 0.0,
         again_after=rng.uniform(0.1, 1.5) if again else None,
         down=rng.choice((0, 0, 0, 20, 90, 600)),
-        puts_back=puts_back,
+        restores=restores,
     )
-    waits, stops = (waiting_actions(rng), stopping_actions(rng, length)) if puts_back else ((), ())
+    waits, stops = (waiting_actions(rng), stopping_actions(rng, length)) if restores else ((), ())
     drawn = (draw_action(rng, length) for _ in range(rng.randint(6, 11)))
     actions = sorted((*drawn, *stops), key=lambda action: action.after)
     jumps = sorted(
@@ -161,6 +173,6 @@ def _round(rng: random.Random, *, again: bool, checked: bool, puts_back: bool) -
 
 
 def _of_one_replica(rng: random.Random, each: Round) -> Round:
-    """Return a round in which one of several processes is killed. It is started again at once."""
+    """Return a round in which only one of several processes is killed, and is started again at once."""
     stopped = LONG_STOP if rng.random() < LONG_STOPS else each.kill.stopped
-    return replace(each, kill=replace(each.kill, stopped=stopped, down=0, puts_back=False, pick=rng.random()))
+    return replace(each, kill=replace(each.kill, stopped=stopped, down=0, restores=False, pick=rng.random()))

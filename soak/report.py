@@ -29,7 +29,10 @@ ORDER = (
 
 
 def episode_line(outcome: Outcome, folder: Path) -> str:
-    """Return a line for an episode, and one for each finding with how to repeat it."""
+    """Return a line for an episode, with its findings below.
+
+    After the findings comes the command that repeats the episode.
+    """
     plan, counts = outcome.plan, outcome.counts
     head = (
         f"Episode {plan.episode} on {plan.database}: {counts['kills']} kills, "
@@ -45,12 +48,12 @@ def episode_line(outcome: Outcome, folder: Path) -> str:
 
 
 def plural(findings: int) -> str:
-    """Return `1 finding`, `3 findings`."""
+    """Return the number with its noun, such as `1 finding` or `3 findings`."""
     return f"{findings} finding" + ("" if findings == 1 else "s")
 
 
 def last_lines(counts: Counter[str], findings: int) -> str:
-    """Return all counts, and how many findings there were."""
+    """Return all counts, and the number of findings."""
     lines = [f"{name}: {counts[name]}" for name in ORDER]
     by_kind = sorted((name.removeprefix(DID), count) for name, count in counts.items() if name.startswith(DID))
     lines.append(f"acknowledged, by kind: {', '.join(f'{name} {count}' for name, count in by_kind)}")

@@ -1,4 +1,4 @@
-"""The sandbox, the bot in it, and the time that passes."""
+"""The world of an episode: the sandbox, the processes of the bot, and the passing of time."""
 
 from __future__ import annotations
 
@@ -42,22 +42,22 @@ waiting: {longest: 2h}
 SETUP = "#!/bin/sh\ntrue\n"
 GRACE = timedelta(minutes=10)
 STEP = 60.0
-"""The longest jump of the clock, in seconds: a jump makes nothing that is due later than that."""
+"""The longest jump of the clock, in seconds. A jump therefore makes nothing overdue by more than this."""
 CATCH_UP = 0.7
-"""Real seconds that the bot gets to catch up after each jump, while people act."""
+"""Wall-clock seconds that the bot gets to catch up after each jump, while people act."""
 SETTLE = 75.0
-"""Real seconds within which the bot must settle once nothing fails any more."""
+"""Wall-clock seconds within which the bot must become idle once nothing fails any more."""
 HEALTH_EVERY = 0.03
 TAIL = 3000
 
 
 def new_key() -> str:
-    """Return the line of a new public key."""
+    """Return a new public key, as the line of a `.pub` file."""
     return asyncssh.generate_private_key("ssh-ed25519", comment="soak@laptop").export_public_key().decode().strip()
 
 
 async def delivers(session: aiohttp.ClientSession, bot: Bot) -> bool:
-    """Return whether this process brings the outbox to Slack now, as its /health says."""
+    """Return whether this process is the one that delivers the outbox to Slack, according to its /health."""
     try:
         async with session.get(bot.health) as answer:
             return bool((await answer.json())["delivering"])
@@ -66,27 +66,27 @@ async def delivers(session: aiohttp.ClientSession, bot: Bot) -> bool:
 
 
 class Finding(NotRunning):
-    """A condition that must hold did not."""
+    """A condition that must always be true was violated."""
 
 
 @dataclass
 class Replica:
-    """One process of the bot, which is started again after each kill."""
+    """One process of the bot. It is started again after each kill."""
 
     settings: dict[str, str]
     log: Path
     bot: Bot | None = None
-    """None while it does not run."""
-    stands_still: bool = False
-    """Whether it is stopped by SIGSTOP."""
+    """The running process, or None while it is down."""
+    is_stopped: bool = False
+    """True while the process is stopped by SIGSTOP."""
 
     @property
     def answers(self) -> bool:
-        """Whether it runs and does not stand still."""
-        return self.bot is not None and not self.stands_still
+        """True if the process is running and not stopped."""
+        return self.bot is not None and not self.is_stopped
 
     def running(self) -> Bot:
-        """Return the process. Raise Finding if it has ended on its own."""
+        """Return the process. Raise Finding if it has exited on its own."""
         if self.bot is None or self.bot.process.returncode is not None:
             status = self.bot.process.returncode if self.bot else None
             raise Finding(f"gpubot run ended on its own, with status {status}: {self.tail()}")
@@ -94,16 +94,16 @@ class Replica:
 
     @contextmanager
     def stopped(self) -> Iterator[None]:
-        """Let the process stand still until the end of the block."""
-        self.stands_still = True
+        """Stop the process with SIGSTOP as long as the block lasts."""
+        self.is_stopped = True
         try:
             with self.running().stopped():
                 yield
         finally:
-            self.stands_still = False
+            self.is_stopped = False
 
     def tail(self) -> str:
-        """Return the end of the log."""
+        """Return the last part of the log."""
         return self.log.read_text(encoding="utf-8", errors="replace")[-TAIL:]
 
 
@@ -115,39 +115,41 @@ class World:
     session: aiohttp.ClientSession
     store: Store
     replicas: tuple[Replica, ...]
-    """One process, or several that share the database."""
+    """The bot's only process, or several processes that share the database."""
     actions: list[PerformedAction] = field(default_factory=list)
     jumps: list[Jump] = field(default_factory=list)
     graceful_stops: int = 0
     disturbances: list[Disturbance] = field(default_factory=list)
-    """The disturbances in force now."""
+    """The disturbances that are in force now."""
     disturbances_met: Counter[str] = field(default_factory=Counter)
-    """How often each disturbance began, by name."""
+    """The number of times that each disturbance began, by name."""
     taken_back: set[str] = field(default_factory=set)
-    """The ids of the resources that their vendor took back."""
+    """The IDs of the resources that their vendor reclaimed."""
     uses: list[MachineUse] = field(default_factory=list)
-    """How machines were used, the oldest first."""
+    """The uses of machines, oldest first."""
     restored_at: datetime | None = None
-    """When the database was replaced by an older copy."""
+    """The time at which the database was replaced by an older copy, or None if it never was."""
     calm_since: datetime | None = None
-    """The time since which nothing has been disturbed. None if something is."""
+    """The time since which nothing has been disturbed, or None while there is a disturbance."""
     left_at: datetime | None = None
-    """When `LEAVER` left the workspace."""
+    """The time at which `LEAVER` left the workspace, or None."""
     seen_by_leaver: tuple[SeenMessage, ...] = ()
-    """What that person saw until then."""
+    """The messages that `LEAVER` saw before leaving."""
     modals: list[tuple[str, str]] = field(default_factory=list)
-    """The name of the person who saw a modal, and its text."""
+    """The modals that people saw: the person's name, and the text."""
     health: dict[str, Any] = field(default_factory=dict)
-    """The newest /health."""
+    """The most recent /health."""
 
     # --- the processes
 
     async def start(self) -> None:
-        """Start each process that does not run. Raise Finding if one does not start, whatever disturbances are in
-        force.
+        """Start each process that is down.
+
+        Raises Finding if a process doesn't start, even if disturbances are in force: the bot must start in spite
+        of them.
         """
         starts = (self._start(replica) for replica in self.replicas if replica.bot is None)
-        # Wait for all of them also if one fails: a process that nobody waits for would be left.
+        # Wait for all of them even if one fails. Otherwise, a process that is still starting would keep running.
         for error in await asyncio.gather(*starts, return_exceptions=True):
             if error is not None:
                 raise error
@@ -160,15 +162,17 @@ class World:
             raise Finding(f"gpubot run did not start: {str(error)[-TAIL:]}") from error
 
     async def connected(self, seconds: float) -> bool:
-        """Wait up to `seconds` of real time for two connections to Slack of each process. Return whether there
-        are.
+        """Wait until each process has two connections to Slack, for at most `seconds` of wall-clock time.
+
+        Returns whether they have.
         """
         least = 2 * len(self.replicas)
         return len((await self.sandbox.sockets(least=least, wait=seconds)).names) >= least
 
     async def kill(self, *, graceful: bool, only: Replica | None = None) -> None:
-        """End every process, or `only` one, with SIGKILL, or with SIGTERM if `graceful`. Raise Finding if one has
-        ended on its own, or ends with an error.
+        """End every process, or just the process `only`, with SIGKILL, or with SIGTERM if `graceful`.
+
+        Raises Finding if a process has already exited on its own, or if it exits with an error after SIGTERM.
         """
         await self.read_health()
         for replica in self.replicas if only is None else (only,):
@@ -192,7 +196,7 @@ class World:
         return {}
 
     async def _health_of(self, replica: Replica, **query: str) -> dict[str, Any]:
-        if replica.bot is None or replica.stands_still:
+        if replica.bot is None or replica.is_stopped:
             return {}
         timeout = aiohttp.ClientTimeout(total=float(query.get("wait", 2)) + 5)
         try:
@@ -202,14 +206,20 @@ class World:
             return {}
 
     async def _healths(self, **query: str) -> list[dict[str, Any]]:
-        """Return the /health of each process that runs and does not stand still; an empty dict if it gave none."""
+        """Return the /health of each process that is running and not stopped.
+
+        A process that doesn't answer contributes an empty dict.
+        """
         answering = [replica for replica in self.replicas if replica.answers]
         return await asyncio.gather(*(self._health_of(replica, **query) for replica in answering))
 
     # --- time
 
     async def pass_time(self, seconds: float) -> None:
-        """Let sandbox time pass in short steps. Before each, give the bot `CATCH_UP` seconds to catch up."""
+        """Let sandbox time pass in short steps.
+
+        Before each step, the bot gets up to `CATCH_UP` seconds to catch up.
+        """
         while seconds > 0:
             step = min(seconds, STEP)
             caught_up = await self._caught_up()
@@ -223,7 +233,7 @@ class World:
         self.jumps.append(Jump(start=now, end=end, excused=excused))
 
     def _market_may_fail(self) -> bool:
-        """Return whether the market may refuse or lose a deletion."""
+        """Return whether a deletion might fail because of the market or the store."""
         return any(each.system in {System.MARKET, System.STORE} for each in self.disturbances)
 
     async def _caught_up(self) -> bool:
@@ -237,7 +247,7 @@ class World:
         return False
 
     async def settle(self) -> None:
-        """Wait until the bot has nothing left to do. Raise Finding if it does not settle."""
+        """Wait until the bot is idle. Raise Finding if it doesn't become idle in time."""
         revision = (await self.sandbox.clock()).revision
         clock = SystemClock()
         until = clock.monotonic() + SETTLE
@@ -246,14 +256,17 @@ class World:
             for replica in self.replicas:
                 replica.running()
             healths = await self._healths(settled=str(revision), wait="15")
-            # One process may have begun something after another one had settled. So look at all of them again.
+            # One process may have begun something new while another was becoming idle, so query all of them again.
             if all(health.get("settled") for health in [*healths, *await self._healths()]):
                 return
             await clock.pause(0.1)
         raise Finding(f"It doesn't settle within {SETTLE:.0f} s: {healths}")
 
     async def pass_time_settled(self, seconds: float) -> None:
-        """Let sandbox time pass in steps of two minutes, and settle before each and at the end. Raise Finding."""
+        """Let sandbox time pass in steps of two minutes, each only once the bot is idle.
+
+        At the end, waits again until the bot is idle. Raises Finding if it doesn't become idle in time.
+        """
         while seconds > 0:
             await self.settle()
             step = min(seconds, 2 * STEP)
@@ -264,8 +277,10 @@ class World:
     # --- disturbances
 
     async def start_disturbance(self, disturbance: Disturbance) -> bool:
-        """Begin a failure. Return False if it is not possible now: no token is revoked before each process has
-        connected, because a bot without rentals would then end, as it should.
+        """Begin a failure. Return False if it isn't possible now.
+
+        Tokens aren't revoked before each process has connected, because a bot that has no rentals would then exit,
+        as it should.
         """
         if disturbance.path == TOKENS and not await self._has_connected():
             return False
@@ -290,7 +305,7 @@ class World:
         if self.left_at is not None:
             return False
         self.disturbances_met[disturbance.name] += 1
-        # A person who left reads only direct messages. So read now what they saw.
+        # After leaving, the person can read only direct messages. So collect now what they have seen so far.
         self.seen_by_leaver = tuple(await self.sandbox.see(PEOPLE[LEAVER], versions=True))
         await self.sandbox.slack.patch(disturbance.path, disturbance.body)
         self.left_at = await self.sandbox.now()
@@ -319,8 +334,9 @@ class World:
         return self.sandbox.compute
 
     async def end_disturbances(self, path: str | None = None) -> None:
-        """End all disturbances and remove all faults. With `path`, end only the disturbances of that control
-        call.
+        """End all disturbances and remove all faults.
+
+        With `path`, end only the disturbances that this control call started.
         """
         if path is None:
             await self.sandbox.remove_faults()
@@ -331,23 +347,23 @@ class World:
                 self.disturbances.remove(disturbance)
 
     async def faults_met(self) -> int:
-        """Return how many requests met a fault so far."""
+        """Return the number of requests that met a fault so far."""
         return await self.sandbox.slack.fault_hits() + await self.sandbox.compute.fault_hits()
 
     async def last_change(self) -> int:
-        """Return the number of the newest change that anyone could see."""
+        """Return the number of the last change in Slack that anyone could see."""
         return await self.sandbox.last_change(ANA)
 
 
 def _is_idle(health: dict[str, Any], revision: int) -> bool:
-    """Return whether a process has the sandbox's time of that revision, and nothing is due."""
+    """Return whether a process knows the sandbox's time as of that revision, and has nothing due or running."""
     if not health or health["due_now"] or health["steps_in_flight"]:
         return False
     return int(health["clock"]["revision"]) >= revision
 
 
 async def _join(sandbox: SandboxClient, user: str) -> None:
-    """Let a person who left the sandbox's workspace come back, and join channels."""
+    """Bring a person back who left the sandbox's workspace, and add them to the channels."""
     await sandbox.slack.patch(f"people/{user}", {"deleted": False})
     channels: list[Json] = (await sandbox.slack.get("workspace"))["channels"]
     for channel in channels:
@@ -357,7 +373,10 @@ async def _join(sandbox: SandboxClient, user: str) -> None:
 
 @asynccontextmanager
 async def open_world(folder: Path, store: Store, *, replicas: int = 1, seed: int = 1) -> AsyncIterator[World]:
-    """Run a sandbox, with a bot of that many processes that aren't started yet, until the end of the block."""
+    """Run a sandbox as long as the block lasts.
+
+    The bot's processes, of which there are `replicas`, aren't started yet.
+    """
     policy = folder / "policy.yml"
     policy.write_text(POLICY, encoding="utf-8")
     (folder / "tools.sh").write_text(SETUP, encoding="utf-8")

@@ -1,4 +1,4 @@
-"""The checks: functions that return what is wrong in the evidence."""
+"""The checks: functions that search the evidence for problems and return a line for each."""
 
 from __future__ import annotations
 
@@ -25,10 +25,14 @@ AFTER_RESTORE = (
     *permissions.CHECKS,
     *log.CHECKS,
 )
-"""What holds also if the database was replaced by an older copy, which has forgotten what people did since."""
+"""The checks that still apply after the database was replaced by an older copy.
+
+The bot has then forgotten what people did since the copy was made, so the other checks would report false
+problems.
+"""
 
 
 def check(evidence: Evidence) -> list[str]:
-    """Return everything that is wrong, each with the name of its check."""
+    """Return a line for each problem, which begins with the name of the check that found it."""
     checks = CHECKS if evidence.restored_at is None else AFTER_RESTORE
     return [f"{each.__name__}: {finding}" for each in checks for finding in each(evidence)]

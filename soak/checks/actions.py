@@ -1,4 +1,4 @@
-"""Every acknowledged action had its effect, or the person was notified why not."""
+"""Checks that every acknowledged action took effect, or that the person learned why it didn't."""
 
 from __future__ import annotations
 
@@ -22,16 +22,22 @@ _RENTING = re.compile(
 )
 _EXTENDED = re.compile(r"\w+ extended this machine\b")
 SCRIPT = timedelta(minutes=12)
-"""How much longer a machine may run if its on-ending.sh runs first, until a visit sees that this is done."""
+"""The additional time that a machine may run if its on-ending.sh runs first.
+
+It lasts until a probe run sees that the script has finished.
+"""
 RENT_CLICKS = frozenset({"rent", "rent_another", "rent_confirm"})
 DECISIONS = frozenset({"approve", "approve_confirm", "fewer_hours_form", "deny", "deny_form"})
 
 
 def every_request_is_answered(evidence: Evidence) -> list[str]:
-    """Each acknowledged `/gpu get` and each acknowledged click on an offer has its own private answer."""
+    """Check that acknowledged requests and clicks on offers are answered.
+
+    Each acknowledged `/gpu get`, and each acknowledged click on an offer, must have a private answer of its own.
+    """
     found = []
     for name in evidence.people.keys() - evidence.left.keys():
-        # Direct messages answer no request, and "Looking for" is followed by the answer itself.
+        # A direct message is never the answer to a request, and "Looking for" only announces the answer.
         answers = [m for m in evidence.private(name) if m.only_you and not m.text.startswith("Looking for")]
         performed = [a for a in evidence.actions if a.who == name and a.ok]
         requests = [a for a in performed if a.kind == "command" and a.text.startswith("get ") and not a.answer]
@@ -43,8 +49,9 @@ def every_request_is_answered(evidence: Evidence) -> list[str]:
 
 
 def _without_dialogs(clicks: list[PerformedAction]) -> list[PerformedAction]:
-    """Return the clicks that did more than open a modal. If a click only opened one, a modal had its value
-    later.
+    """Return the clicks that did more than open a modal.
+
+    A click only opened a modal if a later action on a modal carries the same value.
     """
     opened = {action.value for action in clicks if action.kind not in {"rent", "rent_another"}}
     clicks = [action for action in clicks if action.kind != NOT_SUBMITTED]
@@ -52,7 +59,11 @@ def _without_dialogs(clicks: list[PerformedAction]) -> list[PerformedAction]:
 
 
 def _unanswered(name: str, what: str, actions: list[PerformedAction], answers: list[SeenMessage]) -> list[str]:
-    """Match the newest action with the newest answer, and so on, because each answer belongs to one action."""
+    """Report the first action that has no answer of its own, if there is any.
+
+    Each answer belongs to one action. So actions and answers are counted from the newest to the oldest, and after
+    each action there must be at least as many answers as actions.
+    """
     for count, action in enumerate(sorted(actions, key=lambda action: -action.after), start=1):
         if sum(message.seq > action.after for message in answers) < count:
             return [
@@ -62,7 +73,7 @@ def _unanswered(name: str, what: str, actions: list[PerformedAction], answers: l
 
 
 def every_rent_has_a_card(evidence: Evidence) -> list[str]:
-    """A person who read that something is being rented finds its card."""
+    """Check that a rental has a card if somebody read that it is being rented."""
     found = []
     for name in evidence.people:
         for message in evidence.private(name):
@@ -73,18 +84,20 @@ def every_rent_has_a_card(evidence: Evidence) -> list[str]:
 
 
 def every_destroy_ends_it(evidence: Evidence) -> list[str]:
-    """Soon after an acknowledged destroy, the machine is gone and the card shows an end. If an on-ending.sh runs
-    first, it gets some time, and whoever extends the machine keeps it.
+    """Check that soon after an acknowledged destroy, the machine is terminated and the card shows an end.
+
+    A graceful destroy gets additional time for its on-ending.sh, and doesn't count if somebody extends the lease
+    afterwards.
     """
     found = []
     for action in evidence.actions:
         if action.kind != "destroy_confirm" or not action.ok or action.rental is None:
             continue
-        first = action.text == GRACEFUL_DESTROY
+        graceful = action.text == GRACEFUL_DESTROY
         later = [reply for reply in evidence.thread(action.rental) if reply.seq > action.after]
-        if first and any(_EXTENDED.search(reply.text) for reply in later):
+        if graceful and any(_EXTENDED.search(reply.text) for reply in later):
             continue
-        longest = DELETION + (SCRIPT if first else timedelta(0))
+        longest = DELETION + (SCRIPT if graceful else timedelta(0))
         what = f"{action.who} destroyed {action.rental} at {action.at:%H:%M}"
         card = evidence.cards.get(action.rental)
         if card is None or (evidence.over and not card.text.startswith(ENDS)):
@@ -100,13 +113,14 @@ def every_destroy_ends_it(evidence: Evidence) -> list[str]:
 
 
 def every_extension_counts_once(evidence: Evidence) -> list[str]:
-    """An acknowledged extension is in the thread or was refused in words, and none is in the thread twice."""
+    """Check that each acknowledged extension appears in the thread exactly once, or was refused with a reason."""
     found = []
     for rental in evidence.cards:
         replies = evidence.thread(rental)
         extensions = [a for a in evidence.actions if a.rental == rental and _extends(a)]
-        # Buttons and modals carry the end that was shown, and extend that end once. Commands carry none. The
-        # button that cancels a graceful destroy carries the end that it brings back.
+        # Each button or modal carries the end that it showed, and extends that end only once, however often it is
+        # clicked. The button that cancels a graceful destroy carries the end that it restores. Commands carry no
+        # end, so each of them counts.
         ends = {(a.kind == "extend_until", a.value.rpartition(":")[2]) for a in extensions if a.kind != "command"}
         asked = len(ends)
         asked += sum(a.kind == "command" for a in extensions)
@@ -131,7 +145,7 @@ def _extends(action: PerformedAction) -> bool:
 
 
 def every_decision_counts(evidence: Evidence) -> list[str]:
-    """An acknowledged decision is in the thread, or the person who made it was notified why not."""
+    """Check that an acknowledged decision is in the thread, or that its author learned why it isn't."""
     found = []
     for action in evidence.actions:
         if action.kind not in DECISIONS or not action.ok or action.rental is None:
@@ -148,8 +162,10 @@ def every_decision_counts(evidence: Evidence) -> list[str]:
 
 
 def what_had_ended_is_not_rented_again(evidence: Evidence) -> list[str]:
-    """After the database was replaced by an older copy, nothing is rented for a request whose card had shown its
-    end, for example because its owner stopped waiting. Somebody may decide that the request goes on.
+    """Check that after a restore, nothing is rented for a request whose card had already shown its end.
+
+    Such a request ended after the copy was made, for example because its owner stopped waiting, so the restored
+    database still considers it open. Approvers may decide that it continues.
     """
     restored_at = evidence.restored_at
     if restored_at is None:

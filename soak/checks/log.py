@@ -1,4 +1,4 @@
-"""The log: no secrets, nothing that people typed, and no unexpected error."""
+"""Checks of the log: no secrets, nothing that people typed, and no unexpected errors."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from soak.actions import NOTE
 from soak.evidence import Evidence
 
 EXPECTED = frozenset({"slack.refused"})
-"""Errors that a revoked Slack token causes."""
+"""The log events of errors that a revoked Slack token causes."""
 MAX_LINE, MAX_LINES = 400, 10
-"""Characters of a line, and lines, that are reported."""
+"""The number of characters of a line, and the number of lines, that are reported at most."""
 CONNECTING = frozenset({"slack_bolt.AsyncApp"})
-"""Libraries that log each failed attempt to connect as an error."""
+"""Libraries that log every failed attempt to connect as an error."""
 
 
 def no_secret_is_logged(evidence: Evidence) -> list[str]:
-    """No line has a token, a key or a note."""
+    """Check that no line contains a token, a key or a note."""
     secrets = {"a token": evidence.secrets, "a key": ("PRIVATE KEY", "AAAAC3NzaC1lZDI1NTE5"), "a note": (NOTE,)}
     found = []
     for line in evidence.log:
@@ -30,7 +30,7 @@ def no_secret_is_logged(evidence: Evidence) -> list[str]:
 
 
 def no_error_is_logged(evidence: Evidence) -> list[str]:
-    """Every line is a log entry, and no entry is an unexpected error."""
+    """Check that every line is a log entry, and that none of them is an unexpected error."""
     found: Counter[str] = Counter()
     for line in evidence.log:
         try:

@@ -1,4 +1,4 @@
-"""Machines and money: what the account shows, compared with what people read."""
+"""Checks of machines and money: compares the market's account and bill with what people read in Slack."""
 
 from __future__ import annotations
 
@@ -15,30 +15,41 @@ from soak.evidence import CARD, Evidence, Machine
 DELETION = timedelta(minutes=4)
 """The longest time from the end of a lease, or a destroy, until the vendor confirms the deletion."""
 SLOW_DELETION = timedelta(minutes=10)
-"""How much longer it may take if the vendor refuses, delays or hides deletions."""
+"""The additional time for a deletion that the vendor refuses, delays or hides."""
 LATE = timedelta(seconds=30)
-"""A machine that begins to bill this long after its purchase counts as late: the bot can't know of it in time."""
-SWEPT, OWNERS_LOOKED_UP = timedelta(minutes=12), timedelta(minutes=75)
-"""The longest time until the admin is asked about an unknown machine, and about a machine whose owner left. One
-look-up of owners may fail, and the next is 30 minutes later."""
+"""The delay after which a machine that begins to bill counts as late.
+
+The bot can't know of such a machine before it buys the next one.
+"""
+SWEPT, OWNERS_CHECKED = timedelta(minutes=12), timedelta(minutes=75)
+"""The longest time until the admin is asked about an unmanaged machine, and about a machine whose owner left.
+
+The second limit allows for one failed look-up of owners, because the next look-up is 30 minutes later.
+"""
 ENDS = ("Ended", "Failed", "Cancelled", "Lost", "Declined", "Expired", "Withdrawn")
 _UNTIL = re.compile(
     r"\bIt ends (?:[^.;,]*? )?(\d\d):(\d\d)(?:, its latest end)?"
     r"(?:, or (?:[^.;,]*? )?(\d\d):(\d\d) at the latest if its GPUs are busy)?\."
 )
-"""The end on a card, and the latest one if it can move."""
+"""The end on a card, and the latest end if the end is flexible."""
 _ASKS = re.compile(r"n't rented through me|^My database (?:is empty|seems to be an older backup: it lacks \d)")
-"""Found in the questions to an admin about machines that no rental has."""
+"""Matches the questions to an admin about unmanaged machines."""
 _DESTROYING = re.compile(r"(?:\S+ is|I'm) destroying this machine|The replacement for this machine is \w+, so ")
-"""How the replies begin that say what destroys a machine before its end."""
+"""Matches the beginning of replies that name the cause if a machine is destroyed before its end."""
 _LONGER = re.compile(r"extended |asked for|[Aa]pproved")
-"""Found in the thread of a rental that perhaps got more time than was asked for at first."""
+"""Matches in the thread of a rental that may have got more time than was requested at first."""
 BUSY_BEFORE, BUSY_AFTER = timedelta(minutes=20), timedelta(minutes=5)
-"""If a machine computes from this long before its end until this long after, it is certainly in use at its end."""
+"""The period around a machine's end, from `BUSY_BEFORE` the end until `BUSY_AFTER` it.
+
+A machine that computes during this whole period is certainly in use at its end.
+"""
 FAULT_LASTS = timedelta(minutes=75)
-"""If most machines can't be visited, no verdict changes for an hour."""
+"""The time for which failing probe runs may affect usage statuses.
+
+If most machines can't be probed, no usage status changes for an hour.
+"""
 _COMPUTES = 50
-"""Percent."""
+"""The utilization, in percent, from which a GPU counts as computing."""
 _RECEIPT = re.compile(
     r"(?:It cost |\. )(an estimated )?(<?)\$([\d,]+\.\d\d)(?: for [^,.]+)?"
     r"(?:, of which \$[\d,]+\.\d\d was idle)?\."
@@ -47,21 +58,25 @@ MICROS = 1_000_000
 
 
 def nothing_lives_at_the_end(evidence: Evidence) -> list[str]:
-    """Nothing bills once everything is over."""
+    """Check that no machine bills once everything is over."""
     if not evidence.over:
         return []
     return [f"{machine.name} ({machine.vendor}) still bills" for machine in evidence.machines if not machine.end]
 
 
 def every_machine_is_on_a_card(evidence: Evidence) -> list[str]:
-    """Every machine that the bot bought or that an admin gave an owner belongs to a rental with a card."""
+    """Check that every machine of the bot belongs to a rental with a card.
+
+    These are the machines that the bot bought, and those that an admin assigned to an owner.
+    """
     ids = {machine.name: machine.rental for machine in evidence.machines}
     return [f"{name} is on no card" for name, rental in ids.items() if rental and rental not in evidence.cards]
 
 
 def somebody_is_asked_about_every_machine(evidence: Evidence) -> list[str]:
-    """The admin can decide about every machine that no rental has, and about machines whose owner left long
-    ago.
+    """Check that the admin can decide about every unmanaged machine, and about machines whose owner left.
+
+    The bot gets some time to notice: SWEPT or OWNERS_CHECKED.
     """
     asked = [message for message in evidence.private(evidence.admin) if message.buttons]
     open_now = [message.text for message in asked if evidence.newest.get((message.channel, message.ts)) == message]
@@ -73,7 +88,7 @@ def somebody_is_asked_about_every_machine(evidence: Evidence) -> list[str]:
         if owner is not None and evidence.knows(rental):
             if owner not in evidence.left or evidence.cards[rental].text.startswith("Being destroyed"):
                 continue
-            since, patience = evidence.left[owner], OWNERS_LOOKED_UP
+            since, patience = evidence.left[owner], OWNERS_CHECKED
         since = max(since, evidence.restored_at or since)
         waited = evidence.now - since - evidence.excused(since, evidence.now)
         if waited > patience and not _is_named(open_now, rental):
@@ -86,8 +101,10 @@ def _is_named(texts: list[str], name: str) -> bool:
 
 
 def nothing_is_bought_twice(evidence: Evidence) -> list[str]:
-    """A rental's next offer is bought only when each earlier machine is gone or its deletion was accepted. After
-    the answer `failed`, the next offer is bought at once.
+    """Check that a rental's next offer is bought only after its earlier machines are dealt with.
+
+    Each earlier machine must be terminated, or its deletion accepted. A purchase that was answered with `failed`
+    is an exception: the next offer is then bought at once.
     """
     found = []
     deletions = defaultdict(list)
@@ -101,9 +118,9 @@ def nothing_is_bought_twice(evidence: Evidence) -> list[str]:
             continue
         same_rental = (each for each in evidence.purchases if _rental(each.name) == machine.rental)
         for later in (each for each in same_rental if each.at > purchase.at):
-            gone = machine.end is not None and machine.end <= later.at
+            terminated = machine.end is not None and machine.end <= later.at
             deleted = any(at <= later.at for at in deletions[machine.resource_id.lower()])
-            if not gone and not deleted:
+            if not terminated and not deleted:
                 found.append(f"{later.name} was bought at {later.at:%H:%M:%S} while {machine.name} billed")
     return found
 
@@ -116,8 +133,10 @@ def _rental(name: str) -> str:
 
 
 def nothing_outlives_its_lease(evidence: Evidence) -> list[str]:
-    """No machine bills longer than two grace periods after the latest end on its card, less the excused time. The
-    machine of a purchase that was answered with `failed` should not have begun to bill.
+    """Check that no machine bills longer than two grace periods after the latest end on its card.
+
+    Excused time isn't counted. A machine whose purchase was answered with `failed` should never have begun to
+    bill, so its start counts as its end.
     """
     found = []
     failed = {purchase.offer_id for purchase in evidence.purchases if purchase.failed}
@@ -135,28 +154,31 @@ def nothing_outlives_its_lease(evidence: Evidence) -> list[str]:
 
 
 def _waits_for_the_admin(evidence: Evidence, machine: Machine) -> bool:
-    """Return whether the admin was asked about a machine that the older copy of the database lacks."""
+    """Return whether the admin was asked about this machine because the restored database doesn't contain it."""
     texts = [message.text for message in evidence.private(evidence.admin) if _ASKS.search(message.text)]
     return evidence.restored_at is not None and _is_named(texts, machine.rental or machine.name)
 
 
 def nothing_ends_before_its_time(evidence: Evidence) -> list[str]:
-    """If a lease ended its machine, the machine was there until the last end on its card. If something else ended
-    it, its thread says so.
+    """Check that a machine that was ended by its lease ran until the last end on its card.
 
-    Machines that their vendor took back don't count: the bot may learn of that only when it deletes them.
+    If something else ended the machine, its thread must say so. Machines that their vendor reclaimed don't count,
+    because the bot may notice that only when it deletes them.
     """
     found = []
     for rental in evidence.cards:
         ends = _ends(evidence, rental)
-        gone = _gone(evidence, rental)
-        if gone is not None and ends and gone < ends[-1].end - timedelta(minutes=1):
-            found.append(f"{rental} was gone at {gone:%H:%M}, before its end at {ends[-1].end:%H:%M}")
+        terminated = _terminated(evidence, rental)
+        if terminated is not None and ends and terminated < ends[-1].end - timedelta(minutes=1):
+            found.append(f"{rental} was gone at {terminated:%H:%M}, before its end at {ends[-1].end:%H:%M}")
     return found
 
 
-def _gone(evidence: Evidence, rental: str) -> datetime | None:
-    """Return when the machine of a rental was gone, if its lease ended it. Return None if something else did."""
+def _terminated(evidence: Evidence, rental: str) -> datetime | None:
+    """Return the time at which a rental's machine was terminated, if its lease ended it.
+
+    None if something else ended the machine.
+    """
     replies = [reply.text for reply in evidence.thread(rental)]
     if not any(text.startswith("This machine ended") for text in replies):
         return None
@@ -168,8 +190,9 @@ def _gone(evidence: Evidence, rental: str) -> datetime | None:
 
 
 def no_end_is_later_than_the_latest(evidence: Evidence) -> list[str]:
-    """No end on a card is later than the latest end that the card showed first, unless somebody asked for more
-    time.
+    """Check that the end on a card never exceeds the latest end that the card showed first.
+
+    A rental doesn't count if somebody asked for more time.
     """
     found = []
     for rental in evidence.cards:
@@ -186,17 +209,18 @@ def no_end_is_later_than_the_latest(evidence: Evidence) -> list[str]:
 
 
 def busy_machines_go_on(evidence: Evidence) -> list[str]:
-    """A machine with two ends that computes at its end goes on, until the later end. Machines that the bot perhaps
-    could not see don't count.
+    """Check that a machine with a flexible end that computes at its end continues until the latest end.
+
+    A machine doesn't count if the bot possibly couldn't see that it was busy.
     """
     found = []
     for rental in evidence.cards:
-        ends, gone = _ends(evidence, rental), _gone(evidence, rental)
-        if gone is None or not ends or ends[-1].latest is None or ends[-1].latest <= gone:
+        ends, terminated = _ends(evidence, rental), _terminated(evidence, rental)
+        if terminated is None or not ends or ends[-1].latest is None or ends[-1].latest <= terminated:
             continue
         end = ends[-1].end
         since, until = end - BUSY_BEFORE, end + BUSY_AFTER
-        seen = not evidence.excused(since, gone) and not _probe_runs_may_fail(evidence, end)
+        seen = not evidence.excused(since, terminated) and not _probe_runs_may_fail(evidence, end)
         for machine in evidence.machines:
             busy = machine.rental == rental and machine.probe_runs and _computes(evidence, machine, since, until)
             if seen and busy:
@@ -205,8 +229,9 @@ def busy_machines_go_on(evidence: Evidence) -> list[str]:
 
 
 def _probe_runs_may_fail(evidence: Evidence, end: datetime) -> bool:
-    """Return whether visits to half of the machines failed at some time before that end. If most visits fail, the
-    bot is the cause, and no verdict changes.
+    """Return whether probe runs failed on half of the machines at some time in the 75 minutes before that end.
+
+    If most probe runs fail, the bot assumes that the cause is on its own side, and no usage status changes.
     """
     since = end - FAULT_LASTS
     taken = [machine for machine in evidence.machines if machine.resource_id in evidence.taken_back]
@@ -224,13 +249,13 @@ def _probe_runs_may_fail(evidence: Evidence, end: datetime) -> bool:
 
 
 def _computes(evidence: Evidence, machine: Machine, since: datetime, until: datetime) -> bool:
-    """Return whether the machine computes, and can be visited, during the whole time."""
+    """Return whether the machine computes, and can be probed, during the whole period."""
     phases = [_phase(evidence, machine, moment) for moment in _minutes(since, until)]
     return all(phase and not phase.fault and (phase.percent(0) or 0) >= _COMPUTES for phase in phases)
 
 
 def _phase(evidence: Evidence, machine: Machine, moment: datetime) -> Phase | None:
-    """Return how a machine is used at a moment. Return None if nobody set that yet."""
+    """Return the phase of a machine's use at a moment, or None if its use hasn't been set yet."""
     uses = [each.use for each in evidence.uses if each.resource_id == machine.resource_id]
     use = next((use for use in reversed(uses) if use.since <= moment), None)
     return use.at(moment) if use else None
@@ -241,21 +266,21 @@ def _minutes(since: datetime, until: datetime) -> list[datetime]:
 
 
 def slow_deletion(evidence: Evidence, machine: Machine) -> timedelta:
-    """Return how much longer this machine's deletion may take."""
+    """Return the additional time that the deletion of this machine may take."""
     return SLOW_DELETION if evidence.slow_to_delete & {"*", machine.vendor} else timedelta(0)
 
 
 class ShownEnd(NamedTuple):
-    """The end that a card showed, and the latest end if the end can move."""
+    """The end that a card showed, and the latest end if the end is flexible."""
 
     end: datetime
     latest: datetime | None
 
 
 def _ends(evidence: Evidence, rental: str) -> list[ShownEnd]:
-    """Return which ends a rental's card showed, in order.
+    """Return the ends that a rental's card showed, oldest first.
 
-    Cards show times in the reader's zone. These are Ben's, whose zone is UTC in November.
+    Cards show times in the reader's zone. The cards read here are Ben's, whose zone is UTC in November.
     """
     found = []
     for message in evidence.seen.get("Ben", ()):
@@ -267,7 +292,7 @@ def _ends(evidence: Evidence, rental: str) -> list[ShownEnd]:
 
 
 def near(moment: datetime, hour: int, minute: int) -> datetime:
-    """Return the nearest moment at that time of day."""
+    """Return the moment nearest to `moment` at the given time of day."""
     same = moment.replace(hour=hour, minute=minute, second=0, microsecond=0)
     days = (same + timedelta(days=day) for day in (-1, 0, 1))
     return min(days, key=lambda each: abs(each - moment))
@@ -277,7 +302,10 @@ def near(moment: datetime, hour: int, minute: int) -> datetime:
 
 
 def receipts_are_the_bill(evidence: Evidence) -> list[str]:
-    """The cost on a card at the end is the bill to the cent, or at least the bill if it is marked as estimated."""
+    """Check that the cost on a card at the end matches the bill to the cent.
+
+    A cost that is marked as estimated must be at least the bill.
+    """
     if not evidence.over:
         return []
     found = []

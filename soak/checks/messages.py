@@ -1,4 +1,4 @@
-"""People read each message once, and nothing that is out of date."""
+"""Checks that people read each message once, and nothing that is out of date."""
 
 from __future__ import annotations
 
@@ -15,19 +15,20 @@ _OVER = {
     "over": r"This request (?:failed|expired|was \w+)\b",
     "decided": r"(?:Declined|Expired|Withdrawn)\b|.+ (?:declined|withdrew) this request|Nobody decided",
 }
-"""How the replies begin that say the end: of a machine, of a request that matched nothing, or of any other."""
+"""The beginnings of the replies that announce an end: of a machine, of a request without an offer, or of any
+other."""
 _ONCE = {
     "destroying": r"(?:\S+ is|I'm) destroying this machine|.+ cancelled this request, so|The replacement .+ so",
     "ready": r"Ready\b",
     "asked": r".+ asked for approval\b",
     **_OVER,
 }
-"""The replies that a thread can have only once."""
+"""The beginnings of the replies that can appear only once in a thread."""
 _OF_A_RENTAL = re.compile(rf"^({RENTAL_ID})(?::[\d:]+)?$")
 
 
 def no_message_is_posted_twice(evidence: Evidence) -> list[str]:
-    """No message was posted twice, except for as many as /health reports."""
+    """Check that no more messages were posted twice than /health reports."""
     places = defaultdict(list)
     for post in evidence.posts:
         places[post.message_id].append(post)
@@ -41,31 +42,37 @@ def no_message_is_posted_twice(evidence: Evidence) -> list[str]:
 
 
 def each_transition_is_notified_once(evidence: Evidence) -> list[str]:
-    """Each transition that can happen only once is in the thread only once, and the end is there."""
+    """Check that a transition that can happen only once is in the thread only once.
+
+    A rental that is over must also have a reply that announces its end.
+    """
     admitted = int(evidence.health.get("perhaps_posted_twice", 0))
     found = []
     for rental, card in evidence.cards.items():
-        told = Counter(_what_it_tells(reply.text) for reply in evidence.thread(rental))
-        twice = [what for what in _ONCE if told[what] > 1 + admitted]
-        found += [f"{rental}: {told[what]} times {what!r} in its thread" for what in twice]
-        if evidence.over and not any(told[what] for what in _OVER) and card.text.startswith(ENDS):
+        replies = Counter(_transition_in(reply.text) for reply in evidence.thread(rental))
+        twice = [what for what in _ONCE if replies[what] > 1 + admitted]
+        found += [f"{rental}: {replies[what]} times {what!r} in its thread" for what in twice]
+        if evidence.over and not any(replies[what] for what in _OVER) and card.text.startswith(ENDS):
             found.append(f"{rental} is over, and its thread doesn't say so")
     return found
 
 
-def _what_it_tells(text: str) -> str:
+def _transition_in(text: str) -> str:
     return next((what for what, begins in _ONCE.items() if re.match(begins, text)), "")
 
 
 def each_rental_has_one_card(evidence: Evidence) -> list[str]:
-    """No rental has two cards."""
+    """Check that no rental has two cards."""
     admitted = int(evidence.health.get("perhaps_posted_twice", 0))
     cards = Counter(rental for rental, _ in evidence.posted_cards())
     return [f"{rental} has {count} cards" for rental, count in cards.items() if count > 1 + admitted]
 
 
 def cards_are_up_to_date(evidence: Evidence) -> list[str]:
-    """A rental whose card says Ready has a machine that bills; one whose card shows an end has none."""
+    """Check that cards agree with the machines.
+
+    If a card says Ready, the rental must have a machine that bills. If it shows an end, no machine may bill.
+    """
     found = []
     for rental, card in evidence.cards.items():
         alive = [each for each in evidence.machines if each.rental == rental and each.end is None]
@@ -80,10 +87,14 @@ def cards_are_up_to_date(evidence: Evidence) -> list[str]:
 
 
 def ended_rentals_have_no_buttons(evidence: Evidence) -> list[str]:
-    """The cards, approvals and direct messages of a rental that is over have no buttons except Replace, which the
-    message of a loss has, and Show, which leads to the machine that took its place. Answers stay as they were,
-    also that to *Details* on Home, which is a direct message that reads like a card. Messages to somebody who left
-    may keep theirs: one whose posting got no answer can't be found any more.
+    """Check that the cards, approvals and direct messages of a rental that is over have no buttons.
+
+    Two buttons are allowed: Replace, in the message about a lost machine, and Show, which leads to the
+    replacement.
+
+    Private answers never change, so their buttons don't count either. The same is true of the answer to *Details*
+    on the Home tab, a direct message that reads like a card. Messages to somebody who left may keep their buttons,
+    because the bot can't find a message again whose post got no answer.
     """
     of_who_left = {(m.channel, m.ts) for name in evidence.left for m in evidence.private(name)}
     over = {rental for rental, card in evidence.cards.items() if card.text.startswith(ENDS)}

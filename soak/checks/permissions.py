@@ -1,4 +1,4 @@
-"""People read only what they may read."""
+"""Checks that people read only what they are allowed to read."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ _HELP = re.compile(r"Above \$[\d,.]+/h or \$[\d,.]+ per rental, your request nee
 
 
 def ssh_commands_are_for_owners_and_teammates(evidence: Evidence) -> list[str]:
-    """Only the owner of a machine and their teammates read its SSH command, and only in private."""
-    let_in = {m.port: evidence.let_in.get(m.rental or "", frozenset()) for m in evidence.machines if m.port}
+    """Check that only a machine's owner and their teammates read its SSH command, and only in private."""
+    allowed = {m.port: evidence.with_access.get(m.rental or "", frozenset()) for m in evidence.machines if m.port}
     found = []
     for name, messages in evidence.seen.items():
         for message in messages:
@@ -24,13 +24,16 @@ def ssh_commands_are_for_owners_and_teammates(evidence: Evidence) -> list[str]:
                 continue
             if not (message.only_you or message.is_dm):
                 found.append(f"an SSH command is in #{message.channel_name}: {message.text[:60]!r}")
-            elif ssh[1] and name not in let_in.get(int(ssh[1]), {name}):
-                found.append(f"{name} read an SSH command, and only {sorted(let_in[int(ssh[1])])} may open it")
+            elif ssh[1] and name not in allowed.get(int(ssh[1]), {name}):
+                found.append(f"{name} read an SSH command, and only {sorted(allowed[int(ssh[1])])} may open it")
     return found
 
 
 def strangers_read_nothing_in_private(evidence: Evidence) -> list[str]:
-    """Guests and outsiders read no money, notes or SSH commands, neither in messages nor in modals."""
+    """Check that guests and outsiders read no amounts, notes or SSH commands.
+
+    Neither private messages nor modals may contain any.
+    """
     found = []
     for name in (GUEST, OUTSIDER):
         texts = [f"{m.text}\n{m.reads}" for m in evidence.private(name)]
@@ -43,7 +46,7 @@ def strangers_read_nothing_in_private(evidence: Evidence) -> list[str]:
 
 
 def money_of_others_is_for_approvers(evidence: Evidence) -> list[str]:
-    """A person who is neither an approver nor an admin reads no money of others' rentals in private."""
+    """Check that only approvers and admins read amounts of other people's rentals in private."""
     found = []
     for name in evidence.people:
         if name in {*evidence.approvers, evidence.admin, GUEST, OUTSIDER}:

@@ -1,4 +1,4 @@
-"""People who wait for a machine get one while the market has what they allowed."""
+"""Checks that people who wait for a machine get one while the market has an offer that they allowed."""
 
 from __future__ import annotations
 
@@ -11,17 +11,21 @@ from soak.checks.machines import near
 from soak.evidence import CARD, Evidence
 
 PATIENCE = timedelta(minutes=25)
-"""The longest time until a wish is rented if nothing fails and an offer stands. After earlier failures, the next
-question to the market can be ten minutes away, and the purchase after it ten more."""
+"""The longest time until a waitlist entry leads to a rental if nothing fails and an offer is available.
+
+After earlier failures, the next request to the market can be ten minutes away, and the purchase another ten.
+"""
 _WAITS = ("On the waitlist: ", "Starting later: ")
 _CAP = re.compile(r"\bat up to \$([\d,]+\.\d+)/h")
 _STARTS = re.compile(r"\bIt starts (?:[^.;,]*? )?(\d\d):(\d\d)")
 _NOT_ALLOWED = "An offer matched this request, but"
 
 
-def wishes_are_fulfilled(evidence: Evidence) -> list[str]:
-    """A wish is rented within PATIENCE if nothing fails and an offer within its highest price stands. Wishes that
-    the rules don't allow don't count: their thread says so.
+def waitlist_entries_are_fulfilled(evidence: Evidence) -> list[str]:
+    """Check that a waitlist entry leads to a rental within PATIENCE.
+
+    Only the time counts in which nothing fails and the market has an offer that costs at most the entry's highest
+    price. Entries that the team's rules don't allow don't count; their thread says so.
     """
     found = []
     for rental in evidence.cards:
@@ -35,9 +39,9 @@ def wishes_are_fulfilled(evidence: Evidence) -> list[str]:
 
 
 def _waits(evidence: Evidence, rental: str) -> Iterator[tuple[str, datetime, datetime]]:
-    """Yield each state of a rental's card that says what it waits for, with the time in which the card showed it.
+    """Yield each text with which a rental's card said what it waits for, with the start and end of its display.
 
-    Cards show times in the reader's zone. These are Ben's, whose zone is UTC in November.
+    Cards show times in the reader's zone. The cards read here are Ben's, whose zone is UTC in November.
     """
     cards = [(card, m) for m in evidence.seen.get("Ben", ()) if (card := CARD.match(m.text)) and not m.only_you]
     states = [message for card, message in cards if card["id"] == rental]
@@ -47,11 +51,15 @@ def _waits(evidence: Evidence, rental: str) -> Iterator[tuple[str, datetime, dat
 
 
 def _in_vain(evidence: Evidence, text: str, since: datetime, until: datetime) -> timedelta:
-    """Return how long a rental waited undisturbed while an offer stood that its card allows."""
+    """Return the time that a rental waited in vain.
+
+    Only the time counts in which nothing was disturbed and an offer was available that the card allows.
+    """
     card, cap, starts = CARD.match(text), _CAP.search(text), _STARTS.search(text)
     if card is None or cap is None or evidence.calm_since is None:
         return timedelta(0)
-    # A start time allows more than the cheapest price of the time when it was named, and prices never change.
+    # A start time allows more than the price that was the cheapest when it was set. Prices never change in a soak,
+    # so some offer is always cheap enough.
     price = Decimal(0) if starts else evidence.cheapest.get(f"{card['what']}{card['region'] or ''}")
     if price is None or price > Decimal(cap[1].replace(",", "")):
         return timedelta(0)
@@ -59,4 +67,4 @@ def _in_vain(evidence: Evidence, text: str, since: datetime, until: datetime) ->
     return max(until - begins - evidence.excused(begins, until), timedelta(0))
 
 
-CHECKS = (wishes_are_fulfilled,)
+CHECKS = (waitlist_entries_are_fulfilled,)

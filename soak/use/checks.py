@@ -1,4 +1,4 @@
-"""What must hold after a plan of use. Each check yields a line for each finding."""
+"""Checks of a simulation. Each check yields a line for each problem."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from bot.policy.use.questions import GAP, idle_period_of
 from soak.use.record import Life, Record
 
 STEP = timedelta(minutes=5)
-"""How far the clock moves in one step, so everything happens up to one step late."""
+"""The length of a step of the clock. Everything may happen up to one step late."""
 DELETED_WITHIN = timedelta(minutes=30)
-"""A vendor takes some minutes to delete a machine."""
-TOLD_WITHIN = timedelta(minutes=10)
+"""The longest time that a deletion may take. Vendors take some minutes to delete a machine."""
+NOTIFIED_WITHIN = timedelta(minutes=10)
 ANSWERS = frozenset(
     {
         EventKind.KEPT,
@@ -32,13 +32,13 @@ ANSWERS = frozenset(
 
 
 def check(record: Record) -> list[str]:
-    """Return everything that did not hold."""
+    """Return a line for each problem."""
     found = [f"{finding}" for name in CHECKS for finding in CHECKS[name](record)]
     return [*found, *([f"{record.left_alive} machines bill after every lease"] if record.left_alive else [])]
 
 
 def outlives_its_lease(record: Record) -> Iterator[str]:
-    """No machine lives longer than its lease and one grace."""
+    """Check that no machine outlives its lease by more than one grace period."""
     for life in record.lives:
         began = [event.at for event in life.events if event.kind is EventKind.DESTROYING]
         ends_at, over_at = life.rental.running_lease.ends_at, life.rental.over_at
@@ -48,7 +48,7 @@ def outlives_its_lease(record: Record) -> Iterator[str]:
 
 
 def destroyed_by_itself(record: Record) -> Iterator[str]:
-    """A person or the end of its lease destroys a machine, never idleness."""
+    """Check that only people and the ends of leases destroy machines, never idleness."""
     for life in record.lives:
         for event in life.events:
             ended = event.at >= life.rental.running_lease.ends_at
@@ -57,7 +57,10 @@ def destroyed_by_itself(record: Record) -> Iterator[str]:
 
 
 def asked_outside_hours(record: Record) -> Iterator[str]:
-    """Questions come in the owner's hours, except the first about a spell of an expensive machine."""
+    """Check that people get questions only in the hours in which they want them.
+
+    The first question about an idle period of an expensive machine is urgent, so it may come at any time.
+    """
     for life in record.lives:
         rate, seen = life.rental.rate, set[datetime | None]()
         for event in _questions(life):
@@ -69,8 +72,10 @@ def asked_outside_hours(record: Record) -> Iterator[str]:
 
 
 def asked_twice(record: Record) -> Iterator[str]:
-    """Nobody is asked twice within an hour. Nobody is asked about a spell again before `again` or `check_in`
-    allows it.
+    """Check that questions about a machine aren't repeated too soon.
+
+    They must be at least an hour apart. Unless somebody answered, a question about the same idle period must also
+    wait for the times that the policy keys `again` and `check_in` set.
     """
     for life in record.lives:
         for before, event in pairwise(_questions(life)):
@@ -87,7 +92,7 @@ def asked_twice(record: Record) -> Iterator[str]:
 
 
 def asked_in_silence(record: Record) -> Iterator[str]:
-    """Nobody is asked before the time that an answer named."""
+    """Check that no question is sent before the time until which the owner said they need the machine."""
     for life in record.lives:
         for kept in life.events:
             if not isinstance(kept.facts, KeptFacts):
@@ -99,7 +104,7 @@ def asked_in_silence(record: Record) -> Iterator[str]:
 
 
 def asked_while_in_use(record: Record) -> Iterator[str]:
-    """A machine that computes is not called idle or connected."""
+    """Check that no question says that a machine is idle or connected while it computes."""
     for life in record.lives:
         for event in _questions(life):
             since = event.facts.since
@@ -109,11 +114,11 @@ def asked_while_in_use(record: Record) -> Iterator[str]:
                 yield f"{life.rental.id} was asked about at {event.at}, and it computed since {since}"
 
 
-def told_late(record: Record) -> Iterator[str]:
-    """The admins are notified of an unknown machine within 10 minutes."""
-    for machine in record.unknown:
-        if machine.told_at is None or machine.told_at - machine.added_at > TOLD_WITHIN:
-            yield f"the machine of {machine.added_at} was told at {machine.told_at}"
+def notified_late(record: Record) -> Iterator[str]:
+    """Check that the admins are notified of an unmanaged machine within 10 minutes."""
+    for machine in record.unmanaged:
+        if machine.notified_at is None or machine.notified_at - machine.added_at > NOTIFIED_WITHIN:
+            yield f"the machine of {machine.added_at} was told at {machine.notified_at}"
 
 
 CHECKS: dict[str, Callable[[Record], Iterable[str]]] = {
@@ -125,7 +130,7 @@ CHECKS: dict[str, Callable[[Record], Iterable[str]]] = {
         asked_twice,
         asked_in_silence,
         asked_while_in_use,
-        told_late,
+        notified_late,
     )
 }
 
@@ -135,7 +140,7 @@ def _questions(life: Life) -> list[Event[Any]]:
 
 
 def _idle_period(event: Event[QuestionFacts]) -> datetime | None:
-    """Return the start of the spell that a question is about. Return None if the machine can't be seen into."""
+    """Return the start of the idle period that a question is about, or None if the machine can't be probed."""
     return idle_period_of(event.facts.use)
 
 

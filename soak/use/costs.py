@@ -1,4 +1,4 @@
-"""The cost of idling in a plan of use, and how idling ended: the table of docs/idling.md."""
+"""The cost of idle machines in a simulation, and how each idle period ended: the table in docs/idling.md."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ BY_CLICK, BY_USE, BY_LEASE, UNSEEN = "a click on Destroy", "use", "the end of th
 
 
 class IdlePeriod(NamedTuple):
-    """A time in which a machine did not compute."""
+    """A period in which a machine didn't compute."""
 
     ended_by: str
     cost: Micros
-    """What the machine cost from the last reading of use to the end of the spell."""
+    """The machine's cost from the last sample that showed work to the end of the idle period."""
     saved: Micros
-    """What the machine would have cost from a click until the end of its lease."""
+    """The amount that the machine would have cost from the click on Destroy until the end of its lease."""
 
 
 def idle_periods(life: Life) -> Iterator[IdlePeriod]:
-    """Yield the spells of a machine, oldest first."""
+    """Yield the idle periods of a machine, oldest first."""
     rental, rate = life.rental, life.rental.rate
     until = (rental.ending.since if rental.ending else None) or rental.over_at
     if rate is None or until is None:
@@ -47,8 +47,9 @@ def idle_periods(life: Life) -> Iterator[IdlePeriod]:
 
 
 def _without_work(known: tuple[Stretch, ...]) -> Iterator[tuple[Stretch, Stretch | None]]:
-    """Yield each time without work as one stretch, even if it is idle and connected by turns, and the stretch that
-    follows.
+    """Yield each period without work as a single stretch, together with the stretch that follows.
+
+    A period without work is a single one even if the machine alternates between idle and connected.
     """
     idle_period: Stretch | None = None
     for stretch in known:
@@ -63,7 +64,7 @@ def _without_work(known: tuple[Stretch, ...]) -> Iterator[tuple[Stretch, Stretch
 
 
 def table(record: Record) -> str:
-    """Return what the machines cost by their use, and how idling ended, as two tables of Markdown."""
+    """Return two Markdown tables: the cost of machines by their use, and the endings of their idle periods."""
     total = sum((life.cost for life in record.lives), UseCosts())
     uses = {"in use": total.used, "connected": total.connected, "idle": total.idle, "unknown": total.unknown}
     billed = sum(uses.values())

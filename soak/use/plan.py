@@ -1,4 +1,4 @@
-"""What people do with their machines in some days, drawn from a seed: the same seed makes the same plan."""
+"""The use of machines over some days, drawn from a seed. The same seed always makes the same plan."""
 
 from __future__ import annotations
 
@@ -9,37 +9,37 @@ from enum import StrEnum
 
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
 ZONES = {"Europe/Berlin": 1, "America/New_York": -5, "Asia/Tokyo": 9, "UTC": 0}
-"""How many hours each zone is ahead of UTC in winter, when the plan begins."""
+"""The time zones, with the hours by which each is ahead of UTC in winter, when the plan begins."""
 BEGINS_AT = 12
-"""The hour, in UTC, at which the plan begins, as `tests.lifecycle.world` does."""
+"""The UTC hour at which the plan begins. It must match the clock of `tests.lifecycle.world`."""
 WORKDAY = (8, 19)
 """The local hours between which people rent, on any day of the week."""
 LONG, MORNING = 12 * HOUR, (8, 10)
-"""Leases of this length or longer begin in these local hours."""
+"""The length from which a lease counts as long, and the local hours in which long leases begin."""
 
 
 class Work(StrEnum):
-    """How a machine is used."""
+    """The way in which a machine is used."""
 
     TRAINS = "trains"
-    """It computes until its end."""
+    """The machine computes until its end."""
     FORGOTTEN = "forgotten"
-    """It computes for some time. Then nobody uses it."""
+    """The machine computes for some time. After that, nobody uses it."""
     NEVER_USED = "never used"
     EDITOR_OPEN = "editor open"
-    """It computes for some time. Then an editor stays connected, and no GPU computes."""
+    """The machine computes for some time. After that, an editor stays connected, but no GPU computes."""
     SERVES = "serves"
-    """It computes for a moment every 15 minutes."""
+    """The machine computes briefly every 15 minutes."""
     COMES_AND_GOES = "comes and goes"
-    """It computes and rests by turns, for two hours each."""
+    """The machine alternates between computing and resting, two hours each."""
     UNSEEN = "unseen"
-    """Its probe never answers."""
+    """The machine's probe never answers."""
     NO_PROBE = "no probe"
-    """It was rented with `no-probe`."""
+    """The machine was rented with `no-probe`."""
 
 
 class Answer(StrEnum):
-    """What an owner does when the bot asks them."""
+    """An owner's reaction to a question of the bot."""
 
     DESTROY = "destroy"
     KEEP = "keep"
@@ -48,7 +48,7 @@ class Answer(StrEnum):
 
 
 class Decision(StrEnum):
-    """What an approver does when nobody answers."""
+    """An approver's reaction if the owner doesn't answer."""
 
     DESTROY = "destroy"
     ASK_AGAIN = "ask again"
@@ -58,12 +58,12 @@ class Decision(StrEnum):
 
 @dataclass(frozen=True)
 class PlannedRental:
-    """One rental. Spans count from the beginning of the plan, or from ready."""
+    """A planned rental."""
 
     at: timedelta
-    """When it is rented."""
+    """The time of the request, since the beginning of the plan."""
     person: int
-    """The number of its owner."""
+    """The index of its owner."""
     lease: timedelta
     gpus: int
     work: Work
@@ -75,21 +75,21 @@ class PlannedRental:
 
 @dataclass(frozen=True)
 class UsePlan:
-    """What happens in some days."""
+    """Everything that happens over some days."""
 
     days: int
     zones: tuple[str, ...]
-    """The zone of each person."""
+    """The time zone of each person, in the order of their indexes."""
     rentals: tuple[PlannedRental, ...]
-    """The rentals, ordered by the time at which they are rented."""
-    unknown: tuple[timedelta, ...]
-    """When somebody adds a machine to the account that the bot doesn't know."""
+    """The rentals, ordered by the time at which they are requested."""
+    unmanaged: tuple[timedelta, ...]
+    """The times at which somebody adds a machine to the account without the bot."""
 
 
 def plan_use(seed: int, *, people: int, rentals: int, days: int) -> UsePlan:
-    """Return a plan. Equal arguments make equal plans."""
+    """Return a plan. The same arguments always make the same plan."""
     rng = random.Random(f"{seed}:{people}:{rentals}:{days}")  # noqa: S311 - made to be repeated, not to be secret
-    # Of sixty rentals, one runs for days and six over a night.
+    # Out of sixty rentals, one runs for days and six run overnight.
     lengths = [_length(number, rng) for number in range(rentals)]
     zones = [rng.choice(list(ZONES)) for _ in range(people)]
     works = _works(rentals, rng)
@@ -98,7 +98,7 @@ def plan_use(seed: int, *, people: int, rentals: int, days: int) -> UsePlan:
         days=days,
         zones=tuple(zones),
         rentals=tuple(sorted(planned, key=lambda one: one.at)),
-        unknown=tuple(sorted(rng.random() * timedelta(days=days) for _ in range(max(rentals // 20, 1)))),
+        unmanaged=tuple(sorted(rng.random() * timedelta(days=days) for _ in range(max(rentals // 20, 1)))),
     )
 
 
@@ -111,7 +111,7 @@ def _length(number: int, rng: random.Random) -> timedelta:
 
 
 def _works(rentals: int, rng: random.Random) -> list[Work]:
-    """Return how each machine is used: each group of twenty has the same mix, in any order."""
+    """Return the use of each machine. Each group of twenty has the same mix of uses, in random order."""
     mix = [work for work, times in zip(Work, (3, 6, 2, 3, 2, 2, 1, 1), strict=True) for _ in range(times)]
     decks = [rng.sample(mix, len(mix)) for _ in range(rentals // len(mix) + 1)]
     return [work for deck in decks for work in deck][:rentals]

@@ -1,4 +1,7 @@
-"""What happened to machines and people in a plan of use, as the checks and the table of costs read it."""
+"""The record of a simulation: everything that happened to machines and people.
+
+The checks and the table of costs read it.
+"""
 
 from __future__ import annotations
 
@@ -14,33 +17,33 @@ from bot.policy.team.rules import Rules
 
 @dataclass(frozen=True)
 class Life:
-    """One rental that became ready, from its first event to its last."""
+    """A rental that became ready, with everything that happened to it."""
 
     rental: Rental
-    """The rental as it was at the end."""
+    """The rental in its final state."""
     events: tuple[Event, ...]
     zone: ZoneInfo
-    """The owner's zone."""
+    """The owner's time zone."""
     computed: tuple[datetime, ...]
-    """The moments at which the machine computed when it was looked at."""
+    """The times of the steps at which the machine computed."""
     cost: UseCosts
 
 
 @dataclass(frozen=True)
-class Unknown:
-    """A machine on the account that the bot didn't know."""
+class Unmanaged:
+    """An unmanaged machine: one that was added to the account without the bot."""
 
     added_at: datetime
-    told_at: datetime | None
-    """When the admins were notified of it. None: never."""
+    notified_at: datetime | None
+    """The time at which the admins were notified of the machine, or None if they never were."""
 
 
 @dataclass(frozen=True)
 class Record:
-    """Everything that happened."""
+    """Everything that happened during a simulation."""
 
     rules: Rules
     lives: tuple[Life, ...]
-    unknown: tuple[Unknown, ...]
+    unmanaged: tuple[Unmanaged, ...]
     left_alive: int
-    """How many machines of rentals still billed when every lease was over."""
+    """The number of rented machines that still billed after every lease had ended."""

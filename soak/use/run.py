@@ -1,4 +1,7 @@
-"""Runs a plan of use through the real engine, visits and store. The clock, the probe and Slack are replaced."""
+"""Runs a plan of use through the real engine, probe runs and store.
+
+Only the clock, the probe and Slack are replaced.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,7 @@ from bot.policy.team.rules import AutoApprove, Limits, Rules
 from bot.policy.use.questions import unanswered
 from soak.use.checks import STEP
 from soak.use.plan import Answer, Decision, PlannedRental, UsePlan, Work
-from soak.use.record import Life, Record, Unknown
+from soak.use.record import Life, Record, Unmanaged
 from tests.lifecycle.world import BEN, PROBE, RULES, World, world
 
 HOUR = timedelta(hours=1)
@@ -32,12 +35,12 @@ GENEROUS = changed(
     auto_approve=AutoApprove(per_hour=Decimal(1000), total=Decimal(100_000)),
     limits=Limits(per_person_rentals=1000, team_per_hour=Decimal(100_000)),
 )
-"""Nothing waits for an approver: the plan is about use."""
+"""Rules under which no rental needs approval, because the plan is about use."""
 
 
 @dataclass
 class Running:
-    """A rental of the plan, from its purchase on."""
+    """A rental of the plan, since its purchase."""
 
     planned: PlannedRental
     rental: Rental
@@ -45,13 +48,13 @@ class Running:
 
 
 async def simulate(url: str, plan: UsePlan, rules: Rules = GENEROUS) -> Record:
-    """Run a plan with a new database at `url`, until every lease is over. Return what happened."""
+    """Run a plan on a new database at `url` until every lease is over, and return what happened."""
     async with world(url, rules=rules, probe_line=PROBE) as here:
         return await Simulation(here, plan).run()
 
 
 class Simulation:
-    """People, machines and the bot, step by step."""
+    """Runs people, machines and the bot step by step."""
 
     def __init__(self, here: World, plan: UsePlan) -> None:
         self._here = here
@@ -59,11 +62,11 @@ class Simulation:
         self._began = here.now
         self._people = [Person(id=f"U0P{n:03}", name=f"P{n}", tz=zone) for n, zone in enumerate(plan.zones)]
         self._to_rent = list(plan.rentals)
-        self._to_add = list(plan.unknown)
+        self._to_add = list(plan.unmanaged)
         self._added: dict[str, datetime] = {}
-        """When each unknown machine was added, by its id."""
+        """The time at which each unmanaged machine was added, by resource ID."""
         self._not_swept: set[str] = set()
-        """Unknown machines that no sweep has seen yet. The bot sweeps every 5 minutes, which is one step."""
+        """Unmanaged machines that no sweep has seen yet. The bot sweeps every 5 minutes, which is one step."""
         self._running: list[Running] = []
 
     async def run(self) -> Record:
@@ -101,7 +104,10 @@ class Simulation:
                 await self._act(one)
 
     def _until_next(self) -> timedelta:
-        """Return one step. If nothing runs meanwhile, return the time until the next planned moment."""
+        """Return the length of the next step.
+
+        If no machine runs, this is the time until the next planned event.
+        """
         if any(not one.rental.state.over for one in self._running):
             return STEP
         planned = min([*(one.at for one in self._to_rent[:1]), *self._to_add[:1]])
@@ -125,7 +131,7 @@ class Simulation:
             self._not_swept.add(str(added["resource_id"]))
 
     def _compute(self, one: Running) -> None:
-        """Let the machine show what it does now."""
+        """Make the machine's probe report its current use."""
         here, planned = self._here, one.planned
         machine, ran = here.machines[one.rental], here.now - one.rental.running_lease.ready_at
         if planned.work is Work.UNSEEN:
@@ -138,7 +144,7 @@ class Simulation:
         machine.use(*[97 if works else 0] * planned.gpus, peers=peers)
 
     async def _act(self, one: Running) -> None:
-        """Let the owner and an approver do what they planned."""
+        """Let the owner and an approver react as planned."""
         here, planned, deps = self._here, one.planned, self._here.deps
         asked = one.rental.running_lease.question.asked
         if asked is None or asked.first_at is None:
@@ -192,13 +198,13 @@ class Simulation:
         return Record(
             rules=here.deps.rules,
             lives=tuple(lives),
-            unknown=tuple(Unknown(at, notified.get(resource_id)) for resource_id, at in self._added.items()),
+            unmanaged=tuple(Unmanaged(at, notified.get(resource_id)) for resource_id, at in self._added.items()),
             left_alive=len(alive - self._added.keys()),
         )
 
 
 def _works(planned: PlannedRental, ran: timedelta) -> bool:
-    """Return whether the machine computes after it ran for so long."""
+    """Return whether a machine that has been ready for `ran` computes now."""
     match planned.work:
         case Work.TRAINS | Work.NO_PROBE:
             return True

@@ -1,4 +1,4 @@
-"""`gpubot sandbox`: lines that are right, lines that are wrong, and dialogs."""
+"""Tests of `gpubot sandbox`: valid lines, invalid lines, and dialogs."""
 
 import asyncio
 import re
@@ -32,7 +32,7 @@ async def start(stdin: int | IO[bytes] = asyncio.subprocess.PIPE, *options: str)
     )
 
 
-async def test_each_line_is_carried_out_or_answered_with_what_to_type_instead() -> None:
+async def test_each_typed_line_is_carried_out_or_answered_with_a_correction() -> None:
     process = await start()
     typed = (
         "get H100 EU",
@@ -69,7 +69,7 @@ async def test_each_line_is_carried_out_or_answered_with_what_to_type_instead() 
     assert (process.returncode, err.decode()) == (0, "")
     text = out.decode()
     rest = text.split("ssh -i ", 1)[1]
-    for words in (
+    for text_part in (
         'I know Ana, Ben and Cleo, no "get". A line begins with who does it; help shows how.',
         "dialog: Your SSH key",
         "Public key: This field is required.",
@@ -93,16 +93,16 @@ async def test_each_line_is_carried_out_or_answered_with_what_to_type_instead() 
         "A machine's use is set as use k7mq2 98, use k7mq2 0 connected, or use k7mq2 and one of silent,",
         "You have no machines right now.",
     ):
-        found = rest.find(words)
-        assert found >= 0, f"{words!r} is not, or not in this order, in:\n{text}"
+        found = rest.find(text_part)
+        assert found >= 0, f"{text_part!r} is not, or not in this order, in:\n{text}"
         rest = rest[found:]
-    assert text.count("dialog: Get GPUs") == 1  # shown when it opens, not after every line
+    assert text.count("dialog: Get GPUs") == 1  # printed when it opens, not again after every line
     assert text.count("A line begins with who does it:") == 2  # at the start, and for `help`
     assert "#training  Ana: /gpu list\n" in text
     assert "#training (only Ana)  gpubot: You have no machines right now. Try: /gpu get H100 EU" in text
 
 
-async def test_the_end_of_a_file_of_lines_leaves_everything_running(tmp_path: Path) -> None:
+async def test_everything_keeps_running_after_the_end_of_an_input_file(tmp_path: Path) -> None:
     lines = tmp_path / "lines.txt"
     lines.write_text("ben list\nana banana")
     with lines.open("rb") as stdin:
@@ -118,7 +118,7 @@ async def test_the_end_of_a_file_of_lines_leaves_everything_running(tmp_path: Pa
     assert process.returncode == 0
 
 
-async def test_extra_members_play_the_people_groups_and_channels_of_ones_own_policy(tmp_path: Path) -> None:
+async def test_additional_members_represent_the_people_and_groups_of_a_custom_policy(tmp_path: Path) -> None:
     policy = tmp_path / "policy.yml"
     policy.write_text(
         "timezone: Europe/Berlin\n"
@@ -141,7 +141,7 @@ async def test_extra_members_play_the_people_groups_and_channels_of_ones_own_pol
     out, err = await asyncio.wait_for(process.communicate(lines), TIMEOUT)
     assert (process.returncode, err.decode()) == (0, "")
     rest = out.decode()
-    for words in (
+    for text_part in (
         "  Dora (U0123ABCD): approvers.people\n",
         "  @approvers-2 (S0MINE), with Fay: approvers.groups\n",
         "  #approvals-2 (C0MINE): approvals_channel\n",
@@ -155,11 +155,11 @@ async def test_extra_members_play_the_people_groups_and_channels_of_ones_own_pol
         "#training (only Fay)  gpubot: You have no machines right now.",
         'I know Ana, Ben, Cleo, Dora, Eli, Fay and Hal, no "zed".',
     ):
-        assert words in rest, f"{words!r} is not, or not in this order, in:\n{out.decode()}"
-        rest = rest.partition(words)[2]
+        assert text_part in rest, f"{text_part!r} is not, or not in this order, in:\n{out.decode()}"
+        rest = rest.partition(text_part)[2]
 
 
-async def test_a_policy_with_mistakes_starts_no_sandbox(tmp_path: Path) -> None:
+async def test_a_policy_with_mistakes_prevents_the_start_of_the_sandbox(tmp_path: Path) -> None:
     policy = tmp_path / "policy.yml"
     policy.write_text("lease: {max: 010}\n")
     with pytest.raises(WrongPolicy) as wrong:
@@ -169,7 +169,7 @@ async def test_a_policy_with_mistakes_starts_no_sandbox(tmp_path: Path) -> None:
     )
 
 
-def test_whatever_a_policy_file_can_name_is_played() -> None:
+def test_every_id_that_a_policy_can_contain_is_found() -> None:
     rules = PolicySource(None, home_channel="C0HOME", admins=()).rules_in(PolicyFile(text=EVERY_KEY))
     in_file = set(re.findall(r"\b[USC]0[A-Z0-9]+\b", EVERY_KEY))
     assert named_in(rules).keys() == in_file

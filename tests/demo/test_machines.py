@@ -1,4 +1,4 @@
-"""The lines of `gpubot sandbox` about machines."""
+"""Tests of the lines of `gpubot sandbox` that change machines."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ async def sandbox() -> AsyncIterator[SandboxClient]:
     await compute.stop()
 
 
-async def test_the_machine_of_a_rental_is_used_and_then_taken_back(sandbox: SandboxClient) -> None:
+async def test_a_rentals_machine_can_be_put_to_use_and_then_reclaimed(sandbox: SandboxClient) -> None:
     about = {"gpu_type": "H100", "gpus": 2, "rate": "4.40", "vendor": "nebius"}
     for name in ("gpubot-k7mq2-1", "gpubot-k7mq2-2-u0ana0000", "train-3"):
         await sandbox.compute.post("resources", {"name": name, **about})
@@ -41,7 +41,7 @@ async def test_the_machine_of_a_rental_is_used_and_then_taken_back(sandbox: Sand
         await take_back(sandbox, "zzzzz")
 
 
-@pytest.mark.parametrize("words", ["", "101", "fire", "98 hang", "-1", "0 connection"])
-def test_words_that_say_no_use_are_refused(words: str) -> None:
+@pytest.mark.parametrize("text", ["", "101", "fire", "98 hang", "-1", "0 connection"])
+def test_text_that_describes_no_use_is_refused(text: str) -> None:
     with pytest.raises(Mistake, match="use k7mq2 98"):
-        read_use(words)
+        read_use(text)

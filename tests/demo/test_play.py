@@ -1,4 +1,4 @@
-"""Pure parts of the demo and of `gpubot sandbox`: due times, typed lines and the fields of dialogs."""
+"""Tests of the parts of the demo and of `gpubot sandbox` without I/O: due times, typed lines and dialog fields."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_the_next_due_time_is_at_least_a_second_away(due: str | None, expected: 
         ("@#gpus", "gpus", ""),
     ],
 )
-def test_a_command_is_typed_in_the_named_channel_or_in_training(typed: str, place: str, text: str) -> None:
+def test_a_command_is_typed_in_the_named_channel_or_else_in_training(typed: str, place: str, text: str) -> None:
     assert read_place(typed) == (place, text)
 
 
@@ -53,14 +53,14 @@ def test_a_command_is_typed_in_the_named_channel_or_in_training(typed: str, plac
         ("+60d", 5_184_000),
     ],
 )
-def test_a_span_is_numbers_with_their_units_the_longest_first(typed: str, seconds: int) -> None:
+def test_a_time_span_lists_its_units_from_the_longest_to_the_shortest(typed: str, seconds: int) -> None:
     assert read_span(typed) == timedelta(seconds=seconds)
 
 
 @pytest.mark.parametrize(
     "typed", ["+", "+2x", "+h", "+1.5h", "+30", "+30m1h", "+1h1h", "+1h30", "+60d1s", "+61d", "+99999999s"]
 )
-def test_a_wrong_span_is_refused(typed: str) -> None:
+def test_an_invalid_time_span_is_refused(typed: str) -> None:
     with pytest.raises(Mistake):
         read_span(typed)
 
@@ -132,13 +132,13 @@ def test_a_field_is_shown_with_its_value_and_its_choices_or_its_hint(entry: Inpu
         (PEOPLE, "", []),
     ],
 )
-def test_a_menu_takes_the_text_or_the_value_of_each_choice(
+def test_a_menu_accepts_the_text_or_the_value_of_each_choice(
     entry: Input, typed: str, value: str | list[str] | None
 ) -> None:
     assert field_value(entry, typed) == value
 
 
-def test_a_choice_that_a_menu_does_not_have_is_refused_with_its_choices() -> None:
+def test_an_unknown_choice_is_refused_with_a_list_of_the_valid_choices() -> None:
     with pytest.raises(Mistake, match=r'Region has no "moon"\. There are: EU, United States'):
         field_value(MENU, "moon")
     with pytest.raises(Mistake, match=r'With has no "dan"\. There are: Ben, Cleo'):

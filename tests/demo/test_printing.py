@@ -1,4 +1,4 @@
-"""Messages and actions as `gpubot demo` and `gpubot sandbox` print them."""
+"""Tests of messages and actions as `gpubot demo` and `gpubot sandbox` print them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 
 
 def card(**changes: object) -> SeenMessage:
-    """Return a card as Ana sees it, with these changes."""
+    """Return a card as Ana sees it, with the given fields changed."""
     fields = {
         "seq": 1,
         "at": NOON,
@@ -48,7 +48,7 @@ def test_a_message_is_printed_with_its_time_place_and_author() -> None:
         ({"is_dm": True}, "DM with Ana  gpubot: "),
     ],
 )
-def test_the_head_of_a_message_shows_who_sees_it_and_whether_it_was_edited(
+def test_the_first_line_shows_who_sees_a_message_and_whether_it_was_edited(
     changes: dict[str, object], head: str
 ) -> None:
     shown = as_text(of_message("Ana", card(**changes)))
@@ -75,7 +75,7 @@ def test_a_json_line_has_every_field_of_a_message() -> None:
     }
 
 
-def test_the_demo_prints_no_edits_unless_it_is_asked_to(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_demo_prints_edits_only_on_request(capsys: pytest.CaptureFixture[str]) -> None:
     for edits, times in ((False, 1), (True, 2)):
         printer = Printer(as_text, edits=edits)
         printer.message("Ana", card())
@@ -83,7 +83,7 @@ def test_the_demo_prints_no_edits_unless_it_is_asked_to(capsys: pytest.CaptureFi
         assert capsys.readouterr().out.count("Ready") == times
 
 
-def test_an_edit_that_readers_would_not_notice_is_not_printed(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_edit_without_a_visible_difference_is_not_printed(capsys: pytest.CaptureFixture[str]) -> None:
     printer = Printer(as_text)
     printer.message("Ana", card())
     printer.message("Ana", card(seq=2, edited=True))

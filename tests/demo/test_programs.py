@@ -1,4 +1,4 @@
-"""`gpubot demo` and `gpubot sandbox` as programs: what they print, and that they leave no process behind."""
+"""Tests of `gpubot demo` and `gpubot sandbox` as programs: their output, and the end of their processes."""
 
 from __future__ import annotations
 
@@ -15,15 +15,17 @@ import pytest
 TIMEOUT = 90
 
 
-async def start(*words: str, in_session: bool = True, stdout: int = PIPE, **env: str) -> Process:
-    """Start a command as the leader of its own process group, as a shell does. With `in_session`, the group has a
-    session of its own; without it, the command is never started by a fork (tests/forking.py).
+async def start(*arguments: str, in_session: bool = True, stdout: int = PIPE, **env: str) -> Process:
+    """Start a command as the leader of its own process group, as a shell does.
+
+    With `in_session`, the group gets its own session. Without it, the command is never started by a fork (see
+    tests/forking.py).
     """
     return await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
         "bot",
-        *words,
+        *arguments,
         stdin=PIPE,
         stdout=stdout,
         stderr=PIPE,
@@ -33,16 +35,16 @@ async def start(*words: str, in_session: bool = True, stdout: int = PIPE, **env:
     )
 
 
-async def until(process: Process, words: bytes) -> None:
-    """Read up to a line with these words."""
+async def until(process: Process, text: bytes) -> None:
+    """Read lines until one contains `text`."""
     assert process.stdout is not None
     async with asyncio.timeout(TIMEOUT):
-        while words not in (line := await process.stdout.readline()):
-            assert line, f"it ended without {words!r}"
+        while text not in (line := await process.stdout.readline()):
+            assert line, f"it ended without {text!r}"
 
 
 @pytest.mark.parametrize("send", [os.kill, os.killpg])
-async def test_ctrl_c_for_the_process_or_its_group_ends_the_sandbox_without_an_error(
+async def test_ctrl_c_ends_the_sandbox_without_an_error(
     send: Callable[[int, int], None],
 ) -> None:
     process = await start("sandbox")
@@ -53,10 +55,11 @@ async def test_ctrl_c_for_the_process_or_its_group_ends_the_sandbox_without_an_e
     assert (process.returncode, err) == (0, b"")
 
 
-async def test_a_terminal_that_cannot_show_a_character_shows_the_rest_and_the_last_words_of_a_bot_that_ends() -> (
-    None
-):
-    """The sandbox ends with its bot."""
+async def test_the_sandbox_ends_with_its_bot_in_a_terminal_without_unicode() -> None:
+    """The sandbox then ends as well, and prints the last output of the bot.
+
+    A character that the terminal can't show is replaced, and the rest of the line is still printed.
+    """
     process = await start("sandbox", in_session=False, LC_ALL="C", PYTHONCOERCECLOCALE="0", PYTHONUTF8="0")
     await until(process, b"help, quit")
     assert process.stdin is not None
@@ -73,8 +76,8 @@ async def test_a_terminal_that_cannot_show_a_character_shows_the_rest_and_the_la
     assert b"Traceback" not in err
 
 
-async def test_a_demo_that_is_interrupted_ends_the_processes_that_it_started() -> None:
-    """tests/demo/test_story.py has SIGTERM."""
+async def test_an_interrupted_demo_ends_its_processes() -> None:
+    """The test for SIGTERM is in tests/demo/test_story.py."""
     process = await start("demo")
     await until(process, b"/gpu get H100 EU")
     started = psutil.Process(process.pid).children(recursive=True)

@@ -1,4 +1,4 @@
-"""`gpubot demo` to its end: what people do and see, in order."""
+"""Tests of `gpubot demo` from start to end: people's actions, and the messages that they see, in order."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ STORY = (
     ("gpubot", r"^Everyone's costs in \w+ \d{4}: \$\S+ for 6 rentals"),
     ("Ben", r"^gpubot-\d{4}-\d\d-so-far\.csv: 6 rows, \$\S+ in all$"),
 )
-TOLD = (
+EXPLANATIONS = (
     "Ana rents one GPU, ",
     "Cleo rents a small GPU. ",
     "Cleo needs eight GPUs. ",
@@ -104,13 +104,14 @@ TOLD = (
     "Ana's end comes near, ",
     "Everyone can read what the month cost",
 )
-"""What explains to a newcomer what happens next, and why."""
+"""The beginnings of the texts that explain to a newcomer what happens next, and why."""
 
 
 @pytest.mark.parametrize("refused", [(), sorted(NEW_TYPES)], ids=["with-all-blocks", "with-classic-blocks"])
 async def test_the_demo_plays_its_story_and_the_bill_equals_the_ledger(refused: Sequence[str]) -> None:
-    """In a Slack that takes all blocks, and in one that refuses all newer types. Either way, every message is
-    posted, and none with its text alone.
+    """The story works in a Slack that accepts all blocks, and in one that refuses all newer types.
+
+    In both, every message is posted, and none of them is reduced to its plain text.
     """
     program("ssh")
     command = (sys.executable, "-m", "bot", "demo", "--json")
@@ -122,23 +123,24 @@ async def test_the_demo_plays_its_story_and_the_bill_equals_the_ledger(refused: 
     assert process.returncode == 0, notes
     lines = [json.loads(line) for line in out.splitlines()]
     rest = iter(lines)
-    for who, words in STORY:
-        found = any(line["who"] == who and re.search(words, line["text"]) for line in rest)
-        assert found, f"{who}: {words} is not, or not in this order, in:\n{out.decode()}"
-    told = [notes.find(words) for words in TOLD]
-    assert -1 not in told
-    assert told == sorted(told)
+    for who, pattern in STORY:
+        found = any(line["who"] == who and re.search(pattern, line["text"]) for line in rest)
+        assert found, f"{who}: {pattern} is not, or not in this order, in:\n{out.decode()}"
+    places = [notes.find(text) for text in EXPLANATIONS]
+    assert -1 not in places
+    assert places == sorted(places)
     spent = re.search(r"Spent (\$\S+) by the sandbox's bill, (\$\S+) by the ledger", notes)
     assert spent is not None
     assert spent[1] == spent[2]
-    told_of = re.search(r"This Slack refuses (.*), so everything was shown in classic blocks\.", notes)
-    assert sorted(re.split(", | and ", told_of[1]) if told_of else ()) == list(refused)
+    refusal = re.search(r"This Slack refuses (.*), so everything was shown in classic blocks\.", notes)
+    assert sorted(re.split(", | and ", refusal[1]) if refusal else ()) == list(refused)
 
 
-async def test_the_demo_begins_over_signed_requests_with_the_option_http_and_ends_its_processes_at_sigterm() -> (
-    None
-):
-    """Its story is that of Socket Mode, so it is ended after its first rental."""
+async def test_the_demo_runs_over_http_and_ends_its_processes_at_sigterm() -> None:
+    """The story is the same as in Socket Mode, so the demo is ended after the first rental.
+
+    Sending SIGTERM must end all processes of the demo.
+    """
     command = (sys.executable, "-m", "bot", "demo", "--json", "--http")
     process = await asyncio.create_subprocess_exec(*command, stdin=DEVNULL, stdout=PIPE, stderr=PIPE)
     assert process.stdout is not None

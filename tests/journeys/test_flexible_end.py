@@ -27,7 +27,7 @@ async def test_a_busy_machine_runs_past_its_earliest_end_until_work_stops(
     await world.sandbox.use(machine.resource_id, {"all": 98})
     said = world.play.sees("Ana", "if its GPUs are busy", dm=True)
     assert "The disk is deleted when the machine ends" in said.text
-    told = await pings(world)
+    pings_before = await pings(world)
 
     await world.skips(20 * MINUTE)
     await world.play.passes(35 * MINUTE)
@@ -38,7 +38,7 @@ async def test_a_busy_machine_runs_past_its_earliest_end_until_work_stops(
     await world.play.passes(ready_at + HOUR + MINUTE - await world.now())
     assert "In use: " in (await world.card(rental)).text
     assert len(await world.alive()) == 1
-    assert await pings(world) == told
+    assert await pings(world) == pings_before
 
     await world.skips(20 * MINUTE)
     await world.play.passes(ready_at + 2 * HOUR - 29 * MINUTE - await world.now())
@@ -47,7 +47,7 @@ async def test_a_busy_machine_runs_past_its_earliest_end_until_work_stops(
         "Keep it 2 h more in any case",
         f"Destroy {rental}",
     ]
-    assert len(await pings(world)) == len(told) + 1
+    assert len(await pings(world)) == len(pings_before) + 1
     await world.until_card(rental, "Ended", within=HOUR)
     assert await world.now() < ready_at + 2 * HOUR + 5 * MINUTE
     await check_consistency(world, bought=["hyperstack"])

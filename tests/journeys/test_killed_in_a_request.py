@@ -48,14 +48,14 @@ async def test_after_a_kill_in_any_request_the_next_start_continues(world: World
 
 async def test_messages_are_posted_once_despite_kills(world: World) -> None:
     offers = await world.offers()
-    (surface, when), *others = POSTS
-    held = await world.hold("chat.postMessage", when, match=surface)
+    (words, when), *others = POSTS
+    held = await world.hold("chat.postMessage", when, match=words)
     await world.clicks("Ana", offers, "Rent")
-    for surface, when in others:
+    for words, when in others:
         await world.until_met(held)
         await world.kill()
         await held.dropped()
-        held = await world.hold("chat.postMessage", when, match=surface)
+        held = await world.hold("chat.postMessage", when, match=words)
         await world.start()
     await world.until_met(held)
     await world.kill()

@@ -38,9 +38,9 @@ async def test_a_restarted_bot_still_waits_for_the_script(
     card = await world.until_card(rental, "Ended", within=HOUR)
     assert "on-ending.sh finished at " in card.text
     assert await world.now() < ends_at + 8 * MINUTE
-    told = (await world.sandbox.machine(machine.resource_id)).on_ending
-    assert told is not None
-    assert len(told.runs) == 1
+    known = (await world.sandbox.machine(machine.resource_id)).on_ending
+    assert known is not None
+    assert len(known.runs) == 1
 
     # The second machine is destroyed gracefully. Its script hangs.
     rental = await world.rents(text="get A100 EU for 6h")

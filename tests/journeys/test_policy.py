@@ -52,10 +52,10 @@ async def test_sighup_reads_rules_and_tokens_but_never_a_bad_file(
     sockets = await world.sandbox.sockets()
     await world.sandbox.slack.post("sockets/disconnect", {"kill": True, "socket": sockets.names[0]})
     assert "up to $20.00/h and" in str((await world.play.types("Ana", "#training", "policy")).payload)
-    told = await world.reads(
+    alert = await world.reads(
         "Cleo", "The team's rules changed. Changed: auto_approve.per_hour. /gpu policy shows all rules."
     )
-    assert told.is_dm
+    assert alert.is_dm
     # The token of Compute Clear is read again when it is refused. Nobody notices.
     rental = await world.rents()
     await world.sandbox.compute.post("token", {"token": "compute-sandbox-second-token"})
@@ -70,10 +70,10 @@ async def test_sighup_reads_rules_and_tokens_but_never_a_bad_file(
     await world.stop()
     world.expected_errors.add("policy.refused")
     await world.restart()
-    told = await world.reads(
+    alert = await world.reads(
         "Cleo", "line 2, self_aproval: there is no such key. The most similar one is self_approval."
     )
-    assert "line 1, auto_approve.per_hour: 010 can be read as two numbers" in told.text
+    assert "line 1, auto_approve.per_hour: 010 can be read as two numbers" in alert.text
     assert "up to $20.00/h and" in str((await world.play.types("Ana", "#training", "policy")).payload)
 
     health = await world.play.settle()

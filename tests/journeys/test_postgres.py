@@ -39,7 +39,7 @@ async def test_on_postgresql_a_kill_during_a_purchase_leads_to_one_rental(
     await check_consistency(world, bought=["hyperstack"])
 
 
-async def told(world: World, words: tuple[str, ...], last: int) -> int:
+async def admin_reads(world: World, words: tuple[str, ...], last: int) -> int:
     """Wait until the admin gets a message with one of these texts after the change with the number `last`.
 
     Returns the number of the change that brought the message.
@@ -69,26 +69,26 @@ async def test_outages_of_the_database_server_are_reported_and_survived(
     await call.met()
     await postgres.stop()
     await call.release()
-    last = await told(world, OUTAGE, 0)
+    last = await admin_reads(world, OUTAGE, 0)
     await world.clicks("Ana", offers, "Rent")
     await world.reads("Ana", "couldn't save anything just now")
     await postgres.start()
-    last = await told(world, OVER, last)
+    last = await admin_reads(world, OVER, last)
     await world.play.settle()
     rental = await world.rental()
     await world.until_card(rental, "Ready")
 
     lock = await asyncpg.connect(postgres.url("gpubot"))
     await lock.execute("BEGIN; LOCK TABLE rentals, messages, account IN ACCESS EXCLUSIVE MODE")
-    last = await told(world, OUTAGE, last)
+    last = await admin_reads(world, OUTAGE, last)
     await lock.close()
-    last = await told(world, OVER, last)
+    last = await admin_reads(world, OVER, last)
 
     await postgres.limit_files("1")
     await world.commands("Ana", f"extend {rental} 1h")
-    last = await told(world, OUTAGE, last)
+    last = await admin_reads(world, OUTAGE, last)
     await postgres.start()
-    last = await told(world, OVER, last)
+    last = await admin_reads(world, OVER, last)
     await world.destroys("Ana", rental)
     await world.until_card(rental, "Ended")
     await check_consistency(world, bought=["hyperstack"], outside_outbox=await reports(world))
@@ -123,7 +123,9 @@ async def test_after_a_failover_to_an_older_copy_nothing_is_bought_twice(
         await world.clicks("Cleo", question, "Restore all 2")
         await world.play.settle()
         with suppress(Missed):
-            decided = world.play.sees("Cleo", "My database was an older backup: it lacked 2 machines")
+            decided = world.play.sees(
+                "Cleo", "My database was restored from an older backup and lacked 2 machines"
+            )
     assert await world.bought() == bought
     # Ana's request, whose purchase is missing from the standby, is closed. Her machine is a new rental.
     (of_ana,) = re.findall(r"with the new ID ([a-z0-9]{5})\) for Ana", decided.text)

@@ -40,7 +40,7 @@ async def test_probing_continues_after_a_kill_during_a_probe_run(world: World) -
 
     await world.destroys("Ana", rental)
     await world.until_card(rental, "Ended")
-    gone = (await world.sandbox.machine(machine.resource_id)).visits
+    visits_at_end = (await world.sandbox.machine(machine.resource_id)).visits
     await world.passes(10 * MINUTE)
-    assert (await world.sandbox.machine(machine.resource_id)).visits == gone
+    assert (await world.sandbox.machine(machine.resource_id)).visits == visits_at_end
     await check_consistency(world, bought=await world.bought())

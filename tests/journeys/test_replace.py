@@ -17,11 +17,11 @@ async def test_a_lost_spot_machine_is_replaced_with_one_click_despite_a_kill(
     await world.passes(timedelta(minutes=20))
     taken_at = await world.now()
     await world.sandbox.vanish(machine.resource_id, "deleted")
-    told = await world.play.until_sees("Ana", "1x H100 SXM 80 GB", timedelta(minutes=5), dm=True)
+    notice = await world.play.until_sees("Ana", "1x H100 SXM 80 GB", timedelta(minutes=5), dm=True)
     assert await world.now() - taken_at <= timedelta(minutes=3)
     # The click is acknowledged, and the process dies while it searches for another machine.
     search = await world.hold("get_offers", "before")
-    assert (await world.clicks("Ana", told, f"Replace {lost}, up to")).ok
+    assert (await world.clicks("Ana", notice, f"Replace {lost}, up to")).ok
     await search.met()
     await world.kill()
     await search.release()
@@ -35,7 +35,7 @@ async def test_a_lost_spot_machine_is_replaced_with_one_click_despite_a_kill(
     # The clicked message shows the replacement too, and the old button names it.
     now = world.play.sees("Ana", "Everything on it is lost.", dm=True)
     assert [button.text for button in now.buttons] == [f"Show {new}"]
-    await world.clicks("Ana", told, f"Replace {lost}, up to")
+    await world.clicks("Ana", notice, f"Replace {lost}, up to")
     assert (await world.reads("Ana", "already replaces")).only_you
     await world.destroys("Ana", new)
     await world.until_card(new, "Ended")

@@ -102,10 +102,10 @@ async def test_decisions_made_after_the_backup_are_requested_again(world: World)
         again = await open_question(world)
         assert float(again.ts) > float(asked.ts)
         asked = again
-        told = await world.reads(
+        notice = await world.reads(
             "Ana", f"My database was restored from an older backup. Your 1x H100 SXM 80 GB ({known}) ends"
         )
-        assert told.buttons
+        assert notice.buttons
         assert (await world.card(known)).text == card.text, "it ends as before"
     end = await world.now() + 2 * HOUR
     await world.until_card(known, "Ended", within=3 * HOUR)

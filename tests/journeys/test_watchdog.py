@@ -139,7 +139,7 @@ async def test_the_watchdog_deletes_exactly_the_overdue_machines(
         assert hello.startswith("This is gpubot's watchdog. I'm now watching gpubot from")
         await running.looks(3 * MINUTE)
         _, warning = await said(world)
-        before_end = warning.partition("Not yet at their end:")[2]
+        before_end = warning.partition("Machines that haven't reached their end:")[2]
         for words in (f"({short}), Ana", f"({long}), Ben", f"({adopted}), Ana"):
             assert words in before_end
         assert "gpubot-x" in before_end.partition("I'll never delete them:")[2]
@@ -153,14 +153,14 @@ async def test_the_watchdog_deletes_exactly_the_overdue_machines(
         await running.looks(4 * MINUTE)
     async with watchdog(world, "--destroy", GPUBOT_WATCHDOG_WEBHOOK=world.slack.webhook_url) as running:
         await running.looks(9 * HOUR)
-        gone = {name for name in machines if short in name}
-        assert {machine.name for machine in await world.alive()} == machines.keys() - gone
+        deleted = {name for name in machines if short in name}
+        assert {machine.name for machine in await world.alive()} == machines.keys() - deleted
         await running.looks(long_end + 2 * HOUR - await world.now())
         await running.looks(HOUR + 2 * MINUTE)
         await running.looks()  # the vendor takes up to 45 s
-        gone |= {name for name in machines if long in name}
-        assert {machine.name for machine in await world.alive()} == machines.keys() - gone
-        assert len(gone) == 2
+        deleted |= {name for name in machines if long in name}
+        assert {machine.name for machine in await world.alive()} == machines.keys() - deleted
+        assert len(deleted) == 2
         await world.start(GPUBOT_MACHINES_TOKEN=OURS, GPUBOT_HTTP=world.settings["GPUBOT_HTTP"])
         await running.looks()
     texts = await said(world)

@@ -70,7 +70,7 @@ class Machine:
         """An error that each probe run raises."""
         self.probe_runs = 0
         """The number of probe runs so far."""
-        self.told: list[EndToTell | None] = []
+        self.announced: list[EndToTell | None] = []
         """The end that each probe run announced to the machine."""
         self.script: Script | None = None
         """The machine's `/root/on-ending.sh`. None: a test decides what the machine reports about it."""
@@ -114,7 +114,7 @@ class Machine:
     async def run_probe(self, expected: str | None, ending: EndToTell | None) -> ProbeResult:
         """Answer a probe run that expects this host key and announces this end."""
         self.probe_runs += 1
-        self.told.append(ending)
+        self.announced.append(ending)
         self.arrived.set()
         await self._may_answer.wait()
         if self.bug is not None:

@@ -118,7 +118,7 @@ async def test_a_denied_request_reserves_only_what_failed_attempts_may_bill(sqli
 
 async def test_a_request_over_a_budget_asks_an_approver(sqlite_url: str) -> None:
     async with world(sqlite_url, rules=rules()) as here:
-        await here.ready(lease=8 * HOUR)  # holds about $18 of $40
+        await here.ready(lease=8 * HOUR)  # reserves about $18 of $40
         quote = await here.ask(lease=10 * HOUR)
         choice = (await offers.offers_of_quote(here.deps, ANA, quote.id, most=3)).choices[0]
         assert (choice.over, choice.refused) == ((Over.BUDGET,), None)
@@ -251,9 +251,9 @@ async def test_the_channel_and_the_person_get_each_budget_alert_once(sqlite_url:
         assert await alerts_after(here, 5 * MINUTE) == []
         await here.get(lease=4 * HOUR)
         assert await alerts_after(here, 4 * MINUTE) == []
-        told = await alerts_after(here, MINUTE)
-        assert [to for to, _ in told] == [ANA.id, here.deps.rules.home_channel]
-        facts = told[0][1].facts
+        alerts = await alerts_after(here, MINUTE)
+        assert [to for to, _ in alerts] == [ANA.id, here.deps.rules.home_channel]
+        facts = alerts[0][1].facts
         assert facts.balance is not None
         assert (facts.balance.scope, facts.balance.alerted, facts.total) == (of("vision"), 60, 40_000_000)
         await here.destroy(first)
@@ -282,8 +282,8 @@ async def test_spent_money_causes_an_immediate_alert(sqlite_url: str) -> None:
         rental = await here.ready(lease=8 * HOUR)
         await here.be_down(3 * HOUR)
         await here.until(await here.destroy(rental), State.DESTROYED)
-        told = [event.facts.balance for _, event in await here.notices(E.BUDGET_ALERT)]
-        assert [(one.alerted, one.reserved) for one in told if one is not None] == [(10, 0)]
+        alerts = [event.facts.balance for _, event in await here.notices(E.BUDGET_ALERT)]
+        assert [(one.alerted, one.reserved) for one in alerts if one is not None] == [(10, 0)]
         assert (await balance(here, "vision")).alert_due_at is None
 
 
@@ -418,9 +418,9 @@ async def test_an_alert_about_a_persons_budget_goes_to_that_person(sqlite_url: s
     async with world(sqlite_url, rules=rules(person=Decimal(19))) as here:
         rental = await here.ready(lease=2 * HOUR, teammates=(BEN.id,))
         await here.extend(rental, 5 * HOUR, BEN)
-        told = [(to, event.facts.balance) for to, event in await alerts_after(here, 5 * MINUTE)]
-        assert [to for to, _ in told] == [ANA.id, here.deps.rules.home_channel]
-        assert all(balance is not None and balance.scope == of(ANA.id) for _, balance in told)
+        alerts = [(to, event.facts.balance) for to, event in await alerts_after(here, 5 * MINUTE)]
+        assert [to for to, _ in alerts] == [ANA.id, here.deps.rules.home_channel]
+        assert all(balance is not None and balance.scope == of(ANA.id) for _, balance in alerts)
 
 
 async def test_the_operator_may_extend_over_a_budget_without_approval(sqlite_url: str) -> None:
@@ -437,13 +437,13 @@ async def test_the_operator_may_extend_over_a_budget_without_approval(sqlite_url
         after = await here.rental(rental.id)
         assert (after.terms.total, after.approved_by) == (event.facts.total, OPERATOR.id)
         assert (await money(here, TEAM))[0] == after.terms.total
-        told = {
+        alerts = {
             (event.facts.balance.scope, to)
             for to, event in await alerts_after(here, 5 * MINUTE)
             if event.facts.balance
         }
         home = here.deps.rules.home_channel
-        assert told == {(of(ANA.id), ANA.id), (of(ANA.id), home), (TEAM, home)}
+        assert alerts == {(of(ANA.id), ANA.id), (of(ANA.id), home), (TEAM, home)}
         here.restart(replace(here.deps, rules=rules(over=WhenOver.REFUSE, person=Decimal(19))))
         with pytest.raises(OverBudget):
             await carry_out(here.deps, OPERATOR, leasing.Extend(rental.id, 11 * HOUR, why="longer"))

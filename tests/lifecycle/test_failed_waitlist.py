@@ -131,5 +131,5 @@ async def test_each_kind_of_failure_is_reported_only_once_in_the_thread(here: Wo
     await here.pass_time(timedelta(minutes=20))
     await here.fault("procure_offer", "status", status=410, times=2)
     await here.pass_time(timedelta(minutes=30))
-    told = [event for event in await here.events(rental) if event.kind is E.QUEUED_AGAIN]
-    assert [event.facts.why for event in told if not event.facts.told_before] == [Why.SOLD_OUT, Why.EXPIRED]
+    failures = [event for event in await here.events(rental) if event.kind is E.QUEUED_AGAIN]
+    assert [event.facts.why for event in failures if not event.facts.told_before] == [Why.SOLD_OUT, Why.EXPIRED]

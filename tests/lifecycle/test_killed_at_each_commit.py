@@ -162,8 +162,10 @@ async def reach(deps: StepDeps, rental_id: str, goal: State) -> None:
                 transitions.begin_destroying(rental, Ending(outcome=State.DESTROYED), now)
             )
         elif not snapshot.ledger:
-            gone = changed(snapshot.resources[0], terminated_at=now, valid_to=now)
-            snapshot = snapshot.with_facts(changed(snapshot.attempts[0], state=AttemptState.TERMINATED), (gone,))
+            terminated = changed(snapshot.resources[0], terminated_at=now, valid_to=now)
+            snapshot = snapshot.with_facts(
+                changed(snapshot.attempts[0], state=AttemptState.TERMINATED), (terminated,)
+            )
             snapshot = snapshot.with_event(
                 EventKind.ORPHAN_TERMINATED, now, facts_for(EventKind.ORPHAN_TERMINATED)
             )

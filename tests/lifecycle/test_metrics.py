@@ -120,12 +120,12 @@ async def test_the_log_tells_the_story_of_a_rental(sqlite_url: str, logs: list[A
         await here.until(await here.destroy(rental), State.DESTROYED)
         asked = await here.get(count=8)
         await here.deny(asked)
-    told = [line for line in logs if line["event"].startswith("rental.")]
-    assert [line["event"].removeprefix("rental.") for line in told if line["rental"] == rental.id] == [
+    logged = [line for line in logs if line["event"].startswith("rental.")]
+    assert [line["event"].removeprefix("rental.") for line in logged if line["rental"] == rental.id] == [
         *("started", "renting", "renting", "bought", "ready", "extended", "destroying", "destroyed")
     ]
-    assert [line["event"] for line in told if line["rental"] == asked.id] == ["rental.asked", "rental.denied"]
-    (bought,) = [line for line in told if line["event"] == "rental.bought"]
+    assert [line["event"] for line in logged if line["rental"] == asked.id] == ["rental.asked", "rental.denied"]
+    (bought,) = [line for line in logged if line["event"] == "rental.bought"]
     assert bought == {
         "event": "rental.bought",
         "log_level": "info",
@@ -134,11 +134,11 @@ async def test_the_log_tells_the_story_of_a_rental(sqlite_url: str, logs: list[A
         "vendor": "nebius",
         "price": "$2.42/h",
     }
-    (destroyed,) = [line for line in told if line["event"] == "rental.destroyed"]
+    (destroyed,) = [line for line in logged if line["event"] == "rental.destroyed"]
     assert destroyed["cost"].startswith("$0.1")
-    (denied,) = [line for line in told if line["event"] == "rental.denied"]
+    (denied,) = [line for line in logged if line["event"] == "rental.denied"]
     assert denied["by"] == BEN.id
-    assert not any(text in str(told) for text in ("secret", "merger"))
+    assert not any(text in str(logged) for text in ("secret", "merger"))
 
 
 async def test_refused_logins_before_the_probe_is_installed_are_not_logged(

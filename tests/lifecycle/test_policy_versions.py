@@ -51,7 +51,7 @@ class Team:
         async with self.store.read() as tx:
             return await tx.policies.newest()
 
-    async def told(self) -> list[tuple[EventKind, str]]:
+    async def alerts(self) -> list[tuple[EventKind, str]]:
         """Return the kinds of events that people were alerted about, with the people, oldest first."""
         async with self.store.read() as tx:
             messages = await tx.messages.due(self.clock.real() + timedelta(days=1), 100)
@@ -89,7 +89,7 @@ async def test_the_first_rules_become_version_one_without_an_alert(ours: Team) -
     stored = await ours.stored()
     assert stored is not None
     assert (stored.n, stored.by, stored.file) == (1, None, PolicyFile(text=LEASE))
-    assert await ours.told() == []
+    assert await ours.alerts() == []
     event = await ours.newest_event()
     assert (event.kind, event.facts.detail) == (EventKind.POLICY_CHANGED, "admins, lease.max")
 
@@ -107,7 +107,7 @@ async def test_a_changed_file_at_a_start_becomes_the_next_version(ours: Team) ->
     stored = await ours.stored()
     assert stored is not None
     assert stored.n == 2
-    assert sorted(await ours.told()) == [(EventKind.POLICY_CHANGED, one) for one in ("U0BEN", "U0CLEO")]
+    assert sorted(await ours.alerts()) == [(EventKind.POLICY_CHANGED, one) for one in ("U0BEN", "U0CLEO")]
 
 
 @ON_SQLITE
@@ -120,12 +120,12 @@ async def test_the_first_start_after_the_upgrade_reports_affected_channels(
     """
     ours.write("projects: {vision: {channels: [C0V, C0W], people: [U0ANA]}, open: {channels: [C0O]}}\n")
     await reload(await ours.start())
-    assert await ours.told() == []
+    assert await ours.alerts() == []
     async with ours.store.write() as tx:
         await tx.account.set(CHANNELS_CHARGE_LESS, None)
     for _ in range(2):
         await reload(await ours.start())
-    assert await ours.told() == [(EventKind.CHANNELS_CHARGE_LESS, "U0CLEO")]
+    assert await ours.alerts() == [(EventKind.CHANNELS_CHARGE_LESS, "U0CLEO")]
     event = await ours.newest_event()
     assert event.facts.detail == "C0V vision\nC0W vision"
 
@@ -157,7 +157,7 @@ async def test_a_start_with_a_bad_file_uses_the_stored_rules_and_scripts(
         assert deps.rules.setup == {"torch": "#!/bin/sh\ntrue\n"}
         with pytest.raises(WrongPolicy):
             await reload(deps)
-    assert await ours.told() == [(EventKind.POLICY_REFUSED, "U0CLEO")]
+    assert await ours.alerts() == [(EventKind.POLICY_REFUSED, "U0CLEO")]
     script.write_text("#!/bin/sh\ntrue\n", encoding="utf-8")
     assert (await reload(deps)).keys == ()
     async with ours.store.read() as tx:
@@ -234,7 +234,7 @@ async def test_the_file_is_read_on_request_and_a_change_triggers_the_callback(ou
         await ours.until(ours.stored)
         ours.write("lease: {max: soon}\n")
         asked.set()
-        await ours.until(ours.told)
+        await ours.until(ours.alerts)
         assert followed.empty()
         ours.write(LEASE)
         asked.set()

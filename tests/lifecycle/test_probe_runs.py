@@ -397,12 +397,12 @@ async def test_terminated_machines_do_not_count_as_failing_probe_runs(here: Worl
     for rental in rentals:
         here.machines[rental].use(98)
     await here.pass_time(10 * MINUTE)
-    *gone, left = rentals
-    for rental in gone:
+    *terminated, left = rentals
+    for rental in terminated:
         here.machines[rental].misses(Missed.NO_ANSWER)
     await here.pass_time(3 * MINUTE)
     assert here.probe_runs.failing()
-    for rental in gone:
+    for rental in terminated:
         await here.vanish(rental, "deleted")
     await here.pass_time(5 * MINUTE)
     assert not here.probe_runs.failing()

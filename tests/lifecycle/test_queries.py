@@ -53,7 +53,7 @@ async def after_one_that_failed(database: Database, rental_id: str, owner: str =
     """Store a rental in use whose first machine is terminated and in the ledger."""
     await in_use(database, rental_id, owner)
     rental = make.rental(rental_id, owner=owner, state=State.READY, attempts=2, rate=RATE)
-    gone = make.attempt(rental_id, state=AttemptState.TERMINATED)
+    terminated = make.attempt(rental_id, state=AttemptState.TERMINATED)
     second = make.attempt(rental_id, 2, state=AttemptState.BOUGHT)
     dead = make.resource(
         f"res-{rental_id}", rental_id, status="deleted", terminated_at=START + HOUR, read_at=START + HOUR
@@ -67,7 +67,7 @@ async def after_one_that_failed(database: Database, rental_id: str, owner: str =
             Change(
                 before=before,
                 after=make.next_of(rental),
-                attempts=(gone, second),
+                attempts=(terminated, second),
                 resources=(dead, machine),
                 ledger=(row,),
             )
@@ -154,10 +154,10 @@ async def test_a_list_includes_billed_rentals_that_ended_last_week(database: Dat
         rental = make.rental(rental_id, owner=owner, state=State.DESTROYED, over_at=ended_at)
         await make.store_rental(database, rental, make.attempt(rental_id, state=AttemptState.TERMINATED))
         row = make.ledger_row(f"res-{rental_id}", rental_id, owner=owner, amount=4_300_000)
-        gone = make.resource(f"res-{rental_id}", rental_id, status="deleted", terminated_at=ended_at)
+        terminated = make.resource(f"res-{rental_id}", rental_id, status="deleted", terminated_at=ended_at)
         if billed:
             async with database.write() as tx:
-                await tx.rentals.apply(Change(before=rental, after=rental, resources=(gone,), ledger=(row,)))
+                await tx.rentals.apply(Change(before=rental, after=rental, resources=(terminated,), ledger=(row,)))
                 await tx.budgets.add_charges(
                     [make.charge(f"res-{rental_id}", rental_id, owner=owner, amount=4_300_000)]
                 )

@@ -180,11 +180,11 @@ async def test_people_not_confirmed_for_a_week_are_looked_up_in_batches(url: str
         async with here.deps.store.write() as tx:
             for n in range(LOOK_UP_AT_ONCE + 1):
                 await tx.people.put(Person(id=f"U{n:03}", name="Kim"), here.now - 8 * DAY + n * MINUTE)
-        gone = changed(BEN, id="U000", deactivated=True)
-        here.people.changed = {"U000": gone, "U020": changed(gone, id="U020")}
+        ben_left = changed(BEN, id="U000", deactivated=True)
+        here.people.changed = {"U000": ben_left, "U020": changed(ben_left, id="U020")}
         await look_for_people_who_left(here.deps)
         async with here.deps.store.read() as tx:
-            assert await tx.people.get("U000", EVER) == gone
+            assert await tx.people.get("U000", EVER) == ben_left
             late = await tx.people.get("U020", EVER)
             assert late is not None
             assert not late.deactivated

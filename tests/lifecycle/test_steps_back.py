@@ -68,8 +68,8 @@ async def test_a_machine_that_reappears_is_deleted_again_and_charged_again(here:
     total = sum(row.amount for row in rows)
     assert abs(total - await here.bill()) <= 1
     assert await spent(here, rental) == total
-    gone = (await here.last_event(rental, E.ORPHAN_TERMINATED)).facts
-    assert gone.amount == total
+    terminated = (await here.last_event(rental, E.ORPHAN_TERMINATED)).facts
+    assert terminated.amount == total
 
 
 async def four_being_deleted(here: World) -> tuple[Rental, list[dict[str, Any]]]:
@@ -107,13 +107,15 @@ async def test_one_of_several_machines_that_reappears_is_watched_again(here: Wor
 
 async def test_an_outdated_list_does_not_bring_a_machine_back(here: World) -> None:
     rental, listed = await four_being_deleted(here)
-    gone = listed[0]["resource_id"]
-    await here.outside.control(f"resources/{gone}/vanish", how="deleted")
+    terminated = listed[0]["resource_id"]
+    await here.outside.control(f"resources/{terminated}/vanish", how="deleted")
     await here.pass_time(20 * SECOND)
     (row,) = await here.ledger(rental)
     fault = await here.list_resources_as(listed)
     await sweep(here.deps)
     await here.release(fault)
-    assert [one.resource_id for one in await here.resources(rental) if one.terminated_at is not None] == [gone]
+    assert [one.resource_id for one in await here.resources(rental) if one.terminated_at is not None] == [
+        terminated
+    ]
     await here.until(rental, State.CANCELLED)
-    assert rows_of(await here.ledger(rental), gone) == [row]
+    assert rows_of(await here.ledger(rental), terminated) == [row]

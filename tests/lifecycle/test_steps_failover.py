@@ -127,8 +127,8 @@ async def test_machines_of_failed_purchases_are_deleted_and_paid_from_the_total(
     here = three_late
     rental = await clicks(here)
     assert await vendors(here, rental) == [FIRST, SECOND_PLACE, THIRD]
-    told = (await here.last_event(rental, E.BLOCKED)).facts
-    assert (told.why, told.vendor, told.count, told.end) == (Why.UNRESOLVED, THIRD, 3, None)
+    blocked = (await here.last_event(rental, E.BLOCKED)).facts
+    assert (blocked.why, blocked.vendor, blocked.count, blocked.end) == (Why.UNRESOLVED, THIRD, 3, None)
     rental = await here.until(rental, State.READY)
     assert rental.vendor == "scaleway"
     kinds = await here.event_kinds(rental)
@@ -255,8 +255,8 @@ async def test_a_rental_fails_once_all_attempts_are_proven_empty(here: World) ->
     assert ending(rental).why is Why.NOTHING_LEFT
     assert (await here.last_event(rental, E.ENDED)).facts.amount == 0
     assert len(await here.calls("get_offers")) <= asked + 2
-    told = [event.facts for event in await here.events(rental) if event.kind is E.BLOCKED]
-    assert [(facts.why, facts.count) for facts in told] == [(Why.UNRESOLVED, 3)]
+    blocks = [event.facts for event in await here.events(rental) if event.kind is E.BLOCKED]
+    assert [(facts.why, facts.count) for facts in blocks] == [(Why.UNRESOLVED, 3)]
     assert E.DESTROYING not in await here.event_kinds(rental)
 
 

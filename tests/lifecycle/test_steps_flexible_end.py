@@ -71,8 +71,8 @@ async def test_an_idle_machine_ends_at_the_announced_earliest_end(here: World) -
     rental = await flexible_end(here, 2, 12, busy=0)
     await go_to(here, end_of(rental) - SECOND)
     assert await seen_destroyed_at(here, rental) == end_of(rental)
-    told = await here.last_event(rental, E.ENDING)
-    assert (told.at, told.facts.status) == (end_of(rental) - 30 * MINUTE, None)
+    notice = await here.last_event(rental, E.ENDING)
+    assert (notice.at, notice.facts.status) == (end_of(rental) - 30 * MINUTE, None)
     assert await count(here, rental, E.END_MOVED) == 0
 
 
@@ -104,9 +104,9 @@ async def test_the_notice_names_a_vendor_that_runs_no_startup_scripts(here: Worl
     here.machines.new_ones_miss = Missed.REFUSED
     rental = await here.ready(lease=2 * HOUR, up_to=4 * HOUR)
     await go_to(here, end_of(rental) - HOUR)
-    told = await here.last_event(rental, E.ENDING)
-    assert (told.at, told.facts.until) == (here.now, end_of(rental))
-    assert (told.facts.status, told.facts.vendor) == (UsageStatus.UNKNOWN, "hyperstack")
+    notice = await here.last_event(rental, E.ENDING)
+    assert (notice.at, notice.facts.until) == (here.now, end_of(rental))
+    assert (notice.facts.status, notice.facts.vendor) == (UsageStatus.UNKNOWN, "hyperstack")
     assert await seen_destroyed_at(here, rental) == end_of(rental)
 
 
@@ -165,7 +165,7 @@ async def test_allowed_extensions_work_while_a_longer_one_is_pending(sqlite_url:
         assert rental.terms == waits.terms
 
 
-async def test_the_latest_end_comes_sooner_if_the_total_does_not_pay_for_it(here: World) -> None:
+async def test_a_latest_end_that_the_total_does_not_cover_comes_sooner(here: World) -> None:
     rental = await here.until(await here.get(lease=2 * HOUR, up_to=6 * HOUR), State.PROVISIONING)
     await here.be_down(3 * HOUR)
     rental = await here.until(rental, State.READY)

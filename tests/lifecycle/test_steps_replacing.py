@@ -89,8 +89,12 @@ async def test_a_lost_machine_is_replaced_once_within_its_remaining_terms(
     assert new.terms.total <= rental.terms.total - spent
     rental = await here.rental(rental.id)
     assert (rental.state, rental.replaced_by) == (State.LOST, new.id)
-    told = await here.last_event(rental, E.REPLACED)
-    assert (told.actor, told.facts.name, told.facts.why) == (ANA.id, new.id, Why.VENDOR_TOOK_IT)
+    replaced_event = await here.last_event(rental, E.REPLACED)
+    assert (replaced_event.actor, replaced_event.facts.name, replaced_event.facts.why) == (
+        ANA.id,
+        new.id,
+        Why.VENDOR_TOOK_IT,
+    )
     started = await here.last_event(new, E.STARTED)
     assert (started.actor, started.facts.name) == (ANA.id, rental.id)
     with pytest.raises(TooLate, match=f"{new.id} already replaces") as late:

@@ -155,9 +155,9 @@ async def test_a_lost_extension_gives_one_grace_period_after_the_notice(
         await here.settle()
         assert (await here.rental(rental.id)).state is State.READY, "Slack may state another end"
         await slack_shows_a_later_version(here, rental)
-        told = [m for m in await here.messages(MessageKind.DIRECT) if m.rental_id == rental.id][-1]
-        assert (await here.last_event(rental, E.ENDS_AGAIN)).id == told.event_id
-        assert told.posted_at is not None
+        notice = [m for m in await here.messages(MessageKind.DIRECT) if m.rental_id == rental.id][-1]
+        assert (await here.last_event(rental, E.ENDS_AGAIN)).id == notice.event_id
+        assert notice.posted_at is not None
         await here.pass_time(GRACE - SECOND)
         assert (await here.rental(rental.id)).state is State.READY
         await here.until(rental, State.DESTROYED, within=5 * MINUTE)

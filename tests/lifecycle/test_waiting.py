@@ -66,7 +66,7 @@ async def waits(
     return await here.quote(quote.id), await here.rental(rental.id)
 
 
-async def told(here: World, person: Person = ANA) -> list[Quote]:
+async def notified_quotes(here: World, person: Person = ANA) -> list[Quote]:
     """Return the quotes that a person got direct messages about, in the order of the messages."""
     found = [
         message
@@ -180,7 +180,8 @@ async def test_any_time_allows_an_entry_that_would_end_before_the_hours_begin(he
         await carry_out(here.deps, ANA, waiting.WaitAtAnyTime(quote.id))
 
 
-async def test_waiting_needs_a_key_a_price_a_free_place_and_ones_own_quote(here: World) -> None:
+async def test_waiting_needs_a_key_a_price_and_ones_own_quote(here: World) -> None:
+    """The person also needs a free place: the number of waitlist entries per person is limited."""
     await sold_out(here)
     quote = await here.ask()
     with pytest.raises(Mistake, match="highest price"):
@@ -252,8 +253,8 @@ async def test_each_kind_of_block_is_reported_once(here: World) -> None:
     await here.pass_time(20 * MINUTE)
     async with here.deps.store.read() as tx:
         events = await tx.events.of_many([rental.id], (E.NOT_ALLOWED_NOW,))
-    told = [facts.block for facts in facts_in(events[rental.id], NotAllowedFacts)]
-    assert told == [BuyingBlock.PAUSED, BuyingBlock.UNAUTHORIZED]
+    blocks = [facts.block for facts in facts_in(events[rental.id], NotAllowedFacts)]
+    assert blocks == [BuyingBlock.PAUSED, BuyingBlock.UNAUTHORIZED]
 
 
 async def test_limits_and_rights_are_checked_when_an_offer_fits(here: World) -> None:
@@ -293,7 +294,7 @@ async def test_waitlist_entries_of_people_who_left_are_withdrawn(here: World) ->
     await here.pass_time(30 * MINUTE)
     async with here.deps.store.read() as tx:
         assert await tx.quotes.waiting() == []
-    assert await told(here) == []
+    assert await notified_quotes(here) == []
 
 
 async def test_after_a_restore_the_owner_confirms_the_waitlist_entry(here: World) -> None:
@@ -326,18 +327,18 @@ async def test_everyone_who_waits_for_a_notification_gets_it_once(here: World) -
     assert len(await here.calls("get_offers")) <= asked + 2, "they share one search"
     await free(here)
     await here.pass_time(30 * MINUTE)
-    assert [quote.state for quote in await told(here)] == [QuoteState.FOUND, QuoteState.FOUND]
-    (bens,) = await told(here, BEN)
+    assert [quote.state for quote in await notified_quotes(here)] == [QuoteState.FOUND, QuoteState.FOUND]
+    (bens,) = await notified_quotes(here, BEN)
     assert {offer.vendor for offer in bens.offers} == {"nebius"}
     assert await waiting.waiting_of(here.deps, ANA) == []
     assert await here.bought() == []
     await here.pass_time(HOUR)
-    assert len(await told(here)) == 2
+    assert len(await notified_quotes(here)) == 2
     await sold_out(here)
     again = await carry_out(here.deps, BEN, waiting.WaitAgain(bens.id))
     assert again.id != bens.id
     await here.pass_time(3 * HOUR)
-    assert [quote.state for quote in await told(here, BEN)] == [QuoteState.FOUND, QuoteState.NONE]
+    assert [quote.state for quote in await notified_quotes(here, BEN)] == [QuoteState.FOUND, QuoteState.NONE]
     async with here.deps.store.read() as tx:
         assert await tx.quotes.waiting() == []
         assert await tx.searches.next_due(claimed=True) is None
@@ -375,7 +376,8 @@ def clock(here: World, hour: int, minute: int = 0) -> timedelta:
     return at_time(SUMMER, 60 * hour + minute, BERLIN) - here.now
 
 
-async def test_a_start_across_a_clock_change_that_is_approved_late_is_rented_once(here: World) -> None:
+async def test_a_start_after_a_clock_change_is_rented_once(here: World) -> None:
+    """The start is approved late."""
     rental = await starts(here, count=8)
     assert rental.state is State.AWAITING_APPROVAL
     assert rental.request.starts_at == datetime(2027, 3, 28, 7, tzinfo=UTC)
@@ -418,7 +420,8 @@ async def test_a_scheduled_machine_is_rented_ten_minutes_before_its_start(here: 
     assert await here.direct(rental) == [(ANA.id, E.READY)], "the card alone says that it was rented"
 
 
-async def test_if_nothing_fits_by_the_start_the_owner_may_rent_a_pricier_offer(here: World) -> None:
+async def test_if_nothing_fits_the_owner_may_rent_a_pricier_offer(here: World) -> None:
+    """The owner is notified shortly before the start time."""
     await sold_out(here)
     rental = await starts(here, gpu_rate="1")
     await free(here)

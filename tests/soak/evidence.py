@@ -1,4 +1,7 @@
-"""An episode without findings: Ana rents one machine, extends it, and its lease ends. Tests change it."""
+"""The evidence of an episode without problems, which tests then modify.
+
+In the episode, Ana rents one machine and extends it, and then its lease ends.
+"""
 
 from __future__ import annotations
 
@@ -32,12 +35,12 @@ SHOWN_END = 1795525500
 
 
 def at(hour: int, minute: int) -> datetime:
-    """Return a time of that day."""
+    """Return a time on the day of the episode."""
     return datetime(2026, 11, 24, hour, minute, tzinfo=UTC)
 
 
 def message(seq: int, text: str, when: datetime, **more: Any) -> SeenMessage:
-    """Return a state of a message of the bot; of the card, unless `more` says otherwise."""
+    """Return a version of a message of the bot. It is the rental's card, unless `more` says otherwise."""
     fields: dict[str, Any] = {
         "seq": seq,
         "at": when,
@@ -54,7 +57,7 @@ def message(seq: int, text: str, when: datetime, **more: Any) -> SeenMessage:
 
 
 def button(text: str, value: str) -> dict[str, str]:
-    """Return a button as the sandbox returns it."""
+    """Return a button in the sandbox's format."""
     return {"text": text, "value": value, "action_id": "destroy", "block_id": "b"}
 
 
@@ -110,7 +113,7 @@ ACTIONS = (
 
 
 def good() -> Evidence:
-    """Return the evidence of the episode at its end."""
+    """Return the evidence at the end of the episode."""
     public = (*CARD, *THREAD)
     seen: dict[str, tuple[SeenMessage, ...]] = {"Ana": (*public, *PRIVATE), "Ben": public, "Cleo": public}
     newest = {(each.channel, each.ts): each for each in (*public, PRIVATE[-1])}
@@ -142,12 +145,12 @@ def good() -> Evidence:
 
 
 def with_seen(evidence: Evidence, name: str, *more: SeenMessage) -> Evidence:
-    """Return the evidence with more messages that one person saw."""
+    """Return the evidence with additional messages that one person saw."""
     return replace(evidence, seen={**evidence.seen, name: (*evidence.seen[name], *more)})
 
 
 def for_all(evidence: Evidence, *more: SeenMessage) -> Evidence:
-    """Return the evidence with more messages that the whole team saw."""
+    """Return the evidence with additional messages that the whole team saw."""
     for name in ("Ana", "Ben", "Cleo"):
         evidence = with_seen(evidence, name, *more)
     return evidence
@@ -159,12 +162,12 @@ def with_card(evidence: Evidence, text: str, **more: Any) -> Evidence:
 
 
 def with_action(evidence: Evidence, **fields: Any) -> Evidence:
-    """Return the evidence with one more acknowledged action of Ana."""
+    """Return the evidence with an additional acknowledged action of Ana."""
     action: dict[str, Any] = {"at": at(14, 0), "after": 50, "who": "Ana", "ok": True}
     return replace(evidence, actions=(*evidence.actions, PerformedAction(**(action | fields))))
 
 
-def without_answer(evidence: Evidence, words: str) -> Evidence:
-    """Return the evidence without the messages with these words that Ana saw."""
-    left = tuple(each for each in evidence.seen["Ana"] if words not in each.text)
+def without_answer(evidence: Evidence, text: str) -> Evidence:
+    """Return the evidence without the messages that Ana saw and that contain `text`."""
+    left = tuple(each for each in evidence.seen["Ana"] if text not in each.text)
     return replace(evidence, seen={**evidence.seen, "Ana": left})

@@ -1,4 +1,4 @@
-"""Each check of the soak finds what it is for, and finds nothing in an episode without mistakes."""
+"""Tests that each check of the soak finds the problem it is for, and nothing in an episode without problems."""
 
 from __future__ import annotations
 
@@ -48,12 +48,12 @@ def log(evidence: Evidence, line: str) -> Evidence:
     return replace(evidence, log=(*evidence.log, line))
 
 
-def machines(evidence: Evidence, *those: Machine) -> Evidence:
-    return replace(evidence, machines=those)
+def machines(evidence: Evidence, *found: Machine) -> Evidence:
+    return replace(evidence, machines=found)
 
 
 def posted_twice(evidence: Evidence) -> Evidence:
-    """Return the evidence with one message at a second place."""
+    """Return the evidence with one message posted a second time, with another timestamp."""
     first = evidence.posts[0]
     return replace(evidence, posts=(*evidence.posts, Post(first.channel, "11.0", first.message_id, first.text)))
 
@@ -65,14 +65,15 @@ MOVES = f"Ready: {SUBJECT}. It ends at 14:05, or at 15:05 at the latest if its G
 
 
 def with_two_ends(evidence: Evidence, use: Use, *more: MachineUse) -> Evidence:
-    """Return the evidence with a machine that ended at the first of two ends, and how it was used."""
+    """Return the evidence with a machine that ended at the earliest end of a flexible lease, used as given."""
     with_uses = replace(evidence, uses=(MachineUse(MACHINE.resource_id, use), *more))
     return in_order(machines(with_uses, replace(MACHINE, probe_runs=60)), message(17, MOVES, at(12, 41)))
 
 
 def moves_on(evidence: Evidence, end: str) -> Evidence:
-    """Return the evidence without the extension, with two ends on the card at first. Then the card shows that
-    the machine is in use, and this end.
+    """Return the evidence without the extension, and with a flexible end on the first version of the card.
+
+    A later version of the card says that the machine is in use, and shows `end`.
     """
 
     def is_left(each: SeenMessage) -> bool:
@@ -85,19 +86,19 @@ def moves_on(evidence: Evidence, end: str) -> Evidence:
 
 
 def in_order(evidence: Evidence, *more: SeenMessage) -> Evidence:
-    """Return the evidence with more messages that the whole team saw, among the others."""
+    """Return the evidence with additional messages that the whole team saw, sorted in among the others."""
     added = for_all(evidence, *more)
     ordered = {name: tuple(sorted(each, key=lambda one: one.seq)) for name, each in added.seen.items()}
     return replace(added, seen=ordered)
 
 
 def ana_left(evidence: Evidence) -> Evidence:
-    """Return the evidence with a machine that bills, and whose owner left."""
+    """Return the evidence with a machine that still bills, and whose owner left."""
     return machines(replace(evidence, left={"Ana": at(13, 30)}), STILL_BILLS)
 
 
 def asked(text: str) -> SeenMessage:
-    """Return a question to the admin, which can be decided."""
+    """Return a question to the admin that is still open."""
     return private(60, text, at(14, 40), buttons=[button("Destroy train-123456", "q")], is_dm=True, only_you=False)
 
 
@@ -108,7 +109,7 @@ WAITS = (
 
 
 def with_waitlist_entry(evidence: Evidence, text: str = WAITS, *, until: datetime) -> Evidence:
-    """Return the evidence with a wish of Ben's that waited from 12:10 and was withdrawn at `until`."""
+    """Return the evidence with a waitlist entry of Ben that waited from 12:10 and was withdrawn at `until`."""
     seen = [
         message(50, text, at(12, 10), ts="12.0"),
         message(51, "Withdrawn: 1x H100 (x9y8z) in EU for Ben. Nothing was rented.", until, ts="12.0"),
@@ -118,12 +119,12 @@ def with_waitlist_entry(evidence: Evidence, text: str = WAITS, *, until: datetim
 
 
 def destroyed_an_hour_late(evidence: Evidence) -> Evidence:
-    """Return the evidence with a destroy an hour before the machine was gone."""
+    """Return the evidence with a destroy an hour before the machine was terminated."""
     return with_action(evidence, kind="destroy_confirm", rental=RENTAL, at=at(13, 0))
 
 
 def rented_again(evidence: Evidence) -> Evidence:
-    """Return the evidence with a wish that Ana stopped, and with its machine after the database was put back."""
+    """Return the evidence with a purchase, made after a restore, for a waitlist entry that Ana had withdrawn."""
     stopped = with_card(evidence, f"Withdrawn: {SUBJECT}. Nothing was rented.")
     bought = (replace(PURCHASE, at=at(14, 50)),)
     return replace(stopped, restored_at=at(14, 40), purchases=bought)
@@ -190,7 +191,7 @@ CASES: list[tuple[str, Callable[[Evidence], Evidence]]] = [
             ),
         ),
     ),
-    ("wishes_are_fulfilled", lambda e: with_waitlist_entry(e, until=at(12, 40))),
+    ("waitlist_entries_are_fulfilled", lambda e: with_waitlist_entry(e, until=at(12, 40))),
     ("every_request_is_answered", lambda e: without_answer(e, "Renting ")),
     (
         "every_request_is_answered",
@@ -265,33 +266,33 @@ CASES: list[tuple[str, Callable[[Evidence], Evidence]]] = [
 
 
 def names(evidence: Evidence) -> set[str]:
-    """Return the names of the checks that found something."""
+    """Return the names of the checks that found a problem."""
     return {finding.split(": ")[0] for finding in check(evidence)}
 
 
-def test_an_episode_without_mistakes_has_no_finding() -> None:
+def test_an_episode_without_problems_has_no_findings() -> None:
     evidence = good()
     assert check(evidence) == []
     assert evidence.cards[RENTAL].ts == CARD_TS
 
 
 @pytest.mark.parametrize(("name", "change"), CASES, ids=[f"{n}-{name}" for n, (name, _) in enumerate(CASES)])
-def test_a_planted_mistake_is_found(name: str, change: Callable[[Evidence], Evidence]) -> None:
+def test_a_planted_problem_is_found(name: str, change: Callable[[Evidence], Evidence]) -> None:
     assert name in names(change(good()))
 
 
-def test_every_check_finds_a_planted_mistake() -> None:
+def test_every_check_finds_a_planted_problem() -> None:
     assert {each.__name__ for each in CHECKS} == {name for name, _ in CASES}
 
 
-def test_a_teammate_reads_the_ssh_command_and_nobody_else_does() -> None:
+def test_only_teammates_may_read_the_ssh_command() -> None:
     shared = with_card(good(), FINAL.replace("for Ana", "for Ana with Ben"))
     command = private(41, f"ssh -p {PORT} root@h", at(13, 0))
     assert names(with_seen(shared, "Ben", command)) == set()
     assert names(with_seen(shared, "Cleo", command)) == {"ssh_commands_are_for_owners_and_teammates"}
 
 
-def test_a_machine_may_outlive_its_lease_while_the_bot_is_down_or_the_vendor_deletes_slowly() -> None:
+def test_a_machine_may_outlive_its_lease_during_downtime_or_slow_deletion() -> None:
     late = machines(good(), replace(MACHINE, end=at(14, 35), micros=5_000_000))
     down = Jump(at(14, 4), at(14, 35), excused=True)
     assert "nothing_outlives_its_lease" in names(late)
@@ -303,9 +304,9 @@ def test_a_machine_may_outlive_its_lease_while_the_bot_is_down_or_the_vendor_del
     )
 
 
-def test_a_wish_may_wait_if_nothing_fits_if_the_rules_forbid_it_or_while_something_fails() -> None:
+def test_a_waitlist_entry_may_wait_without_offers_permission_or_calm() -> None:
     late = with_waitlist_entry(good(), until=at(13, 0))
-    assert names(late) == {"wishes_are_fulfilled"}
+    assert names(late) == {"waitlist_entries_are_fulfilled"}
     assert names(with_waitlist_entry(good(), until=at(12, 30))) == set()
     assert names(with_waitlist_entry(good(), WAITS.replace("$3.00", "$1.50"), until=at(13, 0))) == set()
     not_allowed = "An offer matched this request, but I couldn't rent it. Ben has 8 rentals."
@@ -314,25 +315,25 @@ def test_a_wish_may_wait_if_nothing_fits_if_the_rules_forbid_it_or_while_somethi
     assert names(replace(late, jumps=(Jump(at(12, 20), at(12, 50), excused=True),))) == set()
 
 
-def test_a_start_time_counts_from_its_start() -> None:
+def test_waiting_for_a_start_time_counts_only_after_that_time() -> None:
     starts = WAITS.replace("It costs", "It starts at 12:45 and ends at 13:15. It costs")
     assert names(with_waitlist_entry(good(), starts, until=at(13, 0))) == set()
-    assert names(with_waitlist_entry(good(), starts, until=at(13, 15))) == {"wishes_are_fulfilled"}
+    assert names(with_waitlist_entry(good(), starts, until=at(13, 15))) == {"waitlist_entries_are_fulfilled"}
 
 
-def test_a_machine_that_its_vendor_took_back_did_not_end_too_early() -> None:
+def test_a_machine_that_the_vendor_reclaimed_may_end_early() -> None:
     early = machines(good(), replace(MACHINE, end=at(13, 40)))
     assert "nothing_ends_before_its_time" in names(early)
     assert "nothing_ends_before_its_time" not in names(replace(early, taken_back=frozenset({MACHINE.resource_id})))
 
 
-def test_a_repeated_post_that_health_admits_is_no_finding() -> None:
+def test_a_repeated_post_that_health_reports_is_not_a_finding() -> None:
     twice = posted_twice(good())
     assert names(twice) == {"no_message_is_posted_twice"}
     assert names(replace(twice, health={"perhaps_posted_twice": 1})) == set()
 
 
-def test_an_answer_to_details_on_home_may_keep_its_buttons() -> None:
+def test_an_answer_to_details_on_the_home_tab_may_keep_its_buttons() -> None:
     buttons = (button("Destroy k7mq2", RENTAL),)
     details = private(41, f"Ready: {SUBJECT}. $2.42/h.", at(13, 30), only_you=False, is_dm=True, buttons=buttons)
     assert names(with_seen(good(), "Ana", details)) == set()
@@ -346,25 +347,25 @@ def test_a_direct_message_to_somebody_who_left_may_keep_its_buttons() -> None:
     assert "ended_rentals_have_no_buttons" not in names(replace(seen, left={"Ana": at(13, 31)}))
 
 
-def test_a_machine_may_end_at_the_first_of_two_ends_if_it_is_idle_or_perhaps_nobody_could_see_it() -> None:
+def test_a_machine_may_end_at_its_earliest_end_if_idle_or_not_observable() -> None:
     other = replace(MACHINE, resource_id="r-9", name="gpubot-x9y8z-1", probe_runs=9)
     unseen = MachineUse(other.resource_id, UNSEEN)
     down = Jump(at(13, 50), at(13, 55), excused=True)
     assert names(with_two_ends(good(), BUSY)) == {"busy_machines_go_on"}
     assert names(with_two_ends(good(), IDLE_AT_ITS_END)) == set()
-    beside = with_two_ends(good(), BUSY, unseen)
-    assert "busy_machines_go_on" in names(beside)
-    assert "busy_machines_go_on" not in names(machines(beside, *beside.machines, other))
+    second = with_two_ends(good(), BUSY, unseen)
+    assert "busy_machines_go_on" in names(second)
+    assert "busy_machines_go_on" not in names(machines(second, *second.machines, other))
     assert names(replace(with_two_ends(good(), BUSY), jumps=(down,))) == set()
 
 
-def test_the_end_of_a_machine_in_use_may_move_to_its_latest_one() -> None:
+def test_the_end_of_a_busy_machine_may_move_to_its_latest_end() -> None:
     late = machines(good(), replace(MACHINE, end=at(15, 6)))
     assert names(moves_on(late, "15:05, its latest end")) == set()
     assert names(moves_on(good(), "15:05, its latest end")) == {"nothing_ends_before_its_time"}
 
 
-def test_a_machine_whose_owner_left_or_that_is_no_rental_may_run_while_the_admin_is_asked() -> None:
+def test_a_machine_without_an_owner_may_run_while_the_admin_is_asked() -> None:
     running = with_card(ana_left(good()), f"Ready: {SUBJECT}. It ends at 15:30.")
     stray = machines(good(), MACHINE, STRAY)
     for evidence, text in (
@@ -377,49 +378,49 @@ def test_a_machine_whose_owner_left_or_that_is_no_rental_may_run_while_the_admin
         assert "somebody_is_asked_about_every_machine" not in names(with_seen(evidence, "Cleo", asked(text)))
 
 
-def test_after_the_database_was_put_back_a_machine_whose_card_was_not_edited_since_is_one_to_ask_about() -> None:
+def test_after_a_restore_the_admin_must_be_asked_about_forgotten_machines() -> None:
     bills = with_card(machines(good(), STILL_BILLS), f"Ready: {SUBJECT}.", buttons=[button("Details", RENTAL)])
     restored, kept = (replace(bills, restored_at=at(14, minute)) for minute in (40, 0))
     backup = "My database seems to be an older backup: it lacks 1 machine that I rented and that is running."
-    told = with_seen(restored, "Cleo", asked(f"{backup}\n1x H100 (k7mq2), Ana's."))
+    notified = with_seen(restored, "Cleo", asked(f"{backup}\n1x H100 (k7mq2), Ana's."))
     assert "somebody_is_asked_about_every_machine" in names(restored)
-    assert "somebody_is_asked_about_every_machine" not in names(kept) | names(told)
+    assert "somebody_is_asked_about_every_machine" not in names(kept) | names(notified)
     assert "nothing_outlives_its_lease" in names(restored)
-    assert "nothing_outlives_its_lease" not in names(told)
+    assert "nothing_outlives_its_lease" not in names(notified)
 
 
-def test_what_people_did_is_not_checked_after_the_database_was_put_back_and_secrets_still_are() -> None:
+def test_after_a_restore_secrets_are_checked_but_actions_are_not() -> None:
     undone = destroyed_an_hour_late(replace(good(), restored_at=at(14, 0)))
     assert names(undone) == set()
     assert names(log(undone, f"token {TOKEN}")) >= {"no_secret_is_logged"}
 
 
-def test_after_the_database_was_put_back_what_somebody_decides_anew_may_be_rented() -> None:
+def test_after_a_restore_a_request_that_is_approved_again_may_be_rented() -> None:
     decided = with_action(rented_again(good()), kind="approve", rental=RENTAL, at=at(14, 45))
     assert names(decided) == set()
 
 
-def test_a_machine_that_is_destroyed_after_its_script_has_time_for_it_and_an_extension_keeps_it() -> None:
-    def first(hour: int, minute: int, after: int) -> Evidence:
+def test_a_graceful_destroy_gets_time_for_its_script_unless_extended() -> None:
+    def graceful(hour: int, minute: int, after: int) -> Evidence:
         chosen = {"kind": "destroy_confirm", "rental": RENTAL, "text": GRACEFUL_DESTROY, "at": at(hour, minute)}
         return with_action(good(), **chosen, after=after)
 
-    gone = MACHINE.end
-    assert gone is not None
-    soon = gone - timedelta(minutes=10)
-    assert names(first(soon.hour, soon.minute, 100)) == set()
-    assert names(first(13, 0, 100)) == {"every_destroy_ends_it"}
-    assert names(first(13, 0, 1)) == set()
+    terminated = MACHINE.end
+    assert terminated is not None
+    soon = terminated - timedelta(minutes=10)
+    assert names(graceful(soon.hour, soon.minute, 100)) == set()
+    assert names(graceful(13, 0, 100)) == {"every_destroy_ends_it"}
+    assert names(graceful(13, 0, 1)) == set()
 
 
-def test_a_click_that_opened_a_modal_which_was_closed_needs_no_answer() -> None:
+def test_a_click_whose_modal_was_closed_needs_no_answer() -> None:
     clicked = with_action(good(), kind="rent", value="q2:o-9", after=50)
     closed = with_action(clicked, kind=NOT_SUBMITTED, value="q2:o-9", after=51)
     assert names(clicked) == {"every_request_is_answered"}
     assert names(closed) == set()
 
 
-def test_a_list_may_have_the_rentals_of_others_beside_money_that_is_not_theirs() -> None:
+def test_a_list_may_name_rentals_of_others_next_to_unrelated_amounts() -> None:
     found = "money_of_others_is_for_approvers"
     for text, is_found in (
         ("Ended in the last 7 days, for $5.00 in all: 1x H100 (k7mq2).", True),

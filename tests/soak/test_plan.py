@@ -1,4 +1,4 @@
-"""A plan depends on nothing but its seed, and covers everything that a soak is for."""
+"""Tests that a plan depends only on its seed, and covers everything that a soak is for."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def test_another_seed_or_another_episode_makes_another_plan() -> None:
     assert all(rounds != other for n, rounds in enumerate(made) for other in made[n + 1 :])
 
 
-def test_a_run_has_at_least_as_many_kills_as_asked() -> None:
+def test_a_run_has_at_least_the_requested_number_of_kills() -> None:
     for kills in (1, 9, 10, 20, 100):
         for kind in KINDS:
             assert sum(each.kills for each in plans(3, kills, (kind,))) >= kills
@@ -42,37 +42,37 @@ def test_everyone_acts_and_every_system_fails_in_some_round() -> None:
     assert {kill.graceful for kill in kills} == {kill.after_acting for kill in kills} == {True, False}
     assert any(kill.held for kill in kills)
     assert any(kill.again_after for kill in kills)
-    assert any(kill.puts_back for kill in kills)
+    assert any(kill.restores for kill in kills)
     assert any(each.checked for each in rounds)
 
 
-def test_the_database_is_put_back_at_most_once_in_an_episode() -> None:
-    counts = {sum(each.kill.puts_back for each in plan.rounds) for plan in plans(1, 300)}
+def test_the_database_is_restored_at_most_once_in_an_episode() -> None:
+    counts = {sum(each.kill.restores for each in plan.rounds) for plan in plans(1, 300)}
     assert counts == {0, 1}
 
 
-def test_before_the_database_is_put_back_people_begin_to_wait_and_stop_after_the_copy() -> None:
+def test_people_begin_to_wait_before_the_copy_and_stop_after_it() -> None:
     rounds = [each for plan in plans(1, 300) for each in plan.rounds]
-    assert any(each.kill.puts_back for each in rounds)
+    assert any(each.kill.restores for each in rounds)
     for each in rounds:
         waiting = {action.who for action in each.waits}
-        assert waiting == ({"Ana", "Ben"} if each.kill.puts_back else set())
+        assert waiting == ({"Ana", "Ben"} if each.kill.restores else set())
         stops = (action for action in each.actions if action.labels == ("Stop waiting",))
         assert waiting <= {action.who for action in stops if action.after < each.kill.after}
 
 
-def test_of_two_replicas_either_one_is_killed_and_is_started_again_at_once() -> None:
+def test_either_of_two_replicas_is_killed_and_restarted_immediately() -> None:
     made = plans(1, 200, (REPLICAS,))
     kills = [each.kill for plan in made for each in plan.rounds]
     assert {plan.replicas for plan in made} == {2}
     assert {int(kill.pick * 2) for kill in kills} == {0, 1}
     assert {kill.down for kill in kills} == {0}
-    assert not any(kill.puts_back for kill in kills)
+    assert not any(kill.restores for kill in kills)
     assert {kill.graceful for kill in kills} == {True, False}
     assert any(kill.stopped == LONG_STOP for kill in kills)
 
 
-def test_each_button_that_people_look_for_is_in_the_views() -> None:
+def test_every_button_label_of_a_plan_exists_in_the_bots_messages() -> None:
     handlers = Path(__file__).parents[2] / "handlers"
     packages = ("actions", "messages", "phrases")
     views = [view for package in packages for view in sorted((handlers / package).rglob("*.py"))]

@@ -1,4 +1,4 @@
-"""The soak as a program, and what it reports when the bot itself does not start."""
+"""Tests of the soak itself: an episode whose bot doesn't start, revoked tokens, and copies of a database."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from soak.world import open_world
 
 
 class NoFolder(Databases):
-    """Returns a database that can't be created."""
+    """Returns databases that can't be created, because their path leads through a file."""
 
     async def new(self, kind: str, folder: Path) -> Store:
         return Sqlite(folder / "policy.yml" / f"{kind}.sqlite")
 
 
-async def test_a_bot_that_does_not_start_is_a_finding_with_its_place_in_the_plan(tmp_path: Path) -> None:
+async def test_a_bot_that_does_not_start_is_a_finding(tmp_path: Path) -> None:
     outcome = await run(plan(5, 2, 1, "sqlite"), NoFolder(None), tmp_path)
     assert len(outcome.findings) == 1
     assert outcome.findings[0].startswith("the opening: gpubot run did not start")
@@ -32,7 +32,7 @@ async def test_a_bot_that_does_not_start_is_a_finding_with_its_place_in_the_plan
     assert last_lines(outcome.counts, 1).endswith("1 finding.")
 
 
-async def test_slack_revokes_no_token_before_the_bot_has_connected_since_it_would_end(tmp_path: Path) -> None:
+async def test_tokens_are_revoked_only_after_the_bot_has_connected(tmp_path: Path) -> None:
     revoked = Disturbance(0, System.SLACK, "slack token revoked", TOKENS, {"bot": "revoked"}, {"bot": "valid"})
     async with open_world(tmp_path, Sqlite(tmp_path / "gpubot.sqlite")) as world:
         assert not await world.start_disturbance(revoked)
@@ -44,7 +44,7 @@ async def test_slack_revokes_no_token_before_the_bot_has_connected_since_it_woul
         await world.kill(graceful=True)
 
 
-def test_a_copy_of_a_sqlite_database_is_put_back_with_what_it_had(tmp_path: Path) -> None:
+def test_restoring_a_sqlite_database_brings_back_the_contents_of_the_copy(tmp_path: Path) -> None:
     store = Sqlite(tmp_path / "gpubot.sqlite")
     assert not store.restored()
     with closing(sqlite3.connect(store.path, isolation_level=None)) as bot:

@@ -1,4 +1,4 @@
-"""Simulated days of use, its plan, and that each check finds the fault that it is for."""
+"""Tests of simulated days of use and their plan, and that each check finds the problem it is for."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from bot.policy.team.rules import Rules
 from soak.use.checks import CHECKS, check
 from soak.use.costs import table
 from soak.use.plan import LONG, Work, plan_use
-from soak.use.record import Life, Record, Unknown
+from soak.use.record import Life, Record, Unmanaged
 from soak.use.run import simulate
 from tests.events import facts_for
 from tests.store import make
@@ -37,8 +37,9 @@ IDLE = Use(status=UsageStatus.IDLE, since=READY + HOUR)
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Iterator[Path]:
-    """Yield a folder in memory if there is one: the simulation commits thousands of times, which takes long on a
-    disk.
+    """Yield a folder in memory if possible.
+
+    The simulation commits thousands of times, which takes long on a disk.
     """
     memory = Path("/dev/shm")  # noqa: S108 - the folder below is new and private
     if not os.access(memory, os.W_OK):
@@ -49,20 +50,21 @@ def folder(tmp_path: Path) -> Iterator[Path]:
 
 
 async def test_a_day_of_5_people_and_8_rentals(folder: Path) -> None:
-    """`make soak MONTH=1` has a month of 50 people and 400 rentals. With this seed, every kind of answer happens,
-    and the machines run for fewer hours than with most.
+    """A small version of `make soak MONTH=1`, which simulates a month with 50 people and 400 rentals.
+
+    With this seed, every kind of answer happens, although the machines run for fewer hours than with most seeds.
     """
     plan = plan_use(3398, people=5, rentals=10, days=1)
     plan = replace(plan, rentals=tuple(one for one in plan.rentals if one.lease <= LONG))
     record = await simulate(f"sqlite:///{folder}/day.sqlite", plan)
     assert check(record) == []
     assert len(record.lives) == 8
-    assert len(record.unknown) == len(plan.unknown)
+    assert len(record.unmanaged) == len(plan.unmanaged)
     happened = {event.kind for life in record.lives for event in life.events}
     assert happened >= {E.USE_CHANGED, E.STILL_NEEDED, E.KEPT, E.EXTENDED, E.NOBODY_ANSWERS}
 
 
-def test_the_same_seed_makes_the_same_plan_and_every_kind_of_use_is_in_it() -> None:
+def test_a_plan_depends_on_its_seed_and_contains_every_kind_of_use() -> None:
     plan = plan_use(1, people=20, rentals=60, days=7)
     assert plan == plan_use(1, people=20, rentals=60, days=7)
     assert plan != plan_use(2, people=20, rentals=60, days=7)
@@ -70,7 +72,7 @@ def test_the_same_seed_makes_the_same_plan_and_every_kind_of_use_is_in_it() -> N
     assert max(one.at for one in plan.rentals) < timedelta(days=7)
 
 
-# --- what the checks find
+# --- the problems that the checks find
 
 
 def event(kind: EventKind, at: datetime, actor: str | None = None, **facts: Any) -> Event:
@@ -85,12 +87,12 @@ def question(at: datetime, use: Use | None = IDLE) -> Event:
 def record(
     *events: Event, rate: str = "2.00", over_at: datetime = ENDS, computed: tuple[datetime, ...] = ()
 ) -> Record:
-    """Return what happened to one machine, which was destroyed at its end."""
+    """Return the record of a single machine, which was destroyed at its end."""
     rental = make.rental(
         "k7mq2", state=State.DESTROYED, rate=Decimal(rate), over_at=over_at, lease=make.lease(ENDS, ready_at=READY)
     )
     life = Life(rental, events, ZoneInfo("UTC"), computed, UseCosts())
-    return Record(rules=Rules(), lives=(life,), unknown=(Unknown(READY, READY + 10 * MINUTE),), left_alive=0)
+    return Record(rules=Rules(), lives=(life,), unmanaged=(Unmanaged(READY, READY + 10 * MINUTE),), left_alive=0)
 
 
 ASKED = READY + 2 * HOUR
@@ -104,7 +106,7 @@ FINE = (
 )
 
 
-def test_no_check_finds_something_if_all_is_well() -> None:
+def test_no_check_finds_anything_if_there_is_no_problem() -> None:
     assert check(record(*FINE)) == []
     assert check(record(question(NIGHT), question(MORNING), rate="10.00")) == []
     assert check(record(*FINE, computed=(READY + HOUR, ASKED + 5 * HOUR))) == []
@@ -121,22 +123,22 @@ FAULTS = [
     ("asked_twice", record(question(ASKED, None), question(ASKED + 2 * HOUR - MINUTE, None))),
     ("asked_in_silence", record(FINE[2], question(ASKED + 4 * HOUR - MINUTE))),
     ("asked_while_in_use", record(question(ASKED), computed=(ASKED - 30 * MINUTE,))),
-    ("told_late", replace(record(), unknown=(Unknown(READY, READY + 11 * MINUTE),))),
-    ("told_late", replace(record(), unknown=(Unknown(READY, None),))),
+    ("notified_late", replace(record(), unmanaged=(Unmanaged(READY, READY + 11 * MINUTE),))),
+    ("notified_late", replace(record(), unmanaged=(Unmanaged(READY, None),))),
 ]
 
 
 @pytest.mark.parametrize(("name", "faulty"), FAULTS)
-def test_each_check_finds_its_fault(name: str, faulty: Record) -> None:
+def test_each_check_finds_its_problem(name: str, faulty: Record) -> None:
     assert len(list(CHECKS[name](faulty))) == 1
     assert len(check(faulty)) >= 1
 
 
-def test_machines_that_bill_after_every_lease_are_found() -> None:
+def test_machines_that_still_bill_after_every_lease_are_reported() -> None:
     assert check(replace(record(), left_alive=2)) == ["2 machines bill after every lease"]
 
 
-def test_no_check_is_without_a_fault() -> None:
+def test_every_check_has_a_problem_that_it_finds() -> None:
     assert {name for name, _ in FAULTS} == set(CHECKS)
 
 
@@ -144,7 +146,7 @@ def use_changed(at: datetime, status: UsageStatus, since: datetime) -> Event:
     return event(E.USE_CHANGED, at, status=status, since=since, use=Use(status=status, since=since))
 
 
-def test_the_table_says_what_idling_cost_and_how_it_ended() -> None:
+def test_the_table_shows_the_cost_of_idle_periods_and_how_they_ended() -> None:
     events = (
         use_changed(READY, UsageStatus.IN_USE, READY),
         use_changed(READY + 2 * HOUR, UsageStatus.IDLE, READY + HOUR),

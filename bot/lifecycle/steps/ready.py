@@ -36,9 +36,10 @@ As long as nothing has answered on the SSH port, checks try without a time limit
 
 
 async def run(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
-    """Do the first due action for a ready machine, and return the snapshot due again immediately.
+    """Do the first due action for a ready machine.
 
-    If no action is due, return the snapshot due at the next check or at the next action of the plan.
+    The next step is then due immediately. If no action is due, the next step is due at the next check or at the
+    next action of the plan. Returns the changed snapshot.
     """
     if notice_is_due(snapshot.rental.running_lease, deps.rules, deps.clock.now()):
         await deps.directory.refresh(snapshot.rental.teammates)

@@ -29,8 +29,8 @@ async def probed_at(here: World, rental: Rental) -> datetime:
     return (await here.samples(rental))[-1].at
 
 
-def last_told(here: World, rental: Rental) -> EndToTell | None:
-    return here.machines[rental].told[-1]
+def last_announced(here: World, rental: Rental) -> EndToTell | None:
+    return here.machines[rental].announced[-1]
 
 
 async def test_each_probe_run_announces_the_end(
@@ -39,16 +39,16 @@ async def test_each_probe_run_announces_the_end(
     """One probe run comes exactly 15 min before the end, and one whenever the end changes."""
     rental = await here.ready(lease=HOUR + 31 * SECOND)
     machine, end = here.machines[rental], end_of(rental)
-    assert machine.told == [EndToTell(end=end, left=HOUR + 31 * SECOND)]
+    assert machine.announced == [EndToTell(end=end, left=HOUR + 31 * SECOND)]
     await here.pass_time(end - STARTS_BEFORE - here.now)
     assert await probed_at(here, rental) == end - STARTS_BEFORE
-    assert last_told(here, rental) == EndToTell(end=end, left=STARTS_BEFORE)
-    assert {told.end for told in machine.told if told is not None} == {end}
+    assert last_announced(here, rental) == EndToTell(end=end, left=STARTS_BEFORE)
+    assert {announced.end for announced in machine.announced if announced is not None} == {end}
 
     await here.pass_time(MINUTE)
     rental = await here.extend(rental, HOUR)
     assert await probed_at(here, rental) == here.now
-    assert last_told(here, rental) == EndToTell(end=end + HOUR, left=HOUR + STARTS_BEFORE - MINUTE)
+    assert last_announced(here, rental) == EndToTell(end=end + HOUR, left=HOUR + STARTS_BEFORE - MINUTE)
 
 
 async def test_an_end_that_changes_during_a_probe_run_is_announced_immediately(here: World) -> None:
@@ -61,7 +61,7 @@ async def test_an_end_that_changes_during_a_probe_run_is_announced_immediately(h
     await here.extend(rental, HOUR, settle=False)
     machine.release()
     await here.settle()
-    assert [told and told.end for told in machine.told[-2:]] == [end, end + HOUR]
+    assert [announced and announced.end for announced in machine.announced[-2:]] == [end, end + HOUR]
     assert await probed_at(here, rental) == here.now
 
 
@@ -86,18 +86,18 @@ async def test_a_changed_end_does_not_hasten_the_next_login_after_a_refusal(here
 async def test_an_end_that_would_move_is_announced_only_once_work_stops(here: World) -> None:
     rental = await here.ready(lease=40 * MINUTE, up_to=4 * HOUR)
     machine = here.machines[rental]
-    assert machine.told.pop() is not None, "nothing is known of its use yet"
+    assert machine.announced.pop() is not None, "nothing is known of its use yet"
     machine.use(98)
     await here.pass_time(2 * MINUTE)
-    machine.told.clear()
+    machine.announced.clear()
     await here.pass_time(38 * MINUTE)
     rental = await here.rental(rental.id)
     end = end_of(rental)
-    assert set(machine.told) == {None}, "it moved on while the machine was in use"
+    assert set(machine.announced) == {None}, "it moved on while the machine was in use"
     machine.use(0)
     await here.pass_time(40 * MINUTE)
-    known = [told for told in machine.told if told is not None]
-    assert {told.end for told in known} == {end}
+    known = [announced for announced in machine.announced if announced is not None]
+    assert {announced.end for announced in known} == {end}
     assert known[0].left >= 28 * MINUTE, "it is idle 30 min after the last work, and the visit after that tells it"
 
 
@@ -108,10 +108,10 @@ async def test_after_a_downtime_the_first_probe_run_announces_no_end(here: World
     machine.use(98)
     await here.pass_time(20 * MINUTE)
     machine.use(0)
-    machine.told.clear()
+    machine.announced.clear()
     await here.be_down(41 * MINUTE)
     await here.pass_time(4 * MINUTE)
-    assert machine.told[:2] == [None, EndToTell(end=end, left=timedelta(0))]
+    assert machine.announced[:2] == [None, EndToTell(end=end, left=timedelta(0))]
 
 
 async def test_a_changed_report_about_the_script_is_stored(here: World) -> None:
