@@ -29,7 +29,7 @@ _MONOTONIC = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 
 class Clock(Protocol):
-    """Provides the time and sleeps. All datetimes are in UTC and have a time zone."""
+    """Provides the current time, and ways to sleep. All datetimes are in UTC and have a time zone."""
 
     @property
     def revision(self) -> int:

@@ -98,7 +98,7 @@ class Line(NamedTuple):
     """A complete request that the person may have meant."""
 
     shown: str
-    """The request as people read it, and as they can type it after `/gpu` and the verb."""
+    """The request in readable form. People can type the same text after `/gpu` and the verb."""
     text: str
     """The same request as Slack would send it, with the IDs of the people whom it mentions."""
     verb: str = "get"
@@ -270,7 +270,7 @@ class AlreadyDecided(TooLate):
         rental_id: The rental that the decision was about. None if it was about something else.
         decision: The decision that was made.
         name: The name of the person who decided. None if it isn't known.
-        own: Whether that person is the reader.
+        own: Whether that person is the one who reads the message.
         ago: The time since the decision.
     """
 

@@ -41,7 +41,10 @@ class UnmanagedMachine(Frozen):
     host: str | None = None
     port: int | None = None
     offer_ids: tuple[str, ...] = ()
-    """The IDs of the offers from which the machine was made. Machines of one purchase have an offer in common."""
+    """The IDs of the offers under which the machine was bought.
+
+    Machines of one purchase have an offer in common.
+    """
     missing_since: Instant | None = None
     """The time since which the vendor can't find the machine. None if the vendor finds it."""
     terminated_at: Instant | None = Field(default=None, alias="gone_at")
@@ -147,7 +150,7 @@ class AdminQuestion(Frozen):
     rental_id: str | None = None
     """The rental that the question is about, or the rental to which its machines now belong."""
     part_of: str | None = None
-    """ID of the question in whose messages this one is shown. None if it has its own messages."""
+    """ID of the question whose messages also show this one. None if this question has messages of its own."""
     event_id: int | None = None
     """The event that caused the question's newest messages. None if it has no messages of its own."""
     asked: tuple[str, ...] = ()

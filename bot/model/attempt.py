@@ -18,9 +18,10 @@ class AttemptState(StrEnum):
     """The outcome of an attempt, as far as the bot knows it."""
 
     INTENDED = "intended"
-    """The attempt is committed, and its only procure call may be running.
+    """The attempt is stored, and its only procure call may be running.
 
-    If the process died during the call, the state stays the same: the store can't tell the two cases apart.
+    If the process died during the call, the state stays the same, because the store can't tell a call that is
+    still running from a call that was cut off.
     """
     UNKNOWN = "unknown"
     """The call had no clear answer, so it may have bought a machine. Only a lookup can tell."""
@@ -119,13 +120,13 @@ ENDED_BY_VENDOR = REPORTED_FAILED | {Why.REFUSED, Why.VENDOR_FAILED, Why.TOO_SLO
 
 
 USUAL_CHANCE = Fraction(8, 10)
-"""The assumed chance that a purchase becomes ready if too little is known about its vendor and GPU."""
+"""The assumed chance that a purchased machine becomes ready, if too little is known about its vendor and GPU."""
 
 
 class SuccessRate(Frozen):
-    """The success rate of one vendor's last ten purchases of a GPU: the number that became ready.
+    """The success rate of one vendor's last ten purchases of a GPU: how many of the machines became ready.
 
-    Purchases that a person or the market ended aren't counted.
+    Purchases that a person or the market ended before that aren't counted.
     """
 
     ready: int
@@ -133,12 +134,12 @@ class SuccessRate(Frozen):
 
     @property
     def chance(self) -> Fraction:
-        """The share of the purchases that became ready. USUAL_CHANCE if there were fewer than five."""
+        """The share of purchases whose machines became ready. USUAL_CHANCE if there were fewer than five."""
         return Fraction(self.ready, self.of) if self.of >= 5 else USUAL_CHANCE
 
     @property
     def poor(self) -> bool:
-        """True if these purchases are known to become ready less often than usual."""
+        """True if the machines of these purchases are known to become ready less often than usual."""
         return self.chance < USUAL_CHANCE
 
 
@@ -285,7 +286,7 @@ class Attempt(Frozen):
 
     @property
     def unresolved(self) -> bool:
-        """True if the attempt is an orphan and isn't yet proven to have created nothing that bills."""
+        """True if the attempt is an orphan and may still have resources that bill, as far as the bot knows."""
         return self.orphaned and not self.closed
 
     @property
@@ -299,7 +300,7 @@ class Attempt(Frozen):
 
 
 NAMED = "named"
-"""The status of a resource that was named in the answer to a purchase, but that no read has shown yet.
+"""The status of a resource whose ID came with the answer to a purchase, and that no later read has shown yet.
 
 The bot sets this status itself. It isn't a status of the API.
 """

@@ -128,7 +128,10 @@ class UseCosts(Summed):
     """The amount billed while somebody was connected but no GPU was computing."""
     idle: Micros = 0
     unknown: Micros = 0
-    """The amount billed for time without known use: before ready, during deletion, or without samples."""
+    """The amount billed for time in which the use isn't known.
+
+    This is the time before the machine was ready, the time during its deletion, and any time without samples.
+    """
 
     @property
     def known(self) -> bool:

@@ -250,7 +250,7 @@ class RentingFacts(AttemptFacts):
 
 
 class ReadyFacts(AttemptFacts, UntilFacts):
-    """A running machine, and how long it took since the request. `why` is set if it is unreachable over SSH."""
+    """A running machine, and the time that it took to become ready. `why` is set if it is unreachable over SSH."""
 
     gpu: str
     count: int
@@ -378,7 +378,7 @@ class PlaceFacts(Facts):
     name: str
     why: Why | None = None
     amount: Micros | None = None
-    """The cost of the replacement, which never got a machine."""
+    """The cost of a replacement that ended without a machine."""
 
 
 # --- the end
@@ -399,7 +399,7 @@ class EndedFacts(SaidFacts, BillFacts):
 
 
 class DeletionFacts(BillFacts):
-    """Resources that may still be billing, or were until now. `why` is set if their attempt failed."""
+    """Resources that may still be billing, or that were until now. `why` is set if their attempt failed."""
 
     vendor: str
     resource_id: str | None = None

@@ -178,9 +178,12 @@ class ProbeAnswers(Frozen):
     """A record of whether the probe answered on a vendor's latest machines soon after they became ready."""
 
     unreachable: tuple[str, ...] = ()
-    """The owners of the unreachable machines since the last one that answered: most recent first, at most ten."""
+    """The owner of each machine whose probe didn't answer. Most recent first, at most ten.
+
+    Only machines since the last one whose probe answered are included.
+    """
     unreachable_at: Instant | None = None
-    """The time at which the most recent unreachable machine was recorded."""
+    """The time at which the most recent of these machines was recorded."""
     answered_at: Instant | None = None
     """The time at which a machine's probe last answered. None if none ever did."""
 

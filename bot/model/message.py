@@ -33,7 +33,7 @@ class MessageKind(StrEnum):
     Alerts are about the account, or about a rental whose step fails.
     """
     REMINDER = "reminder"
-    """A live message in one approver's direct messages. It lists what was waiting when they were reminded."""
+    """A live message in one approver's direct messages. It lists the requests that waited when it was sent."""
     QUESTION = "question"
     """A live message in one admin's direct messages, about one question to the admins, caused by one event."""
     HOME = "home"

@@ -22,7 +22,7 @@ Slack allows 2,000 characters in a button's value, and 10 checkboxes per group.
 _NAME = re.compile(r"[A-Za-z0-9-]{1,39}")
 """A valid username (docs.github.com, "Username considerations for external authentication").
 
-New names neither begin nor end with a hyphen, but older ones do.
+New names can neither begin nor end with a hyphen, but some older names do.
 """
 
 

@@ -31,8 +31,8 @@ SMALLEST_FACTOR = 1 << 16
 """The smallest factor that the modulus of an RSA key may have.
 
 A modulus with a smaller factor was generated incorrectly, and can be factored. NIST SP 800-89, section 5.3.3, only
-rules out factors below 752. This limit is 2^16, because checking it takes no longer: both are a single greatest
-common divisor.
+rules out factors below 752. This limit is 2^16, because the check takes no longer with it: in both cases, a single
+greatest common divisor is computed.
 """
 _P = 2**255 - 19
 _Y_OF_ORDER_8 = 0x05FC536D880238B13933C6D305ACDFD5F098EFF289F4C345B027B2C28F95E826

@@ -29,7 +29,7 @@ MICROSECOND = timedelta(microseconds=1)
 
 
 class BilledPart(NamedTuple):
-    """The amount that a live resource has billed since its last ledger row."""
+    """The amount that a resource has billed since its last ledger row, while it hasn't been terminated."""
 
     started_at: datetime
     ended_at: datetime

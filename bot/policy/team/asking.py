@@ -134,8 +134,8 @@ def _remind_at(one: Undecided, person: Availability, rules: Rules) -> datetime:
 def others_are_due(one: Undecided, available: Mapping[str, Availability], rules: Rules, now: datetime) -> bool:
     """Return whether to ask the people of `approval.then` now.
 
-    They are asked once, if nobody has decided for `approval.then_after` in the hours of at least one approver, or
-    if no approver is available.
+    They are asked once: if no approver is available, or if nobody has decided within `approval.then_after`. Only
+    time within the hours of at least one approver counts.
     """
     if one.others_asked:
         return False

@@ -148,7 +148,7 @@ def _zone(value: Any) -> Any:
         raise ValueError("write a time zone such as Europe/Berlin")
     try:
         ZoneInfo(value)
-    except (ZoneInfoNotFoundError, ValueError, OSError) as error:  # OSError: a folder, or a name too long
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:  # OSError: the name is a folder's, or too long
         raise ValueError(f"{shown(value)} is no time zone; write it such as Europe/Berlin") from error
     return value
 

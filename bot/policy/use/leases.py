@@ -26,7 +26,7 @@ A machine first has to start, so with less time it would hardly be usable.
 
 
 def counted_from(request: Request, now: datetime) -> Request:
-    """Return a request whose hours are counted from `now` until the ends that the requester named.
+    """Return a request whose hours have been recounted, from `now` to the ends that the requester named.
 
     If the earliest end has already passed, it becomes an hour from now. A start time that has passed is removed.
     The request is returned unchanged if its start time is still ahead, or if the requester named no end.

@@ -62,15 +62,15 @@ class Machine:
     probe_runs: Sequence[Sample] = ()
     """The samples needed to determine the current usage status (`usage_status.window`), oldest first."""
     history: Sequence[Event] = ()
-    """The rental's events, oldest first. Empty unless it `is_ending`, because the history can be long."""
+    """The rental's events, oldest first. Only loaded if the machine `is_ending`, because there can be many."""
     direct: Sequence[Message] = ()
-    """The direct messages about the machine. Empty unless it `is_ending` or has been terminated."""
+    """The direct messages about the machine. Only loaded if the machine `is_ending` or has been terminated."""
     owner: Person | None = None
     """The owner, as last stored. None if the store has no record of them."""
     approvers: Collection[Availability] = ()
     """The times at which each approver can be asked. At least one."""
     answers: ProbeAnswers | None = None
-    """The probe's answers on the vendor's most recent machines. None unless the machine `is_ending`."""
+    """The probe's answers on the vendor's most recent machines. Only loaded if the machine `is_ending`."""
     replacement: Replacement | None = None
     spent: Micros = 0
     """The highest possible cost of the rental so far."""
@@ -381,19 +381,19 @@ class _Notified(NamedTuple):
     at: tuple[datetime, ...]
     """The times at which the owner learned of the end.
 
-    That is when Slack accepted a direct message that states it, or when they set the end themselves.
+    They learn of it when Slack accepts a direct message that states it, or when they set the end themselves.
     """
     tried: tuple[datetime, ...]
     """The times at which the bot tried to notify the owner after the end had come."""
     uncertain: bool
-    """True if a message that states the end `_is_uncompared`, so that Slack may show a different end."""
+    """True if a message that states the end wasn't compared with Slack yet, so Slack may show a different end."""
 
 
 def _notified_of_end(machine: Machine) -> _Notified:
     """Return a record of how the owner was notified of the end of the lease.
 
-    The ready message doesn't count as a notification of a flexible end. If Slack showed that the database is a
-    restored backup, only the notifications sent after that count.
+    The message that the machine is ready doesn't count as a notification of a flexible end. If Slack showed that
+    the database is a restored backup, only notifications sent since then count.
     """
     lease, owner = machine.lease, machine.rental.owner
     again = max((event.id for event in machine.history if event.kind is EventKind.ENDS_AGAIN), default=0)
