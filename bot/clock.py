@@ -1,6 +1,6 @@
 """The clocks of the bot. No other module reads a clock or sleeps.
 
-There are two times. *Bot time* (`now`, `sleep_until`) decides about offers, leases, approvals, polls and billing.
+There are two times. *Bot time* (`now`, `sleep_until`) is used for offers, leases, approvals, polls and billing.
 Tests and the sandbox can change it. *Wall-clock time* (`real`, `monotonic`, `pause`) is for times that other
 systems measure: acknowledgements, the rate of posts, Retry-After, HTTP timeouts and claims.
 """

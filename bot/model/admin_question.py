@@ -191,7 +191,7 @@ class AdminQuestion(Frozen):
         return self.open and self.ask_again_at is not None and self.ask_again_at <= now
 
     def not_asked(self, admins: Collection[str]) -> list[str]:
-        """Return the admins who have no message of this question, because they became admins after it was sent.
+        """Return the admins who weren't sent this question, because they became admins later.
 
         Empty if the question is closed or is shown in another question's messages.
         """

@@ -228,8 +228,8 @@ class Attempt(Frozen):
     orphaned: bool = False
     """True if the attempt is an orphan: its machines never become the rental's machine.
 
-    An attempt becomes an orphan if the market answered `failed`, or if a resource of it appeared after it was
-    closed. Its machines are deleted, independently of the rental's live attempt.
+    An attempt becomes an orphan if the market answered `failed`, or if one of its resources appeared after the
+    attempt was closed. Its machines are deleted, independently of the rental's live attempt.
     """
     empty_since: Instant | None = None
     """The time at which a lookup first found no resource for the attempt. A second lookup confirms it."""
@@ -300,7 +300,7 @@ class Attempt(Frozen):
 
 
 NAMED = "named"
-"""The status of a resource whose ID came with the answer to a purchase, and that no later read has shown yet.
+"""The status of a resource whose ID came with the answer to a purchase, until it is first read from the API.
 
 The bot sets this status itself. It isn't a status of the API.
 """

@@ -399,7 +399,7 @@ class EndedFacts(SaidFacts, BillFacts):
 
 
 class DeletionFacts(BillFacts):
-    """Resources that may still be billing, or that were until now. `why` is set if their attempt failed."""
+    """Resources that may still be billing, or have just stopped. `why` is set if their attempt failed."""
 
     vendor: str
     resource_id: str | None = None
@@ -416,7 +416,7 @@ class DeletionFacts(BillFacts):
 class AlertFacts(UntilFacts):
     """A failure or a recovery of the bot.
 
-    `name` is the rental or the bot machine that is affected. None if everything is.
+    `name` is the rental, or the machine that runs the bot, that is affected. None if everything is affected.
     """
 
     name: str | None = None

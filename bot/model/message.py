@@ -271,7 +271,7 @@ class Message(Frozen):
 
     @property
     def shown_again(self) -> bool:
-        """True if even an unchanged message has to be edited, because nobody knows what Slack shows."""
+        """True if the message must be edited even if its content is unchanged: nobody knows what Slack shows."""
         return self.ts is not None and self.digest == ""
 
 

@@ -42,7 +42,7 @@ class ClaimedRental(Claimed):
 
 
 class Look(Frozen):
-    """The result of a process's look at its database: the database's time, and the processes that share it."""
+    """A process's view of its database: the database's time, and the number of processes that share it."""
 
     database_time: Instant | None
     """The database's wall-clock time. None with SQLite, which uses this machine's clock."""

@@ -168,7 +168,7 @@ class PeopleAsked(Frozen):
     admins_decide: bool = False
     """True if these people are admins who are asked because no approver is left."""
     away: tuple[str, ...] = ()
-    """The approvers who are away. Only set if all of them are, so that others or nobody are asked."""
+    """The approvers who are away. Only set if all of them are, in which case other people or nobody are asked."""
 
 
 class EndedSummary(Frozen):

@@ -222,7 +222,7 @@ def kind_of(line: str) -> str:
         content = binascii.a2b_base64(encoded, strict_mode=True)
     except ValueError:
         return "rsa"
-    # The modulus comes after the type and the exponent (RFC 4253, section 6.6).
+    # Field 2 is the modulus. It follows the type and the exponent (RFC 4253, section 6.6).
     return f"rsa {int.from_bytes(_field(content, 2), 'big').bit_length()}"
 
 

@@ -231,7 +231,7 @@ COLUMNS: Mapping[str, Callable[[FileRow, BillingMonth], str]] = {
     "PricingQuantity": lambda row, _: _hours(row.charge),
     "PricingUnit": lambda *_: "Hours",
     "ProviderName": lambda *_: ISSUER,
-    # The API may not state the vendor of an adopted machine, but this column must not be empty.
+    # This column must not be empty. The API may not report the vendor of an adopted machine, so use ISSUER then.
     "PublisherName": lambda row, _: _text(vendor_name(row.machine.vendor) or ISSUER),
     "ServiceCategory": lambda *_: "Compute",
     "ServiceName": lambda *_: "GPU rental",

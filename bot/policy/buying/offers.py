@@ -28,7 +28,7 @@ MARKET_UNAVAILABLE = frozenset({Why.OUTAGE, Why.RATE_LIMITED, Why.UNAUTHORIZED})
 UNCOUNTED = MARKET_UNAVAILABLE | {Why.SCRIPT_REFUSED}
 """The reasons for a failure that say nothing about whether the offer was available.
 
-Such an attempt doesn't count towards the limit of attempts in the rules.
+Attempts that failed for such a reason don't count towards the limit of attempts in the rules.
 """
 NEEDS_NEW_QUOTE = UNCOUNTED | {Why.EXPIRED}
 """The reasons for a failure after which the same place may still sell the machine under a new offer ID.

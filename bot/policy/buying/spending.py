@@ -41,7 +41,7 @@ BLOCKED_AT_MOST = timedelta(minutes=15)
 After that time, nobody would expect the purchase any more.
 """
 LONGEST_REASON = 200
-"""The number of characters that are stored of the reason for a denial."""
+"""The maximum length of the stored reason for a denial, in characters."""
 UNRESOLVED_COUNTS_FOR = timedelta(minutes=5)
 """The time for which an unresolved attempt is assumed to bill.
 
@@ -138,7 +138,8 @@ def affordable_lease(total: Micros, billed: Micros, rate: Decimal, lease: timede
 
 def _paid_span(dollars: Fraction, rate: Decimal, least: timedelta, most: timedelta) -> timedelta:
     """Return the time that `dollars` pay for at `rate`, limited to the range from `least` to `most`."""
-    if dollars >= Fraction(rate) * _hours(most):  # also true of a machine that costs nothing
+    # This is also true if the rate is 0, as long as there is anything left to spend.
+    if dollars >= Fraction(rate) * _hours(most):
         return most
     hours = max(dollars / Fraction(rate), _hours(least)) if rate else _hours(least)
     return timedelta(microseconds=math.floor(hours * 3_600_000_000))

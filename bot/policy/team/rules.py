@@ -147,9 +147,9 @@ class Approval(Frozen):
     remind: Span = timedelta(hours=1)
     """The time after which approvers are reminded of a waiting request. It is counted in their hours."""
     then: tuple[UserOrGroupId, ...] = ()
-    """The people and groups who are asked next."""
+    """The people and groups who are asked in addition if the approvers don't decide in time."""
     then_after: Span = timedelta(hours=4)
-    """The time after which these people are asked, if the request still waits."""
+    """The time after which the people of `then` are asked, if the request still waits."""
 
     @property
     def then_groups(self) -> tuple[str, ...]:

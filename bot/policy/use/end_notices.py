@@ -87,7 +87,10 @@ def ask_before(lease: Lease, approvers: Collection[Availability], rules: Rules) 
 
 
 def usual_notice_is_due(lease: Lease, now: datetime, rules: Rules) -> bool:
-    """Return whether a regular notice is due, as opposed to UNSEEN_NOTICE (sent if the bot can't see the use)."""
+    """Return whether a regular notice is due.
+
+    UNSEEN_NOTICE isn't regular: it is only sent if the bot can't monitor the machine.
+    """
     return any(lease.notices_checked_at < lease.ends_at - ahead <= now for ahead in _usual_notices(lease, rules))
 
 

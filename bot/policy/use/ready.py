@@ -386,7 +386,7 @@ class _Notified(NamedTuple):
     tried: tuple[datetime, ...]
     """The times at which the bot tried to notify the owner after the end had come."""
     uncertain: bool
-    """True if a message that states the end wasn't compared with Slack yet, so Slack may show a different end."""
+    """True if a message that states the end hasn't been compared with Slack, which may show a different end."""
 
 
 def _notified_of_end(machine: Machine) -> _Notified:
