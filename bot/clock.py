@@ -17,8 +17,9 @@ from typing import NamedTuple, Protocol
 SET_BACK = 5.0
 """The number of wall-clock seconds by which a sleep may exceed the length that was expected when it began.
 
-A sleep can become longer because the clock is set back while it lasts. Small corrections of the clock are waited
-out. After this number of additional seconds, the sleep ends although its time hasn't come by the new clock.
+A sleep becomes longer than expected if the clock is set back while it lasts. If the clock was only adjusted a
+little, the sleep still lasts until its time. Otherwise, it ends after this many additional seconds, before its
+time has come by the new clock.
 """
 WITNESS_LASTS = 600.0
 """The number of wall-clock seconds for which a reading of a server's clock is used.

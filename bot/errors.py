@@ -1,4 +1,4 @@
-"""All errors of the bot, grouped by what the person who reads an error can do about it.
+"""All errors of the bot, grouped by what their readers can do about them.
 
 People read every GpubotError:
 
@@ -9,7 +9,7 @@ People read every GpubotError:
 - CannotOpen prevents the bot from starting.
 
 Any other exception that isn't handled is a bug. The person gets a bug number, and the log has the details under
-it.
+that number.
 
 Error messages are plain text, so that they can be shown in Slack as well as in a terminal. Values that are
 displayed differently in each, such as a command, a channel or a person, are attributes of the error.
@@ -185,7 +185,7 @@ class Refused(GpubotError):
     Args:
         words: The message.
         channels: The channels in which the bot may be used, if it was used in another one.
-        again_at: The time from which it will be allowed. None if no such time is known.
+        again_at: The time from which the action will be allowed. None if no such time is known.
         next_step: A step that the person can take instead.
     """
 

@@ -97,7 +97,7 @@ class Purchases(Frozen):
     bought_after_backup: bool = Field(alias="bought_later")
     """True if the database was restored and these purchases were made after the backup.
 
-    False if a single sweep found many purchases.
+    False if the purchases are announced together only because a single sweep found many.
     """
     empty: bool = False
     """True if the database contained no rental at all."""

@@ -126,7 +126,7 @@ USUAL_CHANCE = Fraction(8, 10)
 class SuccessRate(Frozen):
     """The success rate of one vendor's last ten purchases of a GPU: how many of the machines became ready.
 
-    Purchases that a person or the market ended before that aren't counted.
+    Purchases that a person or the market ended before their machine was ready aren't counted.
     """
 
     ready: int
@@ -308,8 +308,9 @@ UNSEEN = "unseen"
 """The status of a placeholder for the resource of an accepted purchase, if no lookup ever found that resource.
 
 The bot sets this status itself. It isn't a status of the API.
-The placeholder's ID is the offer's. It counts as terminated, so it gets a ledger row with an estimate of what the
-purchase billed.
+
+The placeholder has the ID of the offer. It counts as terminated, so it gets a ledger row with an estimate of what
+the purchase billed.
 """
 
 

@@ -138,7 +138,7 @@ class EventKind(StrEnum):
     NOT_WORKING = "not_working"
     """The owner said that the machine doesn't work, and wants a replacement."""
     REPLACED = "replaced"
-    """Another rental replaces this one. As soon as the new machine is bought, this rental's is destroyed."""
+    """Another rental replaces this one. As soon as its machine is bought, this rental's machine is destroyed."""
     NOT_REPLACED = "not_replaced"
     """The replacement ended without a machine, so this rental keeps its own."""
     ADOPTED = "adopted"

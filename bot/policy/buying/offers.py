@@ -204,7 +204,7 @@ def within_terms(offers: Iterable[Offer], terms: Terms, billed: Micros, rules: R
 
 
 def to_ask_about(offers: Sequence[Offer], terms: Terms) -> tuple[Why, Offer] | None:
-    """Return the offer outside the approved terms that people should decide about, and why it is outside.
+    """Return the offer outside the approved terms that people should decide about, with the reason.
 
     That is the first offer that only costs more, or else the first one with a different GPU. None if there are no
     offers.

@@ -244,7 +244,7 @@ def propose_longer_lease(
 def extension_needs_confirmation(rental: Rental, ends_at: datetime, span: timedelta) -> bool:
     """Return whether a dialog asks for confirmation before extending the lease to `ends_at`.
 
-    Never up to the latest end of a flexible end, because the owner has already accepted that end.
+    False up to the latest end of a flexible end, because the owner has already accepted that end.
 
     Args:
         span: The time by which the lease is extended.
@@ -410,7 +410,7 @@ class Limits:
     """The highest possible cost of earlier attempts, which is included in the total of the terms."""
 
     def choice(self, request: Request, offer: Offer, block: BuyingBlocked | None = None) -> OfferChoice:
-        """Return the terms for renting this offer, or why it can't be rented even with an approval.
+        """Return the terms for renting this offer, or the reason why not even an approval makes it possible.
 
         Args:
             block: A reason to refuse that takes precedence over all others.

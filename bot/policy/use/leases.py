@@ -17,7 +17,7 @@ from bot.policy.team.rules import Rules
 from bot.policy.use.flexible_end import MOVES_BY, already_allowed, first_end
 
 REPEAT_FACTOR = 0.5
-"""The growth of the wait after each unanswered "Still needed?", as a share of the first wait."""
+"""The time that each unanswered "Still needed?" adds to the next wait, as a share of the first wait."""
 LEAST_TIME = timedelta(minutes=30)
 """The time that must be left until the requested end for a machine to be bought at all.
 

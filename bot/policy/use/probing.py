@@ -15,7 +15,10 @@ from bot.model.request import Request
 from bot.policy.team.rules import ProbeKind, Rules
 
 ANSWERS_WITHIN = timedelta(minutes=5)
-"""The time after becoming ready in which a machine's probe must answer. Otherwise it counts against its vendor."""
+"""The time after becoming ready in which a machine's probe must answer.
+
+Otherwise, the machine counts against its vendor (see `runs_scripts`).
+"""
 LEAST_PROBE_RUNS = 2
 """The number of probe runs within ANSWERS_WITHIN that must fail before a machine counts against its vendor."""
 FEWEST_UNREACHABLE = 3

@@ -73,7 +73,7 @@ def in_hours(
     notice of the end comes first.
 
     Args:
-        at: The time at which the question is due, which is now.
+        at: The current time, at which the question is due.
         zone: The owner's time zone.
     """
     waits = not urgent or asked_about(lease.question, use) is not None

@@ -95,8 +95,8 @@ class Machine:
 def is_ending(rental: Rental, rules: Rules, now: datetime) -> bool:
     """Return whether the end of a machine's lease needs attention, so that its history must be loaded.
 
-    That is the case if the end has come or may come at any moment, if a notice of it is due, or if the owner's
-    script failed before it.
+    That is the case if the end has come or may come at any moment, if a notice of the end is due, or if the
+    owner's `/root/on-ending.sh` has failed.
     """
     lease = rental.running_lease
     near = lease.graceful_destroy is not None or on_ending.ended_as(rental, OnEndingState.FAILED)
@@ -349,7 +349,7 @@ def _ask_in_time(machine: Machine, rules: Rules, now: datetime) -> Due | None:
     """Notify the owner ASK_IN_TIME before the approvers' hours end, while an extension can still be approved.
 
     The owner is only notified if the machine ends outside those hours and an extension would need an approver.
-    They aren't if the machine became ready, or was extended, after the time of this notice.
+    They aren't notified if the machine became ready, or its lease was extended, after the time of this notice.
     """
     lease, rental = machine.lease, machine.rental
     before = end_notices.ask_before(lease, machine.approvers, rules)
