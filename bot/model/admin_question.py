@@ -164,9 +164,9 @@ class AdminQuestion(Frozen):
     over_at: Instant | None = None
     """The time at which the question was over, because nothing was left to decide or to watch. None until then.
 
-    A question about machines is over once they belong to a rental or are terminated. A question with parts is over
-    once all parts are decided. A question about a rental whose owner left is over once the rental gets another
-    owner. If the rental ends first, the time isn't set.
+    A question about machines is over once they belong to a rental or are terminated, or if it is a duplicate. A
+    question with parts is over once all parts are decided. A question about a rental whose owner left is over once
+    the rental gets another owner. If the rental ends first, the time isn't set.
     """
     pauses_buying: bool = False
     """True if this question keeps buying paused until an admin resumes it."""

@@ -278,10 +278,10 @@ def if_it_waited(event: Event[AttemptFacts]) -> bool:
 
 
 def unless_told_before(event: Event[AttemptFacts | HeldUpFacts]) -> bool:
-    """Return whether this is the first time that the rental's thread reports this reason.
+    """Return whether the rental's thread doesn't have a reply with the same vendor and reason yet.
 
-    A rental on the waitlist can fail to be bought hundreds of times for the same reason. Only the first failure
-    gets a reply.
+    The purchase for a rental on the waitlist can fail hundreds of times at one vendor, for the same reason. Only
+    the first failure gets a reply.
     """
     return not event.facts.told_before
 

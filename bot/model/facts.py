@@ -205,7 +205,7 @@ class HeldUpFacts(UntilFacts):
     end: State | None = None
     """`FAILED` if the rental ends because no other offer fits. None otherwise."""
     told_before: bool | None = None
-    """True if the thread of a rental on the waitlist already has a reply with the same reason."""
+    """True if the thread of a rental on the waitlist already has a reply with the same vendor and reason."""
 
 
 class AttemptFacts(Facts):

@@ -73,8 +73,8 @@ ENDING_PATH = "/usr/local/sbin/gpubot-ending"
 ENDING_LOG = "/var/lib/gpubot/on-ending.log"
 """The file on the machine with the output of `/root/on-ending.sh`. The bot never reads it."""
 
-# Somebody who stole the probe's key can send any command in place of the two times. The script therefore only
-# compares the command as text, and never lets the shell expand it.
+# Somebody who stole the probe's key can send any text as SSH_ORIGINAL_COMMAND. The script therefore only compares
+# it, and never runs it or lets the shell expand it.
 # A user who can write to /root could replace on-ending.sh after it was checked, so the permissions of /root are
 # checked as well. The script changes to /root once, so that it stays in the folder that it checked even if another
 # folder gets that name later.

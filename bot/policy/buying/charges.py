@@ -3,8 +3,8 @@
 The division by use is computed from the billed amount and from the stored changes of the usage status. It is
 computed when a ledger row is divided into charges, and again when a report is read.
 
-A new usage status can also apply to a time before it was determined. Charges never have to be corrected for that:
-they are only created once a resource has been terminated, and by then its usage is known.
+A new usage status can also apply to a time before it was determined. Stored charges never have to be corrected for
+that: they are only created once a resource has been terminated, and by then its usage is known.
 """
 
 from __future__ import annotations

@@ -518,7 +518,7 @@ def _after_script(machine: Machine, rules: Rules, now: datetime) -> Due | None:
     it may have changed their mind after the backup. The end is then treated like any other.
     """
     graceful, ends_at = machine.lease.graceful_destroy, machine.lease.ends_at
-    if graceful is None or not _is_set(machine):
+    if graceful is None or not _graceful_destroy_applies(machine):
         return _end(machine, rules, now)
     if ends_at > now and not on_ending.ended_as(machine.rental, OnEndingState.DONE):
         return Due(ends_at)
@@ -527,8 +527,11 @@ def _after_script(machine: Machine, rules: Rules, now: datetime) -> Due | None:
     return Due(now, End(Why.ASKED, graceful.by))
 
 
-def _is_set(machine: Machine) -> bool:
-    """Return whether the owner hasn't been notified of the end again since the graceful destroy was chosen."""
+def _graceful_destroy_applies(machine: Machine) -> bool:
+    """Return whether a graceful destroy still applies.
+
+    It no longer applies once the owner has been notified of the end again after it was chosen.
+    """
     kinds = [e.kind for e in machine.history if e.kind in {EventKind.GRACEFUL_DESTROY, EventKind.ENDS_AGAIN}]
     return kinds[-1:] == [EventKind.GRACEFUL_DESTROY]
 
