@@ -33,7 +33,7 @@ MISTAKES_SENT = 5
 
 @dataclass(frozen=True)
 class Reload:
-    """The changes that reading the policy file brought."""
+    """The result of reading the policy file again."""
 
     version: PolicyVersion
     """The version that is in force now."""
@@ -136,7 +136,11 @@ async def _bring_into_force(tx: Tx, deps: Deps, in_force: RulesInForce, policy: 
 
 
 async def _note_channels(tx: Tx, deps: Deps, rules: Rules, *, upgraded: bool) -> None:
-    """Notify the admins, once, of channels that charged their project for everybody before the upgrade."""
+    """Notify the admins, once after an upgrade, of channels that now charge fewer requests to their project.
+
+    If a project names people, requests that other people make in its channels used to be charged to it, and no
+    longer are.
+    """
     if await tx.account.get(CHANNELS_CHARGE_LESS):
         return
     await tx.account.set(CHANNELS_CHARGE_LESS, True)

@@ -134,7 +134,10 @@ def give_up(
 
 
 def _note_unknown(snapshot: RentalSnapshot, attempt: Attempt, now: datetime) -> RentalSnapshot:
-    """Turn an intended attempt into an unknown one, with an event. An attempt in another state isn't changed."""
+    """Mark an intended attempt as unknown, with an event: nobody knows whether its call bought a machine.
+
+    An attempt in another state isn't changed.
+    """
     if attempt.state is not AttemptState.INTENDED:
         return snapshot
     unknown = changed(attempt, state=AttemptState.UNKNOWN, why=attempt.why or Why.NO_ANSWER)
@@ -150,8 +153,8 @@ def _note_unknown(snapshot: RentalSnapshot, attempt: Attempt, now: datetime) -> 
 def _accepted(snapshot: RentalSnapshot, attempt: Attempt, now: datetime) -> RentalSnapshot:
     bought = changed(attempt, accepted=True, state=AttemptState.BOUGHT, why=None)
     after = accept(snapshot.rental, now=now, due_at=poll_at(now))
-    # At a start time, the owner expects the machine. The card says that it was rented, and only READY pings the
-    # owner.
+    # An owner on the waitlist gets a direct message about the purchase, unless the request has a start time. They
+    # expect the machine then: the card shows that it was rented, and only READY notifies them.
     waitlist_entry = snapshot.rental.waitlist_entry if snapshot.rental.request.starts_at is None else None
     facts = AttemptFacts(
         vendor=attempt.vendor,
@@ -321,7 +324,7 @@ def _fits_later(deps: StepDeps, snapshot: RentalSnapshot, offers: Sequence[Offer
 async def _intend(
     deps: StepDeps, snapshot: RentalSnapshot, offer: Offer, key: Key, plan: StartupScriptPlan
 ) -> tuple[RentalSnapshot, Attempt]:
-    """Commit an attempt before its call.
+    """Store a new attempt, in a transaction that is committed before its procure call.
 
     Raises:
         OfferTaken: The offer has already been tried.
