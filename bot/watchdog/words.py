@@ -212,9 +212,9 @@ def _listing(state: State, poll: Poll) -> list[str]:
         else "Not on gpubot's list of machines, so I'll never delete them:"
     )
     groups: dict[str, list[tuple[str, Decimal | None]]] = {
-        "Not yet at their end:": [],
-        "Past their end:": [],
-        "With an unknown end:": [],
+        "Machines that haven't reached their end:": [],
+        "Machines past their end:": [],
+        "Machines with an unknown end:": [],
         unlisted: [],
     }
     before, past, endless, strangers = groups.values()

@@ -15,7 +15,10 @@ from handlers.typed.form import InvalidForm, read_hours
 
 
 async def give_owner(context: Context, interaction: UserInteraction, value: QuestionValue) -> Outcome:
-    """Assign a machine to the chosen person. The question's message shows this, so there is no reply."""
+    """Assign an unmanaged machine to the person chosen in the dialog.
+
+    There is no reply, because the message with the question is updated to show the decision.
+    """
     chosen = interaction.inputs.get(Field.OWNER, "")
     span = read_hours(interaction.inputs) if Field.HOURS in interaction.inputs else None
     if not chosen:
@@ -27,13 +30,19 @@ async def give_owner(context: Context, interaction: UserInteraction, value: Ques
 
 
 async def not_ours(context: Context, interaction: UserInteraction, value: QuestionValue) -> Outcome:
-    """Record that a machine isn't the bot's to manage. The question's message shows this, so there is no reply."""
+    """Record that the bot shouldn't manage a machine, so that nobody is asked about it again.
+
+    There is no reply, because the message with the question is updated to show the decision.
+    """
     reason = interaction.inputs.get(Field.REASON, "")
     return await carry_out(context, interaction, service.NotOurs(value.question_id, value.version, reason))
 
 
 async def destroy(context: Context, interaction: UserInteraction, value: QuestionValue) -> Outcome:
-    """Destroy a machine. The question's message and the new rental's card show this, so there is no reply."""
+    """Destroy an unmanaged machine, after turning it into a rental of the admin so that its cost is recorded.
+
+    There is no reply, because the message with the question and the card of that rental show the decision.
+    """
     typed = interaction.inputs.get(Field.MACHINE_NAME, "")
     with below(Field.MACHINE_NAME, Mistake):
         action = service.DestroyUnmanaged(value.question_id, value.version, typed)
@@ -41,15 +50,19 @@ async def destroy(context: Context, interaction: UserInteraction, value: Questio
 
 
 async def readopt_all(context: Context, interaction: UserInteraction, value: QuestionValue) -> Outcome:
-    """Re-adopt every purchase that can be re-adopted. The question's message shows this, so there is no reply."""
-    # The backup may not contain the owners, or not that they have left.
+    """Re-adopt all machines of a question about a restored database for which this is possible.
+
+    There is no reply, because the message with the question is updated to show the decision.
+    """
+    # The restored database may not contain the owners, or may not show that they have left since the backup. So
+    # they are looked up in Slack first.
     owners = await service.owners_to_look_up(context.deps, interaction.person, value.question_id)
     await context.people.refresh(owners)
     return await carry_out(context, interaction, service.ReadoptAll(value.question_id))
 
 
 async def one_by_one(context: Context, interaction: UserInteraction, value: QuestionValue) -> Outcome:
-    """Ask about each purchase in a separate message."""
+    """Replace a question about several purchases with one message for each purchase."""
     await service.one_by_one(context.deps, interaction.person, value.question_id)
     return None
 

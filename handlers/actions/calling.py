@@ -1,8 +1,9 @@
 """Calls the actions of `bot/lifecycle/actions` for buttons, dialogs and typed commands.
 
 The modules in this package have one handler for each action. The action's button, dialog and typed command all
-lead to the same handler, which creates the action from the value that they carry and passes it to `carry_out`. The
-handler also passes the dialog in which the person confirms the plan, and the reply that says what was done.
+lead to the same handler, which creates the action from the value that they carry and passes it to `carry_out`. It
+also passes two functions: one returns the dialog in which the person confirms what the action would do, and the
+other returns the reply that says what was done.
 
 If the fields of the value are the same as those of the action, `does` creates the handler. For a button that only
 shows something, `shows` does. The constant `ON` of each module maps buttons and dialogs to their handlers.
@@ -26,7 +27,7 @@ from handlers.typed.form import InvalidForm
 
 Found = TypeVar("Found")
 ValueHandler: TypeAlias = Callable[[Context, UserInteraction, V], Awaitable[Outcome]]
-"""The handler of a button or dialog. It takes a value of the type that belongs to the ID."""
+"""The handler of a button or dialog. `V` is the type of the value that the button or dialog carries."""
 
 
 def no_reply(_: object, __: Reader) -> None:
@@ -43,14 +44,16 @@ async def carry_out(
     replaces_original: bool = False,
     unless_shown: bool = False,
 ) -> Outcome:
-    """Carry out an action and `reply`, or open the `dialog` in which the person confirms it.
+    """Carry out an action and return the reply, or return the dialog in which the person confirms the action.
 
-    The dialog opens if the plan needs a confirmation, unless this interaction is the submission of that dialog. An
-    action without a dialog is carried out immediately. Raises the same errors as the action.
+    The dialog opens if the action needs a confirmation, for example because it is expensive. It doesn't open again
+    if this interaction is its submission. An action without a dialog is carried out immediately. Raises the same
+    errors as the action.
 
     Args:
         reply: Returns the reply for the result of the action, or None for no reply.
-        replaces_original: Replace the clicked message, if only this person sees it.
+        dialog: Returns the dialog, which shows the effect and the cost of the action.
+        replaces_original: Replace the clicked message with the reply, if only this person sees that message.
         unless_shown: Omit the reply if a live message was clicked, because that message will show the result.
     """
     confirmed = interaction.kind is InteractionKind.SUBMISSION and interaction.name in CONFIRMATIONS
@@ -117,9 +120,9 @@ def shows(
 
 @contextmanager
 def below(field: Field, *errors: type[GpubotError]) -> Iterator[None]:
-    """Show one of these errors below an input of the submitted dialog, which stays open.
+    """Show errors of these types below an input of the submitted dialog, which stays open.
 
-    This works by raising InvalidForm.
+    To that end, an error that the `with` block raises is replaced by InvalidForm.
     """
     try:
         yield
@@ -128,8 +131,8 @@ def below(field: Field, *errors: type[GpubotError]) -> Iterator[None]:
 
 
 def on(control: ActionId[V] | CallbackId[V], handler: ValueHandler[V]) -> tuple[str, ValueHandler[V]]:
-    """Return the ID of a button or dialog together with its handler.
+    """Return the ID of a button or dialog together with its handler, as an entry of `ON`.
 
-    mypy checks here that both have the same type of value.
+    The signature lets mypy check that the handler expects the type of value that the button or dialog carries.
     """
     return control.id, handler

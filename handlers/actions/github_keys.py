@@ -41,9 +41,10 @@ async def _look(context: Context, interaction: UserInteraction, name: str) -> Gi
 
 
 def _check_pace(context: Context, interaction: UserInteraction) -> None:
-    """Refuse the lookup if this person has already made as many as `Context.github` allows.
+    """Refuse a lookup if this person looks up keys more often than `Context.github` allows.
 
-    Without a limit, one person could cause GitHub to refuse everybody's lookups. Raises Refused.
+    Without this limit, one person could use up GitHub's rate limit, and GitHub would refuse everybody's lookups.
+    Raises Refused.
     """
     seconds = context.github.wait(interaction.person.id, context.deps.clock.monotonic())
     if seconds:
@@ -62,7 +63,7 @@ async def open_choice(context: Context, interaction: UserInteraction, value: Git
 
 
 async def take(context: Context, interaction: UserInteraction, value: GithubKeysValue) -> Outcome:
-    """Save the keys that the value lists."""
+    """Save the keys whose fingerprints are in the value of the button or dialog."""
     _check_pace(context, interaction)
     saved = await take_from_github(
         context.deps, context.key_source, interaction.person, **dict(value), reply_to=interaction.reply_to
@@ -71,7 +72,7 @@ async def take(context: Context, interaction: UserInteraction, value: GithubKeys
 
 
 async def take_chosen(context: Context, interaction: UserInteraction, value: GithubKeysValue) -> Outcome:
-    """Save the selected keys from the dialog."""
+    """Save the keys that were selected in the dialog."""
     checked = {word for field in GROUPS for word in interaction.inputs.get(field, "").split()}
     chosen = tuple(fingerprint for fingerprint in value.fingerprints if fingerprint in checked)
     if not chosen:
@@ -80,7 +81,7 @@ async def take_chosen(context: Context, interaction: UserInteraction, value: Git
 
 
 GROUPS = (Field.KEYS, Field.MORE_KEYS)
-"""The inputs of the dialog for choosing keys."""
+"""The groups of checkboxes in the dialog for choosing keys, because Slack limits the size of a group."""
 
 
 def name_form() -> Modal:
@@ -123,7 +124,7 @@ def _left_out(found: GithubKeys) -> str:
 def _still_allowed(found: GithubKeys) -> str:
     """Return a sentence about the number of keys that the person may still add.
 
-    Empty if all of the user's new keys can be added.
+    Empty if the person may add all keys of the GitHub user that they haven't saved yet.
     """
     if not found.new:
         return f"You've already saved {'this key' if len(found.shown) == 1 else 'all of these keys'}."
@@ -154,9 +155,10 @@ def _value(found: GithubKeys) -> GithubKeysValue:
 
 
 def choose(found: GithubKeys) -> Modal:
-    """Return the dialog for choosing among the new keys, of which there must be at least one.
+    """Return the dialog for choosing among the keys that the person hasn't saved yet.
 
-    All keys are selected at first, unless the person may not add that many.
+    There must be at least one such key. All of them are preselected, unless the rules don't allow the person that
+    many more keys.
     """
     value = _value(found)
     groups = [value.fingerprints[n : n + CHECKBOXES] for n in range(0, MOST_SHOWN, CHECKBOXES)]

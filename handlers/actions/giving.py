@@ -1,4 +1,4 @@
-"""Asking for an idle machine, offering a machine to somebody, and accepting the offer."""
+"""Transfers of machines: asking an owner for their idle machine, offering a machine, and accepting an offer."""
 
 from __future__ import annotations
 

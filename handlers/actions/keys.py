@@ -37,7 +37,7 @@ async def open_form(context: Context, interaction: UserInteraction, _: NoValue) 
 
 
 async def save(context: Context, interaction: UserInteraction, line: str) -> Outcome:
-    """Save a key, and rent the offer that was waiting for a key.
+    """Save a key, and rent the offer that the person had clicked before they had a key, if any.
 
     Raises PrivateKey or Mistake if the key isn't saved.
     """
@@ -58,9 +58,10 @@ make_default = does(
 
 
 def reply_to_new_keys(context: Context, interaction: UserInteraction, saved: keys.KeysSaved) -> Outcome:
-    """Return the reply to new keys.
+    """Return the reply after keys were saved.
 
-    It lists the keys that were saved, and reports the outcome of the offer that was waiting for a key.
+    It lists these keys. If the person had clicked an offer before they had a key, the reply also says whether that
+    offer has been rented now.
     """
     text = join(
         views.saved_text(saved.added, saved.known),

@@ -1,4 +1,4 @@
-"""Searching for offers, and renting one: the part that commands, buttons and dialogs share."""
+"""Searching for offers, and renting one. Commands, buttons and dialogs share this code."""
 
 from __future__ import annotations
 
@@ -62,8 +62,8 @@ async def ask(
     Args:
         rent_now: Rent the cheapest offer immediately if it needs no approval.
         earlier: The search that this one repeats or changes.
-        waitlist_entry: The conditions for waiting that the person typed. If None, those of the earlier search
-            apply.
+        waitlist_entry: The conditions for waiting that the person typed, such as how long to wait. If None, the
+            conditions of the earlier search apply.
     """
     asked_in = channel_of(interaction, earlier)
     if waitlist_entry is None and earlier is not None and earlier.waitlist_entry is not None:
@@ -89,8 +89,9 @@ async def ask_for(
 ) -> Outcome:
     """Start a search for a request that was typed after `get` or `wait`, or entered in the form.
 
-    `earlier` is the search that the request changes. Its conditions for waiting are dropped, so that only those of
-    the new command apply, except if the earlier search belongs to a request that waits for approval.
+    `earlier` is the search that the new request replaces. Its conditions for waiting, such as how long to wait,
+    don't apply to the new request: only the conditions in the new command do. The exception is a search for a
+    request that is waiting for approval. Its conditions are kept unless the command contains new ones.
     """
     waitlist_entry = None
     if earlier is not None and earlier.changes is None:
@@ -112,7 +113,8 @@ def _typed_waitlist_entry(context: Context, until: datetime | None, *, any_time:
 async def ask_last_again(context: Context, interaction: UserInteraction) -> Outcome:
     """Repeat the search for the person's last request.
 
-    There is a reply only if that request had an end which is no longer possible.
+    The offers arrive in a separate message. This function returns a reply only if the last request named an end
+    that has passed or is too near. In that case, the search is for the usual length, and the reply says so.
     """
     last = await quoting.last_request(context.deps, interaction.person)
     await ask(context, interaction, last.request)
@@ -143,7 +145,7 @@ show_all = shows(
     partial(offers.answer, everything=True),
     replaces_original=True,
 )
-"""Replaces the short list of offers with the complete list."""
+"""The handler that replaces the short list of offers with the complete list."""
 
 
 async def changed_quote(context: Context, interaction: UserInteraction, value: FormValue) -> Quote | None:
@@ -161,7 +163,8 @@ async def changed_quote(context: Context, interaction: UserInteraction, value: F
 def channel_of(interaction: UserInteraction, earlier: Quote | None) -> str:
     """Return the channel that the request is for.
 
-    A repeated search keeps the channel of the earlier one, even if its button is in another channel.
+    A search that repeats or changes an earlier one keeps the channel of the earlier search, even if the button was
+    clicked in another channel.
     """
     return earlier.asked_in if earlier else interaction.origin.channel
 
@@ -197,7 +200,10 @@ def rent_dialog(
     another: bool = False,
     first_line: str = "",
 ) -> Modal:
-    """Return the dialog that confirms an expensive rental, or a request for its approval, below `first_line`."""
+    """Return the dialog in which the person confirms an expensive rental, or the request for its approval.
+
+    `first_line` is shown above everything else.
+    """
     offer, approval = choice.offer, ""
     if choice.needs_approval:
         rules = rules_of_project(reader.rules, quote.project)

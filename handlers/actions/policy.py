@@ -1,4 +1,4 @@
-"""Shows the team's rules in words, and reads the policy file again: `/gpu policy`."""
+"""Explains the team's rules in sentences, and reloads the policy file: `/gpu policy`."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ from handlers.phrases.format import (
 
 
 async def reload(context: Context, interaction: UserInteraction, _: NoValue) -> Outcome:
-    """Read the policy file again, and report the changes or the mistakes in it."""
+    """Reload the policy file, and report which rules have changed, or the mistakes in the file."""
     try:
         done = await reload_policy(context.deps, interaction.person)
     except WrongPolicy as wrong:
@@ -73,9 +73,9 @@ ON_A_TERMINAL = Names(person=str, group=str, channel=str, text=escape)
 
 
 def rules_in_words(rules: Rules, names: Names) -> list[tuple[str, list[str]]]:
-    """Return the rules as lists of sentences, each with its title.
+    """Return the rules as sentences, grouped into lists with a title each.
 
-    Every key of the policy file affects these sentences.
+    The sentences cover every key of the policy file.
     """
     parts = [
         ("In short", _in_short(rules, names)),
@@ -126,7 +126,11 @@ def _in_short(rules: Rules, names: Names) -> list[str]:
 
 
 def _changed_channels(rules: Rules) -> list[tuple[str, list[str]]]:
-    """Return the channels in which a project is now charged for some people only, as a list with its title."""
+    """Return sentences, with a title, about channels in which a project is no longer charged for everybody.
+
+    Earlier versions of the bot charged the project for everybody's requests. If a project names people, it is now
+    charged only for requests of these people and of approvers. Empty if this affects no channel.
+    """
     found = [
         f"{one} now charges {project} only for its people and approvers. "
         "If others ask there, their own project is charged if exactly one names them, and otherwise none."
@@ -227,7 +231,7 @@ def _notices(rules: Rules) -> str:
 
 
 def _before(notices: Sequence[timedelta]) -> str:
-    """Return `2 h before and again 30 min before`."""
+    """Return the times of the notices before an end: `2 h before and again 30 min before`."""
     return " and again ".join(f"{span(notice)} before" for notice in notices)
 
 
@@ -274,7 +278,7 @@ def _keeping(rules: Rules) -> list[str]:
 
 
 def percent(share: Decimal) -> str:
-    """Return `80%`, with all its digits."""
+    """Return a share such as 0.8 as a percentage that isn't rounded: `80%`."""
     return f"{(share * 100).normalize():f}%"
 
 
@@ -282,9 +286,9 @@ def percent(share: Decimal) -> str:
 
 
 def shown(view: PolicyView, reader: Reader) -> Rendered:
-    """Return the rules in words, and the time since which they have been in force.
+    """Return the rules in sentences, with the time at which they came into force.
 
-    Admins also get the button that reads the policy file again.
+    Admins also get a button that reloads the policy file.
     """
     names = Names(
         person=partial(person, view.names), group=mention_group, channel=channel, text=partial(escape, limit=80)
@@ -318,7 +322,7 @@ def reloaded(keys: Sequence[str]) -> Rendered:
 
 
 def refused(lines: Sequence[str]) -> Rendered:
-    """Return the reply that lists the mistakes in the policy file, because of which nothing was changed."""
+    """Return the reply that lists the mistakes in the policy file, and says that the old rules stay in force."""
     text = mistakes_text(
         "The policy file has mistakes, so nothing was changed.", lines[:MISTAKES_SHOWN], len(lines)
     )

@@ -50,7 +50,8 @@ async def extend_by_hours(context: Context, interaction: UserInteraction, value:
 async def extend(context: Context, interaction: UserInteraction, value: ExtendValue | UntilValue) -> Outcome:
     """Extend a lease by a length or until a new end, or request approval for that.
 
-    If the same command was typed a moment ago, the reply asks whether even more time is meant.
+    If the person typed the same command a moment ago, nothing is added. The reply then asks whether they really
+    want the same amount of time once more.
     """
 
     def dialog(wanted: Confirmation[LongerLease], reader: Reader) -> OpenModal:
@@ -73,7 +74,8 @@ async def extend(context: Context, interaction: UserInteraction, value: ExtendVa
         return await carry_out(context, interaction, action, reply, dialog=dialog, unless_shown=True)
     except DuplicateExtension:
         if isinstance(value, UntilValue):
-            raise  # unlike a length, the same end can't be requested twice
+            # For a fixed end, there is nothing to ask: repeating the command can't add more time.
+            raise
         details = await queries.show(context.deps, interaction.person, value.rental_id)
         reader = context.reader(interaction.person)
         return Reply(content=replies.extended_just_now(details.rental, value.by, reader))
@@ -87,9 +89,9 @@ keep = does(
 
 
 async def destroy(context: Context, interaction: UserInteraction, value: RentalValue) -> Outcome:
-    """Destroy, cancel or withdraw a rental, after a dialog that shows the cost so far.
+    """Destroy, cancel or withdraw a rental, once the person has confirmed this in a dialog.
 
-    If the checkbox in the dialog is checked, the machine's `/root/on-ending.sh` runs first.
+    If the checkbox in the dialog is checked, the machine is destroyed only after its `/root/on-ending.sh` has run.
     """
     graceful_destroy = interaction.inputs.get(Field.GRACEFUL_DESTROY) == GRACEFUL_DESTROY
 
@@ -105,18 +107,18 @@ async def destroy(context: Context, interaction: UserInteraction, value: RentalV
 
 
 EXTENSION_HOURS = (1, 2, 4, 8, 12, 24, 48)
-"""The numbers of hours that the extension dialog offers, as far as the rules allow them."""
+"""The numbers of hours to choose from in the extension dialog. Those that the rules don't allow are left out."""
 
 
 GRACEFUL_DESTROY = "script_first"
-"""The value of the checkbox that makes `/root/on-ending.sh` run first."""
+"""The value of the checkbox for running `/root/on-ending.sh` before the machine is destroyed."""
 
 
 def destroy_dialog(details: RentalDetails, script_for: timedelta | None = None) -> Modal:
-    """Return the dialog that confirms a destroy, a cancel or a withdrawal, with the cost so far.
+    """Return the dialog in which the person confirms destroying, cancelling or withdrawing a rental.
 
-    `script_for` is the maximum time for which the machine may keep running for its `/root/on-ending.sh`. None if
-    the script won't run.
+    The dialog shows the cost so far. `script_for` is the maximum time for which the machine keeps running so that
+    its `/root/on-ending.sh` can finish. None if the script can't run.
     """
     rental = details.rental
     warning, effect = None, ""
@@ -149,7 +151,10 @@ def destroy_dialog(details: RentalDetails, script_for: timedelta | None = None) 
 
 
 def _graceful_destroy_box(script_for: timedelta | None) -> Json | None:
-    """Return the checkbox, checked, that makes `/root/on-ending.sh` run first. None if the script can't run."""
+    """Return the checkbox for running `/root/on-ending.sh` before the machine is destroyed.
+
+    The box is checked at first. None if the script can't run.
+    """
     if script_for is None:
         return None
     box = option(f"Run {PATH} first, for up to {about_span(script_for)}", GRACEFUL_DESTROY)
@@ -190,7 +195,7 @@ def extend_form(details: RentalDetails, reader: Reader) -> Modal:
 def extend_dialog(
     details: RentalDetails, longer: LongerLease, value: ExtendValue | UntilValue, reader: Reader
 ) -> Modal:
-    """Return the dialog that confirms an expensive extension, or a request for its approval."""
+    """Return the dialog in which the person confirms an expensive extension, or the request for its approval."""
     rental, terms = details.rental, longer.proposal.terms
     length, over = span(longer.span), longer.proposal.over
     rate = terms.price if rental.rate is None else rental.rate
@@ -232,7 +237,10 @@ def _extension_label(details: RentalDetails, hours: int, rules: Rules, now: date
 
 
 async def replace(context: Context, interaction: UserInteraction, value: RentalValue) -> Outcome:
-    """Search for a machine that replaces this one. The search sends its answer to the `response_url`."""
+    """Search for a machine to replace this one, once the person has confirmed this in a dialog.
+
+    The search sends its answer to the `response_url`.
+    """
     return await carry_out(
         context,
         interaction,

@@ -41,7 +41,7 @@ from handlers.slack_api.web_api import NO_ANSWER, error_code
 from handlers.typed.form import ANY, ANY_TIME, BY_CHANNEL, NO_PROBE, NO_SETUP, NOW, InvalidForm, read_form
 
 UPDATE_TIMEOUT = 3
-"""The limit for updating the form, in wall-clock seconds."""
+"""Wall-clock seconds allowed for the call to Slack that updates the form."""
 
 _log = structlog.get_logger("gpubot.handlers")
 
@@ -63,9 +63,10 @@ async def chosen(context: Context, interaction: UserInteraction) -> ShowPrice:
 
 
 async def show(context: Context, view: Mapping[str, Any], wanted: ShowPrice) -> None:
-    """Show the price of the current choices in the open form `view`, which is in the format that Slack sends.
+    """Look up the price of the current choices, and show it in the open form.
 
-    If the form has been closed or submitted, or if another choice has been made in the meantime, it isn't changed.
+    The form isn't changed if, during the lookup, it was closed or submitted, or the person changed another input.
+    `view` is the form as Slack sent it.
     """
     turn = context.forms.begin(text(view, "id"), text(view, "hash"))
     person, request = wanted.person, wanted.request
@@ -77,10 +78,11 @@ async def show(context: Context, view: Mapping[str, Any], wanted: ShowPrice) -> 
             async with asyncio.timeout(UPDATE_TIMEOUT):
                 answer = await context.client.views_update(view_id=turn.view_id, hash=seen, view=updated)
         except NO_ANSWER as error:
-            # The usual errors are not_found, if the form was closed, and hash_conflict, if it changed in the
-            # meantime.
+            # Usually Slack answers not_found, because the form was closed, or hash_conflict, because the form was
+            # changed in the meantime. If the bot itself changed it, by showing the price of an earlier choice, try
+            # again with the new hash.
             if turn.hash != seen:
-                continue  # The price of an earlier choice changed the form during this call, so try again.
+                continue
             _log.info("form.price_not_shown", user=person.id, error=error_code(error))
             return
         view_hash = text(part(answer.data if isinstance(answer.data, dict) else {}, "view"), "hash")
@@ -104,9 +106,10 @@ NOTHING_CHOSEN = "Choose a GPU to see its price."
 NO_CATALOG = "I don't have Compute Clear's catalog yet, so there are no lists to choose from. Type what you need."
 
 _KEPT = ("type", "callback_id", "title", "submit", "close", "private_metadata")
-"""The parts of a view that are sent again when its blocks change.
+"""The fields of a view, other than its blocks, that have to be sent again to update it.
 
-See docs.slack.dev/reference/views/modal-views.
+An update replaces the whole view. Other fields that Slack reports, such as the view's ID, don't belong in an
+update. See docs.slack.dev/reference/views/modal-views.
 """
 
 
@@ -126,7 +129,9 @@ def price_text(request: Request, offer: Offer | None) -> str:
     The text repeats the request, because people continue to make choices while they read the price.
     """
     if offer is None:
-        return f'Nobody offers this right now: {_wanted(request)}. The button "Show offers" shows similar ones.'
+        return (
+            f'Nobody offers this right now: {_wanted(request)}. To see similar offers, click "Show offers" below.'
+        )
     longest = ""
     if request.longest > request.lease:
         longest = f" or {dollars(cost(offer.rate, request.longest))} for {span(request.longest)}"
@@ -136,15 +141,15 @@ def price_text(request: Request, offer: Offer | None) -> str:
 
 
 def no_price(request: Request, why: str) -> str:
-    """Return the text that the form shows if the market didn't provide a price."""
+    """Return the text that the form shows if the price couldn't be looked up. `why` is the reason."""
     return f'I have no price for {_wanted(request)}, because {why}. You can continue: "Show offers" asks again.'
 
 
 def with_line(view: Mapping[str, Any], text: str) -> Json | None:
-    """Return an open form, in the format that Slack sent, with new text in the lines for the price.
+    """Return the update of an open form that shows a new text in both lines for the price.
 
-    All inputs stay the same, so Slack keeps their content. None if a version of the bot without such lines opened
-    the form.
+    `view` is the form as Slack sent it. The update contains the same inputs, so Slack keeps what the person has
+    entered. None if the form has no lines for the price, because an older version of the bot opened it.
     """
     shown = parts(view, "blocks")
     if not any(block.get("block_id") == PRICE for block in shown):
@@ -315,8 +320,8 @@ def _project_select(chosen: str | None, projects: Sequence[str]) -> Json | None:
 def _no_probe_box(wanted: Request, rules: Rules) -> Json | None:
     """Return the checkbox for `no-probe`, or None if the rules switch the probe off.
 
-    A checked box means no probe, so that a form without the box, opened before an update of the bot, still means
-    that the machine is probed.
+    Checking the box switches the probe off. If it were the other way round, a form without the box, which an older
+    version of the bot opened, would switch the probe off for people who never had the choice.
     """
     if rules.idle.probe is ProbeKind.NONE:
         return None
@@ -332,8 +337,9 @@ def _waits(
 ) -> list[Json]:
     """Return the inputs that correspond to the typed words `wait until ...`, `now` and `any time`.
 
-    Empty for a request that waits for approval, because it is rented as soon as it is approved. The choice of `any
-    time` is left out if `hours` already cover the whole week.
+    Empty if the form changes a request that is waiting for approval (`new` is False), because such a request is
+    rented as soon as it is approved. The checkbox for `any time` is left out if the team's `hours`, outside of
+    which nothing is rented for people who wait, already cover the whole week.
     """
     if not new:
         return []
@@ -395,9 +401,9 @@ def _vendor(catalog: Catalog | None, wanted: Request) -> Json:
 
 
 def _gpus(catalog: Catalog, wanted: Request) -> list[Json]:
-    """Return the GPU families, followed by their variants.
+    """Return the options of the GPU menu: the GPU families, followed by their variants.
 
-    The GPU of the request comes first, because Slack accepts only the first 100 options.
+    The GPU of the request comes first, so that it is never cut off: Slack accepts only 100 options.
     """
     names = [*catalog.gpus, *(name for variants in catalog.gpus.values() for name in variants)]
     others = [name for name in dict.fromkeys(names) if name != wanted.gpu or wanted.features]
@@ -417,10 +423,10 @@ def _choice(
     *,
     say: Callable[[str], str] = _short,
 ) -> Json:
-    """Return a select menu with the option for no choice first.
+    """Return a select menu whose first option stands for no particular choice, such as `Anywhere`.
 
-    `nothing` contains that option's label and value. It is followed by `chosen`, even if that is no longer among
-    the `names`, and by the other names.
+    `nothing` contains the label and the value of that option. The other options are `names`, with `chosen` first.
+    `chosen` is an option even if it is no longer among the names.
     """
     known = dict.fromkeys([*([chosen] if chosen else []), *names])
     options = [option(*nothing), *(option(say(name), name) for name in known)]
@@ -447,7 +453,10 @@ async def open_form(context: Context, interaction: UserInteraction, value: FormV
 
 
 async def submit(context: Context, interaction: UserInteraction, value: FormValue) -> Outcome:
-    """Search for offers for the form's request, as a new search or in place of an earlier one."""
+    """Search for offers for the request in the submitted form.
+
+    The search replaces the earlier one that the form was opened to change, if any.
+    """
     context.forms.forget(interaction.view_id)
     now, zone = context.deps.clock.now(), interaction.person.tz
     with below(Field.GPU, MarketAway):

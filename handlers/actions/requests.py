@@ -34,7 +34,10 @@ def _newest(newest: deciding.RequestView, reader: Reader) -> Rendered:
 
 
 def _or_newest(handler: ValueHandler[VersionValue]) -> ValueHandler[VersionValue]:
-    """Return a handler that replies with the newest version of the request if the person saw an older one."""
+    """Wrap a handler so that nobody decides about a version of a request that has been replaced.
+
+    If the person clicked in a message that shows an older version, the reply shows the newest version instead.
+    """
 
     async def checked(context: Context, interaction: UserInteraction, value: VersionValue) -> Outcome:
         try:
@@ -65,7 +68,10 @@ async def _approve_fewer_hours(context: Context, interaction: UserInteraction, v
 
 
 async def _deny(context: Context, interaction: UserInteraction, value: VersionValue) -> Outcome:
-    """Deny the version of the request that was shown, for the reason typed in the dialog, which may be empty."""
+    """Deny a request, with the reason that was typed in the dialog. The reason may be empty.
+
+    This applies only to the version of the request that the person saw.
+    """
     reason = interaction.inputs.get(Field.REASON, "")
     return await carry_out(
         context,
@@ -78,7 +84,7 @@ async def _deny(context: Context, interaction: UserInteraction, value: VersionVa
 
 
 def approve_dialog(details: RentalDetails, reader: Reader) -> Modal:
-    """Return the dialog that confirms an expensive approval, of a request or of an extension."""
+    """Return the dialog in which an approver confirms that they approve an expensive request or extension."""
     rental, extension = details.rental, details.rental.extension
     terms = rental.newest_terms
     total = say_at_most(terms.total)
@@ -116,9 +122,9 @@ def _asked_for(details: RentalDetails, now: datetime) -> str:
 
 
 def fewer_hours_dialog(details: RentalDetails, choices: Sequence[FewerHours], reader: Reader) -> Modal:
-    """Return the dialog with the shorter leases for which a request or an extension can be approved.
+    """Return the dialog in which an approver chooses fewer hours than a request or an extension asks for.
 
-    If there are none, the dialog says so.
+    If the request is too short for that, the dialog says so.
     """
     rental = details.rental
     title = f"Fewer hours: {rental.id}"

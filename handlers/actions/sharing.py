@@ -32,7 +32,8 @@ async def share(context: Context, interaction: UserInteraction, value: ShareValu
     if value.people:
         await context.people.look_up(value.people)
     else:
-        with suppress(NoTeammate):  # the reply names the people who can no longer be teammates
+        # If Slack no longer shows one of the teammates, carry on. The reply names such people.
+        with suppress(NoTeammate):
             await context.people.look_up(await sharing.teammates_of(deps, person, rental_id))
     action = sharing.Share(rental_id, value.people)
     return await carry_out(context, interaction, action, lambda shared, _: answer(shared))
@@ -41,7 +42,8 @@ async def share(context: Context, interaction: UserInteraction, value: ShareValu
 async def form(context: Context, interaction: UserInteraction, value: VersionValue) -> Outcome:
     """Share a rental with the people chosen in the dialog.
 
-    The card shows these people, so there is a reply only if there is more to say.
+    If the dialog was opened from the rental's card, the card then shows these people. So there is a reply only if
+    somebody has no SSH key, or if there are shell lines to paste on the machine.
     """
     people = interaction.inputs.get(Field.TEAMMATES, "").split()
 
@@ -78,7 +80,10 @@ def add_teammate_dialog(details: RentalDetails) -> Modal:
 
 
 ADD_LINES, REMOVE_LINES = 2, 1
-"""The maximum number of blocks with shell lines that fit into a message in addition to everything else."""
+"""The maximum number of blocks for the lines that add keys, and for the lines that remove keys.
+
+With more of these blocks, the reply would be too long for a Slack message.
+"""
 
 
 def answer(result: Shared) -> Rendered:

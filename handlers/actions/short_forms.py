@@ -57,7 +57,7 @@ KEEP_FOR = timedelta(hours=4)
 """The default duration of `/gpu keep`."""
 
 ABOUT_ONE = frozenset({Topic.TIME, Topic.BROKEN})
-"""The topics of a sentence that only make sense for a single rental."""
+"""The topics of sentences, such as "it's broken", that only make sense for a single rental."""
 
 MOST = 10
 """The maximum number of rentals that get a button. `/gpu list` shows all of them."""
@@ -91,11 +91,12 @@ async def carry_out(context: Context, interaction: UserInteraction, command: com
 
 
 def _meaning(context: Context, interaction: UserInteraction, command: commands.RentalCommand) -> Meaning:
-    """Return the meaning of a command whose rental may still be unknown.
+    """Return how to carry out a command, and how to ask for its rental if the command doesn't name one.
 
-    The result contains, in this order: the function that carries out the command for a rental ID; the purpose,
-    which determines the rentals to choose from; the question that asks for the rental; and the function that
-    returns a rental's button.
+    Returns:
+        The function that carries out the command for a rental ID; the purpose, which determines the rentals that
+        the person can choose from; the question that asks which rental is meant; and the function that returns the
+        button for one of these rentals.
     """
 
     def do(handler: ValueHandler[V], value_of: Callable[..., V]) -> Do:
@@ -182,7 +183,7 @@ def _line(rental: Rental, own: OwnRentals, reader: Reader) -> str:
 async def about_rental(
     context: Context, interaction: UserInteraction, value: RentalValue, *, topic: Topic
 ) -> Outcome:
-    """Reply with the facts about a rental."""
+    """Reply to a sentence about a rental, such as "how long do I have left?"."""
     details = await queries.show(context.deps, interaction.person, value.rental_id)
     return Reply(content=answer_about(details, topic, context.reader(interaction.person)))
 
@@ -192,8 +193,8 @@ async def keep_longer(
 ) -> Outcome:
     """Ask whether to extend the rental by the length, or until the end, that `command` contains.
 
-    If the text can mean either of two ends, an impossible one is left out. If neither is possible, raises the same
-    errors as `Extend`.
+    A text such as "until 6" can mean either of two ends. An end to which the lease can't be extended is left out.
+    If no end remains, this raises the same errors as `Extend`.
     """
     ends = command.untils or (command.duration or timedelta(0),)
     previews, refused = [], None
@@ -210,7 +211,7 @@ async def keep_longer(
 
 
 def answer_about(details: RentalDetails, topic: Topic, reader: Reader) -> Rendered:
-    """Return the facts about a rental, beginning with the one that the person asked about."""
+    """Return the reply to a sentence about a rental: first the fact that was asked for, then a summary."""
     rental = details.rental
     ready = rental.state is State.READY
     first = ""
@@ -232,7 +233,7 @@ def answer_about(details: RentalDetails, topic: Topic, reader: Reader) -> Render
 
 
 def about_everything(topic: Topic, reader: Reader) -> Rendered:
-    """Return the answer to a sentence that isn't about a particular rental."""
+    """Return the reply to a sentence that isn't about a particular rental, such as "what's free?"."""
     everyone = button("The team's machines", Action.SHOW_TEAM, NO_VALUE)
     match topic:
         case Topic.MONEY:
@@ -266,7 +267,7 @@ def _spend_buttons(reader: Reader) -> tuple[Json, ...]:
 def ask_to_keep(previews: Sequence[tuple[RentalDetails, LongerLease]], reader: Reader) -> Rendered:
     """Return the question that asks whether a rental should end later, with one button for each possible end.
 
-    The value of each button contains its end.
+    There are two buttons if the person's text could mean either of two ends.
     """
     rental = previews[0][0].rental
     texts: list[str] = []

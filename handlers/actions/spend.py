@@ -1,4 +1,4 @@
-"""Reports of spending: `/gpu spend`, its buttons, and the file of a month."""
+"""Reports of spending: `/gpu spend`, its buttons, and the CSV file of a month's charges."""
 
 from __future__ import annotations
 
@@ -51,9 +51,9 @@ async def ask(context: Context, interaction: UserInteraction, command: commands.
 
 
 async def show(context: Context, interaction: UserInteraction, value: SpendRowsValue) -> Outcome:
-    """Reply with the spending of another period, or with other rows.
+    """Reply with a report for another period, or with the rows for people instead of projects, or vice versa.
 
-    The reply replaces the clicked one.
+    The reply replaces the report whose button was clicked.
     """
     return await _report(context, interaction, value.scope, value.period, value.rows)
 
@@ -63,8 +63,8 @@ async def _report(
 ) -> Outcome:
     person = interaction.person
     found = await service.report(context.deps, person, scope, period, rows)
-    # People in finance may query spending even if they may not use the bot otherwise, so they are answered in
-    # direct messages.
+    # People in finance may read the spending even if the rules don't let them use the bot in a channel. Such a
+    # person gets the report as a direct message.
     to = interaction.reply_to if may_use(person, context.deps.rules) else to_person(person.id)
     return Reply(content=report(found, context.reader(person)), replaces_original=True, to=to)
 
@@ -74,7 +74,7 @@ _HOUR = timedelta(hours=1)
 
 
 def report(shown: SpendReport, reader: Reader) -> Rendered:
-    """Return the answer to `/gpu spend` as a message."""
+    """Return a report of spending as a message."""
     text = join(_summary(shown, reader), _forecast(shown, reader))
     return blocks.message(
         text,
@@ -88,7 +88,7 @@ def report(shown: SpendReport, reader: Reader) -> Rendered:
 
 
 def report_text(shown: SpendReport, reader: Reader) -> str:
-    """Return the answer as lines of text: the summary, the table and the notes."""
+    """Return a report of spending as plain text: the summary, the table and the notes."""
     rows = _table(shown)
     lines = [] if rows is None else map(literal, lines_of(rows))
     return join_lines(join(_summary(shown, reader), _forecast(shown, reader)), *lines, _notes(shown))
@@ -97,7 +97,7 @@ def report_text(shown: SpendReport, reader: Reader) -> str:
 def of_owner(shown: OwnerMonth) -> Rendered:
     """Return the amount that a rental's owner has spent this month, and how much of that was idle.
 
-    This is shown to people who decide about a request of the owner.
+    Approvers can read this before they decide about a request of the owner.
     """
     name, month, spent = as_written(escape(shown.name, 40)), say_month(shown.month), shown.spent
     if not spent.amount:
@@ -165,9 +165,9 @@ def _spent(spent: Spent) -> str:
 def _idle_of_whole(shown: SpendReport) -> str:
     """Return `$31.20 of it on idle machines`, or an empty text if nothing was idle.
 
-    If the table has a column for idle machines, return a percentage instead: `12% of it on idle machines`. In the
-    table, the parts of each row are rounded so that they add up to its total, so a column's sum may differ from
-    the exact amount by some cents.
+    If the report has a table with a column for idle machines, return a percentage instead: `12% of it on idle
+    machines`. An exact amount could contradict the table by some cents, because the amounts in each row are
+    rounded in such a way that they add up to the row's total.
     """
     idle, amount = shown.whole.use.idle, shown.whole.amount
     if not idle:
@@ -202,8 +202,8 @@ def _forecast(shown: SpendReport, reader: Reader) -> str:
 def _notes(shown: SpendReport) -> str:
     """Return the notes below a report.
 
-    They mention costs that arose after the bot had requested a deletion, and possible differences from the
-    invoice.
+    They say how many rows the table's last row combines, how much the vendor charged for machines whose deletion
+    the bot had already requested, and why the invoice may differ.
     """
     late, estimated = shown.whole.late, shown.whole.estimated
     differences = estimated_text(estimated)
@@ -235,7 +235,8 @@ def _table(shown: SpendReport) -> Json | None:
 def _row(name: str, spent: Spent, amount: Micros, shown: SpendReport) -> list[Json]:
     """Return a row of the table.
 
-    `amount` is in whole cents. Its parts are rounded to whole cents in such a way that they add up to it.
+    `amount` is the row's total in whole cents. The amounts for idle time, use and so on are rounded to whole cents
+    in such a way that they add up to this total.
     """
     hours = float(round(Fraction(spent.gpu_time // MICROSECOND, _HOUR // MICROSECOND), 1))
     count = [] if shown.rows_of is RowsOf.RENTALS else [number_cell(spent.rentals, str(spent.rentals))]
@@ -267,7 +268,7 @@ def _chart(shown: SpendReport) -> Json | None:
 
 
 def _label(point: SpendPoint) -> str:
-    """Return `28 Nov`, or `23 to 28 Nov` for a week."""
+    """Return the label of a bar in the chart: `28 Nov` for a day, or `23 to 28 Nov` for a week."""
     if point.first == point.last:
         return _day(point.first)
     first = f"{point.first.day}" if point.first.month == point.last.month else _day(point.first)
@@ -299,10 +300,10 @@ def _buttons(shown: SpendReport) -> Json | None:
 
 
 async def send_file(context: Context, interaction: UserInteraction, value: SpendValue) -> Outcome:
-    """Send the file of a month's charges to the person's direct messages.
+    """Have a CSV file with a month's charges sent to the person's direct messages.
 
-    The value contains the person, project or team whose charges are in the file. Readers who may not see other
-    people's spending get a button for their own charges only.
+    The button's value says whose charges the file contains. People who may not see other people's spending get a
+    button for their own charges only.
     """
     part = MonthPart(month=value.month, scope=value.scope)
     await ask_for_file(context.deps, interaction.person, part)

@@ -26,7 +26,10 @@ def _begun(begun: WaitBegun, reader: Reader) -> Rendered:
 
 
 def _rent_dialog(wanted: Confirmation[LaterRent], reader: Reader) -> Modal:
-    """Return the dialog that confirms an automatic rental, or the one that asks for a missing highest price."""
+    """Return the dialog in which the person confirms that the bot may rent for them later.
+
+    If the request has no highest price, return the dialog that asks for one instead.
+    """
     plan = wanted.plan
     if plan.terms is None:
         return views.highest_price(plan.quote, reader)
@@ -39,7 +42,7 @@ stop = does(waiting.StopWaiting, lambda quote, _: views.stopped(quote), replaces
 
 
 async def rent_up_to(context: Context, interaction: UserInteraction, value: QuoteValue) -> Outcome:
-    """Rent automatically, like `rent`, at up to the price per GPU-hour that was typed in the dialog."""
+    """Let the bot rent an offer as soon as there is one, at up to the price per GPU-hour typed in the dialog."""
     priced = QuotePriceValue(quote_id=value.quote_id, gpu_rate=read_cap(interaction.inputs))
     return await rent(context, interaction, priced)
 

@@ -172,7 +172,7 @@ def _answered(purchase: Purchase, view: AdminQuestionView, times: Times) -> str:
 
 def asked_twice(what: str) -> str:
     """Return the text of a question that is a duplicate of another message's question."""
-    return f"I asked twice what to do with {what}. To decide, use my other message."
+    return f"Another message of mine also asks what to do with {what}. To decide, use the buttons of that message."
 
 
 def _what(purchase: Purchase) -> str:

@@ -123,7 +123,7 @@ def _lead(about: Purchases, view: AdminQuestionView, waiting: Sequence[AdminQues
     count = sum(len(one.purchase.alive) for one in waiting) or about.count
     ours = f"{plural(count, 'machine')} that I rented"
     if not waiting and view.parts:
-        return f"My database was {'empty' if about.empty else 'an older backup'}: it lacked {ours}."
+        return f"My database was {'empty' if about.empty else 'restored from an older backup'} and lacked {ours}."
     runs = all(machine.runs for one in waiting for machine in one.purchase.alive)
     are = f"{'is' if count == 1 else 'are'} {'running' if runs else 'in the Compute Clear account'}"
     if about.empty:
@@ -175,9 +175,9 @@ def _readopted(question: AdminQuestion, view: AdminQuestionView, times: Times) -
     if decided is None or rental is None:
         return f"Admins have decided about {name}."
     new_id = "" if rental.id == name else f" (with the new ID {rental.id})"
-    until = f". It ends {times.at_time(rental.lease.ends_at)}" if rental.lease else ""
+    until = f". The machine ends {times.at_time(rental.lease.ends_at)}" if rental.lease else ""
     who, owner = person(view.names, decided.by), person(view.names, rental.owner)
-    return f"{who} restored {name}{new_id} for {owner} {times.at_time(decided.at)}{until}."
+    return f"{who} added {name} back to my database{new_id} for {owner} {times.at_time(decided.at)}{until}."
 
 
 def _what_follows(view: AdminQuestionView, waiting: Sequence[AdminQuestion]) -> str:

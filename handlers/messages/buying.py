@@ -104,8 +104,8 @@ def _not_allowed_now(context: EventContext[NotAllowedFacts]) -> str:
     return join(_matched(context), _why_not_allowed(context, waits), _stays(context) if waits else "")
 
 
-def _matched(context: EventContext) -> str:
-    return f"An offer matched {context.this_request}, but I couldn't rent it."
+def _matched(context: EventContext, at: str = "") -> str:
+    return f"An offer matched {context.this_request}{at}, but I couldn't rent it."
 
 
 def _why_not_allowed(context: EventContext[NotAllowedFacts], waits: bool) -> str:
@@ -125,8 +125,9 @@ def _waits_on(context: EventContext[NotAllowedFacts]) -> Rendered:
     rental = context.rental
     if rental.state is not State.QUEUED:
         why = _why_not_allowed(context, _waits(context))
-        reason_then = f"The reason {context.times.at_time(context.event.at)}: {why}" if why else ""
-        text = join(_matched(context._replace(named=True)), reason_then, _now(context))
+        reason_then = f"The reason was: {why}" if why else ""
+        matched = _matched(context._replace(named=True), f" {context.times.at_time(context.event.at)}")
+        text = join(matched, reason_then, _now(context))
         return blocks.message(text, closed=rental.state.over)
     return blocks.with_buttons(context.named_text, stop_button(rental.quote_id or "", rental.id))
 

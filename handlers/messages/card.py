@@ -227,7 +227,8 @@ def _current(details: RentalDetails) -> tuple[str, str]:
         return "Trying the next offer", "I'm trying the next offer."
     name = vendor(attempt.vendor)
     if attempt.state is AttemptState.UNKNOWN:
-        return f"Checking whether {name} rented me a machine", f"I'm checking whether {name} rented me a machine."
+        purchase = f"the purchase at {name} succeeded"
+        return f"Checking whether {purchase}", f"I'm checking whether {purchase}."
     rate = f"at {per_hour(rental.rate)}" if rental.rate else ""
     return join(name, rate), f"{join(name, 'is starting the machine', rate)}."
 

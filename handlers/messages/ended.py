@@ -244,9 +244,10 @@ def _ended(context: EventContext[EndedFacts]) -> str:
         now_is = f"It's {escape(facts.name, 20)} now." if facts.name else "That machine has ended."
         return join(sentence(how), FOUND_ON_ACCOUNT, now_is)
     if facts.why is Why.NOTHING_FITTED:
-        tried = "every purchase failed for" if context.details.attempts else "no offer matched"
+        if context.details.attempts:
+            return join(sentence(f"{context.this_request} expired{context.when_at}: every purchase failed"), cost)
         by = f" before {context.times.time(context.event.at)}" if context.timed else ""
-        return join(sentence(f"{tried} {context.this_request}{by}"), cost)
+        return join(sentence(f"no offer matched {context.this_request}{by}"), cost)
     if end in {State.FAILED, State.LOST} and facts.why:
         return join(sentence(f"{how}: {reason(facts.why, facts.vendor or context.rental.vendor)}"), cost)
     billed = end not in {State.FAILED, State.LOST} and (facts.amount or facts.estimated)

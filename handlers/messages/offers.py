@@ -148,7 +148,7 @@ def found(view: QuoteView, reader: Reader, *, everything: bool = False) -> Rende
         *offers,
         blocks.paragraph(night, keep_button),
         blocks.small(
-            _most(best, rules, 'The first "at most" is', "the first offer")
+            _most(best, rules, f"{say_at_most(best.terms.total)} is", "the first offer")
             if everything and best is not None
             else "",
             join(

@@ -213,7 +213,7 @@ def _what_became_of_it(context: EventContext, answer: Event[Any]) -> str:
             to = person(details.names, answer.facts.people[0])
             return f"You offered it to {to}. The offer is valid until {times.time(answer.at + TAKE_WITHIN)}."
         case EventKind.USE_CHANGED:
-            return f"It has been in use again since {times.time(answer.at)}."
+            return f"The machine has been in use again since {times.time(answer.at)}, so no answer is needed."
     return how_it_ended(details, f"your {machine(details.rental)}", times)
 
 

@@ -46,7 +46,7 @@ def monitored(details: RentalDetails, rules: Rules) -> str:
     sees = f"I check {_SEES} every {span(PROBE_EVERY[rental.request.contract])}"
     if rental.probe_answered_at is not None and rental.on_ending is None:
         lacks = f"This machine lacks the script that runs {PATH} before the end"
-        return f"{sees}. {lacks}. /gpu probe shows the missing script."
+        return f"{sees}. {lacks}. To see the missing script: /gpu probe"
     return f"{sees}. To see the scripts for that: /gpu probe"
 
 

@@ -88,19 +88,24 @@ def wait_text(view: QuoteView, reader: Reader) -> str:
         return ""
     refused = f"I can't rent one automatically. {refusal_text(view.wait_refused)}" if view.wait_refused else ""
     hours = "" if view.wait_refused else search_hours(quote.waitlist_entry, reader.rules)
-    if hours and _ends_before_hours(quote.waitlist_entry, reader):
-        hours += f' {_BEFORE_HOURS} unless you add "any time" to your request.'
+    too_early = _expires_too_early(quote.waitlist_entry, reader)
+    if hours and too_early:
+        hours += f' {too_early} unless you add "any time" to your request.'
     elif hours and not (quote.waitlist_entry and quote.waitlist_entry.any_time):
         hours += ' To look day and night, add "any time" to your request.'
     return join(any_model(quote.request), hours, _who_decides(wait, reader.rules) if wait else "", refused)
 
 
-def _ends_before_hours(waitlist_entry: WaitlistEntry | None, reader: Reader) -> bool:
+def _expires_too_early(waitlist_entry: WaitlistEntry | None, reader: Reader) -> str:
+    """Return the beginning of a sentence saying that a request expires before its search hours begin.
+
+    The caller completes the sentence with the way to search at any time. Empty if the request expires later.
+    """
     zone = zone_of(reader.zone, reader.rules)
-    return waitlist_entry is not None and ends_before_hours(waitlist_entry, reader.now, zone, reader.rules)
-
-
-_BEFORE_HOURS = "The wait would be over before those hours begin, so I won't look for an offer"
+    if waitlist_entry is None or not ends_before_hours(waitlist_entry, reader.now, zone, reader.rules):
+        return ""
+    until = reader.times.at_time(waitlist_entry.until)
+    return f"Your request expires {until}, before those hours begin, so I won't look for an offer"
 
 
 def any_model(request: Request) -> str:
@@ -262,8 +267,9 @@ def waits(waiting: WaitingView, reader: Reader, asked: PeopleAsked | None = None
         return replies.rented(rental, asked=asked)
     about, any_time = describe(waiting.request), None
     hours = "" if waiting.request.starts_at else search_hours(waiting.waitlist_entry, reader.rules)
-    if _ends_before_hours(waiting.waitlist_entry, reader):
-        hours += f' {_BEFORE_HOURS} unless you click "Any time".'
+    too_early = _expires_too_early(waiting.waitlist_entry, reader)
+    if too_early:
+        hours += f' {too_early} unless you click "Any time".'
         any_time = button(
             "Any time", Action.ANY_TIME, QuoteValue(quote_id=waiting.quote.id), about=about, style="primary"
         )

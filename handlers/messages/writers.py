@@ -324,8 +324,8 @@ def cost_of(facts: BillFacts) -> AccruedCost | None:
 
 
 def over_budget(context: EventContext[DecisionFacts]) -> str:
-    """Return `The request exceeds the budget of project vision.` Empty if no budget is exceeded."""
+    """Return `The approved cost exceeds the budget of project vision.` Empty if no budget is exceeded."""
     passed = context.facts.passed
     if not passed:
         return ""
-    return f"The request exceeds {whose_budget(passed[0].balance.scope, context.details.names)}."
+    return f"The approved cost exceeds {whose_budget(passed[0].balance.scope, context.details.names)}."

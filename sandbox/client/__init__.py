@@ -1,7 +1,8 @@
-"""A client of a running sandbox, for programs and tests.
+"""A client for a running sandbox, for programs and tests.
 
-It acts for people, reads what they see, moves the clock, sets faults and reads the bill, over the control API of
-docs/sandbox.md. Rare calls have no method of their own: they go through `Server.get`, `post` and `patch`.
+The client uses the control API (docs/sandbox.md) to act for people, read the messages that they see, move the
+clock, add faults, and read the bill. Rarely used calls have no method of their own; use `Server.get`, `post` and
+`patch` for them.
 """
 
 from sandbox.client.answers import (

@@ -1,4 +1,4 @@
-"""What the control API answers, as frozen models."""
+"""The responses of the control API, as frozen models."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ class Addresses:
     compute_token: str
     signing_secret: str = ""
     page: str = ""
-    """What a person opens in a browser."""
+    """The URL of the page that people open in a browser."""
 
     @classmethod
     def read(cls, line: bytes) -> Addresses:
-        """Return the addresses in the line that `python -m sandbox` prints when it is ready."""
+        """Parse the line of JSON that `python -m sandbox` prints when it is ready."""
         return cls(**json.loads(line))
 
 
@@ -39,14 +39,17 @@ class _Answer(BaseModel):
 
 
 class ClockState(_Answer):
-    """The sandbox's time. `revision` grows with each jump."""
+    """The sandbox's time. `revision` increases with each jump or change of speed."""
 
     now: datetime
     revision: int
 
 
 class Outcome(_Answer):
-    """How a command, a click or a submission ended for the person. `payload` is what the app acknowledged with."""
+    """The result of a command, a click or a submission, as the person sees it.
+
+    `payload` is the payload of the app's acknowledgement, and `took_ms` the wall-clock time until it arrived.
+    """
 
     ok: bool
     error: str | None = None
@@ -56,7 +59,7 @@ class Outcome(_Answer):
 
 
 class Button(_Answer):
-    """A button or a menu, with everything that a click on it needs."""
+    """A button or a menu, with everything that is needed to click it."""
 
     text: str
     action_id: str = ""
@@ -69,11 +72,11 @@ class SharedFile(_Answer):
 
     name: str
     url: str
-    """Where its bytes are."""
+    """The URL from which the file can be downloaded."""
 
 
 class SeenMessage(_Answer):
-    """A message as one person sees it. `text` is the notification, `reads` what the blocks say."""
+    """A message as one person sees it. `text` is the text of its notification, `reads` the text of its blocks."""
 
     seq: int
     at: datetime
@@ -100,7 +103,10 @@ class SeenMessage(_Answer):
 
 
 class Ping(_Answer):
-    """A notification. `why` is `dm`, `mention`, `group`, `channel` (@here and the like) or `thread`."""
+    """A notification of a person about a message.
+
+    The reason, `why`, is `dm`, `mention`, `group`, `channel` (for @here, @channel and @everyone) or `thread`.
+    """
 
     seq: int
     at: datetime
@@ -126,7 +132,7 @@ class Input(_Answer):
     block_id: str
     action_id: str
     type: str
-    """The element's, such as `static_select`."""
+    """The type of the element, such as `static_select`."""
     label: str
     hint: str
     optional: bool
@@ -154,11 +160,11 @@ class Purchase(_Answer):
     resource_name: str | None
     at: datetime
     answered: str
-    """The answer of the procure call: `accepted` or `failed`."""
+    """The response of the procure call: `accepted` or `failed`."""
 
 
 class Machine(_Answer):
-    """A resource of the account; `alive` while it bills."""
+    """A resource of the account. `alive` is true while it is billed."""
 
     resource_id: str
     offer_id: str | None
@@ -171,7 +177,7 @@ class Machine(_Answer):
 
 
 class MachineUse(_Answer):
-    """How a machine is used: each GPU in percent (None in MIG mode), and the connections that were set."""
+    """The utilization of each GPU of a machine in percent (None in MIG mode), and its simulated connections."""
 
     gpus: tuple[int | None, ...]
     connections: tuple[str, ...]
@@ -179,8 +185,10 @@ class MachineUse(_Answer):
 
 
 class OnEndingRun(_Answer):
-    """A run of a machine's on-ending.sh: the end that was told, in Unix seconds, when it began, and whether it
-    still runs.
+    """A run of a machine's on-ending.sh.
+
+    `end` is the end of the machine that caused the run, in Unix seconds. `at` is the start of the run, and `runs`
+    is true while the script is running.
     """
 
     end: int
@@ -189,28 +197,28 @@ class OnEndingRun(_Answer):
 
 
 class Ending(_Answer):
-    """The end that a machine was told last, in Unix seconds, and the runs of its on-ending.sh."""
+    """The end that was last sent to a machine, in Unix seconds, and the runs of its on-ending.sh."""
 
     ends_at: int | None
     runs: tuple[OnEndingRun, ...]
 
 
 class MachineDetails(Machine):
-    """A resource with its boot script, and the SHA256 fingerprints of its SSH host keys by kind.
+    """A resource with its startup script, and the SHA256 fingerprints of its SSH host keys by kind.
 
-    `visits` is how often somebody logged in with the probe's key.
+    `visits` is the number of logins with the probe's key.
     """
 
     cloud_init: str | None
     host_keys: dict[str, str]
     use: MachineUse
     on_ending: Ending | None
-    """None if its boot script brought no part that can be told an end."""
+    """None if the startup script didn't install the program that receives the end."""
     visits: int
 
 
 class Account(_Answer):
-    """The offers that the account bought, and every resource of the account."""
+    """The offers that the account has bought, and all of its resources."""
 
     offers_bought: tuple[Purchase, ...]
     resources: tuple[Machine, ...]
@@ -225,20 +233,20 @@ class BillLine(_Answer):
 
 
 class LoggedRequest(_Answer):
-    """A request that a server received. `status` is None while the request runs, and 0 if it got no answer."""
+    """A request that a server received. `status` is None until it is answered, and 0 if it got no response."""
 
     n: int
     at: datetime
     endpoint: str
     path: str
     body: Any
-    """JSON and forms are decoded; anything else is text."""
+    """The body. JSON and forms are decoded; anything else is text."""
     status: int | None
 
 
 @dataclass(frozen=True)
 class Sockets:
-    """The names of the app's Socket Mode connections, and how many were ever opened."""
+    """The names of the app's open Socket Mode connections, and the number that have ever been opened."""
 
     names: tuple[str, ...]
     opened: int

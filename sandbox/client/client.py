@@ -1,4 +1,8 @@
-"""Acts for people, moves the clock, sets faults, and reads what people see and what the account costs."""
+"""The main client of a sandbox.
+
+Acts for people, reads the messages that they see, moves the clock, adds faults, and reads the costs of the
+account.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +28,7 @@ from sandbox.client.server import ControlError, Fault, Server
 
 
 class SandboxClient:
-    """All servers of one sandbox, and the people, the clock and the account in it."""
+    """Controls all servers of a sandbox, and the people, the clock and the account in it."""
 
     def __init__(self, addresses: Addresses, session: aiohttp.ClientSession) -> None:
         self.addresses = addresses
@@ -43,17 +47,17 @@ class SandboxClient:
         return (await self.clock()).now
 
     async def jump_to(self, moment: datetime) -> None:
-        """Move the clock forward to `moment`; do nothing if that has passed."""
+        """Move the clock forward to `moment`. Does nothing if this time has passed."""
         try:
             await self.compute.post("clock", {"to": moment.isoformat()})
         except ControlError:
             if moment > await self.now():
                 raise
 
-    # --- what people do; each waits for the app's acknowledgement
+    # --- actions of people; each method waits for the app's acknowledgement
 
     async def command(self, user: str, channel: str, text: str) -> Outcome:
-        """Type `/gpu text` in a channel; `dm` is the direct message with the bot."""
+        """Type `/gpu TEXT` in a channel. The channel `dm` is the direct message with the bot."""
         place: Json = {"dm": True} if channel == "dm" else {"channel": channel}
         body = {"user": user, "command": "/gpu", "text": text, **place}
         return Outcome.model_validate(await self.slack.post("command", body))
@@ -61,9 +65,10 @@ class SandboxClient:
     async def click(
         self, user: str, message: SeenMessage, button: str | Button, *, as_read: bool = False
     ) -> Outcome:
-        """Click a button, or the first one whose text begins with `button`.
+        """Click a button of a message, given as an object or by the beginning of its text.
 
-        With `as_read`, click the message as it was when it was read, although it may have changed since.
+        With `as_read`, the button is clicked in the state in which `message` was read, even if the message has
+        changed since then.
         """
         target = message.button(button) if isinstance(button, str) else button
         body: Json = {"user": user, "channel": message.channel, "ts": message.ts}
@@ -73,19 +78,22 @@ class SandboxClient:
         return Outcome.model_validate(await self.slack.post("click", body))
 
     async def submit(self, user: str, modal: Modal, values: Json | None = None) -> Outcome:
-        """Fill in the modal (block id, action id, value) and submit it."""
+        """Fill in a modal and submit it. `values` maps block ids to action ids to values."""
         body = {"user": user, "view_id": modal.view_id, "values": values or {}}
         return Outcome.model_validate(await self.slack.post("submit", body))
 
     async def close(self, user: str, modal: Modal) -> None:
-        """Close the modal."""
+        """Close a modal."""
         await self.slack.post("close", {"user": user, "view_id": modal.view_id})
 
     # --- the app
 
     async def install(self, manifest: Json, *, reach: str) -> None:
-        """Give the app this manifest. The host of its request URLs is at `reach`, such as http://127.0.0.1:8601.
-        Raise ControlError if Slack would refuse it, also because the app doesn't answer there.
+        """Install a new manifest of the app.
+
+        `reach` is the app's address on this machine, such as `http://127.0.0.1:8601`, which replaces the host of
+        its request URLs. Raises ControlError if Slack would refuse the manifest, for example because the app
+        doesn't respond at its request URL.
         """
         await self.slack.post("app", {"manifest": manifest, "reach": reach})
 
@@ -100,31 +108,34 @@ class SandboxClient:
         versions: bool = False,
         wait: float | None = None,
     ) -> list[SeenMessage]:
-        """Return the messages that changed for someone after the change with the number `after`, in that order.
+        """Return the messages that a person sees and that changed after a change number, in order of change.
 
-        Each is returned once as it is now, or with `versions` in every state that it had. `wait` is how many real
-        seconds to wait for the first message.
+        Args:
+            user: The person who reads. after: The number of the change after which the messages changed; 0 for all
+            messages. channel: Restricts the result to one channel. versions: Whether to return each message in
+            every state that it had, instead of only in its current state. wait: The maximum number of wall-clock
+            seconds to wait for the first message.
         """
         query = {"user": user, "after": after, "channel": channel, "wait": wait, "versions": int(versions)}
         answer = await self.slack.get("see", **query)
         return [SeenMessage.model_validate(message) for message in answer["messages"]]
 
     async def pings(self, user: str | None = None, after: int = 0) -> list[Ping]:
-        """Return the notifications of messages after the change with the number `after`, of everyone or of one."""
+        """Return the notifications of a person, or of everyone, about messages after the change number `after`."""
         answer = await self.slack.get("pings", user=user, after=after)
         return [Ping.model_validate(ping) for ping in answer["pings"]]
 
     async def last_change(self, user: str) -> int:
-        """Return the number of the newest change of any message."""
+        """Return the number of the latest change of any message."""
         return int((await self.slack.get("see", user=user, after=10**9))["last"])
 
     async def modal(self, user: str, *, wait: float = 0) -> Modal | None:
-        """Return the modal that someone has open, if any; wait up to `wait` real seconds for one to open."""
+        """Return the modal that a person has open, or None. Wait up to `wait` wall-clock seconds for a modal."""
         modal = (await self.slack.get("views", user=user, wait=wait))["modal"]
         return None if modal is None else Modal.model_validate(modal)
 
     async def open_modal(self, user: str) -> Modal:
-        """Return the modal that opens for someone now. Raise LookupError if none opens within 5 real seconds."""
+        """Wait until a person has a modal open, and return it. Raise LookupError after 5 wall-clock seconds."""
         modal = await self.modal(user, wait=5)
         if modal is None:
             raise LookupError(f"{user} has no modal open")
@@ -133,74 +144,87 @@ class SandboxClient:
     async def sockets(
         self, *, least: int | None = None, opened: int | None = None, wait: float | None = None
     ) -> Sockets:
-        """Return the app's connections; wait until `least` are connected and `opened` were ever opened."""
+        """Return the app's connections.
+
+        First waits, at most `wait` wall-clock seconds, until at least `least` connections are open and at least
+        `opened` have been opened in total.
+        """
         answer = await self.slack.get("sockets", least=least, opened=opened, wait=wait)
         return Sockets(tuple(socket["socket"] for socket in answer["sockets"]), int(answer["opened"]))
 
     # --- the market and the account
 
     async def vendor(self, name: str, behaviour: str, **fields: object) -> None:
-        """Set how a vendor behaves from now on. `*` sets all vendors."""
+        """Change the behaviour of a vendor. The name `*` stands for all vendors."""
         await self.compute.post(f"vendors/{name}", {"behaviour": behaviour, **fields})
 
     async def add_machine(self, name: str, gpu_type: str = "H100", rate: str = "2.10") -> str:
-        """Add a running machine that was not procured through the API. Return its id."""
+        """Add a running machine that wasn't procured through the API. Return its id."""
         body = {"name": name, "gpu_type": gpu_type, "rate": rate}
         return str((await self.compute.post("resources", body))["resource_id"])
 
     async def vanish(self, resource_id: str, how: str) -> None:
-        """Let the vendor take a machine back: `deleted`, or `missing` as if it had never existed."""
+        """Make the vendor reclaim a machine.
+
+        `how` is `deleted`, or `missing` to make the API respond as if the machine had never existed.
+        """
         await self.compute.post(f"resources/{resource_id}/vanish", {"how": how})
 
     async def machine(
         self, resource_id: str, *, visits: int | None = None, wait: float | None = None
     ) -> MachineDetails:
-        """Return one resource. Wait up to `wait` real seconds until its probe was visited `visits` times."""
+        """Return a resource.
+
+        First waits, at most `wait` wall-clock seconds, until there have been `visits` logins with the probe's key.
+        """
         answer = await self.compute.get(f"resources/{resource_id}", visits=visits, wait=wait)
         return MachineDetails.model_validate(answer)
 
     async def use(self, resource_id: str, *phases: Json, **fields: object) -> MachineDetails:
-        """Set how a machine is used from now on, as `{"all": 98, "for": 3600}, {"all": 0, "connections": 1}`.
+        """Set the utilization of a machine, as a sequence of phases that starts now.
 
-        The last phase lasts without end. `fields` are the other fields of the call: repeat, setup, on_ending,
-        hardware.
+        Phases look like `{"all": 98, "for": 3600}, {"all": 0, "connections": 1}`. The last phase has no end.
+        `fields` are the other fields of the control call: repeat, setup, on_ending, hardware.
         """
         body: Json = {**({"phases": phases} if phases else {}), **fields}
         return MachineDetails.model_validate(await self.compute.post(f"resources/{resource_id}/use", body))
 
     async def change_host_keys(self, resource_id: str, *kinds: str) -> MachineDetails:
-        """Give a machine a new SSH host key of each of these kinds; by default only `ssh-ed25519`."""
+        """Replace a machine's SSH host keys with a new key of each of these kinds (default: `ssh-ed25519`)."""
         body = {"kinds": kinds} if kinds else {}
         return MachineDetails.model_validate(await self.compute.post(f"resources/{resource_id}/host_keys", body))
 
     async def use_ssh_port(self, port: int) -> None:
-        """Let the next machine that runs listen on this port. Raise ControlError if a machine listens there."""
+        """Make the SSH server of the next machine listen on this port.
+
+        Raises ControlError if another machine already listens there.
+        """
         await self.compute.post("next_ssh_port", {"port": port})
 
     async def account(self) -> Account:
-        """Return the offers that were bought, and every resource."""
+        """Return the offers that were bought, and all resources."""
         return Account.model_validate(await self.compute.get("account"))
 
     async def bill(self) -> list[BillLine]:
-        """Return a line for each resource."""
+        """Return the bill, with a line for each resource."""
         return [BillLine.model_validate(line) for line in (await self.compute.get("bill"))["lines"]]
 
     # --- GitHub
 
     async def github_keys(self, name: str, *lines: str, behaviour: str = "normal") -> None:
-        """Let GitHub know a user with these keys, each a line of an authorized_keys file.
+        """Add or replace a GitHub user. Each key is a line of an authorized_keys file.
 
-        `behaviour` is `normal`, `huge` (an answer over 64 KiB), `endless`, `redirects` or `garbage`.
+        `behaviour` is `normal`, `huge` (a response of more than 64 KiB), `endless`, `redirects` or `garbage`.
         """
         await self.github.post(f"users/{name}", {"keys": lines, "behaviour": behaviour})
 
     # --- faults
 
     async def add_fault(self, endpoint: str, kind: str, **fields: object) -> Fault:
-        """Put a fault in force at an endpoint of one server.
+        """Add a fault to an endpoint.
 
         The endpoint is a Slack method, `response_url`, `socket`, `webhook`, `user_keys` of GitHub, or an operation
-        of Compute Clear.
+        of Compute Clear. Its name determines the server.
         """
         return await self._server_of(endpoint).add_fault(endpoint, kind, **fields)
 

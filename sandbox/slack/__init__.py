@@ -1,4 +1,4 @@
-"""A Slack workspace on this machine: Web API, Socket Mode and people. See docs/sandbox.md."""
+"""A simulated Slack workspace, with the Web API, Socket Mode, HTTP mode and people. See docs/sandbox.md."""
 
 from sandbox.slack.app_config import AppConfig, from_manifest
 from sandbox.slack.server import SlackSandbox

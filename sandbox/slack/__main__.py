@@ -1,4 +1,4 @@
-"""`python -m sandbox.slack --port 8602`: serve only the workspace."""
+"""`python -m sandbox.slack --port 8602`: serve only the Slack workspace."""
 
 import asyncio
 from typing import Any
@@ -9,7 +9,7 @@ from sandbox.slack.options import add_options
 
 
 def ready_line(sandbox: SlackSandbox) -> dict[str, Any]:
-    """Return the workspace's part of the ready line."""
+    """Return the workspace's part of the ready line, which contains its URLs and secrets."""
     return {
         "slack": sandbox.url,
         "api": f"{sandbox.url}/api/",
@@ -21,7 +21,7 @@ def ready_line(sandbox: SlackSandbox) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Print one JSON line when ready, and serve until SIGTERM or SIGINT."""
+    """Start the server, print one JSON line when it is ready, and serve until SIGTERM or SIGINT."""
     parser = arguments("sandbox.slack", "A Slack workspace on this machine, over Slack's own protocols.")
     parser.add_argument("--port", type=port, default=8602, help="0: a free one (default: 8602)")
     add_options(parser)

@@ -1,6 +1,6 @@
-"""chat.*: posting, editing and linking to messages.
+"""chat.*: posts and edits messages.
 
-Rules: https://docs.slack.dev/reference/methods/chat.postMessage and its siblings.
+Rules: https://docs.slack.dev/reference/methods/chat.postMessage and the pages of the other chat methods.
 """
 
 from sandbox.slack.arguments import ApiError, RateLimited
@@ -11,7 +11,7 @@ from sandbox.slack.schema import Json
 from sandbox.slack.state import BOT_USER
 
 _ACTIVE_THREAD = 2
-"""A thread shows ephemeral replies once it has this many messages, its parent included."""
+"""A thread shows ephemeral replies only once it has this many messages, including its parent."""
 
 
 def post_message(call: Call) -> Json:
@@ -59,7 +59,7 @@ def _channel_to_post_in(call: Call) -> Channel:
 
 
 def _reachable(call: Call, user: str) -> bool:
-    """Return whether the person is in the bot's team, or an outsider who shares a channel with the bot."""
+    """Return whether the person is in the bot's team, or is an outsider who shares a channel with the bot."""
     workspace = call.workspace
     if workspace.people[user].is_in(workspace.people[BOT_USER].team):
         return True
@@ -67,7 +67,10 @@ def _reachable(call: Call, user: str) -> bool:
 
 
 def thread_of(call: Call, channel: Channel) -> str | None:
-    """Return the parent's ts, or None outside a thread. Raise ApiError if that message can't have replies."""
+    """Return the `thread_ts` argument, or None if there is none.
+
+    Raises ApiError if the message with this ts can't have replies.
+    """
     thread_ts = call.args.text("thread_ts")
     if not thread_ts:
         return None
@@ -82,7 +85,7 @@ def thread_of(call: Call, channel: Channel) -> str | None:
 
 
 def _visible(call: Call, channel: Channel, name: str) -> Message:
-    """Return the message that an argument names. Raise ApiError if the message is deleted or ephemeral."""
+    """Return the message whose ts is in an argument. Raise ApiError if it is unknown, deleted or ephemeral."""
     message = call.workspace.message(channel.id, call.args.needed(name))
     if message is None or message.deleted or message.only_for is not None:
         raise ApiError("message_not_found")

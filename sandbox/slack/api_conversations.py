@@ -1,6 +1,6 @@
-"""conversations.*: channels, direct messages and their history.
+"""conversations.*: shows channels, direct messages and their history.
 
-Rules: https://docs.slack.dev/reference/methods/conversations.history and its siblings.
+Rules: https://docs.slack.dev/reference/methods/conversations.history and the pages of the other methods.
 """
 
 import re
@@ -60,7 +60,7 @@ def members(call: Call) -> Json:
 
 
 def history(call: Call) -> Json:
-    """Return a page of a channel's messages, the newest first."""
+    """Return a page of a channel's messages, newest first."""
     channel = _readable(call, "history")
     wanted = _between(call)
     newest_first = [
@@ -72,7 +72,7 @@ def history(call: Call) -> Json:
 
 
 def replies(call: Call) -> Json:
-    """Return a page of a thread, its parent first."""
+    """Return a page of a thread's messages, starting with the parent."""
     channel = _readable(call, "history")
     wanted = _between(call)
     found = call.workspace.message(channel.id, call.args.needed("ts"))
@@ -86,7 +86,10 @@ def replies(call: Call) -> Json:
 
 
 def _readable(call: Call, what: str) -> Channel:
-    """Return the channel if the app may `read` it. For `history`, the bot must be a member."""
+    """Return the requested channel, if the app has the scope for it.
+
+    `what` is the last part of the scope, `read` or `history`. For `history`, the bot must also be a member.
+    """
     wanted = call.workspace.channel(call.args.needed("channel"))
     if wanted is not None:
         call.need_scope(f"{_FAMILY[wanted.kind]}:{what}")
@@ -97,7 +100,7 @@ def _readable(call: Call, what: str) -> Channel:
 
 
 def _between(call: Call) -> Callable[[Message], bool]:
-    """Return the filter by `oldest` and `latest`. Raise ApiError invalid_ts_oldest or invalid_ts_latest."""
+    """Return a filter for the arguments `oldest` and `latest`. Raise ApiError if one of them isn't a ts."""
     oldest, latest = _bound(call, "oldest"), _bound(call, "latest")
     inclusive = call.args.flag("inclusive")
 
@@ -129,7 +132,10 @@ def _messages(call: Call, found: list[Message]) -> Json:
 
 
 def _page(call: Call, items: Sequence[Item]) -> tuple[list[Item], str]:
-    """Return one page and the next cursor, empty at the end. Raise ApiError invalid_cursor or invalid_limit."""
+    """Return the requested page, and the cursor of the next one, which is empty on the last page.
+
+    Raises ApiError `invalid_cursor` or `invalid_limit`.
+    """
     limit = call.args.number("limit", 100, 1, 999)
     cursor = call.args.text("cursor") or "p:0"
     prefix, _, place = cursor.partition(":")

@@ -1,6 +1,6 @@
-"""files.*: uploads, and the files that were uploaded.
+"""files.*: uploads and shows files.
 
-Rules: https://docs.slack.dev/reference/methods/files.getUploadURLExternal and its siblings.
+Rules: https://docs.slack.dev/reference/methods/files.getUploadURLExternal and the pages of the other methods.
 """
 
 from sandbox.slack.api_chat import thread_of
@@ -11,11 +11,11 @@ from sandbox.slack.schema import Json
 
 LONGEST_ALT = 1_000
 LARGEST = 2**30
-"""The most bytes of a file; Slack takes up to 1 GB."""
+"""The maximum size of a file in bytes. Slack accepts up to 1 GB."""
 
 
 def get_upload_url(call: Call) -> Json:
-    """Begin an upload."""
+    """Start an upload, and return the URL to which the bytes have to be sent."""
     name, alt_text = call.args.needed("filename"), call.args.text("alt_txt") or ""
     call.args.needed("length")
     length = call.args.number("length", 0, 1, LARGEST)
@@ -28,7 +28,7 @@ def get_upload_url(call: Call) -> Json:
 
 
 def complete_upload(call: Call) -> Json:
-    """Complete uploads, and share their files in a channel if one is named."""
+    """Complete one or more uploads, and share the files in a channel if one is given."""
     files = _uploaded(call)
     channel, thread_ts = None, None
     if "channel_id" in call.args:
@@ -46,7 +46,11 @@ def complete_upload(call: Call) -> Json:
 
 
 def _uploaded(call: Call) -> list[tuple[File, str | None]]:
-    """Return the named files with their titles. Raise ApiError file_not_found if one is not received yet."""
+    """Return the requested files with their titles.
+
+    Raises ApiError `file_not_found` if the bytes of a file haven't been received, or its upload is already
+    complete.
+    """
     named = call.args.parsed("files", "invalid_arguments")
     if not isinstance(named, list) or not named or not all(isinstance(each, dict) for each in named):
         raise ApiError("invalid_arguments", ["must be a list of files with an id [json-pointer:/files]"])
@@ -61,7 +65,7 @@ def _uploaded(call: Call) -> list[tuple[File, str | None]]:
 
 
 def info(call: Call) -> Json:
-    """Return a file whose upload was completed."""
+    """Return a file whose upload is complete."""
     file = call.files.get(call.args.needed("file"))
     if file is None or not file.completed:
         raise ApiError("file_not_found")

@@ -1,4 +1,4 @@
-"""auth.*, users.* and usergroups.*: who people are."""
+"""auth.*, users.* and usergroups.*: shows the bot, people and user groups."""
 
 from sandbox.slack.arguments import ApiError
 from sandbox.slack.call import Call
@@ -8,7 +8,7 @@ from sandbox.slack.state import BOT_ID, BOT_USER, TEAM
 
 
 def auth_test(call: Call) -> Json:
-    """Return who the bot is."""
+    """Return the identity of the bot."""
     bot = call.workspace.people[BOT_USER]
     answer: Json = {
         "ok": True,

@@ -1,4 +1,4 @@
-"""views.*: modals and the Home tab; and blocks.validate.
+"""views.* and blocks.validate: shows modals and Home tabs, and validates blocks.
 
 Rules: https://docs.slack.dev/surfaces/modals and https://docs.slack.dev/reference/methods/blocks.validate.
 """
@@ -18,8 +18,9 @@ from sandbox.slack.values import state_of
 
 
 def open_(call: Call) -> Json:
-    """Open a modal in the place of the one that the person has open. A view that is refused uses up its trigger:
-    Slack doesn't document that it doesn't.
+    """Open a modal, which replaces the modal that the person may have open.
+
+    A refused view uses up its trigger_id. Slack doesn't document this case, so the sandbox is strict.
     """
     user = call.triggers.exchange(call.args.needed("trigger_id"))
     source = _source(call, "modal")
@@ -30,7 +31,10 @@ def open_(call: Call) -> Json:
 
 
 def update(call: Call) -> Json:
-    """Show other content in an open modal. Raise ApiError not_found, or hash_conflict if it changed meanwhile."""
+    """Replace the content of an open modal.
+
+    Raises ApiError `not_found` if the modal isn't open, or `hash_conflict` if it has changed in the meantime.
+    """
     source = _source(call, "modal")
     view = call.workspace.modal(call.args.needed("view_id"))
     if view is None:
@@ -40,7 +44,10 @@ def update(call: Call) -> Json:
 
 
 def publish(call: Call) -> Json:
-    """Show a person's Home tab. Raise ApiError not_enabled, or hash_conflict if it changed meanwhile."""
+    """Set the content of a person's Home tab.
+
+    Raises ApiError `not_enabled` if the app has no Home tab, or `hash_conflict` if it has changed in the meantime.
+    """
     workspace = call.workspace
     source = _source(call, "home")
     person = call.person("user_id")
@@ -58,8 +65,10 @@ def publish(call: Call) -> Json:
 
 
 def validate(call: Call) -> Json:
-    """Answer whether blocks, a message or a view are valid, and if not, where and why. The first reason stands
-    alone: Slack doesn't document that it names them all.
+    """Validate blocks, a message or a view.
+
+    Raises ApiError with the place and the reason if they are invalid. Only the first problem is reported, because
+    Slack doesn't document that it reports all of them.
     """
     given = [name for name in ("blocks", "message", "view") if name in call.args]
     if len(given) != 1:
@@ -81,7 +90,7 @@ def validate(call: Call) -> Json:
 
 
 def _check_hash(call: Call, view: View) -> None:
-    """Raise ApiError hash_conflict if the call names the hash of another state of the view."""
+    """Refuse a call whose `hash` belongs to another state of the view. Raises ApiError `hash_conflict`."""
     if call.args.text("hash") not in (None, view.hash):
         raise ApiError("hash_conflict")
 
@@ -91,7 +100,7 @@ def _source(call: Call, kind: str) -> Json:
 
 
 def checked_view(workspace: Workspace, view: Any, kind: str = "modal") -> Json:
-    """Return the view if it is valid. Raise ApiError invalid_arguments or view_too_large."""
+    """Return a view if it is valid. Raise ApiError `invalid_arguments` or `view_too_large`."""
     if not isinstance(view, dict):
         raise ApiError("invalid_arguments", ["missing required field: view [json-pointer:/view]"])
     code, reasons = view_problems(view, kind, refused=workspace.lacks.blocks)
@@ -101,7 +110,7 @@ def checked_view(workspace: Workspace, view: Any, kind: str = "modal") -> Json:
 
 
 def changed_view(workspace: Workspace, view: View, source: Json) -> View:
-    """Show other content in the same modal. Inputs with the same ids keep what was typed."""
+    """Replace the content of a modal. Inputs whose ids stay the same keep their values."""
     filled = _with_ids(source)
     state = state_of(filled["blocks"], view.values)
     changed = replace(view, source=filled, hash=_new_hash(workspace), values=state, errors={})

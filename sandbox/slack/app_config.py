@@ -30,7 +30,7 @@ EVENT_SCOPES: Mapping[str, tuple[str, ...]] = {
     "subteam_members_changed": ("usergroups:read",),
     "user_change": ("users:read",),
 }
-"""One of these is needed for the event to be sent (docs.slack.dev/reference/events)."""
+"""The scopes of which an app needs at least one to get an event (https://docs.slack.dev/reference/events)."""
 EVENTS = (
     "app_home_opened",
     "app_mention",
@@ -43,23 +43,25 @@ EVENTS = (
 
 @dataclass(frozen=True)
 class AppConfig:
-    """Scopes, subscriptions and commands of the installed app."""
+    """The settings of the installed app, such as its scopes, subscriptions and commands."""
 
     name: str = "gpubot"
     scopes: tuple[str, ...] = SCOPES
     events: tuple[str, ...] = EVENTS
     commands: Mapping[str, bool] | None = None
-    """The app's commands, and whether each has `should_escape`. None: every command is the app's, and is
-    escaped."""
+    """The app's commands, each with its setting `should_escape`.
+
+    None means that every command belongs to the app and is escaped.
+    """
     home_tab: bool = True
     messages_tab: bool = True
     socket_mode: bool = True
     interactivity: bool = True
     request_urls: Mapping[str, str] = field(default_factory=dict)
-    """Where requests are sent, by the kind of what is sent. Empty with Socket Mode."""
+    """The request URLs, by kind: `slash_commands`, `interactive` and `events_api`. Empty in Socket Mode."""
 
     def has_command(self, command: str) -> bool:
-        """Return whether people can type this command."""
+        """Return whether the app has this slash command."""
         return "commands" in self.scopes and (self.commands is None or command in self.commands)
 
     def receives(self, event: str) -> bool:
@@ -73,9 +75,9 @@ class AppConfig:
 
 
 def from_manifest(manifest: Mapping[str, Any]) -> AppConfig:
-    """Return the app that a manifest (parsed YAML or JSON) describes.
+    """Return the settings in a manifest (parsed YAML or JSON).
 
-    Raise ValueError if the manifest does not have the shape of Slack's schema.
+    Raises ValueError if the manifest doesn't follow Slack's schema.
     """
     try:
         features = manifest.get("features", {})
@@ -103,7 +105,7 @@ def from_manifest(manifest: Mapping[str, Any]) -> AppConfig:
 
 
 def _request_urls(features: Mapping[str, Any], settings: Mapping[str, Any]) -> Mapping[str, str]:
-    """Return the request URLs of an app without Socket Mode. Raise ValueError if one is missing or isn't https."""
+    """Return the request URLs of an app in HTTP mode. Raise ValueError if one is missing or isn't https."""
     interactivity, events = settings.get("interactivity", {}), settings.get("event_subscriptions", {})
     needed: dict[str, Any] = {}
     if features.get("slash_commands"):

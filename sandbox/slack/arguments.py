@@ -1,4 +1,4 @@
-"""The arguments of a Web API call, from JSON, a form or the query; and the errors that a call can end with."""
+"""Reads the arguments of Web API calls from JSON, forms or the query, and defines the errors of calls."""
 
 import json
 import math
@@ -11,11 +11,11 @@ from aiohttp import web
 from sandbox.slack.schema import Json
 
 MAX_DEPTH = 60
-"""How many levels of nesting are accepted; far more than any block needs."""
+"""The maximum depth of nesting, which is far more than any block needs."""
 
 
 class ApiError(Exception):
-    """Slack's `{"ok": false, "error": code}`, with further fields."""
+    """An error response `{"ok": false, "error": code}`, possibly with further fields."""
 
     def __init__(self, code: str, reasons: list[str] | None = None, **more: Any) -> None:
         super().__init__(code)
@@ -27,7 +27,7 @@ class ApiError(Exception):
 
 
 class RateLimited(Exception):
-    """HTTP 429; `seconds` is the value of Retry-After."""
+    """The call is refused with HTTP 429. `seconds` is the value of Retry-After."""
 
     def __init__(self, seconds: int) -> None:
         super().__init__(seconds)
@@ -36,7 +36,7 @@ class RateLimited(Exception):
 
 @dataclass(frozen=True)
 class Arguments:
-    """The arguments of a call: JSON values, or strings if they came in a form or the query."""
+    """The arguments of a call: JSON values, or strings if they were sent in a form or the query."""
 
     values: Json
 
@@ -44,25 +44,29 @@ class Arguments:
         return self.values.get(name) is not None
 
     def text(self, name: str) -> str | None:
-        """Return a string, or a number as it is written. Return None for anything else."""
+        """Return an argument that is a string or a number as text. Return None for anything else."""
         value = self.values.get(name)
         if isinstance(value, bool) or not isinstance(value, str | int | float):
             return None
         return str(value)
 
     def needed(self, name: str) -> str:
-        """Return a string that must be given. Raise ApiError invalid_arguments if it is not."""
+        """Return a required argument as text. Raise ApiError `invalid_arguments` if it is missing or empty."""
         value = self.text(name)
         if not value:
             raise ApiError("invalid_arguments", [f"missing required field: {name} [json-pointer:/{name}]"])
         return value
 
     def flag(self, name: str) -> bool:
-        """Return a boolean, False if it is absent."""
+        """Return a boolean argument, False if it is absent."""
         return str(self.values.get(name, "")).lower() in ("1", "true", "yes")
 
     def number(self, name: str, default: int, least: int, most: int) -> int:
-        """Return an integer. Raise ApiError invalid_limit or invalid_arguments if it is out of range."""
+        """Return an integer argument, `default` if it is absent.
+
+        Raises ApiError `invalid_arguments` if it isn't an integer or is out of range, or `invalid_limit` if the
+        argument `limit` is out of range.
+        """
         value = self.text(name)
         if value is None:
             return default
@@ -75,7 +79,10 @@ class Arguments:
         return number
 
     def parsed(self, name: str, broken: str) -> Any:
-        """Return a JSON value; parse it if it came as a string. Raise ApiError `broken` if it is no JSON."""
+        """Return an argument that is a JSON value, parsing it if it was sent as a string.
+
+        Raises an ApiError with the code `broken` if the string isn't JSON.
+        """
         value = self.values.get(name)
         if not isinstance(value, str):
             return value
@@ -86,7 +93,7 @@ class Arguments:
 
 
 def read_json(text: str | bytes) -> Any:
-    """Parse strict JSON. Raise ValueError for anything else, NaN, infinite numbers and deep nesting."""
+    """Parse JSON. Raise ValueError if it is invalid, nested too deeply, or contains NaN or an infinite number."""
     try:
         value = json.loads(text, parse_constant=_refuse_constant, parse_float=_finite)
     except RecursionError:
@@ -121,9 +128,11 @@ def _depth(value: Any) -> int:
 
 
 async def read_arguments(request: web.Request) -> Arguments:
-    """Return the arguments from the query and the body: JSON, a form, or none. Multipart is for files only.
+    """Read the arguments in the query and in the body, which is JSON, a form or empty.
 
-    Raise ApiError invalid_json, json_not_object, invalid_form_data or invalid_post_type.
+    Raises ApiError `invalid_json`, `json_not_object` or `invalid_form_data` if the body is invalid, and
+    `invalid_post_type` if it is anything else. Multipart bodies are refused too, since Slack accepts them only for
+    files.
     """
     values: Json = dict(request.query)
     raw = await request.read()

@@ -1,7 +1,8 @@
-"""Block Kit as Slack accepts it: what a message, a modal and a Home tab may contain.
+"""Validates blocks: the content that Slack accepts in messages, modals and Home tabs.
 
 Source: https://docs.slack.dev/reference/block-kit/blocks and https://docs.slack.dev/reference/views. The sandbox
-refuses blocks and elements that it does not know (image, video, markdown, table ...) instead of ignoring them.
+supports only some of Slack's blocks and elements. It refuses the others (image, video, markdown, table ...)
+instead of ignoring them.
 """
 
 import json
@@ -28,8 +29,10 @@ from sandbox.slack.schema import (
 MESSAGE_BLOCKS = 50
 VIEW_BLOCKS = 100
 SUMMED_TEXT = 12_000
-"""Characters of all texts of a message's blocks together. Slack does not publish the limit; this is the lowest
-figure that its staff has named."""
+"""The maximum number of characters in all texts of a message's blocks together.
+
+Slack doesn't publish the limit. This is the lowest figure that its staff has mentioned.
+"""
 VIEW_BYTES = 250_000
 
 COMMON: dict[str, Check] = {"type": anything}
@@ -80,7 +83,7 @@ _of_message: dict[str, Check] = {
 }
 _of_modal: dict[str, Check] = {**_everywhere, rich_blocks.ALERT: rich_blocks.alert}
 BLOCKS = frozenset({*_of_message, *_of_modal})
-"""The types of blocks that the sandbox knows."""
+"""The types of blocks that the sandbox supports."""
 
 
 def _block(known: Mapping[str, Check], refused: Collection[str]) -> Check:
@@ -104,7 +107,7 @@ def _view(kind: str, refused: Collection[str]) -> Check:
 
 
 def _no_duplicates(blocks: Any, where: str, problems: list[str]) -> None:
-    """Check that block_ids, and action_ids in a block, are unique, and that at most one element has the focus."""
+    """Check that block_ids, and action_ids within a block, are unique, and that at most one element has focus."""
     if not isinstance(blocks, list):
         return
     seen: set[str] = set()
@@ -127,7 +130,7 @@ def _no_duplicates(blocks: Any, where: str, problems: list[str]) -> None:
 
 
 def elements_of(block: Json) -> Iterator[Json]:
-    """Yield the block's interactive elements, also if the block is malformed."""
+    """Yield the interactive elements of a block. The block may be malformed."""
     parts = [block.get("accessory"), block.get("element")]
     if block.get("type") == "actions" and isinstance(block.get("elements"), list):
         parts += block["elements"]
@@ -135,7 +138,7 @@ def elements_of(block: Json) -> Iterator[Json]:
 
 
 def texts_of(value: Any) -> Iterator[str]:
-    """Yield every `text` and `title` string anywhere inside: what Slack is believed to count."""
+    """Yield every `text` and `title` string at any depth. Slack is believed to count these for its limit."""
     if isinstance(value, dict):
         for key, entry in value.items():
             if key in {"text", "title"} and isinstance(entry, str):
@@ -148,8 +151,10 @@ def texts_of(value: Any) -> Iterator[str]:
 
 
 def message_problems(blocks: Any, *, refused: Collection[str] = ()) -> tuple[str, list[str]]:
-    """Return Slack's error name for a message's blocks, and its reasons; an empty name if they are valid.
-    `refused` are the types that the workspace does not know.
+    """Validate the blocks of a message. Return Slack's error code and the reasons.
+
+    The code is empty if the blocks are valid. `refused` are the types of blocks that the workspace doesn't
+    support.
     """
     problems: list[str] = []
     array(_block(_of_message, refused), MESSAGE_BLOCKS, least=0)(blocks, "/blocks", problems)
@@ -163,7 +168,10 @@ def message_problems(blocks: Any, *, refused: Collection[str] = ()) -> tuple[str
 
 
 def view_problems(view: Any, kind: str = "modal", *, refused: Collection[str] = ()) -> tuple[str, list[str]]:
-    """Return Slack's error name for a modal or a Home tab, and its reasons; an empty name if it is valid."""
+    """Validate a modal or a Home tab. Return Slack's error code and the reasons.
+
+    The code is empty if the view is valid. `refused` are the types of blocks that the workspace doesn't support.
+    """
     problems: list[str] = []
     _view(kind, refused)(view, "/view", problems)
     if isinstance(view, dict):
@@ -179,16 +187,16 @@ def view_problems(view: Any, kind: str = "modal", *, refused: Collection[str] = 
 
 
 def without_nulls(value: Any) -> Any:
-    """Return a copy without the fields that are null."""
+    """Return a copy without fields that are null, at any depth."""
     if isinstance(value, dict):
         return {key: without_nulls(entry) for key, entry in value.items() if entry is not None}
     return [without_nulls(entry) for entry in value] if isinstance(value, list) else value
 
 
 def with_ids(blocks: list[Json]) -> list[Json]:
-    """Return a copy in which every block and element has an id; Slack makes up the missing ones.
+    """Return a copy in which every block and element has an id. Like Slack, this generates the missing ids.
 
-    A field that is null is left out, as if it had not been sent.
+    Fields that are null are removed, as if they hadn't been sent.
     """
     copied: list[Json] = without_nulls(blocks)
     for block in copied:

@@ -1,4 +1,4 @@
-"""A call of a Web API method, and the checks that several methods share."""
+"""A call to a Web API method, and the checks that several methods share."""
 
 import json
 from dataclasses import dataclass
@@ -15,12 +15,12 @@ from sandbox.slack.triggers import Triggers
 LONGEST_TEXT = 40_000
 LONGEST_EDIT = 4_000
 METADATA_BYTES = 1_024
-"""Slack does not publish the limit; this is a safe assumption."""
+"""The maximum size of a message's metadata. Slack doesn't publish its limit; this is a safe assumption."""
 
 
 @dataclass(frozen=True)
 class Call:
-    """One call of a method. Its token has been checked."""
+    """A call to a method, whose token has already been checked."""
 
     workspace: Workspace
     triggers: Triggers
@@ -29,14 +29,16 @@ class Call:
     args: Arguments
 
     def need_scope(self, *any_of: str) -> None:
-        """Raise ApiError missing_scope unless the app has one of these."""
+        """Refuse the call unless the app has at least one of these scopes. Raises ApiError `missing_scope`."""
         scopes = self.workspace.app.scopes
         if not any(scope in scopes for scope in any_of):
             raise ApiError("missing_scope", needed=any_of[0], provided=",".join(scopes))
 
     def channel(self, name: str = "channel") -> Channel:
-        """Return the channel that an argument names. Raise ApiError channel_not_found, also if the channel is
-        hidden from the bot.
+        """Return the channel whose id is in an argument.
+
+        Raises ApiError `channel_not_found` if there is none, or if the channel is private and the bot isn't a
+        member.
         """
         channel = self.workspace.channel(self.args.needed(name))
         if channel is None or (channel.kind != "public" and not self.workspace.bot_is_in(channel)):
@@ -44,7 +46,7 @@ class Call:
         return channel
 
     def person(self, name: str = "user") -> Person:
-        """Return the person whom an argument names. Raise ApiError user_not_found."""
+        """Return the person whose id is in an argument. Raise ApiError `user_not_found` if there is none."""
         person = self.workspace.person(self.args.needed(name))
         if person is None:
             raise ApiError("user_not_found")
@@ -53,7 +55,7 @@ class Call:
 
 @dataclass(frozen=True)
 class Content:
-    """The content of a message as the app sent it. None stands for what the app did not send."""
+    """The content of a message as the app sent it. Parts that the app didn't send are None."""
 
     text: str | None
     blocks: list[Json] | None
@@ -61,11 +63,14 @@ class Content:
 
 
 def content(workspace: Workspace, args: Arguments, *, longest: int | None = None) -> Content:
-    """Return the content of a message, checked by what the workspace knows.
+    """Validate the content of a message, and return it.
 
-    Raise ApiError: no_text, msg_too_long (over `longest` characters; None: the text is cut at 40,000),
-    invalid_blocks, invalid_blocks_format, msg_blocks_too_long, invalid_metadata_format, invalid_metadata_schema,
-    metadata_too_large.
+    A text of more than `longest` characters is refused. If `longest` is None, the text is instead cut after 40,000
+    characters.
+
+    Raises:
+        ApiError: `no_text`, `msg_too_long`, `invalid_blocks`, `invalid_blocks_format`, `msg_blocks_too_long`,
+            `invalid_metadata_format`, `invalid_metadata_schema` or `metadata_too_large`.
     """
     text, blocks = args.text("text"), _blocks(workspace, args)
     if not (text and text.strip()) and not blocks:
@@ -90,7 +95,10 @@ def _blocks(workspace: Workspace, args: Arguments) -> list[Json] | None:
 
 
 def _metadata(args: Arguments) -> Json | None:
-    """Return the metadata; {} clears it. Its values are strings, numbers, booleans, flat objects and arrays."""
+    """Validate a message's metadata, and return it. None if there is none; `{}` removes the metadata of a message.
+
+    The values may be strings, numbers, booleans, flat objects and arrays.
+    """
     metadata = args.parsed("metadata", "invalid_metadata_format")
     if metadata is None:
         return None

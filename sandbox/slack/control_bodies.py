@@ -1,4 +1,4 @@
-"""The bodies of the workspace's control calls; docs/sandbox.md explains them."""
+"""The bodies of the workspace's control calls. docs/sandbox.md explains them."""
 
 from typing import Annotated, Any, Literal
 
@@ -69,7 +69,7 @@ class OpenHome(ControlModel):
 
 
 class PersonChange(ControlModel):
-    """A new person, or changes to one. Only a new one can be given an `id`, here and in the next two."""
+    """A new person, or changes to a person. `id` is allowed only for a new person."""
 
     id: Annotated[str, Field(pattern=r"^[UW][A-Z0-9]+$")] | None = None
     name: Annotated[str, Field(min_length=1, max_length=80)] | None = None
@@ -82,7 +82,7 @@ class PersonChange(ControlModel):
 
 
 class ChannelChange(ControlModel):
-    """A new channel, or changes to one."""
+    """A new channel, or changes to a channel. `id` is allowed only for a new channel."""
 
     id: Annotated[str, Field(pattern=r"^[CG][A-Z0-9]+$")] | None = None
     name: Annotated[str, Field(pattern=r"^[a-z0-9_-]{1,80}$")] | None = None
@@ -94,7 +94,7 @@ class ChannelChange(ControlModel):
 
 
 class GroupChange(ControlModel):
-    """A new user group, or changes to one."""
+    """A new user group, or changes to a group. `id` is allowed only for a new group."""
 
     id: Annotated[str, Field(pattern=r"^S[A-Z0-9]+$")] | None = None
     handle: Annotated[str, Field(pattern=r"^[a-z0-9._-]{1,21}$")] | None = None
@@ -102,8 +102,9 @@ class GroupChange(ControlModel):
 
 
 class AppChange(ControlModel):
-    """The scopes, the events or the whole manifest of the installed app from now on; and where on this machine the
-    host of its request URLs is.
+    """Changes to the installed app: its scopes, its events or its whole manifest.
+
+    `reach` is the address of the app on this machine. It replaces the host of the request URLs in the manifest.
     """
 
     scopes: Strings | None = None
@@ -113,7 +114,7 @@ class AppChange(ControlModel):
 
 
 class Disconnect(ControlModel):
-    """How the app's connections fail."""
+    """A failure of the app's connections."""
 
     reason: Literal["warning", "refresh_requested"] | None = None
     kill: bool = False
@@ -130,7 +131,7 @@ def _known(blocks: tuple[str, ...]) -> tuple[str, ...]:
 
 
 class LacksChange(ControlModel):
-    """The features that the workspace lacks from now on."""
+    """Changes to the features that the workspace doesn't support."""
 
     metadata: bool | None = None
     history: bool | None = None
@@ -141,7 +142,7 @@ class LacksChange(ControlModel):
 
 
 class Tokens(ControlModel):
-    """Whether the tokens and the webhook are valid from now on. `new` replaces a token by a new, valid one."""
+    """Changes to the validity of the tokens and the webhook. `new` replaces a token with a new, valid one."""
 
     bot: Literal["valid", "revoked", "new"] | None = None
     app: Literal["valid", "revoked", "new"] | None = None
@@ -150,6 +151,6 @@ class Tokens(ControlModel):
 
 
 class PaceChange(ControlModel):
-    """How fast the time of the rate limits runs."""
+    """A new speed for the clock of the rate limits. At 0, they are switched off."""
 
     scale: Annotated[float, Field(ge=0)]

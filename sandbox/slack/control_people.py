@@ -1,4 +1,4 @@
-"""`/_control/` of the workspace: acts for people and shows what they see. docs/sandbox.md has the calls."""
+"""`/_control/` of the workspace: acts for people, and shows what they see. docs/sandbox.md lists the calls."""
 
 from collections.abc import Awaitable, Callable
 from functools import wraps
@@ -18,7 +18,7 @@ Handler = Callable[[web.Request], Awaitable[web.Response]]
 
 
 def _refusing_the_impossible(handler: Handler) -> Handler:
-    """Answer 409 with the reason as `error` if the handler raises Impossible."""
+    """Wrap a handler so that it responds with 409 and the reason if it raises Impossible."""
 
     @wraps(handler)
     async def handle(request: web.Request) -> web.Response:
@@ -31,7 +31,7 @@ def _refusing_the_impossible(handler: Handler) -> Handler:
 
 
 class PeopleControl:
-    """The control calls for people."""
+    """The control calls that act for people or show what they see."""
 
     def __init__(self, workspace: Workspace, people: People, modals: Modals, pings: Pings) -> None:
         self._workspace = workspace
@@ -98,7 +98,7 @@ class PeopleControl:
         return self._modals.opened(person, view_id)
 
     def _message(self, person: Person, body: bodies.Click) -> Message:
-        """Return the message as it is now, or with `seq` as it was then on the person's screen."""
+        """Return the message to click, in its current state or as it was on the person's screen at `seq`."""
         channel = self._workspace.dm(person.id).id if body.dm else body.channel
         named = self._workspace.channel_named((channel or "").removeprefix("#"))
         message = self._workspace.message(named.id if named else channel, body.ts)

@@ -1,4 +1,4 @@
-"""`/_control/` of the workspace: its people, channels and groups, the app, its connections and its failures."""
+"""`/_control/` of the workspace: changes people, channels, groups and the app, and makes connections fail."""
 
 from dataclasses import asdict, replace
 from typing import TypeVar
@@ -103,7 +103,7 @@ class WorkspaceControl:
                 raise refusal(422, "name: needed")
             before = Person(body.id or self._workspace.new_id("U"), body.name, "UTC", TEAM)
         given = body.model_dump(exclude_unset=True)
-        # Only `guest` may be set to null: it makes a full member.
+        # Of all fields, only `guest` can be set to null, which makes a guest a full member.
         changes = {key: value for key, value in given.items() if value is not None or key == "guest"}
         person = replace(before, **changes)
         self._workspace.people[person.id] = person
@@ -166,7 +166,11 @@ class WorkspaceControl:
         return reply(asdict(group))
 
     def _named(self, request: web.Request, new_id: str | None, items: dict[str, Item], error: str) -> Item | None:
-        """Return the item that a PATCH names, or None for a POST, which creates one. Its `new_id` must be free."""
+        """Return the item that a PATCH changes, or None for a POST, which creates a new item.
+
+        The call is refused if a PATCH names an unknown item or contains a `new_id`, or if the `new_id` of a POST
+        is taken.
+        """
         if "id" not in request.match_info:
             if new_id in items:
                 raise refusal(422, f"id: {new_id} is taken")
@@ -194,8 +198,9 @@ class WorkspaceControl:
         return reply({"ok": True, "event_id": self._events.send(inner).event_id})
 
     async def _show_deliveries(self, request: web.Request) -> web.Response:
-        """Answer with the deliveries. With `wait`, answer once no event, or not the one with `id`, waits any
-        more.
+        """Respond with the deliveries of events: all of them, or only those of the event `id`.
+
+        With `wait`, the call first waits until none of them is waiting for an acknowledgement any more.
         """
         wanted = request.query.get("id")
 
@@ -219,8 +224,10 @@ class WorkspaceControl:
     # Connections and the app
 
     async def _show_sockets(self, request: web.Request) -> web.Response:
-        """Answer with the connections. With `wait`, answer once `least` are connected and `opened` were ever
-        opened.
+        """Respond with the app's connections.
+
+        With `wait`, the call first waits until at least `least` connections are open, and at least `opened` have
+        been opened in total.
         """
         least, opened = number(request, "least", 0), number(request, "opened", 0)
         sockets = self._sockets

@@ -1,8 +1,8 @@
-"""The blocks for data: a table that people can sort, and a chart.
+"""Validates the blocks for data: sortable tables and charts.
 
 Source: https://docs.slack.dev/reference/block-kit/blocks/data-table-block and
-https://docs.slack.dev/reference/block-kit/blocks/data-visualization-block. Both are for messages only. A cell with
-rich_text is refused, as is everything that the sandbox does not know.
+https://docs.slack.dev/reference/block-kit/blocks/data-visualization-block. Slack allows both only in messages. The
+sandbox doesn't support cells with rich_text and refuses them.
 """
 
 from typing import Any
@@ -24,10 +24,10 @@ from sandbox.slack.schema import (
 
 TABLE, CHART = "data_table", "data_visualization"
 TABLE_ROWS = 101
-"""The header is one of them."""
+"""The maximum number of rows, including the header."""
 TABLE_COLUMNS = 20
 TABLE_CHARACTERS = 20_000
-"""Of all cells of a message's tables together."""
+"""The maximum number of characters in all cells of a message's tables together."""
 CHARTS = 2
 SERIES = 12
 POINTS = 20
@@ -45,7 +45,7 @@ _cell = by_type(
 
 
 def _rows_are_even(value: Any, where: str, problems: list[str]) -> None:
-    """Check that all rows have as many cells as the header, and that the row header is one of them."""
+    """Check that all rows have as many cells as the header, and that the row header's column exists."""
     if not isinstance(value, dict) or not isinstance(value.get("rows"), list):
         return
     lengths = [len(row) for row in value["rows"] if isinstance(row, list)]
@@ -90,7 +90,7 @@ _pie = fields(
 
 
 def _points_match(value: Any, where: str, problems: list[str]) -> None:
-    """Check that the series have different names, and each a point for each category, in their order."""
+    """Check that names of series are unique, and that each series has one point per category, in order."""
     if problems:
         return
     names = [series["name"] for series in value["series"]]
@@ -131,7 +131,7 @@ chart = fields(
 
 
 def few_enough(blocks: Any, where: str, problems: list[str]) -> None:
-    """Check the limits for all blocks of a message together: two charts, and the characters of the tables."""
+    """Check the limits that apply to a whole message: the number of charts, and the characters in its tables."""
     known = [block for block in blocks if isinstance(block, dict)] if isinstance(blocks, list) else []
     if sum(block.get("type") == CHART for block in known) > CHARTS:
         add_problem(problems, f"no more than {CHARTS} blocks of type {CHART} allowed", where)
@@ -141,7 +141,7 @@ def few_enough(blocks: Any, where: str, problems: list[str]) -> None:
 
 
 def texts(block: Json) -> list[list[str]]:
-    """Return the cells of a table as people read them, row by row."""
+    """Return the text that people see in each cell of a table, row by row."""
     rows = block.get("rows")
     return [
         [str(cell.get("text", cell.get("value", ""))) for cell in row if isinstance(cell, dict)]

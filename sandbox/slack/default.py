@@ -1,4 +1,4 @@
-"""The workspace with which the sandbox starts. Tests and docs/sandbox.md rely on its names and ids."""
+"""The initial workspace of the sandbox. Tests and docs/sandbox.md rely on its names and ids."""
 
 from sandbox.clock import SandboxClock
 from sandbox.slack.app_config import AppConfig
@@ -11,7 +11,7 @@ APPROVERS = "S0APPROVE"
 
 
 def default_workspace(clock: SandboxClock, app: AppConfig, *, max_states: int = MAX_STATES) -> Workspace:
-    """Return the workspace with its people, channels and groups."""
+    """Create the initial workspace with its people, channels and groups."""
     workspace = Workspace(clock, app, max_states=max_states)
     for person in (
         Person(BOT_USER, app.name, "UTC", TEAM, is_bot=True),

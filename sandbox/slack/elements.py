@@ -1,4 +1,4 @@
-"""The interactive elements of Block Kit that the sandbox knows, and the objects inside them, with their limits.
+"""Validates the interactive elements of blocks that the sandbox supports, and the objects inside them.
 
 Source: https://docs.slack.dev/reference/block-kit/block-elements and
 https://docs.slack.dev/reference/block-kit/composition-objects.
@@ -22,11 +22,11 @@ from sandbox.slack.schema import (
 )
 
 ID = string(255)
-ID_OR_NONE = string(255, least=0)  # an empty id counts as none: Slack makes one
+ID_OR_NONE = string(255, least=0)  # an empty id counts as a missing one, which Slack generates
 
 
 def text(most: int = 3000, *, kinds: tuple[str, ...] = ("plain_text", "mrkdwn")) -> Check:
-    """Return the check of a text object with up to `most` characters."""
+    """Return a check for a text object with up to `most` characters."""
     plain = fields({"type": anything, "text": string(most)}, {"emoji": boolean})
     mrkdwn = fields({"type": anything, "text": string(most)}, {"verbatim": boolean})
     rules = {"plain_text": plain, "mrkdwn": mrkdwn}
@@ -34,7 +34,7 @@ def text(most: int = 3000, *, kinds: tuple[str, ...] = ("plain_text", "mrkdwn"))
 
 
 def plain(most: int) -> Check:
-    """Return the check of a plain_text object with up to `most` characters."""
+    """Return a check for a plain_text object with up to `most` characters."""
     return text(most, kinds=("plain_text",))
 
 
@@ -50,7 +50,7 @@ DISPATCH: Check = fields({}, {"trigger_actions_on": array(one_of("on_enter_press
 
 
 def choices(element: Json) -> list[Json]:
-    """Return an element's options, those of its groups too."""
+    """Return an element's options, including the options in its groups."""
     grouped = [
         choice
         for group in _as_list(element.get("option_groups"))

@@ -1,6 +1,7 @@
-"""The Events API: subscribed events are sent, and sent again until they are acknowledged.
+"""The Events API: sends events to which the app is subscribed.
 
-Rules: https://docs.slack.dev/apis/events-api/. There are up to three retries in real time, each with its number.
+Rules: https://docs.slack.dev/apis/events-api/. An event that isn't acknowledged is sent again, up to three times.
+The delays are in wall-clock time, and each retry carries its number.
 """
 
 import asyncio
@@ -19,12 +20,12 @@ from sandbox.slack.timing import Timing
 from sandbox.slack.to_app import ToApp
 
 MAX_DELIVERIES = 10_000
-"""How many deliveries can be looked up; older ones are forgotten."""
+"""The number of deliveries that can be looked up. Older ones are forgotten."""
 
 
 @dataclass
 class Delivery:
-    """One event that is sent. `state`: waiting, acknowledged, or given_up."""
+    """The delivery of one event. `state` is `waiting`, `acknowledged` or `given_up`."""
 
     event_id: str
     kind: str
@@ -45,7 +46,7 @@ class Events:
         """Notified when a delivery changes."""
 
     def send(self, inner: Json) -> Delivery:
-        """Begin to deliver an event, whether or not it is subscribed."""
+        """Start to deliver an event, whether or not the app is subscribed to it."""
         payload = payloads.event(self._workspace, inner)
         delivery = Delivery(payload["event_id"], str(inner.get("type")))
         self.deliveries.append(delivery)
@@ -53,7 +54,7 @@ class Events:
         return delivery
 
     def send_subscribed(self, name: str, inner: Json) -> None:
-        """Begin to deliver an event if the app is subscribed to it."""
+        """Start to deliver an event if the app is subscribed to it."""
         if self._workspace.app.receives(name):
             self.send(inner)
 
@@ -92,13 +93,13 @@ class Events:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    # The events of what happens in the workspace
+    # Events about changes in the workspace
 
     def message_changed(self, before: Message | None, after: Message) -> None:
-        """Send `message.*` for a message that is not ephemeral and was posted, edited or deleted, also by the app.
+        """Send `message.*` for a message that was posted, edited or deleted, by a person or by the app.
 
-        The bot must be in the channel. A new message that mentions the bot also sends `app_mention`, except in a
-        direct message.
+        Not for ephemeral messages. Nothing is sent if the bot isn't in the channel. A new message that mentions
+        the bot also triggers `app_mention`, except in a direct message.
         """
         channel = self._workspace.channels[after.channel]
         kind = {"public": "channel", "private": "group", "im": "im"}[channel.kind]
@@ -137,7 +138,7 @@ class Events:
         )
 
     def group_changed(self, group: str, before: tuple[str, ...], after: tuple[str, ...]) -> None:
-        """Send `subteam_members_changed`: who came and who went, with their counts as strings."""
+        """Send `subteam_members_changed`, with the people who joined and left. Their counts are strings."""
         added = [user for user in after if user not in before]
         removed = [user for user in before if user not in after]
         if not added and not removed:
@@ -159,13 +160,13 @@ class Events:
         )
 
     def _left(self, channel: Channel) -> None:
-        """Send channel_left or group_left: the app gets no member_left_channel for its own bot."""
+        """Send `channel_left` or `group_left`. Slack sends no `member_left_channel` for the app's own bot."""
         kind = "channel_left" if channel.kind == "public" else "group_left"
         inner = {"type": kind, "channel": channel.id, "event_ts": self._workspace.new_ts()}
         self.send_subscribed(kind, inner)
 
     def member_changed(self, channel: Channel, user: str, *, joined: bool) -> None:
-        """Send the event of a person or the bot who joined or left."""
+        """Send the event for a person or the bot who joined or left a channel."""
         if user == BOT_USER and not joined:
             self._left(channel)
             return

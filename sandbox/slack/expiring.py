@@ -1,4 +1,8 @@
-"""A map whose values have an age. They are kept for an hour, so that a late use is answered as expired."""
+"""A map that knows the age of its values, for tokens that expire.
+
+Values are kept for an hour, which is longer than any of them is valid. This way, a late use can be refused as
+expired rather than as unknown.
+"""
 
 from collections import OrderedDict
 from collections.abc import Callable
@@ -7,7 +11,7 @@ from typing import Generic, TypeVar
 
 Value = TypeVar("Value")
 KEEP_FOR = 3600.0
-"""Seconds of real time."""
+"""The time for which values are kept, in wall-clock seconds."""
 
 
 @dataclass(frozen=True)
@@ -17,7 +21,7 @@ class _Entry(Generic[Value]):
 
 
 class ExpiringMap(Generic[Value]):
-    """Values by name, each for an hour of real time."""
+    """Values by name, each kept for an hour of wall-clock time."""
 
     def __init__(self, monotonic: Callable[[], float]) -> None:
         self._monotonic = monotonic
@@ -27,19 +31,19 @@ class ExpiringMap(Generic[Value]):
         return len(self._entries)
 
     def add(self, name: str, value: Value) -> None:
-        """Add a value, and forget those that are too old."""
+        """Add a value, and remove values that are too old."""
         now = self._monotonic()
         while self._entries and now - next(iter(self._entries.values())).at >= KEEP_FOR:
             self._entries.popitem(last=False)
         self._entries[name] = _Entry(now, value)
 
     def get(self, name: str) -> tuple[Value, float] | None:
-        """Return the value and its age in seconds."""
+        """Return the value and its age in seconds, or None if there is none."""
         entry = self._entries.get(name)
         return None if entry is None else (entry.value, self._monotonic() - entry.at)
 
     def pop(self, name: str) -> tuple[Value, float] | None:
-        """Return the value and its age, and forget it."""
+        """Remove the value, and return it with its age in seconds. Return None if there is none."""
         found = self.get(name)
         self._entries.pop(name, None)
         return found

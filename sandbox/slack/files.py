@@ -1,4 +1,7 @@
-"""Files that apps upload: a URL, the bytes, the completion. A share appears later, as after Slack's virus scan.
+"""Files that apps upload.
+
+An app first gets an upload URL, then sends the bytes to it, and finally completes the upload. The message that
+shares the files appears a little later, as it does after Slack's virus scan.
 
 Rules: https://docs.slack.dev/messaging/working-with-files.
 """
@@ -20,7 +23,7 @@ from sandbox.slack.timing import Timing
 
 @dataclass
 class File:
-    """A file. `received` tells whether its bytes came, `completed` whether its upload was completed."""
+    """A file. `received` is true once its bytes have arrived, `completed` once its upload is complete."""
 
     id: str
     name: str
@@ -29,16 +32,16 @@ class File:
     title: str
     created: int
     url: str = ""
-    """Where a person's browser downloads it."""
+    """The URL from which a person's browser downloads the file."""
     content: bytes = b""
     received: bool = False
     completed: bool = False
     shares: dict[str, dict[str, list[Json]]] = field(default_factory=dict)
-    """As in Slack's file object: `public` or `private`, then the channel, then the messages."""
+    """The messages that share the file, by `public` or `private`, then by channel, as in Slack's file object."""
 
     @property
     def mimetype(self) -> str:
-        """Return the type that Slack guesses from the name."""
+        """The MIME type, which Slack guesses from the name."""
         return guess_type(self.name)[0] or "application/octet-stream"
 
     def as_json(self) -> Json:
@@ -73,7 +76,7 @@ class Files:
         self.url = ""
 
     def begin(self, name: str, length: int, alt_text: str) -> tuple[str, File]:
-        """Begin an upload. Return the URL for the bytes, and the file."""
+        """Start an upload. Return the URL to which the bytes have to be sent, and the file."""
         file_id = self._workspace.new_id("F")
         file = File(
             *(file_id, name, length, alt_text),
@@ -86,11 +89,14 @@ class Files:
         return f"{self.url}/upload/v1/{token}", file
 
     def get(self, file_id: object) -> File | None:
-        """Return the file, also if its upload is not completed."""
+        """Return the file with this id, even if its upload isn't complete. Return None if there is none."""
         return self._files.get(file_id) if isinstance(file_id, str) else None
 
     async def receive(self, request: web.Request) -> web.Response:
-        """Take the bytes as the body, not as a form. Their number must be the announced one."""
+        """Receive the bytes of a file.
+
+        They must be the plain body, not a form, and as many as were announced.
+        """
         file = self._by_token.get(request.match_info["token"])
         if file is None or file.completed:
             return web.Response(status=404, text="Not found")
@@ -101,14 +107,14 @@ class Files:
         return web.Response(text=f"OK - {len(raw)}")
 
     async def download(self, request: web.Request) -> web.Response:
-        """Return the bytes of a file, as a person's browser gets them."""
+        """Respond with the bytes of a file."""
         file = self._files.get(request.match_info["file"])
         if file is None or not file.completed:
             return web.Response(status=404, text="Not found")
         return web.Response(body=file.content, content_type=file.mimetype)
 
     def complete(self, files: list[File], channel: Channel | None, comment: str, thread_ts: str | None) -> None:
-        """Complete the uploads. In a channel they are shared as one message after a while."""
+        """Complete the uploads. In `channel`, if given, a single message shares the files after a short delay."""
         for file in files:
             file.completed = True
         if channel is not None:
@@ -130,7 +136,7 @@ class Files:
             self._workspace.on_file(file.id, channel)
 
     async def close(self) -> None:
-        """Cancel the shares that have not appeared yet."""
+        """Cancel the messages that would share files but haven't appeared yet."""
         for task in list(self._sharing):
             task.cancel()
         await asyncio.gather(*self._sharing, return_exceptions=True)

@@ -1,7 +1,7 @@
-"""HTTP mode: what people do is sent to the app as signed requests, and the response acknowledges it.
+"""HTTP mode: sends interactions and events to the app as signed requests. The app's response acknowledges them.
 
 Rules: https://docs.slack.dev/apis/events-api/using-http-request-urls and
-https://docs.slack.dev/authentication/verifying-requests-from-slack. Redirects are not followed here.
+https://docs.slack.dev/authentication/verifying-requests-from-slack. Redirects aren't followed.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ from sandbox.slack.timing import Timing
 
 
 class HttpMode:
-    """Sends requests to the app."""
+    """Sends requests to the app's request URLs."""
 
     def __init__(self, workspace: Workspace, timing: Timing, monotonic: Callable[[], float]) -> None:
         self._workspace = workspace
@@ -32,22 +32,31 @@ class HttpMode:
         self._monotonic = monotonic
         self._session: aiohttp.ClientSession | None = None
         self.reach = ""
-        """Where the host of the app's request URLs is on this machine, such as http://127.0.0.1:8601."""
+        """The app's address on this machine, such as `http://127.0.0.1:8601`.
+
+        It replaces the scheme and host of the request URLs.
+        """
         self.renew_secret()
         self.on_request: Callable[[str, Json], None] = lambda _kind, _request: None
-        """Called with "sent" and every request, and with "received" and every response."""
+        """Called for every request with "sent", and for every response with "received"."""
 
     def renew_secret(self) -> None:
-        """Replace the signing secret by a new one. The old one is of no use from now on."""
+        """Replace the signing secret. Requests are no longer signed with the old one."""
         self.signing_secret = secrets.token_hex(16)
 
     async def deliver(
         self, kind: str, payload: Json, *, answers: bool, retry: int | None = None, reason: str = ""
     ) -> Answer:
-        """Send a request and return its response as an answer.
+        """Send a request to the app, and return its response as an Answer.
 
-        `answers` tells whether its body counts. `retry` is the number of the retry, for events. Only events may be
-        answered with another status than 200 that begins with 2.
+        The response acknowledges the request if its status is 200, or for events any 2xx status.
+
+        Args:
+            kind: `slash_commands`, `interactive` or `events_api`.
+            payload: The payload to send.
+            answers: Whether the body of the response is used. Otherwise it is ignored.
+            retry: For events, the number of the retry; 0 for the first delivery.
+            reason: For retries, the reason why the previous delivery failed.
         """
         url = self._workspace.app.request_urls.get(kind)
         if url is None:
@@ -70,7 +79,10 @@ class HttpMode:
         return Answer(payload=_payload_in(text) if answers else None, took=took)
 
     async def answers_challenge(self, url: str) -> bool:
-        """Return whether the app answers Slack's question at this URL, as it must before Slack takes the URL."""
+        """Check whether the app responds correctly to Slack's challenge at a URL.
+
+        Slack sends a challenge before it accepts a new request URL for events.
+        """
         challenge = secrets.token_hex(20)
         body = {"type": "url_verification", "challenge": challenge}
         try:
@@ -82,7 +94,7 @@ class HttpMode:
         return status == 200 and challenge in (answer, answer.get("challenge") if isinstance(answer, dict) else "")
 
     async def _post(self, url: str, kind: str, payload: Json, headers: dict[str, str]) -> tuple[int, Any, str]:
-        """Return the status, the headers and the body of the response to a signed request."""
+        """Send a signed request. Return the status, the headers and the body of the response."""
         if self._session is None:
             self._session = aiohttp.ClientSession()
         content_type, body = _encoded(kind, payload)
@@ -106,13 +118,13 @@ class HttpMode:
 
 
 def signature(secret: str, timestamp: str, body: bytes) -> str:
-    """Return Slack's signature of a body that is sent at a time in Unix seconds."""
+    """Return Slack's signature for a body. `timestamp` is the time of sending, in Unix seconds."""
     signed = f"v0:{timestamp}:".encode() + body
     return f"v0={hmac.new(secret.encode(), signed, hashlib.sha256).hexdigest()}"
 
 
 def _encoded(kind: str, payload: Json) -> tuple[str, bytes]:
-    """Return the content type and the body: JSON for events, a form for everything else."""
+    """Encode a payload: events as JSON, everything else as a form. Return the content type and the body."""
     if kind == "events_api":
         return "application/json", json.dumps(payload).encode()
     if kind == "interactive":
@@ -123,7 +135,7 @@ def _encoded(kind: str, payload: Json) -> tuple[str, bytes]:
 
 
 def _payload_in(text: str) -> Any:
-    """Return the JSON in a body, or a body that is no JSON as it is, which a command shows as text."""
+    """Parse a body as JSON. A body that isn't JSON is returned as it is, because a command shows it as text."""
     if not text:
         return None
     try:

@@ -1,6 +1,7 @@
-"""Acts for people in modals: fills them in, submits and closes them, and then obeys the app's acknowledgement.
+"""Acts for people in modals: fills them in, submits and closes them, and follows the app's acknowledgement.
 
-Rules: https://docs.slack.dev/surfaces/modals. A person has at most one modal open: there is no stack of views.
+Rules: https://docs.slack.dev/surfaces/modals. A person has at most one modal open; stacks of views aren't
+supported.
 """
 
 from dataclasses import replace
@@ -34,10 +35,12 @@ class Modals:
         return view
 
     async def submit(self, person: Person, view: View, values: dict[str, dict[str, Any]]) -> Outcome:
-        """Fill in and submit the modal.
+        """Fill in and submit a modal.
 
-        The outcome's `error` is `incomplete` if the client itself refuses, `invalid_response` if Slack can't
-        follow the app's acknowledgement, and `refused` with `errors` if the app refuses.
+        The `error` of the outcome is:
+        - `incomplete` if Slack's client doesn't submit the modal because of missing or invalid values;
+        - `invalid_response` if the app's acknowledgement is invalid;
+        - `refused` if the app returned errors, which are in `errors`.
         """
         if not view.source.get("submit"):
             raise Impossible("no_submit_button")
@@ -76,7 +79,11 @@ class Modals:
         return changed
 
     def _respond(self, view: View, payload: Any) -> dict[str, str]:
-        """Do what the acknowledgement says. Return the errors to show. Raise ApiError if Slack can't follow it."""
+        """Follow the acknowledgement: close or update the modal, or show errors.
+
+        Returns the errors by block_id, empty if the app accepted the submission. Raises ApiError if the
+        acknowledgement is invalid.
+        """
         if payload in (None, "", {}):
             self._workspace.close_modal(view)
             return {}
@@ -108,5 +115,5 @@ class Modals:
         return errors
 
     def close(self, view: View) -> None:
-        """Close the modal. The app is not notified: the sandbox knows no `notify_on_close`."""
+        """Close the modal. The app isn't notified, because the sandbox doesn't support `notify_on_close`."""
         self._workspace.close_modal(view)

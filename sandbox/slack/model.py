@@ -1,4 +1,4 @@
-"""The values of a workspace. Times are aware UTC datetimes of the sandbox's clock."""
+"""The objects of a workspace, such as people, channels and messages. Times are in sandbox time, aware, in UTC."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -18,14 +18,14 @@ class Person:
     name: str
     tz: str
     team: str
-    """The home team; another team for an outsider, or for a colleague in the same organization."""
+    """The home team. It isn't the workspace's team for outsiders and for colleagues in the same organization."""
     guest: Guest | None = None
     deleted: bool = False
     is_bot: bool = False
     org: str = ""
     """The Enterprise organization of the home team, if it has one."""
     teams: tuple[str, ...] = ()
-    """All teams within the organization; empty if that is only the home team."""
+    """All teams of the organization to which the person belongs; empty if this is only the home team."""
 
     def is_in(self, team: str) -> bool:
         """Return whether this person is a member of a team."""
@@ -48,7 +48,7 @@ class Channel:
     members: frozenset[str]
     archived: bool = False
     shared: bool = False
-    """Whether it is shared with another team (Slack Connect)."""
+    """True if the channel is shared with another team (Slack Connect)."""
     created: int = 0
 
 
@@ -63,30 +63,30 @@ class Group:
 
 @dataclass(frozen=True)
 class Message:
-    """One state of a message. Each post, edit and deletion makes a new state with a seq of its own."""
+    """One state of a message. Each post, edit and deletion creates a new state with its own `seq`."""
 
     seq: int
     channel: str
     ts: str
     at: datetime
-    """When this state began; the ts is the time at which the message was posted."""
+    """The time of this state. In contrast, `ts` is the time at which the message was posted."""
     author: str
     by_app: bool
     text: str
-    """As the app sent it: escaped, with ids as mentions."""
+    """The text as the app sent it: escaped, and with ids in mentions."""
     blocks: list[Json]
     files: list[Json] = field(default_factory=list)
     thread_ts: str | None = None
     broadcast: bool = False
     metadata: Json | None = None
     only_for: str | None = None
-    """The only person who sees it, if it is ephemeral."""
+    """The only person who sees the message if it is ephemeral; None for other messages."""
     edited: bool = False
     deleted: bool = False
 
     @property
     def is_reply(self) -> bool:
-        """Whether it is in a thread, and not its parent."""
+        """True if the message is a reply in a thread. The parent isn't one."""
         return self.thread_ts is not None and self.thread_ts != self.ts
 
 
@@ -97,28 +97,28 @@ class View:
     id: str
     user: str
     source: Json
-    """As the app sent it, with every block_id and action_id filled in."""
+    """The view as the app sent it, with missing block_ids and action_ids added."""
     hash: str
     values: Json
-    """The values that are filled in, by block_id and action_id, in Slack's form."""
+    """The values of the inputs, by block_id and then by action_id, in Slack's format."""
     errors: Json = field(default_factory=dict)
-    """By block_id, the errors of the last submission."""
+    """The errors of the last submission, by block_id."""
 
     @property
     def kind(self) -> str:
-        """`modal` or `home`."""
+        """The type of the view: `modal` or `home`."""
         return str(self.source["type"])
 
 
 @dataclass(frozen=True)
 class Lacks:
-    """The features of Slack that a compatible server may lack."""
+    """The features that the workspace doesn't support, since Slack-compatible servers may lack them."""
 
     metadata: bool = False
     history: bool = False
     usergroups: bool = False
     guest_flags: bool = False
     ephemerals: bool = False
-    """Ephemeral messages are accepted and never shown, as can happen with Slack."""
+    """If true, ephemeral messages are accepted but never shown, which can happen with Slack too."""
     blocks: tuple[str, ...] = ()
-    """The types of blocks that are refused, as an unknown one is."""
+    """The types of blocks that are refused like unknown types."""

@@ -1,4 +1,4 @@
-"""People, channels, messages and views as Slack's JSON objects."""
+"""Converts people, channels, messages and views to Slack's JSON objects."""
 
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -64,9 +64,10 @@ def user_json(workspace: Workspace, person: Person) -> Json:
 
 
 def short_user(person: Person) -> Json:
-    """Return the user of an interaction. In an Enterprise organization, `team_id` is the organization's.
+    """Return the short user object of an interaction payload.
 
-    Source: docs.slack.dev/reference/interaction-payloads/block_actions-payload.
+    In an Enterprise organization, `team_id` is the id of the organization. Source:
+    https://docs.slack.dev/reference/interaction-payloads/block_actions-payload.
     """
     team = person.org or person.team
     return {"id": person.id, "username": person.handle, "name": person.handle, "team_id": team}
@@ -112,7 +113,7 @@ def channel_json(workspace: Workspace, channel: Channel) -> Json:
 
 
 def message_json(workspace: Workspace, message: Message, *, metadata: bool = False) -> Json:
-    """Return a message object, with the whole metadata or only its event_type."""
+    """Return a message object. Unless `metadata` is set, it contains only the event_type of its metadata."""
     shown: Json = {"type": "message", "user": message.author, "ts": message.ts, "text": message.text}
     shown["team"] = workspace.people[message.author].team if message.author in workspace.people else TEAM
     if message.by_app:

@@ -1,4 +1,4 @@
-"""The command line options of the workspace."""
+"""The command-line options of the workspace."""
 
 import argparse
 import math
@@ -11,11 +11,14 @@ from sandbox.slack.app_config import AppConfig, from_manifest
 from sandbox.slack.blocks import BLOCKS
 
 LACKS = "SANDBOX_LACKS"
-"""The environment's variable for `--lacks`."""
+"""The environment variable that sets the default of `--lacks`."""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add `--manifest` (an AppConfig or None), `--pace`, `--seed` and `--lacks` (types of blocks)."""
+    """Add the options `--manifest`, `--pace`, `--seed` and `--lacks` to a parser.
+
+    The value of `--manifest` is an AppConfig or None, and that of `--lacks` a tuple of types of blocks.
+    """
     parser.add_argument("--manifest", type=_app, help="install the app that this manifest (YAML) describes")
     parser.add_argument(
         "--pace", type=_pace, default=1.0, help="speed of Slack's rate limits; 0: none (default: 1)"

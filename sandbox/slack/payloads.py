@@ -1,6 +1,6 @@
-"""The payloads that Slack sends to the app, with all fields of the real ones.
+"""Builds the payloads that Slack sends to the app, with all fields of the real ones.
 
-Shapes: https://docs.slack.dev/reference/interaction-payloads and
+Source: https://docs.slack.dev/reference/interaction-payloads and
 https://docs.slack.dev/interactivity/implementing-slash-commands.
 """
 
@@ -63,7 +63,10 @@ def message_click(
     response_url: str,
     trigger_id: str,
 ) -> Json:
-    """Return block_actions from a message. An ephemeral one has no `message`, as Slack documents none."""
+    """Return a block_actions payload for an element of a message.
+
+    The payload for an ephemeral message contains no `message`, because Slack documents none.
+    """
     channel = workspace.channels[message.channel]
     container: Json = {
         "type": "message",
@@ -89,7 +92,7 @@ def message_click(
 
 
 def view_click(person: Person, view: View, action: Json, *, trigger_id: str) -> Json:
-    """Return block_actions from a modal or a Home tab; these have no response_url."""
+    """Return a block_actions payload for an element of a modal or a Home tab. It has no response_url."""
     return _interaction("block_actions", person, trigger_id) | {
         "container": {"type": "view", "view_id": view.id},
         "view": view_json(view),
@@ -98,12 +101,15 @@ def view_click(person: Person, view: View, action: Json, *, trigger_id: str) -> 
 
 
 def submission(person: Person, view: View, *, trigger_id: str) -> Json:
-    """Return view_submission. Its response_urls are for menus that the sandbox does not know."""
+    """Return a view_submission payload.
+
+    Its `response_urls` are empty, because they are only for types of menus that the sandbox doesn't support.
+    """
     return _interaction("view_submission", person, trigger_id) | {"view": view_json(view), "response_urls": []}
 
 
 def event(workspace: Workspace, inner: Json) -> Json:
-    """Return the event_callback around an event, with a new event_id."""
+    """Wrap an event in an event_callback payload with a new event_id."""
     channel = workspace.channel(inner.get("channel"))
     return {
         "token": VERIFICATION_TOKEN,
@@ -130,7 +136,7 @@ def event(workspace: Workspace, inner: Json) -> Json:
 
 
 def action(block: Json, element: Json, value: Json, ts: str) -> Json:
-    """Return an entry of `actions`: the element, and what was chosen."""
+    """Return an entry of `actions`, which contains the element and its new value."""
     entry: Json = {**value, "action_id": element["action_id"], "block_id": block["block_id"], "action_ts": ts}
     if element["type"] == "button":
         entry.pop("value", None)

@@ -1,6 +1,7 @@
-"""Acts for people: runs commands, clicks, writes messages. A command or a click waits for the acknowledgement.
+"""Acts for people: runs commands, clicks buttons, and writes messages.
 
-An action that Slack's own client would not let the person do raises `Impossible`.
+Commands and clicks wait until the app has acknowledged them. If Slack's own client wouldn't let the person do
+something, `Impossible` is raised.
 """
 
 from dataclasses import dataclass, field
@@ -22,21 +23,24 @@ SLACKBOT = "USLACKBOT"
 
 
 class Impossible(Exception):
-    """Slack's client does not let this person do that; the text is the name of the reason."""
+    """Slack's client doesn't let the person do this. The text is a code such as `no_such_button`."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How an action ended: `error` is what the person sees, `payload` what the app acknowledged with."""
+    """The result of a person's action.
+
+    `error` is the error that the person sees, or None. `payload` is the payload of the app's acknowledgement.
+    """
 
     error: str | None = None
     payload: Any = None
     errors: dict[str, str] = field(default_factory=dict)
     took: float | None = None
-    """Real seconds until the app acknowledged."""
+    """Wall-clock seconds until the app acknowledged the action."""
 
     def as_json(self) -> Json:
-        """Return the outcome as the control API returns it."""
+        """Return the outcome as the control API shows it."""
         answer: Json = {"ok": self.error is None, "error": self.error, "payload": self.payload}
         if self.took is not None:
             answer["took_ms"] = round(self.took * 1000, 3)
@@ -47,7 +51,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Target:
-    """Which button or menu to click, and what to choose in it."""
+    """The button or menu to click, and the choice to make in it."""
 
     action_id: str
     value: str | None = None
@@ -66,7 +70,10 @@ class People:
         self.url = ""
 
     def acting(self, user: str) -> Person:
-        """Return the person. Raise Impossible if there is none, or if they are a bot or deactivated."""
+        """Return the person with this id. Raise Impossible if there is none, or if they can't act.
+
+        Bots and deactivated people can't act.
+        """
         person = self._workspace.person(user)
         if person is None or person.is_bot:
             raise Impossible("no_such_person")
@@ -75,7 +82,10 @@ class People:
         return person
 
     def place(self, person: Person, channel: str | None, dm: bool) -> Channel:
-        """Return the channel. Raise Impossible if the person is not in it, or if it is archived."""
+        """Return the channel in which the person acts: the one with this id or name, or the DM with the bot.
+
+        Raises Impossible if there is no such channel, if the person isn't a member, or if it is archived.
+        """
         found = self._workspace.dm(person.id) if dm else self._workspace.channel(channel)
         if found is None and channel is not None:
             found = self._workspace.channel_named(channel.removeprefix("#"))
@@ -88,7 +98,7 @@ class People:
         return found
 
     async def command(self, person: Person, channel: Channel, name: str, text: str) -> Outcome:
-        """Run a slash command. Raise Impossible for outsiders, and for a command that the app does not have."""
+        """Run a slash command. Raise Impossible for outsiders, and for commands that the app doesn't have."""
         app = self._workspace.app
         if not person.is_in(TEAM):
             raise Impossible("outsiders_cannot_run_commands")
@@ -120,7 +130,7 @@ class People:
         return Outcome(error, answer.payload, took=answer.took)
 
     def _show_acknowledgement(self, person: Person, channel: Channel, line: str, payload: Any) -> str | None:
-        """Show the message in a command's acknowledgement. Return an error's name if it can't be shown."""
+        """Show the message in the acknowledgement of a command. Return an error code if it can't be shown."""
         if payload in (None, "", {}):
             return None
         if isinstance(payload, str):
@@ -140,7 +150,7 @@ class People:
     # Clicks
 
     async def click_message(self, person: Person, message: Message, target: Target) -> Outcome:
-        """Click a button, or choose in a menu, of a message in the state that the person sees."""
+        """Click a button or choose in a menu of a message, in the state of the message that the person sees."""
         channel = self._workspace.channels[message.channel]
         if not self._workspace.can_read(person, channel) or message.only_for not in (None, person.id):
             raise Impossible("no_such_message")
@@ -169,7 +179,7 @@ class People:
         return Outcome(answer.error, answer.payload, took=answer.took)
 
     async def click_view(self, person: Person, view: View, target: Target) -> Outcome:
-        """Click a button, or choose in a menu, of the open modal or of the Home tab."""
+        """Click a button or choose in a menu of the open modal or the Home tab."""
         block, element = find(view.source["blocks"], target)
         value = choose(element, target)
         if element["action_id"] in view.values.get(block["block_id"], {}):
@@ -188,7 +198,7 @@ class People:
     # Writing
 
     def say(self, person: Person, channel: Channel, text: str, thread_ts: str | None) -> Message:
-        """Write a message. Raise Impossible if its thread does not exist, or the app takes no messages."""
+        """Write a message. Raise Impossible if the thread doesn't exist, or the app accepts no direct messages."""
         if thread_ts is not None:
             parent = self._workspace.message(channel.id, thread_ts)
             if parent is None or parent.is_reply or parent.only_for is not None:
@@ -201,7 +211,7 @@ class People:
 
 
 def find(blocks: list[Json], target: Target) -> tuple[Json, Json]:
-    """Return the target's block and element. Raise Impossible if there is none, or more than one."""
+    """Return the block and the element of a target. Raise Impossible unless exactly one element matches."""
     found = [
         (block, element)
         for block in blocks
@@ -218,7 +228,7 @@ def find(blocks: list[Json], target: Target) -> tuple[Json, Json]:
 
 
 def choose(element: Json, target: Target) -> Json:
-    """Return the element's value after the click. Raise Impossible if it does not offer that choice."""
+    """Return the element's value after the click. Raise Impossible if the element doesn't offer the choice."""
     try:
         return chosen(element, target.selected)
     except NotOffered as wrong:

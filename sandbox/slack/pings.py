@@ -1,12 +1,17 @@
-"""Records who is notified of a new message. Simplified from Slack, on the side of too many:
+"""Records the people who are notified of new messages.
+
+The rules are simplified from Slack's, and rather notify too many people than too few. A new message notifies:
 
 - everyone else in a direct message;
-- each person in the channel who is mentioned in the text or in any mrkdwn of the blocks, by name, by
-  group, or by @here, @channel or @everyone;
-- in a thread, also if the reply is shown in the channel: each person who wrote its parent or a reply, or was
-  mentioned in one by name or by group.
+- each member of the channel who is mentioned in the text or in any mrkdwn of the blocks, by name, through a group,
+or
+  with @here, @channel or @everyone;
+- in a thread, each member who wrote the parent or a reply, or was mentioned in one by name or through a group.
+This
+  includes replies that are also shown in the channel.
 
-Nobody is notified of their own message, of an edit, or of an ephemeral message. A message notifies a person once.
+Nobody is notified of their own messages, of edits, or of ephemeral messages. Each message notifies a person only
+once.
 """
 
 import re
@@ -24,7 +29,7 @@ _MENTION = re.compile(r"<(?:@([UW][A-Z0-9]+)|!subteam\^(S[A-Z0-9]+)|!(here|chann
 
 @dataclass(frozen=True)
 class Ping:
-    """One notification: who gets it, of which message as it was posted, and why."""
+    """A notification of a person about a message, which is kept in the state in which it was posted."""
 
     user: str
     why: Why
@@ -32,19 +37,19 @@ class Ping:
 
 
 class Pings:
-    """The newest notifications, the oldest first."""
+    """The most recent notifications, oldest first."""
 
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
         self._pings: deque[Ping] = deque(maxlen=MAX_STATES)
 
     def message_changed(self, before: Message | None, message: Message) -> None:
-        """Record whom a message notifies, if it is new (`before` is None)."""
+        """Record the notifications of a message if it is new, that is, if `before` is None."""
         if before is None:
             self._pings.extend(_pings(self._workspace, message))
 
     def found(self, *, user: str | None, after: int) -> list[Ping]:
-        """Return the notifications of messages with a seq above `after`: those of `user`, or of everyone."""
+        """Return the notifications of messages with a `seq` above `after`, either of `user` or of everyone."""
         return [ping for ping in self._pings if user in (None, ping.user) and ping.message.seq > after]
 
 
@@ -59,7 +64,7 @@ def _pings(workspace: Workspace, message: Message) -> list[Ping]:
 
 
 def _reasons(workspace: Workspace, message: Message) -> Iterator[tuple[str, Why]]:
-    """Yield each person for whom there is a reason, also people who can't be notified."""
+    """Yield each person who should be notified, with the reason. Some of them may be bots or deactivated."""
     channel = workspace.channels[message.channel]
     if channel.kind == "im":
         for member in sorted(channel.members):

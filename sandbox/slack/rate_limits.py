@@ -1,7 +1,9 @@
-"""Slack's rate limits, in real time: before it acts, a method asks how long it has to wait.
+"""Slack's rate limits, which are checked before a method does anything.
 
-Numbers: https://docs.slack.dev/apis/web-api/rate-limits. chat.postMessage takes one message a second per channel
-after a burst of `POST_BURST`; the tiers count calls in any 60 seconds. A refused call does not count.
+The limits are measured in wall-clock time. The tiers limit the number of calls in any 60 seconds. chat.postMessage
+accepts one message per second and channel, after a burst of `POST_BURST` messages. Refused calls don't count.
+
+Source of the numbers: https://docs.slack.dev/apis/web-api/rate-limits.
 """
 
 import math
@@ -11,12 +13,12 @@ from dataclasses import dataclass
 
 POST_BURST = 3
 POSTS_PER_MINUTE = 300
-"""Posts of the whole workspace; Slack says "several hundred"."""
+"""The maximum number of posts in the whole workspace. Slack documents only "several hundred"."""
 
 
 @dataclass(frozen=True)
 class Tier:
-    """How many calls of a method the workspace may make in any minute."""
+    """The number of calls to a method that the workspace may make in any minute."""
 
     per_minute: int
 
@@ -26,8 +28,10 @@ SPECIAL = Tier(300)
 
 
 class RateLimits:
-    """The limits. `scale` is the speed of their time (60: a minute's calls in a second). 0 switches the limits
-    off.
+    """The limits and their counts.
+
+    `scale` is the speed of the time in which limits are measured. At 60, the calls of a minute are allowed in each
+    second. At 0, the limits are switched off.
     """
 
     def __init__(self, monotonic: Callable[[], float], scale: float = 1.0) -> None:
@@ -37,7 +41,10 @@ class RateLimits:
         self._next_post: dict[str, float] = {}
 
     def call(self, method: str, tier: Tier) -> int:
-        """Return 0 if the call may go on, else the real seconds after which to try again."""
+        """Count a call, or refuse it.
+
+        Returns 0 if the call is allowed, or the wall-clock seconds after which to retry.
+        """
         if self.scale == 0:
             return 0
         now = self._monotonic() * self.scale
@@ -50,7 +57,10 @@ class RateLimits:
         return 0
 
     def post(self, channel: str) -> int:
-        """Return 0 if a message may be posted to the channel, else the real seconds after which to try again."""
+        """Count a message to a channel, or refuse it.
+
+        Returns 0 if the message is allowed, or the wall-clock seconds after which to retry.
+        """
         if self.scale == 0:
             return 0
         now = self._monotonic() * self.scale

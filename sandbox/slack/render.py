@@ -1,10 +1,10 @@
-"""Messages as a person reads them: mentions as names, dates in their time zone, no formatting characters.
+"""Renders messages as a person reads them: with names in mentions, and dates in the person's time zone.
 
-mrkdwn rules: https://docs.slack.dev/messaging/formatting-message-text. They don't say where a word ends. Here it
-ends as in Unicode's rules (UAX #29): a word joiner or a zero-width joiner belongs to the word beside it, a
-zero-width space does not. A sign inside a word formats nothing. Nobody sees a word joiner, so none is shown. Times
-are shown in 24 hours. A plain_text object is shown as it is, with its entities, so that a test notices text that
-was escaped needlessly.
+Formatting characters such as `*` aren't shown, unless they are inside a word, where they have no effect. Slack's
+rules (https://docs.slack.dev/messaging/formatting-message-text) don't define the end of a word. The sandbox
+follows Unicode (UAX #29): a word joiner or zero-width joiner is part of the adjacent word, a zero-width space is
+not. Word joiners are invisible and therefore removed. Times have 24 hours. A plain_text object is shown unchanged,
+including entities, so that a test notices text that was escaped needlessly.
 """
 
 import re
@@ -34,7 +34,10 @@ _DATE_PART = re.compile(r"\{(\w+)\}")
 
 @dataclass(frozen=True)
 class Reader:
-    """How a person reads: their time zone, and the names of people, channels and groups by id."""
+    """The information needed to render text for a person.
+
+    This is their time zone, the current time, and functions that return the names of people, channels and groups.
+    """
 
     tz: str
     now: datetime
@@ -44,36 +47,36 @@ class Reader:
 
 
 def unescape(text: str) -> str:
-    """Return the text with Slack's three entities replaced."""
+    """Replace Slack's three entities with `<`, `>` and `&`."""
     return text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
 
 
 @dataclass(frozen=True)
 class Span:
-    """A piece of text that looks the same throughout."""
+    """A piece of text with the same formatting throughout."""
 
     text: str
     styles: frozenset[str] = frozenset()
-    """Of bold, italic, strike, code, mention."""
+    """A subset of `bold`, `italic`, `strike`, `code` and `mention`."""
     url: str | None = None
 
     def as_json(self) -> Json:
-        """Return the span as the page shows it."""
+        """Return the span in the form that the page expects."""
         return {"text": self.text, "styles": sorted(self.styles), **({"url": self.url} if self.url else {})}
 
 
 def mrkdwn(text: str, reader: Reader) -> str:
-    """Return how mrkdwn reads."""
+    """Render mrkdwn as plain text."""
     return "".join(span.text for span in spans(text, reader))
 
 
 def spans(text: str, reader: Reader) -> list[Span]:
-    """Return the pieces of mrkdwn, each with how it looks."""
+    """Split mrkdwn into pieces of visible text with their formatting."""
     return [replace(span, text=shown) for span in _code(text, reader) if (shown := _visible(span.text))]
 
 
 def _visible(text: str) -> str:
-    """Return the text without word joiners, which nobody sees."""
+    """Remove word joiners, which are invisible."""
     return text.replace("\u2060", "")
 
 
@@ -173,7 +176,7 @@ def _ago(seconds: float) -> str:
 
 
 def text_object(value: Any, reader: Reader) -> str:
-    """Return how a text object reads."""
+    """Render a text object as plain text. Empty if the value isn't one."""
     if not isinstance(value, dict):
         return ""
     shown = str(value.get("text", ""))
@@ -181,7 +184,7 @@ def text_object(value: Any, reader: Reader) -> str:
 
 
 def reads(blocks: list[Json], reader: Reader) -> str:
-    """Return how the blocks read, each on its own lines, without the texts of buttons and menus."""
+    """Render blocks as plain text, without the texts of buttons and menus. Each block starts on a new line."""
     return "\n".join(line for block in blocks for line in _lines(block, reader) if line)
 
 

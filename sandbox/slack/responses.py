@@ -1,8 +1,8 @@
-"""The app's answers to an interaction: to its response_url, or in the acknowledgement of a command.
+"""Shows the app's responses to interactions: through a response_url, or in the acknowledgement of a command.
 
-Rules: https://docs.slack.dev/interactivity/handling-user-interaction. Slack's documents leave two cases open, in
-which the sandbox is strict: an answer to a click replaces the message that was clicked unless it has
-`replace_original: false`, and a replaced message stays visible to the same people.
+Rules: https://docs.slack.dev/interactivity/handling-user-interaction. In two cases that Slack's documentation
+leaves open, the sandbox is strict. A response to a click replaces the clicked message unless it contains
+`replace_original: false`, and the replacement is visible to the same people as before.
 """
 
 from typing import Any
@@ -19,15 +19,17 @@ from sandbox.slack.triggers import ResponseUrl, Triggers
 
 
 class Responses:
-    """Shows the app's answers."""
+    """Shows the app's responses as messages."""
 
     def __init__(self, workspace: Workspace, triggers: Triggers) -> None:
         self._workspace = workspace
         self._triggers = triggers
 
     async def serve(self, request: web.Request) -> web.Response:
-        """Answer a POST to a response_url with 200 `ok`, or with 404 or 400 and Slack's error. To 400 there are no
-        reasons.
+        """Handle a POST to a response_url.
+
+        Responds with 200 and `ok`, with 404 if the URL isn't valid, or with 400 and Slack's error code, without
+        the reasons, if the body isn't valid.
         """
         try:
             url = self._triggers.response(request.match_info["url"])
@@ -53,9 +55,10 @@ class Responses:
         self._workspace.edit(original, text=new.text or "", blocks=new.blocks or [], edited=True)
 
     def show(self, user: str, channel: str, args: Arguments, thread_ts: str | None = None) -> Message | None:
-        """Post a new message: for this person only, or for all with `response_type: in_channel`.
+        """Post a new message, which only this person sees unless it has `response_type: in_channel`.
 
-        Raise ApiError if Slack refuses the content. Return None if the workspace lacks ephemeral messages.
+        Raises ApiError if Slack refuses the content. Returns None, without posting, if only this person should see
+        the message but the workspace doesn't support ephemeral messages.
         """
         new = content(self._workspace, args)
         everyone = args.text("response_type") == "in_channel"
@@ -74,7 +77,10 @@ class Responses:
 
 
 async def read_body(request: web.Request) -> Json:
-    """Return the body: JSON with any content type, or a form with `payload`."""
+    """Parse a body that is JSON with any content type, or a form with JSON in `payload`.
+
+    Raises ApiError `invalid_payload` if it is neither.
+    """
     raw = await request.read()
     try:
         if request.content_type == "application/x-www-form-urlencoded":

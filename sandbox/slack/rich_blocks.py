@@ -1,9 +1,9 @@
-"""Rich text; a plan, which is a checklist of tasks; and an alert.
+"""Validates rich text, plans and alerts. A plan is a checklist of tasks.
 
 Source: https://docs.slack.dev/reference/block-kit/blocks, pages rich-text-block, plan-block, task-card-block and
-alert-block. Plans are for messages only, alerts for modals only. Of rich text the sandbox knows
-preformatted text, and of tasks the title and status. The rest is refused, as is everything that it does not know.
-Slack documents no lengths of the titles of a plan and its tasks, so the sandbox has limits that are safe.
+alert-block. Slack allows plans only in messages, and alerts only in modals. The sandbox supports only preformatted
+text in rich text, and only the title and status of tasks; it refuses everything else. Slack documents no maximum
+length for the titles of plans and tasks, so the sandbox has a safe limit.
 """
 
 from collections.abc import Iterator
@@ -27,7 +27,7 @@ RICH_TEXT, PLAN, TASK, ALERT = "rich_text", "plan", "task_card", "alert"
 TASKS = 50
 TITLE = 150
 RICH_CHARACTERS = 3000
-"""Of one piece of rich text."""
+"""The maximum number of characters in one piece of rich text."""
 
 _COMMON: dict[str, Check] = {"type": anything}
 _NAMED: dict[str, Check] = {"block_id": ID_OR_NONE}
@@ -69,12 +69,12 @@ alert = fields(
 
 
 def rich_lines(block: Json) -> Iterator[str]:
-    """Yield how rich text reads, each of its objects on lines of its own."""
+    """Yield the objects of a rich text block as plain text. An object may have several lines."""
     for part in block.get("elements") or []:
         yield "".join(str(piece["text"]) for piece in part["elements"])
 
 
 def task_line(task: Json) -> str:
-    """Return how a task reads: its status, then its title."""
+    """Render a task as its status and its title, such as `in progress: Start the machine`."""
     status = str(task.get("status") or "").replace("_", " ")
     return f"{status}: {task['title']}" if status else str(task["title"])

@@ -1,7 +1,7 @@
-"""Checks of JSON values, which are combined to describe what Slack accepts.
+"""Checks for JSON values, which can be combined to describe the values that Slack accepts.
 
-A check adds a line to `problems` for each rule that the value breaks. The lines have the form of Slack's own
-`response_metadata.messages`: what is wrong, then where, as a JSON pointer.
+A check gets a value and its path, and adds a line to `problems` for each rule that the value violates. The lines
+have the format of Slack's `response_metadata.messages`: the problem, followed by the path as a JSON pointer.
 """
 
 from collections.abc import Callable, Mapping
@@ -17,7 +17,7 @@ def add_problem(problems: list[str], what: str, where: str) -> None:
 
 
 def string(most: int, least: int = 1) -> Check:
-    """Return the check of a string with `least` to `most` characters."""
+    """Return a check for a string with `least` to `most` characters."""
 
     def check(value: Any, where: str, problems: list[str]) -> None:
         if not isinstance(value, str):
@@ -37,7 +37,7 @@ def boolean(value: Any, where: str, problems: list[str]) -> None:
 
 
 def integer(least: int, most: int) -> Check:
-    """Return the check of an integer from `least` to `most`."""
+    """Return a check for an integer from `least` to `most`."""
 
     def check(value: Any, where: str, problems: list[str]) -> None:
         if not isinstance(value, int) or isinstance(value, bool):
@@ -55,7 +55,7 @@ def number(value: Any, where: str, problems: list[str]) -> None:
 
 
 def one_of(*allowed: str) -> Check:
-    """Return the check of one of these strings."""
+    """Return a check for one of these strings."""
 
     def check(value: Any, where: str, problems: list[str]) -> None:
         if value not in allowed:
@@ -69,7 +69,7 @@ def anything(value: Any, where: str, problems: list[str]) -> None:
 
 
 def array(item: Check, most: int, least: int = 1) -> Check:
-    """Return the check of an array with `least` to `most` items."""
+    """Return a check for an array with `least` to `most` items, each of which is checked too."""
 
     def check(value: Any, where: str, problems: list[str]) -> None:
         if not isinstance(value, list):
@@ -86,7 +86,7 @@ def array(item: Check, most: int, least: int = 1) -> Check:
 
 
 def fields(required: Mapping[str, Check], optional: Mapping[str, Check]) -> Check:
-    """Return the check of an object with these keys only; Slack refuses unknown keys too."""
+    """Return a check for an object that has only these keys. Like Slack, it refuses unknown keys."""
 
     def check(value: Any, where: str, problems: list[str]) -> None:
         if not isinstance(value, dict):
@@ -106,7 +106,7 @@ def fields(required: Mapping[str, Check], optional: Mapping[str, Check]) -> Chec
 
 
 def by_type(kinds: Mapping[str, Check], what: str) -> Check:
-    """Return the check of an object whose `type` selects the check."""
+    """Return a check for an object whose `type` selects the check to apply."""
 
     def check(value: Any, where: str, problems: list[str]) -> None:
         kind = value.get("type") if isinstance(value, dict) else None
@@ -120,7 +120,7 @@ def by_type(kinds: Mapping[str, Check], what: str) -> Check:
 
 
 def both(*checks: Check) -> Check:
-    """Return a check that makes all of these checks."""
+    """Combine several checks into one that applies all of them."""
 
     def check(value: Any, where: str, problems: list[str]) -> None:
         for each in checks:

@@ -1,5 +1,6 @@
-"""The Slack workspace as one server: Web API, Socket Mode, response URLs and the control API on one port. In HTTP
-mode it sends requests to the app.
+"""The Slack server, which serves the Web API, Socket Mode, response URLs and the control API on one port.
+
+In HTTP mode, it also sends requests to the app.
 """
 
 import json
@@ -34,11 +35,11 @@ from sandbox.slack.web_api import METHODS, OPEN_CONNECTION, WebApi
 from sandbox.slack.webhook import IncomingWebhook
 
 ENDPOINTS = frozenset({*METHODS, OPEN_CONNECTION, "response_url", "socket", "upload", "webhook"})
-"""The endpoints that can have faults."""
+"""The endpoints that faults can affect."""
 
 
 class SlackSandbox:
-    """A workspace to start and stop. `sandbox.slack.default` has its people and channels."""
+    """A workspace that can be started and stopped. `sandbox.slack.default` defines its people and channels."""
 
     def __init__(
         self,
@@ -51,14 +52,16 @@ class SlackSandbox:
         lacks: tuple[str, ...] = (),
         monotonic: Callable[[], float] = real_monotonic,
     ) -> None:
-        """Make a workspace.
+        """Create a workspace.
 
-        app        what the installed app may do
-        pace       the speed at which the time of the rate limits runs; False or 0 switches them off
-        timing     the deadlines
-        seed       makes the choice of sockets repeatable
-        lacks      the types of blocks that it refuses
-        monotonic  the real time of limits and deadlines
+        Args:
+            clock: The sandbox's clock.
+            app: The settings of the installed app.
+            pace: The speed of the time in which rate limits are measured. False or 0 switches the limits off.
+            timing: Slack's deadlines.
+            seed: Makes the choice of sockets repeatable.
+            lacks: The types of blocks that the workspace refuses.
+            monotonic: The wall-clock time of rate limits and deadlines, in seconds.
         """
         timing = timing or Timing()
         self.workspace = default_workspace(clock, app or AppConfig())
@@ -99,11 +102,11 @@ class SlackSandbox:
 
     @property
     def url(self) -> str:
-        """The server's URL, without a slash at the end; the Web API is below `URL/api/`."""
+        """The server's URL without a trailing slash. The Web API is below `URL/api/`."""
         return self.api.url
 
     async def start(self, port: int = 0) -> str:
-        """Begin to serve on 127.0.0.1 (port 0: a free one), and return the URL."""
+        """Start to serve on 127.0.0.1, and return the URL without a trailing slash. Port 0 picks a free port."""
         self._served = await serve(self._application(), port)
         self.api.url = self.people.url = self.files.url = self._served.url
         return self._served.url
@@ -115,7 +118,7 @@ class SlackSandbox:
             self._served = None
 
     def add_control_routes(self, router: web.UrlDispatcher) -> None:
-        """Add the control calls."""
+        """Add the routes of the control API."""
         self.faults.add_routes(router)
         add_clock_routes(router, self._clock)
         PeopleControl(self.workspace, self.people, self.modals, self.pings).add_routes(router)
@@ -156,14 +159,14 @@ class SlackSandbox:
         self.events.message_changed(before, after)
 
     def _log_envelope(self, direction: str, envelope: Json) -> None:
-        """Add an envelope, or a request of HTTP mode, to the traffic log, as endpoint `envelope`."""
+        """Log an envelope of Socket Mode, or a request of HTTP mode, under the endpoint `envelope`."""
         self.faults.traffic.add(
             "envelope", method=direction.upper(), path="/link/", raw=json.dumps(envelope).encode(), status=200
         )
 
 
 def endpoint_of(request: web.Request) -> str:
-    """Return the name of a request's endpoint, for faults and the traffic log."""
+    """Return the endpoint of a request, as faults and the traffic log name it."""
     first, _, rest = request.path.lstrip("/").partition("/")
     if first == "api":
         return rest
@@ -177,5 +180,5 @@ def endpoint_of(request: web.Request) -> str:
 
 
 def error_body(status: int) -> Json:
-    """Return the body of a fault that answers with a status."""
+    """Return the body of a `status` fault."""
     return {"ok": False, "error": "ratelimited" if status == 429 else "internal_error"}

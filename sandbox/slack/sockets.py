@@ -1,7 +1,8 @@
-"""Socket Mode: tickets, connections, and envelopes that have to be acknowledged.
+"""Socket Mode: tickets, connections, and envelopes that the app has to acknowledge.
 
-Protocol: https://docs.slack.dev/apis/events-api/using-socket-mode. An envelope goes to one connection, chosen at
-random, and only that connection can acknowledge it. Ghosts are half-open connections that nobody reads: they count
+Protocol: https://docs.slack.dev/apis/events-api/using-socket-mode. The app gets a URL with a *ticket*, and opens a
+WebSocket with it. Each interaction or event is sent as an *envelope* to one connection, which is chosen at random.
+Only this connection can acknowledge the envelope. *Ghosts* are half-open connections that nobody reads. They count
 as connections, and envelopes that are sent to them are lost.
 """
 
@@ -24,27 +25,27 @@ from sandbox.slack.timing import Timing
 
 MAX_CONNECTIONS = 10
 CLOSING = 0.5
-"""Real seconds to wait for the other side to close a connection too."""
+"""Wall-clock seconds to wait for the other side to close a connection as well."""
 Failure = Literal["operation_timeout", "dispatch_failed", "interactivity_disabled"]
 
 
 @dataclass(frozen=True)
 class Answer:
-    """How an envelope ended: with the payload of its acknowledgement, or with the error that the person sees."""
+    """The result of an envelope: the payload of its acknowledgement, or the error that the person sees."""
 
     error: Failure | None = None
     payload: Any = None
     took: float | None = None
-    """Real seconds from sending the envelope to its acknowledgement. None without an acknowledgement."""
+    """Wall-clock seconds from sending the envelope to its acknowledgement. None if it wasn't acknowledged."""
     reason: str = "timeout"
-    """Of an error: why an event is sent again."""
+    """The reason for the error, as Slack passes it to the app when it sends an event again."""
     given_up: bool = False
-    """Of an error: whether the app asked for no retry."""
+    """True if the app's error response asked Slack not to retry."""
 
 
 @dataclass
 class Waiting:
-    """An envelope that is not acknowledged yet."""
+    """An envelope that hasn't been acknowledged yet."""
 
     sent_at: float
     answer: asyncio.Future[Answer]
@@ -63,7 +64,7 @@ class Connection:
 
 
 class Sockets:
-    """The app's connections."""
+    """The app's Socket Mode connections."""
 
     def __init__(self, timing: Timing, monotonic: Callable[[], float], rng: random.Random) -> None:
         self._timing = timing
@@ -71,16 +72,16 @@ class Sockets:
         self._rng = rng
         self._tickets: ExpiringMap[None] = ExpiringMap(monotonic)
         self.opened = 0
-        """How many connections were ever opened."""
+        """The number of connections that have ever been opened."""
         self.connections: list[Connection] = []
         self.ghosts = 0
         self.refuse_tickets = False
         self.stray_acks = 0
-        """How many acknowledgements were for no envelope that their connection was waiting for."""
+        """The number of acknowledgements for envelopes for which their connection wasn't waiting."""
         self.changes = Notifier()
         """Notified when a connection opens or closes."""
         self.on_envelope: Callable[[str, Json], None] = lambda _kind, _envelope: None
-        """Called with "sent" and every envelope, and with "received" and every message of the app."""
+        """Called for every envelope with "sent", and for every message from the app with "received"."""
 
     def new_ticket(self) -> str:
         """Return a ticket for one connection."""
@@ -90,7 +91,7 @@ class Sockets:
 
     @property
     def tickets(self) -> int:
-        """How many unused tickets are remembered."""
+        """The number of unused tickets that are kept."""
         return len(self._tickets)
 
     def _use(self, ticket: str) -> bool:
@@ -99,11 +100,11 @@ class Sockets:
 
     @property
     def count(self) -> int:
-        """How many connections there are, ghosts included."""
+        """The number of open connections, including ghosts."""
         return len(self.connections) + self.ghosts
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
-        """Serve the WebSocket endpoint: one connection from its handshake to its end."""
+        """Serve a WebSocket connection, from its handshake to its end."""
         if not self._use(request.query.get("ticket", "")):
             return web.json_response({"ok": False, "error": "invalid_ticket"}, status=403)
         socket = web.WebSocketResponse(autoping=True, timeout=CLOSING)
@@ -130,7 +131,7 @@ class Sockets:
         return socket
 
     async def _expire(self, connection: Connection) -> None:
-        """Warn a connection shortly before the end of its life, and close it at the end."""
+        """Warn a connection shortly before its maximum lifetime ends, then close it."""
         await real_sleep(self._timing.connection - self._timing.warning)
         await self._send_disconnect(connection, "warning")
         await real_sleep(self._timing.warning)
@@ -178,10 +179,14 @@ class Sockets:
     async def deliver(
         self, kind: str, payload: Json, *, answers: bool, retry: int | None = None, reason: str = ""
     ) -> Answer:
-        """Send an envelope to one connection and wait for its acknowledgement.
+        """Send an envelope to one connection, and wait for its acknowledgement.
 
-        `answers` tells whether an acknowledgement may carry a payload. `retry` is the number of the retry, for
-        events.
+        Args:
+            kind: The type of the envelope: `slash_commands`, `interactive` or `events_api`.
+            payload: The payload to send.
+            answers: Whether the acknowledgement may contain a payload. Otherwise its payload is ignored.
+            retry: For events, the number of the retry; 0 for the first delivery.
+            reason: For retries, the reason why the previous delivery failed.
         """
         if self.count == 0:
             return Answer("dispatch_failed")
@@ -207,7 +212,7 @@ class Sockets:
                 answer = await waiting.answer
         except TimeoutError:
             return Answer("operation_timeout")
-        except (ConnectionError, RuntimeError):  # the socket closed under the envelope
+        except (ConnectionError, RuntimeError):  # the socket was closed while the envelope was sent
             return Answer("dispatch_failed")
         finally:
             if connection is not None:
@@ -215,7 +220,10 @@ class Sockets:
         return answer if answers else Answer(answer.error, took=answer.took)
 
     async def disconnect(self, reason: str, only: str | None = None) -> int:
-        """Send `disconnect` to the connections; close them unless it is a `warning`. Return how many."""
+        """Send `disconnect` to all connections, or to `only` one. Return the number of these connections.
+
+        They are also closed, unless the reason is `warning`.
+        """
         found = [each for each in self.connections if only in (None, each.name)]
         await asyncio.gather(*(self._send_disconnect(each, reason) for each in found))
         return len(found)
@@ -230,7 +238,7 @@ class Sockets:
             self._forget(connection)
 
     def kill(self, only: str | None = None) -> int:
-        """Cut connections without a close frame. Return how many."""
+        """Abort all connections, or `only` one, without a close frame. Return the number of these connections."""
         cut = [each for each in self.connections if only in (None, each.name)]
         for connection in cut:
             if connection.request.transport is not None:
@@ -244,12 +252,12 @@ class Sockets:
 
 
 def ticket_url(base: str, ticket: str) -> str:
-    """Return the WebSocket URL of a sandbox that is served at `base`."""
+    """Return the WebSocket URL with a ticket. `base` is the URL of the server."""
     return f"{base.replace('http', 'ws', 1)}/link/?ticket={ticket}&app_id={APP_ID}"
 
 
 def open_connection(sockets: Sockets, base: str, *, enabled: bool) -> Json:
-    """Return the answer of apps.connections.open. Raise ApiError if Socket Mode is switched off."""
+    """Return the response of apps.connections.open. Raise ApiError if Socket Mode is disabled."""
     if not enabled:
         raise ApiError("socket_mode_disabled")
     return {"ok": True, "url": ticket_url(base, sockets.new_ticket())}

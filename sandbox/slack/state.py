@@ -1,7 +1,7 @@
-"""The workspace: its people, channels and groups, its views, and the newest states of its messages.
+"""The state of the workspace: people, channels, groups, views, and the most recent states of the messages.
 
-Everything changes through the methods here. Each state of a message gets the next `seq`, and each change notifies
-the long polls of the control API, which wait on `changes`.
+Each post, edit and deletion creates a new state of a message, numbered by `seq`. Each change notifies `changes`,
+on which the long polls of the control API wait.
 """
 
 from collections import defaultdict, deque
@@ -24,12 +24,12 @@ MAX_STATES = 100_000
 
 
 def microseconds(at: datetime) -> int:
-    """Return the microseconds since 1970."""
+    """Return a time as microseconds since 1970."""
     return int(at.timestamp()) * 1_000_000 + at.microsecond
 
 
 def as_ts(microseconds: int) -> str:
-    """Return a time as Slack writes it: seconds, a point, six digits."""
+    """Format a time as Slack's `ts`, such as `1795532700.000100`: seconds, a dot, and six digits."""
     return f"{microseconds // 1_000_000}.{microseconds % 1_000_000:06d}"
 
 
@@ -37,7 +37,11 @@ class Workspace:
     """A Slack workspace with one app."""
 
     def __init__(self, clock: SandboxClock, app: AppConfig, *, max_states: int = MAX_STATES) -> None:
-        """`max_states` is how many states of messages are kept; the newest state of each message always is."""
+        """Create a workspace without people and channels.
+
+        `max_states` is the number of states of messages that are kept. The latest state of each message is always
+        kept.
+        """
         self.clock = clock
         self.app = app
         self.lacks = Lacks()
@@ -46,81 +50,87 @@ class Workspace:
         self.channels: dict[str, Channel] = {}
         self.groups: dict[str, Group] = {}
         self.last = 0
-        """The seq of the newest state, counted from 1."""
+        """The `seq` of the newest state, counted from 1."""
         self._states: deque[Message] = deque(maxlen=max_states)
         self.modals: dict[str, View] = {}
         """The open modal of each person."""
         self.homes: dict[str, View] = {}
         self.values: dict[tuple[str, str, str], dict[str, Any]] = {}
-        """What a person chose in a message's menus, by (channel, ts, user), then by block_id and action_id."""
+        """The choices that people made in the menus of messages.
+
+        The keys are (channel, ts, user), then block_id, then action_id.
+        """
         self.messages: dict[str, dict[str, Message]] = defaultdict(dict)
         self.threads: dict[tuple[str, str], list[str]] = defaultdict(list)
         self.on_message: Callable[[Message | None, Message], None] = lambda _before, _after: None
-        """Called if a message that is not ephemeral is posted (before: None), edited or deleted."""
+        """Called with the states before and after when a message is posted (before: None), edited or deleted.
+
+        Not called for ephemeral messages.
+        """
         self.on_file: Callable[[str, Channel], None] = lambda _file_id, _channel: None
-        """Called for every file that is shared."""
+        """Called for every file that a message shares."""
         self._last_ts = 0
         self._ids = 0
 
     # People and channels
 
     def person(self, wanted: Any) -> Person | None:
-        """Return the person with this id. Return None if there is none, or if `wanted` is no string."""
+        """Return the person with this id, or None if there is none. `wanted` need not be a string."""
         return self.people.get(wanted) if isinstance(wanted, str) else None
 
     def channel(self, wanted: Any) -> Channel | None:
-        """Return the channel with this id. Return None if there is none, or if `wanted` is no string."""
+        """Return the channel with this id, or None if there is none. `wanted` need not be a string."""
         return self.channels.get(wanted) if isinstance(wanted, str) else None
 
     def channel_named(self, name: str) -> Channel | None:
-        """Return the channel with this name."""
+        """Return the channel with this name, or None if there is none."""
         return next((each for each in self.channels.values() if each.name == name and name), None)
 
     def bot_is_in(self, channel: Channel) -> bool:
-        """Return whether the app's bot is a member."""
+        """Return whether the app's bot is a member of the channel."""
         return BOT_USER in channel.members
 
     def dm(self, user: str) -> Channel:
-        """Return the direct message between this person and the bot; open it if it is not open yet."""
+        """Return the direct message channel between this person and the bot, and open it if it isn't open yet."""
         channel = Channel(f"D{user[1:]}", "", "im", frozenset({user, BOT_USER}), created=self.seconds())
         return self.channels.setdefault(channel.id, channel)
 
     def dm_partner(self, channel: Channel) -> str:
-        """Return the person of a direct message."""
+        """Return the person in a direct message with the bot."""
         return next(member for member in channel.members if member != BOT_USER)
 
     def new_id(self, prefix: str) -> str:
-        """Return an id that is not in use."""
+        """Return a new id."""
         self._ids += 1
         return f"{prefix}0NEW{self._ids:05d}"
 
     def is_full_member(self, person: Person) -> bool:
-        """Return whether the person is neither a guest, nor an outsider, nor deactivated."""
+        """Return whether the person is neither a guest nor an outsider nor deactivated."""
         return person.is_in(TEAM) and person.guest is None and not person.deleted
 
     def can_read(self, person: Person, channel: Channel) -> bool:
-        """Return whether the person is in the channel, or the channel is public and they are a full member."""
+        """Return whether the person can read the channel: as a member, or as a full member if it is public."""
         return person.id in channel.members or (channel.kind == "public" and self.is_full_member(person))
 
     # Messages
 
     def seconds(self) -> int:
-        """Return sandbox time as seconds since 1970."""
+        """Return the sandbox time in seconds since 1970."""
         return int(self.clock.now().timestamp())
 
     def new_ts(self, at: datetime | None = None) -> str:
-        """Return a new message's ts: its time (by default now) in microseconds, never the same twice."""
+        """Return a unique `ts` for a message that is posted at a time (default: now)."""
         self._last_ts = max(microseconds(at or self.clock.now()), self._last_ts + 1)
         return as_ts(self._last_ts)
 
     def message(self, channel: Any, ts: Any) -> Message | None:
-        """Return the message as it is now, also if it is deleted."""
+        """Return the current state of a message, even if it is deleted, or None if there is no such message."""
         if not isinstance(channel, str) or not isinstance(ts, str):
             return None
         return self.messages.get(channel, {}).get(ts)
 
     def post(self, channel: Channel, author: str, text: str, **fields: Any) -> Message:
-        """Post a message; `fields` are further fields of `Message`."""
+        """Post a message. `fields` are additional fields of `Message`."""
         at = self.clock.now()
         ts = self.new_ts(at)
         message = self._record(
@@ -163,7 +173,7 @@ class Workspace:
         return numbered
 
     def states(self, after: int) -> list[Message]:
-        """Return the states with a seq above `after`, in order, as far as they are kept."""
+        """Return the states with a `seq` above `after`, in order, without states that are no longer kept."""
         found: list[Message] = []
         for state in reversed(self._states):
             if state.seq <= after:
@@ -172,7 +182,7 @@ class Workspace:
         return found[::-1]
 
     def changed(self, after: int) -> list[Message]:
-        """Return the messages that changed after a seq, each once as it is now, in order of change."""
+        """Return the current states of the messages that changed after a `seq`, in order of their last change."""
         if self._states and self._states[0].seq > after + 1:
             every: Iterable[Message] = (each for inside in self.messages.values() for each in inside.values())
             return sorted((each for each in every if each.seq > after), key=lambda each: each.seq)
@@ -180,18 +190,18 @@ class Workspace:
         return sorted(latest.values(), key=lambda each: each.seq)
 
     def as_it_was(self, message: Message, seq: int) -> Message | None:
-        """Return the message's state at that seq. Return None if it is no longer kept."""
+        """Return the state of a message as of a `seq`, or None if that state is no longer kept."""
         same = (
             each for each in reversed(self._states) if (each.channel, each.ts) == (message.channel, message.ts)
         )
         return next((each for each in same if each.seq <= seq), None)
 
     def replies(self, channel: str, thread_ts: str) -> list[Message]:
-        """Return a thread's messages, its parent first; none if it has no parent."""
+        """Return the messages of a thread, starting with the parent. Empty if there is no such thread."""
         return [self.messages[channel][ts] for ts in self.threads.get((channel, thread_ts), [])]
 
     def visible_to_all(self, channel: str) -> Iterable[Message]:
-        """Return the messages that everyone in the channel sees, oldest first."""
+        """Return the messages of a channel that all members see, oldest first."""
         return (
             message
             for message in self.messages.get(channel, {}).values()
@@ -199,7 +209,7 @@ class Workspace:
         )
 
     def reader(self, user: str) -> Reader:
-        """Return how this person reads: their time zone, and the names of people, channels and groups."""
+        """Return the information needed to render text for this person."""
         person = self.people.get(user)
         return Reader(
             tz=person.tz if person else "UTC",
@@ -224,16 +234,16 @@ class Workspace:
     # Modals
 
     def modal(self, view_id: Any) -> View | None:
-        """Return the open modal with this id, of any person."""
+        """Return the open modal with this id, whoever has it open, or None if there is none."""
         return next((view for view in self.modals.values() if view.id == view_id), None)
 
     def put_modal(self, view: View) -> None:
-        """Open the modal, or show its new state."""
+        """Open a modal for its person, or replace the one that they have open."""
         self.modals[view.user] = view
         self.changes.notify()
 
     def close_modal(self, view: View) -> None:
-        """Close the modal if it is still the one that its person has open."""
+        """Close a modal, if its person still has it open."""
         if self.modal(view.id) is not None:
             del self.modals[view.user]
         self.changes.notify()

@@ -1,4 +1,4 @@
-"""Sends to the app what people do, by Socket Mode or as HTTP requests, as the app's settings say."""
+"""Sends interactions and events to the app, through Socket Mode or HTTP requests depending on its settings."""
 
 from sandbox.slack.http_mode import HttpMode
 from sandbox.slack.schema import Json
@@ -7,7 +7,7 @@ from sandbox.slack.state import Workspace
 
 
 class ToApp:
-    """The way to the app. While Socket Mode is on, nothing is sent to its request URLs."""
+    """The channel to the app. While Socket Mode is enabled, nothing is sent to the request URLs."""
 
     def __init__(self, workspace: Workspace, sockets: Sockets, http: HttpMode) -> None:
         self._workspace = workspace
@@ -16,14 +16,14 @@ class ToApp:
 
     @property
     def connected(self) -> bool:
-        """Whether something that is sent now has somewhere to go."""
+        """True if the app can be reached: it has open connections, or request URLs in HTTP mode."""
         app = self._workspace.app
         return bool(self._sockets.connections if app.socket_mode else app.request_urls)
 
     async def deliver(
         self, kind: str, payload: Json, *, answers: bool, retry: int | None = None, reason: str = ""
     ) -> Answer:
-        """Send a payload and wait for its acknowledgement: see `deliver` of the two ways."""
+        """Send a payload, and wait for its acknowledgement. See `Sockets.deliver` and `HttpMode.deliver`."""
         app = self._workspace.app
         if kind == "interactive" and not app.interactivity:
             return Answer("interactivity_disabled")

@@ -1,6 +1,7 @@
-"""Lets an app open a view by `trigger_id` after an interaction, and answer by `response_url`.
+"""Issues trigger_ids and response_urls with each interaction.
 
-Rules: https://docs.slack.dev/interactivity/handling-user-interaction. Both expire in real time.
+The app can open a view with a `trigger_id`, and post or replace messages through a `response_url`. Both expire in
+wall-clock time. Rules: https://docs.slack.dev/interactivity/handling-user-interaction.
 """
 
 import secrets
@@ -15,7 +16,7 @@ from sandbox.slack.timing import Timing
 
 @dataclass
 class Trigger:
-    """A trigger_id."""
+    """A trigger_id that was issued to the app."""
 
     user: str
     used: bool = False
@@ -23,13 +24,13 @@ class Trigger:
 
 @dataclass
 class ResponseUrl:
-    """A response_url."""
+    """A response_url that was issued to the app."""
 
     kind: Literal["command", "message"]
     user: str
     channel: str
     ts: str | None
-    """The message that was clicked, if `kind` is `message`."""
+    """The ts of the clicked message, if `kind` is `message`."""
     uses: int = 0
 
 
@@ -42,7 +43,7 @@ class Triggers:
         self._urls: ExpiringMap[ResponseUrl] = ExpiringMap(monotonic)
 
     def __len__(self) -> int:
-        """Return how many are remembered."""
+        """Return the number of trigger_ids and response_urls that are kept."""
         return len(self._triggers) + len(self._urls)
 
     def trigger_id(self, user: str) -> str:
@@ -52,7 +53,11 @@ class Triggers:
         return name
 
     def exchange(self, name: str) -> str:
-        """Use a trigger_id, and return its person. Raise ApiError invalid_, expired_ or exchanged_trigger_id."""
+        """Use up a trigger_id, and return the id of its person.
+
+        Raises ApiError `invalid_trigger_id`, `expired_trigger_id`, or `exchanged_trigger_id` if it was used
+        before.
+        """
         found = self._triggers.get(name)
         if found is None:
             raise ApiError("invalid_trigger_id")
@@ -73,7 +78,10 @@ class Triggers:
         return f"/{'commands' if kind == 'command' else 'actions'}/{name}"
 
     def response(self, name: str) -> ResponseUrl:
-        """Use a response_url once. Raise ApiError no_such_url, expired_url or used_url."""
+        """Count a use of a response_url, and return it.
+
+        Raises ApiError `no_such_url`, `expired_url`, or `used_url` if all of its uses are spent.
+        """
         found = self._urls.get(name)
         if found is None:
             raise ApiError("no_such_url")

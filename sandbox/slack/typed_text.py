@@ -1,4 +1,4 @@
-"""How Slack encodes the text that a person types for the app."""
+"""Encodes the text that a person types, as Slack does before it sends the text to the app."""
 
 import re
 
@@ -11,15 +11,16 @@ _CHANNEL = re.compile(r"(?<![\w#&])#([\w-]+)")
 
 
 def escaped(text: str) -> str:
-    """Return the text with Slack's three entities."""
+    """Replace `&`, `<` and `>` with Slack's three entities."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def typed(workspace: Workspace, text: str, *, labels: bool) -> str:
-    """Return the text with `&`, `<` and `>` escaped, and links, mail addresses and mentions as Slack's tokens.
+    """Escape `&`, `<` and `>`, and encode links, email addresses and mentions as Slack's tokens.
 
-    A slash command with should_escape has `labels`, as in `<@U123|name>`; a message has `<@U123>`. It is an
-    assumption that mail addresses become mailto links in commands too; an app should read both.
+    With `labels`, a mention is encoded as `<@U123|name>`, as in slash commands with should_escape. Otherwise it is
+    encoded as `<@U123>`, as in messages. It is an assumption that email addresses become mailto links in commands
+    too; apps should be able to read both.
     """
     people = {person.handle: person for person in workspace.people.values()}
     groups = {group.handle: group for group in workspace.groups.values()}

@@ -1,4 +1,4 @@
-"""The values of elements: Slack's form of each, and what a person's client checks before it submits a modal."""
+"""The values of interactive elements in Slack's format, and the checks that Slack's client makes in a modal."""
 
 from typing import Any
 
@@ -8,13 +8,14 @@ from sandbox.slack.schema import Json
 
 
 class NotOffered(ValueError):
-    """A person chose something that the element does not offer."""
+    """A person chose something that the element doesn't offer."""
 
 
 def chosen(element: Json, selected: Any) -> Json:
-    """Return the element's value after a person chose or typed `selected`. Raise NotOffered.
+    """Return the element's value after a person chose or typed `selected`.
 
-    `selected` is an option's value, a user id, a list of either, or typed text; None clears the element.
+    `selected` is an option's value, a user id, a list of either, or typed text. None clears the element. Raises
+    NotOffered if the element doesn't have the option.
     """
     kind = str(element["type"])
     value: Any
@@ -46,7 +47,7 @@ def _option(element: Json, value: Any) -> Json:
 
 
 def initial(element: Json) -> Json:
-    """Return the element's value before a person changes it."""
+    """Return the element's initial value."""
     kind = str(element["type"])
     value: Any
     match kind:
@@ -64,7 +65,10 @@ def initial(element: Json) -> Json:
 
 
 def state_of(blocks: list[Json], before: Json) -> Json:
-    """Return the state of these blocks: the values of `before` for the same ids, else the initial values."""
+    """Return the values of all inputs in these blocks.
+
+    Inputs whose ids and type occur in `before` keep their values from there; the others have their initial values.
+    """
     state: Json = {}
     for block in blocks:
         for element in elements_of(block):
@@ -78,12 +82,12 @@ def state_of(blocks: list[Json], before: Json) -> Json:
 
 
 def is_empty(value: Json) -> bool:
-    """Return whether nothing is chosen or typed."""
+    """Return whether a value is empty, because nothing is chosen or typed."""
     return all(part in (None, "", []) for name, part in value.items() if name != "type")
 
 
 def client_errors(blocks: list[Json], values: Json) -> dict[str, str]:
-    """Return by block_id the errors that a person's client shows instead of submitting."""
+    """Return the errors, by block_id, that Slack's client shows instead of submitting a modal. Empty if none."""
     errors: dict[str, str] = {}
     for block in blocks:
         if block.get("type") != "input":

@@ -1,4 +1,4 @@
-"""Selects the messages that a person sees, and shows messages and views as the control API returns them."""
+"""Selects the messages that a person sees, and converts messages and views to the format of the control API."""
 
 from sandbox.slack import render
 from sandbox.slack.blocks import elements_of
@@ -11,7 +11,11 @@ from sandbox.slack.values import is_empty
 
 
 def can_see(workspace: Workspace, person: Person, message: Message, *, peek: bool) -> bool:
-    """Return whether the person is in the channel; with `peek` also whether they could read it if they looked."""
+    """Return whether the person sees a message because they are in its channel.
+
+    With `peek`, a message in a public channel also counts if the person could open the channel to read it.
+    Ephemeral messages are seen only by their recipient.
+    """
     channel = workspace.channels[message.channel]
     if message.only_for is not None:
         return message.only_for == person.id and person.id in channel.members
@@ -21,9 +25,14 @@ def can_see(workspace: Workspace, person: Person, message: Message, *, peek: boo
 def changes(
     workspace: Workspace, person: Person, *, channel: Channel | None, after: int, versions: bool
 ) -> list[Message]:
-    """Return the messages that changed for the person after a seq, in order of change.
+    """Return the changed messages that the person sees, in order of change.
 
-    Each is returned once as it is now, or with `versions` in every state that is kept.
+    Args:
+        workspace: The workspace.
+        person: The person who reads.
+        channel: If set, only this channel is searched, and the person need not be a member if it is public.
+        after: The `seq` after which the messages changed.
+        versions: Whether to return each message in every state that is kept, instead of only in its current state.
     """
     return [
         message
@@ -120,7 +129,7 @@ def _input_seen(view: View, block: Json, element: Json, workspace: Workspace) ->
 
 
 def _options_seen(element: Json, workspace: Workspace, reader: render.Reader) -> list[Json]:
-    """Return what a person can choose in an input: for a menu of people, everyone who is not deactivated."""
+    """Return the options of an input. A menu of people offers everyone who isn't deactivated or a bot."""
     if element["type"] in {"users_select", "multi_users_select"}:
         people = (person for person in workspace.people.values() if not person.deleted and not person.is_bot)
         return [{"text": person.name, "value": person.id} for person in people]

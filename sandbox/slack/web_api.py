@@ -1,6 +1,6 @@
-"""The Web API at `/api/METHOD`: checks token, method, rate limit and scope, then calls the method.
+"""The Web API at `/api/METHOD`: checks method, token, rate limit and scope, then calls the method.
 
-Every answer is HTTP 200 with Slack's JSON, or 429 if the method is called too often.
+Every response is HTTP 200 with Slack's JSON, or 429 if the rate limit is exceeded.
 """
 
 import json
@@ -26,13 +26,13 @@ TokenState = Literal["valid", "revoked"]
 
 @dataclass(frozen=True)
 class Method:
-    """A method: the function that does it, its rate limit, and the scope that it needs."""
+    """A method, with the function that implements it, its rate limit, and the required scope."""
 
     act: Callable[[Call], Json]
     tier: Tier | None
-    """None if the function applies its own limit."""
+    """The rate limit. None if the function applies its own limit."""
     scope: str | None = None
-    """None if no scope is needed, or one that depends on the channel."""
+    """The required scope. None if no scope is required, or if it depends on the channel."""
 
 
 METHODS: dict[str, Method] = {
@@ -59,7 +59,7 @@ OPEN_CONNECTION = "apps.connections.open"
 
 
 class WebApi:
-    """Serves the methods."""
+    """Serves the methods of the Web API."""
 
     def __init__(
         self, workspace: Workspace, triggers: Triggers, sockets: Sockets, files: Files, limits: RateLimits
@@ -74,17 +74,17 @@ class WebApi:
         self.renew_app_token()
 
     def renew_bot_token(self) -> None:
-        """Replace the bot's token by a new, valid one."""
+        """Replace the bot token with a new, valid one."""
         self.bot_token = f"xoxb-sandbox-{secrets.token_hex(8)}"
         self.bot_state: TokenState = "valid"
 
     def renew_app_token(self) -> None:
-        """Replace the app-level token by a new, valid one."""
+        """Replace the app-level token with a new, valid one."""
         self.app_token = f"xapp-1-sandbox-{secrets.token_hex(8)}"
         self.app_state: TokenState = "valid"
 
     async def serve(self, request: web.Request) -> web.Response:
-        """Answer a call."""
+        """Handle a call to a method."""
         name = request.match_info["method"]
         try:
             body = self._answer(name, request, await read_arguments(request))
@@ -157,6 +157,6 @@ def _bearer(request: web.Request) -> str:
 
 
 def _token(request: web.Request, args: Arguments) -> str:
-    """Return the token of the header, the query or a form. Slack does not read it from a JSON body."""
+    """Return the token from the header, the query or a form. Slack doesn't read tokens from JSON bodies."""
     named = None if request.content_type == "application/json" else args.text("token")
     return _bearer(request) or request.query.get("token") or named or ""

@@ -1,8 +1,8 @@
 """An incoming webhook: a secret URL that posts to #gpus.
 
-Rules: https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks, with the statuses of
-https://api.slack.com/changelog/2016-05-17-changes-to-errors-for-incoming-webhooks. The answers are plain
-text. A body can't choose another channel.
+Rules: https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks. The status codes are documented
+in https://api.slack.com/changelog/2016-05-17-changes-to-errors-for-incoming-webhooks. Responses are plain text.
+The body can't select another channel.
 """
 
 import secrets
@@ -21,7 +21,7 @@ WebhookState = Literal["valid", "removed"]
 
 
 class IncomingWebhook:
-    """Posts what the webhook's URL receives."""
+    """Posts the messages that are sent to the webhook's URL."""
 
     def __init__(self, workspace: Workspace, limits: RateLimits) -> None:
         self._workspace = workspace
@@ -35,7 +35,7 @@ class IncomingWebhook:
         return f"/services/{TEAM}/B0HOOK000/{self._secret}"
 
     async def serve(self, request: web.Request) -> web.Response:
-        """Answer a POST with 200 `ok`, or with another status and Slack's error."""
+        """Handle a POST. Respond with 200 and `ok`, or with another status and Slack's error code."""
         if request.match_info["team"] != TEAM:
             return web.Response(status=404, text="no_team")
         if request.path != self.path:

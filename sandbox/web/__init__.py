@@ -1,9 +1,9 @@
-"""The sandbox's page: a workspace to use in a browser, and a panel that moves time and the outside world.
+"""The sandbox's page: the Slack workspace in a browser, and a panel that controls time, vendors and machines.
 
-server   serves the page, and the control calls of every server on one origin
-live     what a browser is sent over its WebSocket
-shown    messages and views with their blocks, ready to be shown
-bot      what the page knows of the bot: its health, its help, its ledger; time passes with it
+server   serves the page, and the control calls of all servers under one origin
+live     sends the current state of the workspace and the panel to browsers
+shown    prepares messages and views for display
+bot      stores information about the bot, and advances the clock in step with the bot's work
 page/    the page itself: HTML, CSS and JavaScript modules without a build step
 """
 

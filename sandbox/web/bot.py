@@ -1,8 +1,8 @@
-"""What the page knows of the bot that uses the sandbox. The program that starts the bot names it with
-`POST /_control/bot`.
+"""Information about the bot that uses the sandbox, and control of the clock in step with the bot.
 
-The sandbox knows nothing of the bot's code: it asks the bot's /health when its next work is due, so that time
-passes with the bot instead of ahead of it.
+The program that starts the bot sends the information with `POST /_control/bot`. The sandbox contains none of the
+bot's code. To find out when the bot's next work is due, it reads the bot's /health. Thereby the clock never jumps
+past work that the bot still has to do.
 """
 
 from datetime import datetime, timedelta
@@ -16,13 +16,13 @@ from sandbox.clock import SandboxClock
 from sandbox.serving import ControlModel, read, refusal, reply
 
 SETTLE_SECONDS = 10
-"""Real seconds to wait until the bot has nothing left to do at one moment. Then time passes all the same."""
+"""The maximum wall-clock seconds to wait until the bot is idle. After that, the clock moves regardless."""
 SHORTEST_STEP = timedelta(seconds=1)
 LONGEST_SPAN = 60 * 86_400.0
 
 
 class BotBody(ControlModel):
-    """What is known of the bot. A field that is left out keeps its value."""
+    """Information about the bot. Fields that are left out keep their values."""
 
     health: Annotated[str, Field(pattern=r"^http://127\.0\.0\.1:\d{1,5}/health$")] | None = None
     help: tuple[tuple[str, str], ...] | None = None
@@ -31,30 +31,30 @@ class BotBody(ControlModel):
 
 
 class TimeBody(ControlModel):
-    """How much time passes: some seconds, or if it is left out, as many as until the bot's next work."""
+    """The time to pass: a number of sandbox seconds, or if left out, until the bot's next work is due."""
 
     seconds: Annotated[float, Field(gt=0, le=LONGEST_SPAN)] | None = None
 
 
 class Bot:
-    """The bot, as far as the page knows it."""
+    """The bot, with the information that the page has about it."""
 
     def __init__(self, clock: SandboxClock) -> None:
         self._clock = clock
         self._health: str | None = None
         self.help: tuple[tuple[str, str], ...] = ()
-        """Each command as people type it, and what it does."""
+        """The commands as people type them, each with a description."""
         self.ledger: dict[str, int] | None = None
-        """Micro-dollars by resource. None: nobody has said what the ledger has."""
+        """The bot's ledger: micro-dollars by resource id. None if it is unknown."""
         self.key: str | None = None
-        """The public SSH key with which the page's guide rents."""
+        """The public SSH key that the page's guide uses to rent a machine."""
 
     def as_json(self) -> dict[str, Any]:
-        """Return what a browser is sent."""
+        """Return the part of this information that is sent to browsers."""
         return {"help": self.help, "ledger": self.ledger, "key": self.key}
 
     def add_routes(self, router: web.UrlDispatcher) -> None:
-        """Add the routes."""
+        """Add the routes of the control calls."""
         router.add_post("/_control/bot", self._name)
         router.add_post("/_control/time", self._pass_time)
 
@@ -67,7 +67,10 @@ class Bot:
         return reply(self.as_json())
 
     async def _pass_time(self, request: web.Request) -> web.Response:
-        """Let time pass from one due time of the bot to the next, so that the bot does each thing in its time."""
+        """Advance the clock in steps, from one due time of the bot to the next.
+
+        This is how the bot gets to do each piece of work at its proper time.
+        """
         body = await read(request, TimeBody)
         start = self._clock.now()
         if body.seconds is None:
@@ -84,12 +87,13 @@ class Bot:
         return reply({"from": start, "now": self._clock.now()})
 
     def _jump(self, moment: datetime) -> None:
-        if moment > self._clock.now():  # at a high speed it can have passed meanwhile
+        if moment > self._clock.now():  # at a high speed, the moment may have passed in the meantime
             self._clock.jump_to(moment)
 
     async def _next_due(self) -> datetime | None:
-        """Wait until the bot has nothing left to do now, and return when it is due next. Return None if nothing
-        is, or if no bot answers.
+        """Wait until the bot is idle, and return the time at which its next work is due.
+
+        None if no work is scheduled, or if the bot doesn't respond.
         """
         if self._health is None:
             return None

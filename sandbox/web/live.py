@@ -1,7 +1,7 @@
-"""What a browser is sent over its WebSocket: what one person sees of the workspace, and the panel.
+"""Sends to each browser, over a WebSocket, the workspace as one person sees it, and the content of the panel.
 
-Each message is a JSON object with the parts that changed. The page asks for everything when it connects, also
-after a reload, and for what changed since a seq when it connects again.
+Each message is a JSON object with the parts that have changed. When the page is loaded, it requests everything.
+When it reconnects, it requests only the changes since a `seq`.
 """
 
 import asyncio
@@ -25,15 +25,15 @@ from sandbox.web.phrases import BEHAVIOURS, FAULT_KINDS, MACHINE_FAULTS
 from sandbox.web.shown import message_shown, view_shown
 
 PANEL_EVERY = 1.0
-"""Real seconds between two looks at what the panel shows."""
+"""Wall-clock seconds between two updates of the panel."""
 HEARTBEAT = 20.0
 REQUESTS_SHOWN = 40
 BODY_SHOWN = 2_000
-"""Characters of a request's body that the panel shows."""
+"""The maximum number of characters of a request's body that the panel shows."""
 
 
 class Live:
-    """The WebSockets of the page."""
+    """Serves the WebSockets of the page."""
 
     def __init__(
         self,
@@ -51,7 +51,10 @@ class Live:
         self._faults = faults
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
-        """Send what `user` sees, from the change with the number `after` on, until the browser goes."""
+        """Send the workspace as the person `user` sees it, and its updates, until the browser disconnects.
+
+        With `after`, only messages that changed after this `seq` are sent.
+        """
         person = self._workspace.person(request.query.get("user"))
         if person is None or person.is_bot:
             raise refusal(404, "no_such_person")
@@ -72,7 +75,7 @@ class Live:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
         for task in done:
-            with suppress(ConnectionError):  # the browser went while something was sent
+            with suppress(ConnectionError):  # the browser disconnected while something was sent
                 task.result()
         return socket
 
@@ -159,13 +162,13 @@ class Live:
 
 
 async def _until_it_goes(socket: web.WebSocketResponse) -> None:
-    """Read until the browser goes. The page sends nothing: it acts by control calls."""
+    """Read until the browser disconnects. The page sends nothing here, because it uses control calls to act."""
     async for _ in socket:
         pass
 
 
 def _changed(parts: Json, sent: Json) -> Json:
-    """Return the parts that are not those that were sent."""
+    """Return the parts that differ from the parts that were sent before."""
     return {name: part for name, part in parts.items() if name not in sent or sent[name] != part}
 
 

@@ -1,4 +1,4 @@
-"""What each fault of the outside world means, in a phrase. The page shows it where a person chooses the fault."""
+"""A short description of each fault, which the page shows where people choose one."""
 
 from sandbox.compute.vendors import Behaviour
 from sandbox.faults import FaultKind

@@ -1,4 +1,4 @@
-"""Serves the page on this machine: its files, its WebSocket, and all servers' control calls on one origin."""
+"""Serves the page: its files, its WebSocket, and the control calls of all servers under one origin."""
 
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -26,12 +26,15 @@ HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cache-Control": "no-cache",
 }
-"""Only the page's own files run and are loaded, and no other page can frame it. Trusted types make each innerHTML
-an error."""
+"""The security headers of the page.
+
+Only the page's own files are loaded and executed, and no other page can embed it in a frame. Requiring trusted
+types turns every use of innerHTML into an error.
+"""
 
 
 class Page:
-    """The page of a sandbox that runs in this process."""
+    """The server of the page, for a sandbox in the same process."""
 
     def __init__(
         self, clock: SandboxClock, slack: SlackSandbox, compute: ComputeSandbox, github: GithubSandbox
@@ -46,7 +49,7 @@ class Page:
         self._served: Served | None = None
 
     async def start(self, port: int = 0) -> str:
-        """Begin to serve on 127.0.0.1 (port 0: a free one), and return the URL, without a slash at the end."""
+        """Start to serve on 127.0.0.1, and return the URL without a trailing slash. Port 0 picks a free port."""
         app = web.Application(middlewares=[_guarded])
         app.router.add_get("/", _index)
         app.router.add_get("/live", self._live.serve)
@@ -61,7 +64,7 @@ class Page:
         return self._served.url
 
     async def stop(self) -> None:
-        """End every connection."""
+        """Stop serving and close every connection."""
         if self._served is not None:
             await self._served.stop()
             self._served = None
@@ -75,7 +78,7 @@ async def _index(_request: web.Request) -> web.FileResponse:
 async def _guarded(
     request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
 ) -> web.StreamResponse:
-    """Refuse what another origin sends, and send the headers that keep the page to itself."""
+    """Refuse requests from other origins, and add the page's security headers to the response."""
     check_sender(request)
     response = await control_call(request, handler) if CONTROL in request.path else await handler(request)
     if not response.prepared:

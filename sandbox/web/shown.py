@@ -1,4 +1,8 @@
-"""Messages and views with their blocks, in which each text object is replaced by the spans of its text."""
+"""Prepares messages and views for display by the page.
+
+Their blocks are included, and each text object in them is replaced with a list of spans, which are pieces of text
+with the same formatting.
+"""
 
 from typing import Any
 
@@ -11,7 +15,7 @@ from sandbox.slack.visibility import message_seen, view_seen
 
 
 def message_shown(workspace: Workspace, person: Person, message: Message) -> Json:
-    """Return a message as the control call `see` does, with its blocks."""
+    """Return a message in the format of the control call `see`, plus its blocks and the values of its inputs."""
     reader = workspace.reader(person.id)
     blocks = message.blocks or [{"type": "section", "text": {"type": "mrkdwn", "text": message.text}}]
     chosen = workspace.values.get((message.channel, message.ts, person.id), {})
@@ -24,7 +28,7 @@ def message_shown(workspace: Workspace, person: Person, message: Message) -> Jso
 
 
 def view_shown(workspace: Workspace, view: View | None) -> Json | None:
-    """Return a view as the control call `views` does, with its blocks and values. Return None if there is none."""
+    """Return a view in the format of the control call `views`, plus its blocks and values. None stays None."""
     if view is None:
         return None
     reader = workspace.reader(view.user)
@@ -33,7 +37,10 @@ def view_shown(workspace: Workspace, view: View | None) -> Json | None:
 
 
 def with_spans(value: Any, reader: render.Reader) -> Any:
-    """Return a copy in which each text object is a list of spans: `{"text", "styles", "url"}`."""
+    """Return a copy in which each text object is replaced with a list of spans.
+
+    A span is an object such as `{"text": "docs", "styles": ["bold"], "url": "https://..."}`.
+    """
     if isinstance(value, list):
         return [with_spans(entry, reader) for entry in value]
     if not isinstance(value, dict):

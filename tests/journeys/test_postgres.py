@@ -123,7 +123,9 @@ async def test_after_a_failover_to_an_older_copy_nothing_is_bought_twice(
         await world.clicks("Cleo", question, "Restore all 2")
         await world.play.settle()
         with suppress(Missed):
-            decided = world.play.sees("Cleo", "My database was an older backup: it lacked 2 machines")
+            decided = world.play.sees(
+                "Cleo", "My database was restored from an older backup and lacked 2 machines"
+            )
     assert await world.bought() == bought
     # Ana's request, whose purchase is missing from the standby, is closed. Her machine is a new rental.
     (of_ana,) = re.findall(r"with the new ID ([a-z0-9]{5})\) for Ana", decided.text)

@@ -139,7 +139,7 @@ async def test_the_watchdog_deletes_exactly_the_overdue_machines(
         assert hello.startswith("This is gpubot's watchdog. I'm now watching gpubot from")
         await running.looks(3 * MINUTE)
         _, warning = await said(world)
-        before_end = warning.partition("Not yet at their end:")[2]
+        before_end = warning.partition("Machines that haven't reached their end:")[2]
         for words in (f"({short}), Ana", f"({long}), Ben", f"({adopted}), Ana"):
             assert words in before_end
         assert "gpubot-x" in before_end.partition("I'll never delete them:")[2]

@@ -115,7 +115,7 @@ async def until(reached: Callable[[], object]) -> None:
             await asyncio.sleep(0.01)
 
 
-async def test_a_pass_is_due_after_a_commit_or_at_a_known_due_time(database: Database, clock: MovedClock) -> None:
+async def test_a_pass_is_due_after_a_commit_or_at_a_due_time(database: Database, clock: MovedClock) -> None:
     loop = Loop(database, clock)
     loop.gate.set()
     assert not loop.pass_is_due()
@@ -356,7 +356,7 @@ class HangingStore:
 
 
 @pytest.mark.usefixtures("logs")
-async def test_a_process_that_hung_between_its_intent_and_its_call_makes_no_call(both: World) -> None:
+async def test_a_process_that_hung_after_its_intent_makes_no_call(both: World) -> None:
     here, hangs = both, Hangs()
     rental = await here.rent(await here.ask(), settle=False)
     await hang_and_let_another_go_on(

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 
-from bot.lifecycle.loops.probe_runs import note_silence, with_report
+from bot.lifecycle.loops.probe_runs import note_unreachable, with_report
 from bot.model.base import changed
 from bot.model.event import EventKind
 from bot.model.machine_use import GpuModel, GpuUse, Missed, ProbeAnswers, Report, Sample, SetupProgress, SetupState
@@ -57,7 +57,7 @@ async def answers(
         earlier = await tx.samples.since(rental.id, READY_AT)
         found, events = await with_report(tx, rental, said, earlier, at)
         await tx.samples.add(Sample(rental_id=rental.id, at=at, gpus=said.gpus, missed=said.missed))
-        await note_silence(tx, found, await tx.samples.since(rental.id, READY_AT), at)
+        await note_unreachable(tx, found, await tx.samples.since(rental.id, READY_AT), at)
     return found, [event.kind for event in events]
 
 
@@ -66,7 +66,7 @@ async def misses(database: Database, rental: Rental, *minutes: int, why: Missed 
     for at in (READY_AT + minute * MINUTE for minute in minutes):
         async with database.write() as tx:
             await tx.samples.add(Sample(rental_id=rental.id, at=at, missed=why))
-            await note_silence(tx, rental, await tx.samples.since(rental.id, READY_AT), at)
+            await note_unreachable(tx, rental, await tx.samples.since(rental.id, READY_AT), at)
 
 
 async def known(database: Database, vendor: str = "hyperstack") -> ProbeAnswers | None:

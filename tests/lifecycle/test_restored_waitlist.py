@@ -130,7 +130,7 @@ async def test_a_waitlist_entry_is_rented_once_its_card_is_compared(
         await here.until(rental, State.READY, within=5 * MINUTE)
 
 
-async def test_if_slack_is_down_an_entry_is_rented_two_minutes_after_the_start(
+async def test_without_slack_an_entry_is_rented_two_minutes_after_the_start(
     ours: World, sqlite_url: str, tmp_path: Path
 ) -> None:
     here, copy = ours, tmp_path / "copy.db"

@@ -33,7 +33,7 @@ async def ends_well(here: World, rental: Rental, vendor: str) -> Rental:
 # --- failures without a machine
 
 
-async def test_after_an_expired_offer_a_new_one_from_the_same_vendor_is_bought(here: World) -> None:
+async def test_an_expired_offer_is_replaced_by_a_new_one_from_its_vendor(here: World) -> None:
     await here.fault("procure_offer", "status", status=410)
     rental = await here.get()
     first, second = await here.attempts(rental)

@@ -165,7 +165,7 @@ async def test_allowed_extensions_work_while_a_longer_one_is_pending(sqlite_url:
         assert rental.terms == waits.terms
 
 
-async def test_the_latest_end_comes_sooner_if_the_total_does_not_pay_for_it(here: World) -> None:
+async def test_a_latest_end_that_the_total_does_not_cover_comes_sooner(here: World) -> None:
     rental = await here.until(await here.get(lease=2 * HOUR, up_to=6 * HOUR), State.PROVISIONING)
     await here.be_down(3 * HOUR)
     rental = await here.until(rental, State.READY)

@@ -54,7 +54,7 @@ async def test_a_machine_that_was_named_but_never_seen_has_an_estimated_cost(her
     assert 0 < row.amount < 20_000
 
 
-async def test_an_attempt_is_closed_even_if_a_named_machine_cannot_be_looked_up(here: World) -> None:
+async def test_an_attempt_is_closed_even_if_a_named_machine_stays_unknown(here: World) -> None:
     """The status keeps naming a machine that the marketplace doesn't answer about."""
     named = {"procurement_status": "failed", "resources": [{"resource_id": "no-such-id"}]}
     await here.behaves("hyperstack", "sold_out")
@@ -120,7 +120,7 @@ async def test_a_confirmed_deletion_ends_an_attempt_that_stays_in_progress(
     await here.release(lie)
 
 
-async def test_a_machine_that_is_not_billed_yet_is_given_up_after_the_timeout(here: World) -> None:
+async def test_an_unbilled_machine_is_given_up_after_the_timeout(here: World) -> None:
     await here.behaves("hyperstack", "slow")
     lies = [
         await here.fault("list_resources", "garbage", times=None),

@@ -108,7 +108,7 @@ async def test_no_further_attempt_is_made_too_late_for_the_named_end(here: World
     await check(here)
 
 
-async def test_a_machine_that_is_ready_too_late_for_its_end_is_given_up(here: World) -> None:
+async def test_a_machine_ready_too_late_for_its_end_is_given_up(here: World) -> None:
     """The machine becomes ready while the bot is down, and would end later than its owner requested."""
     rental = await here.until(await here.get(until=here.now + 40 * MINUTE), State.PROVISIONING)
     await here.be_down(40 * MINUTE - RULES.lease.grace)

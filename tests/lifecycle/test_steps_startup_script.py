@@ -59,7 +59,7 @@ async def remove_keys(here: World, person: Person) -> None:
             await tx.people.remove_key(person.id, key.fingerprint)
 
 
-async def lets_in(rental: Rental, key: asyncssh.SSHKey) -> bool:
+async def can_log_in(rental: Rental, key: asyncssh.SSHKey) -> bool:
     """Return whether root can log in to the machine with this key."""
     try:
         async with asyncssh.connect(
@@ -85,7 +85,7 @@ async def test_exactly_the_keys_of_owner_and_teammates_can_log_in(here: World) -
     ben = await new_key(here, BEN, "ben@laptop")
     stranger = await new_key(here, CLEO, "cleo@laptop")
     rental = await here.ready(teammates=(BEN.id,), setup="torch")
-    assert [await lets_in(rental, key) for key in (here.outside.key, desk, ben, stranger)] == [
+    assert [await can_log_in(rental, key) for key in (here.outside.key, desk, ben, stranger)] == [
         True,
         True,
         True,
@@ -167,7 +167,7 @@ async def test_a_refused_script_is_left_out_of_the_next_attempt(
     assert bought.called_offer.offer_id != refused.called_offer.offer_id
     assert [script is None for script in await scripts(here)] == [False, True]
     assert await left_out(here, rental) == [None, LeftOut(refused=True, setup="torch", key_count=1)]
-    assert await lets_in(rental, here.outside.key)
+    assert await can_log_in(rental, here.outside.key)
     await ends_as(here, await here.destroy(rental), State.DESTROYED)
 
 
@@ -241,7 +241,7 @@ async def test_the_script_is_remembered_if_the_answer_was_lost(
     (attempt,) = await here.attempts(rental)
     assert attempt.script is not None
     assert [key.fingerprint for key in attempt.script.keys] == [desk.get_fingerprint()]
-    assert await lets_in(rental, desk)
+    assert await can_log_in(rental, desk)
 
 
 async def test_a_setup_removed_from_the_rules_does_not_prevent_the_purchase(here: World) -> None:
@@ -260,7 +260,7 @@ async def test_a_teammate_without_keys_is_left_out_and_named(here: World) -> Non
     rental = await here.rent(quote, settle=False)
     await remove_keys(here, BEN)
     rental = await here.until(rental, State.READY)
-    assert not await lets_in(rental, ben)
+    assert not await can_log_in(rental, ben)
     assert await left_out(here, rental) == [LeftOut(people=(BEN.id,))]
 
 
@@ -287,15 +287,15 @@ async def test_a_key_removed_during_the_search_cannot_log_in(here: World) -> Non
     await here.release(held)
     await buying
     rental = await here.until(rental, State.READY)
-    assert not await lets_in(rental, desk)
-    assert await lets_in(rental, here.outside.key)
+    assert not await can_log_in(rental, desk)
+    assert await can_log_in(rental, here.outside.key)
 
 
 async def test_keys_added_before_the_purchase_can_log_in(here: World) -> None:
     rental = await here.rent(await here.ask(), settle=False)
     desk = await new_key(here, ANA, "ana@desk")
     rental = await here.until(rental, State.READY)
-    assert await lets_in(rental, desk)
+    assert await can_log_in(rental, desk)
 
 
 # --- keys and a setup that don't fit
@@ -354,8 +354,8 @@ async def test_keys_that_do_not_fit_at_the_purchase_are_left_out(here: World) ->
     assert 0 < sent < 10
     assert attempt.script.setup == "torch"
     assert await left_out(here, rental) == [LeftOut(key_count=10 - sent)]
-    assert await lets_in(rental, here.outside.key)
-    assert await lets_in(rental, ben)
+    assert await can_log_in(rental, here.outside.key)
+    assert await can_log_in(rental, ben)
 
 
 async def test_an_unknown_setup_is_refused_before_the_search(here: World) -> None:

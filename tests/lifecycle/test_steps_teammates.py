@@ -12,7 +12,7 @@ from bot.model.event import EventKind as E
 from bot.model.person import Key, Person
 from bot.model.rental import Rental
 from bot.model.state import State
-from tests.lifecycle.test_steps_startup_script import lets_in, new_key
+from tests.lifecycle.test_steps_startup_script import can_log_in, new_key
 from tests.lifecycle.world import ANA, BEN, CLEO, DORA, FOREVER, HOUR, MINUTE, World
 
 EVE = Person(id="U0EVE", name="Eve")
@@ -87,7 +87,7 @@ async def test_a_teammate_who_adds_a_key_in_time_can_log_in(here: World) -> None
     key = await new_key(here, EVE, "eve@laptop")
     await here.approve(rental)
     rental = await here.until(rental, State.READY)
-    assert await lets_in(rental, key)
+    assert await can_log_in(rental, key)
 
 
 async def test_keys_too_large_for_the_startup_script_are_refused(here: World) -> None:
@@ -111,7 +111,7 @@ async def test_a_teammate_added_before_the_purchase_can_log_in(here: World) -> N
     assert (shared.names, shared.without_key, shared.key_lines) == (("Ben",), (), ())
     assert await here.direct(rental) == []
     await here.approve(rental, DORA)
-    assert await lets_in(await here.until(rental, State.READY), key)
+    assert await can_log_in(await here.until(rental, State.READY), key)
 
 
 async def test_a_pending_change_keeps_a_newly_added_teammate(here: World) -> None:
@@ -156,7 +156,7 @@ async def test_a_teammate_who_became_a_guest_cannot_log_in(here: World) -> None:
     ben = await new_key(here, BEN, "ben@laptop")
     here.people.changed[EVE.id] = changed(EVE, guest=True)
     rental = await here.ready(teammates=(EVE.id, BEN.id))
-    assert [await lets_in(rental, key) for key in (eve, ben)] == [False, True]
+    assert [await can_log_in(rental, key) for key in (eve, ben)] == [False, True]
     assert not await readable_by(here, EVE, rental)
     assert await readable_by(here, BEN, rental)
 

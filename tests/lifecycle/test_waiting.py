@@ -180,7 +180,8 @@ async def test_any_time_allows_an_entry_that_would_end_before_the_hours_begin(he
         await carry_out(here.deps, ANA, waiting.WaitAtAnyTime(quote.id))
 
 
-async def test_waiting_needs_a_key_a_price_a_free_place_and_ones_own_quote(here: World) -> None:
+async def test_waiting_needs_a_key_a_price_and_ones_own_quote(here: World) -> None:
+    """The person also needs a free place: the number of waitlist entries per person is limited."""
     await sold_out(here)
     quote = await here.ask()
     with pytest.raises(Mistake, match="highest price"):
@@ -375,7 +376,8 @@ def clock(here: World, hour: int, minute: int = 0) -> timedelta:
     return at_time(SUMMER, 60 * hour + minute, BERLIN) - here.now
 
 
-async def test_a_start_across_a_clock_change_that_is_approved_late_is_rented_once(here: World) -> None:
+async def test_a_start_after_a_clock_change_is_rented_once(here: World) -> None:
+    """The start is approved late."""
     rental = await starts(here, count=8)
     assert rental.state is State.AWAITING_APPROVAL
     assert rental.request.starts_at == datetime(2027, 3, 28, 7, tzinfo=UTC)
@@ -418,7 +420,8 @@ async def test_a_scheduled_machine_is_rented_ten_minutes_before_its_start(here: 
     assert await here.direct(rental) == [(ANA.id, E.READY)], "the card alone says that it was rented"
 
 
-async def test_if_nothing_fits_by_the_start_the_owner_may_rent_a_pricier_offer(here: World) -> None:
+async def test_if_nothing_fits_the_owner_may_rent_a_pricier_offer(here: World) -> None:
+    """The owner is notified shortly before the start time."""
     await sold_out(here)
     rental = await starts(here, gpu_rate="1")
     await free(here)

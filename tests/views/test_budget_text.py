@@ -141,16 +141,17 @@ def test_the_history_names_the_budget_that_an_approval_exceeds() -> None:
         ),
     ) == snapshot("""\
 
-Ben approved this request at 14:12, for 6 h at up to $21.16/h. The request exceeds the budget of
-      project vision.
+Ben approved this request at 14:12, for 6 h at up to $21.16/h. The approved cost exceeds the budget
+      of project vision.
 
-Ben approved this request at 14:12, for 6 h at up to $21.16/h. The request exceeds Ana's budget.
-
-Ben approved this request at 14:12, for 6 h at up to $21.16/h. The request exceeds the team's
+Ben approved this request at 14:12, for 6 h at up to $21.16/h. The approved cost exceeds Ana's
       budget.
 
-Ben approved more time for this machine. It now ends at 20:40. The request exceeds the budget of
-      project vision.
+Ben approved this request at 14:12, for 6 h at up to $21.16/h. The approved cost exceeds the team's
+      budget.
+
+Ben approved more time for this machine. It now ends at 20:40. The approved cost exceeds the budget
+      of project vision.
 """)
 
 

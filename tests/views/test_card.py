@@ -104,12 +104,12 @@ def test_the_checklist_shows_the_vendor_and_the_time_since_the_click() -> None:
 - pending: Waiting for SSH
 [Details] [Cancel]
 
-(fallback) Starting: 1x H100 (k7mq2) in EU for Ana. I'm checking whether Hyperstack rented me a
-      machine. 1 min 40 s of about 3 min have passed. It's on hold because Compute Clear isn't
+(fallback) Starting: 1x H100 (k7mq2) in EU for Ana. I'm checking whether the purchase at Hyperstack
+      succeeded. 1 min 40 s of about 3 min have passed. It's on hold because Compute Clear isn't
       responding.
 # Starting: 1x H100 (k7mq2) in EU for Ana
-- in_progress: Checking whether Hyperstack rented me a machine, 1 min 40 s of about 3 min, on hold
-      because Compute Clear isn't responding
+- in_progress: Checking whether the purchase at Hyperstack succeeded, 1 min 40 s of about 3 min, on
+      hold because Compute Clear isn't responding
 - pending: Waiting for SSH
 [Details] [Cancel]
 """)

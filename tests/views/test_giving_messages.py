@@ -65,7 +65,8 @@ Ana asked to use your 1x H100 (k7mq2). You shared it with Ana.
 
 Ana asked to use your 1x H100 (k7mq2). You offered it to Ana. The offer is valid until 16:00.
 
-Ana asked to use your 1x H100 (k7mq2). It has been in use again since 15:01.
+Ana asked to use your 1x H100 (k7mq2). The machine has been in use again since 15:01, so no answer
+      is needed.
 
 (fallback) Ended at 18:41: 1x H100 (k7mq2).
 (fallback) It cost $14.68. It ran for 6 h 4 min at $2.42/h. The vendor confirmed the deletion.

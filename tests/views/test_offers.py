@@ -100,8 +100,8 @@ About $12.90, *at most $16.06*.
 *$4.20/h* Lambda de-1, SXM 80 GB, 28 vCPUs, 180 GB memory   [Rent from $4.20/h]
 *$4.30/h* Lambda de-1, SXM 80 GB, 28 vCPUs, 180 GB memory   [Rent from $4.30/h]
 *$4.40/h* Lambda de-1, SXM 80 GB, 28 vCPUs, 180 GB memory   [Rent from $4.40/h]
-  The first "at most" is for 6 h plus 30 min to start and shut down, at up to $2.47/h. If the first
-      offer sells out, I'll take another up to $2.47/h.
+  $16.06 is for 6 h plus 30 min to start and shut down, at up to $2.47/h. If the first offer sells
+      out, I'll take another up to $2.47/h.
   Prices are valid until 13:05. Nothing is reserved, so an offer can still sell out.
 [Refresh] [Change]
 """)

@@ -76,7 +76,7 @@ I check GPU load and SSH connections every 2 min. To see the scripts for that: /
 Your keys "you@laptop" and "you@desk", and Ben's keys work.
 Setup "torch" is running. It logs to /var/lib/gpubot/setup.log.
 I check GPU load and SSH connections every 2 min. This machine lacks the script that runs
-      /root/on-ending.sh before the end. /gpu probe shows the missing script.
+      /root/on-ending.sh before the end. To see the missing script: /gpu probe
 
 Your key "you@laptop" works; your key "you@desk" and Ben's keys don't work, because the startup
       script didn't run.
@@ -85,7 +85,7 @@ The setup script "torch" wasn't started on this machine.
 Your key "you@laptop" works; your key "you@desk" and Ben's keys might not work.
 The log of setup "torch" is /var/lib/gpubot/setup.log. If it is missing, the setup didn't run.
 I check GPU load and SSH connections every 2 min. This machine lacks the script that runs
-      /root/on-ending.sh before the end. /gpu probe shows the missing script.
+      /root/on-ending.sh before the end. To see the missing script: /gpu probe
 
 Your key "you@laptop" works; your key "you@desk" and Ben's keys will work if the vendor runs the
       startup script.
@@ -108,7 +108,7 @@ I check GPU load and SSH connections every 2 min. To see the scripts for that: /
 Your key "ben@desk" works.
 The log of setup "torch" is /var/lib/gpubot/setup.log. If it is missing, the setup didn't run.
 I check GPU load and SSH connections every 2 min. This machine lacks the script that runs
-      /root/on-ending.sh before the end. /gpu probe shows the missing script.
+      /root/on-ending.sh before the end. To see the missing script: /gpu probe
 
 Your key "ben@desk" doesn't work, because the startup script didn't run. Ana can add it with /gpu
       share k7mq2.

@@ -119,23 +119,27 @@ def test_every_admin_reads_the_outcome() -> None:
 
 My database seems to be an older backup: it lacks 1 machine that I rented and that is running.
 1x H100 SXM 80 GB (p2wqx), Ben's, since 09:12 at $2.10/h, $11.48 so far.
-Carl restored f6rat (with the new ID k7mq2) for Ana at 14:30. It ends at 18:40.
+Carl added f6rat back to my database (with the new ID k7mq2) for Ana at 14:30. The machine ends at
+      18:40.
 abcd2 ended at 14:35.
 Buying is paused, and pending requests can't be approved, until an admin types /gpu resume.
 Restoring a machine adds it to my database. It then ends in 24 h, and its owner can extend it.
 [Restore it] [More choices]
 
-My database was an older backup: it lacked 2 machines that I rented.
-Carl restored f6rat (with the new ID k7mq2) for Ana at 14:30. It ends at 18:40.
+My database was restored from an older backup and lacked 2 machines that I rented.
+Carl added f6rat back to my database (with the new ID k7mq2) for Ana at 14:30. The machine ends at
+      18:40.
 abcd2 ended at 14:35.
 Buying is still paused. To end the pause: /gpu resume
 
-My database was an older backup: it lacked 2 machines that I rented.
-Carl restored f6rat (with the new ID k7mq2) for Ana at 14:30. It ends at 18:40.
+My database was restored from an older backup and lacked 2 machines that I rented.
+Carl added f6rat back to my database (with the new ID k7mq2) for Ana at 14:30. The machine ends at
+      18:40.
 abcd2 ended at 14:35.
 
-My database was an older backup: it lacked 3 machines that I rented.
-Carl restored f6rat (with the new ID k7mq2) for Ana at 14:30. It ends at 18:40.
+My database was restored from an older backup and lacked 3 machines that I rented.
+Carl added f6rat back to my database (with the new ID k7mq2) for Ana at 14:30. The machine ends at
+      18:40.
 2 more machines have messages of their own.
 Buying is still paused. To end the pause: /gpu resume
 
@@ -210,14 +214,15 @@ def test_a_duplicate_message_points_to_the_valid_one() -> None:
         shown(over[0], ONE, can=(ONE,)),
     ) == snapshot("""\
 
-I asked twice what to do with 2 machines that I rented. To decide, use my other message.
+Another message of mine also asks what to do with 2 machines that I rented. To decide, use the
+      buttons of that message.
 
-I asked twice what to do with 2 machines that weren't rented through me. To decide, use my other
-      message.
+Another message of mine also asks what to do with 2 machines that weren't rented through me. To
+      decide, use the buttons of that message.
 
 My database seems to be an older backup: it lacks 1 machine that I rented and that is running.
 1x H100 SXM 80 GB (p2wqx), Ben's, since 09:12 at $2.10/h, $11.48 so far.
-I asked twice what to do with f6rat. To decide, use my other message.
+Another message of mine also asks what to do with f6rat. To decide, use the buttons of that message.
 Buying is paused, and pending requests can't be approved, until an admin types /gpu resume.
 Restoring a machine adds it to my database. It then ends in 24 h, and its owner can extend it.
 [Restore it] [More choices]

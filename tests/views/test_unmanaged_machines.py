@@ -150,8 +150,8 @@ def test_a_duplicate_question_points_to_the_valid_message() -> None:
     times = reading(NOW, zone="UTC").times
     assert message(views.admin_question(QuestionContext(EVENT, view(repeated), times)), NOW) == snapshot(
         """\
-I asked twice what to do with train-3 <!here>, 1x H100 SXM 80 GB at Hyperstack. To decide, use my
-      other message.\
+Another message of mine also asks what to do with train-3 <!here>, 1x H100 SXM 80 GB at Hyperstack.
+      To decide, use the buttons of that message.\
 """
     )
 

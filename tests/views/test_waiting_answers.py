@@ -340,24 +340,24 @@ def test_a_wait_that_ends_before_search_hours_offers_any_time() -> None:
 
 (fallback) Right now, there's no 8x H200 in EU under $3.00 per GPU-hour, and nothing similar either.
       Any H200 model counts as a match. I only look for offers during your hours, Mon to Fri, 08:00
-      to 20:00. The wait would be over before those hours begin, so I won't look for an offer unless
-      you add "any time" to your request.
+      to 20:00. Your request expires tomorrow at 06:00, before those hours begin, so I won't look
+      for an offer unless you add "any time" to your request.
 Right now, there's no 8x H200 in EU under $3.00 per GPU-hour, and nothing similar either.
 [Tell me when there's an offer] [Rent it for me at $24.00/h or less: 6 h, up to $156.00] [Change]
   Any H200 model counts as a match. I only look for offers during your hours, Mon to Fri, 08:00 to
-      20:00. The wait would be over before those hours begin, so I won't look for an offer unless
-      you add "any time" to your request.
+      20:00. Your request expires tomorrow at 06:00, before those hours begin, so I won't look for
+      an offer unless you add "any time" to your request.
 
 You're on the waitlist for 8x H200 in EU under $3.00 per GPU-hour until tomorrow at 06:00. I'll send
       you one message as soon as there is an offer. I only look for offers during your hours, Mon to
-      Fri, 08:00 to 20:00. The wait would be over before those hours begin, so I won't look for an
-      offer unless you click "Any time".
+      Fri, 08:00 to 20:00. Your request expires tomorrow at 06:00, before those hours begin, so I
+      won't look for an offer unless you click "Any time".
 [Any time] [Stop waiting]
 
 You're on the waitlist for 8x H200 (k7mq2) in EU until tomorrow at 06:00. I'll rent the first one at
       $24.00/h or less, up to $156.00 in all. Follow it in <#C0TRAIN>. I only look for offers during
-      your hours, Mon to Fri, 08:00 to 20:00. The wait would be over before those hours begin, so I
-      won't look for an offer unless you click "Any time".
+      your hours, Mon to Fri, 08:00 to 20:00. Your request expires tomorrow at 06:00, before those
+      hours begin, so I won't look for an offer unless you click "Any time".
 [Any time] [Stop waiting]
 
 You're on the waitlist for 8x H200 in EU under $3.00 per GPU-hour until tomorrow at 06:00. I'll send

@@ -131,7 +131,7 @@ It costs at most $156.00. I'll look for an offer until Nov 27 at 18:00. I've tri
 No purchase succeeded in time.
 It cost nothing.
 
-Every purchase failed for your request for 8x H200 (k7mq2) in EU before 18:00. It cost nothing. Ask
+Your request for 8x H200 (k7mq2) in EU expired at 18:00: every purchase failed. It cost nothing. Ask
       again: /gpu get
 """)
 
@@ -186,9 +186,9 @@ An offer matched your request for 8x H200 (k7mq2) in EU, but I couldn't rent it.
       and your team's limit is 3 per person. The request stays on the waitlist.
 [Stop waiting]
 
-An offer matched your request for 1x H100 (k7mq2) in EU, but I couldn't rent it. The reason at
-      12:36: You have 3 rentals, and your team's limit is 3 per person. A later attempt succeeded:
-      the machine is starting.
+An offer matched your request for 1x H100 (k7mq2) in EU at 12:36, but I couldn't rent it. The reason
+      was: You have 3 rentals, and your team's limit is 3 per person. A later attempt succeeded: the
+      machine is starting.
 """)
 
 
@@ -214,17 +214,17 @@ An offer matched this request, but I couldn't rent it. Compute Clear rejects my 
 """)
     assert page(*over) == snapshot("""\
 
-An offer matched your request for 1x H100 (k7mq2) in EU, but I couldn't rent it. The reason at
-      12:36: Cleo paused buying: "bill check <b>". A later attempt succeeded: the machine is ready,
+An offer matched your request for 1x H100 (k7mq2) in EU at 12:36, but I couldn't rent it. The reason
+      was: Cleo paused buying: "bill check <b>". A later attempt succeeded: the machine is ready,
       and ends at 18:40.
 
-An offer matched your request for 1x H100 (k7mq2) in EU, but I couldn't rent it. The reason at
-      12:36: Buying was paused because machines that I rented were missing from my database. A later
+An offer matched your request for 1x H100 (k7mq2) in EU at 12:36, but I couldn't rent it. The reason
+      was: Buying was paused because machines that I rented were missing from my database. A later
       attempt succeeded: the machine is ready, and ends at 18:40.
 
-An offer matched your request for 1x H100 (k7mq2) in EU, but I couldn't rent it. The reason at
-      12:36: Compute Clear rejected my API token. A later attempt succeeded: the machine is ready,
-      and ends at 18:40.
+An offer matched your request for 1x H100 (k7mq2) in EU at 12:36, but I couldn't rent it. The reason
+      was: Compute Clear rejected my API token. A later attempt succeeded: the machine is ready, and
+      ends at 18:40.
 """)
 
 

@@ -40,11 +40,11 @@ def test_an_unreachable_bot_may_still_be_running() -> None:
 UTC (nothing accepts connections at its address). It may still be running. I don't know whether
 anyone has extended a machine since then.
 4 machines are running, at about $9.76/h.
-Not yet at their end:
+Machines that haven't reached their end:
 • `1x H100 SXM 80 GB (k7mq1)`, `Ana`, $2.10/h, until 03:30 UTC at the latest
-Past their end:
+Machines past their end:
 • `1x H100 SXM 80 GB (k7mq2)`, `Ana`, $2.10/h, past its end since 01:30 UTC
-With an unknown end:
+Machines with an unknown end:
 • `1x H100 SXM 80 GB (k7mq3)`, `U0ANA0000`, $2.10/h, end unknown
 Not on gpubot's list of machines, so I'll never delete them:
 • `gpubot-x` (`res-9`), `1x A100 PCIe 80 GB`, about $3.46/h, since Sun 22 Nov 00:00 UTC
@@ -58,7 +58,7 @@ def test_a_bot_that_is_not_well_says_why() -> None:
 <@U0CLEO000> <@U0BEN0000> This is gpubot's watchdog. gpubot has had a problem since 02:00 UTC: `the
 database can't be written`. I don't know whether anyone has extended a machine since then.
 1 machine is running, at $2.10/h.
-Not yet at their end:
+Machines that haven't reached their end:
 • `1x H100 SXM 80 GB (k7mq1)`, `Ana`, $2.10/h, until 03:30 UTC at the latest
 Shutting a machine down from inside doesn't stop billing. I won't delete anything.\
 """)

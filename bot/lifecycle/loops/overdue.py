@@ -162,9 +162,9 @@ class OverdueDeletion(Part):
     async def _overdue_at(
         self, attempt: UnfinishedAttempt, checked_at: datetime | None, now: datetime
     ) -> datetime:
-        end, graces = self._end(attempt)
+        end, grace_periods = self._end(attempt)
         since = end if end > now else await self._past_end_since(attempt, end, checked_at, now)
-        return since + graces * overdue_grace(self._deps.rules)
+        return since + grace_periods * overdue_grace(self._deps.rules)
 
     def _end(self, attempt: UnfinishedAttempt) -> tuple[datetime, int]:
         """Return the planned end of the attempt, and the number of grace periods that follow it."""
@@ -282,8 +282,7 @@ class OverdueDeletion(Part):
     async def _still_overdue(self, attempt: UnfinishedAttempt, overdue_at: datetime) -> bool:
         """Return whether the attempt is still overdue.
 
-        This is the case if its end is still the one that made it overdue at `overdue_at`, and that time has
-        passed.
+        Its end must still be the one that `overdue_at` was computed from, and `overdue_at` must have passed.
         """
         async with self._deps.store.read() as tx:
             now = await self._correct_clock(tx)

@@ -33,7 +33,7 @@ MISTAKES_SENT = 5
 
 @dataclass(frozen=True)
 class Reload:
-    """The result of reading the policy file again."""
+    """The result of reading the policy file: the version in force, and the keys that changed."""
 
     version: PolicyVersion
     """The version that is in force now."""

@@ -277,9 +277,9 @@ async def run_probe(deps: StepDeps, claimed: Claimed, faults: ProbeFaults) -> st
             after, compared = await with_report(tx, after, result.report, earlier, sample.at)
             events += compared
         if not faults.are_ours(sample.at):
-            after, judged = _judged(deps, after, earlier, sample)
-            events += judged
-            await note_silence(tx, after, [*earlier, sample], sample.at)
+            after, status_changes = _with_new_status(deps, after, earlier, sample)
+            events += status_changes
+            await note_unreachable(tx, after, [*earlier, sample], sample.at)
         await _write(tx, deps, rental, after, events)
         if asks_vendor(sample.missed):
             await tx.rentals.make_due([rental_id], sample.at)
@@ -366,7 +366,7 @@ async def _changed_key(
     return (Event(rental_id=rental.id, kind=EventKind.HOST_KEY_CHANGED, at=now, facts=facts),)
 
 
-def _judged(
+def _with_new_status(
     deps: StepDeps, rental: Rental, earlier: Sequence[Sample], sample: Sample
 ) -> tuple[Rental, tuple[Event, ...]]:
     """Return the rental with its new usage status, and one event for each change of the status."""
@@ -428,7 +428,7 @@ async def with_report(
     return after, () if attempt is None else _compared(attempt, report, now)
 
 
-async def note_silence(tx: Tx, rental: Rental, probe_runs: Sequence[Sample], now: datetime) -> None:
+async def note_unreachable(tx: Tx, rental: Rental, probe_runs: Sequence[Sample], now: datetime) -> None:
     """Record, for the statistics of the vendor, that a machine's SSH port didn't answer soon after it got ready.
 
     This is recorded only if at least LEAST_PROBE_RUNS probe runs got no answer in the first ANSWERS_WITHIN after

@@ -63,7 +63,7 @@ async def _drop_all(deps: Deps, drop: Callable[[Tx], Awaitable[int]]) -> None:
 
 
 async def look_for_people_who_left(deps: StepDeps) -> None:
-    """Look up some of the people whom Slack hasn't confirmed for ASK_AGAIN, to find out who left.
+    """Look up some of the people whom Slack hasn't confirmed as members for ASK_AGAIN, to find out who left.
 
     Raises StoreBusy.
     """

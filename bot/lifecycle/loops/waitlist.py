@@ -122,7 +122,7 @@ async def _begin(tx: Tx, deps: Deps, search_id: str) -> SharedSearch | None:
     waiters, others = await _load(tx, deps, search_id)
     for waiter in waiters:
         if waiter.rental is None and waiter.waitlist_entry.until <= now:
-            await _say(tx, deps, changed(waiter.quote, state=QuoteState.NONE, offers=(), nearby=()))
+            await _notify_outcome(tx, deps, changed(waiter.quote, state=QuoteState.NONE, offers=(), nearby=()))
     at = next_question(search, waiters, now, deps.rules)
     if at is None or at > now:
         await _save(tx, deps, search, waiters, others=others)
@@ -227,16 +227,16 @@ async def _serve(
                     left.remove(offer)
             case Tell(offers=fitting):
                 quote = changed(waiter.quote, state=QuoteState.FOUND, offers=fitting, nearby=())
-                await transact(deps, _say, deps, quote)
+                await transact(deps, _notify_outcome, deps, quote)
                 found = True
             case SayNothingFits(cheapest=cheapest):
-                await transact(deps, _say_nothing_fits, deps, waiter, cheapest, tuple(left))
+                await transact(deps, _notify_nothing_fits, deps, waiter, cheapest, tuple(left))
             case None:
                 pass
     return found
 
 
-async def _say(tx: Tx, deps: Deps, quote: Quote) -> None:
+async def _notify_outcome(tx: Tx, deps: Deps, quote: Quote) -> None:
     """End a waitlist entry, and send its owner the offers in the quote, or say that there were none.
 
     Does nothing if the entry no longer waits.
@@ -353,7 +353,7 @@ def _is_same_reason(one: NotAllowedFacts, other: NotAllowedFacts) -> bool:
     return same_block and same_reason(one.detail or "", other.detail or "")
 
 
-async def _say_nothing_fits(
+async def _notify_nothing_fits(
     tx: Tx, deps: Deps, waiter: Waiter, cheapest: Offer | None, offers: tuple[Offer, ...]
 ) -> None:
     """Notify the owner that no offer fits at the start time of the rental, and store the offers that are free."""

@@ -43,7 +43,7 @@ NOT_APPROVED = frozenset({State.DENIED, State.EXPIRED, State.WITHDRAWN})
 ALERTS_JOB = "budget alerts"
 """The name of the job that checks scheduled alerts."""
 RESERVED_FOR = timedelta(minutes=5)
-"""The delay before an alert is sent if the budget reaches it only because of reservations."""
+"""The delay before sending an alert that is reached only because of reservations."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class RentalFacts:
     replacement_waits: bool = False
     """True if another rental is replacing this one and isn't over."""
     owner_changes: Sequence[Event] = ()
-    """The events that gave the rental another owner, oldest first."""
+    """The events that transferred the rental to another owner, oldest first."""
 
     @property
     def settled(self) -> Micros:
@@ -419,7 +419,7 @@ async def _alert(tx: Tx, deps: Deps, balance: Balance, more: Difference, by: str
     rules = deps.rules
     percent = new_alert(changed(balance, reserved=0), rules)
     if percent is not None:
-        balance = await _give_alert(tx, deps, balance, percent, reader)
+        balance = await _send_alert(tx, deps, balance, percent, reader)
     percent = new_alert(balance, rules)
     before = changed(balance, reserved=balance.reserved - more.reserved, spent=balance.spent - more.spent)
     if percent is None:
@@ -431,7 +431,7 @@ async def _alert(tx: Tx, deps: Deps, balance: Balance, more: Difference, by: str
         await tx.jobs.bring_forward(ALERTS_JOB, due_at)
 
 
-async def judge_planned_alerts(tx: Tx, deps: Deps) -> None:
+async def send_planned_alerts(tx: Tx, deps: Deps) -> None:
     """Send the scheduled alerts that are due and still reached, and drop the others.
 
     The caller must hold the spending lock.
@@ -439,11 +439,11 @@ async def judge_planned_alerts(tx: Tx, deps: Deps) -> None:
     for balance in await tx.budgets.alerts_due(deps.clock.now()):
         percent = new_alert(balance, deps.rules)
         if percent is not None:
-            await _give_alert(tx, deps, balance, percent, balance.alert_to)
+            await _send_alert(tx, deps, balance, percent, balance.alert_to)
         await tx.budgets.plan_alert(balance.scope, balance.month, None, None)
 
 
-async def _give_alert(tx: Tx, deps: Deps, balance: Balance, percent: int, reader: str | None) -> Balance:
+async def _send_alert(tx: Tx, deps: Deps, balance: Balance, percent: int, reader: str | None) -> Balance:
     """Notify the approvers' channel and the `reader` that a balance has reached an alert.
 
     Returns the balance, with the alert recorded.

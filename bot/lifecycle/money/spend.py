@@ -12,7 +12,7 @@ from decimal import Decimal
 
 from bot.lifecycle.changes.send import send, send_of_account
 from bot.lifecycle.deps import Deps, transact
-from bot.lifecycle.money.budgets import judge_planned_alerts, live_charges
+from bot.lifecycle.money.budgets import live_charges, send_planned_alerts
 from bot.model.account_facts import DIGEST_DUE, UNUSUAL_DAY
 from bot.model.base import changed
 from bot.model.budget import TEAM, Charge, Month, Scope, ScopeKind
@@ -145,7 +145,7 @@ async def check_budget_alerts(deps: Deps) -> None:
     async with deps.store.read() as tx:
         if not await tx.budgets.alerts_due(deps.clock.now()):
             return
-    await transact(deps, judge_planned_alerts, deps)
+    await transact(deps, send_planned_alerts, deps)
 
 
 # --- the digest for the home channel: once a week, by project, never by person

@@ -51,7 +51,7 @@ async def _wait(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
 
 
 async def _destroy(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
-    """End the rental once every attempt is closed, which means that nothing of it can be billed any more.
+    """End the rental once every attempt is closed, which means that none of them can be billed any more.
 
     Before this function is called, `resource_deletion` has already tried to delete what is left.
     """
@@ -112,7 +112,7 @@ async def step(deps: StepDeps, snapshot: RentalSnapshot, write_due: WriteDue) ->
         snapshot = await STEPS[snapshot.rental.state](deps, snapshot)
         if snapshot.rental.over_at is not None and over_before is None:
             snapshot = await _note_unseen_end(deps, snapshot)
-        snapshot = _give_approval_notice_if_due(snapshot, deps.clock.now())
+        snapshot = _add_approval_notice_if_due(snapshot, deps.clock.now())
         next_round = resource_deletion.next_round(snapshot, deps.clock.now())
         if next_round is not None:
             snapshot = snapshot.with_due(soonest(next_round, snapshot.rental.due_at))
@@ -122,7 +122,7 @@ async def step(deps: StepDeps, snapshot: RentalSnapshot, write_due: WriteDue) ->
             await tx.rentals.release(snapshot.rental.id)
 
 
-def _give_approval_notice_if_due(snapshot: RentalSnapshot, now: datetime) -> RentalSnapshot:
+def _add_approval_notice_if_due(snapshot: RentalSnapshot, now: datetime) -> RentalSnapshot:
     """Notify the owner of the approval if the machine isn't ready by `approval_notice_at`.
 
     Before that time, make sure that the rental is due again then.
