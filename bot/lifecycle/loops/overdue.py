@@ -199,8 +199,8 @@ class OverdueDeletion(Part):
                 self._stored.discard(key)
             self._past_end[key] = past_end
         if key not in self._stored and now - past_end.since >= overdue_grace(self._deps.rules) / 2:
-            # Keep the time for the next start. If a step crashes the process again and again, the grace periods
-            # must not start over each time.
+            # Store the time, so that it survives a restart. If a step crashes the process again and again, the
+            # grace periods must not start over each time.
             with suppress(GpubotError):
                 await self._store(key, past_end)
                 self._stored.add(key)

@@ -260,8 +260,8 @@ async def run_probe(deps: StepDeps, claimed: Claimed, faults: ProbeFaults) -> st
         if rental is None or not await tx.probe_runs.defer(
             claimed, _next(rental, target, [*earlier, sample], began)
         ):
-            # Probing of this machine has stopped in the meantime, so another machine may have answered at its
-            # address. Or another process has claimed the probe run.
+            # Discard this result. Either another process has claimed the probe run, or probing of this machine has
+            # stopped in the meantime and another machine may have answered at its address.
             faults.forget(rental_id)
             return
         # A machine refuses the login until its startup script has installed the probe. Don't log these refusals.
