@@ -34,7 +34,7 @@ class Size(Frozen):
     many_provisioning: int = 3000
     probed: int = 1000
     """The number of probed machines in the second measurement of polls."""
-    settle_seconds: float = 16
+    first_round_seconds: float = 16
     """The time until the first round of polls, which were due before the bot started, has ended."""
     poll_seconds: float = 20
     poll_speed: float = 1
@@ -89,7 +89,7 @@ TINY = Size(
     provisioning=2,
     many_provisioning=4,
     probed=2,
-    settle_seconds=0,
+    first_round_seconds=0,
     poll_seconds=4,
     poll_speed=10,
     live=(8,),
