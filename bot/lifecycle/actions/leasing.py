@@ -1,4 +1,4 @@
-"""Actions on a machine that is in use: keep it, extend it, answer questions about it.
+"""Actions on a ready machine: keep it, extend its lease, answer questions about it.
 
 Approvers also decide here about an idle machine whose owner doesn't respond.
 """

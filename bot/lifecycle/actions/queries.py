@@ -149,10 +149,10 @@ async def _details(tx: Tx, rental: Rental, now: datetime, *, money: bool, use: b
 
 
 async def _who_left(tx: Tx, snapshot: RentalSnapshot, events: Iterable[Event]) -> frozenset[str]:
-    """Return those people around a rental who have left the workspace.
+    """Return the people who have had access to a rental's machine and have left the workspace.
 
-    Former owners and people whose keys were sent to the machine are considered. Empty if the rental has only had
-    one owner.
+    They are former owners, or people whose keys were sent to the machine. Empty if the rental has only had one
+    owner.
     """
     former = {facts.people[0] for facts in facts_in(events, OwnerChangedFacts)}
     if not former:

@@ -274,10 +274,10 @@ async def _rent(
 
 
 def _with_prices(facts: RequestFacts, offer: Offer, quote: Quote) -> RequestFacts:
-    """Add to an event's facts what approvers see about prices.
+    """Return the facts of an event, with details about prices for the approvers.
 
-    These are the time at which the price was read, and the cheapest other offer. The facts are returned unchanged
-    if nobody has to approve the request.
+    The details are the time at which the price was read, and the cheapest other offer. The facts are unchanged if
+    nobody has to approve the request.
     """
     if facts.admins_decide is None:
         return facts

@@ -61,7 +61,7 @@ async def still_without_key(tx: Tx, rental: Rental) -> tuple[str, ...]:
 async def names_of(tx: Tx, people: Sequence[str]) -> tuple[str, ...]:
     """Return the display names of people, in the same order.
 
-    The ID stands in for the name of a person whom nobody knows.
+    If the store doesn't know a person's name, their ID is returned instead.
     """
     names = await tx.people.names(people) if people else {}
     return tuple(names.get(person, person) for person in people)
