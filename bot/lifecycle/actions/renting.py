@@ -308,8 +308,8 @@ class SearchedAgain:
 ClickedOffer: TypeAlias = Rented | RentPlan | SearchedAgain | NotRented
 """The outcome of trying to rent the clicked offer.
 
-It was rented or its approval was requested, its owner has to confirm it first, its price was no longer valid, or
-something else prevented it.
+There are four cases: the offer was rented, or approval was requested; the person has to confirm it in a dialog
+first; its price was no longer valid; or something else prevented renting it.
 """
 
 

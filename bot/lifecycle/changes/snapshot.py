@@ -286,7 +286,7 @@ def cost_by_use(snapshot: RentalSnapshot, events: Iterable[Event], now: datetime
 def _known_use(snapshot: RentalSnapshot, events: Iterable[Event], now: datetime) -> tuple[Stretch, ...]:
     """Return the stretches of time in which the machine's use is known.
 
-    They lie between the time at which it became ready and its end, or `now`.
+    All of them lie between the time at which the machine became ready and its end, or `now` if it hasn't ended.
     """
     rental = snapshot.rental
     if rental.lease is None:

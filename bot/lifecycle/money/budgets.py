@@ -148,7 +148,7 @@ def _whole(amount: Micros, since: datetime, until: datetime, rules: Rules) -> di
 def _of_machine(facts: RentalFacts, total: Micros, now: datetime, rules: Rules) -> dict[Month, Micros]:
     """Return the most that can still be billed in each month for a rental that was ready.
 
-    This includes its machine and its other attempts.
+    This includes the cost of its machine and the cost of its other attempts.
     """
     rental, zone, lease = facts.rental, rules.billing_zone, facts.rental.running_lease
     ends_at = lease.last_end

@@ -101,7 +101,7 @@ async def check_key(tx: Tx, rules: Rules, person: Person) -> None:
 async def keys_that_get_in(tx: Tx, rental: Rental, rules: Rules) -> dict[str, list[Key]]:
     """Return the keys that should give access to a rental's machine now, by Slack ID.
 
-    They belong to the owner and to each current teammate. The list is empty for a person without keys. Teammates
+    The result contains the owner and each current teammate. Their list is empty if they have no keys. Teammates
     who have left, became guests or may no longer use the bot are missing.
     """
     teammates = [await tx.people.get(user_id, EVER) for user_id in rental.teammates]

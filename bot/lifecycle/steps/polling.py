@@ -12,7 +12,7 @@ POLL = timedelta(seconds=15)
 JITTER = timedelta(seconds=1)
 """The largest random change of a poll interval, up or down.
 
-It keeps rentals that began together from being polled together all the time.
+Without random changes, rentals that began at the same time would always be polled at the same time.
 """
 TOGETHER = timedelta(seconds=0.25)
 """The spacing of the due times of polls.
