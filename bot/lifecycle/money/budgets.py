@@ -474,8 +474,8 @@ async def room_for(
     """Return the headroom of budgets for a request whose machine can be billed in the period `reach`.
 
     Args:
-        rental: The rental that waits for a decision and that the request would replace. Its own reservation counts
-            as free.
+        rental: The pending rental whose request would be replaced. Its own reservation counts as free. None for a
+            new rental.
     """
     months = months_between(*reach, rules.billing_zone)
     mine: dict[Month, Micros] = {}
