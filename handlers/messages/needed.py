@@ -43,7 +43,11 @@ def _kept(context: EventContext[KeptFacts]) -> str:
 
 
 def _needs_it(context: EventContext[KeptFacts]) -> str:
-    """Return `Ben says that this machine is still needed.`, or for its owner `Ana still needs this machine`."""
+    """Return a sentence saying that a person still needs the machine.
+
+    This is `Ana still needs this machine` for its owner, and `Ben says that this machine is still needed` for
+    others.
+    """
     if context.event.actor == context.owner_id:
         return f"{context.actor} still needs {context.this_machine}."
     return f"{context.actor} says that {context.this_machine} is still needed."
@@ -170,7 +174,7 @@ def keep_buttons(rental: Rental) -> list[Json]:
 
 
 def _why_asked(context: EventContext[QuestionFacts]) -> str:
-    """Return `It's been idle for 35 min.`, or the reason why the usage is unknown."""
+    """Return the reason for the question, such as `It's been idle for 35 min.` or why the usage is unknown."""
     facts, use, times = context.facts, context.facts.use, context.times
     if facts.status is UsageStatus.CONNECTED and use is not None:
         connected = connections_text(use, "SSH connection")
