@@ -64,7 +64,7 @@ async def gather(world: World, *, over: bool) -> Evidence:
         slow_to_delete=_slow_to_delete(world),
         uses=tuple(world.uses),
         left={LEAVER: world.left_at} if world.left_at else {},
-        taken_back=frozenset(world.taken_back),
+        reclaimed=frozenset(world.reclaimed),
         restored_at=world.restored_at,
         log=tuple(
             line

@@ -338,8 +338,10 @@ def _waits(
     """Return the inputs that correspond to the typed words `wait until ...`, `now` and `any time`.
 
     Empty if the form changes a request that is waiting for approval (`new` is False), because such a request is
-    rented as soon as it is approved. The checkbox for `any time` is left out if the team's `hours`, outside of
-    which nothing is rented for people who wait, already cover the whole week.
+    rented as soon as it is approved.
+
+    While people wait, machines are rented for them only within the team's `hours`. The checkbox for `any time`
+    lifts this limit, so it is left out if these hours already cover the whole week.
     """
     if not new:
         return []
