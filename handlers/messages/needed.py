@@ -231,8 +231,8 @@ def _highest(use: Use) -> list[int]:
 def _used_again(context: EventContext[QuestionFacts]) -> str | None:
     """Return a sentence saying why the question is no longer about the machine's current idle period.
 
-    The machine was used after the question, or wasn't monitored for so long that its idle time now counts from
-    later. None if the question is still about the current idle period.
+    Either the machine was used after the question, or it couldn't be monitored for a while, so that a new idle
+    period began afterwards. None if the question is still about the current idle period.
     """
     use, asked_about, times = context.rental.use, context.facts.use, context.times
     if use is None or asked_about is None:
@@ -333,7 +333,7 @@ def _owner_does_not_answer(context: EventContext[QuestionFacts]) -> Rendered:
 
 
 def _no_longer_asked(whose: str, use: Use | None, times: Times) -> str:
-    """Return a sentence saying that approvers no longer have to decide, because that idle period is over."""
+    """Return a sentence saying that approvers no longer have to decide, because the machine's idle period is over."""
     decided = f"Approvers no longer have to decide whether {whose} keeps running"
     if use is None:
         return f"{decided}."
