@@ -112,7 +112,7 @@ HANDLERS: Mapping[str, Handler] = MappingProxyType(
         "app_home_opened": home_opened,
     }
 )
-SAYING = frozenset({"message", "app_mention"})
+MESSAGES = frozenset({"message", "app_mention"})
 """The events with which Slack sends messages from people.
 
 If this machine's clock is wrong, such a message is answered with an error. All other events are left
@@ -132,7 +132,7 @@ def handled_before_ack(our_context: Context, kind: str, handler: Handler) -> Cal
     ) -> None:
         with our_context.gate.handling():
             try:
-                if kind not in SAYING and not our_context.deps.may_claim():
+                if kind not in MESSAGES and not our_context.deps.may_claim():
                     raise WrongClock
                 await handler(our_context.with_newest_rules(), event, context.bot_user_id)
             except Exception as error:
