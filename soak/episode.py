@@ -35,7 +35,7 @@ HOLD_WAIT = 3.0
 TAKEOVER = 25.0
 """Wall-clock seconds within which another process must replace a process that is stopped."""
 DID = "did "
-"""The prefix of the counters of acknowledged actions, followed by the kind of action."""
+"""The prefix of the counters of acknowledged actions. The kind of action follows."""
 POSTED_TWICE = "perhaps posted twice"
 
 
@@ -119,7 +119,7 @@ async def _round(world: World, each: Round, outcome: Outcome) -> None:
     clock, world.calm_since = SystemClock(), None
 
     async def after(seconds: float, work: Coroutine[Any, Any, Any], count: str) -> None:
-        """Run `work` after `seconds` of wall-clock time, and count it under `count` if it was possible."""
+        """Run `work` after `seconds` of wall-clock time. Count it under `count`, unless it was impossible."""
         try:
             await clock.pause(seconds)
         except asyncio.CancelledError:

@@ -166,7 +166,7 @@ async def _use_home(world: World, action: Action) -> None:
 
 
 async def _use_dialog(world: World, action: Action) -> None:
-    """Handle the modal that opened, if there is one, as the action says."""
+    """If a modal has opened, handle it according to the action."""
     user = PEOPLE[action.who]
     modal = await world.sandbox.modal(user, wait=DIALOG_WAIT)
     if modal is None:

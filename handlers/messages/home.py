@@ -38,7 +38,7 @@ from handlers.phrases.rental_text import describe, machine_in, people
 LINE = 900
 """The maximum number of bytes in one line."""
 KEYS, WAITS, BUDGETS = 10, 5, 5
-"""The maximum number of each that are shown."""
+"""The maximum numbers of SSH keys, waitlist entries and the reader's budgets that are shown."""
 TEAM_BUDGETS = 8
 """The maximum number of budgets of the team and its projects that an approver sees."""
 
@@ -115,7 +115,7 @@ def _yours(shown: HomeView, reader: Reader) -> list[Json | None]:
     live, times = shown.live, reader.times
     if not live.shown:
         return [_line("*Your machines*  You have none right now.")]
-    # Amounts and durations grow all the time, so show when they were read.
+    # The tab isn't updated as amounts and durations grow, so show when they were read.
     minute = reader.now.replace(second=0, microsecond=0)
     as_of = f"  As of {times.time(minute)}." if any(one.spent.amount for one in live.shown) else ""
     return [

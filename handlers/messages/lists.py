@@ -168,7 +168,7 @@ def list_parts(
 
 
 def _to_reader(details: RentalSummary, reader: str) -> RentalSummary:
-    """Replace the reader's name with `you` in a rental that they belong to."""
+    """Replace the reader's name with `you` in a rental of which they are the owner or a teammate."""
     return changed(details, names={**details.names, reader: "you"}) if reader in details.names else details
 
 

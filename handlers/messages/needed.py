@@ -121,7 +121,8 @@ def _question(context: EventContext[QuestionFacts]) -> Rendered:
         return _answered(context, answer)
     used = _used_again(context)
     if used is not None:
-        # If the machine worked only for a moment, the same idle period continues, and so does this question.
+        # Don't close the message. If the machine was in use only for a moment, the same idle period continues, and
+        # the question is shown again.
         return blocks.message(sentence(used), closed=False)
     return blocks.of_parts(
         *question_parts(context),
@@ -131,7 +132,10 @@ def _question(context: EventContext[QuestionFacts]) -> Rendered:
 
 
 def is_open(context: EventContext[QuestionFacts]) -> bool:
-    """Return whether an event asks about the machine, and since then nobody has responded or used the machine."""
+    """Return whether an event asks a question about the machine that is still open.
+
+    It is open until somebody responds or the machine is used again.
+    """
     return context.facts.status is not None and context.outcome is None and _used_again(context) is None
 
 
@@ -244,7 +248,7 @@ def _used_again(context: EventContext[QuestionFacts]) -> str | None:
 def _answered(context: EventContext[QuestionFacts], answer: Event[Any]) -> Rendered:
     if answer.kind is EventKind.STILL_NEEDED:
         again = f"I asked again {context.times.at_time(answer.at)} whether you still need {context.machine}."
-        # If the machine was used in the meantime, the owner didn't have to answer.
+        # If the machine was used between the two questions, the owner didn't have to answer the first one.
         same_idle_period = idle_period_of(answer.facts.use) == idle_period_of(context.facts.use)
         no_answer = "You didn't answer. "
         return blocks.message(f"{no_answer if same_idle_period else ''}{again}")
@@ -306,8 +310,8 @@ def _owner_does_not_answer(context: EventContext[QuestionFacts]) -> Rendered:
         return blocks.message(how_it_ended(details, whose, times))
     asked = unanswered(rental, rental.use)
     if asked is None or asked.about != idle_period_of(event.facts.use):
-        # If the machine worked only for a moment, the same idle period continues, and so does this message. A
-        # later idle period gets a message of its own.
+        # Don't close the message. If the machine was in use only for a moment, the same idle period continues, and
+        # the buttons are shown again. A later idle period gets a message of its own.
         return blocks.message(_no_longer_asked(whose, rental.use, times), closed=False)
     this, owner = RentalValue(rental_id=rental.id), details.names.get(rental.owner) or "its owner"
     mentioned = ""

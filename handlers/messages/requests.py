@@ -125,9 +125,8 @@ def _undecided(context: EventContext[RequestFacts], needs: str) -> str:
 def _cost_by_then(facts: BillFacts) -> str | None:
     """Return a sentence with the cost at the time of the event.
 
-    None if the event doesn't contain it: an attempt may still bill, or a machine of the rental was bought after
-    the backup. Without the sentence, people would still believe an earlier message that a machine may have been
-    rented.
+    It corrects an earlier message that a machine may have been rented. None if the event doesn't contain the cost,
+    because an attempt may still bill, or because a machine of the rental was bought after the backup.
     """
     cost = cost_of(facts)
     if cost is None:
@@ -254,7 +253,8 @@ def approval(context: EventContext[DecidersFacts | ExtensionFacts | RequestFacts
     else:
         return _answer(context)
     if left:
-        # An approval would rent a machine for somebody who left. The admins have been asked to decide instead.
+        # Leave out the approvers' buttons, because an approval would rent a machine for somebody who left. The
+        # admins have been asked to decide instead.
         decide = f"{owner(details)} left the workspace, so the admins decide about the request below."
         return blocks.of_parts(
             blocks.paragraph(f"*{decide} Approvers don't decide about it any more.*"), *question[1:]

@@ -137,7 +137,10 @@ NOT_OFFERED = "Nobody offers it right now"
 
 
 def starts(view: QuoteView, understood: Sequence[Part], reader: Reader) -> Rendered:
-    """Render the answer to a request with a start time, below the request as it was `understood`."""
+    """Render the answer to a request with a start time.
+
+    `understood` are the parts above the answer, which repeat the request as the bot understood it.
+    """
     quote, wait, rent = view.quote, view.wait, None
     if view.wait_refused is not None:
         lines = [f"I can't plan this rental. {refusal_text(view.wait_refused)}"]
@@ -308,7 +311,7 @@ def notified(view: QuoteView, reader: Reader) -> Rendered:
     rent = None
     if best.refused is None:
         label = f"{'Ask for' if best.needs_approval else 'Rent from'} {per_hour(offer.rate)}"
-        with suppress(Mistake):  # the market's ID may be too long for a button
+        with suppress(Mistake):  # no button if the market's ID is too long for it
             value = offer_value(quote.id, offer.offer_id, another=False)
             rent = button(label, Action.RENT, value, about=about, style="primary")
     return blocks.with_buttons(text, rent, again)

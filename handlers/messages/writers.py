@@ -105,7 +105,8 @@ class EventContext(NamedTuple, Generic[F_co]):
         """The text about the event in a thread."""
         event = self.event
         if self.rental.bought_after_backup and isinstance(event.facts, BillFacts) and not event.facts.amount:
-            # The event says that nothing was billed, but by now a machine of this rental has been found.
+            # The event says that nothing was billed. That was wrong, because a machine of this rental has been
+            # found since then, so leave out the cost.
             event = changed(event, facts=changed(event.facts, amount=None, estimated=None))
         return sentence(thread[event.kind](self.of(event)))
 
@@ -170,7 +171,7 @@ class Needs(Flag):
     BUDGET_IF_TAKEN = auto()
     """`details.demands`: the effect on the reader's budget if they accepted the machine."""
     OTHER_END = auto()
-    """The event that ended a pause of buying, or for its end the event that began it.
+    """For an alert that buying was paused or resumed, the event at the other end of the same pause.
 
     The alert about that other event to the same reader is loaded too.
     """
@@ -187,9 +188,9 @@ class AlertContext(NamedTuple, Generic[F_co]):
     names: Mapping[str, str]
     """The display names of the people whom the writer mentions, by Slack ID."""
     other_end: Event[Any] | None = None
-    """For a pause of buying, the event that ended it.
+    """The event at the other end of a pause of buying.
 
-    For the end of a pause, its beginning. None if there is none.
+    If `event` paused buying, this event resumed it, and the other way round. None if buying is still paused.
     """
     other_alert: Message | None = None
     """The alert about `other_end` to the same reader. None if they got none."""

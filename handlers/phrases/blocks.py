@@ -127,7 +127,7 @@ def button(label: str, action: ActionId[V], value: V, *, about: str = "", style:
         action: The action that a click triggers.
         value: The value that the action's handler receives.
         about: A description for screen readers. It is needed if `value` names a search, an offer or a question,
-            whose IDs mean nothing to people. The ID of a rental in `value` is always read.
+            whose IDs mean nothing to people. A rental's ID in `value` is added to the description automatically.
         style: `primary` or `danger`.
     """
     block: Json = {"type": "button", "text": plain(label, BUTTON_TEXT), "action_id": action.id}
@@ -300,7 +300,7 @@ def alert(text: str, level: str = "warning") -> Json:
 
 
 def of_parts(*parts: Part | Json | None, closed: bool = False) -> Rendered:
-    """Return a message of these parts and blocks. Its text consists of the parts only."""
+    """Return a message of these parts and blocks. Only the parts contribute to its fallback text."""
     return message(
         text_of(parts), *(part.block if isinstance(part, Part) else part for part in parts), closed=closed
     )

@@ -118,7 +118,7 @@ def use_shares(costs: UseCosts) -> str:
 
 
 def use_in_cents(costs: UseCosts, total: Micros | None = None) -> UseCosts:
-    """Round costs to whole cents so that they add up to `total`, or to their own sum."""
+    """Round costs to whole cents so that they add up to `total`, or by default to their own sum."""
     used, connected, idle, unknown = in_cents((costs.used, costs.connected, costs.idle, costs.unknown), total)
     return UseCosts(used=used, connected=connected, idle=idle, unknown=unknown)
 

@@ -68,7 +68,7 @@ class Api:
             if not self._authorized(request):
                 return _problem(401, "Invalid or missing token", {"WWW-Authenticate": "Bearer"})
             raw = await request.read()
-            now = await self._hosts.settle()
+            now = await self._hosts.update()
             try:
                 check_known(request.query, *known)
                 return reply(answer(request, raw, now))

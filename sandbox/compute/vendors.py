@@ -39,7 +39,7 @@ class Vendor:
     name: str
     factor: Decimal
     ready_after: timedelta
-    gone_after: timedelta
+    deletion_takes: timedelta
     regions: tuple[Region, ...]
     digits: int = 2
     storage: Decimal | None = None

@@ -15,7 +15,7 @@ from pydantic import Field
 from sandbox.clock import SandboxClock
 from sandbox.serving import ControlModel, read, refusal, reply
 
-SETTLE_SECONDS = 10
+IDLE_WAIT_SECONDS = 10
 """The maximum wall-clock seconds to wait until the bot is idle. After that, the clock moves regardless."""
 SHORTEST_STEP = timedelta(seconds=1)
 LONGEST_SPAN = 60 * 86_400.0
@@ -97,8 +97,8 @@ class Bot:
         """
         if self._health is None:
             return None
-        query = {"settled": str(self._clock.revision), "wait": str(SETTLE_SECONDS)}
-        timeout = aiohttp.ClientTimeout(total=2 * SETTLE_SECONDS)
+        query = {"settled": str(self._clock.revision), "wait": str(IDLE_WAIT_SECONDS)}
+        timeout = aiohttp.ClientTimeout(total=2 * IDLE_WAIT_SECONDS)
         try:
             async with (
                 aiohttp.ClientSession(timeout=timeout) as session,

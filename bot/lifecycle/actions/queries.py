@@ -230,8 +230,8 @@ async def _visible(tx: Tx, deps: Deps, person: Person, rental_id: str) -> Rental
 async def owner_here(tx: Tx, rental: Rental, nothing: str = "Nothing was changed.") -> Person | None:
     """Return the owner of a rental, or None if the store doesn't know them.
 
-    Raises TooLate if they have left the workspace. The error's message ends with `nothing`, which says what wasn't
-    done.
+    Raises TooLate if they have left the workspace. `nothing` is the last sentence of the error's message, which
+    says that nothing was done.
     """
     owner = await tx.people.get(rental.owner, EVER)
     if owner is not None and owner.deactivated:
@@ -339,7 +339,8 @@ async def live_rentals(
 def _ended(cost: EndedCost, person: Person, rules: Rules, *, everyone: bool) -> EndedSummary:
     """Return a rental that is over, with the amount that this person was charged for it.
 
-    With `everyone`, this is the amount that all owners were charged. It is left out if the person may not see it.
+    With `everyone`, the amount is the sum of the charges of all its owners. There is no amount if the person may
+    not see it.
     """
     billed = cost.billed if everyone else {person.id: cost.billed[person.id]}
     sees = all(sees_money(person, owner, rules) for owner in billed)
@@ -410,11 +411,12 @@ DAY = timedelta(days=1)
 
 
 def readable_by(rental: Rental, *, everything: bool) -> Rental:
-    """Return the rental with the details of its use that a person may see.
+    """Return the rental, with only those details of its machine's use that a person may see.
 
-    They see `everything`, or only the usage status and its start time. The status is left out while there are too
-    few samples to determine it. Without its evidence, such a status would look like that of a machine that can't
-    be probed.
+    With `everything`, the person may see all details; otherwise, only the usage status and its start time.
+
+    While there are too few samples to determine the status, it is left out for everybody. On its own, it would
+    look like the status of a machine that can't be probed.
     """
     if rental.use is None or (everything and not rental.use.undecided):
         return rental

@@ -50,7 +50,7 @@ class RentalSnapshot:
     last_probe_run: Sample | None = None
     """The most recent probe run of a ready machine, if the snapshot was read by `load` or `load_many`."""
     probed_at: datetime | None = None
-    """The time of the most recent probe run that the step took into account. None if probe runs played no role."""
+    """The time of the latest probe run on which the step based its decision. None if it used no probe runs."""
     stored: RentalSnapshot | None = None
     """The snapshot as it was loaded. None if it wasn't loaded from the store."""
 
@@ -121,7 +121,10 @@ class RentalSnapshot:
         return replace(self, events=(*self.events, event))
 
     def with_due(self, due_at: datetime | None) -> RentalSnapshot:
-        """Return the snapshot with the time of its next step. None if nothing is due until the rental changes."""
+        """Return the snapshot with the due time of its next step.
+
+        `due_at` is None if nothing is due until the rental changes.
+        """
         return replace(self, rental=schedule(self.rental, due_at))
 
     def finished(

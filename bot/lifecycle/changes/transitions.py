@@ -51,9 +51,9 @@ def alter(rental: Rental, **fields: Any) -> Rental:
 
 
 def schedule(rental: Rental, due_at: datetime | None) -> Rental:
-    """Set the time of the next step. None if nothing is due until the rental changes.
+    """Set the due time of the next step. This doesn't create a new version of the rental.
 
-    This doesn't create a new version of the rental.
+    `due_at` is None if nothing is due until the rental changes.
     """
     return changed(rental, due_at=due_at)
 

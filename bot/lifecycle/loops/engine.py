@@ -103,7 +103,8 @@ class Steps(DueLoop[ClaimedRental]):
     @override
     async def failed(self, row: ClaimedRental, error: Exception) -> None:
         if isinstance(error, StoreBusy | ClaimLost):
-            # This isn't the rental's fault. If the store stays busy, the self-check alerts people.
+            # The store failed, not the rental's step, so don't count this as a failure of the step. If the store
+            # stays busy, the self-check alerts people.
             log.warning("step.outage", rental=row.id, state=row.state, error=type(error).__name__)
             self.on_outage()
             return

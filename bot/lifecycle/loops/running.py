@@ -14,7 +14,7 @@ from typing_extensions import override
 from bot.clock import Clock
 from bot.errors import GpubotError
 
-if TYPE_CHECKING:  # Without a store, Slack's connections still have to run.
+if TYPE_CHECKING:  # Only for types, because Slack's connections use this module without a store.
     from store.db import Tx
 
 log = structlog.get_logger()

@@ -93,9 +93,9 @@ def held(facts: RentalFacts, now: datetime, rules: Rules) -> dict[Month, Micros]
 
     The amount depends on the state of the rental:
 
-    - Not ready yet: its approved total, minus its ledger, in each month that it can reach.
+    - Not ready yet: its approved total minus the sum of its ledger, in each month in which it can be billed.
     - Ready: the most that it can cost in each month.
-    - Waiting for a decision, or ended without an approval: only the amount that its attempts may still be billed.
+    - Waiting for a decision, or ended without an approval: only what its earlier attempts may still cost.
     - Over: nothing.
     """
     rental = facts.rental
@@ -127,7 +127,7 @@ def moves_money(before: Rental, after: Rental) -> bool:
 
 
 def _money_of(rental: Rental) -> tuple[object, ...]:
-    """Return the fields of a rental that decide the amount of its reservations, and the budgets they belong to."""
+    """Return the fields of a rental that determine the amounts and the budgets of its reservations."""
     request, lease, ending = rental.request, rental.lease, rental.ending
     return (
         rental.state,
@@ -392,12 +392,14 @@ async def _facts_of(tx: Tx, rental: Rental) -> RentalFacts:
     waits = False
     if rental.replaced_by is not None:
         other = await tx.rentals.get(rental.replaced_by)
-        waits = other is None or not other.state.over  # It is stored after this rental has noted it.
+        # This rental notes its replacement before the replacement itself is stored, so `other` may be None.
+        waits = other is None or not other.state.over
     if not rental.attempts:
         return RentalFacts(rental)
     facts = (await tx.rentals.facts_of([rental.id]))[rental.id]
     changes: Sequence[Event] = ()
-    if rental.lease is not None:  # Before it is ready, everything is reserved for its owner.
+    # Before the machine is ready, everything is reserved for the present owner.
+    if rental.lease is not None:
         changes = (await tx.events.of_many([rental.id], (EventKind.OWNER_CHANGED,))).get(rental.id, ())
     return RentalFacts(rental, *facts, replacement_waits=waits, owner_changes=changes)
 

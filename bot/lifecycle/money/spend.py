@@ -29,11 +29,11 @@ from bot.policy.team.rules import Rules
 from store.db import Tx
 
 DEAR_RENTALS = 3
-"""The number of rentals that the alert of an unusual day names."""
+"""The number of rentals that the alert about an unusually expensive day names: the most expensive ones."""
 
 
 def months_of_usual_day(now: datetime, rules: Rules) -> tuple[Month, ...]:
-    """Return the months of today and of the earlier days that the usual day is computed from."""
+    """Return the months of today and of the earlier days from which the spending of a usual day is computed."""
     return months_between(now - timedelta(days=MEDIAN_OF + 1), now, rules.billing_zone)
 
 

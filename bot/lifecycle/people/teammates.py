@@ -130,8 +130,8 @@ async def check_startup_script(
 ) -> None:
     """Refuse a request whose keys, probe and setup script don't fit into one startup script.
 
-    The keys are those that the people have now. Raises Mistake, which states the sizes. Its next step is written
-    for `reader`, a Slack ID.
+    The keys are those that the people have now. Raises Mistake, which states the sizes, and suggests what `reader`
+    (a Slack ID) can do about them.
     """
     further = further_keys(owner, teammates, await tx.people.keys_of((owner, *teammates)))
     probe_line = deps.probe_line if wants_probe(request, deps.rules) else ""
