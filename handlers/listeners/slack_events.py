@@ -72,9 +72,9 @@ async def joined(context: Context, event: Event, bot_user_id: str | None) -> Non
 async def channel_changed(context: Context, event: Event, _: str | None) -> None:
     """Forget the cached information about a channel.
 
-    channel_shared and channel_unshared mean that people of other organizations can or can no longer read the
-    channel. channel_left and group_left mean that the bot itself was removed from it. Slack doesn't send
-    member_left_channel in that case (slackapi/node-slack-sdk#931).
+    After channel_shared, people of other organizations can read the channel. After channel_unshared, they no
+    longer can. channel_left and group_left mean that the bot itself was removed from the channel. Slack doesn't
+    send member_left_channel in that case (slackapi/node-slack-sdk#931).
     """
     channel = event.get("channel")
     if isinstance(channel, str):
