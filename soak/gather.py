@@ -19,7 +19,7 @@ from soak.world import GRACE, PEOPLE, World
 SLOW_DELETIONS = {"delete_500", "not_deleting", "stale_cache"}
 METADATA = "gpubot_message"
 PAGE = 200
-_AS = re.compile(rf"\brestored (?P<id>{RENTAL_ID}) \(with the new ID (?P<new>{RENTAL_ID})\) for ")
+_AS = re.compile(rf"\badded (?P<id>{RENTAL_ID}) back to my database \(with the new ID (?P<new>{RENTAL_ID})\) for ")
 _BECAME = re.compile(rf": (?P<name>[\w-]+)(?:, [^\n]*?)?\. It has the ID (?P<id>{RENTAL_ID}) now\b")
 
 

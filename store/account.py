@@ -1,7 +1,7 @@
-"""Small tables about the account and about this bot.
+"""Small tables about the Compute Clear account and about this bot.
 
-They hold facts as JSON, counters, and records that are written once, such as the policy files that came into
-force.
+They contain facts stored as JSON, counters, and records that are written only once, such as each version of the
+policy file.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def _increment(dialect: str) -> Any:
 
 
 class Account(Rows):
-    """Facts about the account and this bot."""
+    """Facts about the Compute Clear account and this bot."""
 
     async def get(self, fact: Fact[T], key: str = "") -> T | None:
         """Return the value of a fact, or None if it isn't stored."""
@@ -51,7 +51,7 @@ class Account(Rows):
         return cast(T | None, _json(fact.kind).process_result_value(value, self._conn.dialect))
 
     async def all(self, fact: Fact[T]) -> dict[str, T]:
-        """Return the values of a fact that has several keys, by key."""
+        """Return all values of a fact that is stored once for each of several keys, by key."""
         rows = await self._conn.execute(_ALL, {"key": fact.name})
         read = _json(fact.kind).process_result_value
         return {row.key: cast(T, read(row.value, self._conn.dialect)) for row in rows}
@@ -78,13 +78,10 @@ class Account(Rows):
         await insert_new(self._conn, probe_key, {"private_key": private_key})
 
     async def note_answered(self, message: str, at: datetime, forget_before: datetime) -> bool:
-        """Record that a person's message to the bot has been answered.
+        """Record that a person's message to the bot is being answered, and return whether that is new.
 
-        Slack may send the same message twice, so the caller answers only if the result is True. Records of
-        messages that were answered before `forget_before` are removed.
-
-        Returns:
-            False if the message had already been answered.
+        Slack may deliver the same message twice. The caller must not answer if the result is False, because the
+        message has been answered before. Records from before `forget_before` are removed.
         """
         await self._conn.execute(_FORGET, {"before": forget_before})
         return await insert_new(self._conn, answered_messages, {"message": message, "at": at})

@@ -39,8 +39,8 @@ class AdminQuestions(Rows):
     async def not_over(self) -> list[AdminQuestion]:
         """Return the questions that are still shown to the admins, oldest first.
 
-        These are the undecided questions, and the questions about machines that the admins decided to leave
-        unmanaged, as long as these machines exist. Questions about rentals that are over or ending are left out.
+        These are the undecided questions, and those about machines that the admins have decided to leave
+        unmanaged, as long as such a machine exists. Questions about rentals that are over or ending are left out.
         """
         return await self._all(AdminQuestion, _NOT_OVER)
 
@@ -49,7 +49,7 @@ class AdminQuestions(Rows):
         return [question for question in await self.not_over() if isinstance(question.about, Purchase)]
 
     async def parts(self, question_id: str) -> list[AdminQuestion]:
-        """Return the questions that share this question's messages, sorted by ID."""
+        """Return the other questions that are shown in this question's messages, sorted by ID."""
         return await self._all(AdminQuestion, _PARTS, key=question_id)
 
     async def has_open_part(self, question_id: str) -> bool:
@@ -58,7 +58,7 @@ class AdminQuestions(Rows):
     async def of_rental(self, rental_id: str) -> list[AdminQuestion]:
         """Return the questions about a rental, oldest first.
 
-        Questions about machines that have since become part of the rental are included.
+        Questions about unmanaged machines that were later adopted into the rental are included.
         """
         return await self._all(AdminQuestion, _OF_RENTAL, key=rental_id)
 

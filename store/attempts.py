@@ -28,12 +28,12 @@ from store.mapping import IDS, Rows, Values, insert_new, listed, param, select_b
 from store.tables import attempts, ledger, resources
 
 _LATEST = 20
-"""The number of machines, counted from the most recent, that the median time to ready is taken from."""
+"""The number of most recent machines from which the median time to ready is calculated."""
 _FEWEST = 3
-"""The number of machines below which no median is given."""
+"""The minimum number of machines for a median. With fewer, none is reported."""
 
 _LAST_PURCHASES = 10
-"""The number of recent purchases of a GPU from a vendor that its success rate is calculated from."""
+"""The number of most recent purchases of a GPU from a vendor from which the success rate is calculated."""
 
 _a, _r, _l = attempts.c, resources.c, ledger.c
 _ATTEMPTS = select_by(_a.rental_id, _a.n)
@@ -56,7 +56,10 @@ _FACTS_OF = (
     .where(_a.rental_id.in_(IDS))
     .order_by(_a.rental_id, _a.n, _r.first_seen, _r.resource_id)
 )
-"""One row for each ledger row, plus one for each resource without ledger rows and each attempt without resources.
+"""Selects all facts about several rentals in one query.
+
+The result has one row for each ledger row, together with its resource and attempt. Resources without a ledger row
+and attempts without a resource also have one row each, in which the missing parts are null.
 """
 _ATTEMPT_NAMES, _RESOURCE_NAMES, _LEDGER_NAMES = (
     [column.key for column in table.c] for table in (attempts, resources, ledger)
@@ -119,9 +122,9 @@ class Attempts(Rows):
         """Store the facts of a change: attempts, resources and ledger rows.
 
         Args:
-            with_intents: Whether to insert attempts that aren't stored yet. A new attempt is an intent to buy,
-                which is part of the decision and not a fact, so it must not be stored if the decision was made on
-                outdated data.
+            with_intents: Whether to insert attempts that aren't stored yet. A new attempt only says that the bot
+                intends to buy, so it isn't a fact about the outside world. It must not be stored if the bot
+                decided to buy on the basis of outdated data.
 
         Raises:
             OfferTaken: Another attempt has already used the offer of a new attempt.
@@ -140,8 +143,8 @@ class Attempts(Rows):
     async def _write_attempts(self, reported: Sequence[Attempt], rental_id: str, *, with_intents: bool) -> None:
         stored = await self._conn.execute(_LOCKED_ATTEMPTS, {"key": rental_id})
         rows = {row.n: row for row in stored}
-        # Update before inserting. A rental can have only one live attempt, so the previous one must be stored as
-        # ended before the next one is inserted.
+        # Update before inserting. A unique index allows only one live attempt for each rental, so the previous
+        # attempt must be stored as ended before the next one is inserted.
         for attempt in reported:
             if attempt.n in rows:
                 await self._update_attempt(rows[attempt.n], attempt)
@@ -153,8 +156,9 @@ class Attempts(Rows):
         merged = merge_attempt(_attempt_of(row), reported)
         live = merged.live
         if live and not row.live:
-            # A resource appeared after the attempt was closed. A unique index allows a rental one live attempt, so
-            # this attempt is stored as live only if no other attempt is.
+            # A resource has appeared after the attempt was closed, so the attempt is live again. By now the rental
+            # may have another live attempt. A unique index allows only one, so this attempt is then not stored as
+            # live.
             live = await self._conn.scalar(_HAS_LIVE, {"key": reported.rental_id}) is None
         row_values = {**_attempt_values(merged, live=live), "key": reported.rental_id, "attempt_n": reported.n}
         await self._conn.execute(_UPDATE_ATTEMPT, row_values)
@@ -165,10 +169,10 @@ class Attempts(Rows):
             raise OfferTaken(attempt.called_offer.offer_id)
 
     async def note_read(self, read_again: Collection[Resource]) -> None:
-        """Update the `read_at` time of resources that have not otherwise changed.
+        """Store the `read_at` time of resources that the market has reported again without any change.
 
-        If a resource has been marked as terminated in the meantime, the later reading wins and the resource counts
-        as alive again. This only refreshes Home tabs; it doesn't count as a change of the rental.
+        If a resource has been stored as terminated in the meantime, the more recent of both reports counts, so the
+        resource may become alive again. The rental's version doesn't change; only Home tabs are updated.
         """
         if not read_again:
             return
@@ -281,17 +285,17 @@ class Attempts(Rows):
         return {(row.vendor, row.gpu): SuccessRate(ready=row.ready, of=row.of) for row in rows}
 
 
-# --- merging a report with the stored row. A step may report on a state of the rental that is outdated by now.
-# Merging adds the report's new information, but never undoes an answer, an end, or a deletion that was requested
-# or accepted.
+# --- merging a report with the stored row. A step may have worked with an outdated version of an attempt or
+# resource. Merging adds the new information that it reports, but keeps what others have stored in the meantime:
+# the market's answer, an end, or a deletion that was requested or accepted.
 
 _PROGRESS = {AttemptState.INTENDED: 0, AttemptState.UNKNOWN: 1}
 _ANSWERED = 2
-"""The progress of an attempt in any other state, in which the market has answered."""
+"""The progress of an attempt in any state that isn't in `_PROGRESS`. In these states, the market has answered."""
 
 
 def merge_attempt(stored: Attempt, reported: Attempt) -> Attempt:
-    """Return the reported attempt, keeping everything that the stored one already knows."""
+    """Return the reported attempt, with the stored values wherever the report would undo them."""
     older = _PROGRESS.get(reported.state, _ANSWERED) < _PROGRESS.get(stored.state, _ANSWERED)
     return changed(
         reported,
@@ -305,11 +309,11 @@ def merge_attempt(stored: Attempt, reported: Attempt) -> Attempt:
 
 
 def merge_resource(stored: Resource, reported: Resource) -> Resource:
-    """Return the reported resource, keeping what the stored one already knows.
+    """Return the reported resource, with the stored values of fields that the report lacks.
 
-    The API may leave out fields in a later answer.
+    The API may report a field once and leave it out of later answers.
     """
-    # Once a resource is stored as terminated, only a more recent reading can prove that it is alive.
+    # Once a resource is stored as terminated, only a more recent answer of the API can prove that it is alive.
     terminated_at = (
         reported.terminated_at
         if reported.read_at > stored.read_at

@@ -87,8 +87,8 @@ def _write_through(folder: Path) -> None:
 def keep(url: str, found: str) -> None:
     """Back up a database before it is migrated, and log the commands that return to the backup.
 
-    A SQLite database is copied. A PostgreSQL database isn't: the log gets the command that dumps it, and those
-    that restore the dump. Raises CannotOpen if the copy can't be made.
+    A SQLite database is copied. A PostgreSQL database is not: instead, the command that dumps the database and the
+    commands that restore the dump are logged. Raises CannotOpen if the copy can't be made.
 
     Args:
         url: The database URL.
@@ -106,15 +106,16 @@ def keep(url: str, found: str) -> None:
 def _copy(path: Path) -> Path:
     """Copy a database to `PATH.before-v0200`, and return the path of the copy.
 
-    An existing copy is never overwritten. If its content is the same, as after a migration that failed, its path
-    is returned. Otherwise the new copy gets the first free name of `PATH.before-v0200.2`, `PATH.before-v0200.3`
-    and so on.
+    An existing copy with different content is never overwritten: the new copy then gets the first free name of
+    `PATH.before-v0200.2`, `PATH.before-v0200.3` and so on. A copy with the same content is reused. There is one if
+    the previous migration failed, for example.
     """
     new = Path(f"{path}.new-copy")
     new.unlink(missing_ok=True)
     copy_sqlite(path, new)
     if os.geteuid() == 0:
-        # If root restores the copy, the bot's user must still be able to read the database.
+        # Root is migrating the database of the bot's own user. Without this, the copy would belong to root, and
+        # the bot couldn't open it after someone has put it back.
         owner = path.stat()
         os.chown(new, owner.st_uid, owner.st_gid)
     names = chain([f"{path}.before-{HEAD}"], (f"{path}.before-{HEAD}.{n}" for n in count(2)))
@@ -126,8 +127,8 @@ def _copy(path: Path) -> Path:
 def go_back(path: Path, copied: Path) -> tuple[str, str]:
     """Return the two shell commands that replace the database with a copy.
 
-    The first one moves the newer database away, together with its write-ahead log, which would damage the copy.
-    The second one copies the copy into place.
+    The first command moves the migrated database away, together with its write-ahead log, because SQLite would
+    otherwise apply that log to the copy. The second command copies the copy into place.
     """
     away = Path(str(copied).replace(f".before-{HEAD}", f".after-{HEAD}"))
     here, there = shlex.quote(str(path)), shlex.quote(str(away))

@@ -24,7 +24,7 @@ _b, _c, _h = balances.c, charges.c, reservations.c
 
 _ALL = select(balances).where(_b.month >= bindparam("since"))
 _OF_SCOPES = select_by(_b.month).where(tuple_(_b.kind, _b.name).in_(bindparam("scopes", expanding=True)))
-"""Only the rows of the given scopes are read, because a month has a row for each person."""
+"""Selects a month's balances of the given scopes only, because each person has a balance in every month."""
 _TEAM = select(balances).where(_b.kind == ScopeKind.TEAM).order_by(_b.month)
 _RESERVED = (
     select(_h.month, _h.owner, _h.project, func.sum(_h.amount).label("amount"))
@@ -76,9 +76,10 @@ _BILLING_BEFORE = select(
         ),
     )
 )
-"""Looks for alive resources, and for attempts that may have bought something although no resource is known yet.
+"""Checks for alive resources, and for attempts that may have bought a machine whose resource isn't known yet.
 
-The attempts of rentals that are over need no such check: if a resource of theirs appears, it is stored as alive.
+Attempts of rentals that are over needn't be checked: if one of them has bought a machine after all, its resource
+is stored as alive as soon as it appears.
 """
 _MACHINES = select(
     *(_r.resource_id, _a.offer, _a.vendor, _a.gpu, _a.resource_name),
@@ -96,7 +97,7 @@ _ALIVE_MACHINES = _MACHINES.select_from(_RESOURCES.join(rentals)).where(_r.termi
 
 @cache
 def _add(dialect: str) -> Any:
-    """Build the statement that adds to a balance, creating it if necessary, and returns it."""
+    """Build the statement that adds amounts to a balance, which it creates if necessary, and returns the sum."""
     new = insert_into(balances, dialect)
     sums = {name: _b[name] + new.excluded[name] for name in ("reserved", "spent", "late")}
     limit = bindparam("limit", type_=BigInteger)
@@ -141,7 +142,7 @@ class Budgets(Rows):
         returned.
         """
         if limit is not None and reserved + spent > limit:
-            return None  # the statement's condition applies only to a row that exists already
+            return None  # checked here because the statement checks the limit only when it updates an existing row
         row = {"month": month, "kind": scope.kind, "name": scope.name, "alerted": 0}
         amounts = {"reserved": reserved, "spent": spent, "late": late}
         statement = _add(self._conn.dialect.name)
@@ -149,20 +150,25 @@ class Budgets(Rows):
         return None if found is None else _balance(found)
 
     async def note_alert(self, scope: Scope, month: Month, percent: int) -> None:
-        """Record the highest percentage of a balance that an alert has been sent for."""
+        """Record the highest percentage of a budget for which an alert has been sent."""
         await self._conn.execute(_NOTE_ALERT, {**_key(scope, month), "percent": percent})
 
     async def plan_alert(self, scope: Scope, month: Month, due_at: datetime | None, reader: str | None) -> None:
-        """Schedule an alert of a balance to be re-evaluated at `due_at`, and store who will get it.
+        """Schedule the time at which a pending budget alert is checked again, and store who would receive it.
 
-        With None, no alert is pending any more.
+        Args:
+            scope: The person, project or team whose budget it is.
+            month: The month of the budget.
+            due_at: The time of the check. None if no alert is pending any more.
+            reader: The person who receives the alert in addition to the approvers.
         """
         await self._conn.execute(_PLAN_ALERT, {**_key(scope, month), "due_at": due_at, "reader": reader})
 
     async def alerts_due(self, at: datetime) -> list[Balance]:
-        """Return the balances whose alert is due for re-evaluation.
+        """Return the balances with a pending alert that is due to be checked again.
 
-        They are sorted by month and scope, which is the order in which every change writes balances.
+        They are sorted by month and scope. Every transaction writes balances in this order, so that no two
+        transactions wait for each other.
         """
         return [_balance(row) for row in await self._conn.execute(_ALERTS_DUE, {"at": at})]
 
@@ -190,7 +196,7 @@ class Budgets(Rows):
         return await self._all(Charge, _CHARGES_OF, key=rental_id)
 
     async def charges_in(self, month: Month, owner: str | None = None) -> list[Charge]:
-        """Return the charges of a month, oldest first, for its report and its file.
+        """Return the charges of a month, oldest first, for the monthly report and the file for finance.
 
         If `owner` is given, only this person's charges are returned.
         """
@@ -198,30 +204,30 @@ class Budgets(Rows):
         return await self._all(Charge, statement, key=month, person=owner)
 
     async def filed(self) -> dict[Month, datetime]:
-        """Return the months whose file is complete, with the time at which the file was made.
+        """Return the months whose file of charges is final, with the time at which the file was created.
 
         Nothing is charged to these months any more.
         """
         return {row.month: row.filed_at for row in await self._conn.execute(_FILED)}
 
     async def unfiled(self) -> list[Month]:
-        """Return the months that have charges but no complete file, oldest first."""
+        """Return the months that have charges but no final file yet, oldest first."""
         return list(await self._conn.scalars(_UNFILED))
 
     async def file(self, month: Month, at: datetime, file: str) -> None:
-        """Store a month's complete file. It is never changed afterwards."""
+        """Store the final file of a month's charges. It is never changed afterwards."""
         await self._conn.execute(insert(filed_months), {"month": month, "filed_at": at, "file": file})
 
     async def filed_file(self, month: Month) -> str | None:
-        """Return the complete file of a month, or None if there is none yet."""
+        """Return the final file of a month's charges, or None if there is none yet."""
         return cast(str | None, await self._conn.scalar(_FILED_FILE, {"key": month}))
 
     async def billing_before(self, at: datetime) -> bool:
-        """Return whether anything that may have been billing before `at` has no ledger row yet."""
+        """Return whether costs from before `at` may still be missing in the ledger."""
         return bool(await self._conn.scalar(_BILLING_BEFORE, {"at": at}))
 
     async def machines(self, month: Month) -> dict[str, ChargedMachine]:
-        """Return the machines that a month's charges are for, and those that are still billing, by resource ID."""
+        """Return the machines with charges in a month, and all machines that are still billing, by resource ID."""
         rows = [*await self._conn.execute(_CHARGED_MACHINES, {"in_month": month})]
         rows += await self._conn.execute(_ALIVE_MACHINES)
         return {
@@ -248,8 +254,8 @@ class Budgets(Rows):
     async def sums(self, since: Month = "") -> list[Balance]:
         """Calculate the expected balances from the reservations and charges, starting with the month `since`.
 
-        By default, all months are included. The results have no alerts. Comparing them with the stored balances
-        shows whether any of those is wrong.
+        By default, all months are included. The results contain amounts only, no alerts. Comparing them with the
+        stored balances shows whether a stored balance is wrong.
         """
         found: dict[tuple[Month, Scope], Balance] = {}
 
@@ -268,7 +274,7 @@ class Budgets(Rows):
     async def clear(self) -> None:
         """Prepare for recounting all budgets: remove reservations and charges, and set every balance to zero.
 
-        Charges of months whose file is complete are kept.
+        Charges of months whose file is final are kept.
         """
         await self._conn.execute(delete(reservations))
         await self._conn.execute(update(balances).values(reserved=0, spent=0, late=0))

@@ -1,10 +1,11 @@
-"""Claims on due rows, in the tables that loops work through.
+"""Claims, with which a process reserves due rows for itself so that no other process works on them.
 
-Jobs are here too, because their rows consist only of a due time and a claim.
+Several tables have rows with a due time, which a loop works through: quotes, shared searches, rentals, probe runs
+and jobs. The class of jobs is in this module because a job's row consists only of a due time and a claim.
 
-A claim belongs to a holder (one run of a process) and expires. The expiry is compared with the database's own
-clock (on SQLite, this machine's), so that all processes use the same clock, and one that neither tests nor the
-sandbox can move.
+A claim belongs to a holder (one run of a process) and expires after some time. Expiry is measured by the
+database's own clock, or with SQLite by this machine's clock. All processes therefore use the same clock, and tests
+and the sandbox, which move the bot's clock, can't move this one.
 """
 
 from __future__ import annotations
@@ -49,19 +50,19 @@ def _key(table: Table) -> ColumnElement[Any]:
 
 
 def held(table: Table) -> ColumnElement[bool]:
-    """Build the condition that the parameter `holder` has the claim on a row, even if the claim has expired."""
+    """Build the SQL condition that a row is claimed by the parameter `holder`, even if the claim has expired."""
     same: ColumnElement[bool] = table.c.claimed_by == bindparam("holder")
     return same
 
 
 def _now(dialect: str) -> ColumnElement[Any]:
-    # SQLite gives milliseconds. The three zeros make the text as wide as that of a UtcDateTime, so that both
-    # compare as text.
+    # SQLite returns milliseconds, but UtcDateTime stores microseconds. Both are compared as text, so append three
+    # zeros to give them the same width.
     return func.clock_timestamp() if dialect == "postgresql" else func.strftime("%Y-%m-%d %H:%M:%f000", "now")
 
 
 def _end(dialect: str) -> ColumnElement[Any]:
-    """Build the expression for the time that is the parameter `lasts` after now."""
+    """Build the SQL expression for the end of a claim that begins now: now plus the parameter `lasts`."""
     if dialect == "postgresql":
         return func.clock_timestamp() + bindparam("lasts", type_=Interval)
     return func.strftime("%Y-%m-%d %H:%M:%f000", "now", bindparam("lasts", type_=Text))
@@ -76,7 +77,7 @@ def _free(table: Table, dialect: str) -> ColumnElement[bool]:
 
 
 def _others(table: Table, some_left_out: bool) -> ColumnElement[bool]:
-    """Build the condition that a row is not in the parameter `without`."""
+    """Build the SQL condition that a row's key isn't in the parameter `without`, which lists rows to skip."""
     return _key(table).not_in(bindparam("without", expanding=True)) if some_left_out else true()
 
 
@@ -144,7 +145,7 @@ def _end_all(table: Table) -> Update:
 
 
 async def end_all(conn: AsyncConnection, table: Table) -> None:
-    """End all claims on due rows, whoever has them. Call this only while no other process is working."""
+    """End all claims on due rows, whichever process has them. Call this only while no other process is working."""
     await conn.execute(_end_all(table))
 
 
@@ -180,9 +181,10 @@ class DueTable(Rows, Generic[C]):
     _kind: type[C]
     """The class of a claimed row."""
     _columns: tuple[ColumnElement[Any], ...] = ()
-    """The columns to read if `_kind` has more fields than `Claimed`.
+    """The columns to read, if `_kind` has more fields than the ID and due time of `Claimed`.
 
-    None of these columns may need parsing, because a single row that can't be parsed would block all claims.
+    Only columns whose values needn't be parsed are allowed. Otherwise, a single row with an invalid value would
+    prevent all other rows from being claimed.
     """
 
     def __init__(self, conn: AsyncConnection, holder: str) -> None:
@@ -223,7 +225,7 @@ class DueTable(Rows, Generic[C]):
 
         If so, the row stays locked until this transaction ends, so that no other process can claim it.
         """
-        # A SQLite database is used by one process only.
+        # Only one process can use a SQLite database, so nobody else can have the claim.
         if self._conn.dialect.name == "sqlite":
             return True
         return await self._conn.scalar(_hold(self._table), {"key": row_id, "holder": self._holder}) is not None

@@ -34,19 +34,21 @@ Together, both timeouts are shorter than the 3 s within which Slack needs an ack
 """
 
 WRITTEN = "written"
-"""The key in the `info` of a writing connection under which it records the tables that were written."""
+"""The key in a writing connection's `info` dict that stores the set of tables written by the transaction."""
 
 HOLD_AT_MOST = 10.0
-"""The time in seconds (wall clock) after which PostgreSQL ends a transaction whose process does nothing.
+"""The time in seconds (wall clock) after which PostgreSQL ends a transaction whose process sends nothing.
 
-That happens when the process was suspended or its machine has failed; the transaction would otherwise keep its
-locks. Claims last longer than this, so a process that takes over a row never finds it locked.
+The process may have been suspended, or its machine may have failed, and the transaction would keep its locks
+forever. Claims last longer than this. A process that takes over a row once its claim has expired therefore never
+finds the row locked.
 """
 
 _READER_LOCK_TIMEOUT = 0.05
-"""A short timeout in seconds, because a reader never waits for a writer.
+"""The time in seconds (wall clock) that a reader on SQLite waits for a lock.
 
-It waits only while another process recovers or removes the write-ahead log.
+It is short because readers never wait for writers, only while another process recovers or removes the write-ahead
+log.
 """
 
 
@@ -62,8 +64,8 @@ class Engines:
     async def dispose(self) -> None:
         """Close all connections that are not in use.
 
-        Also waits until connections that were abandoned in the middle of a statement are closed, because their
-        threads use the event loop.
+        If a task was cancelled in the middle of a statement, its connection is still being closed by a thread that
+        uses the event loop. This waits for such threads, so that the loop isn't closed before they end.
         """
         try:
             await self.writer.dispose()

@@ -20,13 +20,13 @@ from store.mapping import IDS, Rows
 from store.tables import OWNER_CHANGED, attempts, charges, events, ledger, rentals, resources
 
 Pause: TypeAlias = Callable[[], Awaitable[None]]
-"""Lets other tasks run."""
+"""A function that lets other tasks of the event loop run before it returns."""
 BATCH = 100
 """The number of rentals that are read at once."""
 _c, _r, _a, _l = rentals.c, resources.c, attempts.c, ledger.c
 
-# Both columns hold JSON as pydantic writes it, without spaces. A Slack ID has only letters and digits, so JSON
-# never escapes it.
+# These conditions search the JSON text of a column instead of parsing it. That is reliable because pydantic writes
+# JSON without spaces, and because a Slack ID contains only letters and digits, which JSON never escapes.
 IS_IDLE = type_coerce(_c.use, Text).contains(f'"verdict":"{UsageStatus.IDLE}"')
 IS_TEAMMATE = type_coerce(_c.teammates, Text).contains(bindparam("quoted", type_=Text))
 
@@ -38,7 +38,7 @@ _COSTS = (
 )
 _BILLED = select(_l.rental_id, _l.resource_id, _l.ended_at, _l.amount, _l.estimated).where(_l.rental_id.in_(IDS))
 _BILLING = (*(_r.rate, _r.valid_from, _r.valid_to, _a.rate.label("offer_rate"), _a.intended_at),)
-"""The values of a `Billing` in order, except the last one."""
+"""The columns for the fields of a `Billing`, in the same order. The last field, `billed_to`, is calculated."""
 _ATTEMPTED = resources.join(attempts)
 _ALIVE = (
     select(_r.rental_id, _r.resource_id, *_BILLING)
@@ -102,7 +102,7 @@ class Costs(Rows):
 
         Counting in SQL avoids reading every rental.
         """
-        # Group by rate instead of summing it: SQL can't add decimals that are stored as text.
+        # SQL can't add rates, because they are decimals stored as text. Group by rate, so that the caller can.
         rows = await self._conn.execute(_RUNNING)
         return [Running(row.state, row.rate, bool(row.idle), bool(row.undecided), row.number) for row in rows]
 
@@ -148,7 +148,8 @@ class Costs(Rows):
     async def accruing(self, person: str | None = None) -> AsyncIterator[list[Accruing]]:
         """Yield the resources that haven't been terminated, in batches, and let other tasks run in between.
 
-        If `person` is given, all resources of rentals that are or were theirs are included, and possibly others.
+        If `person` is given, only some rentals are read: those that they own, and all that have ever changed their
+        owner. The result may therefore include rentals that the person never owned.
         """
         statement = _ACCRUING if person is None else _ACCRUING_OF
         for some in _batches(list(await self._conn.scalars(statement, {"person": person}))):

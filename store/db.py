@@ -50,9 +50,9 @@ from store.tables import jobs, probe_runs, quotes, rentals, shared_searches
 
 
 class Written(StrEnum):
-    """The kinds of rows whose commit may make work due.
+    """The kinds of rows that a listener can wait for, because committing them may make work due.
 
-    Most values are the name of a table, and any write to that table is reported.
+    Most values are the name of a table, and listeners are called after every write to that table.
     """
 
     QUOTES = "quotes"
@@ -63,25 +63,25 @@ class Written(StrEnum):
     POLICIES = "policy_versions"
     JOBS = "jobs"
     CHANGES = "resources"
-    """The commit changed a rental or a resource, and not only the time at which a step is due."""
+    """A rental or a resource has changed. A write that only changes when a step is due doesn't count."""
     PROBE_RUNS = "changed_visits"
-    """The commit started or stopped probing a machine, or brought a probe run forward.
+    """The bot started or stopped probing a machine, or a probe run was brought forward.
 
-    Deferring a probe run makes no work due, so it isn't reported.
+    A write that only defers a probe run makes no work due, so listeners aren't called.
     """
 
 
 _TABLES = frozenset(Written)
 _NOTIFY = select(func.pg_notify(CHANNEL, bindparam("payload", type_=Text)))
 _MIGRATE_EVERY, _MIGRATE_TRIES = 0.2, 50
-"""The seconds (wall clock) between two attempts of a starting process to migrate, and their maximum number."""
+"""The time in seconds (wall clock) between two attempts to migrate at the start, and the number of attempts."""
 
 
 class Tx:
     """One transaction: either everything in it is written, or nothing."""
 
     def __init__(self, conn: AsyncConnection, clock: Clock, holder: str, *, writes: bool) -> None:
-        """Create the transaction's tables. Claims that are made in it belong to `holder`."""
+        """Create the objects that read and write the tables. Claims that they make belong to `holder`."""
         self.quotes = Quotes(conn, holder)
         self.searches = Searches(conn, holder)
         self.events = Events(conn)
@@ -111,8 +111,8 @@ class Tx:
 async def migrate(url: str, *, leave_within: float = LEAVE_WITHIN) -> None:
     """Migrate a database to the newest schema, for `gpubot migrate`.
 
-    Replicas of an older version are requested to stop first, and have `leave_within` seconds (wall clock) to do
-    so. Raises CannotOpen if the database is in use, can't be reached or can't be backed up.
+    First, replicas of an older version are asked to stop. They have `leave_within` seconds (wall clock) to do so.
+    Raises CannotOpen if the database is still in use then, can't be reached or can't be backed up.
     """
     async with owning(url, "gpubot migrate") as (ownership, engines):
         if isinstance(ownership, PostgresOwnership) and await _revision(engines) != HEAD:
@@ -160,7 +160,7 @@ async def reading(url: str, name: str, clock: Clock) -> AsyncIterator[Tx]:
 
 @asynccontextmanager
 async def owning(url: str, claimant: str) -> AsyncIterator[tuple[Ownership, Engines]]:
-    """Take ownership of a database for the duration of the block, as `_take_ownership` does."""
+    """Take ownership of a database for the duration of the block. Raises the errors of `_take_ownership`."""
     ownership, engines = await _take_ownership(url, claimant)
     try:
         yield ownership, engines
@@ -171,10 +171,10 @@ async def owning(url: str, claimant: str) -> AsyncIterator[tuple[Ownership, Engi
 async def _take_ownership(
     url: str, claimant: str, *, hold_at_most: float = HOLD_AT_MOST
 ) -> tuple[Ownership, Engines]:
-    """Take ownership of a database, and return the ownership and the connections. `_close` ends both.
+    """Take ownership of a database, and create its connection pools. The caller must pass both to `_close`.
 
-    Other replicas can share a PostgreSQL database. Raises InUse if another process has exclusive ownership, and
-    CannotOpen if the database can't be used.
+    With PostgreSQL, the ownership is shared with other replicas. Raises InUse if another process has exclusive
+    ownership, and CannotOpen if the database can't be used.
     """
     path = sqlite_path(url)
     if path is None:
@@ -184,7 +184,7 @@ async def _take_ownership(
 
 
 async def _close(engines: Engines, ownership: Ownership) -> None:
-    """Close all connections, then release the ownership. Never fails because the server is unreachable."""
+    """Close all connections, then release the ownership. Raises no error if the server is unreachable."""
     try:
         with suppress(SQLAlchemyError, *driver_errors()):
             await engines.dispose()
@@ -194,11 +194,12 @@ async def _close(engines: Engines, ownership: Ownership) -> None:
 
 @dataclass
 class _Noticed:
-    """Observations that a process makes while it uses its database."""
+    """State that a `Database` shares with its variants for background work."""
 
     commits: int = 0
+    """The number of transactions that this process has committed."""
     beside_others: bool = False
-    """True if other replicas need to be notified of this process's commits."""
+    """True if there are other replicas, which need to be notified of this process's commits."""
 
 
 class Database:
@@ -216,15 +217,15 @@ class Database:
         self.engines = engines
         self._ownership = ownership
         self._clock = clock
-        # SQLite allows one writer at a time. Writers queue at this lock, where waiting doesn't block a thread and
-        # can time out.
+        # SQLite allows only one writer at a time. A writer that waited inside SQLite would block the event loop or
+        # a thread, so writers wait for this lock instead, with a timeout.
         self._writer_lock = asyncio.Lock() if engines.writer.dialect.name == "sqlite" else None
         self._listeners: list[tuple[Callable[[], None], Written | None]] = []
         self._change_listeners: list[Callable[[Change], None]] = []
         self._reopen_listeners: list[Callable[[], None]] = []
         self._noticed = _Noticed()
         self.queue: AbstractAsyncContextManager[Any] = nullcontext()
-        """The lock that is held during each write (see `in_background`)."""
+        """A lock that each write holds, so that background writes run one at a time (see `in_background`)."""
         self.note: Callable[[Tx], Awaitable[None]] | None = None
         """The function that is called at the beginning of the next write (see `beginning_with`)."""
         self.shared = ownership.shared
@@ -266,19 +267,20 @@ class Database:
         return database
 
     async def join(self, ownership: PostgresOwnership) -> None:
-        """Listen for commits of other replicas, and check whether there are any replicas."""
+        """Listen for commits of other replicas, and find out whether there are any."""
         with startup_errors():
             await ownership.watch(self._notified, self._reopened)
         self.joined = (await self.look()).replicas > 1
 
     async def end_claims(self) -> None:
-        """End the claims of an earlier process. The lock on the file proves that no other process is working.
+        """End the claims of an earlier process on a SQLite database, so that its work can continue immediately.
 
-        If the database can't be written, the claims are left to expire: a bot that can only read is still able to
-        delete overdue machines.
+        No other process can be working, because this one has the lock on the database file. If the database can't
+        be written, no error is raised and the claims expire later. The bot must start even so, because it can
+        still delete overdue machines.
         """
         with suppress(StoreBusy):
-            # The commit needn't be durable: after a power cut, the next start ends the claims again.
+            # The commit needn't be durable. If a power cut undoes it, the next start ends the claims again.
             async with self._connection(durable=False) as conn:
                 for table in (quotes, shared_searches, rentals, probe_runs, jobs):
                     await claims.end_all(conn, table)
@@ -309,7 +311,7 @@ class Database:
         self._reopen_listeners.append(listener)
 
     async def look(self) -> Look:
-        """Return this process's position among the replicas that share the database.
+        """Return the number of replicas that share the database, and the database's time.
 
         Raises:
             CannotOpen: This process has to stop, because the database is being migrated.
@@ -378,14 +380,16 @@ class Database:
         """Begin a short transaction that is committed at the end of the block.
 
         Args:
-            durable: Whether the commit waits for the disk. A commit that doesn't wait survives a crash of the
-                process, but a power cut may undo it (and never a durable commit, or anything that was committed
-                before one). Use False only for work that is then simply repeated, such as a claim, a due time or
-                the result of a call to Slack, and never for data that a live message shows.
+            durable: Whether the commit waits until the data is on the disk. A commit that isn't durable survives a
+                crash of the process, but a power cut may undo it. A power cut never undoes a durable commit, or
+                anything that was committed before one. Use False only if the work is simply repeated when it is
+                lost: for a claim, a due time or the result of a call to Slack, but never for data that a live
+                message shows.
 
         Raises:
             StoreBusy: The database can't be written in time.
-            Stale: A rental has changed in the meantime. Then only facts were written.
+            Stale: A rental has changed in the meantime. In that case, only facts about the outside world were
+                written: attempts, resources and ledger rows.
         """
         async with self.queue, self._connection(durable=durable) as conn:
             tx = Tx(conn, self._clock, self._holder, writes=True)
@@ -406,8 +410,8 @@ class Database:
     async def takes_writes(self) -> bool:
         """Return whether the database can be written now, by trying to.
 
-        Listeners of `on_commit` aren't called. A write that only timed out in the queue counts as successful if
-        another write was committed in the meantime.
+        Listeners of `on_commit` aren't called. If the attempt fails but another write was committed in the
+        meantime, the result is still True, because the database was only busy.
         """
         commits = self._noticed.commits
         try:
@@ -467,8 +471,8 @@ class Database:
             await conn.commit()
             self._noticed.commits += 1
         finally:
-            # A commit that failed may still have been written, so call the listeners in any case. If there is
-            # nothing new, the call does no harm.
+            # If the connection breaks during a commit, the server may have committed all the same. Call the
+            # listeners in any case, because a call without new work does no harm.
             for listener, waits_for in self._listeners:
                 if waits_for is None or waits_for in written:
                     listener()
@@ -476,8 +480,8 @@ class Database:
     async def _notify(self, conn: AsyncConnection, written: Collection[Written]) -> None:
         """Notify other replicas of a commit that may have made work due.
 
-        Commits that aren't durable, such as claims and due times, matter to other replicas only if they wrote
-        messages.
+        A commit that isn't durable, such as a claim or a new due time, matters to other replicas only if it also
+        wrote messages.
         """
         kinds = sorted(written if conn.info[DURABLE] else {Written.MESSAGES}.intersection(written))
         if kinds:

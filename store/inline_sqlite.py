@@ -23,11 +23,11 @@ from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor
 from sqlalchemy.util import await_only
 
 DURABLE = "durable"
-"""The key, in the `info` of a writing connection, that says whether the next commit waits for the disk."""
+"""The key in a writing connection's `info` dict that stores whether the next commit waits for the disk."""
 
 BEGIN_WRITING = "BEGIN IMMEDIATE"
 CHECKPOINT_PAGES = 1000
-"""The size of the write-ahead log, in pages, at which a durable commit copies it into the database.
+"""The size of the write-ahead log, in pages, at which a durable commit copies the log into the database.
 
 This is SQLite's default.
 """
@@ -44,7 +44,7 @@ _NOTHING = _Nothing()
 
 
 class _Cursor(sqlite3.Cursor):
-    """A cursor from which SQLAlchemy can read the rows without awaiting anything."""
+    """A cursor that SQLAlchemy's asyncio extension accepts, although reading its rows is never awaited."""
 
     async def _async_soft_close(self) -> None:
         """Leave the cursor open. SQLAlchemy closes it after reading the rows."""
@@ -64,7 +64,7 @@ class InlineConnection:
         self._durable = True
 
     def cursor(self) -> sqlite3.Cursor:
-        await_only(_NOTHING)  # SQLAlchemy rejects a statement that awaits nothing
+        await_only(_NOTHING)  # SQLAlchemy raises an error for a statement during which nothing is awaited
         return self._file.cursor(_Cursor)
 
     def begin(self, *, durable: bool) -> None:
@@ -76,14 +76,15 @@ class InlineConnection:
             self._file.execute("BEGIN")
             return
         if durable is not self._durable:
-            # NORMAL writes the log in the same order, but waits for the disk only when the log is copied into the
-            # database (https://www.sqlite.org/pragma.html#pragma_synchronous). Only durable commits do that. The
-            # setting can't be changed inside a transaction.
+            # With NORMAL, a commit doesn't wait for the disk, unless it copies the log into the database
+            # (https://www.sqlite.org/pragma.html#pragma_synchronous). That is disabled here for commits that
+            # aren't durable. Set both now, because `synchronous` can't be changed inside a transaction.
             self._file.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
             self._file.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES if durable else 0}")
             self._durable = durable
         try:
-            # This process's writers have queued already, so only another process can hold the lock, which is rare.
+            # Try to take the lock without waiting, which is possible on the event loop. It nearly always succeeds:
+            # this process has only one writer at a time, so only another process can have the lock.
             self._begin_at_once()
         except sqlite3.OperationalError as error:
             if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
@@ -134,7 +135,8 @@ def connect(
     """
     file = sqlite3.connect(str(path), timeout=lock_timeout, isolation_level=None, check_same_thread=False)
     waiting = aiosqlite.Connection(lambda: file, iter_chunk_size=64)
-    # Without this, a process that exits without closing its database would wait forever for the thread.
+    # At its exit, Python waits for all threads that aren't daemons. If the database hasn't been closed, this
+    # thread never ends.
     waiting._thread.daemon = True
     threads.add(waiting._thread)
     try:

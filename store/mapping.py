@@ -23,9 +23,9 @@ M = TypeVar("M", bound=BaseModel)
 Values = dict[str, Any]
 
 IDS: Any = bindparam("ids", expanding=True)
-"""The list of keys for an IN clause."""
+"""The parameter of an IN clause that lists the keys to look for."""
 MAX_ROWS: Any = bindparam("max_rows", type_=Integer)
-"""The maximum number of rows that a statement reads or removes."""
+"""The parameter for the maximum number of rows that a statement reads or removes."""
 
 
 def values(model: BaseModel, *, without: frozenset[str] = frozenset()) -> Values:

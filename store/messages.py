@@ -37,7 +37,7 @@ from store.tables import IS_HOME, IS_REMINDER, TO_RESPONSE_URL, admin_questions,
 
 _c = messages.c
 _FIXED = frozenset({"id", "kind", "rental_id", "event_id", "quote_id", "question_id", "created_at", "body"})
-"""The fields that delivery never changes."""
+"""The fields that are never changed after a message was queued."""
 
 _GET = select_by(_c.id)
 _CARD = select_by(_c.rental_id).where(_c.kind == MessageKind.CARD)
@@ -74,23 +74,24 @@ _WAITS_FOR_EARLIER = or_(
     and_(_c.kind != MessageKind.CARD, _OF_SAME_RENTAL.where(_TO_SAME, _before.c.id < _c.id).exists()),
     and_(_c.kind == MessageKind.ALERT, or_(_EARLIER_OF_PAUSE.exists(), _EARLIER_OF_STEP.exists())),
 )
-"""True if another post has to be made first.
+"""True if an earlier post must be sent first, so that people read posts about one subject in order.
 
-This applies if an earlier post about the same rental, or about the same pause of buying, is going to the same
-person or channel.
+This applies to posts about the same rental, or about the same pause of buying, to the same person or channel.
 """
 
 _SHOWN_AGAIN = and_(_c.ts.is_not(None), _c.digest == "")
-"""True if it is unknown what Slack currently shows of a message, so that the message must be edited in any case.
-"""
+"""True if nobody knows what Slack shows of a message, so that it must be edited even without changes."""
 _NOT_POSTED, _MAY_WAIT = _c.shown_version == 0, and_(_c.kind == MessageKind.CARD, _c.version_at_start.is_(None))
 _HOME = _c.kind == MessageKind.HOME
 _ORDER = case((_NOT_POSTED, 0), (_c.urgent, 1), (_HOME, 5), (~_SHOWN_AGAIN, 2), (~_MAY_WAIT, 3), else_=4)
-"""The priority of a message that is due; the lowest number comes first.
+"""The priority of a message that is due. Messages with the lowest number come first.
 
-New posts, answers and newly opened Home tabs come first, then edits that show a transition, then edits that show
-progress. Messages that are shown again after a start follow: first those that may be questions and the cards that
-a purchase is waiting for, then the other cards. Home tabs with changed content come last, longest waiting first.
+- 0: new posts, answers, and Home tabs that were just opened.
+- 1: edits that show a transition of a rental.
+- 2: edits that only show progress.
+- 3: messages that are shown again after a restart, if they may ask a question or if a purchase waits for them.
+- 4: other cards that are shown again after a restart.
+- 5: Home tabs with changed content, in the order in which they became due.
 """
 _DUE = (
     select(messages)
@@ -114,8 +115,8 @@ _NEXT_DUE = select(_c.due_at).where(_c.due_at > bindparam("after")).order_by(_c.
 NEWEST_ID = select(func.max(messages.alias("all_messages").c.id)).scalar_subquery()
 """The ID of the newest message, which is never removed.
 
-If it were removed, SQLite would assign its ID again, but Slack still has the ID in the metadata of the earlier
-post.
+If it were removed, SQLite would give the next message the same ID. Slack's metadata of the earlier post contains
+that ID, so both posts would be taken for one message.
 """
 _DROP_ANSWERS = delete(messages).where(
     _c.id.in_(
@@ -125,8 +126,8 @@ _DROP_ANSWERS = delete(messages).where(
         .limit(MAX_ROWS)
     )
 )
-# These are scalar subqueries, which are looked up by key for each row. For EXISTS, PostgreSQL might read all
-# rentals.
+# Don't use EXISTS here: PostgreSQL might read all rentals for it. It evaluates a scalar subquery with one lookup
+# by key for each message.
 _RENTAL_OVER_AT = select(rentals.c.over_at).where(rentals.c.id == _c.rental_id, ~rentals.c.live).scalar_subquery()
 _QUESTION_OVER_AT = (
     select(admin_questions.c.over_at).where(admin_questions.c.id == _c.question_id).scalar_subquery()
@@ -218,7 +219,11 @@ _COMPARE_CARDS = (
     )
     .values(version_at_start=_FIRST_KNOWN, next_call=NextCall.FIND)
 )
-"""Have the cards of rentals that may still buy compared with Slack before these rentals buy anything."""
+"""Makes delivery compare some cards with what Slack shows: those of rentals that may still buy a machine.
+
+Until then, these rentals buy nothing. If Slack shows a newer version of the card, the database is an old backup,
+and the machine may have been bought already.
+"""
 _not_over = admin_questions.c.over_at.is_(None)
 _SHOW_ALL_AGAIN = (
     _COMPARE_CARDS,
@@ -232,10 +237,10 @@ _SHOW_ALL_AGAIN = (
         )
     ),
 )
-"""Schedule all open live messages to be edited that are about rentals and questions that aren't over."""
+"""Schedules an edit of all open live messages, except messages about rentals and questions that are over."""
 
 _CHANGED_SINCE = _c.target_version > bindparam("read_version")
-"""True if the rental has changed since this message was read."""
+"""True if the content of the message has changed since delivery read the message."""
 _SAVE = (
     update(messages)
     .where(_c.id == bindparam("key"))
@@ -261,13 +266,14 @@ class Messages(Rows):
         self._real_now = real_now
 
     async def add(self, message: Message) -> None:
-        """Queue a message. It is due now unless it names another time.
+        """Queue a message. It is due now unless its `due_at` is set.
 
         Does nothing if the same event already has a message of this kind to this destination, or if the message is
-        a second card of the same rental.
+        a card and the rental already has one.
         """
         row = {**_stored(message, without=frozenset({"id"})), "urgent": False}
-        # If this transaction had to wait, it may have begun seconds before the message was created.
+        # `_real_now` is the time at which this transaction was created, which may be seconds before the message
+        # was. Use the later time, so that the version isn't lower than `lowest_version` allows.
         lowest = lowest_version(max(self._real_now, message.created_at))
         row["target_version"] = max(message.target_version, lowest)
         if message.due_at is None and not message.closed:
@@ -282,33 +288,35 @@ class Messages(Rows):
         await self._conn.execute(_SHOW, self._change(key=rental_id, transition=transition))
 
     async def reopen_newest(self, rental_id: str, reader: str) -> None:
-        """Reopen a person's newest direct message about a rental.
+        """Allow a person's newest direct message about a rental to be edited again, although it was closed.
 
-        The next edit turns the message into the receipt.
+        This is called when the rental is over, so that the next edit turns the message into the receipt.
         """
         await self._conn.execute(_REOPEN_NEWEST, {"key": rental_id, "reader": to_person(reader)})
 
     async def show_question(self, question_id: str) -> None:
-        """Schedule the open live messages of a question to the admins to be edited."""
+        """Schedule an edit of all open live messages that show a question to the admins."""
         await self._conn.execute(_SHOW_QUESTION, self._change(key=question_id, transition=True))
 
     async def show_quote(self, quote_id: str) -> None:
-        """Schedule the answer to a quote to be edited, because its buttons no longer work.
+        """Schedule an edit of the message that shows a quote's offers, because its buttons no longer work.
 
-        This applies only to answers that were posted as a direct message.
+        Does nothing if the offers weren't sent as a direct message, because other answers can't be edited.
         """
         await self._conn.execute(_SHOW_QUOTE, self._change(key=quote_id))
 
     async def show_reminders(self) -> None:
-        """Schedule the open reminders of approvers to be edited."""
+        """Schedule an edit of all open reminders that approvers have received."""
         await self._conn.execute(_SHOW_REMINDERS, self._change(transition=True))
 
     async def open_home(self, reader: str, shown: str) -> None:
-        """Schedule the first page of a person's Home tab, ahead of all edits.
+        """Schedule an update of the Home tab that a person has just opened, ahead of all edits.
+
+        The update shows the first page.
 
         Args:
             reader: The person's ID.
-            shown: The digest of the content that Slack shows them now.
+            shown: The digest of the content that the tab shows now.
         """
         given = self._change(reader=to_person(reader), page={"page": 0}, shown=shown)
         if not (await self._conn.execute(_OPEN_HOME, given)).rowcount:
@@ -317,21 +325,25 @@ class Messages(Rows):
             await self.add(home)
 
     async def turn_home(self, reader: str, page: int) -> None:
-        """Schedule a page of a person's Home tab, counting from 0. Does nothing if they never opened the tab."""
+        """Schedule an update that shows another page of a person's Home tab. Pages are counted from 0.
+
+        Does nothing if the person has never opened the tab.
+        """
         await self._conn.execute(_TURN_HOME, self._change(reader=to_person(reader), page={"page": page}))
 
     async def show_homes(self) -> None:
-        """Schedule the Home tabs of everyone who has opened theirs to be updated."""
+        """Schedule an update of the Home tab of each person who has ever opened it."""
         await self._conn.execute(_SHOW_HOMES, self._change())
 
     async def any_home(self) -> bool:
         return bool(await self._conn.scalar(_ANY_HOME))
 
     async def show_all_again(self) -> None:
-        """Schedule every open live message to be edited, even if its content appears unchanged.
+        """Schedule an edit of every open live message, even if its content seems to be unchanged.
 
-        Messages about anything that is over are left alone. A message that may ask a question or state an end is
-        compared with Slack first (`Message.uncompared`).
+        This is called when nobody knows what Slack shows, such as after a restart. Messages about rentals and
+        questions that are over are left alone. A message that may ask a question or state an end is compared with
+        Slack before it is edited (`Message.uncompared`).
         """
         for statement in _SHOW_ALL_AGAIN:
             await self._conn.execute(statement, self._change())
@@ -350,7 +362,8 @@ class Messages(Rows):
         """Return the messages that are due, most urgent first.
 
         New posts and answers come first, then edits that show a transition, then other edits, then messages that
-        are shown again after a start. Within each group, the order is that in which they were queued.
+        are shown again after a restart, then Home tabs. Messages of the same priority are in the order in which
+        they were queued.
 
         If `without` is given, only messages that may be sent now are returned:
 
@@ -368,10 +381,7 @@ class Messages(Rows):
         return await self._all(Message, _SENDABLE, **given)
 
     async def end_back_off(self) -> None:
-        """Retry immediately all messages whose last call got no answer from Slack.
-
-        `Message.tries` counts these calls.
-        """
+        """Make all messages due now whose last call to Slack got no answer and that wait for their next try."""
         await self._conn.execute(_END_BACK_OFF, {"now": self._real_now})
 
     async def next_due(self, after: datetime | None = None) -> datetime | None:
@@ -379,9 +389,9 @@ class Messages(Rows):
         return cast(datetime | None, await self._conn.scalar(_NEXT_DUE, {"after": after or EVER}))
 
     async def to_refresh(self, now: datetime, limit: int, without: Collection[int] = ()) -> list[Message]:
-        """Return the messages whose refresh is due, those that have been due longest first.
+        """Return the messages whose elapsed time has to be updated, those that have been due longest first.
 
-        A message that also has a `due_at` is left out, because its next edit shows everything anyway.
+        A message that also has a `due_at` is left out, because its next edit updates the elapsed time as well.
 
         Args:
             now: The current bot time.
@@ -391,14 +401,14 @@ class Messages(Rows):
         return await self._all(Message, _TO_REFRESH, now=now, max_rows=limit, without=list(without))
 
     async def next_refresh(self) -> datetime | None:
-        """Return the bot time at which the next refresh is due, or None."""
+        """Return the bot time at which the next message needs an update of its elapsed time, or None."""
         return cast(datetime | None, await self._conn.scalar(_NEXT_REFRESH))
 
     async def save(self, message: Message) -> None:
-        """Store what Slack now shows of a message, and when to work on the message again.
+        """Store the outcome of a delivery: what Slack shows now, and when the message is due again.
 
-        If the rental has changed since `message` was read, the message stays open and due, so that the change will
-        be shown.
+        If the message's content has changed since `message` was read, the message stays open and due, so that the
+        new content will be shown.
         """
         await self._conn.execute(
             _SAVE,
@@ -421,10 +431,10 @@ class Messages(Rows):
         return cast(str | None, await self._conn.scalar(_RENTAL_AT, {"channel": channel, "ts": ts}))
 
     async def redirect(self, rental_id: str, to: Destination) -> None:
-        """Move a rental's card and thread to another destination.
+        """Move a rental's card and future thread replies to another destination.
 
-        The card is posted again, and thread replies that haven't been sent yet follow below it. The rental stores
-        the new destination as its `card_channel`, for later messages.
+        A new card is posted there, and replies that haven't been sent yet are posted in its thread. Later messages
+        go there too, because the destination is stored as the rental's `card_channel`.
         """
         unsent: Values = {
             "to": to,
@@ -449,7 +459,7 @@ class Messages(Rows):
         return await self._all(Message, _DIRECT_OF_RENTAL, key=rental_id)
 
     async def file_waits(self, to: Destination, part: MonthPart) -> bool:
-        """Return whether a file with this part of a month is still waiting to be sent to a person."""
+        """Return whether a file with these charges (a scope and a month) still has to be sent to a person."""
         return bool(await self._conn.scalar(_FILE_WAITS, {"reader": to, "part": part}))
 
     async def drop_answers(self, before: datetime, limit: int) -> int:
@@ -478,8 +488,8 @@ class Messages(Rows):
         return (await self._conn.execute(_DROP_CLOSED, given)).rowcount
 
     async def undelivered(self) -> int:
-        """Return the number of messages that wait to be posted, answered or edited.
+        """Return the number of messages that still have to be posted or edited.
 
-        Refreshes and Home tabs don't count.
+        Home tabs and messages that only need an update of their elapsed time don't count.
         """
         return await self._conn.scalar(_UNDELIVERED) or 0

@@ -55,9 +55,13 @@ def revision(connection: Connection) -> str | None:
 
 
 def _check_columns(connection: Connection, called: str) -> None:
-    """Refuse a database that lacks a column, such as one made while its revision was being developed.
+    """Raise CannotOpen if the database lacks a column of its revision.
 
-    `called` is the revision that the database names. Raises CannotOpen.
+    That happens if the database was made by an unreleased commit, while the revision was still being developed.
+
+    Args:
+        connection: A connection to the database.
+        called: The revision that is stored in the database.
     """
     found = {(table, column) for table, column in connection.execute(text(_COLUMNS[connection.dialect.name]))}
     for table in metadata.sorted_tables:
@@ -112,7 +116,7 @@ def check_start(connection: Connection, url: str, found: str | None) -> None:
     """
     if found in {None, HEAD} or sqlite_path(url) is not None:
         return
-    # Every revision since FIRST has this column.
+    # This query works in every revision that can be migrated, because all of them have this column.
     live = connection.scalar(text("SELECT count(*) FROM rentals WHERE live"))
     if live:
         are = plural(live, "rental is live", "rentals are live")

@@ -45,7 +45,7 @@ _UNUSABLE = {
     sqlite3.SQLITE_CORRUPT: "It is damaged. Restore the last good backup.",
     "42501": "Its user lacks the permission. Grant that user this database.",
 }
-"""Advice for outages that don't end by waiting, by SQLite error code or PostgreSQL SQLSTATE."""
+"""Advice for problems that waiting doesn't solve, by SQLite error code or PostgreSQL SQLSTATE."""
 
 
 def _asyncpg_errors(*names: str) -> tuple[type[Exception], ...]:
@@ -129,8 +129,9 @@ async def return_connection(conn: AsyncConnection) -> None:
     ended by then.
     """
     if conn.dialect.name == "sqlite":
-        # This never waits, so it can't be cancelled. As a separate task it would run after all tasks that are
-        # ready now, and each of those would open another connection.
+        # Returning a SQLite connection never waits, so it can't be cancelled halfway. Don't use a separate task:
+        # it would run only after all tasks that are ready now, and each of those would have to open a new
+        # connection.
         await _close(conn)
     else:
         await asyncio.shield(asyncio.ensure_future(_close(conn)))
@@ -142,7 +143,7 @@ async def _close(conn: AsyncConnection) -> None:
         await conn.close()
     except errors as error:
         log.warning("store.connection_broke", error=type(error).__name__)
-        # Without this, the pool counts the connection as in use until it is garbage-collected.
+        # Without this, the pool would count the connection as in use until it is garbage-collected.
         with suppress(*errors):
             await conn.invalidate()
             await conn.close()

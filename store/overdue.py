@@ -1,7 +1,7 @@
 """The queries for deleting overdue machines.
 
-They don't parse offers, approved terms or states, so that a value that can't be parsed doesn't prevent the
-deletion.
+They don't parse offers, approved terms or states, so that a machine can be deleted even if one of these values is
+invalid.
 """
 
 from __future__ import annotations
@@ -76,9 +76,9 @@ _NOTE_DELETION = (
 
 
 class Overdue(Rows):
-    """Attempts that are past their end, and work that is late.
+    """Queries for attempts that are past their end, and for work that is late.
 
-    Only single columns are read, because this has to work even if a rental can't be loaded.
+    They read single columns instead of whole rentals, because they have to work even if a rental can't be loaded.
     """
 
     def __init__(self, conn: AsyncConnection, probe_runs: ProbeRuns, holder: str) -> None:
@@ -106,8 +106,12 @@ class Overdue(Rows):
     async def past_end(self, by: datetime) -> list[UnfinishedAttempt]:
         """Return the attempts that may still be billing although their rental's end was at `by` or earlier.
 
-        The end is the time at which the destruction began. Before that, it is the end of the lease; without a
-        lease, the time at which the attempt was accepted, or else the time at which the rental was created.
+        The end of a rental is the first of these times that is known:
+
+        1. the time at which the rental was over, or else at which its destruction began,
+        2. the end of its lease,
+        3. the time at which the market accepted the live attempt,
+        4. the time at which the rental was created.
         """
         return await self._unfinished(_PAST_END, by=by)
 
@@ -133,7 +137,7 @@ class Overdue(Rows):
         ]
 
     async def owned_by_others(self, attempt: UnfinishedAttempt, resource_ids: Collection[str]) -> set[str]:
-        """Return those of the IDs that belong to other attempts."""
+        """Return the resource IDs that are stored as belonging to a different attempt."""
         given = {"ids": list(resource_ids), "key": attempt.rental_id, "attempt_n": attempt.n}
         return set((await self._conn.execute(_OWNED_BY_OTHERS, given)).scalars())
 

@@ -31,24 +31,24 @@ if TYPE_CHECKING:
 log = structlog.get_logger("gpubot.store")
 
 _OWNER_LOCK = 0x67707561
-"""The number of an advisory lock that nothing else in this database may use.
+"""The number of the advisory lock that represents ownership. Nothing else in this database may use the number.
 
-Each replica holds it shared. A process that migrates the database holds it exclusively, and so does any bot of a
-version that doesn't support replicas.
+Each replica holds the lock in shared mode. A process that migrates the database holds it exclusively, and so does
+a bot of an old version that doesn't support replicas.
 """
 _LEAVE_LOCK = 0x67707563
-"""The number of the lock that `gpubot migrate` holds while it waits for the replicas to stop.
+"""The number of the advisory lock that `gpubot migrate` holds while it waits for the replicas to stop.
 
-A lock is used because it disappears with the process that holds it.
+Replicas stop when they see this lock. Unlike a stored flag, it disappears if `gpubot migrate` crashes.
 """
 LEAVE_WITHIN = 20.0
 """The time in seconds (wall clock) that `gpubot migrate` waits for the replicas to stop."""
 _TRIES_EVERY = 0.2
 _SHARE_TRIES = 10
-"""The number of times that a process tries, for a second each, to share the lock.
+"""The number of times that a process tries to take the shared lock. Each try waits for up to a second.
 
-Another starting process may be migrating the database, or the session of a process that was just killed may not
-have ended yet.
+A try fails while another process migrates the database, or while the server hasn't yet noticed that a process with
+the exclusive lock was killed.
 """
 CHANNEL = "gpubot"
 """The channel on which replicas notify each other of their commits."""
@@ -68,11 +68,11 @@ _END_STOPPED = """
     WHERE datname = current_database() AND usename = current_user AND application_name = $1
     AND state = 'active' AND wait_event_type = 'Client' AND state_change < clock_timestamp() - $2::interval
 """
-"""Ends the sessions of processes that were suspended in the middle of a statement.
+"""Ends the sessions of bot processes that were suspended in the middle of a statement.
 
-asyncpg prepares a new statement and executes it in two steps, and PostgreSQL doesn't count the time between the
-steps for `idle_in_transaction_session_timeout`. Sessions of other programs, such as psql, have another application
-name.
+PostgreSQL's `idle_in_transaction_session_timeout` doesn't end such a session: asyncpg first prepares a new
+statement and then executes it, and the time between these two steps doesn't count as idle. The application name
+excludes the sessions of other programs, such as psql.
 """
 
 
@@ -169,7 +169,7 @@ class PostgresOwnership:
                 session.terminate()
                 raise
         except (ValueError, OverflowError) as error:  # OverflowError: the port is too large
-            # Don't show the error: it quotes parts of the URL, which may be parts of the password.
+            # Don't include the error's text: it quotes parts of the URL, which may be parts of the password.
             raise CannotOpen(
                 "GPUBOT_DATABASE_URL is no address that PostgreSQL understands: "
                 "postgresql://USER:PASSWORD@HOST:PORT/NAME, with other signs than letters and digits as %XX."
@@ -239,11 +239,11 @@ class PostgresOwnership:
             self.on_notification(str(payload))
 
     async def look(self) -> Look:
-        """Return this process's position among the replicas that share the database.
+        """Return the number of replicas that share the database, and the database's time.
 
         Also ends the sessions of processes that were suspended in the middle of a statement, so that their
-        transactions no longer hold locks. Raises CannotOpen if this process must stop, and StoreBusy if the server
-        doesn't respond.
+        transactions no longer hold locks. Raises CannotOpen if this process must stop because the database is
+        being migrated, and StoreBusy if the server doesn't respond.
         """
         await self.renew()
         with connection_errors():
@@ -252,8 +252,8 @@ class PostgresOwnership:
                     row: Any = await self._session.fetchrow(_LOOK)
                     ended = await self._session.fetchval(_END_STOPPED, self._name, self._hold_at_most)
                 except driver_errors():
-                    # Ending the session also releases its lock. The next use opens a session and takes the lock
-                    # again.
+                    # The state of the session is unknown, so end it. That also releases its lock; the next use of
+                    # the database opens a new session and takes the lock again.
                     self._session.terminate()
                     raise
         if ended:

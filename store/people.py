@@ -68,7 +68,7 @@ class People(Rows):
     async def names(self, user_ids: Collection[str]) -> dict[str, str]:
         """Return the last known display names of people, by ID.
 
-        The operator's name is included if requested. People who aren't stored are left out.
+        The operator, who isn't a Slack user, has a name too. People who aren't stored are left out.
         """
         found = await self._conn.execute(_NAMES, {"ids": list(user_ids)})
         operator = {OPERATOR.id: OPERATOR.name} if OPERATOR.id in user_ids else {}
@@ -160,7 +160,8 @@ class People(Rows):
 
     async def note_seen(self, user_id: str, now: datetime) -> None:
         """Record that a person has just used the bot, so that their ready rentals count as needed."""
-        # Versions and due times don't change, because only the step that asks "Still needed?" reads this value.
+        # No version or due time has to change: only the step that asks "Still needed?" reads this value, and it
+        # runs at its own time.
         await self._conn.execute(_SEEN, {"owner_id": user_id, "now": now})
 
     async def channel(self, channel_id: str, not_before: datetime) -> Channel | None:

@@ -55,9 +55,9 @@ async def check_database(url: str) -> Condition:
 async def is_pooled(url: str) -> bool:
     """Return whether the bot would connect to PostgreSQL through a connection pooler.
 
-    When a connection is opened, the server reports the ID of the process that serves it
-    (postgresql.org/docs/current/protocol-message-formats.html, BackendKeyData). A pooler reports an invented ID,
-    because it chooses the process later. Raises the same errors as `postgres_connection`.
+    When a connection is opened, PostgreSQL reports the ID of the server process for that connection
+    (postgresql.org/docs/current/protocol-message-formats.html, BackendKeyData). A pooler assigns a server process
+    only later, so it reports an invented ID instead. Raises the same errors as `postgres_connection`.
     """
     if sqlite_path(url) is not None:
         return False

@@ -43,5 +43,5 @@ class ProbeRuns(claims.DueTable[Claimed]):
         await self._conn.execute(_MAKE_DUE, {"key": rental_id, "moment": at})
 
     async def ongoing(self, rental_ids: Collection[str]) -> set[str]:
-        """Return those of these rentals whose machines are still probed."""
+        """Return the IDs of the given rentals whose machines are still probed."""
         return set((await self._conn.execute(_ONGOING, {"ids": list(rental_ids)})).scalars())

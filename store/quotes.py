@@ -35,7 +35,7 @@ _OLDEST = (
     .order_by(_c.created_at)
     .limit(MAX_ROWS)
 )
-# store/messages.py explains why these are scalar subqueries, and why the newest message is kept.
+# See store/messages.py for the reasons for using scalar subqueries, and for keeping the newest message.
 _KEPT_MESSAGES = (
     select(func.count())
     .where(messages.c.quote_id == _c.id, or_(~messages.c.closed, messages.c.id == NEWEST_ID))
@@ -62,7 +62,7 @@ class Quotes(claims.DueTable[Claimed]):
         await self._conn.execute(_ADD, values(quote))
 
     async def save(self, quote: Quote) -> None:
-        """Store every field, except that the rental that came from the quote is never removed."""
+        """Store all fields of a quote. A `rental_id` that is already stored is never overwritten."""
         fields = values(quote, without=frozenset({"id", "rental_id"}))
         await self._conn.execute(_SAVE, {**fields, "rental": quote.rental_id, "key": quote.id})
 
@@ -82,21 +82,21 @@ class Quotes(claims.DueTable[Claimed]):
         return await self._all(Quote, _CLICKED, key=owner, since=since)
 
     async def waiting(self) -> list[Quote]:
-        """Return the quotes that wait for an offer, or whose rental waits for one, oldest first."""
+        """Return the quotes that are on the waitlist for an offer, themselves or by their rental, oldest first."""
         return await self._all(Quote, _WAITING)
 
     async def waiting_for(self, search_id: str) -> list[Quote]:
-        """Return the quotes of `waiting` that use one shared search."""
+        """Return the quotes from `waiting` that wait for the results of this shared search, oldest first."""
         return await self._all(Quote, _WAITING_FOR, key=search_id)
 
     async def waiting_of(self, owner: str) -> list[Quote]:
-        """Return the quotes of `waiting` that belong to one person."""
+        """Return the quotes from `waiting` that this person requested, oldest first."""
         return await self._all(Quote, _WAITING_OF, key=owner)
 
     async def drop_unused(self, before: datetime, limit: int) -> int:
         """Remove old quotes that didn't become rentals and have been answered, and return how many were removed.
 
-        The oldest are removed first, and their answers with them.
+        The oldest quotes are removed first. The messages that answered them are removed too.
 
         Args:
             before: The time before which the quotes were requested.
@@ -109,15 +109,15 @@ class Quotes(claims.DueTable[Claimed]):
         return len(ids)
 
     async def drop_offers(self, before: datetime, limit: int) -> int:
-        """Remove the offers from old quotes whose rental is over, and return from how many.
+        """Remove the offers from old quotes whose rental is over, and return the number of quotes changed.
 
-        The arguments are those of `drop_unused`.
+        The arguments have the same meaning as those of `drop_unused`.
         """
         return (await self._conn.execute(_DROP_OFFERS, {"before": before, "max_rows": limit})).rowcount
 
     async def drop_reply_to(self, before: datetime, limit: int) -> int:
-        """Remove the reply destination from old quotes, and return from how many.
+        """Remove the reply destination from old quotes, and return the number of quotes changed.
 
-        The arguments are those of `drop_unused`.
+        The arguments have the same meaning as those of `drop_unused`.
         """
         return (await self._conn.execute(_DROP_REPLY_TO, {"before": before, "max_rows": limit})).rowcount

@@ -44,19 +44,20 @@ from store.searches import Searches
 from store.tables import attempts, rentals, samples
 
 _SPENDING_LOCK = 0x67707562
-"""The number of an advisory lock that nothing else in this database may use."""
+"""The number of the advisory lock that `lock_spending` takes. Nothing else in this database may use it."""
 
 _c = rentals.c
 _GET = select_by(_c.id)
-# Python sorts these rows. With ORDER BY, SQLite would use the index `rentals_owner`, which also contains all past
-# rentals of an owner.
+# These statements have no ORDER BY, and Python sorts the rows. Otherwise SQLite would use the index
+# `rentals_owner`, and read all past rentals of an owner too.
 _LIVE = select(rentals).where(_c.live)
 _LIVE_OF_OWNER = _LIVE.where(_c.owner == bindparam("owner_id"))
 _SHARED = _LIVE.where(IS_TEAMMATE)
 _IDLE = _LIVE.where(IS_IDLE)
 _UNDECIDED = _LIVE.where(or_(_c.decision_decider == Decider.APPROVER, _c.extension.is_not(None)))
 _STATES = select(_c.state, func.count().label("number")).where(_c.live).group_by(_c.state)
-# A rental has a due time as long as any of its resources is being deleted, even if the rental is over.
+# Check `due_at` instead of `live`: a rental that is over keeps a due time as long as the deletion of one of its
+# resources isn't confirmed.
 _UNCONFIRMED = select(func.count()).where(_c.due_at.is_not(None), _c.alarm_count > 0)
 _MANY = select(rentals).where(_c.id.in_(IDS))
 _ANY = select(_c.id).limit(1)
@@ -103,7 +104,7 @@ _DEFER = (
 )
 
 _CONSTANT = frozenset({"id", "created_at", "card_channel"})
-"""Columns that no change writes. Only `Messages.redirect` writes `card_channel`."""
+"""Columns that `apply` never updates. Only `Messages.redirect` updates `card_channel`."""
 _RELEASED = and_(bindparam("releases", type_=Boolean), claims.held(rentals))
 _next = param(_c.due_at, "next_due")
 _seen = param(_c.lease_seen_at, "seen")
@@ -111,9 +112,9 @@ _APPLY = (
     update(rentals)
     .where(_c.id == bindparam("key"), _UNCHANGED)
     .values(
-        # Keep an earlier time that `make_due` wrote after the rental was read.
+        # If `make_due` has written an earlier due time since the rental was read, keep that time.
         due_at=case((and_(_DUE_TIME_CHANGED, or_(_next.is_(None), _c.due_at < _next)), _c.due_at), else_=_next),
-        # Keep a later time that `People.note_seen` wrote.
+        # If `People.note_seen` has written a later time since the rental was read, keep that time.
         lease_seen_at=case(
             (or_(_c.lease_seen_at.is_(None), _c.lease_seen_at < _seen), _seen), else_=_c.lease_seen_at
         ),
@@ -164,7 +165,7 @@ class Rentals(Attempts, Costs, claims.DueTable[ClaimedRental]):
         self.applied: list[Change] = []
         """The changes that `apply` has stored."""
         self.stale: list[Change] = []
-        """The changes for which `apply` raised Stale. Their facts are stored even so."""
+        """The changes for which `apply` raised Stale. Their facts about the outside world are stored even so."""
 
     async def get(self, rental_id: str) -> Rental | None:
         row = (await self._conn.execute(_GET, {"key": rental_id})).first()
@@ -177,7 +178,8 @@ class Rentals(Attempts, Costs, claims.DueTable[ClaimedRental]):
             Stale: The rental has changed in the meantime. Only the facts (attempts, resources, ledger) are stored.
             OfferTaken: Another attempt has already used the offer of a new attempt. Nothing is stored.
         """
-        # The savepoint lets OfferTaken undo the whole change even if the caller continues in the same transaction.
+        # A caller that catches OfferTaken may continue in the same transaction. The savepoint ensures that the
+        # whole change is undone in that case.
         if change.attempts:
             async with self._conn.begin_nested():
                 applied = await self._apply(change)
@@ -201,13 +203,13 @@ class Rentals(Attempts, Costs, claims.DueTable[ClaimedRental]):
     async def defer(self, rental: ClaimedRental, due_at: datetime) -> bool:
         """Release the claim and set the next due time, like `DueTable.defer`.
 
-        A due time that `make_due` or a change has written in the meantime is kept.
+        If `make_due` or a change has written another due time in the meantime, only the claim is released.
         """
         values = {**_as_read(rental), "holder": self._holder, "next_due": due_at}
         return (await self._conn.execute(_DEFER, values)).rowcount == 1
 
     async def defer_all(self, rentals: Sequence[tuple[Rental, datetime | None]]) -> None:
-        """Defer several rentals in one statement, each as `defer` does."""
+        """Do the same as `defer` for several rentals, in one statement."""
         new = [{**_as_read(rental), "holder": self._holder, "next_due": due_at} for rental, due_at in rentals]
         await self._conn.execute(_DEFER, new)
 
@@ -226,20 +228,22 @@ class Rentals(Attempts, Costs, claims.DueTable[ClaimedRental]):
         return int(await self._conn.scalar(_UNCONFIRMED) or 0)
 
     async def lock_spending(self) -> None:
-        """Take the spending lock until this transaction ends.
+        """Take the spending lock, and hold it until this transaction ends.
 
-        Everything that is read afterwards includes the commits of earlier holders of the lock, such as rentals and
-        keys.
+        A transaction needs the lock to decide whether the limits allow a rental. While it holds the lock, no other
+        transaction can make such a decision, and everything that earlier ones have committed is visible, such as
+        their rentals and keys.
         """
-        # SQLite doesn't need the lock, because it has one writer at a time.
+        # SQLite doesn't need the lock, because only one transaction can write at a time.
         if not self._may_read_usage and self._conn.dialect.name == "postgresql":
             await self._conn.execute(_LOCK_SPENDING)
         self._may_read_usage = True
 
     async def usage(self, owner: str, *, without: str | None = None) -> Usage:
-        """Return the part of the limits that is used by live rentals and by their unresolved attempts.
+        """Return the number of a person's live rentals and the hourly rate of the whole team, to check the limits.
 
-        A transaction that writes must call `lock_spending` first.
+        The rate includes orphaned attempts that may have bought a machine. Rentals that wait for an offer count
+        for neither. A transaction that writes must call `lock_spending` first.
 
         Args:
             owner: The person whose rentals are counted.
@@ -275,7 +279,7 @@ class Rentals(Attempts, Costs, claims.DueTable[ClaimedRental]):
         return sorted(found, key=lambda rental: (rental.created_at, rental.id))
 
     async def get_many(self, rental_ids: Collection[str]) -> dict[str, Rental]:
-        """Return a mapping from these IDs to their rentals. IDs without a rental are left out."""
+        """Return the rentals with these IDs, by ID. IDs without a rental are left out."""
         found = await self._conn.execute(_MANY, {"ids": listed(rental_ids)})
         return {rental.id: rental for rental in map(rental_of, found)}
 
@@ -294,7 +298,8 @@ class Rentals(Attempts, Costs, claims.DueTable[ClaimedRental]):
         before, after = change.before, change.after
         fields = rental_values(after)
         if before is None:
-            # The row isn't inserted if the quote has already become a rental, or if the ID is in use.
+            # Another transaction may have turned the same quote into a rental, or used the same ID. Then nothing
+            # is inserted.
             return await insert_new(self._conn, rentals, fields)
         for name in _CONSTANT | {"due_at"}:
             del fields[name]
@@ -318,7 +323,7 @@ class Rentals(Attempts, Costs, claims.DueTable[ClaimedRental]):
             await self._messages.add(message if index is None else changed(message, event_id=ids[index]))
         state_changed = before is None or before.state != after.state
         if state_changed and after.state is State.READY:
-            if before is not None:  # an adopted machine was ready from the start, so its time says nothing
+            if before is not None:  # an adopted machine was ready already, so there is no time to record
                 await self.write_ready_time(after)
             await self._probe_runs.begin(after.id, after.running_lease.ready_at)
         elif state_changed and before is not None and before.state is State.READY:
@@ -335,8 +340,8 @@ class Rentals(Attempts, Costs, claims.DueTable[ClaimedRental]):
                 await self._messages.show_reminders()
 
 
-# --- conversion between a rental and its row. A field of a group, such as the lease, has a column with both names:
-# `lease_ends_at`.
+# --- conversion between a rental and its row. Some parts of a rental, called groups here, are models of their own,
+# such as its lease. The column of such a field is named after the group and the field: `lease_ends_at`.
 
 
 _GROUPS: dict[str, type[Frozen]] = {
@@ -346,14 +351,14 @@ _GROUPS: dict[str, type[Frozen]] = {
     "ending": Ending,
     "alarm": Alarm,
 }
-"""The groups: parts of a rental that are models of their own, such as its lease."""
+"""The class of each group, by the name of the rental's field."""
 _COLUMNS = {group: [(field, f"{group}_{field}") for field in kind.model_fields] for group, kind in _GROUPS.items()}
-"""The fields of each group, with their columns.
+"""The fields of each group, with the names of their columns.
 
-If the first of these columns is null, the rental has no such group.
+If the column of a group's first field is null, the rental has no such group.
 """
 _PLAIN = frozenset(Rental.model_fields) - _GROUPS.keys()
-"""The fields whose column has the same name."""
+"""The fields that don't belong to a group. Their columns have the same names."""
 
 
 def rental_values(rental: Rental) -> Values:
@@ -389,9 +394,9 @@ def _group(name: str, fields: RowMapping) -> Frozen | None:
 
 
 def _ends_from(rental: Rental) -> datetime | None:
-    """Return the end that `Overdue.past_end` compares.
+    """Return the time from which on `Overdue.past_end` counts the rental as past its end.
 
-    None if the rental is over and has nothing left to do.
+    None if the rental is over and no work is left, so that nothing of it can still be billing.
     """
     if rental.state.over and rental.due_at is None:
         return None

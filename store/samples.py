@@ -82,7 +82,7 @@ def _highest(gpus: str) -> int | None:
 # --- whether the probe answered soon after the machine became ready, one row for each machine
 
 MOST_UNREACHABLE = 10
-"""The maximum number of unreachable machines that are read for a vendor."""
+"""The maximum number of unreachable machines to read for each vendor."""
 
 _a = probe_answers.c
 _UNREACHABLE = (
@@ -99,9 +99,9 @@ _ANSWERED = (
 
 class ProbeAnswers(Rows):
     async def note(self, rental_id: str, vendor: str, at: datetime, *, answered: bool) -> None:
-        """Record whether the probe answered.
+        """Record whether a machine's probe answered.
 
-        An answer replaces an earlier record that the probe didn't answer, but never the other way round.
+        Once an answer has been recorded, a later call with `answered=False` changes nothing.
         """
         row = {"rental_id": rental_id, "vendor": vendor, "at": at, "answered": answered}
         if answered:
@@ -110,9 +110,9 @@ class ProbeAnswers(Rows):
             await insert_new(self._conn, probe_answers, row, conflict_on="rental_id")
 
     async def of_vendors(self, vendors: Collection[str]) -> dict[str, Answers]:
-        """Return the probe answers of each vendor's machines. Vendors without any are left out."""
-        # Two queries for each vendor read at most eleven rows through the index. A single query for all vendors
-        # would read every row.
+        """Summarize for each vendor whether its machines answered. Vendors without records are left out."""
+        # These two queries read at most eleven rows for each vendor, using the index. A single query for all
+        # vendors would have to read the whole table.
         found = {}
         for vendor in sorted(set(vendors)):
             answered_at = (await self._conn.execute(_ANSWERED, {"key": vendor})).scalar()

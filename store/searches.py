@@ -34,7 +34,7 @@ _DROP = delete(shared_searches).where(_c.id == bindparam("key"))
 class Searches(claims.DueTable[Claimed]):
     """The searches that waitlist entries share.
 
-    A change that puts a rental into the state `queued` schedules the search of its quote.
+    When a rental changes to the state `queued`, the search that its quote uses becomes due immediately.
     """
 
     _table, _kind = shared_searches, Claimed
@@ -45,8 +45,9 @@ class Searches(claims.DueTable[Claimed]):
     async def open(self, search_id: str, query: OfferQuery, at: datetime) -> None:
         """Store a search that is due at this time.
 
-        If the search exists already, it becomes due no later than this time, and its count of misses is reset. The
-        loop that works on the search decides when to query the market.
+        If the search exists already, it becomes due at this time unless it is due earlier. In the former case, its
+        count of consecutive queries without a fitting offer is reset. When a search is due, the loop that works on
+        it decides whether to query the market immediately.
         """
         row = {"id": search_id, "query": query, "asked_at": None, "misses": 0, "due_at": at, **claims.FREE}
         if not await insert_new(self._conn, shared_searches, row):

@@ -53,10 +53,10 @@ metadata = MetaData(
 
 @event.listens_for(metadata, "before_create")
 def _set_conditions(_: MetaData, connection: Connection, **__: object) -> None:
-    """Give each index the condition for this kind of database.
+    """Give each partial index its condition, in the form that this kind of database needs.
 
-    If the conditions of both databases were arguments of Index, every start would import both of SQLAlchemy's
-    dialects. Only `create_all` needs the conditions, because migrations write their own.
+    Only `create_all` needs the conditions, because migrations contain their own. If the conditions were arguments
+    of Index, every start of the bot would have to import SQLAlchemy's dialects for both databases.
     """
     kind = connection.dialect.name
     for index in (index for table in metadata.tables.values() for index in table.indexes if index.info):
@@ -65,8 +65,8 @@ def _set_conditions(_: MetaData, connection: Connection, **__: object) -> None:
 
 def _partial_index(name: str, *columns: Column[Any], where: ClauseElement, unique: bool = False) -> None:
     """Add an index that contains only the rows that meet a condition."""
-    # SQLite uses the index only if the query has the same condition. For a bare column, SQLAlchemy renders this
-    # one.
+    # SQLite uses a partial index only if the query contains the index's condition literally. For a Boolean column
+    # in a query, SQLAlchemy renders this text.
     on_sqlite = text(f"{where.name} = 1") if isinstance(where, Column) else where
     Index(name, *columns, unique=unique, info={"postgresql": where, "sqlite": on_sqlite})
 
@@ -132,7 +132,7 @@ quotes = Table(
 )
 Index("quotes_owner", quotes.c.owner, quotes.c.created_at)
 _partial_index("quotes_unused", quotes.c.created_at, where=quotes.c.rental_id.is_(None))
-HAS_OFFERS = text("offers <> '[]'")  # literal SQL, so that SQLite uses the index
+HAS_OFFERS = text("offers <> '[]'")  # literal SQL: with a parameter, SQLite wouldn't use the index
 _partial_index("quotes_with_offers", quotes.c.created_at, where=HAS_OFFERS)
 _partial_index("quotes_reply_to", quotes.c.created_at, where=quotes.c.reply_to.is_not(None))
 _partial_index("quotes_waits_for", quotes.c.waits_for, where=quotes.c.waits_for.is_not(None))
@@ -140,7 +140,7 @@ _partial_index("quotes_waits_for", quotes.c.waits_for, where=quotes.c.waits_for.
 shared_searches = Table(
     "shared_searches",
     metadata,
-    Column("id", SafeText, primary_key=True),  # the value of `waits_for` in its quotes
+    Column("id", SafeText, primary_key=True),  # quotes refer to it in `waits_for`
     _json("query", OfferQuery, nullable=False),
     _time("asked_at"),
     _int("misses"),
@@ -211,12 +211,13 @@ rentals = Table(
     _time("over_at"),
     _time("due_at"),
     *_claim(),
-    _bool("live"),  # whether the rental isn't over, for the index below
+    _bool("live"),  # true until the rental is over, for the index below
     _time("ends_from"),  # the value of store.rentals._ends_from
-    Column("cap_micros", BigInteger, nullable=False),  # terms.max_rate rounded up, so that SQL can sum it
+    Column("cap_micros", BigInteger, nullable=False),  # terms.max_rate, rounded up, so that SQL can add it
 )
 Index("rentals_owner", rentals.c.owner, rentals.c.created_at)
-# `live` is true in every row of this index. Including it makes SQLite prefer this index to the previous one.
+# The column `live` seems superfluous, because it is true in every row of this partial index. Without it, however,
+# SQLite would use the index `rentals_owner` instead, which also contains past rentals.
 _live = (rentals.c.live, rentals.c.owner, rentals.c.cap_micros, rentals.c.id)
 _partial_index("rentals_live", *_live, where=rentals.c.live)
 Index("rentals_over", rentals.c.over_at)
@@ -242,11 +243,11 @@ attempts = Table(
     _time("delete_accepted_at"),
     _bool("extra", key="orphaned"),
     _time("empty_since"),
-    _optional_text("offer_id"),  # for the unique index: an offer can be used by one attempt only
+    _optional_text("offer_id"),  # for the unique index: only one attempt can use an offer
     _text("vendor"),  # vendor and `gpu` of the offer or adopted machine, for the median time to ready
     _text("gpu"),
     Column("rate", DecimalText, nullable=False),  # used for resources whose rate the API doesn't report
-    _bool("live"),  # Attempt.live, for the unique index: a rental can have one live attempt only
+    _bool("live"),  # for the unique index: a rental has at most one live attempt
     _time("ready_at"),  # the time at which the rental became ready
 )
 Index("attempts_offer", attempts.c.offer_id, unique=True)
@@ -391,7 +392,7 @@ events = Table(
     _json("facts", Any, nullable=False),  # the fields of Facts that this kind of event has
 )
 Index("events_rental", events.c.rental_id, events.c.id)
-OWNER_CHANGED = text("kind = 'owner_changed'")  # literal SQL, so that SQLite uses the index
+OWNER_CHANGED = text("kind = 'owner_changed'")  # literal SQL: with a parameter, SQLite wouldn't use the index
 _partial_index("events_owner_changed", events.c.rental_id, where=OWNER_CHANGED)
 
 admin_questions = Table(
@@ -459,7 +460,7 @@ _partial_index("messages_card", _m.rental_id, where=_m.kind == MessageKind.CARD,
 _partial_index("messages_ts", _m.ts, where=text("ts IS NOT NULL AND rental_id IS NOT NULL"))
 IS_HOME = text("kind = 'home'")
 _partial_index("messages_home", _m.to, where=IS_HOME, unique=True)
-IS_REMINDER = text("kind = 'reminder'")  # literal SQL, so that SQLite uses the index
+IS_REMINDER = text("kind = 'reminder'")  # literal SQL: with a parameter, SQLite wouldn't use the index
 _partial_index("messages_reminders", _m.closed, where=IS_REMINDER)
 _partial_index("messages_due", _m.due_at, where=_m.due_at.is_not(None))
 _partial_index("messages_refresh", _m.refresh_at, where=_m.refresh_at.is_not(None))

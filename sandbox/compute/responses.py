@@ -100,12 +100,12 @@ def offer_status(market: Market, offered: Offer, now: datetime) -> dict[str, Any
             "failure_reason": _failure(procurement),
             "procured_at": None if procurement.answered_failed else procurement.at,
         }
-    words = _REFERENCE if procurement.setting.behaviour is Behaviour.REFERENCE_WORDS else _GUIDE
+    names = _REFERENCE if procurement.setting.behaviour is Behaviour.REFERENCE_WORDS else _GUIDE
     machines = [machine for machine in procurement.machines if machine.exists(now)]
     return {
         **status,
         "status": "procured",
-        "procurement_status": words.get(stage, stage),
+        "procurement_status": names.get(stage, stage),
         "progress": _progress(procurement, now),
         "procured_at": procurement.at,
         "instances": [instance(machine, now) for machine in machines],
@@ -124,7 +124,7 @@ def _stage(procurement: Procurement, now: datetime) -> str:
         return "failed"
     if all(machine.has_run(now) for machine in machines):
         return "ready"
-    if all(machine.is_gone(now) for machine in machines):
+    if all(machine.is_terminated(now) for machine in machines):
         return "failed"
     return "started" if now - procurement.at < STARTED_FOR else "progress"
 
@@ -184,7 +184,7 @@ def _access(machine: Machine, now: datetime) -> dict[str, Any]:
 
 def resource(machine: Machine, now: datetime) -> dict[str, Any]:
     """Return a Resource."""
-    gone = machine.is_gone(now)
+    terminated = machine.is_terminated(now)
     history = None
     if machine.offer_id is not None:
         history = [
@@ -201,7 +201,7 @@ def resource(machine: Machine, now: datetime) -> dict[str, Any]:
         "vendor": machine.vendor,
         "vendor_region": machine.region,
         "status": machine.status(now),
-        "status_message": machine.message if gone else None,
+        "status_message": machine.message if terminated else None,
         "name": machine.name,
         "created_at": machine.appears_at,
         "access": _access(machine, now),
@@ -215,7 +215,7 @@ def resource(machine: Machine, now: datetime) -> dict[str, Any]:
         "offer_history": history,
         "pricing_total_hourly": machine.rate,
         "valid_from": machine.appears_at,
-        "valid_to": machine.gone_at if gone else None,
+        "valid_to": machine.terminated_at if terminated else None,
         "last_synced_at": now,
     }
 

@@ -12,12 +12,12 @@ POLL = timedelta(seconds=15)
 JITTER = timedelta(seconds=1)
 """The largest random change of a poll interval, up or down.
 
-It keeps rentals that began together from being polled together all the time.
+Without random changes, rentals that began at the same time would always be polled at the same time.
 """
 TOGETHER = timedelta(seconds=0.25)
 """The spacing of the due times of polls.
 
-All of them are multiples of it, so that one pass claims several of them.
+Every due time is a multiple of this spacing, so that several rows are due at once and one pass claims them.
 
 With a thousand rentals, this takes a tenth less CPU time per poll than individual due times.
 """
