@@ -305,8 +305,7 @@ def test_a_machine_may_outlive_its_lease_during_downtime_or_slow_deletion() -> N
 
 
 def test_a_waitlist_entry_may_wait_without_offers_permission_or_calm() -> None:
-    """The entry may wait if no offer matches, if the team's rules don't allow the rental, or while something
-    fails."""
+    """An entry may wait if no offer matches, if the rules don't allow the rental, or while something fails."""
     late = with_waitlist_entry(good(), until=at(13, 0))
     assert names(late) == {"waitlist_entries_are_fulfilled"}
     assert names(with_waitlist_entry(good(), until=at(12, 30))) == set()
