@@ -27,7 +27,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class FaultKind(StrEnum):
-    """The effect of a fault on a request. See docs/sandbox.md."""
+    """The effect of a fault on a request. See docs/sandbox-api.md."""
 
     LATENCY = "latency"
     STATUS = "status"

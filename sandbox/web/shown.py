@@ -28,7 +28,10 @@ def message_shown(workspace: Workspace, person: Person, message: Message) -> Jso
 
 
 def view_shown(workspace: Workspace, view: View | None) -> Json | None:
-    """Return a view in the format of the control call `views`, plus its blocks and values. None stays None."""
+    """Return a view in the format of the control call `views`, plus its blocks and values.
+
+    None if there is no view.
+    """
     if view is None:
         return None
     reader = workspace.reader(view.user)
