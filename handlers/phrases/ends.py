@@ -51,7 +51,7 @@ def how_long_in_dialog(request: Request, now: datetime) -> str:
 
 
 def hours_text(request: Request) -> str:
-    """Return `6 h`, or `6 h, or up to 12 h if its GPUs are busy`."""
+    """Return the hours of a request: `6 h`, or `6 h, or up to 12 h if its GPUs are busy`."""
     return f"{span(request.lease)}{_if_busy(request)}"
 
 

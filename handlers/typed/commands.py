@@ -162,7 +162,7 @@ _FROM_GITHUB = re.compile(
 _GITHUB_ADDRESS = re.compile(r"(?:https?://)?(?:www\.)?github\.com/", re.IGNORECASE)
 _GIVE_ME = re.compile(r"(?:me|us)(?:\s|$)", re.IGNORECASE)
 """A pattern for the text after `give` that turns it into a request, as in `give me 2 H100`."""
-_READING = frozenset(
+_HARMLESS = frozenset(
     {"wait", "again", "list", "show", "ssh", "destroy", "spend", "catalog", "probe", "policy", "help"}
 )
 """The commands that change nothing by themselves: they only show something, or ask for a confirmation.
@@ -260,7 +260,7 @@ def _meant(sentence: Sentence, catalog: Catalog, context: ParseContext) -> Comma
     """Return the command with the same meaning as a sentence, or None if its meaning is unknown."""
     first_word, _, rest = sentence.text.partition(" ")
     name = _name_of(first_word)
-    if name in _READING:
+    if name in _HARMLESS:
         with suppress(Mistake):
             return _parse_named(name, rest, catalog, context)
     match sentence.meant:

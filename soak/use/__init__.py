@@ -1,1 +1,2 @@
-"""A week or a month of people who use, forget and destroy machines, on a moved clock: see docs/idling.md."""
+"""Simulates weeks in which people use, forget and destroy machines, with a clock that jumps. See
+docs/idling.md."""
