@@ -75,7 +75,7 @@ class World:
 
     @property
     def file(self) -> Path:
-        """The file of the SQLite database."""
+        """The path of the SQLite database."""
         return self.folder / "gpubot.sqlite"
 
     def settings(self, channel: str) -> dict[str, str]:

@@ -1,7 +1,7 @@
 """Prepares messages and views for display by the page.
 
-Their blocks are included, and each text object in them is replaced with a list of spans, which are pieces of text
-with the same formatting.
+The result includes the blocks. Each text object in a block is replaced with a list of spans, which are pieces of
+text with uniform formatting.
 """
 
 from typing import Any
