@@ -127,7 +127,7 @@ class SandboxClient:
         return [Ping.model_validate(ping) for ping in answer["pings"]]
 
     async def last_change(self, user: str) -> int:
-        """Return the sequence number of the latest change of any message. `see` and `pings` accept it as `after`."""
+        """Return the number of the latest change of any message, which `see` and `pings` accept as `after`."""
         return int((await self.slack.get("see", user=user, after=10**9))["last"])
 
     async def modal(self, user: str, *, wait: float = 0) -> Modal | None:
