@@ -54,7 +54,7 @@ async def simulate(url: str, plan: UsePlan, rules: Rules = GENEROUS) -> Record:
 
 
 class Simulation:
-    """Runs people, machines and the bot step by step."""
+    """Simulates people, machines and the bot step by step."""
 
     def __init__(self, here: World, plan: UsePlan) -> None:
         self._here = here
@@ -204,7 +204,7 @@ class Simulation:
 
 
 def _works(planned: PlannedRental, ran: timedelta) -> bool:
-    """Return whether a machine that has been ready for `ran` computes now."""
+    """Return whether a machine that became ready `ran` ago computes now."""
     match planned.work:
         case Work.TRAINS | Work.NO_PROBE:
             return True
