@@ -85,6 +85,7 @@ class Simulation:
                 await tx.people.add_key(person.id, key)
 
     async def _step(self) -> None:
+        """Move the clock by a step, let the bot do everything that is due, and let people react."""
         here = self._here
         here.jump(self._until_next())
         await self._rent_and_add()
@@ -114,6 +115,7 @@ class Simulation:
         return max(self._began + planned - self._here.now, STEP)
 
     async def _rent_and_add(self) -> None:
+        """Rent the machines, and add the unmanaged machines, that are due according to the plan."""
         here, passed = self._here, self._here.now - self._began
         while self._to_rent and self._to_rent[0].at <= passed:
             planned = self._to_rent.pop(0)
