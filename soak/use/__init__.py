@@ -1,2 +1,1 @@
-"""Simulates weeks in which people use, forget and destroy machines, with a clock that jumps. See
-docs/idling.md."""
+"""Simulates weeks in which people use, forget and destroy machines. See docs/idling.md."""
