@@ -1,4 +1,4 @@
-"""`python -m bench [--only NAME] [--json FILE]`: measure, and print a line for each figure."""
+"""`python -m bench [--only NAME] [--json FILE]`: runs the bench, and prints a line for each figure."""
 
 from __future__ import annotations
 

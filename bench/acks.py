@@ -1,8 +1,8 @@
-"""Measures how long Slack waits for the bot, from sending an envelope until its acknowledgement, and how many
-transactions an action commits.
+"""Measures the time that Slack waits for acknowledgements, and the number of transactions that an action commits.
 
-The sandbox takes the times. In each run the empty app is measured before and after the bot, so that a change of
-the machine's speed favours neither. Some of the runs have their databases in memory, the others on the disk.
+The sandbox measures the time from sending an envelope until its acknowledgement. The baseline is the empty app.
+Each run measures the empty app both before and after the bot, so that a change in the machine's speed favours
+neither. In some runs, the databases are in memory; in the others, they are on disk.
 """
 
 from __future__ import annotations
@@ -31,33 +31,34 @@ from sandbox.client import Button, Outcome, SeenMessage
 REQUEST = "get H100 EU"
 KEEP = Action.KEEP.id
 NOT_ACKNOWLEDGED = 3000.0
-"""The milliseconds that are counted for an action that Slack gave up on."""
+"""The milliseconds that are recorded for an action that wasn't acknowledged in time."""
 MEMORY = Path("/dev/shm")  # noqa: S108 - files in it get names that nobody can guess
-"""A tmpfs, on Linux."""
+"""A folder in memory (tmpfs on Linux)."""
 
 Act: TypeAlias = Callable[[int], Awaitable[float]]
-"""Does the action with this number, and returns how many milliseconds its acknowledgement took."""
+"""Performs the action with this number, and returns the milliseconds until its acknowledgement."""
 Click: TypeAlias = tuple[str, SeenMessage, Button]
-"""The person, and the button on the message as it was shown first."""
+"""The person, the message in its first state, and the button on it."""
 
 
 class Run(NamedTuple):
-    """The milliseconds of one kind of action in one run."""
+    """The times of one kind of action in one run, in milliseconds."""
 
     bot: Sequence[float]
     empty: Sequence[float]
     late: Sequence[float]
-    """By how much the bench sent them late. The other times count from the planned ones."""
+    """The delays with which the bench itself started the actions. The other times include these delays."""
 
     @property
     def valid(self) -> bool:
-        """Whether the machine was quiet."""
+        """True if the machine was quiet enough for the times to be meaningful."""
         return max(p99(self.empty), p99(self.late)) <= QUIET * 1000
 
 
 async def measure(size: Size, folder: Path) -> AsyncIterator[Figure]:
-    """Yield how many transactions a command and a click commit, then the figures of their acknowledgements. Raise
-    NotRunning if a click was not committed.
+    """Yield the figures `commits_*`, then `ack_*`, for commands and clicks.
+
+    Raises NotRunning if a click wasn't committed to the database.
     """
     for name, commits in (await _count_commits(size, folder)).items():
         yield figure(f"commits_{name}", commits, "")
@@ -74,8 +75,10 @@ async def measure(size: Size, folder: Path) -> AsyncIterator[Figure]:
 
 
 def _figures(name: str, place: str, runs: Sequence[Run]) -> Iterator[Figure]:
-    """Yield median, p99 and the largest. The first two come from the run whose ratio is the median of the valid
-    runs. If no run is valid, there are no figures.
+    """Yield the median, the 99th percentile and the maximum of the bot's times, each with the baseline.
+
+    Only valid runs count. For the median and the 99th percentile, the run is used whose ratio of bot to baseline
+    is the median. If no run is valid, the figures have no value.
     """
     counted = [run for run in runs if run.valid]
     note = f"{len(counted)} of {len(runs)} runs valid" if len(counted) < len(runs) else ""
@@ -94,17 +97,18 @@ def _figures(name: str, place: str, runs: Sequence[Run]) -> Iterator[Figure]:
 async def _run(size: Size, folder: Path) -> tuple[Run, Run]:
     """Return the times of commands and of clicks.
 
-    Each click needs its own machine. With so many machines, the bot posts messages in bursts, for minutes. So
-    commands are measured with few machines, after all messages about them are posted.
+    Each click needs its own machine. With that many machines, the bot posts messages in bursts for several
+    minutes, which would distort the times of commands. Therefore commands are measured with only a few machines,
+    after all messages about them have been posted.
     """
     async with (
         open_world(folder, "empty") as empty_world,
         _empty(empty_world, size) as (empty_command, empty_click),
     ):
         async with open_world(folder, "commands") as world, _bot(world, size, size.beside) as (command, _):
-            for number in range(size.people):  # the bot looks each person up once
+            for number in range(size.people):  # so that the bot has looked up each person before
                 await command(number)
-            await world.settle()
+            await world.wait_until_idle()
             await world.switch_on_rate_limits()
             commands = await _compare(size, command, empty_command)
         async with open_world(folder, "clicks") as world:
@@ -118,24 +122,25 @@ async def _run(size: Size, folder: Path) -> tuple[Run, Run]:
 
 
 async def _count_commits(size: Size, folder: Path) -> dict[str, float]:
-    """Return how many transactions the bot commits for one action, on average, until nothing of it is left to
-    do.
+    """Return the average number of transactions that an action commits, by kind of action.
+
+    This includes all work that follows from the action.
     """
     commits: dict[str, float] = {}
     few = changed(size, people=size.counted)
     async with open_world(folder, "commits") as world, _bot(world, few, few.people) as (command, click):
         for name, act in (("command", command), ("click", click)):
-            await world.settle()
+            await world.wait_until_idle()
             before = await world.commits()
             for number in range(size.counted):
                 await act(number)
-                await world.settle()
+                await world.wait_until_idle()
             commits[name] = (await world.commits() - before) / size.counted
     return commits
 
 
 async def _compare(size: Size, act: Act, plain: Act) -> Run:
-    """Measure half of the empty app's actions before the bot's, and half after them."""
+    """Measure the bot's actions, and the empty app's: half of these before the bot's, and half after them."""
 
     async def after_warming(number: int) -> float:
         return await act(size.warming + number)
@@ -147,13 +152,16 @@ async def _compare(size: Size, act: Act, plain: Act) -> Run:
 
 
 def _from_plan(sent: Sequence[Sent[float]]) -> list[float]:
-    """Return the milliseconds from the planned time of each action."""
+    """Return the milliseconds from each action's planned time to its acknowledgement."""
     return [each.late * 1000 + each.result for each in sent]
 
 
 @asynccontextmanager
 async def _bot(world: World, size: Size, machines: int) -> AsyncIterator[tuple[Act, Act]]:
-    """Run the bot. So many of its people have a machine and were asked whether it is still needed."""
+    """Run the bot, and yield the actions for commands and clicks.
+
+    `machines` people have a machine, and a message that asks whether they still need it.
+    """
     users, channel = await invite(world, size.people)
     clock = await clock_of(world)
     bought = await buy(world, clock, machines)
@@ -161,12 +169,12 @@ async def _bot(world: World, size: Size, machines: int) -> AsyncIterator[tuple[A
     await seed(world, clock, bought, state=State.READY, owners=owners, channel=channel)
     async with running(world, BOT, world.settings(channel)):
         clicks = [(user, *await wait_for_button(world, user, KEEP)) for user in owners]
-        yield _asking(world, users, channel), _clicking(world, clicks)
+        yield _command_action(world, users, channel), _click_action(world, clicks)
 
 
 @asynccontextmanager
 async def _empty(world: World, size: Size) -> AsyncIterator[tuple[Act, Act]]:
-    """Run the empty app, with as many people and buttons."""
+    """Run the empty app, with as many people and buttons as the bot. Yield the actions for commands and clicks."""
     users, channel = await invite(world, size.people)
     async with posting(world) as client:
         for user in users:
@@ -174,20 +182,20 @@ async def _empty(world: World, size: Size) -> AsyncIterator[tuple[Act, Act]]:
     async with running(world, EMPTY, world.settings(channel)):
         clicks = [(user, *await wait_for_button(world, user, KEEP)) for user in users]
         await world.switch_on_rate_limits()
-        yield _asking(world, users, channel), _clicking(world, clicks)
+        yield _command_action(world, users, channel), _click_action(world, clicks)
 
 
-def _asking(world: World, users: list[str], channel: str) -> Act:
-    async def ask(number: int) -> float:
+def _command_action(world: World, users: list[str], channel: str) -> Act:
+    async def run_command(number: int) -> float:
         outcome = await world.sandbox.command(users[number % len(users)], channel, REQUEST)
         if outcome.payload:
             raise NotRunning(f"A request was refused: {outcome.payload}.")
         return _milliseconds(outcome)
 
-    return ask
+    return run_command
 
 
-def _clicking(world: World, clicks: list[Click]) -> Act:
+def _click_action(world: World, clicks: list[Click]) -> Act:
     async def click(number: int) -> float:
         user, message, button = clicks[number % len(clicks)]
         return _milliseconds(await world.sandbox.click(user, message, button, as_read=True))
@@ -204,7 +212,7 @@ def _milliseconds(outcome: Outcome) -> float:
 
 
 async def _check_commits(world: World, clicks: int) -> None:
-    """Raise NotRunning unless every measured click was written to the database."""
+    """Check that every measured click was written to the database. Raise NotRunning if not."""
     async with database(world, await clock_of(world)) as store, store.read() as tx:
         histories = [await tx.events.of(rental.id) for rental in await tx.rentals.live()]
     kept = sum(event.kind is EventKind.KEPT for history in histories for event in history)

@@ -1,5 +1,6 @@
-"""Measures what `polls_per_cpu_second` is compared with: status polls per second of CPU of the peer, and of the
-bare client of the marketplace in a loop.
+"""Measures the baselines of `polls_per_cpu_second`.
+
+These are the status polls per CPU second of the peer, and of the bot's bare market client in a loop.
 """
 
 from __future__ import annotations
@@ -22,14 +23,14 @@ from bot.lifecycle.loops.engine import AT_ONCE
 
 
 class Baselines(NamedTuple):
-    """Polls per second of CPU."""
+    """The polls per CPU second of both baselines."""
 
     bare: float
     peer: float
 
 
 async def measure(size: Size, folder: Path) -> Baselines:
-    """Return both, with `size.provisioning` rentals in provisioning and two others."""
+    """Measure both baselines, with `size.provisioning` rentals in provisioning and two others."""
     async with open_world(folder, "cpu", speed=size.poll_speed) as world:
         owners, channel = await invite(world, min(OWNERS, size.provisioning))
         crowd = await gather(world, owners, channel)
@@ -39,7 +40,7 @@ async def measure(size: Size, folder: Path) -> Baselines:
 
 
 async def _bare(size: Size, crowd: Crowd, counts: Counts) -> float:
-    """Poll in this process, as many offers at once as the bot does."""
+    """Poll in this process, with the same number of concurrent polls as the bot."""
     offers = cycle(crowd.live("provisioning", counts))
     polls = 0
     async with market_of(crowd.world, await clock_of(crowd.world)) as market:
@@ -61,7 +62,7 @@ async def _peer(size: Size, crowd: Crowd, counts: Counts, channel: str) -> float
     start = await world.sandbox.now() + timedelta(seconds=size.lead_seconds * size.poll_speed)
     await crowd.write_for_peer(counts, start)
     async with running(world, PEER, world.settings(channel), connections=PEER_CONNECTIONS) as peer:
-        # Past the first round, as with the bot: by then every connection is open.
+        # Skip the first round of polls, as for the bot. After it, every connection is open.
         left = (start + SPREAD - await world.sandbox.now()).total_seconds() / size.poll_speed
         await wait(max(left, 0.0))
         since, before = await world.sandbox.now(), peer.cpu_seconds()

@@ -1,5 +1,7 @@
-"""Thousands of live rentals: one of each kind is bought and written through the bot's store. The others are copies
-of its rows, and of its machine in the sandbox. The same rentals can be written for the peer.
+"""Creates thousands of live rentals.
+
+Only one rental of each kind is bought and written through the bot's store. The others are copies of its rows, and
+of its machine in the sandbox. The same rentals can also be written to the peer's file.
 """
 
 from __future__ import annotations
@@ -28,26 +30,26 @@ from bot.policy.use.probe_times import CHECK_EVERY, PROBE_EVERY
 from sandbox.compute.market import copy_id
 
 TABLES = ("quotes", "rentals", "attempts", "resources", "events", "messages", "visits")
-"""The tables, in an order in which each row comes after the rows that it refers to."""
+"""The tables, in an order in which each row is written after the rows to which it refers."""
 _ID = "\"{}\" || printf('%05d', number)"
-"""Of a rental or quote: letters and digits, as the values of buttons need."""
+"""The id of a copied rental or quote. It has only letters and digits, as the values of buttons require."""
 _COPY_ID = "substr({}, 1, 28) || printf('%08x', number)"
 _TEXT = "%Y-%m-%d %H:%M:%S.%f"
-"""How SQLite keeps a time."""
+"""The format in which times are stored in SQLite."""
 TEMPLATE = "template.sqlite"
 """The database with one rental of each kind."""
 PEER_FILE = "peer.json"
 
 
 class Live(NamedTuple):
-    """A live rental."""
+    """The ids of a live rental."""
 
     rental_id: str
     offer_id: str
     resource_id: str
 
     def copy(self, number: int) -> Live:
-        """Return the copy with this number, or this one for 0."""
+        """Return the copy with this number. Number 0 is the original."""
         if not number:
             return self
         return Live(
@@ -56,17 +58,19 @@ class Live(NamedTuple):
 
 
 class Counts(NamedTuple):
-    """How many live rentals there are of each kind."""
+    """The number of live rentals of each kind."""
 
     provisioning: int
     probed: int
     ready: int
-    """Those that are not visited: their machines have no probe."""
+    """Ready rentals that aren't probed, because their machines have no probe."""
 
     @classmethod
     def of(cls, live: int, most_probed: int) -> Counts:
-        """Return the parts of so many live rentals: 5 % provision, and up to `most_probed` are visited. There is
-        at least one of each.
+        """Divide a number of live rentals into kinds.
+
+        5% are in provisioning, and up to `most_probed` of the others are probed. There is at least one of each
+        kind.
         """
         provisioning = max(live // 20, 1)
         probed = min(live - provisioning - 1, most_probed)
@@ -75,25 +79,25 @@ class Counts(NamedTuple):
 
 @dataclass(frozen=True)
 class Crowd:
-    """Rentals in the sandbox, and the database with the first of each kind."""
+    """Many rentals in the sandbox, all copied from the first rental of each kind."""
 
     world: World
     owners: Sequence[str]
     first: Mapping[str, Live]
-    """The first of each kind, by the name of the count."""
+    """The first rental of each kind, by the name of the kind."""
 
     def live(self, kind: str, counts: Counts) -> list[Live]:
-        """Return all rentals of a kind."""
+        """Return all rentals of one kind."""
         return [self.first[kind].copy(number) for number in range(getattr(counts, kind))]
 
     async def grow(self, counts: Counts) -> None:
-        """Let the account have a machine for each rental. It never shrinks."""
+        """Add machines to the account until there is one for each rental. Machines are never removed."""
         for kind, first in self.first.items():
             path = f"resources/{first.resource_id}/copies"
             await self.world.sandbox.compute.post(path, {"count": getattr(counts, kind) - 1})
 
     async def write(self, counts: Counts) -> None:
-        """Write a new database for the bot. `plan` sets the times."""
+        """Write a new database for the bot. Call `plan` afterwards to set the times."""
         await asyncio.to_thread(self._write, counts)
 
     def _write(self, counts: Counts) -> None:
@@ -122,7 +126,7 @@ class Crowd:
             connection.execute(copies_of(name, named, f"{name}.{key} = '{first.rental_id}'"))
 
     async def plan(self, counts: Counts, start: datetime) -> None:
-        """Plan the first poll of each of the bot's rentals at or after `start`, and the first visits."""
+        """Schedule the first poll and the first probe run of each of the bot's rentals, at or after `start`."""
         await asyncio.to_thread(self._plan, counts, start)
 
     def _plan(self, counts: Counts, start: datetime) -> None:
@@ -146,18 +150,18 @@ class Crowd:
                 "UPDATE resources SET read_at = ? WHERE rental_id = ?",
                 [((at - CHECK_EVERY).strftime(_TEXT), live.rental_id) for live, at in due.items()],
             )
-        probe_runs = spread(self.live("visited", counts), start, min(PROBE_EVERY.values()) * 2)
+        probe_runs = spread(self.live("probed", counts), start, min(PROBE_EVERY.values()) * 2)
         connection.executemany(
             "UPDATE visits SET due_at = ? WHERE rental_id = ?",
             [(at.strftime(_TEXT), live.rental_id) for live, at in probe_runs.items()],
         )
 
     def planned(self, kind: str, counts: Counts, start: datetime) -> dict[Live, datetime]:
-        """Return when each rental of a kind is polled first."""
+        """Return the time at which each rental of a kind is due to be polled first."""
         return spread(self.live(kind, counts), start, SPREAD if kind == "provisioning" else CHECK_EVERY)
 
     async def write_for_peer(self, counts: Counts, start: datetime) -> None:
-        """Write the same rentals for the peer, polled first at the same times."""
+        """Write the same rentals to the peer's file, with the same times of the first polls."""
         rentals = {}
         for kind in self.first:
             state = "provisioning" if kind == "provisioning" else "ready"
@@ -178,8 +182,10 @@ class Crowd:
 
 
 async def gather(world: World, owners: Sequence[str], channel: str) -> Crowd:
-    """Buy a machine of each kind, write its rental, and keep that database to copy from. Its rules are in force,
-    as if the bot had run before: a first start would count the budgets of all rentals.
+    """Buy a machine of each kind, write its rental, and keep the database as a template for copies.
+
+    The policy is also stored, as if the bot had run before. Otherwise the first start would calculate the budgets
+    of all rentals.
     """
     clock = await clock_of(world)
     policy = Path(world.settings(channel)["GPUBOT_POLICY"])
@@ -194,7 +200,7 @@ async def gather(world: World, owners: Sequence[str], channel: str) -> Crowd:
     await write([provisioning], state=State.PROVISIONING)
     await write([ready], state=State.READY, quiet=True)
     restored(world.file, world.folder / TEMPLATE)
-    bought = {"provisioning": provisioning, "visited": machine, "ready": ready}
+    bought = {"provisioning": provisioning, "probed": machine, "ready": ready}
     return Crowd(world, owners, {kind: _live(world.file, one) for kind, one in bought.items()})
 
 
@@ -206,7 +212,7 @@ def _live(file: Path, one: Bought) -> Live:
 
 
 def restored(source: Path, target: Path) -> None:
-    """Replace a SQLite database by a copy of another one."""
+    """Replace a SQLite database with a copy of another one."""
     for ending in ("", "-wal", "-shm"):
         target.with_name(target.name + ending).unlink(missing_ok=True)
     with closing(sqlite3.connect(source)) as before, closing(sqlite3.connect(target)) as after:
@@ -214,5 +220,5 @@ def restored(source: Path, target: Path) -> None:
 
 
 def spread(live: Sequence[Live], start: datetime, span: timedelta) -> dict[Live, datetime]:
-    """Return a time for each, spread evenly over a span."""
+    """Assign a time to each rental. The times are spread evenly over `span`."""
     return {one: start + span * number / len(live) for number, one in enumerate(live)}

@@ -1,6 +1,8 @@
-"""The baseline: a Bolt app with as many connections as the bot, whose listeners only acknowledge.
+"""The empty app: a Bolt app whose listeners only acknowledge. It is the baseline for acknowledgements and starts.
 
-SLACK_BOT_TOKEN=.. SLACK_APP_TOKEN=.. SLACK_API_URL=.. python -m bench.empty_app
+It opens as many connections as the bot. To run it:
+
+    SLACK_BOT_TOKEN=.. SLACK_APP_TOKEN=.. SLACK_API_URL=.. python -m bench.empty_app
 """
 
 from __future__ import annotations

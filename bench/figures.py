@@ -1,4 +1,4 @@
-"""A figure, and how it is written."""
+"""The measured figures, and their output as text and JSON."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from bot.model.base import Frozen
 
 
 class Figure(Frozen):
-    """One measured figure, and its baseline if it has one."""
+    """A measured figure, with its baseline if there is one."""
 
     name: str
     value: float | None
-    """None if the run is invalid; then `note` says why."""
+    """The value. None if the measurement is invalid, with the reason in `note`."""
     unit: str
     baseline: float | None = None
     ratio: float | None = None
     note: str = ""
-    """The reason to doubt the figure, if there is one."""
+    """A remark, such as the reason why the figure is invalid."""
 
     def line(self) -> str:
-        """Return the figure as one line for people."""
+        """Format the figure as one line of text."""
         value = "invalid" if self.value is None else _text(self.value)
         line = _line(self.name, value, self.unit, _text(self.baseline), _text(self.ratio))
         return f"{line}  {self.note}".rstrip()
@@ -37,7 +37,7 @@ HEADER = _line("name", "value", "unit", "baseline", "ratio")
 
 
 def figure(name: str, value: float, unit: str, baseline: float | None = None, note: str = "") -> Figure:
-    """Return a figure to three decimals, with the ratio to its baseline."""
+    """Create a figure, rounded to three decimals, with its ratio to the baseline."""
     ratio = round(value / baseline, 3) if baseline else None
     return Figure(
         name=name,
@@ -50,12 +50,15 @@ def figure(name: str, value: float, unit: str, baseline: float | None = None, no
 
 
 def checked(made: Figure, doubt: str) -> Figure:
-    """Return the figure, or one without any number if there is a doubt, as for a machine that was not quiet."""
+    """Return the figure, or an invalid one without numbers if `doubt` is not empty.
+
+    `doubt` is the reason, for example that the machine wasn't quiet.
+    """
     return Figure(name=made.name, value=None, unit=made.unit, note=doubt) if doubt else made
 
 
 def p99(samples: Sequence[float]) -> float:
-    """Return the value that 99 of 100 samples do not exceed. Needs at least two samples."""
+    """Return the 99th percentile. At least two samples are needed."""
     return quantiles(samples, n=100, method="inclusive")[98]
 
 

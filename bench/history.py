@@ -1,4 +1,4 @@
-"""A database full of finished rentals: one is written through the store, the others are copies of its rows."""
+"""Creates a database full of finished rentals. One is written through the store; the others are copies of it."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ from store.db import Database
 from store.tables import metadata
 
 ORIGINALS = ("quotes", "rentals", "attempts", "resources", "ledger", "charges", "events", "messages")
-"""The tables, in an order in which each row comes after the rows that it refers to."""
+"""The tables, in an order in which each row is written after the rows to which it refers."""
 COPY_NAMES = frozenset({"quote_id", "rental_id", "resource_id", "offer_id", "resource_name"})
-"""Columns in which each copy gets its own name, like the `id` of quotes and rentals."""
+"""The columns in which each copy needs its own value, in addition to the `id` of quotes and rentals."""
 GENERATED = frozenset({"id", "event_id"})
-"""Columns with numbers that the database generates, or with references to these."""
+"""The columns with numbers that the database generates, or with references to such numbers."""
 
 
 async def fill(file: Path, clock: Clock, count: int) -> None:
-    """Create a database with so many rentals that were rented, used and destroyed."""
+    """Create a database with `count` rentals whose machines were rented, used and destroyed."""
     store = await Database.open(f"sqlite:///{file}", claimant="bench", clock=clock)
     try:
         await _write_one(store, clock)
@@ -78,10 +78,13 @@ async def _write_one(store: Database, clock: Clock) -> None:
 
 
 def _ended(change: Change) -> Change:
-    """Return the change with its machine gone and billed, the end in the history, and the card closed."""
+    """Complete a change so that the rental has ended.
+
+    Its machine is terminated and billed, the end is in the history, and the card is closed.
+    """
     (attempt,), (resource,), ((_, card),) = change.attempts, change.resources, change.messages
     at = change.after.over_at
-    gone = changed(resource, status="deleted", valid_to=at, terminated_at=at)
+    terminated = changed(resource, status="deleted", valid_to=at, terminated_at=at)
     destroying, end = (
         changed(change.events[-1], kind=kind, at=at, facts=EndedFacts(end=State.DESTROYED))
         for kind in (EventKind.DESTROYING, EventKind.ENDED)
@@ -89,8 +92,8 @@ def _ended(change: Change) -> Change:
     history: dict[str, Any] = {
         "events": (*change.events, destroying, end),
         "attempts": (changed(attempt, state=AttemptState.TERMINATED, delete_accepted_at=at),),
-        "resources": (gone,),
-        "ledger": (ledger_row(gone, attempt, change.after.owner),),
+        "resources": (terminated,),
+        "ledger": (ledger_row(terminated, attempt, change.after.owner),),
         "messages": ((None, changed(card, closed=True, due_at=None)),),
     }
     return replace(change, **history)
@@ -106,16 +109,19 @@ def _copy(file: Path, count: int) -> None:
 
 
 def number_copies(connection: sqlite3.Connection, numbers: Iterable[int]) -> None:
-    """Let `copies_of` make a copy for each of these numbers."""
+    """Set the numbers for which `copies_of` makes copies."""
     connection.execute("DROP TABLE IF EXISTS copies")
     connection.execute("CREATE TEMP TABLE copies (number INTEGER PRIMARY KEY)")
     connection.executemany("INSERT INTO copies VALUES (?)", ((number,) for number in numbers))
 
 
 def copies_of(name: str, values: Mapping[str, str], where: str = "1") -> str:
-    """Return the statement that copies the rows of a table once for each number, those that `where` names.
+    """Return a SQL statement that copies rows of a table once for each number of `number_copies`.
 
-    `values` has the SQL for the columns in which each copy differs, with `{}` for the column.
+    Args:
+        name: The table.
+        values: SQL expressions for the columns in which each copy differs. `{}` stands for the column.
+        where: The condition that selects the rows.
     """
     columns = [column.name for column in metadata.tables[name].columns]
     copied = [column for column in columns if column in values or column not in GENERATED]

@@ -1,5 +1,6 @@
-"""Measures how much CPU it takes to render a person's Home tab and to publish it, with many live rentals of theirs
-and with none.
+"""Measures the CPU time to render and publish a person's Home tab.
+
+The person has many live rentals. The baseline is a person without rentals.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from store.db import Database
 
 
 async def measure(size: Size, folder: Path) -> AsyncIterator[Figure]:
-    """Yield `home_publish` for each number of rentals: CPU milliseconds of this process for each time."""
+    """Yield `home_publish_*` for each number of rentals: CPU milliseconds of this process for each publication."""
     async with open_world(folder, "home") as world, AsyncExitStack() as stack:
         (owner, *_), channel = await invite(world, 1)
         empty = folder / "empty.sqlite"

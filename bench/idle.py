@@ -1,4 +1,7 @@
-"""Measures how much CPU a pass of the engine takes if nothing is due, with many finished rentals and with none."""
+"""Measures the CPU time of an engine pass in which nothing is due.
+
+The database has many finished rentals. The baseline is an empty database.
+"""
 
 from __future__ import annotations
 
@@ -26,15 +29,15 @@ from handlers.directory import People, SlackChannels
 from store.db import Database
 
 ROUNDS = 10
-"""The two engines are measured in turns, so that a change of the machine's speed favours neither."""
+"""The two engines take turns this many times, so that a change in the machine's speed favours neither."""
 CLAIMANT = "bench"
 
 Loops: TypeAlias = tuple[DueLoop[Any], ...]
-"""Those of an engine: of quotes, wishes and rentals."""
+"""The loops of an engine: for quotes, waitlist entries and rentals."""
 
 
 async def measure(size: Size, folder: Path) -> Figure:
-    """Return `idle_engine`: CPU milliseconds for each pass."""
+    """Measure `idle_engine`: the CPU milliseconds of each pass."""
     clock = SystemClock()
     file = folder / "full.sqlite"
     await fill(file, clock, size.finished)
@@ -44,7 +47,7 @@ async def measure(size: Size, folder: Path) -> Figure:
 
 @asynccontextmanager
 async def _engine(file: Path, clock: Clock) -> AsyncIterator[Loops]:
-    """Return an engine over a database. It has a market and a Slack client, but makes no request to them."""
+    """Yield an engine for a database. It has a market and a Slack client, but never makes a request to them."""
     store = await Database.open(f"sqlite:///{file}", claimant=CLAIMANT, clock=clock)
     deps = Deps(store, clock, Rules())
     market = ComputeClear("http://127.0.0.1", SecretStr("none"), clock)

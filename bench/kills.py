@@ -1,6 +1,7 @@
-"""Measures what a SIGKILL costs, for the bot and for the peer: people rent, the app is killed while purchases are
-under way, and started again. An hour of the sandbox's time later, every machine that bills must be watched, and
-none may bill past its end.
+"""Measures the damage after a SIGKILL, for the bot and for the peer.
+
+People rent machines; the app is killed while purchases are in progress, and started again. An hour of sandbox time
+later, the app must be watching every machine that is billed, and no machine may be billed past its end.
 """
 
 from __future__ import annotations
@@ -22,30 +23,35 @@ from bench.worlds import BOT, CONNECTIONS, World, open_world, running
 COMMAND = "get H100 EU for 30m now"
 STEP = timedelta(minutes=6)
 STEPS = 11
-"""An hour after the start, and a step: a lease of 30 minutes from ready on is over then, also with a grace."""
+"""The number of steps after the restart: an hour, plus one more step.
+
+By then, a lease of 30 minutes, which starts when the machine is ready, has ended, even with a grace period.
+"""
 WATCHED = 3
-"""A machine is watched if it, or its offer, was asked for in this many steps at the end. Both apps ask for each at
-least every three minutes."""
+"""The number of steps at the end in which an app must have requested a machine, or its offer, to be watching it.
+
+Both apps request each machine at least every three minutes.
+"""
 MOST_WAITS = 60
-"""After so many waits a step is over, also if there are still requests."""
+"""The maximum number of waits in a step. After that, the step ends even if requests keep coming."""
 LONGEST = 30.0
-"""Real seconds until a machine that nobody asked for counts as lost."""
+"""The wall-clock seconds after which a machine that hasn't been requested counts as lost."""
 
 
 class Lost(NamedTuple):
-    """What was wrong an hour later."""
+    """The machines that were lost or billed for too long, an hour after the kill."""
 
     unwatched: int
-    """Machines that bill and that nobody asked for."""
+    """The number of machines that are billed, but that the app never requested."""
     past_end: int
-    """Machines of these people that bill though the 30 minutes of their lease are over."""
+    """The number of machines that are billed although their lease of 30 minutes has ended."""
     under_way: int
-    """Purchases that had no answer yet when the app was killed."""
+    """The number of purchases to which the marketplace hadn't responded when the app was killed."""
     doubt: str
 
 
 async def measure(size: Size, folder: Path) -> AsyncIterator[Figure]:
-    """Yield what was lost and what bills too long. Raise NotRunning if an app does not start."""
+    """Yield `lost_after_kill` and `billing_after_kill`. Raise NotRunning if an app doesn't start."""
     ours = await _lose(size, folder, "bot", BOT, CONNECTIONS)
     peer = await _lose(size, folder, "peer", PEER, PEER_CONNECTIONS)
     doubt = ours.doubt or peer.doubt
@@ -59,7 +65,7 @@ async def _lose(size: Size, folder: Path, name: str, program: Sequence[str], con
     async with open_world(folder, f"kills-{name}", speed=0) as world:
         owners, channel = await invite(world, size.rents)
         crowd = await gather(world, owners, channel)
-        counts = Counts.of(size.killed_live, most_probed=1)  # while time jumps, visits would lag behind
+        counts = Counts.of(size.killed_live, most_probed=1)  # probe runs would fall behind while the clock jumps
         await crowd.grow(counts)
         start = await world.sandbox.now() + timedelta(seconds=size.lead_seconds)
         await crowd.write(counts)
@@ -70,7 +76,7 @@ async def _lose(size: Size, folder: Path, name: str, program: Sequence[str], con
         settings = world.settings(channel)
         before = {machine.resource_id for machine in (await world.sandbox.account()).resources}
         async with idle_machine() as idle, running(world, program, settings, connections=connections) as app:
-            await _until_quiet(size, world)  # the bot buys nothing before its first look at the account
+            await _until_quiet(size, world)  # the bot buys nothing before it has compared the account once
             await world.sandbox.compute.post("clock", {"speed": 1})
             renting = asyncio.ensure_future(_rent(size, world, owners, channel))
             await slow.met()
@@ -78,10 +84,11 @@ async def _lose(size: Size, folder: Path, name: str, program: Sequence[str], con
             await app.kill()
             late = await renting
             sent = await world.sandbox.compute.traffic(endpoint="procure_offer")
-        await wait(size.procure_seconds)  # purchases that were under way go on at the vendor
+        await wait(size.procure_seconds)  # the vendor completes purchases that were in progress
         await world.sandbox.remove_faults()
         restarted = (await world.sandbox.account()).resources
-        await world.sandbox.compute.post("clock", {"speed": 0})  # each step is done before the next begins
+        # Stop the clock, so that all work of a step is done before the next step begins.
+        await world.sandbox.compute.post("clock", {"speed": 0})
         async with running(world, program, settings, connections=connections):
             last = await _hour(size, world)
             rented = {machine.resource_id for machine in restarted} - before
@@ -90,7 +97,7 @@ async def _lose(size: Size, folder: Path, name: str, program: Sequence[str], con
 
 
 async def _rent(size: Size, world: World, owners: Sequence[str], channel: str) -> float:
-    """Let people type at planned times. Return by how many seconds the bench was late: the 99th percentile."""
+    """Make people type the command at planned times. Return the bench's own delay (p99, in seconds)."""
 
     async def rent(number: int) -> None:
         await world.sandbox.command(owners[number], channel, COMMAND)
@@ -100,7 +107,7 @@ async def _rent(size: Size, world: World, owners: Sequence[str], channel: str) -
 
 
 async def _hour(size: Size, world: World) -> int:
-    """Let an hour pass in steps. Return the number of the last request before the last steps."""
+    """Advance the clock by an hour in steps. Return the number of the last request before the final steps."""
     numbers = []
     for _ in range(STEPS):
         await world.sandbox.jump_to(await world.sandbox.now() + STEP)
@@ -109,7 +116,7 @@ async def _hour(size: Size, world: World) -> int:
 
 
 async def _until_quiet(size: Size, world: World) -> int:
-    """Wait until nobody asks the marketplace any more. Return the number of the last request."""
+    """Wait until the marketplace gets no more requests. Return the number of the last request."""
     last = await last_request(world)
     for _ in range(MOST_WAITS):
         await wait(size.quiet_seconds)
@@ -121,13 +128,15 @@ async def _until_quiet(size: Size, world: World) -> int:
 
 
 async def _found(world: World, rented: set[str], last: int, under_way: int, doubt: str) -> Lost:
-    """Return what is wrong. Time stands still, so an app that is only slow is waited for."""
+    """Determine the damage. The sandbox's clock is stopped, so an app that is merely slow can catch up."""
     until = seconds() + LONGEST
     while True:
         requests = (await world.sandbox.compute.get("traffic", after=last))["requests"]
-        asked = " ".join(f"{request['path']} {request['query']}" for request in requests)
+        requested = " ".join(f"{request['path']} {request['query']}" for request in requests)
         alive = [machine for machine in (await world.sandbox.account()).resources if machine.alive]
-        unwatched = [one for one in alive if one.resource_id not in asked and (one.offer_id or "-") not in asked]
+        unwatched = [
+            one for one in alive if one.resource_id not in requested and (one.offer_id or "-") not in requested
+        ]
         if not unwatched or seconds() > until:
             break
         await wait(1)

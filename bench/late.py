@@ -1,10 +1,9 @@
-"""Measures how late status polls are with up to 10,000 live rentals, for the bot and for the peer, and how soon
-each polls again after a SIGKILL.
+"""Measures how late status polls are with up to 10,000 live rentals, and how soon an app polls again after a kill.
 
-The apps run one after the other, and poll the same offers of one sandbox, first at the same planned times.
-Lateness counts from the planned time: of the bot, from what its database says; of the peer, from its rhythm. A
-poll that is still missing at the end of a run counts with the time that it is late by then. The time of a request
-is that of the sandbox's traffic log.
+Both the bot and the peer are measured. They run one after the other, and poll the same offers of one sandbox,
+starting at the same planned times. The lateness of a poll is the time from its planned time until its request in
+the sandbox's traffic log. The bot's planned times are read from its database; the peer's follow from its fixed
+interval. A poll that is missing at the end of a run counts with its lateness at that time.
 """
 
 from __future__ import annotations
@@ -26,30 +25,35 @@ from demo.processes import NotRunning
 
 OWNERS = 50
 RHYTHM = timedelta(seconds=15)
-"""Between two polls of the peer."""
+"""The interval between two polls of the peer."""
 PEER = ("-m", "bench.peer", PEER_FILE)
 UNLIMITED_PEER = (*PEER, "--no-limits")
 PEER_CONNECTIONS = 1
 MORE_LEAD = 5000
-"""For each so many rentals an app has `lead_seconds` more to start. `restart` says how long that takes."""
+"""An app gets `lead_seconds` more to start for every 5,000 rentals.
+
+The figure `restart_*` is the time that a start really takes.
+"""
 LONGEST = 25.0
-"""Real seconds: the longest that the sandbox waits for a request in one call."""
+"""The maximum wall-clock seconds that the sandbox waits for a request in one call."""
 WAITS = 4
 
 
 class Run(NamedTuple):
-    """What one app did."""
+    """The result of running one app."""
 
     late: Sequence[float]
-    """Real seconds by which each poll was late."""
+    """The lateness of each poll, in wall-clock seconds."""
     doubt: str
     restart: float = 0.0
-    """Real seconds from the start of the process after a SIGKILL until its first poll. 0 if it was not killed."""
+    """Wall-clock seconds from restarting the killed process until its first poll. 0 if it wasn't killed."""
 
 
 async def measure(size: Size, folder: Path) -> AsyncIterator[Figure]:
-    """Yield the lateness for each number of live rentals, beside the peer with httpx's limits and without, and the
-    restart with most rentals. Raise NotRunning if an app does not start.
+    """Yield the lateness of polls for each number of live rentals, and the restart time for the largest number.
+
+    The baselines are the peer with httpx's default connection limits, and the peer without limits (`*_free`).
+    Raises NotRunning if an app doesn't start.
     """
     async with open_world(folder, "late", speed=size.poll_speed) as world:
         owners, channel = await invite(world, min(OWNERS, size.live[0]))
@@ -108,8 +112,9 @@ async def _run(
 
 
 async def _restart(world: World, program: Sequence[str], settings: Mapping[str, str], connections: int) -> float:
-    """Start an app again. Return how many seconds of the sandbox's time later it polls an offer. Raise NotRunning
-    if it doesn't.
+    """Restart an app. Return the seconds of sandbox time until it polls an offer.
+
+    Raises NotRunning if it doesn't poll.
     """
     last = await last_request(world)
     began = await world.sandbox.now()
@@ -122,12 +127,16 @@ async def _restart(world: World, program: Sequence[str], settings: Mapping[str, 
 
 
 async def last_request(world: World) -> int:
-    """Return the number of the newest request to the marketplace."""
+    """Return the number of the latest request to the marketplace."""
     return int((await world.sandbox.compute.get("traffic", after=10**9))["last"])
 
 
 def rhythm(first: Mapping[str, datetime], polled: Times) -> dict[str, list[datetime]]:
-    """Return when the peer is to poll each offer: every RHYTHM, or that long after a poll that missed its turn."""
+    """Return the times at which the peer should poll each offer.
+
+    A poll is due one RHYTHM after the previous one was due. If the previous poll was so late that this time had
+    already passed, the next poll is due one RHYTHM after the previous poll.
+    """
     due = {}
     for offer, at in first.items():
         due[offer] = [at]
@@ -138,7 +147,7 @@ def rhythm(first: Mapping[str, datetime], polled: Times) -> dict[str, list[datet
 
 
 def missing(due: Times, polled: Times, end: datetime) -> list[float]:
-    """Return for each offer that was due and not polled since by how many seconds it is late at the end."""
+    """Return the lateness in seconds, at the end, of each offer that hasn't been polled since it was last due."""
     late = []
     for offer, moments in due.items():
         last = max((at for at in moments if at <= end), default=None)

@@ -1,4 +1,4 @@
-"""Measures every figure, one part after the other, or the part that has one figure."""
+"""The command line of the bench: measures all figures, or only those with a given name."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ class Part(NamedTuple):
     """Figures that are measured together."""
 
     begins: tuple[str, ...]
-    """How the names of its figures begin."""
+    """The beginnings of the names of its figures."""
     measure: Callable[[Size, Path], AsyncIterator[Figure]]
-    """Measure them in an empty folder. Raise NotRunning or ControlError if something does not run."""
+    """Measures the figures, using an empty folder. Raises NotRunning or ControlError if something doesn't run."""
 
     def has(self, name: str) -> bool:
-        """Return whether a figure with that name, or that begin of one, is of this part."""
+        """Return whether a figure with this name, or with this beginning of a name, belongs to this part."""
         return any(begin.startswith(name) or name.startswith(begin) for begin in self.begins)
 
 
@@ -93,11 +93,11 @@ PARTS = (
     Part(("probe_cpu",), _probe_runs),
     Part(("page_effect",), _page),
 )
-"""All but TAKEOVER, which is measured only if it is named."""
+"""All parts except TAKEOVER, which is measured only on request."""
 
 
 async def figures(size: Size, folder: Path, parts: Iterable[Part] = PARTS) -> AsyncIterator[Figure]:
-    """Measure every figure of these parts."""
+    """Measure these parts, and yield their figures."""
     for number, part in enumerate(parts):
         home = folder / str(number)
         home.mkdir()
@@ -120,7 +120,7 @@ async def _run(size: Size, parts: Iterable[Part], only: str, file: Path | None) 
 
 
 def main() -> None:
-    """Run the bench. If something does not run, print what and exit with status 1."""
+    """Run the bench. If a program doesn't run, print an error message and exit with status 1."""
     parser = argparse.ArgumentParser(prog="python -m bench", description="Measure gpubot, in about 15 minutes.")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there, too")
     parser.add_argument("--only", default="", metavar="NAME", help="a figure, or how the names of several begin")

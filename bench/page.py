@@ -1,4 +1,4 @@
-"""Measures how long the sandbox's page takes to show what the bot answered, beside a bare WebSocket."""
+"""Measures how long the sandbox's page takes to show a message of the bot. The baseline is a bare WebSocket."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ WATCH = """() => {
         window.shown[text] ??= performance.timeOrigin + performance.now();
     })).observe(document.querySelector("#list"), {childList: true, subtree: true, characterData: true});
 }"""
-"""Notes when the first paragraph of the messages shows which text."""
+"""A script that records each text of the first paragraph of the messages, with the time at which it is drawn."""
 SHOWN = "text => window.shown[text]"
 ROUND_TRIPS = """async ([url, count]) => {
     const socket = new WebSocket(url);
@@ -44,12 +44,14 @@ ROUND_TRIPS = """async ([url, count]) => {
     }
     return took;
 }"""
-"""Returns the milliseconds of `count` round trips of a bare WebSocket."""
+"""A script that returns the milliseconds of `count` round trips over a bare WebSocket."""
 
 
 async def measure(size: Size) -> Figure:
-    """Return the milliseconds from an edit in the workspace until the browser draws it, 95th percentile. The
-    baseline is a bare round trip. Raise Unusable if Chromium is missing.
+    """Measure `page_effect_p95`: the milliseconds from editing a message until the browser draws it.
+
+    The baseline is a round trip over a bare WebSocket. Both are 95th percentiles. Raises Unusable if Chromium
+    isn't installed.
     """
     chromium = find("chromium")
     if chromium is None:
@@ -69,7 +71,7 @@ async def measure(size: Size) -> Figure:
             tab = await browser.new_page()
             await tab.goto(f"{url}/#/{ANA}/{TRAINING}")
             took = await _edits(slack, tab, size.edits)
-            other = await browser.new_page()  # the page itself may connect to nothing else
+            other = await browser.new_page()  # the content security policy of the page forbids other connections
             trips = await other.evaluate(ROUND_TRIPS, [f"ws://127.0.0.1:{bare.port}/", size.edits])
             await browser.close()
     finally:
@@ -80,7 +82,7 @@ async def measure(size: Size) -> Figure:
 
 
 async def _edits(slack: SlackSandbox, tab: Tab, count: int) -> list[float]:
-    """Edit a message again and again, and return after how many milliseconds the browser had drawn each edit."""
+    """Edit a message `count` times. Return the milliseconds until the browser had drawn each edit."""
     workspace = slack.workspace
     message = workspace.post(workspace.channels[TRAINING], BOT_USER, "edit 0")
     await tab.locator("#list .text p").wait_for()

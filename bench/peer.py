@@ -1,11 +1,11 @@
-"""The peer: the bot that a careful team would write in a few hundred lines, as a baseline beside ours.
+"""The peer: the bot that a careful team would write in a few hundred lines. It serves as a baseline for gpubot.
 
-It has Bolt, plain httpx, a task for each rental, and a dict that is written to a JSON file at each change and read
-at the start. It writes down what it is about to buy before it buys it, looks up what it doesn't know, and polls
-again after each error. `LACKS` names what it does not do.
+The peer uses Bolt, plain httpx, one task per rental, and a dict that is read from a JSON file at the start and
+written to it at each change. It stores each purchase before it makes the purchase, looks up the outcome of unclear
+calls, and polls again after each error. `LACKS` describes the features that it doesn't have.
 
-`python -m bench.peer FILE [--no-limits]`, with the bot's environment: the tokens and URLs of Slack and Compute
-Clear, and GPUBOT_CLOCK_URL.
+Run it with `python -m bench.peer FILE [--no-limits]` in the bot's environment, with the tokens and URLs of Slack
+and Compute Clear, and GPUBOT_CLOCK_URL.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ LACKS = (
     " of machines that nobody rented, and a message that fails is not posted again."
 )
 POLL, CHECK = 15.0, 180.0
-"""Seconds between two polls: of what is not ready or being deleted, and of a ready machine."""
+"""The seconds between two polls: CHECK for ready machines, POLL for all others."""
 READY_WITHIN, UNSOLD_AFTER, WARN_BEFORE = 900.0, 120.0, 1800.0
 PROCURE_TIMEOUT = 75.0
 _GET = re.compile(
@@ -51,34 +51,34 @@ log = logging.getLogger("peer")
 
 @dataclass
 class Rental:
-    """A machine on its way. Times are Unix seconds."""
+    """A rental with its machines. Times are in Unix seconds."""
 
     offer_id: str
     owner: str
     state: str
-    """`buying`, `provisioning`, `ready` or `deleting`."""
+    """The state: `buying`, `provisioning`, `ready` or `deleting`."""
     resources: list[str]
     bought_at: float
     lasts: float
     due: float
     ends_at: float = 0.0
-    """Of a ready one."""
+    """The end of the lease; 0 until the machine is ready."""
     warned: bool = False
 
 
 class Time:
-    """The sandbox's clock. On a real clock, these are time.time() and asyncio.sleep()."""
+    """The sandbox's clock. With the machine's clock, time.time() and asyncio.sleep() would do the same."""
 
     def __init__(self, clock: FollowedClock) -> None:
         self._clock = clock
         self._asleep: set[Future[None]] = set()
 
     def now(self) -> float:
-        """Return Unix seconds."""
+        """Return the current time in Unix seconds."""
         return self._clock.now().timestamp()
 
     async def until(self, moment: float) -> None:
-        """Sleep until then."""
+        """Sleep until a time in Unix seconds."""
         loop = asyncio.get_running_loop()
         while (left := moment - self.now()) > 0:
             woken: Future[None] = loop.create_future()
@@ -91,7 +91,11 @@ class Time:
                 self._asleep.discard(woken)
 
     async def follow(self) -> None:
-        """Wake everyone each time the clock is moved, one after the other as in real time, until cancelled."""
+        """Wake all sleeping tasks each time the clock is moved, until cancelled.
+
+        The tasks are woken 2 ms apart. If all of them woke up at once, most would wait in vain for one of httpx's
+        connections, which doesn't happen when time passes without jumps.
+        """
         following = asyncio.ensure_future(self._clock.follow())
         try:
             while True:
@@ -111,7 +115,7 @@ def _wake(woken: Future[None]) -> None:
 
 
 class Peer:
-    """The rentals, each with its task."""
+    """The peer, with its rentals and their tasks."""
 
     def __init__(self, time: Time, market: httpx.AsyncClient, slack: AsyncWebClient, file: Path) -> None:
         self.time, self.market, self.slack, self.file = time, market, slack, file
@@ -120,18 +124,18 @@ class Peer:
         self.rentals = {name: Rental(**values) for name, values in stored.get("rentals", {}).items()}
         self.tasks: set[Task[None]] = set()
         for name, rental in self.rentals.items():
-            if rental.due < time.now():  # while it was down; not all at once
+            if rental.due < time.now():  # missed while the peer was down: spread these polls over time
                 rental.due = time.now() + random.random() * self._every(rental)  # noqa: S311 - no secret
             self.watch(name)
 
     def save(self) -> None:
-        """Write everything. A kill at any moment leaves the old file or the new one."""
+        """Write the file. If the process is killed at any time, either the old or the new file remains."""
         new = self.file.with_suffix(".new")
         new.write_text(json.dumps({"keys": self.keys, "rentals": self.rentals}, default=vars))
         new.replace(self.file)
 
     def watch(self, name: str) -> None:
-        """Poll a rental until it is over."""
+        """Start a task that polls a rental until it has ended."""
         task = asyncio.create_task(self._watch(name))
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
@@ -149,7 +153,11 @@ class Peer:
         return CHECK if rental.state == "ready" else POLL
 
     def _plan(self, rental: Rental) -> None:
-        """Poll again in the same rhythm, or from now on if it was lost. A ready machine also at its end."""
+        """Schedule the next poll of a rental.
+
+        Polls keep a fixed interval; if the next one is already overdue, the interval restarts now. A ready machine
+        is also polled when its owner has to be warned, and at its end.
+        """
         now, every = self.time.now(), self._every(rental)
         rental.due = rental.due + every if rental.due + every > now else now + every
         if rental.state == "ready":
@@ -174,7 +182,7 @@ class Peer:
         if stage == "ready":
             rental.state, rental.ends_at = "ready", self.time.now() + rental.lasts
             where = ", ".join(str(one.get("ssh_command")) for one in status["instances"])
-            await self._tell(name, rental, f"`{name}` is ready: {where}")
+            await self._save_and_notify(name, rental, f"`{name}` is ready: {where}")
         elif stage == "failed":
             await self._end(name, rental, "could not be provided")
         elif stage in {"available", "expired"} and age > UNSOLD_AFTER:
@@ -188,40 +196,42 @@ class Peer:
             await self._end(name, rental, "has reached its end")
         elif now >= ends_at - WARN_BEFORE and not rental.warned:
             rental.warned = True
-            await self._tell(name, rental, f"`{name}` ends soon", _button("Extend by 1h", "extend", name))
-        elif all([await self._is_gone(resource) for resource in rental.resources]):
+            await self._save_and_notify(
+                name, rental, f"`{name}` ends soon", _button("Extend by 1h", "extend", name)
+            )
+        elif all([await self._is_deleted(resource) for resource in rental.resources]):
             await self._end(name, rental, "was taken back by its vendor")
 
     async def _end(self, name: str, rental: Rental, why: str) -> None:
-        """Delete whatever there is. A purchase that failed can have bought something all the same."""
+        """End a rental, and delete its machines. A failed purchase may nevertheless have bought a machine."""
         rental.state = "deleting"
-        await self._tell(name, rental, f"`{name}` {why}. It is deleted.")
+        await self._save_and_notify(name, rental, f"`{name}` {why}. It is deleted.")
 
     async def _delete(self, name: str, rental: Rental) -> None:
         listed = await self._call("GET", "/resources", params={"offer_id": rental.offer_id})
         found = {one["resource_id"] for one in listed.get("resources", [])} | set(rental.resources)
-        gone = [await self._is_gone(resource) for resource in found]
-        for resource, over in zip(found, gone, strict=True):
+        deleted = [await self._is_deleted(resource) for resource in found]
+        for resource, over in zip(found, deleted, strict=True):
             if not over:
                 await self._call("DELETE", f"/resources/{resource}", params={"force": "true"})
-        if all(gone):
+        if all(deleted):
             del self.rentals[name]
-            await self._tell(name, rental, f"`{name}` is deleted.")
+            await self._save_and_notify(name, rental, f"`{name}` is deleted.")
 
-    async def _is_gone(self, resource: str) -> bool:
+    async def _is_deleted(self, resource: str) -> bool:
         answer = await self._call("GET", f"/resources/{resource}", params={"force_refresh": "true"})
         return bool(answer.get("status", "deleted") == "deleted")
 
     async def _call(self, method: str, path: str, **options: Any) -> dict[str, Any]:
-        """Return the answer, or nothing if it is not found or deleted already."""
+        """Call the marketplace, and return the response. Empty if the object is unknown or already deleted."""
         answer = await self.market.request(method, path, **options)
         if answer.status_code in {404, 409}:
             return {}
         answer.raise_for_status()
         return cast(dict[str, Any], answer.json())
 
-    async def _tell(self, name: str, rental: Rental, text: str, *buttons: dict[str, Any]) -> None:
-        """Save first: a message may be lost, a change may not."""
+    async def _save_and_notify(self, name: str, rental: Rental, text: str, *buttons: dict[str, Any]) -> None:
+        """Save the rental, then send its owner a message. In this order, only the message can be lost."""
         self.save()
         log.info("%s: %s", name, rental.state)
         await self._post(rental.owner, text, *buttons)
@@ -231,10 +241,10 @@ class Peer:
         blocks += [{"type": "actions", "elements": list(buttons)}] if buttons else []
         await self.slack.chat_postMessage(channel=person, text=text, blocks=blocks)
 
-    # --- what people do
+    # --- actions of people
 
     async def command(self, ack: Any, command: dict[str, Any], respond: Any) -> None:
-        """Do what was typed."""
+        """Run a command that a person typed."""
         await ack()
         person, text = command["user_id"], command.get("text", "").strip()
         word, _, rest = text.partition(" ")
@@ -277,7 +287,10 @@ class Peer:
         await self._post(person, "Which one?" if buttons else "Nothing is free.", *buttons)
 
     async def rent(self, person: str, offer_id: str, lasts: float) -> None:
-        """Buy an offer once. What is about to be bought is saved first, so that it is looked up after a kill."""
+        """Buy an offer, at most once.
+
+        The rental is saved before the purchase, so that its outcome is looked up if the process is killed.
+        """
         name, now = f"g{offer_id[:6]}", self.time.now()
         if name in self.rentals:
             return
@@ -293,7 +306,7 @@ class Peer:
         self.rentals[name] = rental
         self.save()
         body = {"offer_id": offer_id, "ssh_public_key": self.keys[person], "resource_name": f"peer-{name}"}
-        with suppress(*_EXPECTED):  # polled either way: what became of it is looked up
+        with suppress(*_EXPECTED):  # the rental is polled in any case, which shows the outcome of the purchase
             await self._call("POST", "/procure_offer", json=body, timeout=PROCURE_TIMEOUT)
             rental.state = "provisioning"
         rental.due = self.time.now() + POLL
@@ -303,7 +316,7 @@ class Peer:
             await self._post(person, f"`{name}` is on its way.")
 
     async def click(self, ack: Any, action: dict[str, Any], body: dict[str, Any]) -> None:
-        """Do what the button says."""
+        """Handle a click on a button."""
         await ack()
         person, value = body["user"]["id"], action["value"]
         if action["action_id"].startswith("rent"):
@@ -311,7 +324,7 @@ class Peer:
             await self.rent(person, offer_id, float(lasts))
         elif (rental := self.rentals.get(value)) is not None and rental.state == "ready":
             rental.ends_at, rental.warned = rental.ends_at + 3600, False
-            await self._tell(value, rental, f"`{value}` goes on for an hour.")
+            await self._save_and_notify(value, rental, f"`{value}` goes on for an hour.")
 
     async def _destroy(self, name: str) -> None:
         rental = self.rentals[name]
@@ -325,7 +338,7 @@ def _button(text: str, action_id: str, value: str, number: int = 0) -> dict[str,
 
 
 async def run(file: Path, limits: httpx.Limits) -> None:
-    """Run until SIGTERM."""
+    """Run the peer until SIGTERM."""
     stopped = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopped.set)
     env = os.environ

@@ -1,4 +1,4 @@
-"""New people and a channel in the sandbox's workspace, and the buttons that these people get."""
+"""Adds people and a channel to the sandbox's workspace, and waits for buttons that these people get."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from sandbox.client import Button, SeenMessage
 
 
 async def invite(world: World, count: int) -> tuple[list[str], str]:
-    """Create people, and a channel with all of them and the app. Return their ids and its id."""
+    """Create people, and a channel with them and the app. Return the people's ids and the channel's id."""
     slack = world.sandbox.slack
     people = [await slack.post("people", {"name": f"Person {n}"}) for n in range(count)]
     ids = [str(person["id"]) for person in people]
@@ -17,9 +17,9 @@ async def invite(world: World, count: int) -> tuple[list[str], str]:
 
 
 async def wait_for_button(world: World, user: str, action_id: str) -> tuple[SeenMessage, Button]:
-    """Return the newest message with such a button that this person has, once there is one, and the button.
+    """Wait until a person has a message with a certain button. Return the latest such message, and the button.
 
-    Raise NotRunning if none comes within 20 real seconds after the last message.
+    Raises NotRunning if no message arrives for 20 wall-clock seconds.
     """
     after = 0
     while True:

@@ -1,8 +1,8 @@
-"""Measures how late polls are with many rentals in provisioning, and how much CPU and memory the bot takes: with
-these rentals alone, and with many visited machines besides.
+"""Measures how late polls are with many rentals in provisioning, and how much CPU and memory the bot uses.
 
-The due time of a poll is read from the bot's database, and the time of its request from the sandbox's traffic log.
-Everything between them counts.
+There are measurements with only these rentals, and with many probed machines in addition. The lateness of a poll
+is the time from its due time, which is read from the bot's database, until its request in the sandbox's traffic
+log.
 """
 
 from __future__ import annotations
@@ -29,40 +29,47 @@ from bot.model.base import Frozen
 from bot.model.state import State
 from demo.processes import NotRunning
 
-LOOK_EVERY = 1.0
-"""Real seconds between two reads of the due times. Each due time lasts for 15 s."""
+READ_EVERY = 1.0
+"""Wall-clock seconds between two reads of the due times. A due time changes only every 15 s, so none is missed."""
 OWNERS = 200
 CLOCKS_APART = timedelta(seconds=0.25)
-"""How much too early a poll can seem, because the bot follows the sandbox's clock over HTTP."""
+"""The time by which a poll can seem too early, because the bot follows the sandbox's clock over HTTP."""
 DUE = """
     select attempts.offer_id, rentals.due_at from rentals join attempts on attempts.rental_id = rentals.id
     where rentals.state = 'provisioning'
 """
 ANSWERED = "select count(distinct rental_id) from samples where missed is null"
 PROBE_RUNS_PER_SECOND = 5
-"""The fewest visits in a real second. The bot logs in 10 times a second."""
+"""The minimum number of probe runs per wall-clock second. The bot logs in 10 times per second."""
 
 Times = Mapping[str, Sequence[datetime]]
-"""The times of each offer, in order."""
+"""Times by offer id, in ascending order."""
 
 
 class Polls(Frozen):
     """The measured figures."""
 
     lateness: float
-    """p99, real seconds."""
+    """The 99th percentile of the lateness, in wall-clock seconds."""
     memory: float
-    """MB."""
+    """The bot's memory in MB."""
     per_cpu_second: float
-    """Polls per second of CPU, of the bot's whole process."""
+    """Polls per CPU second of the bot's whole process."""
 
 
 async def measure(
     size: Size, folder: Path, *, provisioning: int, probed: int = 0, postgres: str | None = None
 ) -> Polls:
-    """Return the figures of `provisioning` rentals, beside `probed` machines that are visited, on SQLite. With
-    the URL `postgres`, return those of rentals there. Raise NotRunning if a rental was not polled, or a machine
-    not visited.
+    """Measure polls with a number of rentals in provisioning.
+
+    Raises NotRunning if a rental wasn't polled, or if too few machines were probed.
+
+    Args:
+        size: The sizes of the bench.
+        folder: The folder for the database and the logs.
+        provisioning: The number of rentals in provisioning.
+        probed: The number of further rentals whose machines are probed.
+        postgres: The URL of a PostgreSQL database. SQLite is used if it is None.
     """
     name = f"polls-{'postgres' if postgres else 'sqlite'}-{provisioning}-{probed}"
     async with open_world(folder, name, speed=size.poll_speed, postgres=postgres) as world:
@@ -74,7 +81,7 @@ async def measure(
         await seed(world, clock, bought, state=State.PROVISIONING, owners=owners, channel=channel)
         await world.switch_on_rate_limits()
         async with running(world, BOT, world.settings(channel)) as bot:
-            await wait(size.settle_seconds)
+            await wait(size.first_round_seconds)
             since, cpu_before = await world.sandbox.now(), bot.cpu_seconds()
             due = await watch_due(world, size.poll_seconds)
             cpu, memory = bot.cpu_seconds() - cpu_before, bot.memory()
@@ -90,19 +97,19 @@ async def measure(
 
 
 def _answered(file: Path) -> int:
-    """Return how many machines answered a visit."""
+    """Return the number of machines with at least one successful probe run."""
     with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as connection:
         return int(connection.execute(ANSWERED).fetchone()[0])
 
 
 async def watch_due(world: World, span: float) -> Times:
-    """Return every due time that the bot's database held during `span` real seconds."""
+    """Return every due time that was in the bot's database during `span` wall-clock seconds."""
     seen: dict[str, set[datetime]] = defaultdict(set)
     until = seconds() + span
     while seconds() < until:
         for offer_id, due_at in await _due_now(world):
             seen[offer_id].add(due_at)
-        await wait(LOOK_EVERY)
+        await wait(READ_EVERY)
     return {offer_id: sorted(moments) for offer_id, moments in seen.items()}
 
 
@@ -123,7 +130,7 @@ def _due_in_file(file: Path) -> list[tuple[str, str]]:
 
 
 async def polled_since(world: World, since: datetime) -> Times:
-    """Return when the status of each offer was requested."""
+    """Return the times at which the status of each offer was requested."""
     polled: dict[str, list[datetime]] = defaultdict(list)
     for request in await world.sandbox.compute.traffic(endpoint="offer_status"):
         if request.at >= since:
@@ -132,7 +139,7 @@ async def polled_since(world: World, since: datetime) -> Times:
 
 
 def late_by(due: Times, polled: Times) -> list[float]:
-    """Return by how many seconds each poll came after its due time, which is the latest due time before it."""
+    """Return the lateness of each poll in seconds. Its due time is the latest one before the poll."""
     late = []
     for offer_id, moments in polled.items():
         known = due.get(offer_id, ())

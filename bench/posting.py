@@ -1,4 +1,4 @@
-"""Posts messages as the app, without the app's process."""
+"""Posts messages in the name of the app, without running the app."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bench.worlds import World
 
 @asynccontextmanager
 async def posting(world: World) -> AsyncIterator[AsyncWebClient]:
-    """Return Slack's client with the app's token, until the end of the block."""
+    """Yield a Slack client with the app's token."""
     addresses = world.sandbox.addresses
     async with aiohttp.ClientSession() as session:
         yield AsyncWebClient(token=addresses.bot_token, base_url=addresses.api, session=session, retry_handlers=[])

@@ -1,6 +1,4 @@
-"""Measures how much CPU one visit of a machine takes, compared with a plain login of asyncssh that runs a
-command.
-"""
+"""Measures the CPU time of a probe run. The baseline is a plain asyncssh login that runs a command."""
 
 from __future__ import annotations
 
@@ -22,8 +20,9 @@ HOST = "127.0.0.1"
 
 
 async def measure(size: Size) -> Figure:
-    """Return `probe_cpu`: CPU milliseconds of this process for each visit of a machine with eight GPUs. The
-    machine is another process.
+    """Measure `probe_cpu`: the CPU milliseconds of this process for each probe run of a machine with eight GPUs.
+
+    The machine's SSH server runs in another process, so it doesn't count.
     """
     key = new_probe_key()
     prober = SshProber(key)
@@ -31,7 +30,7 @@ async def measure(size: Size) -> Figure:
 
         async def run_probe() -> None:
             if (await prober.run_probe(HOST, port, None)).report is None:
-                raise AssertionError("a visit got no report")
+                raise AssertionError("a probe run got no report")
 
         async def run_command() -> None:
             login = asyncssh.connect(
@@ -46,7 +45,7 @@ async def measure(size: Size) -> Figure:
 
 @asynccontextmanager
 async def _ssh_host() -> AsyncIterator[int]:
-    """Run an SSH server as a process until the end of the block, and yield its port."""
+    """Run an SSH server in another process, and yield its port."""
     host = await create_subprocess_exec(
         sys.executable, "-m", "bench.ssh_host", cwd=ROOT, stdin=DEVNULL, stdout=PIPE, stderr=DEVNULL
     )

@@ -1,4 +1,4 @@
-"""Machines that the bot visits: many rentals, whose visits all go to one machine of the sandbox."""
+"""Creates many rentals whose machines are probed. All probe runs go to a single machine of the sandbox."""
 
 from __future__ import annotations
 
@@ -18,12 +18,14 @@ from demo.processes import NotRunning
 
 READY_WITHIN = timedelta(minutes=10)
 BUSY = 98
-"""Percent at which the machine's GPUs are used."""
+"""The utilization of the machine's GPUs in percent."""
 
 
 async def seed_probed(world: World, clock: MovedClock, count: int, *, owners: Sequence[str], channel: str) -> None:
-    """Write ready rentals whose machines are in use and were visited before. The account has a machine for each of
-    them, but all visits go to one further machine. Raise NotRunning if that one doesn't run.
+    """Write ready rentals whose machines are in use and have been probed before.
+
+    The account has a machine for each rental, but all probe runs go to one additional machine. Raises NotRunning
+    if that machine doesn't run.
     """
     _, probed = await run_machine(world, clock)
     bought = await buy(world, clock, count)
@@ -31,7 +33,7 @@ async def seed_probed(world: World, clock: MovedClock, count: int, *, owners: Se
 
 
 async def run_machine(world: World, clock: MovedClock) -> tuple[Bought, Probed]:
-    """Buy and run a machine that the bot's probe key opens. Raise NotRunning if it doesn't run."""
+    """Buy and run a machine that accepts the bot's probe key. Raise NotRunning if it doesn't run."""
     async with database(world, clock) as store:
         key = await stored_probe_key(Deps(store, clock, Rules()))
     await world.sandbox.vendor("*", "normal")

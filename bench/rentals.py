@@ -1,4 +1,4 @@
-"""Rentals as the bot would create them, written through its own store, with machines bought in the sandbox."""
+"""Creates rentals as the bot would, through its own store, for machines that are bought in the sandbox."""
 
 from __future__ import annotations
 
@@ -39,17 +39,17 @@ LEASE = timedelta(hours=4)
 WANTED = Request(gpu="H100", lease=LEASE)
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIm2OYWMUf+sbmQKgEEdh4hxKKxsY5mkPYzXjODHQ7fk"
 FINGERPRINT = "SHA256:Q4b4bkN+ZYvASkeD80+OTjXGb9ivDXIbAvCjSvabItc"
-"""Of KEY."""
+"""The fingerprint of KEY."""
 ID_LENGTH = 8
-"""Longer than the bot's ids, so that a thousand of them are different."""
+"""The length of rental ids. They are longer than the bot's, so that thousands of random ids are unique."""
 BUYERS = 16
 SPREAD = timedelta(seconds=15)
-"""The due times of seeded rentals are spread over the span of one poll."""
+"""The time over which the due times of the rentals are spread, which is the interval of polls."""
 
 
 @dataclass(frozen=True)
 class Probed:
-    """Where visits find a machine with a probe."""
+    """The SSH port and host key of a machine with a probe."""
 
     port: int
     host_key: str
@@ -57,19 +57,19 @@ class Probed:
 
 @dataclass(frozen=True)
 class Bought:
-    """A machine in the sandbox."""
+    """A machine that was bought in the sandbox."""
 
     offer: Offer
     resource: ResourceView
 
 
 async def clock_of(world: World) -> MovedClock:
-    """Return a clock with the sandbox's time."""
+    """Return a clock that starts at the sandbox's current time."""
     return MovedClock(await world.sandbox.now(), speed=1.0)
 
 
 async def buy(world: World, clock: Clock, count: int) -> list[Bought]:
-    """Buy machines that never get ready, so that they do not change."""
+    """Buy machines that never become ready, so that they don't change during a measurement."""
     await world.sandbox.vendor("*", "slow")
     slots = asyncio.Semaphore(BUYERS)
 
@@ -89,7 +89,7 @@ async def buy(world: World, clock: Clock, count: int) -> list[Bought]:
 
 @asynccontextmanager
 async def market_of(world: World, clock: Clock) -> AsyncIterator[ComputeClear]:
-    """Yield a client of the sandbox's marketplace."""
+    """Yield a client for the sandbox's marketplace."""
     addresses = world.sandbox.addresses
     market = ComputeClear(addresses.compute, SecretStr(addresses.compute_token), clock)
     try:
@@ -99,7 +99,7 @@ async def market_of(world: World, clock: Clock) -> AsyncIterator[ComputeClear]:
 
 
 def name_of(offer: Offer) -> str:
-    """Return the name under which an offer is bought."""
+    """Return the resource name with which an offer is bought."""
     return f"gpubot-bench-{offer.offer_id}"
 
 
@@ -124,11 +124,21 @@ async def seed(
     probed: Probed | None = None,
     quiet: bool = False,
 ) -> None:
-    """Write one rental for each machine, in `provisioning` or `ready`, with its card in `channel`.
+    """Write one rental for each machine, with a card in `channel`.
 
-    The owners take turns, and each gets an SSH key. A ready rental is due at once, to ask whether it is still
-    needed, unless it is `quiet`; the others are due over `SPREAD`. With `probed`, ready rentals are in use and
-    were visited before; they are due over CHECK_EVERY.
+    Ready rentals are due immediately, and with the next step the bot asks their owners whether the machines are
+    still needed. The due times of rentals in provisioning are spread over SPREAD.
+
+    Args:
+        world: The sandbox, with the bot's database.
+        clock: The current time.
+        bought: The machines.
+        state: The state of all rentals: `provisioning` or `ready`.
+        owners: The owners, who get the rentals in turns. Each of them also gets an SSH key.
+        channel: The channel of the cards.
+        probed: If set, ready rentals are in use and have been probed at this port before. Their due times are
+            spread over CHECK_EVERY.
+        quiet: If true, owners of ready rentals aren't asked whether they still need them.
     """
     cards = await _cards(world, channel, len(bought))
     async with database(world, clock) as store, store.write() as tx:
@@ -150,14 +160,14 @@ async def seed(
 
 
 async def _cards(world: World, channel: str, count: int) -> list[str]:
-    """Post messages that stand for cards, and return their ts."""
+    """Post messages in place of cards, and return their ts."""
     async with posting(world) as client:
         answers = [await client.chat_postMessage(channel=channel, text="A rental") for _ in range(count)]
     return [str(answer["ts"]) for answer in answers]
 
 
 def _probed(rental: Rental, probed: Probed, now: datetime) -> Rental:
-    """Return a ready rental as it is after some visits. Its next visit changes nothing."""
+    """Return a ready rental in its state after several probe runs. The next probe run changes nothing."""
     quiet = changed(rental.running_lease, seen_at=now)
     return changed(
         rental,
@@ -170,7 +180,7 @@ def _probed(rental: Rental, probed: Probed, now: datetime) -> Rental:
 
 
 def rental_of(offer: Offer, state: State, *, owner: str, channel: str, now: datetime) -> Rental:
-    """Return a rental of that offer that was bought just now."""
+    """Return a rental whose offer has just been bought."""
     rental_id, ready = random_id(ID_LENGTH), state is State.READY
     return Rental(
         id=rental_id,
@@ -195,7 +205,10 @@ def rental_of(offer: Offer, state: State, *, owner: str, channel: str, now: date
 
 
 def _lease(now: datetime) -> Lease:
-    """Return a lease that began just now. Its owner was silent for so long that they are asked about it."""
+    """Return a lease that has just begun.
+
+    Its owner seems to have been inactive for so long that the bot asks whether the machine is still needed.
+    """
     return Lease(
         ready_at=now,
         ends_at=now + LEASE,
@@ -206,7 +219,7 @@ def _lease(now: datetime) -> Lease:
 
 
 def quote_of(rental: Rental, one: Bought, now: datetime) -> Quote:
-    """Return the quote of a rental."""
+    """Return the quote from which a rental was made."""
     return Quote(
         id=rental.quote_id or "",
         state=QuoteState.FOUND,
@@ -221,14 +234,14 @@ def quote_of(rental: Rental, one: Bought, now: datetime) -> Quote:
 
 
 class Begun(Change):
-    """A change in whose state the transition table lets no rental begin."""
+    """A change that creates a rental in any state. The table of transitions allows only a few initial states."""
 
     def __post_init__(self) -> None:
         return
 
 
 def change_of(rental: Rental, one: Bought, card_ts: str, *, real_now: datetime, probe: bool = False) -> Change:
-    """Return a new rental with its history, its machine and its posted card."""
+    """Return a change that stores a new rental with its history, its machine and its posted card."""
     now = rental.created_at
     attempt = Attempt(
         rental_id=rental.id,
@@ -263,7 +276,7 @@ def change_of(rental: Rental, one: Bought, card_ts: str, *, real_now: datetime, 
         ts=card_ts,
         posted_at=now,
         created_at=real_now,
-        due_at=real_now + timedelta(days=1),  # up to date: delivery has nothing to do until something changes
+        due_at=real_now + timedelta(days=1),  # the card is up to date, so there is nothing to deliver
     )
     known = {"envelope": 1, "vendor": one.offer.vendor, "rate": one.offer.rate, "gpu": one.offer.gpu, "count": 1}
     known |= {"since": now, "until": now, "span": timedelta(0)}

@@ -1,4 +1,4 @@
-"""The sizes of the load: the full bench, and a tiny one to test the bench itself."""
+"""The sizes of the load, for the full bench and for a tiny one that tests the bench itself."""
 
 from __future__ import annotations
 
@@ -6,67 +6,73 @@ from bot.model.base import Frozen
 
 
 class Size(Frozen):
-    """Counts, and spans in real seconds."""
+    """Counts, and durations in wall-clock seconds."""
 
     starts: int = 3
-    """How often each app is started; the figure is the median."""
+    """The number of starts of each app. The figure is the median."""
     people: int = 185
-    """One person for each click of a run, since a second click on *Still needed* does nothing new. Each gets a
-    button first, and the bot posts at most 240 times a minute."""
+    """The number of people.
+
+    Each click in a run needs another person, since a second click on *Still needed* has no effect. Each of them
+    must get a button first, and the bot posts at most 240 messages per minute.
+    """
     beside: int = 10
-    """How many machines are ready while commands are measured."""
+    """The number of ready machines while commands are measured."""
     warming: int = 25
-    """How many clicks come before those that are measured."""
+    """The number of clicks before the ones that are measured."""
     rate: int = 20
-    """Actions a second."""
+    """The number of actions per second."""
     ack_runs: int = 3
-    """How often acknowledgements are measured with the databases in memory."""
+    """The number of runs that measure acknowledgements with the databases in memory."""
     ack_disk_runs: int = 1
-    """The same with the databases on the disk."""
+    """The number of runs that measure acknowledgements with the databases on disk."""
     load_seconds: float = 8
-    """How long each kind of action is sent in each run."""
+    """The duration of each kind of action in each run."""
     counted: int = 10
-    """For how many actions of each kind the commits are counted."""
+    """The number of actions of each kind whose commits are counted."""
     provisioning: int = 1000
     many_provisioning: int = 3000
     probed: int = 1000
-    """How many machines are visited while polls are measured a second time."""
-    settle_seconds: float = 16
-    """How long until the first round of polls, which were due before the bot started, is over."""
+    """The number of probed machines in the second measurement of polls."""
+    first_round_seconds: float = 16
+    """The time until the first round of polls, which were due before the bot started, has ended."""
     poll_seconds: float = 20
     poll_speed: float = 1
     """The speed of the sandbox's clock while polls are measured."""
     live: tuple[int, ...] = (100, 1000, 3000, 10_000)
-    """How many live rentals there are while the lateness of polls is measured. At most `probed` are visited."""
+    """The numbers of live rentals for which the lateness of polls is measured. At most `probed` are probed."""
     lead_seconds: float = 5
-    """How long an app has to start before the first poll is planned."""
+    """The time that an app has to start before the first poll is due."""
     late_seconds: float = 16
     bare_seconds: float = 5
-    """How long the bare client of the marketplace polls in a loop."""
+    """The time for which the bare market client polls in a loop."""
     killed_live: int = 1000
-    """How many live rentals there are when an app is killed while people rent."""
+    """The number of live rentals when an app is killed while people rent."""
     rents: int = 20
-    """How many people rent then, one every `rent_every` seconds. The kill comes during the first purchases."""
+    """The number of people who rent when an app is killed, one every `rent_every` seconds.
+
+    The app is killed during the first purchases.
+    """
     rent_every: float = 0.3
     procure_seconds: float = 3
-    """How long the marketplace takes then for a purchase."""
+    """The time that the marketplace takes for a purchase when an app is killed."""
     quiet_seconds: float = 1
-    """After so long without a request to the marketplace, everything that was due is done."""
+    """The time without a request to the marketplace after which all due work counts as done."""
     questions: int = 120
-    """How many people the bot asks whether they still need their machine while a replica takes over."""
+    """The number of people whom the bot asks whether they still need their machine while a replica takes over."""
     before_kill: float = 5
-    """How long after the first question the replica is killed that delivers messages."""
+    """The time between the bot's first question and killing the replica that delivers messages."""
     finished: int = 100_000
     charged: int = 1000
-    """How many charges the month has of which `/gpu spend` is asked."""
+    """The number of charges in the month that `/gpu spend` reports."""
     spends: int = 50
     home_live: tuple[int, ...] = (60, 1000)
-    """How many live rentals somebody has whose Home tab is published."""
+    """The numbers of live rentals of the person whose Home tab is published."""
     homes: int = 30
     passes: int = 1000
     probe_runs: int = 500
     edits: int = 200
-    """How many edits of a message the sandbox's page shows."""
+    """The number of edits of a message that the sandbox's page shows."""
 
 
 FULL = Size()
@@ -83,7 +89,7 @@ TINY = Size(
     provisioning=2,
     many_provisioning=4,
     probed=2,
-    settle_seconds=0,
+    first_round_seconds=0,
     poll_seconds=4,
     poll_speed=10,
     live=(8,),

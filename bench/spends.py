@@ -1,4 +1,7 @@
-"""Measures how much CPU the answer to `/gpu spend` takes, with a long ledger and with one of that month alone."""
+"""Measures the CPU time of the reply to `/gpu spend` with a long ledger.
+
+The baseline is a ledger that contains only the current month.
+"""
 
 from __future__ import annotations
 
@@ -36,40 +39,43 @@ UPDATE charges SET
     started_at = printf('2026-11-%02d 20:00:00.000000', 1 + rowid % 18),
     ended_at = printf('2026-11-%02d 02:00:00.000000', 2 + rowid % 18)
 """
-"""Each charge goes over midnight, so that it must be cut for the chart."""
+"""A statement that spreads the charges over months, owners and projects.
+
+Each charge of the current month spans midnight, so that it has to be split for the chart.
+"""
 
 
 async def measure(size: Size, folder: Path) -> Figure:
-    """Return `spend_query`: CPU milliseconds for each answer with the people of the team."""
+    """Measure `spend_query`: the CPU milliseconds of each reply, which lists the people of the team."""
     long, short = folder / "long.sqlite", folder / "short.sqlite"
     for file, count in ((long, size.finished), (short, size.charged)):
         await fill(file, MovedClock(NOON), count)
         await asyncio.to_thread(_spread, file, size.charged)
-    async with _asker(long) as ask_long, _asker(short) as ask_short:
-        took = await compare([ask_long, ask_short], size.spends)
+    async with _reporter(long) as report_long, _reporter(short) as report_short:
+        took = await compare([report_long, report_short], size.spends)
     return figure("spend_query", took[0], "ms", took[1])
 
 
 def _spread(file: Path, charged: int) -> None:
-    """Leave so many charges in this month, on its days and of several people. Move the rest to older months."""
+    """Distribute `charged` charges over the days of the current month and several people. Backdate the others."""
     with closing(sqlite3.connect(file)) as connection, connection:
         connection.execute(_SPREAD, {"charged": charged, "months": OLDER_MONTHS})
         connection.execute("ANALYZE")
 
 
 @asynccontextmanager
-async def _asker(file: Path) -> AsyncIterator[Callable[[], Awaitable[None]]]:
+async def _reporter(file: Path) -> AsyncIterator[Callable[[], Awaitable[None]]]:
     clock = MovedClock(NOON)
     store = await Database.open(f"sqlite:///{file}", claimant="bench", clock=clock)
     deps = Deps(store, clock, RULES)
 
-    async def ask() -> None:
+    async def reply() -> None:
         found = await service.report(deps, ADMIN, TEAM, PeriodKind.MONTH)
         answer = report(found, Reader(id=ADMIN.id, rules=RULES, now=NOON))
         if "The team has spent $" not in answer.text or not found.rows or found.forecast is None:
             raise AssertionError("the answer has no sums")
 
     try:
-        yield ask
+        yield reply
     finally:
         await store.close()

@@ -1,4 +1,4 @@
-"""`python -m bench.ssh_host`: an SSH server that answers each command with the report of eight GPUs."""
+"""`python -m bench.ssh_host`: an SSH server that responds to each command with a probe report for eight GPUs."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ REPORT = [
 
 
 class _Host(asyncssh.SSHServer):
-    """Lets every key in."""
+    """Accepts every key."""
 
     @override
     def public_key_auth_supported(self) -> bool:
@@ -41,7 +41,7 @@ def _answer(session: asyncssh.SSHServerProcess[str]) -> None:
 
 
 async def _serve() -> None:
-    """Print the port, and serve until the process is ended."""
+    """Print the port, and serve until the process is killed."""
     host_key = asyncssh.generate_private_key("ssh-ed25519")
     server = await asyncssh.listen(
         "127.0.0.1", 0, server_host_keys=[host_key], server_factory=_Host, process_factory=_answer, gss_host=None

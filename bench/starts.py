@@ -1,4 +1,4 @@
-"""Measures how long a start takes until both connections are open, and how much memory the idle bot takes."""
+"""Measures the time from the start of the bot until both connections are open, and the memory of the idle bot."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ class Starts(Frozen):
     """The measured figures."""
 
     bot: float
-    """Real seconds."""
+    """The bot's start time in wall-clock seconds."""
     empty: float
-    """Real seconds of the empty app."""
+    """The empty app's start time in wall-clock seconds."""
     memory: float
-    """MB, of the idle bot."""
+    """The idle bot's memory in MB."""
 
 
 async def measure(size: Size, folder: Path) -> Starts:
-    """Start both apps in turns. The bot's first start creates its database."""
+    """Start both apps in turns, and return the medians. The bot's first start creates its database."""
     took: dict[tuple[str, ...], list[float]] = {BOT: [], EMPTY: []}
     memory = 0.0
     async with open_world(folder, "starts") as world:
@@ -34,6 +34,6 @@ async def measure(size: Size, folder: Path) -> Starts:
                 async with running(world, program, settings) as app:
                     times.append(app.connected_after)
                     if program == BOT:
-                        await world.settle()
+                        await world.wait_until_idle()
                         memory = app.memory()
     return Starts(bot=median(took[BOT]), empty=median(took[EMPTY]), memory=memory)

@@ -1,7 +1,8 @@
-"""Measures how long Slack gets no message after the replica that delivers them was killed.
+"""Measures the pause in message delivery after the replica that delivers messages is killed.
 
-Two `gpubot run` share a PostgreSQL database. Machines come due at planned times, two a second; the bot asks each
-owner whether the machine is still needed. The replica whose metric `gpubot_delivering` is 1 is killed.
+Two `gpubot run` processes share a PostgreSQL database. Every second, two machines become due, and the bot asks
+their owners whether the machines are still needed. Then the replica whose metric `gpubot_delivering` is 1 is
+killed.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ EVERY = timedelta(seconds=0.5)
 DELIVERING = "gpubot_delivering"
 POST = "chat.postMessage"
 LONGEST = 25.0
-"""Real seconds: the longest that the sandbox waits for a request in one call."""
+"""The maximum wall-clock seconds that the sandbox waits for a request in one call."""
 WAITS = 3
 _PLAN = """
     UPDATE rentals SET due_at = $1::timestamptz + $2::interval * planned.number
@@ -39,8 +40,10 @@ _PLAN = """
 
 
 async def measure(size: Size, folder: Path) -> Figure:
-    """Return `takeover`: real seconds from the kill to the next message. Raise NotRunning if the two don't run
-    beside each other, if not exactly one of them delivers, or if no message comes.
+    """Measure `takeover`: the wall-clock seconds from the kill to the next message.
+
+    Raises NotRunning if the two replicas don't run side by side, if not exactly one of them delivers messages, or
+    if no message arrives after the kill.
     """
     async with databases({POSTGRES}) as new, open_world(folder, "takeover") as sandbox:
         world = replace(sandbox, postgres=(await new.new(POSTGRES, folder)).url)
@@ -61,7 +64,7 @@ async def measure(size: Size, folder: Path) -> Figure:
 
 
 async def _plan(database: str, start: datetime) -> None:
-    """Let the machines come due one after the other."""
+    """Set the times at which the machines become due, one after the other."""
     connection = await asyncpg.connect(database)
     try:
         await connection.execute(_PLAN, start, EVERY)
@@ -71,12 +74,13 @@ async def _plan(database: str, start: datetime) -> None:
 
 @asynccontextmanager
 async def _replica(world: World, channel: str, number: int) -> AsyncIterator[tuple[World, App]]:
-    """Run a replica until the end of the block."""
+    """Run a replica, and yield it with its world, which has its own port for /health and /metrics."""
     own = replace(world, http=f"127.0.0.1:{free_port()}")
     settings = {
         **own.settings(channel),
         "GPUBOT_SOCKET": str(world.folder / f"gpubot-{number}.sock"),
-        "GPUBOT_CLAIM_SECONDS": str(CLAIM_SECONDS),  # that of every bot without a sandbox's clock
+        # The value for production. With a sandbox's clock, the bot would use another one.
+        "GPUBOT_CLAIM_SECONDS": str(CLAIM_SECONDS),
     }
     async with running(own, BOT, settings, connections=number * CONNECTIONS) as app:
         yield own, app
@@ -90,7 +94,7 @@ async def _delivering(replicas: list[tuple[World, App]]) -> App:
 
 
 async def _next_message(world: World, app: App) -> float:
-    """Kill the replica. Return how many real seconds later Slack gets a message."""
+    """Kill a replica. Return the wall-clock seconds until Slack gets the next message."""
     await app.kill()
     killed = seconds()
     last = int((await world.sandbox.slack.get("traffic", after=10**9))["last"])

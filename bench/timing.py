@@ -1,6 +1,7 @@
-"""Stopwatches and load. No other module of the bench reads a clock or sleeps.
+"""Measures time and generates load. No other module of the bench reads the machine's clock or sleeps.
 
-`python -m bench.timing` sleeps again and again until its input ends, and prints how late it woke.
+`python -m bench.timing` sleeps repeatedly until its standard input ends. Then it prints how late it woke up: the
+99th percentile in seconds.
 """
 
 from __future__ import annotations
@@ -22,28 +23,32 @@ from bench.figures import p99
 
 T = TypeVar("T")
 QUIET = 0.02
-"""Seconds. If an idle process woke up later than this, or the bench itself sent later, the machine was not quiet,
-and the run is invalid. It holds for the 99th percentile."""
+"""The maximum delay in seconds on a quiet machine.
+
+If an idle process wakes up later than this, or if the bench itself starts actions later, the run is invalid. The
+limit applies to the 99th percentile.
+"""
 BUSY = 20.0
-"""Percent of all processors. If other processes take more before the run, the run is invalid as well."""
+"""The maximum CPU utilization before a run, in percent of all processors. With more, the run is invalid too."""
 ROUNDS = 10
-"""In how many rounds acts that are compared take turns, so that a change of the machine's speed favours none."""
-_NAP, _LOOK = 0.01, 0.5
+"""The number of rounds in which compared functions take turns, so that a change in speed favours none of them."""
+_NAP, _LOAD_CHECK = 0.01, 0.5
 
 
 def seconds() -> float:
-    """Return real seconds since some fixed moment."""
+    """Return a monotonic time in wall-clock seconds."""
     return time.perf_counter()
 
 
 def cpu_ms() -> float:
-    """Return the CPU milliseconds that this process has used, in all its threads."""
+    """Return the CPU milliseconds that this process has used in all of its threads."""
     return time.process_time() * 1000
 
 
 async def compare(acts: Sequence[Callable[[], Awaitable[None]]], count: int) -> list[float]:
-    """Return the CPU milliseconds of each act, over about `count` runs of it, in turns. A first run of each is not
-    counted.
+    """Return the average CPU milliseconds of a call to each function.
+
+    The functions take turns until each has been called about `count` times. The first call to each isn't counted.
     """
     took = [0.0] * len(acts)
     each = max(count // ROUNDS, 1)
@@ -59,22 +64,22 @@ async def compare(acts: Sequence[Callable[[], Awaitable[None]]], count: int) -> 
 
 
 async def wait(span: float) -> None:
-    """Sleep for `span` real seconds."""
+    """Sleep for `span` wall-clock seconds."""
     await asyncio.sleep(span)
 
 
 @dataclass(frozen=True)
 class Sent(Generic[T]):
-    """The result of a call, and how many seconds after its planned time the call began."""
+    """The result of a call, and the delay in seconds with which the call began."""
 
     late: float
     result: T
 
 
 async def at_rate(rate: float, span: float, act: Callable[[int], Awaitable[T]]) -> list[Sent[T]]:
-    """Call `act` with 0, 1, 2 and so on, `rate` times a second for `span` seconds, and return all results.
+    """Call `act` with 0, 1, 2 and so on, `rate` times per second for `span` seconds, and return all results.
 
-    All calls are planned beforehand: one starts on time even if earlier calls have not ended.
+    The times are fixed beforehand, so a call starts on time even if earlier calls haven't finished.
     """
     began = seconds()
     calls: list[asyncio.Future[Sent[T]]] = []
@@ -91,16 +96,16 @@ async def at_rate(rate: float, span: float, act: Callable[[int], Awaitable[T]]) 
 
 @dataclass
 class Machine:
-    """How quiet the machine was while something was measured."""
+    """The load of the machine by other processes before and during a measurement."""
 
     busy: float
-    """Percent of all processors, before."""
+    """The CPU utilization before the measurement, in percent of all processors."""
     late: float = 0.0
-    """How late an idle process woke up meanwhile: p99 in seconds, after the block of `idle_machine`."""
+    """The delay with which an idle process woke up (p99, in seconds). Set when the measurement ends."""
 
     @property
     def doubt(self) -> str:
-        """Why what was measured is invalid. Empty if it is not."""
+        """The reason why the measurement is invalid; empty if it is valid."""
         if self.busy > BUSY:
             return f"invalid: the machine was {self.busy:.0f} % busy before"
         return f"invalid: an idle process woke {self.late * 1000:.0f} ms late" if self.late > QUIET else ""
@@ -108,11 +113,13 @@ class Machine:
 
 @asynccontextmanager
 async def idle_machine() -> AsyncIterator[Machine]:
-    """Look how busy the machine is, and let an idle process sleep and wake until the end of the block. Start the
-    app in the block.
+    """Check how quiet the machine is, before and during the block.
+
+    In the block, an idle process sleeps and wakes up repeatedly. Start the app to measure inside the block,
+    because its own load would otherwise count as that of other processes.
     """
     psutil.cpu_percent()
-    await wait(_LOOK)
+    await wait(_LOAD_CHECK)
     busy = psutil.cpu_percent()
     process = await create_subprocess_exec(
         sys.executable, "-m", "bench.timing", cwd=Path(__file__).parents[1], stdin=PIPE, stdout=PIPE

@@ -1,4 +1,4 @@
-"""A sandbox for each app that is measured, and the app as a process: the bot, or the empty app."""
+"""Runs a sandbox for each measurement, and the measured app, such as the bot or the empty app, as a process."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from sandbox.client import SandboxClient
 ADMIN = "U0ANA0000"
 CONNECTIONS = 2
 CONNECTED_WITHIN = 100.0
-LOOK_AGAIN = 25.0
-"""Real seconds: the longest that the sandbox waits for connections in one call."""
+LONGEST_WAIT = 25.0
+"""The maximum wall-clock seconds that the sandbox waits for connections in one call."""
 SETTLED = {"settled": "0", "wait": "30"}
 POLICY = """\
 limits: {team_per_hour: 1000000.00, per_person_rentals: 1000}
 hours: {time: 00:00-24:00, days: mon-sun}
 """
-"""The bench rents more than the default limits allow, and asks people at any time of day."""
+"""The policy. The bench rents more than the default limits allow, and people get questions at any time of day."""
 ROOT = Path(__file__).parents[1]
 
 BOT = ("-m", "bot", "run")
@@ -35,32 +35,32 @@ EMPTY = ("-m", "bench.empty_app")
 
 @dataclass(frozen=True)
 class World:
-    """A sandbox, and the folder of the app that runs in it."""
+    """A sandbox, and the folder and settings of the app that uses it."""
 
     sandbox: SandboxClient
     folder: Path
     http: str
-    """The bot's GPUBOT_HTTP."""
+    """The bot's GPUBOT_HTTP: the address of /health and /metrics."""
     postgres: str | None = None
-    """The URL of the bot's database on PostgreSQL. None: it is on SQLite."""
+    """The URL of the bot's PostgreSQL database. None if it uses SQLite."""
 
     async def switch_on_rate_limits(self) -> None:
-        """Switch Slack's rate limits on."""
+        """Enable Slack's rate limits."""
         await self.sandbox.slack.post("pace", {"scale": 1.0})
 
-    async def settle(self) -> None:
-        """Wait until the bot has nothing under way. Raise NotRunning if it does not settle within 30 s."""
+    async def wait_until_idle(self) -> None:
+        """Wait until the bot is idle. Raise NotRunning if it isn't within 30 s."""
         address = f"http://{self.http}/health"
         async with aiohttp.ClientSession() as session, session.get(address, params=SETTLED) as answer:
             if not (await answer.json())["settled"]:
                 raise NotRunning("The bot doesn't settle.")
 
     async def commits(self) -> float:
-        """Return how many write transactions the bot has committed since its start."""
+        """Return the number of write transactions that the bot has committed since its start."""
         return await self.metric("gpubot_commits_total")
 
     async def metric(self, name: str) -> float:
-        """Return a metric of the bot without labels. Raise NotRunning if the bot doesn't have it."""
+        """Return the value of a metric without labels. Raise NotRunning if the bot doesn't have this metric."""
         async with aiohttp.ClientSession() as session, session.get(f"http://{self.http}/metrics") as answer:
             lines = (await answer.text()).splitlines()
         for line in lines:
@@ -75,11 +75,11 @@ class World:
 
     @property
     def file(self) -> Path:
-        """The file of that database on SQLite."""
+        """The path of the SQLite database."""
         return self.folder / "gpubot.sqlite"
 
     def settings(self, channel: str) -> dict[str, str]:
-        """Return the environment of the app, with `channel` as its home channel."""
+        """Return the environment variables of the app, with `channel` as its home channel."""
         policy = self.folder / "policy.yml"
         policy.write_text(POLICY, encoding="utf-8")
         addresses = self.sandbox.addresses
@@ -91,10 +91,11 @@ class World:
 async def open_world(
     folder: Path, name: str, *, speed: float = 1, postgres: str | None = None
 ) -> AsyncIterator[World]:
-    """Run a sandbox, with its clock at that speed, until the end of the block. Raise NotRunning."""
+    """Run a sandbox whose clock has this speed. Raise NotRunning if it doesn't start."""
     home = folder / name
     home.mkdir()
-    # With Slack's rate limits, setting up would take minutes. `switch_on_rate_limits` switches them on to measure.
+    # With Slack's rate limits, the preparation would take minutes. `switch_on_rate_limits` enables them
+    # afterwards.
     options = ("--pace", "0", "--speed", str(speed))
     async with run_sandbox(*options, log=home / "sandbox.log") as addresses, aiohttp.ClientSession() as session:
         yield World(SandboxClient(addresses, session), home, f"127.0.0.1:{free_port()}", postgres)
@@ -106,19 +107,19 @@ class App:
 
     process: asyncio.subprocess.Process
     connected_after: float
-    """Real seconds from the start of its process until all of its connections were open."""
+    """Wall-clock seconds from the start of the process until all of its connections were open."""
 
     def memory(self) -> float:
         """Return the resident memory in MB."""
         return float(psutil.Process(self.process.pid).memory_info().rss) / 1_000_000
 
     async def kill(self) -> None:
-        """Kill it with SIGKILL, as a crash would, and wait until it is gone."""
+        """Kill the process with SIGKILL, as in a crash, and wait until it has ended."""
         self.process.kill()
         await self.process.wait()
 
     def cpu_seconds(self) -> float:
-        """Return the CPU seconds that it has used."""
+        """Return the CPU seconds that the process has used."""
         times = psutil.Process(self.process.pid).cpu_times()
         return float(times.user + times.system)
 
@@ -127,8 +128,9 @@ class App:
 async def running(
     world: World, program: Sequence[str], settings: Mapping[str, str], *, connections: int = CONNECTIONS
 ) -> AsyncIterator[App]:
-    """Run an app, and wait until there are so many connections. Stop it at the end of the block. Raise
-    NotRunning.
+    """Run an app, and yield it once `connections` connections are open.
+
+    Raises NotRunning if the app ends or doesn't connect.
     """
     log = world.folder / "app.log"
     with private_log(log) as out:
@@ -163,10 +165,10 @@ async def _connected(world: World, process: asyncio.subprocess.Process, log: Pat
 
 
 async def _open_sockets(world: World, least: int) -> int:
-    """Return how many connections there are, once there are enough or CONNECTED_WITHIN is over."""
+    """Wait until at least `least` connections are open, or CONNECTED_WITHIN has passed. Return their number."""
     until = seconds() + CONNECTED_WITHIN
     while True:
-        found = len((await world.sandbox.sockets(least=least, wait=LOOK_AGAIN)).names)
+        found = len((await world.sandbox.sockets(least=least, wait=LONGEST_WAIT)).names)
         if found >= least or seconds() >= until:
             return found
 

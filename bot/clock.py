@@ -1,6 +1,6 @@
 """The clocks of the bot. No other module reads a clock or sleeps.
 
-There are two times. *Bot time* (`now`, `sleep_until`) decides about offers, leases, approvals, polls and billing.
+There are two times. *Bot time* (`now`, `sleep_until`) is used for offers, leases, approvals, polls and billing.
 Tests and the sandbox can change it. *Wall-clock time* (`real`, `monotonic`, `pause`) is for times that other
 systems measure: acknowledgements, the rate of posts, Retry-After, HTTP timeouts and claims.
 """
@@ -15,17 +15,22 @@ from email.utils import parsedate_to_datetime
 from typing import NamedTuple, Protocol
 
 SET_BACK = 5.0
-"""The number of wall-clock seconds by which a sleep may exceed its expected length.
+"""The number of wall-clock seconds by which a sleep may exceed the length that was expected when it began.
 
-A sleep that takes longer ends, because the clock must have been set back, and not merely adjusted a little.
+A sleep becomes longer than expected if the clock is set back while it lasts. If the clock was only adjusted a
+little, the sleep still lasts until its time. Otherwise, it ends after this many additional seconds, before its
+time has come by the new clock.
 """
 WITNESS_LASTS = 600.0
-"""The number of wall-clock seconds for which the `Date` header of an answer is considered valid."""
+"""The number of wall-clock seconds for which a reading of a server's clock is used.
+
+The reading comes from the `Date` header of a response.
+"""
 _MONOTONIC = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 
 class Clock(Protocol):
-    """Provides the time and sleeps. All datetimes are in UTC and have a time zone."""
+    """Provides the current time, and ways to sleep. All datetimes are in UTC and have a time zone."""
 
     @property
     def revision(self) -> int:
@@ -51,7 +56,7 @@ class Clock(Protocol):
     async def sleep_until(self, moment: datetime | None, wake: asyncio.Event) -> None:
         """Sleep until bot time reaches `moment` or `wake` is set. If `moment` is None, only wait for `wake`.
 
-        If the clock is set back in the meantime, the sleep takes hardly longer than it would have taken otherwise.
+        If the clock is set back during the sleep, the sleep still ends about when it would have ended otherwise.
         """
 
     async def pause(self, seconds: float) -> None:
@@ -95,8 +100,8 @@ class SystemClock:
                 left = min(left, span + SET_BACK - (self.monotonic() - began))
             if left is not None and left <= 0:
                 return
-            # Wait at most an hour at once. A longer wait would end at the wrong time if someone sets the machine's
-            # clock.
+            # If someone sets the machine's clock forward during a wait, the wait ends too late. Waiting for at
+            # most an hour at a time limits the delay.
             await _wait_for_either(wake, asyncio.Event(), None if left is None else min(left, 3600.0))
 
     def _until(self, moment: datetime | None) -> float | None:
@@ -108,7 +113,7 @@ class SystemClock:
 
 
 class MovedClock(SystemClock):
-    """A clock that can be moved. Bot time begins at `start` and runs at `speed`. At speed 0, it stands still."""
+    """A clock whose bot time begins at `start`, runs at `speed`, and can be moved. At speed 0, it stands still."""
 
     def __init__(self, start: datetime, speed: float = 0.0) -> None:
         self.revision = 0
@@ -127,7 +132,8 @@ class MovedClock(SystemClock):
     def put(self, moment: datetime, *, speed: float | None = None, revision: int | None = None) -> None:
         """Move bot time forward to `moment`. If `moment` is in the past, bot time isn't changed.
 
-        Every task that sleeps then checks the time again. `speed` and `revision` are set as well, if given.
+        Every sleeping task then wakes up and checks the time again. `speed` and `revision` are set as well, if
+        given.
         """
         self._base = max(moment, self.now())
         self._set_at = time.monotonic()
@@ -153,9 +159,10 @@ class MovedClock(SystemClock):
 
 
 class CorrectedClock:
-    """A clock that shows the time of another clock minus `ahead`, the time by which that clock is fast.
+    """Wraps a clock that is fast by `ahead`, and shows the correct time.
 
-    Durations are those of the other clock.
+    Only the time of day is corrected. `monotonic` and the lengths of sleeps and pauses are those of the wrapped
+    clock.
     """
 
     def __init__(self, uncorrected: Clock) -> None:
@@ -225,7 +232,8 @@ class Witness:
         self.heard.set()
         date = http_date(headers.get("Date", ""))
         if date is not None and "Age" not in headers:
-            # The header is rounded down to whole seconds.
+            # The header is rounded down to whole seconds, so the server's clock may have shown this time up to a
+            # second earlier.
             self._reading = Reading(date, before - 1.0, self.clock.monotonic())
 
     def ahead(self) -> timedelta | None:

@@ -1,4 +1,4 @@
-"""All errors of the bot, grouped by what the person who reads an error can do about it.
+"""All errors of the bot, grouped by what their readers can do about them.
 
 People read every GpubotError:
 
@@ -9,7 +9,7 @@ People read every GpubotError:
 - CannotOpen prevents the bot from starting.
 
 Any other exception that isn't handled is a bug. The person gets a bug number, and the log has the details under
-it.
+that number.
 
 Error messages are plain text, so that they can be shown in Slack as well as in a terminal. Values that are
 displayed differently in each, such as a command, a channel or a person, are attributes of the error.
@@ -46,7 +46,7 @@ class NextStep(Enum):
     LIST_ALL = auto()
     LOG_IN = auto()
     DESTROY_ONE = auto()
-    """Destroy one of their own rentals, so that they can rent another machine."""
+    """Destroy one of the person's own rentals, because they already have as many as the rules allow."""
     MAKE_NEW_KEY = auto()
     NAME_TEAMMATES = auto()
     PASTE_A_KEY = auto()
@@ -54,7 +54,7 @@ class NextStep(Enum):
     LIST_KEYS = auto()
     READ_THIS_MONTH = auto()
     REMOVE_A_KEY = auto()
-    """Remove one of their own SSH keys, so that they can add another one."""
+    """Remove one of the person's own SSH keys, because they already have as many as the rules allow."""
 
 
 class BuyingBlock(StrEnum):
@@ -98,7 +98,7 @@ class Line(NamedTuple):
     """A complete request that the person may have meant."""
 
     shown: str
-    """The request as people read it, and as they can type it after `/gpu` and the verb."""
+    """The request in readable form. People can type the same text after `/gpu` and the verb."""
     text: str
     """The same request as Slack would send it, with the IDs of the people whom it mentions."""
     verb: str = "get"
@@ -137,9 +137,9 @@ class PrivateKey(Mistake):
     """Someone sent a private key. The bot doesn't store or log it, but others may have seen it."""
 
     def __init__(self, *, posted: bool = False) -> None:
-        """Create the error for a key in a command.
+        """Create the error for a private key that was sent.
 
-        If `posted`, the key is in a message instead, which Slack still shows.
+        If `posted`, it was sent in a message, which Slack still shows. Otherwise, it was part of a command.
         """
         words = "I didn't keep it and no channel shows it, but it went through Slack."
         if posted:
@@ -169,7 +169,10 @@ class WrongPolicy(Mistake):
 
 
 class DuplicateRental(Mistake):
-    """The person already rents the same. Nothing was done, and they can confirm that they want another one."""
+    """The person already rents a machine like the requested one.
+
+    Nothing was rented. The person can confirm that they want a second machine.
+    """
 
     def __init__(self, words: str, rental_id: str) -> None:
         super().__init__(words)
@@ -182,7 +185,7 @@ class Refused(GpubotError):
     Args:
         words: The message.
         channels: The channels in which the bot may be used, if it was used in another one.
-        again_at: The time from which it will be allowed. None if no such time is known.
+        again_at: The time from which the action will be allowed. None if no such time is known.
         next_step: A step that the person can take instead.
     """
 
@@ -234,7 +237,7 @@ class BuyingBlocked(Refused):
 
 
 class OwnerOnly(Refused):
-    """The SSH command of a rental is only shown to the people who may log in.
+    """Somebody who may not log in to a machine asked for its SSH command.
 
     `owner` is the name of the rental's owner. None if it isn't known.
     """
@@ -264,10 +267,10 @@ class AlreadyDecided(TooLate):
     """Somebody else, or the same person earlier, has already made this decision.
 
     Args:
-        rental_id: The rental that was decided. None if the decision was about something else.
+        rental_id: The rental that the decision was about. None if it was about something else.
         decision: The decision that was made.
         name: The name of the person who decided. None if it isn't known.
-        own: Whether that person is the reader.
+        own: Whether that person is the one who reads the message.
         ago: The time since the decision.
     """
 
@@ -282,7 +285,7 @@ class AlreadyDecided(TooLate):
 
 
 class QuestionLost(TooLate):
-    """The database no longer has the question to the admins that somebody wants to decide."""
+    """An admin tries to decide a question that is no longer in the database."""
 
     def __init__(self) -> None:
         super().__init__("My database no longer has this question. Nothing was changed.")
@@ -311,7 +314,10 @@ class StoreBusy(Outage):
 
 
 class WrongClock(Outage):
-    """This machine's clock is wrong, so that ends, prices and approvals would be judged wrongly."""
+    """The clock of the machine that runs the bot is wrong.
+
+    The bot therefore can't tell whether a lease has ended, or whether a price or an approval is still valid.
+    """
 
     def __init__(self) -> None:
         super().__init__(
@@ -321,9 +327,9 @@ class WrongClock(Outage):
 
 
 class ClaimLost(Outage):
-    """Another process has, or may have, the claim on this work.
+    """Another process has claimed this work, or may have claimed it.
 
-    Nothing was done here. The other process does the work.
+    This process did nothing. The other one does the work.
     """
 
     def __init__(self) -> None:
@@ -378,7 +384,7 @@ class CannotOpen(GpubotError):
 
 
 class InUse(CannotOpen):
-    """Another gpubot has the database open, and only one may use it at a time."""
+    """Another gpubot process has the database open, and only one process may use this database at a time."""
 
 
 # --- control flow

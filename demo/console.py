@@ -114,7 +114,7 @@ class Console:
         elif who == "use":
             self.printer.say(await change_use(self.play.sandbox, rest))
         elif who == "vanish":
-            self.printer.say(await take_back(self.play.sandbox, rest))
+            self.printer.say(await reclaim(self.play.sandbox, rest))
         elif name in self.play.people:
             try:
                 await self._run_for(name, rest)
@@ -359,7 +359,7 @@ def _read_input(loop: asyncio.AbstractEventLoop, lines: asyncio.Queue[str | None
         loop.call_soon_threadsafe(lines.put_nowait, None)
 
 
-# --- the lines of `gpubot sandbox` that change a machine: how it is used, and that its vendor takes it back
+# --- the lines of `gpubot sandbox` that change the use of a machine, or make its vendor reclaim it
 
 
 USE = re.compile(r"(?P<percent>\d{1,3})\s*%?(?P<connected>\s+connected)?|(?P<fault>[a-z_]+)")
@@ -394,7 +394,7 @@ async def change_use(sandbox: SandboxClient, text: str) -> str:
     return f"{machine.name}: GPUs at {gpus}, {'one' if use.connections else 'no'} connection."
 
 
-async def take_back(sandbox: SandboxClient, name: str) -> str:
+async def reclaim(sandbox: SandboxClient, name: str) -> str:
     """Make the vendor reclaim a machine, and return a sentence that says so.
 
     Raises Mistake if there is no such machine.

@@ -30,7 +30,7 @@ class Login(NamedTuple):
     """The exit status of ssh: the status of the remote command, or 255 if the login failed."""
     output: str
     errors: str
-    """The output of ssh and of the remote command on standard error."""
+    """The text that ssh and the remote command wrote to standard error."""
 
 
 @dataclass(frozen=True)
@@ -82,12 +82,12 @@ class Laptop:
         """Insert a block at the top of the config file, exactly as it was copied."""
         self.config.write_text(f"{block}\n\n{self.config.read_text()}")
 
-    async def try_ssh(self, *words: str) -> Login:
-        """Run `ssh -F config WORDS`, and return the result even if it failed.
+    async def try_ssh(self, *arguments: str) -> Login:
+        """Run `ssh -F config ARGUMENTS`, and return the result even if it failed.
 
         Raises Missed if ssh takes too long.
         """
-        command = ["ssh", "-F", str(self.config), *words]
+        command = ["ssh", "-F", str(self.config), *arguments]
         process = await asyncio.create_subprocess_exec(*command, stdin=DEVNULL, stdout=PIPE, stderr=PIPE)
         try:
             async with asyncio.timeout(LOGIN_SECONDS):
@@ -100,11 +100,11 @@ class Laptop:
                 await process.wait()
         return Login(await process.wait(), _text(output), _text(errors))
 
-    async def ssh(self, *words: str) -> str:
-        """Run `ssh -F config WORDS`, and return its output. Raise Missed if it fails or takes too long."""
-        login = await self.try_ssh(*words)
+    async def ssh(self, *arguments: str) -> str:
+        """Run `ssh -F config ARGUMENTS`, and return its output. Raise Missed if it fails or takes too long."""
+        login = await self.try_ssh(*arguments)
         if login.status:
-            raise Missed(f"ssh {' '.join(words)} fails: {login.errors}")
+            raise Missed(f"ssh {' '.join(arguments)} fails: {login.errors}")
         return login.output
 
 

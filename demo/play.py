@@ -110,17 +110,17 @@ class Play:
                     self.on_message(name, message)
         self._last_read = last
 
-    def sees(self, name: str, words: str, *, dm: bool | None = None, only_you: bool | None = None) -> SeenMessage:
-        """Return the newest message that contains `words` and that `name` sees. Raise Missed if there is none."""
+    def sees(self, name: str, text: str, *, dm: bool | None = None, only_you: bool | None = None) -> SeenMessage:
+        """Return the newest message that contains `text` and that `name` sees. Raise Missed if there is none."""
         for (reader, _, _), message in sorted(self._known.items(), key=lambda item: -item[1].seq):
-            if reader != name or message.deleted or words not in f"{message.reads}\n{message.text}":
+            if reader != name or message.deleted or text not in f"{message.reads}\n{message.text}":
                 continue
             if (dm is None or message.is_dm == dm) and (only_you is None or message.only_you == only_you):
                 return message
-        raise Missed(f"{name} doesn't see {words!r}.")
+        raise Missed(f"{name} doesn't see {text!r}.")
 
-    async def is_sent(self, name: str, words: str) -> SeenMessage:
-        """Wait, in wall-clock time, until `name` sees `words` in the message with a file.
+    async def is_sent(self, name: str, text: str) -> SeenMessage:
+        """Wait, in wall-clock time, until `name` sees `text` in the message with a file.
 
         Slack posts that message a while after the bot's last call. Raises Missed if it doesn't appear.
         """
@@ -128,10 +128,10 @@ class Play:
         while await self.sandbox.see(user, self._read.get(name, 0), wait=SETTLE_SECONDS):
             await self.read()
             try:
-                return self.sees(name, words, dm=True)
+                return self.sees(name, text, dm=True)
             except Missed:
                 continue
-        raise Missed(f"{name} doesn't see {words!r}.")
+        raise Missed(f"{name} doesn't see {text!r}.")
 
     # --- time
 
@@ -153,7 +153,7 @@ class Play:
     async def until(self, happened: Callable[[], bool], within: timedelta) -> None:
         """Let time pass, from one due time to the next, until `happened` returns True.
 
-        Raises Missed if it doesn't return True `within` this time.
+        Raises Missed if this takes longer than `within`.
         """
         await self._until(happened, within)
         self._since = dict(self._read)
@@ -177,26 +177,26 @@ class Play:
             await self.sandbox.jump_to(min(next_due(health, now, otherwise=end), end))
         self._since = dict(self._read)
 
-    async def until_sees(self, name: str, words: str, within: timedelta, *, dm: bool | None = None) -> SeenMessage:
-        """Let time pass until `name` sees `words` in a new message, and return the message.
+    async def until_sees(self, name: str, text: str, within: timedelta, *, dm: bool | None = None) -> SeenMessage:
+        """Let time pass until `name` sees `text` in a new message, and return the message.
 
         A message is new if it was sent after the last action, or after time last passed. It may already be there,
-        because the bot may have sent it while it became idle after the action. Raises Missed if no such message
-        appears `within` this time.
+        because the bot may have sent it while it became idle after the action. Raises Missed if this takes longer
+        than `within`.
         """
         since = self._since.get(name, 0)
 
         def happened() -> bool:
             try:
-                return self.sees(name, words, dm=dm).seq > since
+                return self.sees(name, text, dm=dm).seq > since
             except Missed:
                 return False
 
         try:
             await self._until(happened, within)
         except Missed as missed:
-            raise Missed(f"{name} doesn't see {words!r}: {missed.words}") from None
-        seen = self.sees(name, words, dm=dm)
+            raise Missed(f"{name} doesn't see {text!r}: {missed.words}") from None
+        seen = self.sees(name, text, dm=dm)
         self._since[name] = seen.seq
         return seen
 
@@ -207,9 +207,9 @@ def time_of(health: dict[str, Any]) -> datetime:
 
 
 def next_due(health: dict[str, Any], now: datetime, *, otherwise: datetime) -> datetime:
-    """Return the time at which the bot's next work is due, at least a second from now.
+    """Return the time at which the bot's next work is due, or `otherwise` if nothing is due.
 
-    If nothing is due, `otherwise` takes the place of this time.
+    The time is at least a second from now.
     """
     due = datetime.fromisoformat(health["next_due"]) if health["next_due"] else otherwise
     return max(due, now + timedelta(seconds=1))

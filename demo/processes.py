@@ -56,7 +56,7 @@ def private_log(path: Path) -> BinaryIO:
 
 @asynccontextmanager
 async def run_sandbox(*options: str, log: Path) -> AsyncIterator[Addresses]:
-    """Run the sandbox as long as the block lasts. Raise NotRunning if it doesn't start."""
+    """Run the sandbox for the duration of the block. Raise NotRunning if it doesn't start."""
     with private_log(log) as out:
         process = await asyncio.create_subprocess_exec(
             sys.executable,
@@ -96,7 +96,7 @@ class Bot:
 
     @contextmanager
     def stopped(self) -> Iterator[None]:
-        """Stop the process as long as the block lasts (SIGSTOP, SIGCONT), as if its machine were suspended."""
+        """Stop the process for the duration of the block (SIGSTOP, SIGCONT), as if its machine were suspended."""
         self.process.send_signal(signal.SIGSTOP)
         try:
             yield
@@ -107,7 +107,7 @@ class Bot:
 def write_policy(folder: Path) -> Path:
     """Write a policy file with the setup script `torch` and the project `sweeps`, and return its path.
 
-    The sandbox's clock starts at the current time, so people's hours cover the whole week: this way, they get
+    The sandbox's clock starts at the current time. People's hours therefore cover the whole week, so that they get
     questions at any time.
     """
     (folder / "torch.sh").write_text(SETUP)

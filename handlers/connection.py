@@ -1,6 +1,6 @@
 """The connection to Slack, in Socket Mode or HTTP mode.
 
-If Slack refuses a token, the settings are read again until they contain one that works.
+If Slack refuses a token, the settings are read again every minute until they contain a token that works.
 """
 
 from __future__ import annotations
@@ -42,14 +42,17 @@ RETRY_REFUSED = TOKEN_RETRY.total_seconds()
 CHECK_EVERY = 30.0
 """Wall-clock seconds between two checks of the bot's token.
 
-A refusal would otherwise go unnoticed while there is nothing to post.
+Without these checks, nobody would notice that Slack refuses the token as long as there is nothing to post.
 """
 UNREACHABLE_AFTER = timedelta(minutes=1)
-"""Wall-clock time without an answer from Slack after which `/health` reports it."""
+"""Wall-clock time without an answer from Slack after which `/health` reports that Slack is unreachable."""
 ASIDE_EVERY = 1.0
-"""Wall-clock seconds between two checks of whether this process should leave its requests to others."""
+"""Wall-clock seconds between two checks of whether this process stands aside.
+
+A process that stands aside leaves Slack's requests to other processes, because its machine's clock is wrong.
+"""
 REFUSED = TOKEN_REFUSED | {"missing_scope", "not_allowed_token_type"}
-"""Errors during startup that can only be solved by a different token."""
+"""Error codes of Slack during startup that only a different token can resolve."""
 
 
 @dataclass(frozen=True)
@@ -72,10 +75,11 @@ class HttpMode:
     handover: float = 0.0
     """Wall-clock seconds for which a process that is shutting down still accepts requests.
 
-    Its `/ready` already answers 503 then, so that the load balancer has time to switch to another process.
+    During this time, the process already answers 503 at `/ready`, so that the load balancer can switch to another
+    process before this one stops listening.
     """
     on_request: Callable[[Outcome], None] = lambda _: None
-    """A callback that is called once for each request."""
+    """Called with the outcome of each request, once."""
 
 
 class Receiver(Protocol):
@@ -85,28 +89,31 @@ class Receiver(Protocol):
         """Start receiving."""
 
     async def connected(self) -> int:
-        """Return the number of open connections. A server that listens counts as 1."""
+        """Return the number of open Socket Mode connections, or 1 if an HTTP server is listening."""
 
     def since_request(self) -> float | None:
-        """Return the wall-clock seconds since the server's last signed request.
+        """Return the wall-clock seconds since the HTTP server last received a request that Slack signed.
 
         None if there has been no request, and always None in Socket Mode.
         """
 
     def many_slow(self) -> bool:
-        """Return whether many requests were slow to arrive in the last five minutes, and fewer were answered.
+        """Return whether, in the last five minutes, many requests arrived too slowly to be answered.
 
-        Always False in Socket Mode.
+        Many means at least FEW_SLOW, and more than were answered. Always False in Socket Mode.
         """
 
     def use_secret(self, secret: str) -> None:
-        """Use this app token or signing secret from the next request on."""
+        """Use this app token or signing secret for all further requests."""
 
     async def watch(self) -> None:
-        """Keep the connection working until cancelled. Returns immediately if there is nothing to maintain."""
+        """Keep the connections working until cancelled. Returns immediately if they need no maintenance."""
 
     async def drain(self, seconds: float) -> None:
-        """Stop receiving, and acknowledge what has already arrived within `seconds` of wall-clock time."""
+        """Stop receiving, and acknowledge everything that has already arrived.
+
+        Takes at most `seconds` of wall-clock time.
+        """
 
     async def close(self) -> None:
         """Close everything immediately, without waiting for requests that are being handled."""
@@ -114,16 +121,16 @@ class Receiver(Protocol):
 
 @dataclass(frozen=True)
 class TokenRefusal:
-    """A token from the settings that Slack currently refuses."""
+    """The fact that Slack currently refuses a token from the settings."""
 
     setting: str
     since: datetime
     """The time at which the refusal was first noticed, in bot time."""
 
     def say(self, undelivered: int | None) -> str:
-        """Describe the consequences and the remedy, for `/health` and the log.
+        """Describe the consequences of the refusal and the remedy, for `/health` and the log.
 
-        `undelivered` is the number of waiting messages and edits, or None if the number is unknown.
+        `undelivered` is the number of messages and edits that can't be sent to Slack, or None if it is unknown.
         """
         return (
             f"Slack refuses {self.setting} since {self.since:%Y-%m-%d %H:%M} UTC: {_waits(undelivered)}, and "
@@ -151,27 +158,27 @@ class Connection(Part):
     vital = False
 
     context: Context
-    """The context for the listeners.
+    """The dependencies of the listeners, including the Slack client.
 
-    All parts of the bot share its Slack client, so replacing the client's token here changes the token for all.
+    All parts of the bot share this client. So when a new token is set here, all of them use it.
     """
     delivery: Delivery
     tokens: Tokens
     read_tokens: Callable[[], Tokens]
-    """Reads the settings and their files again. May raise GpubotError."""
+    """Reads the tokens again from the settings and from the files that these name. May raise GpubotError."""
     replica: Replica | None = None
-    """Decides when this process leaves Slack's requests to other processes. If None, it never does."""
+    """Decides whether this process stands aside. If None, the process never does."""
     http: HttpMode | None = None
     """The settings of HTTP mode. None in Socket Mode."""
     retry_refused: float = RETRY_REFUSED
     """Wall-clock seconds before Slack is called again after it refused a token."""
     draining: bool = False
-    """True if the process is shutting down, so that a load balancer must choose another one."""
+    """True if the process is shutting down, so that a load balancer must send requests to other processes."""
     refused: TokenRefusal | None = None
     """The current refusal. None while Slack accepts the tokens."""
     _receiver: Receiver | None = None
     _unanswered_since: datetime | None = None
-    """The wall-clock time of the first call without an answer. None if Slack answered the last check."""
+    """The wall-clock time since which Slack has answered no call. None if Slack answered the last call."""
 
     @property
     def mode(self) -> str:
@@ -182,7 +189,7 @@ class Connection(Part):
         return await self._receiver.connected() if self._receiver is not None else 0
 
     async def ready(self) -> bool:
-        """Return whether Slack's requests can be sent to this process."""
+        """Return whether a load balancer may send Slack's requests to this process."""
         return not self.draining and not self._stands_aside() and await self.connected() > 0
 
     @property
@@ -205,7 +212,7 @@ class Connection(Part):
         ]
 
     async def _undelivered(self) -> int | None:
-        """Return the number of waiting messages and edits, or None if the store can't be read."""
+        """Return the number of messages and edits that wait to be sent, or None if the store can't be read."""
         with suppress(GpubotError):
             async with self.context.deps.store.read() as tx:
                 return await tx.messages.undelivered()
@@ -226,8 +233,8 @@ class Connection(Part):
     async def drain(self, seconds: float) -> None:
         """Leave new requests to other processes, and acknowledge those that have already arrived.
 
-        Waits up to `seconds` of wall-clock time for the acknowledgements, and then as long again for the work that
-        continues after them.
+        Some work for a request continues after its acknowledgement, such as opening a dialog. The acknowledgements
+        and this work may take up to `seconds` of wall-clock time each.
         """
         self.draining = True
         if self._receiver is not None:
@@ -247,9 +254,9 @@ class Connection(Part):
     async def run(self) -> None:
         """Connect, then listen until cancelled.
 
-        If Slack refuses a token while a rental is unfinished, the process has to keep running so that the lease
-        ends in time. It tries again every minute, with the tokens that the settings contain by then. If there is
-        no such rental, it raises Unusable.
+        If Slack refuses a token at startup, this raises Unusable, unless some rental hasn't ended yet. In that
+        case, the process has to keep running so that the rental ends in time. It then tries to connect every
+        minute, and reads the tokens again before each attempt.
         """
         receiver = await self._connect_with_tokens(waiting=False)
         watch_token = keep_running("slack_token", self._check_token, self.context.deps.clock)
@@ -263,10 +270,10 @@ class Connection(Part):
             await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _connect_with_tokens(self, *, waiting: bool) -> Receiver:
-        """Connect as soon as Slack accepts the tokens.
+        """Connect, and retry until Slack accepts the tokens.
 
-        If Slack refuses one and `waiting` is False, this raises Unusable under the same conditions as `run`.
-        `waiting` is True if the process has been connected before, so that it has to keep running.
+        `waiting` is False for the first connection of the process. If Slack refuses a token then, and all rentals
+        have ended, this raises Unusable. A process that has been connected before always keeps running.
         """
         while True:
             try:
@@ -288,7 +295,8 @@ class Connection(Part):
         """Keep a Socket Mode receiver working until cancelled.
 
         While this process stands aside, its connections are closed, because Slack would otherwise continue to send
-        some requests through them. HTTP mode doesn't need this: there, the load balancer queries `/ready`.
+        some requests through them. HTTP mode needs no such method, because the load balancer sends no requests to
+        a process whose `/ready` answers 503.
         """
         while True:
             watch = asyncio.create_task(receiver.watch())
@@ -308,7 +316,7 @@ class Connection(Part):
             await self.context.deps.clock.pause(ASIDE_EVERY)
 
     async def _note_refusal(self, setting: str) -> None:
-        """Record and log that Slack refuses this token, unless that is already known."""
+        """Record and log that Slack refuses the token of this setting, unless that is already recorded."""
         if self.refused is not None and self.refused.setting == setting:
             return
         self.refused = TokenRefusal(setting, self.context.deps.clock.now())
@@ -322,9 +330,9 @@ class Connection(Part):
         return None
 
     def use_tokens(self, tokens: Tokens) -> bool:
-        """Use these tokens for the next call, and return whether one of them has changed.
+        """Use these tokens for all further calls, and return whether any of them has changed.
 
-        Open connections aren't closed.
+        Connections that are already open stay open.
         """
         different = tokens != self.tokens
         self.tokens = tokens
@@ -342,14 +350,17 @@ class Connection(Part):
         try:
             self.use_tokens(self.read_tokens())
         except (GpubotError, OSError, ValueError) as error:
-            # The file may be in the middle of being replaced. The next attempt reads it again.
+            # Somebody may be writing a new token into the file at this moment, so that it is incomplete. The
+            # tokens are read again before the next attempt to connect.
             log.warning("slack.tokens_not_read", error=type(error).__name__)
 
     async def _check_token(self) -> None:
-        """Wait for the next check of the bot's token, then check it.
+        """Wait until the next check of the bot's token is due, then check the token.
 
-        While Slack refuses the token, the settings are read again every minute until one works. Before waiting,
-        this also finds out which block types Slack supports, unless that is already known.
+        The check is due after CHECK_EVERY, or as soon as Slack refuses the token for a message. While Slack
+        refuses the token, the settings are read again every minute until they contain a token that works.
+
+        Before waiting, this also asks Slack which block types it supports, unless Slack has already answered.
         """
         refused = self.delivery.refused
         await self.context.block_types.ask(self.context.client)
@@ -390,7 +401,7 @@ class Connection(Part):
         return True
 
     async def _connect(self) -> Receiver:
-        """Connect as soon as Slack answers.
+        """Connect, and retry until Slack answers.
 
         Raises _Refused if Slack refuses a token.
         """
@@ -413,7 +424,7 @@ class Connection(Part):
 
     async def _open(self, identity: AsyncSlackResponse) -> Receiver:
         async def authorize(enterprise_id: str | None = None, team_id: str | None = None) -> AuthorizeResult:
-            """Return the bot's only token without calling Slack."""
+            """Return the bot's token without calling Slack, because the bot has only this one."""
             return AuthorizeResult(
                 enterprise_id=enterprise_id,
                 team_id=team_id,
@@ -422,9 +433,9 @@ class Connection(Part):
                 bot_user_id=identity.get("user_id"),
             )
 
-        # With `process_before_response`, Bolt returns as soon as the listener does. Otherwise it checks every 10
-        # ms whether the listener has acknowledged. Bolt doesn't verify signatures, because our HTTP server does so
-        # before Bolt reads anything.
+        # With `process_before_response`, Bolt responds as soon as the listener returns. Without it, Bolt would
+        # check only every 10 ms whether the listener has acknowledged. Bolt needn't verify signatures, because our
+        # HTTP server has already done so before Bolt reads a request.
         app = AsyncApp(
             name="gpubot",
             client=self.context.client,

@@ -1,7 +1,7 @@
 """People and conversations in Slack, cached in the store.
 
-They are looked up, because no payload says whether a user is a guest or deactivated, or in which user groups they
-are.
+People have to be looked up, because Slack's payloads don't say whether a user is a guest, is deactivated, or
+belongs to a user group.
 
 Methods and their rate limits: docs.slack.dev/reference/methods/users.info (Tier 4), usergroups.users.list (Tier 2)
 and conversations.info (Tier 3).
@@ -31,11 +31,14 @@ from bot.model.text import one_line
 from handlers.slack_api.web_api import NO_ANSWER, TOKEN_REFUSED, error_code, is_temporary
 
 CACHED_FOR = timedelta(minutes=15)
-"""Wall-clock time for which an answer is used, unless an event reports a change of the person or conversation."""
-LOOKUP_TIMEOUT = 1.0
-"""Default limit for all calls of one lookup, in wall-clock seconds.
+"""Wall-clock time for which Slack's answer about a person or conversation is reused.
 
-It is short because Slack waits only 3 s for an acknowledgement.
+If an event reports a change, Slack is queried again before then.
+"""
+LOOKUP_TIMEOUT = 1.0
+"""Default limit for all calls to Slack during one lookup, in wall-clock seconds.
+
+It is short, because people are looked up before an acknowledgement, for which Slack waits only 3 s.
 """
 NAME_LENGTH = 80
 NO_MEMBERS: frozenset[str] = frozenset()
@@ -43,9 +46,9 @@ _UNKNOWN_USER = frozenset({"user_not_found", "user_not_visible"})
 CHANNEL_TIMEOUT = 3.0
 """Wall-clock seconds allowed for looking up a conversation."""
 LONGEST_CHANNEL_NAME = 80
-"""Slack's limit for the length of a name (docs.slack.dev/reference/methods/conversations.rename)."""
+"""Slack's limit for the name of a channel (docs.slack.dev/reference/methods/conversations.rename)."""
 _NO_MEMBER = frozenset({"channel_not_found", "missing_scope", "not_in_channel"})
-"""Errors which mean that the bot isn't a member of the conversation. They are cached like any other answer."""
+"""Error codes which mean that the bot isn't a member of a conversation. This is cached like any other answer."""
 
 _log = structlog.get_logger("gpubot.people")
 _channels_log = structlog.get_logger("gpubot.channels")
@@ -57,10 +60,11 @@ _channels_log = structlog.get_logger("gpubot.channels")
 class HomeWorkspace:
     """The workspace that the bot belongs to, as reported by auth.test.
 
-    In an Enterprise organization, a click may name the organization as its user's team, and a user's home
-    workspace may differ from the bot's (docs.slack.dev/reference/interaction-payloads/block_actions-payload,
-    "user"). Only users.info shows whether the user is also a member of the bot's workspace
-    (docs.slack.dev/reference/objects/user-object, "enterprise_user").
+    In an Enterprise organization, a user can belong to several workspaces. The payload of a click then names only
+    one of them, or the organization itself, as the user's team
+    (docs.slack.dev/reference/interaction-payloads/block_actions-payload, "user"). Only users.info shows whether
+    the user is also a member of the bot's workspace (docs.slack.dev/reference/objects/user-object,
+    "enterprise_user").
     """
 
     team: str
@@ -73,7 +77,7 @@ class HomeWorkspace:
         return cls(team=str(answer.get("team_id") or ""), org=str(answer.get("enterprise_id") or ""))
 
     def is_other_team(self, team_id: str) -> bool:
-        """Return whether the team in a payload proves that the user isn't a member of this workspace."""
+        """Return whether the team ID in a payload proves that the user isn't a member of this workspace."""
         if self.org and team_id.startswith("T"):
             return False
         return team_id not in {"", self.team, self.org}
@@ -90,8 +94,8 @@ class HomeWorkspace:
 class People:
     """Looks people up in the store's cache first, then in Slack.
 
-    Implements `bot.lifecycle.outside.Directory`. Listeners and steps share one instance, so that after a change in
-    a user group both query Slack again.
+    Implements `bot.lifecycle.outside.Directory`. Listeners and lifecycle steps share one instance, so that both
+    learn of changes that an event reports.
     """
 
     def __init__(
@@ -105,9 +109,9 @@ class People:
         """Create the directory.
 
         Args:
-            home: The bot's workspace. If it is missing, the first lookup queries Slack for it, because steps may
-                run before the bot is connected.
-            lookup_timeout: The limit for all calls of one lookup, in wall-clock seconds.
+            home: The bot's workspace. If None, the first lookup queries Slack for it, because lifecycle steps may
+                look people up before the bot is connected.
+            lookup_timeout: The limit for all calls to Slack during one lookup, in wall-clock seconds.
         """
         self._deps = deps
         self._client = client
@@ -115,13 +119,14 @@ class People:
         self._lookup_timeout = lookup_timeout
         self._group_locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._changes: Counter[str] = Counter()
-        """The number of times that Slack reported a change of a user, by user ID."""
+        """The number of events so far that reported a change of a user, by user ID."""
 
     async def get(self, user_id: str, team_id: str = "") -> Person:
         """Return a person, using information that is at most 15 minutes old.
 
         Args:
-            team_id: The team that the payload names as the user's; empty if it names none.
+            team_id: The ID of the user's team, if the payload contains it. If this is a different workspace, the
+                person counts as an outsider.
 
         Raises:
             Refused: Slack doesn't show this user to the bot.
@@ -148,17 +153,18 @@ class People:
         async with self._deps.store.write() as tx:
             await tx.people.put(person, now)
         if await self._change_counts(user_id) != before:
-            # The event arrived before the row existed, so `forget` had nothing to delete.
+            # During the lookup, an event reported a change, so the answer may be outdated. When the event arrived,
+            # `forget` couldn't delete the answer, because it wasn't stored yet.
             async with self._deps.store.write() as tx:
                 await tx.people.forget(user_id)
         return person
 
     def connected_to(self, home: HomeWorkspace) -> None:
-        """Set the bot's workspace, so that `get` can tell when a payload's `team_id` is a different one."""
+        """Set the bot's workspace, so that `get` recognizes the `team_id` of a different one."""
         self._home = home
 
     async def look_up(self, user_ids: Sequence[str]) -> None:
-        """Refresh the cached information about people who are named in a request.
+        """Look up people who are named in a request, so that the store has recent information about them.
 
         Raises:
             NoTeammate: Slack doesn't show one of these people to the bot.
@@ -177,9 +183,9 @@ class People:
                 raise result
 
     async def refresh(self, user_ids: Collection[str]) -> None:
-        """Refresh the cached information about these people, all at once and within about LOOKUP_TIMEOUT.
+        """Look up these people concurrently, within about LOOKUP_TIMEOUT.
 
-        If Slack doesn't answer for a person, their stored information stays unchanged. Never raises.
+        A person's stored information stays unchanged if it is recent, or if Slack doesn't answer. Never raises.
         """
         await asyncio.gather(*(self._refresh(user_id, self.get) for user_id in user_ids))
 
@@ -202,7 +208,10 @@ class People:
         return True
 
     async def _note_unknown(self, user_id: str) -> None:
-        """Store that Slack shows no such user to the bot, which takes away all their rights. Never raises."""
+        """Mark a person as deactivated, because Slack doesn't show them to the bot any more.
+
+        The person thus loses all rights. Never raises.
+        """
         try:
             async with self._deps.store.write() as tx:
                 known = await tx.people.get(user_id, EVER) or Person(id=user_id, name=user_id)
@@ -213,7 +222,7 @@ class People:
     async def members(self, group: str) -> frozenset[str] | None:
         """Return the members of a user group, or None if Slack or the store doesn't answer within LOOKUP_TIMEOUT.
 
-        Empty if Slack says definitely that there is no such group for this bot. Never raises.
+        Empty if Slack answers that the group doesn't exist or that the bot may not see it. Never raises.
         """
         try:
             async with asyncio.timeout(self._lookup_timeout):
@@ -229,11 +238,10 @@ class People:
         return with_newest_rules(self._deps).rules.groups
 
     async def _change_counts(self, user_id: str) -> dict[str, int]:
-        """Return the number of changes so far of this user and of each user group.
+        """Return the numbers of changes that events have reported so far, for this user and for each user group.
 
-        If the counts differ before and after a lookup, its answer may be outdated. The counts of groups are kept
-        in the store, because another process may receive the event of a group's change, and groups decide who may
-        do what.
+        If a count has changed during a lookup, the answer may be outdated. The counts of groups are in the store,
+        because the event may reach another process, and a wrong group would give somebody the wrong rights.
         """
         async with self._deps.store.read() as tx:
             groups = await tx.account.all(GROUP_ANSWER)
@@ -243,8 +251,8 @@ class People:
     async def forget(self, user_id: str) -> None:
         """Forget the cached information about a person who has changed.
 
-        Slack also sends this event whenever somebody sets a status, so this writes only if the person is cached.
-        Raises StoreBusy.
+        Slack also reports a change whenever somebody sets their status. To avoid a write for each of these events,
+        this writes only if the person is cached. Raises StoreBusy.
         """
         self._changes[user_id] += 1
         async with self._deps.store.read() as tx:
@@ -254,9 +262,9 @@ class People:
             await tx.people.forget(user_id)
 
     async def forget_group(self, group: str) -> None:
-        """Forget all cached people if the members of a group that the rules mention have changed.
+        """Forget all cached people, because the members of this user group have changed.
 
-        Raises StoreBusy.
+        Does nothing if the rules don't mention the group. Raises StoreBusy.
         """
         if group not in self._named_groups():
             return
@@ -296,7 +304,7 @@ class People:
         return user
 
     async def _members(self, group: str) -> frozenset[str]:
-        """Return a group's members. Concurrent lookups share one call to Slack."""
+        """Return a group's members, cached for CACHED_FOR. Concurrent lookups share one call to Slack."""
         async with self._group_locks[group]:
             asked_at = self._deps.clock.real()
             async with self._deps.store.read() as tx:
@@ -316,8 +324,8 @@ class People:
         except SlackApiError as error:
             if is_temporary(error) or error_code(error) in TOKEN_REFUSED:
                 raise
-            # User groups don't exist here, because of a free plan, another server or a missing scope. So nobody is
-            # in one.
+            # The group doesn't exist, or the bot can't see user groups at all: free plans have none, and the scope
+            # may be missing. Treat the group as empty, because failing would lock everybody out.
             _log.warning("people.no_group", group=group, error=error_code(error))
             return NO_MEMBERS
         users = answer.get("users")
@@ -363,7 +371,7 @@ def _zone(name: object) -> str:
 def is_direct(channel_id: str) -> bool:
     """Return whether an ID belongs to a direct message with the bot, or between two people.
 
-    A person's ID counts as their direct message with the bot, just as it does when a message is posted to Slack.
+    A person's ID also counts, because a message that is posted to a person's ID arrives in their direct messages.
     """
     return channel_id.startswith(("D", "U", "W"))
 
@@ -381,7 +389,7 @@ class SlackChannels:
     async def get(self, channel_id: str) -> Channel:
         """Return a conversation.
 
-        If neither the store nor Slack answers, the result is a conversation that the bot isn't a member of. Never
+        If neither the store nor Slack answers, the bot counts as not being a member of the conversation. Never
         raises.
         """
         if is_direct(channel_id):

@@ -1,10 +1,11 @@
 """The IDs of all actions, blocks and modals, and the type of the value that each button and modal carries.
 
-A value contains IDs only, never state, so that a click on an old message acts on the current state.
+A value identifies things, such as a rental, but never contains their state. So a click on an old message acts on
+the current state.
 
 Slack allows 255 characters for an ID and 2,000 for a value, and an `action_id` must be unique within its block
 (docs.slack.dev/reference/block-kit/block-elements/button-element). If a block has several buttons for the same
-action, all but the first are numbered: `keep`, `keep.2`.
+action, all but the first get a number: `keep`, `keep.2`.
 """
 
 from __future__ import annotations
@@ -122,11 +123,11 @@ WhoseMoney = Annotated[Scope, _read(_parse_scope), PlainSerializer(lambda scope:
 class Value(Frozen):
     """The value of a button or modal.
 
-    `decode` rejects any text that `encode` can't have written.
+    It is stored in Slack as a text. `decode` rejects every text that `encode` can't have returned.
     """
 
     TYPE_NAME: ClassVar[str] = ""
-    """The name of the type in a modal's metadata: `another_offer` for `AnotherOfferValue`."""
+    """The name of this type of value in a modal's metadata: `another_offer` for `AnotherOfferValue`."""
     SHAPE: ClassVar[str]
     """The pattern of the encoded text, with a named group for each field.
 
@@ -153,7 +154,7 @@ class Value(Frozen):
 
     @classmethod
     def decode(cls, text: str) -> Self:
-        """Parse a text that `encode` has written.
+        """Parse a text that `encode` returned.
 
         Raises Mistake for any other text.
         """
@@ -170,7 +171,7 @@ class PageValue(Value):
 
 
 class KeyValue(Value):
-    """The fingerprint of one of the clicker's own SSH keys: `SHA256:OOKX...`."""
+    """The fingerprint of an SSH key that belongs to the person who clicks: `SHA256:OOKX...`."""
 
     fingerprint: str
 
@@ -182,7 +183,7 @@ class GithubNameValue(Value):
 
 
 class GithubKeysValue(Value):
-    """A GitHub user name, and the keys that the reader was shown: `ana-dev:OOKX...,47DE...`."""
+    """A GitHub user name, and the digests of the keys that the person saw: `ana-dev:OOKX...,47DE...`."""
 
     name: str
     fingerprints: Fingerprints
@@ -191,8 +192,8 @@ class GithubKeysValue(Value):
 class LineValue(Value):
     """The text of a request, as typed after `/gpu get`: `H100 EU under $2.50/GPU/h`.
 
-    A request to wait for an offer begins with the word `wait` instead. The text is in Slack's encoding. It is
-    parsed again on each click, for the person who clicks.
+    If the request was typed after `/gpu wait` instead, the text begins with `wait`. The text is escaped as Slack
+    sends it. It is parsed again on each click, with the time zone of the person who clicks.
     """
 
     text: str
@@ -209,7 +210,7 @@ class QuestionValue(Value):
 
 
 class Field(StrEnum):
-    """An input of a modal. The same ID names the input's block and the element in it."""
+    """The inputs of modals. Each value is the ID of both the input's block and the element in that block."""
 
     KEY_LINE = "key_line"
     GITHUB_NAME = "github_name"
@@ -290,8 +291,8 @@ class SpanValue(Value):
 class EndValue(Value):
     """A rental, and the end that the reader of a message or dialog saw: `k7mq2:1763982000`.
 
-    The end is included so that submitting an extension twice doesn't extend the lease twice, and so that nobody
-    accepts a machine whose end has changed in the meantime.
+    An action is refused if the rental's end is no longer the one that the person saw. So submitting an extension
+    twice doesn't extend the lease twice, and nobody accepts a machine whose end has changed.
     """
 
     rental_id: str
@@ -301,8 +302,8 @@ class EndValue(Value):
 class ExtendValue(Value):
     """A rental, the time to add to its lease, and the end that the reader saw.
 
-    For example `k7mq2:2:1763982000` (2 hours) or `k7mq2:5400s:1763982000`. The end is included so that a second
-    click doesn't extend the lease again.
+    For example `k7mq2:2:1763982000` (2 hours) or `k7mq2:5400s:1763982000`. A second click doesn't extend the lease
+    again, because the end is then no longer the one that the person saw.
     """
 
     SHAPE: ClassVar[str] = f"{_group('rental_id')}:{_group('by', f'{_HOURS}|{_SECONDS}')}:{_group('shown_end')}"
@@ -310,7 +311,7 @@ class ExtendValue(Value):
     rental_id: str
     by: Span
     shown_end: Moment | None
-    """None for a typed command, which shows no end. Buttons always have an end."""
+    """The end that the reader saw. None for a typed command, because nothing has shown an end to the person."""
 
 
 class UntilValue(Value):
@@ -342,21 +343,21 @@ class QuoteValue(Value):
 
 
 class QuoteUntilValue(Value):
-    """A quote, and another earliest end for its request: `q8f3...:1763982000`."""
+    """A quote, and a new earliest end to search with: `q8f3...:1763982000`."""
 
     quote_id: str
     first: Moment
 
 
 class QuoteHoursValue(Value):
-    """A quote, and another length for the lease in its request, in whole hours: `q8f3...:4`."""
+    """A quote, and a new length of the lease to search with, in whole hours: `q8f3...:4`."""
 
     quote_id: str
     lease: Span
 
 
 class QuotePriceValue(Value):
-    """A quote, and the highest price that its owner named, in USD per GPU-hour: `q8f3...:3.00`."""
+    """A quote, and the highest price that its owner accepts, in USD per GPU-hour: `q8f3...:3.00`."""
 
     quote_id: str
     gpu_rate: Decimal
@@ -369,21 +370,21 @@ class OfferValue(Value):
     """
 
     another: ClassVar[bool] = False
-    """True if the person wants this rental in addition to the similar one that they already have."""
+    """True if the person wants to rent the offer even though they already have a similar rental."""
 
     quote_id: str
     offer_id: str
 
 
 class RentalOfferValue(Value):
-    """A waiting rental, and an offer above the price that its owner allowed: `k7mq2:offer`."""
+    """A rental that waits for an offer, and an offer above its highest price: `k7mq2:offer`."""
 
     rental_id: str
     offer_id: str
 
 
 class AnotherOfferValue(OfferValue):
-    """An OfferValue for a rental in addition to the similar one that the person already has."""
+    """The value of the button that rents an offer even though the person already has a similar rental."""
 
     another: ClassVar[bool] = True
 
@@ -393,7 +394,7 @@ def offer_value(quote_id: str, offer_id: str, *, another: bool) -> OfferValue:
 
 
 class NearbyValue(Value):
-    """A quote, and the index of one of its similar requests, counted from 0: `q8f3...:0`."""
+    """A quote, and the index of one of the similar requests that it suggests, counted from 0: `q8f3...:0`."""
 
     quote_id: str
     index: int
@@ -410,7 +411,7 @@ class SpendValue(Value):
 
 
 class SpendRowsValue(Value):
-    """A period as people type it, a person, project or team, and the kind of rows to show.
+    """A report of spending: its period as people type it, whose spending it shows, and the kind of its rows.
 
     For example `week:team::people` or `2026-10:project:vision:people`.
     """
@@ -422,9 +423,10 @@ class SpendRowsValue(Value):
 
 V = TypeVar("V", bound=Value)
 FormValue: TypeAlias = QuoteValue | VersionValue | NoValue
-"""The object that the request form changes.
+"""The value of the request form, which says what the form was opened to change.
 
-This is a search, or a request that waits for approval, or nothing if the form starts a new search.
+This is a search (QuoteValue), a request that waits for approval (VersionValue), or nothing if the form starts a
+new search (NoValue).
 """
 
 
@@ -435,13 +437,16 @@ class ActionId(Generic[V]):
     id: str
     value_type: type[V]
     answers: bool = False
-    """True if the button answers a question. Every open question has at least one such button."""
+    """True if clicking the button answers a question that the bot asked.
+
+    Every message with an open question has at least one such button.
+    """
 
 
 class Action:
-    """All button actions. Tests check that each is shown by a view and has a handler.
+    """All actions of buttons. Tests check that each has a button in some message or modal, and a handler.
 
-    CHANGE changes a search, CHANGE_RENTAL a request that waits for approval. With ACCEPT, an owner agrees to a
+    CHANGE changes a search, and CHANGE_RENTAL a request that waits for approval. With ACCEPT, an owner agrees to a
     price outside the approved terms. With ACKNOWLEDGED, somebody takes responsibility for a machine that the
     vendor fails to delete.
     """
@@ -516,7 +521,7 @@ class Action:
 
 
 class CallbackId(Generic[V]):
-    """The purpose of a modal: its `callback_id`, and the types that its value may have."""
+    """A modal's `callback_id`, and the types that the modal's value may have."""
 
     def __init__(self, callback_id: str, *value_types: type[V], confirms: bool = False) -> None:
         self.id = callback_id
@@ -536,7 +541,7 @@ class CallbackId(Generic[V]):
 
 
 class Callback:
-    """All modals. Tests check that each is shown by a view and has a handler."""
+    """All modals. Tests check that each is opened somewhere, and has a handler."""
 
     KEY = CallbackId("key", NoValue)
     GITHUB_NAME = CallbackId("github_name", NoValue)
@@ -583,7 +588,7 @@ MODAL_VALUES: Mapping[str, tuple[type[Value], ...]] = MappingProxyType(
 
 
 def numbered(action_id: str, n: int) -> str:
-    """Return the `action_id` of the n-th button for the same action in a block, counted from 1."""
+    """Return the `action_id` of the n-th button with the same action in a block, counted from 1: `keep.2`."""
     return action_id if n == 1 else f"{action_id}.{n}"
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 STARTS_BEFORE = timedelta(minutes=15)
-_TELLS = re.compile(r"/usr/local/sbin/gpubot-probe ([1-9][0-9]{0,9}) (0|[1-9][0-9]{0,6})")
+_END_COMMAND = re.compile(r"/usr/local/sbin/gpubot-probe ([1-9][0-9]{0,9}) (0|[1-9][0-9]{0,6})")
 
 
 @dataclass(frozen=True)
@@ -50,13 +50,13 @@ class EndingPart:
     """The end that was sent last. None if none was sent yet."""
     runs: list[Run] = field(default_factory=list)
 
-    def told(self, command: str, now: datetime) -> None:
+    def receive(self, command: str, now: datetime) -> None:
         """Handle the command that a probe run sent.
 
         If the command states the machine's end, the end is stored, and the script is started if it is due. Other
         commands are ignored. The script runs at most once for each end, and never twice at the same time.
         """
-        found = _TELLS.fullmatch(command)
+        found = _END_COMMAND.fullmatch(command)
         if found is None:
             return
         self.ends_at = end = int(found[1])

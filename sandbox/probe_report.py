@@ -33,7 +33,7 @@ def report(info: HostInfo, own: tuple[Peer, Peer], others: Sequence[Peer], now: 
     lines = [
         "gpubot-probe 1",
         *([] if info.ending is None else [info.ending.report(now)]),
-        *([] if info.set_up is None else [f"setup {_set_up_words(info.set_up)}"]),
+        *([] if info.set_up is None else [f"setup {_set_up_state(info.set_up)}"]),
         f"ssh {client} {client_port} {server} {server_port}",
         *(f"peer {_as_proc_shows(peer)}" for peer in peers[:MOST_PEERS]),
         f"peers {len(peers)}",
@@ -70,7 +70,7 @@ def gpu_row(index: int, gpu: Gpu, percent: int | None) -> str:
     return f"gpu {', '.join(map(str, cells))}"
 
 
-def _set_up_words(set_up: SetUp) -> str:
+def _set_up_state(set_up: SetUp) -> str:
     if set_up.state != "failed":
         return set_up.state
     return "failed 1" if set_up.line is None else f"failed 1 {set_up.line}"

@@ -43,15 +43,15 @@ class Shell:
         self.status = 0
         self.exited = False
 
-    def run_forced(self, command: str, asked: str) -> tuple[str, int]:
+    def run_forced(self, command: str, requested: str) -> tuple[str, int]:
         """Run the forced command of a key, and return its output and exit status.
 
-        `asked` is the command that the client sent, which sshd would pass in SSH_ORIGINAL_COMMAND. Raises Hangs if
-        the forced command never ends.
+        `requested` is the command that the client sent, which sshd would pass in SSH_ORIGINAL_COMMAND. Raises
+        Hangs if the forced command never ends.
         """
         info = self._info()
         if info.ending is not None and command == info.probe:
-            info.ending.told(asked, self._clock.now())
+            info.ending.receive(requested, self._clock.now())
         return self.run(command)
 
     def run(self, line: str) -> tuple[str, int]:

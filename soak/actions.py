@@ -45,8 +45,7 @@ class ActionKind(StrEnum):
     In the text, `{own}` and `{any}` stand for the ID of a rental, and `{+90}` for the time in 90 minutes.
     """
     CLICK = "click"
-    """Click a button whose text begins with one of `labels`, then handle the modal that it opens as `dialog`
-    says."""
+    """Click a button whose text begins with one of `labels`. If a modal opens, handle it according to `dialog`."""
     SAY = "say"
     """Write a direct message to the bot."""
     KEY = "key"
@@ -188,7 +187,7 @@ def opening_actions(rng: random.Random) -> tuple[Action, ...]:
 def waiting_actions(rng: random.Random) -> tuple[Action, ...]:
     """Return the actions with which two people start to wait for a start time.
 
-    They do so before the copy of the database is made that will be restored later.
+    They take place before the database is copied. Later, the database is replaced by this copy.
     """
     return tuple(
         action

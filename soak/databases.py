@@ -129,7 +129,7 @@ async def _execute(url: str, *statements: str) -> None:
 
 @contextmanager
 def postgres_server() -> Iterator[Any]:
-    """Run a PostgreSQL server as long as the block lasts.
+    """Run a PostgreSQL server for the duration of the block.
 
     Its `get_uri(database=...)` returns the URL of one of its databases.
     """
@@ -150,7 +150,7 @@ class Databases:
     """Creates a new database for each episode."""
 
     def __init__(self, server: Any) -> None:
-        """Take the PostgreSQL server, or None if no episode uses PostgreSQL."""
+        """Create databases on this PostgreSQL server. It is None if no episode uses PostgreSQL."""
         self._server = server
         self._count = 0
 
@@ -166,7 +166,7 @@ class Databases:
 
 @asynccontextmanager
 async def databases(kinds: set[str]) -> AsyncIterator[Databases]:
-    """Provide new databases as long as the block lasts.
+    """Provide new databases for the duration of the block.
 
     A PostgreSQL server is started only if one of `kinds` needs it.
     """
@@ -179,7 +179,7 @@ async def databases(kinds: set[str]) -> AsyncIterator[Databases]:
 
 
 def spare_the_disk(writer: AsyncEngine) -> None:
-    """Make a SQLite database seldom wait for the disk at its commits.
+    """Reduce how often a SQLite database waits for the disk when it commits.
 
     This makes tests faster, and their data needn't survive a power cut.
     """

@@ -124,7 +124,7 @@ HOSTILE_BODIES = (
     "[" * 3000,
     "",
 )
-"""Bodies that aren't valid answers of the market."""
+"""Response bodies that aren't valid answers from the market."""
 
 
 def draw_disturbance(rng: random.Random, seconds: float) -> Disturbance:

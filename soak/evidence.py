@@ -158,7 +158,7 @@ class Evidence:
     uses: tuple[MachineUse, ...]
     left: dict[str, datetime]
     """The times at which people left the workspace, by name. Since then, they see only direct messages."""
-    taken_back: frozenset[str]
+    reclaimed: frozenset[str]
     """The IDs of the resources that their vendor reclaimed."""
     restored_at: datetime | None
     """The time at which the database was replaced by an older copy, or None if it never was."""

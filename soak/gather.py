@@ -19,7 +19,7 @@ from soak.world import GRACE, PEOPLE, World
 SLOW_DELETIONS = {"delete_500", "not_deleting", "stale_cache"}
 METADATA = "gpubot_message"
 PAGE = 200
-_AS = re.compile(rf"\brestored (?P<id>{RENTAL_ID}) \(with the new ID (?P<new>{RENTAL_ID})\) for ")
+_AS = re.compile(rf"\badded (?P<id>{RENTAL_ID}) back to my database \(with the new ID (?P<new>{RENTAL_ID})\) for ")
 _BECAME = re.compile(rf": (?P<name>[\w-]+)(?:, [^\n]*?)?\. It has the ID (?P<id>{RENTAL_ID}) now\b")
 
 
@@ -64,7 +64,7 @@ async def gather(world: World, *, over: bool) -> Evidence:
         slow_to_delete=_slow_to_delete(world),
         uses=tuple(world.uses),
         left={LEAVER: world.left_at} if world.left_at else {},
-        taken_back=frozenset(world.taken_back),
+        reclaimed=frozenset(world.reclaimed),
         restored_at=world.restored_at,
         log=tuple(
             line

@@ -94,7 +94,7 @@ class Replica:
 
     @contextmanager
     def stopped(self) -> Iterator[None]:
-        """Stop the process with SIGSTOP as long as the block lasts."""
+        """Stop the process with SIGSTOP for the duration of the block."""
         self.is_stopped = True
         try:
             with self.running().stopped():
@@ -123,7 +123,7 @@ class World:
     """The disturbances that are in force now."""
     disturbances_met: Counter[str] = field(default_factory=Counter)
     """The number of times that each disturbance began, by name."""
-    taken_back: set[str] = field(default_factory=set)
+    reclaimed: set[str] = field(default_factory=set)
     """The IDs of the resources that their vendor reclaimed."""
     uses: list[MachineUse] = field(default_factory=list)
     """The uses of machines, oldest first."""
@@ -162,9 +162,9 @@ class World:
             raise Finding(f"gpubot run did not start: {str(error)[-TAIL:]}") from error
 
     async def connected(self, seconds: float) -> bool:
-        """Wait until each process has two connections to Slack, for at most `seconds` of wall-clock time.
+        """Wait until each process has two connections to Slack, and return whether this succeeded.
 
-        Returns whether they have.
+        Waits at most `seconds` of wall-clock time.
         """
         least = 2 * len(self.replicas)
         return len((await self.sandbox.sockets(least=least, wait=seconds)).names) >= least
@@ -318,7 +318,7 @@ class World:
         resource_id, now = alive[int(pick * len(alive))].resource_id, await self.sandbox.now()
         await self.sandbox.compute.post(f"resources/{resource_id}/{disturbance.path}", disturbance.body)
         if disturbance.path == "vanish":
-            self.taken_back.add(resource_id)
+            self.reclaimed.add(resource_id)
         else:
             body = UseBody.model_validate(disturbance.body)
             phases = tuple(phase.phase() for phase in body.phases or ())
@@ -356,7 +356,10 @@ class World:
 
 
 def _is_idle(health: dict[str, Any], revision: int) -> bool:
-    """Return whether a process knows the sandbox's time as of that revision, and has nothing due or running."""
+    """Return whether a process knows the sandbox's current time, and has nothing due or in progress.
+
+    The time has a revision, which increases with each change of the sandbox's clock.
+    """
     if not health or health["due_now"] or health["steps_in_flight"]:
         return False
     return int(health["clock"]["revision"]) >= revision
@@ -373,7 +376,7 @@ async def _join(sandbox: SandboxClient, user: str) -> None:
 
 @asynccontextmanager
 async def open_world(folder: Path, store: Store, *, replicas: int = 1, seed: int = 1) -> AsyncIterator[World]:
-    """Run a sandbox as long as the block lasts.
+    """Run a sandbox for the duration of the block.
 
     The bot's processes, of which there are `replicas`, aren't started yet.
     """

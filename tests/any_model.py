@@ -1,4 +1,7 @@
-"""Draws models with Hypothesis by their annotations, so that tests also cover a field that is added later."""
+"""Draws models with Hypothesis according to their annotations.
+
+This way, tests also cover fields that are added later.
+"""
 
 from __future__ import annotations
 
@@ -16,8 +19,10 @@ Basics = Mapping[Any, SearchStrategy[Any]]
 
 
 def anything(kind: Any, basics: Basics) -> SearchStrategy[Any]:
-    """Return a strategy for the values that an annotation allows. `basics` has the strategies of plain types, and
-    of models whose fields must fit each other. What may be None is None in every third value.
+    """Return a strategy for the values that an annotation allows.
+
+    `basics` contains the strategies of plain types, and of models whose fields must be consistent with each other.
+    A value that may be None is None in about a third of the cases.
     """
     if kind in basics:
         return basics[kind]
@@ -43,7 +48,7 @@ def anything(kind: Any, basics: Basics) -> SearchStrategy[Any]:
 
 
 def any_of(kind: type[M], basics: Basics, /, **fixed: Any) -> SearchStrategy[M]:
-    """Return a strategy for the values of a model with these `fixed` fields."""
+    """Return a strategy for instances of a model, with the `fixed` fields set to the given values."""
     free = {n: anything(field.annotation, basics) for n, field in kind.model_fields.items() if n not in fixed}
-    # Not by `builds`: it would also draw a required field by its alias.
+    # `builds` can't be used here, because it would also draw a required field by its alias.
     return st.fixed_dictionaries(free).map(lambda fields: kind(**fields, **fixed))

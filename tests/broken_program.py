@@ -1,7 +1,7 @@
-"""A program that fails in every way, with secrets in its variables and in the messages of its exceptions.
+"""A program that fails in every possible way, with secrets in its variables and in the messages of its exceptions.
 
-`python -m tests.broken_program console|json|quiet|none` sets how it logs. `quiet` is for commands that log
-nothing, and `none` sets up no logging.
+`python -m tests.broken_program console|json|quiet|none` selects how the program logs. `quiet` is the mode of
+commands that log nothing, and `none` doesn't set up logging at all.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class NotWritten(Exception):
 
 
 def breaks() -> NoReturn:
-    """Raise a group of two errors: one with a cause, and one that was raised while another one was handled."""
+    """Raise a group of two errors: one with a cause, and one that was raised while another was being handled."""
     token, note, key = SECRETS
     raise ExceptionGroup(f"{token} {note} {key}", [_caused(note, key), _while_handling(token, note)])
 
@@ -58,7 +58,7 @@ def _while_handling(token: str, note: str) -> Exception:
 
 
 class BreaksWhenCollected:
-    """Raises an exception that nothing can catch."""
+    """Raises an exception that nothing can catch, when it is garbage-collected."""
 
     def __del__(self) -> None:
         breaks()
@@ -95,7 +95,7 @@ def in_a_thread() -> None:
 
 
 def main() -> None:
-    """Fail in every way, and end with an exception in a command."""
+    """Fail in every way, and finally with an exception in a command."""
     how = sys.argv[1]
     if how == "quiet":
         keep_quiet()

@@ -1,4 +1,4 @@
-"""What must hold of budgets at each moment: the balances are sums, and the charges are the ledger."""
+"""Checks of budgets that must be true at any time: balances are sums, and charges equal the ledger."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ from store.db import Database
 
 
 async def check_budgets(store: Database) -> None:
-    """Check that each balance is the sum of what rentals hold and were charged, that a rental that is over holds
-    nothing, and that charges are what the ledger has.
+    """Check that budgets, reservations and charges are consistent.
+
+    Each balance must be the sum of what rentals have reserved and been charged. A rental that is over must have no
+    reservations. The charges must add up to the ledger.
     """
     async with store.read() as tx:
         balances = [
@@ -24,15 +26,15 @@ async def check_budgets(store: Database) -> None:
             assert sum(one.amount for one in charges) == sum(
                 row.amount for row in await tx.rentals.ledger(rental.id)
             )
-            held = await tx.budgets.reservations(rental.id)
-            assert not (rental.state.over and held), rental.id
-            if held:
+            reserved = await tx.budgets.reservations(rental.id)
+            assert not (rental.state.over and reserved), rental.id
+            if reserved:
                 owners = {one.owner for one in owners_of(rental.owner, await tx.events.of(rental.id))}
-                assert all(one.owner in owners and one.project == rental.project for one in held)
+                assert all(one.owner in owners and one.project == rental.project for one in reserved)
 
 
 async def check_settled(store: Database) -> None:
-    """Check that nothing is reserved any more, and that the team has spent what the ledger has."""
+    """Check that nothing is reserved any more, and that the team has spent the total of the ledger."""
     await check_budgets(store)
     async with store.read() as tx:
         team = await tx.budgets.of_team()

@@ -1,4 +1,4 @@
-"""The order of a whole run, and what holds for all of its property tests."""
+"""The order of the tests in a whole run, and the settings of all property tests."""
 
 from __future__ import annotations
 
@@ -15,26 +15,29 @@ from hypothesis import Phase, settings
 from tests.forking import fork_programs
 from tests.programs import skipped_lines
 
-# If CI is set, this adds to Hypothesis's own profile "ci": each run draws the same examples, and a failure prints
-# a @reproduce_failure line. A part of the tests draws other examples than all tests, as does a changed program:
-# Hypothesis also draws constants of those modules of the program that are loaded (_get_local_constants in its
-# providers.py).
+# If CI is set, this profile extends Hypothesis's own profile "ci": each run draws the same examples, and a failure
+# prints a @reproduce_failure line. The examples still differ if only some of the tests run, or if the program has
+# changed, because Hypothesis also draws constants from the program's modules that are loaded (_get_local_constants
+# in its providers.py).
 settings.register_profile(
     "gpubot",
     deadline=None,  # no test asserts a duration
-    phases=[phase for phase in Phase if phase is not Phase.explain],  # it traces each line of Python before 3.12
+    phases=[
+        phase for phase in Phase if phase is not Phase.explain
+    ],  # before Python 3.12, this phase traces every line
 )
 settings.load_profile("gpubot")
 
 fork_programs()
 
-# httpcore imports it several times for each request. It isn't installed, and pytest makes a failing import slow.
-sys.modules["sniffio"] = None  # type: ignore[assignment]  # so the import fails at once
+# httpcore imports sniffio several times for each request. It isn't installed, and pytest makes failing imports
+# slow.
+sys.modules["sniffio"] = None  # type: ignore[assignment]  # makes the import fail immediately
 
-# A shell that starts the tests in the background lets them, and the programs that they start, ignore Ctrl-C.
+# If a shell starts the tests in the background, it makes them, and the programs that they start, ignore Ctrl-C.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# By default, structlog writes the variables of each frame of a traceback, which takes longer than most tests.
+# By default, structlog logs the variables of each frame of a traceback, which takes longer than most tests.
 structlog.configure(
     processors=[
         *structlog.get_config()["processors"][:-1],
@@ -42,16 +45,18 @@ structlog.configure(
     ]
 )
 
-gc.disable()  # until the tests are collected: nearly all that loading them makes stays
+gc.disable()  # until the tests are collected, because nearly all objects that loading them creates are kept
 
 LONG = ("tests/journeys/", "tests/demo/", "tests/soak/", "tests/bench/")
-"""Where the tests are that take longest: they start processes."""
+"""The folders of the tests that take longest, because they start processes."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give each worker its share of the long tests, with short ones between them: long tests mostly wait, and
-    short ones need a core. pytest-xdist gives each worker one run of the list, and the others steal from its
-    end.
+    """Give each worker its share of the long tests, with short ones between them.
+
+    Long tests mostly wait, while short ones need a core, so they run well next to each other. pytest-xdist gives
+    each worker a contiguous part of the list; a worker that has finished steals tests from the end of another's
+    part.
     """
     workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
     long = [item for item in items if item.nodeid.startswith(LONG)]
@@ -66,8 +71,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def _mixed(long: list[pytest.Item], short: list[pytest.Item]) -> list[pytest.Item]:
-    """Return the tests with the long ones spread over the first half of the short ones, so that none is left when
-    the other workers have finished. Tests of one file stay together: they may share a fixture.
+    """Return the tests with the long ones spread over the first half of the short ones.
+
+    This way, no long test is left when the other workers have finished. Tests of one file stay together, because
+    they may share a fixture.
     """
     mixed, left = [], list(reversed(long))
     for n, item in enumerate(short):
@@ -79,11 +86,11 @@ def _mixed(long: list[pytest.Item], short: list[pytest.Item]) -> list[pytest.Ite
 
 
 def pytest_collection_finish() -> None:
-    """Leave what loading the tests made out of each garbage collection, which takes an eighth less time then.
+    """Exclude everything that was created while the tests were loaded from garbage collection.
 
-    Collect seldom: that spares a test in a world a tenth of its time. But collect the middle generation after
-    every five collections of the youngest: if it grows larger, one collection stops a busy machine's test for
-    seconds.
+    Each collection then takes an eighth less time. Collections are also made rare, which saves a test with a whole
+    world a tenth of its time. But the middle generation is collected after every five collections of the youngest
+    one: if it grew larger, a single collection would stop a test for seconds on a busy machine.
     """
     gc.freeze()
     gc.set_threshold(20_000, 5, 200)
@@ -92,7 +99,7 @@ def pytest_collection_finish() -> None:
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> Generator[None]:
-    """Say at the very end which programs the skipped tests need, and how to install them."""
+    """Print, at the very end, which programs the skipped tests need, and how to install them."""
     yield
     reports = terminalreporter.stats.get("skipped", [])
     reasons = [report.longrepr[2].removeprefix("Skipped: ") for report in reports]

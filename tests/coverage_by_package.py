@@ -10,7 +10,7 @@ from typing import Any
 
 
 def by_package(files: dict[str, Any]) -> dict[str, tuple[int, int]]:
-    """Return the covered lines and all lines of each folder, from the `files` of a report."""
+    """Return the number of covered lines and of all lines of each folder, from the `files` of a report."""
     sums: dict[str, tuple[int, int]] = defaultdict(lambda: (0, 0))
     for name, file in files.items():
         covered, lines = sums[str(Path(name).parent)]
@@ -20,7 +20,7 @@ def by_package(files: dict[str, Any]) -> dict[str, tuple[int, int]]:
 
 
 def main(report: Path) -> None:
-    """Print one line for each package and one for all."""
+    """Print a line for each package, and a line for all of them."""
     sums = by_package(json.loads(report.read_text())["files"])
     sums["all"] = sum(covered for covered, _ in sums.values()), sum(lines for _, lines in sums.values())
     for package, (covered, lines) in sorted(sums.items(), key=lambda item: (item[0] == "all", item[0])):

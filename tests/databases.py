@@ -1,7 +1,7 @@
 """A new database for each test, on SQLite and on a real PostgreSQL.
 
-Each test process migrates a schema once. Then each test gets a copy of the file, or the emptied database.
-In a folder's conftest: `from tests.databases import clock, database, postgres, url`.
+Each test process migrates each schema only once. After that, each test gets a copy of the SQLite file, or the
+emptied PostgreSQL database. In a folder's conftest: `from tests.databases import clock, database, postgres, url`.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ from tests.dialects import share_dialects
 share_dialects()
 
 START = datetime(2025, 3, 4, 9, 0, tzinfo=UTC)
-"""Our time when a test begins. It changes only if the test moves it."""
+"""Bot time when a test begins. It changes only if the test moves it."""
 
 ON_SQLITE = pytest.mark.parametrize("url", ["sqlite"], indirect=True)
-"""Runs a test on SQLite alone: other tests have its SQL on both databases."""
+"""Runs a test on SQLite alone, because other tests execute its SQL on both databases."""
 
 _CUT_OTHERS = (
     "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
@@ -42,11 +42,11 @@ _CUT_OTHERS = (
 _SEQUENCES = "SELECT setval(oid::regclass, 1, false) FROM pg_class WHERE relkind = 'S'"
 _DELETE = "; ".join([*(str(table.delete()) for table in reversed(metadata.sorted_tables)), _SEQUENCES])
 _TRUNCATE = f"TRUNCATE {', '.join(metadata.tables)} RESTART IDENTITY"
-"""It takes forty times as long as deleting few rows, but leaves no pages behind that the planner would count."""
+"""Takes forty times as long as deleting a few rows, but leaves no pages behind that the planner would count."""
 _IS_LARGE = "SELECT max(pg_relation_size(oid)) > 8 * 8192 FROM pg_class WHERE relkind = 'r' AND oid >= 16384"
 
 _migrated_file: list[bytes] = []
-"""An empty SQLite database with the newest schema, once a test of this process needed one."""
+"""The content of an empty SQLite database with the newest schema, once a test of this process has needed one."""
 
 
 @dataclass
@@ -55,7 +55,7 @@ class Postgres:
 
     server: Any
     migrated: bool = False
-    """Whether it has the database that tests share."""
+    """True once the server contains the migrated database that the tests share."""
 
     def url(self, database: str = "postgres") -> str:
         return str(self.server.get_uri(database=database))
@@ -70,7 +70,7 @@ class Postgres:
             await connection.close()
 
     async def stop(self) -> None:
-        """Stop the server as a crash would, without a checkpoint."""
+        """Stop the server without a checkpoint, which has the same effect as a crash."""
         await self._run(self.server.bin_path / "pg_ctl", "stop", "-D", self.server.pgdata, "-m", "immediate")
 
     async def start(self) -> None:
@@ -78,7 +78,7 @@ class Postgres:
         await asyncio.to_thread(self.server.ensure_postgres_running)
 
     async def copy(self) -> Path:
-        """Return a copy of the data folder as it is now, as a standby has one that lags from now on."""
+        """Return a copy of the current data folder, like the data of a standby that lags behind from now on."""
         info, copy = self.server.get_postmaster_info(), Path(self.server.pgdata).with_name("copy")
         address = ("-h", info.socket_dir, "-p", str(info.port), "-U", self.server.postgres_user)
         if self.server.system_user is not None:
@@ -101,16 +101,16 @@ class Postgres:
         copy.rename(self.server.pgdata)
 
     async def limit_files(self, size: str) -> None:
-        """Let each write of the server beyond that many bytes of a file fail from now on, as on a full disk."""
+        """Make each write of the server fail that exceeds `size` bytes of a file, as on a full disk."""
         postmaster = psutil.Process(self.server.get_postmaster_info().pid)
         limit = ("/usr/bin/prlimit", f"--fsize={size}:unlimited", "--pid")
         await self._run(*limit, str(postmaster.pid))
         for process in postmaster.children():
-            with suppress(subprocess.CalledProcessError):  # it has ended meanwhile
+            with suppress(subprocess.CalledProcessError):  # the process may have ended in the meantime
                 await self._run(*limit, str(process.pid))
 
     async def _run(self, *command: str | Path) -> None:
-        """Run a program as the user that the server has."""
+        """Run a program as the user that the server runs as."""
         await asyncio.to_thread(
             subprocess.run, command, user=self.server.system_user, check=True, capture_output=True
         )
@@ -118,7 +118,7 @@ class Postgres:
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:
-    """A PostgreSQL server, started for the first test that needs it."""
+    """Run a PostgreSQL server, which starts for the first test that needs it."""
     with postgres_server() as server:
         yield Postgres(server)
 
@@ -142,16 +142,16 @@ def _write(path: Path, content: bytes) -> None:
 async def fresh_postgres(postgres: Postgres) -> str:
     """Return the URL of a migrated, empty PostgreSQL database without connections.
 
-    It is the same one for all tests of the process, because creating one takes long.
+    All tests of the process share this database, because creating one takes long.
     """
     url = postgres.url("gpubot")
     if not postgres.migrated:
         postgres.migrated = True
         await postgres.run(
-            # A test's data need not survive a power cut.
+            # A test's data needn't survive a power cut.
             "ALTER SYSTEM SET fsync = off",
             "ALTER SYSTEM SET synchronous_commit = off",
-            # Statistics of a nearly empty table would make the planner choose any index.
+            # With statistics of a nearly empty table, the planner would choose indexes arbitrarily.
             "ALTER SYSTEM SET autovacuum = off",
             "SELECT pg_reload_conf()",
             "CREATE DATABASE gpubot",
@@ -165,14 +165,14 @@ async def fresh_postgres(postgres: Postgres) -> str:
 
 
 def beside(database: Database) -> Database:
-    """Return a second holder of claims on an open database, as another process is. Close only the first."""
+    """Return a second claimant on an open database, which acts like another process. Close only the first one."""
     other = Database(database.engines, database._ownership, database._clock, "beside")
-    other._writer_lock = database._writer_lock  # that of the file, for which both queue
+    other._writer_lock = database._writer_lock  # there is one lock per file, for which both wait
     return other
 
 
 async def cut_connections(url: str) -> None:
-    """End every other connection to a PostgreSQL database, as its restart would."""
+    """End every other connection to a PostgreSQL database, as a restart of the server would."""
     connection = await asyncpg.connect(url)
     await connection.execute(_CUT_OTHERS)
     await connection.close()
@@ -180,19 +180,19 @@ async def cut_connections(url: str) -> None:
 
 @pytest.fixture
 async def sqlite_url(tmp_path: Path) -> str:
-    """The URL of an empty, migrated SQLite database."""
+    """Return the URL of an empty, migrated SQLite database."""
     return await fresh_sqlite(tmp_path / "gpubot.db")
 
 
 @pytest.fixture
 async def postgres_url(postgres: Postgres) -> str:
-    """The URL of an empty, migrated PostgreSQL database."""
+    """Return the URL of an empty, migrated PostgreSQL database."""
     return await fresh_postgres(postgres)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 async def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """The URL of an empty, migrated database of each kind."""
+    """Return the URL of an empty, migrated database of each kind."""
     if request.param == "sqlite":
         return await fresh_sqlite(tmp_path / "gpubot.db")
     return await fresh_postgres(request.getfixturevalue("postgres"))
@@ -200,13 +200,13 @@ async def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 @pytest.fixture
 def clock() -> MovedClock:
-    """A clock that stands at START."""
+    """Return a clock that is stopped at START."""
     return MovedClock(START)
 
 
 @pytest.fixture
 async def database(url: str, clock: MovedClock) -> AsyncIterator[Database]:
-    """An open database, which is closed after the test."""
+    """Yield an open database, which is closed after the test."""
     opened = await Database.open(url, claimant="test", clock=clock)
     yield opened
     await opened.close()

@@ -1,7 +1,8 @@
-"""SQLAlchemy's dialects, made once for all engines of a test process.
+"""Shares SQLAlchemy's dialects between all engines of a test process.
 
-Each test opens its own database. A new dialect would compile each statement again, and ask the server again for
-what it knows of the one before. `share_dialects` replaces both dialects for every engine that is made later.
+Each test opens its own database. A new dialect would have to compile every statement again, and would query the
+server again for facts that the previous dialect already had. `share_dialects` replaces both dialects for all
+engines that are created later.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ _made: dict[tuple[type[Dialect], str], Any] = {}
 
 
 class _Shared(Dialect):
-    """A dialect of which there is one for each set of arguments."""
+    """A dialect that exists only once for each set of arguments."""
 
     def __new__(cls, **arguments: Any) -> Self:
         key = (cls, repr(sorted(item for item in arguments.items() if item[0] != "dbapi")))
@@ -36,31 +37,31 @@ class _Shared(Dialect):
             super().__init__(**arguments)
 
     def initialize(self, connection: Connection) -> None:
-        """Ask the server what the dialect needs to know, unless an earlier engine did."""
+        """Query the server for the facts that the dialect needs, unless an earlier engine has already done so."""
         if not self.initialized:
             super().initialize(connection)
             self.initialized = True
 
     @classmethod
     def engine_created(cls, engine: Engine) -> None:
-        """Let an engine use what the others compiled."""
+        """Let an engine use the statements that the others have compiled."""
         assert isinstance(engine.dialect, _Shared)
         engine._compiled_cache = engine.dialect.compiled_statements
 
 
 class SharedSqlite(_Shared, InlineDialect):
-    """SQLite's."""
+    """The shared dialect of SQLite."""
 
     supports_statement_cache = True
 
 
 class SharedPostgres(_Shared, PGDialect_asyncpg):
-    """PostgreSQL's."""
+    """The shared dialect of PostgreSQL."""
 
     supports_statement_cache = True
 
 
 def share_dialects() -> None:
-    """Give each engine that is made from now on one of the shared dialects."""
+    """Make each engine that is created from now on use one of the shared dialects."""
     registry.register("sqlite.inline", __name__, SharedSqlite.__name__)
     registry.register("postgresql.asyncpg", __name__, SharedPostgres.__name__)

@@ -1,4 +1,4 @@
-"""Facts of events, of which a test names only those that it is about."""
+"""Facts of events for tests. A test names only the facts that matter to it."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _USUAL: dict[str, Any] = {
 
 
 def facts_for(kind: EventKind, **known: Any) -> Any:
-    """Return the facts of an event of this kind. What they can't do without is made up."""
+    """Return the facts of an event of this kind, with made-up values for required fields that aren't given."""
     fields = EFFECTS[kind].facts.model_fields
     usual = {name: _USUAL[name] for name, field in fields.items() if field.is_required() and name not in known}
     if kind is EventKind.OWNER_CHANGED:

@@ -1,14 +1,15 @@
-"""Programs of gpubot started by a fork, without loading their modules again.
+"""Starts gpubot's programs by forking a process that has already loaded their modules.
 
-`python -m bot ..` and `python -m sandbox ..` need a second of CPU to load their modules, most of what many tests
-would cost. `fork_programs` lets `subprocess.Popen` start them, and the programs of the bench, from a server: a
-process that has loaded the modules and does nothing else. What it forks is a process like any other, a child of
-the one that asked, with its own environment, folder, standard streams, signals and exit status. The real `main`
-runs in it.
+`python -m bot ..` and `python -m sandbox ..` need a second of CPU time to load their modules, which is most of
+what many tests would cost. After `fork_programs`, `subprocess.Popen` starts these programs, and those of the
+bench, through a server: a process that has loaded the modules and does nothing else. A forked program is an
+ordinary process. It is a child of the process that requested it, with its own environment, folder, standard
+streams, signals and exit status, and it runs the real `main`.
 
-Some programs are started without a fork: those with other options of Python in their environment (PYTHONUTF8,
-LC_ALL) or with a process group of their own, as in tests/demo/test_programs.py, and every program outside Linux or
-under coverage. What is forked has the command line of the server, and ends without taking down its modules.
+Some programs are started without a fork: programs with different options for Python in their environment
+(PYTHONUTF8, LC_ALL) or with a process group of their own, as in tests/demo/test_programs.py, and all programs
+outside Linux or under coverage. Two differences remain: a forked program has the command line of the server, and
+it exits without tearing down its modules.
 """
 
 from __future__ import annotations
@@ -36,54 +37,56 @@ from bot.clock import SystemClock
 from bot.net.sandbox_clock import FollowedClock
 
 BENCH = ("bench.empty_app", "bench.peer", "bench.ssh_host", "bench.timing")
-"""The programs of the bench. The libraries that they load are among those of the others."""
+"""The programs of the bench. They need no libraries that the other programs don't load."""
 PROGRAMS = ("bot", "sandbox", "sandbox.compute", "sandbox.slack", *BENCH)
 LOADED = ("bot.app", "demo.console", "demo.script", "bot.__main__", "sandbox.__main__", "alembic.command")
-"""What the server loads: the programs but those of BENCH, and what they load once they run."""
+"""The modules that the server loads: those of the programs, except BENCH, and those that they load later."""
 LONGEST_REQUEST = 100_000
 WRONG_CLOCK = "TEST_WRONG_CLOCK"
-"""An environment variable: by how many hours the clock of a forked bot is ahead, or behind if negative."""
+"""An environment variable with the hours by which a forked bot's clock is ahead, or behind if negative."""
 ROOT = Path(__file__).parents[1]
 _SET_CHILD_SUBREAPER = 36
 
 
 class ForkingPopen(subprocess.Popen[Any]):
-    """A Popen whose child is forked by the server if it runs one of the programs."""
+    """A Popen whose child is forked by the server if the command runs one of the programs."""
 
     def _execute_child(self, *given: Any) -> None:
         args, executable, preexec_fn, _, pass_fds, cwd, env, _, _, shell, *others = given
         pipes, rest = others[:6], tuple(others[6:])
-        words = _words(args)
+        command = _module_command(args)
         environment = dict(os.environ if env is None else env)
         *usual, new_session, process_group = rest
         plain = not (executable or preexec_fn or pass_fds or shell) and (*usual, process_group) == _USUAL
-        if words is None or not plain or not _is_like_ours(environment):
+        if command is None or not plain or not _is_like_ours(environment):
             super()._execute_child(*given)  # type: ignore[misc]  # not in the stubs
             return
         stdin, _, _, stdout, _, stderr = pipes
         streams = [number if fd == -1 else fd for number, fd in enumerate((stdin, stdout, stderr))]
-        request = json.dumps([words, os.fspath(cwd or Path.cwd()), environment, bool(new_session)])
+        request = json.dumps([command, os.fspath(cwd or Path.cwd()), environment, bool(new_session)])
         self.pid = _server.fork(request, streams)
         self._child_created = True
         self._close_pipe_fds(*pipes)  # type: ignore[attr-defined]  # as above
 
 
 _USUAL = (True, None, None, None, -1, -1)
-"""restore_signals, gid, gids, uid, umask and process_group, unless they are asked for."""
+"""The values of restore_signals, gid, gids, uid, umask and process_group if the caller doesn't set them."""
 
 
-def _words(args: Any) -> list[str] | None:
-    """Return what follows `python -m` if a command starts one of the programs."""
+def _module_command(args: Any) -> list[str] | None:
+    """Return the part of a command after `python -m` if it starts one of the programs, otherwise None."""
     if not isinstance(args, Sequence) or isinstance(args, str | bytes):
         return None
-    words = [os.fspath(arg) for arg in args]
-    runs = len(words) > 2 and words[:2] == [sys.executable, "-m"] and words[2] in PROGRAMS
-    return words[2:] if runs else None
+    command = [os.fspath(arg) for arg in args]
+    runs = len(command) > 2 and command[:2] == [sys.executable, "-m"] and command[2] in PROGRAMS
+    return command[2:] if runs else None
 
 
 def _is_like_ours(environment: Mapping[str, str]) -> bool:
-    """Return whether no variable that Python reads only when it starts differs from this process's. A PYTHONPATH
-    that names this project changes nothing: the server has loaded its modules.
+    """Return whether the environment matches this process in everything that Python reads only when it starts.
+
+    A PYTHONPATH that names this project doesn't matter, because the server has already loaded the project's
+    modules.
     """
     read_at_start = {name: one for name, one in environment.items() if name.startswith(("PYTHON", "LANG", "LC_"))}
     if read_at_start.get("PYTHONPATH") == str(ROOT):
@@ -99,11 +102,14 @@ class _Server:
         self._process: subprocess.Popen[bytes] | None = None
 
     def fork(self, request: str, streams: list[int]) -> int:
-        """Return the pid of a new child of this process, which runs what `request` names: the words after `python
-        -m`, the folder, the environment, and whether it has a session of its own.
+        """Fork a new child of this process, and return its process ID.
+
+        `request` contains the part of the command after `python -m`, the folder, the environment, and whether the
+        child gets its own session.
         """
         requests = self._requests or self._start()
-        # What the server forks loses its parent at once, and gets this process in its place.
+        # The server's child exits right after it has forked the program. As a subreaper, this process then becomes
+        # the program's parent.
         _adopt_orphans(True)
         try:
             socket.send_fds(requests, [request.encode()], streams)
@@ -115,7 +121,7 @@ class _Server:
         return int(answer)
 
     def fork_itself(self) -> None:
-        """Start the server as a fork of this process, which has loaded the programs."""
+        """Start the server as a fork of this process, which has already loaded the programs."""
         ours, theirs = self._connect()
         if os.fork() == 0:
             ours.close()
@@ -138,7 +144,7 @@ class _Server:
 
     @property
     def pid(self) -> int | None:
-        """Return its process id. Return None if it was not needed yet."""
+        """The process ID of the server, or None if it hasn't been needed yet."""
         return None if self._process is None else self._process.pid
 
     def _stop(self) -> None:
@@ -156,18 +162,21 @@ _server = _Server()
 
 
 def fork_programs() -> None:
-    """Let all programs that this process starts from now on be forked, where that can be."""
+    """Fork all programs that this process starts from now on, where that is possible."""
     if sys.platform == "linux" and "COVERAGE_PROCESS_CONFIG" not in os.environ:
         subprocess.Popen = ForkingPopen  # type: ignore[misc]  # asyncio's processes are made by it too
 
 
 def server_pid() -> int | None:
-    """Return the process id of the server. Return None if no program was started yet."""
+    """Return the process ID of the server, or None if no program has been started yet."""
     return _server.pid
 
 
 def serve(requests: socket.socket) -> list[str]:
-    """Fork a process for each request. Return in that process alone, with the words of its command."""
+    """Fork a process for each request.
+
+    Returns only in the forked processes, with the rest of the command after `python -m`.
+    """
     for module in LOADED:
         import_module(module)
     gc.collect()
@@ -193,7 +202,7 @@ def serve(requests: socket.socket) -> list[str]:
 
 
 def _become(request: bytes, streams: list[int]) -> list[str]:
-    words, cwd, environment, new_session = json.loads(request)
+    command, cwd, environment, new_session = json.loads(request)
     if new_session:
         os.setsid()
     for standard, fd in enumerate(streams):
@@ -208,23 +217,23 @@ def _become(request: bytes, streams: list[int]) -> list[str]:
     time.tzset()
     random.seed()
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    return [str(word) for word in words]
+    return [str(word) for word in command]
 
 
-def run(words: list[str]) -> NoReturn:
-    """Run a program in this process, and end the process."""
-    global _server  # noqa: PLW0603 - the one of the process that forked this one is not ours
+def run(command: list[str]) -> NoReturn:
+    """Run a program in this process, then end the process."""
+    global _server  # noqa: PLW0603 - the inherited one belongs to the process that forked this one
     _server = _Server()
-    if words[:2] in (["bot", "demo"], ["bot", "sandbox"]):
+    if command[:2] in (["bot", "demo"], ["bot", "sandbox"]):
         _server.fork_itself()
         subprocess.Popen = ForkingPopen  # type: ignore[misc]
     if hours := os.environ.get(WRONG_CLOCK):
         _set_clock(timedelta(hours=float(hours)))
-    sys.modules.pop(f"{words[0]}.__main__", None)
-    sys.argv[1:] = words[1:]
+    sys.modules.pop(f"{command[0]}.__main__", None)
+    sys.argv[1:] = command[1:]
     status = 0
     try:
-        runpy.run_module(words[0], run_name="__main__", alter_sys=True)
+        runpy.run_module(command[0], run_name="__main__", alter_sys=True)
     except SystemExit as end:
         if isinstance(end.code, str):
             raise
@@ -233,22 +242,24 @@ def run(words: list[str]) -> NoReturn:
 
 
 def _set_clock(ahead: timedelta) -> None:
-    """Let this process's clock be wrong, as if somebody had set its machine's. Spans of time stay right."""
-    real, follow = SystemClock.real, FollowedClock.put
+    """Make this process's clock wrong, as if somebody had set the machine's clock. Time spans stay correct."""
+    real, put = SystemClock.real, FollowedClock.put
 
     def wrong_real(clock: SystemClock) -> datetime:
         return real(clock) + ahead
 
     def wrong_put(clock: FollowedClock, moment: datetime, **more: Any) -> None:
-        follow(clock, moment + ahead, **more)
+        put(clock, moment + ahead, **more)
 
     SystemClock.real = wrong_real  # type: ignore[method-assign,assignment]  # this process has no other code under test
     FollowedClock.put = wrong_put  # type: ignore[method-assign,assignment]  # as above
 
 
 def _end(status: int) -> NoReturn:
-    """End this process as Python does, without taking down its modules: that would first copy all that it shares
-    with the server, which takes a quarter of the CPU of a short life.
+    """End this process as Python does, but without tearing down its modules.
+
+    Tearing them down would first copy all memory that the process shares with the server, which takes a quarter of
+    the CPU time of a short life.
     """
     threading._shutdown()  # type: ignore[attr-defined]  # not in the stubs
     atexit._run_exitfuncs()

@@ -1,4 +1,4 @@
-"""The sandbox's GitHub for tests, and the bot's client of it."""
+"""The sandbox's GitHub for tests, and the bot's client for it."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from sandbox.github import GithubSandbox
 
 @dataclass
 class GithubWorld:
-    """A GitHub, what its users have there, and how it goes wrong."""
+    """A GitHub, the keys of its users, and its failures."""
 
     source: Github
     url: str
     control: Server
 
     async def has(self, name: str, *lines: str, behaviour: str = "normal") -> None:
-        """Let a user have these keys and no others."""
+        """Give a user these keys, and no others."""
         await self.control.post(f"users/{name}", {"keys": list(lines), "behaviour": behaviour})
 
     async def fault(self, kind: str, **more: Any) -> None:
-        """Let the next request go wrong."""
+        """Make the next request fail."""
         await self.control.post("faults", {"endpoint": "user_keys", "kind": kind, **more})
 
     async def requests(self) -> list[dict[str, Any]]:
@@ -39,7 +39,7 @@ class GithubWorld:
 
 @asynccontextmanager
 async def github(*, seconds: float = SECONDS) -> AsyncIterator[GithubWorld]:
-    """Yield a GitHub without users. `seconds` are what the bot waits for an answer of it."""
+    """Yield a GitHub without users. The bot waits at most `seconds` for its answers."""
     sandbox = GithubSandbox(SandboxClock(speed=0))
     try:
         url = await sandbox.start()

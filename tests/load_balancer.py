@@ -1,4 +1,4 @@
-"""A load balancer in front of several bots in HTTP mode. It asks /ready, as docs/http-mode.md says."""
+"""A load balancer in front of several bots in HTTP mode. It polls /ready, as docs/http-mode.md recommends."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from sandbox.clock import Notifier
 from sandbox.serving import LONGEST_WAIT, serve
 
 CHECK_EVERY = 0.05
-"""Real seconds between two questions whether a bot is ready."""
+"""Wall-clock seconds between two checks whether a bot is ready."""
 OWN = {"Host", "Content-Length", "Transfer-Encoding", "Connection"}
-"""Headers that each connection has for itself."""
+"""Headers that belong to a single connection, so they aren't forwarded."""
 
 
 @dataclass(frozen=True)
 class Backend:
-    """One bot: where it takes requests, and whether it is ready."""
+    """A bot: the address at which it receives requests, and a check whether it is ready."""
 
     address: str
     ready: Callable[[], Awaitable[bool]]
@@ -31,34 +31,36 @@ class Backend:
 
 @dataclass
 class LoadBalancer:
-    """Sends each request to the next bot that was ready when it was last asked."""
+    """Sends requests in turn to the bots that were ready at the last check."""
 
     backends: list[Backend]
     url: str = ""
     ready: list[Backend] = field(default_factory=list)
     sent: Counter[str] = field(default_factory=Counter)
-    """How many requests each address answered."""
+    """The number of requests that each address has answered."""
     _answered: Notifier = field(default_factory=Notifier)
     _turns: count[int] = field(default_factory=count)
 
     async def check(self) -> None:
-        """Ask each bot whether it is ready."""
+        """Check each bot for readiness."""
         self.ready = [backend for backend in self.backends if await backend.ready()]
 
     async def watch(self) -> None:
-        """Ask them again and again, until cancelled."""
+        """Check all bots repeatedly, until cancelled."""
         while True:
             await asyncio.sleep(CHECK_EVERY)
             await self.check()
 
     async def until_answers(self, address: str) -> None:
-        """Return once this bot has answered another request."""
+        """Wait until this bot has answered another request."""
         before = self.sent[address]
         assert await self._answered.wait_for(lambda: self.sent[address] > before, LONGEST_WAIT)
 
     async def forward(self, request: web.Request) -> web.Response:
-        """Pass a request on, to another bot only if the first one can't be reached. Answer 502 if none can, or if
-        one breaks off.
+        """Forward a request to a bot.
+
+        If the bot can't be reached, the next one gets the request. The answer is 502 if no bot can be reached, or
+        if a bot breaks off while it answers.
         """
         body = await request.read()
         headers = {name: value for name, value in request.headers.items() if name not in OWN}
@@ -82,7 +84,7 @@ class LoadBalancer:
 
 @asynccontextmanager
 async def load_balancer(*backends: Backend) -> AsyncIterator[LoadBalancer]:
-    """Run a load balancer until the end of the block."""
+    """Run a load balancer for the duration of the block."""
     made = LoadBalancer(list(backends))
     await made.check()
     app = web.Application()

@@ -1,8 +1,8 @@
-"""The programs besides Python that the tests run, and the Debian package of each.
+"""The programs that the tests run in addition to Python, and the Debian package of each.
 
-`python3 tests/programs.py` installs those that are missing, if it runs as root and apt-get is there. `make test`
-and `.ci/run` start it before there is a virtual environment, so it imports only the standard library. A test that
-needs a program calls `program`, which skips the test if the program is missing.
+`python3 tests/programs.py` installs the missing ones, if it runs as root and apt-get is available. `make test` and
+`.ci/run` run it before there is a virtual environment, so this module imports only the standard library. A test
+that needs a program calls `program`, which skips the test if the program is missing.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-"""sshd is in /usr/sbin, which is not in everybody's PATH."""
+"""The folders that are searched for programs. sshd is in /usr/sbin, which isn't in everybody's PATH."""
 PACKAGES = {
     "bash": "bash",
     "busybox": "busybox",
@@ -38,21 +38,21 @@ PACKAGES = {
 
 
 def find(name: str) -> str | None:
-    """Return the path of a program. Return None if it is not installed."""
+    """Return the path of a program, or None if it isn't installed."""
     return shutil.which(name) or shutil.which(name, path=PATH)
 
 
 def missing_packages() -> list[str]:
-    """Return the Debian packages that have the missing programs, in alphabetical order."""
+    """Return the Debian packages that contain the missing programs, in alphabetical order."""
     packages = {package for name, package in PACKAGES.items() if find(name) is None}
-    # Debian's Python makes no virtual environments without this package.
+    # Debian's Python can't create virtual environments without this package.
     if importlib.util.find_spec("ensurepip") is None:
         packages.add("python3-venv")
     return sorted(packages)
 
 
 def program(name: str) -> str:
-    """Return the path of a program. Skip the test if it is not installed."""
+    """Return the path of a program. Skip the test if it isn't installed."""
     import pytest  # noqa: PLC0415 - `main` runs before pytest is installed
 
     found = find(name)
@@ -62,12 +62,12 @@ def program(name: str) -> str:
 
 
 NEEDS = "This test needs "
-"""Each reason to skip a test begins with it. The program, or ROOT, follows."""
+"""The beginning of each reason to skip a test. It is followed by the name of the program, or by ROOT."""
 ROOT = "root"
 
 
 def skipped_lines(reasons: Iterable[str]) -> Iterator[str]:
-    """Yield what a run says at its end about the tests that were skipped, for the reasons of all of them."""
+    """Yield the lines that a run prints at its end about skipped tests, given the reasons for all of them."""
     counts = Counter(reason.removeprefix(NEEDS) for reason in reasons)
     for needed, count in sorted(counts.items()):
         why = f"no {needed}" if needed in PACKAGES else "not root" if needed == ROOT else needed
@@ -79,15 +79,18 @@ def skipped_lines(reasons: Iterable[str]) -> Iterator[str]:
 
 
 def main() -> None:
-    """Install what is missing, if that can be done here. If apt-get fails, the tests that need it are skipped."""
+    """Install the missing programs, if that is possible here.
+
+    If apt-get fails, the tests that need the programs are skipped.
+    """
     packages = missing_packages()
     if not packages or os.geteuid() != 0 or shutil.which("apt-get") is None:
         return
     sys.stdout.write(f"Installing {', '.join(packages)} for the tests ...\n")
     sys.stdout.flush()
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    for words in (["update", "-qq"], ["install", "-qq", "-y", "--no-install-recommends", *packages]):
-        if subprocess.run(["apt-get", *words], env=environment, check=False).returncode:  # noqa: S603, S607 - fixed commands; PATH finds apt-get
+    for arguments in (["update", "-qq"], ["install", "-qq", "-y", "--no-install-recommends", *packages]):
+        if subprocess.run(["apt-get", *arguments], env=environment, check=False).returncode:  # noqa: S603, S607 - fixed commands; PATH finds apt-get
             return
 
 

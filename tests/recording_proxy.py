@@ -1,4 +1,4 @@
-"""An HTTP proxy on this machine that records its requests and forwards none."""
+"""An HTTP proxy on this machine that records requests and forwards none of them."""
 
 from __future__ import annotations
 

@@ -6,24 +6,24 @@ from bot.model.rental import Alarm, Blocked, Ending, PendingDecision, Rental
 
 
 def waiting(rental: Rental) -> PendingDecision:
-    """Return the decision that it waits for."""
+    """Return the decision that the rental waits for."""
     assert rental.decision is not None
     return rental.decision
 
 
 def blocked(rental: Rental) -> Blocked:
-    """Return since when and why its purchase is blocked."""
+    """Return the time since which the rental's purchase has been blocked, and the reason."""
     assert rental.blocked is not None
     return rental.blocked
 
 
 def ending(rental: Rental) -> Ending:
-    """Return how it ended, or will end."""
+    """Return the end of the rental, whether it has ended or will end."""
     assert rental.ending is not None
     return rental.ending
 
 
 def alarm(rental: Rental) -> Alarm:
-    """Return the alarm about its deletion."""
+    """Return the alarm about the rental's deletion."""
     assert rental.alarm is not None
     return rental.alarm

@@ -1,6 +1,6 @@
 """Checks messages and views against Slack's limits.
 
-The numbers are those of docs.slack.dev/reference/block-kit (blocks, block elements, composition objects) and
+The limits come from docs.slack.dev/reference/block-kit (blocks, block elements, composition objects) and
 docs.slack.dev/reference/views.
 """
 
@@ -14,17 +14,22 @@ Json = dict[str, Any]
 
 TOKEN = re.compile(r"<(?:!date\^-?\d+\^[^|<>]*\|[^<>|]*|#[CG][A-Z0-9]+)>")
 FORGED = re.compile(r"(?<![^\W_])(?:[*]bold[*]|_it_|~no~)(?![^\W_])|:tada(?=[\w+'-]*(?::|$))", re.MULTILINE)
-"""What the strategies' hostile text has of formatting and emoji, if it would have an effect. Signs inside a
-word have none."""
+"""Matches formatting and emoji in the hostile text of the tests' Hypothesis strategies, if Slack would show them.
+
+Formatting characters inside a word have no effect, so they don't match.
+"""
 QUOTED = re.compile(r"^ ?&gt;", re.MULTILINE)
-"""The same of a quote, which only mrkdwn has: plain text shows a typed `&gt;` as it is."""
+"""Matches quotes in the hostile text. They exist only in mrkdwn: plain text shows a typed `&gt;` as it is."""
 ENTITY = re.compile(r"&(?:amp|lt|gt);")
 OWN_DATE = re.compile(r"<!date\^[^<>]* UTC>")
-"""A token of the bot's own, which plain text would show as it is. The strategies' hostile text has others."""
+"""Matches a date token of the bot's own, which plain text would show literally.
+
+The date tokens in the hostile text look different.
+"""
 
 
 def problems_of_message(text: str, blocks: list[Json] | tuple[Json, ...]) -> list[str]:
-    """Return what Slack would refuse in a message."""
+    """Return the problems for which Slack would refuse a message."""
     found = []
     if not 0 < len(text.encode()) <= 4000:
         found.append(f"text has {len(text.encode())} bytes")
@@ -34,7 +39,7 @@ def problems_of_message(text: str, blocks: list[Json] | tuple[Json, ...]) -> lis
 
 
 def problems_of_view(view: Json) -> list[str]:
-    """Return what Slack would refuse in a modal or Home view."""
+    """Return the problems for which Slack would refuse a modal or a Home view."""
     found = []
     if not 0 < len(view["blocks"]) <= 100:
         found.append(f"{len(view['blocks'])} blocks")
@@ -60,7 +65,7 @@ def _problems(blocks: list[Json], *, modal: bool) -> list[str]:
         found += _block(block, modal=modal)
     total = sum(len(text["text"]) for text in text_objects(blocks))
     total += sum(len(cell["text"]) for block in blocks for row in block.get("rows", ()) for cell in row)
-    total += sum(map(len, (words for block in blocks for words in plain_strings(block))))
+    total += sum(map(len, (text for block in blocks for text in plain_strings(block))))
     if total > 9000:
         found.append(f"{total} characters in all")
     return found
@@ -80,7 +85,7 @@ def text_objects(part: Any) -> Iterator[Json]:
 
 
 def plain_strings(block: Json) -> Iterator[str]:
-    """Yield the strings that a plan and rich text show as they are."""
+    """Yield the strings that plans and rich text show as they are."""
     match block["type"]:
         case "plan":
             yield block["title"]
@@ -150,7 +155,7 @@ def _rich_text(block: Json) -> list[str]:
             found.append(f"rich text {part['type']}")
         if not part["elements"] or any(piece["type"] != "text" for piece in part["elements"]):
             found.append(f"pieces of {part['type']}")
-    return found + [wrong for words in plain_strings(block) for wrong in _string(words, 3000, "rich text")]
+    return found + [wrong for text in plain_strings(block) for wrong in _string(text, 3000, "rich text")]
 
 
 def _plan(block: Json) -> list[str]:
@@ -162,15 +167,15 @@ def _plan(block: Json) -> list[str]:
     for task in tasks:
         if task["type"] != "task_card" or task["status"] not in {"pending", "in_progress", "complete", "error"}:
             found.append(f"{task['type']} with status {task['status']}")
-    for words in plain_strings(block):
-        found += _string(words, 150, "plan")
+    for text in plain_strings(block):
+        found += _string(text, 150, "plan")
     return found
 
 
-def _string(words: str, limit: int, where: str) -> list[str]:
-    if OWN_DATE.search(words):
+def _string(text: str, limit: int, where: str) -> list[str]:
+    if OWN_DATE.search(text):
         return [f"{where}: a date token in plain text"]
-    return [] if 0 < len(words) <= limit else [f"{where}: {len(words)} characters"]
+    return [] if 0 < len(text) <= limit else [f"{where}: {len(text)} characters"]
 
 
 def _table(block: Json) -> list[str]:
@@ -259,8 +264,10 @@ def _mrkdwn(text: Json, limit: int, where: str) -> list[str]:
 
 
 def unescaped_markup(markup: str, *, mentions: tuple[str, ...] = ()) -> list[str]:
-    """Return what is not escaped in mrkdwn: angle brackets other than of date tokens, channels and `mentions`, a
-    bare `&`, an open code span, control or direction characters, and the formatting and emoji of hostile text.
+    """Return the problems with escaping in a text with mrkdwn.
+
+    These are angle brackets other than those of date tokens, channels and `mentions`, a bare `&`, an unclosed code
+    span, control or direction characters, and formatting or emoji of hostile text.
     """
     bare = TOKEN.sub("", markup)
     for mention in mentions:

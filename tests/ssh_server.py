@@ -1,12 +1,12 @@
-"""Machines with Debian's OpenSSH server, for the real `ssh` to log in to.
+"""Machines with Debian's OpenSSH server, to which the real `ssh` can log in.
 
 A machine is this machine in other namespaces: /root, /var/lib and /usr/local/sbin are directories of the test,
-/run is empty, and only its own processes are visible. So a boot script runs as it is, and sshd works with its
-defaults for root. The server is started for each connection (`sshd -i`), as inetd does it. So it needs no port of
-its own, and nothing runs when nobody is connected. A machine has no GPU; a test that needs one installs its own
-`nvidia-smi`.
+/run is empty, and only the machine's own processes are visible. This way, a startup script runs unchanged, and
+sshd works with its defaults for root. The server is started for each connection (`sshd -i`), as inetd would do. It
+therefore needs no port of its own, and nothing runs while nobody is connected. A machine has no GPU; a test that
+needs one installs its own `nvidia-smi`.
 
-Namespaces need root. In a container they also need `--privileged`. Without them the test is skipped.
+Namespaces need root, and in a container also `--privileged`. Without them, the test is skipped.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ import pytest
 from tests.programs import NEEDS, PATH, ROOT, program
 
 PATIENCE = 60
-"""Seconds until a command that hangs fails its test."""
+"""Seconds after which a command that hangs makes its test fail."""
 _ENTER = ("--mount", "--pid", "--fork", "--kill-child", "--mount-proc")
-"""With the program that it starts, every process of the machine ends."""
+"""Options of `unshare`. When the program that it starts ends, every process of the machine ends too."""
 _MOUNT = """
 mount --bind "$1" /root && mount --bind "$2" /var/lib && mount --bind "$3" /usr/local/sbin || exit
 mount -t tmpfs none /run && mkdir -m 755 /run/sshd || exit
@@ -39,7 +39,7 @@ exec "$@"
 
 
 async def run(*command: str, env: Mapping[str, str] | None = None, typed: str = "") -> tuple[int, str]:
-    """Return the exit status of a command, and what it wrote to both outputs. `typed` is its input."""
+    """Run a command, and return its exit status and what it wrote to both outputs. `typed` is its input."""
     process = await asyncio.create_subprocess_exec(*command, env=env, stdin=PIPE, stdout=PIPE, stderr=STDOUT)
     try:
         output, _ = await asyncio.wait_for(process.communicate(typed.encode()), PATIENCE)
@@ -56,7 +56,10 @@ async def _end(process: Process) -> None:
 
 
 def new_key(path: Path, kind: str = "ssh-ed25519") -> Path:
-    """Make a key pair, and return the path of its private half. The public half is beside it, with `.pub`."""
+    """Create a key pair, and return the path of its private half.
+
+    The public half is in the same folder, with `.pub` added to the name.
+    """
     pair = asyncssh.generate_private_key(kind)
     path.touch(mode=0o600)
     path.write_bytes(pair.export_private_key("openssh"))
@@ -65,7 +68,7 @@ def new_key(path: Path, kind: str = "ssh-ed25519") -> Path:
 
 
 def public_line(private: Path) -> str:
-    """Return `<type> <base64>`: the public half of a key pair."""
+    """Return the public half of a key pair as `<type> <base64>`."""
     return private.with_name(f"{private.name}.pub").read_text().strip()
 
 
@@ -78,8 +81,9 @@ def _only_child(pid: int) -> int:
 
 
 class Machine:
-    """A machine with its own /root, /var/lib, /usr/local/sbin and host key. Assign another `host_key` to change
-    it.
+    """A machine with its own /root, /var/lib, /usr/local/sbin and host key.
+
+    To change the host key, assign another one to `host_key`.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -92,12 +96,14 @@ class Machine:
         self.log = directory / "sshd.log"
         self.authorized_keys = self.root / ".ssh/authorized_keys"
         self._init: int | None = None
-        """The process id of its first process, while it stays up."""
+        """The process ID of the machine's first process, while the machine stays up."""
 
     @asynccontextmanager
     async def up(self) -> AsyncIterator[None]:
-        """Keep the machine running during the block: what one command leaves running and writes to /run is there
-        for the next one. Otherwise each command has a machine of its own.
+        """Keep the machine running for the duration of the block.
+
+        Processes that a command leaves running, and files that it writes to /run, are then still there for the
+        next command. Without this, each command gets a machine of its own.
         """
         process = await asyncio.create_subprocess_exec(
             *self.command("sh", "-c", "echo up; exec sleep 1000000"),
@@ -108,7 +114,7 @@ class Machine:
         assert process.stdout is not None
         try:
             assert await process.stdout.readline() == b"up\n"
-            # `unshare` stays outside of the namespace of processes; its only child is the first one inside.
+            # `unshare` itself stays outside the process namespace. Its only child is the first process inside.
             self._init = _only_child(process.pid)
             yield
         finally:
@@ -116,8 +122,9 @@ class Machine:
             await _end(process)
 
     def command(self, *command: str) -> tuple[str, ...]:
-        """Return the command that runs `command` as root on the machine. Everything that it leaves running ends
-        with it, unless the machine stays `up`.
+        """Return the command that runs `command` as root on the machine.
+
+        All processes that it leaves running end with it, unless the machine stays `up`.
         """
         if self._init is not None:
             return (program("nsenter"), f"--target={self._init}", "--mount", "--pid", *command)
@@ -125,20 +132,21 @@ class Machine:
         return (program("unshare"), *_ENTER, *mount, *command)
 
     async def run(self, *command: str, **env: str) -> tuple[int, str]:
-        """Return the exit status of a command, and what it wrote. Its environment is as short as that of a boot
-        script, with `env` besides.
+        """Run a command on the machine, and return its exit status and its output.
+
+        Its environment is as small as that of a startup script, plus `env`.
         """
         return await run(*self.command(*command), env={"PATH": PATH, **env})
 
     def install(self, name: str, script: str) -> None:
-        """Put a script into /usr/local/sbin, which is first in PATH."""
+        """Put a script into /usr/local/sbin, which is the first folder in PATH."""
         file = self.sbin / name
         file.write_text(script)
         file.chmod(0o755)
 
     @asynccontextmanager
     async def running(self, *command: str) -> AsyncIterator[None]:
-        """Run a command during the block, then end it and all its processes."""
+        """Run a command for the duration of the block, then end it and all its processes."""
         process = await asyncio.create_subprocess_exec(
             *self.command(*command), env={"PATH": PATH}, stdin=DEVNULL, stdout=DEVNULL, stderr=DEVNULL
         )
@@ -149,7 +157,7 @@ class Machine:
 
 
 async def new_machine(directory: Path) -> Machine:
-    """Return a machine whose files are in `directory`. Skip the test if there can't be one here."""
+    """Return a machine whose files are in `directory`. Skip the test if namespaces aren't available."""
     status, _ = await run(program("unshare"), *_ENTER, "true")
     if os.geteuid() != 0 or status:
         pytest.skip(f"{NEEDS}{ROOT}")
@@ -157,7 +165,10 @@ async def new_machine(directory: Path) -> Machine:
 
 
 class SshServer:
-    """The SSH server of a machine on 127.0.0.1. Assign `machine` to put another one at the same port."""
+    """The SSH server of a machine on 127.0.0.1.
+
+    To put another machine behind the same port, assign it to `machine`.
+    """
 
     def __init__(self, machine: Machine, listener: socket.socket) -> None:
         self.machine = machine
@@ -165,13 +176,13 @@ class SshServer:
         self._sshd = program("sshd")
 
     async def serve(self, listener: socket.socket) -> None:
-        """Serve connections until it is cancelled, then end them."""
+        """Serve connections until cancelled, then end them."""
         sessions: list[Process] = []
         try:
             while True:
                 connection, _ = await asyncio.get_running_loop().sock_accept(listener)
                 with connection:
-                    connection.setblocking(True)  # as sshd expects it
+                    connection.setblocking(True)  # sshd expects a blocking socket
                     sessions.append(await self._start_session(connection))
         finally:
             for session in sessions:
@@ -194,8 +205,9 @@ class SshServer:
         )
 
     def client(self, name: str, private_key: Path, *options: str) -> tuple[str, ...]:
-        """Return the start of a command of OpenSSH's client: ssh, scp or sftp. It uses one key and none of the
-        user's own settings, except those in `options`.
+        """Return the beginning of a command of OpenSSH's client: ssh, scp or sftp.
+
+        The client uses a single key, and none of the user's own settings except those in `options`.
         """
         settings = {
             "BatchMode": "yes",
@@ -210,20 +222,21 @@ class SshServer:
         return (program(name), *options, "-F", "none", *_options(settings))
 
     async def login(self, private_key: Path, command: str = "true") -> tuple[int, str]:
-        """Run a command by the real `ssh`. Return its exit status, which is 255 if the key doesn't get in, and
-        what it wrote.
+        """Run a command through the real `ssh`, and return its exit status and its output.
+
+        The status is 255 if the key is refused.
         """
         return await run(*self.client("ssh", private_key), "root@127.0.0.1", command)
 
     async def lets_in(self, private_key: Path) -> bool:
-        """Return whether a key gets in."""
+        """Return whether the server accepts a key."""
         status, _ = await self.login(private_key)
         return status == 0
 
 
 @asynccontextmanager
 async def ssh_server(machine: Machine) -> AsyncIterator[SshServer]:
-    """Run the SSH server of a machine."""
+    """Run the SSH server of a machine for the duration of the block."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         listener.setblocking(False)
         server = SshServer(machine, listener)

@@ -1,4 +1,4 @@
-"""The clocks of other machines, as this one reads them."""
+"""Tests of how this machine's clock is compared with the clocks of other machines."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 
 
 class Machine(SystemClock):
-    """A machine that has run for some seconds, and whose clock somebody can set."""
+    """A machine that has been running for a while, and whose clock can be set."""
 
     def __init__(self) -> None:
         self.ahead = timedelta(0)
@@ -35,7 +35,7 @@ class Machine(SystemClock):
         return self.seconds
 
 
-async def test_a_sleep_ends_in_time_although_somebody_sets_the_clock_back() -> None:
+async def test_a_sleep_ends_in_time_even_if_the_clock_is_set_back() -> None:
     machine = Machine()
     machine.ahead = 10 * HOUR
     sleeping = asyncio.create_task(machine.sleep_until(machine.now() + MINUTE / 1000, asyncio.Event()))
@@ -46,7 +46,7 @@ async def test_a_sleep_ends_in_time_although_somebody_sets_the_clock_back() -> N
 
 
 def answers(machine: Machine, headers: dict[str, str], *, takes: float = 0.0) -> Witness:
-    """Return a witness that was asked now and answers after some seconds."""
+    """Return a witness for a request that was sent now and answered after `takes` seconds."""
     witness, before = Witness(machine), machine.seconds
     machine.seconds += takes
     witness.note(headers, before)
@@ -54,7 +54,7 @@ def answers(machine: Machine, headers: dict[str, str], *, takes: float = 0.0) ->
 
 
 @pytest.mark.parametrize("ahead", [2 * HOUR, -10 * HOUR])
-def test_a_reading_shows_at_once_that_somebody_set_this_machines_clock(ahead: timedelta) -> None:
+def test_a_reading_shows_immediately_that_this_machines_clock_was_set(ahead: timedelta) -> None:
     machine = Machine()
     reading = Reading(NOON, 1000.0, 1000.0)
     machine.seconds += 300
@@ -63,7 +63,8 @@ def test_a_reading_shows_at_once_that_somebody_set_this_machines_clock(ahead: ti
     assert reading.ahead(machine) == ahead
 
 
-def test_a_reading_that_took_long_says_how_far_ahead_this_machine_is_at_least() -> None:
+def test_a_slow_reading_gives_a_lower_bound_for_the_difference() -> None:
+    """The clock may be off by more, but not by less. The difference is zero if the reading isn't exact enough."""
     machine = Machine()
     machine.seconds += 60
     assert Reading(NOON, 1000.0, 1060.0).ahead(machine) == timedelta(0)
@@ -71,7 +72,7 @@ def test_a_reading_that_took_long_says_how_far_ahead_this_machine_is_at_least() 
     assert Reading(NOON + HOUR, 1000.0, 1060.0).ahead(machine) == MINUTE - HOUR
 
 
-def test_the_date_of_an_answer_counts_for_ten_minutes() -> None:
+def test_the_date_of_an_answer_is_used_for_ten_minutes() -> None:
     machine = Machine()
     witness = answers(machine, {"Date": "Tue, 24 Nov 2026 10:00:00 GMT"})
     assert witness.ahead() == 2 * HOUR - timedelta(seconds=1)
@@ -91,20 +92,20 @@ def test_the_date_of_an_answer_counts_for_ten_minutes() -> None:
         {"Date": format_datetime(NOON - HOUR, usegmt=True), "Age": "0"},
     ],
 )
-def test_an_answer_without_a_date_or_from_a_cache_says_nothing(headers: dict[str, str]) -> None:
+def test_an_answer_without_a_date_or_from_a_cache_is_ignored(headers: dict[str, str]) -> None:
     witness = answers(Machine(), headers)
     assert witness.heard.is_set()
     assert witness.ahead() is None
 
 
 @pytest.mark.parametrize("date", ["Fri, 31 Dec 9999 23:59:59 GMT", "Fri, 01 Jan 0100 00:00:00 GMT"])
-def test_even_the_strangest_date_can_be_compared(date: str) -> None:
+def test_even_extreme_dates_can_be_compared(date: str) -> None:
     assert abs(answers(Machine(), {"Date": date}, takes=60).ahead() or timedelta(0)) > 1000 * 365 * timedelta(
         days=1
     )
 
 
-def test_a_new_answer_without_a_date_leaves_the_earlier_one() -> None:
+def test_a_new_answer_without_a_date_keeps_the_earlier_date() -> None:
     machine = Machine()
     witness = answers(machine, {"Date": "Tue, 24 Nov 2026 12:00:00 GMT"})
     witness.note({}, machine.seconds)

@@ -1,4 +1,7 @@
-"""Each private part of another package is checked at the start, and the package has an upper bound."""
+"""Tests of the private parts that the code uses of other packages.
+
+Each part must be checked at the start, and its package must have an upper bound.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,7 @@ from bot.ops import library_internals
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTED = {"_asdict", "_mapping", "_replace"}
-"""Public attributes in spite of their names: of SQLAlchemy's rows and of named tuples."""
+"""Attributes that are public in spite of their names: those of SQLAlchemy's rows and of named tuples."""
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 REQUIRED = {need.name: need for need in map(Requirement, PROJECT["dependencies"])}
 PINNED = dict(line.split("==") for line in (ROOT / "constraints.txt").read_text(encoding="utf-8").split())
@@ -28,7 +31,7 @@ def test_the_installed_packages_have_the_private_parts() -> None:
     library_internals.check_dependencies()
 
 
-def test_the_code_uses_no_private_part_that_is_not_checked_at_the_start() -> None:
+def test_every_private_part_that_the_code_uses_is_checked_at_the_start() -> None:
     known = {part.rpartition(".")[2] for parts in library_internals.PRIVATE.values() for part in parts}
     used = set()
     for folder in ("bot", "handlers", "store", "demo"):
@@ -42,7 +45,7 @@ def test_the_code_uses_no_private_part_that_is_not_checked_at_the_start() -> Non
 
 
 @pytest.mark.parametrize("package", library_internals.PRIVATE)
-def test_a_package_whose_private_parts_are_used_has_an_upper_bound(package: str) -> None:
+def test_packages_with_private_parts_in_use_have_an_upper_bound(package: str) -> None:
     assert any(limit.operator == "<" for limit in REQUIRED[package].specifier)
 
 
@@ -54,14 +57,14 @@ def test_each_pinned_version_is_within_the_bounds(need: Requirement) -> None:
     assert Version(pinned[need.name.lower()]) in need.specifier
 
 
-def test_for_a_version_without_the_parts_the_error_has_one_line_for_each_package() -> None:
+def test_the_error_about_missing_parts_has_a_line_for_each_package() -> None:
     class ClientSession:
         async def _request(self) -> None:
-            """Read no `_retry_connection`."""
+            """Do nothing. The real method reads `_retry_connection`."""
 
     class Connection:
         def __init__(self, connector: object, iter_chunk_size: int) -> None:
-            """Create none of the parts."""
+            """Create none of the attributes that the code needs."""
 
     http, sqlite = ModuleType("aiohttp"), ModuleType("aiosqlite")
     vars(http)["ClientSession"] = ClientSession

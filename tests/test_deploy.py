@@ -1,4 +1,4 @@
-"""The files in deploy/ are good, and name settings and metrics that exist."""
+"""Tests that the files in deploy/ are valid, and name settings and metrics that exist."""
 
 from __future__ import annotations
 
@@ -34,18 +34,18 @@ SECRETS = {"SLACK_BOT_TOKEN", "SLACK_APP_TOKEN", "COMPUTE_CLEAR_TOKEN"}
 METRIC = re.compile(r"\b(gpubot_\w+)(?:\{([^}]*)\})?")
 
 
-def run(*words: str | Path, cwd: Path = ROOT) -> None:
-    """Run a program. Fail with what it printed if it doesn't end with status 0."""
-    done = subprocess.run(words, cwd=cwd, capture_output=True, text=True, check=False)  # noqa: S603 - fixed commands
+def run(*command: str | Path, cwd: Path = ROOT) -> None:
+    """Run a program. If its exit status isn't 0, fail with its output."""
+    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)  # noqa: S603 - fixed commands
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-# --- the ways to run it
+# --- the ways to run gpubot
 
 
 @pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.name)
-def test_systemd_takes_the_unit(unit: Path, tmp_path: Path) -> None:
-    # The program that is installed here stands in for the one that the page installs.
+def test_systemd_accepts_the_unit(unit: Path, tmp_path: Path) -> None:
+    # The program of this environment takes the place of the one that the page installs.
     text = unit.read_text(encoding="utf-8").replace("/opt/gpubot/venv/bin", str(Path(sys.executable).parent))
     assert f"{Path(sys.executable).parent}/gpubot " in text
     copy = tmp_path / unit.name
@@ -53,7 +53,7 @@ def test_systemd_takes_the_unit(unit: Path, tmp_path: Path) -> None:
     run(program("systemd-analyze"), "verify", "--man=no", copy)
 
 
-def test_the_units_and_the_compose_file_give_each_secret_as_a_file() -> None:
+def test_the_units_and_the_compose_file_pass_each_secret_as_a_file() -> None:
     given = {}
     for unit in UNITS:
         text = unit.read_text(encoding="utf-8")
@@ -79,7 +79,7 @@ def test_the_units_and_the_compose_file_give_each_secret_as_a_file() -> None:
     assert {name.removesuffix("_FILE") for name in service["environment"]} <= NAMES
 
 
-def test_each_base_image_is_named_by_its_digest() -> None:
+def test_each_base_image_is_pinned_by_its_digest() -> None:
     compose = yaml.safe_load((DEPLOY / "compose.yaml").read_text(encoding="utf-8"))
     stages = re.findall(r"^FROM (\S+)", (DEPLOY / "Dockerfile").read_text(encoding="utf-8"), re.MULTILINE)
     images = {*stages, compose["services"]["postgres"]["image"]}
@@ -88,7 +88,7 @@ def test_each_base_image_is_named_by_its_digest() -> None:
         assert re.fullmatch(r"[a-z]+:[\w.-]+@sha256:[0-9a-f]{64}", image)
 
 
-def test_no_secret_and_no_setting_of_a_checkout_gets_into_the_image() -> None:
+def test_no_secrets_or_settings_of_a_checkout_get_into_the_image() -> None:
     ignored = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
     kept_from_git = (ROOT / ".gitignore").read_text(encoding="utf-8").splitlines()
     for secret in (".env", "deploy/secrets", "deploy/gpubot.env", "*.sqlite"):
@@ -96,7 +96,7 @@ def test_no_secret_and_no_setting_of_a_checkout_gets_into_the_image() -> None:
         assert {secret, f"{secret}/"} & set(kept_from_git)
 
 
-def test_package_changelog_pages_and_schema_name_one_version() -> None:
+def test_package_changelog_pages_and_schema_name_the_same_version() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     version = str(project["version"])
     changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
@@ -107,10 +107,10 @@ def test_package_changelog_pages_and_schema_name_one_version() -> None:
         assert re.findall(r"\bv\d+\.\d+\.\d+\b", text) == [f"v{version}"] * named, page
 
 
-# --- what Prometheus and Grafana read
+# --- the files for Prometheus and Grafana
 
 
-def test_prometheus_takes_the_rules_and_each_alert_fires_in_its_case() -> None:
+def test_prometheus_accepts_the_rules_and_each_alert_fires_in_its_case() -> None:
     run(program("promtool"), "check", "rules", "rules.yml", cwd=PROMETHEUS)
     run(program("promtool"), "test", "rules", "rules_test.yml", cwd=PROMETHEUS)
     cases = (PROMETHEUS / "rules_test.yml").read_text(encoding="utf-8")
@@ -118,22 +118,22 @@ def test_prometheus_takes_the_rules_and_each_alert_fires_in_its_case() -> None:
 
 
 def alerts() -> list[dict[str, Any]]:
-    """Return the alerts of the rules."""
+    """Return the alerts in the rules."""
     groups = yaml.safe_load((PROMETHEUS / "rules.yml").read_text(encoding="utf-8"))["groups"]
     return [rule for group in groups for rule in group["rules"]]
 
 
 def named() -> Iterator[tuple[str, str, set[str]]]:
-    """Yield where an expression is, the expression, and the labels that its title or legend names."""
+    """Yield the place of an expression, the expression, and the labels in its text or legend."""
     for rule in alerts():
-        words = " ".join(rule["annotations"].values())
-        yield rule["alert"], rule["expr"], set(re.findall(r"\$labels\.(\w+)", words))
+        texts = " ".join(rule["annotations"].values())
+        yield rule["alert"], rule["expr"], set(re.findall(r"\$labels\.(\w+)", texts))
     for panel in json.loads((DEPLOY / "grafana" / "gpubot.json").read_text(encoding="utf-8"))["panels"]:
         for target in panel["targets"]:
             yield panel["title"], target["expr"], set(re.findall(r"\{\{(\w+)\}\}", target["legendFormat"]))
 
 
-async def test_each_metric_and_label_that_rules_and_dashboard_name_is_in_metrics(tmp_path: Path) -> None:
+async def test_each_metric_and_label_in_rules_and_dashboard_exists(tmp_path: Path) -> None:
     settings = Settings.model_validate(
         {
             "SLACK_BOT_TOKEN": "xoxb-1",
@@ -165,7 +165,7 @@ async def test_each_metric_and_label_that_rules_and_dashboard_name_is_in_metrics
 
 
 def count_something(metrics: Metrics) -> None:
-    """Count one thing of each kind that has labels: a counter shows no label before."""
+    """Increment a counter of each kind that has labels, because a counter has no labels before."""
     metrics.market_call("procure_offer", "2xx")
     metrics.failed("ready")
     metrics.run_probe("answered")
@@ -173,7 +173,7 @@ def count_something(metrics: Metrics) -> None:
 
 
 @pytest.mark.parametrize("size", [512, 1024])
-def test_the_icons_are_squares_of_the_sizes_that_slack_takes(size: int) -> None:
+def test_the_icons_are_squares_of_the_sizes_that_slack_accepts(size: int) -> None:
     icon = (DEPLOY / f"icon-{size}.png").read_bytes()
     assert icon.startswith(PNG + size.to_bytes(4) * 2)
     assert len(icon) < 100_000

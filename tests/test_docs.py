@@ -1,4 +1,4 @@
-"""The pages in docs/ name modules and functions that exist, and decisions are found where they are referred to."""
+"""Tests that the pages in docs/ name modules, functions and decisions that exist."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
-ROOMS = ("bot", "handlers", "store", "sandbox", "demo", "soak", "bench", "tests")
+PACKAGES = ("bot", "handlers", "store", "sandbox", "demo", "soak", "bench", "tests")
 DRAWN = ("bot/", "handlers/", "store/")
-"""The rooms whose functions the diagrams name."""
-SOURCES = sorted(path for room in ROOMS for path in (ROOT / room).rglob("*.py"))
+"""The packages whose functions the diagrams name."""
+SOURCES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
 NAMING = [ROOT / "CONTRIBUTING.md", *sorted(DOCS.glob("**/*.md"))]
 TRACED = [DOCS / name for name in ("architecture.md", "glossary.md", "lifecycle.md")]
 DECISIONS = sorted(page for page in (DOCS / "decisions").glob("*.md") if page.name != "README.md")
@@ -23,7 +23,7 @@ REFERRING = [
 ]
 
 FILE = re.compile(r"(?<![\w/.])(?:[a-z_]+/)*[a-z_0-9]+\.py\b")
-FOLDER = re.compile(rf"(?<![\w/.])(?:{'|'.join(ROOMS)})/(?:[a-z_0-9]+/)*[a-z_0-9]*(?![\w/.])")
+FOLDER = re.compile(rf"(?<![\w/.])(?:{'|'.join(PACKAGES)})/(?:[a-z_0-9]+/)*[a-z_0-9]*(?![\w/.])")
 CALL = re.compile(r"(?<![\w.])([a-z_]+)\.([A-Za-z_]+)\(")
 HEAD = re.compile(r"# (.+)\n\nNewest change: (\d{4}-\d\d-\d\d)\.\n\n## ")
 REFERENCE = re.compile(r"\bdecisions/([\w-]+\.md)")
@@ -34,14 +34,16 @@ def of_repository(page: Path) -> str:
     return str(page.relative_to(ROOT))
 
 
-def files_named(name: str, rooms: tuple[str, ...] = ROOMS) -> list[Path]:
-    """Return the source files in these rooms with this path, or whose path ends with it."""
+def files_named(name: str, packages: tuple[str, ...] = PACKAGES) -> list[Path]:
+    """Return the source files in these packages whose path is `name` or ends with it."""
     names = {path: of_repository(path) for path in SOURCES}
-    return [path for path in SOURCES if f"/{names[path]}".endswith(f"/{name}") and names[path].startswith(rooms)]
+    return [
+        path for path in SOURCES if f"/{names[path]}".endswith(f"/{name}") and names[path].startswith(packages)
+    ]
 
 
 @pytest.mark.parametrize("page", NAMING, ids=of_repository)
-def test_each_module_that_a_page_names_exists(page: Path) -> None:
+def test_every_module_named_on_a_page_exists(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     missing = {name for name in FILE.findall(text) if not files_named(name)}
     missing |= {name for name in FOLDER.findall(text) if not (ROOT / name).exists()}
@@ -49,7 +51,7 @@ def test_each_module_that_a_page_names_exists(page: Path) -> None:
 
 
 @pytest.mark.parametrize("page", TRACED, ids=of_repository)
-def test_each_call_that_a_page_draws_is_a_function_of_that_module(page: Path) -> None:
+def test_every_call_in_a_diagram_names_a_function_of_its_module(page: Path) -> None:
     missing = set()
     for module, function in CALL.findall(page.read_text(encoding="utf-8")):
         defined = re.compile(rf"^ *(?:async def|def|class) {function}\b", re.MULTILINE)
@@ -71,7 +73,7 @@ def test_a_list_of_modules_names_each_module_of_its_folder(page: str, folder: st
     assert {path.stem for path in (ROOT / folder).glob("[!_]*.py")} - listed == set()
 
 
-def test_architecture_draws_a_command_a_click_a_poll_and_a_visit() -> None:
+def test_the_architecture_page_draws_four_sequences() -> None:
     text = (DOCS / "architecture.md").read_text(encoding="utf-8")
     drawings = re.findall(r"```mermaid\nsequenceDiagram\n(.*?)```", text, re.DOTALL)
     assert len(drawings) == 4
@@ -93,7 +95,7 @@ def test_the_glossary_names_an_existing_file_for_each_term() -> None:
 
 
 @pytest.mark.parametrize("page", DECISIONS, ids=lambda page: page.name)
-def test_a_page_of_decisions_has_a_date_and_says_why_and_when_to_decide_again(page: Path) -> None:
+def test_every_page_of_decisions_has_a_date_reasons_and_conditions_for_revisiting(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     assert HEAD.match(text)
     _, *sections = re.split(r"^## ", text, flags=re.MULTILINE)

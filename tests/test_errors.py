@@ -1,4 +1,4 @@
-"""Errors that people read, and errors that are only control flow."""
+"""Tests of errors that people read, and of errors that only control the flow."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from bot.errors import Conflict, GpubotError, OfferTaken, Stale
 
 
 @pytest.mark.parametrize("conflict", [Stale(), OfferTaken("o1")])
-def test_an_error_that_is_control_flow_is_not_one_that_people_read(conflict: Conflict) -> None:
+def test_errors_that_control_the_flow_are_not_shown_to_people(conflict: Conflict) -> None:
     assert not isinstance(conflict, GpubotError)
 
 
 @pytest.mark.parametrize("module", ["bot.policy", "bot.lifecycle", "bot.model", "bot.errors"])
-def test_errors_below_the_surfaces_have_no_words_with_a_command_or_a_mention(module: str) -> None:
+def test_errors_below_the_handlers_contain_no_commands_or_mentions(module: str) -> None:
     root = Path(__file__).parents[1] / module.replace(".", "/")
     files = [root.with_suffix(".py")] if root.with_suffix(".py").exists() else sorted(root.rglob("*.py"))
     assert files

@@ -1,4 +1,4 @@
-"""`gpubot export`: a month's charges for finance, and events for auditors, beside a bot that runs."""
+"""Tests of `gpubot export`: a month's charges for finance, and events for auditors, while the bot runs."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ projects: {vision: {cost_center: "4711"}}
 
 @pytest.fixture
 async def settings(tmp_path: Path) -> AsyncIterator[Settings]:
-    """The settings of a bot that runs, and whose March has two charges, one of project vision."""
+    """Yield the settings of a running bot, whose March has two charges, one of them for project vision."""
     policy = tmp_path / "policy.yaml"
     policy.write_text(POLICY)
     url = await fresh_sqlite(tmp_path / "db" / "gpubot.db")
@@ -73,7 +73,7 @@ async def test_a_month_is_written_to_a_file(settings: Settings, tmp_path: Path) 
     assert sum(Decimal(row["BilledCost"]) for row in rows) == Decimal("4.30")
 
 
-async def test_a_project_is_written_to_a_file_of_its_own(settings: Settings, tmp_path: Path) -> None:
+async def test_a_project_is_written_to_a_separate_file(settings: Settings, tmp_path: Path) -> None:
     file = await export_month(settings, "2025-03", "vision", tmp_path)
     assert file.name == "gpubot-2025-03-vision-so-far.csv"
     assert [row["x_RentalId"] for row in read(tmp_path / file.name)] == ["aaaaa"]
@@ -82,7 +82,7 @@ async def test_a_project_is_written_to_a_file_of_its_own(settings: Settings, tmp
 
 
 @pytest.mark.parametrize(
-    ("month", "project", "words"),
+    ("month", "project", "message"),
     [
         ("", None, "write a year and a month"),
         ("2025-13", None, "write a year and a month"),
@@ -91,14 +91,16 @@ async def test_a_project_is_written_to_a_file_of_its_own(settings: Settings, tmp
         ("2025-03", "visoin", "nothing was charged to visoin in 2025-03. Projects of the policy: vision"),
     ],
 )
-async def test_a_month_or_project_that_there_is_not_is_a_mistake(
-    settings: Settings, tmp_path: Path, month: str, project: str | None, words: str
+async def test_an_unknown_month_or_project_is_a_mistake(
+    settings: Settings, tmp_path: Path, month: str, project: str | None, message: str
 ) -> None:
-    with pytest.raises(Mistake, match=words):
+    with pytest.raises(Mistake, match=message):
         await export_month(settings, month, project, tmp_path)
 
 
-async def test_a_folder_that_cannot_be_written_is_named(settings: Settings, tmp_path: Path) -> None:
+async def test_the_error_about_a_folder_that_cannot_be_written_names_the_file(
+    settings: Settings, tmp_path: Path
+) -> None:
     with pytest.raises(Unusable, match=r"I can't write .*gpubot-2025-03-so-far.csv: No such file"):
         await export_month(settings, "2025-03", None, tmp_path / "none")
 
@@ -109,7 +111,9 @@ async def events(settings: Settings, first: str, last: str) -> list[dict[str, ob
     return [json.loads(line) for line in out.getvalue().splitlines()]
 
 
-async def test_events_of_whole_days_are_lines_of_json(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_events_of_whole_days_are_exported_as_lines_of_json(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("bot.ops.export.PAGE", 2)
     assert [event["rental_id"] for event in await events(settings, "2025-03-04", "2025-03-04")] == [
         "aaaaa",
@@ -122,7 +126,7 @@ async def test_events_of_whole_days_are_lines_of_json(settings: Settings, monkey
         await events(settings, "2025-03-04", "yesterday")
 
 
-def test_a_line_says_who_did_what_when_and_why() -> None:
+def test_an_event_line_contains_the_actor_the_time_and_the_facts() -> None:
     known: dict[str, Any] = {"why": Why.PAUSED, "amount": 1, "rate": Decimal("2.150"), "span": 6 * HOUR}
     facts = EndedFacts(end=State.FAILED, detail="bill check\n", **known)
     event = make.event(EventKind.ENDED, id=7, facts=facts)

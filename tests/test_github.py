@@ -1,4 +1,4 @@
-"""The bot's client of GitHub's pages of keys, and each answer that it can't use."""
+"""Tests of the bot's client for GitHub's pages of keys, and of each answer that it can't use."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ RSA = "ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAABAQC7"
 
 
 async def refused(hub: GithubWorld) -> str:
-    """Return why the answer for ana-dev can't be used."""
+    """Return the reason why the answer for ana-dev can't be used."""
     with pytest.raises(KeysUnavailable) as caught:
         await hub.source.key_lines("ana-dev")
     return caught.value.words
 
 
-async def test_the_lines_of_a_user_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_key_lines_of_a_user_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
     no_proxies(monkeypatch)
     async with github() as hub:
         await hub.has("ana-dev", ED25519, RSA)
@@ -35,21 +35,21 @@ async def test_the_lines_of_a_user_are_read(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @pytest.mark.parametrize(
-    ("behaviour", "words"),
+    ("behaviour", "message"),
     [
         ("huge", "GitHub answered with more than 64 KiB, which is more than I read. Nothing was saved."),
         ("redirects", "GitHub redirected me to another address, which I don't follow. Nothing was saved."),
     ],
 )
-async def test_a_huge_answer_and_a_redirect_are_not_used(behaviour: str, words: str) -> None:
+async def test_huge_answers_and_redirects_are_refused(behaviour: str, message: str) -> None:
     async with github() as hub:
         await hub.has("ana-dev", ED25519, behaviour=behaviour)
-        assert await refused(hub) == words
+        assert await refused(hub) == message
         assert len(await hub.requests()) == 1
 
 
 @pytest.mark.parametrize(
-    ("fault", "words"),
+    ("fault", "message"),
     [
         ({"kind": "status", "status": 503}, "GitHub answered with error 503."),
         ({"kind": "status", "status": 429}, "GitHub answered with error 429."),
@@ -57,15 +57,15 @@ async def test_a_huge_answer_and_a_redirect_are_not_used(behaviour: str, words: 
     ],
     ids=["error", "too many requests", "cut"],
 )
-async def test_an_error_of_github_is_named(fault: dict[str, Any], words: str) -> None:
+async def test_the_message_names_githubs_error(fault: dict[str, Any], message: str) -> None:
     async with github() as hub:
         await hub.has("ana-dev", ED25519)
         await hub.fault(**fault)
-        assert await refused(hub) == f"{words} Nothing was saved."
+        assert await refused(hub) == f"{message} Nothing was saved."
 
 
 @pytest.mark.parametrize("behaviour", ["normal", "endless"])
-async def test_an_answer_that_begins_or_ends_too_late_is_not_awaited(behaviour: str) -> None:
+async def test_an_answer_that_takes_too_long_is_abandoned(behaviour: str) -> None:
     async with github(seconds=0.2) as hub:
         await hub.has("ana-dev", ED25519, behaviour=behaviour)
         if behaviour == "normal":
@@ -73,14 +73,14 @@ async def test_an_answer_that_begins_or_ends_too_late_is_not_awaited(behaviour: 
         assert await refused(hub) == "GitHub didn't answer within 0.2 s. Nothing was saved."
 
 
-async def test_an_answer_of_just_64_kib_is_read() -> None:
+async def test_an_answer_of_exactly_64_kib_is_read() -> None:
     async with github() as hub:
         await hub.has("ana-dev", ED25519)
         await hub.fault("garbage", body=f"{ED25519}\n".ljust(MOST_BYTES))
         assert await hub.source.key_lines("ana-dev") == (ED25519,)
 
 
-async def test_text_that_is_no_unicode_is_read_as_lines() -> None:
+async def test_text_that_is_not_unicode_is_read_as_lines() -> None:
     async with github() as hub:
         await hub.has("ana-dev", behaviour="garbage")
         lines = await hub.source.key_lines("ana-dev")
@@ -88,7 +88,7 @@ async def test_text_that_is_no_unicode_is_read_as_lines() -> None:
         assert len(lines) == 1
 
 
-async def test_no_name_and_no_address_is_logged() -> None:
+async def test_no_user_names_or_addresses_are_logged() -> None:
     async with github() as hub:
         await hub.fault("cut_before", times=None)
         with capture_logs() as lines:
@@ -99,7 +99,7 @@ async def test_no_name_and_no_address_is_logged() -> None:
         assert hub.url not in str(lines)
 
 
-async def test_a_github_elsewhere_is_asked_through_the_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_github_on_another_host_is_queried_through_the_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     no_proxies(monkeypatch)
     async with recording_proxy() as proxy, github_at("http://github.test", seconds=5) as source:
         monkeypatch.setenv("HTTP_PROXY", proxy.url)

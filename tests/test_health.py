@@ -1,4 +1,4 @@
-"""`/health` waits at most as long as `wait` says, and for three requests at a time."""
+"""Tests that `/health` waits at most as long as `wait` says, and for at most three requests at a time."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from bot.ops import health
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 TOKEN = SecretStr("0123456789abcdef0123456789abcdef")
 NONCE = "0123456789abcdef" * 2
-FOR_EVER = {"settled": "0", "wait": "60"}
+LONG_WAIT = {"settled": "0", "wait": "60"}
 
 
 class StoppedClock(MovedClock):
-    """A clock whose monotonic time a test sets."""
+    """A clock whose monotonic time is set by the test."""
 
     def __init__(self) -> None:
         super().__init__(NOON)
@@ -38,7 +38,7 @@ class StoppedClock(MovedClock):
 
 
 class HealthServer:
-    """A server of /health. Its report is not settled until a test sets `settled`."""
+    """A server of /health. Its report isn't settled until a test sets `settled`."""
 
     def __init__(self, session: aiohttp.ClientSession, clock: StoppedClock) -> None:
         self.session = session
@@ -50,7 +50,7 @@ class HealthServer:
         self.works = False
         self.ready = True
         self.waits = asyncio.Event()
-        """Set once a request that waits asked whether work is under way."""
+        """Set once a waiting request has checked whether work is in progress."""
         self.reported = asyncio.Event()
 
     async def report(self) -> health.Report:
@@ -72,15 +72,15 @@ class HealthServer:
             return dict(await answer.json())
 
     async def start_waiting(self, count: int) -> list[asyncio.Task[health.Report]]:
-        """Start that many requests that wait. Return once each of them waits."""
+        """Start `count` requests that wait, and return once each of them is waiting."""
         waiting = []
         for _ in range(count):
-            waiting.append(asyncio.create_task(self.ask(**FOR_EVER)))
+            waiting.append(asyncio.create_task(self.ask(**LONG_WAIT)))
             await self.until_reports(20)
         return waiting
 
     async def until_reports(self, times: int) -> None:
-        """Return after that many more reports."""
+        """Return after the given number of further reports."""
         enough = self.reports + times
         async with asyncio.timeout(20):
             while self.reports < enough:
@@ -88,7 +88,10 @@ class HealthServer:
                 await self.reported.wait()
 
     async def until_nobody_waits(self) -> None:
-        """Return once a request that does not wait causes the only report."""
+        """Return once no request waits any more.
+
+        This is the case when a request that doesn't wait causes the only report.
+        """
         before = -1
         async with asyncio.timeout(20):
             while self.reports != before + 1:
@@ -127,7 +130,7 @@ async def _serve(*, with_machines: bool = False) -> AsyncIterator[HealthServer]:
         await runner.cleanup()
 
 
-async def test_a_wait_ends_in_time_although_each_report_takes_seconds(server: HealthServer) -> None:
+async def test_a_wait_ends_in_time_even_if_each_report_takes_seconds(server: HealthServer) -> None:
     server.report_takes = 7.0
     report = await server.ask(settled="0", wait="20")
     assert not report["settled"]
@@ -135,9 +138,7 @@ async def test_a_wait_ends_in_time_although_each_report_takes_seconds(server: He
 
 
 @pytest.mark.parametrize("wait", ["nan", "-nan", "soon", ""])
-async def test_a_wait_that_is_not_a_number_of_seconds_is_refused_without_a_report(
-    server: HealthServer, wait: str
-) -> None:
+async def test_an_invalid_wait_is_refused_without_a_report(server: HealthServer, wait: str) -> None:
     async with (
         asyncio.timeout(20),
         server.session.get(server.url, params={"settled": "0", "wait": wait}) as answer,
@@ -152,9 +153,10 @@ async def test_a_wait_ends_once_everything_is_settled(server: HealthServer) -> N
     assert (await waiting)["settled"]
 
 
-async def test_a_request_that_waits_reads_no_report_while_work_is_under_way(server: HealthServer) -> None:
+async def test_a_waiting_request_reads_no_reports_while_work_is_in_progress(server: HealthServer) -> None:
+    """A request that doesn't wait is still answered with a report."""
     server.works = server.settled = True
-    waiting = asyncio.create_task(server.ask(**FOR_EVER))
+    waiting = asyncio.create_task(server.ask(**LONG_WAIT))
     await server.waits.wait()
     assert (await server.ask())["settled"]
     assert (waiting.done(), server.reports) == (False, 1)
@@ -172,9 +174,10 @@ async def test_a_wait_that_ends_during_work_is_answered_with_a_report(server: He
     assert server.reports == 1
 
 
-async def test_a_fourth_waiting_request_is_answered_at_once_until_another_one_ends(server: HealthServer) -> None:
+async def test_a_fourth_waiting_request_is_answered_immediately(server: HealthServer) -> None:
+    """At most three requests can wait. Once one of them has ended, another one can wait again."""
     waiting = await server.start_waiting(3)
-    assert not (await server.ask(**FOR_EVER))["settled"]
+    assert not (await server.ask(**LONG_WAIT))["settled"]
     assert not any(task.done() for task in waiting)
     server.clock.seconds += 61
     await asyncio.gather(*waiting)
@@ -212,9 +215,10 @@ async def test_live_is_answered_without_a_report(server: HealthServer) -> None:
         (NONCE, sign_request(TOKEN, NONCE), 503),
     ],
 )
-async def test_machines_are_shown_only_to_signed_requests_and_with_503_if_the_bot_is_not_well(
+async def test_machines_are_shown_only_to_signed_requests(
     nonce: str | None, signature: str | None, status: int
 ) -> None:
+    """If the bot isn't well, the answer has the status 503, but it still contains the machines."""
     async with _serve(with_machines=True) as server:
         given = {NONCE_HEADER: nonce, SIGNATURE_HEADER: signature}
         headers = {name: value for name, value in given.items() if value is not None}
@@ -224,20 +228,20 @@ async def test_machines_are_shown_only_to_signed_requests_and_with_503_if_the_bo
 
 
 @pytest.mark.parametrize("given", ["Bearer", "Bearer 0123456789abcdef0123456789abcdee", "Bearer \xe9"])
-async def test_a_watchdog_of_the_release_before_needs_the_right_token(given: str) -> None:
+async def test_a_watchdog_of_the_previous_release_needs_the_right_token(given: str) -> None:
     async with _serve(with_machines=True) as server:
         headers = {"Authorization": given}
         async with server.session.get(server.url.replace("/health", "/machines"), headers=headers) as answer:
             assert answer.status == 401
 
 
-async def test_without_a_token_in_the_settings_there_are_no_machines(server: HealthServer) -> None:
+async def test_without_a_token_in_the_settings_no_machines_are_shown(server: HealthServer) -> None:
     headers = {"Authorization": "Bearer "}
     async with server.session.get(server.url.replace("/health", "/machines"), headers=headers) as answer:
         assert answer.status == 404
 
 
-async def test_a_load_balancer_is_answered_503_from_the_moment_at_which_the_process_stops(
+async def test_a_load_balancer_gets_503_as_soon_as_the_process_stops(
     server: HealthServer,
 ) -> None:
     for ready, expected in ((True, (200, "ready")), (False, (503, "not ready"))):

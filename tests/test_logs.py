@@ -1,4 +1,4 @@
-"""Exceptions in the log: their classes and places, never variables or the text of a message."""
+"""Tests that the log contains classes and places of exceptions, but never variables or the text of a message."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[1]
 
 @cache
 def run(how: str) -> str:
-    """Run the program that fails in every way, once for each `how`. Return what it writes to standard error."""
+    """Run the program that fails in every way, once for each `how`, and return its output on standard error."""
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONWARNINGS"}
     done = subprocess.run(  # noqa: S603 - our own program
         [sys.executable, "-m", "tests.broken_program", how],
@@ -38,14 +38,14 @@ def run(how: str) -> str:
 
 
 @pytest.mark.parametrize("how", ["console", "json", "quiet", "none"])
-def test_no_secret_in_a_variable_or_in_an_exceptions_message_is_logged(how: str) -> None:
+def test_secrets_in_variables_or_exception_messages_are_not_logged(how: str) -> None:
     written = run(how)
     assert [secret for secret in SECRETS if secret in written] == []
     assert "tests/broken_program.py:" in written
     assert "ExceptionGroup" in written
 
 
-def test_a_line_has_the_class_and_the_place_of_an_exception_and_of_its_causes() -> None:
+def test_a_line_contains_class_and_place_of_an_exception_and_its_causes() -> None:
     lines: list[dict[str, Any]] = [json.loads(line) for line in run("json").splitlines()]
     shown = [
         ["ExceptionGroup", "__main__.NotWritten", "KeyError", "RuntimeError", "OSError ENOSPC"],
@@ -64,7 +64,7 @@ def test_a_line_has_the_class_and_the_place_of_an_exception_and_of_its_causes() 
 
 
 @pytest.mark.parametrize(("error", "level"), [(BrokenPipeError(), "warning"), (RuntimeError(), "error")])
-def test_a_database_connection_that_breaks_while_it_is_closed_is_no_error(error: Exception, level: str) -> None:
+def test_a_database_connection_that_breaks_while_closing_is_not_an_error(error: Exception, level: str) -> None:
     record = logging.makeLogRecord({"name": "sqlalchemy.pool.impl.Pool", "levelno": logging.ERROR})
     record.exc_info = (type(error), error, None)
     with capture_logs() as lines:

@@ -1,4 +1,4 @@
-"""A run says at its end which tests were skipped for want of a program, and how to get it."""
+"""Tests that a run lists the tests that were skipped because a program is missing, and how to install it."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from tests import programs
 from tests.programs import NEEDS, ROOT, program, skipped_lines
 
 
-def test_a_test_whose_program_is_missing_is_skipped_and_named_with_the_command_that_installs_it(
+def test_a_test_without_its_program_is_skipped_with_installation_advice(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    """At its end, the run lists the missing programs, and the command that installs them."""
     monkeypatch.setattr(programs, "find", lambda _: None)
     reasons = []
     for name in ("ssh", "shellcheck", "ssh"):
@@ -27,7 +28,7 @@ def test_a_test_whose_program_is_missing_is_skipped_and_named_with_the_command_t
     ]
 
 
-def test_tests_that_need_root_are_named_too(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tests_that_need_root_are_listed_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(programs, "find", lambda name: f"/usr/bin/{name}")
     assert list(skipped_lines([f"{NEEDS}{ROOT}", "an own reason"])) == [
         "1 test was skipped: an own reason.",
@@ -36,5 +37,5 @@ def test_tests_that_need_root_are_named_too(monkeypatch: pytest.MonkeyPatch) -> 
     ]
 
 
-def test_a_run_without_skipped_tests_says_nothing() -> None:
+def test_a_run_without_skipped_tests_prints_nothing() -> None:
     assert list(skipped_lines([])) == []

@@ -1,4 +1,4 @@
-"""The bot's requests go through the environment's proxy and follow no redirect."""
+"""Tests that the bot's requests go through the environment's proxy and follow no redirects."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ SECRETS = ("xoxb-1-botsecret", "xapp-1-appsecret", "ccsecret-7f3a")
 
 @pytest.fixture
 def env(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.MonkeyPatch:
-    """Settings of a bot with hosts that don't exist, and an environment without a proxy."""
+    """Set up a bot with hosts that don't exist, in an environment without a proxy."""
     no_proxies(monkeypatch)
     monkeypatch.chdir(tmp_path)
     for name, value in {
@@ -101,7 +101,7 @@ async def test_every_client_uses_the_proxy(env: pytest.MonkeyPatch, proxy: Recor
 async def test_no_request_to_this_machine_uses_a_proxy(
     env: pytest.MonkeyPatch, proxy: RecordingProxy, api: Api
 ) -> None:
-    """The proxy could read the tokens in plain http."""
+    """A proxy could read the tokens, because requests to this machine use plain http."""
     async with workspace() as world, AsyncExitStack() as stack:
         for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "WS_PROXY"):
             env.setenv(name, proxy.url)
@@ -122,7 +122,7 @@ async def test_no_request_to_this_machine_uses_a_proxy(
         sockets = Sockets(app, world.sandbox.app_token, SystemClock(), count=1)
         connecting = asyncio.create_task(sockets.connect())
         with suppress(TimeoutError):
-            # Through a proxy, the SDK would try for ever.
+            # Through a proxy, the SDK would keep trying indefinitely.
             async with asyncio.timeout(5):
                 await connecting
         assert await sockets.connected() == 1
@@ -154,7 +154,7 @@ async def test_no_request_to_this_machine_uses_a_proxy(
         ("https://127.3.2.1/", {"https_proxy": "http://p:1"}, None),
     ],
 )
-def test_the_environment_decides_the_proxy_of_an_address(
+def test_the_environment_determines_the_proxy_of_an_address(
     env: pytest.MonkeyPatch, url: str, named: dict[str, str], found: str | None
 ) -> None:
     for name, value in named.items():
@@ -163,7 +163,7 @@ def test_the_environment_decides_the_proxy_of_an_address(
 
 
 @pytest.mark.parametrize(
-    ("named", "words"),
+    ("named", "message"),
     [
         (
             {"ALL_PROXY": "socks5://ana:hush@p:1080"},
@@ -182,22 +182,22 @@ def test_the_environment_decides_the_proxy_of_an_address(
     ],
 )
 async def test_the_start_fails_if_the_proxy_cannot_be_used(
-    env: pytest.MonkeyPatch, named: dict[str, str], words: str
+    env: pytest.MonkeyPatch, named: dict[str, str], message: str
 ) -> None:
     for name, value in named.items():
         env.setenv(name, value)
     with pytest.raises(Unusable) as refused:
         proxy_for("https://slack.test/api/")
-    assert refused.value.words == words
+    assert refused.value.words == message
     async with AsyncExitStack() as stack:
         with pytest.raises(Mistake) as ended:
             await built(stack)
-    assert ended.value.words == words
+    assert ended.value.words == message
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 async def test_no_redirect_of_slack_is_followed(env: pytest.MonkeyPatch, api: Api, status: int) -> None:
-    """The token would go to the address that the answer names."""
+    """Otherwise, the token would be sent to the address that the answer names."""
     env.setenv("SLACK_API_URL", f"{api.url}/api/")
     for path in ("/api/auth.test", "/answers", "/link"):
         api.answer(path, {}, status, Location=f"{api.url}/elsewhere")

@@ -1,4 +1,7 @@
-"""The front page and the pages on commands, settings and policy say what the code does; links lead to files."""
+"""Tests that the front page and the pages on commands, settings and policy agree with the code.
+
+Links must lead to existing files and headings.
+"""
 
 from __future__ import annotations
 
@@ -44,7 +47,7 @@ def test_the_settings_table_names_every_setting_and_its_default() -> None:
     }
 
 
-def test_the_watchdogs_settings_table_names_each_of_its_settings_and_what_is_needed() -> None:
+def test_the_watchdogs_settings_table_names_every_setting() -> None:
     rows = setting_rows(docs("settings.md").partition("\n## The watchdog")[2])
     fields = {str(field.validation_alias): field for field in WatchdogSettings.model_fields.values()}
     assert rows.keys() == fields.keys()
@@ -52,17 +55,17 @@ def test_the_watchdogs_settings_table_names_each_of_its_settings_and_what_is_nee
     assert needed == {name for name, field in fields.items() if field.is_required()}
 
 
-def test_the_env_of_the_page_on_slack_has_each_setting_that_is_needed() -> None:
+def test_the_env_on_the_slack_page_contains_every_required_setting() -> None:
     names = set(re.findall(r"^    ([A-Z_]+)=", docs("slack.md"), re.MULTILINE))
     assert {name for name, field in FIELDS.items() if field.is_required()} <= names <= FIELDS.keys()
 
 
 def setting_rows(table: str) -> dict[str, str]:
-    """Return the default of each setting in a table, by its name."""
+    """Return the default of each setting in a table, by the setting's name."""
     return dict(re.findall(r"^\| `(\w+)` \|.*\| (.+) \|$", table, re.MULTILINE))
 
 
-def test_the_policy_page_has_every_key_with_its_default() -> None:
+def test_the_policy_page_contains_every_key_with_its_default() -> None:
     policy = yaml_file.load(docs("policy.md").partition("```yaml\n")[2].partition("```")[0]).value
     assert Rules.model_validate(policy) == Rules()
 
@@ -74,19 +77,19 @@ def test_the_policy_page_has_every_key_with_its_default() -> None:
     assert keys(policy) == keys(Rules().model_dump(exclude={"home_channel"}, by_alias=True))
 
 
-def test_the_commands_page_has_each_command_of_the_help() -> None:
-    helped = " ".join(f"{command} {words}" for command, words in (*HELP, *APPROVER_HELP, *ADMIN_HELP))
+def test_the_commands_page_contains_every_command_of_the_help() -> None:
+    helped = " ".join(f"{command} {text}" for command, text in (*HELP, *APPROVER_HELP, *ADMIN_HELP))
     command = re.compile(r"/gpu ([a-z]+)")
     assert set(command.findall(docs("commands.md"))) == {"help", *command.findall(helped)}
 
 
-def test_the_page_of_permissions_gives_a_reason_for_each_scope() -> None:
+def test_the_permissions_page_gives_a_reason_for_each_scope() -> None:
     table = docs("permissions.md").partition("| scope | for |\n")[2].partition("\n\n")[0]
     scopes = re.findall(r"`([a-z_]+(?::[a-z]+)?)`", " ".join(re.findall(r"^\| (`.+?) \|", table, re.MULTILINE)))
     assert sorted(scopes) == sorted({**NEEDED, **OPTIONAL})
 
 
-def test_the_page_of_permissions_names_each_host_and_port_of_the_default_settings() -> None:
+def test_the_permissions_page_names_each_default_host_and_port() -> None:
     hosts = docs("permissions.md").partition("| host | port | why |\n")[2].partition("\n## ")[0]
     defaults = [str(field.default) for field in FIELDS.values()]
     assert {urlsplit(default).hostname for default in defaults if default.startswith("https://")} == set(
@@ -95,13 +98,13 @@ def test_the_page_of_permissions_names_each_host_and_port_of_the_default_setting
     assert f"`{FIELDS['GPUBOT_HTTP'].default}`" in hosts
 
 
-def test_the_front_page_is_read_in_three_minutes() -> None:
-    """People read about 240 words a minute (doi.org/10.1016/j.jml.2019.104047), without blocks and tables."""
+def test_the_front_page_can_be_read_in_three_minutes() -> None:
+    """People read about 240 words a minute (doi.org/10.1016/j.jml.2019.104047). Blocks and tables don't count."""
     prose = [line for line in README.splitlines() if not line.startswith(("    ", "|"))]
     assert len(" ".join(prose).split()) <= 750
 
 
-def test_the_front_page_names_targets_that_make_has() -> None:
+def test_the_front_page_names_existing_make_targets() -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     targets = re.findall(r"\bmake ([a-z]+)", "\n".join(re.findall(r"^    .*|`.+?`", README, re.MULTILINE)))
     assert {"demo", "test"} <= set(targets)
@@ -109,7 +112,7 @@ def test_the_front_page_names_targets_that_make_has() -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_each_link_of_a_page_leads_to_an_existing_file_and_heading(page: Path) -> None:
+def test_every_link_leads_to_an_existing_file_and_heading(page: Path) -> None:
     for target, heading in re.findall(r"\]\(([^)#]*)(?:#([^)]*))?\)", page.read_text(encoding="utf-8")):
         if "://" not in target:
             linked = page.parent / unquote(target) if target else page
@@ -118,6 +121,6 @@ def test_each_link_of_a_page_leads_to_an_existing_file_and_heading(page: Path) -
 
 
 def headings(page: Path) -> set[str]:
-    """Return the anchors that GitHub gives to a page's headings."""
+    """Return the anchors that GitHub creates for a page's headings."""
     lines = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
     return {re.sub(r"[^\w -]", "", line.lower()).replace(" ", "-") for line in lines}

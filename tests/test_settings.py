@@ -1,4 +1,4 @@
-"""The sources of settings, and one clear line for each setting that is missing or wrong."""
+"""Tests of the sources of settings, and of one clear line for each setting that is missing or wrong."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ PREFIXES = ("SLACK_", "COMPUTE_CLEAR_", "GPUBOT_")
 
 
 def with_only(needed: Mapping[str, str], monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
-    """Work in a folder, with an environment that has no other settings than these."""
+    """Change to a folder, with an environment that contains only these settings."""
     for name in list(os.environ):
         if name.startswith(PREFIXES):
             monkeypatch.delenv(name)
@@ -43,13 +43,13 @@ def with_only(needed: Mapping[str, str], monkeypatch: pytest.MonkeyPatch, folder
 
 @pytest.fixture(autouse=True)
 def env(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.MonkeyPatch:
-    """An empty working directory, and an environment with only the settings that have no default."""
+    """Change to an empty folder, with an environment that contains only the settings without a default."""
     with_only(GOOD, monkeypatch, tmp_path)
     return monkeypatch
 
 
 def problems() -> list[str]:
-    """Return the lines of the error that `gpubot run` would print. Check that they have no secret."""
+    """Return the lines of the error that `gpubot run` would print. Check that they contain no secret."""
     with pytest.raises(Mistake) as refused:
         read_settings()
     for secret in (BOT, APP, MARKET):
@@ -70,7 +70,7 @@ def test_settings_without_a_value_get_their_defaults() -> None:
     assert settings.database_url.get_secret_value().endswith("/gpubot/gpubot.sqlite")
 
 
-def test_a_dotenv_gives_values_that_the_environment_does_not(env: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_dotenv_file_supplies_values_that_the_environment_lacks(env: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("GPUBOT_CHANNEL=C0DOTENV0\nGPUBOT_HTTP=127.0.0.1:9000\nUNRELATED=1\n")
     assert read_settings().channel == "C0GPUS000"
     assert read_settings().http == "127.0.0.1:9000"
@@ -94,22 +94,23 @@ def test_a_secret_is_read_from_the_file_that_a_dotenv_names(env: pytest.MonkeyPa
     assert read_settings().compute_clear_token.get_secret_value() == "from-a-file"
 
 
-def test_the_environment_wins_over_a_named_file(env: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_environment_takes_precedence_over_a_named_file(env: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "channel").write_text("C0FILE000")
     env.setenv("GPUBOT_CHANNEL_FILE", str(tmp_path / "channel"))
     assert read_settings().channel == "C0GPUS000"
 
 
 @pytest.mark.parametrize("name", ["SLACK_BOT_TOKEN", "GPUBOT_POLICY"])
-def test_a_named_file_that_cannot_be_read_is_an_error_also_for_a_setting_with_a_default(
+def test_a_named_file_that_cannot_be_read_is_always_an_error(
     env: pytest.MonkeyPatch, tmp_path: Path, name: str
 ) -> None:
+    """It is an error even if the setting has a default."""
     env.delenv(name, raising=False)
     env.setenv(f"{name}_FILE", str(tmp_path / "nothing"))
     assert problems() == [f"{name}_FILE: I can't read the file: No such file or directory."]
 
 
-def test_each_missing_setting_has_its_line(env: pytest.MonkeyPatch) -> None:
+def test_each_missing_setting_is_reported_on_its_own_line(env: pytest.MonkeyPatch) -> None:
     for name in GOOD:
         env.delenv(name)
     env.setenv("GPUBOT_ADMINS", "")
@@ -118,7 +119,7 @@ def test_each_missing_setting_has_its_line(env: pytest.MonkeyPatch) -> None:
     assert all(len(line) < 160 for line in lines)
 
 
-def test_http_mode_needs_a_signing_secret_and_an_address_and_no_app_token(env: pytest.MonkeyPatch) -> None:
+def test_http_mode_needs_a_signing_secret_and_an_address_but_no_app_token(env: pytest.MonkeyPatch) -> None:
     env.delenv("SLACK_APP_TOKEN")
     env.setenv("GPUBOT_SLACK_MODE", "http")
     assert problems() == [
@@ -260,7 +261,9 @@ def test_http_mode_needs_a_signing_secret_and_an_address_and_no_app_token(env: p
         ),
     ],
 )
-def test_a_wrong_value_has_its_line(env: pytest.MonkeyPatch, name: str, value: str, line: str) -> None:
+def test_each_wrong_value_is_reported_on_its_own_line(
+    env: pytest.MonkeyPatch, name: str, value: str, line: str
+) -> None:
     env.setenv(name, value)
     assert problems() == [line]
 
@@ -276,9 +279,10 @@ def test_a_wrong_value_has_its_line(env: pytest.MonkeyPatch, name: str, value: s
         (b"\0" * 300 * 1024, [".env: I can't read it: it is larger than 256 KiB."]),
     ],
 )
-def test_an_unreadable_dotenv_is_one_line_also_for_settings_that_may_be_in_it(
+def test_an_unreadable_dotenv_file_is_reported_on_one_line(
     env: pytest.MonkeyPatch, tmp_path: Path, content: bytes, lines: list[str]
 ) -> None:
+    """Missing settings aren't reported in addition, because they may be in the file."""
     (tmp_path / ".env").write_bytes(content)
     assert problems() == lines
     if len(content) > 60:
@@ -287,7 +291,7 @@ def test_an_unreadable_dotenv_is_one_line_also_for_settings_that_may_be_in_it(
         assert problems() == lines
 
 
-def test_a_folder_instead_of_a_file_is_one_line(env: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_folder_instead_of_a_file_is_reported_on_one_line(env: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / ".env").mkdir()
     (tmp_path / "tokens").mkdir()
     env.setenv("GPUBOT_POLICY_FILE", str(tmp_path / "tokens"))
@@ -298,7 +302,9 @@ def test_a_folder_instead_of_a_file_is_one_line(env: pytest.MonkeyPatch, tmp_pat
 
 
 @pytest.mark.parametrize("content", [b"xoxb-1\0botsecret", b"xoxb-1\nbotsecret", b"xoxb-\xff", b"x" * 300 * 1024])
-def test_a_token_file_without_a_token_is_one_line(env: pytest.MonkeyPatch, tmp_path: Path, content: bytes) -> None:
+def test_a_token_file_without_a_token_is_reported_on_one_line(
+    env: pytest.MonkeyPatch, tmp_path: Path, content: bytes
+) -> None:
     env.delenv("SLACK_BOT_TOKEN")
     (tmp_path / "token").write_bytes(content)
     env.setenv("SLACK_BOT_TOKEN_FILE", str(tmp_path / "token"))
@@ -327,7 +333,7 @@ ADDRESS = st.from_regex(r"\A(https?|ftp)://[\[\]a-z0-9:@%._/?#\\ -]{0,30}\Z")
     dotenv=st.binary(max_size=80) | st.text(max_size=80).map(lambda text: text.encode("utf-8", "replace")),
 )
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_any_values_are_either_usable_or_refused_in_clear_lines(
+def test_any_values_are_either_usable_or_refused_with_clear_lines(
     env: pytest.MonkeyPatch, tmp_path: Path, values: dict[str, str], dotenv: bytes
 ) -> None:
     (tmp_path / ".env").write_bytes(dotenv)
@@ -358,13 +364,13 @@ def test_all_wrong_settings_are_reported_together(env: pytest.MonkeyPatch) -> No
     ]
 
 
-def test_plain_http_is_allowed_to_this_machine(env: pytest.MonkeyPatch) -> None:
+def test_plain_http_is_allowed_for_this_machine(env: pytest.MonkeyPatch) -> None:
     for name, value in SANDBOX.items():
         env.setenv(name, value)
     assert read_settings().slack_api_url == SANDBOX["SLACK_API_URL"]
 
 
-def test_a_slash_is_added_to_slacks_address_and_nothing_else(env: pytest.MonkeyPatch) -> None:
+def test_only_a_slash_is_added_to_slacks_address(env: pytest.MonkeyPatch) -> None:
     env.setenv("SLACK_API_URL", "https://slack.example.com/api")
     assert read_settings().slack_api_url == "https://slack.example.com/api/"
 
@@ -385,7 +391,7 @@ def test_a_sandbox_can_set_the_clock(env: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("outside", ["SLACK_API_URL", "COMPUTE_CLEAR_URL", "GPUBOT_CLOCK_URL"])
-def test_a_sandboxs_clock_is_refused_if_slack_the_market_or_the_clock_is_elsewhere(
+def test_a_sandboxs_clock_is_refused_unless_everything_is_on_this_machine(
     env: pytest.MonkeyPatch, outside: str
 ) -> None:
     for name, value in {**SANDBOX, "GPUBOT_CLOCK_URL": "http://127.0.0.1:8601"}.items():
@@ -394,7 +400,7 @@ def test_a_sandboxs_clock_is_refused_if_slack_the_market_or_the_clock_is_elsewhe
     assert problems() == ["GPUBOT_CLOCK_URL: another clock is only allowed for a sandbox on this machine."]
 
 
-def test_the_socket_is_beside_the_sqlite_database_or_in_the_data_folder(env: pytest.MonkeyPatch) -> None:
+def test_the_socket_is_next_to_the_sqlite_database_or_in_the_data_folder(env: pytest.MonkeyPatch) -> None:
     env.setenv("XDG_DATA_HOME", "/home/bot/data")
     assert read_settings().socket_path == Path("/home/bot/data/gpubot/gpubot.sqlite.sock")
     env.setenv("GPUBOT_DATABASE_URL", "sqlite:////srv/gpubot/team.sqlite")
@@ -405,7 +411,7 @@ def test_the_socket_is_beside_the_sqlite_database_or_in_the_data_folder(env: pyt
     assert read_settings().socket_path == Path("/run/gpubot/sock")
 
 
-def test_no_secret_is_in_a_repr_or_a_dump(env: pytest.MonkeyPatch) -> None:
+def test_reprs_and_dumps_contain_no_secrets(env: pytest.MonkeyPatch) -> None:
     env.setenv("GPUBOT_DATABASE_URL", "postgresql://bot:dbsecret@db/gpubot")
     settings = read_settings()
     shown = f"{settings!r} {settings} {settings.model_dump()} {settings.model_dump_json()}"
@@ -426,7 +432,7 @@ def test_no_secret_is_in_a_repr_or_a_dump(env: pytest.MonkeyPatch) -> None:
         ("nonsense", False),
     ],
 )
-def test_only_loopback_addresses_are_this_machine(url: str, loopback: bool) -> None:
+def test_only_loopback_addresses_count_as_this_machine(url: str, loopback: bool) -> None:
     assert is_loopback(url) is loopback
 
 

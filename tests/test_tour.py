@@ -1,4 +1,4 @@
-"""The tour of the code: its links and the lines that it quotes."""
+"""Tests of the tour of the code: its links, and the lines that it quotes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ DOCS = Path(__file__).parents[1] / "docs"
 TOUR = (DOCS / "tour.md").read_text(encoding="utf-8")
 
 
-def test_each_stop_of_the_tour_quotes_a_line_that_its_file_has_once() -> None:
+def test_each_stop_of_the_tour_quotes_a_unique_line_of_its_file() -> None:
     stops = re.split(r"^## \d+\. ", TOUR, flags=re.MULTILINE)[1:]
     assert len(stops) == 8
     for stop in stops:

@@ -1,4 +1,4 @@
-"""`gpubot --version` says which version runs, and of which commit. CI also runs tests/ci/installed_package.py."""
+"""Tests that `gpubot --version` prints the version and its commit. CI also runs tests/ci/installed_package.py."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from tests.programs import program
 ROOT = Path(__file__).parents[1]
 
 
-def run(*words: str | Path, cwd: Path, **environment: str) -> str:
-    """Run a program to its end with status 0. Return what it printed."""
+def run(*command: str | Path, cwd: Path, **environment: str) -> str:
+    """Run a program until it exits with status 0, and return its output."""
     done = subprocess.run(  # noqa: S603 - fixed commands
-        words, cwd=cwd, capture_output=True, text=True, check=False, env={**os.environ, **environment}
+        command, cwd=cwd, capture_output=True, text=True, check=False, env={**os.environ, **environment}
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout.strip()
@@ -34,7 +34,7 @@ def run(*words: str | Path, cwd: Path, **environment: str) -> str:
         (None, "unknown"),
     ],
 )
-def test_the_commit_is_the_one_that_pip_noted_or_unknown(
+def test_the_commit_is_the_one_that_pip_recorded_or_unknown(
     monkeypatch: pytest.MonkeyPatch, origin: object, commit: str
 ) -> None:
     noted = None if origin is None else json.dumps(origin)
@@ -43,9 +43,7 @@ def test_the_commit_is_the_one_that_pip_noted_or_unknown(
     assert running_version.running_version() == f"gpubot 1.2.3 (commit {commit})"
 
 
-def test_of_a_checkout_git_is_asked_for_the_commit_and_for_changes(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_in_a_checkout_git_reports_the_commit_and_changes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     git = program("git")
     checkout = tmp_path / "a checkout"
     run(git, "clone", "--quiet", "--sparse", ROOT, checkout, cwd=tmp_path)

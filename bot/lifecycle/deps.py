@@ -1,4 +1,4 @@
-"""The dependencies of actions and steps, and the transaction in which they decide and write."""
+"""The dependencies of actions and steps, and the function that runs their decisions in a transaction."""
 
 from __future__ import annotations
 
@@ -64,7 +64,10 @@ class RulesInForce:
     wrong: tuple[str, ...] = ()
     """The mistakes that keep a newer policy file from taking effect, one line each. Empty if there are none."""
     reading: asyncio.Lock = field(default_factory=asyncio.Lock)
-    """Held from reading the policy file until its rules are stored, so that the newest file always wins."""
+    """The lock that is held from reading the policy file until its rules are stored.
+
+    Without it, an older version of the file could replace a newer one.
+    """
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the rules have changed."""
 
@@ -82,9 +85,9 @@ class Opened:
     real: datetime = EVER
     """In wall-clock time."""
     swept: bool = True
-    """True if the account has been compared with the store since then. Nothing is bought until it has."""
+    """True once the account has been compared with the store after the opening. Until then, nothing is bought."""
     gone: set[str] = field(default_factory=set)
-    """The IDs of the resources that the first lookup after that time did not find."""
+    """The IDs of the resources that were missing or deleted at their first lookup after the opening."""
 
     def again(self, clock: Clock) -> None:
         """Start over, because the process has just started or the database is reachable again."""
@@ -152,7 +155,7 @@ class StepDeps(Deps):
     out.
     """
     sweeping: asyncio.Lock = field(default_factory=asyncio.Lock)
-    """Held during a sweep, so that this process runs only one sweep at a time."""
+    """The lock that is held during a sweep, so that this process runs only one sweep at a time."""
 
 
 def with_newest_rules(deps: D) -> D:

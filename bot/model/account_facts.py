@@ -76,9 +76,11 @@ POLICY_REFUSED = Fact[str]("policy_refused", str)
 Removed as soon as a file without mistakes is read.
 """
 CHANNELS_CHARGE_LESS = Fact[bool]("channels_charge_less", bool)
-"""True once the admins have been notified of channels that charge their project only for certain people.
+"""True once the admins have been notified of channels that, since an upgrade, charge less to their projects.
 
-Also set if there was no such channel, so that the check runs only once.
+Requests in these channels used to be charged to the channel's project, whoever made them. Now they are charged to
+it only if the person may charge the project. The fact is also set if there was no such channel, so that the check
+runs only once.
 """
 NO_APPROVER_SINCE = Fact[datetime]("no_approver_since", datetime)
 """The time at which people were notified that the admins now decide, because no approver is left."""

@@ -41,7 +41,10 @@ class UnmanagedMachine(Frozen):
     host: str | None = None
     port: int | None = None
     offer_ids: tuple[str, ...] = ()
-    """The IDs of the offers from which the machine was made. Machines of one purchase have an offer in common."""
+    """The IDs of the offers under which the machine was bought.
+
+    Machines of one purchase have an offer in common.
+    """
     missing_since: Instant | None = None
     """The time since which the vendor can't find the machine. None if the vendor finds it."""
     terminated_at: Instant | None = Field(default=None, alias="gone_at")
@@ -69,7 +72,7 @@ class Purchase(Frozen):
 
     @property
     def alive(self) -> tuple[UnmanagedMachine, ...]:
-        """The machines that haven't been terminated. If all of them have been, all machines."""
+        """The machines that haven't been terminated, or all machines if every one of them has been terminated."""
         return tuple(machine for machine in self.machines if machine.terminated_at is None) or self.machines
 
     @property
@@ -83,9 +86,9 @@ class Purchase(Frozen):
 
 
 class Purchases(Frozen):
-    """Several purchases that are announced in one message.
+    """The subject of a question that announces several purchases in one message.
 
-    Each purchase is also a separate question, which is a part of this one.
+    Each purchase also has a question of its own, whose `part_of` is the ID of this question.
     """
 
     kind: Literal["purchases"] = "purchases"
@@ -94,7 +97,7 @@ class Purchases(Frozen):
     bought_after_backup: bool = Field(alias="bought_later")
     """True if the database was restored and these purchases were made after the backup.
 
-    False if a single sweep found many purchases.
+    False if the purchases are announced together only because a single sweep found many.
     """
     empty: bool = False
     """True if the database contained no rental at all."""
@@ -147,7 +150,7 @@ class AdminQuestion(Frozen):
     rental_id: str | None = None
     """The rental that the question is about, or the rental to which its machines now belong."""
     part_of: str | None = None
-    """ID of the question in whose messages this one is shown. None if it has its own messages."""
+    """ID of the question whose messages also show this one. None if this question has messages of its own."""
     event_id: int | None = None
     """The event that caused the question's newest messages. None if it has no messages of its own."""
     asked: tuple[str, ...] = ()
@@ -159,10 +162,11 @@ class AdminQuestion(Frozen):
     put_off_by: str | None = None
     decided: Decided | None = None
     over_at: Instant | None = None
-    """The time at which nothing was left to decide or to watch. None until then.
+    """The time at which the question was over, because nothing was left to decide or to watch. None until then.
 
-    That is the case if the machines belong to a rental or are terminated, if all parts are decided, or if the
-    rental got another owner. It isn't set if the rental ends first.
+    A question about machines is over once they belong to a rental or are terminated, or if it is a duplicate. A
+    question with parts is over once all parts are decided. A question about a rental whose owner left is over once
+    the rental gets another owner. If the rental ends first, the time isn't set.
     """
     pauses_buying: bool = False
     """True if this question keeps buying paused until an admin resumes it."""
@@ -183,11 +187,11 @@ class AdminQuestion(Frozen):
         return self.about
 
     def is_due(self, now: datetime) -> bool:
-        """Return whether to ask the admins again, because one of them postponed the question until now."""
+        """Return whether an admin postponed the question, and the time to ask it again has come."""
         return self.open and self.ask_again_at is not None and self.ask_again_at <= now
 
     def not_asked(self, admins: Collection[str]) -> list[str]:
-        """Return the admins who have no message of this question, because they became admins after it was sent.
+        """Return the admins who weren't sent this question, because they became admins later.
 
         Empty if the question is closed or is shown in another question's messages.
         """

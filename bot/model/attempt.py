@@ -18,9 +18,10 @@ class AttemptState(StrEnum):
     """The outcome of an attempt, as far as the bot knows it."""
 
     INTENDED = "intended"
-    """The attempt is committed, and its only procure call may be running.
+    """The attempt is stored, and its only procure call may be running.
 
-    If the process died during the call, the state stays the same: the store can't tell the two cases apart.
+    If the process died during the call, the state stays the same, because the store can't tell a call that is
+    still running from a call that was cut off.
     """
     UNKNOWN = "unknown"
     """The call had no clear answer, so it may have bought a machine. Only a lookup can tell."""
@@ -28,7 +29,10 @@ class AttemptState(StrEnum):
     FAILED = "failed"
     """The attempt is proven to have bought nothing."""
     TERMINATED = "gone"
-    """All of the attempt's resources are terminated, or none was ever found although the market accepted it."""
+    """All resources of the attempt are terminated.
+
+    Also used if the market accepted the purchase but no resource was ever found.
+    """
 
 
 class Why(StrEnum):
@@ -62,9 +66,9 @@ class Why(StrEnum):
     TOO_MANY_ATTEMPTS = "too_many_attempts"
     DEARER = "dearer"
     OTHER_GPU = "other_gpu"
-    """The only GPUs left don't fit the one that was clicked."""
+    """Only GPUs are left that can't be bought in place of the clicked one without asking (`fits_model`)."""
     OVER_BUDGET = "over_budget"
-    """A budget was lowered after a queued rental had reserved its share."""
+    """A budget was lowered after a queued rental had reserved money from it."""
     BUYING_BLOCKED = "buying_blocked"
     OUTAGE = "outage"
     PAUSED = "paused"
@@ -100,15 +104,15 @@ class Marker(StrEnum):
     """The part of the bot that marked an attempt for deletion."""
 
     STEP = "step"
-    """The rental's own step, which gave the attempt up or is deleting what a failed purchase created."""
+    """The rental's regular step, which gave up on the attempt or deletes resources left by a failed purchase."""
     OVERDUE = "overdue"
-    """The overdue deletion, because no step ended the attempt in time."""
+    """The overdue deletion, which deletes machines that the rental's regular step failed to delete in time."""
     SWEEP = "sweep"
-    """The comparison with the account, which found a resource of the attempt after the attempt was closed."""
+    """The sweep, which compares the store with the account: it found a resource of an attempt that was closed."""
 
 
 REPORTED_FAILED = frozenset({Why.SOLD_OUT, Why.ANSWERED_FAILED})
-"""The reasons with which the market reports a failed purchase. It may have created a resource nevertheless."""
+"""The reasons with which the market reports a failed purchase. The purchase may still have created a resource."""
 
 
 ENDED_BY_VENDOR = REPORTED_FAILED | {Why.REFUSED, Why.VENDOR_FAILED, Why.TOO_SLOW}
@@ -116,13 +120,13 @@ ENDED_BY_VENDOR = REPORTED_FAILED | {Why.REFUSED, Why.VENDOR_FAILED, Why.TOO_SLO
 
 
 USUAL_CHANCE = Fraction(8, 10)
-"""The assumed chance that a purchase becomes ready if too little is known about its vendor and GPU."""
+"""The assumed chance that a purchased machine becomes ready, if too little is known about its vendor and GPU."""
 
 
 class SuccessRate(Frozen):
-    """The success rate of one vendor's last ten purchases of a GPU: the number that became ready.
+    """The success rate of one vendor's last ten purchases of a GPU: how many of the machines became ready.
 
-    Purchases that a person or the market ended aren't counted.
+    Purchases that a person or the market ended before their machine was ready aren't counted.
     """
 
     ready: int
@@ -130,12 +134,12 @@ class SuccessRate(Frozen):
 
     @property
     def chance(self) -> Fraction:
-        """The share of the purchases that became ready. USUAL_CHANCE if there were fewer than five."""
+        """The share of purchases whose machines became ready. USUAL_CHANCE if there were fewer than five."""
         return Fraction(self.ready, self.of) if self.of >= 5 else USUAL_CHANCE
 
     @property
     def poor(self) -> bool:
-        """True if these purchases are known to become ready less often than usual."""
+        """True if the machines of these purchases are known to become ready less often than usual."""
         return self.chance < USUAL_CHANCE
 
 
@@ -166,7 +170,7 @@ class SentScript(Frozen):
     probe: bool = False
     """True if the script installs the probe."""
     refused: bool = False
-    """True if this vendor or region takes no startup script, so that none was sent."""
+    """True if no script was sent, because this vendor or region doesn't accept startup scripts."""
 
 
 class AdoptedMachine(Frozen):
@@ -178,8 +182,8 @@ class AdoptedMachine(Frozen):
     rate: Decimal
     """USD per hour, as the API reported it when the machine was adopted.
 
-    Zero if the API left out the price of one of its resources, because such a resource counts as free until the
-    API reports its price.
+    Zero if the API left out the price of one of the machine's resources. The machine then counts as free until the
+    API reports that price.
     """
 
 
@@ -192,9 +196,10 @@ class Attempt(Frozen):
     state: AttemptState
     offer: Offer | None = None
     adopted: AdoptedMachine | None = None
-    """Set if there was no procure call. The attempt then has the adopted resources and never gets others.
+    """Set if an unmanaged machine was adopted, so that there was no procure call.
 
-    Exactly one of `offer` and `adopted` is set.
+    The attempt then consists of the adopted resources, and others are never added to it. Exactly one of `offer`
+    and `adopted` is set.
     """
     resource_name: str | None = None
     """The name of the resource, made by `bot.policy.buying.resource_names`. None for an adopted machine."""
@@ -223,8 +228,8 @@ class Attempt(Frozen):
     orphaned: bool = False
     """True if the attempt is an orphan: its machines never become the rental's machine.
 
-    An attempt becomes an orphan if the market answered `failed`, or if a resource of it appeared after it was
-    closed. Its machines are deleted, independently of the rental's live attempt.
+    An attempt becomes an orphan if the market answered `failed`, or if one of its resources appeared after the
+    attempt was closed. Its machines are deleted, independently of the rental's live attempt.
     """
     empty_since: Instant | None = None
     """The time at which a lookup first found no resource for the attempt. A second lookup confirms it."""
@@ -281,7 +286,7 @@ class Attempt(Frozen):
 
     @property
     def unresolved(self) -> bool:
-        """True if the attempt is an orphan and isn't yet proven to have created nothing that bills."""
+        """True if the attempt is an orphan and may still have resources that bill, as far as the bot knows."""
         return self.orphaned and not self.closed
 
     @property
@@ -295,7 +300,7 @@ class Attempt(Frozen):
 
 
 NAMED = "named"
-"""The status of a resource that was named in the answer to a purchase, but that no read has shown yet.
+"""The status of a resource whose ID came with the answer to a purchase, until it is first read from the API.
 
 The bot sets this status itself. It isn't a status of the API.
 """
@@ -303,8 +308,9 @@ UNSEEN = "unseen"
 """The status of a placeholder for the resource of an accepted purchase, if no lookup ever found that resource.
 
 The bot sets this status itself. It isn't a status of the API.
-The placeholder's ID is the offer's. It counts as terminated, so it gets a ledger row with an estimate of what the
-purchase billed.
+
+The placeholder has the ID of the offer. It counts as terminated, so it gets a ledger row with an estimate of what
+the purchase billed.
 """
 
 

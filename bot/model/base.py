@@ -13,8 +13,9 @@ M = TypeVar("M", bound=BaseModel)
 class Frozen(BaseModel):
     """A value object: compared by content and never modified. Use `changed` to get a copy with other values."""
 
-    # Validators are built lazily, because building all of them at once takes 5% of the start-up time. A stored
-    # field that was renamed after a release keeps its earlier name as an alias.
+    # Building the validators of all models at import time would take 5% of the start-up time, so each is built on
+    # first use. Fields that were renamed after a release are still stored under their earlier names, which are
+    # their aliases.
     model_config = ConfigDict(
         frozen=True, extra="forbid", defer_build=True, serialize_by_alias=True, validate_by_name=True
     )
@@ -32,8 +33,8 @@ def changed(model: M, /, **fields: Any) -> M:
 
     Values aren't converted. Raises pydantic.ValidationError if a field is unknown or a value has the wrong type.
     """
-    # Don't use dict(model) here: if the model has a field named `keys`, dict() takes the model for a mapping and
-    # calls that field.
+    # dict(model) would fail for a model with a field named `keys`: dict() would take the model for a mapping, and
+    # call that field as if it were the method `keys`.
     return type(model).model_validate({**dict(iter(model)), **fields}, strict=True)
 
 

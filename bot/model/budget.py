@@ -128,7 +128,10 @@ class UseCosts(Summed):
     """The amount billed while somebody was connected but no GPU was computing."""
     idle: Micros = 0
     unknown: Micros = 0
-    """The amount billed for time without known use: before ready, during deletion, or without samples."""
+    """The amount billed for time in which the use isn't known.
+
+    This is the time before the machine was ready, the time during its deletion, and any time without samples.
+    """
 
     @property
     def known(self) -> bool:
@@ -187,4 +190,7 @@ class ChargedMachine(Frozen):
     name: str
     """The machine's name in the account. Empty if it has none."""
     channel: str
-    """The Slack ID of the channel, or of the person, whose conversation contains the rental's card."""
+    """The Slack ID of the channel that contains the rental's card.
+
+    If the card is in a person's direct messages, this is the ID of that person.
+    """

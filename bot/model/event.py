@@ -73,7 +73,7 @@ class EventKind(StrEnum):
     """The people who are asked to decide the waiting requests have changed."""
     APPROVERS_REMINDED = "approvers_reminded"
     OTHERS_ASKED = "others_asked"
-    """The people of the policy key `approval.then` are asked to decide as well."""
+    """The people listed under the policy key `approval.then` are asked to decide as well."""
     QUEUED = "queued"
     """The rental waits for an offer that fits, or for its start time."""
     OFFER_FITS = "offer_fits"
@@ -138,7 +138,7 @@ class EventKind(StrEnum):
     NOT_WORKING = "not_working"
     """The owner said that the machine doesn't work, and wants a replacement."""
     REPLACED = "replaced"
-    """Another rental replaces this one. As soon as the new machine is bought, this rental's is destroyed."""
+    """Another rental replaces this one. As soon as its machine is bought, this rental's machine is destroyed."""
     NOT_REPLACED = "not_replaced"
     """The replacement ended without a machine, so this rental keeps its own."""
     ADOPTED = "adopted"
@@ -199,9 +199,9 @@ class EventKind(StrEnum):
     POLICY_REFUSED = "policy_refused"
     """The policy file has mistakes, so the previous rules stay in force."""
     CHANNELS_CHARGE_LESS = "channels_charge_less"
-    """Since this version of the policy, some channels charge their projects only for certain people.
+    """Since an upgrade, requests in some channels are no longer always charged to the channel's project.
 
-    These are the approvers and the people whom the project names.
+    They are charged to it only if an approver makes them, or a person whom the project names.
     """
     # Events about the account that are posted without the outbox, because the database may not work.
     NO_READS = "no_reads"
@@ -266,7 +266,8 @@ def never(_: Event[Any]) -> bool:
 def if_it_was_unknown(event: Event[AttemptFacts]) -> bool:
     """Return whether the outcome of the attempt was unknown before.
 
-    Only then did the thread promise to say what was bought. Otherwise, the card alone shows it.
+    Only in that case has an earlier reply in the thread promised to say what was bought. Otherwise, the purchase
+    is shown on the card, and the thread says nothing.
     """
     return event.facts.why is not None
 
@@ -277,9 +278,10 @@ def if_it_waited(event: Event[AttemptFacts]) -> bool:
 
 
 def unless_told_before(event: Event[AttemptFacts | HeldUpFacts]) -> bool:
-    """Return whether the rental's thread has no reply yet that says the same.
+    """Return whether the rental's thread doesn't have a reply with the same vendor and reason yet.
 
-    A rental on the waitlist can fail hundreds of times for the same reason.
+    The purchase for a rental on the waitlist can fail hundreds of times at one vendor, for the same reason. Only
+    the first failure gets a reply.
     """
     return not event.facts.told_before
 
@@ -311,15 +313,15 @@ def is_in_use(event: Event[StatusFacts], _: Event) -> bool:
 
 
 def is_for_who_asked(event: Event[PeopleFacts], asked: Event) -> bool:
-    """Return whether the event is about the person who asked the question."""
+    """Return whether the people of this event include the person who caused the question (`asked`)."""
     return asked.actor in event.facts.people
 
 
 def if_a_person_did_it(event: Event) -> bool:
     """Return whether a person caused the event.
 
-    When the bot itself ends a rental, it has already notified the owner. It then edits that message to become the
-    receipt, instead of sending another one.
+    When the bot itself ends a rental, the owner has already been notified of the end. That message is then edited
+    to become the receipt, and no second message is sent.
     """
     return event.actor is not None
 
@@ -337,7 +339,10 @@ class To(Enum):
     TEAMMATES_WITH_KEY = auto()
     """The teammates, except those who were already asked for a key and still have none."""
     TEAMMATES_LET_IN = auto()
-    """The people who are now given access. Before the machine is ready, only those who have no key yet."""
+    """The people who are now given access to the machine.
+
+    Before the machine is ready, only those of them who have no key yet get a message, which asks for one.
+    """
     TEAMMATES_WHO_ASKED = auto()
     TEAMMATES_AT_LAST_NOTICE = auto()
     """All teammates, unless a later notice of the same end follows."""
@@ -354,7 +359,7 @@ class To(Enum):
     APPROVERS_IF_NOT_ASKED_YET = auto()
     """Like APPROVERS_IF_THEY_DECIDE, but only if the approvers weren't asked about the earlier version.
 
-    If they were, that message is edited to show the new version, and mentions nobody again.
+    If they were asked, their existing message is edited to show the new version, without mentioning anybody again.
     """
     OTHERS = auto()
     """The people of `approval.then` who are asked because of this event."""
@@ -395,13 +400,13 @@ class Effects(Generic[F]):
 
     facts: type[F] = field(default=Facts, kw_only=False)  # type: ignore[assignment]
     thread: Condition[F] = never
-    """The condition under which the card's thread repeats the event.
+    """The condition under which a reply about the event is posted in the card's thread.
 
-    The thread leaves out what the card itself, the first "renting" reply, a direct message or an alert already
-    says. It also leaves out how a machine is used, and whatever concerns only the people who log in.
+    There is no reply if the card itself, the first "renting" reply, a direct message or an alert already says the
+    same. Nor is there one about how a machine is used, or about anything that only concerns people who log in.
     """
     only_in_thread: bool = False
-    """True if no other message shows what the reply in the thread says."""
+    """True if the reply in the thread is the only message that contains its information."""
     direct: tuple[To, ...] = ()
     """The people who get a direct message, which pings them.
 
@@ -414,7 +419,7 @@ class Effects(Generic[F]):
     approvers: tuple[To, ...] = ()
     """The people who get a message with buttons for deciding."""
     question: tuple[To, ...] = ()
-    """The people who get a question to the admins, which is stored and answered separately."""
+    """The people who get a message with an `AdminQuestion`, which is stored separately and has its own answer."""
     reminder: tuple[To, ...] = ()
     """The people who get a reminder.
 
@@ -429,7 +434,7 @@ class Effects(Generic[F]):
     lengthens: bool = False
     """True if the event moves the end of the lease to a later time."""
     tells_end: bool = False
-    """True if the event's direct message says how the rental ended and what it cost."""
+    """True if the event's direct message is a receipt, which says how the rental ended and what it cost."""
 
 
 _E, _Q = EventKind, OpenQuestion
@@ -569,8 +574,8 @@ EFFECTS: dict[EventKind, Effects[Any]] = {
         resolves=(_Q.REQUEST, _Q.EXTENSION, *_ABOUT_MACHINE),
         tells_end=True,
     ),
-    # The card, thread and direct messages of a rental whose step fails might not be renderable, so send alerts
-    # instead.
+    # If a rental's step fails, rendering its card, thread or direct messages may fail for the same reason. Alerts
+    # are rendered from the event alone, so they can still be sent.
     _E.STEP_FAILED: Effects(AlertFacts, alert=(To.OWNER, To.ADMINS)),
     _E.STEP_WORKS: Effects(AlertFacts, alert=(To.OWNER, To.ADMINS)),
     _E.DELETED_OVERDUE: Effects(AlertFacts, alert=(To.OWNER, To.ADMINS)),

@@ -44,7 +44,8 @@ _MONEY = frozenset(
 class Facts(Frozen):
     """The details of an event beyond who did what and when.
 
-    This base class has none. It is used for kinds of events whose row names no class of their own.
+    This base class has no fields. It is used for kinds of events whose row in `EFFECTS` doesn't name another
+    class.
     """
 
     @classmethod
@@ -121,7 +122,10 @@ class OtherOffer(Frozen):
 
 
 class RequestFacts(AllowedFacts, DecidersFacts, UntilFacts, BillFacts):
-    """A request, and the time until which people can decide it or the rental waits for an offer."""
+    """A request, with its terms and the people who decide it.
+
+    `until` is the time until which it can be decided, or until which the rental waits for an offer.
+    """
 
     why: Why | None = None
     read_at: Instant | None = None
@@ -136,7 +140,7 @@ class RequestFacts(AllowedFacts, DecidersFacts, UntilFacts, BillFacts):
     vendor_region: str | None = None
     gpu: str | None = None
     before_gpu: str | None = None
-    """The GPU that was clicked, if `gpu` doesn't fit it."""
+    """The GPU that was clicked, if `gpu` can't be bought in its place without asking (`fits_model`)."""
 
 
 class DecisionFacts(SaidFacts, PeopleFacts, AllowedFacts, UntilFacts):
@@ -199,9 +203,9 @@ class HeldUpFacts(UntilFacts):
     detail: str | None = None
     count: int | None = None
     end: State | None = None
-    """`FAILED` if no other offer fits. None otherwise."""
+    """`FAILED` if the rental ends because no other offer fits. None otherwise."""
     told_before: bool | None = None
-    """True if the thread of a rental on the waitlist already has a reply that says the same."""
+    """True if the thread of a rental on the waitlist already has a reply with the same vendor and reason."""
 
 
 class AttemptFacts(Facts):
@@ -222,7 +226,7 @@ class LeftOut(Frozen):
     """The things that the owner wanted on the machine, but that the startup script won't install."""
 
     refused: bool = False
-    """True if this vendor or region takes no startup script, so that none is sent."""
+    """True if no script is sent, because this vendor or region doesn't accept startup scripts."""
     setup: str | None = None
     """The name of a setup script that won't run."""
     probe: bool = False
@@ -246,7 +250,7 @@ class RentingFacts(AttemptFacts):
 
 
 class ReadyFacts(AttemptFacts, UntilFacts):
-    """A running machine, and how long it took since the request. `why` is set if it is unreachable over SSH."""
+    """A running machine, and the time that it took to become ready. `why` is set if it is unreachable over SSH."""
 
     gpu: str
     count: int
@@ -288,7 +292,7 @@ class QuestionFacts(UseFacts, BillFacts):
 
 
 class KeptFacts(PeopleFacts, UntilFacts):
-    """A reply that a machine is needed for `span`, until the bot asks again at `until`.
+    """The owner's reply that they need the machine for `span`, after which the bot asks again, at `until`.
 
     `people` are those who had asked for the machine.
     """
@@ -318,7 +322,7 @@ class EndFacts(BillFacts, UntilFacts):
 
 
 class AgainFacts(UntilFacts):
-    """The time at which somebody is asked again, or until which nobody is asked."""
+    """The time of the next question to somebody. Until then, they aren't asked."""
 
     until: Instant
 
@@ -374,7 +378,7 @@ class PlaceFacts(Facts):
     name: str
     why: Why | None = None
     amount: Micros | None = None
-    """The cost of the replacement, which never got a machine."""
+    """The cost of a replacement that ended without a machine."""
 
 
 # --- the end
@@ -395,7 +399,7 @@ class EndedFacts(SaidFacts, BillFacts):
 
 
 class DeletionFacts(BillFacts):
-    """Resources that may still be billing, or were until now. `why` is set if their attempt failed."""
+    """Resources that may still be billing, or have just stopped. `why` is set if their attempt failed."""
 
     vendor: str
     resource_id: str | None = None
@@ -412,7 +416,7 @@ class DeletionFacts(BillFacts):
 class AlertFacts(UntilFacts):
     """A failure or a recovery of the bot.
 
-    `name` is the rental or the bot machine that is affected. None if everything is.
+    `name` is the rental, or the machine that runs the bot, that is affected. None if everything is affected.
     """
 
     name: str | None = None
@@ -422,12 +426,12 @@ class AlertFacts(UntilFacts):
     since: Instant | None = None
     """The end of the rental's machine, which is deleted at `until`."""
     span: timedelta | None = None
-    """For a database without writes, the delay after its end at which a machine is deleted nevertheless.
+    """If the database accepts no writes: the delay between the end of a machine and its deletion.
 
-    For a wrong clock, the time by which the clock is ahead; negative if it is behind.
+    If a clock is wrong: the time by which the clock is ahead. Negative if it is behind.
     """
     detail: str | None = None
-    """For a wrong clock, the clocks that are right: the `database`'s or those of the `witnesses`."""
+    """If a clock is wrong: the clocks that it differs from, `database` or `witnesses`."""
 
 
 class AccountFacts(Facts):

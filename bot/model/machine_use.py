@@ -178,9 +178,12 @@ class ProbeAnswers(Frozen):
     """A record of whether the probe answered on a vendor's latest machines soon after they became ready."""
 
     unreachable: tuple[str, ...] = ()
-    """The owners of the unreachable machines since the last one that answered: most recent first, at most ten."""
+    """The owner of each machine whose probe didn't answer. Most recent first, at most ten.
+
+    Only machines since the last one whose probe answered are included.
+    """
     unreachable_at: Instant | None = None
-    """The time at which the most recent unreachable machine was recorded."""
+    """The time at which the most recent of these machines was recorded."""
     answered_at: Instant | None = None
     """The time at which a machine's probe last answered. None if none ever did."""
 
@@ -236,12 +239,13 @@ class Use(Frozen):
     None if there were no probe runs, or too few readings so far.
     """
     worked: bool = False
-    """True if a GPU has been seen computing since ready."""
+    """True if a GPU has been seen computing since the machine became ready."""
     idle_period: Instant | None = Field(default=None, alias="spell")
     """The start of the idle period that this status belongs to. Questions identify the period by this time.
 
-    It is earlier than `since` if there was an interruption of less than ten minutes in between. While a
-    status of "in use" or "unknown" may still turn out to be such an interruption, it keeps the idle period.
+    It is earlier than `since` if work, or a time without readings, interrupted the idle period for less than ten
+    minutes. During such an interruption, the status ("in use" or "unknown") also keeps the start of the idle
+    period, because the interruption may turn out to be that short.
     """
 
     @property
@@ -256,7 +260,10 @@ class Use(Frozen):
 
 
 class RecentUse(Frozen):
-    """The recent use of a machine, for readers who are allowed to see it. It is a record of somebody's work."""
+    """The recent use of a machine.
+
+    Only some people may see it, because it is a record of somebody's work.
+    """
 
     gpus: tuple[GpuUse, ...] = ()
     """Each GPU with its highest reading during the last `idle.after`."""

@@ -33,22 +33,25 @@ class MessageKind(StrEnum):
     Alerts are about the account, or about a rental whose step fails.
     """
     REMINDER = "reminder"
-    """A live message in one approver's direct messages. It lists what was waiting when they were reminded."""
+    """A live message in one approver's direct messages. It lists the requests that waited when it was sent."""
     QUESTION = "question"
     """A live message in one admin's direct messages, about one question to the admins, caused by one event."""
     HOME = "home"
     """The Home tab of one person, kept up to date from the first time that they open it."""
     QUOTE = "quote"
-    """The offers that were found, sent once to the person who asked.
+    """The offers that were found, sent once to the person who asked for them.
 
-    If it is the direct message to somebody who waited for an offer, it is edited when they rent from it.
+    If the person was on the waitlist, the offers are a direct message, which is edited when they rent one of them.
     """
     LOOKING = "looking"
     """A notice that the search is taking longer, sent once to the person who asked."""
     REPLY = "reply"
     """An answer, rendered when it was queued and sent once to the person who acted."""
     FILE = "file"
-    """A file of charges, uploaded once to one person's direct messages. It is uploaded again after a crash."""
+    """A file of charges, uploaded once to one person's direct messages.
+
+    If the bot crashes during the upload, the file is uploaded again.
+    """
 
     @property
     def surface(self) -> bool:
@@ -78,10 +81,11 @@ class NextCall(StrEnum):
     ANSWER = "answer"
     """A request to the message's `response_url`, or chat.postEphemeral."""
     FIND = "find"
-    """A read of the conversation with conversations.history or .replies, before it is posted to or edited.
+    """A read of the conversation, to find the message there before it is posted or edited.
 
-    It is needed if the outcome of an earlier post is unknown, because the message could otherwise appear twice. It
-    is also needed after a start: the database may be a restored backup, so nobody knows what Slack shows.
+    The read uses conversations.history or conversations.replies. It is needed if the outcome of an earlier post is
+    unknown, because the message could otherwise appear twice. It is also needed after a start: the database may be
+    a restored backup, so nobody knows what Slack shows.
     """
     POST = "post"
     """A post with chat.postMessage."""
@@ -203,9 +207,10 @@ class Message(Frozen):
     shown_version: int = 0
     """The version that Slack shows. 0 before the message is posted."""
     version_at_start: int | None = None
-    """The message's version when the database was opened. A later version in Slack proves that it is a backup.
+    """The message's version when the database was opened.
 
-    None once the versions have been compared, and for a card that is only edited.
+    If Slack shows a later version, the database is a restored backup. None once the versions have been compared,
+    and for a card that is only edited.
     """
     digest: str = ""
     """A hash of the text and blocks that Slack has. Edits that wouldn't change anything aren't sent."""
@@ -216,11 +221,15 @@ class Message(Frozen):
     posted_at: Instant | None = None
     """The bot time at which Slack accepted the message."""
     sending: bool = False
-    """True if a post was begun and its outcome is unknown. The conversation is read back before the next post."""
+    """True if a post was begun and its outcome is unknown.
+
+    The conversation is then read before the message is posted again, because the message may already be there.
+    """
     tries: int = 0
     """The number of consecutive calls that got no answer.
 
-    0 while the message waits for something other than its own next try, such as the delay that Slack requested.
+    The delay before the next try grows with this number. It is 0 while the message waits for another reason, such
+    as a delay that Slack requested.
     """
     closed: bool = False
     """True if the message is never posted or edited again."""
@@ -229,9 +238,9 @@ class Message(Frozen):
     due_at: Instant | None = None
     """The wall-clock time at which delivery next handles the message. None if Slack is up to date."""
     refresh_at: Instant | None = None
-    """The bot time at which to update the elapsed time that the message shows. None if it shows none.
+    """The bot time at which to update the elapsed time that the message shows. None if it shows no elapsed time.
 
-    Slack's rate limits allow few edits, so everything that has a `due_at` goes first.
+    Slack's rate limits allow few edits, so messages with a `due_at` are sent first.
     """
 
     @property
@@ -262,7 +271,7 @@ class Message(Frozen):
 
     @property
     def shown_again(self) -> bool:
-        """True if the message has to be edited even without changes, because nobody knows what Slack shows."""
+        """True if the message must be edited even if its content is unchanged: nobody knows what Slack shows."""
         return self.ts is not None and self.digest == ""
 
 

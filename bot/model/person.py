@@ -26,7 +26,7 @@ class Person(Frozen):
 
 
 OPERATOR = Person(id="operator", name="the operator")
-"""The person who types commands on the bot's machine (`bot/operator`).
+"""The person who types commands on the machine that runs the bot (`bot/operator`).
 
 Slack's user IDs begin with U or W, so no Slack user has this ID. The `detail` of each event says why the operator
 made the change.

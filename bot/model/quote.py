@@ -38,18 +38,21 @@ class WaitlistEntry(Frozen):
     until: Instant
     """The time at which the entry expires if no offer has fitted."""
     since: Instant | None = None
-    """The time at which the wait began. It determines the place among entries with the same query.
+    """The time at which the wait began. Of the entries with the same query, the earliest is served first.
 
     None until the owner has chosen what should happen when an offer fits.
     """
     rents: bool = False
-    """True if an offer that fits is rented at once, for the queued rental. False if the owner is notified."""
+    """True if an offer that fits is rented automatically, for a rental that is queued until then.
+
+    False if the owner is only notified of the offer.
+    """
     any_time: bool = False
     """True if renting or notifying may also happen outside the owner's hours (the policy key `hours`)."""
     gpu: str | None = None
-    """The canonical name of the GPU whose price the owner saw. Only a GPU that fits it is rented.
+    """The canonical name of the GPU whose price the owner saw.
 
-    None if any GPU that the request names may be rented.
+    Only a GPU that `fits_model` accepts in its place is rented. None if any GPU of the request may be rented.
     """
     budgets: dict[ScopeKind, Micros] | None = None
     """The budgets of the owner, the project and the team at the time when the rental reserved its share of them.
@@ -90,7 +93,7 @@ class Quote(Frozen):
     A `response_url` works five times within 30 minutes.
     """
     replaces: bool = False
-    """True if the answer replaces the message that was clicked."""
+    """True if the answer replaces the message whose button was clicked."""
     created_at: Instant
     offers: tuple[Offer, ...] = ()
     """The offers that were found, cheapest first."""
@@ -99,7 +102,7 @@ class Quote(Frozen):
     clicked_offer: str | None = None
     """The ID of the offer that the owner clicked while they had no SSH key. It is rented when they add a key."""
     clicked_another: bool = False
-    """True if the owner clicked that offer after being warned that they already rent the same."""
+    """True if the owner clicked that offer after being warned that they already rent a machine like it."""
     waitlist_entry: WaitlistEntry | None = None
     """The owner's waitlist entry. None if they don't wait for an offer."""
     waits_for: str | None = None

@@ -23,8 +23,8 @@ from bot.model.state import State, check_change
 class Claimed(Frozen):
     """A row that was due and that this process has claimed.
 
-    It contains no value that has to be parsed. Rows are claimed in batches, and a row that can't be loaded must
-    only fail when it is worked on itself, without affecting the rest of its batch.
+    It contains no value that has to be parsed, because rows are claimed in batches. A row whose stored values
+    can't be parsed must not make the whole batch fail. It fails later, when it is worked on.
     """
 
     id: str
@@ -42,7 +42,7 @@ class ClaimedRental(Claimed):
 
 
 class Look(Frozen):
-    """The state of a process in relation to the others that share its database."""
+    """A process's view of its database: the database's time, and the number of processes that share it."""
 
     database_time: Instant | None
     """The database's wall-clock time. None with SQLite, which uses this machine's clock."""
@@ -248,9 +248,9 @@ class Change:
     after: Rental
     events: tuple[Event, ...] = ()
     messages: tuple[tuple[int | None, Message], ...] = ()
-    """The messages that don't follow from the events, each with its event's index in `events`, or None.
+    """Additional messages, each with the index of its event in `events`, or None if it has no event.
 
-    `apply` adds the messages that follow from the events.
+    The messages that `EFFECTS` assigns to the events aren't included: `apply` adds them.
     """
     attempts: tuple[Attempt, ...] = ()
     resources: tuple[Resource, ...] = ()
@@ -274,8 +274,8 @@ class Change:
 class Unsendable(Frozen):
     """The messages that can't be sent at the moment.
 
-    The store leaves them out when it looks for due messages. Otherwise, many unsendable messages would hide the
-    others.
+    The store leaves them out when it reads a batch of due messages. Otherwise, they could fill the batch, and
+    messages that can be sent would have to wait.
     """
 
     ids: frozenset[int] = frozenset()
@@ -290,7 +290,7 @@ class Unsendable(Frozen):
     homes: frozenset[str] = frozenset()
     """The IDs of people whose Home tabs can't be published at the moment.
 
-    If a person turned to another page of their tab, it is published anyway.
+    A Home tab whose reader has just turned to another page is published nevertheless.
     """
 
     def excludes(self, message: Message) -> bool:

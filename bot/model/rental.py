@@ -252,10 +252,10 @@ class Rental(Frozen):
     None again if the replacement ended without a machine while this rental was still running.
     """
     bought_after_backup: bool = False
-    """True if the account has a machine with this rental's ID in its name that isn't in the database.
+    """True if the account has a machine that isn't in the database but whose name contains this rental's ID.
 
-    It was bought after the backup. Nothing more is bought for the rental, and no message says that it cost
-    nothing.
+    Such a machine was bought after the backup was taken. Nothing more is bought for the rental, and no message
+    says that it cost nothing.
     """
     extension: Extension | None = None
     ending: Ending | None = None
@@ -316,9 +316,10 @@ class Rental(Frozen):
 
     @property
     def unextended(self) -> Terms:
-        """The terms in force, with the version number of the waiting extension if there is one.
+        """The terms in force, but with the version number of the waiting extension, if there is one.
 
-        The next extension then gets a higher version, so that clicks on older buttons are recognized.
+        The terms of another extension, whose version is one higher, then have a version that was never used
+        before. That way, clicks on buttons of the waiting extension are recognized as out of date.
         """
         if self.extension is None:
             return self.terms

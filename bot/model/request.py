@@ -63,7 +63,7 @@ class Request(OfferQuery):
     The offers then also show that price for the whole time.
     """
     lease: timedelta
-    """The time from ready until the machine is destroyed, unless it is extended.
+    """The time for which the machine runs, from when it is ready until it is destroyed, unless it is extended.
 
     With `until`, it is the time from the command to the named end.
     """
@@ -84,7 +84,7 @@ class Request(OfferQuery):
     up_to: timedelta | None = None
     """For a flexible end, the longest lease, measured like `lease`. None if the end is fixed.
 
-    The end moves up to there while the machine is in use.
+    The end moves to later times, up to this limit, while the machine is in use.
     """
     project: str | None = None
     """The project that the person named.

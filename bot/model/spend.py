@@ -26,7 +26,7 @@ class Period(Frozen):
 
     kind: PeriodKind
     month: Month
-    """The month itself, or the month that contains today."""
+    """The month, if the period is a month. Otherwise, the month that contains today."""
     start: Instant
     end: Instant
     """The first moment after the period, even if it is still to come."""

@@ -67,12 +67,12 @@ class RentalDetails(RentalSummary):
     replaced: Rental | None = None
     """The rental that this one replaces."""
     left: frozenset[str] = frozenset()
-    """Slack IDs of people who left the workspace: former owners, and people whose keys were sent.
+    """Slack IDs of people who left the workspace: former owners, and people whose keys the purchase sent.
 
     Empty if the rental never had another owner.
     """
     demands: tuple[Demand, ...] = ()
-    """The amounts that a decision would require from each budget, by remaining headroom, smallest first.
+    """The amounts that a decision would require from each budget, in ascending order of remaining headroom.
 
     In the approvers' message, the decision is the approval. In the message to a person who is offered a machine,
     it is accepting the machine. Empty in all other messages.
@@ -168,11 +168,11 @@ class PeopleAsked(Frozen):
     admins_decide: bool = False
     """True if these people are admins who are asked because no approver is left."""
     away: tuple[str, ...] = ()
-    """The approvers who are away. Only set if all of them are, so that others or nobody are asked."""
+    """The approvers who are away. Only set if all of them are, in which case other people or nobody are asked."""
 
 
 class EndedSummary(Frozen):
-    """A rental that is over, for one part of a line in a list."""
+    """A rental that is over, for a list that shows several of them on one line."""
 
     rental_id: str
     request: Request
@@ -199,7 +199,7 @@ class RentalList(Frozen):
     reader: str
     """Slack ID of the reader."""
     shown: tuple[RentalSummary, ...]
-    """The first of the rentals that the reader asked for, oldest first: their own, then those shared with them."""
+    """The first few of the rentals that the reader asked for: their own, then shared ones, each oldest first."""
     more: int
     """The number of further rentals that aren't shown."""
     own: CostTotals
@@ -209,7 +209,7 @@ class RentalList(Frozen):
     idle: int = 0
     """The number of idle machines in the whole team."""
     to_decide: tuple[RentalSummary, ...] = ()
-    """The first of the requests and extensions that the reader may decide. Empty unless they asked for them."""
+    """The first few requests and extensions that the reader may decide. Empty unless they asked for them."""
     more_to_decide: int = 0
     """The number of further requests and extensions that wait."""
     unmanaged_total: UnmanagedTotal = UnmanagedTotal()
@@ -224,7 +224,7 @@ class TeamMonth(Frozen):
 
     spent: Micros
     budgets: tuple[Demand, ...]
-    """The current budgets of the team and of each project, by remaining headroom, smallest first.
+    """The current budgets of the team and of each project, in ascending order of remaining headroom.
 
     Each is a Demand whose additional amount is zero.
     """
@@ -243,7 +243,7 @@ class HomeView(Frozen):
     spent: Micros
     """The person's spending in the month."""
     budgets: tuple[Demand, ...]
-    """The current budgets of the person and of their projects, by remaining headroom, smallest first.
+    """The current budgets of the person and of their projects, in ascending order of remaining headroom.
 
     Each is a Demand whose additional amount is zero.
     """
@@ -298,7 +298,7 @@ class Proposal(Frozen):
     over: tuple[Over, ...] = ()
     """The limits that the terms exceed. If empty, the owner decides alone."""
     passed: tuple[Demand, ...] = ()
-    """The budgets without enough headroom for the terms, by remaining headroom, smallest first."""
+    """The budgets without enough headroom for the terms, in ascending order of remaining headroom."""
 
 
 class OfferChoice(Proposal):
@@ -319,7 +319,7 @@ class OfferChoice(Proposal):
     success_rate: SuccessRate | None = None
     """The success rate of the vendor's last purchases of this GPU. None if nothing is known."""
     other_regions: int = 0
-    """The number of other regions where the vendor sells the same at this price, if they aren't listed."""
+    """The number of further regions in which the vendor sells the same at this price, but which aren't listed."""
     runs_script: bool = True
     """True if the vendor's machines are expected to run the startup script."""
     lacks_script: bool = False
@@ -354,7 +354,10 @@ class IdleMachine(Frozen):
     since: Instant
     """The time since which it has been idle."""
     asked_at: Instant | None = None
-    """The last time at which the owner was asked for it, if within the last hour. None if they may be asked."""
+    """The time at which the owner was last asked for the machine, if that was in the last hour.
+
+    None if they may be asked now.
+    """
 
 
 class WaitPreview(Proposal):

@@ -1,4 +1,4 @@
-"""The answer of `/machines`: the machines that the bot watches, for the watchdog (docs/watchdog.md)."""
+"""The response of `/machines`: the machines that the bot watches, for the watchdog (docs/watchdog.md)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bot.model.base import Frozen, Instant
 class WatchedMachine(Frozen):
     """A resource that belongs to a rental and is billing or may be billing."""
 
-    # A newer bot may send more fields.
+    # Ignore unknown fields: the bot may be newer than the watchdog, and send fields that it doesn't know.
     model_config = ConfigDict(extra="ignore")
 
     resource_id: str
@@ -30,7 +30,7 @@ class WatchedMachine(Frozen):
 
 
 class MachinesAnswer(Frozen):
-    """The answer of `/machines` as a whole."""
+    """The whole response of `/machines`."""
 
     model_config = ConfigDict(extra="ignore")
 

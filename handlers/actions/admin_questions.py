@@ -50,8 +50,9 @@ async def destroy(context: Context, interaction: UserInteraction, value: Questio
 
 
 async def readopt_all(context: Context, interaction: UserInteraction, value: QuestionValue) -> Outcome:
-    """Re-adopt all machines of a question about a restored database for which this is possible.
+    """Re-adopt all machines that a question is about, except those for which this is impossible.
 
+    The bot asks this question after the database was restored from a backup that doesn't contain these machines.
     There is no reply, because the message with the question is updated to show the decision.
     """
     # The restored database may not contain the owners, or may not show that they have left since the backup. So

@@ -61,11 +61,11 @@ class Names:
     text: Callable[[str], str]
 
     def people(self, people: Sequence[str], groups: Sequence[str] = ()) -> str:
-        """Return `Ana, Ben and the group ML`, or an empty text."""
+        """Return people and groups as a text such as `Ana, Ben and the group ML`. Empty if there are none."""
         return listed([*map(self.person, people), *(f"the group {self.group(one)}" for one in groups)])
 
     def channels(self, channels: Sequence[str]) -> str:
-        """Return `#gpus and #training`."""
+        """Return these channels as a text such as `#gpus and #training`."""
         return listed([*map(self.channel, channels)])
 
 

@@ -91,7 +91,7 @@ async def carry_out(context: Context, interaction: UserInteraction, command: com
 
 
 def _meaning(context: Context, interaction: UserInteraction, command: commands.RentalCommand) -> Meaning:
-    """Return how to carry out a command, and how to ask for its rental if the command doesn't name one.
+    """Return the functions and texts for a command, and for asking which rental it is about.
 
     Returns:
         The function that carries out the command for a rental ID; the purpose, which determines the rentals that

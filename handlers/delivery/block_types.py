@@ -1,9 +1,10 @@
 """Keeps track of which types of blocks Slack accepts from this app.
 
 Slack rolls out new types of blocks gradually, so a workspace may refuse some of them. A refused message is sent
-again at once with classic blocks instead, and from then on the refused types aren't tried again. Slack doesn't
-report errors about the blocks in an acknowledgement, so acknowledgements only contain types that Slack has already
-accepted.
+again at once with classic blocks instead, and from then on the refused types aren't tried again.
+
+Slack ignores errors in the blocks of an acknowledgement, the immediate response to a click or command. Therefore
+acknowledgements only contain types that Slack has already accepted.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ _NOT_VALID = frozenset({"invalid_blocks", "invalid_message", "invalid_view"})
 """The errors with which `blocks.validate` reports that the given blocks are invalid."""
 _PLACE = re.compile(r"(?:.*?/blocks)?/(\d+)(/.*)?")
 _ALL_BLOCKS = frozenset({"", "/blocks", "/view", "/view/blocks"})
-"""The pointers in an error that don't point at a single block."""
+"""The pointers with which an error blames the whole message or view, and not a single block."""
 
 
 class BlockTypes:
@@ -55,8 +56,8 @@ class BlockTypes:
         self._seen: set[tuple[Surface, str]] = set()
         """The types whose acceptance or refusal is certain.
 
-        Either a call with the type succeeded, or Slack clearly refused the type. Success in `blocks.validate` is
-        weaker evidence.
+        Either a call with the type succeeded, or Slack clearly refused the type. If only `blocks.validate`
+        accepted a type, that isn't certain, because a real call may still fail.
         """
         self._asked = False
 
@@ -71,7 +72,8 @@ class BlockTypes:
     def proven(self, blocks: Sequence[Json], surface: Surface = Surface.MESSAGE) -> list[Json]:
         """Replace each block whose type hasn't been accepted by Slack yet with classic blocks.
 
-        Used for acknowledgements, in which errors go unnoticed, and for dialogs, whose trigger may work only once.
+        Used for acknowledgements, in which errors go unnoticed, and for dialogs. The trigger ID that opens a
+        dialog may work only once, so a refused dialog can't be opened again with other blocks.
         """
         return classic(blocks, NEW_TYPES - self.taken(surface))
 
@@ -110,14 +112,15 @@ class BlockTypes:
     def note(self, surface: Surface, *, taken: Collection[str], refused: Mapping[str, bool]) -> None:
         """Remember which types were accepted and refused by calls.
 
-        If calls with a refused type have succeeded before, only its content may be to blame. Everything known
-        about the type is then forgotten. Any other refused type counts as refused from now on. If the reason isn't
-        certain, this lasts only until the next call of `blocks.validate`, which may say otherwise.
+        If a refused type was accepted in an earlier call, the content of this block may be to blame and not its
+        type. The type then counts neither as accepted nor as refused. A type that was never accepted counts as
+        refused from now on. If it isn't certain that the type was the reason, the next `blocks.validate` call may
+        still change that.
 
         Args:
             surface: The surface on which the calls showed the blocks.
             taken: The types that were accepted.
-            refused: The refused types. The value tells whether it is certain that this type was the reason.
+            refused: For each refused type, whether it is certain that the type was the reason for the refusal.
         """
         for name in taken:
             self._take((surface, name))
@@ -167,16 +170,16 @@ class BlockTypes:
 
 
 class Attempt:
-    """One message or view, for as many calls as are needed until Slack accepts its blocks."""
+    """The repeated attempts to send one message or view, with plainer blocks each time, until Slack accepts it."""
 
     def __init__(self, types: BlockTypes, blocks: Sequence[Json], surface: Surface) -> None:
         self._types = types
         self._surface = surface
         self.blamed: dict[str, bool] = {}
-        """The types that may be the reason for a refusal. The value tells whether that is certain.
+        """For each type that may be the reason for a refusal, whether that is certain.
 
-        For a dialog, it always counts as certain: the refused attempt may have used up the dialog's trigger, so
-        the type isn't worth another try.
+        For a dialog, it always counts as certain. A refused call may already have used up the trigger ID that
+        opens the dialog, so these types aren't tried in dialogs again.
         """
         self.blocks = classic(blocks, types.refused(surface))
         """The blocks to send next."""
@@ -184,9 +187,9 @@ class Attempt:
     def plainer(self, error: SlackApiError) -> bool:
         """Switch to plainer blocks if Slack refused the current ones. Return False if nothing plainer is left.
 
-        First, the blocks at which the error points are replaced with classic ones, or otherwise all blocks whose
-        types Slack hasn't accepted yet. If Slack still refuses, only classic blocks remain. If it even refuses
-        those, a message keeps only its text.
+        After the first refusal, the blocks at which the error points are replaced with classic ones. If the error
+        points at none, these are the blocks whose types Slack hasn't accepted yet. After the next refusal, all
+        newer blocks are replaced. If Slack refuses even the classic blocks, a message keeps only its text.
         """
         code, newer, is_modal = error_code(error), new_types(self.blocks), self._surface is Surface.MODAL
         if code not in REFUSALS[self._surface]:

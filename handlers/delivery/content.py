@@ -220,7 +220,10 @@ _READ_ALONE: Mapping[MessageKind, Callable[[Deps, Message], Awaitable[Shown | No
     MessageKind.HOME: _home,
     MessageKind.REPLY: _reply,
 }
-"""The kinds of messages that are loaded in several transactions of their own, or in none."""
+"""The kinds of messages that aren't loaded in a transaction of `content`.
+
+Loading a Home tab takes several transactions, and a reply contains everything that it shows.
+"""
 
 
 # --- shared by several kinds

@@ -33,22 +33,23 @@ log = structlog.get_logger("gpubot.delivery")
 BATCH = 20
 """The maximum number of messages that one query returns."""
 GATHER = 0.05
-"""The pause between two turns, in wall-clock seconds.
+"""The pause between two turns of the loop, in wall-clock seconds.
 
-Thanks to the pause, messages that are queued together need only one read of the store.
+Messages that are queued during the pause are all read from the store together.
 """
 IN_FLIGHT = 16
 """The maximum number of messages that are being sent at the same time."""
 REFRESHES_IN_FLIGHT = 4
 """The maximum number of refreshes among the messages being sent.
 
-A refresh only updates how much time has passed. While Slack is slow, changes must not wait for refreshes.
+A refresh only updates how much time has passed. While Slack is slow, edits that show a change must not wait for
+refreshes.
 """
 AT_A_TIME = {NextCall.FIND: 4, NextCall.PUBLISH: 2}
-"""The maximum number of some kinds of calls among the messages being sent.
+"""The maximum number of calls of these kinds that are made at the same time, so that they don't hold up others.
 
-FIND searches for posts whose outcome is unknown: while Slack is slow, each search takes up to its timeout. PUBLISH
-sends Home tabs, and rendering one reads a lot of data.
+FIND searches for a post whose outcome is unknown. While Slack is slow, each search takes up to its timeout.
+PUBLISH sends a Home tab, for which a lot of data has to be read.
 """
 METHODS = {
     NextCall.ANSWER: ANSWER,
@@ -73,19 +74,19 @@ class _Unresolved:
     failed_at: datetime
     """The time at which the last call for this post failed."""
     answered_at: datetime | None = None
-    """The time of Slack's first response to another call since then.
+    """The time of Slack's first response to any other call after `since`.
 
-    None if there has been no response. Slack may then be down altogether.
+    None if Slack hasn't responded to any. Slack may then be down altogether.
     """
 
     def lets_others_pass(self, now: datetime) -> bool:
         """Return whether later posts to the same reader no longer wait for this one.
 
-        They wait for one minute, counted from Slack's first response to any call.
+        They wait for one minute, counted from Slack's first response to any other call (`answered_at`).
 
-        Without any response, there are two possible reasons. Slack may be down, and then the later posts would
-        overtake this one once Slack is back. Or only this conversation can't be read. So after a minute, later
-        posts are tried only right after each failed call for this post.
+        If Slack hasn't responded at all, there are two possible reasons. Either Slack is down, and then later
+        posts must not overtake this one once Slack is back. Or only this conversation can't be read, and then they
+        should pass. So after a minute, later posts are tried, but only right after each failed call for this post.
         """
         if self.answered_at is not None and now - self.answered_at >= OTHERS_WAIT:
             return True
@@ -262,7 +263,8 @@ class Delivery(Part):
             next_due = await tx.messages.next_due(now)
         moments = [next_due, *self._opens_at(now)]
         if next_refresh is not None and next_refresh <= bot_now:
-            # Either the refresh is being sent, and the loop wakes when it ends, or it waits for the rate limits.
+            # Sleeping until a time in the past would make the loop spin. A due refresh either waits for the rate
+            # limits, or it is being sent already, and the loop wakes when that ends.
             moments.append(self._pace.refresh_at(now))
             next_refresh = None
         real = min((moment for moment in moments if moment is not None and moment > now), default=None)
@@ -271,7 +273,7 @@ class Delivery(Part):
     async def _end_back_off(self, now: datetime) -> None:
         """Schedule messages that wait for a retry if Slack responds again after an outage.
 
-        Messages that wait because Slack requested it continue to wait.
+        Messages for which Slack requested a wait aren't sent earlier.
         """
         if not self._pace.outage_over or self._unsaved.open_at(now) > now:
             return
@@ -313,9 +315,9 @@ class Delivery(Part):
                 return
 
     async def _start_refreshes(self, tx: Tx, now: datetime, bot_now: datetime) -> datetime | None:
-        """Start as many refreshes as allowed.
+        """Start the due refreshes, as many as the limits allow.
 
-        Return the bot time of the earliest refresh, None if there is none.
+        Returns the bot time of the earliest refresh, or None if there is none.
         """
         first = await tx.messages.next_refresh()
         if first is None or first > bot_now or not self.may_refresh(now):
@@ -358,7 +360,7 @@ class Delivery(Part):
             call
             for call, method in METHODS.items()
             if made[call] >= AT_A_TIME.get(call, IN_FLIGHT)
-            # The pace counts a search page by page, so a running search isn't counted here again.
+            # A running search isn't added here, because the pace has counted each page that it has read.
             or pace.open_at(method, now, 0 if call is NextCall.FIND else made[call]) > now
         }
         if self._unsaved.open_at(now) > now:
@@ -373,7 +375,7 @@ class Delivery(Part):
         )
 
     def _opens_at(self, now: datetime) -> list[datetime | None]:
-        """Return the times at which more messages may be sent. Some of them are in the past.
+        """Return the times at which more messages may be sent. The caller ignores those in the past.
 
         The ends of running calls aren't included, because each of them wakes the loop.
         """
@@ -405,7 +407,7 @@ class Delivery(Part):
             await self._deps.clock.pause(PAUSE_AFTER_OUTAGE)
             return
         except GpubotError as error:
-            # Nothing was sent: `_send` asks the store only before the call to Slack.
+            # The store failed. `_send` uses it only before calling Slack, so nothing has been sent.
             log.warning("delivery.outage", message=message.id, error=type(error).__name__)
             self._unsaved.note_outage()
             await self._deps.clock.pause(PAUSE_AFTER_OUTAGE)
@@ -462,7 +464,8 @@ class Delivery(Part):
     async def _post(self, message: Message, rendered: Rendered) -> Result:
         """Store that a post has begun, then make the post.
 
-        After a crash between the two, the conversation is read back before anything is posted again.
+        If the process crashes between these steps, the next process searches the conversation for the post before
+        it posts again.
         """
         sending = changed(message, sending=True)
         async with self._deps.store.write() as tx:

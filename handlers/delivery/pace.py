@@ -25,9 +25,9 @@ Each is in Tier 4, which allows more calls than our limit for posts.
 A_MINUTE = {POST: 240, EDIT: 50, READ: 40, PUBLISH: 80}
 """The maximum number of calls of each method per minute, in the whole workspace.
 
-Slack allows "several hundred" chat.postMessage calls. chat.update is in Tier 3, 50 a minute, and so are
-conversations.history, .replies and .open. These three are counted together and stay below the limit of one of
-them. views.publish is in Tier 4, 100 a minute.
+Slack allows "several hundred" chat.postMessage calls, 50 chat.update calls (Tier 3) and 100 views.publish calls
+(Tier 4). READ stands for conversations.history, .replies and .open. Slack allows 50 calls of each (Tier 3), but we
+count all three together.
 """
 POST_EVERY = timedelta(seconds=1)
 """The minimum time between two posts to the same channel: Slack allows about one a second."""
@@ -55,7 +55,7 @@ def _counts(at: datetime, now: datetime, span: timedelta) -> bool:
 
 
 class _Window:
-    """A sliding window over the calls of the last minute of Slack's time. It allows `most` calls."""
+    """A sliding window that allows at most `most` calls in a `minute`, which is shorter in a sandbox."""
 
     def __init__(self, most: int, minute: timedelta) -> None:
         self._most = most
@@ -86,8 +86,8 @@ class Pace:
     def __init__(self, *, post_every: timedelta = POST_EVERY, speed: float = 1.0) -> None:
         """Create a pace without any calls.
 
-        `speed` is the speed of Slack's time: 60 if a minute's calls are allowed every second, which is only
-        possible in a sandbox.
+        `speed` shortens all limits: with 60, the calls of one minute are allowed every second. Only a sandbox
+        permits that.
         """
         self._windows = {method: _Window(most, MINUTE / speed) for method, most in A_MINUTE.items()}
         self.publish_every = PUBLISH_EVERY / speed
@@ -105,8 +105,8 @@ class Pace:
     def open_at(self, method: str, now: datetime, under_way: int = 0) -> datetime:
         """Return the earliest time at which the method may be called.
 
-        For posts, the channel must not be `closed` either. `under_way` is the number of calls that have begun and
-        haven't been counted yet.
+        A post also has to wait until its channel is no longer `closed`. `under_way` is the number of calls that
+        have begun and haven't been counted yet.
         """
         window = self._windows.get(method)
         moment = now if window is None else window.open_at(now, under_way)

@@ -27,7 +27,7 @@ FIRST_RETRY, LONGEST_RETRY = timedelta(seconds=1), timedelta(minutes=1)
 
 @dataclass(frozen=True)
 class Result:
-    """A message after a call to Slack, with what else has to be stored."""
+    """The new state of a message after a call to Slack, and the consequences to store with it."""
 
     message: Message
     refused: bool = False
@@ -44,7 +44,7 @@ class Result:
 
 
 async def write(tx: Tx, result: Result, deps: Deps) -> None:
-    """Store a result with its counters, in one transaction.
+    """Store a result, and count messages that were given up or may have been posted twice.
 
     Raises:
         ClaimLost: Another process delivers messages now.
@@ -66,7 +66,10 @@ async def write(tx: Tx, result: Result, deps: Deps) -> None:
 
 
 async def check_claim(tx: Tx, deps: Deps) -> None:
-    """Raise ClaimLost if another process delivers now. Otherwise none can start before this transaction ends."""
+    """Raise ClaimLost if another process delivers now.
+
+    Otherwise, no other process can begin to deliver before this transaction ends.
+    """
     if deps.claimed is not None and not await tx.jobs.hold(deps.claimed):
         raise ClaimLost
 
@@ -79,7 +82,7 @@ class _PendingSave:
 
 
 class PendingSaves:
-    """The results that haven't been stored yet. Their messages must not be sent again before that."""
+    """The results that haven't been stored yet. Until then, their messages must not be sent again."""
 
     def __init__(self, deps: Deps, *, first_retry: timedelta = FIRST_RETRY) -> None:
         self._deps = deps
@@ -141,20 +144,23 @@ class PendingSaves:
             return True
         self._saving.add(message_id)
         try:
-            # If the result of a post is lost, the post is found again, because its beginning was stored durably.
-            # Any other call is simply repeated. But if the result of a comparison were lost, our own next edit
-            # would look like one that is missing from the database.
+            # A crash may lose this result unless it is stored durably. For most calls that does no harm: a lost
+            # post is found again in Slack, because the loop durably stored that it had begun, and other calls are
+            # simply repeated. But after a comparison, the message is edited. If the result of the comparison were
+            # lost, the next comparison would mistake our own edit for one that a restored database lacks.
             async with self._deps.store.write(durable=pending.result.compared) as tx:
                 await write(tx, pending.result, with_newest_rules(self._deps))
         except ClaimLost:
-            # The process that delivers now finds the post by its message's ID, and repeats any other call.
+            # This result can be dropped: the process that delivers now finds a post by its message's ID, and
+            # repeats any other call.
             log.warning("delivery.claim_lost", message=message_id)
         except GpubotError as error:
             log.warning("delivery.not_saved", message=message_id, error=type(error).__name__)
             self.note_outage()
             return False
         except Exception:
-            # The message was sent. Without its result, it would still be due and be sent again at once.
+            # A bug prevents storing this result. Keep it for a later try: the message was sent, and if its result
+            # were dropped, the message would still be due and be sent again at once.
             log.exception("delivery.not_saved", message=message_id)
             pending.retry_at = self._deps.clock.real() + pending.wait
             pending.wait = min(pending.wait * 2, LONGEST_RETRY)

@@ -52,9 +52,9 @@ log = structlog.get_logger("gpubot.delivery")
 ANSWER_TRIES = 4
 SHORTEST_RETRY, LONGEST_RETRY = timedelta(seconds=2), timedelta(minutes=5)
 FIRST_REPOST_WAIT, LONGEST_REPOST_WAIT = timedelta(minutes=10), timedelta(hours=6)
-"""The wall-clock time between the second and third post in a conversation that can't be read.
+"""The shortest and the longest wait between two repeated posts of a message, in wall-clock time.
 
-It doubles with each further post.
+A message is posted again if its outcome is unknown and its conversation can't be read. The wait doubles each time.
 """
 
 CHANNEL_GONE = frozenset({"is_archived", "channel_not_found", "not_in_channel"})
@@ -88,10 +88,10 @@ class Poster:
         self._on_refused = on_refused
         self._finder = Finder(client, deps.clock, pace)
         self._reposts: dict[int, tuple[datetime, int]] = {}
-        """The wall-clock time of the last repeated post of a message, and the number of its repeated posts.
+        """By message ID, the wall-clock time of the last repeated post, and the number of repeated posts.
 
-        A message is posted again if it can't be found. This is empty after a start, so each message may then be
-        posted once more without a wait.
+        A message is posted again if its conversation can't be searched. After a start, nothing is known about
+        earlier posts, so each such message may be posted once more without a wait.
         """
 
     async def send(self, message: Message, shown: Shown) -> Result:
@@ -207,7 +207,10 @@ class Poster:
         return Result(unposted(compared) if asks_again else compared, compared=True, shows_later=True)
 
     def _unreadable(self, message: Message) -> Result:
-        """Schedule another post of a message that can't be searched for: at first now, later after long waits."""
+        """Schedule another post of a message whose conversation can't be searched for an earlier post.
+
+        The first repeated post is made at once. Each further one waits longer, as `repost_wait` says.
+        """
         now = self._deps.clock.real()
         last, times = self._reposts.get(message.id, (now, 0))
         if (due_at := last + repost_wait(times)) > now:
@@ -243,7 +246,7 @@ class Poster:
         found = self._found(message, (str(answer.get("channel") or to.value), str(answer["ts"])))
         posted = self._up_to_date(message, rendered, **found)
         if not posted.closed and not body["blocks"]:
-            # Slack accepted only the text. A later edit adds the buttons.
+            # Slack accepted only the text, so schedule an edit that tries to add the buttons.
             posted = changed(posted, digest="", due_at=self._deps.clock.real() + LONGEST_RETRY)
         return Result(posted)
 
@@ -314,8 +317,8 @@ class Poster:
     async def refresh(self, message: Message, rendered: Rendered) -> Result:
         """Edit a message only to update how much time has passed.
 
-        If the call fails for the moment, the next refresh serves as the retry. If Slack refuses the edit,
-        refreshes end, and the next change of the rental deals with the reason.
+        After a temporary failure, the next refresh serves as the retry. If Slack refuses the edit for good, the
+        message isn't refreshed any more, and `edit` handles the error when the rental changes next.
         """
         now = self._deps.clock.real()
         try:
@@ -352,7 +355,8 @@ class Poster:
             return Result(_retried(changed(message, sending=posts), now))
         if self._waits(error, method, now):
             wait = requested_wait(error)
-            # After a refused token, the message stays due, so it is sent as soon as Slack accepts our token again.
+            # If Slack refused our token, the message stays due. It is sent as soon as Slack accepts the token
+            # again.
             due_at = message.due_at if wait is None else now + wait
             return Result(_waiting(changed(message, sending=False), due_at))
         code = error_code(error)
@@ -386,9 +390,9 @@ class Poster:
         return {"channel": channel, "ts": ts, "sending": False, "posted_at": self._deps.clock.now()}
 
     def _up_to_date(self, message: Message, rendered: Rendered | None = None, **fields: Any) -> Message:
-        """Return the message as it is once Slack shows `rendered`, with these `fields` changed too.
+        """Return the message with its new state after Slack has accepted `rendered`.
 
-        `rendered` is None for a message that is never edited.
+        `rendered` is None for a message that is never edited. `fields` are further fields to change.
         """
         closes = rendered is None or rendered.closed or not message.kind.surface
         return changed(
@@ -447,7 +451,7 @@ def _texts(rendered: Rendered) -> dict[str, Any]:
 
 
 def post_target(message: Message, card: Message | None) -> tuple[Destination, str | None]:
-    """Return the destination of a post, and the `ts` of its thread if it belongs to one."""
+    """Return the destination of a post, and the `ts` of its thread if the post belongs to a thread."""
     if message.kind is MessageKind.THREAD and card is not None:
         return to_channel(card.channel) if card.channel else card.to, card.ts
     return message.to, None
@@ -478,5 +482,8 @@ def _retried(message: Message, now: datetime) -> Message:
 
 
 def _waiting(message: Message, until: datetime | None) -> Message:
-    """Return the message scheduled for `until`, even if Slack responds to other calls before then."""
+    """Return the message scheduled for `until`, and not earlier.
+
+    `tries` becomes 0, because messages with failed tries are sent as soon as Slack responds again after an outage.
+    """
     return changed(message, tries=0, due_at=until)

@@ -31,9 +31,9 @@ METADATA = "gpubot_message"
 CLOCK_SKEW = timedelta(minutes=1)
 """The maximum by which Slack's clock may be behind ours."""
 PAGES, PAGE = 5, 200
-"""The maximum number of pages that one pass reads, and the number of posts per page.
+"""The maximum number of pages that `Finder.find` reads at a time, and the number of posts per page.
 
-The next pass continues there.
+If a search needs more pages, the next call of `find` continues with the next page.
 """
 SEARCHES = 1000
 """The number of unfinished searches that are kept in memory. Others start again from the newest page."""
@@ -110,7 +110,7 @@ class Search:
     cursor: str = ""
     posts_of_bots: int = 0
     posts_of_ours: int = 0
-    """The number of those posts that have our metadata."""
+    """The number of posts in `posts_of_bots` that have our metadata."""
 
 
 class Finder:
@@ -264,8 +264,9 @@ def _is_ours(post: Mapping[str, Any]) -> bool:
 def _is_of(metadata: Mapping[str, Any], message: Message) -> bool:
     """Return whether a post with this metadata shows the message.
 
-    A post with the same ID from before the message was queued doesn't: after the database is restored from a
-    backup, IDs are assigned a second time. A post without a version comes from an older release of the bot.
+    The same ID isn't enough. After the database is restored from a backup, IDs are assigned a second time, so a
+    post whose version is from before the message was queued shows another message. A post without a version comes
+    from an older release of the bot, and its ID is enough.
     """
     version = _version(metadata)
     queued_since = version is None or version >= lowest_version(message.created_at)

@@ -1,4 +1,4 @@
-"""Commands typed after `/gpu` or in a message: parse the text, call the service, show the result."""
+"""Carries out commands that people type after `/gpu` or in a message to the bot."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ async def gpu(context: Context, interaction: UserInteraction) -> Outcome:
 async def _switch(
     context: Context, interaction: UserInteraction, command: commands.Pause | commands.Away | commands.Plain
 ) -> Outcome:
-    """Pause or resume all buying for an admin, or record an approver's absence or return."""
+    """Pause or resume all buying, which admins can do, or record that an approver is away or back."""
     do = partial(carry_out, context, interaction)
     match command:
         case commands.Pause(reason=reason):
@@ -103,9 +103,10 @@ async def _answer(
 
 
 async def suggest(context: Context, interaction: UserInteraction, *, bot: str) -> Outcome:
-    """Reply with the command to write, for a message that mentions the bot somewhere after its beginning.
+    """Suggest how to write a command, in reply to a message that mentions the bot only after other text.
 
-    Nothing is carried out. `bot` is the bot's own user ID. Raises Mistake if the text isn't a command.
+    Nothing is carried out, because such a message may only talk about the bot. `bot` is the bot's own user ID.
+    Raises Mistake if the text isn't a command.
     """
     person, text = interaction.person, interaction.text
     command = _parse(context, person, text)
@@ -116,9 +117,9 @@ async def suggest(context: Context, interaction: UserInteraction, *, bot: str) -
 
 
 async def show_line(context: Context, interaction: UserInteraction, value: LineValue) -> Outcome:
-    """Show the offers for the corrected request that an error message suggested.
+    """Show the offers for a corrected request, when the person clicks its button in an error message.
 
-    Nothing is rented. Raises Mistake if the request can't be parsed.
+    Nothing is rented, even if the request contains `now`. Raises Mistake if the request can't be parsed.
     """
     text = value.text if value.text.startswith("wait ") else f"get {value.text}"
     command = _parse(context, interaction.person, text)
@@ -135,12 +136,13 @@ def _parse(context: Context, person: Person, text: str) -> commands.Command:
     try:
         command = commands.parse_command(text, catalog, ParseContext(context.deps.rules, now, person.tz))
     except Mistake:
-        # Without a catalog, the name of every GPU looks like a mistake. In that case, `known_catalog` raises
-        # MarketAway instead.
+        # If the catalog hasn't been read yet, the parser knows no GPU and rejects every name. In that case, the
+        # mistake isn't the person's, so let `known_catalog` raise MarketAway instead.
         context.known_catalog()
         raise
     if isinstance(command, Get | Wait):
-        context.known_catalog()  # without a catalog, the names in the request were not checked
+        # If the catalog hasn't been read yet, the names in the request weren't checked. Raise MarketAway.
+        context.known_catalog()
     return command
 
 

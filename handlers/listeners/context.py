@@ -1,6 +1,6 @@
-"""The dependencies of the listeners, and their memory of people and open forms.
+"""The dependencies of the listeners, and what they remember about people and open forms.
 
-`bot/app.py` creates the one context, and `handlers.connection` passes it to `register`.
+`bot/app.py` creates one context for the process, and `handlers.connection` passes it to `register`.
 """
 
 from __future__ import annotations
@@ -30,17 +30,18 @@ REMEMBERED = 2000
 class Pace:
     """Limits how often each person may do something.
 
-    Each person may do it `at_once` times, and after that `per_second` times a second.
+    This is a token bucket: each person may do it `at_once` times in a row, and in the long run `per_second` times
+    a second.
     """
 
     def __init__(self, at_once: int, per_second: float) -> None:
         self._at_once = at_once
         self._per_second = per_second
         self._left: dict[str, tuple[float, float]] = {}
-        """The number of uses that each person has left, and the `monotonic` time at which it was computed."""
+        """For each person, the number of uses that are left, and the `monotonic` time at which it was computed."""
 
     def wait(self, user_id: str, monotonic: float) -> int:
-        """Count one use and return 0 if the person may continue now; otherwise return the seconds to wait."""
+        """Return 0, and count one use, if the person may do it now. Otherwise return the seconds to wait."""
         left, at = self._left.pop(user_id, (float(self._at_once), monotonic))
         left = min(left + (monotonic - at) * self._per_second, self._at_once)
         allowed = left >= 1
@@ -53,36 +54,38 @@ class Pace:
 FORMS_REMEMBERED = 1000
 """The maximum number of forms in memory.
 
-The form whose last choice was longest ago is forgotten first. Its price is then no longer updated.
+The form in which nobody has chosen anything for the longest time is forgotten first. A price that is still being
+looked up for it is then no longer shown.
 """
 
 
 @dataclass
 class Turn:
-    """One choice in an open form."""
+    """A choice that a person made in an input of an open form, which changes the price to show."""
 
     view_id: str
     hash: str
-    """Slack's hash of the view that the person saw."""
+    """Slack's hash of the view, which an update of the view must contain."""
     replaced: str = ""
-    """The hash before the bot's last update of the view."""
+    """The hash that the bot's last update of the view replaced. Empty if the bot hasn't updated the view."""
 
 
 @dataclass
 class OpenForms:
     """Remembers the newest choice in each open form, so that the form never shows the price of an older choice.
 
-    Choices are kept in memory only. If the choices in one form reach several processes, the form may show the
-    price of an older one after all. The text of the price then says which choice it is for.
+    Choices are kept in memory only. If Slack sends the choices in one form to several processes, the form may show
+    the price of an older choice after all. This is acceptable, because the text repeats the request that the price
+    is for.
     """
 
     _newest: dict[str, Turn] = field(default_factory=dict)
 
     def begin(self, view_id: str, view_hash: str) -> Turn:
-        """Register a choice in a form as its newest one.
+        """Register a choice as the newest one in its form.
 
-        If the choice was made just before the bot's last update arrived, it uses the view's hash after that
-        update.
+        If the person made the choice just before the bot's last update of the form arrived, `view_hash` is out of
+        date. The returned turn then contains the hash after that update.
         """
         turn = Turn(view_id, view_hash)
         before = self._newest.pop(view_id, None)
@@ -98,19 +101,23 @@ class OpenForms:
         return self._newest.get(turn.view_id) is turn
 
     def updated(self, turn: Turn, view_hash: str) -> None:
-        """Store the new hash of a form that was updated. A choice made during the update then uses this hash."""
+        """Store the new hash of a form that the bot has updated for this choice.
+
+        If a newer choice was made during the update, the hash is stored for that choice, which needs it for its
+        own update.
+        """
         newest = self._newest.get(turn.view_id)
         if newest is not None and newest.hash == turn.hash:
             newest.replaced, newest.hash = newest.hash, view_hash
 
     def forget(self, view_id: str) -> None:
-        """Forget a form that was submitted, so that no update removes the errors that it may show now."""
+        """Forget a submitted form, so that no late update of its price removes the errors shown in it."""
         self._newest.pop(view_id, None)
 
 
 @dataclass(frozen=True)
 class Context:
-    """The dependencies of the service, and Slack's client for the few calls that listeners make themselves."""
+    """The dependencies of the listeners, including Slack's client for the few calls that they make themselves."""
 
     deps: Deps
     catalog: Callable[[], Catalog | None]
@@ -126,28 +133,31 @@ class Context:
     block_types: BlockTypes
     """The block types that Slack accepts in dialogs and acknowledgements. Delivery uses the same object."""
     others_work: Callable[[], bool] = lambda: False
-    """Returns whether another process is working, in case this machine's clock is wrong.
+    """Returns whether another process is working, which matters if this machine's clock is wrong.
 
-    If an event isn't acknowledged here, Slack sends it to the other process sooner or later.
+    This process then leaves events unacknowledged, so that Slack sends them to the other process sooner or later.
     """
     gate: Gate = field(default_factory=Gate)
     hints: Pace = field(default_factory=lambda: Pace(at_once=1, per_second=1 / 3600))
-    """Limits how often a person who mentions the bot within a sentence gets a hint about what to write."""
+    """Limits how often a person who mentions the bot within a sentence is told how to write a command."""
     commands: Pace = field(default_factory=lambda: Pace(at_once=10, per_second=5))
     """Limits how often a person may type commands."""
     github: Pace = field(default_factory=lambda: Pace(at_once=6, per_second=0.1))
     """Limits how often a person may look up keys at GitHub."""
     forms: OpenForms = field(default_factory=OpenForms)
     prices_asked: Pace = field(default_factory=lambda: Pace(at_once=20, per_second=0.5))
-    """Limits how often a person's choices in forms may query the market."""
+    """Limits how often the market is queried because of a person's choices in forms."""
 
     def with_newest_rules(self) -> Context:
-        """Return this context with the newest rules, for a click, command or event that begins now."""
+        """Return this context with the newest version of the rules.
+
+        This is called once for each click, command and event, so that the rules don't change while it is handled.
+        """
         deps = with_newest_rules(self.deps)
         return self if deps is self.deps else replace(self, deps=deps)
 
     def reader(self, person: Person) -> Reader:
-        """Return this person as the reader of an answer that is written now."""
+        """Return the person's view of an answer: the rules, the current time, and the person's time zone."""
         return Reader(id=person.id, rules=self.deps.rules, now=self.deps.clock.now(), zone=person.tz)
 
     def known_catalog(self) -> Catalog:

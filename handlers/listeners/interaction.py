@@ -1,8 +1,8 @@
 """User interactions read from Slack's payloads, and the ways in which the bot answers them.
 
 Payloads: docs.slack.dev/reference/interaction-payloads and
-docs.slack.dev/interactivity/implementing-slash-commands. Nothing here raises for a payload of another shape.
-Missing values are empty.
+docs.slack.dev/interactivity/implementing-slash-commands. If a payload lacks a value, or contains a value of
+another type, the value counts as empty. No function here raises because of that.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from handlers.phrases.blocks import Modal, Rendered
 
 
 class InteractionKind(StrEnum):
-    """The kind of an interaction, which determines how an answer reaches the person."""
+    """The kinds of interactions. The kind determines how an answer reaches the person."""
 
     COMMAND = "command"
     """A slash command. It is answered in the acknowledgement."""
@@ -40,7 +40,7 @@ class InteractionKind(StrEnum):
     MESSAGE = "message"
     """A mention of the bot or a direct message to it.
 
-    It is answered where it was written, visible only to its author.
+    A mention is answered in its channel, with a message that only its author sees.
     """
 
     @property
@@ -62,21 +62,21 @@ class Origin(Frozen):
     response_url: str = ""
     """Empty if there is no URL, or if it has expired."""
     ephemeral: bool = False
-    """True if the interaction happened on a message that only this person sees, which an answer may replace."""
+    """True if the person clicked in a message that only they see. The answer may replace such a message."""
     on_surface: bool = False
-    """True if the interaction happened on a live message, which the bot edits as things change."""
+    """True if the person clicked in a live message, which the bot edits whenever its content changes."""
     thread_ts: str = ""
-    """The thread of a message to the bot, or of a clicked reply.
+    """The thread that contains the message to the bot, or the message whose button was clicked.
 
-    Empty if the first message of a thread was clicked, because only people who have that thread open would see an
-    answer in it.
+    Empty if that message is the first one of a thread, because the person may not have opened the thread, and
+    would then overlook an answer in it.
     """
     opened_at: int = 0
     """The wall-clock time at which the submitted modal was opened, as a Unix time. 0 if no modal was submitted."""
 
 
 class ModalMetadata(Frozen):
-    """A modal's `private_metadata`: the value that its submission is about, and the origin of the modal."""
+    """A modal's `private_metadata`: its value, such as the rental to extend, and the origin of the modal."""
 
     model_config = ConfigDict(extra="ignore")
 
@@ -106,8 +106,8 @@ class Interaction(Frozen):
     name: str
     """The name of the command, button, modal or event.
 
-    This is the button's `action_id`, the `callback_id` of the modal that was submitted or chosen in, or the type
-    of a message's event.
+    For a click, this is the button's `action_id`. For a submission, or a choice in a modal, this is the modal's
+    `callback_id`. For a message, this is the type of its event.
     """
     user_id: str
     team_id: str
@@ -116,7 +116,10 @@ class Interaction(Frozen):
     text: str = ""
     """The text after a command, or the text of a message without the mention of the bot."""
     written_at: Instant | None = None
-    """The bot time at which a message was written. None for other interactions, which Slack sends only once."""
+    """The bot time at which a message was written.
+
+    None for other interactions: Slack sends these only once, so they can't arrive late.
+    """
     value: str = ""
     """The value of a button or submitted modal, still encoded."""
     value_type: str = ""
@@ -124,17 +127,17 @@ class Interaction(Frozen):
     view_id: str = ""
     """Slack's ID of the modal."""
     inputs: Mapping[str, str] = {}
-    """The values of a modal's inputs, without empty inputs.
+    """The values of a modal's inputs, by the input's ID. Empty inputs are left out.
 
-    Several checkboxes or people form one text, with spaces between their values or IDs.
+    If several boxes are checked or several people are chosen, their values or IDs are separated by spaces.
     """
 
     @property
     def reply_to(self) -> Destination:
         """Return the destination of an answer.
 
-        It goes to the `response_url` if there is one. Otherwise, a mention is answered in its channel, where only
-        this person sees the answer, and everything else in the person's direct messages.
+        An answer goes to the `response_url` if there is one. Without one, a mention is answered in its channel,
+        with a message that only this person sees. Everything else is answered in the person's direct messages.
         """
         if self.origin.response_url:
             return to_response_url(self.origin.response_url)
@@ -144,7 +147,7 @@ class Interaction(Frozen):
 
 
 class UserInteraction(Interaction):
-    """An interaction of a person who has been looked up."""
+    """An interaction together with the person, who has been looked up in Slack or the store."""
 
     person: Person
 
@@ -161,49 +164,50 @@ class Reply(Frozen):
     replaces_for_all: bool = False
     """True if the reply replaces the clicked message even in a channel.
 
-    This is set if nobody can use the message's buttons any more.
+    This is set if the message's buttons no longer work for anybody.
     """
     refused: bool = False
-    """True if nothing was done. If a modal was submitted, it stays open and shows the reply."""
+    """True if nothing was done. If a modal was submitted, the modal stays open and shows the reply."""
     block_id: str = ""
     """The input that a refusal is about. Empty for the first input."""
     to: Destination | None = None
-    """The destination of the reply, or None for the usual place.
+    """The destination of the reply. If None, the reply goes to `Interaction.reply_to`.
 
-    If this is set, a command's reply is also sent separately from the acknowledgement. This is useful because
-    Slack doesn't report whether it accepted the blocks of an acknowledgement.
+    The reply to a command is normally part of the acknowledgement, for which Slack doesn't report whether it
+    accepted the blocks. If `to` is set, the reply is sent as a message of its own instead, so that a refusal is
+    noticed.
     """
 
 
 class ShowPrice(Frozen):
-    """The outcome that shows the price of a person's request in the request form, which stays open."""
+    """An outcome: show the price of a person's request in the request form, which stays open."""
 
     person: Person
     request: Request | None = None
     message: str = ""
-    """The reason why there is no price, as mrkdwn, if there is no request."""
+    """The reason why no price can be shown, as mrkdwn. Empty if there is a request."""
 
 
 class OpenModal(Frozen):
-    """The outcome that opens a modal. After a submission, this modal replaces the submitted one."""
+    """An outcome: open a modal. If a modal was submitted, the new modal replaces it."""
 
     modal: Modal
     reply: Reply | None = None
-    """A reply that remains after the person closes the modal, with a button that opens it again."""
+    """A reply that is sent in addition, so that the person can open the modal again after they have closed it."""
     price: ShowPrice | None = None
-    """The price to show in a request form once it is open."""
+    """The price to look up and show if the modal is a request form. The lookup begins once the form is open."""
 
 
 class FieldErrors(Frozen):
-    """The outcome that shows errors in a submission. The modal stays open, with each error below its input."""
+    """An outcome: keep the submitted modal open, and show each error below its input."""
 
     errors: dict[Field, str]
 
 
 Outcome: TypeAlias = Reply | OpenModal | ShowPrice | FieldErrors | None
-"""The result of a handler.
+"""The result of a handler, which says what to show to the person.
 
-None if no reply is needed, because a card, thread or message in the outbox shows what was done.
+None if there is no reply, because the card, its thread or another message shows what was done.
 """
 
 
@@ -216,7 +220,8 @@ def command(body: Mapping[str, Any]) -> Interaction:
         kind=InteractionKind.COMMAND,
         name=text(body, "command"),
         user_id=text(body, "user_id"),
-        # The payload contains the channel's team, not the person's own. Outsiders can't run slash commands anyway.
+        # The payload's team is that of the channel. It may differ from the person's own team, so it must not be
+        # used to decide whether the person is an outsider. Outsiders can't run slash commands anyway.
         team_id="",
         origin=Origin(channel=text(body, "channel_id"), response_url=text(body, "response_url")),
         trigger_id=text(body, "trigger_id"),
@@ -228,7 +233,7 @@ def click(body: Mapping[str, Any]) -> Interaction:
     """Read the payload of a click on a button, or of a choice in an input of a modal.
 
     A click in the Home tab has neither a channel nor a `response_url`. It counts as a click in the person's direct
-    messages, which are identified by the person's ID.
+    messages, so the person's ID is used as the channel.
     """
     button = next(iter(parts(body, "actions")), {})
     if text(part(body, "view"), "type") == "modal" and text(button, "type") != "button":

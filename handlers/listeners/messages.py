@@ -1,4 +1,4 @@
-"""Messages to the bot: a mention in a channel or a direct message contains the text of a command.
+"""Handles messages to the bot: a mention or a direct message can contain any command, like `/gpu`.
 
 Payloads: docs.slack.dev/reference/events/message.im and docs.slack.dev/reference/events/app_mention.
 """
@@ -22,10 +22,10 @@ from store.db import Tx
 REMEMBERED = timedelta(hours=1)
 """Wall-clock time for which the store remembers that a message was handled.
 
-Slack sends an event again within 6 minutes.
+This is long enough, because Slack sends an unacknowledged event for the last time after about 6 minutes.
 """
 DIRECT = "im"
-"""The `channel_type` of a direct message. The event of a mention has none."""
+"""The `channel_type` in the event of a direct message. The event of a mention has no such field."""
 BY_PEOPLE = frozenset({"", "thread_broadcast"})
 """The subtypes of messages that people write. Edits, joins, files and messages from other apps are ignored."""
 _TIMESTAMP = re.compile(r"[0-9]{1,11}\.[0-9]{1,6}", re.ASCII)
@@ -41,9 +41,10 @@ class Addressed(NamedTuple):
 
 
 async def posted(context: Context, event: Mapping[str, Any], bot_user_id: str | None) -> None:
-    """Handle message.im and app_mention: carry out the command in a person's message once, and answer it.
+    """Handle message.im and app_mention: carry out the command in a person's message, and answer it.
 
-    If other text comes before the mention, the bot only replies with what to write instead, at most once an hour.
+    Slack may send the same event several times, but the command is carried out only once. If other text comes
+    before the mention, the bot only replies with what to write instead, at most once an hour for each person.
 
     Raises the same errors as `serve`.
     """
@@ -62,7 +63,9 @@ async def posted(context: Context, event: Mapping[str, Any], bot_user_id: str | 
         kind=InteractionKind.MESSAGE,
         name=text(event, "type"),
         user_id=user,
-        team_id="",  # as for a command; users.info shows whether this is a member
+        # As for a command, the payload's team may not be the person's own. users.info shows whether the person is
+        # a member.
+        team_id="",
         origin=Origin(channel=channel, thread_ts=text(event, "thread_ts")),
         text=addressed.text,
         written_at=datetime.fromtimestamp(float(ts), UTC),
@@ -89,14 +92,14 @@ def text_to_bot(typed: str, bot: str, *, direct: bool) -> Addressed | None:
 
 
 async def _acknowledged_later(**_: Any) -> None:
-    """Do nothing. Bolt acknowledges an event after its middleware."""
+    """Do nothing, because Bolt itself acknowledges an event after our middleware has handled it."""
 
 
 async def _note_done(tx: Tx, *, message: str, clock: Clock) -> None:
-    """Record that a message has been handled, and raise AlreadyDone if it already was.
+    """Record that a message has been handled, or raise AlreadyDone if that is already recorded.
 
-    This is part of the transaction, so that Slack sending the event again doesn't repeat what was committed for
-    it.
+    This happens in the transaction in which the command is carried out. So if Slack sends the event again, the
+    command isn't carried out twice.
     """
     now = clock.real()
     if not await tx.account.note_answered(message, now, now - REMEMBERED):

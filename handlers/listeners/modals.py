@@ -1,4 +1,4 @@
-"""The table of all buttons and dialogs, and the handling of clicks and submissions."""
+"""The table with the handlers of all buttons and dialogs, and the listeners that call these handlers."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ from handlers.typed.form import InvalidForm
 
 
 async def notice(_: Context, __: UserInteraction, ___: NoValue) -> Outcome:
-    """Reject the submission of a notice, by raising Mistake.
+    """Reject the submission of a notice, which is a dialog that only shows a text.
 
-    A notice has no submit button, so such a payload is forged or broken.
+    A notice has no submit button, so such a payload is forged or broken. Always raises Mistake.
     """
     raise Mistake("This dialog has nothing to submit. Nothing was changed.")
 
@@ -65,11 +65,12 @@ async def submitted(context: Context, interaction: UserInteraction) -> Outcome:
 async def click(context: Context, interaction: UserInteraction) -> Outcome:
     """Handle a click on any button, or a choice in an input of an open dialog.
 
-    If the database has lost the button's rental or question, the message is replaced by one without buttons.
-    Raises Mistake if an earlier version of the bot posted the button.
+    If the database was restored from a backup, and no longer contains the button's rental or question, the message
+    is replaced by one without buttons. Raises Mistake if an earlier version of the bot posted the button.
     """
     if interaction.kind is InteractionKind.CHOICE:
-        # Of all dialogs, only the request form updates itself after a choice.
+        # Only the request form reacts to a choice, by updating its price. Slack also reports choices in the menus
+        # of other dialogs.
         return await request_form.chosen(context, interaction) if interaction.name == Callback.FORM.id else None
     action = action_of(interaction.name)
     value = ACTION_VALUES[action].decode(interaction.value)

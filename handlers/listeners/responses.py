@@ -1,6 +1,6 @@
 """Sends replies and opens modals.
 
-Replies normally go through the outbox. They are sent directly if the outbox can't be used.
+Replies normally go through the outbox. If the store is too busy to queue a reply, it is sent directly.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ from handlers.slack_api.web_api import NO_ANSWER, error_code
 SEND_TIMEOUT = 0.8
 """Wall-clock seconds allowed for sending a reply.
 
-Slack waits 3 s for the acknowledgement, and up to 2 s of these may have been spent waiting for the store.
+Slack waits 3 s for the acknowledgement. Before the reply is sent, up to 2 s of these may already have been spent
+waiting for the store.
 """
 
 _log = structlog.get_logger("gpubot.handlers")
@@ -35,7 +36,7 @@ _log = structlog.get_logger("gpubot.handlers")
 def reply_body(reply: Reply, interaction: Interaction) -> dict[str, Any]:
     """Return the body to post to a `response_url`.
 
-    A message that others can see is replaced only if nobody can use its buttons any more.
+    A message that other people can see is replaced only if the reply says so (`replaces_for_all`).
     """
     body: dict[str, Any] = {
         "text": reply.content.text,
@@ -49,7 +50,7 @@ def reply_body(reply: Reply, interaction: Interaction) -> dict[str, Any]:
 
 
 async def queue(context: Context, interaction: Interaction, reply: Reply) -> bool:
-    """Write a reply to the outbox, and return whether that worked. It doesn't if the store is busy."""
+    """Write a reply to the outbox. Returns False if the store is busy."""
     to, body = reply.to or interaction.reply_to, reply_body(reply, interaction)
     message = queued(MessageKind.REPLY, to, context.deps.clock.real(), body=body)
     try:
@@ -61,9 +62,9 @@ async def queue(context: Context, interaction: Interaction, reply: Reply) -> boo
 
 
 async def send(context: Context, interaction: Interaction, reply: Reply) -> bool:
-    """Send a reply immediately, and return whether Slack accepted it.
+    """Send a reply immediately, without the outbox, and return whether Slack accepted it.
 
-    It goes to the `response_url` or to the person's direct messages.
+    The reply goes to the `response_url` or to the person's direct messages.
     """
     to = reply.to or interaction.reply_to
     try:
@@ -81,12 +82,12 @@ async def send(context: Context, interaction: Interaction, reply: Reply) -> bool
 async def open_modal(context: Context, interaction: Interaction, view: dict[str, Any]) -> Mapping[str, Any] | None:
     """Open a modal, and return its view as Slack reports it.
 
-    None if Slack didn't open the modal, for example because the trigger works only once, within 3 s of the
-    interaction (docs.slack.dev/reference/methods/views.open).
+    None if Slack didn't open the modal, for example because it took too long: an interaction's trigger works only
+    once, and only for 3 s (docs.slack.dev/reference/methods/views.open).
 
-    If Slack refuses the blocks of a view, the view is immediately opened again in classic blocks, which every
-    workspace accepts. Slack doesn't document whether the trigger still works at that point. If it doesn't, the
-    next dialog uses classic blocks.
+    If Slack refuses the types of blocks in the view, the call is repeated at once with classic blocks, which every
+    workspace accepts. Slack doesn't document whether the trigger still works for the second call. If it doesn't,
+    this dialog isn't opened, but the next one uses classic blocks from the start.
     """
 
     async def call(blocks: list[Json]) -> AsyncSlackResponse:

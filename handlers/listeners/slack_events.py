@@ -1,4 +1,4 @@
-"""Slack events: a person, a group or a channel has changed, or someone wrote to the bot or opened its Home tab.
+"""Handles Slack's events, such as a changed person or channel, a message to the bot, or an opened Home tab.
 
 Bolt acknowledges an event before its listener runs, but after the listener's middleware. So the middleware handles
 the event: if it fails, nothing is acknowledged, and Slack sends the event again (docs.slack.dev/apis/events-api,
@@ -36,8 +36,8 @@ _log = structlog.get_logger("gpubot.events")
 async def person_changed(context: Context, event: Event, _: str | None) -> None:
     """Handle user_change: forget the cached information about a person.
 
-    The event is sent, for example, when somebody's time zone changes. If the person has been deactivated, the
-    admins are asked about their rentals.
+    Slack sends this event, for example, when somebody's time zone changes. If the person has been deactivated, the
+    admins are asked what to do with that person's rentals, and this checks whether any approver is left.
     """
     user = part(event, "user")
     user_id = text(user, "id")
@@ -51,10 +51,10 @@ async def person_changed(context: Context, event: Event, _: str | None) -> None:
 
 
 async def group_changed(context: Context, event: Event, _: str | None) -> None:
-    """Handle subteam_members_changed: forget the cached members of the group.
+    """Handle subteam_members_changed: forget all cached information that depends on the group's members.
 
-    The event contains only the difference, so the members have to be looked up again. If members of this group may
-    approve requests, this also checks whether any approver is left.
+    The event says only who joined and who left, so the members are looked up again when they are next needed. If
+    members of this group may approve requests, this also checks whether any approver is left.
     """
     group = event.get("subteam_id")
     if isinstance(group, str):
@@ -72,8 +72,9 @@ async def joined(context: Context, event: Event, bot_user_id: str | None) -> Non
 async def channel_changed(context: Context, event: Event, _: str | None) -> None:
     """Forget the cached information about a channel.
 
-    After channel_shared and channel_unshared, different people can read the channel. channel_left and group_left
-    mean that the bot was removed, for which Slack doesn't send member_left_channel (slackapi/node-slack-sdk#931).
+    After channel_shared, people of other organizations can read the channel. After channel_unshared, they no
+    longer can. channel_left and group_left mean that the bot itself was removed from the channel. Slack doesn't
+    send member_left_channel in that case (slackapi/node-slack-sdk#931).
     """
     channel = event.get("channel")
     if isinstance(channel, str):
@@ -81,17 +82,19 @@ async def channel_changed(context: Context, event: Event, _: str | None) -> None
 
 
 async def home_opened(context: Context, event: Event, _: str | None) -> None:
-    """Handle app_home_opened: have the Home tab published, unless Slack already shows the current version.
+    """Handle app_home_opened: schedule publishing the Home tab, unless Slack already shows the current version.
 
-    Once somebody has opened their Home tab, it is published again whenever something on it changes.
+    Once somebody has opened their Home tab, it is published again whenever its content changes.
     """
     user = text(event, "user")
     if event.get("tab") != "home" or not user:
         return
     try:
-        await context.people.get(user)  # so that the store has the person when the Home tab is rendered
+        # The Home tab is rendered later, from the store. So the store must have the person by then.
+        await context.people.get(user)
     except Refused:
-        return  # sending the event again would not help: Slack shows the bot no such user
+        # Slack shows no such user to the bot. Raising would only make Slack send the event again.
+        return
     await home.opened(context.deps, user, text(part(event, "view"), "private_metadata"))
 
 
@@ -109,14 +112,19 @@ HANDLERS: Mapping[str, Handler] = MappingProxyType(
         "app_home_opened": home_opened,
     }
 )
-SAYING = frozenset({"message", "app_mention"})
-"""The events that are answered even if this machine's clock is wrong."""
+MESSAGES = frozenset({"message", "app_mention"})
+"""The events with which Slack sends messages from people.
+
+If this machine's clock is wrong, such a message is answered with an error. All other events are left
+unacknowledged.
+"""
 
 
 def handled_before_ack(our_context: Context, kind: str, handler: Handler) -> Callable[..., Awaitable[None]]:
     """Return a Bolt middleware that handles an event before Bolt acknowledges it.
 
-    The middleware raises EventNotHandled if the handler fails, or if this machine's clock is wrong.
+    If the handler fails, or if this machine's clock is wrong, the middleware raises EventNotHandled. Bolt then
+    doesn't acknowledge the event, and Slack sends it again.
     """
 
     async def handle(
@@ -124,7 +132,7 @@ def handled_before_ack(our_context: Context, kind: str, handler: Handler) -> Cal
     ) -> None:
         with our_context.gate.handling():
             try:
-                if kind not in SAYING and not our_context.deps.may_claim():
+                if kind not in MESSAGES and not our_context.deps.may_claim():
                     raise WrongClock
                 await handler(our_context.with_newest_rules(), event, context.bot_user_id)
             except Exception as error:
@@ -140,7 +148,7 @@ async def already_handled() -> None:
 
 
 ANYTHING = re.compile("")
-"""A pattern that matches any ID."""
+"""A pattern that matches every `action_id` and `callback_id`."""
 
 
 def register(app: AsyncApp, context: Context) -> None:
@@ -149,8 +157,8 @@ def register(app: AsyncApp, context: Context) -> None:
     The store must call `wrapper.note_commit` after each commit.
     """
     app.command(commands.COMMAND)(make_listener(context, interaction.command, commands.gpu))
-    # Listen to the buttons and dialogs of older versions too. Without a listener, people would only see that Slack
-    # failed.
+    # Match every ID, because messages of older versions contain buttons that no longer exist. Without a listener
+    # for these, Slack would only show the person that something failed. Our listener can explain it.
     app.action({"type": "block_actions", "action_id": ANYTHING})(
         make_listener(context, interaction.click, modals.click)
     )

@@ -1,7 +1,7 @@
-"""Wraps every listener: looks up the person, runs the handler, and acknowledges after its commit.
+"""Wraps every listener: looks up the person, runs the handler, stores the reply, and acknowledges.
 
-Slack never sends a command or a click a second time. So the person's action and the reply to it are committed
-before the acknowledgement.
+Slack sends a command or a click only once, even if it isn't acknowledged. So that nothing is lost if the process
+dies, the person's action and the reply to it are committed before the acknowledgement.
 
 No exception may leave a listener, because Bolt would then not acknowledge, even if `ack` was called
 (slack_bolt/listener/asyncio_runner.py).
@@ -56,21 +56,22 @@ Body: TypeAlias = Mapping[str, Any]
 PayloadReader: TypeAlias = Callable[[Body], Interaction]
 
 LATE = timedelta(minutes=2)
-"""The maximum age of a message.
+"""The maximum age of a message. The commands in older ones aren't carried out.
 
-Slack resends an unacknowledged event after one minute, and again after five more.
+Slack resends an unacknowledged event after one minute, and again after five more. By the last time, the person may
+no longer expect the command to be carried out.
 """
 MAX_INPUT_ERROR = 300
-"""The maximum length of an error below an input, in characters."""
+"""The maximum length of an error that is shown below an input of a modal, in characters."""
 
 _COMMITS: ContextVar[list[None] | None] = ContextVar("commits", default=None)
-"""One entry for each commit of the running listener."""
+"""A list with one entry for each commit of the running listener. None outside of a listener."""
 
 _log = structlog.get_logger("gpubot.handlers")
 
 
 class AlreadyDone(Exception):
-    """The request in this message was already carried out when its event arrived for the first time."""
+    """Slack sent the event of a message again, although the message has already been handled."""
 
 
 class EventNotHandled(Exception):
@@ -80,8 +81,8 @@ class EventNotHandled(Exception):
 def note_commit() -> None:
     """Count a commit of the running listener.
 
-    The store calls this after each commit (`on_commit`). If the listener then raises an unexpected error, its
-    reply can say whether a change was written.
+    The store calls this after each commit (`on_commit`). If the listener later fails with an unexpected error, the
+    reply can thus say whether anything was changed.
     """
     commits = _COMMITS.get()
     if commits is not None:
@@ -100,9 +101,9 @@ def make_listener(context: Context, read: PayloadReader, handler: Handler) -> Li
 
 
 def _without_expired_url(context: Context, interaction: Interaction) -> Interaction:
-    """Remove the `response_url` of an interaction if it expired while the dialog was open.
+    """Remove the `response_url` from an interaction if the URL expired while the submitted dialog was open.
 
-    The answer is then sent as a direct message.
+    Without the URL, the answer is sent as a direct message.
     """
     origin = interaction.origin
     age = context.deps.clock.real().timestamp() - origin.opened_at
@@ -116,8 +117,8 @@ async def serve(context: Context, interaction: Interaction, handler: Handler, ac
 
     If this machine's clock is wrong, the handler doesn't run and the person is notified of the reason.
 
-    StoreBusy and EventNotHandled are raised only for a message, and only if nothing was written for it. Slack then
-    sends its event again.
+    StoreBusy and EventNotHandled are raised only if the interaction is a message for which nothing was written.
+    Slack then sends the message's event again.
     """
     commits: list[None] = []
     private_keys: list[str] = []
@@ -181,7 +182,8 @@ def _begin_rest(
 ) -> None:
     """Start the work that follows the acknowledgement.
 
-    This sends a `reply` that couldn't be stored, opens a modal, or shows the price of the choices in a form.
+    This work sends a `reply` that couldn't be stored, opens a modal, or looks up and shows the price for the
+    choices in the request form.
     """
     opens = interaction.kind in {InteractionKind.COMMAND, InteractionKind.CLICK}
     opening = outcome if isinstance(outcome, OpenModal) and opens else None
@@ -196,7 +198,7 @@ def _begin_rest(
 async def _call_slack(
     context: Context, interaction: Interaction, reply: Reply | None, opening: OpenModal | None
 ) -> None:
-    """Send a reply that couldn't be stored, and open a modal."""
+    """Send the reply, if it couldn't be stored, and open the modal, if there is one."""
     if reply is not None:
         await responses.send(context, interaction, reply)
     if opening is not None:
@@ -204,10 +206,10 @@ async def _call_slack(
 
 
 async def _reported(rest: Awaitable[None], interaction: Interaction, commits: list[None]) -> None:
-    """Await the work that follows the acknowledgement, and report any bug in it.
+    """Await the work that follows the acknowledgement, and log a bug if it fails unexpectedly.
 
-    This work waits for Slack or the market, so it must not delay the acknowledgement, which is sent when the
-    listener returns. All changes have been committed by then.
+    This work runs in a task of its own, because it waits for Slack or the market, and the acknowledgement is sent
+    only when the listener returns. All changes to the store have been committed before it starts.
     """
     try:
         await rest
@@ -218,7 +220,7 @@ async def _reported(rest: Awaitable[None], interaction: Interaction, commits: li
 def _check_pace(context: Context, interaction: Interaction) -> None:
     """Refuse a command if the person types commands faster than `Context.commands` allows.
 
-    `destroy` is never refused. Raises Refused.
+    The command `destroy` is never refused, because it stops costs. Raises Refused.
     """
     if not interaction.kind.typed or is_destroy(interaction.text):
         return
@@ -227,7 +229,7 @@ def _check_pace(context: Context, interaction: Interaction) -> None:
 
 
 def _check_age(context: Context, interaction: Interaction) -> None:
-    """Refuse a message that arrived late, because the person may have given up or used another way by now.
+    """Refuse a message that arrived late, because the person may already have repeated it as a command.
 
     Raises Refused.
     """
@@ -248,8 +250,9 @@ def _check_member(person: Person) -> None:
 async def _refuse_by_clock(context: Context, interaction: Interaction, ack: Ack, body: Body) -> None:
     """Reply that nothing was changed because this machine's clock is wrong.
 
-    If another process works, a message is left to that process without a reply, by raising EventNotHandled. With a
-    reply from here, the person would write the message again, and the other process would carry out both.
+    The exception is a message while another process is working. This raises EventNotHandled instead, so that Slack
+    sends the message's event again, to the other process. If this process replied in addition, the person would
+    write the message again, and the other process would carry out both.
     """
     _log_interaction(interaction, WrongClock.__name__)
     if interaction.kind is InteractionKind.MESSAGE and context.others_work():
@@ -262,8 +265,9 @@ async def _reply_at_once(
 ) -> None:
     """Send a refusal without using the store.
 
-    If the reply to a click can't be sent, the click isn't acknowledged, so that Slack itself shows that it failed.
-    For a message, this raises EventNotHandled instead, and Slack sends its event again.
+    If the reply to a click can't be sent, the click isn't acknowledged, so that Slack itself shows a warning. If
+    the reply to a message can't be sent, this raises EventNotHandled, so that Slack sends the message's event
+    again.
     """
     reply = Reply(content=content, refused=True)
     if interaction.kind not in {InteractionKind.CLICK, InteractionKind.MESSAGE}:
@@ -280,7 +284,8 @@ def _separate_reply(interaction: Interaction, outcome: Outcome) -> Reply | None:
         case InteractionKind.COMMAND, Reply(to=Destination()) as reply:
             return reply
         case InteractionKind.MESSAGE, OpenModal(modal=modal, reply=None):
-            # A message has no trigger, and without one Slack doesn't open a dialog. Offer a button that does.
+            # Slack opens a dialog only for the trigger of a command or a click, and a message has none. So reply
+            # with a button that opens the dialog.
             return Reply(content=replies.opener(modal))
         case ((InteractionKind.COMMAND | InteractionKind.CHOICE), _):
             return None
@@ -314,8 +319,8 @@ async def _acknowledge(context: Context, interaction: Interaction, outcome: Outc
 async def _show_errors(ack: Ack, body: Body, errors: Mapping[str, str]) -> None:
     """Acknowledge a submission with an error below each input.
 
-    If another version of the bot opened the dialog, an input may be missing. Its error then appears below the
-    first input. A dialog without any inputs is replaced by a notice.
+    If an older version of the bot opened the dialog, it may lack the input that an error is about. Such an error
+    appears below the first input. A dialog without any inputs is replaced by a notice with the errors.
     """
     inputs = input_blocks(body)
     if not inputs:
@@ -334,7 +339,8 @@ async def _open(context: Context, interaction: Interaction, opening: OpenModal) 
     opened = await responses.open_modal(context, interaction, _view(context, interaction, opening))
     if opened is not None and opening.price is not None:
         await request_form.show(context, opened, opening.price)
-    # A reply that stays already says what was done, and has a button that opens the modal again.
+    # If there is a separate reply, it already has a button that opens the modal again. Otherwise, say that the
+    # modal didn't open.
     if opened is None and opening.reply is None:
         reply = Reply(content=replies.reply("Slack didn't open the dialog. Nothing was changed. Try again."))
         if not await responses.queue(context, interaction, reply):
@@ -344,10 +350,12 @@ async def _open(context: Context, interaction: Interaction, opening: OpenModal) 
 def _view(context: Context, interaction: Interaction, opening: OpenModal) -> dict[str, Any]:
     """Return a modal's view including its metadata.
 
-    Slack doesn't report problems with a view in an acknowledgement, and a refused view may use up the trigger. So
-    the view contains only types of blocks that Slack has accepted before.
+    The view contains only types of blocks that Slack has accepted before. A refusal would be costly here: Slack
+    doesn't report it for a view in an acknowledgement, and otherwise it may use up the trigger, so that a second
+    attempt fails too.
     """
-    # A modal that replaces another one keeps that modal's `response_url`, so it must also keep its `opened_at`.
+    # A modal that replaces another one takes over its `response_url`. So it must also take over `opened_at`, from
+    # which the age of the URL is computed.
     origin = interaction.origin
     if not origin.opened_at:
         origin = changed(origin, opened_at=int(context.deps.clock.real().timestamp()))
@@ -357,9 +365,9 @@ def _view(context: Context, interaction: Interaction, opening: OpenModal) -> dic
 
 
 def _log_interaction(interaction: Interaction, result: str) -> None:
-    """Log one line for each interaction, containing only IDs.
+    """Log an interaction and its result in one line, which contains only IDs.
 
-    The value of a SHOW_LINE button is left out, because it contains text that people typed.
+    The value of a SHOW_LINE button is left out, because it contains text that somebody typed.
     """
     _log.info(
         "interaction",
@@ -373,9 +381,9 @@ def _log_interaction(interaction: Interaction, result: str) -> None:
 
 
 def _report_bug(interaction: Interaction, error: Exception, *, committed: bool) -> Rendered:
-    """Log a bug with a number, and return a reply that mentions this number.
+    """Log an unexpected error with a number, and return a reply that mentions this number.
 
-    Neither the error's message nor the payload is logged, because both can contain text that people typed.
+    Neither the error's message nor the payload is logged, because both can contain text that somebody typed.
     """
     number = bug_number()
     _log.error(
@@ -395,17 +403,18 @@ def _report_bug(interaction: Interaction, error: Exception, *, committed: bool) 
 
 
 MOST_ON_LOOP = 500
-"""The maximum number of characters to search on the event loop.
+"""The maximum number of characters to search for private keys on the event loop.
 
-For such short texts, the search is faster than starting a thread.
+For such short texts, the search takes less time than starting a thread.
 """
 
 
 async def find_private_keys(body: Mapping[str, Any]) -> list[str]:
     """Return the IDs of the input blocks that contain a private key.
 
-    The result also contains "" if a command's text, a modal's metadata or a button contains one. Long texts are
-    searched in a thread, because the search is slow for texts that look almost like keys.
+    The result also contains "" if the text of a command, the metadata of a modal or the value of a button contains
+    a private key. Long texts are searched in a thread, because the search is slow for texts that almost look like
+    keys.
     """
     view = part(body, "view")
     inputs = {**part(part(body, "state"), "values"), **part(part(view, "state"), "values")}
@@ -422,9 +431,10 @@ async def find_private_keys(body: Mapping[str, Any]) -> list[str]:
 
 
 def without_private_keys(interaction: Interaction, found: Sequence[str]) -> Interaction:
-    """Return the interaction without anything that people typed.
+    """Return the interaction without anything that somebody typed.
 
-    If `find_private_keys` found a key in a modal's metadata, the metadata is left out as well.
+    `found` is the result of `find_private_keys`. If a modal's metadata contains a key, the modal's origin, which
+    comes from the metadata, is left out as well.
     """
     metadata = {"origin": Origin()}
     from_metadata = interaction.kind is InteractionKind.SUBMISSION and "" in found
@@ -434,7 +444,7 @@ def without_private_keys(interaction: Interaction, found: Sequence[str]) -> Inte
 def _texts(value: object) -> Iterator[str]:
     """Yield all texts in a JSON value.
 
-    This is not recursive, because recursion would fail for a deeply nested value.
+    This is not recursive, because recursion would exceed Python's limit for a deeply nested value.
     """
     waiting = [value]
     while waiting:

@@ -38,8 +38,8 @@ def _no_approver_left(context: AlertContext[AccountFacts]) -> Rendered:
     return blocks.message(join(text, "Admins decide about requests until there is an approver again.", waiting))
 
 
-# --- a pause of buying. If the pause ended before its alert was posted, a single alert reports both: normally the
-# alert about the end, or else the alert about the pause if its reader gets none about the end
+# --- a pause of buying. If the pause ended before the alert about it was posted, the reader gets one alert about
+# both. Normally, this is the alert about the end. For a reader who gets none, it is the alert about the pause
 
 
 @alert(EventKind.PAUSED, needs=Needs.OTHER_END)
@@ -60,7 +60,7 @@ def _resumed(context: AlertContext[SaidFacts]) -> Rendered:
 
 
 def _pause_over(context: AlertContext, paused: Event[SaidFacts], resumed: Event) -> Rendered:
-    """Render one alert about a pause of buying and its end, for a reader who got no alert about the pause."""
+    """Render a single alert about a pause of buying and its end, which came before the pause was announced."""
     times, by = context.times, actor(context.names, resumed)
     began = f"{_who_paused(context, paused)} paused buying {times.at_time(paused.at)}{_why(paused)}."
     ended = f"{sentence_case(by)} resumed buying {times.at_time(resumed.at)}, so machines can be rented again."
@@ -92,7 +92,9 @@ def _policy_changed(context: AlertContext[AccountFacts]) -> Rendered:
         if event.actor
         else "The team's rules changed"
     )
-    return blocks.message(f"{who}. Changed: {escape(event.facts.detail, 500)}. /gpu policy shows all rules.")
+    return blocks.message(
+        f"{who}: {escape(event.facts.detail, 500)} in the policy file. /gpu policy shows all rules."
+    )
 
 
 @alert(EventKind.POLICY_REFUSED)
@@ -139,7 +141,7 @@ def _step_alert(context: AlertContext[AlertFacts]) -> Rendered:
 
 
 def _step_text(event: Event[AlertFacts], it: str, times: Times) -> str:
-    """Return sentences saying that work on a rental fails or works again, or that an overdue machine was deleted.
+    """Return sentences about a rental whose step fails or works again, or a machine that was deleted as overdue.
 
     `it` is the name of the rental or machine in the message.
     """
@@ -181,10 +183,10 @@ def _no_reads(_: AlertContext) -> Rendered:
 def _no_writes(context: AlertContext[AlertFacts]) -> Rendered:
     facts, times = context.facts, context.times
     if not facts.name:
-        late = f", {span(facts.span)} after their end" if facts.span else ""
+        late = f", but only {span(facts.span)} after their end" if facts.span else ""
         return blocks.message(
             "My database can't save anything, so nothing can be rented, extended or approved. "
-            f"Machines are still deleted{late}. Make room on the disk of the database, and I'll continue."
+            f"I still delete machines{late}. Make room on the disk of the database, and I'll continue."
         )
     deleted = f", and I'll delete it {times.at_time(facts.until)}" if facts.until else ""
     return blocks.message(

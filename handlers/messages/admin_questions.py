@@ -29,7 +29,7 @@ from handlers.phrases.use_text import current_use, status_text
 
 ASSIGN = "Assign an owner"
 HOURS = (1, 2, 4, 8, 12, 24, 48, 72)
-"""The choices in the dialog, as far as the rules allow them."""
+"""The hours to choose from in the dialog that assigns an owner, except those that the rules don't allow."""
 USUAL_HOURS = 24
 NAMES_SHOWN = 3
 MOST_SHOWN = 12

@@ -120,7 +120,7 @@ def _waits_on(context: EventContext[NotAllowedFacts]) -> Rendered:
     """Render the message that says why a matching offer was not rented.
 
     While the rental stays on the waitlist, a button ends the wait. Once the rental has been bought or has ended,
-    the message says that this was the reason at the time, and adds the current state.
+    the message also says when the offer matched, and adds the current state.
     """
     rental = context.rental
     if rental.state is not State.QUEUED:
@@ -175,7 +175,7 @@ def _rent_dearer(context: EventContext[OfferFacts]) -> Rendered:
         return blocks.message(f"{text} {_now(context)}", closed=rental.state.over)
     rent = None
     if facts.offer is not None and facts.rate is not None and is_owner(context.reader.id, rental.owner):
-        with suppress(Mistake):  # the market's ID may be too long for a button
+        with suppress(Mistake):  # no button if the market's ID is too long for it
             value = RentalOfferValue(rental_id=rental.id, offer_id=facts.offer)
             rent = button(f"Rent at {per_hour(facts.rate)} now", Action.RENT_DEARER, value, style="primary")
     return blocks.with_buttons(text, rent, stop_button(rental.quote_id or "", rental.id))

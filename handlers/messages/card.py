@@ -133,7 +133,8 @@ def _undecided(details: RentalDetails, reader: Reader) -> Part:
     rental = details.rental
     lead = f"{state_word(details)}: {_for_whom(details)}"
     if rental.approver_decides and rental.card_channel == reader.rules.approvals_to:
-        # The message to the approvers is in the same channel, with the price and the time of expiry.
+        # The message to the approvers is in the same channel and shows the price and the time of expiry. Don't
+        # repeat them here.
         return _lead(lead, asked_now(details))
     return _lead(
         lead if rental.needs_later_end else f"{lead} at up to {highest(rental.terms)}",
@@ -237,7 +238,7 @@ def _being_destroyed(details: RentalDetails) -> Part:
     rental, by = details.rental, ended_by(details)
     alarm = rental.alarm
     if alarm is None or alarm.count == 0:
-        # The operator's reason is left out here, because the thread contains it.
+        # The reply in the thread quotes the operator's reason, so the card doesn't.
         who = f" by {person(details.names, by.actor)}" if by is not None else ""
         return _lead(f"{state_word(details)}{who}: {_for_whom(details)}")
     bills = f" {per_hour(rental.rate)}" if rental.rate else ""

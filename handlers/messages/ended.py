@@ -57,12 +57,9 @@ from handlers.phrases.rental_text import (
 from handlers.phrases.use_text import idle_part
 
 NONE_LEFT = frozenset({Why.SOLD_OUT, Why.NOTHING_LEFT, Why.DEARER, Why.OTHER_GPU, Why.TOO_MANY_ATTEMPTS})
-"""The reasons for a failed request for which a matching machine may become available later."""
+"""The reasons for the failure of a request after which a matching machine may still become available."""
 RESOURCES_NAMED = 8
-"""The maximum number of machines that an alarm names, which is as many as one rental can have.
-
-Further ones would only be counted.
-"""
+"""The maximum number of machines that an alarm names. One rental can't have more than that."""
 
 
 @thread(EventKind.LOST)
@@ -121,7 +118,10 @@ def _who_destroys(context: EventContext[EndedFacts]) -> str:
 
 @direct(EventKind.DESTROYING)
 def _somebody_destroys_it(context: EventContext) -> Rendered:
-    """Render the message about who destroys the machine. It stays open, because it becomes the receipt."""
+    """Render the message saying who destroys the machine.
+
+    The message isn't closed, because it is edited again when the machine has ended, and then shows the receipt.
+    """
     return changed(said_once(context), closed=False)
 
 
@@ -199,7 +199,8 @@ def _orphaned_resource(context: EventContext[DeletionFacts]) -> str:
 def _orphan_terminated(context: EventContext[DeletionFacts]) -> str:
     """Return sentences about the end of an orphaned machine and its cost.
 
-    After a failed purchase, this is the cost of that machine. Otherwise it is the cost of the whole rental.
+    If the orphan came from a purchase that was reported as failed, this is the cost of the orphan alone.
+    Otherwise, it is the cost of the whole rental.
     """
     spent, at = cost_of(context.facts), vendor(context.facts.vendor)
     whose = "It" if context.facts.why in REPORTED_FAILED else f"With that machine, {context.this_request}"
@@ -258,7 +259,7 @@ def _ended(context: EventContext[EndedFacts]) -> str:
 def _it_ended(context: EventContext[EndedFacts]) -> Rendered:
     """Render the message about the end of a rental. An owner who got no machine can join the waitlist."""
     rental, end = context.rental, context.facts.end
-    # The owner lost the machine or never got one, and nobody decided that.
+    # In these states, the owner has no machine although nobody ended the rental, so suggest a new request.
     left_without = end in {State.FAILED, State.LOST, State.EXPIRED}
     then = NEXT_STEPS[NextStep.ASK_AGAIN] if left_without else ""
     text = join(context.named_text, first_runs_on(context.details) or then)

@@ -71,7 +71,7 @@ def _end_moved(context: EventContext[StatusFacts]) -> str:
 
 
 def _ends(context: EventContext[UntilFacts]) -> str:
-    """Return `ends at 18:40` with the end in the event, or `ends as before` if the event has none."""
+    """Return a verb with the end in the event: `ends at 18:40`, or `ends as before` if the event has none."""
     until = context.facts.until
     return f"ends {context.times.at_time(until) if until else 'as before'}"
 
@@ -94,7 +94,7 @@ def _it_ends(context: EventContext[EndFacts]) -> Rendered:
         text = join(first, on_ending_text(rental, times, event.at))
         return blocks.with_buttons(text, keep_button(rental), destroy)
     if until < lease.ends_at:
-        # The newest message stays open, because it becomes the receipt.
+        # Don't close the newest message: it shows the receipt once the machine has ended.
         longer = blocks.lead(f"{_longer(context)}: {machine(rental)}", ends_fact(rental, times).sentence)
         return blocks.of_parts(longer, closed=again is not None)
     if again is not None:
@@ -125,7 +125,8 @@ def _title(context: EventContext[EndFacts]) -> str:
     if event.kind is EventKind.SCRIPT_FAILED:
         failed = f"The script {PATH} failed on {machine(context.rental)} {times.at_time(event.at)}"
         return f"{failed}{exit_text(event.facts.exit_status)}."
-    # If an outage delayed the message, count from when it was posted.
+    # Count from the event, so that edits don't change the number. If an outage delayed the message, count from
+    # when it was posted.
     posted_at = context.posted_at or times.now
     left = until - (posted_at if posted_at - event.at >= timedelta(minutes=1) else event.at)
     at = times.at_time(until, event.at)
@@ -189,7 +190,8 @@ def _longer(context: EventContext) -> str:
 def is_outdated(context: EventContext) -> bool:
     """Return whether an event is a notice of an end that has passed, and a newer notice exists.
 
-    If an outage of Slack delayed the message that long, it isn't posted, because the newer one says more.
+    This happens if an outage of Slack delays the message. It isn't posted any more then, because the newer notice
+    says more.
     """
     if not isinstance(context.facts, EndFacts) or context.rental.state is not State.READY:
         return False

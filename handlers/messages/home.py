@@ -38,7 +38,7 @@ from handlers.phrases.rental_text import describe, machine_in, people
 LINE = 900
 """The maximum number of bytes in one line."""
 KEYS, WAITS, BUDGETS = 10, 5, 5
-"""The maximum number of each that are shown."""
+"""The maximum numbers of SSH keys, waitlist entries and the reader's budgets that are shown."""
 TEAM_BUDGETS = 8
 """The maximum number of budgets of the team and its projects that an approver sees."""
 
@@ -115,7 +115,7 @@ def _yours(shown: HomeView, reader: Reader) -> list[Json | None]:
     live, times = shown.live, reader.times
     if not live.shown:
         return [_line("*Your machines*  You have none right now.")]
-    # Amounts and durations grow all the time, so show when they were read.
+    # The tab isn't updated as amounts and durations grow, so show when they were read.
     minute = reader.now.replace(second=0, microsecond=0)
     as_of = f"  As of {times.time(minute)}." if any(one.spent.amount for one in live.shown) else ""
     return [
@@ -170,7 +170,10 @@ def _waits(waits: Sequence[WaitingView], times: Times) -> list[Json | None]:
 
 
 def _money(shown: HomeView) -> str:
-    """Return `November: you've spent $12.40; you have $87.60 left (..). Details: /gpu spend`."""
+    """Return a line about the reader's spending and budgets in the current month.
+
+    An example is `November: you've spent $12.40; you have $87.60 left (..). Details: /gpu spend`.
+    """
     left = [
         ("you have" if one.balance.scope.kind is ScopeKind.PERSON else f"{scope_name(one.balance.scope, {})} has")
         + f" {say_left(one)}"
@@ -201,7 +204,10 @@ def _key_name(key: Key) -> str:
 
 
 def _team(shown: HomeView) -> str:
-    """Return `5 machines, $31.20/h, 1 idle.`, and for approvers also `November so far: $4,310.11`."""
+    """Return a line about the team's running machines: `5 machines, $31.20/h, 1 idle`.
+
+    Approvers also read `November so far: $4,310.11`.
+    """
     team, idle = shown.live.team, shown.live.idle
     month = shown.team_month
     spent = "" if month is None else f"{say_month(shown.month)} so far: {dollars(month.spent)}."

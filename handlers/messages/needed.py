@@ -43,7 +43,11 @@ def _kept(context: EventContext[KeptFacts]) -> str:
 
 
 def _needs_it(context: EventContext[KeptFacts]) -> str:
-    """Return `Ben says that this machine is still needed.`, or for its owner `Ana still needs this machine`."""
+    """Return a sentence saying that a person still needs the machine.
+
+    This is `Ana still needs this machine` for its owner, and `Ben says that this machine is still needed` for
+    others.
+    """
     if context.event.actor == context.owner_id:
         return f"{context.actor} still needs {context.this_machine}."
     return f"{context.actor} says that {context.this_machine} is still needed."
@@ -121,7 +125,8 @@ def _question(context: EventContext[QuestionFacts]) -> Rendered:
         return _answered(context, answer)
     used = _used_again(context)
     if used is not None:
-        # If the machine worked only for a moment, the same idle period continues, and so does this question.
+        # Don't close the message. If the machine was in use only for a moment, the same idle period continues, and
+        # the question is shown again.
         return blocks.message(sentence(used), closed=False)
     return blocks.of_parts(
         *question_parts(context),
@@ -131,7 +136,10 @@ def _question(context: EventContext[QuestionFacts]) -> Rendered:
 
 
 def is_open(context: EventContext[QuestionFacts]) -> bool:
-    """Return whether an event asks about the machine, and since then nobody has responded or used the machine."""
+    """Return whether an event asks a question about the machine that is still open.
+
+    It is open until somebody responds or the machine is used again.
+    """
     return context.facts.status is not None and context.outcome is None and _used_again(context) is None
 
 
@@ -166,7 +174,7 @@ def keep_buttons(rental: Rental) -> list[Json]:
 
 
 def _why_asked(context: EventContext[QuestionFacts]) -> str:
-    """Return `It's been idle for 35 min.`, or the reason why the usage is unknown."""
+    """Return the reason for the question, such as `It's been idle for 35 min.` or why the usage is unknown."""
     facts, use, times = context.facts, context.facts.use, context.times
     if facts.status is UsageStatus.CONNECTED and use is not None:
         connected = connections_text(use, "SSH connection")
@@ -223,8 +231,8 @@ def _highest(use: Use) -> list[int]:
 def _used_again(context: EventContext[QuestionFacts]) -> str | None:
     """Return a sentence saying why the question is no longer about the machine's current idle period.
 
-    The machine was used after the question, or wasn't monitored for so long that its idle time now counts from
-    later. None if the question is still about the current idle period.
+    Either the machine was used after the question, or it couldn't be monitored for a while, so that a new idle
+    period began afterwards. None if the question is still about the current idle period.
     """
     use, asked_about, times = context.rental.use, context.facts.use, context.times
     if use is None or asked_about is None:
@@ -244,7 +252,7 @@ def _used_again(context: EventContext[QuestionFacts]) -> str | None:
 def _answered(context: EventContext[QuestionFacts], answer: Event[Any]) -> Rendered:
     if answer.kind is EventKind.STILL_NEEDED:
         again = f"I asked again {context.times.at_time(answer.at)} whether you still need {context.machine}."
-        # If the machine was used in the meantime, the owner didn't have to answer.
+        # If the machine was used between the two questions, the owner didn't have to answer the first one.
         same_idle_period = idle_period_of(answer.facts.use) == idle_period_of(context.facts.use)
         no_answer = "You didn't answer. "
         return blocks.message(f"{no_answer if same_idle_period else ''}{again}")
@@ -306,8 +314,8 @@ def _owner_does_not_answer(context: EventContext[QuestionFacts]) -> Rendered:
         return blocks.message(how_it_ended(details, whose, times))
     asked = unanswered(rental, rental.use)
     if asked is None or asked.about != idle_period_of(event.facts.use):
-        # If the machine worked only for a moment, the same idle period continues, and so does this message. A
-        # later idle period gets a message of its own.
+        # Don't close the message. If the machine was in use only for a moment, the same idle period continues, and
+        # the buttons are shown again. A later idle period gets a message of its own.
         return blocks.message(_no_longer_asked(whose, rental.use, times), closed=False)
     this, owner = RentalValue(rental_id=rental.id), details.names.get(rental.owner) or "its owner"
     mentioned = ""
@@ -325,7 +333,7 @@ def _owner_does_not_answer(context: EventContext[QuestionFacts]) -> Rendered:
 
 
 def _no_longer_asked(whose: str, use: Use | None, times: Times) -> str:
-    """Return a sentence saying that approvers no longer have to decide, because that idle period is over."""
+    """Return a sentence saying that approvers no longer have to decide, because the idle period is over."""
     decided = f"Approvers no longer have to decide whether {whose} keeps running"
     if use is None:
         return f"{decided}."

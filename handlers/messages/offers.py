@@ -72,7 +72,7 @@ from handlers.phrases.rental_text import (
 
 SHOWN = 3
 SLOW = timedelta(minutes=5)
-"""The usual startup time above which an offer mentions it. With `Details`, every offer does."""
+"""An offer with a longer usual startup time mentions this time. With `Details`, every offer mentions it."""
 SHOWN_BY_ALL = 20
 """The maximum number of offers that are shown after a click on a button such as `All 8 offers`."""
 NEARBY = 5
@@ -182,7 +182,10 @@ def _shorter(quote: Quote, choice: OfferChoice | None) -> list[Json]:
 
 
 def _for_all_gpus(quote: Quote) -> list[Json]:
-    """Return a button that reads the highest price as the price of all GPUs together, if it was ambiguous."""
+    """Return a button that repeats the search with the highest price read as the price of all GPUs together.
+
+    The list is empty unless the typed price was ambiguous: it may be the price per GPU or the price of all GPUs.
+    """
     request = quote.request
     if not request.cap_for_each_or_all or request.max_gpu_rate is None:
         return []
@@ -302,7 +305,7 @@ def _may_cost_more(choice: OfferChoice) -> bool:
 
 
 def _about(choice: OfferChoice, quote: Quote) -> str:
-    """Return `About $12.90`, or with a flexible end `About $2.15 for 1 h or $6.45 for 3 h`."""
+    """Return the estimated cost: `About $12.90`, or with a flexible end `About $2.15 for 1 h or $6.45 for 3 h`."""
     request, rate = quote.request, choice.offer.rate
     estimate = f"About {dollars(cost(rate, request.lease))}"
     if request.up_to is None:
@@ -373,7 +376,7 @@ def _night(quote: Quote, best: OfferChoice | None, reader: Reader) -> tuple[str,
 def _button(choice: OfferChoice, quote: Quote, best: bool) -> Json | None:
     value = OfferValue(quote_id=quote.id, offer_id=choice.offer.offer_id)
     if choice.refused is None:
-        with suppress(Mistake):  # the market's ID may be too long for a button
+        with suppress(Mistake):  # no button if the market's ID is too long for it
             return _rent_button(choice, value, style="primary" if best else None)
     return None
 
@@ -437,7 +440,7 @@ def _where_the_card_goes(quote: Quote, asked_in: Channel | None) -> str:
 def none_found(view: QuoteView, reader: Reader) -> Rendered:
     """Render the answer if nothing was found.
 
-    Its buttons start waiting, or search for similar requests. None of them rents anything now.
+    Its buttons put the request on the waitlist, or search for similar requests. None of them rents anything now.
     """
     quote = view.quote
     request = quote.request
@@ -454,7 +457,7 @@ def none_found(view: QuoteView, reader: Reader) -> Rendered:
     )
     labels: dict[str, int] = {}
     for index, near in enumerate(quote.nearby[:NEARBY]):
-        # If two requests have the same label, keep the first, which is more similar.
+        # If two requests have the same label, keep the first. The list begins with the most similar request.
         labels.setdefault(nearby_label(request, near), index)
     text += "." if labels else ", and nothing similar either."
     buttons = []
@@ -520,9 +523,9 @@ def rents_already(rental: Rental, quote_id: str, offer_id: str) -> Rendered:
 
 
 def to_confirm(quote: Quote, choice: OfferChoice, *, first_line: str, another: bool) -> Rendered:
-    """Render an offer that has to be confirmed before it is rented, below the `first_line`.
+    """Render an offer that a person clicked before they had an SSH key, and that they still have to confirm.
 
-    The offer was on hold until its owner added a key. The button opens the confirmation dialog again.
+    `first_line` precedes it, and says that the key was added. The button opens the confirmation dialog again.
     """
     above = dollars(CONFIRM_ABOVE)
     text = f"{first_line} The offer that you clicked can cost more than {above}, so confirm it first."

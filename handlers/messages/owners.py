@@ -35,7 +35,7 @@ from handlers.phrases.rental_text import how_it_ended, in_all, machine, owner
 from handlers.phrases.use_text import current_use, status_text
 
 NEEDED_FOR = timedelta(hours=4)
-"""The time for which an owner declares with [I need it] that a machine is needed."""
+"""The time for which a machine counts as needed after its owner clicks [I need it]."""
 LINES = 2
 """The maximum number of shell lines that fit into a message next to everything else."""
 
@@ -63,7 +63,7 @@ def _ran(facts: AdoptedFacts) -> str:
 
 
 def _ends_unless_destroyed(context: EventContext[AdoptedFacts]) -> str:
-    """Return a sentence saying when the machine ends. Empty if it was adopted only to be destroyed."""
+    """Return a sentence saying when the machine ends. Empty if the machine was adopted only to be destroyed."""
     at_once = {EventKind.DESTROYING, EventKind.ENDED}
     if any(event.kind in at_once and event.at == context.event.at for event in context.details.events):
         return ""
@@ -173,7 +173,7 @@ def _asked_for(context: EventContext) -> str:
 def _share_or_give(context: EventContext) -> Rendered:
     """Render the message to the owner of an idle machine that somebody else requests.
 
-    Later, render the outcome.
+    Once the request is resolved, render the outcome instead.
     """
     rental, event, who = context.rental, context.event, context.actor
     answer = context.outcome
@@ -228,7 +228,7 @@ def _given(context: EventContext[PersonFacts]) -> str:
 def _take_it(context: EventContext[PersonFacts]) -> Rendered:
     """Render the message to a person who is offered a machine, with its cost for them.
 
-    Later, render the outcome.
+    Once the offer is resolved, render the outcome instead.
     """
     details, rental, event = context.details, context.rental, context.event
     reader, times, answer = context.reader, context.times, context.outcome
@@ -264,9 +264,10 @@ def _take_it(context: EventContext[PersonFacts]) -> Rendered:
 
 
 def _budget(details: RentalDetails) -> str:
-    """Return a sentence about the reader's remaining budget in the tightest month.
+    """Return sentences about the reader's remaining budget and what this machine would use of it.
 
-    Empty if they have no budget.
+    If the lease spans several months, they are about the month with the least budget left. Empty if the reader has
+    no budget.
     """
     if not details.demands:
         return ""

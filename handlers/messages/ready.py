@@ -96,15 +96,15 @@ def _place(rental: Rental) -> Fact:
 
 
 def _approved_by(details: RentalDetails) -> list[str]:
-    """Return a sentence naming the person who approved the request.
+    """Return a list with the sentence that names the person who approved the request.
 
-    The list is empty if the owner approved it, or was notified of the approval before the machine was ready.
+    The list is empty if nobody but the owner approved it, or if an earlier message named the approver already.
     """
     decisions = [e for e in details.events if e.kind in {EventKind.APPROVED, EventKind.APPROVED_NOT_READY}]
     if not decisions or decisions[-1].actor in {None, details.rental.owner}:
         return []
     if any(facts.asked_span is not None for facts in facts_in(decisions[-1:], DecisionFacts)):
-        # Fewer hours were approved, which another message has already said.
+        # Fewer hours than requested were approved. The owner got a message about that, which names the approver.
         return []
     return [f"Approved by {person(details.names, decisions[-1].actor)}."]
 
@@ -153,7 +153,7 @@ def _teammate_added(context: EventContext[TeammatesFacts]) -> str:
 
 @direct(EventKind.TEAMMATE_ADDED)
 def _you_got_access(context: EventContext) -> Rendered:
-    # A teammate may have become the owner since.
+    # A teammate who has become the owner since the event gets other messages about how to log in.
     return said_once(context) if context.by_owner else _shared_with_you(context)
 
 

@@ -53,9 +53,10 @@ def thread_reply(context: EventContext) -> Rendered | None:
 
 
 def history_text(event: Event, details: RentalDetails, reader: Reader, *, money: bool) -> str:
-    """Return the line about an event in a history, where the time precedes it and the reader is named too.
+    """Return the text about an event in a rental's history.
 
-    Without `money`, amounts and prices are left out. Empty if the event has no text.
+    The text has no time, because each line of a history begins with one, and it names the reader instead of saying
+    `you`. Without `money`, amounts and prices are left out. Empty if the event has no text.
     """
     readable = event if money else changed(event, facts=event.facts.without_money())
     context = EventContext(readable, details, changed(reader, id=""), timed=False)
@@ -82,7 +83,8 @@ def direct_message(context: EventContext) -> Rendered | None:
         return no_longer_yours(context)
     if rental.state.over and context.by_owner and not event.effects.tells_end:
         return ended_receipt(context)
-    # Fall back to the thread's text, because an earlier release may have sent messages about other kinds.
+    # An earlier release may have sent direct messages about kinds of events that have no writer for them now. Such
+    # messages get the thread's text.
     return _refreshed(direct.get(event.kind, said_once)(context), context)
 
 
@@ -97,8 +99,8 @@ def _refreshed(shown: Rendered, context: EventContext) -> Rendered:
     """Set the time after which an open message about a ready machine is rendered again.
 
     A question is rendered again every few minutes, because the machine's cost increases. The message that a
-    machine is ready is rendered again when the first hour ends, because only until then it has a button for a
-    replacement.
+    machine is ready has a button for a replacement during the first hour, and is rendered again when that hour
+    ends.
     """
     event, rental = context.event, context.rental
     if shown.closed or shown.refresh_after is not None or rental.state is not State.READY:

@@ -78,7 +78,7 @@ def _show_line(line: Line, n: int) -> Json | None:
 
 def _show(rental_id: str | None) -> Json | None:
     if rental_id is not None:
-        with suppress(Mistake):  # the ID may be too long for a button, and then belongs to no rental
+        with suppress(Mistake):  # no button if the ID is too long for it: no rental has such an ID
             return show_button(rental_id)
     return None
 
@@ -178,7 +178,7 @@ def extend_to_confirm(details: RentalDetails, longer: timedelta, again: Json) ->
 
 
 def _about(rental: Rental, longer: timedelta) -> str:
-    """Return `, about $11.04`. Empty if the price is unknown."""
+    """Return an estimated cost to follow a clause: `, about $11.04`. Empty if the price is unknown."""
     return f", about {dollars(cost(rental.rate, longer))}" if rental.rate is not None else ""
 
 
@@ -219,7 +219,10 @@ def graceful_destroy(rental: Rental, times: Times) -> Rendered:
 
 
 def decided(rental: Rental, *, approved: bool) -> Rendered:
-    """Render the reply to a decision in a list: `You approved 8x H100 SXM 80 GB (p4wd9) in EU`."""
+    """Render the reply to an approver who decided in a list: `You approved 8x H100 SXM 80 GB (p4wd9) in EU`.
+
+    A click on a live message needs no reply, because that message shows the decision.
+    """
     did = "approved" if approved else "declined the request for"
     return blocks.message(f"You {did} {machine_in(rental)}.")
 

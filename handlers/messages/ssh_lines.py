@@ -80,8 +80,9 @@ def alias(rental: Rental) -> str:
 def config_block(rental: Rental) -> str | None:
     """Return the block for `~/.ssh/config` (see ssh_config(5)), or None if the address isn't valid.
 
-    Vendors reuse the same address for one machine after another. Therefore ssh stores the host key under the
-    machine's own name, and doesn't also check the key of the address, which OpenSSH before 8.5 does by default.
+    Vendors reuse an address for one machine after another, each with another host key. Therefore the block makes
+    ssh store the key under the machine's own name. It also turns off `CheckHostIP`, because OpenSSH before 8.5
+    would otherwise compare the key with the one stored for the address too.
     """
     if ssh_command(rental.host, rental.port) is None:
         return None
@@ -137,9 +138,9 @@ def log_in_parts(
 
 
 def keys_fact(details: RentalDetails, reader: Reader) -> Fact | None:
-    """Return the keys that work: a teammate's own keys, or for the owner the keys of everyone in the rental.
+    """Return a fact about the keys that work, and those that don't.
 
-    Keys that don't work are named. None if nothing is known about the keys.
+    A teammate reads about their own keys, and the owner about everyone's. None if nothing is known about the keys.
     """
     if reader.id != details.rental.owner:
         text = _teammates_keys(details, reader)
@@ -155,7 +156,10 @@ class _Named(NamedTuple):
     several: bool = False
 
     def do(self, one: str, more: str) -> str:
-        """Return a clause with the singular verb `one` or the plural verb `more`. Empty without keys."""
+        """Return a clause with the keys as its subject and a verb. Empty without keys.
+
+        The verb is `one` for a single key, such as `works`, and `more` for several, such as `work`.
+        """
         return f"{self.text} {more if self.several else one}" if self.text else ""
 
 
@@ -183,7 +187,10 @@ def _locked_out(details: RentalDetails, attempt: Attempt) -> bool:
 
 
 def _owners_keys(details: RentalDetails, reader: Reader) -> tuple[list[str], Sequence[OwnedKey]]:
-    """Return clauses saying which keys work, and the keys that the owner has to paste, or may have to."""
+    """Return clauses for the owner saying which keys work, and the keys that don't work or may not work.
+
+    The owner can add the latter by pasting a shell line on the machine.
+    """
     rental, attempt, owner = details.rental, details.current, details.rental.owner
     if attempt is None:
         return [], ()
@@ -257,7 +264,8 @@ def _sent(keys: _Named, details: RentalDetails, reader: Reader) -> str:
         why = "because the startup script didn't run"
         return keys.do(f"doesn't work, {why}", f"don't work, {why}")
     if details.rental.probe_answered_at is not None:
-        # The probe was installed late, perhaps by hand, so it is unknown whether the keys were installed too.
+        # The probe didn't respond until late, so the owner may have installed it by hand. Then the startup script,
+        # which contains the keys, may not have run.
         return keys.do("might not work", "might not work")
     return keys.do(IF_SCRIPT_RUNS, IF_SCRIPT_RUNS)
 
@@ -294,7 +302,10 @@ def _setup_log(details: RentalDetails) -> str:
 
 
 def _names(keys: Sequence[OwnedKey], details: RentalDetails, first: Sequence[str] = ()) -> _Named:
-    """Return these keys as the machine's owner reads them. The names in `first` precede the owner's other keys."""
+    """Return the names of keys for a text that the machine's owner reads, with the owner's own keys first.
+
+    `first` are the names of further keys of the owner, which precede the others.
+    """
     reader = details.rental.owner
     own = _own_names([key for key in keys if key.person == reader], details, reader)
     others = dict.fromkeys(person(details.names, key.person) for key in keys if key.person != reader)
@@ -405,7 +416,8 @@ The largest RSA key that people can add fits.
 def lines_to_paste(how: str, write: Callable[[Sequence[str]], str], keys: Sequence[str], most: int) -> list[Part]:
     """Return the sentence `how`, at most `most` shell lines for keys, and the number of keys that didn't fit.
 
-    `write` makes the shell line for some of the keys. Each line is short enough for a block.
+    `write` returns one shell line for several keys. The keys are divided among lines that are short enough for a
+    block.
     """
     groups: list[list[str]] = [[]]
     for key in keys:

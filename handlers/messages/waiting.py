@@ -137,7 +137,10 @@ NOT_OFFERED = "Nobody offers it right now"
 
 
 def starts(view: QuoteView, understood: Sequence[Part], reader: Reader) -> Rendered:
-    """Render the answer to a request with a start time, below the request as it was `understood`."""
+    """Render the answer to a request with a start time.
+
+    `understood` are the parts above the answer, which repeat the request as the bot understood it.
+    """
     quote, wait, rent = view.quote, view.wait, None
     if view.wait_refused is not None:
         lines = [f"I can't plan this rental. {refusal_text(view.wait_refused)}"]
@@ -308,7 +311,7 @@ def notified(view: QuoteView, reader: Reader) -> Rendered:
     rent = None
     if best.refused is None:
         label = f"{'Ask for' if best.needs_approval else 'Rent from'} {per_hour(offer.rate)}"
-        with suppress(Mistake):  # the market's ID may be too long for a button
+        with suppress(Mistake):  # no button if the market's ID is too long for it
             value = offer_value(quote.id, offer.offer_id, another=False)
             rent = button(label, Action.RENT, value, about=about, style="primary")
     return blocks.with_buttons(text, rent, again)
@@ -319,7 +322,9 @@ def stopped(quote: Quote) -> Rendered:
 
 
 def waiting_text(waiting: WaitingView, times: Times) -> str:
-    """Return `You're on the waitlist for 8x H200 in EU under $3.00 per GPU-hour until Friday at 18:00`.
+    """Return a sentence about a waitlist entry.
+
+    An example is `You're on the waitlist for 8x H200 in EU under $3.00 per GPU-hour until Friday at 18:00.`
 
     If a machine will be rented automatically, its highest cost follows.
     """
@@ -349,7 +354,10 @@ def start_text(waiting: WaitingView, times: Times) -> str:
 
 
 def _what(request: Request) -> str:
-    """Return `8x H200 in EU under $3.00 per GPU-hour`, or `8x H200 in EU for 6 h at $100.00 or less in all`."""
+    """Return a request with its highest price.
+
+    Examples are `8x H200 in EU under $3.00 per GPU-hour` and `8x H200 in EU for 6 h at $100.00 or less in all`.
+    """
     cap = f" under {limit(request.max_gpu_rate)} per GPU-hour" if request.max_gpu_rate is not None else ""
     cap = cap if request.max_total is None else f" {total_of_time(request)}"
     seller = f" from {vendor(request.vendor)}" if request.vendor else ""

@@ -105,7 +105,8 @@ class EventContext(NamedTuple, Generic[F_co]):
         """The text about the event in a thread."""
         event = self.event
         if self.rental.bought_after_backup and isinstance(event.facts, BillFacts) and not event.facts.amount:
-            # The event says that nothing was billed, but by now a machine of this rental has been found.
+            # The event says that nothing was billed. That was wrong, because a machine of this rental has been
+            # found since then, so leave out the cost.
             event = changed(event, facts=changed(event.facts, amount=None, estimated=None))
         return sentence(thread[event.kind](self.of(event)))
 
@@ -170,7 +171,7 @@ class Needs(Flag):
     BUDGET_IF_TAKEN = auto()
     """`details.demands`: the effect on the reader's budget if they accepted the machine."""
     OTHER_END = auto()
-    """The event that ended a pause of buying, or for its end the event that began it.
+    """For an alert that buying was paused or resumed, the event at the other end of the same pause.
 
     The alert about that other event to the same reader is loaded too.
     """
@@ -187,9 +188,9 @@ class AlertContext(NamedTuple, Generic[F_co]):
     names: Mapping[str, str]
     """The display names of the people whom the writer mentions, by Slack ID."""
     other_end: Event[Any] | None = None
-    """For a pause of buying, the event that ended it.
+    """The event at the other end of a pause of buying.
 
-    For the end of a pause, its beginning. None if there is none.
+    If `event` paused buying, this event resumed it, and the other way round. None if buying is still paused.
     """
     other_alert: Message | None = None
     """The alert about `other_end` to the same reader. None if they got none."""
@@ -290,7 +291,9 @@ def until_text(context: EventContext[UntilFacts]) -> str:
 
 
 def terms_text(facts: AllowedFacts) -> str:
-    """Return `for 6 h at up to $21.16/h`, or `for 4 h instead of 6 h, at up to $21.16/h`.
+    """Return the length and the price in the event.
+
+    Examples are `for 6 h at up to $21.16/h` and `for 4 h instead of 6 h, at up to $21.16/h`.
 
     Empty if the event has neither the price nor the length.
     """
@@ -307,14 +310,14 @@ def _highest(max_rate: Decimal, clicked: Decimal | None) -> str:
 
 
 def fewer_hours_text(facts: AllowedFacts) -> str:
-    """Return `4 h instead of 6 h`. Empty unless fewer hours were approved."""
+    """Return the approved and requested length, `4 h instead of 6 h`. Empty unless fewer hours were approved."""
     if not isinstance(facts, DecisionFacts) or facts.span is None or facts.asked_span is None:
         return ""
     return f"{about_span(facts.span)} instead of {about_span(facts.asked_span)}"
 
 
 def total_text(facts: AllowedFacts) -> str | None:
-    """Return `at most $137.54 in all`, or None if the event has no total."""
+    """Return the highest total: `at most $137.54 in all`. None if the event has no total."""
     return f"at most {say_at_most(facts.total)} in all" if facts.total is not None else None
 
 
@@ -324,7 +327,7 @@ def cost_of(facts: BillFacts) -> AccruedCost | None:
 
 
 def over_budget(context: EventContext[DecisionFacts]) -> str:
-    """Return `The approved cost exceeds the budget of project vision.` Empty if no budget is exceeded."""
+    """Return `The approved cost exceeds the budget of project vision`. Empty if no budget is exceeded."""
     passed = context.facts.passed
     if not passed:
         return ""

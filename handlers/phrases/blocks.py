@@ -60,7 +60,10 @@ class Rendered(Frozen):
     closed: bool = True
     """True if the message will never change again. It then has no buttons."""
     refresh_after: timedelta | None = None
-    """The time after which the message is rendered again, because it shows passing time. None if it shows none."""
+    """The time after which the message is rendered again, because it shows how much time has passed.
+
+    None for a message that doesn't show this.
+    """
 
 
 class Modal(Frozen):
@@ -127,7 +130,7 @@ def button(label: str, action: ActionId[V], value: V, *, about: str = "", style:
         action: The action that a click triggers.
         value: The value that the action's handler receives.
         about: A description for screen readers. It is needed if `value` names a search, an offer or a question,
-            whose IDs mean nothing to people. The ID of a rental in `value` is always read.
+            whose IDs mean nothing to people. A rental's ID in `value` is added to the description automatically.
         style: `primary` or `danger`.
     """
     block: Json = {"type": "button", "text": plain(label, BUTTON_TEXT), "action_id": action.id}
@@ -300,7 +303,7 @@ def alert(text: str, level: str = "warning") -> Json:
 
 
 def of_parts(*parts: Part | Json | None, closed: bool = False) -> Rendered:
-    """Return a message of these parts and blocks. Its text consists of the parts only."""
+    """Return a message of these parts and blocks. Only the parts contribute to its fallback text."""
     return message(
         text_of(parts), *(part.block if isinstance(part, Part) else part for part in parts), closed=closed
     )

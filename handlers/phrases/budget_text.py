@@ -52,10 +52,10 @@ def whose_budget(scope: Scope, names: Mapping[str, str]) -> str:
 
 
 def not_of_channel(quote: Quote, rules: Rules) -> str:
-    """Return a sentence saying what a request is charged to if its channel's project doesn't pay for it.
+    """Return sentences saying why a request isn't charged to its channel's project, and what it is charged to.
 
-    A project that names people is charged from its channels only for them and for approvers. Return an empty text
-    if the channel's project pays, if the channel has none, or if the person named a project.
+    If a project has a list of people, only these and approvers can charge it by asking in its channels. Empty if
+    the channel's project is charged, if the channel belongs to no project, or if the person named a project.
     """
     of_channel = project_of_channel(quote.asked_in, rules)
     if of_channel is None or quote.project == of_channel or quote.request.project is not None:
@@ -109,8 +109,8 @@ def estimated_text(estimated: Micros) -> str:
 def cap_text(request: Request) -> str:
     """Return the highest price in a request: `up to $8.00 in all`, or `under $8.00 per GPU-hour`.
 
-    Empty without one. The price of all GPUs, or of the whole time, follows in parentheses if the person wrote it
-    that way, or may have meant it.
+    Empty if the request has no highest price. If the person may have meant the price of all GPUs together or of
+    the whole time, the converted price follows in parentheses.
     """
     if request.max_total is not None:
         return f"up to {dollars(request.max_total)} in all"
@@ -186,7 +186,7 @@ def needs_approval(
         limits: The exceeded limits from `limit_names`.
         passed: The exceeded budget, if any.
         which: The bold text at the beginning, which can name the offers that need approval.
-        it_is: The words that follow it, such as `they're`.
+        it_is: The subject and verb of the clause about the limits, such as `they're`.
     """
     why = f"*{which}*: {it_is} over the {limits}." if limits else f"*{which}.*"
     return join(why, say_passed(passed) if passed is not None else "")

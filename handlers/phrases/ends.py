@@ -21,11 +21,15 @@ from handlers.phrases.format import Times, join, person, sentence
 
 
 def how_long(request: Request, times: Times) -> str:
-    """Return `6 h from when it's ready`, followed by `, or up to 12 h if its GPUs are busy` for a flexible end.
+    """Return the length of a request: its hours or its end, and its start time if it has one.
 
-    If the request names an end, this is `until today at 18:00 (5 h 55 min)`, or with a flexible end `until ..
-    (..), or today at 20:00 at the latest if its GPUs are busy`. A start time comes first: `from tomorrow at 09:00
-    until ..`.
+    Examples:
+
+    - `6 h from when it's ready`;
+    - `6 h from when it's ready, or up to 12 h if its GPUs are busy`, with a flexible end;
+    - `until today at 18:00 (5 h 55 min)`, if the request names an end;
+    - `until today at 18:00 (5 h 55 min), or today at 20:00 at the latest if its GPUs are busy`, with both;
+    - `from tomorrow at 09:00 until tomorrow at 17:00 (8 h)`, if the request names its start too.
     """
     if request.until is None or request.last_end is None:
         return f"{span(request.lease)} from when it's ready{_if_busy(request)}"
@@ -47,7 +51,7 @@ def how_long_in_dialog(request: Request, now: datetime) -> str:
 
 
 def hours_text(request: Request) -> str:
-    """Return `6 h`, or `6 h, or up to 12 h if its GPUs are busy`."""
+    """Return the hours of a request: `6 h`, or `6 h, or up to 12 h if its GPUs are busy`."""
     return f"{span(request.lease)}{_if_busy(request)}"
 
 
@@ -67,7 +71,11 @@ def _from_start(request: Request) -> str:
 
 
 def _if_busy(request: Request, last: str = "") -> str:
-    """Return the latest end of a flexible lease: `last` if the request names it, otherwise a length."""
+    """Return the clause about the latest end of a flexible lease: `, or up to 12 h if its GPUs are busy`.
+
+    `last` is the latest end as text. If it is empty, the clause contains the longest length instead. The result is
+    empty without a flexible end.
+    """
     if request.up_to is None:
         return ""
     return f", or {f'{last} at the latest' if last else f'up to {span(request.up_to)}'} if its GPUs are busy"
@@ -77,7 +85,7 @@ def _if_busy(request: Request, last: str = "") -> str:
 
 
 def keeps_running(rental: Rental) -> bool:
-    """Return whether a flexible end has moved because the machine was in use, and it still is."""
+    """Return whether a flexible end has moved because the machine was in use, and the machine still is in use."""
     lease, request = rental.running_lease, rental.request
     moved = was_asked_for(request, lease) and lease.ends_at > first_end(request, lease.ready_at)
     return moved and rental.use is not None and rental.use.status is UsageStatus.IN_USE
@@ -86,7 +94,7 @@ def keeps_running(rental: Rental) -> bool:
 def ends_fact(rental: Rental, times: Times, *posted: datetime) -> Fact:
     """Return the end of a ready machine, and how it can still move or be extended.
 
-    `posted` are the times of the message, which decide whether the day has to be shown.
+    `posted` contains the time at which the message was posted. An end on another day is shown with its day.
     """
     lease, longer = rental.running_lease, rental.extension
     first, said = times.time(lease.ends_at, *posted), it_ends(rental, lease.ends_at, times, *posted)
@@ -221,7 +229,8 @@ _REFUSED: dict[OnEndingRefused, str] = {
 def on_ending_text(rental: Rental, times: Times, *posted: datetime) -> str:
     """Return a sentence about the state of a machine's on-ending script. Empty if there is no script.
 
-    An example is `The script /root/on-ending.sh starts at 18:25.` `posted` are the times of the message.
+    An example is `The script /root/on-ending.sh starts at 18:25.` `posted` contains the time at which the message
+    was posted. Times on another day are shown with their day.
     """
     script, lease = rental.on_ending, rental.lease
     if script is None or lease is None or script.state is OnEndingState.NONE:

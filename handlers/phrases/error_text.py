@@ -68,8 +68,8 @@ DECISIONS: Mapping[Decision, str] = MappingProxyType(
 def error_text(problem: GpubotError, next_steps: Mapping[NextStep, str] = NEXT_STEPS) -> str:
     """Return an error as mrkdwn.
 
-    The message is escaped, because it can contain what people typed, such as a mention. A next step that isn't in
-    `next_steps` is left out.
+    The message is escaped, because it can contain what people typed, such as a mention. If the error suggests a
+    next step, its text is taken from `next_steps`. A step that isn't in there is left out.
     """
     if isinstance(problem, BuyingBlocked):
         return f"{block_text(problem)} {escape(problem.words, LONGEST)}"
@@ -94,7 +94,10 @@ def block_text(problem: BuyingBlocked) -> str:
 
 
 def paused_by(problem: BuyingBlocked, when: str = "") -> str:
-    """Return `Ben paused buying at 11:38: "bill check"`, with `when` after the verb, without a full stop."""
+    """Return a clause saying who paused buying and why: `Ben paused buying at 11:38: "bill check"`.
+
+    `when` is the text after the verb, such as ` at 11:38`. Empty if nobody paused buying.
+    """
     if problem.by is None:
         return ""
     why = f': "{escape(problem.why, 200)}"' if problem.why else ""

@@ -27,7 +27,7 @@ from bot.policy.team.rules import Hours, Rules
 
 _INVISIBLE = {"Cc", "Cf", "Cs", "Co"}
 _JOINERS = {"\u200c", "\u200d"}
-"""The joiners that some scripts need inside words and some emoji need inside a sequence."""
+"""The invisible joiners that `clean` keeps, because some scripts and some emoji need them."""
 JOINER = "\u2060"
 """The Unicode character WORD JOINER, which has no width and keeps Slack from formatting text.
 
@@ -37,7 +37,11 @@ foreign text, and commands are parsed without them.
 _SIGN = re.compile(r"(?<![^\W_])[*_~]|[*_~](?![^\W_])")
 """Matches a mrkdwn sign at the edge of a word. Inside a word, as in `eu_north`, Slack shows the sign itself."""
 _COLON_OR_QUOTE = re.compile(r":(?=[\w+'-]+:)|(?<!\w):(?=[\w+'-]+$)|^(?=>)")
-"""Matches a colon that begins an emoji, or could with the text that follows, and the start of a quote."""
+"""Matches the places at which Slack would begin an emoji or a quote.
+
+These are a colon before `name:`, a colon before a name at the end of the text, because the text that follows may
+begin with a colon, and the beginning of a text with `>`.
+"""
 _IDENTIFIER = re.compile(r"(?:SHA256:)?[A-Za-z0-9](?:[A-Za-z0-9+/=.-]*[A-Za-z0-9+/=])?")
 
 
@@ -147,7 +151,7 @@ def dollars(amount: Micros) -> str:
 
 
 def percent(part: Micros, whole: Micros) -> str:
-    """Return a share such as `87%`. Less than the whole is at most 99%."""
+    """Return a share such as `87%`. A part that is less than the whole is never rounded up to 100%."""
     share = round(Fraction(100 * part, whole))
     return f"{share if part >= whole else min(share, 99)}%"
 
@@ -217,7 +221,7 @@ def asking_hours(hours: Hours) -> str:
 
 
 def time_token(moment: datetime) -> str:
-    """Return a time such as `18:40`, if the reader knows which day is meant."""
+    """Return a time without its day, such as `18:40`. Use it only where the day is obvious."""
     return f"<!date^{int(moment.timestamp())}^{{time}}|{moment.astimezone(UTC):%H:%M} UTC>"
 
 
@@ -287,7 +291,7 @@ def with_full_stop(clause: str) -> str:
 
 
 class Reader(Frozen):
-    """The reader of a message, and everything else that its text depends on apart from its subject."""
+    """The reader of a message, with the rules and the current time, on which its text depends too."""
 
     id: str = ""
     """The reader's Slack ID. Empty if many people read the message."""

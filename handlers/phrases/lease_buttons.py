@@ -94,10 +94,9 @@ def _go_on_by(rental: Rental, now: datetime, longer: timedelta) -> timedelta | N
 
 
 def take_back_button(rental: Rental) -> Json | None:
-    """Return the button that takes back what is pending, or None if nothing is.
+    """Return the button that withdraws a pending request for more time or cancels a graceful destroy.
 
-    It is `Withdraw the request` if more time was requested, or `Keep k7mq2` if the machine is being destroyed
-    gracefully.
+    It is `Withdraw the request` or `Keep k7mq2`. None if neither is pending.
     """
     if rental.extension is None:
         return keep_button(rental)
@@ -106,7 +105,10 @@ def take_back_button(rental: Rental) -> Json | None:
 
 
 def extend_form_button(rental: Rental) -> Json:
-    """Return `Extend`, which opens a dialog. If something is pending, return the button that takes it back."""
+    """Return `Extend`, which opens a dialog.
+
+    While a request for more time or a graceful destroy is pending, return the button that takes it back instead.
+    """
     return take_back_button(rental) or button("Extend", Action.EXTEND_FORM, RentalValue(rental_id=rental.id))
 
 
@@ -122,7 +124,7 @@ def extend_until_button(rental: Rental, until: datetime) -> Json:
 def keep_button(rental: Rental) -> Json | None:
     """Return `Keep k7mq2`, which cancels a graceful destroy by restoring the previous end.
 
-    None for any other machine, and if the previous end is nearer.
+    None if the machine isn't being destroyed gracefully, or if its previous end isn't later than its current one.
     """
     lease = rental.lease
     first = lease.graceful_destroy if lease is not None else None

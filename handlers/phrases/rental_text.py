@@ -78,7 +78,10 @@ def wanted(request: Request) -> str:
 
 
 def machines_of(rental: Rental) -> str:
-    """Return a rental's GPUs, such as `8x H100 SXM 80 GB`: the bought ones, or before that the clicked ones."""
+    """Return a rental's GPUs, such as `8x H100 SXM 80 GB`.
+
+    Before anything is bought, these are the GPUs of the offer that the person clicked.
+    """
     return machines(rental.request.count, rental.model)
 
 
@@ -165,7 +168,10 @@ UNREACHABLE = "Running"
 """The word for a ready machine on whose SSH port nothing has answered yet."""
 
 FOUND_ON_ACCOUNT = "Its machine was found in the Compute Clear account."
-"""The replacement for the cost of a rental whose machine was bought after the backup."""
+"""The sentence that replaces the cost of a rental whose machine was bought after the backup.
+
+The restored database doesn't contain that purchase, so it would say that nothing was rented.
+"""
 
 _REASONS: dict[Why, str] = {
     Why.SOLD_OUT: "{vendor} seems to be sold out",
@@ -206,7 +212,7 @@ _REASONS: dict[Why, str] = {
 
 
 WHILE_AWAY = frozenset({Why.ENDED_WHILE_AWAY, Why.ENDED_SINCE_BACKUP})
-"""The reasons for machines that had already ended when the bot started, at an unknown time."""
+"""The reasons for the end of a machine that had already ended when the bot started, so the time is unknown."""
 
 
 def reason(why: Why, vendor_name: str | None = None) -> str:
@@ -250,7 +256,7 @@ def state_word(details: RentalSummary) -> str:
 
 
 def people(details: RentalSummary) -> str:
-    """Return `Ana`, or `Ana with Ben and Cleo`, as names that notify nobody."""
+    """Return the owner and the teammates of a rental: `Ana with Ben and Cleo`. The names notify nobody."""
     names = names_of(details, details.rental.teammates)
     return join(owner(details), f"with {people_text(names)}" if names else "")
 
@@ -283,7 +289,7 @@ def billing_since(details: RentalDetails) -> datetime | None:
 
 
 def in_all(cost: AccruedCost) -> str:
-    """Return `$14.68`, or `an estimated $14.68` if the market's data is incomplete."""
+    """Return a cost: `$14.68`, or `an estimated $14.68` if the market's data is incomplete."""
     return f"{'an estimated ' if cost.estimated else ''}{dollars(cost.amount)}"
 
 
@@ -345,14 +351,17 @@ def why_ended(details: RentalDetails) -> str:
 
 
 def new_one_text(rental: Rental) -> str:
-    """Return `Its replacement is f6rat.`, or with `will be` while the old machine still runs."""
+    """Return `Its replacement is f6rat.`, or `Its replacement will be f6rat.` while the old machine still runs."""
     if rental.replaced_by is None:
         return ""
     return f"Its replacement {'will be' if rental.state is State.READY else 'is'} {rental.replaced_by}."
 
 
 def first_runs_on(details: RentalDetails) -> str:
-    """Return `k7mq2, the machine to be replaced, keeps running.` Empty if this rental does replace the machine."""
+    """Return a sentence such as `k7mq2, the machine to be replaced, keeps running`.
+
+    Empty unless this rental, the replacement, is over or waits for a decision while the old machine still runs.
+    """
     replaced, has_none = details.replaced, details.rental.state.over or details.rental.decision is not None
     return (
         f"{replaced.id}, the machine to be replaced, keeps running."
@@ -381,7 +390,7 @@ def how_it_ended(details: RentalDetails, name: str, times: Times) -> str:
 
 
 def over_text(details: RentalDetails, times: Times) -> str:
-    """Return `Ended by Ben at 18:41`, or `Ended before 18:41, while I was away` if the time is unknown."""
+    """Return a clause about the end: `Ended by Ben at 18:41`, or `Ended before 18:41, while I was away`."""
     rental, ending = details.rental, details.rental.ending
     over_at = rental.over_at if rental.state.over else None
     if over_at and rental.state is State.LOST and ending is not None and ending.why in WHILE_AWAY:
@@ -469,7 +478,7 @@ def people_were(names: Sequence[str]) -> str:
 
 
 def without_key_text(names: Sequence[str], then: str = "I asked for one") -> str:
-    """Return sentences saying that people have no SSH key, and `then`, what the bot does about it."""
+    """Return sentences saying that people have no SSH key, and what the bot does about it (`then`)."""
     if not names:
         return ""
     people = people_text(names)
@@ -485,7 +494,10 @@ def away_text(names: Sequence[str]) -> str:
 
 
 def asked_for(asked: PeopleAsked | None, what: str = "approval") -> str:
-    """Return `I've asked Ben and Dora for approval`, or `for` something else, for a reply to the requester."""
+    """Return a clause telling the requester who was asked to decide: `I've asked Ben and Dora for approval`.
+
+    `what` replaces `approval`.
+    """
     if asked is None or not (asked.names or asked.away):
         return f"I've asked for {what}"
     if not asked.names:

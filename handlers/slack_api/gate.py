@@ -1,4 +1,4 @@
-"""Counts the payloads that are being handled, so that the process stops only when there are none."""
+"""Counts the payloads from Slack that are being handled, so that the process can finish them before it stops."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ class Gate:
 
     @contextmanager
     def handling(self) -> Iterator[None]:
-        """Count one payload as being handled until the end of the block.
+        """Count one payload as being handled until the end of the `with` block.
 
-        The process doesn't stop before the end of the block.
+        A process that is shutting down waits for the end of the block.
         """
         self.in_flight += 1
         self._empty.clear()
@@ -30,12 +30,13 @@ class Gate:
                 self._empty.set()
 
     def start(self, work: Coroutine[object, object, None]) -> None:
-        """Start the remaining work for a payload.
+        """Start work for a payload that goes on after its acknowledgement, in a task of its own.
 
         The payload counts as being handled until this work ends. The work must not raise.
         """
         counted = ExitStack()
-        counted.enter_context(self.handling())  # immediately, or the gate may be idle before the task runs
+        # Count the payload now and not in the task, because the gate could become idle before the task begins.
+        counted.enter_context(self.handling())
 
         def ended(task: asyncio.Task[None]) -> None:
             self._started.discard(task)
@@ -51,8 +52,9 @@ class Gate:
     async def drain(self, seconds: float) -> bool:
         """Wait until no payload is being handled, for at most `seconds` of wall-clock time.
 
-        Returns False if one still is. Payloads that arrive in the meantime are handled and committed as usual,
-        because Slack doesn't send them to any other process. The next process continues with what was committed.
+        Returns False if this time wasn't enough. Payloads that arrive in the meantime are handled and committed as
+        usual, because Slack doesn't send them to any other process. Whatever they have started continues in the
+        next process, which reads it from the store.
         """
         try:
             async with asyncio.timeout(seconds):

@@ -1,7 +1,8 @@
 """HTTP mode: a server for Slack's signed requests, which listens on its own address.
 
-The response to a request is also its acknowledgement. Each connection carries only one request. So no connection
-is idle when the server stops, and a load balancer never sends a request over a connection that is being closed.
+The response to a request is also its acknowledgement. Each connection is closed after one request. Otherwise, a
+load balancer could reuse an idle connection at the moment when this process stops and closes it, and the request
+would be lost.
 """
 
 from __future__ import annotations
@@ -30,42 +31,42 @@ from bot.errors import Unusable
 from handlers.slack_api.gate import Gate
 
 Outcome = Literal["answered", "unsigned", "stale", "too_large", "slow", "cut"]
-"""The outcome of a request. All except `answered` are refused before anything parses the body."""
+"""The outcome of a request. Except for `answered`, the request is refused before its body is parsed."""
 
 MOST_BYTES = 1024 * 1024
 MOST_UNFINISHED = 64 * 1024 * 1024
-"""The maximum size of all incomplete bodies together, in bytes, so that strangers can't fill up the memory."""
+"""The maximum size of all incomplete bodies together, in bytes. It prevents strangers from filling the memory."""
 REQUEST_SECONDS = 3.0
-"""Wall-clock seconds that the headers of a request may take to arrive, and then again its body.
+"""Wall-clock seconds that the headers of a request, and then its body, may each take to arrive.
 
-Slack itself gives up after 3 seconds without an acknowledgement
+Waiting longer is pointless, because Slack gives up after 3 seconds without an acknowledgement
 (docs.slack.dev/interactivity/handling-user-interaction).
 """
 OLDEST_SECONDS = 300
-"""The maximum difference between a signature's time and this machine's, in seconds.
+"""The maximum age of a signed request, in seconds, so that nobody can send a recorded request again later.
 
 See docs.slack.dev/authentication/verifying-requests-from-slack.
 """
 LOG_EVERY = 60.0
 """Wall-clock seconds between two log lines about requests that were refused for the same reason."""
 LOOK_EVERY = 0.02
-"""Wall-clock seconds between two checks of the open connections while the server stops."""
+"""Wall-clock seconds between two checks, while the server stops, of whether connections are still open."""
 FEW_SLOW = 50
-"""The number of slow requests in the last five minutes below which `/health` doesn't mention them."""
+"""The least number of slow requests in five minutes that `/health` reports."""
 _BUCKET = 10.0
-"""The length of a bucket in wall-clock seconds. Outcomes within a bucket are counted together."""
+"""The length in wall-clock seconds of the periods for which outcomes are counted."""
 _BUCKETS = 30
 BACKLOG = 128
-"""The number of connections that the operating system queues until the server accepts them."""
-_OURS = web.RequestKey("ours", bool)
-"""Set on requests that `_serve` has answered. All others are answered by aiohttp itself."""
+"""The maximum number of new connections that the operating system queues until the server accepts them."""
+_ANSWERED = web.RequestKey("ours", bool)
+"""Marks requests that `_serve` has answered. aiohttp itself answers all other requests, such as malformed HTTP."""
 _TIMESTAMP = re.compile(r"[0-9]{1,12}", re.ASCII)
 
 log = structlog.get_logger("gpubot.http")
 
 
 def _is_ours(record: logging.LogRecord) -> bool:
-    """Return False for log records about data that isn't valid HTTP, because anybody can send any amount of it."""
+    """Return False for log records about malformed HTTP, because strangers could fill the log with these."""
     error = record.exc_info[1] if record.exc_info else None
     return not isinstance(error, HttpProcessingError)
 
@@ -75,7 +76,10 @@ _server_log.addFilter(_is_ours)
 
 
 class _Connection(web.RequestHandler):
-    """A connection that sends an empty response if aiohttp itself answers, for example to malformed HTTP."""
+    """A connection that replaces aiohttp's own responses, for example to malformed HTTP, with empty ones.
+
+    aiohttp's own responses would reveal the server's software and the reason of the error to strangers.
+    """
 
     __slots__ = ()
 
@@ -83,7 +87,7 @@ class _Connection(web.RequestHandler):
     async def finish_response(
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
     ) -> tuple[web.StreamResponse, bool]:
-        if _OURS not in request:
+        if _ANSWERED not in request:
             resp = web.Response(status=resp.status, headers={"Server": "-"})
             resp.force_close()
         return await super().finish_response(request, resp, start_time)
@@ -94,25 +98,30 @@ class TooLarge(Exception):
 
 
 class Bodies:
-    """Reads the bodies of requests whose sender hasn't been verified yet.
+    """Reads the bodies of requests, before it is known whether Slack sent them.
 
-    All incomplete bodies share MOST_UNFINISHED bytes. If they need more, the oldest ones are dropped.
+    All incomplete bodies together may take up MOST_UNFINISHED bytes. If they become larger, the oldest ones are
+    dropped.
 
-    The number of bodies is not limited, because strangers who send only headers could then keep Slack out. There
-    is no limit per address either, because behind a proxy all requests come from the same address.
+    There is deliberately no limit for the number of bodies: strangers could use up the limit with requests that
+    never send their bodies, and keep Slack out. There is no limit for each address either, because behind a proxy
+    all requests come from the same address.
     """
 
     def __init__(self) -> None:
         self._arriving: dict[asyncio.Timeout, int] = {}
-        """The number of bytes received of each body, by the timeout that can end it. Oldest first."""
+        """The number of bytes received of each incomplete body, oldest first.
+
+        The key is the timeout of the body's request, with which a body can be dropped before its time is up.
+        """
         self._held = 0
 
     async def read(self, request: web.Request, seconds: float) -> bytes:
         """Return the body of a request.
 
         Raises:
-            TimeoutError: The body took longer than `seconds` of wall-clock time to arrive, or it was the oldest
-                one when all incomplete bodies together became too large.
+            TimeoutError: The body took longer than `seconds` of wall-clock time to arrive. Or it was dropped,
+                because it was the oldest one when all incomplete bodies together became too large.
             TooLarge: The body is larger than MOST_BYTES.
             OSError: The connection was interrupted.
             web.RequestPayloadError: The body is incomplete.
@@ -131,7 +140,7 @@ class Bodies:
         return bytes(body)
 
     def _count(self, time_left: asyncio.Timeout, size: int) -> None:
-        """Count more bytes of a body, and time out the oldest bodies if all together have become too large."""
+        """Count more bytes of a body, and drop the oldest bodies if all together have become too large."""
         if time_left in self._arriving:
             self._arriving[time_left] += size
             self._held += size
@@ -143,7 +152,7 @@ class Bodies:
 
 
 class RecentOutcomes:
-    """Counts the outcomes of the requests of the last five minutes."""
+    """Counts how often each outcome occurred in the last five minutes."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -156,7 +165,7 @@ class RecentOutcomes:
         self._buckets[-1][1][outcome] += 1
 
     def many_slow(self) -> bool:
-        """Return whether at least FEW_SLOW requests were slow, and more than were answered."""
+        """Return whether at least FEW_SLOW requests arrived too slowly to be answered, and fewer were answered."""
         oldest = self._bucket_now() - _BUCKETS + 1
         recent = [counts for bucket, counts in self._buckets if bucket >= oldest]
         slow, answered = (sum(counts[outcome] for counts in recent) for outcome in ("slow", "answered"))
@@ -186,7 +195,7 @@ class HttpServer:
         Args:
             address: HOST:PORT.
             gate: Counts requests that haven't been answered yet.
-            on_request: Called once for each request.
+            on_request: Called with the outcome of each request, once.
             clock_ahead: Returns by how much this machine's clock is ahead of the correct time.
         """
         self._app = app
@@ -229,10 +238,10 @@ class HttpServer:
         return _Connection(
             server,
             loop=asyncio.get_running_loop(),
-            access_log=None,  # type: ignore[arg-type]  # None is what web.AppRunner takes and passes on, too
+            access_log=None,  # type: ignore[arg-type]  # web.AppRunner passes None, too, but the types forbid it
             logger=_server_log,
-            auto_decompress=False,  # the signature is computed from the bytes as sent
-            keepalive_timeout=self._request_seconds,  # time for the headers of a connection's only request
+            auto_decompress=False,  # Slack signs the bytes as they are sent
+            keepalive_timeout=self._request_seconds,  # the limit for the headers of the connection's only request
             lingering_time=self._request_seconds,
         )
 
@@ -250,10 +259,13 @@ class HttpServer:
         self._secret = signing_secret
 
     async def watch(self) -> None:
-        """Return immediately, because a server needs no maintenance."""
+        """Return immediately, because an HTTP server needs no maintenance."""
 
     async def drain(self, seconds: float) -> None:
-        """Stop listening, then answer the requests on open connections, within `seconds` of wall-clock time."""
+        """Stop listening, then wait until the requests on open connections are answered.
+
+        Waits at most `seconds` of wall-clock time.
+        """
         self._stop_listening()
         until = self._clock.monotonic() + seconds
         while self._runner.server and self._runner.server.connections and self._clock.monotonic() < until:
@@ -270,12 +282,15 @@ class HttpServer:
     async def _serve(self, request: web.Request) -> web.Response:
         with self._gate.handling():
             response = await self._answer(request)
-        request[_OURS] = True
+        request[_ANSWERED] = True
         response.force_close()
         return response
 
     async def _answer(self, request: web.Request) -> web.Response:
-        """Return Bolt's answer. A request that isn't properly signed gets an empty response without a reason."""
+        """Return Bolt's answer to a request from Slack.
+
+        A request that Slack didn't sign gets an empty response that doesn't reveal the reason.
+        """
         timestamp = request.headers.get("X-Slack-Request-Timestamp", "")
         signature = request.headers.get("X-Slack-Signature", "")
         if not signature or not _TIMESTAMP.fullmatch(timestamp):
@@ -301,16 +316,16 @@ class HttpServer:
             bolt_request = AsyncBoltRequest(
                 body=body.decode(errors="replace"), query=request.query_string, headers=dict(request.headers)
             )
-        except (ValueError, AttributeError, TypeError):  # Bolt assumes that every body is an object
+        except (ValueError, AttributeError, TypeError):  # Bolt fails for a JSON body that isn't an object
             return web.Response(status=400)
         return await to_aiohttp_response(await self._app.async_dispatch(bolt_request))
 
     def _is_signed(self, timestamp: str, body: bytes, signature: str) -> bool:
         """Return whether Slack signed this body.
 
-        The comparison takes the same time for right and wrong signatures, so that the time reveals nothing. The
-        SDK's own verifier isn't used, because it raises for bytes that aren't UTF-8 and signatures that aren't
-        ASCII.
+        The comparison takes the same time for every wrong signature, so that nobody can guess a signature by
+        measuring the time. The SDK's own verifier isn't used, because it raises an exception for a body that isn't
+        UTF-8 or a signature that isn't ASCII.
         """
         signed = b"v0:%s:%s" % (timestamp.encode(), body)
         expected = f"v0={hmac.new(self._secret.encode(), signed, hashlib.sha256).hexdigest()}"

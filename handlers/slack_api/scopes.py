@@ -33,14 +33,17 @@ OPTIONAL: Mapping[str, str] = MappingProxyType(
         "files:write": "sending the files of months",
     }
 )
-"""Scopes that apps installed with an older manifest.yml lack. Everything else works without them."""
+"""Scopes that were added later, so that apps installed with an older manifest.yml lack them.
+
+Without such a scope, only the feature that needs it doesn't work.
+"""
 ADD_SCOPES = "Paste manifest.yml again at api.slack.com/apps, App Manifest, then Reinstall."
 
 
 def granted_scopes(answer: AsyncSlackResponse) -> frozenset[str] | None:
     """Read the scopes of the bot's token from an answer of auth.test.
 
-    None if the server doesn't send them. Slack does, but other servers need not.
+    None if the server doesn't send the scopes. Slack always does, but a sandbox or a test server may not.
     """
     header: str | None = answer.headers.get("x-oauth-scopes")
     return None if header is None else frozenset(scope.strip() for scope in header.split(",") if scope.strip())

@@ -1,8 +1,9 @@
-"""Socket Mode: two connections, so that one is open while Slack renews the other, and a watchdog for both.
+"""Socket Mode: two connections, so that one is always open while Slack renews the other, and a watchdog for both.
 
 An app may have up to 10 connections, and Slack may send a payload through any of them
-(docs.slack.dev/apis/events-api/using-socket-mode). To connect, a ticket is needed, which is a URL that Slack
-returns. The SDK retries with an expired ticket forever, so the watchdog makes it request a new one.
+(docs.slack.dev/apis/events-api/using-socket-mode). Each connection needs a ticket, which is a URL that Slack
+issues for a short time. The SDK would retry forever with an expired ticket, so the watchdog makes it request a new
+one.
 """
 
 from __future__ import annotations
@@ -31,22 +32,25 @@ CONNECTIONS = 2
 CHECK_EVERY = 5.0
 """Wall-clock seconds between two checks by the watchdog."""
 TICKET_SECONDS = 10.0
-"""Wall-clock seconds for which a connection is attempted with the same ticket during startup."""
+"""Wall-clock seconds after which an attempt to connect during startup is repeated with a new ticket."""
 DEAD_AFTER = 60.0
-"""Wall-clock seconds after which a closed connection gets a new ticket."""
+"""Wall-clock seconds without a connection after which a new ticket is requested."""
 
 
 def count_of(message: Mapping[str, Any]) -> int | None:
-    """Return the number of connections that Slack counts for the app, or None if the message isn't a greeting."""
+    """Return the number of open connections of the app, as Slack counts them, from a greeting.
+
+    None if the message isn't the greeting that Slack sends on a new connection.
+    """
     count = message.get("num_connections") if message.get("type") == "hello" else None
     return count if isinstance(count, int) else None
 
 
 def _connection(app: AsyncApp, app_token: str, *gates: Gate) -> AsyncSocketModeHandler:
-    """Return a connection that counts each payload as being handled until its acknowledgement is sent.
+    """Return a connection that counts each payload in these gates until its acknowledgement is sent.
 
-    The acknowledgement is sent shortly after the listener returns, so the listener's own count would end too
-    early.
+    The listener counts the payload too, but only until it returns. The acknowledgement is sent shortly after that,
+    and the connection must not be closed in between.
     """
     connection = AsyncSocketModeHandler(app, app_token)
 
@@ -57,7 +61,8 @@ def _connection(app: AsyncApp, app_token: str, *gates: Gate) -> AsyncSocketModeH
             try:
                 await connection.handle(connection.client, request)
             except ConnectionResetError:
-                # The changes remain. Slack tells the person that it got no answer, or sends an event again.
+                # The listener has run, and its changes are committed. But Slack doesn't get the acknowledgement,
+                # so it shows a warning to the person, or sends the event again.
                 log.warning("sockets.closed_before_acknowledgement", type=request.type)
 
     connection.client.socket_mode_request_listeners[:] = [handle]
@@ -65,7 +70,11 @@ def _connection(app: AsyncApp, app_token: str, *gates: Gate) -> AsyncSocketModeH
 
 
 async def _use_our_session(client: SocketModeClient) -> None:
-    """Replace the SDK's session, which follows redirects and uses the environment's proxy for every address."""
+    """Replace the SDK's HTTP session with ours, which doesn't follow redirects.
+
+    The SDK's session would also use the environment's proxy for every address, even if the proxy isn't meant for
+    it.
+    """
     theirs, client.aiohttp_client_session = client.aiohttp_client_session, new_session()
     client.proxy = None
     await theirs.close()
@@ -89,25 +98,26 @@ class Sockets:
 
         Args:
             gate: Counts payloads that haven't been acknowledged yet.
-            ticket_seconds: Wall-clock seconds for which a connection is attempted with the same ticket.
-            reload_token: Reads the app token again and calls `use_secret`. It is called if a connection stays
-                closed.
+            ticket_seconds: Wall-clock seconds after which an attempt to connect is repeated with a new ticket.
+            reload_token: Reads the app token again and passes it to `use_secret`. It is called if a connection
+                stays closed, because Slack may refuse the old token.
         """
         self._clock = clock
         self._ticket_seconds = ticket_seconds
         self._reload_token = reload_token
         self._gates = [Gate() for _ in range(count)]
-        """One gate for each connection, counting the payloads that it hasn't acknowledged."""
+        """One gate for each connection, which counts the payloads that the connection hasn't acknowledged yet."""
         self._handlers = [_connection(app, app_token, gate or Gate(), own) for own in self._gates]
         self._down: dict[int, float] = {}
-        """The wall-clock seconds for which each closed connection has been closed, by its index."""
+        """The wall-clock seconds since each closed connection was closed or got a new ticket, by its index."""
         for handler in self._handlers:
             handler.client.message_listeners.append(self._greeted)
 
     async def _greeted(self, _: object, message: Mapping[str, Any], __: str | None = None) -> None:
-        """Log a warning if Slack still counts connections that no longer exist.
+        """Log a warning if Slack counts many more connections than this process has.
 
-        Slack would send payloads to them, which are then lost (slackapi/python-slack-sdk#1940).
+        Slack sends payloads to all connections that it counts. Payloads to connections that no longer exist are
+        lost (slackapi/python-slack-sdk#1940).
         """
         count = count_of(message)
         if count is not None and count > 2 * len(self._handlers):
@@ -124,14 +134,15 @@ class Sockets:
             for handler in self._handlers:
                 await self._connect(handler)
         except BaseException:
-            # If the process is stopped in the meantime, the SDK would log each open connection as an error.
+            # If the process is stopped while it connects, some connections may be open. Close them, because the
+            # SDK would otherwise log an error for each.
             await self.close()
             raise
 
     async def _connect(self, handler: AsyncSocketModeHandler) -> None:
-        """Open one connection, using a new ticket for each attempt.
+        """Open one connection, and retry until this succeeds, with a new ticket for each attempt.
 
-        This is necessary because the SDK would use the first ticket forever.
+        With the SDK alone, all attempts would use the first ticket, even after it has expired.
         """
         await _use_our_session(handler.client)
         while True:
@@ -147,22 +158,22 @@ class Sockets:
         return sum([await handler.client.is_connected() for handler in self._handlers])
 
     def since_request(self) -> None:
-        """Return None always.
+        """Return None.
 
         In Socket Mode, the time of the last request says little about whether the connections still work.
         """
 
     def many_slow(self) -> bool:
-        """Return False always, because only Slack can send anything through a connection that the bot opened."""
+        """Return False. Slow requests are a sign of strangers, who can't use the connections of Socket Mode."""
         return False
 
     def use_secret(self, app_token: str) -> None:
-        """Request the next tickets with this token. Open connections aren't closed."""
+        """Use this token to request the next tickets. Connections that are already open stay open."""
         for handler in self._handlers:
             handler.client.app_token = app_token
 
     async def watch(self) -> None:
-        """Renew expired tickets until cancelled."""
+        """Check the connections until cancelled, and request a new ticket for each that stays closed."""
         await keep_running("socket", self._check, self._clock)
 
     async def _check(self) -> None:
@@ -180,11 +191,11 @@ class Sockets:
                 self._down[number] = 0.0
 
     async def drain(self, seconds: float) -> None:
-        """Close each connection once everything that it received is acknowledged.
+        """Close each connection as soon as everything that it received is acknowledged.
 
-        A connection is closed after `seconds` of wall-clock time in any case. Slack sends all further payloads to
-        other processes. A payload that it sends before it notices the closing is lost, because nothing can be sent
-        after the closing frame.
+        After `seconds` of wall-clock time, a connection is closed in any case. From then on, Slack sends payloads
+        to other processes only. A payload that Slack sends at the very moment of closing is lost, because it can't
+        be acknowledged after the closing frame.
         """
         await asyncio.gather(*map(self._close_when_done, self._handlers, self._gates, repeat(seconds)))
 
@@ -193,7 +204,8 @@ class Sockets:
             async with asyncio.timeout(seconds):
                 while gate.in_flight or not handler.client.message_queue.empty():
                     await gate.idle()
-                    await self._clock.pause(0)  # let the SDK take the next message from its queue
+                    # Let the SDK's task run, so that it takes the next message from its queue.
+                    await self._clock.pause(0)
         await handler.close_async()  # type: ignore[no-untyped-call] # slack-bolt leaves it untyped
 
     async def close(self) -> None:

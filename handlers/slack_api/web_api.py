@@ -1,4 +1,4 @@
-"""Creates the client of Slack's Web API, and interprets the errors of its calls."""
+"""Creates the client for Slack's Web API, and interprets the errors that its calls raise."""
 
 from __future__ import annotations
 
@@ -22,7 +22,10 @@ NO_ANSWER: tuple[type[Exception], ...] = (
 )
 
 RATE_LIMITED = frozenset({"ratelimited", "rate_limited"})
-"""The error codes of a rate limit. docs.slack.dev/reference/methods/chat.postMessage lists both."""
+"""The error codes for calls that exceed a rate limit.
+
+docs.slack.dev/reference/methods/chat.postMessage lists both spellings.
+"""
 _TEMPORARY = frozenset(
     {"internal_error", "fatal_error", "service_unavailable", "request_timeout", "team_added_to_org"}
 )
@@ -40,33 +43,37 @@ TOKEN_REFUSED = frozenset(
 """Error codes which mean that Slack refuses the bot's token for every call."""
 _POINTER = re.compile(r"\[json-pointer:([^\]]*)\]")
 TOKEN_RETRY = timedelta(minutes=1)
-"""Wall-clock time before the token is tried again."""
+"""Wall-clock time between two attempts to use a token that Slack has refused."""
 
 
 def slack_client(token: str, base_url: str, session: aiohttp.ClientSession) -> AsyncWebClient:
-    """Return a client without the SDK's own retries, which leaves proxies and redirects to `session`."""
+    """Return a client that doesn't use the SDK's own retries. Proxies and redirects are up to `session`."""
     client = AsyncWebClient(token=token, base_url=base_url, session=session, retry_handlers=[])
-    client.proxy = None  # the SDK uses the environment's proxy, which may not be meant for this address
+    # The SDK would use the environment's proxy even if that isn't meant for this address.
+    client.proxy = None
     return client
 
 
 def refusal(code: str, status: int, headers: dict[str, str]) -> SlackApiError:
-    """Return a SlackApiError for an answer that isn't from the Web API, so that callers can treat both alike."""
+    """Return a SlackApiError for a refusal from another part of Slack, such as a `response_url`.
+
+    Callers can thus handle it like an error of the Web API.
+    """
     nothing: dict[str, Any] = {"client": None, "http_verb": "POST", "api_url": "", "req_args": {}}
     data = {"ok": False, "error": code}
     answer = AsyncSlackResponse(**nothing, data=data, headers=headers, status_code=status)
-    return SlackApiError(code, answer)  # type: ignore[no-untyped-call]  # the SDK's
+    return SlackApiError(code, answer)  # type: ignore[no-untyped-call]  # the SDK leaves it untyped
 
 
 def is_temporary(error: SlackApiError) -> bool:
-    """Return whether the same call may succeed later, because the error doesn't depend on its arguments."""
+    """Return whether the same call may succeed later: Slack is down or busy, or the call exceeded a rate limit."""
     code = error_code(error)
     has_no_code = code == type(error).__name__
     return has_no_code or status_code(error) >= 500 or code in _TEMPORARY | RATE_LIMITED
 
 
 def error_code(error: Exception) -> str:
-    """Return Slack's error code, such as `channel_not_found`, or otherwise the exception's class name."""
+    """Return Slack's error code, such as `channel_not_found`, or the exception's class name if there is none."""
     if isinstance(error, SlackApiError):
         answer = error.response.data if isinstance(error.response, AsyncSlackResponse) else error.response
         if isinstance(answer, dict) and isinstance(answer.get("error"), str):
@@ -81,7 +88,7 @@ def status_code(error: SlackApiError) -> int:
 
 
 def pointers(error: SlackApiError) -> list[str]:
-    """Return the JSON pointers to the parts of a message or view that Slack refuses."""
+    """Return JSON pointers to the parts of a message or view because of which Slack refused it."""
     answer = error.response.data if isinstance(error.response, AsyncSlackResponse) else error.response
     errors = answer.get("errors") if isinstance(answer, dict) else None
     metadata = answer.get("response_metadata") if isinstance(answer, dict) else None
@@ -91,9 +98,9 @@ def pointers(error: SlackApiError) -> list[str]:
 
 
 def requested_wait(error: Exception) -> timedelta | None:
-    """Return the time that Slack asks to wait before the next call of this method.
+    """Return the time that Slack wants us to wait before the next call of the same method.
 
-    None if the error isn't about a rate limit.
+    None if the call didn't exceed a rate limit.
     """
     if not isinstance(error, SlackApiError):
         return None
@@ -105,7 +112,7 @@ def requested_wait(error: Exception) -> timedelta | None:
 
 
 def seconds_to_wait(retry_after: str) -> float:
-    """Return the seconds in a Retry-After header, limited to the range from 1 to 3600. 30 if it can't be read."""
+    """Return the seconds in a Retry-After header, limited to 1 to 3600, or 30 if the header isn't a number."""
     try:
         return min(max(1.0, float(retry_after)), 3600.0)
     except ValueError:

@@ -28,15 +28,15 @@ _AMOUNT_WORDS = {"half a": Fraction(1, 2), "half an": Fraction(1, 2), "a": Fract
     word: Fraction(number) for word, number in NUMBER_WORDS.items()
 }
 NUMBER = r"(?![1-9]\d{0,2}\.\d{3}(?!\d))\d{1,9}(?:\.\d{1,9})?"
-"""A pattern for numbers that excludes `2.500`, because this means either two and a half or two thousand."""
+"""A pattern for numbers. It excludes `2.500`, which means either two and a half or two and a half thousand."""
 _AMOUNT = rf"(?:(?<![\d.]){NUMBER}|\b(?:half an?|an?|{'|'.join(NUMBER_WORDS)})\b)"
 _HOURS_MINUTES = r"(\d{1,3})h([0-5]\d)"
 
 
 def _duration_pattern() -> str:
-    """Return a pattern for durations in which each unit occurs at most once, longer units first.
+    """Return a pattern for durations such as `1d 6h`, in which no unit occurs twice and longer units come first.
 
-    So `6h 2d` counts as two durations.
+    A text such as `6h 2d` is therefore two durations.
     """
     parts = [rf"{_AMOUNT} ?-?{unit}(?![a-z])" for unit in _SECONDS]
     alternatives = []
@@ -44,7 +44,7 @@ def _duration_pattern() -> str:
         smaller_units = (rf"(?:(?: and)? ?(?!\d{{3}}){smaller})?" for smaller in parts[start + 1 :])
         alternatives.append(part + "".join(smaller_units))
     hours_minutes = _HOURS_MINUTES.replace("(", "(?:")
-    # `8 h100s` are 8 GPUs, not 8 hours and 100 seconds.
+    # Don't match in `8 h100s`, which means 8 GPUs and not 8 hours and 100 seconds.
     return rf"(?!{_AMOUNT} -?[a-z]+\d)(?:{hours_minutes}|{'|'.join(alternatives)})(?![a-z0-9])"
 
 
@@ -54,7 +54,7 @@ _PARTS = [(re.compile(rf"({_AMOUNT}) ?-?{unit}(?![a-z])"), seconds) for unit, se
 
 
 def parse_duration(text: str) -> timedelta:
-    """Convert a text that DURATION matches, rounded to seconds."""
+    """Convert a text that matches DURATION to a timedelta, rounded to whole seconds."""
     hours_minutes = re.fullmatch(_HOURS_MINUTES, text)
     if hours_minutes is not None:
         return timedelta(hours=int(hours_minutes[1]), minutes=int(hours_minutes[2]))
@@ -99,7 +99,7 @@ _GPU_HOUR = re.compile(rf"(?:-| ){_HOUR}{_END}")
 
 @dataclass(frozen=True)
 class Money:
-    """An amount of dollars, and the meaning of the words around it."""
+    """An amount of dollars, and what the words around it say about it, such as `per GPU` or `max`."""
 
     amount: Decimal
     per_gpu: bool = False

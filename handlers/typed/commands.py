@@ -68,7 +68,7 @@ class Share(OfRental):
     """Share the machine with other people."""
 
     people: tuple[str, ...] = ()
-    """Their Slack IDs. Empty to refer to the people with whom the machine has already been shared."""
+    """Their Slack IDs. If empty, the people with whom the machine is already shared are meant."""
 
 
 class Give(OfRental):
@@ -90,14 +90,17 @@ class Keep(OfRental):
 
 
 class Longer(OfRental):
-    """Ask whether to extend the lease by the duration, or until one of these ends."""
+    """Ask whether to extend the lease, because a sentence such as "can I keep it until 6?" suggests it.
+
+    The lease can be extended by `duration`, or until one of the two ends that an ambiguous time may mean.
+    """
 
     duration: timedelta | None = None
     untils: tuple[datetime, ...] = ()
 
 
 class About(OfRental):
-    """Answer a sentence about a rental or, if none is named, about everything."""
+    """Answer a sentence about a topic. It concerns one rental if it contains an ID or is in a rental's thread."""
 
     topic: Topic
 
@@ -158,39 +161,43 @@ _FROM_GITHUB = re.compile(
 )
 _GITHUB_ADDRESS = re.compile(r"(?:https?://)?(?:www\.)?github\.com/", re.IGNORECASE)
 _GIVE_ME = re.compile(r"(?:me|us)(?:\s|$)", re.IGNORECASE)
-"""A pattern for the text after `give` if a request follows, as in `give me 2 H100`."""
-_READING = frozenset(
+"""A pattern for the text after `give` that turns it into a request, as in `give me 2 H100`."""
+_HARMLESS = frozenset(
     {"wait", "again", "list", "show", "ssh", "destroy", "spend", "catalog", "probe", "policy", "help"}
 )
-"""The commands that only show something or ask first. Polite phrases may come before these."""
+"""The commands that change nothing by themselves: they only show something, or ask for a confirmation.
+
+So it is safe to carry them out even if polite phrases come before them, as in `could you please show k7mq2`.
+"""
 _OF_RENTAL = frozenset({"show", "ssh", "destroy", "extend", "share", "give"})
 _ABOUT_GPUS = frozenset({Topic.FREE, "get", "catalog"})
 _AVAILABLE = re.compile(r"^ *there(?:s| is| are)?\b|\b(?:is|are|gets?|becomes?) (?:free|available|there|back)$")
 _BUYING_WORDS = frozenset({"get", "rent"})
-"""The verbs after which `now` rents something.
+"""The verbs that allow `now` to rent a machine.
 
-After `find` or `offers`, or without a verb, only offers are shown.
+After other verbs, such as `find` or `offers`, and without a verb, `now` is ignored and only offers are shown.
 """
 _MAX_TYPOS = {"destroy": 2, "extend": 2, "catalog": 2, "policy": 2} | dict.fromkeys(
     ("resume", "pause", "probe", "again", "wait", "list", "show", "keep", "spend", "share", "give", "help"), 1
 )
-"""The number of wrong letters with which a command is still suggested.
+"""The number of letters by which a mistyped word may differ from a command that is suggested for it.
 
-`reuse` and `resize` are two letters away from `resume`, and `use` is two letters away from `pause`. People who
-type these words must not be led to a command that stops something.
+For most commands, this is only one letter. With two, `resume` would be suggested for `reuse` and `resize`, and
+`pause` for `use`, although people who type these words don't want to pause or resume all buying.
 """
 
 
 def parse_command(text: str, catalog: Catalog, context: ParseContext) -> Command:
     """Parse the text of a command as Slack sent it.
 
-    If the text isn't a command, it is interpreted as a sentence, provided that a known word in it shows the topic.
-    The caller has already searched the text for private keys.
+    A text that isn't a command is interpreted as a sentence, such as "how long do I have left?". The caller has
+    already searched the text for private keys.
 
-    Raises Mistake if the text is neither. The message quotes from the text, so it must be escaped before it is
-    shown.
+    Raises Mistake if the text is neither a command nor a sentence with a known word. The message quotes from the
+    text, so it must be escaped before it is shown.
     """
-    if len(text) > MAX_COMMAND_LENGTH:  # checked first, because all other checks take longer for longer texts
+    # Check the length first, because all further steps take longer for a longer text.
+    if len(text) > MAX_COMMAND_LENGTH:
         raise _too_long()
     with_mentions = _without_name_of_command(text_with_mentions(text))
     typed = name_mentions(with_mentions)
@@ -235,9 +242,10 @@ def _parse_named(name: str | None, rest: str, catalog: Catalog, context: ParseCo
 
 
 def _is_precise(name: str | None, sentence: Sentence) -> bool:
-    """Return whether a text is certainly a request or the command `name`.
+    """Return whether a text with a mistake is nevertheless clearly a request, or clearly the command `name`.
 
-    If so, its own error message is the best answer, and the text isn't interpreted as a sentence.
+    In that case, the error message for the mistake is the best answer. Otherwise, the text may be a sentence that
+    only happens to begin with the name of a command, as in `end it tomorrow`.
     """
     if name in {"get", "wait"}:
         return name == "wait" or sentence.names_gpu or sentence.meant in _ABOUT_GPUS
@@ -252,7 +260,7 @@ def _meant(sentence: Sentence, catalog: Catalog, context: ParseContext) -> Comma
     """Return the command with the same meaning as a sentence, or None if its meaning is unknown."""
     first_word, _, rest = sentence.text.partition(" ")
     name = _name_of(first_word)
-    if name in _READING:
+    if name in _HARMLESS:
         with suppress(Mistake):
             return _parse_named(name, rest, catalog, context)
     match sentence.meant:
@@ -301,7 +309,7 @@ def command_text(command: Command, typed: str, *, default_lease: timedelta, zone
 
 
 def is_destroy(text: str) -> bool:
-    """Return whether a text as sent by Slack begins with the command `destroy`. The text may have any length."""
+    """Return whether a text, as Slack sent it, begins with the command `destroy` or another name for it."""
     words = _without_name_of_command(text[:200]).split(maxsplit=1)
     return bool(words) and _name_of(words[0]) == "destroy"
 
@@ -375,7 +383,7 @@ def parse_spend(rest: str, _: ParseContext) -> Spend:
 
     Raises Mistake if a word has no meaning there.
     """
-    # The name is taken from the text as it was typed, because `normalize` would treat `_` as formatting.
+    # Read the project's name before the text is normalized, because `normalize` removes underscores as formatting.
     named = _PROJECT.search(rest)
     kind, project = (ScopeKind.PROJECT, named["name"]) if named else (None, "")
     others = rest[: named.start()] + " " + rest[named.end() :] if named else rest
@@ -403,7 +411,7 @@ Parser = Callable[[str, ParseContext], Command]
 
 
 def _id_parser(command: type[Show | Ssh | Destroy]) -> Parser:
-    """Return the parser for a command that takes one ID, or no ID for the person's only rental."""
+    """Return the parser of a command whose only argument is a rental's ID, which may be left out."""
     return lambda rest, _: command(id=read_id(rest, command.__name__.lower()))
 
 
@@ -417,9 +425,9 @@ def _parse_policy(rest: str, _: ParseContext) -> Command:
 
 
 def _parse_away(rest: str, context: ParseContext) -> Command:
-    """Parse an absence until a day or a time, or the end of an absence.
+    """Parse the arguments of `away`: a day or a time until which the approver is away, or `off`.
 
-    Raises Mistake if the text is neither.
+    Raises Mistake for any other text.
     """
     words = normalize(rest).lower().strip()
     if words in {"off", "back", "over", "end", "no"}:
@@ -463,9 +471,10 @@ def _no_argument_parser(command: Plain, about: str) -> Parser:
 
 
 def _parse_pause(rest: str, _: ParseContext) -> Command:
-    """Parse a pause and its reason.
+    """Parse the reason after `pause`, which may be empty.
 
-    Raises Mistake if the reason is an ID, because a single rental can't be paused.
+    Raises Mistake if the reason is a rental's ID, because that person wants to pause a single rental, which isn't
+    possible.
     """
     reason = one_line(rest.strip().lstrip("-\u2014"), LONGEST_REASON)
     if ID.fullmatch(reason.lower()):
@@ -525,7 +534,7 @@ HELP = (
     ("/gpu key", "your SSH keys; /gpu key ssh-ed25519 AAAA... adds one, /gpu key github ana-dev finds yours"),
     ("/gpu probe", "what I check on a machine, and the scripts for that; no-probe in a request switches it off"),
     ("/gpu policy", "the team's rules in words"),
-    ("/gpu catalog", "GPUs, vendors, regions, contracts, projects and setups: /gpu get H100 setup NAME"),
+    ("/gpu catalog", "GPUs, vendors, regions, contracts, projects and setups, as in /gpu get H100 setup NAME"),
 )
 APPROVER_HELP = (("/gpu away until mon", "you won't be asked about requests until then; /gpu away off ends that"),)
 ADMIN_HELP = (

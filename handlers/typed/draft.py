@@ -38,7 +38,8 @@ MOST_CORRECTIONS = 3
 MOST_UNREAD = 3
 """The maximum number of unreadable texts that an error message quotes.
 
-If there are more, the message doesn't suggest corrections, because they would silently leave out the other texts.
+If there are more, the message suggests no corrections. These would leave out texts that the message doesn't
+mention.
 """
 _SENTENCE_END = re.compile(r"(?<=[.?]) (?=[A-Z])")
 _NUMBER = re.compile(r"\d+")
@@ -56,7 +57,7 @@ class Get(Frozen):
     request: Request
     now: bool = False
     any_time: bool = False
-    """True if a machine may be rented outside of the person's hours, if they wait for it."""
+    """True if, while the person waits, a machine may also be rented outside of the hours in the rules."""
 
 
 class Wait(Frozen):
@@ -69,7 +70,7 @@ class Wait(Frozen):
     until: datetime | None
     """The time at which the person stops waiting. None if they didn't name one."""
     any_time: bool = False
-    """True if a machine may be rented outside of the person's hours."""
+    """True if, while the person waits, a machine may also be rented outside of the hours in the rules."""
 
 
 class ParseContext(NamedTuple):
@@ -82,32 +83,32 @@ class ParseContext(NamedTuple):
 
     @property
     def sees_use(self) -> bool:
-        """True if the rules allow the bot to check if machines are in use."""
+        """True if the rules allow the bot to check whether machines are in use."""
         return self.rules.idle.probe is ProbeKind.SSH
 
 
 class Part(Enum):
-    """A part of a draft. The value is the name that people read."""
+    """The parts of a draft. The value of each is the name by which error messages mention the part."""
 
     GPU = "GPU"
     FEATURE = "feature"
     """A word that distinguishes the variants of a GPU family: `80gb`, `sxm`."""
     REGION = "region"
-    """The name of a region. Empty for any region; the same applies to vendors."""
+    """The name of a region. Empty for any region. Likewise, the name of a vendor is empty for any vendor."""
     CONTRACT = "contract"
     VENDOR = "vendor"
     COUNT = "number of GPUs"
     PRICE = "price"
     LEASE = "time"
     LATEST = "later end"
-    """A length after `up to`, which is the maximum length of a flexible lease.
+    """A length after `up to`: the maximum length of a flexible lease, as in `for 6h up to 12h`.
 
-    If there is no other length, it is the length of the lease itself.
+    If no other length was given, this is simply the length of the lease.
     """
     END = "end"
     """A time after `until`: `fri 18:00`, in lower case."""
     LATEST_END = "later end than the first"
-    """A time after `up to`: the latest end of a flexible lease whose earliest end is also a time."""
+    """A time after `up to`: the latest end of a flexible lease, as in `until 18:00 up to 22:00`."""
     SETUP = "setup"
     PROJECT = "project"
     START = "start"
@@ -117,13 +118,16 @@ class Part(Enum):
     BUSY = "while busy"
     NO_PROBE = "no-probe"
     ANY_TIME = "any time"
-    """True if a machine may be rented outside of the person's hours, if they wait for it."""
+    """True if, while the person waits, a machine may also be rented outside of the hours in the rules."""
     PEOPLE = "people"
 
 
-_SAID_OTHERWISE = {Part.LEASE: "length", Part.LATEST_END: "later end", Part.WAITS: "end"}
-_LATER = {Part.FEATURE, Part.START, Part.WAITS, Part.BUSY, Part.NO_PROBE, Part.ANY_TIME, Part.PEOPLE}
-"""The parts that may have several values, or whose values are checked only after those of other parts."""
+_OTHER_NAMES = {Part.LEASE: "length", Part.LATEST_END: "later end", Part.WAITS: "end"}
+_CHECKED_LATER = {Part.FEATURE, Part.START, Part.WAITS, Part.BUSY, Part.NO_PROBE, Part.ANY_TIME, Part.PEOPLE}
+"""The parts that may have several values, and those whose values are checked for contradictions later.
+
+For all other parts, the first thing to check is that they have at most one value.
+"""
 
 
 Values = dict[Part, list[Any]]
@@ -155,9 +159,12 @@ class Unread:
     why: str
     """The reason, as a sentence. Empty for a word that is simply unknown."""
     readings: tuple[Reading, ...] = ()
-    """The possible meanings of the text, without changes to any number or unit. Each gets a button."""
+    """The possible meanings of the text, each of which gets a button. None changes a number or a unit."""
     alone: bool = False
-    """True if the text changes the meaning of the text around it, so that its reason is the only message shown."""
+    """True if `why` must be the only message, because the other parts of the request can't be trusted either.
+
+    For example, a word such as "not" may change the meaning of what comes after it.
+    """
 
 
 @dataclass(frozen=True)
@@ -165,12 +172,12 @@ class Problem:
     """A reason why a draft doesn't make a request."""
 
     part: Part | None
-    """The part that is missing or wrong. None for a text that belongs to no part."""
+    """The part that is missing or wrong. None if the problem is an unreadable text, which belongs to no part."""
     words: str
     corrections: tuple[RequestDraft, ...] = ()
-    """Variants of this draft that may have been meant, each with another value of a part.
+    """Variants of the draft that the person may have meant, each with a different value for one of the parts.
 
-    Some of them may have problems of their own.
+    They haven't been checked, so they may have other problems.
     """
     without: bool = False
     """True if the corrections leave out the unreadable text."""
@@ -187,7 +194,7 @@ class Built(NamedTuple):
     waits_until: datetime | None
     """The time at which the person stops waiting, if they named one."""
     doubtful: bool
-    """True if the text has an unlikely second meaning. If so, `now` must only show the offers."""
+    """True if the person may have meant something else. Because of this doubt, `now` only shows the offers."""
 
 
 @dataclass
@@ -198,12 +205,12 @@ class RequestDraft:
     people: Mentioned = NOBODY
     note: str = ""
     waiting: bool = False
-    """True if the draft follows `wait`."""
+    """True if the request was typed after `wait`."""
     unread: list[Unread] = field(default_factory=list)
     doubtful: bool = False
-    """True if the typed text has an unlikely second meaning that was already noticed while reading it.
+    """True if, while the typed text was read, there was a doubt about its meaning.
 
-    See `Built.doubtful` for the consequence.
+    `build` may find further reasons for doubt. See `Built.doubtful` for the consequence.
     """
 
     def __getitem__(self, part: Part) -> list[Any]:
@@ -246,7 +253,7 @@ class RequestDraft:
     def is_total(self, price: Money) -> bool:
         """Return whether a price is for the whole rental, as in `$20 for 10h` and `10h for $20`.
 
-        In contrast, `under $3 for 6h` is a limit per hour.
+        A price after a word such as `under` is a limit per hour instead, as in `under $3 for 6h`.
         """
         timed = self.timed or price.after_for
         return price.total or (timed and not price.limit and not price.per_hour)
@@ -270,10 +277,12 @@ def _problem_of_unread(draft: RequestDraft) -> Problem:
     if alone:
         return Problem(None, alone[0])
     unknown = [f'"{one.text}"' for one in unread if not one.why]
-    # An unknown word may exclude the vendor that follows it.
+    # Suggest no corrections if there is an unknown word and a vendor. The word may exclude the vendor, and the
+    # correction would rent from it.
     correctable = len(unread) <= MOST_UNREAD and not (unknown and draft[Part.VENDOR])
     choices = list(product(*(one.readings for one in unread))) if correctable else []
-    unread.sort(key=lambda one: bool(one.readings))  # begin with the texts that prevent a correction
+    # Texts without a reading come first in the message, because they are why there are no corrections.
+    unread.sort(key=lambda one: bool(one.readings))
     *others, last = unknown[:MOST_UNREAD] or [""]
     all_unknown = f"I don't know {', '.join(others)} and {last}" if others else f"I don't know {last}"
     messages = dict.fromkeys(one.why or f"{all_unknown}. Put a note after --." for one in unread)
@@ -316,7 +325,9 @@ class _Builder:
 
     def build(self) -> Built | tuple[Problem, ...]:
         draft = self.draft
-        steps: list[Callable[[], object]] = [partial(self._only, part) for part in Part if part not in _LATER]
+        steps: list[Callable[[], object]] = [
+            partial(self._only, part) for part in Part if part not in _CHECKED_LATER
+        ]
         steps += (self._check_gpu, self._read_count, self._read_start, self._read_end, self._read_later_end)
         steps += (self._check_people, self._read_gpu, self._read_price, self._read_waits_until)
         for step in steps:
@@ -366,9 +377,9 @@ class _Builder:
         draft, different = self.draft, self.draft[part]
         if len(different) < 2:
             return draft.first(part)
-        name = _SAID_OTHERWISE.get(part, part.value)
+        name = _OTHER_NAMES.get(part, part.value)
         if part is Part.LATEST and not (draft[Part.LEASE] or draft[Part.BUSY]):
-            name = _SAID_OTHERWISE[Part.LEASE]
+            name = _OTHER_NAMES[Part.LEASE]
         shown = " and ".join(_shown(value, name) for value in different[:3])
         each = ({part: [value]} for value in different[:MOST_CORRECTIONS])
         raise self._wrong(part, f"Type one {name} at a time. I read {shown}.", *each)
@@ -405,7 +416,7 @@ class _Builder:
 
     @property
     def _begins(self) -> datetime:
-        """The time from which the machine's hours are counted."""
+        """The time at which the lease begins: the requested start, or now."""
         return self.starts_at or self.context.now
 
     def _read_start(self) -> None:
@@ -424,7 +435,7 @@ class _Builder:
     def _read_waits_until(self) -> None:
         """Determine when the person stops waiting.
 
-        A day without a time means the end of the person's hours on that day.
+        A day without a time means the time at which the hours in the rules end on that day.
         """
         end, context = self._only(Part.WAITS), self.context
         if end is None:
@@ -438,9 +449,10 @@ class _Builder:
             )
 
     def _read_end(self) -> None:
-        """Determine the lease and its end, if one was named. For a flexible end, this is the earliest end.
+        """Determine the length of the lease, and its end if one was given.
 
-        An end without a day means the next such time after the machine's hours begin.
+        If the end is flexible, this is the earliest end. An end without a day means the next such time after the
+        lease begins.
         """
         draft, context = self.draft, self.context
         end, latest_end = draft.first(Part.END), draft.first(Part.LATEST_END)
@@ -471,12 +483,12 @@ class _Builder:
             message = f'"until {end}" isn\'t after the start, {draft.first(Part.START)}.'
             raise self._wrong(Part.END, message, too_early=True)
         self.until, self.lease = read.at, length
-        # `now` only shows offers if the end is tomorrow because its time has already passed today, or if the end
-        # was read as UTC because the person's time zone is unknown.
+        # The end is doubtful if it is tomorrow only because its time has already passed today, or if it was read
+        # as UTC because the person's time zone is unknown.
         self.doubtful |= (read.rolled and self.starts_at is None) or not context.zone
 
     def _read_later_end(self) -> None:
-        """Determine the latest end of a flexible lease, counted from the same time as the lease."""
+        """Determine the maximum length of a flexible lease, from its beginning to its latest end."""
         draft, context, first, until = self.draft, self.context, self.lease, self.until
         latest, latest_end = draft.first(Part.LATEST), draft.first(Part.LATEST_END)
         leases, busy = draft[Part.LEASE], draft[Part.BUSY]
@@ -520,7 +532,8 @@ class _Builder:
     def _time(self, part: Part, parse: Callable[[], T]) -> T:
         """Return the result of `parse`, or raise _WrongPart if the time is unclear.
 
-        An example from the error message becomes a correction only if it contains all the numbers that were typed.
+        The error suggests times to type instead. Of these, only times that contain every number that was typed
+        become corrections with a button: `6pm` for `6`, but no mere example.
         """
         try:
             return parse()
@@ -543,9 +556,9 @@ class _Builder:
     def _read_price(self) -> None:
         """Determine the highest price per GPU-hour, or the highest price of the whole rental in whole cents.
 
-        A price for the whole rental is divided by the GPUs and hours to check whether it is possible. This is only
-        an estimate, because the total also has to cover the time for starting and ending. A total for each GPU is
-        multiplied by their number.
+        To check whether a price for the whole rental is possible, it is divided by the number of GPUs and hours.
+        The result is only an estimate, because the vendor also charges for the time in which a machine starts and
+        ends. If the price is for the whole time but per GPU, it is multiplied by the number of GPUs.
         """
         price = self.draft.first(Part.PRICE)
         if price is None:
@@ -554,7 +567,7 @@ class _Builder:
         cap, count = price.amount, 1 if price.per_gpu else self.count
         if total:
             if self.problems or self.lease is None:
-                return  # the count or the length is unknown
+                return  # The price can't be checked, because the number of GPUs or the length is wrong.
             length = _HOUR if price.per_hour else self.up_to or self.lease
             each = price.amount * 3600 / (length // timedelta(seconds=1)) / count
             cap = each.quantize(MIN_CAP, rounding=ROUND_FLOOR)

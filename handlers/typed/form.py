@@ -37,7 +37,7 @@ ANY = "any"
 """The value of the options `Anywhere` and `Any vendor`."""
 NO_SETUP = "-"
 BY_CHANNEL = "-"
-"""The value of the options for no setup script and for the channel's project. No setup script has this name."""
+"""The value of the options `None` (no setup script) and `The channel's project`. No setup script has this name."""
 NO_PROBE = "no-probe"
 NOW = "now"
 ANY_TIME = "any-time"
@@ -57,9 +57,9 @@ _FIELDS = {
     Part.PRICE: Field.CAP,
     Part.WAITS: Field.WAITS,
 }
-"""The input that each part is read from.
+"""The input of the form that each part of a draft is read from, in order to show an error below it.
 
-The remaining inputs contain names, which are checked first.
+Parts that contain names, such as the region, are missing here, because `_names` has already checked them.
 """
 
 
@@ -111,7 +111,8 @@ def read_form(
         )
     if built.waits_until is not None:
         return Wait(request=request, until=built.waits_until, any_time=any_time)
-    # As in a typed request, `now` requires a precise request.
+    # As in a typed request, `now` only shows offers if features of the GPU leave several models to choose from, or
+    # if the request has a start time.
     exact = not request.features and request.starts_at is None
     return Get(request=request, now=NOW in more and exact, any_time=any_time)
 
@@ -119,7 +120,10 @@ def read_form(
 def _names(
     inputs: Mapping[str, str], catalog: Catalog, vocabulary: Vocabulary, rules: Rules, errors: dict[Field, str]
 ) -> Values:
-    """Return the parts that have a fixed set of values. Adds an error for each value that no longer exists."""
+    """Return the parts whose values are chosen from a list, such as the GPU and the region.
+
+    Adds an error for each value that isn't in its list, for example because it has been removed in the meantime.
+    """
     gpu, features = _gpu_and_features(inputs.get(Field.GPU, ""), catalog, vocabulary)
     if not gpu:
         errors[Field.GPU] = "Choose a GPU."
@@ -154,7 +158,8 @@ def _names(
 def _times(inputs: Mapping[str, str]) -> Values:
     """Return the parts that are times and lengths.
 
-    A length that can't be read becomes zero, which no lease may have. A time that can't be read becomes empty.
+    A length that can't be read becomes zero, and a time that can't be read becomes empty. These are values that
+    `RequestDraft.build` rejects.
     """
     start, lease, up_to, waits = (
         normalize(inputs.get(field, "")).lower() for field in (Field.START, Field.LEASE, Field.UP_TO, Field.WAITS)
@@ -183,7 +188,7 @@ def _length(text: str) -> timedelta:
 def _price(inputs: Mapping[str, str]) -> Values:
     """Return the highest price per GPU-hour or for the whole rental, such as `20 in all`.
 
-    A price that can't be read becomes zero, which is too low.
+    A price that can't be read becomes zero, which `RequestDraft.build` rejects as too low.
     """
     text = normalize(inputs.get(Field.CAP, ""))
     total = _TOTAL.fullmatch(text)
@@ -198,7 +203,7 @@ def _cap(text: str) -> Decimal:
 
 
 def _correction(problem: Problem, draft: RequestDraft, context: ParseContext) -> str:
-    """Return the text that says what to correct in the input of a part."""
+    """Return the text that is shown below an input and says how to correct it."""
     part, unclear, price = problem.part, problem.unclear, draft.first(Part.PRICE)
     longest, longest_wait = say_span(context.rules.lease.max), say_span(context.rules.waiting.longest)
     if part in {Part.LATEST, Part.LATEST_END}:
@@ -256,7 +261,7 @@ def read_hours(inputs: Mapping[str, str]) -> timedelta:
 
 
 def read_length(inputs: Mapping[str, str]) -> timedelta:
-    """Return the length that was chosen, whose value is in seconds.
+    """Return the length that was chosen. The value of the chosen option is in seconds.
 
     Raises InvalidForm if no length was chosen.
     """
@@ -273,7 +278,7 @@ def _chosen_number(inputs: Mapping[str, str], field: Field, pattern: re.Pattern[
 def _gpu_and_features(chosen: str, catalog: Catalog, vocabulary: Vocabulary) -> tuple[str, tuple[str, ...]]:
     """Split a choice such as `A100 80gb sxm` into the GPU family and its features.
 
-    A typed GPU is parsed like in a command. Any other text is returned unchanged.
+    If the GPU was typed, it is parsed as in a command. Any other text is returned unchanged.
     """
     families = [] if _sold(chosen, catalog) else sorted(catalog.gpus, key=len, reverse=True)
     family = next((family for family in families if chosen.startswith(f"{family} ")), None)
@@ -298,7 +303,7 @@ def _sold(gpu: str, catalog: Catalog) -> bool:
 def _choice(
     inputs: Mapping[str, str], field: Field, names: Sequence[str], matcher: NameMatcher, errors: dict[Field, str]
 ) -> str:
-    """Return the name that was chosen or typed, or an empty text for any.
+    """Return the region or vendor that was chosen or typed, or an empty text if any will do.
 
     Adds an error if the name is unknown.
     """

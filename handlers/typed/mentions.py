@@ -1,4 +1,4 @@
-"""People in a command: the mentions that Slack inserts for names, and the teammates of a request."""
+"""Finds the people who are mentioned in a command, such as the teammates in a request."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Mentioned(Frozen):
     names: tuple[str, ...] = ()
     """The names of the same people, such as `@ben`."""
     misplaced: tuple[tuple[str, str], ...] = ()
-    """The ID and name of each person who is mentioned without a word that says what the mention is for."""
+    """The ID and name of each person who is mentioned in a request, but not after `with`."""
     unknown: tuple[str, ...] = ()
     """Names such as `@ben` that Slack didn't turn into mentions, because it doesn't know them."""
 
@@ -37,7 +37,7 @@ class Mentioned(Frozen):
 
     @property
     def with_misplaced(self) -> Mentioned:
-        """Return a copy in which the first misplaced person counts as one of the people."""
+        """Return a copy in which the first person mentioned without `with` is a teammate like the others."""
         user, name = self.misplaced[0]
         return changed(self, people=(*self.people, user), names=(*self.names, name))
 
@@ -82,9 +82,9 @@ def _people_in(text: str) -> dict[str, str]:
 
 
 def unclear_people(mentioned: Mentioned) -> tuple[str, Mentioned] | None:
-    """Return the question about unclear mentions in a request, together with the people who are probably meant.
+    """Return a question about an unclear mention in a request, and the mentions as the person probably meant them.
 
-    None if the mentions are clear.
+    None if all mentions are clear.
     """
     if mentioned.unknown:
         return f'{_unknown(mentioned)} After "with", {_PICK}.', mentioned
@@ -95,9 +95,9 @@ def unclear_people(mentioned: Mentioned) -> tuple[str, Mentioned] | None:
 
 
 def check_people(mentioned: Mentioned, command: str) -> None:
-    """Refuse a command that contains a name which isn't a mention.
+    """Refuse a command that contains a name such as `@ben` which Slack didn't turn into a mention.
 
-    `command` is the command without people. Raises Mistake.
+    Raises Mistake, with a message that says to type `command`, then the mention.
     """
     if mentioned.unknown:
         raise Mistake(f"{_unknown(mentioned)} After {command}, {_PICK}.")

@@ -26,11 +26,14 @@ class OfRental(Frozen):
     """A command about a single rental."""
 
     id: str | None = None
-    """The rental's ID. None if no ID was typed, which refers to the person's only rental."""
+    """The rental's ID. If None, no ID was typed, and the command is about the person's only rental.
+
+    In the thread of a rental, it is about that rental instead.
+    """
 
 
 class RentalWords(OfRental):
-    """The arguments of a command that changes the time of a rental."""
+    """The arguments of `extend` or `keep`: the rental, and a length or an end."""
 
     duration: timedelta | None = None
     """The length. None if no length was typed."""
@@ -82,8 +85,8 @@ def read_duration(text: str, name: str, max_lease: timedelta) -> RentalWords:
     lower = _MORE.sub("", normalize(text.replace("+", " ")).lower()).strip()
     duration = None
     match = _DURATION.search(lower)
-    # A text such as 1h30m can be a length or an ID. It counts as an ID if it would be too long for a lease, like
-    # 2222h.
+    # A text such as `1h30m` can be either a length or an ID. It is read as a length, unless that would be too long
+    # for a lease, as in `2222h`.
     if match is not None and not (ID.fullmatch(lower) and parse_duration(lower) > max_lease):
         duration = parse_duration(match.group())
         lower = _without(lower, match)
@@ -116,9 +119,10 @@ def _hours_or_minutes(command: str, number: str, max_lease: timedelta) -> Mistak
 
 
 def _parse_id(text: str, name: str, typed: str = "") -> str | None:
-    """Return the only ID in `text`, or None if the text has no words.
+    """Return the ID that `text` consists of, or None if the text is empty.
 
-    Otherwise this raises Mistake with a message that quotes the part of `typed` that isn't an ID.
+    Raises Mistake for any other text. `typed` is the text before anything was removed from it, so that the error
+    message can quote the words that aren't an ID as they were typed.
     """
     words = [word.lower().strip("#") for word in text.split()]
     words = [word for word in words if word and word not in _FILLERS.split()]

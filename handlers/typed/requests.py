@@ -76,11 +76,11 @@ def parse_request(
 
 
 def _mistake(problem: Problem, vocabulary: Vocabulary, context: ParseContext) -> RequestMistake:
-    """Return the error, with one suggested line for each correction that results in a valid request.
+    """Return the error for a problem, with one suggested line for each correction that makes a valid request.
 
     A line is a complete command that people can type or click. It keeps everything that was understood: each
     number with its unit, each place, vendor, name and time. Only text that can't be read is replaced or left out,
-    and the message quotes that text. If two values exclude each other, each has its own line.
+    and the message quotes that text. If two values contradict each other, there is one line for each of them.
     """
     lines = dict.fromkeys(line_of(draft, vocabulary, context) for draft in problem.corrections)
     return RequestMistake(problem.words, *filter(None, lines), without=problem.without)
@@ -121,7 +121,11 @@ def _tokens(asked: str, vocabulary: Vocabulary) -> list[Token]:
 
 
 def _says_now(asked: str, tokens: list[Token], draft: RequestDraft, request: Request) -> bool:
-    """Return whether the text contains exactly `now`, once, and nothing in it is doubtful."""
+    """Return whether a request asks to rent immediately, and is precise enough for that.
+
+    It must contain the word `now` exactly once. Nothing in it may have a second meaning, and it must neither leave
+    several GPU models to choose from nor have a start time.
+    """
     exact = sum(word.lower() == "now" for word in asked.split())
     doubtful = (
         in_plain_words(normalize(asked)) != normalize(asked)
@@ -137,8 +141,8 @@ def _says_now(asked: str, tokens: list[Token], draft: RequestDraft, request: Req
 def _may_be_condition(note: str, vocabulary: Vocabulary) -> bool:
     """Return whether a note may be meant as part of the request, as in `get h100 now — under $2/h`.
 
-    Phones turn the two hyphens of an option into one long dash, which then looks like the beginning of a note. If
-    a note is too long to be parsed, it may also be part of the request.
+    Phones turn two hyphens into one long dash, so an option such as `--under` can look like the beginning of a
+    note. A note that is too long to be checked for that also counts as part of the request, to be safe.
     """
     normalized = normalize_within(note, MAX_LENGTH)
     if normalized is None or _CONDITIONAL & set(normalized.lower().split()):
@@ -158,7 +162,11 @@ def _may_be_condition(note: str, vocabulary: Vocabulary) -> bool:
 
 
 def _is_doubtful(price: Money, draft: RequestDraft) -> bool:
-    """Return whether a price may be for the whole time (`under $20 for 10h`), or may not be a limit at all."""
+    """Return whether the meaning of a price is in doubt.
+
+    The price in `under $20 for 10h` may be per hour or for the whole time, and a price such as `$3` alone may not
+    be meant as a limit.
+    """
     return not price.per_hour and (draft.timed or price.after_for or not price.limit)
 
 
@@ -170,8 +178,8 @@ def request_text(
 ) -> str:
     """Return the text that a person in `zone` would type after `/gpu get` for a request.
 
-    Parsing the text results in the same request, even after Slack has escaped it. The lease is left out if it is
-    `default_lease`. `more` contains words that are added after the request and before its note.
+    If the person types this text, parsing it results in the same request. The lease is left out if it is
+    `default_lease`. The words in `more` are inserted between the request and its note.
     """
     gpu = typed_name(request.gpu, request.features)
     length = "" if request.lease == default_lease else f"for {say_span(request.lease)}"
@@ -205,10 +213,10 @@ def _highest_price(request: Request) -> str:
 
 
 def _later_end(request: Request, zone: str) -> str:
-    """Return the latest end of a flexible lease as text, to follow its earliest end: ` up to 14h`.
+    """Return the latest end of a flexible lease, as it is typed after the earliest end: ` up to 14h`.
 
-    Nobody would type a length with seconds, so the time of the end is used instead of such a length. Empty if the
-    lease has no flexible end.
+    The latest end is written as a length, or as a time if that length has seconds, which nobody would type. Empty
+    if the lease isn't flexible.
     """
     if request.up_to is None or request.last_end is None:
         return ""
@@ -217,10 +225,11 @@ def _later_end(request: Request, zone: str) -> str:
 
 
 def line_of(draft: RequestDraft, vocabulary: Vocabulary, context: ParseContext) -> Line | None:
-    """Return a draft as the text of a request, without the unreadable parts and unclear mentions.
+    """Return a draft as the text of a request, without unreadable texts and unclear mentions.
 
-    None if the remaining parts don't make a request. The line keeps every value as it was typed, such as `until
-    fri 18:00`. A draft with a start time becomes a `get`, because such a request waits for its start anyway.
+    None if the rest isn't a valid request. The text contains every value as it was typed, such as `until fri
+    18:00`. If the draft has a start time, the verb is `get` even if `wait` was typed, because a request with a
+    start time waits for its start anyway.
     """
     start = draft.first(Part.START)
     waits = draft.waiting and not start

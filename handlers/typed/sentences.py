@@ -37,7 +37,10 @@ class Sentence(Frozen):
     text: str
     """The words of the sentence without polite phrases."""
     meant: str
-    """The command with the same meaning, a Topic, or `longer`. Empty if the sentence has no known word."""
+    """The name of the command with the same meaning, a Topic, or `longer` if the sentence asks for more time.
+
+    Empty if the sentence contains no known word.
+    """
     id: str | None
     """The rental whose ID the sentence contains."""
     names_gpu: bool
@@ -90,7 +93,7 @@ _NOT_LONGER = re.compile(rf"(?:{_ENDS}|who|what|when|how|ran)\b|.*\b(?:don t|don
 
 
 def read_sentence(typed: str, context: ParseContext, vocabulary: Vocabulary) -> Sentence:
-    """Interpret a sentence. A text that is too long for a sentence has no meaning."""
+    """Interpret a sentence. The meaning is empty if the text is too long for a sentence."""
     whole = in_plain_words(normalize_within(typed, 300) or "").lower()
     text = _OPENING.sub("", _CLOSING.sub("", whole), count=1)
     words = text.split()
@@ -109,9 +112,10 @@ def read_sentence(typed: str, context: ParseContext, vocabulary: Vocabulary) -> 
 
 
 def _ends(text: str, context: ParseContext) -> tuple[datetime, ...]:
-    """Return the end in a text, or both ends if two are possible and neither has passed.
+    """Return the end that a text means, without ends that have passed.
 
-    Raises Mistake if the text contains no time, or if the time has passed.
+    There are two ends if the time lacks am or pm. Raises Mistake if the text contains no time, or if the time has
+    passed.
     """
     try:
         return (parse_end(text, context.now, context.zone).at,)

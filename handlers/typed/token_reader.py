@@ -30,7 +30,10 @@ _MAX_COUNT_AFTER_GPU = 8
 A larger number may be the GPU's memory, as in `h100 90`.
 """
 _SHORTEST_NIGHT = timedelta(hours=2)
-"""The time until the morning below which `overnight` means the next night."""
+"""The least time until the morning for which `overnight` means the current night.
+
+If the morning is nearer, `overnight` means the night after it.
+"""
 _CURRENCIES = (
     "eur euro euros gbp pound pounds chf francs cent cents yen jpy cny yuan inr rupees cad aud sek nok dkk kr pln"
 )
@@ -89,7 +92,10 @@ _VALUES = {
     **dict.fromkeys(("count", "hours", "hrs"), "a number"),
     **dict.fromkeys(("lease", "duration"), "a time, such as 6h"),
 }
-"""Descriptions of the values after keywords whose value is neither a name nor a price."""
+"""The descriptions of missing values in error messages, by keyword.
+
+The values after other keywords are names or prices.
+"""
 
 
 def _looks_like_money(token: Token) -> bool:
@@ -119,17 +125,18 @@ def _number_readings(token: Token) -> tuple[Reading, ...]:
     hours = timedelta(hours=min(int(token.number), 10**6))
     price = Money(token.number, limit=True)
     readings = (Reading(Part.COUNT, int(token.number)), Reading(Part.LEASE, hours), Reading(Part.PRICE, price))
-    return readings[:1] if token.text.isalpha() else readings  # `one` is neither a price nor a length
+    # A number in words, such as `one`, can only be a number of GPUs.
+    return readings[:1] if token.text.isalpha() else readings
 
 
 class TokenReader:
     """Interprets the tokens from left to right.
 
-    `position` is the index of the next token, one after the current token. Every `_read_...` method is called for
-    the current token, and may consume more tokens by advancing `position`.
+    A `_read_...` method is called for the current token. `position` is the index of the token after it, so a
+    method that also reads the following tokens advances `position`.
 
-    `after_verb` is True if the tokens follow `get` or another verb. `waiting` is True if that verb is `wait`,
-    after which `until` is the time at which the person stops waiting.
+    `after_verb` is True if the tokens follow `get` or another verb. `waiting` is True if that verb is `wait`.
+    After `wait`, an end with `until` is the time at which the person stops waiting, and not the end of the lease.
     """
 
     def __init__(
@@ -177,9 +184,10 @@ class TokenReader:
         return self.draft
 
     def _read(self, token: Token) -> None:
-        """Read a token with the reader for its kind.
+        """Read a token with the method for its kind.
 
-        A kind without a reader is either a part, to which the token adds a value, or it is ignored.
+        If there is no such method, and the kind is a part, the token is a value for that part. All other tokens
+        are ignored.
         """
         if token.kind in self.readers:
             self.readers[token.kind](token)
@@ -240,7 +248,8 @@ class TokenReader:
         nearest = self.vocabulary.nearest_words(word)
         readings: tuple[Reading, ...] = (LEFT_OUT,)
         if " " in word or any(letter.isnumeric() for letter in word):
-            readings = ()  # it may be a vendor, as in `on foo`, or a number
+            # Don't suggest leaving the word out: it may be a vendor, as in `on foo`, or a number.
+            readings = ()
         for part, names in (
             (Part.REGION, self.vocabulary.region_names),
             (Part.VENDOR, self.vocabulary.vendor_names),
@@ -274,10 +283,11 @@ class TokenReader:
         self._unread(f'"{{typed}}" needs {value}.', *words, readings=(LEFT_OUT,))
 
     def _night(self, typed: str) -> Unread:
-        """Return the reason why `tonight` or `overnight` can't be read as an end.
+        """Return the error for `tonight` or `overnight`, which is too vague for an end.
 
-        If the person's time zone is known and the rules allow it, the result suggests the next morning as the end.
-        If machines are probed, it suggests a flexible end, whose earliest end is the next morning.
+        The error suggests the next morning as the end, if the person's time zone is known and the rules allow a
+        lease of that length. If machines are probed, it suggests a flexible end, and the next morning is its
+        earliest end. If the request has another end or length, the word may mean a start, and the error says so.
         """
         context = self.context
         if self.draft.timed:
@@ -300,17 +310,20 @@ class TokenReader:
         if token.text.lower() == "us" and self._after_verb():
             self._unread(_US, token, readings=(Reading(Part.REGION, token.name), LEFT_OUT))
         elif token.text.lower() == "other" and joined:
-            self._doubt()  # `the other h100` and `h100 or other` don't mean the region `Other`
+            # In `the other h100` and `h100 or other`, the word doesn't mean the region `Other`.
+            self._doubt()
         else:
             self.draft.add(Part.REGION, token.name)
-        if following.name == "region":  # as in `the EU region`
+        if following.name == "region":
+            # Skip the keyword, which comes after its value in `the EU region`.
             self.position += 1
 
     def _read_feature(self, token: Token) -> None:
         self.draft.add(Part.FEATURE, token.name)
         typed = re.sub("[ -]", "", token.text.lower())
         if typed not in {token.name, token.name.removesuffix("b"), token.name.removesuffix("gb")}:
-            self._doubt()  # as in `80 gigs`
+            # The wording is informal, as in `80 gigs`.
+            self._doubt()
 
     def _read_place(self, token: Token) -> None:
         region = f", and this is {token.name}" if token.name else f": {', '.join(self.vocabulary.region_names)}"
@@ -319,7 +332,7 @@ class TokenReader:
         self._unread(why, token, readings=readings)
 
     def _read_unwanted(self, why: str, word: Token) -> None:
-        """Read a word such as `not` or `at least` together with the words that it refers to."""
+        """Report a word such as `not` or `at least`, together with the words that it refers to, as unreadable."""
         tokens = [word]
         while (token := self._peek()) is not _NOTHING:
             self.position += 1
@@ -329,7 +342,7 @@ class TokenReader:
         self._unread(why, *tokens, alone=True)
 
     def _read_time(self, token: Token) -> None:
-        """Read a time of day without `until`."""
+        """Report a time of day without `until`, which may be a start, an end or a price, as unclear."""
         typed = token.text.lower()
         price, clock = _START_OR_PRICE.fullmatch(typed), _CLOCK_TIME.fullmatch(typed)
         if price is not None:
@@ -357,7 +370,8 @@ class TokenReader:
     def _read_now(self, _: Token) -> None:
         previous = self._previous()
         if previous.kind is TokenKind.FILLER and previous.name in _WORDS_BEFORE_NOUN_NOW:
-            self._doubt()  # `for now` doesn't say when to rent
+            # In `for now`, the word isn't a request to rent immediately.
+            self._doubt()
 
     def _read_word(self, token: Token) -> None:
         number = self._peek()
@@ -371,7 +385,8 @@ class TokenReader:
         elif word in OTHER_VENDORS and self.vocabulary.vendor_names:
             self._unknown_vendor(token)
         elif not self.names_gpu and token.text[:1].isalpha():
-            self.names_gpu = True  # so that any further word is reported as unknown
+            # Only the first unknown word is taken for a GPU's name. Further ones are reported as unknown words.
+            self.names_gpu = True
             is_name = number.kind is TokenKind.NUMBER and not _is_decimal(number)
             self.position += is_name
             self._unknown_gpu(token, *([number] if is_name else []))
@@ -389,11 +404,12 @@ class TokenReader:
         self._skip(TokenKind.FILLER, *(("for",) if TokenKind.DURATION in kinds else ("the", "of")))
         value = self._peek()
         if key.name in {"at", "@"} and value.kind in _PRICE_KINDS:
-            return  # as in `at $3`
+            return  # In `at $3`, the price is read with the next token.
         if key.kind is TokenKind.PREPOSITION and value.name in {"region", "vendor", "provider"}:
-            return  # as in `from vendor nebius`
+            return  # In `from vendor nebius`, the vendor is read with the next token.
         if value.kind not in {*kinds, TokenKind.WORD, TokenKind.NUMBER, TokenKind.DURATION}:
-            if key.name != "contract" or previous.kind is not Part.CONTRACT:  # as in `spot contract`
+            # In `spot contract`, the value has already been read, because it comes before the keyword.
+            if key.name != "contract" or previous.kind is not Part.CONTRACT:
                 (self._unknown_word if key.name in {"at", "@", "on"} else self._missing_value)(key)
             return
         self.position += 1
@@ -438,9 +454,8 @@ class TokenReader:
         elif key.name in {"at", "@", "on"} and not named:
             self._unknown_word(key, value)
         elif Part.VENDOR in kinds and not self.vocabulary.vendor_names:
-            self.draft.add(
-                Part.VENDOR, value.text
-            )  # the bot doesn't know the vendors yet, but the marketplace does
+            # The catalog hasn't been read yet, so the name can't be checked here. The marketplace will check it.
+            self.draft.add(Part.VENDOR, value.text)
         elif Part.VENDOR in kinds:
             self._unknown_vendor(value)
         elif Part.REGION in kinds:
@@ -451,7 +466,10 @@ class TokenReader:
             self._read_word(value)
 
     def _read_option(self, dash: Token) -> None:
-        """Read a dash and the word directly after it, which is an option if the word is known."""
+        """Read a dash and the word directly after it.
+
+        A known word is an option and is read as if there were no dash. Any other word is reported as unreadable.
+        """
         option = self._peek()
         self.position += 1
         typed = Token(option.kind, dash.text + option.text)
@@ -481,7 +499,8 @@ class TokenReader:
         elif gpu_after is None and _may_be_unit(following) and self._read_unit(token):
             pass
         elif gpu is None and not self.names_gpu and following.kind is TokenKind.WORD:
-            self.draft.add(Part.COUNT, int(token.number))  # `8 h1oo`: the word after it is read as a GPU
+            # In a request without a known GPU, such as `8 h1oo`, the word after the number is a misspelled GPU.
+            self.draft.add(Part.COUNT, int(token.number))
         elif gpu is None:
             self._unread(_NO_UNIT, token, readings=_number_readings(token))
         elif may_be_memory or (gpu_after is None and token.number > _MAX_COUNT_AFTER_GPU):
@@ -493,9 +512,9 @@ class TokenReader:
                 self._doubt()
 
     def _read_unit(self, number: Token) -> bool:
-        """Read a number and the unknown unit after it: `6 hous`, `3 and a half hours`.
+        """Report a number with a misspelled or unknown unit: `6 hous`, `3 and a half hours`.
 
-        Returns False if the word may be a GPU instead, in which case nothing is read.
+        Returns False, without reading anything, if the word after the number may be a GPU instead.
         """
         word = self._peek()
         if word.kind is not TokenKind.WORD:
@@ -514,7 +533,10 @@ class TokenReader:
         return True
 
     def _read_price_without_unit(self, *tokens: Token, number: Token, total: bool = False) -> None:
-        """Read a number that is a price in dollars, unless the next word may be another currency or a unit."""
+        """Report a number that is probably a price in dollars, and suggest the price with a dollar sign.
+
+        Suggests nothing if the next word may be another currency or a unit.
+        """
         word = self._peek()
         each = word.text.lower() == "each"
         follows = word.kind is TokenKind.WORD or self._ends_with_max()
@@ -534,8 +556,8 @@ class TokenReader:
     def _read_duration(self, token: Token, *, latest: bool = False) -> None:
         following, word_after = self._peek(), self._peek(1).kind is TokenKind.WORD
         if token.ends_in_hours and following.kind is TokenKind.NUMBER and not word_after:
-            # In `1h 30`, most people mean minutes. In `6h 8 h100`, 8 is a number of GPUs. The number in `6h 8
-            # gpsu` is read later, together with its word.
+            # In `1h 30`, the second number means minutes, but in `6h 8 h100`, it is a number of GPUs. In `6h 8
+            # gpsu`, a word follows, so the number is read together with that word later.
             self.position += 1
             if following.number >= 10 or self._adjacent_gpu(1) is None:
                 minutes = timedelta(minutes=int(min(following.number, Decimal(60))))
@@ -577,7 +599,8 @@ class TokenReader:
             self._unread(_PRICE_UNIT, Token(TokenKind.WORD, money.other_unit))
             return
         total_words = [token.name for token in words if token.kind is TokenKind.TOTAL]
-        # `budget $3/h` is a cap, `total $3/h` is the price of all GPUs.
+        # `budget $3/h` is the highest price per GPU-hour, but `total $3/h` is the hourly price of all GPUs
+        # together.
         hourly_budget = money.per_hour and all(name == "budget" for name in total_words)
         total = money.total or (bool(total_words) and not hourly_budget)
         limit = money.limit or len(words) > 1 or after_at
@@ -586,7 +609,7 @@ class TokenReader:
         self.draft.add(Part.PRICE, replace(money, limit=limit, total=total, after_for=after_for))
 
     def _read_limit(self, words: list[Token], limit: Token, *, option: bool) -> None:
-        """Read a limit without a dollar sign, and the words before it."""
+        """Read a limit without a dollar sign, and the words before it: `max 3`, `price 2.50`, `under 6h`."""
         kinds = {token.kind for token in words}
         total = TokenKind.TOTAL in kinds
         is_number = limit.kind is TokenKind.NUMBER

@@ -30,11 +30,14 @@ from handlers.typed.until import LOOSE_END, START, UNTIL, UP_TO
 from handlers.typed.vocabulary import NameMatcher, Vocabulary
 
 MAX_TOKENS = 60
-"""The maximum number of tokens in a request. Reading one takes as long as looking up all names in the catalog."""
+"""The maximum number of tokens in a request.
+
+There must be a limit, because each token is compared with all names in the catalog.
+"""
 
 
 class TokenKind(Enum):
-    """The kind of a token that isn't itself a value for a part of the draft."""
+    """The kinds of tokens that aren't values for a part of the draft."""
 
     PLACE = auto()
     """A place such as `Paris` or `eu-north1`. The token's name is the region that contains the place."""
@@ -49,7 +52,7 @@ class TokenKind(Enum):
     AT_MOST = auto()
     """Words before an upper limit that includes the limit itself: `max`, `up to`."""
     BELOW = auto()
-    """Words before any other upper limit: `under`, `less than`."""
+    """Other words before an upper limit, most of which exclude the limit itself: `under`, `less than`."""
     PRICE = auto()
     TOTAL = auto()
     KEY = auto()
@@ -72,7 +75,7 @@ class TokenKind(Enum):
     DASH = auto()
     """A dash directly before a word, like the one before an option."""
     AMBIGUOUS = auto()
-    """Text with two possible meanings of the same length."""
+    """Text that matches two different meanings, neither of which covers more of the text than the other."""
     WORD = auto()
     """Any other text."""
     NOTHING = auto()
@@ -102,12 +105,12 @@ class Token:
     number: Decimal = Decimal(0)
     duration: timedelta = timedelta(0)
     loose: bool = False
-    """True if the token is too vague to rent something with `now`.
+    """True if the wording is so informal that the bot may have misunderstood it.
 
-    It is accepted all the same, because showing offers costs nothing.
+    Then `now` doesn't rent anything. But offers are still shown, because that costs nothing.
     """
     ends_in_hours: bool = False
-    """True if a number of minutes may follow this duration, as in `1h 30`."""
+    """True if the duration ends in hours, so that a number after it may mean minutes, as in `1h 30`."""
     money: Money = NO_MONEY
 
 
@@ -160,7 +163,8 @@ _PHRASES: dict[Kind, tuple[str, ...]] = {
         "or better", "or bigger", "or larger", ">", ">=",
     ),
 }  # fmt: skip
-_ANY = {  # These tokens have an empty name, which means any region or vendor.
+# Phrases for any region or any vendor. Their tokens have an empty name.
+_ANY = {
     "anywhere": Part.REGION,
     "worldwide": Part.REGION,
     "global": Part.REGION,
@@ -210,7 +214,7 @@ _WORD = re.compile(r"\S+")
 _LOOSE: dict[Kind, re.Pattern[str]] = {
     TokenKind.COURTESY: re.compile(""),
     TokenKind.URGENT: re.compile(""),
-    Part.ANY_TIME: re.compile(""),  # `any time now` doesn't ask for a machine at once
+    Part.ANY_TIME: re.compile(""),  # With `any time now`, people don't ask to rent immediately.
     TokenKind.PREPOSITION: re.compile("^(?:within|inside|@)"),
     Part.REGION: re.compile("^(?:the )?states$|^europa$|based$|only$"),
     Part.CONTRACT: re.compile("^(?:no|without)"),
@@ -219,7 +223,10 @@ _LOOSE: dict[Kind, re.Pattern[str]] = {
     Part.START: LOOSE_END,
     TokenKind.MONEY: re.compile(r"^[\d.]+ (?:an?|each|hourly)"),
 }
-"""Informal spellings for each kind of token. If the typed text matches, the token is `loose`."""
+"""Patterns for the informal spellings of each kind. A token whose typed text contains a match is `loose`.
+
+An empty pattern matches every text.
+"""
 
 
 TokenMatch = tuple[int, tuple[Token, ...]]
@@ -231,7 +238,8 @@ def tokenize(text: str, vocabulary: Vocabulary) -> list[Token]:
 
     Stops after MAX_TOKENS + 1 tokens.
     """
-    # This must have the same length as `text`, so that each token can be shown as it was typed.
+    # Change only ASCII letters, because others can become longer in lower case. With the same positions in both
+    # texts, each token can be shown as it was typed.
     lower = "".join(c.lower() if c.isascii() else c for c in text)
     tokens: list[Token] = []
     start = 0

@@ -15,10 +15,11 @@ MAX_NOTE_LENGTH = 200
 MENTION = re.compile(r"<@([UW][A-Z0-9]{1,20})(?:\|[^<>]{0,100})?>", re.IGNORECASE)
 """A pattern for the mention of a person: `<@U123|ben>` in a command, `<@U123>` elsewhere."""
 _MARKUP = re.compile(r"<([^<>\s][^<>]*)>")
-# `--eu` and `—eu` (phones turn two hyphens into one long dash) are options, not notes. As a note, the option would
-# be silently ignored, and something else would be rented.
+# A dash directly before a word, as in `--eu`, begins an option and not a note. The same applies to `—eu`, because
+# phones turn two hyphens into one long dash. If the option were read as a note, it would be silently ignored, and
+# something else would be rented.
 _NOTE_DASH = re.compile(r"(?:(?:^|(?<=\s))(?:-{2,}|\u2013+)|(?<![\u2014\u2015])[\u2014\u2015]+)(?=\s|$)")
-# `2 – 4 hours` is a range, not a request with the note `4 hours`.
+# A dash between two numbers, as in `2 – 4 hours`, makes a range. It doesn't begin a note.
 _NUMBER_BEFORE = re.compile(r"(?:^|(?<=\s))\$?\d{1,2}(?:[.,]\d+)?\s+$")
 _NUMBER_AFTER = re.compile(r"\s+\$?\d")
 
@@ -27,8 +28,8 @@ def plain_text(text: str) -> str:
     """Return a command's text without Slack's markup and escapes.
 
     The format is described under "Formatting message text" in Slack's docs. A mention becomes `@name` or `#name`,
-    and a link becomes its label. Line breaks are kept. Invisible characters are removed, such as the marks of
-    writing direction that phones insert around a pasted word.
+    and a link becomes its label. Line breaks are kept. Invisible characters are removed, such as the
+    text-direction marks that phones insert around a pasted word.
     """
     return name_mentions(text_with_mentions(text))
 
@@ -140,8 +141,8 @@ def _composed(text: str) -> str:
 def normalize_within(text: str, limit: int) -> str | None:
     """Return the normalized text, or None if it is longer than `limit`.
 
-    The length is checked before each expensive step. NFKC can turn one character into eighteen, so a text that
-    seems short could otherwise block the event loop, and with it everybody's commands.
+    The length is checked before each expensive step. Otherwise, a text that seems short could become very long,
+    because NFKC can turn one character into eighteen, and normalizing it would block everybody's commands.
     """
     spaced = " ".join(text.split())
     if len(spaced) > 2 * limit:
@@ -165,7 +166,7 @@ _WORDS = {
     for meant, words in (line.split(" = ") for line in re.split("; |\n", _MEANINGS))
     for word in words.split()
 }
-"""Words that have the same meaning in any context, each with the word that the parser knows."""
+"""Foreign and informal words that mean the same in any context, each with the word that the parser knows."""
 _CLOCK = r"\d{1,2}(?::\d\d)?"
 _PART = r"(?:tomorrow|this|in the) (?:morning|afternoon|evening)|tomorrow night|tonight"
 
@@ -227,17 +228,17 @@ _REWRITES: tuple[tuple[str, str | Callable[[re.Match[str]], str]], ...] = (
     (r"end of (?:the )?day", "today"),
     (r"(?:for )?(?:the|one|a) night", "overnight"),
 )  # fmt: skip
-"""Patterns for other ways of saying something and their replacements, in the order in which they are applied."""
+"""Patterns for wordings that the parser doesn't know, with their replacements, in the order of application."""
 _COMPILED = [
     (re.compile(rf"(?<![\w.-])(?:{pattern})(?!\w)", re.IGNORECASE), meant) for pattern, meant in _REWRITES
 ]
 
 
 def in_plain_words(text: str) -> str:
-    """Replace foreign words and other ways of saying something with the words that the parser knows.
+    """Replace foreign words and unusual wordings with words that the parser knows.
 
-    For example, `bis 18.30` becomes `until 18:30`. If this changes a text, its `now` has no effect, so that
-    nothing is rented because of a misunderstanding.
+    For example, `bis 18.30` becomes `until 18:30`. If this changes a request, the caller ignores `now` in it, so
+    that nothing is rented because of a misunderstanding.
     """
     for pattern, meant in _COMPILED:
         text = pattern.sub(meant, text)

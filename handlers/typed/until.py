@@ -38,9 +38,9 @@ _ZONES = {
     **dict.fromkeys(("est", "edt"), "America/New_York"), **dict.fromkeys(("cst", "cdt"), "America/Chicago"),
     **dict.fromkeys(("pst", "pdt"), "America/Los_Angeles"),
 }  # fmt: skip
-"""The time zones that people name after a time.
+"""The time zones that people name after a time, as in `18:00 CET`.
 
-In summer, `CET` also means the local time there, even though the correct name is CEST.
+A name always means the local time of the zone. So in summer, `CET` and `CEST` mean the same.
 """
 _ZONE = rf"(?: ?(?:{'|'.join(_ZONES)}))?"
 _TIME = rf"(?:\d{{1,2}}(?::\d\d|h\d\d)?(?: ?(?:am|pm|uhr|h))?|noon|midnight){_ZONE}(?![\w.:-])"
@@ -78,12 +78,15 @@ _FIND_DAY = re.compile(rf"(?<!\S){DAY}", re.ASCII)
 _FIND_ZONE = re.compile(rf" ?({'|'.join(_ZONES)})\b", re.ASCII)
 _CLOCK = re.compile(r"(?P<hour>\d{1,2})(?:[:h](?P<minute>\d\d))?(?: ?(?P<unit>am|pm|uhr|h))?", re.ASCII)
 LOOSE_END = re.compile(rf"tmr|tmw|tomorow|tomm|\dh|\d h|{_MONTH}|{'|'.join(_ZONES)}")
-"""A pattern for informal spellings in an end. `now` doesn't rent anything with these."""
+"""A pattern for informal spellings in an end or a start. In a request with such a spelling, `now` is ignored."""
 TIME_WORDS = frozenset(
     {*_NEAR_DAYS, *_TOMORROW, *_WEEKDAYS, *_ZONES, *_MONTHS, "tonight", "overnight", "morning", "afternoon"}
     | {"evening", "night", "weekend", "week", "month", "months", "year", "years", "later", "soon"}
 ) - {"may"}
-"""Words about time. A request that contains one in an unexpected position can't be understood without it."""
+"""Words about time. If the parser can't interpret one in a request, it must not suggest leaving the word out.
+
+Without the word, the machine would start or end at a different time than the person meant.
+"""
 _DAY_LENGTH = timedelta(days=1)
 Read = TypeVar("Read")
 
@@ -100,7 +103,8 @@ class End(NamedTuple):
 class UnclearEnd(Exception):
     """An end can't be read, or has passed.
 
-    `words` is the reason, and `ends` lists what to type after `until` instead.
+    `words` is the reason. `ends` contains the ends to suggest: the possible meanings of what was typed, or
+    examples.
     """
 
     def __init__(self, words: str, *ends: str) -> None:
@@ -109,7 +113,7 @@ class UnclearEnd(Exception):
         self.ends = ends
 
     def said(self, before: str = "") -> str:
-        """Return the reason, followed by suggestions: each possible end with the text `before` in front of it."""
+        """Return the reason, followed by the suggested ends, each after the text `before`, such as `until `."""
         return f"{self.words} Try: {', or '.join(before + end for end in self.ends)}" if self.ends else self.words
 
 
@@ -177,9 +181,9 @@ def parse_start(text: str, now: datetime, zone: str) -> datetime:
 def _read_elsewhere(
     parse: Callable[[str, datetime, str], Read], text: str, named: re.Match[str], now: datetime
 ) -> Read:
-    """Parse a text that names a time zone, for a person in that zone.
+    """Parse a text such as `18:00 CET`, which names a time zone, as if the person were in that zone.
 
-    `named` is the match of the zone's name, which is removed before `parse` is called.
+    `named` is the match of the zone's name, which is removed from the text before `parse` is called.
     """
     try:
         return parse(text[: named.start()] + text[named.end() :], now, _ZONES[named[1]])
@@ -281,9 +285,9 @@ def _next(day: date, since_midnight: timedelta, now: datetime, zone: ZoneInfo) -
     """Return the UTC time of this local time on a day, or None if it has passed."""
     whole_days, rest = divmod(since_midnight, _DAY_LENGTH)
     naive = datetime.combine(day + whole_days * _DAY_LENGTH, datetime.min.time()) + rest
-    # PEP 495: if a time occurs twice, fold 0 is the first occurrence. If a time is skipped, fold 0 uses the offset
-    # before the change, which makes the result later, and fold 1 uses the offset after the change, which makes the
-    # result earlier than with fold 0.
+    # `fold` (PEP 495) matters only when clocks change. If the time occurs twice, fold 0 is the first occurrence.
+    # If the time is skipped, fold 0 results in a time after the gap, as if the clocks hadn't changed, and fold 1
+    # in a time before the gap.
     for fold in (0, 1):
         at = naive.replace(tzinfo=zone, fold=fold).astimezone(UTC)
         if at > now:

@@ -1,4 +1,4 @@
-"""The names that a request can contain: those in the catalog, and other spellings of them."""
+"""The names that a request can contain, such as GPUs, regions and vendors, in all their spellings."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _SEPARATORS = r"[\s_./-]*"
 _MATCHES_NOTHING = "(?!)"
 
 _GPU_END = r"(?:(?=sxm|pcie|nvl)|s?(?:(?=x ?\d)|(?![a-z0-9])))"
-"""A pattern for what may directly follow a GPU's name.
+"""A pattern for what may directly follow a GPU's name without a space.
 
-This is its form factor, a plural s, or a count as in `h100x8`.
+This can be a form factor as in `h100sxm`, a plural s, or a count as in `h100x8`.
 """
 
 _REGION_SYNONYMS = {
@@ -30,7 +30,7 @@ _REGION_SYNONYMS = {
     "apac": "asia,asia pacific",
 }
 _CODE = r"-(?:\d|[a-z]{2}-\d|(?:north|south|east|west|central|iceland))[a-z0-9-]*"
-"""A pattern for the rest of a vendor's place name after its region: `eu-north1`, `US-TX-3`."""
+"""A pattern for what follows the region in a vendor's name for a data center: `-north1` in `eu-north1`."""
 _PLACES = {
     "eu": (
         rf"(?:eu|europe){_CODE}", r"nor-\d", r"fin-\d+", r"(?:fr-par|nl-ams|pl-waw)(?:-\d)?",
@@ -50,10 +50,10 @@ _PLACES = {
 }  # fmt: skip
 """Patterns for places whose region is certain.
 
-The API sells by region, so nobody can rent specifically in Paris. A request for Paris is refused, with a button
-for its region.
+The marketplace's API only lets us choose a region, so nobody can rent specifically in Paris. The error message for
+such a request has a button that searches in the region of Paris instead.
 """
-_ELSEWHERE = (
+_PLACES_OF_NO_REGION = (
     "uk|united kingdom|england|britain|london|switzerland|swiss|zurich|canada|toronto|montreal|mexico|brazil",
     "sao paulo|israel|tel aviv|uae|dubai|saudi arabia|qatar|middle east|turkey|istanbul|africa|south africa",
     "china|beijing|shanghai|russia|ukraine|argentina|chile|south america|latin america|latam|new zealand",
@@ -64,7 +64,10 @@ OTHER_VENDORS = frozenset(
     | {"digitalocean", "paperspace", "vast", "runpod", "coreweave", "crusoe", "lambda", "vultr", "together"}
     | {"nebius", "scaleway", "hyperstack", "fluidstack", "datacrunch", "verda", "hetzner"}
 )
-"""Names of vendors, some of which sell on the marketplace. Such a word is never left out of a request."""
+"""Names of well-known vendors, whether or not they sell on the marketplace.
+
+If somebody names a vendor that doesn't sell there, the name isn't treated as a word that can simply be left out.
+"""
 _CONTRACT_SYNONYMS = {
     Contract.ONDEMAND: ("on demand", "not spot", "no spot", "non spot", "without spot", "not preemptible"),
     Contract.SPOT: ("spot", "preemptible", "preemptable", "interruptible"),
@@ -88,16 +91,16 @@ class NameMatcher:
 
 
 class Narrowed(NamedTuple):
-    """A GPU after applying the features that were typed."""
+    """The result of narrowing a GPU down by the features that were typed, such as `80gb` or `sxm`."""
 
     gpu: str
     """The canonical name, if exactly one model has all the features. Otherwise the family."""
     features: tuple[str, ...]
-    """The features that still distinguish between models."""
+    """The typed features that could be checked. Empty if exactly one model, or every model, has all of them."""
     fitting: tuple[str, ...]
     """The models that have all the features."""
     compared: int
-    """The number of typed features that could be compared with the names of the models."""
+    """The number of typed features that could be checked, because the names of models mention such features."""
 
 
 @dataclass(frozen=True)
@@ -121,7 +124,7 @@ class Vocabulary:
     region_names: tuple[str, ...]
     vendor_names: tuple[str, ...]
     suggestions: dict[str, str]
-    """The words that a mistyped word is compared with, each with the word to suggest."""
+    """The words with which a mistyped word is compared, each with the name or wording to suggest for it."""
 
     def family_of(self, gpu: str) -> str | None:
         """Return the family of a canonical name, or None for a family."""
@@ -132,7 +135,7 @@ class Vocabulary:
         return self.variants[self.family_of(gpu) or gpu]
 
     def narrowed(self, gpu: str, typed: Iterable[str]) -> Narrowed:
-        """Apply the features that were typed to a GPU."""
+        """Narrow a family of GPUs down to the models that have all the features that were typed."""
         family, variants = self.family_of(gpu) or gpu, self.variants_of(gpu)
         features = comparable(dict.fromkeys(typed), family, variants)
         if not features:
@@ -164,10 +167,7 @@ class Vocabulary:
         return (*regions, *_nearest(word, others, 3 - len(regions), cutoff=70))
 
     def nearest_regions(self, word: str) -> tuple[str, ...]:
-        """Return the region of which the word is probably a misspelling.
-
-        Empty if the word may be another place.
-        """
+        """Return the region that the word probably misspells. Empty if the word isn't similar to any region."""
         regions = {key: name for key, name in self.suggestions.items() if name in self.region_names}
         return _nearest(word, regions, 1, cutoff=80)
 
@@ -207,11 +207,11 @@ def _vocabulary(
         variants=variants,
         gpus=_matcher(_gpu_patterns(families), before=MAKER, after=_GPU_END),
         features=_feature_pattern(variants),
-        # `us-east-1` isn't a region.
+        # A hyphen must not follow a region, because `us-east-1` is a place in a region.
         regions=_matcher(_patterns(region_meanings) | _dotted_us(region_meanings), after=r"(?![a-z0-9_-])"),
         places=_matcher(
             {places: name for name in regions for places in _PLACES.get(name_key(name), ())}
-            | dict.fromkeys(_ELSEWHERE, "")
+            | dict.fromkeys(_PLACES_OF_NO_REGION, "")
         ),
         contracts=_matcher(_patterns(contract_meanings)),
         vendors=_matcher(_patterns({name: name for name in vendors}), after=r"(?: (?:labs?|cloud))?(?![a-z0-9])"),
@@ -222,7 +222,7 @@ def _vocabulary(
 
 
 def _cities(regions: tuple[str, ...]) -> dict[str, str]:
-    """Return the places that are plain words, each with its region, as suggestions for misspelled words."""
+    """Return the names of cities, countries and states, each with its region, for recognizing misspelled ones."""
     return {
         word: name
         for name in regions
@@ -233,9 +233,9 @@ def _cities(regions: tuple[str, ...]) -> dict[str, str]:
 
 
 def _contract_meanings(contracts: tuple[str, ...]) -> dict[str, str]:
-    """Return the contract that each spelling means, limited to the contracts on sale.
+    """Return the contract for each of its spellings, if the catalog offers that contract.
 
-    If the catalog is empty, any contract may be on sale.
+    If the catalog lists no contracts, because it hasn't been read yet, all contracts count as offered.
     """
     sold = {name_key(name) for name in contracts} or {contract.value for contract in Contract}
     return {
@@ -260,8 +260,9 @@ def _suggestions(names: tuple[str, ...], meanings: Mapping[str, str]) -> dict[st
 def _pattern(name: str) -> str:
     """Return a pattern that matches a name with or without its separators.
 
-    Empty if the name has no letters or digits. The pattern also matches `rtx 4090` for `rtx4090` and `hyper stack`
-    for `hyperstack`, but not `h 100` for `h100`, because `8 h 100` starts with a duration.
+    For example, the pattern of `rtx4090` also matches `rtx 4090`, and that of `hyperstack` matches `hyper stack`.
+    But the pattern of `h100` doesn't match `h 100`, because `8 h` in `8 h 100` is a duration. Empty if the name
+    has no letters or digits.
     """
     pattern = ""
     previous = ""
@@ -292,7 +293,7 @@ def _dotted_us(regions: Mapping[str, str]) -> dict[str, str]:
 
 
 def _matcher(patterns: Mapping[str, str], before: str = "", after: str = r"(?![a-z0-9])") -> NameMatcher:
-    # The longest pattern comes first, so that `l40s` isn't read as `l40`.
+    # Longer names come first, because the first alternative that matches wins: `l40s` must not be read as `l40`.
     by_length = sorted(
         ((pattern, meaning) for pattern, meaning in patterns.items() if pattern),
         key=lambda item: len(item[0].replace(_SEPARATORS, "")),

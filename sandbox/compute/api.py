@@ -30,7 +30,7 @@ Answer = Callable[[web.Request, bytes, datetime], Any]
 
 
 class Api:
-    """The API for its only account."""
+    """The Compute Clear API, which has a single account."""
 
     def __init__(self, market: Market, hosts: Hosts, token: str) -> None:
         self.token = token
@@ -68,7 +68,7 @@ class Api:
             if not self._authorized(request):
                 return _problem(401, "Invalid or missing token", {"WWW-Authenticate": "Bearer"})
             raw = await request.read()
-            now = await self._hosts.settle()
+            now = await self._hosts.update()
             try:
                 check_known(request.query, *known)
                 return reply(answer(request, raw, now))

@@ -52,7 +52,7 @@ def bill(machines: Iterable[Machine], now: datetime) -> list[Line]:
     for machine in machines:
         if machine.appears_at > now:
             continue
-        end = machine.gone_at if machine.is_gone(now) else None
+        end = machine.terminated_at if machine.is_terminated(now) else None
         amount = micros(machine.rate, machine.appears_at, now if end is None else end)
         lines.append(Line(machine.resource_id, machine.name, machine.appears_at, end, machine.rate, amount))
     return lines

@@ -44,7 +44,7 @@ class VanishBody(ControlModel):
 
 
 class CopiesBody(ControlModel):
-    """The number of copies of a machine that shall exist."""
+    """The number of copies of a machine that should exist."""
 
     count: Annotated[int, Field(ge=0, le=100_000)]
 
@@ -56,7 +56,7 @@ class HostKeyBody(ControlModel):
 
 
 class PortBody(ControlModel):
-    """The port on which the next SSH host shall listen."""
+    """The port on which the next SSH host will listen."""
 
     port: Annotated[int, Field(ge=1, le=65_535)]
 
@@ -93,7 +93,7 @@ class Control:
 
     async def overview(self) -> dict[str, Any]:
         """Return the data for the page: machines with their utilization, the bill, and the vendors' behaviour."""
-        now = await self._hosts.settle()
+        now = await self._hosts.update()
         machines = [machine for machine in self._market.machines.values() if machine.appears_at <= now]
         return {
             "machines": [_machine_json(machine, now) | {"use": use_json(machine, now)} for machine in machines],
@@ -102,7 +102,7 @@ class Control:
         }
 
     async def _account(self, _request: web.Request) -> web.Response:
-        now = await self._hosts.settle()
+        now = await self._hosts.update()
         bought = [
             {
                 "offer_id": procurement.offer.offer_id,
@@ -119,13 +119,13 @@ class Control:
         return reply({"offers_bought": bought, "resources": resources})
 
     async def _show_machine(self, request: web.Request) -> web.Response:
-        now = await self._hosts.settle()
+        now = await self._hosts.update()
         machine = self._machine(request)
         seen = int(number(request, "visits", 0))
         if machine.host is not None and (seconds := wait_of(request)):
             host = machine.host
             await host.visited.wait_for(lambda: host.visits >= seen, seconds)
-            now = await self._hosts.settle()
+            now = await self._hosts.update()
         host_keys = {key.get_algorithm(): key.get_fingerprint() for key in machine.host_keys}
         details = {
             "cloud_init": machine.cloud_init,
@@ -138,7 +138,7 @@ class Control:
 
     async def _set_use(self, request: web.Request) -> web.Response:
         body = await read(request, UseBody)
-        set_use(self._machine(request), body, await self._hosts.settle())
+        set_use(self._machine(request), body, await self._hosts.update())
         return await self._show_machine(request)
 
     def _machine(self, request: web.Request) -> Machine:
@@ -149,7 +149,7 @@ class Control:
         return machine
 
     async def _bill(self, _request: web.Request) -> web.Response:
-        return reply(self._bill_json(await self._hosts.settle()))
+        return reply(self._bill_json(await self._hosts.update()))
 
     def _bill_json(self, now: datetime) -> dict[str, Any]:
         lines = bill(self._market.machines.values(), now)
@@ -168,7 +168,7 @@ class Control:
         name = request.match_info["name"]
         names = list(VENDORS) if name == "*" else [name]
         body = await read(request, BehaviourBody)
-        now = await self._hosts.settle()
+        now = await self._hosts.update()
         for each in names:
             if each not in VENDORS:
                 raise refusal(404, f"no vendor {each}; there are: {', '.join(sorted(VENDORS))}")
@@ -177,25 +177,25 @@ class Control:
 
     async def _add_unmanaged_machine(self, request: web.Request) -> web.Response:
         body = await read(request, UnmanagedMachineBody)
-        now = await self._hosts.settle()
+        now = await self._hosts.update()
         machine = unmanaged_machine(body, self._market.new_id(), now)
         self._market.add(machine)
-        await self._hosts.settle()
+        await self._hosts.update()
         return reply({"resource_id": machine.resource_id})
 
     async def _vanish(self, request: web.Request) -> web.Response:
         body = await read(request, VanishBody)
-        now = await self._hosts.settle()
+        now = await self._hosts.update()
         try:
             machine = self._market.vanish(request.match_info["id"], body.how, now)
         except Refused as refused:
             raise refusal(404, refused.detail) from None
-        await self._hosts.settle()
+        await self._hosts.update()
         return reply({"resource_id": machine.resource_id, "how": body.how})
 
     async def _copy(self, request: web.Request) -> web.Response:
         body = await read(request, CopiesBody)
-        now = await self._hosts.settle()
+        now = await self._hosts.update()
         try:
             self._market.copy(request.match_info["id"], body.count, now)
         except Refused as refused:
@@ -209,7 +209,7 @@ class Control:
 
     async def _next_ssh_port(self, request: web.Request) -> web.Response:
         body = await read(request, PortBody)
-        await self._hosts.settle()
+        await self._hosts.update()
         if self._hosts.listens_on(body.port):
             raise refusal(409, f"a machine listens on port {body.port}")
         self._hosts.next_port = body.port
@@ -229,10 +229,10 @@ def _machine_json(machine: Machine, now: datetime) -> dict[str, Any]:
         "name": machine.name,
         "vendor": machine.vendor,
         "status": "missing" if machine.missing else machine.status(now),
-        "alive": not machine.is_gone(now),
+        "alive": not machine.is_terminated(now),
         "host": machine.host and HOST,
         "port": machine.host and machine.host.port,
         "rate": machine.rate,
         "billed_from": machine.appears_at,
-        "billed_to": machine.gone_at if machine.is_gone(now) else None,
+        "billed_to": machine.terminated_at if machine.is_terminated(now) else None,
     }

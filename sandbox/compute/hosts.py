@@ -43,7 +43,7 @@ class Hosts:
         """Return whether a host listens on this port now."""
         return any(host.port == port for host in self._open.values())
 
-    async def settle(self) -> datetime:
+    async def update(self) -> datetime:
         """Start and stop the hosts that are due, and return a time at which all hosts are up to date.
 
         A response for this time agrees with the hosts if it is computed without awaiting anything.
@@ -78,7 +78,7 @@ class Hosts:
 
     async def _follow(self) -> None:
         while True:
-            await self.settle()
+            await self.update()
             soonest = self._schedule.next()
             if soonest is None:
                 await self._schedule.changes.wait_for(lambda: self._schedule.next() is not None)

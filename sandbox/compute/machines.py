@@ -33,7 +33,7 @@ class Machine:
     """A resource of the account. All times are sandbox time; None means never.
 
     A machine exists and is billed from `appears_at`, is running from `runs_at`, is being deleted from
-    `delete_accepted_at`, and is terminated and no longer billed from `gone_at`. If `missing` is set, the API
+    `delete_accepted_at`, and is terminated and no longer billed from `terminated_at`. If `missing` is set, the API
     responds as if a terminated machine had never existed.
     """
 
@@ -53,7 +53,7 @@ class Machine:
     offer_id: str | None = None
     resource_type: str = "vm"
     silent: bool = False
-    gone_at: datetime | None = None
+    terminated_at: datetime | None = None
     delete_accepted_at: datetime | None = None
     delete_refused_until: datetime | None = None
     delete_refused: bool = False
@@ -74,11 +74,11 @@ class Machine:
 
     def exists(self, now: datetime) -> bool:
         """Return whether the API shows the machine."""
-        return self.appears_at <= now and not (self.missing and self.is_gone(now))
+        return self.appears_at <= now and not (self.missing and self.is_terminated(now))
 
-    def is_gone(self, now: datetime) -> bool:
+    def is_terminated(self, now: datetime) -> bool:
         """Return whether the machine is terminated and therefore no longer billed."""
-        return self.gone_at is not None and self.gone_at <= now
+        return self.terminated_at is not None and self.terminated_at <= now
 
     def has_run(self, now: datetime) -> bool:
         """Return whether the machine is running, or has been running at some time before."""
@@ -86,11 +86,11 @@ class Machine:
 
     def listens(self, now: datetime) -> bool:
         """Return whether the machine's SSH host is up, which is from `runs_at` until it is terminated."""
-        return self.appears_at <= now and self.has_run(now) and not self.is_gone(now)
+        return self.appears_at <= now and self.has_run(now) and not self.is_terminated(now)
 
     def status(self, now: datetime) -> str:
         """Return the status that the API shows: provisioning, running, deleting or deleted."""
-        if self.is_gone(now):
+        if self.is_terminated(now):
             return "deleted"
         if self.delete_accepted_at is not None and self.delete_accepted_at <= now:
             return "deleting"
@@ -177,8 +177,8 @@ class Machine:
 
         A machine that isn't running by `now` never will be.
         """
-        if self.gone_at is None or at < self.gone_at:
-            self.gone_at = at
+        if self.terminated_at is None or at < self.terminated_at:
+            self.terminated_at = at
         if not self.has_run(now):
             self.runs_at = None
 

@@ -226,7 +226,7 @@ class Market:
 
     def _plan(self, machine: Machine) -> None:
         """Schedule the times at which this machine changes on its own."""
-        for moment in (machine.runs_at, machine.gone_at):
+        for moment in (machine.runs_at, machine.terminated_at):
             if moment is not None:
                 self.schedule.add(moment, machine)
 
@@ -265,13 +265,13 @@ class Market:
         fail deletions (500).
         """
         machine = self.machine(resource_id, now)
-        if machine.is_gone(now):
+        if machine.is_terminated(now):
             raise Refused(409, "This resource has been deleted already")
         if self._refuses_delete(machine, now):
             raise Refused(500, "The vendor did not answer")
         if machine.delete_accepted_at is None:
             setting = self.vendor_states[machine.vendor].take(frozenset({Behaviour.NOT_DELETING}))
-            takes: timedelta | None = VENDORS[machine.vendor].gone_after
+            takes: timedelta | None = VENDORS[machine.vendor].deletion_takes
             if setting.behaviour is Behaviour.NOT_DELETING:
                 takes = None if setting.seconds is None else timedelta(seconds=setting.seconds)
             machine.accept_delete(takes, now)
@@ -299,11 +299,11 @@ class Market:
         """Change the behaviour of a vendor. Deletions that were refused or delayed before become normal ones."""
         self.vendor_states[vendor].set(setting)
         for machine in self.machines.values():
-            if machine.vendor != vendor or machine.is_gone(now):
+            if machine.vendor != vendor or machine.is_terminated(now):
                 continue
             machine.delete_refused = False
             if machine.delete_accepted_at is not None:
-                machine.end(now + VENDORS[vendor].gone_after, now)
+                machine.end(now + VENDORS[vendor].deletion_takes, now)
                 self._plan(machine)
 
     def copy(self, resource_id: str, count: int, now: datetime) -> None:

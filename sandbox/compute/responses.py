@@ -15,7 +15,7 @@ _REFERENCE = {"started": "pending", "progress": "provisioning"}
 
 
 def offer(offered: Offer) -> dict[str, Any]:
-    """Return an Offer."""
+    """Return an offer as the API's Offer object."""
     listing, variant = offered.listing, offered.listing.variant
     nodes = listing.nodes
     disk = 100 * listing.count
@@ -47,7 +47,7 @@ def offer(offered: Offer) -> dict[str, Any]:
 
 
 def offer_list(query: OfferQuery, offers: list[Offer]) -> dict[str, Any]:
-    """Return an OfferList."""
+    """Return the results of a search as the API's OfferList object."""
     return {
         "offers": [offer(offered) for offered in offers],
         "total_count": len(offers),
@@ -56,7 +56,7 @@ def offer_list(query: OfferQuery, offers: list[Offer]) -> dict[str, Any]:
 
 
 def procured(procurement: Procurement) -> dict[str, Any]:
-    """Return a ProcureResponse."""
+    """Return the outcome of a purchase as the API's ProcureResponse object."""
     vendor = procurement.offer.listing.vendor
     if procurement.answered_failed:
         return {
@@ -76,7 +76,7 @@ def procured(procurement: Procurement) -> dict[str, Any]:
 
 
 def offer_status(market: Market, offered: Offer, now: datetime) -> dict[str, Any]:
-    """Return an OfferStatus."""
+    """Return the status of an offer and its procurement as the API's OfferStatus object."""
     procurement = market.procurements.get(offered.offer_id)
     status: dict[str, Any] = {
         "offer_id": offered.offer_id,
@@ -100,12 +100,12 @@ def offer_status(market: Market, offered: Offer, now: datetime) -> dict[str, Any
             "failure_reason": _failure(procurement),
             "procured_at": None if procurement.answered_failed else procurement.at,
         }
-    words = _REFERENCE if procurement.setting.behaviour is Behaviour.REFERENCE_WORDS else _GUIDE
+    names = _REFERENCE if procurement.setting.behaviour is Behaviour.REFERENCE_WORDS else _GUIDE
     machines = [machine for machine in procurement.machines if machine.exists(now)]
     return {
         **status,
         "status": "procured",
-        "procurement_status": words.get(stage, stage),
+        "procurement_status": names.get(stage, stage),
         "progress": _progress(procurement, now),
         "procured_at": procurement.at,
         "instances": [instance(machine, now) for machine in machines],
@@ -124,7 +124,7 @@ def _stage(procurement: Procurement, now: datetime) -> str:
         return "failed"
     if all(machine.has_run(now) for machine in machines):
         return "ready"
-    if all(machine.is_gone(now) for machine in machines):
+    if all(machine.is_terminated(now) for machine in machines):
         return "failed"
     return "started" if now - procurement.at < STARTED_FOR else "progress"
 
@@ -159,7 +159,7 @@ def _failure(procurement: Procurement) -> str:
 
 
 def instance(machine: Machine, now: datetime) -> dict[str, Any]:
-    """Return an Instance, which has an address only while the machine is running."""
+    """Return a machine as the API's Instance object, which has an address only while the machine is running."""
     access = _access(machine, now)
     return {
         "instance_id": f"i-{machine.resource_id[:8]}",
@@ -183,8 +183,8 @@ def _access(machine: Machine, now: datetime) -> dict[str, Any]:
 
 
 def resource(machine: Machine, now: datetime) -> dict[str, Any]:
-    """Return a Resource."""
-    gone = machine.is_gone(now)
+    """Return a machine as the API's Resource object."""
+    terminated = machine.is_terminated(now)
     history = None
     if machine.offer_id is not None:
         history = [
@@ -201,7 +201,7 @@ def resource(machine: Machine, now: datetime) -> dict[str, Any]:
         "vendor": machine.vendor,
         "vendor_region": machine.region,
         "status": machine.status(now),
-        "status_message": machine.message if gone else None,
+        "status_message": machine.message if terminated else None,
         "name": machine.name,
         "created_at": machine.appears_at,
         "access": _access(machine, now),
@@ -215,13 +215,13 @@ def resource(machine: Machine, now: datetime) -> dict[str, Any]:
         "offer_history": history,
         "pricing_total_hourly": machine.rate,
         "valid_from": machine.appears_at,
-        "valid_to": machine.gone_at if gone else None,
+        "valid_to": machine.terminated_at if terminated else None,
         "last_synced_at": now,
     }
 
 
 def deleting(machine: Machine) -> dict[str, Any]:
-    """Return a DeleteResponse."""
+    """Return the response to a deletion as the API's DeleteResponse object."""
     return {
         "resource_id": machine.resource_id,
         "status": "deleting",

@@ -65,7 +65,7 @@ class Live:
             self._send_workspace(socket, person, after),
             self._send_clock(socket),
             self._send_panel(socket),
-            _until_it_goes(socket),
+            _until_disconnected(socket),
         )
         tasks = [asyncio.create_task(loop) for loop in loops]
         try:
@@ -161,7 +161,7 @@ class Live:
         return [_request(entry, name) for entry, name in newest[-REQUESTS_SHOWN:]]
 
 
-async def _until_it_goes(socket: web.WebSocketResponse) -> None:
+async def _until_disconnected(socket: web.WebSocketResponse) -> None:
     """Read until the browser disconnects. The page sends nothing here, because it uses control calls to act."""
     async for _ in socket:
         pass

@@ -33,6 +33,6 @@ problems.
 
 
 def check(evidence: Evidence) -> list[str]:
-    """Return a line for each problem, which begins with the name of the check that found it."""
+    """Return a line for each problem, beginning with the name of the check that found it."""
     checks = CHECKS if evidence.restored_at is None else AFTER_RESTORE
     return [f"{each.__name__}: {finding}" for each in checks for finding in each(evidence)]

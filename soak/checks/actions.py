@@ -24,7 +24,7 @@ _EXTENDED = re.compile(r"\w+ extended this machine\b")
 SCRIPT = timedelta(minutes=12)
 """The additional time that a machine may run if its on-ending.sh runs first.
 
-It lasts until a probe run sees that the script has finished.
+It includes the time until a probe run notices that the script has finished.
 """
 RENT_CLICKS = frozenset({"rent", "rent_another", "rent_confirm"})
 DECISIONS = frozenset({"approve", "approve_confirm", "fewer_hours_form", "deny", "deny_form"})
@@ -51,7 +51,7 @@ def every_request_is_answered(evidence: Evidence) -> list[str]:
 def _without_dialogs(clicks: list[PerformedAction]) -> list[PerformedAction]:
     """Return the clicks that did more than open a modal.
 
-    A click only opened a modal if a later action on a modal carries the same value.
+    If a later action on a modal carries the same value as a click, the click only opened that modal.
     """
     opened = {action.value for action in clicks if action.kind not in {"rent", "rent_another"}}
     clicks = [action for action in clicks if action.kind != NOT_SUBMITTED]
@@ -86,7 +86,7 @@ def every_rent_has_a_card(evidence: Evidence) -> list[str]:
 def every_destroy_ends_it(evidence: Evidence) -> list[str]:
     """Check that soon after an acknowledged destroy, the machine is terminated and the card shows an end.
 
-    A graceful destroy gets additional time for its on-ending.sh, and doesn't count if somebody extends the lease
+    A graceful destroy gets additional time for its on-ending.sh. It is ignored if somebody extends the lease
     afterwards.
     """
     found = []

@@ -11,7 +11,7 @@ from soak.evidence import Evidence
 EXPECTED = frozenset({"slack.refused"})
 """The log events of errors that a revoked Slack token causes."""
 MAX_LINE, MAX_LINES = 400, 10
-"""The number of characters of a line, and the number of lines, that are reported at most."""
+"""The largest number of characters of a line, and of lines, that are reported."""
 CONNECTING = frozenset({"slack_bolt.AsyncApp"})
 """Libraries that log every failed attempt to connect as an error."""
 

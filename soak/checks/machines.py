@@ -37,9 +37,9 @@ _ASKS = re.compile(r"n't rented through me|^My database (?:is empty|seems to be 
 _DESTROYING = re.compile(r"(?:\S+ is|I'm) destroying this machine|The replacement for this machine is \w+, so ")
 """Matches the beginning of replies that name the cause if a machine is destroyed before its end."""
 _LONGER = re.compile(r"extended |asked for|[Aa]pproved")
-"""Matches in the thread of a rental that may have got more time than was requested at first."""
+"""Matches replies in the thread of a rental that may have got more time than was requested at first."""
 BUSY_BEFORE, BUSY_AFTER = timedelta(minutes=20), timedelta(minutes=5)
-"""The period around a machine's end, from `BUSY_BEFORE` the end until `BUSY_AFTER` it.
+"""The time before and after a machine's end during which its use is checked.
 
 A machine that computes during this whole period is certainly in use at its end.
 """
@@ -49,7 +49,7 @@ FAULT_LASTS = timedelta(minutes=75)
 If most machines can't be probed, no usage status changes for an hour.
 """
 _COMPUTES = 50
-"""The utilization, in percent, from which a GPU counts as computing."""
+"""The minimum utilization, in percent, of a GPU that computes."""
 _RECEIPT = re.compile(
     r"(?:It cost |\. )(an estimated )?(<?)\$([\d,]+\.\d\d)(?: for [^,.]+)?"
     r"(?:, of which \$[\d,]+\.\d\d was idle)?\."
@@ -135,8 +135,8 @@ def _rental(name: str) -> str:
 def nothing_outlives_its_lease(evidence: Evidence) -> list[str]:
     """Check that no machine bills longer than two grace periods after the latest end on its card.
 
-    Excused time isn't counted. A machine whose purchase was answered with `failed` should never have begun to
-    bill, so its start counts as its end.
+    Excused time is subtracted. A machine whose purchase was answered with `failed` should never have begun to
+    bill, so its start is used as its end.
     """
     found = []
     failed = {purchase.offer_id for purchase in evidence.purchases if purchase.failed}
@@ -162,7 +162,7 @@ def _waits_for_the_admin(evidence: Evidence, machine: Machine) -> bool:
 def nothing_ends_before_its_time(evidence: Evidence) -> list[str]:
     """Check that a machine that was ended by its lease ran until the last end on its card.
 
-    If something else ended the machine, its thread must say so. Machines that their vendor reclaimed don't count,
+    If something else ended the machine, its thread must say so. Machines that their vendor reclaimed are ignored,
     because the bot may notice that only when it deletes them.
     """
     found = []
@@ -183,8 +183,8 @@ def _terminated(evidence: Evidence, rental: str) -> datetime | None:
     if not any(text.startswith("This machine ended") for text in replies):
         return None
     machines = [machine for machine in evidence.machines if machine.rental == rental]
-    taken = any(machine.resource_id in evidence.taken_back for machine in machines)
-    if taken or any(map(_DESTROYING.match, replies)):
+    reclaimed = any(machine.resource_id in evidence.reclaimed for machine in machines)
+    if reclaimed or any(map(_DESTROYING.match, replies)):
         return None
     return max((machine.end or evidence.now for machine in machines), default=None)
 
@@ -192,7 +192,7 @@ def _terminated(evidence: Evidence, rental: str) -> datetime | None:
 def no_end_is_later_than_the_latest(evidence: Evidence) -> list[str]:
     """Check that the end on a card never exceeds the latest end that the card showed first.
 
-    A rental doesn't count if somebody asked for more time.
+    Rentals for which somebody requested more time are ignored.
     """
     found = []
     for rental in evidence.cards:
@@ -211,7 +211,7 @@ def no_end_is_later_than_the_latest(evidence: Evidence) -> list[str]:
 def busy_machines_go_on(evidence: Evidence) -> list[str]:
     """Check that a machine with a flexible end that computes at its end continues until the latest end.
 
-    A machine doesn't count if the bot possibly couldn't see that it was busy.
+    Machines are ignored if the bot possibly couldn't see that they were busy.
     """
     found = []
     for rental in evidence.cards:
@@ -229,13 +229,15 @@ def busy_machines_go_on(evidence: Evidence) -> list[str]:
 
 
 def _probe_runs_may_fail(evidence: Evidence, end: datetime) -> bool:
-    """Return whether probe runs failed on half of the machines at some time in the 75 minutes before that end.
+    """Return whether the bot possibly couldn't rely on its probe runs shortly before `end`.
 
-    If most probe runs fail, the bot assumes that the cause is on its own side, and no usage status changes.
+    This is so if, in the 75 minutes before, probe runs failed on at least half of the machines at once, or if a
+    vendor reclaimed a machine. If most probe runs fail, the bot assumes that the cause is on its own side, and no
+    usage status changes.
     """
     since = end - FAULT_LASTS
-    taken = [machine for machine in evidence.machines if machine.resource_id in evidence.taken_back]
-    if any(machine.end and since <= machine.end <= end for machine in taken):
+    reclaimed = [machine for machine in evidence.machines if machine.resource_id in evidence.reclaimed]
+    if any(machine.end and since <= machine.end <= end for machine in reclaimed):
         return True
     for moment in _minutes(since, end):
         probed = [

@@ -15,20 +15,19 @@ _OVER = {
     "over": r"This request (?:failed|expired|was \w+)\b",
     "decided": r"(?:Declined|Expired|Withdrawn)\b|.+ (?:declined|withdrew) this request|Nobody decided",
 }
-"""The beginnings of the replies that announce an end: of a machine, of a request without an offer, or of any
-other."""
+"""Patterns for the beginning of a reply that announces an end, by the kind of end."""
 _ONCE = {
     "destroying": r"(?:\S+ is|I'm) destroying this machine|.+ cancelled this request, so|The replacement .+ so",
     "ready": r"Ready\b",
     "asked": r".+ asked for approval\b",
     **_OVER,
 }
-"""The beginnings of the replies that can appear only once in a thread."""
+"""Patterns for the beginning of a reply that can appear only once in a thread, by the kind of reply."""
 _OF_A_RENTAL = re.compile(rf"^({RENTAL_ID})(?::[\d:]+)?$")
 
 
 def no_message_is_posted_twice(evidence: Evidence) -> list[str]:
-    """Check that no more messages were posted twice than /health reports."""
+    """Check that messages were posted twice at most as often as /health reports."""
     places = defaultdict(list)
     for post in evidence.posts:
         places[post.message_id].append(post)
@@ -92,9 +91,9 @@ def ended_rentals_have_no_buttons(evidence: Evidence) -> list[str]:
     Two buttons are allowed: Replace, in the message about a lost machine, and Show, which leads to the
     replacement.
 
-    Private answers never change, so their buttons don't count either. The same is true of the answer to *Details*
-    on the Home tab, a direct message that reads like a card. Messages to somebody who left may keep their buttons,
-    because the bot can't find a message again whose post got no answer.
+    Private answers are ignored, because they never change. The same is true of the answer to *Details* on the Home
+    tab, a direct message that reads like a card. Messages to somebody who left may keep their buttons: if a post
+    got no answer, the bot can't find the message again.
     """
     of_who_left = {(m.channel, m.ts) for name in evidence.left for m in evidence.private(name)}
     over = {rental for rental, card in evidence.cards.items() if card.text.startswith(ENDS)}

@@ -24,8 +24,8 @@ _NOT_ALLOWED = "An offer matched this request, but"
 def waitlist_entries_are_fulfilled(evidence: Evidence) -> list[str]:
     """Check that a waitlist entry leads to a rental within PATIENCE.
 
-    Only the time counts in which nothing fails and the market has an offer that costs at most the entry's highest
-    price. Entries that the team's rules don't allow don't count; their thread says so.
+    The time is measured only while nothing fails and the market has an offer that costs at most the entry's
+    highest price. Entries that the team's rules don't allow are ignored; their thread says so.
     """
     found = []
     for rental in evidence.cards:
@@ -39,9 +39,10 @@ def waitlist_entries_are_fulfilled(evidence: Evidence) -> list[str]:
 
 
 def _waits(evidence: Evidence, rental: str) -> Iterator[tuple[str, datetime, datetime]]:
-    """Yield each text with which a rental's card said what it waits for, with the start and end of its display.
+    """Yield the states of a rental's card in which the rental waits.
 
-    Cards show times in the reader's zone. The cards read here are Ben's, whose zone is UTC in November.
+    Each has the card's text, and the times at which the text appeared and disappeared. Cards show times in the
+    reader's zone. The cards read here are Ben's, whose zone is UTC in November.
     """
     cards = [(card, m) for m in evidence.seen.get("Ben", ()) if (card := CARD.match(m.text)) and not m.only_you]
     states = [message for card, message in cards if card["id"] == rental]
@@ -53,7 +54,7 @@ def _waits(evidence: Evidence, rental: str) -> Iterator[tuple[str, datetime, dat
 def _in_vain(evidence: Evidence, text: str, since: datetime, until: datetime) -> timedelta:
     """Return the time that a rental waited in vain.
 
-    Only the time counts in which nothing was disturbed and an offer was available that the card allows.
+    The time is measured only while nothing was disturbed and an offer was available that the card allows.
     """
     card, cap, starts = CARD.match(text), _CAP.search(text), _STARTS.search(text)
     if card is None or cap is None or evidence.calm_since is None:

@@ -91,8 +91,8 @@ def asked_twice(record: Record) -> Iterator[str]:
                 yield f"{life.rental.id} was asked about again after {apart}"
 
 
-def asked_in_silence(record: Record) -> Iterator[str]:
-    """Check that no question is sent before the time until which the owner said they need the machine."""
+def asked_too_early(record: Record) -> Iterator[str]:
+    """Check that no question is sent before the time until which the owner said that they need the machine."""
     for life in record.lives:
         for kept in life.events:
             if not isinstance(kept.facts, KeptFacts):
@@ -128,7 +128,7 @@ CHECKS: dict[str, Callable[[Record], Iterable[str]]] = {
         destroyed_by_itself,
         asked_outside_hours,
         asked_twice,
-        asked_in_silence,
+        asked_too_early,
         asked_while_in_use,
         notified_late,
     )

@@ -9,7 +9,7 @@ from enum import StrEnum
 
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
 ZONES = {"Europe/Berlin": 1, "America/New_York": -5, "Asia/Tokyo": 9, "UTC": 0}
-"""The time zones, with the hours by which each is ahead of UTC in winter, when the plan begins."""
+"""The time zones, with their offset from UTC in hours. It is winter when the plan begins."""
 BEGINS_AT = 12
 """The UTC hour at which the plan begins. It must match the clock of `tests.lifecycle.world`."""
 WORKDAY = (8, 19)
@@ -58,7 +58,11 @@ class Decision(StrEnum):
 
 @dataclass(frozen=True)
 class PlannedRental:
-    """A planned rental."""
+    """A planned rental.
+
+    `at` counts from the beginning of the plan, `works_for` from the time when the machine is ready, and
+    `answers_after` from the last question to the owner.
+    """
 
     at: timedelta
     """The time of the request, since the beginning of the plan."""

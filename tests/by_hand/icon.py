@@ -1,7 +1,7 @@
 """Draws the app's icon for its settings in Slack: `python -m tests.by_hand.icon`, or `make icon`.
 
-It writes deploy/icon-512.png and deploy/icon-1024.png from the icon of the sandbox's page. They are full squares,
-since Slack rounds the corners.
+Writes deploy/icon-512.png and deploy/icon-1024.png, based on the icon of the sandbox's page. The icons are full
+squares, because Slack rounds the corners itself.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Makes the pictures of README.md and the pages of docs/: `python -m tests.by_hand.pictures`, or `make pictures`.
+"""Makes the pictures of README.md and docs/: `python -m tests.by_hand.pictures`, or `make pictures`.
 
-It plays a short story on the sandbox's page in Chromium, and writes docs/pictures/*.png. With `--messages FOLDER`
-it writes there instead, one by one, the messages that matter most, each without what is around it.
+Plays a short story on the sandbox's page in Chromium, and writes docs/pictures/*.png. With `--messages FOLDER`,
+the most important messages are written to that folder instead, each in a picture of its own.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from tests.programs import find
 FOLDER = Path(__file__).parents[2] / "docs" / "pictures"
 PAGE = ViewportSize(width=1280, height=800)
 MESSAGES = ViewportSize(width=1010, height=640)
-"""Wide enough for the places beside the messages; the panel is closed."""
+"""The window's size for pictures of messages: wide enough for the list of places, with the panel closed."""
 ALONE = ViewportSize(width=740, height=900)
 CLEOS_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKuTYM8YqYNlRHGQdFCzcCJ4bcGQDh7nYqBBmQJrEXmF cleo@laptop"
 HALF_HOUR = 1800
@@ -28,14 +28,14 @@ HALF_HOUR = 1800
 
 @dataclass(frozen=True)
 class Story:
-    """What happens on a sandbox, and where its pictures go."""
+    """A sandbox on which a story is played, and the folder for its pictures."""
 
     browser: Browser
     sandbox: Sandbox
     folder: Path
 
     def open(self, user: str, channel: str, size: ViewportSize = MESSAGES) -> Page:
-        """Open the page as a person. On a screen of the size for messages, the panel is closed."""
+        """Open the page as a person. With the window size MESSAGES, the panel is closed."""
         page = self.browser.new_page(viewport=size, reduced_motion="reduce", device_scale_factor=1.5)
         page.goto(f"{self.sandbox.url}/#/{user}/{channel}")
         if size is MESSAGES:
@@ -43,7 +43,10 @@ class Story:
         return page
 
     def take(self, shown: Page | Locator, name: str) -> None:
-        """Take a picture, with the mouse elsewhere: under it a message would have its tools."""
+        """Take a picture.
+
+        The mouse is moved away first, because a message under the mouse shows its tools.
+        """
         (shown if isinstance(shown, Page) else shown.page).mouse.move(0, 0)
         path = self.folder / f"{name}.png"
         shown.screenshot(path=path)
@@ -53,14 +56,20 @@ class Story:
         self.sandbox.call("slack/_control/command", user=user, channel=channel, command="/gpu", text=text)
 
     def later(self, seconds: int) -> None:
-        """Let time pass with the bot."""
+        """Let time pass, in steps of at most half an hour.
+
+        The bot does everything that becomes due in each step.
+        """
         for _ in range(seconds // HALF_HOUR):
             self.sandbox.call("_control/time", seconds=HALF_HOUR)
         if seconds % HALF_HOUR:
             self.sandbox.call("_control/time", seconds=seconds % HALF_HOUR)
 
     def later_until(self, shown: Locator) -> Locator:
-        """Let half an hour pass again and again, a day at most, until something is shown. Return it."""
+        """Let time pass in steps of half an hour until something is shown, and return what is shown.
+
+        Fails if nothing is shown within a day.
+        """
         for _ in range(48):
             if shown.count():
                 break
@@ -69,7 +78,7 @@ class Story:
         return shown.last
 
     def use(self, percent: int) -> None:
-        """Let the GPUs of all machines compute at so many percent from now on."""
+        """Set the utilization of the GPUs of all machines, in percent."""
         for line in self.sandbox.read("../../compute/_control/account")["resources"]:
             if line["alive"]:
                 phases = [{"all": percent, "connections": 1 if percent else 0}]
@@ -77,26 +86,30 @@ class Story:
 
 
 def said(page: Page, pattern: str) -> Locator:
-    """Return the messages of a page that say this."""
+    """Return the messages on a page that match the pattern."""
     return messages(page).get_by_role("article").filter(has_text=re.compile(pattern))
 
 
 def newest(page: Page, pattern: str) -> Locator:
-    """Wait for a message that says this. Return the newest."""
+    """Wait for a message that matches the pattern, and return the newest one."""
     found = said(page, pattern).last
     expect(found).to_be_visible()
     return found
 
 
 def ask_ben(page: Page) -> None:
-    """Ask for what the newest offers say, which needs approval."""
+    """Request the newest offers, which need approval."""
     page.get_by_role("button", name="Ask for $18.40/h").last.click()
     page.get_by_role("dialog").locator("[type=submit]").click()
     expect(page.get_by_role("dialog")).to_have_count(0)
 
 
 def take_pages(story: Story) -> None:
-    """Look at offers and the form, rent, look at the machine and at Home, approve, and read the month's cost."""
+    """Take the pictures of the pages.
+
+    In the story, people look at offers and the form, rent, look at the machine and at the Home tab, approve, and
+    read the cost of the month.
+    """
     page = story.open(ANA, TRAINING)
     story.type(ANA, "key github ana-dev")
     page.get_by_role("button", name=re.compile("^Use ")).click()
@@ -141,7 +154,11 @@ def take_pages(story: Story) -> None:
 
 
 def take_messages(story: Story) -> None:
-    """Rent for two, look away until a question comes, work until the end, and ask for eight GPUs."""
+    """Take the pictures of single messages.
+
+    In the story, Ana rents for two people, leaves the machine idle until a question comes, uses it until its end,
+    and Cleo requests eight GPUs.
+    """
     ana, cleo = story.open(ANA, TRAINING, ALONE), story.open(CLEO, TRAINING, ALONE)
     story.type(ANA, "key github ana-dev")
     ana.get_by_role("button", name=re.compile("^Use ")).click()

@@ -1,10 +1,10 @@
-"""Plays an upgrade from the last release to this version and the way back, while rentals live, on both databases.
+"""Tries an upgrade from the last release to this version and back, on both databases, with live rentals.
 
     .venv/bin/python -m tests.by_hand.upgrade [--release REF] [--database sqlite|postgres] [--keep FOLDER]
 
-The release is installed from this repository's history, with its own dependencies, into a virtual environment of
-its own. Without --release, it is the commit before the one that added the newest revision of the schema. Each
-database is played twice: the bot is ended by SIGTERM before the upgrade and by SIGKILL before the way back, and
+The release is installed from this repository's history, with its own dependencies, into a separate virtual
+environment. Without --release, it is the commit before the one that added the newest revision of the schema. Each
+database is tried twice: first, the bot is ended by SIGTERM before the upgrade and by SIGKILL before going back,
 then the other way round.
 """
 
@@ -44,14 +44,14 @@ HOUR = timedelta(hours=1)
 
 
 class Failed(Exception):
-    """The upgrade or the way back did not do what the docs say."""
+    """The upgrade, or going back, didn't work as the documentation says."""
 
 
-def check(fact: bool, words: str) -> None:
-    """Print what was checked. Raise Failed if it is not so."""
-    print(f"    {'ok  ' if fact else 'NOT '} {words}", flush=True)
+def check(fact: bool, statement: str) -> None:
+    """Print the statement with its result. Raise Failed if `fact` is False."""
+    print(f"    {'ok  ' if fact else 'NOT '} {statement}", flush=True)
     if not fact:
-        raise Failed(words)
+        raise Failed(statement)
 
 
 # --- the release
@@ -65,7 +65,7 @@ def last_release() -> str:
 
 
 def install(release: str, folder: Path) -> str:
-    """Install a commit of this repository into a new virtual environment. Return its Python."""
+    """Install a commit of this repository into a new virtual environment, and return the path of its Python."""
     source, python = folder / "source", folder / "venv/bin/python"
     source.mkdir()
     archive = folder / "release.tar"
@@ -90,20 +90,20 @@ def _git(*arguments: str) -> str:
 
 @dataclass
 class Play:
-    """One upgrade and way back."""
+    """One upgrade, and the way back."""
 
     world: World
     old_python: str
     kind: str
     go_back: list[str]
-    """The commands that go back, once the newer version printed them."""
+    """The commands that go back, as the newer version printed them. Empty until then."""
 
     @property
     def url(self) -> str:
         return self.world.settings["GPUBOT_DATABASE_URL"]
 
     async def start(self, *, old: bool = False) -> None:
-        """Start the old version or this one, and settle."""
+        """Start the old version or this one, and wait until it is idle."""
         self.world.settings["GPUBOT_HTTP"] = f"127.0.0.1:{free_port()}"
         python = self.old_python if old else sys.executable
         self.world.processes.append(await start_bot(self.world.settings, self.world.log, python=python))
@@ -111,19 +111,22 @@ class Play:
         await self.world.play.settle()
 
     async def end(self, how: str) -> None:
-        """End the running version."""
+        """End the running version with SIGKILL or SIGTERM."""
         if how == "SIGKILL":
             await self.world.kill()
         else:
             check(await self.world.stop() == 0, "SIGTERM ended it in order")
 
     def shell(self, command: str) -> None:
-        """Run a command as an operator does who pastes it."""
+        """Run a command through a shell, as if an operator had pasted it."""
         print(f"    $ {command}", flush=True)
         subprocess.run(command, shell=True, check=True, cwd=self.world.folder)  # noqa: S602 - it is about what a shell makes of it
 
     async def upgrade(self) -> None:
-        """Start this version on the old database, as docs/upgrade.md says. Note the commands that go back."""
+        """Start this version on the old database, following docs/upgrade.md.
+
+        Stores the commands that go back in `go_back`.
+        """
         if self.kind == POSTGRES:
             try:
                 await self.start()
@@ -136,7 +139,7 @@ class Play:
                 migrate == "gpubot migrate",
                 f"gpubot run refuses, and names 2 commands: {refused.partition('.')[0]}",
             )
-            # What ended is not in the log of the versions that ran: it wrote no line of JSON.
+            # The refusal isn't a line of JSON like the rest of the log, so remove it before the log is parsed.
             self._without_last_line()
             self.shell(dump)
             await self._migrate()
@@ -165,7 +168,7 @@ class Play:
             check(await process.wait() == 0, "gpubot migrate")
 
     def back(self) -> None:
-        """Put the older database in place by the printed commands."""
+        """Restore the older database with the printed commands."""
         for command in self.go_back:
             self.shell(command)
         if self.kind == POSTGRES:
@@ -174,7 +177,7 @@ class Play:
             print(f"    GPUBOT_DATABASE_URL names {name}", flush=True)
 
     async def column(self, query: str) -> set[str]:
-        """Return what a query, without its SELECT, finds in the database."""
+        """Return the values that a query finds in the database. The query is given without its SELECT."""
         path = sqlite_path(self.url)
         engines = postgres_engines(self.url, "check") if path is None else sqlite_engines(path)
         try:
@@ -186,7 +189,7 @@ class Play:
 
 @contextmanager
 def programs(server: Any) -> Iterator[None]:
-    """Put pg_dump, createdb and pg_restore of the server's own version first in the PATH."""
+    """Put pg_dump, createdb and pg_restore of the server's own version at the front of the PATH."""
     version = asyncio.run(_version(server))
     package = find_spec(SERVER_PACKAGE)
     if package is None or package.origin is None:
@@ -208,7 +211,7 @@ async def _version(server: Any) -> int:
 
 @asynccontextmanager
 async def played(kind: str, number: int, server: Any, old_python: str, folder: Path) -> AsyncIterator[Play]:
-    """Yield a play with an empty database of that kind."""
+    """Yield a play with an empty database of the given kind."""
     url = f"sqlite:///{folder / 'gpubot.sqlite'}"
     if kind == POSTGRES:
         connection = await asyncpg.connect(server.get_uri(database="postgres"))
@@ -224,8 +227,9 @@ async def played(kind: str, number: int, server: Any, old_python: str, folder: P
 
 
 async def play(it: Play, first_end: str, second_end: str) -> None:
-    """Upgrade and go back while rentals live. Raise Failed or AssertionError if anything is lost or bought
-    twice.
+    """Upgrade and go back with live rentals.
+
+    Raises Failed or AssertionError if anything is lost, or bought twice.
     """
     world = it.world
     print("  the release rents", flush=True)
@@ -290,7 +294,7 @@ async def play(it: Play, first_end: str, second_end: str) -> None:
 
 
 async def _bought(world: World) -> list[tuple[str, str]]:
-    """Return the offer and vendor of each purchase. Raise Failed if an offer was bought twice."""
+    """Return the offer and the vendor of each purchase. Raise Failed if an offer was bought twice."""
     purchases = (await world.sandbox.account()).offers_bought
     if max(Counter(one.offer_id for one in purchases).values()) > 1:
         raise Failed("an offer was bought twice")
@@ -298,7 +302,7 @@ async def _bought(world: World) -> list[tuple[str, str]]:
 
 
 async def _all_known(it: Play, question: SeenMessage | None) -> None:
-    """Check that each machine on the account is watched, or that the admins' question names its rental."""
+    """Check that each machine on the account is either watched, or named in the question to the admins."""
     stored, alive = await it.column("resource_id FROM resources"), await it.world.alive()
     asked = [one for one in alive if one.resource_id not in stored]
     named = [one for one in asked if question is not None and one.name.split("-")[1] in question.text]
@@ -309,7 +313,7 @@ async def _all_known(it: Play, question: SeenMessage | None) -> None:
 
 
 def main() -> None:
-    """Play all of it, and end with 1 if something is wrong."""
+    """Try everything, and exit with status 1 if something is wrong."""
     parser = argparse.ArgumentParser(prog="python -m tests.by_hand.upgrade", description=__doc__)
     parser.add_argument("--release", help="a commit or tag; by default the last release")
     parser.add_argument("--database", choices=[SQLITE, POSTGRES], help="by default both")

@@ -1,6 +1,6 @@
-"""The bench itself, at a size that takes half a minute: it measures every figure, however fast anything is.
+"""Runs the whole bench at a size that takes half a minute, and checks that it measures every figure.
 
-CI runs this file by its name.
+The values don't matter. CI runs this file by its name.
 """
 
 from __future__ import annotations
@@ -43,9 +43,9 @@ WITH_BASELINE = {
 } | ACKS
 LIVE = max(TINY.live)
 OR_INVALID = {f"polls_late_{LIVE}", f"polls_late_{LIVE}_free", f"restart_{LIVE}"}
-"""These have a baseline too, and no number if the machine was not quiet."""
+"""Figures that have a baseline, but no value if the machine wasn't quiet."""
 COUNTS = {"lost_after_kill", "billing_after_kill"}
-"""The same, but a baseline of 0 gives no ratio."""
+"""Like OR_INVALID, but with no ratio, because their baseline is 0."""
 
 
 def modes_of_logs(folder: Path) -> set[tuple[str, int]]:

@@ -1,4 +1,4 @@
-"""The package as pip installs it from a tag. CI runs this file by its name."""
+"""Tests the package as pip installs it from a tag. CI runs this file by its name."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.programs import program
 from tests.test_version import ROOT, run
 
 
-def test_a_package_that_pip_installs_from_a_tag_starts_and_names_the_commit_of_the_tag(tmp_path: Path) -> None:
+def test_a_package_installed_from_a_tag_starts_and_names_its_commit(tmp_path: Path) -> None:
     git = program("git")
     run(git, "clone", "--quiet", "--no-checkout", ROOT, "clone", cwd=tmp_path)
     clone, target = tmp_path / "clone", tmp_path / "installed"
@@ -24,13 +24,13 @@ def test_a_package_that_pip_installs_from_a_tag_starts_and_names_the_commit_of_t
     }
     run(git, "commit", "--quiet", "--message", "remove all files", cwd=clone, **git_config)
     pip = (sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check")
-    # Unlike options, they also hold for the setuptools that pip installs to build the package.
+    # Environment variables, unlike options, also apply to the setuptools that pip installs to build the package.
     options = {"PIP_NO_DEPS": "1", "PIP_COMPILE": "0"}
     run(*pip, "--target", target, f"git+{clone.as_uri()}@v9.9.9", cwd=tmp_path, **options)
     gpubot = (sys.executable, target / "bin" / "gpubot")
     said = run(*gpubot, "--version", cwd=tmp_path, PYTHONPATH=str(target))
     assert said == f"gpubot {version('gpubot')} (commit {commit})"
-    # Whatever the bot and its migrations need is part of the package.
+    # Everything that the bot and its migrations need must be part of the package.
     database = f"sqlite:///{tmp_path}/gpubot.sqlite"
     code = (
         "import asyncio, bot.app, bot.config.manifest as manifest, store.db as db; manifest.socket_manifest(); "

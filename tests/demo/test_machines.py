@@ -8,7 +8,7 @@ import aiohttp
 import pytest
 
 from bot.errors import Mistake
-from demo.console import change_use, read_use, take_back
+from demo.console import change_use, read_use, reclaim
 from sandbox.client import Addresses, SandboxClient
 from sandbox.clock import SandboxClock
 from sandbox.compute import ComputeSandbox
@@ -32,13 +32,13 @@ async def test_a_rentals_machine_can_be_put_to_use_and_then_reclaimed(sandbox: S
     assert await change_use(sandbox, "k7mq2 98") == f"{name}: GPUs at 98 %, 98 %, no connection."
     assert await change_use(sandbox, "k7mq2  0 % connected") == f"{name}: GPUs at 0 %, 0 %, one connection."
     assert await change_use(sandbox, "train-3 hang") == "train-3: hang."
-    assert await take_back(sandbox, "k7mq2") == f"nebius takes {name} back."
+    assert await reclaim(sandbox, "k7mq2") == f"nebius takes {name} back."
     assert [machine.name for machine in (await sandbox.account()).resources if machine.alive] == [
         "gpubot-k7mq2-1",
         "train-3",
     ]
     with pytest.raises(Mistake, match="There is: gpubot-k7mq2-1, train-3"):
-        await take_back(sandbox, "zzzzz")
+        await reclaim(sandbox, "zzzzz")
 
 
 @pytest.mark.parametrize("text", ["", "101", "fire", "98 hang", "-1", "0 connection"])

@@ -1,4 +1,4 @@
-"""One `gpubot sandbox` and one Chromium for all stories on its page."""
+"""A `gpubot sandbox` and a Chromium that all tests of the page share."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from playwright.sync_api import Browser, Locator, Page, ViewportSize, expect, sy
 from tests.programs import program
 
 PATIENCE = 90_000
-"""Milliseconds for which Playwright waits for what a story expects. No test asserts that it took less."""
+"""The milliseconds that Playwright waits for an expected state. Tests don't check that it arrives sooner."""
 expect.set_options(timeout=PATIENCE)
 SIZE = ViewportSize(width=1280, height=900)
 COLOURS = {"runOnly": ["color-contrast"], "resultTypes": ["violations"]}
@@ -35,16 +35,16 @@ class Sandbox:
 
     url: str
     folder: Path
-    """Where the bot's database, policy and log are."""
+    """The folder with the bot's database, policy and log."""
 
     def call(self, path: str, **body: Any) -> dict[str, Any]:
-        """Make a control call on the page's origin."""
+        """Make a control call through the page's origin."""
         answer = httpx.post(f"{self.url}/{path}", json=body, timeout=60).json()
         assert isinstance(answer, dict)
         return answer
 
     def read(self, path: str) -> dict[str, Any]:
-        """Read what a control call of the workspace shows."""
+        """Return the response to a GET control call of the workspace."""
         answer = httpx.get(f"{self.url}/slack/_control/{path}").json()
         assert isinstance(answer, dict)
         return answer
@@ -58,7 +58,7 @@ class Sandbox:
 
     @contextmanager
     def renamed(self, user: str, name: str) -> Iterator[None]:
-        """Give somebody another name until the end of the block."""
+        """Rename a person until the end of the block."""
         person = f"{self.url}/slack/_control/people/{user}"
         httpx.patch(person, json={"name": name}).raise_for_status()
         yield
@@ -102,21 +102,21 @@ def types(page: Page, text: str) -> None:
 
 
 def passes(page: Page, jump: str) -> None:
-    """Let time pass by one of the panel's buttons, and wait until it has passed."""
+    """Press one of the panel's buttons that advance the clock, and wait until it has advanced."""
     page.get_by_role("button", name=jump, exact=True).click()
     expect(page.get_by_text("Time has passed, from ")).to_be_visible()
 
 
 def accessible(page: Page) -> None:
-    """Assert that axe finds nothing on what the page shows, light and dark, on a wide screen and on a phone."""
+    """Assert that axe finds no problems on the page, in light and dark mode, on a wide screen and a phone."""
     before = page.viewport_size
     found: list[dict[str, Any]] = []
-    expect(page.locator("#place-title")).not_to_be_empty()  # the page has its place
+    expect(page.locator("#place-title")).not_to_be_empty()  # wait until the page has been filled
     for size in (PHONE, SIZE):
         page.set_viewport_size(size)
         page.emulate_media(color_scheme="light")
         found += Axe().run(page).response["violations"]
-        page.emulate_media(color_scheme="dark")  # of all rules, only the one for contrast sees colours
+        page.emulate_media(color_scheme="dark")  # only the rule for contrast depends on colours
         found += Axe().run(page, options=COLOURS).response["violations"]
     assert before is not None
     page.set_viewport_size(before)
@@ -124,7 +124,7 @@ def accessible(page: Page) -> None:
 
 
 def name_machine(message: Locator) -> None:
-    """Assert that a screen reader reads each button of a message with the id of its machine."""
+    """Assert that the accessible name of each button of a message contains the id of its machine."""
     found = re.search(r"\((\w{5})\)", str(message.text_content()))
     assert found
     buttons = message.locator(".actions, .section").get_by_role("button")
@@ -153,7 +153,10 @@ Open = Callable[..., Page]
 
 @pytest.fixture
 def open_page(sandbox: Sandbox, browser: Browser) -> Iterator[Open]:
-    """Open the page in a browser of its own, as a person who looks at a channel. No script may fail there."""
+    """Return a function that opens the page in a separate browser context, for a person and a channel.
+
+    The test fails if a script of the page fails.
+    """
     contexts = []
     wrong: list[str] = []
 

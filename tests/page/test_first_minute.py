@@ -1,4 +1,4 @@
-"""The page's first minute: the guide's six steps, whose time is shown, and all of it on a phone."""
+"""The first minute on the page: the six steps of the guide, the shown time zone, and the page on a phone."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def guide(page: Page) -> Locator:
 
 
 def tries(page: Page, step: str) -> Locator:
-    """Press a step of the guide. Return the message at which it points."""
+    """Press a step of the guide, and return the message that it highlights."""
     guide(page).get_by_role("button", name=step).click()
     expect(guide(page).locator("[aria-busy]")).to_have_count(0)
     pointed = page.locator("#list .pointed")
@@ -38,11 +38,11 @@ def tries(page: Page, step: str) -> Locator:
 
 
 def acts(page: Page) -> str:
-    """Return who acts."""
+    """Return the name of the person who is selected to act."""
     return page.get_by_role("combobox", name="Act as").input_value()
 
 
-def test_the_six_steps_of_the_guide_lead_from_the_question_to_the_bill(open_page: Open, sandbox: Sandbox) -> None:
+def test_the_six_steps_of_the_guide_lead_from_request_to_bill(open_page: Open, sandbox: Sandbox) -> None:
     policy = sandbox.folder / "policy.yml"
     policy.write_text(
         f"{policy.read_text()}idle: {{from: 0.50}}\n"
@@ -67,16 +67,14 @@ def test_the_six_steps_of_the_guide_lead_from_the_question_to_the_bill(open_page
     assert acts(page) == BEN
     expect(request).to_contain_text(re.compile("8x H100"))
     expect(request.get_by_role("button", name=re.compile("^Approve"))).to_have_count(0)
-    page.reload()  # the steps that were done are still marked
+    page.reload()  # completed steps are still marked
     expect(guide(page)).to_contain_text("step 6 of 6")
     cost = tries(page, "See what it cost")
     expect(cost.get_by_role("img", name=re.compile("the numbers follow"))).to_be_visible()
     expect(guide(page)).to_contain_text("all six steps done")
 
 
-def test_the_page_says_whose_time_it_shows_and_what_it_shows_follows_midnight(
-    open_page: Open, sandbox: Sandbox
-) -> None:
+def test_the_page_shows_whose_time_zone_it_uses_and_updates_at_midnight(open_page: Open, sandbox: Sandbox) -> None:
     page = open_page(ANA, GPUS)
     clock = httpx.get(f"{sandbox.url}/_control/clock").json()
     at = int(datetime.fromisoformat(clock["now"]).timestamp()) + 86_400
@@ -90,7 +88,7 @@ def test_the_page_says_whose_time_it_shows_and_what_it_shows_follows_midnight(
     expect(messages(page).get_by_text("Yesterday", exact=True)).to_be_visible()
 
 
-def test_on_a_phone_the_parts_beside_the_messages_fold_away(open_page: Open) -> None:
+def test_the_sidebars_fold_away_on_a_phone(open_page: Open) -> None:
     page = open_page(ANA, TRAINING, PHONE)
     places, panel = page.get_by_role("navigation", name="Places"), page.get_by_role("complementary")
     expect(composer(page)).to_be_in_viewport(ratio=1)
@@ -98,7 +96,7 @@ def test_on_a_phone_the_parts_beside_the_messages_fold_away(open_page: Open) -> 
     expect(panel).to_be_hidden()
     page.get_by_role("button", name="Outside world").click()
     expect(panel.get_by_role("button", name="+10 min")).to_be_in_viewport(ratio=1)
-    accessible(page)  # in other sizes it is closed, or always there
+    accessible(page)  # with other sizes, it is closed or always visible
     page.get_by_role("button", name="Outside world").click()
     page.keyboard.press("Escape")
     expect(panel).to_be_hidden()

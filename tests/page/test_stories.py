@@ -1,4 +1,4 @@
-"""The page in a real browser: a rental by keyboard and by mouse, a reload, and two people at once."""
+"""The page in a real browser: a rental by keyboard and mouse, a reload, and two people at the same time."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKuTYM8YqYNlRHGQdFCzcCJ4bcGQDh7nYqBBm
 
 
 class Keyboard:
-    """Someone who has no mouse."""
+    """A person without a mouse."""
 
     def __init__(self, page: Page) -> None:
         self.page = page
 
     def to(self, target: Locator) -> None:
-        """Press Tab until the target has the focus. Raise AssertionError if it never gets it."""
+        """Press Tab until the target has the focus. Raise AssertionError if it never gets the focus."""
         expect(target).to_be_visible()
         for _ in range(MOST_TABS):
             if target.evaluate("node => node === document.activeElement"):
@@ -50,15 +50,16 @@ class Keyboard:
         raise AssertionError(f"Tab does not reach {target}")
 
     def press(self, name: str | re.Pattern[str], within: Locator | None = None) -> None:
-        """Go to a button and press it."""
+        """Move the focus to a button, and press it."""
         self.to((within or self.page).get_by_role("button", name=name).last)
         self.page.keyboard.press("Enter")
 
 
-def test_from_an_empty_page_to_a_destroyed_machine_with_a_receipt_by_keyboard_and_by_mouse(
-    open_page: Open,
-) -> None:
-    """Cleo has no mouse where something can only be reached by Tab, and one for the rest."""
+def test_a_whole_rental_works_by_keyboard_and_by_mouse(open_page: Open) -> None:
+    """Go from an empty page to a destroyed machine with a receipt.
+
+    Cleo uses the keyboard wherever the Tab key has to be tested, and the mouse for the rest.
+    """
     page = open_page()
     expect(messages(page)).to_have_text("Nothing yet.")
     keyboard = Keyboard(page)
@@ -84,7 +85,7 @@ def test_from_an_empty_page_to_a_destroyed_machine_with_a_receipt_by_keyboard_an
     page.keyboard.type("no key")
     accessible(page)
 
-    page.reload()  # in the middle: the place, the messages, the dialog and what was typed are there again
+    page.reload()  # place, messages, dialog and typed text survive a reload
     expect(dialog.get_by_role("textbox")).to_have_value("no key")
     expect(messages(page)).to_contain_text("To log in, you'll need an SSH key")
     keyboard.to(dialog.get_by_role("textbox"))
@@ -142,13 +143,13 @@ def test_from_an_empty_page_to_a_destroyed_machine_with_a_receipt_by_keyboard_an
     page.get_by_role("button", name="#training").click()
     types(page, "/gpu spend")
     table = messages(page).get_by_role("table").first
-    table.get_by_role("button").last.click()  # sorts by that column
+    table.get_by_role("button").last.click()  # sort by the last column
     expect(table.locator("[aria-sort]")).to_have_count(1)
     expect(messages(page).get_by_role("img")).to_be_visible()
     accessible(page)
 
 
-def test_the_form_keeps_what_was_chosen_when_it_shows_the_price_and_over_a_reload(open_page: Open) -> None:
+def test_the_form_keeps_choices_when_it_shows_the_price_and_after_a_reload(open_page: Open) -> None:
     page = open_page(channel="home")
     dialog = page.get_by_role("dialog")
     messages(page).get_by_role("button", name="Get GPUs").click()
@@ -177,23 +178,23 @@ def test_the_form_keeps_what_was_chosen_when_it_shows_the_price_and_over_a_reloa
     expect(dialog).to_have_count(0)
 
 
-def words(text: str) -> dict[str, str]:
+def plain_text(text: str) -> dict[str, str]:
     return {"type": "plain_text", "text": text}
 
 
 def drawn(within: Locator, title: str) -> Counter[str]:
-    """Return how many shapes of each kind a chart has."""
+    """Count the shapes of each kind in a chart."""
     chart = within.get_by_role("img", name=f"{title}: the numbers follow as a table")
     expect(chart).to_be_visible()
     return Counter(chart.evaluate("chart => [...chart.children].map(shape => shape.tagName)"))
 
 
 def options(*texts: str) -> list[dict[str, Any]]:
-    return [{"text": words(text), "value": text.lower()} for text in texts]
+    return [{"text": plain_text(text), "value": text.lower()} for text in texts]
 
 
 def labels_stand_apart(page: Page, title: str) -> None:
-    """Wait until no two texts of a chart lie on each other, and none lies outside: it is drawn for its width."""
+    """Wait until the chart is drawn for its current width: no texts overlap, and none lies outside."""
     page.wait_for_function(
         """title => {
             const chart = document.querySelector(`[role=img][aria-label^="${title}"]`);
@@ -210,22 +211,27 @@ def labels_stand_apart(page: Page, title: str) -> None:
 
 def test_blocks_that_the_bot_does_not_send_are_shown_too(open_page: Open, sandbox: Sandbox) -> None:
     page = open_page(ANA, GPUS)
-    groups = [{"label": words("Vendors"), "options": options("Nebius")}]
+    groups = [{"label": plain_text("Vendors"), "options": options("Nebius")}]
     sizes = [[{"type": "raw_text", "text": "Size"}], *([{"type": "raw_number", "value": n}] for n in range(25))]
     values = (("idle", 3), ("working", 5), ("not seen", -1))
     points = [{"label": label, "value": value} for label, value in values]
     axes = {"axis_config": {"categories": [label for label, _ in values]}}
     blocks = [
-        {"type": "header", "text": words("A header")},
+        {"type": "header", "text": plain_text("A header")},
         {"type": "divider"},
-        {"type": "section", "fields": [words("Left"), words("Right")]},
+        {"type": "section", "fields": [plain_text("Left"), plain_text("Right")]},
         {
             "type": "actions",
             "elements": [
                 {"type": "radio_buttons", "action_id": "radio", "options": options("One", "Two")},
                 {"type": "multi_static_select", "action_id": "multi", "options": options("Red", "Blue")},
                 {"type": "static_select", "action_id": "grouped", "option_groups": groups},
-                {"type": "users_select", "action_id": "user", "placeholder": words("Who"), "initial_user": BEN},
+                {
+                    "type": "users_select",
+                    "action_id": "user",
+                    "placeholder": plain_text("Who"),
+                    "initial_user": BEN,
+                },
             ],
         },
         {"type": "data_table", "caption": "Sizes", "rows": sizes, "page_size": 10},
@@ -272,7 +278,7 @@ def step(n: int, title: str, status: str) -> dict[str, str]:
 
 
 def columns(fields: Locator) -> int:
-    """Return in how many columns fields stand."""
+    """Return the number of columns in which fields are arranged."""
     return len({round(field.bounding_box()["x"]) for field in fields.locator("p").all()})  # type: ignore[index]
 
 
@@ -285,7 +291,7 @@ def test_headers_fields_code_and_checklists_look_as_in_slack(open_page: Open, sa
     statuses = ("complete", "error", "in_progress", "pending")
     steps = [step(n, f"Step {n}", status) for n, status in enumerate(statuses)]
     ready = [
-        {"type": "header", "text": words("Your machine is ready")},
+        {"type": "header", "text": plain_text("Your machine is ready")},
         {"type": "rich_text", "elements": [code]},
         {"type": "section", "fields": fields},
     ]
@@ -294,7 +300,7 @@ def test_headers_fields_code_and_checklists_look_as_in_slack(open_page: Open, sa
     message = messages(page).get_by_role("article").filter(has_text="Your machine is ready")
     expect(message.get_by_role("heading", name="Your machine is ready")).to_be_visible()
     expect(message.locator("pre")).to_have_text("ssh root@203.0.113.7")
-    message.locator("pre").click()  # one click selects all of it, to copy
+    message.locator("pre").click()  # one click selects the whole text for copying
     assert page.evaluate("getSelection().toString()").strip() == "ssh root@203.0.113.7"
     assert columns(message.locator(".fields")) == 2
     page.set_viewport_size(PHONE)
@@ -305,8 +311,8 @@ def test_headers_fields_code_and_checklists_look_as_in_slack(open_page: Open, sa
     accessible(page)
 
 
-def test_alerts_say_how_bad_it_is_in_words_too(open_page: Open) -> None:
-    """The page's module draws them here: an app can open a dialog only within 3 seconds of a click."""
+def test_alerts_state_their_level_as_text_too(open_page: Open) -> None:
+    """The test calls the page's module directly, because an app can open a dialog only within 3 s of a click."""
     page = open_page(ANA, GPUS)
     levels = {
         "warning": "Warning: ",
@@ -329,7 +335,7 @@ def test_alerts_say_how_bad_it_is_in_words_too(open_page: Open) -> None:
     accessible(page)
 
 
-def test_names_and_messages_from_outside_stay_text(open_page: Open, sandbox: Sandbox) -> None:
+def test_markup_in_names_and_messages_is_shown_as_text(open_page: Open, sandbox: Sandbox) -> None:
     name, text = "<img src=x onerror=alert(1)>", "<b>bold</b><script>alert(2)</script>"
     page = open_page(ANA, GPUS)
     with sandbox.renamed(GUS, name):
@@ -339,7 +345,7 @@ def test_names_and_messages_from_outside_stay_text(open_page: Open, sandbox: San
         assert page.locator("#list :is(img, b, script)").count() == 0
 
 
-def test_what_is_new_makes_a_place_bold_and_only_what_is_meant_for_a_person_is_counted(
+def test_unread_places_are_bold_and_only_mentions_and_direct_messages_are_counted(
     open_page: Open, sandbox: Sandbox
 ) -> None:
     page = open_page(ANA, "home")
@@ -354,9 +360,9 @@ def test_what_is_new_makes_a_place_bold_and_only_what_is_meant_for_a_person_is_c
     expect(shared).to_have_text("#shared")
 
 
-def test_beside_a_message_are_its_thread_and_what_a_notification_says(open_page: Open, sandbox: Sandbox) -> None:
+def test_a_message_has_its_thread_and_notification_text_next_to_it(open_page: Open, sandbox: Sandbox) -> None:
     page = open_page(ANA, TRAINING)
-    blocks = [{"type": "section", "text": words("Shown")}]
+    blocks = [{"type": "section", "text": plain_text("Shown")}]
     sandbox.as_app("chat.postMessage", channel=TRAINING, text="Said by a phone", blocks=blocks)
     message = messages(page).get_by_role("article").filter(has_text="Shown")
     tools = message.get_by_role("toolbar")
@@ -375,12 +381,12 @@ def test_beside_a_message_are_its_thread_and_what_a_notification_says(open_page:
     page.keyboard.type("Thanks")
     page.keyboard.press("Enter")
     expect(message).to_contain_text("1 replyLast reply at")
-    expect(page.get_by_role("heading", name="Try this")).to_be_hidden()  # the thread has its place
+    expect(page.get_by_role("heading", name="Try this")).to_be_hidden()  # the thread is shown in its place
     page.get_by_role("button", name="Close thread").click()
     expect(message.get_by_role("button", name="1 reply")).to_be_focused()
 
 
-def test_of_two_people_who_approve_at_the_same_time_one_decides_and_the_other_reads_who_did(
+def test_if_two_people_approve_at_once_one_decides_and_the_other_is_informed(
     open_page: Open, sandbox: Sandbox
 ) -> None:
     policy = sandbox.folder / "policy.yml"

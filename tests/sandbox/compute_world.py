@@ -1,4 +1,4 @@
-"""Compute Clear with a clock that stands still, and the calls that its tests make."""
+"""A Compute Clear server whose clock is stopped, with the calls that tests make."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -13,11 +13,11 @@ from sandbox.compute import ComputeSandbox
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 TLS = httpx.create_ssl_context()
-"""One for all worlds: no request uses it, and loading the certificates takes time."""
+"""A single TLS context for all worlds. No request uses it, and loading the certificates again would take time."""
 
 
 class ComputeWorld:
-    """A client of the API with its token, and of the control API."""
+    """A client for the API, with a valid token, and for the control API."""
 
     def __init__(self) -> None:
         self.clock = SandboxClock(NOON, speed=0)
@@ -51,7 +51,7 @@ class ComputeWorld:
         return offers
 
     async def offer(self, vendor: str = "hyperstack", gpu: str = "H100", count: int = 1) -> dict[str, Any]:
-        """Return the cheapest offer of a vendor."""
+        """Return a vendor's cheapest offer."""
         query = f"{{vendor: {vendor}, compute: {{gpu_type: {gpu}, gpu_count: {count}}}}}"
         return (await self.offers(query))[0]
 
@@ -62,7 +62,7 @@ class ComputeWorld:
     async def procure(
         self, vendor: str = "hyperstack", gpu: str = "H100", count: int = 1, **more: str
     ) -> dict[str, Any]:
-        """Procure a vendor's cheapest offer, with `more` fields in the body. Return the ProcureResponse."""
+        """Procure a vendor's cheapest offer, with `more` fields in the body, and return the ProcureResponse."""
         answer = await self.post_procure((await self.offer(vendor, gpu, count))["offer_id"], **more)
         assert answer.status_code == 200, answer.text
         procured: dict[str, Any] = answer.json()
@@ -104,7 +104,7 @@ class ComputeWorld:
     async def ready_machine(
         self, vendor: str = "hyperstack", gpu: str = "H100", count: int = 1, **more: str
     ) -> dict[str, Any]:
-        """Procure, let enough time pass, and return the running resource."""
+        """Procure a machine, move the clock until it runs, and return the resource."""
         procured = await self.procure(vendor, gpu, count, **more)
         self.clock.jump(300)
         resource = (await self.resources(procured["offer_id"]))[0]

@@ -1,4 +1,4 @@
-"""A started Slack workspace for tests, an app that uses it, and people who act in it over the control API."""
+"""A running Slack workspace for tests, with an app that uses it and people who act through the control API."""
 
 import json
 from collections.abc import AsyncIterator, Callable
@@ -25,7 +25,7 @@ Json = dict[str, Any]
 
 
 class Stopwatch:
-    """Real time that a test moves."""
+    """A replacement for the wall clock that a test can move."""
 
     def __init__(self) -> None:
         self.seconds = 1000.0
@@ -35,7 +35,7 @@ class Stopwatch:
 
 
 class RawSocket:
-    """One Socket Mode connection without an SDK, to read and send its messages as they are."""
+    """A Socket Mode connection without an SDK, which shows messages unchanged."""
 
     def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         self.socket = socket
@@ -63,7 +63,7 @@ class World:
     # The app
 
     async def bolt(self, register: Callable[[AsyncApp], Any]) -> AsyncApp:
-        """Connect a Bolt app with these listeners, until the world ends."""
+        """Connect a Bolt app with these listeners. It stays connected until the world ends."""
 
         async def authorize(enterprise_id: str | None, team_id: str | None) -> AuthorizeResult:
             return AuthorizeResult(
@@ -95,7 +95,7 @@ class World:
         return raw
 
     async def refused(self, call: Any) -> str:
-        """Return the error with which an API call ends."""
+        """Return the error code with which an API call fails."""
         try:
             answer = await call
         except SlackApiError as error:
@@ -103,7 +103,7 @@ class World:
         raise AssertionError(f"accepted: {answer}")
 
     async def raw(self, method: str, *, token: str | None = None, **parts: Any) -> Json:
-        """Make a call without the SDK; `parts` are aiohttp's json, data or params."""
+        """Make a call without the SDK. `parts` are aiohttp's arguments, such as json, data or params."""
         headers = {"Authorization": f"Bearer {token or self.sandbox.bot_token}"}
         async with self.session.post(f"{self.url}/api/{method}", headers=headers, **parts) as answer:
             body = json.loads(await answer.text())
@@ -113,12 +113,12 @@ class World:
     # The people
 
     async def get(self, path: str, **query: Any) -> Json:
-        """Make a GET call of the control API. Return its answer with its HTTP status."""
+        """Make a GET call to the control API. Return the response together with its HTTP status."""
         status, answer = await self._control.raw("GET", path, None, query)
         return {"status": status, **answer}
 
     async def act(self, path: str, method: str = "POST", **body: Any) -> Json:
-        """Make a POST or PATCH call of the control API. Return its answer with its HTTP status."""
+        """Make a POST or PATCH call to the control API. Return the response together with its HTTP status."""
         status, answer = await self._control.raw(method, path, body)
         return {"status": status, **answer}
 

@@ -1,4 +1,4 @@
-"""The bill: rate x exact time, rounded half-even once."""
+"""The bill: hourly rate x exact duration, rounded once, half to even."""
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -17,8 +17,8 @@ from tests.sandbox.compute_world import NOON
     [
         ("2.15", timedelta(hours=1), 2_150_000),
         ("2.42", timedelta(hours=6, minutes=4), 14_681_333),
-        ("0.0018", timedelta(seconds=1), 0),  # exactly half a micro-dollar goes to the even 0
-        ("0.0054", timedelta(seconds=1), 2),  # exactly one and a half goes to the even 2
+        ("0.0018", timedelta(seconds=1), 0),  # exactly half a micro-dollar is rounded to the even number 0
+        ("0.0054", timedelta(seconds=1), 2),  # exactly one and a half is rounded to the even number 2
         ("3600", timedelta(microseconds=1), 1),
         ("18.40", timedelta(0), 0),
         ("0", timedelta(days=400), 0),

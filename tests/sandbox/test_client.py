@@ -1,4 +1,4 @@
-"""`sandbox.client` against both servers: what it returns, and how it reports a refused call."""
+"""`sandbox.client` against a running sandbox: the results of its methods, and refused calls."""
 
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -77,7 +77,7 @@ async def test_a_machine_is_on_the_account_and_the_bill(client: SandboxClient) -
     assert [(line.name, line.micros) for line in await client.bill()] == [("train-3", 2_100_000)]
 
 
-async def test_a_machine_shows_its_host_keys_and_can_get_others(client: SandboxClient) -> None:
+async def test_a_machine_shows_its_host_keys_which_can_be_replaced(client: SandboxClient) -> None:
     added = await client.compute.post("resources", {"name": "train-3", "gpu_type": "H100", "rate": "2.10"})
     before = await client.machine(added["resource_id"])
     assert (before.name, before.cloud_init, set(before.host_keys)) == ("train-3", None, {"ssh-ed25519"})
@@ -89,7 +89,7 @@ async def test_a_machine_shows_its_host_keys_and_can_get_others(client: SandboxC
         await client.use_ssh_port(before.port)
 
 
-async def test_a_user_of_github_has_the_keys_that_were_set(client: SandboxClient) -> None:
+async def test_a_github_user_has_the_keys_that_were_set(client: SandboxClient) -> None:
     await client.github_keys("ana-dev", "ssh-ed25519 AAAA ana@laptop")
     async with (
         aiohttp.ClientSession() as session,
@@ -98,7 +98,7 @@ async def test_a_user_of_github_has_the_keys_that_were_set(client: SandboxClient
         assert await answer.text() == "ssh-ed25519 AAAA\n"
 
 
-async def test_a_fault_goes_to_the_server_of_its_endpoint_and_is_removed(client: SandboxClient) -> None:
+async def test_a_fault_is_added_to_the_server_of_its_endpoint(client: SandboxClient) -> None:
     for endpoint in ("auth.test", "response_url", "get_offers", "user_keys"):
         await client.add_fault(endpoint, "status", status=503)
     assert [fault["endpoint"] for fault in (await client.slack.get("faults"))["faults"]] == [

@@ -1,4 +1,4 @@
-"""The sandbox's clock: it runs, jumps, stands still, wakes sleeping tasks, and never goes back."""
+"""The sandbox's clock runs, jumps, stops, wakes sleeping tasks, and never goes back."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -35,7 +35,7 @@ def test_a_running_clock_never_goes_back_whatever_its_speed() -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "words"),
+    ("change", "message"),
     [
         ({"jump": -1.0}, "0 or more"),
         ({"jump": float("nan")}, "0 or more"),
@@ -47,14 +47,14 @@ def test_a_running_clock_never_goes_back_whatever_its_speed() -> None:
         ({"jump": 1.0, "to": NOON + timedelta(days=1)}, "not both"),
     ],
 )
-def test_an_invalid_change_is_refused_and_changes_nothing(change: dict[str, Any], words: str) -> None:
+def test_an_invalid_change_is_refused_and_changes_nothing(change: dict[str, Any], message: str) -> None:
     clock = SandboxClock(NOON, speed=0)
-    with pytest.raises(ValueError, match=words):
+    with pytest.raises(ValueError, match=message):
         clock.change(**change)
     assert (clock.now(), clock.revision, clock.speed) == (NOON, 0, 0)
 
 
-async def test_a_jump_wakes_a_task_that_sleeps_until_a_time_that_it_reaches() -> None:
+async def test_a_jump_past_its_wake_up_time_wakes_a_sleeping_task() -> None:
     clock = SandboxClock(NOON, speed=0)
     sleeper = asyncio.create_task(clock.sleep_until(NOON + timedelta(minutes=10)))
     for _ in range(3):
@@ -73,7 +73,7 @@ async def test_a_running_clock_wakes_a_sleeping_task() -> None:
     assert clock.now() >= NOON + timedelta(minutes=10)
 
 
-async def test_a_task_that_sleeps_while_time_stands_still_wakes_when_it_runs_again() -> None:
+async def test_a_task_sleeping_on_a_stopped_clock_wakes_when_it_runs_again() -> None:
     clock = SandboxClock(NOON, speed=0)
     sleeper = asyncio.create_task(clock.sleep_until(NOON + timedelta(minutes=10)))
     await asyncio.sleep(0)

@@ -1,4 +1,4 @@
-"""Schemathesis checks that the sandbox answers generated requests as openapi.yaml defines."""
+"""Checks with Schemathesis that the responses to generated requests follow openapi.yaml."""
 
 import asyncio
 import threading
@@ -31,8 +31,9 @@ from sandbox.clock import SandboxClock
 from sandbox.compute import DEFAULT_TOKEN, ComputeSandbox
 
 CONTRACT = Path(__file__).parents[1] / "openapi.yaml"
-# All of schemathesis except two: use_after_free, since a deletion goes on after its answer, and
-# object_level_authorization, since there is one account. The limit on response time is not about the contract.
+# All checks of schemathesis except three: use_after_free doesn't fit, because a deletion continues after its
+# response. object_level_authorization doesn't, because there is only one account. The limit on response time isn't
+# part of the contract.
 CHECKS = [
     not_a_server_error,
     status_code_conformance,
@@ -61,7 +62,7 @@ schema = schemathesis.openapi.from_path(CONTRACT)
 
 @pytest.fixture(scope="module")
 def loop() -> Iterator[asyncio.AbstractEventLoop]:
-    """An event loop in its own thread, since schemathesis blocks until it is answered."""
+    """Run an event loop in its own thread, because schemathesis blocks until it gets a response."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
@@ -72,7 +73,7 @@ def loop() -> Iterator[asyncio.AbstractEventLoop]:
 
 
 def started(loop: asyncio.AbstractEventLoop) -> tuple[ComputeSandbox, str]:
-    """Start a sandbox whose clock stands still and whose ids are the same each time. Return it and its URL."""
+    """Start a sandbox whose clock is stopped and whose ids are the same in every run. Return it with its URL."""
 
     async def start() -> tuple[ComputeSandbox, str]:
         sandbox = ComputeSandbox(SandboxClock(speed=0), seed=1)
@@ -87,7 +88,7 @@ def stopped(loop: asyncio.AbstractEventLoop, sandbox: ComputeSandbox) -> None:
 
 @pytest.fixture(scope="module")
 def sandbox(loop: asyncio.AbstractEventLoop) -> Iterator[tuple[ComputeSandbox, str]]:
-    """One sandbox for all cases."""
+    """Start a sandbox for all cases."""
     server, url = started(loop)
     yield server, url
     stopped(loop, server)
@@ -95,20 +96,20 @@ def sandbox(loop: asyncio.AbstractEventLoop) -> Iterator[tuple[ComputeSandbox, s
 
 @schema.parametrize()
 @BOUNDED
-def test_every_answer_is_as_the_contract_says(
+def test_every_response_follows_the_contract(
     case: schemathesis.Case[Any], sandbox: tuple[ComputeSandbox, str]
 ) -> None:
     case.call_and_validate(base_url=sandbox[1], headers=HEADERS, checks=CHECKS)
 
 
-def test_every_answer_along_the_links_is_as_the_contract_says(loop: asyncio.AbstractEventLoop) -> None:
+def test_every_response_along_the_links_follows_the_contract(loop: asyncio.AbstractEventLoop) -> None:
     linked = schemathesis.openapi.from_path(CONTRACT)
     linked.config.generation.update(modes=[schemathesis.GenerationMode.POSITIVE])
     answered: set[str] = set()
 
     @linked.hook
     def map_body(_context: schemathesis.HookContext, body: Any) -> Any:
-        """Sometimes search for a GPU that exists: links begin at offers, and made-up GPUs have none."""
+        """Sometimes search for a GPU that exists. Links start at offers, and random names of GPUs have none."""
         if "compute" in body and body["compute"].get("gpu_count", 1) < 9:
             return {"compute": {"gpu_type": "H100"}}
         return body
@@ -116,7 +117,7 @@ def test_every_answer_along_the_links_is_as_the_contract_says(loop: asyncio.Abst
     walk: Any = linked.as_state_machine()
 
     class AlongTheLinks(walk):  # type: ignore[misc]  # it is made at run time from the contract
-        """Each walk uses a new sandbox, so that the same walk gets the same answers."""
+        """A walk along the links. Each one uses a new sandbox, so that repeating it gets the same responses."""
 
         def setup(self) -> None:
             super().setup()
@@ -137,10 +138,10 @@ def test_every_answer_along_the_links_is_as_the_contract_says(loop: asyncio.Abst
     assert answered >= {"get_offers", "procure_offer"}
 
 
-def test_every_answer_while_a_machine_is_bought_watched_and_deleted_is_as_the_contract_says(
+def test_every_response_during_the_life_of_a_machine_follows_the_contract(
     loop: asyncio.AbstractEventLoop,
 ) -> None:
-    """Generated requests seldom get this far."""
+    """Buy, watch and delete a machine, because generated requests rarely get this far."""
     server, url = started(loop)
 
     def ask(operation: str, body: Any = NOT_SET, **parameters: Any) -> Any:

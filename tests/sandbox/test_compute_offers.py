@@ -1,4 +1,4 @@
-"""Offers: searching and procuring them, and what is refused."""
+"""Searching and procuring offers, and the requests that are refused."""
 
 import json
 from decimal import Decimal
@@ -12,7 +12,7 @@ from tests.sandbox.compute_world import ComputeWorld
 YAML = {"Content-Type": "application/yaml"}
 
 
-async def test_discovery_returns_the_names_of_the_guide(world: ComputeWorld) -> None:
+async def test_discovery_returns_the_names_from_the_guide(world: ComputeWorld) -> None:
     gpus = (await world.http.get("/available_gpus")).json()
     assert list(gpus) == ["H100", "H200", "A100", "L40S", "L4", "RTX 4090", "B200"]
     assert gpus["H100"] == ["nvidia-h100-sxm5-80gb", "nvidia-h100-pcie-80gb"]
@@ -117,7 +117,7 @@ async def test_a_query_returns_only_the_vendors_that_match(
         ("compute: !!python/object/apply:os.getcwd []", ["body"]),
     ],
 )  # fmt: skip
-async def test_a_wrong_query_is_refused_with_the_place_of_the_mistake(
+async def test_an_invalid_query_is_refused_with_the_place_of_the_error(
     world: ComputeWorld, body: str, where: list[str]
 ) -> None:
     answer = await world.http.post("/get_offers", content=body, headers=YAML)
@@ -126,7 +126,7 @@ async def test_a_wrong_query_is_refused_with_the_place_of_the_mistake(
     assert set(answer.json()["detail"][0]) == {"loc", "msg", "type"}
 
 
-async def test_a_query_needs_the_content_type_of_yaml(world: ComputeWorld) -> None:
+async def test_a_query_needs_the_content_type_application_yaml(world: ComputeWorld) -> None:
     answer = await world.http.post("/get_offers", json={"compute": {"gpu_type": "H100"}})
     assert (answer.status_code, answer.json()["detail"][0]["loc"]) == (422, ["header", "content-type"])
 
@@ -146,7 +146,7 @@ async def test_an_offer_can_be_procured_once_until_it_expires(world: ComputeWorl
 
 
 async def test_an_offer_that_nobody_bought_is_forgotten_six_hours_after_it_expired(world: ComputeWorld) -> None:
-    """Otherwise a market that runs for weeks would keep growing."""
+    """Otherwise, the memory of a market that runs for weeks would keep growing."""
     left, bought = await world.offer(), await world.offer()
     await world.post_procure(bought["offer_id"])
     world.clock.jump(6 * 3600 + 30 * 60 - 1)
@@ -175,7 +175,7 @@ async def test_an_offer_that_nobody_bought_is_forgotten_six_hours_after_it_expir
         ({"resource_name": None}, "resource_name"),
     ],
 )
-async def test_a_wrong_procurement_is_refused_and_buys_nothing(
+async def test_an_invalid_procurement_is_refused_and_buys_nothing(
     world: ComputeWorld, wrong: dict[str, Any], where: str
 ) -> None:
     body = {"offer_id": (await world.offer())["offer_id"], "ssh_public_key": world.public_key, **wrong}
@@ -199,7 +199,7 @@ async def test_an_offer_without_expires_at_expires_after_half_an_hour(world: Com
     assert (await world.post_procure(offer["offer_id"])).status_code == 410
 
 
-async def test_vendors_answer_a_procurement_in_different_ways(world: ComputeWorld) -> None:
+async def test_vendors_respond_to_a_procurement_in_different_ways(world: ComputeWorld) -> None:
     answers = {}
     for vendor in ("hyperstack", "lambda", "vultr"):
         answer = await world.procure(vendor)
@@ -268,7 +268,7 @@ async def test_a_request_without_the_token_is_refused(world: ComputeWorld, heade
     assert (answer.status_code, answer.headers["WWW-Authenticate"]) == (401, "Bearer")
 
 
-async def test_a_fault_is_put_on_an_operation_by_its_name(world: ComputeWorld) -> None:
+async def test_a_fault_is_added_to_an_operation_by_its_name(world: ComputeWorld) -> None:
     await world.control("faults", endpoint="procure_offer", kind="cut_after")
     offer = await world.offer()
     with pytest.raises(Exception, match="disconnect"):

@@ -1,4 +1,4 @@
-"""The SSH hosts: who can log in, what the shell prints, and that a host is up exactly while its machine runs."""
+"""The SSH hosts: logins, the output of the shell, and that a host is up exactly while its machine is running."""
 
 import asyncio
 import gc
@@ -32,7 +32,7 @@ async def login(
 
 
 async def shown_host_key(port: int, kind: str = "ssh-ed25519") -> str:
-    """Return the fingerprint of the host key that a client sees."""
+    """Return the fingerprint of the host key that a client is shown."""
     key = await asyncssh.get_server_host_key("127.0.0.1", port, server_host_key_algs=[kind], config=None)
     assert key is not None
     return key.get_fingerprint()
@@ -64,7 +64,7 @@ async def test_a_command_prints_its_output_and_returns_its_status(world: Compute
         )
 
 
-async def test_a_login_by_hand_reads_lines_until_exit(world: ComputeWorld) -> None:
+async def test_an_interactive_login_reads_lines_until_exit(world: ComputeWorld) -> None:
     port = port_of(await world.ready_machine())
     async with await login(world, port) as ssh:
         process = await ssh.create_process(term_type="xterm")
@@ -82,7 +82,7 @@ async def test_a_login_ends_at_the_end_of_its_input(world: ComputeWorld) -> None
     assert (result.exit_status, str(result.stdout).count("up ")) == (0, 1)
 
 
-async def test_a_login_by_hand_is_cut_when_its_machine_vanishes_and_nothing_is_logged(
+async def test_an_interactive_login_is_aborted_silently_when_its_machine_vanishes(
     world: ComputeWorld, caplog: pytest.LogCaptureFixture
 ) -> None:
     resource = await world.ready_machine()
@@ -108,7 +108,7 @@ async def test_only_root_with_the_procured_key_can_log_in(world: ComputeWorld) -
         )
 
 
-async def test_the_keys_of_the_boot_script_can_log_in_too(world: ComputeWorld) -> None:
+async def test_keys_from_the_startup_script_can_log_in_too(world: ComputeWorld) -> None:
     colleague, stranger = (asyncssh.generate_private_key("ssh-ed25519") for _ in range(2))
     script = f"#!/bin/sh\necho '{colleague.export_public_key().decode().strip()}' >> /root/.ssh/authorized_keys\n"
     resource = await world.ready_machine(cloud_init=script)
@@ -120,7 +120,7 @@ async def test_the_keys_of_the_boot_script_can_log_in_too(world: ComputeWorld) -
     assert (await world.look(f"resources/{resource['resource_id']}"))["cloud_init"] == script
 
 
-async def test_each_machine_has_a_host_key_of_its_own(world: ComputeWorld) -> None:
+async def test_each_machine_has_its_own_host_key(world: ComputeWorld) -> None:
     first, second = await world.ready_machine(), await world.ready_machine("nebius")
     shown = [await shown_host_key(port_of(resource)) for resource in (first, second)]
     assert shown[0] != shown[1]
@@ -141,7 +141,7 @@ async def test_a_running_machine_can_get_other_host_keys(world: ComputeWorld) ->
         assert (await ssh.run("uptime")).exit_status == 0
 
 
-async def test_a_later_machine_can_listen_on_the_port_of_a_machine_that_is_gone(world: ComputeWorld) -> None:
+async def test_a_new_machine_can_listen_on_the_port_of_a_terminated_one(world: ComputeWorld) -> None:
     first = await world.ready_machine()
     port = port_of(first)
     refused = await world.http.post("/_control/next_ssh_port", json={"port": port})
@@ -157,13 +157,13 @@ async def test_a_later_machine_can_listen_on_the_port_of_a_machine_that_is_gone(
 
 
 @pytest.mark.parametrize("kind", ["ssh-rsa", "ecdsa-sha2-nistp384"])
-async def test_keys_of_other_kinds_work_too(world: ComputeWorld, kind: str) -> None:
+async def test_other_kinds_of_keys_work_too(world: ComputeWorld, kind: str) -> None:
     world.key = asyncssh.generate_private_key(kind)
     async with await login(world, port_of(await world.ready_machine())) as ssh:
         assert (await ssh.run("uptime")).exit_status == 0
 
 
-async def test_with_an_unreadable_key_the_machine_runs_and_nobody_can_log_in(world: ComputeWorld) -> None:
+async def test_with_an_unreadable_key_the_machine_runs_but_nobody_can_log_in(world: ComputeWorld) -> None:
     offer = await world.offer()
     answer = await world.http.post(
         "/procure_offer", json={"offer_id": offer["offer_id"], "ssh_public_key": "ssh-ed25519 AAAA"}
@@ -176,7 +176,7 @@ async def test_with_an_unreadable_key_the_machine_runs_and_nobody_can_log_in(wor
         await login(world, port_of(resource))
 
 
-async def test_the_host_answers_as_soon_as_the_api_shows_the_machine_as_running(world: ComputeWorld) -> None:
+async def test_the_ssh_host_is_up_once_the_api_shows_the_machine_running(world: ComputeWorld) -> None:
     procured = await world.procure()
     world.clock.jump(154.999999)
     (resource,) = await world.resources(procured["offer_id"])
@@ -187,9 +187,7 @@ async def test_the_host_answers_as_soon_as_the_api_shows_the_machine_as_running(
     assert (await banner(port_of(resource))).startswith(b"SSH-2.0-")
 
 
-async def test_when_the_machine_is_gone_its_logins_are_cut_and_its_port_is_closed(
-    world: ComputeWorld,
-) -> None:
+async def test_termination_of_a_machine_aborts_its_logins_and_closes_its_port(world: ComputeWorld) -> None:
     resource = await world.ready_machine()
     port = port_of(resource)
     async with await login(world, port) as ssh:
@@ -202,8 +200,8 @@ async def test_when_the_machine_is_gone_its_logins_are_cut_and_its_port_is_close
         await login(world, port)
 
 
-async def test_a_machine_that_goes_while_somebody_connects_cuts_the_connection() -> None:
-    """Each time after more turns of the event loop, so that the host is at another point of its work."""
+async def test_terminating_a_machine_while_a_client_connects_aborts_the_connection() -> None:
+    """Try this after different numbers of turns of the event loop, so that the host is at different points."""
     key, clock = asyncssh.generate_private_key("ssh-ed25519"), SandboxClock(NOON, speed=0)
     info = HostInfo(hostname="gpu", gpus=(), up_since=NOON, use=Use(phases=(Phase(),), since=NOON))
     for turns in range(60):
@@ -214,7 +212,7 @@ async def test_a_machine_that_goes_while_somebody_connects_cuts_the_connection()
         await host.stop()
         writer.close()
         await asyncio.sleep(0)
-    gc.collect()  # which warns of each socket that is not closed
+    gc.collect()  # warns about each socket that wasn't closed
 
 
 async def test_a_silent_host_accepts_connections_and_sends_nothing(world: ComputeWorld) -> None:

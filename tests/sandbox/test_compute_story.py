@@ -1,4 +1,4 @@
-"""The main use: search, procure, wait, log in, delete, and be billed for exactly that."""
+"""The main use of the API: search, procure, wait, log in, delete, and be billed for exactly this time."""
 
 from datetime import timedelta
 

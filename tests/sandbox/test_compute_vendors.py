@@ -1,4 +1,4 @@
-"""Each way in which a vendor can misbehave, as a client of the API sees it."""
+"""Every way in which a vendor can misbehave, from the point of view of an API client."""
 
 from typing import Any
 from uuid import uuid4
@@ -10,12 +10,12 @@ from tests.sandbox.compute_world import ComputeWorld
 
 
 async def alive(world: ComputeWorld) -> list[dict[str, Any]]:
-    """Return the machines that bill, by the control API."""
+    """Return the machines that are billed, according to the control API."""
     account = await world.look("account")
     return [resource for resource in account["resources"] if resource["alive"]]
 
 
-async def test_a_sold_out_procure_fails_and_costs_nothing_for_as_many_times_as_set(world: ComputeWorld) -> None:
+async def test_a_sold_out_vendor_fails_the_set_number_of_purchases_at_no_cost(world: ComputeWorld) -> None:
     await world.control("vendors/hyperstack", behaviour="sold_out", times=1)
     answer = await world.procure("hyperstack")
     assert (answer["status"], answer["resource_ids"]) == ("failed", None)
@@ -28,7 +28,7 @@ async def test_a_sold_out_procure_fails_and_costs_nothing_for_as_many_times_as_s
     assert (await world.procure("hyperstack"))["status"] == "procured"
 
 
-async def test_a_failed_procure_can_leave_a_machine_that_bills(world: ComputeWorld) -> None:
+async def test_a_failed_purchase_can_leave_a_machine_that_is_billed(world: ComputeWorld) -> None:
     await world.control("vendors/hyperstack", behaviour="fails_with_resource")
     answer = await world.procure("hyperstack")
     assert (answer["status"], answer["resource_ids"]) == ("failed", None)
@@ -42,7 +42,7 @@ async def test_a_failed_procure_can_leave_a_machine_that_bills(world: ComputeWor
 
 
 @pytest.mark.parametrize("quiet", [False, True])
-async def test_a_machine_can_appear_a_minute_after_the_failed_procure(world: ComputeWorld, quiet: bool) -> None:
+async def test_a_machine_can_appear_a_minute_after_a_failed_purchase(world: ComputeWorld, quiet: bool) -> None:
     await world.control("vendors/hyperstack", behaviour="late_resource", quiet=quiet)
     answer = await world.procure("hyperstack")
     offer_id = answer["offer_id"]
@@ -74,7 +74,7 @@ async def test_a_partial_procurement_runs_only_two_of_four_machines(world: Compu
     assert await alive(world) == []
 
 
-async def test_a_vendor_can_use_the_status_words_of_the_reference(world: ComputeWorld) -> None:
+async def test_a_vendor_can_use_the_status_names_of_the_api_reference(world: ComputeWorld) -> None:
     await world.control("vendors/hyperstack", behaviour="reference_words")
     offer_id = (await world.procure("hyperstack"))["offer_id"]
     seen = []
@@ -84,7 +84,7 @@ async def test_a_vendor_can_use_the_status_words_of_the_reference(world: Compute
     assert seen == ["pending", "provisioning", "ready"]
 
 
-async def test_a_slow_vendor_is_never_ready_and_bills(world: ComputeWorld) -> None:
+async def test_a_slow_vendors_machine_is_billed_but_never_ready(world: ComputeWorld) -> None:
     await world.control("vendors/hyperstack", behaviour="slow", words="Waiting for <!channel>")
     answer = await world.procure("hyperstack")
     world.clock.jump(36_000)
@@ -101,7 +101,7 @@ async def test_a_slow_vendor_is_never_ready_and_bills(world: ComputeWorld) -> No
     assert status["procurement_status"] == "failed"
 
 
-async def test_an_accepted_procurement_can_fail_later_and_its_machine_is_deleted(world: ComputeWorld) -> None:
+async def test_an_accepted_purchase_can_fail_later_and_its_machine_is_deleted(world: ComputeWorld) -> None:
     await world.control("vendors/hyperstack", behaviour="fails_later", seconds=45, words="no power")
     answer = await world.procure("hyperstack")
     assert answer["status"] == "procured"
@@ -117,7 +117,7 @@ async def test_an_accepted_procurement_can_fail_later_and_its_machine_is_deleted
     assert (await world.look("bill"))["total_micros"] == 26_875
 
 
-async def test_a_delete_can_answer_500_for_a_time_that_begins_with_the_first_try(world: ComputeWorld) -> None:
+async def test_deletions_can_fail_with_500_for_a_time_from_the_first_attempt(world: ComputeWorld) -> None:
     resource_id = (await world.ready_machine())["resource_id"]
     await world.control("vendors/hyperstack", behaviour="delete_500", seconds=120, times=1)
     world.clock.jump(1000)
@@ -141,7 +141,7 @@ async def test_a_vendor_set_back_to_normal_deletes_again(world: ComputeWorld) ->
     assert (await world.delete(resource_id)).status_code == 200
 
 
-async def test_a_slow_deletion_bills_until_it_is_done(world: ComputeWorld) -> None:
+async def test_a_machine_is_billed_until_its_slow_deletion_is_finished(world: ComputeWorld) -> None:
     await world.control("vendors/hyperstack", behaviour="not_deleting", seconds=600)
     resource_id = (await world.ready_machine())["resource_id"]
     assert (await world.delete(resource_id)).status_code == 200
@@ -174,9 +174,8 @@ async def test_offers_without_prices_come_last(world: ComputeWorld) -> None:
     assert (await world.offer("hyperstack"))["total_price_per_hour"] == 2.15
 
 
-async def test_a_vendor_with_nothing_free_has_no_offers_and_a_market_of_such_vendors_is_empty(
-    world: ComputeWorld,
-) -> None:
+async def test_a_vendor_without_capacity_has_no_offers(world: ComputeWorld) -> None:
+    """If no vendor has capacity, the search finds nothing at all."""
     query = "{region: EU, compute: {gpu_type: H100, contract_type: ondemand}}"
     await world.control("vendors/hyperstack", behaviour="nothing_free", times=1)
     assert "hyperstack" not in {offer["vendor"] for offer in await world.offers(query)}
@@ -186,7 +185,7 @@ async def test_a_vendor_with_nothing_free_has_no_offers_and_a_market_of_such_ven
 
 
 @pytest.mark.parametrize("how", ["deleted", "missing"])
-async def test_a_vendor_can_take_a_machine_back(world: ComputeWorld, how: str) -> None:
+async def test_a_vendor_can_reclaim_a_machine(world: ComputeWorld, how: str) -> None:
     resource_id = (await world.ready_machine())["resource_id"]
     await world.control(f"resources/{resource_id}/vanish", how=how)
     answer = await world.http.get(f"/resources/{resource_id}")
@@ -206,7 +205,7 @@ async def test_a_vendor_can_take_a_machine_back(world: ComputeWorld, how: str) -
     assert await alive(world) == []
 
 
-async def test_a_machine_that_was_not_procured_is_on_the_account_and_the_bill(world: ComputeWorld) -> None:
+async def test_an_unmanaged_machine_is_on_the_account_and_the_bill(world: ComputeWorld) -> None:
     made = await world.control("resources", name="train-3", gpu_type="H100", rate=2.10)
     (resource,) = await world.resources()
     assert (resource["resource_id"], resource["name"]) == (made["resource_id"], "train-3")
@@ -216,7 +215,7 @@ async def test_a_machine_that_was_not_procured_is_on_the_account_and_the_bill(wo
     assert (await world.look("account"))["offers_bought"] == []
 
 
-async def test_machines_of_one_purchase_that_nobody_knows_have_the_same_offer_in_their_history(
+async def test_unmanaged_machines_of_one_purchase_share_an_offer_in_their_history(
     world: ComputeWorld,
 ) -> None:
     known = await world.ready_machine()
@@ -235,7 +234,7 @@ async def test_machines_of_one_purchase_that_nobody_knows_have_the_same_offer_in
     assert [line["from"] for line in lines if line["name"] == "train-1"] == [since]
 
 
-async def test_a_revoked_token_is_refused_by_every_endpoint_until_it_is_valid_again(world: ComputeWorld) -> None:
+async def test_every_endpoint_refuses_a_revoked_token_until_it_is_valid_again(world: ComputeWorld) -> None:
     await world.control("token", valid=False)
     paths = ["available_gpus", "available_vendors", "available_regions", "available_contracts", "resources"]
     assert [(await world.http.get(path)).status_code for path in paths] == [401] * 5
@@ -244,7 +243,7 @@ async def test_a_revoked_token_is_refused_by_every_endpoint_until_it_is_valid_ag
     assert [(await world.http.get(path)).status_code for path in paths] == [200] * 5
 
 
-async def test_all_vendors_can_be_set_at_once_and_shown(world: ComputeWorld) -> None:
+async def test_all_vendors_can_be_changed_at_once_and_shown(world: ComputeWorld) -> None:
     await world.control("vendors/*", behaviour="sold_out", times=2)
     await world.procure("nebius")
     states = await world.look("vendors")
@@ -270,7 +269,7 @@ async def test_all_vendors_can_be_set_at_once_and_shown(world: ComputeWorld) -> 
         ("account", {}, 405),
     ],
 )
-async def test_a_wrong_control_call_is_refused_with_words(
+async def test_an_invalid_control_call_is_refused_with_a_message(
     world: ComputeWorld, path: str, body: dict[str, Any], status: int
 ) -> None:
     answer = await world.http.post(f"/_control/{path}", json=body)
@@ -278,8 +277,8 @@ async def test_a_wrong_control_call_is_refused_with_words(
     assert answer.json()["error"]
 
 
-async def test_a_stale_cache_lags_behind_and_force_refresh_asks_the_vendor(world: ComputeWorld) -> None:
-    """An offer's status is never cached."""
+async def test_a_stale_cache_lags_behind_and_force_refresh_bypasses_it(world: ComputeWorld) -> None:
+    """Only resources are cached; the status of an offer never is."""
     running = await world.ready_machine()
     name = running["resource_id"]
 
@@ -311,7 +310,7 @@ async def test_a_stale_cache_lags_behind_and_force_refresh_asks_the_vendor(world
 SCRIPT = "#!/bin/sh\necho hello\n"
 
 
-async def test_a_vendor_can_refuse_a_boot_script_and_sell_the_same_offer_without_it(world: ComputeWorld) -> None:
+async def test_an_offer_refused_with_a_startup_script_can_be_bought_without_it(world: ComputeWorld) -> None:
     await world.control("vendors/hyperstack", behaviour="refuses_cloud_init", times=1)
     assert (await world.procure("hyperstack"))["status"] == "procured"
     offer = (await world.offer("hyperstack"))["offer_id"]
@@ -323,7 +322,7 @@ async def test_a_vendor_can_refuse_a_boot_script_and_sell_the_same_offer_without
     assert (await world.procure("hyperstack", cloud_init=SCRIPT))["status"] == "procured", "it refused once"
 
 
-async def test_a_vendor_can_ignore_a_boot_script_so_that_only_the_procured_key_gets_in(
+async def test_if_a_vendor_ignores_the_startup_script_only_the_procured_key_works(
     world: ComputeWorld,
 ) -> None:
     await world.control("vendors/hyperstack", behaviour="ignores_cloud_init")
@@ -342,7 +341,7 @@ async def test_a_vendor_can_ignore_a_boot_script_so_that_only_the_procured_key_g
         assert (await ssh.run("uptime")).exit_status == 0
 
 
-async def test_copies_of_a_machine_are_bought_and_billed_like_it_and_never_run(world: ComputeWorld) -> None:
+async def test_copies_of_a_machine_are_billed_like_the_original_but_never_run(world: ComputeWorld) -> None:
     machine = await world.ready_machine()
     path = f"resources/{machine['resource_id']}/copies"
     await world.control(path, count=1)

@@ -1,4 +1,4 @@
-"""Each fault over real HTTP, with a small server that records what it has done."""
+"""Every fault over real HTTP, with a small server that records its purchases."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -66,7 +66,7 @@ class Shop:
         return name
 
     async def hit(self, name: str) -> dict[str, Any]:
-        """Return the fault once it has met a request."""
+        """Wait until the fault has affected a request, and return it."""
         answer = await self.client.get(f"{self.url}/_control/faults/{name}", params={"wait": PATIENCE})
         state: dict[str, Any] = answer.json()
         assert state["hits"] >= 1, state
@@ -112,7 +112,8 @@ async def test_without_a_fault_a_request_is_answered_and_logged_without_secrets(
     ]
 
 
-async def test_the_log_has_forms_texts_and_refusals_and_can_be_filtered_and_waited_for(shop: Shop) -> None:
+async def test_the_traffic_log_can_be_filtered_and_waited_for(shop: Shop) -> None:
+    """The log also contains forms, plain text and refused requests."""
     waiting = asyncio.create_task(shop.traffic(endpoint="look", wait=PATIENCE, answered="true"))
     await shop.buy("the moon")
     await shop.client.post(f"{shop.url}/nowhere", data={"payload": "x y", "token": "hidden"})
@@ -126,7 +127,7 @@ async def test_the_log_has_forms_texts_and_refusals_and_can_be_filtered_and_wait
     assert [line["n"] for line in await shop.traffic(after=3)] == [4]
 
 
-async def test_a_request_with_latency_acts_after_it(shop: Shop) -> None:
+async def test_a_request_with_latency_acts_after_the_delay(shop: Shop) -> None:
     name = await shop.fault(kind="latency", seconds=0.01)
     assert (await shop.buy()).json() == {"bought": "pear"}
     assert (await shop.state(name))["hits"] == 1
@@ -141,7 +142,7 @@ async def test_a_client_that_disconnects_during_latency_has_bought_nothing(shop:
     assert shop.bought == []
 
 
-async def test_a_status_is_answered_with_retry_after_and_without_acting(shop: Shop) -> None:
+async def test_a_status_fault_responds_with_retry_after_and_without_acting(shop: Shop) -> None:
     await shop.fault(kind="status", status=429, retry_after=30)
     answer = await shop.buy()
     assert (answer.status_code, answer.headers["Retry-After"]) == (429, "30")
@@ -150,13 +151,13 @@ async def test_a_status_is_answered_with_retry_after_and_without_acting(shop: Sh
     assert (await shop.buy()).status_code == 200, "by default a fault meets one request only"
 
 
-async def test_a_status_can_be_answered_after_acting(shop: Shop) -> None:
+async def test_a_status_fault_can_respond_after_acting(shop: Shop) -> None:
     await shop.fault(kind="status", status=502, acts=True, body="oops")
     answer = await shop.buy()
     assert (answer.status_code, answer.text, shop.bought) == (502, "oops", ["pear"])
 
 
-async def test_garbage_is_not_json_and_acts_only_with_acts(shop: Shop) -> None:
+async def test_a_garbage_response_is_not_json_and_acts_only_on_request(shop: Shop) -> None:
     await shop.fault(kind="garbage")
     answer = await shop.buy()
     assert (answer.status_code, answer.text, shop.bought) == (200, GARBAGE, [])
@@ -193,7 +194,7 @@ async def test_a_request_held_before_acting_acts_when_it_is_released(shop: Shop)
     assert (state["held"], state["dropped"], state["active"]) == (0, 0, False)
 
 
-async def test_a_request_held_before_acting_does_nothing_if_its_client_goes(shop: Shop) -> None:
+async def test_a_request_held_before_acting_does_nothing_if_its_client_disconnects(shop: Shop) -> None:
     name = await shop.fault(kind="hold_before")
     buying = asyncio.create_task(shop.buy())
     await shop.hit(name)
@@ -208,7 +209,7 @@ async def test_a_request_held_before_acting_does_nothing_if_its_client_goes(shop
     assert shop.bought == ["apple"]
 
 
-async def test_a_request_held_after_acting_has_acted_and_only_its_answer_waits(shop: Shop) -> None:
+async def test_only_the_response_waits_if_a_request_is_held_after_acting(shop: Shop) -> None:
     name = await shop.fault(kind="hold_after")
     buying = asyncio.create_task(shop.buy())
     state = await shop.hit(name)
@@ -250,7 +251,7 @@ async def test_the_server_stops_while_a_request_waits(shop: Shop, kind: str) -> 
     assert shop.bought == (["pear"] if kind == "hold_after" else [])
 
 
-async def test_a_fault_meets_as_many_requests_as_its_times(shop: Shop) -> None:
+async def test_a_fault_affects_only_the_set_number_of_requests(shop: Shop) -> None:
     name = await shop.fault(kind="status", times=2)
     assert [(await shop.buy()).status_code for _ in range(3)] == [500, 500, 200]
     lasting = await shop.fault(kind="status", status=503, times=None)
@@ -260,7 +261,7 @@ async def test_a_fault_meets_as_many_requests_as_its_times(shop: Shop) -> None:
     assert ((await shop.state(name))["hits"], (await shop.state(lasting))["hits"]) == (2, 3)
 
 
-async def test_a_fault_meets_only_requests_to_its_endpoint_that_match(shop: Shop) -> None:
+async def test_a_fault_affects_only_matching_requests_to_its_endpoint(shop: Shop) -> None:
     await shop.fault(kind="status", match="pear tree", times=None)
     await shop.fault(kind="status", match="why=a b", status=418, times=None)
     await shop.fault(endpoint="*", kind="status", match="/loo", status=503)
@@ -271,7 +272,7 @@ async def test_a_fault_meets_only_requests_to_its_endpoint_that_match(shop: Shop
     assert (await shop.client.get(f"{shop.url}/look")).status_code == 503
 
 
-async def test_a_request_meets_every_latency_and_the_oldest_other_fault(shop: Shop) -> None:
+async def test_a_request_gets_every_latency_and_the_oldest_other_fault(shop: Shop) -> None:
     slow = await shop.fault(kind="latency", seconds=0, times=None)
     await shop.fault(kind="status", status=500)
     await shop.fault(kind="status", status=503)
@@ -290,7 +291,7 @@ async def test_a_request_meets_every_latency_and_the_oldest_other_fault(shop: Sh
         {"kind": "hang"},
     ],
 )
-async def test_an_invalid_fault_is_refused_with_words(shop: Shop, body: dict[str, Any]) -> None:
+async def test_an_invalid_fault_is_refused_with_a_message(shop: Shop, body: dict[str, Any]) -> None:
     answer = await shop.client.post(f"{shop.url}/_control/faults", json=body)
     assert answer.status_code == 422
     assert answer.json()["error"]

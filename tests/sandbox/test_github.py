@@ -1,4 +1,4 @@
-"""GitHub's page of a user's public keys: what it answers, and how it can go wrong."""
+"""GitHub's page with a user's public keys: its normal responses, and the ways in which it can go wrong."""
 
 from collections.abc import AsyncIterator
 
@@ -45,7 +45,7 @@ async def test_an_unknown_user_is_not_found(github: httpx.AsyncClient) -> None:
     assert (await github.delete("/_control/users/ana-dev")).json() == {"error": "no such user"}
 
 
-async def test_an_answer_can_be_huge_and_not_tell_its_size(github: httpx.AsyncClient) -> None:
+async def test_a_response_can_be_huge_without_announcing_its_size(github: httpx.AsyncClient) -> None:
     await set_user(github, keys=[ED25519], behaviour="huge")
     answer = await github.get("/ana-dev.keys")
     assert answer.text.startswith(f"{ED25519}\n")
@@ -53,7 +53,7 @@ async def test_an_answer_can_be_huge_and_not_tell_its_size(github: httpx.AsyncCl
     assert "content-length" not in answer.headers
 
 
-async def test_an_answer_can_begin_at_once_and_never_end(github: httpx.AsyncClient) -> None:
+async def test_a_response_can_start_immediately_and_never_end(github: httpx.AsyncClient) -> None:
     await set_user(github, keys=[ED25519], behaviour="endless")
     async with github.stream("GET", "/ana-dev.keys") as answer:
         text = ""
@@ -61,23 +61,23 @@ async def test_an_answer_can_begin_at_once_and_never_end(github: httpx.AsyncClie
             text += part
             if text.startswith(f"{ED25519}\n\n\n"):
                 break
-    assert (await github.get("/nobody.keys")).status_code == 404  # others are answered meanwhile
+    assert (await github.get("/nobody.keys")).status_code == 404  # other requests are answered in the meantime
 
 
-async def test_an_answer_can_redirect_to_one_that_has_the_keys(github: httpx.AsyncClient) -> None:
+async def test_a_response_can_redirect_to_the_keys(github: httpx.AsyncClient) -> None:
     await set_user(github, keys=[ED25519], behaviour="redirects")
     answer = await github.get("/ana-dev.keys")
     assert answer.status_code == 302
     assert (await github.get(answer.headers["location"])).text == f"{ED25519}\n"
 
 
-async def test_an_answer_can_be_no_text(github: httpx.AsyncClient) -> None:
+async def test_a_response_can_be_invalid_text(github: httpx.AsyncClient) -> None:
     await set_user(github, behaviour="garbage")
     with pytest.raises(UnicodeDecodeError):
         (await github.get("/ana-dev.keys")).content.decode()
 
 
-async def test_an_answer_can_fail_by_a_fault(github: httpx.AsyncClient) -> None:
+async def test_a_response_can_fail_because_of_a_fault(github: httpx.AsyncClient) -> None:
     await set_user(github, keys=[ED25519])
     await github.post("/_control/faults", json={"endpoint": "user_keys", "kind": "status", "status": 503})
     assert (await github.get("/ana-dev.keys")).status_code == 503

@@ -1,4 +1,4 @@
-"""The page's server: who may call it, what it sends, and how time passes with a bot."""
+"""The page's server: its protection from other origins, the data for browsers, and advancing the clock."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ async def world() -> AsyncIterator[World]:
 
 
 async def until(socket: aiohttp.ClientWebSocketResponse, name: str) -> Any:
-    """Return the next part with this name that a browser is sent, if it has anything in it."""
+    """Return the next non-empty part with this name that is sent to the browser."""
     async with asyncio.timeout(20):
         while True:
             news = await socket.receive_json()
@@ -77,7 +77,7 @@ FOREIGN = (
     {"Origin": "https://evil.example"},  # a page in another tab
     {"Origin": "null"},  # a sandboxed frame, or a file
     {"Origin": "http://127.0.0.1:1"},  # another server of this machine
-    {"Host": "evil.example"},  # a name that points to this machine
+    {"Host": "evil.example"},  # a host name that points to this machine
     {"Host": "evil.example:80", "Origin": "http://evil.example:80"},
     {"Host": "127.0.0.1.evil.example:80"},
     {"Host": "127.0.0.1"},
@@ -85,12 +85,12 @@ FOREIGN = (
 
 
 @pytest.mark.parametrize("headers", FOREIGN, ids=str)
-async def test_pages_of_other_origins_and_hosts_can_do_and_read_nothing(
+async def test_pages_of_other_origins_and_hosts_can_neither_act_nor_read(
     world: World, headers: dict[str, str]
 ) -> None:
     say: Json = {"user": ANA, "channel": TRAINING, "text": "hi"}
-    for base in (f"{world.url}/slack", world.slack.url):  # the page's origin, and the server's own
-        # text/plain: what a page can send to another origin without being asked first
+    for base in (f"{world.url}/slack", world.slack.url):  # the page's origin, and the server's own origin
+        # text/plain, because a page can send it to another origin without a preflight request
         wrong = {**headers, "Content-Type": "text/plain"}
         async with world.session.post(f"{base}/_control/say", data=json.dumps(say), headers=wrong) as answer:
             assert (answer.status, "Access-Control-Allow-Origin" in answer.headers) == (403, False)
@@ -105,7 +105,7 @@ async def test_pages_of_other_origins_and_hosts_can_do_and_read_nothing(
     assert world.slack.workspace.last == 0
 
 
-async def test_the_page_itself_may_act_by_both_names_of_this_machine(world: World) -> None:
+async def test_the_page_works_under_both_host_names_of_this_machine(world: World) -> None:
     port = world.url.rpartition(":")[2]
     say: Json = {"user": ANA, "channel": TRAINING, "text": "hi"}
     for host in (f"127.0.0.1:{port}", f"localhost:{port}"):
@@ -119,7 +119,7 @@ async def test_the_page_itself_may_act_by_both_names_of_this_machine(world: Worl
     assert "frame-ancestors 'none'" in policy
 
 
-async def test_a_browser_is_sent_what_its_person_sees_and_each_change_once(world: World) -> None:
+async def test_a_browser_gets_its_persons_view_and_each_change_once(world: World) -> None:
     async with world.live() as socket:
         await world.post("slack/_control/say", {"user": ANA, "channel": TRAINING, "text": "*done*, @ben <b>"})
         (message,) = await until(socket, "messages")
@@ -150,7 +150,7 @@ async def test_a_browser_is_sent_what_its_person_sees_and_each_change_once(world
             pass
 
 
-async def test_a_browser_is_sent_the_clock_the_machines_the_faults_and_what_the_bot_is(world: World) -> None:
+async def test_a_browser_gets_the_clock_machines_faults_and_bot_information(world: World) -> None:
     async with world.live() as socket:
         assert (await until(socket, "clock"))["speed"] == 0
         await world.post("_control/clock", {"speed": 60})
@@ -168,7 +168,7 @@ async def test_a_browser_is_sent_the_clock_the_machines_the_faults_and_what_the_
         assert bot == told
 
 
-async def test_time_passes_from_one_due_time_of_the_bot_to_the_next(world: World) -> None:
+async def test_the_clock_advances_from_one_due_time_of_the_bot_to_the_next(world: World) -> None:
     due = [NOON + timedelta(minutes=minutes) for minutes in (10, 25, 90)]
     seen: list[datetime] = []
 
@@ -192,15 +192,13 @@ async def test_time_passes_from_one_due_time_of_the_bot_to_the_next(world: World
         assert world.clock.now() == due[2]
     finally:
         await bot.stop()
-    await world.post("_control/time", {"seconds": 60})  # also if the bot has ended
+    await world.post("_control/time", {"seconds": 60})  # works even if the bot has ended
     assert world.clock.now() == due[2] + timedelta(minutes=1)
 
 
 @pytest.mark.parametrize(
     ("phrases", "faults"), [(BEHAVIOURS, Behaviour), (MACHINE_FAULTS, MachineFault), (FAULT_KINDS, FaultKind)]
 )
-def test_every_fault_is_explained_in_a_phrase_of_its_own(
-    phrases: dict[StrEnum, str], faults: type[StrEnum]
-) -> None:
+def test_every_fault_has_its_own_description(phrases: dict[StrEnum, str], faults: type[StrEnum]) -> None:
     assert set(phrases) == set(faults)
     assert len(set(phrases.values())) == len(faults)

@@ -1,4 +1,4 @@
-"""The probe of a machine: who may read it and when, what it reports over time, and how it fails."""
+"""The probe of a machine: access to it, its reports over time, and its failures."""
 
 import asyncio
 from pathlib import Path
@@ -16,7 +16,7 @@ PATH = "/usr/local/sbin/gpubot-probe"
 
 
 class Probe:
-    """The key of a probe, the boot script that installs it, and what it reports."""
+    """A probe, with its key, the startup script that installs it, and its reports."""
 
     def __init__(self, world: ComputeWorld) -> None:
         self.world = world
@@ -38,7 +38,7 @@ class Probe:
         return str(answer.stdout).splitlines()
 
     async def lines(self, machine: dict[str, Any], word: str) -> list[str]:
-        """Return what follows `word` in the lines of a report that begin with it."""
+        """Return the lines of a report that begin with `word`, without this word."""
         return [
             line.removeprefix(f"{word} ") for line in await self.report(machine) if line.startswith(f"{word} ")
         ]
@@ -53,10 +53,10 @@ def probe(world: ComputeWorld) -> Probe:
     return Probe(world)
 
 
-# --- who may read it, and when
+# --- access to the probe
 
 
-async def test_whatever_is_asked_with_its_key_the_report_comes_and_nothing_else(probe: Probe) -> None:
+async def test_the_probes_key_runs_only_the_probe_whatever_is_requested(probe: Probe) -> None:
     machine = await probe.machine()
     async with await probe.connected(machine) as ssh:
         for command in (None, "nvidia-smi", "rm -rf /", "scp -t /tmp"):
@@ -76,7 +76,7 @@ async def test_whatever_is_asked_with_its_key_the_report_comes_and_nothing_else(
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "expected"),
     [
         (["-tt"], "PTY allocation request failed"),
         (["-R", "0:127.0.0.1:1"], "remote port forwarding failed"),
@@ -84,7 +84,7 @@ async def test_whatever_is_asked_with_its_key_the_report_comes_and_nothing_else(
     ],
 )
 async def test_openssh_is_refused_a_terminal_and_forwarding(
-    probe: Probe, tmp_path: Path, options: list[str], told: str
+    probe: Probe, tmp_path: Path, options: list[str], expected: str
 ) -> None:
     machine = await probe.machine()
     key_file = tmp_path / "key"
@@ -99,13 +99,12 @@ async def test_openssh_is_refused_a_terminal_and_forwarding(
         stderr=asyncio.subprocess.PIPE,
     )
     output, errors = await asyncio.wait_for(process.communicate(), PATIENCE)
-    assert told in errors.decode()
+    assert expected in errors.decode()
     assert output == b"" or output.startswith(b"gpubot-probe 1\n")
 
 
-async def test_it_answers_30_seconds_after_the_machine_runs_or_when_the_vendor_runs_the_script(
-    probe: Probe,
-) -> None:
+async def test_the_probe_works_30_seconds_after_the_machine_runs_by_default(probe: Probe) -> None:
+    """A vendor that runs the startup script late makes it later."""
     world = probe.world
     await world.control("vendors/hyperstack", behaviour="late_probe", times=1)
     for seconds in (600, 30):
@@ -130,7 +129,7 @@ async def test_a_machine_that_does_not_run_the_script_refuses_its_key(probe: Pro
 
 
 @pytest.mark.parametrize("by_hand", [False, True])
-async def test_a_person_can_install_it_by_hand(probe: Probe, by_hand: bool) -> None:
+async def test_a_person_can_install_the_probe_by_hand(probe: Probe, by_hand: bool) -> None:
     machine = await probe.world.ready_machine()
     line = probe.line.replace('"', '\\"')
     async with await login(probe.world, port_of(machine)) as ssh:
@@ -143,7 +142,7 @@ async def test_a_person_can_install_it_by_hand(probe: Probe, by_hand: bool) -> N
     assert (await probe.report(machine))[-1] == "end"
 
 
-def test_a_script_is_read_for_the_probe_and_the_set_up_and_never_run() -> None:
+def test_a_startup_script_is_searched_for_probe_and_setup_but_never_run() -> None:
     key = asyncssh.generate_private_key("ssh-ed25519").export_public_key().decode().strip()
     line = f'restrict,command="/opt/probe" {key}'
     assert probe_lines(f"#!/bin/sh\necho 'gpubot-probe 1'\necho '{line}'\n") == (line,)
@@ -153,7 +152,7 @@ def test_a_script_is_read_for_the_probe_and_the_set_up_and_never_run() -> None:
     assert not has_set_up("cat /var/lib/gpubot/setup.state\n")
 
 
-# --- what it reports
+# --- reports
 
 
 async def test_a_new_machine_is_idle_and_nobody_is_connected(probe: Probe) -> None:
@@ -172,7 +171,7 @@ async def test_a_new_machine_is_idle_and_nobody_is_connected(probe: Probe) -> No
     ]
 
 
-async def test_use_changes_over_time_and_nvidia_smi_shows_the_same(probe: Probe) -> None:
+async def test_utilization_changes_over_time_and_nvidia_smi_agrees(probe: Probe) -> None:
     machine = await probe.machine(count=2)
     shown = await probe.use(machine, {"all": 98, "for": 3600}, {"gpus": [7, None], "connections": 2})
     assert shown["use"] == {"gpus": [98, 98], "connections": [], "fault": None}
@@ -193,7 +192,7 @@ async def test_use_changes_over_time_and_nvidia_smi_shows_the_same(probe: Probe)
     assert rows[-1] == "1, [N/A], 61169, 100.00, Enabled, 81559, NVIDIA H100 80GB HBM3"
 
 
-async def test_an_open_shell_shows_the_use_of_the_moment(probe: Probe) -> None:
+async def test_an_open_shell_shows_the_current_utilization(probe: Probe) -> None:
     machine = await probe.machine()
     async with await login(probe.world, port_of(machine)) as ssh, ssh.create_process(None) as shell:
         for percent in (98, 7):
@@ -213,7 +212,7 @@ async def test_phases_that_repeat_make_a_duty_cycle(probe: Probe) -> None:
     assert busy == [False] * 9 + [True] + [False] * 9 + [True]
 
 
-async def test_connections_are_those_that_are_open_and_those_that_were_set(probe: Probe) -> None:
+async def test_reported_connections_are_the_open_and_the_simulated_ones(probe: Probe) -> None:
     machine = await probe.machine()
     async with await login(probe.world, port_of(machine)) as ssh:
         real = f"0100007F:{ssh.get_extra_info('sockname')[1]:04X}"
@@ -227,7 +226,7 @@ async def test_connections_are_those_that_are_open_and_those_that_were_set(probe
     assert both[0] not in await probe.lines(machine, "peer")
 
 
-async def test_the_set_up_runs_for_a_minute_and_its_outcome_can_be_set(probe: Probe) -> None:
+async def test_the_setup_script_runs_for_a_minute_and_its_outcome_can_be_set(probe: Probe) -> None:
     machine = await probe.machine()
     assert await probe.lines(machine, "setup") == []
     procured = await probe.world.procure(cloud_init=f"{probe.script}echo running >setup.state\n")
@@ -235,14 +234,14 @@ async def test_the_set_up_runs_for_a_minute_and_its_outcome_can_be_set(probe: Pr
         probe.world.clock.jump(seconds)
         [machine] = await probe.world.resources(procured["offer_id"])
         assert await probe.lines(machine, "setup") == [state]
-    for set_to, told in (
+    for set_to, expected in (
         ({"state": "failed", "line": 12}, ["failed 1 12"]),
         ({"state": "failed"}, ["failed 1"]),
         ({"state": "running"}, ["running"]),
         (None, ["done"]),
     ):
         await probe.use(machine, setup=set_to)
-        assert await probe.lines(machine, "setup") == told
+        assert await probe.lines(machine, "setup") == expected
 
 
 async def test_a_machine_can_have_other_gpus_than_were_sold(probe: Probe) -> None:
@@ -255,10 +254,10 @@ async def test_a_machine_can_have_other_gpus_than_were_sold(probe: Probe) -> Non
         assert str((await ssh.run("nvidia-smi -L")).stdout).count("NVIDIA L4") == 2
 
 
-# --- how it fails
+# --- failures
 
 
-async def test_a_refused_login_keeps_only_the_probe_out_and_comes_back(probe: Probe) -> None:
+async def test_the_refused_fault_affects_only_the_probe_and_can_be_ended(probe: Probe) -> None:
     machine = await probe.machine()
     await probe.use(machine, {"fault": "refused", "for": 60}, {})
     with pytest.raises(asyncssh.PermissionDenied):
@@ -269,7 +268,7 @@ async def test_a_refused_login_keeps_only_the_probe_out_and_comes_back(probe: Pr
     assert (await probe.report(machine))[-1] == "end"
 
 
-async def test_a_silent_machine_accepts_connections_and_comes_back(probe: Probe) -> None:
+async def test_a_silent_machine_accepts_connections_and_can_recover(probe: Probe) -> None:
     machine = await probe.machine()
     await probe.use(machine, {"fault": "silent", "for": 60}, {})
     reader, writer = await asyncio.open_connection("127.0.0.1", port_of(machine))
@@ -282,7 +281,7 @@ async def test_a_silent_machine_accepts_connections_and_comes_back(probe: Probe)
     await waiting
 
 
-async def test_a_hanging_probe_never_answers_and_garbage_is_no_report(probe: Probe) -> None:
+async def test_a_hanging_probe_never_responds_and_garbage_is_not_a_report(probe: Probe) -> None:
     machine = await probe.machine()
     await probe.use(machine, {"fault": "hang"})
     async with await probe.connected(machine) as ssh:
@@ -298,19 +297,21 @@ async def test_a_hanging_probe_never_answers_and_garbage_is_no_report(probe: Pro
         answer.stdout.decode()
 
 
-@pytest.mark.parametrize(("fault", "told"), [("no_nvidia_smi", "none"), ("nvidia_smi_hangs", "137")])
-async def test_without_a_working_nvidia_smi_the_report_says_why(probe: Probe, fault: str, told: str) -> None:
+@pytest.mark.parametrize(("fault", "expected"), [("no_nvidia_smi", "none"), ("nvidia_smi_hangs", "137")])
+async def test_without_a_working_nvidia_smi_the_report_gives_the_reason(
+    probe: Probe, fault: str, expected: str
+) -> None:
     machine = await probe.machine()
     await probe.use(machine, {"fault": fault, "connections": 1})
     report = await probe.report(machine)
     assert (report[-2:], len([line for line in report if line.startswith("peer ")])) == (
-        [f"nvidia-smi {told}", "end"],
+        [f"nvidia-smi {expected}", "end"],
         2,
     )
 
 
 @pytest.mark.parametrize(
-    ("body", "told"),
+    ("body", "expected"),
     [
         ({}, "give phases, setup, on_ending or hardware"),
         ({"repeat": True}, "give phases"),
@@ -327,9 +328,9 @@ async def test_without_a_working_nvidia_smi_the_report_says_why(probe: Probe, fa
         ({"hardware": [{"name": "L4"}]}, "hardware.0.memory_mib"),
     ],
 )
-async def test_a_wrong_use_is_refused_with_words(probe: Probe, body: dict[str, Any], told: str) -> None:
+async def test_an_invalid_use_is_refused_with_a_message(probe: Probe, body: dict[str, Any], expected: str) -> None:
     machine = await probe.machine(count=2)
     path = f"/_control/resources/{machine['resource_id']}/use"
     answer = await probe.world.http.post(path, json=body)
-    assert (answer.status_code, told in answer.json()["error"]) == (422, True), answer.text
+    assert (answer.status_code, expected in answer.json()["error"]) == (422, True), answer.text
     assert (await probe.world.http.post("/_control/resources/none/use", json={"phases": [{}]})).status_code == 404

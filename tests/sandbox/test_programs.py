@@ -1,4 +1,4 @@
-"""The sandbox as programs: the ready line, one clock, and how they end."""
+"""The sandbox's programs: the ready line, the shared clock, and shutting down."""
 
 import asyncio
 import json
@@ -28,7 +28,7 @@ async def started(*arguments: str) -> tuple[asyncio.subprocess.Process, dict[str
 
 
 async def ended(process: asyncio.subprocess.Process) -> tuple[int | None, str]:
-    """Return the exit status and standard error."""
+    """Wait until a program has ended, and return its exit status and standard error."""
     _, errors = await asyncio.wait_for(process.communicate(), PATIENCE)
     return process.returncode, errors.decode()
 
@@ -69,14 +69,14 @@ async def test_both_parts_share_one_clock_and_end_with_their_parent() -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-async def test_a_signal_ends_it_with_status_0(number: signal.Signals) -> None:
+async def test_a_signal_ends_the_program_with_status_0(number: signal.Signals) -> None:
     process, ready = await started("sandbox.compute", "--port", "0")
     assert set(ready) == {"compute", "clock", "compute_token"}
     process.send_signal(number)
     assert await ended(process) == (0, "")
 
 
-async def test_without_with_parent_the_end_of_its_input_does_not_end_it() -> None:
+async def test_without_with_parent_the_end_of_input_is_ignored() -> None:
     process, ready = await started("sandbox.compute", "--port", "0")
     assert process.stdin is not None
     process.stdin.close()
@@ -109,7 +109,7 @@ async def test_a_port_in_use_is_reported_in_one_line(program: str, option: str) 
 
 
 @pytest.mark.parametrize(
-    ("arguments", "words"),
+    ("arguments", "message"),
     [
         (("sandbox.compute", "--bogus"), "unrecognized arguments: --bogus"),
         (("sandbox.compute", "--port", "70000"), "argument --port: a port is a number from 0 to 65535"),
@@ -130,30 +130,30 @@ async def test_a_port_in_use_is_reported_in_one_line(program: str, option: str) 
         (("sandbox.slack", "--manifest", "/"), "argument --manifest: /: Is a directory"),
     ],
 )
-async def test_a_wrong_option_is_reported_in_one_line(arguments: tuple[str, ...], words: str) -> None:
+async def test_an_invalid_option_is_reported_in_one_line(arguments: tuple[str, ...], message: str) -> None:
     process, nothing = await started(*arguments)
     assert nothing == {}
     status, errors = await ended(process)
     assert status == 2
-    assert errors.startswith(f"python -m {arguments[0]}: {words}")
+    assert errors.startswith(f"python -m {arguments[0]}: {message}")
     assert errors.endswith("--help shows the options.\n")
     assert errors.count("\n") == 1
 
 
 @pytest.mark.parametrize(
-    ("written", "words"),
+    ("written", "message"),
     [
         ("display_information: [", "no YAML, line 1"),
         ("only a text", "not shaped as a manifest is"),
         ("features: {slash_commands: [{description: nameless}]}", "not shaped as a manifest is"),
     ],
 )
-async def test_an_invalid_manifest_is_reported_in_one_line(tmp_path: Path, written: str, words: str) -> None:
+async def test_an_invalid_manifest_is_reported_in_one_line(tmp_path: Path, written: str, message: str) -> None:
     manifest = tmp_path / "manifest.yml"
     manifest.write_text(written)
     process, nothing = await started("sandbox", "--manifest", str(manifest))
     assert nothing == {}
     assert await ended(process) == (
         2,
-        f"python -m sandbox: argument --manifest: {manifest}: {words}. --help shows the options.\n",
+        f"python -m sandbox: argument --manifest: {manifest}: {message}. --help shows the options.\n",
     )

@@ -1,4 +1,4 @@
-"""Block Kit's limits: the largest size that is accepted, and the smallest that is refused."""
+"""The limits of blocks: the largest size that is accepted, and the smallest size that is refused."""
 
 from collections.abc import Callable
 from typing import Any
@@ -64,7 +64,7 @@ def rich(*pieces: Json, kind: str = "rich_text_preformatted") -> Json:
     return {"type": "rich_text", "elements": [{"type": kind, "elements": list(pieces)}]}
 
 
-def words(length: int = 1, **more: Any) -> Json:
+def piece(length: int = 1, **more: Any) -> Json:
     return {"type": "text", "text": "x" * length, **more}
 
 
@@ -112,7 +112,7 @@ MESSAGES: list[tuple[str, int, Make]] = [
     ("tasks", 50, lambda n: [plan(*map(task, range(n)))]),
     ("task_id", 255, lambda n: [plan(task(task_id="x" * n))]),
     ("task title", 150, lambda n: [plan(task(title="x" * n))]),
-    ("rich text", 3000, lambda n: [rich(words(n))]),
+    ("rich text", 3000, lambda n: [rich(piece(n))]),
     ("summed text", 12_000, lambda n: [section("x" * 3000)] * 3 + [section("x" * (n - 9000))]),
     ("summed titles", 11_998, lambda n: [section("x" * 3000)] * 3 + [section("x" * (n - 9000)), plan(task())]),
 ]
@@ -205,14 +205,14 @@ def test_a_modal_at_the_limit_is_accepted_and_above_it_refused(most: int, make: 
             "task_id already exists: t0 [json-pointer:/blocks/0/tasks/1/",
         ),
         ([plan({"type": "task_card", "title": "x"})], "missing required field: task_id"),
-        ([plan(task(details=rich(words())))], "invalid additional property: details"),
+        ([plan(task(details=rich(piece())))], "invalid additional property: details"),
         ([task(status="complete")], "unsupported type: task_card"),
         ([alert()], "unsupported type: alert"),
         ([{"type": "rich_text", "elements": []}], "must have at least 1 items"),
         ([rich()], "must have at least 1 items"),
-        ([rich(words(), kind="rich_text_list")], "unsupported type: rich_text_list"),
+        ([rich(piece(), kind="rich_text_list")], "unsupported type: rich_text_list"),
         ([rich({"type": "user", "user_id": "U1"})], "unsupported type: user"),
-        ([rich(words(style={"bold": True}))], "invalid additional property: style"),
+        ([rich(piece(style={"bold": True}))], "invalid additional property: style"),
         (["text"], "unsupported type: a block"),
         ("text", "must be an array"),
     ],
@@ -236,15 +236,15 @@ def test_tables_charts_and_plans_are_for_messages_and_alerts_for_modals() -> Non
         assert accepted == ("" if level is None else "invalid_arguments")
 
 
-@pytest.mark.parametrize("block", [table(), chart(), plan(), rich(words()), {"type": "header", "text": plain(1)}])
-def test_a_workspace_refuses_the_blocks_that_it_does_not_know(block: Json) -> None:
+@pytest.mark.parametrize("block", [table(), chart(), plan(), rich(piece()), {"type": "header", "text": plain(1)}])
+def test_a_workspace_refuses_unsupported_blocks(block: Json) -> None:
     code, reasons = message_problems([section("x"), block], refused=[block["type"]])
     assert code == "invalid_blocks"
     assert reasons == [f"unsupported type: {block['type']} [json-pointer:/blocks/1]"]
     assert message_problems([block], refused=["alert"]) == ("", [])
 
 
-def test_a_workspace_refuses_a_modal_with_an_alert_that_it_does_not_know() -> None:
+def test_a_workspace_without_alerts_refuses_a_modal_with_one() -> None:
     assert view_problems(modal(section("x"), alert()), refused=["alert"]) == (
         "invalid_arguments",
         ["unsupported type: alert [json-pointer:/view/blocks/1]"],
@@ -252,7 +252,7 @@ def test_a_workspace_refuses_a_modal_with_an_alert_that_it_does_not_know() -> No
 
 
 def test_every_kind_of_block_and_element_is_accepted() -> None:
-    """Short forms of the examples in Slack's documents."""
+    """The blocks are shortened examples from Slack's documentation."""
     two = [option(), option(value=2)]
     mrkdwn = {"type": "mrkdwn", "text": "*x*"}
     elements: list[Json] = [
@@ -276,7 +276,7 @@ def test_every_kind_of_block_and_element_is_accepted() -> None:
         {"type": "divider"},
         {"type": "context", "elements": [mrkdwn, plain(1)]},
         actions(*elements),
-        rich(words()),
+        rich(piece()),
     ]
     steps = plan(task(0), {"task_id": "t1", "title": "x"})
     assert message_problems(without_nulls([*blocks, steps])) == ("", [])
@@ -285,7 +285,7 @@ def test_every_kind_of_block_and_element_is_accepted() -> None:
 
 
 def test_a_view_over_250_kb_is_refused() -> None:
-    """Even if each part is within its limit."""
+    """The view is refused even though each of its parts is within its own limit."""
     element = {"type": "context", "elements": [plain(3000)] * 10}
     assert view_problems(modal(*[element] * 9))[0] == "view_too_large"
 

@@ -1,4 +1,4 @@
-"""Slack's errors by name, and the calls that end with them."""
+"""Slack's error codes, and the calls that lead to them."""
 
 import asyncio
 from typing import Any
@@ -48,7 +48,7 @@ async def test_a_wrong_call_is_refused_with_its_error(method: str, arguments: Js
         assert (answer["ok"], answer["error"]) == (False, error)
 
 
-async def test_an_outsider_who_shares_no_channel_with_the_bot_can_not_be_reached() -> None:
+async def test_an_outsider_without_a_channel_in_common_with_the_bot_is_unreachable() -> None:
     async with workspace() as world:
         assert (await world.client.conversations_open(users=OLGA))["ok"]
     async with workspace() as world:
@@ -68,7 +68,7 @@ async def test_features_that_the_manifest_leaves_out_are_refused() -> None:
         assert await world.refused(opening) == "socket_mode_disabled"
 
 
-async def test_an_archived_channel_takes_no_post_and_no_edit() -> None:
+async def test_an_archived_channel_accepts_neither_posts_nor_edits() -> None:
     async with workspace() as world:
         posted = await world.post(APPROVALS)
         await world.act(f"channels/{APPROVALS}", "PATCH", archived=True)
@@ -82,7 +82,7 @@ async def test_an_archived_channel_takes_no_post_and_no_edit() -> None:
 
 
 async def both(socket: Any, act: Any) -> tuple[Json, Json]:
-    """Acknowledge the act. Return the payload that the app gets, and how the act ends."""
+    """Acknowledge a person's action. Return the payload that the app gets, and the outcome of the action."""
     acting = asyncio.ensure_future(act)
     envelope = await socket.next()
     await socket.ack(envelope)

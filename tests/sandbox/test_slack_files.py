@@ -1,4 +1,4 @@
-"""Files over the Web API: a URL, the bytes, the completion, and a share that appears later."""
+"""Uploading files over the Web API: the upload URL, the bytes, the completion, and the later message."""
 
 from typing import Any
 
@@ -35,7 +35,7 @@ async def test_a_file_that_the_real_client_uploads_is_shared_later() -> None:
         assert (event["type"], event["file_id"], event["channel_id"]) == ("file_shared", uploaded["id"], TRAINING)
 
 
-async def test_a_file_that_is_not_shared_yet_is_not_seen_and_has_no_ts() -> None:
+async def test_a_file_that_is_not_shared_yet_is_invisible_and_has_no_ts() -> None:
     async with workspace(app=UPLOADER, timing=NEVER) as world:
         done = await world.client.files_upload_v2(content="x", filename="x.txt", channel=TRAINING)
         assert (await world.client.files_info(file=done["file"]["id"]))["file"]["shares"] == {}
@@ -46,7 +46,7 @@ async def begun(world: World, **more: Any) -> Json:
     return await world.raw("files.getUploadURLExternal", params={"filename": "a.png", "length": 3, **more})
 
 
-async def test_an_upload_needs_no_token_and_the_announced_number_of_bytes() -> None:
+async def test_an_upload_needs_the_announced_number_of_bytes_but_no_token() -> None:
     async with workspace(app=UPLOADER, timing=AT_ONCE) as world:
         address = await begun(world, alt_txt="a chart")
         async with world.session.post(address["upload_url"], data=b"four") as answer:
@@ -69,13 +69,13 @@ async def test_an_upload_with_wrong_arguments_is_refused(wrong: Json) -> None:
         assert (await begun(world, **wrong))["error"] == "invalid_arguments"
 
 
-async def test_an_upload_that_can_not_be_completed_is_refused() -> None:
+async def test_an_upload_that_cannot_be_completed_is_refused() -> None:
     async with workspace(app=UPLOADER) as world:
         await world.act(f"channels/{APPROVALS}", "PATCH", bot=False)
         address = await begun(world)
         one: Json = {"files": [{"id": address["file_id"]}]}
         complete = "files.completeUploadExternal"
-        assert (await world.raw(complete, json=one))["error"] == "file_not_found"  # its bytes never came
+        assert (await world.raw(complete, json=one))["error"] == "file_not_found"  # its bytes never arrived
         async with world.session.post(address["upload_url"], data=b"abc"):
             pass
         for channel, error in ((APPROVALS, "not_in_channel"), ("C0NOWHERE", "channel_not_found")):
@@ -87,7 +87,7 @@ async def test_an_upload_that_can_not_be_completed_is_refused() -> None:
         assert await world.refused(world.client.files_info(file="F0NONE")) == "file_not_found"
 
 
-async def test_an_app_without_the_scopes_can_not_use_files() -> None:
+async def test_an_app_without_the_scopes_cannot_use_files() -> None:
     async with workspace(app=AppConfig(scopes=("chat:write",))) as world:
         assert ((await begun(world))["error"], (await begun(world))["needed"]) == ("missing_scope", "files:write")
         assert await world.refused(world.client.files_info(file="F1")) == "missing_scope"

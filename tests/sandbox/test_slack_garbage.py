@@ -1,4 +1,4 @@
-"""Random and malformed calls are answered with Slack's errors. Faults and the traffic log of the workspace."""
+"""Random and malformed calls lead to Slack's errors. Also tests the workspace's faults and traffic log."""
 
 import asyncio
 import json
@@ -72,7 +72,7 @@ ARGUMENTS = st.dictionaries(NAMES, SENSIBLE | VALUES, max_size=6)
 
 @settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow])
 @given(calls=st.lists(st.tuples(st.sampled_from(sorted(METHODS)), ARGUMENTS), min_size=10, max_size=10))
-def test_any_arguments_are_answered_with_ok_or_an_error(calls: list[tuple[str, dict[str, Any]]]) -> None:
+def test_any_arguments_lead_to_ok_or_an_error(calls: list[tuple[str, dict[str, Any]]]) -> None:
     async def all_of_them() -> None:
         async with workspace(app=AppConfig(scopes=(*SCOPES, "files:read"))) as world:
             await world.post(text="something to find")
@@ -125,7 +125,7 @@ async def test_a_post_whose_connection_is_cut_after_acting_is_posted() -> None:
         assert await world.reads(ANA, wait=20) == ["said"]
 
 
-async def test_a_status_fault_answers_with_slacks_error_also_at_a_response_url() -> None:
+async def test_a_status_fault_responds_with_slacks_error_even_at_a_response_url() -> None:
     async with workspace() as world:
         await world.act("faults", endpoint="chat.update", kind="status", status=429, retry_after=7)
         posted = await world.post()
@@ -184,7 +184,7 @@ async def test_a_held_handshake_waits_until_it_is_released() -> None:
 
 
 async def test_sigterm_ends_the_workspace_with_an_app_connected() -> None:
-    """Even if the app does not close its connection."""
+    """The program ends even if the app doesn't close its connection."""
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "sandbox.slack", "--port", "0", stdout=asyncio.subprocess.PIPE
     )

@@ -1,4 +1,4 @@
-"""The workspace sends signed requests to an app in HTTP mode, and does what the responses say."""
+"""The workspace sends signed requests to an app in HTTP mode, and follows the app's responses."""
 
 from __future__ import annotations
 
@@ -40,13 +40,16 @@ def manifest(url: str = URL, **settings: Any) -> Json:
 
 @dataclass
 class App:
-    """An app in HTTP mode: it checks each signature, and answers what it is told to."""
+    """An app in HTTP mode. It checks each signature, and returns prepared responses."""
 
     url: str = ""
     secret: str = ""
     requests: list[tuple[dict[str, str], Json]] = field(default_factory=list)
     answers: deque[web.Response | None] = field(default_factory=deque)
-    """The next responses. None: no answer until the sandbox gives up. Without one, an empty 200."""
+    """The prepared responses. None stands for no response until the sandbox gives up.
+
+    When none are left, the app returns an empty 200.
+    """
 
     async def serve(self, request: web.Request) -> web.Response:
         body = await request.read()
@@ -65,7 +68,7 @@ class App:
 
 @asynccontextmanager
 async def http_app(timing: Timing = QUICK) -> AsyncIterator[tuple[World, App]]:
-    """A workspace whose app is in HTTP mode."""
+    """Run a workspace whose app is in HTTP mode."""
     app = App()
     application = web.Application()
     application.router.add_post("/slack/events", app.serve)
@@ -81,8 +84,8 @@ async def http_app(timing: Timing = QUICK) -> AsyncIterator[tuple[World, App]]:
         await served.stop()
 
 
-def text(words: str, status: int = 200, **headers: str) -> web.Response:
-    return web.Response(text=words, status=status, headers=headers)
+def text(body: str, status: int = 200, **headers: str) -> web.Response:
+    return web.Response(text=body, status=status, headers=headers)
 
 
 async def test_a_command_is_a_signed_form_and_its_response_is_shown() -> None:
@@ -105,7 +108,7 @@ async def test_a_command_is_a_signed_form_and_its_response_is_shown() -> None:
         (None, "operation_timeout"),
     ],
 )
-async def test_a_command_without_status_200_in_time_fails_for_the_person_and_is_not_sent_again(
+async def test_a_command_without_a_timely_200_fails_and_is_not_retried(
     answer: web.Response | None, error: str
 ) -> None:
     async with http_app() as (world, app):
@@ -114,7 +117,8 @@ async def test_a_command_without_status_200_in_time_fails_for_the_person_and_is_
         assert len(app.requests) == 1
 
 
-async def test_a_click_is_a_form_with_its_payload_and_a_click_of_nobody_fails() -> None:
+async def test_a_click_is_sent_as_a_form_with_its_payload() -> None:
+    """The click fails if nobody listens at the request URL."""
     async with http_app() as (world, app):
         await world.post(blocks=[actions(button("Go", "go", "v1"))])
         [seen] = await world.see(ANA)
@@ -126,7 +130,7 @@ async def test_a_click_is_a_form_with_its_payload_and_a_click_of_nobody_fails() 
         assert (await world.act("click", **click))["error"] == "dispatch_failed"
 
 
-async def test_an_event_is_sent_again_with_its_number_and_reason_until_a_response_begins_with_2() -> None:
+async def test_an_event_is_retried_with_number_and_reason_until_a_2xx_response() -> None:
     async with http_app() as (world, app):
         app.answers += [None, text("", 500), text("", 204)]
         sent = await world.act("event", type="team_rename", name="new")
@@ -137,7 +141,7 @@ async def test_an_event_is_sent_again_with_its_number_and_reason_until_a_respons
         assert {body["event_id"] for _, body in app.requests} == {sent["event_id"]}
 
 
-async def test_an_event_is_given_up_after_three_retries_or_when_the_app_says_so() -> None:
+async def test_an_event_is_given_up_after_three_retries_or_at_the_apps_request() -> None:
     async with http_app() as (world, app):
         app.answers += [text("", 500), text("", 500), text("", 500), text("", 500)]
         first = await world.act("event", type="team_rename")
@@ -157,7 +161,7 @@ async def test_a_new_signing_secret_makes_the_old_one_useless() -> None:
         assert (await world.command(ANA))["ok"]
 
 
-async def test_while_socket_mode_is_on_nothing_is_sent_to_the_request_urls() -> None:
+async def test_in_socket_mode_nothing_is_sent_to_the_request_urls() -> None:
     async with http_app() as (world, app):
         assert (await world.act("app", manifest=manifest(socket_mode_enabled=True)))["status"] == 200
         assert (await world.command(ANA))["error"] == "dispatch_failed"

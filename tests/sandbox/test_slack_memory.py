@@ -1,4 +1,4 @@
-"""A workspace that runs for weeks keeps every message as it is now, and only the newest earlier states."""
+"""A workspace that runs for weeks keeps the current state of every message, but only the latest earlier states."""
 
 from sandbox.clock import SandboxClock
 from sandbox.slack import AppConfig

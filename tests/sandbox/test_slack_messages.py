@@ -1,4 +1,4 @@
-"""Messages over the Web API with the real client: what is accepted and refused, and what people then see."""
+"""Messages over the Web API with the real client: accepted and refused calls, and what people see."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ from tests.sandbox.slack_world import Json, World, actions, button, section, wor
 CARD = {"event_type": "card", "event_payload": {"rental": "k7mq2", "tries": 2, "flags": [True]}}
 
 
-async def test_auth_test_returns_who_the_bot_is_and_its_scopes() -> None:
+async def test_auth_test_returns_the_bots_identity_and_scopes() -> None:
     async with workspace() as world:
         who = await world.client.auth_test()
         assert (who["user_id"], who["bot_id"], who["team_id"]) == (BOT_USER, BOT_ID, TEAM)
@@ -105,7 +105,7 @@ async def test_the_app_can_edit_only_its_own_messages() -> None:
         assert await world.refused(edit) == "cant_update_message"
 
 
-async def test_a_deleted_message_is_gone_for_everyone() -> None:
+async def test_a_deleted_message_disappears_for_everyone() -> None:
     async with workspace() as world:
         posted = await world.post()
         state = world.sandbox.workspace
@@ -118,7 +118,7 @@ async def test_a_deleted_message_is_gone_for_everyone() -> None:
         assert await world.refused(edit) == "message_not_found"
 
 
-async def test_an_ephemeral_message_is_for_one_person_and_can_not_be_edited() -> None:
+async def test_an_ephemeral_message_is_for_one_person_and_cannot_be_edited() -> None:
     async with workspace() as world:
         shown = await world.client.chat_postEphemeral(channel=TRAINING, user=ANA, text="Only you")
         [seen] = await world.see(ANA)
@@ -153,7 +153,7 @@ async def test_a_reply_needs_the_ts_of_the_threads_parent() -> None:
         assert thread["messages"][0]["reply_count"] == 2
 
 
-async def test_history_comes_in_pages_the_newest_first_without_replies() -> None:
+async def test_history_has_pages_newest_first_without_replies() -> None:
     async with workspace() as world:
         stamps = [(await world.post(text=f"m{n}", metadata=CARD))["ts"] for n in range(5)]
         await world.post(text="reply", thread_ts=stamps[0])
@@ -213,7 +213,7 @@ async def test_people_groups_and_channels_are_returned_with_their_flags() -> Non
         assert members["response_metadata"]["next_cursor"]
 
 
-async def test_a_workspace_can_lack_groups_history_and_guest_flags() -> None:
+async def test_a_workspace_may_not_support_groups_history_and_guest_flags() -> None:
     async with workspace() as world:
         await world.act("lacks", usergroups=True, history=True, guest_flags=True)
         client = world.client
@@ -223,7 +223,7 @@ async def test_a_workspace_can_lack_groups_history_and_guest_flags() -> None:
 
 
 @pytest.mark.parametrize("form", ["json", "form", "query"])
-async def test_arguments_can_come_in_json_a_form_or_the_query(form: str) -> None:
+async def test_arguments_can_be_sent_as_json_a_form_or_the_query(form: str) -> None:
     arguments: dict[str, Any] = {"channel": TRAINING, "text": "hi", "team_id": TEAM}
     async with workspace() as world:
         names = {"json": "json", "form": "data", "query": "params"}
@@ -289,7 +289,7 @@ async def test_a_click_on_an_ephemeral_message_replaces_it_through_the_response_
 TABLE = {"type": "data_table", "caption": "x", "rows": [[{"type": "raw_text", "text": "Ana"}]] * 2}
 
 
-async def test_a_table_reads_row_by_row_and_a_workspace_without_such_blocks_refuses_it() -> None:
+async def test_a_table_reads_row_by_row_and_is_refused_if_unsupported() -> None:
     async with workspace() as world:
         await world.post(text="Spend", blocks=[TABLE])
         assert (await world.see(BEN))[0]["reads"] == "x\nAna\nAna"
@@ -297,7 +297,7 @@ async def test_a_table_reads_row_by_row_and_a_workspace_without_such_blocks_refu
         assert await world.refused(world.post(text="Spend", blocks=[TABLE])) == "invalid_blocks"
 
 
-async def test_blocks_validate_says_where_a_block_is_wrong_and_posts_nothing() -> None:
+async def test_blocks_validate_reports_the_place_of_an_error_and_posts_nothing() -> None:
     async with workspace() as world:
 
         async def validate(**given: object) -> Json:

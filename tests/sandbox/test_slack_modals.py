@@ -30,7 +30,7 @@ async def opened(world: World, socket: RawSocket, view: Json) -> str:
 
 
 async def submitted(world: World, socket: RawSocket, view_id: str, payload: Any, **values: Any) -> Json:
-    """Submit a modal that the app acknowledges with `payload`, and return how it ended."""
+    """Submit a modal that the app acknowledges with `payload`, and return the outcome."""
     waiting = asyncio.ensure_future(world.act("submit", user=ANA, view_id=view_id, values=values))
     envelope = await socket.next()
     assert envelope["payload"]["type"] == "view_submission"
@@ -53,7 +53,7 @@ def key_form(app: AsyncApp) -> None:
             await ack(response_action="errors", errors={"key": f"{typed} is no key"})
 
 
-async def test_a_bolt_app_opens_a_modal_refuses_a_submission_and_accepts_the_next() -> None:
+async def test_a_bolt_app_can_refuse_a_submission_and_accept_the_next_one() -> None:
     async with workspace() as world:
         await world.bolt(key_form)
         await world.command(ANA)
@@ -148,7 +148,7 @@ async def test_an_acknowledgement_can_update_the_modal_or_close_it() -> None:
         assert (await world.get("views", user=ANA))["modal"] is None
 
 
-async def test_an_acknowledgement_that_slack_can_not_follow_leaves_the_modal_open() -> None:
+async def test_an_invalid_acknowledgement_leaves_the_modal_open() -> None:
     async with workspace() as world:
         socket = await world.socket()
         view_id = await opened(world, socket, modal(text_input("key"), section("Text", block_id="words")))
@@ -165,7 +165,7 @@ async def test_an_acknowledgement_that_slack_can_not_follow_leaves_the_modal_ope
         assert (await world.get("views", user=ANA))["modal"]["view_id"] == view_id
 
 
-async def test_an_update_keeps_what_was_typed_and_is_refused_with_the_hash_of_an_earlier_state() -> None:
+async def test_an_update_keeps_typed_text_and_is_refused_with_an_outdated_hash() -> None:
     async with workspace() as world:
         socket = await world.socket()
         view_id = await opened(world, socket, modal(text_input("key", min_length=5)))
@@ -184,7 +184,7 @@ async def test_an_update_keeps_what_was_typed_and_is_refused_with_the_hash_of_an
         assert await world.refused(client.views_update(view_id=view_id, view=modal())) == "not_found"
 
 
-async def test_a_home_tab_is_not_published_with_the_hash_of_an_earlier_state() -> None:
+async def test_a_home_tab_is_not_published_with_an_outdated_hash() -> None:
     async with workspace() as world:
         publish = world.client.views_publish
         first = await publish(user_id=ANA, view={"type": "home", "blocks": [section("One")]}, hash="0.none")
@@ -193,7 +193,8 @@ async def test_a_home_tab_is_not_published_with_the_hash_of_an_earlier_state() -
         assert await world.refused(publish(user_id=ANA, view=two, hash=first["view"]["hash"])) == "hash_conflict"
 
 
-async def test_a_modal_with_an_input_and_no_submit_is_refused_and_its_trigger_is_used_up() -> None:
+async def test_a_refused_modal_uses_up_its_trigger() -> None:
+    """The modal is refused because it has an input but no submit button."""
     async with workspace() as world:
         socket = await world.socket()
         waiting = asyncio.ensure_future(world.command(ANA))
@@ -210,7 +211,7 @@ async def test_a_modal_with_an_input_and_no_submit_is_refused_and_its_trigger_is
         assert again["error"] == "exchanged_trigger_id"
 
 
-async def test_a_click_in_a_modal_has_the_view_and_no_response_url() -> None:
+async def test_a_click_in_a_modal_has_the_view_but_no_response_url() -> None:
     async with workspace() as world:
         socket = await world.socket()
         view_id = await opened(world, socket, modal(actions(button("More", "more", "v1"))))
@@ -225,7 +226,7 @@ async def test_a_click_in_a_modal_has_the_view_and_no_response_url() -> None:
         assert "response_url" not in payload
 
 
-async def test_a_closed_modal_can_not_be_used() -> None:
+async def test_a_closed_modal_cannot_be_used() -> None:
     async with workspace() as world:
         view_id = await opened(world, await world.socket(), modal(section("x")))
         assert (await world.act("close", user=ANA, view_id=view_id))["ok"]

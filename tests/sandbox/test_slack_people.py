@@ -1,4 +1,4 @@
-"""The actions of people, the payloads and events that the app gets, and the messages that people see."""
+"""The actions of people, the payloads and events for the app, and the messages that people see."""
 
 import asyncio
 from typing import Any
@@ -24,7 +24,7 @@ EVERYTHING = AppConfig(
 
 
 async def payload_of(socket: RawSocket, act: Any) -> Json:
-    """Acknowledge the act, and return the payload that the app gets."""
+    """Acknowledge a person's action, and return the payload that the app gets."""
     waiting = asyncio.ensure_future(act)
     envelope = await socket.next()
     await socket.ack(envelope)
@@ -74,7 +74,7 @@ async def test_with_should_escape_names_in_a_command_become_ids() -> None:
         (BOT_USER, GPUS, "no_such_person"),
     ],
 )
-async def test_some_people_can_not_run_a_command(user: str, channel: str, error: str) -> None:
+async def test_some_people_cannot_run_a_command(user: str, channel: str, error: str) -> None:
     async with workspace() as world:
         outcome = await world.command(user, channel=channel)
         assert (outcome["status"], outcome["error"]) == (409, error)
@@ -107,7 +107,8 @@ async def test_the_payload_of_a_click_has_all_fields() -> None:
         assert payload["trigger_id"]
 
 
-async def test_only_the_reader_of_an_ephemeral_message_can_click_it_and_the_payload_has_no_message() -> None:
+async def test_only_its_reader_can_click_an_ephemeral_message() -> None:
+    """The payload of the click doesn't contain the message."""
     async with workspace() as world:
         socket = await world.socket()
         blocks = [actions(button("Rent", "rent"))]
@@ -134,7 +135,7 @@ async def test_value_selects_among_equal_buttons_and_seq_an_old_state() -> None:
         assert payload["actions"][0]["value"] == "b"
 
 
-async def test_a_choice_in_a_menu_is_sent_and_stays_in_the_messages_state() -> None:
+async def test_a_choice_in_a_menu_is_sent_and_kept_in_the_messages_state() -> None:
     options = [{"text": {"type": "plain_text", "text": name}, "value": name} for name in ("1h", "4h")]
     menu = {"type": "static_select", "action_id": "hours", "options": options}
     async with workspace() as world:
@@ -198,7 +199,7 @@ async def test_the_apps_own_posts_edits_and_deletions_are_sent_as_events() -> No
         assert (gone["subtype"], gone["deleted_ts"]) == ("message_deleted", posted["ts"])
 
 
-async def test_the_app_may_do_only_what_its_manifest_has() -> None:
+async def test_the_app_can_only_do_what_its_manifest_allows() -> None:
     manifest = {
         "display_information": {"name": "Other"},
         "features": {"slash_commands": [{"command": "/other", "description": "x"}]},

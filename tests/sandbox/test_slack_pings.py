@@ -1,4 +1,4 @@
-"""Who is notified of a new message, and why."""
+"""Notifications of people about new messages."""
 
 from collections.abc import AsyncIterator
 
@@ -17,7 +17,7 @@ async def world() -> AsyncIterator[World]:
 
 
 async def pings(world: World, **query: object) -> list[tuple[str, str, str]]:
-    """Return each notification as its person, its reason and its text."""
+    """Return the person, the reason and the text of each notification."""
     found = (await world.get("pings", **query))["pings"]
     return [(ping["user"], ping["why"], ping["text"]) for ping in found]
 
@@ -29,7 +29,7 @@ async def test_a_direct_message_notifies_the_person_and_not_the_bot(world: World
     assert await pings(world) == [(ANA, "dm", "Ready")]
 
 
-async def test_a_message_in_a_channel_notifies_nobody_unless_it_mentions_them(world: World) -> None:
+async def test_a_channel_message_notifies_only_the_people_whom_it_mentions(world: World) -> None:
     await world.post(text="Ready")
     await world.post(text=f"For <@{BEN}>", blocks=[section(f"and <@{CLEO}|cleo>, not <@{GUS}> and <@{DAN}>")])
     assert await pings(world) == [(BEN, "mention", "For @Ben"), (CLEO, "mention", "For @Ben")]
@@ -50,7 +50,7 @@ async def test_mrkdwn_mentions_people_groups_and_all(
     assert {(user, why) for user, why, _ in await pings(world)} == expected
 
 
-async def test_a_reply_notifies_who_wrote_in_the_thread_or_was_mentioned_there(world: World) -> None:
+async def test_a_reply_notifies_authors_and_people_mentioned_in_the_thread(world: World) -> None:
     card = (await world.post(text=f"Ready: <@{CLEO}>"))["ts"]
     await world.act("say", user=ANA, channel=TRAINING, text="is it mine?", thread_ts=card)
     last = (await world.get("pings"))["last"]

@@ -1,4 +1,4 @@
-"""Slack's rate limits, on a stopwatch."""
+"""Slack's rate limits, measured with a clock that the tests move."""
 
 from slack_sdk.errors import SlackApiError
 
@@ -8,7 +8,7 @@ from tests.sandbox.slack_world import Stopwatch, World, workspace
 
 
 async def posts_until_refused(world: World, channel: str) -> tuple[int, str]:
-    """Post until it is refused. Return how many posts were accepted, and the Retry-After."""
+    """Post until a message is refused. Return the number of accepted messages, and the value of Retry-After."""
     for number in range(1000):
         try:
             await world.post(channel)
@@ -18,7 +18,7 @@ async def posts_until_refused(world: World, channel: str) -> tuple[int, str]:
     raise AssertionError("never refused")
 
 
-async def test_a_channel_takes_one_post_a_second_after_a_small_burst() -> None:
+async def test_a_channel_accepts_one_post_per_second_after_a_small_burst() -> None:
     watch = Stopwatch()
     async with workspace(pace=True, stopwatch=watch) as world:
         assert await posts_until_refused(world, TRAINING) == (POST_BURST, "1")
@@ -30,7 +30,7 @@ async def test_a_channel_takes_one_post_a_second_after_a_small_burst() -> None:
         assert len(await world.see(ANA)) == POST_BURST * 3 + 1
 
 
-async def test_the_workspace_takes_fifty_edits_a_minute() -> None:
+async def test_the_workspace_accepts_fifty_edits_per_minute() -> None:
     watch = Stopwatch()
     async with workspace(pace=True, stopwatch=watch) as world:
         posts = [await world.post(channel) for channel in (TRAINING, GPUS)]
@@ -50,7 +50,7 @@ async def test_the_workspace_takes_fifty_edits_a_minute() -> None:
         assert await edit(51) == "ok"
 
 
-async def test_the_limits_can_be_sped_up_and_switched_off() -> None:
+async def test_rate_limits_can_be_sped_up_and_switched_off() -> None:
     watch = Stopwatch()
     async with workspace(pace=10.0, stopwatch=watch) as world:
         await posts_until_refused(world, TRAINING)
@@ -61,7 +61,7 @@ async def test_the_limits_can_be_sped_up_and_switched_off() -> None:
             await world.post()
 
 
-async def test_groups_can_be_read_twenty_times_a_minute() -> None:
+async def test_groups_can_be_read_twenty_times_per_minute() -> None:
     async with workspace(pace=True, stopwatch=Stopwatch()) as world:
         for _ in range(20):
             await world.client.usergroups_users_list(usergroup=APPROVERS)

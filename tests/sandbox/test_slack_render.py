@@ -1,4 +1,4 @@
-"""Messages of an app, as a person reads them."""
+"""Messages of the app, rendered as a person reads them."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -116,7 +116,7 @@ def test_the_texts_of_buttons_and_menus_are_left_out() -> None:
     ]
 
 
-def test_buttons_are_shown_with_everything_that_a_click_needs() -> None:
+def test_buttons_are_shown_with_everything_needed_to_click_them() -> None:
     block = {"block_id": "b", **actions(button("Destroy", "destroy", "k7", style="danger"))}
     assert buttons([block], BERLIN) == [
         {

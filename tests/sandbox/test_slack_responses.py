@@ -1,4 +1,4 @@
-"""response_url and trigger_id: how often and how long they work, and what they do."""
+"""The effects and the validity of response_urls and trigger_ids."""
 
 import asyncio
 from typing import Any
@@ -18,7 +18,7 @@ from tests.sandbox.slack_world import (
 
 
 async def asked(world: World, socket: RawSocket, payload: Any = None, user: str = ANA) -> Json:
-    """Run a command that the app acknowledges. Return its payload."""
+    """Run a command that the app acknowledges, and return the command's payload."""
     waiting = asyncio.ensure_future(world.command(user))
     envelope = await socket.next()
     await socket.ack(envelope, payload)
@@ -65,7 +65,7 @@ async def test_a_response_url_works_for_thirty_minutes() -> None:
         assert await answer(world, f"{world.url}/commands/1/2", text="x") == (404, "no_such_url")
 
 
-async def test_the_reply_to_a_command_can_not_be_replaced() -> None:
+async def test_the_reply_to_a_command_cannot_be_replaced() -> None:
     async with workspace() as world:
         command = await asked(world, await world.socket(), {"text": "first"})
         url = command["response_url"]
@@ -73,7 +73,8 @@ async def test_the_reply_to_a_command_can_not_be_replaced() -> None:
         assert await world.reads(ANA) == ["first", "second"]
 
 
-async def test_an_in_channel_answer_is_for_all_and_in_an_acknowledgement_shows_the_command_too() -> None:
+async def test_everyone_sees_an_in_channel_response() -> None:
+    """If the response is in the acknowledgement of a command, everyone sees the command too."""
     async with workspace() as world:
         command = await asked(world, await world.socket(), {"text": "Ready", "response_type": "in_channel"})
         assert await world.reads(BEN) == ["/gpu", "Ready"]
@@ -81,7 +82,7 @@ async def test_an_in_channel_answer_is_for_all_and_in_an_acknowledgement_shows_t
         assert (await world.reads(BEN))[-1] == "Again"
 
 
-async def test_an_answer_to_a_click_replaces_the_message_until_it_is_deleted() -> None:
+async def test_a_response_to_a_click_replaces_the_message_unless_it_is_deleted() -> None:
     async with workspace() as world:
         socket = await world.socket()
         posted = await world.post(blocks=[section("Approve?"), actions(button("Go", "go"))])
@@ -93,7 +94,7 @@ async def test_an_answer_to_a_click_replaces_the_message_until_it_is_deleted() -
         assert await answer(world, click["response_url"], text="x") == (400, "message_not_found")
 
 
-async def test_a_click_can_be_answered_privately_in_its_thread() -> None:
+async def test_the_app_can_respond_to_a_click_privately_in_the_thread() -> None:
     async with workspace() as world:
         socket = await world.socket()
         posted = await world.post(blocks=[actions(button("Go", "go"))])
@@ -114,7 +115,7 @@ async def test_a_response_url_refuses_content_that_slack_refuses() -> None:
             assert (response.status, await response.text()) == (400, "invalid_payload")
 
 
-async def test_an_acknowledgement_that_can_not_be_shown_is_an_error_to_the_person() -> None:
+async def test_the_person_sees_an_error_if_an_acknowledgement_is_invalid() -> None:
     async with workspace() as world:
         socket = await world.socket()
         waiting = asyncio.ensure_future(world.command(ANA))
@@ -137,7 +138,7 @@ async def test_a_trigger_opens_one_view_within_three_seconds() -> None:
 
 
 async def test_triggers_response_urls_and_tickets_are_forgotten_an_hour_later() -> None:
-    """Otherwise a workspace that runs for weeks would keep growing."""
+    """Otherwise, the memory of a workspace that runs for weeks would keep growing."""
     stopwatch = Stopwatch()
     async with workspace(stopwatch=stopwatch) as world:
         socket = await world.socket()

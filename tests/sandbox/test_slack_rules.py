@@ -1,4 +1,4 @@
-"""Rules of Slack that an app notices only when it breaks them."""
+"""Rules of Slack that app developers notice only when they violate them."""
 
 import asyncio
 from dataclasses import replace
@@ -30,7 +30,7 @@ async def test_an_edit_has_the_time_of_the_edit() -> None:
         assert edited["message"]["ts"] == posted["ts"]
 
 
-async def test_a_direct_message_that_is_open_already_is_not_opened_again() -> None:
+async def test_an_open_direct_message_is_not_opened_again() -> None:
     async with workspace() as world:
         first = await world.client.conversations_open(users=ANA)
         again = await world.client.conversations_open(users=ANA)
@@ -64,7 +64,7 @@ async def test_an_event_or_command_without_its_scope_is_not_sent() -> None:
         assert (await world.command(ANA))["error"] == "no_such_command"
 
 
-async def test_without_interactivity_a_click_is_an_error_and_is_not_sent() -> None:
+async def test_without_interactivity_a_click_fails_and_is_not_sent() -> None:
     async with workspace(app=AppConfig(interactivity=False)) as world:
         socket = await world.socket()
         posted = await world.post(blocks=[actions(button("Go", "go"))])
@@ -85,7 +85,7 @@ async def test_nobody_can_click_in_an_archived_channel() -> None:
         assert await world.act("click", **target) == {"status": 409, "ok": False, "error": "is_archived"}
 
 
-async def test_an_unknown_control_call_is_refused_with_words() -> None:
+async def test_an_unknown_control_call_is_refused_with_a_message() -> None:
     async with workspace() as world:
         assert await world.act("clicks", user=ANA) == {
             "status": 404,
@@ -104,7 +104,7 @@ async def test_opening_either_tab_sends_app_home_opened() -> None:
             assert envelope["payload"]["event"]["tab"] == tab
 
 
-async def test_a_connection_is_warned_and_closed_at_the_end_of_its_life() -> None:
+async def test_a_connection_is_warned_and_closed_at_the_end_of_its_lifetime() -> None:
     async with workspace(timing=Timing(connection=0, warning=0)) as world:
         socket = await world.socket(hello=False)
         messages = [await socket.next() for _ in range(3)]

@@ -27,7 +27,7 @@ async def answer_commands(socket: RawSocket, text: str) -> None:
             await socket.ack(message.json(), {"text": text})
 
 
-async def test_a_bolt_apps_answer_to_a_command_is_for_the_person_who_typed_it() -> None:
+async def test_a_bolt_apps_reply_to_a_command_is_visible_to_its_author() -> None:
     async with workspace() as world:
         await world.bolt(answers_hello)
         outcome = await world.command(ANA, "get H100")
@@ -36,7 +36,7 @@ async def test_a_bolt_apps_answer_to_a_command_is_for_the_person_who_typed_it() 
         assert (seen["reads"], seen["only_you"], seen["channel"]) == ("Hello", True, TRAINING)
 
 
-async def test_hello_has_the_number_of_connections_ghosts_included() -> None:
+async def test_hello_contains_the_number_of_connections_including_ghosts() -> None:
     async with workspace() as world:
         await world.socket()
         await world.act("sockets/disconnect", ghosts=3)
@@ -65,7 +65,7 @@ async def test_a_ticket_works_once() -> None:
         assert refused.value.status == 403
 
 
-async def test_an_old_ticket_is_refused_and_so_is_every_ticket_on_request() -> None:
+async def test_expired_tickets_are_refused_and_all_tickets_on_request() -> None:
     watch = Stopwatch()
     async with workspace(stopwatch=watch) as world:
         old = await world.ticket()
@@ -96,7 +96,7 @@ async def test_without_a_connection_the_person_sees_dispatch_failed() -> None:
         assert "dispatch_failed" in seen["reads"]
 
 
-async def test_a_command_without_an_acknowledgement_times_out_and_is_not_sent_again() -> None:
+async def test_an_unacknowledged_command_times_out_and_is_not_retried() -> None:
     async with workspace(timing=QUICK) as world:
         socket = await world.socket()
         assert (await world.command(ANA, "one"))["error"] == "operation_timeout"
@@ -115,7 +115,7 @@ async def test_an_outcome_has_the_milliseconds_until_the_acknowledgement() -> No
         assert (await asked)["took_ms"] == 250.0
 
 
-async def test_an_acknowledgement_on_another_socket_does_not_count() -> None:
+async def test_an_acknowledgement_on_another_socket_is_ignored() -> None:
     async with workspace(timing=QUICK) as world:
         sockets = [await world.socket(), await world.socket()]
         asked = asyncio.ensure_future(world.command(ANA))
@@ -159,7 +159,7 @@ async def test_envelopes_are_spread_over_the_connections() -> None:
             task.cancel()
 
 
-async def test_after_a_disconnect_warning_a_bolt_app_connects_again() -> None:
+async def test_a_bolt_app_reconnects_after_a_disconnect_warning() -> None:
     async with workspace() as world:
         await world.bolt(answers_hello)
         before = await world.get("sockets", least=1, wait=20)
@@ -169,7 +169,7 @@ async def test_after_a_disconnect_warning_a_bolt_app_connects_again() -> None:
         assert (await world.command(ANA))["ok"]
 
 
-async def test_a_refresh_closes_a_connection_and_a_cut_fails_the_envelope_under_way() -> None:
+async def test_a_refresh_closes_a_connection_and_an_abort_fails_the_pending_envelope() -> None:
     async with workspace() as world:
         first = await world.socket()
         await world.act("sockets/disconnect", reason="refresh_requested")
@@ -183,7 +183,7 @@ async def test_a_refresh_closes_a_connection_and_a_cut_fails_the_envelope_under_
         assert (await world.get("sockets"))["num_connections"] == 0
 
 
-async def test_an_event_is_sent_again_until_it_is_acknowledged() -> None:
+async def test_an_event_is_retried_until_it_is_acknowledged() -> None:
     async with workspace(timing=QUICK) as world:
         socket = await world.socket()
         sent = await world.act("event", type="team_rename", name="new")
@@ -197,7 +197,7 @@ async def test_an_event_is_sent_again_until_it_is_acknowledged() -> None:
         assert (delivery["attempts"], delivery["state"]) == (2, "acknowledged")
 
 
-async def test_an_event_without_an_acknowledgement_is_given_up_after_three_retries() -> None:
+async def test_an_unacknowledged_event_is_given_up_after_three_retries() -> None:
     async with workspace(timing=QUICK) as world:
         sent = await world.act("event", type="team_rename")
         [delivery] = (await world.get("events", id=sent["event_id"], wait=20))["events"]

@@ -1,4 +1,4 @@
-"""The values of elements, and the text that people type, as Slack sends them to the app."""
+"""The values of elements and the text that people type, in the format in which Slack sends them to the app."""
 
 from typing import Any
 
@@ -55,11 +55,11 @@ def test_a_choice_that_is_not_offered_is_refused() -> None:
         ({"type": "plain_text_input", "initial_value": "x"}, {"value": "x"}),
     ],
 )
-def test_an_element_begins_with_its_initial_value(element: Json, value: Json) -> None:
+def test_an_element_starts_with_its_initial_value(element: Json, value: Json) -> None:
     assert initial(element) == {"type": element["type"], **value}
 
 
-def test_an_input_keeps_its_value_only_while_it_has_the_same_ids_and_type() -> None:
+def test_an_input_keeps_its_value_while_its_ids_and_type_stay_the_same() -> None:
     before = {"note": {"typed": {"type": "plain_text_input", "value": "mine"}}}
     assert state_of([text_input("note")], before) == before
     assert state_of([text_input("other")], before)["other"]["typed"]["value"] is None

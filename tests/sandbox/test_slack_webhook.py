@@ -1,4 +1,4 @@
-"""The incoming webhook: what it posts, and what it refuses in plain text."""
+"""The incoming webhook: accepted messages, and refusals in plain text."""
 
 from typing import Any
 
@@ -41,7 +41,7 @@ async def test_a_webhook_refuses_what_slack_refuses() -> None:
         assert await world.see(BEN) == []
 
 
-async def test_a_webhook_takes_one_message_a_second_after_a_burst() -> None:
+async def test_a_webhook_accepts_one_message_per_second_after_a_burst() -> None:
     async with workspace(pace=0.001) as world:
         answers = [await post(world, json={"text": "x"}) for _ in range(4)]
         assert answers == [(200, "ok")] * 3 + [(429, "rate_limited")]

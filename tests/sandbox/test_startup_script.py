@@ -1,4 +1,4 @@
-"""The public keys that the sandbox finds in a boot script, without running it."""
+"""The public keys that the sandbox finds in a startup script, without running it."""
 
 import asyncssh
 import pytest
@@ -46,10 +46,10 @@ def test_keys_of_all_kinds_are_found_in_order_and_once() -> None:
         "not-ssh-ed25519 " + "A" * 68,
     ],
 )
-def test_text_that_is_no_key_is_left_out(text: str) -> None:
+def test_text_that_is_not_a_key_is_ignored(text: str) -> None:
     assert found(f"#!/bin/sh\n{text}\n") == []
 
 
-def test_a_key_that_is_cut_short_or_has_a_tail_is_left_out() -> None:
+def test_a_truncated_key_or_one_with_trailing_text_is_ignored() -> None:
     key = line()
     assert found(f"#!/bin/sh\n{key[:-4]}\n{key}AAAA\n") == []

@@ -134,7 +134,7 @@ def good() -> Evidence:
         slow_to_delete=frozenset(),
         uses=(),
         left={},
-        taken_back=frozenset(),
+        reclaimed=frozenset(),
         restored_at=None,
         log=(json.dumps({"event": "interaction", "level": "info"}),),
         secrets=(TOKEN,),

@@ -64,7 +64,7 @@ UNSEEN = Use((Phase(fault=Fault.REFUSED),), at(13, 30))
 MOVES = f"Ready: {SUBJECT}. It ends at 14:05, or at 15:05 at the latest if its GPUs are busy."
 
 
-def with_two_ends(evidence: Evidence, use: Use, *more: MachineUse) -> Evidence:
+def with_flexible_end(evidence: Evidence, use: Use, *more: MachineUse) -> Evidence:
     """Return the evidence with a machine that ended at the earliest end of a flexible lease, used as given."""
     with_uses = replace(evidence, uses=(MachineUse(MACHINE.resource_id, use), *more))
     return in_order(machines(with_uses, replace(MACHINE, probe_runs=60)), message(17, MOVES, at(12, 41)))
@@ -149,7 +149,7 @@ CASES: list[tuple[str, Callable[[Evidence], Evidence]]] = [
     ("nothing_outlives_its_lease", lambda e: machines(e, STILL_BILLS)),
     ("nothing_outlives_its_lease", lambda e: replace(e, purchases=(replace(PURCHASE, failed=True),))),
     ("nothing_ends_before_its_time", lambda e: machines(e, replace(MACHINE, end=at(13, 40)))),
-    ("busy_machines_go_on", lambda e: with_two_ends(e, BUSY)),
+    ("busy_machines_go_on", lambda e: with_flexible_end(e, BUSY)),
     (
         "no_end_is_later_than_the_latest",
         lambda e: moves_on(e, "15:06, or at 16:06 at the latest if its GPUs are busy"),
@@ -305,6 +305,7 @@ def test_a_machine_may_outlive_its_lease_during_downtime_or_slow_deletion() -> N
 
 
 def test_a_waitlist_entry_may_wait_without_offers_permission_or_calm() -> None:
+    """An entry may wait if no offer matches, if the rules don't allow the rental, or while something fails."""
     late = with_waitlist_entry(good(), until=at(13, 0))
     assert names(late) == {"waitlist_entries_are_fulfilled"}
     assert names(with_waitlist_entry(good(), until=at(12, 30))) == set()
@@ -324,7 +325,7 @@ def test_waiting_for_a_start_time_counts_only_after_that_time() -> None:
 def test_a_machine_that_the_vendor_reclaimed_may_end_early() -> None:
     early = machines(good(), replace(MACHINE, end=at(13, 40)))
     assert "nothing_ends_before_its_time" in names(early)
-    assert "nothing_ends_before_its_time" not in names(replace(early, taken_back=frozenset({MACHINE.resource_id})))
+    assert "nothing_ends_before_its_time" not in names(replace(early, reclaimed=frozenset({MACHINE.resource_id})))
 
 
 def test_a_repeated_post_that_health_reports_is_not_a_finding() -> None:
@@ -348,15 +349,16 @@ def test_a_direct_message_to_somebody_who_left_may_keep_its_buttons() -> None:
 
 
 def test_a_machine_may_end_at_its_earliest_end_if_idle_or_not_observable() -> None:
+    """A machine may be unobservable while the bot is down, or while most probe runs fail."""
     other = replace(MACHINE, resource_id="r-9", name="gpubot-x9y8z-1", probe_runs=9)
     unseen = MachineUse(other.resource_id, UNSEEN)
     down = Jump(at(13, 50), at(13, 55), excused=True)
-    assert names(with_two_ends(good(), BUSY)) == {"busy_machines_go_on"}
-    assert names(with_two_ends(good(), IDLE_AT_ITS_END)) == set()
-    second = with_two_ends(good(), BUSY, unseen)
+    assert names(with_flexible_end(good(), BUSY)) == {"busy_machines_go_on"}
+    assert names(with_flexible_end(good(), IDLE_AT_ITS_END)) == set()
+    second = with_flexible_end(good(), BUSY, unseen)
     assert "busy_machines_go_on" in names(second)
     assert "busy_machines_go_on" not in names(machines(second, *second.machines, other))
-    assert names(replace(with_two_ends(good(), BUSY), jumps=(down,))) == set()
+    assert names(replace(with_flexible_end(good(), BUSY), jumps=(down,))) == set()
 
 
 def test_the_end_of_a_busy_machine_may_move_to_its_latest_end() -> None:
@@ -379,6 +381,7 @@ def test_a_machine_without_an_owner_may_run_while_the_admin_is_asked() -> None:
 
 
 def test_after_a_restore_the_admin_must_be_asked_about_forgotten_machines() -> None:
+    """The restored database lacks a machine if the machine's card hasn't been edited since the restore."""
     bills = with_card(machines(good(), STILL_BILLS), f"Ready: {SUBJECT}.", buttons=[button("Details", RENTAL)])
     restored, kept = (replace(bills, restored_at=at(14, minute)) for minute in (40, 0))
     backup = "My database seems to be an older backup: it lacks 1 machine that I rented and that is running."
@@ -401,6 +404,8 @@ def test_after_a_restore_a_request_that_is_approved_again_may_be_rented() -> Non
 
 
 def test_a_graceful_destroy_gets_time_for_its_script_unless_extended() -> None:
+    """If somebody extends the lease after the destroy, the machine keeps running."""
+
     def graceful(hour: int, minute: int, after: int) -> Evidence:
         chosen = {"kind": "destroy_confirm", "rental": RENTAL, "text": GRACEFUL_DESTROY, "at": at(hour, minute)}
         return with_action(good(), **chosen, after=after)

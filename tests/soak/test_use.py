@@ -121,7 +121,7 @@ FAULTS = [
     ("asked_twice", record(question(ASKED), question(ASKED + HOUR, None), question(ASKED + 100 * MINUTE))),
     ("asked_twice", record(question(ASKED), question(ASKED + 2 * HOUR - MINUTE))),
     ("asked_twice", record(question(ASKED, None), question(ASKED + 2 * HOUR - MINUTE, None))),
-    ("asked_in_silence", record(FINE[2], question(ASKED + 4 * HOUR - MINUTE))),
+    ("asked_too_early", record(FINE[2], question(ASKED + 4 * HOUR - MINUTE))),
     ("asked_while_in_use", record(question(ASKED), computed=(ASKED - 30 * MINUTE,))),
     ("notified_late", replace(record(), unmanaged=(Unmanaged(READY, READY + 11 * MINUTE),))),
     ("notified_late", replace(record(), unmanaged=(Unmanaged(READY, None),))),

@@ -124,14 +124,18 @@ async def decide(
 
 
 async def save(tx: Tx, deps: Deps, before: AdminQuestion, after: AdminQuestion) -> None:
-    """Store a change of a question and its consequences.
+    """Store a changed question, and everything that follows from the change.
 
-    A question about several purchases has a part for each of them, and is over as soon as all parts are. A request
-    whose machine was found after a restore continues or ends when the question about the machine is decided.
+    When a question about machines that were bought after the backup is closed, the requests for which these
+    machines were bought end or continue (`close_request`).
+
+    A question about several purchases has one part for each purchase. Closing the last open part closes the whole
+    question as well.
     """
     await tx.questions.save(before, after)
     if before.open and not after.open and isinstance(after.about, Purchase):
-        # If the same question was asked twice, only the one that stays open counts.
+        # If this question was closed as a duplicate, the admins decide the other one. Until then, the requests
+        # keep waiting.
         same_as = after.about.same_as
         decides = after if same_as is None else await tx.questions.get(same_as)
         if decides is not None and not decides.open:

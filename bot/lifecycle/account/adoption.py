@@ -63,9 +63,11 @@ async def adopt_machines(
     This happens in the caller's transaction. The caller has taken the spending lock, so that two adoptions of the
     same machine don't both find it unmanaged.
 
-    The rental gets the ID in the machines' names if that ID is free, so that old buttons work again. Its only
-    attempt was never called: it has no offer and no name, so that a lookup can't add other machines to it. The
-    admin's click is the approval. Limits don't apply, because the machines are already billing.
+    If the machines' names contain a rental ID that is free, the rental gets this ID, so that the buttons in its
+    old messages work again. It has a single attempt, for which no procure call was made. The attempt has no offer
+    and no resource name, so that a lookup can't add other machines to it.
+
+    The admin's click counts as the approval. Limits don't apply, because the machines are already billing.
 
     Args:
         ends_at: The end of the lease.
@@ -142,7 +144,7 @@ async def _id_for(tx: Tx, deps: Deps, machines: Sequence[UnmanagedMachine]) -> s
 
 
 def cost_so_far(machines: Sequence[UnmanagedMachine], now: datetime) -> AccruedCost:
-    """Return the cost of machines by `now`, or by their termination."""
+    """Return the total cost of machines until `now`. Terminated machines cost nothing after their termination."""
     alive = [
         Billing(
             rate=machine.rate,

@@ -69,7 +69,8 @@ async def ask_about_rentals_of(deps: Deps, owner: str) -> None:
             if not asked and rental.state is not State.DESTROYING:
                 question = changed(new_question(deps, OwnerLeft(owner=owner)), rental_id=rental.id)
                 await ask(tx, deps, question, new=True)
-                # Update the rental's messages: approvers are asked nothing while this question is open.
+                # Write the rental again, so that its messages are updated: while the admins' question is open,
+                # approvers aren't asked to decide anything about the rental.
                 await apply(tx, deps, Change(rental, alter(rental)))
 
     await transact(deps, decision)

@@ -1,4 +1,4 @@
-"""Compares an attempt with the marketplace.
+"""Compares a stored attempt with what the marketplace reports about it.
 
 Only the marketplace proves what a procure call has bought and what has been terminated.
 """
@@ -86,7 +86,7 @@ async def progress_of(deps: StepDeps, attempt: Attempt) -> OfferProgress:
 
 
 async def _view_of_named(deps: StepDeps, attempt: Attempt, resource_id: str) -> ResourceView | None:
-    """Return a resource that the offer's status names but the list of resources lacks.
+    """Return a resource that is named in the offer's status, but missing from the list of resources.
 
     None if the resource doesn't exist, was created from another offer, or can't be read. An unreadable resource
     isn't treated as an outage, because being named in a status doesn't prove that a resource exists.
@@ -124,8 +124,8 @@ def with_answer(
 ) -> RentalSnapshot:
     """Return the snapshot with the marketplace's response. `views` maps a resource that wasn't found to None."""
     known = {resource.resource_id: resource for resource in snapshot.resources_of(attempt)}
-    # A resource that a second lookup misses counts as terminated only once the procure call can't create it any
-    # more.
+    # While the procure call may still create a resource, not even a second lookup without the resource proves its
+    # termination.
     missing_counts = not progress.in_progress and now - attempt.intended_at >= CALL_SETTLES
     answered = tuple(
         updated_resource(known.get(resource_id), view, attempt, now, missing_counts=missing_counts)
@@ -150,7 +150,9 @@ def _all_terminated(
 ) -> bool:
     """Return whether every resource of an attempt has been terminated and no other may appear.
 
-    A status that stays "in progress" is ignored once no resource has appeared for LOOK_UP_AGAIN.
+    While the offer's status is "in progress", another resource may still appear. In case the status never changes,
+    it is ignored once LOOK_UP_AGAIN has passed since the resources were last read, and CALL_SETTLES since the
+    attempt began.
     """
     read_at = [resource.read_at for resource in resources if resource.terminated_at is not None]
     if len(read_at) < len(resources):
@@ -174,7 +176,7 @@ def named_resource(resource_id: str, attempt: Attempt, now: datetime) -> Resourc
 def _unseen_resource(attempt: Attempt, now: datetime) -> Resource:
     """Return a placeholder for the resource of a purchase, because no lookup has found the real one.
 
-    It counts as terminated since the first lookup that found nothing.
+    The placeholder counts as terminated since the first lookup that found nothing.
     """
     resource = named_resource(attempt.called_offer.offer_id, attempt, now)
     return changed(resource, status=UNSEEN, terminated_at=attempt.empty_since or now)
@@ -183,9 +185,10 @@ def _unseen_resource(attempt: Attempt, now: datetime) -> Resource:
 def _without_resources(
     attempt: Attempt, progress: OfferProgress, now: datetime, *, missing_counts: bool
 ) -> Attempt:
-    """Return an attempt after a lookup that found none of its resources.
+    """Return an attempt, updated after a lookup that found no resource of it.
 
-    It has failed if this is the second such lookup.
+    The first such lookup is only noted. The attempt has failed if a lookup at least LOOK_UP_AGAIN later finds no
+    resource either, and `missing_counts` is set.
     """
     if progress.in_progress:
         return changed(attempt, empty_since=None)

@@ -29,7 +29,7 @@ BATCH = 100
 
 @dataclass(frozen=True)
 class Found:
-    """A live resource of the account, with its resource and attempt in the store if there are any."""
+    """A live resource of the account, and the stored resource and attempt that belong to it, if any."""
 
     view: ResourceView
     resource: Resource | None
@@ -81,7 +81,7 @@ async def _sweep(deps: StepDeps) -> None:
 
 
 async def _match(tx: Tx, views: Sequence[ResourceView]) -> list[Found]:
-    """Return the resources of the account with the resources and attempts in the store to which they belong."""
+    """Match the resources of the account with the stored resources and attempts that belong to them."""
     known = await tx.rentals.resources_by_id([view.resource_id for view in views])
     attempts = await tx.rentals.attempts_of(list(known.values()))
     return [
@@ -108,7 +108,7 @@ async def _attempt_named_by(tx: Tx, view: ResourceView) -> Attempt | None:
 
 
 async def _watch(deps: StepDeps, machine: Found, attempt: Attempt) -> None:
-    """Make sure that a machine that belongs to an attempt is being watched.
+    """Make sure that a rental's steps take care of a machine that belongs to its attempt.
 
     A failure is logged, and the machine is left to the next sweep. This sweep has to go on with the other
     machines, because nothing is bought before the first sweep is complete.
@@ -123,7 +123,7 @@ async def _watch(deps: StepDeps, machine: Found, attempt: Attempt) -> None:
     except GpubotError:
         raise
     except Exception:
-        # The rental may be impossible to load, for example.
+        # The rental of this machine may be impossible to load, for example. Continue with the other machines.
         log.exception("sweep.not_watched", resource=machine.view.resource_id)
 
 

@@ -65,7 +65,7 @@ async def note_unmanaged(deps: StepDeps, views: Sequence[ResourceView], rental_o
 
     Args:
         views: The unmanaged machines, as the account lists them.
-        rental_of: The ID of the rental for each resource that belongs to one, by resource ID.
+        rental_of: The rental IDs of the resources that belong to a rental, by resource ID.
     """
     now = deps.clock.now()
     listed = {view.resource_id: unmanaged_machine(view, now) for view in views}
@@ -95,7 +95,8 @@ async def note_unmanaged(deps: StepDeps, views: Sequence[ResourceView], rental_o
             had = {machine.resource_id: machine for machine in question.purchase.machines}
             machines = (
                 *(_read(machine, listed, answers, now) for machine in had.values()),
-                # Another process may have added the machine in a sweep since `before` was read.
+                # Leave out machines that another process's sweep has added to this question since `before` was
+                # read.
                 *(machine for machine in joined[known.id] if machine.resource_id not in had),
             )
             rental_id = next((rental_of[m.resource_id] for m in machines if m.resource_id in rental_of), None)
@@ -119,8 +120,9 @@ async def note_unmanaged(deps: StepDeps, views: Sequence[ResourceView], rental_o
 async def _staying(tx: Tx, question_id: str | None) -> str | None:
     """Return the ID of a question if the question is still open, and None otherwise.
 
-    Of two identical questions, one is closed as a duplicate of the other. If two processes do this at the same
-    time, each might close a different one. This check makes sure that one of the questions stays open.
+    If the admins were asked twice about the same machines, one question is closed as a duplicate of the other. Two
+    processes that do this at the same time might each close a different question. This check makes sure that one
+    of them stays open.
     """
     question = None if question_id is None else await tx.questions.get(question_id)
     return None if question is None or question.over_at is not None else question.id
@@ -136,7 +138,7 @@ async def _compare(
     one.
     """
     async with deps.store.read() as tx:
-        # Leave out machines that have got an owner since the account was read.
+        # Leave out machines that have become part of a rental since the account was read.
         known = await tx.rentals.resources_by_id(list(listed))
         stored_ids = known.keys() | {machine.resource_id for one in before for machine in one.purchase.machines}
         new = {resource_id: machine for resource_id, machine in listed.items() if resource_id not in stored_ids}
@@ -152,12 +154,14 @@ async def _compare(
 
 
 async def _add(deps: Deps, questions: Sequence[AdminQuestion], *, together: bool, later: bool = False) -> None:
-    """Store new purchases, and ask the admins about each, or about all of them `together`.
+    """Store new purchases, and ask the admins about them.
 
-    A purchase is left out if one of its machines has got an owner since the account was read, or if another
-    process has asked about it since then. The next sweep finds the purchase's other machines. The open questions
-    are read in the transaction that asks, which has the spending lock; otherwise, two processes could ask about
-    the same machines.
+    With `together`, all purchases are asked about in one message; otherwise, each has its own.
+
+    A purchase is left out if one of its machines has become part of a rental since the account was read, or if
+    another process has asked about one of them since then. The next sweep finds the purchase's other machines.
+    This is checked in the same transaction in which the question is stored; otherwise, two processes could ask
+    about the same machines.
 
     `later` says that the machines were bought after the backup from which the database was restored.
     """
@@ -172,7 +176,7 @@ async def _add(deps: Deps, questions: Sequence[AdminQuestion], *, together: bool
         known = asked.keys() | (await tx.rentals.resources_by_id(list(found))).keys()
         left = [one for one in batch if not any(m.resource_id in known for m in one.purchase.machines)]
         if whole is None and together:
-            # Another process is already asking about some of them. Add the others to its message.
+            # If another process is already asking about some of these machines, add the others to its message.
             begun = next((one.part_of for one in asked.values() if one.part_of is not None), None)
             whole = None if begun is None else await tx.questions.get(begun)
         if together:
@@ -197,14 +201,14 @@ async def ask_together(
 ) -> AdminQuestion:
     """Store new purchases, and ask each admin about all of them in one message.
 
-    Returns the question of that message. Many machines are written in several transactions, so this may be called
-    several times for the same message.
+    Returns the question that this message asks. A large number of machines is stored in several transactions, so
+    this function may be called several times for the same message.
 
     Args:
         count: The number of machines in all transactions.
         later: Whether the machines were bought after the backup from which the database was restored. Buying is
             then paused, and nothing more is bought for the rentals that the machines' names contain.
-        whole: The question of the message, if an earlier transaction has already stored it.
+        whole: The question that the message asks. None if no earlier transaction has stored it yet.
     """
     if whole is None:
         about = Purchases(count=count, bought_after_backup=later, empty=later and not await tx.rentals.any_ever())

@@ -88,7 +88,8 @@ class Action(ABC, Generic[Loaded, Plan, Done]):
         """Carry out the plan, and return the result.
 
         If an error is raised, the transaction is rolled back. If an error is returned instead, the transaction is
-        committed, and the error is raised afterwards. This is for refusals that have to leave something behind.
+        committed, and the error is raised afterwards. A refusal that also has to store something returns its
+        error: for example, a person without an SSH key can't rent, but the clicked offer is remembered.
         """
 
 

@@ -232,7 +232,7 @@ class AskAgain(OnQuestion[None], id="ask_about_again", notes_seen=True):
 
 
 async def owners_to_look_up(deps: Deps, admin: Person, question_id: str) -> list[str]:
-    """Return the Slack IDs of the owners in the names of those machines about which nobody has decided yet.
+    """Return the Slack IDs of the owners in the names of the machines that still wait for a decision.
 
     Raises Refused if the person isn't an admin.
     """
@@ -243,7 +243,7 @@ async def owners_to_look_up(deps: Deps, admin: Person, question_id: str) -> list
 
 
 class OnParts(Direct[list[AdminQuestion], Done]):
-    """An action on the undecided parts of a question about several purchases.
+    """An action on the open parts of a question about several purchases: one part for each purchase.
 
     Raises Refused if the person isn't an admin, and TooLate if all parts have been decided.
     """

@@ -32,7 +32,7 @@ Past absences still matter, because the time limit of a pending request doesn't 
 
 
 class _Presence(Direct[tuple[Absence, ...], Done], notes_seen=False):
-    """A statement by an approver about their absence. Raises Refused if the person isn't an approver."""
+    """The common part of GoAway and ComeBack. Raises Refused if the person isn't an approver."""
 
     async def load(self, tx: Tx, deps: Deps, person: Person) -> tuple[Absence, ...]:
         if not roles_of(person, await rules_now(tx, deps.rules)).approver:
@@ -78,7 +78,7 @@ class ComeBack(_Presence[bool], id="come_back"):
 
 
 def _ended(absences: tuple[Absence, ...], now: datetime) -> tuple[Absence, ...]:
-    """Return the absences that began before `now`. One that is still in progress ends at `now`."""
+    """Return the absences that began before `now`. An absence that is still in progress ends at `now`."""
     return tuple(changed(one, until=min(one.until, now)) for one in absences if one.since < now)
 
 

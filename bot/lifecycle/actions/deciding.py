@@ -71,7 +71,7 @@ _DECISIONS: dict[EventKind, Decision | None] = {
     EventKind.EXPIRED: None,
     EventKind.EXTENSION_EXPIRED: None,
 }
-"""The name of each decision in the error for a late click. None if nobody decided in time."""
+"""The decision that the error for a later click reports. None if the request expired before anyone decided."""
 
 
 @dataclass(frozen=True)
@@ -399,9 +399,9 @@ def _expired(rental: Rental) -> TooLate:
 
 
 async def _wait_for_later_end(tx: Tx, deps: Deps, rental: Rental, now: datetime) -> None:
-    """Make the request wait for its owner, because too little time is left until its end.
+    """Send a request back to its owner to choose a later end, because too little time is left.
 
-    Does nothing if it already waits for that.
+    Does nothing if the request is already waiting for a later end.
     """
     if not rental.needs_later_end:
         snapshot = await load_snapshot(tx, rental)
@@ -433,7 +433,7 @@ class RequestView(Frozen):
 
     details: RentalDetails
     asked: Event[Any]
-    """The event that requested it."""
+    """The event of this request for a machine or an extension."""
 
 
 async def fewer_hours_to_choose(

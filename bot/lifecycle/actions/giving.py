@@ -187,7 +187,7 @@ class Offered:
     usage: Usage
     has_key: bool
     demands: tuple[Demand, ...]
-    """The amounts that the machine would need from the person's budget, the tightest month first."""
+    """The amounts that the machine would need from the person's budget in each month, least headroom first."""
 
 
 class Take(Action[Offered, Offered, Rental], id="take"):
@@ -271,7 +271,7 @@ async def demands_if_taken(
 ) -> tuple[Demand, ...]:
     """Return the amounts that a person's budget would need if they accepted a rental now.
 
-    The tightest month comes first.
+    The month that would have the least headroom left comes first.
     """
     return await demands_on_new_owner(
         tx, rules, transitions.change_owner(rental, person_id, now), _acceptance(rental, person_id, now), now

@@ -23,7 +23,7 @@ from store.db import Tx
 _BOUGHT_WITH_A_KEY = UNBOUGHT | {State.PROCURING, State.PROVISIONING}
 """The states in which a machine may still have to be bought.
 
-They include the start of a machine, because a machine that fails to start is replaced by another purchase.
+This includes a machine that is still starting: if it fails to start, another one is bought.
 """
 
 
@@ -152,7 +152,7 @@ async def _check_nothing_is_bought(tx: Tx, person: Person) -> None:
 
 
 class MakeKeyFirst(OnKey, id="make_key_first"):
-    """Make a key the default key, which is certain to work on every machine."""
+    """Make a key the default key: the one that works even on a machine that doesn't run the startup script."""
 
     async def do(self, tx: Tx, deps: Deps, person: Person, plan: Key) -> KeyChanged:
         await tx.people.make_key_first(person.id, plan.fingerprint)

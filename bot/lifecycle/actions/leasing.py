@@ -1,4 +1,4 @@
-"""Actions on a machine that is in use: keep it, extend it, answer questions about it.
+"""Actions on a ready machine: keep it, extend its lease, answer questions about it.
 
 Approvers also decide here about an idle machine whose owner doesn't respond.
 """
@@ -49,9 +49,9 @@ from bot.policy.use.questions import after_answer, after_extension, asks_again_a
 from store.db import Tx
 
 DUPLICATE_WITHIN = timedelta(minutes=2)
-"""The time within which an equal command counts as a duplicate.
+"""The time within which a repeated command counts as a duplicate.
 
-It was probably sent twice, or sent again because the reply to the first one was lost.
+Such a command was probably sent twice by mistake, or sent again because the reply to the first one was lost.
 """
 _LONGER = {EventKind.EXTENDED, EventKind.EXTENDED_BY_OPERATOR, EventKind.EXTENSION_ASKED}
 """The events in which a person extends a lease, or requests an extension."""
@@ -84,8 +84,8 @@ class OnReady(Direct[Rental, Done]):
 class Keep(OnReady[Kept], id="keep"):
     """Note that the machine is still needed. The end of the lease doesn't change.
 
-    The owner isn't asked anything for `span`. After that, the next question comes within the owner's hours. Raises
-    the same errors as `load_extendable`.
+    For the duration of `span`, the owner isn't asked whether they still need the machine. Any later question is
+    only sent during the owner's hours (policy key `hours`). Raises the same errors as `load_extendable`.
     """
 
     span: timedelta
@@ -256,7 +256,8 @@ def _asked_end(
         check_user(person, by.rules)
     ends_at = asked if isinstance(asked, datetime) else max(lease.ends_at, now) + asked
     if lease.graceful_destroy is not None and not isinstance(asked, datetime):
-        # An extension must not end the machine earlier than it would have ended without the graceful destroy.
+        # The extension cancels the graceful destroy. The machine must not end earlier than it would have if nobody
+        # had started to destroy it.
         ends_at = max(ends_at, lease.graceful_destroy.ends_at)
     span = ends_at - max(lease.ends_at, now)
     if span <= timedelta(0):
@@ -279,9 +280,9 @@ def _asked_end(
 def said_just_now(
     events: Iterable[Event], person: Person, kinds: Collection[EventKind], now: datetime, **facts: object
 ) -> Event[Any] | None:
-    """Return the event in which this person did the same less than DUPLICATE_WITHIN ago, or None.
+    """Return the event of an equal action by this person, less than DUPLICATE_WITHIN ago. None if there is none.
 
-    The event is of one of these `kinds`, and its facts have the given values.
+    An action is equal if its event is of one of these `kinds`, and has the given values in its facts.
     """
     return next(
         (

@@ -81,9 +81,9 @@ async def details_for(tx: Tx, deps: Deps, person: Person, rental: Rental) -> Ren
 async def details_for_message(tx: Tx, rental: Rental, now: datetime) -> RentalDetails:
     """Return a rental for a message in the outbox, which is rendered without knowing who will read it.
 
-    It includes the cost: a card and its thread show the cost to their channel, and questions and notices are only
-    sent to people who may see it. Of the machine's use, it only includes the usage status and the start time of
-    that status.
+    The cost is included, because a card and its thread show it to their channel, and questions and notices are
+    only sent to people who may see it. Of the details of the machine's use, only the usage status and its start
+    time are included.
     """
     return await _details(tx, rental, now, money=True, use=False)
 
@@ -149,10 +149,10 @@ async def _details(tx: Tx, rental: Rental, now: datetime, *, money: bool, use: b
 
 
 async def _who_left(tx: Tx, snapshot: RentalSnapshot, events: Iterable[Event]) -> frozenset[str]:
-    """Return those people around a rental who have left the workspace.
+    """Return the people who have had access to a rental's machine and have left the workspace.
 
-    Former owners and people whose keys were sent to the machine are considered. Empty if the rental has only had
-    one owner.
+    They are former owners, or people whose keys were sent to the machine. Empty if the rental has only had one
+    owner.
     """
     former = {facts.people[0] for facts in facts_in(events, OwnerChangedFacts)}
     if not former:
@@ -230,8 +230,8 @@ async def _visible(tx: Tx, deps: Deps, person: Person, rental_id: str) -> Rental
 async def owner_here(tx: Tx, rental: Rental, nothing: str = "Nothing was changed.") -> Person | None:
     """Return the owner of a rental, or None if the store doesn't know them.
 
-    Raises TooLate if they have left the workspace. The error's message ends with `nothing`, which says what wasn't
-    done.
+    Raises TooLate if they have left the workspace. `nothing` is the last sentence of the error's message, which
+    says that nothing was done.
     """
     owner = await tx.people.get(rental.owner, EVER)
     if owner is not None and owner.deactivated:
@@ -269,9 +269,9 @@ async def live_rentals(
 ) -> RentalList:
     """Return a page of live rentals, with the total cost of all of them.
 
-    They are the person's own rentals and those shared with them or, with `everyone`, the rentals of the whole
-    team. All rentals are read together, because Slack is waiting for the response. Raises Refused if the person
-    may not use the bot.
+    By default, the list contains the person's own rentals and those shared with them. With `everyone`, it contains
+    the rentals of the whole team. All of this is read with a few queries, because Slack is waiting for the
+    response. Raises Refused if the person may not use the bot.
 
     Args:
         most: The maximum number of rentals on a page.
@@ -339,7 +339,8 @@ async def live_rentals(
 def _ended(cost: EndedCost, person: Person, rules: Rules, *, everyone: bool) -> EndedSummary:
     """Return a rental that is over, with the amount that this person was charged for it.
 
-    With `everyone`, this is the amount that all owners were charged. It is left out if the person may not see it.
+    With `everyone`, the amount is the sum of the charges of all its owners. There is no amount if the person may
+    not see it.
     """
     billed = cost.billed if everyone else {person.id: cost.billed[person.id]}
     sees = all(sees_money(person, owner, rules) for owner in billed)
@@ -410,11 +411,12 @@ DAY = timedelta(days=1)
 
 
 def readable_by(rental: Rental, *, everything: bool) -> Rental:
-    """Return the rental with the details of its use that a person may see.
+    """Return the rental, with only those details of its machine's use that a person may see.
 
-    They see `everything`, or only the usage status and its start time. The status is left out while there are too
-    few samples to determine it. Without its evidence, such a status would look like that of a machine that can't
-    be probed.
+    With `everything`, the person may see all details; otherwise, only the usage status and its start time.
+
+    While there are too few samples to determine the status, it is left out for everybody. On its own, it would
+    look like the status of a machine that can't be probed.
     """
     if rental.use is None or (everything and not rental.use.undecided):
         return rental
@@ -424,8 +426,8 @@ def readable_by(rental: Rental, *, everything: bool) -> Rental:
 def readable_by_all(rental: Rental) -> Rental:
     """Return the rental as messages in a channel may show it.
 
-    Of its use, only the usage status and its start time remain. The status is left out while there are too few
-    samples to determine it.
+    Of the details of the machine's use, only the usage status and its start time remain. The status is left out
+    while there are too few samples to determine it.
     """
     use = rental.use
     return changed(rental, use=None if use is None or use.undecided else use.bare)

@@ -120,9 +120,11 @@ def new_quote(
 ) -> Quote:
     """Return a quote whose search is due now. The quote isn't stored yet.
 
-    If the request names its end, its hours count from now until then. If it names a total, its highest price is
-    derived from that. A search for a replacement is an exception: if its total doesn't pay for all hours, the
-    lease becomes shorter instead.
+    If the request names the end of the lease, the lease lasts from now until then. If it names a highest total
+    cost, its highest price is the one at which that total pays for the whole lease.
+
+    A search for a replacement is an exception: if the remaining total doesn't pay for the whole lease, the lease
+    becomes shorter instead.
 
     Raises Mistake if too little time is left.
     """
@@ -154,7 +156,8 @@ def new_quote(
 async def quote_to_ask_again(deps: Deps, person: Person, quote_id: str) -> Quote:
     """Return a person's own quote for a new search with the same or a similar request.
 
-    It is brought up to date by `quote_of_today`. Raises the same errors as `own_quote`.
+    If the quote changes a pending request, it is first brought up to date (`quote_of_today`). Raises the same
+    errors as `own_quote`.
     """
     async with deps.store.read() as tx:
         return await quote_of_today(tx, await own_quote(tx, person, quote_id))
@@ -163,8 +166,8 @@ async def quote_to_ask_again(deps: Deps, person: Person, quote_id: str) -> Quote
 async def quote_of_today(tx: Tx, quote: Quote) -> Quote:
     """Bring a quote that changes a pending request up to date. Any other quote is returned unchanged.
 
-    If the request is still live, its quote gets the teammates that have been added since. If the request is over,
-    the quote is for a new rental instead.
+    If the request's rental isn't over, the teammates with whom it has been shared since are added to the quote. If
+    it is over, the quote becomes one for a new rental.
     """
     rental = await tx.rentals.get(quote.changes) if quote.changes is not None else None
     if rental is None:
@@ -201,7 +204,7 @@ async def last_request(deps: Deps, person: Person) -> LastRequest:
 
 
 def nearby_request(quote: Quote, index: int) -> Request:
-    """Return the similar request at this index. Raises TooLate if the quote has none there."""
+    """Return one of the similar requests of a quote, by its index. Raises TooLate if there is none."""
     if index >= len(quote.nearby):
         raise unknown_search()
     return changed(quote.nearby[index].request, teammates=quote.request.teammates)
@@ -262,12 +265,9 @@ async def quote_to_change(deps: Deps, person: Person, rental_id: str) -> Quote:
 # --- prices in a form
 
 SHARED_FOR = timedelta(minutes=1)
-"""The time for which people who choose the same in a form share the result of one call."""
+"""The time for which a price is reused if the same choices are made in a form again, by anyone."""
 ANSWER_WITHIN = 3.0
-"""The longest time that a form waits for a price, in wall-clock seconds.
-
-Nobody who fills in a form waits longer.
-"""
+"""The longest time that a form waits for a price, in wall-clock seconds."""
 
 
 @dataclass(frozen=True)

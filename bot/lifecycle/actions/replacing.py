@@ -42,7 +42,7 @@ class Replace(Direct[ReplacePlan, Quote], id="replace"):
     """Search for another machine, and rent it as soon as it is found (`rent_replacement`). Returns the search.
 
     If the old machine is still running, it is destroyed once another one has been bought. The person has to
-    confirm this in a dialog; they also have to if the new machine can cost a lot.
+    confirm the replacement in a dialog if the old machine is still running, or if the new one can cost a lot.
 
     Args:
         reply_to: The destination of the search's results.

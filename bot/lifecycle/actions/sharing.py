@@ -26,10 +26,13 @@ from store.db import Tx
 
 
 class Share(Direct[Rental, Shared], id="share"):
-    """Share a rental with people. Without `people`, return the key lines of those with whom it is already shared.
+    """Share a rental with people.
 
-    The caller has looked up the people, or the `teammates_of` the rental, in Slack. `version` is the version of
-    the terms that a dialog showed, or None.
+    Without `people`, nothing changes, and the result is about the present teammates. On a running machine, it
+    contains the lines with their SSH keys that the owner has to paste.
+
+    The caller has looked up these people in Slack, or the present teammates (`teammates_of`) if there are none.
+    `version` is the version of the terms that a dialog showed, or None.
 
     Raises:
         Mistake: The ID is unknown, nobody or too many people are named, or the keys don't fit into the startup
@@ -66,8 +69,8 @@ class Share(Direct[Rental, Shared], id="share"):
 async def _shared(tx: Tx, deps: Deps, rental: Rental, people: Sequence[str], *, go_in: bool) -> Shared:
     """Return the result of sharing a rental with these people.
 
-    `go_in` says whether the next purchase still sends their keys. If it doesn't, the result has the lines to paste
-    on the machine.
+    `go_in` says whether their keys will still be sent with a purchase. If not, the result contains the lines to
+    paste on the machine.
     """
     keys = await tx.people.keys_of((rental.owner, *rental.teammates))
     allowed = await keys_that_get_in(tx, rental, deps.rules)
@@ -96,7 +99,7 @@ async def teammates_of(deps: Deps, person: Person, rental_id: str) -> tuple[str,
 async def rental_to_share(deps: Deps, person: Person, rental_id: str, version: int) -> RentalDetails:
     """Return a rental for the dialog in which it is shared.
 
-    Raises the same errors as `Share`, and TooLate if a purchase can no longer send the people's keys.
+    Raises the same errors as `Share`, and TooLate if it is too late to send the people's keys with a purchase.
     """
     async with deps.store.read() as tx:
         rental = await _load_shareable(tx, deps, person, rental_id, version)

@@ -35,13 +35,13 @@ async def report(
 ) -> SpendReport:
     """Return a report of a scope's spending in a period.
 
-    `words` names the period in the form that `period_of` understands. The report takes time in proportion to the
-    charges of the months concerned, not to those of all months.
+    `words` names the period in the form that `period_of` understands. Only the charges of the months concerned are
+    read, so the time that a report takes doesn't depend on the charges of other months.
 
     Args:
-        rows_of: The kind of rows that the person wants. It is only followed if the person may see such rows. If it
-            is None, the report for a person shows rentals; any other report shows people to those who may see
-            them, and projects to everybody else.
+        rows_of: The kind of rows that the reader asked for. Ignored if the reader may not see such rows. If it is
+            None, a report about a person lists rentals. Any other report lists people if the reader may see them,
+            and projects otherwise.
 
     Raises:
         Refused: The person may not see this report.
@@ -125,9 +125,10 @@ _KEYS = {
 
 
 def _known(scope: Scope, rules: Rules, charges: Sequence[Charge]) -> Scope:
-    """Return the scope with the project's name spelled as in the policy or in old charges.
+    """Return the scope, with the name of a project corrected to its spelling in the policy or in old charges.
 
-    Raises Mistake if the project is in neither.
+    People may type the name in upper or lower case. Raises Mistake if neither the policy nor these charges contain
+    the project.
     """
     if scope.kind is not ScopeKind.PROJECT:
         return scope
@@ -172,8 +173,8 @@ def _budgets(person: Person, scope: Scope, rules: Rules) -> tuple[Micros | None,
 async def ask_for_file(deps: Deps, person: Person, part: MonthPart) -> None:
     """Send a file to the person's direct messages, unless the same one is already on its way.
 
-    It contains their own charges, or everybody's if they may see them. Raises Refused if they may not see any
-    charges.
+    The file contains the person's own charges, or everybody's charges if they may see these. Raises Refused if
+    they may not see any charges.
     """
     check_reads_spend(person, deps.rules)
     async with deps.store.write() as tx:
@@ -186,8 +187,9 @@ async def ask_for_file(deps: Deps, person: Person, part: MonthPart) -> None:
 async def file_for(tx: Tx, deps: Deps, reader: Person, part: MonthPart, *, as_finance: bool = False) -> MonthFile:
     """Return a file with the charges that its reader may see now.
 
-    `as_finance` is set if the file was sent to the reader as a member of finance. The store may not know yet that
-    they belong to one of finance's groups.
+    `as_finance` is True if the file was sent to the reader as a member of finance, so that it contains everybody's
+    charges. Their role isn't checked again: the store may not know yet that they belong to one of finance's Slack
+    groups.
     """
     everything = as_finance or sees_spend_of_people(reader, deps.rules)
     readable_of = None if everything else reader.id

@@ -52,9 +52,9 @@ from bot.policy.use.leases import check_time_left, counted_from
 from store.db import Tx
 
 _HIGHEST = Decimal(10_000)
-"""The limit for prices, in USD per GPU-hour.
+"""The limit below which a price that a person types must be, in USD per GPU-hour.
 
-A price must be lower, so that all sums fit into the store's numbers.
+Sums of larger prices might exceed the largest number that the store can hold.
 """
 
 # --- notifications
@@ -63,8 +63,9 @@ A price must be lower, so that all sums fit into the store's numbers.
 class TellMe(Direct[Quote, Quote], id="tell_me"):
     """Notify the person once there is an offer that fits the quote (button "Tell me when there's an offer").
 
-    `Quote.waitlist_entry` says how long to wait and whether to notify the person even outside their hours, if they
-    typed that. Otherwise, the quote waits for `waiting.longest`, and they are only notified within their hours.
+    By default, the quote waits for `waiting.longest`, and the person is only notified during their hours (policy
+    key `hours`). If they typed another duration, or that they want to be notified at any time,
+    `Quote.waitlist_entry` contains that.
 
     A second click changes nothing. If the quote has created a rental that is over, or that still waits for its
     owner's decision, a copy of the quote waits instead.
@@ -120,7 +121,7 @@ class WaitAgain(TellMe, id="wait_again"):
 
 @dataclass(frozen=True)
 class WaitToJudge:
-    """A possible waitlist entry that rents automatically, and the headroom that budgets leave for it."""
+    """A waitlist entry that would rent automatically, and the headroom that budgets leave for its rental."""
 
     quote: Quote
     proposal: Proposal
@@ -138,8 +139,8 @@ class WaitToJudge:
 async def load_wait(tx: Tx, deps: Deps, quote: Quote, gpu_rate: Decimal | None = None) -> WaitToJudge | None:
     """Return the waitlist entry with which the bot would rent automatically for the quote's owner.
 
-    `gpu_rate` is the same as in `RentWhenFound`. None if no highest price is known. Raises Refused or Mistake if
-    the rules don't allow it.
+    `gpu_rate` is the highest price that the owner named, as in `RentWhenFound`. The result is None if no highest
+    price is known. Raises Refused or Mistake if the rules don't allow such an entry.
     """
     now, rules = deps.clock.now(), rules_of_project(deps.rules, quote.project)
     request = with_price_of_total(counted_from(quote.request, now), rules)
@@ -181,7 +182,7 @@ class LaterRent:
 
 @dataclass(frozen=True)
 class WaitBegun:
-    """A rental that has begun to wait, and its quote."""
+    """A rental that waits for an offer, possibly after waiting for approval, and its quote."""
 
     quote: Quote
     rental: Rental
@@ -195,8 +196,9 @@ class RentWhenFound(Action[WaitFacts, LaterRent, WaitBegun], id="rent_for_me"):
     The buttons are "Rent it for me ..." and "Rent at the start time". The rental waits for an offer in state
     `queued`, possibly after waiting for an approver. A second click returns the same rental.
 
-    `gpu_rate` is the highest price that the person named, in USD per GPU-hour. If it is None, the price in the
-    request is used. With a start time, it is the price of the cheapest offer instead, raised by `procure.dearer`.
+    `gpu_rate` is the highest price that the person named, in USD per GPU-hour. If it is None, the highest price in
+    the request is used. A request with a start time is an exception: if there are offers now, its highest price is
+    that of the cheapest offer, raised by `procure.dearer`.
 
     Raises:
         NeedsKey: The person has no SSH key.
@@ -415,10 +417,10 @@ async def starting(deps: Deps, person: Person) -> list[WaitingView]:
 
 
 async def _fresh(tx: Tx, deps: Deps, quote: Quote, *, may_wait: bool = False) -> Quote:
-    """Return the quote, or a copy of it if its rental is over, because a quote can create only one rental.
+    """Return the quote, or a copy if it has already created a rental: a quote can create only one.
 
-    Raises TooLate if the rental is still live. With `may_wait`, a rental that waits for its owner's decision
-    doesn't count as live.
+    The quote is only copied if that rental is over or, with `may_wait`, is waiting for its owner's decision. In
+    any other case, raises TooLate.
     """
     rental = await tx.rentals.get(quote.rental_id) if quote.rental_id is not None else None
     if rental is None:
@@ -449,7 +451,7 @@ async def _copy(tx: Tx, deps: Deps, quote: Quote) -> Quote:
 
 
 async def _wait(tx: Tx, deps: Deps, person: Person, quote: Quote, waitlist_entry: WaitlistEntry) -> Quote:
-    """Store a quote that waits from now on, and schedule its search now.
+    """Put a quote on the waitlist: store that it waits, and schedule its search now.
 
     Raises Refused if the person already waits for `waiting.per_person` machines.
     """

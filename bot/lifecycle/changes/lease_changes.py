@@ -22,7 +22,8 @@ from bot.policy.use.flexible_end import later_end
 def keep(rental: Rental, question: Question, now: datetime) -> Rental:
     """Note that someone still needs the rental. The end of the lease doesn't change.
 
-    If the machine was being destroyed gracefully, that is cancelled and its earlier end applies again.
+    If the machine was being destroyed gracefully, the graceful destroy is cancelled, and the end from before it
+    applies again.
     """
     return alter(
         rental, lease=changed(_not_destroyed(rental.running_lease), seen_at=now, question=question), due_at=now
@@ -45,9 +46,9 @@ def decide_question(rental: Rental, question: Question, now: datetime) -> Rental
 
 
 def move_end(rental: Rental, ends_at: datetime) -> Rental:
-    """Move the end to `ends_at`, because the machine was in use at its earlier end.
+    """Move the end of a flexible lease to `ends_at`, because the machine was in use at the previous end.
 
-    A notice of the new end that would have been due before now is still sent.
+    If a notice of the new end would already have been due before now, it is still sent.
     """
     lease = rental.running_lease
     return alter(rental, lease=changed(lease, ends_at=ends_at, latest_end=later_end(lease, ends_at)))
@@ -72,8 +73,8 @@ def extend(
 def ask_extension(rental: Rental, extension: Extension, question: Question, now: datetime) -> Rental:
     """Make a longer lease wait for an approver, and note that someone still needs the rental.
 
-    The end of the lease doesn't change yet. If the machine was being destroyed gracefully, that is cancelled and
-    its earlier end applies again.
+    The end of the lease doesn't change yet. If the machine was being destroyed gracefully, the graceful destroy is
+    cancelled, and the end from before it applies again.
     """
     lease = changed(_not_destroyed(rental.running_lease), seen_at=now, question=question)
     return alter(rental, extension=extension, lease=lease, due_at=now)
@@ -123,7 +124,7 @@ def _until(lease: Lease, ends_at: datetime, now: datetime) -> Lease:
 def _not_destroyed(lease: Lease) -> Lease:
     """Return the lease with a graceful destroy cancelled. Unchanged if there was none.
 
-    The lease gets back its earlier end, or keeps its present one if that is later.
+    The lease gets back the end from before the graceful destroy, unless its present end is later.
     """
     first = lease.graceful_destroy
     if first is None:

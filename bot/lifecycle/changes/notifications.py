@@ -79,8 +79,8 @@ class Scene(NamedTuple):
     def approvers(self, asked: Rental | None = None) -> Sequence[str]:
         """Return the approvals channel if an approver has to decide about the rental. Empty otherwise.
 
-        `asked` is the rental before the event. If an approver already had to decide about that version, the result
-        is empty, too.
+        `asked` is the rental before the event, if there was one. If an approver already had to decide about it
+        then, the result is empty as well.
         """
         decides = self.rental is not None and self.rental.approver_decides
         return [self.rules.approvals_to] if decides and not (asked is not None and asked.approver_decides) else []

@@ -28,7 +28,7 @@ async def send(
     Args:
         owner: The owner of the rental that the event is about, if it is about one.
         known: The recipients that only the caller can determine.
-        charges_of: The part of a month whose charges the files contain.
+        charges_of: The month and the scope of the charges in the event's files. None if the event sends no files.
     """
     event_id = await tx.events.add(event)
     scene = Scene(event, deps.rules, owner=owner, known=known)

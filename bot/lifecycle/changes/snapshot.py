@@ -50,7 +50,7 @@ class RentalSnapshot:
     last_probe_run: Sample | None = None
     """The most recent probe run of a ready machine, if the snapshot was read by `load` or `load_many`."""
     probed_at: datetime | None = None
-    """The time of the most recent probe run that the step took into account. None if probe runs played no role."""
+    """The time of the latest probe run on which the step based its decision. None if it used no probe runs."""
     stored: RentalSnapshot | None = None
     """The snapshot as it was loaded. None if it wasn't loaded from the store."""
 
@@ -121,7 +121,10 @@ class RentalSnapshot:
         return replace(self, events=(*self.events, event))
 
     def with_due(self, due_at: datetime | None) -> RentalSnapshot:
-        """Return the snapshot with the time of its next step. None if nothing is due until the rental changes."""
+        """Return the snapshot with the due time of its next step.
+
+        `due_at` is None if nothing is due until the rental changes.
+        """
         return replace(self, rental=schedule(self.rental, due_at))
 
     def finished(
@@ -202,10 +205,11 @@ async def save(
     changed attempts, resources and ledger rows are then still written, but nothing else is.
 
     Args:
-        write_due: Given at the end of a step, whose claim then ends, too. If nothing has changed except the due
-            time and the times at which resources were read, `write_due` writes these instead of a change.
-        check_first: Run in the same transaction before the change is written. If it raises, nothing at all is
-            written.
+        write_due: None except at the end of a step, when saving also ends the step's claim. If nothing has changed
+            except the due time and the times at which resources were read, this function writes these instead of a
+            change.
+        check_first: A function that runs in the same transaction before the change is written. If it raises an
+            error, nothing at all is written.
     """
     stored = snapshot.stored
     if stored is None:
@@ -283,7 +287,7 @@ def cost_by_use(snapshot: RentalSnapshot, events: Iterable[Event], now: datetime
 def _known_use(snapshot: RentalSnapshot, events: Iterable[Event], now: datetime) -> tuple[Stretch, ...]:
     """Return the stretches of time in which the machine's use is known.
 
-    They lie between the time at which it became ready and its end, or `now`.
+    All of them lie between the time at which the machine became ready and its end, or `now` if it hasn't ended.
     """
     rental = snapshot.rental
     if rental.lease is None:

@@ -41,7 +41,7 @@ BETWEEN_PASSES = 0.13
 """The wall-clock seconds from the start of one pass to the start of the next, unless polls are due earlier.
 
 All rows that become due during this time are claimed together. The value is more than half of `polling.TOGETHER`,
-so that at most two passes start within that interval.
+the time between two due times of polls, so that at most two passes start between them.
 """
 
 
@@ -88,7 +88,7 @@ class DueLoop(Part, ABC, Generic[R]):
     _under_way: dict[str, _UnderWay] = field(default_factory=dict, init=False)
     _claiming: bool = field(default=False, init=False)
     _next_due: datetime | None = field(default=None, init=False)
-    """The time at which the next row is due, according to the last read."""
+    """The time at which the next row is due, as of the last read of the store."""
 
     def __post_init__(self) -> None:
         self.deps.store.on_commit(self._wake.set, self.written)
@@ -335,7 +335,8 @@ class DueLoop(Part, ABC, Generic[R]):
             renewed = await self.rows(tx).renew(held, self.claim_seconds)
         for key, one in held.items():
             one.claimed_until, one.lost = now + self.claim_seconds, key not in renewed
-            # If they differ, the work has ended its claim itself.
+            # If this work isn't under way any more, it has ended its claim itself in the meantime, and the claim
+            # isn't lost.
             if one.lost and self._under_way.get(key) is one:
                 self.claims_lost += 1
                 log.warning(f"{self.name}.claim_lost", row=key)

@@ -33,7 +33,7 @@ from store.db import Tx, Written
 log = structlog.get_logger()
 
 AT_ONCE = 64
-"""The number of steps of rentals that run at the same time. Half as many searches do."""
+"""The number of steps that run at the same time. For searches, it is half of this."""
 RETRY_FAILED = timedelta(minutes=1)
 """The delay after which a failed step runs again."""
 GATHER = 0.05
@@ -103,7 +103,8 @@ class Steps(DueLoop[ClaimedRental]):
     @override
     async def failed(self, row: ClaimedRental, error: Exception) -> None:
         if isinstance(error, StoreBusy | ClaimLost):
-            # This isn't the rental's fault. If the store stays busy, the self-check alerts people.
+            # The store failed, not the rental's step, so don't count this as a failure of the step. If the store
+            # stays busy, the self-check alerts people.
             log.warning("step.outage", rental=row.id, state=row.state, error=type(error).__name__)
             self.on_outage()
             return

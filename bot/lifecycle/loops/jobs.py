@@ -93,7 +93,7 @@ class Jobs(DueLoop[Claimed]):
     async def first_due(self, tx: Tx) -> datetime | None:
         """Return the time at which the next unclaimed job is due.
 
-        Jobs of other processes don't count: this process doesn't wait for them.
+        Jobs that other processes have claimed don't count, because this process doesn't wait for them.
         """
         return await tx.jobs.next_due()
 
@@ -108,7 +108,8 @@ class Jobs(DueLoop[Claimed]):
     @override
     async def before_pass(self) -> None:
         if not self.deps.may_claim():
-            # Otherwise delivery would go on for as long as this process renews its claim.
+            # This machine's clock is wrong, so another process has to take over. Without this, a continuous job
+            # such as delivery would go on for as long as this process renews its claim.
             await self.end()
             return
         if self._begun:
@@ -154,7 +155,7 @@ class LocalJob(Part):
     retry: timedelta | None = None
     """The delay until the next try if the work hasn't succeeded yet.
 
-    None: it waits for its next scheduled time.
+    None if failed work isn't repeated before its next scheduled time.
     """
     in_flight: int = 0
     worked: bool = False

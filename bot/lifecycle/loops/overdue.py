@@ -39,7 +39,7 @@ CHECK_EVERY = timedelta(minutes=1)
 DOWN_AFTER = timedelta(minutes=5)
 """If the last check is older than this, the bot counts as having been down or stuck in between."""
 RETRY_COMPLETE = timedelta(minutes=10)
-"""The interval at which the market is asked again about an attempt without any resources left to delete."""
+"""The interval at which an overdue attempt is checked again if the last check found nothing left to delete."""
 STEP_GOES_FIRST = timedelta(minutes=3)
 """The time after an outage of the market during which nothing is deleted.
 
@@ -57,7 +57,7 @@ AttemptKey = tuple[str, int]
 class OverdueDeletion(Part):
     """The part that deletes overdue machines, checking every minute.
 
-    Its loop shares nothing with that of the engine.
+    Its loop is independent of the engine's, so that it also works if the engine doesn't.
     """
 
     name = "overdue"
@@ -70,7 +70,7 @@ class OverdueDeletion(Part):
         self._checked_at: datetime | None = None
         self._past_end: dict[AttemptKey, PastEnd] = {}
         self._stored: set[AttemptKey] = set()
-        """The attempts whose PastEnd is in the store."""
+        """The attempts whose PastEnd, the start of their grace periods, is in the store."""
         self._retry_at: dict[AttemptKey, datetime] = {}
         self._away_at: dict[AttemptKey, datetime] = {}
         """The time at which the market last failed to answer about an attempt."""
@@ -89,7 +89,8 @@ class OverdueDeletion(Part):
     async def first_due(self, tx: Tx) -> datetime | None:
         """Return the current time if a check is due, and otherwise the time of the next known deletion.
 
-        Both are times of the uncorrected clock. The routine check every minute counts as work only once it is due.
+        Both are times of the uncorrected clock. None if no check is due and no deletion is known. The next routine
+        check, which follows within a minute, isn't counted as upcoming work.
         """
         if self.due():
             return self._clock.uncorrected.now()
@@ -180,8 +181,8 @@ class OverdueDeletion(Part):
     ) -> datetime:
         """Return the time at which the grace periods start.
 
-        They start at the end of the attempt. If the bot was down at that time, they start now, because nobody was
-        notified of the end, and no step could react to an answer.
+        They start at the end of the attempt. If the bot was down at that time, they start now: people weren't
+        notified of the end, and the bot couldn't react if they wanted to keep the machine.
         """
         key = attempt.rental_id, attempt.n
         past_end = self._past_end.get(key)
@@ -189,7 +190,7 @@ class OverdueDeletion(Part):
             running = checked_at is not None and checked_at <= end and now - checked_at <= DOWN_AFTER
             async with self._deps.store.read() as tx:
                 stored = await tx.account.get(PAST_END, _key(key))
-            # A time in the future was stored while the clocks were wrong.
+            # Ignore a time in the future: it was stored while the clocks were wrong.
             if stored is not None and stored.end == end and stored.since <= now:
                 past_end = stored
                 self._stored.add(key)
@@ -198,8 +199,8 @@ class OverdueDeletion(Part):
                 self._stored.discard(key)
             self._past_end[key] = past_end
         if key not in self._stored and now - past_end.since >= overdue_grace(self._deps.rules) / 2:
-            # Keep the time for the next start. If a step crashes the process again and again, the grace periods
-            # must not start over each time.
+            # Store the time, so that it survives a restart. If a step crashes the process again and again, the
+            # grace periods must not start over each time.
             with suppress(GpubotError):
                 await self._store(key, past_end)
                 self._stored.add(key)
@@ -245,7 +246,8 @@ class OverdueDeletion(Part):
                 log.warning("overdue.not_deleted", resource=resource.resource_id, error=type(error).__name__)
                 complete = False
                 continue
-            # No list shows whether an adopted machine was deleted before. Only a stored deletion does.
+            # An adopted machine has no offer, so the market can't list the statuses of its resources. Only the
+            # stored deletion shows that it was deleted before.
             deleted_before = attempt.offer_id is None and resource.delete_accepted_at is not None
             if accepted and not deleted_before:
                 # Note the deletion now: even if the next read fails, it has to be stored, and people have to be

@@ -131,12 +131,17 @@ async def _bring_into_force(tx: Tx, deps: Deps, in_force: RulesInForce, policy: 
     admins = tuple(dict.fromkeys((before or policy.rules).admins + policy.rules.admins))
     await send(tx, replace(deps, rules=changed(policy.rules, admins=admins)), event)
     if before is None or before.groups != policy.rules.groups:
-        await tx.people.forget()  # What is stored about people doesn't include the new groups yet.
+        # The stored data of people lacks their membership in the new groups, so it has to be read again.
+        await tx.people.forget()
     return Reload(version, keys)
 
 
 async def _note_channels(tx: Tx, deps: Deps, rules: Rules, *, upgraded: bool) -> None:
-    """Notify the admins, once, of channels that charged their project for everybody before the upgrade."""
+    """Notify the admins, once after an upgrade, of channels that now charge fewer requests to their project.
+
+    If a project names people, requests that other people make in its channels used to be charged to it, and no
+    longer are.
+    """
     if await tx.account.get(CHANNELS_CHARGE_LESS):
         return
     await tx.account.set(CHANNELS_CHARGE_LESS, True)

@@ -81,8 +81,8 @@ in use.
 class ProbeFaults:
     """Distinguishes failures of the bot from failures of machines, using the latest probe outcome of each machine.
 
-    Only machines whose usage status was known before the probe run count. The outcomes are kept in memory. After a
-    start, the first probe run of each machine adds them again.
+    A machine only counts if its usage status was known before its latest probe run. The outcomes are only kept in
+    memory, so after a start they are collected again, starting with the first probe run of each machine.
     """
 
     def __init__(self) -> None:
@@ -260,8 +260,8 @@ async def run_probe(deps: StepDeps, claimed: Claimed, faults: ProbeFaults) -> st
         if rental is None or not await tx.probe_runs.defer(
             claimed, _next(rental, target, [*earlier, sample], began)
         ):
-            # Probing of this machine has stopped in the meantime, so another machine may have answered at its
-            # address. Or another process has claimed the probe run.
+            # Discard this result. Either another process has claimed the probe run, or probing of this machine has
+            # stopped in the meantime and another machine may have answered at its address.
             faults.forget(rental_id)
             return
         # A machine refuses the login until its startup script has installed the probe. Don't log these refusals.
@@ -347,11 +347,12 @@ def _count(faults: ProbeFaults, rental: Rental, result: ProbeResult, now: dateti
 async def _changed_key(
     tx: Tx, rental: Rental, result: ProbeResult, earlier: Sequence[Sample], now: datetime
 ) -> tuple[Event, ...]:
-    """Return an event if the machine presents a different host key than the pinned one. Once for each such key.
+    """Return an event if the machine presents another host key than the pinned one.
 
-    There is an event only if two probe runs in a row found a changed key. This is deliberate: if the vendor took
-    the machine away and gave its address to another one, people should learn about the loss first. Each missed
-    probe run makes the bot ask the vendor, so a loss is known by the second one.
+    Each of these keys is reported once, and only if two probe runs in a row found a changed key. This is
+    deliberate: if the vendor took the machine away and gave its address to another one, people should learn about
+    the loss first. After a failed probe run, the bot asks the vendor whether the machine still exists, so a loss
+    is known before the second one.
     """
     if result.missed is not Missed.HOST_KEY_CHANGED or result.host_key is None:
         return ()
@@ -430,8 +431,9 @@ async def with_report(
 async def note_unreachable(tx: Tx, rental: Rental, probe_runs: Sequence[Sample], now: datetime) -> None:
     """Record, for the statistics of the vendor, that a machine's SSH port didn't answer soon after it got ready.
 
-    This is recorded only if at least LEAST_PROBE_RUNS probe runs of that time got no answer. Refused logins don't
-    count, because anyone with root access to the machine can cause them.
+    This is recorded only if at least LEAST_PROBE_RUNS probe runs got no answer in the first ANSWERS_WITHIN after
+    the machine became ready. Refused logins don't count, because anyone with root access to the machine can cause
+    them.
 
     Args:
         probe_runs: The samples of the latest probe runs, including this one.

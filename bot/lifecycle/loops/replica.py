@@ -1,4 +1,4 @@
-"""Watches how this process fits in with the others that share its database.
+"""Checks whether this process may work alongside the others that share its database.
 
 While its clock is wrong, the process claims no work, and it leaves Slack's requests to another process that works.
 The process ends if `gpubot migrate` needs the database for itself, or has changed its schema.
@@ -24,7 +24,7 @@ from store.db import Database
 log = structlog.get_logger()
 
 ASIDE_AFTER_CLAIMS = 3
-"""The number of claim durations after which a process with a wrong clock leaves Slack's requests to others.
+"""The time, in claim durations, after which a process with a wrong clock leaves Slack's requests to others.
 
 With the default claims, that is one minute, and less in a sandbox. By then, another process has taken over
 delivery.
@@ -32,7 +32,7 @@ delivery.
 
 
 class Replica(Part):
-    """The part that checks every few seconds how this process fits in with the others.
+    """The part that checks every few seconds whether this process may work alongside the others.
 
     It reads the database's clock, counts the processes, and finds out whether this one has to end.
     """
@@ -50,7 +50,8 @@ class Replica(Part):
         """Create the part.
 
         Args:
-            ahead_of_witnesses: The same as in StepDeps.
+            ahead_of_witnesses: Returns how far this machine's clock is ahead of other servers' clocks (see
+                StepDeps).
         """
         self._store = store
         self._clock = clock

@@ -85,7 +85,8 @@ class SelfCheck(Part):
     _late_since: datetime | None = None
     """The wall-clock time since which every check has found late work.
 
-    It need not be the same work each time: an overloaded bot finishes one thing after the other, all of them late.
+    The checks may have found different work: an overloaded bot finishes one thing after the other, all of them
+    late.
     """
     _failed: bool = False
     """True if the last check failed."""
@@ -241,11 +242,12 @@ class SelfCheck(Part):
 async def check_balances(deps: Deps, on_wrong: Callable[[int], None]) -> None:
     """Charge ledger rows that have not been charged yet, and correct balances with a wrong sum.
 
-    Ledger rows can lack a charge because facts, such as an ended resource, are stored in any case, and the process
-    may die before it charges them. Balances are checked from the previous month onwards. Each wrong balance is
-    logged and counted as a bug.
+    When a change of a rental loses a race, its ledger rows are stored nevertheless, and charged in a second
+    transaction. If the process dies in between, the rows lack their charges.
 
-    Does nothing before the first rules are stored, because everything is counted for the first time when they are.
+    Balances are checked from the previous month onwards. Each wrong balance is logged and counted as a bug.
+
+    Does nothing before the first rules are stored, because all charges and balances are calculated at that time.
     """
     zone = deps.rules.billing_zone
     since = month_of(month_start(month_of(deps.clock.now(), zone), zone) - timedelta(days=1), zone)

@@ -55,7 +55,7 @@ class StepFailures:
         self._runs, self._load_at = {**ours, **stored}, now + LOAD_EVERY
 
     def count(self, rental_id: str) -> str:
-        """Count a failed step, and return the number under which its run is logged and reported."""
+        """Count a failed step, and return the number by which the log and alerts refer to its run of failures."""
         run = self._runs.get(rental_id) or FailureRun(number=bug_number())
         self._runs[rental_id] = changed(run, count=run.count + 1)
         return run.number

@@ -63,7 +63,8 @@ SHARED_AT_ONCE = 8
 LOOK_AGAIN = timedelta(hours=1)
 """The delay after which a search is due again if no entry waits now, but one may return to the waitlist.
 
-A rental that is being bought or approved may return. If it does, its search is due immediately.
+An entry may return to the waitlist if its rental is being bought or waits for approval. Its return makes the
+search due immediately.
 """
 
 
@@ -236,7 +237,7 @@ async def _serve(
 
 
 async def _notify_outcome(tx: Tx, deps: Deps, quote: Quote) -> None:
-    """Notify the owner of a waitlist entry of its outcome: the offers in the quote, or that nothing was found.
+    """End a waitlist entry, and send its owner the offers in the quote, or say that there were none.
 
     Does nothing if the entry no longer waits.
     """
@@ -326,8 +327,8 @@ async def _check_allowed(tx: Tx, deps: Deps, rental: Rental, after: Rental) -> t
         raise Refused(say_passed(passed[0]))
     if rental.approved_by is None and over_limits(after.terms.price, terms.total, rules):
         raise Refused("This now needs approval.")
-    # Other rentals may have exceeded a budget in the meantime, with an approver's consent. A waiting rental has
-    # reserved its share before that.
+    # A budget may be exceeded only because an approver allowed other rentals to exceed it. This rental reserved
+    # its share before that, so only budgets that were lowered since then count.
     before = rental.waitlist_entry.budgets if rental.waitlist_entry is not None else None
     added = () if rental.approved_by is not None else await passed_by(tx, deps.rules, after, deps.clock.now())
     return tuple(demand for demand in passed if is_lowered(demand, before)) or added
@@ -355,7 +356,7 @@ def _is_same_reason(one: NotAllowedFacts, other: NotAllowedFacts) -> bool:
 async def _notify_nothing_fits(
     tx: Tx, deps: Deps, waiter: Waiter, cheapest: Offer | None, offers: tuple[Offer, ...]
 ) -> None:
-    """Notify the owner that no offer fits at the start time of the rental, and store the offers that are free."""
+    """Notify the owner that no offer fits at the start time, and store the remaining offers in the quote."""
     found = await _load_queued(tx, waiter)
     if found is None:
         return

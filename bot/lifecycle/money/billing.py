@@ -23,8 +23,8 @@ def ledger_row(resource: Resource, attempt: Attempt, owner: str, written: Iterab
     If the API didn't report its start, end or price, the bot's own value is used and the row is marked as
     estimated.
 
-    If rows of the same resource were `written` before, the resource had come back. The new row then starts at the
-    end of the last one.
+    A resource that counted as terminated can reappear, and then already has rows in `written`. The new row starts
+    where the last of these rows ends.
     """
     if resource.terminated_at is None:
         raise ValueError(f"{resource.resource_id} is not gone")
@@ -133,7 +133,7 @@ def accrued(billed: Micros, alive: Iterable[Billing], now: datetime, *, estimate
 
 
 def cost_something(bill: AccruedCost) -> bool | None:
-    """Return whether a final bill is above zero. None if it is only estimated to be zero."""
+    """Return whether a rental cost anything, by its final bill. None if the bill is zero, but only an estimate."""
     return True if bill.amount else None if bill.estimated else False
 
 

@@ -43,7 +43,7 @@ NOT_APPROVED = frozenset({State.DENIED, State.EXPIRED, State.WITHDRAWN})
 ALERTS_JOB = "budget alerts"
 """The name of the job that checks scheduled alerts."""
 RESERVED_FOR = timedelta(minutes=5)
-"""The delay before sending an alert that is reached only because of reservations."""
+"""The delay before an alert is sent if a balance reaches it only because of reservations."""
 
 
 @dataclass(frozen=True)
@@ -93,9 +93,9 @@ def held(facts: RentalFacts, now: datetime, rules: Rules) -> dict[Month, Micros]
 
     The amount depends on the state of the rental:
 
-    - Not ready yet: its approved total, minus its ledger, in each month that it can reach.
+    - Not ready yet: its approved total minus the sum of its ledger, in each month in which it can be billed.
     - Ready: the most that it can cost in each month.
-    - Waiting for a decision, or ended without an approval: only the amount that its attempts may still be billed.
+    - Waiting for a decision, or ended without an approval: only what its earlier attempts may still cost.
     - Over: nothing.
     """
     rental = facts.rental
@@ -127,7 +127,7 @@ def moves_money(before: Rental, after: Rental) -> bool:
 
 
 def _money_of(rental: Rental) -> tuple[object, ...]:
-    """Return the fields of a rental that decide the amount of its reservations, and the budgets they belong to."""
+    """Return the fields of a rental that determine the amounts and the budgets of its reservations."""
     request, lease, ending = rental.request, rental.lease, rental.ending
     return (
         rental.state,
@@ -148,7 +148,7 @@ def _whole(amount: Micros, since: datetime, until: datetime, rules: Rules) -> di
 def _of_machine(facts: RentalFacts, total: Micros, now: datetime, rules: Rules) -> dict[Month, Micros]:
     """Return the most that can still be billed in each month for a rental that was ready.
 
-    This includes its machine and its other attempts.
+    This includes the cost of its machine and the cost of its other attempts.
     """
     rental, zone, lease = facts.rental, rules.billing_zone, facts.rental.running_lease
     ends_at = lease.last_end
@@ -392,12 +392,14 @@ async def _facts_of(tx: Tx, rental: Rental) -> RentalFacts:
     waits = False
     if rental.replaced_by is not None:
         other = await tx.rentals.get(rental.replaced_by)
-        waits = other is None or not other.state.over  # It is stored after this rental has noted it.
+        # This rental notes its replacement before the replacement itself is stored, so `other` may be None.
+        waits = other is None or not other.state.over
     if not rental.attempts:
         return RentalFacts(rental)
     facts = (await tx.rentals.facts_of([rental.id]))[rental.id]
     changes: Sequence[Event] = ()
-    if rental.lease is not None:  # Before it is ready, everything is reserved for its owner.
+    # Before the machine is ready, everything is reserved for the present owner.
+    if rental.lease is not None:
         changes = (await tx.events.of_many([rental.id], (EventKind.OWNER_CHANGED,))).get(rental.id, ())
     return RentalFacts(rental, *facts, replacement_waits=waits, owner_changes=changes)
 
@@ -472,8 +474,8 @@ async def room_for(
     """Return the headroom of budgets for a request whose machine can be billed in the period `reach`.
 
     Args:
-        rental: The rental that waits for a decision and that the request would replace. Its own reservation counts
-            as free.
+        rental: The pending rental whose request would be replaced. Its own reservation counts as free. None for a
+            new rental.
     """
     months = months_between(*reach, rules.billing_zone)
     mine: dict[Month, Micros] = {}
@@ -499,7 +501,7 @@ async def passed_by(
 async def demands_of(
     tx: Tx, rules: Rules, after: Rental, now: datetime, *, whole: bool = False
 ) -> tuple[Demand, ...]:
-    """Return the amounts that a rental would need in each budget if it changed to `after`, tightest budget first.
+    """Return the amounts that a rental would need in each budget if it changed to `after`, least headroom first.
 
     For `whole`, see `passed_by`.
     """
@@ -521,7 +523,7 @@ async def demands_of(
 async def demands_on_new_owner(
     tx: Tx, rules: Rules, after: Rental, event: Event, now: datetime
 ) -> tuple[Demand, ...]:
-    """Return the amounts that a rental would need in the budget of a new owner, tightest month first.
+    """Return the amounts that a rental would need in a new owner's budget in each month, least headroom first.
 
     Empty if people have no budget.
 
@@ -540,7 +542,7 @@ async def demands_on_new_owner(
 
 
 def if_approved(rental: Rental, now: datetime) -> Rental:
-    """Return the rental as it would be if its pending request was approved now, for `demands_of`."""
+    """Return the rental as it would be if its pending request were approved now, to pass to `demands_of`."""
     if rental.extension is None:
         return transitions.approve(rental, now, approver=None)
     return lease_changes.approve_extension(rental, rental.extension, approver="", now=now)

@@ -30,7 +30,7 @@ log = structlog.get_logger()
 async def month_file(
     tx: Tx, rules: Rules, now: datetime, part: MonthPart, *, readable_of: str | None = None
 ) -> MonthFile:
-    """Return the file of a part of a month in its current state.
+    """Return a month file, which contains the charges of one scope in one month, as it is now.
 
     Args:
         readable_of: The Slack ID of the only person whose charges the reader may see. None if the reader may see
@@ -92,9 +92,9 @@ async def is_complete(tx: Tx, rules: Rules, now: datetime, month: Month) -> bool
 async def file_months(deps: StepDeps) -> None:
     """Store the file of each month that has become complete, and send it to finance.
 
-    Does nothing until the account has been compared with the store, and while buying is paused because the
-    database is older than the account: machines that are missing from the database may have been billed in the
-    month. Raises StoreBusy.
+    Does nothing in two cases, because machines that are missing from the database may have been billed in the
+    month: before the account has been compared with the store, and while buying is paused because the database was
+    restored from a backup. Raises StoreBusy.
     """
     if not deps.opened.swept:
         return
@@ -128,12 +128,13 @@ async def _finance(deps: StepDeps) -> Collection[str] | None:
 async def _file(deps: StepDeps, month: Month, finance: Collection[str]) -> None:
     async with deps.store.read() as tx:
         file = await month_file(tx, deps.rules, deps.clock.now(), MonthPart(month=month))
-    # Writing thousands of rows would block the event loop, and Slack is waiting for acknowledgements.
+    # Write the file in a thread. It can have thousands of rows, and writing them in the event loop would delay
+    # acknowledgements to Slack.
     written = await asyncio.to_thread(file.written)
 
     async def decision(tx: Tx) -> None:
-        # Every transaction that charges a month also takes the spending lock, so nothing is charged to it
-        # meanwhile.
+        # This transaction has the spending lock. Nothing can be charged to the month before it ends, because
+        # charging takes the same lock.
         if not await is_complete(tx, deps.rules, deps.clock.now(), month) or file.complete is not None:
             return
         if await tx.budgets.charges_in(month) != [row.charge for row in file.rows]:

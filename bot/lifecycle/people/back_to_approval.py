@@ -29,7 +29,7 @@ async def ask_again(
 ) -> RentalSnapshot:
     """Make a request wait for another decision.
 
-    `offer` is the offer to decide about, if it is outside the terms that were approved before.
+    If an offer is outside the approved terms, `offer` is that offer, and the decision is about its price.
 
     The owner decides if the rules allow that; otherwise, an approver does. If too little time is left until the
     requested end, the owner decides, because nobody else can choose another end. An approver then decides about
@@ -98,10 +98,10 @@ def pending_decision(asked: Deciders, now: datetime, rules: Rules, why: Why | No
 
 
 def others_facts(asked: Deciders) -> dict[str, Any]:
-    """Return the `then` and `away` fields of an event's facts.
+    """Return the fields `then` and `away` of an event's facts: who is asked instead of the approvers.
 
-    Both are set if other people are asked because each approver is away. If nobody at all is asked, only `away` is
-    set. Empty if the approvers are asked as usual.
+    Both fields are set if other people (`then`) are asked because all approvers are `away`. If nobody at all can
+    be asked, only `away` is set. Empty if the approvers are asked as usual.
     """
     who = asked.asked
     if who.others_instead:

@@ -108,7 +108,7 @@ async def count_again(tx: Tx, deps: Deps) -> None:
 async def _remind(tx: Tx, deps: Deps) -> None:
     """Send each person who is due for a reminder one message about all requests that wait for them.
 
-    The message belongs to the first event that mentions the person.
+    Each of the rentals gets an event. The message is sent with the first event that mentions the person.
     """
     waiting, now, real_now = await _load(tx, deps), deps.clock.now(), deps.clock.real()
     found = _reminders(waiting, deps, now)

@@ -30,10 +30,10 @@ async def bought_after_backup(tx: Tx, machines: Sequence[UnmanagedMachine]) -> b
 
 
 async def _bought_for(tx: Tx, machines: Iterable[UnmanagedMachine]) -> list[Rental | None]:
-    """Return the rentals whose IDs are in the names of these machines.
+    """Return the rentals for which these machines were bought after the backup, according to their names.
 
-    A rental is left out if it has the attempt whose number is in the name, so that the name proves nothing. The
-    list contains None for each rental that isn't in the database at all.
+    If the database has the attempt that a machine's name refers to, the machine may be older than the backup, so
+    the rental is left out. The list contains None for each rental that isn't in the database at all.
     """
     named = [(name.n, await tx.rentals.get(name.rental_id)) for name in names_of(machines)]
     return [rental for n, rental in named if rental is None or n > rental.attempts]
@@ -53,8 +53,7 @@ async def hold_requests(tx: Tx, deps: Deps, questions: Sequence[AdminQuestion]) 
 async def close_request(tx: Tx, deps: Deps, question: AdminQuestion) -> None:
     """End the requests whose machines were found, so that nothing is bought for them a second time.
 
-    This happens once it is decided what becomes of the machines. If an admin decided that the machines aren't
-    managed by the bot, the requests continue instead.
+    If an admin decided that the bot doesn't manage the machines, the requests continue instead.
 
     Call this in the transaction that decides about the purchase, after the purchase has been saved.
     """

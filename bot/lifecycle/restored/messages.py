@@ -21,11 +21,14 @@ from store.db import Tx
 
 
 async def ask_again(tx: Tx, deps: Deps, rental_id: str) -> None:
-    """Stop a rental from doing anything unexpected, because Slack shows a newer state of it than the database.
+    """Make a rental ask before it goes on, because Slack shows a newer state of it than the database.
 
     People are asked before anything more is bought, because somebody may have cancelled the request since the
-    backup. If the machine should be running, it is looked up first. Its owner is notified of its end only if it is
-    still running; if it was terminated, somebody probably destroyed it.
+    backup.
+
+    If the rental is ready according to the database, its machine is looked up first. If the machine is still
+    running, the owner is told when it ends, because that may have changed. If it was terminated, somebody probably
+    destroyed it.
     """
     rental, now = await tx.rentals.get(rental_id), deps.clock.now()
     if rental is None:
@@ -51,7 +54,7 @@ async def ask_again(tx: Tx, deps: Deps, rental_id: str) -> None:
 async def _looks_again(tx: Tx, deps: Deps, rental: Rental) -> bool:
     """Return whether a ready machine will be looked up again, or was looked up since the database was opened.
 
-    Several messages about the machine may be newer in Slack, but its owner is notified of its end only once.
+    Several messages about the machine may be newer in Slack, but its owner should only be told once when it ends.
     """
     if rental.running_lease.shown_later_at is not None:
         return True

@@ -1,4 +1,4 @@
-"""Waits while nothing can be bought: because buying is blocked, or because unresolved attempts come first.
+"""Waits while nothing can be bought, because buying is blocked or because attempts are unresolved.
 
 An attempt is unresolved while nobody knows whether its call bought a machine. Lookups at the market find out.
 """
@@ -36,10 +36,10 @@ def blocked_since(snapshot: RentalSnapshot, since: datetime) -> RentalSnapshot:
 
 
 def block_since_overdue(deps: StepDeps, snapshot: RentalSnapshot, attempt: Attempt) -> RentalSnapshot:
-    """Return the snapshot with buying blocked since the timeout of an attempt.
+    """Return the snapshot with buying counted as blocked since an attempt timed out.
 
-    The overdue deletion has ended this attempt, which means that no step has worked since then. So nothing may be
-    bought without asking people first.
+    The attempt was ended by the overdue deletion, which means that the rental's own steps have failed since the
+    timeout. After such a long time, people have to be asked before anything is bought.
     """
     return blocked_since(snapshot, attempt.intended_at + deps.rules.procure.provision_timeout)
 
@@ -113,7 +113,7 @@ async def wait_blocked(
 async def wait_for_lookups(
     deps: StepDeps, snapshot: RentalSnapshot, now: datetime, *, nothing_fits: bool = False
 ) -> RentalSnapshot:
-    """Wait, like `wait_blocked`, until lookups prove that no unresolved attempt made anything that is billed."""
+    """Block buying, like `wait_blocked`, until lookups have shown what the unresolved attempts bought."""
     last = snapshot.attempts[-1]
     facts = HeldUpFacts(
         why=Why.UNRESOLVED,
@@ -137,6 +137,6 @@ def reason(away: MarketAway) -> Why:
 def own_message(attempt: Attempt | None) -> str | None:
     """Return the market's message about an attempt.
 
-    None if there is no message, or if the attempt's reason is SOLD_OUT, which says everything.
+    None if there is no message, or if the attempt's reason is SOLD_OUT, which needs no further explanation.
     """
     return (attempt.detail or None) if attempt is not None and attempt.why is not Why.SOLD_OUT else None

@@ -53,7 +53,7 @@ async def _wait(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
 async def _destroy(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
     """End the rental once every attempt is closed, which means that none of them can be billed any more.
 
-    `resource_deletion` has already done its round before this step.
+    Before this function is called, `resource_deletion` has already tried to delete what is left.
     """
     now, rental = deps.clock.now(), snapshot.rental
     if not all(attempt.closed for attempt in snapshot.attempts):
@@ -62,8 +62,8 @@ async def _destroy(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
     after = confirm_destroyed(rental, now)
     why = after.ending.why if after.ending else None
     fixed_end = rental.lease is not None and rental.lease.latest_end is None
-    # False if a flexible end came at its earliest time. Also false for an adopted machine, which was billed before
-    # its lease began.
+    # A rental with a flexible end may have ended before its latest end. An adopted machine was already billed
+    # before its lease began. Neither can be compared with the estimate for a full lease.
     ran_its_length = why is Why.LEASE_ENDED and fixed_end and rental.quote_id is not None
     facts = EndedFacts(
         end=after.state,
@@ -136,11 +136,11 @@ def _add_approval_notice_if_due(snapshot: RentalSnapshot, now: datetime) -> Rent
 
 
 async def _note_unseen_end(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
-    """Record that the usage status was unknown before the end, if the bot was down at that time.
+    """Record that the usage status was unknown before the end of a rental, if the bot was down at that time.
 
-    Without this, the last known status would count until the end of the rental that has just ended. Instead, the
-    status counts as unknown from the last moment at which anybody saw the use of the machine. The end stays the
-    last event of the rental.
+    Without this, the last known status would count until the end of the rental. Instead, the status counts as
+    unknown since the last time at which the machine was probed. The event of the end stays the last event of the
+    rental.
     """
     rental = snapshot.rental
     if rental.use is None:

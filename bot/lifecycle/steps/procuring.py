@@ -1,8 +1,8 @@
 """Buys a machine for a rental, with one live attempt at a time.
 
 Each attempt is committed before its single procure call. The next attempt begins once the current one is closed,
-which means that it can't be billed any more, or once its deletion has been accepted. It begins immediately if the
-current one was answered with `failed` and no resource.
+which means that it can't be billed any more, or once its deletion has been accepted. If the market answered the
+call with `failed` and named no resource, the next attempt begins immediately.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ async def procure(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
     """Find out what became of the current attempt, or begin the next one."""
     due_at = snapshot.rental.due_at
     if due_at is not None and deps.clock.now() - due_at >= BLOCKED_AT_MOST:
-        # The bot was down when this step was due. That time counts as blocked.
+        # The bot was down when this step was due. Count the time since then as blocked, too.
         snapshot = blocked_since(snapshot, due_at)
     if snapshot.attempts and _ended_as_overdue(snapshot.rental, snapshot.attempts[-1]):
         snapshot = block_since_overdue(deps, snapshot, snapshot.attempts[-1])
@@ -85,8 +85,8 @@ async def procure(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
     try:
         snapshot, progress = await look_up(deps, snapshot, attempt)
     except MarketAway as away:
-        # Count buying as blocked in the meantime: once the market answers, it may be too late for another
-        # purchase.
+        # Count buying as blocked until the market answers. If that takes too long, people are asked again before
+        # anything more is bought.
         return _note_unknown(blocked_since(snapshot, now), attempt, now).with_due(retry_at(now, away))
     # An answer ends an outage. But only the answer to the next purchase ends a rate limit: otherwise, a rental
     # whose purchases are refused again and again would never wait for a decision.
@@ -134,7 +134,10 @@ def give_up(
 
 
 def _note_unknown(snapshot: RentalSnapshot, attempt: Attempt, now: datetime) -> RentalSnapshot:
-    """Turn an intended attempt into an unknown one, with an event. An attempt in another state isn't changed."""
+    """Mark an intended attempt as unknown, with an event: nobody knows whether its call bought a machine.
+
+    An attempt in another state isn't changed.
+    """
     if attempt.state is not AttemptState.INTENDED:
         return snapshot
     unknown = changed(attempt, state=AttemptState.UNKNOWN, why=attempt.why or Why.NO_ANSWER)
@@ -150,8 +153,8 @@ def _note_unknown(snapshot: RentalSnapshot, attempt: Attempt, now: datetime) -> 
 def _accepted(snapshot: RentalSnapshot, attempt: Attempt, now: datetime) -> RentalSnapshot:
     bought = changed(attempt, accepted=True, state=AttemptState.BOUGHT, why=None)
     after = accept(snapshot.rental, now=now, due_at=poll_at(now))
-    # At a start time, the owner expects the machine. The card says that it was rented, and only READY pings the
-    # owner.
+    # An owner on the waitlist gets a direct message about the purchase, unless the request has a start time. They
+    # expect the machine then: the card shows that it was rented, and only READY notifies them.
     waitlist_entry = snapshot.rental.waitlist_entry if snapshot.rental.request.starts_at is None else None
     facts = AttemptFacts(
         vendor=attempt.vendor,
@@ -297,8 +300,8 @@ def _untried(snapshot: RentalSnapshot, offers: Sequence[Offer]) -> list[Offer]:
 def _tried(snapshot: RentalSnapshot) -> tuple[Attempt, ...]:
     """Return the attempts that count as tried.
 
-    These are all attempts. For a rental with a waitlist entry, only the attempts since an offer last fitted the
-    entry count.
+    Usually, all attempts count. For a rental with a waitlist entry, only the attempts since an offer last fitted
+    the entry do.
     """
     rental = snapshot.rental
     if rental.waitlist_entry is None or rental.procuring_since is None:
@@ -321,7 +324,7 @@ def _fits_later(deps: StepDeps, snapshot: RentalSnapshot, offers: Sequence[Offer
 async def _intend(
     deps: StepDeps, snapshot: RentalSnapshot, offer: Offer, key: Key, plan: StartupScriptPlan
 ) -> tuple[RentalSnapshot, Attempt]:
-    """Commit an attempt before its call.
+    """Store a new attempt, in a transaction that is committed before its procure call.
 
     Raises:
         OfferTaken: The offer has already been tried.
@@ -420,8 +423,8 @@ def _answered(snapshot: RentalSnapshot, attempt: Attempt, answer: Procured, now:
     if answer.bought_nothing:
         return snapshot.with_facts(changed(answered, state=AttemptState.FAILED)).with_due(now)
     if answer.why in REPORTED_FAILED and not answer.resource_ids:
-        # Usually, the call made no machine. Buy the next offer immediately; a machine that appears later is
-        # deleted.
+        # A call that is answered like this has usually bought no machine, so buy the next offer immediately. If a
+        # machine of this attempt appears later, it is an orphan and is deleted.
         orphaned = changed(answered, state=AttemptState.UNKNOWN, orphaned=True, marked_by=Marker.STEP)
         return snapshot.with_facts(orphaned).with_due(now)
     return _note_unknown(snapshot.with_facts(answered), answered, now).with_due(poll_at(now))

@@ -89,7 +89,8 @@ async def _try_ssh(deps: StepDeps, snapshot: RentalSnapshot, attempt: Attempt) -
     """
     reachable = snapshot.reachable(attempt)
     probing = snapshot.rental.quiet_since_real is not None
-    # The address rarely changes between two tries, and each lookup is a change that edits the card.
+    # Between two tries to connect, don't look the address up again before the next poll is due: the address rarely
+    # changes, and each lookup changes the rental and edits its card.
     if reachable is None or not probing or deps.clock.now() - reachable.read_at >= POLL:
         try:
             snapshot, _ = await look_up(deps, snapshot, attempt)
@@ -123,7 +124,7 @@ async def _ready(
     terms, rate = rental.terms, hourly(snapshot.resources_of(attempt), attempt)
     # Normally, this is the full lease. It is shorter if the machine costs more than quoted, or if it became ready
     # while the bot was down. It never goes past the latest end that the owner named. The latest end of a flexible
-    # end is limited in the same way.
+    # lease is limited in the same way.
     wanted = longest_lease(rental.request, terms.lease, now)
     afforded = affordable_lease(terms.total, snapshot.spent_at_most(now), rate, wanted, deps.rules)
     ends_at, latest_end = lease_ends(rental.request, now, now + afforded)

@@ -85,7 +85,7 @@ async def _search(deps: StepDeps, shared: SharedOffers, quote: Quote) -> Quote:
         offers = await _likeliest_first(deps, await shared.get(quote.request))
         close = () if offers else await _nearby(shared, quote.request)
     except TokenRefused:
-        # Every search fails until somebody replaces the token.
+        # Don't search again: every search fails until somebody replaces the token.
         return changed(quote, state=QuoteState.UNANSWERED, due_at=None)
     except MarketAway:
         now = deps.clock.now()

@@ -38,8 +38,8 @@ As long as nothing has answered on the SSH port, checks try without a time limit
 async def run(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
     """Do the first due action for a ready machine.
 
-    The next step is then due immediately. If no action is due, the next step is due at the next check or at the
-    next action of the plan. Returns the changed snapshot.
+    The returned snapshot is due again immediately, so that further actions can follow. If no action is due, it is
+    due at the next check of the machine or at the next action of the plan, whichever comes first.
     """
     if notice_is_due(snapshot.rental.running_lease, deps.rules, deps.clock.now()):
         await deps.directory.refresh(snapshot.rental.teammates)
@@ -49,8 +49,8 @@ async def run(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
         machine = await load_machine(tx, deps, snapshot, now)
     due = ready.plan(machine, deps.rules, now)
     if due.act is None and snapshot.live is None:
-        # The card and messages haven't been compared with Slack yet. Forget that the machine is gone; a later step
-        # will find that again.
+        # The machine was terminated, but its messages haven't been compared with Slack yet, so the rental can't
+        # end now. Drop what this step found: a later step will look the machine up again.
         return before.with_due(due.at)
     if due.act is None:
         snapshot = await _read_host_key(deps, snapshot, now)
@@ -155,8 +155,8 @@ def _unanswered_facts(snapshot: RentalSnapshot, use: Use, now: datetime) -> Ques
 async def _read_host_key(deps: StepDeps, snapshot: RentalSnapshot, now: datetime) -> RentalSnapshot:
     """Read the host key of a machine that didn't present one when it became ready.
 
-    If this step has an event, the key is left to the next check, because the key exchange would delay the
-    notification.
+    If this step has produced an event, the key is left to the next check: the key exchange takes time, and would
+    delay the event's messages.
     """
     rental = snapshot.rental
     late = now - rental.running_lease.ready_at > HOST_KEY_WITHIN and not rental.unreachable
@@ -217,7 +217,7 @@ async def _check(deps: StepDeps, snapshot: RentalSnapshot) -> tuple[RentalSnapsh
 
 
 def _planned(snapshot: RentalSnapshot, attempt: Attempt, now: datetime) -> Check:
-    """Return the next check of the machine.
+    """Return the time of the next check of the machine, and whether it bypasses the market's cache.
 
     A machine that wasn't found is polled until it counts as terminated (LOOK_UP_AGAIN).
     """

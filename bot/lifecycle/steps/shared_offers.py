@@ -1,4 +1,4 @@
-"""Searches at the market that are shared by equal queries."""
+"""Shares the result of one search at the market among equal queries."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bot.model.request import OfferQuery, Request
 
 @dataclass
 class SharedOffers:
-    """Answers equal queries within `shared_for` with one call, including queries that come while the call runs."""
+    """Makes only one call for all equal queries within `shared_for`, even if they arrive while the call runs."""
 
     market: Market
     clock: Clock

@@ -22,7 +22,7 @@ Slack allows 2,000 characters in a button's value, and 10 checkboxes per group.
 _NAME = re.compile(r"[A-Za-z0-9-]{1,39}")
 """A valid username (docs.github.com, "Username considerations for external authentication").
 
-New names neither begin nor end with a hyphen, but older ones do.
+New names can neither begin nor end with a hyphen, but some older names do.
 """
 
 
@@ -34,11 +34,11 @@ class GithubKeys(Frozen):
     shown: tuple[Key, ...]
     """The keys that the bot accepts, at most MOST_SHOWN."""
     known: frozenset[str]
-    """The fingerprints of those keys that the person has added already."""
+    """The fingerprints of those keys in `shown` that the person has added already."""
     room: int
     """The number of keys that the person may still add."""
     not_accepted: int
-    """The number of lines without a key that the bot accepts."""
+    """The number of lines that were read but contain no key that the bot accepts."""
     not_shown: int
     """The number of lines that weren't read, because MOST_SHOWN keys had been found before them."""
 
@@ -68,11 +68,11 @@ def comment_of(name: str) -> str:
 def keys_to_show(name: str, lines: Sequence[str], owned: Collection[str], *, per_person: int) -> GithubKeys:
     """Return the keys that a person can choose from the lines served by GitHub.
 
-    This takes as long as `read_key` for each key, so call it in a thread.
+    Call this in a thread, because it calls `read_key` for each line, which takes a long time.
 
     Args:
         name: The GitHub username.
-        owned: The fingerprints of the keys that the person has already.
+        owned: The fingerprints of the keys that the person has added already.
         per_person: The number of keys that a person may have.
 
     Raises:
@@ -111,7 +111,8 @@ def keys_with(name: str, lines: Sequence[str], fingerprints: Collection[str]) ->
     """
     found = {}
     for line in lines:
-        # Compute the fingerprint first: reading a key takes much longer, and there may be hundreds.
+        # Compare fingerprints before reading keys. Reading a key takes much longer than computing its fingerprint,
+        # and GitHub may serve hundreds of keys.
         if (fingerprint := _fingerprint(line)) in fingerprints:
             with suppress(Mistake):
                 found[fingerprint] = _key(name, line)

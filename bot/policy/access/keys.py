@@ -31,8 +31,8 @@ SMALLEST_FACTOR = 1 << 16
 """The smallest factor that the modulus of an RSA key may have.
 
 A modulus with a smaller factor was generated incorrectly, and can be factored. NIST SP 800-89, section 5.3.3, only
-rules out factors below 752. This limit is 2^16, because checking it takes no longer: both are a single greatest
-common divisor.
+rules out factors below 752. This limit is 2^16, because the check takes no longer with it: in both cases, a single
+greatest common divisor is computed.
 """
 _P = 2**255 - 19
 _Y_OF_ORDER_8 = 0x05FC536D880238B13933C6D305ACDFD5F098EFF289F4C345B027B2C28F95E826
@@ -60,13 +60,13 @@ _ACCEPTED = frozenset({*_NAMES, "ssh-rsa"})
 _KEY_TYPE = re.compile(r"(?:sk-)?(?:ssh|ecdsa-sha2)-[a-z0-9-]+(?:@openssh\.com)?")
 _BEGIN_PRIVATE = r"BEGIN\s+(?:[A-Z0-9]+\s+){0,4}PRIVATE\s+KEY"
 _DASHES = r"(?:--|[\u2013\u2014])"
-"""Two hyphens, or the dash into which phones convert them.
+"""Two hyphens, or the dash into which phones convert two hyphens.
 
-The pattern isn't `-{2,}`, because that takes quadratic time on a long row of hyphens.
+The pattern isn't `-{2,}`, because searching a long row of hyphens with it takes quadratic time.
 """
 _PRIVATE = re.compile(
-    # Slack turns line breaks into spaces. Without dashes, only text in capitals counts, because people also
-    # write about private keys.
+    # \s+ also matches spaces, because Slack turns line breaks into spaces. The words "begin private key" without
+    # dashes match only in capitals; otherwise, sentences in which people write about private keys would match too.
     rf"{_BEGIN_PRIVATE}|(?i:{_DASHES}\s*{_BEGIN_PRIVATE}|PRIVATE\s+KEY{_DASHES}"
     r"|PuTTY-User-Key-File|Private-(?:Lines|MAC|Hash):|AGE-SECRET-KEY)"
 )
@@ -85,7 +85,7 @@ def looks_private(text: str) -> bool:
     """Return whether a text contains part of a private key, in any common format.
 
     Only the first MOST_SCANNED characters are searched. Public keys, certificates, hashes and ordinary Base64
-    don't match, because each pattern has at least 37 bits.
+    don't match: each pattern fixes at least 37 bits, so that a match by chance is practically impossible.
     """
     visible = "".join(letter for letter in text[:MOST_SCANNED] if letter.isprintable() or letter.isspace())
     if _PRIVATE.search(visible) or _OPENSSH in visible or _SSH2 in visible:
@@ -108,7 +108,7 @@ def _is_private_der(content: bytes) -> bool:
 
 
 def _content_of(sequence: bytes) -> bytes:
-    """Return the content of a DER sequence, as far as it isn't cut off. Empty for anything else."""
+    """Return the content of a DER sequence, even if its end is missing. Empty for anything else."""
     if len(sequence) < 2 or sequence[0] != _SEQUENCE:
         return b""
     length_bytes = sequence[1] - 0x80 if sequence[1] > 0x80 else 0
@@ -200,10 +200,10 @@ def _small_primes() -> int:
 
 
 def _check_point(content: bytes) -> None:
-    """Refuse an ed25519 key whose point is one of the eight whose order divides 8.
+    """Refuse an ed25519 key whose point is one of the eight points of small order. Raises Mistake.
 
-    The y coordinate of these points has one of five values, in any encoding (RFC 8032, section 5.1.2). Raises
-    Mistake.
+    Anyone can create a signature for such a key. The y coordinate of these points has one of five values, however
+    they are encoded (RFC 8032, section 5.1.2).
     """
     y = (int.from_bytes(content, "little") & ((1 << 255) - 1)) % _P
     if y in {0, 1, _P - 1, _Y_OF_ORDER_8, _P - _Y_OF_ORDER_8}:
@@ -222,12 +222,12 @@ def kind_of(line: str) -> str:
         content = binascii.a2b_base64(encoded, strict_mode=True)
     except ValueError:
         return "rsa"
-    # The modulus comes after the type and the exponent (RFC 4253, section 6.6).
+    # Field 2 is the modulus. It follows the type and the exponent (RFC 4253, section 6.6).
     return f"rsa {int.from_bytes(_field(content, 2), 'big').bit_length()}"
 
 
 def _field(content: bytes, n: int) -> bytes:
-    """Return the n-th field of a public key, as far as it isn't cut off. Field 0 is the type."""
+    """Return the n-th field of a public key, even if its end is missing. Field 0 is the type."""
     for _ in range(n):
         content = content[4 + int.from_bytes(content[:4], "big") :]
     return content[4 : 4 + int.from_bytes(content[:4], "big")]
@@ -255,10 +255,11 @@ def add_line(lines: Sequence[str]) -> str:
             must never contain part of a comment or a name.
     """
     keys = " ".join(f"'{line}'" for line in _checked(lines))
-    # Begin with a line break, in case the last line of the file doesn't end with one.
+    # Begin with a line break. If the last line of the file doesn't end with one, the first key would otherwise
+    # become part of that line.
     append = """printf '\\n%s\\n' "$k" >>authorized_keys"""
     add = f"""for k in {keys}; do grep -qsxF "$k" authorized_keys || {append}; done"""
-    # sshd ignores files that other users can write to.
+    # The umask is needed because sshd ignores authorized_keys if other users can write to it.
     return f"(umask 077; mkdir -p ~/.ssh; cd ~/.ssh && {add})"
 
 
@@ -271,7 +272,7 @@ def remove_line(lines: Sequence[str]) -> str:
     Raises:
         ValueError: There are no lines, or one isn't in the format of `Key.line`.
     """
-    # sed writes a new file and renames it, so no key is lost if the disk is full.
+    # `sed -i` writes a new file and renames it, so if the disk is full, the old file stays and no key is lost.
     deletes = " ".join(rf"-e '\,{line.split()[1]},d'" for line in _checked(lines))
     return f"sed -i {deletes} ~/.ssh/authorized_keys"
 

@@ -3,7 +3,8 @@
 The probe's script prints how busy the machine is. It also runs the second script, which starts the owner's
 `/root/on-ending.sh` before the machine ends. docs/probe.md describes their output and their files.
 
-The scripts are in this package, not in bot/probe, because the startup script and /gpu probe include them too.
+The scripts are in this package, and not in bot/probe, because the startup script and the answer to `/gpu probe`
+contain them.
 """
 
 from __future__ import annotations
@@ -11,8 +12,9 @@ from __future__ import annotations
 SCRIPT_PATH = "/usr/local/sbin/gpubot-probe"
 """The path of the probe's script on a machine."""
 
-# The rows of nvidia-smi are read by the shell. mawk, Debian's awk, would wait for 4 KiB or the end of nvidia-smi.
-# The name is the last column because it may contain commas (docs.nvidia.com/deploy/nvidia-smi, --query-gpu).
+# A shell loop reads the rows of nvidia-smi, because mawk, Debian's awk, would buffer them: it processes no row
+# before it has read 4 KiB or nvidia-smi has ended.
+# The GPU's name is the last column because it may contain commas (docs.nvidia.com/deploy/nvidia-smi, --query-gpu).
 PROBE_SCRIPT = r"""#!/bin/sh
 # gpubot's probe. It prints how busy the GPUs are and which SSH connections are open.
 # gpubot's key can run this script alone: see its line in /root/.ssh/authorized_keys.
@@ -71,11 +73,12 @@ ENDING_PATH = "/usr/local/sbin/gpubot-ending"
 ENDING_LOG = "/var/lib/gpubot/on-ending.log"
 """The file on the machine with the output of `/root/on-ending.sh`. The bot never reads it."""
 
-# Somebody who stole the probe's key can send any command. So the command is only compared as text, and never
-# expanded by the shell.
-# A user who can write to /root could replace the file after it was checked, so /root is checked as well. The
-# script changes to /root once and stays there, even if another folder is given that name later.
-# on-ending.sh survives the end of the SSH session: logind doesn't kill processes of root (KillExcludeUsers,
+# Somebody who stole the probe's key can send any text as SSH_ORIGINAL_COMMAND. The script therefore only compares
+# it, and never runs it or lets the shell expand it.
+# A user who can write to /root could replace on-ending.sh after it was checked, so the permissions of /root are
+# checked as well. The script changes to /root once, so that it stays in the folder that it checked even if another
+# folder gets that name later.
+# on-ending.sh keeps running when the SSH session ends: logind doesn't kill processes of root (KillExcludeUsers,
 # logind.conf(5)), and sshd doesn't send signals to processes without a terminal.
 ENDING_SCRIPT = r"""#!/bin/sh
 # gpubot's probe runs this. It starts /root/on-ending.sh 15 min before the end that gpubot asks the probe to note:

@@ -1,8 +1,8 @@
 """The startup script: one shell script that a machine runs when it starts. No I/O.
 
-It installs the keys for which `ssh_public_key` has no room, then the probe and the script that starts
-on-ending.sh, and finally runs the team's setup script. docs/startup-script.md describes what it does on the
-machine.
+A purchase sends only one key in its parameter `ssh_public_key`. The script installs all further keys, then the
+probe and the script that starts on-ending.sh, and finally runs the team's setup script. docs/startup-script.md
+describes what it does on the machine.
 
 Nothing that people type becomes part of the script. It only contains public keys encoded by `read_key`, the two
 scripts mentioned above, and the text of a setup script, which was written by the admins.
@@ -185,7 +185,7 @@ def _script(lines: Sequence[str], setup: str | None, probe_line: str, *, ending:
         sections.append(_PROBE.format(path=SCRIPT_PATH, folder=folder, script=script, line=probe_line))
     if ending:
         sections.append(_ENDING.format(path=ENDING_PATH, script=ENDING_SCRIPT.removesuffix("\n")))
-    # Add sections that must run even if the setup script hangs here, before it.
+    # The setup script must stay the last section. If it hangs, no section after it runs.
     if setup is not None:
         text = setup.removesuffix("\n")
         sections.append(_SETUP.format(directory=_DIRECTORY, text=text, delimiter=_delimiter(text)))
@@ -193,9 +193,10 @@ def _script(lines: Sequence[str], setup: str | None, probe_line: str, *, ending:
 
 
 def _delimiter(text: str) -> str:
-    """Return a delimiter for a here-document that isn't one of the lines of the text.
+    """Return a here-document delimiter that doesn't occur as a line of the text.
 
-    Such a line would end the here-document, and the rest of the text would run as part of the startup script.
+    If it did, that line would end the here-document, and the rest of the text would run as part of the startup
+    script.
     """
     delimiter, lines = "END_OF_SETUP", set(text.split("\n"))
     while delimiter in lines:
@@ -237,7 +238,8 @@ def check_script_size(
     Args:
         keys: The keys in addition to the default key.
         setup: The name of the setup script.
-        own: True if the request belongs to the reader of the message. Others can't change it.
+        own: True if the error message is for the owner of the request. The message for anyone else says that
+            the person who asked can change the request.
     """
     lines, text = [key.line for key in keys], rules.setup.get(setup or "")
     size = _size(script_text(lines, text, probe_line))
@@ -306,7 +308,7 @@ class StartupScriptPlan(Frozen):
     text: str = ""
     """The script. Empty if none is sent."""
     sent: SentScript | None = None
-    """The record of the script's contents for the attempt, or of the fact that the place accepts no script.
+    """The record that the attempt keeps: the script's contents, or that the place accepts no script.
 
     None if there was nothing to send.
     """
@@ -324,8 +326,8 @@ def plan_startup_script(
 ) -> StartupScriptPlan:
     """Return the startup script for a purchase, with the current keys of everyone who has access to the rental.
 
-    A purchase never fails because of its script. Keys that don't fit and setup scripts that are no longer in the
-    rules are left out, and if the place accepts no script, the whole script is.
+    A purchase never fails because of its script. Keys that don't fit are left out, and so is a setup script that
+    is no longer in the rules. If the place accepts no script, none is sent.
 
     Args:
         keys: The keys of the owner and of each teammate who may still have access, by Slack ID. A teammate who has

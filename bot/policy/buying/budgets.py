@@ -95,8 +95,9 @@ def rules_of_project(rules: Rules, project: str) -> Rules:
 def rules_of_owner(rules: Rules, project: str, owner: Person) -> Rules:
     """Return the rules that apply when `owner` extends a project's machine or takes it over.
 
-    The project's own `auto_approve` limits apply only if the owner may charge the project. They may not if they
-    took the machine over from someone who can, or if the rules have been changed since the machine was rented.
+    The project's own `auto_approve` limits apply only if the owner may charge the project. Otherwise, the team's
+    limits apply. An owner may be unable to charge the project of their own machine if they took the machine over
+    from somebody else, or if the rules have changed since it was rented.
     """
     return rules_of_project(rules, project) if project in projects_to_name(owner, rules) else rules
 
@@ -168,7 +169,7 @@ def split_budget(balance: Balance, budget: Micros) -> tuple[Micros, Micros, Micr
 
 
 def demands(more: Mapping[Month, Micros], balances: Collection[Balance], rules: Rules) -> tuple[Demand, ...]:
-    """Return the effect of additional costs on each budget, tightest budget first.
+    """Return the effect of additional costs on each budget, the one with the least headroom first.
 
     Scopes without a budget are left out.
 
@@ -215,15 +216,16 @@ class Room(Frozen):
     """The amounts that the rental has already reserved, by month."""
 
     def passed(self, total: Micros, rules: Rules) -> tuple[Demand, ...]:
-        """Return the budgets that can't cover terms with this total, tightest first."""
+        """Return the budgets that can't cover terms with this total, the one with the least headroom first."""
         more = {month: total - self.settled - self.held.get(month, 0) for month in self.months}
         return tuple(demand for demand in demands(more, self.balances, rules) if demand.passes)
 
 
 def new_alert(balance: Balance, rules: Rules) -> int | None:
-    """Return the percentage of a budget that has been reached and that people have to be notified of.
+    """Return the alert threshold that people must be notified of, in percent of the budget.
 
-    None if no new percentage has been reached. If several are reached at once, only the highest is returned.
+    It is a threshold that the budget has reached since the last alert. If several are reached at once, only the
+    highest is returned. None if no new one is reached.
     """
     budget = budget_of(balance.scope, rules)
     if budget is None:

@@ -1,8 +1,10 @@
 """Divides the cost of a machine by how it was used, and by month and owner.
 
 The division by use is computed from the billed amount and from the stored changes of the usage status. It is
-computed when a ledger row is divided into charges, and again when a report is read. A usage status that applies to
-earlier time needs no correction, because a resource is only charged after it has been terminated.
+computed when a ledger row is divided into charges, and again when a report is read.
+
+A new usage status can also apply to a time before it was determined. Stored charges never have to be corrected for
+that: they are only created once a resource has been terminated, and by then its usage is known.
 """
 
 from __future__ import annotations
@@ -27,7 +29,7 @@ MICROSECOND = timedelta(microseconds=1)
 
 
 class BilledPart(NamedTuple):
-    """The amount that a live resource has billed since its last ledger row."""
+    """The amount that a resource has billed since its last ledger row, while it hasn't been terminated."""
 
     started_at: datetime
     ended_at: datetime
@@ -49,11 +51,12 @@ class Stretch(Frozen):
 def stretches(events: Iterable[Event], *, ready_at: datetime, until: datetime) -> tuple[Stretch, ...]:
     """Return the stretches of time with a known usage status between `ready_at` and `until`, oldest first.
 
-    All other time is unknown.
+    The usage is unknown in the time between the stretches.
 
-    A usage status applies from its `since`, which is before its event: idle time, for example, is counted from the
-    last reading that showed work. There is one exception. A change between connected and idle within the same idle
-    period applies only from the event, so that the record of the time before doesn't change.
+    A usage status applies from its `since`, which is earlier than the event that records the status: idle time,
+    for example, is counted from the last reading that showed work. There is one exception: a change between
+    connected and idle within the same idle period applies only from the time of its event. Otherwise, it would
+    change the status that was already recorded for the time before.
 
     Args:
         events: The events of a rental, oldest first.
@@ -138,7 +141,7 @@ class Owned(NamedTuple):
 
 
 def owners_of(owner: str, events: Iterable[Event]) -> tuple[Owned, ...]:
-    """Return all owners of a rental, first owner first.
+    """Return all owners of a rental, in the order in which they owned it.
 
     Args:
         owner: The current owner.
@@ -169,12 +172,12 @@ def cut(
     The amounts add up exactly to the amount of the row; the last charge absorbs rounding differences.
 
     Args:
-        owners: All owners of the rental, first owner first.
+        owners: All owners of the rental, in the order in which they owned it.
         known: The stretches of time with a known usage status.
         deleted_at: The time at which the bot requested the deletion.
         filed: The months whose file is complete. A charge for such a month is moved to the next month whose file
             isn't complete, as a correction.
-        kept: Existing charges of this row that remain valid. The time that they cover is left out.
+        kept: Existing charges of this row that remain valid. No new charges are made for the time that they cover.
     """
     months = months_between(row.started_at, row.ended_at, zone)
     borders = {month_start(month, zone) for month in months[1:]}

@@ -82,7 +82,7 @@ def _least(rental: Rental, now: datetime) -> timedelta:
     if request.up_to is None:
         return shortest
     first = request.lease if request.until is None else request.until - _begins(request, now)
-    # The dialog shows whole minutes, so a length with seconds couldn't be chosen.
+    # Round down to whole minutes. The dialog shows no seconds, so a length with seconds couldn't be chosen.
     return max(first - first % timedelta(minutes=1), shortest)
 
 

@@ -127,11 +127,14 @@ class MonthFile:
 
     part: MonthPart
     owner: str | None
-    """The Slack ID of the only person whose charges are included. None if everybody's are."""
+    """The Slack ID of the only person whose charges the file contains. None if it contains everybody's charges."""
     billing: BillingMonth
     rows: tuple[FileRow, ...]
     complete: str | None
-    """The text of the month's complete file, from which this one is cut. None if the month isn't complete."""
+    """The text of the month's complete file, of which this file contains some or all rows.
+
+    None if the month isn't complete.
+    """
     unmanaged_count: int = 0
     """The number of unmanaged machines that are running now."""
 
@@ -228,7 +231,7 @@ COLUMNS: Mapping[str, Callable[[FileRow, BillingMonth], str]] = {
     "PricingQuantity": lambda row, _: _hours(row.charge),
     "PricingUnit": lambda *_: "Hours",
     "ProviderName": lambda *_: ISSUER,
-    # The API may not state the vendor of an adopted machine, but this column must not be empty.
+    # This column must not be empty. The API may not report the vendor of an adopted machine, so use ISSUER then.
     "PublisherName": lambda row, _: _text(vendor_name(row.machine.vendor) or ISSUER),
     "ServiceCategory": lambda *_: "Compute",
     "ServiceName": lambda *_: "GPU rental",

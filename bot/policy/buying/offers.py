@@ -26,19 +26,22 @@ _NEAREST = {
 MARKET_UNAVAILABLE = frozenset({Why.OUTAGE, Why.RATE_LIMITED, Why.UNAUTHORIZED})
 """The reasons for which an attempt fails because of the market, not because of its offer."""
 UNCOUNTED = MARKET_UNAVAILABLE | {Why.SCRIPT_REFUSED}
-"""The reasons for which a failed attempt proves nothing about its offer.
+"""The reasons for a failure that say nothing about whether the offer was available.
 
-Such an attempt doesn't count towards the limit of attempts in the rules.
+Attempts that failed for such a reason don't count towards the limit of attempts in the rules.
 """
 NEEDS_NEW_QUOTE = UNCOUNTED | {Why.EXPIRED}
-"""The reasons for which an attempt failed but the same place may still sell the machine under a new offer ID.
+"""The reasons for a failure after which the same place may still sell the machine under a new offer ID.
 
-New offers are then requested from the market before a more expensive offer is bought.
+After such a failure, the market is queried for new offers before a more expensive offer is bought.
 """
 Place: TypeAlias = tuple[str, str | None, str]
 """The place where a machine is sold: its vendor, the vendor's region, and the GPU."""
 LEAST_TIME = timedelta(minutes=3)
-"""The minimum provisioning time that the total of the approved terms must cover for an attempt to begin."""
+"""The minimum time for provisioning that the approved total must be able to pay for, in addition to the lease.
+
+If the total can't pay for it, no attempt is begun.
+"""
 
 
 def fits(offer: Offer, query: OfferQuery) -> bool:
@@ -73,9 +76,9 @@ def cheapest_first(offers: Iterable[Offer]) -> tuple[Offer, ...]:
 def likeliest_first(
     offers: Iterable[Offer], success_rates: Mapping[tuple[str, str], SuccessRate]
 ) -> tuple[Offer, ...]:
-    """Return offers sorted by price, and those with equal prices by their chance of getting ready.
+    """Return offers sorted by price, and those with equal prices by their chance of becoming ready.
 
-    Otherwise, their order stays the same.
+    Offers that are equal in both keep their order.
 
     Args:
         success_rates: The known success rates by vendor and GPU.
@@ -201,7 +204,7 @@ def within_terms(offers: Iterable[Offer], terms: Terms, billed: Micros, rules: R
 
 
 def to_ask_about(offers: Sequence[Offer], terms: Terms) -> tuple[Why, Offer] | None:
-    """Return the offer outside the approved terms that people should decide about, and why it is outside.
+    """Return the offer outside the approved terms that people should decide about, with the reason.
 
     That is the first offer that only costs more, or else the first one with a different GPU. None if there are no
     offers.

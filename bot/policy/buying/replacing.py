@@ -131,7 +131,7 @@ def replacing_request(rental: Rental, left: Remainder, now: datetime) -> Request
 
 
 def shortened(request: Request, lease: timedelta) -> Request:
-    """Return a request that lasts no longer than `lease`, because the total pays for no more."""
+    """Return a request that lasts no longer than `lease`, because the total doesn't pay for a longer one."""
     up_to = lease if request.up_to is not None and request.lease < lease else None
     return changed(request, lease=min(request.lease, lease), up_to=up_to)
 

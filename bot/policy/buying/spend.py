@@ -29,11 +29,11 @@ K = TypeVar("K", str, tuple[str, str])
 """The type of the keys by which charges are summed up: an ID or name, or a pair of these."""
 DAY, WEEK = timedelta(days=1), timedelta(days=7)
 MEDIAN_OF = 14
-"""The number of days before today whose median is the usual day."""
+"""The number of days before today from which the usual day is computed: its cost is their median."""
 LEAST_DAYS = 5
-"""The number of days of history without which there is no usual day."""
+"""The fewest days of history from which a usual day can be computed."""
 UNUSUAL = 3
-"""The factor by which a day must exceed the usual day to be unusual."""
+"""A day is unusual if it costs more than this many usual days."""
 MOST_DAYS = 20
 """The largest number of days that a chart shows one by one. Longer charts show weeks."""
 MONTH_NAMES = (
@@ -275,9 +275,9 @@ def forecast(
 ) -> Micros | None:
     """Return the expected cost of the whole month if spending continues as it does now.
 
-    To the amount already spent, this adds an amount for each remaining day, including the rest of today. The
-    amount is the cost of the machines that will be running on that day or a usual day, whichever is more. Today's
-    part of a usual day is reduced by what today has cost already.
+    This is the amount already spent, plus an amount for the rest of today and for each remaining day of the month.
+    The amount for a day is the larger of two: the cost of the machines that will be running on that day, and the
+    cost of a usual day. For today, what today has cost already is subtracted from the cost of a usual day.
 
     None if there is too little history for a usual day.
 
@@ -301,7 +301,7 @@ def forecast(
 def is_unusual(today: Micros, past: Sequence[Micros], unusual_from: Decimal) -> bool:
     """Return whether today's cost is unusually high.
 
-    It must be more than UNUSUAL usual days, and more than `unusual_from`.
+    Today's cost is unusual if it exceeds both `unusual_from` and the cost of UNUSUAL usual days.
 
     Args:
         past: The cost of each day before today, oldest first.

@@ -41,7 +41,7 @@ BLOCKED_AT_MOST = timedelta(minutes=15)
 After that time, nobody would expect the purchase any more.
 """
 LONGEST_REASON = 200
-"""The number of characters that are stored of the reason for a denial."""
+"""The maximum length of the stored reason for a denial, in characters."""
 UNRESOLVED_COUNTS_FOR = timedelta(minutes=5)
 """The time for which an unresolved attempt is assumed to bill.
 
@@ -138,7 +138,8 @@ def affordable_lease(total: Micros, billed: Micros, rate: Decimal, lease: timede
 
 def _paid_span(dollars: Fraction, rate: Decimal, least: timedelta, most: timedelta) -> timedelta:
     """Return the time that `dollars` pay for at `rate`, limited to the range from `least` to `most`."""
-    if dollars >= Fraction(rate) * _hours(most):  # also true of a machine that costs nothing
+    # This is also true if the rate is 0, as long as there is anything left to spend.
+    if dollars >= Fraction(rate) * _hours(most):
         return most
     hours = max(dollars / Fraction(rate), _hours(least)) if rate else _hours(least)
     return timedelta(microseconds=math.floor(hours * 3_600_000_000))
@@ -162,12 +163,14 @@ def over_limits(rate: Decimal, total: Micros, rules: Rules) -> tuple[Over, ...]:
 
 
 def over_at_price(terms: Terms, rules: Rules) -> tuple[Over, ...]:
-    """Return the limits that made it necessary for an approver to decide about these terms.
+    """Return the `auto_approve` limits because of which an approver had to decide about these terms.
 
-    They follow from the price that was clicked, and from the total at that price.
+    These are the limits that the clicked price or the total at the clicked price exceeds, not those that the
+    somewhat higher rate in the terms exceeds.
     """
     span = billed_span(terms.lease, rules)
-    # The total is the cost of earlier attempts plus the highest cost of the span (see `propose`).
+    # `propose` made the total from the cost of earlier attempts and the cost of the span at the highest rate.
+    # Replace the latter with the cost at the clicked price.
     spent = max(terms.total - cost_at_most(terms.max_rate, span), 0)
     return over_limits(terms.price, spent + cost_at_most(terms.price, span), rules)
 
@@ -241,7 +244,7 @@ def propose_longer_lease(
 def extension_needs_confirmation(rental: Rental, ends_at: datetime, span: timedelta) -> bool:
     """Return whether a dialog asks for confirmation before extending the lease to `ends_at`.
 
-    Never up to the latest end of a flexible end, because the owner has already accepted that end.
+    False up to the latest end of a flexible end, because the owner has already accepted that end.
 
     Args:
         span: The time by which the lease is extended.
@@ -377,7 +380,7 @@ def within_budgets(
     """Return the proposal, changed so that an approver decides if it exceeds a budget.
 
     Args:
-        passed: The budgets that can't cover the proposal, tightest first.
+        passed: The budgets that can't cover the proposal, the one with the least headroom first.
         refusal: The error message. By default, it states the numbers and addresses the owner.
         instead: The advice after the error message.
 
@@ -407,7 +410,7 @@ class Limits:
     """The highest possible cost of earlier attempts, which is included in the total of the terms."""
 
     def choice(self, request: Request, offer: Offer, block: BuyingBlocked | None = None) -> OfferChoice:
-        """Return the terms for renting this offer, or why it can't be rented even with an approval.
+        """Return the terms for renting this offer, or the reason why not even an approval makes it possible.
 
         Args:
             block: A reason to refuse that takes precedence over all others.

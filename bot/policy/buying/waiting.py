@@ -204,8 +204,9 @@ def still_waits(quote: Quote, rental: Rental | None) -> bool:
 def first_look(request: Request, rules: Rules) -> datetime | None:
     """Return the time at which the market is first queried for a start time. None if the request has none.
 
-    That is LEAD before the start, but never more than the provisioning timeout before it: if the machine becomes
-    ready early, the time until the start is paid for by the part of the total that is meant for provisioning.
+    That is LEAD before the start, or the provisioning timeout before it if that is shorter. A machine that becomes
+    ready early already bills before the start. The part of the total that is meant for provisioning pays for this
+    time, so it must not be longer than the provisioning timeout.
     """
     if request.starts_at is None:
         return None
@@ -215,8 +216,8 @@ def first_look(request: Request, rules: Rules) -> datetime | None:
 def next_question(search: SharedSearch, waiters: Iterable[Waiter], now: datetime, rules: Rules) -> datetime | None:
     """Return the time of the next query to the market, or None if nobody is waiting.
 
-    That is the earliest time at which any of the waitlist entries may have its turn, but at most one query every
-    `waiting.every`.
+    That is the earliest time at which any of the waitlist entries may have its turn, but never less than
+    `waiting.every` after the last query.
     """
     waiting = (waiter for waiter in waiters if waiter.waitlist_entry.until > now)
     return min((_next_query(search, waiter, now, rules) for waiter in waiting), default=None)
@@ -311,8 +312,9 @@ def turn(waiter: Waiter, offers: Sequence[Offer], now: datetime) -> Turn | None:
         and offer.offer_id not in called
     ]
     if allowed:
-        # After a single failure, for example because a price was no longer valid, a place is tried again. But a
-        # cheap place that keeps failing must not keep the bot from trying more expensive ones.
+        # A single failure, for example because a price was no longer valid, doesn't count against a place. Further
+        # failures do: otherwise, a cheap place that keeps failing would be tried forever, and more expensive
+        # places never.
         failures = Counter(place_of(attempt.called_offer) for attempt in _lately(waiter.attempts, now))
         best = min(allowed, key=lambda offer: max(failures[place_of(offer)] - 1, 0))
         return Rent(best) if next_purchase(waiter.attempts, now) <= now else None

@@ -1,7 +1,7 @@
 """Decides who is asked about a request: who is mentioned, who is reminded, and who is asked next. No I/O.
 
-People whom the policy lists as quiet may decide but are never asked. People who are away aren't asked until they
-are back.
+Quiet approvers, whom the policy lists under `quiet`, may decide requests but are never asked to. People who are
+away aren't asked until they are back.
 """
 
 from __future__ import annotations
@@ -134,8 +134,8 @@ def _remind_at(one: Undecided, person: Availability, rules: Rules) -> datetime:
 def others_are_due(one: Undecided, available: Mapping[str, Availability], rules: Rules, now: datetime) -> bool:
     """Return whether to ask the people of `approval.then` now.
 
-    They are asked once, if nobody has decided for `approval.then_after` in the hours of at least one approver, or
-    if no approver is available.
+    They are asked once: if no approver is available, or if nobody has decided within `approval.then_after`. Only
+    time within the hours of at least one approver counts.
     """
     if one.others_asked:
         return False

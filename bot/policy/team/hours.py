@@ -38,14 +38,14 @@ def known_zone(name: str, otherwise: str = "UTC") -> ZoneInfo:
 
 
 def is_within(moment: datetime, zone: ZoneInfo, hours: Hours) -> bool:
-    """Return whether a moment is within the hours in this time zone."""
+    """Return whether a moment is within the policy's hours, as counted in this time zone."""
     local = moment.astimezone(zone)
     start, end = hours.time
     return local.weekday() in hours.days and start <= local.hour * 60 + local.minute < end
 
 
 def next_within(moment: datetime, zone: ZoneInfo, hours: Hours) -> datetime:
-    """Return the first moment at or after `moment` that is within the hours in this time zone, in UTC."""
+    """Return the first moment, at `moment` or later, within the policy's hours in this time zone. In UTC."""
     if is_within(moment, zone, hours):
         return moment
     today = moment.astimezone(zone).date()
@@ -106,7 +106,7 @@ def next_within_any(moment: datetime, people: Collection[Availability], hours: H
 def next_morning(moment: datetime, zone: ZoneInfo, hours: Hours) -> datetime:
     """Return the next time after `moment` at which the hours begin, on any day of the week, in UTC.
 
-    If the hours begin at midnight, they say nothing about when people get up. MORNING is used instead.
+    If the hours begin at midnight, that isn't the time at which people get up, so MORNING is used instead.
     """
     today = moment.astimezone(zone).date()
     starts = (at_time(today + timedelta(days=n), hours.time[0] or MORNING, zone) for n in range(3))
@@ -127,8 +127,8 @@ def after_hours(moment: datetime, span: timedelta, people: Collection[Availabili
             for person in people
             if is_within(moment, person.zone, hours) and not person.is_away(moment)
         ]
-        # If the clocks are set back within the hours, the end of that day can seem to be in the past. Always move
-        # forward by at least a minute.
+        # If a change from daylight saving time sets the clocks back within the hours, the computed end of that
+        # day's hours can be before `moment`. Always move forward by at least a minute, so that this loop ends.
         end = max([*ends, moment + timedelta(minutes=1)])
         if moment + span <= end:
             return min(moment + span, latest)

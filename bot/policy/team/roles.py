@@ -186,7 +186,7 @@ def check_reads_spend(person: Person, rules: Rules) -> None:
 def sees_spend_of_people(person: Person, rules: Rules) -> bool:
     """Return whether a person may see each person's spending. Approvers, admins and finance may.
 
-    Other people see their own spending, and sums.
+    Other people only see their own spending, and totals.
     """
     return is_approver_or_admin(person, rules) or roles_of(person, rules).finance
 

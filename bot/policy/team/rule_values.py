@@ -47,7 +47,8 @@ def _read_span(value: Any) -> timedelta | None:
     match = _SPAN.fullmatch(value.strip())
     if match is None or not any(match.groups()):
         raise ValueError(f"{shown(value)} is no duration; write it such as 15m, 4h or 1h30m")
-    # A timedelta is limited to 999,999,999 days, and Python refuses to parse numbers with thousands of digits.
+    # Reject longer numbers before they are parsed. They may exceed the range of a timedelta (999,999,999 days),
+    # and Python refuses to parse numbers with thousands of digits.
     if any(len(number) > 9 for number in match.groups("")):
         return None
     return sum(
@@ -147,7 +148,7 @@ def _zone(value: Any) -> Any:
         raise ValueError("write a time zone such as Europe/Berlin")
     try:
         ZoneInfo(value)
-    except (ZoneInfoNotFoundError, ValueError, OSError) as error:  # OSError: a folder, or a name too long
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:  # OSError: the name is a folder's, or too long
         raise ValueError(f"{shown(value)} is no time zone; write it such as Europe/Berlin") from error
     return value
 

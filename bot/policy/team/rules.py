@@ -32,7 +32,10 @@ from bot.policy.team.rule_values import (
 )
 
 LONGEST_IDLE = timedelta(hours=24)
-"""The longest time that a usage status may look back. Every probe run reads all samples of that time."""
+"""The longest time for which a usage status may take samples into account.
+
+It is limited because the samples of this time are all read after every probe run.
+"""
 LEAST_LEASE = timedelta(minutes=1)
 """The shortest lease that a person can request."""
 LEAST_RETENTION = {"messages": timedelta(days=7), "quotes": timedelta(days=1), "people": timedelta(days=7)}
@@ -144,9 +147,9 @@ class Approval(Frozen):
     remind: Span = timedelta(hours=1)
     """The time after which approvers are reminded of a waiting request. It is counted in their hours."""
     then: tuple[UserOrGroupId, ...] = ()
-    """The people and groups who are asked next."""
+    """The people and groups who are asked in addition if the approvers don't decide in time."""
     then_after: Span = timedelta(hours=4)
-    """The time after which these people are asked, if the request still waits."""
+    """The time after which the people of `then` are asked, if the request still waits."""
 
     @property
     def then_groups(self) -> tuple[str, ...]:
@@ -160,7 +163,7 @@ class Procure(Frozen):
     attempts: Count = Field(default=10, le=100)
     """The maximum number of offers that are tried for one rental."""
     dearer: Share = Decimal("0.15")
-    """The share of the clicked price by which another offer may be more expensive."""
+    """The amount by which another offer may be more expensive than the clicked one, as a share of its price."""
     provision_timeout: Span = timedelta(minutes=15)
     """The time after which a machine that isn't ready is destroyed, and the next offer tried."""
 
@@ -237,7 +240,7 @@ class Idle(Frozen):
     after: Span = timedelta(minutes=30)
     """The time without use after which a machine counts as idle or connected."""
     never_used: Span = timedelta(hours=1)
-    """The same time for a machine that was never used."""
+    """The time without use after which a machine counts as idle if it was never used before."""
     connected: Span = timedelta(hours=2)
     """The time after which the owner is asked if somebody is connected to the machine but nothing is computing."""
     ask_from: Dollars = Field(default=Decimal("2.00"), alias="from")

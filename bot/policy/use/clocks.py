@@ -29,7 +29,7 @@ class ClockDifference(NamedTuple):
     """The difference between this machine's clock and another one that it should agree with."""
 
     ahead: timedelta
-    """The lead of this machine's clock. Negative if it is behind."""
+    """The time by which this machine's clock is ahead. Negative if it is behind."""
     from_database: bool
     """True if the other clock is the database's. Otherwise, both witnesses disagree with this machine's clock."""
 
@@ -45,10 +45,11 @@ def clock_difference(
     """Return the difference that makes this machine's clock untrustworthy, or None if the clock can be trusted.
 
     Args:
-        ahead_of_database: The lead over the database's clock. Zero with SQLite, which has no clock of its own.
-        ahead_of_witnesses: The lead over each witness that answered in the last ten minutes.
-        before: The previous result. If it was based on both witnesses, it remains in effect while one of them
-            doesn't answer, until the other one agrees with this machine's clock.
+        ahead_of_database: The time by which this machine's clock is ahead of the database's. Zero with SQLite,
+            which has no clock of its own.
+        ahead_of_witnesses: The same for each witness that answered in the last ten minutes.
+        before: The previous result of this function. If it was based on both witnesses, it remains in effect while
+            one of them doesn't answer, until the other one agrees with this machine's clock.
     """
     if abs(ahead_of_database) > MOST_FROM_DATABASE:
         return ClockDifference(ahead_of_database, from_database=True)
@@ -63,7 +64,7 @@ def clock_difference(
 
 
 def ahead_of_deletions(ahead_of_database: timedelta, ahead_of_witnesses: Sequence[timedelta]) -> timedelta:
-    """Return the lead of this machine's clock over the clock by which overdue machines are deleted.
+    """Return the time by which this machine's clock is ahead of the clock by which overdue machines are deleted.
 
     That is the database's clock. If every witness that answered in the last ten minutes is clearly behind it, the
     clock of the witness that is least far behind is used instead. A wrong clock may therefore delay a deletion,

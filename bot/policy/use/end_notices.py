@@ -29,17 +29,19 @@ The last notice is sent nevertheless.
 ASK_IN_TIME = timedelta(hours=1)
 """The time before the end of the approvers' hours at which the owner is warned.
 
-After those hours, nobody can approve an extension before the machine ends.
+The owner is warned if the machine ends before the approvers' next hours, so that nobody could approve an extension
+later.
 """
 QUIET = timedelta(minutes=1)
-"""The time before and after a notice in which no question is asked.
+"""The time before and after a notice of the end in which the owner isn't asked whether they need the machine.
 
-Two messages within a minute would read as one.
+Two messages within such a short time would read as one.
 """
 APPROVAL_NOTICE_AFTER = timedelta(minutes=15)
-"""The time from an approval to the owner's notification of it.
+"""The delay between an approval and notifying the owner of it.
 
-The notification is skipped if the machine is ready by then.
+If the machine becomes ready within this time, the owner learns of the approval from the message about the machine,
+and the notification is skipped.
 """
 
 
@@ -76,8 +78,8 @@ def notice_is_due(lease: Lease, rules: Rules, now: datetime) -> bool:
 def ask_before(lease: Lease, approvers: Collection[Availability], rules: Rules) -> datetime | None:
     """Return the last time before the lease ends at which an approver can be asked for an extension.
 
-    A lease with a flexible end is taken to end at its latest end. Returns None if somebody can still be asked at
-    the end itself, or if nobody can be asked before it.
+    For a flexible end, the latest end counts. Returns None if an approver can still be asked at the end itself, or
+    if none can be asked before it.
     """
     end = lease.latest_end or lease.ends_at
     last = last_available(end, approvers, rules.hours)
@@ -85,7 +87,10 @@ def ask_before(lease: Lease, approvers: Collection[Availability], rules: Rules) 
 
 
 def usual_notice_is_due(lease: Lease, now: datetime, rules: Rules) -> bool:
-    """Return whether a notice is due that doesn't depend on whether the bot can monitor the machine."""
+    """Return whether a regular notice is due.
+
+    UNSEEN_NOTICE isn't regular: it is only sent if the bot can't monitor the machine.
+    """
     return any(lease.notices_checked_at < lease.ends_at - ahead <= now for ahead in _usual_notices(lease, rules))
 
 
@@ -112,9 +117,9 @@ def skips_notice(lease: Lease, notified_at: datetime | None, now: datetime, rule
 
 
 def may_ask_at(lease: Lease, now: datetime, rules: Rules) -> datetime:
-    """Return the earliest time, but not before `now`, at which the owner may be asked a question.
+    """Return the earliest time, `now` or later, at which the owner may be asked a question.
 
-    It is at least QUIET away from any notice.
+    It is at least QUIET away from the previous and the next notice of the end.
     """
     at = max(now, lease.notices_checked_at + QUIET)
     notice = next_notice(lease, rules)

@@ -23,7 +23,10 @@ MOVES_BY = timedelta(hours=1)
 WHILE_BUSY = timedelta(hours=2)
 """The time until the earliest end if a request names only its latest end."""
 AFTER_NIGHT = timedelta(hours=2)
-"""The time from the morning to the latest end of a request that lasts through the night."""
+"""The time from the earliest to the latest end of a request that lasts through the night.
+
+The earliest end of such a request is the morning.
+"""
 UNSEEN_NOTICE = timedelta(hours=1)
 """The time before a flexible end at which the owner is notified if the bot can't monitor the machine.
 
@@ -42,14 +45,14 @@ def first_end(request: Request, ready_at: datetime) -> datetime:
 
 
 class NightEnd(NamedTuple):
-    """The first night in which a machine may end."""
+    """The first night in which a machine with a flexible end may end."""
 
     morning: datetime
     """The end of the night."""
     more: timedelta
-    """The longest additional time that the machine runs if its owner keeps it until the morning."""
+    """The time from the earliest end to the morning, for which the machine runs longer if its owner keeps it."""
     is_asked_for: bool
-    """True if the morning is within the latest end that was requested."""
+    """True if the morning isn't later than the latest end that was requested."""
 
 
 def night_end(
@@ -60,7 +63,7 @@ def night_end(
     None if the end of the request is fixed, or if no possible end falls into a night.
 
     Args:
-        asked_at: The time at which the hours of the request were counted.
+        asked_at: The time at which the request was made, from which its hours are counted.
         zone: The requester's time zone.
     """
     if request.up_to is None:
@@ -75,7 +78,7 @@ def night_end(
 
 
 def last_moment(request: Request, asked_at: datetime) -> datetime:
-    """Return the latest end of a request made at `asked_at`, assuming that its machine is ready at that moment."""
+    """Return the latest end of a request made at `asked_at`, as if its machine had been ready at that moment."""
     return request.last_end or asked_at + request.longest
 
 
@@ -90,7 +93,10 @@ def kept_until(request: Request, first: datetime, asked_at: datetime) -> Request
 
 
 def was_asked_for(request: Request, lease: Lease) -> bool:
-    """Return whether a lease ends within the flexible end that was requested, without an extension."""
+    """Return whether the present end of a lease lies within the flexible end that was requested.
+
+    If so, it needed no extension that had to be approved. False if the requested end was fixed.
+    """
     if request.up_to is None:
         return False
     return lease.ends_at <= (request.last_end or lease.ready_at + request.up_to)
@@ -114,7 +120,10 @@ def moved_end(lease: Lease, now: datetime) -> datetime | None:
 
 
 def later_end(lease: Lease, ends_at: datetime) -> datetime | None:
-    """Return the latest end of a lease whose end becomes `ends_at`, or None if the end is then fixed."""
+    """Return the latest end of a lease whose earliest end is changed to `ends_at`.
+
+    None if `ends_at` isn't before the latest end, so that the end is fixed from then on.
+    """
     latest = (lease.graceful_destroy or lease).latest_end
     return latest if latest is not None and latest > ends_at else None
 

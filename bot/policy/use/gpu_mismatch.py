@@ -18,7 +18,8 @@ _FEATURE = re.compile(r"(?:sxm|nvl)\d*|pcie|hbm\d\w?|(\d{1,4})gb?")
 _MODEL = re.compile(r"(?:[rg]tx)?([a-z]{0,3}\d{1,4}(?!ti)[a-z]{0,2})")
 """A word that identifies the model in a GPU's name, such as `h100`, `4090`, `rtx4090`, `a6000` or `l40s`.
 
-A driver splits `3090 Ti` into two words, so `3090ti` proves nothing.
+Words such as `3090ti` are deliberately not matched. Drivers write `3090 Ti` as two words, so that its first word
+would seem to be a different model.
 """
 _VIRTUAL = re.compile(r"\d{1,3}[abcq]|grid|vgpu|mig|\d+g")
 """A word that marks a part of a GPU, as in `GRID A100D-40C` or `MIG 1g.10gb`."""
@@ -77,7 +78,7 @@ def _form_factors(words: Sequence[str]) -> frozenset[str]:
 
 
 def _differ(sold: frozenset[str], seen: frozenset[str]) -> bool:
-    """Return whether both sets of words are known and have no word in common."""
+    """Return whether two sets of words have no word in common. False if either is empty, which proves nothing."""
     return bool(sold and seen) and sold.isdisjoint(seen)
 
 

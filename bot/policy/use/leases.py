@@ -17,7 +17,7 @@ from bot.policy.team.rules import Rules
 from bot.policy.use.flexible_end import MOVES_BY, already_allowed, first_end
 
 REPEAT_FACTOR = 0.5
-"""The growth of the wait after each unanswered "Still needed?", as a share of the first wait."""
+"""The time that each unanswered "Still needed?" adds to the next wait, as a share of the first wait."""
 LEAST_TIME = timedelta(minutes=30)
 """The time that must be left until the requested end for a machine to be bought at all.
 
@@ -26,7 +26,7 @@ A machine first has to start, so with less time it would hardly be usable.
 
 
 def counted_from(request: Request, now: datetime) -> Request:
-    """Return a request whose hours are counted from `now` until the ends that the requester named.
+    """Return a request whose hours have been recounted, from `now` to the ends that the requester named.
 
     If the earliest end has already passed, it becomes an hour from now. A start time that has passed is removed.
     The request is returned unchanged if its start time is still ahead, or if the requester named no end.
@@ -128,7 +128,8 @@ def ask_after(asked_times: int, rules: Rules) -> timedelta | None:
     """
     if rules.check_in.after is None:
         return None
-    # Limit the count: one reached under earlier rules could lead to a time beyond the range of datetime.
+    # Limit the number of questions. Under earlier rules with a shorter wait, it may have become so high that, with
+    # the present wait, the result would be beyond the range of datetime.
     times = min(asked_times, 2 * LONGEST_SPAN // rules.check_in.after)
     return min(rules.check_in.after * (1 + REPEAT_FACTOR * times), LONGEST_SPAN)
 

@@ -52,7 +52,7 @@ def end_to_tell(rental: Rental, probe_runs: Sequence[Sample], rules: Rules, now:
 
 
 def was_not_told(rental: Rental, use: Use | None, probe_runs: Sequence[Sample], now: datetime) -> bool:
-    """Return whether the bot was down and therefore didn't send the machine the current end of its lease.
+    """Return whether the machine was never sent the current end of its lease, because the bot was down.
 
     This is only true for a machine that has a script and would start it for that end.
 

@@ -15,7 +15,10 @@ from bot.model.request import Request
 from bot.policy.team.rules import ProbeKind, Rules
 
 ANSWERS_WITHIN = timedelta(minutes=5)
-"""The time within which a machine that became ready must answer so as not to count against its vendor."""
+"""The time after becoming ready in which a machine's probe must answer.
+
+Otherwise, the machine counts against its vendor (see `runs_scripts`).
+"""
 LEAST_PROBE_RUNS = 2
 """The number of probe runs within ANSWERS_WITHIN that must fail before a machine counts against its vendor."""
 FEWEST_UNREACHABLE = 3
@@ -24,10 +27,10 @@ FEWEST_UNREACHABLE = 3
 The count starts again whenever a machine of that vendor answers.
 """
 FEWEST_OWNERS = 2
-"""The number of different owners that the unreachable machines must have.
+"""The number of different owners that the unreachable machines must have to count against their vendor.
 
-A single owner could be keeping the bot out of their machines. One owner is nevertheless enough if no machine of
-the vendor answered in ONE_OWNER_AFTER before.
+A single owner might have removed the probe from all of their machines. If no machine of the vendor has answered
+for ONE_OWNER_AFTER, however, the machines of a single owner are enough.
 """
 ONE_OWNER_AFTER = timedelta(days=7)
 
@@ -73,8 +76,8 @@ def needs_script(request: Request, teammates: Collection[str]) -> bool:
 def startup_script_ran(rental: Rental) -> bool:
     """Return whether it is certain that the startup script has run.
 
-    Either the probe reports its setup script, or the probe answered before its owner could have installed it by
-    hand.
+    This is certain if the probe reports the progress of the setup script, or if the probe answered before the
+    owner was asked to install it by hand.
     """
     if rental.lease is None or rental.probe_answered_at is None:
         return False
@@ -97,7 +100,7 @@ def _sent_probe(attempt: Attempt) -> bool:
 def awaits_probe(rental: Rental, attempt: Attempt) -> bool:
     """Return whether a ready machine was sent a probe that may still answer for the first time.
 
-    As long as a first answer is possible, the usage status gives no reason for being unknown.
+    The probe may still answer as long as the usage status is unknown without a reason (`Use.why` is None).
     """
     unseen = rental.use is not None and rental.use.why is not None
     return _sent_probe(attempt) and rental.probe_answered_at is None and not unseen

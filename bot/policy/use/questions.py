@@ -24,7 +24,7 @@ from bot.policy.use.leases import ask_after
 GAP = timedelta(hours=1)
 """The shortest time between two questions about a machine, whatever their reasons."""
 EXTENSION_SILENCE = timedelta(hours=2)
-"""The time without questions after an extension, if the rules have no `check_in.after`."""
+"""The time after an extension in which no question is asked, if the rules have no `check_in.after`."""
 URGENT_APPROVERS_AFTER = timedelta(hours=1)
 """The longest time from an urgent question until the approvers are notified."""
 APPROVERS_AGAIN = timedelta(hours=24)
@@ -42,8 +42,9 @@ def is_urgent(rental: Rental, rules: Rules) -> bool:
 def next_question(lease: Lease, use: Use | None, rate: Decimal | None, rules: Rules) -> datetime | None:
     """Return the earliest time of the next question, before the owner's hours are taken into account.
 
-    None if no question comes up unless something changes: the machine is in use, the rules switch this question
-    off, or the last notice of the end comes first, which asks the same thing.
+    None if no question will come up unless something changes. That is the case if the machine is in use, if the
+    rules switch this question off, or if the last notice of the end comes first, because that notice asks the same
+    thing.
 
     Args:
         rate: The machine's price in USD per hour. None if unknown.
@@ -72,12 +73,13 @@ def in_hours(
     notice of the end comes first.
 
     Args:
-        at: The time at which the question is due, which is now.
+        at: The current time, at which the question is due.
         zone: The owner's time zone.
     """
     waits = not urgent or asked_about(lease.question, use) is not None
     allowed = next_within(at, zone, rules.hours) if waits else at
-    # Only the next notice is known, so the distance to notices is checked only for a question that is due now.
+    # `may_ask_at` only knows the next notice, so it can't keep a question in the far future away from notices. A
+    # question that has to wait for the owner's hours is checked again when it is due.
     return _before_last_notice(lease, may_ask_at(lease, at, rules) if allowed == at else allowed, rules)
 
 
@@ -91,7 +93,7 @@ def _not_computing_at(lease: Lease, use: Use, rate: Decimal | None, rules: Rules
         return use.since + rules.idle.connected
     if rate is None:
         return use.since
-    # Don't ask about a machine that is so cheap that its lease ends before its idle time has cost enough.
+    # If the machine is so cheap that its idle time won't have cost `idle.from` by the end of the lease, never ask.
     enough = cost_at_most(rate, lease.ends_at - use.since) >= micros(rules.idle.ask_from)
     return use.since + time_for(rules.idle.ask_from, rate) if enough else None
 
@@ -111,9 +113,10 @@ def _check_in_at(lease: Lease, use: Use | None, rules: Rules) -> datetime | None
 
 
 def _is_promised(question: Question, use: Use | None) -> bool:
-    """Return whether an answer fixed the time of the next question about a machine that can't be probed.
+    """Return whether an earlier answer fixes the time of the next question about a machine that can't be probed.
 
-    If the bot could still probe the machine at that time, the machine was in use, so the answer no longer counts.
+    Such an answer promised a question at `quiet_until`. If the machine could still be probed at that time, it was
+    found in use, so nothing was asked and the promise no longer counts.
     """
     if not question.promised or question.quiet_until is None:
         return False

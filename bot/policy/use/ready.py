@@ -32,9 +32,10 @@ from bot.policy.use.usage_status import open_connections, unseen_since, with_lat
 BOUGHT = frozenset({State.PROVISIONING, State.READY})
 """The states of a rental whose purchase the market has accepted."""
 LOOK_AGAIN = timedelta(seconds=15)
-"""The time until the plan is made again while it waits for something that doesn't wake the step.
+"""The time until the plan is made again while it waits for something that doesn't wake the rental's step.
 
-Examples are the purchase of a replacement, and a probe run or a post during the last grace period.
+For example, the step isn't woken when a replacement has been bought, or during the last grace period by a probe
+run or a post to Slack.
 """
 
 
@@ -51,7 +52,7 @@ class Machine:
 
     rental: Rental
     live: Attempt | None
-    """The same attempt as `RentalSnapshot.live`."""
+    """The live attempt, as in `RentalSnapshot.live`."""
     use: Use | None
     """The stored usage status. None before the first one.
 
@@ -61,15 +62,15 @@ class Machine:
     probe_runs: Sequence[Sample] = ()
     """The samples needed to determine the current usage status (`usage_status.window`), oldest first."""
     history: Sequence[Event] = ()
-    """The rental's events, oldest first. Empty unless it `is_ending`, because the history can be long."""
+    """The rental's events, oldest first. Only loaded if the machine `is_ending`, because there can be many."""
     direct: Sequence[Message] = ()
-    """The direct messages about the machine. Empty unless it `is_ending` or has been terminated."""
+    """The direct messages about the machine. Only loaded if the machine `is_ending` or has been terminated."""
     owner: Person | None = None
     """The owner, as last stored. None if the store has no record of them."""
     approvers: Collection[Availability] = ()
     """The times at which each approver can be asked. At least one."""
     answers: ProbeAnswers | None = None
-    """The probe's answers on the vendor's most recent machines. None unless the machine `is_ending`."""
+    """The probe's answers on the vendor's most recent machines. Only loaded if the machine `is_ending`."""
     replacement: Replacement | None = None
     spent: Micros = 0
     """The highest possible cost of the rental so far."""
@@ -94,8 +95,8 @@ class Machine:
 def is_ending(rental: Rental, rules: Rules, now: datetime) -> bool:
     """Return whether the end of a machine's lease needs attention, so that its history must be loaded.
 
-    That is the case if the end has come or may come at any moment, if a notice of it is due, or if the owner's
-    script failed before it.
+    That is the case if the end has come or may come at any moment, if a notice of the end is due, or if the
+    owner's `/root/on-ending.sh` has failed.
     """
     lease = rental.running_lease
     near = lease.graceful_destroy is not None or on_ending.ended_as(rental, OnEndingState.FAILED)
@@ -118,9 +119,10 @@ class NoteLoss(NamedTuple):
 
 
 class TellEndAgain(NamedTuple):
-    """Notify the owner of the end again, because Slack showed a message that the restored database lacks.
+    """Notify the owner of the end again, after the database was restored from a backup.
 
-    That message may have stated a later end. From then on, only the new notification counts.
+    Slack showed a message from after the backup, which may have stated a later end than the database does. From
+    now on, only the new notification counts.
     """
 
 
@@ -346,8 +348,8 @@ def _notice(machine: Machine, rules: Rules, now: datetime) -> Due | None:
 def _ask_in_time(machine: Machine, rules: Rules, now: datetime) -> Due | None:
     """Notify the owner ASK_IN_TIME before the approvers' hours end, while an extension can still be approved.
 
-    This only happens if the machine ends outside those hours and an extension would need an approver. It is
-    omitted if the machine became ready or was extended after that time.
+    The owner is only notified if the machine ends outside those hours and an extension would need an approver.
+    They aren't notified if the machine became ready, or its lease was extended, after the time of this notice.
     """
     lease, rental = machine.lease, machine.rental
     before = end_notices.ask_before(lease, machine.approvers, rules)
@@ -363,7 +365,7 @@ def _ask_in_time(machine: Machine, rules: Rules, now: datetime) -> Due | None:
 
 
 def _more_is_asked_for(machine: Machine, rules: Rules, now: datetime) -> bool:
-    """Return whether one more hour after the last end would need an approver, and could be approved."""
+    """Return whether an extension by an hour past the last end is possible and would need an approver."""
     rental, lease = machine.rental, machine.lease
     end = (lease.latest_end or lease.ends_at) + flexible_end.MOVES_BY
     if not leases.may_extend_by(end - lease.ends_at, rental, now, rules):
@@ -379,19 +381,19 @@ class _Notified(NamedTuple):
     at: tuple[datetime, ...]
     """The times at which the owner learned of the end.
 
-    That is when Slack accepted a direct message that states it, or when they set the end themselves.
+    They learn of it when Slack accepts a direct message that states it, or when they set the end themselves.
     """
     tried: tuple[datetime, ...]
     """The times at which the bot tried to notify the owner after the end had come."""
     uncertain: bool
-    """True if a message that states the end `_is_uncompared`, so that Slack may show a different end."""
+    """True if a message that states the end hasn't been compared with Slack, which may show a different end."""
 
 
 def _notified_of_end(machine: Machine) -> _Notified:
     """Return a record of how the owner was notified of the end of the lease.
 
-    The ready message doesn't count as a notification of a flexible end. If Slack showed that the database is a
-    restored backup, only the notifications sent after that count.
+    The message that the machine is ready doesn't count as a notification of a flexible end. If Slack showed that
+    the database is a restored backup, only notifications sent since then count.
     """
     lease, owner = machine.lease, machine.rental.owner
     again = max((event.id for event in machine.history if event.kind is EventKind.ENDS_AGAIN), default=0)
@@ -457,8 +459,8 @@ def _unanswered_to_approvers(machine: Machine, rules: Rules, now: datetime) -> D
 def _once_seen(at: datetime | None, act: Act, machine: Machine, rules: Rules, now: datetime) -> Due | None:
     """Schedule an action for `at`, unless it depends on a usage status that can't be confirmed now.
 
-    If the action is due now but the bot can't tell whether the machine is still idle, None is returned, and the
-    next probe run decides.
+    If the action is due now but the bot can't tell whether the machine is still idle, the result is None. The plan
+    is made again after the next probe run, which shows whether it is.
     """
     if at is None:
         return None
@@ -496,9 +498,10 @@ def _end(machine: Machine, rules: Rules, now: datetime) -> Due | None:
         return Due(now + LOOK_AGAIN)
     if rental.extension is not None and not first_probe_run_decides:
         return Due(now, ExpireExtension(rental.extension.terms.lease))
-    # In two cases, both after the bot was down, earlier notifications of the end don't count. First, they said
-    # that the end moves while the machine is in use, and only the next probe run will show whether it is.
-    # Second, the machine was never sent this end, so its owner's script did not run.
+    # After the bot was down, earlier notifications of the end don't count in two cases, so the owner gets another
+    # grace period. First: the notifications said that the end moves while the machine is in use, and whether it is
+    # will only be known after the next probe run. Second: the machine was never sent this end, so the owner's
+    # `/root/on-ending.sh` hasn't run.
     not_sent = on_ending.was_not_told(rental, machine.use, probe_runs, now)
     known_at = () if first_probe_run_decides or not_sent or notified.uncertain else notified.at
     at = leases.may_end(lease.ends_at, min(known_at, default=None), min(notified.tried, default=None), rules)
@@ -511,11 +514,11 @@ def _end(machine: Machine, rules: Rules, now: datetime) -> Due | None:
 def _after_script(machine: Machine, rules: Rules, now: datetime) -> Due | None:
     """Destroy the machine for the person who chose a graceful destroy, once the script is done or at the end.
 
-    If the owner has been notified of the end again since, that person may have changed their mind. The end is then
-    treated like any other.
+    If the owner has been notified of the end again since, because the database was restored, the person who chose
+    it may have changed their mind after the backup. The end is then treated like any other.
     """
     graceful, ends_at = machine.lease.graceful_destroy, machine.lease.ends_at
-    if graceful is None or not _is_set(machine):
+    if graceful is None or not _graceful_destroy_applies(machine):
         return _end(machine, rules, now)
     if ends_at > now and not on_ending.ended_as(machine.rental, OnEndingState.DONE):
         return Due(ends_at)
@@ -524,8 +527,11 @@ def _after_script(machine: Machine, rules: Rules, now: datetime) -> Due | None:
     return Due(now, End(Why.ASKED, graceful.by))
 
 
-def _is_set(machine: Machine) -> bool:
-    """Return whether the owner hasn't been notified of the end again since the graceful destroy was chosen."""
+def _graceful_destroy_applies(machine: Machine) -> bool:
+    """Return whether a graceful destroy still applies.
+
+    It no longer applies once the owner has been notified of the end again after it was chosen.
+    """
     kinds = [e.kind for e in machine.history if e.kind in {EventKind.GRACEFUL_DESTROY, EventKind.ENDS_AGAIN}]
     return kinds[-1:] == [EventKind.GRACEFUL_DESTROY]
 
@@ -548,7 +554,8 @@ Each rule returns an action and the time at which it is due, or None if it isn't
 RULES_AFTER_SCRIPT: tuple[Rule, ...] = (*_ALWAYS, _after_script)
 """The rules for a machine that is being destroyed gracefully. Nobody is asked or notified any more."""
 RULES_UNTIL_FOUND: tuple[Rule, ...] = (_terminated,)
-"""The rules for a machine that has been terminated, or that still has to be found.
+"""The rule for a machine that has been terminated, or whose existence still has to be confirmed.
 
-It still has to be found if Slack showed a later state than the database and the market hasn't confirmed it since.
+If Slack showed a later state of the machine than the database, nothing else is done until the market confirms that
+the machine still exists.
 """

@@ -75,14 +75,14 @@ def shows_everything(sample: Sample) -> bool:
 
 
 def shows_something(sample: Sample, idle: Idle) -> bool:
-    """Return whether a probe run was good: it shows that the machine is working, or that none of its GPUs is."""
+    """Return whether a probe run was good: it shows work on some GPU, or has a reading of every GPU."""
     return shows_work(sample, idle) or shows_everything(sample)
 
 
 def shows_a_part(sample: Sample, idle: Idle) -> bool:
-    """Return whether a probe run was good enough for a machine that was working just before.
+    """Return whether a probe run was good enough for a machine that was in use just before.
 
-    It must show that the machine is working, or at least that some of its GPUs are not.
+    A probe run is good enough if it shows work, or if it has a reading of at least one GPU.
     """
     some = sample.missed is None and any(gpu.highest is not None for gpu in sample.gpus)
     return shows_work(sample, idle) or some
@@ -206,7 +206,7 @@ def window(rules: Rules) -> timedelta:
 def differs(before: Use | None, after: Use) -> bool:
     """Return whether two usage statuses say different things.
 
-    New evidence for the same status is not a difference.
+    New evidence for the same status isn't a difference.
     """
     return before is None or changed(before, gpus=after.gpus, connections=after.connections) != after
 
@@ -291,7 +291,8 @@ def judge(
     work = [sample.at for sample in samples if shows_work(sample, idle)]
     worked = bool(work) or (before is not None and before.worked)
     works = bool(work) and now - work[-1] < idle.after
-    # A GPU without a reading may be working. That only matters once the other GPUs have stopped working.
+    # A GPU without a reading may be working. While another GPU works, this makes no difference, so incomplete
+    # probe runs are good enough. Once all others have stopped, it could make a busy machine look idle.
     good = partial(shows_a_part if works else shows_something, idle=idle)
     unbroken = _without_break(samples, gap, ready_at=ready_at, before=before, now=now, good=good)
     if not unbroken.good:
@@ -340,7 +341,8 @@ def longest_gap(samples: Sequence[Sample]) -> timedelta:
         samples: The recent samples, oldest first.
     """
     between = [after.at - before.at for before, after in pairwise(samples)]
-    # Use the shortest time: probe runs that were late because the bot was down must not allow longer gaps.
+    # Only the shortest time between two probe runs shows how often machines are probed. Longer ones may be due to
+    # downtime of the bot, and must not lead to longer gaps being accepted.
     shortest = min(between) if len(between) >= FEWEST_PROBE_RUNS else timedelta(0)
     return max(LONGEST_GAP, min(3 * shortest, LONGEST_GAP_OF_MANY))
 

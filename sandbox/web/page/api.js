@@ -1,4 +1,4 @@
-// Calls the sandbox's control API, and says what went wrong.
+// Calls the sandbox's control API, and shows errors.
 
 const WORDS = {
   dispatch_failed: "The bot is not connected, so Slack could not send it that.",
@@ -15,12 +15,12 @@ const WORDS = {
   not_the_open_modal: "That dialog is no longer open.",
 };
 
-/** Show one sentence at the bottom of the page, until the next one. */
+/** Show a sentence at the bottom of the page. It replaces the previous one. */
 export function notice(text) {
   document.getElementById("notice").textContent = text;
 }
 
-/** Make a call. Return its answer, or show why it failed and return what the server said. */
+/** Make a call, and return the server's response. If it contains an error, show a message too. */
 export async function post(path, body) {
   notice("");
   let answer;

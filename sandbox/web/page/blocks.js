@@ -1,4 +1,4 @@
-// Block Kit: the blocks of messages, dialogs and the Home tab.
+// Renders the Block Kit blocks of messages, dialogs and the Home tab.
 
 import { chart } from "./chart.js";
 import { el } from "./dom.js";
@@ -9,13 +9,13 @@ import { table } from "./table.js";
 import { nodes, plain } from "./text.js";
 
 /**
- * Return the elements of blocks. `place` says where they are:
+ * Return the DOM elements for blocks. `place` describes the message or view that contains them:
  *
- * id      what makes the ids of their elements unique on the page
- * values  what is chosen, by block_id and action_id
- * people  whom a menu of people offers
- * errors  by block_id, what is wrong
- * act     called with the block, the element, what is chosen, and whether it is complete
+ * id      a prefix that makes the ids of their elements unique on the page
+ * values  the chosen values, by block_id and action_id
+ * people  the people that a menu of people offers
+ * errors  error messages, by block_id
+ * act     called with the block, the element, the new value, and whether the value is complete
  */
 export function blocks(all, place) {
   return all.map((block) => (RENDER[block.type] || unknown)(block, place));

@@ -1,4 +1,4 @@
-// The block data_visualization: a drawing for the eye, and the numbers as a table.
+// Renders the block data_visualization as a drawing, followed by its numbers as a table.
 
 import { el, svg } from "./dom.js";
 
@@ -7,14 +7,14 @@ const MOST_WIDTH = 480;
 const HEIGHT = 176;
 const EDGE = 14;
 const LABEL_GAP = 8; // pixels between two labels below the axis
-const COLOURS = 6; // that style.css has
+const COLOURS = 6; // the number of colours in style.css
 
 const colour = (n) => `series${n % COLOURS}`;
 
 const pen = new OffscreenCanvas(1, 1).getContext("2d");
-pen.font = "11px system-ui, sans-serif"; // as in style.css
+pen.font = "11px system-ui, sans-serif"; // the same font as in style.css
 
-/** Return a figure that is drawn in the width that it has, so that its labels are readable on a phone too. */
+/** Return a figure that is redrawn for its actual width, so that its labels stay readable on a phone. */
 export function chart({ chart: what, title }) {
   const names = what.type === "pie" ? what.segments.map((part) => part.label) : what.series.map((each) => each.name);
   const drawing = svg("svg", { role: "img", "aria-label": `${title}: the numbers follow as a table`, class: "chart", height: HEIGHT });
@@ -46,7 +46,7 @@ function numbers(what) {
   );
 }
 
-/** Return the slices, each the dash of a circle whose stroke is as wide as its radius. */
+/** Return the slices. Each is one dash of a circle, whose stroke is so wide that the dash fills the sector. */
 function pie(segments, wide) {
   const total = segments.reduce((sum, part) => sum + part.value, 0);
   const radius = (HEIGHT - 2 * EDGE) / 4;
@@ -87,10 +87,10 @@ function onAxes({ type, series, axis_config: { categories } }, wide) {
   ];
 }
 
-/** Return labels below the axis: the last one, and each second, third or so before it, so that none lies on another. */
+/** Return the labels below the axis. If they would overlap, keep the last one, and every second or third before it. */
 function labels(categories, middle, wide) {
   const all = categories.map((label, n) => {
-    const width = Math.ceil(pen.measureText(label).width) + 1; // a drawing's text can be a little wider
+    const width = Math.ceil(pen.measureText(label).width) + 1; // text in an SVG can be slightly wider than measured
     return { label, width, x: Math.max(0, Math.min(middle(n) - width / 2, wide - width)) };
   });
   const each = (every) => all.filter((_, n) => (all.length - 1 - n) % every === 0);

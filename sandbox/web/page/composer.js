@@ -1,13 +1,13 @@
-// Where a person types. While a command is typed, the commands that begin so are listed, each with what it does.
+// The field for typing messages and commands. While a command is typed, it lists matching commands with descriptions.
 
 import { post } from "./api.js";
 import { el } from "./dom.js";
 
-const MOST = 8; // commands that are listed at once
+const MOST = 8; // the maximum number of commands in the list
 
 /**
- * Show a composer. `where()` says who writes where; `help()` has the commands; `thread` is a thread's ts. `label` is
- * for screen readers, `placeholder` for the eye.
+ * Show a composer. `where()` returns the person and the channel; `help()` returns the commands with their descriptions;
+ * `thread` is the ts of a thread, if any. `label` is for screen readers, `placeholder` is visible.
  */
 export function composer(place, { id, label, placeholder, where, help, thread = null }) {
   let active = -1;
@@ -112,7 +112,7 @@ export function composer(place, { id, label, placeholder, where, help, thread = 
   }
 }
 
-/** Return the commands that begin with what was typed; all, if it is a beginning of the first word. */
+/** Return the commands that begin with the first two typed words. */
 function matching(help, typed) {
   if (!typed.startsWith("/")) return [];
   const words = typed.toLowerCase().split(/\s+/).slice(0, 2).join(" ");

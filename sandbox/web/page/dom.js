@@ -1,6 +1,6 @@
-// Makes and replaces elements. Text from outside becomes text nodes and attributes, never HTML.
+// Creates and replaces elements. External text becomes text nodes and attributes, but never HTML.
 
-/** Return an element. `on` has its listeners; an attribute that is false, null or undefined is left out. */
+/** Create an element. `on` contains its listeners. Attributes that are false, null or undefined are left out. */
 export function el(tag, { on = {}, ...attributes } = {}, ...children) {
   const node = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
@@ -12,7 +12,7 @@ export function el(tag, { on = {}, ...attributes } = {}, ...children) {
   return node;
 }
 
-/** Return an element of a drawing. */
+/** Create an SVG element. */
 export function svg(tag, attributes = {}, ...children) {
   const node = document.createElementNS("http://www.w3.org/2000/svg", tag);
   for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, String(value));
@@ -24,7 +24,7 @@ export function button(text, onClick, attributes = {}) {
   return el("button", { type: "button", on: { click: onClick }, ...attributes }, text);
 }
 
-/** Return a select with its label. `options` are pairs of value and text. */
+/** Create a select element with its label. `options` are pairs of value and text. */
 export function select(label, options, chosen, onChange, attributes = {}) {
   const menu = el(
     "select",
@@ -35,8 +35,8 @@ export function select(label, options, chosen, onChange, attributes = {}) {
 }
 
 /**
- * Make the children of `parent` those of `items`, in their order. A child is made again only if its `version` is
- * another one than before. If it had the focus, its successor gets it, at the part with the same `data-focus`.
+ * Update the children of `parent` to show `items`, in this order. A child is created anew only if its `version` has
+ * changed. If the old child had the focus, the new one gets it, at the part with the same `data-focus`.
  */
 export function keep(parent, items, { key, version, make }) {
   const before = new Map([...parent.children].map((child) => [child.dataset.key, child]));

@@ -1,10 +1,10 @@
-// The two parts beside the messages, which fold away: on a small screen both at first, on a wide one only when asked.
+// The two sidebars, which can be folded away. On a small screen, both are folded at first; on a wide one, neither is.
 
-const SMALL = matchMedia("(max-width: 1000px)"); // as in style.css
+const SMALL = matchMedia("(max-width: 1000px)"); // the same limit as in style.css
 
-/** One part with the button that opens and closes it. On a small screen it lies over the messages. */
+/** A sidebar, with the button that opens and closes it. On a small screen, it covers the messages. */
 export class Fold {
-  /** `kept` says whether it can also be closed on a wide screen. A reload remembers that. */
+  /** With `kept`, the sidebar can also be closed on a wide screen, and stays closed after a reload. */
   constructor(id, kept) {
     this.part = document.getElementById(id);
     this.toggle = document.getElementById(`${id}-toggle`);
@@ -37,7 +37,7 @@ export class Fold {
     this.show(true);
   }
 
-  /** Close it if it lies over the messages. */
+  /** Close the sidebar if it covers the messages. */
   close() {
     if (SMALL.matches) this.show(false);
   }

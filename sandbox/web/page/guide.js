@@ -1,20 +1,20 @@
-// "Try this": six steps that play a rental from the question to the bill. Each does its thing by control calls, as
-// people would by hand, and points at the message that changed.
+// "Try this": a guide through a rental in six steps, from the request to the bill. Each step uses control calls to do
+// what people would do by hand, and highlights the message that changed.
 
 import { post } from "./api.js";
 import { button, el } from "./dom.js";
 
 const [ANA, BEN, CLEO] = ["U0ANA0000", "U0BEN0000", "U0CLEO000"];
 const [TRAINING, GPUS] = ["C0TRAIN00", "C0GPUS000"];
-const PATIENCE = 30_000; // milliseconds for which a step waits for the bot
-const FRESH = 15 * 60_000; // milliseconds for which the prices of offers are surely valid
-const HALF_HOURS = 8; // after which somebody was surely asked about an idle machine
+const PATIENCE = 30_000; // the milliseconds that a step waits for the bot
+const FRESH = 15 * 60_000; // the milliseconds for which the prices of offers are certainly valid
+const HALF_HOURS = 8; // the number of half hours after which the bot has certainly asked about an idle machine
 const DONE = "guide done";
 
 export class Guide {
   /**
-   * `world` is what the page knows, and `now` its time; `go` and `where` change and say its place; `shown` shows what is
-   * pointed at.
+   * `world` is the data of the page, and `now` returns its time. `go` changes the place (person, channel, thread), and
+   * `where` returns it. `shown` updates the page after the highlighted message has changed.
    */
   constructor(root, { world, now, go, where, shown }) {
     Object.assign(this, { world, now, go, where, shown, pointed: null, running: null, waiting: new Set() });
@@ -68,14 +68,14 @@ export class Guide {
     }
   }
 
-  // What the steps are made of
+  // Building blocks of the steps
 
-  /** Look again at what somebody waits for. */
+  /** Check again the conditions for which steps are waiting. Called when new data has arrived. */
   changed() {
     for (const look of [...this.waiting]) look();
   }
 
-  /** Return what `find` returns once it is something. Throw NotYet if that takes too long. */
+  /** Wait until `find` returns something, and return it. Throw NotYet if this takes too long. */
   until(find, what) {
     return new Promise((resolve, reject) => {
       const end = setTimeout(() => finish(() => reject(new NotYet(`${what} did not come. Try this step again, or look at Requests.`))), PATIENCE);
@@ -93,7 +93,7 @@ export class Guide {
     });
   }
 
-  /** Become a person who looks at a channel; at their messages from the bot if there is none. */
+  /** Show the page as a person who looks at a channel. Without `channel`, show their direct messages from the bot. */
   async at(user, channel) {
     if (this.where().user !== user) this.go({ user, channel: channel || "home" });
     const known = () => this.where().user === user && this.world.channels.find((each) => (channel ? each.id === channel : each.kind === "im"));
@@ -107,7 +107,7 @@ export class Guide {
     return [...this.world.messages.values()].filter((message) => !message.deleted).sort((a, b) => a.seq - b.seq);
   }
 
-  /** Return the newest message of the app that changed after `since`, if any passes `test`. */
+  /** Return the latest message of the app that changed after `since` and passes `test`, if there is one. */
   newest(test, since = 0) {
     return this.messages().findLast((message) => message.by_app && message.seq > since && test(message));
   }
@@ -120,7 +120,7 @@ export class Guide {
     return post("/slack/_control/command", { user, channel: TRAINING, command: "/gpu", text });
   }
 
-  /** Type what asks for a machine, and return the offers. */
+  /** Type a command that requests a machine, and return the message with the offers. */
   async ask(user, text, label = /^Rent from/) {
     await this.at(user, TRAINING);
     const since = this.world.last;
@@ -134,7 +134,7 @@ export class Guide {
     await post("/slack/_control/click", { user, channel, ts, seq, block_id, action_id });
   }
 
-  /** Send off the dialog that is open, if one opens before `find` finds something. Return what it finds. */
+  /** Wait until `find` returns something, and return it. If a dialog opens before, submit it. */
   async confirmed(user, find, what) {
     const found = await this.until(() => find() || this.world.modal, what);
     if (found !== this.world.modal) return found;
@@ -142,7 +142,7 @@ export class Guide {
     return this.until(find, what);
   }
 
-  /** Rent the first of these offers. Return the card. */
+  /** Rent the first of these offers, and return the card. */
   async rent(user, offers) {
     const { key } = this.world.bot;
     if (key) await this.type(user, `key ${key}`);
@@ -159,7 +159,7 @@ export class Guide {
     return (this.world.machines || []).some((machine) => machine.alive && machine.name.includes(user.toLowerCase()));
   }
 
-  /** Let Ana have a machine that is ready. Return its card. With `passes`, 10 minutes pass in any case. */
+  /** Make sure that Ana has a ready machine, and return its card. With `passes`, let 10 minutes pass in any case. */
   async ready(passes = false) {
     await this.at(ANA, TRAINING);
     if (!this.runs(ANA)) {

@@ -1,11 +1,11 @@
-// The elements of Block Kit in which a person types or chooses.
+// Renders the Block Kit elements in which a person types or makes a choice.
 
 import { el } from "./dom.js";
 import { plain } from "./text.js";
 
 export const TYPED = "plain_text_input";
 
-/** Return what an element's value in Slack's form stands for: text, an option's value, or a list of these. */
+/** Convert an element's value from Slack's format to a text, the value of an option, or a list of such values. */
 function selectedOf(value) {
   if (!value) return null;
   if (value.selected_options) return value.selected_options.map((option) => option.value);
@@ -14,8 +14,8 @@ function selectedOf(value) {
 }
 
 /**
- * Return an element to choose or type in. `set(selected, entered)` gets each change; `entered` is false while
- * a person is typing. The element says by `node.read()` what is chosen, and `node.write(selected)` chooses.
+ * Create an element to type or choose in. `set(selected, entered)` is called for each change; `entered` is false while
+ * a person is still typing. `node.read()` returns the current value, and `node.write(selected)` sets it.
  */
 export function input(element, { id, label, value, people, set, described, invalid, required }) {
   const chosen = selectedOf(value);
@@ -45,7 +45,7 @@ function typed(element, common, chosen, set) {
       input: () => set(node.value, false),
       keydown: (event) => {
         if (event.key !== "Enter" || element.multiline) return;
-        if (set(node.value, true)) event.preventDefault(); // the app hears of it; the form is not sent
+        if (set(node.value, true)) event.preventDefault(); // the app is notified, so don't submit the form
       },
     },
   });

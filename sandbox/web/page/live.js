@@ -1,8 +1,11 @@
-// The WebSocket: what the page is sent, and connecting again when the connection ends.
+// The WebSocket over which the page gets its data. It reconnects when the connection ends.
 
 const AGAIN_AFTER = 1000; // milliseconds
 
-/** Follow what a person sees. `take` gets each message, `tell` whether there is a connection. Return how to stop. */
+/**
+ * Follow the workspace as a person sees it. `take` is called with each message, and `tell` with true or false when the
+ * connection opens or closes. Return a function that stops following.
+ */
 export function follow(user, take, tell) {
   let socket;
   let last = 0;

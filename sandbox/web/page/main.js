@@ -1,5 +1,5 @@
-// The page: who acts, what they look at, and what changes. The address has the person, the place and the thread,
-// and the sandbox everything else, so that a reload shows the same.
+// The main module of the page. The address contains the person, the place (a channel or the Home tab) and the thread.
+// Everything else is stored by the sandbox, so that the page looks the same after a reload.
 
 import { notice, post } from "./api.js";
 import { blocks } from "./blocks.js";
@@ -22,8 +22,8 @@ const now = () => new Date(clock.at + (performance.now() - clock.real) * clock.s
 const panel = new Panel(get("panel"), now);
 const folds = { side: new Fold("side", false), panel: new Fold("panel", true) };
 let place = { user: "", channel: "", thread: "" };
-let taken = 0; // how many messages the page was sent; a later copy of one can read otherwise
-let today = ""; // the day of the person who acts
+let taken = 0; // the number of messages received; it serves as a version, because a message can be sent again
+let today = ""; // the current day in the time zone of the person who acts
 let stop = () => {};
 const guide = new Guide(get("guide"), { world, now, go, where: () => place, shown: () => (folds.panel.close(), show()) });
 
@@ -83,10 +83,10 @@ function take(news) {
   guide.changed();
 }
 
-/** Show the time where the person is. At midnight read all again, since texts say "today" and "tomorrow". */
+/** Show the person's local time. At midnight, request all data again, because texts contain "today" and "tomorrow". */
 function tick() {
   const { zone, name } = reader();
-  if (!clock.at || !name) return; // not all is known yet
+  if (!clock.at || !name) return; // not all data has arrived yet
   const day = dayOf(now(), zone);
   get("zone").textContent = `${name}'s time: ${timeOf(now(), zone)}, ${day} (${zone.replaceAll("_", " ")})`;
   if (today && day !== today) followPerson();
@@ -190,7 +190,7 @@ function markRead(all) {
   if (last) sessionStorage.setItem(readKey(place.channel), String(last));
 }
 
-/** Return a channel's messages that its person has not seen. Edits and replies in threads are none. */
+/** Return the unread messages of a channel. Edits, and replies in threads, don't count. */
 function unread(channel) {
   const read = Number(sessionStorage.getItem(readKey(channel)) || 0);
   return [...world.messages.values()].filter(
@@ -203,7 +203,7 @@ function unread(channel) {
   );
 }
 
-/** Show the places. What is new makes a name bold; a number says how much of it is meant for the person. */
+/** Show the places. Unread ones are bold; the number counts direct messages and mentions of the person. */
 function showPlaces() {
   const places = [{ id: HOME, kind: HOME, name: "Home" }, ...world.channels].map((each) => {
     const fresh = unread(each.id);
@@ -260,7 +260,7 @@ function openThread(before) {
 }
 
 get("skip").addEventListener("click", (event) => {
-  event.preventDefault(); // the address is the place
+  event.preventDefault(); // the address contains the place, so the link must not change it
   if (event.target.hash === "#panel") folds.panel.open();
   get(event.target.hash.slice(1))?.focus();
 });

@@ -1,4 +1,4 @@
-// The messages of a channel, and of a thread.
+// Renders the messages of a channel or a thread.
 
 import { post } from "./api.js";
 import { blocks } from "./blocks.js";
@@ -6,15 +6,15 @@ import { button, el, keep } from "./dom.js";
 import { avatar, badge } from "./people.js";
 import { dayLine, dayOf, timeOf } from "./text.js";
 
-const NEAR = 80; // pixels from the end within which a list follows new messages
-const MOST_FACES = 3; // avatars beside a number of replies
+const NEAR = 80; // a list scrolled to within this many pixels of its end follows new messages
+const MOST_FACES = 3; // the maximum number of avatars next to the number of replies
 
 const at = (message) => new Date(message.ts * 1000);
 
 /**
- * Show the messages in `list`, with a line above each day. `reader` has the person's id and zone, all people, the
- * time, `openThread`, and the ts of the message that the guide points at. With `replies`, which has the replies by
- * ts, each message has a button to its thread.
+ * Show the messages in `list`, with a line above each day. `reader` contains the person's id and time zone, all people,
+ * the time, `openThread`, and the ts of the message that the guide highlights. With `replies`, which maps a ts to its
+ * replies, each message has a button that opens its thread.
  */
 export function showMessages(list, messages, reader, { replies } = {}) {
   const follows = list.scrollHeight - list.scrollTop - list.clientHeight < NEAR;
@@ -79,7 +79,7 @@ function article(message, reader, replies) {
   );
 }
 
-/** Return the line below a message that has replies: who replied, how often, and when last. */
+/** Return the line below a message with replies. It shows their authors, their number, and the time of the last one. */
 function threadOf(message, reader, replies) {
   if (!replies) return null;
   const faces = new Map(replies.map((reply) => [reply.author_id, reply]));
@@ -95,7 +95,7 @@ function threadOf(message, reader, replies) {
   );
 }
 
-/** Return what can be done with a message: shown beside it under the mouse, and when the focus is in it. */
+/** Return the toolbar of a message. It is visible while the mouse is over the message, or the focus is in it. */
 function tools(message, reader, threads, said) {
   const notification = button("Notification", () => {
     said.hidden = !said.hidden;

@@ -1,4 +1,5 @@
-// The dialog that a person has open. Each change goes to the sandbox at once, so that a reload loses nothing.
+// Shows the dialog that a person has open. Each change is sent to the sandbox immediately, so that a reload loses
+// nothing.
 
 import { post } from "./api.js";
 import { blocks } from "./blocks.js";
@@ -7,12 +8,12 @@ import { TYPED } from "./inputs.js";
 
 const dialog = () => document.getElementById("dialog");
 const workspace = () => [document.getElementById("main"), document.getElementById("thread")];
-let shown = null; // the view as it is shown, with the person's id and the errors
-let opener = null; // what had the focus before
-const unsent = new Map(); // by block_id and action_id, the newest value that the sandbox has not been sent
+let shown = null; // the view that is shown, with the person's id and the errors
+let opener = null; // the element that had the focus before
+const unsent = new Map(); // the latest value that hasn't been sent to the sandbox, by block_id and action_id
 let sending = null;
 
-/** Show a person's dialog, or none if `view` is null. */
+/** Show a person's dialog, or close it if `view` is null. */
 export function showModal(view, { user, people }) {
   if (!view) {
     if (shown) close();
@@ -77,8 +78,9 @@ function readAll() {
 }
 
 /**
- * Take what was typed or chosen. Outside inputs, and in inputs with dispatch_action, the app hears of it: of text
- * when Enter is pressed, unless the element asks for each character. Return a promise if something is sent.
+ * Handle a change of a value. For elements outside input blocks, and in input blocks with dispatch_action, the app is
+ * notified. For typed text, this happens when Enter is pressed, or for each character if the element requests this.
+ * Return a promise if something is sent.
  */
 function change(view, user, block, element, selected, entered) {
   const asks = block.type !== "input" || block.dispatch_action;
@@ -99,7 +101,7 @@ function click(view, user, block, element, selected) {
   });
 }
 
-/** Send what is unsent, one after the other, so that the newest value arrives last. */
+/** Send the unsent values one after the other, so that the latest value of an element arrives last. */
 function flush() {
   sending ||= (async () => {
     while (unsent.size) {

@@ -1,4 +1,4 @@
-// The panel: time, machines, vendors, faults, money, and the requests that the servers receive.
+// The panel for the outside world: time, machines, money, vendors, faults, and the requests that the servers receive.
 
 import { post } from "./api.js";
 import { button, el, keep, select } from "./dom.js";
@@ -10,19 +10,19 @@ const SERVERS = { slack: "Slack", compute: "Compute Clear", github: "GitHub" };
 const ALL = "all requests";
 const requestsOf = (fault) => (fault.endpoint === "*" ? ALL : fault.endpoint);
 
-/** Return what a fault means. `pairs` has the API's words for faults, each with its phrase. */
+/** Return the description of a fault. `pairs` are the API's names of faults with their descriptions. */
 const phraseOf = (pairs, word) => pairs.find(([each]) => each === word)[1];
 
-/** Return a price with its digits, and at least two after the point. */
+/** Format a price with all of its digits, and with at least two decimal places. */
 const priceOf = (rate) => `$${rate}`.replace(/^[^.]*$/, "$&.").replace(/\.\d?$/, (cents) => cents.padEnd(3, "0"));
 
-/** Return how busy a machine's GPUs are. */
+/** Describe the utilization of a machine's GPUs. */
 function use(gpus) {
   const percents = gpus.map((each) => each ?? "?");
   return new Set(percents).size > 1 ? `GPUs at ${percents.join(", ")}%` : `${gpus.length > 1 ? `${gpus.length} ` : ""}GPUs at ${percents[0]}%`;
 }
 
-/** Return a section that stays open or closed over a reload. */
+/** Create a section that remembers whether it is open after a reload. */
 function section(title, ...children) {
   const name = `section ${title}`;
   const open = sessionStorage.getItem(name) ?? String(title === "Time" || title === "Machines");
@@ -69,7 +69,7 @@ export class Panel {
     setInterval(() => this.tick(), 1000);
   }
 
-  /** Show the parts of the world that are new. */
+  /** Update the parts of the panel whose data is in `news`. */
   show(world, news) {
     if (news.clock) this.showClock(news.clock);
     if (news.machines) this.showMachines(world.machines, world.choices);

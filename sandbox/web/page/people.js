@@ -1,10 +1,10 @@
-// How people and the app look: avatars with initials and a colour of their own, and the app's badge.
+// Renders avatars, which show a person's initials on a background colour, and the app's badge.
 
 import { el } from "./dom.js";
 
-const COLOURS = 8; // that style.css has
+const COLOURS = 8; // the number of colours in style.css
 
-/** Return a person's avatar, or the app's icon. It is for the eye only: the name stands beside it. */
+/** Create a person's avatar, or the app's icon. Screen readers skip it, because the name is next to it. */
 export function avatar(id, name, isApp = false) {
   if (isApp) return el("span", { class: "avatar app", "aria-hidden": "true" });
   const sum = [...id].reduce((total, sign) => total + sign.codePointAt(0), 0);

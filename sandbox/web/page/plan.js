@@ -1,9 +1,9 @@
-// The blocks plan and task_card: a checklist that the app edits as its steps are done.
+// Renders the blocks plan and task_card: a checklist that the app updates as tasks are completed.
 
 import { el, svg } from "./dom.js";
 import { richText } from "./rich_text.js";
 
-// What stands for each status, for the eye and for a screen reader.
+// The text for screen readers and the icon for each status.
 const STATUS = {
   pending: ["not begun", () => [svg("circle", { cx: 8, cy: 8, r: 6, class: "ring" })]],
   in_progress: [

@@ -1,4 +1,4 @@
-// The block rich_text. The sandbox's Slack takes it with text to copy only.
+// Renders the block rich_text. The sandbox's Slack accepts only preformatted text in it, which people can copy.
 
 import { el } from "./dom.js";
 

@@ -1,4 +1,4 @@
-// The block data_table: a table that people can sort and turn the pages of.
+// Renders the block data_table: a table with pages that people can sort.
 
 import { button, el } from "./dom.js";
 

@@ -1,10 +1,10 @@
-// Text as the server has taken it apart, and times in a person's zone.
+// Renders text that the server has split into spans, and formats times in a person's time zone.
 
 import { el } from "./dom.js";
 
 const TAGS = { bold: "strong", italic: "em", strike: "s", code: "code" };
 
-/** Return the nodes of a text. */
+/** Convert spans to DOM nodes. */
 export function nodes(spans) {
   return (spans || []).map((span) => {
     let node = document.createTextNode(span.text);
@@ -16,20 +16,20 @@ export function nodes(spans) {
   });
 }
 
-/** Return a text without its looks. */
+/** Return the text of spans without formatting. */
 export const plain = (spans) => (spans || []).map((span) => span.text).join("");
 
-/** Return a date in a zone, such as `Mon 30 Nov`. */
+/** Format a date in a time zone, such as `Mon 30 Nov`. */
 export function dayOf(date, zone) {
   return date.toLocaleDateString("en-GB", { timeZone: zone, weekday: "short", day: "numeric", month: "short" }).replace(",", "");
 }
 
-/** Return a time of day in a zone. */
+/** Format a time of day in a time zone, such as `14:05`. */
 export function timeOf(date, zone) {
   return date.toLocaleTimeString("en-GB", { timeZone: zone, hour: "2-digit", minute: "2-digit" });
 }
 
-/** Return a date as the line above its messages says it. */
+/** Return the text of the line above the messages of a day: `Today`, `Yesterday`, or a date. */
 export function dayLine(date, zone, now) {
   const day = dayOf(date, zone);
   if (day === dayOf(now, zone)) return "Today";
