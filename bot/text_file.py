@@ -34,7 +34,7 @@ def read_text(path: Path, largest: int = LARGEST) -> str:
             content = file.read(largest + 1)
     except OSError as error:
         raise Unreadable(error.strerror or "it can't be opened") from error
-    except ValueError as error:  # a path with a NUL byte
+    except ValueError as error:  # the path contains a NUL byte
         raise Unreadable("its path isn't valid") from error
     if len(content) > largest:
         raise Unreadable(f"it is larger than {largest // 1024} KiB")
@@ -52,7 +52,7 @@ class EnvFile:
     """The content of a `.env` file."""
 
     values: Mapping[str, str] = field(default_factory=dict)
-    """The values by name in capitals. Empty values are left out."""
+    """The values, by name in upper case. Empty values are left out."""
     wrong: str | None = None
     """A message if the file, or one of its lines, can't be read."""
     readable: bool = True

@@ -126,8 +126,8 @@ _DROP_ANSWERS = delete(messages).where(
         .limit(MAX_ROWS)
     )
 )
-# Don't use EXISTS here: PostgreSQL might read all rentals for it. It evaluates a scalar subquery with one lookup
-# by key for each message.
+# These are scalar subqueries, for which PostgreSQL looks up one rental by key for each message. For EXISTS,
+# PostgreSQL might read all rentals.
 _RENTAL_OVER_AT = select(rentals.c.over_at).where(rentals.c.id == _c.rental_id, ~rentals.c.live).scalar_subquery()
 _QUESTION_OVER_AT = (
     select(admin_questions.c.over_at).where(admin_questions.c.id == _c.question_id).scalar_subquery()

@@ -87,8 +87,8 @@ def _busy() -> StoreBusy:
 def query_errors() -> Iterator[None]:
     """Raise StoreBusy in place of errors that are outages of the database. All other errors pass through.
 
-    An OSError or a timeout inside this block must come from the database, because no transaction is open during a
-    call to another service. asyncpg raises such errors, and SQLAlchemy does not wrap them.
+    An OSError or a timeout counts as an outage too, because asyncpg raises these errors and SQLAlchemy does not
+    wrap them. They can only come from the database, because the bot calls no other service during a transaction.
     """
     try:
         yield

@@ -62,7 +62,7 @@ _NOT_ASKED_SINCE = (
 
 class People(Rows):
     async def get(self, user_id: str, not_before: datetime) -> Person | None:
-        """Return a person if Slack reported on them at `not_before` (wall-clock time) or later, otherwise None."""
+        """Return a person, or None if their data was read from Slack before `not_before` (wall-clock time)."""
         return await self._first(Person, _PERSON, key=user_id, not_before=not_before)
 
     async def names(self, user_ids: Collection[str]) -> dict[str, str]:
@@ -132,7 +132,7 @@ class People(Rows):
         return found
 
     async def add_key(self, user_id: str, key: Key) -> bool:
-        """Add a key as the person's last one.
+        """Add a key at the end of a person's list of keys.
 
         If they already have the key, only its comment is updated, and False is returned.
         """

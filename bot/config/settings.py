@@ -178,7 +178,7 @@ class Settings(CommandSettings):
     @field_validator("slack_app_token", "slack_signing_secret", "slack_http")
     @classmethod
     def _set_if_needed(cls, value: Any, info: ValidationInfo) -> Any:
-        """Raise the same error as for a missing setting if Slack's mode requires this setting."""
+        """If the setting is empty although Slack's mode requires it, raise the error for a missing setting."""
         needed_in = SlackMode.SOCKET if info.field_name == "slack_app_token" else SlackMode.HTTP
         if value is None and info.data.get("slack_mode") is needed_in:
             raise PydanticCustomError("missing", "Field required")

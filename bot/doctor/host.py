@@ -58,7 +58,7 @@ def start_command(typed: str, *, user: int, systemd: Path = SYSTEMD) -> str:
 
     Args:
         typed: The command as it was typed, such as `.venv/bin/gpubot`.
-        user: The ID of the user who called it.
+        user: The ID of the user who typed it.
         systemd: The folder that shows whether systemd is in use.
     """
     return "systemctl enable --now gpubot" if user == 0 and systemd.is_dir() else f"{typed} run"
@@ -105,7 +105,8 @@ async def _port(context: CheckContext, name: str, address: str, session: aiohttp
         if error.errno != errno.EADDRINUSE:
             why = os.strerror(error.errno) if error.errno else "this address doesn't exist"
             return wrong(name, f"I can't listen on {address}: {why}. Name an address of this machine.")
-        # The server for Slack ignores requests that aren't signed, so query the one for operators instead.
+        # The port is in use. Find out whether a running gpubot uses it, by querying GPUBOT_HTTP in either case,
+        # because the bot's server for Slack answers only requests that Slack has signed.
         if await _is_gpubot(context.settings.http, session, listens_for_slack=name == SLACK_HTTP):
             return ok(name, f"a running gpubot answers on {context.settings.http}.")
         return wrong(

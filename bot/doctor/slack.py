@@ -243,7 +243,7 @@ async def _person(client: AsyncWebClient, identity: BotIdentity, what: str, user
         return wrong(what, f"{who} is a bot. Name a person.")
     if person.outsider:
         return wrong(what, f"{who} belongs to another workspace. Name someone in yours.")
-    if person.guest and not what.startswith(FINANCE):  # a guest may be in finance
+    if person.guest and not what.startswith(FINANCE):  # guests are allowed only in finance
         return wrong(what, f"{who} is a guest. Name a full member.")
     return ok(what, f"{who}.")
 

@@ -235,7 +235,7 @@ def _from_command(value: object) -> tuple[str | None, int | None]:
             found_host = host(destination.group(1)) if destination else None
             if found_host is None:
                 return None, None
-        else:  # a command to run on the machine
+        else:  # words after the destination would be run as a command on the machine
             return None, None
     return found_host, found_port
 

@@ -263,8 +263,8 @@ class Transport:
         try:
             found = self.use_token(self._read_token())
         except (GpubotError, OSError, ValueError) as error:
-            # The file with the token may just be being replaced, for example. When the token is refused again, it
-            # is read again.
+            # The token file may be in the middle of being replaced, for example. When the token is refused the
+            # next time, it will be read again.
             _log.warning("market.token_not_read", error=type(error).__name__)
             return False
         if found:

@@ -4,8 +4,7 @@ pyproject.toml has an upper bound for the version of each of these packages. Bef
 new version that the private parts still exist and have the same effect:
 
 - aiosqlite: `Connection._thread` is made a daemon thread. Otherwise, a process that exits without closing its
-database
-  would wait forever.
+  database would wait forever.
 - aiohttp: `ClientSession._retry_connection` is switched off. Otherwise, aiohttp could repeat a call unnoticed.
 """
 

@@ -113,9 +113,8 @@ class Connector:
                 return self._last.get(host, []) if error.errno == socket.EAI_AGAIN else []
             except OSError:
                 return []
-        self._last.pop(
-            host, None
-        )  # so that the name moves to the end: below, the first name is removed as the oldest
+        # Remove the name first, so that it moves to the end of the dict: its first name is dropped as the oldest.
+        self._last.pop(host, None)
         self._last[host] = found
         if len(self._last) > MOST_REMEMBERED:
             del self._last[next(iter(self._last))]

@@ -85,7 +85,7 @@ def probe_key_in(path: Path) -> ProbeKey:
         key = asyncssh.import_private_key(read_text(path, LARGEST_FILE))
     except Unreadable as error:
         raise Unusable(f"GPUBOT_PROBE_KEY_FILE: I can't read the file: {error}.") from None
-    except ValueError:  # KeyImportError is one; a damaged key may raise others
+    except ValueError:  # asyncssh's KeyImportError, or another one if the key is damaged
         raise Unusable(
             "GPUBOT_PROBE_KEY_FILE: the file has no private SSH key that works without a passphrase."
         ) from None

@@ -46,7 +46,7 @@ _ON_ENDING = re.compile(
     f"(none|there)|refused ({'|'.join(OnEndingRefused)})|running {_END}|ended ([0-9]{{1,3}}) {_END}"
 )
 _TIMED_OUT = "137"
-"""The exit status of a shell command that was ended by SIGKILL: 128 + 9.
+"""The exit status of nvidia-smi after it was ended by SIGKILL because it hung: 128 + 9.
 
 See pubs.opengroup.org/onlinepubs/9799919799, Shell Command Language, 2.8.2.
 """

@@ -30,9 +30,9 @@ LONGEST_TURN = 600.0
 If the last poll was longer ago, the process must have been suspended in the meantime.
 """
 CLOCK_WAS_SET = 60.0
-"""The smallest difference in seconds that shows that the wall clock was set, or that the machine slept.
+"""The seconds by which the wall clock and the monotonic clock may disagree about the time since the last poll.
 
-The times that have passed since the last poll by the wall clock and by the monotonic clock are compared.
+If they differ by more than this, the wall clock was set, or the machine slept.
 """
 
 log = structlog.get_logger("gpubot.watchdog")

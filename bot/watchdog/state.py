@@ -88,7 +88,7 @@ class Poll(Frozen):
 
 
 class Options(Frozen):
-    """Options that don't change while the watchdog runs."""
+    """The command-line options and settings that the watchdog's decisions and messages depend on."""
 
     destroy: bool
     admins: tuple[str, ...]
