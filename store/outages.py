@@ -125,8 +125,8 @@ def startup_errors() -> Iterator[None]:
 async def return_connection(conn: AsyncConnection) -> None:
     """Return a connection to its pool, even if the task is cancelled in the meantime.
 
-    A broken connection is removed from the pool. That raises no error, because the connection's transaction has
-    ended by then.
+    If the connection is broken, it is removed from the pool instead. No error is raised for that, because the
+    transaction of the connection has ended already.
     """
     if conn.dialect.name == "sqlite":
         # Returning a SQLite connection never waits, so it can't be cancelled halfway. Don't use a separate task:

@@ -116,8 +116,8 @@ class People(Rows):
     async def keys(self, user_id: str) -> list[Key]:
         """Return a person's keys in order.
 
-        The first one is the default key, which the purchase sends as the machine's own key. The startup script
-        installs the others.
+        The first one is the default key. It is sent with the purchase, so that the vendor installs it on the
+        machine. The startup script installs the other keys.
         """
         return await self._all(Key, _KEYS, key=user_id)
 

@@ -177,7 +177,7 @@ _INSTEAD = {
     CHART: "no charts",
     "alert": "bold lines instead of alerts in dialogs",
 }
-"""What people see if the workspace refuses a type of block, by that type, in the words of the finding."""
+"""The replacement that people see if the workspace refuses a type of block, by type of block."""
 
 
 async def _blocks(client: AsyncWebClient) -> Finding:

@@ -196,8 +196,8 @@ def _not_found(answer: Answer, resource_id: str) -> bool:
     """Return whether an answer says that there is no such resource.
 
     The status is 404, or 422 if the ID isn't a UUID: the market never assigns such an ID (docs/compute-clear.md,
-    "Status and resources"). If 422 didn't count as "not found", an invalid ID that one answer of the market
-    contained would become a machine whose deletion can never be confirmed.
+    "Status and resources"). If the market sent an invalid ID by mistake and 422 didn't count as "not found", the
+    bot would wait forever for the deletion of that machine to be confirmed.
     """
     return answer.status == 404 or (answer.status == _INVALID and not _is_uuid(resource_id))
 

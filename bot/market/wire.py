@@ -87,7 +87,8 @@ def _read_entries(
 ) -> tuple[T, ...]:
     """Parse each entry of a list with `read`.
 
-    Entries for which `read` returns None or raises _UnusableEntry are left out; the latter are logged.
+    Entries for which `read` returns None or raises _UnusableEntry are left out. Each _UnusableEntry is also
+    logged.
     """
     results: list[T] = []
     reasons: Counter[str] = Counter()

@@ -55,8 +55,8 @@ async def serve(
         clock: The clock for waiting requests.
         report: Returns the answer of /health.
         exposition: Returns the answer of /metrics.
-        works: Returns whether work is in progress. While it is, a report can't be settled, so a waiting request
-            doesn't create one.
+        works: Returns whether work is in progress. While there is work, a waiting request keeps waiting without
+            creating a report.
         ready: Returns whether Slack's requests can be sent to this process. Without it, there is no /ready.
         machines: The answer of /machines. Without it, there is no /machines.
 

@@ -1,7 +1,7 @@
 """Queries the bot and the market, and posts to Slack.
 
-Apart from statuses and error codes, nothing from an answer is logged, and neither is an address, because they may
-contain secrets.
+Only the statuses and error codes of answers are logged. The rest of an answer and the addresses may contain
+secrets.
 """
 
 from __future__ import annotations

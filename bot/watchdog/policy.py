@@ -189,8 +189,8 @@ def _with_later_ends(
     later than any other, because a machine without an end is never deleted.
 
     Returns:
-        The machines that the bot has reported, with these ends. And the outage, which stores the known ends of
-        machines that the bot hasn't reported this time.
+        The machines that the bot has reported, with the later ends; and the outage, which now stores the known
+        ends of the machines that the bot hasn't reported this time.
     """
     known = {**outage.unnamed_ends, **{one.resource_id: one.ends_at for one in state.machines}}
     later = tuple(
