@@ -381,7 +381,7 @@ class Messages(Rows):
         return await self._all(Message, _SENDABLE, **given)
 
     async def end_back_off(self) -> None:
-        """Make all messages due now whose last call to Slack got no answer and that wait for their next try."""
+        """Retry now all messages whose last call got no answer from Slack, instead of waiting any longer."""
         await self._conn.execute(_END_BACK_OFF, {"now": self._real_now})
 
     async def next_due(self, after: datetime | None = None) -> datetime | None:

@@ -243,7 +243,7 @@ class Rentals(Attempts, Costs, claims.DueTable[ClaimedRental]):
         """Return the number of a person's live rentals and the hourly rate of the whole team, to check the limits.
 
         The rate includes orphaned attempts that may have bought a machine. Rentals that wait for an offer count
-        for neither. A transaction that writes must call `lock_spending` first.
+        towards neither of the two. A transaction that writes must call `lock_spending` first.
 
         Args:
             owner: The person whose rentals are counted.

@@ -327,7 +327,7 @@ def read_partly(kind: type[S]) -> tuple[S, dict[str, str]]:
 def _name(kind: type[CommandSettings], location: tuple[int | str, ...]) -> str:
     """Return the name of the setting that an error is about.
 
-    Pydantic's location is that name, or the name of the field if the error is about the field's default.
+    Pydantic's error contains that name, or the name of the field if the error is about the field's default value.
     """
     if not location:
         return "GPUBOT_CLOCK_URL"

@@ -126,8 +126,8 @@ class Transport:
     there is a different one now, the call is made once more with that token. This is safe, because a call with a
     refused token has no effect.
 
-    Each call that buys something uses a new connection. A pooled connection might be closed by the server at the
-    very moment, and nobody would know whether the request had arrived.
+    Each call that buys something uses a new connection. If the server closed a pooled connection just as the
+    request is sent, nobody would know whether the request had arrived.
     """
 
     def __init__(
@@ -145,10 +145,12 @@ class Transport:
         """Create a client for the API at `base_url`.
 
         Args:
-            base_url: The address of the API. token: The token to begin with. clock: The bot's clock. timeouts: The
-            limits for each kind of call. on_token: Called with True if the market refuses the token, and with
-            False if it accepts the token. It is
-                called after the first answer, and then only when the result changes.
+            base_url: The address of the API.
+            token: The token to begin with.
+            clock: The bot's clock.
+            timeouts: The limits for each kind of call.
+            on_token: Called with True if the market refuses the token, and with False if it accepts the token. The
+                first call follows the first answer. After that, it is called only when the result changes.
             read_token: Reads the token again after it has been refused. It may raise GpubotError.
             on_call: Called for each call with its name and its outcome. The outcome is a class of statuses such as
                 `2xx`, or `no_answer`. If there is an answer that can't be used, `on_call` is called a second time,

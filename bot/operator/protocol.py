@@ -92,8 +92,7 @@ def ask(command: Command) -> str:
 
     Raises:
         Mistake: The bot did nothing, for the reason in the message. Also raised if a setting that determines the
-        path
-            of the socket can't be read.
+            path of the socket can't be read.
         Unusable: No bot is running on this machine, or another user could be impersonating the bot.
         Outage: The bot didn't answer. It may have carried out the command.
     """

@@ -62,8 +62,8 @@ def destroy_resource(resource_id: str, confirmed: Callable[[], str | None], say:
 def _ask(settings: Settings, question: Callable[[ComputeClear], Awaitable[T]]) -> T:
     """Make one call to Compute Clear.
 
-    Each call runs in an event loop of its own, so that no event loop is running while a person is prompted. It
-    would ignore Ctrl-C.
+    Each call runs in an event loop of its own, so that no event loop is running while a person is prompted. A
+    running event loop would ignore Ctrl-C.
     """
 
     async def asked() -> T:

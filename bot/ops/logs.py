@@ -23,7 +23,7 @@ from bot.model.records import Change
 from bot.tracebacks import as_text, parts_of, place
 
 QUIET = ("slack_bolt", "slack_sdk", "aiohttp", "httpx", "asyncssh", "alembic", "apscheduler", "sqlalchemy")
-"""Libraries that log much below the level ERROR, possibly with content. Only their errors are logged."""
+"""Libraries whose log messages below the level ERROR are dropped, because they may contain content."""
 
 
 _STORY = {EventKind.ACCEPTED: "bought", EventKind.BLOCKED: "waiting"}
@@ -56,7 +56,7 @@ class LibraryHandler(logging.Handler):
 class _LossyStream:
     """A stream that drops output that can't be written.
 
-    A full disk must not stop work just because it writes a log line.
+    Work must not fail just because its log lines can't be written, such as when the disk is full.
     """
 
     def __init__(self, stream: TextIO) -> None:

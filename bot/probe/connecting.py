@@ -1,6 +1,6 @@
 """Connects to machines by IP address or host name, and limits how much is read from a connection.
 
-Host names are looked up in DNS, because the machines belong to vendors.
+Vendors may report a host name instead of an IP address. It has to be looked up in DNS, which may not answer.
 """
 
 from __future__ import annotations

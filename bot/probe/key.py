@@ -1,6 +1,6 @@
 """The probe's SSH key, one for each installation.
 
-On a machine, the key can only run the probe's script.
+Machines allow whoever logs in with this key to run the probe's script, and nothing else.
 """
 
 from __future__ import annotations

@@ -67,9 +67,9 @@ def read_report(answer: bytes | bytearray, secret: bytes) -> Report | None:
     Returns None if there is no report of this version, or if any of its lines isn't one that the script prints.
 
     Args:
-        answer: The output of the machine. secret: A secret of at most 32 bytes with which addresses are hashed.
-        Without it, anyone who knows a hash could
-            find its address by hashing all possible addresses.
+        answer: The output of the machine.
+        secret: A secret of at most 32 bytes with which addresses are hashed. Without it, anyone who knows a hash
+            could find its address by hashing all possible addresses.
     """
     between = _between(answer)
     if between is None:
@@ -177,8 +177,8 @@ class _Reader:
     def _read_setup(self, rest: str) -> None:
         """Parse the progress of the setup script: `running`, `done`, `failed 1` or `failed 1 12`.
 
-        The numbers are the exit status and the line of the script. Anything else is ignored: the setup script runs
-        as root, so it can write anything into its status file.
+        The numbers are the exit status of the script and the line at which it failed. Anything else is ignored:
+        the setup script runs as root, so it can write anything into its status file.
         """
         if found := _SETUP.fullmatch(rest):
             state = SetupState(found[1])

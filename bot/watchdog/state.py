@@ -179,7 +179,7 @@ class StateFile:
         file can't be read.
 
         Returns:
-            The state. And, if the file was invalid, the path to which it was renamed, otherwise None.
+            The state, and the path to which the file was renamed if it was invalid, otherwise None.
         """
         try:
             text = read_text(self._path, LARGEST_FILE) if os.path.lexists(self._path) else ""
