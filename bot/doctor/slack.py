@@ -181,7 +181,7 @@ _INSTEAD = {
 
 
 async def _blocks(client: AsyncWebClient) -> Finding:
-    """Check which of the newer types of blocks the workspace accepts, in messages, modals and the Home tab.
+    """Check which of the newer types of blocks the workspace accepts in messages and in modals.
 
     If some are refused, the bot shows the same facts in classic blocks.
     """

@@ -263,8 +263,8 @@ def _why(client: _Client, error: Exception | None) -> Missed:
     if client.offered:
         # Don't check the class of the error: a server may refuse the key by just closing the connection.
         return Missed.NO_ANSWER if isinstance(error, TimeoutError) else Missed.REFUSED
-    # The key was never offered. If the server has presented a host key and then denied the login, the key counts as
-    # refused: such a server accepts no keys at all, or refuses this one before it has proven its identity.
+    # The key was never offered. If the server has presented a host key and then denied the login, the key counts
+    # as refused: such a server accepts no keys at all, or refuses this one before it has proven its identity.
     refused = client.shown is not None and isinstance(error, asyncssh.PermissionDenied)
     return Missed.REFUSED if refused else Missed.NO_ANSWER
 
