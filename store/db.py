@@ -408,7 +408,7 @@ class Database:
                     listener(change)
 
     async def takes_writes(self) -> bool:
-        """Return whether the database can be written now, by trying to.
+        """Return whether the database can be written now, by trying to write to it.
 
         Listeners of `on_commit` aren't called. If the attempt fails but another write was committed in the
         meantime, the result is still True, because the database was only busy.

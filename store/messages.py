@@ -355,7 +355,7 @@ class Messages(Rows):
         return await self._first(Message, _GET, key=message_id)
 
     async def alert_of(self, event_id: int, to: Destination) -> Message | None:
-        """Return the alert that an event sent to this person or channel, or None."""
+        """Return the alert about an event to this person or channel, or None if there is none."""
         return await self._first(Message, _ALERT, event=event_id, reader=to)
 
     async def due(self, real_now: datetime, limit: int, without: Unsendable | None = None) -> list[Message]:

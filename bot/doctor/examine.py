@@ -1,4 +1,4 @@
-"""Runs all checks concurrently, so that one with a bug doesn't hide the others."""
+"""Runs all checks concurrently. A check with a bug doesn't hide the results of the others."""
 
 from __future__ import annotations
 

@@ -92,9 +92,9 @@ class Timeouts(Frozen):
     """The maximum time of a whole call in seconds (wall clock)."""
 
     procure: float = 75.0
-    """The API may need almost a minute."""
+    """The longest of the limits, because the API may need almost a minute to buy a machine."""
     offers: float = 30.0
-    """The API queries every vendor."""
+    """Longer than for most calls, because the API queries every vendor."""
     other: float = 15.0
 
 

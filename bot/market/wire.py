@@ -298,7 +298,7 @@ def procured(body: object, offer_id: str, anomalies: Anomalies) -> Procured:
 
 
 def _gives_other_reason(detail: str) -> bool:
-    """Return whether a purchase failed for another reason than that the offer is sold out."""
+    """Return whether a purchase failed for a reason other than that the offer is sold out."""
     words = detail.casefold()
     if any(word in words for word in _ABOUT_THE_ACCOUNT):
         return True

@@ -188,8 +188,9 @@ class _Reader:
     def _read_on_ending(self, rest: str) -> None:
         """Parse the progress of on-ending.sh.
 
-        It is `none`, `there`, `refused owner`, `running 1764365000` or `ended 1 1764365000`. The numbers are the
-        exit status and the end for which the script was started. Anything else is ignored.
+        The progress is `none`, `there`, `refused owner`, `running 1764365000` or `ended 1 1764365000`. The small
+        number is the script's exit status. The large one is the end of the lease for which the script was started,
+        in Unix seconds. Anything else is ignored.
         """
         found = _ON_ENDING.fullmatch(rest)
         if found is None:

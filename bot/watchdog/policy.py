@@ -45,7 +45,7 @@ class Message(Frozen):
 
 
 class Decision(Frozen):
-    """The outcome of a poll: the new state, and what to do."""
+    """The new state after a poll, and the messages and deletions that follow from it."""
 
     state: State
     say: tuple[Message, ...] = ()

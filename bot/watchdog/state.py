@@ -43,7 +43,7 @@ class BotAnswer(Frozen):
     """The bot's answer to a poll."""
 
     trouble: Trouble | None = None
-    """None if the bot is well."""
+    """The kind of problem. None if the bot is well."""
     why: str = ""
     """A description of the problem that can be inserted into a sentence, such as `the connection broke`.
 
@@ -60,7 +60,7 @@ class Living(Frozen):
     resource_id: str
     name: str | None
     rate: Decimal | None
-    """In USD per hour."""
+    """The price in USD per hour. None if the market doesn't report a price."""
     since: Instant | None
     gpus: str | None = None
     """The GPUs, such as `1x H100 SXM 80 GB`. None if the market doesn't report them."""
@@ -80,7 +80,7 @@ class Poll(Frozen):
     """One poll of the bot and the account."""
 
     at: Instant
-    """In bot time."""
+    """The bot time of the poll."""
     continues: bool
     """True if the watchdog ran without interruption since the previous poll, and nobody set the clock."""
     bot: BotAnswer
@@ -154,12 +154,12 @@ class State(Frozen):
     answered_at: Instant | None = None
     """The time at which the bot last reported its machines."""
     machines: tuple[WatchedMachine, ...] = ()
-    """The machines that the bot reported at that time."""
+    """The machines that the bot has reported most recently."""
     outage: Outage | None = None
     wrong_since: Instant | None = None
     """The time since which the bot has been well but unable to use Slack. None if it can use Slack."""
     wrong_told: bool = False
-    """True if people have been notified of that problem."""
+    """True if people have been notified that the bot can't use Slack."""
     token_refused: bool = False
     """True if people have been notified that the market refuses the watchdog's token."""
     notes: tuple[str, ...] = ()
