@@ -60,7 +60,7 @@ def not_checked(what: str, words: str) -> Finding:
 
 
 def all_well(findings: Iterable[Finding]) -> bool:
-    """Return whether no check has found anything that must be fixed before `gpubot run`."""
+    """Return whether all checks were made and have passed. A hint counts as passed."""
     return all(finding.mark in {Mark.OK, Mark.HINT} for finding in findings)
 
 
