@@ -108,7 +108,7 @@ async def _run(size: Size, folder: Path) -> tuple[Run, Run]:
         async with open_world(folder, "commands") as world, _bot(world, size, size.beside) as (command, _):
             for number in range(size.people):  # so that the bot has looked up each person before
                 await command(number)
-            await world.settle()
+            await world.wait_until_idle()
             await world.switch_on_rate_limits()
             commands = await _compare(size, command, empty_command)
         async with open_world(folder, "clicks") as world:
@@ -130,11 +130,11 @@ async def _count_commits(size: Size, folder: Path) -> dict[str, float]:
     few = changed(size, people=size.counted)
     async with open_world(folder, "commits") as world, _bot(world, few, few.people) as (command, click):
         for name, act in (("command", command), ("click", click)):
-            await world.settle()
+            await world.wait_until_idle()
             before = await world.commits()
             for number in range(size.counted):
                 await act(number)
-                await world.settle()
+                await world.wait_until_idle()
             commits[name] = (await world.commits() - before) / size.counted
     return commits
 
@@ -169,7 +169,7 @@ async def _bot(world: World, size: Size, machines: int) -> AsyncIterator[tuple[A
     await seed(world, clock, bought, state=State.READY, owners=owners, channel=channel)
     async with running(world, BOT, world.settings(channel)):
         clicks = [(user, *await wait_for_button(world, user, KEEP)) for user in owners]
-        yield _asking(world, users, channel), _clicking(world, clicks)
+        yield _command_action(world, users, channel), _click_action(world, clicks)
 
 
 @asynccontextmanager
@@ -182,20 +182,20 @@ async def _empty(world: World, size: Size) -> AsyncIterator[tuple[Act, Act]]:
     async with running(world, EMPTY, world.settings(channel)):
         clicks = [(user, *await wait_for_button(world, user, KEEP)) for user in users]
         await world.switch_on_rate_limits()
-        yield _asking(world, users, channel), _clicking(world, clicks)
+        yield _command_action(world, users, channel), _click_action(world, clicks)
 
 
-def _asking(world: World, users: list[str], channel: str) -> Act:
-    async def ask(number: int) -> float:
+def _command_action(world: World, users: list[str], channel: str) -> Act:
+    async def run_command(number: int) -> float:
         outcome = await world.sandbox.command(users[number % len(users)], channel, REQUEST)
         if outcome.payload:
             raise NotRunning(f"A request was refused: {outcome.payload}.")
         return _milliseconds(outcome)
 
-    return ask
+    return run_command
 
 
-def _clicking(world: World, clicks: list[Click]) -> Act:
+def _click_action(world: World, clicks: list[Click]) -> Act:
     async def click(number: int) -> float:
         user, message, button = clicks[number % len(clicks)]
         return _milliseconds(await world.sandbox.click(user, message, button, as_read=True))

@@ -150,7 +150,7 @@ class Crowd:
                 "UPDATE resources SET read_at = ? WHERE rental_id = ?",
                 [((at - CHECK_EVERY).strftime(_TEXT), live.rental_id) for live, at in due.items()],
             )
-        probe_runs = spread(self.live("visited", counts), start, min(PROBE_EVERY.values()) * 2)
+        probe_runs = spread(self.live("probed", counts), start, min(PROBE_EVERY.values()) * 2)
         connection.executemany(
             "UPDATE visits SET due_at = ? WHERE rental_id = ?",
             [(at.strftime(_TEXT), live.rental_id) for live, at in probe_runs.items()],
@@ -200,7 +200,7 @@ async def gather(world: World, owners: Sequence[str], channel: str) -> Crowd:
     await write([provisioning], state=State.PROVISIONING)
     await write([ready], state=State.READY, quiet=True)
     restored(world.file, world.folder / TEMPLATE)
-    bought = {"provisioning": provisioning, "visited": machine, "ready": ready}
+    bought = {"provisioning": provisioning, "probed": machine, "ready": ready}
     return Crowd(world, owners, {kind: _live(world.file, one) for kind, one in bought.items()})
 
 

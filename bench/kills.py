@@ -23,7 +23,7 @@ from bench.worlds import BOT, CONNECTIONS, World, open_world, running
 COMMAND = "get H100 EU for 30m now"
 STEP = timedelta(minutes=6)
 STEPS = 11
-"""The steps cover an hour after the start, plus one step.
+"""The number of steps after the restart: an hour, plus one more step.
 
 By then, a lease of 30 minutes, which starts when the machine is ready, has ended, even with a grace period.
 """
@@ -39,14 +39,14 @@ LONGEST = 30.0
 
 
 class Lost(NamedTuple):
-    """The damage after an hour."""
+    """The machines that were lost or billed for too long, an hour after the kill."""
 
     unwatched: int
     """The number of machines that are billed, but that the app never requested."""
     past_end: int
     """The number of machines that are billed although their lease of 30 minutes has ended."""
     under_way: int
-    """The number of purchases that were still unanswered when the app was killed."""
+    """The number of purchases to which the marketplace hadn't responded when the app was killed."""
     doubt: str
 
 

@@ -30,7 +30,7 @@ PEER = ("-m", "bench.peer", PEER_FILE)
 UNLIMITED_PEER = (*PEER, "--no-limits")
 PEER_CONNECTIONS = 1
 MORE_LEAD = 5000
-"""The number of rentals for which an app gets another `lead_seconds` to start.
+"""An app gets `lead_seconds` more to start for every 5,000 rentals.
 
 The figure `restart_*` is the time that a start really takes.
 """

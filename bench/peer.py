@@ -182,7 +182,7 @@ class Peer:
         if stage == "ready":
             rental.state, rental.ends_at = "ready", self.time.now() + rental.lasts
             where = ", ".join(str(one.get("ssh_command")) for one in status["instances"])
-            await self._tell(name, rental, f"`{name}` is ready: {where}")
+            await self._save_and_notify(name, rental, f"`{name}` is ready: {where}")
         elif stage == "failed":
             await self._end(name, rental, "could not be provided")
         elif stage in {"available", "expired"} and age > UNSOLD_AFTER:
@@ -196,14 +196,16 @@ class Peer:
             await self._end(name, rental, "has reached its end")
         elif now >= ends_at - WARN_BEFORE and not rental.warned:
             rental.warned = True
-            await self._tell(name, rental, f"`{name}` ends soon", _button("Extend by 1h", "extend", name))
+            await self._save_and_notify(
+                name, rental, f"`{name}` ends soon", _button("Extend by 1h", "extend", name)
+            )
         elif all([await self._is_deleted(resource) for resource in rental.resources]):
             await self._end(name, rental, "was taken back by its vendor")
 
     async def _end(self, name: str, rental: Rental, why: str) -> None:
         """End a rental, and delete its machines. A failed purchase may nevertheless have bought a machine."""
         rental.state = "deleting"
-        await self._tell(name, rental, f"`{name}` {why}. It is deleted.")
+        await self._save_and_notify(name, rental, f"`{name}` {why}. It is deleted.")
 
     async def _delete(self, name: str, rental: Rental) -> None:
         listed = await self._call("GET", "/resources", params={"offer_id": rental.offer_id})
@@ -214,7 +216,7 @@ class Peer:
                 await self._call("DELETE", f"/resources/{resource}", params={"force": "true"})
         if all(deleted):
             del self.rentals[name]
-            await self._tell(name, rental, f"`{name}` is deleted.")
+            await self._save_and_notify(name, rental, f"`{name}` is deleted.")
 
     async def _is_deleted(self, resource: str) -> bool:
         answer = await self._call("GET", f"/resources/{resource}", params={"force_refresh": "true"})
@@ -228,7 +230,7 @@ class Peer:
         answer.raise_for_status()
         return cast(dict[str, Any], answer.json())
 
-    async def _tell(self, name: str, rental: Rental, text: str, *buttons: dict[str, Any]) -> None:
+    async def _save_and_notify(self, name: str, rental: Rental, text: str, *buttons: dict[str, Any]) -> None:
         """Save the rental, then send its owner a message. In this order, only the message can be lost."""
         self.save()
         log.info("%s: %s", name, rental.state)
@@ -322,7 +324,7 @@ class Peer:
             await self.rent(person, offer_id, float(lasts))
         elif (rental := self.rentals.get(value)) is not None and rental.state == "ready":
             rental.ends_at, rental.warned = rental.ends_at + 3600, False
-            await self._tell(value, rental, f"`{value}` goes on for an hour.")
+            await self._save_and_notify(value, rental, f"`{value}` goes on for an hour.")
 
     async def _destroy(self, name: str) -> None:
         rental = self.rentals[name]

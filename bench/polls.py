@@ -29,7 +29,7 @@ from bot.model.base import Frozen
 from bot.model.state import State
 from demo.processes import NotRunning
 
-LOOK_EVERY = 1.0
+READ_EVERY = 1.0
 """Wall-clock seconds between two reads of the due times. A due time changes only every 15 s, so none is missed."""
 OWNERS = 200
 CLOCKS_APART = timedelta(seconds=0.25)
@@ -81,7 +81,7 @@ async def measure(
         await seed(world, clock, bought, state=State.PROVISIONING, owners=owners, channel=channel)
         await world.switch_on_rate_limits()
         async with running(world, BOT, world.settings(channel)) as bot:
-            await wait(size.settle_seconds)
+            await wait(size.first_round_seconds)
             since, cpu_before = await world.sandbox.now(), bot.cpu_seconds()
             due = await watch_due(world, size.poll_seconds)
             cpu, memory = bot.cpu_seconds() - cpu_before, bot.memory()
@@ -109,7 +109,7 @@ async def watch_due(world: World, span: float) -> Times:
     while seconds() < until:
         for offer_id, due_at in await _due_now(world):
             seen[offer_id].add(due_at)
-        await wait(LOOK_EVERY)
+        await wait(READ_EVERY)
     return {offer_id: sorted(moments) for offer_id, moments in seen.items()}
 
 

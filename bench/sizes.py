@@ -34,7 +34,7 @@ class Size(Frozen):
     many_provisioning: int = 3000
     probed: int = 1000
     """The number of probed machines in the second measurement of polls."""
-    settle_seconds: float = 16
+    first_round_seconds: float = 16
     """The time until the first round of polls, which were due before the bot started, has ended."""
     poll_seconds: float = 20
     poll_speed: float = 1
@@ -49,19 +49,19 @@ class Size(Frozen):
     killed_live: int = 1000
     """The number of live rentals when an app is killed while people rent."""
     rents: int = 20
-    """The number of people who rent at that time, one every `rent_every` seconds.
+    """The number of people who rent when an app is killed, one every `rent_every` seconds.
 
     The app is killed during the first purchases.
     """
     rent_every: float = 0.3
     procure_seconds: float = 3
-    """The time that the marketplace takes for each of these purchases."""
+    """The time that the marketplace takes for a purchase when an app is killed."""
     quiet_seconds: float = 1
     """The time without a request to the marketplace after which all due work counts as done."""
     questions: int = 120
     """The number of people whom the bot asks whether they still need their machine while a replica takes over."""
     before_kill: float = 5
-    """The time between the first of these questions and killing the replica that delivers messages."""
+    """The time between the bot's first question and killing the replica that delivers messages."""
     finished: int = 100_000
     charged: int = 1000
     """The number of charges in the month that `/gpu spend` reports."""
@@ -89,7 +89,7 @@ TINY = Size(
     provisioning=2,
     many_provisioning=4,
     probed=2,
-    settle_seconds=0,
+    first_round_seconds=0,
     poll_seconds=4,
     poll_speed=10,
     live=(8,),

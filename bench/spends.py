@@ -51,8 +51,8 @@ async def measure(size: Size, folder: Path) -> Figure:
     for file, count in ((long, size.finished), (short, size.charged)):
         await fill(file, MovedClock(NOON), count)
         await asyncio.to_thread(_spread, file, size.charged)
-    async with _asker(long) as ask_long, _asker(short) as ask_short:
-        took = await compare([ask_long, ask_short], size.spends)
+    async with _reporter(long) as report_long, _reporter(short) as report_short:
+        took = await compare([report_long, report_short], size.spends)
     return figure("spend_query", took[0], "ms", took[1])
 
 
@@ -64,18 +64,18 @@ def _spread(file: Path, charged: int) -> None:
 
 
 @asynccontextmanager
-async def _asker(file: Path) -> AsyncIterator[Callable[[], Awaitable[None]]]:
+async def _reporter(file: Path) -> AsyncIterator[Callable[[], Awaitable[None]]]:
     clock = MovedClock(NOON)
     store = await Database.open(f"sqlite:///{file}", claimant="bench", clock=clock)
     deps = Deps(store, clock, RULES)
 
-    async def ask() -> None:
+    async def reply() -> None:
         found = await service.report(deps, ADMIN, TEAM, PeriodKind.MONTH)
         answer = report(found, Reader(id=ADMIN.id, rules=RULES, now=NOON))
         if "The team has spent $" not in answer.text or not found.rows or found.forecast is None:
             raise AssertionError("the answer has no sums")
 
     try:
-        yield ask
+        yield reply
     finally:
         await store.close()

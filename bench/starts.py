@@ -34,6 +34,6 @@ async def measure(size: Size, folder: Path) -> Starts:
                 async with running(world, program, settings) as app:
                     times.append(app.connected_after)
                     if program == BOT:
-                        await world.settle()
+                        await world.wait_until_idle()
                         memory = app.memory()
     return Starts(bot=median(took[BOT]), empty=median(took[EMPTY]), memory=memory)

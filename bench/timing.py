@@ -32,7 +32,7 @@ BUSY = 20.0
 """The maximum CPU utilization before a run, in percent of all processors. With more, the run is invalid too."""
 ROUNDS = 10
 """The number of rounds in which compared functions take turns, so that a change in speed favours none of them."""
-_NAP, _LOOK = 0.01, 0.5
+_NAP, _LOAD_CHECK = 0.01, 0.5
 
 
 def seconds() -> float:
@@ -119,7 +119,7 @@ async def idle_machine() -> AsyncIterator[Machine]:
     because its own load would otherwise count as that of other processes.
     """
     psutil.cpu_percent()
-    await wait(_LOOK)
+    await wait(_LOAD_CHECK)
     busy = psutil.cpu_percent()
     process = await create_subprocess_exec(
         sys.executable, "-m", "bench.timing", cwd=Path(__file__).parents[1], stdin=PIPE, stdout=PIPE

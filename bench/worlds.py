@@ -19,7 +19,7 @@ from sandbox.client import SandboxClient
 ADMIN = "U0ANA0000"
 CONNECTIONS = 2
 CONNECTED_WITHIN = 100.0
-LOOK_AGAIN = 25.0
+LONGEST_WAIT = 25.0
 """The maximum wall-clock seconds that the sandbox waits for connections in one call."""
 SETTLED = {"settled": "0", "wait": "30"}
 POLICY = """\
@@ -48,7 +48,7 @@ class World:
         """Enable Slack's rate limits."""
         await self.sandbox.slack.post("pace", {"scale": 1.0})
 
-    async def settle(self) -> None:
+    async def wait_until_idle(self) -> None:
         """Wait until the bot is idle. Raise NotRunning if it isn't within 30 s."""
         address = f"http://{self.http}/health"
         async with aiohttp.ClientSession() as session, session.get(address, params=SETTLED) as answer:
@@ -75,7 +75,7 @@ class World:
 
     @property
     def file(self) -> Path:
-        """The file of the SQLite database."""
+        """The path of the SQLite database."""
         return self.folder / "gpubot.sqlite"
 
     def settings(self, channel: str) -> dict[str, str]:
@@ -168,7 +168,7 @@ async def _open_sockets(world: World, least: int) -> int:
     """Wait until at least `least` connections are open, or CONNECTED_WITHIN has passed. Return their number."""
     until = seconds() + CONNECTED_WITHIN
     while True:
-        found = len((await world.sandbox.sockets(least=least, wait=LOOK_AGAIN)).names)
+        found = len((await world.sandbox.sockets(least=least, wait=LONGEST_WAIT)).names)
         if found >= least or seconds() >= until:
             return found
 

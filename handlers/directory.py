@@ -60,10 +60,11 @@ _channels_log = structlog.get_logger("gpubot.channels")
 class HomeWorkspace:
     """The workspace that the bot belongs to, as reported by auth.test.
 
-    In an Enterprise organization, a click may name the organization as its user's team, and a user's home
-    workspace may differ from the bot's (docs.slack.dev/reference/interaction-payloads/block_actions-payload,
-    "user"). Only users.info shows whether the user is also a member of the bot's workspace
-    (docs.slack.dev/reference/objects/user-object, "enterprise_user").
+    In an Enterprise organization, a user can belong to several workspaces. The payload of a click then names only
+    one of them, or the organization itself, as the user's team
+    (docs.slack.dev/reference/interaction-payloads/block_actions-payload, "user"). Only users.info shows whether
+    the user is also a member of the bot's workspace (docs.slack.dev/reference/objects/user-object,
+    "enterprise_user").
     """
 
     team: str

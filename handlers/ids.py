@@ -311,7 +311,7 @@ class ExtendValue(Value):
     rental_id: str
     by: Span
     shown_end: Moment | None
-    """None for a typed command, which shows no end. Buttons always have an end."""
+    """The end that the reader saw. None for a typed command, because nothing has shown an end to the person."""
 
 
 class UntilValue(Value):

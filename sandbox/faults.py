@@ -2,8 +2,8 @@
 
 A request is read in full and added to the traffic log. Then the matching faults are applied to it: first every
 `latency`, then the oldest of the others. The server's handler runs in its own task, so that it always finishes,
-even if the client disconnects. While a fault that applies *before* the handler has not let the request through,
-the handler doesn't run at all.
+even if the client disconnects. With a fault that applies *before* the handler, the handler doesn't run at all, or
+only after the fault has released the request.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class FaultKind(StrEnum):
-    """The effect of a fault on a request. See docs/sandbox.md."""
+    """The effect of a fault on a request. See docs/sandbox-api.md."""
 
     LATENCY = "latency"
     STATUS = "status"

@@ -7,7 +7,7 @@ from zlib import crc32
 
 
 class Fault(StrEnum):
-    """A fault of a machine. docs/sandbox.md explains each."""
+    """A fault of a machine. docs/sandbox-api.md explains each."""
 
     SILENT = "silent"
     REFUSED = "refused"

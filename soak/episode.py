@@ -77,6 +77,7 @@ async def run(plan: Plan, databases: Databases, folder: Path) -> Outcome:
 
 
 async def _run_rounds(world: World, plan: Plan, outcome: Outcome) -> None:
+    """Run the opening, the rounds and the end of a plan, with the checks in between."""
     await world.start()
     await world.connected(CONNECT_UNDISTURBED)
     for action in plan.opening:
@@ -100,6 +101,7 @@ async def _run_rounds(world: World, plan: Plan, outcome: Outcome) -> None:
 
 
 async def _check(world: World, outcome: Outcome, *, over: bool) -> None:
+    """Run the checks on the evidence so far, and store the problems that weren't found before."""
     evidence = await gather(world, over=over)
     known = {finding.partition(": ")[2] for finding in outcome.findings}
     outcome.findings += [f"{outcome.place}: {finding}" for finding in check(evidence) if finding not in known]
@@ -116,6 +118,11 @@ async def _check(world: World, outcome: Outcome, *, over: bool) -> None:
 
 
 async def _round(world: World, each: Round, outcome: Outcome) -> None:
+    """Run a round: people act, disturbances begin and time passes, then a process is killed and started again.
+
+    With several replicas, the killed process starts again while people and the other process continue. With a
+    single process, everything else ends first, and the database may be replaced by a copy before the start.
+    """
     clock, world.calm_since = SystemClock(), None
 
     async def after(seconds: float, work: Coroutine[Any, Any, Any], count: str) -> None:
@@ -192,6 +199,10 @@ async def _wait_and_copy(world: World, each: Round, outcome: Outcome) -> None:
 
 
 async def _kill(world: World, kill: Kill, outcome: Outcome) -> None:
+    """Kill a process while a request of it is held, or at a random moment if no endpoint is named.
+
+    If the endpoint gets no request in time, the process is killed anyway.
+    """
     replica = world.replicas[int(kill.pick * len(world.replicas))]
     if kill.held is None:
         await SystemClock().pause(kill.after)
@@ -233,6 +244,7 @@ async def _stop_for(world: World, replica: Replica, kill: Kill, outcome: Outcome
 
 
 async def _start_again(world: World, kill: Kill, outcome: Outcome) -> None:
+    """Start the processes that are down. If the plan says so, kill one of them again during its start."""
     # If Slack refuses its token, gpubot rightly exits at its start. But the episode needs a running bot.
     await world.end_disturbances(TOKENS)
     replica = world.replicas[int(kill.pick * len(world.replicas))]
@@ -280,6 +292,7 @@ async def _until_all_is_over(world: World) -> None:
 
 
 def _count(world: World, outcome: Outcome) -> None:
+    """Add the counts of the episode to its outcome."""
     acknowledged = Counter(action.kind for action in world.actions if action.ok)
     outcome.counts["acknowledged"] += acknowledged.total()
     outcome.counts.update({f"{DID}{kind}": count for kind, count in acknowledged.items()})

@@ -120,6 +120,7 @@ async def _newest_first(world: World, who: str, *, versions: bool = False) -> li
 
 
 async def _click_a_button(world: World, action: Action) -> None:
+    """Click one of the buttons that the person sees, and handle the modal that the click opens."""
     buttons = [
         (message, button)
         for message in await _newest_first(world, action.who, versions=action.stale)
@@ -267,6 +268,7 @@ async def _performed(world: World, who: str, kind: str, **fields: Any) -> Perfor
 
 
 def _record(world: World, performed: PerformedAction, outcome: Outcome) -> None:
+    """Add an action to the record, with Slack's answer to it."""
     payload = outcome.payload
     text = str(payload.get("text", payload) if isinstance(payload, dict) else payload or "")
     refused = isinstance(payload, dict) and payload.get("response_action") in {"errors", "update"}
@@ -275,6 +277,7 @@ def _record(world: World, performed: PerformedAction, outcome: Outcome) -> None:
 
 
 def _pick(choices: Sequence[T], pick: float) -> T:
+    """Return the choice that a number from 0 to 1 selects. Raise NothingToActOn if there are no choices."""
     if not choices:
         raise NothingToActOn
     return choices[int(pick * len(choices))]

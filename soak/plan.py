@@ -147,6 +147,14 @@ def plan(seed: int, episode: int, kills: int, database: str) -> Plan:
 
 
 def _round(rng: random.Random, *, again: bool, checked: bool, restores: bool) -> Round:
+    """Draw a round.
+
+    Args:
+        rng: The source of random numbers.
+        again: True if the process is killed a second time, during its next start.
+        checked: True if the bot must become idle, and is checked, after the round.
+        restores: True if the database is restored after the kill.
+    """
     length = rng.uniform(0.8, 2.4)
     held = rng.choice(ENDPOINTS_TO_HOLD) if rng.random() < 0.4 else None
     kill = Kill(

@@ -64,6 +64,7 @@ def test_a_reading_shows_immediately_that_this_machines_clock_was_set(ahead: tim
 
 
 def test_a_slow_reading_gives_a_lower_bound_for_the_difference() -> None:
+    """The clock may be off by more, but not by less. The difference is zero if the reading isn't exact enough."""
     machine = Machine()
     machine.seconds += 60
     assert Reading(NOON, 1000.0, 1060.0).ahead(machine) == timedelta(0)

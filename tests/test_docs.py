@@ -73,7 +73,7 @@ def test_a_list_of_modules_names_each_module_of_its_folder(page: str, folder: st
     assert {path.stem for path in (ROOT / folder).glob("[!_]*.py")} - listed == set()
 
 
-def test_the_architecture_page_draws_a_command_a_click_a_poll_and_a_probe_run() -> None:
+def test_the_architecture_page_draws_four_sequences() -> None:
     text = (DOCS / "architecture.md").read_text(encoding="utf-8")
     drawings = re.findall(r"```mermaid\nsequenceDiagram\n(.*?)```", text, re.DOTALL)
     assert len(drawings) == 4

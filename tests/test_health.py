@@ -154,6 +154,7 @@ async def test_a_wait_ends_once_everything_is_settled(server: HealthServer) -> N
 
 
 async def test_a_waiting_request_reads_no_reports_while_work_is_in_progress(server: HealthServer) -> None:
+    """A request that doesn't wait is still answered with a report."""
     server.works = server.settled = True
     waiting = asyncio.create_task(server.ask(**LONG_WAIT))
     await server.waits.wait()
@@ -174,6 +175,7 @@ async def test_a_wait_that_ends_during_work_is_answered_with_a_report(server: He
 
 
 async def test_a_fourth_waiting_request_is_answered_immediately(server: HealthServer) -> None:
+    """At most three requests can wait. Once one of them has ended, another one can wait again."""
     waiting = await server.start_waiting(3)
     assert not (await server.ask(**LONG_WAIT))["settled"]
     assert not any(task.done() for task in waiting)
@@ -216,6 +218,7 @@ async def test_live_is_answered_without_a_report(server: HealthServer) -> None:
 async def test_machines_are_shown_only_to_signed_requests(
     nonce: str | None, signature: str | None, status: int
 ) -> None:
+    """If the bot isn't well, the answer has the status 503, but it still contains the machines."""
     async with _serve(with_machines=True) as server:
         given = {NONCE_HEADER: nonce, SIGNATURE_HEADER: signature}
         headers = {name: value for name, value in given.items() if value is not None}

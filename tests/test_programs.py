@@ -11,6 +11,7 @@ from tests.programs import NEEDS, ROOT, program, skipped_lines
 def test_a_test_without_its_program_is_skipped_with_installation_advice(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    """At its end, the run lists the missing programs, and the command that installs them."""
     monkeypatch.setattr(programs, "find", lambda _: None)
     reasons = []
     for name in ("ssh", "shellcheck", "ssh"):

@@ -1,4 +1,4 @@
-"""The sample that shows how well the project's texts read: `make reading`."""
+"""Tests of the sample with which `make reading` measures how well the project's texts read."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from tests.by_hand.reading import NUMBERS, NUMBERS_OF_ANCHOR, draw, score, texts_of_anchor, texts_of_ours, write
 
 
-def test_a_sample_hides_the_projects_and_the_key_says_where_each_text_comes_from(tmp_path: Path) -> None:
+def test_a_sample_hides_the_projects_and_the_key_names_the_sources(tmp_path: Path) -> None:
     anchor = texts_of_anchor("httpx", Path(json.__file__).parent)
     chooser = random.Random(1)  # noqa: S311
     ours = draw(chooser, texts_of_ours(), NUMBERS)
@@ -23,7 +23,7 @@ def test_a_sample_hides_the_projects_and_the_key_says_where_each_text_comes_from
     assert (tmp_path / "key").read_text().count("\thttpx\t") == len(sample) - len(ours)
 
 
-def test_a_score_has_the_share_of_each_source_and_the_reasons_for_our_texts() -> None:
+def test_a_score_contains_shares_of_all_sources_and_reasons_for_ours() -> None:
     key = "\n".join(
         [
             "1\tgpubot\tdocstring\tbot/a.py f",

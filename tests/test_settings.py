@@ -104,6 +104,7 @@ def test_the_environment_takes_precedence_over_a_named_file(env: pytest.MonkeyPa
 def test_a_named_file_that_cannot_be_read_is_always_an_error(
     env: pytest.MonkeyPatch, tmp_path: Path, name: str
 ) -> None:
+    """It is an error even if the setting has a default."""
     env.delenv(name, raising=False)
     env.setenv(f"{name}_FILE", str(tmp_path / "nothing"))
     assert problems() == [f"{name}_FILE: I can't read the file: No such file or directory."]
@@ -281,6 +282,7 @@ def test_each_wrong_value_is_reported_on_its_own_line(
 def test_an_unreadable_dotenv_file_is_reported_on_one_line(
     env: pytest.MonkeyPatch, tmp_path: Path, content: bytes, lines: list[str]
 ) -> None:
+    """Missing settings aren't reported in addition, because they may be in the file."""
     (tmp_path / ".env").write_bytes(content)
     assert problems() == lines
     if len(content) > 60:

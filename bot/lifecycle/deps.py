@@ -1,4 +1,4 @@
-"""The dependencies of actions and steps, and the transaction in which they decide and write."""
+"""The dependencies of actions and steps, and the function that runs their decisions in a transaction."""
 
 from __future__ import annotations
 

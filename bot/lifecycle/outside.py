@@ -184,7 +184,7 @@ class DirectPosts(Protocol):
 
 
 class Channels(Protocol):
-    """Knows Slack's conversations."""
+    """Gives access to Slack's conversations."""
 
     async def get(self, channel: str) -> Channel:
         """Return a conversation. Never raises.
@@ -194,7 +194,7 @@ class Channels(Protocol):
 
 
 class Directory(Protocol):
-    """Knows the people in Slack."""
+    """Gives access to the people and user groups in Slack."""
 
     async def refresh(self, user_ids: Collection[str]) -> None:
         """Update what the store knows about these people if it is older than 15 minutes. Never raises.

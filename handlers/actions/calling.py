@@ -122,7 +122,7 @@ def shows(
 def below(field: Field, *errors: type[GpubotError]) -> Iterator[None]:
     """Show errors of these types below an input of the submitted dialog, which stays open.
 
-    To that end, an error that the `with` block raises is replaced by InvalidForm.
+    If the `with` block raises one of them, it is replaced with InvalidForm, which has this effect.
     """
     try:
         yield

@@ -81,7 +81,10 @@ async def take_chosen(context: Context, interaction: UserInteraction, value: Git
 
 
 GROUPS = (Field.KEYS, Field.MORE_KEYS)
-"""The groups of checkboxes in the dialog for choosing keys, because Slack limits the size of a group."""
+"""The groups of checkboxes in the dialog for choosing keys.
+
+There is more than one, because Slack allows only ten checkboxes in a group.
+"""
 
 
 def name_form() -> Modal:

@@ -105,7 +105,7 @@ async def _price_message(context: Context, person: Person, request: Request) -> 
 NOTHING_CHOSEN = "Choose a GPU to see its price."
 NO_CATALOG = "I don't have Compute Clear's catalog yet, so there are no lists to choose from. Type what you need."
 
-_KEPT = ("type", "callback_id", "title", "submit", "close", "private_metadata")
+_SENT_AGAIN = ("type", "callback_id", "title", "submit", "close", "private_metadata")
 """The fields of a view, other than its blocks, that have to be sent again to update it.
 
 An update replaces the whole view. Other fields that Slack reports, such as the view's ID, don't belong in an
@@ -129,9 +129,7 @@ def price_text(request: Request, offer: Offer | None) -> str:
     The text repeats the request, because people continue to make choices while they read the price.
     """
     if offer is None:
-        return (
-            f'Nobody offers this right now: {_wanted(request)}. To see similar offers, click "Show offers" below.'
-        )
+        return f"Nobody offers this right now: {_wanted(request)}. You can still search for similar offers."
     longest = ""
     if request.longest > request.lease:
         longest = f" or {dollars(cost(offer.rate, request.longest))} for {span(request.longest)}"
@@ -158,7 +156,7 @@ def with_line(view: Mapping[str, Any], text: str) -> Json | None:
         price_line(text, block["block_id"]) if block.get("block_id") in {PRICE, PRICE_AGAIN} else dict(block)
         for block in shown
     ]
-    return {**{part: view[part] for part in _KEPT if view.get(part)}, "blocks": changed}
+    return {**{part: view[part] for part in _SENT_AGAIN if view.get(part)}, "blocks": changed}
 
 
 def _wanted(request: Request) -> str:

@@ -1,4 +1,4 @@
-"""Requests and extensions that are waiting for a decision."""
+"""Decisions about requests and extensions: approving, approving fewer hours, denying and withdrawing."""
 
 from __future__ import annotations
 

@@ -273,7 +273,7 @@ class Delivery(Part):
     async def _end_back_off(self, now: datetime) -> None:
         """Schedule messages that wait for a retry if Slack responds again after an outage.
 
-        Messages that wait because Slack requested it continue to wait.
+        Messages for which Slack requested a wait aren't sent earlier.
         """
         if not self._pace.outage_over or self._unsaved.open_at(now) > now:
             return

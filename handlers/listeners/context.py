@@ -38,7 +38,7 @@ class Pace:
         self._at_once = at_once
         self._per_second = per_second
         self._left: dict[str, tuple[float, float]] = {}
-        """The number of times that each person may do it, and the `monotonic` time at which this was computed."""
+        """For each person, the number of uses that are left, and the `monotonic` time at which it was computed."""
 
     def wait(self, user_id: str, monotonic: float) -> int:
         """Return 0, and count one use, if the person may do it now. Otherwise return the seconds to wait."""

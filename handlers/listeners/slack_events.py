@@ -72,9 +72,9 @@ async def joined(context: Context, event: Event, bot_user_id: str | None) -> Non
 async def channel_changed(context: Context, event: Event, _: str | None) -> None:
     """Forget the cached information about a channel.
 
-    channel_shared and channel_unshared mean that people of other organizations can or can no longer read the
-    channel. channel_left and group_left mean that the bot itself was removed from it. Slack doesn't send
-    member_left_channel in that case (slackapi/node-slack-sdk#931).
+    After channel_shared, people of other organizations can read the channel. After channel_unshared, they no
+    longer can. channel_left and group_left mean that the bot itself was removed from the channel. Slack doesn't
+    send member_left_channel in that case (slackapi/node-slack-sdk#931).
     """
     channel = event.get("channel")
     if isinstance(channel, str):
@@ -112,7 +112,7 @@ HANDLERS: Mapping[str, Handler] = MappingProxyType(
         "app_home_opened": home_opened,
     }
 )
-SAYING = frozenset({"message", "app_mention"})
+MESSAGES = frozenset({"message", "app_mention"})
 """The events with which Slack sends messages from people.
 
 If this machine's clock is wrong, such a message is answered with an error. All other events are left
@@ -132,7 +132,7 @@ def handled_before_ack(our_context: Context, kind: str, handler: Handler) -> Cal
     ) -> None:
         with our_context.gate.handling():
             try:
-                if kind not in SAYING and not our_context.deps.may_claim():
+                if kind not in MESSAGES and not our_context.deps.may_claim():
                     raise WrongClock
                 await handler(our_context.with_newest_rules(), event, context.bot_user_id)
             except Exception as error:

@@ -71,7 +71,7 @@ def _end_moved(context: EventContext[StatusFacts]) -> str:
 
 
 def _ends(context: EventContext[UntilFacts]) -> str:
-    """Return `ends at 18:40` with the end in the event, or `ends as before` if the event has none."""
+    """Return a verb with the end in the event: `ends at 18:40`, or `ends as before` if the event has none."""
     until = context.facts.until
     return f"ends {context.times.at_time(until) if until else 'as before'}"
 

@@ -170,7 +170,10 @@ def _waits(waits: Sequence[WaitingView], times: Times) -> list[Json | None]:
 
 
 def _money(shown: HomeView) -> str:
-    """Return `November: you've spent $12.40; you have $87.60 left (..). Details: /gpu spend`."""
+    """Return a line about the reader's spending and budgets in the current month.
+
+    An example is `November: you've spent $12.40; you have $87.60 left (..). Details: /gpu spend`.
+    """
     left = [
         ("you have" if one.balance.scope.kind is ScopeKind.PERSON else f"{scope_name(one.balance.scope, {})} has")
         + f" {say_left(one)}"
@@ -201,7 +204,10 @@ def _key_name(key: Key) -> str:
 
 
 def _team(shown: HomeView) -> str:
-    """Return `5 machines, $31.20/h, 1 idle.`, and for approvers also `November so far: $4,310.11`."""
+    """Return a line about the team's running machines: `5 machines, $31.20/h, 1 idle`.
+
+    Approvers also read `November so far: $4,310.11`.
+    """
     team, idle = shown.live.team, shown.live.idle
     month = shown.team_month
     spent = "" if month is None else f"{say_month(shown.month)} so far: {dollars(month.spent)}."

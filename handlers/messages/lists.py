@@ -282,7 +282,10 @@ def _shown_events(events: Sequence[Event]) -> list[Event]:
 
 
 def _allowed(details: RentalDetails) -> str:
-    """Return `Cost limits: $2.47/h and $16.06 in total.`, or `Requested limits: ..` if nobody accepted them."""
+    """Return a rental's cost limits: `Cost limits: $2.47/h and $16.06 in total`.
+
+    If nobody has accepted them, the sentence begins with `Requested limits`.
+    """
     terms = details.rental.terms
     word = "Requested" if details.rental.state in _NEVER_ALLOWED else "Cost"
     return f"{word} limits: {highest(terms)} and {say_at_most(terms.total)} in total."

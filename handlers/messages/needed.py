@@ -43,7 +43,11 @@ def _kept(context: EventContext[KeptFacts]) -> str:
 
 
 def _needs_it(context: EventContext[KeptFacts]) -> str:
-    """Return `Ben says that this machine is still needed.`, or for its owner `Ana still needs this machine`."""
+    """Return a sentence saying that a person still needs the machine.
+
+    This is `Ana still needs this machine` for its owner, and `Ben says that this machine is still needed` for
+    others.
+    """
     if context.event.actor == context.owner_id:
         return f"{context.actor} still needs {context.this_machine}."
     return f"{context.actor} says that {context.this_machine} is still needed."
@@ -170,7 +174,7 @@ def keep_buttons(rental: Rental) -> list[Json]:
 
 
 def _why_asked(context: EventContext[QuestionFacts]) -> str:
-    """Return `It's been idle for 35 min.`, or the reason why the usage is unknown."""
+    """Return the reason for the question, such as `It's been idle for 35 min.` or why the usage is unknown."""
     facts, use, times = context.facts, context.facts.use, context.times
     if facts.status is UsageStatus.CONNECTED and use is not None:
         connected = connections_text(use, "SSH connection")
@@ -227,8 +231,8 @@ def _highest(use: Use) -> list[int]:
 def _used_again(context: EventContext[QuestionFacts]) -> str | None:
     """Return a sentence saying why the question is no longer about the machine's current idle period.
 
-    The machine was used after the question, or wasn't monitored for so long that its idle time now counts from
-    later. None if the question is still about the current idle period.
+    Either the machine was used after the question, or it couldn't be monitored for a while, so that a new idle
+    period began afterwards. None if the question is still about the current idle period.
     """
     use, asked_about, times = context.rental.use, context.facts.use, context.times
     if use is None or asked_about is None:
@@ -329,7 +333,7 @@ def _owner_does_not_answer(context: EventContext[QuestionFacts]) -> Rendered:
 
 
 def _no_longer_asked(whose: str, use: Use | None, times: Times) -> str:
-    """Return a sentence saying that approvers no longer have to decide, because that idle period is over."""
+    """Return a sentence saying that approvers no longer have to decide, because the idle period is over."""
     decided = f"Approvers no longer have to decide whether {whose} keeps running"
     if use is None:
         return f"{decided}."

@@ -305,7 +305,7 @@ def _may_cost_more(choice: OfferChoice) -> bool:
 
 
 def _about(choice: OfferChoice, quote: Quote) -> str:
-    """Return `About $12.90`, or with a flexible end `About $2.15 for 1 h or $6.45 for 3 h`."""
+    """Return the estimated cost: `About $12.90`, or with a flexible end `About $2.15 for 1 h or $6.45 for 3 h`."""
     request, rate = quote.request, choice.offer.rate
     estimate = f"About {dollars(cost(rate, request.lease))}"
     if request.up_to is None:
@@ -440,7 +440,7 @@ def _where_the_card_goes(quote: Quote, asked_in: Channel | None) -> str:
 def none_found(view: QuoteView, reader: Reader) -> Rendered:
     """Render the answer if nothing was found.
 
-    Its buttons start waiting, or search for similar requests. None of them rents anything now.
+    Its buttons put the request on the waitlist, or search for similar requests. None of them rents anything now.
     """
     quote = view.quote
     request = quote.request

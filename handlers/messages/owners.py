@@ -63,7 +63,7 @@ def _ran(facts: AdoptedFacts) -> str:
 
 
 def _ends_unless_destroyed(context: EventContext[AdoptedFacts]) -> str:
-    """Return a sentence saying when the machine ends. Empty if it was adopted only to be destroyed."""
+    """Return a sentence saying when the machine ends. Empty if the machine was adopted only to be destroyed."""
     at_once = {EventKind.DESTROYING, EventKind.ENDED}
     if any(event.kind in at_once and event.at == context.event.at for event in context.details.events):
         return ""

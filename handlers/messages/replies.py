@@ -178,7 +178,7 @@ def extend_to_confirm(details: RentalDetails, longer: timedelta, again: Json) ->
 
 
 def _about(rental: Rental, longer: timedelta) -> str:
-    """Return `, about $11.04`. Empty if the price is unknown."""
+    """Return an estimated cost to follow a clause: `, about $11.04`. Empty if the price is unknown."""
     return f", about {dollars(cost(rental.rate, longer))}" if rental.rate is not None else ""
 
 

@@ -307,7 +307,7 @@ def _request(context: EventContext[DecidersFacts], pings: str) -> Sequence[Part]
 
 
 def wants(details: RentalDetails, asker: str, what: str) -> str:
-    """Return `Ana wants 8x H100 (p4wd9) for 6 h: "fine-tune run 7".`, with the note of the request."""
+    """Return the request with its note: `Ana wants 8x H100 (p4wd9) for 6 h: "fine-tune run 7"`."""
     text = note(details.rental.request.note)
     return f"{person(details.names, asker)} wants {what}" + (f': "{text}".' if text else ".")
 
@@ -377,7 +377,7 @@ def _also_running(details: RentalDetails, times: Times) -> Fact | None:
 
 
 def _running(rental: Rental, times: Times) -> str:
-    """Return `1x A100 (k7mq2), idle for 50 min`, or only its name if its usage isn't monitored."""
+    """Return a running machine with its usage, if that is monitored: `1x A100 (k7mq2), idle for 50 min`."""
     use = current_use(rental)
     seen = use is not None and use.status is not UsageStatus.UNKNOWN
     return join(machine(rental), status_text(use, times).lower() if use and seen else "", by=", ")
@@ -469,7 +469,10 @@ def _waits(details: RentalDetails) -> bool:
 
 
 def _reminder_line(details: RentalDetails, times: Times) -> str:
-    """Return `Ana: 8x H100 SXM 80 GB (p4wd9) in EU, up to $137.54. Expires tomorrow at 10:05`."""
+    """Return the line about a pending request.
+
+    An example is `Ana: 8x H100 SXM 80 GB (p4wd9) in EU, up to $137.54. Expires tomorrow at 10:05.`
+    """
     rental = details.rental
     what = machine_in(rental)
     if rental.extension is not None:

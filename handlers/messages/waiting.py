@@ -322,7 +322,9 @@ def stopped(quote: Quote) -> Rendered:
 
 
 def waiting_text(waiting: WaitingView, times: Times) -> str:
-    """Return `You're on the waitlist for 8x H200 in EU under $3.00 per GPU-hour until Friday at 18:00`.
+    """Return a sentence about a waitlist entry.
+
+    An example is `You're on the waitlist for 8x H200 in EU under $3.00 per GPU-hour until Friday at 18:00.`
 
     If a machine will be rented automatically, its highest cost follows.
     """
@@ -352,7 +354,10 @@ def start_text(waiting: WaitingView, times: Times) -> str:
 
 
 def _what(request: Request) -> str:
-    """Return `8x H200 in EU under $3.00 per GPU-hour`, or `8x H200 in EU for 6 h at $100.00 or less in all`."""
+    """Return a request with its highest price.
+
+    Examples are `8x H200 in EU under $3.00 per GPU-hour` and `8x H200 in EU for 6 h at $100.00 or less in all`.
+    """
     cap = f" under {limit(request.max_gpu_rate)} per GPU-hour" if request.max_gpu_rate is not None else ""
     cap = cap if request.max_total is None else f" {total_of_time(request)}"
     seller = f" from {vendor(request.vendor)}" if request.vendor else ""

@@ -291,7 +291,9 @@ def until_text(context: EventContext[UntilFacts]) -> str:
 
 
 def terms_text(facts: AllowedFacts) -> str:
-    """Return `for 6 h at up to $21.16/h`, or `for 4 h instead of 6 h, at up to $21.16/h`.
+    """Return the length and the price in the event.
+
+    Examples are `for 6 h at up to $21.16/h` and `for 4 h instead of 6 h, at up to $21.16/h`.
 
     Empty if the event has neither the price nor the length.
     """
@@ -308,14 +310,14 @@ def _highest(max_rate: Decimal, clicked: Decimal | None) -> str:
 
 
 def fewer_hours_text(facts: AllowedFacts) -> str:
-    """Return `4 h instead of 6 h`. Empty unless fewer hours were approved."""
+    """Return the approved and requested length, `4 h instead of 6 h`. Empty unless fewer hours were approved."""
     if not isinstance(facts, DecisionFacts) or facts.span is None or facts.asked_span is None:
         return ""
     return f"{about_span(facts.span)} instead of {about_span(facts.asked_span)}"
 
 
 def total_text(facts: AllowedFacts) -> str | None:
-    """Return `at most $137.54 in all`, or None if the event has no total."""
+    """Return the highest total: `at most $137.54 in all`. None if the event has no total."""
     return f"at most {say_at_most(facts.total)} in all" if facts.total is not None else None
 
 
@@ -325,7 +327,7 @@ def cost_of(facts: BillFacts) -> AccruedCost | None:
 
 
 def over_budget(context: EventContext[DecisionFacts]) -> str:
-    """Return `The approved cost exceeds the budget of project vision.` Empty if no budget is exceeded."""
+    """Return `The approved cost exceeds the budget of project vision`. Empty if no budget is exceeded."""
     passed = context.facts.passed
     if not passed:
         return ""

@@ -60,7 +60,10 @@ class Rendered(Frozen):
     closed: bool = True
     """True if the message will never change again. It then has no buttons."""
     refresh_after: timedelta | None = None
-    """The time after which the message is rendered again, because it shows passing time. None if it shows none."""
+    """The time after which the message is rendered again, because it shows how much time has passed.
+
+    None for a message that doesn't show this.
+    """
 
 
 class Modal(Frozen):

@@ -24,7 +24,6 @@ def how_long(request: Request, times: Times) -> str:
     """Return the length of a request: its hours or its end, and its start time if it has one.
 
     Examples:
-
     - `6 h from when it's ready`;
     - `6 h from when it's ready, or up to 12 h if its GPUs are busy`, with a flexible end;
     - `until today at 18:00 (5 h 55 min)`, if the request names an end;
@@ -51,7 +50,7 @@ def how_long_in_dialog(request: Request, now: datetime) -> str:
 
 
 def hours_text(request: Request) -> str:
-    """Return `6 h`, or `6 h, or up to 12 h if its GPUs are busy`."""
+    """Return the hours of a request: `6 h`, or `6 h, or up to 12 h if its GPUs are busy`."""
     return f"{span(request.lease)}{_if_busy(request)}"
 
 

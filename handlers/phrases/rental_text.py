@@ -256,7 +256,7 @@ def state_word(details: RentalSummary) -> str:
 
 
 def people(details: RentalSummary) -> str:
-    """Return `Ana`, or `Ana with Ben and Cleo`, as names that notify nobody."""
+    """Return the owner and the teammates of a rental: `Ana with Ben and Cleo`. The names notify nobody."""
     names = names_of(details, details.rental.teammates)
     return join(owner(details), f"with {people_text(names)}" if names else "")
 
@@ -289,7 +289,7 @@ def billing_since(details: RentalDetails) -> datetime | None:
 
 
 def in_all(cost: AccruedCost) -> str:
-    """Return `$14.68`, or `an estimated $14.68` if the market's data is incomplete."""
+    """Return a cost: `$14.68`, or `an estimated $14.68` if the market's data is incomplete."""
     return f"{'an estimated ' if cost.estimated else ''}{dollars(cost.amount)}"
 
 
@@ -351,7 +351,7 @@ def why_ended(details: RentalDetails) -> str:
 
 
 def new_one_text(rental: Rental) -> str:
-    """Return `Its replacement is f6rat.`, or with `will be` while the old machine still runs."""
+    """Return `Its replacement is f6rat.`, or `Its replacement will be f6rat.` while the old machine still runs."""
     if rental.replaced_by is None:
         return ""
     return f"Its replacement {'will be' if rental.state is State.READY else 'is'} {rental.replaced_by}."
@@ -390,7 +390,7 @@ def how_it_ended(details: RentalDetails, name: str, times: Times) -> str:
 
 
 def over_text(details: RentalDetails, times: Times) -> str:
-    """Return `Ended by Ben at 18:41`, or `Ended before 18:41, while I was away` if the time is unknown."""
+    """Return a clause about the end: `Ended by Ben at 18:41`, or `Ended before 18:41, while I was away`."""
     rental, ending = details.rental, details.rental.ending
     over_at = rental.over_at if rental.state.over else None
     if over_at and rental.state is State.LOST and ending is not None and ending.why in WHILE_AWAY:

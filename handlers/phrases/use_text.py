@@ -59,7 +59,7 @@ def without_work(status: UsageStatus, length: timedelta | None) -> str:
 
 
 def unseen_text(use: Use, times: Times) -> str:
-    """Return `I haven't been able to monitor it since 13:10 (no answer over SSH)`, or without the reason."""
+    """Return `I haven't been able to monitor it since 13:10 (no answer over SSH)`. The reason may be missing."""
     why = f" ({_WHY[use.why]})" if use.why else ""
     return f"I haven't been able to monitor it since {times.time(use.since)}{why}"
 
@@ -87,7 +87,10 @@ def use_now(use: Use, recent: RecentUse | None, idle: Idle, times: Times) -> str
 
 
 def connections_text(seen: Use | RecentUse, what: str) -> str:
-    """Return `1 connection`, `1 new connection` if all are younger than two minutes, or `nobody connected`."""
+    """Return the number of connections: `1 connection`, or `nobody connected`.
+
+    Connections are called `new` if all of them are younger than two minutes.
+    """
     if seen.connections:
         return plural(seen.connections, what)
     return plural(seen.new_connections, f"new {what}") if seen.new_connections else "nobody connected"
@@ -137,7 +140,7 @@ def day_marks(recent: RecentUse) -> str:
 
 
 def _values(gpus: Iterable[GpuUse], idle: Idle) -> str:
-    """Return `GPUs 0-2 at 0%, GPU 3 at up to 97%`.
+    """Return the load of each GPU: `GPUs 0-2 at 0%, GPU 3 at up to 97%`.
 
     Adjacent GPUs that are all busy, idle or unread share an entry.
     """
@@ -158,7 +161,7 @@ def _value(gpus: list[GpuUse]) -> str:
 
 
 def percents(readings: Sequence[int]) -> str:
-    """Return `0%`, or `up to 97%` for the highest reading."""
+    """Return the highest of some readings: `up to 97%`, or `0%` if it is zero."""
     highest = max(readings, default=0)
     return f"up to {highest}%" if highest else "0%"
 

@@ -58,7 +58,7 @@ _BUCKET = 10.0
 _BUCKETS = 30
 BACKLOG = 128
 """The maximum number of new connections that the operating system queues until the server accepts them."""
-_OURS = web.RequestKey("ours", bool)
+_ANSWERED = web.RequestKey("ours", bool)
 """Marks requests that `_serve` has answered. aiohttp itself answers all other requests, such as malformed HTTP."""
 _TIMESTAMP = re.compile(r"[0-9]{1,12}", re.ASCII)
 
@@ -87,7 +87,7 @@ class _Connection(web.RequestHandler):
     async def finish_response(
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
     ) -> tuple[web.StreamResponse, bool]:
-        if _OURS not in request:
+        if _ANSWERED not in request:
             resp = web.Response(status=resp.status, headers={"Server": "-"})
             resp.force_close()
         return await super().finish_response(request, resp, start_time)
@@ -282,7 +282,7 @@ class HttpServer:
     async def _serve(self, request: web.Request) -> web.Response:
         with self._gate.handling():
             response = await self._answer(request)
-        request[_OURS] = True
+        request[_ANSWERED] = True
         response.force_close()
         return response
 

@@ -62,7 +62,7 @@ def refusal(code: str, status: int, headers: dict[str, str]) -> SlackApiError:
     nothing: dict[str, Any] = {"client": None, "http_verb": "POST", "api_url": "", "req_args": {}}
     data = {"ok": False, "error": code}
     answer = AsyncSlackResponse(**nothing, data=data, headers=headers, status_code=status)
-    return SlackApiError(code, answer)  # type: ignore[no-untyped-call]  # the SDK's
+    return SlackApiError(code, answer)  # type: ignore[no-untyped-call]  # the SDK leaves it untyped
 
 
 def is_temporary(error: SlackApiError) -> bool:

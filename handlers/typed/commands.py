@@ -162,7 +162,7 @@ _FROM_GITHUB = re.compile(
 _GITHUB_ADDRESS = re.compile(r"(?:https?://)?(?:www\.)?github\.com/", re.IGNORECASE)
 _GIVE_ME = re.compile(r"(?:me|us)(?:\s|$)", re.IGNORECASE)
 """A pattern for the text after `give` that turns it into a request, as in `give me 2 H100`."""
-_READING = frozenset(
+_HARMLESS = frozenset(
     {"wait", "again", "list", "show", "ssh", "destroy", "spend", "catalog", "probe", "policy", "help"}
 )
 """The commands that change nothing by themselves: they only show something, or ask for a confirmation.
@@ -260,7 +260,7 @@ def _meant(sentence: Sentence, catalog: Catalog, context: ParseContext) -> Comma
     """Return the command with the same meaning as a sentence, or None if its meaning is unknown."""
     first_word, _, rest = sentence.text.partition(" ")
     name = _name_of(first_word)
-    if name in _READING:
+    if name in _HARMLESS:
         with suppress(Mistake):
             return _parse_named(name, rest, catalog, context)
     match sentence.meant:
@@ -534,7 +534,7 @@ HELP = (
     ("/gpu key", "your SSH keys; /gpu key ssh-ed25519 AAAA... adds one, /gpu key github ana-dev finds yours"),
     ("/gpu probe", "what I check on a machine, and the scripts for that; no-probe in a request switches it off"),
     ("/gpu policy", "the team's rules in words"),
-    ("/gpu catalog", "GPUs, vendors, regions, contracts, projects and setups: /gpu get H100 setup NAME"),
+    ("/gpu catalog", "GPUs, vendors, regions, contracts, projects and setups, as in /gpu get H100 setup NAME"),
 )
 APPROVER_HELP = (("/gpu away until mon", "you won't be asked about requests until then; /gpu away off ends that"),)
 ADMIN_HELP = (

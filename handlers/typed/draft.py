@@ -122,8 +122,8 @@ class Part(Enum):
     PEOPLE = "people"
 
 
-_SAID_OTHERWISE = {Part.LEASE: "length", Part.LATEST_END: "later end", Part.WAITS: "end"}
-_LATER = {Part.FEATURE, Part.START, Part.WAITS, Part.BUSY, Part.NO_PROBE, Part.ANY_TIME, Part.PEOPLE}
+_OTHER_NAMES = {Part.LEASE: "length", Part.LATEST_END: "later end", Part.WAITS: "end"}
+_CHECKED_LATER = {Part.FEATURE, Part.START, Part.WAITS, Part.BUSY, Part.NO_PROBE, Part.ANY_TIME, Part.PEOPLE}
 """The parts that may have several values, and those whose values are checked for contradictions later.
 
 For all other parts, the first thing to check is that they have at most one value.
@@ -205,7 +205,7 @@ class RequestDraft:
     people: Mentioned = NOBODY
     note: str = ""
     waiting: bool = False
-    """True if the draft follows `wait`."""
+    """True if the request was typed after `wait`."""
     unread: list[Unread] = field(default_factory=list)
     doubtful: bool = False
     """True if, while the typed text was read, there was a doubt about its meaning.
@@ -325,7 +325,9 @@ class _Builder:
 
     def build(self) -> Built | tuple[Problem, ...]:
         draft = self.draft
-        steps: list[Callable[[], object]] = [partial(self._only, part) for part in Part if part not in _LATER]
+        steps: list[Callable[[], object]] = [
+            partial(self._only, part) for part in Part if part not in _CHECKED_LATER
+        ]
         steps += (self._check_gpu, self._read_count, self._read_start, self._read_end, self._read_later_end)
         steps += (self._check_people, self._read_gpu, self._read_price, self._read_waits_until)
         for step in steps:
@@ -375,9 +377,9 @@ class _Builder:
         draft, different = self.draft, self.draft[part]
         if len(different) < 2:
             return draft.first(part)
-        name = _SAID_OTHERWISE.get(part, part.value)
+        name = _OTHER_NAMES.get(part, part.value)
         if part is Part.LATEST and not (draft[Part.LEASE] or draft[Part.BUSY]):
-            name = _SAID_OTHERWISE[Part.LEASE]
+            name = _OTHER_NAMES[Part.LEASE]
         shown = " and ".join(_shown(value, name) for value in different[:3])
         each = ({part: [value]} for value in different[:MOST_CORRECTIONS])
         raise self._wrong(part, f"Type one {name} at a time. I read {shown}.", *each)

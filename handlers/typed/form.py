@@ -158,7 +158,8 @@ def _names(
 def _times(inputs: Mapping[str, str]) -> Values:
     """Return the parts that are times and lengths.
 
-    A length that can't be read becomes zero, which no lease may have. A time that can't be read becomes empty.
+    A length that can't be read becomes zero, and a time that can't be read becomes empty. These are values that
+    `RequestDraft.build` rejects.
     """
     start, lease, up_to, waits = (
         normalize(inputs.get(field, "")).lower() for field in (Field.START, Field.LEASE, Field.UP_TO, Field.WAITS)
@@ -187,7 +188,7 @@ def _length(text: str) -> timedelta:
 def _price(inputs: Mapping[str, str]) -> Values:
     """Return the highest price per GPU-hour or for the whole rental, such as `20 in all`.
 
-    A price that can't be read becomes zero, which is too low.
+    A price that can't be read becomes zero, which `RequestDraft.build` rejects as too low.
     """
     text = normalize(inputs.get(Field.CAP, ""))
     total = _TOTAL.fullmatch(text)
@@ -277,7 +278,7 @@ def _chosen_number(inputs: Mapping[str, str], field: Field, pattern: re.Pattern[
 def _gpu_and_features(chosen: str, catalog: Catalog, vocabulary: Vocabulary) -> tuple[str, tuple[str, ...]]:
     """Split a choice such as `A100 80gb sxm` into the GPU family and its features.
 
-    A typed GPU is parsed like in a command. Any other text is returned unchanged.
+    If the GPU was typed, it is parsed as in a command. Any other text is returned unchanged.
     """
     families = [] if _sold(chosen, catalog) else sorted(catalog.gpus, key=len, reverse=True)
     family = next((family for family in families if chosen.startswith(f"{family} ")), None)

@@ -466,7 +466,10 @@ class TokenReader:
             self._read_word(value)
 
     def _read_option(self, dash: Token) -> None:
-        """Read a dash and the word directly after it, which is an option if the word is known."""
+        """Read a dash and the word directly after it.
+
+        A known word is an option and is read as if there were no dash. Any other word is reported as unreadable.
+        """
         option = self._peek()
         self.position += 1
         typed = Token(option.kind, dash.text + option.text)

@@ -52,7 +52,7 @@ class TokenKind(Enum):
     AT_MOST = auto()
     """Words before an upper limit that includes the limit itself: `max`, `up to`."""
     BELOW = auto()
-    """Words before any other upper limit: `under`, `less than`."""
+    """Other words before an upper limit, most of which exclude the limit itself: `under`, `less than`."""
     PRICE = auto()
     TOTAL = auto()
     KEY = auto()

@@ -53,7 +53,7 @@ _PLACES = {
 The marketplace's API only lets us choose a region, so nobody can rent specifically in Paris. The error message for
 such a request has a button that searches in the region of Paris instead.
 """
-_ELSEWHERE = (
+_PLACES_OF_NO_REGION = (
     "uk|united kingdom|england|britain|london|switzerland|swiss|zurich|canada|toronto|montreal|mexico|brazil",
     "sao paulo|israel|tel aviv|uae|dubai|saudi arabia|qatar|middle east|turkey|istanbul|africa|south africa",
     "china|beijing|shanghai|russia|ukraine|argentina|chile|south america|latin america|latam|new zealand",
@@ -211,7 +211,7 @@ def _vocabulary(
         regions=_matcher(_patterns(region_meanings) | _dotted_us(region_meanings), after=r"(?![a-z0-9_-])"),
         places=_matcher(
             {places: name for name in regions for places in _PLACES.get(name_key(name), ())}
-            | dict.fromkeys(_ELSEWHERE, "")
+            | dict.fromkeys(_PLACES_OF_NO_REGION, "")
         ),
         contracts=_matcher(_patterns(contract_meanings)),
         vendors=_matcher(_patterns({name: name for name in vendors}), after=r"(?: (?:labs?|cloud))?(?![a-z0-9])"),

@@ -1,6 +1,6 @@
 """A client for a running sandbox, for programs and tests.
 
-The client uses the control API (docs/sandbox.md) to act for people, read the messages that they see, move the
+The client uses the control API (docs/sandbox-api.md) to act for people, read the messages that they see, move the
 clock, add faults, and read the bill. Rarely used calls have no method of their own; use `Server.get`, `post` and
 `patch` for them.
 """

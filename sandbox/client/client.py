@@ -108,13 +108,14 @@ class SandboxClient:
         versions: bool = False,
         wait: float | None = None,
     ) -> list[SeenMessage]:
-        """Return the messages that a person sees and that changed after a change number, in order of change.
+        """Return the messages of a person that changed after a given change, in order of change.
 
         Args:
-            user: The person who reads. after: The number of the change after which the messages changed; 0 for all
-            messages. channel: Restricts the result to one channel. versions: Whether to return each message in
-            every state that it had, instead of only in its current state. wait: The maximum number of wall-clock
-            seconds to wait for the first message.
+            user: The person who reads. Only messages that they can see are returned.
+            after: The number of the change after which the messages changed; 0 for all messages.
+            channel: Restricts the result to one channel.
+            versions: Whether to return each message in every state that it had, not only in its current one.
+            wait: The maximum number of wall-clock seconds to wait for the first message.
         """
         query = {"user": user, "after": after, "channel": channel, "wait": wait, "versions": int(versions)}
         answer = await self.slack.get("see", **query)
@@ -126,7 +127,7 @@ class SandboxClient:
         return [Ping.model_validate(ping) for ping in answer["pings"]]
 
     async def last_change(self, user: str) -> int:
-        """Return the number of the latest change of any message."""
+        """Return the number of the latest change of any message, which `see` and `pings` accept as `after`."""
         return int((await self.slack.get("see", user=user, after=10**9))["last"])
 
     async def modal(self, user: str, *, wait: float = 0) -> Modal | None:

@@ -30,7 +30,7 @@ Answer = Callable[[web.Request, bytes, datetime], Any]
 
 
 class Api:
-    """The API for its only account."""
+    """The Compute Clear API, which has a single account."""
 
     def __init__(self, market: Market, hosts: Hosts, token: str) -> None:
         self.token = token

@@ -44,7 +44,7 @@ class VanishBody(ControlModel):
 
 
 class CopiesBody(ControlModel):
-    """The number of copies of a machine that shall exist."""
+    """The number of copies of a machine that should exist."""
 
     count: Annotated[int, Field(ge=0, le=100_000)]
 
@@ -56,7 +56,7 @@ class HostKeyBody(ControlModel):
 
 
 class PortBody(ControlModel):
-    """The port on which the next SSH host shall listen."""
+    """The port on which the next SSH host will listen."""
 
     port: Annotated[int, Field(ge=1, le=65_535)]
 

@@ -1,4 +1,4 @@
-"""`POST /_control/resources/ID/use`: sets a machine's utilization and what its probe finds there."""
+"""`POST /_control/resources/ID/use`: sets a machine's utilization, GPUs and scripts, which its probe reports."""
 
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal, Self

@@ -15,7 +15,7 @@ _REFERENCE = {"started": "pending", "progress": "provisioning"}
 
 
 def offer(offered: Offer) -> dict[str, Any]:
-    """Return an Offer."""
+    """Return an offer as the API's Offer object."""
     listing, variant = offered.listing, offered.listing.variant
     nodes = listing.nodes
     disk = 100 * listing.count
@@ -47,7 +47,7 @@ def offer(offered: Offer) -> dict[str, Any]:
 
 
 def offer_list(query: OfferQuery, offers: list[Offer]) -> dict[str, Any]:
-    """Return an OfferList."""
+    """Return the results of a search as the API's OfferList object."""
     return {
         "offers": [offer(offered) for offered in offers],
         "total_count": len(offers),
@@ -56,7 +56,7 @@ def offer_list(query: OfferQuery, offers: list[Offer]) -> dict[str, Any]:
 
 
 def procured(procurement: Procurement) -> dict[str, Any]:
-    """Return a ProcureResponse."""
+    """Return the outcome of a purchase as the API's ProcureResponse object."""
     vendor = procurement.offer.listing.vendor
     if procurement.answered_failed:
         return {
@@ -76,7 +76,7 @@ def procured(procurement: Procurement) -> dict[str, Any]:
 
 
 def offer_status(market: Market, offered: Offer, now: datetime) -> dict[str, Any]:
-    """Return an OfferStatus."""
+    """Return the status of an offer and its procurement as the API's OfferStatus object."""
     procurement = market.procurements.get(offered.offer_id)
     status: dict[str, Any] = {
         "offer_id": offered.offer_id,
@@ -159,7 +159,7 @@ def _failure(procurement: Procurement) -> str:
 
 
 def instance(machine: Machine, now: datetime) -> dict[str, Any]:
-    """Return an Instance, which has an address only while the machine is running."""
+    """Return a machine as the API's Instance object, which has an address only while the machine is running."""
     access = _access(machine, now)
     return {
         "instance_id": f"i-{machine.resource_id[:8]}",
@@ -183,7 +183,7 @@ def _access(machine: Machine, now: datetime) -> dict[str, Any]:
 
 
 def resource(machine: Machine, now: datetime) -> dict[str, Any]:
-    """Return a Resource."""
+    """Return a machine as the API's Resource object."""
     terminated = machine.is_terminated(now)
     history = None
     if machine.offer_id is not None:
@@ -221,7 +221,7 @@ def resource(machine: Machine, now: datetime) -> dict[str, Any]:
 
 
 def deleting(machine: Machine) -> dict[str, Any]:
-    """Return a DeleteResponse."""
+    """Return the response to a deletion as the API's DeleteResponse object."""
     return {
         "resource_id": machine.resource_id,
         "status": "deleting",

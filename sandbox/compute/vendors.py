@@ -194,7 +194,7 @@ VENDORS = _vendors()
 
 
 class Behaviour(StrEnum):
-    """The behaviour of a vendor. docs/sandbox.md explains each."""
+    """The behaviour of a vendor. docs/sandbox-api.md explains each."""
 
     NORMAL = "normal"
     SOLD_OUT = "sold_out"
@@ -236,7 +236,7 @@ class BehaviourSetting:
 
 @dataclass
 class VendorState:
-    """The current behaviour of a vendor, and the number of occasions for which it remains (None: no limit)."""
+    """The current behaviour of a vendor, and the number of further occasions to which it applies (None: all)."""
 
     setting: BehaviourSetting = field(default_factory=BehaviourSetting)
     left: int | None = None

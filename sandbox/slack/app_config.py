@@ -30,7 +30,10 @@ EVENT_SCOPES: Mapping[str, tuple[str, ...]] = {
     "subteam_members_changed": ("usergroups:read",),
     "user_change": ("users:read",),
 }
-"""The scopes of which an app needs at least one to get an event (https://docs.slack.dev/reference/events)."""
+"""The scopes for each event. An app needs at least one of them to get the event.
+
+Source: https://docs.slack.dev/reference/events.
+"""
 EVENTS = (
     "app_home_opened",
     "app_mention",

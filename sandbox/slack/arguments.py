@@ -44,7 +44,7 @@ class Arguments:
         return self.values.get(name) is not None
 
     def text(self, name: str) -> str | None:
-        """Return an argument that is a string or a number as text. Return None for anything else."""
+        """Return a string or number argument as text. Return None if it is absent or of another type."""
         value = self.values.get(name)
         if isinstance(value, bool) or not isinstance(value, str | int | float):
             return None

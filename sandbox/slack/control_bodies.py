@@ -1,4 +1,4 @@
-"""The bodies of the workspace's control calls. docs/sandbox.md explains them."""
+"""The bodies of the workspace's control calls. docs/sandbox-api.md explains them."""
 
 from typing import Annotated, Any, Literal
 
@@ -12,7 +12,7 @@ Strings = Annotated[tuple[str, ...], Field(strict=False)]
 
 
 class Command(ControlModel):
-    """A person types a slash command."""
+    """A slash command that a person types."""
 
     user: str
     command: Annotated[str, Field(pattern=r"^/\S+$")]
@@ -22,7 +22,7 @@ class Command(ControlModel):
 
 
 class Click(ControlModel):
-    """A person clicks a button or chooses in a menu."""
+    """A person's click on a button, or their choice in a menu."""
 
     user: str
     action_id: str
@@ -37,7 +37,7 @@ class Click(ControlModel):
 
 
 class Submit(ControlModel):
-    """A person fills in and submits the modal."""
+    """The values that a person enters in their modal and submits."""
 
     user: str
     view_id: str
@@ -45,14 +45,14 @@ class Submit(ControlModel):
 
 
 class Close(ControlModel):
-    """A person closes the modal."""
+    """The modal that a person closes."""
 
     user: str
     view_id: str
 
 
 class Say(ControlModel):
-    """A person writes a message."""
+    """A message that a person writes."""
 
     user: str
     text: Annotated[str, Field(min_length=1, max_length=40_000)]
@@ -62,7 +62,7 @@ class Say(ControlModel):
 
 
 class OpenHome(ControlModel):
-    """A person opens the app's Home tab or its Messages tab."""
+    """The tab of the app, Home or Messages, that a person opens."""
 
     user: str
     tab: Literal["home", "messages"] = "home"

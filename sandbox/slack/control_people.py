@@ -1,4 +1,4 @@
-"""`/_control/` of the workspace: acts for people, and shows what they see. docs/sandbox.md lists the calls."""
+"""`/_control/` of the workspace: acts for people, and shows what they see. docs/sandbox-api.md lists the calls."""
 
 from collections.abc import Awaitable, Callable
 from functools import wraps

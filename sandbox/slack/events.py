@@ -126,7 +126,7 @@ class Events:
         self.send_subscribed(name, inner)
 
     def person_changed(self, user: str) -> None:
-        """Send `user_change`."""
+        """Send `user_change` for a person whose profile has changed."""
         self.send_subscribed(
             "user_change",
             {
@@ -184,7 +184,7 @@ class Events:
         )
 
     def file_shared(self, file_id: str, channel: Channel) -> None:
-        """Send `file_shared`."""
+        """Send `file_shared` for a file that a message shares in a channel."""
         self.send_subscribed(
             "file_shared",
             {
@@ -198,7 +198,7 @@ class Events:
         )
 
     def home_opened(self, user: str, channel: Channel, tab: str, view: Json | None) -> None:
-        """Send `app_home_opened`."""
+        """Send `app_home_opened` for a person who opens a tab of the app. `view` is their Home tab, if any."""
         inner: Json = {
             "type": "app_home_opened",
             "user": user,

@@ -95,7 +95,7 @@ class Files:
     async def receive(self, request: web.Request) -> web.Response:
         """Receive the bytes of a file.
 
-        They must be the plain body, not a form, and as many as were announced.
+        The bytes must be the plain body of the request, not a form, and as many as the app announced.
         """
         file = self._by_token.get(request.match_info["token"])
         if file is None or file.completed:

@@ -38,9 +38,11 @@ class Modals:
         """Fill in and submit a modal.
 
         The `error` of the outcome is:
+
         - `incomplete` if Slack's client doesn't submit the modal because of missing or invalid values;
         - `invalid_response` if the app's acknowledgement is invalid;
-        - `refused` if the app returned errors, which are in `errors`.
+        - `refused` if the app returned errors, which are in `errors`;
+        - otherwise the error of the delivery, such as `operation_timeout`, or None.
         """
         if not view.source.get("submit"):
             raise Impossible("no_submit_button")

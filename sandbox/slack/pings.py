@@ -3,12 +3,10 @@
 The rules are simplified from Slack's, and rather notify too many people than too few. A new message notifies:
 
 - everyone else in a direct message;
-- each member of the channel who is mentioned in the text or in any mrkdwn of the blocks, by name, through a group,
-or
-  with @here, @channel or @everyone;
-- in a thread, each member who wrote the parent or a reply, or was mentioned in one by name or through a group.
-This
-  includes replies that are also shown in the channel.
+- each member of the channel who is mentioned in the text or in any mrkdwn of the blocks, either by name, through a
+  group, or with @here, @channel or @everyone;
+- in a thread, each member who wrote the parent or a reply, or was mentioned in one of these messages by name or
+  through a group. This applies to replies that are also shown in the channel, too.
 
 Nobody is notified of their own messages, of edits, or of ephemeral messages. Each message notifies a person only
 once.

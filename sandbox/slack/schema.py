@@ -55,7 +55,7 @@ def number(value: Any, where: str, problems: list[str]) -> None:
 
 
 def one_of(*allowed: str) -> Check:
-    """Return a check for one of these strings."""
+    """Return a check that accepts only these strings."""
 
     def check(value: Any, where: str, problems: list[str]) -> None:
         if value not in allowed:

@@ -14,7 +14,7 @@ class Timing:
     response_url: float = 30 * 60.0
     response_url_uses: int = 5
     retries: tuple[float, ...] = (0.0, 60.0, 300.0)
-    """The delay before each retry of an event that wasn't acknowledged."""
+    """The delays before the first, second and third retry of an event that wasn't acknowledged."""
     ticket: float = 60.0
     """The time for which an unused Socket Mode ticket is valid."""
     share: float = 2.0

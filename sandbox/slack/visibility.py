@@ -11,10 +11,10 @@ from sandbox.slack.values import is_empty
 
 
 def can_see(workspace: Workspace, person: Person, message: Message, *, peek: bool) -> bool:
-    """Return whether the person sees a message because they are in its channel.
+    """Return whether a person sees a message.
 
-    With `peek`, a message in a public channel also counts if the person could open the channel to read it.
-    Ephemeral messages are seen only by their recipient.
+    People see the messages in the channels of which they are members, except for other people's ephemeral
+    messages. With `peek`, they also see messages in public channels that they could open to read.
     """
     channel = workspace.channels[message.channel]
     if message.only_for is not None:

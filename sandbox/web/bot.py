@@ -1,8 +1,8 @@
-"""Information about the bot that uses the sandbox, and control of the clock in step with the bot.
+"""Stores information about the bot that uses the sandbox, and advances the clock in step with the bot.
 
 The program that starts the bot sends the information with `POST /_control/bot`. The sandbox contains none of the
-bot's code. To find out when the bot's next work is due, it reads the bot's /health. Thereby the clock never jumps
-past work that the bot still has to do.
+bot's code. To find out when the bot's next work is due, it reads the bot's /health. This way, the clock never
+jumps past work that the bot still has to do.
 """
 
 from datetime import datetime, timedelta
@@ -69,7 +69,7 @@ class Bot:
     async def _pass_time(self, request: web.Request) -> web.Response:
         """Advance the clock in steps, from one due time of the bot to the next.
 
-        This is how the bot gets to do each piece of work at its proper time.
+        The steps allow the bot to do each piece of work at the time when it is due.
         """
         body = await read(request, TimeBody)
         start = self._clock.now()

@@ -1,4 +1,4 @@
-"""A short description of each fault, which the page shows where people choose one."""
+"""Short descriptions of all faults. The page shows them in the menus where people choose a fault."""
 
 from sandbox.compute.vendors import Behaviour
 from sandbox.faults import FaultKind

@@ -1,7 +1,7 @@
 """Prepares messages and views for display by the page.
 
-Their blocks are included, and each text object in them is replaced with a list of spans, which are pieces of text
-with the same formatting.
+The result includes the blocks. Each text object in a block is replaced with a list of spans, which are pieces of
+text with uniform formatting.
 """
 
 from typing import Any
@@ -28,7 +28,10 @@ def message_shown(workspace: Workspace, person: Person, message: Message) -> Jso
 
 
 def view_shown(workspace: Workspace, view: View | None) -> Json | None:
-    """Return a view in the format of the control call `views`, plus its blocks and values. None stays None."""
+    """Return a view in the format of the control call `views`, plus its blocks and values.
+
+    None if there is no view.
+    """
     if view is None:
         return None
     reader = workspace.reader(view.user)

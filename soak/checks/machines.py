@@ -229,9 +229,11 @@ def busy_machines_go_on(evidence: Evidence) -> list[str]:
 
 
 def _probe_runs_may_fail(evidence: Evidence, end: datetime) -> bool:
-    """Return whether probe runs failed on half of the machines at some time in the 75 minutes before `end`.
+    """Return whether the bot possibly couldn't rely on its probe runs shortly before `end`.
 
-    If most probe runs fail, the bot assumes that the cause is on its own side, and no usage status changes.
+    This is so if, in the 75 minutes before, probe runs failed on at least half of the machines at once, or if a
+    vendor reclaimed a machine. If most probe runs fail, the bot assumes that the cause is on its own side, and no
+    usage status changes.
     """
     since = end - FAULT_LASTS
     reclaimed = [machine for machine in evidence.machines if machine.resource_id in evidence.reclaimed]

@@ -1,1 +1,1 @@
-"""A week or a month of people who use, forget and destroy machines, on a moved clock: see docs/idling.md."""
+"""Simulates weeks in which people use, forget and destroy machines. See docs/idling.md."""

@@ -58,7 +58,11 @@ class Decision(StrEnum):
 
 @dataclass(frozen=True)
 class PlannedRental:
-    """A planned rental."""
+    """A planned rental.
+
+    `at` counts from the beginning of the plan, `works_for` from the time when the machine is ready, and
+    `answers_after` from the last question to the owner.
+    """
 
     at: timedelta
     """The time of the request, since the beginning of the plan."""

@@ -54,7 +54,7 @@ async def simulate(url: str, plan: UsePlan, rules: Rules = GENEROUS) -> Record:
 
 
 class Simulation:
-    """Runs people, machines and the bot step by step."""
+    """Simulates people, machines and the bot step by step."""
 
     def __init__(self, here: World, plan: UsePlan) -> None:
         self._here = here
@@ -85,6 +85,7 @@ class Simulation:
                 await tx.people.add_key(person.id, key)
 
     async def _step(self) -> None:
+        """Move the clock by a step, let the bot do everything that is due, and let people react."""
         here = self._here
         here.jump(self._until_next())
         await self._rent_and_add()
@@ -114,6 +115,7 @@ class Simulation:
         return max(self._began + planned - self._here.now, STEP)
 
     async def _rent_and_add(self) -> None:
+        """Rent the machines, and add the unmanaged machines, that are due according to the plan."""
         here, passed = self._here, self._here.now - self._began
         while self._to_rent and self._to_rent[0].at <= passed:
             planned = self._to_rent.pop(0)
@@ -204,7 +206,7 @@ class Simulation:
 
 
 def _works(planned: PlannedRental, ran: timedelta) -> bool:
-    """Return whether a machine that has been ready for `ran` computes now."""
+    """Return whether a machine that became ready `ran` ago computes now."""
     match planned.work:
         case Work.TRAINS | Work.NO_PROBE:
             return True

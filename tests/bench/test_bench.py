@@ -47,6 +47,10 @@ def at(seconds: float) -> datetime:
 
 
 def test_a_poll_of_the_peer_is_late_after_its_planned_time() -> None:
+    """The next poll is due RHYTHM after the planned time.
+
+    If a poll is so late that it missed its whole turn, the next one is due RHYTHM after the late poll itself.
+    """
     polled = {"a": [at(0.5), at(15), at(47)]}
     due = rhythm({"a": NOON}, polled)
     assert due == {"a": [NOON, at(15), at(30), at(47) + RHYTHM]}

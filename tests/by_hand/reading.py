@@ -124,16 +124,23 @@ def comments(source: str, files: Iterable[Path], root: Path) -> Iterator[Text]:
 
 
 def _comment(source: str, file: Path, root: Path, row: int, lines: list[str]) -> Text:
-    return Text(source, "comment", f"{file.relative_to(root)}:{row}", "comment", "\n".join(lines))
+    return Text(
+        source, "comment", f"{file.relative_to(root)}:{row}", f"comment in `{file.stem}`", "\n".join(lines)
+    )
 
 
 def paragraphs() -> Iterator[Text]:
-    """Yield the paragraphs of our pages that are made of sentences."""
+    """Yield the paragraphs of our pages that are made of sentences, each with the heading above it."""
     for page in (*sorted((ROOT / "docs").rglob("*.md")), ROOT / "README.md", ROOT / "CONTRIBUTING.md"):
         text = re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+        heading = ""
         for part in re.split(r"\n\s*\n", text):
-            if re.match(r"[A-Z`\[*]", part) and re.search(r"[.:?]$", part.strip()):
-                yield Text(OURS, "paragraph", str(page.relative_to(ROOT)), "paragraph", part.strip())
+            if found := re.match(r"#+ (.+)", part):
+                heading = found[1]
+            elif re.match(r"[A-Z`\[*]", part) and re.search(r"[.:?]$", part.strip()):
+                yield Text(
+                    OURS, "paragraph", str(page.relative_to(ROOT)), f'paragraph under "{heading}"', part.strip()
+                )
 
 
 def slack_texts() -> Iterator[Text]:
@@ -157,7 +164,7 @@ def _as_received(text: str) -> str:
     lines = re.sub(r"\n {6}(?=\S)", " ", lines)
     lines = re.sub(r"<[@#!](?:subteam\^)?[A-Z]\d*([A-Z]+?)\d*>", lambda name: f"@{name[1].lower()}", lines)
     sentences = re.search(r"[a-z)][.?](?:\s|$)", lines) and len(lines.split()) > 7
-    return lines if sentences and not re.search(r"<!|<b>|aaaa|&lt;", lines) else ""
+    return lines if sentences and not re.search(r"<!|<b>|aaaa|&lt;|long long", lines) else ""
 
 
 def _modules(folder: Path) -> list[Path]:

@@ -119,6 +119,7 @@ async def test_everything_keeps_running_after_the_end_of_an_input_file(tmp_path:
 
 
 async def test_additional_members_represent_the_people_and_groups_of_a_custom_policy(tmp_path: Path) -> None:
+    """The channels of the policy are added as well."""
     policy = tmp_path / "policy.yml"
     policy.write_text(
         "timezone: Europe/Berlin\n"

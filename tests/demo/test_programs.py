@@ -47,6 +47,7 @@ async def until(process: Process, text: bytes) -> None:
 async def test_ctrl_c_ends_the_sandbox_without_an_error(
     send: Callable[[int, int], None],
 ) -> None:
+    """The signal may reach only the process, or its whole group, as it does in a terminal."""
     process = await start("sandbox")
     await until(process, b"help, quit")
     send(process.pid, signal.SIGINT)

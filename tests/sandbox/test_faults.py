@@ -113,7 +113,7 @@ async def test_without_a_fault_a_request_is_answered_and_logged_without_secrets(
 
 
 async def test_the_traffic_log_can_be_filtered_and_waited_for(shop: Shop) -> None:
-    """It also contains forms, plain text and refused requests."""
+    """The log also contains forms, plain text and refused requests."""
     waiting = asyncio.create_task(shop.traffic(endpoint="look", wait=PATIENCE, answered="true"))
     await shop.buy("the moon")
     await shop.client.post(f"{shop.url}/nowhere", data={"payload": "x y", "token": "hidden"})

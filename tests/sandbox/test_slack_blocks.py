@@ -285,7 +285,7 @@ def test_every_kind_of_block_and_element_is_accepted() -> None:
 
 
 def test_a_view_over_250_kb_is_refused() -> None:
-    """It is refused even though each of its parts is within its own limit."""
+    """The view is refused even though each of its parts is within its own limit."""
     element = {"type": "context", "elements": [plain(3000)] * 10}
     assert view_problems(modal(*[element] * 9))[0] == "view_too_large"
 

@@ -184,7 +184,7 @@ async def test_a_held_handshake_waits_until_it_is_released() -> None:
 
 
 async def test_sigterm_ends_the_workspace_with_an_app_connected() -> None:
-    """It ends even if the app doesn't close its connection."""
+    """The program ends even if the app doesn't close its connection."""
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "sandbox.slack", "--port", "0", stdout=asyncio.subprocess.PIPE
     )

@@ -118,7 +118,7 @@ async def test_a_command_without_a_timely_200_fails_and_is_not_retried(
 
 
 async def test_a_click_is_sent_as_a_form_with_its_payload() -> None:
-    """It fails if nobody listens at the request URL."""
+    """The click fails if nobody listens at the request URL."""
     async with http_app() as (world, app):
         await world.post(blocks=[actions(button("Go", "go", "v1"))])
         [seen] = await world.see(ANA)

@@ -74,7 +74,7 @@ async def test_the_reply_to_a_command_cannot_be_replaced() -> None:
 
 
 async def test_everyone_sees_an_in_channel_response() -> None:
-    """If it is in the acknowledgement of a command, everyone sees the command too."""
+    """If the response is in the acknowledgement of a command, everyone sees the command too."""
     async with workspace() as world:
         command = await asked(world, await world.socket(), {"text": "Ready", "response_type": "in_channel"})
         assert await world.reads(BEN) == ["/gpu", "Ready"]

@@ -305,6 +305,7 @@ def test_a_machine_may_outlive_its_lease_during_downtime_or_slow_deletion() -> N
 
 
 def test_a_waitlist_entry_may_wait_without_offers_permission_or_calm() -> None:
+    """An entry may wait if no offer matches, if the rules don't allow the rental, or while something fails."""
     late = with_waitlist_entry(good(), until=at(13, 0))
     assert names(late) == {"waitlist_entries_are_fulfilled"}
     assert names(with_waitlist_entry(good(), until=at(12, 30))) == set()
@@ -348,6 +349,7 @@ def test_a_direct_message_to_somebody_who_left_may_keep_its_buttons() -> None:
 
 
 def test_a_machine_may_end_at_its_earliest_end_if_idle_or_not_observable() -> None:
+    """A machine may be unobservable while the bot is down, or while most probe runs fail."""
     other = replace(MACHINE, resource_id="r-9", name="gpubot-x9y8z-1", probe_runs=9)
     unseen = MachineUse(other.resource_id, UNSEEN)
     down = Jump(at(13, 50), at(13, 55), excused=True)
@@ -379,6 +381,7 @@ def test_a_machine_without_an_owner_may_run_while_the_admin_is_asked() -> None:
 
 
 def test_after_a_restore_the_admin_must_be_asked_about_forgotten_machines() -> None:
+    """The restored database lacks a machine if the machine's card hasn't been edited since the restore."""
     bills = with_card(machines(good(), STILL_BILLS), f"Ready: {SUBJECT}.", buttons=[button("Details", RENTAL)])
     restored, kept = (replace(bills, restored_at=at(14, minute)) for minute in (40, 0))
     backup = "My database seems to be an older backup: it lacks 1 machine that I rented and that is running."
@@ -401,6 +404,8 @@ def test_after_a_restore_a_request_that_is_approved_again_may_be_rented() -> Non
 
 
 def test_a_graceful_destroy_gets_time_for_its_script_unless_extended() -> None:
+    """If somebody extends the lease after the destroy, the machine keeps running."""
+
     def graceful(hour: int, minute: int, after: int) -> Evidence:
         chosen = {"kind": "destroy_confirm", "rental": RENTAL, "text": GRACEFUL_DESTROY, "at": at(hour, minute)}
         return with_action(good(), **chosen, after=after)

@@ -33,6 +33,7 @@ async def test_a_bot_that_does_not_start_is_a_finding(tmp_path: Path) -> None:
 
 
 async def test_tokens_are_revoked_only_after_the_bot_has_connected(tmp_path: Path) -> None:
+    """A bot whose token is refused before it has connected exits, as it should."""
     revoked = Disturbance(0, System.SLACK, "slack token revoked", TOKENS, {"bot": "revoked"}, {"bot": "valid"})
     async with open_world(tmp_path, Sqlite(tmp_path / "gpubot.sqlite")) as world:
         assert not await world.start_disturbance(revoked)

@@ -176,7 +176,7 @@ def named_resource(resource_id: str, attempt: Attempt, now: datetime) -> Resourc
 def _unseen_resource(attempt: Attempt, now: datetime) -> Resource:
     """Return a placeholder for the resource of a purchase, because no lookup has found the real one.
 
-    It counts as terminated since the first lookup that found nothing.
+    The placeholder counts as terminated since the first lookup that found nothing.
     """
     resource = named_resource(attempt.called_offer.offer_id, attempt, now)
     return changed(resource, status=UNSEEN, terminated_at=attempt.empty_since or now)

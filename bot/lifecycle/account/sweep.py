@@ -108,7 +108,7 @@ async def _attempt_named_by(tx: Tx, view: ResourceView) -> Attempt | None:
 
 
 async def _watch(deps: StepDeps, machine: Found, attempt: Attempt) -> None:
-    """Make sure that a machine that belongs to an attempt is being watched.
+    """Make sure that a rental's steps take care of a machine that belongs to its attempt.
 
     A failure is logged, and the machine is left to the next sweep. This sweep has to go on with the other
     machines, because nothing is bought before the first sweep is complete.

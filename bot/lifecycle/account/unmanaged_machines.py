@@ -65,7 +65,7 @@ async def note_unmanaged(deps: StepDeps, views: Sequence[ResourceView], rental_o
 
     Args:
         views: The unmanaged machines, as the account lists them.
-        rental_of: The ID of the rental for each resource that belongs to one, by resource ID.
+        rental_of: The rental IDs of the resources that belong to a rental, by resource ID.
     """
     now = deps.clock.now()
     listed = {view.resource_id: unmanaged_machine(view, now) for view in views}

@@ -11,8 +11,8 @@ people.
 
     action            what an action is, and how it is planned and carried out
     quoting           request offers, and the price of the choices in a form
-    offers            the results of a search
-    renting           rent an offer, change a pending request; the offer that was clicked before there was a key
+    offers            prepare the results of a search for display
+    renting           rent an offer, change a pending request; rent a clicked offer once its owner adds a key
     waiting           join and leave the waitlist for an offer or a start time
     replacing         rent another machine in place of one that was lost or doesn't work
     deciding          approve a request (or accept one's own), deny it, withdraw it
@@ -24,7 +24,7 @@ people.
     away              approvers who are away, or back
     account           pause and resume buying; show the team's rules, and reload them from their file
     admin_questions   decide about unmanaged machines, and rentals whose owner has left; transfer a rental
-    queries           lists, `/gpu show`, the rentals in messages; the rental that a command without an ID means
+    queries           read rentals for lists, `/gpu show`, messages, and commands without a rental ID
     home              the contents of a person's Home tab
     spend             spending reports; the file of a month's charges
 """

@@ -433,7 +433,7 @@ class RequestView(Frozen):
 
     details: RentalDetails
     asked: Event[Any]
-    """The event that requested it."""
+    """The event of this request for a machine or an extension."""
 
 
 async def fewer_hours_to_choose(

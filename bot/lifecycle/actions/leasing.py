@@ -1,4 +1,4 @@
-"""Actions on a machine that is in use: keep it, extend it, answer questions about it.
+"""Actions on a ready machine: keep it, extend its lease, answer questions about it.
 
 Approvers also decide here about an idle machine whose owner doesn't respond.
 """
@@ -49,9 +49,9 @@ from bot.policy.use.questions import after_answer, after_extension, asks_again_a
 from store.db import Tx
 
 DUPLICATE_WITHIN = timedelta(minutes=2)
-"""The time within which an equal command counts as a duplicate.
+"""The time within which a repeated command counts as a duplicate.
 
-It was probably sent twice, or sent again because the reply to the first one was lost.
+Such a command was probably sent twice by mistake, or sent again because the reply to the first one was lost.
 """
 _LONGER = {EventKind.EXTENDED, EventKind.EXTENDED_BY_OPERATOR, EventKind.EXTENSION_ASKED}
 """The events in which a person extends a lease, or requests an extension."""

@@ -81,9 +81,9 @@ async def details_for(tx: Tx, deps: Deps, person: Person, rental: Rental) -> Ren
 async def details_for_message(tx: Tx, rental: Rental, now: datetime) -> RentalDetails:
     """Return a rental for a message in the outbox, which is rendered without knowing who will read it.
 
-    It includes the cost: a card and its thread show the cost to their channel, and questions and notices are only
-    sent to people who may see it. Of the machine's use, it only includes the usage status and the start time of
-    that status.
+    The cost is included, because a card and its thread show it to their channel, and questions and notices are
+    only sent to people who may see it. Of the details of the machine's use, only the usage status and its start
+    time are included.
     """
     return await _details(tx, rental, now, money=True, use=False)
 
@@ -149,10 +149,10 @@ async def _details(tx: Tx, rental: Rental, now: datetime, *, money: bool, use: b
 
 
 async def _who_left(tx: Tx, snapshot: RentalSnapshot, events: Iterable[Event]) -> frozenset[str]:
-    """Return those people around a rental who have left the workspace.
+    """Return the people who have had access to a rental's machine and have left the workspace.
 
-    Former owners and people whose keys were sent to the machine are considered. Empty if the rental has only had
-    one owner.
+    They are former owners, or people whose keys were sent to the machine. Empty if the rental has only had one
+    owner.
     """
     former = {facts.people[0] for facts in facts_in(events, OwnerChangedFacts)}
     if not former:
@@ -269,9 +269,9 @@ async def live_rentals(
 ) -> RentalList:
     """Return a page of live rentals, with the total cost of all of them.
 
-    They are the person's own rentals and those shared with them or, with `everyone`, the rentals of the whole
-    team. All rentals are read together, because Slack is waiting for the response. Raises Refused if the person
-    may not use the bot.
+    By default, the list contains the person's own rentals and those shared with them. With `everyone`, it contains
+    the rentals of the whole team. All of this is read with a few queries, because Slack is waiting for the
+    response. Raises Refused if the person may not use the bot.
 
     Args:
         most: The maximum number of rentals on a page.
@@ -426,8 +426,8 @@ def readable_by(rental: Rental, *, everything: bool) -> Rental:
 def readable_by_all(rental: Rental) -> Rental:
     """Return the rental as messages in a channel may show it.
 
-    Of its use, only the usage status and its start time remain. The status is left out while there are too few
-    samples to determine it.
+    Of the details of the machine's use, only the usage status and its start time remain. The status is left out
+    while there are too few samples to determine it.
     """
     use = rental.use
     return changed(rental, use=None if use is None or use.undecided else use.bare)

@@ -274,10 +274,10 @@ async def _rent(
 
 
 def _with_prices(facts: RequestFacts, offer: Offer, quote: Quote) -> RequestFacts:
-    """Add to an event's facts what approvers see about prices.
+    """Return the facts of an event, with details about prices for the approvers.
 
-    These are the time at which the price was read, and the cheapest other offer. The facts are returned unchanged
-    if nobody has to approve the request.
+    The details are the time at which the price was read, and the cheapest other offer. The facts are unchanged if
+    nobody has to approve the request.
     """
     if facts.admins_decide is None:
         return facts
@@ -308,8 +308,8 @@ class SearchedAgain:
 ClickedOffer: TypeAlias = Rented | RentPlan | SearchedAgain | NotRented
 """The outcome of trying to rent the clicked offer.
 
-It was rented or its approval was requested, its owner has to confirm it first, its price was no longer valid, or
-something else prevented it.
+There are four cases: the offer was rented, or approval was requested; the person has to confirm it in a dialog
+first; its price was no longer valid; or something else prevented renting it.
 """
 
 

@@ -173,8 +173,8 @@ def _budgets(person: Person, scope: Scope, rules: Rules) -> tuple[Micros | None,
 async def ask_for_file(deps: Deps, person: Person, part: MonthPart) -> None:
     """Send a file to the person's direct messages, unless the same one is already on its way.
 
-    It contains their own charges, or everybody's if they may see them. Raises Refused if they may not see any
-    charges.
+    The file contains the person's own charges, or everybody's charges if they may see these. Raises Refused if
+    they may not see any charges.
     """
     check_reads_spend(person, deps.rules)
     async with deps.store.write() as tx:

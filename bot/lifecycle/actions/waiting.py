@@ -451,7 +451,7 @@ async def _copy(tx: Tx, deps: Deps, quote: Quote) -> Quote:
 
 
 async def _wait(tx: Tx, deps: Deps, person: Person, quote: Quote, waitlist_entry: WaitlistEntry) -> Quote:
-    """Store a quote that waits from now on, and schedule its search now.
+    """Put a quote on the waitlist: store that it waits, and schedule its search now.
 
     Raises Refused if the person already waits for `waiting.per_person` machines.
     """

@@ -205,10 +205,11 @@ async def save(
     changed attempts, resources and ledger rows are then still written, but nothing else is.
 
     Args:
-        write_due: Given at the end of a step, whose claim then ends, too. If nothing has changed except the due
-            time and the times at which resources were read, `write_due` writes these instead of a change.
-        check_first: Run in the same transaction before the change is written. If it raises, nothing at all is
-            written.
+        write_due: None except at the end of a step, when saving also ends the step's claim. If nothing has changed
+            except the due time and the times at which resources were read, this function writes these instead of a
+            change.
+        check_first: A function that runs in the same transaction before the change is written. If it raises an
+            error, nothing at all is written.
     """
     stored = snapshot.stored
     if stored is None:
@@ -286,7 +287,7 @@ def cost_by_use(snapshot: RentalSnapshot, events: Iterable[Event], now: datetime
 def _known_use(snapshot: RentalSnapshot, events: Iterable[Event], now: datetime) -> tuple[Stretch, ...]:
     """Return the stretches of time in which the machine's use is known.
 
-    They lie between the time at which it became ready and its end, or `now`.
+    All of them lie between the time at which the machine became ready and its end, or `now` if it hasn't ended.
     """
     rental = snapshot.rental
     if rental.lease is None:

@@ -149,8 +149,8 @@ def change_owner(
     Args:
         asked_about: The usage status that the message to the new owner asks about. None if the message asks
             nothing.
-        quiet_until: Given if the new owner accepted the machine themselves. They are asked nothing before this
-            time.
+        quiet_until: The time before which the new owner is asked nothing, because they accepted the machine
+            themselves. None if an admin transferred it.
     """
     lease = rental.lease
     if lease is not None:
@@ -171,7 +171,7 @@ def approve(rental: Rental, now: datetime, *, approver: str | None, fewer: Fewer
     if the machine still isn't ready a while later.
 
     Args:
-        approver: The person who approved it. None if the owner decided alone.
+        approver: The person who approved the request. None if the owner decided alone.
         fewer: The shorter lease that was approved. None if the request was approved in full.
     """
     fields: dict[str, Any] = {} if fewer is None else {"request": fewer.request, "terms": fewer.terms}

@@ -33,7 +33,7 @@ from store.db import Tx, Written
 log = structlog.get_logger()
 
 AT_ONCE = 64
-"""The number of steps of rentals that run at the same time. Half as many searches do."""
+"""The number of steps that run at the same time. For searches, it is half of this."""
 RETRY_FAILED = timedelta(minutes=1)
 """The delay after which a failed step runs again."""
 GATHER = 0.05

@@ -57,7 +57,7 @@ AttemptKey = tuple[str, int]
 class OverdueDeletion(Part):
     """The part that deletes overdue machines, checking every minute.
 
-    Its loop shares nothing with that of the engine.
+    Its loop is independent of the engine's, so that it also works if the engine doesn't.
     """
 
     name = "overdue"
@@ -181,8 +181,8 @@ class OverdueDeletion(Part):
     ) -> datetime:
         """Return the time at which the grace periods start.
 
-        They start at the end of the attempt. If the bot was down at that time, they start now, because nobody was
-        notified of the end, and no step could react to an answer.
+        They start at the end of the attempt. If the bot was down at that time, they start now: people weren't
+        notified of the end, and the bot couldn't react if they wanted to keep the machine.
         """
         key = attempt.rental_id, attempt.n
         past_end = self._past_end.get(key)

@@ -50,7 +50,8 @@ class Replica(Part):
         """Create the part.
 
         Args:
-            ahead_of_witnesses: The same as in StepDeps.
+            ahead_of_witnesses: Returns how far this machine's clock is ahead of other servers' clocks (see
+                StepDeps).
         """
         self._store = store
         self._clock = clock

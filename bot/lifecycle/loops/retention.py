@@ -16,9 +16,9 @@ from store.db import Tx
 AT_ONCE = 500
 """The number of rows that one transaction deletes. A larger transaction would keep other writes waiting."""
 ASK_AGAIN = timedelta(days=7)
-"""The time for which a person counts as a member after Slack last confirmed it.
+"""The time for which a person counts as a member after Slack last confirmed their membership.
 
-Asking again is necessary because the event that reports that a person left may be missed.
+After that, Slack is asked again, because the event in which it reports that a person left may have been missed.
 """
 LOOK_UP_AT_ONCE = 20
 """The number of people that one run looks up.

@@ -22,7 +22,7 @@ log = structlog.get_logger()
 LOOK_AGAIN = 2.0
 """The pause, in wall-clock seconds, after which a loop reads the store again even if nothing woke it.
 
-Another process may have scheduled work in the meantime, or its claims may have expired.
+In the meantime, another process may have scheduled work, or may have died and left claims that expired.
 """
 PAUSE_AFTER_OUTAGE = 1.0
 """The pause after a failure of the store or the network, in wall-clock seconds.

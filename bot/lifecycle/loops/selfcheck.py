@@ -85,7 +85,8 @@ class SelfCheck(Part):
     _late_since: datetime | None = None
     """The wall-clock time since which every check has found late work.
 
-    It need not be the same work each time: an overloaded bot finishes one thing after the other, all of them late.
+    The checks may have found different work: an overloaded bot finishes one thing after the other, all of them
+    late.
     """
     _failed: bool = False
     """True if the last check failed."""

@@ -356,7 +356,7 @@ def _is_same_reason(one: NotAllowedFacts, other: NotAllowedFacts) -> bool:
 async def _notify_nothing_fits(
     tx: Tx, deps: Deps, waiter: Waiter, cheapest: Offer | None, offers: tuple[Offer, ...]
 ) -> None:
-    """Notify the owner that no offer fits at the start time of the rental, and store the offers that are free."""
+    """Notify the owner that no offer fits at the start time, and store the remaining offers in the quote."""
     found = await _load_queued(tx, waiter)
     if found is None:
         return

@@ -43,7 +43,7 @@ NOT_APPROVED = frozenset({State.DENIED, State.EXPIRED, State.WITHDRAWN})
 ALERTS_JOB = "budget alerts"
 """The name of the job that checks scheduled alerts."""
 RESERVED_FOR = timedelta(minutes=5)
-"""The delay before sending an alert that is reached only because of reservations."""
+"""The delay before an alert is sent if a balance reaches it only because of reservations."""
 
 
 @dataclass(frozen=True)
@@ -148,7 +148,7 @@ def _whole(amount: Micros, since: datetime, until: datetime, rules: Rules) -> di
 def _of_machine(facts: RentalFacts, total: Micros, now: datetime, rules: Rules) -> dict[Month, Micros]:
     """Return the most that can still be billed in each month for a rental that was ready.
 
-    This includes its machine and its other attempts.
+    This includes the cost of its machine and the cost of its other attempts.
     """
     rental, zone, lease = facts.rental, rules.billing_zone, facts.rental.running_lease
     ends_at = lease.last_end
@@ -474,8 +474,8 @@ async def room_for(
     """Return the headroom of budgets for a request whose machine can be billed in the period `reach`.
 
     Args:
-        rental: The rental that waits for a decision and that the request would replace. Its own reservation counts
-            as free.
+        rental: The pending rental whose request would be replaced. Its own reservation counts as free. None for a
+            new rental.
     """
     months = months_between(*reach, rules.billing_zone)
     mine: dict[Month, Micros] = {}
@@ -501,7 +501,7 @@ async def passed_by(
 async def demands_of(
     tx: Tx, rules: Rules, after: Rental, now: datetime, *, whole: bool = False
 ) -> tuple[Demand, ...]:
-    """Return the amounts that a rental would need in each budget if it changed to `after`, tightest budget first.
+    """Return the amounts that a rental would need in each budget if it changed to `after`, least headroom first.
 
     For `whole`, see `passed_by`.
     """
@@ -523,7 +523,7 @@ async def demands_of(
 async def demands_on_new_owner(
     tx: Tx, rules: Rules, after: Rental, event: Event, now: datetime
 ) -> tuple[Demand, ...]:
-    """Return the amounts that a rental would need in the budget of a new owner, tightest month first.
+    """Return the amounts that a rental would need in a new owner's budget in each month, least headroom first.
 
     Empty if people have no budget.
 
@@ -542,7 +542,7 @@ async def demands_on_new_owner(
 
 
 def if_approved(rental: Rental, now: datetime) -> Rental:
-    """Return the rental as it would be if its pending request was approved now, for `demands_of`."""
+    """Return the rental as it would be if its pending request were approved now, to pass to `demands_of`."""
     if rental.extension is None:
         return transitions.approve(rental, now, approver=None)
     return lease_changes.approve_extension(rental, rental.extension, approver="", now=now)

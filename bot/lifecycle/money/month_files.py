@@ -92,9 +92,9 @@ async def is_complete(tx: Tx, rules: Rules, now: datetime, month: Month) -> bool
 async def file_months(deps: StepDeps) -> None:
     """Store the file of each month that has become complete, and send it to finance.
 
-    Does nothing until the account has been compared with the store, and while buying is paused because the
-    database is older than the account: machines that are missing from the database may have been billed in the
-    month. Raises StoreBusy.
+    Does nothing in two cases, because machines that are missing from the database may have been billed in the
+    month: before the account has been compared with the store, and while buying is paused because the database was
+    restored from a backup. Raises StoreBusy.
     """
     if not deps.opened.swept:
         return

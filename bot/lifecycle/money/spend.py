@@ -154,9 +154,9 @@ async def check_budget_alerts(deps: Deps) -> None:
 async def send_digest(deps: Deps) -> None:
     """Send the home channel the latest digest that is due, unless it has been sent already.
 
-    If the bot was down for several weeks, only the latest digest is sent. After the policy has named a time for
-    digests, the first one is sent the next time it is due. For a week without rentals, there is no digest. Raises
-    StoreBusy.
+    If the bot was down for several weeks, only the latest digest is sent. When a policy that names a time for
+    digests comes into force, nothing is sent before the next such time. For a week without rentals, there is no
+    digest. Raises StoreBusy.
     """
     due = newest_digest(deps.clock.now(), deps.rules)
     async with deps.store.read() as tx:

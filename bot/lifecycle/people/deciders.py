@@ -67,7 +67,7 @@ async def _team_and_people(tx: Tx, rules: Rules) -> tuple[Team, list[Person]]:
 
 
 def requesters_of(rental: Rental) -> tuple[str, ...]:
-    """Return the people who made the pending request, so that somebody else decides about it.
+    """Return the people who made the pending request. Somebody else should decide about it.
 
     They are the rental's owner and, if an extension is pending, the person who asked for it.
     """

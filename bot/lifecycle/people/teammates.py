@@ -61,7 +61,7 @@ async def still_without_key(tx: Tx, rental: Rental) -> tuple[str, ...]:
 async def names_of(tx: Tx, people: Sequence[str]) -> tuple[str, ...]:
     """Return the display names of people, in the same order.
 
-    The ID stands in for the name of a person whom nobody knows.
+    If the store doesn't know a person's name, their ID is returned instead.
     """
     names = await tx.people.names(people) if people else {}
     return tuple(names.get(person, person) for person in people)
@@ -101,7 +101,7 @@ async def check_key(tx: Tx, rules: Rules, person: Person) -> None:
 async def keys_that_get_in(tx: Tx, rental: Rental, rules: Rules) -> dict[str, list[Key]]:
     """Return the keys that should give access to a rental's machine now, by Slack ID.
 
-    They belong to the owner and to each current teammate. The list is empty for a person without keys. Teammates
+    The result contains the owner and each current teammate. Their list is empty if they have no keys. Teammates
     who have left, became guests or may no longer use the bot are missing.
     """
     teammates = [await tx.people.get(user_id, EVER) for user_id in rental.teammates]

@@ -21,7 +21,7 @@ from store.db import Tx
 
 
 async def ask_again(tx: Tx, deps: Deps, rental_id: str) -> None:
-    """Stop a rental from doing anything unexpected, because Slack shows a newer state of it than the database.
+    """Make a rental ask before it goes on, because Slack shows a newer state of it than the database.
 
     People are asked before anything more is bought, because somebody may have cancelled the request since the
     backup.

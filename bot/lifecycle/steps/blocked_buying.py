@@ -113,7 +113,7 @@ async def wait_blocked(
 async def wait_for_lookups(
     deps: StepDeps, snapshot: RentalSnapshot, now: datetime, *, nothing_fits: bool = False
 ) -> RentalSnapshot:
-    """Wait, like `wait_blocked`, until lookups prove that no unresolved attempt made anything that is billed."""
+    """Block buying, like `wait_blocked`, until lookups have shown what the unresolved attempts bought."""
     last = snapshot.attempts[-1]
     facts = HeldUpFacts(
         why=Why.UNRESOLVED,

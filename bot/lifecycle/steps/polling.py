@@ -12,12 +12,12 @@ POLL = timedelta(seconds=15)
 JITTER = timedelta(seconds=1)
 """The largest random change of a poll interval, up or down.
 
-It keeps rentals that began together from being polled together all the time.
+Without random changes, rentals that began at the same time would always be polled at the same time.
 """
 TOGETHER = timedelta(seconds=0.25)
 """The spacing of the due times of polls.
 
-All of them are multiples of it, so that one pass claims several of them.
+Due times lie on a grid with this spacing, so that several rows are due at once and one pass claims them.
 
 With a thousand rentals, this takes a tenth less CPU time per poll than individual due times.
 """
@@ -29,9 +29,9 @@ A resource that may be billed must not stay unattended for longer.
 
 _random = SystemRandom()
 _first = datetime.min.replace(tzinfo=UTC) + TOGETHER * _random.random()
-"""The time from which the spacing of due times is counted.
+"""The start of the grid of due times: each of them is a multiple of TOGETHER after this time.
 
-It is random in each process, so that replicas don't claim rows at the same moments.
+The start is random in each process, so that replicas don't claim rows at the same moments.
 """
 
 

@@ -1,8 +1,8 @@
 """Buys a machine for a rental, with one live attempt at a time.
 
 Each attempt is committed before its single procure call. The next attempt begins once the current one is closed,
-which means that it can't be billed any more, or once its deletion has been accepted. It begins immediately if the
-current one was answered with `failed` and no resource.
+which means that it can't be billed any more, or once its deletion has been accepted. If the market answered the
+call with `failed` and named no resource, the next attempt begins immediately.
 """
 
 from __future__ import annotations
@@ -300,8 +300,8 @@ def _untried(snapshot: RentalSnapshot, offers: Sequence[Offer]) -> list[Offer]:
 def _tried(snapshot: RentalSnapshot) -> tuple[Attempt, ...]:
     """Return the attempts that count as tried.
 
-    These are all attempts. For a rental with a waitlist entry, only the attempts since an offer last fitted the
-    entry count.
+    Usually, all attempts count. For a rental with a waitlist entry, only the attempts since an offer last fitted
+    the entry do.
     """
     rental = snapshot.rental
     if rental.waitlist_entry is None or rental.procuring_since is None:

@@ -47,7 +47,7 @@ async def load_replaceable(tx: Tx, deps: Deps, person: Person, rental_id: str) -
     Raises:
         Mistake: The ID is unknown.
         Refused: The rental belongs to somebody else.
-        TooLate: The rental can't be replaced, or no longer.
+        TooLate: The rental has already been replaced, or can't be replaced now (see `check_replaceable`).
     """
     check_user(person, deps.rules)
     rental = await known_rental(tx, rental_id)

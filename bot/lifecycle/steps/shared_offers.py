@@ -1,4 +1,4 @@
-"""Searches at the market that are shared by equal queries."""
+"""Shares the result of one search at the market among equal queries."""
 
 from __future__ import annotations
 
