@@ -207,7 +207,7 @@ def _listing(state: State, poll: Poll) -> list[str]:
         named = f"gpubot's {which} has {plural(len(rest), 'machine')}, at {_total(rest)}:"
         return [*lines, named, *listed, *_more(rest)]
     unlisted = (
-        "Machines that gpubot has never reported to me, so I'll never delete them:"
+        "I'll never delete these, because gpubot has never reported them to me:"
         if state.answered_at is None
         else "Not on gpubot's list of machines, so I'll never delete them:"
     )

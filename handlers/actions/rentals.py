@@ -199,7 +199,7 @@ def extend_dialog(
     rental, terms = details.rental, longer.proposal.terms
     length, over = span(longer.span), longer.proposal.over
     rate = terms.price if rental.rate is None else rental.rate
-    warning = f"{length} more can cost more than {dollars(CONFIRM_ABOVE)}."
+    warning = f"The {length} more can cost over {dollars(CONFIRM_ABOVE)}."
     lines = [
         f"With {length} more, {owner(details)}'s {machine(rental)} ends in {span(longer.ends_at - reader.now)}."
     ]

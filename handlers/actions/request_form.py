@@ -129,9 +129,7 @@ def price_text(request: Request, offer: Offer | None) -> str:
     The text repeats the request, because people continue to make choices while they read the price.
     """
     if offer is None:
-        return (
-            f'Nobody offers this right now: {_wanted(request)}. To see similar offers, click "Show offers" below.'
-        )
+        return f"Nobody offers this right now: {_wanted(request)}. You can still search for similar offers."
     longest = ""
     if request.longest > request.lease:
         longest = f" or {dollars(cost(offer.rate, request.longest))} for {span(request.longest)}"
