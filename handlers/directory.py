@@ -328,8 +328,8 @@ class People:
         except SlackApiError as error:
             if is_temporary(error) or error_code(error) in TOKEN_REFUSED:
                 raise
-            # The group doesn't exist, or the bot can't see user groups at all: free plans have none, and the scope
-            # may be missing. Treat the group as empty, because failing would lock everybody out.
+            # The group doesn't exist, or the bot can't see any user groups, because the workspace has a free
+            # plan or the bot's token lacks the scope. Treat the group as empty: failing would lock everybody out.
             _log.warning("people.no_group", group=group, error=error_code(error))
             return NO_MEMBERS
         users = answer.get("users")

@@ -284,8 +284,8 @@ def _separate_reply(interaction: Interaction, outcome: Outcome) -> Reply | None:
         case InteractionKind.COMMAND, Reply(to=Destination()) as reply:
             return reply
         case InteractionKind.MESSAGE, OpenModal(modal=modal, reply=None):
-            # Slack opens a dialog only for the trigger of a command or a click, and a message has none. So reply
-            # with a button that opens the dialog.
+            # Slack opens a dialog only for the trigger of a command or a click, and a message has no trigger. So
+            # reply with a button that opens the dialog.
             return Reply(content=replies.opener(modal))
         case ((InteractionKind.COMMAND | InteractionKind.CHOICE), _):
             return None
@@ -354,8 +354,8 @@ def _view(context: Context, interaction: Interaction, opening: OpenModal) -> dic
     corrected. If the view is part of an acknowledgement, Slack doesn't report the refusal. If the view is sent
     with a trigger, the refused call may use up the trigger, so that a second attempt fails too.
     """
-    # A modal that replaces another one takes over its `response_url`. So it must also take over `opened_at`, from
-    # which the age of the URL is computed.
+    # A modal that replaces another modal takes over the `response_url` of that modal. It must also take over
+    # `opened_at`, because the age of the URL is computed from it.
     origin = interaction.origin
     if not origin.opened_at:
         origin = changed(origin, opened_at=int(context.deps.clock.real().timestamp()))
