@@ -289,8 +289,8 @@ class Peer:
     async def rent(self, person: str, offer_id: str, lasts: float) -> None:
         """Buy an offer, at most once.
 
-        The rental is saved before the purchase. If the process is then killed, the peer looks up the outcome of the
-        purchase at its next start.
+        The rental is saved before the purchase. If the process is then killed, the peer looks up the outcome of
+        the purchase at its next start.
         """
         name, now = f"g{offer_id[:6]}", self.time.now()
         if name in self.rentals:

@@ -135,8 +135,9 @@ def _rental(name: str) -> str:
 def nothing_outlives_its_lease(evidence: Evidence) -> list[str]:
     """Check that no machine bills longer than two grace periods after the latest end on its card.
 
-    Time in which the bot couldn't act (`Evidence.excused`) is subtracted. If the purchase of a machine was answered
-    with `failed`, the machine should never have begun to bill, so the check treats the machine's start as its end.
+    Time in which the bot couldn't act (`Evidence.excused`) is subtracted. If the purchase of a machine was
+    answered with `failed`, the machine should never have begun to bill, so the check treats the machine's start as
+    its end.
     """
     found = []
     failed = {purchase.offer_id for purchase in evidence.purchases if purchase.failed}
