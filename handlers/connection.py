@@ -321,7 +321,10 @@ class Connection(Part):
             await self.context.deps.clock.pause(ASIDE_EVERY)
 
     async def _note_refusal(self, setting: str) -> None:
-        """Record and log that Slack refuses the token of this setting, unless that is already recorded."""
+        """Record and log that Slack refuses the token of this setting.
+
+        Does nothing if that is already recorded.
+        """
         if self.refused is not None and self.refused.setting == setting:
             return
         self.refused = TokenRefusal(setting, self.context.deps.clock.now())
@@ -429,7 +432,7 @@ class Connection(Part):
 
     async def _open(self, identity: AsyncSlackResponse) -> Receiver:
         async def authorize(enterprise_id: str | None = None, team_id: str | None = None) -> AuthorizeResult:
-            """Return the bot's token without calling Slack, because the bot has only this one."""
+            """Return the bot's token without calling Slack, because the bot has only one token."""
             return AuthorizeResult(
                 enterprise_id=enterprise_id,
                 team_id=team_id,

@@ -136,7 +136,7 @@ class Value(Frozen):
 
     @classmethod
     def __pydantic_init_subclass__(cls, **_: Any) -> None:
-        """Derive the type's name and pattern, unless the class defines them itself."""
+        """Derive the type's name and pattern. A name or pattern that the class defines itself is kept."""
         if "TYPE_NAME" not in vars(cls):
             cls.TYPE_NAME = re.sub("(?<!^)(?=[A-Z])", "_", cls.__name__.removesuffix("Value")).lower()
         if "SHAPE" not in vars(cls):
@@ -330,7 +330,7 @@ class UntilValue(Value):
 class ShareValue(Value):
     """A rental and some people: `k7mq2:U0BEN,U0CLEO`.
 
-    These are the people to share the machine with, or the one person to whom it is offered.
+    The machine is shared with these people, or it is offered to the only person in the list.
     """
 
     rental_id: str
@@ -378,7 +378,10 @@ class OfferValue(Value):
 
 
 class RentalOfferValue(Value):
-    """A rental that waits for an offer, and an offer above its highest price: `k7mq2:offer`."""
+    """A rental, and an offer that costs more than the highest price of the rental's request: `k7mq2:offer`.
+
+    The rental's request is still waiting for an offer at or below its highest price.
+    """
 
     rental_id: str
     offer_id: str
@@ -395,7 +398,10 @@ def offer_value(quote_id: str, offer_id: str, *, another: bool) -> OfferValue:
 
 
 class NearbyValue(Value):
-    """A quote, and the index of one of the similar requests that it suggests, counted from 0: `q8f3...:0`."""
+    """A quote, and the index of one of the similar requests that the quote suggests: `q8f3...:0`.
+
+    The index is counted from 0.
+    """
 
     quote_id: str
     index: int
@@ -440,7 +446,7 @@ class ActionId(Generic[V]):
     answers: bool = False
     """True if clicking the button answers a question that the bot asked.
 
-    Every message with an open question has at least one such button.
+    Every message with an unanswered question has at least one such button.
     """
 
 

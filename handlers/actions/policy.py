@@ -40,7 +40,10 @@ from handlers.phrases.format import (
 
 
 async def reload(context: Context, interaction: UserInteraction, _: NoValue) -> Outcome:
-    """Reload the policy file, and report which rules have changed, or the mistakes in the file."""
+    """Reload the policy file, and reply with the rules that have changed.
+
+    If the file contains mistakes, reply with the mistakes instead.
+    """
     try:
         done = await reload_policy(context.deps, interaction.person)
     except WrongPolicy as wrong:

@@ -47,7 +47,7 @@ _log = structlog.get_logger("gpubot.handlers")
 
 
 async def chosen(context: Context, interaction: UserInteraction) -> ShowPrice:
-    """Return the request whose price the form should show, or the reason why there is no price."""
+    """Return the request whose price the form should show. If there is no price, return the reason instead."""
     person = interaction.person
     if not interaction.inputs.get(Field.GPU):
         return ShowPrice(person=person, message=NOTHING_CHOSEN)
@@ -266,14 +266,14 @@ def form_dialog(
 
 
 def _cap(wanted: Request) -> str:
-    """Return the highest price as a person would type it: `2.50`, `20.00 in all`, or an empty text."""
+    """Return the highest price as a person would type it: `2.50` or `20.00 in all`. Empty if there is none."""
     if wanted.max_total is not None:
         return f"{dollars(wanted.max_total)} in all".replace("$", "").replace(",", "")
     return "" if wanted.max_gpu_rate is None else say_rate(wanted.max_gpu_rate).removeprefix("$")
 
 
 def _length_or_end(length: timedelta, end: datetime | None, wanted: Request, zone: str) -> str:
-    """Return the lease as a person would type it: a length, or the end that was requested instead."""
+    """Return the lease as a person would type it: its end if the request names one, and otherwise its length."""
     if end is None or wanted.starts_at is not None:
         return say_span(length)
     return f"until {end_text(end, zone)}"

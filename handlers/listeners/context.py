@@ -41,7 +41,10 @@ class Pace:
         """For each person, the number of uses that are left, and the `monotonic` time at which it was computed."""
 
     def wait(self, user_id: str, monotonic: float) -> int:
-        """Return 0, and count one use, if the person may do it now. Otherwise return the seconds to wait."""
+        """Return 0, and count one use, if the person may do it now.
+
+        Otherwise, return the number of seconds to wait.
+        """
         left, at = self._left.pop(user_id, (float(self._at_once), monotonic))
         left = min(left + (monotonic - at) * self._per_second, self._at_once)
         allowed = left >= 1
@@ -61,7 +64,7 @@ up a price for a forgotten form, the price isn't shown.
 
 @dataclass
 class Turn:
-    """A choice that a person made in an input of an open form, which changes the price to show."""
+    """A person's choice in an input of an open form. The form must then show the price of this choice."""
 
     view_id: str
     hash: str
@@ -129,7 +132,7 @@ class Context:
     catalog: Callable[[], Catalog | None]
     """Returns the most recently read catalog without waiting, or None before the first read."""
     key_source: KeySource
-    """The source of people's public keys, which is GitHub."""
+    """The place from which people's public keys are read: GitHub."""
     prices: Prices
     """Computes the prices for the choices in the request form."""
     people: People

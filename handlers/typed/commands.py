@@ -416,7 +416,7 @@ Parser = Callable[[str, ParseContext], Command]
 
 
 def _id_parser(command: type[Show | Ssh | Destroy]) -> Parser:
-    """Return the parser of a command whose only argument is a rental's ID, which may be left out."""
+    """Return the parser of a command whose only argument is the ID of a rental. The ID may be left out."""
     return lambda rest, _: command(id=read_id(rest, command.__name__.lower()))
 
 

@@ -51,7 +51,7 @@ T = TypeVar("T")
 class Get(Frozen):
     """Search for offers.
 
-    With `now`, the recommended offer is rented immediately, unless somebody has to approve or confirm it.
+    With `now`, the recommended offer is rented immediately if it needs no approval and no confirmation.
     """
 
     request: Request
@@ -88,7 +88,7 @@ class ParseContext(NamedTuple):
 
 
 class Part(Enum):
-    """The parts of a draft. The value of each is the name by which error messages mention the part."""
+    """The parts of a draft. The value of each member is the name of the part in error messages."""
 
     GPU = "GPU"
     FEATURE = "feature"
@@ -160,12 +160,12 @@ class Unread:
     why: str
     """The reason, as a sentence. Empty for a word that is simply unknown."""
     readings: tuple[Reading, ...] = ()
-    """The possible meanings of the text, each of which gets a button.
+    """The possible meanings of the text.
 
-    A number or a unit that was typed is the same in every possible meaning.
+    Each gets a button, and each keeps all numbers and units that were typed.
     """
     alone: bool = False
-    """True if `why` must be the only message, because the other parts of the request can't be trusted either.
+    """True if `why` must be the only message, because the text makes the rest of the request unreliable.
 
     For example, a word such as "not" may change the meaning of what comes after it.
     """
@@ -179,9 +179,9 @@ class Problem:
     """The part that is missing or wrong. None if the problem is a text that can't be read."""
     words: str
     corrections: tuple[RequestDraft, ...] = ()
-    """Variants of the draft that the person may have meant, each with a different value for one of the parts.
+    """Variants of the draft that the person may have meant. Each has a different value for one of the parts.
 
-    They haven't been checked, so they may have other problems.
+    The variants haven't been checked, so they may have other problems.
     """
     without: bool = False
     """True if the unreadable text is left out in the corrections."""

@@ -1,6 +1,7 @@
-"""Interprets the tokens of a request: adds values to a draft, or the reasons why a text can't be read.
+"""Interprets the tokens of a request, and stores the results in a draft.
 
-`draft.py` then decides whether the parts make a request.
+The results are values for the parts of the request, or reasons why a text can't be read. `draft.py` then decides
+whether the parts make a request.
 """
 
 from __future__ import annotations

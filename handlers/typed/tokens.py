@@ -97,10 +97,10 @@ class Token:
     text: str
     """The text as it was typed."""
     name: str = ""
-    """The meaning of the token: the GPU, the region, or the text after `until`.
+    """The meaning of the token, such as the GPU or the region, or the text after `until`.
 
-    Empty for `anywhere` and `any vendor`, and if `until`, `setup` or `project` isn't followed by something
-    readable.
+    Empty for `anywhere` and `any vendor`. Also empty for `until`, `setup` or `project` if no readable text
+    follows.
     """
     number: Decimal = Decimal(0)
     duration: timedelta = timedelta(0)

@@ -123,9 +123,9 @@ def parse_end(text: str, now: datetime, zone: str) -> End:
     `zone` is the person's IANA time zone. A time without a day, or on a weekday, means the next such time, which
     may be today.
 
-    If the time is skipped because clocks go forward, the result is later by the length of the gap: 02:30 means
-    03:30. If the time occurs twice because clocks go back, the first occurrence counts, or the second if the first
-    has passed.
+    When clocks go forward, some times are skipped. Such a time is moved by the length of the gap: 02:30 means
+    03:30. When clocks go back, some times occur twice. Such a time means its first occurrence, or the second
+    occurrence if the first has passed.
 
     Raises UnclearEnd if the time is missing, impossible, ambiguous or in the past.
     """
@@ -220,7 +220,7 @@ def parse_day(text: str, now: datetime, zone: str, minutes: int) -> datetime:
 def parse_later_end(text: str, first: datetime, now: datetime, zone: str) -> End:
     """Parse the latest end of a flexible lease in the same way as `parse_end`.
 
-    Without a day, it means the next such time after `first`, the earliest end.
+    `first` is the earliest end. A time without a day means the next such time after `first`.
     """
     return parse_end(text, now if _FIND_DAY.search(text) else first, zone)
 
