@@ -61,7 +61,10 @@ class Team(Frozen):
     """
 
     def can_decide(self, group: str, without: Collection[str]) -> bool:
-        """Return whether a group has or may have a member who is still in the workspace and isn't in `without`."""
+        """Return whether a group has a member in the workspace who isn't in `without`.
+
+        True if the members of the group aren't known.
+        """
         return group not in self.members or bool(self.members[group] - self.gone - set(without))
 
     def members_of(self, groups: Collection[str]) -> list[str]:
@@ -161,9 +164,9 @@ def is_admin(person: Person, rules: Rules) -> bool:
 def is_approver_or_admin(person: Person, rules: Rules) -> bool:
     """Return whether a person is an approver or an admin.
 
-    These people see unmanaged machines, and the amounts that everybody paid for idle and other time. Other people
-    only see their own costs and those of each project. Approvers and admins also decide what to do if an owner
-    doesn't answer.
+    Approvers and admins see unmanaged machines. They also see everybody's costs, split by how the machines were
+    used. Other people only see their own costs and those of each project. Approvers and admins also decide what to
+    do if an owner doesn't answer.
     """
     roles = roles_of(person, rules)
     return roles.approver or roles.admin

@@ -79,7 +79,7 @@ def ask_before(lease: Lease, approvers: Collection[Availability], rules: Rules) 
     """Return the last time before the lease ends at which an approver can be asked for an extension.
 
     For a flexible end, the latest end counts. Returns None if an approver can still be asked at the end itself, or
-    if none can be asked before it.
+    if no approver can be asked before the end.
     """
     end = lease.latest_end or lease.ends_at
     last = last_available(end, approvers, rules.hours)

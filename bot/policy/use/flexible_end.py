@@ -100,7 +100,8 @@ def kept_until(request: Request, first: datetime, asked_at: datetime) -> Request
 def was_asked_for(request: Request, lease: Lease) -> bool:
     """Return whether the present end of a lease lies within the flexible end that was requested.
 
-    If so, it needed no extension that had to be approved. False if the requested end was fixed.
+    If so, the lease reached this end without an extension that needed approval. False if the requested end was
+    fixed.
     """
     if request.up_to is None:
         return False

@@ -101,7 +101,7 @@ It is short because a vendor can reclaim a spot machine at any time.
 LONGEST_PROBE_RUN = timedelta(seconds=15)
 """The longest time that a probe run is assumed to take.
 
-A successful probe run proves that the machine exists until the next probe run should have finished, that is, for
+After a successful probe run, the machine is assumed to exist until the next probe run should have finished: for
 PROBE_EVERY plus this time.
 """
 

@@ -254,8 +254,8 @@ def after_probe_run(
 ) -> tuple[Use, ...]:
     """Return the usage statuses that result from a new sample, oldest first. The last one is current.
 
-    Usually there is one. There are two if there was no probe run for more than 6 minutes: first *unknown* for that
-    time, then the current status.
+    Usually the result is one status. After more than 6 minutes without a probe run, there are two: *unknown* for
+    those minutes, and then the current status.
 
     Args:
         samples: The same samples as for `judge`, without the new one.
