@@ -122,7 +122,8 @@ def _rules(text: str, read_script: ScriptReader, home_channel: str, admins: tupl
 def _asks_nobody(approvers: Approvers) -> bool:
     """Return whether the rules name approvers but all of them are quiet.
 
-    `Approvers` doesn't check this itself, because rules in force can reach this state when other approvers leave.
+    `Approvers` doesn't check this itself. If all other approvers leave the workspace, only quiet ones remain in
+    the rules, and this is allowed.
     """
     return bool(approvers.quiet) and not approvers.groups and not set(approvers.people) - set(approvers.quiet)
 

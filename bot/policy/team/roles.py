@@ -90,8 +90,9 @@ def then_people(rules: Rules, team: Team) -> tuple[str, ...]:
 def rules_for(rules: Rules, team: Team, requesters: Collection[str] = ()) -> Rules:
     """Return the rules with only those admins and approvers who are still in the workspace.
 
-    If no approver is left who may be asked about a request of these `requesters`, the admins decide, as if the
-    rules named no approvers. Quiet approvers don't count as approvers who are left, because they are never asked.
+    If nobody is left who can be asked to approve a request of these `requesters`, the admins decide, as if the
+    rules named no approvers. Quiet approvers may still be left, but they don't count, because they are never
+    asked.
     """
     admins = tuple(one for one in rules.admins if one not in team.gone) or rules.admins
     named = rules.approvers
@@ -283,9 +284,9 @@ def may_see_ssh_command(person: Person, rental: Rental, rules: Rules) -> bool:
 
 
 def may_read_direct_message(person: Person, rental: Rental, rules: Rules) -> bool:
-    """Return whether a person still gets direct messages about a rental. Its owner, teammates and admins do.
+    """Return whether a person may get direct messages about a rental. Its owner, teammates and admins may.
 
-    Admins get them because they are notified of deletions that aren't confirmed.
+    Admins may, because they are notified of deletions that aren't confirmed.
     """
     return may_see_ssh_command(person, rental, rules) or person.id in rules.admins
 
