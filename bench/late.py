@@ -147,7 +147,10 @@ def rhythm(first: Mapping[str, datetime], polled: Times) -> dict[str, list[datet
 
 
 def missing(due: Times, polled: Times, end: datetime) -> list[float]:
-    """Return the lateness in seconds, at the end, of each offer that hasn't been polled since it was last due."""
+    """Return the lateness, in seconds, of the polls that are still missing at the `end` of a run.
+
+    An offer's poll is missing if the offer was due but hasn't been polled since.
+    """
     late = []
     for offer, moments in due.items():
         last = max((at for at in moments if at <= end), default=None)

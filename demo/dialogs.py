@@ -56,7 +56,7 @@ class Dialogs:
     async def send(self, name: str) -> None:
         """Submit the modal.
 
-        If the bot refuses the input, raises Mistake with the fields that are wrong and the reasons.
+        Raises Mistake if the bot refuses the input. The message names the wrong fields and the reasons.
         """
         modal = await self._open(name)
         if modal.submit is None:

@@ -113,8 +113,8 @@ BEHAVIOURS: tuple[Json, ...] = (
 )
 """The ways in which a vendor misbehaves.
 
-The one that is listed three times is drawn more often: the purchase is answered with `failed`, but creates a
-machine a minute later.
+One behaviour is listed three times, so that it is drawn more often: the purchase is answered with `failed`, but a
+minute later there is a machine nevertheless.
 """
 HOSTILE_BODIES = (
     '{"offers": [{"offer_id": "9d2c1a52-56a5-4a06-8f0c-0a6b2b1d2f10", "gpu_type": "nvidia-h100-sxm5-80gb",'

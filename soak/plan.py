@@ -60,7 +60,7 @@ class Kill:
     down: float
     """Sandbox seconds until the process is started again."""
     restores: bool
-    """True if the database is then replaced by the copy that was made at the beginning of the round."""
+    """True if the database is replaced after the kill, by the copy from the beginning of the round."""
     pick: float = 0.0
     """A number from 0 to 1 that picks the process, if several processes share the database."""
 

@@ -13,7 +13,7 @@ ORDER = (
     "kills at a held request",
     "graceful stops",
     "stopped for a while",
-    "databases put back",
+    "databases restored",
     "disturbances",
     "kinds of disturbance",
     "faults met",

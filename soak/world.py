@@ -260,7 +260,7 @@ class World:
             if all(health.get("settled") for health in [*healths, *await self._healths()]):
                 return
             await clock.pause(0.1)
-        raise Finding(f"It doesn't settle within {SETTLE:.0f} s: {healths}")
+        raise Finding(f"The bot doesn't become idle within {SETTLE:.0f} s: {healths}")
 
     async def pass_time_settled(self, seconds: float) -> None:
         """Let sandbox time pass in steps of two minutes, each only once the bot is idle.

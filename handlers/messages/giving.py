@@ -19,9 +19,7 @@ from handlers.phrases.blocks import Modal, Rendered, button
 from handlers.phrases.format import Reader, Times, as_written, escape, join, per_hour
 from handlers.phrases.rental_text import machine_in, owner
 
-IF_TAKEN = (
-    "you pay for it and I'll ask you whether it's still needed. The SSH keys on the machine stay as they are."
-)
+IF_TAKEN = "you pay for it, and questions about it come to you. The SSH keys on the machine stay as they are."
 """The consequences for a person who accepts a machine."""
 
 

@@ -59,8 +59,8 @@ def _in_vain(evidence: Evidence, text: str, since: datetime, until: datetime) ->
     card, cap, starts = CARD.match(text), _CAP.search(text), _STARTS.search(text)
     if card is None or cap is None or evidence.calm_since is None:
         return timedelta(0)
-    # A start time allows more than the price that was the cheapest when it was set. Prices never change in a soak,
-    # so some offer is always cheap enough.
+    # When a start time is set, its highest price is above the cheapest price at that moment. Prices never change
+    # in a soak, so some offer is always cheap enough.
     price = Decimal(0) if starts else evidence.cheapest.get(f"{card['what']}{card['region'] or ''}")
     if price is None or price > Decimal(cap[1].replace(",", "")):
         return timedelta(0)
