@@ -126,7 +126,7 @@ async def seed(
 ) -> None:
     """Write one rental for each machine, with a card in `channel`.
 
-    Ready rentals are due immediately, and with the next step the bot asks their owners whether the machines are
+    Ready rentals are due immediately: as soon as the bot handles one, it asks the owner whether the machine is
     still needed. The due times of rentals in provisioning are spread over SPREAD.
 
     Args:

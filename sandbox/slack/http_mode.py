@@ -38,7 +38,7 @@ class HttpMode:
         """
         self.renew_secret()
         self.on_request: Callable[[str, Json], None] = lambda _kind, _request: None
-        """Called for every request with "sent", and for every response with "received"."""
+        """Called with "sent" and each request to the app, and with "received" and each response."""
 
     def renew_secret(self) -> None:
         """Replace the signing secret. Requests are no longer signed with the old one."""

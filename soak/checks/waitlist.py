@@ -39,9 +39,9 @@ def waitlist_entries_are_fulfilled(evidence: Evidence) -> list[str]:
 
 
 def _waits(evidence: Evidence, rental: str) -> Iterator[tuple[str, datetime, datetime]]:
-    """Yield the states of a rental's card in which the rental waits.
+    """Yield the versions of a rental's card in which the rental waits for an offer or a start time.
 
-    Each has the card's text, and the times at which the text appeared and disappeared. Cards show times in the
+    For each version, yields its text, and the times at which it appeared and disappeared. Cards show times in the
     reader's zone. The cards read here are Ben's, whose zone is UTC in November.
     """
     cards = [(card, m) for m in evidence.seen.get("Ben", ()) if (card := CARD.match(m.text)) and not m.only_you]
