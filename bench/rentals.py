@@ -167,7 +167,7 @@ async def _cards(world: World, channel: str, count: int) -> list[str]:
 
 
 def _probed(rental: Rental, probed: Probed, now: datetime) -> Rental:
-    """Return a ready rental in its state after several probe runs. The next probe run changes nothing."""
+    """Return a ready rental as it is after several probe runs, so that the next probe run changes nothing."""
     quiet = changed(rental.running_lease, seen_at=now)
     return changed(
         rental,

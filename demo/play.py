@@ -40,11 +40,10 @@ class Play:
     _read: dict[str, int] = field(default_factory=dict)
     """The number of the newest change that each person has read, by name."""
     _since: dict[str, int] = field(default_factory=dict)
-    """The number of the change after which `until_sees` looks for messages, by the person's name.
+    """The number of the last change that `until_sees` doesn't regard as new, by the person's name.
 
-    Initially and after each action, this is the newest change that the person had read when somebody acted. The
-    same applies after time has passed. When `until_sees` has returned a message, this is the number of that
-    message.
+    When somebody acts, or time has passed, this becomes the newest change that the person has read. When
+    `until_sees` returns a message, this becomes the number of that message.
     """
     _last_read: int = 0
     """The number of the newest change when everyone last read their messages."""

@@ -19,7 +19,7 @@ _B200 = "nvidia-b200-sxm6-180gb"
 
 @dataclass(frozen=True)
 class Region:
-    """A region under the vendor's own name, with the GPU variants that the vendor offers there."""
+    """A region of a vendor. `name` is the vendor's own name for it, `variants` the GPUs that are sold there."""
 
     name: str
     group: str

@@ -135,7 +135,7 @@ def _encoded(kind: str, payload: Json) -> tuple[str, bytes]:
 
 
 def _payload_in(text: str) -> Any:
-    """Parse a body as JSON. A body that isn't JSON is returned as it is, because a command shows it as text."""
+    """Parse the body of a response as JSON. Return other text unchanged: commands may respond with plain text."""
     if not text:
         return None
     try:

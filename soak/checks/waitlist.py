@@ -54,7 +54,7 @@ def _waits(evidence: Evidence, rental: str) -> Iterator[tuple[str, datetime, dat
 def _in_vain(evidence: Evidence, text: str, since: datetime, until: datetime) -> timedelta:
     """Return the time that a rental waited in vain.
 
-    The time is measured only while nothing was disturbed and an offer was available that the card allows.
+    Only the time counts in which nothing was disturbed and an offer was available within the card's highest price.
     """
     card, cap, starts = CARD.match(text), _CAP.search(text), _STARTS.search(text)
     if card is None or cap is None or evidence.calm_since is None:
