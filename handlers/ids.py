@@ -192,8 +192,9 @@ class GithubKeysValue(Value):
 class LineValue(Value):
     """The text of a request, as typed after `/gpu get`: `H100 EU under $2.50/GPU/h`.
 
-    If the request was typed after `/gpu wait` instead, the text begins with `wait`. The text is escaped as Slack
-    sends it. It is parsed again on each click, with the time zone of the person who clicks.
+    If the request was typed after `/gpu wait` instead, the text begins with `wait`. Special characters are
+    escaped, as in the text that Slack sends. The text is parsed again on each click, with the time zone of the
+    person who clicks.
     """
 
     text: str
@@ -337,27 +338,27 @@ class ShareValue(Value):
 
 
 class QuoteValue(Value):
-    """A quote's ID: `q8f3...`."""
+    """The ID of a quote, which is a stored search with its offers: `q8f3...`."""
 
     quote_id: str
 
 
 class QuoteUntilValue(Value):
-    """A quote, and a new earliest end to search with: `q8f3...:1763982000`."""
+    """A quote, and the earliest end of the lease for a new search: `q8f3...:1763982000`."""
 
     quote_id: str
     first: Moment
 
 
 class QuoteHoursValue(Value):
-    """A quote, and a new length of the lease to search with, in whole hours: `q8f3...:4`."""
+    """A quote, and the length of the lease for a new search, in whole hours: `q8f3...:4`."""
 
     quote_id: str
     lease: Span
 
 
 class QuotePriceValue(Value):
-    """A quote, and the highest price that its owner accepts, in USD per GPU-hour: `q8f3...:3.00`."""
+    """A quote, and the highest price that the person accepts, in USD per GPU-hour: `q8f3...:3.00`."""
 
     quote_id: str
     gpu_rate: Decimal
@@ -423,10 +424,10 @@ class SpendRowsValue(Value):
 
 V = TypeVar("V", bound=Value)
 FormValue: TypeAlias = QuoteValue | VersionValue | NoValue
-"""The value of the request form, which says what the form was opened to change.
+"""The value of the request form. It says what the form was opened to change.
 
-This is a search (QuoteValue), a request that waits for approval (VersionValue), or nothing if the form starts a
-new search (NoValue).
+This is a search (QuoteValue), or a request that waits for approval (VersionValue). If the form starts a new
+search, there is nothing to change (NoValue).
 """
 
 
@@ -595,7 +596,7 @@ def numbered(action_id: str, n: int) -> str:
 def action_of(action_id: str) -> str:
     """Return an `action_id` without its number.
 
-    Raises Mistake if there is no such action, because an older version of the bot posted the button.
+    Raises Mistake if there is no such action. This happens if an older version of the bot posted the button.
     """
     found = re.fullmatch(r"([a-z_]+)(?:\.[0-9]{1,2})?", action_id, flags=re.ASCII)
     if found is None or found[1] not in ACTION_VALUES:
@@ -606,7 +607,7 @@ def action_of(action_id: str) -> str:
 def callback_of(callback_id: str) -> CallbackId[Any]:
     """Return the modal with this `callback_id`.
 
-    Raises Mistake if there is no such modal, because an older version of the bot opened it.
+    Raises Mistake if there is no such modal. This happens if an older version of the bot opened it.
     """
     if callback_id not in _CALLBACKS:
         raise Mistake("This dialog is from an older version. Nothing was changed. To start again, type /gpu")

@@ -180,7 +180,7 @@ class ProbeAnswers(Frozen):
     unreachable: tuple[str, ...] = ()
     """The owner of each machine whose probe didn't answer. Most recent first, at most ten.
 
-    Only machines since the last one whose probe answered are included.
+    Machines that were recorded before the last answer of a probe aren't included.
     """
     unreachable_at: Instant | None = None
     """The time at which the most recent of these machines was recorded."""

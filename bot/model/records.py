@@ -21,7 +21,7 @@ from bot.model.state import State, check_change
 
 
 class Claimed(Frozen):
-    """A row that was due and that this process has claimed.
+    """A row that was due and that this process has claimed, so that no other process works on it.
 
     It contains no value that has to be parsed, because rows are claimed in batches. A row whose stored values
     can't be parsed must not make the whole batch fail. It fails later, when it is worked on.
@@ -134,7 +134,7 @@ class Accruing(NamedTuple):
 
 
 class Running(NamedTuple):
-    """The number of live rentals that have the same state, rate, idleness and pending decisions."""
+    """A group of live rentals with the same state, rate, idleness and pending decisions, and their number."""
 
     state: State
     rate: Decimal | None

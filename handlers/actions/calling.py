@@ -46,9 +46,9 @@ async def carry_out(
 ) -> Outcome:
     """Carry out an action and return the reply, or return the dialog in which the person confirms the action.
 
-    The dialog opens if the action needs a confirmation, for example because it is expensive. It doesn't open again
-    if this interaction is its submission. An action without a dialog is carried out immediately. Raises the same
-    errors as the action.
+    The dialog is returned if the action needs a confirmation, for example because it is expensive. If this
+    interaction is the submission of that dialog, or if the action has no dialog, the action is carried out
+    immediately. Raises the same errors as the action.
 
     Args:
         reply: Returns the reply for the result of the action, or None for no reply.
@@ -104,8 +104,8 @@ def shows(
 ) -> ValueHandler[Value]:
     """Return the handler of a button that only shows something, in a reply or a dialog.
 
-    `read` loads the data for the person and the fields of the value, and `view` turns the data into the reply or
-    dialog.
+    `read` is called with the person and the fields of the value, and loads the data. `view` turns the data into
+    the reply or dialog.
     """
 
     async def handler(context: Context, interaction: UserInteraction, value: Value) -> Outcome:
@@ -122,7 +122,7 @@ def shows(
 def below(field: Field, *errors: type[GpubotError]) -> Iterator[None]:
     """Show errors of these types below an input of the submitted dialog, which stays open.
 
-    If the `with` block raises one of them, it is replaced with InvalidForm, which has this effect.
+    If the `with` block raises such an error, the error is replaced with InvalidForm, which has this effect.
     """
     try:
         yield

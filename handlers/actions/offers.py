@@ -89,9 +89,9 @@ async def ask_for(
 ) -> Outcome:
     """Start a search for a request that was typed after `get` or `wait`, or entered in the form.
 
-    `earlier` is the search that the new request replaces. Its conditions for waiting, such as how long to wait,
-    don't apply to the new request: only the conditions in the new command do. The exception is a search for a
-    request that is waiting for approval. Its conditions are kept unless the command contains new ones.
+    `earlier` is the search that the new request replaces. Normally, its conditions for waiting, such as how long
+    to wait, don't apply to the new request. But if the earlier request is waiting for approval, its conditions are
+    kept unless the person typed new ones.
     """
     waitlist_entry = None
     if earlier is not None and earlier.changes is None:
@@ -113,8 +113,8 @@ def _typed_waitlist_entry(context: Context, until: datetime | None, *, any_time:
 async def ask_last_again(context: Context, interaction: UserInteraction) -> Outcome:
     """Repeat the search for the person's last request.
 
-    The offers arrive in a separate message. This function returns a reply only if the last request named an end
-    that has passed or is too near. In that case, the search is for the usual length, and the reply says so.
+    The offers arrive in a separate message, so normally there is no reply. But if the last request named an end
+    that has passed or is too near, the search is for a lease of the usual length, and the reply says so.
     """
     last = await quoting.last_request(context.deps, interaction.person)
     await ask(context, interaction, last.request)

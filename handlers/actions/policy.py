@@ -102,8 +102,8 @@ def terminal_text(rules: Rules) -> str:
 def _in_short(rules: Rules, names: Names) -> list[str]:
     """Return the five rules that people ask about most.
 
-    They describe how much people may rent on their own, who decides about the rest, the length of a rental, the
-    maximum number of machines, and the monthly budgets.
+    They are the amount that people may rent without approval, the people who approve the rest, the length of a
+    rental, the maximum number of machines, and the monthly budgets.
     """
     approvers, budgets, lease, limits = rules.approvers, rules.budgets, rules.lease, rules.limits
     named = names.people(approvers.people, approvers.groups)
@@ -126,7 +126,7 @@ def _in_short(rules: Rules, names: Names) -> list[str]:
 
 
 def _changed_channels(rules: Rules) -> list[tuple[str, list[str]]]:
-    """Return sentences, with a title, about channels in which a project is no longer charged for everybody.
+    """Return sentences, with a title, about channels whose project is now charged only for some people's requests.
 
     Earlier versions of the bot charged the project for everybody's requests. If a project names people, it is now
     charged only for requests of these people and of approvers. Empty if this affects no channel.

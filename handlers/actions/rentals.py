@@ -48,7 +48,7 @@ async def extend_by_hours(context: Context, interaction: UserInteraction, value:
 
 
 async def extend(context: Context, interaction: UserInteraction, value: ExtendValue | UntilValue) -> Outcome:
-    """Extend a lease by a length or until a new end, or request approval for that.
+    """Extend a lease by a length or until a new end, or request approval for the extension.
 
     If the person typed the same command a moment ago, nothing is added. The reply then asks whether they really
     want the same amount of time once more.
@@ -118,7 +118,7 @@ def destroy_dialog(details: RentalDetails, script_for: timedelta | None = None) 
     """Return the dialog in which the person confirms destroying, cancelling or withdrawing a rental.
 
     The dialog shows the cost so far. `script_for` is the maximum time for which the machine keeps running so that
-    its `/root/on-ending.sh` can finish. None if the script can't run.
+    its `/root/on-ending.sh` can finish. If the script can't run, `script_for` is None.
     """
     rental = details.rental
     warning, effect = None, ""
@@ -153,7 +153,7 @@ def destroy_dialog(details: RentalDetails, script_for: timedelta | None = None) 
 def _graceful_destroy_box(script_for: timedelta | None) -> Json | None:
     """Return the checkbox for running `/root/on-ending.sh` before the machine is destroyed.
 
-    The box is checked at first. None if the script can't run.
+    The box is checked when the dialog opens. None if the script can't run.
     """
     if script_for is None:
         return None

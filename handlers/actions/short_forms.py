@@ -94,9 +94,10 @@ def _meaning(context: Context, interaction: UserInteraction, command: commands.R
     """Return the functions and texts for a command, and for asking which rental it is about.
 
     Returns:
-        The function that carries out the command for a rental ID; the purpose, which determines the rentals that
-        the person can choose from; the question that asks which rental is meant; and the function that returns the
-        button for one of these rentals.
+        - The function that carries out the command for a rental ID.
+        - The purpose, which determines the rentals that the person can choose from.
+        - The question that asks which rental is meant.
+        - The function that returns the button for one of these rentals.
     """
 
     def do(handler: ValueHandler[V], value_of: Callable[..., V]) -> Do:
@@ -154,7 +155,7 @@ def _which_to_extend(until: datetime | None, longer: timedelta | None) -> tuple[
 
 
 def _named(label: str, action: ActionId[V], value_of: Callable[..., V]) -> ButtonFor:
-    """Return a function that makes a button from the label and a rental's ID."""
+    """Return a function that makes a button with this label for a rental's ID."""
     return lambda rental: button(f"{label} {rental.id}", action, value_of(rental_id=rental.id))
 
 
@@ -193,8 +194,8 @@ async def keep_longer(
 ) -> Outcome:
     """Ask whether to extend the rental by the length, or until the end, that `command` contains.
 
-    A text such as "until 6" can mean either of two ends. An end to which the lease can't be extended is left out.
-    If no end remains, this raises the same errors as `Extend`.
+    A text such as "until 6" can mean 6:00 or 18:00. The reply offers both ends, except an end to which the lease
+    can't be extended. If no end remains, this raises the same errors as `Extend`.
     """
     ends = command.untils or (command.duration or timedelta(0),)
     previews, refused = [], None

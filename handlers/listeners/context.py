@@ -30,8 +30,8 @@ REMEMBERED = 2000
 class Pace:
     """Limits how often each person may do something.
 
-    This is a token bucket: each person may do it `at_once` times in a row, and in the long run `per_second` times
-    a second.
+    This is a token bucket: a person may do something `at_once` times in a row, and in the long run `per_second`
+    times a second.
     """
 
     def __init__(self, at_once: int, per_second: float) -> None:
@@ -54,8 +54,8 @@ class Pace:
 FORMS_REMEMBERED = 1000
 """The maximum number of forms in memory.
 
-The form in which nobody has chosen anything for the longest time is forgotten first. A price that is still being
-looked up for it is then no longer shown.
+The form in which nobody has chosen anything for the longest time is forgotten first. If the bot is still looking
+up a price for a forgotten form, the price isn't shown.
 """
 
 
@@ -74,9 +74,9 @@ class Turn:
 class OpenForms:
     """Remembers the newest choice in each open form, so that the form never shows the price of an older choice.
 
-    Choices are kept in memory only. If Slack sends the choices in one form to several processes, the form may show
-    the price of an older choice after all. This is acceptable, because the text repeats the request that the price
-    is for.
+    Choices are kept in memory only. If Slack sends the choices in one form to several processes, the form may
+    still show the price of an older choice. This is acceptable, because the price is shown together with the
+    request that it applies to.
     """
 
     _newest: dict[str, Turn] = field(default_factory=dict)
@@ -111,13 +111,19 @@ class OpenForms:
             newest.replaced, newest.hash = newest.hash, view_hash
 
     def forget(self, view_id: str) -> None:
-        """Forget a submitted form, so that no late update of its price removes the errors shown in it."""
+        """Forget a submitted form.
+
+        Otherwise, a late update of the form's price could remove the errors that the form shows.
+        """
         self._newest.pop(view_id, None)
 
 
 @dataclass(frozen=True)
 class Context:
-    """The dependencies of the listeners, including Slack's client for the few calls that they make themselves."""
+    """The dependencies of the listeners.
+
+    These include Slack's client, because the listeners make a few calls to Slack themselves.
+    """
 
     deps: Deps
     catalog: Callable[[], Catalog | None]

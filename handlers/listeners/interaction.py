@@ -2,7 +2,7 @@
 
 Payloads: docs.slack.dev/reference/interaction-payloads and
 docs.slack.dev/interactivity/implementing-slash-commands. If a payload lacks a value, or contains a value of
-another type, the value counts as empty. No function here raises because of that.
+another type, the value counts as empty. No function in this module raises an error for such a payload.
 """
 
 from __future__ import annotations
@@ -160,7 +160,7 @@ class Reply(Frozen):
 
     content: Rendered
     replaces_original: bool = False
-    """True if the reply replaces the clicked message, provided that only this person sees that message."""
+    """True if the reply replaces the clicked message. Ignored if other people can see that message."""
     replaces_for_all: bool = False
     """True if the reply replaces the clicked message even in a channel.
 
@@ -173,9 +173,9 @@ class Reply(Frozen):
     to: Destination | None = None
     """The destination of the reply. If None, the reply goes to `Interaction.reply_to`.
 
-    The reply to a command is normally part of the acknowledgement, for which Slack doesn't report whether it
-    accepted the blocks. If `to` is set, the reply is sent as a message of its own instead, so that a refusal is
-    noticed.
+    The reply to a command is normally part of the acknowledgement. Slack then doesn't report whether it accepted
+    the blocks of the reply. If `to` is set, the reply is sent as a separate message instead, so that the bot
+    notices a refusal.
     """
 
 
@@ -207,7 +207,7 @@ class FieldErrors(Frozen):
 Outcome: TypeAlias = Reply | OpenModal | ShowPrice | FieldErrors | None
 """The result of a handler, which says what to show to the person.
 
-None if there is no reply, because the card, its thread or another message shows what was done.
+None if there is no reply, because the rental's card, its thread or another message shows what was done.
 """
 
 

@@ -37,7 +37,7 @@ async def person_changed(context: Context, event: Event, _: str | None) -> None:
     """Handle user_change: forget the cached information about a person.
 
     Slack sends this event, for example, when somebody's time zone changes. If the person has been deactivated, the
-    admins are asked what to do with that person's rentals, and this checks whether any approver is left.
+    admins are asked what to do with that person's rentals. The bot then also checks whether any approver is left.
     """
     user = part(event, "user")
     user_id = text(user, "id")
@@ -54,7 +54,7 @@ async def group_changed(context: Context, event: Event, _: str | None) -> None:
     """Handle subteam_members_changed: forget all cached information that depends on the group's members.
 
     The event says only who joined and who left, so the members are looked up again when they are next needed. If
-    members of this group may approve requests, this also checks whether any approver is left.
+    members of this group may approve requests, the bot also checks whether any approver is left.
     """
     group = event.get("subteam_id")
     if isinstance(group, str):

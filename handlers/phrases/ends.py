@@ -24,7 +24,6 @@ def how_long(request: Request, times: Times) -> str:
     """Return the length of a request: its hours or its end, and its start time if it has one.
 
     Examples:
-
     - `6 h from when it's ready`;
     - `6 h from when it's ready, or up to 12 h if its GPUs are busy`, with a flexible end;
     - `until today at 18:00 (5 h 55 min)`, if the request names an end;

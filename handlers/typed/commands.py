@@ -90,9 +90,10 @@ class Keep(OfRental):
 
 
 class Longer(OfRental):
-    """Ask whether to extend the lease, because a sentence such as "can I keep it until 6?" suggests it.
+    """Ask whether to extend the lease.
 
-    The lease can be extended by `duration`, or until one of the two ends that an ambiguous time may mean.
+    A sentence such as "can I keep it until 6?" leads to this command. The lease can be extended by `duration`, or
+    until one of two ends: an ambiguous time such as `6` can mean 6:00 or 18:00.
     """
 
     duration: timedelta | None = None
@@ -100,7 +101,10 @@ class Longer(OfRental):
 
 
 class About(OfRental):
-    """Answer a sentence about a topic. It concerns one rental if it contains an ID or is in a rental's thread."""
+    """Answer a sentence about a topic.
+
+    The sentence concerns a single rental if it contains the rental's ID or was written in the rental's thread.
+    """
 
     topic: Topic
 
@@ -127,7 +131,7 @@ class Pause(Frozen):
 
 
 class Plain(Enum):
-    """The commands without arguments. Each value is the text that people type."""
+    """The commands without arguments. The value of each command is the text that people type."""
 
     GET_FORM = "get"
     KEYS = "key"
@@ -173,9 +177,10 @@ _OF_RENTAL = frozenset({"show", "ssh", "destroy", "extend", "share", "give"})
 _ABOUT_GPUS = frozenset({Topic.FREE, "get", "catalog"})
 _AVAILABLE = re.compile(r"^ *there(?:s| is| are)?\b|\b(?:is|are|gets?|becomes?) (?:free|available|there|back)$")
 _BUYING_WORDS = frozenset({"get", "rent"})
-"""The verbs that allow `now` to rent a machine.
+"""The verbs after which `now` rents a machine.
 
-After other verbs, such as `find` or `offers`, and without a verb, `now` is ignored and only offers are shown.
+After any other verb, such as `find` or `offers`, `now` is ignored and only offers are shown. The same applies if
+there is no verb.
 """
 _MAX_TYPOS = {"destroy": 2, "extend": 2, "catalog": 2, "policy": 2} | dict.fromkeys(
     ("resume", "pause", "probe", "again", "wait", "list", "show", "keep", "spend", "share", "give", "help"), 1
@@ -473,7 +478,7 @@ def _no_argument_parser(command: Plain, about: str) -> Parser:
 def _parse_pause(rest: str, _: ParseContext) -> Command:
     """Parse the reason after `pause`, which may be empty.
 
-    Raises Mistake if the reason is a rental's ID, because that person wants to pause a single rental, which isn't
+    Raises Mistake if the reason is a rental's ID. That person wants to pause a single rental, which isn't
     possible.
     """
     reason = one_line(rest.strip().lstrip("-\u2014"), LONGEST_REASON)

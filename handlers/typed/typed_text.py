@@ -100,7 +100,7 @@ _COMMAS_AND_DOT = re.compile(rf"{_LEADING_DIGITS}((?:,\d{{3}})+)(?=\.\d{{1,2}}(?
 _DECIMAL_COMMA = re.compile(rf"{_LEADING_DIGITS},(\d{{1,2}})(?!\d)")
 _SEPARATING_COMMA = re.compile(r"(?<!\d),|,(?!\d)")
 AM_PM = re.compile(r"(?<=[\d ])([ap])\. ?m\b\.?", re.IGNORECASE)
-"""The spelling `p.m.`, which `normalize` changes to `pm`."""
+"""A pattern for spellings such as `p.m.`, which `normalize` changes to `pm`."""
 _TIME_OR_COLON = re.compile(r"(?<![A-Za-z0-9:])\d{1,2}:\d\d(?!\d)|:")
 
 
@@ -141,8 +141,9 @@ def _composed(text: str) -> str:
 def normalize_within(text: str, limit: int) -> str | None:
     """Return the normalized text, or None if it is longer than `limit`.
 
-    The length is checked before each expensive step. Otherwise, a text that seems short could become very long,
-    because NFKC can turn one character into eighteen, and normalizing it would block everybody's commands.
+    The length is checked before each expensive step, because NFKC can turn one character into eighteen. Without
+    these checks, a text that seems short could become very long, and normalizing it would block everybody's
+    commands.
     """
     spaced = " ".join(text.split())
     if len(spaced) > 2 * limit:

@@ -181,7 +181,7 @@ def parse_start(text: str, now: datetime, zone: str) -> datetime:
 def _read_elsewhere(
     parse: Callable[[str, datetime, str], Read], text: str, named: re.Match[str], now: datetime
 ) -> Read:
-    """Parse a text such as `18:00 CET`, which names a time zone, as if the person were in that zone.
+    """Parse a text that names a time zone, such as `18:00 CET`, as if the person were in that zone.
 
     `named` is the match of the zone's name, which is removed from the text before `parse` is called.
     """

@@ -308,7 +308,7 @@ class StartupScriptPlan(Frozen):
     text: str = ""
     """The script. Empty if none is sent."""
     sent: SentScript | None = None
-    """The record that the attempt keeps: the script's contents, or that the place accepts no script.
+    """The record that the attempt keeps: the script's contents, or that the vendor or region accepts no script.
 
     None if there was nothing to send.
     """
@@ -327,13 +327,13 @@ def plan_startup_script(
     """Return the startup script for a purchase, with the current keys of everyone who has access to the rental.
 
     A purchase never fails because of its script. Keys that don't fit are left out, and so is a setup script that
-    is no longer in the rules. If the place accepts no script, none is sent.
+    is no longer in the rules. If the vendor or region accepts no script, none is sent.
 
     Args:
         keys: The keys of the owner and of each teammate who may still have access, by Slack ID. A teammate who has
             no keys is included with an empty list. A teammate who has left or become a guest is missing, and is
             left out silently.
-        takes_script: Whether the place accepts a startup script.
+        takes_script: Whether the vendor and region accept a startup script.
     """
     request = rental.request
     wanted = further_keys(rental.owner, rental.teammates, keys)

@@ -45,7 +45,7 @@ _MICROSECONDS_PER_HOUR = timedelta(hours=1) // timedelta(microseconds=1)
 
 @dataclass(frozen=True)
 class FileRow:
-    """A charge with the other data that its row in the file shows."""
+    """A charge, with the additional data for its row in the file."""
 
     charge: Charge
     machine: ChargedMachine
@@ -148,7 +148,10 @@ class MonthFile:
 
     @property
     def estimated(self) -> Micros:
-        """Return the amount that is estimated, because the API left out the start, the end or the price."""
+        """Return the part of the amount that is our estimate.
+
+        The bot estimates a charge if the API left out the start, the end or the price.
+        """
         return sum(row.charge.amount for row in self.rows if row.charge.estimated)
 
     @property

@@ -78,8 +78,8 @@ def next_available(moment: datetime, person: Availability, hours: Hours) -> date
 def last_available(moment: datetime, people: Collection[Availability], hours: Hours) -> datetime | None:
     """Return the last time before `moment` at which at least one of these people can be asked.
 
-    That is `moment` itself if somebody can be asked until then. None if nobody can be asked in the two weeks
-    before.
+    The result is `moment` itself if somebody can be asked right up to `moment`. None if nobody can be asked in the
+    two weeks before `moment`.
     """
     return max(filter(None, (_last_available(moment, person, hours) for person in people)), default=None)
 

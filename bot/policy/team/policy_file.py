@@ -185,7 +185,7 @@ _WRONG = {
     "string_too_long": "it is too long",
     "decimal_max_places": "write at most 6 digits after the point",
 }
-"""The descriptions by pydantic's error types (docs.pydantic.dev/latest/errors/validation_errors)."""
+"""Descriptions of mistakes, by pydantic's error types (docs.pydantic.dev/latest/errors/validation_errors)."""
 _CHOSEN = "*"
 """A placeholder for a key that people choose themselves, such as the name of a project."""
 
@@ -193,8 +193,8 @@ _CHOSEN = "*"
 def _nearest_key(path: KeyPath) -> str:
     """Return the full path of the key that an unknown key was probably meant to be.
 
-    This is the most similar key at the same place. If none is similar there, but a key at another place has
-    exactly this name, it is that key.
+    Usually, this is the most similar key in the same section of the file. If no key in that section is similar, it
+    is a key with exactly this name in another section.
     """
     around, name = tuple(map(str, path[:-1])), str(path[-1])
     siblings = [keys[-1] for keys in _all_keys() if _is_at(keys[:-1], around)]

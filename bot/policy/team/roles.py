@@ -194,7 +194,7 @@ def sees_spend_of_people(person: Person, rules: Rules) -> bool:
 def sees_spend_of(person: Person, other: str, rules: Rules) -> bool:
     """Return whether a person may see what `other` spent.
 
-    That person themselves may, and so may approvers, admins and finance.
+    Everybody may see their own spending. Approvers, admins and finance may see that of others.
     """
     return person.id == other or sees_spend_of_people(person, rules)
 
@@ -245,8 +245,9 @@ def is_teammate(person: Person, rental: Rental, rules: Rules) -> bool:
 def is_owner(person_id: str, owner: str) -> bool:
     """Return whether a person owns a rental or a quote.
 
-    Only the owner sees a quote, rents from it and repeats its search. Only the owner accepts requests that need no
-    approver, replaces a machine or a waiting request, shares a machine, and gives it to somebody else.
+    A quote is a request with the offers that were found for it. Only the owner sees the quote, rents from it and
+    repeats its search. Only the owner accepts requests that need no approver, replaces a machine or a waiting
+    request, shares a machine, and gives it to somebody else.
 
     In private messages, only the owner gets the buttons that act on a rental, except that teammates get Extend.
     Approvers and admins, who may act as well, type commands.
@@ -292,10 +293,10 @@ def may_extend(person: Person, rental: Rental, rules: Rules) -> bool:
 
 
 def decides_at_once(person: Person) -> bool:
-    """Return whether a person's own extension needs no approver. Only the operator's needs none.
+    """Return whether a person's own extension takes effect without an approver. Only the operator's does.
 
     The operator decides like an approver, and states a reason. If an approver requests an extension over the
-    limits in Slack, it waits for a decision nevertheless, so that the other approvers see it first.
+    limits in Slack, the extension waits for a decision nevertheless, so that the other approvers see it first.
     """
     return person.id == OPERATOR.id
 

@@ -37,7 +37,9 @@ Without monitoring, the bot can't tell whether the machine is in use, so the end
 def first_end(request: Request, ready_at: datetime) -> datetime:
     """Return the earliest end for a machine that becomes ready at `ready_at`.
 
-    If the earliest end that the requester named has passed by then, it is an hour after the machine became ready.
+    If the requester named the earliest end, this is the named time. If the named time isn't after `ready_at`, the
+    earliest end is MOVES_BY after `ready_at`. If the requester named no end, the length of the lease is counted
+    from `ready_at`.
     """
     if request.until is None:
         return ready_at + request.lease
@@ -50,7 +52,10 @@ class NightEnd(NamedTuple):
     morning: datetime
     """The end of the night."""
     more: timedelta
-    """The time from the earliest end to the morning, for which the machine runs longer if its owner keeps it."""
+    """The time from the earliest end to the morning.
+
+    If the owner keeps the machine, it runs longer by this time.
+    """
     is_asked_for: bool
     """True if the morning isn't later than the latest end that was requested."""
 
@@ -150,8 +155,8 @@ def seen_in_use(use: Use | None, samples: Sequence[Sample], now: datetime) -> bo
 def is_unseen(use: Use | None, samples: Sequence[Sample], now: datetime) -> bool:
     """Return whether the bot can't tell if a machine is in use.
 
-    False for a machine whose readings are good but don't yet cover enough time to call it idle, and for one whose
-    usage status was known until the bot went down.
+    The result is False in two further cases: if the readings are good but don't yet cover enough time to call the
+    machine idle, and if the usage status was known until the bot went down.
 
     Args:
         samples: The newest samples, oldest first.
@@ -165,6 +170,6 @@ def are_recent(samples: Sequence[Sample], now: datetime) -> bool:
     """Return whether the samples reach close enough to `now` that a usage status based on them is still valid.
 
     Whatever happens in a longer gap between probe runs is unknown. Failed probe runs count as well, because usage
-    statuses are frozen while most probe runs fail.
+    statuses stay unchanged while most probe runs fail.
     """
     return bool(samples) and now - samples[-1].at <= longest_gap(samples)

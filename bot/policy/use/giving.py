@@ -26,7 +26,7 @@ ASK_EVERY = timedelta(hours=1)
 TAKE_WITHIN = timedelta(hours=1)
 """The time during which a person can accept a machine that its owner offers them."""
 LEAST_LEFT = timedelta(minutes=30)
-"""The time that a machine must still have left to be worth asking for or transferring."""
+"""The shortest remaining time with which a machine can still be asked for or transferred."""
 
 
 def is_idle(rental: Rental, now: datetime) -> bool:
@@ -53,7 +53,7 @@ def fits_request(attempt: Attempt, request: Request) -> bool:
 def asked_last(events: Iterable[Event], now: datetime) -> Event | None:
     """Return the most recent event by which somebody asked for the machine.
 
-    None if nobody has in the last ASK_EVERY.
+    None if nobody asked for it within the last ASK_EVERY.
     """
     found = [event for event in events if event.kind is EventKind.ASKED_FOR and now - event.at < ASK_EVERY]
     return found[-1] if found else None

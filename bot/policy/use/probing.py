@@ -98,7 +98,7 @@ def _sent_probe(attempt: Attempt) -> bool:
 
 
 def awaits_probe(rental: Rental, attempt: Attempt) -> bool:
-    """Return whether a ready machine was sent a probe that may still answer for the first time.
+    """Return whether a ready machine's probe hasn't answered yet, but still may.
 
     The probe may still answer as long as the usage status is unknown without a reason (`Use.why` is None).
     """

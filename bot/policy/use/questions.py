@@ -26,7 +26,7 @@ GAP = timedelta(hours=1)
 EXTENSION_SILENCE = timedelta(hours=2)
 """The time after an extension in which no question is asked, if the rules have no `check_in.after`."""
 URGENT_APPROVERS_AFTER = timedelta(hours=1)
-"""The longest time from an urgent question until the approvers are notified."""
+"""The longest time from a question about an urgent machine until the approvers are notified."""
 APPROVERS_AGAIN = timedelta(hours=24)
 """The time after which the approvers are notified again that nobody has answered."""
 
@@ -235,7 +235,7 @@ def is_on_card(rental: Rental) -> bool:
 def on_card_at(asked: Asked, rules: Rules) -> datetime | None:
     """Return the time at which the card starts to say that nobody has answered.
 
-    None if it says so already, or if the rules switch this off.
+    None if the card says so already, or if the rules switch this off.
     """
     if asked.on_card or asked.first_at is None or rules.idle.channel_after is None:
         return None

@@ -32,10 +32,10 @@ from bot.policy.use.usage_status import open_connections, unseen_since, with_lat
 BOUGHT = frozenset({State.PROVISIONING, State.READY})
 """The states of a rental whose purchase the market has accepted."""
 LOOK_AGAIN = timedelta(seconds=15)
-"""The time until the plan is made again while it waits for something that doesn't wake the rental's step.
+"""The time after which the plan is made again if nothing wakes the rental's step earlier.
 
-For example, the step isn't woken when a replacement has been bought, or during the last grace period by a probe
-run or a post to Slack.
+Some changes don't wake the step: for example, the purchase of a replacement. During the last grace period, probe
+runs and posts to Slack don't wake it either.
 """
 
 
@@ -157,7 +157,7 @@ class GiveNotice(NamedTuple):
     vendor: str | None = None
     """The vendor, if none of its machines can be probed because they don't run the startup script."""
     ask_before: datetime | None = None
-    """The time until which an approver can be asked for an extension, if that is the reason for the notice."""
+    """Set if the owner should ask for an extension soon, because approvers can only be asked until this time."""
 
 
 class TellFailure(NamedTuple):
@@ -460,7 +460,7 @@ def _once_seen(at: datetime | None, act: Act, machine: Machine, rules: Rules, no
     """Schedule an action for `at`, unless it depends on a usage status that can't be confirmed now.
 
     If the action is due now but the bot can't tell whether the machine is still idle, the result is None. The plan
-    is made again after the next probe run, which shows whether it is.
+    is made again after the next probe run, which shows whether the machine is still idle.
     """
     if at is None:
         return None
@@ -512,10 +512,10 @@ def _end(machine: Machine, rules: Rules, now: datetime) -> Due | None:
 
 
 def _after_script(machine: Machine, rules: Rules, now: datetime) -> Due | None:
-    """Destroy the machine for the person who chose a graceful destroy, once the script is done or at the end.
+    """Destroy the machine when its script is done, or at the end, for the person who chose a graceful destroy.
 
-    If the owner has been notified of the end again since, because the database was restored, the person who chose
-    it may have changed their mind after the backup. The end is then treated like any other.
+    If the database was restored, the person may have changed their mind after the backup. The owner is then
+    notified of the end again. After such a notification, the end is treated like any other.
     """
     graceful, ends_at = machine.lease.graceful_destroy, machine.lease.ends_at
     if graceful is None or not _graceful_destroy_applies(machine):

@@ -232,8 +232,8 @@ def with_later_work(
 ) -> Use | None:
     """Re-evaluate a usage status if newer samples show work; otherwise return it unchanged.
 
-    While most probe runs fail, statuses are frozen. A sample that shows work is still reliable, so it is applied
-    even then.
+    While most probe runs fail, usage statuses stay unchanged. A sample that shows work is reliable even then, so
+    it is applied.
 
     Args:
         samples: The same samples as for `judge`.
