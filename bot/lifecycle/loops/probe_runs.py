@@ -80,8 +80,7 @@ whether the machines are in use.
 
 
 class ProbeFaults:
-    """Distinguishes failures of the bot from failures of machines, by the outcome of each machine's latest probe
-    run.
+    """Distinguishes failures of the bot from failures of machines, by the latest outcome of each machine.
 
     If more than half of the machines fail, the bot is probably at fault. Only machines whose usage status was
     known before their latest probe run are counted. The outcomes are kept in memory only, so they are collected
@@ -92,8 +91,7 @@ class ProbeFaults:
         self._outcomes: dict[str, tuple[datetime, bool]] = {}
         """The time of each machine's latest probe run, and whether it failed."""
         self._since: datetime | None = None
-        """The time since which more than half of the machines have been failing. None if at most half are.
-        """
+        """The time since which more than half of the machines have been failing. None if at most half are."""
 
     @property
     def machines(self) -> Collection[str]:
