@@ -418,9 +418,10 @@ class SpendValue(Value):
 
 
 class SpendRowsValue(Value):
-    """A report of spending: its period as people type it, whose spending it shows, and the kind of its rows.
+    """The choices that define a report of spending.
 
-    For example `week:team::people` or `2026-10:project:vision:people`.
+    They are the period as people type it, the person, project or team, and the kind of rows. For example
+    `week:team::people` or `2026-10:project:vision:people`.
     """
 
     period: str
@@ -537,7 +538,7 @@ class CallbackId(Generic[V]):
         """True if the modal shows what an action would do, and submitting it carries out the action."""
 
     def decode(self, text: str, type_name: str) -> V:
-        """Parse the value of a submitted modal, whose TYPE_NAME is `type_name`.
+        """Parse the value of a submitted modal. `type_name` is the TYPE_NAME of the value.
 
         Raises Mistake if this modal can't have such a value.
         """

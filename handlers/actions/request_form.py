@@ -301,8 +301,8 @@ def _up_to(wanted: Request, rules: Rules, zone: str) -> Json | None:
 def _setup_select(chosen: str | None, rules: Rules) -> Json | None:
     """Return the input for a setup script, or None if the rules have no setup scripts.
 
-    If the rules no longer contain `chosen`, it remains an option, and submitting the form reports that it was
-    removed.
+    `chosen` remains an option even if the rules no longer contain this script. Submitting the form then reports
+    that the script was removed.
     """
     names = list(rules.setup)
     return _choice(Field.SETUP, "Setup", ("None", NO_SETUP), names, chosen) if names else None
@@ -318,8 +318,8 @@ def _project_select(chosen: str | None, projects: Sequence[str]) -> Json | None:
 def _no_probe_box(wanted: Request, rules: Rules) -> Json | None:
     """Return the checkbox for `no-probe`, or None if the rules switch the probe off.
 
-    Checking the box switches the probe off. A box that switches the probe on would be wrong: a form of an older
-    version of the bot has no such box, so submitting the form would switch the probe off.
+    Checking the box switches the probe off. A box that switches the probe on would be dangerous: forms that an
+    older version of the bot opened have no such box, so submitting them would switch the probe off.
     """
     if rules.idle.probe is ProbeKind.NONE:
         return None

@@ -142,13 +142,14 @@ class Context:
     block_types: BlockTypes
     """The block types that Slack accepts in dialogs and acknowledgements. Delivery uses the same object."""
     others_work: Callable[[], bool] = lambda: False
-    """Returns whether another process is working, which matters if this machine's clock is wrong.
+    """Returns whether another process is working.
 
-    This process then leaves events unacknowledged, so that Slack sends them to the other process sooner or later.
+    If so, and if this machine's clock is wrong, this process leaves events unacknowledged. Slack then sends them
+    again, sooner or later to the other process.
     """
     gate: Gate = field(default_factory=Gate)
     hints: Pace = field(default_factory=lambda: Pace(at_once=1, per_second=1 / 3600))
-    """Limits how often a person who mentions the bot within a sentence is told how to write a command."""
+    """Limits how often a person who mentions the bot within a sentence gets a hint on how to write a command."""
     commands: Pace = field(default_factory=lambda: Pace(at_once=10, per_second=5))
     """Limits how often a person may type commands."""
     github: Pace = field(default_factory=lambda: Pace(at_once=6, per_second=0.1))
@@ -166,7 +167,7 @@ class Context:
         return self if deps is self.deps else replace(self, deps=deps)
 
     def reader(self, person: Person) -> Reader:
-        """Return the person's view of an answer: the rules, the current time, and the person's time zone."""
+        """Return the data that a person's reply depends on: the rules, the current time and the time zone."""
         return Reader(id=person.id, rules=self.deps.rules, now=self.deps.clock.now(), zone=person.tz)
 
     def known_catalog(self) -> Catalog:

@@ -60,7 +60,7 @@ class Origin(Frozen):
 
     channel: str = ""
     response_url: str = ""
-    """Empty if there is no URL, or if it has expired."""
+    """The URL to which answers can be posted. Empty if there is no URL, or if it has expired."""
     ephemeral: bool = False
     """True if the person clicked in a message that only they see. The answer may replace such a message."""
     on_surface: bool = False
@@ -81,9 +81,9 @@ class ModalMetadata(Frozen):
     model_config = ConfigDict(extra="ignore")
 
     value: str = ""
-    """The value as encoded by `Value.encode`."""
+    """The modal's value, as encoded by `Value.encode`."""
     value_type: str = ""
-    """The value's TYPE_NAME."""
+    """The TYPE_NAME of the modal's value."""
     origin: Origin = Origin()
 
     @classmethod
@@ -220,8 +220,8 @@ def command(body: Mapping[str, Any]) -> Interaction:
         kind=InteractionKind.COMMAND,
         name=text(body, "command"),
         user_id=text(body, "user_id"),
-        # The payload's team is that of the channel. It may differ from the person's own team, so it must not be
-        # used to decide whether the person is an outsider. Outsiders can't run slash commands anyway.
+        # The team in the payload is the team of the channel. It may differ from the person's own team, so it must
+        # not be used to decide whether the person is an outsider. Outsiders can't run slash commands anyway.
         team_id="",
         origin=Origin(channel=text(body, "channel_id"), response_url=text(body, "response_url")),
         trigger_id=text(body, "trigger_id"),

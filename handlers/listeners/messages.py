@@ -63,7 +63,7 @@ async def posted(context: Context, event: Mapping[str, Any], bot_user_id: str | 
         kind=InteractionKind.MESSAGE,
         name=text(event, "type"),
         user_id=user,
-        # As for a command, the payload's team may not be the person's own. users.info shows whether the person is
+        # The payload may contain a different team than the person's own. users.info shows whether the person is
         # a member.
         team_id="",
         origin=Origin(channel=channel, thread_ts=text(event, "thread_ts")),

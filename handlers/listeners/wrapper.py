@@ -1,7 +1,7 @@
 """Wraps every listener: looks up the person, runs the handler, stores the reply, and acknowledges.
 
-Slack sends a command or a click only once, even if it isn't acknowledged. So that nothing is lost if the process
-dies, the person's action and the reply to it are committed before the acknowledgement.
+Slack sends a command or a click only once, even if it isn't acknowledged. The person's action and the reply are
+committed before the acknowledgement, so that nothing is lost if the process dies.
 
 No exception may leave a listener, because Bolt would then not acknowledge, even if `ack` was called
 (slack_bolt/listener/asyncio_runner.py).
@@ -350,9 +350,9 @@ async def _open(context: Context, interaction: Interaction, opening: OpenModal) 
 def _view(context: Context, interaction: Interaction, opening: OpenModal) -> dict[str, Any]:
     """Return a modal's view including its metadata.
 
-    The view contains only types of blocks that Slack has accepted before, because a refused view could not be
-    corrected. If the view is part of an acknowledgement, Slack doesn't report the refusal. If the view is sent
-    with a trigger, the refused call may use up the trigger, so that a second attempt fails too.
+    The view contains only types of blocks that Slack has accepted before, because the bot couldn't react to a
+    refusal. If the view is part of an acknowledgement, Slack doesn't report the refusal. If the view is sent with
+    a trigger, the refused call may use up the trigger, so that a second attempt fails too.
     """
     # A modal that replaces another modal takes over the `response_url` of that modal. It must also take over
     # `opened_at`, because the age of the URL is computed from it.

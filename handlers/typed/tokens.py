@@ -75,7 +75,7 @@ class TokenKind(Enum):
     DASH = auto()
     """A dash directly before a word, like the one before an option."""
     AMBIGUOUS = auto()
-    """Text that has two meanings. Normally the longest match decides, but here both matches are equally long."""
+    """Text that has two meanings, because two matches are equally long. Otherwise, the longest match decides."""
     WORD = auto()
     """Any other text."""
     NOTHING = auto()

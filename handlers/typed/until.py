@@ -54,7 +54,10 @@ UNTIL = re.compile(
 Its group `end` is the input of `parse_end`. The group is None if no end follows.
 """
 CLEAR_TIME = r"(?:\d{1,2}(?::\d\d(?: ?(?:am|pm|uhr))?| ?(?:am|pm|uhr))|noon|midnight)" rf"{_ZONE}(?![\w.:-])"
-"""A pattern for a time that, unlike _TIME, can't be a number of hours, GPUs or dollars."""
+"""A pattern for texts that can only be times.
+
+A match of _TIME, by contrast, may also be a number of hours, GPUs or dollars.
+"""
 UP_TO = re.compile(
     r"(?:up to|at most|max|maximum) (?:until )?"
     rf"(?P<end>{DAY}(?: (?:at )?{_TIME})?|{CLEAR_TIME}(?: (?:on )?{DAY})?)",
@@ -71,8 +74,8 @@ START = re.compile(
 )
 """A pattern for a start: `at 9:00`, `at 9 tomorrow`, `tomorrow at 9am`.
 
-One of its two groups is the input of `parse_start`. A time after `at` needs a colon, am, pm or a day. Otherwise
-its number may be a price, as in `at 2.50`.
+One of its two groups is the input of `parse_start`. A time after `at` needs a colon, am, pm or a day. Without
+these, the number may be a price, as in `at 2.50`.
 """
 _FIND_DAY = re.compile(rf"(?<!\S){DAY}", re.ASCII)
 _FIND_ZONE = re.compile(rf" ?({'|'.join(_ZONES)})\b", re.ASCII)
@@ -83,7 +86,7 @@ TIME_WORDS = frozenset(
     {*_NEAR_DAYS, *_TOMORROW, *_WEEKDAYS, *_ZONES, *_MONTHS, "tonight", "overnight", "morning", "afternoon"}
     | {"evening", "night", "weekend", "week", "month", "months", "year", "years", "later", "soon"}
 ) - {"may"}
-"""Words about time. If the parser can't interpret one in a request, it must not suggest leaving the word out.
+"""Words about time. If the parser can't interpret such a word, it must not suggest leaving the word out.
 
 Without the word, the machine would start or end at a different time than the person meant.
 """
@@ -113,7 +116,10 @@ class UnclearEnd(Exception):
         self.ends = ends
 
     def said(self, before: str = "") -> str:
-        """Return the reason, followed by the suggested ends, each after the text `before`, such as `until `."""
+        """Return the reason, followed by the suggested ends.
+
+        Each end is preceded by `before`, such as `until `.
+        """
         return f"{self.words} Try: {', or '.join(before + end for end in self.ends)}" if self.ends else self.words
 
 
