@@ -1,10 +1,11 @@
 """Keeps track of which types of blocks Slack accepts from this app.
 
-Slack rolls out new types of blocks gradually, so a workspace may refuse some of them. A refused message is sent
-again at once with classic blocks instead, and from then on the refused types aren't tried again.
+Slack rolls out new types of blocks gradually, so a workspace may refuse some of them. If Slack refuses a message,
+the message is sent again at once with older types of blocks, called classic here. From then on, the refused types
+aren't tried again.
 
-Slack ignores errors in the blocks of an acknowledgement, the immediate response to a click or command. Therefore
-acknowledgements only contain types that Slack has already accepted.
+An acknowledgement is the immediate response to a click or command. Slack ignores errors in its blocks without
+reporting them. Therefore acknowledgements only contain types that Slack has already accepted.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ REFUSALS: Mapping[Surface, Collection[str]] = {
 }
 """The errors with which Slack refuses the blocks of a call.
 
-Slack may still accept the text of such a message without blocks.
+After such an error, Slack may still accept the message as text without blocks.
 """
 ASK_TIMEOUT = 5
 """The timeout of `BlockTypes.ask`, in seconds of wall-clock time."""
@@ -42,22 +43,22 @@ _NOT_VALID = frozenset({"invalid_blocks", "invalid_message", "invalid_view"})
 """The errors with which `blocks.validate` reports that the given blocks are invalid."""
 _PLACE = re.compile(r"(?:.*?/blocks)?/(\d+)(/.*)?")
 _ALL_BLOCKS = frozenset({"", "/blocks", "/view", "/view/blocks"})
-"""The pointers with which an error blames the whole message or view, and not a single block."""
+"""The JSON pointers in errors that blame the whole message or view instead of a single block."""
 
 
 class BlockTypes:
-    """Remembers which types of blocks Slack accepts or refuses on each surface, until the process ends.
+    """Remembers which types of blocks Slack accepts or refuses, separately for messages and dialogs.
 
-    Delivery, direct posts and dialogs share one instance.
+    The knowledge is kept in memory until the process ends. Delivery, direct posts and dialogs share one instance.
     """
 
     def __init__(self) -> None:
         self._takes: dict[tuple[Surface, str], bool] = {}
         self._seen: set[tuple[Surface, str]] = set()
-        """The types whose acceptance or refusal is certain.
+        """The types for which it is certain whether Slack accepts or refuses them.
 
-        Either a call with the type succeeded, or Slack clearly refused the type. If only `blocks.validate`
-        accepted a type, that isn't certain, because a real call may still fail.
+        It is certain after a call with the type has succeeded, or after Slack has clearly refused the type. It
+        isn't certain if only `blocks.validate` accepted the type, because a real call may still fail.
         """
         self._asked = False
 
@@ -70,10 +71,11 @@ class BlockTypes:
         return {name for name in NEW_TYPES if self._takes.get((surface, name))}
 
     def proven(self, blocks: Sequence[Json], surface: Surface = Surface.MESSAGE) -> list[Json]:
-        """Replace each block whose type hasn't been accepted by Slack yet with classic blocks.
+        """Replace each block whose type Slack hasn't accepted yet with classic blocks.
 
-        Used for acknowledgements, in which errors go unnoticed, and for dialogs. The trigger ID that opens a
-        dialog may work only once, so a refused dialog can't be opened again with other blocks.
+        Use this for acknowledgements, because Slack doesn't report errors in their blocks. Use it for dialogs too:
+        the trigger ID that opens a dialog may work only once, so a refused dialog can't be sent again with other
+        blocks.
         """
         return classic(blocks, NEW_TYPES - self.taken(surface))
 
@@ -85,14 +87,14 @@ class BlockTypes:
         *,
         text_alone: bool = True,
     ) -> T:
-        """Make a call, and repeat it with plainer blocks as long as Slack refuses the blocks.
+        """Make a call to Slack, and repeat it with plainer blocks as long as Slack refuses the blocks.
 
-        Remembers which types were accepted or refused. Raises whatever the last call raised.
+        Remembers which types were accepted or refused. If the last call fails, its error is raised.
 
         Args:
             blocks: The blocks to send at first.
             call: Makes the call with the given blocks.
-            surface: The kind of surface that shows the blocks.
+            surface: Whether the blocks are shown in a message or in a dialog.
             text_alone: Whether the message may finally be sent with its text and no blocks at all.
         """
         attempt, taken = Attempt(self, blocks, surface), set[str]()
@@ -110,17 +112,18 @@ class BlockTypes:
             self.note(surface, taken=taken, refused=attempt.blamed)
 
     def note(self, surface: Surface, *, taken: Collection[str], refused: Mapping[str, bool]) -> None:
-        """Remember which types were accepted and refused by calls.
+        """Remember which types Slack accepted and refused in calls.
 
-        If a refused type was accepted in an earlier call, the content of this block may be to blame and not its
-        type. The type then counts neither as accepted nor as refused. A type that was never accepted counts as
-        refused from now on. If it isn't certain that the type was the reason, the next `blocks.validate` call may
-        still change that.
+        If a refused type was accepted in an earlier call, the content of the refused block may be wrong instead of
+        its type. The type then counts as unknown: neither accepted nor refused.
+
+        If a refused type was never accepted in a call, it counts as refused from now on. As long as that is only a
+        guess, the next call of `blocks.validate` may correct it.
 
         Args:
-            surface: The surface on which the calls showed the blocks.
+            surface: Whether the calls showed the blocks in a message or in a dialog.
             taken: The types that were accepted.
-            refused: For each refused type, whether it is certain that the type was the reason for the refusal.
+            refused: For each refused type, True if the type was certainly the reason for the refusal.
         """
         for name in taken:
             self._take((surface, name))
@@ -136,7 +139,7 @@ class BlockTypes:
                 self._takes[place] = False
 
     def _take(self, place: tuple[Surface, str]) -> None:
-        """Remember that Slack accepts a type, unless it has clearly refused the type."""
+        """Remember that Slack accepts a type. A clear refusal of the type stays in force."""
         if place not in self._seen or self._takes.get(place) is not False:
             self._takes[place] = True
 
@@ -148,10 +151,10 @@ class BlockTypes:
         self._takes[place] = False
 
     async def ask(self, client: AsyncWebClient) -> None:
-        """Ask Slack which types it accepts, unless it has answered since the last refusal.
+        """Ask Slack which types of blocks it accepts, unless Slack has already answered since the last refusal.
 
-        Without an answer, the next message that uses a type shows whether Slack accepts it, and dialogs keep using
-        classic blocks. Never raises.
+        If Slack doesn't answer, the next message that uses a type shows whether Slack accepts it. Dialogs keep
+        using classic blocks until then. Never raises.
         """
         if self._asked:
             return
@@ -170,16 +173,16 @@ class BlockTypes:
 
 
 class Attempt:
-    """The repeated attempts to send one message or view, with plainer blocks each time, until Slack accepts it."""
+    """Sends one message or dialog repeatedly, with plainer blocks each time, until Slack accepts it."""
 
     def __init__(self, types: BlockTypes, blocks: Sequence[Json], surface: Surface) -> None:
         self._types = types
         self._surface = surface
         self.blamed: dict[str, bool] = {}
-        """For each type that may be the reason for a refusal, whether that is certain.
+        """For each type that may have caused a refusal, whether the type was certainly the cause.
 
-        For a dialog, it always counts as certain. A refused call may already have used up the trigger ID that
-        opens the dialog, so these types aren't tried in dialogs again.
+        In a dialog, every blamed type counts as certain, so that dialogs don't try it again. The reason is that a
+        refused call may already have used up the trigger ID that opens the dialog.
         """
         self.blocks = classic(blocks, types.refused(surface))
         """The blocks to send next."""
@@ -187,9 +190,14 @@ class Attempt:
     def plainer(self, error: SlackApiError) -> bool:
         """Switch to plainer blocks if Slack refused the current ones. Return False if nothing plainer is left.
 
-        After the first refusal, the blocks at which the error points are replaced with classic ones. If the error
-        points at none, these are the blocks whose types Slack hasn't accepted yet. After the next refusal, all
-        newer blocks are replaced. If Slack refuses even the classic blocks, a message keeps only its text.
+        Blocks are replaced with classic ones in these steps:
+
+        1. After the first refusal, replace the blocks that the error points at. If the error points at no block,
+        replace the blocks whose types Slack hasn't accepted yet.
+
+        2. After the next refusal, replace all blocks that aren't classic.
+
+        3. If Slack refuses even the classic blocks, drop all blocks of a message, so that only its text is left.
         """
         code, newer, is_modal = error_code(error), new_types(self.blocks), self._surface is Surface.MODAL
         if code not in REFUSALS[self._surface]:
@@ -210,9 +218,9 @@ class Attempt:
 
 
 def _named(error: SlackApiError, blocks: Sequence[Json]) -> dict[str, bool]:
-    """Return the newer types of the blocks at which an error points.
+    """Return the newer types of the blocks that an error points at.
 
-    The value for each type tells whether the error points at the type itself and not at the block's content.
+    The value for a type is True if the error blames the block's type, and False if it blames the block's content.
     """
     named: dict[str, bool] = {}
     for found in filter(None, map(_PLACE.fullmatch, pointers(error))):
@@ -222,10 +230,10 @@ def _named(error: SlackApiError, blocks: Sequence[Json]) -> dict[str, bool]:
 
 
 async def refused_by(client: AsyncWebClient, surface: Surface) -> set[str]:
-    """Return the types that Slack refuses on a surface.
+    """Return the types of blocks that Slack refuses in messages or in dialogs.
 
-    Each type needs its own call of `blocks.validate`, because an error may name only the first mistake. Raises one
-    of NO_ANSWER if there is no usable answer (docs.slack.dev/reference/methods/blocks.validate).
+    Calls `blocks.validate` once for each type, because an error may name only the first mistake. Raises one of
+    NO_ANSWER if there is no usable answer (docs.slack.dev/reference/methods/blocks.validate).
     """
     refused = set()
     for block in SAMPLES[surface]:

@@ -41,7 +41,7 @@ from store.db import Tx
 
 
 class Answer(Rendered):
-    """A message that responds to something that one person did."""
+    """A response to something that one person did, such as a command or a click."""
 
     options: dict[str, Any]
     """The other fields that are sent to the `response_url`, in addition to the text and the blocks."""
@@ -121,9 +121,9 @@ async def _direct(tx: Tx, deps: Deps, message: Message) -> Rendered | None:
 
 
 async def _is_newest(tx: Tx, message: Message) -> bool:
-    """Return whether no later direct message about the same rental exists for the same reader.
+    """Return whether a message is the newest direct message about its rental to its reader.
 
-    A later message counts if it has been posted or can still be posted.
+    Later messages count if they have been posted or can still be posted.
     """
     others = [one for one in await tx.messages.direct_of(message.rental_id or "") if one.to == message.to]
     return not any(one.id > message.id and (one.ts is not None or not one.closed) for one in others)
@@ -220,9 +220,10 @@ _READ_ALONE: Mapping[MessageKind, Callable[[Deps, Message], Awaitable[Shown | No
     MessageKind.HOME: _home,
     MessageKind.REPLY: _reply,
 }
-"""The kinds of messages that aren't loaded in a transaction of `content`.
+"""The kinds of messages whose loaders open their own transactions or need none.
 
-Loading a Home tab takes several transactions, and a reply contains everything that it shows.
+Loading a Home tab takes several transactions. A reply needs none, because its stored message contains everything
+that it shows.
 """
 
 
@@ -230,12 +231,15 @@ Loading a Home tab takes several transactions, and a reply contains everything t
 
 
 def _readers(deps: Deps) -> Reader:
-    """Return the reader of a message that many people read."""
+    """Return a `Reader` for a message that many people read."""
     return Reader(rules=deps.rules, now=deps.clock.now())
 
 
 async def _reader(tx: Tx, deps: Deps, message: Message, user_id: str = "") -> tuple[Person, Reader]:
-    """Return the only reader of a message: the person with `user_id`, or by default the message's recipient."""
+    """Return the reader of a message that one person reads.
+
+    This is the person with `user_id`, or by default the message's recipient.
+    """
     to = user_id or message.to.value
     person = await tx.people.get(to, EVER) or Person(id=to, name="")
     return person, Reader(id=person.id, rules=deps.rules, now=deps.clock.now(), zone=person.tz)
@@ -244,7 +248,8 @@ async def _reader(tx: Tx, deps: Deps, message: Message, user_id: str = "") -> tu
 async def earliest_post(tx: Tx, message: Message) -> datetime | None:
     """Return the earliest bot time at which a message can have been posted.
 
-    This is the time of its event, or else the time at which its rental was created. None if it has neither.
+    For a message about an event, this is the time of the event. For any other message about a rental, it is the
+    time at which the rental was created. None if the message has neither an event nor a rental.
     """
     event, rental = await tx.events.get(message.event_id or 0), await tx.rentals.get(message.rental_id or "")
     return event.at if event is not None else rental.created_at if rental is not None else None

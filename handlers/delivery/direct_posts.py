@@ -1,7 +1,7 @@
-"""Posts alerts and replies without the outbox.
+"""Posts alerts and replies without the outbox, while the outbox can't be used.
 
-This is for the cases in which the outbox can't be used: the store takes no writes, or the machine's clock is
-wrong, so that nothing may be delivered. Only replies without a `response_url` are posted this way.
+There are two such cases. Either the store takes no writes, or the machine's clock is wrong, so that the outbox may
+not deliver anything. A reply that has a `response_url` is never posted this way.
 """
 
 from __future__ import annotations
@@ -30,22 +30,22 @@ log = structlog.get_logger("gpubot.delivery")
 class PostOutcome(Enum):
     TAKEN = "taken"
     LATER = "later"
-    """Nothing was posted: Slack requested a wait or couldn't be reached."""
+    """Nothing was posted, because Slack requested a wait or couldn't be reached."""
     FAILED = "failed"
-    """Slack refused the post, or its response was lost. A post without a response may exist."""
+    """Slack refused the post, or its response was lost. In the second case, the post may exist."""
 
 
 TRIES = 3
-"""The number of times that a post is sent if Slack keeps requesting a wait.
+"""The maximum number of times that a post is sent while Slack keeps requesting a wait.
 
-Other failures aren't retried, because the post may exist.
+After any other failure, the post isn't sent again, because it may exist.
 """
 
 
 RETRY_AFTER = timedelta(minutes=5)
-"""The wall-clock time before an alert whose response was lost is sent again.
+"""The wall-clock time to wait before an alert is sent again if its response was lost.
 
-Without it, people would get the same alert every few seconds.
+Without this wait, people could get the same alert every few seconds.
 """
 
 
@@ -62,12 +62,13 @@ class DirectPosts:
         self._clock = deps.clock
         self._block_types = block_types
         self._failed: dict[tuple[str, EventKind, str | None], datetime] = {}
-        """The time of the last attempt for each alert that may not have arrived."""
+        """For each alert that may not have arrived, the time at which it was last sent."""
 
     async def post(self, user: str, event: Event[AlertFacts]) -> bool:
         """Send the alert about an event to a person. Return False if Slack doesn't accept it now.
 
-        Never raises, and never waits for Slack's rate limits, because the self-check that calls it must go on.
+        Never raises, and never waits for Slack's rate limits, because the self-check that calls this function must
+        go on.
         """
         real, key = self._clock.real(), (user, event.kind, event.facts.name)
         failed_at = self._failed.get(key)

@@ -35,21 +35,22 @@ BATCH = 20
 GATHER = 0.05
 """The pause between two turns of the loop, in wall-clock seconds.
 
-Messages that are queued during the pause are all read from the store together.
+Messages that are queued during the pause are read from the store with a single query.
 """
 IN_FLIGHT = 16
 """The maximum number of messages that are being sent at the same time."""
 REFRESHES_IN_FLIGHT = 4
-"""The maximum number of refreshes among the messages being sent.
+"""The maximum number of refreshes among the messages that are being sent.
 
-A refresh only updates how much time has passed. While Slack is slow, edits that show a change must not wait for
-refreshes.
+A refresh is an edit that only updates how much time has passed. While Slack is slow, edits that show a change must
+not wait for refreshes.
 """
 AT_A_TIME = {NextCall.FIND: 4, NextCall.PUBLISH: 2}
-"""The maximum number of calls of these kinds that are made at the same time, so that they don't hold up others.
+"""The maximum number of calls of these kinds that are made at the same time.
 
-FIND searches for a post whose outcome is unknown. While Slack is slow, each search takes up to its timeout.
-PUBLISH sends a Home tab, for which a lot of data has to be read.
+Both kinds are slow, so without a limit they could delay all other calls. FIND searches for a post that may already
+exist, which takes especially long while Slack is slow. PUBLISH sends a Home tab, for which a lot of data has to be
+read.
 """
 METHODS = {
     NextCall.ANSWER: ANSWER,
@@ -60,33 +61,36 @@ METHODS = {
 }
 RETRY_AFTER_BUG = timedelta(minutes=1)
 OTHERS_WAIT = timedelta(minutes=1)
-"""The wall-clock time for which a post with an unknown outcome delays later ones to the same reader."""
+"""The wall-clock time for which later posts to the same reader wait for a post that may or may not exist in Slack.
+"""
 
 
 @dataclass
 class _Unresolved:
-    """A post whose outcome in Slack is unknown, or that can't be made because of a bug.
+    """A post that may or may not exist in Slack, or that can't be made because of a bug.
 
-    All times are wall-clock.
+    Later posts to the same reader wait for it for a while, so that messages arrive in order. All times are
+    wall-clock.
     """
 
     since: datetime
     failed_at: datetime
     """The time at which the last call for this post failed."""
     answered_at: datetime | None = None
-    """The time of Slack's first response to any other call after `since`.
+    """The time of the first response from Slack to any other call after `since`.
 
-    None if Slack hasn't responded to any. Slack may then be down altogether.
+    None if there has been no response since then. Slack may be down.
     """
 
     def lets_others_pass(self, now: datetime) -> bool:
         """Return whether later posts to the same reader no longer wait for this one.
 
-        They wait for one minute, counted from Slack's first response to any other call (`answered_at`).
+        Normally, they wait for one minute, counted from Slack's first response to any other call (`answered_at`).
 
-        If Slack hasn't responded at all, there are two possible reasons. Either Slack is down, and then later
-        posts must not overtake this one once Slack is back. Or only this conversation can't be read, and then they
-        should pass. So after a minute, later posts are tried, but only right after each failed call for this post.
+        If Slack hasn't responded to any call, there are two possible reasons. If Slack is down, later posts must
+        keep waiting, so that the messages are in the right order once Slack is back. If only this conversation
+        can't be read, later posts should go ahead. The bot can't know which reason it is. So after a minute, later
+        posts are tried, but only in the moments after a call for this post has failed.
         """
         if self.answered_at is not None and now - self.answered_at >= OTHERS_WAIT:
             return True
@@ -95,16 +99,16 @@ class _Unresolved:
 
 @dataclass(frozen=True)
 class NextTurn:
-    """The times at which to look again, unless a commit wakes the loop earlier."""
+    """The times at which the loop looks for work again. A commit to the store can wake the loop earlier."""
 
     real: datetime | None = None
-    """The wall-clock time at which a message is due, or at which the rate limits allow more calls."""
+    """The next wall-clock time at which a message is due, or at which the rate limits allow more calls."""
     refresh: datetime | None = None
     """The bot time of the next refresh."""
 
 
 class Delivery(Part):
-    """Posts and edits everything that is in the outbox."""
+    """The loop that posts, edits and answers the messages in the outbox."""
 
     name = "delivery"
     counted_as = "sends_in_flight"
@@ -127,12 +131,12 @@ class Delivery(Part):
             deps: The dependencies, with the store and the clock.
             client: The client for Slack's Web API.
             session: The HTTP session for `response_url`s and uploads.
-            pace: The rate limits, which other parts of the process share.
-            block_types: The types of blocks that Slack accepts, which other parts of the process share.
+            pace: The rate limits. Other parts of the process share this object.
+            block_types: The types of blocks that Slack accepts. Other parts of the process share this object.
             save_retry: The wall-clock time after which a failed write is tried again.
-            may_send: Returns whether it is certain that no other process delivers messages.
-            look_again: The wall-clock seconds after which the loop reads the store again if nothing woke it. Only
-                needed if other processes write to the store too.
+            may_send: Returns whether this process is certainly the only one that delivers messages.
+            look_again: The maximum number of wall-clock seconds between two reads of the store. Only needed if
+                other processes write to the store too, because their commits don't wake this loop.
         """
         self._deps = deps
         self._pace = pace or Pace()
@@ -149,15 +153,15 @@ class Delivery(Part):
         )
         self._sending: dict[int, tuple[Message, asyncio.Task[None]]] = {}
         self._unresolved: dict[int, _Unresolved] = {}
-        """The posts with an unknown outcome, by message ID."""
+        """By message ID, the posts that may or may not exist in Slack."""
         self._saving_rest: asyncio.Task[None] | None = None
         self._has_begun = True
-        """True once all live messages have been scheduled.
+        """True once all live messages have been scheduled, so that Slack is brought up to date.
 
-        This is done when the process begins to deliver, and again whenever the database is opened.
+        They are scheduled when the process begins to deliver, and again whenever the database is opened.
         """
         self._homes_changed = False
-        """True if Home tabs have to be scheduled because something that they show was committed."""
+        """True if all Home tabs have to be scheduled, because a commit changed something that they show."""
         self._homes_due_at = deps.clock.real()
         """The earliest wall-clock time at which Home tabs may be scheduled again."""
         deps.store.on_commit(self._wake.set, Written.MESSAGES)
@@ -177,7 +181,7 @@ class Delivery(Part):
         self._wake.set()
 
     def begin_later(self) -> None:
-        """Have the next turn schedule every live message once."""
+        """Make the next turn schedule every live message, so that Slack is brought up to date."""
         self._has_begun = False
         self._unresolved.clear()
         self._wake.set()
@@ -185,16 +189,17 @@ class Delivery(Part):
     def reopened(self) -> None:
         """Start over after the database was lost and opened again.
 
-        The database may now be a backup, so results that it doesn't contain are dropped: posts are found again in
-        Slack, and any other call is repeated.
+        The database may now be an older backup. Results that haven't been saved may not match it, so they are
+        dropped. A post is then found again in Slack, and any other call is simply repeated.
         """
         self._unsaved.drop()
         self.begin_later()
 
     async def begin(self) -> None:
-        """Schedule every live message once, because Slack may show something else if the database is a backup.
+        """Schedule every live message once, so that Slack is brought up to date.
 
-        Call this before anything else changes the store. If the store takes no writes, the next turn tries again.
+        This is needed because the database may be a backup, and Slack may show something else. Call this before
+        anything else changes the store. If the store takes no writes, the next turn of the loop tries again.
         """
         self._has_begun = False
         try:
@@ -209,7 +214,8 @@ class Delivery(Part):
     async def first_due(self, tx: Tx) -> datetime | None:
         """Return the bot time of the next refresh.
 
-        Returns None if the refresh is due but the rate limits don't allow it yet, which can take up to a minute.
+        None if a refresh is already due but the rate limits don't allow it yet, which takes at most about a
+        minute.
         """
         at = await tx.messages.next_refresh()
         due = at is not None and at <= self._deps.clock.now()
@@ -219,7 +225,7 @@ class Delivery(Part):
     async def run(self) -> None:
         """Run until cancelled.
 
-        Messages that are being sent then are still finished, and `drain` waits for them.
+        A cancellation doesn't interrupt messages that are being sent. `drain` waits until they are finished.
         """
         try:
             await keep_running("delivery", self._send_what_is_due, self._deps.clock)
@@ -229,7 +235,7 @@ class Delivery(Part):
                 self._saving_rest = asyncio.create_task(self._save_rest())
 
     async def _save_rest(self) -> None:
-        """Save the results of messages that are still being sent, unless another process delivers by now."""
+        """Save the results of messages that are still being sent, unless another process has begun to deliver."""
         while self.in_flight:
             await self._deps.clock.pause(PAUSE_AFTER_OUTAGE)
             await self._unsaved.retry()
@@ -246,7 +252,7 @@ class Delivery(Part):
         await self._unsaved.retry(at_once=True)
 
     async def turn(self) -> NextTurn:
-        """Start sending everything that may be sent now. Return the times at which to look again.
+        """Start sending everything that may be sent now. Return the times at which to look for work again.
 
         Raises:
             StoreBusy: The store is unavailable.
@@ -263,17 +269,17 @@ class Delivery(Part):
             next_due = await tx.messages.next_due(now)
         moments = [next_due, *self._opens_at(now)]
         if next_refresh is not None and next_refresh <= bot_now:
-            # Sleeping until a time in the past would make the loop spin. A due refresh either waits for the rate
-            # limits, or it is being sent already, and the loop wakes when that ends.
+            # Sleeping until a time in the past would make the loop spin. If the refresh waits for the rate limits,
+            # sleep until they allow it. If it is being sent already, the loop wakes when the call has ended.
             moments.append(self._pace.refresh_at(now))
             next_refresh = None
         real = min((moment for moment in moments if moment is not None and moment > now), default=None)
         return NextTurn(real, next_refresh)
 
     async def _end_back_off(self, now: datetime) -> None:
-        """Schedule messages that wait for a retry if Slack responds again after an outage.
+        """After an outage of Slack, schedule all waiting retries now.
 
-        Messages for which Slack requested a wait aren't sent earlier.
+        If Slack explicitly requested a wait for a message, the message still waits until then.
         """
         if not self._pace.outage_over or self._unsaved.open_at(now) > now:
             return
@@ -286,9 +292,10 @@ class Delivery(Part):
         self._wake.set()
 
     async def _schedule_homes(self, now: datetime) -> None:
-        """Schedule all Home tabs if something that they show has changed, at most once in ten seconds.
+        """Schedule all Home tabs if something that they show has changed. Do so at most once in ten seconds.
 
-        A change isn't lost in a crash, because each start schedules all Home tabs.
+        If the process crashes before it has scheduled them, nothing is lost, because each start schedules all Home
+        tabs.
         """
         if not self._homes_changed or now < self._homes_due_at or self._unsaved.open_at(now) > now:
             return
@@ -315,9 +322,10 @@ class Delivery(Part):
                 return
 
     async def _start_refreshes(self, tx: Tx, now: datetime, bot_now: datetime) -> datetime | None:
-        """Start the due refreshes, as many as the limits allow.
+        """Start the refreshes that are due, as far as the limits allow.
 
-        Returns the bot time of the earliest refresh, or None if there is none.
+        Returns the bot time of the earliest refresh, including refreshes that are due but had to wait. None if no
+        message needs a refresh.
         """
         first = await tx.messages.next_refresh()
         if first is None or first > bot_now or not self.may_refresh(now):
@@ -329,7 +337,10 @@ class Delivery(Part):
         return first
 
     def may_refresh(self, now: datetime) -> bool:
-        """Return whether another refresh may start at this wall-clock time and its result could be saved."""
+        """Return whether another refresh may start now. `now` is a wall-clock time.
+
+        It may not start while its result couldn't be saved, because the store is unavailable.
+        """
         sending = [message for message, _ in self._sending.values()]
         if (
             sum(message.refreshes for message in sending) >= REFRESHES_IN_FLIGHT
@@ -340,7 +351,7 @@ class Delivery(Part):
         return self._pace.refresh_at(now, edits) <= now
 
     def _passed(self, now: datetime) -> frozenset[int]:
-        """Return the IDs of unsent messages that no longer delay other messages to the same reader."""
+        """Return the IDs of unresolved posts for which later posts to the same reader no longer wait."""
         answered_at = self._pace.answered_at
         for one in self._unresolved.values():
             if one.answered_at is None and answered_at is not None and answered_at > one.since:
@@ -348,10 +359,14 @@ class Delivery(Part):
         return frozenset(key for key, one in self._unresolved.items() if one.lets_others_pass(now))
 
     def _unsendable(self, now: datetime) -> Unsendable:
-        """Return the filter for messages that can't be sent now.
+        """Return a filter that excludes the messages that can't be sent now.
 
-        A message can't be sent while it, or a post to the same channel, is being sent, while Slack's rate limits
-        don't allow the call, or while the store couldn't record that a post has begun.
+        A message is excluded in any of these cases:
+
+        - It is already being sent, or its last result hasn't been saved yet.
+        - Another post to the same channel is being sent.
+        - Slack's rate limits don't allow the call yet.
+        - It is a post, and the store couldn't record that the post has begun.
         """
         pace, sending = self._pace, [message for message, _ in self._sending.values()]
         made = Counter(message.next_call for message in sending)
@@ -360,7 +375,7 @@ class Delivery(Part):
             call
             for call, method in METHODS.items()
             if made[call] >= AT_A_TIME.get(call, IN_FLIGHT)
-            # A running search isn't added here, because the pace has counted each page that it has read.
+            # Running searches aren't added, because `pace` has already counted each page that they read.
             or pace.open_at(method, now, 0 if call is NextCall.FIND else made[call]) > now
         }
         if self._unsaved.open_at(now) > now:
@@ -375,9 +390,10 @@ class Delivery(Part):
         )
 
     def _opens_at(self, now: datetime) -> list[datetime | None]:
-        """Return the times at which more messages may be sent. The caller ignores those in the past.
+        """Return the times at which more messages may be sent. Some of them can be in the past.
 
-        The ends of running calls aren't included, because each of them wakes the loop.
+        The end of a running call also allows more messages. It isn't included, because it wakes the loop by
+        itself.
         """
         pace, unsaved = self._pace, self._unsaved
         methods = [pace.refresh_at(now), *(pace.open_at(method, now) for method in METHODS.values())]
@@ -407,14 +423,14 @@ class Delivery(Part):
             await self._deps.clock.pause(PAUSE_AFTER_OUTAGE)
             return
         except GpubotError as error:
-            # The store failed. `_send` uses it only before calling Slack, so nothing has been sent.
+            # The store failed. `_send` uses the store only before it calls Slack, so nothing has been sent.
             log.warning("delivery.outage", message=message.id, error=type(error).__name__)
             self._unsaved.note_outage()
             await self._deps.clock.pause(PAUSE_AFTER_OUTAGE)
             return
         except Exception:
-            # Postpone this message, so that a bug in it doesn't stop the others. A refresh isn't retried, because
-            # a card that is up to date must not count as undelivered.
+            # Postpone this message, so that a bug in rendering it doesn't stop the others. A failed refresh isn't
+            # retried: its card shows the current state, so it must not count as undelivered.
             log.exception("delivery.failed", message=message.id, kind=message.kind)
             now = self._deps.clock.real()
             postponed = {"refresh_at": None} if message.refreshes else {"due_at": now + RETRY_AFTER_BUG}
@@ -434,9 +450,9 @@ class Delivery(Part):
         one.failed_at = now
 
     def _check_claim(self) -> None:
-        """Raise ClaimLost unless it is certain that no other process delivers.
+        """Raise ClaimLost unless this process is certainly the only one that delivers messages.
 
-        Call this right before a call to Slack.
+        Call this right before each call to Slack.
         """
         if not self._may_send():
             raise ClaimLost
@@ -464,8 +480,8 @@ class Delivery(Part):
     async def _post(self, message: Message, rendered: Rendered) -> Result:
         """Store that a post has begun, then make the post.
 
-        If the process crashes between these steps, the next process searches the conversation for the post before
-        it posts again.
+        If the process crashes after the first step, the post may or may not exist. The next process therefore
+        searches the conversation for the post before it posts again.
         """
         sending = changed(message, sending=True)
         async with self._deps.store.write() as tx:

@@ -1,7 +1,7 @@
 """Slack's rate limits (docs.slack.dev/apis/web-api/rate-limits). All times are wall-clock.
 
-There is one `Pace` in the process, because Slack counts calls per method and workspace, and posts also per
-channel.
+The whole process shares one `Pace`, because Slack counts all calls of a method in a workspace together. It also
+counts the posts to each channel.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ PUBLISH = "views.publish"
 UPLOAD = "files"
 """The methods files.getUploadURLExternal and files.completeUploadExternal.
 
-Each is in Tier 4, which allows more calls than our limit for posts.
+Slack allows about 100 calls of each per minute (Tier 4). They have no limit here, because uploads are counted as
+posts.
 """
 A_MINUTE = {POST: 240, EDIT: 50, READ: 40, PUBLISH: 80}
 """The maximum number of calls of each method per minute, in the whole workspace.
@@ -34,28 +35,33 @@ POST_EVERY = timedelta(seconds=1)
 PUBLISH_EVERY = timedelta(seconds=10)
 """The minimum time between two updates of one person's Home tab."""
 EDITS_FOR_CHANGES = 25
-"""The number of edits a minute that are reserved for changes and never spent on refreshes.
+"""The number of edits a minute that are reserved for changes, so that refreshes can't use them.
 
-Otherwise, a card that should say "Ready" could wait for a minute while many machines are starting.
+A refresh only updates how much time has passed. Without the reserve, a card that should say "Ready" could wait for
+a minute while many machines are starting.
 """
 MINUTE = timedelta(minutes=1)
 OUTAGE_FROM = timedelta(seconds=5)
 """The time without any response after which Slack counts as down.
 
-A single request that Slack always fails is no outage, because other requests get responses in the meantime.
+If Slack fails only a single request again and again, that isn't an outage, because other requests get responses.
 """
 
 
 def _counts(at: datetime, now: datetime, span: timedelta) -> bool:
-    """Return whether a call at that time is less than `span` ago.
+    """Return whether a call that was made at a given time is less than `span` ago.
 
-    A call more than a minute in the future was counted while the machine's clock was ahead, so it doesn't count.
+    A call that seems to be more than a minute in the future doesn't count. It was recorded while the machine's
+    clock was ahead.
     """
     return -MINUTE <= now - at < span
 
 
 class _Window:
-    """A sliding window that allows at most `most` calls in a `minute`, which is shorter in a sandbox."""
+    """A rate limit: at most `most` calls within any period of length `minute`.
+
+    In a sandbox, `minute` can be shorter than a minute.
+    """
 
     def __init__(self, most: int, minute: timedelta) -> None:
         self._most = most
@@ -65,7 +71,7 @@ class _Window:
     def open_at(self, now: datetime, under_way: int) -> datetime:
         """Return the earliest time for the next call.
 
-        `under_way` is the number of calls that have begun and haven't been counted yet.
+        `under_way` is the number of calls that have been decided on and haven't been counted yet.
         """
         while self._calls and not _counts(self._calls[0], now, self._minute):
             self._calls.popleft()
@@ -84,10 +90,10 @@ class Pace:
     """Counts the calls to Slack, and computes when the next call of each kind is allowed."""
 
     def __init__(self, *, post_every: timedelta = POST_EVERY, speed: float = 1.0) -> None:
-        """Create a pace without any calls.
+        """Create the limits, with no calls counted yet.
 
-        `speed` shortens all limits: with 60, the calls of one minute are allowed every second. Only a sandbox
-        permits that.
+        Only a sandbox uses `speed`, which shortens all periods. With a speed of 60, the calls of one minute are
+        allowed every second.
         """
         self._windows = {method: _Window(most, MINUTE / speed) for method, most in A_MINUTE.items()}
         self.publish_every = PUBLISH_EVERY / speed
@@ -96,17 +102,17 @@ class Pace:
         self._blocked: dict[str, datetime] = {}
         self._all_blocked_until: datetime | None = None
         self._unanswered_since: datetime | None = None
-        """The start of the oldest unanswered call. None if Slack's last response is newer."""
+        """The start of the first call without a response since Slack last responded. None if there is none."""
         self.answered_at: datetime | None = None
         """The time of Slack's last response."""
         self.outage_over = False
-        """True if Slack responds again after an outage, and waiting retries haven't been scheduled yet."""
+        """True if Slack responds again after an outage, until the loop has scheduled the waiting retries."""
 
     def open_at(self, method: str, now: datetime, under_way: int = 0) -> datetime:
-        """Return the earliest time at which the method may be called.
+        """Return the earliest time at which a method may be called.
 
-        A post also has to wait until its channel is no longer `closed`. `under_way` is the number of calls that
-        have begun and haven't been counted yet.
+        This ignores the limits of single channels and people, which `closed` returns. `under_way` is the number of
+        calls that have been decided on and haven't been counted yet.
         """
         window = self._windows.get(method)
         moment = now if window is None else window.open_at(now, under_way)
@@ -114,14 +120,17 @@ class Pace:
         return max(wait for wait in waits if wait is not None)
 
     def refresh_at(self, now: datetime, under_way: int = 0) -> datetime:
-        """Return the earliest time for the next refresh, given the number of edits `under_way`."""
+        """Return the earliest time for the next refresh, an edit that only updates how much time has passed.
+
+        `under_way` is the number of edits that have been decided on and haven't been counted yet.
+        """
         return self.open_at(EDIT, now, under_way + EDITS_FOR_CHANGES)
 
     def closed(self, method: str, now: datetime) -> dict[str, datetime]:
-        """Return the channels or people for which the method may not be called yet, with the time at which it may.
+        """Return the channels or people for which a method may not be called yet.
 
-        These are the channels that have just received a post, or the people whose Home tab has just been
-        published.
+        Maps each of them to the time at which the method may be called again. For posts, these are the channels
+        that have just received one. For Home tabs, these are the people whose tab has just been published.
         """
         every = self._every[method]
         latest = {to: at for to, at in self._latest[method].items() if _counts(at, now, every)}
@@ -133,9 +142,10 @@ class Pace:
         return max(self.open_at(POST, now), self.closed(POST, now).get(channel, now))
 
     def count(self, method: str, now: datetime, to: str = "") -> None:
-        """Count a call, and for a post or a Home tab also the channel or person that it goes `to`.
+        """Count a call of a method.
 
-        A Home tab also counts if it was rendered and turned out to be up to date.
+        For a post, `to` is its channel. For a Home tab, it is the person. A Home tab is also counted if it was
+        rendered but not published, because Slack already showed the same.
         """
         if method in self._windows:
             self._windows[method].add(now)
@@ -143,20 +153,20 @@ class Pace:
             self._latest[method][to] = now
 
     def block(self, method: str, until: datetime) -> None:
-        """Block the method until the time that Slack requested. An earlier, longer block stays in place."""
+        """Block a method until the time that Slack requested. A longer existing block isn't shortened."""
         self._blocked[method] = max(until, self._blocked.get(method, until))
 
     def block_all(self, until: datetime) -> None:
-        """Block all methods until then, because Slack refuses our token."""
+        """Block all methods until a given time, because Slack refuses our token."""
         self._all_blocked_until = until
 
     def unblock_all(self) -> None:
-        """End `block_all`, because Slack accepts our token again."""
+        """Undo `block_all`, because Slack accepts our token again."""
         self._all_blocked_until = None
 
     @contextmanager
     def watching(self, real: Callable[[], datetime]) -> Iterator[None]:
-        """Record whether Slack responds to the call that is made in this block.
+        """Record whether Slack responds to the call that is made inside the `with` statement.
 
         `real` returns the wall-clock time.
         """
@@ -172,13 +182,13 @@ class Pace:
         self.answered(real())
 
     def answered(self, now: datetime) -> None:
-        """Record that Slack responded to a call, if only to refuse it or to request a wait."""
+        """Record that Slack responded to a call. A refusal or a requested wait is a response too."""
         since, self._unanswered_since, self.answered_at = self._unanswered_since, None, now
         self.outage_over = self.outage_over or (since is not None and now - since >= OUTAGE_FROM)
 
     def unanswered(self, began: datetime) -> None:
-        """Record that a call got no response, or only a report of a failure at Slack.
+        """Record that a call got no response, or only an error that reports a failure at Slack.
 
-        `began` is the start of the call.
+        `began` is the time at which the call started.
         """
         self._unanswered_since = min(self._unanswered_since or began, began)

@@ -1,6 +1,6 @@
-"""Stores the result of each call to Slack.
+"""Stores the result of each call to Slack in the message's row.
 
-If the store is unavailable, only the write is repeated later, not the call to Slack.
+If the store is unavailable, the write is repeated later. The call to Slack isn't repeated.
 """
 
 from __future__ import annotations
@@ -27,24 +27,28 @@ FIRST_RETRY, LONGEST_RETRY = timedelta(seconds=1), timedelta(minutes=1)
 
 @dataclass(frozen=True)
 class Result:
-    """The new state of a message after a call to Slack, and the consequences to store with it."""
+    """The new state of a message after a call to Slack, and further changes to store with it."""
 
     message: Message
     refused: bool = False
-    """Slack refuses the message at its destination, so it is sent to the next one."""
+    """Slack refuses the message at its destination, so the message is sent to its next destination."""
     card_missing: bool = False
-    """The message's card is no longer in Slack, so the card is posted again, with its thread."""
+    """The card to which the message belongs is no longer in Slack, so the card is posted again with its thread."""
     given_up: bool = False
     unverified: bool = False
-    """The message is posted again although the conversation couldn't be searched for an earlier post."""
+    """The message is posted again although an earlier post may exist, because the conversation can't be searched.
+    """
     compared: bool = False
-    """The message was compared with its post in Slack, so it may be edited from now on."""
+    """The message was compared with its post in Slack, which is necessary before its first edit after a start."""
     shows_later: bool = False
-    """Slack shows a later version than the database has, so the database was restored from a backup."""
+    """Slack shows a later version of the message than the database contains, so the database is a restored backup.
+    """
 
 
 async def write(tx: Tx, result: Result, deps: Deps) -> None:
-    """Store a result, and count messages that were given up or may have been posted twice.
+    """Store a result.
+
+    Also counts the messages that the bot gave up, and those that may have been posted twice.
 
     Raises:
         ClaimLost: Another process delivers messages now.
@@ -66,9 +70,9 @@ async def write(tx: Tx, result: Result, deps: Deps) -> None:
 
 
 async def check_claim(tx: Tx, deps: Deps) -> None:
-    """Raise ClaimLost if another process delivers now.
+    """Raise ClaimLost if another process delivers messages now.
 
-    Otherwise, no other process can begin to deliver before this transaction ends.
+    If none does, no other process can begin to deliver before this transaction ends.
     """
     if deps.claimed is not None and not await tx.jobs.hold(deps.claimed):
         raise ClaimLost
@@ -82,7 +86,7 @@ class _PendingSave:
 
 
 class PendingSaves:
-    """The results that haven't been stored yet. Until then, their messages must not be sent again."""
+    """The results that haven't been stored yet. While a result is pending, its message must not be sent again."""
 
     def __init__(self, deps: Deps, *, first_retry: timedelta = FIRST_RETRY) -> None:
         self._deps = deps
@@ -99,21 +103,22 @@ class PendingSaves:
     def drop(self) -> None:
         """Forget all pending results.
 
-        Used when the database may be a backup, in which the same ID can belong to a different message.
+        Use this when the database has been replaced with a backup. There, the same ID can belong to a different
+        message.
         """
         self._pending.clear()
 
     def open_at(self, now: datetime) -> datetime:
-        """Return the earliest time for the next write: now, or later during an outage."""
+        """Return the earliest time for the next write. This is now, unless the store is unavailable."""
         return now if self._outage_until is None else max(now, self._outage_until)
 
     def next_at(self) -> datetime | None:
-        """Return the next time at which `retry` has something to do, or None if nothing is pending."""
+        """Return the next time at which `retry` should be called. None if no result is pending."""
         first = min((pending.retry_at for pending in self._pending.values()), default=None)
         return first if first is None or self._outage_until is None else max(first, self._outage_until)
 
     def note_outage(self) -> None:
-        """Delay the next write because the last one failed. The delay doubles each time."""
+        """Delay the next write, because the last one failed. Each further failure doubles the delay."""
         self._outage_until = self._deps.clock.real() + self._outage_wait
         self._outage_wait = min(self._outage_wait * 2, LONGEST_RETRY)
 
@@ -122,14 +127,14 @@ class PendingSaves:
         self._outage_until, self._outage_wait = None, self._first_retry
 
     async def save(self, result: Result) -> None:
-        """Store a result now, or keep it for `retry`. Never raises."""
+        """Store a result now. If that fails, keep the result, so that `retry` can store it later. Never raises."""
         now = self._deps.clock.real()
         self._pending[result.message.id] = _PendingSave(result, now, self._first_retry)
         if self.open_at(now) <= now:
             await self._save(result.message.id)
 
     async def retry(self, *, at_once: bool = False) -> None:
-        """Store the pending results whose delay is over, or with `at_once` all of them. Never raises."""
+        """Store the pending results whose delay is over. With `at_once`, store all of them. Never raises."""
         now = self._deps.clock.real()
         for message_id, pending in list(self._pending.items()):
             if not at_once and max(pending.retry_at, self.open_at(now)) > now:
@@ -144,23 +149,24 @@ class PendingSaves:
             return True
         self._saving.add(message_id)
         try:
-            # A crash may lose this result unless it is stored durably. For most calls that does no harm: a lost
-            # post is found again in Slack, because the loop durably stored that it had begun, and other calls are
-            # simply repeated. But after a comparison, the message is edited. If the result of the comparison were
-            # lost, the next comparison would mistake our own edit for one that a restored database lacks.
+            # If this write isn't durable, a crash may lose the result. For most calls, that does no harm. A post
+            # is found again in Slack, because the loop durably stored that the post had begun. Other calls are
+            # simply repeated. The result of a comparison is different, because the message is edited right after
+            # it. Without the result, the message would be compared again after the crash, and our own edit would
+            # look like a version that a restored database lacks.
             async with self._deps.store.write(durable=pending.result.compared) as tx:
                 await write(tx, pending.result, with_newest_rules(self._deps))
         except ClaimLost:
-            # This result can be dropped: the process that delivers now finds a post by its message's ID, and
-            # repeats any other call.
+            # This result can be dropped. If the call was a post, the other process finds the post by its message's
+            # ID. Any other call is simply repeated.
             log.warning("delivery.claim_lost", message=message_id)
         except GpubotError as error:
             log.warning("delivery.not_saved", message=message_id, error=type(error).__name__)
             self.note_outage()
             return False
         except Exception:
-            # A bug prevents storing this result. Keep it for a later try: the message was sent, and if its result
-            # were dropped, the message would still be due and be sent again at once.
+            # A bug prevents storing this result. Keep the result for a later try. If it were dropped, the message
+            # would still be due, so it would be sent again at once.
             log.exception("delivery.not_saved", message=message_id)
             pending.retry_at = self._deps.clock.real() + pending.wait
             pending.wait = min(pending.wait * 2, LONGEST_RETRY)
@@ -172,12 +178,15 @@ class PendingSaves:
         return True
 
 
-# --- fallback destinations: the home channel, then the owner, then the admins. A question to approvers in a
-# channel is sent to each of them directly instead
+# --- fallback destinations
 
 
 async def fall_back(tx: Tx, message: Message, deps: Deps) -> bool:
-    """Send a message to its next destination and return True, or close it and return False if there is none."""
+    """Send a message to its next destination. If there is none, close the message and return False.
+
+    A question to approvers in a channel is first replaced with a direct message to each of them, if that is
+    possible.
+    """
     rental = await tx.rentals.get(message.rental_id) if message.rental_id is not None else None
     asks = message.kind is MessageKind.APPROVAL and message.to.kind is DestinationKind.CHANNEL
     if rental is not None and asks and await ask_each_directly(tx, deps, message, rental):
@@ -196,16 +205,19 @@ async def fall_back(tx: Tx, message: Message, deps: Deps) -> bool:
 
 
 def closed(message: Message) -> Message:
-    """Return the message closed, so that it is never posted or edited again."""
+    """Return a message as closed, which means that it is never posted or edited again."""
     return changed(message, closed=True, due_at=None, refresh_at=None)
 
 
 def next_destination(message: Message, owner: str | None, rules: Rules) -> Destination | None:
-    """Return the destination to try after `message.to`, or None after the last one.
+    """Return the destination to try after `message.to`. None if there is none.
 
-    A direct message and an answer have no fallback, because they may contain something that only one person may
-    read. A question in a direct message to an approver who isn't an admin has none either, because other approvers
-    get the same question.
+    A card or its thread is sent to the home channel, then to the owner, then to each admin. A question to
+    approvers is sent to the home channel, then to each admin.
+
+    Any other message is sent to one destination only, because it may contain something that only one person may
+    read. A question in a direct message to an approver who isn't an admin also has only one destination, because
+    other approvers get the same question.
     """
     if message.kind not in {MessageKind.CARD, MessageKind.THREAD, MessageKind.APPROVAL}:
         return None

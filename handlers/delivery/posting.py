@@ -54,19 +54,19 @@ SHORTEST_RETRY, LONGEST_RETRY = timedelta(seconds=2), timedelta(minutes=5)
 FIRST_REPOST_WAIT, LONGEST_REPOST_WAIT = timedelta(minutes=10), timedelta(hours=6)
 """The shortest and the longest wait between two repeated posts of a message, in wall-clock time.
 
-A message is posted again if its outcome is unknown and its conversation can't be read. The wait doubles each time.
+A message is posted again if the bot can't find out whether an earlier post exists. The wait doubles each time.
 """
 
 CHANNEL_GONE = frozenset({"is_archived", "channel_not_found", "not_in_channel"})
-"""The errors for a channel that was archived or deleted, or from which the bot was removed."""
+"""The errors that mean that a channel was archived or deleted, or that the bot was removed from it."""
 CARD_MISSING = frozenset({"message_not_found", "thread_not_found"})
-"""The errors if somebody deleted the card, or the workspace deletes old messages."""
+"""The errors that mean that the card was deleted, by a person or by the workspace's retention rules."""
 
 
 class Poster:
-    """Makes one call to Slack for one message, and returns the result to store.
+    """Sends one message with a call to Slack, and returns the result to store.
 
-    A failed call isn't repeated here. Instead, the message is scheduled again.
+    If the call fails, it isn't repeated here. Instead, the result schedules the message again.
     """
 
     def __init__(
@@ -90,12 +90,12 @@ class Poster:
         self._reposts: dict[int, tuple[datetime, int]] = {}
         """By message ID, the wall-clock time of the last repeated post, and the number of repeated posts.
 
-        A message is posted again if its conversation can't be searched. After a start, nothing is known about
-        earlier posts, so each such message may be posted once more without a wait.
+        A message is posted again if its conversation can't be searched for an earlier post. These times are only
+        kept in memory, so after each start, such a message may be posted once more without a wait.
         """
 
     async def send(self, message: Message, shown: Shown) -> Result:
-        """Make the call that brings a message up to date."""
+        """Make the call that brings a message up to date, unless the message has to be posted or searched for."""
         if isinstance(shown, Upload):
             return await self.upload(message, shown)
         match message.next_call:
@@ -106,9 +106,9 @@ class Poster:
         return await (self.refresh if message.refreshes else self.edit)(message, shown)
 
     async def answer(self, message: Message, rendered: Rendered) -> Result:
-        """Send an answer to its `response_url`.
+        """Send an answer to its `response_url`, or to one person in a channel.
 
-        The answer may get lost, so it must never be the only copy of something important.
+        The answer may get lost, so never use it as the only copy of something important.
         """
         if message.to.kind is DestinationKind.EPHEMERAL:
             return await self._answer_in_channel(message, rendered)
@@ -139,9 +139,9 @@ class Poster:
         return Result(closed(changed(message, posted_at=self._deps.clock.now())), given_up=status != 200)
 
     async def _answer_in_channel(self, message: Message, rendered: Rendered) -> Result:
-        """Send an answer that only one person sees in a channel.
+        """Send an answer in a channel so that only one person sees it.
 
-        If Slack doesn't accept it there, it becomes a direct message.
+        If Slack doesn't accept the answer in the channel, it is sent as a direct message instead.
         """
         now = self._deps.clock.real()
         channel, user, thread = ephemeral_place(message.to)
@@ -163,9 +163,9 @@ class Poster:
         return Result(closed(changed(message, posted_at=self._deps.clock.now())))
 
     async def find(self, message: Message, card: Message | None, since: datetime | None) -> Result:
-        """Search for a post whose outcome is unknown. It can't be older than `since`, in bot time.
+        """Search for a post that may or may not exist, and that can't be older than `since`, in bot time.
 
-        A post that is found may show an old version, so a live message stays scheduled and is edited next.
+        The post may show an old version of the message. So a live message stays scheduled and is edited next.
         """
         now = self._deps.clock.real()
         to, thread = post_target(message, card)
@@ -185,10 +185,11 @@ class Poster:
         return Result(changed(message, **found, shown_version=1, digest="", tries=0, due_at=now))
 
     async def compare(self, message: Message, rendered: Rendered | None) -> Result:
-        """Compare a message with the version in Slack before its first edit since the start.
+        """Compare a message with the version that Slack shows, before the first edit after a start of the bot.
 
-        If Slack shows a later version, the database was restored from a backup. An open question is then posted
-        again, so that people decide again. Any other message is simply edited.
+        If Slack shows a later version, the database was restored from a backup. If the message asks a question
+        that is still open, the question is posted again, so that people decide again. Any other message is simply
+        edited.
         """
         now, before = self._deps.clock.real(), message.version_at_start or 0
         try:
@@ -209,7 +210,7 @@ class Poster:
     def _unreadable(self, message: Message) -> Result:
         """Schedule another post of a message whose conversation can't be searched for an earlier post.
 
-        The first repeated post is made at once. Each further one waits longer, as `repost_wait` says.
+        The first time, the message is posted again at once. Later posts wait longer and longer (`repost_wait`).
         """
         now = self._deps.clock.real()
         last, times = self._reposts.get(message.id, (now, 0))
@@ -220,14 +221,14 @@ class Poster:
         return Result(changed(message, sending=False, due_at=now), unverified=True)
 
     def _read_later(self, message: Message, again: SearchAgain) -> Result:
-        """Schedule another search for a message, because Slack couldn't be read now."""
+        """Schedule another search for a message, because Slack didn't give a result this time."""
         log.info("post.search_again", message=message.id, tries=message.tries)
         if again.until is not None:
             return Result(changed(message, due_at=again.until))
         return Result(_retried(message, self._deps.clock.real()))
 
     async def post(self, message: Message, rendered: Rendered, card: Message | None) -> Result:
-        """Post a message. The caller has made sure that it isn't in Slack yet."""
+        """Post a message. Only call this if the message certainly isn't in Slack yet."""
         to, thread = post_target(message, card)
         body: dict[str, Any] = {
             "channel": to.value,
@@ -246,18 +247,18 @@ class Poster:
         found = self._found(message, (str(answer.get("channel") or to.value), str(answer["ts"])))
         posted = self._up_to_date(message, rendered, **found)
         if not posted.closed and not body["blocks"]:
-            # Slack accepted only the text, so schedule an edit that tries to add the buttons.
+            # Slack accepted only the text. Schedule an edit that tries to add the blocks, because they contain the
+            # buttons.
             posted = changed(posted, digest="", due_at=self._deps.clock.real() + LONGEST_RETRY)
         return Result(posted)
 
     async def upload(self, message: Message, file: Upload) -> Result:
-        """Upload a file to a person's direct messages, with a message.
+        """Upload a file to a person's direct messages, together with a message.
 
-        If the app lacks the permission to upload, a message is posted instead.
+        If the app lacks the permission to upload files, `without_file` is posted instead.
 
-        Slack shares the file some time after the last call, in a post without metadata. So the post can't be found
-        again, and after a crash, the file is uploaded once more. Rules:
-        docs.slack.dev/messaging/working-with-files.
+        Slack shares the file some time after the last call, in a post without metadata. So the bot can't find that
+        post after a crash, and uploads the file a second time (docs.slack.dev/messaging/working-with-files).
         """
         self._pace.count(POST, self._deps.clock.real(), message.to.value)
         try:
@@ -271,7 +272,7 @@ class Poster:
         return Result(self._up_to_date(message, posted_at=self._deps.clock.now()))
 
     async def _upload(self, message: Message, file: Upload) -> None:
-        # Formatting thousands of rows would block the event loop while Slack waits for acknowledgements.
+        # Use a thread. Formatting thousands of rows would block the event loop, and clicks would time out.
         written = (await asyncio.to_thread(file.file.written)).encode()
         opened = await self._client.conversations_open(users=message.to.value)
         begun = await self._client.files_getUploadURLExternal(filename=file.file.name, length=len(written))
@@ -288,7 +289,8 @@ class Poster:
     async def publish(self, message: Message, rendered: Rendered) -> Result:
         """Publish a Home tab, unless Slack already shows the same.
 
-        A hash of the content in the view's metadata tells what Slack shows.
+        The message stores a hash of the content that was last published. The tab is published if the hash has
+        changed.
         """
         self._pace.count(PUBLISH, self._deps.clock.real(), message.to.value)
         shown = digest(rendered)
@@ -302,7 +304,7 @@ class Poster:
         return Result(self._up_to_date(message, rendered))
 
     async def edit(self, message: Message, rendered: Rendered) -> Result:
-        """Edit a message so that it shows the current state of the rental."""
+        """Edit a message in Slack so that it shows the current state."""
         try:
             return Result(await self._edited(message, rendered))
         except NO_ANSWER as error:
@@ -310,15 +312,16 @@ class Poster:
                 return Result(_retried(message, self._deps.clock.real()))
             failed, channel_gone = self._failed(message, error, EDIT), error_code(error) in CHANNEL_GONE
             if failed.given_up and channel_gone and message.kind is MessageKind.APPROVAL and not rendered.closed:
-                # Nobody can answer the question in that channel any more, so ask elsewhere.
+                # Nobody can answer the question in this channel any more, so send it to another destination.
                 return Result(unposted(message), refused=True)
             return failed
 
     async def refresh(self, message: Message, rendered: Rendered) -> Result:
         """Edit a message only to update how much time has passed.
 
-        After a temporary failure, the next refresh serves as the retry. If Slack refuses the edit for good, the
-        message isn't refreshed any more, and `edit` handles the error when the rental changes next.
+        After a temporary failure, there is no extra retry, because the next refresh follows soon. If Slack refuses
+        the edit for good, the message isn't refreshed any more. When the rental changes next, `edit` handles the
+        error.
         """
         now = self._deps.clock.real()
         try:
@@ -330,7 +333,7 @@ class Poster:
             return Result(changed(message, refresh_at=self._next_refresh(rendered) if retries else None))
 
     async def _edited(self, message: Message, rendered: Rendered) -> Message:
-        """Edit a message, unless Slack already shows the same, and return it with its new state.
+        """Edit a message, unless Slack already shows the same. Return the message's new state.
 
         Raises one of NO_ANSWER.
         """
@@ -347,7 +350,8 @@ class Poster:
     def _failed(self, message: Message, error: Exception, method: str) -> Result:
         """Decide what to do after a failed call: wait, use the next destination, or give up.
 
-        Only a post is searched for in Slack afterwards, because it may exist in spite of the error.
+        A failed post may exist in spite of the error, so the bot searches Slack for it before it posts again.
+        Other calls are simply repeated.
         """
         now, posts = self._deps.clock.real(), method == POST
         if not isinstance(error, SlackApiError):
@@ -355,8 +359,7 @@ class Poster:
             return Result(_retried(changed(message, sending=posts), now))
         if self._waits(error, method, now):
             wait = requested_wait(error)
-            # If Slack refused our token, the message stays due. It is sent as soon as Slack accepts the token
-            # again.
+            # If Slack refused our token, the message stays due, so it is sent as soon as Slack accepts the token.
             due_at = message.due_at if wait is None else now + wait
             return Result(_waiting(changed(message, sending=False), due_at))
         code = error_code(error)
@@ -366,12 +369,16 @@ class Poster:
         if code in CARD_MISSING and message.kind in {MessageKind.CARD, MessageKind.THREAD}:
             return Result(message, card_missing=True)
         if message.ts is None:
-            # Slack adds new errors every year, so any error that isn't temporary counts as a refused destination.
+            # Don't list the errors here, because Slack adds new ones every year. Any error that isn't temporary
+            # means that Slack refuses this destination.
             return Result(changed(message, sending=False), refused=True)
         return Result(closed(message), given_up=True)
 
     def _waits(self, error: SlackApiError, method: str, now: datetime) -> bool:
-        """Return whether Slack requested a wait or refuses our token. If so, stop further calls until then."""
+        """Return whether the call has to wait, because Slack requested a wait or refuses our token.
+
+        If so, also block further calls for that time.
+        """
         wait = requested_wait(error)
         if wait is not None:
             self._pace.block(method, now + wait)
@@ -384,13 +391,13 @@ class Poster:
         return True
 
     def _found(self, message: Message, place: Place) -> dict[str, Any]:
-        """Return the fields that record the place of a message's post."""
+        """Return the fields of a message that record where its post is."""
         channel, ts = place
         self._reposts.pop(message.id, None)
         return {"channel": channel, "ts": ts, "sending": False, "posted_at": self._deps.clock.now()}
 
     def _up_to_date(self, message: Message, rendered: Rendered | None = None, **fields: Any) -> Message:
-        """Return the message with its new state after Slack has accepted `rendered`.
+        """Return the new state of a message after Slack has accepted `rendered`.
 
         `rendered` is None for a message that is never edited. `fields` are further fields to change.
         """
@@ -411,8 +418,8 @@ class Poster:
     ) -> AsyncSlackResponse:
         """Make a call, and repeat it with plainer blocks if Slack refuses the blocks. Return the response.
 
-        A refused call has posted nothing. Afterwards, `body` contains the blocks that Slack accepted. Every call
-        counts towards the rate limits.
+        The refused calls have posted nothing. On return, `body` contains the blocks that Slack accepted. Every
+        call counts towards the rate limits.
         """
         client = self._client
         calls: dict[str, Callable[..., Awaitable[AsyncSlackResponse]]]
@@ -433,8 +440,9 @@ class Poster:
 async def respond(session: aiohttp.ClientSession, url: str, body: dict[str, Any], block_types: BlockTypes) -> None:
     """Post to a `response_url`.
 
-    With status 400, Slack refuses the content and doesn't say which block is to blame. Raises SlackApiError for
-    every status except 200, and lets errors of aiohttp through.
+    If the status is 400, Slack refuses the content without saying which block is to blame.
+
+    Raises SlackApiError for every status except 200. Errors of aiohttp aren't caught.
     """
 
     async def call(blocks: list[Json]) -> None:
@@ -451,26 +459,29 @@ def _texts(rendered: Rendered) -> dict[str, Any]:
 
 
 def post_target(message: Message, card: Message | None) -> tuple[Destination, str | None]:
-    """Return the destination of a post, and the `ts` of its thread if the post belongs to a thread."""
+    """Return the destination of a post, and the `ts` of its card if it belongs to the card's thread."""
     if message.kind is MessageKind.THREAD and card is not None:
         return to_channel(card.channel) if card.channel else card.to, card.ts
     return message.to, None
 
 
 def digest(rendered: Rendered) -> str:
-    """Return a hash of what a message shows."""
+    """Return a hash of the text and blocks of a message."""
     content = json.dumps([rendered.text, rendered.blocks], sort_keys=True).encode()
     return hashlib.sha256(content).hexdigest()[:32]
 
 
 def unposted(message: Message) -> Message:
-    """Return a message as if it had not been posted yet."""
+    """Return a message in the state that it had before it was posted."""
     nothing = {"channel": None, "ts": None, "posted_at": None, "refresh_at": None}
     return changed(message, **nothing, shown_version=0, digest="")
 
 
 def repost_wait(times: int) -> timedelta:
-    """Return the wait after `times` repeated posts in a conversation that can't be read."""
+    """Return how long to wait before a message is posted again, if it has already been posted again `times` times.
+
+    This is for messages whose conversation can't be searched for an earlier post.
+    """
     if times == 0:
         return timedelta()
     return min(FIRST_REPOST_WAIT * (1 << min(times - 1, 10)), LONGEST_REPOST_WAIT)
@@ -482,8 +493,9 @@ def _retried(message: Message, now: datetime) -> Message:
 
 
 def _waiting(message: Message, until: datetime | None) -> Message:
-    """Return the message scheduled for `until`, and not earlier.
+    """Return the message scheduled for `until`.
 
-    `tries` becomes 0, because messages with failed tries are sent as soon as Slack responds again after an outage.
+    `tries` is set to 0, so that the message doesn't count as failed. Failed messages are sent as soon as Slack
+    responds again after an outage, but this one must not be sent before `until`.
     """
     return changed(message, tries=0, due_at=until)

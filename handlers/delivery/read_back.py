@@ -1,6 +1,6 @@
-"""Searches Slack for a post after a start, a crash or a call without a response.
+"""Searches Slack for a post that may exist, after a start, a crash or a call without a response.
 
-A post is recognized by its metadata, which contains the message's ID and the version that the post shows
+Each post has metadata with the ID of its message and the version that the post shows. The search compares both
 (docs.slack.dev/reference/methods/conversations.history and conversations.replies).
 """
 
@@ -29,14 +29,17 @@ from handlers.slack_api.web_api import (
 
 METADATA = "gpubot_message"
 CLOCK_SKEW = timedelta(minutes=1)
-"""The maximum by which Slack's clock may be behind ours."""
+"""The maximum time by which Slack's clock may be behind ours."""
 PAGES, PAGE = 5, 200
-"""The maximum number of pages that `Finder.find` reads at a time, and the number of posts per page.
+"""The maximum number of pages that one call of `Finder.find` reads, and the number of posts per page.
 
-If a search needs more pages, the next call of `find` continues with the next page.
+If a search needs more pages, the next call of `find` continues where the last one stopped.
 """
 SEARCHES = 1000
-"""The number of unfinished searches that are kept in memory. Others start again from the newest page."""
+"""The maximum number of unfinished searches that are kept in memory.
+
+If there are more, the others can't be continued, so they start again from the newest page.
+"""
 
 UNREADABLE = frozenset(
     {
@@ -59,12 +62,12 @@ UNREADABLE = frozenset(
         "user_not_visible",
     }
 )
-"""The errors from which it is certain that this bot can't read the conversation.
+"""The errors that mean for certain that this bot can't read the conversation.
 
 They come from the error lists of conversations.history, conversations.replies and conversations.open.
 """
 UNKNOWN_ERROR_TRIES = 8
-"""The number of consecutive unknown errors after which a conversation counts as unreadable."""
+"""The number of unknown errors in a row after which a conversation counts as unreadable."""
 
 Place = tuple[str, str]
 """The channel and the `ts` of a post."""
@@ -76,16 +79,16 @@ def metadata_of(message_id: int, version: int) -> dict[str, Any]:
 
 
 class Unreadable(Exception):
-    """The conversation can't be read, so it can't be known whether the post exists."""
+    """The conversation can't be read, so the bot can't find out whether the post exists."""
 
     def __init__(self, *, has_left: bool = False) -> None:
-        """Create the error. `has_left` tells whether the person has left the workspace."""
+        """Create the error. `has_left` is True if the person in this conversation has left the workspace."""
         super().__init__()
         self.has_left = has_left
 
 
 class SearchAgain(Exception):
-    """The search has no result yet."""
+    """The search isn't finished and has to be continued later."""
 
     def __init__(
         self, until: datetime | None = None, *, unknown_error: bool = False, restart: bool = False
@@ -93,9 +96,9 @@ class SearchAgain(Exception):
         """Create the error.
 
         Args:
-            until: The wall-clock time at which to continue. None if Slack named none.
-            unknown_error: Whether Slack answered with an error that isn't in our lists.
-            restart: Whether the pages that were read so far have to be read again.
+            until: The wall-clock time at which the search can continue. None if it isn't known.
+            unknown_error: Whether Slack's response was an error that isn't in our lists.
+            restart: Whether the search has to start again from the first page.
         """
         super().__init__()
         self.until = until
@@ -105,12 +108,12 @@ class SearchAgain(Exception):
 
 @dataclass
 class Search:
-    """The progress of a search."""
+    """The progress of an unfinished search."""
 
     cursor: str = ""
     posts_of_bots: int = 0
     posts_of_ours: int = 0
-    """The number of posts in `posts_of_bots` that have our metadata."""
+    """The number of posts that have our metadata. They are also counted in `posts_of_bots`."""
 
 
 class Finder:
@@ -122,18 +125,19 @@ class Finder:
         self._pace = pace
         self._searches: dict[int, Search] = {}
         self._unknown_errors: dict[int, int] = {}
-        """The number of consecutive errors that aren't in our lists, by message ID."""
+        """By message ID, the number of errors in a row that aren't in our lists."""
 
     async def find(
         self, message: Message, to: Destination, thread: str | None, since: datetime | None
     ) -> Place | None:
-        """Return the place of a message's post, made at or after `since` in bot time.
+        """Search a conversation for the post of a message.
 
-        Returns None if the message certainly hasn't been posted.
+        Returns the channel and the `ts` of the post. None if the message certainly hasn't been posted. The search
+        ignores posts that are older than `since`, in bot time.
 
         Raises:
             Unreadable: The bot can't read the conversation, or Slack keeps no metadata there.
-            SearchAgain: The search has to be continued later.
+            SearchAgain: The search isn't finished and has to be continued later.
         """
         search = self._searches.pop(message.id, Search())
         errors = self._unknown_errors.pop(message.id, 0)
@@ -154,7 +158,7 @@ class Finder:
         return None
 
     async def version_shown(self, message: Message) -> int | None:
-        """Return the version that a message's post shows, or None if the post is missing or has no version.
+        """Return the version that a message's post shows. None if the post is missing or has no version.
 
         Raises the same errors as `find`.
         """
@@ -168,9 +172,11 @@ class Finder:
     async def _posts(
         self, search: Search, to: Destination, thread: str | None, since: datetime | None
     ) -> AsyncIterator[tuple[Mapping[str, Any], Place]]:
-        """Yield the metadata and the place of our posts, on at most PAGES pages, starting where `search` stopped.
+        """Yield the posts of this bot: the metadata, the channel and the `ts` of each.
 
-        Updates `search`. Raises the same errors as `find`, and SearchAgain if there are more pages.
+        Reads at most PAGES pages, and starts where `search` stopped. Updates `search`.
+
+        Raises the same errors as `find`, and SearchAgain if there are more pages.
         """
         channel = await self._direct_channel(to.value) if to.kind is DestinationKind.PERSON else to.value
         query: dict[str, Any] = {"channel": channel, "limit": PAGE, "include_all_metadata": True}
@@ -185,7 +191,7 @@ class Finder:
                 return
             posts, cursor = _page(answer)
             for post in posts:
-                # Posts with our files don't count: Slack creates them itself, without our metadata.
+                # Don't count posts of files, because Slack creates them itself, without our metadata.
                 search.posts_of_bots += bool(post.get("bot_id")) and not post.get("files")
                 if _is_ours(post):
                     search.posts_of_ours += 1
@@ -205,7 +211,7 @@ class Finder:
     async def _call(
         self, call: Callable[..., Awaitable[AsyncSlackResponse]], **query: Any
     ) -> AsyncSlackResponse | None:
-        """Make one call. Return None if the thread has been deleted with all its posts.
+        """Make one call. Return None if the whole thread has been deleted.
 
         Raises the same errors as `find`.
         """
@@ -225,9 +231,9 @@ class Finder:
             raise SearchAgain from None
 
     def _exception_for(self, error: SlackApiError, query: Mapping[str, Any]) -> Exception:
-        """Convert an error of Slack into the exception that `_call` raises.
+        """Return the exception with which `_call` reports an error from Slack.
 
-        If Slack requests a wait, also stop further calls until then.
+        If Slack requested a wait or refused our token, also block further calls for that time.
         """
         now, code = self._clock.real(), error_code(error)
         wait = requested_wait(error)
@@ -245,9 +251,9 @@ class Finder:
 
 
 def _page(answer: AsyncSlackResponse) -> tuple[list[Mapping[str, Any]], str]:
-    """Return the posts of a page, and the cursor of the next page, which is empty on the last one.
+    """Return the posts of a page, and the cursor of the next page. The cursor is empty on the last page.
 
-    Raises SearchAgain if the response has a different shape.
+    Raises SearchAgain if the response doesn't have the expected format.
     """
     posts, more = answer.get("messages"), answer.get("response_metadata")
     if not isinstance(posts, list):
@@ -264,9 +270,11 @@ def _is_ours(post: Mapping[str, Any]) -> bool:
 def _is_of(metadata: Mapping[str, Any], message: Message) -> bool:
     """Return whether a post with this metadata shows the message.
 
-    The same ID isn't enough. After the database is restored from a backup, IDs are assigned a second time, so a
-    post whose version is from before the message was queued shows another message. A post without a version comes
-    from an older release of the bot, and its ID is enough.
+    Comparing the IDs isn't enough: after a backup is restored, IDs are assigned a second time. Versions start at
+    the time at which the message was queued. So if the post's version is lower than that, the post shows another
+    message that had the same ID.
+
+    Posts from older releases of the bot have no version. For them, only the IDs are compared.
     """
     version = _version(metadata)
     queued_since = version is None or version >= lowest_version(message.created_at)
