@@ -268,7 +268,7 @@ _BRING_FORWARD = _DUE_LATER.values(due_at=bindparam("at"))
 
 
 class Jobs(DueTable[Claimed]):
-    """Claims on work that only one process does at a time, by name: each scheduled job, and message delivery."""
+    """Claims on named work that only one process does at a time: the scheduled jobs, and message delivery."""
 
     _table, _kind = jobs, Claimed
 

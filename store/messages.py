@@ -1,4 +1,4 @@
-"""The outbox: all messages that have to be sent to Slack or edited there, including those already delivered.
+"""The outbox: all messages that the bot has sent to Slack, or still has to send.
 
 `due_at` is in wall-clock time, `refresh_at` in bot time (see bot.clock).
 """
@@ -392,9 +392,10 @@ class Messages(Rows):
         return cast(datetime | None, await self._conn.scalar(_NEXT_DUE, {"after": after or EVER}))
 
     async def to_refresh(self, now: datetime, limit: int, without: Collection[int] = ()) -> list[Message]:
-        """Return the messages whose elapsed time has to be updated, those that have been due longest first.
+        """Return the messages that show how much time has passed, and now have to show a later value.
 
-        A message that also has a `due_at` is left out, because its next edit updates the elapsed time as well.
+        Messages that have been due longest come first. A message that also has a `due_at` is left out, because its
+        next edit updates the elapsed time as well.
 
         Args:
             now: The current bot time.
@@ -404,7 +405,7 @@ class Messages(Rows):
         return await self._all(Message, _TO_REFRESH, now=now, max_rows=limit, without=list(without))
 
     async def next_refresh(self) -> datetime | None:
-        """Return the bot time at which the next message needs an update of its elapsed time, or None."""
+        """Return the bot time at which the next message has to show a later elapsed time, or None."""
         return cast(datetime | None, await self._conn.scalar(_NEXT_REFRESH))
 
     async def save(self, message: Message) -> None:

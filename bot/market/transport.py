@@ -102,7 +102,7 @@ TIMEOUTS = Timeouts()
 
 
 _tls_context = cache(httpx.create_ssl_context)
-"""Returns the TLS context. Its certificates are loaded only once per process."""
+"""Return the TLS context. Its certificates are loaded only once per process."""
 
 
 def _session(**connections: Any) -> aiohttp.ClientSession:

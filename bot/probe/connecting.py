@@ -1,6 +1,7 @@
 """Connects to machines by IP address or host name, and limits how much is read from a connection.
 
-Vendors may report a host name instead of an IP address. It has to be looked up in DNS, which may not answer.
+Vendors may report a host name instead of an IP address. The host name has to be looked up in DNS, and the DNS
+server may not answer.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ P = TypeVar("P", bound=asyncio.Protocol)
 RECEIVE_BUFFER = 16 * 1024
 """The size in bytes of the kernel's receive buffer for a connection.
 
-It limits how much data can accumulate before asyncssh processes it, for the reason given at AT_ONCE.
+It limits how much data can accumulate before asyncssh processes it. See AT_ONCE for the reason.
 """
 AT_ONCE = 4 * 1024
 """The maximum number of bytes that are passed on to asyncssh at once.

@@ -182,7 +182,7 @@ class StateFile:
         file can't be read.
 
         Returns:
-            The state, and the path to which the file was renamed if it was invalid, otherwise None.
+            The state, and the new path of an invalid file. The path is None if the file was valid or missing.
         """
         try:
             text = read_text(self._path, LARGEST_FILE) if os.path.lexists(self._path) else ""
