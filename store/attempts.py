@@ -286,8 +286,8 @@ class Attempts(Rows):
 
 
 # --- merging a report with the stored row. A step may have worked with an outdated version of an attempt or
-# resource. Merging adds the new information that it reports, but keeps what others have stored in the meantime:
-# the market's answer, an end, or a deletion that was requested or accepted.
+# resource. Merging adds the new information that the step reports, but keeps what others have stored in the
+# meantime: the market's answer, an end, or a deletion that was requested or accepted.
 
 _PROGRESS = {AttemptState.INTENDED: 0, AttemptState.UNKNOWN: 1}
 _ANSWERED = 2

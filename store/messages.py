@@ -272,8 +272,8 @@ class Messages(Rows):
         a card and the rental already has one.
         """
         row = {**_stored(message, without=frozenset({"id"})), "urgent": False}
-        # `_real_now` is the time at which this transaction was created, which may be seconds before the message
-        # was. Use the later time, so that the version isn't lower than `lowest_version` allows.
+        # `_real_now` is the time at which this transaction was created. The message may have been created seconds
+        # later. Use the later time, so that the version isn't lower than `lowest_version` allows.
         lowest = lowest_version(max(self._real_now, message.created_at))
         row["target_version"] = max(message.target_version, lowest)
         if message.due_at is None and not message.closed:

@@ -123,11 +123,11 @@ class Transport:
     """Makes calls to one API, with one token at a time.
 
     Redirects are not followed. A failed call is not repeated, with one exception: if the token was refused and
-    there is a different one now, the call is made once more with that token. This is safe, because a call with a
-    refused token has no effect.
+    there is now a different token, the call is made once more with the new token. This is safe, because a call
+    with a refused token has no effect.
 
-    Each call that buys something uses a new connection. If the server closed a pooled connection just as the
-    request is sent, nobody would know whether the request had arrived.
+    Each call that buys something uses a new connection. A pooled connection could be closed by the server at the
+    moment at which the request is sent. Nobody would then know whether the request had arrived.
     """
 
     def __init__(
@@ -283,8 +283,8 @@ class Transport:
         try:
             await self._on_token(refused)
         except GpubotError as error:
-            # Don't fail the call, because its answer can be used. As `_refused` stays unchanged, `on_token` is
-            # called again after the next answer.
+            # An error of `on_token` must not make the call fail, because its answer can be used. `_refused` stays
+            # unchanged, so `on_token` is called again after the next answer.
             _log.warning("market.token_report_failed", error=type(error).__name__)
         else:
             self._refused = refused

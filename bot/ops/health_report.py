@@ -190,8 +190,8 @@ async def _latest_end(tx: Tx, resource: WatchedResource, rules: Rules) -> dateti
     """Return the latest end that the lease allows, including the grace period, or None if it isn't known."""
     ended = resource.over_at or resource.destroying_since
     if ended is None and (resource.orphaned or not resource.newest):
-        # The rental doesn't use the machine of this attempt, so it is deleted as soon as it appears. That takes at
-        # most as long as the provisioning timeout.
+        # The rental doesn't use the machine of this attempt, so the bot deletes the machine as soon as it appears
+        # on the account. It appears within the provisioning timeout.
         ended = resource.intended_at + rules.procure.provision_timeout
     if ended is None and resource.ends_at is not None:
         ended = max(resource.ends_at, resource.latest_end or resource.ends_at)

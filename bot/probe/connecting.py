@@ -114,7 +114,8 @@ class Connector:
                 return self._last.get(host, []) if error.errno == socket.EAI_AGAIN else []
             except OSError:
                 return []
-        # Remove the name first, so that it moves to the end of the dict: its first name is dropped as the oldest.
+        # Remove the name before adding it, so that it moves to the end of the dict. If there are too many names,
+        # the first name in the dict is dropped.
         self._last.pop(host, None)
         self._last[host] = found
         if len(self._last) > MOST_REMEMBERED:
