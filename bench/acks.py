@@ -1,8 +1,9 @@
 """Measures the time that Slack waits for acknowledgements, and the number of transactions that an action commits.
 
-The sandbox measures the time from sending an envelope until its acknowledgement. The baseline is the empty app.
-Each run measures the empty app both before and after the bot, so that a change in the machine's speed favours
-neither. In some runs, the databases are in memory; in the others, they are on disk.
+The sandbox measures the time from sending an interaction to the app until the app acknowledges it. The baseline is
+`bench.empty_app`, which does nothing but acknowledge. Each run measures the empty app both before and after the
+bot, so that a change in the machine's speed favours neither. In some runs, the databases are in memory; in the
+others, they are on disk.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ MEMORY = Path("/dev/shm")  # noqa: S108 - files in it get names that nobody can 
 Act: TypeAlias = Callable[[int], Awaitable[float]]
 """Performs the action with this number, and returns the milliseconds until its acknowledgement."""
 Click: TypeAlias = tuple[str, SeenMessage, Button]
-"""The person, the message in its first state, and the button on it."""
+"""A click to make: the person, the message in its original state, and the button of the message."""
 
 
 class Run(NamedTuple):
@@ -47,7 +48,7 @@ class Run(NamedTuple):
     bot: Sequence[float]
     empty: Sequence[float]
     late: Sequence[float]
-    """The delays with which the bench itself started the actions. The other times include these delays."""
+    """The bench's own delays in starting the actions. They are included in the times of `bot` and `empty`."""
 
     @property
     def valid(self) -> bool:
@@ -77,8 +78,9 @@ async def measure(size: Size, folder: Path) -> AsyncIterator[Figure]:
 def _figures(name: str, place: str, runs: Sequence[Run]) -> Iterator[Figure]:
     """Yield the median, the 99th percentile and the maximum of the bot's times, each with the baseline.
 
-    Only valid runs count. For the median and the 99th percentile, the run is used whose ratio of bot to baseline
-    is the median. If no run is valid, the figures have no value.
+    Only valid runs count. If no run is valid, the figures have no value. The median and the 99th percentile each
+    come from one run, in which the ratio of bot to baseline is the median of all runs. The maximum covers all
+    runs.
     """
     counted = [run for run in runs if run.valid]
     note = f"{len(counted)} of {len(runs)} runs valid" if len(counted) < len(runs) else ""
@@ -106,7 +108,8 @@ async def _run(size: Size, folder: Path) -> tuple[Run, Run]:
         _empty(empty_world, size) as (empty_command, empty_click),
     ):
         async with open_world(folder, "commands") as world, _bot(world, size, size.beside) as (command, _):
-            for number in range(size.people):  # so that the bot has looked up each person before
+            # Let the bot look up each person now, so that these look-ups don't distort the measured times.
+            for number in range(size.people):
                 await command(number)
             await world.wait_until_idle()
             await world.switch_on_rate_limits()
@@ -140,7 +143,7 @@ async def _count_commits(size: Size, folder: Path) -> dict[str, float]:
 
 
 async def _compare(size: Size, act: Act, plain: Act) -> Run:
-    """Measure the bot's actions, and the empty app's: half of these before the bot's, and half after them."""
+    """Measure half of the empty app's actions, then all of the bot's actions, then the empty app's other half."""
 
     async def after_warming(number: int) -> float:
         return await act(size.warming + number)
@@ -160,7 +163,7 @@ def _from_plan(sent: Sequence[Sent[float]]) -> list[float]:
 async def _bot(world: World, size: Size, machines: int) -> AsyncIterator[tuple[Act, Act]]:
     """Run the bot, and yield the actions for commands and clicks.
 
-    `machines` people have a machine, and a message that asks whether they still need it.
+    As many people as `machines` get a machine, and a message that asks whether they still need the machine.
     """
     users, channel = await invite(world, size.people)
     clock = await clock_of(world)
@@ -174,7 +177,10 @@ async def _bot(world: World, size: Size, machines: int) -> AsyncIterator[tuple[A
 
 @asynccontextmanager
 async def _empty(world: World, size: Size) -> AsyncIterator[tuple[Act, Act]]:
-    """Run the empty app, with as many people and buttons as the bot. Yield the actions for commands and clicks."""
+    """Run the empty app, and yield the actions for commands and clicks.
+
+    There are as many people and buttons as for the bot.
+    """
     users, channel = await invite(world, size.people)
     async with posting(world) as client:
         for user in users:

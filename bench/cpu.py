@@ -1,6 +1,6 @@
 """Measures the baselines of `polls_per_cpu_second`.
 
-These are the status polls per CPU second of the peer, and of the bot's bare market client in a loop.
+These are the status polls per CPU second of the peer, and of a loop that only calls the bot's market client.
 """
 
 from __future__ import annotations

@@ -32,7 +32,10 @@ from sandbox.compute.market import copy_id
 TABLES = ("quotes", "rentals", "attempts", "resources", "events", "messages", "visits")
 """The tables, in an order in which each row is written after the rows to which it refers."""
 _ID = "\"{}\" || printf('%05d', number)"
-"""The id of a copied rental or quote. It has only letters and digits, as the values of buttons require."""
+"""The SQL expression for the id of a copied rental or quote (a saved search with its offers).
+
+The id has only letters and digits, as the values of buttons require.
+"""
 _COPY_ID = "substr({}, 1, 28) || printf('%08x', number)"
 _TEXT = "%Y-%m-%d %H:%M:%S.%f"
 """The format in which times are stored in SQLite."""
@@ -49,7 +52,7 @@ class Live(NamedTuple):
     resource_id: str
 
     def copy(self, number: int) -> Live:
-        """Return the copy with this number. Number 0 is the original."""
+        """Return the ids of this rental's copy with the given number. Number 0 is the rental itself."""
         if not number:
             return self
         return Live(
@@ -157,7 +160,7 @@ class Crowd:
         )
 
     def planned(self, kind: str, counts: Counts, start: datetime) -> dict[Live, datetime]:
-        """Return the time at which each rental of a kind is due to be polled first."""
+        """Return the time at which the first poll of each rental of a kind is due."""
         return spread(self.live(kind, counts), start, SPREAD if kind == "provisioning" else CHECK_EVERY)
 
     async def write_for_peer(self, counts: Counts, start: datetime) -> None:
@@ -184,8 +187,8 @@ class Crowd:
 async def gather(world: World, owners: Sequence[str], channel: str) -> Crowd:
     """Buy a machine of each kind, write its rental, and keep the database as a template for copies.
 
-    The policy is also stored, as if the bot had run before. Otherwise the first start would calculate the budgets
-    of all rentals.
+    The policy is also stored, as if the bot had run before. Otherwise, the bot would recalculate the budgets of
+    all rentals at its start.
     """
     clock = await clock_of(world)
     policy = Path(world.settings(channel)["GPUBOT_POLICY"])

@@ -50,9 +50,10 @@ def figure(name: str, value: float, unit: str, baseline: float | None = None, no
 
 
 def checked(made: Figure, doubt: str) -> Figure:
-    """Return the figure, or an invalid one without numbers if `doubt` is not empty.
+    """Return the figure, or an invalid figure without numbers if there is a `doubt`.
 
-    `doubt` is the reason, for example that the machine wasn't quiet.
+    `doubt` is the reason why the measurement is invalid, for example because the machine was busy. Empty if it is
+    valid.
     """
     return Figure(name=made.name, value=None, unit=made.unit, note=doubt) if doubt else made
 

@@ -1,4 +1,4 @@
-"""Creates a database full of finished rentals. One is written through the store; the others are copies of it."""
+"""Creates a database full of finished rentals. The store writes one rental; the others are copies of its rows."""
 
 from __future__ import annotations
 
@@ -80,7 +80,8 @@ async def _write_one(store: Database, clock: Clock) -> None:
 def _ended(change: Change) -> Change:
     """Complete a change so that the rental has ended.
 
-    Its machine is terminated and billed, the end is in the history, and the card is closed.
+    The rental's machine is terminated and billed, the history contains the end, and the rental's card in Slack is
+    closed, so that the bot never updates the card again.
     """
     (attempt,), (resource,), ((_, card),) = change.attempts, change.resources, change.messages
     at = change.after.over_at
@@ -109,7 +110,7 @@ def _copy(file: Path, count: int) -> None:
 
 
 def number_copies(connection: sqlite3.Connection, numbers: Iterable[int]) -> None:
-    """Set the numbers for which `copies_of` makes copies."""
+    """Create the temporary table of numbers that the statements of `copies_of` use, one number for each copy."""
     connection.execute("DROP TABLE IF EXISTS copies")
     connection.execute("CREATE TEMP TABLE copies (number INTEGER PRIMARY KEY)")
     connection.executemany("INSERT INTO copies VALUES (?)", ((number,) for number in numbers))

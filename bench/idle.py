@@ -47,7 +47,7 @@ async def measure(size: Size, folder: Path) -> Figure:
 
 @asynccontextmanager
 async def _engine(file: Path, clock: Clock) -> AsyncIterator[Loops]:
-    """Yield an engine for a database. It has a market and a Slack client, but never makes a request to them."""
+    """Yield an engine for a database. It has a market client and a Slack client, but never uses them."""
     store = await Database.open(f"sqlite:///{file}", claimant=CLAIMANT, clock=clock)
     deps = Deps(store, clock, Rules())
     market = ComputeClear("http://127.0.0.1", SecretStr("none"), clock)

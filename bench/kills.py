@@ -23,26 +23,31 @@ from bench.worlds import BOT, CONNECTIONS, World, open_world, running
 COMMAND = "get H100 EU for 30m now"
 STEP = timedelta(minutes=6)
 STEPS = 11
-"""The number of steps after the restart: an hour, plus one more step.
+"""The number of steps after the restart, which take an hour and six minutes.
 
-By then, a lease of 30 minutes, which starts when the machine is ready, has ended, even with a grace period.
+The people rent for 30 minutes, starting when their machine is ready. After an hour, each of these leases must have
+ended, even if a grace period was added.
 """
 WATCHED = 3
-"""The number of steps at the end in which an app must have requested a machine, or its offer, to be watching it.
+"""The number of final steps that show which machines an app watches.
 
-Both apps request each machine at least every three minutes.
+An app watches a machine if it requests the machine or the machine's offer during these steps. Both apps request
+each machine at least every three minutes.
 """
 MOST_WAITS = 60
-"""The maximum number of waits in a step. After that, the step ends even if requests keep coming."""
+"""The maximum number of waits in a step. After these, the step ends even if requests keep coming."""
 LONGEST = 30.0
-"""The wall-clock seconds after which a machine that hasn't been requested counts as lost."""
+"""The wall-clock seconds that an app gets after the last step to request all machines.
+
+The machines that it hasn't requested by then count as lost.
+"""
 
 
 class Lost(NamedTuple):
     """The machines that were lost or billed for too long, an hour after the kill."""
 
     unwatched: int
-    """The number of machines that are billed, but that the app never requested."""
+    """The number of machines that are billed, but that the app didn't request during the final steps."""
     past_end: int
     """The number of machines that are billed although their lease of 30 minutes has ended."""
     under_way: int
@@ -76,7 +81,8 @@ async def _lose(size: Size, folder: Path, name: str, program: Sequence[str], con
         settings = world.settings(channel)
         before = {machine.resource_id for machine in (await world.sandbox.account()).resources}
         async with idle_machine() as idle, running(world, program, settings, connections=connections) as app:
-            await _until_quiet(size, world)  # the bot buys nothing before it has compared the account once
+            # The bot buys nothing until it has compared the account's machines with its database.
+            await _until_quiet(size, world)
             await world.sandbox.compute.post("clock", {"speed": 1})
             renting = asyncio.ensure_future(_rent(size, world, owners, channel))
             await slow.met()
@@ -128,7 +134,10 @@ async def _until_quiet(size: Size, world: World) -> int:
 
 
 async def _found(world: World, rented: set[str], last: int, under_way: int, doubt: str) -> Lost:
-    """Determine the damage. The sandbox's clock is stopped, so an app that is merely slow can catch up."""
+    """Count the lost machines.
+
+    The sandbox's clock is stopped in the meantime, so an app that is merely slow can still catch up.
+    """
     until = seconds() + LONGEST
     while True:
         requests = (await world.sandbox.compute.get("traffic", after=last))["requests"]

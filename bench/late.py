@@ -30,9 +30,9 @@ PEER = ("-m", "bench.peer", PEER_FILE)
 UNLIMITED_PEER = (*PEER, "--no-limits")
 PEER_CONNECTIONS = 1
 MORE_LEAD = 5000
-"""An app gets `lead_seconds` more to start for every 5,000 rentals.
+"""For every 5,000 rentals, an app gets `lead_seconds` more to start before the first polls are due.
 
-The figure `restart_*` is the time that a start really takes.
+This is only a generous limit. The figure `restart_*` shows the time that a start takes.
 """
 LONGEST = 25.0
 """The maximum wall-clock seconds that the sandbox waits for a request in one call."""
@@ -147,7 +147,10 @@ def rhythm(first: Mapping[str, datetime], polled: Times) -> dict[str, list[datet
 
 
 def missing(due: Times, polled: Times, end: datetime) -> list[float]:
-    """Return the lateness in seconds, at the end, of each offer that hasn't been polled since it was last due."""
+    """Return the lateness, in seconds, of the polls that are still missing at the `end` of a run.
+
+    An offer's poll is missing if the offer was due but hasn't been polled since.
+    """
     late = []
     for offer, moments in due.items():
         last = max((at for at in moments if at <= end), default=None)

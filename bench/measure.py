@@ -26,12 +26,12 @@ class Part(NamedTuple):
     """Figures that are measured together."""
 
     begins: tuple[str, ...]
-    """The beginnings of the names of its figures."""
+    """The prefixes of the names of this part's figures."""
     measure: Callable[[Size, Path], AsyncIterator[Figure]]
     """Measures the figures, using an empty folder. Raises NotRunning or ControlError if something doesn't run."""
 
     def has(self, name: str) -> bool:
-        """Return whether a figure with this name, or with this beginning of a name, belongs to this part."""
+        """Return whether this part has a figure with this name or prefix."""
         return any(begin.startswith(name) or name.startswith(begin) for begin in self.begins)
 
 

@@ -30,7 +30,7 @@ WATCH = """() => {
         window.shown[text] ??= performance.timeOrigin + performance.now();
     })).observe(document.querySelector("#list"), {childList: true, subtree: true, characterData: true});
 }"""
-"""A script that records each text of the first paragraph of the messages, with the time at which it is drawn."""
+"""A script that watches the first paragraph of the page's messages, and records when each new text is drawn."""
 SHOWN = "text => window.shown[text]"
 ROUND_TRIPS = """async ([url, count]) => {
     const socket = new WebSocket(url);
@@ -44,7 +44,7 @@ ROUND_TRIPS = """async ([url, count]) => {
     }
     return took;
 }"""
-"""A script that returns the milliseconds of `count` round trips over a bare WebSocket."""
+"""A script that makes `count` round trips over a WebSocket of its own, and returns their milliseconds."""
 
 
 async def measure(size: Size) -> Figure:

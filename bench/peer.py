@@ -35,8 +35,8 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot.net.sandbox_clock import FollowedClock, clock_of
 
 LACKS = (
-    "The peer has no visits, no approvals and no ledger. So it knows nothing of the use of machines, of budgets or"
-    " of machines that nobody rented, and a message that fails is not posted again."
+    "The peer has no probe, no approvals and no ledger. So it knows nothing about the use of machines, budgets or"
+    " unmanaged machines, and it doesn't repeat a message that failed."
 )
 POLL, CHECK = 15.0, 180.0
 """The seconds between two polls: CHECK for ready machines, POLL for all others."""
@@ -67,7 +67,7 @@ class Rental:
 
 
 class Time:
-    """The sandbox's clock. With the machine's clock, time.time() and asyncio.sleep() would do the same."""
+    """The sandbox's clock. A bot that uses the machine's clock would need only time.time() and asyncio.sleep()."""
 
     def __init__(self, clock: FollowedClock) -> None:
         self._clock = clock
@@ -94,7 +94,7 @@ class Time:
         """Wake all sleeping tasks each time the clock is moved, until cancelled.
 
         The tasks are woken 2 ms apart. If all of them woke up at once, most would wait in vain for one of httpx's
-        connections, which doesn't happen when time passes without jumps.
+        connections. This doesn't happen when time passes without jumps.
         """
         following = asyncio.ensure_future(self._clock.follow())
         try:
@@ -289,7 +289,8 @@ class Peer:
     async def rent(self, person: str, offer_id: str, lasts: float) -> None:
         """Buy an offer, at most once.
 
-        The rental is saved before the purchase, so that its outcome is looked up if the process is killed.
+        The rental is saved before the purchase. If the process is then killed, the peer looks up the outcome of
+        the purchase at its next start.
         """
         name, now = f"g{offer_id[:6]}", self.time.now()
         if name in self.rentals:

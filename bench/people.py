@@ -1,4 +1,4 @@
-"""Adds people and a channel to the sandbox's workspace, and waits for buttons that these people get."""
+"""Adds people and a channel to the sandbox's workspace, and waits for messages with buttons for these people."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Measures how late polls are with many rentals in provisioning, and how much CPU and memory the bot uses.
 
-There are measurements with only these rentals, and with many probed machines in addition. The lateness of a poll
+Some measurements have only these rentals; others also have many probed machines. The lateness of a poll
 is the time from its due time, which is read from the bot's database, until its request in the sandbox's traffic
 log.
 """
@@ -33,14 +33,17 @@ READ_EVERY = 1.0
 """Wall-clock seconds between two reads of the due times. A due time changes only every 15 s, so none is missed."""
 OWNERS = 200
 CLOCKS_APART = timedelta(seconds=0.25)
-"""The time by which a poll can seem too early, because the bot follows the sandbox's clock over HTTP."""
+"""The time by which a poll may seem to come before its due time.
+
+The bot follows the sandbox's clock over HTTP, so the two clocks differ slightly.
+"""
 DUE = """
     select attempts.offer_id, rentals.due_at from rentals join attempts on attempts.rental_id = rentals.id
     where rentals.state = 'provisioning'
 """
 ANSWERED = "select count(distinct rental_id) from samples where missed is null"
 PROBE_RUNS_PER_SECOND = 5
-"""The minimum number of probe runs per wall-clock second. The bot logs in 10 times per second."""
+"""The number of probe runs per wall-clock second that the bot must reach at least. It normally makes 10."""
 
 Times = Mapping[str, Sequence[datetime]]
 """Times by offer id, in ascending order."""
@@ -91,7 +94,7 @@ async def measure(
     if len(polled) < provisioning:
         raise NotRunning(f"{provisioning} rentals, but only {len(polled)} of them were polled.")
     if answered < min(probed, PROBE_RUNS_PER_SECOND * size.poll_seconds):
-        raise NotRunning(f"{probed} machines, but only {answered} of them answered a visit.")
+        raise NotRunning(f"{probed} machines, but only {answered} of them answered a probe run.")
     polls = sum(map(len, polled.values()))
     return Polls(lateness=p99(late) / size.poll_speed, memory=memory, per_cpu_second=polls / cpu)
 

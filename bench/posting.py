@@ -1,4 +1,4 @@
-"""Posts messages in the name of the app, without running the app."""
+"""Posts messages as the app, while the app isn't running."""
 
 from __future__ import annotations
 

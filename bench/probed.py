@@ -49,4 +49,4 @@ async def run_machine(world: World, clock: MovedClock) -> tuple[Bought, Probed]:
         if machine.offer_id == offer.offer_id and machine.port is not None:
             details = await world.sandbox.use(machine.resource_id, {"all": BUSY})
             return Bought(offer, view), Probed(machine.port, details.host_keys["ssh-ed25519"])
-    raise NotRunning("The machine to be visited doesn't run.")
+    raise NotRunning("The machine to be probed doesn't run.")

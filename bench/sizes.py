@@ -13,13 +13,14 @@ class Size(Frozen):
     people: int = 185
     """The number of people.
 
-    Each click in a run needs another person, since a second click on *Still needed* has no effect. Each of them
-    must get a button first, and the bot posts at most 240 messages per minute.
+    Each click in a run needs a different person, since a second click on *Still needed* has no effect. Each person
+    must first get a button. More people would take too long, because the bot posts at most 240 messages per
+    minute.
     """
     beside: int = 10
     """The number of ready machines while commands are measured."""
     warming: int = 25
-    """The number of clicks before the ones that are measured."""
+    """The number of clicks that warm up the bot before the measurement. They aren't measured."""
     rate: int = 20
     """The number of actions per second."""
     ack_runs: int = 3
@@ -27,7 +28,7 @@ class Size(Frozen):
     ack_disk_runs: int = 1
     """The number of runs that measure acknowledgements with the databases on disk."""
     load_seconds: float = 8
-    """The duration of each kind of action in each run."""
+    """The time for which each kind of action is repeated in each run."""
     counted: int = 10
     """The number of actions of each kind whose commits are counted."""
     provisioning: int = 1000
@@ -35,7 +36,7 @@ class Size(Frozen):
     probed: int = 1000
     """The number of probed machines in the second measurement of polls."""
     first_round_seconds: float = 16
-    """The time until the first round of polls, which were due before the bot started, has ended."""
+    """The time that the bot needs for the polls that were already due when it started. They aren't measured."""
     poll_seconds: float = 20
     poll_speed: float = 1
     """The speed of the sandbox's clock while polls are measured."""
@@ -45,7 +46,7 @@ class Size(Frozen):
     """The time that an app has to start before the first poll is due."""
     late_seconds: float = 16
     bare_seconds: float = 5
-    """The time for which the bare market client polls in a loop."""
+    """The time for which a loop polls with the bot's market client alone."""
     killed_live: int = 1000
     """The number of live rentals when an app is killed while people rent."""
     rents: int = 20

@@ -57,7 +57,10 @@ async def measure(size: Size, folder: Path) -> Figure:
 
 
 def _spread(file: Path, charged: int) -> None:
-    """Distribute `charged` charges over the days of the current month and several people. Backdate the others."""
+    """Distribute `charged` charges over the days of the current month and several people.
+
+    All other charges are moved to earlier months.
+    """
     with closing(sqlite3.connect(file)) as connection, connection:
         connection.execute(_SPREAD, {"charged": charged, "months": OLDER_MONTHS})
         connection.execute("ANALYZE")

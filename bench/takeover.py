@@ -79,7 +79,7 @@ async def _replica(world: World, channel: str, number: int) -> AsyncIterator[tup
     settings = {
         **own.settings(channel),
         "GPUBOT_SOCKET": str(world.folder / f"gpubot-{number}.sock"),
-        # The value for production. With a sandbox's clock, the bot would use another one.
+        # Without this setting, a bot that follows the sandbox's clock would use a shorter time than in production.
         "GPUBOT_CLAIM_SECONDS": str(CLAIM_SECONDS),
     }
     async with running(own, BOT, settings, connections=number * CONNECTIONS) as app:

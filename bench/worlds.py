@@ -49,11 +49,11 @@ class World:
         await self.sandbox.slack.post("pace", {"scale": 1.0})
 
     async def wait_until_idle(self) -> None:
-        """Wait until the bot is idle. Raise NotRunning if it isn't within 30 s."""
+        """Wait until the bot is idle. Raise NotRunning if it isn't idle within 30 s."""
         address = f"http://{self.http}/health"
         async with aiohttp.ClientSession() as session, session.get(address, params=SETTLED) as answer:
             if not (await answer.json())["settled"]:
-                raise NotRunning("The bot doesn't settle.")
+                raise NotRunning("The bot doesn't become idle.")
 
     async def commits(self) -> float:
         """Return the number of write transactions that the bot has committed since its start."""

@@ -57,8 +57,9 @@ def options(
 @cli.command()
 def run() -> None:
     """Run the bot until it is stopped. Settings come from the environment and .env."""
-    # Imported modules are never freed. Without garbage collections, the start takes a fifth less time. Freezing
-    # the modules keeps later collections short, so that they don't delay acknowledgements.
+    # Imported modules are never freed, so garbage collections during the imports only cost time: a fifth of the
+    # start. Freeze the modules afterwards, so that later collections don't scan them and delay acknowledgements to
+    # Slack.
     gc.disable()
     from bot import app
     from bot.config.settings import read_settings
@@ -88,7 +89,7 @@ def demo(
 
     set_up_logs(LogFormat.CONSOLE)
     printer = printing.Printer(printing.as_json if json else printing.as_text, edits=json or all_edits)
-    # A program reads the JSON lines on stdout; notes for people go to stderr.
+    # With --json, a program reads stdout, so only JSON lines may go there. Notes for people go to stderr.
     note = (lambda text: print(text, file=sys.stderr)) if json else printer.say
     try:
         spent = asyncio.run(script.demo(printer, note, http=http))
@@ -411,12 +412,12 @@ def _command() -> str:
 def main() -> None:
     """Run a command.
 
-    On an error that a person can fix, print its message and exit with 1. On a bug, log only the error's class and
-    the place where it was raised, and exit with 1.
+    On an error that a person can fix, print its message and exit with status 1. Any other error is a bug: log only
+    the error's class and the place where it was raised, and exit with status 1.
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
-            # Without this, the command would fail when it prints a character that the terminal's encoding lacks.
+            # Without this, printing a character that the terminal's encoding lacks would raise an error.
             stream.reconfigure(errors="replace")
     try:
         cli()

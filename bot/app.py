@@ -70,20 +70,24 @@ from store.migrations import HEAD
 log = structlog.get_logger("gpubot")
 
 SANDBOX_CLAIM_SECONDS = 4.0
-"""The duration of claims in a sandbox.
+"""The duration of claims in a sandbox, in seconds (wall clock).
 
-The sandbox's clock waits until the claims of a killed process have expired.
+It is short because the sandbox stops its clock after a bot was killed, until the claims of that process have
+expired.
 """
 SWEEP_AGAIN = timedelta(seconds=10)
 """The time after which a failed first sweep is retried.
 
-It is short, because nothing is bought before the first sweep.
+It is short because nothing is bought until the first sweep has succeeded.
 """
 FIRST_ANSWERS = 5.0
-"""The time in seconds (wall clock) that a start waits for the first answers of Compute Clear and Slack."""
+"""The maximum time in seconds (wall clock) to wait after the start for Compute Clear and Slack to answer once."""
 SLACK_TIMEOUT = aiohttp.ClientTimeout(total=30)
 DRAIN_HANDLERS = 3.5
-"""In seconds (wall clock). This is longer than the 3 s for which Slack waits for an acknowledgement."""
+"""The time in seconds (wall clock) that listeners have to finish when the process stops.
+
+It is longer than the 3 s for which Slack waits for an acknowledgement.
+"""
 CLAIMANT = "gpubot"
 
 
@@ -92,7 +96,10 @@ class Bot:
     """A bot that has been built, but not started."""
 
     deps: Deps
-    """The dependencies of people's actions, whose writes take precedence over those of steps and delivery."""
+    """The dependencies of actions that people request.
+
+    Their database writes take precedence over the writes of steps and delivery.
+    """
     store: Database
     witnesses: Witnesses
     replica: Replica
@@ -102,10 +109,13 @@ class Bot:
     read_secrets: Callable[[], None]
     """Reads the settings again, and uses their tokens for all further calls."""
     loops: Sequence[DueLoop[Any]]
-    """The loops whose work may continue for a while when the process stops."""
+    """The loops whose running work is allowed to finish when the process stops."""
     report: HealthReport
     parts: Sequence[Part]
-    """Everything that runs, in the order in which it is stopped. Delivery is missing, because a job runs it."""
+    """Everything that runs until the process stops, in the order in which it is stopped.
+
+    Delivery isn't listed, because one of these parts runs it as a job.
+    """
 
 
 async def run(settings: Settings) -> None:
@@ -198,8 +208,8 @@ async def build(
         key_file = settings.probe_key_file
         probe_key = await stored_probe_key(deps) if key_file is None else probe_key_in(key_file)
         deps = replace(deps, probe_line=probe_line(probe_key.public_line))
-        # Listeners must commit within Slack's 3 s, so their writes take precedence over those of the background:
-        # steps and delivery.
+        # Listeners must commit within the 3 s that Slack allows for an acknowledgement. Steps and delivery
+        # therefore get a variant of the database whose writes make way for those of listeners.
         background = replace(deps, store=store.in_background())
         store.on_commit(metrics.commits.inc)
         market = ComputeClear(
@@ -386,8 +396,9 @@ def _read_secrets(market: ComputeClear, connection: Connection) -> None:
 async def _run_until(stop: asyncio.Event, bot: Bot) -> None:
     """Run all parts until `stop` is set, and then stop them in order.
 
-    First, listeners acknowledge the requests that they have received. Then steps and delivery finish, and this
-    process's claims are released. Raises CannotOpen if the database is being migrated.
+    When stopping, listeners first acknowledge the requests that they have received. Then steps and delivery
+    finish, and this process's claims are released. Raises CannotOpen if the process has to stop because the
+    database is being migrated.
     """
     await bot.replica.look()
     if bot.store.joined:
@@ -418,9 +429,9 @@ async def _run_until(stop: asyncio.Event, bot: Bot) -> None:
 
 
 async def _run_later(witnesses: Witnesses, part: Part) -> None:
-    """Run a part after Compute Clear and Slack have answered once, or after a few seconds.
+    """Run a part once Compute Clear and Slack have both answered, or after FIRST_ANSWERS at the latest.
 
-    Until then it is unknown whether this machine's clock, which the part relies on, is right.
+    The part relies on this machine's clock. Only the times in these answers show whether that clock is right.
     """
     with suppress(TimeoutError):
         async with asyncio.timeout(FIRST_ANSWERS):

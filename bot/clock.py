@@ -15,11 +15,11 @@ from email.utils import parsedate_to_datetime
 from typing import NamedTuple, Protocol
 
 SET_BACK = 5.0
-"""The number of wall-clock seconds by which a sleep may exceed the length that was expected when it began.
+"""The number of seconds by which a sleep may exceed its expected length, in wall-clock time.
 
-A sleep becomes longer than expected if the clock is set back while it lasts. If the clock was only adjusted a
-little, the sleep still lasts until its time. Otherwise, it ends after this many additional seconds, before its
-time has come by the new clock.
+If the clock is set back during a sleep, reaching the planned time takes longer than expected. After a small
+adjustment, the sleep still lasts until the planned time. After a large one, the sleep ends this many seconds after
+its expected length, although the clock doesn't show the planned time yet.
 """
 WITNESS_LASTS = 600.0
 """The number of wall-clock seconds for which a reading of a server's clock is used.
@@ -56,7 +56,7 @@ class Clock(Protocol):
     async def sleep_until(self, moment: datetime | None, wake: asyncio.Event) -> None:
         """Sleep until bot time reaches `moment` or `wake` is set. If `moment` is None, only wait for `wake`.
 
-        If the clock is set back during the sleep, the sleep still ends about when it would have ended otherwise.
+        If the clock is set back during the sleep, the sleep doesn't become much longer.
         """
 
     async def pause(self, seconds: float) -> None:
@@ -132,8 +132,8 @@ class MovedClock(SystemClock):
     def put(self, moment: datetime, *, speed: float | None = None, revision: int | None = None) -> None:
         """Move bot time forward to `moment`. If `moment` is in the past, bot time isn't changed.
 
-        Every sleeping task then wakes up and checks the time again. `speed` and `revision` are set as well, if
-        given.
+        Every sleeping task then wakes up and checks the time again. If `speed` or `revision` is given, it is set
+        as well.
         """
         self._base = max(moment, self.now())
         self._set_at = time.monotonic()

@@ -139,7 +139,7 @@ class PrivateKey(Mistake):
     def __init__(self, *, posted: bool = False) -> None:
         """Create the error for a private key that was sent.
 
-        If `posted`, it was sent in a message, which Slack still shows. Otherwise, it was part of a command.
+        If `posted`, the key was sent in a message, which Slack still shows. Otherwise, it was part of a command.
         """
         words = "I didn't keep it and no channel shows it, but it went through Slack."
         if posted:
@@ -154,8 +154,8 @@ class Unusable(Mistake):
 class WrongPolicy(Mistake):
     """The policy file has mistakes.
 
-    `lines` has all of them, each with its line number and key, and without a full stop. The message only includes
-    the first `MOST_LINES`.
+    `lines` has one text for each mistake, with its line number and key, and without a full stop. The message only
+    includes the first `MOST_LINES`.
     """
 
     MOST_LINES = 20
@@ -207,8 +207,8 @@ class OverBudget(Refused):
 
     Args:
         words: A sentence that says how much headroom the budget has left.
-        instead: A sentence that says what wasn't done and what the person can do next. It is left out where offers
-            are only listed.
+        instead: A sentence that says what wasn't done and what the person can do next. Lists of offers leave it
+            out.
     """
 
     def __init__(self, words: str, *, instead: str) -> None:
@@ -329,7 +329,7 @@ class WrongClock(Outage):
 class ClaimLost(Outage):
     """Another process has claimed this work, or may have claimed it.
 
-    This process did nothing. The other one does the work.
+    This process did nothing, because the other process does the work.
     """
 
     def __init__(self) -> None:
@@ -374,8 +374,8 @@ class TokenRefused(MarketAway):
 class RateLimited(MarketAway):
     """The marketplace answered 429.
 
-    A call that buys may have bought something: the limit may be that of a vendor that already received the
-    purchase.
+    A purchase may have succeeded nevertheless: the limit may be a vendor's, and the vendor may already have
+    received the purchase.
     """
 
 
@@ -391,7 +391,7 @@ class InUse(CannotOpen):
 
 
 class Conflict(Exception):
-    """Base class of the errors that tell callers of the store that they lost a race. People never see them."""
+    """Base class of the errors that the store raises if its caller lost a race. People never see them."""
 
 
 class Stale(Conflict):

@@ -1,6 +1,6 @@
 """Reads small text files that people write, such as `.env`.
 
-There is a maximum size, and a clear reason for each failure.
+The size of a file is limited. Errors name the reason in words that people understand.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def read_text(path: Path, largest: int = LARGEST) -> str:
             content = file.read(largest + 1)
     except OSError as error:
         raise Unreadable(error.strerror or "it can't be opened") from error
-    except ValueError as error:  # a path with a NUL byte
+    except ValueError as error:  # the path contains a NUL byte
         raise Unreadable("its path isn't valid") from error
     if len(content) > largest:
         raise Unreadable(f"it is larger than {largest // 1024} KiB")
@@ -52,11 +52,11 @@ class EnvFile:
     """The content of a `.env` file."""
 
     values: Mapping[str, str] = field(default_factory=dict)
-    """The values by name in capitals. Empty values are left out."""
+    """The values, by name in upper case. Empty values are left out."""
     wrong: str | None = None
     """A message if the file, or one of its lines, can't be read."""
     readable: bool = True
-    """False if the file couldn't be read, so that a missing setting may be in it."""
+    """False if the file exists but couldn't be read, so a setting that seems to be missing may be in it."""
 
 
 def read_env_file(path: Path = ENV_FILE) -> EnvFile:
@@ -71,10 +71,10 @@ def read_env_file(path: Path = ENV_FILE) -> EnvFile:
     bad = next((each.original for each in statements if each.error), None)
     wrong = None
     if bad:
-        # dotenv counts the blank lines before a statement as part of it.
+        # dotenv's statements include the blank lines before them, so add those to get the right line number.
         line = bad.line + bad.string[: len(bad.string) - len(bad.string.lstrip())].count("\n")
         wrong = f"{path}: line {line} can't be read: write NAME=value, and close each quote."
-    # Leave out the invalid statements, because dotenv would log a warning about each.
+    # Leave out invalid statements. They are reported above, and dotenv would also log a warning about each.
     good = "".join(each.original.string for each in statements if not each.error)
     values = dotenv_values(stream=io.StringIO(good))
     return EnvFile(values={name.upper(): value for name, value in values.items() if value}, wrong=wrong)

@@ -18,23 +18,25 @@ MOST_FRAMES = 20
 
 
 class Part(TypedDict):
-    """One exception: the one that was raised, or one that led to it."""
+    """An exception in the chain that is logged: the exception that was raised, or one that led to it."""
 
     error: str
-    """The exception's class, and the name of its error number if it has one: `OSError ENOSPC`."""
+    """The name of the exception's class, followed by that of its error number, if any: `OSError ENOSPC`."""
     how: str
-    """The exception's relation to the previous one.
+    """The relation of this exception to the one that it led to.
 
-    It is `raised` for the first exception, and `cause`, `context` or `member` (of a group) for the others.
+    It is `raised` for the exception that was raised, and `cause`, `context` or `member` (of a group) for the
+    others.
     """
     where: list[str]
     """The frames as `file:line function`, outermost first."""
 
 
 def parts_of(error: BaseException) -> list[Part]:
-    """Return the exception, followed by its cause or context and, for a group, its members.
+    """Return the exception, followed by its cause or context and, if it is a group, its members.
 
-    Each of them is followed by its own parts. At most MOST_EXCEPTIONS are returned.
+    Causes and members can have causes and members themselves, which follow each of them. At most MOST_EXCEPTIONS
+    are returned.
     """
     parts: list[Part] = []
     seen: set[int] = set()

@@ -50,7 +50,7 @@ SPAN = re.compile(
 LONGEST = timedelta(days=60)
 """The longest jump that one line can make.
 
-Jumps are limited because the bot handles every due time on the way while something is rented.
+While something is rented, time passes from one due time of the bot to the next, so a long jump takes long.
 """
 HELP_OF_BOT = (*MEMBER_HELP, *APPROVER_HELP, *ADMIN_HELP)
 """Each command with its description, for the page on which people type commands."""
@@ -322,7 +322,7 @@ async def _keep_reading(play: Play) -> None:
 async def _listen(console: Console, ended: asyncio.Event) -> None:
     """Carry out typed lines until `quit` or Ctrl-D.
 
-    At the end of a pipe or a file, everything keeps running.
+    If the lines come from a pipe or a file, the sandbox and the bot keep running after the last line.
     """
     loop = asyncio.get_running_loop()
     lines: asyncio.Queue[str | None] = asyncio.Queue()
@@ -344,8 +344,8 @@ async def _listen(console: Console, ended: asyncio.Event) -> None:
 def _read_input(loop: asyncio.AbstractEventLoop, lines: asyncio.Queue[str | None]) -> None:
     """Put each line of standard input into `lines`, then None.
 
-    This runs in a thread with blocking reads, because asyncio can't read files, and because it would make a
-    terminal non-blocking: also for output, and for the programs that later run in the same terminal.
+    This runs in a thread with blocking reads, because asyncio can't read files. In addition, asyncio would make a
+    terminal non-blocking. This would affect output too, and programs that later run in the same terminal.
     """
     rest = b""
     with suppress(OSError, RuntimeError):  # there is no input, or the loop has ended in the meantime
@@ -367,9 +367,9 @@ FORMS = f"use k7mq2 98, use k7mq2 0 connected, or use k7mq2 and one of {', '.joi
 
 
 def read_use(text: str) -> dict[str, Any]:
-    """Return the phase of use that a text like `98`, `0 connected` or `hang` describes.
+    """Parse a text like `98`, `0 connected` or `hang` as a phase: the use of a machine for some time.
 
-    Raises Mistake if the text describes none.
+    Raises Mistake if the text isn't valid.
     """
     found = USE.fullmatch(text)
     if found and found["fault"] in set(MachineFault):

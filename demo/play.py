@@ -40,13 +40,13 @@ class Play:
     _read: dict[str, int] = field(default_factory=dict)
     """The number of the newest change that each person has read, by name."""
     _since: dict[str, int] = field(default_factory=dict)
-    """The number of the change after which `until_sees` looks for messages, by name.
+    """The number of the last change that `until_sees` doesn't regard as new, by the person's name.
 
-    It is the newest change that the person had read when somebody last acted or time last passed. If `until_sees`
-    has returned a newer message since then, it is the number of that message.
+    When somebody acts, or time has passed, this becomes the newest change that the person has read. When
+    `until_sees` returns a message, this becomes the number of that message.
     """
     _last_read: int = 0
-    """The number of the newest change at the time when everyone had read everything."""
+    """The number of the newest change when everyone last read their messages."""
     _known: dict[tuple[str, str, str], SeenMessage] = field(default_factory=dict)
     _reported: set[tuple[str, str, int]] = field(default_factory=set)
 
@@ -122,7 +122,8 @@ class Play:
     async def is_sent(self, name: str, text: str) -> SeenMessage:
         """Wait, in wall-clock time, until `name` sees `text` in the message with a file.
 
-        Slack posts that message a while after the bot's last call. Raises Missed if it doesn't appear.
+        Slack posts a message with a file some time after the bot's last call. Raises Missed if the message doesn't
+        appear.
         """
         user = self.people[name]
         while await self.sandbox.see(user, self._read.get(name, 0), wait=SETTLE_SECONDS):
@@ -151,7 +152,7 @@ class Play:
         return health
 
     async def until(self, happened: Callable[[], bool], within: timedelta) -> None:
-        """Let time pass, from one due time to the next, until `happened` returns True.
+        """Let time pass until `happened` returns True, from one due time of the bot to the next.
 
         Raises Missed if this takes longer than `within`.
         """
@@ -171,7 +172,7 @@ class Play:
         raise Missed("Time passed in too many small steps.")
 
     async def passes(self, span: timedelta) -> None:
-        """Let that much time pass, from one due time to the next."""
+        """Let `span` pass, from one due time of the bot to the next."""
         end = await self.sandbox.now() + span
         while (now := time_of(health := await self.settle())) < end:
             await self.sandbox.jump_to(min(next_due(health, now, otherwise=end), end))

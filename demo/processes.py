@@ -40,7 +40,7 @@ SETUP = """\
 #!/bin/sh
 python3 -m venv /opt/torch && /opt/torch/bin/pip install --quiet torch
 """
-"""The setup script that people mean by `/gpu get H100 setup torch`. The sandbox's machines don't run it."""
+"""The setup script `torch`, as in `/gpu get H100 setup torch`. The sandbox's machines don't run it."""
 
 
 class NotRunning(GpubotError):
@@ -107,8 +107,8 @@ class Bot:
 def write_policy(folder: Path) -> Path:
     """Write a policy file with the setup script `torch` and the project `sweeps`, and return its path.
 
-    The sandbox's clock starts at the current time. People's hours therefore cover the whole week, so that they get
-    questions at any time.
+    The sandbox's clock starts at the current time, which may be at night. So the policy allows the bot to ask
+    people questions at any time of the week.
     """
     (folder / "torch.sh").write_text(SETUP)
     policy = folder / "policy.yml"

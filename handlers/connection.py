@@ -36,23 +36,23 @@ from handlers.slack_api.web_api import NO_ANSWER, TOKEN_REFUSED, TOKEN_RETRY, er
 log = structlog.get_logger("gpubot")
 
 RETRY = 5.0
-"""Wall-clock seconds before the next attempt to connect if Slack didn't answer."""
+"""Wall-clock seconds between two attempts to connect while Slack doesn't answer."""
 RETRY_REFUSED = TOKEN_RETRY.total_seconds()
-"""Wall-clock seconds before the next attempt to connect if Slack refused a token."""
+"""Wall-clock seconds between two attempts to connect while Slack refuses a token."""
 CHECK_EVERY = 30.0
 """Wall-clock seconds between two checks of the bot's token.
 
-Without these checks, nobody would notice that Slack refuses the token as long as there is nothing to post.
+Without these checks, a refused token would go unnoticed until the bot posts its next message.
 """
 UNREACHABLE_AFTER = timedelta(minutes=1)
-"""Wall-clock time without an answer from Slack after which `/health` reports that Slack is unreachable."""
+"""If Slack doesn't answer for this wall-clock time, `/health` reports that Slack is unreachable."""
 ASIDE_EVERY = 1.0
-"""Wall-clock seconds between two checks of whether this process stands aside.
+"""Wall-clock seconds between two checks of whether this process should stand aside.
 
-A process that stands aside leaves Slack's requests to other processes, because its machine's clock is wrong.
+A process stands aside if its machine's clock is wrong: it then leaves Slack's requests to other processes.
 """
 REFUSED = TOKEN_REFUSED | {"missing_scope", "not_allowed_token_type"}
-"""Error codes of Slack during startup that only a different token can resolve."""
+"""Slack's error codes at startup which mean that the bot needs a different token."""
 
 
 @dataclass(frozen=True)
@@ -61,9 +61,12 @@ class Tokens:
 
     bot: str = field(repr=False)
     app: str = field(repr=False)
-    """The app-level token. Empty if it isn't set, because only Socket Mode needs it."""
+    """The app-level token. May be empty in HTTP mode, because only Socket Mode needs it."""
     signing_secret: str = field(repr=False, default="")
-    """The secret with which Slack signs its requests. Empty if it isn't set, because only HTTP mode needs it."""
+    """The secret with which Slack signs its requests.
+
+    May be empty in Socket Mode, because only HTTP mode needs it.
+    """
 
 
 @dataclass(frozen=True)
@@ -79,7 +82,7 @@ class HttpMode:
     process before this one stops listening.
     """
     on_request: Callable[[Outcome], None] = lambda _: None
-    """Called with the outcome of each request, once."""
+    """Called once for each request, with its outcome."""
 
 
 class Receiver(Protocol):
@@ -89,7 +92,10 @@ class Receiver(Protocol):
         """Start receiving."""
 
     async def connected(self) -> int:
-        """Return the number of open Socket Mode connections, or 1 if an HTTP server is listening."""
+        """Return the number of open Socket Mode connections.
+
+        In HTTP mode, return 1 while the server is listening, and 0 otherwise.
+        """
 
     def since_request(self) -> float | None:
         """Return the wall-clock seconds since the HTTP server last received a request that Slack signed.
@@ -100,7 +106,8 @@ class Receiver(Protocol):
     def many_slow(self) -> bool:
         """Return whether, in the last five minutes, many requests arrived too slowly to be answered.
 
-        Many means at least FEW_SLOW, and more than were answered. Always False in Socket Mode.
+        This is the case if there were at least FEW_SLOW such requests, and fewer requests than that were answered.
+        Always False in Socket Mode.
         """
 
     def use_secret(self, secret: str) -> None:
@@ -121,14 +128,14 @@ class Receiver(Protocol):
 
 @dataclass(frozen=True)
 class TokenRefusal:
-    """The fact that Slack currently refuses a token from the settings."""
+    """The fact that Slack currently refuses one of the tokens in the settings."""
 
     setting: str
     since: datetime
     """The time at which the refusal was first noticed, in bot time."""
 
     def say(self, undelivered: int | None) -> str:
-        """Describe the consequences of the refusal and the remedy, for `/health` and the log.
+        """Return a text that describes the consequences of the refusal and the remedy, for `/health` and the log.
 
         `undelivered` is the number of messages and edits that can't be sent to Slack, or None if it is unknown.
         """
@@ -165,20 +172,20 @@ class Connection(Part):
     delivery: Delivery
     tokens: Tokens
     read_tokens: Callable[[], Tokens]
-    """Reads the tokens again from the settings and from the files that these name. May raise GpubotError."""
+    """Reads the tokens again from the settings, and from files if the settings name any. May raise GpubotError."""
     replica: Replica | None = None
     """Decides whether this process stands aside. If None, the process never does."""
     http: HttpMode | None = None
     """The settings of HTTP mode. None in Socket Mode."""
     retry_refused: float = RETRY_REFUSED
-    """Wall-clock seconds before Slack is called again after it refused a token."""
+    """Wall-clock seconds between two attempts to connect while Slack refuses a token."""
     draining: bool = False
     """True if the process is shutting down, so that a load balancer must send requests to other processes."""
     refused: TokenRefusal | None = None
     """The current refusal. None while Slack accepts the tokens."""
     _receiver: Receiver | None = None
     _unanswered_since: datetime | None = None
-    """The wall-clock time since which Slack has answered no call. None if Slack answered the last call."""
+    """The wall-clock time at which Slack stopped answering calls. None if Slack answered the last call."""
 
     @property
     def mode(self) -> str:
@@ -233,8 +240,8 @@ class Connection(Part):
     async def drain(self, seconds: float) -> None:
         """Leave new requests to other processes, and acknowledge those that have already arrived.
 
-        Some work for a request continues after its acknowledgement, such as opening a dialog. The acknowledgements
-        and this work may take up to `seconds` of wall-clock time each.
+        First, this waits up to `seconds` of wall-clock time for the acknowledgements. Some work for a request
+        continues after its acknowledgement, such as opening a dialog. This work gets up to `seconds` more.
         """
         self.draining = True
         if self._receiver is not None:
@@ -254,8 +261,8 @@ class Connection(Part):
     async def run(self) -> None:
         """Connect, then listen until cancelled.
 
-        If Slack refuses a token at startup, this raises Unusable, unless some rental hasn't ended yet. In that
-        case, the process has to keep running so that the rental ends in time. It then tries to connect every
+        If Slack refuses a token at startup and all rentals have ended, this raises Unusable. If a rental hasn't
+        ended yet, the process keeps running, so that the rental ends in time. It then tries to connect every
         minute, and reads the tokens again before each attempt.
         """
         receiver = await self._connect_with_tokens(waiting=False)
@@ -272,8 +279,9 @@ class Connection(Part):
     async def _connect_with_tokens(self, *, waiting: bool) -> Receiver:
         """Connect, and retry until Slack accepts the tokens.
 
-        `waiting` is False for the first connection of the process. If Slack refuses a token then, and all rentals
-        have ended, this raises Unusable. A process that has been connected before always keeps running.
+        `waiting` is False for the first connection of the process. If Slack refuses a token during this first
+        connection, and all rentals have ended, this raises Unusable. A process that has been connected before
+        always keeps running.
         """
         while True:
             try:
@@ -316,7 +324,10 @@ class Connection(Part):
             await self.context.deps.clock.pause(ASIDE_EVERY)
 
     async def _note_refusal(self, setting: str) -> None:
-        """Record and log that Slack refuses the token of this setting, unless that is already recorded."""
+        """Record and log that Slack refuses the token of this setting.
+
+        Does nothing if that is already recorded.
+        """
         if self.refused is not None and self.refused.setting == setting:
             return
         self.refused = TokenRefusal(setting, self.context.deps.clock.now())
@@ -330,7 +341,7 @@ class Connection(Part):
         return None
 
     def use_tokens(self, tokens: Tokens) -> bool:
-        """Use these tokens for all further calls, and return whether any of them has changed.
+        """Use these tokens for all further calls, and return whether any token has changed.
 
         Connections that are already open stay open.
         """
@@ -343,7 +354,7 @@ class Connection(Part):
 
     @property
     def _secret(self) -> str:
-        """The secret that the mode needs in addition to the bot's token."""
+        """The secret that the mode needs in addition to the bot's token: the app token or the signing secret."""
         return self.tokens.app if self.http is None else self.tokens.signing_secret
 
     def _reload_tokens(self) -> None:
@@ -360,7 +371,7 @@ class Connection(Part):
         The check is due after CHECK_EVERY, or as soon as Slack refuses the token for a message. While Slack
         refuses the token, the settings are read again every minute until they contain a token that works.
 
-        Before waiting, this also asks Slack which block types it supports, unless Slack has already answered.
+        If it is still unknown which block types Slack supports, this queries Slack for them before the wait.
         """
         refused = self.delivery.refused
         await self.context.block_types.ask(self.context.client)
@@ -424,7 +435,7 @@ class Connection(Part):
 
     async def _open(self, identity: AsyncSlackResponse) -> Receiver:
         async def authorize(enterprise_id: str | None = None, team_id: str | None = None) -> AuthorizeResult:
-            """Return the bot's token without calling Slack, because the bot has only this one."""
+            """Return the bot's token without calling Slack, because the bot has only one token."""
             return AuthorizeResult(
                 enterprise_id=enterprise_id,
                 team_id=team_id,

@@ -33,7 +33,7 @@ from handlers.slack_api.web_api import NO_ANSWER, TOKEN_REFUSED, error_code, is_
 CACHED_FOR = timedelta(minutes=15)
 """Wall-clock time for which Slack's answer about a person or conversation is reused.
 
-If an event reports a change, Slack is queried again before then.
+If an event reports a change earlier, the answer is discarded and Slack is queried again.
 """
 LOOKUP_TIMEOUT = 1.0
 """Default limit for all calls to Slack during one lookup, in wall-clock seconds.
@@ -48,7 +48,10 @@ CHANNEL_TIMEOUT = 3.0
 LONGEST_CHANNEL_NAME = 80
 """Slack's limit for the name of a channel (docs.slack.dev/reference/methods/conversations.rename)."""
 _NO_MEMBER = frozenset({"channel_not_found", "missing_scope", "not_in_channel"})
-"""Error codes which mean that the bot isn't a member of a conversation. This is cached like any other answer."""
+"""Slack's error codes for a conversation that the bot isn't a member of.
+
+Such an answer is cached like any other.
+"""
 
 _log = structlog.get_logger("gpubot.people")
 _channels_log = structlog.get_logger("gpubot.channels")
@@ -69,7 +72,7 @@ class HomeWorkspace:
 
     team: str
     org: str = ""
-    """The ID of the Enterprise organization. Empty outside of one."""
+    """The ID of the Enterprise organization. Empty if the workspace doesn't belong to one."""
 
     @classmethod
     def of(cls, answer: AsyncSlackResponse) -> HomeWorkspace:
@@ -119,7 +122,7 @@ class People:
         self._lookup_timeout = lookup_timeout
         self._group_locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._changes: Counter[str] = Counter()
-        """The number of events so far that reported a change of a user, by user ID."""
+        """For each user ID, the number of events so far that reported a change of this user."""
 
     async def get(self, user_id: str, team_id: str = "") -> Person:
         """Return a person, using information that is at most 15 minutes old.
@@ -160,7 +163,7 @@ class People:
         return person
 
     def connected_to(self, home: HomeWorkspace) -> None:
-        """Set the bot's workspace, so that `get` recognizes the `team_id` of a different one."""
+        """Set the bot's workspace, so that `get` recognizes the `team_id` of any other workspace."""
         self._home = home
 
     async def look_up(self, user_ids: Sequence[str]) -> None:
@@ -241,7 +244,8 @@ class People:
         """Return the numbers of changes that events have reported so far, for this user and for each user group.
 
         If a count has changed during a lookup, the answer may be outdated. The counts of groups are in the store,
-        because the event may reach another process, and a wrong group would give somebody the wrong rights.
+        because Slack may send the event to another process. An outdated list of members would give somebody the
+        wrong rights.
         """
         async with self._deps.store.read() as tx:
             groups = await tx.account.all(GROUP_ANSWER)
@@ -249,7 +253,7 @@ class People:
         return {user_id: self._changes[user_id], **changes}
 
     async def forget(self, user_id: str) -> None:
-        """Forget the cached information about a person who has changed.
+        """Forget the cached information about a person, because Slack reported a change of that person.
 
         Slack also reports a change whenever somebody sets their status. To avoid a write for each of these events,
         this writes only if the person is cached. Raises StoreBusy.
@@ -324,8 +328,8 @@ class People:
         except SlackApiError as error:
             if is_temporary(error) or error_code(error) in TOKEN_REFUSED:
                 raise
-            # The group doesn't exist, or the bot can't see user groups at all: free plans have none, and the scope
-            # may be missing. Treat the group as empty, because failing would lock everybody out.
+            # The group doesn't exist, or the bot can't see any user groups, because the workspace has a free
+            # plan or the bot's token lacks the scope. Treat the group as empty: failing would lock everybody out.
             _log.warning("people.no_group", group=group, error=error_code(error))
             return NO_MEMBERS
         users = answer.get("users")
@@ -358,7 +362,7 @@ def _name(user: Mapping[str, Any]) -> str:
 
 
 def _zone(name: object) -> str:
-    """Return a time zone's name, or an empty text if it is missing or unknown to Python."""
+    """Return a time zone's name. Empty if the name is missing, or if Python doesn't know the time zone."""
     try:
         return ZoneInfo(name).key if isinstance(name, str) and name else ""
     except (ValueError, OSError, LookupError):
@@ -369,7 +373,7 @@ def _zone(name: object) -> str:
 
 
 def is_direct(channel_id: str) -> bool:
-    """Return whether an ID belongs to a direct message with the bot, or between two people.
+    """Return whether an ID belongs to a direct message: either with the bot, or between two people.
 
     A person's ID also counts, because a message that is posted to a person's ID arrives in their direct messages.
     """

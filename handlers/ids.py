@@ -136,7 +136,7 @@ class Value(Frozen):
 
     @classmethod
     def __pydantic_init_subclass__(cls, **_: Any) -> None:
-        """Derive the type's name and pattern, unless the class defines them itself."""
+        """Derive the type's name and pattern. A name or pattern that the class defines itself is kept."""
         if "TYPE_NAME" not in vars(cls):
             cls.TYPE_NAME = re.sub("(?<!^)(?=[A-Z])", "_", cls.__name__.removesuffix("Value")).lower()
         if "SHAPE" not in vars(cls):
@@ -192,8 +192,9 @@ class GithubKeysValue(Value):
 class LineValue(Value):
     """The text of a request, as typed after `/gpu get`: `H100 EU under $2.50/GPU/h`.
 
-    If the request was typed after `/gpu wait` instead, the text begins with `wait`. The text is escaped as Slack
-    sends it. It is parsed again on each click, with the time zone of the person who clicks.
+    If the request was typed after `/gpu wait` instead, the text begins with `wait`. Special characters are
+    escaped, as in the text that Slack sends. The text is parsed again on each click, with the time zone of the
+    person who clicks.
     """
 
     text: str
@@ -329,7 +330,7 @@ class UntilValue(Value):
 class ShareValue(Value):
     """A rental and some people: `k7mq2:U0BEN,U0CLEO`.
 
-    These are the people to share the machine with, or the one person to whom it is offered.
+    The machine is shared with these people, or it is offered to the only person in the list.
     """
 
     rental_id: str
@@ -337,27 +338,27 @@ class ShareValue(Value):
 
 
 class QuoteValue(Value):
-    """A quote's ID: `q8f3...`."""
+    """The ID of a quote, which is a stored search with its offers: `q8f3...`."""
 
     quote_id: str
 
 
 class QuoteUntilValue(Value):
-    """A quote, and a new earliest end to search with: `q8f3...:1763982000`."""
+    """A quote, and the earliest end of the lease for a new search: `q8f3...:1763982000`."""
 
     quote_id: str
     first: Moment
 
 
 class QuoteHoursValue(Value):
-    """A quote, and a new length of the lease to search with, in whole hours: `q8f3...:4`."""
+    """A quote, and the length of the lease for a new search, in whole hours: `q8f3...:4`."""
 
     quote_id: str
     lease: Span
 
 
 class QuotePriceValue(Value):
-    """A quote, and the highest price that its owner accepts, in USD per GPU-hour: `q8f3...:3.00`."""
+    """A quote, and the highest price that the person accepts, in USD per GPU-hour: `q8f3...:3.00`."""
 
     quote_id: str
     gpu_rate: Decimal
@@ -377,7 +378,10 @@ class OfferValue(Value):
 
 
 class RentalOfferValue(Value):
-    """A rental that waits for an offer, and an offer above its highest price: `k7mq2:offer`."""
+    """A rental, and an offer that costs more than the highest price of the rental's request: `k7mq2:offer`.
+
+    The rental's request is still waiting for an offer at or below its highest price.
+    """
 
     rental_id: str
     offer_id: str
@@ -394,7 +398,10 @@ def offer_value(quote_id: str, offer_id: str, *, another: bool) -> OfferValue:
 
 
 class NearbyValue(Value):
-    """A quote, and the index of one of the similar requests that it suggests, counted from 0: `q8f3...:0`."""
+    """A quote, and the index of one of the similar requests that the quote suggests: `q8f3...:0`.
+
+    The index is counted from 0.
+    """
 
     quote_id: str
     index: int
@@ -411,9 +418,10 @@ class SpendValue(Value):
 
 
 class SpendRowsValue(Value):
-    """A report of spending: its period as people type it, whose spending it shows, and the kind of its rows.
+    """The choices that define a report of spending.
 
-    For example `week:team::people` or `2026-10:project:vision:people`.
+    They are the period as people type it, the person, project or team, and the kind of rows. For example
+    `week:team::people` or `2026-10:project:vision:people`.
     """
 
     period: str
@@ -423,10 +431,10 @@ class SpendRowsValue(Value):
 
 V = TypeVar("V", bound=Value)
 FormValue: TypeAlias = QuoteValue | VersionValue | NoValue
-"""The value of the request form, which says what the form was opened to change.
+"""The value of the request form. It says what the form was opened to change.
 
-This is a search (QuoteValue), a request that waits for approval (VersionValue), or nothing if the form starts a
-new search (NoValue).
+This is a search (QuoteValue), or a request that waits for approval (VersionValue). If the form starts a new
+search, there is nothing to change (NoValue).
 """
 
 
@@ -439,7 +447,7 @@ class ActionId(Generic[V]):
     answers: bool = False
     """True if clicking the button answers a question that the bot asked.
 
-    Every message with an open question has at least one such button.
+    Every message with an unanswered question has at least one such button.
     """
 
 
@@ -530,7 +538,7 @@ class CallbackId(Generic[V]):
         """True if the modal shows what an action would do, and submitting it carries out the action."""
 
     def decode(self, text: str, type_name: str) -> V:
-        """Parse the value of a submitted modal, whose TYPE_NAME is `type_name`.
+        """Parse the value of a submitted modal. `type_name` is the TYPE_NAME of the value.
 
         Raises Mistake if this modal can't have such a value.
         """
@@ -595,7 +603,7 @@ def numbered(action_id: str, n: int) -> str:
 def action_of(action_id: str) -> str:
     """Return an `action_id` without its number.
 
-    Raises Mistake if there is no such action, because an older version of the bot posted the button.
+    Raises Mistake if there is no such action. This happens if an older version of the bot posted the button.
     """
     found = re.fullmatch(r"([a-z_]+)(?:\.[0-9]{1,2})?", action_id, flags=re.ASCII)
     if found is None or found[1] not in ACTION_VALUES:
@@ -606,7 +614,7 @@ def action_of(action_id: str) -> str:
 def callback_of(callback_id: str) -> CallbackId[Any]:
     """Return the modal with this `callback_id`.
 
-    Raises Mistake if there is no such modal, because an older version of the bot opened it.
+    Raises Mistake if there is no such modal. This happens if an older version of the bot opened it.
     """
     if callback_id not in _CALLBACKS:
         raise Mistake("This dialog is from an older version. Nothing was changed. To start again, type /gpu")

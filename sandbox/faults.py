@@ -177,7 +177,7 @@ class Faults:
         return await self._changes.wait_for(lambda: fault.dropped > 0, seconds)
 
     async def close(self, _app: web.Application | None = None) -> None:
-        """Cut off every request that is held or hangs, and hold no more. Called when the server stops."""
+        """Cut off all requests that are held or hang, and hold no more requests. Called when the server stops."""
         self._closing.set()
         for fault in self._faults.values():
             fault.remove()
@@ -273,8 +273,8 @@ class Faults:
     ) -> asyncio.Task[web.StreamResponse]:
         """Run the handler to its end, even if the client disconnects, and return its finished task.
 
-        If a fault applies after the handler, pass it as `then_count`. It is counted once the handler is done, so
-        that whoever waits for the hit can rely on the handler's effects.
+        If a fault applies after the handler, pass the fault as `then_count`. The request is counted for the fault
+        only once the handler is done, so that a test that waits for this can rely on the handler's effects.
         """
         task = asyncio.ensure_future(handler(request))
         self._acting.add(task)

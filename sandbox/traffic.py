@@ -109,7 +109,8 @@ class Traffic:
     def after(self, n: int, endpoint: str | None = None, *, answered: bool = False) -> list[Entry]:
         """Return the entries with a number above `n`, oldest first.
 
-        If `endpoint` is set, only its entries are returned, and if `answered` is set, only those with a status.
+        If `endpoint` is set, only the entries of this endpoint are returned. If `answered` is set, only entries
+        that have a status are returned.
         """
         found: list[Entry] = []
         for entry in reversed(self._entries):

@@ -68,15 +68,18 @@ def main() -> None:
     """
     parser = argparse.ArgumentParser(prog="python -m soak", description="Soaks gpubot; see docs/soak.md.")
     parser.add_argument("--seed", type=int, default=1, help="the same seed makes the same plan (default: 1)")
-    parser.add_argument("--kills", type=int, default=20, help="how often the bot is killed (default: 20)")
+    parser.add_argument("--kills", type=int, default=20, help="the number of kills of the bot (default: 20)")
     parser.add_argument(
         "--replica-kills",
         type=int,
         default=200,
-        help="with all databases, how often one of two processes that share one is killed besides (default: 200)",
+        help="with `--database all`, the number of kills with two processes that share a database (default: 200)",
     )
     parser.add_argument(
-        "--database", choices=(*KINDS, "all"), default="all", help="default: all; replicas: two processes on one"
+        "--database",
+        choices=(*KINDS, "all"),
+        default="all",
+        help="the kind of database (default: all); replicas: two processes share a PostgreSQL database",
     )
     parser.add_argument("--episode", type=int, help="run only this episode")
     parser.add_argument("--keep", type=Path, metavar="FOLDER", help="where logs go (default: a temporary folder)")

@@ -150,7 +150,7 @@ class Databases:
     """Creates a new database for each episode."""
 
     def __init__(self, server: Any) -> None:
-        """Create databases on this PostgreSQL server. It is None if no episode uses PostgreSQL."""
+        """Create databases on `server`, which is None if no episode uses PostgreSQL."""
         self._server = server
         self._count = 0
 
@@ -186,7 +186,7 @@ def spare_the_disk(writer: AsyncEngine) -> None:
     transactions = count(1)
 
     def begun(connection: Connection) -> None:
-        # Only a durable commit copies the write-ahead log into the database. Without any, the log would grow
+        # Only a durable commit copies the write-ahead log into the database. Without such commits, it would grow
         # indefinitely.
         connection.info[DURABLE] = next(transactions) % 1000 == 0
 

@@ -88,7 +88,8 @@ PHASES: tuple[Json, ...] = (
 )
 """The ways in which a machine is used, or in which its probe fails.
 
-All of these failures are immediate, because a probe run that hangs would take seconds of wall-clock time.
+In each of these cases, the probe run ends immediately. A probe run that hangs would take seconds of wall-clock
+time.
 """
 TOKENS = "tokens"
 """The path of the control call that revokes the tokens of Slack's app."""
@@ -113,8 +114,8 @@ BEHAVIOURS: tuple[Json, ...] = (
 )
 """The ways in which a vendor misbehaves.
 
-The one that is listed three times is drawn more often: the purchase is answered with `failed`, but creates a
-machine a minute later.
+One behaviour is listed three times, so that it is drawn more often: the purchase is answered with `failed`, but a
+minute later there is a machine nevertheless.
 """
 HOSTILE_BODIES = (
     '{"offers": [{"offer_id": "9d2c1a52-56a5-4a06-8f0c-0a6b2b1d2f10", "gpu_type": "nvidia-h100-sxm5-80gb",'

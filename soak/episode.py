@@ -33,7 +33,7 @@ CONNECT_AFTER_START = 2.5
 CONNECT_UNDISTURBED = 20.0
 HOLD_WAIT = 3.0
 TAKEOVER = 25.0
-"""Wall-clock seconds within which another process must replace a process that is stopped."""
+"""Wall-clock seconds within which another process must take over message delivery from a stopped process."""
 DID = "did "
 """The prefix of the counters of acknowledged actions. The kind of action follows."""
 POSTED_TWICE = "perhaps posted twice"
@@ -175,20 +175,21 @@ async def _round(world: World, each: Round, outcome: Outcome) -> None:
     restored = each.kill.restores and world.store.restored()
     if restored:
         world.restored_at = await world.sandbox.now()
-        outcome.counts["databases put back"] += 1
+        outcome.counts["databases restored"] += 1
     if each.recovers or restored:
         await world.end_disturbances()
     await _start_again(world, each.kill, outcome)
     if restored:
-        # For two minutes of sandbox time after its start, the bot buys nothing until its cards are compared with
-        # Slack. Let it finish that before the clock jumps past this limit.
+        # The bot buys nothing until it has compared its cards with Slack, or until two minutes of sandbox time
+        # have passed since its start. Let the bot finish the comparison before the clock jumps past these two
+        # minutes.
         await world.settle()
 
 
 async def _wait_and_copy(world: World, each: Round, outcome: Outcome) -> None:
     """Copy the database while two people wait for machines.
 
-    They begin to wait while nothing fails, and the copy is made once Slack shows that they wait.
+    They begin to wait while nothing fails. The copy is made once messages in Slack show that they are waiting.
     """
     await world.end_disturbances()
     await world.connected(CONNECT_UNDISTURBED)
@@ -199,9 +200,10 @@ async def _wait_and_copy(world: World, each: Round, outcome: Outcome) -> None:
 
 
 async def _kill(world: World, kill: Kill, outcome: Outcome) -> None:
-    """Kill a process while a request of it is held, or at a random moment if no endpoint is named.
+    """Kill a process while the sandbox holds a request, or at a random moment.
 
-    If the endpoint gets no request in time, the process is killed anyway.
+    If the plan names an endpoint, the sandbox holds the next request to this endpoint instead of responding. If no
+    such request comes in time, the process is killed anyway.
     """
     replica = world.replicas[int(kill.pick * len(world.replicas))]
     if kill.held is None:
@@ -224,7 +226,8 @@ async def _kill(world: World, kill: Kill, outcome: Outcome) -> None:
 async def _stop_for(world: World, replica: Replica, kill: Kill, outcome: Outcome) -> None:
     """Stop a process for `kill.stopped` seconds, then let it run for as long as a round.
 
-    Raises Finding if no other process has replaced it within `TAKEOVER`. The caller kills the process afterwards.
+    Raises Finding if no other process has taken over message delivery within `TAKEOVER`. The caller kills the
+    stopped process afterwards.
     """
     if not kill.stopped:
         return
@@ -268,10 +271,10 @@ async def _settle_undisturbed(world: World) -> None:
     """
     await world.end_disturbances()
     if not await world.connected(CONNECT_UNDISTURBED):
-        raise Finding("the bot has no two connections to Slack, although nothing fails any more")
+        raise Finding("the bot doesn't have two connections to Slack, although nothing fails any more")
     await world.settle()
     world.calm_since = await world.sandbox.now()
-    # The bot repeats requests that got no answer within minutes, so give it time for that.
+    # If a request got no response, the bot repeats it after some minutes. Give it time to do so.
     await world.pass_time_settled(360)
 
 

@@ -32,7 +32,7 @@ OF_A_QUOTE = {"rent", "rent_another", "all_offers", "refresh", "change", "show_n
     "keep_until",
     "for_hours",
 }
-"""The kinds of buttons whose value begins with the ID of a quote, not of a rental."""
+"""The kinds of buttons whose value begins with the ID of a quote, which is a saved search with its offers."""
 
 
 class NothingToActOn(Exception):

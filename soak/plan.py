@@ -60,7 +60,7 @@ class Kill:
     down: float
     """Sandbox seconds until the process is started again."""
     restores: bool
-    """True if the database is then replaced by the copy that was made at the beginning of the round."""
+    """True if the database is replaced after the kill, by the copy from the beginning of the round."""
     pick: float = 0.0
     """A number from 0 to 1 that picks the process, if several processes share the database."""
 
@@ -84,7 +84,7 @@ class Round:
     recovers: bool
     """True if all disturbances end before the process starts again."""
     checked: bool
-    """True if the bot must become idle, and is checked, before the next round."""
+    """True if the bot must become idle after this round, and the checks run before the next round."""
 
 
 @dataclass(frozen=True)

@@ -235,7 +235,7 @@ class DueTable(Rows, Generic[C]):
         await self._conn.execute(_release(self._table), {"key": row_id, "holder": self._holder})
 
     async def held_by_another(self, row_id: str) -> bool:
-        """Return whether another process has a claim on a row that hasn't expired."""
+        """Return whether another process has an unexpired claim on a row."""
         statement = _held_by_another(self._table, self._conn.dialect.name)
         return await self._conn.scalar(statement, {"key": row_id, "holder": self._holder}) is not None
 

@@ -19,7 +19,7 @@ T = TypeVar("T")
 E = TypeVar("E", bound=StrEnum)
 
 BigId = BigInteger().with_variant(Integer, "sqlite")
-"""A row number. The variant is needed because SQLite generates numbers only for INTEGER keys."""
+"""The type of row numbers. On SQLite it is INTEGER, the only type of key for which SQLite generates numbers."""
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -132,7 +132,7 @@ class JsonText(TypeDecorator[T], Generic[T]):
             return None
         try:
             return self._adapter.dump_json(value).decode()
-        except PydanticSerializationError:  # some text in the value contains a lone surrogate
+        except PydanticSerializationError:  # a text in the value has a lone surrogate, which isn't valid in UTF-8
             return storable(json.dumps(self._adapter.dump_python(value, mode="json"), ensure_ascii=False))
 
     @override

@@ -47,8 +47,8 @@ finds the row locked.
 _READER_LOCK_TIMEOUT = 0.05
 """The time in seconds (wall clock) that a reader on SQLite waits for a lock.
 
-It is short because readers never wait for writers, only while another process recovers or removes the write-ahead
-log.
+It is short because a reader never waits for a writer. A reader has to wait only while another process recovers or
+removes the write-ahead log.
 """
 
 

@@ -119,7 +119,7 @@ def _as_stored(table: Table) -> Table:
 
 
 async def _continue_numbers(conn: AsyncConnection, table: Table) -> None:
-    """Make PostgreSQL number the next row after the highest number that was copied."""
+    """Make PostgreSQL continue to number new rows after the highest number that was copied."""
     column = table.autoincrement_column
     if column is None:
         return

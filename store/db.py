@@ -351,8 +351,8 @@ class Database:
     def beginning_with(self, note: Callable[[Tx], Awaitable[None]]) -> Database:
         """Return the same database for work that has to record something exactly once.
 
-        Each write begins by calling `note` in the same transaction, until one of these transactions has been
-        committed. The write raises any error that `note` raises.
+        Each write first calls `note` in its transaction, and raises any error that `note` raises. As soon as one
+        of these transactions has been committed, later writes no longer call `note`.
         """
         other = copy(self)
         other.note = note
@@ -408,7 +408,7 @@ class Database:
                     listener(change)
 
     async def takes_writes(self) -> bool:
-        """Return whether the database can be written now, by trying to.
+        """Return whether the database can be written now, by trying to write to it.
 
         Listeners of `on_commit` aren't called. If the attempt fails but another write was committed in the
         meantime, the result is still True, because the database was only busy.
@@ -488,7 +488,7 @@ class Database:
             await conn.execute(_NOTIFY, {"payload": " ".join([self._holder, *kinds])})
 
     async def _write_facts_of(self, conn: AsyncConnection, stale_changes: list[Change]) -> None:
-        """Roll the transaction back, then write only the facts of these changes in a new one."""
+        """Roll the transaction back, then store only the facts from these changes in a new transaction."""
         await conn.rollback()
         await conn.begin()
         tx = Tx(conn, self._clock, self._holder, writes=True)

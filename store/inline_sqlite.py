@@ -57,7 +57,7 @@ class InlineConnection:
         self, file: sqlite3.Connection, waiting: aiosqlite.Connection, lock_timeout: float, *, writes: bool
     ) -> None:
         self.waiting = waiting
-        """The same connection through aiosqlite, which runs each call on its own thread."""
+        """The same connection for calls that may block, which aiosqlite runs on a separate thread."""
         self._file = file
         self._lock_timeout = lock_timeout
         self._writes = writes
@@ -111,7 +111,7 @@ class InlineConnection:
         await_only(self.waiting.close())
 
     def terminate(self) -> None:
-        """Close the connection as soon as its thread has finished the current call, without waiting for that."""
+        """Return immediately, and have the connection's thread close it after finishing the current call."""
         self.waiting.stop()
 
     def create_function(self, *arguments: Any, **named: Any) -> None:

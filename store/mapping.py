@@ -84,7 +84,7 @@ class Rows:
 def insert_into(table: Table, dialect: str) -> Any:
     """Build an INSERT that supports ON CONFLICT.
 
-    Each database has its own class for this, which is imported only if it is needed.
+    SQLAlchemy has a separate class for each kind of database. Only the one that is needed is imported.
     """
     return import_module(f"sqlalchemy.dialects.{dialect}").insert(table)
 

@@ -126,8 +126,8 @@ _DROP_ANSWERS = delete(messages).where(
         .limit(MAX_ROWS)
     )
 )
-# Don't use EXISTS here: PostgreSQL might read all rentals for it. It evaluates a scalar subquery with one lookup
-# by key for each message.
+# These are scalar subqueries, for which PostgreSQL looks up one rental by key for each message. For EXISTS,
+# PostgreSQL might read all rentals.
 _RENTAL_OVER_AT = select(rentals.c.over_at).where(rentals.c.id == _c.rental_id, ~rentals.c.live).scalar_subquery()
 _QUESTION_OVER_AT = (
     select(admin_questions.c.over_at).where(admin_questions.c.id == _c.question_id).scalar_subquery()
@@ -355,7 +355,7 @@ class Messages(Rows):
         return await self._first(Message, _GET, key=message_id)
 
     async def alert_of(self, event_id: int, to: Destination) -> Message | None:
-        """Return the alert that an event sent to this person or channel, or None."""
+        """Return the alert about an event to this person or channel, or None if there is none."""
         return await self._first(Message, _ALERT, event=event_id, reader=to)
 
     async def due(self, real_now: datetime, limit: int, without: Unsendable | None = None) -> list[Message]:
@@ -381,7 +381,7 @@ class Messages(Rows):
         return await self._all(Message, _SENDABLE, **given)
 
     async def end_back_off(self) -> None:
-        """Make all messages due now whose last call to Slack got no answer and that wait for their next try."""
+        """Retry now all messages whose last call got no answer from Slack, instead of waiting any longer."""
         await self._conn.execute(_END_BACK_OFF, {"now": self._real_now})
 
     async def next_due(self, after: datetime | None = None) -> datetime | None:

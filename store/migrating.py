@@ -79,7 +79,7 @@ def _unreleased(called: str, why: str) -> CannotOpen:
 
 
 def _upgrade(connection: Connection) -> None:
-    # Importing Alembic is slow, and most starts have nothing to migrate.
+    # Import Alembic only here, because that is slow and most starts have nothing to migrate.
     from alembic import command  # noqa: PLC0415 - loaded where it is needed
     from alembic.config import Config  # noqa: PLC0415 - loaded where it is needed
 

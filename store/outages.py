@@ -87,8 +87,8 @@ def _busy() -> StoreBusy:
 def query_errors() -> Iterator[None]:
     """Raise StoreBusy in place of errors that are outages of the database. All other errors pass through.
 
-    An OSError or a timeout inside this block must come from the database, because no transaction is open during a
-    call to another service. asyncpg raises such errors, and SQLAlchemy does not wrap them.
+    An OSError or a timeout counts as an outage too, because asyncpg raises these errors and SQLAlchemy does not
+    wrap them. They can only come from the database, because the bot calls no other service during a transaction.
     """
     try:
         yield
@@ -125,8 +125,8 @@ def startup_errors() -> Iterator[None]:
 async def return_connection(conn: AsyncConnection) -> None:
     """Return a connection to its pool, even if the task is cancelled in the meantime.
 
-    A broken connection is removed from the pool. That raises no error, because the connection's transaction has
-    ended by then.
+    If the connection is broken, it is removed from the pool instead. No error is raised for that, because the
+    transaction of the connection has ended already.
     """
     if conn.dialect.name == "sqlite":
         # Returning a SQLite connection never waits, so it can't be cancelled halfway. Don't use a separate task:

@@ -199,7 +199,7 @@ class PostgresOwnership:
     async def take_alone(self) -> bool:
         """Exchange the shared lock for an exclusive one.
 
-        Returns False if another process holds the lock. This process then has no lock at all.
+        Returns False if another process holds the lock. In that case, this process has lost its shared lock too.
         """
         if self._shares:
             await self._session.execute(f"SELECT pg_advisory_unlock_shared({_OWNER_LOCK})")

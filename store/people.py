@@ -62,7 +62,7 @@ _NOT_ASKED_SINCE = (
 
 class People(Rows):
     async def get(self, user_id: str, not_before: datetime) -> Person | None:
-        """Return a person if Slack reported on them at `not_before` (wall-clock time) or later, otherwise None."""
+        """Return a person, or None if their data was read from Slack before `not_before` (wall-clock time)."""
         return await self._first(Person, _PERSON, key=user_id, not_before=not_before)
 
     async def names(self, user_ids: Collection[str]) -> dict[str, str]:
@@ -116,8 +116,8 @@ class People(Rows):
     async def keys(self, user_id: str) -> list[Key]:
         """Return a person's keys in order.
 
-        The first one is the default key, which the purchase sends as the machine's own key. The startup script
-        installs the others.
+        The first one is the default key. It is sent with the purchase, so that the vendor installs it on the
+        machine. The startup script installs the other keys.
         """
         return await self._all(Key, _KEYS, key=user_id)
 
@@ -132,7 +132,7 @@ class People(Rows):
         return found
 
     async def add_key(self, user_id: str, key: Key) -> bool:
-        """Add a key as the person's last one.
+        """Add a key at the end of a person's list of keys.
 
         If they already have the key, only its comment is updated, and False is returned.
         """

@@ -1,4 +1,4 @@
-"""Checks before the bot is started whether it will be able to use its database, without changing the database."""
+"""Checks whether the bot's next start will be able to use its database. Nothing is changed."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def _exists(path: Path) -> bool:
     Raises CannotOpen if such a file can't exist, for example because its name is too long.
     """
     try:
-        os.stat(f"{path}.lock")  # the longest of the names that the start creates
+        os.stat(f"{path}.lock")  # the longest file name that the start will create
     except (FileNotFoundError, NotADirectoryError):
         pass
     except OSError as error:

@@ -1,7 +1,8 @@
 """Probe runs: one row for each ready machine, with the time of its next probe run.
 
-The row is written with the change that makes a rental ready, and removed with the change that ends this state.
-After that, nobody may connect to the machine: it is being deleted, and another machine may get its address.
+The row is inserted in the transaction in which a rental becomes ready, and removed in the one in which it stops
+being ready. After that, the bot must not connect to the machine any more: it is being deleted, and its address may
+be assigned to another machine.
 """
 
 from __future__ import annotations

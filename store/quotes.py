@@ -82,7 +82,10 @@ class Quotes(claims.DueTable[Claimed]):
         return await self._all(Quote, _CLICKED, key=owner, since=since)
 
     async def waiting(self) -> list[Quote]:
-        """Return the quotes that are on the waitlist for an offer, themselves or by their rental, oldest first."""
+        """Return the quotes that wait for an offer, oldest first.
+
+        If a quote has become a rental that waits for an offer, the quote is included.
+        """
         return await self._all(Quote, _WAITING)
 
     async def waiting_for(self, search_id: str) -> list[Quote]:

@@ -165,7 +165,7 @@ class Rentals(Attempts, Costs, claims.DueTable[ClaimedRental]):
         self.applied: list[Change] = []
         """The changes that `apply` has stored."""
         self.stale: list[Change] = []
-        """The changes for which `apply` raised Stale. Their facts about the outside world are stored even so."""
+        """The changes for which `apply` raised Stale. Only their facts about the outside world are stored."""
 
     async def get(self, rental_id: str) -> Rental | None:
         row = (await self._conn.execute(_GET, {"key": rental_id})).first()
@@ -243,7 +243,7 @@ class Rentals(Attempts, Costs, claims.DueTable[ClaimedRental]):
         """Return the number of a person's live rentals and the hourly rate of the whole team, to check the limits.
 
         The rate includes orphaned attempts that may have bought a machine. Rentals that wait for an offer count
-        for neither. A transaction that writes must call `lock_spending` first.
+        towards neither of the two. A transaction that writes must call `lock_spending` first.
 
         Args:
             owner: The person whose rentals are counted.
@@ -394,9 +394,9 @@ def _group(name: str, fields: RowMapping) -> Frozen | None:
 
 
 def _ends_from(rental: Rental) -> datetime | None:
-    """Return the time from which on `Overdue.past_end` counts the rental as past its end.
+    """Return the earliest time at which `Overdue.past_end` counts the rental as past its end.
 
-    None if the rental is over and no work is left, so that nothing of it can still be billing.
+    None if the rental is over and no work is left, so that none of its machines can still be billing.
     """
     if rental.state.over and rental.due_at is None:
         return None

@@ -50,7 +50,7 @@ class Samples(Rows):
         return await self._all(Sample, _SINCE, key=rental_id, moment=at)
 
     async def reaching_back(self, rental_id: str, at: datetime) -> list[Sample]:
-        """Return a rental's samples at or after `at`, oldest first, preceded by the last earlier one."""
+        """Return the last sample of a rental before `at`, and all of its later samples, oldest first."""
         return await self._all(Sample, _REACHING_BACK, key=rental_id, moment=at)
 
     async def highest(self, rental_id: str, at: datetime) -> list[tuple[datetime, int]]:
@@ -69,7 +69,7 @@ class Samples(Rows):
         return {sample.rental_id: sample for sample in found}
 
     async def drop_before(self, at: datetime, limit: int) -> int:
-        """Remove at most `limit` samples from before `at`, oldest first, and return how many were removed."""
+        """Remove the oldest samples from before `at`, at most `limit`, and return how many were removed."""
         return (await self._conn.execute(_DROP, {"moment": at, "max_rows": limit})).rowcount
 
 

@@ -45,9 +45,9 @@ class Searches(claims.DueTable[Claimed]):
     async def open(self, search_id: str, query: OfferQuery, at: datetime) -> None:
         """Store a search that is due at this time.
 
-        If the search exists already, it becomes due at this time unless it is due earlier. In the former case, its
-        count of consecutive queries without a fitting offer is reset. When a search is due, the loop that works on
-        it decides whether to query the market immediately.
+        If the search exists already and isn't due before this time, it becomes due at this time, and its count of
+        consecutive queries without a fitting offer is reset. When a search is due, the loop that works on it
+        decides whether to query the market immediately.
         """
         row = {"id": search_id, "query": query, "asked_at": None, "misses": 0, "due_at": at, **claims.FREE}
         if not await insert_new(self._conn, shared_searches, row):

@@ -212,7 +212,7 @@ rentals = Table(
     _time("due_at"),
     *_claim(),
     _bool("live"),  # true until the rental is over, for the index below
-    _time("ends_from"),  # the value of store.rentals._ends_from
+    _time("ends_from"),  # the end that overdue deletion uses, from store.rentals._ends_from
     Column("cap_micros", BigInteger, nullable=False),  # terms.max_rate, rounded up, so that SQL can add it
 )
 Index("rentals_owner", rentals.c.owner, rentals.c.created_at)
@@ -229,7 +229,7 @@ attempts = Table(
     Column("rental_id", SafeText, ForeignKey("rentals.id"), primary_key=True),
     Column("n", Integer, primary_key=True, autoincrement=False),
     Column("state", EnumText(AttemptState), nullable=False),
-    _json("offer", Offer),  # null for an adopted machine, like the name and `offer_id`
+    _json("offer", Offer),  # null for an adopted machine, as are `resource_name` and `offer_id`
     _optional_text("resource_name"),
     _text("public_key"),
     _text("key_comment"),
@@ -346,7 +346,7 @@ filed_months = Table(
     metadata,
     Column("month", SafeText, primary_key=True),
     _time("filed_at", nullable=False),
-    _text("file"),  # the whole file, as it was sent
+    _text("file"),  # the content of the file, exactly as it was sent
 )
 
 probe_runs = Table(
@@ -389,7 +389,7 @@ events = Table(
     Column("kind", EnumText(EventKind), nullable=False),
     _time("at", nullable=False),
     _optional_text("actor"),
-    _json("facts", Any, nullable=False),  # the fields of Facts that this kind of event has
+    _json("facts", Any, nullable=False),  # those fields of Facts that this kind of event uses
 )
 Index("events_rental", events.c.rental_id, events.c.id)
 OWNER_CHANGED = text("kind = 'owner_changed'")  # literal SQL: with a parameter, SQLite wouldn't use the index

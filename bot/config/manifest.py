@@ -1,6 +1,6 @@
 """The manifest of the Slack app.
 
-`manifest.yml` is the one for Socket Mode, and the one for HTTP mode is generated from it.
+The file `manifest.yml` is the manifest for Socket Mode. The manifest for HTTP mode is generated from it.
 """
 
 from __future__ import annotations

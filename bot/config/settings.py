@@ -1,6 +1,7 @@
-"""The settings.
+"""The settings of the bot.
 
-Each is read from the environment, or else from `.env`, or else from the file that `<NAME>_FILE` names.
+The value of a setting comes from the first of these places that has it: the environment, `.env`, and the file that
+is named by the setting `<NAME>_FILE`.
 """
 
 from __future__ import annotations
@@ -57,7 +58,7 @@ S = TypeVar("S", bound="CommandSettings")
 
 
 def setting(name: str, **more: Any) -> Any:
-    """Define the field of a setting with this name in the environment."""
+    """Define the pydantic field of a setting. `name` is its name in the environment."""
     return Field(validation_alias=name, **more)
 
 
@@ -177,7 +178,7 @@ class Settings(CommandSettings):
     @field_validator("slack_app_token", "slack_signing_secret", "slack_http")
     @classmethod
     def _set_if_needed(cls, value: Any, info: ValidationInfo) -> Any:
-        """Raise the same error as for a missing setting if Slack's mode requires this setting."""
+        """If the setting is empty although Slack's mode requires it, raise the error for a missing setting."""
         needed_in = SlackMode.SOCKET if info.field_name == "slack_app_token" else SlackMode.HTTP
         if value is None and info.data.get("slack_mode") is needed_in:
             raise PydanticCustomError("missing", "Field required")
@@ -264,8 +265,8 @@ def read_settings() -> Settings:
 def read_needed(*names: str) -> Settings:
     """Return the settings of `gpubot run` for a command that uses only the settings in `names`.
 
-    Raises Mistake if one of them is missing or wrong. Include `.env` in `names` for settings that have a default,
-    because an unreadable `.env` may contain them.
+    Raises Mistake if one of them is missing or wrong. If one of them has a default, also pass `.env` as a name, so
+    that an unreadable `.env` is an error too: it may contain a different value.
     """
     settings, wrong = read_partly(Settings)
     for name in names:
@@ -293,8 +294,9 @@ def read_settings_of(kind: type[S]) -> S:
 def read_partly(kind: type[S]) -> tuple[S, dict[str, str]]:
     """Return the settings of a command, and a message about each setting that is missing or wrong, by name.
 
-    If `.env` can't be read, there is a single message for all settings that it may contain. A wrong setting has a
-    placeholder value, which must not be used.
+    If `.env` can't be read, all settings that are missing have the same message, because `.env` may contain them.
+    In the returned settings, each setting with a message has a placeholder value or its default, which must not be
+    used.
     """
     env_file = read_env_file()
     values, wrong = _from_files(env_file, kind)
@@ -323,7 +325,10 @@ def read_partly(kind: type[S]) -> tuple[S, dict[str, str]]:
 
 
 def _name(kind: type[CommandSettings], location: tuple[int | str, ...]) -> str:
-    """Return the name of the setting that an error is about. Pydantic refers to a default by its field."""
+    """Return the name of the setting that an error is about.
+
+    Pydantic's error contains that name, or the name of the field if the error is about the field's default value.
+    """
     if not location:
         return "GPUBOT_CLOCK_URL"
     field = kind.model_fields.get(str(location[0]))
@@ -331,7 +336,7 @@ def _name(kind: type[CommandSettings], location: tuple[int | str, ...]) -> str:
 
 
 def _from_files(env_file: EnvFile, kind: type[CommandSettings]) -> tuple[dict[str, str], dict[str, str]]:
-    """Read settings that aren't in the environment from `.env`, and from the files that `<NAME>_FILE` names.
+    """Read settings that aren't in the environment, from `.env` or the files named by `<NAME>_FILE` settings.
 
     Returns:
         The values by name, and a message for each file that can't be read.
@@ -395,7 +400,7 @@ def _line(name: str, kind: str, message: str, hint: str) -> str:
     return f"{name} isn't valid. Expected: {hint or one_line(message, 100)}."
 
 
-# --- checks of hosts, ports and web addresses in settings. The ValueError says what to write instead.
+# --- checks of hosts, ports and web addresses in settings. The text of a ValueError says what to write instead.
 
 
 _LABEL = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?")
@@ -440,7 +445,7 @@ def check_listen_address(value: str) -> None:
 def check_web_address(value: str) -> None:
     """Raise ValueError unless the text is an http or https URL with only a host, a port and a path.
 
-    All HTTP clients of the bot interpret such a URL in the same way.
+    Other parts, such as a user or a query, are refused because the bot's HTTP clients interpret them differently.
     """
     try:
         parts = urlsplit(value)

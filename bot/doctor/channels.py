@@ -29,12 +29,13 @@ class ConfiguredChannel:
 
     id: str
     named_in: str
+    """The place where the channel is named, such as `GPUBOT_CHANNEL`, for advice to the operator."""
     bot_posts: bool = True
-    """False if people only send commands there."""
+    """True if the bot must be able to post there. False if people only send commands there."""
 
 
 def configured_channels(context: CheckContext) -> dict[str, ConfiguredChannel]:
-    """Return each configured channel, by the name that its finding uses."""
+    """Return all configured channels, by the name that findings use for them, such as `home channel`."""
     found = {}
     if "GPUBOT_CHANNEL" not in context.wrong:
         found["home channel"] = ConfiguredChannel(context.settings.channel, "GPUBOT_CHANNEL")
@@ -88,8 +89,8 @@ async def channel(client: AsyncWebClient, handle: str, what: str, configured: Co
 async def approvers(context: CheckContext, client: AsyncWebClient) -> list[Finding]:
     """Check whether the approvers are in the channel in which requests are posted.
 
-    Slack notifies only members of a channel. Returns no finding if the settings that determine the approvers or
-    the channel are wrong.
+    An approver who isn't a member of the channel isn't notified of requests. Returns no findings if a setting that
+    determines the approvers or the channel is missing or wrong.
     """
     rules = context.rules
     needed = [] if rules.approvers.people or rules.approvers.groups else ["GPUBOT_ADMINS"]
@@ -129,13 +130,13 @@ async def _approvers(client: AsyncWebClient, rules: Rules) -> list[str]:
         try:
             users = (await client.usergroups_users_list(usergroup=group)).get("users")
         except NO_ANSWER:
-            continue  # the group's own finding reports it
+            continue  # the check of this group reports the problem
         people += _texts(users)
     return list(dict.fromkeys(people))
 
 
 async def _members(client: AsyncWebClient, channel_id: str) -> set[str]:
-    """Return the members of a channel. Raises the error of a failed call."""
+    """Return the members of a channel. If a call to Slack fails, its error is raised."""
     members: set[str] = set()
     cursor = ""
     for _ in range(MAX_PAGES):

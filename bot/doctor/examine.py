@@ -1,4 +1,4 @@
-"""Runs all checks concurrently, so that one with a bug doesn't hide the others."""
+"""Runs all checks concurrently. A check with a bug doesn't hide the results of the others."""
 
 from __future__ import annotations
 
@@ -32,7 +32,10 @@ CALL_SECONDS = 8.0
 
 
 async def examine(clock: Clock) -> list[Finding]:
-    """Check the environment and `.env`, and return the findings. Nothing is changed."""
+    """Run all checks with the settings from the environment and `.env`, and return the findings.
+
+    Nothing is changed.
+    """
     settings, wrong_settings = read_partly(Settings)
     rules, policy = _policy(settings, wrong_settings)
     context = CheckContext(settings=settings, wrong=wrong_settings, rules=rules, clock=clock)
@@ -65,7 +68,7 @@ async def examine(clock: Clock) -> list[Finding]:
 
 
 async def _guarded(what: str, check: Coroutine[Any, Any, list[Finding]]) -> list[Finding]:
-    """Return the findings of a check, or a single finding about a bug if the check raises an error."""
+    """Return the findings of a check. If the check raises an error, the only finding is that it has a bug."""
     try:
         return await check
     except Exception as error:
@@ -73,7 +76,7 @@ async def _guarded(what: str, check: Coroutine[Any, Any, list[Finding]]) -> list
 
 
 def _unusable(what: str, check: Callable[[], object]) -> list[Finding]:
-    """Run a check. If it raises Unusable, return a finding for each line of the error."""
+    """Run a check that raises Unusable for problems, and return a finding for each line of the error."""
     try:
         check()
     except Unusable as unusable:

@@ -26,14 +26,19 @@ class Mark(StrEnum):
 
 
 class Finding(Frozen):
-    """One line about `what`. `words` are the result and, if something is wrong, what to do."""
+    """The result of one check, which is shown on one line."""
 
     mark: Mark
     what: str
+    """The name of the thing that was checked, such as `database`."""
     words: str
+    """The result, followed by advice if something has to be fixed."""
 
     def line(self) -> str:
-        """Return the line for a terminal, without control characters, which a name from outside may contain."""
+        """Return the line for a terminal.
+
+        Control characters are removed, because the name of a channel or person may contain some.
+        """
         line = f"{self.mark:<8}{self.what}: {self.words}"
         return "".join(character for character in line if character.isprintable())
 
@@ -55,7 +60,7 @@ def not_checked(what: str, words: str) -> Finding:
 
 
 def all_well(findings: Iterable[Finding]) -> bool:
-    """Return whether `gpubot run` has what it needs."""
+    """Return whether all checks were made and have passed. A hint counts as passed."""
     return all(finding.mark in {Mark.OK, Mark.HINT} for finding in findings)
 
 
@@ -74,7 +79,10 @@ class CheckContext:
     clock: Clock
 
     def blocked_by(self, *names: str) -> str:
-        """Return those of these settings that have to be fixed first, as text. Empty if all of them are right."""
+        """Return a text that lists those of the given settings that must be fixed before a check can run.
+
+        The text continues a sentence: `SLACK_BOT_TOKEN first.` It is empty if all of these settings are right.
+        """
         wrong = [name for name in names if name in self.wrong]
         return f"{' and '.join(wrong)} first." if wrong else ""
 
@@ -85,9 +93,9 @@ _CODE = re.compile(r"[a-z][a-z0-9_]{1,60}")
 
 
 def code_of(error: Exception) -> str:
-    """Return Slack's error code, or the class of the error.
+    """Return Slack's error code, such as `channel_not_found`, or the name of the error's class if there is none.
 
-    Text that a server has written is never shown.
+    Any other text from the server is left out, because it is untrusted.
     """
     code = error_code(error)
     return code if _CODE.fullmatch(code) else type(error).__name__

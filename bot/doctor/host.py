@@ -32,7 +32,7 @@ MAX_CLOCK_GAP = timedelta(seconds=60)
 DATABASE, HTTP, CLOCK, SANDBOX_CLOCK = "database", "GPUBOT_HTTP", "clock", "GPUBOT_CLOCK_URL"
 SOCKET, SLACK_HTTP = "GPUBOT_SOCKET", "GPUBOT_SLACK_HTTP"
 FREE = {HTTP: 8601, SLACK_HTTP: 8611}
-"""Ports to suggest if a port is in use."""
+"""The ports to suggest instead if the configured port is in use, by setting."""
 PROXY = "proxy"
 SYSTEMD = Path("/run/systemd/system")
 """A folder that exists if the machine was booted with systemd (sd_booted(3))."""
@@ -58,7 +58,7 @@ def start_command(typed: str, *, user: int, systemd: Path = SYSTEMD) -> str:
 
     Args:
         typed: The command as it was typed, such as `.venv/bin/gpubot`.
-        user: The ID of the user who called it.
+        user: The ID of the user who typed it.
         systemd: The folder that shows whether systemd is in use.
     """
     return "systemctl enable --now gpubot" if user == 0 and systemd.is_dir() else f"{typed} run"
@@ -105,7 +105,8 @@ async def _port(context: CheckContext, name: str, address: str, session: aiohttp
         if error.errno != errno.EADDRINUSE:
             why = os.strerror(error.errno) if error.errno else "this address doesn't exist"
             return wrong(name, f"I can't listen on {address}: {why}. Name an address of this machine.")
-        # The server for Slack ignores requests that aren't signed, so query the one for operators instead.
+        # The port is in use. Find out whether a running gpubot uses it, by querying GPUBOT_HTTP in either case,
+        # because the bot's server for Slack answers only requests that Slack has signed.
         if await _is_gpubot(context.settings.http, session, listens_for_slack=name == SLACK_HTTP):
             return ok(name, f"a running gpubot answers on {context.settings.http}.")
         return wrong(
@@ -163,7 +164,7 @@ def proxies(context: CheckContext) -> list[Finding]:
             found.append(wrong(PROXY, error.words))
         else:
             if proxy is not None:
-                # Leave out the proxy's user and password, if there are any.
+                # The proxy's URL may contain a user and a password, which must not be shown.
                 found.append(ok(PROXY, f"{name} is asked through {urlsplit(proxy).netloc.rpartition('@')[2]}."))
     return found
 
@@ -290,7 +291,7 @@ def _catalogue(found: Catalog) -> str:
 async def clock_gap(context: CheckContext, session: aiohttp.ClientSession) -> timedelta | None:
     """Return the time by which this machine's clock is ahead of Compute Clear's.
 
-    The call is made without the token, because an answer of any status has a date.
+    The call is made without the token. It is refused, but the refusal contains the date too.
     """
     if context.blocked_by("COMPUTE_CLEAR_URL"):
         return None

@@ -48,7 +48,10 @@ class BotIdentity:
     handle: str
     home: HomeWorkspace
     scopes: frozenset[str] | None
-    """None if the server doesn't report them. Slack does, but other servers needn't."""
+    """The scopes that the token has been granted. None if the server doesn't report them.
+
+    Slack always does, but a server that stands in for Slack may not.
+    """
     clock_gap: timedelta | None
     """The time by which this machine's clock is ahead of Slack's."""
 
@@ -93,9 +96,9 @@ async def _bot_token(context: CheckContext, client: AsyncWebClient) -> tuple[Fin
 
 
 async def _app_token(context: CheckContext, client: AsyncWebClient) -> Finding:
-    """Check whether Slack's mode can be used.
+    """Check whether requests from Slack can arrive in the configured mode: Socket Mode or HTTP.
 
-    In HTTP mode, an app token that is set is used to check that Socket Mode is off, as it must be.
+    In HTTP mode, Socket Mode must be off. This can be checked only if an app token is set.
     """
     if context.settings.slack_mode is SlackMode.HTTP:
         return await _http_mode(context, client)
@@ -174,13 +177,13 @@ _INSTEAD = {
     CHART: "no charts",
     "alert": "bold lines instead of alerts in dialogs",
 }
-"""The replacement that people see where a type of block is refused."""
+"""The replacement that people see if the workspace refuses a type of block, by type of block."""
 
 
 async def _blocks(client: AsyncWebClient) -> Finding:
-    """Check which newer types of blocks the workspace accepts, for each surface that uses them.
+    """Check which of the newer types of blocks the workspace accepts in messages and in modals.
 
-    The bot works without them.
+    If some are refused, the bot shows the same facts in classic blocks.
     """
     try:
         refused = set().union(*[await refused_by(client, surface) for surface in SAMPLES])
@@ -201,7 +204,7 @@ async def _blocks(client: AsyncWebClient) -> Finding:
 
 
 def _people(context: CheckContext) -> dict[str, str]:
-    """Return the ID of each person who has a role, by the name that the finding uses."""
+    """Return the IDs of all people with a role in the policy, by the name that findings use for them."""
     stand_ins = context.settings.admin_ids if "GPUBOT_ADMINS" in context.wrong else ()
     admins = tuple(user for user in context.rules.admins if user not in stand_ins)
     approvers = (*context.rules.approvers.people, *context.rules.approvers.quiet)
@@ -214,7 +217,7 @@ def _people(context: CheckContext) -> dict[str, str]:
 
 
 def _by_roles(of_role: Mapping[str, Iterable[str]]) -> dict[str, str]:
-    """Return the ID of each person or group that has a role, by a name made of the roles and the ID."""
+    """Return the IDs of people or groups, by a name that lists all roles of each, such as `admin U0ANA`."""
     roles: dict[str, list[str]] = {}
     for role, names in of_role.items():
         for name in dict.fromkeys(names):
@@ -240,13 +243,13 @@ async def _person(client: AsyncWebClient, identity: BotIdentity, what: str, user
         return wrong(what, f"{who} is a bot. Name a person.")
     if person.outsider:
         return wrong(what, f"{who} belongs to another workspace. Name someone in yours.")
-    if person.guest and not what.startswith(FINANCE):  # a guest may have that role, to read the spending
+    if person.guest and not what.startswith(FINANCE):  # guests are allowed only in finance
         return wrong(what, f"{who} is a guest. Name a full member.")
     return ok(what, f"{who}.")
 
 
 def _groups(context: CheckContext) -> dict[str, str]:
-    """Return the ID of each user group in the policy, by the name that the finding uses."""
+    """Return the IDs of all user groups in the policy, by the name that findings use for them."""
     rules = context.rules
     decide = deciding_groups(rules)
     of_role = {

@@ -1,6 +1,6 @@
 """The Compute Clear client, which implements the lifecycle's Market port over HTTP (docs/compute-clear.md).
 
-It also keeps the catalogue in memory.
+The module also contains the cache of the market's catalogue.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ T = TypeVar("T")
 _log = structlog.get_logger("gpubot.market")
 
 LARGEST_DISCOVERY = 1024 * 1024
-"""The maximum size in bytes of an answer about what can be rented, which has a few hundred names.
+"""The maximum size in bytes of an answer of a discovery endpoint, which normally lists a few hundred names.
 
 The limit is low because decoded JSON takes several times as much memory.
 """
@@ -47,19 +47,23 @@ RESOURCE = Call("get_resource")
 DELETE = Call("delete_resource")
 
 _INVALID = 422
-"""The status for a field or ID that the market doesn't accept.
+"""The status with which the market rejects an invalid field or ID.
 
-In a purchase with a startup script, the script may be the field.
+For a purchase with a startup script, the invalid field may be the script.
 """
 _NOT_SOLD = {404: Why.REFUSED, 410: Why.EXPIRED, _INVALID: Why.REFUSED, 409: Why.BOUGHT_BEFORE}
-"""Answers of procure_offer that prove that the call bought nothing (docs/compute-clear.md, "Procure").
+"""The statuses of procure_offer that prove that the call bought nothing (docs/compute-clear.md, "Procure").
 
-A 401 proves that too, and Transport handles it. Any other refusal proves nothing.
+Status 401 proves it as well, but Transport handles that status. After any other error, something may have been
+bought.
 """
 
 
 class ComputeClear(Transport):
-    """The market (`bot.lifecycle.outside.Market`). Each call is made only once; Transport has one exception."""
+    """The market (`bot.lifecycle.outside.Market`).
+
+    A failed call isn't repeated, except if the token was refused and there is a new one (see `Transport`).
+    """
 
     _families: Mapping[str, tuple[str, ...]] = MappingProxyType({})
     """The GPU families of the last catalogue that was read."""
@@ -191,9 +195,9 @@ class ComputeClear(Transport):
 def _not_found(answer: Answer, resource_id: str) -> bool:
     """Return whether an answer says that there is no such resource.
 
-    The status is 404, or 422 for an ID that isn't a UUID, which the market never assigns (docs/compute-clear.md,
-    "Status and resources"). If 422 didn't count, a wrong ID in one list would leave a machine whose deletion is
-    never confirmed.
+    The status is 404, or 422 if the ID isn't a UUID: the market never assigns such an ID (docs/compute-clear.md,
+    "Status and resources"). If the market sent an invalid ID by mistake and 422 didn't count as "not found", the
+    bot would wait forever for the deletion of that machine to be confirmed.
     """
     return answer.status == 404 or (answer.status == _INVALID and not _is_uuid(resource_id))
 
@@ -212,11 +216,11 @@ def _resource_path(resource_id: str) -> str:
 
 @dataclass
 class CatalogCache:
-    """The most recent catalogue."""
+    """Keeps the market's most recent catalogue in memory."""
 
     market: Market
     known: Catalog | None = None
-    """None before the catalogue was read for the first time."""
+    """The most recent catalogue. None until it has been read for the first time."""
 
     async def refresh(self) -> None:
         """Read the catalogue again. If the market doesn't respond, the previous one is kept.

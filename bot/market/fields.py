@@ -18,13 +18,14 @@ _MAX_INTEGER = 10**12
 _MAX_DIGITS = 12
 _MIN_EXPONENT = -30
 _MAX_MAGNITUDE = 400
-"""The maximum number of characters of a number, and the largest power of ten.
+"""The maximum length of a number in characters, and its maximum exponent.
 
 Arithmetic with a longer or larger number could raise an error.
 """
 _MIN_RATE = Decimal("0.000001")
 _MAX_RATE = Decimal(1_000_000)
-# The zero times of other languages (the years 1 and 1970) and "forever" (9999) mean that there is no time.
+# A time outside this range means that there is no time. Programs write the year 1 or 1970 for "never", which are
+# the zero times of their languages, and the year 9999 for "forever".
 _EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 _LATEST = datetime(2200, 1, 1, tzinfo=UTC)
 
@@ -36,11 +37,10 @@ class Unreadable(Enum):
 
 
 UNREADABLE: Final = Unreadable.UNREADABLE
-"""A stand-in for a value that can't be used.
+"""A stand-in for a value that can't be used. Each function of this module returns None for it.
 
-That is a number out of range, NaN, Infinity, or the value of a key that occurs twice with different values. It is
-a value rather than an error, so that one such number doesn't make a whole list of offers unusable. Each function
-of this module returns None for it.
+`decode` puts it in place of a number out of range, NaN, Infinity, or the value of a key that occurs twice with
+different values. Raising an error instead would make a whole list of offers unusable because of one such value.
 """
 
 
@@ -61,7 +61,7 @@ def decode(content: bytes) -> object:
             parse_constant=lambda _: UNREADABLE,
             object_pairs_hook=_object,
         )
-    # Use `from None`, because the cause contains the whole body.
+    # Use `from None`, because the original error contains the whole body, which could then be logged.
     except RecursionError:
         raise NotJson("nested too deep") from None
     except ValueError:
@@ -114,7 +114,7 @@ def number(value: object) -> Decimal | None:
         return None
     if isinstance(value, int):
         return Decimal(value) if abs(value) < _MAX_INTEGER else None
-    # Avoid arithmetic: abs() of a number that is too large raises Overflow.
+    # Compare exponents instead of values, because abs() of a number that is too large raises Overflow.
     exponent = value.as_tuple().exponent
     if not isinstance(exponent, int) or exponent < _MIN_EXPONENT or value.adjusted() >= _MAX_DIGITS:
         return None
@@ -153,9 +153,9 @@ def instant(value: object) -> datetime | None:
 
 
 def end_of(start: datetime | None, value: object) -> datetime | None:
-    """Return an end time as `instant` does, or None if it is earlier than `start`.
+    """Parse an end time like `instant`, but return None if it is earlier than `start`.
 
-    A resource that ended before it started would be billed as zero, and shown as free.
+    Otherwise, the resource's cost would be calculated as zero, and people would be told that it is free.
     """
     found = instant(value)
     return None if found is not None and start is not None and found < start else found
@@ -197,7 +197,7 @@ def host(value: object) -> str | None:
     except ValueError:
         is_name = _HOST_NAME.fullmatch(written) and not _ALL_DIGITS.fullmatch(written)
         return written if is_name else None
-    # The scope of an address (`fe80::1%eth0`) can be any text, and is meaningless on another machine.
+    # Reject a scoped address (`fe80::1%eth0`): the scope can be any text, and is meaningless on another machine.
     if "%" in written or address.is_unspecified or address.is_multicast:
         return None
     return str(address)
@@ -235,7 +235,7 @@ def _from_command(value: object) -> tuple[str | None, int | None]:
             found_host = host(destination.group(1)) if destination else None
             if found_host is None:
                 return None, None
-        else:  # a command to run on the machine
+        else:  # words after the destination would be run as a command on the machine
             return None, None
     return found_host, found_port
 

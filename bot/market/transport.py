@@ -37,7 +37,7 @@ MAX_ON_LOOP = 256 * 1024
 Larger answers are decoded in a thread, because they would delay acknowledgements to Slack.
 """
 _CHUNK = 64 * 1024
-"""The number of bytes to decompress at once. A few kilobytes of gzip can expand to megabytes."""
+"""The maximum number of bytes to produce at once when decompressing. A few kilobytes can expand to megabytes."""
 CONNECT_SECONDS = 10.0
 QUEUE_SECONDS = 15.0
 """The maximum time that a call waits for a free connection."""
@@ -47,9 +47,9 @@ MAX_RETRY_AFTER = 3600.0
 _HEADERS = httpx.Headers({"User-Agent": "gpubot", "Accept": "application/json", "Accept-Encoding": "gzip"})
 _YAML_HEADERS = httpx.Headers({**_HEADERS, "Content-Type": "application/yaml"})
 _LIMITS = {"timeout": httpx.Timeout(None, connect=CONNECT_SECONDS, pool=QUEUE_SECONDS).as_dict()}
-"""Timeouts that only serve to tell "not sent" from "no answer".
+"""Timeouts for getting a connection. If one of them expires, it is certain that the request wasn't sent.
 
-`Transport.ask` limits the time of the whole call.
+The time of the whole call is limited by `Transport.ask`.
 """
 
 _NOT_SENT = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.ClientHttpProxyError)
@@ -76,7 +76,8 @@ class Call:
 class Answer:
     """An answer that the caller can interpret.
 
-    The market accepts the token, doesn't limit requests, and reports no error of its own.
+    The market has accepted the token, and reports neither a rate limit nor an internal error. The status is 2xx,
+    or a 4xx whose meaning depends on the call.
     """
 
     status: int
@@ -91,9 +92,9 @@ class Timeouts(Frozen):
     """The maximum time of a whole call in seconds (wall clock)."""
 
     procure: float = 75.0
-    """The API may need almost a minute."""
+    """The longest of the limits, because the API may need almost a minute to buy a machine."""
     offers: float = 30.0
-    """The API queries every vendor."""
+    """Longer than for most calls, because the API queries every vendor."""
     other: float = 15.0
 
 
@@ -101,7 +102,7 @@ TIMEOUTS = Timeouts()
 
 
 _tls_context = cache(httpx.create_ssl_context)
-"""Loads the certificates once per process."""
+"""Returns the TLS context. Its certificates are loaded only once per process."""
 
 
 def _session(**connections: Any) -> aiohttp.ClientSession:
@@ -111,20 +112,22 @@ def _session(**connections: Any) -> aiohttp.ClientSession:
         cookie_jar=aiohttp.DummyCookieJar(),
         middlewares=[through_proxy],
     )
-    # aiohttp repeats GET and DELETE requests if a connection breaks, and has no public option to turn that off. A
-    # deletion would be sent twice unnoticed, but only the engine may repeat a call.
+    # By default, aiohttp repeats a GET or DELETE request if the connection breaks. Only the engine may repeat a
+    # call, and a deletion could be sent twice without the bot noticing. There is no public option to turn that
+    # off.
     session._retry_connection = False
     return session
 
 
 class Transport:
-    """Makes calls to one API with one token at a time.
+    """Makes calls to one API, with one token at a time.
 
-    Redirects are not followed. A call is repeated only if the token was refused and a different one has been set
-    in the meantime, because a call with a refused token has had no effect.
+    Redirects are not followed. A failed call is not repeated, with one exception: if the token was refused and
+    there is a different one now, the call is made once more with that token. This is safe, because a call with a
+    refused token has no effect.
 
-    Each call that buys something uses a new connection. If the server were closing a pooled connection at that
-    moment, nobody would know whether the request had arrived.
+    Each call that buys something uses a new connection. If the server closed a pooled connection just as the
+    request is sent, nobody would know whether the request had arrived.
     """
 
     def __init__(
@@ -146,11 +149,12 @@ class Transport:
             token: The token to begin with.
             clock: The bot's clock.
             timeouts: The limits for each kind of call.
-            on_token: Called with whether the market refuses the token, after the first answer and whenever that
-                changes.
+            on_token: Called with True if the market refuses the token, and with False if it accepts the token. The
+                first call follows the first answer. After that, it is called only when the result changes.
             read_token: Reads the token again after it has been refused. It may raise GpubotError.
-            on_call: Called for each call with its name and outcome, which is a class of status such as `2xx`, or
-                `no_answer`. If the answer can't be used, it is called again with `unusable`.
+            on_call: Called for each call with its name and its outcome. The outcome is a class of statuses such as
+                `2xx`, or `no_answer`. If there is an answer that can't be used, `on_call` is called a second time,
+                with `unusable`.
             witness: Gets the `Date` header of each answer.
         """
         self._on_call = on_call
@@ -162,7 +166,7 @@ class Transport:
         self._base_url = base_url.rstrip("/")
         self._token = token
         self._tokens = {token}
-        """Every token used so far. A late answer may still contain an earlier one."""
+        """All tokens that were ever set. They are masked in answers, which may still contain a previous token."""
         self._redactor = Redactor(self._tokens)
         self._read_token = read_token
         self._on_token = on_token
@@ -214,8 +218,8 @@ class Transport:
                 headers=_HEADERS if yaml is None else _YAML_HEADERS,
                 extensions=_LIMITS,
             )
-            # Add the token to each request separately. In an object that lives longer, a log or a repr could show
-            # it.
+            # Add the token to each request separately. If it were stored in an object that lives longer, such as
+            # the headers of a client, it could appear in a log or a repr.
             made.headers["Authorization"] = f"Bearer {self._token.get_secret_value()}"
             return made
 
@@ -249,19 +253,20 @@ class Transport:
             _log.warning("market.no_answer", call=call.name, error=kind, sent=sent)
             self._count(call, "no_answer")
             message = "Compute Clear didn't answer." if sent else "Compute Clear can't be reached."
-            # Use `from None`, because the request in the cause contains the token.
+            # Use `from None`, because the original error refers to the request, which contains the token.
             raise MarketAway(message, may_have_bought=call.buys and sent) from None
         self._count(call, f"{response.status_code // 100}xx")
         return response, content
 
     def _has_another_token(self, refused: SecretStr) -> bool:
-        """Return whether there is a different token than the refused one, reading the token again if necessary."""
+        """Return whether there is a token other than the refused one. If necessary, read the token again."""
         if self._token != refused or self._read_token is None:
             return self._token != refused
         try:
             found = self.use_token(self._read_token())
         except (GpubotError, OSError, ValueError) as error:
-            # For example, the file may be in the middle of being replaced. The next refused call tries again.
+            # The token file may be in the middle of being replaced, for example. When the token is refused the
+            # next time, it will be read again.
             _log.warning("market.token_not_read", error=type(error).__name__)
             return False
         if found:
@@ -278,7 +283,8 @@ class Transport:
         try:
             await self._on_token(refused)
         except GpubotError as error:
-            # The answer can still be used. The next answer reports on the token again.
+            # Don't fail the call, because its answer can be used. As `_refused` stays unchanged, `on_token` is
+            # called again after the next answer.
             _log.warning("market.token_report_failed", error=type(error).__name__)
         else:
             self._refused = refused
@@ -300,7 +306,7 @@ class Transport:
         raise MarketAway(message, retry_after=wait, may_have_bought=call.buys)
 
     def _stated_reason(self, content: bytes) -> str:
-        """Return a colon and the reason that an error answer gives, or an empty text."""
+        """Return the reason in an error answer, after a colon and a space, or an empty text if there is none."""
         if len(content) > MAX_ON_LOOP:
             return ""
         try:
@@ -310,7 +316,7 @@ class Transport:
         return f": {reason.rstrip('.')}" if reason else ""
 
     def unusable(self, call: Call, why: str) -> MarketAway:
-        """Return the error for an answer whose content isn't what the call should return."""
+        """Log that an answer's content isn't what the call should return, and create the error to raise."""
         _log.warning("market.unusable", call=call.name, why=why)
         self._count(call, "unusable")
         return MarketAway("I can't read Compute Clear's answer.", may_have_bought=call.buys)
@@ -338,9 +344,9 @@ class Transport:
 def _was_not_sent(error: BaseException) -> bool:
     """Return whether a request certainly didn't reach the server.
 
-    The error classes of httpx can't tell: its transport over aiohttp reports a connection that broke after the
-    request was sent in the same way as one that was never established. The answer is in aiohttp's own errors,
-    which are the causes.
+    The error that httpx raises doesn't show this: its aiohttp transport raises the same error whether a connection
+    could not be established or broke after the request was sent. The cause of that error is aiohttp's own error,
+    whose class tells the two apart.
     """
     cause: BaseException | None = error
     while cause is not None:
@@ -363,13 +369,16 @@ def _retry_after(header: str | None, real_now: datetime) -> float | None:
 
 MASK = "[token]"
 _MIN_LENGTH = 8
-"""The minimum length of a token that is masked. A shorter one protects nothing, and may be an ordinary word."""
+"""The minimum length of a token that is masked.
+
+A shorter token isn't a real secret, and masking it could replace ordinary words.
+"""
 
 
 class Redactor:
     """Masks the bot's tokens in answers, because text from answers is stored and shown in Slack.
 
-    A text may contain a token as it is, or as part of a URL, of JSON inside JSON, or of HTML.
+    A token is also found in the forms in which it appears in a URL, in JSON inside JSON, and in HTML.
     """
 
     def __init__(self, tokens: Iterable[SecretStr]) -> None:
@@ -381,7 +390,7 @@ class Redactor:
                 forms |= {secret, quote(secret), quote(secret, safe=""), quote_plus(secret), html.escape(secret)}
                 forms |= {escaped, escaped.replace("/", "\\/")}
         longest_first = map(re.escape, sorted(forms, key=len, reverse=True))
-        # Ignore case, because statuses are stored in lower case, and because %2f is the same as %2F.
+        # Ignore case: a status that contains a token is stored in lower case, and %2f in a URL is the same as %2F.
         self._pattern = re.compile("|".join(longest_first) or "(?!)", re.IGNORECASE)
 
     def masked(self, value: object) -> object:
@@ -404,8 +413,8 @@ class Redactor:
         return value
 
     def _mask_text(self, text: str) -> str:
-        # Drop invisible characters first. They are dropped anyway when a text is stored, which could join the two
-        # halves of a token.
+        # Drop invisible characters before searching for tokens. They are dropped later anyway, when a text is
+        # stored. If one of them split a token in two, the stored text would contain the whole token.
         visible = text if text.isprintable() else "".join(c for c in text if c.isprintable() or c.isspace())
         return self._pattern.sub(MASK, visible) if self._pattern.search(visible) else text
 
@@ -426,7 +435,7 @@ class _Decompressor(Protocol):
 
 
 class _Unreadable(ValueError):
-    """The body is too large, incomplete, or has an encoding that wasn't requested. The error's text says which."""
+    """The body is too large, incomplete, or has an unexpected encoding. The error's text names the problem."""
 
 
 async def _body(chunks: AsyncIterator[bytes], encodings: Sequence[str], max_size: int) -> bytes:
@@ -438,7 +447,7 @@ async def _body(chunks: AsyncIterator[bytes], encodings: Sequence[str], max_size
         max_size: The maximum size in bytes, before and after decompression.
 
     Raises:
-        _Unreadable: The encoding is anything but a single gzip, or the body is too large or incomplete.
+        _Unreadable: The body has an encoding other than gzip, or more than one, or it is too large or incomplete.
     """
     words = [word.strip().lower() for word in encodings if word.strip().lower() not in {"", "identity"}]
     if words not in ([], ["gzip"]):
@@ -466,7 +475,7 @@ def _decompress(gzip: _Decompressor, chunk: bytes, content: bytearray, max_size:
             raise _Unreadable("more than one gzip")
         try:
             output = gzip.decompress(chunk, _CHUNK)
-            while output:  # zlib can withhold output when all of its input is consumed
+            while output:  # even after zlib has consumed all of its input, it may have more output
                 content += output
                 if len(content) > max_size:
                     raise _Unreadable("too large")

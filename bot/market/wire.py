@@ -36,9 +36,9 @@ _DELETING = frozenset({"deleting", "deleted"})
 _MAX_GPUS = 100_000
 MAX_OFFERS = 5_000
 MAX_NAMES = 1_000
-"""The maximum number of families, of vendors, of regions and of contracts."""
+"""The maximum number of names in each of these lists: GPU families, vendors, regions and contracts."""
 MAX_GPU_NAMES = 5_000
-"""The maximum number of names in all families together. Names beyond the limit are ignored."""
+"""The maximum number of GPU names in all families together. Further names are ignored."""
 MAX_RESOURCES = 100_000
 """The maximum number of resources on the account or of one offer.
 
@@ -79,7 +79,7 @@ class UnusableAnswer(Exception):
 
 
 class _UnusableEntry(Exception):
-    """This entry of a list can't be used. The error's text says why, in one of a few fixed phrases."""
+    """An entry of a list can't be used. The error's text is one of a few fixed phrases, which are counted."""
 
 
 def _read_entries(
@@ -87,7 +87,8 @@ def _read_entries(
 ) -> tuple[T, ...]:
     """Parse each entry of a list with `read`.
 
-    Entries for which `read` returns None or raises _UnusableEntry are left out; the latter are logged.
+    Entries for which `read` returns None or raises _UnusableEntry are left out. Each _UnusableEntry is also
+    logged.
     """
     results: list[T] = []
     reasons: Counter[str] = Counter()
@@ -137,7 +138,7 @@ def _check_id(expected: str, found: object) -> None:
 
 
 def gpus(body: object) -> dict[str, tuple[str, ...]]:
-    """Return the canonical GPU names in each family. Raises UnusableAnswer if there are no families."""
+    """Return the canonical GPU names of each family, by family. Raises UnusableAnswer if there are no families."""
     if isinstance(body, dict) and len(body) == 1:
         inner = next(iter(body.values()))
         body = inner if isinstance(inner, dict) else body
@@ -159,8 +160,8 @@ def gpus(body: object) -> dict[str, tuple[str, ...]]:
 def names(body: object) -> tuple[str, ...]:
     """Return the names in an answer of a discovery endpoint.
 
-    They are in a list of strings, in a list of objects with a `name`, or in an object with one such list. Raises
-    UnusableAnswer for anything else, or if there are no names.
+    The answer is a list of strings, a list of objects with a `name`, or an object whose only field is such a list.
+    Raises UnusableAnswer for anything else, or if there are no names.
     """
     if isinstance(body, dict) and len(body) == 1:
         body = next(iter(body.values()))
@@ -183,7 +184,7 @@ def region_name(name: str) -> str:
 
 _SOLD_OUT = ("sold out", "stock", "capacity", "availab")
 _ABOUT_THE_ACCOUNT = ("credit", "quota", "balance", "fund", "payment", "billing", "limit")
-"""Words that vendors use when a purchase failed because of the account. No page documents them."""
+"""Words that suggest that a purchase failed because of the account, such as its credit. They aren't documented."""
 
 
 def contract_name(name: str) -> str:
@@ -297,7 +298,7 @@ def procured(body: object, offer_id: str, anomalies: Anomalies) -> Procured:
 
 
 def _gives_other_reason(detail: str) -> bool:
-    """Return whether a failed purchase has a reason other than that the offer is sold out."""
+    """Return whether a purchase failed for a reason other than that the offer is sold out."""
     words = detail.casefold()
     if any(word in words for word in _ABOUT_THE_ACCOUNT):
         return True
@@ -316,8 +317,8 @@ def problem(body: object) -> str:
 def progress(body: object, offer_id: str, anomalies: Anomalies) -> OfferProgress:
     """Parse the progress of an offer's procurement.
 
-    `procurement_status` decides, or `status` if the former is missing. An offer counts as untouched only if
-    neither of them names a stage of a procurement.
+    The stage is taken from `procurement_status`, or from `status` if the former is missing. The procurement counts
+    as not begun only if neither field names a stage of a procurement.
     """
     status = fields.word(fields.field(body, "status"))
     stage = fields.word(fields.field(body, "procurement_status")) or status
@@ -343,7 +344,7 @@ def progress(body: object, offer_id: str, anomalies: Anomalies) -> OfferProgress
 
 
 def _runs(instance: dict[str, object], anomalies: Anomalies) -> bool:
-    """Return whether an instance is running. An instance without a status is running if it has an address."""
+    """Return whether an instance is running. Without a status, it counts as running if it has an address."""
     status = fields.word(instance.get("status"))
     if status is None:
         return fields.host(instance.get("external_ip")) is not None
@@ -358,8 +359,8 @@ def _runs(instance: dict[str, object], anomalies: Anomalies) -> bool:
 def resources(body: object, anomalies: Anomalies, *, of_offer: str | None = None) -> tuple[ResourceView, ...]:
     """Return the account's resources, or those of one offer.
 
-    If one offer is requested, resources that belong only to other offers are left out: if the API ignored the
-    filter, the bot would delete a machine of another rental.
+    If the resources of one offer were requested, those that belong only to other offers are left out. The API may
+    have ignored the filter, and the bot could otherwise delete the machine of another rental.
 
     Raises UnusableAnswer if the list of the whole account is incomplete.
     """
@@ -393,14 +394,17 @@ def _is_part(body: object, count: int) -> bool:
 
 
 def deletion(body: object) -> bool:
-    """Return True, because the deletion was accepted. Raises UnusableAnswer if the answer isn't an object."""
+    """Check the answer of an accepted deletion, and return True.
+
+    Raises UnusableAnswer if the answer isn't an object.
+    """
     if not isinstance(body, dict):
         raise UnusableAnswer("no object")
     return True
 
 
 def resource(body: object, resource_id: str) -> ResourceView:
-    """Parse one resource. Raises UnusableAnswer if the answer isn't a resource, or is a different one."""
+    """Parse one resource. Raises UnusableAnswer if the answer isn't a resource, or is about a different one."""
     _check_id(resource_id, fields.field(body, "resource_id"))
     view = _resource(body) if isinstance(body, dict) else None
     if view is None:
@@ -440,8 +444,9 @@ def _resource(entry: dict[str, object]) -> ResourceView | None:
 def resource_ids(body: object, offer_id: str) -> dict[str, str]:
     """Return the status of each resource of an offer, by resource ID.
 
-    No other field is read, so that one that can't be used doesn't prevent a deletion. Entries without a usable ID
-    are left out, and so are entries that belong only to other offers, because the API may have ignored the filter.
+    The other fields of a resource aren't parsed, so that an invalid value in one of them doesn't prevent the
+    deletion. Entries without a usable ID are left out, and so are entries that belong only to other offers,
+    because the API may have ignored the filter.
     """
     listed = body if isinstance(body, list) else fields.field(body, "resources") or fields.field(body, "items")
     statuses = {}

@@ -76,7 +76,7 @@ POLICY_REFUSED = Fact[str]("policy_refused", str)
 Removed as soon as a file without mistakes is read.
 """
 CHANNELS_CHARGE_LESS = Fact[bool]("channels_charge_less", bool)
-"""True once the admins have been notified of channels that, since an upgrade, charge less to their projects.
+"""True once the admins have been notified that an upgrade changed what channels charge to projects.
 
 Requests in these channels used to be charged to the channel's project, whoever made them. Now they are charged to
 it only if the person may charge the project. The fact is also set if there was no such channel, so that the check
@@ -95,7 +95,7 @@ FAILING_STEPS = Fact[FailureRun]("failing_steps", FailureRun)
 PAST_END = Fact[PastEnd]("past_end", PastEnd)
 """The start of each overdue attempt's grace periods, by attempt: `k7mq2:1`."""
 UNUSUAL_DAY = Fact[str]("unusual_day", str)
-"""The last day that people were notified of because it was unusually expensive.
+"""The last unusually expensive day that people were notified of.
 
 Written as `2026-11-28`, in `billing.timezone`.
 """
@@ -114,4 +114,4 @@ class Counter(StrEnum):
     POSTED_TWICE = "perhaps_posted_twice"
     """Posts that were sent again because the conversation couldn't be read back. Slack may show them twice."""
     GIVEN_UP = "given_up"
-    """Messages that Slack never accepted: refused for good, or answers that were sent too late."""
+    """Messages that Slack never accepted, because it refused them for good or because they were sent too late."""

@@ -154,7 +154,7 @@ class AdminQuestion(Frozen):
     event_id: int | None = None
     """The event that caused the question's newest messages. None if it has no messages of its own."""
     asked: tuple[str, ...] = ()
-    """Slack IDs of the admins who received these messages."""
+    """Slack IDs of the admins who received the question's newest messages."""
     found_at: Instant
     asked_at: Instant
     ask_again_at: Instant | None = None
@@ -165,8 +165,9 @@ class AdminQuestion(Frozen):
     """The time at which the question was over, because nothing was left to decide or to watch. None until then.
 
     A question about machines is over once they belong to a rental or are terminated, or if it is a duplicate. A
-    question with parts is over once all parts are decided. A question about a rental whose owner left is over once
-    the rental gets another owner. If the rental ends first, the time isn't set.
+    question that announces several purchases is over once the question about each of them is decided. A question
+    about a rental whose owner left is over once the rental gets another owner. If the rental ends first, the time
+    isn't set.
     """
     pauses_buying: bool = False
     """True if this question keeps buying paused until an admin resumes it."""

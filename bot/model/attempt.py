@@ -66,7 +66,10 @@ class Why(StrEnum):
     TOO_MANY_ATTEMPTS = "too_many_attempts"
     DEARER = "dearer"
     OTHER_GPU = "other_gpu"
-    """Only GPUs are left that can't be bought in place of the clicked one without asking (`fits_model`)."""
+    """All remaining offers have other GPUs.
+
+    A person must agree before one of these GPUs is bought instead of the clicked GPU (`fits_model`).
+    """
     OVER_BUDGET = "over_budget"
     """A budget was lowered after a queued rental had reserved money from it."""
     BUYING_BLOCKED = "buying_blocked"
@@ -97,14 +100,14 @@ class Why(StrEnum):
     NOTHING_FITTED = "nothing_fitted"
     """No offer fitted before the waitlist entry expired."""
     UNRESOLVED = "unproven"
-    """Earlier purchases were answered with `failed`, and must be looked up before the next one is made."""
+    """The market answered earlier purchases with `failed`. They must be looked up before another one is made."""
 
 
 class Marker(StrEnum):
     """The part of the bot that marked an attempt for deletion."""
 
     STEP = "step"
-    """The rental's regular step, which gave up on the attempt or deletes resources left by a failed purchase."""
+    """The rental's regular step. It gave up on the attempt, or deletes resources that a failed purchase left."""
     OVERDUE = "overdue"
     """The overdue deletion, which deletes machines that the rental's regular step failed to delete in time."""
     SWEEP = "sweep"

@@ -78,11 +78,11 @@ class Balance(Frozen):
     soon, so the alert isn't sent at once.
     """
     alert_to: str | None = None
-    """The Slack ID of the person who also gets that alert, in addition to the approvers' channel."""
+    """The Slack ID of the person who gets the pending alert in addition to the approvers' channel."""
 
 
 class Demand(Frozen):
-    """The additional amount that something needs from a budget in one month."""
+    """An additional amount that a budget would have to cover in one month."""
 
     balance: Balance
     """The balance without the additional amount."""
@@ -99,7 +99,7 @@ class Demand(Frozen):
     def passes(self) -> bool:
         """True if the additional amount exceeds the budget.
 
-        An amount of zero never does, even if the budget is already exceeded.
+        False for an additional amount of zero, even if the budget is already exceeded.
         """
         return self.more > 0 and self.balance.reserved + self.balance.spent + self.more > self.budget
 

@@ -313,7 +313,7 @@ def is_in_use(event: Event[StatusFacts], _: Event) -> bool:
 
 
 def is_for_who_asked(event: Event[PeopleFacts], asked: Event) -> bool:
-    """Return whether the people of this event include the person who caused the question (`asked`)."""
+    """Return whether this event names the person who caused the event `asked`."""
     return asked.actor in event.facts.people
 
 
@@ -341,11 +341,11 @@ class To(Enum):
     TEAMMATES_LET_IN = auto()
     """The people who are now given access to the machine.
 
-    Before the machine is ready, only those of them who have no key yet get a message, which asks for one.
+    Before the machine is ready, only the people without a key get a message. It asks them for a key.
     """
     TEAMMATES_WHO_ASKED = auto()
     TEAMMATES_AT_LAST_NOTICE = auto()
-    """All teammates, unless a later notice of the same end follows."""
+    """All teammates, but only for the last notice of an end. Earlier notices aren't sent to them."""
     ADMINS = auto()
     OWNER_OR_ADMINS = auto()
     """The owner if the event is about their rental, otherwise the admins."""
@@ -357,7 +357,7 @@ class To(Enum):
     APPROVERS_IF_THEY_DECIDE = auto()
     """The approvals channel, if an approver, and not the owner, makes the decision."""
     APPROVERS_IF_NOT_ASKED_YET = auto()
-    """Like APPROVERS_IF_THEY_DECIDE, but only if the approvers weren't asked about the earlier version.
+    """Like APPROVERS_IF_THEY_DECIDE, but only if approvers weren't asked about the request's earlier version.
 
     If they were asked, their existing message is edited to show the new version, without mentioning anybody again.
     """
@@ -403,7 +403,8 @@ class Effects(Generic[F]):
     """The condition under which a reply about the event is posted in the card's thread.
 
     There is no reply if the card itself, the first "renting" reply, a direct message or an alert already says the
-    same. Nor is there one about how a machine is used, or about anything that only concerns people who log in.
+    same. Events about how a machine is used get no reply, and neither do events that only concern people who log
+    in.
     """
     only_in_thread: bool = False
     """True if the reply in the thread is the only message that contains its information."""
@@ -419,7 +420,7 @@ class Effects(Generic[F]):
     approvers: tuple[To, ...] = ()
     """The people who get a message with buttons for deciding."""
     question: tuple[To, ...] = ()
-    """The people who get a message with an `AdminQuestion`, which is stored separately and has its own answer."""
+    """The people who get a message with an `AdminQuestion`. The question and its answer are stored separately."""
     reminder: tuple[To, ...] = ()
     """The people who get a reminder.
 
@@ -647,8 +648,8 @@ def newest_version(asked: Event[Any], events: Sequence[Event]) -> Event[Any]:
     If the owner has changed the request since, and an approver has to decide about the change, this is the event
     of the last such change. Otherwise it is `asked` itself.
 
-    An OTHERS_ASKED event only asks more people to decide. If `asked` is one, the search starts at the event that
-    they were asked about.
+    An OTHERS_ASKED event only asks more people to decide about an earlier event. If `asked` is an OTHERS_ASKED
+    event, the search starts at that earlier event.
     """
     if asked.kind is EventKind.OTHERS_ASKED:
         before = [event for event in events if event.id < asked.id]

@@ -140,7 +140,7 @@ class RequestFacts(AllowedFacts, DecidersFacts, UntilFacts, BillFacts):
     vendor_region: str | None = None
     gpu: str | None = None
     before_gpu: str | None = None
-    """The GPU that was clicked, if `gpu` can't be bought in its place without asking (`fits_model`)."""
+    """The GPU that was clicked. Set if a person must agree before `gpu` is bought instead (`fits_model`)."""
 
 
 class DecisionFacts(SaidFacts, PeopleFacts, AllowedFacts, UntilFacts):
@@ -169,7 +169,10 @@ class ExtensionFacts(DecisionFacts, DecidersFacts):
 
 
 class OfferFacts(UntilFacts):
-    """An offer for a queued rental: one that fits, or the cheapest of those that don't. `offer` is its ID."""
+    """An offer for a queued rental. `offer` is its ID.
+
+    The offer either fits, or it is the cheapest of the offers that don't fit.
+    """
 
     vendor: str | None = None
     vendor_region: str | None = None
@@ -209,7 +212,7 @@ class HeldUpFacts(UntilFacts):
 
 
 class AttemptFacts(Facts):
-    """An attempt. `why` says why its outcome is or was unknown, or why it was given up."""
+    """An attempt. `why` is the reason why its outcome was unknown, or why the bot gave up on it."""
 
     vendor: str
     vendor_region: str | None = None
@@ -242,7 +245,7 @@ class RentingFacts(AttemptFacts):
 
     gpu: str | None = None
     clicked: Decimal | None = None
-    """The price that was clicked or approved. Set if an earlier attempt failed."""
+    """The price of the offer that was clicked or approved. Set if an earlier attempt failed."""
     before_vendor: str | None = None
     paid: bool | None = None
     """True if the previous attempt cost anything."""
@@ -292,9 +295,9 @@ class QuestionFacts(UseFacts, BillFacts):
 
 
 class KeptFacts(PeopleFacts, UntilFacts):
-    """The owner's reply that they need the machine for `span`, after which the bot asks again, at `until`.
+    """The owner's reply that they need the machine for `span`. The bot asks again at `until`.
 
-    `people` are those who had asked for the machine.
+    `people` contains the people who had asked for the machine.
     """
 
     since: Instant
@@ -322,13 +325,13 @@ class EndFacts(BillFacts, UntilFacts):
 
 
 class AgainFacts(UntilFacts):
-    """The time of the next question to somebody. Until then, they aren't asked."""
+    """The time of the next question to a person, who isn't asked anything before."""
 
     until: Instant
 
 
 class HostKeyFacts(Facts):
-    """The fingerprint of a host key that isn't trusted, `SHA256:...`, and that of the expected key."""
+    """The fingerprints of an untrusted host key and of the expected one, as `SHA256:...`."""
 
     host_key: str
     before_host_key: str | None = None
@@ -416,7 +419,7 @@ class DeletionFacts(BillFacts):
 class AlertFacts(UntilFacts):
     """A failure or a recovery of the bot.
 
-    `name` is the rental, or the machine that runs the bot, that is affected. None if everything is affected.
+    `name` is the affected rental, or the affected machine that runs the bot. None if everything is affected.
     """
 
     name: str | None = None

@@ -13,7 +13,8 @@ from bot.model.budget import MonthPart
 class MessageKind(StrEnum):
     """The kinds of messages.
 
-    Only live messages, and some answers of kind QUOTE, are edited after they were posted.
+    A live message is edited whenever its content changes. Of the other messages, only some of kind QUOTE are
+    edited after they were posted.
     """
 
     CARD = "card"
@@ -35,7 +36,7 @@ class MessageKind(StrEnum):
     REMINDER = "reminder"
     """A live message in one approver's direct messages. It lists the requests that waited when it was sent."""
     QUESTION = "question"
-    """A live message in one admin's direct messages, about one question to the admins, caused by one event."""
+    """A live message to one admin about one question to the admins, caused by one event."""
     HOME = "home"
     """The Home tab of one person, kept up to date from the first time that they open it."""
     QUOTE = "quote"
@@ -165,10 +166,11 @@ _VERSIONS_FROM = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def lowest_version(real_now: datetime) -> int:
-    """Return the lowest version that a message may get at this wall-clock time: the seconds since 2026.
+    """Return the lowest version that a message may get at this wall-clock time.
 
-    A version grows by one with each change, so it grows more slowly than time. If the database is restored from a
-    backup, new versions are therefore still higher than any that Slack has shown.
+    This is the number of seconds since the start of 2026. A version grows by one with each change, so it grows
+    more slowly than time. If the database is restored from a backup, new versions are therefore still higher than
+    every version that Slack has shown.
     """
     return max((real_now - _VERSIONS_FROM) // timedelta(seconds=1), 1)
 
@@ -209,8 +211,8 @@ class Message(Frozen):
     version_at_start: int | None = None
     """The message's version when the database was opened.
 
-    If Slack shows a later version, the database is a restored backup. None once the versions have been compared,
-    and for a card that is only edited.
+    If Slack shows a later version, the database is a restored backup. None once the versions have been compared.
+    Also None for a card that is only edited.
     """
     digest: str = ""
     """A hash of the text and blocks that Slack has. Edits that wouldn't change anything aren't sent."""
@@ -271,7 +273,10 @@ class Message(Frozen):
 
     @property
     def shown_again(self) -> bool:
-        """True if the message must be edited even if its content is unchanged: nobody knows what Slack shows."""
+        """True if the message must be edited even if its content is unchanged.
+
+        That is the case if nobody knows what Slack shows.
+        """
         return self.ts is not None and self.digest == ""
 
 

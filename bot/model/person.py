@@ -22,7 +22,7 @@ class Person(Frozen):
     """True if they belong to another workspace that shares a channel with ours."""
     bot: bool = False
     groups: frozenset[str] = frozenset()
-    """IDs of those user groups in the policy that the person belongs to."""
+    """IDs of the policy's user groups to which the person belongs."""
 
 
 OPERATOR = Person(id="operator", name="the operator")

@@ -21,7 +21,7 @@ from bot.model.state import State, check_change
 
 
 class Claimed(Frozen):
-    """A row that was due and that this process has claimed.
+    """A row that was due and that this process has claimed, so that no other process works on it.
 
     It contains no value that has to be parsed, because rows are claimed in batches. A row whose stored values
     can't be parsed must not make the whole batch fail. It fails later, when it is worked on.
@@ -134,7 +134,7 @@ class Accruing(NamedTuple):
 
 
 class Running(NamedTuple):
-    """The number of live rentals that have the same state, rate, idleness and pending decisions."""
+    """A group of live rentals with the same state, rate, idleness and pending decisions, and their number."""
 
     state: State
     rate: Decimal | None
@@ -197,7 +197,7 @@ class EndTimes(Frozen):
     rental_id: str
     owner: str
     newest: bool
-    """True if this is the rental's last attempt. `accepted_at` and the lease belong to that attempt."""
+    """True if this is the rental's last attempt, to which `accepted_at` and the lease belong."""
     intended_at: Instant
     accepted_at: Instant | None
     ends_at: Instant | None
@@ -256,7 +256,10 @@ class Change:
     resources: tuple[Resource, ...] = ()
     ledger: tuple[LedgerRow, ...] = ()
     under_claim: bool = False
-    """True if everything except the facts is written only while this process holds the claim on the rental."""
+    """True if everything except the facts is written only while this process holds the claim on the rental.
+
+    A claim is the temporary right of one process to work on the rental.
+    """
     releases_claim: bool = False
     """True if the change ends the claim on the rental. Only the step that holds the claim sets this."""
     probed_at: datetime | None = None

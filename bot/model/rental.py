@@ -103,7 +103,7 @@ class Lease(Frozen):
     None if the end is fixed.
     """
     notices_checked_at: Instant
-    """The time up to which all notices of this end have been given or skipped. Later ones are still to come."""
+    """The time up to which all notices of this end have been given or skipped. Later notices are still to come."""
     seen_at: Instant
     """The owner's last sign of life, such as an answer or an extension."""
     question: Question
@@ -290,7 +290,7 @@ class Rental(Frozen):
 
     @property
     def undecided_terms(self) -> Terms | None:
-        """The terms that wait for a decision: an extension's or the request's. None if no decision is pending."""
+        """The terms of the extension or request that waits for a decision. None if no decision is pending."""
         if self.extension is not None:
             return self.extension.terms
         return self.terms if self.state is State.AWAITING_APPROVAL else None
@@ -316,10 +316,11 @@ class Rental(Frozen):
 
     @property
     def unextended(self) -> Terms:
-        """The terms in force, but with the version number of the waiting extension, if there is one.
+        """The terms in force, with a version number that another extension can be counted from.
 
-        The terms of another extension, whose version is one higher, then have a version that was never used
-        before. That way, clicks on buttons of the waiting extension are recognized as out of date.
+        Normally, these are just the terms in force. If an extension is waiting, they have the version number of
+        that extension. The terms of another extension get the next number, which was never used before. In this
+        way, clicks on buttons of the waiting extension are recognized as out of date.
         """
         if self.extension is None:
             return self.terms

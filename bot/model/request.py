@@ -50,7 +50,7 @@ class Request(OfferQuery):
     """True if the highest price is clearly meant per GPU.
 
     False if the person asked for several GPUs and didn't type "per GPU" after the price, or named a price for
-    everything. The offers then also show that price for all GPUs.
+    everything. If it is False, the offers also show that price for all GPUs.
     """
     cap_for_each_or_all: bool = False
     """True if the highest price may have been meant either per GPU or for all, as in `4 H100 under $10/h`.

@@ -209,7 +209,7 @@ class RentalList(Frozen):
     idle: int = 0
     """The number of idle machines in the whole team."""
     to_decide: tuple[RentalSummary, ...] = ()
-    """The first few requests and extensions that the reader may decide. Empty unless they asked for them."""
+    """The first few requests and extensions that the reader may decide. Only set if the reader asked for them."""
     more_to_decide: int = 0
     """The number of further requests and extensions that wait."""
     unmanaged_total: UnmanagedTotal = UnmanagedTotal()
@@ -273,13 +273,13 @@ class Shared(Frozen):
     names: tuple[str, ...]
     """The names of all people whom the owner named and who have access, including those who had it before."""
     without_key: tuple[str, ...]
-    """The names of those among them who have no SSH key. They have been asked for one."""
+    """The names of the people in `names` who have no SSH key. They have been asked for one."""
     gone: tuple[str, ...] = ()
     """The names of people who had access before but may not any more, because they left or became guests."""
     key_lines: tuple[str, ...] = ()
     """The keys that the owner has to add to the machine. Empty if the purchase can still send them."""
     removable: tuple[str, ...] = ()
-    """The keys of all these people that can be removed again without locking anybody else out."""
+    """The keys of the named people that can be removed again, because nobody else with access uses them."""
 
 
 class Over(StrEnum):
@@ -356,7 +356,7 @@ class IdleMachine(Frozen):
     asked_at: Instant | None = None
     """The time at which the owner was last asked for the machine, if that was in the last hour.
 
-    None if they may be asked now.
+    None if the owner may be asked now.
     """
 
 
@@ -432,11 +432,11 @@ class QuoteView(Frozen):
     asked_in: Channel | None = None
     """The channel in which the request was made. None if it isn't known."""
     still_waiting: Request | None = None
-    """The request that the quote would change, if it still waits for a decision."""
+    """The request that the quote would change. None if that request no longer waits for a decision."""
     to_replace: Rental | None = None
     """The rental that was to be replaced."""
     left: Remainder | None = None
-    """The remaining limits of that rental."""
+    """The remaining limits of the rental in `to_replace`."""
     teammates: tuple[str, ...] = ()
     """The names of the teammates who get access as well."""
     without_key: tuple[str, ...] = ()
@@ -444,7 +444,7 @@ class QuoteView(Frozen):
     wait: WaitPreview | None = None
     """The terms of renting automatically when an offer fits. None if no highest price is known."""
     wait_refused: GpubotError | None = None
-    """The reason why nothing can be rented automatically. None if something can."""
+    """The reason why nothing can be rented automatically. None if automatic renting is possible."""
 
 
 class PolicyView(Frozen):
@@ -459,4 +459,4 @@ class PolicyView(Frozen):
     may_reload: bool = False
     """True if the reader may reload the policy file."""
     wrong: tuple[str, ...] = ()
-    """The mistakes in the policy file, because of which the present rules stay in force. One line for each."""
+    """The mistakes in the policy file, one line for each. Because of them, the present rules stay in force."""

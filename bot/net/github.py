@@ -17,9 +17,9 @@ from bot.errors import KeysUnavailable
 from bot.net.sessions import Redirected, TooLong, new_session, read_body
 
 SECONDS = 1.5
-"""The time in seconds (wall clock) for the whole answer.
+"""The maximum time in seconds (wall clock) for a call to GitHub.
 
-Slack waits 3 s for an acknowledgement, and the store needs part of that time.
+It is short because Slack waits only 3 s for an acknowledgement, and the store needs part of that time.
 """
 MOST_BYTES = 64 * 1024
 _NO_ANSWER = (aiohttp.ClientError, OSError, ValueError)
@@ -73,8 +73,8 @@ class Github:
 async def github_at(url: str, *, seconds: float = SECONDS) -> AsyncIterator[Github]:
     """Yield a client for GitHub at this address.
 
-    Its session doesn't store cookies, and doesn't decompress answers, since those could become larger than
-    MOST_BYTES.
+    Its session stores no cookies. It doesn't decompress answers either, because a small compressed answer could
+    expand to far more than MOST_BYTES.
     """
     async with new_session(
         cookie_jar=aiohttp.DummyCookieJar(),

@@ -17,7 +17,7 @@ from pydantic import SecretStr
 NONCE_HEADER = "X-Gpubot-Nonce"
 SIGNATURE_HEADER = "X-Gpubot-Signature"
 SCHEME = "HMAC-SHA256"
-"""The scheme in the `WWW-Authenticate` header of a bot that refuses a request. An older bot names `Bearer`."""
+"""The scheme in the `WWW-Authenticate` header with which a bot refuses a request. Older bots send `Bearer`."""
 _NONCE = re.compile(r"[0-9a-f]{32}", re.ASCII)
 
 
@@ -42,7 +42,7 @@ def is_signed_request(token: SecretStr, nonce: str, signature: str) -> bool:
 
 
 def is_same(expected: str, given: str) -> bool:
-    """Compare two secrets in constant time, so that the duration reveals nothing about the expected one."""
+    """Compare two secrets in constant time, so that the duration reveals nothing about them."""
     return hmac.compare_digest(expected.encode(), given.encode(errors="replace"))
 
 

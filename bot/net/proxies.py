@@ -10,7 +10,7 @@ from urllib.request import getproxies, proxy_bypass
 from bot.errors import Unusable
 
 _SAME_AS = {"ws": "http", "wss": "https"}
-"""A WebSocket begins as an HTTP request, so it uses the same proxy."""
+"""The scheme whose proxy a WebSocket URL uses. A WebSocket begins as an HTTP request of that scheme."""
 _SUPPORTED = frozenset({"http", "https"})
 
 
@@ -33,8 +33,8 @@ def proxy_for(url: str) -> str | None:
     The proxy comes from HTTP_PROXY or HTTPS_PROXY, depending on the scheme of `url`, or else from ALL_PROXY. Names
     in lower case take precedence.
 
-    None if none of these is set, if NO_PROXY lists the host, or if the request goes to this machine: such a
-    request may use plain http, so a proxy could read its token.
+    None if none of these is set, if NO_PROXY lists the host, or if the request goes to this machine. A request to
+    this machine may use plain http, so a proxy could read the token in it.
 
     Raises Unusable if the proxy can't be used. The message doesn't contain the proxy's URL, because that may have
     a password.

@@ -11,14 +11,14 @@ from bot.clock import Clock, MovedClock, SystemClock
 from bot.errors import Unusable
 
 WAIT = aiohttp.ClientTimeout(total=40)
-"""The timeout of a request. The sandbox answers a waiting request within 30 seconds of wall-clock time."""
+"""The timeout of a request. The sandbox answers after 30 seconds (wall clock) even if its clock hasn't changed."""
 RETRY = 0.2
 """The time in seconds (wall clock) between two attempts while the sandbox doesn't respond."""
 
 Watch = Callable[[int | None], Awaitable[tuple[datetime, float, int]]]
-"""Returns the sandbox's time, speed and revision.
+"""A function that returns the time, speed and revision of the sandbox's clock.
 
-If it is called with a revision, it returns after the clock has changed from that revision.
+If it is called with a revision, it waits until the clock has a different one.
 """
 
 
@@ -30,9 +30,9 @@ class FollowedClock(MovedClock):
         self._watch = watch
 
     async def follow(self) -> None:
-        """Copy every change until cancelled.
+        """Copy every change of the sandbox's clock, until this task is cancelled.
 
-        While the sandbox doesn't respond, time passes at the last known speed.
+        While the sandbox doesn't respond, this clock continues at the last known speed.
         """
         while True:
             try:
@@ -41,12 +41,12 @@ class FollowedClock(MovedClock):
                 await self.pause(RETRY)
 
     async def read(self, after: int | None = None) -> None:
-        """Read the sandbox's clock, immediately or after its next change.
+        """Read the sandbox's clock, and set this clock accordingly.
 
         Raises the same errors as `watch`.
 
         Args:
-            after: If given, wait until the clock has changed from this revision.
+            after: If given, wait until the sandbox's clock has a different revision than this one.
         """
         now, speed, revision = await self._watch(after)
         if after is None or revision != after:

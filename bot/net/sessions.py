@@ -40,7 +40,7 @@ async def through_proxy(request: ClientRequest, send: ClientHandlerType) -> Clie
         address = URL(proxy)
         login = _login(address)
         request.update_proxy(address.with_user(None), None, login)
-        if not request.is_ssl():  # a plain http request isn't preceded by a CONNECT, which would have the login
+        if not request.is_ssl():  # without TLS there is no CONNECT request that could carry the login
             request.headers.update(login)
     return await send(request)
 
@@ -76,7 +76,7 @@ def new_session(witness: Witness | None = None, **options: Any) -> aiohttp.Clien
 
 
 class TooLong(ValueError):
-    """An answer is longer than any legitimate one."""
+    """An answer is longer than the limit, so it can't be a legitimate one."""
 
 
 async def read_body(answer: ClientResponse, most: int) -> bytes:

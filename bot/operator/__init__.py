@@ -1,4 +1,5 @@
 """Operator commands on the bot's machine, for use when Slack is down.
 
-They talk to the running bot over a socket. The command in resource.py only needs Compute Clear.
+The commands are sent to the running bot over a socket. Only the command in resource.py works without the bot: it
+needs nothing but Compute Clear.
 """

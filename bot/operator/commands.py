@@ -35,11 +35,12 @@ from handlers.typed.rental_words import read_extension, read_id
 
 MOST_RENTALS = 500
 LONGEST_WHY = 200
-"""The maximum length of a reason in characters. Slack shows just as many."""
+"""The maximum length of a reason in characters. Messages in Slack show at most this many."""
 _TOKEN = re.compile(r"<(?:[^<>|]*\|([^<>]*)|[#@!]?(?:subteam\^)?([^<>|]*))>")
-"""A date, link, channel or person in mrkdwn.
+"""A date, link, channel or person in mrkdwn, such as `<#C0GPUS>`.
 
-Its groups are the text that Slack shows if it can't resolve the token, or the ID.
+The first group is the fallback text, which Slack shows if it can't resolve the token. If the token has no such
+text, the second group is the ID or URL.
 """
 _SHARED_COMMAND = re.compile(r"/gpu (?:(list)(?: all)?|(show|spend|extend|destroy|pause|resume))\b")
 NEXT_STEPS: Mapping[NextStep, str] = MappingProxyType(
@@ -48,7 +49,10 @@ NEXT_STEPS: Mapping[NextStep, str] = MappingProxyType(
         NextStep.READ_THIS_MONTH: "This month: gpubot spend",
     }
 )
-"""The next steps that exist as operator commands. All others exist only in Slack."""
+"""Texts for the next steps that error messages suggest, as far as they exist as operator commands.
+
+All other next steps are possible only in Slack.
+"""
 _DOLLARS = re.compile(r"\$?(\d[\d,]*(?:\.\d{1,2})?)", re.ASCII)
 
 
@@ -124,7 +128,7 @@ async def _decide(deps: Deps, command: Command) -> str:
     """
     rental = (await deciding.newest_request(deps, OPERATOR, _id(command))).details.rental
     approves, version = command.kind is Kind.APPROVE, rental.newest_terms.version
-    if approves and rental.undecided_terms is not None:  # if it has been decided, `Approve` says how
+    if approves and rental.undecided_terms is not None:  # if it was decided already, `Approve` raises the error
         _check_total(command.up_to, rental)
     why = _reason(command.why)
     decision = (

@@ -21,7 +21,7 @@ from bot.operator.socket_file import listening_elsewhere, peer_problem, short_pa
 from bot.text_file import ENV_FILE
 
 LONGEST_WAIT = 60.0
-"""The time in seconds (wall clock) to wait for an answer. The bot's database may be slow."""
+"""The time in seconds (wall clock) to wait for an answer. It is long because the bot's database may be slow."""
 LONGEST_REQUEST = 16 * 1024
 """The maximum size of a request in bytes."""
 LONGEST_ANSWER = 4 * 1024 * 1024
@@ -83,7 +83,7 @@ class Answer(Frozen):
 
 
 def own_version() -> str:
-    """Return the version of this gpubot. Both sides must have the same version."""
+    """Return the version of this gpubot. The bot and the operator command must have the same version."""
     return version("gpubot")
 
 
@@ -91,9 +91,9 @@ def ask(command: Command) -> str:
     """Send a command to the running bot, and return its answer.
 
     Raises:
-        Mistake: The bot did nothing, and the message says why. Or a setting that determines the socket can't be
-            read.
-        Unusable: No bot is running here, or another user could be impersonating it.
+        Mistake: The bot did nothing, for the reason in the message. Also raised if a setting that determines the
+            path of the socket can't be read.
+        Unusable: No bot is running on this machine, or another user could be impersonating the bot.
         Outage: The bot didn't answer. It may have carried out the command.
     """
     path = read_needed(str(ENV_FILE), "GPUBOT_SOCKET", "GPUBOT_DATABASE_URL").socket_path
@@ -127,7 +127,7 @@ def ask(command: Command) -> str:
 
 
 def _nobody_on(path: Path) -> str:
-    """Return a sentence saying that no bot listens on this path, and where one does."""
+    """Return a message saying that no bot listens on this path, and on which other paths one does."""
     others = [for_terminal(str(other)) for other in listening_elsewhere(path)]
     if not others:
         return f"gpubot isn't running here, or it uses another folder. It doesn't answer on {path}."

@@ -1,7 +1,7 @@
 """`gpubot destroy --resource ID`: deletes a machine on the Compute Clear account, using only the token.
 
-It works even if the bot, its database and its machine are lost. The only code that it shares with the bot is the
-client of the API.
+The command works even if the bot, its database and the bot's machine are lost. The only code that it shares with
+the bot is the client of the API.
 """
 
 from __future__ import annotations
@@ -62,8 +62,8 @@ def destroy_resource(resource_id: str, confirmed: Callable[[], str | None], say:
 def _ask(settings: Settings, question: Callable[[ComputeClear], Awaitable[T]]) -> T:
     """Make one call to Compute Clear.
 
-    Each call runs its own event loop, because an event loop that runs while a person is prompted would ignore
-    Ctrl-C.
+    Each call runs in an event loop of its own, so that no event loop is running while a person is prompted. A
+    running event loop would ignore Ctrl-C.
     """
 
     async def asked() -> T:

@@ -23,7 +23,7 @@ from bot.tracebacks import parts_of
 SLOWEST_REQUEST = 10.0
 """The time in seconds (wall clock) for receiving a request, and for sending its answer."""
 DRAIN = 3.0
-"""The time in seconds (wall clock) to wait at the end for commands that are still running."""
+"""The time in seconds (wall clock) to wait for running commands when the bot stops."""
 BACKLOG = 16
 
 _log = structlog.get_logger("gpubot.operator")
@@ -33,8 +33,8 @@ _log = structlog.get_logger("gpubot.operator")
 async def serve(path: Path, deps: Deps) -> AsyncIterator[None]:
     """Accept commands on the socket `path` until the end of the block.
 
-    If the path can't be used, the reason is logged and no commands are accepted. This is deliberate: a bot that
-    refused to start would no longer end machines.
+    If the path can't be used, the reason is logged and no commands are accepted. This is deliberate: the bot must
+    start even so, because it has to end machines.
     """
     try:
         listening = listen(path)
@@ -53,8 +53,8 @@ async def serve(path: Path, deps: Deps) -> AsyncIterator[None]:
         finally:
             running.discard(task)
 
-    # Don't use start_unix_server: since Python 3.13 it looks up the path that was bound, but the path from
-    # `short_path` is no longer valid.
+    # Don't use start_unix_server: since Python 3.13, it looks up the path to which the socket was bound. If that
+    # path came from `short_path`, it is no longer valid.
     server = await asyncio.start_server(connected, sock=listening, limit=LONGEST_REQUEST)
     try:
         yield
@@ -84,7 +84,7 @@ def listen(path: Path) -> socket.socket:
             raise Unusable(f"GPUBOT_SOCKET: {problem}")
         _remove_stale(path)
         bind(listening, path)
-        path.chmod(0o600)  # before listen(), because nobody can connect until then
+        path.chmod(0o600)  # before listen(), so that nobody else can connect first
         listening.listen(BACKLOG)
     except OSError as error:
         listening.close()
@@ -143,7 +143,7 @@ async def _serve_one(deps: Deps, reader: asyncio.StreamReader, writer: asyncio.S
 async def _answer(deps: Deps, line: bytes, user: int | None) -> Answer:
     """Return the outcome of a command, or the reason why nothing was done.
 
-    Text that people typed is not logged.
+    The command's arguments are never logged, because people have typed them.
     """
     kind = "unreadable"
     try:

@@ -27,10 +27,11 @@ _PEER = struct.Struct("3i")
 
 @contextmanager
 def short_path(path: Path) -> Iterator[str]:
-    """Yield a path of the socket that is short enough for `bind` and `connect` (at most LONGEST_PATH bytes).
+    """Yield a path to the socket that is short enough for `bind` and `connect` (at most LONGEST_PATH bytes).
 
-    If the system has /proc, the path leads through the open folder, so it refers to the same folder until the end
-    of the block. Raises OSError if there is no such folder.
+    The folder is opened, and the path leads through its file descriptor: `/proc/self/fd/7/gpubot.sock`. Until the
+    end of the block, it refers to the same folder even if someone renames or replaces it. On a system without
+    /proc, the path is unchanged. Raises OSError if there is no such folder.
     """
     folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
     try:
@@ -56,8 +57,8 @@ def bind(listening: socket.socket, path: Path) -> None:
 def listening_elsewhere(path: Path, table: Path = Path("/proc/net/unix")) -> list[Path]:
     """Return the sockets on this machine that have the same name as `path` and on which a program listens.
 
-    This also finds sockets outside the current user's data folder. Empty if the system doesn't provide this
-    information, because proc_net_unix(5) exists only on Linux.
+    A bot of another user, which has a different data folder, is found this way. Empty on systems other than Linux,
+    which don't have proc_net_unix(5).
     """
     found = set()
     with suppress(OSError):
@@ -71,15 +72,18 @@ def listening_elsewhere(path: Path, table: Path = Path("/proc/net/unix")) -> lis
 def socket_problem(path: Path, *, at: str | None = None, listens: bool = False) -> str | None:
     """Describe the problem with a socket or its folder, and how to solve it. None if there is no problem.
 
-    Both must belong to root or to the user who runs gpubot, and nobody else may have write access. That user is
-    the one who runs this process, unless root is sending a command to another user's gpubot. In that case it is
-    the owner of the socket, or the owner of the folder while there is no socket. Raises OSError if there is no
-    such folder.
+    The socket and its folder must belong to root or to the user who runs gpubot, and nobody else may have write
+    access.
+
+    The user who runs gpubot is normally the user of this process. The exception is that root sends a command to
+    another user's gpubot. In that case, the owner of the socket is assumed to run gpubot, or the owner of the
+    folder while there is no socket. Raises OSError if there is no such folder.
 
     Args:
-        path: The path that people know.
-        at: The same path through an open folder, from `short_path`.
-        listens: True if this process is gpubot itself, which will replace an existing socket.
+        path: The path as it was configured, for messages.
+        at: The path to use for the checks, from `short_path`. By default, `path` is used.
+        listens: True if this process is the bot, which will replace an existing socket. The socket itself isn't
+            checked in that case.
     """
     there = Path(at) if at is not None else path
     folder, file = there.parent.stat(), None
@@ -96,7 +100,7 @@ def socket_problem(path: Path, *, at: str | None = None, listens: bool = False) 
                 f"Only root and the user who runs gpubot, here {_name(user)}, may own it."
             )
     if folder.st_mode & _OTHERS_WRITE:
-        shared = folder.st_mode & stat.S_ISVTX  # such as /tmp, which has to stay as it is
+        shared = folder.st_mode & stat.S_ISVTX  # such as /tmp, whose mode must not be changed
         return (
             f"other users of this machine can write to {path.parent}, so they could replace "
             f"{path.name}. {'Name another folder.' if shared else f'Type: chmod go-w {path.parent}'}"
@@ -107,9 +111,9 @@ def socket_problem(path: Path, *, at: str | None = None, listens: bool = False) 
 
 
 def peer_problem(connection: socket.socket, path: Path, at: str) -> str | None:
-    """Describe the problem if the program at the other end doesn't run as the owner of the socket.
+    """Describe the problem if the program that listens on the socket doesn't run as the socket's owner.
 
-    None if it does, or if the system doesn't say which user it runs as.
+    None if it does, or if the system doesn't report the user of that program.
     """
     user, owner = user_of(connection), Path(at).lstat().st_uid
     if user is None or user == owner:
@@ -118,7 +122,10 @@ def peer_problem(connection: socket.socket, path: Path, at: str) -> str | None:
 
 
 def user_of(connection: socket.socket) -> int | None:
-    """Return the user at the other end of a connection, or None if the system doesn't say."""
+    """Return the ID of the user who runs the program at the other end of a connection.
+
+    None if the system doesn't report it.
+    """
     if not hasattr(socket, "SO_PEERCRED"):
         return None
     found = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _PEER.size)

@@ -33,7 +33,7 @@ PAGE = 1000
 
 @asynccontextmanager
 async def _opened(settings: Settings) -> AsyncIterator[tuple[Tx, Rules, Clock]]:
-    """Open a consistent snapshot of the database, even while a bot is using it.
+    """Open a consistent snapshot of the database, even while a bot is using it, and read the rules in force.
 
     Raises WrongPolicy if there are no valid rules.
     """
@@ -81,7 +81,7 @@ async def export_month(settings: Settings, month: str, project: str | None, fold
 
 
 def month_written(file: MonthFile) -> str:
-    """Return a line for the operator about the file that was written."""
+    """Return a line that tells the operator which file was written, and how much it contains."""
     state = "" if file.complete is not None else " The month is not complete."
     return f"{file.name}: {say_dollars(file.amount)} in {len(file.rows)} rows.{state}"
 
@@ -92,7 +92,11 @@ def month_written(file: MonthFile) -> str:
 async def export_events(settings: Settings, first: str, last: str, out: TextIO) -> None:
     """Write the events of a range of days as lines of JSON, oldest first.
 
-    The days are written like `2026-11-30`, and are days in the time zone of the invoice. Both are included.
+    Args:
+        settings: The settings of `gpubot run`.
+        first: The first day of the range, such as `2026-11-30`, in the time zone in which machines are invoiced.
+        last: The last day of the range, in the same format. Its events are included.
+        out: The stream to write to.
 
     Raises:
         Mistake: `first` or `last` isn't a valid day.
@@ -113,8 +117,8 @@ async def export_events(settings: Settings, first: str, last: str, out: TextIO) 
 def event_line(event: Event) -> str:
     """Return an event as JSON on one line, with its actor, time and facts.
 
-    Amounts are whole micro-dollars. Prices are decimals in quotes, in USD per hour. Durations are in ISO 8601
-    format.
+    Amounts are integers in micro-dollars. Prices are in USD per hour, as strings such as `"2.42"`, so that they
+    stay exact. Durations are in ISO 8601 format.
     """
     line: dict[str, Any] = event.model_dump(mode="json", exclude={"facts"})
     line["facts"] = event.facts.model_dump(mode="json", exclude_defaults=True)

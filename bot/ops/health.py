@@ -23,16 +23,16 @@ Report = dict[str, Any]
 LONGEST_WAIT = 60.0
 """The maximum time in seconds (wall clock) that a request to /health may wait."""
 READ_EVERY = 0.02
-"""The time in seconds (wall clock) between two reports while a request waits."""
+"""The time in seconds (wall clock) after which a waiting request creates its next report."""
 MOST_WAITERS = 3
-"""The maximum number of requests that may wait.
+"""The maximum number of requests that may wait at the same time. Further requests are answered immediately.
 
-Each waiting request may read the store 50 times a second, so any further request is answered immediately.
+The limit exists because each waiting request may read the store 50 times a second.
 """
 
 
 class Machines(NamedTuple):
-    """The source of the answer of /machines, and the token with which watchdog and bot recognize each other."""
+    """The answer of /machines, and the token with which watchdog and bot prove their identity to each other."""
 
     read: Callable[[], Awaitable[Report]]
     token: SecretStr
@@ -55,8 +55,8 @@ async def serve(
         clock: The clock for waiting requests.
         report: Returns the answer of /health.
         exposition: Returns the answer of /metrics.
-        works: Returns whether work is in progress. As long as it is, nothing is settled, so that a waiting request
-            needn't read any report.
+        works: Returns whether work is in progress. While there is work, a waiting request keeps waiting without
+            creating a report.
         ready: Returns whether Slack's requests can be sent to this process. Without it, there is no /ready.
         machines: The answer of /machines. Without it, there is no /machines.
 
@@ -68,9 +68,9 @@ async def serve(
     async def health(request: web.Request) -> web.Response:
         """Respond with the report. The status is 503 if the bot isn't well.
 
-        With `settled=REV&wait=S`, the response is delayed until everything is settled at that revision of the
-        clock or a later one, but for at most S seconds of wall-clock time. If MOST_WAITERS requests are already
-        waiting, it isn't delayed.
+        With `settled=REV&wait=S`, the response is delayed until all work is done and the clock has revision REV or
+        a later one, but for at most S seconds of wall-clock time. It isn't delayed if MOST_WAITERS other requests
+        are waiting.
         """
         nonlocal waiting
         try:
@@ -97,15 +97,16 @@ async def serve(
     async def live(_: web.Request) -> web.Response:
         """Respond as long as the event loop is running.
 
-        A lost database or a refused token is no reason to restart the process.
+        This is for supervisors that restart a process that doesn't respond. Nothing else is checked, because a
+        restart wouldn't help if the database is lost or a token is refused.
         """
         return web.Response(text="live")
 
     async def read_ready(_: web.Request) -> web.Response:
         """Respond with 200 while a load balancer can send Slack's requests here.
 
-        Once the process begins to stop, the status is 503. Trouble with the database doesn't count, because people
-        get a message about it.
+        Once the process begins to stop, the status is 503. It stays 200 while the database is unavailable, so that
+        people who use the bot get a message about the problem.
         """
         if ready is not None and await ready():
             return web.Response(text="ready")
@@ -166,7 +167,7 @@ def _machines_handler(machines: Machines) -> Callable[[web.Request], Awaitable[w
 def _seconds(text: str) -> float:
     """Parse a number of seconds.
 
-    Raises ValueError for anything else, and for `nan`, because a wait of that length would never end.
+    Raises ValueError for anything else. That includes `nan`, with which a request would wait forever.
     """
     seconds = float(text)
     if math.isnan(seconds):

@@ -31,7 +31,7 @@ from store.db import Database, Tx
 
 
 async def figures_now(store: Database, rules: Rules, now: datetime) -> Figures | None:
-    """Return the figures about what is running and what it costs.
+    """Return figures about the machines that are running and their cost.
 
     None if the store, or a rental in it, can't be read.
     """
@@ -79,8 +79,8 @@ class HealthReport:
     async def read(self) -> health.Report:
         """Return the answer of /health.
 
-        `settled` is true if nothing is due, in progress or undelivered at the clock revision that the report
-        names.
+        Its key `settled` is true if no work was due or in progress and all messages were delivered at the revision
+        of the clock that the report contains.
         """
         before, commits = self._under_way(), self.commits
         now = self.clock.now()
@@ -95,8 +95,8 @@ class HealthReport:
         due = next_due is not None and next_due <= now
         figures = await self._figures()
         under_way = self._under_way()
-        # The figures were read one after the other, so they describe the same moment only if nothing was running
-        # in the meantime.
+        # The values of this report were read one after the other. They belong to the same moment only if no work
+        # was running and nothing was committed in the meantime.
         quiet = not any(before.values()) and not any(under_way.values()) and commits == self.commits
         return {
             **wellness,
@@ -123,12 +123,12 @@ class HealthReport:
         return {**await self._wellness(), "machines": machines}
 
     async def _wellness(self) -> health.Report:
-        """Return whether the bot is well, and descriptions of what is wrong."""
+        """Return the keys `well` and `wrong` of a report: whether the bot is well, and all known problems."""
         trouble = [(part.vital, words) for part in self.parts for words in await part.trouble()]
         return {"well": not any(vital for vital, _ in trouble), "wrong": [words for _, words in trouble]}
 
     async def _figures(self) -> dict[str, Any]:
-        """Return additional figures from all parts. Figures of the same name are added up."""
+        """Return the figures that the parts contribute to /health. Figures with the same name are added up."""
         figures: dict[str, Any] = {}
         for part in self.parts:
             for name, value in (await part.figures()).items():
@@ -153,7 +153,7 @@ class HealthReport:
         self.commits += 1
 
     def _under_way(self) -> Counter[str]:
-        """Return the number of items in progress for each key of /health."""
+        """Return the numbers of work items in progress, by the key of /health under which they are reported."""
         under_way: Counter[str] = Counter()
         for part in self.parts:
             under_way[part.counted_as] += part.in_flight
@@ -187,8 +187,8 @@ async def _latest_end(tx: Tx, resource: WatchedResource, rules: Rules) -> dateti
     """Return the latest end that the lease allows, including the grace period, or None if it isn't known."""
     ended = resource.over_at or resource.destroying_since
     if ended is None and (resource.orphaned or not resource.newest):
-        # A machine from this attempt is an orphan. It is deleted as soon as it appears, which takes at most the
-        # provisioning timeout.
+        # The rental doesn't use the machine of this attempt, so it is deleted as soon as it appears. That takes at
+        # most as long as the provisioning timeout.
         ended = resource.intended_at + rules.procure.provision_timeout
     if ended is None and resource.ends_at is not None:
         ended = max(resource.ends_at, resource.latest_end or resource.ends_at)

@@ -1,8 +1,11 @@
 """Private parts of other packages that the bot relies on, and a check that they still exist.
 
-pyproject.toml has an upper bound for the version of each of these packages. Before you raise a bound, check these
-parts in the new version. Without the part of aiosqlite, a process that exits without closing its database would
-wait forever. Without the part of aiohttp, aiohttp could repeat a call unnoticed.
+pyproject.toml has an upper bound for the version of each of these packages. Before you raise a bound, check in the
+new version that the private parts still exist and have the same effect:
+
+- aiosqlite: `Connection._thread` is made a daemon thread. Otherwise, a process that exits without closing its
+  database would wait forever.
+- aiohttp: `ClientSession._retry_connection` is switched off. Otherwise, aiohttp could repeat a call unnoticed.
 """
 
 from __future__ import annotations
@@ -39,7 +42,8 @@ def check_dependencies(http: ModuleType = aiohttp, sqlite: ModuleType = aiosqlit
 def _missing_of_aiohttp(package: ModuleType) -> list[str]:
     """Return the missing parts of aiohttp.
 
-    The option also counts as missing if ClientSession's code for requests doesn't read it.
+    The option counts as present only if ClientSession's code for requests reads it: aiohttp could keep the
+    attribute but ignore it.
     """
     request = getattr(package.ClientSession, "_request", None)
     reads = isinstance(request, FunctionType) and "_retry_connection" in request.__code__.co_names

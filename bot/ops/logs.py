@@ -1,7 +1,7 @@
 """Log output: one structlog line for each fact, with IDs instead of content.
 
-Messages that libraries log become such lines too. Python's own reports of exceptions and warnings are replaced,
-because they contain the message of the exception, which may include a token, a key or text that people typed.
+Messages that libraries log become such lines too, without their text. Python's own reports of exceptions and
+warnings are replaced, because they contain messages that may include a token, a key or text that people typed.
 """
 
 from __future__ import annotations
@@ -23,25 +23,25 @@ from bot.model.records import Change
 from bot.tracebacks import as_text, parts_of, place
 
 QUIET = ("slack_bolt", "slack_sdk", "aiohttp", "httpx", "asyncssh", "alembic", "apscheduler", "sqlalchemy")
-"""Libraries whose log messages may contain content. Only their errors are logged."""
+"""Libraries whose log messages below the level ERROR are dropped, because they may contain content."""
 
 
 _STORY = {EventKind.ACCEPTED: "bought", EventKind.BLOCKED: "waiting"}
-"""Events whose log line has a different name than their kind."""
+"""The names of log lines that differ from the kind of their event."""
 
 
 class LibraryHandler(logging.Handler):
-    """Logs only the place where a library logged a message.
+    """Logs that a library has logged a message, and where in its code.
 
-    The message itself is omitted, because it may have content.
+    The message itself is omitted, because it may contain a secret or text that people typed.
     """
 
     def emit(self, record: logging.LogRecord) -> None:
         if record.levelno < logging.ERROR and record.name.partition(".")[0] in QUIET:
-            return  # the level from set_up_logs isn't enough, because Bolt's loggers set their own
+            return  # set_up_logs sets this level too, but Bolt's loggers override it
         error = record.exc_info[1] if record.exc_info else None
-        # Closing a broken database connection fails too. That needs no error line, because the code that used the
-        # connection logs the outage.
+        # When a database connection breaks, SQLAlchemy's pool logs that closing it has failed. A warning is enough
+        # for that, because the code that was using the connection logs the outage.
         broken = record.name.startswith("sqlalchemy.pool") and isinstance(error, OSError)
         structlog.get_logger().log(
             logging.WARNING if broken else record.levelno,
@@ -56,7 +56,7 @@ class LibraryHandler(logging.Handler):
 class _LossyStream:
     """A stream that drops output that can't be written.
 
-    If the disk with the log is full, the work that logs must continue.
+    Work must not fail just because its log lines can't be written, such as when the disk is full.
     """
 
     def __init__(self, stream: TextIO) -> None:
@@ -99,7 +99,7 @@ def log_change(change: Change) -> None:
 
 
 def keep_quiet() -> None:
-    """Log only exceptions that end the process. For commands whose output is for people."""
+    """Log nothing except exceptions that end the process, so that log lines don't disturb a command's output."""
     _configure(LogFormat.CONSOLE, logging.CRITICAL)
     logging.getLogger().handlers = [logging.NullHandler()]
 

@@ -16,22 +16,23 @@ from bot.model.attempt import Attempt
 from bot.model.state import State
 
 LATENESS_BUCKETS = (0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 900.0)
-"""The buckets in seconds.
+"""The upper bounds of the buckets in which the lateness of steps is counted, in seconds.
 
-Among them are 15 s, the time between two polls, and 15 minutes, after which a late purchase needs a new decision.
+Two of them matter to the bot: 15 s is the time between two polls, and a purchase that is 15 minutes late needs a
+new decision.
 """
 
 
 @dataclass(frozen=True)
 class Figures:
-    """Current figures about what is running and what it costs. Each is a gauge of the same name."""
+    """Current figures about running machines and their cost. Each figure is also a gauge of the same name."""
 
     dollars_per_hour: Decimal
     """The current price of all rented machines that are billing."""
     spent_dollars: Decimal
     """The total amount that has been billed so far."""
     reserved_dollars: Decimal
-    """The amount of the current month's budgets that rentals have reserved."""
+    """The amount that rentals have reserved in the current month's budgets."""
     idle_dollars_per_hour: Decimal
     """The current price of ready machines whose usage status is idle."""
     unknown_machines: int
@@ -122,7 +123,7 @@ class Metrics:
         """Count a step that failed because of a bug.
 
         Args:
-            what: The rental's state, `quote`, `wishes` or `engine`.
+            what: The kind of step that failed: the state of the rental, or else `quote`, `wishes` or `engine`.
         """
         self._failed.labels(what).inc()
 

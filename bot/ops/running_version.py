@@ -10,15 +10,15 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 GIT_TIMEOUT = 10.0
-"""In seconds (wall clock)."""
+"""The maximum time in seconds (wall clock) to wait for git."""
 
 
 def running_version() -> str:
     """Return the version and the commit, such as `gpubot 0.6.0 (commit 4229796c..)`.
 
-    pip records the origin of an installed package (https://packaging.python.org/specifications/direct-url/). If
-    that is a git repository, as with deploy/Dockerfile and docs/deploy-systemd.md, pip has recorded the commit. If
-    it is a checkout, git is queried. Otherwise the commit is unknown.
+    pip records from where a package was installed (https://packaging.python.org/specifications/direct-url/). If it
+    was a git repository, as with deploy/Dockerfile and docs/deploy-systemd.md, the record contains the commit. If
+    it was a local checkout in editable mode, git is asked for the commit. Otherwise the commit is unknown.
     """
     installed = distribution("gpubot")
     origin: dict[str, Any] = json.loads(installed.read_text("direct_url.json") or "{}")
@@ -29,7 +29,10 @@ def running_version() -> str:
 
 
 def _of_checkout(folder: Path) -> str | None:
-    """Return the commit that is checked out, and whether any files differ from it. None if git can't tell."""
+    """Return the commit that is checked out, followed by `, with changes` if any files differ from it.
+
+    None if git can't be run, or if the folder isn't a repository.
+    """
     commit = _git(folder, "rev-parse", "HEAD")
     return None if commit is None else commit + (", with changes" if _git(folder, "status", "--porcelain") else "")
 

@@ -1,6 +1,6 @@
 """Connects to machines by IP address or host name, and limits how much is read from a connection.
 
-Host names are looked up in DNS, because the machines belong to vendors.
+Vendors may report a host name instead of an IP address. It has to be looked up in DNS, which may not answer.
 """
 
 from __future__ import annotations
@@ -20,28 +20,29 @@ P = TypeVar("P", bound=asyncio.Protocol)
 RECEIVE_BUFFER = 16 * 1024
 """The size in bytes of the kernel's receive buffer for a connection.
 
-asyncssh processes everything that has arrived at once, so a server that sends many small packets together would
-block the event loop.
+It limits how much data can accumulate before asyncssh processes it, for the reason given at AT_ONCE.
 """
 AT_ONCE = 4 * 1024
-"""The number of bytes that are passed on to asyncssh at once.
+"""The maximum number of bytes that are passed on to asyncssh at once.
 
-The event loop can do other work between two pieces. asyncssh processes everything that it gets without a pause, so
-a server that sends many small packets would otherwise block the event loop.
+asyncssh processes all data that it receives in one go. A server that sends many small packets could block the
+event loop this way. With small pieces, the event loop can do other work in between.
 """
 NAMES_OF_VENDOR = 2
-"""The number of names that may be looked up at the same time for one vendor.
+"""The maximum number of concurrent DNS lookups for the machines of one vendor.
 
-If the vendor's DNS server doesn't answer, each lookup occupies a thread for half a minute.
+If the vendor's DNS server doesn't answer, each lookup occupies a thread for half a minute. The limit leaves
+threads for other vendors.
 """
 PATIENCE = 1.0
 """The time in seconds (wall clock) to wait for a lookup before the name's last known addresses are used."""
 MOST_REMEMBERED = 10_000
-"""The number of names whose last addresses are remembered."""
+"""The maximum number of names whose last addresses are remembered."""
 _NAMES = ThreadPoolExecutor(32, thread_name_prefix="gpubot-names")
 """The threads that look up the names of machines.
 
-The rest of the bot uses the default threads, so that it never waits for a vendor whose DNS server doesn't answer.
+The rest of the bot uses asyncio's default threads. It therefore isn't delayed if these threads wait for a DNS
+server that doesn't answer.
 """
 
 _Addresses: TypeAlias = list[tuple[Any, ...]]
@@ -95,7 +96,8 @@ class Connector:
             self._look_ups[host] = look_up
             look_up.add_done_callback(lambda _: self._look_ups.pop(host))
         known = self._last.get(host)
-        # `wait_for` would cancel the lookup for everyone who is waiting for it.
+        # Don't use `wait_for`: after the timeout, it would cancel the lookup, for which other callers may be
+        # waiting.
         await asyncio.wait({look_up}, timeout=PATIENCE if known else None)
         return look_up.result() if look_up.done() else known or []
 
@@ -111,7 +113,8 @@ class Connector:
                 return self._last.get(host, []) if error.errno == socket.EAI_AGAIN else []
             except OSError:
                 return []
-        self._last.pop(host, None)  # so that the name moves to the end of the dict, which is in order of age
+        # Remove the name first, so that it moves to the end of the dict: its first name is dropped as the oldest.
+        self._last.pop(host, None)
         self._last[host] = found
         if len(self._last) > MOST_REMEMBERED:
             del self._last[next(iter(self._last))]

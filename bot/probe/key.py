@@ -1,6 +1,6 @@
 """The probe's SSH key, one for each installation.
 
-On a machine, the key can only run the probe's script.
+Machines allow whoever logs in with this key to run the probe's script, and nothing else.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class ProbeKey:
 
     @property
     def secret(self) -> bytes:
-        """Return 32 bytes that only the holder of the private key can compute. They are used to hash addresses."""
+        """Return a secret of 32 bytes that is derived from the private key, and is used to hash addresses."""
         return sha256(b"gpubot: addresses" + self.private.export_private_key("pkcs8-der")).digest()
 
 
@@ -85,7 +85,7 @@ def probe_key_in(path: Path) -> ProbeKey:
         key = asyncssh.import_private_key(read_text(path, LARGEST_FILE))
     except Unreadable as error:
         raise Unusable(f"GPUBOT_PROBE_KEY_FILE: I can't read the file: {error}.") from None
-    except ValueError:  # asyncssh raises KeyImportError, a subclass; a damaged key may raise others
+    except ValueError:  # asyncssh's KeyImportError, or another one if the key is damaged
         raise Unusable(
             "GPUBOT_PROBE_KEY_FILE: the file has no private SSH key that works without a passphrase."
         ) from None

@@ -18,15 +18,15 @@ from bot.probe.report import is_complete, read_report
 
 SECONDS = 5.0
 HOST_KEY_SECONDS = 2.0
-"""The time in seconds (wall clock) for reading the host key.
+"""The maximum time in seconds (wall clock) for reading the host key.
 
-It is short, because the owner isn't notified that the machine is ready before this is done. If it fails, the next
-checks try again.
+It is short because the owner is notified that the machine is ready only after this attempt. If the attempt fails,
+it is repeated with the next checks of the machine.
 """
 PROBE_RUN_SECONDS = 15.0
 MAX_LINE = 1024
 MAX_LINES = 30
-"""The maximum number of lines to read. A server may send other lines before its banner (RFC 4253, section 4.2)."""
+"""The maximum number of lines to read until the banner. A server may send other lines first (RFC 4253, 4.2)."""
 HOST_KEY_BYTES = 16 * 1024
 """The maximum number of bytes that a server may send before its host key is known. OpenSSH sends 2 KiB."""
 PROBE_RUN_BYTES = 64 * 1024
@@ -40,9 +40,9 @@ HOST_KEY_ALGORITHMS = (
     "rsa-sha2-512",
     "rsa-sha2-256",
 )
-"""The host key algorithms in the order of ssh_config(5).
+"""The host key algorithms, in the same order as in ssh_config(5).
 
-If a server has several keys, OpenSSH then shows people the same one that the bot has read.
+If a server has several host keys, the bot therefore reads the same one that OpenSSH shows to people who log in.
 """
 KEX_ALGORITHMS = (
     "curve25519-sha256",
@@ -92,8 +92,8 @@ class SshProber:
             host_key_seconds: The time limit of `host_key`, if it is shorter than `seconds`.
             probe_run_seconds: The time limit of `run_probe`.
         """
-        # asyncssh looks up the name of the local user, although the name isn't used. In a container there may be
-        # none.
+        # asyncssh looks up the name of the local user, although it doesn't need the name here. In a container, the
+        # user may not have a name, and the lookup would fail.
         os.environ.setdefault("LOGNAME", "gpubot")
         key = key or new_probe_key()
         self._key, self._secret = key.private, key.secret
@@ -131,13 +131,14 @@ class SshProber:
                         config=None,
                         kex_algs=KEX_ALGORITHMS,
                         server_host_key_algs=HOST_KEY_ALGORITHMS,
-                        # Keep asyncssh from using the keys in ~/.ssh or those of an agent.
+                        # With these options, asyncssh uses neither the keys in ~/.ssh nor the keys of an agent.
                         options=asyncssh.SSHClientConnectionOptions(
                             config=None, client_keys=None, known_hosts=None
                         ),
                     )
         except Exception as error:
-            # A server can make asyncssh raise any exception. A machine is usable even if its host key isn't known.
+            # Catch everything, because what a server sends can make asyncssh raise any exception. The machine is
+            # usable even if its host key isn't known.
             _log.info("probe.no_host_key", error=type(error).__name__)
             return None
         return key.get_fingerprint("sha256") if key is not None else None
@@ -158,7 +159,7 @@ class SshProber:
                     tunnel = LimitedConnection(sock, PROBE_RUN_BYTES)
                     await _run_script(host, port, client, session, tunnel, command=ask_for(ending))
         except Exception as caught:
-            # A server can make asyncssh raise any exception.
+            # Catch everything, because what a server sends can make asyncssh raise any exception.
             error = caught
         report = read_report(session.answer, self._secret) if client.logged_in else None
         missed = None if report is not None else _why(client, error)
@@ -186,9 +187,9 @@ class _Client(asyncssh.SSHClient):
         self._keys = [key]
         self._pinned = pinned
         self.shown: str | None = None
-        """The fingerprint that the server presented.
+        """The fingerprint of the host key that the server presented.
 
-        Once `offered` is set, the server has proven that it has the private key.
+        Only once `offered` is true has the server proven that it has the private key for it.
         """
         self.changed = False
         self.offered = False
@@ -199,12 +200,15 @@ class _Client(asyncssh.SSHClient):
     def validate_host_public_key(self, host: str, addr: str, port: int, key: asyncssh.SSHKey) -> bool:
         self.shown = key.get_fingerprint("sha256")
         self.changed = self._pinned is not None and self._pinned != self.shown
-        self._pinned = self.shown  # the server may begin another key exchange
+        self._pinned = self.shown  # a later key exchange of this connection must use the same key
         return not self.changed
 
     @override
     def public_key_auth_requested(self) -> list[asyncssh.SSHKey]:
-        """Return the key on the first call, and no key afterwards. asyncssh calls this after the key exchange."""
+        """Return the probe's key on the first call, and no key afterwards.
+
+        asyncssh calls this after the key exchange, until a key is accepted or there are no more keys.
+        """
         self.offered = True
         keys, self._keys = self._keys, []
         return keys
@@ -223,7 +227,7 @@ class _Session(asyncssh.SSHClientSession[bytes]):
 
     @override
     def data_received(self, data: bytes, datatype: asyncssh.DataType) -> None:
-        if datatype is None:  # any other value means the error output
+        if datatype is None:  # otherwise the data is from stderr
             self.answer += data
             if is_complete(self.answer):
                 self.over.set()
@@ -257,9 +261,10 @@ def _why(client: _Client, error: Exception | None) -> Missed:
     if client.logged_in:
         return Missed.UNREADABLE
     if client.offered:
-        # A server that refuses a key may also just close the connection.
+        # Don't check the class of the error: a server may refuse the key by just closing the connection.
         return Missed.NO_ANSWER if isinstance(error, TimeoutError) else Missed.REFUSED
-    # Either the server accepts no keys at all, or it refuses the key before it has proven its identity.
+    # The key was never offered. If the server has presented a host key and then denied the login, the key counts
+    # as refused: such a server accepts no keys at all, or refuses this one before it has proven its identity.
     refused = client.shown is not None and isinstance(error, asyncssh.PermissionDenied)
     return Missed.REFUSED if refused else Missed.NO_ANSWER
 
@@ -274,12 +279,11 @@ async def _run_script(
         config=None,
         client_factory=lambda: client,
         username="root",
-        # `client` provides the key. With None, asyncssh doesn't use the keys in ~/.ssh or those of an agent
-        # either.
+        # `client` provides the key. With None, asyncssh uses neither the keys in ~/.ssh nor the keys of an agent.
         client_keys=None,
         preferred_auth=["publickey"],
         gss_host=None,
-        # With empty lists, `client` checks every host key, and ~/.ssh/known_hosts isn't read.
+        # With empty lists, ~/.ssh/known_hosts isn't read, and asyncssh asks `client` about each host key.
         known_hosts=([], [], []),
         server_host_key_algs=HOST_KEY_ALGORITHMS,
         kex_algs=KEX_ALGORITHMS,
@@ -288,7 +292,8 @@ async def _run_script(
         login_timeout=0,  # the timeout of the whole probe run applies instead
     )
     try:
-        # If the key's line in authorized_keys has `command=`, the machine runs the probe whatever command is sent.
+        # The key's line in authorized_keys may have the option `command=`. Then the machine ignores this command
+        # and runs the probe in any case.
         await connection.create_session(
             lambda: session,
             command,

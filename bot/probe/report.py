@@ -31,11 +31,11 @@ MOST_LINES = 1000
 """The maximum number of lines. A machine with 64 GPUs and 256 connections prints about 600."""
 MOST_GPUS = 64
 MOST_PEERS = 256
-"""The maximum number of connections that are counted. If there are more, this number is reported."""
+"""The maximum number of connections to count. If there are more, this number is reported instead."""
 LONGEST_NAME = 64
 """The maximum length of a GPU's name in characters."""
 HIGHEST_MIB, HIGHEST_WATTS = 100_000_000, 100_000
-"""The highest plausible values, 100 TB and 100 kW. A higher value counts as missing."""
+"""The highest plausible memory (100 TB) and power (100 kW) of a GPU. A higher value counts as missing."""
 
 _NUMBER = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,9})?")
 _INDEX = re.compile(r"[0-9]{1,2}")
@@ -46,7 +46,7 @@ _ON_ENDING = re.compile(
     f"(none|there)|refused ({'|'.join(OnEndingRefused)})|running {_END}|ended ([0-9]{{1,3}}) {_END}"
 )
 _TIMED_OUT = "137"
-"""The exit status of a shell command that was ended by SIGKILL: 128 + 9.
+"""The exit status of nvidia-smi after it was ended by SIGKILL because it hung: 128 + 9.
 
 See pubs.opengroup.org/onlinepubs/9799919799, Shell Command Language, 2.8.2.
 """
@@ -68,8 +68,8 @@ def read_report(answer: bytes | bytearray, secret: bytes) -> Report | None:
 
     Args:
         answer: The output of the machine.
-        secret: At most 32 bytes that the hashes of addresses are computed with. Without a secret, an address could
-            be found by trying all addresses.
+        secret: A secret of at most 32 bytes with which addresses are hashed. Without it, anyone who knows a hash
+            could find its address by hashing all possible addresses.
     """
     between = _between(answer)
     if between is None:
@@ -84,14 +84,14 @@ def read_report(answer: bytes | bytearray, secret: bytes) -> Report | None:
 
 
 def _between(answer: bytes | bytearray) -> bytes | None:
-    """Return the lines between the first and last line of a report, or None if one of those is missing."""
+    """Return the lines between the first and the last line of a report, or None if either of them is missing."""
     begin = _after_line(answer, FIRST_LINE, 0)
     end = -1 if begin < 0 else _after_line(answer, LAST_LINE, begin)
     return None if end < 0 else bytes(answer[begin : end - len(LAST_LINE)])
 
 
 def _after_line(answer: bytes | bytearray, line: bytes, start: int) -> int:
-    """Return the position after the first such line that begins at `start` or later, or -1 if there is none."""
+    """Return the position after the first occurrence of a line at `start` or later, or -1 if there is none."""
     if answer.startswith(line, start):
         return start + len(line)
     found = answer.find(b"\n" + line, max(start - 1, 0))
@@ -108,7 +108,7 @@ class _Reader:
         self._peers_read = False
         self._gpus: dict[int, GpuUse] = {}
         self._all_read = False
-        """True once a second round of readings has begun, which means that the first round had every GPU."""
+        """True once a second reading of any GPU has arrived, so the first round of readings included all GPUs."""
         self._models: dict[int, GpuModel] = {}
         self._outcome: str | None = None
         self._setup: SetupProgress | None = None
@@ -143,9 +143,9 @@ class _Reader:
         )
 
     def _why_not_all(self) -> Missed | None:
-        """Return the reason why readings of GPUs are missing, or None if there is no such reason.
+        """Return the reason why readings are missing for some or all GPUs, or None if none are missing.
 
-        If the driver hangs at a GPU, nothing is known about that GPU and those after it.
+        If the driver hangs while reading a GPU, the readings of that GPU and of all later ones are missing.
         """
         if self._outcome == _TIMED_OUT and not self._all_read:
             return Missed.NVIDIA_SMI_HANGS
@@ -156,7 +156,10 @@ class _Reader:
         return Missed.NO_GPU if self._outcome == "0" else Missed.UNREADABLE
 
     def _read_own(self, rest: str) -> None:
-        """Parse the probe's own connection, $SSH_CONNECTION: `203.0.113.7 51234 10.0.0.4 22`."""
+        """Parse the probe's own connection, which isn't counted as a peer.
+
+        It has the format of $SSH_CONNECTION: `203.0.113.7 51234 10.0.0.4 22`.
+        """
         address, _, port = rest.partition(" ")
         self._own = _as_proc_writes(address, port.partition(" ")[0])
 
@@ -174,8 +177,8 @@ class _Reader:
     def _read_setup(self, rest: str) -> None:
         """Parse the progress of the setup script: `running`, `done`, `failed 1` or `failed 1 12`.
 
-        The numbers are the exit status and the line of the script. Anything else is ignored: the setup script runs
-        as root, so it can write anything into its status file.
+        The numbers are the exit status of the script and the line at which it failed. Anything else is ignored:
+        the setup script runs as root, so it can write anything into its status file.
         """
         if found := _SETUP.fullmatch(rest):
             state = SetupState(found[1])
@@ -185,8 +188,9 @@ class _Reader:
     def _read_on_ending(self, rest: str) -> None:
         """Parse the progress of on-ending.sh.
 
-        It is `none`, `there`, `refused owner`, `running 1764365000` or `ended 1 1764365000`. The numbers are the
-        exit status and the end for which the script was started. Anything else is ignored.
+        The progress is `none`, `there`, `refused owner`, `running 1764365000` or `ended 1 1764365000`. The small
+        number is the script's exit status. The large one is the end of the lease for which the script was started,
+        in Unix seconds. Anything else is ignored.
         """
         found = _ON_ENDING.fullmatch(rest)
         if found is None:
@@ -246,7 +250,7 @@ def _highest(one: int | None, other: int | None) -> int | None:
 def _as_proc_writes(address: str, port: str) -> str | None:
     """Return an address and port in the format of /proc/net/tcp, or None if they aren't valid.
 
-    Each group of 4 bytes is written as a hexadecimal number of a little-endian machine
+    In this format, each group of 4 bytes is written as a hexadecimal number in little-endian order
     (docs.kernel.org/networking/proc_net_tcp.html).
     """
     try:
@@ -261,5 +265,5 @@ def _as_proc_writes(address: str, port: str) -> str | None:
 
 
 def _without_mapping(peer: str) -> str:
-    """Return an IPv4 peer of an IPv6 socket (`::ffff:203.0.113.7`) as a plain IPv4 peer, as sshd writes it."""
+    """Return an IPv4-mapped IPv6 peer (`::ffff:203.0.113.7`) as a plain IPv4 peer, the form that sshd uses."""
     return peer.removeprefix("0000000000000000FFFF0000") if len(peer) > 13 else peer

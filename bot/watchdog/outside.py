@@ -1,6 +1,7 @@
 """Queries the bot and the market, and posts to Slack.
 
-Of an answer or an address, only the status is logged.
+Only the statuses and error codes of answers are logged. The rest of an answer and the addresses may contain
+secrets.
 """
 
 from __future__ import annotations
@@ -28,12 +29,12 @@ from bot.watchdog.state import Account, BotAnswer, Living, Trouble
 SECONDS = 30.0
 """The time in seconds (wall clock) to wait for an answer of the bot or of Slack.
 
-A bot that is slow isn't well, but it is reachable.
+It is long so that a bot that is merely slow doesn't count as unreachable.
 """
 LARGEST_ANSWER = 16 * 1024 * 1024
 LARGEST_OF_SLACK = 64 * 1024
 CLOCKS_DIFFER = timedelta(minutes=10)
-"""The difference to Slack's clock beyond which this machine's clock is considered wrong."""
+"""The difference from Slack's clock above which this machine's clock is considered wrong."""
 _GATEWAY_ERRORS = frozenset({502, 503, 504})
 """The statuses that a gateway returns if it can't reach the server (RFC 9110, section 15.6)."""
 
@@ -44,8 +45,9 @@ class Posted(NamedTuple):
     """The outcome of posting a message."""
 
     taken: bool
+    """True if Slack has confirmed that it accepted the message."""
     clock_is_wrong: bool = False
-    """True if Slack's clock differs from this machine's."""
+    """True if this machine's clock differs from Slack's by more than CLOCKS_DIFFER."""
 
 
 class Outside:
@@ -60,7 +62,7 @@ class Outside:
         self._clock = clock
 
     async def ask_bot(self) -> BotAnswer:
-        """Query the bot. An answer that the bot didn't sign never contains machines."""
+        """Query the bot. The result contains machines only if the bot has signed its answer."""
         token, nonce = self._settings.machines_token, new_nonce()
         headers = {NONCE_HEADER: nonce, SIGNATURE_HEADER: sign_request(token, nonce)}
         try:
@@ -105,8 +107,8 @@ class Outside:
     async def delete(self, resource_id: str) -> str | None:
         """Delete a resource.
 
-        Returns None if the market accepted the deletion, or no longer knows the resource; otherwise the reason as
-        a sentence.
+        Returns None if the market accepted the deletion or doesn't know the resource any more. Otherwise, returns
+        a sentence with the reason why the resource isn't being deleted.
         """
         try:
             accepted = await self._market.delete(resource_id)
@@ -117,7 +119,7 @@ class Outside:
         return None
 
     async def post(self, text: str) -> Posted:
-        """Post a message to Slack. If the answer is lost, the message counts as not taken."""
+        """Post a message to Slack. Without an answer, it counts as not accepted, so it will be posted again."""
         settings = self._settings
         headers, body = {}, {"text": text}
         if settings.webhook is None and settings.slack_bot_token is not None:
@@ -135,7 +137,10 @@ class Outside:
             return Posted(taken=False)
 
     def _differs(self, headers: Mapping[str, str]) -> bool:
-        """Return whether an answer's Date header (RFC 9110, section 6.6.1) differs from this machine's clock."""
+        """Return whether this machine's clock differs too much from the Date header of an answer.
+
+        RFC 9110, section 6.6.1, describes the header.
+        """
         theirs = http_date(headers.get("Date", ""))
         return theirs is not None and abs(theirs - self._clock.real()) > CLOCKS_DIFFER
 
@@ -150,7 +155,7 @@ def _signed_answer(body: bytes) -> BotAnswer:
 
 
 def _unsigned_answer(status: int, headers: Mapping[str, str]) -> BotAnswer:
-    """Interpret an answer that may come from anybody. It never contains machines."""
+    """Interpret an answer without a valid signature, which may not come from the bot, so its body is ignored."""
     trouble = Trouble.UNREACHABLE if status in _GATEWAY_ERRORS else Trouble.UNUSABLE
     why = f"its address answers with error {status}"
     if status < 400:

@@ -13,20 +13,23 @@ from bot.watchdog.state import Announced, Deletion, Options, Outage, Poll, State
 WARN_AFTER = timedelta(minutes=15)
 """The time for which the bot must be unwell before the first warning."""
 APART = timedelta(hours=1)
-"""The minimum time between the first warning and the next message."""
+"""The minimum time between the first warning of an outage and the first announcement about machines."""
 AFTER_END = timedelta(hours=2)
-"""The minimum time for which a machine is past its end before it is deleted."""
+"""The minimum time by which a machine must be past its end before it is deleted."""
 NOTICE = timedelta(hours=1)
 """The minimum time between the announcement of a deletion and the deletion."""
 LONGEST_GAP = timedelta(minutes=10)
-"""The time without a poll after which all deletions have to be announced again."""
+"""The longest interruption of polling after which deletions that were announced before remain valid.
+
+After a longer interruption, each deletion has to be announced again.
+"""
 RETRY_AFTER = timedelta(minutes=10)
-"""The time after which the deletion of a machine that is still alive is requested again."""
+"""The time after which the deletion of a machine is requested again if the machine is still alive."""
 MOST_NOTES = 20
 
 
 class Kind(StrEnum):
-    """The kind of a message, which determines what changes once Slack has taken it."""
+    """The kind of a message. It determines how the state changes once Slack has accepted the message."""
 
     NOTE = "note"
     WARNING = "warning"
@@ -42,17 +45,17 @@ class Message(Frozen):
 
 
 class Decision(Frozen):
-    """The outcome of a poll: the new state, and what to do."""
+    """The new state after a poll, and the messages and deletions that follow from it."""
 
     state: State
     say: tuple[Message, ...] = ()
-    """The messages to post, in order. A message counts as posted only once Slack has taken it (see `said`)."""
+    """The messages to post, in order. A message counts as posted only once Slack has accepted it (see `said`)."""
     delete: tuple[str, ...] = ()
     """The IDs of the resources to delete."""
 
 
 def decide(state: State, poll: Poll, options: Options) -> Decision:
-    """Decide what to do after a poll."""
+    """Decide which messages to post and which machines to delete after a poll."""
     outage = _outage(state, poll)
     if outage is None and state.outage is not None and state.outage.warned_at is not None:
         state = with_note(state, words.well_again(state.outage, poll.at))
@@ -84,11 +87,11 @@ def decide(state: State, poll: Poll, options: Options) -> Decision:
 
 
 def said(state: State, message: Message, at: datetime, *, clock_is_wrong: bool = False) -> State:
-    """Return the state after Slack took a message at `at`.
+    """Return the new state after Slack has accepted a message.
 
     Args:
         state: The state before.
-        message: The message that Slack took.
+        message: The message that was accepted.
         at: The current time.
         clock_is_wrong: True if Slack's clock differs from this machine's.
     """
@@ -100,7 +103,7 @@ def said(state: State, message: Message, at: datetime, *, clock_is_wrong: bool =
     if message.kind is Kind.WARNING:
         return changed(state, outage=changed(outage, warned_at=at))
     named = [one.resource_id for one in message.announces]
-    # The hour's notice begins when people can read the announcement.
+    # The period of notice begins now, because people couldn't read the announcement before it was posted.
     announced = tuple(
         changed(one, delete_at=None if clock_is_wrong or one.delete_at is None else at + NOTICE)
         for one in message.announces
@@ -114,7 +117,7 @@ def said(state: State, message: Message, at: datetime, *, clock_is_wrong: bool =
 
 
 def deleted(state: State, resource_id: str, at: datetime, *, failure: str | None) -> State:
-    """Return the state after the deletion of a resource was requested.
+    """Return the new state after the watchdog has requested the deletion of a resource.
 
     Args:
         state: The state before.
@@ -139,14 +142,14 @@ def deleted(state: State, resource_id: str, at: datetime, *, failure: str | None
 
 
 def with_note(state: State, text: str) -> State:
-    """Return the state with one more text that is to be posted."""
+    """Return the state with one more note, a text that is posted as soon as Slack accepts it."""
     return changed(state, notes=(*state.notes, text)[-MOST_NOTES:])
 
 
 def _with_wrong(state: State, poll: Poll, options: Options) -> State:
-    """Add a note if something has been wrong with Slack for WARN_AFTER although the bot is well.
+    """Add a note if the bot is well but has been unable to use Slack for WARN_AFTER.
 
-    The bot can't notify people of such a problem itself. Another note is added when the problem is over.
+    The bot itself can't notify people of this problem. Another note is added when the problem is over.
     """
     if poll.bot.trouble is not None:
         return state
@@ -170,8 +173,8 @@ def _outage(state: State, poll: Poll) -> Outage | None:
         return Outage(since=poll.at - watched, watched=watched)
     if poll.continues:
         return changed(before, watched=before.watched + watched)
-    # There was a gap without polls, or the clock was set. If someone stopped the watchdog to prevent a deletion,
-    # the deletion must not happen immediately after the next start.
+    # Polling was interrupted, or the clock was set. Someone may have stopped the watchdog to prevent a deletion,
+    # so deletions that were announced before the interruption must not happen immediately after it.
     keeps = timedelta(0) <= gap <= LONGEST_GAP
     return changed(before, announced=before.announced if keeps else (), clock_is_wrong=False)
 
@@ -179,14 +182,15 @@ def _outage(state: State, poll: Poll) -> Outage | None:
 def _with_later_ends(
     machines: tuple[WatchedMachine, ...], state: State, outage: Outage
 ) -> tuple[tuple[WatchedMachine, ...], Outage]:
-    """Keep known ends from becoming earlier while the bot is not well.
+    """Prevent the ends of machines from becoming earlier while the bot isn't well.
 
-    Such a bot may have a wrong clock, or a database from a backup. An unknown end counts as the latest of all,
-    because a machine without an end is never deleted.
+    A bot that isn't well may report wrong ends, because its clock is wrong or its database is an old backup. If
+    the reported end of a machine differs from the known one, the later of both is used. An unknown end counts as
+    later than any other, because a machine without an end is never deleted.
 
     Returns:
-        The machines that the bot named, with the later of both ends; and the outage, which keeps the known ends of
-        all other machines.
+        The machines that the bot has reported, with the later ends; and the outage, which now stores the known
+        ends of the machines that the bot hasn't reported this time.
     """
     known = {**outage.unnamed_ends, **{one.resource_id: one.ends_at for one in state.machines}}
     later = tuple(
@@ -202,25 +206,26 @@ def _later(end: datetime | None, other: datetime | None) -> datetime | None:
 
 
 def _may_delete(outage: Outage, poll: Poll, options: Options) -> bool:
-    """Return whether anything may be deleted.
+    """Return whether the watchdog may delete machines now.
 
-    If something responds at the bot's address without proving that it is the bot, the bot is probably running, and
-    people may have extended their machines. Then nothing is deleted.
+    It may not if something responds at the bot's address without proving that it is the bot. In that case, the bot
+    is probably running, and people may have extended the leases of their machines.
     """
     answers = poll.bot.trouble is Trouble.UNUSABLE
     return options.destroy and not answers and not outage.clock_is_wrong
 
 
 def _living(state: State, poll: Poll) -> list[WatchedMachine]:
-    """Return the machines that the bot named and that are alive on the account."""
+    """Return the machines that the bot has reported and that are still alive on the account."""
     alive = {one.resource_id for one in poll.account.living or ()}
     return [machine for machine in state.machines if machine.resource_id in alive]
 
 
 def _announcement(state: State, outage: Outage, poll: Poll, options: Options) -> list[Message]:
-    """Return the message about machines that will be deleted in NOTICE, or that are still alive past their end.
+    """Return a message about machines past their end, at most one.
 
-    Empty if people have already been notified of all of them.
+    If the watchdog may delete machines, the message announces that these machines will be deleted after NOTICE. If
+    not, it says that they are still running. Empty if people have already been notified of all of these machines.
     """
     deletes = _may_delete(outage, poll, options)
     known = {
@@ -254,8 +259,9 @@ def _announcement(state: State, outage: Outage, poll: Poll, options: Options) ->
 def _to_delete(state: State, outage: Outage, poll: Poll, options: Options) -> tuple[str, ...]:
     """Return the IDs of the resources to delete now.
 
-    Each of them is in the state file with an end, has been past its end for AFTER_END, and is alive on the
-    account. Its deletion was announced at least NOTICE ago.
+    A machine is deleted only if all of this is true: the bot has reported it with an end, it has been past this
+    end for at least AFTER_END, its deletion was announced at least NOTICE ago, and it is still alive on the
+    account.
     """
     if not _may_delete(outage, poll, options):
         return ()

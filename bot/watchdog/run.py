@@ -25,11 +25,14 @@ from bot.watchdog.state import Options, Poll, State, StateFile, Trouble
 
 EVERY = timedelta(minutes=1)
 LONGEST_TURN = 600.0
-"""In seconds (wall clock). If the last poll was longer ago, the process was suspended in the meantime."""
-CLOCK_WAS_SET = 60.0
-"""The difference in seconds between the time that has passed by the wall clock and by the monotonic clock.
+"""The longest plausible time in seconds (wall clock) between two polls.
 
-If it is larger than this, the wall clock was set, or the machine slept.
+If the last poll was longer ago, the process must have been suspended in the meantime.
+"""
+CLOCK_WAS_SET = 60.0
+"""The seconds by which the wall clock and the monotonic clock may disagree about the time since the last poll.
+
+If they differ by more than this, the wall clock was set, or the machine slept.
 """
 
 log = structlog.get_logger("gpubot.watchdog")
@@ -82,7 +85,7 @@ class Watchdog:
         self._state = State()
         self._trouble: Trouble | None = None
         self._polled: tuple[float, float] | None = None
-        """The time of this process's last poll, by the wall clock and by the monotonic clock."""
+        """The time of the last poll in this process by the wall clock, and the same by the monotonic clock."""
 
     def begin(self) -> None:
         """Read the state file. Raises Unusable if it can't be read and written."""
@@ -138,7 +141,7 @@ class Watchdog:
     def _continues(self) -> bool:
         """Return whether this process has been running without interruption since its last poll.
 
-        It has not if the process was suspended, or if the machine's clock was set.
+        False for the first poll, if the process was suspended, or if the machine's clock was set.
         """
         before = self._polled
         real, monotonic = self._clock.real().timestamp(), self._clock.monotonic()
@@ -149,7 +152,10 @@ class Watchdog:
         return passed <= LONGEST_TURN and abs(real - before[0] - passed) < CLOCK_WAS_SET
 
     def _keep(self, state: State) -> None:
-        """Write the state file if the state has changed. If that fails, the state is kept in memory."""
+        """Set the new state, and write it to the state file if it has changed.
+
+        If writing fails, the problem is logged, and the state is kept in memory only.
+        """
         if state == self._state:
             return
         self._state = state

@@ -33,7 +33,7 @@ from bot.errors import Mistake
 from bot.net.proxies import is_loopback
 
 _SHARED = ipaddress.ip_network("100.64.0.0/10")
-"""Addresses between a carrier and its customers (RFC 6598). Private networks such as Tailscale use them too."""
+"""The address range for carrier-grade NAT (RFC 6598). Private networks such as Tailscale use it too."""
 
 
 class WatchdogSettings(CommandSettings):

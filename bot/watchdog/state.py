@@ -1,6 +1,6 @@
 """The results of a poll, and the state that the watchdog keeps in a file.
 
-With the file, the watchdog continues after a restart where it stopped.
+Thanks to the file, the watchdog continues after a restart where it left off.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ LARGEST_FILE = 16 * 1024 * 1024
 
 
 class Trouble(StrEnum):
-    """The reason why a poll found no bot that is well."""
+    """The kinds of problems that a poll can find with the bot."""
 
     NOT_WELL = "not_well"
-    """The bot says so itself."""
+    """The bot has answered, and reports that it isn't well."""
     UNREACHABLE = "unreachable"
-    """Nothing responds, or a gateway reports that nothing does. The bot may be running even so."""
+    """Nothing responds at the bot's address, or a gateway there can't reach the bot. It may be running even so."""
     UNUSABLE = "unusable"
     """Something responds without proving that it knows the token. The bot is probably running.
 
@@ -43,12 +43,12 @@ class BotAnswer(Frozen):
     """The bot's answer to a poll."""
 
     trouble: Trouble | None = None
-    """None if the bot is well."""
+    """The kind of problem. None if the bot is well."""
     why: str = ""
-    """A description of the trouble that continues a sentence.
+    """A description of the problem that can be inserted into a sentence, such as `the connection broke`.
 
-    If the bot is well, a description of what is wrong nevertheless, such as that Slack refuses its token. The text
-    is data, never markup.
+    A bot that is well may report a problem too, such as that Slack refuses its token. The text comes from outside,
+    so it must never be interpreted as markup.
     """
     machines: tuple[WatchedMachine, ...] | None = None
     """The bot's machines. None if the bot can't read its store, or if it isn't certain that the bot answered."""
@@ -60,7 +60,7 @@ class Living(Frozen):
     resource_id: str
     name: str | None
     rate: Decimal | None
-    """In USD per hour."""
+    """The price in USD per hour. None if the market doesn't report a price."""
     since: Instant | None
     gpus: str | None = None
     """The GPUs, such as `1x H100 SXM 80 GB`. None if the market doesn't report them."""
@@ -72,7 +72,7 @@ class Account(Frozen):
     living: tuple[Living, ...] | None = None
     """The resources that are alive. None if the market gave no usable answer."""
     trouble: str = ""
-    """The reason why there is no usable answer, as a sentence. The text is data, never markup."""
+    """A sentence saying why there is no usable answer. It may contain text from outside, so it must be escaped."""
     token_refused: bool = False
 
 
@@ -80,7 +80,7 @@ class Poll(Frozen):
     """One poll of the bot and the account."""
 
     at: Instant
-    """In bot time."""
+    """The bot time of the poll."""
     continues: bool
     """True if the watchdog ran without interruption since the previous poll, and nobody set the clock."""
     bot: BotAnswer
@@ -88,7 +88,7 @@ class Poll(Frozen):
 
 
 class Options(Frozen):
-    """Options that don't change while the watchdog runs."""
+    """The command-line options and settings that the watchdog's decisions and messages depend on."""
 
     destroy: bool
     admins: tuple[str, ...]
@@ -101,7 +101,7 @@ class Options(Frozen):
 
 
 class Announced(Frozen):
-    """A machine past its end that an announcement named during the outage."""
+    """A machine past its end that has been announced to people during the outage."""
 
     resource_id: str
     ends_at: Instant
@@ -113,7 +113,7 @@ class Announced(Frozen):
 
 
 class Deletion(Frozen):
-    """The last time that the deletion of a machine was requested."""
+    """The most recent request to delete a machine."""
 
     resource_id: str
     asked_at: Instant
@@ -132,13 +132,13 @@ class Outage(Frozen):
     watched: timedelta = timedelta(0)
     """The duration of the outage so far, without times during which the watchdog was not running."""
     warned_at: Instant | None = None
-    """The time at which Slack took the first warning."""
+    """The time at which Slack accepted the first warning. None before that."""
     announced: tuple[Announced, ...] = ()
     deletions: tuple[Deletion, ...] = ()
     unnamed_ends: dict[str, Instant | None] = Field(default_factory=dict)
-    """The known ends of machines that the bot has stopped naming during this outage, by resource ID.
+    """The last known ends of machines that the bot has stopped reporting during this outage, by resource ID.
 
-    If the bot names such a machine again with an earlier end, the known end is kept.
+    If the bot reports such a machine again with an earlier end, the end from here is used.
     """
     clock_is_wrong: bool = False
     """True if Slack's clock differs from this machine's. In that case nothing is deleted."""
@@ -152,18 +152,18 @@ class State(Frozen):
     looked_at: Instant | None = None
     """The time of the last poll in bot time."""
     answered_at: Instant | None = None
-    """The time at which the bot last named its machines."""
+    """The time at which the bot last reported its machines."""
     machines: tuple[WatchedMachine, ...] = ()
-    """The machines that the bot named at that time."""
+    """The machines that the bot has reported most recently."""
     outage: Outage | None = None
     wrong_since: Instant | None = None
-    """The time since which something has been wrong with Slack while the bot is well."""
+    """The time since which the bot has been well but unable to use Slack. None if it can use Slack."""
     wrong_told: bool = False
-    """True if people have been notified of that problem."""
+    """True if people have been notified that the bot can't use Slack."""
     token_refused: bool = False
     """True if people have been notified that the market refuses the watchdog's token."""
     notes: tuple[str, ...] = ()
-    """Texts that Slack has not taken yet."""
+    """Texts that still have to be posted, because Slack hasn't accepted them yet."""
 
 
 class StateFile:
@@ -179,7 +179,7 @@ class StateFile:
         file can't be read.
 
         Returns:
-            The state, and the new path of an invalid file.
+            The state, and the path to which the file was renamed if it was invalid, otherwise None.
         """
         try:
             text = read_text(self._path, LARGEST_FILE) if os.path.lexists(self._path) else ""
@@ -203,7 +203,7 @@ class StateFile:
         return aside
 
     def write(self, state: State) -> None:
-        """Replace the file. Raises OSError if that fails; the previous file is then kept."""
+        """Replace the file with one that contains `state`. If that fails, keep the old file and raise OSError."""
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         new = self._path.with_name(f"{self._path.name}.new")
         number = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)

@@ -16,10 +16,10 @@ from bot.watchdog.state import Living, Options, Outage, Poll, State, Trouble
 MOST_LISTED = 20
 """The maximum number of machines that a message lists. Any others are only counted."""
 _TIME_ALONE = timedelta(hours=20)
-"""The distance up to which a time is shown without its date."""
+"""The maximum difference from now for which a time is shown without its date."""
 _MINUTE = timedelta(minutes=1)
 Gpus = Mapping[str, str]
-"""The GPUs of machines by resource ID, such as `1x H100 SXM 80 GB`. A machine may be missing."""
+"""The GPUs of machines, such as `1x H100 SXM 80 GB`, by resource ID. Machines with unknown GPUs are missing."""
 WELL_WITHOUT_BUT = "gpubot can send messages again: Slack answers it and accepts its token."
 """The message that follows `well_but` when the bot can post to Slack again."""
 ACCEPTED_AGAIN = (
@@ -30,7 +30,7 @@ CLOCK_IS_WRONG = (
     "The clock of gpubot's watchdog differs from Slack's by more than 10 min, so the watchdog won't delete "
     "anything. Set the clock, then restart the watchdog."
 )
-"""The message that this machine's clock is wrong."""
+"""The message saying that this machine's clock is wrong."""
 _WHO = "This is gpubot's watchdog."
 _STILL_BILLS = "Shutting a machine down from inside doesn't stop billing."
 
@@ -75,10 +75,10 @@ def announcement(
 
     Args:
         machines: The machines past their end.
-        delete_at: The time of the deletion. None if they won't be deleted.
-        state: What the watchdog knows.
+        delete_at: The time of the deletion. None if the machines won't be deleted.
+        state: The state of the watchdog.
         outage: The current outage.
-        poll: The current poll.
+        poll: The results of the current poll.
         options: The options of the watchdog.
     """
     gpus = gpus_of(poll)
@@ -109,7 +109,7 @@ def announcement(
 
 
 def well_but(poll: Poll, options: Options) -> str:
-    """Return the message saying that the bot is well but can't use Slack. It mentions the admins."""
+    """Return the message saying that the bot is running but can't use Slack. It mentions the admins."""
     return f"{_mentions(options)} gpubot is running, but can't send messages: {code(poll.bot.why, 300)}"
 
 
@@ -126,13 +126,13 @@ def well_again(outage: Outage, at: datetime) -> str:
 
 
 def deleted(machine: WatchedMachine, at: datetime, gpus: Gpus) -> str:
-    """Return the message saying that a machine is being deleted."""
+    """Return the message saying that the watchdog has deleted a machine."""
     which = _machine(machine, at, gpus, with_id=True)
     return f"gpubot's watchdog has deleted a machine: {which}. gpubot will compute its cost once it runs again."
 
 
 def not_deleted(machine: WatchedMachine, at: datetime, failure: str, gpus: Gpus) -> str:
-    """Return the message saying that the market did not delete a machine, and why (`failure`, a sentence)."""
+    """Return the message saying that the market did not delete a machine. `failure` is the reason, a sentence."""
     which = _machine(machine, at, gpus, with_id=True)
     return (
         f"gpubot's watchdog couldn't delete a machine that may still be billing: {which}. "
@@ -172,7 +172,7 @@ def _plain(text: str, limit: int) -> str:
 
 
 def _lead(state: State, outage: Outage, poll: Poll) -> str:
-    """Return sentences about the bot's problem, its start, and the age of the list of machines."""
+    """Return sentences saying what is wrong with the bot, since when, and how old the list of its machines is."""
     since, why = _time(outage.since, poll.at), _plain(poll.bot.why, 300)
     known = "I don't know whether anyone has extended a machine since then."
     if state.answered_at is None:
@@ -207,7 +207,7 @@ def _listing(state: State, poll: Poll) -> list[str]:
         named = f"gpubot's {which} has {plural(len(rest), 'machine')}, at {_total(rest)}:"
         return [*lines, named, *listed, *_more(rest)]
     unlisted = (
-        "Machines that gpubot has never reported to me, so I'll never delete them:"
+        "I'll never delete these, because gpubot has never reported them to me:"
         if state.answered_at is None
         else "Not on gpubot's list of machines, so I'll never delete them:"
     )

@@ -54,7 +54,8 @@ def _check_pace(context: Context, interaction: UserInteraction) -> None:
 async def open_choice(context: Context, interaction: UserInteraction, value: GithubNameValue) -> Outcome:
     """Open the dialog for choosing among the keys that a GitHub user currently has.
 
-    If no key is left to choose, show the user's keys again instead.
+    If the person has already saved all of these keys, or may not add any more keys, show the list of keys again
+    instead.
     """
     found = await _look(context, interaction, value.name)
     if not found.new or not found.room:
@@ -127,7 +128,7 @@ def _left_out(found: GithubKeys) -> str:
 def _still_allowed(found: GithubKeys) -> str:
     """Return a sentence about the number of keys that the person may still add.
 
-    Empty if the person may add all keys of the GitHub user that they haven't saved yet.
+    Empty if the rules allow the person to add all keys in the list that aren't saved yet.
     """
     if not found.new:
         return f"You've already saved {'this key' if len(found.shown) == 1 else 'all of these keys'}."
@@ -160,8 +161,8 @@ def _value(found: GithubKeys) -> GithubKeysValue:
 def choose(found: GithubKeys) -> Modal:
     """Return the dialog for choosing among the keys that the person hasn't saved yet.
 
-    There must be at least one such key. All of them are preselected, unless the rules don't allow the person that
-    many more keys.
+    There must be at least one such key. If the rules allow the person to add all of these keys, all are
+    preselected. Otherwise, no key is preselected.
     """
     value = _value(found)
     groups = [value.fingerprints[n : n + CHECKBOXES] for n in range(0, MOST_SHOWN, CHECKBOXES)]

@@ -37,9 +37,10 @@ async def open_form(context: Context, interaction: UserInteraction, _: NoValue) 
 
 
 async def save(context: Context, interaction: UserInteraction, line: str) -> Outcome:
-    """Save a key, and rent the offer that the person had clicked before they had a key, if any.
+    """Save a key.
 
-    Raises PrivateKey or Mistake if the key isn't saved.
+    If the person had clicked an offer before they had a key, this also rents that offer. Raises PrivateKey or
+    Mistake if the key isn't saved.
     """
     saved = await keys.add_key(context.deps, interaction.person, line, reply_to=interaction.reply_to)
     return reply_to_new_keys(context, interaction, saved)
@@ -60,8 +61,8 @@ make_default = does(
 def reply_to_new_keys(context: Context, interaction: UserInteraction, saved: keys.KeysSaved) -> Outcome:
     """Return the reply after keys were saved.
 
-    It lists these keys. If the person had clicked an offer before they had a key, the reply also says whether that
-    offer has been rented now.
+    The reply lists these keys. If the person had clicked an offer before they had a key, the reply also says
+    whether that offer has been rented now.
     """
     text = join(
         views.saved_text(saved.added, saved.known),

@@ -40,7 +40,10 @@ from handlers.phrases.format import (
 
 
 async def reload(context: Context, interaction: UserInteraction, _: NoValue) -> Outcome:
-    """Reload the policy file, and report which rules have changed, or the mistakes in the file."""
+    """Reload the policy file, and reply with the rules that have changed.
+
+    If the file contains mistakes, reply with the mistakes instead.
+    """
     try:
         done = await reload_policy(context.deps, interaction.person)
     except WrongPolicy as wrong:
@@ -102,8 +105,8 @@ def terminal_text(rules: Rules) -> str:
 def _in_short(rules: Rules, names: Names) -> list[str]:
     """Return the five rules that people ask about most.
 
-    They describe how much people may rent on their own, who decides about the rest, the length of a rental, the
-    maximum number of machines, and the monthly budgets.
+    They are the amount that people may rent without approval, the people who approve the rest, the length of a
+    rental, the maximum number of machines, and the monthly budgets.
     """
     approvers, budgets, lease, limits = rules.approvers, rules.budgets, rules.lease, rules.limits
     named = names.people(approvers.people, approvers.groups)
@@ -126,7 +129,7 @@ def _in_short(rules: Rules, names: Names) -> list[str]:
 
 
 def _changed_channels(rules: Rules) -> list[tuple[str, list[str]]]:
-    """Return sentences, with a title, about channels in which a project is no longer charged for everybody.
+    """Return sentences, with a title, about channels whose project is now charged only for some people's requests.
 
     Earlier versions of the bot charged the project for everybody's requests. If a project names people, it is now
     charged only for requests of these people and of approvers. Empty if this affects no channel.
@@ -231,7 +234,7 @@ def _notices(rules: Rules) -> str:
 
 
 def _before(notices: Sequence[timedelta]) -> str:
-    """Return the times of the notices before an end: `2 h before and again 30 min before`."""
+    """Return the times of the notices before a rental ends: `2 h before and again 30 min before`."""
     return " and again ".join(f"{span(notice)} before" for notice in notices)
 
 
@@ -278,7 +281,7 @@ def _keeping(rules: Rules) -> list[str]:
 
 
 def percent(share: Decimal) -> str:
-    """Return a share such as 0.8 as a percentage that isn't rounded: `80%`."""
+    """Return a share such as 0.8 as an exact percentage: `80%`."""
     return f"{(share * 100).normalize():f}%"
 
 
@@ -313,7 +316,7 @@ def shown(view: PolicyView, reader: Reader) -> Rendered:
 
 
 def reloaded(keys: Sequence[str]) -> Rendered:
-    """Return the reply that lists the changes after the policy file was read again."""
+    """Return the reply after the policy file was read again. It lists the changes in the rules."""
     if not keys:
         return reply("I read the policy file again. Nothing has changed.")
     return reply(

@@ -48,7 +48,7 @@ async def extend_by_hours(context: Context, interaction: UserInteraction, value:
 
 
 async def extend(context: Context, interaction: UserInteraction, value: ExtendValue | UntilValue) -> Outcome:
-    """Extend a lease by a length or until a new end, or request approval for that.
+    """Extend a lease by a length or until a new end, or request approval for the extension.
 
     If the person typed the same command a moment ago, nothing is added. The reply then asks whether they really
     want the same amount of time once more.
@@ -107,7 +107,10 @@ async def destroy(context: Context, interaction: UserInteraction, value: RentalV
 
 
 EXTENSION_HOURS = (1, 2, 4, 8, 12, 24, 48)
-"""The numbers of hours to choose from in the extension dialog. Those that the rules don't allow are left out."""
+"""The numbers of hours to choose from in the extension dialog.
+
+Numbers that the rules don't allow are left out.
+"""
 
 
 GRACEFUL_DESTROY = "script_first"
@@ -118,7 +121,7 @@ def destroy_dialog(details: RentalDetails, script_for: timedelta | None = None) 
     """Return the dialog in which the person confirms destroying, cancelling or withdrawing a rental.
 
     The dialog shows the cost so far. `script_for` is the maximum time for which the machine keeps running so that
-    its `/root/on-ending.sh` can finish. None if the script can't run.
+    its `/root/on-ending.sh` can finish. If the script can't run, `script_for` is None.
     """
     rental = details.rental
     warning, effect = None, ""
@@ -153,7 +156,7 @@ def destroy_dialog(details: RentalDetails, script_for: timedelta | None = None) 
 def _graceful_destroy_box(script_for: timedelta | None) -> Json | None:
     """Return the checkbox for running `/root/on-ending.sh` before the machine is destroyed.
 
-    The box is checked at first. None if the script can't run.
+    The box is checked when the dialog opens. None if the script can't run.
     """
     if script_for is None:
         return None
@@ -164,7 +167,7 @@ def _graceful_destroy_box(script_for: timedelta | None) -> Json | None:
 
 
 def extend_form(details: RentalDetails, reader: Reader) -> Modal:
-    """Return the dialog with the extensions that the rules allow, or one that says why there are none."""
+    """Return the dialog with the extensions that the rules allow. If there are none, the dialog says why."""
     rental, rules, now = details.rental, reader.rules, reader.now
     name = f"{owner(details)}'s {machine(rental)}"
     choices = extension_hours(rental, rules, now)
@@ -195,11 +198,14 @@ def extend_form(details: RentalDetails, reader: Reader) -> Modal:
 def extend_dialog(
     details: RentalDetails, longer: LongerLease, value: ExtendValue | UntilValue, reader: Reader
 ) -> Modal:
-    """Return the dialog in which the person confirms an expensive extension, or the request for its approval."""
+    """Return the dialog in which the person confirms an expensive extension.
+
+    If the extension needs approval, the person confirms that they want to request it.
+    """
     rental, terms = details.rental, longer.proposal.terms
     length, over = span(longer.span), longer.proposal.over
     rate = terms.price if rental.rate is None else rental.rate
-    warning = f"{length} more can cost more than {dollars(CONFIRM_ABOVE)}."
+    warning = f"The {length} more can cost over {dollars(CONFIRM_ABOVE)}."
     lines = [
         f"With {length} more, {owner(details)}'s {machine(rental)} ends in {span(longer.ends_at - reader.now)}."
     ]

@@ -47,7 +47,7 @@ _log = structlog.get_logger("gpubot.handlers")
 
 
 async def chosen(context: Context, interaction: UserInteraction) -> ShowPrice:
-    """Return the request whose price the form should show, or the reason why there is no price."""
+    """Return the request whose price the form should show. If there is no price, return the reason instead."""
     person = interaction.person
     if not interaction.inputs.get(Field.GPU):
         return ShowPrice(person=person, message=NOTHING_CHOSEN)
@@ -65,8 +65,8 @@ async def chosen(context: Context, interaction: UserInteraction) -> ShowPrice:
 async def show(context: Context, view: Mapping[str, Any], wanted: ShowPrice) -> None:
     """Look up the price of the current choices, and show it in the open form.
 
-    The form isn't changed if, during the lookup, it was closed or submitted, or the person changed another input.
-    `view` is the form as Slack sent it.
+    `view` is the form as Slack sent it. If the form was closed or submitted during the lookup, or if the person
+    changed another input, the form stays unchanged.
     """
     turn = context.forms.begin(text(view, "id"), text(view, "hash"))
     person, request = wanted.person, wanted.request
@@ -108,8 +108,8 @@ NO_CATALOG = "I don't have Compute Clear's catalog yet, so there are no lists to
 _SENT_AGAIN = ("type", "callback_id", "title", "submit", "close", "private_metadata")
 """The fields of a view, other than its blocks, that have to be sent again to update it.
 
-An update replaces the whole view. Other fields that Slack reports, such as the view's ID, don't belong in an
-update. See docs.slack.dev/reference/views/modal-views.
+An update replaces the whole view. Slack also reports fields that must not be sent, such as the view's ID. See
+docs.slack.dev/reference/views/modal-views.
 """
 
 
@@ -129,9 +129,7 @@ def price_text(request: Request, offer: Offer | None) -> str:
     The text repeats the request, because people continue to make choices while they read the price.
     """
     if offer is None:
-        return (
-            f'Nobody offers this right now: {_wanted(request)}. To see similar offers, click "Show offers" below.'
-        )
+        return f"Nobody offers this right now: {_wanted(request)}. You can still search for similar offers."
     longest = ""
     if request.longest > request.lease:
         longest = f" or {dollars(cost(offer.rate, request.longest))} for {span(request.longest)}"
@@ -149,7 +147,7 @@ def with_line(view: Mapping[str, Any], text: str) -> Json | None:
     """Return the update of an open form that shows a new text in both lines for the price.
 
     `view` is the form as Slack sent it. The update contains the same inputs, so Slack keeps what the person has
-    entered. None if the form has no lines for the price, because an older version of the bot opened it.
+    entered. None if the form has no lines for the price. This happens if an older version of the bot opened it.
     """
     shown = parts(view, "blocks")
     if not any(block.get("block_id") == PRICE for block in shown):
@@ -180,8 +178,8 @@ def form_dialog(
 ) -> Modal:
     """Return the request form, filled in from `request` and `waitlist_entry`.
 
-    The price of the current choices appears in the first line, and again below the lease, because the first line
-    is out of sight from there.
+    The price of the current choices appears in the first line, and again below the inputs for the lease. People
+    who scroll down to these inputs can't see the first line.
 
     Args:
         catalog: The GPUs, regions and vendors to choose from. If None, the form has text inputs for these.
@@ -268,14 +266,14 @@ def form_dialog(
 
 
 def _cap(wanted: Request) -> str:
-    """Return the highest price as a person would type it: `2.50`, `20.00 in all`, or an empty text."""
+    """Return the highest price as a person would type it: `2.50` or `20.00 in all`. Empty if there is none."""
     if wanted.max_total is not None:
         return f"{dollars(wanted.max_total)} in all".replace("$", "").replace(",", "")
     return "" if wanted.max_gpu_rate is None else say_rate(wanted.max_gpu_rate).removeprefix("$")
 
 
 def _length_or_end(length: timedelta, end: datetime | None, wanted: Request, zone: str) -> str:
-    """Return the lease as a person would type it: a length, or the end that was requested instead."""
+    """Return the lease as a person would type it: its end if the request names one, and otherwise its length."""
     if end is None or wanted.starts_at is not None:
         return say_span(length)
     return f"until {end_text(end, zone)}"
@@ -284,8 +282,8 @@ def _length_or_end(length: timedelta, end: datetime | None, wanted: Request, zon
 def _up_to(wanted: Request, rules: Rules, zone: str) -> Json | None:
     """Return the input for the latest end of a flexible lease.
 
-    None if the rules switch off the probe, which checks whether GPUs are busy. Without it, the end of a lease
-    can't depend on use.
+    The end of a flexible lease depends on the probe, which checks whether GPUs are busy. None if the rules switch
+    off the probe.
     """
     if rules.idle.probe is ProbeKind.NONE:
         return None
@@ -303,8 +301,8 @@ def _up_to(wanted: Request, rules: Rules, zone: str) -> Json | None:
 def _setup_select(chosen: str | None, rules: Rules) -> Json | None:
     """Return the input for a setup script, or None if the rules have no setup scripts.
 
-    If the rules no longer contain `chosen`, it remains an option, and submitting the form reports that it was
-    removed.
+    `chosen` remains an option even if the rules no longer contain this script. Submitting the form then reports
+    that the script was removed.
     """
     names = list(rules.setup)
     return _choice(Field.SETUP, "Setup", ("None", NO_SETUP), names, chosen) if names else None
@@ -320,8 +318,8 @@ def _project_select(chosen: str | None, projects: Sequence[str]) -> Json | None:
 def _no_probe_box(wanted: Request, rules: Rules) -> Json | None:
     """Return the checkbox for `no-probe`, or None if the rules switch the probe off.
 
-    Checking the box switches the probe off. If it were the other way round, a form without the box, which an older
-    version of the bot opened, would switch the probe off for people who never had the choice.
+    Checking the box switches the probe off. A box that switches the probe on would be dangerous: forms that an
+    older version of the bot opened have no such box, so submitting them would switch the probe off.
     """
     if rules.idle.probe is ProbeKind.NONE:
         return None
@@ -340,8 +338,8 @@ def _waits(
     Empty if the form changes a request that is waiting for approval (`new` is False), because such a request is
     rented as soon as it is approved.
 
-    While people wait, machines are rented for them only within the team's `hours`. The checkbox for `any time`
-    lifts this limit, so it is left out if these hours already cover the whole week.
+    While a person waits, a machine is rented for them only within the team's `hours`. The checkbox for `any time`
+    lifts this limit. It is left out if the team's `hours` already cover the whole week.
     """
     if not new:
         return []
@@ -457,7 +455,7 @@ async def open_form(context: Context, interaction: UserInteraction, value: FormV
 async def submit(context: Context, interaction: UserInteraction, value: FormValue) -> Outcome:
     """Search for offers for the request in the submitted form.
 
-    The search replaces the earlier one that the form was opened to change, if any.
+    If the form was opened to change an earlier search, the new search replaces it.
     """
     context.forms.forget(interaction.view_id)
     now, zone = context.deps.clock.now(), interaction.person.tz

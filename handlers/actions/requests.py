@@ -34,7 +34,7 @@ def _newest(newest: deciding.RequestView, reader: Reader) -> Rendered:
 
 
 def _or_newest(handler: ValueHandler[VersionValue]) -> ValueHandler[VersionValue]:
-    """Wrap a handler so that nobody decides about a version of a request that has been replaced.
+    """Wrap a handler so that it refuses a decision about an outdated version of a request.
 
     If the person clicked in a message that shows an older version, the reply shows the newest version instead.
     """
@@ -70,7 +70,7 @@ async def _approve_fewer_hours(context: Context, interaction: UserInteraction, v
 async def _deny(context: Context, interaction: UserInteraction, value: VersionValue) -> Outcome:
     """Deny a request, with the reason that was typed in the dialog. The reason may be empty.
 
-    This applies only to the version of the request that the person saw.
+    If the request has been changed since the person saw it, it isn't denied.
     """
     reason = interaction.inputs.get(Field.REASON, "")
     return await carry_out(

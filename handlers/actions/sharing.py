@@ -42,8 +42,8 @@ async def share(context: Context, interaction: UserInteraction, value: ShareValu
 async def form(context: Context, interaction: UserInteraction, value: VersionValue) -> Outcome:
     """Share a rental with the people chosen in the dialog.
 
-    If the dialog was opened from the rental's card, the card then shows these people. So there is a reply only if
-    somebody has no SSH key, or if there are shell lines to paste on the machine.
+    If the dialog was opened from the rental's card, the card itself shows these people afterwards. In that case,
+    there is a reply only if somebody has no SSH key, or if there are shell lines to paste on the machine.
     """
     people = interaction.inputs.get(Field.TEAMMATES, "").split()
 
@@ -82,14 +82,15 @@ def add_teammate_dialog(details: RentalDetails) -> Modal:
 ADD_LINES, REMOVE_LINES = 2, 1
 """The maximum number of blocks for the lines that add keys, and for the lines that remove keys.
 
-With more of these blocks, the reply would be too long for a Slack message.
+More blocks would make the reply too long for a Slack message.
 """
 
 
 def answer(result: Shared) -> Rendered:
-    """Return the explanation of how the teammates can log in.
+    """Return a message that explains how the teammates can log in.
 
-    Their keys are either added when the machine is purchased, or by a line that the owner pastes on the machine.
+    Either the bot adds their keys when it purchases the machine, or the owner adds them by pasting a line into
+    the machine's shell.
     """
     names = [name for name in result.names if name not in result.without_key]
     ways = _with_purchase(result, names)
@@ -100,7 +101,7 @@ def answer(result: Shared) -> Rendered:
 
 
 def _without_key(result: Shared) -> str:
-    """Return the names of the people without an SSH key, and how they can log in once they have one."""
+    """Return a text that names the people without an SSH key and says how to log in with a new key."""
     rental, no_key = result.rental, without_key_text(result.without_key)
     if not no_key or rental.state is not State.READY:
         return no_key

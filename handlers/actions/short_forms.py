@@ -57,7 +57,7 @@ KEEP_FOR = timedelta(hours=4)
 """The default duration of `/gpu keep`."""
 
 ABOUT_ONE = frozenset({Topic.TIME, Topic.BROKEN})
-"""The topics of sentences, such as "it's broken", that only make sense for a single rental."""
+"""The topics that only make sense for a single rental, as in the sentence "it's broken"."""
 
 MOST = 10
 """The maximum number of rentals that get a button. `/gpu list` shows all of them."""
@@ -91,12 +91,13 @@ async def carry_out(context: Context, interaction: UserInteraction, command: com
 
 
 def _meaning(context: Context, interaction: UserInteraction, command: commands.RentalCommand) -> Meaning:
-    """Return the functions and texts for a command, and for asking which rental it is about.
+    """Return the functions and texts that `carry_out` needs for this command.
 
     Returns:
-        The function that carries out the command for a rental ID; the purpose, which determines the rentals that
-        the person can choose from; the question that asks which rental is meant; and the function that returns the
-        button for one of these rentals.
+        - The function that carries out the command for a rental ID.
+        - The purpose, which determines the rentals that the person can choose from.
+        - The question that asks which rental is meant.
+        - The function that returns the button for one of these rentals.
     """
 
     def do(handler: ValueHandler[V], value_of: Callable[..., V]) -> Do:
@@ -154,7 +155,7 @@ def _which_to_extend(until: datetime | None, longer: timedelta | None) -> tuple[
 
 
 def _named(label: str, action: ActionId[V], value_of: Callable[..., V]) -> ButtonFor:
-    """Return a function that makes a button from the label and a rental's ID."""
+    """Return a function that makes a button with this label for a rental's ID."""
     return lambda rental: button(f"{label} {rental.id}", action, value_of(rental_id=rental.id))
 
 
@@ -191,10 +192,10 @@ async def about_rental(
 async def keep_longer(
     context: Context, interaction: UserInteraction, value: RentalValue, *, command: Longer
 ) -> Outcome:
-    """Ask whether to extend the rental by the length, or until the end, that `command` contains.
+    """Ask whether to extend the rental. `command` contains the length of the extension, or the new end.
 
-    A text such as "until 6" can mean either of two ends. An end to which the lease can't be extended is left out.
-    If no end remains, this raises the same errors as `Extend`.
+    A text such as "until 6" can mean 6:00 or 18:00. The reply offers both ends, except an end to which the lease
+    can't be extended. If no end remains, this raises the same errors as `Extend`.
     """
     ends = command.untils or (command.duration or timedelta(0),)
     previews, refused = [], None

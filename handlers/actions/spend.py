@@ -51,7 +51,7 @@ async def ask(context: Context, interaction: UserInteraction, command: commands.
 
 
 async def show(context: Context, interaction: UserInteraction, value: SpendRowsValue) -> Outcome:
-    """Reply with a report for another period, or with the rows for people instead of projects, or vice versa.
+    """Reply with a report for another period, or switch the rows of the report between people and projects.
 
     The reply replaces the report whose button was clicked.
     """
@@ -95,9 +95,9 @@ def report_text(shown: SpendReport, reader: Reader) -> str:
 
 
 def of_owner(shown: OwnerMonth) -> Rendered:
-    """Return the amount that a rental's owner has spent this month, and how much of that was idle.
+    """Return a text with the amount that a rental's owner has spent this month, and the share of idle machines.
 
-    Approvers can read this before they decide about a request of the owner.
+    Approvers can read this text before they decide about a request of the owner.
     """
     name, month, spent = as_written(escape(shown.name, 40)), say_month(shown.month), shown.spent
     if not spent.amount:
@@ -202,8 +202,8 @@ def _forecast(shown: SpendReport, reader: Reader) -> str:
 def _notes(shown: SpendReport) -> str:
     """Return the notes below a report.
 
-    They say how many rows the table's last row combines, how much the vendor charged for machines whose deletion
-    the bot had already requested, and why the invoice may differ.
+    They say how many rows the table's last row combines, and why the invoice may differ. If the vendor charged for
+    a machine after the bot had requested its deletion, they also say how much.
     """
     late, estimated = shown.whole.late, shown.whole.estimated
     differences = estimated_text(estimated)
@@ -300,7 +300,7 @@ def _buttons(shown: SpendReport) -> Json | None:
 
 
 async def send_file(context: Context, interaction: UserInteraction, value: SpendValue) -> Outcome:
-    """Have a CSV file with a month's charges sent to the person's direct messages.
+    """Start sending a CSV file with a month's charges to the person's direct messages.
 
     The button's value says whose charges the file contains. People who may not see other people's spending get a
     button for their own charges only.

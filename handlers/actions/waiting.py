@@ -26,9 +26,9 @@ def _begun(begun: WaitBegun, reader: Reader) -> Rendered:
 
 
 def _rent_dialog(wanted: Confirmation[LaterRent], reader: Reader) -> Modal:
-    """Return the dialog in which the person confirms that the bot may rent for them later.
+    """Return the dialog in which the person allows the bot to rent a machine for them later.
 
-    If the request has no highest price, return the dialog that asks for one instead.
+    If the request has no highest price, return the dialog that asks for a highest price instead.
     """
     plan = wanted.plan
     if plan.terms is None:
@@ -42,7 +42,10 @@ stop = does(waiting.StopWaiting, lambda quote, _: views.stopped(quote), replaces
 
 
 async def rent_up_to(context: Context, interaction: UserInteraction, value: QuoteValue) -> Outcome:
-    """Let the bot rent an offer as soon as there is one, at up to the price per GPU-hour typed in the dialog."""
+    """Let the bot rent a machine as soon as there is a suitable offer.
+
+    The highest price per GPU-hour is the one that the person typed in the dialog.
+    """
     priced = QuotePriceValue(quote_id=value.quote_id, gpu_rate=read_cap(interaction.inputs))
     return await rent(context, interaction, priced)
 

@@ -63,7 +63,7 @@ async def gpu(context: Context, interaction: UserInteraction) -> Outcome:
 async def _switch(
     context: Context, interaction: UserInteraction, command: commands.Pause | commands.Away | commands.Plain
 ) -> Outcome:
-    """Pause or resume all buying, which admins can do, or record that an approver is away or back."""
+    """Pause or resume all buying, or record that an approver is away or back."""
     do = partial(carry_out, context, interaction)
     match command:
         case commands.Pause(reason=reason):
@@ -103,10 +103,10 @@ async def _answer(
 
 
 async def suggest(context: Context, interaction: UserInteraction, *, bot: str) -> Outcome:
-    """Suggest how to write a command, in reply to a message that mentions the bot only after other text.
+    """Suggest how to write a command, in reply to a message with other text before the mention of the bot.
 
-    Nothing is carried out, because such a message may only talk about the bot. `bot` is the bot's own user ID.
-    Raises Mistake if the text isn't a command.
+    Nothing is carried out, because such a message may be about the bot rather than addressed to it. `bot` is the
+    bot's own user ID. Raises Mistake if the text isn't a command.
     """
     person, text = interaction.person, interaction.text
     command = _parse(context, person, text)

@@ -30,8 +30,8 @@ REMEMBERED = 2000
 class Pace:
     """Limits how often each person may do something.
 
-    This is a token bucket: each person may do it `at_once` times in a row, and in the long run `per_second` times
-    a second.
+    This is a token bucket: a person may do something `at_once` times in a row, and in the long run `per_second`
+    times a second.
     """
 
     def __init__(self, at_once: int, per_second: float) -> None:
@@ -41,7 +41,10 @@ class Pace:
         """For each person, the number of uses that are left, and the `monotonic` time at which it was computed."""
 
     def wait(self, user_id: str, monotonic: float) -> int:
-        """Return 0, and count one use, if the person may do it now. Otherwise return the seconds to wait."""
+        """Return 0, and count one use, if the person may do it now.
+
+        Otherwise, return the number of seconds to wait.
+        """
         left, at = self._left.pop(user_id, (float(self._at_once), monotonic))
         left = min(left + (monotonic - at) * self._per_second, self._at_once)
         allowed = left >= 1
@@ -54,14 +57,14 @@ class Pace:
 FORMS_REMEMBERED = 1000
 """The maximum number of forms in memory.
 
-The form in which nobody has chosen anything for the longest time is forgotten first. A price that is still being
-looked up for it is then no longer shown.
+The form in which nobody has chosen anything for the longest time is forgotten first. If the bot is still looking
+up a price for a forgotten form, the price isn't shown.
 """
 
 
 @dataclass
 class Turn:
-    """A choice that a person made in an input of an open form, which changes the price to show."""
+    """A person's choice in an input of an open form. The form must then show the price of this choice."""
 
     view_id: str
     hash: str
@@ -74,9 +77,9 @@ class Turn:
 class OpenForms:
     """Remembers the newest choice in each open form, so that the form never shows the price of an older choice.
 
-    Choices are kept in memory only. If Slack sends the choices in one form to several processes, the form may show
-    the price of an older choice after all. This is acceptable, because the text repeats the request that the price
-    is for.
+    Choices are kept in memory only. If Slack sends the choices in one form to several processes, the form may
+    still show the price of an older choice. This is acceptable, because the price is shown together with the
+    request that it applies to.
     """
 
     _newest: dict[str, Turn] = field(default_factory=dict)
@@ -111,19 +114,25 @@ class OpenForms:
             newest.replaced, newest.hash = newest.hash, view_hash
 
     def forget(self, view_id: str) -> None:
-        """Forget a submitted form, so that no late update of its price removes the errors shown in it."""
+        """Forget a submitted form.
+
+        Otherwise, a late update of the form's price could remove the errors that the form shows.
+        """
         self._newest.pop(view_id, None)
 
 
 @dataclass(frozen=True)
 class Context:
-    """The dependencies of the listeners, including Slack's client for the few calls that they make themselves."""
+    """The dependencies of the listeners.
+
+    These include Slack's client, because the listeners make a few calls to Slack themselves.
+    """
 
     deps: Deps
     catalog: Callable[[], Catalog | None]
     """Returns the most recently read catalog without waiting, or None before the first read."""
     key_source: KeySource
-    """The source of people's public keys, which is GitHub."""
+    """The place from which people's public keys are read: GitHub."""
     prices: Prices
     """Computes the prices for the choices in the request form."""
     people: People
@@ -133,13 +142,14 @@ class Context:
     block_types: BlockTypes
     """The block types that Slack accepts in dialogs and acknowledgements. Delivery uses the same object."""
     others_work: Callable[[], bool] = lambda: False
-    """Returns whether another process is working, which matters if this machine's clock is wrong.
+    """Returns whether another process is working.
 
-    This process then leaves events unacknowledged, so that Slack sends them to the other process sooner or later.
+    If so, and if this machine's clock is wrong, this process leaves events unacknowledged. Slack then sends them
+    again, sooner or later to the other process.
     """
     gate: Gate = field(default_factory=Gate)
     hints: Pace = field(default_factory=lambda: Pace(at_once=1, per_second=1 / 3600))
-    """Limits how often a person who mentions the bot within a sentence is told how to write a command."""
+    """Limits how often a person who mentions the bot within a sentence gets a hint on how to write a command."""
     commands: Pace = field(default_factory=lambda: Pace(at_once=10, per_second=5))
     """Limits how often a person may type commands."""
     github: Pace = field(default_factory=lambda: Pace(at_once=6, per_second=0.1))
@@ -157,7 +167,7 @@ class Context:
         return self if deps is self.deps else replace(self, deps=deps)
 
     def reader(self, person: Person) -> Reader:
-        """Return the person's view of an answer: the rules, the current time, and the person's time zone."""
+        """Return the data that a person's reply depends on: the rules, the current time and the time zone."""
         return Reader(id=person.id, rules=self.deps.rules, now=self.deps.clock.now(), zone=person.tz)
 
     def known_catalog(self) -> Catalog:

@@ -82,12 +82,13 @@ async def send(context: Context, interaction: Interaction, reply: Reply) -> bool
 async def open_modal(context: Context, interaction: Interaction, view: dict[str, Any]) -> Mapping[str, Any] | None:
     """Open a modal, and return its view as Slack reports it.
 
-    None if Slack didn't open the modal, for example because it took too long: an interaction's trigger works only
-    once, and only for 3 s (docs.slack.dev/reference/methods/views.open).
+    Slack opens a modal only for a trigger: an ID in the interaction's payload that works once, for 3 s
+    (docs.slack.dev/reference/methods/views.open). Returns None if Slack didn't open the modal, for example because
+    the trigger had expired.
 
-    If Slack refuses the types of blocks in the view, the call is repeated at once with classic blocks, which every
-    workspace accepts. Slack doesn't document whether the trigger still works for the second call. If it doesn't,
-    this dialog isn't opened, but the next one uses classic blocks from the start.
+    If Slack refuses the types of blocks in the view, the call is repeated at once with older types of blocks,
+    which every workspace accepts. Slack doesn't document whether the trigger still works for the second call. If
+    it doesn't, this modal isn't opened, but the next one uses the older types from the start.
     """
 
     async def call(blocks: list[Json]) -> AsyncSlackResponse:

@@ -37,7 +37,7 @@ async def person_changed(context: Context, event: Event, _: str | None) -> None:
     """Handle user_change: forget the cached information about a person.
 
     Slack sends this event, for example, when somebody's time zone changes. If the person has been deactivated, the
-    admins are asked what to do with that person's rentals, and this checks whether any approver is left.
+    admins are asked what to do with that person's rentals. The bot then also checks whether any approver is left.
     """
     user = part(event, "user")
     user_id = text(user, "id")
@@ -54,7 +54,7 @@ async def group_changed(context: Context, event: Event, _: str | None) -> None:
     """Handle subteam_members_changed: forget all cached information that depends on the group's members.
 
     The event says only who joined and who left, so the members are looked up again when they are next needed. If
-    members of this group may approve requests, this also checks whether any approver is left.
+    members of this group may approve requests, the bot also checks whether any approver is left.
     """
     group = event.get("subteam_id")
     if isinstance(group, str):
@@ -82,7 +82,9 @@ async def channel_changed(context: Context, event: Event, _: str | None) -> None
 
 
 async def home_opened(context: Context, event: Event, _: str | None) -> None:
-    """Handle app_home_opened: schedule publishing the Home tab, unless Slack already shows the current version.
+    """Handle app_home_opened: schedule publishing the Home tab.
+
+    Does nothing if Slack already shows the current version of the tab.
 
     Once somebody has opened their Home tab, it is published again whenever its content changes.
     """

@@ -1,7 +1,7 @@
 """Wraps every listener: looks up the person, runs the handler, stores the reply, and acknowledges.
 
-Slack sends a command or a click only once, even if it isn't acknowledged. So that nothing is lost if the process
-dies, the person's action and the reply to it are committed before the acknowledgement.
+Slack sends a command or a click only once, even if it isn't acknowledged. The person's action and the reply are
+committed before the acknowledgement, so that nothing is lost if the process dies.
 
 No exception may leave a listener, because Bolt would then not acknowledge, even if `ack` was called
 (slack_bolt/listener/asyncio_runner.py).
@@ -56,16 +56,16 @@ Body: TypeAlias = Mapping[str, Any]
 PayloadReader: TypeAlias = Callable[[Body], Interaction]
 
 LATE = timedelta(minutes=2)
-"""The maximum age of a message. The commands in older ones aren't carried out.
+"""The maximum age of a message. Commands in older messages aren't carried out.
 
-Slack resends an unacknowledged event after one minute, and again after five more. By the last time, the person may
-no longer expect the command to be carried out.
+Slack sends an unacknowledged event again after one minute, and once more five minutes later. By then, the person
+may no longer expect the command to be carried out.
 """
 MAX_INPUT_ERROR = 300
 """The maximum length of an error that is shown below an input of a modal, in characters."""
 
 _COMMITS: ContextVar[list[None] | None] = ContextVar("commits", default=None)
-"""A list with one entry for each commit of the running listener. None outside of a listener."""
+"""A list with one entry for each commit of the running listener. None if no listener is running."""
 
 _log = structlog.get_logger("gpubot.handlers")
 
@@ -117,7 +117,7 @@ async def serve(context: Context, interaction: Interaction, handler: Handler, ac
 
     If this machine's clock is wrong, the handler doesn't run and the person is notified of the reason.
 
-    StoreBusy and EventNotHandled are raised only if the interaction is a message for which nothing was written.
+    Raises StoreBusy or EventNotHandled only for a message, and only if nothing was written to the store for it.
     Slack then sends the message's event again.
     """
     commits: list[None] = []
@@ -182,8 +182,8 @@ def _begin_rest(
 ) -> None:
     """Start the work that follows the acknowledgement.
 
-    This work sends a `reply` that couldn't be stored, opens a modal, or looks up and shows the price for the
-    choices in the request form.
+    There are three kinds of such work: sending a reply that couldn't be stored, opening a modal, and showing the
+    price for the choices in the request form.
     """
     opens = interaction.kind in {InteractionKind.COMMAND, InteractionKind.CLICK}
     opening = outcome if isinstance(outcome, OpenModal) and opens else None
@@ -198,7 +198,7 @@ def _begin_rest(
 async def _call_slack(
     context: Context, interaction: Interaction, reply: Reply | None, opening: OpenModal | None
 ) -> None:
-    """Send the reply, if it couldn't be stored, and open the modal, if there is one."""
+    """Send the reply if it couldn't be stored. Open the modal if there is one."""
     if reply is not None:
         await responses.send(context, interaction, reply)
     if opening is not None:
@@ -208,8 +208,8 @@ async def _call_slack(
 async def _reported(rest: Awaitable[None], interaction: Interaction, commits: list[None]) -> None:
     """Await the work that follows the acknowledgement, and log a bug if it fails unexpectedly.
 
-    This work runs in a task of its own, because it waits for Slack or the market, and the acknowledgement is sent
-    only when the listener returns. All changes to the store have been committed before it starts.
+    This work waits for Slack or the market. It runs in a task of its own, because the acknowledgement is sent only
+    when the listener returns. All changes to the store have been committed before the work starts.
     """
     try:
         await rest
@@ -250,9 +250,9 @@ def _check_member(person: Person) -> None:
 async def _refuse_by_clock(context: Context, interaction: Interaction, ack: Ack, body: Body) -> None:
     """Reply that nothing was changed because this machine's clock is wrong.
 
-    The exception is a message while another process is working. This raises EventNotHandled instead, so that Slack
-    sends the message's event again, to the other process. If this process replied in addition, the person would
-    write the message again, and the other process would carry out both.
+    If the interaction is a message and another process is working, this doesn't reply. It raises EventNotHandled
+    instead, so that Slack sends the message's event again, to the other process. A reply would make the person
+    write the message again, and the other process would then carry out both.
     """
     _log_interaction(interaction, WrongClock.__name__)
     if interaction.kind is InteractionKind.MESSAGE and context.others_work():
@@ -284,8 +284,8 @@ def _separate_reply(interaction: Interaction, outcome: Outcome) -> Reply | None:
         case InteractionKind.COMMAND, Reply(to=Destination()) as reply:
             return reply
         case InteractionKind.MESSAGE, OpenModal(modal=modal, reply=None):
-            # Slack opens a dialog only for the trigger of a command or a click, and a message has none. So reply
-            # with a button that opens the dialog.
+            # Slack opens a dialog only for the trigger of a command or a click, and a message has no trigger. So
+            # reply with a button that opens the dialog.
             return Reply(content=replies.opener(modal))
         case ((InteractionKind.COMMAND | InteractionKind.CHOICE), _):
             return None
@@ -319,7 +319,7 @@ async def _acknowledge(context: Context, interaction: Interaction, outcome: Outc
 async def _show_errors(ack: Ack, body: Body, errors: Mapping[str, str]) -> None:
     """Acknowledge a submission with an error below each input.
 
-    If an older version of the bot opened the dialog, it may lack the input that an error is about. Such an error
+    A dialog that an older version of the bot opened may lack the input that an error is about. Such an error
     appears below the first input. A dialog without any inputs is replaced by a notice with the errors.
     """
     inputs = input_blocks(body)
@@ -350,12 +350,12 @@ async def _open(context: Context, interaction: Interaction, opening: OpenModal) 
 def _view(context: Context, interaction: Interaction, opening: OpenModal) -> dict[str, Any]:
     """Return a modal's view including its metadata.
 
-    The view contains only types of blocks that Slack has accepted before. A refusal would be costly here: Slack
-    doesn't report it for a view in an acknowledgement, and otherwise it may use up the trigger, so that a second
-    attempt fails too.
+    The view contains only types of blocks that Slack has accepted before, because the bot couldn't react to a
+    refusal. If the view is part of an acknowledgement, Slack doesn't report the refusal. If the view is sent with
+    a trigger, the refused call may use up the trigger, so that a second attempt fails too.
     """
-    # A modal that replaces another one takes over its `response_url`. So it must also take over `opened_at`, from
-    # which the age of the URL is computed.
+    # A modal that replaces another modal takes over the `response_url` of that modal. It must also take over
+    # `opened_at`, because the age of the URL is computed from it.
     origin = interaction.origin
     if not origin.opened_at:
         origin = changed(origin, opened_at=int(context.deps.clock.real().timestamp()))
@@ -365,7 +365,7 @@ def _view(context: Context, interaction: Interaction, opening: OpenModal) -> dic
 
 
 def _log_interaction(interaction: Interaction, result: str) -> None:
-    """Log an interaction and its result in one line, which contains only IDs.
+    """Log an interaction and its result in one line. The line contains only IDs.
 
     The value of a SHOW_LINE button is left out, because it contains text that somebody typed.
     """

@@ -95,7 +95,9 @@ def _policy_changed(context: AlertContext[AccountFacts]) -> Rendered:
         if event.actor
         else "The team's rules changed"
     )
-    return blocks.message(f"{who}. Changed: {escape(event.facts.detail, 500)}. /gpu policy shows all rules.")
+    return blocks.message(
+        f"{who}: {escape(event.facts.detail, 500)} in the policy file. /gpu policy shows all rules."
+    )
 
 
 @alert(EventKind.POLICY_REFUSED)
@@ -185,10 +187,10 @@ def _no_reads(_: AlertContext) -> Rendered:
 def _no_writes(context: AlertContext[AlertFacts]) -> Rendered:
     facts, times = context.facts, context.times
     if not facts.name:
-        late = f", {span(facts.span)} after their end" if facts.span else ""
+        late = f", but only {span(facts.span)} after their end" if facts.span else ""
         return blocks.message(
             "My database can't save anything, so nothing can be rented, extended or approved. "
-            f"Machines are still deleted{late}. Make room on the disk of the database, and I'll continue."
+            f"I still delete machines{late}. Make room on the disk of the database, and I'll continue."
         )
     deleted = f", and I'll delete it {times.at_time(facts.until)}" if facts.until else ""
     return blocks.message(

@@ -18,10 +18,8 @@ from handlers.phrases.blocks import Modal, Rendered, button
 from handlers.phrases.format import Reader, Times, as_written, escape, join, per_hour
 from handlers.phrases.rental_text import machine_in, owner
 
-IF_TAKEN = (
-    "you pay for it and I'll ask you whether it's still needed. The SSH keys on the machine stay as they are."
-)
-"""The clause that tells a person what happens if they accept a machine."""
+IF_TAKEN = "you pay for it, and questions about it come to you. The SSH keys on the machine stay as they are."
+"""The consequences for a person who accepts a machine."""
 
 
 def with_idle(machines: Sequence[IdleMachine], rendered: Rendered, times: Times) -> Rendered:

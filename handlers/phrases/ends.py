@@ -25,7 +25,6 @@ def how_long(request: Request, times: Times) -> str:
     """Return the length of a request: its hours or its end, and its start time if the request has one.
 
     Examples:
-
     - `6 h from when it's ready`;
     - `6 h from when it's ready, or up to 12 h if its GPUs are busy`, with a flexible end;
     - `until today at 18:00 (5 h 55 min)`, if the request contains an end;
@@ -115,10 +114,11 @@ def ends_fact(rental: Rental, times: Times, *posted: datetime) -> Fact:
 
 
 def it_ends(rental: Rental, ends_at: datetime, times: Times, *posted: datetime, unless: str = "") -> str:
-    """Return a sentence with the end of a machine, such as `It ends at 18:40.`
+    """Return a sentence with the end of a machine, such as `It ends at 18:40`.
 
-    For a flexible end, this is `It ends at 18:40, or tomorrow at 00:40 at the latest if its GPUs are busy.` The
-    clause `unless` precedes the sentence. An example is `unless someone approves, `.
+    For a flexible end, this is `It ends at 18:40, or tomorrow at 00:40 at the latest if its GPUs are busy.`
+
+    `unless` is a clause that precedes the sentence, such as `unless someone approves, `.
     """
     ends, latest = f"{unless}it ends {times.at_time(ends_at, *posted)}", rental.running_lease.latest_end
     if latest is not None and latest > ends_at:

@@ -30,7 +30,7 @@ class Gate:
                 self._empty.set()
 
     def start(self, work: Coroutine[object, object, None]) -> None:
-        """Start work for a payload that goes on after its acknowledgement, in a task of its own.
+        """Start a task for work that continues after a payload has been acknowledged.
 
         The payload counts as being handled until this work ends. The work must not raise.
         """
@@ -52,9 +52,9 @@ class Gate:
     async def drain(self, seconds: float) -> bool:
         """Wait until no payload is being handled, for at most `seconds` of wall-clock time.
 
-        Returns False if this time wasn't enough. Payloads that arrive in the meantime are handled and committed as
-        usual, because Slack doesn't send them to any other process. Whatever they have started continues in the
-        next process, which reads it from the store.
+        Returns False if payloads are still being handled after this time. Payloads that arrive in the meantime are
+        handled and committed as usual, because Slack doesn't send them to any other process. If they start
+        something that takes longer, the next process reads it from the store and continues it.
         """
         try:
             async with asyncio.timeout(seconds):

@@ -31,30 +31,34 @@ from bot.errors import Unusable
 from handlers.slack_api.gate import Gate
 
 Outcome = Literal["answered", "unsigned", "stale", "too_large", "slow", "cut"]
-"""The outcome of a request. Except for `answered`, the request is refused before its body is parsed."""
+"""The outcome of a request.
+
+For each outcome except `answered`, the request was refused before its body was parsed.
+"""
 
 MOST_BYTES = 1024 * 1024
 MOST_UNFINISHED = 64 * 1024 * 1024
 """The maximum size of all incomplete bodies together, in bytes. It prevents strangers from filling the memory."""
 REQUEST_SECONDS = 3.0
-"""Wall-clock seconds that the headers of a request, and then its body, may each take to arrive.
+"""The limit for receiving the headers of a request, and again for receiving its body, in wall-clock seconds.
 
 Waiting longer is pointless, because Slack gives up after 3 seconds without an acknowledgement
 (docs.slack.dev/interactivity/handling-user-interaction).
 """
 OLDEST_SECONDS = 300
-"""The maximum age of a signed request, in seconds, so that nobody can send a recorded request again later.
+"""The maximum age of a signed request, in seconds.
 
-See docs.slack.dev/authentication/verifying-requests-from-slack.
+The limit prevents an attacker from recording a request and sending it again later. See
+docs.slack.dev/authentication/verifying-requests-from-slack.
 """
 LOG_EVERY = 60.0
 """Wall-clock seconds between two log lines about requests that were refused for the same reason."""
 LOOK_EVERY = 0.02
-"""Wall-clock seconds between two checks, while the server stops, of whether connections are still open."""
+"""Wall-clock seconds between two checks of whether connections are still open while the server stops."""
 FEW_SLOW = 50
-"""The least number of slow requests in five minutes that `/health` reports."""
+"""The smallest number of slow requests in five minutes that `/health` reports as a problem."""
 _BUCKET = 10.0
-"""The length in wall-clock seconds of the periods for which outcomes are counted."""
+"""The length of each period for which outcomes are counted, in wall-clock seconds."""
 _BUCKETS = 30
 BACKLOG = 128
 """The maximum number of new connections that the operating system queues until the server accepts them."""
@@ -100,19 +104,20 @@ class TooLarge(Exception):
 class Bodies:
     """Reads the bodies of requests, before it is known whether Slack sent them.
 
-    All incomplete bodies together may take up MOST_UNFINISHED bytes. If they become larger, the oldest ones are
+    All incomplete bodies together may take up MOST_UNFINISHED bytes. If they become larger, the oldest bodies are
     dropped.
 
-    There is deliberately no limit for the number of bodies: strangers could use up the limit with requests that
-    never send their bodies, and keep Slack out. There is no limit for each address either, because behind a proxy
-    all requests come from the same address.
+    Deliberately, the number of bodies isn't limited. Strangers could use up such a limit with requests that never
+    send their bodies, and keep Slack out. A limit for each address wouldn't help, because behind a proxy all
+    requests come from the same address.
     """
 
     def __init__(self) -> None:
         self._arriving: dict[asyncio.Timeout, int] = {}
-        """The number of bytes received of each incomplete body, oldest first.
+        """For each incomplete body, the number of bytes received so far, oldest body first.
 
-        The key is the timeout of the body's request, with which a body can be dropped before its time is up.
+        The key is the timeout within which the body must arrive. The server drops a body by letting its timeout
+        expire.
         """
         self._held = 0
 
@@ -120,8 +125,8 @@ class Bodies:
         """Return the body of a request.
 
         Raises:
-            TimeoutError: The body took longer than `seconds` of wall-clock time to arrive. Or it was dropped,
-                because it was the oldest one when all incomplete bodies together became too large.
+            TimeoutError: The body took longer than `seconds` of wall-clock time to arrive, or it was dropped.
+                A body is dropped if it is the oldest when all incomplete bodies together become too large.
             TooLarge: The body is larger than MOST_BYTES.
             OSError: The connection was interrupted.
             web.RequestPayloadError: The body is incomplete.
@@ -140,7 +145,7 @@ class Bodies:
         return bytes(body)
 
     def _count(self, time_left: asyncio.Timeout, size: int) -> None:
-        """Count more bytes of a body, and drop the oldest bodies if all together have become too large."""
+        """Count more bytes of a body. If all bodies together have become too large, drop the oldest ones."""
         if time_left in self._arriving:
             self._arriving[time_left] += size
             self._held += size
@@ -165,7 +170,10 @@ class RecentOutcomes:
         self._buckets[-1][1][outcome] += 1
 
     def many_slow(self) -> bool:
-        """Return whether at least FEW_SLOW requests arrived too slowly to be answered, and fewer were answered."""
+        """Return whether many requests arrived too slowly to be answered.
+
+        This is the case if there were at least FEW_SLOW such requests, and fewer requests than that were answered.
+        """
         oldest = self._bucket_now() - _BUCKETS + 1
         recent = [counts for bucket, counts in self._buckets if bucket >= oldest]
         slow, answered = (sum(counts[outcome] for counts in recent) for outcome in ("slow", "answered"))
@@ -195,7 +203,7 @@ class HttpServer:
         Args:
             address: HOST:PORT.
             gate: Counts requests that haven't been answered yet.
-            on_request: Called with the outcome of each request, once.
+            on_request: Called once for each request, with its outcome.
             clock_ahead: Returns by how much this machine's clock is ahead of the correct time.
         """
         self._app = app

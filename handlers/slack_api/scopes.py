@@ -35,7 +35,7 @@ OPTIONAL: Mapping[str, str] = MappingProxyType(
 )
 """Scopes that were added later, so that apps installed with an older manifest.yml lack them.
 
-Without such a scope, only the feature that needs it doesn't work.
+If one of these scopes is missing, only the feature that needs it is unavailable.
 """
 ADD_SCOPES = "Paste manifest.yml again at api.slack.com/apps, App Manifest, then Reinstall."
 

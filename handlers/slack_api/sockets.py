@@ -1,9 +1,10 @@
-"""Socket Mode: two connections, so that one is always open while Slack renews the other, and a watchdog for both.
+"""Socket Mode: two connections to Slack, and a watchdog for both.
 
-An app may have up to 10 connections, and Slack may send a payload through any of them
-(docs.slack.dev/apis/events-api/using-socket-mode). Each connection needs a ticket, which is a URL that Slack
-issues for a short time. The SDK would retry forever with an expired ticket, so the watchdog makes it request a new
-one.
+With two connections, one is always open while Slack renews the other. An app may have up to 10 connections, and
+Slack may send a payload through any of them (docs.slack.dev/apis/events-api/using-socket-mode).
+
+Each connection needs a ticket, which is a URL that Slack issues for a short time. The SDK would retry forever with
+an expired ticket, so the watchdog makes it request a new one.
 """
 
 from __future__ import annotations
@@ -38,9 +39,9 @@ DEAD_AFTER = 60.0
 
 
 def count_of(message: Mapping[str, Any]) -> int | None:
-    """Return the number of open connections of the app, as Slack counts them, from a greeting.
+    """Read the number of the app's open connections from the greeting that Slack sends on a new connection.
 
-    None if the message isn't the greeting that Slack sends on a new connection.
+    None if the message isn't such a greeting.
     """
     count = message.get("num_connections") if message.get("type") == "hello" else None
     return count if isinstance(count, int) else None
@@ -49,8 +50,8 @@ def count_of(message: Mapping[str, Any]) -> int | None:
 def _connection(app: AsyncApp, app_token: str, *gates: Gate) -> AsyncSocketModeHandler:
     """Return a connection that counts each payload in these gates until its acknowledgement is sent.
 
-    The listener counts the payload too, but only until it returns. The acknowledgement is sent shortly after that,
-    and the connection must not be closed in between.
+    The listener counts the payload too, but only until the listener returns. The acknowledgement is sent shortly
+    after that, and the connection must not be closed in between.
     """
     connection = AsyncSocketModeHandler(app, app_token)
 
@@ -109,7 +110,10 @@ class Sockets:
         """One gate for each connection, which counts the payloads that the connection hasn't acknowledged yet."""
         self._handlers = [_connection(app, app_token, gate or Gate(), own) for own in self._gates]
         self._down: dict[int, float] = {}
-        """The wall-clock seconds since each closed connection was closed or got a new ticket, by its index."""
+        """For each closed connection, by its index, the seconds since it was closed or last got a new ticket.
+
+        These are wall-clock seconds.
+        """
         for handler in self._handlers:
             handler.client.message_listeners.append(self._greeted)
 
@@ -164,7 +168,7 @@ class Sockets:
         """
 
     def many_slow(self) -> bool:
-        """Return False. Slow requests are a sign of strangers, who can't use the connections of Socket Mode."""
+        """Return False. Many slow requests come from strangers, who can't use the connections of Socket Mode."""
         return False
 
     def use_secret(self, app_token: str) -> None:
@@ -173,7 +177,7 @@ class Sockets:
             handler.client.app_token = app_token
 
     async def watch(self) -> None:
-        """Check the connections until cancelled, and request a new ticket for each that stays closed."""
+        """Check the connections until cancelled. For each connection that stays closed, request a new ticket."""
         await keep_running("socket", self._check, self._clock)
 
     async def _check(self) -> None:

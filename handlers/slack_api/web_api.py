@@ -47,9 +47,12 @@ TOKEN_RETRY = timedelta(minutes=1)
 
 
 def slack_client(token: str, base_url: str, session: aiohttp.ClientSession) -> AsyncWebClient:
-    """Return a client that doesn't use the SDK's own retries. Proxies and redirects are up to `session`."""
+    """Return a client that doesn't use the SDK's own retries.
+
+    `session` controls the use of proxies and redirects.
+    """
     client = AsyncWebClient(token=token, base_url=base_url, session=session, retry_handlers=[])
-    # The SDK would use the environment's proxy even if that isn't meant for this address.
+    # The SDK would use the environment's proxy even if that proxy isn't meant for Slack's address.
     client.proxy = None
     return client
 
@@ -66,14 +69,20 @@ def refusal(code: str, status: int, headers: dict[str, str]) -> SlackApiError:
 
 
 def is_temporary(error: SlackApiError) -> bool:
-    """Return whether the same call may succeed later: Slack is down or busy, or the call exceeded a rate limit."""
+    """Return whether the same call may succeed later.
+
+    This is the case if Slack is down or busy, or if the call exceeded a rate limit.
+    """
     code = error_code(error)
     has_no_code = code == type(error).__name__
     return has_no_code or status_code(error) >= 500 or code in _TEMPORARY | RATE_LIMITED
 
 
 def error_code(error: Exception) -> str:
-    """Return Slack's error code, such as `channel_not_found`, or the exception's class name if there is none."""
+    """Return Slack's error code, such as `channel_not_found`.
+
+    If there is none, return the exception's class name.
+    """
     if isinstance(error, SlackApiError):
         answer = error.response.data if isinstance(error.response, AsyncSlackResponse) else error.response
         if isinstance(answer, dict) and isinstance(answer.get("error"), str):
@@ -88,7 +97,7 @@ def status_code(error: SlackApiError) -> int:
 
 
 def pointers(error: SlackApiError) -> list[str]:
-    """Return JSON pointers to the parts of a message or view because of which Slack refused it."""
+    """Return JSON pointers to the parts of a message or view that made Slack refuse it."""
     answer = error.response.data if isinstance(error.response, AsyncSlackResponse) else error.response
     errors = answer.get("errors") if isinstance(answer, dict) else None
     metadata = answer.get("response_metadata") if isinstance(answer, dict) else None
@@ -112,7 +121,10 @@ def requested_wait(error: Exception) -> timedelta | None:
 
 
 def seconds_to_wait(retry_after: str) -> float:
-    """Return the seconds in a Retry-After header, limited to 1 to 3600, or 30 if the header isn't a number."""
+    """Return the number of seconds in a Retry-After header, at least 1 and at most 3600.
+
+    Returns 30 if the header isn't a number.
+    """
     try:
         return min(max(1.0, float(retry_after)), 3600.0)
     except ValueError:

@@ -36,7 +36,7 @@ _HOURS_MINUTES = r"(\d{1,3})h([0-5]\d)"
 def _duration_pattern() -> str:
     """Return a pattern for durations such as `1d 6h`, in which no unit occurs twice and longer units come first.
 
-    A text such as `6h 2d` is therefore two durations.
+    A text such as `6h 2d` therefore counts as two durations.
     """
     parts = [rf"{_AMOUNT} ?-?{unit}(?![a-z])" for unit in _SECONDS]
     alternatives = []
@@ -99,7 +99,7 @@ _GPU_HOUR = re.compile(rf"(?:-| ){_HOUR}{_END}")
 
 @dataclass(frozen=True)
 class Money:
-    """An amount of dollars, and what the words around it say about it, such as `per GPU` or `max`."""
+    """An amount of dollars, and the meaning of the words around it, such as `per GPU` or `max`."""
 
     amount: Decimal
     per_gpu: bool = False
@@ -114,7 +114,7 @@ class Money:
     `for $20` is the price of the whole rental, unless the text says "per hour".
     """
     other_unit: str = ""
-    """A unit that isn't valid for a price here, as in `$50 per day`."""
+    """The unit after the amount, if a price here can't have this unit, as in `$50 per day`."""
 
 
 NO_MONEY = Money(Decimal(0))

@@ -44,7 +44,7 @@ class KeySet(Frozen):
 
 class KeyFromGithub(Frozen):
     name: str | None
-    """The user name as it was typed, not validated yet. None if no name was typed."""
+    """The GitHub user name as it was typed, not validated yet. None if no name was typed."""
 
 
 class ListRentals(Frozen):
@@ -68,14 +68,17 @@ class Share(OfRental):
     """Share the machine with other people."""
 
     people: tuple[str, ...] = ()
-    """Their Slack IDs. If empty, the people with whom the machine is already shared are meant."""
+    """The Slack IDs of the people with whom to share the machine.
+
+    If empty, the people with whom the machine is already shared are meant.
+    """
 
 
 class Give(OfRental):
     """Offer the machine to another person."""
 
     to: str
-    """The person's Slack ID."""
+    """The Slack ID of the person to whom the machine is offered."""
 
 
 class Extend(RentalWords):
@@ -86,13 +89,14 @@ class Keep(OfRental):
     """Stop asking for a while whether the machine is still needed."""
 
     duration: timedelta | None = None
-    """The time without questions. None if no time was typed."""
+    """The time for which the bot doesn't ask whether the machine is still needed. None if no time was typed."""
 
 
 class Longer(OfRental):
-    """Ask whether to extend the lease, because a sentence such as "can I keep it until 6?" suggests it.
+    """Ask whether to extend the lease.
 
-    The lease can be extended by `duration`, or until one of the two ends that an ambiguous time may mean.
+    A sentence such as "can I keep it until 6?" leads to this command. The lease can be extended by `duration`, or
+    until one of two ends: an ambiguous time such as `6` can mean 6:00 or 18:00.
     """
 
     duration: timedelta | None = None
@@ -100,7 +104,10 @@ class Longer(OfRental):
 
 
 class About(OfRental):
-    """Answer a sentence about a topic. It concerns one rental if it contains an ID or is in a rental's thread."""
+    """Answer a sentence about a topic.
+
+    The sentence concerns a single rental if it contains the rental's ID or was written in the rental's thread.
+    """
 
     topic: Topic
 
@@ -127,7 +134,7 @@ class Pause(Frozen):
 
 
 class Plain(Enum):
-    """The commands without arguments. Each value is the text that people type."""
+    """The commands without arguments. The value of each command is the text that people type."""
 
     GET_FORM = "get"
     KEYS = "key"
@@ -173,9 +180,10 @@ _OF_RENTAL = frozenset({"show", "ssh", "destroy", "extend", "share", "give"})
 _ABOUT_GPUS = frozenset({Topic.FREE, "get", "catalog"})
 _AVAILABLE = re.compile(r"^ *there(?:s| is| are)?\b|\b(?:is|are|gets?|becomes?) (?:free|available|there|back)$")
 _BUYING_WORDS = frozenset({"get", "rent"})
-"""The verbs that allow `now` to rent a machine.
+"""The verbs after which `now` rents a machine.
 
-After other verbs, such as `find` or `offers`, and without a verb, `now` is ignored and only offers are shown.
+After any other verb, such as `find` or `offers`, `now` is ignored and only offers are shown. The same applies if
+there is no verb.
 """
 _MAX_TYPOS = {"destroy": 2, "extend": 2, "catalog": 2, "policy": 2} | dict.fromkeys(
     ("resume", "pause", "probe", "again", "wait", "list", "show", "keep", "spend", "share", "give", "help"), 1
@@ -411,7 +419,7 @@ Parser = Callable[[str, ParseContext], Command]
 
 
 def _id_parser(command: type[Show | Ssh | Destroy]) -> Parser:
-    """Return the parser of a command whose only argument is a rental's ID, which may be left out."""
+    """Return the parser of a command whose only argument is the ID of a rental. The ID may be left out."""
     return lambda rest, _: command(id=read_id(rest, command.__name__.lower()))
 
 
@@ -473,7 +481,7 @@ def _no_argument_parser(command: Plain, about: str) -> Parser:
 def _parse_pause(rest: str, _: ParseContext) -> Command:
     """Parse the reason after `pause`, which may be empty.
 
-    Raises Mistake if the reason is a rental's ID, because that person wants to pause a single rental, which isn't
+    Raises Mistake if the reason is a rental's ID. That person wants to pause a single rental, which isn't
     possible.
     """
     reason = one_line(rest.strip().lstrip("-\u2014"), LONGEST_REASON)
@@ -534,7 +542,7 @@ HELP = (
     ("/gpu key", "your SSH keys; /gpu key ssh-ed25519 AAAA... adds one, /gpu key github ana-dev finds yours"),
     ("/gpu probe", "what I check on a machine, and the scripts for that; no-probe in a request switches it off"),
     ("/gpu policy", "the team's rules in words"),
-    ("/gpu catalog", "GPUs, vendors, regions, contracts, projects and setups: /gpu get H100 setup NAME"),
+    ("/gpu catalog", "GPUs, vendors, regions, contracts, projects and setups, as in /gpu get H100 setup NAME"),
 )
 APPROVER_HELP = (("/gpu away until mon", "you won't be asked about requests until then; /gpu away off ends that"),)
 ADMIN_HELP = (

@@ -38,7 +38,7 @@ MOST_CORRECTIONS = 3
 MOST_UNREAD = 3
 """The maximum number of unreadable texts that an error message quotes.
 
-If there are more, the message suggests no corrections. These would leave out texts that the message doesn't
+If there are more, the message suggests no corrections. A correction would leave out texts that the message doesn't
 mention.
 """
 _SENTENCE_END = re.compile(r"(?<=[.?]) (?=[A-Z])")
@@ -51,7 +51,7 @@ T = TypeVar("T")
 class Get(Frozen):
     """Search for offers.
 
-    With `now`, the recommended offer is rented immediately, unless somebody has to approve or confirm it.
+    With `now`, the recommended offer is rented immediately if it needs no approval and no confirmation.
     """
 
     request: Request
@@ -88,13 +88,13 @@ class ParseContext(NamedTuple):
 
 
 class Part(Enum):
-    """The parts of a draft. The value of each is the name by which error messages mention the part."""
+    """The parts of a draft. The value of each member is the name of the part in error messages."""
 
     GPU = "GPU"
     FEATURE = "feature"
     """A word that distinguishes the variants of a GPU family: `80gb`, `sxm`."""
     REGION = "region"
-    """The name of a region. Empty for any region. Likewise, the name of a vendor is empty for any vendor."""
+    """The name of a region. Empty if any region will do. The same applies to the name of a vendor."""
     CONTRACT = "contract"
     VENDOR = "vendor"
     COUNT = "number of GPUs"
@@ -112,7 +112,7 @@ class Part(Enum):
     SETUP = "setup"
     PROJECT = "project"
     START = "start"
-    """A time after `at`."""
+    """The start of the lease: a time after `at`."""
     WAITS = "end of waiting"
     """The time until which the person waits."""
     BUSY = "while busy"
@@ -124,16 +124,17 @@ class Part(Enum):
 
 _OTHER_NAMES = {Part.LEASE: "length", Part.LATEST_END: "later end", Part.WAITS: "end"}
 _CHECKED_LATER = {Part.FEATURE, Part.START, Part.WAITS, Part.BUSY, Part.NO_PROBE, Part.ANY_TIME, Part.PEOPLE}
-"""The parts that may have several values, and those whose values are checked for contradictions later.
+"""The parts that are exempt from the first check of `build`.
 
-For all other parts, the first thing to check is that they have at most one value.
+The first check is that a part has at most one value. The parts listed here may have several values, or are checked
+for contradictions later.
 """
 
 
 Values = dict[Part, list[Any]]
 """The values of each part, in the order in which they were given.
 
-Different values of the same part contradict each other.
+For most parts, different values contradict each other.
 """
 
 
@@ -147,21 +148,24 @@ class Reading(NamedTuple):
 
 
 LEFT_OUT = Reading(None, None)
-"""The reading of a text that can be left out without changing the request."""
+"""Marks a text that can be left out without changing the request."""
 
 
 @dataclass(frozen=True)
 class Unread:
-    """A text that can't be read."""
+    """A piece of the typed text that the parser can't interpret."""
 
     text: str
     """The text as it was typed."""
     why: str
-    """The reason, as a sentence. Empty for a word that is simply unknown."""
+    """The reason why the text can't be read, as a sentence. Empty for a word that is simply unknown."""
     readings: tuple[Reading, ...] = ()
-    """The possible meanings of the text, each of which gets a button. None changes a number or a unit."""
+    """The possible meanings of the text.
+
+    Each gets a button, and each keeps all numbers and units that were typed.
+    """
     alone: bool = False
-    """True if `why` must be the only message, because the other parts of the request can't be trusted either.
+    """True if `why` must be the only message, because the text makes the rest of the request unreliable.
 
     For example, a word such as "not" may change the meaning of what comes after it.
     """
@@ -172,15 +176,15 @@ class Problem:
     """A reason why a draft doesn't make a request."""
 
     part: Part | None
-    """The part that is missing or wrong. None if the problem is an unreadable text, which belongs to no part."""
+    """The part that is missing or wrong. None if the problem is a text that can't be read."""
     words: str
     corrections: tuple[RequestDraft, ...] = ()
-    """Variants of the draft that the person may have meant, each with a different value for one of the parts.
+    """Variants of the draft that the person may have meant. Each has a different value for one of the parts.
 
-    They haven't been checked, so they may have other problems.
+    The variants haven't been checked, so they may have other problems.
     """
     without: bool = False
-    """True if the corrections leave out the unreadable text."""
+    """True if the unreadable text is left out in the corrections."""
     unclear: UnclearEnd | None = None
     """The reason why a time can't be read, if that is the problem."""
     too_early: bool = False
@@ -194,7 +198,7 @@ class Built(NamedTuple):
     waits_until: datetime | None
     """The time at which the person stops waiting, if they named one."""
     doubtful: bool
-    """True if the person may have meant something else. Because of this doubt, `now` only shows the offers."""
+    """True if the person may have meant something else. In this case, `now` only shows the offers."""
 
 
 @dataclass
@@ -208,7 +212,7 @@ class RequestDraft:
     """True if the request was typed after `wait`."""
     unread: list[Unread] = field(default_factory=list)
     doubtful: bool = False
-    """True if, while the typed text was read, there was a doubt about its meaning.
+    """True if the meaning of the typed text was in doubt while the text was parsed.
 
     `build` may find further reasons for doubt. See `Built.doubtful` for the consequence.
     """
@@ -236,7 +240,7 @@ class RequestDraft:
         return replace(self, values=self.values | changes)
 
     def with_readings(self, readings: tuple[Reading, ...]) -> RequestDraft:
-        """Return a copy with these readings added to its values."""
+        """Return a copy of the draft that also contains the values of these readings."""
         draft = replace(self, values={part: list(values) for part, values in self.values.items()})
         for part, value, later_end in readings:
             if part is not None:
@@ -253,7 +257,7 @@ class RequestDraft:
     def is_total(self, price: Money) -> bool:
         """Return whether a price is for the whole rental, as in `$20 for 10h` and `10h for $20`.
 
-        A price after a word such as `under` is a limit per hour instead, as in `under $3 for 6h`.
+        By contrast, a price after a word such as `under` is a limit per hour, as in `under $3 for 6h`.
         """
         timed = self.timed or price.after_for
         return price.total or (timed and not price.limit and not price.per_hour)
@@ -277,11 +281,11 @@ def _problem_of_unread(draft: RequestDraft) -> Problem:
     if alone:
         return Problem(None, alone[0])
     unknown = [f'"{one.text}"' for one in unread if not one.why]
-    # Suggest no corrections if there is an unknown word and a vendor. The word may exclude the vendor, and the
+    # Suggest no corrections if there is an unknown word and a vendor. The word may exclude the vendor, but the
     # correction would rent from it.
     correctable = len(unread) <= MOST_UNREAD and not (unknown and draft[Part.VENDOR])
     choices = list(product(*(one.readings for one in unread))) if correctable else []
-    # Texts without a reading come first in the message, because they are why there are no corrections.
+    # Texts without a reading come first in the message, because they make corrections impossible.
     unread.sort(key=lambda one: bool(one.readings))
     *others, last = unknown[:MOST_UNREAD] or [""]
     all_unknown = f"I don't know {', '.join(others)} and {last}" if others else f"I don't know {last}"
@@ -435,7 +439,7 @@ class _Builder:
     def _read_waits_until(self) -> None:
         """Determine when the person stops waiting.
 
-        A day without a time means the time at which the hours in the rules end on that day.
+        If only a day was typed, the person stops waiting on that day when the team's `hours` end.
         """
         end, context = self._only(Part.WAITS), self.context
         if end is None:
@@ -451,8 +455,8 @@ class _Builder:
     def _read_end(self) -> None:
         """Determine the length of the lease, and its end if one was given.
 
-        If the end is flexible, this is the earliest end. An end without a day means the next such time after the
-        lease begins.
+        If the end is flexible, this is the earliest end. If the end is a time without a day, the first such time
+        after the start of the lease counts.
         """
         draft, context = self.draft, self.context
         end, latest_end = draft.first(Part.END), draft.first(Part.LATEST_END)
@@ -532,8 +536,8 @@ class _Builder:
     def _time(self, part: Part, parse: Callable[[], T]) -> T:
         """Return the result of `parse`, or raise _WrongPart if the time is unclear.
 
-        The error suggests times to type instead. Of these, only times that contain every number that was typed
-        become corrections with a button: `6pm` for `6`, but no mere example.
+        The error suggests times to type instead. A suggested time gets a button only if it contains every number
+        that was typed. For `6`, for example, `6pm` gets a button.
         """
         try:
             return parse()
@@ -556,9 +560,9 @@ class _Builder:
     def _read_price(self) -> None:
         """Determine the highest price per GPU-hour, or the highest price of the whole rental in whole cents.
 
-        To check whether a price for the whole rental is possible, it is divided by the number of GPUs and hours.
+        To check whether a price for the whole rental is possible, this divides it by the number of GPUs and hours.
         The result is only an estimate, because the vendor also charges for the time in which a machine starts and
-        ends. If the price is for the whole time but per GPU, it is multiplied by the number of GPUs.
+        ends. A price for the whole time may be given per GPU. It is then multiplied by the number of GPUs.
         """
         price = self.draft.first(Part.PRICE)
         if price is None:

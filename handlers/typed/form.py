@@ -57,7 +57,9 @@ _FIELDS = {
     Part.PRICE: Field.CAP,
     Part.WAITS: Field.WAITS,
 }
-"""The input of the form that each part of a draft is read from, in order to show an error below it.
+"""For each part of a draft, the input of the form that contains the part.
+
+Errors about the part appear below this input.
 
 Parts that contain names, such as the region, are missing here, because `_names` has already checked them.
 """
@@ -120,9 +122,10 @@ def read_form(
 def _names(
     inputs: Mapping[str, str], catalog: Catalog, vocabulary: Vocabulary, rules: Rules, errors: dict[Field, str]
 ) -> Values:
-    """Return the parts whose values are chosen from a list, such as the GPU and the region.
+    """Return the parts that people choose from a list, such as the GPU and the region.
 
-    Adds an error for each value that isn't in its list, for example because it has been removed in the meantime.
+    Adds an error for each value that isn't in its list, for example because the value has been removed from the
+    list in the meantime.
     """
     gpu, features = _gpu_and_features(inputs.get(Field.GPU, ""), catalog, vocabulary)
     if not gpu:
@@ -244,7 +247,7 @@ def _longer_than(lease: timedelta) -> str:
 def read_cap(inputs: Mapping[str, str]) -> Decimal:
     """Return the highest price in USD per GPU-hour.
 
-    Raises InvalidForm if no price was typed, or an impossible one.
+    Raises InvalidForm if no price was typed, or if the price is impossible.
     """
     cap = _cap(normalize(inputs.get(Field.CAP, "")))
     if not is_possible_cap(cap):

@@ -22,9 +22,9 @@ class Mentioned(Frozen):
 
     text: str
     people: tuple[str, ...] = ()
-    """The Slack IDs of the people, without duplicates."""
+    """The Slack IDs of the mentioned people, without duplicates."""
     names: tuple[str, ...] = ()
-    """The names of the same people, such as `@ben`."""
+    """The names of the mentioned people, such as `@ben`."""
     misplaced: tuple[tuple[str, str], ...] = ()
     """The ID and name of each person who is mentioned in a request, but not after `with`."""
     unknown: tuple[str, ...] = ()
@@ -37,7 +37,7 @@ class Mentioned(Frozen):
 
     @property
     def with_misplaced(self) -> Mentioned:
-        """Return a copy in which the first person mentioned without `with` is a teammate like the others."""
+        """Return a copy with one more teammate: the first person who was mentioned without `with`."""
         user, name = self.misplaced[0]
         return changed(self, people=(*self.people, user), names=(*self.names, name))
 
@@ -97,7 +97,7 @@ def unclear_people(mentioned: Mentioned) -> tuple[str, Mentioned] | None:
 def check_people(mentioned: Mentioned, command: str) -> None:
     """Refuse a command that contains a name such as `@ben` which Slack didn't turn into a mention.
 
-    Raises Mistake, with a message that says to type `command`, then the mention.
+    Raises Mistake. Its message asks the person to type `command` and then the mention.
     """
     if mentioned.unknown:
         raise Mistake(f"{_unknown(mentioned)} After {command}, {_PICK}.")

@@ -26,9 +26,10 @@ class OfRental(Frozen):
     """A command about a single rental."""
 
     id: str | None = None
-    """The rental's ID. If None, no ID was typed, and the command is about the person's only rental.
+    """The rental's ID. None if no ID was typed.
 
-    In the thread of a rental, it is about that rental instead.
+    A command without an ID in the thread of a rental is about that rental. Anywhere else, it is about the person's
+    only rental.
     """
 
 
@@ -36,9 +37,9 @@ class RentalWords(OfRental):
     """The arguments of `extend` or `keep`: the rental, and a length or an end."""
 
     duration: timedelta | None = None
-    """The length. None if no length was typed."""
+    """The length that was typed. None if no length was typed."""
     until: datetime | None = None
-    """The end, if one was typed instead of a length, such as `until 18:00`."""
+    """The end that was typed instead of a length, such as `until 18:00`. None if no end was typed."""
 
 
 def read_id(text: str, name: str) -> str | None:
@@ -121,8 +122,8 @@ def _hours_or_minutes(command: str, number: str, max_lease: timedelta) -> Mistak
 def _parse_id(text: str, name: str, typed: str = "") -> str | None:
     """Return the ID that `text` consists of, or None if the text is empty.
 
-    Raises Mistake for any other text. `typed` is the text before anything was removed from it, so that the error
-    message can quote the words that aren't an ID as they were typed.
+    Raises Mistake for any other text. `typed` is the complete text before parsing, from which the error message
+    quotes the words that aren't an ID.
     """
     words = [word.lower().strip("#") for word in text.split()]
     words = [word for word in words if word and word not in _FILLERS.split()]

@@ -79,8 +79,8 @@ def _mistake(problem: Problem, vocabulary: Vocabulary, context: ParseContext) ->
     """Return the error for a problem, with one suggested line for each correction that makes a valid request.
 
     A line is a complete command that people can type or click. It keeps everything that was understood: each
-    number with its unit, each place, vendor, name and time. Only text that can't be read is replaced or left out,
-    and the message quotes that text. If two values contradict each other, there is one line for each of them.
+    number with its unit, each place, vendor, name and time. Unreadable text is replaced or left out, and the error
+    message quotes it. If two values contradict each other, there is one line for each value.
     """
     lines = dict.fromkeys(line_of(draft, vocabulary, context) for draft in problem.corrections)
     return RequestMistake(problem.words, *filter(None, lines), without=problem.without)
@@ -123,8 +123,8 @@ def _tokens(asked: str, vocabulary: Vocabulary) -> list[Token]:
 def _says_now(asked: str, tokens: list[Token], draft: RequestDraft, request: Request) -> bool:
     """Return whether a request asks to rent immediately, and is precise enough for that.
 
-    It must contain the word `now` exactly once. Nothing in it may have a second meaning, and it must neither leave
-    several GPU models to choose from nor have a start time.
+    It must contain the word `now` exactly once, and no part with a second meaning. It must narrow the choice down
+    to one GPU model, and it must have no start time.
     """
     exact = sum(word.lower() == "now" for word in asked.split())
     doubtful = (
@@ -142,7 +142,7 @@ def _may_be_condition(note: str, vocabulary: Vocabulary) -> bool:
     """Return whether a note may be meant as part of the request, as in `get h100 now — under $2/h`.
 
     Phones turn two hyphens into one long dash, so an option such as `--under` can look like the beginning of a
-    note. A note that is too long to be checked for that also counts as part of the request, to be safe.
+    note. If a note is too long to be checked, the result is True, to be safe.
     """
     normalized = normalize_within(note, MAX_LENGTH)
     if normalized is None or _CONDITIONAL & set(normalized.lower().split()):
@@ -164,8 +164,8 @@ def _may_be_condition(note: str, vocabulary: Vocabulary) -> bool:
 def _is_doubtful(price: Money, draft: RequestDraft) -> bool:
     """Return whether the meaning of a price is in doubt.
 
-    The price in `under $20 for 10h` may be per hour or for the whole time, and a price such as `$3` alone may not
-    be meant as a limit.
+    For example, the price in `under $20 for 10h` may be per hour or for the whole time. A price such as `$3` alone
+    may be meant as something other than a limit.
     """
     return not price.per_hour and (draft.timed or price.after_for or not price.limit)
 
@@ -215,8 +215,8 @@ def _highest_price(request: Request) -> str:
 def _later_end(request: Request, zone: str) -> str:
     """Return the latest end of a flexible lease, as it is typed after the earliest end: ` up to 14h`.
 
-    The latest end is written as a length, or as a time if that length has seconds, which nobody would type. Empty
-    if the lease isn't flexible.
+    The latest end is normally written as a length. If the length isn't a whole number of minutes, nobody would
+    type it, so the latest end is written as a time. Empty if the lease isn't flexible.
     """
     if request.up_to is None or request.last_end is None:
         return ""

@@ -42,12 +42,12 @@ class Sentence(Frozen):
     Empty if the sentence contains no known word.
     """
     id: str | None
-    """The rental whose ID the sentence contains."""
+    """The ID of a rental, if the sentence contains one."""
     names_gpu: bool
     longer: timedelta | None = None
     """The requested extension, as a length."""
     untils: tuple[datetime, ...] = ()
-    """The requested end. Contains both possible ends if the time lacks am or pm."""
+    """The requested end of the lease. Contains both possible ends if the time lacks am or pm."""
 
 
 _OPENING = re.compile(
@@ -112,10 +112,9 @@ def read_sentence(typed: str, context: ParseContext, vocabulary: Vocabulary) -> 
 
 
 def _ends(text: str, context: ParseContext) -> tuple[datetime, ...]:
-    """Return the end that a text means, without ends that have passed.
+    """Return the end that a text means. If the time lacks am or pm, return both possible ends.
 
-    There are two ends if the time lacks am or pm. Raises Mistake if the text contains no time, or if the time has
-    passed.
+    Ends that have passed are left out. Raises Mistake if no end remains, or if the text contains no time.
     """
     try:
         return (parse_end(text, context.now, context.zone).at,)

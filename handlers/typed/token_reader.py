@@ -1,6 +1,7 @@
-"""Interprets the tokens of a request: adds values to a draft, or the reasons why a text can't be read.
+"""Interprets the tokens of a request, and stores the results in a draft.
 
-`draft.py` then decides whether the parts make a request.
+The results are values for the parts of the request, or reasons why a text can't be read. `draft.py` then decides
+whether the parts make a request.
 """
 
 from __future__ import annotations
@@ -30,9 +31,9 @@ _MAX_COUNT_AFTER_GPU = 8
 A larger number may be the GPU's memory, as in `h100 90`.
 """
 _SHORTEST_NIGHT = timedelta(hours=2)
-"""The least time until the morning for which `overnight` means the current night.
+"""The shortest time until the morning for which `overnight` means the current night.
 
-If the morning is nearer, `overnight` means the night after it.
+If the morning is nearer than that, `overnight` means the next night.
 """
 _CURRENCIES = (
     "eur euro euros gbp pound pounds chf francs cent cents yen jpy cny yuan inr rupees cad aud sek nok dkk kr pln"
@@ -92,9 +93,9 @@ _VALUES = {
     **dict.fromkeys(("count", "hours", "hrs"), "a number"),
     **dict.fromkeys(("lease", "duration"), "a time, such as 6h"),
 }
-"""The descriptions of missing values in error messages, by keyword.
+"""For some keywords, a description of the value that must follow, for error messages about a missing value.
 
-The values after other keywords are names or prices.
+All other keywords must be followed by names or prices.
 """
 
 
@@ -285,9 +286,10 @@ class TokenReader:
     def _night(self, typed: str) -> Unread:
         """Return the error for `tonight` or `overnight`, which is too vague for an end.
 
-        The error suggests the next morning as the end, if the person's time zone is known and the rules allow a
-        lease of that length. If machines are probed, it suggests a flexible end, and the next morning is its
-        earliest end. If the request has another end or length, the word may mean a start, and the error says so.
+        If the person's time zone is known and the rules allow a lease until the next morning, the error suggests
+        that morning as the end. If the rules also allow the bot to check whether machines are in use, the error
+        suggests a flexible end whose earliest end is the next morning. If the request has another end or length,
+        the word may mean a start, and the error says so.
         """
         context = self.context
         if self.draft.timed:
@@ -332,7 +334,7 @@ class TokenReader:
         self._unread(why, token, readings=readings)
 
     def _read_unwanted(self, why: str, word: Token) -> None:
-        """Report a word such as `not` or `at least`, together with the words that it refers to, as unreadable."""
+        """Report a word such as `not` or `at least` as unreadable, together with the words that it refers to."""
         tokens = [word]
         while (token := self._peek()) is not _NOTHING:
             self.position += 1
@@ -342,7 +344,7 @@ class TokenReader:
         self._unread(why, *tokens, alone=True)
 
     def _read_time(self, token: Token) -> None:
-        """Report a time of day without `until`, which may be a start, an end or a price, as unclear."""
+        """Report a time of day without `until` as unclear, because it may be a start, an end or a price."""
         typed = token.text.lower()
         price, clock = _START_OR_PRICE.fullmatch(typed), _CLOCK_TIME.fullmatch(typed)
         if price is not None:
@@ -548,7 +550,10 @@ class TokenReader:
         self._unread(why, *typed, readings=(Reading(Part.PRICE, price),) if known else ())
 
     def _ends_with_max(self) -> bool:
-        """Return whether `max` follows and limits the value before it: `6h max`."""
+        """Return whether `max` follows and limits the value before it, as in `6h max`.
+
+        In `6h max $3`, by contrast, `max` limits the value after it.
+        """
         word, limit = self._peek(), self._peek(1)
         after = word.kind is TokenKind.AT_MOST and word.name in {"max", "maximum", "at most"}
         return after and limit.kind not in _LIMIT_KINDS

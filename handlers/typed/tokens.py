@@ -75,11 +75,11 @@ class TokenKind(Enum):
     DASH = auto()
     """A dash directly before a word, like the one before an option."""
     AMBIGUOUS = auto()
-    """Text that matches two different meanings, neither of which covers more of the text than the other."""
+    """Text that has two meanings, because two matches are equally long. Otherwise, the longest match decides."""
     WORD = auto()
     """Any other text."""
     NOTHING = auto()
-    """A placeholder for the position before the first token and after the last one."""
+    """Stands for the missing token before the first token and after the last one."""
 
 
 Kind = Part | TokenKind
@@ -97,17 +97,17 @@ class Token:
     text: str
     """The text as it was typed."""
     name: str = ""
-    """The meaning of the token: the GPU, the region, or the text after `until`.
+    """The meaning of the token, such as the GPU or the region, or the text after `until`.
 
-    Empty for `anywhere` and `any vendor`, and if `until`, `setup` or `project` isn't followed by something
-    readable.
+    Empty for `anywhere` and `any vendor`. Also empty for `until`, `setup` or `project` if no readable text
+    follows.
     """
     number: Decimal = Decimal(0)
     duration: timedelta = timedelta(0)
     loose: bool = False
     """True if the wording is so informal that the bot may have misunderstood it.
 
-    Then `now` doesn't rent anything. But offers are still shown, because that costs nothing.
+    In this case, `now` doesn't rent anything, but the offers are still shown.
     """
     ends_in_hours: bool = False
     """True if the duration ends in hours, so that a number after it may mean minutes, as in `1h 30`."""
@@ -230,7 +230,7 @@ An empty pattern matches every text.
 
 
 TokenMatch = tuple[int, tuple[Token, ...]]
-"""The end of the match and its tokens: one token, or two for `8h100`, which is a count and a GPU."""
+"""The end of the match and its tokens. There are two tokens for `8h100`, a count and a GPU, and otherwise one."""
 
 
 def tokenize(text: str, vocabulary: Vocabulary) -> list[Token]:

@@ -66,7 +66,7 @@ def _label(markup: re.Match[str]) -> str:
 
 
 def split_note(text: str) -> tuple[str, str]:
-    """Split a text into the request and its note, which follows `--`, or a long dash and a space."""
+    """Split a text into the request and its note. The note follows `--`, or a long dash and a space."""
     for dash in _NOTE_DASH.finditer(text):
         may_be_range = dash.group()[0] != "-" and _NUMBER_AFTER.match(text, dash.end())
         if not (may_be_range and _NUMBER_BEFORE.search(text[max(dash.start() - 20, 0) : dash.start()])):
@@ -100,7 +100,7 @@ _COMMAS_AND_DOT = re.compile(rf"{_LEADING_DIGITS}((?:,\d{{3}})+)(?=\.\d{{1,2}}(?
 _DECIMAL_COMMA = re.compile(rf"{_LEADING_DIGITS},(\d{{1,2}})(?!\d)")
 _SEPARATING_COMMA = re.compile(r"(?<!\d),|,(?!\d)")
 AM_PM = re.compile(r"(?<=[\d ])([ap])\. ?m\b\.?", re.IGNORECASE)
-"""The spelling `p.m.`, which `normalize` changes to `pm`."""
+"""A pattern for spellings such as `p.m.`, which `normalize` changes to `pm`."""
 _TIME_OR_COLON = re.compile(r"(?<![A-Za-z0-9:])\d{1,2}:\d\d(?!\d)|:")
 
 
@@ -110,8 +110,8 @@ def normalize(text: str) -> str:
     The result is a single line with single spaces, without quotation marks, brackets, question marks and
     struck-through text. Flags are replaced by the names of their places.
 
-    `2,50` becomes `2.50`; `1.000,50` and `1,000.50` become `1000.50`. A number with two possible meanings, such as
-    `2,500`, is left unchanged. So are times of day, such as `18:00`.
+    `2,50` becomes `2.50`. Both `1.000,50` and `1,000.50` become `1000.50`. A number with two possible meanings,
+    such as `2,500`, is left unchanged. Times of day, such as `18:00`, are left unchanged too.
     """
     text = _composed(text)
     text = "".join(c if c.isprintable() else " " if c.isspace() else "" for c in text)
@@ -141,8 +141,9 @@ def _composed(text: str) -> str:
 def normalize_within(text: str, limit: int) -> str | None:
     """Return the normalized text, or None if it is longer than `limit`.
 
-    The length is checked before each expensive step. Otherwise, a text that seems short could become very long,
-    because NFKC can turn one character into eighteen, and normalizing it would block everybody's commands.
+    The length is checked before each expensive step, because NFKC can turn one character into eighteen. Without
+    these checks, a text that seems short could become very long, and normalizing it would block everybody's
+    commands.
     """
     spaced = " ".join(text.split())
     if len(spaced) > 2 * limit:

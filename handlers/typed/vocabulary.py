@@ -66,7 +66,8 @@ OTHER_VENDORS = frozenset(
 )
 """Names of well-known vendors, whether or not they sell on the marketplace.
 
-If somebody names a vendor that doesn't sell there, the name isn't treated as a word that can simply be left out.
+If somebody names a vendor that doesn't sell on the marketplace, an error message must not suggest leaving the name
+out.
 """
 _CONTRACT_SYNONYMS = {
     Contract.ONDEMAND: ("on demand", "not spot", "no spot", "non spot", "without spot", "not preemptible"),
@@ -91,16 +92,22 @@ class NameMatcher:
 
 
 class Narrowed(NamedTuple):
-    """The result of narrowing a GPU down by the features that were typed, such as `80gb` or `sxm`."""
+    """The result of searching a family of GPUs for models with the typed features, such as `80gb` or `sxm`."""
 
     gpu: str
     """The canonical name, if exactly one model has all the features. Otherwise the family."""
     features: tuple[str, ...]
-    """The typed features that could be checked. Empty if exactly one model, or every model, has all of them."""
+    """The typed features that could be checked.
+
+    Empty if exactly one model has all of these features, or if every model has them.
+    """
     fitting: tuple[str, ...]
     """The models that have all the features."""
     compared: int
-    """The number of typed features that could be checked, because the names of models mention such features."""
+    """The number of typed features that could be checked.
+
+    A feature can be checked if the names of some models contain it.
+    """
 
 
 @dataclass(frozen=True)
@@ -131,11 +138,11 @@ class Vocabulary:
         return next((f for f, variants in self.variants.items() if any(v.name == gpu for v in variants)), None)
 
     def variants_of(self, gpu: str) -> tuple[Variant, ...]:
-        """Return all variants of the family that `gpu` is or belongs to."""
+        """Return all variants of a family. `gpu` is the family or one of its variants."""
         return self.variants[self.family_of(gpu) or gpu]
 
     def narrowed(self, gpu: str, typed: Iterable[str]) -> Narrowed:
-        """Narrow a family of GPUs down to the models that have all the features that were typed."""
+        """Search a family of GPUs for the models that have all the features that were typed."""
         family, variants = self.family_of(gpu) or gpu, self.variants_of(gpu)
         features = comparable(dict.fromkeys(typed), family, variants)
         if not features:
@@ -222,7 +229,7 @@ def _vocabulary(
 
 
 def _cities(regions: tuple[str, ...]) -> dict[str, str]:
-    """Return the names of cities, countries and states, each with its region, for recognizing misspelled ones."""
+    """Return the names of cities, countries and states, each with its region, for recognizing misspelled names."""
     return {
         word: name
         for name in regions

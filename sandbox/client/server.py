@@ -83,7 +83,8 @@ class Fault:
     async def met(self) -> None:
         """Wait until the fault has affected a request. Raise TimeoutError if there is none.
 
-        If the fault applies after the server has handled the request, the request has been handled by then.
+        For a fault that applies after the server has handled the request, this also means that the server has
+        handled it.
         """
         if not await self.hits(LONGEST_WAIT):
             raise TimeoutError(f"no request met the fault within {LONGEST_WAIT:.0f} s")

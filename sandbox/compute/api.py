@@ -24,8 +24,8 @@ from sandbox.compute.vendors import VENDORS
 from sandbox.exact_json import dumps
 from sandbox.serving import CONTROL, reply
 
-# Computes the response of an endpoint from the request, its body, and the current time. At this time, the SSH
-# hosts agree with the states of the machines.
+# Computes the response of an endpoint from the request, the request's body, and the time of the response. For this
+# time, the SSH hosts are up to date.
 Answer = Callable[[web.Request, bytes, datetime], Any]
 
 

@@ -1,7 +1,7 @@
 """Starts and stops the SSH hosts of the machines, in step with what the API shows.
 
-A host accepts connections before the API shows its machine as running, and no longer does by the time the API
-shows the machine as terminated.
+A host starts to accept connections before the API shows its machine as running. It stops before the API shows the
+machine as terminated.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ class Hosts:
         """The port on which the next host listens. 0 picks a free one."""
 
     def start(self) -> None:
-        """Start to follow the clock, so that hosts also start and stop while nobody calls the API."""
+        """Start following the clock, so that hosts also start and stop while nobody calls the API."""
         self._follower = asyncio.create_task(self._follow(), name="sandbox-hosts")
 
     async def stop(self) -> None:
@@ -44,9 +44,10 @@ class Hosts:
         return any(host.port == port for host in self._open.values())
 
     async def update(self) -> datetime:
-        """Start and stop the hosts that are due, and return a time at which all hosts are up to date.
+        """Start and stop the hosts that are due, and return the time for which all hosts are up to date.
 
-        A response for this time agrees with the hosts if it is computed without awaiting anything.
+        The caller should compute the API's response for this time, without awaiting anything in between.
+        Otherwise, the response might contradict the hosts, which change as time passes.
         """
         while True:
             now = self._clock.now()

@@ -233,7 +233,7 @@ class Market:
     def machine(self, resource_id: str, now: datetime, *, cached: bool = False) -> Machine:
         """Return the machine with this id. Raise Refused (404) if there is none.
 
-        With `cached`, this looks at the state that the API's cache knows, which may be outdated.
+        With `cached`, the machine must be in the API's cache, whose state may be outdated.
         """
         machine = self.machines.get(resource_id.lower())
         if machine is None or not machine.exists(self.synced_at(machine, now) if cached else now):
@@ -259,7 +259,7 @@ class Market:
         return now - timedelta(seconds=CACHE_LAG_SECONDS if setting.seconds is None else setting.seconds)
 
     def delete(self, resource_id: str, now: datetime) -> Machine:
-        """Start to delete a machine. Further calls change nothing.
+        """Start deleting a machine. Further calls change nothing.
 
         Raises Refused if the machine is unknown (404) or already terminated (409), or while its vendor is set to
         fail deletions (500).
@@ -281,7 +281,8 @@ class Market:
     def _refuses_delete(self, machine: Machine, now: datetime) -> bool:
         """Return whether the vendor refuses this deletion with 500.
 
-        The refusals start with the first attempt, and last for the time that was set.
+        The vendor refuses the first attempt to delete the machine, and all further attempts during the time that
+        was set for its behaviour.
         """
         if not machine.delete_refused:
             setting = self.vendor_states[machine.vendor].take(frozenset({Behaviour.DELETE_500}))

@@ -17,7 +17,7 @@ class Schedule:
         self.changes = Notifier()
 
     def add(self, moment: datetime, machine: Machine) -> None:
-        """Add a time at which `machine` changes. If nothing changes then after all, the entry does no harm."""
+        """Add a time at which `machine` may change. It does no harm if the machine doesn't change at this time."""
         heapq.heappush(self._items, (moment, next(self._numbers), machine))
         self.changes.notify()
 

@@ -18,14 +18,17 @@ class Person:
     name: str
     tz: str
     team: str
-    """The home team. It isn't the workspace's team for outsiders and for colleagues in the same organization."""
+    """The home team: usually the workspace's team.
+
+    Outsiders and colleagues from other workspaces of the organization have another home team.
+    """
     guest: Guest | None = None
     deleted: bool = False
     is_bot: bool = False
     org: str = ""
     """The Enterprise organization of the home team, if it has one."""
     teams: tuple[str, ...] = ()
-    """All teams of the organization to which the person belongs; empty if this is only the home team."""
+    """All teams to which the person belongs in the organization. Empty if they belong only to their home team."""
 
     def is_in(self, team: str) -> bool:
         """Return whether this person is a member of a team."""

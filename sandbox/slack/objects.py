@@ -113,7 +113,10 @@ def channel_json(workspace: Workspace, channel: Channel) -> Json:
 
 
 def message_json(workspace: Workspace, message: Message, *, metadata: bool = False) -> Json:
-    """Return a message object. Unless `metadata` is set, it contains only the event_type of its metadata."""
+    """Return a message object.
+
+    It contains the message's full metadata if `metadata` is set, and otherwise only the metadata's event_type.
+    """
     shown: Json = {"type": "message", "user": message.author, "ts": message.ts, "text": message.text}
     shown["team"] = workspace.people[message.author].team if message.author in workspace.people else TEAM
     if message.by_app:

@@ -1,12 +1,12 @@
 """Records the people who are notified of new messages.
 
-The rules are simplified from Slack's, and rather notify too many people than too few. A new message notifies:
+The rules are a simplified version of Slack's. If in doubt, they notify too many people. A new message notifies:
 
 - everyone else in a direct message;
 - each member of the channel who is mentioned in the text or in any mrkdwn of the blocks, either by name, through a
   group, or with @here, @channel or @everyone;
 - in a thread, each member who wrote the parent or a reply, or was mentioned in one of these messages by name or
-  through a group. This applies to replies that are also shown in the channel, too.
+  through a group. A reply that is also shown in the channel counts as a reply in the thread.
 
 Nobody is notified of their own messages, of edits, or of ephemeral messages. Each message notifies a person only
 once.
@@ -27,7 +27,7 @@ _MENTION = re.compile(r"<(?:@([UW][A-Z0-9]+)|!subteam\^(S[A-Z0-9]+)|!(here|chann
 
 @dataclass(frozen=True)
 class Ping:
-    """A notification of a person about a message, which is kept in the state in which it was posted."""
+    """A person's notification about a message. The `message` is stored as it was posted, without later edits."""
 
     user: str
     why: Why

@@ -77,11 +77,11 @@ class Sockets:
         self.ghosts = 0
         self.refuse_tickets = False
         self.stray_acks = 0
-        """The number of acknowledgements for envelopes for which their connection wasn't waiting."""
+        """The number of the app's messages that acknowledged no envelope waiting on the same connection."""
         self.changes = Notifier()
         """Notified when a connection opens or closes."""
         self.on_envelope: Callable[[str, Json], None] = lambda _kind, _envelope: None
-        """Called for every envelope with "sent", and for every message from the app with "received"."""
+        """Called with "sent" and each envelope, and with "received" and each message from the app."""
 
     def new_ticket(self) -> str:
         """Return a ticket for one connection."""

@@ -59,10 +59,10 @@ def _without_dialogs(clicks: list[PerformedAction]) -> list[PerformedAction]:
 
 
 def _unanswered(name: str, what: str, actions: list[PerformedAction], answers: list[SeenMessage]) -> list[str]:
-    """Report the first action that has no answer of its own, if there is any.
+    """Return a problem if there are fewer answers than actions, or an empty list.
 
-    Each answer belongs to one action. So actions and answers are counted from the newest to the oldest, and after
-    each action there must be at least as many answers as actions.
+    Each action needs an answer of its own. For the newest action, at least one answer must have come after it; for
+    the second newest action, at least two; and so on. The problem names the newest action with too few answers.
     """
     for count, action in enumerate(sorted(actions, key=lambda action: -action.after), start=1):
         if sum(message.seq > action.after for message in answers) < count:
@@ -180,7 +180,7 @@ def what_had_ended_is_not_rented_again(evidence: Evidence) -> list[str]:
     names = (MACHINE_NAME.match(each.name) for each in evidence.purchases if each.at > restored_at)
     rented = {name["id"] for name in names if name}
     return [
-        f"{rental} was rented after the database was put back, and its card had said {text[:60]!r}"
+        f"{rental} was rented after the database was restored, and its card had said {text[:60]!r}"
         for rental, text in cards.items()
         if text.startswith(ENDS) and rental in rented - go_on
     ]

@@ -37,7 +37,7 @@ _ASKS = re.compile(r"n't rented through me|^My database (?:is empty|seems to be 
 _DESTROYING = re.compile(r"(?:\S+ is|I'm) destroying this machine|The replacement for this machine is \w+, so ")
 """Matches the beginning of replies that name the cause if a machine is destroyed before its end."""
 _LONGER = re.compile(r"extended |asked for|[Aa]pproved")
-"""Matches replies in the thread of a rental that may have got more time than was requested at first."""
+"""Matches replies in a rental's thread which show that the rental may have got more time than first requested."""
 BUSY_BEFORE, BUSY_AFTER = timedelta(minutes=20), timedelta(minutes=5)
 """The time before and after a machine's end during which its use is checked.
 
@@ -135,8 +135,9 @@ def _rental(name: str) -> str:
 def nothing_outlives_its_lease(evidence: Evidence) -> list[str]:
     """Check that no machine bills longer than two grace periods after the latest end on its card.
 
-    Excused time is subtracted. A machine whose purchase was answered with `failed` should never have begun to
-    bill, so its start is used as its end.
+    Time in which the bot couldn't act (`Evidence.excused`) is subtracted. If the purchase of a machine was
+    answered with `failed`, the machine should never have begun to bill, so the check treats the machine's start as
+    its end.
     """
     found = []
     failed = {purchase.offer_id for purchase in evidence.purchases if purchase.failed}
@@ -160,17 +161,17 @@ def _waits_for_the_admin(evidence: Evidence, machine: Machine) -> bool:
 
 
 def nothing_ends_before_its_time(evidence: Evidence) -> list[str]:
-    """Check that a machine that was ended by its lease ran until the last end on its card.
+    """Check that a machine ran until the last end on its card, unless its thread names another reason for its end.
 
-    If something else ended the machine, its thread must say so. Machines that their vendor reclaimed are ignored,
-    because the bot may notice that only when it deletes them.
+    Machines that their vendor reclaimed are ignored. The bot may notice that a machine was reclaimed only when it
+    deletes the machine.
     """
     found = []
     for rental in evidence.cards:
         ends = _ends(evidence, rental)
         terminated = _terminated(evidence, rental)
         if terminated is not None and ends and terminated < ends[-1].end - timedelta(minutes=1):
-            found.append(f"{rental} was gone at {terminated:%H:%M}, before its end at {ends[-1].end:%H:%M}")
+            found.append(f"{rental} was terminated at {terminated:%H:%M}, before its end at {ends[-1].end:%H:%M}")
     return found
 
 
@@ -224,7 +225,7 @@ def busy_machines_go_on(evidence: Evidence) -> list[str]:
         for machine in evidence.machines:
             busy = machine.rental == rental and machine.probe_runs and _computes(evidence, machine, since, until)
             if seen and busy:
-                found.append(f"{machine.name} computed, and ended at its first end {end:%H:%M}")
+                found.append(f"{machine.name} computed, and ended at its earliest end {end:%H:%M}")
     return found
 
 

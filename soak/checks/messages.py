@@ -27,7 +27,7 @@ _OF_A_RENTAL = re.compile(rf"^({RENTAL_ID})(?::[\d:]+)?$")
 
 
 def no_message_is_posted_twice(evidence: Evidence) -> list[str]:
-    """Check that messages were posted twice at most as often as /health reports."""
+    """Check that no message was posted twice, except for the number of such messages that /health reports."""
     places = defaultdict(list)
     for post in evidence.posts:
         places[post.message_id].append(post)
@@ -41,9 +41,9 @@ def no_message_is_posted_twice(evidence: Evidence) -> list[str]:
 
 
 def each_transition_is_notified_once(evidence: Evidence) -> list[str]:
-    """Check that a transition that can happen only once is in the thread only once.
+    """Check that a thread announces a transition only once if the transition can happen only once.
 
-    A rental that is over must also have a reply that announces its end.
+    The thread of a rental that is over must also announce the rental's end.
     """
     admitted = int(evidence.health.get("perhaps_posted_twice", 0))
     found = []
@@ -91,9 +91,9 @@ def ended_rentals_have_no_buttons(evidence: Evidence) -> list[str]:
     Two buttons are allowed: Replace, in the message about a lost machine, and Show, which leads to the
     replacement.
 
-    Private answers are ignored, because they never change. The same is true of the answer to *Details* on the Home
-    tab, a direct message that reads like a card. Messages to somebody who left may keep their buttons: if a post
-    got no answer, the bot can't find the message again.
+    Private answers are ignored, because they never change. The answer to *Details* on the Home tab is ignored for
+    the same reason; it is a direct message that reads like a card. Messages to people who left may keep their
+    buttons: if Slack didn't respond when the bot posted such a message, the bot can't find it afterwards.
     """
     of_who_left = {(m.channel, m.ts) for name in evidence.left for m in evidence.private(name)}
     over = {rental for rental, card in evidence.cards.items() if card.text.startswith(ENDS)}

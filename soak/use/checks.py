@@ -57,7 +57,7 @@ def destroyed_by_itself(record: Record) -> Iterator[str]:
 
 
 def asked_outside_hours(record: Record) -> Iterator[str]:
-    """Check that people get questions only in the hours in which they want them.
+    """Check that people get questions only in their hours: the times at which they want to get questions.
 
     The first question about an idle period of an expensive machine is urgent, so it may come at any time.
     """
@@ -118,7 +118,7 @@ def notified_late(record: Record) -> Iterator[str]:
     """Check that the admins are notified of an unmanaged machine within 10 minutes."""
     for machine in record.unmanaged:
         if machine.notified_at is None or machine.notified_at - machine.added_at > NOTIFIED_WITHIN:
-            yield f"the machine of {machine.added_at} was told at {machine.notified_at}"
+            yield f"the admins were notified at {machine.notified_at} of the machine added at {machine.added_at}"
 
 
 CHECKS: dict[str, Callable[[Record], Iterable[str]]] = {

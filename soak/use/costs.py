@@ -47,9 +47,10 @@ def idle_periods(life: Life) -> Iterator[IdlePeriod]:
 
 
 def _without_work(known: tuple[Stretch, ...]) -> Iterator[tuple[Stretch, Stretch | None]]:
-    """Yield each period without work as a single stretch, together with the stretch that follows.
+    """Merge successive stretches without work, and yield each merged stretch with the stretch that follows it.
 
-    A period without work is a single one even if the machine alternates between idle and connected.
+    A stretch is a period with the same usage status. If a machine alternates between idle and connected, it does
+    no work in between, so all of these stretches are merged. The second value is None if no stretch follows.
     """
     idle_period: Stretch | None = None
     for stretch in known:

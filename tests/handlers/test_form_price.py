@@ -112,8 +112,8 @@ async def test_the_form_shows_and_updates_the_price_of_its_choices(tmp_path: Pat
         await choose(ours, ANA, "region", "EU")
         await choose(ours, ANA, "gpu", "A100")
         assert fill(await price_line(ours, ANA), 100) == snapshot("""\
-Nobody offers this right now: 1x A100 in EU, on demand, under $2.50 per GPU-hour. To see similar
-offers, click "Show offers" below.\
+Nobody offers this right now: 1x A100 in EU, on demand, under $2.50 per GPU-hour. You can still
+search for similar offers.\
 """)
 
 

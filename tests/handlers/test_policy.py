@@ -92,7 +92,7 @@ async def test_a_reloaded_file_applies_immediately_and_is_stored_with_admin_and_
         await ours.deliver_all()
         (told,) = [m["reads"] for m in await ours.world.see(BEN) if "changed the team's rules" in m["reads"]]
         assert told == (
-            "Cleo changed the team's rules. Changed: admins, auto_approve.per_hour, lease.max. "
+            "Cleo changed the team's rules: admins, auto_approve.per_hour, lease.max in the policy file. "
             "/gpu policy shows all rules."
         )
         assert not [m for m in await ours.world.see(CLEO) if "changed the team's rules" in m["reads"]]

@@ -132,7 +132,7 @@ async def test_an_extension_over_the_limits_by_a_teammate_needs_approval(tmp_pat
         assert (await ours.submit(EVE, hours="48"))["ok"]
         dialog = await ours.modal(EVE)
         assert dialog is not None
-        assert "2 days more can cost more than $50.00." in dialog["reads"]
+        assert "The 2 days more can cost over $50.00." in dialog["reads"]
         assert (await ours.submit(EVE))["ok"]
         waits = await ours.rental(rental.id)
         assert waits.extension is not None

@@ -53,7 +53,7 @@ async def test_sighup_reads_rules_and_tokens_but_never_a_bad_file(
     await world.sandbox.slack.post("sockets/disconnect", {"kill": True, "socket": sockets.names[0]})
     assert "up to $20.00/h and" in str((await world.play.types("Ana", "#training", "policy")).payload)
     alert = await world.reads(
-        "Cleo", "The team's rules changed. Changed: auto_approve.per_hour. /gpu policy shows all rules."
+        "Cleo", "The team's rules changed: auto_approve.per_hour in the policy file. /gpu policy shows all rules."
     )
     assert alert.is_dm
     # The token of Compute Clear is read again when it is refused. Nobody notices.

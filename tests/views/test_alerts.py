@@ -85,10 +85,10 @@ def test_policy_alerts_say_what_changed_or_what_is_wrong() -> None:
         ),
     ) == snapshot("""\
 
-Carl changed the team's rules. Changed: auto_approve.per_hour, projects.vision. /gpu policy shows
-      all rules.
+Carl changed the team's rules: auto_approve.per_hour, projects.vision in the policy file. /gpu
+      policy shows all rules.
 
-The team's rules changed. Changed: lease.max. /gpu policy shows all rules.
+The team's rules changed: lease.max in the policy file. /gpu policy shows all rules.
 
 The policy file has mistakes, so the previous rules stay in force.
 line 2, lease.max: '<!here>' is no duration; write it such as 4h.
@@ -145,8 +145,9 @@ def test_an_alert_about_a_broken_database_says_what_no_longer_works() -> None:
         notice(K.STORE_BACK, name="k7mq2"),
     ) == snapshot("""\
 
-My database can't save anything, so nothing can be rented, extended or approved. Machines are still
-      deleted, 30 min after their end. Make room on the disk of the database, and I'll continue.
+My database can't save anything, so nothing can be rented, extended or approved. I still delete
+      machines, but only 30 min after their end. Make room on the disk of the database, and I'll
+      continue.
 
 The machine k7mq2 can't be extended right now, because my database can't save anything. Its time is
       over at 18:40, and I'll delete it at 19:10. Copy your results off: the disk is deleted with

@@ -594,7 +594,7 @@ The extension needs approval, because its cost is over the limits.
 [Ask for 47 h] [Go back]
 
 == Extend k7mq2? ==
-! 40 h more can cost more than $50.00.
+! The 40 h more can cost over $50.00.
 With 40 h more, Ana's 1x H100 (k7mq2) ends in 40 h 40 min.
 [Extend 40 h] [Go back]
 """)

@@ -96,13 +96,13 @@ def test_a_person_who_is_offered_a_machine_reads_price_end_and_budget() -> None:
 
 Ben is offering you 1x H100 (k7mq2) at $2.42/h. Until it ends at 18:40, it costs you at most $9.48.
       You have $120.00 left in November ($80.00 spent, $0.00 reserved for running machines). This
-      machine would use $9.48 of it. The offer is valid until 16:00. If you take it, you pay for it
-      and I'll ask you whether it's still needed. The SSH keys on the machine stay as they are.
+      machine would use $9.48 of it. The offer is valid until 16:00. If you take it, you pay for it,
+      and questions about it come to you. The SSH keys on the machine stay as they are.
 [Take k7mq2]
 
 Ben is offering you 1x H100 (k7mq2) at $2.42/h. Until it ends at 18:40, it costs you at most $9.48.
-      The offer is valid until 16:00. If you take it, you pay for it and I'll ask you whether it's
-      still needed. The SSH keys on the machine stay as they are.
+      The offer is valid until 16:00. If you take it, you pay for it, and questions about it come to
+      you. The SSH keys on the machine stay as they are.
 [Take k7mq2]
 
 Ben offered you 1x H100 (k7mq2). You didn't take it within an hour, so it stays Ben's.
@@ -154,8 +154,8 @@ $ (umask 077; mkdir -p ~/.ssh; cd ~/.ssh && for k in 'ssh-ed25519 AAAAC3NzaC1lZD
 1x H100 (k7mq2) belongs to Carl now.
 
 Carl is offering you 1x H100 (k7mq2) at $2.42/h. Until it ends at 18:40, it costs you at most $9.08.
-      The offer is valid until 16:10. If you take it, you pay for it and I'll ask you whether it's
-      still needed. The SSH keys on the machine stay as they are.
+      The offer is valid until 16:10. If you take it, you pay for it, and questions about it come to
+      you. The SSH keys on the machine stay as they are.
 [Take k7mq2]
 
 Ana took over this machine, which was Ben's.
@@ -169,7 +169,7 @@ def test_an_expensive_machine_is_confirmed_in_a_dialog() -> None:
 == Take k7mq2? ==
 ! This can cost you up to $94.00.
 Ben's 1x H100 (k7mq2), $24.00/h. It ends in 3 h 40 min.
-If you take it, you pay for it and I'll ask you whether it's still needed. The SSH keys on the
-      machine stay as they are.
+If you take it, you pay for it, and questions about it come to you. The SSH keys on the machine stay
+      as they are.
 [Take k7mq2] [Go back]\
 """)

@@ -87,7 +87,7 @@ def test_a_watchdog_that_never_got_an_answer_knows_no_ends() -> None:
 UTC (nothing accepts connections at its address). It may still be running. I don't know when
 gpubot's machines end, because it has never sent me a list of them.
 1 machine is running, at about $3.46/h.
-Machines that gpubot has never reported to me, so I'll never delete them:
+I'll never delete these, because gpubot has never reported them to me:
 • `gpubot-x` (`res-9`), `1x A100 PCIe 80 GB`, about $3.46/h, since Sun 22 Nov 00:00 UTC
 Shutting a machine down from inside doesn't stop billing. I won't delete anything.\
 """)

@@ -38,16 +38,16 @@ Claims are renewed once a quarter of this time has passed. A call that buys or d
 the first half.
 """
 BETWEEN_PASSES = 0.13
-"""The wall-clock seconds from the start of one pass to the start of the next, unless polls are due earlier.
+"""The wall-clock seconds from the start of one pass to the start of the next. Shorter if polls are due earlier.
 
-All rows that become due during this time are claimed together. The value is more than half of `polling.TOGETHER`,
-the time between two due times of polls, so that at most two passes start between them.
+All rows that become due during this time are claimed together. Polls are due at times that are `polling.TOGETHER`
+apart. Because the value is more than half of that, at most two passes start between two such times.
 """
 
 
 @dataclass
 class _UnderWay:
-    """The work in progress on a claimed row."""
+    """The running work on one claimed row."""
 
     task: asyncio.Task[None]
     started_at: datetime
@@ -55,7 +55,7 @@ class _UnderWay:
     claimed_until: float
     """The earliest time at which the claim can expire, by `Clock.monotonic`."""
     lost: bool = False
-    """True if another process has taken over the row, or may have done so after the claim expired."""
+    """True if another process has claimed the row, or may have done so because the claim expired."""
 
 
 @dataclass(eq=False, repr=False)
@@ -69,7 +69,10 @@ class DueLoop(Part, ABC, Generic[R]):
     written: ClassVar[Written]
     """The kind of write whose commit wakes the loop."""
     logged_as: ClassVar[tuple[str, str]]
-    """The first part of the log event's name, and the field for the row's ID, when the work on a row fails."""
+    """The first part of the log event's name, and the log field for the row's ID.
+
+    They are used when the work on a row fails.
+    """
     retry: ClassVar[timedelta]
     """The delay before a row is tried again after its work has failed."""
 
@@ -140,7 +143,7 @@ class DueLoop(Part, ABC, Generic[R]):
         """
 
     def lost(self, row_id: str) -> None:
-        """React to the loss of a claim: another process has claimed a row that this one still works on."""
+        """React to a lost claim: another process has claimed a row that this process is still working on."""
 
     # --- the loop
 
@@ -149,8 +152,8 @@ class DueLoop(Part, ABC, Generic[R]):
     def in_flight(self) -> int:
         """Return the number of rows being worked on, plus 1 while rows are being claimed.
 
-        The addition covers the moment in which the store no longer reports a row as due, although the work on it
-        hasn't started yet.
+        Without the 1, nothing would seem to be going on at the moment when a row is claimed and its work hasn't
+        started yet.
         """
         return len(self._under_way) + self._claiming
 
@@ -212,8 +215,8 @@ class DueLoop(Part, ABC, Generic[R]):
     async def run_pass(self) -> datetime | None:
         """Start to work on the due rows, and return the time at which the next pass is due.
 
-        None if there is no known due time. In that case, the next pass follows a commit, the end of some work, or
-        the expiry of a claim.
+        None if no due time is known. The next pass then takes place after a commit, when some work ends, or when a
+        claim expires.
         """
         self.passes += 1
         # Work that starts in this pass keeps these dependencies, including the rules, until it ends.
@@ -244,8 +247,7 @@ class DueLoop(Part, ABC, Generic[R]):
     async def end(self) -> None:
         """Cancel the unfinished work, and release the claims.
 
-        If the store refuses the write, the claims expire on their own. Only call this while no pass is claiming
-        rows.
+        If the store refuses the write, the claims expire on their own. Must not be called during a pass.
         """
         rows = list(self._under_way)
         await self.cancel(rows)
@@ -335,8 +337,8 @@ class DueLoop(Part, ABC, Generic[R]):
             renewed = await self.rows(tx).renew(held, self.claim_seconds)
         for key, one in held.items():
             one.claimed_until, one.lost = now + self.claim_seconds, key not in renewed
-            # If this work isn't under way any more, it has ended its claim itself in the meantime, and the claim
-            # isn't lost.
+            # If this work isn't running any more, it has ended its claim itself in the meantime. The claim isn't
+            # lost then.
             if one.lost and self._under_way.get(key) is one:
                 self.claims_lost += 1
                 log.warning(f"{self.name}.claim_lost", row=key)

@@ -54,7 +54,7 @@ class Steps(DueLoop[ClaimedRental]):
 
     at_once: int = field(default=AT_ONCE, kw_only=True)
     on_late: Callable[[float], None] = field(default=ignore, kw_only=True)
-    """Called when a step starts, with the number of seconds since its due time."""
+    """Called when a step starts, with the number of seconds by which the step is late."""
     _snapshots: dict[str, RentalSnapshot] = field(default_factory=dict, init=False)
     """The snapshots of rentals whose step hasn't started yet."""
 

@@ -62,7 +62,7 @@ class Jobs(DueLoop[Claimed]):
 
     jobs: Sequence[Job]
     at_once: int = field(init=False)
-    """The number of jobs."""
+    """The number of jobs, so that all of them can run at the same time."""
     drain_cancelled: Callable[[], Awaitable[None]] = field(kw_only=True)
     """Waits for calls that cancelled jobs have left running."""
 
@@ -80,7 +80,7 @@ class Jobs(DueLoop[Claimed]):
         return name in self.under_way()
 
     def may_act(self, name: str) -> bool:
-        """Return whether this process runs this job, and its claim certainly lasts for one more call."""
+        """Return whether this process runs this job, and its claim is certain to last for one more call."""
         return self.does(name) and self.lasts(name)
 
     @property
@@ -177,8 +177,8 @@ class LocalJob(Part):
     async def run(self) -> None:
         """Run the job now, and then at each scheduled time, until cancelled.
 
-        After a failure, the job runs again at its next scheduled time. If it has a `retry` and hasn't succeeded
-        yet, it runs again after that time.
+        If the job fails before it has succeeded for the first time, it runs again after `retry`. After any other
+        failure, or if `retry` is None, it runs again at its next scheduled time.
         """
 
         async def turn() -> None:
@@ -215,8 +215,8 @@ def every_hour() -> CronTrigger:
 
 
 def every(minutes: int) -> CronTrigger:
-    """Return a trigger for every multiple of `minutes` past the hour: 5 means :00, :05 and so on.
+    """Return a trigger that repeats every `minutes`, starting on the hour: 5 means :00, :05 and so on.
 
-    An hour must be a multiple of `minutes`.
+    60 must be divisible by `minutes`.
     """
     return CronTrigger(minute=f"*/{minutes}", timezone="UTC")

@@ -1,10 +1,10 @@
-"""Deletes machines past their end that the rental's own step failed to delete (docs/decisions/ends.md).
+"""Deletes machines that run past their end because the rental's own step failed to delete them.
 
-All it needs is the market, and the stored attempt with its resources and its end. It loads nothing else of a
-rental, because the step may be failing precisely because the rental can't be loaded.
+This module reads only the market and the stored attempts, with their resources and ends. It loads nothing else of
+a rental, because the step may be failing precisely because the rental can't be loaded.
 
-It also works if this machine's clock is wrong. It decides by a corrected time: every check compares the clocks
-again (bot/policy/use/clocks.py).
+It also works if this machine's clock is wrong: every check compares the clock with those of other servers, and
+uses the corrected time (bot/policy/use/clocks.py). The reasons are in docs/decisions/ends.md.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ log = structlog.get_logger()
 
 CHECK_EVERY = timedelta(minutes=1)
 DOWN_AFTER = timedelta(minutes=5)
-"""If the last check is older than this, the bot counts as having been down or stuck in between."""
+"""If the previous check was longer ago than this, the bot counts as having been down or stuck until now."""
 RETRY_COMPLETE = timedelta(minutes=10)
 """The interval at which an overdue attempt is checked again if the last check found nothing left to delete."""
 STEP_GOES_FIRST = timedelta(minutes=3)
@@ -46,7 +46,10 @@ STEP_GOES_FIRST = timedelta(minutes=3)
 The rental's own step gets this time to act first, because the owner may still need the machine.
 """
 STEP_WORKS_WITHIN = timedelta(minutes=2)
-"""If the rental's step read a resource this recently while deleting it, the step works and the vendor is slow."""
+"""The time within which a rental's step must have read a resource that it is deleting.
+
+If it has, the step works and the vendor is slow, so nothing is deleted here.
+"""
 SHORTEST_PAUSE = 0.05
 """The shortest pause between two checks, in wall-clock seconds, even if the bot's clock runs fast."""
 
@@ -55,9 +58,9 @@ AttemptKey = tuple[str, int]
 
 
 class OverdueDeletion(Part):
-    """The part that deletes overdue machines, checking every minute.
+    """The part of the process that deletes overdue machines, checking every minute.
 
-    Its loop is independent of the engine's, so that it also works if the engine doesn't.
+    Its loop is independent of the engine's loops, so that it also works if the engine doesn't.
     """
 
     name = "overdue"
@@ -70,7 +73,7 @@ class OverdueDeletion(Part):
         self._checked_at: datetime | None = None
         self._past_end: dict[AttemptKey, PastEnd] = {}
         self._stored: set[AttemptKey] = set()
-        """The attempts whose PastEnd, the start of their grace periods, is in the store."""
+        """The attempts for which the start of the grace periods (PastEnd) is in the store."""
         self._retry_at: dict[AttemptKey, datetime] = {}
         self._away_at: dict[AttemptKey, datetime] = {}
         """The time at which the market last failed to answer about an attempt."""
@@ -89,8 +92,8 @@ class OverdueDeletion(Part):
     async def first_due(self, tx: Tx) -> datetime | None:
         """Return the current time if a check is due, and otherwise the time of the next known deletion.
 
-        Both are times of the uncorrected clock. None if no check is due and no deletion is known. The next routine
-        check, which follows within a minute, isn't counted as upcoming work.
+        Both are times of the uncorrected clock. None if no check is due and no deletion is known. The routine
+        checks, which take place every minute, aren't counted as upcoming work.
         """
         if self.due():
             return self._clock.uncorrected.now()
@@ -118,7 +121,7 @@ class OverdueDeletion(Part):
     async def delete_overdue(self) -> None:
         """Delete the machines that are overdue now.
 
-        Raises StoreBusy if the store can't be read; nothing is deleted then.
+        If the store can't be read, nothing is deleted and StoreBusy is raised.
         """
         self._deps = with_newest_rules(self._deps)
         checked_at, self._checked_at = self._checked_at, self._deps.clock.now()
@@ -151,7 +154,7 @@ class OverdueDeletion(Part):
     # --- when an attempt is overdue
 
     async def _correct_clock(self, tx: Tx) -> datetime:
-        """Compare the bot's clock with the others, correct it, and return the corrected time."""
+        """Compare the bot's clock with those of other servers, correct it, and return the corrected time."""
         before = self._clock.monotonic()
         theirs = await tx.overdue.database_time()
         reading = None if theirs is None else Reading(theirs, before, self._clock.monotonic())
@@ -237,7 +240,7 @@ class OverdueDeletion(Part):
             return
         for resource in resources:
             # Read the end and the time again before each call. The lease may have been extended in the meantime,
-            # and the market's latest answer has brought a new reading of its clock.
+            # and each response of the market corrects the clock.
             if not await self._still_overdue(attempt, overdue_at):
                 return
             try:
@@ -247,7 +250,7 @@ class OverdueDeletion(Part):
                 complete = False
                 continue
             # An adopted machine has no offer, so the market can't list the statuses of its resources. Only the
-            # stored deletion shows that it was deleted before.
+            # store knows that a resource was deleted before.
             deleted_before = attempt.offer_id is None and resource.delete_accepted_at is not None
             if accepted and not deleted_before:
                 # Note the deletion now: even if the next read fails, it has to be stored, and people have to be
@@ -282,7 +285,7 @@ class OverdueDeletion(Part):
     async def _still_overdue(self, attempt: UnfinishedAttempt, overdue_at: datetime) -> bool:
         """Return whether the attempt is still overdue.
 
-        Its end must still be the one that `overdue_at` was computed from, and `overdue_at` must have passed.
+        It is if `overdue_at` has passed, and its end hasn't changed since `overdue_at` was computed.
         """
         async with self._deps.store.read() as tx:
             now = await self._correct_clock(tx)
@@ -290,7 +293,10 @@ class OverdueDeletion(Part):
         return current is not None and self._end(current) == self._end(attempt) and overdue_at <= now
 
     async def _write_deletions(self) -> None:
-        """Mark attempts for deletion and notify people, as soon as the store accepts the write."""
+        """Mark attempts for deletion and notify people.
+
+        If the store doesn't accept the write, the next check tries again.
+        """
         for key, (attempt, deleted) in list(self._unwritten.items()):
             end, _ = self._end(attempt)
             now = self._deps.clock.now()

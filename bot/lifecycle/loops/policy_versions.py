@@ -1,4 +1,4 @@
-"""Brings the policy file into force. The store keeps each version, and a file with mistakes changes nothing."""
+"""Brings the policy file into force. Each version is stored. A file with mistakes is ignored."""
 
 from __future__ import annotations
 
@@ -139,8 +139,8 @@ async def _bring_into_force(tx: Tx, deps: Deps, in_force: RulesInForce, policy: 
 async def _note_channels(tx: Tx, deps: Deps, rules: Rules, *, upgraded: bool) -> None:
     """Notify the admins, once after an upgrade, of channels that now charge fewer requests to their project.
 
-    If a project names people, requests that other people make in its channels used to be charged to it, and no
-    longer are.
+    Older versions of gpubot charged every request in a project's channel to the project. Now, if the project names
+    its people, only requests by these people are charged to it.
     """
     if await tx.account.get(CHANNELS_CHARGE_LESS):
         return
@@ -200,9 +200,9 @@ async def follow(
 ) -> None:
     """Keep the rules of this process up to date until cancelled.
 
-    The policy file is brought into force now, and again each time `asked` is set. Rules that another process
-    brings into force are used as well. Whenever the rules change, `then` is called. If the store doesn't accept
-    writes, the policy file is read and stored again later.
+    The policy file is read and brought into force now, and again each time `asked` is set. If another process
+    brings new rules into force, this process uses them as well. Whenever the rules change, `then` is called. If
+    the store doesn't accept writes, the policy file is read and stored again later.
 
     Args:
         asked: Set when somebody requests that the file be read.

@@ -50,18 +50,19 @@ AT_ONCE = 64
 LOGINS_PER_SECOND = 10.0
 """The largest number of logins per second of wall-clock time.
 
-Within this limit and AT_ONCE, about 1,000 machines are probed every 2 min. If there are more machines, their probe
-runs wait in the order in which they are due, so the interval grows for all of them.
+This limit and AT_ONCE allow about 1,000 machines to be probed every 2 min. If there are more machines, all of them
+are probed less often.
 """
 RETRY_FAILED = timedelta(minutes=2)
-"""The delay before the next probe run if one failed because of a bug or an outage of the store."""
+"""The delay before a machine is probed again if the probe run failed because of a bug or an outage of the store.
+"""
 
 
 # --- probe runs that fail because of the bot, and so say nothing about the machines
 
 
 FEWEST = 3
-"""With fewer machines than this, failures are never blamed on the bot.
+"""If fewer machines than this are counted, failures are never blamed on the bot.
 
 Two machines that fail together are no sign of a common cause.
 """
@@ -73,31 +74,32 @@ With 10,000 machines, it takes 17 min until each of them has been probed once.
 OURS_AT_MOST = timedelta(hours=1)
 """The longest time for which usage statuses are frozen because the bot itself seems to be at fault.
 
-After this time, usage statuses change in any case: by then nobody has known for an hour whether the machines are
-in use.
+After this time, usage statuses change again even if the bot is at fault. By then, nobody has known for an hour
+whether the machines are in use.
 """
 
 
 class ProbeFaults:
-    """Distinguishes failures of the bot from failures of machines, using the latest probe outcome of each machine.
+    """Distinguishes failures of the bot from failures of machines, by the latest outcome of each machine.
 
-    A machine only counts if its usage status was known before its latest probe run. The outcomes are only kept in
-    memory, so after a start they are collected again, starting with the first probe run of each machine.
+    If more than half of the machines fail, the bot is probably at fault. Only machines whose usage status was
+    known before their latest probe run are counted. The outcomes are kept in memory only, so they are collected
+    anew after each start.
     """
 
     def __init__(self) -> None:
         self._outcomes: dict[str, tuple[datetime, bool]] = {}
         """The time of each machine's latest probe run, and whether it failed."""
         self._since: datetime | None = None
-        """The time since which more than half of the machines have been failing. None if they aren't."""
+        """The time since which more than half of the machines have been failing. None if at most half are."""
 
     @property
     def machines(self) -> Collection[str]:
-        """The rental IDs of the machines that count."""
+        """The rental IDs of the machines that are counted."""
         return self._outcomes.keys()
 
     def note(self, rental_id: str, now: datetime, *, failed: bool) -> None:
-        """Record the outcome of a probe run on a machine whose usage status was known until then."""
+        """Record the outcome of a probe run on a machine whose usage status was known before the probe run."""
         self._outcomes[rental_id] = now, failed
 
     def forget(self, rental_id: str) -> None:
@@ -129,7 +131,7 @@ class ProbeFaults:
 class ProbeRuns(DueLoop[Claimed]):
     """The loop that runs the due probe runs.
 
-    It is woken by commits that start or stop the probing of a machine, or schedule a probe run earlier.
+    A commit wakes it if the commit starts or stops the probing of a machine, or schedules a probe run earlier.
     """
 
     name = "visits"
@@ -180,9 +182,9 @@ class ProbeRuns(DueLoop[Claimed]):
 
     @override
     async def run(self) -> None:
-        """Run until cancelled, and then cancel the probe runs in progress as well.
+        """Run until cancelled. Then cancel the probe runs in progress as well.
 
-        Each of these is due again once its claim expires.
+        A machine whose probe run was cancelled is probed again once the claim on the probe run expires.
         """
         try:
             await super().run()
@@ -239,7 +241,7 @@ class Target(Frozen):
 
 
 async def run_probe(deps: StepDeps, claimed: Claimed, faults: ProbeFaults) -> str | None:
-    """Run the probe on a machine whose probe run is claimed, and end the claim.
+    """Run the probe on a machine that this process has claimed for probing, and end the claim.
 
     Returns:
         The outcome: `answered`, or the reason why there are no readings. None if the machine must not be probed.
@@ -292,7 +294,8 @@ def _next(rental: Rental, target: Target, samples: Sequence[Sample], began: date
     """Return the time of the machine's next probe run.
 
     If the end of the lease changed during this run, the next one comes as soon as possible, because the machine
-    doesn't know the new end yet. It also comes soon while the end waits for the machine's on-ending.sh.
+    doesn't know the new end yet. The next run also comes soon while the machine's on-ending.sh is running, because
+    the end waits for it.
     """
     if rental.lease is None or rental.lease.ends_at == target.ends_at:
         if samples[-1].missed is None and is_awaited(rental, samples[-1].at):
@@ -337,7 +340,7 @@ def _sample(rental_id: str, result: ProbeResult, at: datetime) -> Sample:
 
 
 def _count(faults: ProbeFaults, rental: Rental, result: ProbeResult, now: datetime) -> None:
-    """Count the outcome of this probe run, if the usage status of the machine was known until now."""
+    """Count the outcome of this probe run, if the machine's usage status was known before this run."""
     if rental.use is None or rental.use.status is UsageStatus.UNKNOWN:
         faults.forget(rental.id)
     else:
@@ -349,10 +352,10 @@ async def _changed_key(
 ) -> tuple[Event, ...]:
     """Return an event if the machine presents another host key than the pinned one.
 
-    Each of these keys is reported once, and only if two probe runs in a row found a changed key. This is
-    deliberate: if the vendor took the machine away and gave its address to another one, people should learn about
-    the loss first. After a failed probe run, the bot asks the vendor whether the machine still exists, so a loss
-    is known before the second one.
+    Each changed key is reported once, and only if two probe runs in a row found a changed key. This is deliberate:
+    the vendor may have taken the machine away and given its address to another machine. In that case, people
+    should hear of the loss first. The bot therefore asks the vendor after the first failed probe run whether the
+    machine still exists, and learns of the loss before the second probe run.
     """
     if result.missed is not Missed.HOST_KEY_CHANGED or result.host_key is None:
         return ()
@@ -381,7 +384,7 @@ def _with_new_status(
 
 
 async def _write(tx: Tx, deps: StepDeps, before: Rental, after: Rental, events: tuple[Event, ...]) -> None:
-    """Store the changes of the rental as one change, if there are any."""
+    """Store the rental if it has changed."""
     if after == before and not events:
         return
     after = changed(after, version=before.version + 1)
@@ -392,17 +395,17 @@ async def _write(tx: Tx, deps: StepDeps, before: Rental, after: Rental, events: 
 
 
 COMPARED_WITHIN = timedelta(minutes=30)
-"""The time after the first report in which the GPUs of a machine can still be compared with those of the offer.
+"""The time after the first report within which a machine's GPUs are compared with those of the offer.
 
-If the first report shows no GPUs, their driver may still be being installed. The first report that shows some is
-compared.
+The first report that shows any GPUs is the one that is compared. Earlier reports may show none because the GPU
+driver isn't installed yet.
 """
 
 
 async def with_report(
     tx: Tx, rental: Rental, report: Report, earlier: Sequence[Sample], now: datetime
 ) -> tuple[Rental, tuple[Event, ...]]:
-    """Apply a report of the probe to a ready rental: the progress of its setup script, and its on-ending.sh.
+    """Apply a probe report to a ready rental: the progress of its setup script, and the state of its on-ending.sh.
 
     Also stores, for the statistics of the vendor, that the probe has answered.
 

@@ -1,6 +1,6 @@
 """Checks whether this process may work alongside the others that share its database.
 
-While its clock is wrong, the process claims no work, and it leaves Slack's requests to another process that works.
+While this machine's clock is wrong, the process claims no work, and leaves Slack's requests to another process.
 The process ends if `gpubot migrate` needs the database for itself, or has changed its schema.
 """
 
@@ -24,10 +24,10 @@ from store.db import Database
 log = structlog.get_logger()
 
 ASIDE_AFTER_CLAIMS = 3
-"""The time, in claim durations, after which a process with a wrong clock leaves Slack's requests to others.
+"""The number of claim durations after which a process with a wrong clock leaves Slack's requests to others.
 
-With the default claims, that is one minute, and less in a sandbox. By then, another process has taken over
-delivery.
+With the default duration of claims, that is one minute. By then, another process has taken over the delivery of
+messages.
 """
 
 
@@ -89,7 +89,7 @@ class Replica(Part):
     def stands_aside(self) -> bool:
         """Return whether this process leaves Slack's requests to other processes.
 
-        It does so once its clock has been wrong for a minute, provided that another process works.
+        It does so once its clock has been wrong for a minute, if another process is delivering messages.
         """
         since = self._wrong_since
         return since is not None and self.others_work and self._clock.monotonic() - since >= self._aside_after

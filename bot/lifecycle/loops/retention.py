@@ -18,7 +18,7 @@ AT_ONCE = 500
 ASK_AGAIN = timedelta(days=7)
 """The time for which a person counts as a member after Slack last confirmed their membership.
 
-After that, Slack is asked again, because the event in which it reports that a person left may have been missed.
+After that, Slack is asked again. Slack sends an event when a person leaves, but the bot may have missed it.
 """
 LOOK_UP_AT_ONCE = 20
 """The number of people that one run looks up.

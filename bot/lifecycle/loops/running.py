@@ -27,7 +27,7 @@ In the meantime, another process may have scheduled work, or may have died and l
 PAUSE_AFTER_OUTAGE = 1.0
 """The pause after a failure of the store or the network, in wall-clock seconds.
 
-After this pause, the loop takes its next turn, or tries an indispensable write again.
+After this pause, the loop continues. A write that mustn't be lost is tried again.
 """
 PAUSE_AFTER_BUG = 10.0
 """The pause after a turn that failed because of a bug, in wall-clock seconds."""
@@ -39,10 +39,11 @@ class Part:
     """A unit of work that runs from the start of the process to its end.
 
     bot/app.py lists the parts and runs them. Shutdown, `/health` and `/metrics` go through that list and use only
-    the methods of this class, so that adding a part requires no change there. Parts override the methods whose
-    default doesn't suit them.
+    the methods of this class, so that adding a part requires no change there. A part overrides the methods that it
+    needs.
 
-    The one exception: loops whose unfinished work the shutdown waits for are also listed in `Bot.loops`.
+    There is one exception: if the shutdown has to wait for the unfinished work of a loop, that loop is also listed
+    in `Bot.loops`.
     """
 
     name: str
@@ -69,7 +70,7 @@ class Part:
         return 0
 
     def pass_is_due(self) -> bool:
-        """Return whether work is known to start within moments.
+        """Return whether the part is about to start work that it knows of.
 
         Doesn't read the store.
         """
@@ -91,7 +92,7 @@ class Part:
     async def figures(self) -> Mapping[str, Any]:
         """Return additional entries for `/health`.
 
-        If several parts report a number under the same key, the numbers are added up.
+        If several parts use the same key, `/health` shows the sum of their numbers.
         """
         return {}
 

@@ -40,7 +40,7 @@ CHECK_EVERY, CHECK_AGAIN = 15.0, 3.0
 People are notified after the second failed check in a row, because a store that was busy once is no outage.
 """
 LATE = timedelta(seconds=60)
-"""If work is late for at least this long, in wall-clock time, the bot counts as not well."""
+"""If work is late for at least this long, in wall-clock time, the bot counts as unhealthy."""
 STEP_AT_MOST = timedelta(minutes=5)
 """The longest time that a step may take, in wall-clock time.
 
@@ -67,12 +67,12 @@ class SelfCheck(Part):
     notifies: Callable[[], bool] = lambda: True
     """Returns whether this process notifies people of problems with the store.
 
-    If there are several processes, it is the one that delivers messages.
+    If there are several processes, only the one that delivers messages does so.
     """
     clock_difference: Callable[[], ClockDifference | None] = lambda: None
     """Returns the reason why this machine's clock can't be trusted, or None if it can.
 
-    Unlike problems with the store, each process reports its own wrong clock.
+    Each process reports its own wrong clock. Problems with the store are reported by one process for all.
     """
     machine: str = ""
     """This machine's name, for teams that run several processes."""
@@ -83,10 +83,9 @@ class SelfCheck(Part):
     late_for: timedelta = timedelta(0)
     """The time for which work has been late, in wall-clock time."""
     _late_since: datetime | None = None
-    """The wall-clock time since which every check has found late work.
+    """The wall-clock time since which every check has found late work. None if the last check found none.
 
-    The checks may have found different work: an overloaded bot finishes one thing after the other, all of them
-    late.
+    It needn't be the same work: an overloaded bot may finish everything, but always late.
     """
     _failed: bool = False
     """True if the last check failed."""
@@ -139,7 +138,7 @@ class SelfCheck(Part):
         await self._pause()
 
     async def _pause(self) -> None:
-        """Wait until the next check. If a loop meets an outage in the meantime, return immediately."""
+        """Wait until the next check. If a loop reports an outage of the store, stop waiting immediately."""
         if not (self.reads and self.writes) or any(self._notified.values()) or self._clock_wrong:
             await self.deps.clock.pause(CHECK_AGAIN)
             return
@@ -160,7 +159,7 @@ class SelfCheck(Part):
     async def measure(self) -> None:
         """Measure the lateness of the earliest due work that no other process has claimed.
 
-        A step that is running in this process counts only after STEP_AT_MOST.
+        A step that is running in this process counts as late only once it has run for longer than STEP_AT_MOST.
         """
         real, now = self.deps.clock.real(), self.deps.clock.now()
         under_way = [one for loop in self.loops for one in loop.under_way().items()]
@@ -182,8 +181,8 @@ class SelfCheck(Part):
     async def check_clock(self) -> None:
         """Notify each admin once if two checks in a row found this machine's clock wrong.
 
-        One check isn't enough: after the machine was suspended, the clock may seem wrong until the clocks are read
-        again.
+        One check isn't enough: after the machine was suspended, its clock may seem wrong until the other clocks
+        have been read again.
         """
         difference = self.clock_difference()
         wrong_before, self._clock_wrong = self._clock_wrong, difference is not None
@@ -200,7 +199,7 @@ class SelfCheck(Part):
     # --- alerts
 
     async def notify(self) -> None:
-        """Notify the admins, and the owner of each lease that ends soon, once per outage.
+        """Notify the admins and the owner of each lease that ends soon. Each person is notified once per outage.
 
         Does nothing if another process notifies people.
         """
@@ -242,8 +241,9 @@ class SelfCheck(Part):
 async def check_balances(deps: Deps, on_wrong: Callable[[int], None]) -> None:
     """Charge ledger rows that have not been charged yet, and correct balances with a wrong sum.
 
-    When a change of a rental loses a race, its ledger rows are stored nevertheless, and charged in a second
-    transaction. If the process dies in between, the rows lack their charges.
+    Sometimes, another transaction changes a rental first, and a change of the rental is rejected. Its ledger rows
+    are stored nevertheless, and a second transaction charges them. If the process dies between the two, the rows
+    haven't been charged.
 
     Balances are checked from the previous month onwards. Each wrong balance is logged and counted as a bug.
 

@@ -55,7 +55,10 @@ class StepFailures:
         self._runs, self._load_at = {**ours, **stored}, now + LOAD_EVERY
 
     def count(self, rental_id: str) -> str:
-        """Count a failed step, and return the number by which the log and alerts refer to its run of failures."""
+        """Count a failed step, and return the reference number of its run of failures.
+
+        The log and the alerts mention this number.
+        """
         run = self._runs.get(rental_id) or FailureRun(number=bug_number())
         self._runs[rental_id] = changed(run, count=run.count + 1)
         return run.number
@@ -93,7 +96,7 @@ class StepFailures:
     ) -> None:
         """Store an event with its alerts, together with the current state of the run.
 
-        If the write fails, the run is reset to `before`.
+        If the write fails, the run in memory is reset to `before`.
         """
         event = Event(rental_id=rental.id, kind=kind, at=self._deps.clock.now(), facts=facts)
         try:

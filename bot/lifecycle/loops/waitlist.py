@@ -1,6 +1,6 @@
-"""The loop that finds offers for waitlist entries, and then rents them or notifies people, in waitlist order.
+"""The loop that searches offers for waitlist entries. It rents an offer, or notifies the entry's owner.
 
-Entries with the same query share one search.
+Entries are handled in the order in which they began to wait. Entries with the same query share one search.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ RETRY_FAILED = timedelta(minutes=1)
 SHARED_AT_ONCE = 8
 """The number of shared searches that run at the same time."""
 LOOK_AGAIN = timedelta(hours=1)
-"""The delay after which a search is due again if no entry waits now, but one may return to the waitlist.
+"""The delay before a search is due again if none of its entries waits now, but one may return to the waitlist.
 
 An entry may return to the waitlist if its rental is being bought or waits for approval. Its return makes the
 search due immediately.
@@ -90,7 +90,7 @@ class Waitlist(DueLoop[Claimed]):
 
 
 async def look(deps: StepDeps, search_id: str, claim_lasts: Callable[[], bool]) -> None:
-    """Run a shared search if it is time for it, serve its waitlist entries, and end the search's claim.
+    """Query the market if a shared search may do so now, rent or announce the offers, and end the search's claim.
 
     The time of the query is committed before the call, so that a restart doesn't send the same query again too
     soon.
@@ -109,12 +109,12 @@ async def look(deps: StepDeps, search_id: str, claim_lasts: Callable[[], bool]) 
 
 
 async def _begin(tx: Tx, deps: Deps, search_id: str) -> SharedSearch | None:
-    """Remove expired waitlist entries, and return the search if the market should be queried now.
+    """Remove expired waitlist entries. Return the search if the market should be queried for it now.
 
     Otherwise the claim on the search is ended, and None is returned.
 
-    After a start, the market is queried only once the card of each waiting rental has been compared with Slack
-    (`waits_for_slack`): the database may be a restored backup.
+    After a start, the market is queried only once the card of each waiting rental (its message in Slack) has been
+    compared with Slack: the database may be a restored backup. See `waits_for_slack`.
     """
     search, now = await tx.searches.get(search_id), deps.clock.now()
     if search is None:
@@ -147,9 +147,9 @@ async def _end(tx: Tx, deps: Deps, search_id: str, found: bool) -> None:
 async def _save(tx: Tx, deps: Deps, search: SharedSearch, waiters: Sequence[Waiter], *, others: bool) -> None:
     """Store the time at which a search is next due, and end its claim.
 
-    A search without waiting entries is deleted, with two exceptions. If `others` is set, rentals may return to the
-    waitlist. And if the last query was less than `waiting.every` ago, the search is kept for that long, so that a
-    new entry for the same machine doesn't query the market too soon.
+    A search without waiting entries is deleted, with two exceptions. If `others` is set, the search is kept
+    because rentals may return to the waitlist. If the last query was less than `waiting.every` ago, the search is
+    kept until that time has passed. Otherwise, a new entry for the same machine would query the market too soon.
     """
     now = deps.clock.now()
     again = None if search.asked_at is None else search.asked_at + deps.rules.waiting.every
@@ -205,9 +205,9 @@ async def _load(tx: Tx, deps: Deps, search_id: str, *, drop: bool = True) -> tup
 async def _serve(
     deps: StepDeps, search: SharedSearch, offers: Collection[Offer], claim_lasts: Callable[[], bool]
 ) -> bool:
-    """Serve the waitlist entries in turn with these offers, renting each offer at most once.
+    """Go through the waitlist entries in order, and rent one of these offers for each or notify its owner.
 
-    Returns whether an offer was rented, or somebody was notified of one.
+    Each offer is rented at most once. Returns whether an offer was rented, or somebody was notified of one.
     """
     async with deps.store.read() as tx:
         waiters, _ = await _load(tx, deps, search.id, drop=False)
@@ -237,7 +237,7 @@ async def _serve(
 
 
 async def _notify_outcome(tx: Tx, deps: Deps, quote: Quote) -> None:
-    """End a waitlist entry, and send its owner the offers in the quote, or say that there were none.
+    """End a waitlist entry, and send its owner the offers that were found or a message that there were none.
 
     Does nothing if the entry no longer waits.
     """
@@ -257,12 +257,13 @@ async def _rent(
     It isn't started in these cases:
 
     - The rules don't allow it now. The owner is notified, once for each reason.
-    - A budget was lowered after the rental had reserved its share. An approver is asked.
+    - A budget was lowered after the rental had reserved its share, and is now too small. An approver is asked.
     - The rental no longer waits.
 
     Args:
         offers: All offers that are still free. They are stored in the quote.
-        owner_confirmed: True if Slack has just said that the owner is still there, False if Slack didn't answer.
+        owner_confirmed: True if Slack has just confirmed that the owner is still in the workspace, False if Slack
+            didn't respond.
     """
     found = await _load_queued(tx, waiter)
     if found is None:
@@ -356,7 +357,7 @@ def _is_same_reason(one: NotAllowedFacts, other: NotAllowedFacts) -> bool:
 async def _notify_nothing_fits(
     tx: Tx, deps: Deps, waiter: Waiter, cheapest: Offer | None, offers: tuple[Offer, ...]
 ) -> None:
-    """Notify the owner that no offer fits at the start time, and store the remaining offers in the quote."""
+    """Notify the owner that no offer fits at the start time, and store the available offers in the quote."""
     found = await _load_queued(tx, waiter)
     if found is None:
         return

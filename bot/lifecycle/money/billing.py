@@ -23,8 +23,8 @@ def ledger_row(resource: Resource, attempt: Attempt, owner: str, written: Iterab
     If the API didn't report its start, end or price, the bot's own value is used and the row is marked as
     estimated.
 
-    A resource that counted as terminated can reappear, and then already has rows in `written`. The new row starts
-    where the last of these rows ends.
+    A resource can reappear after it counted as terminated. In this case, `written` contains its earlier rows, and
+    the new row starts where the last of them ends.
     """
     if resource.terminated_at is None:
         raise ValueError(f"{resource.resource_id} is not gone")
@@ -83,8 +83,8 @@ def spent_at_most(
 ) -> Micros:
     """Return the cost of a rental until `now`, including the possible cost of its unresolved attempts.
 
-    Each unresolved attempt counts as if it had been billed for UNRESOLVED_COUNTS_FOR, or as what it was actually
-    billed if that is more.
+    An attempt is unresolved while nobody knows whether its call bought a machine. It counts as if it had been
+    billed for UNRESOLVED_COUNTS_FOR. If it was actually billed more, that amount counts.
     """
     rows, known, tried = tuple(ledger), tuple(resources), tuple(attempts)
     amount = spent(rows, known, tried, now).amount
@@ -138,7 +138,7 @@ def cost_something(bill: AccruedCost) -> bool | None:
 
 
 def ledger_span(ledger: Iterable[LedgerRow]) -> timedelta | None:
-    """Return the time from the first start to the last end. None if there are no rows."""
+    """Return the period from the earliest start to the latest end of these ledger rows. None if there are none."""
     rows = tuple(ledger)
     if not rows:
         return None
@@ -148,7 +148,8 @@ def ledger_span(ledger: Iterable[LedgerRow]) -> timedelta | None:
 def hourly(resources: Iterable[Resource], attempt: Attempt) -> Decimal:
     """Return the hourly cost of an attempt: the sum of the rates of its running resources.
 
-    If a rate is missing, this is the rate of the attempt. For adopted machines, it is the sum of the known rates.
+    If one of these rates is unknown, the price of the attempt's offer is returned instead. An adopted machine has
+    no offer, so the sum of the known rates is returned for it.
     """
     rates = [resource.rate for resource in resources if resource.terminated_at is None]
     known = [rate for rate in rates if rate is not None]
@@ -176,7 +177,7 @@ def _billed_by(one: Billing, now: datetime) -> BilledPart:
 def _unbilled(one: Billing) -> tuple[datetime, Decimal]:
     """Return the time at which the unbilled part of a resource starts, and its rate.
 
-    The part before that time is in the ledger already.
+    The cost before that time is in the ledger already.
     """
     start = one.valid_from or one.intended_at
     return max(start, one.billed_to or start), one.offer_rate if one.rate is None else one.rate

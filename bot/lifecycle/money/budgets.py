@@ -1,8 +1,8 @@
-"""Keeps budgets up to date: the reservations and charges of rentals, in the transaction of each change.
+"""Updates the budgets whenever a rental changes, in the transaction of the change.
 
-A reservation is the amount that a rental may still cost in a month. It becomes a charge when a ledger row is
-written. Together, the reservations and charges of a person, a project or the team make up its balance for the
-month.
+A reservation is the amount that a rental may still cost in a month. Once the cost is in the ledger, the
+reservation becomes a charge. The balance of a person, a project or the team for a month is the sum of its
+reservations and its charges.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ NOT_APPROVED = frozenset({State.DENIED, State.EXPIRED, State.WITHDRAWN})
 ALERTS_JOB = "budget alerts"
 """The name of the job that checks scheduled alerts."""
 RESERVED_FOR = timedelta(minutes=5)
-"""The delay before an alert is sent if a balance reaches it only because of reservations."""
+"""The delay before a budget alert is sent if reservations, rather than charges, have triggered it."""
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,7 @@ def held(facts: RentalFacts, now: datetime, rules: Rules) -> dict[Month, Micros]
 def moves_money(before: Rental, after: Rental) -> bool:
     """Return whether a change of a rental may change its reservations.
 
-    Changes of its attempts and its ledger aren't considered here.
+    Only the fields of the rental are compared. Changes of its attempts and its ledger aren't considered here.
     """
     return _money_of(before) != _money_of(after)
 
@@ -192,8 +192,8 @@ def charges(
 
     Args:
         events: All events of the rental, or at least the changes of its use and its owner.
-        filed: The months to which nothing can be charged any more.
-        kept: Charges that exist already and aren't returned again.
+        filed: The closed months, to which nothing can be charged any more.
+        kept: The existing charges. They are left out of the result.
     """
     charged = Charged.of(facts.rental)
     known = {resource.resource_id: resource for resource in facts.resources}
@@ -247,7 +247,7 @@ def _of_row(
 
 
 async def live_charges(tx: Tx, rules: Rules, now: datetime, *, owner: str | None = None) -> list[Charge]:
-    """Return the charges of running resources until `now` that aren't in the ledger yet.
+    """Return charges for the unbilled cost of running resources until `now`, which isn't in the ledger yet.
 
     If `owner` is given, only the charges of this person are returned. Other asyncio tasks can run while the
     resources are read.
@@ -323,16 +323,16 @@ def differences(
 async def settle(
     tx: Tx, deps: Deps, rental: Rental, *, by: str | None = None, new_rental: bool = False, within: bool = False
 ) -> None:
-    """Charge the new ledger rows of a rental, and update its reservations and all balances concerned.
+    """Charge the new ledger rows of a rental, and update its reservations and the balances.
 
     The caller must hold the spending lock, and must have stored the rental in its current state. If the rental is
     over and was a replacement, the rental that it replaced is settled too.
 
     Args:
-        by: The person whose click changed the rental. If a budget reaches an alert, this person is notified too.
+        by: The person whose click changed the rental. They also get the budget alerts that the change triggers.
         new_rental: True if the rental can't have any reservations yet.
-        within: True if the rental must stay within its budgets. If a balance then has no headroom for the
-            addition, Stale is raised, because the caller based its decision on an older balance.
+        within: True if the rental must stay within its budgets. If a budget has too little headroom, Stale is
+            raised, because the caller based its decision on an older balance.
     """
     facts, rules = await _facts_of(tx, rental), deps.rules
     new: list[Charge] = []
@@ -367,8 +367,8 @@ async def settle_stored(tx: Tx, deps: Deps, rental_id: str) -> None:
 def reservations(facts: RentalFacts, now: datetime, rules: Rules) -> list[Reservation]:
     """Return the reservations of a rental, by month and owner.
 
-    For an earlier owner, the cost of the time in which they owned the machine stays reserved until it has a ledger
-    row. The rest is reserved for the current owner.
+    If the rental was transferred, the cost of an earlier owner's time stays reserved in that owner's budget until
+    the cost is in the ledger. The rest is reserved for the current owner.
     """
     rental = facts.rental
     left = held(facts, now, rules)
@@ -405,14 +405,16 @@ async def _facts_of(tx: Tx, rental: Rental) -> RentalFacts:
 
 
 async def _alert(tx: Tx, deps: Deps, balance: Balance, more: Difference, by: str | None) -> None:
-    """Send or schedule the alert that a balance has reached because `more` was added to it.
+    """Send or schedule the budget alert that is triggered by adding `more` to a balance.
 
-    If the spent money alone reaches the alert, it is sent immediately. If reservations are needed to reach it, it
-    is scheduled for after RESERVED_FOR, because a machine that starts reserves more than it is going to cost. If
-    the balance falls again, the scheduled alert is dropped.
+    If the charges alone reach the alert's threshold, the alert is sent immediately. If the threshold is reached
+    only together with reservations, the alert is scheduled for after RESERVED_FOR, because a machine that starts
+    reserves more than it is going to cost. If the balance falls below the threshold again, the scheduled alert is
+    dropped.
 
-    The alert is also sent to the person `by`. If it is about a person's own budget, it is sent to that person
-    instead, because `by` may not be allowed to see it. The operator gets no messages.
+    An alert about a project's or the team's budget is also sent to the person `by`. An alert about a person's own
+    budget is sent to that person instead, because `by` may not be allowed to see it. The operator gets no
+    messages.
     """
     reader = balance.scope.name if by is not None and balance.scope.kind is ScopeKind.PERSON else by
     reader = None if reader == OPERATOR.id else reader
@@ -432,7 +434,7 @@ async def _alert(tx: Tx, deps: Deps, balance: Balance, more: Difference, by: str
 
 
 async def send_planned_alerts(tx: Tx, deps: Deps) -> None:
-    """Send the scheduled alerts that are due and still reached, and drop the others.
+    """Send the due alerts whose thresholds are still reached, and drop the other due alerts.
 
     The caller must hold the spending lock.
     """
@@ -444,7 +446,7 @@ async def send_planned_alerts(tx: Tx, deps: Deps) -> None:
 
 
 async def _send_alert(tx: Tx, deps: Deps, balance: Balance, percent: int, reader: str | None) -> Balance:
-    """Notify the approvers' channel and the `reader` that a balance has reached an alert.
+    """Notify the approvers' channel and the `reader` that a balance has reached the threshold of an alert.
 
     Returns the balance, with the alert recorded.
     """
@@ -474,8 +476,8 @@ async def room_for(
     """Return the headroom of budgets for a request whose machine can be billed in the period `reach`.
 
     Args:
-        rental: The pending rental whose request would be replaced. Its own reservation counts as free. None for a
-            new rental.
+        rental: The pending rental whose request would be replaced. The amount that it reserves counts as headroom.
+            None for a new rental.
     """
     months = months_between(*reach, rules.billing_zone)
     mine: dict[Month, Micros] = {}
@@ -492,8 +494,9 @@ async def passed_by(
 ) -> tuple[Demand, ...]:
     """Return the budgets that a rental would exceed if it changed to `after`.
 
-    Usually, only the amount that the change adds to the reservation is checked. With `whole`, the complete
-    reservation is checked again, so that budgets that have been lowered since then count.
+    Usually, only the amount that the change adds to the reservation is checked. With `whole`, the rental's
+    complete reservation is checked again. This matters if a budget was lowered after the rental reserved its
+    share.
     """
     return tuple(demand for demand in await demands_of(tx, rules, after, now, whole=whole) if demand.passes)
 
@@ -501,9 +504,9 @@ async def passed_by(
 async def demands_of(
     tx: Tx, rules: Rules, after: Rental, now: datetime, *, whole: bool = False
 ) -> tuple[Demand, ...]:
-    """Return the amounts that a rental would need in each budget if it changed to `after`, least headroom first.
+    """Return the amounts that a rental would need in each budget if it changed to `after`.
 
-    For `whole`, see `passed_by`.
+    The budget with the least headroom comes first. For `whole`, see `passed_by`.
     """
     facts = await _facts_of(tx, after)
     more = held(facts, now, rules)
@@ -523,9 +526,9 @@ async def demands_of(
 async def demands_on_new_owner(
     tx: Tx, rules: Rules, after: Rental, event: Event, now: datetime
 ) -> tuple[Demand, ...]:
-    """Return the amounts that a rental would need in a new owner's budget in each month, least headroom first.
+    """Return the amounts that a rental would need in a new owner's budget in each month.
 
-    Empty if people have no budget.
+    The month with the least headroom comes first. Empty if the rules set no budgets for people.
 
     Args:
         after: The rental with the new owner.

@@ -51,8 +51,9 @@ async def is_blocked_by(tx: Tx, block: BuyingBlock) -> bool:
 async def waits_for_slack(tx: Tx, deps: Deps, rental_id: str) -> bool:
     """Return whether a rental may not buy yet because its card hasn't been compared with Slack.
 
-    The comparison follows each opening of the database. If the database is a backup, the owner may have cancelled
-    the request after the backup was taken.
+    The card is the message in Slack that shows the rental. Cards are compared each time the database has been
+    opened, because the database may be a backup. The owner may then have cancelled the request after the backup
+    was taken.
     """
     card = await tx.messages.card(rental_id) if deps.just_opened else None
     return card is not None and card.uncompared
@@ -61,7 +62,8 @@ async def waits_for_slack(tx: Tx, deps: Deps, rental_id: str) -> bool:
 async def note_token(deps: Deps, refused: bool) -> None:
     """Store whether the marketplace refuses the bot's token, and notify the admins of a change.
 
-    The client calls this after its first answer, and each time the token is refused or accepted again.
+    The marketplace client calls this after the first response, and each time the token is refused or accepted
+    again.
     """
     deps = with_newest_rules(deps)
 

@@ -83,7 +83,7 @@ async def _rows(
 async def is_complete(tx: Tx, rules: Rules, now: datetime, month: Month) -> bool:
     """Return whether a month is complete: it is over, and everything that was billed in it is in the ledger.
 
-    After that, no machine can add to the bill of this month.
+    After that, the total of this month can't change any more.
     """
     end = month_end(month, rules.billing_zone)
     return end <= now and not await tx.budgets.billing_before(end)
@@ -92,9 +92,9 @@ async def is_complete(tx: Tx, rules: Rules, now: datetime, month: Month) -> bool
 async def file_months(deps: StepDeps) -> None:
     """Store the file of each month that has become complete, and send it to finance.
 
-    Does nothing in two cases, because machines that are missing from the database may have been billed in the
-    month: before the account has been compared with the store, and while buying is paused because the database was
-    restored from a backup. Raises StoreBusy.
+    Does nothing before the account has been compared with the store, and while buying is paused because the
+    database was restored from a backup. In both cases, machines that are missing from the database may have been
+    billed in the month. Raises StoreBusy.
     """
     if not deps.opened.swept:
         return

@@ -1,6 +1,6 @@
-"""Reads spending from the store: the charges of months, the alert of an unusual day, and the weekly digest.
+"""Reads spending from the store, and sends the alert of an unusual day, the weekly digest and scheduled alerts.
 
-Also sends the budget alerts that were scheduled for later.
+The scheduled alerts are those about budgets (see `check_budget_alerts`).
 """
 
 from __future__ import annotations
@@ -29,11 +29,17 @@ from bot.policy.team.rules import Rules
 from store.db import Tx
 
 DEAR_RENTALS = 3
-"""The number of rentals that the alert about an unusually expensive day names: the most expensive ones."""
+"""The number of rentals that the alert about an unusually expensive day lists.
+
+These are the most expensive rentals of that day.
+"""
 
 
 def months_of_usual_day(now: datetime, rules: Rules) -> tuple[Month, ...]:
-    """Return the months of today and of the earlier days from which the spending of a usual day is computed."""
+    """Return the months whose charges are needed to compute the spending of a usual day.
+
+    They are the current month and, in the first half of a month, also the previous one.
+    """
     return months_between(now - timedelta(days=MEDIAN_OF + 1), now, rules.billing_zone)
 
 
@@ -51,7 +57,7 @@ async def charges_of_months(
 
 
 async def unmanaged_machine_count(tx: Tx) -> int:
-    """Return the number of unmanaged machines that are running now. They appear in no charge."""
+    """Return the number of unmanaged machines that are running now. The charges don't include their cost."""
     return sum(len(one.purchase.alive) for one in await tx.questions.purchases())
 
 
@@ -154,9 +160,9 @@ async def check_budget_alerts(deps: Deps) -> None:
 async def send_digest(deps: Deps) -> None:
     """Send the home channel the latest digest that is due, unless it has been sent already.
 
-    If the bot was down for several weeks, only the latest digest is sent. When a policy that names a time for
-    digests comes into force, nothing is sent before the next such time. For a week without rentals, there is no
-    digest. Raises StoreBusy.
+    If the bot was down for several weeks, only the latest digest is sent. After the policy first names a time for
+    digests, the first digest is sent at the next such time. For a week without rentals, there is no digest. Raises
+    StoreBusy.
     """
     due = newest_digest(deps.clock.now(), deps.rules)
     async with deps.store.read() as tx:
@@ -177,9 +183,9 @@ async def send_digest(deps: Deps) -> None:
 
 
 async def week_digest(tx: Tx, rules: Rules, due: datetime, now: datetime) -> Digest | None:
-    """Return the content of the digest that was due at `due`, if it is sent `now`.
+    """Return the content of the digest for the week before `due`, as it would be if sent `now`.
 
-    None if nothing was rented in its week.
+    None if nothing was spent in that week.
     """
     week, zone = week_of(due, rules), rules.billing_zone
     months = {*months_between(week.start, week.end, zone), *months_of_usual_day(now, rules)}

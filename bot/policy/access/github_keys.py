@@ -15,7 +15,7 @@ from bot.model.person import Key
 from bot.policy.access.keys import read_key
 
 MOST_SHOWN = 20
-"""The number of keys that a person can choose from.
+"""The maximum number of keys that are shown to a person to choose from.
 
 Slack allows 2,000 characters in a button's value, and 10 checkboxes per group.
 """
@@ -34,13 +34,13 @@ class GithubKeys(Frozen):
     shown: tuple[Key, ...]
     """The keys that the bot accepts, at most MOST_SHOWN."""
     known: frozenset[str]
-    """The fingerprints of those keys in `shown` that the person has added already."""
+    """The fingerprints of the keys in `shown` that the person has added already."""
     room: int
     """The number of keys that the person may still add."""
     not_accepted: int
     """The number of lines that were read but contain no key that the bot accepts."""
     not_shown: int
-    """The number of lines that weren't read, because MOST_SHOWN keys had been found before them."""
+    """The number of remaining lines. They weren't read, because MOST_SHOWN keys had already been found."""
 
     @property
     def new(self) -> tuple[Key, ...]:
@@ -61,7 +61,10 @@ def check_name(name: str) -> str:
 
 
 def comment_of(name: str) -> str:
-    """Return the comment to store with the keys of a GitHub user, because GitHub serves keys without comments."""
+    """Return the comment to store with the keys of a GitHub user.
+
+    GitHub serves keys without their comments, so the bot adds its own.
+    """
     return f"github.com/{name}"
 
 
@@ -105,7 +108,7 @@ def keys_to_show(name: str, lines: Sequence[str], owned: Collection[str], *, per
 
 
 def keys_with(name: str, lines: Sequence[str], fingerprints: Collection[str]) -> tuple[Key, ...]:
-    """Return the keys in the lines served by GitHub that have one of the fingerprints.
+    """Return the keys that have one of the given fingerprints, from the lines that GitHub served.
 
     Call this in a thread, because reading a key takes a long time.
     """

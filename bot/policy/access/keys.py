@@ -20,7 +20,7 @@ from bot.model.text import one_line
 LONGEST_LINE = 4000
 """The longest accepted line, in characters. An RSA key of 16,384 bits has 2,800."""
 MOST_SCANNED = 4000
-"""The number of characters of a text that are searched for a private key.
+"""The maximum number of characters that are searched for a private key, from the start of a text.
 
 Longer texts are never stored or used.
 """
@@ -31,8 +31,8 @@ SMALLEST_FACTOR = 1 << 16
 """The smallest factor that the modulus of an RSA key may have.
 
 A modulus with a smaller factor was generated incorrectly, and can be factored. NIST SP 800-89, section 5.3.3, only
-rules out factors below 752. This limit is 2^16, because the check takes no longer with it: in both cases, a single
-greatest common divisor is computed.
+rules out factors below 752. The limit here is 2^16. It costs no extra time, because the check computes a single
+greatest common divisor with either limit.
 """
 _P = 2**255 - 19
 _Y_OF_ORDER_8 = 0x05FC536D880238B13933C6D305ACDFD5F098EFF289F4C345B027B2C28F95E826
@@ -60,7 +60,7 @@ _ACCEPTED = frozenset({*_NAMES, "ssh-rsa"})
 _KEY_TYPE = re.compile(r"(?:sk-)?(?:ssh|ecdsa-sha2)-[a-z0-9-]+(?:@openssh\.com)?")
 _BEGIN_PRIVATE = r"BEGIN\s+(?:[A-Z0-9]+\s+){0,4}PRIVATE\s+KEY"
 _DASHES = r"(?:--|[\u2013\u2014])"
-"""Two hyphens, or the dash into which phones convert two hyphens.
+"""Two hyphens, or a single dash, because phones convert two hyphens into a dash.
 
 The pattern isn't `-{2,}`, because searching a long row of hyphens with it takes quadratic time.
 """
@@ -78,14 +78,14 @@ _PEM_IN_BASE64 = re.compile(r"(?=(LS0tL[A-Za-z0-9+/]{35,75}))")
 """A PEM file in Base64, as in a Kubernetes secret."""
 _SEQUENCE, _VERSION, _AFTER_VERSION = 0x30, b"\x02\x01", frozenset({0x02, 0x04, 0x30})
 _ENCRYPTED = (bytes.fromhex("06092a864886f70d0105"), bytes.fromhex("060a2a864886f70d010c01"))
-"""The prefixes of the object identifiers of the schemes that encrypt PKCS#8 keys: those of PKCS#5 and PKCS#12."""
+"""The object identifier prefixes of PKCS#5 and PKCS#12, whose schemes encrypt PKCS#8 keys."""
 
 
 def looks_private(text: str) -> bool:
     """Return whether a text contains part of a private key, in any common format.
 
     Only the first MOST_SCANNED characters are searched. Public keys, certificates, hashes and ordinary Base64
-    don't match: each pattern fixes at least 37 bits, so that a match by chance is practically impossible.
+    don't match: each pattern requires at least 37 specific bits, so a match by chance is practically impossible.
     """
     visible = "".join(letter for letter in text[:MOST_SCANNED] if letter.isprintable() or letter.isspace())
     if _PRIVATE.search(visible) or _OPENSSH in visible or _SSH2 in visible:
@@ -108,7 +108,7 @@ def _is_private_der(content: bytes) -> bool:
 
 
 def _content_of(sequence: bytes) -> bytes:
-    """Return the content of a DER sequence, even if its end is missing. Empty for anything else."""
+    """Return the content of a DER sequence, even if its end is missing. Empty if it isn't a DER sequence."""
     if len(sequence) < 2 or sequence[0] != _SEQUENCE:
         return b""
     length_bytes = sequence[1] - 0x80 if sequence[1] > 0x80 else 0
@@ -122,8 +122,9 @@ def _decoded_text(encoded: str) -> str:
 def read_key(line: str) -> Key:
     """Return the public key in a line, re-encoded.
 
-    Accepts a single line without options that contains an ed25519 key, an ecdsa key, an RSA key of at least 2048
-    bits, or one of both kinds of security keys. Error messages never contain any part of the line.
+    The line must contain a single key, without options. Accepted types are ed25519, ecdsa, RSA with at least 2048
+    bits, and the two types for security keys (`ed25519-sk` and `ecdsa-sk`). Error messages never contain any part
+    of the line.
 
     The CPU time grows with the size of the key, so callers in an event loop should run this in a thread.
 
@@ -287,7 +288,10 @@ def _checked(lines: Sequence[str]) -> Sequence[str]:
 
 
 def keys_still_go_in(rental: Rental, attempts: Iterable[Attempt]) -> bool:
-    """Return whether the next purchase will still install the keys of people who are given access now."""
+    """Return whether a purchase is still to come that will install the keys of new teammates.
+
+    If not, the owner has to add these keys to the machine by hand.
+    """
     waits = rental.state in {*UNBOUGHT, State.PROCURING}
     return waits and not any(attempt.live for attempt in attempts)
 

@@ -161,9 +161,10 @@ END
 
 
 def script_text(lines: Sequence[str], setup: str | None = None, probe_line: str = "") -> str:
-    """Return the startup script, or an empty text if there is nothing for it to do. Its size isn't checked.
+    """Return the startup script. Empty if the script would have nothing to do.
 
-    The part that starts on-ending.sh is installed along with the probe, unless the script would then be too large.
+    The size of the script isn't checked. The part that starts on-ending.sh is installed along with the probe, but
+    it is left out if the script would be too large with it.
 
     Args:
         lines: The lines of the keys to install.
@@ -261,7 +262,8 @@ def check_script_size(
 def keys_that_fit(keys: Sequence[OwnedKey], setup: str | None, probe_line: str = "") -> tuple[OwnedKey, ...]:
     """Return the keys that fit into a startup script together with the probe and a setup script.
 
-    Their order stays the same. A key that is too long is left out, while later ones may still fit.
+    The keys stay in their order. If a key is too long to fit, it is left out, but shorter keys after it may still
+    fit.
 
     Args:
         setup: The text of the setup script.
@@ -308,7 +310,7 @@ class StartupScriptPlan(Frozen):
     text: str = ""
     """The script. Empty if none is sent."""
     sent: SentScript | None = None
-    """The record that the attempt keeps: the script's contents, or that the place accepts no script.
+    """The record that the attempt keeps: the script's contents, or that the vendor or region accepts no script.
 
     None if there was nothing to send.
     """
@@ -327,13 +329,13 @@ def plan_startup_script(
     """Return the startup script for a purchase, with the current keys of everyone who has access to the rental.
 
     A purchase never fails because of its script. Keys that don't fit are left out, and so is a setup script that
-    is no longer in the rules. If the place accepts no script, none is sent.
+    is no longer in the rules. If the vendor or region accepts no script, none is sent.
 
     Args:
         keys: The keys of the owner and of each teammate who may still have access, by Slack ID. A teammate who has
             no keys is included with an empty list. A teammate who has left or become a guest is missing, and is
             left out silently.
-        takes_script: Whether the place accepts a startup script.
+        takes_script: Whether the vendor and region accept a startup script.
     """
     request = rental.request
     wanted = further_keys(rental.owner, rental.teammates, keys)

@@ -81,7 +81,8 @@ def project_of_channel(channel: str, rules: Rules) -> str | None:
 def channels_of_named_people(rules: Rules) -> dict[str, str]:
     """Return the channels of projects that name people, each with its project.
 
-    Requests that other people make in these channels aren't charged to the project.
+    Only the named people and approvers may charge such a project. Requests that other people make in its channels
+    aren't charged to it.
     """
     return {one: name for name, project in rules.projects.items() if project.people for one in project.channels}
 
@@ -123,7 +124,7 @@ def say_month(month: Month) -> str:
 
 
 def say_passed(passed: Demand, owner: str | None = None, what: str = "The request") -> str:
-    """Return a sentence with the cost of a request and what is left of the budget that can't cover it.
+    """Return a sentence about a request that a budget can't cover: its cost, and what is left of the budget.
 
     For example: `The request could cost $16.06, and you have only $11.00 left in November ($9.00 spent, $0.00
     reserved ..).`
@@ -169,7 +170,7 @@ def split_budget(balance: Balance, budget: Micros) -> tuple[Micros, Micros, Micr
 
 
 def demands(more: Mapping[Month, Micros], balances: Collection[Balance], rules: Rules) -> tuple[Demand, ...]:
-    """Return the effect of additional costs on each budget, the one with the least headroom first.
+    """Return the effect of additional costs on each budget, in ascending order of headroom.
 
     Scopes without a budget are left out.
 
@@ -186,7 +187,10 @@ def demands(more: Mapping[Month, Micros], balances: Collection[Balance], rules: 
 
 
 def budgets_now(owner: str, project: str, rules: Rules) -> dict[ScopeKind, Micros]:
-    """Return the budgets that apply to a rental. A kind of scope that has no budget is missing."""
+    """Return the current budgets of a rental's owner, its project and the team.
+
+    Scopes without a budget are left out.
+    """
     budgets = {scope.kind: budget_of(scope, rules) for scope in scopes_of(owner, project)}
     return {kind: budget for kind, budget in budgets.items() if budget is not None}
 
@@ -216,7 +220,7 @@ class Room(Frozen):
     """The amounts that the rental has already reserved, by month."""
 
     def passed(self, total: Micros, rules: Rules) -> tuple[Demand, ...]:
-        """Return the budgets that can't cover terms with this total, the one with the least headroom first."""
+        """Return the budgets that can't cover terms with this total, in ascending order of headroom."""
         more = {month: total - self.settled - self.held.get(month, 0) for month in self.months}
         return tuple(demand for demand in demands(more, self.balances, rules) if demand.passes)
 
@@ -224,8 +228,8 @@ class Room(Frozen):
 def new_alert(balance: Balance, rules: Rules) -> int | None:
     """Return the alert threshold that people must be notified of, in percent of the budget.
 
-    It is a threshold that the budget has reached since the last alert. If several are reached at once, only the
-    highest is returned. None if no new one is reached.
+    A threshold is new if the budget has reached it since the last alert. If several thresholds are new, the
+    highest is returned. None if no threshold is new.
     """
     budget = budget_of(balance.scope, rules)
     if budget is None:

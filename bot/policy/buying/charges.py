@@ -3,8 +3,8 @@
 The division by use is computed from the billed amount and from the stored changes of the usage status. It is
 computed when a ledger row is divided into charges, and again when a report is read.
 
-A new usage status can also apply to a time before it was determined. Stored charges never have to be corrected for
-that: they are only created once a resource has been terminated, and by then its usage is known.
+A usage status can apply to time before it was determined. Stored charges are nevertheless never corrected: they
+are created after the resource was terminated, and by then its usage is known.
 """
 
 from __future__ import annotations
@@ -29,7 +29,10 @@ MICROSECOND = timedelta(microseconds=1)
 
 
 class BilledPart(NamedTuple):
-    """The amount that a resource has billed since its last ledger row, while it hasn't been terminated."""
+    """The amount that a resource has billed since its last ledger row.
+
+    The resource hasn't been terminated yet, so it may bill more.
+    """
 
     started_at: datetime
     ended_at: datetime
@@ -83,8 +86,8 @@ def stretches(events: Iterable[Event], *, ready_at: datetime, until: datetime) -
 def up_to(billed: Billed, moment: datetime, amount: Micros | None = None) -> Micros:
     """Return the part of a billed amount that falls before `moment`.
 
-    The result is rounded down. To get the part for a span of time, subtract two such results; the parts then add
-    up exactly to the whole, without losing a fraction of a micro-dollar.
+    The result is rounded down. The part for a span of time is the difference between two such results. Parts that
+    are computed in this way add up exactly to the whole amount.
 
     Args:
         amount: The amount to divide, if it isn't the whole billed amount.

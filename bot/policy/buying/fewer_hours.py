@@ -28,8 +28,9 @@ class FewerHours(Frozen):
     length: timedelta
     """The approved length.
 
-    For a request, it is counted from the moment at which the machine is ready or, if the requester named an end,
-    from now or from the start time. For an extension, it is the time that the extension adds.
+    For a request, the length is counted from the moment at which the machine is ready. If the requester named an
+    end, it is counted from the start time, or from now if there is no start time ahead. For an extension, it is
+    the time that the extension adds.
     """
     asked: timedelta
     """The requested length, counted in the same way as `length`."""
@@ -63,15 +64,15 @@ def asked_length(rental: Rental, now: datetime) -> timedelta:
 
 
 def _begins(request: Request, now: datetime) -> datetime:
-    """Return the time from which the hours of a request are counted."""
+    """Return the start time of a request, or `now` if the request has none or its start time has passed."""
     return now if request.starts_at is None else max(request.starts_at, now)
 
 
 def _least(rental: Rental, now: datetime) -> timedelta:
     """Return the shortest length that an approver may choose.
 
-    For a flexible end, it reaches to the earliest end. For an extension, it reaches one second past the latest
-    end, because no approval is needed up to there.
+    A request with a flexible end can't be cut to less than its earliest end. An extension must go past the latest
+    end that the lease already has, by at least a second, because no approval is needed before that.
     """
     request, shortest = rental.request, timedelta(seconds=1)
     if rental.extension is not None:

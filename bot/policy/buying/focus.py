@@ -33,7 +33,8 @@ ISSUER = "Compute Clear"
 _FORMULA = tuple("=+-@＝＋－＠")
 """The characters that make a spreadsheet run a cell as a formula if the cell begins with one of them.
 
-In some languages this includes the full-width characters (owasp.org/www-community/attacks/CSV_Injection).
+The full-width forms of these characters have the same effect in some languages
+(owasp.org/www-community/attacks/CSV_Injection).
 """
 _SEPARATORS = re.compile("[;\t\n\v\f\r\x1c-\x1e\x85\u2028\u2029]+")
 """The characters at which a spreadsheet may split a cell.
@@ -45,7 +46,7 @@ _MICROSECONDS_PER_HOUR = timedelta(hours=1) // timedelta(microseconds=1)
 
 @dataclass(frozen=True)
 class FileRow:
-    """A charge with the other data that its row in the file shows."""
+    """A charge, with the additional data for its row in the file."""
 
     charge: Charge
     machine: ChargedMachine
@@ -148,7 +149,10 @@ class MonthFile:
 
     @property
     def estimated(self) -> Micros:
-        """Return the amount that is estimated, because the API left out the start, the end or the price."""
+        """Return the part of the amount that is our estimate.
+
+        The bot estimates a charge if the API left out the start, the end or the price.
+        """
         return sum(row.charge.amount for row in self.rows if row.charge.estimated)
 
     @property

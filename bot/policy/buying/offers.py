@@ -24,23 +24,23 @@ _NEAREST = {
 }
 """The region group that is nearest to a time zone, by the first part of the zone's name."""
 MARKET_UNAVAILABLE = frozenset({Why.OUTAGE, Why.RATE_LIMITED, Why.UNAUTHORIZED})
-"""The reasons for which an attempt fails because of the market, not because of its offer."""
+"""The failure reasons that concern the whole market, and not the attempt's offer."""
 UNCOUNTED = MARKET_UNAVAILABLE | {Why.SCRIPT_REFUSED}
-"""The reasons for a failure that say nothing about whether the offer was available.
+"""The failure reasons that don't show whether the offer was available.
 
 Attempts that failed for such a reason don't count towards the limit of attempts in the rules.
 """
 NEEDS_NEW_QUOTE = UNCOUNTED | {Why.EXPIRED}
-"""The reasons for a failure after which the same place may still sell the machine under a new offer ID.
+"""The failure reasons after which the same place may still sell the machine, under a new offer ID.
 
 After such a failure, the market is queried for new offers before a more expensive offer is bought.
 """
 Place: TypeAlias = tuple[str, str | None, str]
 """The place where a machine is sold: its vendor, the vendor's region, and the GPU."""
 LEAST_TIME = timedelta(minutes=3)
-"""The minimum time for provisioning that the approved total must be able to pay for, in addition to the lease.
+"""The shortest provisioning time that the approved total must cover, in addition to the lease.
 
-If the total can't pay for it, no attempt is begun.
+If the total doesn't cover both, no attempt is begun.
 """
 
 
@@ -76,9 +76,9 @@ def cheapest_first(offers: Iterable[Offer]) -> tuple[Offer, ...]:
 def likeliest_first(
     offers: Iterable[Offer], success_rates: Mapping[tuple[str, str], SuccessRate]
 ) -> tuple[Offer, ...]:
-    """Return offers sorted by price, and those with equal prices by their chance of becoming ready.
+    """Return offers sorted by price. Equal prices are sorted by the chance that the machine becomes ready.
 
-    Offers that are equal in both keep their order.
+    If the chance is equal as well, the offers keep their order.
 
     Args:
         success_rates: The known success rates by vendor and GPU.
@@ -115,8 +115,11 @@ def one_for_each_vendor(offers: Iterable[Offer]) -> list[tuple[Offer, int]]:
 def nearby(request: Request) -> list[Request]:
     """Return similar requests to try if nothing was found.
 
-    Each of them drops the highest price, the region or the vendor, or all of these, or accepts any model of the
-    GPU family, or uses the other contract.
+    Each of them differs from the request in one way:
+
+    - without the highest price, the region or the vendor, or without all three
+    - any model of the GPU family instead of one model
+    - the other contract
     """
     limits = {
         "max_gpu_rate": request.max_gpu_rate is not None,
@@ -140,9 +143,10 @@ def nearby(request: Request) -> list[Request]:
 def untried(offers: Iterable[Offer], request: Request, clicked: str, attempts: Sequence[Attempt]) -> list[Offer]:
     """Return the offers that an attempt may try next, in the order in which to try them.
 
-    The `clicked` offer comes first, then the cheapest. Places where an attempt has failed are left out. A place
-    that refused the last attempt because of its startup script comes before all others, because it may sell the
-    machine without the script.
+    The `clicked` offer comes first, then the cheapest. A place is a vendor's region with a certain GPU. Places
+    where an attempt has failed are left out, unless it failed for a reason in NEEDS_NEW_QUOTE. If a place refused
+    the last attempt because of its startup script, the offers of that place come before all others, because it may
+    sell the machine without the script.
 
     Args:
         clicked: The ID of the offer that the person clicked.
@@ -176,9 +180,9 @@ def with_needed_script(
 
 
 def takes_script(offer: Offer, attempts: Sequence[Attempt]) -> bool:
-    """Return whether the offer's place has accepted the startup script so far.
+    """Return whether a startup script can still be sent to the offer's place (vendor, region and GPU).
 
-    False if an attempt at that place was refused because of its startup script.
+    It can't if an attempt at that place was refused because of its startup script.
     """
     return place_of(offer) not in _refused_script(attempts)
 
@@ -188,10 +192,10 @@ def _refused_script(attempts: Sequence[Attempt]) -> set[Place]:
 
 
 def within_terms(offers: Iterable[Offer], terms: Terms, billed: Micros, rules: Rules) -> list[Offer]:
-    """Return the offers that the approved terms allow: a suitable GPU, at a rate within the limit, and affordable.
+    """Return the offers that the approved terms allow.
 
-    An offer is affordable if the total, minus what was `billed` before, covers the lease and at least LEAST_TIME
-    to get ready.
+    The GPU must be suitable, the rate must be within the limit, and the total must pay for the offer: minus what
+    was `billed` before, it must cover the lease and at least LEAST_TIME to get ready.
     """
     least = min(LEAST_TIME, rules.procure.provision_timeout)
     return [
@@ -204,10 +208,10 @@ def within_terms(offers: Iterable[Offer], terms: Terms, billed: Micros, rules: R
 
 
 def to_ask_about(offers: Sequence[Offer], terms: Terms) -> tuple[Why, Offer] | None:
-    """Return the offer outside the approved terms that people should decide about, with the reason.
+    """Return an offer that the approved terms don't allow, so that people can decide about it, with the reason.
 
-    That is the first offer that only costs more, or else the first one with a different GPU. None if there are no
-    offers.
+    The first offer with a GPU that fits the terms is returned, because it only costs more. If there is none, the
+    first offer with another GPU is returned. None if there are no offers.
     """
     dearer = next((offer for offer in offers if fits_model(offer.gpu, terms.gpu)), None)
     if dearer is not None:

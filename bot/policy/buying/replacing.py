@@ -1,4 +1,4 @@
-"""Decides which rentals may be replaced, and with how much of their time and budget."""
+"""Decides which rentals may be replaced, and how much time and budget their replacements get."""
 
 from __future__ import annotations
 

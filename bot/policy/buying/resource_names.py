@@ -44,7 +44,7 @@ def read_name(name: str | None) -> ResourceName | None:
 
 
 def names_of(machines: Iterable[UnmanagedMachine]) -> list[ResourceName]:
-    """Return the contents of the machines' names, each of them once.
+    """Return the distinct contents of the machines' names.
 
     Names that weren't made by `make_name` are left out.
     """

@@ -29,11 +29,11 @@ K = TypeVar("K", str, tuple[str, str])
 """The type of the keys by which charges are summed up: an ID or name, or a pair of these."""
 DAY, WEEK = timedelta(days=1), timedelta(days=7)
 MEDIAN_OF = 14
-"""The number of days before today from which the usual day is computed: its cost is their median."""
+"""The number of days before today whose median is the cost of a usual day."""
 LEAST_DAYS = 5
 """The fewest days of history from which a usual day can be computed."""
 UNUSUAL = 3
-"""A day is unusual if it costs more than this many usual days."""
+"""A day is unusual if its cost exceeds the cost of a usual day, multiplied by this number."""
 MOST_DAYS = 20
 """The largest number of days that a chart shows one by one. Longer charts show weeks."""
 MONTH_NAMES = (
@@ -180,8 +180,8 @@ def whole(charges: Iterable[Charge], period: Period) -> Spent:
 def by_day(charges: Iterable[Charge], starts: Sequence[datetime]) -> list[Micros]:
     """Return the cost of each day.
 
-    The days always add up to the sum of all charges: whatever falls before the first day, as corrections do, is
-    added to the first day, and whatever falls after the last day is added to the last.
+    The days always add up to the sum of all charges. Charges before the first day, such as corrections, are added
+    to the first day. Charges after the last day are added to the last day.
 
     Args:
         starts: The first moment of each day, in order. At least one.
@@ -229,7 +229,7 @@ def days_of(charges: Iterable[Charge], period: Period, now: datetime, zone: Zone
 def recent_days(charges: Iterable[Charge], now: datetime, zone: ZoneInfo) -> tuple[list[Micros], Micros]:
     """Return the cost of each of the days before today, oldest first, and the cost of today so far.
 
-    There are at most MEDIAN_OF days, and none before the first charge.
+    There are at most MEDIAN_OF days. The days before the first charge are left out.
 
     Args:
         charges: All charges that overlap these days.
@@ -301,7 +301,7 @@ def forecast(
 def is_unusual(today: Micros, past: Sequence[Micros], unusual_from: Decimal) -> bool:
     """Return whether today's cost is unusually high.
 
-    Today's cost is unusual if it exceeds both `unusual_from` and the cost of UNUSUAL usual days.
+    It is unusually high if it exceeds both `unusual_from` and UNUSUAL times the cost of a usual day.
 
     Args:
         past: The cost of each day before today, oldest first.

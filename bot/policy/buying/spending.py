@@ -45,7 +45,8 @@ LONGEST_REASON = 200
 UNRESOLVED_COUNTS_FOR = timedelta(minutes=5)
 """The time for which an unresolved attempt is assumed to bill.
 
-A lookup finds its machine within about a minute, and the deletion takes the rest of this time.
+An unresolved attempt may have bought a machine. A lookup finds that machine within about a minute, and its
+deletion takes the rest of this time.
 """
 
 ONLY_APPROVERS = "Only approvers can decide about requests. Nothing was changed."
@@ -87,8 +88,8 @@ def billed_span(lease: timedelta, rules: Rules) -> timedelta:
 def with_price_of_total(request: Request, rules: Rules) -> Request:
     """Return a request whose highest price is derived from the total that the person typed.
 
-    With this price, the "at most" cost of an offer stays within the total. It is the total divided by the number
-    of GPUs and by the hours that "at most" includes, rounded down.
+    The highest price is the total divided by the number of GPUs and by the longest time that can be billed,
+    rounded down. The "at most" amount of an offer at this price is therefore within the total.
 
     Call this whenever the length of a request may have changed. A request without a total is returned unchanged.
     """
@@ -124,8 +125,8 @@ def provisioning_budget(total: Micros, billed: Micros, rate: Decimal, lease: tim
 def affordable_lease(total: Micros, billed: Micros, rate: Decimal, lease: timedelta, rules: Rules) -> timedelta:
     """Return the part of a `lease` that `total` can pay for, after what has been `billed` before.
 
-    The grace period at the end is included in the cost. The result is at least one grace period (or the whole
-    lease if that is shorter), because the owner must be notified before the end.
+    The cost includes the grace period at the end. The result is at least one grace period, because the owner must
+    be notified before the end. If the whole lease is shorter than a grace period, the result is the whole lease.
 
     Args:
         rate: The machine's price in USD per hour.
@@ -165,8 +166,8 @@ def over_limits(rate: Decimal, total: Micros, rules: Rules) -> tuple[Over, ...]:
 def over_at_price(terms: Terms, rules: Rules) -> tuple[Over, ...]:
     """Return the `auto_approve` limits because of which an approver had to decide about these terms.
 
-    These are the limits that the clicked price or the total at the clicked price exceeds, not those that the
-    somewhat higher rate in the terms exceeds.
+    The terms allow a somewhat higher rate than the price of the clicked offer. Only the clicked price, and the
+    total at that price, are compared with the limits.
     """
     span = billed_span(terms.lease, rules)
     # `propose` made the total from the cost of earlier attempts and the cost of the span at the highest rate.
@@ -185,15 +186,15 @@ def propose(
     spent: Micros = 0,
     team_rate_left: Decimal | None = None,
 ) -> Proposal:
-    """Return the terms for renting at the clicked price, with the limits that this price exceeds.
+    """Return the terms for renting the clicked offer, and the limits that its price exceeds.
 
-    The terms allow a somewhat higher rate than the clicked price, so that another offer can be bought if the
-    clicked one fails. If the clicked price needs no approval, the terms stay within the limits even at that higher
-    rate.
+    The terms allow a somewhat higher rate than the price of the clicked offer, so that another offer can be bought
+    if the clicked one fails. If the clicked price needs no approval, the terms stay within the limits even at the
+    higher rate.
 
     Args:
         gpu: The canonical name of the clicked GPU.
-        price: The clicked price, in USD per hour.
+        price: The price of the clicked offer, in USD per hour.
         spent: The cost of earlier attempts.
         team_rate_left: What is left of the team's limit, in USD per hour. The caller has checked that it isn't
             below `price`.
@@ -221,8 +222,9 @@ def propose_longer_lease(
 ) -> Proposal:
     """Return the next version of the terms of a rental that is in use, for a lease until `ends_at`.
 
-    The total is the cost so far, plus the highest possible cost until the new end, including the grace period. If
-    `ends_at` is within the flexible end, which the terms already cover, the terms are returned unchanged.
+    The total is the cost so far, plus the highest possible cost until the new end, including the grace period. The
+    terms already cover every time up to the latest end of a flexible end. If `ends_at` is no later than that, they
+    are returned unchanged.
 
     Args:
         spent: The highest possible cost of the rental by `now`.
@@ -258,7 +260,8 @@ def receipt_estimate(
 ) -> Micros | None:
     """Return the estimate that a receipt shows next to the actual `amount`: the cost of the `lease` at `rate`.
 
-    None unless the lease ran to its end and the estimate was off by more than a tenth.
+    The estimate is only shown if the lease ran to its end and the estimate was off by more than a tenth.
+    Otherwise, None is returned.
     """
     if rate is None or not ran_its_length:
         return None
@@ -267,7 +270,7 @@ def receipt_estimate(
 
 
 def may_approve(person: Person, requesters: Collection[str], rules: Rules) -> bool:
-    """Return whether a person may approve a request of these requesters."""
+    """Return whether a person may approve a request that these people made."""
     roles = roles_of(person, rules)
     return roles.approver and (person.id not in requesters or rules.self_approval or roles.sole_admin)
 
@@ -354,7 +357,7 @@ def check_usage(price: Decimal, usage: Usage, rules: Rules) -> Decimal:
         price: In USD per hour.
 
     Returns:
-        What is left of the team's limit without this rental, in USD per hour.
+        What is left of the team's limit before this rental is added, in USD per hour.
 
     Raises:
         Refused: The rental would exceed the limit of the person or of the team.
@@ -377,10 +380,10 @@ def within_budgets(
     refusal: str | None = None,
     instead: str = NOT_RENTED,
 ) -> Proposal:
-    """Return the proposal, changed so that an approver decides if it exceeds a budget.
+    """Return the proposal. If it exceeds a budget, it is changed so that an approver has to decide.
 
     Args:
-        passed: The budgets that can't cover the proposal, the one with the least headroom first.
+        passed: The budgets that can't cover the proposal, in ascending order of headroom.
         refusal: The error message. By default, it states the numbers and addresses the owner.
         instead: The advice after the error message.
 
@@ -410,7 +413,7 @@ class Limits:
     """The highest possible cost of earlier attempts, which is included in the total of the terms."""
 
     def choice(self, request: Request, offer: Offer, block: BuyingBlocked | None = None) -> OfferChoice:
-        """Return the terms for renting this offer, or the reason why not even an approval makes it possible.
+        """Return the terms for renting this offer, or the reason why it can't be rented even with an approval.
 
         Args:
             block: A reason to refuse that takes precedence over all others.
@@ -440,9 +443,9 @@ class Limits:
         )
 
     def _shorter(self, request: Request, offer: Offer) -> timedelta | None:
-        """Return the longest lease in whole hours, shorter than the request's, for which the budgets suffice.
+        """Return the longest lease that the budgets can cover, in whole hours and shorter than requested.
 
-        None if they don't suffice for an hour.
+        None if the budgets can't even cover an hour.
         """
         fits, too_long = 0, math.ceil(request.longest / _HOUR)
         while too_long - fits > 1:
@@ -463,10 +466,10 @@ def cheapest_other(clicked: Offer, offers: Iterable[Offer]) -> OtherOffer | None
 
 
 def recommended(choices: Sequence[OfferChoice]) -> OfferChoice | None:
-    """Return the cheapest choice that may be rented, or None if none may.
+    """Return the cheapest choice that may be rented, or None if there is no such choice.
 
-    Choices whose vendor probably doesn't run the startup script that the request needs are only used if there is
-    no other.
+    If the request needs the startup script, vendors that probably don't run it are only recommended if there are
+    no others.
 
     Args:
         choices: Cheapest first.

@@ -1,4 +1,4 @@
-"""Groups unmanaged machines by purchase, and guesses whose they are. No I/O.
+"""Groups unmanaged machines by purchase, and guesses their owners. No I/O.
 
 An unmanaged machine runs on the account but wasn't rented through the bot. The admins are asked about each
 purchase.
@@ -18,11 +18,14 @@ from bot.policy.team.roles import may_use
 from bot.policy.team.rules import Rules
 
 WRITTEN_AT_ONCE = 50
-"""The largest number of machines that one transaction stores, so that other writers don't have to wait long."""
+"""The largest number of machines that one transaction stores.
+
+The limit keeps transactions short, so that others don't wait long.
+"""
 ASKED_ALONE = 10
 """The largest number of purchases that the admins are asked about one by one.
 
-If a sweep finds more, a single message asks about all of them.
+If a single check of the account finds more purchases, one message asks about all of them.
 """
 SHORTEST_NAME = 3
 """The length of the shortest word of a person's name that is looked for in machine names.
@@ -53,7 +56,7 @@ def by_purchase(machines: Iterable[UnmanagedMachine]) -> list[tuple[UnmanagedMac
 def purchases_of(
     machines: Iterable[UnmanagedMachine], questions: Sequence[AdminQuestion]
 ) -> dict[str, AdminQuestion]:
-    """Return the existing question to which each newly found machine belongs, by the machine's ID.
+    """Assign newly found machines to existing questions. Return the question by the machine's ID.
 
     A machine belongs to a question if it is part of the same purchase. Machines of new purchases are left out.
 
@@ -101,7 +104,7 @@ def asked_twice(questions: Iterable[AdminQuestion]) -> dict[str, str]:
 def in_batches(questions: Iterable[AdminQuestion]) -> list[list[AdminQuestion]]:
     """Split questions into batches of at most WRITTEN_AT_ONCE machines, in their given order.
 
-    A question is never split. One with more machines is a batch of its own.
+    A question is never split. A question with more machines than that is a batch of its own.
     """
     batches: list[list[AdminQuestion]] = []
     free = 0
@@ -154,8 +157,9 @@ def _words(name: str) -> set[str]:
 def name_to_type(purchase: Purchase) -> str | None:
     """Return the text that an admin must type before the machines are destroyed, or None if nothing must be typed.
 
-    It is the first name that doesn't look like one of the bot's, or the first 8 characters of the ID if that
-    machine has no name that can be typed. Nothing must be typed if all names look like the bot's.
+    The text is the first name that doesn't look like one of the bot's names. If nobody can type that name, the
+    first 8 characters of the machine's ID are used instead. If all names look like the bot's, nothing must be
+    typed.
     """
     for machine in purchase.alive:
         if not looks_like_ours(machine.name):

@@ -1,8 +1,8 @@
 """Rules of the waitlist: what an entry allows, whose turn it is, and when to query the market. No I/O.
 
 A waitlist entry waits for an offer that fits its request, or for the start time of the request. Then the machine
-is rented, or the owner is notified. Entries whose requests have the same query share a search, and those that have
-waited longest are served first.
+is rented, or the owner is notified. Entries whose requests have the same query share a search. The entries that
+have waited longest are served first.
 """
 
 from __future__ import annotations
@@ -51,10 +51,10 @@ The market may list an offer for a while after it has been sold.
 PURCHASE_PAUSE = timedelta(minutes=1)
 """The shortest time between two purchases for the same waitlist entry.
 
-It doubles, up to LONGEST_PAUSE, with each purchase that fails at a place where another one has failed already.
+With each further failure at the same place, the pause doubles, up to LONGEST_PAUSE.
 """
 LATELY = timedelta(hours=3)
-"""The time for which a failed purchase counts, both for the pause and for the choice of the next place."""
+"""The time for which a failed purchase affects the next ones: the pause before them, and their place."""
 
 
 # --- contents of a waitlist entry
@@ -74,7 +74,7 @@ def search_id(query: OfferQuery) -> str:
 
 
 def typed_waitlist_entry(until: datetime | None, now: datetime, rules: Rules, *, any_time: bool) -> WaitlistEntry:
-    """Return a waitlist entry as it was typed, before anything is clicked.
+    """Return the waitlist entry for a command that was just typed, before its owner clicks anything.
 
     It ends at `until`, or after `waiting.longest` if that is sooner. An `until` in the past is ignored.
     """
@@ -95,9 +95,11 @@ def new_waitlist_entry(
 ) -> WaitlistEntry:
     """Return the waitlist entry for a request that starts to wait `now`.
 
-    It ends at the time that its owner typed, but no later than `waiting.longest` from now, and no later than
-    LEAST_TIME before the latest end in the request. With a start time, only the last of these limits applies, and
-    the machine may be rented at any time of day, because the owner chose the start time on purpose.
+    The entry ends at the earliest of three times: the time that its owner typed, `waiting.longest` from now, and
+    LEAST_TIME before the latest end in the request.
+
+    If the request has a start time, only the last of these times counts. The machine may then be rented at any
+    time of day, because the owner chose the start time on purpose.
 
     Args:
         typed: The waitlist entry as it was typed. None if nothing was typed.
@@ -113,9 +115,9 @@ def new_waitlist_entry(
 
 
 def waitlist_entry_for(waitlist_entry: WaitlistEntry, request: Request) -> WaitlistEntry:
-    """Return a waitlist entry that ends early enough for the latest end of a request.
+    """Return a waitlist entry that ends at least LEAST_TIME before the latest end of a request.
 
-    That end may be sooner than before, because the request has been changed.
+    The entry is shortened if necessary, because the owner may have changed the request to an earlier end.
     """
     if request.last_end is None:
         return waitlist_entry
@@ -125,7 +127,7 @@ def waitlist_entry_for(waitlist_entry: WaitlistEntry, request: Request) -> Waitl
 def ends_before_hours(waitlist_entry: WaitlistEntry, now: datetime, zone: ZoneInfo, rules: Rules) -> bool:
     """Return whether a waitlist entry would end before its owner's hours begin.
 
-    If so, nothing would ever be searched for it.
+    If so, the market would never be queried for the entry.
 
     Args:
         zone: The owner's time zone.
@@ -145,10 +147,11 @@ class Ceiling(NamedTuple):
 
 
 def ceiling(request: Request, offers: Sequence[Offer], rules: Rules) -> Ceiling | None:
-    """Return the terms of an automatic rental at the highest price that it may have.
+    """Return the highest price at which a machine may be rented automatically, and the terms for that price.
 
-    With a start time, the price of the cheapest offer counts as if it had been clicked. Otherwise, the highest
-    price in the request is used. None if there is neither.
+    For a request with a start time, the price of the cheapest offer is used, as if the owner had clicked it.
+    Without a start time or without offers, the highest price in the request is used. None if the request names no
+    highest price.
 
     Args:
         offers: The offers that fit now, cheapest first.
@@ -190,9 +193,10 @@ class Waiter(WaitingView):
 
 
 def still_waits(quote: Quote, rental: Rental | None) -> bool:
-    """Return whether a quote with `waits_for` is waiting for an offer, or may wait again.
+    """Return whether the owner of a quote is still waiting for an offer, or may wait again.
 
-    It may wait again while its rental is waiting for an approval or is being bought.
+    The owner may have to wait again while the quote's rental is waiting for an approval or is being bought. The
+    quote must have a `waits_for`.
     """
     if quote.rental_id is None:
         return quote.waitlist_entry is not None and not quote.waitlist_entry.rents
@@ -204,9 +208,11 @@ def still_waits(quote: Quote, rental: Rental | None) -> bool:
 def first_look(request: Request, rules: Rules) -> datetime | None:
     """Return the time at which the market is first queried for a start time. None if the request has none.
 
-    That is LEAD before the start, or the provisioning timeout before it if that is shorter. A machine that becomes
-    ready early already bills before the start. The part of the total that is meant for provisioning pays for this
-    time, so it must not be longer than the provisioning timeout.
+    Normally, the market is first queried LEAD before the start time. If the provisioning timeout is shorter than
+    LEAD, it is queried that much before the start time.
+
+    The reason is that a machine may be ready, and bill, before the start time. This early time is paid for by the
+    part of the total that is meant for provisioning, which only covers the provisioning timeout.
     """
     if request.starts_at is None:
         return None
@@ -274,7 +280,7 @@ class Rent(NamedTuple):
 
 
 class Tell(NamedTuple):
-    """Notify the owner of the waitlist entry of these offers."""
+    """Notify the owner of the waitlist entry that these offers fit."""
 
     offers: tuple[Offer, ...]
 

@@ -108,8 +108,8 @@ def _rules(text: str, read_script: ScriptReader, home_channel: str, admins: tupl
                 "all approvers have `quiet` set, so nobody would be asked; name another approver"
             ]
     except ValidationError as error:
-        # Skip values already reported as ambiguous, and the values that contain them: those may be invalid only
-        # because of that.
+        # Skip values that were already reported as ambiguous, and the values that contain them. A containing value
+        # may be invalid only because of the ambiguous one.
         reported = {path[:length] for path in wrong for length in range(len(path) + 1)}
         for one in error.errors():
             if (path := _path(one)) not in reported:
@@ -122,7 +122,8 @@ def _rules(text: str, read_script: ScriptReader, home_channel: str, admins: tupl
 def _asks_nobody(approvers: Approvers) -> bool:
     """Return whether the rules name approvers but all of them are quiet.
 
-    `Approvers` doesn't check this itself, because rules in force can reach this state when other approvers leave.
+    `Approvers` doesn't check this itself. If all other approvers leave the workspace, only quiet ones remain in
+    the rules, and this is allowed.
     """
     return bool(approvers.quiet) and not approvers.groups and not set(approvers.people) - set(approvers.quiet)
 
@@ -185,7 +186,7 @@ _WRONG = {
     "string_too_long": "it is too long",
     "decimal_max_places": "write at most 6 digits after the point",
 }
-"""The descriptions by pydantic's error types (docs.pydantic.dev/latest/errors/validation_errors)."""
+"""Descriptions of mistakes, by pydantic's error types (docs.pydantic.dev/latest/errors/validation_errors)."""
 _CHOSEN = "*"
 """A placeholder for a key that people choose themselves, such as the name of a project."""
 
@@ -193,8 +194,8 @@ _CHOSEN = "*"
 def _nearest_key(path: KeyPath) -> str:
     """Return the full path of the key that an unknown key was probably meant to be.
 
-    This is the most similar key at the same place. If none is similar there, but a key at another place has
-    exactly this name, it is that key.
+    Usually, this is the most similar key in the same section of the file. If no key in that section is similar, it
+    is a key with exactly this name in another section.
     """
     around, name = tuple(map(str, path[:-1])), str(path[-1])
     siblings = [keys[-1] for keys in _all_keys() if _is_at(keys[:-1], around)]

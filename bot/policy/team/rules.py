@@ -32,17 +32,18 @@ from bot.policy.team.rule_values import (
 )
 
 LONGEST_IDLE = timedelta(hours=24)
-"""The longest time for which a usage status may take samples into account.
+"""The longest period of samples from which a usage status may be computed.
 
-It is limited because the samples of this time are all read after every probe run.
+It is limited because all samples of this period are read after every probe run.
 """
 LEAST_LEASE = timedelta(minutes=1)
 """The shortest lease that a person can request."""
 LEAST_RETENTION = {"messages": timedelta(days=7), "quotes": timedelta(days=1), "people": timedelta(days=7)}
 """The shortest allowed values of `Retention`.
 
-Quotes are needed for a day if somebody clicked an offer but has no SSH key yet. Messages must outlive an outage of
-Slack for some days. People's data must survive if they are deactivated by mistake.
+Quotes, which contain the offers found for a request, are needed for a day: somebody may have clicked an offer and
+still have to add an SSH key. Messages must outlive an outage of Slack for some days. People's data must survive if
+they are deactivated by mistake.
 """
 
 
@@ -63,7 +64,7 @@ class Finance(Frozen):
 
 
 class Access(Frozen):
-    """The people who may use the bot, and the channels in which they may.
+    """The people who may use the bot, and the channels in which it may be used.
 
     Empty means all full members of the workspace, and all channels.
     """
@@ -145,7 +146,7 @@ class Approval(Frozen):
     expires: Span = timedelta(hours=8)
     """The time after which an undecided request expires. Only time in the hours of an approver counts."""
     remind: Span = timedelta(hours=1)
-    """The time after which approvers are reminded of a waiting request. It is counted in their hours."""
+    """The time after which an approver is reminded of a request. Only time in the approver's hours counts."""
     then: tuple[UserOrGroupId, ...] = ()
     """The people and groups who are asked in addition if the approvers don't decide in time."""
     then_after: Span = timedelta(hours=4)
@@ -240,22 +241,25 @@ class Idle(Frozen):
     after: Span = timedelta(minutes=30)
     """The time without use after which a machine counts as idle or connected."""
     never_used: Span = timedelta(hours=1)
-    """The time without use after which a machine counts as idle if it was never used before."""
+    """The time after which a ready machine that was never used counts as idle."""
     connected: Span = timedelta(hours=2)
-    """The time after which the owner is asked if somebody is connected to the machine but nothing is computing."""
+    """The time after which the owner of a connected machine is asked whether it is still needed.
+
+    Connected means that somebody is logged in but no GPU is computing.
+    """
     ask_from: Dollars = Field(default=Decimal("2.00"), alias="from")
     """The cost, in USD, that a machine's idle time must reach before its owner is asked."""
     again: tuple[Span, ...] = (timedelta(hours=2), timedelta(hours=4), timedelta(hours=8))
-    """The delays until the next question about the same idle period, after each question. The last one repeats."""
+    """The delays between the questions about one idle period, in order. The last delay repeats."""
     urgent_per_hour: Dollars = Decimal("10.00")
     """The price, in USD per hour, at or above which a machine is urgent.
 
     The first question about an urgent machine doesn't wait for the owner's hours.
     """
     channel_after: Span | None = timedelta(hours=2)
-    """The delay between the question and a note about it on the card. None if there is never such a note."""
+    """The delay until the rental's card says that a question is unanswered. None if it never says so."""
     approvers_after: Span = timedelta(hours=4)
-    """The delay between the question and notifying the approvers. At most an hour for urgent machines."""
+    """The delay until approvers are notified of an unanswered question. At most an hour for urgent machines."""
 
     @field_validator("after", "never_used")
     @classmethod
@@ -288,7 +292,11 @@ class Retention(Frozen):
     Messages of a rental are also kept for this long after the rental's end.
     """
     quotes: Span = timedelta(days=7)
-    """The time for which searches without a rental, and the offers of all other searches, are kept."""
+    """The time for which the offers of a search are kept.
+
+    A search that led to no rental is then deleted as a whole. For a search that led to a rental, only the offers
+    are deleted.
+    """
     people: Span = timedelta(days=90)
     """The time for which the names and keys of people who left the workspace are kept."""
 

@@ -15,7 +15,8 @@ from bot.model.text import say_clock_gap
 MOST_FROM_DATABASE = timedelta(seconds=2)
 """The largest accepted difference between this machine's clock and the database's.
 
-If it is exceeded, this process claims no work, because something that is due by its clock may not really be due.
+If the difference is larger, this process starts no work, because something that is due by its own clock may not
+really be due.
 """
 MOST_FROM_WITNESSES = timedelta(minutes=2)
 """The largest accepted difference between this machine's clock and the witnesses'.
@@ -26,12 +27,12 @@ WITNESSES = 2
 
 
 class ClockDifference(NamedTuple):
-    """The difference between this machine's clock and another one that it should agree with."""
+    """The difference between this machine's clock and another clock."""
 
     ahead: timedelta
     """The time by which this machine's clock is ahead. Negative if it is behind."""
     from_database: bool
-    """True if the other clock is the database's. Otherwise, both witnesses disagree with this machine's clock."""
+    """True if the other clock is the database's. False if this machine's clock differs from both witnesses'."""
 
     @property
     def text(self) -> str:
@@ -66,9 +67,9 @@ def clock_difference(
 def ahead_of_deletions(ahead_of_database: timedelta, ahead_of_witnesses: Sequence[timedelta]) -> timedelta:
     """Return the time by which this machine's clock is ahead of the clock by which overdue machines are deleted.
 
-    That is the database's clock. If every witness that answered in the last ten minutes is clearly behind it, the
-    clock of the witness that is least far behind is used instead. A wrong clock may therefore delay a deletion,
-    but never hastens one.
+    Normally, overdue machines are deleted by the database's clock. If every witness that answered in the last ten
+    minutes is clearly behind the database, the clock of the witness that is least far behind is used instead. A
+    wrong clock can therefore delay a deletion, but never cause one that is too early.
     """
     least = min(ahead_of_witnesses, default=ahead_of_database)
     return least if least - ahead_of_database > MOST_FROM_WITNESSES else ahead_of_database

@@ -37,7 +37,9 @@ Without monitoring, the bot can't tell whether the machine is in use, so the end
 def first_end(request: Request, ready_at: datetime) -> datetime:
     """Return the earliest end for a machine that becomes ready at `ready_at`.
 
-    If the earliest end that the requester named has passed by then, it is an hour after the machine became ready.
+    If the requester named the earliest end, this is the named time. If the named time isn't after `ready_at`, the
+    earliest end is MOVES_BY after `ready_at`. If the requester named no end, the length of the lease is counted
+    from `ready_at`.
     """
     if request.until is None:
         return ready_at + request.lease
@@ -50,7 +52,10 @@ class NightEnd(NamedTuple):
     morning: datetime
     """The end of the night."""
     more: timedelta
-    """The time from the earliest end to the morning, for which the machine runs longer if its owner keeps it."""
+    """The time from the earliest end to the morning.
+
+    If the owner keeps the machine, it runs longer by this time.
+    """
     is_asked_for: bool
     """True if the morning isn't later than the latest end that was requested."""
 
@@ -95,7 +100,8 @@ def kept_until(request: Request, first: datetime, asked_at: datetime) -> Request
 def was_asked_for(request: Request, lease: Lease) -> bool:
     """Return whether the present end of a lease lies within the flexible end that was requested.
 
-    If so, it needed no extension that had to be approved. False if the requested end was fixed.
+    If so, the lease reached this end without an extension that needed approval. If the requested end was fixed,
+    the result is False.
     """
     if request.up_to is None:
         return False
@@ -122,7 +128,7 @@ def moved_end(lease: Lease, now: datetime) -> datetime | None:
 def later_end(lease: Lease, ends_at: datetime) -> datetime | None:
     """Return the latest end of a lease whose earliest end is changed to `ends_at`.
 
-    None if `ends_at` isn't before the latest end, so that the end is fixed from then on.
+    If `ends_at` isn't before the present latest end, None is returned, and the end is fixed.
     """
     latest = (lease.graceful_destroy or lease).latest_end
     return latest if latest is not None and latest > ends_at else None
@@ -131,8 +137,8 @@ def later_end(lease: Lease, ends_at: datetime) -> datetime | None:
 def already_allowed(lease: Lease, ends_at: datetime) -> bool:
     """Return whether an end needs no further approval, because the approved terms already cover it.
 
-    That is the case up to the latest end of a flexible end. While a machine is being destroyed gracefully, it is
-    also the case up to the end that the lease had before.
+    The terms cover every time up to the latest end of a flexible end. While a machine is being destroyed
+    gracefully, they also cover every time up to the end that the lease had before.
     """
     has_later = lease.graceful_destroy is not None or lease.latest_end is not None
     return has_later and ends_at <= lease.last_end
@@ -150,8 +156,8 @@ def seen_in_use(use: Use | None, samples: Sequence[Sample], now: datetime) -> bo
 def is_unseen(use: Use | None, samples: Sequence[Sample], now: datetime) -> bool:
     """Return whether the bot can't tell if a machine is in use.
 
-    False for a machine whose readings are good but don't yet cover enough time to call it idle, and for one whose
-    usage status was known until the bot went down.
+    The result is False in two further cases: if the readings are good but don't yet cover enough time to call the
+    machine idle, and if the usage status was known until the bot went down.
 
     Args:
         samples: The newest samples, oldest first.
@@ -162,9 +168,9 @@ def is_unseen(use: Use | None, samples: Sequence[Sample], now: datetime) -> bool
 
 
 def are_recent(samples: Sequence[Sample], now: datetime) -> bool:
-    """Return whether the samples reach close enough to `now` that a usage status based on them is still valid.
+    """Return whether the newest sample is recent enough for a usage status to be valid `now`.
 
-    Whatever happens in a longer gap between probe runs is unknown. Failed probe runs count as well, because usage
-    statuses are frozen while most probe runs fail.
+    If the last probe run is longer ago, nobody knows what has happened since. Failed probe runs count as well,
+    because usage statuses stay unchanged while most probe runs fail.
     """
     return bool(samples) and now - samples[-1].at <= longest_gap(samples)

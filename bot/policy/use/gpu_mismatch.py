@@ -46,7 +46,7 @@ def gpu_mismatch(gpu: str, count: int, report: Report) -> bool:
 
 
 def differs(gpu: str, model: GpuModel, *, sliced: bool = False) -> bool:
-    """Return whether a GPU, as named by the machine, is certainly not a `gpu`.
+    """Return whether the name that a machine reports certainly means a GPU other than `gpu`.
 
     Args:
         gpu: A canonical name.

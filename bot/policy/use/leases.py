@@ -26,10 +26,14 @@ A machine first has to start, so with less time it would hardly be usable.
 
 
 def counted_from(request: Request, now: datetime) -> Request:
-    """Return a request whose hours have been recounted, from `now` to the ends that the requester named.
+    """Return a request whose hours run from `now` to the ends that the requester named.
 
-    If the earliest end has already passed, it becomes an hour from now. A start time that has passed is removed.
-    The request is returned unchanged if its start time is still ahead, or if the requester named no end.
+    For example, a request `until 18:00` has a lease of four hours at 14:00, and of three hours at 15:00. If the
+    earliest end of a flexible end has passed, it is replaced by MOVES_BY from now, or by the latest end if that is
+    sooner. A start time that has passed is removed.
+
+    The request is returned unchanged if its start time is still ahead. If the requester named no end, nothing is
+    recounted.
 
     Raises:
         Mistake: Too little time is left until the latest end that the requester named.
@@ -83,7 +87,7 @@ def check_time_left(request: Request, now: datetime) -> None:
 def lease_ends(request: Request, ready_at: datetime, afforded: datetime) -> tuple[datetime, datetime | None]:
     """Return the end of a new lease, and its latest end if the end is flexible.
 
-    Neither is after `afforded`, nor after the latest end that the requester named.
+    Both are limited to `afforded` and to the latest end that the requester named.
 
     Args:
         afforded: The time until which the approved terms pay for the machine.
@@ -99,9 +103,12 @@ def lease_ends(request: Request, ready_at: datetime, afforded: datetime) -> tupl
 def latest_ready(request: Request, rules: Rules) -> datetime | None:
     """Return the latest time at which a machine may become ready and still end when the requester wants.
 
-    None if they named no end. Otherwise it is one grace period before the latest end, but at most half of
-    LEAST_TIME before it. The owner is always given a grace period after they could read about the end (`may_end`),
-    so a machine that became ready later than this would run past the end that they named.
+    Owners always get a grace period after they could read about the end (`may_end`). A machine must therefore be
+    ready one grace period before the latest end. For example, with a grace period of 5 minutes, a machine that
+    must end at 18:00 has to be ready at 17:55. If the grace period is longer than half of LEAST_TIME, half of
+    LEAST_TIME is used instead.
+
+    None if the requester named no end.
     """
     return None if request.last_end is None else request.last_end - min(rules.lease.grace, LEAST_TIME / 2)
 

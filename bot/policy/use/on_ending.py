@@ -29,8 +29,9 @@ FIRST_AT_MOST = timedelta(minutes=10)
 def end_to_tell(rental: Rental, probe_runs: Sequence[Sample], rules: Rules, now: datetime) -> EndToTell | None:
     """Return the end that a probe run should send to the machine of a ready rental now.
 
-    Returns None if the end is about to move because the machine is in use, or if only the result of this probe run
-    will show whether it moves. Otherwise the script would save results while the work is still going on.
+    Returns None if the end is about to move because the machine is in use, or if the result of this probe run is
+    needed to decide whether it moves. If the end were sent in these cases, the script would save results while the
+    work is still going on.
 
     After the end has passed, the machine is sent a remaining time of zero, so that the script can still start
     within the grace period.

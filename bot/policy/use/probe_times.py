@@ -19,7 +19,7 @@ WHILE_AWAITED = timedelta(seconds=30)
 It is short because the machine keeps billing until a probe run sees that the script is done.
 """
 AFTER_REFUSED = (timedelta(seconds=30), timedelta(minutes=1), timedelta(minutes=2), timedelta(minutes=5))
-"""The waits after the first, second, third, and any further login in a row that is refused.
+"""The waits after consecutive refused logins: after the first, the second, the third, and any later one.
 
 Probing never stops, so that a probe which the owner installs by hand is found.
 
@@ -48,8 +48,8 @@ The limit exists because a hostile machine can present a new key in every probe 
 def next_probe_run(contract: Contract, samples: Sequence[Sample], began: datetime, ends_at: datetime) -> datetime:
     """Return the start of the next probe run, after one that began at `began`.
 
-    The next probe run comes no later than the moment at which the machine should start its `on-ending.sh`, unless
-    the machine refuses the login.
+    Usually, the next probe run comes no later than the moment at which the machine should start its
+    `on-ending.sh`. If the machine refuses the login, it may come later.
 
     Args:
         samples: The machine's newest samples, oldest first. The last one is from the probe run that began at
@@ -69,8 +69,8 @@ def next_probe_run(contract: Contract, samples: Sequence[Sample], began: datetim
 def soonest_probe_run(last: Sample | None, now: datetime) -> datetime:
     """Return the earliest time for a probe run that a person requests with a click.
 
-    Usually that is now. After a refused login, it is once the first wait in AFTER_REFUSED has passed, because
-    repeated clicks could otherwise make OpenSSH block the bot's address.
+    Usually that is now. After a refused login, the first wait in AFTER_REFUSED must have passed. Without this
+    wait, repeated clicks could make OpenSSH block the bot's address.
 
     Args:
         last: The machine's newest sample. None if it has not been probed yet.
@@ -81,10 +81,10 @@ def soonest_probe_run(last: Sample | None, now: datetime) -> datetime:
 
 
 def asks_vendor(missed: Missed | None) -> bool:
-    """Return whether to check with the vendor at once, after a failed probe run, that the machine still exists.
+    """Return whether a failed probe run is a reason to ask the vendor at once if the machine still exists.
 
-    A refused login is no reason, because it shows that a server is running there. A changed host key is a reason,
-    because the server may belong to a different machine.
+    A refused login is no reason, because it shows that an SSH server is still running. A changed host key is a
+    reason, because the server may belong to a different machine.
     """
     return missed in {Missed.NO_ANSWER, Missed.HOST_KEY_CHANGED, Missed.UNREADABLE}
 
@@ -94,20 +94,20 @@ def asks_vendor(missed: Missed | None) -> bool:
 
 CHECK_EVERY = timedelta(minutes=3)
 SPOT_EVERY = timedelta(seconds=60)
-"""The time between checks of a spot machine that can't be probed.
+"""The time between two checks that a spot machine still exists, if it can't be probed.
 
 It is short because a vendor can reclaim a spot machine at any time.
 """
 LONGEST_PROBE_RUN = timedelta(seconds=15)
 """The longest time that a probe run is assumed to take.
 
-A successful probe run proves that the machine exists until the next probe run should have finished, that is, for
+After a successful probe run, the machine is assumed to exist until the next probe run should have finished: for
 PROBE_EVERY plus this time.
 """
 
 
 class Check(Frozen):
-    """The next check of a machine with the marketplace."""
+    """The time at which to ask the marketplace next whether a machine still exists."""
 
     at: Instant
     live: bool
@@ -115,7 +115,7 @@ class Check(Frozen):
 
 
 def next_check(read_at: datetime, contract: Contract, last: Sample | None, now: datetime) -> Check:
-    """Return the next check of a machine with the marketplace.
+    """Return the time at which to ask the marketplace next whether a machine still exists.
 
     After a failed probe run, the check is due at once. While probe runs succeed, a check only reads the
     marketplace's cache, to learn the current price.

@@ -32,10 +32,10 @@ from bot.policy.use.usage_status import open_connections, unseen_since, with_lat
 BOUGHT = frozenset({State.PROVISIONING, State.READY})
 """The states of a rental whose purchase the market has accepted."""
 LOOK_AGAIN = timedelta(seconds=15)
-"""The time until the plan is made again while it waits for something that doesn't wake the rental's step.
+"""The time after which the plan is made again if nothing wakes the rental's step earlier.
 
-For example, the step isn't woken when a replacement has been bought, or during the last grace period by a probe
-run or a post to Slack.
+Some changes don't wake the step: for example, the purchase of a replacement. During the last grace period, probe
+runs and posts to Slack don't wake it either.
 """
 
 
@@ -56,8 +56,8 @@ class Machine:
     use: Use | None
     """The stored usage status. None before the first one.
 
-    It is also None if the machine isn't meant to have a probe, even if a status from before a change of the rules
-    is stored.
+    Also None if the machine isn't meant to have a probe. A status that is still stored from before a change of the
+    rules is then ignored.
     """
     probe_runs: Sequence[Sample] = ()
     """The samples needed to determine the current usage status (`usage_status.window`), oldest first."""
@@ -95,7 +95,7 @@ class Machine:
 def is_ending(rental: Rental, rules: Rules, now: datetime) -> bool:
     """Return whether the end of a machine's lease needs attention, so that its history must be loaded.
 
-    That is the case if the end has come or may come at any moment, if a notice of the end is due, or if the
+    The end needs attention if it has come or may come at any moment, if a notice of the end is due, or if the
     owner's `/root/on-ending.sh` has failed.
     """
     lease = rental.running_lease
@@ -121,8 +121,8 @@ class NoteLoss(NamedTuple):
 class TellEndAgain(NamedTuple):
     """Notify the owner of the end again, after the database was restored from a backup.
 
-    Slack showed a message from after the backup, which may have stated a later end than the database does. From
-    now on, only the new notification counts.
+    Slack showed a message from after the backup, which may have stated a later end than the database does. Once
+    this notification is sent, earlier ones don't count any more.
     """
 
 
@@ -157,7 +157,7 @@ class GiveNotice(NamedTuple):
     vendor: str | None = None
     """The vendor, if none of its machines can be probed because they don't run the startup script."""
     ask_before: datetime | None = None
-    """The time until which an approver can be asked for an extension, if that is the reason for the notice."""
+    """Set if the owner should ask for an extension soon, because approvers can only be asked until this time."""
 
 
 class TellFailure(NamedTuple):
@@ -224,8 +224,8 @@ class Due(NamedTuple):
 def plan(machine: Machine, rules: Rules, now: datetime) -> Due:
     """Return the action that is due now, or the time at which to plan again.
 
-    That time is the earliest one that any rule is waiting for. If no rule is waiting for a time, it is LOOK_AGAIN
-    from now.
+    The plan is made again at the earliest time that any rule is waiting for. If no rule is waiting for a time, the
+    plan is made again LOOK_AGAIN from now.
     """
     rules_of = RULES if machine.lease.graceful_destroy is None else RULES_AFTER_SCRIPT
     if machine.live is None or (machine.lease.shown_later_at is not None and not machine.found):
@@ -241,8 +241,9 @@ def plan(machine: Machine, rules: Rules, now: datetime) -> Due:
 def idle_now(machine: Machine, rules: Rules, now: datetime) -> Use | None:
     """Return the usage status of a machine that is idle or connected right now.
 
-    The status includes the connections seen by the newest probe run. Returns None if the machine is neither, or if
-    that is uncertain because the bot was down or most probe runs fail. The next probe runs then decide.
+    The status includes the connections seen by the newest probe run. Returns None if the machine is neither idle
+    nor connected. Also returns None if its status is uncertain, because the bot was down or most probe runs fail.
+    The next probe runs then show the status.
     """
     use = machine.use
     if use is None or use.status not in NOT_COMPUTING or use != _status(machine, rules, now):
@@ -348,8 +349,8 @@ def _notice(machine: Machine, rules: Rules, now: datetime) -> Due | None:
 def _ask_in_time(machine: Machine, rules: Rules, now: datetime) -> Due | None:
     """Notify the owner ASK_IN_TIME before the approvers' hours end, while an extension can still be approved.
 
-    The owner is only notified if the machine ends outside those hours and an extension would need an approver.
-    They aren't notified if the machine became ready, or its lease was extended, after the time of this notice.
+    The owner is only notified if the machine ends outside those hours and an extension would need an approver. If
+    the machine became ready or its lease was extended after that time, the owner isn't notified.
     """
     lease, rental = machine.lease, machine.rental
     before = end_notices.ask_before(lease, machine.approvers, rules)
@@ -393,7 +394,7 @@ def _notified_of_end(machine: Machine) -> _Notified:
     """Return a record of how the owner was notified of the end of the lease.
 
     The message that the machine is ready doesn't count as a notification of a flexible end. If Slack showed that
-    the database is a restored backup, only notifications sent since then count.
+    the database is a restored backup, only notifications sent after that discovery count.
     """
     lease, owner = machine.lease, machine.rental.owner
     again = max((event.id for event in machine.history if event.kind is EventKind.ENDS_AGAIN), default=0)
@@ -460,7 +461,7 @@ def _once_seen(at: datetime | None, act: Act, machine: Machine, rules: Rules, no
     """Schedule an action for `at`, unless it depends on a usage status that can't be confirmed now.
 
     If the action is due now but the bot can't tell whether the machine is still idle, the result is None. The plan
-    is made again after the next probe run, which shows whether it is.
+    is made again after the next probe run, which shows whether the machine is still idle.
     """
     if at is None:
         return None
@@ -512,10 +513,10 @@ def _end(machine: Machine, rules: Rules, now: datetime) -> Due | None:
 
 
 def _after_script(machine: Machine, rules: Rules, now: datetime) -> Due | None:
-    """Destroy the machine for the person who chose a graceful destroy, once the script is done or at the end.
+    """Destroy the machine when its script is done, or at the end, for the person who chose a graceful destroy.
 
-    If the owner has been notified of the end again since, because the database was restored, the person who chose
-    it may have changed their mind after the backup. The end is then treated like any other.
+    If the database was restored, the person may have changed their mind after the backup. The owner is then
+    notified of the end again. After such a notification, the end is treated like any other.
     """
     graceful, ends_at = machine.lease.graceful_destroy, machine.lease.ends_at
     if graceful is None or not _graceful_destroy_applies(machine):
