@@ -46,11 +46,10 @@ A refresh is an edit that only updates how much time has passed. While Slack is 
 not wait for refreshes.
 """
 AT_A_TIME = {NextCall.FIND: 4, NextCall.PUBLISH: 2}
-"""The maximum number of calls of these kinds that are made at the same time.
+"""The maximum number of calls that are made at the same time, for two slow kinds of calls.
 
-Both kinds are slow, so without a limit they could delay all other calls. FIND searches for a post that may already
-exist, which takes especially long while Slack is slow. PUBLISH sends a Home tab, for which a lot of data has to be
-read.
+Without this limit, these calls could delay all others. FIND searches for a post that may already exist, which
+takes especially long while Slack is slow. PUBLISH sends a Home tab, and has to read a lot of data first.
 """
 METHODS = {
     NextCall.ANSWER: ANSWER,
@@ -61,7 +60,9 @@ METHODS = {
 }
 RETRY_AFTER_BUG = timedelta(minutes=1)
 OTHERS_WAIT = timedelta(minutes=1)
-"""The wall-clock time for which later posts to the same reader wait for a post that may or may not exist in Slack.
+"""The wall-clock time for which an unresolved post delays later posts to the same reader.
+
+A post is unresolved if it may or may not exist in Slack.
 """
 
 
@@ -351,7 +352,7 @@ class Delivery(Part):
         return self._pace.refresh_at(now, edits) <= now
 
     def _passed(self, now: datetime) -> frozenset[int]:
-        """Return the IDs of unresolved posts for which later posts to the same reader no longer wait."""
+        """Return the IDs of unresolved posts that no longer delay later posts to the same reader."""
         answered_at = self._pace.answered_at
         for one in self._unresolved.values():
             if one.answered_at is None and answered_at is not None and answered_at > one.since:

@@ -60,7 +60,7 @@ def _resumed(context: AlertContext[SaidFacts]) -> Rendered:
 
 
 def _pause_over(context: AlertContext, paused: Event[SaidFacts], resumed: Event) -> Rendered:
-    """Render one alert that says both that buying was paused and that it was resumed.
+    """Render one alert that says when buying was paused and when it was resumed.
 
     This is for a pause that ended before the alert about it was posted.
     """

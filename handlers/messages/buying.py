@@ -327,7 +327,7 @@ def _unreachable(context: EventContext) -> str:
 
 
 def left_out_text(context: EventContext[RentingFacts]) -> str:
-    """Return sentences saying which keys or setup didn't get into a machine's startup script.
+    """Return sentences saying which keys or which setup script were left out of a machine's startup script.
 
     They also say how the owner can add the missing keys.
     """

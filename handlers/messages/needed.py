@@ -208,9 +208,9 @@ def _quiet(facts: QuestionFacts) -> str:
 
 
 def _evidence(context: EventContext[QuestionFacts]) -> tuple[Fact, ...]:
-    """Return the GPU readings and the connections of an idle machine.
+    """Return the GPU readings and the connections of an idle machine, which show why the bot asks.
 
-    Empty for a machine to which somebody is connected, because the question then already contains both.
+    Empty if somebody is connected to the machine, because the question's text then already contains them.
     """
     use, now, times = context.facts.use, context.rental.use, context.times
     if use is None or context.facts.status is not UsageStatus.IDLE:

@@ -72,9 +72,10 @@ from handlers.phrases.rental_text import (
 
 SHOWN = 3
 SLOW = timedelta(minutes=5)
-"""If a recommended offer's usual startup time is longer than this, the answer mentions the startup time.
+"""The usual startup time above which an offer counts as slow.
 
-With `Details`, the answer always mentions it.
+If the recommended offer is slow, the answer mentions its startup time. After a click on [Details], the answer
+always mentions it.
 """
 SHOWN_BY_ALL = 20
 """The maximum number of offers that are shown after a click on a button such as `All 8 offers`."""

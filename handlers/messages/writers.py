@@ -56,9 +56,12 @@ class EventContext(NamedTuple, Generic[F_co]):
     False in a thread and in a history, because both are about a single machine.
     """
     newest: bool = True
-    """True if no later direct message about this rental has been sent to the reader."""
+    """True if the reader has got no later direct message about this rental."""
     asks: Mentions | None = None
-    """The approvers whom the message mentions when it is posted. None when it is edited, without any mentions."""
+    """The approvers to mention when the message is posted.
+
+    None when it is edited, because edits mention nobody.
+    """
 
     @property
     def facts(self) -> F_co:
@@ -260,7 +263,7 @@ class Audience(dict[EventKind, Callable[[C], R]]):
         needs: Needs = Needs.NOTHING,
         names: Callable[[Event[Any]], Iterable[str]] = _actor,
     ) -> Callable[[W], W]:
-        """Register the decorated function as the writer for these kinds of events.
+        """Register the decorated function as the writer for the given kinds of events.
 
         Before each call of the writer, the caller loads the data that the writer `needs`, and the `names` of the
         people whom the writer mentions.

@@ -84,7 +84,7 @@ class Modal(Frozen):
 
 
 def cut(markup: str, limit: int) -> str:
-    """Shorten mrkdwn to at most `limit` bytes in UTF-8. The number of characters is then below the limit too.
+    """Shorten mrkdwn to at most `limit` bytes in UTF-8. It then also has at most `limit` characters.
 
     The text is never cut inside an entity, a token or a code span, because Slack would show broken markup.
     """
@@ -193,7 +193,10 @@ def actions(*buttons: Json | None) -> Json | None:
 
 
 def message(text: str, *blocks: Json | None, closed: bool = True) -> Rendered:
-    """Return a message with these blocks. If there are none, its only block contains the text."""
+    """Return a message with the given blocks.
+
+    If there are none, the message has one block, which contains the text.
+    """
     shown = [block for block in blocks if block is not None] or [section(text)]
     return Rendered(text=cut(text, FALLBACK_TEXT) or "-", blocks=tuple(_fit(shown, MESSAGE_BLOCKS)), closed=closed)
 
@@ -315,14 +318,17 @@ def alert(text: str, level: str = "warning") -> Json:
 
 
 def of_parts(*parts: Part | Json | None, closed: bool = False) -> Rendered:
-    """Return a message of these parts and blocks. Plain blocks don't appear in its fallback text."""
+    """Return a message that consists of the given parts and blocks, in their order.
+
+    Each part adds its text to the fallback text. Blocks that aren't parts don't appear in the fallback text.
+    """
     return message(
         text_of(parts), *(part.block if isinstance(part, Part) else part for part in parts), closed=closed
     )
 
 
 def text_of(parts: Iterable[Part | Json | None]) -> str:
-    """Return the texts of these parts, one per line."""
+    """Return the texts of the given parts, one per line."""
     return join_lines(*(part.text for part in parts if isinstance(part, Part)))
 
 

@@ -235,7 +235,7 @@ _REFUSED: dict[OnEndingRefused, str] = {
         f"others can write to the script or to /root. Type chmod go-w /root {PATH} on the machine"
     ),
 }
-"""For each reason why a machine doesn't run its on-ending script, the text of the reason and how to fix it."""
+"""Texts that say why a machine doesn't run its on-ending script, and how to fix that."""
 
 
 def on_ending_text(rental: Rental, times: Times, *posted: datetime) -> str:

@@ -73,7 +73,7 @@ def escape(text: str, limit: int = 80) -> str:
 
 
 def literal(text: str) -> str:
-    """Return text for a code span or a code block. Slack formats nothing in there.
+    """Return text for a code span or a code block, in which Slack formats nothing.
 
     Backticks become apostrophes. No word joiners are added, because people copy this text.
     """

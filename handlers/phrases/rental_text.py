@@ -63,7 +63,7 @@ def place(name: str | None, region: str | None, join: str = " ") -> str:
 def gpu(name: str, features: Iterable[str] = ()) -> str:
     """Return the name of a GPU: `H100 SXM 80 GB` for `nvidia-h100-sxm5-80gb`.
 
-    For a family with features, it is a name such as `A100 80 GB`.
+    If a request names only a GPU family and some `features`, it is a name such as `A100 80 GB`.
     """
     return escape(display_name(clean(name, 60), features))
 
