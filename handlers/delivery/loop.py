@@ -91,7 +91,8 @@ class _Unresolved:
         If Slack hasn't responded to any call, there are two possible reasons. If Slack is down, later posts must
         keep waiting, so that the messages are in the right order once Slack is back. If only this conversation
         can't be read, later posts should go ahead. The bot can't know which reason it is. So after a minute, later
-        posts are tried, but only in the moments after a call for this post has failed.
+        posts are tried, but only right after another call for this post has failed. In this way, this post always
+        gets the first chance.
         """
         if self.answered_at is not None and now - self.answered_at >= OTHERS_WAIT:
             return True

@@ -102,7 +102,7 @@ class Pace:
         self._blocked: dict[str, datetime] = {}
         self._all_blocked_until: datetime | None = None
         self._unanswered_since: datetime | None = None
-        """The start of the first call without a response since Slack last responded. None if there is none."""
+        """While Slack doesn't respond, the start of the first call without a response. Otherwise None."""
         self.answered_at: datetime | None = None
         """The time of Slack's last response."""
         self.outage_over = False

@@ -1,8 +1,9 @@
 """The writers of messages. A writer is a function that composes the message about one kind of event.
 
-There is one writer for each kind of event and each audience that EFFECTS lists for it. A writer is defined in the
-module of its subject, and registers itself. For example, the decorator `@direct(EventKind.GIVEN)` registers the
-writer of direct messages about GIVEN. `render.py` calls the writers.
+An event can have several audiences, such as the readers of a thread, the approvers, or a single person. EFFECTS
+lists them for each kind of event, and each of them has its own writer. A writer is defined in the module of its
+subject, and registers itself. For example, the decorator `@direct(EventKind.GIVEN)` registers the writer of direct
+messages about GIVEN. `render.py` calls the writers.
 
 If an event lacks a fact, the writers leave it out of their sentences. So the text for readers who may not see
 money is written from a copy of the event without amounts and prices (`Facts.without_money`).

@@ -27,7 +27,7 @@ from handlers.phrases.rental_text import (
 from handlers.phrases.use_text import use_in_cents
 
 INVOICE_DECIDES = "Computed from price and time; the invoice may differ."
-"""The small print below a cost that the bot computed. Only the owner's message contains it, and not the card."""
+"""The small print below a cost that the bot computed. It is shown to the owner, but not on the card."""
 
 
 def receipt_parts(details: RentalDetails, name: str, reader: Reader) -> tuple[Part, ...]:

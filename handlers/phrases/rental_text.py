@@ -541,7 +541,7 @@ def asked_by_event(facts: DecidersFacts, details: RentalDetails) -> str:
 
 
 def asked_now(details: RentalDetails) -> str:
-    """Return a sentence saying who is currently asked to decide."""
+    """Return a sentence saying who is being asked to decide at the moment."""
     newest = deciders_in(details.events)
     return asked_by_event(newest, details) if newest is not None else ""
 
