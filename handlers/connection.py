@@ -106,8 +106,8 @@ class Receiver(Protocol):
     def many_slow(self) -> bool:
         """Return whether, in the last five minutes, many requests arrived too slowly to be answered.
 
-        This is the case if there were at least FEW_SLOW such requests, and fewer requests than that were answered.
-        Always False in Socket Mode.
+        This is the case if there were at least FEW_SLOW such requests, and if they outnumber the answered
+        requests. Always False in Socket Mode.
         """
 
     def use_secret(self, secret: str) -> None:

@@ -124,7 +124,7 @@ def looking(request: Request) -> str:
 
 
 def price_text(request: Request, offer: Offer | None) -> str:
-    """Return `*From $2.15/h, about $12.90* for 6 h: 1x H100 in EU, on demand, at Hyperstack`.
+    """Return a text such as `*From $2.15/h, about $12.90* for 6 h: 1x H100 in EU, on demand, at Hyperstack`.
 
     The text repeats the request, because people continue to make choices while they read the price.
     """
@@ -335,8 +335,8 @@ def _waits(
 ) -> list[Json]:
     """Return the inputs that correspond to the typed words `wait until ...`, `now` and `any time`.
 
-    Empty if the form changes a request that is waiting for approval (`new` is False), because such a request is
-    rented as soon as it is approved.
+    If `new` is False, the form changes a request that is waiting for approval. Such a request is rented as soon as
+    it is approved, so there are no inputs.
 
     While a person waits, a machine is rented for them only within the team's `hours`. The checkbox for `any time`
     lifts this limit. It is left out if the team's `hours` already cover the whole week.

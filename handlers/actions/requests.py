@@ -109,7 +109,10 @@ def approve_dialog(details: RentalDetails, reader: Reader) -> Modal:
 
 
 def _asked_for(details: RentalDetails, now: datetime) -> str:
-    """Return `Ana wants 8x H100 (p4wd9) in EU for 6 h: "fine-tune run 7".`, or `Ana wants 2 h more for ...`."""
+    """Return a sentence such as `Ana wants 8x H100 (p4wd9) in EU for 6 h: "fine-tune run 7"`.
+
+    For an extension, the sentence begins with `Ana wants 2 h more for`.
+    """
     rental, extension = details.rental, details.rental.extension
     if extension is not None:
         longer = span(extension.ends_at - rental.running_lease.ends_at)
@@ -158,7 +161,7 @@ def fewer_hours_dialog(details: RentalDetails, choices: Sequence[FewerHours], re
 
 
 def _length_label(rental: Rental, fewer: FewerHours) -> str:
-    """Return `4 h`, or `6 h, or up to 8 h if its GPUs are busy` for a lease with a flexible end."""
+    """Return a label such as `4 h`. For a lease with a flexible end: `6 h, or up to 8 h if its GPUs are busy`."""
     flexible_end = rental.extension is None and fewer.request.up_to is not None
     return hours_text(fewer.request) if flexible_end else span(fewer.length)
 

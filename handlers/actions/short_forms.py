@@ -1,7 +1,7 @@
 """Commands without a rental ID.
 
-They refer to the rental of the thread they are written in, or else to the person's only rental. If the person has
-several, the reply is a question with one button for each.
+A command that is written in the thread of a rental refers to that rental. Any other command refers to the person's
+only rental. If the person has several, the reply asks which rental is meant, with one button for each.
 """
 
 from __future__ import annotations
@@ -72,8 +72,8 @@ Meaning = tuple[Do, Purpose, str, ButtonFor]
 async def carry_out(context: Context, interaction: UserInteraction, command: commands.RentalCommand) -> Outcome:
     """Carry out a command about one rental.
 
-    Without an ID, the command refers to the rental in whose thread it was written, or else to the person's only
-    rental. If they have several, the reply asks which one is meant.
+    Without an ID, a command in the thread of a rental refers to that rental. Any other command refers to the
+    person's only rental. If they have several, the reply asks which rental is meant.
     """
     do, purpose, question, button_for = _meaning(context, interaction, command)
     rental_id, origin = command.id, interaction.origin

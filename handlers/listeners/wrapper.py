@@ -433,8 +433,8 @@ async def find_private_keys(body: Mapping[str, Any]) -> list[str]:
 def without_private_keys(interaction: Interaction, found: Sequence[str]) -> Interaction:
     """Return the interaction without anything that somebody typed.
 
-    `found` is the result of `find_private_keys`. If a modal's metadata contains a key, the modal's origin, which
-    comes from the metadata, is left out as well.
+    `found` is the result of `find_private_keys`. A modal's origin comes from its metadata. So if the metadata
+    contains a key, the origin is left out as well.
     """
     metadata = {"origin": Origin()}
     from_metadata = interaction.kind is InteractionKind.SUBMISSION and "" in found

@@ -71,10 +71,10 @@ def _connection(app: AsyncApp, app_token: str, *gates: Gate) -> AsyncSocketModeH
 
 
 async def _use_our_session(client: SocketModeClient) -> None:
-    """Replace the SDK's HTTP session with ours, which doesn't follow redirects.
+    """Replace the SDK's HTTP session with our own, which doesn't follow redirects.
 
-    The SDK's session would also use the environment's proxy for every address, even if the proxy isn't meant for
-    it.
+    The SDK's session would also use the environment's proxy for every address, even for addresses that the proxy
+    isn't meant for.
     """
     theirs, client.aiohttp_client_session = client.aiohttp_client_session, new_session()
     client.proxy = None

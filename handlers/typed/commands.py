@@ -174,7 +174,7 @@ _HARMLESS = frozenset(
 )
 """The commands that change nothing by themselves: they only show something, or ask for a confirmation.
 
-So it is safe to carry them out even if polite phrases come before them, as in `could you please show k7mq2`.
+These commands are safe to carry out even after polite phrases, as in `could you please show k7mq2`.
 """
 _OF_RENTAL = frozenset({"show", "ssh", "destroy", "extend", "share", "give"})
 _ABOUT_GPUS = frozenset({Topic.FREE, "get", "catalog"})
@@ -252,7 +252,7 @@ def _parse_named(name: str | None, rest: str, catalog: Catalog, context: ParseCo
 def _is_precise(name: str | None, sentence: Sentence) -> bool:
     """Return whether a text with a mistake is nevertheless clearly a request, or clearly the command `name`.
 
-    In that case, the error message for the mistake is the best answer. Otherwise, the text may be a sentence that
+    If it is, the error message for the mistake is the best answer. If it isn't, the text may be a sentence that
     only happens to begin with the name of a command, as in `end it tomorrow`.
     """
     if name in {"get", "wait"}:

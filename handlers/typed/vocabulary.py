@@ -240,7 +240,7 @@ def _cities(regions: tuple[str, ...]) -> dict[str, str]:
 
 
 def _contract_meanings(contracts: tuple[str, ...]) -> dict[str, str]:
-    """Return the contract for each of its spellings, if the catalog offers that contract.
+    """Return all spellings of the contracts that the catalog offers, each with its contract.
 
     If the catalog lists no contracts, because it hasn't been read yet, all contracts count as offered.
     """
