@@ -85,7 +85,7 @@ class Opened:
     real: datetime = EVER
     """In wall-clock time."""
     swept: bool = True
-    """True once the account has been compared with the store after the opening. Until then, nothing is bought."""
+    """True once the account has been compared with the store after the opening. Nothing is bought before that."""
     gone: set[str] = field(default_factory=set)
     """The IDs of the resources that were missing or deleted at their first lookup after the opening."""
 

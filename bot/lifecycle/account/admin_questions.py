@@ -77,8 +77,9 @@ async def _send(tx: Tx, deps: Deps, question: AdminQuestion, admins: Sequence[st
 async def ask_again(deps: Deps) -> None:
     """Repeat the questions that an admin has postponed and that are due again.
 
-    Open questions are also sent to people who have become admins since. Otherwise, none of the present admins
-    might have the buttons to decide. Raises StoreBusy if the store doesn't accept the changes.
+    Open questions are also sent to people who have become admins since the question was asked. Otherwise, it could
+    happen that no present admin has the buttons to decide. Raises StoreBusy if the store doesn't accept the
+    changes.
     """
     now, admins = deps.clock.now(), deps.rules.admins
     async with deps.store.read() as tx:

@@ -91,7 +91,7 @@ async def _view_of_named(deps: StepDeps, attempt: Attempt, resource_id: str) -> 
     """Return a resource that is named in the offer's status, but missing from the list of resources.
 
     None if the resource doesn't exist, was created from another offer, or can't be read. An unreadable resource
-    isn't treated as an outage, because being named in a status doesn't prove that a resource exists.
+    isn't treated as an outage, because the status may name resources that don't exist.
     """
     try:
         view = await deps.market.resource(resource_id, fresh=True)

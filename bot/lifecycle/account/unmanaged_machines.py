@@ -133,9 +133,9 @@ async def _compare(
 ) -> tuple[Mapping[str, Sequence[UnmanagedMachine]], list[AdminQuestion], list[AdminQuestion]]:
     """Sort the newly found machines by what to ask the admins about them.
 
-    Returns (1) the machines that belong to a purchase already asked about, by question ID; (2) questions about new
-    purchases; (3) questions about purchases that were made after the backup, if the database was restored from
-    one.
+    Returns three results. The first contains the machines of purchases about which the admins have already been
+    asked, by question ID. The second contains questions about new purchases. If the database was restored from a
+    backup, the third contains questions about purchases that were made after the backup.
     """
     async with deps.store.read() as tx:
         # Leave out machines that have become part of a rental since the account was read.
@@ -163,7 +163,7 @@ async def _add(deps: Deps, questions: Sequence[AdminQuestion], *, together: bool
     is checked in the same transaction in which the question is stored; otherwise, two processes could ask about
     the same machines.
 
-    `later` says that the machines were bought after the backup from which the database was restored.
+    `later` is True if the machines were bought after the backup from which the database was restored.
     """
     count = sum(len(one.purchase.machines) for one in questions)
 

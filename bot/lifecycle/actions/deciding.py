@@ -87,9 +87,9 @@ class ToApprove:
     """True if the person is approving their own request, as an approver."""
     fewer: FewerHours | None
     after: Rental | None
-    """The rental after its approval. None if too little time is left until the end that the owner named.
+    """The rental after its approval. None if the end that the owner named is too near.
 
-    In that case, the request goes back to the owner, because only they can name another end.
+    The request then goes back to the owner, because only the owner can name another end.
     """
     passed: tuple[Demand, ...] = ()
     """The budgets that would be exceeded."""
@@ -232,9 +232,9 @@ async def load_approvable(
 ) -> tuple[Rental, str, bool]:
     """Return a rental that the person may approve, its owner's name, and whether the approval is a self-approval.
 
-    In a self-approval, the person is an approver and approves their own request. It is checked that the owner is
-    still in the workspace, and that `version` is the version of the pending terms. Raises Refused, RequestChanged
-    and TooLate for the same reasons as `Approve`.
+    In a self-approval, the person is an approver and approves their own request. The owner must still be in the
+    workspace, and `version` must be the version of the pending terms. Raises Refused, RequestChanged and TooLate
+    for the same reasons as `Approve`.
     """
     rental = await _load_waiting(tx, deps, person, rental_id, refusal=ONLY_APPROVERS)
     rules = await rules_now(tx, deps.rules, requesters_of(rental))

@@ -48,8 +48,8 @@ class Destroy(Direct[ToDestroy, Rental], id="destroy"):
     Raises:
         Mistake: The ID is unknown.
         Refused: The person may not destroy this rental.
-        TooLate: The rental is over or already being destroyed. With `graceful_destroy`: the script can't run now,
-            or the machine is already waiting for it.
+        TooLate: The rental is over or already being destroyed. With `graceful_destroy`, also raised if the script
+            can't run now or if the machine is already waiting for the script.
     """
 
     rental_id: str

@@ -94,8 +94,8 @@ class AskFor(OnRental[IdleMachine], id="ask_for"):
     Raises:
         Mistake: The ID is unknown, or the person already has access to the machine.
         Refused: The machine can't be shared with the person.
-        TooLate: The machine is no longer idle or ends soon, its owner has left, or somebody asked for it within
-            the last hour.
+        TooLate: The machine is no longer idle or ends soon, its owner has left, or somebody has already asked for
+            it within the last hour.
     """
 
     async def do(self, tx: Tx, deps: Deps, person: Person, plan: Rental) -> IdleMachine:
@@ -187,7 +187,10 @@ class Offered:
     usage: Usage
     has_key: bool
     demands: tuple[Demand, ...]
-    """The amounts that the machine would need from the person's budget in each month, least headroom first."""
+    """The amounts that the machine would need from the person's budget in each month.
+
+    The month with the least headroom comes first.
+    """
 
 
 class Take(Action[Offered, Offered, Rental], id="take"):

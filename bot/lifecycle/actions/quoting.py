@@ -126,8 +126,9 @@ def new_quote(
 ) -> Quote:
     """Return a quote whose search is due now. The quote isn't stored yet.
 
-    If the request names the end of the lease, the lease lasts from now until then. If the request names a highest
-    total cost instead of a highest price, the highest price is set so that this total pays for the whole lease.
+    If the request names the end of the lease, the lease begins now and lasts until that end. If the request names
+    a highest total cost instead of a highest price, the highest price is set so that this total pays for the whole
+    lease.
 
     A search for a replacement is an exception: its highest price isn't lowered. If the remaining total doesn't pay
     for the whole lease, the lease becomes shorter instead.
@@ -188,7 +189,7 @@ class LastRequest(Frozen):
 
     request: Request
     end_dropped: bool
-    """True if the request named an end that has passed or is near.
+    """True if the end that the request named has passed or is near.
 
     The new request is for the usual length instead.
     """

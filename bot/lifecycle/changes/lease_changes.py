@@ -2,8 +2,9 @@
 
 Each function returns the next version of a rental. None of them writes to the store.
 
-A machine is destroyed gracefully if its `/root/on-ending.sh` may finish first. A lease with a flexible end has a
-latest end as well. While the machine is in use, the end of the lease is moved, up to the latest end.
+In a graceful destroy, the machine's `/root/on-ending.sh` may finish before the machine is destroyed. A lease with
+a flexible end has a latest end as well. While the machine is in use, the end of the lease is moved, up to the
+latest end.
 """
 
 from __future__ import annotations

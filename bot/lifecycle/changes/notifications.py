@@ -87,9 +87,9 @@ class Scene(NamedTuple):
 
 
 def _giver(scene: Scene) -> Sequence[str]:
-    """Return the former owner if the new owner accepted the machine themselves.
+    """Return the former owner if the new owner has accepted the offered machine.
 
-    Empty if an admin transferred it.
+    Empty if an admin transferred the rental.
     """
     giver, taker = scene.event.facts.people
     return [giver] if scene.event.actor == taker else []

@@ -99,7 +99,7 @@ class ProbeFaults:
         return self._outcomes.keys()
 
     def note(self, rental_id: str, now: datetime, *, failed: bool) -> None:
-        """Record the outcome of a probe run on a machine whose usage status was known until then."""
+        """Record the outcome of a probe run on a machine whose usage status was known before the probe run."""
         self._outcomes[rental_id] = now, failed
 
     def forget(self, rental_id: str) -> None:
@@ -340,7 +340,7 @@ def _sample(rental_id: str, result: ProbeResult, at: datetime) -> Sample:
 
 
 def _count(faults: ProbeFaults, rental: Rental, result: ProbeResult, now: datetime) -> None:
-    """Count the outcome of this probe run, if the usage status of the machine was known until now."""
+    """Count the outcome of this probe run, if the machine's usage status was known before this run."""
     if rental.use is None or rental.use.status is UsageStatus.UNKNOWN:
         faults.forget(rental.id)
     else:

@@ -60,8 +60,8 @@ def _just_failed(attempt: Attempt, now: datetime) -> bool:
 async def _report_orphans(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
     """Report each new machine of an orphaned attempt with an event. Also report when all of them are terminated.
 
-    The stored events show which machines have been reported. The stored resources don't show this: if a step loses
-    a race, its new machine is stored, but its event isn't.
+    The stored events show which machines have been reported. The stored resources don't show this: if another
+    transaction changes the rental first, a step's new machine is stored, but its event isn't.
     """
     orphaned = [attempt for attempt in snapshot.attempts if attempt.orphaned and snapshot.resources_of(attempt)]
     if not orphaned:
@@ -155,7 +155,7 @@ async def _delete(
 def _note_answer(
     snapshot: RentalSnapshot, attempt: Attempt, message: str, resources: tuple[Resource, ...]
 ) -> RentalSnapshot:
-    """Store the market's last answer about these resources. The alarm shows it to people."""
+    """Store the market's last answer about these resources, which the alarm shows to people."""
     noted = tuple(changed(resource, last_answer=message) for resource in resources)
     return snapshot.with_facts(snapshot.attempt(attempt.n), noted)
 
