@@ -127,7 +127,7 @@ def _asked_for(details: RentalDetails, now: datetime) -> str:
 def fewer_hours_dialog(details: RentalDetails, choices: Sequence[FewerHours], reader: Reader) -> Modal:
     """Return the dialog in which an approver chooses fewer hours than a request or an extension asks for.
 
-    If the request is too short for that, the dialog says so.
+    If the request or extension is too short to be reduced, the dialog says so.
     """
     rental = details.rental
     title = f"Fewer hours: {rental.id}"

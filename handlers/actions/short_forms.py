@@ -1,7 +1,7 @@
 """Commands without a rental ID.
 
 A command that is written in the thread of a rental refers to that rental. Any other command refers to the person's
-only rental. If the person has several, the reply asks which rental is meant, with one button for each.
+only rental. If the person has several rentals, the reply asks which one is meant, and has one button for each.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ ABOUT_ONE = frozenset({Topic.TIME, Topic.BROKEN})
 """The topics that only make sense for a single rental, as in the sentence "it's broken"."""
 
 MOST = 10
-"""The maximum number of rentals that get a button. `/gpu list` shows all of them."""
+"""The maximum number of rentals that get a button. `/gpu list` shows all rentals."""
 
 Do = Callable[[str], Awaitable[Outcome]]
 """Carries out the command for the rental with this ID."""
@@ -73,7 +73,7 @@ async def carry_out(context: Context, interaction: UserInteraction, command: com
     """Carry out a command about one rental.
 
     Without an ID, a command in the thread of a rental refers to that rental. Any other command refers to the
-    person's only rental. If they have several, the reply asks which rental is meant.
+    person's only rental. If the person has several rentals, the reply asks which one is meant.
     """
     do, purpose, question, button_for = _meaning(context, interaction, command)
     rental_id, origin = command.id, interaction.origin

@@ -115,10 +115,10 @@ def _without_expired_url(context: Context, interaction: Interaction) -> Interact
 async def serve(context: Context, interaction: Interaction, handler: Handler, ack: Ack, body: Body) -> None:
     """Run the handler, store the reply, and acknowledge.
 
-    If this machine's clock is wrong, the handler doesn't run and the person is notified of the reason.
+    If this machine's clock is wrong, the handler doesn't run, and the reply says why.
 
-    Raises StoreBusy or EventNotHandled only for a message, and only if nothing was written to the store for it.
-    Slack then sends the message's event again.
+    Raises StoreBusy or EventNotHandled only for a message, and only if nothing was written to the store. Slack
+    then sends the message's event again.
     """
     commits: list[None] = []
     private_keys: list[str] = []

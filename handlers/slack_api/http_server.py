@@ -70,7 +70,7 @@ log = structlog.get_logger("gpubot.http")
 
 
 def _is_ours(record: logging.LogRecord) -> bool:
-    """Return False for log records about malformed HTTP, because strangers could fill the log with these."""
+    """Return False for log records about malformed HTTP. Strangers could fill the log with such records."""
     error = record.exc_info[1] if record.exc_info else None
     return not isinstance(error, HttpProcessingError)
 

@@ -51,7 +51,7 @@ def _connection(app: AsyncApp, app_token: str, *gates: Gate) -> AsyncSocketModeH
     """Return a connection that counts each payload in these gates until its acknowledgement is sent.
 
     The listener counts the payload too, but only until the listener returns. The acknowledgement is sent shortly
-    after that, and the connection must not be closed in between.
+    afterwards, and the connection must not be closed before then.
     """
     connection = AsyncSocketModeHandler(app, app_token)
 

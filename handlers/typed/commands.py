@@ -188,10 +188,10 @@ there is no verb.
 _MAX_TYPOS = {"destroy": 2, "extend": 2, "catalog": 2, "policy": 2} | dict.fromkeys(
     ("resume", "pause", "probe", "again", "wait", "list", "show", "keep", "spend", "share", "give", "help"), 1
 )
-"""The number of letters by which a mistyped word may differ from a command that is suggested for it.
+"""The number of letters by which a mistyped word may differ from the command that is suggested instead.
 
-For most commands, this is only one letter. With two, `resume` would be suggested for `reuse` and `resize`, and
-`pause` for `use`, although people who type these words don't want to pause or resume all buying.
+For most commands, this is only one letter. With two letters, `resume` would be suggested for `reuse` and `resize`,
+and `pause` for `use`. But people who type these words don't want to pause or resume all buying.
 """
 
 
@@ -317,7 +317,7 @@ def command_text(command: Command, typed: str, *, default_lease: timedelta, zone
 
 
 def is_destroy(text: str) -> bool:
-    """Return whether a text, as Slack sent it, begins with the command `destroy` or another name for it."""
+    """Return whether a text, as Slack sent it, begins with `destroy` or another name of this command."""
     words = _without_name_of_command(text[:200]).split(maxsplit=1)
     return bool(words) and _name_of(words[0]) == "destroy"
 

@@ -133,8 +133,8 @@ def _number_readings(token: Token) -> tuple[Reading, ...]:
 class TokenReader:
     """Interprets the tokens from left to right.
 
-    A `_read_...` method is called for the current token. `position` is the index of the token after it, so a
-    method that also reads the following tokens advances `position`.
+    A `_read_...` method is called for the current token. `position` is the index of the next token. If a method
+    also reads the tokens that follow, it advances `position`.
 
     `after_verb` is True if the tokens follow `get` or another verb. `waiting` is True if that verb is `wait`.
     After `wait`, an end with `until` is the time at which the person stops waiting, and not the end of the lease.

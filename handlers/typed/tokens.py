@@ -1,7 +1,7 @@
 """Splits a request into tokens.
 
-Each token is the longest text at its position that has a meaning of its own. `token_reader.py` decides what the
-tokens mean together.
+Each token is the longest text at its position that has a meaning of its own. `token_reader.py` then interprets the
+sequence of tokens.
 """
 
 from __future__ import annotations
