@@ -361,7 +361,7 @@ class Connection(Part):
         try:
             self.use_tokens(self.read_tokens())
         except (GpubotError, OSError, ValueError) as error:
-            # Somebody may be writing a new token into the file at this moment, so that it is incomplete. The
+            # Somebody may be writing a new token into the file at this moment, so it may be incomplete. The
             # tokens are read again before the next attempt to connect.
             log.warning("slack.tokens_not_read", error=type(error).__name__)
 

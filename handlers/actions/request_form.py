@@ -79,8 +79,8 @@ async def show(context: Context, view: Mapping[str, Any], wanted: ShowPrice) -> 
                 answer = await context.client.views_update(view_id=turn.view_id, hash=seen, view=updated)
         except NO_ANSWER as error:
             # Usually Slack answers not_found, because the form was closed, or hash_conflict, because the form was
-            # changed in the meantime. If the bot itself changed it, by showing the price of an earlier choice, try
-            # again with the new hash.
+            # changed in the meantime. If the bot itself changed the form, to show the price of an earlier choice,
+            # try again with the new hash.
             if turn.hash != seen:
                 continue
             _log.info("form.price_not_shown", user=person.id, error=error_code(error))

@@ -165,7 +165,7 @@ _extend_form = _named("Extend", Action.EXTEND_FORM, RentalValue)
 
 
 def which_one(own: OwnRentals, question: str, button_for: ButtonFor, reader: Reader) -> Rendered:
-    """Return the question that asks which of several rentals is meant, with one button for each."""
+    """Return the question that asks which of several rentals is meant, with one button for each rental."""
     shown = own.rentals[:MOST]
     left = len(own.rentals) - len(shown)
     return blocks.of_parts(

@@ -33,9 +33,9 @@ CONNECTIONS = 2
 CHECK_EVERY = 5.0
 """Wall-clock seconds between two checks by the watchdog."""
 TICKET_SECONDS = 10.0
-"""Wall-clock seconds after which an attempt to connect during startup is repeated with a new ticket."""
+"""During startup, an attempt to connect is repeated with a new ticket after this many wall-clock seconds."""
 DEAD_AFTER = 60.0
-"""Wall-clock seconds without a connection after which a new ticket is requested."""
+"""If a connection stays closed for this many wall-clock seconds, a new ticket is requested."""
 
 
 def count_of(message: Mapping[str, Any]) -> int | None:

@@ -189,7 +189,7 @@ class Problem:
     unclear: UnclearEnd | None = None
     """The reason why a time can't be read, if that is the problem."""
     too_early: bool = False
-    """True if the problem is an end that isn't later than the start, or than the earliest end."""
+    """True if the problem is an end that comes too early: it must be later than the start and the earliest end."""
 
 
 class Built(NamedTuple):
