@@ -42,7 +42,7 @@ def is_urgent(rental: Rental, rules: Rules) -> bool:
 def next_question(lease: Lease, use: Use | None, rate: Decimal | None, rules: Rules) -> datetime | None:
     """Return the earliest time of the next question, before the owner's hours are taken into account.
 
-    None if no question is planned:
+    None in these cases:
 
     - The machine is in use.
     - The rules switch this question off.
