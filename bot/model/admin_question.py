@@ -139,7 +139,7 @@ class Decided(Frozen):
 
 
 class AdminQuestion(Frozen):
-    """A question that is sent to every admin. The first admin who decides it answers for all.
+    """A question that is sent to every admin. The decision of the first admin who answers counts for all.
 
     The store only changes it by compare-and-set on `version`, and updates its messages after each change.
     """
@@ -164,10 +164,10 @@ class AdminQuestion(Frozen):
     over_at: Instant | None = None
     """The time at which the question was over, because nothing was left to decide or to watch. None until then.
 
-    A question about machines is over once they belong to a rental or are terminated, or if it is a duplicate. A
-    question that announces several purchases is over once the question about each of them is decided. A question
-    about a rental whose owner left is over once the rental gets another owner. If the rental ends first, the time
-    isn't set.
+    A question about machines is over once the machines belong to a rental or are terminated, or if the question is
+    a duplicate. A question that announces several purchases is over once the question about each of them is
+    decided. A question about a rental whose owner left is over once the rental gets another owner. If the rental
+    ends first, the time isn't set.
     """
     pauses_buying: bool = False
     """True if this question keeps buying paused until an admin resumes it."""

@@ -201,7 +201,7 @@ class EventKind(StrEnum):
     CHANNELS_CHARGE_LESS = "channels_charge_less"
     """Since an upgrade, requests in some channels are no longer always charged to the channel's project.
 
-    They are charged to it only if an approver makes them, or a person whom the project names.
+    They are only charged to the project if an approver or a person whom the project names makes them.
     """
     # Events about the account that are posted without the outbox, because the database may not work.
     NO_READS = "no_reads"
@@ -266,8 +266,8 @@ def never(_: Event[Any]) -> bool:
 def if_it_was_unknown(event: Event[AttemptFacts]) -> bool:
     """Return whether the outcome of the attempt was unknown before.
 
-    Only in that case has an earlier reply in the thread promised to say what was bought. Otherwise, the purchase
-    is shown on the card, and the thread says nothing.
+    If it was, an earlier reply in the thread promised to say what was bought. If it wasn't, the purchase is shown
+    on the card, and the thread gets no reply.
     """
     return event.facts.why is not None
 
@@ -278,7 +278,7 @@ def if_it_waited(event: Event[AttemptFacts]) -> bool:
 
 
 def unless_told_before(event: Event[AttemptFacts | HeldUpFacts]) -> bool:
-    """Return whether the rental's thread doesn't have a reply with the same vendor and reason yet.
+    """Return whether this is the first failure with this vendor and reason in the rental's thread.
 
     The purchase for a rental on the waitlist can fail hundreds of times at one vendor, for the same reason. Only
     the first failure gets a reply.
@@ -645,8 +645,8 @@ def newest_asked(events: Sequence[Event], questions: Collection[OpenQuestion]) -
 def newest_version(asked: Event[Any], events: Sequence[Event]) -> Event[Any]:
     """Return the event with the newest version of the request that `asked` asks about.
 
-    If the owner has changed the request since, and an approver has to decide about the change, this is the event
-    of the last such change. Otherwise it is `asked` itself.
+    If the owner has changed the request after `asked`, and an approver has to decide about the change, the event
+    of the last such change is returned. Otherwise `asked` itself is returned.
 
     An OTHERS_ASKED event only asks more people to decide about an earlier event. If `asked` is an OTHERS_ASKED
     event, the search starts at that earlier event.

@@ -1,9 +1,9 @@
 """The facts of events, as they were when the events happened: one class for each family of event kinds.
 
 The row of a kind in `bot/model/event.py` names its class. Facts are stored as JSON under the names of their
-fields. A field has a default if some events of the family lack it, if an earlier release didn't store it, or if it
-is a price or an amount that not every reader may see. A `detail` is untrusted text from people or the market, so
-it must be escaped for display.
+fields. A field has a default in three cases: some events of the family lack it, an earlier release didn't store
+it, or it is a price or an amount that not every reader may see. A `detail` is untrusted text from people or the
+market, so it must be escaped for display.
 """
 
 from __future__ import annotations

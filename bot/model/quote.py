@@ -113,7 +113,7 @@ class Quote(Frozen):
     def told(self) -> bool:
         """True if the owner waits to be notified of an offer, instead of having one rented automatically.
 
-        They get a direct message when an offer fits, or when their waitlist entry expires.
+        The owner gets a direct message when an offer fits, or when their waitlist entry expires.
         """
         return (
             self.waitlist_entry is not None

@@ -23,8 +23,8 @@ from bot.model.state import State, check_change
 class Claimed(Frozen):
     """A row that was due and that this process has claimed, so that no other process works on it.
 
-    It contains no value that has to be parsed, because rows are claimed in batches. A row whose stored values
-    can't be parsed must not make the whole batch fail. It fails later, when it is worked on.
+    Rows are claimed in batches, so a row whose stored values can't be parsed must not make the whole batch fail.
+    This class therefore contains no value that has to be parsed. Such a row fails later, when it is worked on.
     """
 
     id: str
@@ -190,8 +190,8 @@ class KnownResource(Frozen):
 class EndTimes(Frozen):
     """The times that determine when an attempt has to end.
 
-    They are read without the offer, terms or state of the rental, because a rental whose stored values can't be
-    parsed must be deleted as well.
+    The offer, terms and state of the rental are deliberately not read. Even if they can't be parsed, the machine
+    must be deleted at its end.
     """
 
     rental_id: str

@@ -316,11 +316,11 @@ class Rental(Frozen):
 
     @property
     def unextended(self) -> Terms:
-        """The terms in force, with a version number that another extension can be counted from.
+        """The terms in force, with the newest version number, from which another extension is made.
 
-        Normally, these are just the terms in force. If an extension is waiting, they have the version number of
-        that extension. The terms of another extension get the next number, which was never used before. In this
-        way, clicks on buttons of the waiting extension are recognized as out of date.
+        If an extension is waiting, the terms have the version number of that extension. The terms of another
+        extension then get the next number, which was never used before. In this way, clicks on buttons of the
+        waiting extension are recognized as out of date.
         """
         if self.extension is None:
             return self.terms

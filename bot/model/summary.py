@@ -308,9 +308,9 @@ class OfferChoice(Proposal):
 
     offer: Offer
     shorter: timedelta | None = None
-    """The longest lease in whole hours for which the budgets have headroom, if the requested lease is too long.
+    """If the budgets can't cover the requested lease: the longest lease that they can cover, in whole hours.
 
-    None if the requested lease is short enough, or if even the shortest lease is too long.
+    None if the budgets can cover the requested lease, or if they can't even cover an hour.
     """
     refused: GpubotError | None = None
     """The reason why the offer can't be rented at all. None if it can be rented."""

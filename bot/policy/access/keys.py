@@ -38,8 +38,8 @@ _P = 2**255 - 19
 _Y_OF_ORDER_8 = 0x05FC536D880238B13933C6D305ACDFD5F098EFF289F4C345B027B2C28F95E826
 """The y coordinate of a point of order 8. The other points of order 8 have this y or its negative.
 
-See ge25519_has_small_order in libsodium. For a key of small order, anyone can create a signature without the
-private key.
+See ge25519_has_small_order in libsodium. Such a point isn't a safe public key, because anyone can create a
+signature for it without the private key.
 """
 
 _PASTE = "Paste the line from your .pub file, such as: ssh-ed25519 AAAA... you@laptop"
@@ -62,7 +62,7 @@ _BEGIN_PRIVATE = r"BEGIN\s+(?:[A-Z0-9]+\s+){0,4}PRIVATE\s+KEY"
 _DASHES = r"(?:--|[\u2013\u2014])"
 """Two hyphens, or a single dash, because phones convert two hyphens into a dash.
 
-The pattern isn't `-{2,}`, because searching a long row of hyphens with it takes quadratic time.
+The pattern isn't `-{2,}`, because a search with that pattern takes quadratic time in a long row of hyphens.
 """
 _PRIVATE = re.compile(
     # \s+ also matches spaces, because Slack turns line breaks into spaces. The words "begin private key" without
