@@ -34,7 +34,7 @@ class Clock(Protocol):
 
     @property
     def revision(self) -> int:
-        """The number of times that bot time was moved or its speed was changed, as far as this clock knows."""
+        """The number of changes of bot time or its speed, as far as this clock has noticed them."""
 
     @property
     def speed(self) -> float:

@@ -65,9 +65,9 @@ class Purchase(Frozen):
     The person is preselected in the admins' dialog, but isn't pinged.
     """
     same_as: str | None = None
-    """ID of the question that remains, if this one is a duplicate about the same machines. None otherwise.
+    """If this question is a duplicate: the ID of the remaining question about the same machines.
 
-    Earlier versions could create such duplicates.
+    None otherwise. Earlier versions could create such duplicates.
     """
 
     @property
@@ -194,6 +194,6 @@ class AdminQuestion(Frozen):
     def not_asked(self, admins: Collection[str]) -> list[str]:
         """Return the admins who weren't sent this question, because they became admins later.
 
-        Empty if the question is closed or is shown in another question's messages.
+        Empty if the question is closed, or if another question's messages show it.
         """
         return [admin for admin in admins if admin not in self.asked] if self.open and not self.part_of else []

@@ -50,7 +50,7 @@ class Why(StrEnum):
     SCRIPT_REFUSED = "script_refused"
     """The vendor refused the purchase because of its startup script.
 
-    The next attempt at the same place is sent without a script.
+    The next attempt with this vendor, region and GPU sends no script.
     """
     BOUGHT_BEFORE = "bought_before"
     """The market answered that the offer has been bought before."""

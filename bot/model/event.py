@@ -167,7 +167,7 @@ class EventKind(StrEnum):
     ENDED = "ended"
     # Events about a rental that are sent as alerts. Alerts are rendered from the event alone.
     STEP_FAILED = "step_failed"
-    """The rental's step failed several times in a row."""
+    """The rental's step, which does the next work on the rental, failed several times in a row."""
     STEP_WORKS = "step_works"
     """The step works again after STEP_FAILED."""
     DELETED_OVERDUE = "deleted_overdue"
@@ -233,7 +233,7 @@ class Event(Frozen, Generic[F_co]):
     @field_validator("facts", mode="before")
     @classmethod
     def _of_kind(cls, facts: Any, info: ValidationInfo) -> Any:
-        """Convert the facts to the class that the kind's row in `EFFECTS` names.
+        """Convert the facts to the class that `EFFECTS` names for this kind of event.
 
         In a stored event, the facts are still a mapping.
         """
@@ -424,14 +424,14 @@ class Effects(Generic[F]):
     reminder: tuple[To, ...] = ()
     """The people who get a reminder.
 
-    If several rentals have such events at the same time, each person gets only one reminder.
+    If several rentals cause reminders at the same time, each person gets only one.
     """
     file: tuple[To, ...] = ()
     asks: OpenQuestion | None = None
     resolves: tuple[OpenQuestion, ...] = ()
     """The questions of earlier events that this event answers, or replaces with its own question."""
     resolves_if: Callable[[Event[F], Event], bool] = lambda _, __: True
-    """The condition under which this event resolves a question, given this event and the one that asked it."""
+    """The condition under which this event resolves a question. It gets this event and the event that asked."""
     lengthens: bool = False
     """True if the event moves the end of the lease to a later time."""
     tells_end: bool = False

@@ -13,7 +13,7 @@ from bot.model.budget import MonthPart
 class MessageKind(StrEnum):
     """The kinds of messages.
 
-    A live message is edited whenever its content changes. Of the other messages, only some of kind QUOTE are
+    A live message is edited whenever its content changes. Of all other messages, only some of kind QUOTE are
     edited after they were posted.
     """
 
@@ -24,7 +24,7 @@ class MessageKind(StrEnum):
     APPROVAL = "approval"
     """A live message for the approvers, about a question that one event asked.
 
-    It also shows how the rental's owner has changed the request since then.
+    It also shows the changes that the rental's owner has made to the request since then.
     """
     DIRECT = "direct"
     """A live message in one person's direct messages, caused by one event."""
@@ -116,9 +116,10 @@ class Destination(Frozen):
 
     kind: DestinationKind
     value: str
-    """The channel ID, user ID or URL, or `C0GPUS/U0ANA/1700000000.1` for an ephemeral message.
+    """The destination as text, as stored in the column `to`.
 
-    This is the text that the column `to` stores.
+    This is a channel ID, a user ID or a URL. For an ephemeral message, it is `C0GPUS/U0ANA/1700000000.1`: the
+    channel, the person and the thread.
     """
 
 

@@ -42,7 +42,7 @@ class ClaimedRental(Claimed):
 
 
 class Look(Frozen):
-    """A process's view of its database: the database's time, and the number of processes that share it."""
+    """The state of the database, as one process reads it: its time, and the number of processes that share it."""
 
     database_time: Instant | None
     """The database's wall-clock time. None with SQLite, which uses this machine's clock."""
@@ -72,7 +72,7 @@ class StoredFacts(NamedTuple):
 class Billing(NamedTuple):
     """The values from which a resource's cost is computed.
 
-    They come from the marketplace, and are replaced by our own values where the marketplace reports none.
+    The values come from the marketplace. If the marketplace doesn't report a value, the bot's own value is used.
     """
 
     rate: Decimal | None

@@ -73,7 +73,7 @@ _PRIVATE = re.compile(
 _OPENSSH, _SSH2 = "b3BlbnNzaC1rZXktdjE", "P2/56wAA"
 """The first Base64 characters of private keys in the formats of OpenSSH and of SSH Communications."""
 _DER_IN_BASE64 = re.compile(r"(?=(M[A-P][A-Za-z0-9+/]{34}))")
-"""A DER sequence in Base64. It may begin anywhere in a text: after a quote, `key=` or a path."""
+"""A DER sequence in Base64. It may begin anywhere in a text: after a quotation mark, `key=` or a path."""
 _PEM_IN_BASE64 = re.compile(r"(?=(LS0tL[A-Za-z0-9+/]{35,75}))")
 """A PEM file in Base64, as in a Kubernetes secret."""
 _SEQUENCE, _VERSION, _AFTER_VERSION = 0x30, b"\x02\x01", frozenset({0x02, 0x04, 0x30})

@@ -26,7 +26,7 @@ from bot.policy.team.rules import Rules
 from bot.policy.use.probing import wants_probe
 
 SCRIPT_VERSION = 3
-"""The version of the script, which is increased with every change to its effects.
+"""The version of the script. Every change to what the script does increases it.
 
 Each attempt records the version that it sent.
 """

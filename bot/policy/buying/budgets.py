@@ -74,7 +74,10 @@ def project_of(person: Person, named: str | None, channel: str, rules: Rules) ->
 
 
 def project_of_channel(channel: str, rules: Rules) -> str | None:
-    """Return the project to which a channel belongs, regardless of who asks there. None if it belongs to none."""
+    """Return the project to which a channel belongs, regardless of who asks there.
+
+    None if the channel belongs to no project.
+    """
     return next((name for name, project in rules.projects.items() if channel in project.channels), None)
 
 

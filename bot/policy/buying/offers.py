@@ -104,7 +104,10 @@ def nearest_first(
 
 
 def one_for_each_vendor(offers: Iterable[Offer]) -> list[tuple[Offer, int]]:
-    """Return one offer per vendor, GPU and price, with the number of other regions that have the same offer."""
+    """Return one offer for each vendor, GPU and price.
+
+    Each offer comes with the number of other regions in which the vendor sells the same at this price.
+    """
     found: dict[tuple[object, ...], list[Offer]] = {}
     for offer in offers:
         key = (offer.vendor, offer.gpu, offer.count, offer.contract, offer.rate)

@@ -276,7 +276,7 @@ def may_approve(person: Person, requesters: Collection[str], rules: Rules) -> bo
 
 
 def check_approver(person: Person, requesters: Collection[str], rules: Rules) -> bool:
-    """Return whether an approver is approving their own request.
+    """Check that a person may decide about a request, and return whether it is their own.
 
     Raises Refused if the person may not decide about this request.
     """

@@ -44,7 +44,7 @@ SAY_BEFORE_START = timedelta(minutes=2)
 LONGEST_PAUSE = timedelta(minutes=10)
 """The longest time between two queries to the market while nothing fits, unless `waiting.every` is longer."""
 SOLD_OUT_FOR = timedelta(minutes=5)
-"""The time for which a place where an attempt failed isn't tried again for the same waitlist entry.
+"""After an attempt failed at a place, the same waitlist entry doesn't try that place again for this time.
 
 The market may list an offer for a while after it has been sold.
 """
@@ -54,7 +54,7 @@ PURCHASE_PAUSE = timedelta(minutes=1)
 With each further failure at the same place, the pause doubles, up to LONGEST_PAUSE.
 """
 LATELY = timedelta(hours=3)
-"""The time for which a failed purchase affects the next ones: the pause before them, and their place."""
+"""The time for which a failed purchase influences when and where the next one is made."""
 
 
 # --- contents of a waitlist entry

@@ -78,7 +78,7 @@ def _form_factors(words: Sequence[str]) -> frozenset[str]:
 
 
 def _differ(sold: frozenset[str], seen: frozenset[str]) -> bool:
-    """Return whether two sets of words have no word in common. False if either is empty, which proves nothing."""
+    """Return whether two sets of words have no word in common. If either set is empty, return False."""
     return bool(sold and seen) and sold.isdisjoint(seen)
 
 

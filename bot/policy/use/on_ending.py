@@ -76,7 +76,7 @@ def wait_until(rental: Rental, rules: Rules) -> datetime | None:
 
 
 def is_awaited(rental: Rental, now: datetime) -> bool:
-    """Return whether the end of a ready machine, or a graceful destroy, is waiting for the script right now."""
+    """Return whether the end or the graceful destroy of a ready machine is waiting for the script now."""
     script, lease = rental.on_ending, rental.running_lease
     if lease.graceful_destroy is not None:
         return True

@@ -38,7 +38,7 @@ It must be shorter than `usage_status.LONGEST_GAP`; otherwise these probe runs c
 """
 KEEP_SAMPLES = timedelta(days=2)
 MOST_KEYS_NOTIFIED = 3
-"""The number of changed host keys per machine that people are notified of.
+"""The maximum number of notifications about changed host keys for one machine.
 
 The limit exists because a hostile machine can present a new key in every probe run.
 """
