@@ -181,7 +181,7 @@ def keep_buttons(rental: Rental) -> list[Json]:
 
 
 def _why_asked(context: EventContext[QuestionFacts]) -> str:
-    """Return the reason for the question, such as `It's been idle for 35 min.`
+    """Return the reason for the question, such as `It's been idle for 35 min`.
 
     If the machine can't be monitored, the reason says so.
     """

@@ -308,8 +308,9 @@ def _request(context: EventContext[DecidersFacts], pings: str) -> Sequence[Part]
 
 
 def wants(details: RentalDetails, asker: str, what: str) -> str:
-    """Return a sentence such as `Ana wants 8x H100 (p4wd9) for 6 h: "fine-tune run 7"`, with the note in quotation
-    marks.
+    """Return a sentence such as `Ana wants 8x H100 (p4wd9) for 6 h: "fine-tune run 7"`.
+
+    The note is in quotation marks.
     """
     text = note(details.rental.request.note)
     return f"{person(details.names, asker)} wants {what}" + (f': "{text}".' if text else ".")
