@@ -152,8 +152,8 @@ async def _details(tx: Tx, rental: Rental, now: datetime, *, money: bool, use: b
 async def _who_left(tx: Tx, snapshot: RentalSnapshot, events: Iterable[Event]) -> frozenset[str]:
     """Return the people who have had access to a rental's machine and have left the workspace.
 
-    They are former owners, or people whose keys were sent to the machine. Empty if the rental has only had one
-    owner.
+    They are former owners, or people whose keys were sent to the machine. The result is needed only after a
+    transfer, so it is empty if the rental has always had the same owner.
     """
     former = {facts.people[0] for facts in facts_in(events, OwnerChangedFacts)}
     if not former:

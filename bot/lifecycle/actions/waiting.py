@@ -52,9 +52,9 @@ from bot.policy.use.leases import check_time_left, counted_from
 from store.db import Tx
 
 _HIGHEST = Decimal(10_000)
-"""The limit below which a price that a person types must be, in USD per GPU-hour.
+"""The limit for prices that people type, in USD per GPU-hour. Only lower prices are accepted.
 
-Sums of larger prices might exceed the largest number that the store can hold.
+Sums of higher prices might exceed the largest number that the store can hold.
 """
 
 # --- notifications

@@ -247,10 +247,10 @@ def _of_row(
 
 
 async def live_charges(tx: Tx, rules: Rules, now: datetime, *, owner: str | None = None) -> list[Charge]:
-    """Return charges for the unbilled cost of running resources until `now`, which isn't in the ledger yet.
+    """Return charges for the cost of running resources until `now`.
 
-    If `owner` is given, only the charges of this person are returned. Other asyncio tasks can run while the
-    resources are read.
+    The part of the cost that is in the ledger already is left out. If `owner` is given, only the charges of this
+    person are returned. Other asyncio tasks can run while the resources are read.
     """
     filed = await tx.budgets.filed()
     found: list[Charge] = []
@@ -392,7 +392,7 @@ async def _facts_of(tx: Tx, rental: Rental) -> RentalFacts:
     waits = False
     if rental.replaced_by is not None:
         other = await tx.rentals.get(rental.replaced_by)
-        # This rental notes its replacement before the replacement itself is stored, so `other` may be None.
+        # A rental can name its replacement before the replacement is stored, so `other` may be None.
         waits = other is None or not other.state.over
     if not rental.attempts:
         return RentalFacts(rental)

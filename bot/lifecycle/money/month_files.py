@@ -133,8 +133,8 @@ async def _file(deps: StepDeps, month: Month, finance: Collection[str]) -> None:
     written = await asyncio.to_thread(file.written)
 
     async def decision(tx: Tx) -> None:
-        # This transaction has the spending lock. Nothing can be charged to the month before it ends, because
-        # charging takes the same lock.
+        # This transaction has the spending lock. Nothing can be charged to the month until the transaction ends,
+        # because charging takes the same lock.
         if not await is_complete(tx, deps.rules, deps.clock.now(), month) or file.complete is not None:
             return
         if await tx.budgets.charges_in(month) != [row.charge for row in file.rows]:

@@ -161,7 +161,7 @@ async def _rent_now(deps: StepDeps, quote: Quote) -> Quote:
     if proposal.over or needs_confirmation(proposal.terms) or quote.request.starts_at is not None:
         return shown
     async with deps.store.write() as tx:
-        # The quote stays due: if the process dies before the answer is stored, the next search stores it.
+        # Keep the quote due: if the process dies before the answer is stored, the next search stores the answer.
         await tx.quotes.save(changed(quote, due_at=quote.created_at))
         person = await tx.people.get(quote.owner, EVER)
         has_key = bool(await tx.people.keys(quote.owner))
