@@ -137,7 +137,7 @@ class WaitToJudge:
 
 
 async def load_wait(tx: Tx, deps: Deps, quote: Quote, gpu_rate: Decimal | None = None) -> WaitToJudge | None:
-    """Return the waitlist entry with which the bot would rent automatically for the quote's owner.
+    """Return the waitlist entry that a quote would become if the bot is to rent automatically for its owner.
 
     `gpu_rate` is the highest price that the owner named, as in `RentWhenFound`. The result is None if no highest
     price is known. Raises Refused or Mistake if the rules don't allow such an entry.
