@@ -163,7 +163,7 @@ def _from_plan(sent: Sequence[Sent[float]]) -> list[float]:
 async def _bot(world: World, size: Size, machines: int) -> AsyncIterator[tuple[Act, Act]]:
     """Run the bot, and yield the actions for commands and clicks.
 
-    `machines` people have a machine, and a message that asks whether they still need it.
+    As many people as `machines` get a machine, and a message that asks whether they still need the machine.
     """
     users, channel = await invite(world, size.people)
     clock = await clock_of(world)
@@ -177,7 +177,10 @@ async def _bot(world: World, size: Size, machines: int) -> AsyncIterator[tuple[A
 
 @asynccontextmanager
 async def _empty(world: World, size: Size) -> AsyncIterator[tuple[Act, Act]]:
-    """Run the empty app, with as many people and buttons as the bot. Yield the actions for commands and clicks."""
+    """Run the empty app, and yield the actions for commands and clicks.
+
+    There are as many people and buttons as for the bot.
+    """
     users, channel = await invite(world, size.people)
     async with posting(world) as client:
         for user in users:

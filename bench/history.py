@@ -1,4 +1,4 @@
-"""Creates a database full of finished rentals. One is written through the store; the others are copies of it."""
+"""Creates a database full of finished rentals. The store writes one rental; the others are copies of its rows."""
 
 from __future__ import annotations
 

@@ -30,9 +30,9 @@ PEER = ("-m", "bench.peer", PEER_FILE)
 UNLIMITED_PEER = (*PEER, "--no-limits")
 PEER_CONNECTIONS = 1
 MORE_LEAD = 5000
-"""An app gets `lead_seconds` more to start for every 5,000 rentals.
+"""For every 5,000 rentals, an app gets `lead_seconds` more to start before the first polls are due.
 
-The figure `restart_*` is the time that a start really takes.
+This is only a generous limit. The figure `restart_*` shows the time that a start takes.
 """
 LONGEST = 25.0
 """The maximum wall-clock seconds that the sandbox waits for a request in one call."""

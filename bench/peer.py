@@ -67,7 +67,7 @@ class Rental:
 
 
 class Time:
-    """The sandbox's clock. With the machine's clock, time.time() and asyncio.sleep() would do the same."""
+    """The sandbox's clock. A bot that uses the machine's clock would need only time.time() and asyncio.sleep()."""
 
     def __init__(self, clock: FollowedClock) -> None:
         self._clock = clock
@@ -94,7 +94,7 @@ class Time:
         """Wake all sleeping tasks each time the clock is moved, until cancelled.
 
         The tasks are woken 2 ms apart. If all of them woke up at once, most would wait in vain for one of httpx's
-        connections, which doesn't happen when time passes without jumps.
+        connections. This doesn't happen when time passes without jumps.
         """
         following = asyncio.ensure_future(self._clock.follow())
         try:

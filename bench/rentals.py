@@ -126,7 +126,7 @@ async def seed(
 ) -> None:
     """Write one rental for each machine, with a card in `channel`.
 
-    Ready rentals are due immediately, and with the next step the bot asks their owners whether the machines are
+    Ready rentals are due immediately: as soon as the bot handles one, it asks the owner whether the machine is
     still needed. The due times of rentals in provisioning are spread over SPREAD.
 
     Args:
@@ -167,7 +167,7 @@ async def _cards(world: World, channel: str, count: int) -> list[str]:
 
 
 def _probed(rental: Rental, probed: Probed, now: datetime) -> Rental:
-    """Return a ready rental in its state after several probe runs. The next probe run changes nothing."""
+    """Return a ready rental as it is after several probe runs, so that the next probe run changes nothing."""
     quiet = changed(rental.running_lease, seen_at=now)
     return changed(
         rental,

@@ -322,7 +322,7 @@ async def _keep_reading(play: Play) -> None:
 async def _listen(console: Console, ended: asyncio.Event) -> None:
     """Carry out typed lines until `quit` or Ctrl-D.
 
-    If the lines come from a pipe or a file, the sandbox and the bot keep running after its last line.
+    If the lines come from a pipe or a file, the sandbox and the bot keep running after the last line.
     """
     loop = asyncio.get_running_loop()
     lines: asyncio.Queue[str | None] = asyncio.Queue()

@@ -10,7 +10,7 @@ from demo.printing import INDENT
 from sandbox.client import Input, Modal, SandboxClient
 
 MAX_CHOICES = 12
-"""The largest number of choices of a menu that are shown."""
+"""The maximum number of choices that are shown for a menu."""
 CHOSEN = ("value", "selected_option", "selected_options", "selected_user", "selected_users")
 TAKE_SEVERAL = frozenset({"checkboxes", "multi_static_select", "multi_users_select"})
 

@@ -35,7 +35,7 @@ class Login(NamedTuple):
 
 @dataclass(frozen=True)
 class Laptop:
-    """A laptop whose files are in `folder`, which only their owner can read."""
+    """A laptop. Its files are in `folder`, which only the user of this process can read."""
 
     folder: Path
     public_key: str

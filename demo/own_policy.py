@@ -56,10 +56,10 @@ def _keys(rules: Rules) -> Iterator[tuple[str, Collection[str]]]:
 
 
 async def add_cast(rules: Rules, sandbox: SandboxClient) -> Cast:
-    """Add everything to the workspace that the rules name and the workspace lacks.
+    """Add the people, groups and channels to the workspace that the rules name and that don't exist there yet.
 
-    Each new group gets one additional member. The additional members join every new channel, and the channels in
-    which Ana, Ben and Cleo type. The bot joins the new channels as well.
+    Each new group gets one additional member. The bot and the additional members join every new channel. The
+    additional members also join the existing channels of which Ana, Ben and Cleo are members.
     """
     casting = _Casting(rules, sandbox, await sandbox.slack.get("workspace"))
     named = named_in(rules)
@@ -124,7 +124,7 @@ class _Casting:
         return name
 
     async def join_channels(self) -> None:
-        """Add the additional members to the channels that contain Ana, Ben, Cleo and the bot."""
+        """Add the additional members to each channel of which Ana, Ben, Cleo and the bot are all members."""
         usual = set(PEOPLE.values())
         for channel, members in self._channels.items():
             everybody = {*members, *self.people.values()}

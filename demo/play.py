@@ -40,10 +40,10 @@ class Play:
     _read: dict[str, int] = field(default_factory=dict)
     """The number of the newest change that each person has read, by name."""
     _since: dict[str, int] = field(default_factory=dict)
-    """The number of the change after which `until_sees` looks for messages, by the person's name.
+    """The number of the last change that `until_sees` doesn't regard as new, by the person's name.
 
-    Each time somebody acts or time passes, this becomes the number of the newest change that the person has read.
-    When `until_sees` returns a message, this becomes the number of that message.
+    When somebody acts, or time has passed, this becomes the newest change that the person has read. When
+    `until_sees` returns a message, this becomes the number of that message.
     """
     _last_read: int = 0
     """The number of the newest change when everyone last read their messages."""
@@ -152,7 +152,7 @@ class Play:
         return health
 
     async def until(self, happened: Callable[[], bool], within: timedelta) -> None:
-        """Let time pass, from one due time to the next, until `happened` returns True.
+        """Let time pass until `happened` returns True, from one due time of the bot to the next.
 
         Raises Missed if this takes longer than `within`.
         """
@@ -172,7 +172,7 @@ class Play:
         raise Missed("Time passed in too many small steps.")
 
     async def passes(self, span: timedelta) -> None:
-        """Let that much time pass, from one due time to the next."""
+        """Let `span` pass, from one due time of the bot to the next."""
         end = await self.sandbox.now() + span
         while (now := time_of(health := await self.settle())) < end:
             await self.sandbox.jump_to(min(next_due(health, now, otherwise=end), end))

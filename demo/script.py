@@ -205,7 +205,7 @@ async def _log_in(play: Play, name: str, laptop: Laptop, rental: str) -> None:
 
 
 def rental_of(ready: SeenMessage) -> str:
-    """Return the ID of the rental that a message about a ready machine names. Raise Missed if it names none."""
+    """Return the ID of the rental in a message about a ready machine. Raise Missed if the message has no ID."""
     found = READY.search(ready.reads)
     if found is None:
         raise Missed(f"There is no rental in {ready.reads!r}.")

@@ -56,7 +56,7 @@ class GithubSandbox:
         self.faults = Faults(clock, known=frozenset({ENDPOINT}))
 
     async def start(self, port: int = 0) -> str:
-        """Start to serve on 127.0.0.1, and return the URL without a trailing slash. Port 0 picks a free port."""
+        """Start serving on 127.0.0.1, and return the URL without a trailing slash. Port 0 picks a free port."""
         app = web.Application(middlewares=[self.faults.middleware()])
         app.router.add_get("/{name}.keys", self._keys, name=ENDPOINT)
         self.add_control_routes(app.router)

@@ -76,7 +76,7 @@ class SshHost:
         self.visited = Notifier()
 
     async def start(self, port: int = 0) -> int:
-        """Start to listen, and return the port. Port 0 picks a free one. Raise OSError if the port is in use."""
+        """Start listening, and return the port. Port 0 picks a free one. Raise OSError if the port is in use."""
         self._listener = socket.create_server((HOST, port))
         self._listener.setblocking(False)
         self._do(self._accept(self._listener))

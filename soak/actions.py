@@ -200,7 +200,7 @@ def waiting_actions(rng: random.Random) -> tuple[Action, ...]:
 
 
 def stopping_actions(rng: random.Random, seconds: float) -> tuple[Action, ...]:
-    """Return the actions with which the same two people stop waiting after the copy was made.
+    """Return the actions with which the two people of `waiting_actions` stop waiting, after the copy was made.
 
     The actions lie in the first quarter of a round that lasts `seconds`.
     """

@@ -150,7 +150,7 @@ class Databases:
     """Creates a new database for each episode."""
 
     def __init__(self, server: Any) -> None:
-        """Create databases on this PostgreSQL server. It is None if no episode uses PostgreSQL."""
+        """Create databases on `server`, which is None if no episode uses PostgreSQL."""
         self._server = server
         self._count = 0
 

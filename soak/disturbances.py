@@ -88,7 +88,8 @@ PHASES: tuple[Json, ...] = (
 )
 """The ways in which a machine is used, or in which its probe fails.
 
-All of these failures are immediate, because a probe run that hangs would take seconds of wall-clock time.
+In each of these cases, the probe run ends immediately. A probe run that hangs would take seconds of wall-clock
+time.
 """
 TOKENS = "tokens"
 """The path of the control call that revokes the tokens of Slack's app."""

@@ -189,7 +189,7 @@ async def _round(world: World, each: Round, outcome: Outcome) -> None:
 async def _wait_and_copy(world: World, each: Round, outcome: Outcome) -> None:
     """Copy the database while two people wait for machines.
 
-    They begin to wait while nothing fails, and the copy is made once Slack shows that they wait.
+    They begin to wait while nothing fails. The copy is made once messages in Slack show that they are waiting.
     """
     await world.end_disturbances()
     await world.connected(CONNECT_UNDISTURBED)

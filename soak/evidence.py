@@ -61,7 +61,10 @@ class Jump:
     start: datetime
     end: datetime
     excused: bool
-    """True if the bot couldn't do what was due, because it was down, hadn't caught up, or the market failed."""
+    """True if the bot couldn't do what was due.
+
+    It was down, it hadn't caught up with an earlier jump, or the market failed.
+    """
 
 
 @dataclass(frozen=True)

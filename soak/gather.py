@@ -139,7 +139,7 @@ def _machines(
 def _slow_to_delete(world: World) -> frozenset[str]:
     """Return the vendors that made deletions slow.
 
-    They are taken from the names of disturbances, such as `nebius delete_500`.
+    The vendors are found in the names of disturbances, such as `nebius delete_500`.
     """
     names = (name.split(" ") for name in world.disturbances_met)
     return frozenset(words[0] for words in names if words[-1] in SLOW_DELETIONS)

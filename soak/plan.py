@@ -84,7 +84,7 @@ class Round:
     recovers: bool
     """True if all disturbances end before the process starts again."""
     checked: bool
-    """True if the bot must become idle, and is checked, before the next round."""
+    """True if the bot must become idle after this round, and the checks run before the next round."""
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ ORDER = (
 def episode_line(outcome: Outcome, folder: Path) -> str:
     """Return a line for an episode, with its findings below.
 
-    After the findings comes the command that repeats the episode.
+    The last line contains the command that repeats the episode. It is left out if there are no findings.
     """
     plan, counts = outcome.plan, outcome.counts
     head = (

@@ -42,7 +42,7 @@ waiting: {longest: 2h}
 SETUP = "#!/bin/sh\ntrue\n"
 GRACE = timedelta(minutes=10)
 STEP = 60.0
-"""The longest jump of the clock, in seconds. A jump therefore makes nothing overdue by more than this."""
+"""The longest jump of the clock, in seconds. After a jump, work is overdue by at most this time."""
 CATCH_UP = 0.7
 """Wall-clock seconds that the bot gets to catch up after each jump, while people act."""
 SETTLE = 75.0

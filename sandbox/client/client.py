@@ -122,7 +122,10 @@ class SandboxClient:
         return [SeenMessage.model_validate(message) for message in answer["messages"]]
 
     async def pings(self, user: str | None = None, after: int = 0) -> list[Ping]:
-        """Return the notifications of a person, or of everyone, about messages after the change number `after`."""
+        """Return the notifications about messages that came after a given change.
+
+        These are the notifications of `user`, or of everyone if no user is given.
+        """
         answer = await self.slack.get("pings", user=user, after=after)
         return [Ping.model_validate(ping) for ping in answer["pings"]]
 

@@ -33,7 +33,7 @@ class ComputeSandbox:
         return self._api.token
 
     async def start(self, port: int = 0) -> str:
-        """Start to serve on 127.0.0.1, and return the URL without a trailing slash. Port 0 picks a free port."""
+        """Start serving on 127.0.0.1, and return the URL without a trailing slash. Port 0 picks a free port."""
         app = web.Application(middlewares=[self.faults.middleware(), problems()])
         self._api.add_routes(app.router)
         self.add_control_routes(app.router)

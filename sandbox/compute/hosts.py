@@ -27,7 +27,7 @@ class Hosts:
         """The port on which the next host listens. 0 picks a free one."""
 
     def start(self) -> None:
-        """Start to follow the clock, so that hosts also start and stop while nobody calls the API."""
+        """Start following the clock, so that hosts also start and stop while nobody calls the API."""
         self._follower = asyncio.create_task(self._follow(), name="sandbox-hosts")
 
     async def stop(self) -> None:

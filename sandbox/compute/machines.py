@@ -175,7 +175,7 @@ class Machine:
     def end(self, at: datetime, now: datetime) -> None:
         """Terminate the machine at `at`, or sooner if that was planned before.
 
-        A machine that isn't running by `now` never will be.
+        If the machine hasn't started to run by `now`, it never runs.
         """
         if self.terminated_at is None or at < self.terminated_at:
             self.terminated_at = at
@@ -183,7 +183,10 @@ class Machine:
             self.runs_at = None
 
     def accept_delete(self, takes: timedelta | None, now: datetime) -> None:
-        """Start the deletion. With `takes` None, it isn't finished until the vendor's behaviour is set again."""
+        """Start the deletion, which takes the given time.
+
+        If `takes` is None, the deletion isn't finished until the vendor's behaviour is set again.
+        """
         self.delete_accepted_at = now
         if not self.has_run(now):
             self.runs_at = None

@@ -259,7 +259,7 @@ class Market:
         return now - timedelta(seconds=CACHE_LAG_SECONDS if setting.seconds is None else setting.seconds)
 
     def delete(self, resource_id: str, now: datetime) -> Machine:
-        """Start to delete a machine. Further calls change nothing.
+        """Start deleting a machine. Further calls change nothing.
 
         Raises Refused if the machine is unknown (404) or already terminated (409), or while its vendor is set to
         fail deletions (500).

@@ -13,7 +13,7 @@ _KEY_LINE = re.compile(
 _PROBE = "gpubot-probe 1"
 """The first line of the probe's report. A script that installs the probe contains this line."""
 _SET_UP_STATE = re.compile(r">\s*\S*\bsetup\.state\b")
-"""Matches scripts that write the state of a setup script. The probe itself only reads that file."""
+"""Matches scripts that write the file with a setup script's state. The probe's script only reads this file."""
 _ENDING = "on-ending running"
 """The beginning of a line in the probe's report. A script that can start on-ending.sh contains this text."""
 _FORCED = re.compile(r'restrict,(?:.*,)?command="([^"]*)"')

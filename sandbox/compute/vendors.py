@@ -19,7 +19,7 @@ _B200 = "nvidia-b200-sxm6-180gb"
 
 @dataclass(frozen=True)
 class Region:
-    """A region under the vendor's own name, with the GPU variants that the vendor offers there."""
+    """A region of a vendor. `name` is the vendor's own name for it, `variants` the GPUs that are sold there."""
 
     name: str
     group: str
@@ -236,7 +236,10 @@ class BehaviourSetting:
 
 @dataclass
 class VendorState:
-    """The current behaviour of a vendor, and the number of further occasions to which it applies (None: all)."""
+    """The current behaviour of a vendor.
+
+    `left` is the number of further occasions to which the behaviour applies. If it is None, there is no limit.
+    """
 
     setting: BehaviourSetting = field(default_factory=BehaviourSetting)
     left: int | None = None
@@ -248,8 +251,9 @@ class VendorState:
     def take(self, occasion: frozenset[Behaviour]) -> BehaviourSetting:
         """Return the behaviour for one occasion, such as a purchase or a deletion, and count the occasion.
 
-        `occasion` is the set of behaviours that can apply to it. If the current behaviour isn't one of these, the
-        vendor behaves normally. It also behaves normally again after the last of `times` occasions.
+        `occasion` is the set of behaviours that can apply to this kind of occasion. If the current behaviour isn't
+        in the set, the vendor behaves normally, and the occasion isn't counted. If the setting has a number of
+        `times`, the vendor behaves normally again after that many occasions.
         """
         if self.setting.behaviour not in occasion:
             return BehaviourSetting()

@@ -131,8 +131,8 @@ async def read_arguments(request: web.Request) -> Arguments:
     """Read the arguments in the query and in the body, which is JSON, a form or empty.
 
     Raises ApiError `invalid_json`, `json_not_object` or `invalid_form_data` if the body is invalid, and
-    `invalid_post_type` if it is anything else. Multipart bodies are refused too, since Slack accepts them only for
-    files.
+    `invalid_post_type` if the body has another content type. This includes multipart bodies, since Slack accepts
+    them only for files.
     """
     values: Json = dict(request.query)
     raw = await request.read()

@@ -151,6 +151,6 @@ class Tokens(ControlModel):
 
 
 class PaceChange(ControlModel):
-    """A new speed for the clock of the rate limits. At 0, they are switched off."""
+    """A new speed for the clock of the rate limits. At 0, the limits are switched off."""
 
     scale: Annotated[float, Field(ge=0)]

@@ -46,7 +46,7 @@ class Events:
         """Notified when a delivery changes."""
 
     def send(self, inner: Json) -> Delivery:
-        """Start to deliver an event, whether or not the app is subscribed to it."""
+        """Start delivering an event, whether or not the app is subscribed to it."""
         payload = payloads.event(self._workspace, inner)
         delivery = Delivery(payload["event_id"], str(inner.get("type")))
         self.deliveries.append(delivery)
@@ -54,7 +54,7 @@ class Events:
         return delivery
 
     def send_subscribed(self, name: str, inner: Json) -> None:
-        """Start to deliver an event if the app is subscribed to it."""
+        """Start delivering an event if the app is subscribed to it."""
         if self._workspace.app.receives(name):
             self.send(inner)
 

@@ -38,7 +38,7 @@ class HttpMode:
         """
         self.renew_secret()
         self.on_request: Callable[[str, Json], None] = lambda _kind, _request: None
-        """Called for every request with "sent", and for every response with "received"."""
+        """Called with "sent" and each request to the app, and with "received" and each response."""
 
     def renew_secret(self) -> None:
         """Replace the signing secret. Requests are no longer signed with the old one."""
@@ -135,7 +135,7 @@ def _encoded(kind: str, payload: Json) -> tuple[str, bytes]:
 
 
 def _payload_in(text: str) -> Any:
-    """Parse a body as JSON. A body that isn't JSON is returned as it is, because a command shows it as text."""
+    """Parse the body of a response as JSON. Return other text unchanged: commands may respond with plain text."""
     if not text:
         return None
     try:

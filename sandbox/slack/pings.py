@@ -27,7 +27,7 @@ _MENTION = re.compile(r"<(?:@([UW][A-Z0-9]+)|!subteam\^(S[A-Z0-9]+)|!(here|chann
 
 @dataclass(frozen=True)
 class Ping:
-    """A notification of a person about a message, which is kept in the state in which it was posted."""
+    """A person's notification about a message. The `message` is stored as it was posted, without later edits."""
 
     user: str
     why: Why

@@ -28,8 +28,8 @@ class Responses:
     async def serve(self, request: web.Request) -> web.Response:
         """Handle a POST to a response_url.
 
-        Responds with 200 and `ok`, with 404 if the URL isn't valid, or with 400 and Slack's error code, without
-        the reasons, if the body isn't valid.
+        Responds with 200 and `ok`. If the URL isn't valid, responds with 404. If the body isn't valid, responds
+        with 400 and Slack's error code; the response doesn't contain the reasons.
         """
         try:
             url = self._triggers.response(request.match_info["url"])

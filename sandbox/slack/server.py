@@ -106,7 +106,7 @@ class SlackSandbox:
         return self.api.url
 
     async def start(self, port: int = 0) -> str:
-        """Start to serve on 127.0.0.1, and return the URL without a trailing slash. Port 0 picks a free port."""
+        """Start serving on 127.0.0.1, and return the URL without a trailing slash. Port 0 picks a free port."""
         self._served = await serve(self._application(), port)
         self.api.url = self.people.url = self.files.url = self._served.url
         return self._served.url

@@ -81,7 +81,7 @@ class Sockets:
         self.changes = Notifier()
         """Notified when a connection opens or closes."""
         self.on_envelope: Callable[[str, Json], None] = lambda _kind, _envelope: None
-        """Called for every envelope with "sent", and for every message from the app with "received"."""
+        """Called with "sent" and each envelope, and with "received" and each message from the app."""
 
     def new_ticket(self) -> str:
         """Return a ticket for one connection."""

@@ -63,9 +63,9 @@ class Workspace:
         self.messages: dict[str, dict[str, Message]] = defaultdict(dict)
         self.threads: dict[tuple[str, str], list[str]] = defaultdict(list)
         self.on_message: Callable[[Message | None, Message], None] = lambda _before, _after: None
-        """Called with the states before and after when a message is posted (before: None), edited or deleted.
+        """Called when a message is posted, edited or deleted, with the message's previous state and its new state.
 
-        Not called for ephemeral messages.
+        For a post, the previous state is None. Not called for ephemeral messages.
         """
         self.on_file: Callable[[str, Channel], None] = lambda _file_id, _channel: None
         """Called for every file that a message shares."""

@@ -49,7 +49,7 @@ class Page:
         self._served: Served | None = None
 
     async def start(self, port: int = 0) -> str:
-        """Start to serve on 127.0.0.1, and return the URL without a trailing slash. Port 0 picks a free port."""
+        """Start serving on 127.0.0.1, and return the URL without a trailing slash. Port 0 picks a free port."""
         app = web.Application(middlewares=[_guarded])
         app.router.add_get("/", _index)
         app.router.add_get("/live", self._live.serve)

@@ -161,10 +161,10 @@ def _waits_for_the_admin(evidence: Evidence, machine: Machine) -> bool:
 
 
 def nothing_ends_before_its_time(evidence: Evidence) -> list[str]:
-    """Check that a machine that was ended by its lease ran until the last end on its card.
+    """Check that a machine ran until the last end on its card, unless its thread names another reason for its end.
 
-    If something else ended the machine, its thread must say so. Machines that their vendor reclaimed are ignored,
-    because the bot may notice that only when it deletes them.
+    Machines that their vendor reclaimed are ignored. The bot may notice that a machine was reclaimed only when it
+    deletes the machine.
     """
     found = []
     for rental in evidence.cards:

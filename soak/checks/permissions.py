@@ -32,7 +32,7 @@ def ssh_commands_are_for_owners_and_teammates(evidence: Evidence) -> list[str]:
 def strangers_read_nothing_in_private(evidence: Evidence) -> list[str]:
     """Check that guests and outsiders read no amounts, notes or SSH commands.
 
-    Neither private messages nor modals may contain any.
+    Their private messages and modals are checked.
     """
     found = []
     for name in (GUEST, OUTSIDER):

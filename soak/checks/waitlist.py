@@ -39,9 +39,9 @@ def waitlist_entries_are_fulfilled(evidence: Evidence) -> list[str]:
 
 
 def _waits(evidence: Evidence, rental: str) -> Iterator[tuple[str, datetime, datetime]]:
-    """Yield the states of a rental's card in which the rental waits.
+    """Yield the versions of a rental's card in which the rental waits for an offer or a start time.
 
-    Each has the card's text, and the times at which the text appeared and disappeared. Cards show times in the
+    For each version, yields its text, and the times at which it appeared and disappeared. Cards show times in the
     reader's zone. The cards read here are Ben's, whose zone is UTC in November.
     """
     cards = [(card, m) for m in evidence.seen.get("Ben", ()) if (card := CARD.match(m.text)) and not m.only_you]
@@ -54,7 +54,7 @@ def _waits(evidence: Evidence, rental: str) -> Iterator[tuple[str, datetime, dat
 def _in_vain(evidence: Evidence, text: str, since: datetime, until: datetime) -> timedelta:
     """Return the time that a rental waited in vain.
 
-    The time is measured only while nothing was disturbed and an offer was available that the card allows.
+    Only the time counts in which nothing was disturbed and an offer was available within the card's highest price.
     """
     card, cap, starts = CARD.match(text), _CAP.search(text), _STARTS.search(text)
     if card is None or cap is None or evidence.calm_since is None:

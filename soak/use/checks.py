@@ -57,7 +57,7 @@ def destroyed_by_itself(record: Record) -> Iterator[str]:
 
 
 def asked_outside_hours(record: Record) -> Iterator[str]:
-    """Check that people get questions only in the hours in which they want them.
+    """Check that people get questions only in their hours: the times at which they want to get questions.
 
     The first question about an idle period of an expensive machine is urgent, so it may come at any time.
     """

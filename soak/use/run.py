@@ -35,7 +35,7 @@ GENEROUS = changed(
     auto_approve=AutoApprove(per_hour=Decimal(1000), total=Decimal(100_000)),
     limits=Limits(per_person_rentals=1000, team_per_hour=Decimal(100_000)),
 )
-"""Rules under which no rental needs approval, because the plan is about use."""
+"""Rules under which no rental needs approval, because the simulation is only about the use of machines."""
 
 
 @dataclass
