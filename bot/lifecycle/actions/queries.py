@@ -416,8 +416,8 @@ def readable_by(rental: Rental, *, everything: bool) -> Rental:
 
     With `everything`, the person may see all details; otherwise, only the usage status and its start time.
 
-    While there are too few samples to determine the status, nobody sees it. Readers would think that the machine
-    can't be probed.
+    While there are too few samples to determine the status, nobody sees it, because readers would think that the
+    machine can't be probed.
     """
     if rental.use is None or (everything and not rental.use.undecided):
         return rental

@@ -130,8 +130,8 @@ def new_quote(
     a highest total cost instead of a highest price, the highest price is set so that this total pays for the whole
     lease.
 
-    A search for a replacement is an exception: its highest price isn't lowered. If the remaining total doesn't pay
-    for the whole lease, the lease becomes shorter instead.
+    A search for a replacement is an exception: its highest price isn't computed from the total. If the remaining
+    total doesn't pay for the whole lease, the lease becomes shorter instead.
 
     Raises Mistake if too little time is left.
     """

@@ -254,14 +254,14 @@ async def _rent(
 ) -> bool:
     """Start to buy an offer for a waiting rental. Return whether the purchase was started.
 
-    It isn't started in these cases:
+    The purchase isn't started in these cases:
 
     - The rules don't allow it now. The owner is notified, once for each reason.
     - A budget was lowered after the rental had reserved its share, and is now too small. An approver is asked.
     - The rental no longer waits.
 
     Args:
-        offers: All offers that are still free. They are stored in the quote.
+        offers: All offers that haven't been rented yet. They are stored in the quote.
         owner_confirmed: True if Slack has just confirmed that the owner is still in the workspace, False if Slack
             didn't respond.
     """

@@ -330,7 +330,7 @@ async def settle(
 
     Args:
         by: The person whose click changed the rental. They also get the budget alerts that the change triggers.
-        new_rental: True if the rental can't have any reservations yet.
+        new_rental: True if the rental is new, so that it has no reservations yet.
         within: True if the rental must stay within its budgets. If a budget has too little headroom, Stale is
             raised, because the caller based its decision on an older balance.
     """
@@ -562,8 +562,8 @@ async def _balances(tx: Tx, owner: str, project: str, months: Iterable[Month]) -
 async def count_again(tx: Tx, rules: Rules, now: datetime) -> None:
     """Recalculate all budgets from the rentals and the ledger.
 
-    This includes the reservations and balances of every month, and the charges of all months that haven't been
-    filed. No alerts are sent, and alerts that were sent before count as sent.
+    This includes the reservations and balances of every month, and the charges of all months that aren't closed.
+    No alerts are sent. Alerts that were sent before aren't repeated later.
 
     Reads the whole database, so it is only used for a new database schema and for a new `billing.timezone`. Other
     tasks can run in the meantime.
