@@ -81,9 +81,9 @@ class Opened:
     """
 
     at: datetime = EVER
-    """In bot time."""
+    """The start of the access, in bot time."""
     real: datetime = EVER
-    """In wall-clock time."""
+    """The start of the access, in wall-clock time."""
     swept: bool = True
     """True once the account has been compared with the store after the opening. Nothing is bought before that."""
     gone: set[str] = field(default_factory=set)

@@ -392,7 +392,7 @@ async def rental_of_post(deps: Deps, channel: str, ts: str) -> str | None:
 
 
 async def people_asked(tx: Tx, rental: Rental) -> PeopleAsked | None:
-    """Return the people who are asked to approve a rental. None if nothing about it waits for an approver."""
+    """Return the people who are asked to approve a rental or its extension. None if no approver has to decide."""
     if rental.undecided_terms is None or rental.owner_decides:
         return None
     facts = deciders_in(await tx.events.of(rental.id))

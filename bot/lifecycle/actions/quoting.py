@@ -191,7 +191,7 @@ class LastRequest(Frozen):
     end_dropped: bool
     """True if the end that the request named has passed or is near.
 
-    The new request is for the usual length instead.
+    The new request then has the usual length instead.
     """
 
 

@@ -168,7 +168,7 @@ WaitFacts: TypeAlias = tuple[Quote, WaitToJudge | None, Rental | None]
 
 @dataclass(frozen=True)
 class LaterRent:
-    """The result of planning the buttons "Rent it for me ..." and "Rent at the start time"."""
+    """The plan for the buttons "Rent it for me ..." and "Rent at the start time"."""
 
     quote: Quote
     terms: WaitPreview | None
@@ -187,7 +187,7 @@ class WaitBegun:
     quote: Quote
     rental: Rental
     asked: PeopleAsked | None
-    """The people who have to approve it first. None if nobody has to."""
+    """The people who have to approve the rental first. None if nobody has to."""
 
 
 class RentWhenFound(Action[WaitFacts, LaterRent, WaitBegun], id="rent_for_me"):

@@ -126,7 +126,7 @@ def _blocks_next(attempt: Attempt) -> bool:
 def give_up(
     snapshot: RentalSnapshot, attempt: Attempt, why: Why, now: datetime, detail: str = ""
 ) -> RentalSnapshot:
-    """Mark an attempt for deletion. The next one begins once the deletion has been accepted."""
+    """Mark an attempt for deletion. The next attempt begins once the deletion has been accepted."""
     marked = changed(attempt, marked_by=Marker.STEP, why=why, detail=detail or attempt.detail)
     after = give_up_attempt(snapshot.rental, now)
     facts = AttemptFacts(vendor=attempt.vendor, rate=attempt.rate, why=why, detail=detail or None)
