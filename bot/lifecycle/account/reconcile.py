@@ -124,7 +124,10 @@ def with_answer(
     progress: OfferProgress,
     now: datetime,
 ) -> RentalSnapshot:
-    """Return the snapshot with the marketplace's response. `views` contains None for a resource that wasn't found."""
+    """Return the snapshot with the marketplace's response.
+
+    `views` contains None for a resource that wasn't found.
+    """
     known = {resource.resource_id: resource for resource in snapshot.resources_of(attempt)}
     # While the procure call may still create a resource, a missing resource proves nothing, not even at a second
     # lookup.
