@@ -1,8 +1,8 @@
 """The peer: the bot that a careful team would write in a few hundred lines. It serves as a baseline for gpubot.
 
 The peer uses Bolt, plain httpx, one task per rental, and a dict that is read from a JSON file at the start and
-written to it at each change. It stores each purchase before it makes the purchase, looks up the outcome of unclear
-calls, and polls again after each error. `LACKS` describes the features that it doesn't have.
+written to it at each change. It stores each purchase before it makes the purchase. If a call fails, it looks up
+the outcome or polls again. `LACKS` describes the features that it doesn't have.
 
 Run it with `python -m bench.peer FILE [--no-limits]` in the bot's environment, with the tokens and URLs of Slack
 and Compute Clear, and GPUBOT_CLOCK_URL.
@@ -203,7 +203,11 @@ class Peer:
             await self._end(name, rental, "was taken back by its vendor")
 
     async def _end(self, name: str, rental: Rental, why: str) -> None:
-        """End a rental, and delete its machines. A failed purchase may nevertheless have bought a machine."""
+        """Mark a rental for deletion, and notify its owner. The rental's task then deletes its machines.
+
+        This includes rentals whose purchase failed, because a failed purchase may nevertheless have bought a
+        machine.
+        """
         rental.state = "deleting"
         await self._save_and_notify(name, rental, f"`{name}` {why}. It is deleted.")
 
@@ -223,7 +227,7 @@ class Peer:
         return bool(answer.get("status", "deleted") == "deleted")
 
     async def _call(self, method: str, path: str, **options: Any) -> dict[str, Any]:
-        """Call the marketplace, and return the response. Empty if the object is unknown or already deleted."""
+        """Call the marketplace, and return the response. Empty if the offer or resource is unknown or deleted."""
         answer = await self.market.request(method, path, **options)
         if answer.status_code in {404, 409}:
             return {}

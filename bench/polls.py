@@ -142,7 +142,10 @@ async def polled_since(world: World, since: datetime) -> Times:
 
 
 def late_by(due: Times, polled: Times) -> list[float]:
-    """Return the lateness of each poll in seconds. Its due time is the latest one before the poll."""
+    """Return the lateness of each poll in seconds.
+
+    The due time of a poll is the latest due time before the poll.
+    """
     late = []
     for offer_id, moments in polled.items():
         known = due.get(offer_id, ())

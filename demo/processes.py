@@ -28,7 +28,7 @@ STOP_SECONDS = 30.0
 PORTS = range(20_000, 30_000)
 """The ports from which free ones are chosen.
 
-They are below the range from which Linux assigns ports to programs that don't name one
+They are below the range from which Linux assigns ports to programs that don't choose a port themselves
 (net.ipv4.ip_local_port_range, which begins at 32768).
 """
 DATABASE = "gpubot.sqlite"

@@ -31,7 +31,7 @@ Failure = Literal["operation_timeout", "dispatch_failed", "interactivity_disable
 
 @dataclass(frozen=True)
 class Answer:
-    """The result of an envelope: the payload of its acknowledgement, or the error that the person sees."""
+    """The result of sending an envelope: the payload of its acknowledgement, or the error that the person sees."""
 
     error: Failure | None = None
     payload: Any = None

@@ -48,7 +48,7 @@ def outlives_its_lease(record: Record) -> Iterator[str]:
 
 
 def destroyed_by_itself(record: Record) -> Iterator[str]:
-    """Check that only people and the ends of leases destroy machines, never idleness."""
+    """Check that each machine was destroyed by a person or by the end of its lease, and never for being idle."""
     for life in record.lives:
         for event in life.events:
             ended = event.at >= life.rental.running_lease.ends_at
