@@ -71,7 +71,9 @@ async def measure(size: Size) -> Figure:
             tab = await browser.new_page()
             await tab.goto(f"{url}/#/{ANA}/{TRAINING}")
             took = await _edits(slack, tab, size.edits)
-            other = await browser.new_page()  # the content security policy of the page forbids other connections
+            # The sandbox's page can't open this WebSocket, because its content security policy forbids other
+            # servers.
+            other = await browser.new_page()
             trips = await other.evaluate(ROUND_TRIPS, [f"ws://127.0.0.1:{bare.port}/", size.edits])
             await browser.close()
     finally:

@@ -124,7 +124,8 @@ class Peer:
         self.rentals = {name: Rental(**values) for name, values in stored.get("rentals", {}).items()}
         self.tasks: set[Task[None]] = set()
         for name, rental in self.rentals.items():
-            if rental.due < time.now():  # missed while the peer was down: spread these polls over time
+            # Spread the polls that were missed while the peer was down. Otherwise, all of them would come at once.
+            if rental.due < time.now():
                 rental.due = time.now() + random.random() * self._every(rental)  # noqa: S311 - no secret
             self.watch(name)
 
@@ -311,7 +312,8 @@ class Peer:
         self.rentals[name] = rental
         self.save()
         body = {"offer_id": offer_id, "ssh_public_key": self.keys[person], "resource_name": f"peer-{name}"}
-        with suppress(*_EXPECTED):  # the rental is polled in any case, which shows the outcome of the purchase
+        # If the call fails, the next poll of the rental still shows whether the offer was bought.
+        with suppress(*_EXPECTED):
             await self._call("POST", "/procure_offer", json=body, timeout=PROCURE_TIMEOUT)
             rental.state = "provisioning"
         rental.due = self.time.now() + POLL

@@ -160,7 +160,8 @@ def http_mode(addresses: Addresses, address: str) -> dict[str, str]:
         "GPUBOT_SLACK_MODE": SlackMode.HTTP,
         "SLACK_SIGNING_SECRET": addresses.signing_secret,
         "GPUBOT_SLACK_HTTP": address,
-        "GPUBOT_SLACK_HANDOVER": "0",  # no load balancer has to notice that the bot stops
+        # The bot can stop immediately, because there is no load balancer that has to notice this first.
+        "GPUBOT_SLACK_HANDOVER": "0",
     }
 
 
