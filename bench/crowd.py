@@ -30,7 +30,7 @@ from bot.policy.use.probe_times import CHECK_EVERY, PROBE_EVERY
 from sandbox.compute.market import copy_id
 
 TABLES = ("quotes", "rentals", "attempts", "resources", "events", "messages", "visits")
-"""The tables, in an order in which each row is written after the rows to which it refers."""
+"""The tables, ordered so that each row is written after the rows that it refers to."""
 _ID = "\"{}\" || printf('%05d', number)"
 """The SQL expression for the id of a copied rental or quote (a saved search with its offers).
 

@@ -1,4 +1,7 @@
-"""Measures how long the sandbox's page takes to show a message of the bot. The baseline is a bare WebSocket."""
+"""Measures how long the sandbox's page takes to show a message of the bot.
+
+The baseline is a round trip over a WebSocket in the same browser, without the page.
+"""
 
 from __future__ import annotations
 
@@ -50,8 +53,7 @@ ROUND_TRIPS = """async ([url, count]) => {
 async def measure(size: Size) -> Figure:
     """Measure `page_effect_p95`: the milliseconds from editing a message until the browser draws it.
 
-    The baseline is a round trip over a bare WebSocket. Both are 95th percentiles. Raises Unusable if Chromium
-    isn't installed.
+    The value and the baseline are 95th percentiles. Raises Unusable if Chromium isn't installed.
     """
     chromium = find("chromium")
     if chromium is None:

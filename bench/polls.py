@@ -43,7 +43,7 @@ DUE = """
 """
 ANSWERED = "select count(distinct rental_id) from samples where missed is null"
 PROBE_RUNS_PER_SECOND = 5
-"""The number of probe runs per wall-clock second that the bot must reach at least. It normally makes 10."""
+"""The minimum number of probe runs per wall-clock second. The bot normally makes 10."""
 
 Times = Mapping[str, Sequence[datetime]]
 """Times by offer id, in ascending order."""

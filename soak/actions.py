@@ -250,8 +250,8 @@ def _get(
     note = f" -- {NOTE}{rng.randrange(10**6):06d}"
     setup = rng.choice(("", " setup tools"))
     teammate = rng.choice(("", "", "", " with @ana", " with @ben", " with @cleo"))
-    # Requests for many GPUs get no flexible end. With a flexible end, they would cost so much that each click on an
-    # offer opens a modal.
+    # Requests for many GPUs get no flexible end. With a flexible end, they would cost so much that each click on
+    # an offer opens a modal.
     leases = LEASES if gpus is OVER_THE_LIMIT else leases
     text = f"get {rng.choice(gpus)} {rng.choice(leases)}{setup}{teammate}{now}{note}"
     channel = rng.choice(CHANNELS[who])

@@ -73,7 +73,7 @@ def _unanswered(name: str, what: str, actions: list[PerformedAction], answers: l
 
 
 def every_rent_has_a_card(evidence: Evidence) -> list[str]:
-    """Check that a rental has a card if somebody read that it is being rented."""
+    """Check that each rental that was announced in a private message has a card."""
     found = []
     for name in evidence.people:
         for message in evidence.private(name):

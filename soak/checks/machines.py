@@ -210,9 +210,10 @@ def no_end_is_later_than_the_latest(evidence: Evidence) -> list[str]:
 
 
 def busy_machines_go_on(evidence: Evidence) -> list[str]:
-    """Check that a machine with a flexible end that computes at its end continues until the latest end.
+    """Check that a machine that computes at its earliest end continues until its latest end.
 
-    Machines are ignored if the bot possibly couldn't see that they were busy.
+    This only concerns machines with a flexible end. They are ignored if the bot may not have known that they were
+    busy.
     """
     found = []
     for rental in evidence.cards:

@@ -92,7 +92,10 @@ def asked_twice(record: Record) -> Iterator[str]:
 
 
 def asked_too_early(record: Record) -> Iterator[str]:
-    """Check that no question is sent before the time until which the owner said that they need the machine."""
+    """Check that owners get no question before the time that they chose with their last answer.
+
+    For example, an owner who says that they need the machine until 18:00 gets no question before 18:00.
+    """
     for life in record.lives:
         for kept in life.events:
             if not isinstance(kept.facts, KeptFacts):
