@@ -45,7 +45,7 @@ CHECK_EVERY = 30.0
 Without these checks, a refused token would go unnoticed until the bot posts its next message.
 """
 UNREACHABLE_AFTER = timedelta(minutes=1)
-"""Wall-clock time without an answer from Slack after which `/health` reports that Slack is unreachable."""
+"""If Slack doesn't answer for this wall-clock time, `/health` reports that Slack is unreachable."""
 ASIDE_EVERY = 1.0
 """Wall-clock seconds between two checks of whether this process should stand aside.
 
@@ -61,9 +61,12 @@ class Tokens:
 
     bot: str = field(repr=False)
     app: str = field(repr=False)
-    """The app-level token. Empty if it isn't set, because only Socket Mode needs it."""
+    """The app-level token. May be empty in HTTP mode, because only Socket Mode needs it."""
     signing_secret: str = field(repr=False, default="")
-    """The secret with which Slack signs its requests. Empty if it isn't set, because only HTTP mode needs it."""
+    """The secret with which Slack signs its requests.
+
+    May be empty in Socket Mode, because only HTTP mode needs it.
+    """
 
 
 @dataclass(frozen=True)
@@ -132,7 +135,7 @@ class TokenRefusal:
     """The time at which the refusal was first noticed, in bot time."""
 
     def say(self, undelivered: int | None) -> str:
-        """Return a text for `/health` and the log, which describes the consequences of the refusal and the remedy.
+        """Return a text that describes the consequences of the refusal and the remedy, for `/health` and the log.
 
         `undelivered` is the number of messages and edits that can't be sent to Slack, or None if it is unknown.
         """
@@ -182,7 +185,7 @@ class Connection(Part):
     """The current refusal. None while Slack accepts the tokens."""
     _receiver: Receiver | None = None
     _unanswered_since: datetime | None = None
-    """The wall-clock time since which Slack has answered no call. None if Slack answered the last call."""
+    """The wall-clock time at which Slack stopped answering calls. None if Slack answered the last call."""
 
     @property
     def mode(self) -> str:
@@ -321,7 +324,10 @@ class Connection(Part):
             await self.context.deps.clock.pause(ASIDE_EVERY)
 
     async def _note_refusal(self, setting: str) -> None:
-        """Record and log that Slack refuses the token of this setting, unless that is already recorded."""
+        """Record and log that Slack refuses the token of this setting.
+
+        Does nothing if that is already recorded.
+        """
         if self.refused is not None and self.refused.setting == setting:
             return
         self.refused = TokenRefusal(setting, self.context.deps.clock.now())
@@ -335,7 +341,7 @@ class Connection(Part):
         return None
 
     def use_tokens(self, tokens: Tokens) -> bool:
-        """Use these tokens for all further calls, and return whether any of them has changed.
+        """Use these tokens for all further calls, and return whether any token has changed.
 
         Connections that are already open stay open.
         """
@@ -429,7 +435,7 @@ class Connection(Part):
 
     async def _open(self, identity: AsyncSlackResponse) -> Receiver:
         async def authorize(enterprise_id: str | None = None, team_id: str | None = None) -> AuthorizeResult:
-            """Return the bot's token without calling Slack, because the bot has only this one."""
+            """Return the bot's token without calling Slack, because the bot has only one token."""
             return AuthorizeResult(
                 enterprise_id=enterprise_id,
                 team_id=team_id,

@@ -72,7 +72,7 @@ class HomeWorkspace:
 
     team: str
     org: str = ""
-    """The ID of the Enterprise organization. Empty outside of one."""
+    """The ID of the Enterprise organization. Empty if the workspace doesn't belong to one."""
 
     @classmethod
     def of(cls, answer: AsyncSlackResponse) -> HomeWorkspace:
@@ -163,7 +163,7 @@ class People:
         return person
 
     def connected_to(self, home: HomeWorkspace) -> None:
-        """Set the bot's workspace, so that `get` recognizes the `team_id` of a different one."""
+        """Set the bot's workspace, so that `get` recognizes the `team_id` of any other workspace."""
         self._home = home
 
     async def look_up(self, user_ids: Sequence[str]) -> None:
@@ -362,7 +362,7 @@ def _name(user: Mapping[str, Any]) -> str:
 
 
 def _zone(name: object) -> str:
-    """Return a time zone's name, or an empty text if it is missing or unknown to Python."""
+    """Return a time zone's name. Empty if the name is missing, or if Python doesn't know the time zone."""
     try:
         return ZoneInfo(name).key if isinstance(name, str) and name else ""
     except (ValueError, OSError, LookupError):

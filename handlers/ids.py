@@ -136,7 +136,7 @@ class Value(Frozen):
 
     @classmethod
     def __pydantic_init_subclass__(cls, **_: Any) -> None:
-        """Derive the type's name and pattern, unless the class defines them itself."""
+        """Derive the type's name and pattern. A name or pattern that the class defines itself is kept."""
         if "TYPE_NAME" not in vars(cls):
             cls.TYPE_NAME = re.sub("(?<!^)(?=[A-Z])", "_", cls.__name__.removesuffix("Value")).lower()
         if "SHAPE" not in vars(cls):
@@ -330,7 +330,7 @@ class UntilValue(Value):
 class ShareValue(Value):
     """A rental and some people: `k7mq2:U0BEN,U0CLEO`.
 
-    These are the people to share the machine with, or the one person to whom it is offered.
+    The machine is shared with these people, or it is offered to the only person in the list.
     """
 
     rental_id: str
@@ -378,7 +378,10 @@ class OfferValue(Value):
 
 
 class RentalOfferValue(Value):
-    """A rental that waits for an offer, and an offer above its highest price: `k7mq2:offer`."""
+    """A rental, and an offer that costs more than the highest price of the rental's request: `k7mq2:offer`.
+
+    The rental's request is still waiting for an offer at or below its highest price.
+    """
 
     rental_id: str
     offer_id: str
@@ -395,7 +398,10 @@ def offer_value(quote_id: str, offer_id: str, *, another: bool) -> OfferValue:
 
 
 class NearbyValue(Value):
-    """A quote, and the index of one of the similar requests that it suggests, counted from 0: `q8f3...:0`."""
+    """A quote, and the index of one of the similar requests that the quote suggests: `q8f3...:0`.
+
+    The index is counted from 0.
+    """
 
     quote_id: str
     index: int
@@ -412,9 +418,10 @@ class SpendValue(Value):
 
 
 class SpendRowsValue(Value):
-    """A report of spending: its period as people type it, whose spending it shows, and the kind of its rows.
+    """The choices that define a report of spending.
 
-    For example `week:team::people` or `2026-10:project:vision:people`.
+    They are the period as people type it, the person, project or team, and the kind of rows. For example
+    `week:team::people` or `2026-10:project:vision:people`.
     """
 
     period: str
@@ -440,7 +447,7 @@ class ActionId(Generic[V]):
     answers: bool = False
     """True if clicking the button answers a question that the bot asked.
 
-    Every message with an open question has at least one such button.
+    Every message with an unanswered question has at least one such button.
     """
 
 
@@ -531,7 +538,7 @@ class CallbackId(Generic[V]):
         """True if the modal shows what an action would do, and submitting it carries out the action."""
 
     def decode(self, text: str, type_name: str) -> V:
-        """Parse the value of a submitted modal, whose TYPE_NAME is `type_name`.
+        """Parse the value of a submitted modal. `type_name` is the TYPE_NAME of the value.
 
         Raises Mistake if this modal can't have such a value.
         """

@@ -1,4 +1,4 @@
-"""The dependencies of actions and steps, and the function that runs their decisions in a transaction."""
+"""The dependencies of actions and steps, and the function that runs a decision in a transaction."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ D = TypeVar("D", bound="Deps")
 COMPARED_WITHIN = timedelta(minutes=2)
 """The time in which open messages are compared with Slack after the database was opened.
 
-Until it has passed, nothing is ended or bought for a rental whose messages haven't been compared yet. A comparison
-that takes longer means that Slack isn't responding, so the bot stops waiting for it.
+Until it has passed, nothing is ended or bought for a rental whose messages haven't been compared yet. If the
+comparison takes longer, Slack isn't responding, and the bot stops waiting.
 """
 
 ID_ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
@@ -36,9 +36,9 @@ ID_ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
 ID_LETTERS = "".join(character for character in ID_ALPHABET if character.isalpha())
 ID_LENGTH = 5
 TRIES = 20
-"""The maximum number of times that a decision is tried if it keeps losing races.
+"""The maximum number of times that a decision is tried if other transactions keep changing its rows first.
 
-Each lost race means that another decision was committed, so the bot as a whole still makes progress.
+Each time this happens, another decision has been committed, so the bot as a whole makes progress.
 """
 
 
@@ -85,7 +85,7 @@ class Opened:
     real: datetime = EVER
     """In wall-clock time."""
     swept: bool = True
-    """True once the account has been compared with the store after the opening. Until then, nothing is bought."""
+    """True once the account has been compared with the store after the opening. Nothing is bought before that."""
     gone: set[str] = field(default_factory=set)
     """The IDs of the resources that were missing or deleted at their first lookup after the opening."""
 
@@ -112,7 +112,7 @@ class Deps:
     """The line of `authorized_keys` that allows the probe's key to run the probe script and nothing else."""
     opened: Opened = field(default_factory=Opened, kw_only=True)
     claimed: str | None = field(default=None, kw_only=True)
-    """The ID of the row that this work has claimed. Writes to that row are refused if the claim has been lost."""
+    """The ID of the row that this work has claimed. If the claim has been lost, writes to that row are refused."""
     may_claim: Callable[[], bool] = field(default=lambda: True, kw_only=True)
     """Returns whether this machine's clock can be trusted.
 
@@ -151,17 +151,16 @@ class StepDeps(Deps):
     ahead_of_witnesses: Callable[[], Sequence[timedelta]] = tuple
     """Returns the time by which this machine's clock is ahead of Compute Clear's and of Slack's.
 
-    Their clocks are read from their responses of the last ten minutes. A server without recent responses is left
-    out.
+    The responses of these servers contain their time. Responses of the last ten minutes count.
     """
     sweeping: asyncio.Lock = field(default_factory=asyncio.Lock)
     """The lock that is held during a sweep, so that this process runs only one sweep at a time."""
 
 
 def with_newest_rules(deps: D) -> D:
-    """Return the dependencies for a step, click or loop iteration that begins now, with the rules now in force.
+    """Return the dependencies with the newest rules, for a step, click or loop iteration that begins now.
 
-    Anything that lives longer, such as a loop, calls this each time before it reads the rules.
+    A loop calls this at the start of each iteration, because the rules may have changed since the last one.
     """
     in_force = deps.in_force
     return deps if in_force is None or in_force.rules is deps.rules else replace(deps, rules=in_force.rules)

@@ -31,8 +31,8 @@ class Procured(Frozen):
     def bought_nothing(self) -> bool:
         """True if the call is certain to have bought nothing.
 
-        A failed call may still have created a resource. An offer that is already sold may have been bought by the
-        bot itself, in a call that was lost when the database was restored from a backup.
+        False for a failed call, which may still have created a resource. Also False if the offer is already sold:
+        the bot itself may have bought it after the backup from which the database was restored.
         """
         return self.why in {Why.EXPIRED, Why.REFUSED, Why.SCRIPT_REFUSED}
 
@@ -40,8 +40,8 @@ class Procured(Frozen):
 class OfferProgress(Frozen):
     """The progress of an offer's procurement.
 
-    No flag is set if nobody has procured the offer: its status is `available` or `expired`, or the offer isn't
-    found.
+    If nobody has procured the offer, no flag is set. The offer's status is then `available` or `expired`, or the
+    offer isn't found.
     """
 
     ready: bool = False
@@ -122,7 +122,7 @@ class Market(Protocol):
         """
 
     async def delete(self, resource_id: str) -> bool:
-        """Delete a resource, with force.
+        """Delete a resource, with the API's option `force`.
 
         Returns True if the deletion was accepted or has already happened (409), and False if the resource isn't
         found (404).
@@ -132,8 +132,8 @@ class Market(Protocol):
 class Prober(Protocol):
     """Connects to machines from outside.
 
-    In all methods, `vendor` is the machine's vendor: at most two host names per vendor are resolved at the same
-    time.
+    In all methods, `vendor` is the machine's vendor. It is needed because at most two host names per vendor are
+    resolved at the same time.
     """
 
     async def banner(self, host: str, port: int, vendor: str | None = None) -> bool:
@@ -177,7 +177,7 @@ class KeySource(Protocol):
 
 
 class DirectPosts(Protocol):
-    """Messages that bypass the outbox, for when the store can't accept them."""
+    """Sends messages to people without the outbox, for when the store doesn't accept any messages."""
 
     async def post(self, user: str, event: Event[AlertFacts]) -> bool:
         """Send an event about the account to a person. Return whether Slack accepted the message. Never raises."""

@@ -154,8 +154,8 @@ class Report(Frozen):
     peers: tuple[str, ...] = ()
     """The open SSH connections, except the bot's own.
 
-    Each is a short hash of the peer's address and port. Hashes are enough to recognize a connection in the next
-    probe run, and no address has to be stored.
+    Each connection is represented by a short hash of the client's address and port. Hashes are enough to recognize
+    a connection in the next probe run, and no address has to be stored.
     """
     models: tuple[GpuModel, ...] = ()
     setup: SetupProgress | None = None
@@ -268,8 +268,8 @@ class RecentUse(Frozen):
     gpus: tuple[GpuUse, ...] = ()
     """Each GPU with its highest reading during the last `idle.after`."""
     connections: int = 0
-    """The number of connections in the newest report that are older than two minutes."""
+    """In the newest report, the number of connections that are older than two minutes."""
     new_connections: int = 0
-    """The number of newer connections in the newest report."""
+    """In the newest report, the number of connections of at most two minutes."""
     hours: tuple[int | None, ...] = ()
     """The load in each of the last 24 hours, in percent, oldest first. None for an hour without readings."""

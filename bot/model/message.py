@@ -36,7 +36,7 @@ class MessageKind(StrEnum):
     REMINDER = "reminder"
     """A live message in one approver's direct messages. It lists the requests that waited when it was sent."""
     QUESTION = "question"
-    """A live message in one admin's direct messages, about one question to the admins, caused by one event."""
+    """A live message to one admin about one question to the admins, caused by one event."""
     HOME = "home"
     """The Home tab of one person, kept up to date from the first time that they open it."""
     QUOTE = "quote"
@@ -273,7 +273,10 @@ class Message(Frozen):
 
     @property
     def shown_again(self) -> bool:
-        """True if the message must be edited even if its content is unchanged: nobody knows what Slack shows."""
+        """True if the message must be edited even if its content is unchanged.
+
+        That is the case if nobody knows what Slack shows.
+        """
         return self.ts is not None and self.digest == ""
 
 

@@ -197,7 +197,7 @@ class EndTimes(Frozen):
     rental_id: str
     owner: str
     newest: bool
-    """True if this is the rental's last attempt. `accepted_at` and the lease belong to that attempt."""
+    """True if this is the rental's last attempt, to which `accepted_at` and the lease belong."""
     intended_at: Instant
     accepted_at: Instant | None
     ends_at: Instant | None
@@ -256,7 +256,10 @@ class Change:
     resources: tuple[Resource, ...] = ()
     ledger: tuple[LedgerRow, ...] = ()
     under_claim: bool = False
-    """True if everything except the facts is written only while this process holds the claim on the rental."""
+    """True if everything except the facts is written only while this process holds the claim on the rental.
+
+    A claim is the temporary right of one process to work on the rental.
+    """
     releases_claim: bool = False
     """True if the change ends the claim on the rental. Only the step that holds the claim sets this."""
     probed_at: datetime | None = None

@@ -209,7 +209,7 @@ class RentalList(Frozen):
     idle: int = 0
     """The number of idle machines in the whole team."""
     to_decide: tuple[RentalSummary, ...] = ()
-    """The first few requests and extensions that the reader may decide. Empty unless they asked for them."""
+    """The first few requests and extensions that the reader may decide. Only set if the reader asked for them."""
     more_to_decide: int = 0
     """The number of further requests and extensions that wait."""
     unmanaged_total: UnmanagedTotal = UnmanagedTotal()
@@ -273,13 +273,13 @@ class Shared(Frozen):
     names: tuple[str, ...]
     """The names of all people whom the owner named and who have access, including those who had it before."""
     without_key: tuple[str, ...]
-    """The names of those among them who have no SSH key. They have been asked for one."""
+    """The names of the people in `names` who have no SSH key. They have been asked for one."""
     gone: tuple[str, ...] = ()
     """The names of people who had access before but may not any more, because they left or became guests."""
     key_lines: tuple[str, ...] = ()
     """The keys that the owner has to add to the machine. Empty if the purchase can still send them."""
     removable: tuple[str, ...] = ()
-    """The keys of all these people that can be removed again without locking anybody else out."""
+    """The keys of the named people that can be removed again, because nobody else with access uses them."""
 
 
 class Over(StrEnum):

@@ -39,9 +39,10 @@ async def not_ours(context: Context, interaction: UserInteraction, value: Questi
 
 
 async def destroy(context: Context, interaction: UserInteraction, value: QuestionValue) -> Outcome:
-    """Destroy an unmanaged machine, after turning it into a rental of the admin so that its cost is recorded.
+    """Destroy an unmanaged machine.
 
-    There is no reply, because the message with the question and the card of that rental show the decision.
+    First, the machine becomes a rental of the admin, so that its cost is recorded. There is no reply, because the
+    message with the question and the card of that rental show the decision.
     """
     typed = interaction.inputs.get(Field.MACHINE_NAME, "")
     with below(Field.MACHINE_NAME, Mistake):
@@ -50,7 +51,7 @@ async def destroy(context: Context, interaction: UserInteraction, value: Questio
 
 
 async def readopt_all(context: Context, interaction: UserInteraction, value: QuestionValue) -> Outcome:
-    """Re-adopt all machines that a question is about, except those for which this is impossible.
+    """Re-adopt all machines that a question is about. Machines that can't be re-adopted are skipped.
 
     The bot asks this question after the database was restored from a backup that doesn't contain these machines.
     There is no reply, because the message with the question is updated to show the decision.

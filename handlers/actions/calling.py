@@ -1,12 +1,13 @@
 """Calls the actions of `bot/lifecycle/actions` for buttons, dialogs and typed commands.
 
 The modules in this package have one handler for each action. The action's button, dialog and typed command all
-lead to the same handler, which creates the action from the value that they carry and passes it to `carry_out`. It
-also passes two functions: one returns the dialog in which the person confirms what the action would do, and the
-other returns the reply that says what was done.
+lead to this handler, which creates the action and passes it to `carry_out`. The handler also passes two functions.
+One returns the dialog in which the person confirms what the action would do. The other returns the reply that says
+what was done.
 
-If the fields of the value are the same as those of the action, `does` creates the handler. For a button that only
-shows something, `shows` does. The constant `ON` of each module maps buttons and dialogs to their handlers.
+Buttons and dialogs carry a value, such as the rental's ID. If the fields of the value are the same as those of the
+action, `does` creates the handler. For a button that only shows something, `shows` creates the handler. The
+constant `ON` of each module maps buttons and dialogs to their handlers.
 """
 
 from __future__ import annotations
@@ -122,7 +123,7 @@ def shows(
 def below(field: Field, *errors: type[GpubotError]) -> Iterator[None]:
     """Show errors of these types below an input of the submitted dialog, which stays open.
 
-    If the `with` block raises such an error, the error is replaced with InvalidForm, which has this effect.
+    If the `with` block raises such an error, InvalidForm is raised instead.
     """
     try:
         yield

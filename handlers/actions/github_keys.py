@@ -54,8 +54,8 @@ def _check_pace(context: Context, interaction: UserInteraction) -> None:
 async def open_choice(context: Context, interaction: UserInteraction, value: GithubNameValue) -> Outcome:
     """Open the dialog for choosing among the keys that a GitHub user currently has.
 
-    If the person has already saved all of these keys, or may not add any more keys, show the list of the
-    keys again instead.
+    If the person has already saved all of these keys, or may not add any more keys, show the list of keys again
+    instead.
     """
     found = await _look(context, interaction, value.name)
     if not found.new or not found.room:

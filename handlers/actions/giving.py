@@ -14,7 +14,7 @@ from handlers.messages import giving as views
 async def give(context: Context, interaction: UserInteraction, value: ShareValue) -> Outcome:
     """Offer a machine to another person, who has an hour to accept it.
 
-    Raises Mistake if the value doesn't name exactly one person, which can't happen with the bot's own buttons.
+    Raises Mistake if the value doesn't contain exactly one person. The bot's own buttons never have such a value.
     """
     if len(value.people) != 1:
         command = f"/gpu give {value.rental_id}"

@@ -89,9 +89,9 @@ async def ask_for(
 ) -> Outcome:
     """Start a search for a request that was typed after `get` or `wait`, or entered in the form.
 
-    `earlier` is the search that the new request replaces. Normally, its conditions for waiting, such as how long
-    to wait, don't apply to the new request. But if the earlier request is waiting for approval, its conditions are
-    kept unless the person typed new ones.
+    `earlier` is the search that the new request replaces. Normally, the conditions for waiting of the earlier
+    search, such as how long to wait, don't apply to the new request. But if the earlier request is waiting for
+    approval, they are kept unless the person typed new conditions.
     """
     waitlist_entry = None
     if earlier is not None and earlier.changes is None:
@@ -163,8 +163,8 @@ async def changed_quote(context: Context, interaction: UserInteraction, value: F
 def channel_of(interaction: UserInteraction, earlier: Quote | None) -> str:
     """Return the channel that the request is for.
 
-    A search that repeats or changes an earlier one keeps the channel of the earlier search, even if the button was
-    clicked in another channel.
+    If a search repeats or changes an earlier search, it keeps the channel of the earlier search. This applies even
+    if the button was clicked in another channel.
     """
     return earlier.asked_in if earlier else interaction.origin.channel
 
@@ -172,8 +172,8 @@ def channel_of(interaction: UserInteraction, earlier: Quote | None) -> str:
 async def rent(context: Context, interaction: UserInteraction, value: OfferValue) -> Outcome:
     """Rent an offer, or request approval for it.
 
-    If this person is already renting the same kind of machine and hasn't asked for another one, nothing is rented.
-    The reply then asks whether they want a second machine.
+    If this person is already renting the same kind of machine, the reply asks whether they want a second machine.
+    Nothing is rented until they have confirmed this.
     """
 
     def dialog(wanted: Confirmation[RentPlan], reader: Reader) -> Modal:
@@ -200,9 +200,10 @@ def rent_dialog(
     another: bool = False,
     first_line: str = "",
 ) -> Modal:
-    """Return the dialog in which the person confirms an expensive rental, or the request for its approval.
+    """Return the dialog in which the person confirms an expensive rental.
 
-    `first_line` is shown above everything else.
+    If the rental needs approval, the person confirms that they want to request it. `first_line` is shown above
+    everything else.
     """
     offer, approval = choice.offer, ""
     if choice.needs_approval:

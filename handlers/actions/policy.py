@@ -40,7 +40,10 @@ from handlers.phrases.format import (
 
 
 async def reload(context: Context, interaction: UserInteraction, _: NoValue) -> Outcome:
-    """Reload the policy file, and report which rules have changed, or the mistakes in the file."""
+    """Reload the policy file, and reply with the rules that have changed.
+
+    If the file contains mistakes, reply with the mistakes instead.
+    """
     try:
         done = await reload_policy(context.deps, interaction.person)
     except WrongPolicy as wrong:
@@ -231,7 +234,7 @@ def _notices(rules: Rules) -> str:
 
 
 def _before(notices: Sequence[timedelta]) -> str:
-    """Return the times of the notices before an end: `2 h before and again 30 min before`."""
+    """Return the times of the notices before a rental ends: `2 h before and again 30 min before`."""
     return " and again ".join(f"{span(notice)} before" for notice in notices)
 
 
@@ -278,7 +281,7 @@ def _keeping(rules: Rules) -> list[str]:
 
 
 def percent(share: Decimal) -> str:
-    """Return a share such as 0.8 as a percentage that isn't rounded: `80%`."""
+    """Return a share such as 0.8 as an exact percentage: `80%`."""
     return f"{(share * 100).normalize():f}%"
 
 
@@ -313,7 +316,7 @@ def shown(view: PolicyView, reader: Reader) -> Rendered:
 
 
 def reloaded(keys: Sequence[str]) -> Rendered:
-    """Return the reply that lists the changes after the policy file was read again."""
+    """Return the reply after the policy file was read again. It lists the changes in the rules."""
     if not keys:
         return reply("I read the policy file again. Nothing has changed.")
     return reply(

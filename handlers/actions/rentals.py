@@ -107,7 +107,10 @@ async def destroy(context: Context, interaction: UserInteraction, value: RentalV
 
 
 EXTENSION_HOURS = (1, 2, 4, 8, 12, 24, 48)
-"""The numbers of hours to choose from in the extension dialog. Those that the rules don't allow are left out."""
+"""The numbers of hours to choose from in the extension dialog.
+
+Numbers that the rules don't allow are left out.
+"""
 
 
 GRACEFUL_DESTROY = "script_first"
@@ -164,7 +167,7 @@ def _graceful_destroy_box(script_for: timedelta | None) -> Json | None:
 
 
 def extend_form(details: RentalDetails, reader: Reader) -> Modal:
-    """Return the dialog with the extensions that the rules allow, or one that says why there are none."""
+    """Return the dialog with the extensions that the rules allow. If there are none, the dialog says why."""
     rental, rules, now = details.rental, reader.rules, reader.now
     name = f"{owner(details)}'s {machine(rental)}"
     choices = extension_hours(rental, rules, now)
@@ -195,7 +198,10 @@ def extend_form(details: RentalDetails, reader: Reader) -> Modal:
 def extend_dialog(
     details: RentalDetails, longer: LongerLease, value: ExtendValue | UntilValue, reader: Reader
 ) -> Modal:
-    """Return the dialog in which the person confirms an expensive extension, or the request for its approval."""
+    """Return the dialog in which the person confirms an expensive extension.
+
+    If the extension needs approval, the person confirms that they want to request it.
+    """
     rental, terms = details.rental, longer.proposal.terms
     length, over = span(longer.span), longer.proposal.over
     rate = terms.price if rental.rate is None else rental.rate

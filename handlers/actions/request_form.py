@@ -47,7 +47,7 @@ _log = structlog.get_logger("gpubot.handlers")
 
 
 async def chosen(context: Context, interaction: UserInteraction) -> ShowPrice:
-    """Return the request whose price the form should show, or the reason why there is no price."""
+    """Return the request whose price the form should show. If there is no price, return the reason instead."""
     person = interaction.person
     if not interaction.inputs.get(Field.GPU):
         return ShowPrice(person=person, message=NOTHING_CHOSEN)
@@ -266,14 +266,14 @@ def form_dialog(
 
 
 def _cap(wanted: Request) -> str:
-    """Return the highest price as a person would type it: `2.50`, `20.00 in all`, or an empty text."""
+    """Return the highest price as a person would type it: `2.50` or `20.00 in all`. Empty if there is none."""
     if wanted.max_total is not None:
         return f"{dollars(wanted.max_total)} in all".replace("$", "").replace(",", "")
     return "" if wanted.max_gpu_rate is None else say_rate(wanted.max_gpu_rate).removeprefix("$")
 
 
 def _length_or_end(length: timedelta, end: datetime | None, wanted: Request, zone: str) -> str:
-    """Return the lease as a person would type it: a length, or the end that was requested instead."""
+    """Return the lease as a person would type it: its end if the request names one, and otherwise its length."""
     if end is None or wanted.starts_at is not None:
         return say_span(length)
     return f"until {end_text(end, zone)}"
@@ -301,8 +301,8 @@ def _up_to(wanted: Request, rules: Rules, zone: str) -> Json | None:
 def _setup_select(chosen: str | None, rules: Rules) -> Json | None:
     """Return the input for a setup script, or None if the rules have no setup scripts.
 
-    If the rules no longer contain `chosen`, it remains an option, and submitting the form reports that it was
-    removed.
+    `chosen` remains an option even if the rules no longer contain this script. Submitting the form then reports
+    that the script was removed.
     """
     names = list(rules.setup)
     return _choice(Field.SETUP, "Setup", ("None", NO_SETUP), names, chosen) if names else None
@@ -318,8 +318,8 @@ def _project_select(chosen: str | None, projects: Sequence[str]) -> Json | None:
 def _no_probe_box(wanted: Request, rules: Rules) -> Json | None:
     """Return the checkbox for `no-probe`, or None if the rules switch the probe off.
 
-    Checking the box switches the probe off. A box that switches the probe on would be wrong: a form of an older
-    version of the bot has no such box, so submitting the form would switch the probe off.
+    Checking the box switches the probe off. A box that switches the probe on would be dangerous: forms that an
+    older version of the bot opened have no such box, so submitting them would switch the probe off.
     """
     if rules.idle.probe is ProbeKind.NONE:
         return None

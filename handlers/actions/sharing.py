@@ -101,7 +101,7 @@ def answer(result: Shared) -> Rendered:
 
 
 def _without_key(result: Shared) -> str:
-    """Return the names of the people without an SSH key, and how they can log in once they have one."""
+    """Return a text that names the people without an SSH key and says how to log in with a new key."""
     rental, no_key = result.rental, without_key_text(result.without_key)
     if not no_key or rental.state is not State.READY:
         return no_key

@@ -57,7 +57,7 @@ KEEP_FOR = timedelta(hours=4)
 """The default duration of `/gpu keep`."""
 
 ABOUT_ONE = frozenset({Topic.TIME, Topic.BROKEN})
-"""The topics of sentences, such as "it's broken", that only make sense for a single rental."""
+"""The topics that only make sense for a single rental, as in the sentence "it's broken"."""
 
 MOST = 10
 """The maximum number of rentals that get a button. `/gpu list` shows all of them."""
@@ -91,7 +91,7 @@ async def carry_out(context: Context, interaction: UserInteraction, command: com
 
 
 def _meaning(context: Context, interaction: UserInteraction, command: commands.RentalCommand) -> Meaning:
-    """Return the functions and texts for a command, and for asking which rental it is about.
+    """Return the functions and texts that `carry_out` needs for this command.
 
     Returns:
         - The function that carries out the command for a rental ID.
@@ -192,7 +192,7 @@ async def about_rental(
 async def keep_longer(
     context: Context, interaction: UserInteraction, value: RentalValue, *, command: Longer
 ) -> Outcome:
-    """Ask whether to extend the rental by the length, or until the end, that `command` contains.
+    """Ask whether to extend the rental. `command` contains the length of the extension, or the new end.
 
     A text such as "until 6" can mean 6:00 or 18:00. The reply offers both ends, except an end to which the lease
     can't be extended. If no end remains, this raises the same errors as `Extend`.

@@ -95,7 +95,7 @@ def report_text(shown: SpendReport, reader: Reader) -> str:
 
 
 def of_owner(shown: OwnerMonth) -> Rendered:
-    """Return a text with the amount that a rental's owner has spent this month, and how much of that was idle.
+    """Return a text with the amount that a rental's owner has spent this month, and the share of idle machines.
 
     Approvers can read this text before they decide about a request of the owner.
     """

@@ -103,10 +103,10 @@ async def _answer(
 
 
 async def suggest(context: Context, interaction: UserInteraction, *, bot: str) -> Outcome:
-    """Suggest how to write a command, in reply to a message that contains other text before the bot's mention.
+    """Suggest how to write a command, in reply to a message with other text before the mention of the bot.
 
-    Nothing is carried out, because such a message may only talk about the bot. `bot` is the bot's own user ID.
-    Raises Mistake if the text isn't a command.
+    Nothing is carried out, because such a message may be about the bot rather than addressed to it. `bot` is the
+    bot's own user ID. Raises Mistake if the text isn't a command.
     """
     person, text = interaction.person, interaction.text
     command = _parse(context, person, text)

@@ -41,7 +41,10 @@ class Pace:
         """For each person, the number of uses that are left, and the `monotonic` time at which it was computed."""
 
     def wait(self, user_id: str, monotonic: float) -> int:
-        """Return 0, and count one use, if the person may do it now. Otherwise return the seconds to wait."""
+        """Return 0, and count one use, if the person may do it now.
+
+        Otherwise, return the number of seconds to wait.
+        """
         left, at = self._left.pop(user_id, (float(self._at_once), monotonic))
         left = min(left + (monotonic - at) * self._per_second, self._at_once)
         allowed = left >= 1
@@ -61,7 +64,7 @@ up a price for a forgotten form, the price isn't shown.
 
 @dataclass
 class Turn:
-    """A choice that a person made in an input of an open form, which changes the price to show."""
+    """A person's choice in an input of an open form. The form must then show the price of this choice."""
 
     view_id: str
     hash: str
@@ -129,7 +132,7 @@ class Context:
     catalog: Callable[[], Catalog | None]
     """Returns the most recently read catalog without waiting, or None before the first read."""
     key_source: KeySource
-    """The source of people's public keys, which is GitHub."""
+    """The place from which people's public keys are read: GitHub."""
     prices: Prices
     """Computes the prices for the choices in the request form."""
     people: People
@@ -139,13 +142,14 @@ class Context:
     block_types: BlockTypes
     """The block types that Slack accepts in dialogs and acknowledgements. Delivery uses the same object."""
     others_work: Callable[[], bool] = lambda: False
-    """Returns whether another process is working, which matters if this machine's clock is wrong.
+    """Returns whether another process is working.
 
-    This process then leaves events unacknowledged, so that Slack sends them to the other process sooner or later.
+    If so, and if this machine's clock is wrong, this process leaves events unacknowledged. Slack then sends them
+    again, sooner or later to the other process.
     """
     gate: Gate = field(default_factory=Gate)
     hints: Pace = field(default_factory=lambda: Pace(at_once=1, per_second=1 / 3600))
-    """Limits how often a person who mentions the bot within a sentence is told how to write a command."""
+    """Limits how often a person who mentions the bot within a sentence gets a hint on how to write a command."""
     commands: Pace = field(default_factory=lambda: Pace(at_once=10, per_second=5))
     """Limits how often a person may type commands."""
     github: Pace = field(default_factory=lambda: Pace(at_once=6, per_second=0.1))
@@ -163,7 +167,7 @@ class Context:
         return self if deps is self.deps else replace(self, deps=deps)
 
     def reader(self, person: Person) -> Reader:
-        """Return the person's view of an answer: the rules, the current time, and the person's time zone."""
+        """Return the data that a person's reply depends on: the rules, the current time and the time zone."""
         return Reader(id=person.id, rules=self.deps.rules, now=self.deps.clock.now(), zone=person.tz)
 
     def known_catalog(self) -> Catalog:

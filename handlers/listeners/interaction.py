@@ -60,16 +60,16 @@ class Origin(Frozen):
 
     channel: str = ""
     response_url: str = ""
-    """Empty if there is no URL, or if it has expired."""
+    """The URL to which answers can be posted. Empty if there is no URL, or if it has expired."""
     ephemeral: bool = False
     """True if the person clicked in a message that only they see. The answer may replace such a message."""
     on_surface: bool = False
     """True if the person clicked in a live message, which the bot edits whenever its content changes."""
     thread_ts: str = ""
-    """The thread that contains the message to the bot, or the message whose button was clicked.
+    """The thread of the message that was written to the bot, or of the message whose button was clicked.
 
-    Empty if that message is the first one of a thread, because the person may not have opened the thread, and
-    would then overlook an answer in it.
+    Empty if that message is the first message of a thread. In this case, the person may not have opened the
+    thread, and would overlook an answer in it.
     """
     opened_at: int = 0
     """The wall-clock time at which the submitted modal was opened, as a Unix time. 0 if no modal was submitted."""
@@ -81,9 +81,9 @@ class ModalMetadata(Frozen):
     model_config = ConfigDict(extra="ignore")
 
     value: str = ""
-    """The value as encoded by `Value.encode`."""
+    """The modal's value, as encoded by `Value.encode`."""
     value_type: str = ""
-    """The value's TYPE_NAME."""
+    """The TYPE_NAME of the modal's value."""
     origin: Origin = Origin()
 
     @classmethod
@@ -136,8 +136,8 @@ class Interaction(Frozen):
     def reply_to(self) -> Destination:
         """Return the destination of an answer.
 
-        An answer goes to the `response_url` if there is one. Without one, a mention is answered in its channel,
-        with a message that only this person sees. Everything else is answered in the person's direct messages.
+        If there is a `response_url`, the answer goes to this URL. Otherwise, a mention is answered in its channel,
+        with a message that only this person sees, and everything else is answered in the person's direct messages.
         """
         if self.origin.response_url:
             return to_response_url(self.origin.response_url)
@@ -156,7 +156,7 @@ class UserInteraction(Interaction):
 
 
 class Reply(Frozen):
-    """A reply that only this person sees, unless `replaces_for_all` is set."""
+    """A reply to the person. Other people can see the reply only if `replaces_for_all` is set."""
 
     content: Rendered
     replaces_original: bool = False
@@ -220,8 +220,8 @@ def command(body: Mapping[str, Any]) -> Interaction:
         kind=InteractionKind.COMMAND,
         name=text(body, "command"),
         user_id=text(body, "user_id"),
-        # The payload's team is that of the channel. It may differ from the person's own team, so it must not be
-        # used to decide whether the person is an outsider. Outsiders can't run slash commands anyway.
+        # The team in the payload is the team of the channel. It may differ from the person's own team, so it must
+        # not be used to decide whether the person is an outsider. Outsiders can't run slash commands anyway.
         team_id="",
         origin=Origin(channel=text(body, "channel_id"), response_url=text(body, "response_url")),
         trigger_id=text(body, "trigger_id"),
@@ -309,18 +309,18 @@ def _checked(element: Mapping[str, Any]) -> str:
 
 
 def part(body: Mapping[str, Any], key: str) -> Mapping[str, Any]:
-    """Return an object from a payload, or an empty one if it is missing."""
+    """Return an object from a payload. Empty if the object is missing."""
     found = body.get(key)
     return found if isinstance(found, Mapping) else {}
 
 
 def parts(body: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:
-    """Return the objects in a list of a payload, or an empty list if it is missing."""
+    """Return the objects in a list of a payload. Empty if the list is missing."""
     found = body.get(key)
     return [one for one in (found if isinstance(found, list) else []) if isinstance(one, Mapping)]
 
 
 def text(body: Mapping[str, Any], key: str) -> str:
-    """Return a text from a payload, or an empty one if it is missing."""
+    """Return a text from a payload. Empty if the text is missing."""
     found = body.get(key)
     return found if isinstance(found, str) else ""

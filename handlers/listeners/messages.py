@@ -63,7 +63,7 @@ async def posted(context: Context, event: Mapping[str, Any], bot_user_id: str | 
         kind=InteractionKind.MESSAGE,
         name=text(event, "type"),
         user_id=user,
-        # As for a command, the payload's team may not be the person's own. users.info shows whether the person is
+        # The payload may contain a different team than the person's own. users.info shows whether the person is
         # a member.
         team_id="",
         origin=Origin(channel=channel, thread_ts=text(event, "thread_ts")),
@@ -80,7 +80,7 @@ async def posted(context: Context, event: Mapping[str, Any], bot_user_id: str | 
 def text_to_bot(typed: str, bot: str, *, direct: bool) -> Addressed | None:
     """Return the part of a message that is addressed to the bot, without quoted lines and without the mention.
 
-    None if only a quotation mentions the bot, or if a direct message is empty.
+    None if the bot is mentioned only in a quotation, or if a direct message is empty.
     """
     own = "\n".join(line for line in typed.splitlines() if not line.lstrip().startswith(_QUOTED)).strip()
     mention = re.compile(rf"<@{re.escape(bot)}(?:\|[^<>]*)?>[\s,:]*")

@@ -65,8 +65,9 @@ async def submitted(context: Context, interaction: UserInteraction) -> Outcome:
 async def click(context: Context, interaction: UserInteraction) -> Outcome:
     """Handle a click on any button, or a choice in an input of an open dialog.
 
-    If the database was restored from a backup, and no longer contains the button's rental or question, the message
-    is replaced by one without buttons. Raises Mistake if an earlier version of the bot posted the button.
+    A database that was restored from a backup may no longer contain the rental or question that the button is
+    about. The message is then replaced by a message without buttons. Raises Mistake if an earlier version of the
+    bot posted the button.
     """
     if interaction.kind is InteractionKind.CHOICE:
         # Only the request form reacts to a choice, by updating its price. Slack also reports choices in the menus

@@ -82,7 +82,9 @@ async def channel_changed(context: Context, event: Event, _: str | None) -> None
 
 
 async def home_opened(context: Context, event: Event, _: str | None) -> None:
-    """Handle app_home_opened: schedule publishing the Home tab, unless Slack already shows the current version.
+    """Handle app_home_opened: schedule publishing the Home tab.
+
+    Does nothing if Slack already shows the current version of the tab.
 
     Once somebody has opened their Home tab, it is published again whenever its content changes.
     """

@@ -1,7 +1,7 @@
 """Wraps every listener: looks up the person, runs the handler, stores the reply, and acknowledges.
 
-Slack sends a command or a click only once, even if it isn't acknowledged. So that nothing is lost if the process
-dies, the person's action and the reply to it are committed before the acknowledgement.
+Slack sends a command or a click only once, even if it isn't acknowledged. The person's action and the reply are
+committed before the acknowledgement, so that nothing is lost if the process dies.
 
 No exception may leave a listener, because Bolt would then not acknowledge, even if `ack` was called
 (slack_bolt/listener/asyncio_runner.py).
@@ -65,7 +65,7 @@ MAX_INPUT_ERROR = 300
 """The maximum length of an error that is shown below an input of a modal, in characters."""
 
 _COMMITS: ContextVar[list[None] | None] = ContextVar("commits", default=None)
-"""A list with one entry for each commit of the running listener. None outside of a listener."""
+"""A list with one entry for each commit of the running listener. None if no listener is running."""
 
 _log = structlog.get_logger("gpubot.handlers")
 
@@ -182,8 +182,8 @@ def _begin_rest(
 ) -> None:
     """Start the work that follows the acknowledgement.
 
-    This work sends a `reply` that couldn't be stored, opens a modal, or looks up and shows the price for the
-    choices in the request form.
+    There are three kinds of such work: sending a reply that couldn't be stored, opening a modal, and showing the
+    price for the choices in the request form.
     """
     opens = interaction.kind in {InteractionKind.COMMAND, InteractionKind.CLICK}
     opening = outcome if isinstance(outcome, OpenModal) and opens else None
@@ -198,7 +198,7 @@ def _begin_rest(
 async def _call_slack(
     context: Context, interaction: Interaction, reply: Reply | None, opening: OpenModal | None
 ) -> None:
-    """Send the reply, if it couldn't be stored, and open the modal, if there is one."""
+    """Send the reply if it couldn't be stored. Open the modal if there is one."""
     if reply is not None:
         await responses.send(context, interaction, reply)
     if opening is not None:
@@ -350,9 +350,9 @@ async def _open(context: Context, interaction: Interaction, opening: OpenModal) 
 def _view(context: Context, interaction: Interaction, opening: OpenModal) -> dict[str, Any]:
     """Return a modal's view including its metadata.
 
-    The view contains only types of blocks that Slack has accepted before, because a refused view could not be
-    corrected. If the view is part of an acknowledgement, Slack doesn't report the refusal. If the view is sent
-    with a trigger, the refused call may use up the trigger, so that a second attempt fails too.
+    The view contains only types of blocks that Slack has accepted before, because the bot couldn't react to a
+    refusal. If the view is part of an acknowledgement, Slack doesn't report the refusal. If the view is sent with
+    a trigger, the refused call may use up the trigger, so that a second attempt fails too.
     """
     # A modal that replaces another modal takes over the `response_url` of that modal. It must also take over
     # `opened_at`, because the age of the URL is computed from it.
@@ -365,7 +365,7 @@ def _view(context: Context, interaction: Interaction, opening: OpenModal) -> dic
 
 
 def _log_interaction(interaction: Interaction, result: str) -> None:
-    """Log an interaction and its result in one line, which contains only IDs.
+    """Log an interaction and its result in one line. The line contains only IDs.
 
     The value of a SHOW_LINE button is left out, because it contains text that somebody typed.
     """

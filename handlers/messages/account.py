@@ -38,8 +38,8 @@ def _no_approver_left(context: AlertContext[AccountFacts]) -> Rendered:
     return blocks.message(join(text, "Admins decide about requests until there is an approver again.", waiting))
 
 
-# --- a pause of buying. If the pause ended before the alert about it was posted, the reader gets one alert about
-# both. Normally, this is the alert about the end. For a reader who gets none, it is the alert about the pause
+# --- a pause of buying. If it ended before its alert was posted, a single alert says that buying was paused and
+# resumed. Normally, this is the alert about the end. Readers who get no such alert get it with the first one
 
 
 @alert(EventKind.PAUSED, needs=Needs.OTHER_END)
@@ -60,7 +60,10 @@ def _resumed(context: AlertContext[SaidFacts]) -> Rendered:
 
 
 def _pause_over(context: AlertContext, paused: Event[SaidFacts], resumed: Event) -> Rendered:
-    """Render a single alert about a pause of buying and its end, which came before the pause was announced."""
+    """Render one alert that says both that buying was paused and that it was resumed.
+
+    This is for a pause that ended before the alert about it was posted.
+    """
     times, by = context.times, actor(context.names, resumed)
     began = f"{_who_paused(context, paused)} paused buying {times.at_time(paused.at)}{_why(paused)}."
     ended = f"{sentence_case(by)} resumed buying {times.at_time(resumed.at)}, so machines can be rented again."
@@ -107,7 +110,7 @@ def _policy_refused(context: AlertContext[AccountFacts]) -> Rendered:
 
 @alert(EventKind.CHANNELS_CHARGE_LESS)
 def _channels_charge_less(context: AlertContext[AccountFacts]) -> Rendered:
-    """Render the notice that an upgrade changed who can charge a project from its channels."""
+    """Render the notice that an upgrade of the bot changed who can charge a project from its channels."""
     pairs = [line.partition(" ") for line in context.facts.detail.splitlines()]
     named = listed([f"{channel(one)} ({escape(project, 40)})" for one, _, project in pairs])
     text = join(
@@ -141,9 +144,10 @@ def _step_alert(context: AlertContext[AlertFacts]) -> Rendered:
 
 
 def _step_text(event: Event[AlertFacts], it: str, times: Times) -> str:
-    """Return sentences about a rental whose step fails or works again, or a machine that was deleted as overdue.
+    """Return sentences about a failure in the bot's work on a rental, or about its end.
 
-    `it` is the name of the rental or machine in the message.
+    They can also say that the bot deleted a machine that should have ended. `it` is the name of the rental or
+    machine in the message.
     """
     facts = event.facts
     if event.kind is EventKind.STEP_WORKS:

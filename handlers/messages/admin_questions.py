@@ -1,6 +1,6 @@
-"""Questions to the admins, and their dialogs.
+"""Questions to the admins, and the dialogs in which they decide.
 
-Each admin gets a message of their own. All of these messages are edited when one admin decides.
+Each admin gets a message of their own. When one admin decides, the messages to all admins are edited.
 """
 
 from __future__ import annotations
@@ -29,13 +29,16 @@ from handlers.phrases.use_text import current_use, status_text
 
 ASSIGN = "Assign an owner"
 HOURS = (1, 2, 4, 8, 12, 24, 48, 72)
-"""The hours to choose from in the dialog that assigns an owner, except those that the rules don't allow."""
+"""The choices of hours in the dialog that assigns an owner.
+
+Hours that the team's rules don't allow are left out.
+"""
 USUAL_HOURS = 24
 NAMES_SHOWN = 3
 MOST_SHOWN = 12
-"""The maximum number of undecided purchases in a list, and also of decided ones.
+"""The maximum number of undecided purchases in a list. The same maximum applies to the decided ones.
 
-It is limited because a paragraph holds 3,000 bytes.
+A longer list might not fit, because a paragraph can have at most 3,000 bytes.
 """
 AND_MORE = "And {} more."
 LONGEST_REASON = 200
@@ -43,7 +46,7 @@ LONGEST_REASON = 200
 
 @question(EventKind.UNMANAGED_MACHINE, EventKind.OWNER_LEFT)
 def admin_question(context: QuestionContext) -> Rendered:
-    """Render the message of one question as it is now."""
+    """Render the message about a question to the admins in its current state."""
     event, view, times = context
     match view.question.about:
         case Purchase() as purchase:
@@ -59,7 +62,7 @@ def question_value(question: AdminQuestion) -> QuestionValue:
 
 
 def _postponed(view: AdminQuestionView, times: Times) -> str:
-    """Return a sentence saying who postponed the question and until when. Empty if nobody did."""
+    """Return a sentence saying who postponed the question, and until when. Empty if nobody postponed it."""
     question = view.question
     if question.ask_again_at is None:
         return ""
@@ -92,7 +95,7 @@ def _purchase(purchase: Purchase, view: AdminQuestionView, event: Event, times: 
 
 
 class _Wording(NamedTuple):
-    """The pronouns, verbs and nouns that fit the number of machines in a purchase."""
+    """Pronouns, verbs and nouns in the singular or plural, for a purchase of one machine or of several."""
 
     this: str
     are: str
@@ -130,7 +133,10 @@ def _destroy_label(purchase: Purchase) -> str:
 
 
 def _not_running(purchase: Purchase) -> str:
-    """Return a sentence saying which machines aren't running, and when they can get an owner. Empty if all run."""
+    """Return a sentence saying which machines aren't running, and when they can get an owner.
+
+    Empty if all machines are running.
+    """
     alive = purchase.alive
     count = sum(not machine.runs for machine in alive)
     if count == 0:
@@ -171,14 +177,14 @@ def _answered(purchase: Purchase, view: AdminQuestionView, times: Times) -> str:
 
 
 def asked_twice(what: str) -> str:
-    """Return the text of a question that is a duplicate of another message's question."""
+    """Return the text that replaces a question if another message asks the same."""
     return f"Another message of mine also asks what to do with {what}. To decide, use the buttons of that message."
 
 
 def _what(purchase: Purchase) -> str:
-    """Return the machines of a purchase, such as `train-3, 1x H100 at Hyperstack`.
+    """Return the names and the GPUs of the machines in a purchase, such as `train-3, 1x H100 at Hyperstack`.
 
-    The machines of one purchase usually have the same name.
+    Machines that were bought together usually have the same name, which is then shown once.
     """
     shown = purchase.alive
     first = shown[0]
@@ -200,18 +206,18 @@ def _facts(purchase: Purchase, times: Times) -> str:
 
 
 def rate_text(purchase: Purchase) -> str:
-    """Return the total price of a purchase's machines, such as `at $4.20/h`."""
+    """Return the price of all machines of a purchase together, such as `at $4.20/h`."""
     rates = [machine.rate for machine in purchase.alive if machine.rate is not None]
     return "at an unknown price" if is_unpriced(purchase) else f"at {per_hour(sum(rates, start=Decimal(0)))}"
 
 
 def is_unpriced(purchase: Purchase) -> bool:
-    """Return whether the price of a machine is unknown, so that the cost of the purchase is unknown too."""
+    """Return whether the price of any machine of a purchase is unknown. The total cost is then unknown too."""
     return any(machine.rate is None for machine in purchase.alive)
 
 
 def _so_far(purchase: Purchase, spent: AccruedCost) -> str:
-    """Return the cost of a purchase, such as `, $48.30 so far`. Empty if a price is unknown."""
+    """Return the cost of a purchase, such as `, $48.30 so far`. Empty if the price of any machine is unknown."""
     return "" if is_unpriced(purchase) else f", {so_far(spent)}"
 
 
@@ -222,7 +228,7 @@ def _in_short(view: AdminQuestionView) -> str:
 
 
 def line(question: AdminQuestion, spent: AccruedCost, times: Times) -> str:
-    """Return the line about unmanaged machines in `/gpu list all`."""
+    """Return the line about the unmanaged machines of a purchase in `/gpu list all`."""
     purchase, word = question.purchase, "Not rented through me" if question.decided is None else "Not ours"
     return f"{word}: {_facts(purchase, times)}{_so_far(purchase, spent)}."
 
@@ -259,7 +265,7 @@ def _many(about: Purchases, view: AdminQuestionView, times: Times) -> Rendered:
 
 
 def repeated(view: AdminQuestionView) -> bool:
-    """Return whether another message asks about all of these machines."""
+    """Return whether another message already asks about all machines in this question."""
     return bool(view.parts) and all(one.purchase.same_as is not None for one in view.parts)
 
 
@@ -319,7 +325,10 @@ def _what_it_does(details: RentalDetails, times: Times) -> str:
 
 
 def give_owner(view: AdminQuestionView, *, rules: Rules) -> Modal:
-    """Render the dialog that assigns an owner to a machine, and a length if the machine has no end yet."""
+    """Render the dialog that assigns an owner to a machine.
+
+    If the machine has no end yet, the dialog also asks for the length of the lease.
+    """
     about = view.question.about
     guess, hours, then = None, None, None
     if isinstance(about, Purchase):
@@ -351,7 +360,7 @@ def give_owner(view: AdminQuestionView, *, rules: Rules) -> Modal:
 
 
 def not_ours(view: AdminQuestionView) -> Modal:
-    """Render the dialog that asks why the bot shouldn't manage these machines."""
+    """Render the dialog that asks for the reason why the bot shouldn't manage these machines."""
     return blocks.modal(
         Callback.NOT_OURS,
         "Not ours",
@@ -363,7 +372,7 @@ def not_ours(view: AdminQuestionView) -> Modal:
 
 
 def destroy(view: AdminQuestionView) -> Modal:
-    """Render the dialog that confirms that unmanaged machines are destroyed."""
+    """Render the dialog in which an admin confirms that unmanaged machines should be destroyed."""
     purchase = view.question.purchase
     wanted, typed, label = name_to_type(purchase), None, _destroy_label(purchase)
     if wanted is not None:

@@ -36,17 +36,17 @@ from handlers.phrases.rental_text import machines, so_far
 RESTORED = "My database was restored from an older backup."
 _LIST = "/gpu list shows your machines."
 
-# --- a click on a message that the database lacks
+# --- a click on a message that isn't in the restored database
 
 
 def unknown_rental(rental_id: str) -> Rendered:
-    """Render the replacement for a message about a rental that is missing from the restored database."""
+    """Render the text that replaces a message about a rental that is missing from the restored database."""
     lost = f"{escape(rental_id, 20)} is missing from my database, which was restored from an older backup."
     return blocks.message(f"{lost} Nothing was changed. The admins know. {_LIST}")
 
 
 def question_unknown() -> Rendered:
-    """Render the replacement for a question to the admins that is missing from the restored database."""
+    """Render the text that replaces a question to the admins that is missing from the restored database."""
     return blocks.message(
         f"This question is missing from my database, which was restored from an older backup. {_LIST}"
     )
@@ -60,7 +60,7 @@ def _unknown_rental(context: AlertContext[AlertFacts]) -> Rendered:
     return blocks.message(f"{text} {then}")
 
 
-# --- an end of which its owner is notified again
+# --- the end of a machine, which its owner is notified of again
 
 
 @thread(EventKind.ENDS_AGAIN)
@@ -70,7 +70,10 @@ def _ends_again(context: EventContext[EndFacts]) -> str:
 
 
 def ends_again(context: EventContext[EndFacts], name: str) -> str:
-    """Return sentences saying that the machine ends as before, or soon if that end has passed."""
+    """Return sentences saying when a machine ends, after the database was restored from a backup.
+
+    If the end in the backup has already passed, the machine ends after a grace period.
+    """
     event, times = context.event, context.times
     until = event.facts.until
     ends = f"{name} ends {times.at_time(until, event.at)} again"
@@ -84,13 +87,13 @@ def ends_again(context: EventContext[EndFacts], name: str) -> str:
 
 
 def readopted(admin: str, machine: str) -> str:
-    """Return a sentence saying that an admin re-adopted a machine."""
+    """Return a sentence saying that an admin restored a machine that was missing from the database."""
     return f"{admin} restored {machine}, because my database is from an older backup."
 
 
 @question(EventKind.BOUGHT_AFTER_BACKUP)
 def machines_bought_after_backup(context: QuestionContext) -> Rendered:
-    """Render the question about all machines that were bought after the backup."""
+    """Render the question to the admins about the machines that were bought after the backup."""
     about, view, times = context.view.question.about, context.view, context.times
     if not isinstance(about, Purchases):
         raise TypeError(f"question {view.question.id} is about no purchases")
@@ -132,7 +135,7 @@ def _lead(about: Purchases, view: AdminQuestionView, waiting: Sequence[AdminQues
 
 
 def _moved(about: Purchases, view: AdminQuestionView) -> str:
-    """Return a sentence saying how many more machines have messages of their own. Empty if there are none."""
+    """Return a sentence saying how many more machines are asked about in other messages. Empty if none are."""
     here = sum(len(one.purchase.machines) for one in view.parts)
     count = about.count - here
     if not here or count <= 0:
@@ -142,7 +145,7 @@ def _moved(about: Purchases, view: AdminQuestionView) -> str:
 
 
 def _undecided(question: AdminQuestion, view: AdminQuestionView, times: Times) -> str:
-    """Return the line about a machine that waits for a decision.
+    """Return the line about a machine for which an admin still has to decide.
 
     An example is `8x H100 (f6rat), Ana's, since 09:14 at $18.40/h, $27.60 so far.`
     """

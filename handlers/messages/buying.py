@@ -32,9 +32,10 @@ from handlers.phrases.lease_buttons import destroy_button, stop_button
 from handlers.phrases.rental_text import current_state, describe, machine_in, machines, place, reason, vendor
 
 GIVEN_UP = frozenset({Why.TOO_SLOW, Why.VENDOR_FAILED})
-"""The reasons for giving up an attempt that the vendor had accepted.
+"""The reasons why the bot gives up an attempt after the vendor had accepted it.
 
-The event GIVEN_UP has a reply of its own with the reason, so the reply about the next offer leaves the reason out.
+A reply in the thread already says why the attempt was given up (event GIVEN_UP). The reply about the next offer
+doesn't repeat the reason.
 """
 
 
@@ -51,7 +52,7 @@ _BLOCKED: Mapping[BuyingBlock, tuple[str, str]] = MappingProxyType(
         ),
     }
 )
-"""The reasons why nothing is bought for anyone, each in the present and in the past tense."""
+"""For each reason why nothing can be bought at all, a sentence in the present tense and one in the past tense."""
 
 
 @thread(EventKind.QUEUED)
@@ -65,14 +66,14 @@ def _queued(context: EventContext[RequestFacts]) -> str:
 def _tries_until(context: EventContext[UntilFacts]) -> str:
     """Return a sentence saying how long the bot keeps looking for an offer.
 
-    Empty once the rental no longer waits.
+    Empty if the rental isn't waiting for an offer any more.
     """
     until = context.facts.until
     return f"I'll keep trying until {context.times.time(until)}." if until and _waits(context) else ""
 
 
 def _stays(context: EventContext[UntilFacts]) -> str:
-    """Return a sentence saying that a request stays on the waitlist, and until when if that is known."""
+    """Return a sentence saying that a request stays on the waitlist, with the end of the wait if it is known."""
     until = context.facts.until
     when = f" until {context.times.time(until)}" if until and _waits(context) else ""
     return f"The request stays on the waitlist{when}."
@@ -109,7 +110,7 @@ def _matched(context: EventContext, at: str = "") -> str:
 
 
 def _why_not_allowed(context: EventContext[NotAllowedFacts], waits: bool) -> str:
-    """Return the reason why an offer was not rented, as a sentence. Empty if the event has none."""
+    """Return a sentence saying why the bot didn't rent an offer. Empty if the event contains no reason."""
     facts = context.facts
     why = _blocked(facts, facts.block, waits) if facts.block else escape(facts.detail or "", 300)
     return sentence(why) if why else ""
@@ -117,10 +118,10 @@ def _why_not_allowed(context: EventContext[NotAllowedFacts], waits: bool) -> str
 
 @direct(EventKind.NOT_ALLOWED_NOW)
 def _waits_on(context: EventContext[NotAllowedFacts]) -> Rendered:
-    """Render the message that says why a matching offer was not rented.
+    """Render the message that says why the bot didn't rent a matching offer.
 
-    While the rental stays on the waitlist, a button ends the wait. Once the rental has been bought or has ended,
-    the message also says when the offer matched, and adds the current state.
+    While the rental stays on the waitlist, the message has a button that ends the wait. Later, the message also
+    says when the offer matched, and whether a machine has been rented or the request is over.
     """
     rental = context.rental
     if rental.state is not State.QUEUED:
@@ -141,9 +142,10 @@ def _now(context: EventContext) -> str:
 
 
 def _blocked(facts: NotAllowedFacts, block: BuyingBlock, still: bool) -> str:
-    """Return the reason why nothing is bought for anyone.
+    """Return the reason why nothing can be bought at all.
 
-    It is in the present tense if the rental `still` waits, and otherwise in the past tense.
+    It is in the present tense if `still` is true, because the rental still waits. Otherwise it is in the past
+    tense.
     """
     who = paused_by(BuyingBlocked(block, by=facts.name, why=facts.detail or ""))
     now, then = _BLOCKED[block]
@@ -169,7 +171,10 @@ def _nothing_fits(context: EventContext[OfferFacts]) -> str:
 
 @direct(EventKind.NOTHING_FITS)
 def _rent_dearer(context: EventContext[OfferFacts]) -> Rendered:
-    """Render the message that no offer has matched yet, with a button that rents a more expensive one."""
+    """Render the message that no offer has matched yet.
+
+    It has a button that rents the cheapest offer above the highest price, if there is one.
+    """
     rental, facts, text = context.rental, context.facts, context.named_text
     if rental.state is not State.QUEUED:
         return blocks.message(f"{text} {_now(context)}", closed=rental.state.over)
@@ -185,7 +190,7 @@ def _rent_dearer(context: EventContext[OfferFacts]) -> Rendered:
 def _renting(context: EventContext[RentingFacts]) -> str:
     facts = context.facts
     price = f"at {per_hour(facts.rate)}" if facts.rate is not None else ""
-    # The card already names the model that the person clicked, so only a different one is named here.
+    # The card already names the GPU model that the person clicked. Name the model only if it is a different one.
     other = facts.gpu if facts.gpu != context.rental.terms.gpu else None
     what = machines(context.rental.request.count, other) if other else ""
     missing = left_out_text(context)
@@ -203,10 +208,7 @@ def _renting(context: EventContext[RentingFacts]) -> str:
 
 
 def _failed(vendor_name: str | None, why: Why, detail: str | None) -> str:
-    """Return the reason why an attempt failed, as a sentence.
-
-    If the market gave an explanation of its own, the sentence quotes it.
-    """
+    """Return a sentence saying why an attempt failed. It quotes the market's explanation if there is one."""
     if why is Why.ANSWERED_FAILED and detail:
         return _answered(vendor_name, detail)
     return sentence(reason(why, vendor_name))
@@ -218,10 +220,10 @@ def _answered(vendor_name: str | None, detail: str | None) -> str:
 
 
 def _against_clicked(context: EventContext[RentingFacts]) -> str:
-    """Return the price compared with the price that the person clicked.
+    """Return a comparison of the price with the one that the person clicked or allowed.
 
     An example is `, $0.27 more than the offer Ana clicked but within the limit that Ana accepted`. Empty if the
-    prices are equal, or if the event doesn't have both.
+    two prices are equal, or if the event doesn't contain both.
     """
     facts, who = context.facts, context.owner
     if facts.clicked is None or facts.rate is None or facts.rate == facts.clicked:
@@ -276,7 +278,7 @@ def _accepted(context: EventContext[AttemptFacts]) -> str:
 
 @direct(EventKind.ACCEPTED)
 def _rented(context: EventContext[AttemptFacts]) -> Rendered:
-    """Render the message for an owner on the waitlist that their machine was rented."""
+    """Render the message to an owner on the waitlist that a machine was rented for them."""
     rental, facts, times = context.rental, context.facts, context.times
     if rental.state not in {State.PROVISIONING, State.READY}:
         waits = rental.state in UNBOUGHT and not rental.state.over
@@ -325,7 +327,10 @@ def _unreachable(context: EventContext) -> str:
 
 
 def left_out_text(context: EventContext[RentingFacts]) -> str:
-    """Return sentences saying what the startup script of a purchase lacks, and how to add the missing keys."""
+    """Return sentences saying which keys or setup didn't get into a machine's startup script.
+
+    They also say how the owner can add the missing keys.
+    """
     left_out = context.facts.left_out
     if left_out is None:
         return ""

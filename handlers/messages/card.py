@@ -1,4 +1,4 @@
-"""The card: one message for each rental, which is edited as the rental changes."""
+"""The card, which is the main message about a rental. It is edited as the rental changes."""
 
 from __future__ import annotations
 
@@ -64,26 +64,29 @@ from handlers.phrases.rental_text import (
 from handlers.phrases.use_text import status_text
 
 FAILED_SHOWN = 3
-"""The maximum number of failed attempts that are listed while a machine starts. Earlier ones are only counted."""
+"""The maximum number of failed attempts that the card lists while a machine starts.
+
+If there are more, the card lists the latest ones and shows the number of earlier ones.
+"""
 REFRESH_EVERY = timedelta(seconds=30)
 """The bot time between two edits of the card while a machine starts."""
 REFRESH_IDLE_EVERY = timedelta(minutes=15)
 """The bot time between two edits of the card of an idle machine whose owner doesn't respond.
 
-The card shows idle times in whole steps of this length. Every poll renders the card again, so with whole minutes
-each poll would cause an edit.
+The card shows the idle time in whole steps of this length. It is also rendered after every poll of the machine, so
+an idle time in minutes would cause an edit after each poll.
 """
 REFRESH_AFTER_END = timedelta(seconds=10)
-"""The time after a machine's end at which its card is edited if the machine still runs.
+"""The time after a machine's end at which the card is edited if the machine is still running.
 
-By then, most machines are being destroyed.
+Usually, the machine is already being destroyed by then, and this edit isn't needed.
 """
 
 
 def card(details: RentalDetails, reader: Reader) -> Rendered:
-    """Render the card. Everyone in its channel may see the cost of the rental.
+    """Render the card. It shows the cost of the rental to everyone in the channel.
 
-    The first line of its text names the machine and the people: `Ready: 1x H100 (k7mq2) in EU for Ana with Ben.`
+    The text begins with the machine and the people: `Ready: 1x H100 (k7mq2) in EU for Ana with Ben.`
     """
     rental, now = details.rental, reader.now
     closed = rental.state.over and settled(details) and not may_be_replaced(rental, now)
@@ -114,7 +117,7 @@ def _for_whom(details: RentalDetails) -> str:
 
 
 def _lead(bold: str, *more: str) -> Part:
-    """Return a bold line with sentences below it."""
+    """Return a paragraph with a bold line and further sentences below it."""
     text = join(*more)
     return Part(join_lines(f"{bold}.", text), blocks.lines(f"*{bold}*", text))
 
@@ -133,8 +136,8 @@ def _undecided(details: RentalDetails, reader: Reader) -> Part:
     rental = details.rental
     lead = f"{state_word(details)}: {_for_whom(details)}"
     if rental.approver_decides and rental.card_channel == reader.rules.approvals_to:
-        # The message to the approvers is in the same channel and shows the price and the time of expiry. Don't
-        # repeat them here.
+        # The message to the approvers is in the same channel. It already shows the price and when the request
+        # expires.
         return _lead(lead, asked_now(details))
     return _lead(
         lead if rental.needs_later_end else f"{lead} at up to {highest(rental.terms)}",
@@ -146,7 +149,10 @@ def _undecided(details: RentalDetails, reader: Reader) -> Part:
 
 
 def _waits(details: RentalDetails, times: Times) -> list[Part]:
-    """Return the parts about a rental on the waitlist: its start, its limits, and the failed purchases so far."""
+    """Return the parts of the card for a rental on the waitlist.
+
+    They show its start, its cost limits, and how many purchases have failed so far.
+    """
     rental = details.rental
     request, posted = rental.request, rental.created_at
     until = rental.waitlist_entry.until if rental.waitlist_entry is not None else None
@@ -167,7 +173,10 @@ def _waits(details: RentalDetails, times: Times) -> list[Part]:
 
 
 def _failures(details: RentalDetails, times: Times) -> str:
-    """Return a sentence such as `I've tried 14 times, most recently at 03:10: Nebius seems to be sold out`."""
+    """Return a sentence such as `I've tried 14 times, most recently at 03:10: Nebius seems to be sold out`.
+
+    Empty if no attempt has failed.
+    """
     last = details.current
     if last is None or last.why is None:
         return ""
@@ -177,7 +186,7 @@ def _failures(details: RentalDetails, times: Times) -> str:
 
 
 def _plan(details: RentalDetails, now: datetime) -> Part:
-    """Return the checklist of a machine that is starting: its approval, failed attempts, and the current one."""
+    """Return the checklist of a starting machine: the approval, the failed attempts, and the current attempt."""
     rental = details.rental
     approved = [e for e in details.events if e.kind is EventKind.APPROVED and e.actor != rental.owner]
     done = [Task(f"{actor(details.names, event)} approved it", TaskStatus.COMPLETE) for event in approved[-1:]]
@@ -209,20 +218,20 @@ def _plan(details: RentalDetails, now: datetime) -> Part:
 def _failed(attempt: Attempt) -> bool:
     """Return whether an attempt failed or was given up.
 
-    False for an attempt without a clear answer, because its outcome isn't known yet.
+    False while the outcome is unknown because the market gave no clear answer.
     """
     unclear = attempt.state is AttemptState.UNKNOWN and attempt.why not in REPORTED_FAILED
     return attempt.why is not None and not unclear
 
 
 def _why_failed(attempt: Attempt) -> str:
-    """Return the reason why an attempt failed, with its vendor."""
+    """Return the reason why an attempt failed, with the name of the vendor."""
     why, name = reason(attempt.why or Why.NO_ANSWER, attempt.vendor), vendor(attempt.vendor)
     return why if why.startswith(name) else f"{name}: {why}"
 
 
 def _current(details: RentalDetails) -> tuple[str, str]:
-    """Return the current step as a title, such as `Nebius at $2.42/h`, and as a sentence."""
+    """Return the current step of a starting machine twice: as a title in the checklist, and as a sentence."""
     attempt, rental = details.current, details.rental
     if attempt is None or _failed(attempt):
         return "Trying the next offer", "I'm trying the next offer."
@@ -238,7 +247,7 @@ def _being_destroyed(details: RentalDetails) -> Part:
     rental, by = details.rental, ended_by(details)
     alarm = rental.alarm
     if alarm is None or alarm.count == 0:
-        # The reply in the thread quotes the operator's reason, so the card doesn't.
+        # If the operator destroys a machine, a reply in the thread quotes the reason. Leave it out here.
         who = f" by {person(details.names, by.actor)}" if by is not None else ""
         return _lead(f"{state_word(details)}{who}: {_for_whom(details)}")
     bills = f" {per_hour(rental.rate)}" if rental.rate else ""
@@ -289,7 +298,7 @@ def _ready(details: RentalDetails, reader: Reader) -> list[Part]:
 
 
 def _in_steps(use: Use, times: Times) -> Times:
-    """Round the current time down to a whole number of steps since the current usage status began."""
+    """Round down the time since the current usage status began to whole steps of REFRESH_IDLE_EVERY."""
     return changed(times, now=times.now - (times.now - use.since) % REFRESH_IDLE_EVERY)
 
 
@@ -298,7 +307,10 @@ def _is_starting(details: RentalDetails) -> bool:
 
 
 def _elapsed(details: RentalDetails, now: datetime) -> str:
-    """Return the time since the click or the approval, followed by the usual time if it is known."""
+    """Return the time since the click or the approval, and how long a start usually takes if that is known.
+
+    Examples are `40 s` and `40 s of about 3 min`.
+    """
     started = details.rental.procuring_since
     if started is None or now - started < timedelta(seconds=1):
         return ""

@@ -1,4 +1,4 @@
-"""Messages about the end of machines: lost, replaced, destroyed or still billing, and their total cost."""
+"""Messages about machines that end or have ended: lost, replaced, destroyed or still billing, and their cost."""
 
 from __future__ import annotations
 
@@ -57,9 +57,9 @@ from handlers.phrases.rental_text import (
 from handlers.phrases.use_text import idle_part
 
 NONE_LEFT = frozenset({Why.SOLD_OUT, Why.NOTHING_LEFT, Why.DEARER, Why.OTHER_GPU, Why.TOO_MANY_ATTEMPTS})
-"""The reasons for the failure of a request after which a matching machine may still become available."""
+"""Reasons why a request failed although a matching machine may become available later."""
 RESOURCES_NAMED = 8
-"""The maximum number of machines that an alarm names. One rental can't have more than that."""
+"""The maximum number of machines that an alarm names. A rental never has more machines than that."""
 
 
 @thread(EventKind.LOST)
@@ -79,9 +79,10 @@ def _lost(context: EventContext[EndedFacts]) -> str:
 
 @direct(EventKind.LOST)
 def _replace_it(context: EventContext) -> Rendered:
-    """Render the message that the vendor took back a machine.
+    """Render the message that a machine was lost, usually because the vendor took it back.
 
-    Until the machine's end, one button replaces it. Another notifies its owner as soon as there is an offer.
+    Until the time at which the machine would have ended, a button replaces it. Another button notifies the owner
+    as soon as there is an offer.
     """
     rental = context.rental
     replaceable = may_be_replaced(rental, context.reader.now)
@@ -118,9 +119,9 @@ def _who_destroys(context: EventContext[EndedFacts]) -> str:
 
 @direct(EventKind.DESTROYING)
 def _somebody_destroys_it(context: EventContext) -> Rendered:
-    """Render the message saying who destroys the machine.
+    """Render the message saying who is destroying the machine, or why.
 
-    The message isn't closed, because it is edited again when the machine has ended, and then shows the receipt.
+    The message isn't closed yet. When the machine has ended, the message is edited to show the receipt.
     """
     return changed(said_once(context), closed=False)
 
@@ -143,14 +144,17 @@ def _not_confirmed(context: EventContext[DeletionFacts]) -> str:
 
 
 def _which(facts: DeletionFacts) -> str:
-    """Return the resources that may still bill, such as ` (resource 3c90c3cc)`. Empty if none is known."""
+    """Return the IDs of the machines that may still be billing, such as ` (resource 3c90c3cc)`.
+
+    Empty if no ID is known.
+    """
     ids = [facts.resource_id, *facts.more_resources] if facts.resource_id else []
     named = first_few([short_resource_id(one) for one in ids], RESOURCES_NAMED)
     return f" (resource{'s' if len(ids) > 1 else ''} {listed(named)})" if ids else ""
 
 
 def short_resource_id(resource_id: str) -> str:
-    """Shorten a UUID to its first part, which is enough to find the resource. Other IDs are returned unchanged."""
+    """Return the first part of a UUID, which is enough to find the resource. Return any other ID unchanged."""
     known = identifier(resource_id, 60)
     return known.split("-")[0] if len(known) == 36 and known.count("-") == 4 else known
 
@@ -197,10 +201,10 @@ def _orphaned_resource(context: EventContext[DeletionFacts]) -> str:
 
 @thread(EventKind.ORPHAN_TERMINATED)
 def _orphan_terminated(context: EventContext[DeletionFacts]) -> str:
-    """Return sentences about the end of an orphaned machine and its cost.
+    """Return sentences about the end of an orphaned machine, and about its cost.
 
-    If the orphan came from a purchase that was reported as failed, this is the cost of the orphan alone.
-    Otherwise, it is the cost of the whole rental.
+    If the vendor had reported the machine's purchase as failed, the cost is that of the machine alone. Otherwise,
+    it is the cost of the whole rental.
     """
     spent, at = cost_of(context.facts), vendor(context.facts.vendor)
     whose = "It" if context.facts.why in REPORTED_FAILED else f"With that machine, {context.this_request}"
@@ -214,8 +218,8 @@ def _orphan_terminated(context: EventContext[DeletionFacts]) -> str:
 def _cost(context: EventContext[EndedFacts]) -> str:
     """Return the cost, such as `It cost $14.68, of which $3.10 was idle. The estimate was $12.10`.
 
-    A text that names the machine also contains the runtime and the price. In a thread they are left out, because
-    the card above it shows them.
+    A text that names the machine also contains the runtime and the price. A reply in the thread leaves them out,
+    because the card shows them.
     """
     facts = context.facts
     spent = cost_of(facts)
@@ -227,7 +231,7 @@ def _cost(context: EventContext[EndedFacts]) -> str:
     if facts.span and context.named:
         rate = f" at {per_hour(facts.rate)}" if facts.rate is not None else ""
         cost = f"{cost} for {span(facts.span)}{rate}"
-    # The idle share is known only for the rental's total cost, which may have grown since this event.
+    # The idle share belongs to the rental's current cost. Leave it out if the cost has grown since this event.
     idle = idle_part(context.details.use_costs) if facts.amount == context.details.spent.amount else ""
     guess = f"The estimate was {dollars(facts.estimate)}." if facts.estimate is not None else None
     return join(f"{cost}{idle}.", guess)
@@ -257,9 +261,12 @@ def _ended(context: EventContext[EndedFacts]) -> str:
 
 @direct(EventKind.ENDED)
 def _it_ended(context: EventContext[EndedFacts]) -> Rendered:
-    """Render the message about the end of a rental. An owner who got no machine can join the waitlist."""
+    """Render the message about the end of a rental.
+
+    If no machine was available, the owner gets buttons to join the waitlist.
+    """
     rental, end = context.rental, context.facts.end
-    # In these states, the owner has no machine although nobody ended the rental, so suggest a new request.
+    # In these states, the owner has no machine, although nobody ended the rental. Suggest a new request.
     left_without = end in {State.FAILED, State.LOST, State.EXPIRED}
     then = NEXT_STEPS[NextStep.ASK_AGAIN] if left_without else ""
     text = join(context.named_text, first_runs_on(context.details) or then)
@@ -272,7 +279,7 @@ def _it_ended(context: EventContext[EndedFacts]) -> Rendered:
 def ended_receipt(context: EventContext) -> Rendered:
     """Render the receipt of a rental that is over.
 
-    Only the newest of its owner's messages contains the receipt.
+    Only the newest message to the owner shows the receipt. Older messages say that the receipt is below.
     """
     details = context.details
     if not context.newest:

@@ -1,4 +1,4 @@
-"""Messages about the end of a machine: notices of its end, and more time."""
+"""Messages about the end of a machine: notices before the end, and requests for more time."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ from handlers.phrases.lease_buttons import destroy_button, extend_button, keep_b
 from handlers.phrases.rental_text import asked_by_event, machine, vendor
 
 _ABOUT_THE_END = (EventKind.ENDING, EventKind.ENDS_AGAIN, EventKind.GRACEFUL_DESTROY, EventKind.SCRIPT_FAILED)
-"""The events whose message says when a machine ends."""
+"""The events for which a message tells the owner when the machine ends."""
 
 MORE_TIME_REQUESTED = "More time has been requested, and is waiting for approval."
 
@@ -71,17 +71,17 @@ def _end_moved(context: EventContext[StatusFacts]) -> str:
 
 
 def _ends(context: EventContext[UntilFacts]) -> str:
-    """Return a verb with the end in the event: `ends at 18:40`, or `ends as before` if the event has none."""
+    """Return a clause such as `ends at 18:40`. It is `ends as before` if the event doesn't contain the end."""
     until = context.facts.until
     return f"ends {context.times.at_time(until) if until else 'as before'}"
 
 
 @direct(*_ABOUT_THE_END)
 def _it_ends(context: EventContext[EndFacts]) -> Rendered:
-    """Render the notice of a machine's end with a button for more time.
+    """Render the notice that a machine ends soon, with a button for more time.
 
-    Once the end has moved, the message shows the new end. Once a newer notice has been sent, it points to that
-    notice.
+    If the lease has been extended since then, the message shows the new end. If a newer notice has been sent, the
+    message points to the newer one.
     """
     event, details, rental = context.event, context.details, context.rental
     reader, times, again = context.reader, context.times, context.outcome
@@ -94,7 +94,7 @@ def _it_ends(context: EventContext[EndFacts]) -> Rendered:
         text = join(first, on_ending_text(rental, times, event.at))
         return blocks.with_buttons(text, keep_button(rental), destroy)
     if until < lease.ends_at:
-        # Don't close the newest message: it shows the receipt once the machine has ended.
+        # Don't close the newest message, because it shows the receipt once the machine has ended.
         longer = blocks.lead(f"{_longer(context)}: {machine(rental)}", ends_fact(rental, times).sentence)
         return blocks.of_parts(longer, closed=again is not None)
     if again is not None:
@@ -117,7 +117,7 @@ def _needs_approval(context: EventContext[EndFacts], more: Json | None) -> bool:
 def _title(context: EventContext[EndFacts]) -> str:
     """Return the title of a notice, such as `Your 1x H100 (k7mq2) ends at 18:40, in 30 min`.
 
-    If the machine's script failed, the title says that instead.
+    If the on-ending script failed, the title says so instead.
     """
     event, times, until, name = context.event, context.times, context.facts.until, context.machine
     if event.kind is EventKind.ENDS_AGAIN:
@@ -125,8 +125,8 @@ def _title(context: EventContext[EndFacts]) -> str:
     if event.kind is EventKind.SCRIPT_FAILED:
         failed = f"The script {PATH} failed on {machine(context.rental)} {times.at_time(event.at)}"
         return f"{failed}{exit_text(event.facts.exit_status)}."
-    # Count from the event, so that edits don't change the number. If an outage delayed the message, count from
-    # when it was posted.
+    # Compute the remaining time at the event, so that later edits don't change the number. If an outage delayed
+    # the message, compute it at the time of the post.
     posted_at = context.posted_at or times.now
     left = until - (posted_at if posted_at - event.at >= timedelta(minutes=1) else event.at)
     at = times.at_time(until, event.at)
@@ -135,7 +135,10 @@ def _title(context: EventContext[EndFacts]) -> str:
 
 
 def _what_follows(context: EventContext[EndFacts], *, needs_approval: bool) -> list[str]:
-    """Return the sentences below the title of a notice: the conditions of the end, and what is lost then."""
+    """Return the sentences below the title of a notice.
+
+    They say whether the end can still move, that the disk is deleted, and how to get more time.
+    """
     event, rental, times = context.event, context.rental, context.times
     until, ask_before = times.at_time(event.facts.until, event.at), event.facts.ask_before
     disk = "Copy your results off: the disk is deleted with it."
@@ -158,9 +161,10 @@ def _what_follows(context: EventContext[EndFacts], *, needs_approval: bool) -> l
 
 
 def _ask_in_time(before: datetime, rental: Rental, times: Times) -> str:
-    """Return a sentence saying until when more time can be requested.
+    """Return a sentence saying until when the owner can request more time.
 
-    With a flexible end, only time after the latest end counts as more time.
+    A machine with a flexible end can keep running until its latest end without a request. The sentence is then
+    about time after the latest end.
     """
     lease = rental.running_lease
     longer = f"beyond {times.time(lease.latest_end)}" if lease.latest_end and can_move(lease) else "longer"
@@ -170,9 +174,10 @@ def _ask_in_time(before: datetime, rental: Rental, times: Times) -> str:
 
 
 def _longer(context: EventContext) -> str:
-    """Return the reason why the lease has become longer since the notice.
+    """Return the reason why the machine now ends later than the notice said.
 
-    This is `Extended`, with the person's name if they aren't the owner, or `In use` if a flexible end moved.
+    It is `Extended` if the owner extended the lease, `Extended by Ben` or `More time approved by Ben` if somebody
+    else did, and `In use` if a flexible end moved.
     """
     details = context.details
     longer = [e for e in events_after(context.event, details.events) if e.effects.lengthens]
@@ -190,8 +195,7 @@ def _longer(context: EventContext) -> str:
 def is_outdated(context: EventContext) -> bool:
     """Return whether an event is a notice of an end that has passed, and a newer notice exists.
 
-    This happens if an outage of Slack delays the message. It isn't posted any more then, because the newer notice
-    says more.
+    If an outage of Slack delays such a notice, it isn't posted any more, because the newer notice says more.
     """
     if not isinstance(context.facts, EndFacts) or context.rental.state is not State.READY:
         return False
@@ -215,9 +219,9 @@ def _extension_asked(context: EventContext[ExtensionFacts]) -> str:
 
 
 def _unless_approved(context: EventContext[ExtensionFacts]) -> str:
-    """Return a sentence saying when the machine ends unless more time is approved.
+    """Return a sentence saying when the machine ends if nobody approves more time.
 
-    It also says if that end can still move because the GPUs are busy.
+    For a flexible end, the sentence also contains the latest end.
     """
     if context.rental.lease is None:
         return ""

@@ -1,7 +1,6 @@
-"""Messages about transfers of idle machines.
+"""Messages about transfers of idle machines to other people.
 
-They are the lines about idle machines above the offers, and the answers to people who request, offer or accept a
-machine.
+They offer idle machines above the answer to a search, and reply to people who request, offer or accept a machine.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ IF_TAKEN = "you pay for it, and questions about it come to you. The SSH keys on 
 
 
 def with_idle(machines: Sequence[IdleMachine], rendered: Rendered, times: Times) -> Rendered:
-    """Add the idle machines of other people above an answer, each with a button that requests it."""
+    """Add other people's idle machines above the answer to a search. Each has a button that requests it."""
     if not machines:
         return rendered
     closed = rendered.closed and all(machine.asked_at for machine in machines)
@@ -56,7 +55,7 @@ def asked(machine: IdleMachine) -> Rendered:
 
 
 def given(rental: Rental, name: str) -> Rendered:
-    """Render the answer to an owner who has offered a machine to the person with this name."""
+    """Render the reply to an owner who has offered a machine to somebody. `name` is that person's name."""
     who = _name(name)
     return reply(
         f"{who} has {span(TAKE_WITHIN)} to take {rental_text.machine(rental)}. Until {who} takes it, it stays "
@@ -69,7 +68,7 @@ def taken(rental: Rental) -> Rendered:
 
 
 def take_confirm(details: RentalDetails, left: Left, reader: Reader) -> Modal:
-    """Render the dialog that confirms that a person accepts an expensive machine."""
+    """Render the dialog in which a person confirms that they accept an expensive machine."""
     rental = details.rental
     return blocks.modal(
         Callback.TAKE_CONFIRM,

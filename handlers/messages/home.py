@@ -1,4 +1,4 @@
-"""The app's Home tab: a person's machines, the requests that wait for them, and the remaining budgets.
+"""The app's Home tab. It shows a person's machines, the requests that wait for their decision, and their budgets.
 
 A view has at most 100 blocks (docs.slack.dev/reference/views), and a limited number of characters in all
 (`blocks.SUM_OF_TEXT`). Therefore each line is shortened, and rentals are split into pages.
@@ -38,9 +38,9 @@ from handlers.phrases.rental_text import describe, machine_in, people
 LINE = 900
 """The maximum number of bytes in one line."""
 KEYS, WAITS, BUDGETS = 10, 5, 5
-"""The maximum numbers of SSH keys, waitlist entries and the reader's budgets that are shown."""
+"""The maximum numbers of SSH keys, of waitlist entries, and of the reader's own budgets that are shown."""
 TEAM_BUDGETS = 8
-"""The maximum number of budgets of the team and its projects that an approver sees."""
+"""The maximum number of budgets of the team and its projects that are shown to an approver."""
 
 _TYPED = """\
 In a channel, or in Messages here:
@@ -84,7 +84,10 @@ def _line(markup: str, accessory: Json | None = None) -> Json:
 
 
 def _to_decide(shown: HomeView, reader: Reader) -> list[Json | None]:
-    """Return the requests that wait for the reader's decision, with the buttons of the message to approvers."""
+    """Return the requests that wait for the reader's decision.
+
+    Each has the same buttons as in the message to approvers.
+    """
     if not shown.live.to_decide:
         return []
     more = shown.live.more_to_decide
@@ -115,7 +118,7 @@ def _yours(shown: HomeView, reader: Reader) -> list[Json | None]:
     live, times = shown.live, reader.times
     if not live.shown:
         return [_line("*Your machines*  You have none right now.")]
-    # The tab isn't updated as amounts and durations grow, so show when they were read.
+    # The tab isn't updated while costs and durations grow, so show when they were computed.
     minute = reader.now.replace(second=0, microsecond=0)
     as_of = f"  As of {times.time(minute)}." if any(one.spent.amount for one in live.shown) else ""
     return [
@@ -136,7 +139,7 @@ def _yours(shown: HomeView, reader: Reader) -> list[Json | None]:
 def _buttons(one: RentalSummary, reader: Reader) -> list[Json | None]:
     """Return the buttons for a rental.
 
-    The owner gets the same buttons as on the card. A teammate only gets Details and Extend.
+    The owner gets the same buttons as on the card. A teammate gets only Details and Extend.
     """
     rental, own = one.rental, is_owner(reader.id, one.rental.owner)
     details = button("Details", Action.DETAILS, RentalValue(rental_id=rental.id))
@@ -151,7 +154,10 @@ def _buttons(one: RentalSummary, reader: Reader) -> list[Json | None]:
 
 
 def _rental(one: RentalSummary, markup: str, *buttons: Json | None) -> list[Json | None]:
-    """Return a line and a row of buttons. Screen readers read each button together with its rental."""
+    """Return the line about a rental and its row of buttons.
+
+    Each button has a label for screen readers that names the rental.
+    """
     subject = one.rental.id, describe(one.rental.request)
     row = blocks.actions(*(named(each, *subject) for each in buttons if each is not None))
     return [_line(markup), row]
@@ -204,9 +210,9 @@ def _key_name(key: Key) -> str:
 
 
 def _team(shown: HomeView) -> str:
-    """Return a line about the team's running machines: `5 machines, $31.20/h, 1 idle`.
+    """Return a line about the running machines of the whole team: `5 machines, $31.20/h, 1 idle`.
 
-    Approvers also read `November so far: $4,310.11`.
+    For approvers, it also contains the cost of the month: `November so far: $4,310.11`.
     """
     team, idle = shown.live.team, shown.live.idle
     month = shown.team_month
@@ -218,7 +224,10 @@ def _team(shown: HomeView) -> str:
 
 
 def _budgets(month: TeamMonth | None) -> list[Json | None]:
-    """Return a line for each budget of the team and its projects, for people who decide requests."""
+    """Return a line for each budget of the team and its projects.
+
+    Only people who decide requests see these lines.
+    """
     if month is None or not month.budgets:
         return []
     more = len(month.budgets) - TEAM_BUDGETS

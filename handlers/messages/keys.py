@@ -20,16 +20,16 @@ _DEFAULT = ": the default key, which always works"
 
 
 def key_text(key: Key, *, named: bool = True) -> str:
-    """Return the text by which people tell keys apart: `"you@laptop", SHA256:... (ed25519)`.
+    """Return the text that identifies a key: `"you@laptop", SHA256:... (ed25519)`.
 
-    The name is left out unless `named`.
+    The key's name, here `"you@laptop"`, is left out unless `named` is true.
     """
     name = f'"{escape(key.comment, 100)}", ' if named and key.comment.strip() else ""
     return f"{name}{identifier(key.fingerprint)} ({escape(kind_of(key.line), 40)})"
 
 
 def needed(*, github: bool, text: str = "To log in to machines, you'll need an SSH key.") -> Rendered:
-    """Render the prompt for an SSH key, for example after a click on an offer.
+    """Render a message that asks a person for an SSH key, for example after they clicked an offer.
 
     Args:
         github: Whether the team allows keys from GitHub.
@@ -52,10 +52,10 @@ def _or_type(github: bool) -> Part:
 
 
 def listing(keys: Sequence[Key], first_line: str = "", *, github: bool) -> Rendered:
-    """Render a person's keys with their buttons, below a `first_line` that says what was just done.
+    """Render a person's keys with their buttons. The `first_line` above them says what was just done.
 
-    If the person has no key and nothing was done, this is the prompt for a key. `github` tells whether the team
-    allows keys from GitHub.
+    If the person has no key and nothing was done, the message asks for a key instead. `github` tells whether the
+    team allows keys from GitHub.
     """
     if not keys and not first_line:
         return needed(github=github)
@@ -104,7 +104,7 @@ def spoken_key(key: Key) -> str:
 
 
 def saved_text(added: Sequence[Key], known: Sequence[Key]) -> str:
-    """Return a sentence saying which keys were saved. The person already had the keys in `known`."""
+    """Return a sentence saying which keys were saved, and which ones in `known` the person already had."""
     parts = []
     if len(added) == 1:
         parts.append(f"Your key is saved: {key_text(added[0])}.")

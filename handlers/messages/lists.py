@@ -67,19 +67,20 @@ ENDED_ROWS = 5
 HOME_ROWS = 5
 HISTORY_LINES = 30
 USE_LINES = 6
-"""The maximum number of changes of the usage status that a history shows.
+"""The maximum number of changes of the usage status that the history of a rental shows.
 
-The status of a machine that only works now and then changes again and again.
+If a machine works only now and then, its status changes so often that these lines would hide the rest of the
+history.
 """
 VARIANTS_SHOWN = 6
 _NEVER_ALLOWED = frozenset({State.AWAITING_APPROVAL, State.DENIED, State.EXPIRED, State.WITHDRAWN})
 
 
 def _totals_text(live: RentalList, *, own: bool = True) -> str:
-    """Return the cost of the running machines. Empty if nothing runs.
+    """Return the cost of the running machines. Empty if none is running.
 
     An example is `Your running machine costs $2.15/h, $3.05 so far. The team's running machines cost $18.40/h in
-    all.` The reader's own part is left out unless `own`.
+    all.` Unless `own` is true, the first sentence is left out.
     """
     unmanaged = live.unmanaged_total
     if not live.team.count and not unmanaged.count:
@@ -102,9 +103,9 @@ def _unrented(count: int) -> str:
 
 
 def listing(live: RentalList, reader: Reader, *, everyone: bool, waits: Sequence[WaitingView] = ()) -> Rendered:
-    """Render the answer to `/gpu list`, or to `/gpu list all` if `everyone`.
+    """Render the answer to `/gpu list`. With `everyone`, render the answer to `/gpu list all`.
 
-    `waits` are the reader's waitlist entries, or with `everyone` all requests that start later.
+    `waits` are the reader's waitlist entries. With `everyone`, they are all requests that start later.
     """
     parts = list_parts(live, reader, everyone=everyone, waits=waits)
     if live.shown or waits:
@@ -115,7 +116,7 @@ def listing(live: RentalList, reader: Reader, *, everyone: bool, waits: Sequence
 def list_parts(
     live: RentalList, reader: Reader, *, everyone: bool, waits: Sequence[WaitingView] = ()
 ) -> list[Part | Json | None]:
-    """Return the parts of the answer that `listing` renders."""
+    """Return the answer that `listing` renders as a list of parts."""
     times = reader.times
     empty = ""
     if not (live.shown or waits):
@@ -168,12 +169,15 @@ def list_parts(
 
 
 def _to_reader(details: RentalSummary, reader: str) -> RentalSummary:
-    """Replace the reader's name with `you` in a rental of which they are the owner or a teammate."""
+    """Replace the reader's name with `you` if the reader is the owner or a teammate of the rental."""
     return changed(details, names={**details.names, reader: "you"}) if reader in details.names else details
 
 
 def _waits(details: RentalSummary, times: Times) -> str:
-    """Return a line such as `Waiting for you: 8x H100 (p4wd9) in EU for Ana. Expires at 14:00`."""
+    """Return a line about a request that waits for the reader's decision.
+
+    An example is `Waiting for you: 8x H100 (p4wd9) in EU for Ana. Expires at 14:00`.
+    """
     rental, extension = details.rental, details.rental.extension
     what = f"{_name(rental)} for {people(details)}"
     if extension is not None:
@@ -182,15 +186,15 @@ def _waits(details: RentalSummary, times: Times) -> str:
 
 
 def _name(rental: Rental) -> str:
-    """Return `1x H100 SXM 80 GB (k7mq2) in EU`, followed by `, spot` if the vendor can take the machine back."""
+    """Return `1x H100 SXM 80 GB (k7mq2) in EU`, or the same with `, spot` for a spot machine."""
     return machine_in(rental) + (", spot" if rental.request.contract is Contract.SPOT else "")
 
 
 def _ended(live: RentalList) -> str:
     """Return a line about the rentals that have ended in the last 7 days.
 
-    An example is `Ended in the last 7 days, for $26.79 in all: 1x H100 (k7mq2), $14.68; ...`. The total is left
-    out if the reader may not see the cost of some of them.
+    An example is `Ended in the last 7 days, for $26.79 in all: 1x H100 (k7mq2), $14.68; ...`. If the reader may
+    not see the cost of every rental, the total is left out.
     """
     if not live.ended:
         return ""
@@ -206,11 +210,11 @@ def _ended(live: RentalList) -> str:
 
 
 def line(details: RentalSummary, *, owned: bool, times: Times, use: bool = True) -> str:
-    """Return a rental in one line.
+    """Return a line about a rental.
 
     Args:
         details: The rental.
-        owned: Whether it is clear that the rental belongs to the reader, so that nobody has to be named.
+        owned: Whether the reader knows that the rental is theirs, so that the line doesn't name the owner.
         times: Formats times for the reader.
         use: Whether to include the usage status of the machine.
     """
@@ -235,7 +239,7 @@ def show(details: RentalDetails, reader: Reader) -> Rendered:
 
 
 def show_parts(details: RentalDetails, reader: Reader) -> list[Part | Json | None]:
-    """Return everything that is known about a rental: its state, usage, place, terms and history."""
+    """Return the answer to `/gpu show`: the state, usage, place, terms and history of a rental."""
     rental, times = details.rental, reader.times
     money = details.sees_money
     head = line(details, owned=False, times=times, use=False)
@@ -270,7 +274,7 @@ def show_parts(details: RentalDetails, reader: Reader) -> list[Part | Json | Non
 
 
 def _shown_events(events: Sequence[Event]) -> list[Event]:
-    """Return the newest events, with at most USE_LINES changes of the usage status among them."""
+    """Return the newest events of a history. At most USE_LINES of them are changes of the usage status."""
     too_many = sum(event.kind is EventKind.USE_CHANGED for event in events) - USE_LINES
     kept = []
     for event in events:
@@ -284,7 +288,7 @@ def _shown_events(events: Sequence[Event]) -> list[Event]:
 def _allowed(details: RentalDetails) -> str:
     """Return a rental's cost limits: `Cost limits: $2.47/h and $16.06 in total`.
 
-    If nobody has accepted them, the sentence begins with `Requested limits`.
+    Before anybody has accepted these limits, the sentence begins with `Requested limits`.
     """
     terms = details.rental.terms
     word = "Requested" if details.rental.state in _NEVER_ALLOWED else "Cost"
@@ -330,7 +334,10 @@ ELSEWHERE = (
 
 
 def help_(commands: Sequence[tuple[str, str]], roles: Roles, *, rules: Rules) -> Rendered:
-    """Render the answer to `/gpu help`: a line about each of these commands, and the limits without approval."""
+    """Render the answer to `/gpu help`.
+
+    It has a line about each of the given commands, and says how expensive a rental can be without approval.
+    """
     lines = [f"{command}: {meaning}" for command, meaning in commands]
     limits = rules.auto_approve
     most = f"{limit_per_hour(limits.per_hour)} or {limit(limits.total)} per rental"
@@ -339,7 +346,7 @@ def help_(commands: Sequence[tuple[str, str]], roles: Roles, *, rules: Rules) ->
 
 
 def home(live: RentalList, reader: Reader) -> Rendered:
-    """Render the answer to `/gpu` without arguments: the reader's rentals, and suggestions what to type next."""
+    """Render the answer to `/gpu` without arguments: the reader's rentals, and suggestions for commands."""
     lines = [
         line(_to_reader(summary, live.reader), owned=summary.rental.owner == live.reader, times=reader.times)
         for summary in live.shown

@@ -1,4 +1,4 @@
-"""Messages about money: the weekly digest, budgets that are nearly spent, expensive days, and monthly files."""
+"""Messages about money: the weekly digest, alerts about budgets and expensive days, and monthly files."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def _spent(spent: Spent) -> str:
 
 
 def _running(week: Digest) -> str:
-    """Return the number and price of the running machines, then the number of unconfirmed deletions.
+    """Return sentences about the running machines and about deletions that the vendor hasn't confirmed.
 
     An example is `5 machines are running now, at $31.20/h. 1 deletion isn't confirmed yet.`
     """
@@ -92,9 +92,9 @@ def _not_confirmed(count: int) -> str:
 
 @alert(EventKind.BUDGET_ALERT, names=lambda event: [event.facts.balance.scope.name])
 def _budget_alert(context: AlertContext[BudgetAlertFacts]) -> Rendered:
-    """Render the alert that part of a budget is spent or reserved, and its consequences.
+    """Render the alert that a large part of a budget is spent or reserved. It also says what happens next.
 
-    It contains the exact share, which can be higher than the threshold that caused the alert.
+    The alert contains the exact share. This can be 85% although the alert was caused by a threshold of 80%.
     """
     balance, budget = context.facts.balance, context.facts.total
     spent, reserved, _ = split_budget(balance, budget)
@@ -117,7 +117,7 @@ def _budget_alert(context: AlertContext[BudgetAlertFacts]) -> Rendered:
 
 @alert(EventKind.UNUSUAL_DAY, names=lambda event: [one.owner for one in event.facts.dearest])
 def _unusual_day(context: AlertContext[UnusualDayFacts]) -> Rendered:
-    """Render the alert that today is unusually expensive, with buttons that show the most expensive rentals."""
+    """Render the alert that today is unusually expensive. Its buttons show the most expensive rentals."""
     facts, dearest = context.facts, context.facts.dearest
     rentals = dict.fromkeys(one.rental_id for one in dearest)
     what = "; ".join(_dear([one for one in dearest if one.rental_id == each], context.names) for each in rentals)
@@ -130,10 +130,10 @@ def _unusual_day(context: AlertContext[UnusualDayFacts]) -> Rendered:
 
 
 def _dear(parts: Sequence[DearRental], names: Mapping[str, str]) -> str:
-    """Return an expensive rental with its cost: `4x H100 SXM 80 GB (c4hpz), $220.80 for Ana`.
+    """Return a line about an expensive rental and its cost: `4x H100 SXM 80 GB (c4hpz), $220.80 for Ana`.
 
-    All owners that the rental had on that day are named. Events that were stored by earlier versions contain only
-    the rental's ID.
+    If the rental had several owners on that day, all of them are named. For events that were stored by earlier
+    releases, the line contains only the rental's ID.
     """
     one, rental_id = parts[0], identifier(parts[0].rental_id, 20)
     name = f"{machines(one.count, one.gpu)} ({rental_id})" if one.gpu else rental_id

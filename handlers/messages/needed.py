@@ -1,6 +1,6 @@
 """Messages about whether a machine is still needed.
 
-They are the question to its owner, the responses, and the message to the approvers if the owner doesn't respond.
+The bot asks the owner, and renders the owner's response. If the owner doesn't respond, the bot asks the approvers.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from handlers.phrases.rental_text import first_after, how_it_ended, machine, men
 from handlers.phrases.use_text import connections_text, percents, status_then, unseen_text, without_work
 
 KEEP_HOURS = (1, 4)
-"""The choices of hours on the buttons "Yes, ask again in .."."""
+"""The hours to choose from with the buttons "Yes, ask again in .."."""
 
 
 NEVER_FOR_THAT = "Machines are never destroyed just because they're idle."
@@ -45,8 +45,8 @@ def _kept(context: EventContext[KeptFacts]) -> str:
 def _needs_it(context: EventContext[KeptFacts]) -> str:
     """Return a sentence saying that a person still needs the machine.
 
-    This is `Ana still needs this machine` for its owner, and `Ben says that this machine is still needed` for
-    others.
+    If the person is the owner, it is `Ana still needs this machine.` Otherwise, it is `Ben says that this machine
+    is still needed.`
     """
     if context.event.actor == context.owner_id:
         return f"{context.actor} still needs {context.this_machine}."
@@ -116,7 +116,10 @@ def _lower(text: str) -> str:
 
 @direct(EventKind.STILL_NEEDED)
 def _question(context: EventContext[QuestionFacts]) -> Rendered:
-    """Render the question while it is open. Later, render the response, or the machine's new usage or end."""
+    """Render the question to the owner whether a machine is still needed.
+
+    Once somebody has responded, render the response. If the machine is in use again or has ended, say so instead.
+    """
     rental = context.rental
     if rental.state is not State.READY:
         return no_longer_ready(context)
@@ -136,17 +139,18 @@ def _question(context: EventContext[QuestionFacts]) -> Rendered:
 
 
 def is_open(context: EventContext[QuestionFacts]) -> bool:
-    """Return whether an event asks a question about the machine that is still open.
+    """Return whether an event asks whether a machine is still needed, and the question is still open.
 
-    It is open until somebody responds or the machine is used again.
+    The question is open until somebody responds or the machine is used again.
     """
     return context.facts.status is not None and context.outcome is None and _used_again(context) is None
 
 
 def question_parts(context: EventContext[QuestionFacts], asked: str = "") -> tuple[Part, Part]:
-    """Return an event's question without its buttons: the reason, the evidence, the cost and the end.
+    """Return the question whether a machine is still needed, without its buttons.
 
-    `asked` replaces the sentence that asks whether the machine is still used.
+    The parts contain the reason for the question, the GPU load, the cost and the end. The title is `asked`, or by
+    default a question such as `Still using your 1x H100 (k7mq2)?`
     """
     facts, rental = context.facts, context.rental
     rate = facts.rate if facts.rate is not None else rental.rate
@@ -163,7 +167,10 @@ def question_parts(context: EventContext[QuestionFacts], asked: str = "") -> tup
 
 
 def question_text(context: EventContext[QuestionFacts], asked: str) -> str:
-    """Return an event's question as sentences that start with `asked`, for a message about something else."""
+    """Return the question whether a machine is still needed as text, for a message about another subject.
+
+    The text begins with the sentence `asked`.
+    """
     return join(*(part.text for part in question_parts(context, asked)))
 
 
@@ -174,7 +181,10 @@ def keep_buttons(rental: Rental) -> list[Json]:
 
 
 def _why_asked(context: EventContext[QuestionFacts]) -> str:
-    """Return the reason for the question, such as `It's been idle for 35 min.` or why the usage is unknown."""
+    """Return the reason for the question, such as `It's been idle for 35 min`.
+
+    If the machine can't be monitored, the reason says so.
+    """
     facts, use, times = context.facts, context.facts.use, context.times
     if facts.status is UsageStatus.CONNECTED and use is not None:
         connected = connections_text(use, "SSH connection")
@@ -198,9 +208,9 @@ def _quiet(facts: QuestionFacts) -> str:
 
 
 def _evidence(context: EventContext[QuestionFacts]) -> tuple[Fact, ...]:
-    """Return the GPU readings and connections of an idle machine.
+    """Return the GPU readings and the connections of an idle machine.
 
-    For a machine with connections, they are part of the question itself.
+    Empty for a machine to which somebody is connected, because the question then already contains both.
     """
     use, now, times = context.facts.use, context.rental.use, context.times
     if use is None or context.facts.status is not UsageStatus.IDLE:
@@ -229,10 +239,10 @@ def _highest(use: Use) -> list[int]:
 
 
 def _used_again(context: EventContext[QuestionFacts]) -> str | None:
-    """Return a sentence saying why the question is no longer about the machine's current idle period.
+    """Return a sentence saying why the question is outdated. None if it isn't.
 
-    Either the machine was used after the question, or it couldn't be monitored for a while, so that a new idle
-    period began afterwards. None if the question is still about the current idle period.
+    A question is about one idle period. It is outdated if the machine has been used since, or if the machine
+    couldn't be monitored for a while and a new idle period began afterwards.
     """
     use, asked_about, times = context.rental.use, context.facts.use, context.times
     if use is None or asked_about is None:
@@ -252,7 +262,7 @@ def _used_again(context: EventContext[QuestionFacts]) -> str | None:
 def _answered(context: EventContext[QuestionFacts], answer: Event[Any]) -> Rendered:
     if answer.kind is EventKind.STILL_NEEDED:
         again = f"I asked again {context.times.at_time(answer.at)} whether you still need {context.machine}."
-        # If the machine was used between the two questions, the owner didn't have to answer the first one.
+        # If the machine was used after the first question, the owner didn't have to answer it.
         same_idle_period = idle_period_of(answer.facts.use) == idle_period_of(context.facts.use)
         no_answer = "You didn't answer. "
         return blocks.message(f"{no_answer if same_idle_period else ''}{again}")
@@ -266,10 +276,10 @@ def _answered(context: EventContext[QuestionFacts], answer: Event[Any]) -> Rende
 
 
 def _answered_by_kept(context: EventContext, answer: Event[KeptFacts]) -> Rendered:
-    """Render the question after the answer that the machine is still needed.
+    """Render the question after somebody has answered that the machine is still needed.
 
-    It shows when the bot asks again and when the machine ends, with a button for more time until one of these
-    changes.
+    The message says when the bot asks again and when the machine ends, and has a button for more time. Once the
+    bot has asked again or the end has changed, the button is left out.
     """
     details, rental, reader = context.details, context.rental, context.reader
     kept = context.of(answer)
@@ -292,7 +302,7 @@ def _answered_by_kept(context: EventContext, answer: Event[KeptFacts]) -> Render
 
 @direct(EventKind.KEPT)
 def _is_still_needed(context: EventContext[KeptFacts]) -> Rendered:
-    """Notify a person who requested the machine that it is still needed."""
+    """Notify a person who requested the machine for themselves that the owner still needs it."""
     return blocks.message(_needs_it(context._replace(named=True)))
 
 
@@ -301,10 +311,10 @@ def _is_still_needed(context: EventContext[KeptFacts]) -> Rendered:
 
 @approvers(EventKind.NOBODY_ANSWERS)
 def _owner_does_not_answer(context: EventContext[QuestionFacts]) -> Rendered:
-    """Render the message to the approvers about an idle machine whose owner doesn't respond.
+    """Render the question to the approvers about an idle machine whose owner doesn't respond.
 
-    While it is open, it has buttons for the approvers' choices. Later, it says what was decided. Only the first
-    message about an idle period mentions the approvers.
+    While the question is open, the message has a button for each decision. Later, it shows the decision. The
+    approvers are mentioned only in the first question about an idle period.
     """
     event, details, rental, times = context.event, context.details, context.rental, context.times
     whose = f"{person(details.names, context.owner_id)}'s {machine(rental)}"
@@ -345,7 +355,7 @@ def _no_longer_asked(whose: str, use: Use | None, times: Times) -> str:
 
 
 def _is_first(event: Event[QuestionFacts], details: RentalDetails) -> bool:
-    """Return whether the approvers haven't been notified of this idle period before."""
+    """Return whether this is the first question to the approvers about the current idle period."""
     notified = EventKind.NOBODY_ANSWERS
     before = [one for one in details.events if one.kind is notified and one.id != event.id and one.at < event.at]
     idle_period = idle_period_of(event.facts.use)
@@ -353,10 +363,10 @@ def _is_first(event: Event[QuestionFacts], details: RentalDetails) -> bool:
 
 
 def _idle(context: EventContext[QuestionFacts]) -> str:
-    """Return sentences about a machine whose owner hasn't responded.
+    """Return sentences about an idle machine whose owner hasn't responded.
 
     An example is `Ana hasn't said whether 4x H100 (k7mq2) is still needed. It has been idle since 14:05 (4 h 35
-    min, $42.17).` Somebody may have connected since the event, which is then mentioned too.
+    min, $42.17).` If somebody is connected to the machine, the sentences say so.
     """
     event, facts, now = context.event, context.facts, context.rental.use
     connected = UsageStatus.CONNECTED in {facts.status, now.status if now is not None else None}

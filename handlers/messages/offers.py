@@ -72,11 +72,14 @@ from handlers.phrases.rental_text import (
 
 SHOWN = 3
 SLOW = timedelta(minutes=5)
-"""An offer with a longer usual startup time mentions this time. With `Details`, every offer mentions it."""
+"""If a recommended offer's usual startup time is longer than this, the answer mentions the startup time.
+
+With `Details`, the answer always mentions it.
+"""
 SHOWN_BY_ALL = 20
 """The maximum number of offers that are shown after a click on a button such as `All 8 offers`."""
 NEARBY = 5
-"""The maximum number of similar requests that get a button if nothing is found."""
+"""The maximum number of similar requests that are suggested with buttons if nothing is found."""
 
 
 def request_text(request: Request) -> str:
@@ -84,12 +87,15 @@ def request_text(request: Request) -> str:
 
 
 def looking(quote: Quote) -> Rendered:
-    """Render the message that people see if the search takes longer than two seconds."""
+    """Render the message that says that the search is still running. It appears after two seconds."""
     return blocks.message(f"Looking for {request_text(quote.request)}.")
 
 
 def answer(view: QuoteView, reader: Reader, *, everything: bool = False) -> Rendered:
-    """Render the answer to `/gpu get`: the rental that was made, the offers, or the reason why there are none."""
+    """Render the answer to `/gpu get`: the offers, or the reason why there are none.
+
+    If something has been rented or put on the waitlist in the meantime, the answer says that instead.
+    """
     quote = view.quote
     if quote.state is QuoteState.WAITING and (view.rental is None or view.rental.state is State.QUEUED):
         return waiting.waits(WaitingView(quote=quote, rental=view.rental), reader)
@@ -115,7 +121,8 @@ def _answer(view: QuoteView, reader: Reader, *, everything: bool) -> Rendered:
 def found(view: QuoteView, reader: Reader, *, everything: bool = False) -> Rendered:
     """Render the offers, cheapest first. One of them is recommended.
 
-    `everything` shows more offers, the equipment of each machine, and the calculation of the highest cost.
+    With `everything`, the answer shows more offers, the equipment of each machine, and how the highest cost is
+    computed.
     """
     quote, rules, times = view.quote, reader.rules, reader.times
     shown = list(view.choices[: most_shown(everything=everything)])
@@ -174,7 +181,10 @@ def found(view: QuoteView, reader: Reader, *, everything: bool = False) -> Rende
 
 
 def _shorter(quote: Quote, choice: OfferChoice | None) -> list[Json]:
-    """Return a button for the longest lease that the budgets allow, if they don't allow the requested one."""
+    """Return a button for a shorter lease, if the budgets don't allow the requested length.
+
+    It is the longest lease that the budgets allow. The list is empty if no button is needed.
+    """
     if choice is None or choice.shorter is None:
         return []
     value = QuoteHoursValue(quote_id=quote.id, lease=choice.shorter)
@@ -182,9 +192,10 @@ def _shorter(quote: Quote, choice: OfferChoice | None) -> list[Json]:
 
 
 def _for_all_gpus(quote: Quote) -> list[Json]:
-    """Return a button that repeats the search with the highest price read as the price of all GPUs together.
+    """Return a button that repeats the search, with the typed price as the highest price of all GPUs together.
 
-    The list is empty unless the typed price was ambiguous: it may be the price per GPU or the price of all GPUs.
+    The list is empty unless the typed price was ambiguous. It then counts as the price per GPU, but the person may
+    have meant the price of all GPUs.
     """
     request = quote.request
     if not request.cap_for_each_or_all or request.max_gpu_rate is None:
@@ -194,7 +205,7 @@ def _for_all_gpus(quote: Quote) -> list[Json]:
 
 
 def _not_replaced(rental: Rental | None) -> str:
-    """Return a sentence saying that `rental` has not been replaced. Empty if it is None."""
+    """Return a sentence saying that `rental` has not been replaced. Empty if `rental` is None."""
     if rental is None:
         return ""
     runs = ", so it keeps running" if rental.state is State.READY else ""
@@ -202,9 +213,10 @@ def _not_replaced(rental: Rental | None) -> str:
 
 
 def _left(view: QuoteView) -> str:
-    """Return sentences with the remaining limits of the machine to replace, which all offers below exceed.
+    """Return sentences about the limits for a replacement, if every offer exceeds them.
 
-    Empty if nothing is being replaced.
+    A replacement may cost at most what is left of the approved time and total of the old machine. Empty if the
+    search isn't for a replacement, or if an offer stays within the limits.
     """
     if view.left is None:
         return ""
@@ -214,9 +226,9 @@ def _left(view: QuoteView) -> str:
 
 
 def _keeps_waiting(view: QuoteView, *, rentable: bool) -> str:
-    """Return a sentence saying that the pending request stays as it is, if the search is for a change to it.
+    """Return a sentence saying that a pending request stays as it is, if the search is for a change to it.
 
-    Without the sentence, people would think that [Change] has withdrawn their request.
+    Without this sentence, people would think that clicking [Change] has withdrawn their request.
     """
     if view.still_waiting is None:
         return ""
@@ -228,10 +240,10 @@ def most_shown(*, everything: bool) -> int:
 
 
 def _understood(view: QuoteView, times: Times, *, everything: bool) -> list[Part]:
-    """Return the request as it was understood: `*8x H100 in EU* · under $2.50 per GPU-hour · 6 h`.
+    """Return the request as the bot understood it: `*8x H100 in EU* · under $2.50 per GPU-hour · 6 h`.
 
-    Other options of the request follow in small print. `everything` also shows `on demand`, and that the hours
-    start when the machine is ready.
+    Other options of the request follow in small print. With `everything`, the text also says `on demand`, and that
+    the hours start when the machine is ready.
     """
     quote, request = view.quote, view.quote.request
     asked = request_text(request) + (f" from {vendor(request.vendor)}" if request.vendor else "")
@@ -251,7 +263,10 @@ def _understood(view: QuoteView, times: Times, *, everything: bool) -> list[Part
 
 
 def _refused_for_all(choices: Sequence[OfferChoice], times: Times) -> str:
-    """Return the reason why none of the offers can be rented, if it is the same for all. Otherwise empty."""
+    """Return a sentence saying why none of the offers can be rented.
+
+    Empty unless one reason applies to all of them.
+    """
     first = choices[0].refused if choices else None
     if isinstance(first, BuyingBlocked) and first.at is not None:
         who = paused_by(first, f" {times.at_time(first.at)}")
@@ -263,15 +278,15 @@ def _refused_for_all(choices: Sequence[OfferChoice], times: Times) -> str:
 
 
 def _without_script(setup: str | None) -> str:
-    """Return a sentence saying what doesn't work at a vendor whose machines run no startup script."""
+    """Return a sentence saying what won't work, because the vendor's machines run no startup script."""
     no_setup = f", setup {escape(setup)} doesn't run" if setup else ""
     return f"No startup script at this vendor: only your default key works{no_setup}, and I can't monitor usage."
 
 
 def _offer_line(choice: OfferChoice, about: str, *, best: bool, everything: bool) -> str:
-    """Return the line about an offer, with its price, its place and its equipment (`about`).
+    """Return the line about an offer, with its price, its place, and `about`, a text about its machine.
 
-    A slow startup and a poor success rate are mentioned too.
+    If the offer is slow to start or often fails to start, the line says so.
     """
     offer, success_rate, usual = choice.offer, choice.success_rate, choice.usual
     each = f" ({price(offer.gpu_rate)} per GPU-hour)" if offer.count > 1 else ""
@@ -300,7 +315,7 @@ def _equipment(offer: Offer) -> str:
 
 
 def _may_cost_more(choice: OfferChoice) -> bool:
-    """Return whether a click on this offer also permits a more expensive one."""
+    """Return whether a click on this offer also allows the bot to rent a more expensive offer instead."""
     return choice.terms.max_rate > choice.offer.rate
 
 
@@ -318,7 +333,8 @@ def _about(choice: OfferChoice, quote: Quote) -> str:
 def _cost(choice: OfferChoice, quote: Quote, *, everything: bool) -> str:
     """Return the estimated and the highest cost of an offer over the lease.
 
-    With `everything`, the details are left out, because `_most` explains them below the offers.
+    With `everything`, an explanation of the highest cost is left out, because `_most` explains it below the
+    offers.
     """
     text = f"{_about(choice, quote)}, *at most {say_at_most(choice.terms.total)}*"
     if everything:
@@ -331,13 +347,13 @@ def _cost(choice: OfferChoice, quote: Quote, *, everything: bool) -> str:
 
 
 def _most(choice: OfferChoice, rules: Rules, subject: str, offer: str = "this offer") -> str:
-    """Return sentences that explain which costs the highest cost of an offer includes.
+    """Return sentences that explain how the highest cost of an offer is computed from times and prices.
 
     Args:
         choice: The offer.
         rules: The team's rules.
-        subject: The subject of the first sentence, such as `$16.06 is`.
-        offer: The name of the offer in the last sentence.
+        subject: The beginning of the first sentence, such as `$16.06 is`.
+        offer: The words for the offer in the last sentence, such as `this offer`.
     """
     terms = choice.terms
     billed = billed_span(terms.lease, rules)
@@ -349,14 +365,15 @@ def _most(choice: OfferChoice, rules: Rules, subject: str, offer: str = "this of
 
 
 def cost_in_dialog(choice: OfferChoice, quote: Quote, rules: Rules) -> str:
-    """Return the cost of an offer over the lease, for a dialog whose alert already shows the highest cost."""
+    """Return the estimated cost of an offer over the lease, and an explanation of the highest cost."""
     return join(f"{_about(choice, quote)}.", _most(choice, rules, f"{say_at_most(choice.terms.total)} is"))
 
 
 def _night(quote: Quote, best: OfferChoice | None, reader: Reader) -> tuple[str, Json | None]:
     """Return a sentence saying that the machine may end at night, and a button that keeps it until the morning.
 
-    The button is None if the request doesn't allow it. The sentence is empty if the machine can't end at night.
+    If the machine can't end at night, the sentence is empty and the button is None. The button is also None if
+    keeping the machine isn't possible for this request.
     """
     known, now, rules = reader.zone or None, reader.now, reader.rules
     night = night_end(quote.request, quote.created_at, now, zone_of(known, rules), rules)
@@ -382,7 +399,10 @@ def _button(choice: OfferChoice, quote: Quote, best: bool) -> Json | None:
 
 
 def _rent_button(choice: OfferChoice, value: OfferValue, *, style: str | None) -> Json:
-    """Return the button that rents an offer. Screen readers also read the machine and the vendor."""
+    """Return the button that rents an offer.
+
+    Its label for screen readers also contains the machine and the vendor.
+    """
     action, offer = Action.RENT_ANOTHER if value.another else Action.RENT, choice.offer
     about = f"{machines(offer.count, offer.family)}, {place(offer.vendor, offer.vendor_region)}"
     label = f"{'Ask for' if choice.needs_approval else 'Rent from'} {per_hour(offer.rate)}"
@@ -396,8 +416,8 @@ def _rent_button(choice: OfferChoice, value: OfferValue, *, style: str | None) -
 def _approval_needed(choices: Sequence[OfferChoice], rules: Rules) -> str:
     """Return `*Needs approval*: the price is over the limit of $10.00/h`. Empty if no offer needs approval.
 
-    If only some of the offers need approval, they are named: `*$18.40/h needs approval*: it's over the limit of
-    $10.00/h`.
+    If only some of the offers need approval, the text names their prices: `*$18.40/h needs approval*: it's over
+    the limit of $10.00/h`.
     """
     rentable = [choice for choice in choices if choice.refused is None]
     needing = [choice for choice in rentable if choice.needs_approval]
@@ -422,7 +442,10 @@ def _actions(quote: Quote, hidden: int, everything: bool) -> list[Json]:
 
 
 def _where_the_card_goes(quote: Quote, asked_in: Channel | None) -> str:
-    """Return a sentence saying to which other channel the card goes, and why. Otherwise empty."""
+    """Return a sentence saying which channel the card goes to, and why.
+
+    Empty if it goes to the current channel.
+    """
     if quote.card_channel is None or quote.card_channel == quote.asked_in:
         return ""
     goes = f"the card will go to {channel(quote.card_channel)}."
@@ -440,7 +463,7 @@ def _where_the_card_goes(quote: Quote, asked_in: Channel | None) -> str:
 def none_found(view: QuoteView, reader: Reader) -> Rendered:
     """Render the answer if nothing was found.
 
-    Its buttons put the request on the waitlist, or search for similar requests. None of them rents anything now.
+    Its buttons put the request on the waitlist, or search for similar requests. No button rents anything at once.
     """
     quote = view.quote
     request = quote.request
@@ -478,8 +501,8 @@ def none_found(view: QuoteView, reader: Reader) -> Rendered:
 def nearby_label(request: Request, near: Nearby) -> str:
     """Return the label of a button for a similar request: `Show US from $1.90/h`.
 
-    It contains the differences and the lowest price. `, above $8.00 in all` follows if the similar request leaves
-    out the total that the person typed.
+    The label contains the differences from the original request, and the lowest price. If the price exceeds the
+    total that the person typed, the label ends with `, above $8.00 in all`.
     """
     other = near.request
     differs = [
@@ -502,9 +525,10 @@ def nearby_label(request: Request, near: Nearby) -> str:
 def unanswered(
     quote: Quote, *, now: datetime, token_refused: bool = False, to_replace: Rental | None = None
 ) -> Rendered:
-    """Render the answer if the market didn't respond in time, or with `token_refused`, if it refuses our token.
+    """Render the answer after a search to which the market didn't respond in time.
 
-    Its button tries again. With `to_replace`, the new search is for a replacement of that rental.
+    With `token_refused`, the answer says that the market refuses our token. The button repeats the search. With
+    `to_replace`, the repeated search is for a replacement of that rental.
     """
     why = f"Compute Clear hasn't responded for {span(now - quote.created_at)}."
     if token_refused:
@@ -523,9 +547,10 @@ def rents_already(rental: Rental, quote_id: str, offer_id: str) -> Rendered:
 
 
 def to_confirm(quote: Quote, choice: OfferChoice, *, first_line: str, another: bool) -> Rendered:
-    """Render an offer that a person clicked before they had an SSH key, and that they still have to confirm.
+    """Render an offer that a person clicked before they had an SSH key. They now have to confirm it.
 
-    `first_line` precedes it, and says that the key was added. The button opens the confirmation dialog again.
+    The text begins with `first_line`, which says that the key was added. The button opens the confirmation dialog
+    again.
     """
     above = dollars(CONFIRM_ABOVE)
     text = f"{first_line} The offer that you clicked can cost more than {above}, so confirm it first."

@@ -1,6 +1,6 @@
 """Messages about the owners of machines.
 
-They are about machines that get an owner, are requested by or offered to other people, or whose owner left.
+They are about new owners, requests for a machine, offers of a machine, and owners who left the workspace.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ from handlers.phrases.rental_text import how_it_ended, in_all, machine, owner
 from handlers.phrases.use_text import current_use, status_text
 
 NEEDED_FOR = timedelta(hours=4)
-"""The time for which a machine counts as needed after its owner clicks [I need it]."""
+"""The time for which a machine counts as needed after its owner clicked [I need it]."""
 LINES = 2
-"""The maximum number of shell lines that fit into a message next to everything else."""
+"""The maximum number of shell lines in a message that also contains other text."""
 
 # --- another owner
 
@@ -63,7 +63,7 @@ def _ran(facts: AdoptedFacts) -> str:
 
 
 def _ends_unless_destroyed(context: EventContext[AdoptedFacts]) -> str:
-    """Return a sentence saying when the machine ends. Empty if the machine was adopted only to be destroyed."""
+    """Return a sentence saying when an adopted machine ends. Empty if it was adopted only to be destroyed."""
     at_once = {EventKind.DESTROYING, EventKind.ENDED}
     if any(event.kind in at_once and event.at == context.event.at for event in context.details.events):
         return ""
@@ -80,7 +80,10 @@ def _owner_changed(context: EventContext[OwnerChangedFacts]) -> str:
 
 
 def _this(context: EventContext) -> str:
-    """Return the name of a machine, or of a request without one. It doesn't mention the owner."""
+    """Return the name of a machine, or of a request if no machine has been ready yet.
+
+    The owner isn't mentioned.
+    """
     if context.rental.lease is None:
         return context.this_request
     return machine(context.rental) if context.named else context.this_machine
@@ -96,7 +99,7 @@ def _another_owner(context: EventContext[AdoptedFacts | OwnerChangedFacts]) -> R
 
 
 def _new_owner(context: EventContext[AdoptedFacts | OwnerChangedFacts]) -> Rendered:
-    """Render the message for the new owner of a ready machine: its cost, its end and how to log in.
+    """Render the message to the new owner of a ready machine: its cost, its end and how to log in.
 
     If the machine is idle, the message also asks whether it is needed.
     """
@@ -140,9 +143,9 @@ def _how_handed_over(context: EventContext, facts: OwnerChangedFacts) -> str:
 
 
 def _taken(context: EventContext) -> Rendered:
-    """Render the message for the previous owner of a machine that was taken over.
+    """Render the message to the previous owner of a machine that somebody took over.
 
-    It contains the line with which the new owner's keys are added.
+    It contains shell lines for the previous owner to paste on the machine, so that the new owner's keys work.
     """
     details, who, it = context.details, owner(context.details), machine(context.rental)
     text = (
@@ -154,10 +157,7 @@ def _taken(context: EventContext) -> Rendered:
 
 
 def no_longer_yours(context: EventContext) -> Rendered:
-    """Render the message that replaces every message to a former owner.
-
-    It only says who owns the machine now.
-    """
+    """Render the text that replaces every message to a former owner. It only says who owns the machine now."""
     return blocks.message(f"{machine(context.rental)} belongs to {owner(context.details)} now.")
 
 
@@ -173,7 +173,7 @@ def _asked_for(context: EventContext) -> str:
 def _share_or_give(context: EventContext) -> Rendered:
     """Render the message to the owner of an idle machine that somebody else requests.
 
-    Once the request is resolved, render the outcome instead.
+    Once the owner has responded or the machine is used again, render the outcome instead.
     """
     rental, event, who = context.rental, context.event, context.actor
     answer = context.outcome
@@ -201,7 +201,7 @@ def _share_or_give(context: EventContext) -> Rendered:
 
 
 def _what_became_of_it(context: EventContext, answer: Event[Any]) -> str:
-    """Return the outcome of a question, as a sentence for the owner."""
+    """Return a sentence for the owner with the outcome of somebody's request for the machine."""
     details, times, who = context.details, context.times, context.actor
     match answer.kind:
         case EventKind.KEPT:
@@ -226,9 +226,9 @@ def _given(context: EventContext[PersonFacts]) -> str:
 
 @direct(EventKind.GIVEN, needs=Needs.BUDGET_IF_TAKEN)
 def _take_it(context: EventContext[PersonFacts]) -> Rendered:
-    """Render the message to a person who is offered a machine, with its cost for them.
+    """Render the message to a person who is offered a machine. It contains the cost that this person would pay.
 
-    Once the offer is resolved, render the outcome instead.
+    Once the person has accepted or the offer is over, render the outcome instead.
     """
     details, rental, event = context.details, context.rental, context.event
     reader, times, answer = context.reader, context.times, context.outcome
@@ -264,10 +264,10 @@ def _take_it(context: EventContext[PersonFacts]) -> Rendered:
 
 
 def _budget(details: RentalDetails) -> str:
-    """Return sentences about the reader's remaining budget and what this machine would use of it.
+    """Return sentences about the reader's remaining budget, and how much of it this machine would use.
 
-    If the lease spans several months, they are about the month with the least budget left. Empty if the reader has
-    no budget.
+    If the lease spans several months, the sentences are about the month with the least budget left. Empty if the
+    reader has no budget.
     """
     if not details.demands:
         return ""

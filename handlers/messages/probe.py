@@ -1,4 +1,4 @@
-"""Messages about monitoring: the answer to `/gpu probe`, and the lines that install the probe by hand."""
+"""Messages about monitoring: the answer to `/gpu probe`, and the shell lines for installing the probe manually."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ _SEES = "GPU load and SSH connections"
 
 
 def probe(rules: Rules) -> Rendered:
-    """Render the answer to `/gpu probe`: what the bot checks on machines and sends to them, and both scripts."""
+    """Render the answer to `/gpu probe`.
+
+    It says what the bot checks on machines and what the bot sends to them, and contains both scripts.
+    """
     if rules.idle.probe is ProbeKind.NONE:
         return blocks.message(
             "Your team's rules switch monitoring off, so I don't check whether machines are used."
@@ -34,7 +37,7 @@ def probe(rules: Rules) -> Rendered:
 
 
 def monitored(details: RentalDetails, rules: Rules) -> str:
-    """Return a sentence saying what the bot monitors on a ready machine, and whether an on-ending.sh is run.
+    """Return a sentence saying what the bot monitors on a ready machine, and whether the bot runs an on-ending.sh.
 
     Empty if the machine has no probe, or if its probe doesn't respond.
     """
@@ -51,7 +54,7 @@ def monitored(details: RentalDetails, rules: Rules) -> str:
 
 
 def awaited(details: RentalDetails, rules: Rules) -> bool:
-    """Return whether the probe of a ready machine may still respond for the first time without anybody's help."""
+    """Return whether the probe of a ready machine may still start to respond without a manual installation."""
     rental, attempt = details.rental, details.current
     if attempt is None or not has_probe(rental, attempt, rules):
         return False
@@ -59,9 +62,9 @@ def awaited(details: RentalDetails, rules: Rules) -> bool:
 
 
 def by_hand(details: RentalDetails, reader: Reader, probe_line: str) -> list[str]:
-    """Return the lines with which the owner of a ready machine installs the probe, in a list with one paragraph.
+    """Return a paragraph with the shell lines that install the probe, for the owner of a ready machine.
 
-    The list is empty if the probe is installed or may still respond, or if the reader isn't the owner.
+    The list is empty if the probe is installed or may still respond by itself, or if the reader isn't the owner.
     """
     attempt = details.current
     if not probe_line or attempt is None or reader.id != details.rental.owner:
@@ -77,10 +80,10 @@ def by_hand(details: RentalDetails, reader: Reader, probe_line: str) -> list[str
 
 
 def looks_now(rental: Rental) -> Rendered:
-    """Render the reply to a click on [I pasted it]. `/gpu show` has no usage before the next probe run."""
+    """Render the reply to a click on [I pasted it]. `/gpu show` shows no usage until the next probe run."""
     return blocks.message(f"I'll check within a minute. After that, /gpu ssh {rental.id} shows whether it worked.")
 
 
 def code_block(text: str) -> str:
-    """Return one of our own texts, which contain no backticks, as a code block."""
+    """Return one of the bot's own texts as a code block. The text must not contain backticks."""
     return f"```{literal(text)}```"

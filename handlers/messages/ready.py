@@ -1,4 +1,7 @@
-"""Messages about ready machines, and how owners and teammates log in. Teammates don't see money."""
+"""Messages about ready machines: how owners and teammates log in.
+
+Messages to teammates contain no prices or costs.
+"""
 
 from __future__ import annotations
 
@@ -33,9 +36,9 @@ def _ready(context: EventContext[ReadyFacts]) -> str:
 
 @direct(EventKind.READY)
 def _yours_is_ready(context: EventContext) -> Rendered:
-    """Render the message to the owner: how to log in, the cost and the end.
+    """Render the message that a machine is ready. It shows the owner how to log in, the cost and the end.
 
-    A teammate only reads how to log in.
+    A teammate gets a message that only says how to log in.
     """
     details, rental, times, posted = context.details, context.rental, context.times, context.event.at
     if not context.by_owner:
@@ -68,7 +71,7 @@ def _is_ready(rental: Rental) -> str:
 
 
 def _ends(context: EventContext) -> Fact:
-    """Return the end of the machine, and for its owner also why that is sooner than requested."""
+    """Return the end of the machine. If it is sooner than requested, the owner also reads why."""
     label, value, said = ends_fact(context.rental, context.times, context.event.at)
     if not context.by_owner or not _is_shorter(context.rental):
         return Fact(label, value, said)
@@ -77,7 +80,7 @@ def _ends(context: EventContext) -> Fact:
 
 
 def _is_shorter(rental: Rental) -> bool:
-    """Return whether the lease is shorter than requested, so that the cost stays within the approved total."""
+    """Return whether the lease is shorter than requested, because a longer one could exceed the approved total."""
     lease = rental.running_lease
     last = lease.last_end
     return last - lease.ready_at < rental.terms.lease and last != rental.request.last_end
@@ -96,15 +99,16 @@ def _place(rental: Rental) -> Fact:
 
 
 def _approved_by(details: RentalDetails) -> list[str]:
-    """Return a list with the sentence that names the person who approved the request.
+    """Return a sentence naming the person who approved the request, in a list.
 
-    The list is empty if nobody but the owner approved it, or if an earlier message named the approver already.
+    The list is empty if the owner needed no approval, or if an earlier message to the owner already named the
+    approver.
     """
     decisions = [e for e in details.events if e.kind in {EventKind.APPROVED, EventKind.APPROVED_NOT_READY}]
     if not decisions or decisions[-1].actor in {None, details.rental.owner}:
         return []
     if any(facts.asked_span is not None for facts in facts_in(decisions[-1:], DecisionFacts)):
-        # Fewer hours than requested were approved. The owner got a message about that, which names the approver.
+        # Fewer hours than requested were approved. An earlier message told the owner so, and named the approver.
         return []
     return [f"Approved by {person(details.names, decisions[-1].actor)}."]
 
@@ -118,13 +122,13 @@ def log_in_message(
     also: Sequence[str] = (),
     last: str = "",
 ) -> Rendered:
-    """Render a message that says how its reader logs in.
+    """Render a message that says how its reader logs in to a machine.
 
     Args:
         context: The event.
         lead: The first part, such as a header.
-        lines: The lines below it. Empty ones are left out.
-        facts: The facts to show with the SSH command.
+        lines: The lines below the first part. Empty ones are left out.
+        facts: The facts to show next to the SSH command.
         buttons: The buttons at the end.
         also: More sentences in small print.
         last: A paragraph above the buttons.
@@ -153,12 +157,12 @@ def _teammate_added(context: EventContext[TeammatesFacts]) -> str:
 
 @direct(EventKind.TEAMMATE_ADDED)
 def _you_got_access(context: EventContext) -> Rendered:
-    # A teammate who has become the owner since the event gets other messages about how to log in.
+    # If the teammate has become the owner since the event, another message says how to log in.
     return said_once(context) if context.by_owner else _shared_with_you(context)
 
 
 def _shared_with_you(context: EventContext) -> Rendered:
-    """Render the message that says how a teammate logs in, or that they need a key first."""
+    """Render the message to a teammate that says how to log in. If they have no key yet, it asks for one."""
     details, rental, reader, posted = context.details, context.rental, context.reader, context.event.at
     was_ready = rental.lease is not None and rental.lease.ready_at <= posted
     if rental.state is not State.READY and (was_ready or rental.state.over or rental.state is State.DESTROYING):
@@ -183,7 +187,7 @@ def _shared_with_you(context: EventContext) -> Rendered:
 
 
 def _needs_key(details: RentalDetails, rules: Rules, sharing: str) -> Rendered:
-    """Render the prompt for a key, which a person without a key reads until they add one."""
+    """Render the message that asks a teammate without a key to add one."""
     then = "Add your public SSH key so that you can log in when it's ready."
     if details.rental.state is State.READY:
         then = f"To log in, you'll need an SSH key. Once you've saved one, {add_your_key(details)}."

@@ -1,7 +1,7 @@
-"""Renders the messages about events as they are now, by calling the writers of their kinds.
+"""Renders a message about an event in its current state, by calling the writer for the kind of event.
 
-Other modules have to use the functions here, and not the writers, because importing this module registers all
-writers.
+A writer is a function that composes the message. Import the functions in this module instead of the writers,
+because importing this module registers all writers.
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ from handlers.phrases.blocks import Rendered
 from handlers.phrases.format import Reader
 
 SUBJECTS = (account, admin_questions, backups, buying, ended, ends, money, needed, owners, ready, requests)
-"""The modules that register writers."""
+"""The modules that contain writers. Importing them registers the writers."""
 
 REFRESH_ASKED_EVERY = timedelta(minutes=3)
-"""The bot time after which a message that asks something about a ready machine is rendered again."""
+"""The bot time after which an open question about a ready machine is rendered again."""
 
 
 def asks(rendered: Rendered) -> bool:
@@ -48,15 +48,15 @@ def asks(rendered: Rendered) -> bool:
 
 
 def thread_reply(context: EventContext) -> Rendered | None:
-    """Render the reply for an event, which is never edited. Return None if the event has no reply."""
+    """Render the reply in the thread about an event. None if the event has no reply. A reply is never edited."""
     return blocks.message(context.text) if context.event.effects.thread(context.event) else None
 
 
 def history_text(event: Event, details: RentalDetails, reader: Reader, *, money: bool) -> str:
-    """Return the text about an event in a rental's history.
+    """Return the text about an event in a rental's history. Empty if the event has no text.
 
-    The text has no time, because each line of a history begins with one, and it names the reader instead of saying
-    `you`. Without `money`, amounts and prices are left out. Empty if the event has no text.
+    The text contains no time, because each line of a history begins with the time. It contains the reader's name
+    instead of `you`. Without `money`, amounts and prices are left out.
     """
     readable = event if money else changed(event, facts=event.facts.without_money())
     context = EventContext(readable, details, changed(reader, id=""), timed=False)
@@ -64,17 +64,18 @@ def history_text(event: Event, details: RentalDetails, reader: Reader, *, money:
 
 
 def message_to_approvers(context: EventContext) -> Rendered:
-    """Render the question to the approvers, or the decision about it."""
+    """Render the question to the approvers. Once it has been decided, render the decision."""
     shown = approvers.get(context.event.kind, requests.approval)(context)
     return shown if context.event.kind is EventKind.NOBODY_ANSWERS else _refreshed(shown, context)
 
 
 def direct_message(context: EventContext) -> Rendered | None:
-    """Render the message to one person about an event, which is edited until nothing is left to decide.
+    """Render the direct message to one person about an event. It is edited until nothing is left to decide.
 
-    Returns None if the message was delayed for so long that a newer one says more.
+    Returns None if the message was delayed for so long that a newer message has replaced it.
 
-    A former owner only reads who owns the machine now. Once a rental is over, its owner reads the receipt.
+    A former owner gets a text that only says who owns the machine now. Once a rental is over, its owner gets the
+    receipt.
     """
     event, rental, reader = context.event, context.rental, context.reader
     if context.posted_at is None and is_outdated(context):
@@ -83,24 +84,28 @@ def direct_message(context: EventContext) -> Rendered | None:
         return no_longer_yours(context)
     if rental.state.over and context.by_owner and not event.effects.tells_end:
         return ended_receipt(context)
-    # An earlier release may have sent direct messages about kinds of events that have no writer for them now. Such
-    # messages get the thread's text.
+    # An earlier release may have sent direct messages about kinds of events for which this release has no writer.
+    # Such messages get the text of the reply in the thread.
     return _refreshed(direct.get(event.kind, said_once)(context), context)
 
 
 def _is_for_them(context: EventContext) -> bool:
-    """Return whether an event concerns a former owner: they lost the machine, are offered it, or requested it."""
+    """Return whether a former owner gets the full message about an event.
+
+    They do if the event is that they lost the machine, that they are offered it, or that the machine they
+    requested is still needed.
+    """
     if context.event.kind is EventKind.OWNER_CHANGED:
         return context.event.actor == context.rental.owner
     return context.event.kind in {EventKind.GIVEN, EventKind.KEPT}
 
 
 def _refreshed(shown: Rendered, context: EventContext) -> Rendered:
-    """Set the time after which an open message about a ready machine is rendered again.
+    """Set the time after which a message about a ready machine is rendered again.
 
-    A question is rendered again every few minutes, because the machine's cost increases. The message that a
-    machine is ready has a button for a replacement during the first hour, and is rendered again when that hour
-    ends.
+    An open question is rendered again every few minutes, because it shows the machine's growing cost. The message
+    that a machine is ready has a button for a replacement during the first hour. It is rendered again after that
+    hour, without the button.
     """
     event, rental = context.event, context.rental
     if shown.closed or shown.refresh_after is not None or rental.state is not State.READY:
@@ -112,5 +117,5 @@ def _refreshed(shown: Rendered, context: EventContext) -> Rendered:
 
 
 def alert_message(context: AlertContext) -> Rendered | None:
-    """Render the alert about an event, which is never edited. Return None if there is nothing left to say."""
+    """Render the alert about an event. None if there is nothing left to say. An alert is never edited."""
     return alert[context.event.kind](context) if context.event.kind in alert else None

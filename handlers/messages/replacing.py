@@ -1,4 +1,4 @@
-"""The buttons and the dialog for replacing a machine that was lost or doesn't work."""
+"""Buttons and the dialog for replacing a machine that was lost or doesn't work."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ NO_SSH_ANSWER = "Nothing answers on its SSH port yet."
 
 
 def button_while_it_runs(rental: Rental, now: datetime, *, gpu_mismatch: bool = False) -> Json | None:
-    """Return the button that replaces a machine while it still runs, or None if it may not be replaced."""
+    """Return the button that replaces a running machine. None if the machine may not be replaced."""
     if not may_be_replaced(rental, now, gpu_mismatch=gpu_mismatch):
         return None
     return replace_button(rental) if rental.unreachable or gpu_mismatch else not_working_button(rental)
 
 
 def replace_confirm(rental: Rental, left: Remainder, *, asks_why: bool) -> Modal:
-    """Render the dialog before a machine is replaced.
+    """Render the dialog in which the owner confirms that a machine should be replaced.
 
-    `asks_why` adds a field for an owner who says that the machine doesn't work.
+    With `asks_why`, the dialog has a field in which the owner says what doesn't work.
     """
     terms, replaced, loses = remainder_text(rental.request.count, left), "the next matching offer", None
     if rental.state is State.READY:
@@ -62,7 +62,10 @@ def replace_confirm(rental: Rental, left: Remainder, *, asks_why: bool) -> Modal
 
 
 def remainder_text(count: int, left: Remainder) -> str:
-    """Return the remaining limits: `1x H100 SXM 80 GB, up to $2.47/h for 4 h 50 min, at most $13.82 in all`."""
+    """Return the limits for a replacement.
+
+    An example is `1x H100 SXM 80 GB, up to $2.47/h for 4 h 50 min, at most $13.82 in all`.
+    """
     most = say_at_most(left.total)
     terms = f"up to {limit_per_hour(left.max_rate)} for {span(left.lease)}, at most {most} in all."
     return f"{machines(count, left.gpu)}, {terms}"

@@ -1,4 +1,4 @@
-"""Short private replies to commands and clicks: what was done, or the reason why nothing was done."""
+"""Short private replies to commands and clicks. They say what was done, or why nothing was done."""
 
 from __future__ import annotations
 
@@ -46,7 +46,10 @@ from handlers.phrases.rental_text import (
 
 
 def reply(text: str, *buttons: Json | None) -> Rendered:
-    """Render a private reply. `text` is mrkdwn, in which foreign text is already escaped."""
+    """Render a private reply.
+
+    `text` is mrkdwn, and any text from people or vendors in it must already be escaped.
+    """
     return blocks.with_buttons(text, *buttons, closed=not any(buttons))
 
 
@@ -62,10 +65,10 @@ def error(problem: GpubotError) -> Rendered:
 
 
 def _show_line(line: Line, n: int) -> Json | None:
-    """Return the button `Show H100 EU under $2.50/GPU/h`, which makes exactly that request.
+    """Return a button that makes a suggested request, such as `Show H100 EU under $2.50/GPU/h`.
 
-    None if the line is too long for a button's value. If the label would be cut, it is `Show this` or `Show
-    suggestion 2`.
+    None if the request is too long for a button's value. If it is only too long for the label, the label is `Show
+    this` or `Show suggestion 2`.
     """
     label = escape(f"Show {line.shown}", 300)
     if len(label) > blocks.BUTTON_TEXT:
@@ -86,7 +89,7 @@ def _show(rental_id: str | None) -> Json | None:
 def bug(number: str, *, rented: bool | None = None) -> Rendered:
     """Render the reply after an unexpected error.
 
-    `rented` is False only if it is certain that nothing was rented.
+    `rented` is False only if it is certain that nothing was rented. The reply then says so.
     """
     known = "Nothing was rented." if rented is False else "/gpu list shows what is rented."
     return reply(f"Something went wrong on my side. {known} Give an admin this number: {identifier(number, 20)}.")
@@ -99,7 +102,7 @@ def store_busy() -> Rendered:
 def rented(
     rental: Rental, *, asked: PeopleAsked | None = None, first_line: str = "", without_key: Sequence[str] = ()
 ) -> Rendered:
-    """Render the result of a click on an offer. This reply replaces the offers.
+    """Render the reply to a click on an offer. It replaces the message with the offers.
 
     Args:
         rental: The new rental.
@@ -118,9 +121,9 @@ def rented(
 
 
 def end_dropped(request: Request, command: str) -> Rendered:
-    """Render the reply to `/gpu again` if the end of the last request has passed or is too near.
+    """Render the reply to `/gpu again` if the last request named an end that has passed or is too near.
 
-    `command` is an example with a different end.
+    `command` is an example of a command with a later end.
     """
     near = f"has passed or is less than {span(LEAST_TIME)} away"
     name = f"{describe(request)} for {span(request.lease)} from when it's ready"
@@ -129,7 +132,7 @@ def end_dropped(request: Request, command: str) -> Rendered:
 
 
 def away(until: datetime, asked: PeopleAsked) -> Rendered:
-    """Render the answer to `/gpu away`: the end of the absence, and who is asked in the meantime."""
+    """Render the answer to `/gpu away`: when the approver is back, and who is asked until then."""
     instead = f"I'll ask {people_text(asked.names)} instead." if asked.names else "Requests will wait for you."
     away_until = f"You're away until {Times.date_and_time(until)}, so I won't ask you about requests."
     return reply(f"{away_until} {instead} If you're back earlier: /gpu away off")
@@ -156,9 +159,9 @@ def resumed(changed: bool) -> Rendered:
 
 
 def extended(done: Extended, times: Times, utc: str = "") -> Rendered:
-    """Render the reply to an extension: either it was made, or it waits for an approver.
+    """Render the reply to an extension. It says whether the lease was extended or an approver has to decide first.
 
-    `utc` is a sentence saying that a time was read as UTC, or empty.
+    `utc` is a sentence saying that a typed time was read as UTC. It may be empty.
     """
     rental = done.rental
     about = _about(rental, done.span) if done.sees_money else ""
@@ -171,21 +174,24 @@ def extended(done: Extended, times: Times, utc: str = "") -> Rendered:
 
 
 def extend_to_confirm(details: RentalDetails, longer: timedelta, again: Json) -> Rendered:
-    """Render the reply to a typed extension that has to be confirmed. The button `again` reopens the dialog."""
+    """Render the reply to a typed extension that the person has to confirm.
+
+    The button `again` opens the dialog again.
+    """
     about = _about(details.rental, longer) if details.sees_money else ""
     text = f"To extend {machine(details.rental)} by {span(longer)}{about}, confirm it first."
     return reply(f"{text} Nothing was changed yet.", again)
 
 
 def _about(rental: Rental, longer: timedelta) -> str:
-    """Return an estimated cost to follow a clause: `, about $11.04`. Empty if the price is unknown."""
+    """Return an estimated cost that can follow a clause: `, about $11.04`. Empty if the price is unknown."""
     return f", about {dollars(cost(rental.rate, longer))}" if rental.rate is not None else ""
 
 
 def extended_just_now(rental: Rental, longer: timedelta, reader: Reader) -> Rendered:
-    """Render the reply to a repeated `/gpu extend`, which changed nothing.
+    """Render the reply to a `/gpu extend` that was ignored, because the same command had just extended the lease.
 
-    Its button does extend the lease again.
+    The reply has a button that extends the lease again after all.
     """
     ends_at = f"It ends {reader.times.at_time(rental.lease.ends_at)}." if rental.lease else ""
     text = f"You extended {machine(rental)} by {span(longer)} just now, so nothing more was added."
@@ -193,16 +199,20 @@ def extended_just_now(rental: Rental, longer: timedelta, reader: Reader) -> Rend
 
 
 def still_needed(rental: Rental, asks_again_at: datetime | None, reader: Reader) -> Rendered:
-    """Render the reply to `/gpu keep`: the time of the next question, and that the lease still ends.
+    """Render the reply to `/gpu keep`.
 
-    `asks_again_at` is None if the bot won't ask again.
+    It says when the bot asks again, and that the end of the lease stays the same. `asks_again_at` is None if the
+    bot won't ask again.
     """
     again = ask_again_text(asks_again_at, rental.running_lease.ends_at, reader.times, moves=end_moves(rental))
     return reply(f"You said that you still need {machine(rental)}. {again}", extend_button(rental, reader))
 
 
 def ending(rental: Rental) -> Rendered:
-    """Render the reply after a rental was destroyed, cancelled or withdrawn, with its new state."""
+    """Render the reply after a rental was destroyed, cancelled or withdrawn.
+
+    It contains the rental's new state.
+    """
     if rental.state is not State.DESTROYING:
         if rental.state in {State.WITHDRAWN, State.CANCELLED}:
             return blocks.message(f"The request for {machine_in(rental)} was {STATES[rental.state].lower()}.")
@@ -212,7 +222,10 @@ def ending(rental: Rental) -> Rendered:
 
 
 def graceful_destroy(rental: Rental, times: Times) -> Rendered:
-    """Render the reply to a graceful destroy, which runs `/root/on-ending.sh` first, with the latest end."""
+    """Render the reply to a graceful destroy, in which the bot first runs `/root/on-ending.sh` on the machine.
+
+    The reply contains the latest time at which the machine ends.
+    """
     latest = times.at_time(rental.running_lease.ends_at)
     text = f"I'll destroy {machine(rental)} when its script {PATH} is done, {latest} at the latest."
     return reply(text, keep_button(rental), destroy_button(rental))
@@ -221,21 +234,22 @@ def graceful_destroy(rental: Rental, times: Times) -> Rendered:
 def decided(rental: Rental, *, approved: bool) -> Rendered:
     """Render the reply to an approver who decided in a list: `You approved 8x H100 SXM 80 GB (p4wd9) in EU`.
 
-    A click on a live message needs no reply, because that message shows the decision.
+    If the approver clicks in a message that is edited anyway, no reply is needed, because that message shows the
+    decision.
     """
     did = "approved" if approved else "declined the request for"
     return blocks.message(f"You {did} {machine_in(rental)}.")
 
 
 def newer_version(text: str, current: Rendered) -> Rendered:
-    """Render the reply to a click on an old version of a request: `text`, then the current version."""
+    """Render the reply to a click on an outdated version of a request. The current version follows `text`."""
     return blocks.message(f"{text}\n{current.text}", blocks.section(text), *current.blocks, closed=current.closed)
 
 
 def begin_with_mention(bot: str, command: str) -> Rendered:
-    """Render the reply to a message that mentions the bot in the middle.
+    """Render the reply to a message that mentions the bot, but not at the beginning.
 
-    `command` is the command that the message may mean.
+    `command` is the command that the person may have meant.
     """
     return blocks.message(
         f"Nothing was done. If you meant a command, begin with my name: {mention(bot)} {escape(command, 300)}"
@@ -243,9 +257,10 @@ def begin_with_mention(bot: str, command: str) -> Rendered:
 
 
 def opener(modal: Modal) -> Rendered:
-    """Render a button that opens a dialog, in reply to a typed command that needs the dialog.
+    """Render a button that opens a dialog, as the reply to a typed command.
 
-    Slack opens dialogs only after a click or a slash command, not after an ordinary message.
+    The command can't open the dialog itself if it was typed in an ordinary message: Slack opens dialogs only after
+    a click or a slash command.
     """
     match modal.view["callback_id"], modal.value:
         case Callback.DESTROY_CONFIRM.id, RentalValue(rental_id=rental_id) as value:

@@ -1,4 +1,4 @@
-"""Messages about requests and the decisions that an approver or the owner makes before anything is bought."""
+"""Messages about requests, and about the decisions of approvers and owners before anything is bought."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def _asked_again(context: EventContext[RequestFacts]) -> str:
 
 
 def _undecided(context: EventContext[RequestFacts], needs: str) -> str:
-    """Return sentences about a request that `needs` a new decision.
+    """Return sentences saying that a request needs a new decision. `needs` is the decision, such as `approval`.
 
     They contain the reason, the cost so far, the people who were asked, and the time at which the request expires.
     """
@@ -125,8 +125,9 @@ def _undecided(context: EventContext[RequestFacts], needs: str) -> str:
 def _cost_by_then(facts: BillFacts) -> str | None:
     """Return a sentence with the cost at the time of the event.
 
-    It corrects an earlier message that a machine may have been rented. None if the event doesn't contain the cost,
-    because an attempt may still bill, or because a machine of the rental was bought after the backup.
+    An earlier message may have said that a machine was perhaps rented, which this sentence corrects. None if the
+    event doesn't contain the cost. This happens if an attempt may still be billing, or if a machine of the rental
+    was bought after the backup.
     """
     cost = cost_of(facts)
     if cost is None:
@@ -160,7 +161,7 @@ def _approved(context: EventContext[DecisionFacts]) -> str:
 
 @thread(EventKind.APPROVED_NOT_READY)
 def _approved_not_ready(context: EventContext) -> str:
-    """Return a sentence saying who approved the request and when, using the last approval before this event."""
+    """Return a sentence saying who approved the request, and when. This is the last approval before the event."""
     what = context.request if context.named else "this request"
     approvals = [
         event
@@ -236,9 +237,9 @@ def _started(context: EventContext[RequestFacts]) -> str:
     EventKind.EXTENSION_ASKED,
 )
 def approval(context: EventContext[DecidersFacts | ExtensionFacts | RequestFacts]) -> Rendered:
-    """Render the question while it waits for a decision. Later, render the decision.
+    """Render the question to the approvers while it is open. Later, render the decision.
 
-    If the owner has changed the request since the event, the message shows the newest version.
+    If the owner has changed the request since the event, the message shows the newest version of the request.
     """
     details, rental, asks = context.details, context.rental, context.asks
     asked = newest_version(context.event, details.events)
@@ -253,8 +254,8 @@ def approval(context: EventContext[DecidersFacts | ExtensionFacts | RequestFacts
     else:
         return _answer(context)
     if left:
-        # Leave out the approvers' buttons, because an approval would rent a machine for somebody who left. The
-        # admins have been asked to decide instead.
+        # Leave out the approvers' buttons, because an approval would rent a machine for somebody who left. Instead
+        # of the approvers, the admins have been asked to decide.
         decide = f"{owner(details)} left the workspace, so the admins decide about the request below."
         return blocks.of_parts(
             blocks.paragraph(f"*{decide} Approvers don't decide about it any more.*"), *question[1:]
@@ -307,7 +308,10 @@ def _request(context: EventContext[DecidersFacts], pings: str) -> Sequence[Part]
 
 
 def wants(details: RentalDetails, asker: str, what: str) -> str:
-    """Return the request with its note: `Ana wants 8x H100 (p4wd9) for 6 h: "fine-tune run 7"`."""
+    """Return a sentence such as `Ana wants 8x H100 (p4wd9) for 6 h: "fine-tune run 7"`.
+
+    The note is in quotation marks.
+    """
     text = note(details.rental.request.note)
     return f"{person(details.names, asker)} wants {what}" + (f': "{text}".' if text else ".")
 
@@ -319,7 +323,10 @@ def _length(rental: Rental, times: Times) -> str:
 
 
 def _price(rental: Rental) -> Fact:
-    """Return the clicked price and the highest price. A request on the waitlist only has the latter."""
+    """Return the price of the clicked offer, and the highest price at which the bot may rent another one.
+
+    For a request on the waitlist, no offer was clicked. It only has the highest price.
+    """
     terms = rental.terms
     if rental.waitlist_entry is not None and rental.waitlist_entry.gpu is None:
         most = f"{limit_per_hour(terms.max_rate)} or less"
@@ -356,9 +363,9 @@ def _extension(context: EventContext[Any], extension: Extension, pings: str) -> 
 
 
 def _who_else_was_asked(context: EventContext[DecidersFacts]) -> str:
-    """Return a sentence saying who else was asked to decide, and why. Empty if nobody else was.
+    """Return a sentence saying who else was asked to decide, and why. Empty if nobody else was asked.
 
-    Others are asked if all approvers are away, or if nobody has decided for a while.
+    Other people are asked if all approvers are away, or if nobody has decided for a while.
     """
     later = first_after(context.details, context.event, EventKind.OTHERS_ASKED)
     if later is None:
@@ -377,7 +384,10 @@ def _also_running(details: RentalDetails, times: Times) -> Fact | None:
 
 
 def _running(rental: Rental, times: Times) -> str:
-    """Return a running machine with its usage, if that is monitored: `1x A100 (k7mq2), idle for 50 min`."""
+    """Return a running machine and its usage: `1x A100 (k7mq2), idle for 50 min`.
+
+    The usage is left out if the machine isn't monitored.
+    """
     use = current_use(rental)
     seen = use is not None and use.status is not UsageStatus.UNKNOWN
     return join(machine(rental), status_text(use, times).lower() if use and seen else "", by=", ")
@@ -448,11 +458,14 @@ def _approved_but_not_ready(context: EventContext) -> Rendered:
 
 direct(EventKind.APPROVED, EventKind.WITHDRAWN, EventKind.DECIDERS_CHANGED)(said_once)
 
-# --- the reminder to an approver, which is edited as requests are decided
+# --- the reminder to an approver
 
 
 def reminder(listed: Sequence[RentalDetails], reader: Reader) -> Rendered:
-    """Render a reminder: the requests that still wait, then the decisions about the others."""
+    """Render a reminder to an approver.
+
+    It lists the requests that still wait, and then those that have been decided.
+    """
     waiting = [details for details in listed if _waits(details)]
     decided = [text for details in listed if not _waits(details) and (text := _decided(details, reader))]
     heading = "None of these requests is waiting any more."
@@ -482,6 +495,6 @@ def _reminder_line(details: RentalDetails, times: Times) -> str:
 
 
 def _decided(details: RentalDetails, reader: Reader) -> str:
-    """Return the decision about a request, in the same words as the message to the approvers."""
+    """Return the decision about a request. The text is the same as in the message to the approvers."""
     asked = newest_asked(details.events, DECISIONS)
     return approval(EventContext(asked, details, reader)).text if asked is not None else ""

@@ -38,9 +38,9 @@ from handlers.phrases.format import (
 from handlers.phrases.rental_text import how_it_ended, machine, owner, possessive, setup_text, state_word
 
 KEYS_NAMED, PEOPLE_NAMED = 3, 5
-"""The maximum numbers of the reader's keys and of other people that are named. The rest are only counted."""
+"""The maximum number of the reader's keys that are named, and the same for other people. The rest are counted."""
 LONG_LINES = 2
-"""The maximum number of shell lines that fit into a message next to everything else."""
+"""The maximum number of shell lines in a message that also contains other text."""
 DISK = (
     "*The disk is deleted when the machine ends*, so copy your results off first. "
     "Shutting down from inside doesn't stop billing."
@@ -54,10 +54,10 @@ NO_HOST_KEY = "I couldn't read this machine's host key, so I can't say which one
 
 
 def ssh_command(host: str | None, port: int | None) -> str | None:
-    """Return the command that logs in to a machine, or None if its address isn't a valid host and port.
+    """Return the command that logs in to a machine. None if the machine's address isn't a valid host and port.
 
-    No other code may build this command. People paste it into a shell, and an unchecked address from a vendor
-    could add options or shell code.
+    People paste this command into a shell, and an unchecked address from a vendor could add options or shell code.
+    Therefore no other code may build the command.
     """
     if host is None or not _is_host(host) or (port is not None and not 0 < port < 65536):
         return None
@@ -78,11 +78,11 @@ def alias(rental: Rental) -> str:
 
 
 def config_block(rental: Rental) -> str | None:
-    """Return the block for `~/.ssh/config` (see ssh_config(5)), or None if the address isn't valid.
+    """Return the block for `~/.ssh/config`, see ssh_config(5). None if the machine's address isn't valid.
 
-    Vendors reuse an address for one machine after another, each with another host key. Therefore the block makes
-    ssh store the key under the machine's own name. It also turns off `CheckHostIP`, because OpenSSH before 8.5
-    would otherwise compare the key with the one stored for the address too.
+    Vendors give the same address to one machine after another, and each machine has a different host key. To avoid
+    warnings, the block makes ssh store the host key under the machine's name instead of its address. It also turns
+    off `CheckHostIP`, because OpenSSH before 8.5 would otherwise store and check the address too.
     """
     if ssh_command(rental.host, rental.port) is None:
         return None
@@ -108,14 +108,13 @@ def log_in_parts(
     also: Sequence[str] = (),
     briefly: bool = False,
 ) -> list[Part]:
-    """Return the parts that say how the reader logs in.
+    """Return the parts that say how the reader logs in. Empty if the reader may not log in.
 
-    They are the SSH command, the given facts and a warning about the disk. Small print contains the host key, the
-    setup script, the monitoring, and the sentences in `also`.
+    They contain the SSH command, the given facts and a warning about the disk. Small print contains the host key,
+    the setup script, the monitoring, and the sentences in `also`.
 
-    `briefly` leaves out the disk and the setup script, which only the message about a ready machine has to
-    mention. Nothing is returned for a reader who may not log in, and no command for an owner whose keys nobody can
-    add.
+    With `briefly`, the disk and the setup script are left out, because the message that the machine is ready has
+    mentioned them. The command is left out if the owner can't log in and nobody else can add the owner's keys.
     """
     rental = details.rental
     if not rental.lets_in(reader.id):
@@ -138,9 +137,9 @@ def log_in_parts(
 
 
 def keys_fact(details: RentalDetails, reader: Reader) -> Fact | None:
-    """Return a fact about the keys that work, and those that don't.
+    """Return a fact saying which keys work and which don't. None if nothing is known about the keys.
 
-    A teammate reads about their own keys, and the owner about everyone's. None if nothing is known about the keys.
+    The owner reads about everyone's keys. A teammate reads only about their own keys.
     """
     if reader.id != details.rental.owner:
         text = _teammates_keys(details, reader)
@@ -156,9 +155,9 @@ class _Named(NamedTuple):
     several: bool = False
 
     def do(self, one: str, more: str) -> str:
-        """Return a clause with the keys as its subject and a verb. Empty without keys.
+        """Return a clause with the keys as its subject and a verb. Empty if there are no keys.
 
-        The verb is `one` for a single key, such as `works`, and `more` for several, such as `work`.
+        The verb is `one` for a single key, such as `works`, and `more` for several keys, such as `work`.
         """
         return f"{self.text} {more if self.several else one}" if self.text else ""
 
@@ -170,7 +169,7 @@ def _own_keys(details: RentalDetails, attempt: Attempt) -> list[OwnedKey]:
 
 
 def _others_inside(details: RentalDetails, attempt: Attempt) -> list[str]:
-    """Return the people other than the owner whose keys work: first the person who rented the machine."""
+    """Return the people other than the owner whose keys work. The person who rented the machine comes first."""
     ran, owner = startup_script_ran(details.rental), details.rental.owner
     return list(
         dict.fromkeys(
@@ -180,16 +179,19 @@ def _others_inside(details: RentalDetails, attempt: Attempt) -> list[str]:
 
 
 def _locked_out(details: RentalDetails, attempt: Attempt) -> bool:
-    """Return whether the owner can't get access, because everyone whose key works has left the workspace."""
+    """Return whether the owner can't log in, and nobody in the workspace can add the owner's keys.
+
+    This is the case if everyone whose keys work has left the workspace.
+    """
     if attempt.adopted is not None or details.bought_by == details.rental.owner:
         return False
     return not _own_keys(details, attempt) and details.left.issuperset(_others_inside(details, attempt))
 
 
 def _owners_keys(details: RentalDetails, reader: Reader) -> tuple[list[str], Sequence[OwnedKey]]:
-    """Return clauses for the owner saying which keys work, and the keys that don't work or may not work.
+    """Return clauses for the owner saying which keys work. Also return the keys that don't work, or may not work.
 
-    The owner can add the latter by pasting a shell line on the machine.
+    The owner can add these other keys by pasting a shell line on the machine.
     """
     rental, attempt, owner = details.rental, details.current, details.rental.owner
     if attempt is None:
@@ -221,7 +223,7 @@ def _owners_keys(details: RentalDetails, reader: Reader) -> tuple[list[str], Seq
 
 
 def _teammates_keys(details: RentalDetails, reader: Reader) -> str:
-    """Return a clause saying whether a teammate's keys work, and that the owner can add the others."""
+    """Return a clause saying which of a teammate's keys work. It also says that the owner can add the others."""
     attempt, own = details.current, details.keys_now.get(reader.id, ())
     if not own:
         return f"you have no SSH key yet; once you've saved one, {add_your_key(details)}"
@@ -240,9 +242,9 @@ def _teammates_keys(details: RentalDetails, reader: Reader) -> str:
 
 
 def add_your_key(details: RentalDetails, it: str = "it") -> str:
-    """Return a clause saying how a teammate's key is added to a running machine.
+    """Return a clause that tells a teammate how their key can be added to a running machine.
 
-    `it` stands for the key or keys.
+    `it` is the pronoun for the key: `it` for one key, or `them` for several.
     """
     return f"{owner(details)} can add {it} with /gpu share {details.rental.id}"
 
@@ -252,7 +254,7 @@ def _work(keys: _Named) -> str:
 
 
 def _sent(keys: _Named, details: RentalDetails, reader: Reader) -> str:
-    """Return a clause saying whether the keys in the startup script work."""
+    """Return a clause saying whether `keys` work. All of them are part of the startup script."""
     attempt = details.current
     if attempt is None:
         return ""
@@ -264,19 +266,22 @@ def _sent(keys: _Named, details: RentalDetails, reader: Reader) -> str:
         why = "because the startup script didn't run"
         return keys.do(f"doesn't work, {why}", f"don't work, {why}")
     if details.rental.probe_answered_at is not None:
-        # The probe didn't respond until late, so the owner may have installed it by hand. Then the startup script,
-        # which contains the keys, may not have run.
+        # The probe responded late, so perhaps the owner installed it manually. In that case, the startup script,
+        # which contains the keys, may never have run.
         return keys.do("might not work", "might not work")
     return keys.do(IF_SCRIPT_RUNS, IF_SCRIPT_RUNS)
 
 
 def _missing(keys: _Named) -> str:
-    """Return a clause saying that these keys don't work, because nothing has put them on the machine."""
+    """Return a clause saying that these keys aren't on the machine yet."""
     return keys.do("isn't on the machine yet", "aren't on the machine yet")
 
 
 def _paste_parts(details: RentalDetails, reader: Reader, most: int) -> list[Part]:
-    """Return at most `most` shell lines that the owner pastes for keys that don't work, or may not work."""
+    """Return at most `most` shell lines for the owner to paste.
+
+    They add the keys that don't work, or may not work.
+    """
     _, keys = _owners_keys(details, reader)
     do_not_work = _names(keys, details).do("doesn't work", "don't work")
     how = f"If {do_not_work}, paste this on the machine:"
@@ -284,10 +289,10 @@ def _paste_parts(details: RentalDetails, reader: Reader, most: int) -> list[Part
 
 
 def _setup_log(details: RentalDetails) -> str:
-    """Return a sentence saying where the output of the setup script is, or that the script doesn't run.
+    """Return a sentence saying where to find the output of the setup script, or that the script wasn't started.
 
-    Empty without a setup script. A vendor may accept a startup script and never run it, which only shows on the
-    machine.
+    Empty if the request has no setup script. Some vendors accept a startup script and never run it. The bot can't
+    detect this, so the sentence says what a missing log means.
     """
     wanted, attempt = details.rental.request.setup, details.current
     if not wanted or attempt is None:
@@ -302,9 +307,9 @@ def _setup_log(details: RentalDetails) -> str:
 
 
 def _names(keys: Sequence[OwnedKey], details: RentalDetails, first: Sequence[str] = ()) -> _Named:
-    """Return the names of keys for a text that the machine's owner reads, with the owner's own keys first.
+    """Return the names of keys for a text to the machine's owner. The owner's own keys come first.
 
-    `first` are the names of further keys of the owner, which precede the others.
+    `first` are the names of further keys of the owner, which come before all others.
     """
     reader = details.rental.owner
     own = _own_names([key for key in keys if key.person == reader], details, reader)
@@ -313,7 +318,10 @@ def _names(keys: Sequence[OwnedKey], details: RentalDetails, first: Sequence[str
 
 
 def _named(own: Sequence[str], people: Sequence[str] = ()) -> _Named:
-    """Combine the reader's own keys and the keys of other people. A single key of the reader may have no name."""
+    """Combine the names of the reader's own keys with the names of other people whose keys are included.
+
+    The name of the reader's only key may be empty.
+    """
     yours = theirs = ""
     if own:
         shown = listed(first_few([name or "one without a name" for name in own], KEYS_NAMED))
@@ -328,9 +336,10 @@ def _named(own: Sequence[str], people: Sequence[str] = ()) -> _Named:
 
 
 def _own_names(keys: Sequence[Key | OwnedKey], details: RentalDetails, reader: str) -> list[str]:
-    """Return the comments of the reader's keys.
+    """Return the names of the reader's keys. Normally, these are the comments of the keys.
 
-    If two of their keys have the same comment, as all keys of a GitHub user do, the fingerprints are used instead.
+    If several keys have the same comment, their fingerprints are used instead. For example, all keys of a GitHub
+    user have the same comment.
     """
     comments = {key.line: key.comment for key in details.keys_now.get(reader, ())}
     attempt = details.current
@@ -356,7 +365,10 @@ def ssh_button(rental: Rental, label: str) -> Json:
 
 
 def ssh(details: RentalDetails, reader: Reader, *, probe_line: str = "") -> Rendered:
-    """Render the answer to `/gpu ssh k7mq2`. `probe_line` is the line for authorized_keys with the bot's key."""
+    """Render the answer to `/gpu ssh k7mq2`.
+
+    `probe_line` is the line for authorized_keys that contains the bot's key.
+    """
     rental, times = details.rental, reader.times
     whose = f"{possessive(details, reader)} {machine(rental)}"
     if rental.state.over or rental.state is State.DESTROYING:
@@ -407,17 +419,17 @@ def _config_parts(rental: Rental) -> list[Part]:
 
 
 LONG_LINE = blocks.SECTION_TEXT - 10
-"""The maximum number of bytes of a shell line in a block of its own.
+"""The maximum length of a shell line in a block of its own, in bytes.
 
-The largest RSA key that people can add fits.
+A line with the largest RSA key that people can add is shorter.
 """
 
 
 def lines_to_paste(how: str, write: Callable[[Sequence[str]], str], keys: Sequence[str], most: int) -> list[Part]:
-    """Return the sentence `how`, at most `most` shell lines for keys, and the number of keys that didn't fit.
+    """Return the sentence `how`, followed by at most `most` shell lines that add keys.
 
-    `write` returns one shell line for several keys. The keys are divided among lines that are short enough for a
-    block.
+    `write` returns one shell line that adds several keys. The keys are divided among several lines, each of them
+    short enough for a block. If not all keys fit, the last part says how many are missing.
     """
     groups: list[list[str]] = [[]]
     for key in keys:

@@ -1,4 +1,7 @@
-"""Messages about the waitlist and start times: the buttons below a search, their dialogs, and lines in lists."""
+"""Messages about the waitlist and start times.
+
+They are the buttons below the answer to a search, the dialogs that these buttons open, and lines in lists.
+"""
 
 from __future__ import annotations
 
@@ -52,7 +55,8 @@ from handlers.phrases.rental_text import describe, gpu, machine_in, place, vendo
 def wait_buttons(view: QuoteView) -> list[Json]:
     """Return [Tell me when there's an offer] and [Rent it for me at $24.00/h or less: 6 h, up to $156.00].
 
-    Empty if the quote changes or replaces a rental, or has a start time.
+    Empty if the search is for a change or a replacement of a rental, or if the request has a start time. If an
+    automatic rental isn't allowed, only the first button is returned.
     """
     quote, wait = view.quote, view.wait
     if quote.changes is not None or quote.replaces_rental is not None or quote.request.starts_at is not None:
@@ -62,9 +66,9 @@ def wait_buttons(view: QuoteView) -> list[Json]:
 
 
 def buttons_to_wait(quote_id: str, request: Request, wait: WaitPreview | None = None) -> tuple[Json, Json]:
-    """Return [Tell me when there's an offer], and the button that rents automatically.
+    """Return the button [Tell me when there's an offer], and the button that rents automatically.
 
-    The second button shows the price and the length of `wait`, if it is given.
+    If `wait` is given, the second button shows its price and its length.
     """
     label = "Rent it for me, up to a price" if wait is None else _label(wait)
     rent = button(label, Action.RENT_FOR_ME, QuoteValue(quote_id=quote_id), about=describe(request))
@@ -82,7 +86,10 @@ def _label(wait: WaitPreview) -> str:
 
 
 def wait_text(view: QuoteView, reader: Reader) -> str:
-    """Return sentences about `wait_buttons`: the matching models, the hours of the search, and approvals."""
+    """Return the sentences below `wait_buttons`.
+
+    They say which GPU models match, during which hours the bot looks for offers, and whether approval is needed.
+    """
     quote, wait = view.quote, view.wait
     if not wait_buttons(view):
         return ""
@@ -97,9 +104,10 @@ def wait_text(view: QuoteView, reader: Reader) -> str:
 
 
 def _expires_too_early(waitlist_entry: WaitlistEntry | None, reader: Reader) -> str:
-    """Return the beginning of a sentence saying that a request expires before its search hours begin.
+    """Return the beginning of a sentence saying that a request expires before the bot would look for offers.
 
-    The caller completes the sentence with the way to search at any time. Empty if the request expires later.
+    The bot looks for offers only during the team's hours. The caller completes the sentence by saying how to
+    search at any time. Empty if the request doesn't expire before those hours begin.
     """
     zone = zone_of(reader.zone, reader.rules)
     if waitlist_entry is None or not ends_before_hours(waitlist_entry, reader.now, zone, reader.rules):
@@ -109,15 +117,12 @@ def _expires_too_early(waitlist_entry: WaitlistEntry | None, reader: Reader) -> 
 
 
 def any_model(request: Request) -> str:
-    """Return `Any A100 model counts as a match.` Empty if the request names a model."""
+    """Return `Any A100 model counts as a match.` Empty if the request names a specific model."""
     return "" if request.features or "-" in request.gpu else f"Any {gpu(request.gpu)} model counts as a match."
 
 
 def search_hours(waitlist_entry: WaitlistEntry | None, rules: Rules) -> str:
-    """Return a sentence saying during which hours offers are searched for.
-
-    Empty if the hours are the whole week.
-    """
+    """Return a sentence saying during which hours the bot looks for offers. Empty if the team allows all hours."""
     if rules.hours.always:
         return ""
     if waitlist_entry is not None and waitlist_entry.any_time:
@@ -139,7 +144,7 @@ NOT_OFFERED = "Nobody offers it right now"
 def starts(view: QuoteView, understood: Sequence[Part], reader: Reader) -> Rendered:
     """Render the answer to a request with a start time.
 
-    `understood` are the parts above the answer, which repeat the request as the bot understood it.
+    `understood` are the parts above the answer that repeat the request as the bot understood it.
     """
     quote, wait, rent = view.quote, view.wait, None
     if view.wait_refused is not None:
@@ -190,7 +195,7 @@ def _start_cost(quote: Quote, wait: WaitPreview, reader: Reader) -> str:
 
 
 def highest_price(quote: Quote, reader: Reader) -> Modal:
-    """Render the dialog for the highest price at which a machine is rented automatically."""
+    """Render the dialog that asks for the highest price at which a machine may be rented automatically."""
     request = quote.request
     return blocks.modal(
         Callback.HIGHEST_PRICE,
@@ -212,9 +217,10 @@ def highest_price(quote: Quote, reader: Reader) -> Modal:
 
 
 def rent_for_me_confirm(wait: WaitPreview, gpu_rate: Decimal | None, reader: Reader) -> Modal:
-    """Render the dialog that confirms an automatic rental.
+    """Render the dialog in which a person confirms an automatic rental.
 
-    `gpu_rate` is the highest price from the previous dialog, in USD per GPU-hour. None if there was none.
+    `gpu_rate` is the highest price from the previous dialog, in USD per GPU-hour. None if no dialog asked for a
+    price.
     """
     quote, terms = wait.quote, wait.terms
     request, starts_at = quote.request, quote.request.starts_at
@@ -263,7 +269,7 @@ def dearer_confirm(dearer: DearerRent, reader: Reader) -> Modal:
 def waits(waiting: WaitingView, reader: Reader, asked: PeopleAsked | None = None) -> Rendered:
     """Render the reply to a click that put a request on the waitlist.
 
-    It replaces the answer with the button. `asked` are the people who decide the request first.
+    The reply replaces the message that was clicked. `asked` are the people who have to approve the request first.
     """
     rental = waiting.rental
     if rental is not None and rental.state is State.AWAITING_APPROVAL:
@@ -285,9 +291,10 @@ def waits(waiting: WaitingView, reader: Reader, asked: PeopleAsked | None = None
 
 
 def notified(view: QuoteView, reader: Reader) -> Rendered:
-    """Render the message to a person who wanted to be notified: the offer, or that no offer matched in time.
+    """Render the message to a person who clicked [Tell me when there's an offer].
 
-    Once they have rented the offer, the message says so and loses its buttons.
+    It shows the offer, or says that no offer matched in time. Once the person has rented the offer, the message
+    says so and has no buttons any more.
     """
     quote, rental = view.quote, view.rental
     if rental is not None and rental.state is State.AWAITING_APPROVAL:
@@ -326,7 +333,7 @@ def waiting_text(waiting: WaitingView, times: Times) -> str:
 
     An example is `You're on the waitlist for 8x H200 in EU under $3.00 per GPU-hour until Friday at 18:00.`
 
-    If a machine will be rented automatically, its highest cost follows.
+    If the bot is going to rent a machine automatically, a sentence with the highest cost follows.
     """
     quote, rental = waiting.quote, waiting.rental
     until = f"until {times.date_and_time(waiting.waitlist_entry.until)}"
@@ -354,7 +361,7 @@ def start_text(waiting: WaitingView, times: Times) -> str:
 
 
 def _what(request: Request) -> str:
-    """Return a request with its highest price.
+    """Return a request with its highest price or total.
 
     Examples are `8x H200 in EU under $3.00 per GPU-hour` and `8x H200 in EU for 6 h at $100.00 or less in all`.
     """

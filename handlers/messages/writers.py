@@ -1,10 +1,11 @@
-"""The writers of messages: one function for each kind of event and each audience that EFFECTS lists for it.
+"""The writers of messages. A writer is a function that composes the message about one kind of event.
 
-A writer is defined in the module of its subject, and registers itself. For example, `@direct(EventKind.GIVEN)`
-registers the direct message about GIVEN. `render.py` calls the writers.
+There is one writer for each kind of event and each audience that EFFECTS lists for it. A writer is defined in the
+module of its subject, and registers itself. For example, the decorator `@direct(EventKind.GIVEN)` registers the
+writer of direct messages about GIVEN. `render.py` calls the writers.
 
-Sentences leave out every fact that their event doesn't have. Therefore the text for readers who may not see money
-is simply the text of the event without amounts and prices (`Facts.without_money`).
+If an event lacks a fact, the writers leave it out of their sentences. So the text for readers who may not see
+money is written from a copy of the event without amounts and prices (`Facts.without_money`).
 """
 
 from __future__ import annotations
@@ -36,22 +37,28 @@ def sentence_case(text: str) -> str:
 
 
 class EventContext(NamedTuple, Generic[F_co]):
-    """The arguments for a writer of events about a rental."""
+    """The argument of a writer for events about a rental."""
 
     event: Event[F_co]
     details: RentalDetails
     reader: Reader
     """The reader. Their ID is empty if many people read the message."""
     timed: bool = True
-    """True if the text says when the event happened. In a history, each line already starts with the time."""
+    """True if the text says when the event happened.
+
+    False in a history, because each line of a history already begins with the time.
+    """
     posted_at: datetime | None = None
     """The time at which Slack accepted the message. None if it hasn't been posted yet."""
     named: bool = False
-    """True if the text names the machine. A thread or history is about a single machine, so its text doesn't."""
+    """True if the text names the machine.
+
+    False in a thread and in a history, because both are about a single machine.
+    """
     newest: bool = True
-    """True if the reader got no later direct message about this rental."""
+    """True if no later direct message about this rental has been sent to the reader."""
     asks: Mentions | None = None
-    """The approvers whom the post of a message mentions. None for its edits, which mention nobody."""
+    """The approvers whom the message mentions when it is posted. None when it is edited, without any mentions."""
 
     @property
     def facts(self) -> F_co:
@@ -77,12 +84,19 @@ class EventContext(NamedTuple, Generic[F_co]):
 
     @property
     def request(self) -> str:
-        """The machine with its owner and region: `your 1x H100 SXM 80 GB (k7mq2) in EU`, or `Ana's ..`."""
+        """The requested machine with its owner: `your 1x H100 SXM 80 GB (k7mq2) in EU`.
+
+        For other readers, it is `Ana's 1x H100 SXM 80 GB (k7mq2) in EU`.
+        """
         return f"{possessive(self.details, self.reader)} {machine_in(self.rental)}"
 
     @property
     def this_machine(self) -> str:
-        """`this machine`, or its name if the text is `named`. The owner isn't mentioned if they are the actor."""
+        """`this machine`, or its name if the text is `named`.
+
+        The name doesn't contain the owner if the owner caused the event, because the sentence then mentions the
+        owner anyway.
+        """
         if not self.named:
             return "this machine"
         own = self.event.actor == self.rental.owner and not self.by_owner
@@ -97,31 +111,31 @@ class EventContext(NamedTuple, Generic[F_co]):
 
     @property
     def outcome(self) -> Event[Any] | None:
-        """The later event that resolves the question in this event. None while the question is open."""
+        """The later event that resolves the question in this event. None if the question is open."""
         return resolved_by(self.event, self.details.events)
 
     @property
     def text(self) -> str:
-        """The text about the event in a thread."""
+        """The text of the reply in the thread about this event."""
         event = self.event
         if self.rental.bought_after_backup and isinstance(event.facts, BillFacts) and not event.facts.amount:
-            # The event says that nothing was billed. That was wrong, because a machine of this rental has been
-            # found since then, so leave out the cost.
+            # The event says that nothing was billed. That was wrong, because a machine of this rental was found
+            # later. So leave out the cost.
             event = changed(event, facts=changed(event.facts, amount=None, estimated=None))
         return sentence(thread[event.kind](self.of(event)))
 
     @property
     def named_text(self) -> str:
-        """The text about the event in a thread, with the name of the machine or request."""
+        """The text of the reply in the thread about this event, with the name of the machine or request."""
         return self._replace(named=True).text
 
     def of(self, event: Event[Any]) -> EventContext[Any]:
-        """Return the context of another event about the same rental."""
+        """Return a copy of this context for another event about the same rental."""
         return self._replace(event=event)
 
     @property
     def actor(self) -> str:
-        """The name of the person who acted, or `gpubot` if nobody did."""
+        """The name of the person who caused the event, or `gpubot` if no person did."""
         return actor(self.details.names, self.event)
 
     def name(self, user_id: str | None) -> str:
@@ -134,30 +148,30 @@ class EventContext(NamedTuple, Generic[F_co]):
 
     @property
     def owner(self) -> str:
-        """The name of the owner at the time of the event, or `you` for that owner."""
+        """The name of the owner at the time of the event. It is `you` if the reader was the owner then."""
         owner = self.owner_id
         return "you" if owner == self.reader.id else self.name(owner)
 
     @property
     def when(self) -> str:
-        """The time in the form that follows a state, such as ` 18:41`. Empty unless `timed`."""
+        """The time of the event, to follow a state: ` 18:41`. Empty unless `timed`."""
         return f" {self.times.time(self.event.at)}" if self.timed else ""
 
     @property
     def when_at(self) -> str:
-        """The time in the form that follows a verb, such as ` at 18:41`. Empty unless `timed`."""
+        """The time of the event, to follow a verb: ` at 18:41`. Empty unless `timed`."""
         return f" {self.times.at_time(self.event.at)}" if self.timed else ""
 
     @property
     def by_whom_and_when(self) -> str:
-        """The person and the time, such as ` by Ben at 14:12`, or ` at 22:05` if nobody acted."""
+        """The person who caused the event and the time: ` by Ben at 14:12`. If no person did, only ` at 22:05`."""
         return (f" by {self.actor}" if self.event.actor else "") + self.when_at
 
     @property
     def said(self) -> str:
-        """The quoted comment of the person who acted. Empty if there is none.
+        """The comment of the person who caused the event, in quotation marks. Empty if there is none.
 
-        The operator's comment is left out, because it already follows the operator's name (`actor`).
+        The operator's comment is left out, because `actor` already contains it.
         """
         said = self.facts.detail if isinstance(self.facts, SaidFacts) and self.event.actor != OPERATOR.id else None
         comment = escape(said or "", 200)
@@ -165,22 +179,25 @@ class EventContext(NamedTuple, Generic[F_co]):
 
 
 class Needs(Flag):
-    """The additional data that has to be loaded for a writer."""
+    """Additional data that has to be loaded before a writer is called."""
 
     NOTHING = 0
     BUDGET_IF_TAKEN = auto()
-    """`details.demands`: the effect on the reader's budget if they accepted the machine."""
-    OTHER_END = auto()
-    """For an alert that buying was paused or resumed, the event at the other end of the same pause.
+    """The effect on the reader's budget if they accept the machine that they are offered.
 
-    The alert about that other event to the same reader is loaded too.
+    See `details.demands`.
+    """
+    OTHER_END = auto()
+    """For an alert that buying was paused, the event that resumed it. For an alert that it was resumed, the pause.
+
+    The reader's alert about that other event is loaded too.
     """
 
 
 class AlertContext(NamedTuple, Generic[F_co]):
-    """The arguments for a writer of alerts.
+    """The argument of a writer of alerts.
 
-    The event is all that is known about a rental, because the rental itself may be unreadable.
+    It contains only the event, and not the rental, because an alert can be about a rental that can't be loaded.
     """
 
     event: Event[F_co]
@@ -188,12 +205,12 @@ class AlertContext(NamedTuple, Generic[F_co]):
     names: Mapping[str, str]
     """The display names of the people whom the writer mentions, by Slack ID."""
     other_end: Event[Any] | None = None
-    """The event at the other end of a pause of buying.
+    """For an event that paused buying, the event that resumed it. For an event that resumed buying, the pause.
 
-    If `event` paused buying, this event resumed it, and the other way round. None if buying is still paused.
+    None if buying is still paused.
     """
     other_alert: Message | None = None
-    """The alert about `other_end` to the same reader. None if they got none."""
+    """The reader's alert about the event `other_end`. None if they got no such alert."""
 
     @property
     def facts(self) -> F_co:
@@ -209,10 +226,10 @@ class AlertContext(NamedTuple, Generic[F_co]):
 
 
 class QuestionContext(NamedTuple):
-    """The arguments for a writer of questions to the admins."""
+    """The argument of a writer of questions to the admins."""
 
     event: Event
-    """The event that created the message. The question may have been asked again since then."""
+    """The event that created the message. The bot may have asked the same question again since then."""
     view: AdminQuestionView
     times: Times
 
@@ -227,7 +244,10 @@ def _actor(event: Event) -> tuple[str, ...]:
 
 
 class Audience(dict[EventKind, Callable[[C], R]]):
-    """The writers for one audience. Each gets a context, `C`, and returns the content for the audience, `R`."""
+    """The writers for one audience, by kind of event.
+
+    Each writer takes a context of type `C` and returns the content for the audience, of type `R`.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -240,9 +260,10 @@ class Audience(dict[EventKind, Callable[[C], R]]):
         needs: Needs = Needs.NOTHING,
         names: Callable[[Event[Any]], Iterable[str]] = _actor,
     ) -> Callable[[W], W]:
-        """Register the decorated function as the writer of these kinds.
+        """Register the decorated function as the writer for these kinds of events.
 
-        The data that it `needs`, and the `names` of the people whom it mentions, are loaded before each call.
+        Before each call of the writer, the caller loads the data that the writer `needs`, and the `names` of the
+        people whom the writer mentions.
         """
 
         def register(write: W) -> W:
@@ -259,10 +280,10 @@ class Audience(dict[EventKind, Callable[[C], R]]):
 
 
 thread = Audience[EventContext[Any], str]()
-"""The writers of replies below the card, in complete sentences.
+"""The writers of replies in the thread below a card. Each returns complete sentences.
 
-Histories and messages to other audiences use the same text. If the context is `named`, it contains the machine's
-name.
+Histories and other messages about an event use the same text. If `named` is set in the context, the text contains
+the name of the machine.
 """
 direct = Audience[EventContext[Any], Rendered]()
 approvers = Audience[EventContext[Any], Rendered]()
@@ -272,12 +293,12 @@ alert = Audience[AlertContext[Any], Rendered | None]()
 
 
 def said_once(context: EventContext) -> Rendered:
-    """Render a direct message about an event that leaves nothing to decide. It has the same text as the thread."""
+    """Render a direct message that only informs the reader. It has the same text as the reply in the thread."""
     return blocks.message(join(context.named_text, first_runs_on(context.details)))
 
 
 def no_longer_ready(context: EventContext) -> Rendered:
-    """Render the message that a machine which was ready is being destroyed or has ended."""
+    """Render the message that a ready machine is being destroyed or has ended."""
     text = how_it_ended(context.details, context.machine, context.times)
     return blocks.message(text, closed=context.rental.state.over)
 
@@ -286,16 +307,16 @@ def no_longer_ready(context: EventContext) -> Rendered:
 
 
 def until_text(context: EventContext[UntilFacts]) -> str:
-    """Return the end in the event, such as `18:40`, or `as before` if the event has none."""
+    """Return the end that the event contains, such as `18:40`. It is `as before` if the event contains none."""
     return context.times.time(context.facts.until) if context.facts.until else "as before"
 
 
 def terms_text(facts: AllowedFacts) -> str:
-    """Return the length and the price in the event.
+    """Return the length and the price that the event contains.
 
     Examples are `for 6 h at up to $21.16/h` and `for 4 h instead of 6 h, at up to $21.16/h`.
 
-    Empty if the event has neither the price nor the length.
+    Empty if the event contains neither.
     """
     fewer = fewer_hours_text(facts)
     return join(
@@ -310,19 +331,22 @@ def _highest(max_rate: Decimal, clicked: Decimal | None) -> str:
 
 
 def fewer_hours_text(facts: AllowedFacts) -> str:
-    """Return the approved and requested length, `4 h instead of 6 h`. Empty unless fewer hours were approved."""
+    """Return the approved and the requested length: `4 h instead of 6 h`.
+
+    Empty unless fewer hours than requested were approved.
+    """
     if not isinstance(facts, DecisionFacts) or facts.span is None or facts.asked_span is None:
         return ""
     return f"{about_span(facts.span)} instead of {about_span(facts.asked_span)}"
 
 
 def total_text(facts: AllowedFacts) -> str | None:
-    """Return the highest total: `at most $137.54 in all`. None if the event has no total."""
+    """Return the highest total cost: `at most $137.54 in all`. None if the event doesn't contain it."""
     return f"at most {say_at_most(facts.total)} in all" if facts.total is not None else None
 
 
 def cost_of(facts: BillFacts) -> AccruedCost | None:
-    """Return the cost of the rental at the time of the event, or None if the event doesn't contain it."""
+    """Return the cost of the rental at the time of the event. None if the event doesn't contain it."""
     return None if facts.amount is None else AccruedCost(amount=facts.amount, estimated=bool(facts.estimated))
 
 

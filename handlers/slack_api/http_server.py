@@ -40,7 +40,7 @@ MOST_BYTES = 1024 * 1024
 MOST_UNFINISHED = 64 * 1024 * 1024
 """The maximum size of all incomplete bodies together, in bytes. It prevents strangers from filling the memory."""
 REQUEST_SECONDS = 3.0
-"""Wall-clock seconds in which the headers of a request must arrive. Its body then has the same time.
+"""The limit for receiving the headers of a request, and again for receiving its body, in wall-clock seconds.
 
 Waiting longer is pointless, because Slack gives up after 3 seconds without an acknowledgement
 (docs.slack.dev/interactivity/handling-user-interaction).
@@ -104,12 +104,12 @@ class TooLarge(Exception):
 class Bodies:
     """Reads the bodies of requests, before it is known whether Slack sent them.
 
-    All incomplete bodies together may take up MOST_UNFINISHED bytes. If they become larger, the oldest ones are
+    All incomplete bodies together may take up MOST_UNFINISHED bytes. If they become larger, the oldest bodies are
     dropped.
 
-    There is deliberately no limit for the number of bodies: strangers could use up the limit with requests that
-    never send their bodies, and keep Slack out. There is no limit for each address either, because behind a proxy
-    all requests come from the same address.
+    Deliberately, the number of bodies isn't limited. Strangers could use up such a limit with requests that never
+    send their bodies, and keep Slack out. A limit for each address wouldn't help, because behind a proxy all
+    requests come from the same address.
     """
 
     def __init__(self) -> None:

@@ -168,7 +168,7 @@ class Sockets:
         """
 
     def many_slow(self) -> bool:
-        """Return False. Slow requests are a sign of strangers, who can't use the connections of Socket Mode."""
+        """Return False. Many slow requests come from strangers, who can't use the connections of Socket Mode."""
         return False
 
     def use_secret(self, app_token: str) -> None:

@@ -79,7 +79,10 @@ def is_temporary(error: SlackApiError) -> bool:
 
 
 def error_code(error: Exception) -> str:
-    """Return Slack's error code, such as `channel_not_found`, or the exception's class name if there is none."""
+    """Return Slack's error code, such as `channel_not_found`.
+
+    If there is none, return the exception's class name.
+    """
     if isinstance(error, SlackApiError):
         answer = error.response.data if isinstance(error.response, AsyncSlackResponse) else error.response
         if isinstance(answer, dict) and isinstance(answer.get("error"), str):

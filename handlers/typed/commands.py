@@ -44,7 +44,7 @@ class KeySet(Frozen):
 
 class KeyFromGithub(Frozen):
     name: str | None
-    """The user name as it was typed, not validated yet. None if no name was typed."""
+    """The GitHub user name as it was typed, not validated yet. None if no name was typed."""
 
 
 class ListRentals(Frozen):
@@ -68,14 +68,17 @@ class Share(OfRental):
     """Share the machine with other people."""
 
     people: tuple[str, ...] = ()
-    """Their Slack IDs. If empty, the people with whom the machine is already shared are meant."""
+    """The Slack IDs of the people with whom to share the machine.
+
+    If empty, the people with whom the machine is already shared are meant.
+    """
 
 
 class Give(OfRental):
     """Offer the machine to another person."""
 
     to: str
-    """The person's Slack ID."""
+    """The Slack ID of the person to whom the machine is offered."""
 
 
 class Extend(RentalWords):
@@ -86,7 +89,7 @@ class Keep(OfRental):
     """Stop asking for a while whether the machine is still needed."""
 
     duration: timedelta | None = None
-    """The time without questions. None if no time was typed."""
+    """The time for which the bot doesn't ask whether the machine is still needed. None if no time was typed."""
 
 
 class Longer(OfRental):
@@ -416,7 +419,7 @@ Parser = Callable[[str, ParseContext], Command]
 
 
 def _id_parser(command: type[Show | Ssh | Destroy]) -> Parser:
-    """Return the parser of a command whose only argument is a rental's ID, which may be left out."""
+    """Return the parser of a command whose only argument is the ID of a rental. The ID may be left out."""
     return lambda rest, _: command(id=read_id(rest, command.__name__.lower()))
 
 

@@ -51,7 +51,7 @@ T = TypeVar("T")
 class Get(Frozen):
     """Search for offers.
 
-    With `now`, the recommended offer is rented immediately, unless somebody has to approve or confirm it.
+    With `now`, the recommended offer is rented immediately if it needs no approval and no confirmation.
     """
 
     request: Request
@@ -88,7 +88,7 @@ class ParseContext(NamedTuple):
 
 
 class Part(Enum):
-    """The parts of a draft. The value of each is the name by which error messages mention the part."""
+    """The parts of a draft. The value of each member is the name of the part in error messages."""
 
     GPU = "GPU"
     FEATURE = "feature"
@@ -112,7 +112,7 @@ class Part(Enum):
     SETUP = "setup"
     PROJECT = "project"
     START = "start"
-    """A time after `at`."""
+    """The start of the lease: a time after `at`."""
     WAITS = "end of waiting"
     """The time until which the person waits."""
     BUSY = "while busy"
@@ -124,17 +124,17 @@ class Part(Enum):
 
 _OTHER_NAMES = {Part.LEASE: "length", Part.LATEST_END: "later end", Part.WAITS: "end"}
 _CHECKED_LATER = {Part.FEATURE, Part.START, Part.WAITS, Part.BUSY, Part.NO_PROBE, Part.ANY_TIME, Part.PEOPLE}
-"""The parts that `build` doesn't check for several values at the beginning.
+"""The parts that are exempt from the first check of `build`.
 
-They may have several values, or their values are checked for contradictions later. Every other part may have at
-most one value, which `build` checks first.
+The first check is that a part has at most one value. The parts listed here may have several values, or are checked
+for contradictions later.
 """
 
 
 Values = dict[Part, list[Any]]
 """The values of each part, in the order in which they were given.
 
-Different values of the same part contradict each other.
+For most parts, different values contradict each other.
 """
 
 
@@ -148,7 +148,7 @@ class Reading(NamedTuple):
 
 
 LEFT_OUT = Reading(None, None)
-"""The reading of a text that can be left out without changing the request."""
+"""Marks a text that can be left out without changing the request."""
 
 
 @dataclass(frozen=True)
@@ -158,14 +158,14 @@ class Unread:
     text: str
     """The text as it was typed."""
     why: str
-    """The reason, as a sentence. Empty for a word that is simply unknown."""
+    """The reason why the text can't be read, as a sentence. Empty for a word that is simply unknown."""
     readings: tuple[Reading, ...] = ()
-    """The possible meanings of the text, each of which gets a button.
+    """The possible meanings of the text.
 
-    A number or a unit that was typed is the same in every possible meaning.
+    Each gets a button, and each keeps all numbers and units that were typed.
     """
     alone: bool = False
-    """True if `why` must be the only message, because the other parts of the request can't be trusted either.
+    """True if `why` must be the only message, because the text makes the rest of the request unreliable.
 
     For example, a word such as "not" may change the meaning of what comes after it.
     """
@@ -179,9 +179,9 @@ class Problem:
     """The part that is missing or wrong. None if the problem is a text that can't be read."""
     words: str
     corrections: tuple[RequestDraft, ...] = ()
-    """Variants of the draft that the person may have meant, each with a different value for one of the parts.
+    """Variants of the draft that the person may have meant. Each has a different value for one of the parts.
 
-    They haven't been checked, so they may have other problems.
+    The variants haven't been checked, so they may have other problems.
     """
     without: bool = False
     """True if the unreadable text is left out in the corrections."""
@@ -281,11 +281,11 @@ def _problem_of_unread(draft: RequestDraft) -> Problem:
     if alone:
         return Problem(None, alone[0])
     unknown = [f'"{one.text}"' for one in unread if not one.why]
-    # Suggest no corrections if there is an unknown word and a vendor. The word may exclude the vendor, and the
+    # Suggest no corrections if there is an unknown word and a vendor. The word may exclude the vendor, but the
     # correction would rent from it.
     correctable = len(unread) <= MOST_UNREAD and not (unknown and draft[Part.VENDOR])
     choices = list(product(*(one.readings for one in unread))) if correctable else []
-    # Texts without a reading come first in the message, because they are why there are no corrections.
+    # Texts without a reading come first in the message, because they make corrections impossible.
     unread.sort(key=lambda one: bool(one.readings))
     *others, last = unknown[:MOST_UNREAD] or [""]
     all_unknown = f"I don't know {', '.join(others)} and {last}" if others else f"I don't know {last}"

@@ -22,9 +22,9 @@ class Mentioned(Frozen):
 
     text: str
     people: tuple[str, ...] = ()
-    """The Slack IDs of the people, without duplicates."""
+    """The Slack IDs of the mentioned people, without duplicates."""
     names: tuple[str, ...] = ()
-    """The names of the same people, such as `@ben`."""
+    """The names of the mentioned people, such as `@ben`."""
     misplaced: tuple[tuple[str, str], ...] = ()
     """The ID and name of each person who is mentioned in a request, but not after `with`."""
     unknown: tuple[str, ...] = ()

@@ -37,9 +37,9 @@ class RentalWords(OfRental):
     """The arguments of `extend` or `keep`: the rental, and a length or an end."""
 
     duration: timedelta | None = None
-    """The length. None if no length was typed."""
+    """The length that was typed. None if no length was typed."""
     until: datetime | None = None
-    """The end, if one was typed instead of a length, such as `until 18:00`."""
+    """The end that was typed instead of a length, such as `until 18:00`. None if no end was typed."""
 
 
 def read_id(text: str, name: str) -> str | None:

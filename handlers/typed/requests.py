@@ -123,8 +123,8 @@ def _tokens(asked: str, vocabulary: Vocabulary) -> list[Token]:
 def _says_now(asked: str, tokens: list[Token], draft: RequestDraft, request: Request) -> bool:
     """Return whether a request asks to rent immediately, and is precise enough for that.
 
-    It must contain the word `now` exactly once. Nothing in it may have a second meaning, and it must neither leave
-    several GPU models to choose from nor have a start time.
+    It must contain the word `now` exactly once, and no part with a second meaning. It must narrow the choice down
+    to one GPU model, and it must have no start time.
     """
     exact = sum(word.lower() == "now" for word in asked.split())
     doubtful = (
@@ -164,8 +164,8 @@ def _may_be_condition(note: str, vocabulary: Vocabulary) -> bool:
 def _is_doubtful(price: Money, draft: RequestDraft) -> bool:
     """Return whether the meaning of a price is in doubt.
 
-    The price in `under $20 for 10h` may be per hour or for the whole time, and a price such as `$3` alone may not
-    be meant as a limit.
+    For example, the price in `under $20 for 10h` may be per hour or for the whole time. A price such as `$3` alone
+    may be meant as something other than a limit.
     """
     return not price.per_hour and (draft.timed or price.after_for or not price.limit)
 

@@ -47,7 +47,7 @@ class Sentence(Frozen):
     longer: timedelta | None = None
     """The requested extension, as a length."""
     untils: tuple[datetime, ...] = ()
-    """The requested end. Contains both possible ends if the time lacks am or pm."""
+    """The requested end of the lease. Contains both possible ends if the time lacks am or pm."""
 
 
 _OPENING = re.compile(
@@ -114,7 +114,7 @@ def read_sentence(typed: str, context: ParseContext, vocabulary: Vocabulary) -> 
 def _ends(text: str, context: ParseContext) -> tuple[datetime, ...]:
     """Return the end that a text means. If the time lacks am or pm, return both possible ends.
 
-    Ends that have passed are left out. Raises Mistake if the text contains no time, or if the time has passed.
+    Ends that have passed are left out. Raises Mistake if no end remains, or if the text contains no time.
     """
     try:
         return (parse_end(text, context.now, context.zone).at,)

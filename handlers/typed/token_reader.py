@@ -1,6 +1,7 @@
-"""Interprets the tokens of a request: adds values to a draft, or the reasons why a text can't be read.
+"""Interprets the tokens of a request, and stores the results in a draft.
 
-`draft.py` then decides whether the parts make a request.
+The results are values for the parts of the request, or reasons why a text can't be read. `draft.py` then decides
+whether the parts make a request.
 """
 
 from __future__ import annotations
@@ -285,10 +286,10 @@ class TokenReader:
     def _night(self, typed: str) -> Unread:
         """Return the error for `tonight` or `overnight`, which is too vague for an end.
 
-        The error suggests the next morning as the end, if the person's time zone is known and the rules allow a
-        lease of that length. If the rules allow the bot to check whether machines are in use, the error suggests a
-        flexible end whose earliest end is the next morning. If the request has another end or length, the word may
-        mean a start, and the error says so.
+        If the person's time zone is known and the rules allow a lease until the next morning, the error suggests
+        that morning as the end. If the rules also allow the bot to check whether machines are in use, the error
+        suggests a flexible end whose earliest end is the next morning. If the request has another end or length,
+        the word may mean a start, and the error says so.
         """
         context = self.context
         if self.draft.timed:

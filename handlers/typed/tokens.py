@@ -75,7 +75,7 @@ class TokenKind(Enum):
     DASH = auto()
     """A dash directly before a word, like the one before an option."""
     AMBIGUOUS = auto()
-    """Text that has two meanings. Normally the longest match decides, but here both matches are equally long."""
+    """Text that has two meanings, because two matches are equally long. Otherwise, the longest match decides."""
     WORD = auto()
     """Any other text."""
     NOTHING = auto()
@@ -97,10 +97,10 @@ class Token:
     text: str
     """The text as it was typed."""
     name: str = ""
-    """The meaning of the token: the GPU, the region, or the text after `until`.
+    """The meaning of the token, such as the GPU or the region, or the text after `until`.
 
-    Empty for `anywhere` and `any vendor`, and if `until`, `setup` or `project` isn't followed by something
-    readable.
+    Empty for `anywhere` and `any vendor`. Also empty for `until`, `setup` or `project` if no readable text
+    follows.
     """
     number: Decimal = Decimal(0)
     duration: timedelta = timedelta(0)

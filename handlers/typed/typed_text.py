@@ -66,7 +66,7 @@ def _label(markup: re.Match[str]) -> str:
 
 
 def split_note(text: str) -> tuple[str, str]:
-    """Split a text into the request and its note, which follows `--`, or a long dash and a space."""
+    """Split a text into the request and its note. The note follows `--`, or a long dash and a space."""
     for dash in _NOTE_DASH.finditer(text):
         may_be_range = dash.group()[0] != "-" and _NUMBER_AFTER.match(text, dash.end())
         if not (may_be_range and _NUMBER_BEFORE.search(text[max(dash.start() - 20, 0) : dash.start()])):
@@ -110,8 +110,8 @@ def normalize(text: str) -> str:
     The result is a single line with single spaces, without quotation marks, brackets, question marks and
     struck-through text. Flags are replaced by the names of their places.
 
-    `2,50` becomes `2.50`; `1.000,50` and `1,000.50` become `1000.50`. A number with two possible meanings, such as
-    `2,500`, is left unchanged. So are times of day, such as `18:00`.
+    `2,50` becomes `2.50`. Both `1.000,50` and `1,000.50` become `1000.50`. A number with two possible meanings,
+    such as `2,500`, is left unchanged. Times of day, such as `18:00`, are left unchanged too.
     """
     text = _composed(text)
     text = "".join(c if c.isprintable() else " " if c.isspace() else "" for c in text)

@@ -54,7 +54,10 @@ UNTIL = re.compile(
 Its group `end` is the input of `parse_end`. The group is None if no end follows.
 """
 CLEAR_TIME = r"(?:\d{1,2}(?::\d\d(?: ?(?:am|pm|uhr))?| ?(?:am|pm|uhr))|noon|midnight)" rf"{_ZONE}(?![\w.:-])"
-"""A pattern for a time that, unlike _TIME, can't be a number of hours, GPUs or dollars."""
+"""A pattern for texts that can only be times.
+
+A match of _TIME, by contrast, may also be a number of hours, GPUs or dollars.
+"""
 UP_TO = re.compile(
     r"(?:up to|at most|max|maximum) (?:until )?"
     rf"(?P<end>{DAY}(?: (?:at )?{_TIME})?|{CLEAR_TIME}(?: (?:on )?{DAY})?)",
@@ -71,8 +74,8 @@ START = re.compile(
 )
 """A pattern for a start: `at 9:00`, `at 9 tomorrow`, `tomorrow at 9am`.
 
-One of its two groups is the input of `parse_start`. A time after `at` needs a colon, am, pm or a day. Otherwise
-its number may be a price, as in `at 2.50`.
+One of its two groups is the input of `parse_start`. A time after `at` needs a colon, am, pm or a day. Without
+these, the number may be a price, as in `at 2.50`.
 """
 _FIND_DAY = re.compile(rf"(?<!\S){DAY}", re.ASCII)
 _FIND_ZONE = re.compile(rf" ?({'|'.join(_ZONES)})\b", re.ASCII)
@@ -83,7 +86,7 @@ TIME_WORDS = frozenset(
     {*_NEAR_DAYS, *_TOMORROW, *_WEEKDAYS, *_ZONES, *_MONTHS, "tonight", "overnight", "morning", "afternoon"}
     | {"evening", "night", "weekend", "week", "month", "months", "year", "years", "later", "soon"}
 ) - {"may"}
-"""Words about time. If the parser can't interpret one in a request, it must not suggest leaving the word out.
+"""Words about time. If the parser can't interpret such a word, it must not suggest leaving the word out.
 
 Without the word, the machine would start or end at a different time than the person meant.
 """
@@ -113,7 +116,10 @@ class UnclearEnd(Exception):
         self.ends = ends
 
     def said(self, before: str = "") -> str:
-        """Return the reason, followed by the suggested ends, each after the text `before`, such as `until `."""
+        """Return the reason, followed by the suggested ends.
+
+        Each end is preceded by `before`, such as `until `.
+        """
         return f"{self.words} Try: {', or '.join(before + end for end in self.ends)}" if self.ends else self.words
 
 
@@ -123,9 +129,9 @@ def parse_end(text: str, now: datetime, zone: str) -> End:
     `zone` is the person's IANA time zone. A time without a day, or on a weekday, means the next such time, which
     may be today.
 
-    If the time is skipped because clocks go forward, the result is later by the length of the gap: 02:30 means
-    03:30. If the time occurs twice because clocks go back, the first occurrence counts, or the second if the first
-    has passed.
+    When clocks go forward, some times are skipped. Such a time is moved by the length of the gap: 02:30 means
+    03:30. When clocks go back, some times occur twice. Such a time means its first occurrence, or the second
+    occurrence if the first has passed.
 
     Raises UnclearEnd if the time is missing, impossible, ambiguous or in the past.
     """
@@ -220,7 +226,7 @@ def parse_day(text: str, now: datetime, zone: str, minutes: int) -> datetime:
 def parse_later_end(text: str, first: datetime, now: datetime, zone: str) -> End:
     """Parse the latest end of a flexible lease in the same way as `parse_end`.
 
-    Without a day, it means the next such time after `first`, the earliest end.
+    `first` is the earliest end. A time without a day means the next such time after `first`.
     """
     return parse_end(text, now if _FIND_DAY.search(text) else first, zone)
 

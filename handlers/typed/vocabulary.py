@@ -104,7 +104,9 @@ class Narrowed(NamedTuple):
     fitting: tuple[str, ...]
     """The models that have all the features."""
     compared: int
-    """The number of typed features that could be checked. A feature can be checked if names of models contain it.
+    """The number of typed features that could be checked.
+
+    A feature can be checked if the names of some models contain it.
     """
 
 
@@ -227,7 +229,7 @@ def _vocabulary(
 
 
 def _cities(regions: tuple[str, ...]) -> dict[str, str]:
-    """Return the names of cities, countries and states, each with its region, for recognizing misspelled ones."""
+    """Return the names of cities, countries and states, each with its region, for recognizing misspelled names."""
     return {
         word: name
         for name in regions

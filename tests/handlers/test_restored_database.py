@@ -63,16 +63,16 @@ async def test_one_click_readopts_owned_machines_and_others_are_decided_one_by_o
         assert "my database is from an older backup" in anas["reads"]
         assert anas["buttons"][0]["text"] == "Extend"
         assert "f6rat" in (await ours.look(ANA, GPUS, "f6rat"))["reads"]
-        message = await ours.look(BEN, direct(BEN), "Cleo restored")
+        message = await ours.look(BEN, direct(BEN), "Cleo added")
         assert [button["text"] for button in message["buttons"]] == ["One by one"]
         await ours.click(BEN, message, "One by one")
         asked = [(one.question_id, one.to.value) for one in await ours.queued() if one.question_id in {"u2", "u3"}]
         assert sorted(asked) == [("u2", BEN), ("u2", CLEO), ("u3", BEN), ("u3", CLEO)]
         await ours.deliver()
-        assert (await ours.look(CLEO, direct(CLEO), "Cleo restored"))["buttons"] == []
+        assert (await ours.look(CLEO, direct(CLEO), "Cleo added"))["buttons"] == []
         assert "Buying has resumed" in await ours.command(CLEO, "resume")
         await ours.deliver()
-        assert "/gpu resume" not in (await ours.look(CLEO, direct(CLEO), "Cleo restored"))["reads"]
+        assert "/gpu resume" not in (await ours.look(CLEO, direct(CLEO), "Cleo added"))["reads"]
 
 
 async def test_forged_clicks_by_others_reveal_nothing(tmp_path: Path) -> None:

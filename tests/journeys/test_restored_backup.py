@@ -61,7 +61,7 @@ async def test_a_machine_bought_after_the_backup_is_readopted(world: World) -> N
     await world.kill()
     await world.restart()
     await world.until_card(since, "Ready")
-    await world.reads("Cleo", "Cleo restored")
+    await world.reads("Cleo", "Cleo added")
     await world.reads("Ben", "my database is from an older backup")
     await world.commands("Cleo", "resume")
     for name, rental in (("Ana", known), ("Ben", since)):

@@ -33,8 +33,8 @@ def new_question(deps: Deps, about: Subject) -> AdminQuestion:
 async def ask(tx: Tx, deps: Deps, question: AdminQuestion, *, new: bool = False) -> None:
     """Ask each admin with a new direct message.
 
-    Older messages of this question then say that it has been asked again. `new` means that the question isn't in
-    the store yet.
+    The older messages with this question are updated to say that it has been asked again. `new` is True if the
+    question isn't in the store yet.
     """
     now = deps.clock.now()
     event = _asking_event(question, now)
@@ -77,8 +77,9 @@ async def _send(tx: Tx, deps: Deps, question: AdminQuestion, admins: Sequence[st
 async def ask_again(deps: Deps) -> None:
     """Repeat the questions that an admin has postponed and that are due again.
 
-    Open questions are also sent to people who have become admins since. Otherwise, none of the present admins
-    might have the buttons to decide. Raises StoreBusy if the store doesn't accept the changes.
+    Open questions are also sent to people who have become admins since the question was asked. Otherwise, it could
+    happen that no present admin has the buttons to decide. Raises StoreBusy if the store doesn't accept the
+    changes.
     """
     now, admins = deps.clock.now(), deps.rules.admins
     async with deps.store.read() as tx:
@@ -134,8 +135,8 @@ async def save(tx: Tx, deps: Deps, before: AdminQuestion, after: AdminQuestion) 
     """
     await tx.questions.save(before, after)
     if before.open and not after.open and isinstance(after.about, Purchase):
-        # If this question was closed as a duplicate, the admins decide the other one. Until then, the requests
-        # keep waiting.
+        # If this question was closed as a duplicate, the admins will decide the other question. The requests keep
+        # waiting until that decision.
         same_as = after.about.same_as
         decides = after if same_as is None else await tx.questions.get(same_as)
         if decides is not None and not decides.open:

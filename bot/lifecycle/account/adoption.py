@@ -33,7 +33,7 @@ UNKNOWN_GPU = "unknown GPU"
 
 
 ONLY_ADMINS = "Only admins can decide this. Nothing was changed."
-"""The whole reply to people who aren't admins, so that they learn nothing about the machines."""
+"""The reply to people who aren't admins. It tells them nothing about the machines."""
 
 
 def check_admin(person: Person, deps: Deps) -> None:

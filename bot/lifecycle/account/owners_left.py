@@ -52,8 +52,8 @@ async def check_owners(deps: StepDeps) -> None:
 async def ask_about_rentals_of(deps: Deps, owner: str) -> None:
     """Ask the admins about each rental of a person who has left, unless they have already been asked.
 
-    Pending requests of that person for more time are withdrawn. So are their waitlist entries, for which nothing
-    has been bought yet. Raises StoreBusy if the store doesn't accept the changes.
+    The person's pending requests for more time and their waitlist entries are withdrawn. Raises StoreBusy if the
+    store doesn't accept the changes.
     """
 
     async def decision(tx: Tx) -> None:

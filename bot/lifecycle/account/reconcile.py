@@ -1,6 +1,7 @@
 """Compares a stored attempt with what the marketplace reports about it.
 
-Only the marketplace proves what a procure call has bought and what has been terminated.
+The stored attempt doesn't prove what a procure call has bought, or that a machine was terminated. Only the
+marketplace's responses do.
 """
 
 from __future__ import annotations
@@ -21,14 +22,15 @@ from bot.model.base import changed
 log = structlog.get_logger()
 
 LOOK_UP_AGAIN = timedelta(seconds=60)
-"""The time between two lookups that must both miss a resource before it counts as terminated.
+"""A resource counts as terminated if two lookups that are at least this far apart don't find it.
 
-The same applies to an attempt: it counts as failed only if two lookups this far apart find no resource of it.
+An attempt counts as failed if two such lookups find no resource of it.
 """
 CALL_SETTLES = timedelta(minutes=2)
-"""The time for which a procure call may still create a resource after it began, even if its response was lost.
+"""The time after the start of a procure call in which the call may still create a resource.
 
-The second lookup that misses a resource only counts after this time.
+This is possible even if the response to the call was lost. A second lookup that doesn't find the resource
+therefore counts only after this time.
 """
 
 
@@ -80,7 +82,7 @@ async def _look_up_adopted(
 async def progress_of(deps: StepDeps, attempt: Attempt) -> OfferProgress:
     """Return the progress of an attempt's procurement.
 
-    No flag is set for an adopted machine, because it wasn't procured through the bot.
+    For an adopted machine, no flag of the result is set, because the bot didn't procure it.
     """
     return OfferProgress() if attempt.offer is None else await deps.market.progress(attempt.offer.offer_id)
 
@@ -89,7 +91,7 @@ async def _view_of_named(deps: StepDeps, attempt: Attempt, resource_id: str) -> 
     """Return a resource that is named in the offer's status, but missing from the list of resources.
 
     None if the resource doesn't exist, was created from another offer, or can't be read. An unreadable resource
-    isn't treated as an outage, because being named in a status doesn't prove that a resource exists.
+    isn't treated as an outage, because the status may name resources that don't exist.
     """
     try:
         view = await deps.market.resource(resource_id, fresh=True)
@@ -150,9 +152,9 @@ def _all_terminated(
 ) -> bool:
     """Return whether every resource of an attempt has been terminated and no other may appear.
 
-    While the offer's status is "in progress", another resource may still appear. In case the status never changes,
-    it is ignored once LOOK_UP_AGAIN has passed since the resources were last read, and CALL_SETTLES since the
-    attempt began.
+    While the offer's status is "in progress", another resource may still appear. But the status may stay like this
+    forever. It is therefore ignored once LOOK_UP_AGAIN has passed since the resources were last read and
+    CALL_SETTLES has passed since the attempt began.
     """
     read_at = [resource.read_at for resource in resources if resource.terminated_at is not None]
     if len(read_at) < len(resources):
@@ -187,8 +189,8 @@ def _without_resources(
 ) -> Attempt:
     """Return an attempt, updated after a lookup that found no resource of it.
 
-    The first such lookup is only noted. The attempt has failed if a lookup at least LOOK_UP_AGAIN later finds no
-    resource either, and `missing_counts` is set.
+    The time of the first such lookup is noted. If another lookup, at least LOOK_UP_AGAIN later, finds no resource,
+    the attempt has failed. This also requires that `missing_counts` is set.
     """
     if progress.in_progress:
         return changed(attempt, empty_since=None)
@@ -204,7 +206,7 @@ def updated_resource(
 ) -> Resource:
     """Return a resource as a lookup shows it. `view` is None if the lookup didn't find it.
 
-    `missing_counts` says whether a second lookup that misses the resource makes it count as terminated. Raises
+    If `missing_counts` is set, the resource counts as terminated after two lookups that didn't find it. Raises
     ValueError if `before` and `view` are both None.
     """
     if view is None:
@@ -232,8 +234,8 @@ def updated_resource(
 def _missing(resource: Resource, now: datetime, *, counts: bool) -> Resource:
     """Return a resource after a lookup that didn't find it.
 
-    The first such lookup is only noted. If the next one doesn't find the resource either, the resource is
-    terminated as of the first lookup. `counts` says whether this lookup may have that effect.
+    The time of the first such lookup is noted. If the resource is missing again at this lookup and `counts` is
+    set, the resource counts as terminated since the first one.
     """
     if resource.terminated_at is not None:
         return resource

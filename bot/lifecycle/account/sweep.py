@@ -1,4 +1,4 @@
-"""Compares the account with the store: every machine belongs to an attempt, or the admins are notified."""
+"""Compares the account with the store. The admins are notified of each machine that belongs to no attempt."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ BATCH = 100
 
 @dataclass(frozen=True)
 class Found:
-    """A live resource of the account, and the stored resource and attempt that belong to it, if any."""
+    """A live resource of the account. Contains the stored resource and attempt that match it, if any."""
 
     view: ResourceView
     resource: Resource | None
@@ -50,11 +50,11 @@ async def first_sweep(deps: StepDeps) -> None:
 async def sweep(deps: StepDeps) -> None:
     """Compare the account with the store. Raises MarketAway if the account can't be read.
 
-    A known resource that is missing from the account's list may still be running. The step of its rental is
-    scheduled now, so that it queries the vendor.
+    A known resource that is missing from the account's list may still be running. Its rental's step is scheduled
+    now, and queries the vendor about it.
 
-    A process runs one sweep at a time: after an interruption, the scheduled sweep is due at the same time as the
-    first one.
+    A process runs only one sweep at a time. Otherwise, the scheduled sweep and `first_sweep` might run at the same
+    time after an interruption.
     """
     async with deps.sweeping:
         await _sweep(deps)
@@ -95,7 +95,7 @@ async def _match(tx: Tx, views: Sequence[ResourceView]) -> list[Found]:
 
 
 async def _attempt_named_by(tx: Tx, view: ResourceView) -> Attempt | None:
-    """Return the attempt that an unknown resource belongs to, or None if there is none.
+    """Return the attempt that a resource which isn't in the store belongs to, or None if there is none.
 
     If the API states the offers from which the resource was created, only these offers count. The resource's name
     counts only if the API states no offers, because anyone can choose a name.
@@ -110,8 +110,8 @@ async def _attempt_named_by(tx: Tx, view: ResourceView) -> Attempt | None:
 async def _watch(deps: StepDeps, machine: Found, attempt: Attempt) -> None:
     """Make sure that a rental's steps take care of a machine that belongs to its attempt.
 
-    A failure is logged, and the machine is left to the next sweep. This sweep has to go on with the other
-    machines, because nothing is bought before the first sweep is complete.
+    If this fails, the failure is logged, and the next sweep tries again. The present sweep must go on with the
+    other machines, because nothing is bought before the first sweep is complete.
     """
     try:
         if attempt.closed:
@@ -159,7 +159,7 @@ async def _live_view(deps: StepDeps, resource_id: str) -> ResourceView | None:
 async def _mark_for_deletion(deps: StepDeps, found: Found, attempt: Attempt) -> None:
     """Mark a closed attempt for deletion, because it still has a resource.
 
-    The step of its rental is scheduled now, and notifies people. The end of the rental doesn't change.
+    The step of its rental is scheduled now, and notifies people. The end of the rental stays the same.
     """
     view = await _live_view(deps, found.view.resource_id)
     if view is None:

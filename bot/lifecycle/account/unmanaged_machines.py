@@ -1,7 +1,7 @@
-"""Compares the account's unmanaged machines, which belong to no attempt, with those that are already in the store.
+"""Compares the unmanaged machines on the account with the unmanaged machines that are already in the store.
 
-Machines that were created from the same offer count as one purchase. The admins are asked about each purchase. The
-sweep calls this module.
+A machine is unmanaged if it belongs to no attempt. Machines that were created from the same offer count as one
+purchase. The admins are asked about each purchase. The sweep calls this module.
 """
 
 from __future__ import annotations
@@ -60,8 +60,8 @@ async def note_unmanaged(deps: StepDeps, views: Sequence[ResourceView], rental_o
     """Store the account's unmanaged machines, and ask the admins about the new ones.
 
     The account's list may be out of date. A machine that is missing from it therefore only counts as terminated if
-    the vendor says "deleted", or fails to find it twice. Otherwise, a single wrong response would make the bot ask
-    again about a machine that an admin has already declared not ours to manage.
+    the vendor says "deleted", or fails to find it twice. Otherwise, after a single wrong response, the bot would
+    ask again about machines that it shouldn't manage according to an admin.
 
     Args:
         views: The unmanaged machines, as the account lists them.
@@ -95,8 +95,8 @@ async def note_unmanaged(deps: StepDeps, views: Sequence[ResourceView], rental_o
             had = {machine.resource_id: machine for machine in question.purchase.machines}
             machines = (
                 *(_read(machine, listed, answers, now) for machine in had.values()),
-                # Leave out machines that another process's sweep has added to this question since `before` was
-                # read.
+                # Leave out machines that the sweep of another process has added to this question after `before`
+                # was read.
                 *(machine for machine in joined[known.id] if machine.resource_id not in had),
             )
             rental_id = next((rental_of[m.resource_id] for m in machines if m.resource_id in rental_of), None)
@@ -133,9 +133,9 @@ async def _compare(
 ) -> tuple[Mapping[str, Sequence[UnmanagedMachine]], list[AdminQuestion], list[AdminQuestion]]:
     """Sort the newly found machines by what to ask the admins about them.
 
-    Returns (1) the machines that belong to a purchase already asked about, by question ID; (2) questions about new
-    purchases; (3) questions about purchases that were made after the backup, if the database was restored from
-    one.
+    Returns three results. The first contains the machines of purchases about which the admins have already been
+    asked, by question ID. The second contains questions about new purchases. If the database was restored from a
+    backup, the third contains questions about purchases that were made after the backup.
     """
     async with deps.store.read() as tx:
         # Leave out machines that have become part of a rental since the account was read.
@@ -156,14 +156,14 @@ async def _compare(
 async def _add(deps: Deps, questions: Sequence[AdminQuestion], *, together: bool, later: bool = False) -> None:
     """Store new purchases, and ask the admins about them.
 
-    With `together`, all purchases are asked about in one message; otherwise, each has its own.
+    With `together`, one message asks about all purchases. Otherwise, there is a message for each purchase.
 
-    A purchase is left out if one of its machines has become part of a rental since the account was read, or if
-    another process has asked about one of them since then. The next sweep finds the purchase's other machines.
-    This is checked in the same transaction in which the question is stored; otherwise, two processes could ask
-    about the same machines.
+    A purchase is left out if, since the account was read, one of its machines has become part of a rental or
+    another process has asked about one of its machines. The next sweep finds the purchase's other machines. This
+    is checked in the same transaction in which the question is stored; otherwise, two processes could ask about
+    the same machines.
 
-    `later` says that the machines were bought after the backup from which the database was restored.
+    `later` is True if the machines were bought after the backup from which the database was restored.
     """
     count = sum(len(one.purchase.machines) for one in questions)
 
@@ -224,10 +224,11 @@ async def ask_together(
 
 
 async def _ask_vendors(deps: StepDeps, resource_ids: Sequence[str]) -> dict[str, ResourceView | None]:
-    """Query the vendors about these machines, ASKED_AT_ONCE at a time. Machines without a response are left out.
+    """Query the vendors about these machines, and return their responses.
 
-    One at a time would be too slow: a vendor whose calls all time out must not delay the sweep for hours, because
-    nothing is bought before the first sweep is complete.
+    Machines without a response are left out. ASKED_AT_ONCE machines are queried at the same time. Otherwise, a
+    vendor whose calls all time out could delay the sweep for hours, and nothing is bought before the first sweep
+    is complete.
     """
     answers: dict[str, ResourceView | None] = {}
 
@@ -248,7 +249,7 @@ def _read(
 ) -> UnmanagedMachine:
     """Return a machine as the account shows it now.
 
-    If it is missing from the account's list, the vendor's response counts instead.
+    If the machine is missing from the account's list, the vendor's response is used instead.
     """
     newest = listed.get(machine.resource_id)
     if newest is not None:

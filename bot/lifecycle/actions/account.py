@@ -64,9 +64,10 @@ class Resume(Pause, id="resume"):
 
 
 async def show_policy(deps: Deps, person: Person) -> PolicyView:
-    """Return the rules in `deps` for display: when they came into force, and the names of all people in them.
+    """Return the rules in `deps` for display, with the names of all people in them.
 
-    Admins also get the mistakes in the policy file. Raises Refused if the person may not use the bot.
+    The result also says when the rules came into force. Admins also get the mistakes in the policy file. Raises
+    Refused if the person may not use the bot.
     """
     check_user(person, deps.rules)
     in_force, rules = deps.in_force, deps.rules

@@ -54,7 +54,7 @@ class Action(ABC, Generic[Loaded, Plan, Done]):
     id: ClassVar[str] = ""
     """The key in the table of actions. Empty for base classes that aren't actions themselves."""
     notes_seen: ClassVar[bool] = True
-    """True if the action counts as a sign of life from the person.
+    """True if the action shows that the person is active.
 
     The person's ready machines then count as needed at this moment.
     """
@@ -88,8 +88,8 @@ class Action(ABC, Generic[Loaded, Plan, Done]):
         """Carry out the plan, and return the result.
 
         If an error is raised, the transaction is rolled back. If an error is returned instead, the transaction is
-        committed, and the error is raised afterwards. A refusal that also has to store something returns its
-        error: for example, a person without an SSH key can't rent, but the clicked offer is remembered.
+        committed, and the error is raised afterwards. So a refusal that also has to store something returns its
+        error. For example, a person without an SSH key can't rent, but the offer that they clicked is remembered.
         """
 
 
@@ -167,7 +167,7 @@ async def carry_out(deps: Deps, person: Person, action: Action[Any, Any, Done]) 
 
 
 async def do_in(tx: Tx, deps: Deps, person: Person, action: Action[Loaded, Plan, Done]) -> Done | GpubotError:
-    """Carry out an action in the caller's transaction, and return what its `do` returned.
+    """Carry out an action in the caller's transaction, and return the result of its `do`.
 
     The transaction must already have the spending lock. If this raises an error, nothing was written.
     """

@@ -1,6 +1,6 @@
 """Actions of admins concerning unmanaged machines, and rentals whose owner has left the workspace.
 
-An admin can also give a rental another owner without having been asked to.
+An admin can also transfer a rental to another owner without having been asked.
 """
 
 from __future__ import annotations
@@ -37,12 +37,13 @@ from store.db import Tx
 
 ASK_AGAIN_AFTER = timedelta(days=1)
 DESTROYED_WITHIN = timedelta(hours=1)
-"""The lease of machines that are destroyed immediately.
+"""The length of the lease of machines that are destroyed immediately.
 
-If the deletion fails, the loop that deletes overdue machines needs an end by which to recognize them.
+The lease is needed in case the deletion fails: the loop that deletes overdue machines recognizes them by the end
+of their lease.
 """
 READOPTED_FOR = timedelta(hours=24)
-"""The lease of re-adopted machines, counted from the click."""
+"""The length of the lease of re-adopted machines, starting with the admin's click."""
 ALL_DECIDED = (
     "Admins have decided about each of these machines, or it has a message of its own. Nothing was changed."
 )
@@ -180,8 +181,8 @@ class GiveOwner(OnQuestion[Rental], id="give_owner"):
 class DestroyUnmanaged(OnQuestion[Rental], id="destroy_unknown"):
     """Destroy unmanaged machines immediately, and return the rental that was made of them.
 
-    The machines first become a rental of the admin, so that their deletion is watched and their cost is in the
-    ledger.
+    The machines first become a rental that belongs to the admin, so that the bot retries their deletion and their
+    cost is in the ledger.
 
     Raises the same errors as `preview`, and Mistake if the admin didn't type the name that `name_to_type` returns.
     """
@@ -203,7 +204,7 @@ class DestroyUnmanaged(OnQuestion[Rental], id="destroy_unknown"):
 
 
 class NotOurs(OnQuestion[None], id="not_ours"):
-    """Note that machines aren't ours to manage, so that nobody is asked about them again.
+    """Note that the bot doesn't manage these machines, so that nobody is asked about them again.
 
     Raises the same errors as `preview`.
     """
@@ -232,7 +233,7 @@ class AskAgain(OnQuestion[None], id="ask_about_again", notes_seen=True):
 
 
 async def owners_to_look_up(deps: Deps, admin: Person, question_id: str) -> list[str]:
-    """Return the Slack IDs of the owners in the names of the machines that still wait for a decision.
+    """Return the Slack IDs of owners that appear in the names of machines that still wait for a decision.
 
     Raises Refused if the person isn't an admin.
     """
@@ -243,9 +244,10 @@ async def owners_to_look_up(deps: Deps, admin: Person, question_id: str) -> list
 
 
 class OnParts(Direct[list[AdminQuestion], Done]):
-    """An action on the open parts of a question about several purchases: one part for each purchase.
+    """An action on a question about several purchases. The question has one part for each purchase.
 
-    Raises Refused if the person isn't an admin, and TooLate if all parts have been decided.
+    The action concerns only the parts that haven't been decided. Raises Refused if the person isn't an admin, and
+    TooLate if all parts have been decided.
     """
 
     question_id: str
@@ -260,11 +262,12 @@ class OnParts(Direct[list[AdminQuestion], Done]):
 
 
 class ReadoptAll(OnParts[list[Rental]], id="put_all_back", notes_seen=False):
-    """Re-adopt all machines of a question for which this is possible, and return their rentals.
+    """Re-adopt all machines of a question that can be re-adopted, and return their rentals.
 
-    The machines must be running, and the owner in their name must be a person who may use the bot. Each rental
-    gets its old ID if that is free, and lasts for READOPTED_FOR from now, or as long as the rules allow. All
-    machines are re-adopted in one transaction. The others stay as they are.
+    A machine can be re-adopted if it is running, and if the owner in its name is a person who may use the bot.
+    Each rental gets its old ID if that is free, and lasts for READOPTED_FOR from now, or as long as the rules
+    allow. All these machines are re-adopted in one transaction. Machines that can't be re-adopted stay as they
+    are.
 
     Raises:
         Refused: The person isn't an admin, or no machine can be re-adopted.
@@ -289,9 +292,9 @@ class ReadoptAll(OnParts[list[Rental]], id="put_all_back", notes_seen=False):
 
 
 class OneByOne(OnParts[int], id="one_by_one"):
-    """Ask the admins about the undecided purchases of a question in separate messages, one batch at a time.
+    """Ask the admins about the next batch of a question's undecided purchases, in a separate message for each.
 
-    Returns the number of batches that remain. `one_by_one` repeats this action until there are none. Raises the
+    Returns the number of remaining batches. `one_by_one` repeats this action until no batch remains. Raises the
     same errors as `OnParts`.
     """
 
@@ -303,7 +306,7 @@ class OneByOne(OnParts[int], id="one_by_one"):
 
 
 async def one_by_one(deps: Deps, admin: Person, question_id: str) -> None:
-    """Ask about all undecided purchases in separate messages, in several short transactions.
+    """Ask the admins about each undecided purchase in a separate message, in several short transactions.
 
     Raises the same errors as `OneByOne`.
     """

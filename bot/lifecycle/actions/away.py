@@ -44,9 +44,9 @@ class _Presence(Direct[tuple[Absence, ...], Done], notes_seen=False):
 class GoAway(_Presence[PeopleAsked], id="go_away"):
     """Note that an approver is away from now until a later time.
 
-    Returns the people who are now asked about requests. Pending requests expire later if no approver is left in
-    the meantime. If all approvers are away, others are asked right away. Raises Mistake if `until` is too far in
-    the future.
+    If all approvers are then away, the requests that wait for them expire later, and the people in `approval.then`
+    are asked right away. Returns the people who are asked about requests now. Raises Mistake if `until` is too far
+    in the future.
     """
 
     until: datetime
@@ -78,7 +78,10 @@ class ComeBack(_Presence[bool], id="come_back"):
 
 
 def _ended(absences: tuple[Absence, ...], now: datetime) -> tuple[Absence, ...]:
-    """Return the absences that began before `now`. An absence that is still in progress ends at `now`."""
+    """Return the absences that began before `now`.
+
+    If one of them is still in progress, it is returned with `now` as its end.
+    """
     return tuple(changed(one, until=min(one.until, now)) for one in absences if one.since < now)
 
 

@@ -71,7 +71,9 @@ _DECISIONS: dict[EventKind, Decision | None] = {
     EventKind.EXPIRED: None,
     EventKind.EXTENSION_EXPIRED: None,
 }
-"""The decision that the error for a later click reports. None if the request expired before anyone decided."""
+"""The decision that a person who clicks too late is shown. None if the request expired before anyone
+decided.
+"""
 
 
 @dataclass(frozen=True)
@@ -85,9 +87,9 @@ class ToApprove:
     """True if the person is approving their own request, as an approver."""
     fewer: FewerHours | None
     after: Rental | None
-    """The rental after its approval. None if too little time is left until the end that the owner named.
+    """The rental after its approval. None if the end that the owner named is too near.
 
-    In that case, the request goes back to the owner, because only they can name another end.
+    The request then goes back to the owner, because only the owner can name another end.
     """
     passed: tuple[Demand, ...] = ()
     """The budgets that would be exceeded."""
@@ -148,8 +150,8 @@ class Approve(Action[ToApprove, ToApprove, Rental], id="approve"):
             found,
             after=after,
             passed=await passed_by(tx, deps.rules, after, now),
-            # The limits on rentals are checked when an offer fits a waitlist entry, not when the entry is
-            # approved.
+            # For a waitlist entry, the limits on rentals aren't checked at the approval, but once an offer fits
+            # the entry.
             usage=None
             if rental.waitlist_entry is not None
             else await tx.rentals.usage(rental.owner, without=rental.id),
@@ -228,11 +230,11 @@ def _check_budgets(approval: ToApprove, by: By) -> None:
 async def load_approvable(
     tx: Tx, deps: Deps, person: Person, rental_id: str, version: int
 ) -> tuple[Rental, str, bool]:
-    """Return a rental that the person may approve, the name of its owner, and whether this is a self-approval.
+    """Return a rental that the person may approve, its owner's name, and whether the approval is a self-approval.
 
-    The owner is still in the workspace, and `version` is the version of the pending terms. In a self-approval, the
-    person is an approver and approves their own request. Raises Refused, RequestChanged and TooLate for the same
-    reasons as `Approve`.
+    In a self-approval, the person is an approver and approves their own request. The owner must still be in the
+    workspace, and `version` must be the version of the pending terms. Raises Refused, RequestChanged and TooLate
+    for the same reasons as `Approve`.
     """
     rental = await _load_waiting(tx, deps, person, rental_id, refusal=ONLY_APPROVERS)
     rules = await rules_now(tx, deps.rules, requesters_of(rental))
@@ -310,8 +312,8 @@ class Withdraw(Direct[Rental, Rental], id="withdraw"):
 def check_may_decide(person: Person, rental: Rental, rules: Rules) -> bool:
     """Check that the person may decide about a rental, and return whether this is a self-approval.
 
-    In a self-approval, the person is an approver and approves their own request. `rules` must name the people who
-    decide now (`deciders.rules_now`). Raises Refused if the person may not decide.
+    In a self-approval, the person is an approver and approves their own request. The caller passes the `rules`
+    that `deciders.rules_now` returns. Raises Refused if the person may not decide.
     """
     if rental.extension is None and rental.owner_decides:
         if not is_owner(person.id, rental.owner):
@@ -331,8 +333,8 @@ def check_may_decide(person: Person, rental: Rental, rules: Rules) -> bool:
 async def _load_waiting(tx: Tx, deps: Deps, person: Person, rental_id: str, *, refusal: str) -> Rental:
     """Return a rental with a pending request or extension.
 
-    If nothing is pending, this raises TooLate, which says how it was decided. People who may not see that get
-    Refused with `refusal` instead.
+    If nothing is pending, raises TooLate with a message that says how the request was decided. If the person may
+    not see the decision, raises Refused with the message `refusal` instead.
     """
     rental = await tx.rentals.get(rental_id)
     if rental is None:
@@ -345,9 +347,9 @@ async def _load_waiting(tx: Tx, deps: Deps, person: Person, rental_id: str, *, r
 
 
 def _check_not_expired(deps: Deps, rental: Rental) -> None:
-    """Refuse a decision about a request that has expired, even if the engine hasn't recorded that yet.
+    """Refuse a decision about an expired request. Raises TooLate.
 
-    Raises TooLate.
+    The time limit is checked here because the engine may not have recorded yet that the request has expired.
     """
     if rental.extension is not None:
         expires_at = rental.running_lease.ends_at
@@ -363,7 +365,7 @@ def _check_version(deps: Deps, rental: Rental, version: int) -> None:
     """Refuse a decision about a request that has expired or changed.
 
     Raises TooLate if it has expired, and RequestChanged if another version is pending. Call this only after
-    checking the person's rights: RequestChanged makes the message show them the new version.
+    checking the person's rights, because a person who gets RequestChanged is shown the new version.
     """
     _check_not_expired(deps, rental)
     if rental.newest_terms.version != version:
@@ -374,7 +376,7 @@ def _check_version(deps: Deps, rental: Rental, version: int) -> None:
 
 
 async def _why_nothing_waits(tx: Tx, deps: Deps, person: Person, rental: Rental) -> TooLate:
-    """Return the error for a person who clicked after the decision."""
+    """Return the error for a person who clicked on a request that has already been decided."""
     ends = [event for event in await tx.events.of(rental.id) if event.kind in _DECISIONS]
     if not ends:
         return TooLate(f"{rental.id} isn't waiting for a decision. Nothing was changed.", rental.id)
@@ -433,7 +435,7 @@ class RequestView(Frozen):
 
     details: RentalDetails
     asked: Event[Any]
-    """The event of this request for a machine or an extension."""
+    """The event with which the machine or the extension was requested."""
 
 
 async def fewer_hours_to_choose(
@@ -441,8 +443,8 @@ async def fewer_hours_to_choose(
 ) -> tuple[RentalDetails, list[FewerHours]]:
     """Return a rental, and the shorter leases that the person may choose when approving it, longest first.
 
-    There are none if the pending lease is too short for that. Raises Refused, RequestChanged and TooLate for the
-    same reasons as `Approve`.
+    The list is empty if the pending lease is too short to be shortened. Raises Refused, RequestChanged and TooLate
+    for the same reasons as `Approve`.
     """
     async with deps.store.read() as tx:
         rental, *_ = await load_approvable(tx, deps, person, rental_id, version)

@@ -42,13 +42,14 @@ class Destroy(Direct[ToDestroy, Rental], id="destroy"):
     """Destroy a rental in any state, even while it is being bought. `why` is the person's reason.
 
     With `graceful_destroy`, a ready machine is destroyed when its `/root/on-ending.sh` exits, or after ten
-    minutes. Nothing can delay this further. Extending the lease cancels it.
+    minutes. Nothing can delay the end beyond these ten minutes. If the lease is extended in the meantime, the
+    machine isn't destroyed.
 
     Raises:
         Mistake: The ID is unknown.
         Refused: The person may not destroy this rental.
-        TooLate: The rental is over or already being destroyed. With `graceful_destroy`: the script can't run now,
-            or the machine is already waiting for it.
+        TooLate: The rental is over or already being destroyed. With `graceful_destroy`, also raised if the script
+            can't run now or if the machine is already waiting for the script.
     """
 
     rental_id: str

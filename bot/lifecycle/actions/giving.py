@@ -1,4 +1,4 @@
-"""Idle machines of the team: people can ask an owner for one, and the owner can offer it to somebody."""
+"""Actions on idle machines of the team: people ask an owner for one, or the owner offers it to somebody."""
 
 from __future__ import annotations
 
@@ -89,13 +89,13 @@ class OnRental(Direct[Rental, Done]):
 
 
 class AskFor(OnRental[IdleMachine], id="ask_for"):
-    """Ask the owner of an idle machine for it, and return the machine.
+    """Ask the owner of an idle machine to transfer it, and return the machine.
 
     Raises:
         Mistake: The ID is unknown, or the person already has access to the machine.
         Refused: The machine can't be shared with the person.
-        TooLate: The machine is no longer idle or ends soon, its owner has left, or somebody asked for it within
-            the last hour.
+        TooLate: The machine is no longer idle or ends soon, its owner has left, or somebody has already asked for
+            it within the last hour.
     """
 
     async def do(self, tx: Tx, deps: Deps, person: Person, plan: Rental) -> IdleMachine:
@@ -175,7 +175,7 @@ class Give(OnRental[tuple[Rental, str]], id="give"):
 
 @dataclass(frozen=True)
 class Offered:
-    """A machine that its owner offers to a person, and everything that the person's acceptance depends on."""
+    """An offer to transfer a machine to a person, and everything that the person's acceptance depends on."""
 
     rental: Rental
     left: Left
@@ -187,7 +187,10 @@ class Offered:
     usage: Usage
     has_key: bool
     demands: tuple[Demand, ...]
-    """The amounts that the machine would need from the person's budget in each month, least headroom first."""
+    """The amounts that the machine would need from the person's budget in each month.
+
+    The month with the least headroom comes first.
+    """
 
 
 class Take(Action[Offered, Offered, Rental], id="take"):
@@ -271,7 +274,7 @@ async def demands_if_taken(
 ) -> tuple[Demand, ...]:
     """Return the amounts that a person's budget would need if they accepted a rental now.
 
-    The month that would have the least headroom left comes first.
+    The month with the least remaining headroom comes first.
     """
     return await demands_on_new_owner(
         tx, rules, transitions.change_owner(rental, person_id, now), _acceptance(rental, person_id, now), now

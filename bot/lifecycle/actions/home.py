@@ -27,8 +27,9 @@ ROWS = 10
 async def opened(deps: Deps, person_id: str, shown: str) -> None:
     """Publish a person's Home tab now, and again whenever something on it changes.
 
-    `shown` is the digest of the content that Slack shows at the moment. Nothing is published if that is still up
-    to date. The caller has looked the person up in Slack. Raises StoreBusy if the store doesn't accept the change.
+    `shown` is a hash of the content that Slack shows at the moment. If that content is still up to date, nothing
+    is published. The caller has looked the person up in Slack. Raises StoreBusy if the store doesn't accept the
+    change.
     """
     async with deps.store.write() as tx:
         await tx.messages.open_home(person_id, shown)
@@ -87,8 +88,8 @@ async def home_for(deps: Deps, person: Person, page: int) -> HomeView | None:
 async def _team_month(tx: Tx, rules: Rules, month: Month, now: datetime) -> TeamMonth:
     """Return the team's spending in the current month, and the balance of each budget.
 
-    The team's balance already contains everything that was charged. Only the machines that are still billing have
-    to be added up each time.
+    The stored balance contains everything that was charged. So only the cost of machines that are still being
+    billed has to be computed each time.
     """
     scopes = (TEAM, *(Scope(kind=ScopeKind.PROJECT, name=name) for name in rules.projects))
     balances = await tx.budgets.balances(month, scopes)

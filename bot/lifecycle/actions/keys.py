@@ -40,7 +40,7 @@ class KeysSaved:
     None if there was no such offer.
     """
     gone: tuple[str, ...] = ()
-    """The fingerprints of chosen keys that GitHub no longer lists."""
+    """The fingerprints of keys that the person chose, but that GitHub no longer lists."""
 
 
 @dataclass(frozen=True)
@@ -126,7 +126,7 @@ class OnKey(Direct[Key, KeyChanged], notes_seen=False):
 
 
 class RemoveKey(OnKey, id="remove_key"):
-    """Remove a key. It isn't removed from machines that are already running.
+    """Remove a key. Machines that are already running still accept it.
 
     In addition to the errors of `OnKey`, this raises Refused if it is the person's last key and one of their
     rentals may still have to buy a machine.
@@ -192,7 +192,7 @@ async def take_from_github(
     *,
     reply_to: Destination,
 ) -> KeysSaved:
-    """Import the keys of a GitHub user that the person has seen and chosen. `fingerprints` identifies them.
+    """Import those keys of a GitHub user that the person has chosen. `fingerprints` identifies them.
 
     GitHub is queried again, and a key is only saved if GitHub still lists it. If the person clicked an offer
     before they had a key, the offer is rented.

@@ -1,6 +1,6 @@
 """Actions on a ready machine: keep it, extend its lease, answer questions about it.
 
-Approvers also decide here about an idle machine whose owner doesn't respond.
+If the owner of an idle machine doesn't respond, approvers decide about the machine here.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class Kept:
     asks_again_at: datetime | None
     """The time at which the owner is asked again if the machine isn't in use.
 
-    If the lease ends before that, it is the end of the lease. None if the owner is never asked again.
+    If the lease ends earlier, this is the end of the lease. None if the owner is never asked again.
     """
 
 
@@ -130,8 +130,9 @@ class Extend(Action[AskedLease, LongerLease, Extended], id="extend"):
     While the approver hasn't decided, the end of the lease doesn't change. The operator's extension takes effect
     immediately, and also resolves a pending extension.
 
-    A lease with a flexible end needs no approval up to its latest end, even while an extension is pending, because
-    the terms already cover that time. Beyond its latest end, the lease gets a single, fixed end.
+    A flexible lease has an earliest and a latest end. Extending it up to its latest end needs no approval, even
+    while another extension is pending, because the terms already cover that time. If it is extended beyond its
+    latest end, it gets a single, fixed end.
 
     Args:
         by: The time to add to the end of the lease, or to the present if the end has passed. Alternatively, the
@@ -140,8 +141,8 @@ class Extend(Action[AskedLease, LongerLease, Extended], id="extend"):
         why: The operator's reason.
 
     Raises:
-        TooLate: The end is no longer `shown_end`, so that a second click adds nothing; or an approver is already
-            deciding about more time; or the rental isn't ready.
+        TooLate: The end is no longer `shown_end` (so that a second click adds nothing), an approver is already
+            deciding about more time, or the rental isn't ready.
         DuplicateExtension: Without `shown_end`, this person requested the same extension less than
             DUPLICATE_WITHIN ago.
         Mistake: The ID is unknown, the lease would be too long, or the new end isn't later than the present one.
@@ -245,7 +246,7 @@ def _asked_end(
 ) -> datetime:
     """Return the end that a person requests.
 
-    Raises the same errors as `Extend` if not even an approver could allow this end.
+    If even an approver couldn't allow this end, raises the same errors as `Extend`.
     """
     person, now = by.person, by.now
     lease = rental.running_lease
@@ -300,8 +301,8 @@ def said_just_now(
 class SayOnce(OnReady[Rental]):
     """A statement about a machine that a person makes with a button, and that is recorded once.
 
-    If the rental already has an event of this kind, no other one is written. Returns the rental. Raises the same
-    errors as `load_extendable`.
+    The statement is recorded as an event. If the rental already has an event of this kind, nothing is written.
+    Returns the rental. Raises the same errors as `load_extendable`.
     """
 
     kind: ClassVar[EventKind]
@@ -356,7 +357,7 @@ async def rental_to_extend(deps: Deps, person: Person, rental_id: str) -> Rental
 
 
 def _check_length(rental_id: str, span: timedelta, left: timedelta, rules: Rules) -> None:
-    """Refuse an extension that is longer than `left`, which is all that can still be added to the lease.
+    """Refuse an extension by more than `left`, the largest amount that can still be added to the lease.
 
     Raises Mistake.
     """

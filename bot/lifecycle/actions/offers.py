@@ -30,8 +30,8 @@ async def quote_view(tx: Tx, deps: Deps, quote: Quote, *, most: int, each_region
     """Return a quote for display to its owner, with at most `most` offers.
 
     The caller has checked that only the quote's owner gets the result. Among equal offers, those nearest to the
-    owner come first. For each vendor, GPU and price, only one offer is included, or all of them with
-    `each_region`.
+    owner come first. If a vendor has several offers with the same GPU and price, only one of them is included.
+    With `each_region`, all of them are.
     """
     teammates = quote.request.teammates
     without_key = await names_of(tx, await people_without_key(tx, teammates))
@@ -76,9 +76,9 @@ async def quote_view(tx: Tx, deps: Deps, quote: Quote, *, most: int, each_region
 
 
 async def _wait(tx: Tx, deps: Deps, quote: Quote) -> tuple[WaitPreview | None, GpubotError | None]:
-    """Return the terms of an automatic rental, or the error if the rules don't allow one.
+    """Return the terms of renting automatically once an offer fits, or the error if the rules don't allow this.
 
-    Both are None if no highest price is known, or if the quote's answer has no button for the waitlist.
+    Both are None if no highest price is known, or if the quote can't be put on the waitlist.
     """
     may_wait = quote.changes is None and quote.replaces_rental is None
     if not may_wait or not (quote.state is QuoteState.NONE or quote.waitlist_entry or quote.request.starts_at):
@@ -112,7 +112,7 @@ async def _choices(
 
 
 async def _with_usual_time(tx: Tx, choices: Sequence[OfferChoice]) -> tuple[OfferChoice, ...]:
-    """Add to the recommended offer the time that such machines usually take to become ready."""
+    """Add to the recommended offer the time after which such machines are usually ready."""
     best = recommended(choices)
     seconds = None if best is None else await tx.rentals.median_time_to_ready(best.offer.vendor, best.offer.gpu)
     if seconds is None:

@@ -79,11 +79,11 @@ async def details_for(tx: Tx, deps: Deps, person: Person, rental: Rental) -> Ren
 
 
 async def details_for_message(tx: Tx, rental: Rental, now: datetime) -> RentalDetails:
-    """Return a rental for a message in the outbox, which is rendered without knowing who will read it.
+    """Return a rental for a message that is rendered without knowing who will read it.
 
-    The cost is included, because a card and its thread show it to their channel, and questions and notices are
-    only sent to people who may see it. Of the details of the machine's use, only the usage status and its start
-    time are included.
+    The cost is included. It may be shown in the channel that has the rental's card, and all other messages are
+    sent only to people who may see the cost. Of the details of the machine's use, only the usage status and its
+    start time are included.
     """
     return await _details(tx, rental, now, money=True, use=False)
 
@@ -93,7 +93,7 @@ async def waiting_for_approver(
 ) -> list[RentalDetails] | None:
     """Return these rentals for a message that reminds an approver of them, oldest first.
 
-    None if the reader isn't an approver any more.
+    None if the recipient isn't an approver any more.
     """
     if not roles_of(reader, await rules_now(tx, deps.rules)).approver:
         return None
@@ -110,7 +110,8 @@ async def details_for_direct_message(
     A teammate who has left or become a guest may not see it. Some people who are neither owner nor teammate may:
 
     - A former owner sees who owns the rental now, and which SSH keys the new owner needs on the machine.
-    - People who asked for a machine, or to whom a machine is offered, see the message about that.
+    - People who asked for a machine, and people to whom a machine is offered, see the message about the request or
+      the offer.
     """
     details = await details_for(tx, deps, reader, rental)
     may_read = may_read_direct_message(reader, rental, deps.rules) or reader.id in details.former_owners
@@ -175,7 +176,7 @@ async def _runs_script(tx: Tx, rental: Rental) -> bool:
 
 
 def _people_in(snapshot: RentalSnapshot, events: Iterable[Event]) -> set[str]:
-    """Return the Slack IDs of all people who are mentioned in a rental and its history."""
+    """Return the Slack IDs of all people who appear in a rental and its history."""
     rental = snapshot.rental
     people = {rental.owner, rental.approved_by, *rental.teammates} | {event.actor for event in events}
     people |= {person for facts in facts_in(events, PeopleFacts) for person in facts.people}
@@ -216,12 +217,12 @@ async def ssh_details(deps: Deps, person: Person, rental_id: str) -> RentalDetai
 async def _visible(tx: Tx, deps: Deps, person: Person, rental_id: str) -> Rental:
     """Return a rental that the person may look at.
 
-    An unknown ID and a rental that they may not see raise the same Mistake, so that the error doesn't reveal which
-    IDs exist.
+    The same Mistake is raised for an unknown ID and for a rental that the person may not see, so that the error
+    doesn't reveal which IDs exist.
     """
     rental = await tx.rentals.get(rental_id)
     if rental is None or not may_look(person, rental.owner, deps.rules):
-        # Check this first. Otherwise, the reply would reveal which IDs exist.
+        # Check the person's rights first. Otherwise, the reply would reveal which IDs exist.
         check_user(person, deps.rules)
         raise Mistake(f"I don't know {rental_id}.", next_step=NextStep.LIST_YOURS)
     return rental
@@ -230,8 +231,8 @@ async def _visible(tx: Tx, deps: Deps, person: Person, rental_id: str) -> Rental
 async def owner_here(tx: Tx, rental: Rental, nothing: str = "Nothing was changed.") -> Person | None:
     """Return the owner of a rental, or None if the store doesn't know them.
 
-    Raises TooLate if they have left the workspace. `nothing` is the last sentence of the error's message, which
-    says that nothing was done.
+    Raises TooLate if the owner has left the workspace. `nothing` is the last sentence of the error's message, such
+    as "Nothing was changed."
     """
     owner = await tx.people.get(rental.owner, EVER)
     if owner is not None and owner.deactivated:
@@ -253,7 +254,7 @@ async def own_quote(tx: Tx, person: Person, quote_id: str) -> Quote:
 
 
 def unknown_search() -> TooLate:
-    """Return the error for a click on a search that the store no longer has."""
+    """Return the error for a click on the results of a search that the store no longer has."""
     return TooLate("This search no longer exists. Nothing was rented.", next_step=NextStep.ASK_AGAIN)
 
 
@@ -269,9 +270,9 @@ async def live_rentals(
 ) -> RentalList:
     """Return a page of live rentals, with the total cost of all of them.
 
-    By default, the list contains the person's own rentals and those shared with them. With `everyone`, it contains
-    the rentals of the whole team. All of this is read with a few queries, because Slack is waiting for the
-    response. Raises Refused if the person may not use the bot.
+    By default, the page contains the person's own rentals and those shared with them. With `everyone`, the page
+    contains the rentals of the whole team. The page is read with few database queries, because Slack is waiting
+    for the response. Raises Refused if the person may not use the bot.
 
     Args:
         most: The maximum number of rentals on a page.
@@ -339,8 +340,8 @@ async def live_rentals(
 def _ended(cost: EndedCost, person: Person, rules: Rules, *, everyone: bool) -> EndedSummary:
     """Return a rental that is over, with the amount that this person was charged for it.
 
-    With `everyone`, the amount is the sum of the charges of all its owners. There is no amount if the person may
-    not see it.
+    With `everyone`, the amount is the sum of the charges of all its owners. The amount is left out if the person
+    may not see it.
     """
     billed = cost.billed if everyone else {person.id: cost.billed[person.id]}
     sees = all(sees_money(person, owner, rules) for owner in billed)
@@ -369,9 +370,9 @@ async def _waiting_for(tx: Tx, deps: Deps, person: Person) -> list[Rental]:
 
 
 def _totals(alike: Iterable[tuple[State, Decimal | None, int]]) -> CostTotals:
-    """Return the total number and hourly cost of rentals, without those that haven't bought anything yet.
+    """Return the total number and hourly cost of rentals. Rentals that haven't bought anything yet are left out.
 
-    Each tuple stands for a number of rentals with the same state and rate.
+    Each tuple in the input stands for a number of rentals with the same state and rate.
     """
     buying = [(rate or Decimal(0), count) for state, rate, count in alike if state not in UNBOUGHT]
     return CostTotals(
@@ -385,7 +386,7 @@ def _spent(cost: LiveCost, now: datetime) -> AccruedCost:
 
 
 async def rental_of_post(deps: Deps, channel: str, ts: str) -> str | None:
-    """Return the ID of the rental that one of the bot's messages is about. None for any other message."""
+    """Return the ID of the rental that one of the bot's messages is about. None if it isn't about a rental."""
     async with deps.store.read() as tx:
         return await tx.messages.rental_at(channel, ts)
 
@@ -415,8 +416,8 @@ def readable_by(rental: Rental, *, everything: bool) -> Rental:
 
     With `everything`, the person may see all details; otherwise, only the usage status and its start time.
 
-    While there are too few samples to determine the status, it is left out for everybody. On its own, it would
-    look like the status of a machine that can't be probed.
+    While there are too few samples to determine the status, nobody sees it. Readers would think that the machine
+    can't be probed.
     """
     if rental.use is None or (everything and not rental.use.undecided):
         return rental
@@ -443,7 +444,7 @@ def readable_events(events: Iterable[Event], *, everything: bool) -> tuple[Event
 def readable_event(event: Event, *, everything: bool) -> Event:
     """Return an event with the details of the machine's use that a person may see.
 
-    They see `everything`, or only the usage status and its start time.
+    With `everything`, they see all details; otherwise, only the usage status and its start time.
     """
     if everything or not isinstance(event.facts, UseFacts) or event.facts.use is None:
         return event
@@ -482,7 +483,7 @@ class Purpose(Enum):
 
 
 OF_OWNER = frozenset({Purpose.DESTROY, Purpose.SHARE, Purpose.GIVE})
-"""The purposes for which a command without an ID only means the person's own rentals."""
+"""The purposes for which only the person's own rentals count, and not those that are shared with them."""
 NEEDS_MACHINE = frozenset({Purpose.SSH, Purpose.EXTEND, Purpose.GIVE})
 
 
@@ -494,7 +495,8 @@ async def own_rentals(deps: Deps, person: Person, purpose: Purpose) -> OwnRental
     ones are returned.
 
     Raises:
-        Refused: There is no such rental, and the person may not use the bot or is only a teammate of others.
+        Refused: There is no such rental, and the person may not use the bot or only has access to other people's
+            rentals.
         Mistake: There is no such rental, for any other reason.
         TooLate: The command needs a machine, and none of several rentals is ready.
     """

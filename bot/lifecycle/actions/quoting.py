@@ -1,4 +1,7 @@
-"""Requesting offers."""
+"""Actions that request offers.
+
+A quote is a search that is stored together with the offers that it found.
+"""
 
 from __future__ import annotations
 
@@ -44,7 +47,10 @@ def check_may_ask(deps: Deps, person: Person, asked_in: str, *, direct: bool) ->
 
 
 async def check_pace(tx: Tx, deps: Deps, person: Person) -> None:
-    """Refuse more than QUOTES_PER_MINUTE searches within a minute. Raises Refused."""
+    """Refuse a search if the person has already started QUOTES_PER_MINUTE searches in the last minute.
+
+    Raises Refused.
+    """
     minute = timedelta(minutes=1)
     asked = await tx.quotes.asked_since(person.id, deps.clock.now() - minute)
     if len(asked) >= QUOTES_PER_MINUTE:
@@ -120,11 +126,12 @@ def new_quote(
 ) -> Quote:
     """Return a quote whose search is due now. The quote isn't stored yet.
 
-    If the request names the end of the lease, the lease lasts from now until then. If it names a highest total
-    cost, its highest price is the one at which that total pays for the whole lease.
+    If the request names the end of the lease, the lease begins now and lasts until that end. If the request names
+    a highest total cost instead of a highest price, the highest price is set so that this total pays for the whole
+    lease.
 
-    A search for a replacement is an exception: if the remaining total doesn't pay for the whole lease, the lease
-    becomes shorter instead.
+    A search for a replacement is an exception: its highest price isn't lowered. If the remaining total doesn't pay
+    for the whole lease, the lease becomes shorter instead.
 
     Raises Mistake if too little time is left.
     """
@@ -154,7 +161,7 @@ def new_quote(
 
 
 async def quote_to_ask_again(deps: Deps, person: Person, quote_id: str) -> Quote:
-    """Return a person's own quote for a new search with the same or a similar request.
+    """Return a person's own quote, so that a new search with the same or a similar request can be started from it.
 
     If the quote changes a pending request, it is first brought up to date (`quote_of_today`). Raises the same
     errors as `own_quote`.
@@ -166,8 +173,8 @@ async def quote_to_ask_again(deps: Deps, person: Person, quote_id: str) -> Quote
 async def quote_of_today(tx: Tx, quote: Quote) -> Quote:
     """Bring a quote that changes a pending request up to date. Any other quote is returned unchanged.
 
-    If the request's rental isn't over, the teammates with whom it has been shared since are added to the quote. If
-    it is over, the quote becomes one for a new rental.
+    If the request's rental has been shared with more people since the search, these people are added to the quote.
+    If the rental is over, the quote is turned into one for a new rental.
     """
     rental = await tx.rentals.get(quote.changes) if quote.changes is not None else None
     if rental is None:
@@ -182,7 +189,7 @@ class LastRequest(Frozen):
 
     request: Request
     end_dropped: bool
-    """True if the request named an end that has passed or is near.
+    """True if the end that the request named has passed or is near.
 
     The new request is for the usual length instead.
     """
@@ -211,9 +218,9 @@ def nearby_request(quote: Quote, index: int) -> Request:
 
 
 def request_until(quote: Quote, first: datetime) -> Request:
-    """Return a quote's request with another earliest end, which is at most the latest end that was requested.
+    """Return a quote's request with another earliest end.
 
-    Raises TooLate if `first` is after that latest end.
+    Raises TooLate if `first`, the new earliest end, is after the latest end that was requested.
     """
     if first > last_moment(quote.request, quote.created_at):
         raise unknown_search()
@@ -265,7 +272,7 @@ async def quote_to_change(deps: Deps, person: Person, rental_id: str) -> Quote:
 # --- prices in a form
 
 SHARED_FOR = timedelta(minutes=1)
-"""The time for which a price is reused if the same choices are made in a form again, by anyone."""
+"""The time for which the price of a request is reused if anyone makes the same choices in a form again."""
 ANSWER_WITHIN = 3.0
 """The longest time that a form waits for a price, in wall-clock seconds."""
 

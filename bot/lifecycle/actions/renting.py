@@ -44,7 +44,7 @@ from bot.policy.use.leases import check_time_left
 from store.db import Tx
 
 CLICK_COUNTS_FOR = timedelta(days=1)
-"""The time, counted from the search, for which a click by a person without an SSH key is remembered."""
+"""The time after a search for which the click of a person without an SSH key is remembered."""
 
 
 # --- limits and budgets
@@ -89,7 +89,7 @@ class OfferToRent:
     to_change: Rental | None
     """The rental with the pending request that the quote would change. None if the quote is for a new rental."""
     same: Rental | None
-    """A rental like this one that the person already has. None if there is none."""
+    """A rental with the same GPUs in the same region that the person already has. None if there is none."""
     limits: Limits
     has_key: bool
 
@@ -187,7 +187,7 @@ class Rent(Action[OfferToRent, RentPlan, Rented], id="rent"):
         return Rented(rental, await people_asked(tx, rental), without_key)
 
     async def _note_click(self, tx: Tx, deps: Deps, person: Person, quote: Quote) -> None:
-        """Remember this offer, instead of any earlier one, as the offer to rent when the person adds a key."""
+        """Remember that this offer is to be rented when the person adds a key. Replaces any earlier such offer."""
         for earlier in await tx.quotes.clicked(person.id, deps.clock.now() - CLICK_COUNTS_FOR):
             await tx.quotes.save(changed(earlier, clicked_offer=None, clicked_another=False))
         await tx.quotes.save(changed(quote, clicked_offer=self.offer_id, clicked_another=self.another))
@@ -242,7 +242,7 @@ async def _rent(
 ) -> Rental:
     """Create the rental, or replace a pending request with the quote's request.
 
-    In the second case, the new terms are the next version of the pending terms.
+    If a pending request is replaced, the new terms become the next version of the pending terms.
     """
     quote, offer, before, now = plan.quote, plan.choice.offer, plan.to_change, deps.clock.now()
     if before is None:
@@ -308,8 +308,8 @@ class SearchedAgain:
 ClickedOffer: TypeAlias = Rented | RentPlan | SearchedAgain | NotRented
 """The outcome of trying to rent the clicked offer.
 
-There are four cases: the offer was rented, or approval was requested; the person has to confirm it in a dialog
-first; its price was no longer valid; or something else prevented renting it.
+There are four cases: the offer was rented (or its approval was requested); the person has to confirm the offer in
+a dialog first; the offer's price was no longer valid; or something else prevented renting it.
 """
 
 

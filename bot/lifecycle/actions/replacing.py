@@ -39,10 +39,11 @@ class ReplacePlan:
 
 
 class Replace(Direct[ReplacePlan, Quote], id="replace"):
-    """Search for another machine, and rent it as soon as it is found (`rent_replacement`). Returns the search.
+    """Start a search for another machine, which is rented as soon as it is found.
 
-    If the old machine is still running, it is destroyed once another one has been bought. The person has to
-    confirm the replacement in a dialog if the old machine is still running, or if the new one can cost a lot.
+    Returns the search. If the old machine is still running, it is destroyed once the new one has been bought. The
+    person has to confirm the replacement in a dialog if the old machine is still running, or if the new one can
+    cost a lot.
 
     Args:
         reply_to: The destination of the search's results.

@@ -26,17 +26,19 @@ from store.db import Tx
 
 
 class Share(Direct[Rental, Shared], id="share"):
-    """Share a rental with people.
+    """Share a rental with people, in addition to its present teammates.
 
-    Without `people`, nothing changes, and the result is about the present teammates. On a running machine, it
-    contains the lines with their SSH keys that the owner has to paste.
+    If `people` is empty, nothing changes, and the result describes the present teammates. If the machine is
+    already running, the result contains the lines with the people's SSH keys, which the owner has to paste on the
+    machine.
 
-    The caller has looked up these people in Slack, or the present teammates (`teammates_of`) if there are none.
-    `version` is the version of the terms that a dialog showed, or None.
+    Before this, the caller has to look up the people in Slack. If `people` is empty, the caller looks up the
+    present teammates instead (`teammates_of`). `version` is the version of the terms that a dialog showed, or
+    None.
 
     Raises:
-        Mistake: The ID is unknown, nobody or too many people are named, or the keys don't fit into the startup
-            script.
+        Mistake: The ID is unknown, too many people are named, or there are neither people nor teammates. Also
+            raised if the keys don't fit into the startup script.
         Refused: The rental is somebody else's.
         NoTeammate: The rental can't be shared with one of the people.
         TooLate: The rental is over, or the request has changed.
@@ -69,8 +71,8 @@ class Share(Direct[Rental, Shared], id="share"):
 async def _shared(tx: Tx, deps: Deps, rental: Rental, people: Sequence[str], *, go_in: bool) -> Shared:
     """Return the result of sharing a rental with these people.
 
-    `go_in` says whether their keys will still be sent with a purchase. If not, the result contains the lines to
-    paste on the machine.
+    `go_in` is True if the people's keys will still be sent with a purchase. If it is False, the result contains
+    the lines to paste on the machine.
     """
     keys = await tx.people.keys_of((rental.owner, *rental.teammates))
     allowed = await keys_that_get_in(tx, rental, deps.rules)

@@ -35,8 +35,8 @@ async def report(
 ) -> SpendReport:
     """Return a report of a scope's spending in a period.
 
-    `words` names the period in the form that `period_of` understands. Only the charges of the months concerned are
-    read, so the time that a report takes doesn't depend on the charges of other months.
+    `words` names the period in the form that `period_of` understands. Only the charges of the months in this
+    period are read.
 
     Args:
         rows_of: The kind of rows that the reader asked for. Ignored if the reader may not see such rows. If it is
@@ -125,7 +125,7 @@ _KEYS = {
 
 
 def _known(scope: Scope, rules: Rules, charges: Sequence[Charge]) -> Scope:
-    """Return the scope, with the name of a project corrected to its spelling in the policy or in old charges.
+    """Return the scope with the name of its project spelled as in the policy, or as in old charges.
 
     People may type the name in upper or lower case. Raises Mistake if neither the policy nor these charges contain
     the project.
@@ -159,9 +159,9 @@ def _rows_of(person: Person, scope: Scope, rules: Rules, asked: RowsOf | None) -
 
 
 def _budgets(person: Person, scope: Scope, rules: Rules) -> tuple[Micros | None, Micros | None]:
-    """Return the budgets of the person and of the scope. None for a budget that doesn't apply.
+    """Return the budget of `person` and the budget of `scope`. None for a budget that doesn't apply.
 
-    Only a report about the whole team has both.
+    A report about the whole team can have both.
     """
     own = budget_of(Scope(kind=ScopeKind.PERSON, name=person.id), rules)
     return own if scope in {TEAM, Scope(kind=ScopeKind.PERSON, name=person.id)} else None, budget_of(scope, rules)
@@ -188,8 +188,8 @@ async def file_for(tx: Tx, deps: Deps, reader: Person, part: MonthPart, *, as_fi
     """Return a file with the charges that its reader may see now.
 
     `as_finance` is True if the file was sent to the reader as a member of finance, so that it contains everybody's
-    charges. Their role isn't checked again: the store may not know yet that they belong to one of finance's Slack
-    groups.
+    charges. This role isn't checked again, because the store may not know yet that the reader belongs to one of
+    finance's Slack groups.
     """
     everything = as_finance or sees_spend_of_people(reader, deps.rules)
     readable_of = None if everything else reader.id

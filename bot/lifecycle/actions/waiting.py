@@ -1,8 +1,8 @@
 """Waiting for an offer, and renting at a later time.
 
-A waitlist entry is a quote that waits, so its `waits_for` is set. Some entries only notify their owner once an
-offer fits. Others rent the offer immediately; each of these has a rental, which waits in state `queued`.
-bot/lifecycle/loops/waitlist.py searches for the offers.
+A quote is a search that is stored together with its offers. It is also a waitlist entry if its `waits_for` is set.
+Some entries only notify their owner once an offer fits. Other entries rent the offer immediately. Each of these
+has a rental, which waits in state `queued`. bot/lifecycle/loops/waitlist.py searches for the offers.
 """
 
 from __future__ import annotations
@@ -64,11 +64,11 @@ class TellMe(Direct[Quote, Quote], id="tell_me"):
     """Notify the person once there is an offer that fits the quote (button "Tell me when there's an offer").
 
     By default, the quote waits for `waiting.longest`, and the person is only notified during their hours (policy
-    key `hours`). If they typed another duration, or that they want to be notified at any time,
-    `Quote.waitlist_entry` contains that.
+    key `hours`). They can type another duration, or that they want to be notified at any time. Both choices are in
+    `Quote.waitlist_entry`.
 
-    A second click changes nothing. If the quote has created a rental that is over, or that still waits for its
-    owner's decision, a copy of the quote waits instead.
+    A second click changes nothing. A quote that has already created a rental can't wait. If that rental is over,
+    or still waits for its owner's decision, a copy of the quote waits instead.
 
     Raises:
         TooLate: The quote is unknown, or it has created another rental.
@@ -168,7 +168,7 @@ WaitFacts: TypeAlias = tuple[Quote, WaitToJudge | None, Rental | None]
 
 @dataclass(frozen=True)
 class LaterRent:
-    """The effect of the buttons "Rent it for me ..." and "Rent at the start time"."""
+    """The result of planning the buttons "Rent it for me ..." and "Rent at the start time"."""
 
     quote: Quote
     terms: WaitPreview | None
@@ -197,8 +197,8 @@ class RentWhenFound(Action[WaitFacts, LaterRent, WaitBegun], id="rent_for_me"):
     `queued`, possibly after waiting for an approver. A second click returns the same rental.
 
     `gpu_rate` is the highest price that the person named, in USD per GPU-hour. If it is None, the highest price in
-    the request is used. A request with a start time is an exception: if there are offers now, its highest price is
-    that of the cheapest offer, raised by `procure.dearer`.
+    the request is used. A request with a start time is an exception: if there are offers now, the highest price is
+    computed from the cheapest offer, by adding the margin `procure.dearer`.
 
     Raises:
         NeedsKey: The person has no SSH key.
@@ -275,8 +275,8 @@ class RentDearer(Action[tuple[Rental, Offer, Limits], DearerRent, Rental], id="r
     """Rent an offer that costs more than the rental's owner allowed.
 
     The button, such as "Rent at $23.10/h now", is part of the message "Nothing fits". The machine is bought at the
-    offer's price, either immediately or after an approver's decision. The person has to confirm it if it costs a
-    lot, or more than the total that they typed.
+    offer's price, either immediately or after an approver's decision. The person has to confirm the purchase if it
+    costs a lot, or if it costs more than the total that they typed.
 
     Raises TooLate if the rental is no longer on the waitlist or the price is no longer valid, and otherwise the
     same errors as `Rent`.
@@ -337,8 +337,8 @@ class StopWaiting(Direct[tuple[Quote, Rental | None], Quote], id="stop_waiting")
 
     `quote_id` may also be the ID of the quote's rental. The rental ends as withdrawn, and nothing stays reserved.
 
-    Raises TooLate if the quote no longer waits, for example because its machine has just been rented, and Refused
-    if it is somebody else's and the person may not end it.
+    Raises Refused if the quote is somebody else's and the person may not end it. Raises TooLate if the quote no
+    longer waits, for example because its machine has just been rented.
     """
 
     quote_id: str
@@ -417,10 +417,10 @@ async def starting(deps: Deps, person: Person) -> list[WaitingView]:
 
 
 async def _fresh(tx: Tx, deps: Deps, quote: Quote, *, may_wait: bool = False) -> Quote:
-    """Return the quote, or a copy if it has already created a rental: a quote can create only one.
+    """Return the quote, or a copy of it if it has already created a rental. A quote can create only one rental.
 
-    The quote is only copied if that rental is over or, with `may_wait`, is waiting for its owner's decision. In
-    any other case, raises TooLate.
+    The copy is made only if the rental is over. With `may_wait`, it is also made if the rental is waiting for its
+    owner's decision. In any other case, raises TooLate.
     """
     rental = await tx.rentals.get(quote.rental_id) if quote.rental_id is not None else None
     if rental is None:

@@ -15,16 +15,16 @@ from store.db import Tx
 
 
 async def apply(tx: Tx, deps: Deps, change: Change) -> Rental:
-    """Write a change with everything that follows from it, and return the changed rental.
+    """Write a change of a rental with everything that follows from it, and return the changed rental.
 
-    This includes the messages of its events, what the rental reserves in budgets, and what it was charged. If the
-    end of a running machine has changed, the next probe run is scheduled as soon as possible, because it sends the
-    machine its new end.
+    The messages of the change's events are written, and the rental's reservations and charges are updated. If the
+    end of a running machine has changed, the next probe run is scheduled as soon as possible, because the probe
+    run sends the machine its new end.
 
     Raises:
-        Stale: The rental has changed in the meantime. Its attempts, resources and ledger rows are written anyway.
-            Also raised if the rental must stay within budgets but no longer does, because the caller checked older
-            balances.
+        Stale: The rental has changed in the meantime. The attempts, resources and ledger rows of the change are
+            written anyway. Also raised if the rental must stay within budgets but no longer does, because the
+            caller checked older balances.
         OfferTaken: The offer of a new attempt was already used by another attempt.
     """
     before, after = change.before, change.after

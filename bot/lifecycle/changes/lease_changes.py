@@ -2,8 +2,9 @@
 
 Each function returns the next version of a rental. None of them writes to the store.
 
-A machine is destroyed gracefully if its `/root/on-ending.sh` may finish first. A lease with a flexible end moves
-its end while the machine is in use, up to a latest end.
+In a graceful destroy, the machine's `/root/on-ending.sh` may finish before the machine is destroyed. A lease with
+a flexible end has a latest end as well. While the machine is in use, the end of the lease is moved, up to the
+latest end.
 """
 
 from __future__ import annotations
@@ -22,8 +23,7 @@ from bot.policy.use.flexible_end import later_end
 def keep(rental: Rental, question: Question, now: datetime) -> Rental:
     """Note that someone still needs the rental. The end of the lease doesn't change.
 
-    If the machine was being destroyed gracefully, the graceful destroy is cancelled, and the end from before it
-    applies again.
+    If a graceful destroy had begun, it is cancelled, and the lease gets back its previous end.
     """
     return alter(
         rental, lease=changed(_not_destroyed(rental.running_lease), seen_at=now, question=question), due_at=now
@@ -36,19 +36,19 @@ def check_notices(rental: Rental, now: datetime) -> Rental:
 
 
 def note_question(rental: Rental, question: Question) -> Rental:
-    """Set what the owner was asked, and who was notified that the owner doesn't respond."""
+    """Store which questions the owner was asked, and who was notified that the owner doesn't respond."""
     return alter(rental, lease=changed(rental.running_lease, question=question))
 
 
 def decide_question(rental: Rental, question: Question, now: datetime) -> Rental:
-    """Note what an approver decided after the owner didn't respond to questions."""
+    """Store what an approver decided after the owner didn't respond to questions."""
     return alter(rental, lease=changed(rental.running_lease, question=question), due_at=now)
 
 
 def move_end(rental: Rental, ends_at: datetime) -> Rental:
     """Move the end of a flexible lease to `ends_at`, because the machine was in use at the previous end.
 
-    If a notice of the new end would already have been due before now, it is still sent.
+    A notice of the new end is sent even if it would have been due before now.
     """
     lease = rental.running_lease
     return alter(rental, lease=changed(lease, ends_at=ends_at, latest_end=later_end(lease, ends_at)))
@@ -73,8 +73,8 @@ def extend(
 def ask_extension(rental: Rental, extension: Extension, question: Question, now: datetime) -> Rental:
     """Make a longer lease wait for an approver, and note that someone still needs the rental.
 
-    The end of the lease doesn't change yet. If the machine was being destroyed gracefully, the graceful destroy is
-    cancelled, and the end from before it applies again.
+    The end of the lease doesn't change yet. If a graceful destroy had begun, it is cancelled, and the lease gets
+    back its previous end.
     """
     lease = changed(_not_destroyed(rental.running_lease), seen_at=now, question=question)
     return alter(rental, extension=extension, lease=lease, due_at=now)
@@ -115,16 +115,18 @@ def drop_extension(rental: Rental, now: datetime) -> Rental:
 def _until(lease: Lease, ends_at: datetime, now: datetime) -> Lease:
     """Return the lease with another end. A graceful destroy is cancelled.
 
-    If the new end is later than the latest end of a flexible lease, it becomes the lease's single, fixed end.
+    If the lease is flexible and the new end is after its latest end, the lease then has the new end as its single,
+    fixed end.
     """
     later = later_end(lease, ends_at)
     return changed(lease, ends_at=ends_at, latest_end=later, notices_checked_at=now, graceful_destroy=None)
 
 
 def _not_destroyed(lease: Lease) -> Lease:
-    """Return the lease with a graceful destroy cancelled. Unchanged if there was none.
+    """Return the lease with a graceful destroy cancelled, or unchanged if there was none.
 
-    The lease gets back the end from before the graceful destroy, unless its present end is later.
+    The lease gets back the end that it had before the graceful destroy. If its present end is later, it keeps the
+    present end.
     """
     first = lease.graceful_destroy
     if first is None:
@@ -166,17 +168,18 @@ def note_host_key(rental: Rental, host_key: str) -> Rental:
 
 
 def note_use(rental: Rental, use: Use, now: datetime) -> Rental:
-    """Set a changed usage status.
+    """Store a changed usage status.
 
-    The rental's step is scheduled now, because the next question or the end of the lease may change.
+    The rental's step is scheduled now, because the usage status affects the next question to the owner and the end
+    of the lease.
     """
     return alter(rental, use=use, due_at=now)
 
 
 def note_on_ending(rental: Rental, on_ending: OnEnding | None, now: datetime) -> Rental:
-    """Set what the machine reported about its `/root/on-ending.sh`.
+    """Store what the machine reported about its `/root/on-ending.sh`.
 
-    The rental's step is scheduled now, because the end of the lease may wait for the script.
+    The rental's step is scheduled now, because the machine's end may depend on the script.
     """
     at = None if on_ending is None else now
     return alter(rental, on_ending=on_ending, on_ending_at=at, due_at=now)

@@ -79,26 +79,26 @@ class Scene(NamedTuple):
     def approvers(self, asked: Rental | None = None) -> Sequence[str]:
         """Return the approvals channel if an approver has to decide about the rental. Empty otherwise.
 
-        `asked` is the rental before the event, if there was one. If an approver already had to decide about it
-        then, the result is empty as well.
+        `asked` is the rental before the event, or None. The result is also empty if an approver already had to
+        decide about the rental before the event.
         """
         decides = self.rental is not None and self.rental.approver_decides
         return [self.rules.approvals_to] if decides and not (asked is not None and asked.approver_decides) else []
 
 
 def _giver(scene: Scene) -> Sequence[str]:
-    """Return the former owner if the new owner accepted the machine themselves.
+    """Return the former owner if the new owner has accepted the offered machine.
 
-    Empty if an admin transferred it.
+    Empty if an admin transferred the rental.
     """
     giver, taker = scene.event.facts.people
     return [giver] if scene.event.actor == taker else []
 
 
 def _given_access(scene: Scene) -> Sequence[str]:
-    """Return the new teammates who are notified.
+    """Return the new teammates who are notified that the rental was shared with them.
 
-    If the machine is ready, these are all of them. Otherwise, these are only the ones who have to add an SSH key.
+    If the machine is ready, all new teammates are notified. Otherwise, only those who have to add an SSH key are.
     """
     facts: TeammatesFacts = scene.event.facts
     ready = scene.rental is not None and scene.rental.state is State.READY
@@ -139,7 +139,7 @@ _WHO: Mapping[To, Callable[[Scene], Sequence[str]]] = {
 def messages_of(change: Change, rules: Rules, real_now: datetime) -> list[tuple[int | None, Message]]:
     """Return the messages that follow from a change, each with the index of its event.
 
-    A new rental also gets its card, whose index is None.
+    A new rental also gets its card, the message in Slack that shows its current state. The card's index is None.
     """
     before, after = change.before, change.after
     messages: list[tuple[int | None, Message]] = []
@@ -168,11 +168,11 @@ def _of_event(
 
 
 def _notifies_reader_twice(event: Event, rental: Rental, rules: Rules) -> bool:
-    """Return whether a reply in the card's thread would only repeat what its reader learns anyway.
+    """Return whether a reply in the thread of a rental's card would tell its reader nothing new.
 
-    This can happen if the card is in somebody's direct messages, where a reply notifies them. The reply is
-    redundant if they caused the event, get a direct message about it, or own the rental and see its card being
-    edited.
+    This can happen if the card is in somebody's direct messages, where Slack notifies them of each reply. The
+    reply is redundant if this person caused the event, gets a direct message about it, or owns the rental and sees
+    the card change.
     """
     card = stored_destination(rental.card_channel)
     if card.kind is not DestinationKind.PERSON:

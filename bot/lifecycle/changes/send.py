@@ -42,9 +42,9 @@ async def send(
 async def send_of_account(
     tx: Tx, deps: Deps, kind: EventKind, facts: Facts | None = None, *, by: str | None = None, **more: Any
 ) -> None:
-    """Write an event about the account, dated now, and send its messages.
+    """Write an event about the account, with the present time, and send its messages.
 
-    `by` is the person who caused the event, or None for the bot. `more` is passed on to `send`.
+    `by` is the person who caused the event, or None for the bot. `more` contains further arguments of `send`.
     """
     event = Event(rental_id=None, kind=kind, at=deps.clock.now(), actor=by, facts=facts or Facts())
     await send(tx, deps, event, **more)

@@ -28,9 +28,9 @@ from bot.policy.buying.charges import Billed, Stretch, stretches, use_costs
 from store.db import Tx
 
 WriteDue: TypeAlias = Callable[[Rental, datetime | None, Sequence[Resource]], Awaitable[None]]
-"""Writes the next due time of a rental that hasn't otherwise changed, and ends its claim. Raises StoreBusy.
+"""Writes the next due time of a rental and ends its claim, if nothing else about the rental has changed.
 
-Resources of the rental that were read again are written as well.
+The read times of its resources are written as well. Raises StoreBusy.
 """
 
 
@@ -90,7 +90,7 @@ class RentalSnapshot:
 
     @property
     def unresolved(self) -> tuple[Attempt, ...]:
-        """The orphaned attempts that may have left something that is still billing.
+        """The orphaned attempts that may have a machine that is still being billed.
 
         The rental never uses the machine of an orphaned attempt.
         """
@@ -132,10 +132,11 @@ class RentalSnapshot:
     ) -> tuple[Rental, Event[EndedFacts]]:
         """Return the rental after its end, and the event of its end.
 
-        The rental is over if all of its attempts are closed, and being destroyed otherwise.
+        The rental's state is final if all of its attempts are closed. Otherwise, it is `destroying`.
 
-        The event states the cost only if it is known. It is unknown if nothing has been billed yet but an attempt
-        may still bill, or if the rental has a machine that the restored database lacks.
+        The event states the cost only if it is known. The cost is unknown if nothing has been billed yet but an
+        attempt may still be billed. It is also unknown if the rental has a machine that the restored database
+        lacks.
         """
         rental, bill, closed = self.rental, self.spent(at), all(attempt.closed for attempt in self.attempts)
         facts = EndedFacts(end=end, why=why)
@@ -201,13 +202,12 @@ async def save(
 ) -> RentalSnapshot:
     """Write the differences from the loaded snapshot, and return the snapshot as it is stored now.
 
-    Raises Stale if the rental has changed in the meantime, or if its machine was probed after `probed_at`. The
-    changed attempts, resources and ledger rows are then still written, but nothing else is.
+    Raises Stale if the rental has changed in the meantime, or if its machine was probed after `probed_at`. In this
+    case, the changed attempts, resources and ledger rows are written, but nothing else is.
 
     Args:
-        write_due: None except at the end of a step, when saving also ends the step's claim. If nothing has changed
-            except the due time and the times at which resources were read, this function writes these instead of a
-            change.
+        write_due: Passed only at the end of a step, when saving also ends the step's claim. It is called instead
+            of writing a change if only the due time and the read times of resources have changed.
         check_first: A function that runs in the same transaction before the change is written. If it raises an
             error, nothing at all is written.
     """
@@ -270,8 +270,9 @@ def _report_attempts(attempts: Iterable[Attempt], deps: StepDeps) -> None:
 def cost_by_use(snapshot: RentalSnapshot, events: Iterable[Event], now: datetime) -> UseCosts:
     """Return the cost of a rental by `now`, split by how its machine was used. `events` are all of its events.
 
-    The parts add up to `snapshot.spent(now)`. The use is unknown before the machine was ready, after its deletion
-    began, and for everything that earlier attempts were billed: only the last attempt's machine became ready.
+    The parts add up to `snapshot.spent(now)`. The use counts as unknown before the machine was ready, and after
+    its deletion began. It also counts as unknown for the cost of earlier attempts, because only the last attempt's
+    machine became ready.
     """
     known = _known_use(snapshot, events, now)
     last = max((attempt.n for attempt in snapshot.attempts), default=0)

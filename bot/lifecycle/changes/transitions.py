@@ -30,7 +30,7 @@ from bot.policy.use.questions import after_asking, for_new_owner
 ALARM_AFTER = timedelta(minutes=5)
 """The time that a deletion may take before people are notified that it isn't confirmed."""
 ACKNOWLEDGED_SILENCE = timedelta(hours=2)
-"""The time for which nobody is notified again after someone has acknowledged an alarm."""
+"""The time for which no further notice is sent after someone has acknowledged an alarm."""
 
 
 def _move(rental: Rental, to: State, **fields: Any) -> Rental:
@@ -73,10 +73,11 @@ def new_rental(
     replaces: Rental | None = None,
     waitlist_entry: WaitlistEntry | None = None,
 ) -> Rental:
-    """Return a new rental, in the state in which it begins.
+    """Return a new rental, in its initial state.
 
-    With a `decision`, it waits for that decision first. Otherwise, it is bought immediately, or waits for an offer
-    if there is a `waitlist_entry`. A rental that `replaces` another one keeps the approver of the earlier rental.
+    With a `decision`, the rental waits for that decision first. Otherwise, it is bought immediately, or waits for
+    an offer if there is a `waitlist_entry`. If the rental `replaces` another one, it keeps the approver of that
+    rental.
     """
     state, due_at = (State.PROCURING, now) if waitlist_entry is None else (State.QUEUED, waitlist_entry.until)
     return Rental(
@@ -111,8 +112,8 @@ def change_request(
 ) -> Rental:
     """Replace a pending request with the request of another quote.
 
-    The new request also waits for a decision, or is bought immediately if `decision` is None. It isn't put on the
-    waitlist, even if the old request was meant for it, because `offer` is already available.
+    The new request waits for `decision`. If `decision` is None, it is bought immediately. The new request never
+    goes to the waitlist, even if the old request did, because `offer` is already available.
     """
     fields = {
         "quote_id": quote.id,
@@ -141,10 +142,9 @@ def change_owner(
     asked_about: Use | None = None,
     quiet_until: datetime | None = None,
 ) -> Rental:
-    """Give the rental to a new owner, who is then no longer one of its teammates.
+    """Transfer the rental to a new owner. If the new owner was one of its teammates, they no longer are.
 
-    The new owner learns about the machine now, so the former owner's last sign of life and the questions that were
-    asked before no longer count.
+    The former owner's last activity and the questions that the former owner was asked no longer count.
 
     Args:
         asked_about: The usage status that the message to the new owner asks about. None if the message asks
@@ -165,7 +165,7 @@ def change_owner(
 
 
 def approve(rental: Rental, now: datetime, *, approver: str | None, fewer: FewerHours | None = None) -> Rental:
-    """Buy what was approved. If the request is for the waitlist, begin to wait for an offer instead.
+    """Start to buy an approved request. If the request is for the waitlist, start to wait for an offer instead.
 
     The owner is notified right away if fewer hours were approved than requested. Otherwise, they are notified only
     if the machine still isn't ready a while later.
@@ -218,7 +218,7 @@ def rent_dearer(
 ) -> Rental:
     """Buy an offer that costs more than the owner had allowed for their waitlist entry.
 
-    If `decision` is given, the rental waits for that decision first.
+    If `decision` is given, the rental waits for that decision before the purchase.
     """
     fields = {"request": request, "terms": terms, "clicked_offer": offer.offer_id}
     if decision is None:
@@ -227,9 +227,9 @@ def rent_dearer(
 
 
 def wait_on(rental: Rental, waitlist_entry: WaitlistEntry) -> Rental:
-    """Wait for the next suitable offer, because the last one has sold out.
+    """Wait for the next suitable offer, because the last offer has sold out.
 
-    The GPU stays limited to the model whose price the owner has seen. If they saw none, every model that their
+    If the owner has seen the price of a GPU model, only that model is suitable. Otherwise, every model that their
     request names is suitable again.
     """
     terms = changed(rental.terms, gpu=waitlist_entry.gpu or rental.request.gpu, price=rental.terms.max_rate)
@@ -288,7 +288,8 @@ def accept(rental: Rental, *, now: datetime, due_at: datetime) -> Rental:
 def give_up_attempt(rental: Rental, now: datetime) -> Rental:
     """Go on to the next attempt, because the present one has failed or took too long.
 
-    An alarm about an earlier attempt stays active, but its next notice is postponed.
+    There may be an alarm because the deletion of an earlier attempt isn't confirmed. The alarm stays active, but
+    its next notice is postponed.
     """
     return _move(
         rental,
@@ -338,7 +339,8 @@ def become_ready(
 def begin_destroying(rental: Rental, ending: Ending, at: datetime) -> Rental:
     """Begin to destroy all machines of the rental.
 
-    An alarm about an earlier attempt stays active, but its next notice is postponed.
+    There may be an alarm because the deletion of an earlier attempt isn't confirmed. The alarm stays active, but
+    its next notice is postponed.
     """
     return _move(
         rental, State.DESTROYING, **_ended(changed(ending, since=at)), alarm=_postponed(rental, at), due_at=at
@@ -353,7 +355,8 @@ def _postponed(rental: Rental, now: datetime) -> Alarm | None:
 def end_now(rental: Rental, ending: Ending, at: datetime) -> Rental:
     """End a rental that has no live resource.
 
-    The rental passes through `destroying` within this one change, so that people are notified only of its end.
+    The states `destroying` and the final state are part of one change, so that people are notified only of the
+    end.
     """
     if not ending.outcome.over or rental.state.over:
         raise ForbiddenTransition(f"{rental.state} -> {ending.outcome}")

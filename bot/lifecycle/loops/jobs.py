@@ -80,7 +80,7 @@ class Jobs(DueLoop[Claimed]):
         return name in self.under_way()
 
     def may_act(self, name: str) -> bool:
-        """Return whether this process runs this job, and its claim certainly lasts for one more call."""
+        """Return whether this process runs this job, and its claim is certain to last for one more call."""
         return self.does(name) and self.lasts(name)
 
     @property

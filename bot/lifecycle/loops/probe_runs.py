@@ -80,8 +80,7 @@ whether the machines are in use.
 
 
 class ProbeFaults:
-    """Distinguishes failures of the bot from failures of machines, by the outcome of each machine's latest probe
-    run.
+    """Distinguishes failures of the bot from failures of machines, by the latest outcome of each machine.
 
     If more than half of the machines fail, the bot is probably at fault. Only machines whose usage status was
     known before their latest probe run are counted. The outcomes are kept in memory only, so they are collected
@@ -92,8 +91,7 @@ class ProbeFaults:
         self._outcomes: dict[str, tuple[datetime, bool]] = {}
         """The time of each machine's latest probe run, and whether it failed."""
         self._since: datetime | None = None
-        """The time since which more than half of the machines have been failing. None if at most half are.
-        """
+        """The time since which more than half of the machines have been failing. None if at most half are."""
 
     @property
     def machines(self) -> Collection[str]:
@@ -101,7 +99,7 @@ class ProbeFaults:
         return self._outcomes.keys()
 
     def note(self, rental_id: str, now: datetime, *, failed: bool) -> None:
-        """Record the outcome of a probe run on a machine whose usage status was known until then."""
+        """Record the outcome of a probe run on a machine whose usage status was known before the probe run."""
         self._outcomes[rental_id] = now, failed
 
     def forget(self, rental_id: str) -> None:
@@ -342,7 +340,7 @@ def _sample(rental_id: str, result: ProbeResult, at: datetime) -> Sample:
 
 
 def _count(faults: ProbeFaults, rental: Rental, result: ProbeResult, now: datetime) -> None:
-    """Count the outcome of this probe run, if the usage status of the machine was known until now."""
+    """Count the outcome of this probe run, if the machine's usage status was known before this run."""
     if rental.use is None or rental.use.status is UsageStatus.UNKNOWN:
         faults.forget(rental.id)
     else:

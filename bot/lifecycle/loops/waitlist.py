@@ -147,9 +147,9 @@ async def _end(tx: Tx, deps: Deps, search_id: str, found: bool) -> None:
 async def _save(tx: Tx, deps: Deps, search: SharedSearch, waiters: Sequence[Waiter], *, others: bool) -> None:
     """Store the time at which a search is next due, and end its claim.
 
-    A search without waiting entries is deleted, with two exceptions. If `others` is set, rentals may return to the
-    waitlist. And if the last query was less than `waiting.every` ago, the search is kept for that long, so that a
-    new entry for the same machine doesn't query the market too soon.
+    A search without waiting entries is deleted, with two exceptions. If `others` is set, the search is kept
+    because rentals may return to the waitlist. If the last query was less than `waiting.every` ago, the search is
+    kept until that time has passed. Otherwise, a new entry for the same machine would query the market too soon.
     """
     now = deps.clock.now()
     again = None if search.asked_at is None else search.asked_at + deps.rules.waiting.every
@@ -357,7 +357,7 @@ def _is_same_reason(one: NotAllowedFacts, other: NotAllowedFacts) -> bool:
 async def _notify_nothing_fits(
     tx: Tx, deps: Deps, waiter: Waiter, cheapest: Offer | None, offers: tuple[Offer, ...]
 ) -> None:
-    """Notify the owner that no offer fits at the start time, and store the remaining offers in the quote."""
+    """Notify the owner that no offer fits at the start time, and store the available offers in the quote."""
     found = await _load_queued(tx, waiter)
     if found is None:
         return

@@ -247,7 +247,7 @@ def _of_row(
 
 
 async def live_charges(tx: Tx, rules: Rules, now: datetime, *, owner: str | None = None) -> list[Charge]:
-    """Return the charges of running resources until `now` that aren't in the ledger yet.
+    """Return charges for the unbilled cost of running resources until `now`, which isn't in the ledger yet.
 
     If `owner` is given, only the charges of this person are returned. Other asyncio tasks can run while the
     resources are read.
@@ -504,9 +504,9 @@ async def passed_by(
 async def demands_of(
     tx: Tx, rules: Rules, after: Rental, now: datetime, *, whole: bool = False
 ) -> tuple[Demand, ...]:
-    """Return the amounts that a rental would need in each budget if it changed to `after`, least headroom first.
+    """Return the amounts that a rental would need in each budget if it changed to `after`.
 
-    For `whole`, see `passed_by`.
+    The budget with the least headroom comes first. For `whole`, see `passed_by`.
     """
     facts = await _facts_of(tx, after)
     more = held(facts, now, rules)
@@ -526,9 +526,9 @@ async def demands_of(
 async def demands_on_new_owner(
     tx: Tx, rules: Rules, after: Rental, event: Event, now: datetime
 ) -> tuple[Demand, ...]:
-    """Return the amounts that a rental would need in a new owner's budget in each month, least headroom first.
+    """Return the amounts that a rental would need in a new owner's budget in each month.
 
-    Empty if the rules set no budgets for people.
+    The month with the least headroom comes first. Empty if the rules set no budgets for people.
 
     Args:
         after: The rental with the new owner.

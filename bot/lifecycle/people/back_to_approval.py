@@ -31,9 +31,9 @@ async def ask_again(
 
     If an offer is outside the approved terms, `offer` is that offer, and the decision is about its price.
 
-    The owner decides if the rules allow that; otherwise, an approver does. If too little time is left until the
-    requested end, the owner decides, because nobody else can choose another end. An approver then decides about
-    that end as usual.
+    The owner decides if the rules allow that; otherwise, an approver does. There is one exception: if too little
+    time is left until the requested end, the owner has to choose another end first. After that, an approver
+    decides as usual.
     """
     rental = snapshot.rental
     rules = rules_of_project(rules, rental.project)
@@ -89,19 +89,19 @@ async def _read_at(tx: Tx, rental: Rental) -> datetime | None:
 
 
 def pending_decision(asked: Deciders, now: datetime, rules: Rules, why: Why | None = None) -> PendingDecision:
-    """Return the decision for which a request waits if these people are asked at `now`.
+    """Return the pending decision of a request about which these people are asked at `now`.
 
-    The time limit, `approval.expires`, counts only the hours in which at least one of them can be asked.
+    The time limit is `approval.expires`. It runs only while at least one of these people can be asked.
     """
     expires_at = after_hours(now, rules.approval.expires, asked.hours, rules.hours)
     return PendingDecision(decider=Decider.APPROVER, why=why, expires_at=expires_at)
 
 
 def others_facts(asked: Deciders) -> dict[str, Any]:
-    """Return the fields `then` and `away` of an event's facts: who is asked instead of the approvers.
+    """Return the fields `then` and `away` of an event's facts.
 
-    Both fields are set if other people (`then`) are asked because all approvers are `away`. If nobody at all can
-    be asked, only `away` is set. Empty if the approvers are asked as usual.
+    Normally, the approvers are asked, and the result is empty. If all approvers are `away`, both fields are set,
+    and the people in `then` are asked. If nobody at all can be asked, only `away` is set.
     """
     who = asked.asked
     if who.others_instead:

@@ -67,7 +67,7 @@ async def _team_and_people(tx: Tx, rules: Rules) -> tuple[Team, list[Person]]:
 
 
 def requesters_of(rental: Rental) -> tuple[str, ...]:
-    """Return the people who made the pending request. Somebody else should decide about it.
+    """Return the people who made the pending request. Somebody else should decide about the request.
 
     They are the rental's owner and, if an extension is pending, the person who asked for it.
     """
@@ -88,8 +88,8 @@ class Deciders(NamedTuple):
     hours: tuple[Availability, ...]
     """The times at which the people who count for the time limit can be asked.
 
-    They are the approvers, or the people in `approval.then` if those are asked instead. If the store knows none of
-    them, the team's own time zone is used.
+    These people are the approvers, or the people in `approval.then` if these are asked instead. If the store knows
+    none of these people, the working hours of the team's time zone are used.
     """
 
     @property
@@ -135,8 +135,9 @@ async def ask_each_directly(tx: Tx, deps: Deps, message: Message, rental: Rental
 async def check_deciders(deps: Deps, directory: Directory) -> None:
     """Look up the people and groups that may decide.
 
-    If the last approver has left, or one is back, the admins and the people with pending requests are notified of
-    who decides now. Raises StoreBusy if the store doesn't accept the changes.
+    When the last approver has left, the admins decide. When an approver is back, the approvers decide again. In
+    both cases, the people with pending requests are notified of who decides now. The admins are notified if no
+    approver is left. Raises StoreBusy if the store doesn't accept the changes.
 
     If the rules name no approvers, the admins decide. They are then looked up as well, so that a request can show
     their names, and so are the people in `approval.then`.

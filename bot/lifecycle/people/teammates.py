@@ -81,7 +81,7 @@ async def let_in(tx: Tx, rental: Rental, people: Sequence[str], now: datetime) -
 async def with_people_added_since(tx: Tx, quote: Quote, rental: Rental) -> Request:
     """Return the request of a quote that changes a rental, including the teammates who were added since.
 
-    The list of offers may be hours old, and the owner may have shared the rental with more people in the meantime.
+    The quote may be hours old, and the owner may have shared the rental with more people since then.
     """
     added = [
         person
@@ -101,8 +101,8 @@ async def check_key(tx: Tx, rules: Rules, person: Person) -> None:
 async def keys_that_get_in(tx: Tx, rental: Rental, rules: Rules) -> dict[str, list[Key]]:
     """Return the keys that should give access to a rental's machine now, by Slack ID.
 
-    The result contains the owner and each current teammate. Their list is empty if they have no keys. Teammates
-    who have left, became guests or may no longer use the bot are missing.
+    The result contains the owner and each current teammate. A person without keys has an empty list. Teammates who
+    have left, became guests or may no longer use the bot are left out.
     """
     teammates = [await tx.people.get(user_id, EVER) for user_id in rental.teammates]
     allowed = [person.id for person in teammates if person is not None and is_teammate(person, rental, rules)]

@@ -48,7 +48,7 @@ async def end_request(
 ) -> Rental:
     """End a rental that waits for a decision or for an offer, as denied or withdrawn.
 
-    Its earlier attempts may still have machines that have to be destroyed. `by` is the Slack ID of the person who
+    The machines of its earlier attempts may still have to be destroyed. `by` is the Slack ID of the person who
     ends the rental, or None for the bot.
     """
     after, event = (await load_snapshot(tx, rental)).finished(end, deps.clock.now(), by=by)
@@ -57,7 +57,7 @@ async def end_request(
 
 
 async def check_undecided(deps: Deps) -> None:
-    """Remind approvers of pending requests, and ask the people in `approval.then` if nobody decides.
+    """Remind approvers of pending requests. If nobody decides, ask the people in `approval.then`.
 
     Raises StoreBusy if the store doesn't accept the changes.
     """
@@ -108,7 +108,8 @@ async def count_again(tx: Tx, deps: Deps) -> None:
 async def _remind(tx: Tx, deps: Deps) -> None:
     """Send each person who is due for a reminder one message about all requests that wait for them.
 
-    Each of the rentals gets an event. The message is sent with the first event that mentions the person.
+    Each rental whose request is in a message gets an event. A person's message belongs to the first event that
+    mentions the person.
     """
     waiting, now, real_now = await _load(tx, deps), deps.clock.now(), deps.clock.real()
     found = _reminders(waiting, deps, now)
@@ -130,7 +131,7 @@ async def _remind(tx: Tx, deps: Deps) -> None:
 async def _load(tx: Tx, deps: Deps) -> list[_Undecided]:
     """Return the requests and extensions that wait for approvers, oldest first.
 
-    The rentals of people who left are not included, because the admins are asked about those.
+    The rentals of people who have left are left out, because the admins are asked about these rentals.
     """
     found = []
     for rental in await tx.rentals.undecided():

@@ -1,14 +1,14 @@
 """Handles a database that was restored from a backup, or is empty.
 
-Such a database is older than the account and Slack. So is a lagging standby that was promoted in a failover.
-Either of two things reveals this:
+Such a database is older than the account and Slack. The same is true of a lagging standby that was promoted in a
+failover. The bot recognizes such a database by one of two signs:
 
 - machines.py: A machine on the account is named `gpubot-ID-N`, and rental ID or its attempt N isn't in the
   database.
 - messages.py: Slack shows a newer version of a message than the database contains, or somebody clicks a button in
   a message about a rental that isn't in the database.
 
-After every start, nothing is bought until both have been checked. `Opened` in bot/lifecycle/deps.py records
+After every start, nothing is bought before both signs have been checked. `Opened` in bot/lifecycle/deps.py records
 whether the account has been swept, and bot/lifecycle/money/buying_blocks.py checks whether a rental's card has
 been compared with Slack. The reasons are in docs/decisions/account.md.
 """

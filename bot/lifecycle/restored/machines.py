@@ -1,8 +1,8 @@
 """Machines that were bought after the backup from which the database was restored.
 
 Their names prove it: a machine is named `gpubot-ID-N`, and the database lacks either the rental ID or its attempt
-N. An admin decides about these machines. Until then, nothing more is bought for the requests that they were bought
-for.
+N. An admin decides about these machines. Before that decision, nothing more is bought for the requests for which
+the machines were bought.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ async def bought_after_backup(tx: Tx, machines: Sequence[UnmanagedMachine]) -> b
 async def _bought_for(tx: Tx, machines: Iterable[UnmanagedMachine]) -> list[Rental | None]:
     """Return the rentals for which these machines were bought after the backup, according to their names.
 
-    If the database has the attempt that a machine's name refers to, the machine may be older than the backup, so
-    the rental is left out. The list contains None for each rental that isn't in the database at all.
+    If the attempt in a machine's name is in the database, the machine may be older than the backup, so its rental
+    is left out. If a rental isn't in the database at all, the list contains None for it.
     """
     named = [(name.n, await tx.rentals.get(name.rental_id)) for name in names_of(machines)]
     return [rental for n, rental in named if rental is None or n > rental.attempts]

@@ -21,14 +21,14 @@ from store.db import Tx
 
 
 async def ask_again(tx: Tx, deps: Deps, rental_id: str) -> None:
-    """Make a rental ask before it goes on, because Slack shows a newer state of it than the database.
+    """Make a rental wait for a decision, because Slack shows a newer state of the rental than the database.
 
     People are asked before anything more is bought, because somebody may have cancelled the request since the
     backup.
 
     If the rental is ready according to the database, its machine is looked up first. If the machine is still
-    running, the owner is told when it ends, because that may have changed. If it was terminated, somebody probably
-    destroyed it.
+    running, the owner is notified of its end, because the end may have been changed after the backup. If it was
+    terminated, somebody probably destroyed it.
     """
     rental, now = await tx.rentals.get(rental_id), deps.clock.now()
     if rental is None:
@@ -54,7 +54,8 @@ async def ask_again(tx: Tx, deps: Deps, rental_id: str) -> None:
 async def _looks_again(tx: Tx, deps: Deps, rental: Rental) -> bool:
     """Return whether a ready machine will be looked up again, or was looked up since the database was opened.
 
-    Several messages about the machine may be newer in Slack, but its owner should only be told once when it ends.
+    Slack may show newer versions of several messages about the machine, but the owner should be notified of its
+    end only once.
     """
     if rental.running_lease.shown_later_at is not None:
         return True
@@ -65,7 +66,8 @@ async def _looks_again(tx: Tx, deps: Deps, rental: Rental) -> bool:
 async def note_unknown_rental(deps: Deps, rental_id: str) -> bool:
     """Return whether the database lacks the rental that a clicked button names.
 
-    If it does, the admins are notified, once for each rental, because possibly nobody watches its machine.
+    If the rental is missing, the admins are notified once, because its machine may be running although the bot
+    doesn't know it.
     """
     async with deps.store.read() as tx:
         if await tx.rentals.get(rental_id) is not None:

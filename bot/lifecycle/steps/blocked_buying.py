@@ -1,6 +1,7 @@
 """Waits while nothing can be bought, because buying is blocked or because attempts are unresolved.
 
-An attempt is unresolved while nobody knows whether its call bought a machine. Lookups at the market find out.
+An attempt is unresolved while nobody knows whether its procure call bought a machine. Lookups at the market show
+this later.
 """
 
 from __future__ import annotations
@@ -36,10 +37,10 @@ def blocked_since(snapshot: RentalSnapshot, since: datetime) -> RentalSnapshot:
 
 
 def block_since_overdue(deps: StepDeps, snapshot: RentalSnapshot, attempt: Attempt) -> RentalSnapshot:
-    """Return the snapshot with buying counted as blocked since an attempt timed out.
+    """Return the snapshot with buying counted as blocked since the time at which an attempt timed out.
 
-    The attempt was ended by the overdue deletion, which means that the rental's own steps have failed since the
-    timeout. After such a long time, people have to be asked before anything is bought.
+    The attempt was ended by the overdue deletion. So the rental's own steps have failed since the timeout, and the
+    rental has waited for long. People have to be asked before anything else is bought.
     """
     return blocked_since(snapshot, attempt.intended_at + deps.rules.procure.provision_timeout)
 
@@ -63,8 +64,8 @@ async def wait_on(
 ) -> RentalSnapshot:
     """Put a rental back on the waitlist because of `why`, or end it if its time on the waitlist is over.
 
-    A purchase for a waitlist entry can fail for the same reason hundreds of times, so each reason is posted in the
-    thread only once.
+    Each reason is posted only once in the thread of the rental's card, because purchases can fail for the same
+    reason hundreds of times.
     """
     if now >= waitlist_entry.until:
         return end_waitlist_entry(snapshot, now)
@@ -95,8 +96,8 @@ async def wait_blocked(
 ) -> RentalSnapshot:
     """Mark buying as blocked, and schedule the next try for the next poll.
 
-    There is an event if the block begins now. Once buying has been blocked for BLOCKED_AT_MOST, the request waits
-    for a decision again.
+    If buying wasn't blocked before, an event is added. Once buying has been blocked for BLOCKED_AT_MOST, the
+    request waits for a decision again.
     """
     before = snapshot.rental.blocked or Blocked(since=now)
     until = before.since + BLOCKED_AT_MOST
@@ -113,7 +114,7 @@ async def wait_blocked(
 async def wait_for_lookups(
     deps: StepDeps, snapshot: RentalSnapshot, now: datetime, *, nothing_fits: bool = False
 ) -> RentalSnapshot:
-    """Block buying, like `wait_blocked`, until lookups have shown what the unresolved attempts bought."""
+    """Mark buying as blocked until lookups have shown what the unresolved attempts bought. See `wait_blocked`."""
     last = snapshot.attempts[-1]
     facts = HeldUpFacts(
         why=Why.UNRESOLVED,

@@ -41,8 +41,8 @@ async def _wait(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
     if now < until:
         return snapshot.with_due(until)
     if not deps.opened.swept:
-        # If the database is a backup, the rental's machine may be running already. Don't say yet that nothing was
-        # rented.
+        # If the database is a backup, the rental's machine may be running already. It's too early to say that
+        # nothing was rented.
         return snapshot.with_due(poll_at(now))
     if rental.state is State.QUEUED:
         return end_waitlist_entry(snapshot, now)
@@ -62,8 +62,8 @@ async def _destroy(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
     after = confirm_destroyed(rental, now)
     why = after.ending.why if after.ending else None
     fixed_end = rental.lease is not None and rental.lease.latest_end is None
-    # A rental with a flexible end may have ended before its latest end. An adopted machine was already billed
-    # before its lease began. Neither can be compared with the estimate for a full lease.
+    # Don't compare the cost with the estimate in two cases. A rental with a flexible end may have ended before its
+    # latest end, and an adopted machine was already billed before its lease began.
     ran_its_length = why is Why.LEASE_ENDED and fixed_end and rental.quote_id is not None
     facts = EndedFacts(
         end=after.state,
@@ -81,7 +81,7 @@ async def _destroy(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
 async def _stay_over(_: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
     """Change nothing.
 
-    A rental that is over is due only while a resource that appeared after its end is being deleted.
+    This step runs only if a resource has appeared after the rental's end and is being deleted.
     """
     return snapshot.with_due(None)
 
@@ -100,8 +100,8 @@ STEPS: dict[State, Step] = {
 async def step(deps: StepDeps, snapshot: RentalSnapshot, write_due: WriteDue) -> None:
     """Do the next step of a rental that was just loaded, and end its claim.
 
-    If the rental has changed in the meantime, only the market's answers are saved. That change has made the rental
-    due immediately, so the next step decides again.
+    If the rental has changed in the meantime, only the market's answers are saved. The rental is then due again
+    immediately, so its next step acts on the current version.
 
     Args:
         write_due: See `save`.
@@ -136,11 +136,10 @@ def _add_approval_notice_if_due(snapshot: RentalSnapshot, now: datetime) -> Rent
 
 
 async def _note_unseen_end(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
-    """Record that the usage status was unknown before the end of a rental, if the bot was down at that time.
+    """Record that the usage status was unknown before a rental's end, if the bot was down then.
 
-    Without this, the last known status would count until the end of the rental. Instead, the status counts as
-    unknown since the last time at which the machine was probed. The event of the end stays the last event of the
-    rental.
+    The status counts as unknown since the machine was last probed. Without this, the last known status would count
+    until the rental's end. The event of the end remains the last event of the rental.
     """
     rental = snapshot.rental
     if rental.use is None:

@@ -10,9 +10,9 @@ from bot.errors import MarketAway
 POLL = timedelta(seconds=15)
 """The poll interval. Compute Clear requires it: see docs/compute-clear.md."""
 JITTER = timedelta(seconds=1)
-"""The largest random change of a poll interval, up or down.
+"""The largest random amount by which a poll interval is lengthened or shortened.
 
-Without random changes, rentals that began at the same time would always be polled at the same time.
+Without it, rentals that began at the same time would always be polled at the same time.
 """
 TOGETHER = timedelta(seconds=0.25)
 """The spacing of the due times of polls.

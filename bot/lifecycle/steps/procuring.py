@@ -59,15 +59,15 @@ from store.db import Tx
 STILL_FRESH = timedelta(seconds=30)
 """An offer that expires sooner than this isn't tried, because it could expire during the call."""
 MOST_UNRESOLVED = 3
-"""A rental with this many unresolved attempts waits for their lookups before it buys again."""
+"""A rental with this many unresolved attempts buys nothing until lookups have resolved them."""
 
 
 class NoHeadroom(Exception):
-    """The team's limit has no headroom for another purchase in addition to the unresolved attempts."""
+    """The team's limit leaves no headroom for another purchase, because unresolved attempts count towards it."""
 
 
 async def procure(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
-    """Find out what became of the current attempt, or begin the next one."""
+    """Look up the result of the current attempt, or begin the next attempt."""
     due_at = snapshot.rental.due_at
     if due_at is not None and deps.clock.now() - due_at >= BLOCKED_AT_MOST:
         # The bot was down when this step was due. Count the time since then as blocked, too.
@@ -88,8 +88,8 @@ async def procure(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
         # Count buying as blocked until the market answers. If that takes too long, people are asked again before
         # anything more is bought.
         return _note_unknown(blocked_since(snapshot, now), attempt, now).with_due(retry_at(now, away))
-    # An answer ends an outage. But only the answer to the next purchase ends a rate limit: otherwise, a rental
-    # whose purchases are refused again and again would never wait for a decision.
+    # An answer ends an outage, but not a rate limit, which is ended only by an answer to the next purchase.
+    # Otherwise, a rental whose purchases are refused again and again would never wait for a decision.
     blocked = snapshot.rental.blocked
     if blocked is not None and now - blocked.since < BLOCKED_AT_MOST and attempt.why not in MARKET_UNAVAILABLE:
         snapshot = snapshot.altered(blocked=None)
@@ -109,16 +109,16 @@ async def procure(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
 
 
 def _ended_as_overdue(rental: Rental, attempt: Attempt) -> bool:
-    """Return whether the overdue deletion ended an attempt, and nobody has decided on the request since."""
+    """Return whether the overdue deletion ended an attempt, and nobody has decided about the request since."""
     decided_since = rental.procuring_since is not None and attempt.intended_at < rental.procuring_since
     return attempt.marked_by is Marker.OVERDUE and not decided_since
 
 
 def _blocks_next(attempt: Attempt) -> bool:
-    """Return whether the next purchase waits until the deletion of this attempt has been accepted.
+    """Return whether the next purchase has to wait until the deletion of this attempt has been accepted.
 
-    This is the case if a machine of the attempt reappeared after the attempt was closed. An attempt that was
-    answered with `failed` blocks nothing.
+    This is the case if a machine of the attempt reappeared after the attempt was closed. An attempt whose procure
+    call was answered with `failed` never blocks the next purchase.
     """
     return not attempt.closed and attempt.delete_accepted_at is None and attempt.why not in REPORTED_FAILED
 
@@ -153,8 +153,9 @@ def _note_unknown(snapshot: RentalSnapshot, attempt: Attempt, now: datetime) -> 
 def _accepted(snapshot: RentalSnapshot, attempt: Attempt, now: datetime) -> RentalSnapshot:
     bought = changed(attempt, accepted=True, state=AttemptState.BOUGHT, why=None)
     after = accept(snapshot.rental, now=now, due_at=poll_at(now))
-    # An owner on the waitlist gets a direct message about the purchase, unless the request has a start time. They
-    # expect the machine then: the card shows that it was rented, and only READY notifies them.
+    # An owner on the waitlist gets a direct message about the purchase. If the request has a start time, they
+    # don't get one, because they expect the machine at that time: the card shows that it was rented, and READY
+    # notifies them.
     waitlist_entry = snapshot.rental.waitlist_entry if snapshot.rental.request.starts_at is None else None
     facts = AttemptFacts(
         vendor=attempt.vendor,
@@ -205,11 +206,13 @@ async def _buy_next(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
 
 
 async def _buy_from(deps: StepDeps, snapshot: RentalSnapshot, quote: Quote) -> RentalSnapshot:
-    """Buy an allowed offer of the quote, or else of a new search. If there is none, ask people again or fail.
+    """Buy an allowed offer of the quote or, if there is none, of a new search.
 
-    After a failed purchase, a rental with a waitlist entry is put back on the waitlist instead. The search that
-    all equal entries share then queries the market again, and bot/policy/buying/waiting.py decides when the next
-    purchase for this entry may take place.
+    If the new search has no allowed offer, people are asked about an offer outside the terms, or the rental fails.
+
+    A rental with a waitlist entry is an exception: if a purchase fails, the rental is put back on the waitlist.
+    The search that all equal entries share then queries the market again, and bot/policy/buying/waiting.py decides
+    when the next purchase for this entry may take place.
     """
     now, rental = deps.clock.now(), snapshot.rental
     tried = _tried(snapshot)
@@ -246,8 +249,8 @@ async def _buy_from(deps: StepDeps, snapshot: RentalSnapshot, quote: Quote) -> R
 def _chosen_vendor(snapshot: RentalSnapshot, quote: Quote) -> str | None:
     """Return the vendor of the offer that the person chose. None if it isn't known.
 
-    If a new search no longer has the chosen offer, it is the vendor of the first attempt, because the chosen offer
-    is tried first.
+    If the quote no longer contains the chosen offer, the vendor of the first attempt is returned, because the
+    chosen offer is tried first.
     """
     clicked = [offer.vendor for offer in quote.offers if offer.offer_id == snapshot.rental.clicked_offer]
     return next(iter([*clicked, *(attempt.vendor for attempt in snapshot.attempts[:1])]), None)
@@ -266,8 +269,9 @@ async def _usable(
 async def _buy_first(deps: StepDeps, snapshot: RentalSnapshot, offers: Sequence[Offer]) -> RentalSnapshot | None:
     """Buy the first offer that is allowed and hasn't been tried yet, using the current keys of the people.
 
-    If the owner has no key, the rental ends as failed. If an offer is allowed only once lookups have proved that
-    earlier attempts cost nothing, the rental waits for these lookups. Returns None if there is no such offer.
+    If the owner has no key, the rental ends as failed. An offer may exceed the approved total only because
+    unresolved attempts are counted. The rental then waits for their lookups. Returns None if no offer is or can
+    become allowed.
     """
     rental = snapshot.rental
     async with deps.store.read() as tx:
@@ -300,8 +304,8 @@ def _untried(snapshot: RentalSnapshot, offers: Sequence[Offer]) -> list[Offer]:
 def _tried(snapshot: RentalSnapshot) -> tuple[Attempt, ...]:
     """Return the attempts that count as tried.
 
-    Usually, all attempts count. For a rental with a waitlist entry, only the attempts since an offer last fitted
-    the entry do.
+    Usually, all attempts count. If the rental has a waitlist entry, only the attempts since it last left the
+    waitlist count.
     """
     rental = snapshot.rental
     if rental.waitlist_entry is None or rental.procuring_since is None:
@@ -402,7 +406,7 @@ async def _call(deps: StepDeps, snapshot: RentalSnapshot, attempt: Attempt, scri
 
 
 def _unclear(snapshot: RentalSnapshot, attempt: Attempt, away: MarketAway, now: datetime) -> RentalSnapshot:
-    """Make the attempt unknown, because its call may have bought a machine. The next poll looks it up.
+    """Mark the attempt as unknown, because its call may have bought a machine. The next poll looks the attempt up.
 
     If the market refused the token or limits the rate of calls, buying counts as blocked from now.
     """
@@ -433,7 +437,8 @@ def _answered(snapshot: RentalSnapshot, attempt: Attempt, answer: Procured, now:
 async def _fail(deps: StepDeps, snapshot: RentalSnapshot, why: Why, now: datetime) -> RentalSnapshot:
     """End the rental without a machine. A rental with a waitlist entry is put back on the waitlist instead.
 
-    If attempts are unresolved, their lookups come first: until then, nobody knows that the rental cost nothing.
+    If attempts are unresolved, the rental waits for their lookups first, because these attempts may have cost
+    something.
     """
     waitlist_entry = snapshot.rental.waitlist_entry
     if waitlist_entry is not None:

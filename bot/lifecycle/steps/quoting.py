@@ -27,17 +27,17 @@ from bot.policy.team.rules import Rules
 from bot.policy.use.flexible_end import night_end
 
 SAY_LOOKING_AFTER = 2.0
-"""The wall-clock seconds after which the person is notified that the search is still running."""
+"""The wall-clock seconds after which the person is notified that the search takes longer."""
 FIRST_SEARCH_WITHIN = timedelta(seconds=10)
-"""The time after the command within which a search counts as the quote's first.
+"""The time after the command within which a search counts as the first search of the quote.
 
-Only during the first search is the person notified that it takes longer.
+The person is notified of a slow search only if it is the first.
 """
 GIVE_UP_AFTER = timedelta(minutes=2)
 
 
 async def find(deps: StepDeps, shared: SharedOffers, quote: Quote) -> None:
-    """Find offers for a quote, store the answer for delivery, and end the quote's claim.
+    """Find offers for a quote, store the answer for delivery, and end the claim on the quote.
 
     If there are none, similar requests that have offers are looked for.
     """
@@ -114,15 +114,15 @@ async def _likeliest_first(deps: StepDeps, offers: Sequence[Offer]) -> tuple[Off
 def card_channel(channel: Channel, rules: Rules) -> str:
     """Return the channel for a rental's card.
 
-    This is the channel in which the command was typed. For a direct message, a channel without the bot, or a
-    channel that people outside the workspace can read, it is the home channel.
+    Usually, this is the channel in which the command was typed. It is the home channel if the command was typed in
+    a direct message, in a channel without the bot, or in a channel that people outside the workspace can read.
     """
     usable = channel.member and not channel.direct and not channel.shared
     return channel.id if usable else rules.home_channel
 
 
 async def _nearby(shared: SharedOffers, request: Request) -> tuple[Nearby, ...]:
-    """Return similar requests that have offers. Requests whose call fails are left out."""
+    """Return similar requests that have offers. A request is left out if the query for its offers fails."""
     similar = nearby(request)
     answers = await asyncio.gather(*(shared.get(r) for r in similar), return_exceptions=True)
     return tuple(
@@ -148,9 +148,8 @@ async def _replace(deps: StepDeps, quote: Quote) -> Quote:
 async def _rent_now(deps: StepDeps, quote: Quote) -> Quote:
     """Rent the recommended offer without another click, if that is allowed.
 
-    The owner must have a key, the offer must need neither approval nor confirmation, and the lease must not be
-    able to end at night. Returns the quote with its rental. If nothing was rented, returns a quote that shows its
-    offers.
+    This is allowed if the owner has a key, the offer needs neither approval nor confirmation, and the lease can't
+    end at night. Returns the quote with its rental. If nothing was rented, returns a quote that shows its offers.
     """
     shown = changed(quote, rent_now=False)
     async with deps.store.read() as tx:

@@ -1,4 +1,7 @@
-"""The step of a ready machine: ask the market about the machine, then do the first due action of its plan."""
+"""The step of a ready machine.
+
+It asks the market about the machine, and then does the first due action of the plan in bot/policy/use/ready.py.
+"""
 
 from __future__ import annotations
 
@@ -27,19 +30,20 @@ from bot.policy.use.probe_times import Check, next_check
 from bot.policy.use.questions import after_asking, idle_cost
 
 CHECK_AGAIN = timedelta(seconds=30)
-"""If the last check is older than this, a step that runs for another reason checks the machine as well."""
+"""The age of the last check after which a step checks the machine, even if the step runs for another reason."""
 HOST_KEY_WITHIN = timedelta(minutes=15)
-"""The time after a machine became ready in which checks try to read a host key that it didn't present then.
+"""The time after a machine became ready within which checks try to read its host key.
 
-As long as nothing has answered on the SSH port, checks try without a time limit.
+They do so if the machine hadn't presented a host key when it became ready. If nothing has answered on its SSH port
+yet, there is no time limit.
 """
 
 
 async def run(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
     """Do the first due action for a ready machine.
 
-    The returned snapshot is due again immediately, so that further actions can follow. If no action is due, it is
-    due at the next check of the machine or at the next action of the plan, whichever comes first.
+    Afterwards, the rental is due again immediately, so that further actions can follow. If no action is due now,
+    the rental is due at the next check of the machine or at the next action of the plan, whichever comes first.
     """
     if notice_is_due(snapshot.rental.running_lease, deps.rules, deps.clock.now()):
         await deps.directory.refresh(snapshot.rental.teammates)
@@ -49,8 +53,8 @@ async def run(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
         machine = await load_machine(tx, deps, snapshot, now)
     due = ready.plan(machine, deps.rules, now)
     if due.act is None and snapshot.live is None:
-        # The machine was terminated, but its messages haven't been compared with Slack yet, so the rental can't
-        # end now. Drop what this step found: a later step will look the machine up again.
+        # The machine was terminated, but the rental can't end yet, because its messages haven't been compared with
+        # Slack. Discard what this step found: a later step will look the machine up again.
         return before.with_due(due.at)
     if due.act is None:
         snapshot = await _read_host_key(deps, snapshot, now)
@@ -60,7 +64,7 @@ async def run(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
 
 
 def _after_action(deps: StepDeps, snapshot: RentalSnapshot, action: ready.Act, now: datetime) -> RentalSnapshot:
-    """Return the snapshot after an action of the plan."""
+    """Return the snapshot after one action of the plan has been done."""
     rental, lease = snapshot.rental, snapshot.rental.running_lease
     match action:
         case ready.End(why, by):
@@ -111,8 +115,8 @@ def _after_action(deps: StepDeps, snapshot: RentalSnapshot, action: ready.Act, n
 def _lost(deps: StepDeps, snapshot: RentalSnapshot, now: datetime) -> RentalSnapshot:
     """End the rental as lost.
 
-    Either the vendor took every resource away, or the machine ended while the bot was down and nobody knows who
-    ended it.
+    The vendor took every resource away, or the machine was terminated while the bot was down and nobody knows by
+    whom.
     """
     rental = snapshot.rental
     away = any(resource.resource_id in deps.opened.gone for resource in snapshot.resources)
@@ -155,8 +159,8 @@ def _unanswered_facts(snapshot: RentalSnapshot, use: Use, now: datetime) -> Ques
 async def _read_host_key(deps: StepDeps, snapshot: RentalSnapshot, now: datetime) -> RentalSnapshot:
     """Read the host key of a machine that didn't present one when it became ready.
 
-    If this step has produced an event, the key is left to the next check: the key exchange takes time, and would
-    delay the event's messages.
+    If this step has produced an event, the key is read at the next check instead, because reading it takes time
+    and would delay the event's messages.
     """
     rental = snapshot.rental
     late = now - rental.running_lease.ready_at > HOST_KEY_WITHIN and not rental.unreachable
@@ -172,8 +176,8 @@ async def _read_host_key(deps: StepDeps, snapshot: RentalSnapshot, now: datetime
 async def _check(deps: StepDeps, snapshot: RentalSnapshot) -> tuple[RentalSnapshot, datetime]:
     """Ask the market about the machine if a check is due.
 
-    Returns the snapshot with the answer, and the time of the next check. If the machine is gone, the snapshot has
-    no live attempt.
+    Returns the snapshot with the answer, and the time of the next check. If the machine has been terminated, the
+    snapshot has no live attempt.
     """
     attempt = snapshot.live
     now = deps.clock.now()
@@ -217,9 +221,9 @@ async def _check(deps: StepDeps, snapshot: RentalSnapshot) -> tuple[RentalSnapsh
 
 
 def _planned(snapshot: RentalSnapshot, attempt: Attempt, now: datetime) -> Check:
-    """Return the time of the next check of the machine, and whether it bypasses the market's cache.
+    """Return the time of the machine's next check, and whether the check bypasses the market's cache.
 
-    A machine that wasn't found is polled until it counts as terminated (LOOK_UP_AGAIN).
+    If the machine wasn't found, it is polled until it is found again or counts as terminated (LOOK_UP_AGAIN).
     """
     alive = snapshot.alive_of(attempt)
     missing_since = [r.missing_since for r in alive if r.missing_since is not None]

@@ -57,7 +57,7 @@ async def _replacement(tx: Tx, rental: Rental, now: datetime) -> Replacement | N
 
 
 def question_facts(snapshot: RentalSnapshot, use: Use | None, now: datetime) -> QuestionFacts:
-    """Return the facts of a question about this usage status: the evidence, and the cost so far."""
+    """Return the facts of a question about this usage status: its duration and details, and the cost so far."""
     bill, since = snapshot.spent(now), use.since if use else snapshot.rental.running_lease.seen_at
     return QuestionFacts(
         span=now - since,
@@ -71,7 +71,7 @@ def question_facts(snapshot: RentalSnapshot, use: Use | None, now: datetime) -> 
 
 
 def with_unknown(snapshot: RentalSnapshot, since: datetime, now: datetime) -> RentalSnapshot:
-    """Return the snapshot with an unknown usage status in place of a known one."""
+    """Return the snapshot with the usage status set to unknown, if it was known."""
     use = snapshot.rental.use
     if use is None or use.status is UsageStatus.UNKNOWN:
         return snapshot

@@ -59,9 +59,9 @@ async def load_replaceable(tx: Tx, deps: Deps, person: Person, rental_id: str) -
 
 
 async def remainder_now(tx: Tx, deps: Deps, rental: Rental, now: datetime) -> Remainder:
-    """Return the time and budget that a rental leaves for a replacement, even if it may no longer be replaced.
+    """Return the time and budget that a rental leaves for its replacement.
 
-    The rental must have been ready at some time.
+    The rental must have been ready at some time, but it needn't be replaceable any more.
     """
     spent = (await load_snapshot(tx, rental)).spent_at_most(now)
     events = await tx.events.of(rental.id)
@@ -87,8 +87,9 @@ async def rent_replacement(tx: Tx, deps: Deps, quote: Quote) -> Rental | None:
     No new approval is needed. If the old machine is still running, the new one comes from another vendor, and the
     old one is destroyed once the new one has been bought.
 
-    Returns the replacement, even if an earlier click created it. None if no offer fits. Raises Refused, Mistake or
-    TooLate if the rules no longer allow the replacement, or if the old rental can no longer be replaced.
+    Returns the replacement, or None if no offer fits. If an earlier click has already created the replacement,
+    that one is returned. Raises Refused, Mistake or TooLate if the rules no longer allow the replacement, or if
+    the old rental can no longer be replaced.
     """
     rental = await tx.rentals.get(quote.replaces_rental or "")
     person = await tx.people.get(quote.owner, EVER)

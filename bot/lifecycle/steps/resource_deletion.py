@@ -22,12 +22,15 @@ from bot.policy.team.rules import Rules
 
 ALARM_AGAIN = timedelta(minutes=30)
 LOOKED_UP_AFTER = timedelta(seconds=10)
-"""The time after an answer `failed` at which the attempt is looked up for the first time.
+"""The time after which an attempt is first looked up, if its procure call was answered with `failed`.
 
 An earlier lookup would prove nothing, and would delay the next purchase.
 """
 DELETE_AGAIN = timedelta(minutes=2)
-"""The time after an accepted deletion at which a resource is deleted again, unless its status is `deleting`."""
+"""The time after which a resource is deleted again although its deletion was accepted.
+
+It isn't deleted again if its status is `deleting`.
+"""
 
 
 def being_deleted(snapshot: RentalSnapshot) -> tuple[Attempt, ...]:
@@ -37,9 +40,9 @@ def being_deleted(snapshot: RentalSnapshot) -> tuple[Attempt, ...]:
 
 
 async def continue_deletions(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
-    """Do one round of deletion for every attempt that needs it, and notify people if it takes too long.
+    """Try to delete the resources of every attempt that is being deleted, and alert people if this takes too long.
 
-    A call that gets no answer is repeated in the next round. The rounds continue until every resource is confirmed
+    A deletion that gets no answer is repeated at the next call. The calls go on until every resource is confirmed
     as terminated.
     """
     for attempt in being_deleted(snapshot):
@@ -55,10 +58,10 @@ def _just_failed(attempt: Attempt, now: datetime) -> bool:
 
 
 async def _report_orphans(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
-    """Report each new machine of an orphaned attempt with an event, and then the termination of all its machines.
+    """Report each new machine of an orphaned attempt with an event. Also report when all of them are terminated.
 
-    The stored events show which machines have been reported. The resources don't: a step that lost a race stores a
-    machine without its event.
+    The stored events show which machines have been reported. The stored resources don't show this: if another
+    transaction changes the rental first, a step's new machine is stored, but its event isn't.
     """
     orphaned = [attempt for attempt in snapshot.attempts if attempt.orphaned and snapshot.resources_of(attempt)]
     if not orphaned:
@@ -152,7 +155,7 @@ async def _delete(
 def _note_answer(
     snapshot: RentalSnapshot, attempt: Attempt, message: str, resources: tuple[Resource, ...]
 ) -> RentalSnapshot:
-    """Store the market's last answer about these resources. The alarm shows it to people."""
+    """Store the market's last answer about these resources, which the alarm shows to people."""
     noted = tuple(changed(resource, last_answer=message) for resource in resources)
     return snapshot.with_facts(snapshot.attempt(attempt.n), noted)
 
@@ -194,7 +197,7 @@ def _update_alarm(snapshot: RentalSnapshot, now: datetime, rules: Rules) -> Rent
 
 
 def next_round(snapshot: RentalSnapshot, now: datetime) -> datetime | None:
-    """Return the time of the next round of deletions. None if nothing is being deleted."""
+    """Return the time at which the next deletions are due. None if nothing is being deleted."""
     if not being_deleted(snapshot):
         return None
     alarm = snapshot.rental.alarm

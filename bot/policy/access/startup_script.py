@@ -161,9 +161,10 @@ END
 
 
 def script_text(lines: Sequence[str], setup: str | None = None, probe_line: str = "") -> str:
-    """Return the startup script, or an empty text if there is nothing for it to do. Its size isn't checked.
+    """Return the startup script. Empty if the script would have nothing to do.
 
-    The part that starts on-ending.sh is installed along with the probe, unless the script would then be too large.
+    The size of the script isn't checked. The part that starts on-ending.sh is installed along with the probe, but
+    it is left out if the script would be too large with it.
 
     Args:
         lines: The lines of the keys to install.
@@ -261,7 +262,8 @@ def check_script_size(
 def keys_that_fit(keys: Sequence[OwnedKey], setup: str | None, probe_line: str = "") -> tuple[OwnedKey, ...]:
     """Return the keys that fit into a startup script together with the probe and a setup script.
 
-    Their order stays the same. A key that is too long is left out, while later ones may still fit.
+    The keys stay in their order. If a key is too long to fit, it is left out, but shorter keys after it may still
+    fit.
 
     Args:
         setup: The text of the setup script.

@@ -124,7 +124,7 @@ def say_month(month: Month) -> str:
 
 
 def say_passed(passed: Demand, owner: str | None = None, what: str = "The request") -> str:
-    """Return a sentence with the cost of a request and what is left of the budget that can't cover it.
+    """Return a sentence about a request that a budget can't cover: its cost, and what is left of the budget.
 
     For example: `The request could cost $16.06, and you have only $11.00 left in November ($9.00 spent, $0.00
     reserved ..).`

@@ -33,7 +33,8 @@ ISSUER = "Compute Clear"
 _FORMULA = tuple("=+-@＝＋－＠")
 """The characters that make a spreadsheet run a cell as a formula if the cell begins with one of them.
 
-In some languages this includes the full-width characters (owasp.org/www-community/attacks/CSV_Injection).
+The full-width forms of these characters have the same effect in some languages
+(owasp.org/www-community/attacks/CSV_Injection).
 """
 _SEPARATORS = re.compile("[;\t\n\v\f\r\x1c-\x1e\x85\u2028\u2029]+")
 """The characters at which a spreadsheet may split a cell.

@@ -76,9 +76,9 @@ def cheapest_first(offers: Iterable[Offer]) -> tuple[Offer, ...]:
 def likeliest_first(
     offers: Iterable[Offer], success_rates: Mapping[tuple[str, str], SuccessRate]
 ) -> tuple[Offer, ...]:
-    """Return offers sorted by price, and those with equal prices by their chance of becoming ready.
+    """Return offers sorted by price. Equal prices are sorted by the chance that the machine becomes ready.
 
-    Offers that are equal in both keep their order.
+    If the chance is equal as well, the offers keep their order.
 
     Args:
         success_rates: The known success rates by vendor and GPU.
@@ -143,9 +143,10 @@ def nearby(request: Request) -> list[Request]:
 def untried(offers: Iterable[Offer], request: Request, clicked: str, attempts: Sequence[Attempt]) -> list[Offer]:
     """Return the offers that an attempt may try next, in the order in which to try them.
 
-    The `clicked` offer comes first, then the cheapest. Places where an attempt has failed are left out. A place
-    that refused the last attempt because of its startup script comes before all others, because it may sell the
-    machine without the script.
+    The `clicked` offer comes first, then the cheapest. A place is a vendor's region with a certain GPU. Places
+    where an attempt has failed are left out, unless it failed for a reason in NEEDS_NEW_QUOTE. If a place refused
+    the last attempt because of its startup script, the offers of that place come before all others, because it may
+    sell the machine without the script.
 
     Args:
         clicked: The ID of the offer that the person clicked.
@@ -179,9 +180,9 @@ def with_needed_script(
 
 
 def takes_script(offer: Offer, attempts: Sequence[Attempt]) -> bool:
-    """Return whether the offer's place has accepted the startup script so far.
+    """Return whether a startup script can still be sent to the offer's place (vendor, region and GPU).
 
-    False if an attempt at that place was refused because of its startup script.
+    It can't if an attempt at that place was refused because of its startup script.
     """
     return place_of(offer) not in _refused_script(attempts)
 

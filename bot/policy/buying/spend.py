@@ -229,7 +229,7 @@ def days_of(charges: Iterable[Charge], period: Period, now: datetime, zone: Zone
 def recent_days(charges: Iterable[Charge], now: datetime, zone: ZoneInfo) -> tuple[list[Micros], Micros]:
     """Return the cost of each of the days before today, oldest first, and the cost of today so far.
 
-    There are at most MEDIAN_OF days, and none before the first charge.
+    There are at most MEDIAN_OF days. The days before the first charge are left out.
 
     Args:
         charges: All charges that overlap these days.

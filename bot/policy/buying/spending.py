@@ -260,7 +260,8 @@ def receipt_estimate(
 ) -> Micros | None:
     """Return the estimate that a receipt shows next to the actual `amount`: the cost of the `lease` at `rate`.
 
-    None unless the lease ran to its end and the estimate was off by more than a tenth.
+    The estimate is only shown if the lease ran to its end and the estimate was off by more than a tenth.
+    Otherwise, None is returned.
     """
     if rate is None or not ran_its_length:
         return None
@@ -356,7 +357,7 @@ def check_usage(price: Decimal, usage: Usage, rules: Rules) -> Decimal:
         price: In USD per hour.
 
     Returns:
-        What is left of the team's limit without this rental, in USD per hour.
+        What is left of the team's limit before this rental is added, in USD per hour.
 
     Raises:
         Refused: The rental would exceed the limit of the person or of the team.

@@ -51,7 +51,7 @@ The market may list an offer for a while after it has been sold.
 PURCHASE_PAUSE = timedelta(minutes=1)
 """The shortest time between two purchases for the same waitlist entry.
 
-It doubles, up to LONGEST_PAUSE, with each purchase that fails at a place where another one has failed already.
+With each further failure at the same place, the pause doubles, up to LONGEST_PAUSE.
 """
 LATELY = timedelta(hours=3)
 """The time for which a failed purchase affects the next ones: the pause before them, and their place."""
@@ -74,7 +74,7 @@ def search_id(query: OfferQuery) -> str:
 
 
 def typed_waitlist_entry(until: datetime | None, now: datetime, rules: Rules, *, any_time: bool) -> WaitlistEntry:
-    """Return a waitlist entry as it was typed, before anything is clicked.
+    """Return the waitlist entry for a command that was just typed, before its owner clicks anything.
 
     It ends at `until`, or after `waiting.longest` if that is sooner. An `until` in the past is ignored.
     """

@@ -110,10 +110,10 @@ class Undecided(NamedTuple):
 def reminders(
     undecided: Sequence[Undecided], available: Mapping[str, Availability], rules: Rules, now: datetime
 ) -> dict[str, tuple[str, ...]]:
-    """Return the people to remind now, each with the IDs of all rentals that wait for them.
+    """Return the people to remind now, each with the IDs of all rentals that wait for their decision.
 
     A person is reminded of each request once, after it has waited for `approval.remind` within the person's own
-    hours. The reminder then also lists requests that have waited for less. The IDs are in the order of
+    hours. The reminder also lists requests that haven't waited that long yet. The IDs are in the order of
     `undecided`.
     """
     found = {}
@@ -134,8 +134,9 @@ def _remind_at(one: Undecided, person: Availability, rules: Rules) -> datetime:
 def others_are_due(one: Undecided, available: Mapping[str, Availability], rules: Rules, now: datetime) -> bool:
     """Return whether to ask the people of `approval.then` now.
 
-    They are asked once: if no approver is available, or if nobody has decided within `approval.then_after`. Only
-    time within the hours of at least one approver counts.
+    These people are asked once: as soon as no approver is available, or if nobody has decided within
+    `approval.then_after`. Only time within the hours of at least one approver counts towards
+    `approval.then_after`.
     """
     if one.others_asked:
         return False

@@ -106,7 +106,7 @@ def next_within_any(moment: datetime, people: Collection[Availability], hours: H
 def next_morning(moment: datetime, zone: ZoneInfo, hours: Hours) -> datetime:
     """Return the next time after `moment` at which the hours begin, on any day of the week, in UTC.
 
-    If the hours begin at midnight, that isn't the time at which people get up, so MORNING is used instead.
+    If the hours begin at midnight, MORNING is used instead, because people don't get up at midnight.
     """
     today = moment.astimezone(zone).date()
     starts = (at_time(today + timedelta(days=n), hours.time[0] or MORNING, zone) for n in range(3))
@@ -116,8 +116,9 @@ def next_morning(moment: datetime, zone: ZoneInfo, hours: Hours) -> datetime:
 def after_hours(moment: datetime, span: timedelta, people: Collection[Availability], hours: Hours) -> datetime:
     """Return the time at which `span` has passed, counting only time in which somebody can be asked.
 
-    Time counts if at least one of `people`, which must not be empty, is within their hours and not away. The
-    result is at most LONGEST_WAIT after `moment`, or `span` after it if that is longer.
+    Time counts if at least one of `people` is within their hours and not away. `people` must not be empty. The
+    result is at most LONGEST_WAIT after `moment`. If `span` is longer than LONGEST_WAIT, it is at most `span`
+    after `moment`.
     """
     latest = moment + max(span, LONGEST_WAIT)
     while moment < latest:

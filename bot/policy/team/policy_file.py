@@ -108,8 +108,8 @@ def _rules(text: str, read_script: ScriptReader, home_channel: str, admins: tupl
                 "all approvers have `quiet` set, so nobody would be asked; name another approver"
             ]
     except ValidationError as error:
-        # Skip values already reported as ambiguous, and the values that contain them: those may be invalid only
-        # because of that.
+        # Skip values that were already reported as ambiguous, and the values that contain them. A containing value
+        # may be invalid only because of the ambiguous one.
         reported = {path[:length] for path in wrong for length in range(len(path) + 1)}
         for one in error.errors():
             if (path := _path(one)) not in reported:
@@ -122,7 +122,8 @@ def _rules(text: str, read_script: ScriptReader, home_channel: str, admins: tupl
 def _asks_nobody(approvers: Approvers) -> bool:
     """Return whether the rules name approvers but all of them are quiet.
 
-    `Approvers` doesn't check this itself, because rules in force can reach this state when other approvers leave.
+    `Approvers` doesn't check this itself. If all other approvers leave the workspace, only quiet ones remain in
+    the rules, and this is allowed.
     """
     return bool(approvers.quiet) and not approvers.groups and not set(approvers.people) - set(approvers.quiet)
 

@@ -61,7 +61,10 @@ class Team(Frozen):
     """
 
     def can_decide(self, group: str, without: Collection[str]) -> bool:
-        """Return whether a group has or may have a member who is still in the workspace and isn't in `without`."""
+        """Return whether a group has a member in the workspace who isn't in `without`.
+
+        True if the members of the group aren't known.
+        """
         return group not in self.members or bool(self.members[group] - self.gone - set(without))
 
     def members_of(self, groups: Collection[str]) -> list[str]:
@@ -87,8 +90,9 @@ def then_people(rules: Rules, team: Team) -> tuple[str, ...]:
 def rules_for(rules: Rules, team: Team, requesters: Collection[str] = ()) -> Rules:
     """Return the rules with only those admins and approvers who are still in the workspace.
 
-    If no approver is left who may be asked about a request of these `requesters`, the admins decide, as if the
-    rules named no approvers. Quiet approvers don't count as approvers who are left, because they are never asked.
+    If nobody is left who can be asked to approve a request of these `requesters`, the admins decide, as if the
+    rules named no approvers. Quiet approvers may still be left, but they don't count, because they are never
+    asked.
     """
     admins = tuple(one for one in rules.admins if one not in team.gone) or rules.admins
     named = rules.approvers
@@ -161,9 +165,9 @@ def is_admin(person: Person, rules: Rules) -> bool:
 def is_approver_or_admin(person: Person, rules: Rules) -> bool:
     """Return whether a person is an approver or an admin.
 
-    These people see unmanaged machines, and the amounts that everybody paid for idle and other time. Other people
-    only see their own costs and those of each project. Approvers and admins also decide what to do if an owner
-    doesn't answer.
+    Approvers and admins see unmanaged machines. They also see everybody's costs, split by how the machines were
+    used. Other people only see their own costs and those of each project. Approvers and admins also decide what to
+    do if an owner doesn't answer.
     """
     roles = roles_of(person, rules)
     return roles.approver or roles.admin
@@ -280,9 +284,9 @@ def may_see_ssh_command(person: Person, rental: Rental, rules: Rules) -> bool:
 
 
 def may_read_direct_message(person: Person, rental: Rental, rules: Rules) -> bool:
-    """Return whether a person still gets direct messages about a rental. Its owner, teammates and admins do.
+    """Return whether a person may get direct messages about a rental. Its owner, teammates and admins may.
 
-    Admins get them because they are notified of deletions that aren't confirmed.
+    Admins may, because they are notified of deletions that aren't confirmed.
     """
     return may_see_ssh_command(person, rental, rules) or person.id in rules.admins
 

@@ -125,8 +125,8 @@ class _Open:
 class _Builder:
     """Builds values from PyYAML's parsing events.
 
-    PyYAML's own composer isn't safe here for two reasons. It recurses at each level, so that deep nesting exhausts
-    the stack, and it resolves aliases, so that a few lines can become gigabytes.
+    PyYAML's own composer isn't safe here for two reasons. It recurses at each level, so deep nesting exhausts the
+    stack. It also resolves aliases, so a few lines can become gigabytes.
     """
 
     def __init__(self) -> None:

@@ -15,7 +15,8 @@ from bot.model.text import say_clock_gap
 MOST_FROM_DATABASE = timedelta(seconds=2)
 """The largest accepted difference between this machine's clock and the database's.
 
-If it is exceeded, this process claims no work, because something that is due by its clock may not really be due.
+If the difference is larger, this process starts no work, because something that is due by its own clock may not
+really be due.
 """
 MOST_FROM_WITNESSES = timedelta(minutes=2)
 """The largest accepted difference between this machine's clock and the witnesses'.

@@ -29,8 +29,8 @@ The last notice is sent nevertheless.
 ASK_IN_TIME = timedelta(hours=1)
 """The time before the end of the approvers' hours at which the owner is warned.
 
-The owner is warned if the machine ends before the approvers' next hours, so that nobody could approve an extension
-later.
+The warning is only sent if the machine ends before the approvers' next hours begin. An extension could then not be
+approved later.
 """
 QUIET = timedelta(minutes=1)
 """The time before and after a notice of the end in which the owner isn't asked whether they need the machine.
@@ -79,7 +79,7 @@ def ask_before(lease: Lease, approvers: Collection[Availability], rules: Rules) 
     """Return the last time before the lease ends at which an approver can be asked for an extension.
 
     For a flexible end, the latest end counts. Returns None if an approver can still be asked at the end itself, or
-    if none can be asked before it.
+    if no approver can be asked before the end.
     """
     end = lease.latest_end or lease.ends_at
     last = last_available(end, approvers, rules.hours)
@@ -97,8 +97,7 @@ def usual_notice_is_due(lease: Lease, now: datetime, rules: Rules) -> bool:
 def last_notice_at(lease: Lease, rules: Rules) -> datetime:
     """Return the time of the last notice of the end, or the end itself if there are no notices.
 
-    UNSEEN_NOTICE, which is only sent if the bot can't monitor the machine, counts only if there are no other
-    notices.
+    UNSEEN_NOTICE is only sent if the bot can't monitor the machine. It counts only if there are no other notices.
     """
     return lease.ends_at - min(_usual_notices(lease, rules) or notices_of(lease, rules), default=timedelta(0))
 
@@ -132,6 +131,6 @@ def may_ask_at(lease: Lease, now: datetime, rules: Rules) -> datetime:
 def approval_notice_at(rental: Rental, approver: str | None, now: datetime) -> datetime | None:
     """Return the time at which to notify the owner that `approver` has just approved the request.
 
-    None if the owner decided alone, because then there is nothing to tell them.
+    None if no approver was needed. The owner decided alone, and knows about it.
     """
     return None if approver in {None, rental.owner} else now + APPROVAL_NOTICE_AFTER

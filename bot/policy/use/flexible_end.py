@@ -100,7 +100,8 @@ def kept_until(request: Request, first: datetime, asked_at: datetime) -> Request
 def was_asked_for(request: Request, lease: Lease) -> bool:
     """Return whether the present end of a lease lies within the flexible end that was requested.
 
-    If so, it needed no extension that had to be approved. False if the requested end was fixed.
+    If so, the lease reached this end without an extension that needed approval. If the requested end was fixed,
+    the result is False.
     """
     if request.up_to is None:
         return False
@@ -127,7 +128,7 @@ def moved_end(lease: Lease, now: datetime) -> datetime | None:
 def later_end(lease: Lease, ends_at: datetime) -> datetime | None:
     """Return the latest end of a lease whose earliest end is changed to `ends_at`.
 
-    None if `ends_at` isn't before the latest end, so that the end is fixed from then on.
+    If `ends_at` isn't before the present latest end, None is returned, and the end is fixed.
     """
     latest = (lease.graceful_destroy or lease).latest_end
     return latest if latest is not None and latest > ends_at else None
@@ -136,8 +137,8 @@ def later_end(lease: Lease, ends_at: datetime) -> datetime | None:
 def already_allowed(lease: Lease, ends_at: datetime) -> bool:
     """Return whether an end needs no further approval, because the approved terms already cover it.
 
-    That is the case up to the latest end of a flexible end. While a machine is being destroyed gracefully, it is
-    also the case up to the end that the lease had before.
+    The terms cover every time up to the latest end of a flexible end. While a machine is being destroyed
+    gracefully, they also cover every time up to the end that the lease had before.
     """
     has_later = lease.graceful_destroy is not None or lease.latest_end is not None
     return has_later and ends_at <= lease.last_end
@@ -167,9 +168,9 @@ def is_unseen(use: Use | None, samples: Sequence[Sample], now: datetime) -> bool
 
 
 def are_recent(samples: Sequence[Sample], now: datetime) -> bool:
-    """Return whether the samples reach close enough to `now` that a usage status based on them is still valid.
+    """Return whether the newest sample is recent enough for a usage status to be valid `now`.
 
-    Whatever happens in a longer gap between probe runs is unknown. Failed probe runs count as well, because usage
-    statuses stay unchanged while most probe runs fail.
+    If the last probe run is longer ago, nobody knows what has happened since. Failed probe runs count as well,
+    because usage statuses stay unchanged while most probe runs fail.
     """
     return bool(samples) and now - samples[-1].at <= longest_gap(samples)

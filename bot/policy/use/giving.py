@@ -41,7 +41,7 @@ def is_idle(rental: Rental, now: datetime) -> bool:
 
 
 def fits_request(attempt: Attempt, request: Request) -> bool:
-    """Return whether the machine of an attempt is what a request asks for.
+    """Return whether the machine of an attempt fits a request.
 
     The price is ignored, because the machine is already being paid for. An adopted machine never fits, because its
     region is unknown.
@@ -109,8 +109,8 @@ def left_of(rental: Rental, now: datetime, rules: Rules) -> Left:
 def check_givable(rental: Rental, attempts: Iterable[Attempt], now: datetime) -> None:
     """Refuse a transfer of a machine that can't get a new owner at the moment.
 
-    That is the case if the machine isn't ready, is being replaced or destroyed, ends soon, or if an extension is
-    waiting for approval. Raises TooLate.
+    A machine can't be transferred if it isn't ready, if it is being replaced or destroyed, if it ends soon, or if
+    an extension is waiting for approval. Raises TooLate.
     """
     marked = any(attempt.live and attempt.marked_for_deletion for attempt in attempts)
     why = ""

@@ -48,8 +48,8 @@ The limit exists because a hostile machine can present a new key in every probe 
 def next_probe_run(contract: Contract, samples: Sequence[Sample], began: datetime, ends_at: datetime) -> datetime:
     """Return the start of the next probe run, after one that began at `began`.
 
-    The next probe run comes no later than the moment at which the machine should start its `on-ending.sh`, unless
-    the machine refuses the login.
+    Usually, the next probe run comes no later than the moment at which the machine should start its
+    `on-ending.sh`. If the machine refuses the login, it may come later.
 
     Args:
         samples: The machine's newest samples, oldest first. The last one is from the probe run that began at
@@ -83,8 +83,8 @@ def soonest_probe_run(last: Sample | None, now: datetime) -> datetime:
 def asks_vendor(missed: Missed | None) -> bool:
     """Return whether a failed probe run is a reason to ask the vendor at once if the machine still exists.
 
-    A refused login is no reason, because it shows that a server is running there. A changed host key is a reason,
-    because the server may belong to a different machine.
+    A refused login is no reason, because it shows that an SSH server is still running. A changed host key is a
+    reason, because the server may belong to a different machine.
     """
     return missed in {Missed.NO_ANSWER, Missed.HOST_KEY_CHANGED, Missed.UNREADABLE}
 
@@ -101,7 +101,7 @@ It is short because a vendor can reclaim a spot machine at any time.
 LONGEST_PROBE_RUN = timedelta(seconds=15)
 """The longest time that a probe run is assumed to take.
 
-A successful probe run proves that the machine exists until the next probe run should have finished, that is, for
+After a successful probe run, the machine is assumed to exist until the next probe run should have finished: for
 PROBE_EVERY plus this time.
 """
 

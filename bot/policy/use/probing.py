@@ -17,7 +17,8 @@ from bot.policy.team.rules import ProbeKind, Rules
 ANSWERS_WITHIN = timedelta(minutes=5)
 """The time after becoming ready in which a machine's probe must answer.
 
-Otherwise, the machine counts against its vendor (see `runs_scripts`).
+Otherwise, the machine counts against its vendor: it is evidence that the vendor's machines don't run the startup
+script (see `runs_scripts`).
 """
 LEAST_PROBE_RUNS = 2
 """The number of probe runs within ANSWERS_WITHIN that must fail before a machine counts against its vendor."""
@@ -49,9 +50,9 @@ def wants_probe(request: Request, rules: Rules) -> bool:
 def has_probe(rental: Rental, attempt: Attempt | None, rules: Rules) -> bool:
     """Return whether the machine of this attempt is meant to have a probe, so that the bot should probe it.
 
-    This includes machines at places that accept no startup script, because their owners can install the probe by
-    hand. It doesn't include machines for which the rules or the request exclude the probe, machines rented before
-    the bot had probes, and machines that the bot didn't rent.
+    This includes machines at vendors or regions that accept no startup script, because their owners can install
+    the probe by hand. It doesn't include machines for which the rules or the request exclude the probe, machines
+    rented before the bot had probes, and machines that the bot didn't rent.
     """
     script = attempt.script if attempt is not None else None
     return wants_probe(rental.request, rules) and script is not None and (script.probe or script.refused)
@@ -87,8 +88,8 @@ def startup_script_ran(rental: Rental) -> bool:
 def startup_script_failed(rental: Rental, attempt: Attempt) -> bool:
     """Return whether it is certain that the startup script has not run.
 
-    The script would have installed the probe by now (`usage_status.NOT_YET`), but the machine still refuses the
-    probe's key.
+    This is certain if the machine still refuses the probe's key after `usage_status.NOT_YET`. By then, the script
+    would have installed the probe.
     """
     return _sent_probe(attempt) and rental.probe_answered_at is None and is_refused(rental)
 
@@ -100,7 +101,7 @@ def _sent_probe(attempt: Attempt) -> bool:
 def awaits_probe(rental: Rental, attempt: Attempt) -> bool:
     """Return whether a ready machine's probe hasn't answered yet, but still may.
 
-    The probe may still answer as long as the usage status is unknown without a reason (`Use.why` is None).
+    The probe may still answer as long as no reason is known why it doesn't (`Use.why` is None).
     """
     unseen = rental.use is not None and rental.use.why is not None
     return _sent_probe(attempt) and rental.probe_answered_at is None and not unseen
@@ -114,8 +115,8 @@ def is_refused(rental: Rental) -> bool:
 def owner_must_install(rental: Rental, attempt: Attempt, rules: Rules, now: datetime) -> bool:
     """Return whether the owner of a ready machine has to install the probe by hand.
 
-    That is the case if the place accepts no startup script, if the probe didn't answer within BY_HAND_AFTER, or if
-    it answered once and has been removed since.
+    The owner has to if the vendor or region accepts no startup script, if the probe didn't answer within
+    BY_HAND_AFTER, or if the probe answered once and has been removed since.
 
     False for a machine without an SSH server or with a changed host key, because installing the probe wouldn't
     help there.

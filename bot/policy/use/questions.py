@@ -42,9 +42,11 @@ def is_urgent(rental: Rental, rules: Rules) -> bool:
 def next_question(lease: Lease, use: Use | None, rate: Decimal | None, rules: Rules) -> datetime | None:
     """Return the earliest time of the next question, before the owner's hours are taken into account.
 
-    None if no question will come up unless something changes. That is the case if the machine is in use, if the
-    rules switch this question off, or if the last notice of the end comes first, because that notice asks the same
-    thing.
+    None if no question is planned:
+
+    - The machine is in use.
+    - The rules switch this question off.
+    - The last notice of the end comes first, and asks the same thing.
 
     Args:
         rate: The machine's price in USD per hour. None if unknown.
@@ -69,7 +71,7 @@ def in_hours(
     """Return the time at which a question that is due at `at` may be asked.
 
     The question waits for the owner's hours, and keeps its distance from notices of the lease's end. If the
-    machine is urgent, the first question about an idle period doesn't wait for those hours. None if the last
+    machine is urgent, the first question about an idle period doesn't wait for the owner's hours. None if the last
     notice of the end comes first.
 
     Args:
@@ -115,8 +117,8 @@ def _check_in_at(lease: Lease, use: Use | None, rules: Rules) -> datetime | None
 def _is_promised(question: Question, use: Use | None) -> bool:
     """Return whether an earlier answer fixes the time of the next question about a machine that can't be probed.
 
-    Such an answer promised a question at `quiet_until`. If the machine could still be probed at that time, it was
-    found in use, so nothing was asked and the promise no longer counts.
+    Such an answer promised that the owner is asked at `quiet_until`. The promise no longer counts if the machine
+    could still be probed at that time: the probe then found it in use, so nothing was asked.
     """
     if not question.promised or question.quiet_until is None:
         return False
@@ -260,8 +262,7 @@ def approvers_in_hours(
 ) -> datetime | None:
     """Return the time at which a notification that is due at `at` may be sent to the approvers.
 
-    That is the first time within the hours of at least one of them. None if the last notice of the end comes
-    first.
+    The notification waits for the hours of at least one approver. None if the last notice of the end comes first.
     """
     return _before_last_notice(lease, next_within_any(at, approvers, rules.hours), rules)
 

@@ -56,8 +56,8 @@ class Machine:
     use: Use | None
     """The stored usage status. None before the first one.
 
-    It is also None if the machine isn't meant to have a probe, even if a status from before a change of the rules
-    is stored.
+    Also None if the machine isn't meant to have a probe. A status that is still stored from before a change of the
+    rules is then ignored.
     """
     probe_runs: Sequence[Sample] = ()
     """The samples needed to determine the current usage status (`usage_status.window`), oldest first."""
@@ -95,7 +95,7 @@ class Machine:
 def is_ending(rental: Rental, rules: Rules, now: datetime) -> bool:
     """Return whether the end of a machine's lease needs attention, so that its history must be loaded.
 
-    That is the case if the end has come or may come at any moment, if a notice of the end is due, or if the
+    The end needs attention if it has come or may come at any moment, if a notice of the end is due, or if the
     owner's `/root/on-ending.sh` has failed.
     """
     lease = rental.running_lease
@@ -121,8 +121,8 @@ class NoteLoss(NamedTuple):
 class TellEndAgain(NamedTuple):
     """Notify the owner of the end again, after the database was restored from a backup.
 
-    Slack showed a message from after the backup, which may have stated a later end than the database does. From
-    now on, only the new notification counts.
+    Slack showed a message from after the backup, which may have stated a later end than the database does. Once
+    this notification is sent, earlier ones don't count any more.
     """
 
 
@@ -224,8 +224,8 @@ class Due(NamedTuple):
 def plan(machine: Machine, rules: Rules, now: datetime) -> Due:
     """Return the action that is due now, or the time at which to plan again.
 
-    That time is the earliest one that any rule is waiting for. If no rule is waiting for a time, it is LOOK_AGAIN
-    from now.
+    The plan is made again at the earliest time that any rule is waiting for. If no rule is waiting for a time, the
+    plan is made again LOOK_AGAIN from now.
     """
     rules_of = RULES if machine.lease.graceful_destroy is None else RULES_AFTER_SCRIPT
     if machine.live is None or (machine.lease.shown_later_at is not None and not machine.found):
@@ -241,8 +241,9 @@ def plan(machine: Machine, rules: Rules, now: datetime) -> Due:
 def idle_now(machine: Machine, rules: Rules, now: datetime) -> Use | None:
     """Return the usage status of a machine that is idle or connected right now.
 
-    The status includes the connections seen by the newest probe run. Returns None if the machine is neither, or if
-    that is uncertain because the bot was down or most probe runs fail. The next probe runs then decide.
+    The status includes the connections seen by the newest probe run. Returns None if the machine is neither idle
+    nor connected. Also returns None if its status is uncertain, because the bot was down or most probe runs fail.
+    The next probe runs then show the status.
     """
     use = machine.use
     if use is None or use.status not in NOT_COMPUTING or use != _status(machine, rules, now):
@@ -348,8 +349,8 @@ def _notice(machine: Machine, rules: Rules, now: datetime) -> Due | None:
 def _ask_in_time(machine: Machine, rules: Rules, now: datetime) -> Due | None:
     """Notify the owner ASK_IN_TIME before the approvers' hours end, while an extension can still be approved.
 
-    The owner is only notified if the machine ends outside those hours and an extension would need an approver.
-    They aren't notified if the machine became ready, or its lease was extended, after the time of this notice.
+    The owner is only notified if the machine ends outside those hours and an extension would need an approver. If
+    the machine became ready or its lease was extended after that time, the owner isn't notified.
     """
     lease, rental = machine.lease, machine.rental
     before = end_notices.ask_before(lease, machine.approvers, rules)
@@ -393,7 +394,7 @@ def _notified_of_end(machine: Machine) -> _Notified:
     """Return a record of how the owner was notified of the end of the lease.
 
     The message that the machine is ready doesn't count as a notification of a flexible end. If Slack showed that
-    the database is a restored backup, only notifications sent since then count.
+    the database is a restored backup, only notifications sent after that discovery count.
     """
     lease, owner = machine.lease, machine.rental.owner
     again = max((event.id for event in machine.history if event.kind is EventKind.ENDS_AGAIN), default=0)

@@ -31,8 +31,8 @@ from bot.policy.team.rules import Idle, Rules
 LONGEST_GAP = timedelta(minutes=6)
 """The longest gap between two probe runs during which a machine still counts as monitored.
 
-Whatever happens in a longer gap is unknown. If a very large number of machines slows down all probing, the limit
-is three times the usual gap, but at most LONGEST_GAP_OF_MANY.
+The use of the machine during a longer gap is unknown. A very large number of machines can slow down all probing.
+The limit is then three times the usual gap, but at most LONGEST_GAP_OF_MANY.
 """
 LONGEST_GAP_OF_MANY = timedelta(hours=1)
 MISSED_IN_A_ROW = 3
@@ -116,7 +116,7 @@ def highest_readings(samples: Iterable[Sample]) -> tuple[GpuUse, ...]:
 def most_connections(samples: Iterable[Sample], *, since: datetime) -> int:
     """Return the highest number of connections that were open at the same time after `since`.
 
-    A connection only counts once two probe runs more than 120 seconds apart have seen it.
+    A connection only counts if two probe runs have seen it that are more than 120 seconds apart.
 
     Args:
         samples: Oldest first. They may begin before `since`.
@@ -214,9 +214,9 @@ def differs(before: Use | None, after: Use) -> bool:
 def unseen_since(use: Use, samples: Sequence[Sample], at: datetime, rules: Rules) -> datetime | None:
     """Return the time since which nobody knows how a machine has been used.
 
-    That is the time of the last good probe run, if it is too long before `at`: either the bot was down or its
-    probe runs failed. If there was no good probe run, it is the start of the usage status. None if the usage
-    status is still valid at `at`.
+    The use is unknown if the last good probe run is too long before `at`, because the bot was down or its probe
+    runs failed. The result is then the time of that probe run. If there was no good probe run, the result is the
+    start of the usage status. None if the usage status is still valid at `at`.
 
     Args:
         samples: The samples of the last `window(rules)` before `at`, oldest first, and the newest one before that.
@@ -254,8 +254,8 @@ def after_probe_run(
 ) -> tuple[Use, ...]:
     """Return the usage statuses that result from a new sample, oldest first. The last one is current.
 
-    Usually there is one. There are two if there was no probe run for more than 6 minutes: first *unknown* for that
-    time, then the current status.
+    Usually the result is one status. After more than 6 minutes without a probe run, there are two: *unknown* for
+    those minutes, and then the current status.
 
     Args:
         samples: The same samples as for `judge`, without the new one.
@@ -386,8 +386,8 @@ def _without_break(
 def _why(missed: Sequence[Sample], before: Use | None, *, not_yet: bool) -> Missed | None:
     """Return the reason why the last probe runs show nothing.
 
-    The previous reason is kept as long as one of the last probe runs still has it. Otherwise alternating failures
-    would change the usage status with every probe run.
+    The previous reason is kept as long as one of the last probe runs still has it. Without this rule, two failures
+    that alternate would change the usage status with every probe run.
     """
     if len(missed) < MISSED_IN_A_ROW:
         return None
@@ -400,8 +400,8 @@ def _why(missed: Sequence[Sample], before: Use | None, *, not_yet: bool) -> Miss
 def _unknown_since(samples: Sequence[Sample], before: Use | None, since: datetime, rules: Rules) -> datetime:
     """Return the start of an unknown usage status.
 
-    That is `since`, or the start of the previous status if it was unknown as well and there was no good probe run
-    in between.
+    Usually this is `since`. If the previous status was unknown as well, and there was no good probe run in
+    between, it is the start of the previous status.
     """
     if before is None or before.status is not UsageStatus.UNKNOWN:
         return since
@@ -437,8 +437,8 @@ def _quiet_since(work: Sequence[datetime], unbroken: _Unbroken, before: Use | No
     """Return the time since which a machine hasn't worked, called T in the module's docstring.
 
     That is the time of the last reading that shows work, or of the first good probe run after a break. If there is
-    neither, it is the T of the previous usage status, if that was idle or connected. Otherwise it is `begin`, the
-    time at which the samples begin.
+    neither, the result depends on the previous usage status: if that status was idle or connected, its T is used.
+    Otherwise the result is `begin`, the time at which the samples begin.
     """
     first_good = unbroken.good[0].at
     if work and (unbroken.lost_at is None or work[-1] >= first_good):
@@ -451,8 +451,8 @@ def _quiet_since(work: Sequence[datetime], unbroken: _Unbroken, before: Use | No
 def _idle_period(before: Use | None, status: UsageStatus, since: datetime) -> datetime | None:
     """Return the start of the idle period to which a usage status belongs, or None if it belongs to none.
 
-    Work, or time without readings, of less than 10 minutes doesn't end an idle period. The status during such an
-    interruption therefore keeps the start of the idle period.
+    Less than 10 minutes of work, or of time without readings, doesn't end an idle period. During such an
+    interruption, the usage status therefore keeps the start of the idle period.
 
     Args:
         since: The start of the usage status.
