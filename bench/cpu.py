@@ -1,6 +1,7 @@
 """Measures the baselines of `polls_per_cpu_second`.
 
-These are the status polls per CPU second of the peer, and of a loop that only calls the bot's market client.
+These are the status polls per CPU second of the peer (`bench.peer`), and of a loop that only calls the bot's
+market client.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ class Baselines(NamedTuple):
 
 
 async def measure(size: Size, folder: Path) -> Baselines:
-    """Measure both baselines, with `size.provisioning` rentals in provisioning and two others."""
+    """Measure both baselines with `size.provisioning` rentals in provisioning, one probed rental and one ready rental."""
     async with open_world(folder, "cpu", speed=size.poll_speed) as world:
         owners, channel = await invite(world, min(OWNERS, size.provisioning))
         crowd = await gather(world, owners, channel)

@@ -1,7 +1,7 @@
 """Creates thousands of live rentals.
 
 Only one rental of each kind is bought and written through the bot's store. The others are copies of its rows, and
-of its machine in the sandbox. The same rentals can also be written to the peer's file.
+of its machine in the sandbox. The same rentals can also be written to the file of the peer (`bench.peer`).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Measures the damage after a SIGKILL, for the bot and for the peer.
+"""Measures the damage after a SIGKILL, for the bot and for its baseline, the simple bot of `bench.peer`.
 
 People rent machines; the app is killed while purchases are in progress, and started again. An hour of sandbox time
 later, the app must be watching every machine that is billed, and no machine may be billed past its end.

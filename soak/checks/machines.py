@@ -306,9 +306,9 @@ def near(moment: datetime, hour: int, minute: int) -> datetime:
 
 
 def receipts_are_the_bill(evidence: Evidence) -> list[str]:
-    """Check that the cost on a card at the end matches the bill to the cent.
+    """Check that the cost on the card of a rental that is over matches the bill to the cent.
 
-    A cost that is marked as estimated must be at least the bill.
+    If the cost is marked as estimated, it must be at least as high as the bill.
     """
     if not evidence.over:
         return []
