@@ -219,7 +219,7 @@ _COMPARE_CARDS = (
     )
     .values(version_at_start=_FIRST_KNOWN, next_call=NextCall.FIND)
 )
-"""Makes delivery compare the cards of rentals that may still buy a machine with what Slack shows.
+"""Makes delivery compare some cards with what Slack shows: the cards of rentals that may still buy a machine.
 
 The bot buys no machine for such a rental before its card (the rental's main message) has been compared. If Slack
 shows a newer version of the card, the database is an old backup, and the machine may have been bought already.

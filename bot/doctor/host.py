@@ -291,7 +291,7 @@ def _catalogue(found: Catalog) -> str:
 async def clock_gap(context: CheckContext, session: aiohttp.ClientSession) -> timedelta | None:
     """Return the time by which this machine's clock is ahead of Compute Clear's.
 
-    The call is made without the token. It is refused, but the refusal contains the date too.
+    The call is made without the token. The market refuses the call, but the refusal also contains the date.
     """
     if context.blocked_by("COMPUTE_CLEAR_URL"):
         return None

@@ -34,7 +34,8 @@ MAX_BODY = 16 * 1024 * 1024
 MAX_ON_LOOP = 256 * 1024
 """The maximum size in bytes of an answer that is decoded on the event loop.
 
-Larger answers are decoded in a thread, because they would delay acknowledgements to Slack.
+Larger answers are decoded in a thread, because decoding them on the event loop would delay acknowledgements to
+Slack.
 """
 _CHUNK = 64 * 1024
 """The maximum number of bytes to produce at once when decompressing. A few kilobytes can expand to megabytes."""
@@ -344,9 +345,9 @@ class Transport:
 def _was_not_sent(error: BaseException) -> bool:
     """Return whether a request certainly didn't reach the server.
 
-    The error that httpx raises doesn't show this: its aiohttp transport raises the same error whether a connection
-    could not be established or broke after the request was sent. The cause of that error is aiohttp's own error,
-    whose class tells the two apart.
+    A connection may fail before the request is sent, or break afterwards. httpx raises the same error in both
+    cases, so this function checks the cause of that error: aiohttp's own error, which has a different class in
+    each case.
     """
     cause: BaseException | None = error
     while cause is not None:
