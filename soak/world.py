@@ -336,7 +336,7 @@ class World:
     async def end_disturbances(self, path: str | None = None) -> None:
         """End all disturbances and remove all faults.
 
-        With `path`, end only the disturbances that this control call started.
+        With `path`, end only the disturbances that were started by the control call with this path.
         """
         if path is None:
             await self.sandbox.remove_faults()
