@@ -31,7 +31,11 @@ class Baselines(NamedTuple):
 
 
 async def measure(size: Size, folder: Path) -> Baselines:
-    """Measure both baselines with `size.provisioning` rentals in provisioning, one probed rental and one ready rental."""
+    """Measure both baselines.
+
+    There are `size.provisioning` rentals in provisioning, a ready rental that is probed, and a ready rental that
+    isn't.
+    """
     async with open_world(folder, "cpu", speed=size.poll_speed) as world:
         owners, channel = await invite(world, min(OWNERS, size.provisioning))
         crowd = await gather(world, owners, channel)

@@ -40,10 +40,10 @@ class Play:
     _read: dict[str, int] = field(default_factory=dict)
     """The number of the newest change that each person has read, by name."""
     _since: dict[str, int] = field(default_factory=dict)
-    """The number of the last change that `until_sees` doesn't regard as new, by the person's name.
+    """The number of a change, by the person's name. `until_sees` looks only for messages after this change.
 
-    When somebody acts, or time has passed, this becomes the newest change that the person has read. When
-    `until_sees` returns a message, this becomes the number of that message.
+    When somebody acts, or after time has passed, the number of the newest change that the person has read is
+    stored here. When `until_sees` returns a message, the number of this message is stored.
     """
     _last_read: int = 0
     """The number of the newest change when everyone last read their messages."""

@@ -24,7 +24,7 @@ def real_monotonic() -> float:
 
 
 def real_seconds() -> float:
-    """Return the wall-clock time in Unix seconds, which is what request signatures contain."""
+    """Return the wall-clock time in Unix seconds. Signatures of requests contain this time."""
     return time.time()
 
 
@@ -58,7 +58,7 @@ class SandboxClock:
     """A clock that runs at a configurable speed and can jump forward, but never goes back.
 
     Its times are aware and in UTC. Each jump or change of speed increases `revision` by one. A process that
-    follows this clock can wait for that, and then read the clock again.
+    follows this clock can wait for a new revision, and then read the clock again.
     """
 
     def __init__(self, start: datetime | None = None, *, speed: float = 1.0) -> None:

@@ -249,7 +249,7 @@ class Faults:
     def _matching(self, endpoint: str, request: web.Request, raw: bytes) -> tuple[list[Fault], Fault | None]:
         """Select the faults that affect this request: every `latency`, and at most one other.
 
-        The request is deducted from the number of requests that each of them may still affect.
+        The request is deducted from the number of requests that each of these faults may still affect.
         """
         latencies: list[Fault] = []
         other: Fault | None = None

@@ -263,9 +263,10 @@ class World:
         raise Finding(f"The bot doesn't become idle within {SETTLE:.0f} s: {healths}")
 
     async def pass_time_settled(self, seconds: float) -> None:
-        """Let sandbox time pass in steps of two minutes, each only once the bot is idle.
+        """Let sandbox time pass in steps of two minutes.
 
-        At the end, waits again until the bot is idle. Raises Finding if it doesn't become idle in time.
+        Before each step and at the end, waits until the bot is idle. Raises Finding if the bot doesn't become idle
+        in time.
         """
         while seconds > 0:
             await self.settle()
@@ -336,7 +337,7 @@ class World:
     async def end_disturbances(self, path: str | None = None) -> None:
         """End all disturbances and remove all faults.
 
-        With `path`, end only the disturbances that this control call started.
+        With `path`, end only the disturbances that were started by the control call with this path.
         """
         if path is None:
             await self.sandbox.remove_faults()
@@ -378,7 +379,7 @@ async def _join(sandbox: SandboxClient, user: str) -> None:
 async def open_world(folder: Path, store: Store, *, replicas: int = 1, seed: int = 1) -> AsyncIterator[World]:
     """Run a sandbox for the duration of the block.
 
-    The bot's processes, of which there are `replicas`, aren't started yet.
+    The bot gets `replicas` processes, which aren't started yet.
     """
     policy = folder / "policy.yml"
     policy.write_text(POLICY, encoding="utf-8")

@@ -54,7 +54,7 @@ class AppConfig:
     commands: Mapping[str, bool] | None = None
     """The app's commands, each with its setting `should_escape`.
 
-    None means that every command belongs to the app and is escaped.
+    None means that the app has every command, and that Slack escapes the text of each.
     """
     home_tab: bool = True
     messages_tab: bool = True

@@ -150,7 +150,10 @@ class People:
     # Clicks
 
     async def click_message(self, person: Person, message: Message, target: Target) -> Outcome:
-        """Click a button or choose in a menu of a message, in the state of the message that the person sees."""
+        """Click a button of a message, or choose in one of its menus.
+
+        `message` is the state of the message that the person sees, which may be outdated.
+        """
         channel = self._workspace.channels[message.channel]
         if not self._workspace.can_read(person, channel) or message.only_for not in (None, person.id):
             raise Impossible("no_such_message")

@@ -59,7 +59,7 @@ def _without_dialogs(clicks: list[PerformedAction]) -> list[PerformedAction]:
 
 
 def _unanswered(name: str, what: str, actions: list[PerformedAction], answers: list[SeenMessage]) -> list[str]:
-    """Return a problem if there are fewer answers than actions, or an empty list.
+    """Return a list with one problem if there are too few answers, and otherwise an empty list.
 
     Each action needs an answer of its own. For the newest action, at least one answer must have come after it; for
     the second newest action, at least two; and so on. The problem names the newest action with too few answers.
