@@ -301,7 +301,7 @@ def procured(body: object, offer_id: str, anomalies: Anomalies) -> Procured:
 
 
 def _gives_other_reason(detail: str) -> bool:
-    """Return whether the market gives a reason for a failed purchase, and the reason isn't a sold-out offer."""
+    """Return whether the market gives a reason other than a sold-out offer for a failed purchase."""
     words = detail.casefold()
     if any(word in words for word in _ABOUT_THE_ACCOUNT):
         return True
