@@ -319,8 +319,8 @@ def turn(waiter: Waiter, offers: Sequence[Offer], now: datetime) -> Turn | None:
     ]
     if allowed:
         # A single failure, for example because a price was no longer valid, doesn't count against a place. Further
-        # failures do: otherwise, a cheap place that keeps failing would be tried forever, and more expensive
-        # places never.
+        # failures count. If they didn't, a cheap place that keeps failing would be tried forever, and more
+        # expensive places would never be tried.
         failures = Counter(place_of(attempt.called_offer) for attempt in _lately(waiter.attempts, now))
         best = min(allowed, key=lambda offer: max(failures[place_of(offer)] - 1, 0))
         return Rent(best) if next_purchase(waiter.attempts, now) <= now else None

@@ -272,7 +272,7 @@ def _read_setup(name: str, path: Any, read: ScriptReader) -> str:
     if "\0" in text:
         raise ValueError(f"{shown} isn't text: it contains a NUL byte")
     if "\r" in text:
-        # With Windows line endings, the kernel would look for a program named "/bin/sh\r".
+        # If the first line has a Windows line ending, the kernel looks for a program named "/bin/sh\r".
         raise ValueError(f"{shown} has Windows line endings; save it with Unix line endings")
     if not text.startswith("#!/"):
         raise ValueError(f"the first line of {shown} must name its shell: #!/bin/sh")

@@ -292,7 +292,8 @@ def judge(
     worked = bool(work) or (before is not None and before.worked)
     works = bool(work) and now - work[-1] < idle.after
     # A GPU without a reading may be working. While another GPU works, this makes no difference, so incomplete
-    # probe runs are good enough. Once all others have stopped, it could make a busy machine look idle.
+    # probe runs are good enough. Once all other GPUs have stopped, an incomplete probe run could make a busy
+    # machine look idle.
     good = partial(shows_a_part if works else shows_something, idle=idle)
     unbroken = _without_break(samples, gap, ready_at=ready_at, before=before, now=now, good=good)
     if not unbroken.good:
@@ -341,7 +342,7 @@ def longest_gap(samples: Sequence[Sample]) -> timedelta:
         samples: The recent samples, oldest first.
     """
     between = [after.at - before.at for before, after in pairwise(samples)]
-    # Only the shortest time between two probe runs shows how often machines are probed. Longer ones may be due to
+    # Only the shortest time between two probe runs shows how often machines are probed. Longer times may be due to
     # downtime of the bot, and must not lead to longer gaps being accepted.
     shortest = min(between) if len(between) >= FEWEST_PROBE_RUNS else timedelta(0)
     return max(LONGEST_GAP, min(3 * shortest, LONGEST_GAP_OF_MANY))
