@@ -81,9 +81,9 @@ class Opened:
     """
 
     at: datetime = EVER
-    """In bot time."""
+    """The start of the access, in bot time."""
     real: datetime = EVER
-    """In wall-clock time."""
+    """The start of the access, in wall-clock time."""
     swept: bool = True
     """True once the account has been compared with the store after the opening. Nothing is bought before that."""
     gone: set[str] = field(default_factory=set)
@@ -149,9 +149,10 @@ class StepDeps(Deps):
     If it isn't, the step buys and deletes nothing, because another process may already be working on the rental.
     """
     ahead_of_witnesses: Callable[[], Sequence[timedelta]] = tuple
-    """Returns the time by which this machine's clock is ahead of Compute Clear's and of Slack's.
+    """Returns the time by which this machine's clock is ahead of Compute Clear's clock and of Slack's clock.
 
-    The responses of these servers contain their time. Responses of the last ten minutes count.
+    The responses of these servers contain their time. If a server hasn't responded for ten minutes, it is left
+    out.
     """
     sweeping: asyncio.Lock = field(default_factory=asyncio.Lock)
     """The lock that is held during a sweep, so that this process runs only one sweep at a time."""

@@ -124,10 +124,13 @@ def with_answer(
     progress: OfferProgress,
     now: datetime,
 ) -> RentalSnapshot:
-    """Return the snapshot with the marketplace's response. `views` maps a resource that wasn't found to None."""
+    """Return the snapshot with the marketplace's response.
+
+    `views` contains None for a resource that wasn't found.
+    """
     known = {resource.resource_id: resource for resource in snapshot.resources_of(attempt)}
-    # While the procure call may still create a resource, not even a second lookup without the resource proves its
-    # termination.
+    # While the procure call may still create a resource, a missing resource proves nothing, not even at a second
+    # lookup.
     missing_counts = not progress.in_progress and now - attempt.intended_at >= CALL_SETTLES
     answered = tuple(
         updated_resource(known.get(resource_id), view, attempt, now, missing_counts=missing_counts)

@@ -68,7 +68,7 @@ async def _sweep(deps: StepDeps) -> None:
     for first in range(0, len(views), BATCH):
         async with deps.store.read() as tx:
             found += await _match(tx, views[first : first + BATCH])
-        # Give listeners a chance to run, so that they can acknowledge requests from Slack.
+        # Let other tasks run, so that requests from Slack are acknowledged in time.
         await deps.clock.pause(0)
     ours = [(machine, machine.attempt) for machine in found if machine.attempt is not None]
     for first in range(0, len(ours), ASKED_AT_ONCE):
@@ -123,7 +123,8 @@ async def _watch(deps: StepDeps, machine: Found, attempt: Attempt) -> None:
     except GpubotError:
         raise
     except Exception:
-        # The rental of this machine may be impossible to load, for example. Continue with the other machines.
+        # A failure with one machine must not stop the sweep. For example, the machine's rental may be impossible
+        # to load.
         log.exception("sweep.not_watched", resource=machine.view.resource_id)
 
 

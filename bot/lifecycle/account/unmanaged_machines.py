@@ -59,9 +59,10 @@ def unmanaged_machine(view: ResourceView, now: datetime) -> UnmanagedMachine:
 async def note_unmanaged(deps: StepDeps, views: Sequence[ResourceView], rental_of: Mapping[str, str]) -> None:
     """Store the account's unmanaged machines, and ask the admins about the new ones.
 
-    The account's list may be out of date. A machine that is missing from it therefore only counts as terminated if
-    the vendor says "deleted", or fails to find it twice. Otherwise, after a single wrong response, the bot would
-    ask again about machines that it shouldn't manage according to an admin.
+    The account's list may be out of date. If a machine is missing from the list, the vendor is asked. The machine
+    counts as terminated if the vendor says "deleted", or if the vendor fails to find it twice. Without these
+    checks, a single wrong response would remove a machine that an admin has told the bot not to manage, and the
+    bot would ask about it again.
 
     Args:
         views: The unmanaged machines, as the account lists them.

@@ -71,8 +71,9 @@ _DECISIONS: dict[EventKind, Decision | None] = {
     EventKind.EXPIRED: None,
     EventKind.EXTENSION_EXPIRED: None,
 }
-"""The decision that a person who clicks too late is shown. None if the request expired before anyone
-decided.
+"""The decision that is shown to a person who clicks too late.
+
+None if the request expired before anyone decided.
 """
 
 

@@ -123,7 +123,7 @@ async def _load_for_destroyer(tx: Tx, deps: Deps, person: Person, rental_id: str
 
 
 def _end_of(rental: Rental) -> State:
-    """Return the state in which a rental ends if it is destroyed now, depending on how far it got."""
+    """Return the state in which a rental ends if it is destroyed now, depending on its present state."""
     if rental.state in UNBOUGHT:
         return State.WITHDRAWN
     return State.CANCELLED if rental.lease is None else State.DESTROYED

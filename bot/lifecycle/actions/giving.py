@@ -179,7 +179,7 @@ class Offered:
 
     rental: Rental
     left: Left
-    """The remaining time and cost."""
+    """The remaining time and cost of the rental."""
     owner: str
     """The name of the present owner."""
     rules: Rules

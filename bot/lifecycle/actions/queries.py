@@ -152,8 +152,8 @@ async def _details(tx: Tx, rental: Rental, now: datetime, *, money: bool, use: b
 async def _who_left(tx: Tx, snapshot: RentalSnapshot, events: Iterable[Event]) -> frozenset[str]:
     """Return the people who have had access to a rental's machine and have left the workspace.
 
-    They are former owners, or people whose keys were sent to the machine. Empty if the rental has only had one
-    owner.
+    They are former owners, or people whose keys were sent to the machine. The result is needed only after a
+    transfer, so it is empty if the rental has always had the same owner.
     """
     former = {facts.people[0] for facts in facts_in(events, OwnerChangedFacts)}
     if not former:
@@ -392,7 +392,7 @@ async def rental_of_post(deps: Deps, channel: str, ts: str) -> str | None:
 
 
 async def people_asked(tx: Tx, rental: Rental) -> PeopleAsked | None:
-    """Return the people who are asked to approve a rental. None if nothing about it waits for an approver."""
+    """Return the people who are asked to approve a rental or its extension. None if no approver has to decide."""
     if rental.undecided_terms is None or rental.owner_decides:
         return None
     facts = deciders_in(await tx.events.of(rental.id))
@@ -416,8 +416,8 @@ def readable_by(rental: Rental, *, everything: bool) -> Rental:
 
     With `everything`, the person may see all details; otherwise, only the usage status and its start time.
 
-    While there are too few samples to determine the status, nobody sees it. Readers would think that the machine
-    can't be probed.
+    While there are too few samples to determine the status, nobody sees it, because readers would think that the
+    machine can't be probed.
     """
     if rental.use is None or (everything and not rental.use.undecided):
         return rental

@@ -130,8 +130,8 @@ def new_quote(
     a highest total cost instead of a highest price, the highest price is set so that this total pays for the whole
     lease.
 
-    A search for a replacement is an exception: its highest price isn't lowered. If the remaining total doesn't pay
-    for the whole lease, the lease becomes shorter instead.
+    A search for a replacement is an exception: its highest price isn't computed from the total. If the remaining
+    total doesn't pay for the whole lease, the lease becomes shorter instead.
 
     Raises Mistake if too little time is left.
     """
@@ -191,7 +191,7 @@ class LastRequest(Frozen):
     end_dropped: bool
     """True if the end that the request named has passed or is near.
 
-    The new request is for the usual length instead.
+    The new request then has the usual length instead.
     """
 
 

@@ -117,9 +117,9 @@ class Rented:
 
     rental: Rental
     asked: PeopleAsked | None
-    """The people who have to approve it first. None if nobody has to."""
+    """The people who have to approve the rental first. None if nobody has to."""
     without_key: tuple[str, ...]
-    """The names of its teammates who have no SSH key."""
+    """The names of the rental's teammates who have no SSH key."""
 
 
 class Rent(Action[OfferToRent, RentPlan, Rented], id="rent"):

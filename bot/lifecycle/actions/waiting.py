@@ -52,9 +52,9 @@ from bot.policy.use.leases import check_time_left, counted_from
 from store.db import Tx
 
 _HIGHEST = Decimal(10_000)
-"""The limit below which a price that a person types must be, in USD per GPU-hour.
+"""The limit for prices that people type, in USD per GPU-hour. Only lower prices are accepted.
 
-Sums of larger prices might exceed the largest number that the store can hold.
+Sums of higher prices might exceed the largest number that the store can hold.
 """
 
 # --- notifications
@@ -137,7 +137,7 @@ class WaitToJudge:
 
 
 async def load_wait(tx: Tx, deps: Deps, quote: Quote, gpu_rate: Decimal | None = None) -> WaitToJudge | None:
-    """Return the waitlist entry with which the bot would rent automatically for the quote's owner.
+    """Return the waitlist entry that a quote would become if the bot is to rent automatically for its owner.
 
     `gpu_rate` is the highest price that the owner named, as in `RentWhenFound`. The result is None if no highest
     price is known. Raises Refused or Mistake if the rules don't allow such an entry.
@@ -168,7 +168,7 @@ WaitFacts: TypeAlias = tuple[Quote, WaitToJudge | None, Rental | None]
 
 @dataclass(frozen=True)
 class LaterRent:
-    """The result of planning the buttons "Rent it for me ..." and "Rent at the start time"."""
+    """The plan for the buttons "Rent it for me ..." and "Rent at the start time"."""
 
     quote: Quote
     terms: WaitPreview | None
@@ -187,7 +187,7 @@ class WaitBegun:
     quote: Quote
     rental: Rental
     asked: PeopleAsked | None
-    """The people who have to approve it first. None if nobody has to."""
+    """The people who have to approve the rental first. None if nobody has to."""
 
 
 class RentWhenFound(Action[WaitFacts, LaterRent, WaitBegun], id="rent_for_me"):

@@ -288,7 +288,8 @@ def cost_by_use(snapshot: RentalSnapshot, events: Iterable[Event], now: datetime
 def _known_use(snapshot: RentalSnapshot, events: Iterable[Event], now: datetime) -> tuple[Stretch, ...]:
     """Return the stretches of time in which the machine's use is known.
 
-    All of them lie between the time at which the machine became ready and its end, or `now` if it hasn't ended.
+    They begin after the machine became ready. They last at most until the machine's end, or until `now` if it
+    hasn't ended.
     """
     rental = snapshot.rental
     if rental.lease is None:

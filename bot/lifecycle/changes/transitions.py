@@ -355,8 +355,8 @@ def _postponed(rental: Rental, now: datetime) -> Alarm | None:
 def end_now(rental: Rental, ending: Ending, at: datetime) -> Rental:
     """End a rental that has no live resource.
 
-    The states `destroying` and the final state are part of one change, so that people are notified only of the
-    end.
+    In a single change, the rental moves to `destroying` and then to its final state, so that people are notified
+    only of the end.
     """
     if not ending.outcome.over or rental.state.over:
         raise ForbiddenTransition(f"{rental.state} -> {ending.outcome}")

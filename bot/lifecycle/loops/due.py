@@ -337,8 +337,7 @@ class DueLoop(Part, ABC, Generic[R]):
             renewed = await self.rows(tx).renew(held, self.claim_seconds)
         for key, one in held.items():
             one.claimed_until, one.lost = now + self.claim_seconds, key not in renewed
-            # If this work isn't running any more, it has ended its claim itself in the meantime. The claim isn't
-            # lost then.
+            # Work that has finished in the meantime has ended its own claim. Its claim isn't lost.
             if one.lost and self._under_way.get(key) is one:
                 self.claims_lost += 1
                 log.warning(f"{self.name}.claim_lost", row=key)

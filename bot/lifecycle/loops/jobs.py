@@ -33,7 +33,7 @@ DELIVERY = "delivery"
 
 @dataclass(frozen=True)
 class Job:
-    """Work that only one of all processes does at a time."""
+    """Work that only one process does at a time, even if several processes run."""
 
     name: str
     """The ID of the job's row in the store."""

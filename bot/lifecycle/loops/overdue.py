@@ -145,7 +145,7 @@ class OverdueDeletion(Part):
             except GpubotError as error:
                 log.warning("overdue.outage", rental=attempt.rental_id, error=type(error).__name__)
             except Exception:
-                # A failure with one attempt must not stop the deletion of others.
+                # If the deletion of one attempt fails, go on with the others.
                 log.exception("overdue.failed", rental=attempt.rental_id)
         retries = [at for at in self._retry_at.values() if at > now]
         self.next_at = soonest(*waiting, *retries)
@@ -253,8 +253,8 @@ class OverdueDeletion(Part):
             # store knows that a resource was deleted before.
             deleted_before = attempt.offer_id is None and resource.delete_accepted_at is not None
             if accepted and not deleted_before:
-                # Note the deletion now: even if the next read fails, it has to be stored, and people have to be
-                # notified.
+                # Note the accepted deletion now. It has to be stored, and people have to be notified of it, even
+                # if the next read fails.
                 complete = False
                 log.warning("overdue.deleted", rental=attempt.rental_id, resource=resource.resource_id)
                 _, before = self._unwritten.get(key, (attempt, ()))
@@ -285,7 +285,8 @@ class OverdueDeletion(Part):
     async def _still_overdue(self, attempt: UnfinishedAttempt, overdue_at: datetime) -> bool:
         """Return whether the attempt is still overdue.
 
-        It is if `overdue_at` has passed, and its end hasn't changed since `overdue_at` was computed.
+        It is overdue if `overdue_at` has passed, and the attempt's end hasn't changed since `overdue_at` was
+        computed.
         """
         async with self._deps.store.read() as tx:
             now = await self._correct_clock(tx)

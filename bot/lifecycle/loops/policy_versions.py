@@ -202,7 +202,7 @@ async def follow(
 
     The policy file is read and brought into force now, and again each time `asked` is set. If another process
     brings new rules into force, this process uses them as well. Whenever the rules change, `then` is called. If
-    the store doesn't accept writes, the policy file is read and stored again later.
+    the store doesn't accept writes, reading the policy file is tried again later.
 
     Args:
         asked: Set when somebody requests that the file be read.

@@ -67,7 +67,7 @@ FEWEST = 3
 Two machines that fail together are no sign of a common cause.
 """
 COUNTS_FOR = timedelta(minutes=20)
-"""The time for which the outcome of a probe run counts.
+"""The time for which the outcome of a probe run counts when failures are compared.
 
 With 10,000 machines, it takes 17 min until each of them has been probed once.
 """

@@ -50,7 +50,7 @@ class Part:
     counted_as: ClassVar[str] = "jobs_in_flight"
     """The key under which `/health` reports `in_flight`."""
     vital: ClassVar[bool] = True
-    """True if trouble in this part means that the whole bot is not well."""
+    """True if trouble in this part means that the whole bot is unhealthy."""
     waits_for_witnesses: ClassVar[bool] = False
     """True if the part must not start until this machine's clock has been compared with other clocks."""
 

@@ -241,9 +241,9 @@ class SelfCheck(Part):
 async def check_balances(deps: Deps, on_wrong: Callable[[int], None]) -> None:
     """Charge ledger rows that have not been charged yet, and correct balances with a wrong sum.
 
-    Sometimes, another transaction changes a rental first, and a change of the rental is rejected. Its ledger rows
-    are stored nevertheless, and a second transaction charges them. If the process dies between the two, the rows
-    haven't been charged.
+    A change of a rental is rejected if another transaction has changed the rental first. But the ledger rows of
+    the rejected change are stored, and a second transaction charges them. If the process dies between the two
+    transactions, the rows aren't charged.
 
     Balances are checked from the previous month onwards. Each wrong balance is logged and counted as a bug.
 

@@ -1,4 +1,4 @@
-"""The loop that searches offers for waitlist entries. It rents an offer, or notifies the entry's owner.
+"""The loop that searches for offers for waitlist entries, and rents an offer or notifies the entry's owner.
 
 Entries are handled in the order in which they began to wait. Entries with the same query share one search.
 """
@@ -254,14 +254,14 @@ async def _rent(
 ) -> bool:
     """Start to buy an offer for a waiting rental. Return whether the purchase was started.
 
-    It isn't started in these cases:
+    The purchase isn't started in these cases:
 
     - The rules don't allow it now. The owner is notified, once for each reason.
     - A budget was lowered after the rental had reserved its share, and is now too small. An approver is asked.
     - The rental no longer waits.
 
     Args:
-        offers: All offers that are still free. They are stored in the quote.
+        offers: All offers that haven't been rented yet. They are stored in the quote.
         owner_confirmed: True if Slack has just confirmed that the owner is still in the workspace, False if Slack
             didn't respond.
     """
@@ -312,7 +312,7 @@ async def _check_allowed(tx: Tx, deps: Deps, rental: Rental, after: Rental) -> t
     """Check that a waiting rental may be bought now. Return the budgets that need an approver's consent first.
 
     Rules and usage may have changed since the rental was put on the waitlist, and its owner may have lost the SSH
-    key or the rights that the rental needs. Raises Refused, Mistake or TooLate if it may not be bought.
+    key or the rights that the rental needs. Raises Refused, Mistake or TooLate if the rental may not be bought.
     """
     owner = await tx.people.get(rental.owner, EVER) or Person(id=rental.owner, name="")
     check_user(owner, deps.rules)
@@ -328,8 +328,8 @@ async def _check_allowed(tx: Tx, deps: Deps, rental: Rental, after: Rental) -> t
         raise Refused(say_passed(passed[0]))
     if rental.approved_by is None and over_limits(after.terms.price, terms.total, rules):
         raise Refused("This now needs approval.")
-    # A budget may be exceeded only because an approver allowed other rentals to exceed it. This rental reserved
-    # its share before that, so only budgets that were lowered since then count.
+    # Other rentals may have exceeded a budget with an approver's consent after this rental reserved its share.
+    # Ignore these budgets, and check only the budgets that were lowered since then.
     before = rental.waitlist_entry.budgets if rental.waitlist_entry is not None else None
     added = () if rental.approved_by is not None else await passed_by(tx, deps.rules, after, deps.clock.now())
     return tuple(demand for demand in passed if is_lowered(demand, before)) or added

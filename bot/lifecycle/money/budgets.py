@@ -247,10 +247,10 @@ def _of_row(
 
 
 async def live_charges(tx: Tx, rules: Rules, now: datetime, *, owner: str | None = None) -> list[Charge]:
-    """Return charges for the unbilled cost of running resources until `now`, which isn't in the ledger yet.
+    """Return charges for the cost of running resources until `now`.
 
-    If `owner` is given, only the charges of this person are returned. Other asyncio tasks can run while the
-    resources are read.
+    The part of the cost that is in the ledger already is left out. If `owner` is given, only the charges of this
+    person are returned. Other asyncio tasks can run while the resources are read.
     """
     filed = await tx.budgets.filed()
     found: list[Charge] = []
@@ -330,7 +330,7 @@ async def settle(
 
     Args:
         by: The person whose click changed the rental. They also get the budget alerts that the change triggers.
-        new_rental: True if the rental can't have any reservations yet.
+        new_rental: True if the rental is new, so that it has no reservations yet.
         within: True if the rental must stay within its budgets. If a budget has too little headroom, Stale is
             raised, because the caller based its decision on an older balance.
     """
@@ -392,7 +392,7 @@ async def _facts_of(tx: Tx, rental: Rental) -> RentalFacts:
     waits = False
     if rental.replaced_by is not None:
         other = await tx.rentals.get(rental.replaced_by)
-        # This rental notes its replacement before the replacement itself is stored, so `other` may be None.
+        # A rental can name its replacement before the replacement is stored, so `other` may be None.
         waits = other is None or not other.state.over
     if not rental.attempts:
         return RentalFacts(rental)
@@ -562,8 +562,8 @@ async def _balances(tx: Tx, owner: str, project: str, months: Iterable[Month]) -
 async def count_again(tx: Tx, rules: Rules, now: datetime) -> None:
     """Recalculate all budgets from the rentals and the ledger.
 
-    This includes the reservations and balances of every month, and the charges of all months that haven't been
-    filed. No alerts are sent, and alerts that were sent before count as sent.
+    This includes the reservations and balances of every month, and the charges of all months that aren't closed.
+    No alerts are sent. Alerts that were sent before aren't repeated later.
 
     Reads the whole database, so it is only used for a new database schema and for a new `billing.timezone`. Other
     tasks can run in the meantime.

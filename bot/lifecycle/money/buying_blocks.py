@@ -52,8 +52,7 @@ async def waits_for_slack(tx: Tx, deps: Deps, rental_id: str) -> bool:
     """Return whether a rental may not buy yet because its card hasn't been compared with Slack.
 
     The card is the message in Slack that shows the rental. Cards are compared each time the database has been
-    opened, because the database may be a backup. The owner may then have cancelled the request after the backup
-    was taken.
+    opened. If the database is a backup, the owner may have cancelled the request after the backup was taken.
     """
     card = await tx.messages.card(rental_id) if deps.just_opened else None
     return card is not None and card.uncompared

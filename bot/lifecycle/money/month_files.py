@@ -60,7 +60,7 @@ async def month_file(
 async def _rows(
     tx: Tx, rules: Rules, month: Month, charged: Iterable[Charge], running: Iterable[Charge]
 ) -> tuple[FileRow, ...]:
-    """Return the rows of these charges, oldest first."""
+    """Return the file's rows for these charges, oldest first."""
     marked = [*((charge, False) for charge in charged), *((charge, True) for charge in running)]
     machines = await tx.budgets.machines(month)
     names = await tx.people.names({charge.owner for charge, _ in marked})
@@ -133,8 +133,8 @@ async def _file(deps: StepDeps, month: Month, finance: Collection[str]) -> None:
     written = await asyncio.to_thread(file.written)
 
     async def decision(tx: Tx) -> None:
-        # This transaction has the spending lock. Nothing can be charged to the month before it ends, because
-        # charging takes the same lock.
+        # This transaction has the spending lock. Nothing can be charged to the month until the transaction ends,
+        # because charging takes the same lock.
         if not await is_complete(tx, deps.rules, deps.clock.now(), month) or file.complete is not None:
             return
         if await tx.budgets.charges_in(month) != [row.charge for row in file.rows]:

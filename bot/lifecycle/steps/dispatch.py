@@ -53,7 +53,7 @@ async def _wait(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
 async def _destroy(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
     """End the rental once every attempt is closed, which means that none of them can be billed any more.
 
-    Before this function is called, `resource_deletion` has already tried to delete what is left.
+    Before this function is called, `resource_deletion` has already tried to delete the remaining resources.
     """
     now, rental = deps.clock.now(), snapshot.rental
     if not all(attempt.closed for attempt in snapshot.attempts):
@@ -125,7 +125,7 @@ async def step(deps: StepDeps, snapshot: RentalSnapshot, write_due: WriteDue) ->
 def _add_approval_notice_if_due(snapshot: RentalSnapshot, now: datetime) -> RentalSnapshot:
     """Notify the owner of the approval if the machine isn't ready by `approval_notice_at`.
 
-    Before that time, make sure that the rental is due again then.
+    If it is too early for this, make sure that the rental is due again at that time.
     """
     at = snapshot.rental.approval_notice_at
     if at is None:

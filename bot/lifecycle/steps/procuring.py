@@ -126,7 +126,7 @@ def _blocks_next(attempt: Attempt) -> bool:
 def give_up(
     snapshot: RentalSnapshot, attempt: Attempt, why: Why, now: datetime, detail: str = ""
 ) -> RentalSnapshot:
-    """Mark an attempt for deletion. The next one begins once the deletion has been accepted."""
+    """Mark an attempt for deletion. The next attempt begins once the deletion has been accepted."""
     marked = changed(attempt, marked_by=Marker.STEP, why=why, detail=detail or attempt.detail)
     after = give_up_attempt(snapshot.rental, now)
     facts = AttemptFacts(vendor=attempt.vendor, rate=attempt.rate, why=why, detail=detail or None)
@@ -269,9 +269,10 @@ async def _usable(
 async def _buy_first(deps: StepDeps, snapshot: RentalSnapshot, offers: Sequence[Offer]) -> RentalSnapshot | None:
     """Buy the first offer that is allowed and hasn't been tried yet, using the current keys of the people.
 
-    If the owner has no key, the rental ends as failed. An offer may exceed the approved total only because
-    unresolved attempts are counted. The rental then waits for their lookups. Returns None if no offer is or can
-    become allowed.
+    If the owner has no key, the rental ends as failed. While it is unknown whether earlier attempts bought a
+    machine, their possible cost counts towards the approved total. If an offer is too expensive only for this
+    reason, the rental waits until lookups have resolved these attempts. Returns None if no offer is or can become
+    allowed.
     """
     rental = snapshot.rental
     async with deps.store.read() as tx:
@@ -339,8 +340,8 @@ async def _intend(
 
     async def check_first(tx: Tx) -> None:
         if snapshot.unresolved:
-            # When the owner clicked, the rental's own highest price was checked against the limit, but not the
-            # prices of unresolved attempts.
+            # When the owner clicked, the team's limit was checked with the rental's own highest price, but without
+            # the prices of unresolved attempts.
             await tx.rentals.lock_spending()
             usage = await tx.rentals.usage(snapshot.rental.owner, without=snapshot.rental.id)
             own = offer.rate + sum(attempt.rate for attempt in snapshot.unresolved)
@@ -437,8 +438,8 @@ def _answered(snapshot: RentalSnapshot, attempt: Attempt, answer: Procured, now:
 async def _fail(deps: StepDeps, snapshot: RentalSnapshot, why: Why, now: datetime) -> RentalSnapshot:
     """End the rental without a machine. A rental with a waitlist entry is put back on the waitlist instead.
 
-    If attempts are unresolved, the rental waits for their lookups first, because these attempts may have cost
-    something.
+    If it is unknown whether earlier attempts bought a machine, the rental first waits until lookups have shown
+    this.
     """
     waitlist_entry = snapshot.rental.waitlist_entry
     if waitlist_entry is not None:

@@ -34,7 +34,8 @@ async def provision(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
     attempt = snapshot.live
     now = deps.clock.now()
     if attempt is None or attempt.marked_for_deletion:
-        # The attempt's deletion was accepted, or the vendor took the machine away before it was ready.
+        # No attempt is live: the attempt's deletion was accepted, or the vendor took the machine away before it
+        # was ready.
         lost = snapshot.attempts[-1]
         if lost.marked_by is not Marker.OVERDUE:
             return give_up(snapshot, lost, Why.VENDOR_TOOK_IT, now)

@@ -39,7 +39,7 @@ GIVE_UP_AFTER = timedelta(minutes=2)
 async def find(deps: StepDeps, shared: SharedOffers, quote: Quote) -> None:
     """Find offers for a quote, store the answer for delivery, and end the claim on the quote.
 
-    If there are none, similar requests that have offers are looked for.
+    If there are no offers, look for similar requests that have offers.
     """
     if quote.rental_id is not None:
         await _answer(deps, changed(quote, due_at=None))
@@ -161,7 +161,7 @@ async def _rent_now(deps: StepDeps, quote: Quote) -> Quote:
     if proposal.over or needs_confirmation(proposal.terms) or quote.request.starts_at is not None:
         return shown
     async with deps.store.write() as tx:
-        # The quote stays due: if the process dies before the answer is stored, the next search stores it.
+        # Keep the quote due: if the process dies before the answer is stored, the next search stores the answer.
         await tx.quotes.save(changed(quote, due_at=quote.created_at))
         person = await tx.people.get(quote.owner, EVER)
         has_key = bool(await tx.people.keys(quote.owner))

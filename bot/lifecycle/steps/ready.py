@@ -215,7 +215,7 @@ async def _check(deps: StepDeps, snapshot: RentalSnapshot) -> tuple[RentalSnapsh
         snapshot = snapshot.altered(rate=rate)
     reachable = snapshot.reachable(attempt)
     if snapshot.rental.host is None and reachable is not None:
-        # An adopted machine, for example, may run before its vendor states an address.
+        # Some machines run before their vendor states an address. For adopted machines, this is common.
         snapshot = snapshot.altered(host=reachable.host, port=reachable.port)
     return snapshot, _planned(snapshot, attempt, now).at
 

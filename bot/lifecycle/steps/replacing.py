@@ -129,7 +129,7 @@ async def rent_replacement(tx: Tx, deps: Deps, quote: Quote) -> Rental | None:
             replaces=rental,
         )
         await _take_place(tx, deps, rental, new)
-        # The quote stays due: if the process dies before its answer is stored, the next search stores it.
+        # Keep the quote due: if the process dies before the answer is stored, the next search stores the answer.
         await tx.quotes.save(changed(quote, rental_id=new.id, due_at=quote.created_at))
         return new
     return None
