@@ -345,7 +345,7 @@ class KeysUnavailable(Outage):
 
 
 class MarketAway(Outage):
-    """The marketplace gave no usable answer. For a call that buys, the outcome is unknown.
+    """The marketplace gave no usable answer. If the call was a purchase, its outcome is unknown.
 
     Args:
         words: The message.

@@ -63,7 +63,8 @@ LATELY = timedelta(hours=3)
 def shared_query(request: Request) -> OfferQuery:
     """Return the query that the market receives for a waitlist entry.
 
-    It has no highest price, so that more entries can share a search. Prices are compared by the bot.
+    The query has no highest price, so that entries with different highest prices can share a search. The bot
+    compares the prices itself.
     """
     return changed(request.query, max_gpu_rate=None)
 

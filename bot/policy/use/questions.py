@@ -155,7 +155,7 @@ def _before_last_notice(lease: Lease, at: datetime, rules: Rules) -> datetime | 
 def after_asking(question: Question, use: Use | None, now: datetime) -> Question:
     """Record that the owner was asked about the current idle period at `now`.
 
-    The first question about an idle period starts a new count; later ones increment it.
+    The first question about an idle period starts a new count. Later questions increment the count.
     """
     asked = asked_about(question, use)
     if asked is None or asked.first_at is None:

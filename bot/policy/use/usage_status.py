@@ -116,7 +116,7 @@ def highest_readings(samples: Iterable[Sample]) -> tuple[GpuUse, ...]:
 def most_connections(samples: Iterable[Sample], *, since: datetime) -> int:
     """Return the highest number of connections that were open at the same time after `since`.
 
-    A connection only counts if two probe runs have seen it that are more than 120 seconds apart.
+    A connection only counts if it was seen by two probe runs that were more than 120 seconds apart.
 
     Args:
         samples: Oldest first. They may begin before `since`.
@@ -135,7 +135,7 @@ def most_connections(samples: Iterable[Sample], *, since: datetime) -> int:
 def open_connections(samples: Sequence[Sample]) -> tuple[int, int]:
     """Count the connections in the newest report: those older than 120 seconds, and the newer ones.
 
-    The newer ones may be internet scanners.
+    The newer connections may come from internet scanners.
 
     Args:
         samples: Oldest first.
