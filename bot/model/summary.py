@@ -376,7 +376,7 @@ class WaitPreview(Proposal):
 
 
 class DearerRent(OfferChoice):
-    """An offer that is more expensive than a queued rental's owner allowed, and the terms for renting it."""
+    """An offer above the price that the owner of a queued rental allowed, and the terms for renting it."""
 
     rental: Rental
 

@@ -44,7 +44,7 @@ SAY_BEFORE_START = timedelta(minutes=2)
 LONGEST_PAUSE = timedelta(minutes=10)
 """The longest time between two queries to the market while nothing fits, unless `waiting.every` is longer."""
 SOLD_OUT_FOR = timedelta(minutes=5)
-"""After an attempt failed at a place, the same waitlist entry doesn't try that place again for this time.
+"""The time after a failed attempt during which its waitlist entry doesn't try the same place again.
 
 The market may list an offer for a while after it has been sold.
 """

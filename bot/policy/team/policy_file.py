@@ -236,7 +236,8 @@ def read_setups(paths: Any, read: ScriptReader) -> tuple[dict[str, str], dict[tu
         read: Returns the text of the script with a path.
 
     Returns:
-        The text of each script by its name, and each mistake by its path of keys in the policy file.
+        The text of each script, by its name. Each mistake, by the keys that lead to the wrong value in the policy
+        file.
     """
     if paths is None:
         return {}, {}
