@@ -1,6 +1,7 @@
 """Measures the baselines of `polls_per_cpu_second`.
 
-These are the status polls per CPU second of the peer, and of a loop that only calls the bot's market client.
+These are the status polls per CPU second of the peer (`bench.peer`), and of a loop that only calls the bot's
+market client.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ class Baselines(NamedTuple):
 
 
 async def measure(size: Size, folder: Path) -> Baselines:
-    """Measure both baselines, with `size.provisioning` rentals in provisioning and two others."""
+    """Measure both baselines with `size.provisioning` rentals in provisioning, one probed rental and one ready rental."""
     async with open_world(folder, "cpu", speed=size.poll_speed) as world:
         owners, channel = await invite(world, min(OWNERS, size.provisioning))
         crowd = await gather(world, owners, channel)
@@ -62,7 +63,8 @@ async def _peer(size: Size, crowd: Crowd, counts: Counts, channel: str) -> float
     start = await world.sandbox.now() + timedelta(seconds=size.lead_seconds * size.poll_speed)
     await crowd.write_for_peer(counts, start)
     async with running(world, PEER, world.settings(channel), connections=PEER_CONNECTIONS) as peer:
-        # Skip the first round of polls, as for the bot. After it, every connection is open.
+        # Skip the first round of polls, during which the peer opens its connections. It is skipped for the bot,
+        # too.
         left = (start + SPREAD - await world.sandbox.now()).total_seconds() / size.poll_speed
         await wait(max(left, 0.0))
         since, before = await world.sandbox.now(), peer.cpu_seconds()

@@ -1,7 +1,7 @@
 """Creates thousands of live rentals.
 
 Only one rental of each kind is bought and written through the bot's store. The others are copies of its rows, and
-of its machine in the sandbox. The same rentals can also be written to the peer's file.
+of its machine in the sandbox. The same rentals can also be written to the file of the peer (`bench.peer`).
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from bot.policy.use.probe_times import CHECK_EVERY, PROBE_EVERY
 from sandbox.compute.market import copy_id
 
 TABLES = ("quotes", "rentals", "attempts", "resources", "events", "messages", "visits")
-"""The tables, in an order in which each row is written after the rows to which it refers."""
+"""The tables, ordered so that each row is written after the rows that it refers to."""
 _ID = "\"{}\" || printf('%05d', number)"
 """The SQL expression for the id of a copied rental or quote (a saved search with its offers).
 

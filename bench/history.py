@@ -30,7 +30,7 @@ from store.db import Database
 from store.tables import metadata
 
 ORIGINALS = ("quotes", "rentals", "attempts", "resources", "ledger", "charges", "events", "messages")
-"""The tables, in an order in which each row is written after the rows to which it refers."""
+"""The tables, ordered so that each row is written after the rows that it refers to."""
 COPY_NAMES = frozenset({"quote_id", "rental_id", "resource_id", "offer_id", "resource_name"})
 """The columns in which each copy needs its own value, in addition to the `id` of quotes and rentals."""
 GENERATED = frozenset({"id", "event_id"})

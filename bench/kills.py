@@ -1,4 +1,4 @@
-"""Measures the damage after a SIGKILL, for the bot and for the peer.
+"""Measures the damage after a SIGKILL, for the bot and for its baseline, the simple bot of `bench.peer`.
 
 People rent machines; the app is killed while purchases are in progress, and started again. An hour of sandbox time
 later, the app must be watching every machine that is billed, and no machine may be billed past its end.
@@ -70,7 +70,8 @@ async def _lose(size: Size, folder: Path, name: str, program: Sequence[str], con
     async with open_world(folder, f"kills-{name}", speed=0) as world:
         owners, channel = await invite(world, size.rents)
         crowd = await gather(world, owners, channel)
-        counts = Counts.of(size.killed_live, most_probed=1)  # probe runs would fall behind while the clock jumps
+        # With more probed machines, the probe runs couldn't keep up with the jumps of the clock.
+        counts = Counts.of(size.killed_live, most_probed=1)
         await crowd.grow(counts)
         start = await world.sandbox.now() + timedelta(seconds=size.lead_seconds)
         await crowd.write(counts)
@@ -90,7 +91,8 @@ async def _lose(size: Size, folder: Path, name: str, program: Sequence[str], con
             await app.kill()
             late = await renting
             sent = await world.sandbox.compute.traffic(endpoint="procure_offer")
-        await wait(size.procure_seconds)  # the vendor completes purchases that were in progress
+        # Let the vendor complete the purchases that were in progress when the app was killed.
+        await wait(size.procure_seconds)
         await world.sandbox.remove_faults()
         restarted = (await world.sandbox.account()).resources
         # Stop the clock, so that all work of a step is done before the next step begins.

@@ -1,9 +1,10 @@
 """Measures how late status polls are with up to 10,000 live rentals, and how soon an app polls again after a kill.
 
-Both the bot and the peer are measured. They run one after the other, and poll the same offers of one sandbox,
-starting at the same planned times. The lateness of a poll is the time from its planned time until its request in
-the sandbox's traffic log. The bot's planned times are read from its database; the peer's follow from its fixed
-interval. A poll that is missing at the end of a run counts with its lateness at that time.
+Both the bot and the peer (`bench.peer`) are measured. They run one after the other, and poll the same offers of
+one sandbox, starting at the same planned times. The lateness of a poll is the time from its planned time until its
+request in the sandbox's traffic log. The bot's planned times are read from its database. The peer polls at a fixed
+interval, from which its planned times follow. If a poll is still missing at the end of a run, its lateness at that
+time counts.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Measures how long the sandbox's page takes to show a message of the bot. The baseline is a bare WebSocket."""
+"""Measures how long the sandbox's page takes to show a message of the bot.
+
+The baseline is a round trip over a WebSocket in the same browser, without the page.
+"""
 
 from __future__ import annotations
 
@@ -50,8 +53,7 @@ ROUND_TRIPS = """async ([url, count]) => {
 async def measure(size: Size) -> Figure:
     """Measure `page_effect_p95`: the milliseconds from editing a message until the browser draws it.
 
-    The baseline is a round trip over a bare WebSocket. Both are 95th percentiles. Raises Unusable if Chromium
-    isn't installed.
+    The value and the baseline are 95th percentiles. Raises Unusable if Chromium isn't installed.
     """
     chromium = find("chromium")
     if chromium is None:
@@ -71,7 +73,9 @@ async def measure(size: Size) -> Figure:
             tab = await browser.new_page()
             await tab.goto(f"{url}/#/{ANA}/{TRAINING}")
             took = await _edits(slack, tab, size.edits)
-            other = await browser.new_page()  # the content security policy of the page forbids other connections
+            # The sandbox's page can't open this WebSocket, because its content security policy forbids other
+            # servers.
+            other = await browser.new_page()
             trips = await other.evaluate(ROUND_TRIPS, [f"ws://127.0.0.1:{bare.port}/", size.edits])
             await browser.close()
     finally:

@@ -1,8 +1,8 @@
 """The peer: the bot that a careful team would write in a few hundred lines. It serves as a baseline for gpubot.
 
 The peer uses Bolt, plain httpx, one task per rental, and a dict that is read from a JSON file at the start and
-written to it at each change. It stores each purchase before it makes the purchase, looks up the outcome of unclear
-calls, and polls again after each error. `LACKS` describes the features that it doesn't have.
+written to it at each change. It stores each purchase before it makes the purchase. If a call fails, it looks up
+the outcome or polls again. `LACKS` describes the features that it doesn't have.
 
 Run it with `python -m bench.peer FILE [--no-limits]` in the bot's environment, with the tokens and URLs of Slack
 and Compute Clear, and GPUBOT_CLOCK_URL.
@@ -124,7 +124,8 @@ class Peer:
         self.rentals = {name: Rental(**values) for name, values in stored.get("rentals", {}).items()}
         self.tasks: set[Task[None]] = set()
         for name, rental in self.rentals.items():
-            if rental.due < time.now():  # missed while the peer was down: spread these polls over time
+            # Spread the polls that were missed while the peer was down. Otherwise, all of them would come at once.
+            if rental.due < time.now():
                 rental.due = time.now() + random.random() * self._every(rental)  # noqa: S311 - no secret
             self.watch(name)
 
@@ -203,7 +204,11 @@ class Peer:
             await self._end(name, rental, "was taken back by its vendor")
 
     async def _end(self, name: str, rental: Rental, why: str) -> None:
-        """End a rental, and delete its machines. A failed purchase may nevertheless have bought a machine."""
+        """Mark a rental for deletion, and notify its owner. The rental's task then deletes its machines.
+
+        This includes rentals whose purchase failed, because a failed purchase may nevertheless have bought a
+        machine.
+        """
         rental.state = "deleting"
         await self._save_and_notify(name, rental, f"`{name}` {why}. It is deleted.")
 
@@ -223,7 +228,7 @@ class Peer:
         return bool(answer.get("status", "deleted") == "deleted")
 
     async def _call(self, method: str, path: str, **options: Any) -> dict[str, Any]:
-        """Call the marketplace, and return the response. Empty if the object is unknown or already deleted."""
+        """Call the marketplace, and return the response. Empty if the offer or resource is unknown or deleted."""
         answer = await self.market.request(method, path, **options)
         if answer.status_code in {404, 409}:
             return {}
@@ -307,7 +312,8 @@ class Peer:
         self.rentals[name] = rental
         self.save()
         body = {"offer_id": offer_id, "ssh_public_key": self.keys[person], "resource_name": f"peer-{name}"}
-        with suppress(*_EXPECTED):  # the rental is polled in any case, which shows the outcome of the purchase
+        # If the call fails, the next poll of the rental still shows whether the offer was bought.
+        with suppress(*_EXPECTED):
             await self._call("POST", "/procure_offer", json=body, timeout=PROCURE_TIMEOUT)
             rental.state = "provisioning"
         rental.due = self.time.now() + POLL

@@ -43,7 +43,7 @@ DUE = """
 """
 ANSWERED = "select count(distinct rental_id) from samples where missed is null"
 PROBE_RUNS_PER_SECOND = 5
-"""The number of probe runs per wall-clock second that the bot must reach at least. It normally makes 10."""
+"""The minimum number of probe runs per wall-clock second. The bot normally makes 10."""
 
 Times = Mapping[str, Sequence[datetime]]
 """Times by offer id, in ascending order."""
@@ -142,7 +142,10 @@ async def polled_since(world: World, since: datetime) -> Times:
 
 
 def late_by(due: Times, polled: Times) -> list[float]:
-    """Return the lateness of each poll in seconds. Its due time is the latest one before the poll."""
+    """Return the lateness of each poll in seconds.
+
+    The due time of a poll is the latest due time before the poll.
+    """
     late = []
     for offer_id, moments in polled.items():
         known = due.get(offer_id, ())

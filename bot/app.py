@@ -70,18 +70,18 @@ from store.migrations import HEAD
 log = structlog.get_logger("gpubot")
 
 SANDBOX_CLAIM_SECONDS = 4.0
-"""The duration of claims in a sandbox, in seconds (wall clock).
+"""The time in seconds (wall clock) for which a process in a sandbox reserves (claims) a row to work on.
 
-It is short because the sandbox stops its clock after a bot was killed, until the claims of that process have
-expired.
+The time is short because the sandbox has to wait for it. After a bot was killed, the sandbox stops its clock until
+all rows that the bot had claimed are free again.
 """
 SWEEP_AGAIN = timedelta(seconds=10)
-"""The time after which a failed first sweep is retried.
+"""The time after which the first sweep (the comparison of the account with the store) is retried if it failed.
 
-It is short because nothing is bought until the first sweep has succeeded.
+The time is short because the bot buys nothing before the first sweep has succeeded.
 """
 FIRST_ANSWERS = 5.0
-"""The maximum time in seconds (wall clock) to wait after the start for Compute Clear and Slack to answer once."""
+"""The maximum time in seconds (wall clock) to wait for the first answers of Compute Clear and Slack."""
 SLACK_TIMEOUT = aiohttp.ClientTimeout(total=30)
 DRAIN_HANDLERS = 3.5
 """The time in seconds (wall clock) that listeners have to finish when the process stops.
@@ -98,7 +98,7 @@ class Bot:
     deps: Deps
     """The dependencies of actions that people request.
 
-    Their database writes take precedence over the writes of steps and delivery.
+    Database writes of these actions take precedence over the writes of steps and delivery.
     """
     store: Database
     witnesses: Witnesses
@@ -114,7 +114,7 @@ class Bot:
     parts: Sequence[Part]
     """Everything that runs until the process stops, in the order in which it is stopped.
 
-    Delivery isn't listed, because one of these parts runs it as a job.
+    Delivery isn't listed, because it is a job, and the part that runs all jobs is listed.
     """
 
 
@@ -165,7 +165,7 @@ async def build(
 
     Args:
         settings: The settings.
-        read_policy_again: When set, the policy file is read again.
+        read_policy_again: An event. Whenever it is set, the policy file is read again.
         retry_refused: The time in seconds (wall clock) until Slack is called again after it refused a token.
 
     Raises:

@@ -34,7 +34,7 @@ class Clock(Protocol):
 
     @property
     def revision(self) -> int:
-        """The number of times that bot time was moved or its speed was changed, as far as this clock knows."""
+        """The number of changes of bot time or its speed, as far as this clock has noticed them."""
 
     @property
     def speed(self) -> float:
@@ -132,8 +132,8 @@ class MovedClock(SystemClock):
     def put(self, moment: datetime, *, speed: float | None = None, revision: int | None = None) -> None:
         """Move bot time forward to `moment`. If `moment` is in the past, bot time isn't changed.
 
-        Every sleeping task then wakes up and checks the time again. If `speed` or `revision` is given, it is set
-        as well.
+        Every sleeping task wakes up and checks the time again. If `speed` or `revision` is given, it is set as
+        well.
         """
         self._base = max(moment, self.now())
         self._set_at = time.monotonic()
@@ -161,8 +161,8 @@ class MovedClock(SystemClock):
 class CorrectedClock:
     """Wraps a clock that is fast by `ahead`, and shows the correct time.
 
-    Only the time of day is corrected. `monotonic` and the lengths of sleeps and pauses are those of the wrapped
-    clock.
+    Only the time of day is corrected. The wrapped clock is still used for `monotonic` and for the lengths of
+    sleeps and pauses.
     """
 
     def __init__(self, uncorrected: Clock) -> None:

@@ -23,10 +23,10 @@ class Part(TypedDict):
     error: str
     """The name of the exception's class, followed by that of its error number, if any: `OSError ENOSPC`."""
     how: str
-    """The relation of this exception to the one that it led to.
+    """The role of this exception in the chain.
 
-    It is `raised` for the exception that was raised, and `cause`, `context` or `member` (of a group) for the
-    others.
+    `raised` is the exception that was raised in the end. `cause`, `context` and `member` (of a group) are
+    exceptions that led to it.
     """
     where: list[str]
     """The frames as `file:line function`, outermost first."""
@@ -35,8 +35,8 @@ class Part(TypedDict):
 def parts_of(error: BaseException) -> list[Part]:
     """Return the exception, followed by its cause or context and, if it is a group, its members.
 
-    Causes and members can have causes and members themselves, which follow each of them. At most MOST_EXCEPTIONS
-    are returned.
+    The list is recursive: if a cause or a member has causes or members of its own, they are listed directly after
+    it. At most MOST_EXCEPTIONS are returned.
     """
     parts: list[Part] = []
     seen: set[int] = set()

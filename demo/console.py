@@ -233,7 +233,7 @@ async def play_along(say: Callable[[str], None], policy: Path | None = None) -> 
                     addresses.page, session, health=bot.health, help=HELP_OF_BOT, key=laptop.public_key
                 )
                 if not os.isatty(0):
-                    # A terminal already shows what is typed. Other inputs don't, so print the actions.
+                    # A terminal shows what people type. If the lines come from a pipe or a file, print them.
                     play.on_action = console.printer.action
                 console.say_help()
                 say(_key(laptop))
@@ -348,7 +348,8 @@ def _read_input(loop: asyncio.AbstractEventLoop, lines: asyncio.Queue[str | None
     terminal non-blocking. This would affect output too, and programs that later run in the same terminal.
     """
     rest = b""
-    with suppress(OSError, RuntimeError):  # there is no input, or the loop has ended in the meantime
+    # The process may have no standard input, and the event loop may end in the meantime.
+    with suppress(OSError, RuntimeError):
         while chunk := os.read(0, 4096):
             *whole, rest = (rest + chunk).split(b"\n")
             for line in whole:

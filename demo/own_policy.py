@@ -63,7 +63,8 @@ async def add_cast(rules: Rules, sandbox: SandboxClient) -> Cast:
     """
     casting = _Casting(rules, sandbox, await sandbox.slack.get("workspace"))
     named = named_in(rules)
-    for kind in ("UW", "S", "CG"):  # people first, because groups need members; channels last, because all join
+    # Add people first, because groups need members. Add channels last, because all additional members join them.
+    for kind in ("UW", "S", "CG"):
         for one, keys in named.items():
             if one[0] in kind and one not in casting.shown:
                 await casting.add(one, keys)

@@ -28,7 +28,7 @@ STOP_SECONDS = 30.0
 PORTS = range(20_000, 30_000)
 """The ports from which free ones are chosen.
 
-They are below the range from which Linux assigns ports to programs that don't name one
+They are below the range from which Linux assigns ports to programs that don't choose a port themselves
 (net.ipv4.ip_local_port_range, which begins at 32768).
 """
 DATABASE = "gpubot.sqlite"
@@ -160,7 +160,8 @@ def http_mode(addresses: Addresses, address: str) -> dict[str, str]:
         "GPUBOT_SLACK_MODE": SlackMode.HTTP,
         "SLACK_SIGNING_SECRET": addresses.signing_secret,
         "GPUBOT_SLACK_HTTP": address,
-        "GPUBOT_SLACK_HANDOVER": "0",  # no load balancer has to notice that the bot stops
+        # The bot can stop immediately, because there is no load balancer that has to notice this first.
+        "GPUBOT_SLACK_HANDOVER": "0",
     }
 
 

@@ -259,7 +259,7 @@ async def _find_an_unmanaged_machine(play: Play, narrate: Narrate) -> None:
 
 
 async def _stop_working(play: Play, narrate: Narrate) -> None:
-    """Wait until Cleo's machine has been idle for a while. The bot asks her about it, and she still needs it."""
+    """Wait until Cleo's machine has been idle for a while. The bot asks her about it, and she keeps it."""
     narrate(
         "Cleo's sweep takes 10 min, and nobody is logged in. gpubot looks at the machine every 2 min. After\n"
         "30 min without work it asks her, since $18.40/h buy nothing. Only people and ends destroy a machine."

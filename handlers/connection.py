@@ -106,8 +106,8 @@ class Receiver(Protocol):
     def many_slow(self) -> bool:
         """Return whether, in the last five minutes, many requests arrived too slowly to be answered.
 
-        This is the case if there were at least FEW_SLOW such requests, and fewer requests than that were answered.
-        Always False in Socket Mode.
+        This is the case if there were at least FEW_SLOW such requests, and if they outnumber the answered
+        requests. Always False in Socket Mode.
         """
 
     def use_secret(self, secret: str) -> None:
@@ -361,7 +361,7 @@ class Connection(Part):
         try:
             self.use_tokens(self.read_tokens())
         except (GpubotError, OSError, ValueError) as error:
-            # Somebody may be writing a new token into the file at this moment, so that it is incomplete. The
+            # Somebody may be writing a new token into the file at this moment, so it may be incomplete. The
             # tokens are read again before the next attempt to connect.
             log.warning("slack.tokens_not_read", error=type(error).__name__)
 

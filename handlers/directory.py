@@ -225,7 +225,7 @@ class People:
     async def members(self, group: str) -> frozenset[str] | None:
         """Return the members of a user group, or None if Slack or the store doesn't answer within LOOKUP_TIMEOUT.
 
-        Empty if Slack answers that the group doesn't exist or that the bot may not see it. Never raises.
+        Empty if, according to Slack, the group doesn't exist or the bot may not see it. Never raises.
         """
         try:
             async with asyncio.timeout(self._lookup_timeout):

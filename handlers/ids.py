@@ -303,8 +303,8 @@ class EndValue(Value):
 class ExtendValue(Value):
     """A rental, the time to add to its lease, and the end that the reader saw.
 
-    For example `k7mq2:2:1763982000` (2 hours) or `k7mq2:5400s:1763982000`. A second click doesn't extend the lease
-    again, because the end is then no longer the one that the person saw.
+    For example `k7mq2:2:1763982000` for 2 hours, or `k7mq2:5400s:1763982000`. A second click doesn't extend the
+    lease again, because the end is then no longer the one that the person saw.
     """
 
     SHAPE: ClassVar[str] = f"{_group('rental_id')}:{_group('by', f'{_HOURS}|{_SECONDS}')}:{_group('shown_end')}"
@@ -452,10 +452,10 @@ class ActionId(Generic[V]):
 
 
 class Action:
-    """All actions of buttons. Tests check that each has a button in some message or modal, and a handler.
+    """All actions of buttons. Tests check that each action has a handler, and a button in some message or modal.
 
-    CHANGE changes a search, and CHANGE_RENTAL a request that waits for approval. With ACCEPT, an owner agrees to a
-    price outside the approved terms. With ACKNOWLEDGED, somebody takes responsibility for a machine that the
+    CHANGE changes a search. CHANGE_RENTAL changes a request that waits for approval. With ACCEPT, an owner agrees
+    to a price outside the approved terms. With ACKNOWLEDGED, somebody takes responsibility for a machine that the
     vendor fails to delete.
     """
 
@@ -549,7 +549,7 @@ class CallbackId(Generic[V]):
 
 
 class Callback:
-    """All modals. Tests check that each is opened somewhere, and has a handler."""
+    """All modals. Tests check that each modal has a handler, and is opened somewhere."""
 
     KEY = CallbackId("key", NoValue)
     GITHUB_NAME = CallbackId("github_name", NoValue)

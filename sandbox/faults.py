@@ -293,7 +293,9 @@ class Faults:
     def _acted(self, task: asyncio.Task[web.StreamResponse]) -> None:
         self._acting.discard(task)
         if not task.cancelled():
-            task.exception()  # if the client has disconnected, asyncio would log the exception as never retrieved
+            # If the client has disconnected, nobody awaits the task. asyncio would then log that its exception was
+            # never retrieved.
+            task.exception()
 
     def _count(self, fault: Fault) -> None:
         fault.hits += 1

@@ -111,7 +111,8 @@ class GithubSandbox:
 async def _in_chunks(request: web.Request, user: User, more: AsyncIterator[bytes]) -> web.StreamResponse:
     """Respond with the user's keys and then `more`, in chunks, so that no header announces the size."""
     response = web.StreamResponse(headers={"Content-Type": "text/plain; charset=utf-8"})
-    with suppress(ConnectionError):  # the client may disconnect once it has read or waited too much
+    # The client may disconnect when the response gets too long or takes too long.
+    with suppress(ConnectionError):
         await response.prepare(request)
         await response.write(user.text().encode())
         async for chunk in more:

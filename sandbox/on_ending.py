@@ -21,9 +21,9 @@ class OnEnding:
     status: int = 0
     """Its exit status."""
     refused: str | None = None
-    """The reason why the script isn't started, as in the probe's report: `not_executable`, for example.
+    """The reason why the script isn't started, such as `not_executable`, in the format of the probe's report.
 
-    None if it can be started.
+    None if the script can be started.
     """
 
 

@@ -31,7 +31,8 @@ class Served:
     async def stop(self) -> None:
         """Stop listening and close every connection, even those whose handler would wait forever."""
         await self.runner.cleanup()
-        await real_sleep(0)  # give the handlers that were just cancelled a chance to finish
+        # Let the handlers that were just cancelled finish.
+        await real_sleep(0)
 
 
 async def serve(app: web.Application, port: int = 0) -> Served:
@@ -109,7 +110,8 @@ async def control_call(
         raise refusal(405, f"{request.path} takes {allowed}, not {request.method}") from None
     except web.HTTPNotFound:
         if request.match_info.http_exception is None:
-            raise  # the handler's own 404: the call is known, but the thing that it names isn't
+            # The handler itself responded with 404: the call exists, but the object that it names doesn't.
+            raise
         raise refusal(404, f"no control call {request.method} {request.path}") from None
 
 

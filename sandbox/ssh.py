@@ -85,10 +85,12 @@ class SshHost:
 
     async def stop(self) -> None:
         """Stop listening and abort every connection, as if the machine were switched off."""
-        await real_sleep(0)  # let each task start: a task that never ran couldn't close its socket
+        # Let each task start. If a task is cancelled before it has run, it can't close its socket.
+        await real_sleep(0)
         for task in list(self._tasks):
             task.cancel()
-        await real_sleep(0)  # let the tasks finish before their sockets are closed
+        # Let the tasks finish before their sockets are closed.
+        await real_sleep(0)
         if self._listener is not None:
             self._listener.close()
             self._listener = None
@@ -96,7 +98,8 @@ class SshHost:
             connection.abort()
         for writer in list(self._silent_connections):
             writer.transport.abort()
-        await real_sleep(0)  # let the aborted connections finish
+        # Let the aborted connections finish.
+        await real_sleep(0)
 
     def change_host_keys(self, host_keys: Sequence[asyncssh.SSHKey]) -> None:
         """Present these host keys to every new connection."""
@@ -111,7 +114,8 @@ class SshHost:
         while True:
             try:
                 client, _ = await asyncio.get_running_loop().sock_accept(listener)
-            except OSError:  # too many open files, or the client has disconnected: keep listening
+            except OSError:
+                # There are too many open files, or the client has disconnected. Keep listening.
                 await real_sleep(ACCEPT_AGAIN_SECONDS)
                 continue
             silent = self._silent or self._info().use.at(self._clock.now()).fault is Fault.SILENT
@@ -133,7 +137,8 @@ class SshHost:
         except (OSError, asyncssh.Error):
             client.close()
         except asyncio.CancelledError:
-            client.close()  # asyncssh leaves the socket open if it is cancelled while it prepares the options
+            # asyncssh doesn't close the socket if it is cancelled while it prepares its options.
+            client.close()
             raise
 
     async def _stay_silent(self, client: socket.socket) -> None:
@@ -156,7 +161,8 @@ class SshHost:
         connection = cast(asyncssh.SSHServerConnection, process.channel.get_connection())
         own = self._connections.get(connection)
         if own is None:
-            return  # the client has disconnected in the meantime
+            # The client has disconnected in the meantime.
+            return
         shell = Shell(self._info, self._clock, own, [peer for peer in self._peers() if peer != own[0]])
         forced = cast(list[str] | None, connection.get_key_option(_FORCED))
         if forced is not None:

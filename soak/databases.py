@@ -63,7 +63,8 @@ class Sqlite:
             other.execute("BEGIN IMMEDIATE")
             await SystemClock().pause(seconds)
         except sqlite3.OperationalError:
-            return  # the bot holds the lock at this moment, or hasn't created its tables yet
+            # The bot holds the lock at this moment, or hasn't created its tables yet.
+            return
         finally:
             other.close()
 

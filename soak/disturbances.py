@@ -195,8 +195,8 @@ def _slack(rng: random.Random, after: float) -> Disturbance:
         )
     )
     if fault["endpoint"] == "response_url" and fault["kind"] == "garbage":
-        # The status alone tells an app whether a response_url accepted its answer, so a request that is answered
-        # with 200 must have taken effect.
+        # An app knows only from the HTTP status whether a response_url accepted its response. So if the sandbox
+        # returns 200, the response must have taken effect.
         fault["acts"] = True
     return Disturbance(after, System.SLACK, f"{fault['endpoint']} {fault['kind']}", "faults", fault)
 

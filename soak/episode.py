@@ -161,7 +161,7 @@ async def _round(world: World, each: Round, outcome: Outcome) -> None:
             if each.recovers:
                 await world.end_disturbances()
             await _start_again(world, each.kill, outcome)
-        # The actions that still run end soon, because the sandbox's Slack reports an error if it gets no
+        # Actions that are still in progress end soon, because the sandbox's Slack reports an error if it gets no
         # acknowledgement within 3 s.
         await asyncio.gather(*tasks)
     finally:

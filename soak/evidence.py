@@ -29,7 +29,10 @@ CARD = re.compile(
     r"(?: \(spot\))? for (?P<owner>\w+)(?: with (?P<teammates>[\w ,]+?))?(?: at up to \S+)?\.(?:\s(?P<rest>.*))?$",
     re.DOTALL,
 )
-"""Matches a card. The first line names the machine, the rental and the people; `rest` is everything below."""
+"""Matches a card, which is the message that shows a rental's current state.
+
+The first line of a card names the machine, the rental and the people; `rest` is everything below.
+"""
 MACHINE_NAME = re.compile(rf"^gpubot-(?P<id>{RENTAL_ID})-(?P<n>\d+)(?:-[uw][a-z0-9]+)?$")
 
 
@@ -63,7 +66,7 @@ class Jump:
     excused: bool
     """True if the bot couldn't do what was due.
 
-    It was down, it hadn't caught up with an earlier jump, or the market failed.
+    The reason is that it was down, that it hadn't caught up with an earlier jump, or that the market failed.
     """
 
 

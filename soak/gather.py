@@ -107,9 +107,10 @@ async def _probe_runs(world: World, account: Account) -> dict[str, int]:
 
 
 def _became(messages: tuple[SeenMessage, ...]) -> dict[str, str]:
-    """Return the rental that each adopted machine became, as the admin read it.
+    """Return the rental that each machine became when the admin assigned it to an owner.
 
-    The keys are the names of machines, or the rental IDs that these names contained.
+    The rentals are read from the bot's messages to the admin. The keys are the names of the machines, or the
+    rental IDs that these names contained.
     """
     given = {found["name"]: found["id"] for message in messages for found in _BECAME.finditer(message.text)}
     return given | {found["id"]: found["new"] for message in messages for found in _AS.finditer(message.text)}

@@ -47,7 +47,7 @@ class Kill:
     graceful: bool
     """True if the process gets SIGTERM, False if it gets SIGKILL."""
     held: str | None
-    """The endpoint whose next request is held, so that the process is killed in the middle of it.
+    """The endpoint whose next request is held, so that the process is killed in the middle of this request.
 
     None if the process is killed at a random moment instead.
     """

@@ -366,7 +366,7 @@ def _is_idle(health: dict[str, Any], revision: int) -> bool:
 
 
 async def _join(sandbox: SandboxClient, user: str) -> None:
-    """Bring a person back who left the sandbox's workspace, and add them to the channels."""
+    """Reactivate a person who had left the sandbox's workspace, and add them to the channels."""
     await sandbox.slack.patch(f"people/{user}", {"deleted": False})
     channels: list[Json] = (await sandbox.slack.get("workspace"))["channels"]
     for channel in channels:

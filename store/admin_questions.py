@@ -45,7 +45,7 @@ class AdminQuestions(Rows):
         return await self._all(AdminQuestion, _NOT_OVER)
 
     async def purchases(self) -> list[AdminQuestion]:
-        """Return the questions from `not_over` that are about unmanaged machines. Each covers one purchase."""
+        """Return the questions from `not_over` that are about unmanaged machines, one for each purchase."""
         return [question for question in await self.not_over() if isinstance(question.about, Purchase)]
 
     async def parts(self, question_id: str) -> list[AdminQuestion]:

@@ -171,8 +171,8 @@ class Attempts(Rows):
     async def note_read(self, read_again: Collection[Resource]) -> None:
         """Store the `read_at` time of resources that the market has reported again without any change.
 
-        If a resource has been stored as terminated in the meantime, the more recent of both reports counts, so the
-        resource may become alive again. The rental's version doesn't change; only Home tabs are updated.
+        If a resource has been stored as terminated in the meantime, the more recent report counts, so the resource
+        may become alive again. The rental's version doesn't change; only Home tabs are updated.
         """
         if not read_again:
             return
@@ -291,11 +291,11 @@ class Attempts(Rows):
 
 _PROGRESS = {AttemptState.INTENDED: 0, AttemptState.UNKNOWN: 1}
 _ANSWERED = 2
-"""The progress of an attempt in any state that isn't in `_PROGRESS`. In these states, the market has answered."""
+"""The progress of an attempt whose purchase the market has answered: every state that isn't in `_PROGRESS`."""
 
 
 def merge_attempt(stored: Attempt, reported: Attempt) -> Attempt:
-    """Return the reported attempt, with the stored values wherever the report would undo them."""
+    """Return the reported attempt, but keep stored values that are newer than the reported ones."""
     older = _PROGRESS.get(reported.state, _ANSWERED) < _PROGRESS.get(stored.state, _ANSWERED)
     return changed(
         reported,

@@ -24,7 +24,10 @@ _b, _c, _h = balances.c, charges.c, reservations.c
 
 _ALL = select(balances).where(_b.month >= bindparam("since"))
 _OF_SCOPES = select_by(_b.month).where(tuple_(_b.kind, _b.name).in_(bindparam("scopes", expanding=True)))
-"""Selects a month's balances of the given scopes only, because each person has a balance in every month."""
+"""Selects the balances of a month for the given scopes.
+
+A query for all balances of the month would be slow, because every person has one.
+"""
 _TEAM = select(balances).where(_b.kind == ScopeKind.TEAM).order_by(_b.month)
 _RESERVED = (
     select(_h.month, _h.owner, _h.project, func.sum(_h.amount).label("amount"))
@@ -78,8 +81,8 @@ _BILLING_BEFORE = select(
 )
 """Checks for alive resources, and for attempts that may have bought a machine whose resource isn't known yet.
 
-Attempts of rentals that are over needn't be checked: if one of them has bought a machine after all, its resource
-is stored as alive as soon as it appears.
+Only attempts of rentals that aren't over are checked. If an attempt of a rental that is over has bought a machine,
+the machine's resource is stored as alive as soon as it appears.
 """
 _MACHINES = select(
     *(_r.resource_id, _a.offer, _a.vendor, _a.gpu, _a.resource_name),
@@ -97,7 +100,10 @@ _ALIVE_MACHINES = _MACHINES.select_from(_RESOURCES.join(rentals)).where(_r.termi
 
 @cache
 def _add(dialect: str) -> Any:
-    """Build the statement that adds amounts to a balance, which it creates if necessary, and returns the sum."""
+    """Build the statement that adds amounts to a balance and returns the new balance.
+
+    The statement creates the balance if it isn't stored yet.
+    """
     new = insert_into(balances, dialect)
     sums = {name: _b[name] + new.excluded[name] for name in ("reserved", "spent", "late")}
     limit = bindparam("limit", type_=BigInteger)
@@ -243,7 +249,7 @@ class Budgets(Rows):
         }
 
     async def all_balances(self, since: Month = "") -> list[Balance]:
-        """Return the balances that aren't zero, of all months or starting with the month `since`."""
+        """Return the balances that aren't zero, starting with the month `since` or, by default, of all months."""
         rows = await self._conn.execute(_ALL, {"since": since})
         return [_balance(row) for row in rows if row.reserved or row.spent]
 

@@ -101,7 +101,7 @@ class EnumText(TypeDecorator[E], Generic[E]):
 
 
 class DestinationText(TypeDecorator[Destination]):
-    """The destination of a message, stored as a bare ID or URL."""
+    """The destination of a message, stored as an ID or a URL."""
 
     impl = Text
     cache_ok = True

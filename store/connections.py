@@ -34,14 +34,14 @@ Together, both timeouts are shorter than the 3 s within which Slack needs an ack
 """
 
 WRITTEN = "written"
-"""The key in a writing connection's `info` dict that stores the set of tables written by the transaction."""
+"""The key in a connection's `info` dict whose value is the set of tables that the transaction has written."""
 
 HOLD_AT_MOST = 10.0
 """The time in seconds (wall clock) after which PostgreSQL ends a transaction whose process sends nothing.
 
 The process may have been suspended, or its machine may have failed, and the transaction would keep its locks
-forever. Claims last longer than this. A process that takes over a row once its claim has expired therefore never
-finds the row locked.
+forever. Claims last longer than this time. When a claim has expired and another process takes over the row, the
+row is therefore no longer locked.
 """
 
 _READER_LOCK_TIMEOUT = 0.05

@@ -80,7 +80,7 @@ async def _check_source(conn: AsyncConnection, path: Path) -> None:
 
 
 def _check_empty(connection: Connection) -> None:
-    """Raise CannotOpen unless the database has no tables at all, or the newest schema without any rows."""
+    """Raise CannotOpen if the database contains rows, or tables of a schema other than the newest one."""
     names = set(inspect(connection).get_table_names())
     fresh = migrating.revision(connection) == HEAD and names == {"alembic_version", *metadata.tables}
     if names and not (fresh and not any(_has_row(connection, table) for table in metadata.sorted_tables)):
@@ -105,7 +105,7 @@ async def _copy_rows(read: AsyncConnection, write: AsyncConnection) -> int:
 
 
 def _as_stored(table: Table) -> Table:
-    """Return the table with its columns as they are in the database.
+    """Return a copy of the table definition whose columns have the types of the database, such as text for JSON.
 
     JSON and decimals remain plain text, because parsing and writing them again through the models could change
     them.

@@ -98,7 +98,7 @@ class Costs(Rows):
         return set(await self._conn.scalars(_OWNERS))
 
     async def running(self) -> list[Running]:
-        """Return the number of rentals that aren't over for each combination of the fields of `Running`.
+        """Count the rentals that aren't over, grouped by the fields of `Running`.
 
         Counting in SQL avoids reading every rental.
         """
@@ -109,8 +109,8 @@ class Costs(Rows):
     async def live_costs(self, person: str | None = None) -> list[LiveCost]:
         """Return the rentals that aren't over, oldest first, with their cost.
 
-        If `person` is given, only rentals that they own or are a teammate of are returned. Other tasks run between
-        batches.
+        If `person` is given, only rentals that they own or are a teammate of are returned. The rentals are read in
+        batches, and other tasks run in between.
         """
         if person is None:
             ids = list(await self._conn.scalars(_LIVE))

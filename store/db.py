@@ -112,7 +112,7 @@ async def migrate(url: str, *, leave_within: float = LEAVE_WITHIN) -> None:
     """Migrate a database to the newest schema, for `gpubot migrate`.
 
     First, replicas of an older version are asked to stop. They have `leave_within` seconds (wall clock) to do so.
-    Raises CannotOpen if the database is still in use then, can't be reached or can't be backed up.
+    Raises CannotOpen if the database is still in use after this time, can't be reached or can't be backed up.
     """
     async with owning(url, "gpubot migrate") as (ownership, engines):
         if isinstance(ownership, PostgresOwnership) and await _revision(engines) != HEAD:
@@ -243,8 +243,8 @@ class Database:
             url: `sqlite:///PATH` or `postgresql://..`.
             claimant: The name under which this process makes claims.
             clock: The clock of all transactions.
-            hold_at_most: On PostgreSQL, the seconds (wall clock) after which the server ends a transaction of a
-                process that does nothing.
+            hold_at_most: On PostgreSQL, the server ends a transaction if this process sends nothing for this many
+                seconds (wall clock).
 
         Raises:
             CannotOpen: The database can't be used, or it is a PostgreSQL database of an older version with live
@@ -276,8 +276,8 @@ class Database:
         """End the claims of an earlier process on a SQLite database, so that its work can continue immediately.
 
         No other process can be working, because this one has the lock on the database file. If the database can't
-        be written, no error is raised and the claims expire later. The bot must start even so, because it can
-        still delete overdue machines.
+        be written, no error is raised and the claims expire later. This is deliberate: the bot must start in any
+        case, because it can still delete overdue machines.
         """
         with suppress(StoreBusy):
             # The commit needn't be durable. If a power cut undoes it, the next start ends the claims again.
@@ -410,8 +410,8 @@ class Database:
     async def takes_writes(self) -> bool:
         """Return whether the database can be written now, by trying to write to it.
 
-        Listeners of `on_commit` aren't called. If the attempt fails but another write was committed in the
-        meantime, the result is still True, because the database was only busy.
+        Listeners of `on_commit` aren't called. Returns True as well if the attempt fails but another write was
+        committed in the meantime, because the database was then only busy.
         """
         commits = self._noticed.commits
         try:
@@ -424,7 +424,7 @@ class Database:
 
     @asynccontextmanager
     async def _connection(self, *, durable: bool = True) -> AsyncIterator[AsyncConnection]:
-        """Begin a transaction that writes. It is rolled back at the end of the block unless it was committed.
+        """Begin a transaction that writes. If it hasn't been committed at the end of the block, it is rolled back.
 
         Raises StoreBusy if an outage begins during the transaction.
         """

@@ -23,7 +23,7 @@ from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor
 from sqlalchemy.util import await_only
 
 DURABLE = "durable"
-"""The key in a writing connection's `info` dict that stores whether the next commit waits for the disk."""
+"""The key in a connection's `info` dict whose value says whether the next commit waits for the disk."""
 
 BEGIN_WRITING = "BEGIN IMMEDIATE"
 CHECKPOINT_PAGES = 1000

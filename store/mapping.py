@@ -45,7 +45,8 @@ def to_model(kind: type[M], row: Row[Any] | Mapping[Any, Any], /, **more: Any) -
 def param(column: ColumnElement[Any], name: str) -> Any:
     """Create a parameter with the type of a column.
 
-    A plain `bindparam` takes the type of the expression that it is compared with, which may be a different one.
+    A plain `bindparam` takes the type of the expression that it is compared with. That type may differ from the
+    column's.
     """
     return bindparam(name, type_=column.type)
 
@@ -53,8 +54,8 @@ def param(column: ColumnElement[Any], name: str) -> Any:
 def listed(keys: Collection[str]) -> list[str]:
     """Pad the keys of an IN clause to a power of two by repeating the first key.
 
-    Each number of keys is a separate statement that every connection has to prepare. Padding keeps the number of
-    statements small.
+    Each different number of keys needs a statement of its own, which every connection has to prepare. Padding
+    keeps the number of statements small.
     """
     found = list(keys)
     return found + found[:1] * ((1 << (len(found) - 1).bit_length()) - len(found)) if found else found
@@ -84,7 +85,7 @@ class Rows:
 def insert_into(table: Table, dialect: str) -> Any:
     """Build an INSERT that supports ON CONFLICT.
 
-    SQLAlchemy has a separate class for each kind of database. Only the one that is needed is imported.
+    SQLAlchemy has a separate class for each kind of database. Only the class for the current kind is imported.
     """
     return import_module(f"sqlalchemy.dialects.{dialect}").insert(table)
 

@@ -89,8 +89,8 @@ _ORDER = case((_NOT_POSTED, 0), (_c.urgent, 1), (_HOME, 5), (~_SHOWN_AGAIN, 2), 
 - 0: new posts, answers, and Home tabs that were just opened.
 - 1: edits that show a transition of a rental.
 - 2: edits that only show progress.
-- 3: messages that are shown again after a restart, if they may ask a question or if a purchase waits for them.
-- 4: other cards that are shown again after a restart.
+- 3: messages that are shown again after a restart, except those of priority 4.
+- 4: cards (the main messages of rentals) that are shown again after a restart, if no purchase waits for them.
 - 5: Home tabs with changed content, in the order in which they became due.
 """
 _DUE = (
@@ -115,8 +115,8 @@ _NEXT_DUE = select(_c.due_at).where(_c.due_at > bindparam("after")).order_by(_c.
 NEWEST_ID = select(func.max(messages.alias("all_messages").c.id)).scalar_subquery()
 """The ID of the newest message, which is never removed.
 
-If it were removed, SQLite would give the next message the same ID. Slack's metadata of the earlier post contains
-that ID, so both posts would be taken for one message.
+If it were removed, SQLite would give the next message the same ID. The metadata of the earlier post in Slack
+contains this ID. The earlier post would then be mistaken for the new message.
 """
 _DROP_ANSWERS = delete(messages).where(
     _c.id.in_(
@@ -219,10 +219,10 @@ _COMPARE_CARDS = (
     )
     .values(version_at_start=_FIRST_KNOWN, next_call=NextCall.FIND)
 )
-"""Makes delivery compare some cards with what Slack shows: those of rentals that may still buy a machine.
+"""Makes delivery compare the cards of rentals that may still buy a machine with what Slack shows.
 
-Until then, these rentals buy nothing. If Slack shows a newer version of the card, the database is an old backup,
-and the machine may have been bought already.
+The bot buys no machine for such a rental before its card (the rental's main message) has been compared. If Slack
+shows a newer version of the card, the database is an old backup, and the machine may have been bought already.
 """
 _not_over = admin_questions.c.over_at.is_(None)
 _SHOW_ALL_AGAIN = (
@@ -266,7 +266,7 @@ class Messages(Rows):
         self._real_now = real_now
 
     async def add(self, message: Message) -> None:
-        """Queue a message. It is due now unless its `due_at` is set.
+        """Queue a message. If its `due_at` isn't set, the message is due now.
 
         Does nothing if the same event already has a message of this kind to this destination, or if the message is
         a card and the rental already has one.
@@ -385,7 +385,10 @@ class Messages(Rows):
         await self._conn.execute(_END_BACK_OFF, {"now": self._real_now})
 
     async def next_due(self, after: datetime | None = None) -> datetime | None:
-        """Return the earliest wall-clock time (later than `after`, if given) at which a message is due."""
+        """Return the earliest wall-clock time at which a message is due.
+
+        If `after` is given, only later times are considered.
+        """
         return cast(datetime | None, await self._conn.scalar(_NEXT_DUE, {"after": after or EVER}))
 
     async def to_refresh(self, now: datetime, limit: int, without: Collection[int] = ()) -> list[Message]:
@@ -459,7 +462,10 @@ class Messages(Rows):
         return await self._all(Message, _DIRECT_OF_RENTAL, key=rental_id)
 
     async def file_waits(self, to: Destination, part: MonthPart) -> bool:
-        """Return whether a file with these charges (a scope and a month) still has to be sent to a person."""
+        """Return whether a file with these charges still has to be sent to a person.
+
+        `part` names the charges: a month, and a person, a project or the team.
+        """
         return bool(await self._conn.scalar(_FILE_WAITS, {"reader": to, "part": part}))
 
     async def drop_answers(self, before: datetime, limit: int) -> int:
@@ -468,7 +474,7 @@ class Messages(Rows):
         The newest of all messages is kept, so that its ID isn't used again.
 
         Args:
-            before: The wall-clock time before which the answers were created.
+            before: The wall-clock time before which an answer must have been created.
             limit: The maximum number to remove.
         """
         return (await self._conn.execute(_DROP_ANSWERS, {"before": before, "max_rows": limit})).rowcount
@@ -476,12 +482,13 @@ class Messages(Rows):
     async def drop_closed(self, before: datetime, over_before: datetime, limit: int) -> int:
         """Remove old messages that will never be edited again, oldest first, and return how many were removed.
 
-        Messages about rentals that ended at `over_before` or later (bot time) or haven't ended, and about
-        questions that aren't over, are kept. So is the newest of all messages, so that its ID isn't used again.
+        Messages about a rental are kept until the rental has been over for some time. Messages about a question
+        are kept until the question is over. The newest of all messages is also kept, so that its ID isn't used
+        again.
 
         Args:
-            before: The wall-clock time before which the messages were created.
-            over_before: The bot time before which their rentals ended.
+            before: The wall-clock time before which a message must have been created.
+            over_before: The bot time before which the rental of a message must have ended.
             limit: The maximum number to remove.
         """
         given = {"before": before, "over_before": over_before, "max_rows": limit}

@@ -32,7 +32,8 @@ def revision(connection: Connection) -> str | None:
     """Return the revision of the schema, or None if the database is empty.
 
     Raises CannotOpen if this version of the bot can neither use nor migrate the database, because the revision is
-    newer than its own, older than the first release, or was still being developed when the database was made.
+    newer than this version or older than the first release. CannotOpen is also raised if an unreleased bot created
+    the database while the revision was still being developed.
     """
     if not inspect(connection).has_table("alembic_version"):
         return None

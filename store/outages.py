@@ -49,9 +49,10 @@ _UNUSABLE = {
 
 
 def _asyncpg_errors(*names: str) -> tuple[type[Exception], ...]:
-    """Return these exception classes of asyncpg, or none if asyncpg isn't imported and so can't have raised them.
+    """Return the exception classes of asyncpg with these names.
 
-    Only a bot on PostgreSQL imports asyncpg, which takes a twentieth of the start-up time.
+    If asyncpg isn't imported, it can't have raised an exception, so the result is empty. Only a bot on PostgreSQL
+    imports asyncpg, which takes a twentieth of the start-up time.
     """
     asyncpg = sys.modules.get("asyncpg")
     return () if asyncpg is None else tuple(getattr(asyncpg, name) for name in names)
@@ -85,7 +86,9 @@ def _busy() -> StoreBusy:
 
 @contextmanager
 def query_errors() -> Iterator[None]:
-    """Raise StoreBusy in place of errors that are outages of the database. All other errors pass through.
+    """Raise StoreBusy instead of an error that means that the database is unavailable.
+
+    All other errors are raised unchanged.
 
     An OSError or a timeout counts as an outage too, because asyncpg raises these errors and SQLAlchemy does not
     wrap them. They can only come from the database, because the bot calls no other service during a transaction.
@@ -100,7 +103,7 @@ def query_errors() -> Iterator[None]:
 
 @contextmanager
 def connection_errors() -> Iterator[None]:
-    """Raise StoreBusy in place of any driver error or outage. Use this while connecting."""
+    """Raise StoreBusy instead of any error that the driver raises while connecting to the database."""
     try:
         with query_errors():
             yield

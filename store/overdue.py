@@ -124,7 +124,7 @@ class Overdue(Rows):
         return next(iter(await self._unfinished(_ONE_UNFINISHED, key=rental_id, attempt_n=n)), None)
 
     async def _unfinished(self, statement: Select[Any], **given: Any) -> list[UnfinishedAttempt]:
-        """Run a statement that selects attempts, and return these with their resources."""
+        """Run a statement that selects attempts, and return the attempts with their resources."""
         rows = [row._mapping for row in await self._conn.execute(statement, given)]
         known: dict[tuple[str, int], list[KnownResource]] = defaultdict(list)
         if rows:
@@ -137,7 +137,7 @@ class Overdue(Rows):
         ]
 
     async def owned_by_others(self, attempt: UnfinishedAttempt, resource_ids: Collection[str]) -> set[str]:
-        """Filter the resource IDs, keeping those that belong to attempts other than this one."""
+        """Return the given resource IDs that belong to other attempts than this one."""
         given = {"ids": list(resource_ids), "key": attempt.rental_id, "attempt_n": attempt.n}
         return set((await self._conn.execute(_OWNED_BY_OTHERS, given)).scalars())
 

@@ -199,7 +199,8 @@ class PostgresOwnership:
     async def take_alone(self) -> bool:
         """Exchange the shared lock for an exclusive one.
 
-        Returns False if another process holds the lock. In that case, this process has lost its shared lock too.
+        Returns False if another process holds the lock. This process then no longer has the shared lock, because
+        it had to give it up first.
         """
         if self._shares:
             await self._session.execute(f"SELECT pg_advisory_unlock_shared({_OWNER_LOCK})")

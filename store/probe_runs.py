@@ -1,8 +1,8 @@
 """Probe runs: one row for each ready machine, with the time of its next probe run.
 
-The row is inserted in the transaction in which a rental becomes ready, and removed in the one in which it stops
-being ready. After that, the bot must not connect to the machine any more: it is being deleted, and its address may
-be assigned to another machine.
+The transaction in which a rental becomes ready inserts the row. The transaction in which the rental stops being
+ready removes the row. After that, the bot must not connect to the machine any more: it is being deleted, and its
+address may be assigned to another machine.
 """
 
 from __future__ import annotations

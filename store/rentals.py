@@ -1,6 +1,6 @@
 """Rentals, one row each.
 
-An update succeeds only if the rental's version and state are still the ones that were read (compare-and-set).
+An update succeeds only if the rental's version and state haven't changed since they were read (compare-and-set).
 """
 
 from __future__ import annotations
@@ -240,10 +240,11 @@ class Rentals(Attempts, Costs, claims.DueTable[ClaimedRental]):
         self._may_read_usage = True
 
     async def usage(self, owner: str, *, without: str | None = None) -> Usage:
-        """Return the number of a person's live rentals and the hourly rate of the whole team, to check the limits.
+        """Return the number of a person's live rentals, and the hourly rate of the whole team.
 
-        The rate includes orphaned attempts that may have bought a machine. Rentals that wait for an offer count
-        towards neither of the two. A transaction that writes must call `lock_spending` first.
+        Both values are compared with the limits. The rate includes orphaned attempts that may have bought a
+        machine. Rentals that wait for an offer don't count. A transaction that writes must call `lock_spending`
+        first.
 
         Args:
             owner: The person whose rentals are counted.
@@ -351,7 +352,7 @@ _GROUPS: dict[str, type[Frozen]] = {
     "ending": Ending,
     "alarm": Alarm,
 }
-"""The class of each group, by the name of the rental's field."""
+"""The groups: fields of a rental whose values are models with fields of their own, with their classes."""
 _COLUMNS = {group: [(field, f"{group}_{field}") for field in kind.model_fields] for group, kind in _GROUPS.items()}
 """The fields of each group, with the names of their columns.
 

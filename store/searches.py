@@ -64,7 +64,7 @@ class Searches(claims.DueTable[Claimed]):
     async def save(self, search: SharedSearch) -> None:
         """Store when the search last ran and when it is next due.
 
-        Does nothing if another process has the claim.
+        Does nothing if another process has the claim on the search.
         """
         values = {"asked": search.asked_at, "missed": search.misses, "next_due": search.due_at}
         await self._conn.execute(_SAVE, {"key": search.id, "holder": self._holder, **values})

@@ -1,7 +1,8 @@
 """The database tables.
 
-A column has the same name as the field of the model that it stores. A field of one of a rental's groups has the
-group's name in front, such as `lease_ends_at`. Columns that don't store a field have a comment.
+A column has the same name as the model's field that it stores. Some fields of a rental are models themselves, such
+as its lease. The columns of these models begin with the name of the rental's field: `lease_ends_at`. Columns that
+don't store a field have a comment.
 
 Each frequent query has an index with only the rows that it needs (due, live, open), so that it doesn't become
 slower as the history grows. The migrations create the same schema; a test compares them.

@@ -15,7 +15,7 @@ from bot.errors import Mistake
 PATH = "/slack/events"
 """The path that is appended to the bot's address.
 
-The bot accepts requests with any path, in case a proxy changes it.
+The bot accepts requests with any path, in case a proxy changes the path.
 """
 _COMMENT = """\
 # Slack's app for gpubot in HTTP mode. Paste it at https://api.slack.com/apps: Create New App, From a manifest,

@@ -265,8 +265,10 @@ def read_settings() -> Settings:
 def read_needed(*names: str) -> Settings:
     """Return the settings of `gpubot run` for a command that uses only the settings in `names`.
 
-    Raises Mistake if one of them is missing or wrong. If one of them has a default, also pass `.env` as a name, so
-    that an unreadable `.env` is an error too: it may contain a different value.
+    Raises Mistake if one of these settings is missing or wrong.
+
+    If one of these settings has a default, also pass `.env` as a name. Mistake is then raised if `.env` can't be
+    read, because the file may contain a value that differs from the default.
     """
     settings, wrong = read_partly(Settings)
     for name in names:

@@ -4,5 +4,5 @@
 - slack: tokens, scopes and people
 - channels: channels and their members
 - host: the database, the ports, the proxies, the clock, GitHub and Compute Clear
-- examine: runs all checks, so that one with a bug doesn't hide the results of the others
+- examine: runs all checks, and ensures that a bug in one check doesn't hide the results of the others
 """

@@ -79,9 +79,9 @@ class CheckContext:
     clock: Clock
 
     def blocked_by(self, *names: str) -> str:
-        """Return a text that lists those of the given settings that must be fixed before a check can run.
+        """List the settings that must be fixed before a check can run, such as `SLACK_BOT_TOKEN first.`, as text.
 
-        The text continues a sentence: `SLACK_BOT_TOKEN first.` It is empty if all of these settings are right.
+        The text is empty if all of the given settings are right.
         """
         wrong = [name for name in names if name in self.wrong]
         return f"{' and '.join(wrong)} first." if wrong else ""

@@ -190,7 +190,7 @@ def gap_to(date: str | None, clock: Clock) -> timedelta | None:
 
 
 def clock(gaps: dict[str, timedelta | None]) -> list[Finding]:
-    """Check this machine's clock against those of the servers.
+    """Compare this machine's clock with the clocks of the servers.
 
     Args:
         gaps: The time by which this machine's clock is ahead of each server's. Negative if it is behind.

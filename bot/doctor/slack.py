@@ -50,7 +50,7 @@ class BotIdentity:
     scopes: frozenset[str] | None
     """The scopes that the token has been granted. None if the server doesn't report them.
 
-    Slack always does, but a server that stands in for Slack may not.
+    Slack always reports them, but a test server that replaces Slack may not.
     """
     clock_gap: timedelta | None
     """The time by which this machine's clock is ahead of Slack's."""
@@ -177,13 +177,13 @@ _INSTEAD = {
     CHART: "no charts",
     "alert": "bold lines instead of alerts in dialogs",
 }
-"""The replacement that people see if the workspace refuses a type of block, by type of block."""
+"""Descriptions of what people see instead of a type of block that the workspace refuses, by type of block."""
 
 
 async def _blocks(client: AsyncWebClient) -> Finding:
     """Check which of the newer types of blocks the workspace accepts in messages and in modals.
 
-    If some are refused, the bot shows the same facts in classic blocks.
+    If the workspace refuses some types, the bot shows the same facts in older types of blocks.
     """
     try:
         refused = set().union(*[await refused_by(client, surface) for surface in SAMPLES])

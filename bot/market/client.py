@@ -62,7 +62,8 @@ bought.
 class ComputeClear(Transport):
     """The market (`bot.lifecycle.outside.Market`).
 
-    A failed call isn't repeated, except if the token was refused and there is a new one (see `Transport`).
+    A failed call isn't repeated. The only exception is a call whose token was refused: if there is a new token,
+    the call is made again with the new token (see `Transport`).
     """
 
     _families: Mapping[str, tuple[str, ...]] = MappingProxyType({})
@@ -195,9 +196,9 @@ class ComputeClear(Transport):
 def _not_found(answer: Answer, resource_id: str) -> bool:
     """Return whether an answer says that there is no such resource.
 
-    The status is 404, or 422 if the ID isn't a UUID: the market never assigns such an ID (docs/compute-clear.md,
-    "Status and resources"). If the market sent an invalid ID by mistake and 422 didn't count as "not found", the
-    bot would wait forever for the deletion of that machine to be confirmed.
+    The status is 404. A status of 422 means the same if the ID isn't a UUID, because the market never assigns such
+    an ID (docs/compute-clear.md, "Status and resources"). If the market sent an invalid ID by mistake and 422
+    didn't count as "not found", the bot would wait forever for the deletion of that machine to be confirmed.
     """
     return answer.status == 404 or (answer.status == _INVALID and not _is_uuid(resource_id))
 

@@ -155,7 +155,8 @@ def instant(value: object) -> datetime | None:
 def end_of(start: datetime | None, value: object) -> datetime | None:
     """Parse an end time like `instant`, but return None if it is earlier than `start`.
 
-    Otherwise, the resource's cost would be calculated as zero, and people would be told that it is free.
+    If an end before the start were used, the resource's cost would be calculated as zero, and people would read
+    that the machine is free.
     """
     found = instant(value)
     return None if found is not None and start is not None and found < start else found

@@ -155,7 +155,7 @@ class Transport:
             on_call: Called for each call with its name and its outcome. The outcome is a class of statuses such as
                 `2xx`, or `no_answer`. If there is an answer that can't be used, `on_call` is called a second time,
                 with `unusable`.
-            witness: Gets the `Date` header of each answer.
+            witness: Follows the market's clock, using the `Date` header of each answer.
         """
         self._on_call = on_call
         self._witness = witness
@@ -232,7 +232,7 @@ class Transport:
         return self._usable(call, response, content)
 
     async def _send(self, call: Call, request: httpx.Request, seconds: float) -> tuple[httpx.Response, bytes]:
-        """Send the request once, and return the answer with its body. Raises MarketAway if there is none."""
+        """Send the request once, and return the answer with its body. Raises MarketAway if there is no answer."""
         transport = self._unpooled if call.buys else self._pooled
         try:
             async with asyncio.timeout(seconds):
@@ -378,7 +378,7 @@ A shorter token isn't a real secret, and masking it could replace ordinary words
 class Redactor:
     """Masks the bot's tokens in answers, because text from answers is stored and shown in Slack.
 
-    A token is also found in the forms in which it appears in a URL, in JSON inside JSON, and in HTML.
+    Tokens that are escaped for a URL, for HTML, or for JSON inside JSON are found too.
     """
 
     def __init__(self, tokens: Iterable[SecretStr]) -> None:

@@ -40,10 +40,10 @@ MAX_NAMES = 1_000
 MAX_GPU_NAMES = 5_000
 """The maximum number of GPU names in all families together. Further names are ignored."""
 MAX_RESOURCES = 100_000
-"""The maximum number of resources on the account or of one offer.
+"""The maximum length of a list of resources, whether it lists the account's resources or those of one offer.
 
-Deleted resources stay on the list, so it grows for years. A list that is longer is rejected as a whole, because
-every entry may be billing.
+Deleted resources stay on the list, so it grows for years. A longer list is rejected as a whole, because every
+entry may be billing.
 """
 
 T = TypeVar("T")
@@ -79,7 +79,10 @@ class UnusableAnswer(Exception):
 
 
 class _UnusableEntry(Exception):
-    """An entry of a list can't be used. The error's text is one of a few fixed phrases, which are counted."""
+    """An entry of a list can't be used.
+
+    The error's text is one of a few fixed phrases, so that entries with the same problem can be counted.
+    """
 
 
 def _read_entries(
@@ -128,7 +131,7 @@ def _check_length(found: list[T]) -> list[T]:
 
 
 def _check_id(expected: str, found: object) -> None:
-    """Raise UnusableAnswer if the answer is about another ID than the requested one."""
+    """Raise UnusableAnswer if the ID in the answer differs from the requested ID."""
     answered = fields.ident(found)
     if answered is not None and answered.casefold() != expected.casefold():
         raise UnusableAnswer("an answer about something else")
@@ -160,8 +163,8 @@ def gpus(body: object) -> dict[str, tuple[str, ...]]:
 def names(body: object) -> tuple[str, ...]:
     """Return the names in an answer of a discovery endpoint.
 
-    The answer is a list of strings, a list of objects with a `name`, or an object whose only field is such a list.
-    Raises UnusableAnswer for anything else, or if there are no names.
+    The answer is a list of strings, a list of objects with a `name`, or an object whose only field is a list of
+    either kind. Raises UnusableAnswer for anything else, or if there are no names.
     """
     if isinstance(body, dict) and len(body) == 1:
         body = next(iter(body.values()))
@@ -184,7 +187,7 @@ def region_name(name: str) -> str:
 
 _SOLD_OUT = ("sold out", "stock", "capacity", "availab")
 _ABOUT_THE_ACCOUNT = ("credit", "quota", "balance", "fund", "payment", "billing", "limit")
-"""Words that suggest that a purchase failed because of the account, such as its credit. They aren't documented."""
+"""Words in an error that suggest that the account is the reason, such as its credit. They aren't documented."""
 
 
 def contract_name(name: str) -> str:
@@ -277,8 +280,8 @@ def _price(entry: dict[str, object]) -> Decimal | None:
 def procured(body: object, offer_id: str, anomalies: Anomalies) -> Procured:
     """Parse an answer of procure_offer with status 200.
 
-    Raises UnusableAnswer if it isn't such an answer, or is about another offer. A machine may have been bought
-    even then.
+    Raises UnusableAnswer if the body isn't such an answer, or is about another offer. Even if UnusableAnswer is
+    raised, a machine may have been bought.
     """
     status = fields.word(fields.field(body, "status"))
     if status is None:
@@ -298,7 +301,7 @@ def procured(body: object, offer_id: str, anomalies: Anomalies) -> Procured:
 
 
 def _gives_other_reason(detail: str) -> bool:
-    """Return whether a purchase failed for a reason other than that the offer is sold out."""
+    """Return whether the market gives a reason for a failed purchase, and the reason isn't a sold-out offer."""
     words = detail.casefold()
     if any(word in words for word in _ABOUT_THE_ACCOUNT):
         return True
@@ -317,8 +320,8 @@ def problem(body: object) -> str:
 def progress(body: object, offer_id: str, anomalies: Anomalies) -> OfferProgress:
     """Parse the progress of an offer's procurement.
 
-    The stage is taken from `procurement_status`, or from `status` if the former is missing. The procurement counts
-    as not begun only if neither field names a stage of a procurement.
+    The stage is taken from `procurement_status`. If that field is missing, the stage is taken from `status`. The
+    procurement counts as not begun only if the stage says so and `status`, if present, says so too.
     """
     status = fields.word(fields.field(body, "status"))
     stage = fields.word(fields.field(body, "procurement_status")) or status
@@ -382,9 +385,9 @@ def resources(body: object, anomalies: Anomalies, *, of_offer: str | None = None
 
 
 def _is_part(body: object, count: int) -> bool:
-    """Return whether a list says that it is incomplete.
+    """Return whether the answer says that its list is incomplete.
 
-    The API documents no paging, so the other entries can't be read.
+    The API documents no paging, so there is no way to read the missing entries.
     """
     total = fields.whole(fields.field(body, "total_count"), 0, 10**9)
     more = fields.field(body, "has_more") is True or any(

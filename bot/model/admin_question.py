@@ -65,9 +65,9 @@ class Purchase(Frozen):
     The person is preselected in the admins' dialog, but isn't pinged.
     """
     same_as: str | None = None
-    """ID of the question that remains, if this one is a duplicate about the same machines. None otherwise.
+    """If this question is a duplicate: the ID of the remaining question about the same machines.
 
-    Earlier versions could create such duplicates.
+    None otherwise. Earlier versions could create such duplicates.
     """
 
     @property
@@ -139,7 +139,7 @@ class Decided(Frozen):
 
 
 class AdminQuestion(Frozen):
-    """A question that is sent to every admin. The first admin who decides it answers for all.
+    """A question that is sent to every admin. The decision of the first admin who answers counts for all.
 
     The store only changes it by compare-and-set on `version`, and updates its messages after each change.
     """
@@ -164,10 +164,10 @@ class AdminQuestion(Frozen):
     over_at: Instant | None = None
     """The time at which the question was over, because nothing was left to decide or to watch. None until then.
 
-    A question about machines is over once they belong to a rental or are terminated, or if it is a duplicate. A
-    question that announces several purchases is over once the question about each of them is decided. A question
-    about a rental whose owner left is over once the rental gets another owner. If the rental ends first, the time
-    isn't set.
+    A question about machines is over once the machines belong to a rental or are terminated, or if the question is
+    a duplicate. A question that announces several purchases is over once the question about each of them is
+    decided. A question about a rental whose owner left is over once the rental gets another owner. If the rental
+    ends first, the time isn't set.
     """
     pauses_buying: bool = False
     """True if this question keeps buying paused until an admin resumes it."""
@@ -194,6 +194,6 @@ class AdminQuestion(Frozen):
     def not_asked(self, admins: Collection[str]) -> list[str]:
         """Return the admins who weren't sent this question, because they became admins later.
 
-        Empty if the question is closed or is shown in another question's messages.
+        Empty if the question is closed, or if another question's messages show it.
         """
         return [admin for admin in admins if admin not in self.asked] if self.open and not self.part_of else []

@@ -50,7 +50,7 @@ class Why(StrEnum):
     SCRIPT_REFUSED = "script_refused"
     """The vendor refused the purchase because of its startup script.
 
-    The next attempt at the same place is sent without a script.
+    The next attempt with this vendor, region and GPU sends no script.
     """
     BOUGHT_BEFORE = "bought_before"
     """The market answered that the offer has been bought before."""
@@ -84,8 +84,8 @@ class Why(StrEnum):
     ENDED_WHILE_AWAY = "ended_while_away"
     """The machine was already terminated when the bot first checked it after a start.
 
-    Either the vendor took it, or somebody destroyed it: by hand while the bot was down, or after the backup from
-    which the database was restored.
+    Either the vendor took the machine away, or somebody destroyed it: by hand while the bot was down, or in any
+    way after the backup from which the database was restored.
     """
     ENDED_SINCE_BACKUP = "ended_since_copy"
     """Like ENDED_WHILE_AWAY, but Slack also shows a later state of the machine than the restored database does.
@@ -308,12 +308,12 @@ NAMED = "named"
 The bot sets this status itself. It isn't a status of the API.
 """
 UNSEEN = "unseen"
-"""The status of a placeholder for the resource of an accepted purchase, if no lookup ever found that resource.
+"""The status of a placeholder that stands for a resource which was purchased but never found.
 
 The bot sets this status itself. It isn't a status of the API.
 
-The placeholder has the ID of the offer. It counts as terminated, so it gets a ledger row with an estimate of what
-the purchase billed.
+If the market accepts a purchase but no lookup ever finds its resource, a placeholder with the ID of the offer is
+stored. The placeholder counts as terminated, so it gets a ledger row with an estimate of what the purchase billed.
 """
 
 

@@ -167,7 +167,7 @@ class EventKind(StrEnum):
     ENDED = "ended"
     # Events about a rental that are sent as alerts. Alerts are rendered from the event alone.
     STEP_FAILED = "step_failed"
-    """The rental's step failed several times in a row."""
+    """The rental's step, which does the next work on the rental, failed several times in a row."""
     STEP_WORKS = "step_works"
     """The step works again after STEP_FAILED."""
     DELETED_OVERDUE = "deleted_overdue"
@@ -201,7 +201,7 @@ class EventKind(StrEnum):
     CHANNELS_CHARGE_LESS = "channels_charge_less"
     """Since an upgrade, requests in some channels are no longer always charged to the channel's project.
 
-    They are charged to it only if an approver makes them, or a person whom the project names.
+    They are only charged to the project if an approver or a person whom the project names makes them.
     """
     # Events about the account that are posted without the outbox, because the database may not work.
     NO_READS = "no_reads"
@@ -233,7 +233,7 @@ class Event(Frozen, Generic[F_co]):
     @field_validator("facts", mode="before")
     @classmethod
     def _of_kind(cls, facts: Any, info: ValidationInfo) -> Any:
-        """Convert the facts to the class that the kind's row in `EFFECTS` names.
+        """Convert the facts to the class that `EFFECTS` names for this kind of event.
 
         In a stored event, the facts are still a mapping.
         """
@@ -266,8 +266,8 @@ def never(_: Event[Any]) -> bool:
 def if_it_was_unknown(event: Event[AttemptFacts]) -> bool:
     """Return whether the outcome of the attempt was unknown before.
 
-    Only in that case has an earlier reply in the thread promised to say what was bought. Otherwise, the purchase
-    is shown on the card, and the thread says nothing.
+    If it was, an earlier reply in the thread promised to say what was bought. If it wasn't, the purchase is shown
+    on the card, and the thread gets no reply.
     """
     return event.facts.why is not None
 
@@ -278,7 +278,7 @@ def if_it_waited(event: Event[AttemptFacts]) -> bool:
 
 
 def unless_told_before(event: Event[AttemptFacts | HeldUpFacts]) -> bool:
-    """Return whether the rental's thread doesn't have a reply with the same vendor and reason yet.
+    """Return whether this is the first failure with this vendor and reason in the rental's thread.
 
     The purchase for a rental on the waitlist can fail hundreds of times at one vendor, for the same reason. Only
     the first failure gets a reply.
@@ -424,14 +424,14 @@ class Effects(Generic[F]):
     reminder: tuple[To, ...] = ()
     """The people who get a reminder.
 
-    If several rentals have such events at the same time, each person gets only one reminder.
+    If several rentals cause reminders at the same time, each person gets only one.
     """
     file: tuple[To, ...] = ()
     asks: OpenQuestion | None = None
     resolves: tuple[OpenQuestion, ...] = ()
     """The questions of earlier events that this event answers, or replaces with its own question."""
     resolves_if: Callable[[Event[F], Event], bool] = lambda _, __: True
-    """The condition under which this event resolves a question, given this event and the one that asked it."""
+    """The condition under which this event resolves a question. It gets this event and the event that asked."""
     lengthens: bool = False
     """True if the event moves the end of the lease to a later time."""
     tells_end: bool = False
@@ -645,8 +645,8 @@ def newest_asked(events: Sequence[Event], questions: Collection[OpenQuestion]) -
 def newest_version(asked: Event[Any], events: Sequence[Event]) -> Event[Any]:
     """Return the event with the newest version of the request that `asked` asks about.
 
-    If the owner has changed the request since, and an approver has to decide about the change, this is the event
-    of the last such change. Otherwise it is `asked` itself.
+    If the owner has changed the request after `asked`, and an approver has to decide about the change, the event
+    of the last such change is returned. Otherwise `asked` itself is returned.
 
     An OTHERS_ASKED event only asks more people to decide about an earlier event. If `asked` is an OTHERS_ASKED
     event, the search starts at that earlier event.

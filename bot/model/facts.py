@@ -1,9 +1,9 @@
 """The facts of events, as they were when the events happened: one class for each family of event kinds.
 
 The row of a kind in `bot/model/event.py` names its class. Facts are stored as JSON under the names of their
-fields. A field has a default if some events of the family lack it, if an earlier release didn't store it, or if it
-is a price or an amount that not every reader may see. A `detail` is untrusted text from people or the market, so
-it must be escaped for display.
+fields. A field has a default in three cases: some events of the family lack it, an earlier release didn't store
+it, or it is a price or an amount that not every reader may see. A `detail` is untrusted text from people or the
+market, so it must be escaped for display.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ class DecidersFacts(PeopleFacts):
 
     terms: int = Field(alias="envelope")
     admins_decide: bool | None = None
-    """True if the admins are asked because no approver is left. None if no approver has to decide."""
+    """True if the admins are asked because no approver is left. None if the request needs no approver."""
     then: tuple[str, ...] = ()
     """The people among `people` who are asked because of the policy key `approval.then`."""
     away: tuple[str, ...] = ()
@@ -319,7 +319,7 @@ class EndFacts(BillFacts, UntilFacts):
     ask_before: Instant | None = None
     """The latest time at which an approver can still be asked for more time.
 
-    Only set if the notice is sent because the approvers' hours end before the lease does.
+    Only set if this is the reason for the notice: the approvers' hours end before the lease ends.
     """
     exit_status: int | None = None
 

@@ -1,8 +1,8 @@
 """GPU names: their meaning, how they compare, how people type them and how they are displayed.
 
-A family is what people ask for, such as `H100`. A canonical name is what a vendor sells: one variant of a family,
-also called a model, such as `nvidia-h100-sxm5-80gb`. The parts after the family (`sxm5`, `80gb`) are the variant's
-features.
+A family is what people ask for, such as `H100`. A canonical name, such as `nvidia-h100-sxm5-80gb`, is what a
+vendor sells: one variant of a family, also called a model. The parts after the family (`sxm5`, `80gb`) are the
+variant's features.
 """
 
 from __future__ import annotations
@@ -182,7 +182,7 @@ def has_features(canonical: str, family: str, features: Iterable[str]) -> bool:
 
 
 def comparable(features: Iterable[str], family: str, variants: Sequence[Variant]) -> list[str]:
-    """Return those features that can be compared with the variants of a family.
+    """Return the features that can be compared with the variants of a family.
 
     nvidia-smi reports more than the catalogue's names state: the kind of memory (`H100 80GB HBM3`), a form factor
     (`MI300X OAM`), or for a superchip the memory of its CPU as well (`GH200 480GB`). Features that the catalogue's

@@ -255,7 +255,7 @@ class Use(Frozen):
 
     @property
     def bare(self) -> Use:
-        """A copy without evidence. It only has the status, its start, and the idle period that identifies it."""
+        """A copy without evidence. It only contains the status, its start, and the start of its idle period."""
         return Use(status=self.status, since=self.since, idle_period=self.idle_period)
 
 

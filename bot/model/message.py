@@ -13,7 +13,7 @@ from bot.model.budget import MonthPart
 class MessageKind(StrEnum):
     """The kinds of messages.
 
-    A live message is edited whenever its content changes. Of the other messages, only some of kind QUOTE are
+    A live message is edited whenever its content changes. Of all other messages, only some of kind QUOTE are
     edited after they were posted.
     """
 
@@ -24,7 +24,7 @@ class MessageKind(StrEnum):
     APPROVAL = "approval"
     """A live message for the approvers, about a question that one event asked.
 
-    It also shows how the rental's owner has changed the request since then.
+    It also shows the changes that the rental's owner has made to the request since then.
     """
     DIRECT = "direct"
     """A live message in one person's direct messages, caused by one event."""
@@ -85,8 +85,8 @@ class NextCall(StrEnum):
     """A read of the conversation, to find the message there before it is posted or edited.
 
     The read uses conversations.history or conversations.replies. It is needed if the outcome of an earlier post is
-    unknown, because the message could otherwise appear twice. It is also needed after a start: the database may be
-    a restored backup, so nobody knows what Slack shows.
+    unknown: without it, the message could appear twice. It is also needed after a start, because the database may
+    be a restored backup, and Slack may show something newer.
     """
     POST = "post"
     """A post with chat.postMessage."""
@@ -116,9 +116,10 @@ class Destination(Frozen):
 
     kind: DestinationKind
     value: str
-    """The channel ID, user ID or URL, or `C0GPUS/U0ANA/1700000000.1` for an ephemeral message.
+    """The destination as text, as stored in the column `to`.
 
-    This is the text that the column `to` stores.
+    This is a channel ID, a user ID or a URL. For an ephemeral message, it is `C0GPUS/U0ANA/1700000000.1`: the
+    channel, the person and the thread.
     """
 
 
@@ -152,7 +153,7 @@ def ephemeral_place(to: Destination) -> tuple[str, str, str | None]:
 def stored_destination(text: str) -> Destination:
     """Return the destination that is stored as this text. Its kind follows from the text alone.
 
-    User IDs begin with U or W, those of conversations with C, D or G (docs.slack.dev/reference/objects).
+    User IDs begin with U or W, and IDs of conversations with C, D or G (docs.slack.dev/reference/objects).
     `store/messages.py` tells the kinds apart in the same way.
     """
     if text.startswith("http"):
@@ -230,8 +231,8 @@ class Message(Frozen):
     tries: int = 0
     """The number of consecutive calls that got no answer.
 
-    The delay before the next try grows with this number. It is 0 while the message waits for another reason, such
-    as a delay that Slack requested.
+    The delay before the next try grows with this number. The number is 0 while the message waits for another
+    reason, such as a delay that Slack requested.
     """
     closed: bool = False
     """True if the message is never posted or edited again."""

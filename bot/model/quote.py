@@ -102,7 +102,7 @@ class Quote(Frozen):
     clicked_offer: str | None = None
     """The ID of the offer that the owner clicked while they had no SSH key. It is rented when they add a key."""
     clicked_another: bool = False
-    """True if the owner clicked that offer after being warned that they already rent a machine like it."""
+    """True if the owner clicked the offer although they were warned that they already rent a machine like it."""
     waitlist_entry: WaitlistEntry | None = None
     """The owner's waitlist entry. None if they don't wait for an offer."""
     waits_for: str | None = None
@@ -113,7 +113,7 @@ class Quote(Frozen):
     def told(self) -> bool:
         """True if the owner waits to be notified of an offer, instead of having one rented automatically.
 
-        They get a direct message when an offer fits, or when their waitlist entry expires.
+        The owner gets a direct message when an offer fits, or when their waitlist entry expires.
         """
         return (
             self.waitlist_entry is not None

@@ -23,8 +23,8 @@ from bot.model.state import State, check_change
 class Claimed(Frozen):
     """A row that was due and that this process has claimed, so that no other process works on it.
 
-    It contains no value that has to be parsed, because rows are claimed in batches. A row whose stored values
-    can't be parsed must not make the whole batch fail. It fails later, when it is worked on.
+    Rows are claimed in batches, so a row whose stored values can't be parsed must not make the whole batch fail.
+    This class therefore contains no value that has to be parsed. Such a row fails later, when it is worked on.
     """
 
     id: str
@@ -42,7 +42,7 @@ class ClaimedRental(Claimed):
 
 
 class Look(Frozen):
-    """A process's view of its database: the database's time, and the number of processes that share it."""
+    """The state of the database, as one process reads it: its time, and the number of processes that share it."""
 
     database_time: Instant | None
     """The database's wall-clock time. None with SQLite, which uses this machine's clock."""
@@ -72,7 +72,7 @@ class StoredFacts(NamedTuple):
 class Billing(NamedTuple):
     """The values from which a resource's cost is computed.
 
-    They come from the marketplace, and are replaced by our own values where the marketplace reports none.
+    The values come from the marketplace. If the marketplace doesn't report a value, the bot's own value is used.
     """
 
     rate: Decimal | None
@@ -190,8 +190,8 @@ class KnownResource(Frozen):
 class EndTimes(Frozen):
     """The times that determine when an attempt has to end.
 
-    They are read without the offer, terms or state of the rental, because a rental whose stored values can't be
-    parsed must be deleted as well.
+    The offer, terms and state of the rental are deliberately not read. Even if they can't be parsed, the machine
+    must be deleted at its end.
     """
 
     rental_id: str

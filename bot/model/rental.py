@@ -64,7 +64,7 @@ class Asked(Frozen):
 
 
 class Question(Frozen):
-    """The questions that the owner was asked about a machine, and the time until which no more are asked."""
+    """The questions that the owner was asked about a machine, and the time before which no more are asked."""
 
     quiet_until: Instant | None = Field(default=None, alias="silent_until")
     """The time before which the owner isn't asked anything. None if they may be asked at any time."""
@@ -274,7 +274,7 @@ class Rental(Frozen):
     def lost(self) -> bool:
         """True if the vendor took the machine away.
 
-        The deletion of an earlier attempt may still be in progress.
+        The deletion of machines of an earlier attempt may still be in progress.
         """
         return self.ending is not None and self.ending.outcome is State.LOST
 
@@ -285,7 +285,7 @@ class Rental(Frozen):
 
     @property
     def model(self) -> str:
-        """The canonical name of the GPU that was bought, or of the clicked one if nothing has been bought."""
+        """The canonical name of the GPU that was bought. If nothing has been bought, the GPU that was clicked."""
         return self.gpu or self.terms.gpu
 
     @property
@@ -316,11 +316,11 @@ class Rental(Frozen):
 
     @property
     def unextended(self) -> Terms:
-        """The terms in force, with a version number that another extension can be counted from.
+        """The terms in force, with the newest version number, from which another extension is made.
 
-        Normally, these are just the terms in force. If an extension is waiting, they have the version number of
-        that extension. The terms of another extension get the next number, which was never used before. In this
-        way, clicks on buttons of the waiting extension are recognized as out of date.
+        If an extension is waiting, the terms have the version number of that extension. The terms of another
+        extension then get the next number, which was never used before. In this way, clicks on buttons of the
+        waiting extension are recognized as out of date.
         """
         if self.extension is None:
             return self.terms

@@ -80,7 +80,10 @@ class RentalDetails(RentalSummary):
     owner: Person | None = None
     """The owner's last known profile, while a decision is pending. None otherwise."""
     owners_live: tuple[Rental, ...] = ()
-    """All rentals of the owner that aren't over, including this one. Empty unless this one awaits a decision."""
+    """All rentals of the owner that aren't over, including this rental.
+
+    Empty if this rental doesn't wait for a decision.
+    """
 
     @property
     def bought_by(self) -> str:
@@ -136,9 +139,10 @@ class AdminQuestionView(Frozen):
     parts: tuple[AdminQuestion, ...] = ()
     """The questions about single purchases, if this is a question about several purchases."""
     readoptable: frozenset[str] = frozenset()
-    """IDs of the parts that can be re-adopted now.
+    """IDs of the `parts` whose machines can be re-adopted now.
 
-    A part whose named owner isn't in the database is included. The owner is then looked up after the click.
+    A part is included even if the owner in its machines' names isn't in the database. The owner is then looked up
+    after the click.
     """
     readopted_for: timedelta
     """The length of the lease that re-adopted machines get."""
@@ -168,7 +172,7 @@ class PeopleAsked(Frozen):
     admins_decide: bool = False
     """True if these people are admins who are asked because no approver is left."""
     away: tuple[str, ...] = ()
-    """The approvers who are away. Only set if all of them are, in which case other people or nobody are asked."""
+    """The approvers who are away. Only set if all approvers are away, so that other people or nobody are asked."""
 
 
 class EndedSummary(Frozen):
@@ -308,9 +312,9 @@ class OfferChoice(Proposal):
 
     offer: Offer
     shorter: timedelta | None = None
-    """The longest lease in whole hours for which the budgets have headroom, if the requested lease is too long.
+    """If the budgets can't cover the requested lease: the longest lease that they can cover, in whole hours.
 
-    None if the requested lease is short enough, or if even the shortest lease is too long.
+    None if the budgets can cover the requested lease, or if they can't even cover an hour.
     """
     refused: GpubotError | None = None
     """The reason why the offer can't be rented at all. None if it can be rented."""
@@ -319,7 +323,7 @@ class OfferChoice(Proposal):
     success_rate: SuccessRate | None = None
     """The success rate of the vendor's last purchases of this GPU. None if nothing is known."""
     other_regions: int = 0
-    """The number of further regions in which the vendor sells the same at this price, but which aren't listed."""
+    """The number of further regions in which the vendor sells the same at this price. They aren't listed."""
     runs_script: bool = True
     """True if the vendor's machines are expected to run the startup script."""
     lacks_script: bool = False

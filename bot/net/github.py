@@ -73,8 +73,8 @@ class Github:
 async def github_at(url: str, *, seconds: float = SECONDS) -> AsyncIterator[Github]:
     """Yield a client for GitHub at this address.
 
-    Its session stores no cookies. It doesn't decompress answers either, because a small compressed answer could
-    expand to far more than MOST_BYTES.
+    The client's session stores no cookies, and doesn't decompress answers. A small compressed answer could
+    otherwise expand to far more than MOST_BYTES.
     """
     async with new_session(
         cookie_jar=aiohttp.DummyCookieJar(),

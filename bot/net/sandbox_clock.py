@@ -18,7 +18,7 @@ RETRY = 0.2
 Watch = Callable[[int | None], Awaitable[tuple[datetime, float, int]]]
 """A function that returns the time, speed and revision of the sandbox's clock.
 
-If it is called with a revision, it waits until the clock has a different one.
+If the function is called with a revision, it waits until the clock's revision is a different one.
 """
 
 
@@ -54,9 +54,9 @@ class FollowedClock(MovedClock):
 
 
 async def clock_of(url: str | None, session: aiohttp.ClientSession) -> Clock:
-    """Return a clock that follows the one at `url` (GPUBOT_CLOCK_URL), or this machine's clock without a URL.
+    """Return a clock that follows the clock at `url`, the value of GPUBOT_CLOCK_URL.
 
-    Raises Unusable if there is no clock at this address.
+    If there is no URL, this machine's clock is returned. Raises Unusable if there is no clock at the URL.
     """
     if url is None:
         return SystemClock()

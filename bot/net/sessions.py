@@ -68,7 +68,7 @@ def new_session(witness: Witness | None = None, **options: Any) -> aiohttp.Clien
     A redirect raises Redirected, even if the client that uses the session, such as Slack's SDK, would follow it.
 
     Args:
-        witness: Gets the `Date` header of each answer.
+        witness: Follows the server's clock, using the `Date` header of each answer.
         options: Further options of aiohttp's ClientSession.
     """
     heard = () if witness is None else (partial(_note_date, witness),)

@@ -49,9 +49,9 @@ NEXT_STEPS: Mapping[NextStep, str] = MappingProxyType(
         NextStep.READ_THIS_MONTH: "This month: gpubot spend",
     }
 )
-"""Texts for the next steps that error messages suggest, as far as they exist as operator commands.
+"""Sentences that name the operator command for a next step, to add to an error message, by next step.
 
-All other next steps are possible only in Slack.
+Next steps that aren't listed here are possible only in Slack.
 """
 _DOLLARS = re.compile(r"\$?(\d[\d,]*(?:\.\d{1,2})?)", re.ASCII)
 

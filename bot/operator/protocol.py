@@ -127,7 +127,10 @@ def ask(command: Command) -> str:
 
 
 def _nobody_on(path: Path) -> str:
-    """Return a message saying that no bot listens on this path, and on which other paths one does."""
+    """Return a message saying that no bot listens on this path.
+
+    If programs listen on sockets of the same name in other folders, the message lists their paths.
+    """
     others = [for_terminal(str(other)) for other in listening_elsewhere(path)]
     if not others:
         return f"gpubot isn't running here, or it uses another folder. It doesn't answer on {path}."

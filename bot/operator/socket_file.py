@@ -30,8 +30,8 @@ def short_path(path: Path) -> Iterator[str]:
     """Yield a path to the socket that is short enough for `bind` and `connect` (at most LONGEST_PATH bytes).
 
     The folder is opened, and the path leads through its file descriptor: `/proc/self/fd/7/gpubot.sock`. Until the
-    end of the block, it refers to the same folder even if someone renames or replaces it. On a system without
-    /proc, the path is unchanged. Raises OSError if there is no such folder.
+    end of the block, this path leads to the same folder, even if someone renames or replaces the folder. On a
+    system without /proc, the path is unchanged. Raises OSError if there is no such folder.
     """
     folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
     try:
@@ -44,7 +44,8 @@ def short_path(path: Path) -> Iterator[str]:
 def bind(listening: socket.socket, path: Path) -> None:
     """Bind a socket to a path. Raises OSError if that fails.
 
-    The full path is used unless it is too long, so that `/proc/net/unix` shows where the bot listens.
+    If the full path is short enough, the socket is bound to it, so that `/proc/net/unix` shows where the bot
+    listens. Otherwise, the path from `short_path` is used.
     """
     whole = path.absolute()
     if len(os.fsencode(whole)) <= LONGEST_PATH:
@@ -75,15 +76,15 @@ def socket_problem(path: Path, *, at: str | None = None, listens: bool = False) 
     The socket and its folder must belong to root or to the user who runs gpubot, and nobody else may have write
     access.
 
-    The user who runs gpubot is normally the user of this process. The exception is that root sends a command to
-    another user's gpubot. In that case, the owner of the socket is assumed to run gpubot, or the owner of the
-    folder while there is no socket. Raises OSError if there is no such folder.
+    The user who runs gpubot is normally the user of this process. There is one exception: root may send a command
+    to another user's gpubot. If this process runs as root, the owner of the socket is therefore assumed to run
+    gpubot. If there is no socket, the owner of the folder is. Raises OSError if there is no such folder.
 
     Args:
         path: The path as it was configured, for messages.
         at: The path to use for the checks, from `short_path`. By default, `path` is used.
         listens: True if this process is the bot, which will replace an existing socket. The socket itself isn't
-            checked in that case.
+            checked then.
     """
     there = Path(at) if at is not None else path
     folder, file = there.parent.stat(), None

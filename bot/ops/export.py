@@ -50,7 +50,7 @@ async def _opened(settings: Settings) -> AsyncIterator[tuple[Tx, Rules, Clock]]:
 
 
 async def export_month(settings: Settings, month: str, project: str | None, folder: Path) -> MonthFile:
-    """Write the file of a month, or of one project in that month, and return it.
+    """Write the file with the charges of a month, or of one project in that month, and return the file's content.
 
     An existing file of the same name is overwritten.
 

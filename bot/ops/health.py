@@ -57,8 +57,9 @@ async def serve(
         exposition: Returns the answer of /metrics.
         works: Returns whether work is in progress. While there is work, a waiting request keeps waiting without
             creating a report.
-        ready: Returns whether Slack's requests can be sent to this process. Without it, there is no /ready.
-        machines: The answer of /machines. Without it, there is no /machines.
+        ready: Returns whether Slack's requests can be sent to this process. Without this function, /ready isn't
+            served.
+        machines: The answer of /machines. If None, /machines isn't served.
 
     Raises:
         OSError: The port is in use.

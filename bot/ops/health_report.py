@@ -79,8 +79,8 @@ class HealthReport:
     async def read(self) -> health.Report:
         """Return the answer of /health.
 
-        Its key `settled` is true if no work was due or in progress and all messages were delivered at the revision
-        of the clock that the report contains.
+        The report also contains the revision of the clock. The report's key `settled` is true if, at this
+        revision, no work was due or in progress and all messages had been delivered.
         """
         before, commits = self._under_way(), self.commits
         now = self.clock.now()

@@ -27,7 +27,7 @@ QUIET = ("slack_bolt", "slack_sdk", "aiohttp", "httpx", "asyncssh", "alembic", "
 
 
 _STORY = {EventKind.ACCEPTED: "bought", EventKind.BLOCKED: "waiting"}
-"""The names of log lines that differ from the kind of their event."""
+"""The names of the log lines for some kinds of events. The lines for all other kinds are named after the kind."""
 
 
 class LibraryHandler(logging.Handler):
@@ -75,7 +75,7 @@ class _LossyStream:
 def log_change(change: Change) -> None:
     """Log each event of a change of a rental: what happened, the vendor, the price and the actor.
 
-    Text that people typed or that vendors sent is never logged.
+    Text from people or vendors is never logged.
     """
     rental = change.after
     for event in change.events:

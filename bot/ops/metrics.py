@@ -45,7 +45,7 @@ class Figures:
 class Metrics:
     """The metrics of one process.
 
-    Its methods, and those of its metrics, are passed as callbacks to the parts that do the work.
+    The parts of the bot that do the work get the methods of this class, and of its metrics, as callbacks.
     """
 
     def __init__(self) -> None:

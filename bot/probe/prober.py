@@ -20,8 +20,8 @@ SECONDS = 5.0
 HOST_KEY_SECONDS = 2.0
 """The maximum time in seconds (wall clock) for reading the host key.
 
-It is short because the owner is notified that the machine is ready only after this attempt. If the attempt fails,
-it is repeated with the next checks of the machine.
+The time is short because the bot tries to read the host key before it notifies the owner that the machine is
+ready. If the key can't be read in time, the bot tries again with the next checks of the machine.
 """
 PROBE_RUN_SECONDS = 15.0
 MAX_LINE = 1024
@@ -54,7 +54,7 @@ KEX_ALGORITHMS = (
 )
 """The key exchange algorithms, limited to those with a fixed group.
 
-With other algorithms, a server could choose a group that is so large that it blocks the event loop.
+Other algorithms let the server choose the group. Calculating with a very large group would block the event loop.
 """
 CIPHERS = (
     "chacha20-poly1305@openssh.com",
@@ -68,7 +68,7 @@ CIPHERS = (
 The older ciphers in asyncssh's list are slow in Python.
 """
 WINDOW = 32 * 1024
-"""The number of bytes that the server may send before the bot has read them."""
+"""The number of unread bytes after which the server must stop sending (the window size of the SSH channel)."""
 
 _log = structlog.get_logger("gpubot.probe")
 
@@ -189,7 +189,7 @@ class _Client(asyncssh.SSHClient):
         self.shown: str | None = None
         """The fingerprint of the host key that the server presented.
 
-        Only once `offered` is true has the server proven that it has the private key for it.
+        The server has proven that it has the matching private key once `offered` is true.
         """
         self.changed = False
         self.offered = False
@@ -248,7 +248,7 @@ def ask_for(ending: EndToTell | None) -> str:
     """Return the command that a probe run sends to the machine.
 
     It is `/usr/local/sbin/gpubot-probe END LEFT`, with END in Unix seconds and LEFT in whole seconds. If there is
-    no end to report, it is the path alone.
+    no end to send, the command is only the path.
     """
     if ending is None:
         return SCRIPT_PATH

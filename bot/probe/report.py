@@ -108,7 +108,11 @@ class _Reader:
         self._peers_read = False
         self._gpus: dict[int, GpuUse] = {}
         self._all_read = False
-        """True once a second reading of any GPU has arrived, so the first round of readings included all GPUs."""
+        """True once a second reading of any GPU has arrived.
+
+        nvidia-smi reads all GPUs in turn and then begins again. A second reading therefore shows that every GPU
+        has been read once.
+        """
         self._models: dict[int, GpuModel] = {}
         self._outcome: str | None = None
         self._setup: SetupProgress | None = None
@@ -156,7 +160,9 @@ class _Reader:
         return Missed.NO_GPU if self._outcome == "0" else Missed.UNREADABLE
 
     def _read_own(self, rest: str) -> None:
-        """Parse the probe's own connection, which isn't counted as a peer.
+        """Parse the SSH connection of the probe itself.
+
+        It doesn't count as a peer: peers are the remote ends of all other connections to the machine's SSH server.
 
         It has the format of $SSH_CONNECTION: `203.0.113.7 51234 10.0.0.4 22`.
         """
@@ -236,7 +242,7 @@ class _Reader:
 
 
 def _number(text: str, highest: int) -> int | None:
-    """Return a number, rounded, or None for `[N/A]`, any other text, or a number above `highest`."""
+    """Parse and round a number. Returns None for `[N/A]`, any other text, or a number above `highest`."""
     if not _NUMBER.fullmatch(text):
         return None
     number = round(float(text))

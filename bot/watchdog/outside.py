@@ -119,7 +119,10 @@ class Outside:
         return None
 
     async def post(self, text: str) -> Posted:
-        """Post a message to Slack. Without an answer, it counts as not accepted, so it will be posted again."""
+        """Post a message to Slack.
+
+        If Slack doesn't answer, the message counts as not accepted, so it will be posted again.
+        """
         settings = self._settings
         headers, body = {}, {"text": text}
         if settings.webhook is None and settings.slack_bot_token is not None:
@@ -155,7 +158,10 @@ def _signed_answer(body: bytes) -> BotAnswer:
 
 
 def _unsigned_answer(status: int, headers: Mapping[str, str]) -> BotAnswer:
-    """Interpret an answer without a valid signature, which may not come from the bot, so its body is ignored."""
+    """Interpret an answer without a valid signature.
+
+    Such an answer may come from a program other than the bot, so its body is ignored.
+    """
     trouble = Trouble.UNREACHABLE if status in _GATEWAY_ERRORS else Trouble.UNUSABLE
     why = f"its address answers with error {status}"
     if status < 400:

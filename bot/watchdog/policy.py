@@ -15,11 +15,11 @@ WARN_AFTER = timedelta(minutes=15)
 APART = timedelta(hours=1)
 """The minimum time between the first warning of an outage and the first announcement about machines."""
 AFTER_END = timedelta(hours=2)
-"""The minimum time by which a machine must be past its end before it is deleted."""
+"""The minimum time between the end of a machine and its deletion by the watchdog."""
 NOTICE = timedelta(hours=1)
 """The minimum time between the announcement of a deletion and the deletion."""
 LONGEST_GAP = timedelta(minutes=10)
-"""The longest interruption of polling after which deletions that were announced before remain valid.
+"""The longest interruption of polling that doesn't cancel announced deletions.
 
 After a longer interruption, each deletion has to be announced again.
 """
@@ -142,7 +142,7 @@ def deleted(state: State, resource_id: str, at: datetime, *, failure: str | None
 
 
 def with_note(state: State, text: str) -> State:
-    """Return the state with one more note, a text that is posted as soon as Slack accepts it."""
+    """Return the state with one more note (a text that is kept until Slack has accepted it)."""
     return changed(state, notes=(*state.notes, text)[-MOST_NOTES:])
 
 
@@ -185,12 +185,12 @@ def _with_later_ends(
     """Prevent the ends of machines from becoming earlier while the bot isn't well.
 
     A bot that isn't well may report wrong ends, because its clock is wrong or its database is an old backup. If
-    the reported end of a machine differs from the known one, the later of both is used. An unknown end counts as
-    later than any other, because a machine without an end is never deleted.
+    the reported end of a machine differs from the known one, the later end is used. An unknown end counts as later
+    than any other, because a machine without an end is never deleted.
 
     Returns:
-        The machines that the bot has reported, with the later ends; and the outage, which now stores the known
-        ends of the machines that the bot hasn't reported this time.
+        The machines that the bot has reported, with the later ends, and the outage. The outage now stores the last
+        known ends of the machines that are missing from this report.
     """
     known = {**outage.unnamed_ends, **{one.resource_id: one.ends_at for one in state.machines}}
     later = tuple(
@@ -208,8 +208,8 @@ def _later(end: datetime | None, other: datetime | None) -> datetime | None:
 def _may_delete(outage: Outage, poll: Poll, options: Options) -> bool:
     """Return whether the watchdog may delete machines now.
 
-    It may not if something responds at the bot's address without proving that it is the bot. In that case, the bot
-    is probably running, and people may have extended the leases of their machines.
+    Deleting is forbidden if a program responds at the bot's address but doesn't prove that it is the bot. That
+    program is probably a running bot, through which people may have extended the leases of their machines.
     """
     answers = poll.bot.trouble is Trouble.UNUSABLE
     return options.destroy and not answers and not outage.clock_is_wrong
@@ -222,10 +222,11 @@ def _living(state: State, poll: Poll) -> list[WatchedMachine]:
 
 
 def _announcement(state: State, outage: Outage, poll: Poll, options: Options) -> list[Message]:
-    """Return a message about machines past their end, at most one.
+    """Return a list with one message about machines past their end, or an empty list.
 
     If the watchdog may delete machines, the message announces that these machines will be deleted after NOTICE. If
-    not, it says that they are still running. Empty if people have already been notified of all of these machines.
+    not, it says that they are still running. The list is empty if people have already been notified of all of
+    these machines.
     """
     deletes = _may_delete(outage, poll, options)
     known = {

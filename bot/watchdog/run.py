@@ -85,7 +85,7 @@ class Watchdog:
         self._state = State()
         self._trouble: Trouble | None = None
         self._polled: tuple[float, float] | None = None
-        """The time of the last poll in this process by the wall clock, and the same by the monotonic clock."""
+        """The readings of the wall clock and of the monotonic clock at this process's last poll."""
 
     def begin(self) -> None:
         """Read the state file. Raises Unusable if it can't be read and written."""

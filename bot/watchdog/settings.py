@@ -1,4 +1,4 @@
-"""The settings of `gpubot watchdog`, which come from the same sources as those of the bot."""
+"""The settings of `gpubot watchdog`. They come from the same sources as the bot's settings."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ class WatchdogSettings(CommandSettings):
 
     @property
     def slack_url(self) -> str:
-        """Return the URL to post messages to. It is a secret if it is a webhook."""
+        """Return the URL to post messages to. The URL of a webhook is a secret."""
         if self.webhook is not None:
             return self.webhook.get_secret_value()
         return f"{self.slack_api_url}chat.postMessage"

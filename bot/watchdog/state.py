@@ -31,11 +31,14 @@ class Trouble(StrEnum):
     NOT_WELL = "not_well"
     """The bot has answered, and reports that it isn't well."""
     UNREACHABLE = "unreachable"
-    """Nothing responds at the bot's address, or a gateway there can't reach the bot. It may be running even so."""
-    UNUSABLE = "unusable"
-    """Something responds without proving that it knows the token. The bot is probably running.
+    """Nothing responds at the bot's address, or a gateway there can't reach the bot.
 
-    It may be an older bot, a bot with another token, or another program.
+    The bot may still be running.
+    """
+    UNUSABLE = "unusable"
+    """A program responds at the bot's address, but doesn't prove that it knows the token.
+
+    The program may be an older bot, a bot with another token, or not a bot at all. The bot is probably running.
     """
 
 
@@ -101,7 +104,7 @@ class Options(Frozen):
 
 
 class Announced(Frozen):
-    """A machine past its end that has been announced to people during the outage."""
+    """A machine past its end of which people have been notified during the outage."""
 
     resource_id: str
     ends_at: Instant
@@ -138,7 +141,7 @@ class Outage(Frozen):
     unnamed_ends: dict[str, Instant | None] = Field(default_factory=dict)
     """The last known ends of machines that the bot has stopped reporting during this outage, by resource ID.
 
-    If the bot reports such a machine again with an earlier end, the end from here is used.
+    If the bot later reports such a machine again with an earlier end, the stored end is used instead.
     """
     clock_is_wrong: bool = False
     """True if Slack's clock differs from this machine's. In that case nothing is deleted."""

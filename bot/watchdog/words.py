@@ -16,7 +16,7 @@ from bot.watchdog.state import Living, Options, Outage, Poll, State, Trouble
 MOST_LISTED = 20
 """The maximum number of machines that a message lists. Any others are only counted."""
 _TIME_ALONE = timedelta(hours=20)
-"""The maximum difference from now for which a time is shown without its date."""
+"""The maximum distance between now and a time that is shown without its date."""
 _MINUTE = timedelta(minutes=1)
 Gpus = Mapping[str, str]
 """The GPUs of machines, such as `1x H100 SXM 80 GB`, by resource ID. Machines with unknown GPUs are missing."""

@@ -89,9 +89,9 @@ async def ask_for(
 ) -> Outcome:
     """Start a search for a request that was typed after `get` or `wait`, or entered in the form.
 
-    `earlier` is the search that the new request replaces. Normally, the conditions for waiting of the earlier
-    search, such as how long to wait, don't apply to the new request. But if the earlier request is waiting for
-    approval, they are kept unless the person typed new conditions.
+    `earlier` is the search that the new request replaces. Normally, its conditions for waiting, such as how long
+    to wait, don't apply to the new request. But if the earlier request is waiting for approval, the earlier
+    conditions are kept unless the person typed new conditions.
     """
     waitlist_entry = None
     if earlier is not None and earlier.changes is None:

@@ -79,8 +79,8 @@ async def show(context: Context, view: Mapping[str, Any], wanted: ShowPrice) -> 
                 answer = await context.client.views_update(view_id=turn.view_id, hash=seen, view=updated)
         except NO_ANSWER as error:
             # Usually Slack answers not_found, because the form was closed, or hash_conflict, because the form was
-            # changed in the meantime. If the bot itself changed it, by showing the price of an earlier choice, try
-            # again with the new hash.
+            # changed in the meantime. If the bot itself changed the form, to show the price of an earlier choice,
+            # try again with the new hash.
             if turn.hash != seen:
                 continue
             _log.info("form.price_not_shown", user=person.id, error=error_code(error))
@@ -124,7 +124,7 @@ def looking(request: Request) -> str:
 
 
 def price_text(request: Request, offer: Offer | None) -> str:
-    """Return `*From $2.15/h, about $12.90* for 6 h: 1x H100 in EU, on demand, at Hyperstack`.
+    """Return a text such as `*From $2.15/h, about $12.90* for 6 h: 1x H100 in EU, on demand, at Hyperstack`.
 
     The text repeats the request, because people continue to make choices while they read the price.
     """
@@ -335,8 +335,8 @@ def _waits(
 ) -> list[Json]:
     """Return the inputs that correspond to the typed words `wait until ...`, `now` and `any time`.
 
-    Empty if the form changes a request that is waiting for approval (`new` is False), because such a request is
-    rented as soon as it is approved.
+    If `new` is False, the form changes a request that is waiting for approval. Such a request is rented as soon as
+    it is approved, so there are no inputs.
 
     While a person waits, a machine is rented for them only within the team's `hours`. The checkbox for `any time`
     lifts this limit. It is left out if the team's `hours` already cover the whole week.

@@ -109,7 +109,10 @@ def approve_dialog(details: RentalDetails, reader: Reader) -> Modal:
 
 
 def _asked_for(details: RentalDetails, now: datetime) -> str:
-    """Return `Ana wants 8x H100 (p4wd9) in EU for 6 h: "fine-tune run 7".`, or `Ana wants 2 h more for ...`."""
+    """Return a sentence such as `Ana wants 8x H100 (p4wd9) in EU for 6 h: "fine-tune run 7"`.
+
+    For an extension, the sentence begins with `Ana wants 2 h more for`.
+    """
     rental, extension = details.rental, details.rental.extension
     if extension is not None:
         longer = span(extension.ends_at - rental.running_lease.ends_at)
@@ -124,7 +127,7 @@ def _asked_for(details: RentalDetails, now: datetime) -> str:
 def fewer_hours_dialog(details: RentalDetails, choices: Sequence[FewerHours], reader: Reader) -> Modal:
     """Return the dialog in which an approver chooses fewer hours than a request or an extension asks for.
 
-    If the request is too short for that, the dialog says so.
+    If the request or extension is too short to be reduced, the dialog says so.
     """
     rental = details.rental
     title = f"Fewer hours: {rental.id}"
@@ -158,7 +161,7 @@ def fewer_hours_dialog(details: RentalDetails, choices: Sequence[FewerHours], re
 
 
 def _length_label(rental: Rental, fewer: FewerHours) -> str:
-    """Return `4 h`, or `6 h, or up to 8 h if its GPUs are busy` for a lease with a flexible end."""
+    """Return a label such as `4 h`. For a lease with a flexible end: `6 h, or up to 8 h if its GPUs are busy`."""
     flexible_end = rental.extension is None and fewer.request.up_to is not None
     return hours_text(fewer.request) if flexible_end else span(fewer.length)
 

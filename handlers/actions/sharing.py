@@ -26,7 +26,8 @@ from handlers.phrases.rental_text import machine, people_text, without_key_text
 async def share(context: Context, interaction: UserInteraction, value: ShareValue) -> Outcome:
     """Share a rental with teammates.
 
-    If their keys have to be put on the machine by hand, the reply contains the shell lines for that.
+    If the owner has to put the teammates' keys on the machine by hand, the reply contains the shell lines for
+    this.
     """
     deps, person, rental_id = context.deps, interaction.person, value.rental_id
     if value.people:

@@ -1,7 +1,7 @@
 """Commands without a rental ID.
 
-They refer to the rental of the thread they are written in, or else to the person's only rental. If the person has
-several, the reply is a question with one button for each.
+A command that is written in the thread of a rental refers to that rental. Any other command refers to the person's
+only rental. If the person has several rentals, the reply asks which one is meant, and has one button for each.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ ABOUT_ONE = frozenset({Topic.TIME, Topic.BROKEN})
 """The topics that only make sense for a single rental, as in the sentence "it's broken"."""
 
 MOST = 10
-"""The maximum number of rentals that get a button. `/gpu list` shows all of them."""
+"""The maximum number of rentals that get a button. `/gpu list` shows all rentals."""
 
 Do = Callable[[str], Awaitable[Outcome]]
 """Carries out the command for the rental with this ID."""
@@ -72,8 +72,8 @@ Meaning = tuple[Do, Purpose, str, ButtonFor]
 async def carry_out(context: Context, interaction: UserInteraction, command: commands.RentalCommand) -> Outcome:
     """Carry out a command about one rental.
 
-    Without an ID, the command refers to the rental in whose thread it was written, or else to the person's only
-    rental. If they have several, the reply asks which one is meant.
+    Without an ID, a command in the thread of a rental refers to that rental. Any other command refers to the
+    person's only rental. If the person has several rentals, the reply asks which one is meant.
     """
     do, purpose, question, button_for = _meaning(context, interaction, command)
     rental_id, origin = command.id, interaction.origin
@@ -165,7 +165,7 @@ _extend_form = _named("Extend", Action.EXTEND_FORM, RentalValue)
 
 
 def which_one(own: OwnRentals, question: str, button_for: ButtonFor, reader: Reader) -> Rendered:
-    """Return the question that asks which of several rentals is meant, with one button for each."""
+    """Return the question that asks which of several rentals is meant, with one button for each rental."""
     shown = own.rentals[:MOST]
     left = len(own.rentals) - len(shown)
     return blocks.of_parts(

@@ -163,11 +163,11 @@ def _spent(spent: Spent) -> str:
 
 
 def _idle_of_whole(shown: SpendReport) -> str:
-    """Return `$31.20 of it on idle machines`, or an empty text if nothing was idle.
+    """Return a text such as `$31.20 of it on idle machines`. Empty if nothing was idle.
 
     If the report has a table with a column for idle machines, return a percentage instead: `12% of it on idle
-    machines`. An exact amount could contradict the table by some cents, because the amounts in each row are
-    rounded in such a way that they add up to the row's total.
+    machines`. The amounts in each row of the table are rounded so that they add up to the row's total. So an exact
+    amount in the text could contradict the table by some cents.
     """
     idle, amount = shown.whole.use.idle, shown.whole.amount
     if not idle:
@@ -184,7 +184,10 @@ def _budget(budget: Micros | None) -> str:
 
 
 def _forecast(shown: SpendReport, reader: Reader) -> str:
-    """Return `At this rate, the team will have spent about $9,120 by the 30th`."""
+    """Return a sentence such as `At this rate, the team will have spent about $9,120 by the 30th`.
+
+    Empty if there is no forecast.
+    """
     if shown.forecast is None:
         return ""
     match shown.scope.kind:
@@ -235,8 +238,8 @@ def _table(shown: SpendReport) -> Json | None:
 def _row(name: str, spent: Spent, amount: Micros, shown: SpendReport) -> list[Json]:
     """Return a row of the table.
 
-    `amount` is the row's total in whole cents. The amounts for idle time, use and so on are rounded to whole cents
-    in such a way that they add up to this total.
+    `amount` is the row's total in whole cents. The amounts for idle time, use and so on are rounded so that they
+    add up to this total.
     """
     hours = float(round(Fraction(spent.gpu_time // MICROSECOND, _HOUR // MICROSECOND), 1))
     count = [] if shown.rows_of is RowsOf.RENTALS else [number_cell(spent.rentals, str(spent.rentals))]

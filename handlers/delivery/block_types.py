@@ -63,11 +63,11 @@ class BlockTypes:
         self._asked = False
 
     def refused(self, surface: Surface) -> set[str]:
-        """Return the types that Slack refuses on a surface."""
+        """Return the types of blocks that Slack refuses in messages or in dialogs."""
         return {name for name in NEW_TYPES if self._takes.get((surface, name)) is False}
 
     def taken(self, surface: Surface) -> set[str]:
-        """Return the types that Slack accepts on a surface."""
+        """Return the types of blocks that Slack accepts in messages or in dialogs."""
         return {name for name in NEW_TYPES if self._takes.get((surface, name))}
 
     def proven(self, blocks: Sequence[Json], surface: Surface = Surface.MESSAGE) -> list[Json]:

@@ -1,6 +1,7 @@
 """Renders the current content of a message in the outbox.
 
-Each function loads the data that a message's writer needs, and calls the writer.
+A message is composed by its writer, a function that needs certain data. The functions here load these data and
+call the writer.
 """
 
 from __future__ import annotations
@@ -121,9 +122,9 @@ async def _direct(tx: Tx, deps: Deps, message: Message) -> Rendered | None:
 
 
 async def _is_newest(tx: Tx, message: Message) -> bool:
-    """Return whether a message is the newest direct message about its rental to its reader.
+    """Return whether the reader has got no later direct message about the same rental.
 
-    Later messages count if they have been posted or can still be posted.
+    A later message counts if it has been posted or can still be posted.
     """
     others = [one for one in await tx.messages.direct_of(message.rental_id or "") if one.to == message.to]
     return not any(one.id > message.id and (one.ts is not None or not one.closed) for one in others)
@@ -155,7 +156,7 @@ async def _question(tx: Tx, deps: Deps, message: Message) -> Rendered | None:
 
 
 async def _reminder(tx: Tx, deps: Deps, message: Message) -> Rendered | None:
-    """Render an approver's reminder. Return None if the person no longer approves requests."""
+    """Render the reminder for an approver. Return None if the person no longer approves requests."""
     person, reader = await _reader(tx, deps, message)
     found = await waiting_for_approver(tx, deps, person, (message.body or {}).get("rentals", ()))
     if found is None:

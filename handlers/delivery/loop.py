@@ -46,11 +46,10 @@ A refresh is an edit that only updates how much time has passed. While Slack is 
 not wait for refreshes.
 """
 AT_A_TIME = {NextCall.FIND: 4, NextCall.PUBLISH: 2}
-"""The maximum number of calls of these kinds that are made at the same time.
+"""The maximum number of calls that are made at the same time, for two slow kinds of calls.
 
-Both kinds are slow, so without a limit they could delay all other calls. FIND searches for a post that may already
-exist, which takes especially long while Slack is slow. PUBLISH sends a Home tab, for which a lot of data has to be
-read.
+Without this limit, these calls could delay all others. FIND searches for a post that may already exist, which
+takes especially long while Slack is slow. PUBLISH sends a Home tab, and has to read a lot of data first.
 """
 METHODS = {
     NextCall.ANSWER: ANSWER,
@@ -61,7 +60,9 @@ METHODS = {
 }
 RETRY_AFTER_BUG = timedelta(minutes=1)
 OTHERS_WAIT = timedelta(minutes=1)
-"""The wall-clock time for which later posts to the same reader wait for a post that may or may not exist in Slack.
+"""The wall-clock time for which an unresolved post delays later posts to the same reader.
+
+A post is unresolved if it may or may not exist in Slack.
 """
 
 
@@ -90,7 +91,8 @@ class _Unresolved:
         If Slack hasn't responded to any call, there are two possible reasons. If Slack is down, later posts must
         keep waiting, so that the messages are in the right order once Slack is back. If only this conversation
         can't be read, later posts should go ahead. The bot can't know which reason it is. So after a minute, later
-        posts are tried, but only in the moments after a call for this post has failed.
+        posts are tried, but only right after another call for this post has failed. In this way, this post always
+        gets the first chance.
         """
         if self.answered_at is not None and now - self.answered_at >= OTHERS_WAIT:
             return True
@@ -351,7 +353,7 @@ class Delivery(Part):
         return self._pace.refresh_at(now, edits) <= now
 
     def _passed(self, now: datetime) -> frozenset[int]:
-        """Return the IDs of unresolved posts for which later posts to the same reader no longer wait."""
+        """Return the IDs of unresolved posts that no longer delay later posts to the same reader."""
         answered_at = self._pace.answered_at
         for one in self._unresolved.values():
             if one.answered_at is None and answered_at is not None and answered_at > one.since:

@@ -71,7 +71,7 @@ class _Window:
     def open_at(self, now: datetime, under_way: int) -> datetime:
         """Return the earliest time for the next call.
 
-        `under_way` is the number of calls that have been decided on and haven't been counted yet.
+        `under_way` is the number of further calls that are about to be made. They aren't counted yet.
         """
         while self._calls and not _counts(self._calls[0], now, self._minute):
             self._calls.popleft()
@@ -102,7 +102,7 @@ class Pace:
         self._blocked: dict[str, datetime] = {}
         self._all_blocked_until: datetime | None = None
         self._unanswered_since: datetime | None = None
-        """The start of the first call without a response since Slack last responded. None if there is none."""
+        """While Slack doesn't respond, the start of the first call without a response. Otherwise None."""
         self.answered_at: datetime | None = None
         """The time of Slack's last response."""
         self.outage_over = False
@@ -112,7 +112,7 @@ class Pace:
         """Return the earliest time at which a method may be called.
 
         This ignores the limits of single channels and people, which `closed` returns. `under_way` is the number of
-        calls that have been decided on and haven't been counted yet.
+        further calls that are about to be made. They aren't counted yet.
         """
         window = self._windows.get(method)
         moment = now if window is None else window.open_at(now, under_way)
@@ -122,15 +122,15 @@ class Pace:
     def refresh_at(self, now: datetime, under_way: int = 0) -> datetime:
         """Return the earliest time for the next refresh, an edit that only updates how much time has passed.
 
-        `under_way` is the number of edits that have been decided on and haven't been counted yet.
+        `under_way` is the number of other edits that are about to be made. They aren't counted yet.
         """
         return self.open_at(EDIT, now, under_way + EDITS_FOR_CHANGES)
 
     def closed(self, method: str, now: datetime) -> dict[str, datetime]:
-        """Return the channels or people for which a method may not be called yet.
+        """Return the channels or people for which a method isn't allowed yet, each with the time when it will be.
 
-        Maps each of them to the time at which the method may be called again. For posts, these are the channels
-        that have just received one. For Home tabs, these are the people whose tab has just been published.
+        For posts, these are the channels that have just received a post. For Home tabs, these are the people whose
+        tab has just been published.
         """
         every = self._every[method]
         latest = {to: at for to, at in self._latest[method].items() if _counts(at, now, every)}

@@ -478,7 +478,7 @@ def unposted(message: Message) -> Message:
 
 
 def repost_wait(times: int) -> timedelta:
-    """Return how long to wait before a message is posted again, if it has already been posted again `times` times.
+    """Return the wait before a message is posted again. `times` is how often it has been posted again already.
 
     This is for messages whose conversation can't be searched for an earlier post.
     """

@@ -1,7 +1,7 @@
 """Searches Slack for a post that may exist, after a start, a crash or a call without a response.
 
-Each post has metadata with the ID of its message and the version that the post shows. The search compares both
-(docs.slack.dev/reference/methods/conversations.history and conversations.replies).
+Each post has metadata with the ID of its message and the version that the post shows. The search recognizes a post
+by this metadata (docs.slack.dev/reference/methods/conversations.history and conversations.replies).
 """
 
 from __future__ import annotations

@@ -117,9 +117,10 @@ async def suggest(context: Context, interaction: UserInteraction, *, bot: str) -
 
 
 async def show_line(context: Context, interaction: UserInteraction, value: LineValue) -> Outcome:
-    """Show the offers for a corrected request, when the person clicks its button in an error message.
+    """Show the offers for a corrected request.
 
-    Nothing is rented, even if the request contains `now`. Raises Mistake if the request can't be parsed.
+    An error message suggests the corrected request, with a button that leads here. Nothing is rented, even if the
+    request contains `now`. Raises Mistake if the request can't be parsed.
     """
     text = value.text if value.text.startswith("wait ") else f"get {value.text}"
     command = _parse(context, interaction.person, text)

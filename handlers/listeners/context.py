@@ -114,10 +114,7 @@ class OpenForms:
             newest.replaced, newest.hash = newest.hash, view_hash
 
     def forget(self, view_id: str) -> None:
-        """Forget a submitted form.
-
-        Otherwise, a late update of the form's price could remove the errors that the form shows.
-        """
+        """Forget a submitted form, so that a late update of its price doesn't remove the errors in it."""
         self._newest.pop(view_id, None)
 
 

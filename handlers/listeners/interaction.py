@@ -136,8 +136,9 @@ class Interaction(Frozen):
     def reply_to(self) -> Destination:
         """Return the destination of an answer.
 
-        If there is a `response_url`, the answer goes to this URL. Otherwise, a mention is answered in its channel,
-        with a message that only this person sees, and everything else is answered in the person's direct messages.
+        If there is a `response_url`, the answer goes to this URL. Without such a URL, a mention is answered in its
+        channel, with a message that only this person sees. Everything else is answered in the person's direct
+        messages.
         """
         if self.origin.response_url:
             return to_response_url(self.origin.response_url)

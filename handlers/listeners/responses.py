@@ -26,8 +26,8 @@ from handlers.slack_api.web_api import NO_ANSWER, error_code
 SEND_TIMEOUT = 0.8
 """Wall-clock seconds allowed for sending a reply.
 
-Slack waits 3 s for the acknowledgement. Before the reply is sent, up to 2 s of these may already have been spent
-waiting for the store.
+Slack waits 3 s for the acknowledgement. Up to 2 s of this time may have passed before the reply is sent, because
+the listener waits for the store first.
 """
 
 _log = structlog.get_logger("gpubot.handlers")

@@ -115,10 +115,10 @@ def _without_expired_url(context: Context, interaction: Interaction) -> Interact
 async def serve(context: Context, interaction: Interaction, handler: Handler, ack: Ack, body: Body) -> None:
     """Run the handler, store the reply, and acknowledge.
 
-    If this machine's clock is wrong, the handler doesn't run and the person is notified of the reason.
+    If this machine's clock is wrong, the handler doesn't run, and the reply says why.
 
-    Raises StoreBusy or EventNotHandled only for a message, and only if nothing was written to the store for it.
-    Slack then sends the message's event again.
+    Raises StoreBusy or EventNotHandled only for a message, and only if nothing was written to the store. Slack
+    then sends the message's event again.
     """
     commits: list[None] = []
     private_keys: list[str] = []
@@ -433,8 +433,8 @@ async def find_private_keys(body: Mapping[str, Any]) -> list[str]:
 def without_private_keys(interaction: Interaction, found: Sequence[str]) -> Interaction:
     """Return the interaction without anything that somebody typed.
 
-    `found` is the result of `find_private_keys`. If a modal's metadata contains a key, the modal's origin, which
-    comes from the metadata, is left out as well.
+    `found` is the result of `find_private_keys`. A modal's origin comes from its metadata. So if the metadata
+    contains a key, the origin is left out as well.
     """
     metadata = {"origin": Origin()}
     from_metadata = interaction.kind is InteractionKind.SUBMISSION and "" in found

@@ -38,8 +38,8 @@ def _no_approver_left(context: AlertContext[AccountFacts]) -> Rendered:
     return blocks.message(join(text, "Admins decide about requests until there is an approver again.", waiting))
 
 
-# --- a pause of buying. If it ended before its alert was posted, a single alert says that buying was paused and
-# resumed. Normally, this is the alert about the end. Readers who get no such alert get it with the first one
+# --- a pause of buying. If buying is resumed before the alert about the pause is posted, a single alert says both.
+# Normally, this is the alert about the end. For a reader who gets no such alert, it is the alert about the pause
 
 
 @alert(EventKind.PAUSED, needs=Needs.OTHER_END)
@@ -60,7 +60,7 @@ def _resumed(context: AlertContext[SaidFacts]) -> Rendered:
 
 
 def _pause_over(context: AlertContext, paused: Event[SaidFacts], resumed: Event) -> Rendered:
-    """Render one alert that says both that buying was paused and that it was resumed.
+    """Render one alert that says when buying was paused and when it was resumed.
 
     This is for a pause that ended before the alert about it was posted.
     """

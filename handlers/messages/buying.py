@@ -180,7 +180,7 @@ def _rent_dearer(context: EventContext[OfferFacts]) -> Rendered:
         return blocks.message(f"{text} {_now(context)}", closed=rental.state.over)
     rent = None
     if facts.offer is not None and facts.rate is not None and is_owner(context.reader.id, rental.owner):
-        with suppress(Mistake):  # no button if the market's ID is too long for it
+        with suppress(Mistake):  # no button if the offer's ID doesn't fit
             value = RentalOfferValue(rental_id=rental.id, offer_id=facts.offer)
             rent = button(f"Rent at {per_hour(facts.rate)} now", Action.RENT_DEARER, value, style="primary")
     return blocks.with_buttons(text, rent, stop_button(rental.quote_id or "", rental.id))
@@ -327,7 +327,7 @@ def _unreachable(context: EventContext) -> str:
 
 
 def left_out_text(context: EventContext[RentingFacts]) -> str:
-    """Return sentences saying which keys or setup didn't get into a machine's startup script.
+    """Return sentences saying which keys or which setup script were left out of a machine's startup script.
 
     They also say how the owner can add the missing keys.
     """

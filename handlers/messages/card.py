@@ -73,8 +73,8 @@ REFRESH_EVERY = timedelta(seconds=30)
 REFRESH_IDLE_EVERY = timedelta(minutes=15)
 """The bot time between two edits of the card of an idle machine whose owner doesn't respond.
 
-The card shows the idle time in whole steps of this length. It is also rendered after every poll of the machine, so
-an idle time in minutes would cause an edit after each poll.
+The card shows the idle time in whole steps of this length. The card is also rendered after every poll of the
+machine. If the idle time were shown in minutes, each poll would cause an edit.
 """
 REFRESH_AFTER_END = timedelta(seconds=10)
 """The time after a machine's end at which the card is edited if the machine is still running.

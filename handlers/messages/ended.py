@@ -81,8 +81,8 @@ def _lost(context: EventContext[EndedFacts]) -> str:
 def _replace_it(context: EventContext) -> Rendered:
     """Render the message that a machine was lost, usually because the vendor took it back.
 
-    Until the time at which the machine would have ended, a button replaces it. Another button notifies the owner
-    as soon as there is an offer.
+    The message has a button that replaces the machine, until the lease would have ended. Another button notifies
+    the owner as soon as there is an offer.
     """
     rental = context.rental
     replaceable = may_be_replaced(rental, context.reader.now)

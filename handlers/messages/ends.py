@@ -125,8 +125,8 @@ def _title(context: EventContext[EndFacts]) -> str:
     if event.kind is EventKind.SCRIPT_FAILED:
         failed = f"The script {PATH} failed on {machine(context.rental)} {times.at_time(event.at)}"
         return f"{failed}{exit_text(event.facts.exit_status)}."
-    # Compute the remaining time at the event, so that later edits don't change the number. If an outage delayed
-    # the message, compute it at the time of the post.
+    # Count the remaining time from the event, so that later edits don't change the number. If an outage delayed
+    # the message, count from the time at which it was posted.
     posted_at = context.posted_at or times.now
     left = until - (posted_at if posted_at - event.at >= timedelta(minutes=1) else event.at)
     at = times.at_time(until, event.at)

@@ -1,6 +1,7 @@
-"""Messages about transfers of idle machines to other people.
+"""Messages about idle machines that one person could take over from another.
 
-They offer idle machines above the answer to a search, and reply to people who request, offer or accept a machine.
+Idle machines are listed above the answer to a search. Other messages reply to people who request, offer or accept
+such a machine.
 """
 
 from __future__ import annotations

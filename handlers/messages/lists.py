@@ -186,7 +186,7 @@ def _waits(details: RentalSummary, times: Times) -> str:
 
 
 def _name(rental: Rental) -> str:
-    """Return `1x H100 SXM 80 GB (k7mq2) in EU`, or the same with `, spot` for a spot machine."""
+    """Return `1x H100 SXM 80 GB (k7mq2) in EU`. For a spot machine, `, spot` follows."""
     return machine_in(rental) + (", spot" if rental.request.contract is Contract.SPOT else "")
 
 

@@ -128,8 +128,8 @@ def _question(context: EventContext[QuestionFacts]) -> Rendered:
         return _answered(context, answer)
     used = _used_again(context)
     if used is not None:
-        # Don't close the message. If the machine was in use only for a moment, the same idle period continues, and
-        # the question is shown again.
+        # Don't close the message. If the machine was in use only for a moment, its idle period counts as
+        # uninterrupted, and the question is shown again.
         return blocks.message(sentence(used), closed=False)
     return blocks.of_parts(
         *question_parts(context),
@@ -181,7 +181,7 @@ def keep_buttons(rental: Rental) -> list[Json]:
 
 
 def _why_asked(context: EventContext[QuestionFacts]) -> str:
-    """Return the reason for the question, such as `It's been idle for 35 min`.
+    """Return a sentence with the reason for the question, such as `It's been idle for 35 min`.
 
     If the machine can't be monitored, the reason says so.
     """
@@ -208,9 +208,9 @@ def _quiet(facts: QuestionFacts) -> str:
 
 
 def _evidence(context: EventContext[QuestionFacts]) -> tuple[Fact, ...]:
-    """Return the GPU readings and the connections of an idle machine.
+    """Return the GPU readings and the connections of an idle machine, which show why the bot asks.
 
-    Empty for a machine to which somebody is connected, because the question then already contains both.
+    Empty if somebody is connected to the machine, because the question's text then already contains them.
     """
     use, now, times = context.facts.use, context.rental.use, context.times
     if use is None or context.facts.status is not UsageStatus.IDLE:
@@ -324,8 +324,8 @@ def _owner_does_not_answer(context: EventContext[QuestionFacts]) -> Rendered:
         return blocks.message(how_it_ended(details, whose, times))
     asked = unanswered(rental, rental.use)
     if asked is None or asked.about != idle_period_of(event.facts.use):
-        # Don't close the message. If the machine was in use only for a moment, the same idle period continues, and
-        # the buttons are shown again. A later idle period gets a message of its own.
+        # Don't close the message. If the machine was in use only for a moment, its idle period counts as
+        # uninterrupted, and the buttons are shown again. A later idle period gets a message of its own.
         return blocks.message(_no_longer_asked(whose, rental.use, times), closed=False)
     this, owner = RentalValue(rental_id=rental.id), details.names.get(rental.owner) or "its owner"
     mentioned = ""

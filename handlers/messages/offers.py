@@ -72,9 +72,10 @@ from handlers.phrases.rental_text import (
 
 SHOWN = 3
 SLOW = timedelta(minutes=5)
-"""If a recommended offer's usual startup time is longer than this, the answer mentions the startup time.
+"""The usual startup time above which an offer counts as slow.
 
-With `Details`, the answer always mentions it.
+If the recommended offer is slow, the answer mentions its startup time. After a click on [Details], the answer
+always mentions it.
 """
 SHOWN_BY_ALL = 20
 """The maximum number of offers that are shown after a click on a button such as `All 8 offers`."""
@@ -393,7 +394,7 @@ def _night(quote: Quote, best: OfferChoice | None, reader: Reader) -> tuple[str,
 def _button(choice: OfferChoice, quote: Quote, best: bool) -> Json | None:
     value = OfferValue(quote_id=quote.id, offer_id=choice.offer.offer_id)
     if choice.refused is None:
-        with suppress(Mistake):  # no button if the market's ID is too long for it
+        with suppress(Mistake):  # no button if the offer's ID doesn't fit
             return _rent_button(choice, value, style="primary" if best else None)
     return None
 

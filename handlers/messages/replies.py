@@ -81,7 +81,7 @@ def _show_line(line: Line, n: int) -> Json | None:
 
 def _show(rental_id: str | None) -> Json | None:
     if rental_id is not None:
-        with suppress(Mistake):  # no button if the ID is too long for it: no rental has such an ID
+        with suppress(Mistake):  # no button if the typed ID doesn't fit: no rental has such a long ID
             return show_button(rental_id)
     return None
 

@@ -161,7 +161,10 @@ def _approved(context: EventContext[DecisionFacts]) -> str:
 
 @thread(EventKind.APPROVED_NOT_READY)
 def _approved_not_ready(context: EventContext) -> str:
-    """Return a sentence saying who approved the request, and when. This is the last approval before the event."""
+    """Return a sentence saying who approved the request, and when.
+
+    If there were several approvals, the sentence is about the last one before the event.
+    """
     what = context.request if context.named else "this request"
     approvals = [
         event
@@ -308,9 +311,9 @@ def _request(context: EventContext[DecidersFacts], pings: str) -> Sequence[Part]
 
 
 def wants(details: RentalDetails, asker: str, what: str) -> str:
-    """Return a sentence such as `Ana wants 8x H100 (p4wd9) for 6 h: "fine-tune run 7"`.
+    """Return a sentence with the request and its note.
 
-    The note is in quotation marks.
+    An example is `Ana wants 8x H100 (p4wd9) for 6 h: "fine-tune run 7"`.
     """
     text = note(details.rental.request.note)
     return f"{person(details.names, asker)} wants {what}" + (f': "{text}".' if text else ".")
@@ -325,7 +328,7 @@ def _length(rental: Rental, times: Times) -> str:
 def _price(rental: Rental) -> Fact:
     """Return the price of the clicked offer, and the highest price at which the bot may rent another one.
 
-    For a request on the waitlist, no offer was clicked. It only has the highest price.
+    For a request on the waitlist, return only the highest price, because no offer was clicked.
     """
     terms = rental.terms
     if rental.waitlist_entry is not None and rental.waitlist_entry.gpu is None:

@@ -254,7 +254,7 @@ def _work(keys: _Named) -> str:
 
 
 def _sent(keys: _Named, details: RentalDetails, reader: Reader) -> str:
-    """Return a clause saying whether `keys` work. All of them are part of the startup script."""
+    """Return a clause saying whether the given keys work. All of them are part of the startup script."""
     attempt = details.current
     if attempt is None:
         return ""
@@ -273,7 +273,7 @@ def _sent(keys: _Named, details: RentalDetails, reader: Reader) -> str:
 
 
 def _missing(keys: _Named) -> str:
-    """Return a clause saying that these keys aren't on the machine yet."""
+    """Return a clause saying that the given keys aren't on the machine yet."""
     return keys.do("isn't on the machine yet", "aren't on the machine yet")
 
 
@@ -336,7 +336,7 @@ def _named(own: Sequence[str], people: Sequence[str] = ()) -> _Named:
 
 
 def _own_names(keys: Sequence[Key | OwnedKey], details: RentalDetails, reader: str) -> list[str]:
-    """Return the names of the reader's keys. Normally, these are the comments of the keys.
+    """Return the names of the reader's keys. Normally, a key's name is its comment.
 
     If several keys have the same comment, their fingerprints are used instead. For example, all keys of a GitHub
     user have the same comment.

@@ -318,7 +318,7 @@ def notified(view: QuoteView, reader: Reader) -> Rendered:
     rent = None
     if best.refused is None:
         label = f"{'Ask for' if best.needs_approval else 'Rent from'} {per_hour(offer.rate)}"
-        with suppress(Mistake):  # no button if the market's ID is too long for it
+        with suppress(Mistake):  # no button if the offer's ID doesn't fit
             value = offer_value(quote.id, offer.offer_id, another=False)
             rent = button(label, Action.RENT, value, about=about, style="primary")
     return blocks.with_buttons(text, rent, again)

@@ -1,8 +1,9 @@
 """The writers of messages. A writer is a function that composes the message about one kind of event.
 
-There is one writer for each kind of event and each audience that EFFECTS lists for it. A writer is defined in the
-module of its subject, and registers itself. For example, the decorator `@direct(EventKind.GIVEN)` registers the
-writer of direct messages about GIVEN. `render.py` calls the writers.
+An event can have several audiences, such as the readers of a thread, the approvers, or a single person. EFFECTS
+lists them for each kind of event, and each of them has its own writer. A writer is defined in the module of its
+subject, and registers itself. For example, the decorator `@direct(EventKind.GIVEN)` registers the writer of direct
+messages about GIVEN. `render.py` calls the writers.
 
 If an event lacks a fact, the writers leave it out of their sentences. So the text for readers who may not see
 money is written from a copy of the event without amounts and prices (`Facts.without_money`).
@@ -56,9 +57,12 @@ class EventContext(NamedTuple, Generic[F_co]):
     False in a thread and in a history, because both are about a single machine.
     """
     newest: bool = True
-    """True if no later direct message about this rental has been sent to the reader."""
+    """True if the reader has got no later direct message about this rental."""
     asks: Mentions | None = None
-    """The approvers whom the message mentions when it is posted. None when it is edited, without any mentions."""
+    """The approvers to mention when the message is posted.
+
+    None when it is edited, because edits mention nobody.
+    """
 
     @property
     def facts(self) -> F_co:
@@ -260,7 +264,7 @@ class Audience(dict[EventKind, Callable[[C], R]]):
         needs: Needs = Needs.NOTHING,
         names: Callable[[Event[Any]], Iterable[str]] = _actor,
     ) -> Callable[[W], W]:
-        """Register the decorated function as the writer for these kinds of events.
+        """Register the decorated function as the writer for the given kinds of events.
 
         Before each call of the writer, the caller loads the data that the writer `needs`, and the `names` of the
         people whom the writer mentions.

@@ -1,7 +1,7 @@
-"""Builds Block Kit blocks that stay within Slack's limits, for input of any size.
+"""Builds Block Kit blocks that always stay within Slack's limits, however long the texts are.
 
 The limits come from docs.slack.dev/reference/block-kit (blocks, elements, composition objects, views). A text that
-is too long is cut with `…`. If there are too many blocks or elements, the last ones are dropped.
+is too long is cut, and ends with `…`. If there are too many blocks or elements, the last ones are dropped.
 """
 
 from __future__ import annotations
@@ -30,12 +30,15 @@ FIELD_TEXT = 2000
 ALERT_TEXT = 200
 PLAN_TASKS = 50
 TASK_TITLE = 150
-"""A safe limit for the titles of a plan and its tasks, for which Slack documents none."""
+"""The maximum number of characters in the title of a plan or a task. Slack documents no limit for these titles."""
 CONTEXT_ELEMENTS = 10
 ACTION_ELEMENTS = 25
 BUTTON_TEXT = 75
 SUBJECT_TEXT = 40
-"""The maximum number of characters in each part that screen readers read after a button's label."""
+"""The maximum number of characters in each part of a button's subject.
+
+Screen readers read the subject after the label, for example the ID and the name of a machine (see `named`).
+"""
 OPTION_TEXT = 75
 OPTIONS = 100
 CHECKBOXES = 10
@@ -43,41 +46,47 @@ MODAL_TITLE = 24
 SUM_OF_TEXT = 8900
 """The maximum number of characters in all texts of a message together.
 
-Slack refuses messages with about 11,000 characters or more (bolt-js#2509).
+Slack refuses messages with more than about 11,000 characters (bolt-js#2509).
 """
 FALLBACK_TEXT = 3900
-"""The limit of `text`: chat.update refuses more than 4,000 characters, and an ephemeral message 4,000 bytes."""
+"""The maximum length of a message's `text`, which notifications show.
+
+Slack's chat.update refuses more than 4,000 characters, and an ephemeral message can have at most 4,000 bytes.
+"""
 
 _UNITS = re.compile(r"<[^<>]*>|&(?:amp|lt|gt);|.", re.DOTALL)
 
 
 class Rendered(Frozen):
-    """A message in the form in which Slack gets it."""
+    """A message that is ready to be sent to Slack."""
 
     text: str
-    """The text for notifications and screen readers, with everything that matters."""
+    """The text for notifications and screen readers. It contains everything important."""
     blocks: tuple[Json, ...] = ()
     closed: bool = True
-    """True if the message will never change again. It then has no buttons."""
+    """True if the message will never be edited again. A closed message has no buttons."""
     refresh_after: timedelta | None = None
-    """The time after which the message is rendered again, because it shows how much time has passed.
+    """The time after which the message is rendered again. None if only a change of the rental requires that.
 
-    None for a message that doesn't show this.
+    Used for messages that show how much time has passed, or that lose a button at a certain time.
     """
 
 
 class Modal(Frozen):
-    """A dialog in the form in which Slack gets it, except for its metadata, which is added when it is opened."""
+    """A dialog that is ready to be sent to Slack.
+
+    Only its metadata is still missing, and is added when it is opened.
+    """
 
     view: Json
     value: Value
-    """The value that the dialog's handler receives when the dialog is submitted."""
+    """The value that is passed to the dialog's handler when a person submits the dialog."""
 
 
 def cut(markup: str, limit: int) -> str:
-    """Shorten mrkdwn to at most `limit` UTF-8 bytes, so that it can't have more characters either.
+    """Shorten mrkdwn to at most `limit` bytes in UTF-8. It then also has at most `limit` characters.
 
-    The text never ends inside an entity, a token or a code span, which would show as broken markup.
+    The text is never cut inside an entity, a token or a code span, because Slack would show broken markup.
     """
     if len(markup.encode()) <= limit:
         return markup
@@ -92,7 +101,7 @@ def cut(markup: str, limit: int) -> str:
 
 
 def plain(markup: str, limit: int) -> Json:
-    """Return a plain-text object. Slack doesn't parse plain text, so the escaping of mrkdwn is undone."""
+    """Return a plain-text object. Slack doesn't parse plain text, so escaped characters are converted back."""
     text = markup.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
     text = text if len(text) <= limit else text[: limit - 1] + "…"
     return {"type": "plain_text", "text": text or "-", "emoji": False}
@@ -110,12 +119,12 @@ def section(markup: str, accessory: Json | None = None) -> Json:
 
 
 def lines(*markups: str) -> Json:
-    """Return a paragraph of the lines that aren't empty."""
+    """Return a paragraph with one line for each text. Empty texts are left out."""
     return section(join_lines(*markups))
 
 
 def context(*markups: str) -> Json | None:
-    """Return small print, or None if there is no text."""
+    """Return small print. None if all texts are empty."""
     shown = [mrkdwn(markup) for markup in markups if markup][:CONTEXT_ELEMENTS]
     return {"type": "context", "elements": shown} if shown else None
 
@@ -123,14 +132,14 @@ def context(*markups: str) -> Json | None:
 def button(label: str, action: ActionId[V], value: V, *, about: str = "", style: str | None = None) -> Json:
     """Return a button.
 
-    If it spends money or destroys something, its label has to say what.
+    If a click spends money or destroys something, the label has to say so.
 
     Args:
         label: The visible label.
         action: The action that a click triggers.
         value: The value that the action's handler receives.
-        about: A description for screen readers. It is needed if `value` names a search, an offer or a question,
-            whose IDs mean nothing to people. A rental's ID in `value` is added to the description automatically.
+        about: A description for screen readers. It is needed if `value` contains the ID of a search, an offer or a
+            question, which means nothing to people. The ID of a rental is added to the description automatically.
         style: `primary` or `danger`.
     """
     block: Json = {"type": "button", "text": plain(label, BUTTON_TEXT), "action_id": action.id}
@@ -143,10 +152,10 @@ def button(label: str, action: ActionId[V], value: V, *, about: str = "", style:
 
 
 def named(shown: Json, *subject: str) -> Json:
-    """Add a subject that screen readers read after a button's label, such as `Extend 2 h, k7mq2, 1x H100 EU`.
+    """Add a subject to a button, which screen readers read after the label.
 
-    Parts that the label already contains are left out. A label that is too long is cut between words, so that no
-    amount loses digits.
+    With the subject, a button reads `Extend 2 h, k7mq2, 1x H100 EU`. Parts of the subject that the label already
+    contains are left out. If the label is too long, it is cut between words, so that an amount never loses digits.
 
     Slack supports `accessibility_label` only for buttons, with at most 75 characters
     (docs.slack.dev/reference/block-kit/block-elements/button-element).
@@ -163,14 +172,17 @@ def named(shown: Json, *subject: str) -> Json:
 
 
 def short_label(label: str, name: str) -> str:
-    """Insert a person's name for `{}` in a button's label, shortened so that the rest stays visible."""
+    """Replace `{}` in a button's label with a person's name.
+
+    A long name is cut, so that the rest stays visible.
+    """
     return label.format(escape(name, 30))
 
 
 def actions(*buttons: Json | None) -> Json | None:
-    """Return a row of buttons, or None without any.
+    """Return a row of buttons. None if there are no buttons.
 
-    Buttons of one action are numbered, since Slack refuses equal IDs.
+    Slack refuses two buttons with the same ID. So if several buttons have the same action, their IDs are numbered.
     """
     seen: Counter[str] = Counter()
     row = []
@@ -181,18 +193,21 @@ def actions(*buttons: Json | None) -> Json | None:
 
 
 def message(text: str, *blocks: Json | None, closed: bool = True) -> Rendered:
-    """Return a message with these blocks, or with its text in one block if there are none."""
+    """Return a message with the given blocks.
+
+    If there are none, the message has one block, which contains the text.
+    """
     shown = [block for block in blocks if block is not None] or [section(text)]
     return Rendered(text=cut(text, FALLBACK_TEXT) or "-", blocks=tuple(_fit(shown, MESSAGE_BLOCKS)), closed=closed)
 
 
 def with_buttons(text: str, *buttons: Json | None, closed: bool = False) -> Rendered:
-    """Return a message of one paragraph with a row of buttons below it."""
+    """Return a message with one paragraph and a row of buttons below it."""
     return message(text, section(text), actions(*buttons), closed=closed)
 
 
 class Part(NamedTuple):
-    """A part of a message, as text and as a block."""
+    """A part of a message, in two forms: as text and as a block."""
 
     text: str
     """The text for notifications and screen readers."""
@@ -201,7 +216,7 @@ class Part(NamedTuple):
 
 
 def paragraph(text: str, accessory: Json | None = None) -> Part:
-    """Return a paragraph like `section`, or an empty part if there is no text."""
+    """Return a paragraph. If there is no text, return an empty part."""
     return Part(text, section(text, accessory) if text else None)
 
 
@@ -217,26 +232,26 @@ def lead(title: str, *sentences: str, by: str = " ") -> Part:
 
 
 def small(*texts: str) -> Part:
-    """Return small print, or an empty part if there is no text."""
+    """Return small print. If there is no text, return an empty part."""
     return Part(join_lines(*texts), context(*texts))
 
 
 def header(text: str) -> Part:
-    """Return a large title. It is plain text, in which date tokens don't work."""
+    """Return a large title. It is plain text, so Slack doesn't convert date tokens in it."""
     return Part(with_full_stop(text), {"type": "header", "text": plain(text, HEADER_TEXT)})
 
 
 class Fact(NamedTuple):
-    """One cell of `facts`."""
+    """A label with a value, such as `Price` with `$2.15/h`. See `facts`."""
 
     label: str
     value: str
     sentence: str = ""
-    """The same fact as a complete sentence, for the fallback text. Empty if label and value are clear enough."""
+    """The same fact as a complete sentence, for the fallback text. If it is empty, label and value are used."""
 
 
 def facts(*shown: Fact | None) -> Part:
-    """Return facts in two columns, or one on a phone. Each has its label above its value."""
+    """Return facts in two columns, or in one column on a phone. Each label is shown above its value."""
     given = [fact for fact in shown if fact is not None and fact.value][:FIELDS]
     cells = [mrkdwn(f"*{fact.label}*\n{fact.value}", FIELD_TEXT) for fact in given]
     text = join(*(fact.sentence or with_full_stop(f"{fact.label}: {fact.value}") for fact in given))
@@ -244,10 +259,10 @@ def facts(*shown: Fact | None) -> Part:
 
 
 def preformatted(text: str, said: str = "") -> Part:
-    """Return text that people copy, in a block of its own. `text` isn't escaped, because Slack doesn't parse it.
+    """Return a block with text for people to copy.
 
-    In the fallback text, it is in a code span, or in a code block if it has several lines. The sentence `said`
-    precedes it.
+    `text` must not be escaped, because Slack doesn't parse it. In the fallback text, the sentence `said` precedes
+    it, and the text is in a code span. If the text has several lines, it is in a code block instead.
     """
     fence = "```" if "\n" in text else "`"
     code = {"type": "rich_text_preformatted", "elements": [{"type": "text", "text": text}]}
@@ -271,9 +286,9 @@ class Task(NamedTuple):
 
 
 def plan(title: str, tasks: Sequence[Task]) -> Json:
-    """Return a checklist, which is edited as its steps are completed. Only messages can contain one.
+    """Return a checklist. The message is edited as steps are completed. Slack shows checklists only in messages.
 
-    Slack recommends a new `block_id` for each version (docs.slack.dev/reference/block-kit/blocks/plan-block).
+    Each version gets a new `block_id`, as Slack recommends (docs.slack.dev/reference/block-kit/blocks/plan-block).
     """
     steps = [
         {
@@ -294,7 +309,7 @@ def _plain_string(markup: str) -> str:
 
 
 def alert(text: str, level: str = "warning") -> Json:
-    """Return a highlighted warning for the top of a dialog. Slack shows alerts only in dialogs.
+    """Return a highlighted warning for the top of a dialog. Slack shows these only in dialogs.
 
     `level` is `default`, `info`, `warning`, `error` or `success`
     (docs.slack.dev/reference/block-kit/blocks/alert-block).
@@ -303,19 +318,25 @@ def alert(text: str, level: str = "warning") -> Json:
 
 
 def of_parts(*parts: Part | Json | None, closed: bool = False) -> Rendered:
-    """Return a message of these parts and blocks. Only the parts contribute to its fallback text."""
+    """Return a message that consists of the given parts and blocks, in their order.
+
+    Each part adds its text to the fallback text. Blocks that aren't parts don't appear in the fallback text.
+    """
     return message(
         text_of(parts), *(part.block if isinstance(part, Part) else part for part in parts), closed=closed
     )
 
 
 def text_of(parts: Iterable[Part | Json | None]) -> str:
-    """Return the texts of these parts, one per line."""
+    """Return the texts of the given parts, one per line."""
     return join_lines(*(part.text for part in parts if isinstance(part, Part)))
 
 
 def _fit(blocks: Sequence[Json], most: int) -> list[Json]:
-    """Return the blocks that fit. The last paragraphs are dropped first, and buttons are kept."""
+    """Return as many blocks as fit.
+
+    If there are too many, the last paragraphs are dropped first, and buttons are kept.
+    """
     fitting = list(blocks)
     while len(fitting) > most or sum(map(text_length, fitting)) > SUM_OF_TEXT:
         spare = [n for n, block in enumerate(fitting) if block["type"] in {"section", "context", "divider"}]
@@ -324,12 +345,12 @@ def _fit(blocks: Sequence[Json], most: int) -> list[Json]:
 
 
 def fit_view(blocks: Iterable[Json | None]) -> list[Json]:
-    """Return the blocks that fit into a view, by the same rules as for a message."""
+    """Return as many blocks as fit into a dialog or Home tab. The rules are the same as for a message."""
     return _fit([block for block in blocks if block is not None], VIEW_BLOCKS)
 
 
 def text_length(part: Any) -> int:
-    """Count the characters of all texts and titles in a block."""
+    """Return the total number of characters in all texts and titles of a block."""
     if isinstance(part, dict):
         own = sum(len(part[key]) for key in ("text", "title") if isinstance(part.get(key), str))
         return own + sum(text_length(value) for value in part.values())
@@ -340,7 +361,7 @@ def text_length(part: Any) -> int:
 
 
 NONE = "none"
-"""The value of the placeholder in a list without choices, because Slack refuses an empty list."""
+"""The value of a placeholder choice. It is shown if a list has no choices, because Slack refuses an empty list."""
 
 
 def option(label: str, value: str) -> Json:
@@ -351,7 +372,10 @@ def option(label: str, value: str) -> Json:
 def select(
     field: Field, label: str, options: Iterable[Json], *, chosen: str | None, required: bool = True
 ) -> Json:
-    """Return an input with a list of up to 100 choices. `chosen` is preset if it is one of the choices."""
+    """Return an input with a list of up to 100 choices.
+
+    The choice with the value `chosen` is selected at first.
+    """
     shown = [choice for choice in options if 0 < len(choice["value"]) <= 150][:OPTIONS] or [option("none", NONE)]
     preset = next((choice for choice in shown if choice["value"] == chosen), None)
     return _input(field, label, "static_select", {"options": shown, "initial_option": preset}, required=required)
@@ -360,7 +384,7 @@ def select(
 def checkboxes(
     field: Field, label: str, options: Sequence[Json], *, chosen: Sequence[Json], required: bool = True
 ) -> Json:
-    """Return an input with 1 to 10 checkboxes, of which the `chosen` ones are checked at first."""
+    """Return an input with 1 to 10 checkboxes. Those in `chosen` are checked at first."""
     shown = list(options[:CHECKBOXES])
     checked = [option for option in shown if option in chosen]
     return _input(field, label, "checkboxes", {"options": shown, "initial_options": checked}, required=required)
@@ -376,27 +400,30 @@ def text_input(
 def people_select(
     field: Field, label: str, *, most: int, chosen: Sequence[str] = (), hint: str = "", required: bool
 ) -> Json:
-    """Return an input for at most `most` people. The IDs in `chosen` are preset."""
+    """Return an input for selecting at most `most` people.
+
+    The people with the IDs in `chosen` are selected at first.
+    """
     people = {"max_selected_items": most, "initial_users": list(chosen)[:most]}
     return _input(field, label, "multi_users_select", people, hint=hint, required=required)
 
 
 def person_select(field: Field, label: str, *, chosen: str | None, hint: str = "") -> Json:
-    """Return an input for one person. The ID `chosen` is preset."""
+    """Return an input for selecting one person. The person with the ID `chosen` is selected at first."""
     return _input(field, label, "users_select", {"initial_user": chosen}, hint=hint, required=True)
 
 
 def heard(block: Json) -> Json:
-    """Have an input notify the bot of changes while the dialog is still open.
+    """Return the input changed so that Slack notifies the bot of its changes while the dialog is open.
 
-    A list does so after each choice, and a text field when Enter is pressed
+    For a list, Slack does so after each choice. For a text field, it does so when the person presses Enter
     (docs.slack.dev/reference/block-kit/blocks/input-block).
     """
     return {**block, "dispatch_action": True}
 
 
 def _input(field: Field, label: str, kind: str, element: Json, *, hint: str = "", required: bool) -> Json:
-    """Return an input with an element of this kind. Empty values in `element` are left out."""
+    """Return an input that contains an element of type `kind`. Empty values in `element` are left out."""
     known = {name: value for name, value in element.items() if value}
     block: Json = {
         "type": "input",
@@ -416,7 +443,7 @@ def modal(
     close: str = "Go back",
     value: V,
 ) -> Modal:
-    """Return a dialog. `value` is passed to its handler when the dialog is submitted."""
+    """Return a dialog. When a person submits the dialog, `value` is passed to its handler."""
     view: Json = {
         "type": "modal",
         "callback_id": callback.id,
@@ -425,12 +452,13 @@ def modal(
         "blocks": fit_view(blocks),
     }
     if submit is not None:
-        # A cut amount would read as another amount, so a label that is too long becomes its verb alone.
+        # If an amount in the label were cut, it would look like another amount. So if the label is too long, use
+        # only its first word, the verb.
         fits = len(plain(submit, 2 * MODAL_TITLE)["text"]) <= MODAL_TITLE
         view["submit"] = plain(submit if fits else submit.split()[0], MODAL_TITLE)
     return Modal(view=view, value=value)
 
 
 def notice(title: str, text: str) -> Modal:
-    """Return a dialog without inputs, for example for a click that came too late."""
+    """Return a dialog that only shows a text, for example after a click that came too late."""
     return modal(Callback.NOTICE, title, section(text), submit=None, close="Close", value=NO_VALUE)

@@ -1,4 +1,4 @@
-"""Describes budgets, what is left of them, and price limits."""
+"""Describes budgets, what is left of them, and limits for prices and costs."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from handlers.phrases.format import (
 
 
 def scope_name(scope: Scope, names: Mapping[str, str]) -> str:
-    """Return the name of a scope, for the start of a sentence: `vision`, `Ana`, `The team`."""
+    """Return the name of a budget's owner, for the start of a sentence: `vision`, `Ana`, `The team`."""
     match scope.kind:
         case ScopeKind.PERSON:
             return person(names, scope.name)
@@ -52,10 +52,11 @@ def whose_budget(scope: Scope, names: Mapping[str, str]) -> str:
 
 
 def not_of_channel(quote: Quote, rules: Rules) -> str:
-    """Return sentences saying why a request isn't charged to its channel's project, and what it is charged to.
+    """Return sentences saying why a request isn't charged to its channel's project, and what pays for it instead.
 
-    If a project has a list of people, only these and approvers can charge it by asking in its channels. Empty if
-    the channel's project is charged, if the channel belongs to no project, or if the person named a project.
+    If a project has a list of members, only they and the approvers can charge the project by asking in its
+    channels. Empty if the request is charged to the channel's project, if the channel belongs to no project, or if
+    the person named a project in the request.
     """
     of_channel = project_of_channel(quote.asked_in, rules)
     if of_channel is None or quote.project == of_channel or quote.request.project is not None:
@@ -69,9 +70,9 @@ BUDGETS_SHOWN = 3
 
 
 def budget_fact(demands: Sequence[Demand], names: Mapping[str, str]) -> Fact | None:
-    """Return the remainder of each budget, now and if the pending request is approved. None without budgets.
+    """Return what is left of each budget now, and what will be left if the pending request is approved.
 
-    An example is `vision: $1,210.40 left in November, $1,072.86 after this`.
+    An example is `vision: $1,210.40 left in November, $1,072.86 after this`. None if there are no budgets.
     """
     lines, sentences = [], []
     for demand in demands[:BUDGETS_SHOWN]:
@@ -88,7 +89,7 @@ def month_name(month: Month) -> str:
 
 
 def invoice_differences(estimated: Micros, unmanaged_count: int) -> str:
-    """Return sentences saying why the invoice may differ from a report.
+    """Return sentences saying why the vendor's invoice may differ from the bot's report.
 
     Args:
         estimated: The estimated part of the total.
@@ -103,14 +104,14 @@ def estimated_text(estimated: Micros) -> str:
     return f"{dollars(estimated)} of the total is estimated." if estimated else ""
 
 
-# --- price limits: the person's own limit in a request, and the team's limits that an offer exceeds
+# --- limits: the highest price in a person's request, and the team's limits for rentals without approval
 
 
 def cap_text(request: Request) -> str:
     """Return the highest price in a request: `up to $8.00 in all`, or `under $8.00 per GPU-hour`.
 
-    Empty if the request has no highest price. If the person may have meant the price of all GPUs together or of
-    the whole time, the converted price follows in parentheses.
+    Empty if the request has no highest price. If it isn't clear whether the typed price was meant per GPU-hour,
+    the text also shows, in parentheses, the price of all GPUs together or of the whole time.
     """
     if request.max_total is not None:
         return f"up to {dollars(request.max_total)} in all"
@@ -124,7 +125,7 @@ def cap_text(request: Request) -> str:
 
 
 def total_of_time(request: Request) -> str:
-    """Return the total that a person named: `for 6 h at $8.00 or less in all`. Empty without one."""
+    """Return the highest total in a request: `for 6 h at $8.00 or less in all`. Empty if the request has none."""
     if request.max_total is None:
         return ""
     return f"for {span(request.longest)} at {dollars(request.max_total)} or less in all"
@@ -133,8 +134,8 @@ def total_of_time(request: Request) -> str:
 def over_total_text(request: Request, total: Micros) -> str:
     """Return `It can cost up to $9.20 in all, more than the $8.00 that the request allows`.
 
-    Every question includes this sentence if its answer may exceed the total that the person typed. Empty if
-    `total` is within that limit, or if there is none.
+    Empty if `total` doesn't exceed the total in the request, or if the request has none. Any question must include
+    this sentence if answering it can lead to a higher cost than the person typed.
     """
     if request.max_total is None or not over_total(request, total):
         return ""
@@ -143,13 +144,16 @@ def over_total_text(request: Request, total: Micros) -> str:
 
 
 def limits_fact(over: Collection[Over], rules: Rules) -> Fact:
-    """Return the exceeded limits, such as `the limit of $10.00/h`. The fact is empty if none is exceeded."""
+    """Return the exceeded limits, such as `the limit of $10.00/h`. If none is exceeded, the fact is empty."""
     names = limit_names(over, rules)
     return Fact("Exceeds", f"the {names}" if names else "", f"The request exceeds the {names}." if names else "")
 
 
 def price_fact(terms: Terms) -> Fact:
-    """Return the clicked and the highest price: `$18.40/h, or up to $21.16/h if the chosen offer sells out`."""
+    """Return the price of the clicked offer, and the highest price at which the bot may rent another offer.
+
+    An example is `$18.40/h, or up to $21.16/h if the chosen offer sells out`.
+    """
     rate, most = per_hour(terms.price), limit_per_hour(terms.max_rate)
     each = f" ({price(terms.price / terms.count)} per GPU-hour)" if terms.count > 1 else ""
     if terms.max_rate <= terms.price:
@@ -161,8 +165,8 @@ def price_fact(terms: Terms) -> Fact:
 def limit_names(over: Collection[Over], rules: Rules, *, differ: bool = False) -> str:
     """Return the exceeded limits, such as `limits of $10.00/h and $100.00 per rental`. Empty if none is exceeded.
 
-    If the offers `differ` in which limits they exceed, this is `limit of $10.00/h, the limit of $100.00 per
-    rental, or both`.
+    If `differ` is true, some offers exceed one limit and some exceed another. The text is then `limit of $10.00/h,
+    the limit of $100.00 per rental, or both`.
     """
     names = _limit_amounts(over, rules)
     if differ and len(names) > 1:
@@ -185,8 +189,8 @@ def needs_approval(
     Args:
         limits: The exceeded limits from `limit_names`.
         passed: The exceeded budget, if any.
-        which: The bold text at the beginning, which can name the offers that need approval.
-        it_is: The subject and verb of the clause about the limits, such as `they're`.
+        which: The bold text at the beginning. It can name the offers that need approval.
+        it_is: The subject and the verb for the limits, such as `the price is` or `they're`.
     """
     why = f"*{which}*: {it_is} over the {limits}." if limits else f"*{which}.*"
     return join(why, say_passed(passed) if passed is not None else "")

@@ -1,7 +1,7 @@
-"""Replaces types of blocks that a workspace may refuse with classic blocks that every workspace accepts.
+"""Replaces newer types of blocks, which a workspace may refuse, with classic blocks that every workspace accepts.
 
-Checklists, tables and charts work only in messages, alerts only in dialogs, and none of these types in Home tabs
-(docs.slack.dev/reference/block-kit/blocks).
+Checklists, tables and charts work only in messages, and alerts only in dialogs. None of these types works in Home
+tabs (docs.slack.dev/reference/block-kit/blocks).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from handlers.phrases.tables import CHART, TABLE, as_text, bar_chart, code_block
 
 
 class Surface(StrEnum):
-    """The kind of place that shows blocks. It decides which types of blocks Slack accepts."""
+    """Where blocks are shown: in a message or in a dialog. Slack accepts different types of blocks in each."""
 
     MESSAGE = "message"
     MODAL = "modal"
@@ -49,7 +49,10 @@ def _alert(block: Json) -> list[Json]:
 
 
 def _bold(markup: str) -> str:
-    """Make text bold. Text that contains bold words stays as it is, because Slack can't nest bold text."""
+    """Make a text bold.
+
+    If the text already contains bold words, return it unchanged, because Slack can't nest bold text.
+    """
     return markup if "*" in markup else f"*{markup}*"
 
 
@@ -66,7 +69,7 @@ def _rich_text(block: Json) -> list[Json]:
 
 
 def _nothing(_: Json) -> list[Json]:
-    """Drop a chart, because the text contains the same numbers."""
+    """Drop a chart. Nothing is lost, because the text of the message contains the same numbers."""
     return []
 
 
@@ -79,11 +82,11 @@ _CLASSIC: Mapping[str, Callable[[Json], list[Json]]] = {
     CHART: _nothing,
 }
 NEW_TYPES = frozenset(_CLASSIC)
-"""The types of blocks that a workspace may refuse."""
+"""The newer types of blocks, which a workspace may refuse."""
 
 
 def classic(blocks: Iterable[Json], types: Collection[str] = NEW_TYPES) -> list[Json]:
-    """Replace each block of these types with classic blocks."""
+    """Replace each block whose type is in `types` with classic blocks."""
     return [
         each
         for block in blocks
@@ -92,7 +95,7 @@ def classic(blocks: Iterable[Json], types: Collection[str] = NEW_TYPES) -> list[
 
 
 def new_types(blocks: Iterable[Json]) -> set[str]:
-    """Return the types of these blocks that a workspace may refuse."""
+    """Return those types of the blocks that are new, so that a workspace may refuse them."""
     return {block["type"] for block in blocks} & NEW_TYPES
 
 
@@ -109,4 +112,7 @@ SAMPLES: Mapping[Surface, tuple[Json, ...]] = {
     ),
     Surface.MODAL: (alert("Everything on the disk will be deleted."),),
 }
-"""A sample of each newer type on each surface that uses it, for asking Slack whether it accepts the type."""
+"""For messages and for dialogs, one sample block of each newer type that is used there.
+
+The samples are sent to Slack's `blocks.validate` to find out whether this workspace accepts the type.
+"""

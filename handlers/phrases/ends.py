@@ -1,6 +1,7 @@
 """Describes the length of requests and the end of machines.
 
-A request has a number of hours, counted from when the machine is ready, or an end that its owner named.
+A request contains either a number of hours, which start when the machine is ready, or an end that its owner typed.
+With a flexible end, the machine ends at the earliest end if it is idle, and at the latest end if it stays busy.
 """
 
 from __future__ import annotations
@@ -21,14 +22,15 @@ from handlers.phrases.format import Times, join, person, sentence
 
 
 def how_long(request: Request, times: Times) -> str:
-    """Return the length of a request: its hours or its end, and its start time if it has one.
+    """Return the length of a request: its hours or its end, and its start time if the request has one.
 
     Examples:
     - `6 h from when it's ready`;
     - `6 h from when it's ready, or up to 12 h if its GPUs are busy`, with a flexible end;
-    - `until today at 18:00 (5 h 55 min)`, if the request names an end;
-    - `until today at 18:00 (5 h 55 min), or today at 20:00 at the latest if its GPUs are busy`, with both;
-    - `from tomorrow at 09:00 until tomorrow at 17:00 (8 h)`, if the request names its start too.
+    - `until today at 18:00 (5 h 55 min)`, if the request contains an end;
+    - `until today at 18:00 (5 h 55 min), or today at 20:00 at the latest if its GPUs are busy`, if that end is
+      flexible;
+    - `from tomorrow at 09:00 until tomorrow at 17:00 (8 h)`, if the request also contains a start time.
     """
     if request.until is None or request.last_end is None:
         return f"{span(request.lease)} from when it's ready{_if_busy(request)}"
@@ -37,9 +39,10 @@ def how_long(request: Request, times: Times) -> str:
 
 
 def how_long_in_dialog(request: Request, now: datetime) -> str:
-    """Return the length of a request for a dialog, which shows no clock times.
+    """Return the length of a request for a dialog, as spans of time.
 
-    Examples are `ending in 5 h 50 min` and `8 h, starting in 14 h`.
+    There are no clock times, because dialogs can't show them in the reader's time zone. Examples are `ending in 5
+    h 50 min` and `8 h, starting in 14 h`.
     """
     if request.until is None or request.last_end is None:
         return f"{span(request.lease)} from when it's ready{_if_busy(request)}"
@@ -55,9 +58,9 @@ def hours_text(request: Request) -> str:
 
 
 def until_named(request: Request) -> str:
-    """Return the named end to follow a request: `, running until today at 18:00`. Empty if none was named.
+    """Return the end that a request contains: `, running until today at 18:00`. Empty if it contains none.
 
-    It includes the start time and the latest end if the request has them.
+    The start time and the latest end are included if the request has them.
     """
     if request.until is None or request.last_end is None:
         return ""
@@ -72,8 +75,8 @@ def _from_start(request: Request) -> str:
 def _if_busy(request: Request, last: str = "") -> str:
     """Return the clause about the latest end of a flexible lease: `, or up to 12 h if its GPUs are busy`.
 
-    `last` is the latest end as text. If it is empty, the clause contains the longest length instead. The result is
-    empty without a flexible end.
+    `last` is the latest end as text. If `last` is empty, the clause contains the longest length instead, as in the
+    example. The result is empty if the end isn't flexible.
     """
     if request.up_to is None:
         return ""
@@ -84,16 +87,17 @@ def _if_busy(request: Request, last: str = "") -> str:
 
 
 def keeps_running(rental: Rental) -> bool:
-    """Return whether a flexible end has moved because the machine was in use, and the machine still is in use."""
+    """Return whether a machine is running past its earliest end, because it is in use."""
     lease, request = rental.running_lease, rental.request
     moved = was_asked_for(request, lease) and lease.ends_at > first_end(request, lease.ready_at)
     return moved and rental.use is not None and rental.use.status is UsageStatus.IN_USE
 
 
 def ends_fact(rental: Rental, times: Times, *posted: datetime) -> Fact:
-    """Return the end of a ready machine, and how it can still move or be extended.
+    """Return the end of a ready machine, and when it ends instead if its GPUs are busy or more time is approved.
 
-    `posted` contains the time at which the message was posted. An end on another day is shown with its day.
+    `posted` contains at most the time at which the message was posted. If the end is on another day than the post,
+    the text includes the day.
     """
     lease, longer = rental.running_lease, rental.extension
     first, said = times.time(lease.ends_at, *posted), it_ends(rental, lease.ends_at, times, *posted)
@@ -110,9 +114,11 @@ def ends_fact(rental: Rental, times: Times, *posted: datetime) -> Fact:
 
 
 def it_ends(rental: Rental, ends_at: datetime, times: Times, *posted: datetime, unless: str = "") -> str:
-    """Return `It ends at 18:40.`, optionally after a clause such as `unless someone approves, `.
+    """Return a sentence with the end of a machine, such as `It ends at 18:40`.
 
     For a flexible end, this is `It ends at 18:40, or tomorrow at 00:40 at the latest if its GPUs are busy.`
+
+    `unless` is a clause that precedes the sentence, such as `unless someone approves, `.
     """
     ends, latest = f"{unless}it ends {times.at_time(ends_at, *posted)}", rental.running_lease.latest_end
     if latest is not None and latest > ends_at:
@@ -121,9 +127,9 @@ def it_ends(rental: Rental, ends_at: datetime, times: Times, *posted: datetime, 
 
 
 def if_busy_then(rental: Rental, ends_at: datetime, times: Times, *posted: datetime) -> str:
-    """Return a sentence saying how long a machine can keep running after `ends_at`.
+    """Return a sentence saying until when a machine keeps running if its GPUs are busy at `ends_at`.
 
-    Empty without a flexible end.
+    Empty if the end isn't flexible.
     """
     latest = rental.running_lease.latest_end
     if latest is None or latest <= ends_at:
@@ -132,10 +138,10 @@ def if_busy_then(rental: Rental, ends_at: datetime, times: Times, *posted: datet
 
 
 def at_its_end(rental: Rental, now: datetime) -> Fact | None:
-    """Return a fact saying what happens to a machine that is past its end and still runs. None before its end.
+    """Return a fact about a machine that has reached its end and is still running. None before its end.
 
-    Its on-ending.sh may still run, or a probe run has to show whether its end moves. Otherwise, the deletion is
-    merely late.
+    The fact gives one of three reasons. The on-ending script may still be running. For a flexible end, the bot may
+    still be checking whether the GPUs are busy. Otherwise, the machine is just about to be destroyed.
     """
     lease, script = rental.running_lease, rental.on_ending
     if now < lease.ends_at:
@@ -150,7 +156,10 @@ def at_its_end(rental: Rental, now: datetime) -> Fact | None:
 
 
 def without_approval(rental: Rental, times: Times) -> str:
-    """Return a sentence with the end if more time isn't approved: `Unless someone approves, it ends at 12:34`."""
+    """Return a sentence with the end, for the case that more time isn't approved.
+
+    An example is `Unless someone approves, it ends at 12:34`.
+    """
     return it_ends(rental, rental.running_lease.ends_at, times, unless=UNLESS_APPROVED)
 
 
@@ -158,7 +167,7 @@ UNLESS_APPROVED = "unless someone approves, "
 
 
 def until_decided(rental: Rental, times: Times) -> str:
-    """Return a sentence saying until when a pending request can be decided."""
+    """Return a sentence saying until when approvers can decide about a pending request."""
     if rental.extension is not None:
         return without_approval(rental, times)
     return (
@@ -174,29 +183,33 @@ def end_moves(rental: Rental) -> bool:
 
 
 def read_as_utc(zone: str | None) -> str:
-    """Return a sentence saying that a time was read as UTC if the person's zone is unknown. Otherwise empty."""
+    """Return a sentence saying that the bot read a typed time as UTC. Empty if the person's time zone is known."""
     return "" if zone else "I read the time that you typed as UTC, because Slack doesn't tell me your time zone."
 
 
 def clock_time(at: datetime, now: datetime, zone: str) -> str:
-    """Return `8:00`, or `Thu 8:00` if it is more than a day away, for a button that only one person reads."""
+    """Return a time such as `8:00`, or `Thu 8:00` if it is more than a day away.
+
+    The time is in the given zone, so use it only in texts that a single person reads.
+    """
     local = at.astimezone(known_zone(zone))
     day = f"{local:%a} " if at - now > timedelta(days=1) else ""
     return f"{day}{local.hour}:{local:%M}"
 
 
 def end_text(at: datetime, zone: str) -> str:
-    """Return an end as a person in `zone` types it after `until` or `up to`: `2026-11-27 18:00`.
+    """Return an end in the form in which a person types it after `until` or `up to`: `2026-11-27 18:00`.
 
-    It includes the date, so that it means the same on any later day.
+    The time is in the person's `zone`. The date is included, so that the text means the same on a later day.
     """
     return f"{at.astimezone(known_zone(zone)):%Y-%m-%d %H:%M}"
 
 
 def ask_again_text(until: datetime | None, ends: datetime | None, times: Times, *, moves: bool) -> str:
-    """Return sentences saying when the bot asks again, and that the end stays the same.
+    """Return sentences saying when the bot asks again whether a machine is needed, and when the machine ends.
 
-    `until` is None if the bot never asks again. `moves` tells whether the end moves if the machine is in use then.
+    `until` is None if the bot doesn't ask again. `moves` is true if the machine keeps running past its end while
+    its GPUs are busy.
     """
     again = f"I'll ask again {times.at_time(until)}." if until is not None else "I won't ask again."
     if ends is None:
@@ -222,14 +235,14 @@ _REFUSED: dict[OnEndingRefused, str] = {
         f"others can write to the script or to /root. Type chmod go-w /root {PATH} on the machine"
     ),
 }
-"""The reasons why a machine doesn't run the script, and how to fix them."""
+"""Texts that say why a machine doesn't run its on-ending script, and how to fix that."""
 
 
 def on_ending_text(rental: Rental, times: Times, *posted: datetime) -> str:
     """Return a sentence about the state of a machine's on-ending script. Empty if there is no script.
 
-    An example is `The script /root/on-ending.sh starts at 18:25.` `posted` contains the time at which the message
-    was posted. Times on another day are shown with their day.
+    An example is `The script /root/on-ending.sh starts at 18:25.` `posted` contains at most the time at which the
+    message was posted. Times on another day than the post include the day.
     """
     script, lease = rental.on_ending, rental.lease
     if script is None or lease is None or script.state is OnEndingState.NONE:
@@ -253,7 +266,10 @@ def on_ending_text(rental: Rental, times: Times, *posted: datetime) -> str:
 
 
 def can_have_one(rental: Rental) -> str:
-    """Return a sentence saying that a machine without a script would run one. Empty for any other machine."""
+    """Return a sentence telling the owner that they can add an on-ending script. Empty if this isn't possible.
+
+    It is possible if the bot has seen that the machine has no script yet.
+    """
     if rental.on_ending is None or rental.on_ending.state is not OnEndingState.NONE:
         return ""
     return f"If you put a script at {PATH}, it runs {span(STARTS_BEFORE)} before the machine ends."
@@ -276,10 +292,10 @@ def _to_come(rental: Rental, times: Times, *posted: datetime) -> str:
 
 
 def graceful_destroy_text(details: RentalDetails, times: Times, *posted: datetime, name: str = "it") -> str:
-    """Return a sentence about a machine that is destroyed gracefully. Empty for any other machine.
+    """Return a sentence saying that a machine is being destroyed gracefully. Empty if it isn't.
 
     An example is `As Ben asked, I'll destroy it when its script /root/on-ending.sh is done, at 18:35 at the
-    latest.` `name` stands for the machine.
+    latest.` `name` replaces the first `it`.
     """
     lease = details.rental.lease
     first = lease.graceful_destroy if lease is not None else None

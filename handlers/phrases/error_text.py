@@ -1,4 +1,4 @@
-"""Formats errors for Slack: the message, followed by commands and channels that help."""
+"""Formats errors for Slack. Each text contains the error's message, and commands or channels that help."""
 
 from __future__ import annotations
 
@@ -68,8 +68,9 @@ DECISIONS: Mapping[Decision, str] = MappingProxyType(
 def error_text(problem: GpubotError, next_steps: Mapping[NextStep, str] = NEXT_STEPS) -> str:
     """Return an error as mrkdwn.
 
-    The message is escaped, because it can contain what people typed, such as a mention. If the error suggests a
-    next step, its text is taken from `next_steps`. A step that isn't in there is left out.
+    The error's message is escaped, because it can contain text that people typed, such as a mention. If the error
+    suggests a next step, the text for the step comes from `next_steps`. If `next_steps` has no such text, the step
+    is left out.
     """
     if isinstance(problem, BuyingBlocked):
         return f"{block_text(problem)} {escape(problem.words, LONGEST)}"
@@ -83,7 +84,7 @@ def error_text(problem: GpubotError, next_steps: Mapping[NextStep, str] = NEXT_S
 
 
 def refusal_text(problem: GpubotError) -> str:
-    """Return the reason why an offer can't be rented, as mrkdwn for the lines below the offer."""
+    """Return the reason why an offer can't be rented, as mrkdwn to show below the offer."""
     return block_text(problem) if isinstance(problem, BuyingBlocked) else _with_facts(problem, 300, NEXT_STEPS)
 
 
@@ -94,9 +95,9 @@ def block_text(problem: BuyingBlocked) -> str:
 
 
 def paused_by(problem: BuyingBlocked, when: str = "") -> str:
-    """Return a clause saying who paused buying and why: `Ben paused buying at 11:38: "bill check"`.
+    """Return a clause saying who paused buying, and why: `Ben paused buying at 11:38: "bill check"`.
 
-    `when` is the text after the verb, such as ` at 11:38`. Empty if nobody paused buying.
+    `when` is the text after the verb, such as ` at 11:38`. The result is empty if nobody paused buying.
     """
     if problem.by is None:
         return ""
@@ -125,6 +126,9 @@ def _with_facts(problem: GpubotError, longest: int, next_steps: Mapping[NextStep
 
 
 def mistakes_text(first: str, lines: Sequence[str], count: int) -> str:
-    """Return the first line, followed by lines about the first of `count` mistakes in the policy file."""
+    """Return a text about `count` mistakes in the policy file. `lines` describe the first mistakes.
+
+    The text begins with the line `first`. If `lines` don't describe all mistakes, it says how to list them.
+    """
     rest = [f"To see all {count} mistakes: gpubot policy check"] if count > len(lines) else []
     return "\n".join([first, *(f"{escape(line, 300)}." for line in lines), *rest])

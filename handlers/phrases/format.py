@@ -1,7 +1,8 @@
-"""Formats values for Slack: foreign text, people, channels, money and times.
+"""Formats values for Slack: text from people and vendors, names, channels, money and times.
 
-Every function except `clean` returns mrkdwn. Foreign text is escaped once, in `escape`, by the rules of
-docs.slack.dev/messaging/formatting-message-text. `blocks.plain` undoes the escaping for plain-text objects.
+Text from people and vendors is called foreign text here. It is escaped once, in `escape`, by the rules of
+docs.slack.dev/messaging/formatting-message-text. Every function except `clean` returns mrkdwn. `blocks.plain`
+converts mrkdwn back for places that show plain text.
 """
 
 from __future__ import annotations
@@ -27,28 +28,28 @@ from bot.policy.team.rules import Hours, Rules
 
 _INVISIBLE = {"Cc", "Cf", "Cs", "Co"}
 _JOINERS = {"\u200c", "\u200d"}
-"""The invisible joiners that `clean` keeps, because some scripts and some emoji need them."""
+"""The invisible characters that `clean` keeps, because some scripts and some emoji need them."""
 JOINER = "\u2060"
-"""The Unicode character WORD JOINER, which has no width and keeps Slack from formatting text.
+"""The Unicode character WORD JOINER. It is invisible, and keeps Slack from formatting text.
 
-A mrkdwn sign next to a joiner isn't at the edge of a word, so the sign formats nothing. `clean` removes joiners in
-foreign text, and commands are parsed without them.
+Slack formats text only between signs such as `*` at the edges of a word. A sign next to a joiner isn't at the edge
+of a word. `clean` removes joiners from foreign text, and the bot ignores them when it parses commands.
 """
 _SIGN = re.compile(r"(?<![^\W_])[*_~]|[*_~](?![^\W_])")
-"""Matches a mrkdwn sign at the edge of a word. Inside a word, as in `eu_north`, Slack shows the sign itself."""
+"""Matches a formatting sign, such as `*`, at the edge of a word. Inside a word, Slack shows the sign itself."""
 _COLON_OR_QUOTE = re.compile(r":(?=[\w+'-]+:)|(?<!\w):(?=[\w+'-]+$)|^(?=>)")
 """Matches the places at which Slack would begin an emoji or a quote.
 
-These are a colon before `name:`, a colon before a name at the end of the text, because the text that follows may
-begin with a colon, and the beginning of a text with `>`.
+An emoji begins at a colon before `name:`. At the end of the text, a colon before a name matches too, because the
+next text may begin with a colon. A quote begins at `>` at the start of the text.
 """
 _IDENTIFIER = re.compile(r"(?:SHA256:)?[A-Za-z0-9](?:[A-Za-z0-9+/=.-]*[A-Za-z0-9+/=])?")
 
 
 def clean(text: str, limit: int) -> str:
-    """Return text as one line without control, direction and other invisible characters. It isn't escaped.
+    """Return text as one line without invisible characters, such as control characters. It isn't escaped.
 
-    A longer line is cut to `limit` characters, of which the last one is `…`.
+    If the line is longer than `limit` characters, it is cut. Its last character is then `…`.
     """
     visible = (
         character
@@ -63,8 +64,8 @@ def clean(text: str, limit: int) -> str:
 def escape(text: str, limit: int = 80) -> str:
     """Return foreign text as one harmless line of at most `limit` visible characters.
 
-    The text can't mention anyone, make a link, format anything or end a code span. Backticks become apostrophes,
-    and the signs of mrkdwn and of emoji get word joiners, so that they appear as typed.
+    The text can't mention anyone, make a link, format anything or end a code span. Backticks become apostrophes.
+    Word joiners are added next to formatting signs and colons, so that Slack shows them as typed.
     """
     line = clean(text, limit).replace("`", "'")
     line = _SIGN.sub(f"{JOINER}\\g<0>{JOINER}", line)
@@ -72,25 +73,28 @@ def escape(text: str, limit: int = 80) -> str:
 
 
 def literal(text: str) -> str:
-    """Return text for a code span or code block, in which Slack formats nothing.
+    """Return text for a code span or a code block, in which Slack formats nothing.
 
-    Backticks become apostrophes. There are no joiners, because people copy the text.
+    Backticks become apostrophes. No word joiners are added, because people copy this text.
     """
     return entities(text.replace("`", "'"))
 
 
 def identifier(text: str, limit: int = 80) -> str:
-    """Return an ID or a fingerprint without joiners, because people copy it. Any other text is escaped."""
+    """Return an ID or a fingerprint without word joiners, because people copy it.
+
+    If it is anything else, escape it.
+    """
     return text if len(text) <= limit and _IDENTIFIER.fullmatch(text) else escape(text, limit)
 
 
 def entities(text: str) -> str:
-    """Replace Slack's three control characters with entities."""
+    """Replace `&`, `<` and `>`, which Slack treats as control characters, with entities."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def note(text: str) -> str:
-    """Return a person's note, escaped. Notes are public."""
+    """Return the note of a request, escaped. Everyone can read notes."""
     return escape(text, 200)
 
 
@@ -98,7 +102,7 @@ def note(text: str) -> str:
 
 
 def person(names: Mapping[str, str], user_id: str | None) -> str:
-    """Return a person's display name. Unlike a mention, it doesn't notify them.
+    """Return a person's display name. Unlike a mention, the name doesn't notify them.
 
     It is `gpubot` if the ID is None, and `the operator` for the operator.
     """
@@ -110,9 +114,9 @@ def person(names: Mapping[str, str], user_id: str | None) -> str:
 
 
 def actor(names: Mapping[str, str], event: Event) -> str:
-    """Return the name of the actor of an event.
+    """Return the name of the person who caused an event.
 
-    The operator's reason is included: `the operator (reason: "..")`.
+    For the operator, the reason is included: `the operator (reason: "..")`.
     """
     if event.actor != OPERATOR.id or not isinstance(event.facts, SaidFacts) or not event.facts.detail:
         return person(names, event.actor)
@@ -120,7 +124,7 @@ def actor(names: Mapping[str, str], event: Event) -> str:
 
 
 def as_written(name: str) -> str:
-    """Protect a name that starts with a lowercase letter from being capitalized at the start of a sentence."""
+    """Protect a name that begins with a lowercase letter from being capitalized at the start of a sentence."""
     return JOINER + name if name[:1].islower() else name
 
 
@@ -146,18 +150,18 @@ _ROUGH_FROM = 10 * MICROS_PER_DOLLAR
 
 
 def dollars(amount: Micros) -> str:
-    """Return an exact amount to the cent, such as `$14.68` or `<$0.01`."""
+    """Return an amount that isn't estimated, to the cent: `$14.68` or `<$0.01`."""
     return entities(say_dollars(amount))
 
 
 def percent(part: Micros, whole: Micros) -> str:
-    """Return a share such as `87%`. A part that is less than the whole is never rounded up to 100%."""
+    """Return a share such as `87%`. If the part is less than the whole, the share is at most `99%`."""
     share = round(Fraction(100 * part, whole))
     return f"{share if part >= whole else min(share, 99)}%"
 
 
 def about_dollars(amount: Micros) -> str:
-    """Return an estimated amount: in whole dollars from $10 upwards, otherwise to the cent."""
+    """Return an estimated amount. From $10 upwards it is in whole dollars, and below that to the cent."""
     return dollars(amount) if amount < _ROUGH_FROM else f"${round(Fraction(amount, MICROS_PER_DOLLAR)):,}"
 
 
@@ -172,19 +176,19 @@ def per_hour(rate: Decimal) -> str:
 
 
 def limit(rate: Decimal) -> str:
-    """Return a price limit without its unit, rounded down: `$2.47`."""
+    """Return a price limit without its unit: `$2.47`. It is rounded down."""
     return "&lt;$0.01" if 0 < rate < _CENT else say_limit(rate)
 
 
 def limit_per_hour(rate: Decimal) -> str:
-    """Return a price limit, rounded down: `$2.47/h`."""
+    """Return a price limit per hour: `$2.47/h`. It is rounded down."""
     return f"{limit(rate)}/h"
 
 
 def highest(terms: Terms) -> str:
-    """Return the highest price that a click or an approval permits: `$2.47/h`.
+    """Return the highest price that a click or an approval permits: `$2.47/h`. It is rounded down.
 
-    If that is the clicked price itself, it is shown exactly, even with more than two decimals.
+    If it equals the price of the clicked offer, it isn't rounded, even if it has more than two decimals.
     """
     rate = terms.max_rate
     return per_hour(rate) if rate == terms.price else limit_per_hour(rate)
@@ -193,7 +197,7 @@ def highest(terms: Terms) -> str:
 def difference(before: Decimal, rate: Decimal, what: str) -> str:
     """Return the difference between two prices: `$0.27 more than the offer Ana clicked`.
 
-    `what` describes the price `before`.
+    `what` describes the first price, here `the offer Ana clicked`.
     """
     if rate == before:
         return "the same price"
@@ -226,9 +230,10 @@ def time_token(moment: datetime) -> str:
 
 
 class Times(Frozen):
-    """Formats times as date tokens, which Slack shows in each reader's own time zone.
+    """Formats times as date tokens. Slack shows each reader these tokens in the reader's own time zone.
 
-    `zone` only decides whether the day is shown too. Clients that can't show a token show its fallback in UTC.
+    `zone` is only used to decide whether the text includes the day. A client that doesn't support date tokens
+    shows the time in UTC instead.
     """
 
     now: datetime
@@ -239,16 +244,16 @@ class Times(Frozen):
         return local.year, local.month, local.day
 
     def time(self, moment: datetime, *also: datetime) -> str:
-        """Return `18:40`.
+        """Return a time such as `18:40`. The day is included unless it is today.
 
-        The day is added unless `moment` is on the same day as now and every moment in `also`.
+        It is also included if any of the times in `also` is on another day.
         """
         if any(self._day(moment) != self._day(other) for other in (self.now, *also)):
             return self.date_and_time(moment)
         return time_token(moment)
 
     def at_time(self, moment: datetime, *also: datetime) -> str:
-        """Return the same time as `time`, to follow a verb: `at 18:40`, or `tomorrow at 01:44`."""
+        """Return a time with a preposition, to follow a verb: `at 18:40`, or `tomorrow at 01:44`. See `time`."""
         shown = self.time(moment, *also)
         return f"at {shown}" if shown == time_token(moment) else shown
 
@@ -272,7 +277,7 @@ def join_lines(*parts: str | None) -> str:
 
 
 def first_few(parts: Sequence[str], most: int, more: str = "{} more") -> list[str]:
-    """Return at most `most` parts, followed by the number of the remaining ones."""
+    """Return the first `most` parts. If there are more, a text such as `3 more` follows."""
     left = len(parts) - most
     return [*parts[:most], *([more.format(left)] if left > 0 else [])]
 
@@ -291,17 +296,17 @@ def with_full_stop(clause: str) -> str:
 
 
 class Reader(Frozen):
-    """The reader of a message, with the rules and the current time, on which its text depends too."""
+    """The reader of a message. It also contains the rules and the current time, which the message needs too."""
 
     id: str = ""
-    """The reader's Slack ID. Empty if many people read the message."""
+    """The reader's Slack ID. Empty if the message has several readers."""
     rules: Rules
     """The current rules."""
     now: Instant
     zone: str = ""
-    """The name of the reader's time zone. Empty if it is unknown, or if many people read the message."""
+    """The name of the reader's time zone. Empty if it is unknown, or if the message has several readers."""
 
     @property
     def times(self) -> Times:
-        """Formats times in the reader's time zone, or in the team's zone if the reader's is unknown."""
+        """Formats times for the reader's time zone. If that is unknown, the team's time zone is used."""
         return Times(now=self.now, zone=self.zone or self.rules.timezone)

@@ -21,7 +21,7 @@ EXTEND_BY = timedelta(hours=2)
 def needs_approver(rental: Rental, reader: Reader, *, spent: Micros, longer: timedelta = EXTEND_BY) -> bool:
     """Return whether extending the lease by `longer` needs an approver.
 
-    With a flexible end, the lease is only extended up to the latest end.
+    If the lease has a flexible end, this is about extending it at most up to its latest end.
     """
     now = reader.now
     ends_at = max(rental.running_lease.ends_at, now) + (_go_on_by(rental, now, longer) or longer)
@@ -41,11 +41,11 @@ def extend_button(
 
     The label depends on the rental:
 
-    - `Extend 2 h, about $4.84`, or `Extend 2 h more, ...` if `again`, because the lease has just been extended;
-    - `Ask for 2 h more, about $36.80` if an approver would decide and the cost so far is given as `spent`;
-    - `Keep k7mq2` if the machine is being destroyed gracefully;
-    - `Keep it 2 h more in any case` before the latest end of a flexible lease, or less if the latest end is
-      nearer.
+    - `Extend 2 h, about $4.84`, in the normal case;
+    - `Extend 2 h more, about $4.84`, with `again`, if the lease has just been extended;
+    - `Ask for 2 h more, about $36.80`, if an approver would have to decide, and `spent` contains the cost so far;
+    - `Keep k7mq2`, if the machine is being destroyed gracefully;
+    - `Keep it 2 h more in any case`, if the lease has a flexible end. The time doesn't exceed the latest end.
 
     Without `money`, the price is left out.
     """
@@ -67,9 +67,10 @@ def extend_button(
 
 
 def longer_cost(rental: Rental, longer: timedelta, rules: Rules) -> str:
-    """Return the additional cost of extending the lease by `longer`: `, about $4.84`. Empty without a price.
+    """Return the additional cost of extending the lease by `longer`: `, about $4.84`.
 
-    `, over the request's $8.00` follows if the rental may then cost more than the total that was typed.
+    Empty if the price is unknown. If the rental may then cost more than the total that the person typed, the text
+    ends with `, over the request's $8.00`.
     """
     typed, rate, lease = rental.request.max_total, rental.rate, rental.running_lease
     if rate is None:
@@ -81,9 +82,9 @@ def longer_cost(rental: Rental, longer: timedelta, rules: Rules) -> str:
 
 
 def _go_on_by(rental: Rental, now: datetime, longer: timedelta) -> timedelta | None:
-    """Return the time by which a lease with a flexible end can be extended.
+    """Return how far the current end of a flexible lease can be moved towards its latest end.
 
-    It is at most `longer`, and doesn't go beyond the latest end. None if the lease has no flexible end.
+    It is at most `longer`. None if the lease has no flexible end, or if its end can't move any further.
     """
     lease = rental.lease
     if lease is None or lease.latest_end is None:
@@ -96,7 +97,7 @@ def _go_on_by(rental: Rental, now: datetime, longer: timedelta) -> timedelta | N
 def take_back_button(rental: Rental) -> Json | None:
     """Return the button that withdraws a pending request for more time or cancels a graceful destroy.
 
-    It is `Withdraw the request` or `Keep k7mq2`. None if neither is pending.
+    Its label is `Withdraw the request` or `Keep k7mq2`. None if nothing of the kind is pending.
     """
     if rental.extension is None:
         return keep_button(rental)
@@ -105,9 +106,9 @@ def take_back_button(rental: Rental) -> Json | None:
 
 
 def extend_form_button(rental: Rental) -> Json:
-    """Return `Extend`, which opens a dialog.
+    """Return the button `Extend`, which opens a dialog.
 
-    While a request for more time or a graceful destroy is pending, return the button that takes it back instead.
+    While a request for more time or a graceful destroy is pending, return the button that cancels it instead.
     """
     return take_back_button(rental) or button("Extend", Action.EXTEND_FORM, RentalValue(rental_id=rental.id))
 
@@ -122,9 +123,9 @@ def extend_until_button(rental: Rental, until: datetime) -> Json:
 
 
 def keep_button(rental: Rental) -> Json | None:
-    """Return `Keep k7mq2`, which cancels a graceful destroy by restoring the previous end.
+    """Return the button `Keep k7mq2`, which cancels a graceful destroy and restores the previous end.
 
-    None if the machine isn't being destroyed gracefully, or if its previous end isn't later than its current one.
+    None if the machine isn't being destroyed gracefully, or if the previous end isn't later than the current one.
     """
     lease = rental.lease
     first = lease.graceful_destroy if lease is not None else None
@@ -138,7 +139,10 @@ def show_button(rental_id: str) -> Json:
 
 
 def destroy_button(rental: Rental) -> Json:
-    """Return `Destroy k7mq2`, or `Destroy k7mq2 now` if the machine is already being destroyed gracefully."""
+    """Return the button `Destroy k7mq2`.
+
+    It is `Destroy k7mq2 now` if the machine is being destroyed gracefully.
+    """
     now = " now" if rental.lease is not None and rental.lease.graceful_destroy is not None else ""
     return button(f"Destroy {rental.id}{now}", Action.DESTROY, RentalValue(rental_id=rental.id), style="danger")
 
@@ -149,14 +153,17 @@ def withdraw_button(rental: Rental) -> Json:
 
 
 def stop_button(quote_id: str, about: str) -> Json:
-    """Return [Stop waiting]. `about` is the rental or the request on the waitlist."""
+    """Return the button [Stop waiting].
+
+    `about` is a description for screen readers: the rental or the request on the waitlist.
+    """
     return button("Stop waiting", Action.STOP_WAITING, QuoteValue(quote_id=quote_id), about=about)
 
 
 def decision_buttons(rental: Rental, now: datetime) -> tuple[Json | None, ...]:
-    """Return the buttons that decide the newest version of a request.
+    """Return the buttons with which an approver decides about the newest version of a request.
 
-    The button for fewer hours is left out if there is no shorter lease to choose.
+    The button [Approve fewer hours] is left out if no shorter lease is possible.
     """
     terms = rental.newest_terms
     value = VersionValue(rental_id=rental.id, version=terms.version)

@@ -1,4 +1,7 @@
-"""The receipt of a rental that is over. Its card and its owner's newest direct message become the receipt."""
+"""The receipt of a rental that is over.
+
+It replaces the content of the card and of the newest message to the owner.
+"""
 
 from __future__ import annotations
 
@@ -24,11 +27,11 @@ from handlers.phrases.rental_text import (
 from handlers.phrases.use_text import use_in_cents
 
 INVOICE_DECIDES = "Computed from price and time; the invoice may differ."
-"""The small print below a computed amount, for the owner. The card doesn't repeat it."""
+"""The small print below a cost that the bot computed. It is shown to the owner, but not on the card."""
 
 
 def receipt_parts(details: RentalDetails, name: str, reader: Reader) -> tuple[Part, ...]:
-    """Return the receipt without buttons. `name` is the machine's name in the message."""
+    """Return the parts of a receipt. `name` is the name of the machine in this message."""
     return (
         receipt_title(details, name, reader),
         receipt_facts(details),
@@ -39,7 +42,7 @@ def receipt_parts(details: RentalDetails, name: str, reader: Reader) -> tuple[Pa
 def receipt_title(details: RentalDetails, name: str, reader: Reader) -> Part:
     """Return `*Ended at 18:41: 1x H100 SXM 80 GB (k7mq2)*`.
 
-    The reason for the end, and the replacement of the machine, follow if there are any.
+    If they are known, the reason for the end and the machine's replacement follow.
     """
     title = f"{over_text(details, reader.times)}: {name}"
     why = join(why_ended(details), stopped_at_night(details, reader), new_one_text(details.rental))
@@ -47,7 +50,10 @@ def receipt_title(details: RentalDetails, name: str, reader: Reader) -> Part:
 
 
 def receipt_facts(details: RentalDetails) -> Part:
-    """Return the cost and the runtime of the rental, or a sentence if it cost nothing."""
+    """Return the cost and the runtime of the rental.
+
+    If the rental cost nothing, return a sentence that says so.
+    """
     nothing = cost_nothing_text(details)
     if nothing:
         return blocks.paragraph(nothing)
@@ -80,7 +86,11 @@ def _deletion(details: RentalDetails) -> Fact | None:
 
 
 def receipt_small_print(details: RentalDetails, reader: Reader) -> Part:
-    """Return the small print: the invoice, the machine's script, and an extension by the operator."""
+    """Return the small print of a receipt.
+
+    It says that the invoice decides, what became of the on-ending script, and whether the operator extended the
+    machine.
+    """
     return blocks.small(
         INVOICE_DECIDES if reader.id and not cost_nothing_text(details) else "",
         on_ending_text(details.rental, reader.times),

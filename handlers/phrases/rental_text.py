@@ -44,7 +44,10 @@ from handlers.phrases.format import (
 
 
 def vendor(name: str | None) -> str:
-    """Return a vendor's name in its own spelling: `Hyperstack` for `hyperstack`, `the vendor` for None."""
+    """Return a vendor's name as the vendor spells it: `Hyperstack` for `hyperstack`.
+
+    It is `the vendor` for None.
+    """
     known = clean(name or "", 40)
     if not known:
         return "the vendor"
@@ -53,22 +56,25 @@ def vendor(name: str | None) -> str:
 
 
 def place(name: str | None, region: str | None, join: str = " ") -> str:
-    """Return the vendor and the vendor's name for the region: `Hyperstack nor-1`."""
+    """Return the vendor and the region, as the vendor calls it: `Hyperstack nor-1`."""
     return vendor(name) + (join + escape(region, 40) if region else "")
 
 
 def gpu(name: str, features: Iterable[str] = ()) -> str:
-    """Return `H100 SXM 80 GB` for `nvidia-h100-sxm5-80gb`, and `A100 80 GB` for a family with features."""
+    """Return the name of a GPU: `H100 SXM 80 GB` for `nvidia-h100-sxm5-80gb`.
+
+    If a request names only a GPU family and some `features`, it is a name such as `A100 80 GB`.
+    """
     return escape(display_name(clean(name, 60), features))
 
 
 def variant(name: str, family: str) -> str:
-    """Return the part of a GPU's name that distinguishes it within its family: `SXM 80 GB`."""
+    """Return the part of a GPU's name that distinguishes it from others of its family: `SXM 80 GB`."""
     return escape(display_variant(clean(name, 60), clean(family, 60)))
 
 
 def machines(count: int, name: str, features: Iterable[str] = ()) -> str:
-    """Return GPUs with their count, such as `8x H100`."""
+    """Return the number and the name of GPUs, such as `8x H100`."""
     return f"{count}x {gpu(name, features)}"
 
 
@@ -123,13 +129,14 @@ def setup_text(rental: Rental) -> str:
 
 
 KINDS_SHOWN = 4
-"""The maximum number of kinds of GPU that are named."""
+"""The maximum number of different GPU models that a message about a mismatch names."""
 
 
 def sold_but_seen(facts: GpuMismatchFacts) -> str:
-    """Return `was sold with 8 GPUs, but I see only 7`, to follow the machine's name.
+    """Return a clause about a GPU mismatch: `was sold with 8 GPUs, but I see only 7`.
 
-    If the GPUs are different ones, they are named: `was sold as 8x H100 SXM 80 GB, but I see ..`.
+    If the machine has other GPUs than it was sold with, the clause names them: `was sold as 8x H100 SXM 80 GB, but
+    I see ..`.
     """
     seen = facts.gpus_seen
     if not any(differs(facts.gpu, model) for model in seen.models):
@@ -165,12 +172,13 @@ STATES: dict[State, str] = {
 }
 
 UNREACHABLE = "Running"
-"""The word for a ready machine on whose SSH port nothing has answered yet."""
+"""The state of a ready machine whose SSH port hasn't answered yet, as shown to people."""
 
 FOUND_ON_ACCOUNT = "Its machine was found in the Compute Clear account."
-"""The sentence that replaces the cost of a rental whose machine was bought after the backup.
+"""The sentence that replaces the cost if the rental's machine was bought after the backup.
 
-The restored database doesn't contain that purchase, so it would say that nothing was rented.
+The restored database doesn't contain this purchase, so without this sentence, the message would say that nothing
+was rented.
 """
 
 _REASONS: dict[Why, str] = {
@@ -212,7 +220,7 @@ _REASONS: dict[Why, str] = {
 
 
 WHILE_AWAY = frozenset({Why.ENDED_WHILE_AWAY, Why.ENDED_SINCE_BACKUP})
-"""The reasons for the end of a machine that had already ended when the bot started, so the time is unknown."""
+"""The reasons for an end that happened while the bot wasn't running, so that the exact time is unknown."""
 
 
 def reason(why: Why, vendor_name: str | None = None) -> str:
@@ -221,14 +229,14 @@ def reason(why: Why, vendor_name: str | None = None) -> str:
 
 
 def why_asked_again(facts: RequestFacts) -> str:
-    """Return the reason for a new decision as a clause: `only A100 SXM 40 GB is left, not A100 PCIe 80 GB`."""
+    """Return a clause saying why a new decision is needed: `only A100 SXM 40 GB is left, not A100 PCIe 80 GB`."""
     if facts.gpu is not None and facts.before_gpu is not None:
         return f"only {gpu(facts.gpu)} is left, not {gpu(facts.before_gpu)}"
     return reason(facts.why, facts.vendor) if facts.why else "it is outside what was accepted"
 
 
 def why_undecided(details: RentalDetails) -> str:
-    """Return the reason why a rental waits for a second decision, as a sentence. Empty for the first decision."""
+    """Return a sentence saying why a rental needs another decision. Empty if it waits for its first decision."""
     decision = details.rental.decision
     if decision is None or decision.why is None:
         return ""
@@ -239,12 +247,15 @@ def why_undecided(details: RentalDetails) -> str:
 
 
 def owner(details: RentalSummary) -> str:
-    """Return the owner's name. Unlike a mention, it doesn't notify them."""
+    """Return the owner's name. Unlike a mention, the name doesn't notify them."""
     return person(details.names, details.rental.owner)
 
 
 def state_word(details: RentalSummary) -> str:
-    """Return the word for a rental's state, with which its messages begin."""
+    """Return a word or phrase for the state of a rental, such as `Ready`.
+
+    Messages about the rental begin with it.
+    """
     rental = details.rental
     if rental.owner_decides:
         return f"Waiting for {owner(details)}"
@@ -277,7 +288,7 @@ def possessive(details: RentalDetails, reader: Reader) -> str:
 
 
 def billing_since(details: RentalDetails) -> datetime | None:
-    """Return the time since which the newest machine has been billing, or None if there was none."""
+    """Return the time at which billing of the newest machine began. None if there has been no machine."""
     if details.current is None:
         return details.rental.lease.ready_at if details.rental.lease else None
     starts = [
@@ -298,14 +309,14 @@ def so_far(cost: AccruedCost) -> str:
 
 
 def settled(details: RentalDetails) -> bool:
-    """Return whether no attempt of the rental can bill any more."""
+    """Return whether no attempt of the rental can be billed any more."""
     return all(attempt.closed for attempt in details.attempts)
 
 
 def cost_nothing_text(details: RentalDetails) -> str:
-    """Return a sentence saying that a rental which is over cost nothing, if that is certain.
+    """Return a sentence saying that a rental cost nothing. It is only used once the rental is over.
 
-    Empty if the rental cost something, or if its cost isn't known yet.
+    Empty if the rental cost something, or if it may still turn out to cost something.
     """
     if details.rental.bought_after_backup and not details.spent.amount:
         return FOUND_ON_ACCOUNT
@@ -316,7 +327,7 @@ def cost_nothing_text(details: RentalDetails) -> str:
 
 
 def receipt(details: RentalDetails) -> str:
-    """Return the cost of a rental that is over: `$14.68 for 6 h 4 min`."""
+    """Return the cost and the runtime of a rental that is over: `$14.68 for 6 h 4 min`."""
     length = ledger_span(details.ledger)
     ran = f" for {span(length)}" if length is not None else ""
     return cost_nothing_text(details) or f"{in_all(details.spent)}{ran}."
@@ -325,8 +336,8 @@ def receipt(details: RentalDetails) -> str:
 def stopped_at_night(details: RentalDetails, reader: Reader) -> str:
     """Return `Its work stopped at 01:13, so I didn't keep it running`.
 
-    This is for a machine with a flexible end that ended at night because it was no longer in use. Empty for any
-    other machine.
+    This is for a machine with a flexible end that became idle and therefore ended at night. Empty for any other
+    machine.
     """
     rental, ending, use = details.rental, details.rental.ending, details.rental.use
     rules, times = reader.rules, reader.times
@@ -340,7 +351,7 @@ def stopped_at_night(details: RentalDetails, reader: Reader) -> str:
 
 
 def why_ended(details: RentalDetails) -> str:
-    """Return the reason why a rental failed or was lost, as a sentence. Empty for other states."""
+    """Return a sentence saying why a rental failed or was lost. Empty for a rental that ended normally."""
     rental, ending = details.rental, details.rental.ending
     ended = {State.FAILED, State.LOST}
     if ending is None or ending.why is None or not (rental.state in ended or ending.why is Why.NOTHING_FITTED):
@@ -351,7 +362,10 @@ def why_ended(details: RentalDetails) -> str:
 
 
 def new_one_text(rental: Rental) -> str:
-    """Return `Its replacement is f6rat.`, or `Its replacement will be f6rat.` while the old machine still runs."""
+    """Return a sentence such as `Its replacement is f6rat`. Empty if the machine isn't being replaced.
+
+    While the old machine is still running, it is `Its replacement will be f6rat`.
+    """
     if rental.replaced_by is None:
         return ""
     return f"Its replacement {'will be' if rental.state is State.READY else 'is'} {rental.replaced_by}."
@@ -360,7 +374,8 @@ def new_one_text(rental: Rental) -> str:
 def first_runs_on(details: RentalDetails) -> str:
     """Return a sentence such as `k7mq2, the machine to be replaced, keeps running`.
 
-    Empty unless this rental, the replacement, is over or waits for a decision while the old machine still runs.
+    This is for a replacement that is over or waits for a decision while the old machine still runs. Empty for any
+    other rental.
     """
     replaced, has_none = details.replaced, details.rental.state.over or details.rental.decision is not None
     return (
@@ -371,7 +386,7 @@ def first_runs_on(details: RentalDetails) -> str:
 
 
 def ended_by(details: RentalDetails) -> Event | None:
-    """Return the event with which somebody other than the owner ended the rental, or None if there is none."""
+    """Return the event with which somebody other than the owner ended the rental. None if nobody else did."""
     ending = details.rental.ending
     if ending is None or ending.by in {None, details.rental.owner}:
         return None
@@ -380,9 +395,9 @@ def ended_by(details: RentalDetails) -> Event | None:
 
 
 def how_it_ended(details: RentalDetails, name: str, times: Times) -> str:
-    """Return `Ended by Ben at 18:41: your 1x H100 (k7mq2).`, for a message about an earlier event.
+    """Return a sentence about the end of a rental, to replace a message about something earlier.
 
-    A person is named only if they aren't the owner.
+    An example is `Ended by Ben at 18:41: your 1x H100 (k7mq2).` The person is named only if they aren't the owner.
     """
     if details.rental.state is State.DESTROYING:
         return sentence(f"{name} is being destroyed")
@@ -406,7 +421,7 @@ def over_text(details: RentalDetails, times: Times) -> str:
 def extended_by_operator(details: RentalDetails, times: Times) -> str:
     """Return `The operator (reason: "a long run") extended the machine until 20:05`.
 
-    Empty if the operator didn't.
+    Empty if the operator didn't extend the machine.
     """
     longer = [e for e in details.events if e.effects.lengthens and e.actor == OPERATOR.id]
     facts = longer[-1].facts if longer else None
@@ -416,13 +431,13 @@ def extended_by_operator(details: RentalDetails, times: Times) -> str:
 
 
 _WITHOUT_WAS = frozenset({State.DESTROYED, State.FAILED, State.EXPIRED})
-"""The states whose sentence has no `was`: `it ended`, but `it was cancelled`."""
+"""The states whose sentence has no `was`. For example, it is `it ended`, but `it was cancelled`."""
 
 
 def current_state(details: RentalDetails, times: Times, name: str = "it") -> str:
-    """Return a sentence about the current state of the rental, for a message about an earlier state.
+    """Return a sentence about the current state of a rental, for a message about an earlier event.
 
-    `name` is the rental's name in that message.
+    `name` is the name of the rental in that message.
     """
     rental = details.rental
     it_is = "it's" if name == "it" else f"{name} is"
@@ -443,12 +458,12 @@ def current_state(details: RentalDetails, times: Times, name: str = "it") -> str
 
 
 def has_left(details: RentalDetails) -> bool:
-    """Return whether the owner left the workspace. The admins then decide what happens to the rental."""
+    """Return whether the owner has left the workspace, so that the admins decide what happens to the rental."""
     return open_question(details.events, OpenQuestion.OWNER) is not None
 
 
 def first_after(details: RentalDetails, event: Event, *kinds: EventKind) -> Event | None:
-    """Return the first event after `event` that has one of the kinds."""
+    """Return the first event of the given kinds after `event`. None if there is none."""
     return next((other for other in events_after(event, details.events) if other.kind in kinds), None)
 
 
@@ -456,7 +471,7 @@ def first_after(details: RentalDetails, event: Event, *kinds: EventKind) -> Even
 
 
 NAMED = 5
-"""The maximum number of people that are named. The others are only counted."""
+"""The maximum number of people that a text names. If there are more, it says how many."""
 
 
 def names_of(details: RentalSummary, people: Sequence[str]) -> list[str]:
@@ -478,7 +493,7 @@ def people_were(names: Sequence[str]) -> str:
 
 
 def without_key_text(names: Sequence[str], then: str = "I asked for one") -> str:
-    """Return sentences saying that people have no SSH key, and what the bot does about it (`then`)."""
+    """Return sentences saying which people have no SSH key. The clause `then` says what the bot does about it."""
     if not names:
         return ""
     people = people_text(names)
@@ -486,7 +501,7 @@ def without_key_text(names: Sequence[str], then: str = "I asked for one") -> str
     return f"{people} {has} no SSH key yet, so {then}. Without it, {they} can't log in."
 
 
-# --- the people who are asked to decide a request: their names, and their mentions in the message to them
+# --- the people who are asked to decide a request
 
 
 def away_text(names: Sequence[str]) -> str:
@@ -494,9 +509,9 @@ def away_text(names: Sequence[str]) -> str:
 
 
 def asked_for(asked: PeopleAsked | None, what: str = "approval") -> str:
-    """Return a clause telling the requester who was asked to decide: `I've asked Ben and Dora for approval`.
+    """Return a clause that tells the requester who was asked: `I've asked Ben and Dora for approval`.
 
-    `what` replaces `approval`.
+    `what` is what they were asked for, by default `approval`.
     """
     if asked is None or not (asked.names or asked.away):
         return f"I've asked for {what}"
@@ -511,7 +526,10 @@ def asked_for(asked: PeopleAsked | None, what: str = "approval") -> str:
 
 
 def asked_by_event(facts: DecidersFacts, details: RentalDetails) -> str:
-    """Return a sentence such as `Ben and Dora were asked.`, or the reason why other people were asked."""
+    """Return a sentence saying who was asked to decide, such as `Ben and Dora were asked`.
+
+    If they aren't the usual people, the sentence also says why.
+    """
     names, away = names_of(details, facts.people), names_of(details, facts.away)
     if not names:
         return f"{away_text(away)}." if away else ""
@@ -523,16 +541,16 @@ def asked_by_event(facts: DecidersFacts, details: RentalDetails) -> str:
 
 
 def asked_now(details: RentalDetails) -> str:
-    """Return a sentence saying who is asked to decide now, taken from the newest event about that."""
+    """Return a sentence saying who is being asked to decide at the moment."""
     newest = deciders_in(details.events)
     return asked_by_event(newest, details) if newest is not None else ""
 
 
 def mentions(details: RentalDetails, asked: Event, asked_now: Mentions, rules: Rules) -> str:
-    """Return the mentions of the people who are asked to decide: `@approvers, @ben`. Empty if there are none.
+    """Return mentions of the people who are asked to decide: `@approvers, @ben`. Empty if there are none.
 
-    Requesters, and people who get a direct message about the request, are only named, because they are informed
-    already.
+    Some people appear by name instead of a mention, because they needn't be notified again. These are the person
+    who made the request, and people who get a direct message about it.
     """
     informed = {asked.actor, *readers_of(asked, details.rental, rules)}
     pings = [mention_group(group) for group in asked_now.groups]

@@ -1,7 +1,7 @@
-"""Builds tables and charts within Slack's limits, and tables as text for workspaces that refuse these blocks.
+"""Builds tables and charts within Slack's limits. Also converts tables to text for workspaces that refuse tables.
 
-Both work only in messages. Their text is plain: Slack parses nothing in it, so it isn't escaped. Sources:
-docs.slack.dev/reference/block-kit/blocks/data-table-block and .../data-visualization-block.
+Tables and charts work only in messages. Slack doesn't parse the text in them, so it isn't escaped. The limits come
+from docs.slack.dev/reference/block-kit/blocks/data-table-block and .../data-visualization-block.
 """
 
 from __future__ import annotations
@@ -20,29 +20,32 @@ ROWS = 100
 COLUMNS = 20
 POINTS = 20
 PAGE = 10
-"""The number of rows that people see at once."""
+"""The number of rows that Slack shows on one page of a table."""
 CELL_TEXT = 60
 CHART_TITLE = 50
 LABEL = 20
 _PLAIN_TEXT = 2700
-"""The maximum number of characters of a plain table in one paragraph.
+"""The maximum number of bytes in one paragraph that contains a table as text.
 
-A paragraph holds 3,000 characters, but entities make the text longer.
+Slack allows 3,000 characters. This limit is a bit lower to be on the safe side.
 """
 
 
 def text_cell(text: str) -> Json:
-    """Return a cell with foreign text, which doesn't have to be escaped."""
+    """Return a table cell with text. Foreign text doesn't have to be escaped here."""
     return {"type": "raw_text", "text": clean(text, CELL_TEXT) or "-"}
 
 
 def number_cell(value: float, shown: str) -> Json:
-    """Return a cell that Slack sorts by its value and shows as `shown`."""
+    """Return a table cell with a number. Slack sorts by `value` and shows `shown`."""
     return {"type": "raw_number", "value": value, "text": shown}
 
 
 def table(caption: str, columns: Sequence[str], rows: Iterable[Sequence[Json]]) -> Json | None:
-    """Return a table whose first column names the rows. None without rows, because Slack requires at least one."""
+    """Return a table.
+
+    Its first column names the rows. None if there are no rows, because Slack requires at least one.
+    """
     cells = [list(row[:COLUMNS]) for row in rows][:ROWS]
     if not cells:
         return None
@@ -58,7 +61,7 @@ def table(caption: str, columns: Sequence[str], rows: Iterable[Sequence[Json]]) 
 def bar_chart(title: str, name: str, points: Sequence[tuple[str, Micros]]) -> Json | None:
     """Return a chart of up to 20 labelled amounts in US dollars. None if there is nothing to compare.
 
-    `name` is the name of the amounts.
+    `name` says what the amounts are, for example `Total`.
     """
     shown = [(clean(label, LABEL), amount) for label, amount in points[:POINTS]]
     if len(shown) < 2 or not any(amount for _, amount in shown):
@@ -76,7 +79,10 @@ def bar_chart(title: str, name: str, points: Sequence[tuple[str, Micros]]) -> Js
 
 
 def drawn_dollars(amount: Micros) -> float:
-    """Return an amount to the cent as a float, by which Slack draws and sorts. Never calculate with it."""
+    """Return an amount in dollars, rounded to the cent.
+
+    Use this float only for drawing and sorting, never to calculate.
+    """
     return round(Fraction(amount * 100, MICROS_PER_DOLLAR)) / 100
 
 
@@ -86,7 +92,7 @@ def as_text(block: Json) -> list[Json]:
 
 
 def code_blocks(lines: Iterable[str]) -> list[Json]:
-    """Return lines that are already escaped for code, in as few code blocks as possible."""
+    """Return lines of text in as few code blocks as possible. The lines must already be escaped for code."""
     return [section(f"```{part}```") for part in _parts(lines)]
 
 
@@ -105,7 +111,7 @@ def lines_of(block: Json) -> list[str]:
 
 
 def _parts(lines: Iterable[str]) -> list[str]:
-    """Combine lines into as few texts as possible, each short enough for a paragraph."""
+    """Combine lines into as few texts as possible. Each text is short enough for a paragraph."""
     parts: list[str] = []
     for line in lines:
         if parts and len((longer := f"{parts[-1]}\n{line}").encode()) <= _PLAIN_TEXT:

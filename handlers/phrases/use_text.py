@@ -1,4 +1,7 @@
-"""Describes how a machine is used: its usage status, its GPU load, and a mark for each hour of the last day."""
+"""Describes how a machine is used: its usage status, its GPU load, and a chart of the last 24 hours.
+
+The chart is a row of characters, one for each hour.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,7 @@ from handlers.phrases.format import Times, dollars
 
 MARKS = "▁▂▃▄▅▆▇"
 NOT_SEEN = "·"
-"""The mark of an hour without readings."""
+"""The character for an hour without GPU readings."""
 
 _WHY: dict[Missed, str] = {
     Missed.NO_ANSWER: "no answer over SSH",
@@ -34,15 +37,15 @@ _WHY: dict[Missed, str] = {
 def current_use(rental: Rental) -> Use | None:
     """Return the usage status of a ready machine.
 
-    None for any other machine, or if the reader may not know the status.
+    None if the machine isn't ready, if it isn't monitored, or if the reader may not see the status.
     """
     return rental.use if rental.state is State.READY else None
 
 
 def status_text(use: Use, times: Times, *, since: bool = False) -> str:
-    """Return the usage status as a clause at the start of a sentence: `Idle for 35 min`.
+    """Return the usage status as the beginning of a sentence: `Idle for 35 min`.
 
-    `since` adds the start time if the machine is in use.
+    With `since`, the text also says since when a machine has been in use.
     """
     match use.status:
         case UsageStatus.IN_USE:
@@ -53,19 +56,22 @@ def status_text(use: Use, times: Times, *, since: bool = False) -> str:
 
 
 def without_work(status: UsageStatus, length: timedelta | None) -> str:
-    """Return the idle time of a machine, with or without connections: `Idle for 35 min`."""
+    """Return a text such as `Idle for 35 min`. If somebody is connected, it is `Connected but idle for 35 min`."""
     text = "Connected but idle" if status is UsageStatus.CONNECTED else "Idle"
     return f"{text} for {about_span(length)}" if length is not None else text
 
 
 def unseen_text(use: Use, times: Times) -> str:
-    """Return `I haven't been able to monitor it since 13:10 (no answer over SSH)`. The reason may be missing."""
+    """Return `I haven't been able to monitor it since 13:10 (no answer over SSH)`.
+
+    The reason in parentheses is left out if it is unknown.
+    """
     why = f" ({_WHY[use.why]})" if use.why else ""
     return f"I haven't been able to monitor it since {times.time(use.since)}{why}"
 
 
 def status_then(use: Use, times: Times) -> str:
-    """Return a usage status in a history, with its start time: `Idle since 14:05`."""
+    """Return a usage status for a history, with the time at which the status began: `Idle since 14:05`."""
     if use.status is UsageStatus.UNKNOWN:
         return unseen_text(use, times)
     text = "In use" if use.status is UsageStatus.IN_USE else without_work(use.status, None)
@@ -73,10 +79,10 @@ def status_then(use: Use, times: Times) -> str:
 
 
 def use_now(use: Use, recent: RecentUse | None, idle: Idle, times: Times) -> str:
-    """Return the usage status with the load of the GPUs and the connections.
+    """Return the usage status, the load of each GPU, and the number of connections.
 
-    An example is `In use. In the last 30 min: GPUs 0-7 at up to 98%, 1 SSH connection.` Only the usage status is
-    returned if the reader may not see more, or if there are no readings.
+    An example is `In use. In the last 30 min: GPUs 0-7 at up to 98%, 1 SSH connection.` If there are no readings,
+    or the reader may not see them, only the usage status is returned.
     """
     if recent is None or not recent.gpus:
         return f"{status_text(use, times, since=True)}."
@@ -89,7 +95,7 @@ def use_now(use: Use, recent: RecentUse | None, idle: Idle, times: Times) -> str
 def connections_text(seen: Use | RecentUse, what: str) -> str:
     """Return the number of connections: `1 connection`, or `nobody connected`.
 
-    Connections are called `new` if all of them are younger than two minutes.
+    If all connections are younger than two minutes, they are called `new`.
     """
     if seen.connections:
         return plural(seen.connections, what)
@@ -97,7 +103,7 @@ def connections_text(seen: Use | RecentUse, what: str) -> str:
 
 
 def idle_part(costs: UseCosts) -> str:
-    """Return `, of which $3.10 was idle`, to follow an amount. Empty if that rounds to nothing."""
+    """Return `, of which $3.10 was idle`, to follow an amount. Empty if the idle cost is less than a cent."""
     idle = use_in_cents(costs).idle
     return f", of which {dollars(idle)} was idle" if idle else ""
 
@@ -105,7 +111,7 @@ def idle_part(costs: UseCosts) -> str:
 def use_shares(costs: UseCosts) -> str:
     """Return `Cost by usage: $9.38 in use, $3.10 idle and $1.20 not monitored.` Empty if nothing is known.
 
-    The parts add up to the cost as it is shown.
+    The amounts are rounded so that they add up to the total cost that people see.
     """
     if not costs.known:
         return ""
@@ -121,13 +127,16 @@ def use_shares(costs: UseCosts) -> str:
 
 
 def use_in_cents(costs: UseCosts, total: Micros | None = None) -> UseCosts:
-    """Round costs to whole cents so that they add up to `total`, or by default to their own sum."""
+    """Round costs to whole cents. The rounded costs add up to `total`, or by default to the rounded sum."""
     used, connected, idle, unknown = in_cents((costs.used, costs.connected, costs.idle, costs.unknown), total)
     return UseCosts(used=used, connected=connected, idle=idle, unknown=unknown)
 
 
 def day_marks(recent: RecentUse) -> str:
-    """Return a mark for each of the last 24 hours, oldest first. Fallback texts never contain these marks."""
+    """Return one character for each of the last 24 hours, oldest first. It shows how busy the GPUs were.
+
+    Fallback texts never contain these characters.
+    """
     if all(busy is None for busy in recent.hours):
         return ""
 
@@ -140,9 +149,9 @@ def day_marks(recent: RecentUse) -> str:
 
 
 def _values(gpus: Iterable[GpuUse], idle: Idle) -> str:
-    """Return the load of each GPU: `GPUs 0-2 at 0%, GPU 3 at up to 97%`.
+    """Return the load of the GPUs: `GPUs 0-2 at 0%, GPU 3 at up to 97%`.
 
-    Adjacent GPUs that are all busy, idle or unread share an entry.
+    Neighbouring GPUs are combined if all of them are busy, all are idle, or all have no readings.
     """
 
     def kind(gpu: GpuUse) -> bool | None:
@@ -161,13 +170,13 @@ def _value(gpus: list[GpuUse]) -> str:
 
 
 def percents(readings: Sequence[int]) -> str:
-    """Return the highest of some readings: `up to 97%`, or `0%` if it is zero."""
+    """Return the highest of some readings in percent: `up to 97%`, or `0%` if all are zero."""
     highest = max(readings, default=0)
     return f"up to {highest}%" if highest else "0%"
 
 
 def _most(gpus: Iterable[GpuUse]) -> str:
-    """Return the highest memory and power of a single GPU. They are shown, but don't count as usage."""
+    """Return the highest memory and power that any GPU used. They don't affect the usage status."""
     known = list(gpus)
     memory = max((gpu.memory_mib for gpu in known if gpu.memory_mib is not None), default=None)
     watts = max((gpu.watts for gpu in known if gpu.watts is not None), default=None)

@@ -1,8 +1,8 @@
 """HTTP mode: a server for Slack's signed requests, which listens on its own address.
 
-The response to a request is also its acknowledgement. Each connection is closed after one request. Otherwise, a
-load balancer could reuse an idle connection at the moment when this process stops and closes it, and the request
-would be lost.
+The response to a request is also its acknowledgement. Each connection is closed after one request. If a load
+balancer could reuse connections, it might send a request through an idle connection just when this process stops
+and closes that connection. The request would be lost.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ log = structlog.get_logger("gpubot.http")
 
 
 def _is_ours(record: logging.LogRecord) -> bool:
-    """Return False for log records about malformed HTTP, because strangers could fill the log with these."""
+    """Return False for log records about malformed HTTP. Strangers could fill the log with such records."""
     error = record.exc_info[1] if record.exc_info else None
     return not isinstance(error, HttpProcessingError)
 
@@ -80,9 +80,10 @@ _server_log.addFilter(_is_ours)
 
 
 class _Connection(web.RequestHandler):
-    """A connection that replaces aiohttp's own responses, for example to malformed HTTP, with empty ones.
+    """A connection that sends an empty response whenever aiohttp would send its own.
 
-    aiohttp's own responses would reveal the server's software and the reason of the error to strangers.
+    For example, aiohttp itself responds to malformed HTTP. Its responses would reveal the server's software and
+    the reason of the error to strangers.
     """
 
     __slots__ = ()
@@ -114,7 +115,7 @@ class Bodies:
 
     def __init__(self) -> None:
         self._arriving: dict[asyncio.Timeout, int] = {}
-        """For each incomplete body, the number of bytes received so far, oldest body first.
+        """The number of bytes received so far of each incomplete body, oldest body first.
 
         The key is the timeout within which the body must arrive. The server drops a body by letting its timeout
         expire.
@@ -172,7 +173,8 @@ class RecentOutcomes:
     def many_slow(self) -> bool:
         """Return whether many requests arrived too slowly to be answered.
 
-        This is the case if there were at least FEW_SLOW such requests, and fewer requests than that were answered.
+        This is the case if there were at least FEW_SLOW such requests, and if they outnumber the answered
+        requests.
         """
         oldest = self._bucket_now() - _BUCKETS + 1
         recent = [counts for bucket, counts in self._buckets if bucket >= oldest]

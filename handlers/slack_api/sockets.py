@@ -33,9 +33,9 @@ CONNECTIONS = 2
 CHECK_EVERY = 5.0
 """Wall-clock seconds between two checks by the watchdog."""
 TICKET_SECONDS = 10.0
-"""Wall-clock seconds after which an attempt to connect during startup is repeated with a new ticket."""
+"""During startup, an attempt to connect is repeated with a new ticket after this many wall-clock seconds."""
 DEAD_AFTER = 60.0
-"""Wall-clock seconds without a connection after which a new ticket is requested."""
+"""If a connection stays closed for this many wall-clock seconds, a new ticket is requested."""
 
 
 def count_of(message: Mapping[str, Any]) -> int | None:
@@ -51,7 +51,7 @@ def _connection(app: AsyncApp, app_token: str, *gates: Gate) -> AsyncSocketModeH
     """Return a connection that counts each payload in these gates until its acknowledgement is sent.
 
     The listener counts the payload too, but only until the listener returns. The acknowledgement is sent shortly
-    after that, and the connection must not be closed in between.
+    afterwards, and the connection must not be closed before then.
     """
     connection = AsyncSocketModeHandler(app, app_token)
 
@@ -71,10 +71,10 @@ def _connection(app: AsyncApp, app_token: str, *gates: Gate) -> AsyncSocketModeH
 
 
 async def _use_our_session(client: SocketModeClient) -> None:
-    """Replace the SDK's HTTP session with ours, which doesn't follow redirects.
+    """Replace the SDK's HTTP session with our own, which doesn't follow redirects.
 
-    The SDK's session would also use the environment's proxy for every address, even if the proxy isn't meant for
-    it.
+    The SDK's session would also use the environment's proxy for every address, even for addresses that the proxy
+    isn't meant for.
     """
     theirs, client.aiohttp_client_session = client.aiohttp_client_session, new_session()
     client.proxy = None

@@ -174,7 +174,7 @@ _HARMLESS = frozenset(
 )
 """The commands that change nothing by themselves: they only show something, or ask for a confirmation.
 
-So it is safe to carry them out even if polite phrases come before them, as in `could you please show k7mq2`.
+These commands are safe to carry out even after polite phrases, as in `could you please show k7mq2`.
 """
 _OF_RENTAL = frozenset({"show", "ssh", "destroy", "extend", "share", "give"})
 _ABOUT_GPUS = frozenset({Topic.FREE, "get", "catalog"})
@@ -188,10 +188,10 @@ there is no verb.
 _MAX_TYPOS = {"destroy": 2, "extend": 2, "catalog": 2, "policy": 2} | dict.fromkeys(
     ("resume", "pause", "probe", "again", "wait", "list", "show", "keep", "spend", "share", "give", "help"), 1
 )
-"""The number of letters by which a mistyped word may differ from a command that is suggested for it.
+"""The number of letters by which a mistyped word may differ from the command that is suggested instead.
 
-For most commands, this is only one letter. With two, `resume` would be suggested for `reuse` and `resize`, and
-`pause` for `use`, although people who type these words don't want to pause or resume all buying.
+For most commands, this is only one letter. With two letters, `resume` would be suggested for `reuse` and `resize`,
+and `pause` for `use`. But people who type these words don't want to pause or resume all buying.
 """
 
 
@@ -252,7 +252,7 @@ def _parse_named(name: str | None, rest: str, catalog: Catalog, context: ParseCo
 def _is_precise(name: str | None, sentence: Sentence) -> bool:
     """Return whether a text with a mistake is nevertheless clearly a request, or clearly the command `name`.
 
-    In that case, the error message for the mistake is the best answer. Otherwise, the text may be a sentence that
+    If it is, the error message for the mistake is the best answer. If it isn't, the text may be a sentence that
     only happens to begin with the name of a command, as in `end it tomorrow`.
     """
     if name in {"get", "wait"}:
@@ -317,7 +317,7 @@ def command_text(command: Command, typed: str, *, default_lease: timedelta, zone
 
 
 def is_destroy(text: str) -> bool:
-    """Return whether a text, as Slack sent it, begins with the command `destroy` or another name for it."""
+    """Return whether a text, as Slack sent it, begins with `destroy` or another name of this command."""
     words = _without_name_of_command(text[:200]).split(maxsplit=1)
     return bool(words) and _name_of(words[0]) == "destroy"
 

@@ -1,7 +1,8 @@
 """The draft of a request, filled in from typed text, from the form or from a suggested correction.
 
-A draft consists of parts, such as the GPU, the price and the lease, each with the values that were given. `build`
-turns a complete draft into a request, or returns everything that is wrong with it.
+A draft consists of parts, such as the GPU, the price and the lease. Each part has the values that were given.
+`build` turns a complete draft into a request. If something is wrong with the draft, `build` returns the problems
+instead.
 """
 
 from __future__ import annotations
@@ -162,7 +163,7 @@ class Unread:
     readings: tuple[Reading, ...] = ()
     """The possible meanings of the text.
 
-    Each gets a button, and each keeps all numbers and units that were typed.
+    Each meaning gets a button, and keeps all numbers and units that were typed.
     """
     alone: bool = False
     """True if `why` must be the only message, because the text makes the rest of the request unreliable.
@@ -173,13 +174,13 @@ class Unread:
 
 @dataclass(frozen=True)
 class Problem:
-    """A reason why a draft doesn't make a request."""
+    """A reason why a draft can't become a request."""
 
     part: Part | None
     """The part that is missing or wrong. None if the problem is a text that can't be read."""
     words: str
     corrections: tuple[RequestDraft, ...] = ()
-    """Variants of the draft that the person may have meant. Each has a different value for one of the parts.
+    """Variants of the draft that the person may have meant. Each variant differs in the value of one part.
 
     The variants haven't been checked, so they may have other problems.
     """
@@ -188,7 +189,7 @@ class Problem:
     unclear: UnclearEnd | None = None
     """The reason why a time can't be read, if that is the problem."""
     too_early: bool = False
-    """True if the problem is an end that isn't later than the start, or than the earliest end."""
+    """True if the problem is an end that comes too early: it must be later than the start and the earliest end."""
 
 
 class Built(NamedTuple):
@@ -263,7 +264,7 @@ class RequestDraft:
         return price.total or (timed and not price.limit and not price.per_hour)
 
     def build(self, vocabulary: Vocabulary, context: ParseContext) -> Built | tuple[Problem, ...]:
-        """Build the request from the parts, or return everything that is wrong with them."""
+        """Build the request from the parts. If something is wrong with them, return all problems instead."""
         if self.unread:
             return (_problem_of_unread(self),)
         return _Builder(self, vocabulary, context).build()
@@ -300,7 +301,7 @@ def _problem_of_unread(draft: RequestDraft) -> Problem:
 
 
 class _WrongPart(Exception):
-    """A part of the draft is wrong, so the draft doesn't make a request."""
+    """A part of the draft is wrong, so the draft can't become a request."""
 
     def __init__(self, problem: Problem) -> None:
         super().__init__()

@@ -37,7 +37,10 @@ ANY = "any"
 """The value of the options `Anywhere` and `Any vendor`."""
 NO_SETUP = "-"
 BY_CHANNEL = "-"
-"""The value of the options `None` (no setup script) and `The channel's project`. No setup script has this name."""
+"""The value of the options `None` (for no setup script) and `The channel's project`.
+
+No setup script has this name.
+"""
 NO_PROBE = "no-probe"
 NOW = "now"
 ANY_TIME = "any-time"

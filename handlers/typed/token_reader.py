@@ -133,8 +133,8 @@ def _number_readings(token: Token) -> tuple[Reading, ...]:
 class TokenReader:
     """Interprets the tokens from left to right.
 
-    A `_read_...` method is called for the current token. `position` is the index of the token after it, so a
-    method that also reads the following tokens advances `position`.
+    A `_read_...` method is called for the current token. `position` is the index of the next token. If a method
+    also reads the tokens that follow, it advances `position`.
 
     `after_verb` is True if the tokens follow `get` or another verb. `waiting` is True if that verb is `wait`.
     After `wait`, an end with `until` is the time at which the person stops waiting, and not the end of the lease.
@@ -561,8 +561,8 @@ class TokenReader:
     def _read_duration(self, token: Token, *, latest: bool = False) -> None:
         following, word_after = self._peek(), self._peek(1).kind is TokenKind.WORD
         if token.ends_in_hours and following.kind is TokenKind.NUMBER and not word_after:
-            # In `1h 30`, the second number means minutes, but in `6h 8 h100`, it is a number of GPUs. In `6h 8
-            # gpsu`, a word follows, so the number is read together with that word later.
+            # In `1h 30`, the second number means minutes. In `6h 8 h100`, it is a number of GPUs. In `6h 8 gpsu`,
+            # the second number is read later, together with the word that follows.
             self.position += 1
             if following.number >= 10 or self._adjacent_gpu(1) is None:
                 minutes = timedelta(minutes=int(min(following.number, Decimal(60))))

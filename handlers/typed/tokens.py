@@ -1,7 +1,7 @@
 """Splits a request into tokens.
 
-Each token is the longest text at its position that has a meaning of its own. `token_reader.py` decides what the
-tokens mean together.
+Each token is the longest text at its position that has a meaning of its own. `token_reader.py` then interprets the
+sequence of tokens.
 """
 
 from __future__ import annotations
@@ -238,8 +238,8 @@ def tokenize(text: str, vocabulary: Vocabulary) -> list[Token]:
 
     Stops after MAX_TOKENS + 1 tokens.
     """
-    # Change only ASCII letters, because others can become longer in lower case. With the same positions in both
-    # texts, each token can be shown as it was typed.
+    # Change only ASCII letters. Other letters can become longer in lower case, which would shift the positions.
+    # Each token could then no longer be shown as it was typed.
     lower = "".join(c.lower() if c.isascii() else c for c in text)
     tokens: list[Token] = []
     start = 0

@@ -126,8 +126,8 @@ class UnclearEnd(Exception):
 def parse_end(text: str, now: datetime, zone: str) -> End:
     """Parse the text of the group `end` of UNTIL. The result is always later than `now`.
 
-    `zone` is the person's IANA time zone. A time without a day, or on a weekday, means the next such time, which
-    may be today.
+    `zone` is the person's IANA time zone. If the text contains no day, or only a weekday, the next such time
+    counts. It may be today.
 
     When clocks go forward, some times are skipped. Such a time is moved by the length of the gap: 02:30 means
     03:30. When clocks go back, some times occur twice. Such a time means its first occurrence, or the second

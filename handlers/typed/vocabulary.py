@@ -1,4 +1,7 @@
-"""The names that a request can contain, such as GPUs, regions and vendors, in all their spellings."""
+"""The names that a request can contain, such as GPUs, regions and vendors, in all their spellings.
+
+A GPU's name can be a family such as `H100`, or the canonical name of one variant of a family, as vendors use it.
+"""
 
 from __future__ import annotations
 
@@ -95,7 +98,7 @@ class Narrowed(NamedTuple):
     """The result of searching a family of GPUs for models with the typed features, such as `80gb` or `sxm`."""
 
     gpu: str
-    """The canonical name, if exactly one model has all the features. Otherwise the family."""
+    """The canonical name, if exactly one model has all the features. Otherwise, the name of the family."""
     features: tuple[str, ...]
     """The typed features that could be checked.
 
@@ -131,10 +134,10 @@ class Vocabulary:
     region_names: tuple[str, ...]
     vendor_names: tuple[str, ...]
     suggestions: dict[str, str]
-    """The words with which a mistyped word is compared, each with the name or wording to suggest for it."""
+    """The words with which a mistyped word is compared. Each comes with the name or wording to suggest."""
 
     def family_of(self, gpu: str) -> str | None:
-        """Return the family of a canonical name, or None for a family."""
+        """Return the family that a canonical name belongs to. None if the name is itself a family."""
         return next((f for f, variants in self.variants.items() if any(v.name == gpu for v in variants)), None)
 
     def variants_of(self, gpu: str) -> tuple[Variant, ...]:
@@ -165,7 +168,7 @@ class Vocabulary:
     def nearest_words(self, word: str) -> tuple[str, ...]:
         """Return the words that are most similar to this one.
 
-        Empty for a word of two letters, such as `or`, because too many words are similar to it.
+        Empty for a word of two letters, such as `or`, because too many other words are similar to a short word.
         """
         if len(name_key(word)) < 3:
             return ()
@@ -240,7 +243,7 @@ def _cities(regions: tuple[str, ...]) -> dict[str, str]:
 
 
 def _contract_meanings(contracts: tuple[str, ...]) -> dict[str, str]:
-    """Return the contract for each of its spellings, if the catalog offers that contract.
+    """Return all spellings of the contracts that the catalog offers, each with its contract.
 
     If the catalog lists no contracts, because it hasn't been read yet, all contracts count as offered.
     """

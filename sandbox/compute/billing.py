@@ -46,7 +46,8 @@ class Line:
 def bill(machines: Iterable[Machine], now: datetime) -> list[Line]:
     """Return a line for every resource that exists or existed by `now`.
 
-    A resource is billed from procurement until it is terminated. Accepting its deletion doesn't end the billing.
+    A resource is billed from procurement until it is terminated. It is still billed after its deletion was
+    accepted.
     """
     lines: list[Line] = []
     for machine in machines:

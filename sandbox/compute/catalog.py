@@ -141,8 +141,8 @@ def listings() -> tuple[Listing, ...]:
 def _clusters(vendor: Vendor, region: Region, variants: list[Variant]) -> list[Listing]:
     """Return a region's clusters.
 
-    They are deliberately cheaper per GPU than any single machine, so that a client that ignores the type of an
-    offer buys one and is caught.
+    They are deliberately cheaper per GPU than any single machine. If a client ignores the type of an offer, it
+    buys a cluster, and a test notices this.
     """
     if not vendor.clusters:
         return []

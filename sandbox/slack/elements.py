@@ -22,7 +22,8 @@ from sandbox.slack.schema import (
 )
 
 ID = string(255)
-ID_OR_NONE = string(255, least=0)  # an empty id counts as a missing one, which Slack generates
+# If an id is empty, Slack generates an id, as if the id were missing.
+ID_OR_NONE = string(255, least=0)
 
 
 def text(most: int = 3000, *, kinds: tuple[str, ...] = ("plain_text", "mrkdwn")) -> Check:

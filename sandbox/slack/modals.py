@@ -1,4 +1,4 @@
-"""Acts for people in modals: fills them in, submits and closes them, and follows the app's acknowledgement.
+"""Fills in, submits and closes modals for people, and then does what the app's acknowledgement requests.
 
 Rules: https://docs.slack.dev/surfaces/modals. A person has at most one modal open; stacks of views aren't
 supported.
@@ -81,7 +81,7 @@ class Modals:
         return changed
 
     def _respond(self, view: View, payload: Any) -> dict[str, str]:
-        """Follow the acknowledgement: close or update the modal, or show errors.
+        """Do what the app's acknowledgement requests: close or update the modal, or show errors.
 
         Returns the errors by block_id, empty if the app accepted the submission. Raises ApiError if the
         acknowledgement is invalid.

@@ -31,7 +31,7 @@ Failure = Literal["operation_timeout", "dispatch_failed", "interactivity_disable
 
 @dataclass(frozen=True)
 class Answer:
-    """The result of an envelope: the payload of its acknowledgement, or the error that the person sees."""
+    """The result of sending an envelope: the payload of its acknowledgement, or the error that the person sees."""
 
     error: Failure | None = None
     payload: Any = None
@@ -199,7 +199,7 @@ class Sockets:
         if retry is not None:
             envelope |= {"retry_attempt": retry, "retry_reason": reason}
         index = self._rng.randrange(self.count)
-        # Indexes beyond the connections stand for ghosts.
+        # If the index isn't that of a connection, the envelope goes to a ghost and is lost.
         connection = self.connections[index] if index < len(self.connections) else None
         self.on_envelope("sent", envelope)
         waiting = Waiting(self._monotonic(), asyncio.get_running_loop().create_future())
@@ -212,7 +212,8 @@ class Sockets:
                 answer = await waiting.answer
         except TimeoutError:
             return Answer("operation_timeout")
-        except (ConnectionError, RuntimeError):  # the socket was closed while the envelope was sent
+        except (ConnectionError, RuntimeError):
+            # The socket was closed while the envelope was being sent.
             return Answer("dispatch_failed")
         finally:
             if connection is not None:

@@ -67,7 +67,8 @@ def initial(element: Json) -> Json:
 def state_of(blocks: list[Json], before: Json) -> Json:
     """Return the values of all inputs in these blocks.
 
-    Inputs whose ids and type occur in `before` keep their values from there; the others have their initial values.
+    Inputs whose ids and type occur in `before` keep their values from `before`. The others have their initial
+    values.
     """
     state: Json = {}
     for block in blocks:

@@ -87,7 +87,8 @@ class Bot:
         return reply({"from": start, "now": self._clock.now()})
 
     def _jump(self, moment: datetime) -> None:
-        if moment > self._clock.now():  # at a high speed, the moment may have passed in the meantime
+        # If the clock runs fast, the moment may have passed in the meantime, and the clock can't go back.
+        if moment > self._clock.now():
             self._clock.jump_to(moment)
 
     async def _next_due(self) -> datetime | None:

@@ -75,7 +75,8 @@ class Live:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
         for task in done:
-            with suppress(ConnectionError):  # the browser disconnected while something was sent
+            # The browser may disconnect while something is being sent.
+            with suppress(ConnectionError):
                 task.result()
         return socket
 

@@ -73,7 +73,7 @@ def _unanswered(name: str, what: str, actions: list[PerformedAction], answers: l
 
 
 def every_rent_has_a_card(evidence: Evidence) -> list[str]:
-    """Check that a rental has a card if somebody read that it is being rented."""
+    """Check that each rental that was announced in a private message has a card."""
     found = []
     for name in evidence.people:
         for message in evidence.private(name):
@@ -118,9 +118,9 @@ def every_extension_counts_once(evidence: Evidence) -> list[str]:
     for rental in evidence.cards:
         replies = evidence.thread(rental)
         extensions = [a for a in evidence.actions if a.rental == rental and _extends(a)]
-        # Each button or modal carries the end that it showed, and extends that end only once, however often it is
-        # clicked. The button that cancels a graceful destroy carries the end that it restores. Commands carry no
-        # end, so each of them counts.
+        # The value of a button or a modal contains the end that people saw when it was shown. It extends this end
+        # only once, even if it is clicked several times. The value of the button that cancels a graceful destroy
+        # contains the end that is restored. Commands contain no end, so each command counts.
         ends = {(a.kind == "extend_until", a.value.rpartition(":")[2]) for a in extensions if a.kind != "command"}
         asked = len(ends)
         asked += sum(a.kind == "command" for a in extensions)

@@ -210,9 +210,10 @@ def no_end_is_later_than_the_latest(evidence: Evidence) -> list[str]:
 
 
 def busy_machines_go_on(evidence: Evidence) -> list[str]:
-    """Check that a machine with a flexible end that computes at its end continues until the latest end.
+    """Check that a machine that computes at its earliest end continues until its latest end.
 
-    Machines are ignored if the bot possibly couldn't see that they were busy.
+    This only concerns machines with a flexible end. They are ignored if the bot may not have known that they were
+    busy.
     """
     found = []
     for rental in evidence.cards:
@@ -305,9 +306,9 @@ def near(moment: datetime, hour: int, minute: int) -> datetime:
 
 
 def receipts_are_the_bill(evidence: Evidence) -> list[str]:
-    """Check that the cost on a card at the end matches the bill to the cent.
+    """Check that the cost on the card of a rental that is over matches the bill to the cent.
 
-    A cost that is marked as estimated must be at least the bill.
+    If the cost is marked as estimated, it must be at least as high as the bill.
     """
     if not evidence.over:
         return []

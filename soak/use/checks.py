@@ -48,7 +48,7 @@ def outlives_its_lease(record: Record) -> Iterator[str]:
 
 
 def destroyed_by_itself(record: Record) -> Iterator[str]:
-    """Check that only people and the ends of leases destroy machines, never idleness."""
+    """Check that each machine was destroyed by a person or by the end of its lease, and never for being idle."""
     for life in record.lives:
         for event in life.events:
             ended = event.at >= life.rental.running_lease.ends_at
@@ -92,7 +92,10 @@ def asked_twice(record: Record) -> Iterator[str]:
 
 
 def asked_too_early(record: Record) -> Iterator[str]:
-    """Check that no question is sent before the time until which the owner said that they need the machine."""
+    """Check that owners get no question before the time that they chose with their last answer.
+
+    For example, an owner who says that they need the machine until 18:00 gets no question before 18:00.
+    """
     for life in record.lives:
         for kept in life.events:
             if not isinstance(kept.facts, KeptFacts):

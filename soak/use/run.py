@@ -66,7 +66,10 @@ class Simulation:
         self._added: dict[str, datetime] = {}
         """The time at which each unmanaged machine was added, by resource ID."""
         self._not_swept: set[str] = set()
-        """Unmanaged machines that no sweep has seen yet. The bot sweeps every 5 minutes, which is one step."""
+        """The unmanaged machines that were added after the bot last searched the account for such machines.
+
+        The bot does so every 5 minutes, which is one step.
+        """
         self._running: list[Running] = []
 
     async def run(self) -> Record:

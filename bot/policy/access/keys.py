@@ -38,8 +38,8 @@ _P = 2**255 - 19
 _Y_OF_ORDER_8 = 0x05FC536D880238B13933C6D305ACDFD5F098EFF289F4C345B027B2C28F95E826
 """The y coordinate of a point of order 8. The other points of order 8 have this y or its negative.
 
-See ge25519_has_small_order in libsodium. For a key of small order, anyone can create a signature without the
-private key.
+See ge25519_has_small_order in libsodium. Such a point isn't a safe public key, because anyone can create a
+signature for it without the private key.
 """
 
 _PASTE = "Paste the line from your .pub file, such as: ssh-ed25519 AAAA... you@laptop"
@@ -62,7 +62,7 @@ _BEGIN_PRIVATE = r"BEGIN\s+(?:[A-Z0-9]+\s+){0,4}PRIVATE\s+KEY"
 _DASHES = r"(?:--|[\u2013\u2014])"
 """Two hyphens, or a single dash, because phones convert two hyphens into a dash.
 
-The pattern isn't `-{2,}`, because searching a long row of hyphens with it takes quadratic time.
+The pattern isn't `-{2,}`, because a search with that pattern takes quadratic time in a long row of hyphens.
 """
 _PRIVATE = re.compile(
     # \s+ also matches spaces, because Slack turns line breaks into spaces. The words "begin private key" without
@@ -73,7 +73,7 @@ _PRIVATE = re.compile(
 _OPENSSH, _SSH2 = "b3BlbnNzaC1rZXktdjE", "P2/56wAA"
 """The first Base64 characters of private keys in the formats of OpenSSH and of SSH Communications."""
 _DER_IN_BASE64 = re.compile(r"(?=(M[A-P][A-Za-z0-9+/]{34}))")
-"""A DER sequence in Base64. It may begin anywhere in a text: after a quote, `key=` or a path."""
+"""A DER sequence in Base64. It may begin anywhere in a text: after a quotation mark, `key=` or a path."""
 _PEM_IN_BASE64 = re.compile(r"(?=(LS0tL[A-Za-z0-9+/]{35,75}))")
 """A PEM file in Base64, as in a Kubernetes secret."""
 _SEQUENCE, _VERSION, _AFTER_VERSION = 0x30, b"\x02\x01", frozenset({0x02, 0x04, 0x30})

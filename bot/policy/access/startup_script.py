@@ -26,7 +26,7 @@ from bot.policy.team.rules import Rules
 from bot.policy.use.probing import wants_probe
 
 SCRIPT_VERSION = 3
-"""The version of the script, which is increased with every change to its effects.
+"""The version of the script. Every change to what the script does increases it.
 
 Each attempt records the version that it sent.
 """
@@ -34,7 +34,7 @@ LARGEST_SCRIPT = 12_000
 """The largest script that is sent, in bytes.
 
 EC2 accepts 16,384 bytes of user data before encoding (docs.aws.amazon.com/AWSEC2/latest/UserGuide/user-data.html),
-and other vendors accept more. The difference leaves space for anything that a marketplace or vendor adds around
+and other vendors accept more. The limit here is lower, because a marketplace or vendor may add something around
 the script.
 """
 _DIRECTORY = "/var/lib/gpubot"
@@ -196,8 +196,8 @@ def _script(lines: Sequence[str], setup: str | None, probe_line: str, *, ending:
 def _delimiter(text: str) -> str:
     """Return a here-document delimiter that doesn't occur as a line of the text.
 
-    If it did, that line would end the here-document, and the rest of the text would run as part of the startup
-    script.
+    A line that equals the delimiter would end the here-document, and the rest of the text would run as part of the
+    startup script.
     """
     delimiter, lines = "END_OF_SETUP", set(text.split("\n"))
     while delimiter in lines:
@@ -208,9 +208,9 @@ def _delimiter(text: str) -> str:
 def further_keys(
     owner: str, teammates: Sequence[str], keys: Mapping[str, Sequence[Key]], *, first: str | None = None
 ) -> tuple[OwnedKey, ...]:
-    """Return the keys that belong on a machine in addition to the default key, each of them once.
+    """Return the keys that belong on a machine in addition to the default key, without duplicates.
 
-    The owner's keys come first, then those of each teammate. The keys of each person begin with ed25519 keys,
+    The owner's keys come first, then the keys of each teammate. The keys of each person begin with ed25519 keys,
     because these are the shortest.
 
     Args:

@@ -36,7 +36,7 @@ def projects_to_name(person: Person, rules: Rules) -> tuple[str, ...]:
 def project_of(person: Person, named: str | None, channel: str, rules: Rules) -> str:
     """Return the project that a request is charged to.
 
-    The first of these that applies is used:
+    The first project in this list that applies is used:
 
     - the project that the person named
     - the project of the channel in which they asked, provided that they may charge it
@@ -74,7 +74,10 @@ def project_of(person: Person, named: str | None, channel: str, rules: Rules) ->
 
 
 def project_of_channel(channel: str, rules: Rules) -> str | None:
-    """Return the project to which a channel belongs, regardless of who asks there. None if it belongs to none."""
+    """Return the project to which a channel belongs, regardless of who asks there.
+
+    None if the channel belongs to no project.
+    """
     return next((name for name, project in rules.projects.items() if channel in project.channels), None)
 
 
@@ -161,8 +164,8 @@ def say_left(demand: Demand, month: str = "", *, of_budget: bool = False) -> str
 def split_budget(balance: Balance, budget: Micros) -> tuple[Micros, Micros, Micros]:
     """Return the amounts of a budget that are spent, reserved and left, in this order.
 
-    They are rounded to whole cents in such a way that they add up to the budget. If more than the budget is spent
-    and reserved, zero is left.
+    The amounts are rounded to whole cents so that they add up to the budget. If more than the budget is spent and
+    reserved, zero is left.
     """
     left = max(budget - balance.spent - balance.reserved, 0)
     spent, reserved, left = in_cents([balance.spent, balance.reserved, left])

@@ -56,10 +56,11 @@ def stretches(events: Iterable[Event], *, ready_at: datetime, until: datetime) -
 
     The usage is unknown in the time between the stretches.
 
-    A usage status applies from its `since`, which is earlier than the event that records the status: idle time,
-    for example, is counted from the last reading that showed work. There is one exception: a change between
-    connected and idle within the same idle period applies only from the time of its event. Otherwise, it would
-    change the status that was already recorded for the time before.
+    Normally, a usage status applies from its `since`, which is earlier than the event that records the status. For
+    example, idle time is counted from the last reading that showed work.
+
+    There is one exception: a change between connected and idle within the same idle period applies only from the
+    time of its event, because another status was already recorded for the time before.
 
     Args:
         events: The events of a rental, oldest first.

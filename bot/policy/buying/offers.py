@@ -92,8 +92,8 @@ def nearest_first(
 ) -> tuple[Offer, ...]:
     """Return offers in the order in which people read them.
 
-    They are sorted like `likeliest_first`, except that among otherwise equal offers those nearest to the person's
-    time zone come first. Purchases don't follow this order.
+    The offers are sorted like `likeliest_first`. Among offers that are equal in that order, those in the region
+    group nearest to the person's time zone come first. Purchases don't follow this order.
 
     Args:
         zone: The person's time zone, such as `Europe/Berlin`. None if unknown.
@@ -104,7 +104,10 @@ def nearest_first(
 
 
 def one_for_each_vendor(offers: Iterable[Offer]) -> list[tuple[Offer, int]]:
-    """Return one offer per vendor, GPU and price, with the number of other regions that have the same offer."""
+    """Return one offer for each vendor, GPU and price.
+
+    Each offer comes with the number of other regions in which the vendor sells the same at this price.
+    """
     found: dict[tuple[object, ...], list[Offer]] = {}
     for offer in offers:
         key = (offer.vendor, offer.gpu, offer.count, offer.contract, offer.rate)
@@ -194,8 +197,8 @@ def _refused_script(attempts: Sequence[Attempt]) -> set[Place]:
 def within_terms(offers: Iterable[Offer], terms: Terms, billed: Micros, rules: Rules) -> list[Offer]:
     """Return the offers that the approved terms allow.
 
-    The GPU must be suitable, the rate must be within the limit, and the total must pay for the offer: minus what
-    was `billed` before, it must cover the lease and at least LEAST_TIME to get ready.
+    The GPU must be suitable, and the rate must be within the limit. What is left of the total after `billed` must
+    pay for the lease, and for at least LEAST_TIME to get ready.
     """
     least = min(LEAST_TIME, rules.procure.provision_timeout)
     return [
@@ -208,7 +211,7 @@ def within_terms(offers: Iterable[Offer], terms: Terms, billed: Micros, rules: R
 
 
 def to_ask_about(offers: Sequence[Offer], terms: Terms) -> tuple[Why, Offer] | None:
-    """Return an offer that the approved terms don't allow, so that people can decide about it, with the reason.
+    """Return an offer for people to decide about, and the reason why the approved terms don't allow it.
 
     The first offer with a GPU that fits the terms is returned, because it only costs more. If there is none, the
     first offer with another GPU is returned. None if there are no offers.

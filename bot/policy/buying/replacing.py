@@ -31,9 +31,9 @@ def may_be_replaced(rental: Rental, now: datetime, *, gpu_mismatch: bool = False
     A rental may be replaced once, before its end, if one of these is true:
 
     - The machine was lost. A machine that somebody probably destroyed on purpose doesn't count.
-    - Nothing answers on its SSH port.
-    - It doesn't have the GPUs that were sold (`gpu_mismatch`).
-    - It has been ready for less than FIRST_HOUR.
+    - Nothing answers on the machine's SSH port.
+    - The machine doesn't have the GPUs that were sold (`gpu_mismatch`).
+    - The machine has been ready for less than FIRST_HOUR.
     """
     return _why_not(rental, now, gpu_mismatch) is None
 
@@ -89,7 +89,7 @@ def had_gpu_mismatch(events: Sequence[Event]) -> bool:
 def remainder_of(rental: Rental, spent: Micros, now: datetime, rules: Rules) -> Remainder:
     """Return the remaining time and budget of a rental, for its replacement.
 
-    They are determined as follows:
+    The replacement gets these limits:
 
     - The lease is the time until the end, at least LEAST_LEASE and at most the longest lease in the rules.
     - The highest price stays the same.

@@ -52,7 +52,10 @@ def names_of(machines: Iterable[UnmanagedMachine]) -> list[ResourceName]:
 
 
 def named_owner(machines: Iterable[UnmanagedMachine]) -> str | None:
-    """Return the Slack ID of the owner in the machines' names. None unless they name exactly one owner."""
+    """Return the Slack ID of the owner in the machines' names.
+
+    None if the names contain no owner, or several owners.
+    """
     owners = {name.owner for name in names_of(machines)}
     return next(iter(owners)) if len(owners) == 1 else None
 

@@ -1,7 +1,7 @@
 """Calculations for spend reports: sums over periods, forecasts, unusual days, and the week of a digest.
 
-Days are days in the policy's `billing.timezone`, except for digests, which use its `timezone`. A charge is spread
-evenly over the time that it covers.
+Days begin at midnight in the policy's `billing.timezone`. Only digests use the policy's `timezone`. A charge is
+spread evenly over the time that it covers.
 """
 
 from __future__ import annotations
@@ -277,7 +277,7 @@ def forecast(
 
     This is the amount already spent, plus an amount for the rest of today and for each remaining day of the month.
     The amount for a day is the larger of two: the cost of the machines that will be running on that day, and the
-    cost of a usual day. For today, what today has cost already is subtracted from the cost of a usual day.
+    cost of a usual day. For the rest of today, the cost of a usual day is reduced by what today has cost already.
 
     None if there is too little history for a usual day.
 

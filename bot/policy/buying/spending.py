@@ -164,7 +164,7 @@ def over_limits(rate: Decimal, total: Micros, rules: Rules) -> tuple[Over, ...]:
 
 
 def over_at_price(terms: Terms, rules: Rules) -> tuple[Over, ...]:
-    """Return the `auto_approve` limits because of which an approver had to decide about these terms.
+    """Return the `auto_approve` limits that made an approver's decision about these terms necessary.
 
     The terms allow a somewhat higher rate than the price of the clicked offer. Only the clicked price, and the
     total at that price, are compared with the limits.
@@ -246,7 +246,7 @@ def propose_longer_lease(
 def extension_needs_confirmation(rental: Rental, ends_at: datetime, span: timedelta) -> bool:
     """Return whether a dialog asks for confirmation before extending the lease to `ends_at`.
 
-    False up to the latest end of a flexible end, because the owner has already accepted that end.
+    No confirmation is needed up to the latest end of a flexible end, because the owner has already accepted it.
 
     Args:
         span: The time by which the lease is extended.
@@ -260,8 +260,8 @@ def receipt_estimate(
 ) -> Micros | None:
     """Return the estimate that a receipt shows next to the actual `amount`: the cost of the `lease` at `rate`.
 
-    The estimate is only shown if the lease ran to its end and the estimate was off by more than a tenth.
-    Otherwise, None is returned.
+    The estimate is only shown if the lease ran to its end, and if the amount differs from the estimate by more
+    than a tenth. Otherwise, None is returned.
     """
     if rate is None or not ran_its_length:
         return None
@@ -276,7 +276,7 @@ def may_approve(person: Person, requesters: Collection[str], rules: Rules) -> bo
 
 
 def check_approver(person: Person, requesters: Collection[str], rules: Rules) -> bool:
-    """Return whether an approver is approving their own request.
+    """Check that a person may decide about a request, and return whether it is their own.
 
     Raises Refused if the person may not decide about this request.
     """

@@ -56,7 +56,7 @@ def by_purchase(machines: Iterable[UnmanagedMachine]) -> list[tuple[UnmanagedMac
 def purchases_of(
     machines: Iterable[UnmanagedMachine], questions: Sequence[AdminQuestion]
 ) -> dict[str, AdminQuestion]:
-    """Assign newly found machines to existing questions. Return the question by the machine's ID.
+    """Assign newly found machines to existing questions, and return the question for each machine ID.
 
     A machine belongs to a question if it is part of the same purchase. Machines of new purchases are left out.
 
@@ -79,8 +79,8 @@ def purchases_of(
 def asked_twice(questions: Iterable[AdminQuestion]) -> dict[str, str]:
     """Find the questions that are redundant because another question covers all their machines.
 
-    Of two overlapping questions, the one with more machines stays. If both have the same machines, a decided
-    question stays, or else the older one.
+    Of two overlapping questions, the one with more machines stays. If both questions have the same machines, a
+    question that is already decided stays. Otherwise, the older question stays.
 
     Args:
         questions: The questions about purchases that aren't over, oldest first.
@@ -121,8 +121,8 @@ def in_batches(questions: Iterable[AdminQuestion]) -> list[list[AdminQuestion]]:
 class Guesses:
     """Guesses who may own machines, based on the machines' names.
 
-    Create one instance for all machines. Comparing each machine with each person would block the event loop for
-    seconds if there are many of both.
+    Create one instance for all machines. If there are many machines and many people, comparing each machine with
+    each person would block the event loop for seconds.
     """
 
     def __init__(self, people: Iterable[Person], rules: Rules) -> None:
@@ -138,8 +138,8 @@ class Guesses:
         """Return the Slack ID of the person who may own these machines.
 
         If a name was made by the bot, the candidate is the owner in that name. Otherwise, the candidates are the
-        people whose name has a word in common with a machine's name. None if there isn't exactly one candidate, or
-        if that person may not use the bot.
+        people whose name has a word in common with a machine's name. None if there are no candidates or several,
+        or if the only candidate may not use the bot.
         """
         machines = tuple(machines)
         owners = {name.owner for name in names_of(machines) if name.owner is not None}

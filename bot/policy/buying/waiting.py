@@ -1,8 +1,8 @@
 """Rules of the waitlist: what an entry allows, whose turn it is, and when to query the market. No I/O.
 
-A waitlist entry waits for an offer that fits its request, or for the start time of the request. Then the machine
-is rented, or the owner is notified. Entries whose requests have the same query share a search. The entries that
-have waited longest are served first.
+A waitlist entry waits for an offer that fits its request, or for the start time of the request. When the wait is
+over, the machine is rented or the owner is notified. Entries whose requests have the same query share a search.
+The entries that have waited longest are served first.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ SAY_BEFORE_START = timedelta(minutes=2)
 LONGEST_PAUSE = timedelta(minutes=10)
 """The longest time between two queries to the market while nothing fits, unless `waiting.every` is longer."""
 SOLD_OUT_FOR = timedelta(minutes=5)
-"""The time for which a place where an attempt failed isn't tried again for the same waitlist entry.
+"""After an attempt failed at a place, the same waitlist entry doesn't try that place again for this time.
 
 The market may list an offer for a while after it has been sold.
 """
@@ -54,7 +54,7 @@ PURCHASE_PAUSE = timedelta(minutes=1)
 With each further failure at the same place, the pause doubles, up to LONGEST_PAUSE.
 """
 LATELY = timedelta(hours=3)
-"""The time for which a failed purchase affects the next ones: the pause before them, and their place."""
+"""The time for which a failed purchase influences when and where the next one is made."""
 
 
 # --- contents of a waitlist entry
@@ -76,7 +76,7 @@ def search_id(query: OfferQuery) -> str:
 def typed_waitlist_entry(until: datetime | None, now: datetime, rules: Rules, *, any_time: bool) -> WaitlistEntry:
     """Return the waitlist entry for a command that was just typed, before its owner clicks anything.
 
-    It ends at `until`, or after `waiting.longest` if that is sooner. An `until` in the past is ignored.
+    The entry ends at `until`, but no later than `waiting.longest` from now. An `until` in the past is ignored.
     """
     latest = now + rules.waiting.longest
     return WaitlistEntry(
@@ -209,10 +209,10 @@ def first_look(request: Request, rules: Rules) -> datetime | None:
     """Return the time at which the market is first queried for a start time. None if the request has none.
 
     Normally, the market is first queried LEAD before the start time. If the provisioning timeout is shorter than
-    LEAD, it is queried that much before the start time.
+    LEAD, it is used instead of LEAD.
 
-    The reason is that a machine may be ready, and bill, before the start time. This early time is paid for by the
-    part of the total that is meant for provisioning, which only covers the provisioning timeout.
+    A machine that is ready before the start time bills already. The total of the terms only pays for this if the
+    machine is bought no earlier than the provisioning timeout before the start time.
     """
     if request.starts_at is None:
         return None
@@ -222,7 +222,7 @@ def first_look(request: Request, rules: Rules) -> datetime | None:
 def next_question(search: SharedSearch, waiters: Iterable[Waiter], now: datetime, rules: Rules) -> datetime | None:
     """Return the time of the next query to the market, or None if nobody is waiting.
 
-    That is the earliest time at which any of the waitlist entries may have its turn, but never less than
+    The market is queried as soon as any of the waitlist entries may have its turn, but at the earliest
     `waiting.every` after the last query.
     """
     waiting = (waiter for waiter in waiters if waiter.waitlist_entry.until > now)

@@ -73,12 +73,12 @@ class Team(Frozen):
 
 
 def named_to_decide(approvers: Approvers, team: Team) -> tuple[str, ...]:
-    """Return the approvers and the known members of their groups, each once."""
+    """Return the approvers and the known members of their groups, without duplicates."""
     return tuple(dict.fromkeys((*approvers.people, *team.members_of(approvers.groups))))
 
 
 def then_people(rules: Rules, team: Team) -> tuple[str, ...]:
-    """Return the people of `approval.then` and the known members of its groups, each once.
+    """Return the people of `approval.then` and the known members of its groups, without duplicates.
 
     People who left the workspace are left out.
     """

@@ -287,7 +287,7 @@ class Retention(Frozen):
     """The time for which the store keeps data that is no longer used."""
 
     messages: Span = timedelta(days=90)
-    """The time for which messages that are never edited again are kept, counted from when they were queued.
+    """The time for which messages are kept after they were queued, if they are never edited again.
 
     Messages of a rental are also kept for this long after the rental's end.
     """

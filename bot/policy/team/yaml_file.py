@@ -47,7 +47,7 @@ _NOT_YAML = {
     "while scanning a quoted scalar": "the quotation mark that opens here is not closed",
     "expected alphabetic or numeric character": "a text that begins with & or * must be quoted",
 }
-"""Explanations of PyYAML's errors for the person who wrote the file, by a part of PyYAML's message."""
+"""Explanations of PyYAML's errors for the author of the file, each with a part of the error that it explains."""
 
 
 @dataclass

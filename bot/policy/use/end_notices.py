@@ -22,9 +22,9 @@ Longest first.
 """
 LONG_LEASE = timedelta(hours=12)
 RECENTLY = timedelta(hours=1)
-"""The time after a notification of an end during which further notices of the same end are skipped.
+"""The time for which further notices are skipped after the owner was notified of the same end.
 
-The last notice is sent nevertheless.
+The last notice is never skipped.
 """
 ASK_IN_TIME = timedelta(hours=1)
 """The time before the end of the approvers' hours at which the owner is warned.

@@ -83,7 +83,10 @@ def night_end(
 
 
 def last_moment(request: Request, asked_at: datetime) -> datetime:
-    """Return the latest end of a request made at `asked_at`, as if its machine had been ready at that moment."""
+    """Return the latest end of a request made at `asked_at`.
+
+    The end is computed as if the machine had been ready at that moment.
+    """
     return request.last_end or asked_at + request.longest
 
 

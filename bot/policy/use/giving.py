@@ -97,7 +97,7 @@ def left_of(rental: Rental, now: datetime, rules: Rules) -> Left:
     """Return the remaining time and cost of a ready machine.
 
     Args:
-        rules: The rules for the person who would take the machine over (see `rules_of_owner`).
+        rules: The rules for the possible new owner of the machine (see `rules_of_owner`).
     """
     lease = rental.running_lease
     rate = rental.rate_at_most

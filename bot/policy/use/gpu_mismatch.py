@@ -1,7 +1,7 @@
 """Decides whether a machine has other GPUs than were sold. No I/O.
 
-Vendors and drivers name the same GPU differently: `nvidia-h100-sxm5-80gb` is `NVIDIA H100 80GB HBM3` to
-nvidia-smi. So only certain differences count: a different number of GPUs, or a different model, form factor or
+Vendors and drivers name the same GPU differently: nvidia-smi shows `nvidia-h100-sxm5-80gb` as `NVIDIA H100 80GB
+HBM3`. Therefore, only these differences count: a different number of GPUs, or a different model, form factor or
 memory size. A name that can't be parsed proves nothing.
 """
 
@@ -18,8 +18,8 @@ _FEATURE = re.compile(r"(?:sxm|nvl)\d*|pcie|hbm\d\w?|(\d{1,4})gb?")
 _MODEL = re.compile(r"(?:[rg]tx)?([a-z]{0,3}\d{1,4}(?!ti)[a-z]{0,2})")
 """A word that identifies the model in a GPU's name, such as `h100`, `4090`, `rtx4090`, `a6000` or `l40s`.
 
-Words such as `3090ti` are deliberately not matched. Drivers write `3090 Ti` as two words, so that its first word
-would seem to be a different model.
+Words such as `3090ti` are deliberately not matched. Drivers write `3090 Ti` as two words, and `3090` would then
+seem to be a different model than `3090ti`.
 """
 _VIRTUAL = re.compile(r"\d{1,3}[abcq]|grid|vgpu|mig|\d+g")
 """A word that marks a part of a GPU, as in `GRID A100D-40C` or `MIG 1g.10gb`."""
@@ -78,7 +78,7 @@ def _form_factors(words: Sequence[str]) -> frozenset[str]:
 
 
 def _differ(sold: frozenset[str], seen: frozenset[str]) -> bool:
-    """Return whether two sets of words have no word in common. False if either is empty, which proves nothing."""
+    """Return whether two sets of words have no word in common. If either set is empty, return False."""
     return bool(sold and seen) and sold.isdisjoint(seen)
 
 

@@ -19,9 +19,9 @@ from bot.policy.use.flexible_end import MOVES_BY, already_allowed, first_end
 REPEAT_FACTOR = 0.5
 """The time that each unanswered "Still needed?" adds to the next wait, as a share of the first wait."""
 LEAST_TIME = timedelta(minutes=30)
-"""The time that must be left until the requested end for a machine to be bought at all.
+"""The shortest time before a requested end in which a machine is still bought.
 
-A machine first has to start, so with less time it would hardly be usable.
+A machine first has to start. With less time, it would hardly be usable.
 """
 
 
@@ -32,8 +32,8 @@ def counted_from(request: Request, now: datetime) -> Request:
     earliest end of a flexible end has passed, it is replaced by MOVES_BY from now, or by the latest end if that is
     sooner. A start time that has passed is removed.
 
-    The request is returned unchanged if its start time is still ahead. If the requester named no end, nothing is
-    recounted.
+    The request is returned unchanged if its start time is still ahead. If the requester named no end, the length
+    stays the same.
 
     Raises:
         Mistake: Too little time is left until the latest end that the requester named.
@@ -55,9 +55,9 @@ def counted_from(request: Request, now: datetime) -> Request:
 def without_past_end(request: Request, now: datetime, rules: Rules) -> Request:
     """Recount the hours of a request from `now`, and remove its ends if they can no longer be met.
 
-    If enough time is left, this is the same as `counted_from`. If too little time is left until the latest end, no
-    machine would be bought for it, so the request is returned without start and end times and with the default
-    length.
+    If enough time is left, the result is the same as that of `counted_from`. If too little time is left until the
+    latest end, no machine would be bought for the request. It is then returned without start and end times, and
+    with the default length.
     """
     if too_little_time(request, max(now, request.starts_at or now)):
         return changed(request, starts_at=None, until=None, up_to=None, lease=rules.lease.default)
@@ -116,9 +116,9 @@ def latest_ready(request: Request, rules: Rules) -> datetime | None:
 def longest_lease(request: Request, allowed: timedelta, ready_at: datetime) -> timedelta:
     """Return the longest time that a machine may run if it becomes ready at `ready_at`.
 
-    Usually this is `allowed`, the length in the approved terms. If the request has a start time, its hours are
-    counted from there. A machine that is ready a few minutes before the start then runs those minutes longer,
-    until the same end.
+    Usually this is `allowed`, the length in the approved terms. If the request has a start time, the length is
+    counted from the start time, even if the machine is ready earlier. For example, a machine that is ready at 8:55
+    for a start at 9:00 may run 5 minutes longer than `allowed`.
     """
     if request.starts_at is None or request.last_end is None:
         return allowed
@@ -145,7 +145,7 @@ def extension_left(lease: Lease, now: datetime, rules: Rules) -> timedelta:
     """Return the time by which a lease may still be extended.
 
     It is counted from the end of the lease, or from now if the end has passed. Zero if less than a minute is left,
-    because that is the shortest time that people can type.
+    because people can't type a shorter time than a minute.
     """
     left = rules.lease.max - (max(lease.ends_at, now) - lease.ready_at)
     return left if left >= timedelta(minutes=1) else timedelta(0)
@@ -154,8 +154,8 @@ def extension_left(lease: Lease, now: datetime, rules: Rules) -> timedelta:
 def may_extend_by(span: timedelta, rental: Rental, now: datetime, rules: Rules) -> bool:
     """Return whether a lease may be extended by `span`.
 
-    While another extension is waiting for a decision, only an extension up to the latest end of a flexible end is
-    possible.
+    Normally, any extension within the limits is possible. While another extension is waiting for a decision, the
+    end can only move up to the latest end of a flexible end.
     """
     lease = rental.lease
     if lease is None:
@@ -169,8 +169,8 @@ def may_end(
 ) -> datetime | None:
     """Return the earliest time at which a machine may be destroyed because its lease ends.
 
-    The owner always gets at least one grace period, counted from both of the times below. If Slack accepts no
-    posts, only `first_tried_at` counts, so that the machine still ends.
+    The owner always gets at least one grace period after `readable_at` and after `first_tried_at`. If Slack
+    accepts no posts, only `first_tried_at` counts, so that the machine still ends.
 
     Returns None if the owner wasn't notified of this end and no post about it was attempted.
 
@@ -205,8 +205,9 @@ def overdue_grace(rules: Rules) -> timedelta:
 def overdue_at(ends_at: datetime | None, accepted_at: datetime | None, rules: Rules) -> datetime | None:
     """Return the time at which a machine is deleted because the rental's regular step failed to end it.
 
-    That is two grace periods after the end of its lease or, if it never became ready, one grace period after its
-    provisioning timeout. None if the machine has no lease and the market hasn't accepted its purchase.
+    A ready machine is deleted two grace periods after the end of its lease. A machine that never became ready is
+    deleted one grace period after its provisioning timeout. None if the machine has no lease and the market hasn't
+    accepted its purchase.
 
     Args:
         ends_at: The end of the lease. None if the machine isn't ready.

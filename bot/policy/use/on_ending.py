@@ -53,9 +53,9 @@ def end_to_tell(rental: Rental, probe_runs: Sequence[Sample], rules: Rules, now:
 
 
 def was_not_told(rental: Rental, use: Use | None, probe_runs: Sequence[Sample], now: datetime) -> bool:
-    """Return whether the machine was never sent the current end of its lease, because the bot was down.
+    """Return whether the bot failed to send the machine the current end of its lease, because the bot was down.
 
-    This is only true for a machine that has a script and would start it for that end.
+    False if the machine has no script, or wouldn't start its script for that end.
 
     Args:
         use: The usage status. None for a machine without a probe.
@@ -76,7 +76,7 @@ def wait_until(rental: Rental, rules: Rules) -> datetime | None:
 
 
 def is_awaited(rental: Rental, now: datetime) -> bool:
-    """Return whether the end of a ready machine, or a graceful destroy, is waiting for the script right now."""
+    """Return whether the end or the graceful destroy of a ready machine is waiting for the script now."""
     script, lease = rental.on_ending, rental.running_lease
     if lease.graceful_destroy is not None:
         return True
@@ -97,9 +97,9 @@ def end_after_script(
 ) -> datetime | None:
     """Return the latest end of a machine that is destroyed gracefully now.
 
-    That is FIRST_AT_MOST from now, but no later than the approved terms pay for. Returns None if the script
-    wouldn't run: the newest probe run got no report, the machine has no script that it would start, or less than a
-    minute is left.
+    The machine ends at most FIRST_AT_MOST from now, and no later than the approved terms pay for. Returns None if
+    the script wouldn't run. The reason can be that the newest probe run got no report, that the machine has no
+    script that it would start, or that less than a minute is left.
 
     Args:
         use: The usage status. None for a machine without a probe.

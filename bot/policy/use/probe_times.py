@@ -21,16 +21,15 @@ It is short because the machine keeps billing until a probe run sees that the sc
 AFTER_REFUSED = (timedelta(seconds=30), timedelta(minutes=1), timedelta(minutes=2), timedelta(minutes=5))
 """The waits after consecutive refused logins: after the first, the second, the third, and any later one.
 
-Probing never stops, so that a probe which the owner installs by hand is found.
+Probing never stops, because the owner may still install the probe by hand.
 
-OpenSSH blocks a client's address, and everyone who shares it, once the penalties of that address add up to 15 s. A
-failed login adds 5 s, but these expire long before the next login (PerSourcePenalties in sshd_config(5), since
-9.8).
+OpenSSH blocks a client's address once the penalties of that address add up to 15 s. A failed login adds a penalty
+of 5 s, which expires long before the next login (PerSourcePenalties in sshd_config(5), since 9.8).
 """
 UNREACHABLE_AFTER = 3
-"""The number of probe runs in a row without an answer after which a machine is probed less often.
+"""After this number of consecutive probe runs without an answer, a machine is probed less often.
 
-The usage status is *unknown* from then on, and the next probe runs come every WHILE_UNREACHABLE.
+Its usage status is then *unknown*, and it is only probed every WHILE_UNREACHABLE.
 """
 WHILE_UNREACHABLE = timedelta(minutes=5)
 """The time between probe runs of an unreachable machine.
@@ -39,7 +38,7 @@ It must be shorter than `usage_status.LONGEST_GAP`; otherwise these probe runs c
 """
 KEEP_SAMPLES = timedelta(days=2)
 MOST_KEYS_NOTIFIED = 3
-"""The number of changed host keys per machine that people are notified of.
+"""The maximum number of notifications about changed host keys for one machine.
 
 The limit exists because a hostile machine can present a new key in every probe run.
 """

@@ -32,7 +32,7 @@ APPROVERS_AGAIN = timedelta(hours=24)
 
 
 def is_urgent(rental: Rental, rules: Rules) -> bool:
-    """Return whether a machine is so expensive that its first question may also come outside the owner's hours."""
+    """Return whether a machine is so expensive that its first question doesn't wait for the owner's hours."""
     return rental.rate is not None and rental.rate >= rules.idle.urgent_per_hour
 
 
@@ -42,7 +42,7 @@ def is_urgent(rental: Rental, rules: Rules) -> bool:
 def next_question(lease: Lease, use: Use | None, rate: Decimal | None, rules: Rules) -> datetime | None:
     """Return the earliest time of the next question, before the owner's hours are taken into account.
 
-    None if no question is planned:
+    None in these cases:
 
     - The machine is in use.
     - The rules switch this question off.
@@ -175,7 +175,7 @@ def after_answer(question: Question, quiet_until: datetime, *, promised: bool) -
 def _answered(asked: Asked | None) -> Asked | None:
     """Mark the questions asked so far as answered.
 
-    The next question then counts as the first one again, and no one else is notified about the old ones.
+    The next question then counts as the first one again. Nobody else is notified of the questions before it.
     """
     return asked and changed(asked, times=0, first_at=None, on_card=False, approvers_at=None)
 
@@ -235,7 +235,7 @@ def is_on_card(rental: Rental) -> bool:
 
 
 def on_card_at(asked: Asked, rules: Rules) -> datetime | None:
-    """Return the time at which the card starts to say that nobody has answered.
+    """Return the time at which the rental's card starts to say that nobody has answered.
 
     None if the card says so already, or if the rules switch this off.
     """

@@ -414,7 +414,7 @@ def _notified_of_end(machine: Machine) -> _Notified:
 
 
 def _script_failed(machine: Machine, _: Rules, now: datetime) -> Due | None:
-    """Notify the owner once that their script failed for this end, as long as there is time to look into it."""
+    """Notify the owner once that their script failed for this end, while they still have time to look into it."""
     script, ends_at = machine.rental.on_ending, machine.lease.ends_at
     if script is None or ends_at <= now or not on_ending.ended_as(machine.rental, OnEndingState.FAILED):
         return None
@@ -531,7 +531,7 @@ def _after_script(machine: Machine, rules: Rules, now: datetime) -> Due | None:
 def _graceful_destroy_applies(machine: Machine) -> bool:
     """Return whether a graceful destroy still applies.
 
-    It no longer applies once the owner has been notified of the end again after it was chosen.
+    A graceful destroy no longer applies if the owner was notified of the end again after it was chosen.
     """
     kinds = [e.kind for e in machine.history if e.kind in {EventKind.GRACEFUL_DESTROY, EventKind.ENDS_AGAIN}]
     return kinds[-1:] == [EventKind.GRACEFUL_DESTROY]
