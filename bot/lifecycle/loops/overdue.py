@@ -48,7 +48,7 @@ The rental's own step gets this time to act first, because the owner may still n
 STEP_WORKS_WITHIN = timedelta(minutes=2)
 """The time within which a rental's step must have read a resource that it is deleting.
 
-If it has, the step works and the vendor is slow, so nothing is deleted here.
+If the step has read the resource, the step works and the vendor is slow, so nothing is deleted here.
 """
 SHORTEST_PAUSE = 0.05
 """The shortest pause between two checks, in wall-clock seconds, even if the bot's clock runs fast."""

@@ -113,8 +113,8 @@ async def _begin(tx: Tx, deps: Deps, search_id: str) -> SharedSearch | None:
 
     Otherwise the claim on the search is ended, and None is returned.
 
-    After a start, the market is queried only once the card of each waiting rental (its message in Slack) has been
-    compared with Slack: the database may be a restored backup. See `waits_for_slack`.
+    After a start, the database may be a restored backup. Therefore, the market is queried only once the cards of
+    all waiting rentals have been compared with Slack. See `waits_for_slack`.
     """
     search, now = await tx.searches.get(search_id), deps.clock.now()
     if search is None:
