@@ -57,9 +57,9 @@ def options(
 @cli.command()
 def run() -> None:
     """Run the bot until it is stopped. Settings come from the environment and .env."""
-    # Imported modules are never freed, so garbage collections during the imports only cost time: a fifth of the
-    # start. Freeze the modules afterwards, so that later collections don't scan them and delay acknowledgements to
-    # Slack.
+    # Imported modules are never freed, so garbage collections during the imports would only cost time (a fifth of
+    # the start). Freeze the modules after the imports. Otherwise, later collections would scan the modules and
+    # delay acknowledgements to Slack.
     gc.disable()
     from bot import app
     from bot.config.settings import read_settings

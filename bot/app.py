@@ -170,7 +170,7 @@ async def build(
 
     Raises:
         Unusable: A setting, or a proxy from the environment, can't be used.
-        WrongPolicy: There are no valid rules.
+        WrongPolicy: The policy file has mistakes, and the store has no earlier rules that this version can use.
     """
     for url in (settings.slack_api_url, settings.compute_clear_url, settings.github_url):
         proxy_for(url)

@@ -39,8 +39,9 @@ class AdminQuestions(Rows):
     async def not_over(self) -> list[AdminQuestion]:
         """Return the questions that are still shown to the admins, oldest first.
 
-        These are the undecided questions, and those about machines that the admins have decided to leave
-        unmanaged, as long as such a machine exists. Questions about rentals that are over or ending are left out.
+        All undecided questions are shown. A question about an unmanaged machine stays after the admins have
+        decided to leave the machine alone, as long as the machine exists. Questions about rentals that are over or
+        ending are left out.
         """
         return await self._all(AdminQuestion, _NOT_OVER)
 

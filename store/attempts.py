@@ -171,8 +171,9 @@ class Attempts(Rows):
     async def note_read(self, read_again: Collection[Resource]) -> None:
         """Store the `read_at` time of resources that the market has reported again without any change.
 
-        If a resource has been stored as terminated in the meantime, the more recent report counts, so the resource
-        may become alive again. The rental's version doesn't change; only Home tabs are updated.
+        If another report has marked a resource as terminated in the meantime, the more recent of the two reports
+        counts. The resource may therefore become alive again. The rental's version doesn't change; only Home tabs
+        are updated.
         """
         if not read_again:
             return
@@ -286,8 +287,8 @@ class Attempts(Rows):
 
 
 # --- merging a report with the stored row. A step may have worked with an outdated version of an attempt or
-# resource. Merging adds the new information that it reports, but keeps what others have stored in the meantime:
-# the market's answer, an end, or a deletion that was requested or accepted.
+# resource. Merging adds the new information that the step reports, but keeps what others have stored in the
+# meantime: the market's answer, an end, or a deletion that was requested or accepted.
 
 _PROGRESS = {AttemptState.INTENDED: 0, AttemptState.UNKNOWN: 1}
 _ANSWERED = 2

@@ -114,8 +114,8 @@ def _copy(path: Path) -> Path:
     new.unlink(missing_ok=True)
     copy_sqlite(path, new)
     if os.geteuid() == 0:
-        # Root is migrating the database of the bot's own user. Without this, the copy would belong to root, and
-        # the bot couldn't open it after someone has put it back.
+        # Root is migrating a database that belongs to the bot's user. If the copy belonged to root, the bot
+        # couldn't open it after someone has restored it.
         owner = path.stat()
         os.chown(new, owner.st_uid, owner.st_gid)
     names = chain([f"{path}.before-{HEAD}"], (f"{path}.before-{HEAD}.{n}" for n in count(2)))

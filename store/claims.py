@@ -1,11 +1,11 @@
 """Claims, with which a process reserves due rows for itself so that no other process works on them.
 
 Several tables have rows with a due time, which a loop works through: quotes, shared searches, rentals, probe runs
-and jobs. The class of jobs is in this module because a job's row consists only of a due time and a claim.
+and jobs. The class `Jobs` is in this module because a job's row consists only of a due time and a claim.
 
-A claim belongs to a holder (one run of a process) and expires after some time. Expiry is measured by the
-database's own clock, or with SQLite by this machine's clock. All processes therefore use the same clock, and tests
-and the sandbox, which move the bot's clock, can't move this one.
+A claim belongs to a holder (one run of a process) and expires after some time. The time of expiry is a time of the
+database server's clock, so that all processes use the same clock. With SQLite, it is a time of this machine's
+clock. Tests and the sandbox change the bot's clock, but neither of these clocks.
 """
 
 from __future__ import annotations
@@ -268,7 +268,7 @@ _BRING_FORWARD = _DUE_LATER.values(due_at=bindparam("at"))
 
 
 class Jobs(DueTable[Claimed]):
-    """Claims on work that only one process does at a time, by name: each scheduled job, and message delivery."""
+    """Claims on named work that only one process does at a time: the scheduled jobs, and message delivery."""
 
     _table, _kind = jobs, Claimed
 

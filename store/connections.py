@@ -39,9 +39,9 @@ WRITTEN = "written"
 HOLD_AT_MOST = 10.0
 """The time in seconds (wall clock) after which PostgreSQL ends a transaction whose process sends nothing.
 
-The process may have been suspended, or its machine may have failed, and the transaction would keep its locks
-forever. Claims last longer than this time. When a claim has expired and another process takes over the row, the
-row is therefore no longer locked.
+The process may have been suspended, or its machine may have failed. Without this limit, its transaction would then
+keep its locks forever. Claims last longer than this time. When a claim has expired and another process takes over
+the row, the row is therefore no longer locked.
 """
 
 _READER_LOCK_TIMEOUT = 0.05
@@ -65,7 +65,7 @@ class Engines:
         """Close all connections that are not in use.
 
         If a task was cancelled in the middle of a statement, its connection is still being closed by a thread that
-        uses the event loop. This waits for such threads, so that the loop isn't closed before they end.
+        uses the event loop. This method waits for such threads, so that the loop isn't closed before they end.
         """
         try:
             await self.writer.dispose()

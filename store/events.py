@@ -63,8 +63,8 @@ class Events(Rows):
     async def other_end_of_pause(self, event: Event) -> Event | None:
         """Return the event at the other end of a pause of buying.
 
-        For a pause, this is the event that ended it; for the end of a pause, the event that began it. None if
-        there is none.
+        If the given event began the pause, the result is the event that ended it, or None while the pause lasts.
+        If the given event ended the pause, the result is the event that began it.
         """
         statement = _AFTER_PAUSE if event.kind is EventKind.PAUSED else _BEFORE_END
         other = await self._first(Event, statement, key=event.id)

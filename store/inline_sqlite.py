@@ -111,7 +111,7 @@ class InlineConnection:
         await_only(self.waiting.close())
 
     def terminate(self) -> None:
-        """Return immediately, and have the connection's thread close it after finishing the current call."""
+        """Close the connection without waiting for it. The connection's thread finishes its current call first."""
         self.waiting.stop()
 
     def create_function(self, *arguments: Any, **named: Any) -> None:

@@ -1,4 +1,4 @@
-"""The outbox: all messages that have to be sent to Slack or edited there, including those already delivered.
+"""The outbox: all messages that the bot has sent to Slack, or still has to send.
 
 `due_at` is in wall-clock time, `refresh_at` in bot time (see bot.clock).
 """
@@ -219,7 +219,7 @@ _COMPARE_CARDS = (
     )
     .values(version_at_start=_FIRST_KNOWN, next_call=NextCall.FIND)
 )
-"""Makes delivery compare the cards of rentals that may still buy a machine with what Slack shows.
+"""Makes delivery compare some cards with what Slack shows: the cards of rentals that may still buy a machine.
 
 The bot buys no machine for such a rental before its card (the rental's main message) has been compared. If Slack
 shows a newer version of the card, the database is an old backup, and the machine may have been bought already.
@@ -272,8 +272,8 @@ class Messages(Rows):
         a card and the rental already has one.
         """
         row = {**_stored(message, without=frozenset({"id"})), "urgent": False}
-        # `_real_now` is the time at which this transaction was created, which may be seconds before the message
-        # was. Use the later time, so that the version isn't lower than `lowest_version` allows.
+        # `_real_now` is the time at which this transaction was created. The message may have been created seconds
+        # later. Use the later time, so that the version isn't lower than `lowest_version` allows.
         lowest = lowest_version(max(self._real_now, message.created_at))
         row["target_version"] = max(message.target_version, lowest)
         if message.due_at is None and not message.closed:
@@ -392,9 +392,10 @@ class Messages(Rows):
         return cast(datetime | None, await self._conn.scalar(_NEXT_DUE, {"after": after or EVER}))
 
     async def to_refresh(self, now: datetime, limit: int, without: Collection[int] = ()) -> list[Message]:
-        """Return the messages whose elapsed time has to be updated, those that have been due longest first.
+        """Return the messages that show how much time has passed, and now have to show a later value.
 
-        A message that also has a `due_at` is left out, because its next edit updates the elapsed time as well.
+        Messages that have been due longest come first. A message that also has a `due_at` is left out, because its
+        next edit updates the elapsed time as well.
 
         Args:
             now: The current bot time.
@@ -404,7 +405,7 @@ class Messages(Rows):
         return await self._all(Message, _TO_REFRESH, now=now, max_rows=limit, without=list(without))
 
     async def next_refresh(self) -> datetime | None:
-        """Return the bot time at which the next message needs an update of its elapsed time, or None."""
+        """Return the bot time at which the next message has to show a later elapsed time, or None."""
         return cast(datetime | None, await self._conn.scalar(_NEXT_REFRESH))
 
     async def save(self, message: Message) -> None:

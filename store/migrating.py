@@ -106,7 +106,7 @@ def _check_references(connection: Connection) -> None:
 
 
 def check_start(connection: Connection, url: str, found: str | None) -> None:
-    """Refuse to migrate a PostgreSQL database that has live rentals when the bot starts.
+    """Refuse to migrate a PostgreSQL database with live rentals at the start of the bot.
 
     A person should back up such a database first, and then run `gpubot migrate`. Raises CannotOpen.
 

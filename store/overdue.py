@@ -108,7 +108,7 @@ class Overdue(Rows):
 
         The end of a rental is the first of these times that is known:
 
-        1. the time at which the rental was over, or else at which its destruction began,
+        1. the time at which the rental was over or, if it isn't over yet, at which its destruction began,
         2. the end of its lease,
         3. the time at which the market accepted the live attempt,
         4. the time at which the rental was created.
@@ -120,7 +120,7 @@ class Overdue(Rows):
         return await self._all(WatchedResource, _WATCHED)
 
     async def attempt(self, rental_id: str, n: int) -> UnfinishedAttempt | None:
-        """Read an attempt again, with its resources. Returns None if the attempt is closed by now."""
+        """Read an attempt again, with its resources. Returns None if the attempt has since been closed."""
         return next(iter(await self._unfinished(_ONE_UNFINISHED, key=rental_id, attempt_n=n)), None)
 
     async def _unfinished(self, statement: Select[Any], **given: Any) -> list[UnfinishedAttempt]:

@@ -1,8 +1,8 @@
 """Ownership of a database: the right to use it.
 
 A SQLite database has one owner at a time: the process that holds a lock on a file next to it. A PostgreSQL
-database can have several owners, the replicas. Each holds a shared advisory lock in a database session that it
-opens for this purpose, and uses the same session to listen for commits of the others.
+database can have several owners: bot processes that are called replicas. Each replica opens a database session in
+which it holds a shared advisory lock. In the same session, it listens for commits of the other replicas.
 """
 
 from __future__ import annotations

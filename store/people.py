@@ -104,7 +104,7 @@ class People(Rows):
         Those who left first are removed first. Owners of rentals that aren't over are kept.
 
         Args:
-            before: The wall-clock time before which they left.
+            before: The wall-clock time before which a person must have left.
             limit: The maximum number of people to remove.
         """
         ids = list(await self._conn.scalars(_LEFT, {"before": before, "max_rows": limit}))

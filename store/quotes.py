@@ -102,7 +102,7 @@ class Quotes(claims.DueTable[Claimed]):
         The oldest quotes are removed first. The messages that answered them are removed too.
 
         Args:
-            before: The time before which the quotes were requested.
+            before: The time before which a quote must have been requested.
             limit: The maximum number to remove.
         """
         ids = list(await self._conn.scalars(_UNUSED, {"before": before, "max_rows": limit}))

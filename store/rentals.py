@@ -201,7 +201,7 @@ class Rentals(Attempts, Costs, claims.DueTable[ClaimedRental]):
         return current
 
     async def defer(self, rental: ClaimedRental, due_at: datetime) -> bool:
-        """Release the claim and set the next due time, like `DueTable.defer`.
+        """Release this process's claim on a rental, and set when the rental is next due, like `DueTable.defer`.
 
         If `make_due` or a change has written another due time in the meantime, only the claim is released.
         """
@@ -258,7 +258,7 @@ class Rentals(Attempts, Costs, claims.DueTable[ClaimedRental]):
         return Usage(person_rentals=row[0], team_rate=sum(unresolved, start=caps))
 
     async def live(self, owner: str | None = None) -> list[Rental]:
-        """Return the rentals that aren't over, oldest first, of one person or of everyone."""
+        """Return the rentals that aren't over, oldest first. If `owner` is given, return only this person's."""
         if owner is None:
             return await self._oldest_first(_LIVE)
         return await self._oldest_first(_LIVE_OF_OWNER, owner_id=owner)

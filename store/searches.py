@@ -45,9 +45,10 @@ class Searches(claims.DueTable[Claimed]):
     async def open(self, search_id: str, query: OfferQuery, at: datetime) -> None:
         """Store a search that is due at this time.
 
-        If the search exists already and isn't due before this time, it becomes due at this time, and its count of
-        consecutive queries without a fitting offer is reset. When a search is due, the loop that works on it
-        decides whether to query the market immediately.
+        If the search is already stored and due by this time, nothing changes. If it is stored but not due by then,
+        it becomes due at this time, and its count of consecutive queries without a fitting offer is reset.
+
+        A search that is due doesn't always query the market at once: the loop that works on searches decides that.
         """
         row = {"id": search_id, "query": query, "asked_at": None, "misses": 0, "due_at": at, **claims.FREE}
         if not await insert_new(self._conn, shared_searches, row):

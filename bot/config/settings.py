@@ -245,7 +245,10 @@ def ids_in(text: str) -> tuple[str, ...]:
 
 
 def check_clock(clock_url: str | None, *servers: str) -> None:
-    """Raise ValueError if a sandbox's clock, or a server that the command calls, isn't on this machine."""
+    """Check that a command with a sandbox's clock calls only servers on this machine, and raise ValueError if not.
+
+    The clock has to be on this machine too. Without a sandbox's clock, all servers are allowed.
+    """
     if clock_url is not None and not all(map(is_loopback, (clock_url, *servers))):
         raise ValueError("another clock is only allowed for a sandbox on this machine")
 

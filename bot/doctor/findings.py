@@ -79,7 +79,7 @@ class CheckContext:
     clock: Clock
 
     def blocked_by(self, *names: str) -> str:
-        """List the settings that must be fixed before a check can run, such as `SLACK_BOT_TOKEN first.`, as text.
+        """Return a text such as `SLACK_BOT_TOKEN first.`, which names the settings to fix before a check.
 
         The text is empty if all of the given settings are right.
         """

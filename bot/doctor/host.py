@@ -32,7 +32,7 @@ MAX_CLOCK_GAP = timedelta(seconds=60)
 DATABASE, HTTP, CLOCK, SANDBOX_CLOCK = "database", "GPUBOT_HTTP", "clock", "GPUBOT_CLOCK_URL"
 SOCKET, SLACK_HTTP = "GPUBOT_SOCKET", "GPUBOT_SLACK_HTTP"
 FREE = {HTTP: 8601, SLACK_HTTP: 8611}
-"""The ports to suggest instead if the configured port is in use, by setting."""
+"""For each setting, the port that the doctor suggests if the configured port is in use."""
 PROXY = "proxy"
 SYSTEMD = Path("/run/systemd/system")
 """A folder that exists if the machine was booted with systemd (sd_booted(3))."""
@@ -65,7 +65,7 @@ def start_command(typed: str, *, user: int, systemd: Path = SYSTEMD) -> str:
 
 
 async def database(context: CheckContext) -> list[Finding]:
-    """Check whether the next start can use the database."""
+    """Check whether the bot will be able to use the database when it starts."""
     if blocked := context.blocked_by("GPUBOT_DATABASE_URL"):
         return [not_checked(DATABASE, blocked)]
     url = context.settings.database_url.get_secret_value()
@@ -291,7 +291,7 @@ def _catalogue(found: Catalog) -> str:
 async def clock_gap(context: CheckContext, session: aiohttp.ClientSession) -> timedelta | None:
     """Return the time by which this machine's clock is ahead of Compute Clear's.
 
-    The call is made without the token. It is refused, but the refusal contains the date too.
+    The call is made without the token. The market refuses the call, but the refusal also contains the date.
     """
     if context.blocked_by("COMPUTE_CLEAR_URL"):
         return None

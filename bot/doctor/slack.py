@@ -217,7 +217,10 @@ def _people(context: CheckContext) -> dict[str, str]:
 
 
 def _by_roles(of_role: Mapping[str, Iterable[str]]) -> dict[str, str]:
-    """Return the IDs of people or groups, by a name that lists all roles of each, such as `admin U0ANA`."""
+    """Return the IDs of people or groups, by the name that findings use for them.
+
+    The name lists all roles of the person or group, such as `admin U0ANA`.
+    """
     roles: dict[str, list[str]] = {}
     for role, names in of_role.items():
         for name in dict.fromkeys(names):

@@ -24,8 +24,8 @@ Arithmetic with a longer or larger number could raise an error.
 """
 _MIN_RATE = Decimal("0.000001")
 _MAX_RATE = Decimal(1_000_000)
-# A time outside this range means that there is no time. Programs write the year 1 or 1970 for "never", which are
-# the zero times of their languages, and the year 9999 for "forever".
+# A time outside this range counts as missing. For "never", many programs write the zero time of their language,
+# which is in the year 1 or 1970. For "forever", they write the year 9999.
 _EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 _LATEST = datetime(2200, 1, 1, tzinfo=UTC)
 

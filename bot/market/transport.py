@@ -34,7 +34,8 @@ MAX_BODY = 16 * 1024 * 1024
 MAX_ON_LOOP = 256 * 1024
 """The maximum size in bytes of an answer that is decoded on the event loop.
 
-Larger answers are decoded in a thread, because they would delay acknowledgements to Slack.
+Larger answers are decoded in a thread, because decoding them on the event loop would delay acknowledgements to
+Slack.
 """
 _CHUNK = 64 * 1024
 """The maximum number of bytes to produce at once when decompressing. A few kilobytes can expand to megabytes."""
@@ -102,7 +103,7 @@ TIMEOUTS = Timeouts()
 
 
 _tls_context = cache(httpx.create_ssl_context)
-"""Returns the TLS context. Its certificates are loaded only once per process."""
+"""Return the TLS context. Its certificates are loaded only once per process."""
 
 
 def _session(**connections: Any) -> aiohttp.ClientSession:
@@ -123,11 +124,11 @@ class Transport:
     """Makes calls to one API, with one token at a time.
 
     Redirects are not followed. A failed call is not repeated, with one exception: if the token was refused and
-    there is a different one now, the call is made once more with that token. This is safe, because a call with a
-    refused token has no effect.
+    there is now a different token, the call is made once more with the new token. This is safe, because a call
+    with a refused token has no effect.
 
-    Each call that buys something uses a new connection. If the server closed a pooled connection just as the
-    request is sent, nobody would know whether the request had arrived.
+    Each call that buys something uses a new connection. A pooled connection could be closed by the server at the
+    moment at which the request is sent. Nobody would then know whether the request had arrived.
     """
 
     def __init__(
@@ -283,8 +284,8 @@ class Transport:
         try:
             await self._on_token(refused)
         except GpubotError as error:
-            # Don't fail the call, because its answer can be used. As `_refused` stays unchanged, `on_token` is
-            # called again after the next answer.
+            # An error of `on_token` must not make the call fail, because its answer can be used. `_refused` stays
+            # unchanged, so `on_token` is called again after the next answer.
             _log.warning("market.token_report_failed", error=type(error).__name__)
         else:
             self._refused = refused
@@ -344,9 +345,9 @@ class Transport:
 def _was_not_sent(error: BaseException) -> bool:
     """Return whether a request certainly didn't reach the server.
 
-    The error that httpx raises doesn't show this: its aiohttp transport raises the same error whether a connection
-    could not be established or broke after the request was sent. The cause of that error is aiohttp's own error,
-    whose class tells the two apart.
+    A connection may fail before the request is sent, or break afterwards. httpx raises the same error in both
+    cases, so this function checks the cause of that error: aiohttp's own error, which has a different class in
+    each case.
     """
     cause: BaseException | None = error
     while cause is not None:

@@ -46,7 +46,7 @@ class FollowedClock(MovedClock):
         Raises the same errors as `watch`.
 
         Args:
-            after: If given, wait until the sandbox's clock has a different revision than this one.
+            after: A revision. If given, wait until the revision of the sandbox's clock is a different one.
         """
         now, speed, revision = await self._watch(after)
         if after is None or revision != after:

@@ -27,8 +27,8 @@ class Redirected(aiohttp.ClientError):
 async def through_proxy(request: ClientRequest, send: ClientHandlerType) -> ClientResponse:
     """Send a request through the proxy that `proxy_for` chooses.
 
-    A proxy chosen by the caller is ignored, because Slack's SDK would use one even for requests to this machine.
-    Raises ClientConnectionError if the proxy can't be used.
+    A proxy chosen by the caller is ignored, because Slack's SDK would use a proxy even for requests to this
+    machine. Raises ClientConnectionError if the proxy can't be used.
     """
     try:
         proxy = proxy_for(str(request.url))

@@ -49,7 +49,7 @@ NEXT_STEPS: Mapping[NextStep, str] = MappingProxyType(
         NextStep.READ_THIS_MONTH: "This month: gpubot spend",
     }
 )
-"""Sentences that name the operator command for a next step, to add to an error message, by next step.
+"""For each next step that an error message can suggest, a sentence that names the operator command.
 
 Next steps that aren't listed here are possible only in Slack.
 """

@@ -21,7 +21,7 @@ from bot.operator.socket_file import ROOT, bind, short_path, socket_problem, use
 from bot.tracebacks import parts_of
 
 SLOWEST_REQUEST = 10.0
-"""The time in seconds (wall clock) for receiving a request, and for sending its answer."""
+"""The maximum time in seconds (wall clock) for receiving a request, and for sending its answer."""
 DRAIN = 3.0
 """The time in seconds (wall clock) to wait for running commands when the bot stops."""
 BACKLOG = 16

@@ -58,8 +58,8 @@ def bind(listening: socket.socket, path: Path) -> None:
 def listening_elsewhere(path: Path, table: Path = Path("/proc/net/unix")) -> list[Path]:
     """Return the sockets on this machine that have the same name as `path` and on which a program listens.
 
-    A bot of another user, which has a different data folder, is found this way. Empty on systems other than Linux,
-    which don't have proc_net_unix(5).
+    This finds the bot of another user, whose data folder is different. The result is empty on systems other than
+    Linux, which don't have proc_net_unix(5).
     """
     found = set()
     with suppress(OSError):
@@ -77,8 +77,9 @@ def socket_problem(path: Path, *, at: str | None = None, listens: bool = False) 
     access.
 
     The user who runs gpubot is normally the user of this process. There is one exception: root may send a command
-    to another user's gpubot. If this process runs as root, the owner of the socket is therefore assumed to run
-    gpubot. If there is no socket, the owner of the folder is. Raises OSError if there is no such folder.
+    to another user's gpubot. If this process runs as root, the owner of the socket is therefore assumed to be the
+    user who runs gpubot. If there is no socket, the owner of the folder is used instead. Raises OSError if there
+    is no such folder.
 
     Args:
         path: The path as it was configured, for messages.

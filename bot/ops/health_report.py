@@ -31,7 +31,7 @@ from store.db import Database, Tx
 
 
 async def figures_now(store: Database, rules: Rules, now: datetime) -> Figures | None:
-    """Return figures about the machines that are running and their cost.
+    """Return figures about the running machines and their cost.
 
     None if the store, or a rental in it, can't be read.
     """
@@ -128,7 +128,10 @@ class HealthReport:
         return {"well": not any(vital for vital, _ in trouble), "wrong": [words for _, words in trouble]}
 
     async def _figures(self) -> dict[str, Any]:
-        """Return the figures that the parts contribute to /health. Figures with the same name are added up."""
+        """Return the figures that the parts of the process contribute to /health.
+
+        If several parts report a figure of the same name, these figures are added up.
+        """
         figures: dict[str, Any] = {}
         for part in self.parts:
             for name, value in (await part.figures()).items():
@@ -187,8 +190,8 @@ async def _latest_end(tx: Tx, resource: WatchedResource, rules: Rules) -> dateti
     """Return the latest end that the lease allows, including the grace period, or None if it isn't known."""
     ended = resource.over_at or resource.destroying_since
     if ended is None and (resource.orphaned or not resource.newest):
-        # The rental doesn't use the machine of this attempt, so it is deleted as soon as it appears. That takes at
-        # most as long as the provisioning timeout.
+        # The rental doesn't use the machine of this attempt, so the bot deletes the machine as soon as it appears
+        # on the account. It appears within the provisioning timeout.
         ended = resource.intended_at + rules.procure.provision_timeout
     if ended is None and resource.ends_at is not None:
         ended = max(resource.ends_at, resource.latest_end or resource.ends_at)

@@ -1,6 +1,7 @@
 """Connects to machines by IP address or host name, and limits how much is read from a connection.
 
-Vendors may report a host name instead of an IP address. It has to be looked up in DNS, which may not answer.
+Vendors may report a host name instead of an IP address. The host name has to be looked up in DNS, and the DNS
+server may not answer.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ P = TypeVar("P", bound=asyncio.Protocol)
 RECEIVE_BUFFER = 16 * 1024
 """The size in bytes of the kernel's receive buffer for a connection.
 
-It limits how much data can accumulate before asyncssh processes it, for the reason given at AT_ONCE.
+It limits how much data can accumulate before asyncssh processes it. See AT_ONCE for the reason.
 """
 AT_ONCE = 4 * 1024
 """The maximum number of bytes that are passed on to asyncssh at once.
@@ -113,7 +114,8 @@ class Connector:
                 return self._last.get(host, []) if error.errno == socket.EAI_AGAIN else []
             except OSError:
                 return []
-        # Remove the name first, so that it moves to the end of the dict: its first name is dropped as the oldest.
+        # Remove the name before adding it, so that it moves to the end of the dict. If there are too many names,
+        # the first name in the dict is dropped.
         self._last.pop(host, None)
         self._last[host] = found
         if len(self._last) > MOST_REMEMBERED:

@@ -42,7 +42,8 @@ HOST_KEY_ALGORITHMS = (
 )
 """The host key algorithms, in the same order as in ssh_config(5).
 
-If a server has several host keys, the bot therefore reads the same one that OpenSSH shows to people who log in.
+If a server has several host keys, the bot therefore reads the same key that people see when they log in with
+OpenSSH.
 """
 KEX_ALGORITHMS = (
     "curve25519-sha256",

@@ -64,7 +64,7 @@ def is_complete(answer: bytes | bytearray) -> bool:
 def read_report(answer: bytes | bytearray, secret: bytes) -> Report | None:
     """Parse the report in a machine's answer. Text before and after it, such as that of a login shell, is ignored.
 
-    Returns None if there is no report of this version, or if any of its lines isn't one that the script prints.
+    Returns None if there is no report of this version, or if the report has a line that the script never prints.
 
     Args:
         answer: The output of the machine.
@@ -119,7 +119,10 @@ class _Reader:
         self._on_ending: OnEnding | None = None
 
     def read(self, lines: list[str]) -> Report:
-        """Parse the report. Raises _NoReport if a line is missing, or isn't one that the script prints."""
+        """Parse the report.
+
+        Raises _NoReport if a line is missing, or if there is a line that the script never prints.
+        """
         facts = {
             "ssh": self._read_own,
             "peer": self._read_peer,

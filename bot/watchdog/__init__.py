@@ -1,4 +1,5 @@
 """`gpubot watchdog`: a small process on another machine that watches the bot (docs/watchdog.md).
 
-Apart from the client of the market, it shares no code with the bot's own deletion of machines.
+When the watchdog deletes machines, the only code that it shares with the bot's own deletion is the client of the
+market.
 """

@@ -260,9 +260,12 @@ def _announcement(state: State, outage: Outage, poll: Poll, options: Options) ->
 def _to_delete(state: State, outage: Outage, poll: Poll, options: Options) -> tuple[str, ...]:
     """Return the IDs of the resources to delete now.
 
-    A machine is deleted only if all of this is true: the bot has reported it with an end, it has been past this
-    end for at least AFTER_END, its deletion was announced at least NOTICE ago, and it is still alive on the
-    account.
+    A machine is deleted only if all of these conditions are met:
+
+    - The bot has reported the machine with an end.
+    - This end was at least AFTER_END ago.
+    - The deletion was announced at least NOTICE ago.
+    - The machine is still alive on the account.
     """
     if not _may_delete(outage, poll, options):
         return ()

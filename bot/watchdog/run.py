@@ -30,9 +30,9 @@ LONGEST_TURN = 600.0
 If the last poll was longer ago, the process must have been suspended in the meantime.
 """
 CLOCK_WAS_SET = 60.0
-"""The seconds by which the wall clock and the monotonic clock may disagree about the time since the last poll.
+"""The maximum difference in seconds between the wall clock and the monotonic clock since the last poll.
 
-If they differ by more than this, the wall clock was set, or the machine slept.
+A larger difference means that the wall clock was set, or that the machine slept.
 """
 
 log = structlog.get_logger("gpubot.watchdog")

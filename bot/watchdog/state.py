@@ -130,7 +130,7 @@ class Outage(Frozen):
     since: Instant
     """The time of the last poll that found the bot well.
 
-    If the watchdog wasn't running before, it is the time of the first poll that found the bot unwell.
+    If the watchdog wasn't running before the outage, it is the time of the first poll that found the bot unwell.
     """
     watched: timedelta = timedelta(0)
     """The duration of the outage so far, without times during which the watchdog was not running."""
@@ -144,7 +144,7 @@ class Outage(Frozen):
     If the bot later reports such a machine again with an earlier end, the stored end is used instead.
     """
     clock_is_wrong: bool = False
-    """True if Slack's clock differs from this machine's. In that case nothing is deleted."""
+    """True if Slack's clock differs from this machine's. If it does, nothing is deleted."""
 
 
 class State(Frozen):
@@ -182,7 +182,7 @@ class StateFile:
         file can't be read.
 
         Returns:
-            The state, and the path to which the file was renamed if it was invalid, otherwise None.
+            The state, and the new path of an invalid file. The path is None if the file was valid or missing.
         """
         try:
             text = read_text(self._path, LARGEST_FILE) if os.path.lexists(self._path) else ""
