@@ -5,15 +5,15 @@ People read every GpubotError:
 - Mistake says what to type instead.
 - Refused says who may do it, or what would be allowed.
 - TooLate says what has happened in the meantime.
-- After an Outage, they can try again.
-- CannotOpen prevents the bot from starting.
+- Outage says that something failed temporarily. The person can try again.
+- CannotOpen says why the bot can't start.
 
 Any other exception that isn't handled is a bug. The person gets a bug number, and the log has the details under
 that number.
 
-Error messages are plain text, so that they can be shown in Slack as well as in a terminal. Values that are
-displayed differently in each, such as a command, a channel or a person, are attributes of the error.
-`handlers/phrases/error_text.py` formats them for Slack.
+Error messages are plain text, so that they can be shown in Slack as well as in a terminal. Commands, channels and
+people are displayed differently in Slack and in a terminal, so they are attributes of the error.
+`handlers/phrases/error_text.py` formats these attributes for Slack.
 """
 
 from __future__ import annotations
@@ -345,7 +345,7 @@ class KeysUnavailable(Outage):
 
 
 class MarketAway(Outage):
-    """The marketplace gave no usable answer. For a call that buys, the outcome is unknown.
+    """The marketplace gave no usable answer. If the call was a purchase, its outcome is unknown.
 
     Args:
         words: The message.
@@ -374,8 +374,8 @@ class TokenRefused(MarketAway):
 class RateLimited(MarketAway):
     """The marketplace answered 429.
 
-    A purchase may have succeeded nevertheless: the limit may be a vendor's, and the vendor may already have
-    received the purchase.
+    A purchase may have succeeded nevertheless. The limit can belong to a vendor, and the vendor may have received
+    the purchase before it answered.
     """
 
 

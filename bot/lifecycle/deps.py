@@ -127,7 +127,8 @@ class Deps:
     def just_opened(self) -> bool:
         """True if the database was opened so recently that messages may still need to be compared with Slack.
 
-        Both clocks are checked, because bot time can run faster than wall-clock time in a sandbox.
+        The time since the opening is checked in bot time and in wall-clock time, because bot time can run faster
+        in a sandbox.
         """
         clock, opened = self.clock, self.opened
         return max(clock.now() - opened.at, clock.real() - opened.real) < COMPARED_WITHIN

@@ -33,8 +33,8 @@ def changed(model: M, /, **fields: Any) -> M:
 
     Values aren't converted. Raises pydantic.ValidationError if a field is unknown or a value has the wrong type.
     """
-    # dict(model) would fail for a model with a field named `keys`: dict() would take the model for a mapping, and
-    # call that field as if it were the method `keys`.
+    # Don't use dict(model). If a model has a field named `keys`, dict() treats the model as a mapping and calls
+    # the field as if it were the method `keys`.
     return type(model).model_validate({**dict(iter(model)), **fields}, strict=True)
 
 

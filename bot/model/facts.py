@@ -226,7 +226,7 @@ class AttemptFacts(Facts):
 
 
 class LeftOut(Frozen):
-    """The things that the owner wanted on the machine, but that the startup script won't install."""
+    """The things that the owner wanted on the machine, but which the startup script won't install."""
 
     refused: bool = False
     """True if no script is sent, because this vendor or region doesn't accept startup scripts."""

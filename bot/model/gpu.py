@@ -253,7 +253,7 @@ def display_name(name: str, features: Iterable[str] = ()) -> str:
     if "-" not in name:
         return " ".join([name, *map(_display_part, features)])
     parts = [part for part in name.lower().split("-") if part]
-    # AWS makes its own chips, so canonical names can begin with `aws`. It still isn't in _MAKERS, because in a
+    # AWS makes its own chips, so canonical names can begin with `aws`. Still, `aws` isn't in _MAKERS, because in a
     # request such as `aws h100`, it names the vendor.
     if len(parts) > 1 and parts[0] in {*_MAKERS, "aws"}:
         parts = parts[1:]

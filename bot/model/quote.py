@@ -52,7 +52,8 @@ class WaitlistEntry(Frozen):
     gpu: str | None = None
     """The canonical name of the GPU whose price the owner saw.
 
-    Only a GPU that `fits_model` accepts in its place is rented. None if any GPU of the request may be rented.
+    Other GPUs are only rented if `fits_model` accepts them instead of this GPU. None if any GPU of the request may
+    be rented.
     """
     budgets: dict[ScopeKind, Micros] | None = None
     """The budgets of the owner, the project and the team at the time when the rental reserved its share of them.

@@ -109,7 +109,7 @@ class Digest(Frozen):
 
     @property
     def spent(self) -> Spent:
-        """The amount charged to the whole team in the week. Each rental belongs to exactly one project."""
+        """The amount charged to the whole team in the week: the sum of all projects."""
         return sum((one.spent for one in self.projects), start=Spent())
 
     @property

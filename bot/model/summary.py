@@ -116,7 +116,7 @@ class CostTotals(Frozen):
 
 
 class UnmanagedTotal(Frozen):
-    """The current cost of all unmanaged machines, except those that an admin marked as not ours to manage."""
+    """The current cost of all unmanaged machines, except for machines that an admin marked as not ours."""
 
     count: int = 0
     rate: Decimal = Decimal(0)
@@ -376,7 +376,7 @@ class WaitPreview(Proposal):
 
 
 class DearerRent(OfferChoice):
-    """An offer that costs more than a queued rental's owner allowed, and the terms under which to rent it."""
+    """An offer above the price that the owner of a queued rental allowed, and the terms for renting it."""
 
     rental: Rental
 

@@ -160,8 +160,8 @@ async def _add(deps: Deps, questions: Sequence[AdminQuestion], *, together: bool
     With `together`, one message asks about all purchases. Otherwise, there is a message for each purchase.
 
     A purchase is left out if, since the account was read, one of its machines has become part of a rental or
-    another process has asked about one of its machines. The next sweep finds the purchase's other machines. This
-    is checked in the same transaction in which the question is stored; otherwise, two processes could ask about
+    another process has asked about one of its machines. The next sweep finds the purchase's other machines. Both
+    conditions are checked in the transaction that stores the question. Otherwise, two processes could ask about
     the same machines.
 
     `later` is True if the machines were bought after the backup from which the database was restored.

@@ -342,8 +342,8 @@ async def _is_readoptable(tx: Tx, deps: Deps, part: AdminQuestion) -> bool:
 async def change_owner(tx: Tx, deps: Deps, admin: Person, rental_id: str, owner: Person) -> Rental:
     """Make a person the owner of a rental that isn't ending, and return the rental.
 
-    This happens in the caller's transaction. The rental's budget reservations move to the new owner, and each
-    owner is charged for their own time. Limits don't apply, because nothing new is bought.
+    The change is written in the caller's transaction. The rental's budget reservations move to the new owner, and
+    each owner is charged for their own time. Limits don't apply, because nothing new is bought.
 
     Raises:
         Refused: The person isn't an admin.

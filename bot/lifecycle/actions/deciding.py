@@ -251,7 +251,7 @@ async def load_approvable(
 class Deny(Direct[Rental, Rental], id="deny"):
     """Deny a request or an extension. `version` must be the version of the pending terms.
 
-    At most LONGEST_REASON characters of the `reason` are kept. It may be empty.
+    The `reason` may be empty. At most LONGEST_REASON characters of it are kept.
 
     Raises:
         Refused: The person may not deny it.

@@ -81,9 +81,9 @@ async def details_for(tx: Tx, deps: Deps, person: Person, rental: Rental) -> Ren
 async def details_for_message(tx: Tx, rental: Rental, now: datetime) -> RentalDetails:
     """Return a rental for a message that is rendered without knowing who will read it.
 
-    The cost is included. It may be shown in the channel that has the rental's card, and all other messages are
-    sent only to people who may see the cost. Of the details of the machine's use, only the usage status and its
-    start time are included.
+    The cost is included, because everyone who gets such a message may see the cost. In the channel that has the
+    rental's card, this is everybody in the channel. Of the details of the machine's use, only the usage status and
+    its start time are included.
     """
     return await _details(tx, rental, now, money=True, use=False)
 

@@ -420,7 +420,7 @@ async def _fresh(tx: Tx, deps: Deps, quote: Quote, *, may_wait: bool = False) ->
     """Return the quote, or a copy of it if it has already created a rental. A quote can create only one rental.
 
     The copy is made only if the rental is over. With `may_wait`, it is also made if the rental is waiting for its
-    owner's decision. In any other case, raises TooLate.
+    owner's decision. If the quote has created any other rental, raises TooLate.
     """
     rental = await tx.rentals.get(quote.rental_id) if quote.rental_id is not None else None
     if rental is None:

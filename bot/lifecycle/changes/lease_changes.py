@@ -153,8 +153,8 @@ def destroy_after_script(rental: Rental, ends_at: datetime, *, by: str, now: dat
 def note_replaced(rental: Rental, by: str, now: datetime) -> Rental:
     """Note that the rental `by` replaces this one.
 
-    If this rental's machine is still running, its next step waits until a machine has been bought for the other
-    rental.
+    If the machine of the replaced rental is still running, that rental's next step waits until a machine has been
+    bought for the new rental.
     """
     return alter(rental, replaced_by=by, due_at=now if rental.state is State.READY else rental.due_at)
 

@@ -202,8 +202,8 @@ async def save(
 ) -> RentalSnapshot:
     """Write the differences from the loaded snapshot, and return the snapshot as it is stored now.
 
-    Raises Stale if the rental has changed in the meantime, or if its machine was probed after `probed_at`. In this
-    case, the changed attempts, resources and ledger rows are written, but nothing else is.
+    Raises Stale if the rental has changed in the meantime, or if its machine was probed after `probed_at`. If
+    Stale is raised, the changed attempts, resources and ledger rows are written, but nothing else is.
 
     Args:
         write_due: Passed only at the end of a step, when saving also ends the step's claim. It is called instead

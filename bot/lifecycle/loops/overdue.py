@@ -48,7 +48,7 @@ The rental's own step gets this time to act first, because the owner may still n
 STEP_WORKS_WITHIN = timedelta(minutes=2)
 """The time within which a rental's step must have read a resource that it is deleting.
 
-If it has, the step works and the vendor is slow, so nothing is deleted here.
+If the step has read the resource, the step works and the vendor is slow, so nothing is deleted here.
 """
 SHORTEST_PAUSE = 0.05
 """The shortest pause between two checks, in wall-clock seconds, even if the bot's clock runs fast."""
@@ -60,7 +60,8 @@ AttemptKey = tuple[str, int]
 class OverdueDeletion(Part):
     """The part of the process that deletes overdue machines, checking every minute.
 
-    Its loop is independent of the engine's loops, so that it also works if the engine doesn't.
+    Its loop is independent of the engine's loops, so that overdue machines are deleted even if the engine doesn't
+    work.
     """
 
     name = "overdue"
@@ -92,8 +93,8 @@ class OverdueDeletion(Part):
     async def first_due(self, tx: Tx) -> datetime | None:
         """Return the current time if a check is due, and otherwise the time of the next known deletion.
 
-        Both are times of the uncorrected clock. None if no check is due and no deletion is known. The routine
-        checks, which take place every minute, aren't counted as upcoming work.
+        The returned time is a time of the uncorrected clock. None if no check is due and no deletion is known. The
+        routine checks, which take place every minute, aren't counted as upcoming work.
         """
         if self.due():
             return self._clock.uncorrected.now()
@@ -184,8 +185,8 @@ class OverdueDeletion(Part):
     ) -> datetime:
         """Return the time at which the grace periods start.
 
-        They start at the end of the attempt. If the bot was down at that time, they start now: people weren't
-        notified of the end, and the bot couldn't react if they wanted to keep the machine.
+        Usually, this is the end of the attempt. If the bot was down at the end, the grace periods start now,
+        because people weren't notified of the end and couldn't tell the bot that they want to keep the machine.
         """
         key = attempt.rental_id, attempt.n
         past_end = self._past_end.get(key)

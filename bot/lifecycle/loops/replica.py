@@ -78,7 +78,7 @@ class Replica(Part):
         return self._difference
 
     def ahead(self) -> timedelta:
-        """Return the time by which this machine's clock is ahead of the others. Zero if it can be trusted."""
+        """Return the time by which this machine's clock is ahead of other clocks. Zero if it can be trusted."""
         difference = self.difference()
         return timedelta(0) if difference is None else difference.ahead
 

@@ -85,7 +85,7 @@ class SelfCheck(Part):
     _late_since: datetime | None = None
     """The wall-clock time since which every check has found late work. None if the last check found none.
 
-    It needn't be the same work: an overloaded bot may finish everything, but always late.
+    The checks may find different work each time: an overloaded bot may finish everything, but always late.
     """
     _failed: bool = False
     """True if the last check failed."""

@@ -63,8 +63,8 @@ SHARED_AT_ONCE = 8
 LOOK_AGAIN = timedelta(hours=1)
 """The delay before a search is due again if none of its entries waits now, but one may return to the waitlist.
 
-An entry may return to the waitlist if its rental is being bought or waits for approval. Its return makes the
-search due immediately.
+An entry may return to the waitlist if its rental is being bought or waits for approval. When an entry returns, the
+search is due immediately.
 """
 
 
@@ -113,8 +113,8 @@ async def _begin(tx: Tx, deps: Deps, search_id: str) -> SharedSearch | None:
 
     Otherwise the claim on the search is ended, and None is returned.
 
-    After a start, the market is queried only once the card of each waiting rental (its message in Slack) has been
-    compared with Slack: the database may be a restored backup. See `waits_for_slack`.
+    After a start, the database may be a restored backup. Therefore, the market is queried only once the cards of
+    all waiting rentals have been compared with Slack. See `waits_for_slack`.
     """
     search, now = await tx.searches.get(search_id), deps.clock.now()
     if search is None:
@@ -167,9 +167,9 @@ async def _save(tx: Tx, deps: Deps, search: SharedSearch, waiters: Sequence[Wait
 
 
 async def _load(tx: Tx, deps: Deps, search_id: str, *, drop: bool = True) -> tuple[list[Waiter], bool]:
-    """Return the entries of a search that are waiting now, and whether others may return to the waitlist.
+    """Return the entries of a search that are waiting now, and whether other entries may return to the waitlist.
 
-    All other entries have stopped waiting. If `drop` is set, they are removed from the search.
+    If `drop` is set, the entries that can't return any more are removed from the search.
     """
     quotes = await tx.quotes.waiting_for(search_id)
     rentals = await tx.rentals.get_many({quote.rental_id for quote in quotes if quote.rental_id is not None})

@@ -69,7 +69,8 @@ async def _team_and_people(tx: Tx, rules: Rules) -> tuple[Team, list[Person]]:
 def requesters_of(rental: Rental) -> tuple[str, ...]:
     """Return the people who made the pending request. Somebody else should decide about the request.
 
-    They are the rental's owner and, if an extension is pending, the person who asked for it.
+    The rental's owner is always one of them. If an extension is pending, the person who requested the extension is
+    included as well.
     """
     return (rental.owner, *([rental.extension.asked_by] if rental.extension is not None else []))
 
@@ -139,8 +140,8 @@ async def check_deciders(deps: Deps, directory: Directory) -> None:
     both cases, the people with pending requests are notified of who decides now. The admins are notified if no
     approver is left. Raises StoreBusy if the store doesn't accept the changes.
 
-    If the rules name no approvers, the admins decide. They are then looked up as well, so that a request can show
-    their names, and so are the people in `approval.then`.
+    If the rules name no approvers, the admins decide. In this case, the admins and the people in `approval.then`
+    are looked up as well, so that a request can show their names.
     """
     rules, groups = deps.rules, deciding_groups(deps.rules)
     people = {*rules.approvers.people, *rules.approvers.quiet, *rules.admins, *then_people(rules, Team())}

@@ -3,8 +3,8 @@
 Such a database is older than the account and Slack. The same is true of a lagging standby that was promoted in a
 failover. The bot recognizes such a database by one of two signs:
 
-- machines.py: A machine on the account is named `gpubot-ID-N`, and rental ID or its attempt N isn't in the
-  database.
+- machines.py: A machine on the account is named `gpubot-ID-N`, and the rental with this ID or its attempt N isn't
+  in the database.
 - messages.py: Slack shows a newer version of a message than the database contains, or somebody clicks a button in
   a message about a rental that isn't in the database.
 

@@ -1,8 +1,8 @@
 """Machines that were bought after the backup from which the database was restored.
 
-Their names prove it: a machine is named `gpubot-ID-N`, and the database lacks either the rental ID or its attempt
-N. An admin decides about these machines. Before that decision, nothing more is bought for the requests for which
-the machines were bought.
+The bot recognizes such a machine by its name, `gpubot-ID-N`: the database lacks either the rental with this ID or
+its attempt N. An admin decides about these machines. Before that decision, nothing more is bought for the requests
+for which the machines were bought.
 """
 
 from __future__ import annotations

@@ -49,7 +49,7 @@ def until_polls(now: datetime) -> timedelta:
 def retry_at(now: datetime, away: MarketAway) -> datetime:
     """Return the time of the next try after a call that got no usable answer.
 
-    This is the next poll, or later if the marketplace asked for a longer wait.
+    The next try is the next poll. It is later if the marketplace asked for a longer wait.
     """
     return max(poll_at(now), now + min(timedelta(seconds=away.retry_after or 0.0), LONGEST_WAIT))
 

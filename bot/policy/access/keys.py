@@ -256,7 +256,7 @@ def add_line(lines: Sequence[str]) -> str:
             must never contain part of a comment or a name.
     """
     keys = " ".join(f"'{line}'" for line in _checked(lines))
-    # Begin with a line break. If the last line of the file doesn't end with one, the first key would otherwise
+    # Begin with a line break. Without it, if the last line of the file has no line break, the first key would
     # become part of that line.
     append = """printf '\\n%s\\n' "$k" >>authorized_keys"""
     add = f"""for k in {keys}; do grep -qsxF "$k" authorized_keys || {append}; done"""

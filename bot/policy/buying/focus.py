@@ -31,7 +31,7 @@ from bot.policy.buying.months import month_end, month_start
 
 ISSUER = "Compute Clear"
 _FORMULA = tuple("=+-@＝＋－＠")
-"""The characters that make a spreadsheet run a cell as a formula if the cell begins with one of them.
+"""If a cell begins with one of these characters, a spreadsheet may run the cell as a formula.
 
 The full-width forms of these characters have the same effect in some languages
 (owasp.org/www-community/attacks/CSV_Injection).
@@ -39,7 +39,7 @@ The full-width forms of these characters have the same effect in some languages
 _SEPARATORS = re.compile("[;\t\n\v\f\r\x1c-\x1e\x85\u2028\u2029]+")
 """The characters at which a spreadsheet may split a cell.
 
-In many countries it splits at semicolons, even inside quotes.
+In many countries, spreadsheets split cells at semicolons, even inside quotes.
 """
 _MICROSECONDS_PER_HOUR = timedelta(hours=1) // timedelta(microseconds=1)
 

@@ -76,9 +76,10 @@ def cheapest_first(offers: Iterable[Offer]) -> tuple[Offer, ...]:
 def likeliest_first(
     offers: Iterable[Offer], success_rates: Mapping[tuple[str, str], SuccessRate]
 ) -> tuple[Offer, ...]:
-    """Return offers sorted by price. Equal prices are sorted by the chance that the machine becomes ready.
+    """Return offers sorted by price, lowest first.
 
-    If the chance is equal as well, the offers keep their order.
+    Offers with equal prices are sorted by the chance that their machine becomes ready, highest first. If the
+    chances are equal as well, the offers keep their order.
 
     Args:
         success_rates: The known success rates by vendor and GPU.
@@ -197,8 +198,8 @@ def _refused_script(attempts: Sequence[Attempt]) -> set[Place]:
 def within_terms(offers: Iterable[Offer], terms: Terms, billed: Micros, rules: Rules) -> list[Offer]:
     """Return the offers that the approved terms allow.
 
-    The GPU must be suitable, and the rate must be within the limit. What is left of the total after `billed` must
-    pay for the lease, and for at least LEAST_TIME to get ready.
+    The GPU must be suitable, and the rate must be within the limit. The total, minus what was `billed` before,
+    must pay for the lease and for at least LEAST_TIME to get ready.
     """
     least = min(LEAST_TIME, rules.procure.provision_timeout)
     return [

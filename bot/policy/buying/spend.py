@@ -214,7 +214,10 @@ def points(days: Sequence[tuple[date, Micros]]) -> tuple[SpendPoint, ...]:
 
 
 def days_of(charges: Iterable[Charge], period: Period, now: datetime, zone: ZoneInfo) -> list[tuple[date, Micros]]:
-    """Return each day of a period up to now, with its cost. The days add up to the period."""
+    """Return each day of a period up to now, with its cost.
+
+    The costs of the days add up to the cost of the period.
+    """
     starts = day_starts(period.start, min(now + MICROSECOND, period.end), zone)
     if period.kind is PeriodKind.MONTH:
         amounts = by_day([charge for charge in charges if charge.month == period.month], starts)

@@ -139,7 +139,7 @@ def affordable_lease(total: Micros, billed: Micros, rate: Decimal, lease: timede
 
 def _paid_span(dollars: Fraction, rate: Decimal, least: timedelta, most: timedelta) -> timedelta:
     """Return the time that `dollars` pay for at `rate`, limited to the range from `least` to `most`."""
-    # This is also true if the rate is 0, as long as there is anything left to spend.
+    # If the rate is 0, `most` is returned as well, as long as there is anything left to spend.
     if dollars >= Fraction(rate) * _hours(most):
         return most
     hours = max(dollars / Fraction(rate), _hours(least)) if rate else _hours(least)
@@ -170,8 +170,8 @@ def over_at_price(terms: Terms, rules: Rules) -> tuple[Over, ...]:
     total at that price, are compared with the limits.
     """
     span = billed_span(terms.lease, rules)
-    # `propose` made the total from the cost of earlier attempts and the cost of the span at the highest rate.
-    # Replace the latter with the cost at the clicked price.
+    # `propose` added the cost of earlier attempts to the cost of the span at the highest rate. Replace the cost of
+    # the span by its cost at the clicked price.
     spent = max(terms.total - cost_at_most(terms.max_rate, span), 0)
     return over_limits(terms.price, spent + cost_at_most(terms.price, span), rules)
 

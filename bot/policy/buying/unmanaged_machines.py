@@ -79,7 +79,7 @@ def purchases_of(
 def asked_twice(questions: Iterable[AdminQuestion]) -> dict[str, str]:
     """Find the questions that are redundant because another question covers all their machines.
 
-    Of two overlapping questions, the one with more machines stays. If both questions have the same machines, a
+    Of two such questions, the question with more machines stays. If both questions have the same machines, a
     question that is already decided stays. Otherwise, the older question stays.
 
     Args:

@@ -44,7 +44,7 @@ SAY_BEFORE_START = timedelta(minutes=2)
 LONGEST_PAUSE = timedelta(minutes=10)
 """The longest time between two queries to the market while nothing fits, unless `waiting.every` is longer."""
 SOLD_OUT_FOR = timedelta(minutes=5)
-"""After an attempt failed at a place, the same waitlist entry doesn't try that place again for this time.
+"""The time after a failed attempt during which its waitlist entry doesn't try the same place again.
 
 The market may list an offer for a while after it has been sold.
 """
@@ -63,7 +63,8 @@ LATELY = timedelta(hours=3)
 def shared_query(request: Request) -> OfferQuery:
     """Return the query that the market receives for a waitlist entry.
 
-    It has no highest price, so that more entries can share a search. Prices are compared by the bot.
+    The query has no highest price, so that entries with different highest prices can share a search. The bot
+    compares the prices itself.
     """
     return changed(request.query, max_gpu_rate=None)
 
@@ -319,8 +320,8 @@ def turn(waiter: Waiter, offers: Sequence[Offer], now: datetime) -> Turn | None:
     ]
     if allowed:
         # A single failure, for example because a price was no longer valid, doesn't count against a place. Further
-        # failures do: otherwise, a cheap place that keeps failing would be tried forever, and more expensive
-        # places never.
+        # failures count. If they didn't, a cheap place that keeps failing would be tried forever, and more
+        # expensive places would never be tried.
         failures = Counter(place_of(attempt.called_offer) for attempt in _lately(waiter.attempts, now))
         best = min(allowed, key=lambda offer: max(failures[place_of(offer)] - 1, 0))
         return Rent(best) if next_purchase(waiter.attempts, now) <= now else None

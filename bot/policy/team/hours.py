@@ -25,7 +25,7 @@ LONGEST_WAIT = timedelta(days=366)
 
 
 def zone_of(name: str | None, rules: Rules) -> ZoneInfo:
-    """Return a person's time zone. If it isn't known, or not known to this machine, return the team's."""
+    """Return a person's time zone. If it is missing, or unknown to this machine, return the team's."""
     return known_zone(name or rules.timezone, rules.timezone)
 
 
@@ -45,7 +45,7 @@ def is_within(moment: datetime, zone: ZoneInfo, hours: Hours) -> bool:
 
 
 def next_within(moment: datetime, zone: ZoneInfo, hours: Hours) -> datetime:
-    """Return the first moment, at `moment` or later, within the policy's hours in this time zone. In UTC."""
+    """Return the first moment at or after `moment` that is within the policy's hours in this time zone, in UTC."""
     if is_within(moment, zone, hours):
         return moment
     today = moment.astimezone(zone).date()
@@ -117,7 +117,7 @@ def after_hours(moment: datetime, span: timedelta, people: Collection[Availabili
     """Return the time at which `span` has passed, counting only time in which somebody can be asked.
 
     Time counts if at least one of `people` is within their hours and not away. `people` must not be empty. The
-    result is at most LONGEST_WAIT after `moment`. If `span` is longer than LONGEST_WAIT, it is at most `span`
+    result is at most LONGEST_WAIT after `moment`. If `span` is longer than LONGEST_WAIT, the result is `span`
     after `moment`.
     """
     latest = moment + max(span, LONGEST_WAIT)

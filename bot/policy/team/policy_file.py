@@ -236,7 +236,8 @@ def read_setups(paths: Any, read: ScriptReader) -> tuple[dict[str, str], dict[tu
         read: Returns the text of the script with a path.
 
     Returns:
-        The text of each script by its name, and each mistake by its path of keys in the policy file.
+        The text of each script, by its name. Each mistake, by the keys that lead to the wrong value in the policy
+        file.
     """
     if paths is None:
         return {}, {}
@@ -272,7 +273,7 @@ def _read_setup(name: str, path: Any, read: ScriptReader) -> str:
     if "\0" in text:
         raise ValueError(f"{shown} isn't text: it contains a NUL byte")
     if "\r" in text:
-        # With Windows line endings, the kernel would look for a program named "/bin/sh\r".
+        # If the first line has a Windows line ending, the kernel looks for a program named "/bin/sh\r".
         raise ValueError(f"{shown} has Windows line endings; save it with Unix line endings")
     if not text.startswith("#!/"):
         raise ValueError(f"the first line of {shown} must name its shell: #!/bin/sh")

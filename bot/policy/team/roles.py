@@ -114,8 +114,8 @@ def is_member(person: Person) -> bool:
 def roles_of(person: Person, rules: Rules) -> Roles:
     """Return the roles of a person.
 
-    People who aren't members have none, whatever the rules say. The operator decides like an approver and an
-    admin.
+    People who aren't members of the workspace have no roles, even if the rules name them. The operator decides
+    like an approver and an admin.
     """
     if person.id == OPERATOR.id:
         return Roles(user=True, approver=True, admin=True)

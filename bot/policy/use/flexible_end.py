@@ -159,8 +159,8 @@ def seen_in_use(use: Use | None, samples: Sequence[Sample], now: datetime) -> bo
 def is_unseen(use: Use | None, samples: Sequence[Sample], now: datetime) -> bool:
     """Return whether the bot can't tell if a machine is in use.
 
-    The result is False in two further cases: if the readings are good but don't yet cover enough time to call the
-    machine idle, and if the usage status was known until the bot went down.
+    The result is also False in two cases in which the bot will soon be able to tell: the readings are good but
+    don't yet cover enough time to call the machine idle, or the usage status was known until the bot went down.
 
     Args:
         samples: The newest samples, oldest first.

@@ -22,7 +22,7 @@ from bot.policy.buying.spending import over_limits
 from bot.policy.team.rules import Rules
 
 ASK_EVERY = timedelta(hours=1)
-"""The time after a request for a machine during which nobody else can ask for it."""
+"""The time after somebody asked for a machine during which nobody else can ask for it."""
 TAKE_WITHIN = timedelta(hours=1)
 """The time during which a person can accept a machine that its owner offers them."""
 LEAST_LEFT = timedelta(minutes=30)

@@ -135,8 +135,8 @@ def ask_after(asked_times: int, rules: Rules) -> timedelta | None:
     """
     if rules.check_in.after is None:
         return None
-    # Limit the number of questions. Under earlier rules with a shorter wait, it may have become so high that, with
-    # the present wait, the result would be beyond the range of datetime.
+    # Limit the number of questions. Earlier rules may have had a shorter wait, and many questions may have been
+    # asked under them. Multiplied by the present wait, the result could be beyond the range of datetime.
     times = min(asked_times, 2 * LONGEST_SPAN // rules.check_in.after)
     return min(rules.check_in.after * (1 + REPEAT_FACTOR * times), LONGEST_SPAN)
 

@@ -53,7 +53,7 @@ def end_to_tell(rental: Rental, probe_runs: Sequence[Sample], rules: Rules, now:
 
 
 def was_not_told(rental: Rental, use: Use | None, probe_runs: Sequence[Sample], now: datetime) -> bool:
-    """Return whether the bot failed to send the machine the current end of its lease, because the bot was down.
+    """Return whether the machine never received the current end of its lease, because the bot was down.
 
     False if the machine has no script, or wouldn't start its script for that end.
 
@@ -97,9 +97,9 @@ def end_after_script(
 ) -> datetime | None:
     """Return the latest end of a machine that is destroyed gracefully now.
 
-    The machine ends at most FIRST_AT_MOST from now, and no later than the approved terms pay for. Returns None if
-    the script wouldn't run. The reason can be that the newest probe run got no report, that the machine has no
-    script that it would start, or that less than a minute is left.
+    This is FIRST_AT_MOST from now, or the time until which the approved terms pay, whichever is earlier. Returns
+    None if the script wouldn't run. The reason can be that the newest probe run got no report, that the machine
+    has no script that it would start, or that less than a minute is left.
 
     Args:
         use: The usage status. None for a machine without a probe.

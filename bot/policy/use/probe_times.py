@@ -80,7 +80,7 @@ def soonest_probe_run(last: Sample | None, now: datetime) -> datetime:
 
 
 def asks_vendor(missed: Missed | None) -> bool:
-    """Return whether a failed probe run is a reason to ask the vendor at once if the machine still exists.
+    """Return whether a failed probe run is a reason to check at once that the machine still exists.
 
     A refused login is no reason, because it shows that an SSH server is still running. A changed host key is a
     reason, because the server may belong to a different machine.

@@ -80,8 +80,8 @@ def in_hours(
     """
     waits = not urgent or asked_about(lease.question, use) is not None
     allowed = next_within(at, zone, rules.hours) if waits else at
-    # `may_ask_at` only knows the next notice, so it can't keep a question in the far future away from notices. A
-    # question that has to wait for the owner's hours is checked again when it is due.
+    # `may_ask_at` only takes the next notice into account, so it isn't called for a question that has to wait for
+    # the owner's hours. Such a question is checked again when it is due.
     return _before_last_notice(lease, may_ask_at(lease, at, rules) if allowed == at else allowed, rules)
 
 
@@ -155,7 +155,7 @@ def _before_last_notice(lease: Lease, at: datetime, rules: Rules) -> datetime | 
 def after_asking(question: Question, use: Use | None, now: datetime) -> Question:
     """Record that the owner was asked about the current idle period at `now`.
 
-    The first question about an idle period starts a new count; later ones increment it.
+    The first question about an idle period starts a new count. Later questions increment the count.
     """
     asked = asked_about(question, use)
     if asked is None or asked.first_at is None:

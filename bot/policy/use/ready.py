@@ -393,8 +393,8 @@ class _Notified(NamedTuple):
 def _notified_of_end(machine: Machine) -> _Notified:
     """Return a record of how the owner was notified of the end of the lease.
 
-    The message that the machine is ready doesn't count as a notification of a flexible end. If Slack showed that
-    the database is a restored backup, only notifications sent after that discovery count.
+    The message that the machine is ready doesn't count as a notification of a flexible end. If the bot found out
+    from Slack that the database is a restored backup, only notifications that were sent later count.
     """
     lease, owner = machine.lease, machine.rental.owner
     again = max((event.id for event in machine.history if event.kind is EventKind.ENDS_AGAIN), default=0)
@@ -499,10 +499,10 @@ def _end(machine: Machine, rules: Rules, now: datetime) -> Due | None:
         return Due(now + LOOK_AGAIN)
     if rental.extension is not None and not first_probe_run_decides:
         return Due(now, ExpireExtension(rental.extension.terms.lease))
-    # After the bot was down, earlier notifications of the end don't count in two cases, so the owner gets another
-    # grace period. First: the notifications said that the end moves while the machine is in use, and whether it is
-    # will only be known after the next probe run. Second: the machine was never sent this end, so the owner's
-    # `/root/on-ending.sh` hasn't run.
+    # After the bot was down, earlier notifications of the end don't count in two cases, and the owner gets another
+    # grace period. In the first case, the notifications said that the end moves while the machine is in use, but
+    # only the next probe run will show whether the machine is in use. In the second case, the machine was never
+    # sent this end, so the owner's `/root/on-ending.sh` hasn't run.
     not_sent = on_ending.was_not_told(rental, machine.use, probe_runs, now)
     known_at = () if first_probe_run_decides or not_sent or notified.uncertain else notified.at
     at = leases.may_end(lease.ends_at, min(known_at, default=None), min(notified.tried, default=None), rules)

@@ -116,7 +116,7 @@ def highest_readings(samples: Iterable[Sample]) -> tuple[GpuUse, ...]:
 def most_connections(samples: Iterable[Sample], *, since: datetime) -> int:
     """Return the highest number of connections that were open at the same time after `since`.
 
-    A connection only counts if two probe runs have seen it that are more than 120 seconds apart.
+    A connection only counts if it was seen by two probe runs that were more than 120 seconds apart.
 
     Args:
         samples: Oldest first. They may begin before `since`.
@@ -135,7 +135,7 @@ def most_connections(samples: Iterable[Sample], *, since: datetime) -> int:
 def open_connections(samples: Sequence[Sample]) -> tuple[int, int]:
     """Count the connections in the newest report: those older than 120 seconds, and the newer ones.
 
-    The newer ones may be internet scanners.
+    The newer connections may come from internet scanners.
 
     Args:
         samples: Oldest first.
@@ -292,7 +292,8 @@ def judge(
     worked = bool(work) or (before is not None and before.worked)
     works = bool(work) and now - work[-1] < idle.after
     # A GPU without a reading may be working. While another GPU works, this makes no difference, so incomplete
-    # probe runs are good enough. Once all others have stopped, it could make a busy machine look idle.
+    # probe runs are good enough. Once all other GPUs have stopped, an incomplete probe run could make a busy
+    # machine look idle.
     good = partial(shows_a_part if works else shows_something, idle=idle)
     unbroken = _without_break(samples, gap, ready_at=ready_at, before=before, now=now, good=good)
     if not unbroken.good:
@@ -341,7 +342,7 @@ def longest_gap(samples: Sequence[Sample]) -> timedelta:
         samples: The recent samples, oldest first.
     """
     between = [after.at - before.at for before, after in pairwise(samples)]
-    # Only the shortest time between two probe runs shows how often machines are probed. Longer ones may be due to
+    # Only the shortest time between two probe runs shows how often machines are probed. Longer times may be due to
     # downtime of the bot, and must not lead to longer gaps being accepted.
     shortest = min(between) if len(between) >= FEWEST_PROBE_RUNS else timedelta(0)
     return max(LONGEST_GAP, min(3 * shortest, LONGEST_GAP_OF_MANY))
