@@ -417,7 +417,7 @@ def main() -> None:
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
-            # Without this, printing a character that the terminal's encoding lacks would raise an error.
+            # Print `?` for a character that the terminal's encoding lacks, instead of raising an error.
             stream.reconfigure(errors="replace")
     try:
         cli()

@@ -102,8 +102,8 @@ class Costs(Rows):
 
         Counting in SQL avoids reading every rental.
         """
-        # SQL can't add rates, because they are decimals stored as text. Group by rate instead, so
-        # that the caller can add the rates.
+        # SQL can't add rates, because they are decimals stored as text. Group by rate instead, so that the
+        # caller can add the rates.
         rows = await self._conn.execute(_RUNNING)
         return [Running(row.state, row.rate, bool(row.idle), bool(row.undecided), row.number) for row in rows]
 

@@ -76,9 +76,9 @@ class InlineConnection:
             self._file.execute("BEGIN")
             return
         if durable is not self._durable:
-            # With NORMAL, a commit doesn't wait for the disk, unless it copies the log into the database
-            # (https://www.sqlite.org/pragma.html#pragma_synchronous). That is disabled here for commits that
-            # aren't durable. Set both now, because `synchronous` can't be changed inside a transaction.
+            # With NORMAL, a commit waits for the disk only if it copies the log into the database
+            # (https://www.sqlite.org/pragma.html#pragma_synchronous). A commit that isn't durable must not copy
+            # the log. Set both options now, because `synchronous` can't be changed inside a transaction.
             self._file.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
             self._file.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES if durable else 0}")
             self._durable = durable

@@ -114,8 +114,8 @@ def _session(**connections: Any) -> aiohttp.ClientSession:
         middlewares=[through_proxy],
     )
     # By default, aiohttp repeats a GET or DELETE request if the connection breaks. Only the engine may repeat a
-    # call, and a deletion could be sent twice without the bot noticing. There is no public option to turn that
-    # off.
+    # call, and a deletion could be sent twice without the bot noticing. No public option of
+    # aiohttp turns the repetition off.
     session._retry_connection = False
     return session
 
@@ -266,8 +266,8 @@ class Transport:
         try:
             found = self.use_token(self._read_token())
         except (GpubotError, OSError, ValueError) as error:
-            # The token file may be in the middle of being replaced, for example. When the token is refused the
-            # next time, it will be read again.
+            # Someone may be replacing the token file at this moment, for example. When the token is refused the
+            # next time, the file is read again.
             _log.warning("market.token_not_read", error=type(error).__name__)
             return False
         if found:
@@ -415,7 +415,7 @@ class Redactor:
 
     def _mask_text(self, text: str) -> str:
         # Drop invisible characters before searching for tokens. They are dropped later anyway, when a text is
-        # stored. If one of them split a token in two, the stored text would contain the whole token.
+        # stored. If an invisible character split a token in two, the stored text would contain the token.
         visible = text if text.isprintable() else "".join(c for c in text if c.isprintable() or c.isspace())
         return self._pattern.sub(MASK, visible) if self._pattern.search(visible) else text
 
