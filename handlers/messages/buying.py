@@ -222,14 +222,14 @@ def _answered(vendor_name: str | None, detail: str | None) -> str:
 def _against_clicked(context: EventContext[RentingFacts]) -> str:
     """Return a comparison of the price with the one that the person clicked or allowed.
 
-    An example is `, $0.27 more than the offer Ana clicked but within the limit that Ana accepted`. Empty if the
+    An example is `, $0.27 more than the offer Ana clicked but within Ana's limit`. Empty if the
     two prices are equal, or if the event doesn't contain both.
     """
     facts, who = context.facts, context.owner
     if facts.clicked is None or facts.rate is None or facts.rate == facts.clicked:
         return ""
     clicked = f"{who} allowed" if context.rental.waitlist_entry is not None else f"the offer {who} clicked"
-    within = f" but within the limit that {who} accepted" if facts.rate > facts.clicked else ""
+    within = f" but within {who}'s limit" if facts.rate > facts.clicked else ""
     return f", {difference(facts.clicked, facts.rate, clicked)}{within}"
 
 

@@ -168,7 +168,7 @@ def test_the_next_attempt_names_a_different_model() -> None:
 Renting from Hyperstack at $1.39/h.
 
 Hyperstack seems to be sold out. The attempt cost nothing. Trying RunPod at $1.50/h, $0.11 more than
-      the offer Ana clicked but within the limit that Ana accepted.
+      the offer Ana clicked but within Ana's limit.
 """)
 
 

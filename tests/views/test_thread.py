@@ -131,12 +131,12 @@ Hyperstack doesn't accept startup scripts. The attempt cost nothing. Trying Hype
       at $2.15/h. I can't monitor usage.
 
 Hyperstack's price was no longer valid. The attempt cost nothing. Trying Hyperstack without a
-      startup script at $2.20/h, $0.05 more than the offer Ana clicked but within the limit that Ana
-      accepted. Only Ana's default key is installed at first (1 other key is missing). When the
-      machine is ready, /gpu ssh k7mq2 shows Ana the line that adds the other key.
+      startup script at $2.20/h, $0.05 more than the offer Ana clicked but within Ana's limit. Only
+      Ana's default key is installed at first (1 other key is missing). When the machine is ready,
+      /gpu ssh k7mq2 shows Ana the line that adds the other key.
 
 Hyperstack doesn't accept startup scripts. The attempt cost nothing. Trying Nebius at $2.42/h, $0.27
-      more than the offer Ana clicked but within the limit that Ana accepted.
+      more than the offer Ana clicked but within Ana's limit.
 
 Renting from Hyperstack at $2.15/h. No setup script will run: the team's policy no longer has the
       setup "<!channel>*'torch'".
@@ -177,13 +177,13 @@ def test_the_thread_follows_a_purchase_until_the_machine_is_ready() -> None:
 Renting from Hyperstack at $2.15/h.
 
 Hyperstack seems to be sold out. Trying Nebius at $2.42/h, $0.27 more than the offer Ana clicked but
-      within the limit that Ana accepted.
+      within Ana's limit.
 
 Hyperstack seems to be sold out. The attempt cost nothing. Trying Nebius at $2.42/h, $0.27 more than
-      the offer Ana clicked but within the limit that Ana accepted.
+      the offer Ana clicked but within Ana's limit.
 
 Hyperstack answered: "No credit. <!channel>". Trying Nebius at $2.42/h, $0.27 more than the offer
-      Ana clicked but within the limit that Ana accepted.
+      Ana clicked but within Ana's limit.
 
 Hyperstack seems to be sold out. Trying Nebius at $2.15/h.
 
