@@ -146,7 +146,7 @@ async def _close(conn: AsyncConnection) -> None:
         await conn.close()
     except errors as error:
         log.warning("store.connection_broke", error=type(error).__name__)
-        # Invalidate the broken connection. Otherwise, the pool would count it as in use until it is garbage-collected.
+        # Invalidate the broken connection. Otherwise, the pool would count it as in use until Python frees it.
         with suppress(*errors):
             await conn.invalidate()
             await conn.close()
