@@ -149,8 +149,8 @@ class Costs(Rows):
     async def accruing(self, person: str | None = None) -> AsyncIterator[list[Accruing]]:
         """Yield the resources that haven't been terminated, in batches, and let other tasks run in between.
 
-        If `person` is given, only some rentals are read: those that they own, and all that have ever changed their
-        owner. The result may therefore include rentals that the person never owned.
+        If `person` is given, only the rentals that they own, and all rentals that have ever changed their owner,
+        are read. The result may therefore include rentals that the person never owned.
         """
         statement = _ACCRUING if person is None else _ACCRUING_OF
         for some in _batches(list(await self._conn.scalars(statement, {"person": person}))):

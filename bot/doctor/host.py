@@ -53,8 +53,8 @@ _POOLED = (
 def start_command(typed: str, *, user: int, systemd: Path = SYSTEMD) -> str:
     """Return the command that starts the bot on this machine.
 
-    On a server, root runs the doctor, and systemd then starts the bot as the bot's own user. If root called
-    `gpubot run` instead, the bot's files would belong to root.
+    If root runs the doctor on a machine with systemd, this is the command with which systemd starts the bot as the
+    bot's own user. With `gpubot run`, the bot's files would belong to root.
 
     Args:
         typed: The command as it was typed, such as `.venv/bin/gpubot`.

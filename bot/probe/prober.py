@@ -190,7 +190,7 @@ class _Client(asyncssh.SSHClient):
         self.shown: str | None = None
         """The fingerprint of the host key that the server presented.
 
-        The server has proven that it has the matching private key once `offered` is true.
+        If `offered` is true, the server has also proven that it has the matching private key.
         """
         self.changed = False
         self.offered = False
