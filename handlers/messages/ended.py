@@ -99,7 +99,7 @@ def _replace_it(context: EventContext) -> Rendered:
 @thread(EventKind.DESTROYING)
 def _destroying(context: EventContext[EndedFacts]) -> str:
     spent = cost_of(context.facts)
-    cost = f"It has cost {so_far(spent)}." if spent and spent.amount else None
+    cost = f"{so_far(spent)}." if spent and spent.amount else None
     return join(sentence(_who_destroys(context)), cost)
 
 

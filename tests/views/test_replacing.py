@@ -150,8 +150,7 @@ Ana says that this machine doesn't work: "no <GPU> in it".
 
 The replacement for this machine will be f6rat. Until that is rented, this machine keeps running.
 
-The replacement for this machine is f6rat, so I'm destroying the old machine. It has cost $0.50 so
-      far.
+The replacement for this machine is f6rat, so I'm destroying the old machine. $0.50 so far.
 
 The replacement, f6rat, couldn't be rented, so this machine keeps running.
 
