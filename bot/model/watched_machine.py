@@ -26,7 +26,7 @@ class WatchedMachine(Frozen):
     rate: Decimal
     """USD per hour."""
     ends_at: Instant | None
-    """The latest end that the lease allows, plus the grace period. None if it isn't known."""
+    """The latest time at which the lease may end, plus the grace period. None if it isn't known."""
 
 
 class MachinesAnswer(Frozen):
