@@ -60,7 +60,7 @@ class FileRow:
 
 @dataclass(frozen=True)
 class BillingMonth:
-    """The month of a file, and the account to which its invoice is addressed."""
+    """The month of a file, and the marketplace account to which the month's invoice is addressed."""
 
     month: Month
     zone: ZoneInfo
@@ -114,7 +114,7 @@ def file_name(month: Month, *, complete: bool, part: str = "") -> str:
     If the month isn't complete, the name is `gpubot-2026-11-so-far.csv`.
 
     Args:
-        part: A name for the rows that the file is reduced to, such as a project. Empty for all rows.
+        part: If the file contains only some rows, a name for these rows, such as the project. Empty for all rows.
     """
     return "-".join(filter(None, ("gpubot", month, part, "" if complete else "so-far"))) + ".csv"
 
@@ -132,7 +132,7 @@ class MonthFile:
     billing: BillingMonth
     rows: tuple[FileRow, ...]
     complete: str | None
-    """The text of the month's complete file, of which this file contains some or all rows.
+    """The text of the month's complete file. This file contains some or all of its rows.
 
     None if the month isn't complete.
     """

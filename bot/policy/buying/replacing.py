@@ -1,4 +1,4 @@
-"""Decides which rentals may be replaced, and how much time and budget their replacements get."""
+"""Decides which rentals may be replaced, and the time and cost limits of their replacements."""
 
 from __future__ import annotations
 
@@ -79,9 +79,9 @@ def _last_end(rental: Rental) -> datetime:
 
 
 def had_gpu_mismatch(events: Sequence[Event]) -> bool:
-    """Return whether the first probe run found a GPU mismatch that is still open.
+    """Return whether the first probe run found GPUs other than those that were sold.
 
-    It is no longer open once the owner has decided to keep the machine.
+    False once the owner has decided to keep the machine.
     """
     return open_question(events, OpenQuestion.GPU_MISMATCH_OPEN) is not None
 
@@ -113,8 +113,8 @@ def remainder_of(rental: Rental, spent: Micros, now: datetime, rules: Rules) -> 
 def replacing_request(rental: Rental, left: Remainder, now: datetime) -> Request:
     """Return the request for the replacement of a rental: the same request, for the remaining time.
 
-    If the old machine is still running but doesn't work, a vendor that the request named is dropped. The caller
-    then looks for offers of all other vendors.
+    If the old machine is still running but doesn't work, and the request names a vendor, the vendor is removed
+    from the request. The caller then looks for offers of all other vendors.
     """
     request, first = rental.request, rental.running_lease.ends_at
     flexible_end = rental.running_lease.latest_end is not None

@@ -1,7 +1,7 @@
 """Decides whether this machine's clock can be trusted, and by which clock overdue machines are deleted. No I/O.
 
-The clock is compared with the database's, and with those of Compute Clear and Slack, which are called witnesses
-(docs/decisions/store.md).
+This machine's clock is compared with the database's clock, and with the clocks of Compute Clear and Slack. The
+latter two are called witnesses (docs/decisions/store.md).
 """
 
 from __future__ import annotations
@@ -15,8 +15,7 @@ from bot.model.text import say_clock_gap
 MOST_FROM_DATABASE = timedelta(seconds=2)
 """The largest accepted difference between this machine's clock and the database's.
 
-If the difference is larger, this process starts no work, because something that is due by its own clock may not
-really be due.
+If the difference is larger, this process starts no work: by its own clock, it would do things at the wrong time.
 """
 MOST_FROM_WITNESSES = timedelta(minutes=2)
 """The largest accepted difference between this machine's clock and the witnesses'.
@@ -67,9 +66,9 @@ def clock_difference(
 def ahead_of_deletions(ahead_of_database: timedelta, ahead_of_witnesses: Sequence[timedelta]) -> timedelta:
     """Return the time by which this machine's clock is ahead of the clock by which overdue machines are deleted.
 
-    Normally, overdue machines are deleted by the database's clock. If every witness that answered in the last ten
-    minutes is clearly behind the database, the clock of the witness that is least far behind is used instead. A
-    wrong clock can therefore delay a deletion, but never cause one that is too early.
+    Normally, the database's clock decides whether a machine is overdue. If every witness that answered in the last
+    ten minutes is clearly behind the database, the witness that is least far behind is used instead. A wrong clock
+    can therefore delay a deletion, but never make it come too early.
     """
     least = min(ahead_of_witnesses, default=ahead_of_database)
     return least if least - ahead_of_database > MOST_FROM_WITNESSES else ahead_of_database
