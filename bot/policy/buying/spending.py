@@ -170,8 +170,8 @@ def over_at_price(terms: Terms, rules: Rules) -> tuple[Over, ...]:
     price of the clicked offer, and with the total at that price.
     """
     span = billed_span(terms.lease, rules)
-    # The total is the cost of earlier attempts plus the cost of the lease at the highest rate. Subtract the cost of
-    # the lease at the highest rate, and add its cost at the price of the clicked offer.
+    # The total is the cost of earlier attempts plus the cost of the lease at the highest rate. Find the cost of
+    # the earlier attempts, and add the cost of the lease at the price of the clicked offer.
     spent = max(terms.total - cost_at_most(terms.max_rate, span), 0)
     return over_limits(terms.price, spent + cost_at_most(terms.price, span), rules)
 
