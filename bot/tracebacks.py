@@ -57,7 +57,7 @@ def parts_of(error: BaseException) -> list[Part]:
 
 
 def as_text(parts: list[Part]) -> str:
-    """Return the parts as text for people: one line for each exception, and below it one line for each frame."""
+    """Return the exceptions as text for people: a line for each exception, followed by a line for each frame."""
     lines = []
     for part in parts:
         lines.append(part["error"] if part["how"] == "raised" else f"{part['how']}: {part['error']}")

@@ -149,8 +149,8 @@ class Costs(Rows):
     async def accruing(self, person: str | None = None) -> AsyncIterator[list[Accruing]]:
         """Yield the resources that haven't been terminated, in batches, and let other tasks run in between.
 
-        If `person` is given, only the rentals that they own, and all rentals that have ever changed their owner,
-        are read. The result may therefore include rentals that the person never owned.
+        If `person` is given, only two groups of rentals are read: the rentals that this person owns, and all
+        rentals whose owner has ever changed. The second group may include rentals that this person never owned.
         """
         statement = _ACCRUING if person is None else _ACCRUING_OF
         for some in _batches(list(await self._conn.scalars(statement, {"person": person}))):

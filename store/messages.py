@@ -80,7 +80,7 @@ This applies to posts about the same rental, or about the same pause of buying, 
 """
 
 _SHOWN_AGAIN = and_(_c.ts.is_not(None), _c.digest == "")
-"""True if nobody knows what Slack shows of a message, so that it must be edited even without changes."""
+"""True if nobody knows what Slack shows for a message, so that it must be edited even without changes."""
 _NOT_POSTED, _MAY_WAIT = _c.shown_version == 0, and_(_c.kind == MessageKind.CARD, _c.version_at_start.is_(None))
 _HOME = _c.kind == MessageKind.HOME
 _ORDER = case((_NOT_POSTED, 0), (_c.urgent, 1), (_HOME, 5), (~_SHOWN_AGAIN, 2), (~_MAY_WAIT, 3), else_=4)
@@ -299,9 +299,10 @@ class Messages(Rows):
         await self._conn.execute(_SHOW_QUESTION, self._change(key=question_id, transition=True))
 
     async def show_quote(self, quote_id: str) -> None:
-        """Schedule an edit of the message that shows a quote's offers, because its buttons no longer work.
+        """Schedule an edit of the message with a quote's offers, because the message's buttons no longer work.
 
-        Does nothing if the offers weren't sent as a direct message, because other answers can't be edited.
+        A quote is a request for GPUs, with the offers that were found for it. Nothing happens if the offers
+        weren't sent as a direct message, because other answers can't be edited.
         """
         await self._conn.execute(_SHOW_QUOTE, self._change(key=quote_id))
 
@@ -465,7 +466,7 @@ class Messages(Rows):
     async def file_waits(self, to: Destination, part: MonthPart) -> bool:
         """Return whether a file with these charges still has to be sent to a person.
 
-        `part` names the charges: a month, and a person, a project or the team.
+        `part` says which charges the file contains: those of a person, a project or the team in one month.
         """
         return bool(await self._conn.scalar(_FILE_WAITS, {"reader": to, "part": part}))
 

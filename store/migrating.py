@@ -106,9 +106,9 @@ def _check_references(connection: Connection) -> None:
 
 
 def check_start(connection: Connection, url: str, found: str | None) -> None:
-    """Refuse to migrate a PostgreSQL database with live rentals at the start of the bot.
+    """Raise CannotOpen if the bot's start would migrate a PostgreSQL database with live rentals.
 
-    A person should back up such a database first, and then run `gpubot migrate`. Raises CannotOpen.
+    A person should back up such a database first, and then run `gpubot migrate`.
 
     Args:
         connection: A connection to the database.

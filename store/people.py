@@ -114,15 +114,15 @@ class People(Rows):
         return len(ids)
 
     async def keys(self, user_id: str) -> list[Key]:
-        """Return a person's keys in order.
+        """Return a person's SSH keys in order.
 
-        The first one is the default key. It is sent with the purchase, so that the vendor installs it on the
+        The first key is the default key. It is sent with the purchase, so that the vendor installs it on the
         machine. The startup script installs the other keys.
         """
         return await self._all(Key, _KEYS, key=user_id)
 
     async def keys_of(self, user_ids: Collection[str]) -> dict[str, list[Key]]:
-        """Return the keys of several people by person ID, each in the order of `keys`.
+        """Return the SSH keys of several people, by person ID. Each person's keys are in the order of `keys`.
 
         People without a key are left out.
         """

@@ -66,8 +66,8 @@ def _set_conditions(_: MetaData, connection: Connection, **__: object) -> None:
 
 def _partial_index(name: str, *columns: Column[Any], where: ClauseElement, unique: bool = False) -> None:
     """Add an index that contains only the rows that meet a condition."""
-    # SQLite uses a partial index only if the query contains the index's condition literally. For a Boolean column
-    # in a query, SQLAlchemy renders this text.
+    # SQLite uses a partial index only if the query contains the index's condition literally. SQLAlchemy writes a
+    # Boolean column of a query as `NAME = 1`, so the condition must be written in the same way.
     on_sqlite = text(f"{where.name} = 1") if isinstance(where, Column) else where
     Index(name, *columns, unique=unique, info={"postgresql": where, "sqlite": on_sqlite})
 

@@ -153,7 +153,7 @@ def instant(value: object) -> datetime | None:
 
 
 def end_of(start: datetime | None, value: object) -> datetime | None:
-    """Parse an end time like `instant`, but return None if it is earlier than `start`.
+    """Parse an end time in the same way as `instant` does, but return None if the end is earlier than `start`.
 
     If an end before the start were used, the resource's cost would be calculated as zero, and people would read
     that the machine is free.

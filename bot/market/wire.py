@@ -187,7 +187,10 @@ def region_name(name: str) -> str:
 
 _SOLD_OUT = ("sold out", "stock", "capacity", "availab")
 _ABOUT_THE_ACCOUNT = ("credit", "quota", "balance", "fund", "payment", "billing", "limit")
-"""Words in an error that suggest that the account is the reason, such as its credit. They aren't documented."""
+"""Words in an error message which suggest that a purchase failed because of the account, such as its credit.
+
+The market doesn't document these words.
+"""
 
 
 def contract_name(name: str) -> str:

@@ -17,7 +17,7 @@ from pydantic import SecretStr
 NONCE_HEADER = "X-Gpubot-Nonce"
 SIGNATURE_HEADER = "X-Gpubot-Signature"
 SCHEME = "HMAC-SHA256"
-"""The scheme in the `WWW-Authenticate` header with which a bot refuses a request. Older bots send `Bearer`."""
+"""The scheme that a bot names in the `WWW-Authenticate` header of a refusal. Older bots send `Bearer`."""
 _NONCE = re.compile(r"[0-9a-f]{32}", re.ASCII)
 
 

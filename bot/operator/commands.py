@@ -195,7 +195,8 @@ def error_on_terminal(error: GpubotError) -> str:
 def on_terminal(text: str) -> str:
     """Convert mrkdwn to text for a terminal.
 
-    Times are in UTC, and shared commands are shown as `gpubot` instead of `/gpu`.
+    Times are in UTC. A command that exists both in Slack and in the terminal is shown as `gpubot` instead of
+    `/gpu`.
     """
     text = _TOKEN.sub(lambda token: token[1] if token[1] is not None else token[2], text).replace(JOINER, "")
     text = text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")

@@ -75,7 +75,7 @@ def listen(path: Path) -> socket.socket:
     """Return a socket that listens on `path` and that only its owner and root can use.
 
     A socket that was left behind by a killed process is replaced. Raises Unusable, with advice, if the path can't
-    be used, if another gpubot listens on it, or if other users could replace it.
+    be used, if another gpubot listens on the socket, or if other users could replace the socket.
     """
     listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:

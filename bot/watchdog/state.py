@@ -104,7 +104,7 @@ class Options(Frozen):
 
 
 class Announced(Frozen):
-    """A machine past its end of which people have been notified during the outage."""
+    """A machine that was announced to people during the outage, because it is past its end."""
 
     resource_id: str
     ends_at: Instant
