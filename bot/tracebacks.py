@@ -33,7 +33,7 @@ class Part(TypedDict):
 
 
 def parts_of(error: BaseException) -> list[Part]:
-    """Return the exception, followed by its cause or context and, if it is a group, its members.
+    """Return the exception, followed by its cause or context. The members of a group follow the group.
 
     The list is recursive: if a cause or a member has causes or members of its own, they are listed directly after
     it. At most MOST_EXCEPTIONS are returned.

@@ -1,7 +1,7 @@
 """Copies a SQLite database, even while it is in use, and generates the commands that dump and restore PostgreSQL.
 
-Without a copy or dump from before a migration, there is no way to return to the previous version. docs/upgrade.md
-describes how to migrate and how to return.
+A copy or dump from before a migration is the only way to return to the previous version. docs/upgrade.md describes
+how to migrate and how to return.
 """
 
 from __future__ import annotations

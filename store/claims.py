@@ -1,7 +1,8 @@
 """Claims, with which a process reserves due rows for itself so that no other process works on them.
 
-Several tables have rows with a due time, which a loop works through: quotes, shared searches, rentals, probe runs
-and jobs. The class `Jobs` is in this module because a job's row consists only of a due time and a claim.
+The rows of several tables have a due time: quotes, shared searches, rentals, probe runs and jobs. For each of
+these tables, a loop works on the rows that are due. The class `Jobs` is in this module because a job's row
+consists only of a due time and a claim.
 
 A claim belongs to a holder (one run of a process) and expires after some time. The time of expiry is a time of the
 database server's clock, so that all processes use the same clock. With SQLite, it is a time of this machine's

@@ -115,8 +115,8 @@ _NEXT_DUE = select(_c.due_at).where(_c.due_at > bindparam("after")).order_by(_c.
 NEWEST_ID = select(func.max(messages.alias("all_messages").c.id)).scalar_subquery()
 """The ID of the newest message, which is never removed.
 
-If it were removed, SQLite would give the next message the same ID. The metadata of the earlier post in Slack
-contains this ID. The earlier post would then be mistaken for the new message.
+If this message were removed, SQLite would give its ID to the next message. The removed message's post in Slack has
+the same ID in its metadata, so it would be mistaken for the next message.
 """
 _DROP_ANSWERS = delete(messages).where(
     _c.id.in_(

@@ -31,7 +31,7 @@ class ConfiguredChannel:
     named_in: str
     """The place where the channel is named, such as `GPUBOT_CHANNEL`, for advice to the operator."""
     bot_posts: bool = True
-    """True if the bot must be able to post there. False if people only send commands there."""
+    """True if the bot must be able to post in the channel. False if people only send commands from it."""
 
 
 def configured_channels(context: CheckContext) -> dict[str, ConfiguredChannel]:

@@ -39,8 +39,9 @@ class Unreadable(Enum):
 UNREADABLE: Final = Unreadable.UNREADABLE
 """A stand-in for a value that can't be used. Each function of this module returns None for it.
 
-`decode` puts it in place of a number out of range, NaN, Infinity, or the value of a key that occurs twice with
-different values. Raising an error instead would make a whole list of offers unusable because of one such value.
+`decode` puts it in place of NaN, Infinity and numbers out of range. If an object has the same key twice with
+different values, the value becomes UNREADABLE too. An error would make a whole list of offers unusable because of
+one such value.
 """
 
 

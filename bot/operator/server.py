@@ -34,7 +34,7 @@ async def serve(path: Path, deps: Deps) -> AsyncIterator[None]:
     """Accept commands on the socket `path` until the end of the block.
 
     If the path can't be used, the reason is logged and no commands are accepted. This is deliberate: the bot must
-    start in any case, because it has to end machines.
+    start in any case, because it has to delete machines whose lease is over.
     """
     try:
         listening = listen(path)

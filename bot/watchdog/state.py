@@ -125,7 +125,7 @@ class Deletion(Frozen):
 
 
 class Outage(Frozen):
-    """A time during which the bot isn't well, or can't be reached."""
+    """A period in which the bot is unwell or can't be reached."""
 
     since: Instant
     """The time of the last poll that found the bot well.
