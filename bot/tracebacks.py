@@ -33,10 +33,10 @@ class Part(TypedDict):
 
 
 def parts_of(error: BaseException) -> list[Part]:
-    """Return the exception, followed by its cause or context. The members of a group follow the group.
+    """Return the exception, followed by all exceptions that led to it.
 
-    The list is recursive: if a cause or a member has causes or members of its own, they are listed directly after
-    it. At most MOST_EXCEPTIONS are returned.
+    Each exception is followed directly by its cause or context. A group is then followed by its members. At most
+    MOST_EXCEPTIONS are returned.
     """
     parts: list[Part] = []
     seen: set[int] = set()

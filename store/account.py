@@ -91,10 +91,10 @@ class Policies(Rows):
     """Versions of the policy file that came into force. Versions are added and read, never changed."""
 
     async def newest(self) -> PolicyVersion | None:
-        """Return the version that is in force, or None before the first one is stored."""
+        """Return the version of the policy file that is in force, or None before the first one is stored."""
         return await self._first(PolicyVersion, _NEWEST)
 
     async def add(self, version: PolicyVersion) -> None:
-        """Store the next version. Raises Stale if its number is already in use."""
+        """Store the next version of the policy file. Raises Stale if the version's number is already in use."""
         if not await insert_new(self._conn, policy_versions, values(version)):
             raise Stale

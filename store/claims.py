@@ -184,8 +184,8 @@ class DueTable(Rows, Generic[C]):
     _columns: tuple[ColumnElement[Any], ...] = ()
     """The columns to read, if `_kind` has more fields than the ID and due time of `Claimed`.
 
-    Only columns whose values needn't be parsed are allowed. Otherwise, a single row with an invalid value would
-    prevent all other rows from being claimed.
+    The values of these columns must need no parsing. Otherwise, a single row with an invalid value would prevent
+    all other rows from being claimed.
     """
 
     def __init__(self, conn: AsyncConnection, holder: str) -> None:

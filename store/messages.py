@@ -126,8 +126,8 @@ _DROP_ANSWERS = delete(messages).where(
         .limit(MAX_ROWS)
     )
 )
-# These are scalar subqueries, for which PostgreSQL looks up one rental by key for each message. For EXISTS,
-# PostgreSQL might read all rentals.
+# With scalar subqueries, PostgreSQL looks up one rental by key for each message. With EXISTS, it might read all
+# rentals.
 _RENTAL_OVER_AT = select(rentals.c.over_at).where(rentals.c.id == _c.rental_id, ~rentals.c.live).scalar_subquery()
 _QUESTION_OVER_AT = (
     select(admin_questions.c.over_at).where(admin_questions.c.id == _c.question_id).scalar_subquery()
@@ -436,7 +436,7 @@ class Messages(Rows):
         return cast(str | None, await self._conn.scalar(_RENTAL_AT, {"channel": channel, "ts": ts}))
 
     async def redirect(self, rental_id: str, to: Destination) -> None:
-        """Move a rental's card and future thread replies to another destination.
+        """Move a rental's card (its main message) and future thread replies to another destination.
 
         A new card is posted there, and replies that haven't been sent yet are posted in its thread. Later messages
         go there too, because the destination is stored as the rental's `card_channel`.

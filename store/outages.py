@@ -133,8 +133,7 @@ async def return_connection(conn: AsyncConnection) -> None:
     """
     if conn.dialect.name == "sqlite":
         # Returning a SQLite connection never waits, so it can't be cancelled halfway. Don't use a separate task:
-        # it would run only after all tasks that are ready now, and each of those would have to open a new
-        # connection.
+        # other tasks that are ready would run before it, and each of them would have to open a new connection.
         await _close(conn)
     else:
         await asyncio.shield(asyncio.ensure_future(_close(conn)))

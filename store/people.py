@@ -160,8 +160,8 @@ class People(Rows):
 
     async def note_seen(self, user_id: str, now: datetime) -> None:
         """Record that a person has just used the bot, so that their ready rentals count as needed."""
-        # No version or due time has to change: only the step that asks "Still needed?" reads this value, and it
-        # runs at its own time.
+        # The rentals' versions and due times stay as they are. Only the step that asks "Still needed?" reads this
+        # value, and that step has its own due time.
         await self._conn.execute(_SEEN, {"owner_id": user_id, "now": now})
 
     async def channel(self, channel_id: str, not_before: datetime) -> Channel | None:

@@ -295,7 +295,7 @@ class Rentals(Attempts, Costs, claims.DueTable[ClaimedRental]):
             await self._pause()
 
     async def _write_rental(self, change: Change) -> bool:
-        """Write the rental itself. Returns False, and writes nothing, if it has changed in the meantime."""
+        """Write the rental itself. If the rental has changed in the meantime, write nothing and return False."""
         before, after = change.before, change.after
         fields = rental_values(after)
         if before is None:

@@ -123,7 +123,7 @@ def number(value: object) -> Decimal | None:
 
 
 def amount(value: object) -> Decimal | None:
-    """Return a number that isn't negative."""
+    """Return a number, or None if it is negative."""
     found = number(value)
     return found if found is not None and found >= 0 else None
 

@@ -65,7 +65,7 @@ class Call:
     """The operationId of the endpoint."""
     buys: bool = False
     largest: int = MAX_BODY
-    """The maximum number of bytes to read of an answer, after decompression and before decoding."""
+    """The maximum size in bytes of an answer, after decompression and before decoding."""
     open_to_all: bool = False
     """True if every valid token may call this endpoint.
 
@@ -150,8 +150,9 @@ class Transport:
             token: The token to begin with.
             clock: The bot's clock.
             timeouts: The limits for each kind of call.
-            on_token: Called after the first answer, and then whenever the market's opinion of the token changes.
-                The argument is True if the market refuses the token, and False if it accepts the token.
+            on_token: Called after the first answer, and then whenever a refused token begins to be accepted, or
+                the other way round. The argument is True if the market refuses the token, and False if the market
+                accepts it.
             read_token: Reads the token again after it has been refused. It may raise GpubotError.
             on_call: Called for each call with its name and its outcome. The outcome is a class of statuses such as
                 `2xx`, or `no_answer`. If there is an answer that can't be used, `on_call` is called a second time,
@@ -266,8 +267,8 @@ class Transport:
         try:
             found = self.use_token(self._read_token())
         except (GpubotError, OSError, ValueError) as error:
-            # Someone may be replacing the token file at this moment, for example. When the token is refused the
-            # next time, the file is read again.
+            # Someone may just be replacing the token file. The file is read again the next time the token is
+            # refused.
             _log.warning("market.token_not_read", error=type(error).__name__)
             return False
         if found:

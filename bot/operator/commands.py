@@ -39,8 +39,8 @@ LONGEST_WHY = 200
 _TOKEN = re.compile(r"<(?:[^<>|]*\|([^<>]*)|[#@!]?(?:subteam\^)?([^<>|]*))>")
 """A date, link, channel or person in mrkdwn, such as `<#C0GPUS>`.
 
-The first group is the fallback text, which Slack shows if it can't resolve the token. If the token has no such
-text, the second group is the ID or URL.
+The pattern's first group is the fallback text, which Slack shows if it can't resolve the token. If the token has
+no such text, the second group is the ID or URL.
 """
 _SHARED_COMMAND = re.compile(r"/gpu (?:(list)(?: all)?|(show|spend|extend|destroy|pause|resume))\b")
 NEXT_STEPS: Mapping[NextStep, str] = MappingProxyType(

@@ -1,4 +1,4 @@
-"""The socket on which the running bot accepts operator commands, only from its own user and from root."""
+"""The socket on which the running bot accepts operator commands. Only the bot's user and root may use it."""
 
 from __future__ import annotations
 

@@ -97,8 +97,8 @@ class Connector:
             self._look_ups[host] = look_up
             look_up.add_done_callback(lambda _: self._look_ups.pop(host))
         known = self._last.get(host)
-        # Don't use `wait_for`: after the timeout, it would cancel the lookup, for which other callers may be
-        # waiting.
+        # Don't use `wait_for`: after the timeout, it would cancel the lookup. Other callers may be waiting for the
+        # same lookup.
         await asyncio.wait({look_up}, timeout=PATIENCE if known else None)
         return look_up.result() if look_up.done() else known or []
 
