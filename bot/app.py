@@ -72,8 +72,8 @@ log = structlog.get_logger("gpubot")
 SANDBOX_CLAIM_SECONDS = 4.0
 """The time in seconds (wall clock) for which a process in a sandbox reserves (claims) a row to work on.
 
-The time is short because the sandbox has to wait for it. After a bot was killed, the sandbox stops its clock until
-all rows that the bot had claimed are free again.
+The time is short because the sandbox has to wait for it: after a bot was killed, the sandbox stops its clock until
+the bot's claims have expired.
 """
 SWEEP_AGAIN = timedelta(seconds=10)
 """The time after which a failed first sweep is retried.

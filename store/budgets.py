@@ -81,8 +81,8 @@ _BILLING_BEFORE = select(
 )
 """Checks for alive resources, and for attempts that may have bought a machine whose resource isn't known yet.
 
-Only attempts of rentals that aren't over are checked. If an attempt of a rental that is over has bought a machine,
-the machine's resource is stored as alive as soon as it appears.
+Only attempts of rentals that aren't over are checked. An attempt of a rental that is over may still have bought a
+machine. The machine's resource is stored as alive as soon as it appears.
 """
 _MACHINES = select(
     *(_r.resource_id, _a.offer, _a.vendor, _a.gpu, _a.resource_name),

@@ -268,8 +268,8 @@ class Messages(Rows):
     async def add(self, message: Message) -> None:
         """Queue a message. If its `due_at` isn't set, the message is due now.
 
-        Does nothing if the same event already has a message of this kind to this destination, or if the message is
-        a card and the rental already has one.
+        An event can have only one message of a kind to a destination, and a rental can have only one card. If the
+        message would be a second one, nothing is added.
         """
         row = {**_stored(message, without=frozenset({"id"})), "urgent": False}
         # `_real_now` is the time at which this transaction was created. The message may have been created seconds
@@ -362,9 +362,8 @@ class Messages(Rows):
     async def due(self, real_now: datetime, limit: int, without: Unsendable | None = None) -> list[Message]:
         """Return the messages that are due, most urgent first.
 
-        New posts and answers come first, then edits that show a transition, then other edits, then messages that
-        are shown again after a restart, then Home tabs. Messages of the same priority are in the order in which
-        they were queued.
+        New posts and answers come first, followed by edits and then by Home tabs (`_ORDER` has the details).
+        Messages of the same priority are in the order in which they were queued.
 
         If `without` is given, only messages that may be sent now are returned:
 

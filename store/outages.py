@@ -35,9 +35,9 @@ _SQLITE_OUTAGES = frozenset(
 _POSTGRES_OUTAGES = ("08", "28", "3D", "40", "53", "57", "58", "XX", "25P03", "25006", "42501", "55P03")
 """SQLSTATE classes and codes that count as outages (PostgreSQL documentation, appendix A).
 
-In order: connection lost, access refused, no such database, deadlock, out of resources, cancelled or shut down,
-system error, data corrupted, idle in a transaction for too long, read-only (a standby), no permission, lock
-timeout.
+They mean, in order: connection lost, access refused, no such database, deadlock, out of resources, cancelled or
+shut down, system error, data corrupted, idle in a transaction for too long, read-only (a standby), no permission,
+lock timeout.
 """
 
 _UNUSABLE = {

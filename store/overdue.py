@@ -108,7 +108,7 @@ class Overdue(Rows):
 
         The end of a rental is the first of these times that is known:
 
-        1. the time at which the rental was over or, if it isn't over yet, at which its destruction began,
+        1. the time at which the rental was over, or else at which its destruction began,
         2. the end of its lease,
         3. the time at which the market accepted the live attempt,
         4. the time at which the rental was created.

@@ -4,8 +4,8 @@ A column has the same name as the model's field that it stores. Some fields of a
 as its lease. The columns of these models begin with the name of the rental's field: `lease_ends_at`. Columns that
 don't store a field have a comment.
 
-Each frequent query has an index with only the rows that it needs (due, live, open), so that it doesn't become
-slower as the history grows. The migrations create the same schema; a test compares them.
+Each frequent query has an index with only the rows that it needs, such as due or live rows. The query therefore
+doesn't become slower as the history grows. The migrations create the same schema; a test compares them.
 """
 
 from __future__ import annotations

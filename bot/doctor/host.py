@@ -119,7 +119,7 @@ async def _port(context: CheckContext, name: str, address: str, session: aiohttp
 
 
 async def socket_by_hand(context: CheckContext) -> list[Finding]:
-    """Check whether operator commands can be sent to GPUBOT_SOCKET, and whether that is safe."""
+    """Check whether operator commands can be sent to GPUBOT_SOCKET safely."""
     if blocked := context.blocked_by("GPUBOT_DATABASE_URL", SOCKET):
         return [not_checked(SOCKET, blocked)]
     path = context.settings.socket_path

@@ -196,9 +196,9 @@ class ComputeClear(Transport):
 def _not_found(answer: Answer, resource_id: str) -> bool:
     """Return whether an answer says that there is no such resource.
 
-    The status is 404. A status of 422 means the same if the ID isn't a UUID, because the market never assigns such
-    an ID (docs/compute-clear.md, "Status and resources"). If the market sent an invalid ID by mistake and 422
-    didn't count as "not found", the bot would wait forever for the deletion of that machine to be confirmed.
+    Normally, the status is 404. If the ID isn't a UUID, the status 422 counts too, because no resource can have
+    such an ID (docs/compute-clear.md, "Status and resources"). Otherwise, if the market had sent an invalid ID by
+    mistake, the bot would wait forever for a confirmation that this resource is deleted.
     """
     return answer.status == 404 or (answer.status == _INVALID and not _is_uuid(resource_id))
 

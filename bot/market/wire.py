@@ -187,7 +187,7 @@ def region_name(name: str) -> str:
 
 _SOLD_OUT = ("sold out", "stock", "capacity", "availab")
 _ABOUT_THE_ACCOUNT = ("credit", "quota", "balance", "fund", "payment", "billing", "limit")
-"""Words in an error message which suggest that a purchase failed because of the account, such as its credit.
+"""Words in an error message that point to the account, such as its credit, as the reason.
 
 The market doesn't document these words.
 """

@@ -1,7 +1,7 @@
 """Lets the bot and its watchdog prove that both know GPUBOT_MACHINES_TOKEN, without sending the token.
 
 The watchdog sends a fresh nonce and an HMAC of the nonce. The bot's answer carries an HMAC of the same nonce, the
-status and the body, so that no other program can forge an answer, and no earlier answer can be replayed.
+status and the body. No other program can therefore forge an answer or replay an earlier one.
 docs/decisions/watchdog.md has the reasons.
 """
 

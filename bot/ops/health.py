@@ -106,8 +106,8 @@ async def serve(
     async def read_ready(_: web.Request) -> web.Response:
         """Respond with 200 while a load balancer can send Slack's requests here.
 
-        Once the process begins to stop, the status is 503. It stays 200 while the database is unavailable, so that
-        people who use the bot get a message about the problem.
+        Once the process begins to stop, the status is 503. The status stays 200 while the database is unavailable,
+        so that people in Slack get a message about the problem.
         """
         if ready is not None and await ready():
             return web.Response(text="ready")

@@ -1,7 +1,7 @@
 """Log output: one structlog line for each fact, with IDs instead of content.
 
 A message that a library logs becomes such a line too, but its text is left out. Python's own reports of exceptions
-and warnings are replaced, because they contain messages that may include a token, a key or text that people typed.
+and warnings are replaced, because their messages may contain a token, a key or text that people typed.
 """
 
 from __future__ import annotations

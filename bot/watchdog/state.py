@@ -54,7 +54,7 @@ class BotAnswer(Frozen):
     so it must never be interpreted as markup.
     """
     machines: tuple[WatchedMachine, ...] | None = None
-    """The bot's machines. None if the bot can't read its store, or if it isn't certain that the bot answered."""
+    """The bot's machines. None if the bot can't read its store, or if another program may have answered."""
 
 
 class Living(Frozen):
