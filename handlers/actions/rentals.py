@@ -74,7 +74,7 @@ async def extend(context: Context, interaction: UserInteraction, value: ExtendVa
         return await carry_out(context, interaction, action, reply, dialog=dialog, unless_shown=True)
     except DuplicateExtension:
         if isinstance(value, UntilValue):
-            # For a fixed end, there is nothing to ask: repeating the command can't add more time.
+            # If the command contains a fixed end, there is nothing to ask: repeating it can't add more time.
             raise
         details = await queries.show(context.deps, interaction.person, value.rental_id)
         reader = context.reader(interaction.person)
@@ -200,7 +200,7 @@ def extend_dialog(
 ) -> Modal:
     """Return the dialog in which the person confirms an expensive extension.
 
-    If the extension needs approval, the person confirms that they want to request it.
+    If the extension needs approval, the person confirms the request for approval instead.
     """
     rental, terms = details.rental, longer.proposal.terms
     length, over = span(longer.span), longer.proposal.over

@@ -144,7 +144,7 @@ def no_price(request: Request, why: str) -> str:
 
 
 def with_line(view: Mapping[str, Any], text: str) -> Json | None:
-    """Return the update of an open form that shows a new text in both lines for the price.
+    """Return an update of an open form, with a new text in both lines for the price.
 
     `view` is the form as Slack sent it. The update contains the same inputs, so Slack keeps what the person has
     entered. None if the form has no lines for the price. This happens if an older version of the bot opened it.
@@ -280,10 +280,9 @@ def _length_or_end(length: timedelta, end: datetime | None, wanted: Request, zon
 
 
 def _up_to(wanted: Request, rules: Rules, zone: str) -> Json | None:
-    """Return the input for the latest end of a flexible lease.
+    """Return the input for the latest time at which a flexible lease may end.
 
-    The end of a flexible lease depends on the probe, which checks whether GPUs are busy. None if the rules switch
-    off the probe.
+    A flexible lease ends later if the probe finds that the GPUs are busy. None if the rules switch off the probe.
     """
     if rules.idle.probe is ProbeKind.NONE:
         return None

@@ -95,7 +95,7 @@ def report_text(shown: SpendReport, reader: Reader) -> str:
 
 
 def of_owner(shown: OwnerMonth) -> Rendered:
-    """Return a text with the amount that a rental's owner has spent this month, and the share of idle machines.
+    """Return a text with the amount that a rental's owner has spent this month, in all and on idle machines.
 
     Approvers can read this text before they decide about a request of the owner.
     """
@@ -205,8 +205,9 @@ def _forecast(shown: SpendReport, reader: Reader) -> str:
 def _notes(shown: SpendReport) -> str:
     """Return the notes below a report.
 
-    They say how many rows the table's last row combines, and why the invoice may differ. If the vendor charged for
-    a machine after the bot had requested its deletion, they also say how much.
+    They say how many rows are combined in the last row of the table, and why the invoice may differ. A vendor may
+    have charged for a machine after the bot had requested the machine's deletion. In this case, the notes also
+    give that amount.
     """
     late, estimated = shown.whole.late, shown.whole.estimated
     differences = estimated_text(estimated)

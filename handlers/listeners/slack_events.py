@@ -92,7 +92,7 @@ async def home_opened(context: Context, event: Event, _: str | None) -> None:
     if event.get("tab") != "home" or not user:
         return
     try:
-        # The Home tab is rendered later, from the store. So the store must have the person by then.
+        # The Home tab is rendered later, from the store alone. So look the person up now, which stores the answer.
         await context.people.get(user)
     except Refused:
         # Slack shows no such user to the bot. Raising would only make Slack send the event again.

@@ -108,9 +108,9 @@ class Bodies:
     All incomplete bodies together may take up MOST_UNFINISHED bytes. If they become larger, the oldest bodies are
     dropped.
 
-    Deliberately, the number of bodies isn't limited. Strangers could use up such a limit with requests that never
-    send their bodies, and keep Slack out. A limit for each address wouldn't help, because behind a proxy all
-    requests come from the same address.
+    Deliberately, the number of bodies isn't limited. Strangers could reach such a limit with requests whose bodies
+    never arrive. The server would then refuse Slack's requests. A limit for each address wouldn't help, because
+    behind a proxy all requests come from the same address.
     """
 
     def __init__(self) -> None:

@@ -58,7 +58,7 @@ class Get(Frozen):
     request: Request
     now: bool = False
     any_time: bool = False
-    """True if, while the person waits, a machine may also be rented outside of the hours in the rules."""
+    """True if a machine may be rented for the waiting person even outside of the team's `hours`."""
 
 
 class Wait(Frozen):
@@ -71,7 +71,7 @@ class Wait(Frozen):
     until: datetime | None
     """The time at which the person stops waiting. None if they didn't name one."""
     any_time: bool = False
-    """True if, while the person waits, a machine may also be rented outside of the hours in the rules."""
+    """True if a machine may be rented for the waiting person even outside of the team's `hours`."""
 
 
 class ParseContext(NamedTuple):
@@ -109,7 +109,7 @@ class Part(Enum):
     END = "end"
     """A time after `until`: `fri 18:00`, in lower case."""
     LATEST_END = "later end than the first"
-    """A time after `up to`: the latest end of a flexible lease, as in `until 18:00 up to 22:00`."""
+    """A time after `up to`: the latest time at which the lease may end, as in `until 18:00 up to 22:00`."""
     SETUP = "setup"
     PROJECT = "project"
     START = "start"
@@ -119,7 +119,7 @@ class Part(Enum):
     BUSY = "while busy"
     NO_PROBE = "no-probe"
     ANY_TIME = "any time"
-    """True if, while the person waits, a machine may also be rented outside of the hours in the rules."""
+    """True if a machine may be rented for the waiting person even outside of the team's `hours`."""
     PEOPLE = "people"
 
 
@@ -127,8 +127,8 @@ _OTHER_NAMES = {Part.LEASE: "length", Part.LATEST_END: "later end", Part.WAITS: 
 _CHECKED_LATER = {Part.FEATURE, Part.START, Part.WAITS, Part.BUSY, Part.NO_PROBE, Part.ANY_TIME, Part.PEOPLE}
 """The parts that are exempt from the first check of `build`.
 
-The first check is that a part has at most one value. The parts listed here may have several values, or are checked
-for contradictions later.
+The first check makes sure that each part has at most one value. Some of the parts listed here may have several
+values. The others are checked for contradictions later.
 """
 
 
@@ -145,7 +145,7 @@ class Reading(NamedTuple):
     part: Part | None
     value: object
     later_end: str = ""
-    """The latest end of a flexible lease, if `value` is the earliest end."""
+    """The latest time at which the lease may end, if `value` is the earliest one."""
 
 
 LEFT_OUT = Reading(None, None)
@@ -189,7 +189,7 @@ class Problem:
     unclear: UnclearEnd | None = None
     """The reason why a time can't be read, if that is the problem."""
     too_early: bool = False
-    """True if the problem is an end that comes too early: it must be later than the start and the earliest end."""
+    """True if an end is too early: not after the start, or not after the earliest end of a flexible lease."""
 
 
 class Built(NamedTuple):
@@ -219,7 +219,7 @@ class RequestDraft:
     """
 
     def __getitem__(self, part: Part) -> list[Any]:
-        """Return the distinct values of a part.
+        """Return the distinct values of one part of the draft, such as its price.
 
         If the same price was given with and without `per GPU`, only the price per GPU is returned.
         """
@@ -237,7 +237,7 @@ class RequestDraft:
         self.values.setdefault(part, []).append(value)
 
     def with_values(self, changes: Values) -> RequestDraft:
-        """Return a copy with other values for these parts."""
+        """Return a copy of the draft in which the parts in `changes` have the values in `changes`."""
         return replace(self, values=self.values | changes)
 
     def with_readings(self, readings: tuple[Reading, ...]) -> RequestDraft:
@@ -286,7 +286,7 @@ def _problem_of_unread(draft: RequestDraft) -> Problem:
     # correction would rent from it.
     correctable = len(unread) <= MOST_UNREAD and not (unknown and draft[Part.VENDOR])
     choices = list(product(*(one.readings for one in unread))) if correctable else []
-    # Texts without a reading come first in the message, because they make corrections impossible.
+    # Texts without a possible meaning come first in the message, because they make corrections impossible.
     unread.sort(key=lambda one: bool(one.readings))
     *others, last = unknown[:MOST_UNREAD] or [""]
     all_unknown = f"I don't know {', '.join(others)} and {last}" if others else f"I don't know {last}"
@@ -493,7 +493,7 @@ class _Builder:
         self.doubtful |= (read.rolled and self.starts_at is None) or not context.zone
 
     def _read_later_end(self) -> None:
-        """Determine the maximum length of a flexible lease, from its beginning to its latest end."""
+        """Determine the maximum length of a flexible lease."""
         draft, context, first, until = self.draft, self.context, self.lease, self.until
         latest, latest_end = draft.first(Part.LATEST), draft.first(Part.LATEST_END)
         leases, busy = draft[Part.LEASE], draft[Part.BUSY]

@@ -213,10 +213,10 @@ def _highest_price(request: Request) -> str:
 
 
 def _later_end(request: Request, zone: str) -> str:
-    """Return the latest end of a flexible lease, as it is typed after the earliest end: ` up to 14h`.
+    """Return the latest time at which a flexible lease may end, as people type it: ` up to 14h`.
 
-    The latest end is normally written as a length. If the length isn't a whole number of minutes, nobody would
-    type it, so the latest end is written as a time. Empty if the lease isn't flexible.
+    Normally, the result contains the maximum length of the lease. If this isn't a whole number of minutes, nobody
+    would type it, so the result contains a time instead. Empty if the lease isn't flexible.
     """
     if request.up_to is None or request.last_end is None:
         return ""

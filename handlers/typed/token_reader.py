@@ -387,7 +387,8 @@ class TokenReader:
         elif word in OTHER_VENDORS and self.vocabulary.vendor_names:
             self._unknown_vendor(token)
         elif not self.names_gpu and token.text[:1].isalpha():
-            # Only the first unknown word is taken for a GPU's name. Further ones are reported as unknown words.
+            # Only the first unknown word is taken for a GPU's name. All further unknown words are reported as
+            # unknown.
             self.names_gpu = True
             is_name = number.kind is TokenKind.NUMBER and not _is_decimal(number)
             self.position += is_name
