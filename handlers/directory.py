@@ -242,7 +242,7 @@ class People:
         return with_newest_rules(self._deps).rules.groups
 
     async def _change_counts(self, user_id: str) -> dict[str, int]:
-        """Return the numbers of changes that events have reported so far, for this user and for each user group.
+        """Return the numbers of changes of this user, and of each user group, that events have reported.
 
         If a count has changed during a lookup, the answer may be outdated. The counts of groups are in the store,
         because Slack may send the event to another process. An outdated list of members would give somebody the

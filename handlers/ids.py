@@ -412,7 +412,7 @@ class NearbyValue(Value):
 
 
 class SpendValue(Value):
-    """A month, and the person, project or team whose charges are requested: `2026-11:project:vision`."""
+    """A month, and the person, project or team whose spending is requested: `2026-11:project:vision`."""
 
     month: Month
     scope: WhoseMoney

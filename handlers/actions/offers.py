@@ -1,4 +1,4 @@
-"""Searching for offers, and renting one. Commands, buttons and dialogs share this code."""
+"""Searching for offers, and renting a machine. Commands, buttons and dialogs share this code."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ async def ask(
 
     Args:
         rent_now: Rent the cheapest offer immediately if it needs no approval.
-        earlier: The search that this one repeats or changes.
+        earlier: The search that the new search repeats or changes.
         waitlist_entry: The conditions for waiting that the person typed, such as how long to wait. If None, the
             conditions of the earlier search apply.
     """

@@ -120,8 +120,9 @@ GRACEFUL_DESTROY = "script_first"
 def destroy_dialog(details: RentalDetails, script_for: timedelta | None = None) -> Modal:
     """Return the dialog in which the person confirms destroying, cancelling or withdrawing a rental.
 
-    The dialog shows the cost so far. `script_for` is the maximum time for which the machine keeps running so that
-    its `/root/on-ending.sh` can finish. If the script can't run, `script_for` is None.
+    The dialog shows the cost so far. `script_for` is the maximum time for which the machine keeps running until
+    its `/root/on-ending.sh` has finished. `script_for` is None if
+    the script can't run.
     """
     rental = details.rental
     warning, effect = None, ""
@@ -243,7 +244,7 @@ def _extension_label(details: RentalDetails, hours: int, rules: Rules, now: date
 
 
 async def replace(context: Context, interaction: UserInteraction, value: RentalValue) -> Outcome:
-    """Search for a machine to replace this one, once the person has confirmed this in a dialog.
+    """Search for a machine to replace a rental's machine, once the person has confirmed the search in a dialog.
 
     The search sends its answer to the `response_url`.
     """

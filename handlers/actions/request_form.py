@@ -106,7 +106,7 @@ NOTHING_CHOSEN = "Choose a GPU to see its price."
 NO_CATALOG = "I don't have Compute Clear's catalog yet, so there are no lists to choose from. Type what you need."
 
 _SENT_AGAIN = ("type", "callback_id", "title", "submit", "close", "private_metadata")
-"""The fields of a view, other than its blocks, that have to be sent again to update it.
+"""The fields of a view that every update of the view must contain, in addition to its blocks.
 
 An update replaces the whole view. Slack also reports fields that must not be sent, such as the view's ID. See
 docs.slack.dev/reference/views/modal-views.
@@ -273,7 +273,7 @@ def _cap(wanted: Request) -> str:
 
 
 def _length_or_end(length: timedelta, end: datetime | None, wanted: Request, zone: str) -> str:
-    """Return the lease as a person would type it: its end if the request names one, and otherwise its length."""
+    """Return the lease as a person would type it: the end if the request has one, otherwise the length."""
     if end is None or wanted.starts_at is not None:
         return say_span(length)
     return f"until {end_text(end, zone)}"

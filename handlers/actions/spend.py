@@ -1,4 +1,4 @@
-"""Reports of spending: `/gpu spend`, its buttons, and the CSV file of a month's charges."""
+"""Reports of spending: `/gpu spend`, its buttons, and the CSV file with a month's spending."""
 
 from __future__ import annotations
 
@@ -304,10 +304,10 @@ def _buttons(shown: SpendReport) -> Json | None:
 
 
 async def send_file(context: Context, interaction: UserInteraction, value: SpendValue) -> Outcome:
-    """Start sending a CSV file with a month's charges to the person's direct messages.
+    """Start sending a CSV file with a month's spending to the person's direct messages.
 
-    The button's value says whose charges the file contains. People who may not see other people's spending get a
-    button for their own charges only.
+    The button's value says whose spending the file contains. People who may not see other people's spending get a
+    button for their own spending only.
     """
     part = MonthPart(month=value.month, scope=value.scope)
     await ask_for_file(context.deps, interaction.person, part)

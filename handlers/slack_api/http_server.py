@@ -115,10 +115,9 @@ class Bodies:
 
     def __init__(self) -> None:
         self._arriving: dict[asyncio.Timeout, int] = {}
-        """The number of bytes received so far of each incomplete body, oldest body first.
+        """For each incomplete body, the number of bytes that have arrived so far, oldest body first.
 
-        The key is the timeout within which the body must arrive. The server drops a body by letting its timeout
-        expire.
+        Each key is the timeout for receiving the body. The server drops a body by letting its timeout expire.
         """
         self._held = 0
 
@@ -126,8 +125,8 @@ class Bodies:
         """Return the body of a request.
 
         Raises:
-            TimeoutError: The body took longer than `seconds` of wall-clock time to arrive, or it was dropped.
-                A body is dropped if it is the oldest when all incomplete bodies together become too large.
+            TimeoutError: The body took longer than `seconds` of wall-clock time to arrive, or the body was
+                dropped. The oldest body is dropped when all incomplete bodies together become too large.
             TooLarge: The body is larger than MOST_BYTES.
             OSError: The connection was interrupted.
             web.RequestPayloadError: The body is incomplete.

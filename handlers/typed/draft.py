@@ -133,7 +133,7 @@ values. The others are checked for contradictions later.
 
 
 Values = dict[Part, list[Any]]
-"""The values of each part, in the order in which they were given.
+"""For each part, its values in the order in which people gave them.
 
 For most parts, different values contradict each other.
 """
@@ -454,7 +454,7 @@ class _Builder:
             )
 
     def _read_end(self) -> None:
-        """Determine the length of the lease, and its end if one was given.
+        """Determine the length of the lease, and the end of the lease if an end was given.
 
         If the end is flexible, this is the earliest end. If the end is a time without a day, the first such time
         after the start of the lease counts.

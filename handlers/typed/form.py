@@ -127,8 +127,8 @@ def _names(
 ) -> Values:
     """Return the parts that people choose from a list, such as the GPU and the region.
 
-    Adds an error for each value that isn't in its list, for example because the value has been removed from the
-    list in the meantime.
+    If a value isn't in its list, for example because it has been removed in the meantime, an error is added to
+    `errors`.
     """
     gpu, features = _gpu_and_features(inputs.get(Field.GPU, ""), catalog, vocabulary)
     if not gpu:
@@ -311,7 +311,7 @@ def _choice(
 ) -> str:
     """Return the region or vendor that was chosen or typed, or an empty text if any will do.
 
-    Adds an error if the name is unknown.
+    If the name is unknown, an error is added to `errors`.
     """
     chosen = inputs.get(field, "")
     if chosen in {"", ANY, *names}:

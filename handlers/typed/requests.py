@@ -76,7 +76,7 @@ def parse_request(
 
 
 def _mistake(problem: Problem, vocabulary: Vocabulary, context: ParseContext) -> RequestMistake:
-    """Return the error for a problem, with one suggested line for each correction that makes a valid request.
+    """Return the error for a problem, with a suggested line for each correction that results in a valid request.
 
     A line is a complete command that people can type or click. It keeps everything that was understood: each
     number with its unit, each place, vendor, name and time. Unreadable text is replaced or left out, and the error
@@ -178,7 +178,7 @@ def request_text(
 ) -> str:
     """Return the text that a person in `zone` would type after `/gpu get` for a request.
 
-    If the person types this text, parsing it results in the same request. The lease is left out if it is
+    If the person types this text, parsing it results in the same request. The lease is left out if it equals
     `default_lease`. The words in `more` are inserted between the request and its note.
     """
     gpu = typed_name(request.gpu, request.features)

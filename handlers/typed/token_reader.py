@@ -31,9 +31,9 @@ _MAX_COUNT_AFTER_GPU = 8
 A larger number may be the GPU's memory, as in `h100 90`.
 """
 _SHORTEST_NIGHT = timedelta(hours=2)
-"""The shortest time until the morning for which `overnight` means the current night.
+"""If the morning is at least this far away, `overnight` means the current night.
 
-If the morning is nearer than that, `overnight` means the next night.
+Otherwise, it means the next night.
 """
 _CURRENCIES = (
     "eur euro euros gbp pound pounds chf francs cent cents yen jpy cny yuan inr rupees cad aud sek nok dkk kr pln"
@@ -137,7 +137,7 @@ class TokenReader:
     also reads the tokens that follow, it advances `position`.
 
     `after_verb` is True if the tokens follow `get` or another verb. `waiting` is True if that verb is `wait`.
-    After `wait`, an end with `until` is the time at which the person stops waiting, and not the end of the lease.
+    After `wait`, a time after `until` is the time at which the person stops waiting, and not the end of the lease.
     """
 
     def __init__(
@@ -187,8 +187,8 @@ class TokenReader:
     def _read(self, token: Token) -> None:
         """Read a token with the method for its kind.
 
-        If there is no such method, and the kind is a part, the token is a value for that part. All other tokens
-        are ignored.
+        If there is no such method, and the kind is a part of the draft, the token is a value for that part. All
+        other tokens are ignored.
         """
         if token.kind in self.readers:
             self.readers[token.kind](token)

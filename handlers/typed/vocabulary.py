@@ -166,7 +166,7 @@ class Vocabulary:
         return near or tuple(self.variants)[:3]
 
     def nearest_words(self, word: str) -> tuple[str, ...]:
-        """Return the words that are most similar to this one.
+        """Return the known words that are most similar to a mistyped word.
 
         Empty for a word of two letters, such as `or`, because too many other words are similar to a short word.
         """
