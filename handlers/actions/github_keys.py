@@ -189,7 +189,7 @@ def choose(found: GithubKeys) -> Modal:
 
 
 async def look_for_typed(context: Context, interaction: UserInteraction, _: NoValue) -> Outcome:
-    """Show the keys of the GitHub user whose name was typed in the dialog."""
+    """Show the SSH keys of the GitHub user whose name was typed in the dialog."""
     name = read_github_name(interaction.inputs.get(Field.GITHUB_NAME, ""))
     return await look(context, interaction, name)
 

@@ -40,7 +40,7 @@ MOST_BYTES = 1024 * 1024
 MOST_UNFINISHED = 64 * 1024 * 1024
 """The maximum size of all incomplete bodies together, in bytes. It prevents strangers from filling the memory."""
 REQUEST_SECONDS = 3.0
-"""The limit for receiving the headers of a request, and again for receiving its body, in wall-clock seconds.
+"""The limit for receiving the headers of a request, in wall-clock seconds. The body has the same limit.
 
 Waiting longer is pointless, because Slack gives up after 3 seconds without an acknowledgement
 (docs.slack.dev/interactivity/handling-user-interaction).

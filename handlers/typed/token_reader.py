@@ -104,7 +104,7 @@ def _looks_like_money(token: Token) -> bool:
 
 
 def _is_after_price(token: Token) -> bool:
-    """Return whether this word shows that the number before it is a price: `2 each`, `3 eur`."""
+    """Return whether a word shows that the number before the word is a price: `2 each`, `3 eur`."""
     return token.kind is TokenKind.WORD and (token.text.lower() == "each" or _looks_like_money(token))
 
 
