@@ -129,8 +129,8 @@ class People:
         """Return a person, using information that is at most 15 minutes old.
 
         Args:
-            team_id: The ID of the user's team, if the payload contains it. If this is a different workspace, the
-                person counts as an outsider.
+            team_id: The ID of the user's team, if the payload contains it. If this team is a different workspace,
+                the person counts as an outsider.
 
         Raises:
             Refused: Slack doesn't show this user to the bot.

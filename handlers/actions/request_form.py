@@ -433,7 +433,7 @@ def _choice(
 
 
 async def open_form(context: Context, interaction: UserInteraction, value: FormValue = NO_VALUE) -> Outcome:
-    """Open the request form, filled in from the search or waiting request that it changes.
+    """Open the request form, filled in from the earlier search or request that the form changes.
 
     Raises Refused if this person may not make requests in this channel.
     """

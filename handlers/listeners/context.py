@@ -1,4 +1,4 @@
-"""The dependencies of the listeners, and what they remember about people and open forms.
+"""The dependencies of the listeners, and the state that they keep in memory about people and open forms.
 
 `bot/app.py` creates one context for the process, and `handlers.connection` passes it to `register`.
 """

@@ -1,4 +1,4 @@
-"""User interactions read from Slack's payloads, and the ways in which the bot answers them.
+"""Reads user interactions, such as clicks, from Slack's payloads, and defines the bot's answers to them.
 
 Payloads: docs.slack.dev/reference/interaction-payloads and
 docs.slack.dev/interactivity/implementing-slash-commands. If a payload lacks a value, or contains a value of

@@ -454,7 +454,7 @@ class _Builder:
             )
 
     def _read_end(self) -> None:
-        """Determine the length of the lease, and the end of the lease if an end was given.
+        """Determine the length of the lease. If an end was given, determine the end too.
 
         If the end is flexible, this is the earliest end. If the end is a time without a day, the first such time
         after the start of the lease counts.

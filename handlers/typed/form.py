@@ -60,7 +60,7 @@ _FIELDS = {
     Part.PRICE: Field.CAP,
     Part.WAITS: Field.WAITS,
 }
-"""For each part of a draft, the input of the form that contains the part.
+"""For each part of a draft, the form's input for this part.
 
 Errors about the part appear below this input.
 

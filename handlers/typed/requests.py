@@ -121,10 +121,10 @@ def _tokens(asked: str, vocabulary: Vocabulary) -> list[Token]:
 
 
 def _says_now(asked: str, tokens: list[Token], draft: RequestDraft, request: Request) -> bool:
-    """Return whether a request asks to rent immediately, and is precise enough for that.
+    """Return whether a request asks to rent immediately, and is precise enough to do so.
 
-    It must contain the word `now` exactly once, and no part with a second meaning. It must narrow the choice down
-    to one GPU model, and it must have no start time.
+    The request must contain the word `now` exactly once, must not be ambiguous, and must have no start time. If it
+    names GPU features such as `80gb`, these must not leave several models to choose from.
     """
     exact = sum(word.lower() == "now" for word in asked.split())
     doubtful = (

@@ -134,7 +134,7 @@ class Vocabulary:
     region_names: tuple[str, ...]
     vendor_names: tuple[str, ...]
     suggestions: dict[str, str]
-    """The words with which a mistyped word is compared. Each comes with the name or wording to suggest."""
+    """The known words with which a mistyped word is compared, each with the name or wording to suggest."""
 
     def family_of(self, gpu: str) -> str | None:
         """Return the family that a canonical name belongs to. None if the name is itself a family."""
