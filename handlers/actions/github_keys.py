@@ -82,9 +82,9 @@ async def take_chosen(context: Context, interaction: UserInteraction, value: Git
 
 
 GROUPS = (Field.KEYS, Field.MORE_KEYS)
-"""The groups of checkboxes in the dialog for choosing keys.
+"""The groups of checkboxes in the dialog for choosing SSH keys.
 
-There is more than one, because Slack allows only ten checkboxes in a group.
+There are several groups, because Slack allows only ten checkboxes in a group.
 """
 
 

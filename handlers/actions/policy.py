@@ -76,7 +76,7 @@ ON_A_TERMINAL = Names(person=str, group=str, channel=str, text=escape)
 
 
 def rules_in_words(rules: Rules, names: Names) -> list[tuple[str, list[str]]]:
-    """Return the rules as sentences, grouped into lists with a title each.
+    """Return the rules as lists of sentences. Each list has a title.
 
     The sentences cover every key of the policy file.
     """

@@ -44,7 +44,7 @@ async def form(context: Context, interaction: UserInteraction, value: VersionVal
     """Share a rental with the people chosen in the dialog.
 
     If the dialog was opened from the rental's card, the card itself shows these people afterwards. In that case,
-    there is a reply only if somebody has no SSH key, or if there are shell lines to paste on the machine.
+    there is a reply only if somebody has no SSH key, or if there are lines to paste into the machine's shell.
     """
     people = interaction.inputs.get(Field.TEAMMATES, "").split()
 

@@ -95,7 +95,7 @@ def report_text(shown: SpendReport, reader: Reader) -> str:
 
 
 def of_owner(shown: OwnerMonth) -> Rendered:
-    """Return a text with the amount that a rental's owner has spent this month, in all and on idle machines.
+    """Return a text with a rental owner's spending of this month, in all and on idle machines.
 
     Approvers can read this text before they decide about a request of the owner.
     """

@@ -1,4 +1,4 @@
-"""Handles messages to the bot: a mention or a direct message can contain any command, like `/gpu`.
+"""Handles messages to the bot: mentions and direct messages, with the same commands as after `/gpu`.
 
 Payloads: docs.slack.dev/reference/events/message.im and docs.slack.dev/reference/events/app_mention.
 """

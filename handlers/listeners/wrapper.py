@@ -414,7 +414,7 @@ async def find_private_keys(body: Mapping[str, Any]) -> list[str]:
 
     The result also contains "" if the text of a command, the metadata of a modal or the value of a button contains
     a private key. Long texts are searched in a thread, because the search is slow for texts that almost look like
-    keys.
+    private keys.
     """
     view = part(body, "view")
     inputs = {**part(part(body, "state"), "values"), **part(part(view, "state"), "values")}

@@ -135,7 +135,7 @@ values. The others are checked for contradictions later.
 Values = dict[Part, list[Any]]
 """For each part, its values in the order in which people gave them.
 
-For most parts, different values contradict each other.
+If a part has different values, they usually contradict each other.
 """
 
 

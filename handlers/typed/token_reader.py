@@ -93,7 +93,7 @@ _VALUES = {
     **dict.fromkeys(("count", "hours", "hrs"), "a number"),
     **dict.fromkeys(("lease", "duration"), "a time, such as 6h"),
 }
-"""For some keywords, a description of the value that must follow, for error messages about a missing value.
+"""For some keywords, the description of the value after the keyword. It appears in errors if the value is missing.
 
 All other keywords must be followed by names or prices.
 """
@@ -517,7 +517,7 @@ class TokenReader:
     def _read_unit(self, number: Token) -> bool:
         """Report a number with a misspelled or unknown unit: `6 hous`, `3 and a half hours`.
 
-        Returns False, without reading anything, if the word after the number may be a GPU instead.
+        If the word after the number may be a GPU instead, this reads nothing and returns False.
         """
         word = self._peek()
         if word.kind is not TokenKind.WORD:

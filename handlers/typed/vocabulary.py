@@ -24,7 +24,7 @@ _MATCHES_NOTHING = "(?!)"
 _GPU_END = r"(?:(?=sxm|pcie|nvl)|s?(?:(?=x ?\d)|(?![a-z0-9])))"
 """A pattern for what may directly follow a GPU's name without a space.
 
-This can be a form factor as in `h100sxm`, a plural s, or a count as in `h100x8`.
+This can be a form factor as in `h100sxm`, the plural ending `s`, or a count as in `h100x8`.
 """
 
 _REGION_SYNONYMS = {
