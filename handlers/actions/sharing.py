@@ -33,7 +33,7 @@ async def share(context: Context, interaction: UserInteraction, value: ShareValu
     if value.people:
         await context.people.look_up(value.people)
     else:
-        # If Slack no longer shows one of the teammates, carry on. The reply names such people.
+        # If Slack no longer shows one of the teammates to the bot, carry on. The reply names that teammate.
         with suppress(NoTeammate):
             await context.people.look_up(await sharing.teammates_of(deps, person, rental_id))
     action = sharing.Share(rental_id, value.people)

@@ -143,7 +143,7 @@ def _parse(context: Context, person: Person, text: str) -> commands.Command:
         context.known_catalog()
         raise
     if isinstance(command, Get | Wait):
-        # If the catalog hasn't been read yet, the names in the request weren't checked. Raise MarketAway.
+        # Raise MarketAway if the catalog hasn't been read yet: the parser couldn't check the names in the request.
         context.known_catalog()
     return command
 

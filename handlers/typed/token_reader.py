@@ -563,7 +563,7 @@ class TokenReader:
         following, word_after = self._peek(), self._peek(1).kind is TokenKind.WORD
         if token.ends_in_hours and following.kind is TokenKind.NUMBER and not word_after:
             # In `1h 30`, the second number means minutes. In `6h 8 h100`, it is a number of GPUs. In `6h 8 gpsu`,
-            # the second number is read later, together with the word that follows.
+            # the second number is read later, together with the misspelled word after it.
             self.position += 1
             if following.number >= 10 or self._adjacent_gpu(1) is None:
                 minutes = timedelta(minutes=int(min(following.number, Decimal(60))))
