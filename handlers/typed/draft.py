@@ -282,8 +282,8 @@ def _problem_of_unread(draft: RequestDraft) -> Problem:
     if alone:
         return Problem(None, alone[0])
     unknown = [f'"{one.text}"' for one in unread if not one.why]
-    # Suggest no corrections if there is an unknown word and a vendor. The word may exclude the vendor, as `not`
-    # does. The correction would rent from that vendor.
+    # Suggest no corrections if there is an unknown word and a vendor. The word may exclude the vendor. The
+    # correction would then rent from the wrong vendor.
     correctable = len(unread) <= MOST_UNREAD and not (unknown and draft[Part.VENDOR])
     choices = list(product(*(one.readings for one in unread))) if correctable else []
     # Texts without a possible meaning come first in the message, because they make corrections impossible.
