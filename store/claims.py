@@ -215,8 +215,7 @@ class DueTable(Rows, Generic[C]):
     async def defer(self, row: C, due_at: datetime) -> bool:
         """Release this process's claim on a row, and set when the row is next due.
 
-        Returns False, and changes nothing, if this process no longer has the claim because another process took it
-        or the row was removed.
+        If another process has taken over the row, or the row was removed, nothing changes and the result is False.
         """
         values = {"key": row.id, "holder": self._holder, "next_due": due_at}
         return (await self._conn.execute(_defer(self._table), values)).rowcount == 1

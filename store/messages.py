@@ -367,7 +367,7 @@ class Messages(Rows):
 
         If `without` is given, only messages that may be sent now are returned:
 
-        - A reply in a thread waits for its card.
+        - A reply in a thread waits for the rental's card (its main message).
         - Any other post, except a card, waits for earlier posts about the same rental to the same person or
           channel.
         - An alert about a pause of buying waits for earlier alerts about that pause.

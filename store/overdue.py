@@ -108,10 +108,11 @@ class Overdue(Rows):
 
         The end of a rental is the first of these times that is known:
 
-        1. the time at which the rental was over, or else at which its destruction began,
-        2. the end of its lease,
-        3. the time at which the market accepted the live attempt,
-        4. the time at which the rental was created.
+        1. the time at which the rental was over,
+        2. the time at which its destruction began,
+        3. the end of its lease,
+        4. the time at which the market accepted the live attempt,
+        5. the time at which the rental was created.
         """
         return await self._unfinished(_PAST_END, by=by)
 

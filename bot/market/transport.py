@@ -448,7 +448,7 @@ async def _body(chunks: AsyncIterator[bytes], encodings: Sequence[str], max_size
         max_size: The maximum size in bytes, before and after decompression.
 
     Raises:
-        _Unreadable: The body has an encoding other than gzip, or more than one, or it is too large or incomplete.
+        _Unreadable: The body is too large or incomplete, or its encoding is neither `identity` nor `gzip`.
     """
     words = [word.strip().lower() for word in encodings if word.strip().lower() not in {"", "identity"}]
     if words not in ([], ["gzip"]):
