@@ -181,7 +181,7 @@ def may_deny(person: Person, rules: Rules) -> bool:
 
 
 def check_reads_spend(person: Person, rules: Rules) -> None:
-    """Refuse people who may not see what was spent. Users and finance may. Raises Refused."""
+    """Refuse people who may not see any spending. Users and finance may. Raises Refused."""
     if not roles_of(person, rules).finance:
         check_user(person, rules)
 
