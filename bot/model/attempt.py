@@ -191,7 +191,10 @@ class AdoptedMachine(Frozen):
 
 
 class Attempt(Frozen):
-    """One procure call for one offer, or an adopted machine. There is never more than one attempt for an offer."""
+    """One procure call for one offer. There is never more than one attempt for an offer.
+
+    An attempt can also stand for a machine that wasn't rented through the bot (`adopted`).
+    """
 
     rental_id: str
     n: int
@@ -205,11 +208,14 @@ class Attempt(Frozen):
     and `adopted` is set.
     """
     resource_name: str | None = None
-    """The name of the resource, made by `bot.policy.buying.resource_names`. None for an adopted machine."""
+    """The name that the bot gave the resource (`bot.policy.buying.resource_names`).
+
+    None if the machine wasn't rented through the bot.
+    """
     public_key: str = ""
     """The line of the default SSH key, which is sent with the purchase.
 
-    Empty for an adopted machine, because nobody knows whose keys are on it.
+    Empty if the machine wasn't rented through the bot, because nobody knows whose keys are on it.
     """
     key_comment: str = ""
     script: SentScript | None = None
@@ -261,14 +267,17 @@ class Attempt(Frozen):
 
     @property
     def rate(self) -> Decimal:
-        """The price in USD per hour: the price of the offer, or for an adopted machine, as the API reported it."""
+        """The price in USD per hour.
+
+        This is the price of the offer. For a machine that wasn't rented through the bot, the API reported it.
+        """
         return self._machine.rate
 
     @property
     def called_offer(self) -> Offer:
         """The offer of the procure call.
 
-        Raises ValueError for an adopted machine, because asking for its offer is a bug.
+        Raises ValueError if the machine wasn't rented through the bot, because such a machine has no offer.
         """
         if self.offer is None:
             raise ValueError(f"attempt {self.n} of {self.rental_id} was never called")

@@ -72,7 +72,7 @@ class Balance(Frozen):
     alerted: int = 0
     """The highest alert threshold for which an alert was sent, in percent of the budget. 0 if none was sent."""
     alert_due_at: Instant | None = None
-    """The time at which to check a pending budget alert again. None if no alert is pending.
+    """The time of the next check of a pending budget alert. None if no alert is pending.
 
     An alert is pending if the spent money alone doesn't reach the threshold, but the spent and the reserved money
     together do. The reserved money may be released soon, so the alert isn't sent at once.

@@ -118,7 +118,7 @@ class EventKind(StrEnum):
     SCRIPT_FAILED = "script_failed"
     """`/root/on-ending.sh` failed before the end."""
     ENDS_AGAIN = "put_back"
-    """The database was restored, so the owner is notified of the end again."""
+    """The database was restored, so the owner gets another notification of the end."""
     USE_CHANGED = "use_changed"
     """The usage status of the machine changed. Nobody is notified."""
     HOST_KEY_CHANGED = "host_key_changed"
@@ -138,7 +138,7 @@ class EventKind(StrEnum):
     NOT_WORKING = "not_working"
     """The owner said that the machine doesn't work, and wants a replacement."""
     REPLACED = "replaced"
-    """Another rental replaces this one. As soon as its machine is bought, this rental's machine is destroyed."""
+    """Another rental replaces this one. As soon as the new machine is bought, the old one is destroyed."""
     NOT_REPLACED = "not_replaced"
     """The replacement ended without a machine, so this rental keeps its own."""
     ADOPTED = "adopted"
@@ -211,7 +211,7 @@ class EventKind(StrEnum):
     WRONG_CLOCK = "wrong_clock"
     """The clock of a machine that runs a bot process is ahead of other clocks, or behind them."""
     STORE_BACK = "store_back"
-    """The database works again. Everyone who was notified of its failure is notified of this."""
+    """The database works again. Everyone who was notified of the failure is notified of the recovery."""
 
 
 F = TypeVar("F", bound=Facts, default=Facts)

@@ -52,7 +52,7 @@ class Facts(Frozen):
     def stored(cls, facts: Mapping[str, Any]) -> Self:
         """Return the facts of a stored event.
 
-        Null values are left out, and so are fields that this class doesn't have.
+        Null values are left out. Fields that this class doesn't have are ignored.
         """
         names = {name for field, info in cls.model_fields.items() for name in (field, info.alias)}
         known = {name: fact for name, fact in facts.items() if fact is not None and name in names}
@@ -172,7 +172,7 @@ class ExtensionFacts(DecisionFacts, DecidersFacts):
 class OfferFacts(UntilFacts):
     """An offer for a queued rental. `offer` is its ID.
 
-    The offer either fits, or it is the cheapest of the offers that don't fit.
+    The offer fits the request. If no offer fits, it is the cheapest offer.
     """
 
     vendor: str | None = None

@@ -46,7 +46,7 @@ class MessageKind(StrEnum):
     the offers.
     """
     LOOKING = "looking"
-    """A notice that the search is taking longer, sent once to the person who asked."""
+    """A notice that the search takes longer than usual, sent once to the person who asked."""
     REPLY = "reply"
     """An answer, rendered when it was queued and sent once to the person who acted."""
     FILE = "file"

@@ -213,8 +213,8 @@ class UnfinishedAttempt(EndTimes):
     offer_id: str | None
     """The ID of the attempt's offer.
 
-    None for an adopted machine, which an admin gave to an owner instead of buying it. The store already knows all
-    resources of such a machine, so nothing has to be looked up.
+    None if the machine wasn't rented through the bot. The store already knows all resources of such a machine, so
+    nothing has to be looked up.
     """
     marked_for_deletion: bool
     resources: tuple[KnownResource, ...] = ()

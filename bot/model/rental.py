@@ -29,7 +29,7 @@ class PendingDecision(Frozen):
 
     decider: Decider
     why: Why | None = None
-    """The reason why the request has to be decided again. None for the first decision."""
+    """The reason why another decision about the request is needed. None for the first decision."""
     expires_at: Instant
 
 
@@ -177,7 +177,7 @@ class Rental(Frozen):
     quote_id: str | None
     """The ID of the rental's quote.
 
-    None if the rental's machine was adopted, because it wasn't requested through the bot.
+    None if the machine wasn't rented through the bot.
     """
     owner: str
     """Slack user ID."""
@@ -303,7 +303,7 @@ class Rental(Frozen):
 
     @property
     def newest_terms(self) -> Terms:
-        """The terms that wait for a decision, or the ones in force if no decision is pending."""
+        """The terms that wait for a decision. If no decision is pending, the terms in force."""
         return self.undecided_terms or self.terms
 
     @property

@@ -45,7 +45,10 @@ ENDS = frozenset(
 )
 
 STARTS = frozenset({State.AWAITING_APPROVAL, State.QUEUED, State.PROCURING, State.READY})
-"""The states in which a rental can start. It starts in `ready` only if its machine was adopted."""
+"""The states in which a rental can start.
+
+A rental starts in `ready` only if an admin gave an owner to a machine that was already running.
+"""
 
 TRANSITIONS: dict[State, frozenset[State]] = {
     State.AWAITING_APPROVAL: frozenset(

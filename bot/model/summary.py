@@ -144,13 +144,13 @@ class AdminQuestionView(Frozen):
     parts: tuple[AdminQuestion, ...] = ()
     """The questions about single purchases, if this is a question about several purchases."""
     readoptable: frozenset[str] = frozenset()
-    """IDs of the `parts` whose machines can be re-adopted now.
+    """IDs of the `parts` whose machines can now get back the owner that their names contain.
 
     A question is included even if the owner in the machines' names isn't in the database. The owner is then looked
     up after the admin's click.
     """
     readopted_for: timedelta
-    """The length of the lease that re-adopted machines get."""
+    """The length of the new lease of machines that get back their owner."""
     spent: dict[str, AccruedCost]
     """The cost of the machines of each question about a purchase, by question ID."""
     rentals: dict[str, Rental] = Field(default_factory=dict)
@@ -243,7 +243,7 @@ class HomeView(Frozen):
     """The content of a person's Home tab."""
 
     live: RentalList
-    """One page of the person's rentals and of those shared with them."""
+    """One page of the person's own rentals, and of rentals that others share with them."""
     page: int
     """The number of the page, counted from 0."""
     waits: tuple[WaitingView, ...]
@@ -271,7 +271,7 @@ class OwnRentals(Frozen):
 
     @property
     def only(self) -> Rental | None:
-        """The rental that is meant. None if there are several and the person has to choose."""
+        """The rental, if there is only one. None if there are several, so that the person has to choose."""
         return self.rentals[0] if len(self.rentals) == 1 else None
 
 
@@ -280,7 +280,7 @@ class Shared(Frozen):
 
     rental: Rental
     names: tuple[str, ...]
-    """The names of all people whom the owner named and who have access, including those who had it before."""
+    """The names of all people whom the owner named and who now have access, even if they had it before."""
     without_key: tuple[str, ...]
     """The names of the people in `names` who have no SSH key. They have been asked for one."""
     gone: tuple[str, ...] = ()

@@ -17,7 +17,7 @@ class WatchedMachine(Frozen):
 
     resource_id: str
     name: str | None
-    """The name that the market shows. None for an adopted machine."""
+    """The machine's name at the marketplace. None if the machine wasn't rented through the bot."""
     rental_id: str
     owner: str
     """Slack ID of the rental's owner."""

@@ -202,7 +202,7 @@ def is_lowered(demand: Demand, before: Mapping[ScopeKind, Micros] | None) -> boo
     """Return whether a budget is lower than it was before.
 
     Args:
-        before: The earlier budgets. None if they are unknown; the result is then False.
+        before: The earlier budgets. None if they are unknown. The result is then False.
     """
     if before is None:
         return False

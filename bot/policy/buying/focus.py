@@ -1,8 +1,8 @@
 """Writes a month's charges to a file that accounting programs can import: CSV in the FOCUS 1.2 format.
 
 The specification is at https://focus.finops.org/focus-specification. The file contains all mandatory columns, then
-those optional columns for which there is data, then gpubot's own columns, whose names begin with `x_`. A null is
-an empty cell.
+the optional columns for which there is data. gpubot's own columns come last, and their names begin with `x_`. A
+null is an empty cell.
 
 Unit prices are deliberately left out: the specification requires that quantity times price equals the cost, which
 isn't true after rounding to micro-dollars.

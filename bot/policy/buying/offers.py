@@ -93,8 +93,8 @@ def nearest_first(
 ) -> tuple[Offer, ...]:
     """Return offers in the order in which people read them.
 
-    The offers are sorted like `likeliest_first`. Among offers that are equal in that order, those in the region
-    group nearest to the person's time zone come first. Purchases don't follow this order.
+    The offers are sorted like `likeliest_first`. If two offers are equal in that order, the offer in the region
+    group that is nearest to the person's time zone comes first. Purchases don't follow this order.
 
     Args:
         zone: The person's time zone, such as `Europe/Berlin`. None if unknown.

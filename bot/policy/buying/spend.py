@@ -114,7 +114,7 @@ def day_starts(start: datetime, end: datetime, zone: ZoneInfo) -> list[datetime]
 class _Sum:
     """A mutable sum of charges.
 
-    It is mutable because copying a frozen model for each charge would take most of the time.
+    A frozen model would have to be copied for each charge, which would make reports slow.
     """
 
     def __init__(self) -> None:

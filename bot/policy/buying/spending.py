@@ -36,7 +36,7 @@ For a rental or an approval, the total of the terms counts. For an extension, th
 """
 
 BLOCKED_AT_MOST = timedelta(minutes=15)
-"""The time that a purchase may be blocked before the request needs a decision again.
+"""The time for which a purchase may be blocked before the request needs another decision.
 
 After that time, nobody would expect the purchase any more.
 """
@@ -123,7 +123,7 @@ def provisioning_budget(total: Micros, billed: Micros, rate: Decimal, lease: tim
 
 
 def affordable_lease(total: Micros, billed: Micros, rate: Decimal, lease: timedelta, rules: Rules) -> timedelta:
-    """Return the part of a `lease` for which `total` can pay, after the cost `billed` so far is subtracted.
+    """Return the longest part of a `lease` for which `total` can pay, in addition to earlier costs (`billed`).
 
     The cost includes the grace period at the end. The result is at least one grace period, because the owner must
     be notified before the end. If the whole lease is shorter than a grace period, the result is the whole lease.
@@ -164,7 +164,7 @@ def over_limits(rate: Decimal, total: Micros, rules: Rules) -> tuple[Over, ...]:
 
 
 def over_at_price(terms: Terms, rules: Rules) -> tuple[Over, ...]:
-    """Return the `auto_approve` limits because of which these terms needed an approver.
+    """Return the `auto_approve` limits that a request exceeds at the price of the clicked offer.
 
     The terms allow a somewhat higher rate than the price of the clicked offer. The limits are compared with the
     price of the clicked offer, and with the total at that price.

@@ -20,7 +20,7 @@ from bot.policy.team.rules import Rules
 WRITTEN_AT_ONCE = 50
 """The largest number of machines that one transaction stores.
 
-The limit keeps transactions short, so that others don't wait long.
+The limit keeps transactions short, so that other transactions don't wait long.
 """
 ASKED_ALONE = 10
 """The largest number of purchases that the admins are asked about one by one.

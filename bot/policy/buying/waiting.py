@@ -116,9 +116,9 @@ def new_waitlist_entry(
 
 
 def waitlist_entry_for(waitlist_entry: WaitlistEntry, request: Request) -> WaitlistEntry:
-    """Return a waitlist entry that ends at least LEAST_TIME before the latest end of a request.
+    """Return a copy of a waitlist entry that ends at least LEAST_TIME before the machine has to end.
 
-    The entry is shortened if necessary, because the owner may have changed the request to an earlier end.
+    The entry is shortened if necessary, because the owner may have chosen an earlier end for the request.
     """
     if request.last_end is None:
         return waitlist_entry

@@ -77,8 +77,7 @@ def who_is_asked(
 def _mentions(approvers: Approvers, team: Team, *, is_left_out: Callable[[str], bool]) -> Mentions:
     """Return the groups and people to mention.
 
-    If one member of a group must not be mentioned, the group isn't mentioned either. Its other members are then
-    mentioned by name.
+    If one member of a group must not be mentioned, the other members are mentioned by name instead of the group.
     """
     groups, people = [], list(approvers.people)
     for group in approvers.groups:

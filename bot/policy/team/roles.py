@@ -13,7 +13,7 @@ from bot.model.rental import Rental
 from bot.policy.team.rules import Approvers, Rules
 
 MOST_TEAMMATES = 20
-"""The maximum number of teammates of a rental. Each is looked up in Slack while somebody waits."""
+"""The maximum number of teammates of a rental. The bot looks up each in Slack while the owner waits."""
 
 
 class Roles(Frozen):

@@ -327,7 +327,7 @@ class Rules(Frozen):
 
     timezone: Zone = "UTC"
     admins: tuple[UserId, ...] = ()
-    """The admins that the file names, and those in GPUBOT_ADMINS."""
+    """The admins in the policy file, and the admins in GPUBOT_ADMINS."""
     approvers: Approvers = Approvers()
     approvals_channel: ChannelId | None = None
     use: Access = Access()

@@ -1,6 +1,6 @@
 """Decides when to notify owners of the end of a lease, and of an approval whose machine isn't ready yet.
 
-All times are bot time, which the sandbox can move, not wall-clock time.
+All times are bot time, not wall-clock time. The sandbox can move bot time.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ MOVES_BY = timedelta(hours=1)
 WHILE_BUSY = timedelta(hours=2)
 """The time until the earliest end, if a request names only the latest end."""
 AFTER_NIGHT = timedelta(hours=2)
-"""The time from the earliest to the latest end of a request that lasts through the night.
+"""The time between the earliest and the latest end of a request to keep a machine through the night.
 
 The earliest end of such a request is the morning.
 """

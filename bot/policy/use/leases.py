@@ -1,6 +1,6 @@
 """Time limits of leases: their length, their end, and the "Still needed?" questions to the owner. No I/O.
 
-All times are bot time, which the sandbox can move, not wall-clock time.
+All times are bot time, not wall-clock time. The sandbox can move bot time.
 """
 
 from __future__ import annotations

@@ -34,7 +34,7 @@ Its usage status is then *unknown*. The time between probe runs is WHILE_UNREACH
 WHILE_UNREACHABLE = timedelta(minutes=5)
 """The time between probe runs of an unreachable machine.
 
-It must be shorter than `usage_status.LONGEST_GAP`; otherwise these probe runs could never lead to a usage status.
+It must be shorter than `usage_status.LONGEST_GAP`. Otherwise, these probe runs could never lead to a usage status.
 """
 KEEP_SAMPLES = timedelta(days=2)
 MOST_KEYS_NOTIFIED = 3

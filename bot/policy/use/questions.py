@@ -1,7 +1,7 @@
 """Decides when to ask the owner of a ready machine whether it is still needed, and when to involve others.
 
 A machine has at most one next question, whatever the reason for it. If nobody answers, first the rental's card
-says so, then the approvers are notified. All times are bot time, which the sandbox can move.
+says so, then the approvers are notified. All times are bot time, not wall-clock time.
 """
 
 from __future__ import annotations

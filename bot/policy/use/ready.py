@@ -34,8 +34,8 @@ BOUGHT = frozenset({State.PROVISIONING, State.READY})
 LOOK_AGAIN = timedelta(seconds=15)
 """The time after which the rental's step runs again if nothing wakes it earlier.
 
-Some changes don't wake the step: for example, the purchase of a replacement. During the last grace period, probe
-runs and posts to Slack don't wake it either.
+Some changes don't wake the step. One example is the purchase of a replacement. Other examples are probe runs and
+posts to Slack during the last grace period.
 """
 
 
@@ -95,7 +95,7 @@ class Machine:
 def is_ending(rental: Rental, rules: Rules, now: datetime) -> bool:
     """Return whether the end of a machine's lease needs attention, so that its history must be loaded.
 
-    The end needs attention in three cases: it has come or may come at any moment, a notice of the end is due, or
+    The end needs attention in three cases: it has passed or may come at any moment, a notice of the end is due, or
     the owner's `/root/on-ending.sh` has failed.
     """
     lease = rental.running_lease
@@ -119,7 +119,7 @@ class NoteLoss(NamedTuple):
 
 
 class TellEndAgain(NamedTuple):
-    """Notify the owner of the end again, after the database was restored from a backup.
+    """Send the owner another notification of the end, after the database was restored from a backup.
 
     Slack shows a message from after the backup. The message may state a later end than the database. Once this
     notification is sent, earlier notifications no longer count.
@@ -218,7 +218,7 @@ class Due(NamedTuple):
 
     at: datetime
     act: Act | None = None
-    """The action. None if there is no action, and the rules should only be evaluated again at that time."""
+    """The action. None if nothing is to be done at that time except evaluating the rules again."""
 
 
 def plan(machine: Machine, rules: Rules, now: datetime) -> Due:
@@ -285,13 +285,13 @@ def _terminated(machine: Machine, rules: Rules, now: datetime) -> Due | None:
 def _is_uncompared(messages: Iterable[Message]) -> bool:
     """Return whether any of these messages hasn't been compared with Slack since the database was opened.
 
-    If the database is a restored backup, Slack may show something newer.
+    If the database is a restored backup, Slack may show newer versions of the messages.
     """
     return any(message.uncompared for message in messages)
 
 
 def _shown_later(machine: Machine, _: Rules, now: datetime) -> Due | None:
-    """Notify the owner of the end again after Slack showed a later state than the database."""
+    """Send another notification of the end after Slack showed a later state than the database."""
     return None if machine.lease.shown_later_at is None else Due(now, TellEndAgain())
 
 

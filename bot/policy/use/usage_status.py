@@ -2,7 +2,7 @@
 
 The result is the machine's usage status. These are the rules, with the default values of `idle` in the policy. T
 is the time of the last reading that shows work, or the time at which the machine became ready if there was none.
-All times are taken from the bot's clock; the machine's clock is never used.
+All times are taken from the bot's clock, never from the machine's clock.
 
 - In use: at least one GPU had a reading of 5% or more in the last 30 minutes. Averages are never used.
 - Connected: no such reading for 30 minutes, but somebody was connected during these minutes.
@@ -230,7 +230,7 @@ def unseen_since(use: Use, samples: Sequence[Sample], at: datetime, rules: Rules
 def with_later_work(
     use: Use | None, samples: Sequence[Sample], *, ready_at: datetime, now: datetime, rules: Rules
 ) -> Use | None:
-    """Re-evaluate a usage status if newer samples show work; otherwise return it unchanged.
+    """Re-evaluate a usage status if newer samples show work. Otherwise, return it unchanged.
 
     While most probe runs fail, a usage status stays unchanged. Work is an exception: a sample that shows work is
     reliable even then.
@@ -387,7 +387,7 @@ def _without_break(
 def _why(missed: Sequence[Sample], before: Use | None, *, not_yet: bool) -> Missed | None:
     """Return the reason why the last probe runs show nothing.
 
-    The previous reason stays as long as one of the last probe runs failed for it. Without this rule, two
+    The previous reason stays as long as one of the last probe runs failed for that reason. Without this rule, two
     alternating failures would change the usage status with every probe run.
     """
     if len(missed) < MISSED_IN_A_ROW:
