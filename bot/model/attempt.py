@@ -285,7 +285,9 @@ class Attempt(Frozen):
 
     @property
     def live(self) -> bool:
-        """True if the attempt may have bought a machine, isn't an orphan, and its deletion hasn't been accepted.
+        """True if the attempt may have bought a machine for the rental that isn't being deleted yet.
+
+        An orphan is never live. An attempt is no longer live once its deletion has been accepted.
 
         A rental has at most one live attempt.
         """

@@ -171,7 +171,7 @@ class EventKind(StrEnum):
     STEP_WORKS = "step_works"
     """The step works again after STEP_FAILED."""
     DELETED_OVERDUE = "deleted_overdue"
-    """The machine still existed long after its end, so it was deleted without the rental's own step."""
+    """The rental's regular step didn't delete the machine at its end. It was now deleted as overdue."""
     # Events about the account.
     UNMANAGED_MACHINE = "unknown_machine"
     BOUGHT_AFTER_BACKUP = "older_database"

@@ -13,8 +13,8 @@ from bot.model.budget import MonthPart
 class MessageKind(StrEnum):
     """The kinds of messages.
 
-    A live message is edited whenever its content changes. Of all other messages, only some of kind QUOTE are
-    edited after they were posted.
+    A live message is edited whenever its content changes. All other messages are posted once and never edited.
+    There is one exception: a message of kind QUOTE may be edited.
     """
 
     CARD = "card"

@@ -88,7 +88,7 @@ class Billing(NamedTuple):
 
 
 class Charged(NamedTuple):
-    """The values of a rental that decide to whom its cost is charged, and how."""
+    """The values of a rental that determine how its cost is divided into charges."""
 
     rental_id: str
     owner: str

@@ -235,7 +235,7 @@ class Rental(Frozen):
     lease: Lease | None = None
     """Set when the machine becomes ready. It stays set when the rental is over."""
     use: Use | None = None
-    """The latest usage status of the machine. None before the first one, and if no probe was to be installed."""
+    """The latest usage status of the machine. None if there is none yet, or if the machine gets no probe."""
     probe_answered_at: Instant | None = None
     """The time at which the probe first answered. None until then.
 

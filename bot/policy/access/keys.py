@@ -252,8 +252,8 @@ def add_line(lines: Sequence[str]) -> str:
         lines: The keys, each as `Key.line`.
 
     Raises:
-        ValueError: There are no lines, or one isn't in that format. People run the result on their machine, so it
-            must never contain part of a comment or a name.
+        ValueError: There are no lines, or a line isn't in the format of `Key.line`. People run the result on their
+            machine, so it must never contain part of a comment or a name.
     """
     keys = " ".join(f"'{line}'" for line in _checked(lines))
     # Begin with a line break. Without it, if the last line of the file has no line break, the first key would

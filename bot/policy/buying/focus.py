@@ -86,8 +86,8 @@ def part_of(file: str, *, project: str | None = None, owner: str | None = None) 
     """Return a file made by `focus_file`, reduced to the rows of one project or one owner.
 
     Args:
-        project: The project. None for all of them.
-        owner: The owner's Slack ID. None for all of them.
+        project: The project. None for all projects.
+        owner: The owner's Slack ID. None for all owners.
     """
     reader = csv.reader(io.StringIO(file, newline=""))
     names = next(reader)

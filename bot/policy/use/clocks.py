@@ -31,7 +31,7 @@ class ClockDifference(NamedTuple):
     ahead: timedelta
     """The time by which this machine's clock is ahead. Negative if it is behind."""
     from_database: bool
-    """True if the other clock is the database's. False if this machine's clock differs from both witnesses'."""
+    """True if the other clock is the database's. False if the clocks of both witnesses differ from this one."""
 
     @property
     def text(self) -> str:

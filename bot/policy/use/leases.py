@@ -106,8 +106,8 @@ def latest_ready(request: Request, rules: Rules) -> datetime | None:
 
     A machine never ends before its owner has had one grace period of notice. It must therefore be ready one grace
     period before the latest end that the requester named. For example, with a grace period of 5 minutes, a machine
-    that must end at 18:00 has to be ready at 17:55. The time before the end is never longer than half of
-    LEAST_TIME.
+    that must end at 18:00 has to be ready at 17:55. If the grace period is longer than half of LEAST_TIME, the
+    machine only has to be ready half of LEAST_TIME before that end.
 
     None if the requester named no end.
     """

@@ -219,7 +219,8 @@ def unseen_since(use: Use, samples: Sequence[Sample], at: datetime, rules: Rules
     If there was none, the result is the start of the usage status.
 
     Args:
-        samples: The samples of the last `window(rules)` before `at`, oldest first, and the newest one before that.
+        samples: The samples of the last `window(rules)` before `at`, oldest first, preceded by the newest older
+            sample.
     """
     good = [sample.at for sample in samples if shows_something(sample, rules.idle)]
     if good and at - good[-1] <= longest_gap(samples):
@@ -281,8 +282,8 @@ def judge(
     """Return the usage status of a machine that became ready at `ready_at`.
 
     Args:
-        samples: The samples of the last `window(rules)`, oldest first, and the newest one before that, if any.
-            Older samples are ignored.
+        samples: The samples of the last `window(rules)`, oldest first, preceded by the newest older sample, if
+            any. All other samples are ignored.
         before: The previous usage status. It contains the start of an idle period that began before these samples.
     """
     samples = _in_window(samples, now - window(rules))
@@ -328,7 +329,7 @@ def judge(
 
 
 def _in_window(samples: Sequence[Sample], begin: datetime) -> Sequence[Sample]:
-    """Return the samples since `begin`, and the newest one before that."""
+    """Return the samples since `begin`, preceded by the newest older sample."""
     first = next((n for n, sample in enumerate(samples) if sample.at >= begin), len(samples))
     return samples[max(first - 1, 0) :]
 
