@@ -84,8 +84,8 @@ class Why(StrEnum):
     ENDED_WHILE_AWAY = "ended_while_away"
     """The machine was already terminated when the bot first checked it after a start.
 
-    There are three possible causes: the vendor took the machine away, somebody destroyed it by hand while the bot
-    was down, or it was destroyed after the backup from which the database was restored.
+    There are three possible causes. The vendor took the machine away. Somebody destroyed it by hand while the bot
+    was down. Or the database was restored, and the machine was destroyed after the backup.
     """
     ENDED_SINCE_BACKUP = "ended_since_copy"
     """Like ENDED_WHILE_AWAY, but Slack also shows a later state of the machine than the restored database does.
@@ -285,7 +285,7 @@ class Attempt(Frozen):
 
     @property
     def live(self) -> bool:
-        """True if the attempt may have bought a machine for the rental that isn't being deleted yet.
+        """True if the attempt has the rental's machine, or may still get it.
 
         An orphan is never live. An attempt is no longer live once its deletion has been accepted.
 

@@ -59,8 +59,8 @@ def stretches(events: Iterable[Event], *, ready_at: datetime, until: datetime) -
     Normally, a usage status applies from its `since`, which is earlier than the event that records the status. For
     example, idle time is counted from the last reading that showed work.
 
-    There is one exception: within an idle period, a change between connected and idle applies only from the time
-    of its event, because the other of the two was already recorded for the time before.
+    There is one exception. If the status changes from connected to idle or back within an idle period, the new
+    status applies only from the time of its event. The time before the event already has a recorded status.
 
     Args:
         events: The events of a rental, oldest first.

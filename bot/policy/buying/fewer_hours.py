@@ -30,7 +30,7 @@ class FewerHours(Frozen):
 
     For an extension, this is the time that the extension adds. For a request, the length is normally counted from
     the moment at which the machine is ready. If the requester named an end, the length is counted from the start
-    time, or from now if there is no start time or it has passed.
+    time. If there is no start time, or if it has passed, the length is counted from now.
     """
     asked: timedelta
     """The requested length, counted in the same way as `length`."""
@@ -71,8 +71,8 @@ def _begins(request: Request, now: datetime) -> datetime:
 def _least(rental: Rental, now: datetime) -> timedelta:
     """Return the shortest length that an approver may choose.
 
-    A request with a flexible end can't be cut to a time before its earliest end. An extension must go past the end
-    that is already allowed by at least a second, because no approval is needed up to that end.
+    A request with a flexible end can't be cut to a time before its earliest end. An extension must end at least a
+    second after the time that is already allowed, because no approval is needed up to that time.
     """
     request, shortest = rental.request, timedelta(seconds=1)
     if rental.extension is not None:

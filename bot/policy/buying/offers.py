@@ -149,8 +149,8 @@ def untried(offers: Iterable[Offer], request: Request, clicked: str, attempts: S
 
     The `clicked` offer comes first, then the others, cheapest first. A place is a vendor's region with a certain
     GPU. If an attempt has failed at a place, its offers are left out, unless the failure had a reason in
-    NEEDS_NEW_QUOTE. If a place refused the last attempt because of the startup script, its offers come before all
-    others, because it may sell the machine without the script.
+    NEEDS_NEW_QUOTE. There is one exception: if a place refused the last attempt because of the startup script, it
+    may still sell the machine without the script. Its offers then come before all others.
 
     Args:
         clicked: The ID of the offer that the person clicked.
@@ -198,9 +198,8 @@ def _refused_script(attempts: Sequence[Attempt]) -> set[Place]:
 def within_terms(offers: Iterable[Offer], terms: Terms, billed: Micros, rules: Rules) -> list[Offer]:
     """Return the offers that the approved terms allow.
 
-    The GPU must be an accepted substitute for the clicked one, and the rate must be within the limit. After
-    subtracting the cost `billed` so far, the total must pay for the lease, and for at least LEAST_TIME in which
-    the machine gets ready.
+    The GPU must be an accepted substitute for the clicked one, and the rate must be within the limit. The total
+    must pay for the cost so far (`billed`), for the lease, and for LEAST_TIME in which the machine gets ready.
     """
     least = min(LEAST_TIME, rules.procure.provision_timeout)
     return [

@@ -222,9 +222,9 @@ def propose_longer_lease(
 ) -> Proposal:
     """Return the next version of a running rental's terms, for a lease until `ends_at`.
 
-    The total is the cost so far, plus the highest possible cost until the new end, including the grace period. The
-    terms of a lease with a flexible end already allow it to move up to its latest time. If `ends_at` is not after
-    that time, the terms are returned unchanged.
+    The total is the cost so far, plus the highest possible cost until the new end, including the grace period. If
+    the end is flexible, the terms already allow the machine to run until the latest time at which the lease may
+    end. Up to that time, the terms are returned unchanged.
 
     Args:
         spent: The highest possible cost of the rental by `now`.
@@ -246,8 +246,8 @@ def propose_longer_lease(
 def extension_needs_confirmation(rental: Rental, ends_at: datetime, span: timedelta) -> bool:
     """Return whether a dialog asks for confirmation before extending the lease to `ends_at`.
 
-    If the end is flexible, no confirmation is needed up to the latest time at which the lease may end, because the
-    owner has already accepted that time.
+    If the end is flexible, the owner has already accepted the latest time at which the lease may end. Up to that
+    time, no confirmation is needed.
 
     Args:
         span: The time by which the lease is extended.

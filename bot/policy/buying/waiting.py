@@ -224,8 +224,8 @@ def first_look(request: Request, rules: Rules) -> datetime | None:
 def next_question(search: SharedSearch, waiters: Iterable[Waiter], now: datetime, rules: Rules) -> datetime | None:
     """Return the time of the next query to the market, or None if nobody is waiting.
 
-    The market is queried as soon as an offer may be rented or announced for any of the waitlist entries, but at
-    the earliest `waiting.every` after the last query.
+    The market is queried as soon as any of the waitlist entries may be served. There is at least `waiting.every`
+    between two queries.
     """
     waiting = (waiter for waiter in waiters if waiter.waitlist_entry.until > now)
     return min((_next_query(search, waiter, now, rules) for waiter in waiting), default=None)
@@ -261,7 +261,10 @@ def _next_query(search: SharedSearch, waiter: Waiter, now: datetime, rules: Rule
 
 
 def in_turn(waiters: Iterable[Waiter], now: datetime, rules: Rules) -> list[Waiter]:
-    """Return the waitlist entries for which an offer may be rented or announced now, oldest first."""
+    """Return the waitlist entries that may be served now, oldest first.
+
+    To serve an entry is to rent an offer for its owner, or to notify the owner of offers.
+    """
     return sorted(
         (waiter for waiter in waiters if waiter.waitlist_entry.until > now and _has_begun(waiter, now, rules)),
         key=lambda waiter: (waiter.since, waiter.quote.id),

@@ -298,8 +298,9 @@ def may_extend(person: Person, rental: Rental, rules: Rules) -> bool:
 def decides_at_once(person: Person) -> bool:
     """Return whether an extension takes effect without an approver, because the operator requested it.
 
-    The operator decides like an approver, and states a reason. An approver who requests an extension over the
-    limits in Slack needs a decision like anybody else, so that the other approvers see the extension first.
+    The operator decides like an approver, and states a reason. If an approver requests an extension over the
+    limits in Slack, the extension waits for a decision like anybody else's. In this way, the other approvers see
+    it first.
     """
     return person.id == OPERATOR.id
 

@@ -66,8 +66,8 @@ class Finance(Frozen):
 class Access(Frozen):
     """The people who may use the bot, and the channels in which it may be used.
 
-    If no people are named, all full members of the workspace may use the bot. If no channels are named, it may be
-    used in all channels.
+    If `groups` is empty, all full members of the workspace may use the bot. If `channels` is empty, it may be used
+    in all channels.
     """
 
     channels: tuple[ChannelId, ...] = ()

@@ -156,7 +156,7 @@ def may_extend_by(span: timedelta, rental: Rental, now: datetime, rules: Rules) 
     """Return whether a lease may be extended by `span`.
 
     Normally, any extension within the limits is possible. While another extension is waiting for a decision, only
-    a flexible end can still be extended, up to the latest time at which the lease may end.
+    a lease with a flexible end can be extended: up to the latest time at which it may end.
     """
     lease = rental.lease
     if lease is None:

@@ -115,8 +115,8 @@ def is_refused(rental: Rental) -> bool:
 def owner_must_install(rental: Rental, attempt: Attempt, rules: Rules, now: datetime) -> bool:
     """Return whether the owner of a ready machine has to install the probe by hand.
 
-    The owner has to if the vendor or region accepts no startup script, if the probe didn't answer within
-    BY_HAND_AFTER, or if the probe answered once and has been removed since.
+    There are three such cases: the vendor or region accepts no startup script, the probe didn't answer within
+    BY_HAND_AFTER, or the probe answered once and has been removed since.
 
     False if the machine has no SSH server or a changed host key, because installing the probe wouldn't help.
     """
