@@ -45,7 +45,7 @@ class Answer(Rendered):
     """A response to something that one person did, such as a command or a click."""
 
     options: dict[str, Any]
-    """The other fields that are sent to the `response_url`, in addition to the text and the blocks."""
+    """The fields that are sent to the `response_url` in addition to the text and the blocks."""
 
 
 class Upload(NamedTuple):
@@ -122,7 +122,7 @@ async def _direct(tx: Tx, deps: Deps, message: Message) -> Rendered | None:
 
 
 async def _is_newest(tx: Tx, message: Message) -> bool:
-    """Return whether the reader has got no later direct message about the same rental.
+    """Return whether a direct message is the newest one to its reader about the rental.
 
     A later message counts if it has been posted or can still be posted.
     """

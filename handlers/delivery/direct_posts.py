@@ -1,7 +1,7 @@
 """Posts alerts and replies without the outbox, while the outbox can't be used.
 
-There are two such cases. Either the store takes no writes, or the machine's clock is wrong, so that the outbox may
-not deliver anything. A reply that has a `response_url` is never posted this way.
+There are two such cases. Either the store takes no writes, or the clock of the bot's machine is wrong. With a
+wrong clock, the outbox may not deliver anything. A reply that has a `response_url` is never posted this way.
 """
 
 from __future__ import annotations
@@ -67,8 +67,8 @@ class DirectPosts:
     async def post(self, user: str, event: Event[AlertFacts]) -> bool:
         """Send the alert about an event to a person. Return False if Slack doesn't accept it now.
 
-        Never raises, and never waits for Slack's rate limits, because the self-check that calls this function must
-        go on.
+        Never raises, and never waits for Slack's rate limits. Otherwise, it would delay the self-check that calls
+        it.
         """
         real, key = self._clock.real(), (user, event.kind, event.facts.name)
         failed_at = self._failed.get(key)

@@ -46,7 +46,7 @@ A refresh is an edit that only updates how much time has passed. While Slack is 
 not wait for refreshes.
 """
 AT_A_TIME = {NextCall.FIND: 4, NextCall.PUBLISH: 2}
-"""The maximum number of calls that are made at the same time, for two slow kinds of calls.
+"""The maximum number of simultaneous calls of two slow kinds.
 
 Without this limit, these calls could delay all others. FIND searches for a post that may already exist, which
 takes especially long while Slack is slow. PUBLISH sends a Home tab, and has to read a lot of data first.
@@ -68,7 +68,7 @@ A post is unresolved if it may or may not exist in Slack.
 
 @dataclass
 class _Unresolved:
-    """A post that may or may not exist in Slack, or that can't be made because of a bug.
+    """A post that may or may not exist in Slack, or that fails because of a bug.
 
     Later posts to the same reader wait for it for a while, so that messages arrive in order. All times are
     wall-clock.
@@ -189,10 +189,10 @@ class Delivery(Part):
         self._wake.set()
 
     def reopened(self) -> None:
-        """Start over after the database was lost and opened again.
+        """Start over after the database was lost and then reopened.
 
         The database may now be an older backup. Results that haven't been saved may not match it, so they are
-        dropped. A post is then found again in Slack, and any other call is simply repeated.
+        dropped. The affected posts are then found in Slack, and all other calls are simply repeated.
         """
         self._unsaved.drop()
         self.begin_later()
@@ -216,8 +216,8 @@ class Delivery(Part):
     async def first_due(self, tx: Tx) -> datetime | None:
         """Return the bot time of the next refresh.
 
-        None if a refresh is already due but the rate limits don't allow it yet, which takes at most about a
-        minute.
+        None if no refresh is scheduled. Also None if a refresh is due but has to wait for the rate limits. This
+        wait takes at most about a minute.
         """
         at = await tx.messages.next_refresh()
         due = at is not None and at <= self._deps.clock.now()
@@ -281,7 +281,7 @@ class Delivery(Part):
     async def _end_back_off(self, now: datetime) -> None:
         """After an outage of Slack, schedule all waiting retries now.
 
-        If Slack explicitly requested a wait for a message, the message still waits until then.
+        A message for which Slack explicitly requested a wait isn't sent before that wait is over.
         """
         if not self._pace.outage_over or self._unsaved.open_at(now) > now:
             return
@@ -296,8 +296,7 @@ class Delivery(Part):
     async def _schedule_homes(self, now: datetime) -> None:
         """Schedule all Home tabs if something that they show has changed. Do so at most once in ten seconds.
 
-        If the process crashes before it has scheduled them, nothing is lost, because each start schedules all Home
-        tabs.
+        A crash before that does no harm, because each start schedules all Home tabs.
         """
         if not self._homes_changed or now < self._homes_due_at or self._unsaved.open_at(now) > now:
             return
@@ -341,7 +340,7 @@ class Delivery(Part):
     def may_refresh(self, now: datetime) -> bool:
         """Return whether another refresh may start now. `now` is a wall-clock time.
 
-        It may not start while its result couldn't be saved, because the store is unavailable.
+        It may not start while the store is unavailable, because its result couldn't be saved.
         """
         sending = [message for message, _ in self._sending.values()]
         if (
@@ -353,7 +352,10 @@ class Delivery(Part):
         return self._pace.refresh_at(now, edits) <= now
 
     def _passed(self, now: datetime) -> frozenset[int]:
-        """Return the IDs of unresolved posts that no longer delay later posts to the same reader."""
+        """Return the IDs of the posts that no longer delay later posts to the same reader.
+
+        All of them are unresolved, which means that they may or may not exist in Slack.
+        """
         answered_at = self._pace.answered_at
         for one in self._unresolved.values():
             if one.answered_at is None and answered_at is not None and answered_at > one.since:
@@ -377,7 +379,7 @@ class Delivery(Part):
             call
             for call, method in METHODS.items()
             if made[call] >= AT_A_TIME.get(call, IN_FLIGHT)
-            # Running searches aren't added, because `pace` has already counted each page that they read.
+            # Don't add the searches that are running: `pace` counts each page when a search reads it.
             or pace.open_at(method, now, 0 if call is NextCall.FIND else made[call]) > now
         }
         if self._unsaved.open_at(now) > now:
@@ -394,8 +396,8 @@ class Delivery(Part):
     def _opens_at(self, now: datetime) -> list[datetime | None]:
         """Return the times at which more messages may be sent. Some of them can be in the past.
 
-        The end of a running call also allows more messages. It isn't included, because it wakes the loop by
-        itself.
+        When a running call ends, more messages may be sent too. These times aren't included, because the end of a
+        call wakes the loop.
         """
         pace, unsaved = self._pace, self._unsaved
         methods = [pace.refresh_at(now), *(pace.open_at(method, now) for method in METHODS.values())]
