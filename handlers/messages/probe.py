@@ -38,7 +38,7 @@ def probe(rules: Rules) -> Rendered:
 
 
 def monitored(details: RentalDetails, rules: Rules) -> str:
-    """Return a sentence saying what the bot monitors on a ready machine, and whether the bot runs an on-ending.sh.
+    """Return a sentence saying what the bot monitors on a ready machine, and whether it runs an on-ending script.
 
     Empty if the machine has no probe, or if its probe doesn't respond.
     """
@@ -55,7 +55,7 @@ def monitored(details: RentalDetails, rules: Rules) -> str:
 
 
 def awaited(details: RentalDetails, rules: Rules) -> bool:
-    """Return whether the probe of a ready machine may still start to respond without a manual installation."""
+    """Return whether the probe of a ready machine may still start to work without a manual installation."""
     rental, attempt = details.rental, details.current
     if attempt is None or not has_probe(rental, attempt, rules):
         return False
@@ -86,5 +86,5 @@ def looks_now(rental: Rental) -> Rendered:
 
 
 def code_block(text: str) -> str:
-    """Return one of the bot's own texts as a code block. The text must not contain backticks."""
+    """Return a text of the bot (no person's input) as a code block. The text must not contain backticks."""
     return f"```{literal(text)}```"

@@ -69,7 +69,7 @@ def _rich_text(block: Json) -> list[Json]:
 
 
 def _nothing(_: Json) -> list[Json]:
-    """Drop a chart. Nothing is lost, because the text of the message contains the same numbers."""
+    """Drop a chart. The text of the message contains the same numbers."""
     return []
 
 

@@ -68,9 +68,8 @@ DECISIONS: Mapping[Decision, str] = MappingProxyType(
 def error_text(problem: GpubotError, next_steps: Mapping[NextStep, str] = NEXT_STEPS) -> str:
     """Return an error as mrkdwn.
 
-    The error's message is escaped, because it can contain text that people typed, such as a mention. If the error
-    suggests a next step, the text for the step comes from `next_steps`. If `next_steps` has no such text, the step
-    is left out.
+    The error's message is escaped, because it can contain text that people typed, such as a mention. An error can
+    suggest a next step. The text for the step comes from `next_steps`. If it isn't there, the step is left out.
     """
     if isinstance(problem, BuyingBlocked):
         return f"{block_text(problem)} {escape(problem.words, LONGEST)}"
