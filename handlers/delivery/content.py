@@ -221,10 +221,10 @@ _READ_ALONE: Mapping[MessageKind, Callable[[Deps, Message], Awaitable[Shown | No
     MessageKind.HOME: _home,
     MessageKind.REPLY: _reply,
 }
-"""The kinds of messages whose loaders open their own transactions or need none.
+"""The kinds of messages that are loaded without a shared transaction.
 
-Loading a Home tab takes several transactions. A reply needs none, because its stored message contains everything
-that it shows.
+A Home tab opens several transactions of its own. A reply needs no transaction, because its stored message contains
+everything that it shows.
 """
 
 

@@ -140,7 +140,7 @@ def _question(context: EventContext[QuestionFacts]) -> Rendered:
 
 
 def is_open(context: EventContext[QuestionFacts]) -> bool:
-    """Return whether an event asks whether a machine is still needed, and the question is still open.
+    """Return whether an event is an open question about whether a machine is still needed.
 
     A question is open until somebody responds or the machine is used again.
     """

@@ -121,7 +121,7 @@ def rented(
 
 
 def end_dropped(request: Request, command: str) -> Rendered:
-    """Render the reply to `/gpu again` if the end of the last request has passed or is too near.
+    """Render the reply to `/gpu again` if the last request had a fixed end that has passed or is too near.
 
     `command` is an example of a command with a later end.
     """

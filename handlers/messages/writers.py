@@ -1,9 +1,9 @@
 """The writers of messages. A writer is a function that composes the message about one kind of event.
 
 An event can have several audiences, such as the readers of a thread, the approvers, or a single person. EFFECTS
-lists the audiences for each kind of event, and each audience has its own writer. A decorator registers the writer,
-in the module of the writer's subject. For example, the decorator `@direct(EventKind.GIVEN)` registers the writer
-of direct messages about GIVEN. `render.py` calls the writers.
+lists the audiences for each kind of event, and each audience has its own writer. Each writer is defined in the
+module for its subject, where a decorator registers it. For example, the decorator `@direct(EventKind.GIVEN)`
+registers the writer of direct messages about GIVEN. `render.py` calls the writers.
 
 If an event lacks a fact, the writers leave the fact out of their sentences. Some readers may not see money. Their
 texts are written from a copy of the event without amounts and prices (`Facts.without_money`).

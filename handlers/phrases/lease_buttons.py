@@ -21,7 +21,7 @@ EXTEND_BY = timedelta(hours=2)
 def needs_approver(rental: Rental, reader: Reader, *, spent: Micros, longer: timedelta = EXTEND_BY) -> bool:
     """Return whether extending the lease by `longer` needs an approver.
 
-    If the lease has a flexible end, it is extended by less if necessary, so that it doesn't exceed its latest end.
+    If a flexible lease hasn't reached its latest end yet, the extension goes no further than the latest end.
     """
     now = reader.now
     ends_at = max(rental.running_lease.ends_at, now) + (_go_on_by(rental, now, longer) or longer)
@@ -111,7 +111,7 @@ def take_back_button(rental: Rental) -> Json | None:
 def extend_form_button(rental: Rental) -> Json:
     """Return the button `Extend`, which opens a dialog.
 
-    While a request for more time or a graceful destroy is pending, return the button that cancels it instead.
+    If a request for more time or a graceful destroy is pending, a button that cancels it is returned instead.
     """
     return take_back_button(rental) or button("Extend", Action.EXTEND_FORM, RentalValue(rental_id=rental.id))
 

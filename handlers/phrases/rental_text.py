@@ -386,7 +386,7 @@ def first_runs_on(details: RentalDetails) -> str:
 
 
 def ended_by(details: RentalDetails) -> Event | None:
-    """Return the event with which somebody other than the owner ended the rental. None if there is none."""
+    """Return the event with which somebody other than the owner ended the rental. Otherwise None."""
     ending = details.rental.ending
     if ending is None or ending.by in {None, details.rental.owner}:
         return None
