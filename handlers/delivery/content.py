@@ -122,7 +122,7 @@ async def _direct(tx: Tx, deps: Deps, message: Message) -> Rendered | None:
 
 
 async def _is_newest(tx: Tx, message: Message) -> bool:
-    """Return whether a direct message is the newest one to its reader about the rental.
+    """Return whether a message is the newest direct message to its reader about the rental.
 
     A later message counts if it has been posted or can still be posted.
     """

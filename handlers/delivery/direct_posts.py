@@ -32,20 +32,20 @@ class PostOutcome(Enum):
     LATER = "later"
     """Nothing was posted, because Slack requested a wait or couldn't be reached."""
     FAILED = "failed"
-    """Slack refused the post, or its response was lost. In the second case, the post may exist."""
+    """Slack refused the post, or Slack's response was lost. In the second case, the post may exist."""
 
 
 TRIES = 3
-"""The maximum number of times that a post is sent while Slack keeps requesting a wait.
+"""The maximum number of tries for a post, if Slack requests a wait each time.
 
 After any other failure, the post isn't sent again, because it may exist.
 """
 
 
 RETRY_AFTER = timedelta(minutes=5)
-"""The wall-clock time to wait before an alert is sent again if its response was lost.
+"""The time to wait before an alert is repeated, in wall-clock time.
 
-Without this wait, people could get the same alert every few seconds.
+An alert is repeated if Slack's response was lost. Without this wait, people could get it every few seconds.
 """
 
 

@@ -70,7 +70,7 @@ A post is unresolved if it may or may not exist in Slack.
 class _Unresolved:
     """A post that may or may not exist in Slack, or that fails because of a bug.
 
-    Later posts to the same reader wait for it for a while, so that messages arrive in order. All times are
+    Later posts to the same reader wait for this post for a while, so that messages arrive in order. All times are
     wall-clock.
     """
 
@@ -80,19 +80,19 @@ class _Unresolved:
     answered_at: datetime | None = None
     """The time of the first response from Slack to any other call after `since`.
 
-    None if there has been no response since then. Slack may be down.
+    None if Slack hasn't responded to any call since then, perhaps because it is down.
     """
 
     def lets_others_pass(self, now: datetime) -> bool:
-        """Return whether later posts to the same reader no longer wait for this one.
+        """Return whether later posts to the same reader no longer have to wait for this post.
 
         Normally, they wait for one minute, counted from Slack's first response to any other call (`answered_at`).
 
         If Slack hasn't responded to any call, there are two possible reasons. If Slack is down, later posts must
         keep waiting, so that the messages are in the right order once Slack is back. If only this conversation
-        can't be read, later posts should go ahead. The bot can't know which reason it is. So after a minute, later
-        posts are tried, but only right after another call for this post has failed. In this way, this post always
-        gets the first chance.
+        can't be read, later posts should go ahead. The bot can't know which is the case. So after a minute, later
+        posts are tried too, but only right after a new call for this post has failed. In this way, this post
+        always gets the first chance.
         """
         if self.answered_at is not None and now - self.answered_at >= OTHERS_WAIT:
             return True

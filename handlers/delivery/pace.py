@@ -187,7 +187,7 @@ class Pace:
         self.outage_over = self.outage_over or (since is not None and now - since >= OUTAGE_FROM)
 
     def unanswered(self, began: datetime) -> None:
-        """Record that a call got no response, or got an error that reports a failure at Slack.
+        """Record that a call got no response, or only an error saying that Slack itself failed.
 
         `began` is the time at which the call started.
         """

@@ -483,7 +483,7 @@ def unposted(message: Message) -> Message:
 
 
 def repost_wait(times: int) -> timedelta:
-    """Return the wait before a message is posted again, after `times` earlier repetitions.
+    """Return the wait before a message is posted again. `times` is the number of earlier repetitions.
 
     This is for messages whose conversation can't be searched for an earlier post.
     """

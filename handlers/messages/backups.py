@@ -72,7 +72,7 @@ def _ends_again(context: EventContext[EndFacts]) -> str:
 def ends_again(context: EventContext[EndFacts], name: str) -> str:
     """Return sentences saying when a machine ends, after the database was restored from a backup.
 
-    An end that has already passed is replaced with the end of a grace period.
+    If the end has already passed, the machine gets a grace period and ends after it.
     """
     event, times = context.event, context.times
     until = event.facts.until

@@ -144,8 +144,8 @@ def _now(context: EventContext) -> str:
 def _blocked(facts: NotAllowedFacts, block: BuyingBlock, still: bool) -> str:
     """Return the reason why nothing can be bought at all.
 
-    It is in the present tense if `still` is true, which means that the rental still waits. Otherwise it is in the
-    past tense.
+    If `still` is true, the rental still waits, and the reason is in the present tense. Otherwise the reason is in
+    the past tense.
     """
     who = paused_by(BuyingBlocked(block, by=facts.name, why=facts.detail or ""))
     now, then = _BLOCKED[block]
@@ -173,7 +173,7 @@ def _nothing_fits(context: EventContext[OfferFacts]) -> str:
 def _rent_dearer(context: EventContext[OfferFacts]) -> Rendered:
     """Render the message that no offer has matched yet.
 
-    It has a button that rents the cheapest offer above the highest price, if there is one.
+    If there are offers above the highest price of the request, a button rents the cheapest of them.
     """
     rental, facts, text = context.rental, context.facts, context.named_text
     if rental.state is not State.QUEUED:

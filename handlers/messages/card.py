@@ -307,7 +307,7 @@ def _is_starting(details: RentalDetails) -> bool:
 
 
 def _elapsed(details: RentalDetails, now: datetime) -> str:
-    """Return the time since the click or the approval, and how long a start usually takes if that is known.
+    """Return the time since the click or the approval. If the usual startup time is known, it follows.
 
     Examples are `40 s` and `40 s of about 3 min`.
     """

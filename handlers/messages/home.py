@@ -40,7 +40,7 @@ LINE = 900
 KEYS, WAITS, BUDGETS = 10, 5, 5
 """The maximum numbers of the reader's SSH keys, waitlist entries and budgets that are shown."""
 TEAM_BUDGETS = 8
-"""The maximum number of budgets (of the team and its projects) that an approver sees."""
+"""The maximum number of budgets that an approver sees, of the team and of its projects together."""
 
 _TYPED = """\
 In a channel, or in Messages here:

@@ -86,5 +86,5 @@ def looks_now(rental: Rental) -> Rendered:
 
 
 def code_block(text: str) -> str:
-    """Return a text of the bot (no person's input) as a code block. The text must not contain backticks."""
+    """Return a text as a code block. The text must come from the bot itself, and contain no backticks."""
     return f"```{literal(text)}```"

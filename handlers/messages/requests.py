@@ -327,7 +327,7 @@ def _length(rental: Rental, times: Times) -> str:
 
 
 def _price(rental: Rental) -> Fact:
-    """Return the price of the clicked offer, and the highest price at which the bot may rent another one.
+    """Return the price of the clicked offer, and the highest price at which the bot may rent another offer.
 
     For a request on the waitlist, return only the highest price, because no offer was clicked.
     """

@@ -38,9 +38,7 @@ from handlers.phrases.format import (
 from handlers.phrases.rental_text import how_it_ended, machine, owner, possessive, setup_text, state_word
 
 KEYS_NAMED, PEOPLE_NAMED = 3, 5
-"""The maximum number of the reader's keys that are named, and of other people that are named. The rest are
-counted.
-"""
+"""The maximum numbers of keys (the reader's own) and of other people that a text names. The rest are counted."""
 LONG_LINES = 2
 """The maximum number of shell lines in a message that also contains other text."""
 DISK = (
@@ -183,9 +181,9 @@ def _others_inside(details: RentalDetails, attempt: Attempt) -> list[str]:
 
 
 def _locked_out(details: RentalDetails, attempt: Attempt) -> bool:
-    """Return whether the owner can't log in, and nobody who could add the owner's keys is left in the workspace.
+    """Return whether the owner can't log in, and nobody can add the owner's keys.
 
-    Only people whose keys work could add them.
+    Only people whose keys work can add keys. This is True if all of these people have left the workspace.
     """
     if attempt.adopted is not None or details.bought_by == details.rental.owner:
         return False

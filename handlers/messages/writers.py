@@ -192,7 +192,8 @@ class Needs(Flag):
     See `details.demands`.
     """
     OTHER_END = auto()
-    """For an alert that buying was paused, the event that resumed it. For an alert that it was resumed, the pause.
+    """For the alert about a pause of buying, the event that ended the pause. For the alert about its end, the
+    pause.
 
     The reader's alert about that other event is loaded too.
     """
@@ -201,7 +202,7 @@ class Needs(Flag):
 class AlertContext(NamedTuple, Generic[F_co]):
     """The argument of a writer of alerts.
 
-    It contains only the event, and not the rental, because an alert can be about a rental that can't be loaded.
+    It contains the event without its rental, because an alert can be about a rental that can't be loaded.
     """
 
     event: Event[F_co]
@@ -209,12 +210,12 @@ class AlertContext(NamedTuple, Generic[F_co]):
     names: Mapping[str, str]
     """The display names of the people whom the writer mentions, by Slack ID."""
     other_end: Event[Any] | None = None
-    """For an event that paused buying, the event that resumed it. For an event that resumed buying, the pause.
+    """For an event that paused buying, the event that resumed buying. For an event that resumed buying, the pause.
 
     None if buying is still paused.
     """
     other_alert: Message | None = None
-    """The reader's alert about the event `other_end`. None if they got no such alert."""
+    """The reader's alert about the event `other_end`. None if the reader got no such alert."""
 
     @property
     def facts(self) -> F_co:

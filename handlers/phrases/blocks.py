@@ -414,9 +414,9 @@ def person_select(field: Field, label: str, *, chosen: str | None, hint: str = "
 
 
 def heard(block: Json) -> Json:
-    """Return an input of which Slack reports every change to the bot while the dialog is open.
+    """Return a copy of an input that reports its changes to the bot while the dialog is open.
 
-    For a list, Slack does so after each choice. For a text field, it does so when the person presses Enter
+    A list reports each choice. A text field reports its text when the person presses Enter
     (docs.slack.dev/reference/block-kit/blocks/input-block).
     """
     return {**block, "dispatch_action": True}

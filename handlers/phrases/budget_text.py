@@ -134,8 +134,8 @@ def total_of_time(request: Request) -> str:
 def over_total_text(request: Request, total: Micros) -> str:
     """Return `It can cost up to $9.20 in all, more than the $8.00 that the request allows`.
 
-    Empty if `total` doesn't exceed the total in the request, or if the request has none. Some answers can lead to
-    a higher cost than the person typed. Every question with such an answer must include this sentence.
+    Empty if `total` doesn't exceed the total in the request, or if the request has none. If an answer to a
+    question can lead to a higher cost than the person typed, the question must include this sentence.
     """
     if request.max_total is None or not over_total(request, total):
         return ""

@@ -316,7 +316,7 @@ def settled(details: RentalDetails) -> bool:
 def cost_nothing_text(details: RentalDetails) -> str:
     """Return a sentence saying that a rental cost nothing. It is only used once the rental is over.
 
-    Empty if the rental cost something, or if a cost may still be found.
+    Empty if the rental cost something, or if the bot may still discover a cost.
     """
     if details.rental.bought_after_backup and not details.spent.amount:
         return FOUND_ON_ACCOUNT
