@@ -271,8 +271,8 @@ class Delivery(Part):
             next_due = await tx.messages.next_due(now)
         moments = [next_due, *self._opens_at(now)]
         if next_refresh is not None and next_refresh <= bot_now:
-            # Sleeping until a time in the past would make the loop spin. If the refresh waits for the rate limits,
-            # sleep until they allow it. If it is being sent already, the loop wakes when the call has ended.
+            # A wake-up time in the past would make the loop spin. If the refresh has to wait for the rate limits,
+            # sleep until they allow it. If the refresh is being sent already, the end of the call wakes the loop.
             moments.append(self._pace.refresh_at(now))
             next_refresh = None
         real = min((moment for moment in moments if moment is not None and moment > now), default=None)

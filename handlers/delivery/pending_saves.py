@@ -47,7 +47,7 @@ class Result:
 async def write(tx: Tx, result: Result, deps: Deps) -> None:
     """Store a result.
 
-    Also counts the messages that the bot gave up, and those that may have been posted twice.
+    Also counts two kinds of messages: the bot gave up sending them, or they may have been posted twice.
 
     Raises:
         ClaimLost: Another process delivers messages now.
@@ -156,8 +156,8 @@ class PendingSaves:
             async with self._deps.store.write(durable=pending.result.compared) as tx:
                 await write(tx, pending.result, with_newest_rules(self._deps))
         except ClaimLost:
-            # This result can be dropped. If the call was a post, the other process finds the post by its message's
-            # ID. Any other call is simply repeated.
+            # Drop this result, because another process delivers messages now. If the call was a post, that process
+            # finds the post by its message ID. Any other call is simply repeated.
             log.warning("delivery.claim_lost", message=message_id)
         except GpubotError as error:
             log.warning("delivery.not_saved", message=message_id, error=type(error).__name__)

@@ -235,7 +235,8 @@ class Finder:
     def _exception_for(self, error: SlackApiError, query: Mapping[str, Any]) -> Exception:
         """Return the exception with which `_call` reports an error from Slack.
 
-        If Slack requested a wait or refused our token, also block further calls for that time.
+        If Slack requested a wait, further searches are blocked until it is over. If Slack refused our token, all
+        calls are blocked for a while.
         """
         now, code = self._clock.real(), error_code(error)
         wait = requested_wait(error)

@@ -1,4 +1,4 @@
-"""Alerts about the account, the team's rules, and the bot's own failures. Alerts are never edited."""
+"""Alerts about the Compute Clear account, the rules, and the bot's own failures. Alerts are never edited."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ def _no_approver_left(context: AlertContext[AccountFacts]) -> Rendered:
     return blocks.message(join(text, "Admins decide about requests until there is an approver again.", waiting))
 
 
-# --- a pause of buying. If buying is resumed before the alert about the pause is posted, a single alert says both.
-# Normally, the alert about the resumption does. A reader who doesn't get it reads both in the alert about the
-# pause
+# --- a pause of buying. If the pause is over before the alert about it is posted, a single alert says both.
+# Normally, this is the alert about the end of the pause. A reader who gets no such alert reads both in the first
+# alert
 
 
 @alert(EventKind.PAUSED, needs=Needs.OTHER_END)
@@ -111,7 +111,10 @@ def _policy_refused(context: AlertContext[AccountFacts]) -> Rendered:
 
 @alert(EventKind.CHANNELS_CHARGE_LESS)
 def _channels_charge_less(context: AlertContext[AccountFacts]) -> Rendered:
-    """Render the notice that an upgrade of the bot changed a rule: who can charge a project from its channels."""
+    """Render the notice that, after an upgrade of the bot, fewer people can charge projects.
+
+    In the channels of a project with a list of people, only these people and approvers can charge the project.
+    """
     pairs = [line.partition(" ") for line in context.facts.detail.splitlines()]
     named = listed([f"{channel(one)} ({escape(project, 40)})" for one, _, project in pairs])
     text = join(

@@ -237,7 +237,7 @@ def line(question: AdminQuestion, spent: AccruedCost, times: Times) -> str:
 
 
 def _many(about: Purchases, view: AdminQuestionView, times: Times) -> Rendered:
-    """Render the message about many unmanaged machines that were found at the same time."""
+    """Render the message about many machines that no rental contains, and that were found at the same time."""
     if repeated(view):
         return blocks.message(asked_twice(_unrented(about.count)), closed=False)
     waiting = [one.purchase for one in view.parts if one.open]

@@ -129,8 +129,8 @@ def _question(context: EventContext[QuestionFacts]) -> Rendered:
         return _answered(context, answer)
     used = _used_again(context)
     if used is not None:
-        # Don't close the message. If the machine was in use only for a moment, its idle period counts as
-        # uninterrupted, and the question is shown again.
+        # Don't close the message. If the machine was in use only for a moment, its idle period goes on, and the
+        # question is shown again.
         return blocks.message(sentence(used), closed=False)
     return blocks.of_parts(
         *question_parts(context),
@@ -325,8 +325,8 @@ def _owner_does_not_answer(context: EventContext[QuestionFacts]) -> Rendered:
         return blocks.message(how_it_ended(details, whose, times))
     asked = unanswered(rental, rental.use)
     if asked is None or asked.about != idle_period_of(event.facts.use):
-        # Don't close the message. If the machine was in use only for a moment, its idle period counts as
-        # uninterrupted, and the buttons are shown again. A later idle period gets a message of its own.
+        # Don't close the message. If the machine was in use only for a moment, its idle period goes on, and the
+        # buttons are shown again. A new idle period gets a message of its own.
         return blocks.message(_no_longer_asked(whose, rental.use, times), closed=False)
     this, owner = RentalValue(rental_id=rental.id), details.names.get(rental.owner) or "its owner"
     mentioned = ""

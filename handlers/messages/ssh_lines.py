@@ -38,7 +38,7 @@ from handlers.phrases.format import (
 from handlers.phrases.rental_text import how_it_ended, machine, owner, possessive, setup_text, state_word
 
 KEYS_NAMED, PEOPLE_NAMED = 3, 5
-"""The maximum numbers of keys (the reader's own) and of other people that a text names. The rest are counted."""
+"""The maximum numbers of the reader's keys and of other people that a text names. The rest are counted."""
 LONG_LINES = 2
 """The maximum number of shell lines in a message that also contains other text."""
 DISK = (

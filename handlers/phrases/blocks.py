@@ -384,7 +384,7 @@ def select(
 def checkboxes(
     field: Field, label: str, options: Sequence[Json], *, chosen: Sequence[Json], required: bool = True
 ) -> Json:
-    """Return an input with 1 to 10 checkboxes. Those in `chosen` are checked at first."""
+    """Return an input with 1 to 10 checkboxes. The checkboxes in `chosen` are checked at first."""
     shown = list(options[:CHECKBOXES])
     checked = [option for option in shown if option in chosen]
     return _input(field, label, "checkboxes", {"options": shown, "initial_options": checked}, required=required)

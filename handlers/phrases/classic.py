@@ -95,7 +95,7 @@ def classic(blocks: Iterable[Json], types: Collection[str] = NEW_TYPES) -> list[
 
 
 def new_types(blocks: Iterable[Json]) -> set[str]:
-    """Return those types of the blocks that are new, so that a workspace may refuse them."""
+    """Return the types of the blocks that a workspace may refuse, because Slack has added them only recently."""
     return {block["type"] for block in blocks} & NEW_TYPES
 
 

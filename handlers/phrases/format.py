@@ -187,9 +187,10 @@ def limit_per_hour(rate: Decimal) -> str:
 
 
 def highest(terms: Terms) -> str:
-    """Return the highest price that a click or an approval permits: `$2.47/h`. It is rounded down.
+    """Return the highest price that a click or an approval permits: `$2.47/h`.
 
-    A price that equals the price of the clicked offer isn't rounded, even if it has more than two decimals.
+    Normally, the price is rounded down. If it equals the price of the clicked offer, it isn't rounded, even if it
+    has more than two decimals.
     """
     rate = terms.max_rate
     return per_hour(rate) if rate == terms.price else limit_per_hour(rate)

@@ -45,7 +45,7 @@ def current_use(rental: Rental) -> Use | None:
 def status_text(use: Use, times: Times, *, since: bool = False) -> str:
     """Return the usage status as the beginning of a sentence: `Idle for 35 min`.
 
-    With `since`, the text also contains the time since which a machine has been in use.
+    With `since`, the text for a machine in use also says when this use began.
     """
     match use.status:
         case UsageStatus.IN_USE:
